@@ -1,0 +1,28 @@
+// Deployment over libmongoc, raw commands only.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "base/error.h"
+#include "base/runtime.h"
+#include "cluster/deployment.h"
+
+namespace drover::cluster {
+
+enum class Side { kSource, kDestination };  // which exit code and word its errors carry
+
+struct MongoOptions {
+  std::string uri;          // mongodb:// or mongodb+srv://; never logged with its password
+  Side side = Side::kSource;
+  std::string app_name = "drover";
+  int max_connections = 64;
+};
+
+// Parses the URI only: the first call connects. Bad URIs are kUsage errors naming what is wrong, without the password.
+Result<std::unique_ptr<Deployment>> connect(const MongoOptions& options, Runtime& runtime, std::stop_token stop);
+
+// The URI without credentials, for messages.
+std::string redact(const std::string& uri);
+
+}  // namespace drover::cluster
