@@ -1,0 +1,181 @@
+#include <cstdlib>
+#include <filesystem>
+#include <unistd.h>
+#include <fstream>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "cli/commands.h"
+#include "cli/options.h"
+#include "cli/uri_argument.h"
+
+namespace drover::cli {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+struct Values {
+  std::string uri;
+  std::string name = "as it was";
+  std::int64_t port = 27017;
+  std::int64_t memory = 1024;
+  bool yes = false;
+  std::vector<std::string> include;
+  int runs = 0;
+};
+
+class Probe : public Subcommand {
+ public:
+  explicit Probe(Values& values) : values_(values) {}
+  std::string_view name() const override { return "probe"; }
+  std::string_view summary() const override { return "Takes one option of each kind"; }
+  void configure(OptionSet& options) override {
+    options.uri("--source", values_.uri, "The source").required();
+    options.string("--mode", values_.name, "A mode").one_of({"fast", "slow"});
+    options.integer("-p,--port", values_.port, "A port").range(0, 65535);
+    options.bytes("--memory", values_.memory, "A cap");
+    options.flag("--yes", values_.yes, "Yes");
+    options.repeated("--include", values_.include, "A namespace");
+    options.example("drover probe --source @file", "teaches");
+  }
+  int run() override {
+    ++values_.runs;
+    return 42;
+  }
+
+ private:
+  Values& values_;
+};
+
+struct Outcome {
+  int code;
+  std::string out;
+  std::string err;
+};
+
+Outcome run(Values& values, std::vector<std::string> words) {
+  std::vector<std::unique_ptr<Subcommand>> commands;
+  commands.push_back(std::make_unique<Probe>(values));
+  words.insert(words.begin(), "drover");
+  std::vector<char*> argv;
+  for (auto& word : words) argv.push_back(word.data());
+  ::testing::internal::CaptureStdout();
+  ::testing::internal::CaptureStderr();
+  const int code = run_command_line(static_cast<int>(argv.size()), argv.data(), commands);
+  return {code, ::testing::internal::GetCapturedStdout(), ::testing::internal::GetCapturedStderr()};
+}
+
+TEST(CommandLine, BindsEveryKindOfOption) {
+  Values values;
+  const auto outcome = run(values, {"probe", "--source", "mongodb://a", "--mode", "fast", "-p", "0", "--memory", "2GB",
+                                    "--yes", "--include", "a.b", "--include=c.d"});
+  EXPECT_EQ(outcome.code, 42) << outcome.err;
+  EXPECT_EQ(values.uri, "mongodb://a");
+  EXPECT_EQ(values.name, "fast");
+  EXPECT_EQ(values.port, 0);
+  EXPECT_EQ(values.memory, std::int64_t{2} << 30);
+  EXPECT_TRUE(values.yes);
+  EXPECT_THAT(values.include, ElementsAre("a.b", "c.d"));
+}
+
+TEST(CommandLine, KeepsDefaultsOfWhatIsNotGiven) {
+  Values values;
+  EXPECT_EQ(run(values, {"probe", "--source", "x"}).code, 42);
+  EXPECT_EQ(values.name, "as it was");
+  EXPECT_EQ(values.port, 27017);
+  EXPECT_EQ(values.memory, 1024);
+}
+
+TEST(CommandLine, UsageErrorsExitWithTwoAndPointToHelp) {
+  const std::vector<std::vector<std::string>> wrong = {
+      {},
+      {"nothing-like-it"},
+      {"probe"},
+      {"probe", "--source"},
+      {"probe", "--source", "x", "--no-such-option"},
+      {"probe", "--source", "x", "--mode", "other"},
+      {"probe", "--source", "x", "--port", "70000"},
+      {"probe", "--source", "x", "--port", "12x"},
+      {"probe", "--source", "x", "--port", "-1"},
+      {"probe", "--source", "x", "--memory", "lots"},
+      {"probe", "--source", "x", "stray"},
+  };
+  for (const auto& words : wrong) {
+    Values values;
+    const auto outcome = run(values, words);
+    EXPECT_EQ(outcome.code, 2) << ::testing::PrintToString(words);
+    EXPECT_THAT(outcome.err, HasSubstr("--help`"));
+    EXPECT_EQ(values.runs, 0);
+  }
+}
+
+TEST(CommandLine, HelpTeachesWithExamples) {
+  Values values;
+  const auto one = run(values, {"probe", "--help"});
+  EXPECT_EQ(one.code, 0);
+  EXPECT_THAT(one.out, HasSubstr("drover probe --source @file"));
+  EXPECT_THAT(one.out, HasSubstr("27017"));
+  const auto all = run(values, {"--help"});
+  EXPECT_EQ(all.code, 0);
+  EXPECT_THAT(all.out, HasSubstr("Takes one option of each kind"));
+  EXPECT_EQ(values.runs, 0);
+}
+
+TEST(CommandLine, VersionIsPrinted) {
+  Values values;
+  const auto outcome = run(values, {"--version"});
+  EXPECT_EQ(outcome.code, 0);
+  EXPECT_THAT(outcome.out, HasSubstr("drover "));
+}
+
+TEST(CommandLine, EveryCommandOfTheProgramHasAnExample) {
+  for (const auto& command : make_commands()) {
+    Values values;
+    std::vector<std::unique_ptr<Subcommand>> all = make_commands();
+    std::string program = "drover", name(command->name()), help = "--help";
+    std::vector<char*> argv = {program.data(), name.data(), help.data()};
+    ::testing::internal::CaptureStdout();
+    EXPECT_EQ(run_command_line(3, argv.data(), all), 0);
+    EXPECT_THAT(::testing::internal::GetCapturedStdout(), HasSubstr("drover " + name)) << name;
+  }
+}
+
+class UriArgument : public ::testing::Test {
+ protected:
+  // A path with a space, as people have.
+  const std::filesystem::path directory_ =
+      std::filesystem::temp_directory_path() / ("drover cli test " + std::to_string(::getpid()));
+  void SetUp() override { std::filesystem::create_directories(directory_); }
+  void TearDown() override { std::filesystem::remove_all(directory_); }
+};
+
+TEST_F(UriArgument, ComesFromAFile) {
+  std::ofstream(directory_ / "source uri") << "  mongodb://u:p@h/?replicaSet=rs \nsecond line\n";
+  EXPECT_EQ(resolve_uri_argument("@" + (directory_ / "source uri").string()).value(), "mongodb://u:p@h/?replicaSet=rs");
+}
+
+TEST_F(UriArgument, ComesFromTheEnvironment) {
+  ::setenv("DROVER_CLI_TEST_URI", "mongodb://e", 1);
+  EXPECT_EQ(resolve_uri_argument("env:DROVER_CLI_TEST_URI").value(), "mongodb://e");
+  ::unsetenv("DROVER_CLI_TEST_URI");
+}
+
+TEST_F(UriArgument, ErrorsNameTheFileOrVariable) {
+  EXPECT_THAT(resolve_uri_argument("@/no/such").error().message, HasSubstr("/no/such"));
+  EXPECT_THAT(resolve_uri_argument("env:DROVER_NONE").error().message, HasSubstr("DROVER_NONE"));
+  std::ofstream(directory_ / "empty") << "\n";
+  const auto error = resolve_uri_argument("@" + (directory_ / "empty").string()).error();
+  EXPECT_EQ(error.code, ErrorCode::kUsage);
+}
+
+TEST_F(UriArgument, ErrorsOfTheCommandLineDoNotRepeatThePassword) {
+  Values values;
+  const auto outcome = run(values, {"probe", "--source", "mongodb://u:secret@h", "--mode", "other"});
+  EXPECT_THAT(outcome.err, Not(HasSubstr("secret")));
+}
+
+}  // namespace
+}  // namespace drover::cli

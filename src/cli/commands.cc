@@ -1,0 +1,11 @@
+#include "cli/commands.h"
+
+namespace drover::cli {
+
+std::vector<std::unique_ptr<Subcommand>> make_commands() {
+  std::vector<std::unique_ptr<Subcommand>> commands;
+  commands.push_back(make_version_command());
+  return commands;
+}
+
+}  // namespace drover::cli

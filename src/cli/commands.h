@@ -1,0 +1,15 @@
+// Every subcommand, in the order in which --help lists them.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "cli/subcommand.h"
+
+namespace drover::cli {
+
+std::unique_ptr<Subcommand> make_version_command();
+
+std::vector<std::unique_ptr<Subcommand>> make_commands();
+
+}  // namespace drover::cli

@@ -1,0 +1,169 @@
+#include "cli/options.h"
+
+#include <cstdio>
+#include <string>
+#include <utility>
+
+#include <CLI/CLI.hpp>
+
+#include "cli/subcommand.h"
+#include "cli/uri_argument.h"
+#include "cli/version.h"
+
+namespace drover::cli {
+namespace {
+
+CLI::Option* as_option(void* option) { return static_cast<CLI::Option*>(option); }
+
+// The library counts fractions and "3 apples" as integers in some places; a port of 12x must be refused.
+std::string check_range(const std::string& text, std::int64_t low, std::int64_t high) {
+  std::int64_t value = 0;
+  if (CLI::detail::lexical_cast(text, value) && value >= low && value <= high) return {};
+  return text + " is not a whole number from " + std::to_string(low) + " to " + std::to_string(high);
+}
+
+std::string replace_uri(std::string& text) {
+  auto resolved = resolve_uri_argument(text);
+  if (!resolved) return resolved.error().message;
+  text = std::move(*resolved);
+  return {};
+}
+
+constexpr const char* kAbout =
+    "Moves a MongoDB deployment while it is in use.";
+
+constexpr const char* kMoreHelp = R"(Examples:
+  drover demo
+      the whole story on this machine: two embedded servers, real data, live writes, a cutover, a comparison
+  drover migrate --source @source.uri --destination @destination.uri
+      migrates one deployment to another; the connection strings are read from files, so no password is on show
+  drover migrate --help
+      what one command takes, with examples
+
+Exit codes: 0 ok, 1 failure, 2 usage, 3 configuration or unsupported, 4 wrong state, 5 source, 6 destination,
+7 verification mismatch, 8 timed out, 75 temporary (try again), 130 interrupted.)";
+
+}  // namespace
+
+Option& Option::required() {
+  as_option(option_)->required();
+  return *this;
+}
+
+Option& Option::range(std::int64_t low, std::int64_t high) {
+  as_option(option_)->check(CLI::Validator([low, high](std::string& text) { return check_range(text, low, high); },
+                                           std::to_string(low) + ".." + std::to_string(high)));
+  return *this;
+}
+
+Option& Option::one_of(std::vector<std::string> values) {
+  as_option(option_)->check(CLI::IsMember(std::move(values)));
+  return *this;
+}
+
+Option& Option::placeholder(const std::string& name) {
+  as_option(option_)->type_name(name);
+  return *this;
+}
+
+Option& Option::needs(const Option& other) {
+  as_option(option_)->needs(as_option(other.option_));
+  return *this;
+}
+
+Option& Option::excludes(const Option& other) {
+  as_option(option_)->excludes(as_option(other.option_));
+  return *this;
+}
+
+struct OptionSet::State {
+  CLI::App* app;
+  std::string examples;
+};
+
+OptionSet::OptionSet(void* app) : state_(std::make_unique<State>(State{static_cast<CLI::App*>(app), {}})) {}
+OptionSet::~OptionSet() = default;
+OptionSet::OptionSet(OptionSet&&) noexcept = default;
+
+Option OptionSet::string(const std::string& name, std::string& value, const std::string& help) {
+  return Option(state_->app->add_option(name, value, help)->capture_default_str()->type_name("TEXT"));
+}
+
+Option OptionSet::path(const std::string& name, std::string& value, const std::string& help) {
+  return string(name, value, help).placeholder("PATH");
+}
+
+Option OptionSet::integer(const std::string& name, std::int64_t& value, const std::string& help) {
+  return Option(state_->app->add_option(name, value, help)->capture_default_str()->type_name("NUMBER"));
+}
+
+Option OptionSet::number(const std::string& name, double& value, const std::string& help) {
+  return Option(state_->app->add_option(name, value, help)->capture_default_str()->type_name("NUMBER"));
+}
+
+Option OptionSet::flag(const std::string& name, bool& value, const std::string& help) {
+  return Option(state_->app->add_flag(name, value, help));
+}
+
+Option OptionSet::repeated(const std::string& name, std::vector<std::string>& values, const std::string& help) {
+  // One value per mention, so that a positional argument may follow.
+  return Option(state_->app->add_option(name, values, help + " (repeatable)")->type_name("TEXT")->type_size(1)->expected(1)
+                    ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll));
+}
+
+Option OptionSet::bytes(const std::string& name, std::int64_t& value, const std::string& help) {
+  auto* option = state_->app->add_option(name, value, help)->capture_default_str();
+  option->transform(CLI::AsSizeValue(false));
+  return Option(option->type_name("BYTES"));
+}
+
+Option OptionSet::uri(const std::string& name, std::string& value, const std::string& help) {
+  auto* option = state_->app->add_option(name, value, help + " (or @FILE, or env:NAME)");
+  option->transform(CLI::Validator(replace_uri, ""));
+  return Option(option->type_name("URI"));
+}
+
+void OptionSet::description(const std::string& text) { state_->app->description(text); }
+
+void OptionSet::example(const std::string& command, const std::string& comment) {
+  state_->examples += state_->examples.empty() ? "Examples:\n  " : "\n  ";
+  state_->examples += command;
+  if (!comment.empty()) state_->examples += "\n      " + comment;
+  state_->app->footer(state_->examples);
+}
+
+int run_command_line(int argc, char** argv, const std::vector<std::unique_ptr<Subcommand>>& commands) {
+  CLI::App app{kAbout, "drover"};
+  app.footer(kMoreHelp);
+  app.set_version_flag("--version", version_text());
+  app.require_subcommand(1);
+  app.get_formatter()->column_width(34);
+
+  Subcommand* chosen = nullptr;
+  std::vector<OptionSet> option_sets;
+  for (const auto& command : commands) {
+    auto* sub = app.add_subcommand(std::string(command->name()), std::string(command->summary()));
+    sub->callback([&chosen, &command] { chosen = command.get(); });
+    option_sets.emplace_back(sub);
+    command->configure(option_sets.back());
+  }
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& asked) {  // --help, --version
+    return app.exit(asked);
+  } catch (const CLI::ParseError& error) {
+    const auto used = app.get_subcommands();
+    const std::string name = used.empty() ? "drover" : "drover " + used.front()->get_name();
+    std::fprintf(stderr, "%s: %s\nSee `%s --help`.\n", name.c_str(), error.what(), name.c_str());
+    return exit_code(ErrorCode::kUsage);
+  }
+  return chosen->run();
+}
+
+int report(std::string_view command, const Error& error) {
+  std::fflush(stdout);
+  std::fprintf(stderr, "drover %.*s: %s\n", static_cast<int>(command.size()), command.data(), error.message.c_str());
+  return exit_code(error.code);
+}
+
+}  // namespace drover::cli

@@ -1,0 +1,49 @@
+#include "cli/uri_argument.h"
+
+#include <cstdlib>
+#include <cstring>
+#include <cerrno>
+#include <fstream>
+
+#include <fmt/format.h>
+
+namespace drover::cli {
+namespace {
+
+std::string trimmed(const std::string& text) {
+  const char* blanks = " \t\r\n";
+  const auto first = text.find_first_not_of(blanks);
+  if (first == std::string::npos) return {};
+  return text.substr(first, text.find_last_not_of(blanks) - first + 1);
+}
+
+Result<std::string> from_file(const std::string& path) {
+  std::ifstream file(path);
+  if (!file) {
+    return fail(ErrorCode::kUsage, fmt::format("cannot read a connection string from \"{}\": {}", path, std::strerror(errno)));
+  }
+  std::string line;
+  std::getline(file, line);
+  line = trimmed(line);
+  if (line.empty()) {
+    return fail(ErrorCode::kUsage, fmt::format("\"{}\" does not have a connection string on its first line", path));
+  }
+  return line;
+}
+
+}  // namespace
+
+Result<std::string> resolve_uri_argument(const std::string& argument) {
+  if (argument.starts_with("@")) return from_file(argument.substr(1));
+  if (argument.starts_with("env:")) {
+    const auto name = argument.substr(4);
+    const char* value = std::getenv(name.c_str());
+    if (value == nullptr || trimmed(value).empty()) {
+      return fail(ErrorCode::kUsage, fmt::format("the environment variable {} does not hold a connection string", name));
+    }
+    return trimmed(value);
+  }
+  return argument;
+}
+
+}  // namespace drover::cli

@@ -1,0 +1,7 @@
+#include "cli/version.h"
+
+namespace drover::cli {
+
+std::string version_text() { return "drover " DROVER_VERSION; }
+
+}  // namespace drover::cli
