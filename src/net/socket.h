@@ -1,0 +1,55 @@
+// A connected stream socket, plain or TLS, with deadlines. One thread reads and writes; any thread may `shut_down`, which
+// makes both return at once. Not for event loops: the wire server gives each connection its thread.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "base/error.h"
+
+namespace drover::net {
+
+enum class ReadEnd {
+  kFull,     // every byte came
+  kClosed,   // the peer closed before the first byte
+  kCut,      // the peer closed, or the connection failed, in the middle
+  kTimedOut
+};
+
+class Socket {
+ public:
+  virtual ~Socket() = default;
+  // Fills `out`. A zero timeout waits for the first byte without limit.
+  virtual ReadEnd read_exact(std::span<std::uint8_t> out, std::chrono::milliseconds timeout) = 0;
+  virtual Status write_all(std::span<const std::uint8_t> data, std::chrono::milliseconds timeout) = 0;
+  // Thread-safe. Idempotent.
+  virtual void shut_down() = 0;
+  // The peer has closed its end. Thread-safe, does not block, consumes nothing.
+  virtual bool peer_gone() const = 0;
+};
+
+// Takes the descriptor.
+std::unique_ptr<Socket> make_plain_socket(int descriptor);
+
+struct TlsOptions {
+  std::string certificate_key_file;  // PEM with certificate and private key
+  std::string ca_file;               // when set, clients' certificates are verified against it
+  bool require_client_certificate = false;
+};
+
+// What a listener needs to speak TLS. Shared by all connections. Thread-safe.
+class TlsContext {
+ public:
+  virtual ~TlsContext() = default;
+  static Result<std::shared_ptr<TlsContext>> open(const TlsOptions& options);
+  // The handshake as a server. Takes the descriptor, whatever the outcome.
+  virtual Result<std::unique_ptr<Socket>> accept(int descriptor, std::chrono::milliseconds timeout) = 0;
+  // RFC 2253 subject of the peer's certificate; empty without one.
+  virtual std::string peer_subject(const Socket& socket) const = 0;
+};
+
+}  // namespace drover::net

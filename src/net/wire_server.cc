@@ -1,0 +1,246 @@
+#include "net/wire_server.h"
+
+#include <atomic>
+#include <cerrno>
+#include <condition_variable>
+#include <cstring>
+#include <mutex>
+#include <thread>
+#include <unordered_map>
+
+#include <fmt/core.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "net/listener.h"
+
+namespace drover::net {
+
+namespace {
+
+class ThreadedServer final : public WireServer {
+ public:
+  ThreadedServer(const Options& options, Accept accept, Log& log, std::vector<Listener> listeners)
+      : options_(options), accept_(std::move(accept)), log_(log), listeners_(std::move(listeners)) {}
+  ~ThreadedServer() override { stop(); }
+
+  void serve() {
+    wake_ = ::eventfd(0, EFD_CLOEXEC);
+    acceptor_ = std::jthread([this](std::stop_token stop) { accept_loop(stop); });
+  }
+  int port() const override { return listeners_.front().port(); }
+  std::size_t connections() const override {
+    std::lock_guard lock(mutex_);
+    return live_.size();
+  }
+  std::int64_t total_accepted() const override { return next_id_ - 1; }
+
+  void stop() override {
+    if (!acceptor_.joinable()) return;
+    acceptor_.request_stop();
+    const std::uint64_t one = 1;
+    if (::write(wake_, &one, sizeof one) < 0) log_.warn("waking the acceptor failed");
+    acceptor_.join();
+    listeners_.clear();
+    std::unique_lock lock(mutex_);
+    for (auto& [id, connection] : live_) {
+      connection->stop.request_stop();
+      if (connection->socket) connection->socket->shut_down();
+    }
+    ended_.wait(lock, [this] { return live_.empty(); });
+    ::close(wake_);
+  }
+
+ private:
+  struct Connection {
+    ThreadedServer* server;
+    std::int64_t id;
+    int descriptor;
+    PeerName peer;
+    std::stop_source stop;
+    std::unique_ptr<Socket> socket;  // set by its thread, under mutex_
+  };
+
+  void accept_loop(std::stop_token stop) {
+    std::vector<pollfd> entries;
+    for (auto& listener : listeners_) entries.push_back({listener.descriptor(), POLLIN, 0});
+    entries.push_back({wake_, POLLIN, 0});
+    while (!stop.stop_requested()) {
+      if (::poll(entries.data(), entries.size(), -1) < 0) continue;
+      for (std::size_t i = 0; i < listeners_.size(); ++i) {
+        if (entries[i].revents != 0) accept_one(listeners_[i]);
+      }
+    }
+  }
+
+  void accept_one(Listener& listener) {
+    PeerName peer;
+    const int descriptor = listener.accept(peer);
+    if (descriptor < 0) {
+      if (errno == EMFILE || errno == ENFILE) {
+        log_.warn("a connection could not be accepted: out of file descriptors");
+        ::poll(nullptr, 0, 50);  // else this loop would spin: the connection stays pending
+      }
+      return;
+    }
+    auto connection = std::make_unique<Connection>();
+    connection->server = this;
+    connection->id = next_id_++;
+    connection->descriptor = descriptor;
+    connection->peer = peer;
+    auto* raw = connection.get();
+    {
+      std::lock_guard lock(mutex_);
+      if (live_.size() >= options_.max_connections) {
+        ::close(descriptor);
+        log_.warn("connection refused: too many open connections",
+                  {{"peer", peer.remote}, {"limit", static_cast<std::int64_t>(options_.max_connections)}});
+        return;
+      }
+      live_.emplace(raw->id, std::move(connection));
+    }
+    if (!start_thread(raw)) {
+      log_.warn("connection refused: no thread for it", {{"peer", peer.remote}});
+      ::close(descriptor);
+      forget(raw->id);
+    }
+  }
+
+  static bool start_thread(Connection* connection) {
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    pthread_attr_setstacksize(&attributes, kConnectionStackBytes);
+    pthread_t thread;
+    const int failed = pthread_create(
+        &thread, &attributes,
+        [](void* argument) -> void* {
+          auto* self = static_cast<Connection*>(argument);
+          pthread_setname_np(pthread_self(), fmt::format("conn{}", self->id).c_str());
+          self->server->run(*self);
+          self->server->forget(self->id);
+          return nullptr;
+        },
+        connection);
+    pthread_attr_destroy(&attributes);
+    return failed == 0;
+  }
+
+  void forget(std::int64_t id) {
+    std::unique_ptr<Connection> ended;
+    std::lock_guard lock(mutex_);
+    ended = std::move(live_.at(id));
+    live_.erase(id);
+    ended.reset();
+    ended_.notify_all();
+  }
+
+  void run(Connection& connection) {
+    auto socket = open_socket(connection);
+    if (!socket) {
+      log_.info("connection ended", {{"peer", connection.peer.remote}, {"reason", socket.error().message}});
+      return;
+    }
+    auto* stream = socket->get();
+    {
+      std::lock_guard lock(mutex_);
+      connection.socket = std::move(*socket);
+      if (connection.stop.stop_requested()) return;
+    }
+    ConnectionInfo info{.id = connection.id,
+                        .peer = connection.peer.remote,
+                        .local = connection.peer.local,
+                        .loopback = connection.peer.loopback,
+                        .tls_subject = options_.tls ? options_.tls->peer_subject(*stream) : std::string(),
+                        .stop = connection.stop.get_token(),
+                        .peer_gone = [stream] { return stream->peer_gone(); }};
+    auto session = accept_(std::move(info));
+    if (session) converse(connection, *stream, *session);
+    stream->shut_down();
+  }
+
+  Result<std::unique_ptr<Socket>> open_socket(Connection& connection) {
+    if (options_.tls && (options_.tls_required || speaks_tls(connection.descriptor))) {
+      return options_.tls->accept(connection.descriptor, kFrameTimeout);
+    }
+    return make_plain_socket(connection.descriptor);
+  }
+
+  // A TLS client's first byte is 0x16; no frame of a legal size has it with 0x03 behind it.
+  static bool speaks_tls(int descriptor) {
+    std::uint8_t first[2];
+    return ::recv(descriptor, first, sizeof first, MSG_PEEK | MSG_WAITALL) == 2 && first[0] == 0x16 && first[1] == 0x03;
+  }
+
+  void converse(Connection& connection, Socket& socket, WireSession& session) {
+    std::vector<std::uint8_t> frame;
+    while (!connection.stop.stop_requested() && read_frame(connection, socket, frame)) {
+      auto reply = session.handle(frame);
+      for (;;) {
+        if (reply.frame && !socket.write_all(*reply.frame, kFrameTimeout)) return;
+        if (reply.close) return;
+        if (!reply.next_request || connection.stop.stop_requested()) break;
+        const auto next = std::move(*reply.next_request);
+        reply = session.handle(next);
+      }
+      if (frame.capacity() > kKeptBufferBytes) std::vector<std::uint8_t>().swap(frame);
+    }
+  }
+
+  bool read_frame(const Connection& connection, Socket& socket, std::vector<std::uint8_t>& frame) {
+    std::uint8_t header[4];
+    auto end = socket.read_exact({header, 1}, std::chrono::milliseconds(0));  // idle: without limit
+    if (end != ReadEnd::kFull) return false;
+    if (socket.read_exact({header + 1, 3}, kFrameTimeout) != ReadEnd::kFull) return cut(connection);
+    std::uint32_t size;
+    std::memcpy(&size, header, sizeof size);
+    if (size < 16 || size > kMaxWireMessageBytes) {
+      log_.warn("connection closed: a message of an impossible size",
+                {{"peer", connection.peer.remote}, {"bytes", static_cast<std::int64_t>(size)}});
+      return false;
+    }
+    // Grown as bytes come: a length alone reserves no memory.
+    frame.assign(header, header + 4);
+    while (frame.size() < size) {
+      const auto have = frame.size();
+      const auto chunk = std::min<std::size_t>(size - have, kReadChunkBytes);
+      frame.resize(have + chunk);
+      if (socket.read_exact({frame.data() + have, chunk}, kFrameTimeout) != ReadEnd::kFull) return cut(connection);
+    }
+    return true;
+  }
+
+  bool cut(const Connection& connection) {
+    log_.info("connection ended in the middle of a message", {{"peer", connection.peer.remote}});
+    return false;
+  }
+
+  static constexpr std::size_t kReadChunkBytes = 4 << 20;
+  static constexpr std::size_t kKeptBufferBytes = 64 << 10;  // per idle connection
+
+  const Options options_;
+  const Accept accept_;
+  Log& log_;
+  std::vector<Listener> listeners_;
+  int wake_ = -1;
+  std::atomic<std::int64_t> next_id_{1};
+  std::jthread acceptor_;
+
+  mutable std::mutex mutex_;
+  std::condition_variable ended_;
+  std::unordered_map<std::int64_t, std::unique_ptr<Connection>> live_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<WireServer>> WireServer::start(const Options& options, Accept accept, Log& log) {
+  auto listeners = TRY(listen_on(options.bind_ip, options.port));
+  auto server = std::make_unique<ThreadedServer>(options, std::move(accept), log, std::move(listeners));
+  server->serve();
+  return std::unique_ptr<WireServer>(std::move(server));
+}
+
+}  // namespace drover::net
