@@ -1,0 +1,31 @@
+// Errors as the server words them. The code is MongoDB's; whoever answers the client derives codeName from it.
+#pragma once
+
+#include <string>
+
+#include "base/error.h"
+
+namespace drover::sandbox::query {
+
+namespace code {
+inline constexpr int kBadValue = 2;
+inline constexpr int kFailedToParse = 9;
+inline constexpr int kTypeMismatch = 14;
+inline constexpr int kOverflow = 15;
+inline constexpr int kPathNotViable = 28;
+inline constexpr int kConflictingUpdateOperators = 40;
+inline constexpr int kDollarPrefixedFieldName = 52;
+inline constexpr int kInvalidIdField = 53;
+inline constexpr int kEmptyFieldName = 56;
+inline constexpr int kImmutableField = 66;
+inline constexpr int kInvalidOptions = 72;
+inline constexpr int kInvalidPipelineOperator = 168;
+inline constexpr int kConversionFailure = 241;
+inline constexpr int kExceededMemoryLimit = 146;
+}  // namespace code
+
+inline tl::unexpected<Error> bad(int server_code, std::string message) {
+  return fail(ErrorCode::kFailure, std::move(message), server_code);
+}
+
+}  // namespace drover::sandbox::query

@@ -1,0 +1,83 @@
+// Aggregation expressions: parsed once, evaluated per document. Immutable after parse. Errors as the server's.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+#include "bson/collation.h"
+#include "bson/document.h"
+#include "model/server_version.h"
+#include "sandbox/query/datum.h"
+
+namespace drover::sandbox::query {
+
+// What expressions see of the outside; fixed for one command.
+struct EvaluationContext {
+  ServerVersion version{4, 4, 0};
+  bson::DateTime now;                  // $$NOW
+  bson::Timestamp cluster_time;        // $$CLUSTER_TIME
+  std::shared_ptr<const bson::Collator> collator;
+  bson::Document let;                  // user variables of the command's `let`, `c`, or a $lookup's, already values
+  std::function<double()> random;      // $rand, $sample, $sampleRate: [0, 1)
+};
+
+// $$ROOT and the variables bound by $let, $map, ... while one document is evaluated.
+class Variables {
+ public:
+  Variables(bson::View root, const EvaluationContext& context) : root_(root), context_(&context) {}
+  bson::View root() const { return root_; }
+  const EvaluationContext& context() const { return *context_; }
+  Datum slot(std::size_t index) const { return index < slots_.size() ? slots_[index] : Datum(); }
+  void set_slot(std::size_t index, Datum value) {
+    if (slots_.size() <= index) slots_.resize(index + 1);
+    slots_[index] = std::move(value);
+  }
+
+ private:
+  bson::View root_;
+  const EvaluationContext* context_;
+  std::vector<Datum> slots_;
+};
+
+// Names in scope while parsing. Values are slots of Variables.
+class Scope {
+ public:
+  explicit Scope(const EvaluationContext& context) : context_(&context) {}
+  const EvaluationContext& context() const { return *context_; }
+  // A scope with `name` bound to a new slot.
+  Scope with(std::string_view name, std::size_t* slot) const;
+  const std::size_t* find(std::string_view name) const;
+
+ private:
+  const EvaluationContext* context_;
+  std::map<std::string, std::size_t, std::less<>> slots_;
+  std::size_t next_ = 0;
+};
+
+class Expression {
+ public:
+  virtual ~Expression() = default;
+  virtual Result<Datum> evaluate(Variables& variables) const = 0;
+  // The value when it does not depend on the document.
+  virtual const Datum* constant() const { return nullptr; }
+  // "a.b" for the field path "$a.b"; empty for everything else.
+  virtual std::string_view field_path() const { return {}; }
+};
+using ExpressionPtr = std::unique_ptr<const Expression>;
+
+// Any operand: "$path", "$$variable", {$operator: ...}, an object or array of operands, or a constant. What is parsed may
+// outlive `operand`.
+Result<ExpressionPtr> parse_expression(const bson::Element& operand, const Scope& scope);
+// {$operator: ...}, or an object expression.
+Result<ExpressionPtr> parse_object_expression(bson::View object, const Scope& scope);
+bool is_known_expression(std::string_view operator_name);
+
+// The command's `let` evaluated to constants.
+Result<bson::Document> evaluate_let(bson::View let, const EvaluationContext& context);
+
+}  // namespace drover::sandbox::query

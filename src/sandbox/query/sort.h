@@ -1,0 +1,43 @@
+// Sort patterns: {a: 1, "b.c": -1}. An array counts by its smallest element when ascending and its largest when
+// descending; an empty array sorts before null; a missing field sorts as null. Immutable, thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "bson/collation.h"
+#include "bson/document.h"
+
+namespace drover::sandbox::query {
+
+class SortPattern {
+ public:
+  struct Part {
+    std::string path;
+    bool descending = false;
+  };
+
+  // {} sorts nothing. {$natural: ±1} is recognised (natural() is +1 or -1) and stands alone. {$meta} is refused.
+  static Result<SortPattern> parse(bson::View spec, std::shared_ptr<const bson::Collator> collator = nullptr);
+  SortPattern() = default;
+
+  bool empty() const { return parts_.empty(); }
+  int natural() const { return natural_; }
+  const std::vector<Part>& parts() const { return parts_; }
+
+  // Bytes whose memcmp order is the order of documents. Sort many documents by computing each one's key once.
+  // Fails (2, BadValue) when two parts run through different arrays: "cannot sort with keys that are parallel arrays".
+  Result<std::string> key(bson::View document) const;
+  // <0, 0, >0.
+  int compare(bson::View a, bson::View b) const;
+
+ private:
+  std::vector<Part> parts_;
+  int natural_ = 0;
+  std::shared_ptr<const bson::Collator> collator_;
+};
+
+}  // namespace drover::sandbox::query
