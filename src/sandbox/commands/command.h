@@ -1,0 +1,228 @@
+// A command is a row in a table: name, flags, what it needs to be authorized, and a handler. The dispatcher (server/)
+// parses the message, finds the row, checks versions, admin-only and authorization, applies fail points, and calls
+// execute() (execute.h), which owns sessions, transactions, read and write concern around the handler. Handlers return
+// the reply without `ok`, `$clusterTime` and `operationTime`; an Error becomes {errorLabels?, ok: 0, errmsg, code, codeName}.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+#include "base/runtime.h"
+#include "base/uuid.h"
+#include "bson/builder.h"
+#include "bson/document.h"
+#include "model/namespace.h"
+#include "model/server_version.h"
+#include "sandbox/commands/cursor.h"
+
+namespace drover {
+class Log;
+}
+
+namespace drover::sandbox {
+
+class Engine;
+class Sessions;
+class Transaction;
+struct CommandContext;
+
+enum CommandFlag : std::uint32_t {
+  kAdminOnly = 1 << 0,
+  kWrite = 1 << 1,               // takes writeConcern; refused by setUserWriteBlockMode where it concerns user data
+  kInTransaction = 1 << 2,       // may run inside a multi-document transaction
+  kRetryable = 1 << 3,           // may carry txnNumber without autocommit:false
+  kReadConcern = 1 << 4,         // takes readConcern other than local
+  kNoAuth = 1 << 5,              // before authentication too
+  kTestOnly = 1 << 6,            // needs enableTestCommands (always on here)
+  kHidden = 1 << 7,              // not in listCommands
+  kUserBlocked = 1 << 8,         // a user write block refuses it (unless the user may bypass)
+};
+
+// What a command is done to, for authorization.
+enum class ResourceKind {
+  kNone,        // the handler checks by itself, or any authenticated user may
+  kCollection,  // {db, collection} named by the first field (a UUID needs useUUID besides)
+  kDatabase,    // {db, collection: ""}
+  kCluster,
+  kCustom,      // the handler calls context.authorize
+};
+
+struct Command {
+  std::string_view name;
+  std::uint32_t flags = 0;
+  ResourceKind resource = ResourceKind::kNone;
+  std::string_view action;  // "find", "insert", ...; empty: being authenticated is enough
+  Result<bson::Document> (*handler)(CommandContext&) = nullptr;
+  std::string_view help;    // one line for listCommands and docs/design/sandbox.md
+  std::string_view alias = {};
+  ServerVersion since = {0, 0, 0};     // unknown (59) before
+  ServerVersion removed = {999, 0, 0};  // unknown (59) from here on
+};
+
+class CommandTable {
+ public:
+  void add(std::span<const Command> rows);
+  const Command* find(std::string_view name, ServerVersion version) const;  // names are case-sensitive
+  const std::map<std::string_view, const Command*>& all() const { return rows_; }
+
+ private:
+  std::map<std::string_view, const Command*> rows_;  // aliases too
+};
+// The rows that commands/ brings (data, catalog, transactions, administration).
+void add_storage_commands(CommandTable& table);
+
+struct ServerSettings {
+  ServerVersion version{4, 4, 1};
+  std::string repl_set = "rs0";
+  std::string host = "localhost";  // as the replica set's configuration names this member
+  int port = 27017;
+  bool auth = false;
+  std::string dbpath;
+  std::vector<std::string> arguments;  // for getCmdLineOpts
+  std::size_t memory_bytes = 256 << 20;
+  bool at_least(int major, int minor) const { return version >= ServerVersion{major, minor, 0}; }
+};
+
+struct Resource {
+  enum class Kind { kCollection, kDatabase, kCluster } kind = Kind::kCluster;
+  Namespace ns;
+};
+
+// Authorization as the connection's users have it. Implemented by auth/.
+class Authorization {
+ public:
+  virtual ~Authorization() = default;
+  // False when authorization is off, or nobody needs to be asked.
+  virtual bool enabled() const = 0;
+  virtual bool is_allowed(std::string_view action, const Resource& resource) const = 0;
+  // "name" and "db" of each.
+  struct User {
+    std::string name, db;
+  };
+  virtual std::vector<User> users() const = 0;
+};
+
+struct Connection {
+  std::int64_t id = 0;
+  std::string remote;                // "127.0.0.1:40412"
+  std::optional<bson::Document> client;  // handshake metadata
+};
+
+// A running operation, for currentOp and killOp. Owned by the server's list while the command runs.
+struct Operation {
+  std::int64_t id = 0;
+  const Connection* connection = nullptr;
+  Namespace ns;
+  std::string command_name;
+  bson::Document command;            // redacted of documents over 1 KB by the describer
+  std::optional<Uuid> session;
+  std::optional<std::int64_t> txn_number;
+  SteadyTime started{};
+  std::stop_source killed;
+};
+class Operations {
+ public:
+  virtual ~Operations() = default;
+  // Every running operation, and (with idle) every open connection without one, as currentOp's documents.
+  virtual std::vector<bson::Document> describe(bool idle_connections) const = 0;
+  virtual bool kill(std::int64_t operation_id) = 0;
+  virtual std::size_t kill_of_session(const Uuid& lsid) = 0;
+  virtual std::int64_t current_connections() const = 0;
+};
+
+// A kind-1 section of OP_MSG: {documents: [...]}, {updates: [...]}, {deletes: [...]} in wire form.
+struct DocumentSequence {
+  std::string_view name;
+  std::vector<bson::View> documents;
+};
+
+struct ReadConcern {
+  enum class Level { kLocal, kAvailable, kMajority, kLinearizable, kSnapshot };
+  std::optional<Level> level;
+  std::optional<bson::Timestamp> after_cluster_time;
+  std::optional<bson::Timestamp> at_cluster_time;
+};
+struct WriteConcern {
+  std::int64_t w = 1;
+  std::string w_mode;   // "majority" or a custom name when not empty
+  bool journal = false;
+  std::int64_t timeout_ms = 0;
+  bool provided = false;
+};
+
+// What the whole server shares. Made once; everything here outlives every command.
+struct Services {
+  Engine& engine;
+  Runtime& runtime;
+  Log& log;
+  const ServerSettings& settings;
+  CursorRegistry& cursors;
+  Operations& operations;
+  Sessions& sessions;
+  const CommandTable& commands;
+  // aggregate whose first stage is $changeStream. Set by changestream/; `pipeline` includes that stage.
+  std::function<Result<std::unique_ptr<CommandCursor>>(CommandContext&, const Namespace& ns, bson::View pipeline)>
+      open_change_stream;
+  // Called after any write to admin.system.users, admin.system.roles or admin.system.version, so that caches refresh.
+  std::function<void()> auth_data_changed;
+};
+
+struct CommandContext {
+  Services& services;
+  const Command* command = nullptr;
+  std::string_view database;
+  bson::View body;                               // section 0, `$db` included
+  std::span<const DocumentSequence> sequences;   // section 1, in wire order
+  const Connection& connection;
+  const Authorization& authorization;
+  Operation* operation = nullptr;
+  std::stop_token stop;
+  std::optional<SteadyTime> deadline;            // maxTimeMS: 50 MaxTimeMSExpired
+  bool internal = false;                         // run by the server itself: no authorization, no write block
+
+  // Filled by execute().
+  std::optional<Uuid> session;                   // lsid.id (authenticated users' digests are folded into it)
+  std::optional<std::int64_t> txn_number;
+  bool retryable = false;                        // txn_number without autocommit: statement ids are recorded
+  Transaction* transaction = nullptr;            // inside a multi-document transaction
+  ReadConcern read_concern;
+  WriteConcern write_concern;
+
+  // Filled by handlers.
+  std::optional<bson::Document> error_extra;     // fields after codeName: keyPattern, keyValue, ...
+  std::optional<bson::Timestamp> last_op;        // ts of the last entry this command wrote
+
+  bool bypass_write_block = false;               // `bypassWriteBlockingMode` is among the user's privileges
+  const ServerSettings& settings() const { return services.settings; }
+  Engine& engine() const { return services.engine; }
+  // Handlers with ResourceKind::kCustom: 13 Unauthorized with the server's text unless allowed.
+  Status authorize(std::string_view action, const Resource& resource) const;
+};
+
+// Runs context.command->handler with session, transaction, read and write concern; never fails: the reply says so.
+// The reply has everything but `$clusterTime` and `operationTime` (and 6.0+'s order is the dispatcher's).
+bson::Document execute(CommandContext& context);
+// {errorLabels?, ok: 0.0, errmsg, code, codeName, extra...}. An Error without a server_code is 1 InternalError.
+bson::Document error_reply(const Error& error, const std::optional<bson::Document>& extra = {});
+// 59: "no such command: 'x'" (4.4's wording for the version).
+bson::Document unknown_command_reply(std::string_view name);
+
+// The operation time that a reply carries, and the one that is handed out for snapshot reads.
+bson::Timestamp operation_time(Services& services);
+
+// "BadValue" for 2, ... ; "Location40415" for numbers without a name.
+std::string error_code_name(int code);
+// A server error: code, and errmsg.
+inline tl::unexpected<Error> server_error(int code, std::string message) {
+  return fail(ErrorCode::kFailure, std::move(message), code);
+}
+
+}  // namespace drover::sandbox

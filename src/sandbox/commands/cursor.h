@@ -1,0 +1,121 @@
+// What find, aggregate, listCollections, listIndexes and change streams have in common: a source of batches that getMore
+// continues. A cursor is used by one thread at a time (the registry checks it out), and owns all that it reads from.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/runtime.h"
+#include "base/uuid.h"
+#include "bson/builder.h"
+#include "bson/document.h"
+#include "model/namespace.h"
+
+namespace drover::sandbox {
+
+struct CommandContext;
+
+// The documents of one reply are at most this many bytes, unless a single one is larger.
+inline constexpr std::size_t kMaxBatchBytes = 16777216;
+inline constexpr std::int64_t kDefaultFirstBatch = 101;
+
+struct BatchRequest {
+  std::int64_t max_documents = kDefaultFirstBatch;  // 0: nothing but open the cursor
+  std::size_t max_bytes = kMaxBatchBytes;
+  // How long a tailable awaitData cursor or change stream waits for the first document; zero: it does not.
+  Duration await{};
+  std::stop_token stop;  // connection closed, killOp, shutdown
+};
+
+// A batch under construction.
+class CursorBatch {
+ public:
+  explicit CursorBatch(const BatchRequest& request) : request_(request) {}
+  bool full() const {
+    return static_cast<std::int64_t>(documents_.count()) >= request_.max_documents || documents_.size() >= request_.max_bytes;
+  }
+  // False, and nothing appended, when `document` would make the reply too large: the cursor keeps it for the next batch.
+  bool append(bson::View document) {
+    if (documents_.count() > 0 && documents_.size() + document.size() + 16 > request_.max_bytes) return false;
+    documents_.append(document);
+    return true;
+  }
+  const BatchRequest& request() const { return request_; }
+  std::size_t count() const { return documents_.count(); }
+  bson::Document finish_documents() && { return std::move(documents_).finish(); }
+
+  // Change streams: {_data: "..."}; absent elsewhere.
+  std::optional<bson::Document> post_batch_resume_token;
+
+ private:
+  const BatchRequest& request_;
+  bson::ArrayBuilder documents_;
+};
+
+class CommandCursor {
+ public:
+  virtual ~CommandCursor() = default;
+  // Fills `batch` until it is full, the end, or (tailable) there is nothing more for now. After an error the cursor is
+  // closed. Called again only while !exhausted(). `context` is the command that asks (find, or this getMore).
+  virtual Status next_batch(CommandContext& context, CursorBatch& batch) = 0;
+  virtual bool exhausted() const = 0;
+  virtual bool awaits_data() const { return false; }
+};
+
+// The registry's record of a cursor. What getMore must agree with.
+struct CursorEntry {
+  std::unique_ptr<CommandCursor> cursor;
+  Namespace ns;                          // "db.coll", or db with "$cmd.listCollections", "$cmd.aggregate"
+  std::optional<Uuid> session;           // lsid.id of the creator
+  std::optional<std::int64_t> txn_number;  // created inside this transaction
+  std::vector<std::string> users;        // "db.user" authenticated when it was made
+  bool no_timeout = false;
+  bson::Document origin;                 // the command, for currentOp
+};
+
+// Implemented by the server. Thread-safe.
+class CursorRegistry {
+ public:
+  virtual ~CursorRegistry() = default;
+  // A new random positive id.
+  virtual std::int64_t add(CursorEntry entry) = 0;
+  // Takes the cursor for one getMore: 43 CursorNotFound ("cursor id N not found"), 12051 CursorInUse.
+  virtual Result<CursorEntry> check_out(std::int64_t id) = 0;
+  // Gives it back under the same id. If it was killed meanwhile it is destroyed.
+  virtual void check_in(std::int64_t id, CursorEntry entry) = 0;
+  // Ends a checkout whose cursor is exhausted or failed.
+  virtual void drop(std::int64_t id) = 0;
+  enum class Kill { kKilled, kNotFound };
+  virtual Kill kill(std::int64_t id) = 0;
+  virtual std::size_t kill_of_session(const Uuid& lsid) = 0;
+  virtual std::size_t kill_of_transaction(const Uuid& lsid, std::int64_t txn_number) = 0;
+  struct Counts {
+    std::int64_t open = 0, open_no_timeout = 0, pinned = 0, total_opened = 0, timed_out = 0;
+  };
+  virtual Counts counts() const = 0;
+  // {cursorId, ns, lsid, createdDate, lastAccessDate, originatingCommand, ...} for $currentOp {idleCursors: true}.
+  virtual std::vector<bson::Document> describe() const = 0;
+};
+
+// {cursor: {firstBatch|nextBatch, postBatchResumeToken?, atClusterTime?, id, ns}}: the reply that all of them give. Runs
+// the first batch; registers the cursor unless it is exhausted or `single_batch`.
+struct CursorReplyOptions {
+  BatchRequest request;
+  bool single_batch = false;
+  bool no_timeout = false;
+  std::optional<bson::Timestamp> at_cluster_time;  // snapshot reads, 5.0+
+};
+Result<bson::Document> first_batch_reply(CommandContext& context, std::unique_ptr<CommandCursor> cursor, Namespace ns,
+                                         const CursorReplyOptions& options);
+
+// Over documents already at hand (listIndexes, listCollections).
+std::unique_ptr<CommandCursor> make_list_cursor(std::vector<bson::Document> documents);
+
+}  // namespace drover::sandbox

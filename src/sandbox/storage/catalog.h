@@ -1,0 +1,98 @@
+// Collections and indexes as plain immutable values, and a whole catalog at one time. A catalog is never changed: DDL
+// makes another one, so that a read view, a transaction and an old cursor each keep the one they began with.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/guarded.h"
+#include "base/uuid.h"
+#include "bson/collation.h"
+#include "bson/document.h"
+#include "model/namespace.h"
+
+namespace drover::sandbox {
+
+using RecordId = std::int64_t;
+using Ident = std::uint64_t;  // prefix of a collection's records, or of an index's entries, in the store; never reused
+
+struct IndexField {
+  std::string path;
+  bool descending = false;
+  std::string kind;  // empty for 1/-1; "hashed", "text", "2dsphere", "2d", "wildcard"
+};
+
+struct IndexInfo {
+  std::string name;
+  Ident ident = 0;
+  bson::Document spec;  // as listIndexes returns it, without ns
+  std::vector<IndexField> fields;
+  bool unique = false;
+  bool sparse = false;
+  bool ready = true;     // false while it is built: maintained by writes, not used by reads
+  std::optional<bson::Document> partial_filter;
+  std::shared_ptr<const bson::Collator> collator;
+  std::shared_ptr<std::atomic<std::uint64_t>> multikey;  // bit i: field i had an array once; never goes back
+
+  bool is_id() const { return name == "_id_"; }
+  // Ordered index over plain paths, that a planner may use.
+  bool is_plain() const;
+  bson::View key_pattern() const;
+};
+
+// Counters that change with every write; exact after a crash, for they are written with the data.
+struct CollectionCounters {
+  std::int64_t records = 0;
+  std::int64_t bytes = 0;
+};
+
+struct CollectionInfo {
+  Namespace ns;
+  Uuid uuid;               // nil for views
+  Ident ident = 0;
+  bson::Document options;  // as listCollections returns them
+  std::vector<std::shared_ptr<const IndexInfo>> indexes;  // _id_ first; empty for views (and collections without)
+  std::shared_ptr<const bson::Collator> collator;          // default collation
+  bool capped = false;
+  std::int64_t capped_size = 0;
+  std::int64_t capped_max = 0;
+  bool record_pre_images = false;
+  // Views. The pipeline is an array's bytes.
+  std::string view_on;
+  bson::Document view_pipeline;
+
+  std::shared_ptr<Guarded<CollectionCounters>> counters;
+  std::shared_ptr<std::atomic<RecordId>> next_record;
+
+  bool is_view() const { return !view_on.empty(); }
+  const IndexInfo* index(std::string_view name) const;
+  const IndexInfo* id_index() const;
+};
+using CollectionPtr = std::shared_ptr<const CollectionInfo>;
+
+class Catalog {
+ public:
+  CollectionPtr find(const Namespace& ns) const;  // collections and views; null when there is none
+  CollectionPtr find(const Uuid& uuid) const;
+  std::vector<CollectionPtr> of_database(std::string_view db) const;  // by name
+  std::vector<CollectionPtr> all() const;
+  std::set<std::string> databases() const;
+  bool has_database(std::string_view db) const;
+
+ private:
+  friend class Engine;
+  friend class CatalogWriter;
+  std::map<Namespace, CollectionPtr> by_name_;
+  std::unordered_map<Uuid, CollectionPtr> by_uuid_;
+};
+using CatalogPtr = std::shared_ptr<const Catalog>;
+
+}  // namespace drover::sandbox

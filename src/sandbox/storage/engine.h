@@ -1,0 +1,182 @@
+// The storage engine: catalog, documents, indexes, oplog, read views and transactions over one kv::Store.
+//
+// Time. Every commit gets a timestamp, strictly increasing over restarts, and is one atomic batch of the store: documents,
+// index entries, counters and oplog entries together. With one member the last commit is also the majority time.
+//
+// Reading. A ReadView is the state after exactly the commits with ts <= view.ts, catalog included. Views are cheap, shared
+// between readers, and hold old versions in the store while they live. A view whose time was handed out to a client
+// (hand_out_time) can be had again by view_at() for kSnapshotWindow, or until kMaxPinnedViews newer ones were pinned.
+//
+// Writing. One WriteUnit at a time holds the writer's lock, reads the newest state and its own writes, and commits.
+// Multi-document transactions read at one view with their own writes over it, and hold document locks from their first
+// write to their end: whoever meets such a lock, or a document changed since the view, gets 112 WriteConflict.
+//
+// After a crash: what commit() returned is there; what it did not is there wholly or not at all.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+#include "base/runtime.h"
+#include "bson/builder.h"
+#include "bson/document.h"
+#include "bson/types.h"
+#include "kv/store.h"
+#include "model/namespace.h"
+#include "model/server_version.h"
+#include "sandbox/storage/catalog.h"
+
+namespace drover {
+class Log;
+}
+
+namespace drover::sandbox {
+
+inline constexpr std::chrono::seconds kSnapshotWindow{300};
+inline constexpr std::size_t kMaxPinnedViews = 4096;
+
+class Engine;
+class WriteUnit;
+class Transaction;
+
+struct EngineOptions {
+  std::string dbpath;
+  std::size_t memory_bytes = 256 << 20;
+  bool in_memory = false;  // unit tests
+  ServerVersion version{4, 4, 1};
+  std::uint64_t oplog_bytes = 1ull << 30;
+};
+
+// The state after exactly the commits with ts <= ts.
+struct ReadView {
+  std::shared_ptr<const kv::Snapshot> snapshot;
+  bson::Timestamp ts;
+  CatalogPtr catalog;
+};
+using ReadViewPtr = std::shared_ptr<const ReadView>;
+
+struct Record {
+  RecordId id = 0;
+  bson::Document document;
+};
+
+// Where documents are read: a view, or a view with a transaction's own writes over it, or a write unit's newest state.
+class Reader {
+ public:
+  virtual ~Reader() = default;
+  virtual const Catalog& catalog() const = 0;
+  virtual Result<std::optional<std::string>> get(kv::KeySpace space, std::string_view key) const = 0;
+  virtual std::unique_ptr<kv::Iterator> iterate(kv::KeySpace space, std::string upper_bound = {}) const = 0;
+
+  Result<std::optional<bson::Document>> find_record(const CollectionInfo& collection, RecordId id) const;
+  // By _id, through the _id index and the collection's collation.
+  Result<std::optional<Record>> find_by_id(const CollectionInfo& collection, const bson::Element& id) const;
+};
+// Keeps the view alive.
+std::unique_ptr<Reader> make_reader(Engine& engine, ReadViewPtr view);
+
+// The documents of a collection in record order (insertion order). The view of next() is good until the next call.
+class RecordCursor {
+ public:
+  RecordCursor(const Reader& reader, const CollectionInfo& collection, bool forward = true,
+               std::optional<RecordId> after = {});
+  ~RecordCursor();
+  RecordCursor(RecordCursor&&) noexcept;
+  // Nothing at the end.
+  Result<std::optional<bson::View>> next();
+  RecordId id() const;  // of the document last returned
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+// Entries of an index between two encoded bounds, as record ids.
+class IndexCursor {
+ public:
+  // Bounds are encoded keys without the ident: [lower, upper).
+  IndexCursor(const Reader& reader, const IndexInfo& index, std::string lower, std::string upper, bool forward = true);
+  ~IndexCursor();
+  IndexCursor(IndexCursor&&) noexcept;
+  Result<std::optional<RecordId>> next();
+  std::string_view key() const;  // encoded key of the entry last returned, without ident and record id
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+// local.oplog.rs, forward. Not bound to a view: it sees entries as they are committed, never one before all earlier
+// ones are visible. Used by one thread.
+class OplogCursor {
+ public:
+  ~OplogCursor();
+  // The next committed entry, or nothing for now. The bytes are good until the next call. 136 CappedPositionLost when
+  // the position was truncated meanwhile.
+  Result<std::optional<bson::View>> next();
+  // Timestamp of the entry last returned (or the start, before the first).
+  bson::Timestamp position() const;
+
+ private:
+  friend class Engine;
+  struct Impl;
+  explicit OplogCursor(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+class Engine {
+ public:
+  static Result<std::unique_ptr<Engine>> open(EngineOptions options, Runtime& runtime, Log& log);
+  ~Engine();
+
+  // --- reading
+  ReadViewPtr view();
+  // 246 SnapshotUnavailable when `ts` is in the future, 239 SnapshotTooOld when it cannot be had any more.
+  Result<ReadViewPtr> view_at(bson::Timestamp ts);
+  bson::Timestamp last_committed() const;
+  // last_committed(), for a reply: view_at() of it works from now on (within kSnapshotWindow).
+  bson::Timestamp hand_out_time();
+  // Waits until last_committed() >= ts. False: the deadline or a stop came first.
+  bool wait_for(bson::Timestamp ts, Duration timeout, const std::stop_token& stop);
+
+  // --- oplog
+  // From the first entry with ts >= start. With {0,0}: from the oldest.
+  std::unique_ptr<OplogCursor> oplog(bson::Timestamp start);
+  bson::Timestamp oldest_oplog_time() const;
+  // Waits until an entry after `position` is committed. False: timeout or stop.
+  bool wait_for_oplog(bson::Timestamp position, Duration timeout, const std::stop_token& stop);
+  std::uint64_t oplog_max_bytes() const;
+  std::uint64_t oplog_bytes() const;
+  Status resize_oplog(std::uint64_t bytes);
+
+  // --- writing
+  // Takes the writer's lock until the unit is committed or destroyed. Never call it twice in one thread.
+  std::unique_ptr<WriteUnit> begin_write();
+  // {op: "n", o: note}. Returns its ts.
+  Result<bson::Timestamp> append_note(bson::View note);
+  // All commits so far are on disk (fsync) on return.
+  Status make_durable();
+
+  std::unique_ptr<Transaction> begin_transaction(ReadViewPtr view);
+
+  const EngineOptions& options() const;
+  Runtime& runtime();
+
+ private:
+  friend class WriteUnit;
+  friend class Transaction;
+  friend class OplogCursor;
+  struct Impl;
+  explicit Engine(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace drover::sandbox
