@@ -37,8 +37,11 @@ struct DbPointer {
 class Element {
  public:
   Element() = default;
-  // `start` is at the type byte.
-  explicit Element(const std::uint8_t* start);
+  // `start` is at the type byte. Finds where key and value end; decodes nothing.
+  explicit Element(const std::uint8_t* start)
+      : start_(start),
+        key_size_(static_cast<std::uint32_t>(std::strlen(reinterpret_cast<const char*>(start + 1)))),
+        value_size_(value_size_at(static_cast<Type>(*start), start + 2 + key_size_)) {}
 
   bool exists() const { return start_ != nullptr; }
   explicit operator bool() const { return exists(); }
@@ -77,7 +80,8 @@ class Element {
   bool is_null() const { return type() == Type::kNull; }
 
   // Forgiving readers: nothing when the type does not fit. Numbers convert when the value is exactly representable
-  // (doubles and decimals are truncated toward zero for to_int64, as the server's safeNumberLong does).
+  // (doubles and decimals are truncated toward zero for to_int64, as the server's safeNumberLong does; nothing when out of
+  // range). to_double gives the nearest double.
   std::optional<std::int64_t> to_int64() const;
   std::optional<double> to_double() const;
   std::optional<std::string_view> to_string_view() const;
@@ -98,6 +102,38 @@ class Element {
     std::memcpy(&result, value(), sizeof result);
     return result;
   }
+
+  static std::uint32_t value_size_at(Type type, const std::uint8_t* value) {
+    const auto stored = [&] {
+      std::uint32_t size;
+      std::memcpy(&size, value, sizeof size);
+      return size;
+    };
+    switch (type) {
+      case Type::kNull:
+      case Type::kUndefined:
+      case Type::kMinKey:
+      case Type::kMaxKey: return 0;
+      case Type::kBool: return 1;
+      case Type::kInt32: return 4;
+      case Type::kDouble:
+      case Type::kInt64:
+      case Type::kDateTime:
+      case Type::kTimestamp: return 8;
+      case Type::kObjectId: return 12;
+      case Type::kDecimal128: return 16;
+      case Type::kString:
+      case Type::kSymbol:
+      case Type::kCode: return 4 + stored();
+      case Type::kDocument:
+      case Type::kArray:
+      case Type::kCodeWithScope: return stored();
+      case Type::kBinary: return 5 + stored();
+      default: return rare_value_size_at(type, value);
+    }
+  }
+  // Regular expressions and DBPointers. A type that does not exist stops the process: the bytes were not validated.
+  static std::uint32_t rare_value_size_at(Type type, const std::uint8_t* value);
 
   const std::uint8_t* start_ = nullptr;
   std::uint32_t key_size_ = 0;

@@ -1,0 +1,50 @@
+#include "bson/ejson.h"
+
+#include <bson/bson.h>
+
+#include <fmt/format.h>
+
+#include "base/check.h"
+#include "bson/builder.h"
+
+namespace drover::bson {
+
+namespace {
+
+std::string take_text(char* text) {
+  std::string result = text ? text : "";
+  bson_free(text);
+  return result;
+}
+
+std::string print(View document, char* (*as_json)(const bson_t*, std::size_t*)) {
+  bson_t borrowed;
+  CHECK(bson_init_static(&borrowed, document.data(), document.size()), "printing bytes that are not a document");
+  return take_text(as_json(&borrowed, nullptr));
+}
+
+}  // namespace
+
+Result<Document> from_ejson(std::string_view text) {
+  bson_error_t error;
+  bson_t* parsed = bson_new_from_json(reinterpret_cast<const std::uint8_t*>(text.data()),
+                                      static_cast<ssize_t>(text.size()), &error);
+  if (parsed == nullptr) return fail(ErrorCode::kUsage, fmt::format("parsing Extended JSON: {}", error.message));
+  Document document(View(bson_get_data(parsed)));
+  bson_destroy(parsed);
+  return document;
+}
+
+std::string to_canonical_ejson(View document) { return print(document, bson_as_canonical_extended_json); }
+std::string to_relaxed_ejson(View document) { return print(document, bson_as_relaxed_extended_json); }
+
+std::string to_ejson(const Element& value) {
+  if (!value) return "";
+  Builder builder;
+  builder.append("", value);
+  const std::string wrapped = to_canonical_ejson(std::move(builder).finish());  // { "" : value }
+  const auto start = wrapped.find(':') + 2;
+  return wrapped.substr(start, wrapped.size() - start - 2);
+}
+
+}  // namespace drover::bson
