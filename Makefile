@@ -1,0 +1,43 @@
+# Every verb sets up and builds what it needs first; `make help` lists them.
+.DEFAULT_GOAL := help
+.PHONY: help setup configure build everything demo test e2e lint format fresh clean
+
+export DROVER := $(CURDIR)/build/drover
+JOBS ?= $(shell nproc)
+
+help: ## Show this list
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-20s %s\n", $$1, $$2}'
+
+setup: ## Install every Debian and npm package that is missing (root or sudo)
+	@tools/setup.sh
+
+configure: setup
+	@mkdir -p build && cmake --preset release >build/configure.log 2>&1 || (cat build/configure.log; exit 1)
+
+build: configure ## Build the program, build/drover
+	@cmake --build build --parallel $(JOBS) --target drover
+
+everything: configure
+	@cmake --build build --parallel $(JOBS)
+
+demo: build ## The whole story on this machine; make demo ARGS="--help"
+	@build/drover demo $(ARGS)
+
+test: everything ## Every test: unit, layers, end to end
+	@rm -rf build/e2e && ctest --test-dir build --output-on-failure --parallel $(JOBS) $(ARGS)
+	@tests/e2e/summary.py build/e2e
+
+e2e: build ## End-to-end tests alone; make e2e ARGS="-k cutover"
+	@tests/e2e/run.py $(ARGS)
+
+lint: ## Layers, clang-tidy
+	@tools/setup.sh development && python3 tools/check_layers.py . && cmake --preset lint >/dev/null && cmake --build build/lint --parallel $(JOBS)
+
+format: ## Format the sources in place
+	@tools/setup.sh development && git ls-files '*.h' '*.cc' | xargs clang-format -i
+
+fresh: ## Prove it on a fresh Debian 12 (a debootstrap chroot; needs root)
+	@tools/fresh.sh $(ARGS)
+
+clean: ## Remove what was built
+	@rm -rf build
