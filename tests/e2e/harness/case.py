@@ -1,0 +1,131 @@
+"""The base of every end-to-end test: a directory of its own, a pair of deployments of the flavour, and the program."""
+import json
+import os
+import shutil
+import tempfile
+import unittest
+
+from harness import clusters, compare
+from harness.process import Process
+from harness.proxy import FaultProxy
+from harness.report import NotRun
+from harness.writers import Writers
+
+MIGRATE_SECONDS = 120
+
+
+class DroverTest(unittest.TestCase):
+    flavour = "sandbox-8.0"
+    auth = False
+    maxDiff = None
+
+    def setUp(self):
+        # A path with a space, always.
+        self.directory = tempfile.mkdtemp(prefix="drover e2e ")
+        self.addCleanup(shutil.rmtree, self.directory, ignore_errors=True)
+        self.runs = 0
+        self.start_clusters()
+
+    def start_clusters(self):
+        self.source = self.cluster("source")
+        self.destination = self.cluster("destination")
+
+    def cluster(self, name, **options):
+        options = {"auth": self.auth, **options}
+        if self.flavour == "mongod":
+            made = clusters.Mongod(self.directory, name, **options)
+        elif self.flavour == "given":
+            if options.get("members", 1) > 1 or options["auth"] != self.auth:
+                raise NotRun("DROVER_TEST_MONGOD")
+            made = clusters.Given(os.environ[f"DROVER_TEST_{name.upper()}_URI"])
+        else:
+            if options.pop("members", 1) > 1 or options.pop("tls", False):
+                raise NotRun("DROVER_TEST_MONGOD")
+            made = clusters.Sandbox(self.directory, name, self.flavour.removeprefix("sandbox-"), **options)
+        self.addCleanup(made.close)
+        return made
+
+    def needs_mongod(self):
+        if self.flavour != "mongod":
+            raise NotRun("DROVER_TEST_MONGOD")
+
+    def needs_own_clusters(self):
+        if self.flavour == "given":
+            raise NotRun("deployments that a test may stop")
+
+    def proxy_before(self, cluster):
+        if not cluster.direct:
+            raise NotRun("a deployment with one member of the test's own")
+        proxy = FaultProxy(("127.0.0.1", cluster.port))
+        self.addCleanup(proxy.close)
+        return proxy
+
+    # ---- the program
+
+    def start(self, *arguments, environment=None, name=None):
+        self.runs += 1
+        process = Process([clusters.drover_binary(), *arguments], self.directory, name or f"drover{self.runs}",
+                          environment=environment)
+        self.addCleanup(lambda: process.running() and process.kill())
+        return process
+
+    def run_drover(self, *arguments, timeout=MIGRATE_SECONDS, **options):
+        process = self.start(*arguments, **options)
+        process.wait(timeout)
+        return process
+
+    def migrate_arguments(self, *more, source=None, destination=None):
+        arguments = ["migrate", "--source", source or self.source.uri, "--destination", destination or self.destination.uri,
+                     "--yes", "--json"]
+        if not self.source.can_block_writes() and not any(str(word).startswith("--before-cutover") for word in more):
+            arguments.append("--assume-writes-stopped")
+        return [*arguments, *more]
+
+    def start_migration(self, *more, environment=None, source=None, destination=None):
+        return self.start("migrate", *self.migrate_arguments(*more, source=source, destination=destination)[1:],
+                          environment=environment)
+
+    def migrate(self, *more, timeout=MIGRATE_SECONDS, **options):
+        process = self.start_migration(*more, **options)
+        process.wait(timeout)
+        self.assertEqual(process.child.returncode, 0, process.tail())
+        return self.last_json(process)
+
+    def last_json(self, process):
+        lines = [line for line in process.stdout().splitlines() if line.strip()]
+        self.assertTrue(lines, f"nothing on standard output\n{process.tail()}")
+        return json.loads(lines[-1])
+
+    # ---- expectations
+
+    def assert_exit(self, process, code, *said):
+        self.assertEqual(process.child.returncode, code, process.tail())
+        for text in said:
+            self.assertRegex(process.stdout() + process.stderr(), text)
+        self.assertNotIn(clusters.PASSWORD, process.stdout() + process.stderr(), "a password in the output")
+
+    def assert_refused_untouched(self, process, code, *said):
+        """A clear refusal before anything is written."""
+        before = self.destination_facts
+        self.assert_exit(process, code, *said)
+        self.assertEqual(before, self.facts(self.destination), "the destination was written to")
+
+    def remember_destination(self):
+        self.destination_facts = self.facts(self.destination)
+
+    @staticmethod
+    def facts(cluster):
+        client = cluster.client()
+        catalog = compare.catalog(client)
+        return catalog, {namespace: compare.raw_documents(client, namespace)
+                         for namespace, entry in catalog.items() if entry["type"] == "collection"}
+
+    def assert_equal_deployments(self, process=None):
+        found = compare.differences(self.source.client(), self.destination.client())
+        if found:
+            self.fail("\n".join(found) + ("\n" + process.tail() if process else ""))
+
+    def writers(self, uri=None, **options):
+        writers = Writers(uri or self.source.uri, **options)
+        self.addCleanup(writers.stop)
+        return writers

@@ -1,0 +1,299 @@
+"""Deployments to migrate between: a sandbox, replica sets of a real mongod, or one that was given by its URI.
+
+All have: uri (of the most powerful user), uri_of(user), client(), version (major, minor), members, restart(), kill(),
+close(); `direct` says that a driver talks to one address only, so that a proxy can stand before it."""
+import os
+import shutil
+import socket
+import subprocess
+import time
+from urllib.parse import quote, urlsplit, urlunsplit
+
+import pymongo
+from pymongo.errors import PyMongoError
+
+from harness.process import Process, eventually
+from harness.report import NotRun
+
+START_SECONDS = 60
+PASSWORD = "pa ss/w:rd@%"  # every character that a connection string must escape
+
+
+def drover_binary():
+    default = os.path.join(os.path.dirname(__file__), "..", "..", "..", "build", "drover")
+    return os.path.abspath(os.environ.get("DROVER", default))
+
+
+def with_user(uri, user, password=PASSWORD, auth_database="admin"):
+    parts = urlsplit(uri)
+    hosts = parts.netloc.rpartition("@")[2]
+    query = "&".join(filter(None, [parts.query, f"authSource={auth_database}"]))
+    return urlunsplit((parts.scheme, f"{quote(user, safe='')}:{quote(password, safe='')}@{hosts}", parts.path or "/", query, ""))
+
+
+def free_port():
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return sock.getsockname()[1]
+
+
+class Cluster:
+    def __init__(self):
+        self.root_user = None
+        self.members = 1
+        self._clients = []
+
+    def uri_of(self, user, password=PASSWORD):
+        return with_user(self.plain_uri, user, password)
+
+    @property
+    def uri(self):
+        return self.uri_of(self.root_user) if self.root_user else self.plain_uri
+
+    def client(self, **options):
+        client = pymongo.MongoClient(self.uri, serverSelectionTimeoutMS=20000, **options)
+        self._clients.append(client)
+        return client
+
+    @property
+    def version(self):
+        return tuple(int(part) for part in self.client().server_info()["version"].split(".")[:2])
+
+    def can_block_writes(self):
+        return self.version >= (6, 0) and self.root_user is not None
+
+    def create_root(self, plain):
+        client = pymongo.MongoClient(plain, serverSelectionTimeoutMS=20000)
+        client.admin.command("createUser", "root", pwd=PASSWORD, roles=["root"])
+        client.close()
+        self.root_user = "root"
+
+    def create_user(self, name, roles, privileges=()):
+        """Also bypasses or sets the write block, or whatever else `privileges` say."""
+        admin = self.client().admin
+        roles = list(roles)
+        if privileges:
+            admin.command("createRole", f"{name}Role", privileges=list(privileges), roles=[])
+            roles.append(f"{name}Role")
+        admin.command("createUser", name, pwd=PASSWORD, roles=roles)
+        return self.uri_of(name)
+
+    def close(self):
+        for client in self._clients:
+            client.close()
+
+
+class Sandbox(Cluster):
+    kind = "sandbox"
+    direct = True
+
+    def __init__(self, directory, name, version, auth=False, options=()):
+        super().__init__()
+        self.directory, self.name, self.mode, self.auth = directory, name, version, auth
+        self.options = list(options)
+        self.port = 0
+        self.starts = 0
+        self.start()
+        if auth:
+            self.create_root(self.plain_uri)
+
+    def start(self):
+        self.starts += 1
+        port_file = os.path.join(self.directory, f"{self.name}.port{self.starts}")
+        arguments = [drover_binary(), "sandbox", "--dbpath", os.path.join(self.directory, f"{self.name} data"),
+                     "--port", self.port, "--port-file", port_file, "--server-version", self.mode, "--repl-set", self.name]
+        if self.auth:
+            arguments.append("--auth")
+        self.process = Process(arguments + self.options, self.directory, self.name)
+
+        def ready():
+            if not self.process.running():
+                raise AssertionError(f"the sandbox ended at once\n{self.process.tail()}")
+            return os.path.exists(port_file) and open(port_file).read().strip()
+
+        self.port = int(eventually(ready, START_SECONDS, f"start of sandbox {self.name}"))
+
+    @property
+    def plain_uri(self):
+        return f"mongodb://127.0.0.1:{self.port}/?directConnection=true"
+
+    def kill(self):
+        self.process.kill()
+
+    def restart(self):
+        self.process.kill()
+        self.start()
+
+    def proxied_uri(self, proxy):
+        return self.uri.replace(f":{self.port}", f":{proxy.port}")
+
+    def close(self):
+        super().close()
+        if self.process.running():
+            self.process.stop()
+
+
+class Mongod(Cluster):
+    """A replica set of real servers, one or three members, plain or with keyfile, authorization and TLS."""
+    kind = "mongod"
+
+    def __init__(self, directory, name, members=1, auth=False, tls=False):
+        super().__init__()
+        self.directory, self.name, self.members, self.auth, self.tls = directory, name, members, auth, tls
+        self.direct = members == 1
+        self.ports = [free_port() for _ in range(members)]
+        self.processes = [None] * members
+        if auth:
+            self.key_file = os.path.join(directory, f"{name}.key")
+            with open(os.open(self.key_file, os.O_CREAT | os.O_WRONLY, 0o600), "w") as file:
+                file.write("drovertestkey" * 4)
+        if tls:
+            self.ca_file, self.pem_file = make_certificates(directory)
+        for index in range(members):
+            self.start_member(index)
+        self.initiate()
+        if auth:
+            self.create_root(self.member_uri(self.primary_index(None)))
+
+    def start_member(self, index):
+        data = os.path.join(self.directory, f"{self.name} data {index}")
+        os.makedirs(data, exist_ok=True)
+        arguments = [os.environ["DROVER_TEST_MONGOD"], "--replSet", self.name, "--port", self.ports[index], "--dbpath", data,
+                     "--bind_ip", "127.0.0.1", "--setParameter", "enableTestCommands=1", "--wiredTigerCacheSizeGB", "0.25",
+                     "--logpath", os.path.join(self.directory, f"{self.name}-{index}.log"), "--logappend"]
+        if self.auth:
+            arguments += ["--keyFile", self.key_file]
+        if self.tls:
+            arguments += ["--tlsMode", "requireTLS", "--tlsCertificateKeyFile", self.pem_file, "--tlsCAFile", self.ca_file,
+                          "--tlsAllowConnectionsWithoutCertificates"]
+        self.processes[index] = Process(arguments, self.directory, f"{self.name}-{index}")
+
+    def tls_query(self):
+        return f"&tls=true&tlsCAFile={quote(self.ca_file, safe='')}" if self.tls else ""
+
+    def member_uri(self, index):
+        return f"mongodb://127.0.0.1:{self.ports[index]}/?directConnection=true{self.tls_query()}"
+
+    @property
+    def plain_uri(self):
+        hosts = ",".join(f"127.0.0.1:{port}" for port in self.ports)
+        return f"mongodb://{hosts}/?replicaSet={self.name}{self.tls_query()}"
+
+    def initiate(self):
+        client = pymongo.MongoClient(self.member_uri(0), serverSelectionTimeoutMS=START_SECONDS * 1000)
+        members = [{"_id": index, "host": f"127.0.0.1:{port}"} for index, port in enumerate(self.ports)]
+        config = {"_id": self.name, "members": members, "settings": {"electionTimeoutMillis": 2000}}
+        client.admin.command("replSetInitiate", config)
+        eventually(lambda: self.primary_index(None) is not None, START_SECONDS, f"primary of {self.name}")
+        client.close()
+
+    def primary_index(self, user="root"):
+        for index, process in enumerate(self.processes):
+            if not process.running():
+                continue
+            try:
+                client = pymongo.MongoClient(self.member_uri(index), serverSelectionTimeoutMS=2000)
+                if client.admin.command("isMaster").get("ismaster"):
+                    return index
+            except PyMongoError:
+                pass
+            finally:
+                client.close()
+        return None
+
+    def step_down(self):
+        try:
+            self.client().admin.command("replSetStepDown", 10, secondaryCatchUpPeriodSecs=5, force=True)
+        except PyMongoError:
+            pass  # the connection may break
+
+    def kill(self):
+        """The primary, as a crash."""
+        index = eventually(lambda: (self.primary_index(), )[0] is not None and (self.primary_index(), ), 30, "a primary")[0]
+        self.processes[index].kill()
+        return index
+
+    def restart(self):
+        index = self.kill()
+        self.start_member(index)
+        eventually(lambda: self.primary_index() is not None, START_SECONDS, "a primary after the restart")
+
+    def proxied_uri(self, proxy):
+        uri = self.member_uri(0)
+        uri = with_user(uri, self.root_user) if self.root_user else uri
+        return uri.replace(f":{self.ports[0]}", f":{proxy.port}")
+
+    @property
+    def port(self):
+        return self.ports[0]
+
+    def close(self):
+        super().close()
+        for process in self.processes:
+            process.kill()
+
+
+class Given(Cluster):
+    kind = "given"
+    direct = False
+
+    def __init__(self, uri):
+        super().__init__()
+        self.given = uri
+        self.root_user = "given" if urlsplit(uri).username else None
+        client = self.client()
+        for name in client.list_database_names():
+            if name.startswith("e2e") or name == "__mdb_internal_mongosync":
+                client.drop_database(name)
+
+    @property
+    def plain_uri(self):
+        parts = urlsplit(self.given)
+        return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, parts.query, ""))
+
+    @property
+    def uri(self):
+        return self.given
+
+    def kill(self):
+        raise NotRun("deployments that a test may kill")
+
+    restart = kill
+
+    def create_user(self, *_):
+        raise NotRun("deployments that a test may create users on")
+
+
+def make_certificates(directory):
+    ca_key, ca, key, request, cert, pem = (os.path.join(directory, name) for name in
+                                           ("ca.key", "ca.pem", "server.key", "server.csr", "server.crt", "server.pem"))
+    if os.path.exists(pem):
+        return ca, pem
+    extensions = os.path.join(directory, "extensions.cnf")
+    with open(extensions, "w") as file:
+        file.write("subjectAltName=DNS:localhost,IP:127.0.0.1\n")
+    for command in (
+            ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=Drover test CA", "-keyout", ca_key,
+             "-out", ca],
+            ["req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=127.0.0.1", "-keyout", key, "-out", request],
+            ["x509", "-req", "-in", request, "-CA", ca, "-CAkey", ca_key, "-CAcreateserial", "-days", "2", "-out", cert,
+             "-extfile", extensions]):
+        subprocess.run(["openssl", *command], check=True, capture_output=True)
+    with open(pem, "wb") as out:
+        for part in (key, cert):
+            with open(part, "rb") as file:
+                shutil.copyfileobj(file, out)
+    return ca, pem
+
+
+def wait_until_writable(cluster, timeout=30):
+    client = cluster.client()
+
+    def writable():
+        try:
+            return client.admin.command("isMaster").get("ismaster")
+        except PyMongoError:
+            time.sleep(0.1)
+            return False
+
+    eventually(writable, timeout, f"{cluster.name} accepting writes")

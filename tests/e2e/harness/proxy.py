@@ -1,0 +1,158 @@
+"""A TCP proxy that misbehaves on request: cuts, freezes (half-open), delays, drops replies, and delivers a captured
+request a second time later, as a network does that lost an acknowledgement and kept the packet."""
+import select
+import socket
+import struct
+import threading
+import time
+
+HEADER = struct.Struct("<iiii")
+OP_MSG = 2013
+
+
+class Link:
+    """One client connection and its upstream one."""
+
+    def __init__(self, proxy, client):
+        self.proxy = proxy
+        self.client = client
+        self.upstream = socket.create_connection(proxy.target, timeout=10)
+        self.upstream.settimeout(None)
+        for end in (client, self.upstream):
+            end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for source, sink, is_request in ((client, self.upstream, True), (self.upstream, client, False)):
+            threading.Thread(target=self.pump, args=(source, sink, is_request), daemon=True).start()
+
+    def pump(self, source, sink, is_request):
+        try:
+            while True:
+                message = read_message(source)
+                if message is None:
+                    break
+                self.proxy.wait_while_frozen()
+                if self.proxy.delay:
+                    time.sleep(self.proxy.delay)
+                if is_request:
+                    self.proxy.observe(message)
+                elif self.proxy.swallow_reply(message):
+                    break
+                sink.sendall(message)
+        except OSError:
+            pass
+        self.close()
+
+    def close(self):
+        for end in (self.client, self.upstream):
+            try:
+                end.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+            end.close()
+        self.proxy.links.discard(self)
+
+
+def read_exactly(sock, size):
+    parts = bytearray()
+    while len(parts) < size:
+        piece = sock.recv(size - len(parts))
+        if not piece:
+            return None
+        parts += piece
+    return bytes(parts)
+
+
+def read_message(sock):
+    head = read_exactly(sock, HEADER.size)
+    if head is None:
+        return None
+    rest = read_exactly(sock, HEADER.unpack(head)[0] - HEADER.size)
+    return None if rest is None else head + rest
+
+
+class FaultProxy:
+    def __init__(self, target, port=0):
+        self.target = target
+        self.links = set()
+        self.delay = 0.0
+        self.frozen = threading.Event()
+        self.thawed = threading.Event()
+        self.thawed.set()
+        self.captured = []       # requests kept for delivery later
+        self.capture = None      # message -> bool: keep a copy, and lose its reply
+        self.lost_replies = {}   # request id -> True
+        self.refusing = False
+        self.listener = socket.socket()
+        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.listener.bind(("127.0.0.1", port))
+        self.listener.listen(256)
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            if self.refusing:
+                client.close()
+                continue
+            try:
+                self.links.add(Link(self, client))
+            except OSError:
+                client.close()
+
+    def wait_while_frozen(self):
+        self.thawed.wait()
+
+    def observe(self, message):
+        if self.capture is not None and self.capture(message):
+            self.captured.append(message)
+            self.lost_replies[HEADER.unpack_from(message)[1]] = True
+
+    def swallow_reply(self, message):
+        """The reply of a captured request never arrives: its connection breaks instead."""
+        return self.lost_replies.pop(HEADER.unpack_from(message)[2], False)
+
+    def cut(self):
+        """Every connection breaks; new ones are accepted."""
+        for link in list(self.links):
+            link.close()
+
+    def freeze(self):
+        """Half-open: connections stay, nothing comes through."""
+        self.thawed.clear()
+
+    def thaw(self):
+        self.thawed.set()
+
+    def deliver_captured(self, handshake):
+        """Sends captured requests again on new connections, after `handshake(socket)` made each ready. Answers replies."""
+        replies = []
+        for message in self.captured:
+            with socket.create_connection(self.target, timeout=10) as sock:
+                handshake(sock)
+                sock.sendall(message)
+                readable, _, _ = select.select([sock], [], [], 10)
+                replies.append(read_message(sock) if readable else None)
+        return replies
+
+    def close(self):
+        self.listener.close()
+        self.thaw()
+        self.cut()
+
+
+def op_msg_body(message):
+    """The body document's bytes of an OP_MSG, or None."""
+    if HEADER.unpack_from(message)[3] != OP_MSG or message[20] != 0:
+        return None
+    size = struct.unpack_from("<i", message, 21)[0]
+    return message[21:21 + size]
+
+
+def command_name(message):
+    body = op_msg_body(message)
+    if body is None or len(body) < 6:
+        return None
+    return body[5:body.index(b"\0", 5)].decode("utf-8", "replace")
