@@ -1,0 +1,130 @@
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+#include <unistd.h>
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "terminal/format.h"
+#include "terminal/progress_display.h"
+#include "terminal/progress_renderer.h"
+
+namespace drover::terminal {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+using State = CollectionProgress::State;
+
+ProgressView sample() {
+  ProgressView view;
+  view.phase = "collection copy";
+  view.collections = {{"shop.orders", 50, 100, 500, 1000, State::kCopying},
+                      {"shop.customers", 10, 10, 100, 100, State::kDone},
+                      {"shop.carts", 0, 10, 0, 100, State::kWaiting}};
+  view.documents_per_second = 1234;
+  view.bytes_per_second = 5.6e6;
+  view.lag_seconds = 0.3;
+  return view;
+}
+
+std::string joined(const std::vector<std::string>& lines) {
+  std::string all;
+  for (const auto& line : lines) all += line + "\n";
+  return all;
+}
+
+TEST(RenderScreen, HasALinePerCollectionATotalAndTheStatus) {
+  const auto lines = render_screen(sample(), {.width = 100});
+  ASSERT_EQ(lines.size(), 5u);
+  EXPECT_THAT(lines[0], HasSubstr("shop.carts"));
+  EXPECT_THAT(lines[1], HasSubstr("100 %"));
+  EXPECT_THAT(lines[2], HasSubstr("50 %"));
+  EXPECT_THAT(lines[2], HasSubstr("50 / 100"));
+  EXPECT_THAT(lines[3], HasSubstr("all 3 collections"));
+  EXPECT_EQ(lines[4], "collection copy · 1,234 documents/s · 5.6 MB/s · lag 0.3 s");
+}
+
+TEST(RenderScreen, FitsEveryWidthAndHeight) {
+  auto view = sample();
+  view.collections[0].ns = "database." + std::string(240, 'x');
+  view.note = "waiting for one more thing";
+  for (int i = 0; i < 500; ++i) view.collections.push_back({"many.c" + std::to_string(i), 1, 2, 1, 2, State::kCopying});
+  for (const std::size_t width : {1, 2, 10, 20, 40, 60, 80, 120, 400}) {
+    for (const std::size_t height : {1, 5, 24, 100}) {
+      const auto lines = render_screen(view, {.width = width, .height = height});
+      if (height > 4) {
+        EXPECT_LT(lines.size(), height);
+      }
+      if (width < 60) continue;
+      for (const auto& line : lines) EXPECT_LT(columns(line), width) << line;
+    }
+  }
+}
+
+TEST(RenderScreen, ColourOnlyWhenAsked) {
+  EXPECT_THAT(joined(render_screen(sample(), {.colour = false})), Not(HasSubstr("\x1b")));
+  EXPECT_THAT(joined(render_screen(sample(), {.colour = true})), HasSubstr("\x1b[36m"));
+  EXPECT_THAT(joined(render_screen(sample(), {.unicode = false})), HasSubstr("###"));
+}
+
+TEST(RenderScreen, EstimatesThatArePassedAreNotShownAsDone) {
+  ProgressView view;
+  view.collections = {{"a.b", 500, 100, 5000, 1000, State::kCopying}};
+  const auto lines = render_screen(view, {.width = 100});
+  EXPECT_THAT(lines[0], HasSubstr("99 %"));
+  EXPECT_THAT(lines[0], HasSubstr("500 / 500"));
+}
+
+TEST(RenderScreen, MovingCollectionsAreShownBeforeFinishedOnes) {
+  ProgressView view;
+  for (int i = 0; i < 50; ++i) view.collections.push_back({"done.c" + std::to_string(i), 1, 1, 1, 1, State::kDone});
+  view.collections.push_back({"z.moving", 1, 2, 1, 2, State::kCopying});
+  EXPECT_THAT(joined(render_screen(view, {})), HasSubstr("z.moving"));
+}
+
+TEST(RenderStatus, WithholdsWhatIsNotKnown) {
+  auto view = sample();
+  view.lag_seconds.reset();
+  EXPECT_THAT(render_line(view), Not(HasSubstr("lag")));
+  EXPECT_THAT(render_line(view), Not(HasSubstr("ETA")));
+  view.eta_seconds = 90;
+  EXPECT_THAT(render_line(view), HasSubstr("ETA 1 min 30 s"));
+}
+
+class Display : public ::testing::Test {
+ protected:
+  std::string path_ = ::testing::TempDir() + "drover_display_" + std::to_string(::getpid());
+  int file_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_TRUNC, 0600);
+  ~Display() override {
+    ::close(file_);
+    ::unlink(path_.c_str());
+  }
+  std::string written() const {
+    std::ostringstream text;
+    text << std::ifstream(path_).rdbuf();
+    return text.str();
+  }
+};
+
+TEST_F(Display, OutsideATerminalIsOneLineEveryFewSeconds) {
+  using namespace std::chrono_literals;
+  ProgressDisplay display(file_);
+  auto view = sample();
+  display.show(view, 0s);
+  view.collections[0].documents = 60;
+  display.show(view, 1s);
+  const auto first = written();
+  EXPECT_EQ(std::count(first.begin(), first.end(), '\n'), 1);
+  display.show(view, 6s);
+  view.phase = "cutover";
+  display.show(view, 6100ms);
+  const auto all = written();
+  EXPECT_EQ(std::count(all.begin(), all.end(), '\n'), 3);
+  EXPECT_THAT(all, Not(HasSubstr("\x1b")));
+}
+
+}  // namespace
+}  // namespace drover::terminal
