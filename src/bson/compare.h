@@ -17,7 +17,8 @@ int canonical_type(Type type);
 
 // Values only, keys ignored. <0, 0, >0. Strings (at any depth) by `collator` when there is one.
 int compare_values(const Element& a, const Element& b, const Collator* collator = nullptr);
-// Field by field: canonical type, then name, then value; a prefix is smaller.
+// Field by field: canonical type, then name, then value; a prefix is smaller. (Items of an array have no names: what their
+// keys say is ignored.)
 int compare_documents(View a, View b, const Collator* collator = nullptr);
 
 // Numbers only.

@@ -14,7 +14,9 @@ namespace drover::bson {
 namespace {
 
 constexpr _IDEC_round kToNearestEven = 0;
+constexpr _IDEC_round kDown = 1;
 constexpr _IDEC_flags kInvalidOperation = 0x01;
+constexpr _IDEC_flags kInexact = 0x20;
 constexpr int kExponentBias = 6176;
 
 BID_UINT128 to_bid(Decimal128 value) {
@@ -138,6 +140,19 @@ std::optional<std::int64_t> decimal_to_int64(Decimal128 value) {
   return result;
 }
 
+DoubleFloor decimal_floor_to_double(Decimal128 value) {
+  _IDEC_flags flags = 0;
+  const double floor = bid128_to_binary64(to_bid(value), kDown, &flags);
+  return {floor, (flags & kInexact) == 0};
+}
+
+std::optional<std::int64_t> decimal_floor_to_int64(Decimal128 value) {
+  _IDEC_flags flags = 0;
+  const std::int64_t result = bid128_to_int64_floor(to_bid(value), &flags);
+  if (flags & kInvalidOperation) return std::nullopt;
+  return result;
+}
+
 Decimal128 decimal_add(Decimal128 a, Decimal128 b) {
   _IDEC_flags flags = 0;
   return from_bid(bid128_add(to_bid(a), to_bid(b), kToNearestEven, &flags));
@@ -175,5 +190,28 @@ int decimal_compare(Decimal128 a, Decimal128 b) {
 bool decimal_is_nan(Decimal128 value) { return (value.high & 0x7c00000000000000) == 0x7c00000000000000; }
 
 bool decimal_is_zero(Decimal128 value) { return bid128_isZero(to_bid(value)) != 0; }
+
+NormalizedDecimal decimal_normalize(Decimal128 value) {
+  constexpr auto power_of_ten = [](int n) {
+    unsigned __int128 power = 1;
+    while (n-- > 0) power *= 10;
+    return power;
+  };
+  constexpr unsigned __int128 kLeast = power_of_ten(33);
+  constexpr unsigned __int128 kMost = power_of_ten(34) - 1;
+  NormalizedDecimal parts;
+  parts.negative = is_negative(value);
+  // Coefficients that need more than 113 bits, or exceed 34 digits, are not canonical and stand for zero.
+  if ((value.high & 0x6000000000000000) == 0x6000000000000000) return parts;
+  const auto coefficient = static_cast<unsigned __int128>(value.high & 0x1ffffffffffff) << 64 | value.low;
+  if (coefficient == 0 || coefficient > kMost) return parts;
+  parts.coefficient = coefficient;
+  parts.exponent = static_cast<int>(value.high >> 49 & 0x3fff) - kExponentBias;
+  while (parts.coefficient < kLeast) {
+    parts.coefficient *= 10;
+    --parts.exponent;
+  }
+  return parts;
+}
 
 }  // namespace drover::bson

@@ -13,10 +13,18 @@ namespace drover::bson {
 std::optional<Decimal128> decimal_from_string(std::string_view text);
 std::string decimal_to_string(Decimal128 value);
 Decimal128 decimal_from_int64(std::int64_t value);
-// The shortest decimal with 15 significant digits, as the server converts doubles.
+// Rounded to 15 significant digits and written with all of them (0.1 is 0.100000000000000), as the server converts doubles.
 Decimal128 decimal_from_double(double value);
-// Exact: every double has an exact decimal128 only up to 34 digits; compares use this and the remainder's sign.
+// The nearest double.
 double decimal_to_double(Decimal128 value);
+// The greatest double that is not above the value (-Infinity below all finite ones), and whether it is the value itself.
+// Exact where a double has no decimal of 34 digits, so compares and key strings stand on it. NaN is exact.
+struct DoubleFloor {
+  double value = 0;
+  bool exact = true;
+};
+DoubleFloor decimal_floor_to_double(Decimal128 value);
+std::optional<std::int64_t> decimal_floor_to_int64(Decimal128 value);
 std::optional<std::int64_t> decimal_to_int64(Decimal128 value);  // truncating; nothing when out of range or NaN
 Decimal128 decimal_add(Decimal128 a, Decimal128 b);
 Decimal128 decimal_subtract(Decimal128 a, Decimal128 b);
@@ -26,5 +34,14 @@ Decimal128 decimal_modulo(Decimal128 a, Decimal128 b);
 int decimal_compare(Decimal128 a, Decimal128 b);  // NaN lowest and equal to itself
 bool decimal_is_nan(Decimal128 value);
 bool decimal_is_zero(Decimal128 value);
+
+// A finite value as ±coefficient * 10^exponent with exactly 34 digits in the coefficient (zero: coefficient 0), so that
+// equal numbers have equal parts and magnitudes order by exponent, then coefficient.
+struct NormalizedDecimal {
+  bool negative = false;
+  int exponent = 0;
+  unsigned __int128 coefficient = 0;
+};
+NormalizedDecimal decimal_normalize(Decimal128 value);
 
 }  // namespace drover::bson
