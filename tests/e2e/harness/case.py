@@ -6,7 +6,7 @@ import tempfile
 import unittest
 
 from harness import clusters, compare
-from harness.process import Process
+from harness.process import Process, eventually
 from harness.proxy import FaultProxy
 from harness.report import NotRun
 from harness.writers import Writers
@@ -77,7 +77,7 @@ class DroverTest(unittest.TestCase):
     def migrate_arguments(self, *more, source=None, destination=None):
         arguments = ["migrate", "--source", source or self.source.uri, "--destination", destination or self.destination.uri,
                      "--yes", "--json"]
-        if not self.source.can_block_writes() and not any(str(word).startswith("--before-cutover") for word in more):
+        if not self.source.can_block_writes() and "--before-cutover" not in more:
             arguments.append("--assume-writes-stopped")
         return [*arguments, *more]
 
@@ -95,6 +95,18 @@ class DroverTest(unittest.TestCase):
         lines = [line for line in process.stdout().splitlines() if line.strip()]
         self.assertTrue(lines, f"nothing on standard output\n{process.tail()}")
         return json.loads(lines[-1])
+
+    def wait_until_copied(self, process, timeout=60):
+        """Until the last seeded document is there: what follows comes as change events."""
+        def copied():
+            if not process.running():
+                self.fail(f"it ended\n{process.tail()}")
+            return self.destination.client().e2e_seed.small.count_documents({}) >= 50
+        eventually(copied, timeout, "the copy")
+
+    def eventually_on_destination(self, database, collection, query, timeout=30):
+        found = self.destination.client()[database][collection]
+        eventually(lambda: found.count_documents(query) > 0, timeout, f"{query} on the destination")
 
     # ---- expectations
 
@@ -124,6 +136,25 @@ class DroverTest(unittest.TestCase):
         found = compare.differences(self.source.client(), self.destination.client())
         if found:
             self.fail("\n".join(found) + ("\n" + process.tail() if process else ""))
+
+    def application_uri(self):
+        """For writers: on a source with authorization, of a user who may not bypass a write block."""
+        if not self.auth or self.flavour == "given":
+            return self.source.uri
+        if not hasattr(self, "application"):
+            self.application = self.source.create_user("application", ["readWriteAnyDatabase"])
+        return self.application
+
+    def seed(self, documents=2000, database="e2e_seed"):
+        """Something to copy, in several collections, with indexes and a view."""
+        data = self.source.client()[database]
+        data.big.insert_many([{"_id": n, "k": n % 97, "u": f"u{n}", "text": "x" * 200, "at": {"n": [n, float(n)]}}
+                              for n in range(documents)])
+        data.big.create_index([("k", 1), ("at.n", -1)], name="by k")
+        data.big.create_index("u", unique=True)
+        data.small.insert_many([{"_id": f"s{n}", "n": n} for n in range(50)])
+        data.create_collection("empty")
+        data.create_collection("seen", viewOn="small", pipeline=[{"$match": {"n": {"$gt": 10}}}])
 
     def writers(self, uri=None, **options):
         writers = Writers(uri or self.source.uri, **options)

@@ -233,6 +233,24 @@ class Mongod(Cluster):
             process.kill()
 
 
+class Standalone(Cluster):
+    """A real server that is no replica set."""
+
+    def __init__(self, directory, name):
+        super().__init__()
+        data = os.path.join(directory, name)
+        os.makedirs(data)
+        self.port = free_port()
+        self.process = Process([os.environ["DROVER_TEST_MONGOD"], "--port", self.port, "--dbpath", data,
+                                "--bind_ip", "127.0.0.1"], directory, name)
+        self.plain_uri = f"mongodb://127.0.0.1:{self.port}/?directConnection=true"
+        self.client().admin.command("ping")
+
+    def close(self):
+        super().close()
+        self.process.kill()
+
+
 class Given(Cluster):
     kind = "given"
     direct = False

@@ -1,0 +1,178 @@
+"""DDL while a migration runs: the result is equal, or the migration refuses by name."""
+import os
+import random
+import threading
+
+from pymongo.errors import PyMongoError
+
+from harness.case import DroverTest
+from harness.live import LiveMigration
+from harness.process import eventually
+
+SEED = 20240229
+
+
+class Storm(threading.Thread):
+    """Creates with options, drops and recreates, renames with dropTarget, indexes, collMod: all while documents come in."""
+
+    def __init__(self, cluster, may_go):
+        super().__init__(daemon=True)
+        self.data = cluster.client().e2e_storm
+        self.admin = cluster.client().admin
+        self.may_go = may_go
+        self.random = random.Random(SEED)
+        self.stopping = threading.Event()
+        self.done = 0
+        self.errors = []
+
+    def run(self):
+        kinds = (self.create, self.drop, self.rename, self.index, self.drop_index, self.change_options, self.write)
+        while not self.stopping.is_set() and self.may_go():
+            try:
+                self.random.choice(kinds)()
+                self.done += 1
+            except PyMongoError as error:
+                if "UserWritesBlocked" in str(error) or getattr(error, "code", 0) == 371:
+                    return
+                self.errors.append(str(error))
+            self.stopping.wait(0.01)
+
+    def name(self):
+        return f"c{self.random.randrange(6)}"
+
+    def create(self):
+        self.data.create_collection(self.name(), **self.random.choice(
+            ({}, {"collation": {"locale": "en", "strength": 2}}, {"validator": {"a": {"$exists": True}},
+                                                                  "validationAction": "warn"})))
+
+    def drop(self):
+        self.data.drop_collection(self.name())
+
+    def rename(self):
+        self.admin.command("renameCollection", f"e2e_storm.{self.name()}", to=f"e2e_storm.{self.name()}",
+                           dropTarget=self.random.random() < 0.5)
+
+    def index(self):
+        self.data[self.name()].create_index([(self.random.choice("abc"), self.random.choice((1, -1)))])
+
+    def drop_index(self):
+        name = self.name()
+        indexes = [one for one in self.data[name].index_information() if one != "_id_"]
+        if indexes:
+            self.data[name].drop_index(self.random.choice(indexes))
+
+    def change_options(self):
+        self.data.command("collMod", self.name(), validationLevel=self.random.choice(("off", "moderate")))
+
+    def write(self):
+        collection = self.data[self.name()]
+        collection.insert_many([{"a": self.random.randrange(9), "b": n} for n in range(5)])
+        collection.update_many({"a": 3}, {"$inc": {"b": 1}})
+        collection.delete_many({"a": 4})
+
+
+class Ddl(DroverTest):
+    def while_running(self, change):
+        """`change` is made after the copy; then the migration is committed and both sides are equal."""
+        process = self.start_migration("--commit", "never")
+        self.wait_until_copied(process)
+        change(self.source.client().e2e_ddl)
+        self.source.client().e2e_seed.small.insert_one({"_id": "mark"})
+        self.eventually_on_destination("e2e_seed", "small", {"_id": "mark"})
+        process.stop()
+        self.migrate()
+        self.assert_equal_deployments()
+
+    def setUp(self):
+        super().setUp()
+        self.seed(documents=60)
+        data = self.source.client().e2e_ddl
+        data.a.insert_many([{"_id": n, "v": n} for n in range(100)])
+        data.b.insert_many([{"_id": n, "w": n} for n in range(100)])
+
+    def test_drop(self):
+        self.while_running(lambda data: data.a.drop())
+
+    def test_drop_and_recreate(self):
+        def change(data):
+            data.a.drop()
+            data.create_collection("a", collation={"locale": "de"})
+            data.a.insert_one({"_id": "new"})
+        self.while_running(change)
+
+    def test_rename(self):
+        def change(data):
+            data.a.rename("renamed")
+            data.renamed.insert_one({"_id": "after"})
+            data.a.insert_one({"_id": "another a"})
+        self.while_running(change)
+
+    def test_rename_over_another(self):
+        def change(data):
+            data.a.insert_one({"_id": "before"})
+            data.a.rename("b", dropTarget=True)
+            data.b.update_one({"_id": 1}, {"$set": {"x": 1}})
+        self.while_running(change)
+
+    def test_rename_to_another_database(self):
+        def change(data):
+            data.client.admin.command("renameCollection", "e2e_ddl.a", to="e2e_ddl2.a")
+            data.client.e2e_ddl2.a.insert_one({"_id": "after"})
+        self.while_running(change)
+
+    def test_create_with_options(self):
+        def change(data):
+            data.create_collection("collated", collation={"locale": "fr", "strength": 1})
+            data.create_collection("validated", validator={"$jsonSchema": {"required": ["x"]}}, validationLevel="moderate")
+            data.create_collection("view", viewOn="a", pipeline=[{"$project": {"v": 1}}])
+            data.validated.insert_one({"x": 1})
+        self.while_running(change)
+
+    def test_indexes(self):
+        def change(data):
+            data.a.create_index([("v", 1)], unique=True, name="unique v")
+            data.b.create_index("w")
+            data.b.drop_index("w_1")
+        self.while_running(change)
+
+    def test_options_changed(self):
+        self.while_running(lambda data: data.command("collMod", "a", validator={"v": {"$gte": 0}}, validationAction="warn"))
+
+    def test_drop_database(self):
+        self.while_running(lambda data: data.client.drop_database("e2e_ddl"))
+
+    def test_unique_value_that_moves_between_documents(self):
+        """The order of a hand-over differs per document: no order of single writes on the destination is free of conflict."""
+        data = self.source.client().e2e_ddl
+        data.owners.create_index("u", unique=True)
+        data.owners.insert_many([{"_id": n, "u": n} for n in range(10)])
+
+        def change(_):
+            for step in range(120):
+                left, right = step % 10, (step * 7 + 3) % 10
+                if left == right:
+                    continue
+                u = {one["_id"]: one["u"] for one in data.owners.find()}
+                data.owners.update_one({"_id": left}, {"$set": {"u": f"moving {step}"}})
+                data.owners.update_one({"_id": right}, {"$set": {"u": u[left]}})
+                data.owners.update_one({"_id": left}, {"$set": {"u": u[right]}})
+        self.while_running(change)
+
+
+class DdlStorm(DroverTest):
+    auth = True
+
+    def test_storm(self):
+        self.seed(documents=3000)
+        live = LiveMigration(self, writers=2)
+        storm = Storm(self.source, lambda: not os.path.exists(live.stop_file))
+        storm.start()
+        eventually(lambda: storm.done > 40, 60, "the storm")
+        process = live.start("--commit", "never")
+        self.wait_until_copied(process)
+        eventually(lambda: storm.done > 150, 60, "the storm")
+        storm.stopping.set()
+        storm.join(30)
+        process.stop()
+        live.start()
+        live.finish()

@@ -1,0 +1,166 @@
+"""Networks and servers that fail while a migration runs."""
+from harness.case import DroverTest
+from harness.live import LiveMigration
+from harness.process import eventually
+from harness.proxy import command_name, op_msg_body
+
+
+class Network(DroverTest):
+    def through_proxies(self):
+        self.seed()
+        self.source_proxy, self.destination_proxy = self.proxy_before(self.source), self.proxy_before(self.destination)
+        return LiveMigration(self, writers=2, source=self.source.proxied_uri(self.source_proxy),
+                             destination=self.destination.proxied_uri(self.destination_proxy))
+
+    def test_connections_cut_again_and_again(self):
+        live = self.through_proxies()
+        process = live.start("--commit", "never")
+        for _ in range(6):
+            live.wait_for_writes(30)
+            self.source_proxy.cut()
+            live.wait_for_writes(30)
+            self.destination_proxy.cut()
+            self.assertTrue(process.running(), process.tail())
+        self.wait_until_copied(process)
+        process.stop()
+        live.start()
+        live.finish()
+
+    def test_half_open_then_cut(self):
+        live = self.through_proxies()
+        process = live.start("--commit", "never")
+        self.wait_until_copied(process)
+        for proxy in (self.source_proxy, self.destination_proxy):
+            proxy.freeze()
+            live.wait_for_writes(100)
+            proxy.cut()
+            proxy.thaw()
+            live.wait_for_writes(30)
+        self.assertTrue(process.running(), process.tail())
+        process.stop()
+        live.start()
+        live.finish()
+
+    def test_a_slow_destination(self):
+        live = self.through_proxies()
+        self.destination_proxy.delay = 0.01
+        live.start()
+        live.finish()
+
+    def test_late_duplicate_of_a_batch(self):
+        """A batch whose reply is lost is sent again; then the network delivers the first copy after all. The document that
+        it carries has been deleted meanwhile, and must not come back."""
+        self.seed(documents=60)
+        proxy = self.proxy_before(self.destination)
+        process = self.start_migration("--commit", "never", destination=self.destination.proxied_uri(proxy))
+        self.wait_until_copied(process)
+
+        marker = b"late duplicate"
+        proxy.capture = lambda message: (command_name(message) in ("insert", "update", "bulkWrite") and marker in message
+                                         and not proxy.captured)
+        items = self.source.client().e2e_seed.small
+        items.insert_one({"_id": "victim", "text": "late duplicate"})
+        self.eventually_on_destination("e2e_seed", "small", {"_id": "victim"})
+        self.assertEqual(len(proxy.captured), 1, "no batch was captured")
+        proxy.capture = None
+        items.delete_one({"_id": "victim"})
+        found = self.destination.client().e2e_seed.small
+        eventually(lambda: found.count_documents({"_id": "victim"}) == 0, 30, "the deletion")
+
+        self.assertIsNotNone(op_msg_body(proxy.captured[0]))
+        proxy.deliver_captured(self.log_in)
+        self.assertEqual(found.count_documents({"_id": "victim"}), 0, "a late duplicate brought a document back")
+        items.insert_one({"_id": "mark"})
+        self.eventually_on_destination("e2e_seed", "small", {"_id": "mark"})
+        process.stop()
+        self.migrate()
+        self.assert_equal_deployments()
+
+    @staticmethod
+    def log_in(_socket):
+        """Nothing to do: these deployments have no authorization."""
+
+
+class Servers(DroverTest):
+    auth = True
+
+    def setUp(self):
+        super().setUp()
+        self.needs_own_clusters()
+
+    def test_source_restarts(self):
+        self.restarted(self.source)
+
+    def test_destination_restarts(self):
+        self.restarted(self.destination)
+
+    def restarted(self, cluster):
+        self.seed()
+        live = LiveMigration(self, writers=2)
+        process = live.start("--commit", "never")
+        live.wait_for_writes(50)
+        cluster.restart()
+        live.wait_for_writes(50)
+        self.wait_until_copied(process)
+        cluster.restart()
+        live.wait_for_writes(50)
+        self.assertTrue(process.running(), process.tail())
+        process.stop()
+        live.start()
+        live.finish()
+
+
+class ThreeMembers(DroverTest):
+    """Elections on both sides."""
+    auth = True
+
+    def start_clusters(self):
+        self.needs_mongod()
+        self.source = self.cluster("source", members=3)
+        self.destination = self.cluster("destination", members=3)
+
+    def elections(self, happen):
+        self.seed()
+        live = LiveMigration(self, writers=2)
+        process = live.start("--commit", "never")
+        for cluster in (self.source, self.destination):
+            live.wait_for_writes(50)
+            happen(cluster)
+            eventually(lambda: cluster.primary_index() is not None, 60, "a new primary")
+            live.wait_for_writes(50)
+        self.wait_until_copied(process)
+        self.assertTrue(process.running(), process.tail())
+        process.stop()
+        live.start()
+        live.finish()
+
+    def test_step_down(self):
+        self.elections(lambda cluster: cluster.step_down())
+
+    def test_kill_9_of_the_primary(self):
+        def happen(cluster):
+            index = cluster.kill()
+            eventually(lambda: cluster.primary_index() is not None, 60, "a new primary")
+            cluster.start_member(index)
+        self.elections(happen)
+
+
+class Tls(DroverTest):
+    auth = True
+
+    def start_clusters(self):
+        self.needs_mongod()
+        self.source = self.cluster("source", tls=True)
+        self.destination = self.cluster("destination", tls=True)
+
+    def test_whole_migration(self):
+        self.seed()
+        live = LiveMigration(self)
+        live.start()
+        live.finish()
+
+    def test_without_the_authority_it_is_refused(self):
+        self.remember_destination()
+        process = self.start_migration(source=self.source.uri.split("&tlsCAFile")[0] + "&authSource=admin")
+        process.wait(60)
+        self.assert_refused_untouched(process, 5, "(?i)tls|certificate|ssl")

@@ -1,0 +1,153 @@
+"""Bad input: each a clear refusal, with its exit code, before anything is written."""
+from harness import clusters
+from harness.case import DroverTest
+
+USAGE, UNSUPPORTED, WRONG_STATE, SOURCE, DESTINATION = 2, 3, 4, 5, 6
+
+
+class Refusals(DroverTest):
+    def setUp(self):
+        super().setUp()
+        self.remember_destination()
+
+    def refused(self, code, *said, more=(), **options):
+        process = self.start_migration(*more, **options)
+        process.wait(60)
+        codes = code if isinstance(code, tuple) else (code,)
+        self.assertIn(process.child.returncode, codes, process.tail())
+        self.assert_refused_untouched(process, process.child.returncode, *said)
+        return process
+
+    def test_no_connection_string_at_all(self):
+        process = self.run_drover("migrate", "--source", "nonsense", "--destination", self.destination.uri, "--yes")
+        self.assert_refused_untouched(process, USAGE, "source")
+
+    def test_a_missing_option(self):
+        process = self.run_drover("migrate", "--source", self.source.uri)
+        self.assert_refused_untouched(process, USAGE, "--destination")
+
+    def test_an_unreachable_source(self):
+        port = clusters.free_port()
+        self.refused(SOURCE, str(port), source=f"mongodb://127.0.0.1:{port}/?serverSelectionTimeoutMS=2000")
+
+    def test_an_unreachable_destination(self):
+        port = clusters.free_port()
+        self.refused(DESTINATION, str(port), destination=f"mongodb://127.0.0.1:{port}/?serverSelectionTimeoutMS=2000")
+
+    def test_a_file_that_is_not_there(self):
+        self.refused(USAGE, "no such place", source="@/no such place")
+
+    def test_a_destination_with_documents(self):
+        self.destination.client().e2e_full.items.insert_one({"_id": 1})
+        self.remember_destination()
+        self.refused((DESTINATION, UNSUPPORTED), r"e2e_full")
+
+    def test_a_destination_with_an_empty_collection(self):
+        self.destination.client().e2e_full.create_collection("empty")
+        self.remember_destination()
+        self.refused((DESTINATION, UNSUPPORTED), r"e2e_full")
+
+    def test_a_destination_with_only_a_view(self):
+        database = self.destination.client().e2e_full
+        database.create_collection("seen", viewOn="nothing", pipeline=[])
+        self.remember_destination()
+        self.refused((DESTINATION, UNSUPPORTED), r"e2e_full")
+
+    def test_source_and_destination_swapped(self):
+        self.seed(documents=20)
+        self.source, self.destination = self.destination, self.source
+        self.remember_destination()
+        self.refused((DESTINATION, UNSUPPORTED), r"e2e_seed")
+
+    def test_the_same_set_under_another_name(self):
+        if not self.source.direct:
+            self.skipTest("needs a deployment with one member of the test's own")
+        other_name = self.source.uri.replace("127.0.0.1", "localhost")
+        process = self.start_migration(destination=other_name)
+        process.wait(60)
+        self.assertIn(process.child.returncode, (UNSUPPORTED, DESTINATION, USAGE), process.tail())
+        self.assertRegex(process.stderr(), "same")
+
+    def test_a_source_that_cannot_block_writes_needs_a_decision(self):
+        if self.source.can_block_writes():
+            self.skipTest("needs a source that cannot block writes")
+        process = self.run_drover("migrate", "--source", self.source.uri, "--destination", self.destination.uri, "--yes")
+        self.assert_refused_untouched(process, process.child.returncode, "--before-cutover", "--assume-writes-stopped")
+        self.assertIn(process.child.returncode, (USAGE, UNSUPPORTED, SOURCE, WRONG_STATE))
+
+    def test_what_is_not_carried_is_named(self):
+        database = self.source.client().e2e_seed
+        database.create_collection("ring", capped=True, size=4096)
+        process = self.start_migration()
+        process.wait(60)
+        if process.child.returncode == 0:
+            self.assert_equal_deployments(process)  # this version carries it
+        else:
+            self.assert_refused_untouched(process, UNSUPPORTED, r"e2e_seed\.ring")
+
+
+class RefusalsWithAuthorization(DroverTest):
+    auth = True
+
+    def setUp(self):
+        super().setUp()
+        self.needs_own_clusters()
+        self.remember_destination()
+
+    def test_a_wrong_password_at_the_source(self):
+        process = self.start_migration(source=self.source.uri_of("root", "wrong"))
+        process.wait(60)
+        self.assert_refused_untouched(process, SOURCE, "(?i)authentication|password")
+
+    def test_a_wrong_password_at_the_destination(self):
+        process = self.start_migration(destination=self.destination.uri_of("root", "wrong"))
+        process.wait(60)
+        self.assert_refused_untouched(process, DESTINATION, "(?i)authentication|password")
+
+    def test_a_user_without_roles_at_the_source(self):
+        uri = self.source.create_user("nobody", ["read"])
+        process = self.start_migration(source=uri)
+        process.wait(60)
+        self.assert_refused_untouched(process, SOURCE, "(?i)role|privilege|not authorized")
+
+    def test_a_user_without_roles_at_the_destination(self):
+        uri = self.destination.create_user("nobody", ["readAnyDatabase"])
+        process = self.start_migration(destination=uri)
+        process.wait(60)
+        self.assert_refused_untouched(process, DESTINATION, "(?i)role|privilege|not authorized")
+
+    def test_a_destination_with_only_users(self):
+        self.destination.client().e2e_users.command("createUser", "someone", pwd="x", roles=[])
+        process = self.start_migration()
+        process.wait(60)
+        self.assertIn(process.child.returncode, (DESTINATION, UNSUPPORTED), process.tail())
+        self.assertRegex(process.stderr(), "(?i)user")
+
+
+class RealServersOnly(DroverTest):
+    once = True
+
+    def start_clusters(self):
+        self.needs_mongod()
+        super().start_clusters()
+
+    def test_a_standalone_source(self):
+        standalone = clusters.Standalone(self.directory, "standalone")
+        self.addCleanup(standalone.close)
+        self.remember_destination()
+        process = self.start_migration(source=standalone.plain_uri)
+        process.wait(60)
+        self.assert_refused_untouched(process, process.child.returncode, "(?i)replica set")
+        self.assertIn(process.child.returncode, (UNSUPPORTED, SOURCE))
+
+
+class CommandLine(DroverTest):
+    once = True
+
+    def test_help_and_version_need_no_deployment(self):
+        for words in (["--help"], ["migrate", "--help"], ["--version"]):
+            process = self.run_drover(*words, timeout=10)
+            self.assertEqual(process.child.returncode, 0, process.tail())
+
+    def start_clusters(self):
+        pass
