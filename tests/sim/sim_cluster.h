@@ -1,0 +1,120 @@
+// An in-memory replica set. What its primary has lies in a Store; the majority follows some time behind; an election takes
+// back what the majority does not have, makes every running operation fail as temporary and leaves a new primary that for
+// a while knows an older majority point than was already told to clients.
+//
+// All members are called from fibers. Those that may wait say so; all others are atomic.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "cluster/deployment.h"
+#include "faults.h"
+#include "oplog_format.h"
+#include "scheduler.h"
+#include "sessions.h"
+#include "store.h"
+
+namespace drover::sim {
+
+struct ClusterOptions {
+  std::string name = "source";
+  ServerVersion version{4, 4, 1};
+  bool authorization = true;
+  Faults faults;
+};
+
+class SimCluster {
+ public:
+  SimCluster(Scheduler& scheduler, ClusterOptions options);
+  ~SimCluster();
+  // The replication and election fibers; both ends are called from a fiber, and `stop` waits for them.
+  void start();
+  void stop();
+  void end_faults() { faults_ = quiet(faults_); }
+
+  const ClusterOptions& options() const { return options_; }
+  const Faults& faults() const { return faults_; }
+  Store& store() { return store_; }
+  Sessions& sessions() { return sessions_; }
+  Scheduler& scheduler() { return scheduler_; }
+  Random& random() { return scheduler_.random(); }
+  bool at_least(int major) const { return options_.version.major >= major; }
+
+  // Primary and majority.
+  bool has_primary() const { return has_primary_; }
+  int term() const { return term_; }
+  ClusterTime majority() const { return known_majority_; }
+  Status check_primary() const;
+  // Waits. Until the majority has `ts`, written in `term`; temporary when an election comes first.
+  Status await_majority(ClusterTime ts, int term);
+  // Waits. Until a majority read at or after `after` can be answered.
+  Status await_readable(ClusterTime after);
+
+  // Writing to the primary, at once. Each returns the time of the (last) oplog entry.
+  enum class Form { kEach, kTransaction, kChain, kBatch };  // how the oplog shows them
+  Result<ClusterTime> write(const std::vector<Write>& writes, Form form, bool by_user,
+                            const std::optional<EntrySession>& session, int* refused = nullptr);
+  ClusterTime note(bson::View message);
+  Status create(const Namespace& ns, bson::View options, const bson::Document* id_index);
+  Status drop(const Namespace& ns);
+  Status rename(const Namespace& from, const Namespace& to, bool drop_target);
+  void drop_database(const std::string& db);
+  // Waits while the collection is not empty: the build has a beginning and an end.
+  Status create_index(const Namespace& ns, bson::View spec, bool by_user);
+  Status drop_index(const Namespace& ns, const std::string& name);
+  Status coll_mod(const Namespace& ns, bson::View fields);
+
+  // Users. A user write enters, may wait, writes and leaves; the block refuses to let in, and does not touch those inside.
+  Status enter_user_write();
+  void leave_user_write() { --user_writes_; }
+  int user_writes() const { return user_writes_; }
+  bool write_block() const { return write_block_; }
+  bool write_block_effective() const { return options_.authorization && at_least(6); }
+  Status set_write_block(bool enabled);
+
+  // Operations of sessions that run now. A session runs one at a time: `enter_session` waits.
+  void enter_session(const Uuid& session);
+  void leave_session(const Uuid& session);
+  bool session_runs(const Uuid& session) const { return busy_.contains(session); }
+  // Requests still on their way to the primary.
+  int requests_under_way = 0;
+
+ private:
+  static Faults quiet(Faults faults);
+  void replicate();
+  void hold_elections();
+  void elect();
+  EntryContext entry_context() const;
+  ClusterTime log_command(const std::string& db, const Uuid& uuid, bson::View command);
+  std::vector<ClusterTime> reserve(int count);
+  Status log_transaction(const std::vector<Write>& writes, Form form, const std::vector<ClusterTime>& times,
+                         const std::optional<EntrySession>& session);
+  Status write_view(const Namespace& ns, bson::View options, Write::Kind kind);
+  Uuid new_uuid();
+  void moved() { scheduler_.wake(this); }
+
+  Scheduler& scheduler_;
+  ClusterOptions options_;
+  Faults faults_;
+  Store store_;
+  Sessions sessions_;
+  int term_ = 1;
+  bool has_primary_ = true;
+  ClusterTime majority_;        // what the majority has
+  ClusterTime known_majority_;  // what the primary knows of that
+  bool write_block_ = false;
+  int user_writes_ = 0;
+  std::set<Uuid> busy_;
+  std::stop_source stop_;
+  int fibers_ = 0;
+};
+
+Error temporary(std::string message, int server_code = 0);
+std::uint32_t now_seconds(const Scheduler& scheduler);
+
+}  // namespace drover::sim
