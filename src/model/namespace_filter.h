@@ -1,0 +1,42 @@
+// Which namespaces a copy, stream or comparison is about: `--include NS` and `--exclude NS`, each repeatable, NS being "db"
+// or "db.collection". Immutable; thread-safe.
+#pragma once
+
+#include <set>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/error.h"
+#include "model/namespace.h"
+
+namespace drover {
+
+class NamespaceFilter {
+ public:
+  // Everything but internal databases.
+  NamespaceFilter() = default;
+  // Without includes everything is included; an exclude wins over an include; "db" covers all collections of db. Names that
+  // cannot exist, internal databases, patterns, and includes that an exclude empties are usage errors (kUsage).
+  static Result<NamespaceFilter> parse(std::span<const std::string> includes, std::span<const std::string> excludes);
+
+  // For a collection, whether it is selected; a time-series collection's buckets go with it. For a database as a whole
+  // (empty collection) as selects_some_of. Never true for internal databases.
+  bool matches(const Namespace& ns) const;
+  // Whether any collection of `db`, present or future, could be selected.
+  bool selects_some_of(std::string_view db) const;
+  // Whether every collection of `db`, present and future, is selected.
+  bool selects_all_of(std::string_view db) const;
+  bool selects_everything() const { return includes_.empty() && excludes_.empty(); }
+
+ private:
+  using Entries = std::set<Namespace>;  // empty collection: the whole database
+
+  static bool covers(const Entries& entries, const Namespace& ns);
+  static bool names_collection_of(const Entries& entries, std::string_view db);
+
+  Entries includes_;
+  Entries excludes_;
+};
+
+}  // namespace drover
