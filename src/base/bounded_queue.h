@@ -35,6 +35,15 @@ class BoundedQueue {
     monitor_->notify_all();
     return value;
   }
+  // Nothing when empty now.
+  std::optional<T> try_pop() {
+    MonitorLock lock(*monitor_);
+    if (items_.empty()) return std::nullopt;
+    T value = std::move(items_.front());
+    items_.pop_front();
+    monitor_->notify_all();
+    return value;
+  }
   void close() {
     MonitorLock lock(*monitor_);
     closed_ = true;

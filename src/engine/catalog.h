@@ -1,0 +1,75 @@
+// What is being migrated: the source's collections by UUID, each with its partitions. The values are guarded by the
+// router's lock unless said otherwise; a Collection outlives its removal from the map for those who still hold it.
+#pragma once
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "bson/collation.h"
+#include "engine/absorbed_keys.h"
+#include "engine/collection_gate.h"
+#include "engine/hold_queue.h"
+#include "model/collection_info.h"
+
+namespace drover::engine {
+
+enum class PartitionState { kPlanned, kCopying, kCopied };
+
+// A half-open _id range. A document of it on the source is on the destination as of some time in [r, f], exactly once.
+struct Partition {
+  int number = 0;            // within its collection; with the UUID its durable name
+  bson::Value min;           // missing: lowest
+  bson::Value max;           // missing: unbounded
+  std::string min_key;       // key_string(min), "" for the lowest
+  PartitionState state = PartitionState::kPlanned;
+  bool timed = false;        // r is known (copying); until then every event is held
+  ClusterTime r;
+  ClusterTime f;
+  std::unique_ptr<HoldQueue> held;          // while copying
+  std::atomic<std::int64_t> releasing{0};   // held events on their way through the lanes
+  ClusterTime releasing_from;               // their oldest, while releasing > 0
+};
+
+struct Collection {
+  Collection(Runtime& runtime, CollectionInfo i) : info(std::move(i)), gate(runtime) {}
+
+  CollectionInfo info;                 // ns and options as on the source after ddl_time; `indexes`: those wanted
+  Uuid destination_uuid;
+  ClusterTime ddl_time;                // the last catalog change that has been carried out
+  std::shared_ptr<const bson::Collator> collator;
+  std::vector<std::unique_ptr<Partition>> partitions;  // in order of min_key
+  std::set<std::string> built;         // names of indexes that exist on the destination
+  ClusterTime indexes_valid_from;      // the time up to which changes must be settled before the wanted ones are built
+  std::atomic<bool> gone{false};       // dropped (or given up): its events and copies end
+  std::atomic<std::int64_t> documents_copied{0};
+  std::atomic<std::int64_t> bytes_copied{0};
+  std::int64_t documents_expected = 0;
+  std::int64_t bytes_expected = 0;
+  CollectionGate gate;                 // has its own lock; info.ns changes only under it and the router's lock
+  AbsorbedKeys absorbed;               // has its own lock
+
+  Partition& partition_of(const std::string& key);
+  bool copied() const;                 // all partitions
+  std::string key_of(const bson::Element& id) const;  // logical key
+};
+
+struct Catalog {
+  std::map<Uuid, std::shared_ptr<Collection>> collections;
+  // Catalog changes up to these times are in the listing: per database, and for databases it did not see.
+  std::map<std::string, ClusterTime> listed_at;
+  ClusterTime listed_default;
+
+  std::shared_ptr<Collection> find(const Uuid& uuid) const;
+  std::shared_ptr<Collection> find(const Namespace& ns) const;
+  ClusterTime listing_time(const std::string& db) const;
+};
+
+// {_id} index options that collections are created with; nothing but for a collation is special.
+std::vector<bson::Document> secondary_indexes(const CollectionInfo& info);
+std::vector<bson::Document> plain_secondary_indexes(const CollectionInfo& info);  // the non-unique ones
+
+}  // namespace drover::engine

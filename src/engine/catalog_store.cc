@@ -1,0 +1,134 @@
+#include "engine/catalog_store.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "bson/builder.h"
+#include "bson/key_string.h"
+
+namespace drover::engine {
+namespace {
+
+std::string partition_id(const Collection& collection, int number) {
+  return fmt::format("{}.{}", collection.info.uuid.to_string(), number);
+}
+
+std::vector<bson::Document> documents_in(bson::Element array) {
+  std::vector<bson::Document> documents;
+  if (const auto view = array.to_array())
+    for (const auto& item : *view)
+      if (const auto document = item.to_document()) documents.emplace_back(*document);
+  return documents;
+}
+
+}  // namespace
+
+Status save_collection(StateStore& state, const Collection& collection, const std::stop_token& stop) {
+  bson::Builder builder;
+  builder.append("db", collection.info.ns.db).append("coll", collection.info.ns.collection);
+  builder.append("options", collection.info.options);
+  {
+    auto array = builder.open_array("indexes");
+    for (const auto& index : collection.info.indexes) array.append(index);
+  }
+  builder.append("destinationUuid", collection.destination_uuid).append("ddlTime", collection.ddl_time);
+  builder.append("indexesValidFrom", collection.indexes_valid_from).append("gone", collection.gone.load());
+  builder.append("documents", collection.documents_expected).append("bytes", collection.bytes_expected);
+  return state.save("x_catalog", value_of(collection.info.uuid), std::move(builder).finish(), stop);
+}
+
+Status save_plan(StateStore& state, const Collection& collection, const std::stop_token& stop) {
+  bson::Builder builder;
+  {
+    auto bounds = builder.open_array("bounds");
+    for (const auto& partition : collection.partitions)
+      if (partition->min.exists()) bounds.append(partition->min);
+  }
+  return state.save("x_plans", value_of(collection.info.uuid), std::move(builder).finish(), stop);
+}
+
+Status save_partition(StateStore& state, const Collection& collection, const Partition& partition,
+                      std::int64_t documents, std::int64_t bytes, const std::stop_token& stop) {
+  bson::Builder builder;
+  builder.append("uuid", collection.info.uuid).append("n", partition.number);
+  builder.append("state", partition.state == PartitionState::kCopied ? "copied" : "copying");
+  builder.append("r", partition.r).append("f", partition.f);
+  builder.append("documents", documents).append("bytes", bytes);
+  return state.save("x_partitions", partition_id(collection, partition.number), std::move(builder).finish(), stop);
+}
+
+Status remove_plan(StateStore& state, const Collection& collection, const std::stop_token& stop) {
+  std::vector<bson::Value> ids;
+  for (const auto& partition : collection.partitions) ids.push_back(value_of(partition_id(collection, partition->number)));
+  TRY(state.remove("x_partitions", ids, stop));
+  const std::vector<bson::Value> plan{value_of(collection.info.uuid)};
+  return state.remove("x_plans", plan, stop);
+}
+
+void set_partitions(Collection& collection, const std::vector<bson::Value>& bounds) {
+  collection.partitions.clear();
+  for (std::size_t i = 0; i <= bounds.size(); ++i) {
+    auto partition = std::make_unique<Partition>();
+    partition->number = static_cast<int>(i);
+    if (i > 0) partition->min = bounds[i - 1];
+    if (i < bounds.size()) partition->max = bounds[i];
+    if (i > 0) partition->min_key = collection.key_of(partition->min.element());
+    collection.partitions.push_back(std::move(partition));
+  }
+}
+
+Status open_collation(Collection& collection) {
+  if (const auto spec = collection.info.options["collation"].to_document())
+    collection.collator = TRY_WITH(bson::Collator::open(*spec), "collation of " + collection.info.ns.to_string());
+  return {};
+}
+
+Result<Restored> restore_catalog(StateStore& state, Runtime& runtime, ClusterTime horizon, const std::stop_token& stop) {
+  Restored restored;
+  std::map<Uuid, std::shared_ptr<Collection>> by_uuid;
+  for (const auto& document : TRY(state.load("x_catalog", stop))) {
+    CollectionInfo info;
+    info.uuid = document["_id"].to_uuid().value_or(Uuid{});
+    info.ns = Namespace{std::string(document["db"].string_value()), std::string(document["coll"].string_value())};
+    info.options = bson::Document(document["options"].document_value());
+    info.indexes = documents_in(document["indexes"]);
+    auto collection = std::make_shared<Collection>(runtime, std::move(info));
+    collection->destination_uuid = document["destinationUuid"].to_uuid().value_or(Uuid{});
+    collection->ddl_time = document["ddlTime"].timestamp_value();
+    collection->indexes_valid_from = document["indexesValidFrom"].timestamp_value();
+    collection->gone = document["gone"].bool_value();
+    collection->documents_expected = document["documents"].to_int64().value_or(0);
+    collection->bytes_expected = document["bytes"].to_int64().value_or(0);
+    TRY(open_collation(*collection));
+    by_uuid[collection->info.uuid] = collection;
+    restored.collections.push_back(std::move(collection));
+  }
+  for (const auto& plan : TRY(state.load("x_plans", stop))) {
+    const auto found = by_uuid.find(plan["_id"].to_uuid().value_or(Uuid{}));
+    if (found == by_uuid.end()) continue;
+    std::vector<bson::Value> bounds;
+    for (const auto& bound : plan["bounds"].document_value()) bounds.emplace_back(bound);
+    set_partitions(*found->second, bounds);
+  }
+  for (const auto& record : TRY(state.load("x_partitions", stop))) {
+    const auto found = by_uuid.find(record["uuid"].to_uuid().value_or(Uuid{}));
+    if (found == by_uuid.end()) continue;
+    auto& collection = *found->second;
+    const auto number = static_cast<std::size_t>(record["n"].to_int64().value_or(0));
+    if (number >= collection.partitions.size()) continue;
+    Partition& partition = *collection.partitions[number];
+    if (record["state"].string_value() == "copied") {
+      partition.state = PartitionState::kCopied;
+      partition.r = record["r"].timestamp_value();
+      partition.f = std::max(record["f"].timestamp_value(), horizon);
+      collection.documents_copied += record["documents"].to_int64().value_or(0);
+      collection.bytes_copied += record["bytes"].to_int64().value_or(0);
+    } else if (!collection.gone) {
+      restored.to_clear.emplace_back(found->second, &partition);
+    }
+  }
+  return restored;
+}
+
+}  // namespace drover::engine

@@ -1,0 +1,214 @@
+#include "engine/change_applier.h"
+
+#include <algorithm>
+#include <map>
+
+#include <fmt/format.h>
+
+namespace drover::engine {
+namespace {
+
+inline constexpr int kServerDuplicateKey = 11000;
+inline constexpr int kServerNamespaceNotFound = 26;
+inline constexpr std::size_t kMostIdsPerRead = 500;
+
+// Refusals of a replacement that an insert does not know: nested `$` names before 5.0 (52), dotted names (57), an _id of
+// another numeric type (66).
+bool replacement_refused(int code) { return code == 52 || code == 57 || code == 66 || code == 2; }
+
+std::size_t ids_per_read(const Collection& collection) {
+  const auto documents = collection.documents_copied.load();
+  const auto bytes = collection.bytes_copied.load();
+  if (documents == 0) return 64;
+  const auto average = std::max<std::int64_t>(1, bytes / documents);
+  return std::clamp<std::size_t>(kLaneBatchBytes / static_cast<std::size_t>(average), 1, kMostIdsPerRead);
+}
+
+}  // namespace
+
+// The net change of one key in a batch.
+struct ChangeApplier::KeyChange {
+  std::string key;
+  bson::Value id;             // as the last event spells it
+  const ChangeEvent* last = nullptr;
+  ClusterTime newest;
+  bool by_state = false;
+  bool other_spelling = false;  // its events spell the _id with other types: remove, then insert
+  bool exists = false;          // outcome: `document` replaces it; else it is removed
+  bson::View document;
+  bson::Document state;         // owns `document` when it was read
+};
+
+Status ChangeApplier::run(BoundedQueue<LaneEvent>& in, const std::stop_token& stop) {
+  std::vector<LaneEvent> batch;
+  while (auto first = in.pop(stop)) {
+    batch.clear();
+    std::size_t bytes = first->change.bytes();
+    batch.push_back(std::move(*first));
+    while (batch.size() < kLaneBatchEvents && bytes < kLaneBatchBytes) {
+      auto more = in.try_pop();
+      if (!more) break;
+      bytes += more->change.bytes();
+      batch.push_back(std::move(*more));
+    }
+    ++in_flight_;
+    std::map<Collection*, std::vector<LaneEvent*>> by_collection;
+    for (auto& event : batch) by_collection[event.collection.get()].push_back(&event);
+    for (auto& [collection, events] : by_collection) TRY(apply_collection(events, stop));
+    --in_flight_;
+    router_.applied(batch);
+  }
+  return tl::unexpected(stopped_error());
+}
+
+Status ChangeApplier::apply_collection(std::span<LaneEvent*> events, const std::stop_token& stop) {
+  Collection& collection = *events.front()->collection;
+  auto gate = collection.gate.enter_shared(stop);
+  if (!gate) return tl::unexpected(stopped_error());
+  if (collection.gone) return {};
+  Changes changes = net(collection, events);
+  return write(collection, changes, gate, stop);
+}
+
+// Later events of a key replace earlier ones, for each outcome is a whole document or none. One that is older than what was
+// absorbed is dropped; one within the absorbing read's interval goes by state.
+ChangeApplier::Changes ChangeApplier::net(Collection& collection, std::span<LaneEvent*> events) {
+  std::map<std::string_view, std::size_t> positions;
+  Changes changes;
+  for (const LaneEvent* event : events) {
+    bool by_state = event->mode == ApplyMode::kByState || event->change.kind == ChangeKind::kUpdate;
+    if (const auto read = collection.absorbed.find(event->key); read && !mutant("absorbed_ignored")) {
+      if (event->change.ts <= read->after) continue;
+      if (event->change.ts <= read->until) by_state = true;
+    }
+    const auto [it, fresh] = positions.emplace(event->key, changes.size());
+    if (fresh) {
+      changes.emplace_back();
+      changes.back().key = event->key;
+    }
+    KeyChange& change = changes[it->second];
+    const bson::Value& id = event->change.key;
+    if (!fresh && !id.element().same_value_bytes(change.id.element())) change.other_spelling = true;
+    if (!fresh && mutant("netting_reorders")) continue;
+    change.id = id;
+    change.last = &event->change;
+    change.newest = event->change.ts;
+    change.by_state = by_state;
+  }
+  return changes;
+}
+
+Status ChangeApplier::write(Collection& collection, Changes& changes, CollectionGate::Hold& gate,
+                            const std::stop_token& stop) {
+  std::vector<KeyChange*> by_image, by_state, refused;
+  for (auto& change : changes) {
+    if (change.by_state) {
+      by_state.push_back(&change);
+      continue;
+    }
+    change.exists = change.last->kind != ChangeKind::kDelete;
+    if (change.exists) change.document = change.last->document.view();
+    by_image.push_back(&change);
+  }
+  if (!by_image.empty()) TRY(write_portion(collection, by_image, refused, stop));
+  const std::size_t portion = ids_per_read(collection);
+  for (std::size_t at = 0; at < by_state.size(); at += portion) {
+    const auto some = std::span(by_state).subspan(at, std::min(portion, by_state.size() - at));
+    const Status read = read_states(collection, some, stop);
+    if (!read && read.error().server_code == kServerNamespaceNotFound) return {};  // its drop is on the way
+    TRY(read);
+    TRY(write_portion(collection, some, refused, stop));
+    for (auto* change : some) {
+      if (std::find(refused.begin(), refused.end(), change) == refused.end()) change->state = {};
+    }
+  }
+  if (!refused.empty()) return resolve(collection, refused, gate, stop);
+  return {};
+}
+
+Status ChangeApplier::read_states(Collection& collection, std::span<KeyChange*> changes, const std::stop_token& stop) {
+  std::vector<bson::Value> ids;
+  std::map<std::string, KeyChange*> by_key;
+  ClusterTime after;
+  for (auto* change : changes) {
+    ids.push_back(change->id);
+    by_key[change->key] = change;
+    after = std::max(after, change->newest);
+  }
+  auto read = retry_temporary(runtime_, stop, [&] {
+    return source_.read_by_ids(collection.info.ns, collection.info.uuid, ids, after);
+  });
+  if (!read) return tl::unexpected(std::move(read).error().with_context("reading " + collection.info.ns.to_string()));
+  for (auto& document : read->documents) {
+    const auto found = by_key.find(collection.key_of(document["_id"]));
+    if (found == by_key.end()) continue;
+    KeyChange& change = *found->second;
+    change.exists = true;
+    change.state = std::move(document);
+    change.document = change.state.view();
+    if (!change.document["_id"].same_value_bytes(change.id.element())) change.other_spelling = true;
+  }
+  for (auto* change : changes) collection.absorbed.absorb(change->key, {after, read->operation_time});
+  return {};
+}
+
+// Removals, then replacements in commands that fit. Keys that a unique index refuses are left in `refused`.
+Status ChangeApplier::write_portion(Collection& collection, std::span<KeyChange*> changes,
+                                    std::vector<KeyChange*>& refused, const std::stop_token& stop) {
+  const Namespace& ns = collection.info.ns;
+  std::vector<bson::Value> removals;
+  for (const auto* change : changes)
+    if (!change->exists || change->other_spelling) removals.push_back(change->id);
+  const auto failed = [&](Error error) {
+    return tl::unexpected(std::move(error).with_context("applying changes to " + ns.to_string()));
+  };
+  const auto refusal = [&](const cluster::WriteError& error) {
+    return failed(Error{ErrorCode::kDestination, error.message, error.code, {}});
+  };
+  if (!removals.empty()) {
+    auto reply = session_.remove(ns, removals, stop);
+    if (!reply) return failed(std::move(reply).error());
+    if (!reply->errors.empty()) return refusal(reply->errors.front());
+  }
+  std::size_t at = 0;
+  std::vector<KeyChange*> sent;
+  std::vector<bson::View> documents;
+  while (at < changes.size()) {
+    sent.clear();
+    documents.clear();
+    std::size_t bytes = 0;
+    for (; at < changes.size(); ++at) {
+      if (!changes[at]->exists) continue;
+      const std::size_t size = changes[at]->document.size();
+      if (!sent.empty() && bytes + size > kLaneBatchBytes) break;
+      bytes += size + 128;
+      sent.push_back(changes[at]);
+      documents.push_back(changes[at]->document);
+    }
+    if (sent.empty()) break;
+    auto reply = session_.replace(ns, documents, stop);
+    if (!reply) return failed(std::move(reply).error());
+    for (const auto& error : reply->errors) {
+      if (error.code != kServerDuplicateKey && !replacement_refused(error.code)) return refusal(error);
+      refused.push_back(sent[static_cast<std::size_t>(error.index)]);
+    }
+  }
+  return {};
+}
+
+Status ChangeApplier::resolve(Collection& collection, std::span<KeyChange*> refused, CollectionGate::Hold& gate,
+                              const std::stop_token& stop) {
+  gate.release();
+  auto alone = collection.gate.enter_exclusive(stop);
+  if (!alone) return tl::unexpected(stopped_error());
+  if (collection.gone) return {};
+  for (const auto* change : refused) {
+    // Between the two gates another lane's group may have absorbed it at a later time.
+    if (const auto read = collection.absorbed.find(change->key); read && change->newest <= read->after && !change->by_state)
+      continue;
+    TRY(resolver_.resolve(collection, change->id, change->newest, session_, stop));
+  }
+  return {};
+}
+
+}  // namespace drover::engine

@@ -1,0 +1,105 @@
+// Gates every change by its key's partition (blueprint rule 3) and hands what is to be applied to the lanes, equal keys to
+// the same lane. Owns the lock that guards the catalog. Events come from one thread; copiers call begin_copying, timed and
+// release from theirs.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <stop_token>
+#include <vector>
+
+#include "base/bounded_queue.h"
+#include "engine/byte_budget.h"
+#include "engine/catalog.h"
+#include "engine/change_reader.h"
+#include "engine/position_tracker.h"
+#include "model/namespace_filter.h"
+
+namespace drover::engine {
+
+inline constexpr std::size_t kLaneQueueEvents = 2048;  // per lane
+inline constexpr std::size_t kLaneBudgetBytes = 32 << 20;  // of changes in all lanes together
+inline constexpr std::size_t kReleaseChunkEvents = 512;
+
+// How an event that is to be applied must be applied.
+enum class ApplyMode {
+  kByKind,   // the exact successor of what the destination has: images as they are, updates by state
+  kByState,  // what it changed may be on the destination already: whatever it is, by state
+};
+
+struct LaneEvent {
+  ChangeEvent change;
+  std::string key;  // logical
+  std::shared_ptr<Collection> collection;
+  ApplyMode mode = ApplyMode::kByKind;
+  PositionTracker::Slot slot = 0;       // unless released
+  Partition* released_from = nullptr;   // a held event: reported there instead
+  ByteBudget::Grant grant;              // what it takes of the lanes' budget until it is applied
+};
+
+class ChangeRouter {
+ public:
+  using Lanes = std::vector<std::unique_ptr<BoundedQueue<LaneEvent>>>;
+  // Carries out one catalog change; called on the router's thread without its lock.
+  using CatalogChange = std::function<Status(const ChangeEvent&, const std::stop_token&)>;
+
+  ChangeRouter(Runtime& runtime, Catalog& catalog, Lanes& lanes, PositionTracker& tracker, const NamespaceFilter& filter,
+               std::string spool_directory, std::size_t held_memory, ClusterTime start);
+
+  // Routes until stopped or an error. `on_catalog_change` is called in order with everything before it handed on.
+  Status run(BoundedQueue<ChangeBatch>& in, const CatalogChange& on_catalog_change, const std::stop_token& stop);
+
+  // --- copiers
+  // From here on its events are held, not dropped. The highest time that was passed on or dropped: r must be at least it.
+  ClusterTime begin_copying(Partition& partition);
+  void timed(Partition& partition, ClusterTime r);
+  // Hands the held events to the lanes until none is left, then lets later ones through. Returns when the lanes have
+  // applied all of them: the partition may then be recorded as copied.
+  Status release(const std::shared_ptr<Collection>& collection, Partition& partition, ClusterTime f,
+                 const std::stop_token& stop);
+  // The partition's copy was given up (its collection is gone): held events are discarded.
+  void abandon(Partition& partition);
+
+  // --- lanes
+  void applied(std::span<const LaneEvent> events);
+
+  // --- everyone
+  Runtime::Monitor& lock() { return *monitor_; }
+  // Everything at or before it is settled or held.
+  ClusterTime settled() const { return tracker_.settled(); }
+  // The oldest change that the destination does not have yet is after this time (held ones count): lag is measured to it.
+  ClusterTime applied_until();
+  HoldUsage held_usage();
+  // False while too much is held: no new partition is to be begun.
+  bool may_begin_partition();
+  // The last change of migrated data or catalog that was routed: the proof that the source is quiet stands on it.
+  struct LastChange {
+    ClusterTime ts;
+    Namespace ns;
+  };
+  LastChange last_change();
+  // Waits until the tracker has nothing outstanding and nothing is being released (lanes are empty). Router thread only.
+  Status drain(const std::stop_token& stop);
+  // Waits until everything at or before `ts` has been applied on the destination (nothing held either).
+  Status await_applied(ClusterTime ts, Duration timeout, const std::stop_token& stop);
+
+ private:
+  Status route(ChangeEvent event, const CatalogChange& on_catalog_change, const std::stop_token& stop);
+  Status route_data(ChangeEvent event, const std::stop_token& stop);
+  Status dispatch(LaneEvent event, const std::stop_token& stop);
+  ClusterTime oldest_held_locked() const;
+
+  Catalog& catalog_;
+  Lanes& lanes_;
+  PositionTracker& tracker_;
+  const NamespaceFilter& filter_;
+  ByteBudget budget_;
+  std::unique_ptr<Runtime::Monitor> monitor_;
+  HoldUsage usage_;
+  ClusterTime routed_;        // passed on, held or dropped so far
+  std::uint64_t releasing_ = 0;
+  LastChange last_change_;
+};
+
+}  // namespace drover::engine

@@ -1,0 +1,221 @@
+#include "engine/collection_copier.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "bson/builder.h"
+#include "engine/retry.h"
+
+namespace drover::engine {
+namespace {
+
+inline constexpr int kServerDuplicateKey = 11000;
+inline constexpr int kServerNamespaceNotFound = 26;
+inline constexpr int kServerSnapshotTooOld = 239;
+inline constexpr int kServerSnapshotUnavailable = 246;
+inline constexpr int kMostDocumentsPerReply = 50000;  // below the server's batch limit of 100,000
+inline constexpr std::size_t kIdsPerRemoval = 10000;
+inline constexpr std::chrono::milliseconds kTimePause{10};
+
+bool snapshot_lost(const Error& error) {
+  return error.server_code == kServerSnapshotTooOld || error.server_code == kServerSnapshotUnavailable;
+}
+
+}  // namespace
+
+Status CollectionCopier::copy(const std::shared_ptr<Collection>& collection, Partition& partition, bool snapshots,
+                              const std::stop_token& stop) {
+  const ClusterTime floor = router_.begin_copying(partition);  // from here on its events are held, not dropped
+  ClusterTime r;
+  for (;;) {
+    r = TRY(retry_temporary(runtime_, stop, [&] { return source_.majority_time(); }));
+    if (r >= floor) break;
+    if (!runtime_.sleep(kTimePause, stop)) return tl::unexpected(stopped_error());
+  }
+  router_.timed(partition, r);
+  runtime_.reached("copier.before_copying_recorded");
+  partition.f = r;
+  TRY(record(*collection, partition, 0, 0, stop));
+  runtime_.reached("copier.after_copying_recorded");
+
+  Progress progress;
+  progress.f = r;
+  Status copied = copy_range(*collection, partition, snapshots, progress, stop);
+  if (!copied && copied.error().server_code == kServerNamespaceNotFound) copied = {};  // its drop is on the way
+  TRY(copied);
+  if (collection->gone) {
+    router_.abandon(partition);
+    return {};
+  }
+  runtime_.reached("copier.before_release");
+  TRY(router_.release(collection, partition, progress.f, stop));
+  runtime_.reached("copier.before_copied_recorded");
+  TRY(record(*collection, partition, progress.documents, progress.bytes, stop));
+  runtime_.reached("copier.after_copied_recorded");
+  return {};
+}
+
+// Not once the collection is gone: its partitions' documents may be another plan's by then.
+Status CollectionCopier::record(Collection& collection, const Partition& partition, std::int64_t documents,
+                                std::int64_t bytes, const std::stop_token& stop) {
+  auto gate = collection.gate.enter_shared(stop);
+  if (!gate) return tl::unexpected(stopped_error());
+  if (collection.gone) return {};
+  return save_partition(state_, collection, partition, documents, bytes, stop);
+}
+
+// By snapshot first; what a snapshot error leaves is read by majority, which only makes f later: events in (r, f] go by
+// state whatever was read when.
+Status CollectionCopier::copy_range(Collection& collection, const Partition& partition, bool snapshots,
+                                    Progress& progress, const std::stop_token& stop) {
+  return retry_temporary(runtime_, stop, [&]() -> Status {
+    if (snapshots) {
+      const Status status = read_and_insert(collection, partition,
+                                            {cluster::ReadAt::Level::kSnapshot, partition.r}, progress, stop);
+      if (status || !snapshot_lost(status.error())) return status;
+      log_.info("the source no longer has the snapshot of a partition; reading the rest as it is now",
+                {{"namespace", collection.info.ns.to_string()}, {"partition", partition.number}});
+      snapshots = false;
+    }
+    return read_and_insert(collection, partition, {cluster::ReadAt::Level::kMajority, partition.r}, progress, stop);
+  });
+}
+
+Status CollectionCopier::read_and_insert(Collection& collection, const Partition& partition, cluster::ReadAt at,
+                                         Progress& progress, const std::stop_token& stop) {
+  cluster::RangeRead range;
+  {
+    MonitorLock lock(router_.lock());
+    range.ns = collection.info.ns;
+  }
+  range.uuid = collection.info.uuid;
+  range.min = progress.last_id.exists() ? progress.last_id : partition.min;
+  range.max = partition.max;
+  range.at = at;
+  range.batch_documents = documents_per_reply(collection);
+  auto cursor = TRY_WITH(source_.read_range(range), "copying " + range.ns.to_string());
+  for (;;) {
+    auto grant = budget_.admit(2 * kCopyReplyBytes, stop);  // the reply, and the command that is made of it
+    if (!grant) return tl::unexpected(stopped_error());
+    const auto batch = TRY_WITH(cursor->next(stop), "copying " + range.ns.to_string());
+    if (collection.gone) return {};
+    if (at.level == cluster::ReadAt::Level::kMajority) progress.f = std::max(progress.f, batch.operation_time);
+    if (!batch.array.empty()) TRY(insert(collection, batch, partition.r, progress, stop));
+    if (batch.last) return {};
+  }
+}
+
+Status CollectionCopier::insert(Collection& collection, const cluster::DocumentBatch& batch, ClusterTime r,
+                                Progress& progress, const std::stop_token& stop) {
+  // A cursor that was opened again begins at the last document of the one before.
+  bson::View documents = batch.array;
+  bson::Document rest;
+  if (progress.last_id.exists()) {
+    const auto first = documents.first().document_value()["_id"];
+    if (collection.key_of(first) <= progress.last_key) {
+      bson::ArrayBuilder builder;
+      for (const auto& item : documents)
+        if (collection.key_of(item.document_value()["_id"]) > progress.last_key) builder.append(item);
+      rest = std::move(builder).finish();
+      documents = rest.view();
+      if (documents.empty()) return {};
+    }
+  }
+  std::int64_t count = 0;
+  bson::View last;
+  for (const auto& item : documents) {
+    last = item.document_value();
+    ++count;
+  }
+  std::vector<bson::Value> refused;
+  {
+    auto gate = collection.gate.enter_shared(stop);
+    if (!gate) return tl::unexpected(stopped_error());
+    if (collection.gone) return {};
+    ++in_flight_;
+    auto answer = session_.insert(collection.info.ns, documents, stop);
+    --in_flight_;
+    const auto reply = TRY_WITH(std::move(answer), "copying into " + collection.info.ns.to_string());
+    if (!reply.errors.empty()) {
+      std::vector<bson::View> sent;
+      for (const auto& item : documents) sent.push_back(item.document_value());
+      for (const auto& error : reply.errors) {
+        if (error.code != kServerDuplicateKey) {
+          return fail(ErrorCode::kDestination,
+                      fmt::format("copying into {}: the destination refuses a document: {}",
+                                  collection.info.ns.to_string(), error.message),
+                      error.code);
+        }
+        refused.emplace_back(sent[static_cast<std::size_t>(error.index)]["_id"]);
+      }
+    }
+  }
+  if (!refused.empty()) {
+    auto alone = collection.gate.enter_exclusive(stop);
+    if (!alone) return tl::unexpected(stopped_error());
+    if (collection.gone) return {};
+    for (const auto& id : refused) TRY(resolver_.resolve(collection, id, r, session_, stop));
+  }
+  runtime_.reached("copier.after_insert");
+  progress.last_id = bson::Value(last["_id"]);
+  progress.last_key = collection.key_of(last["_id"]);
+  progress.documents += count;
+  progress.bytes += static_cast<std::int64_t>(documents.size());
+  collection.documents_copied += count;
+  collection.bytes_copied += static_cast<std::int64_t>(documents.size());
+  return {};
+}
+
+int CollectionCopier::documents_per_reply(const Collection& collection) const {
+  const auto average = collection.documents_expected > 0
+                           ? std::max<std::int64_t>(1, collection.bytes_expected / collection.documents_expected)
+                           : 1024;
+  return static_cast<int>(
+      std::clamp<std::int64_t>(static_cast<std::int64_t>(kCopyReplyBytes) / average, 1, kMostDocumentsPerReply));
+}
+
+Status CollectionCopier::clear(Collection& collection, const Partition& partition, const std::stop_token& stop) {
+  if (mutant("clear_skipped")) return {};
+  return retry_temporary(runtime_, stop, [&]() -> Status {
+    for (;;) {
+      cluster::RangeRead range;
+      range.ns = collection.info.ns;
+      range.uuid = collection.destination_uuid;
+      range.min = partition.min;
+      range.max = partition.max;
+      range.ids_only = true;
+      range.at.time = TRY(destination_.majority_time());
+      auto cursor = destination_.read_range(range);
+      if (!cursor && cursor.error().server_code == kServerNamespaceNotFound) return {};  // dropped here already
+      if (!cursor) return tl::unexpected(cursor.error());
+      bool any = false;
+      for (bool last = false; !last;) {
+        const auto batch = TRY((*cursor)->next(stop));
+        last = batch.last;
+        std::vector<bson::Value> ids;
+        const auto flush = [&]() -> Status {
+          if (ids.empty()) return {};
+          any = true;
+          const auto reply = TRY(session_.remove(collection.info.ns, ids, stop));
+          if (!reply.errors.empty()) {
+            return fail(ErrorCode::kDestination,
+                        fmt::format("clearing a partly copied range of {}: {}", collection.info.ns.to_string(),
+                                    reply.errors.front().message),
+                        reply.errors.front().code);
+          }
+          ids.clear();
+          return {};
+        };
+        for (const auto& item : batch.array) {
+          ids.emplace_back(item.document_value()["_id"]);
+          if (ids.size() == kIdsPerRemoval) TRY(flush());
+        }
+        TRY(flush());
+      }
+      if (!any) return {};
+    }
+  });
+}
+
+}  // namespace drover::engine

@@ -1,0 +1,28 @@
+#include "engine/commit_gate.h"
+
+#include <fmt/format.h>
+
+#include "engine/index_builder.h"
+
+namespace drover::engine {
+
+std::optional<std::string> why_not_commit(Catalog& catalog, ChangeRouter& router, const PositionTracker& tracker,
+                                          bool copy_finished, double lag_seconds) {
+  {
+    MonitorLock lock(router.lock());
+    for (const auto& [uuid, collection] : catalog.collections) {
+      if (collection->gone) continue;
+      if (!collection->copied()) return fmt::format("{} is still being copied", collection->info.ns.to_string());
+      if (const auto missing = missing_indexes(*collection); !missing.empty())
+        return fmt::format("{} indexes of {} are still to be built", missing.size(), collection->info.ns.to_string());
+    }
+  }
+  if (!copy_finished) return "the last partitions are being recorded";
+  if (router.held_usage().events > 0) return "held changes are still being applied";
+  if (tracker.outstanding() > kCommitOutstanding)
+    return fmt::format("{} changes are still being applied", tracker.outstanding());
+  if (lag_seconds > kCommitLagSeconds) return fmt::format("the destination is {:.0f} s behind", lag_seconds);
+  return std::nullopt;
+}
+
+}  // namespace drover::engine

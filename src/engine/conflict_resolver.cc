@@ -1,0 +1,80 @@
+#include "engine/conflict_resolver.h"
+
+#include <map>
+
+#include <fmt/format.h>
+
+#include "bson/ejson.h"
+
+namespace drover::engine {
+namespace {
+
+// Each round can only add holders that were hidden behind the ones before; a source whose indexes hold has an end.
+inline constexpr int kMaxRounds = 50;
+inline constexpr int kServerDuplicateKey = 11000;
+inline constexpr int kServerNamespaceNotFound = 26;
+
+using Group = std::map<std::string, bson::Value>;  // logical key → _id
+
+std::string names(const Group& group) {
+  std::string text;
+  for (const auto& [key, id] : group) text += (text.empty() ? "" : ", ") + bson::to_ejson(id.element());
+  return text;
+}
+
+}  // namespace
+
+Status ConflictResolver::resolve(Collection& collection, const bson::Value& refused, ClusterTime after,
+                                 WriteSession& session, const std::stop_token& stop) {
+  const Namespace ns = collection.info.ns;
+  const auto unique = unique_indexes(collection.info);
+  Group group{{collection.key_of(refused.element()), refused}};
+  for (int round = 0; round < kMaxRounds; ++round) {
+    std::vector<bson::Value> ids;
+    for (const auto& [key, id] : group) ids.push_back(id);
+    auto read = retry_temporary(runtime_, stop, [&] {
+      return source_.read_group(ns, collection.info.uuid, ids, after);
+    });
+    if (!read && read.error().server_code == kServerNamespaceNotFound) return {};  // its drop is on the way
+    if (!read) return tl::unexpected(std::move(read).error().with_context("reading conflicting documents of " + ns.to_string()));
+
+    bool grew = false;
+    for (const auto& document : read->documents) {
+      for (const auto& index : unique) {
+        const auto holders = TRY(retry_temporary(runtime_, stop, [&] {
+          return destination_.find_holders(ns, index, document);
+        }));
+        for (const auto& holder : holders)
+          grew |= group.emplace(collection.key_of(holder.element()), holder).second;
+      }
+    }
+    if (grew) continue;  // read again, with all of them, at one time
+
+    std::vector<cluster::TransactionStatement> statements;
+    for (const auto& [key, id] : group) {
+      if (mutant("holder_deleted_blindly") && key == group.begin()->first) continue;
+      statements.push_back({cluster::TransactionStatement::Kind::kDelete, ns, id, {}});
+    }
+    for (const auto& document : read->documents)
+      statements.push_back({cluster::TransactionStatement::Kind::kInsert, ns, {}, document});
+    const Status written = session.transaction(statements);
+    if (written) {
+      for (const auto& [key, id] : group) collection.absorbed.absorb(key, {after, read->operation_time});
+      return {};
+    }
+    if (written.error().code == ErrorCode::kTemporary) {
+      if (!runtime_.sleep(kFirstPause, stop)) return tl::unexpected(stopped_error());
+      continue;
+    }
+    if (written.error().server_code != kServerDuplicateKey) {
+      return tl::unexpected(Error(written.error()).with_context("writing conflicting documents to " + ns.to_string()));
+    }
+  }
+  return fail(ErrorCode::kSource,
+              fmt::format("a unique index of {} refuses documents that the source holds together (_id {}): the source "
+                          "itself violates that index; repair the documents or drop the index there, then start again",
+                          ns.to_string(), names(group)),
+              kServerDuplicateKey);
+}
+
+}  // namespace drover::engine

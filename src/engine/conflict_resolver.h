@@ -1,0 +1,32 @@
+// A unique index (or _id) of the destination refuses a document because of a holder (blueprint rule 5): the refused key and
+// its holders are read on the source at one time and written to the destination in one transaction, removals first, while
+// nobody else writes the collection. All of them are then absorbed at that time. What happens when it runs twice: the same
+// end, from a newer reading. Nothing is deleted on the destination that was not read on the source in that group.
+#pragma once
+
+#include <stop_token>
+#include <vector>
+
+#include "cluster/deployment.h"
+#include "engine/catalog.h"
+#include "engine/write_session.h"
+
+namespace drover::engine {
+
+class ConflictResolver {
+ public:
+  ConflictResolver(cluster::Deployment& source, cluster::Deployment& destination, Runtime& runtime)
+      : source_(source), destination_(destination), runtime_(runtime) {}
+
+  // The caller holds the collection's gate exclusively. `after`: no older state will do (the event's time, or the
+  // partition's r). kSource when the source itself holds a value twice, naming index and _ids.
+  Status resolve(Collection& collection, const bson::Value& refused, ClusterTime after, WriteSession& session,
+                 const std::stop_token& stop);
+
+ private:
+  cluster::Deployment& source_;
+  cluster::Deployment& destination_;
+  Runtime& runtime_;
+};
+
+}  // namespace drover::engine

@@ -1,0 +1,159 @@
+#include "engine/cutover.h"
+
+#include <map>
+
+#include <fmt/format.h>
+
+#include "bson/builder.h"
+#include "engine/planner.h"
+#include "engine/retry.h"
+
+namespace drover::engine {
+namespace {
+
+inline constexpr std::chrono::milliseconds kWritersPoll{10};
+inline constexpr int kServerUnauthorized = 13;
+
+Status unblock_source(cluster::Deployment& source, Runtime& runtime, const std::stop_token& stop) {
+  return retry_temporary(runtime, stop, [&] { return source.set_write_block(false); });
+}
+
+}  // namespace
+
+Status Cutover::run(const std::stop_token& stop) {
+  begun_ = runtime_.now();
+  const Status decided = until_decision(stop);
+  if (decided) return finish_cutover(destination_, runtime_, state_, options_.unblock_destination, {});
+  log_.warn("the cutover was given up before its decision; the source is restored as it was found",
+            {{"reason", decided.error().message}});
+  // Without the operator's stop request: the source must not stay blocked.
+  if (decided.error().code != ErrorCode::kWrongState) {
+    if (blocks_ && !found_blocked_) TRY(unblock_source(source_, runtime_, {}));
+    const std::vector<bson::Value> log{value_of("cutover")};
+    TRY(state_.remove("x_cutover", log, {}));
+  }
+  return decided;
+}
+
+Status Cutover::until_decision(const std::stop_token& stop) {
+  TRY(catalogs_equal(stop));  // slow work is done before the block; again after it
+  const auto block = TRY(retry_temporary(runtime_, stop, [&] { return source_.write_block(); }));
+  blocks_ = block.supported && block.effective;
+  found_blocked_ = block.enabled;
+  TRY(record("intent", stop));
+  runtime_.reached("cutover.after_intent");
+  TRY(stop_writes(stop));
+  runtime_.reached("cutover.after_block");
+
+  const ClusterTime fence = TRY(note("fence", stop));
+  runtime_.reached("cutover.after_fence");
+  TRY_WITH(router_.await_applied(fence, remaining(), stop), "applying the last changes");
+  TRY(catalogs_equal(stop));
+  runtime_.reached("cutover.after_catalogs");
+  const ClusterTime second = TRY(note("second fence", stop));
+  TRY_WITH(router_.await_applied(second, remaining(), stop), "waiting for the proof that the source is quiet");
+  if (!mutant("f2_not_checked")) TRY(source_is_quiet(fence));
+  runtime_.reached("cutover.before_decision");
+  if (stop.stop_requested()) return tl::unexpected(stopped_error());
+  // From here a failure leaves it open whether the decision was written: only another look at the log may tell.
+  const Status decision = record("decided", {});
+  if (!decision) {
+    return tl::unexpected(Error(decision.error())
+                              .with_context("recording the decision; start the same command again to go on")
+                              .with_code(ErrorCode::kWrongState));
+  }
+  runtime_.reached("cutover.after_decision");
+  return {};
+}
+
+Status Cutover::stop_writes(const std::stop_token& stop) {
+  if (options_.before) TRY_WITH(options_.before(), "stopping the application's writes before the cutover");
+  runtime_.reached("cutover.after_hook");
+  if (blocks_) TRY_WITH(retry_temporary(runtime_, stop, [&] { return source_.set_write_block(true); }), "blocking the source's writes");
+  for (;;) {
+    const auto running = retry_temporary(runtime_, stop, [&] { return source_.running_user_writes(); });
+    if (!running && running.error().server_code == kServerUnauthorized) {
+      log_.info("running writes of the source cannot be listed (inprog is missing); the second fence is the proof");
+      return {};
+    }
+    if (TRY(running) == 0) return {};
+    if (remaining().count() <= 0) return fail(ErrorCode::kTimedOut, "writes on the source did not end in time");
+    if (!runtime_.sleep(kWritersPoll, stop)) return tl::unexpected(stopped_error());
+  }
+}
+
+Status Cutover::record(std::string_view step, const std::stop_token& stop) {
+  const auto fields =
+      bson::make_document({{"step", step}, {"blocks", blocks_}, {"foundBlocked", found_blocked_}});
+  return state_.save("x_cutover", "cutover", fields, stop);
+}
+
+Result<ClusterTime> Cutover::note(std::string_view name, const std::stop_token& stop) {
+  const auto message = bson::make_document({{"drover", name}});
+  return retry_temporary(runtime_, stop, [&] { return source_.append_note(message); });
+}
+
+Status Cutover::catalogs_equal(const std::stop_token& stop) {
+  const auto difference =
+      TRY(retry_temporary(runtime_, stop, [&] { return catalog_difference(source_, destination_, filter_); }));
+  if (!difference) return {};
+  return fail(ErrorCode::kMismatch, "the catalogs of source and destination differ: " + *difference);
+}
+
+Status Cutover::source_is_quiet(ClusterTime fence) const {
+  const auto last = router_.last_change();
+  if (last.ts <= fence) return {};
+  return fail(ErrorCode::kSource,
+              fmt::format("the source is still being written after its writers should have stopped: {} at {}; stop that "
+                          "writer and commit again",
+                          last.ns.to_string(), last.ts.to_string()));
+}
+
+Duration Cutover::remaining() const {
+  const auto left = options_.deadline - (runtime_.now() - begun_);
+  return left.count() > 0 ? left : Duration(1);
+}
+
+Result<CutoverFound> recover_cutover(cluster::Deployment& source, Runtime& runtime, Log& log, StateStore& state,
+                                     const std::stop_token& stop) {
+  const auto documents = TRY(state.load("x_cutover", stop));
+  if (documents.empty()) return CutoverFound::kNone;
+  const auto& found = documents.front();
+  if (found["step"].to_string_view() != std::string_view("intent")) return CutoverFound::kDecided;
+  log.warn("a cutover was interrupted before its decision; the source is restored as it was found");
+  if (found["blocks"].is_truthy() && !found["foundBlocked"].is_truthy()) TRY(unblock_source(source, runtime, stop));
+  const std::vector<bson::Value> ids{value_of("cutover")};
+  TRY(state.remove("x_cutover", ids, stop));
+  return CutoverFound::kUndone;
+}
+
+Status finish_cutover(cluster::Deployment& destination, Runtime& runtime, StateStore& state, bool unblock_destination,
+                      const std::stop_token& stop) {
+  const auto time = TRY(retry_temporary(runtime, stop, [&] { return destination.majority_time(); }));
+  if (unblock_destination)
+    TRY(retry_temporary(runtime, stop, [&] { return destination.set_write_block(false); }));
+  runtime.reached("cutover.after_unblock");
+  return state.save("x_cutover", "cutover", bson::make_document({{"step", "committed"}, {"destinationTime", time}}), stop);
+}
+
+Result<std::optional<std::string>> catalog_difference(cluster::Deployment& source, cluster::Deployment& destination,
+                                                      const NamespaceFilter& filter) {
+  const auto all = [&](cluster::Deployment& deployment) -> Result<std::map<Namespace, CollectionInfo>> {
+    std::map<Namespace, CollectionInfo> infos;
+    for (const auto& db : TRY(list_wanted_databases(deployment, filter)))
+      for (auto& info : TRY(list_wanted(deployment, db, filter))) infos.emplace(info.ns, info);
+    return infos;
+  };
+  const auto on_source = TRY(all(source));
+  const auto on_destination = TRY(all(destination));
+  for (const auto& [ns, info] : on_source) {
+    const auto there = on_destination.find(ns);
+    if (there == on_destination.end()) return ns.to_string() + " is missing on the destination";
+    if (const auto words = difference(info, there->second)) return ns.to_string() + ": " + *words;
+  }
+  for (const auto& [ns, info] : on_destination)
+    if (!on_source.contains(ns)) return ns.to_string() + " is not on the source";
+  return std::optional<std::string>();
+}
+
+}  // namespace drover::engine

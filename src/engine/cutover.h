@@ -1,0 +1,79 @@
+// The change-over as a durable log of idempotent steps (blueprint rule 9). Before the decision a crash, the deadline or a
+// failure restores the source as it was found; after it there is only forward, and the source stays blocked.
+//
+//   intent → (hook) → block → fence F → caught up with F → catalogs equal → second note F2, nothing written in (F, F2]
+//   → decision → writes allowed on the destination → committed
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <stop_token>
+#include <string>
+
+#include "base/log.h"
+#include "cluster/deployment.h"
+#include "engine/change_router.h"
+#include "engine/state_store.h"
+
+namespace drover::engine {
+
+inline constexpr std::chrono::seconds kCutoverDeadline{60};
+
+class Cutover {
+ public:
+  struct Options {
+    std::function<Status()> before;  // the operator's hook or answer: the application no longer writes to the source
+    bool unblock_destination = false;  // this migration blocked it at its start
+    Duration deadline = kCutoverDeadline;
+  };
+
+  Cutover(cluster::Deployment& source, cluster::Deployment& destination, Runtime& runtime, Log& log, Catalog& catalog,
+          ChangeRouter& router, StateStore& state, const NamespaceFilter& filter, Options options)
+      : source_(source),
+        destination_(destination),
+        runtime_(runtime),
+        log_(log),
+        catalog_(catalog),
+        router_(router),
+        state_(state),
+        filter_(filter),
+        options_(std::move(options)) {}
+
+  // Ends after the decision with everything done, or before it with the source as it was found.
+  Status run(const std::stop_token& stop);
+
+ private:
+  Status until_decision(const std::stop_token& stop);
+  Status stop_writes(const std::stop_token& stop);
+  Status record(std::string_view step, const std::stop_token& stop);
+  Result<ClusterTime> note(std::string_view name, const std::stop_token& stop);
+  Status catalogs_equal(const std::stop_token& stop);
+  Status source_is_quiet(ClusterTime fence) const;
+  Duration remaining() const;
+
+  cluster::Deployment& source_;
+  cluster::Deployment& destination_;
+  Runtime& runtime_;
+  Log& log_;
+  Catalog& catalog_;
+  ChangeRouter& router_;
+  StateStore& state_;
+  const NamespaceFilter& filter_;
+  const Options options_;
+  SteadyTime begun_{};
+  bool blocks_ = false;
+  bool found_blocked_ = false;
+};
+
+// What a restart finds in the log: nothing, a cutover to undo (done here), or one to finish.
+enum class CutoverFound { kNone, kUndone, kDecided };
+Result<CutoverFound> recover_cutover(cluster::Deployment& source, Runtime& runtime, Log& log, StateStore& state,
+                                     const std::stop_token& stop);
+// The steps after the decision. Idempotent.
+Status finish_cutover(cluster::Deployment& destination, Runtime& runtime, StateStore& state, bool unblock_destination,
+                      const std::stop_token& stop);
+// The first difference between the catalogs, in words; nothing when they are equal in everything wanted.
+Result<std::optional<std::string>> catalog_difference(cluster::Deployment& source, cluster::Deployment& destination,
+                                                      const NamespaceFilter& filter);
+
+}  // namespace drover::engine

@@ -1,0 +1,109 @@
+#include "engine/hold_queue.h"
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+#include "bson/builder.h"
+
+namespace drover::engine {
+namespace {
+
+Error disk_error(const HoldUsage& usage, std::string_view what) {
+  return Error{ErrorCode::kFailure,
+               fmt::format("{} held changes in a temporary file in {}: {}; free space there, or set TMPDIR to a larger "
+                           "disk, and start again",
+                           what, usage.directory, std::strerror(errno)),
+               0,
+               {}};
+}
+
+}  // namespace
+
+Status HoldQueue::push(ChangeEvent event) {
+  if (empty()) oldest_ = event.ts;
+  const std::size_t bytes = event.bytes();
+  ++usage_.events;
+  if (on_disk_ == 0 && usage_.memory_bytes + bytes <= usage_.memory_limit) {
+    usage_.memory_bytes += bytes;
+    memory_.push_back(std::move(event));
+    return {};
+  }
+  return spool(event);
+}
+
+Result<std::deque<ChangeEvent>> HoldQueue::pop(std::size_t count) {
+  std::deque<ChangeEvent> events;
+  while (events.size() < count && !memory_.empty()) {
+    usage_.memory_bytes -= memory_.front().bytes();
+    events.push_back(std::move(memory_.front()));
+    memory_.pop_front();
+  }
+  while (events.size() < count && on_disk_ > 0) events.push_back(TRY(unspool()));
+  usage_.events -= events.size();
+  return events;
+}
+
+void HoldQueue::clear() {
+  usage_.events -= size();
+  for (const auto& event : memory_) usage_.memory_bytes -= event.bytes();
+  usage_.disk_bytes -= static_cast<std::uint64_t>(write_at_ - read_at_);
+  memory_.clear();
+  file_.reset();
+  on_disk_ = 0;
+  read_at_ = write_at_ = 0;
+}
+
+Status HoldQueue::spool(const ChangeEvent& event) {
+  if (!file_) {
+    std::string path = usage_.directory + "/drover-held-XXXXXX";
+    const int descriptor = ::mkstemp(path.data());
+    if (descriptor < 0) return tl::unexpected(disk_error(usage_, "creating"));
+    ::unlink(path.c_str());
+    file_.reset(::fdopen(descriptor, "w+b"));
+  }
+  bson::Builder builder;
+  builder.append("k", static_cast<std::int32_t>(event.kind)).append("t", event.ts);
+  builder.append("x", static_cast<std::int32_t>(event.txn_index)).append("i", event.key);
+  builder.append("d", event.document);
+  const auto record = std::move(builder).finish();
+  if (std::fseek(file_.get(), write_at_, SEEK_SET) != 0 ||
+      std::fwrite(record.bytes().data(), 1, record.size(), file_.get()) != record.size()) {
+    return tl::unexpected(disk_error(usage_, "writing"));
+  }
+  write_at_ += static_cast<long>(record.size());
+  usage_.disk_bytes += record.size();
+  ++on_disk_;
+  return {};
+}
+
+Result<ChangeEvent> HoldQueue::unspool() {
+  std::uint32_t size = 0;
+  if (std::fseek(file_.get(), read_at_, SEEK_SET) != 0 || std::fread(&size, sizeof size, 1, file_.get()) != 1) {
+    return tl::unexpected(disk_error(usage_, "reading"));
+  }
+  std::vector<std::uint8_t> bytes(size);
+  std::memcpy(bytes.data(), &size, sizeof size);
+  if (std::fread(bytes.data() + sizeof size, 1, size - sizeof size, file_.get()) != size - sizeof size) {
+    return tl::unexpected(disk_error(usage_, "reading"));
+  }
+  const bson::Document record(std::move(bytes));
+  ChangeEvent event;
+  event.kind = static_cast<ChangeKind>(record["k"].int32_value());
+  event.ts = record["t"].timestamp_value();
+  event.txn_index = static_cast<std::uint32_t>(record["x"].int32_value());
+  event.key = bson::Value(record["i"]);
+  event.document = bson::Document(record["d"].document_value());
+  read_at_ += size;
+  usage_.disk_bytes -= size;
+  if (--on_disk_ == 0) {
+    file_.reset();
+    read_at_ = write_at_ = 0;
+  }
+  return event;
+}
+
+}  // namespace drover::engine

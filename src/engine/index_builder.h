@@ -1,0 +1,35 @@
+// Builds the non-unique indexes of each collection once all of it is copied, all missing ones in one command, so that the
+// copy itself is not slowed by them. One thread. What happens when it runs twice: an index that is there stays.
+#pragma once
+
+#include <stop_token>
+
+#include "base/log.h"
+#include "cluster/deployment.h"
+#include "engine/change_router.h"
+
+namespace drover::engine {
+
+class IndexBuilder {
+ public:
+  IndexBuilder(cluster::Deployment& destination, Runtime& runtime, Log& log, Catalog& catalog, ChangeRouter& router)
+      : destination_(destination), runtime_(runtime), log_(log), catalog_(catalog), router_(router) {}
+
+  // Until stopped or an error.
+  Status run(const std::stop_token& stop);
+
+ private:
+  std::shared_ptr<Collection> next();
+  Status build(Collection& collection, const std::stop_token& stop);
+
+  cluster::Deployment& destination_;
+  Runtime& runtime_;
+  Log& log_;
+  Catalog& catalog_;
+  ChangeRouter& router_;
+};
+
+// Wanted indexes that the destination does not have yet. Under the router's lock.
+std::vector<bson::Document> missing_indexes(const Collection& collection);
+
+}  // namespace drover::engine

@@ -1,0 +1,194 @@
+#include "engine/migration.h"
+
+#include <atomic>
+
+#include <fmt/format.h>
+
+#include "engine/commit_gate.h"
+#include "engine/pipeline.h"
+#include "engine/retry.h"
+
+namespace drover::engine {
+namespace {
+
+inline constexpr std::chrono::milliseconds kWatchEvery{100};
+
+}  // namespace
+
+struct Migration::Run {
+  Catalog catalog;
+  std::unique_ptr<StateStore> state;
+  std::unique_ptr<Planner> planner;
+  std::unique_ptr<Starter> starter;
+  std::unique_ptr<Pipeline> pipeline;
+  Begun begun;
+  std::atomic<const char*> phase{"initializing"};
+  std::atomic<const char*> name{"INITIALIZING"};
+  std::atomic<std::int64_t> copied_at_millis{0};
+};
+
+Migration::Migration(cluster::Deployment& source, cluster::Deployment& destination, Runtime& runtime, Log& log,
+                     Options options)
+    : source_(source),
+      destination_(destination),
+      runtime_(runtime),
+      log_(log),
+      options_(std::move(options)),
+      lock_(runtime.make_monitor()) {}
+
+Migration::~Migration() = default;
+
+Result<Outcome> Migration::run(const std::stop_token& stop) {
+  auto run = std::make_shared<Run>();
+  std::vector<Uuid> sessions;
+  for (int i = 0; i < 1 + Pipeline::session_count(options_); ++i) sessions.push_back(Uuid::random(runtime_));
+  run->state = std::make_unique<StateStore>(destination_, runtime_, sessions.front());
+  run->planner = std::make_unique<Planner>(source_, runtime_, log_, options_.filter);
+  run->starter = std::make_unique<Starter>(source_, destination_, runtime_, log_, run->catalog, *run->state,
+                                           *run->planner, options_);
+  TRY_WITH(run->state->take_over(sessions, stop), "becoming the only writer of the destination");
+  runtime_.reached("start.after_takeover");
+  run->begun = TRY(run->starter->begin(stop));
+  if (run->begun.committed) return Outcome::kAlreadyCommitted;
+  if (run->begun.decided) {
+    TRY(finish_cutover(destination_, runtime_, *run->state, run->begun.destination_blocked, stop));
+    TRY(run->starter->save_migration("committed", stop));
+    return Outcome::kCommitted;
+  }
+  run->pipeline = std::make_unique<Pipeline>(
+      Pipeline::Parts{source_, destination_, runtime_, log_, run->catalog, *run->state, options_}, run->begun.position,
+      std::span(sessions).subspan(1));
+  {
+    MonitorLock lock(*lock_);
+    run_ = run;
+  }
+  TRY(run->pipeline->clear(run->begun, stop));
+  TRY(run->starter->lay_out(run->pipeline->changer(), run->begun, stop));
+  const auto facts = TRY(retry_temporary(runtime_, stop, [&] { return source_.facts(); }));
+  const bool snapshots = facts.version >= ServerVersion{5, 0, 0};
+  run->copied_at_millis = run->begun.copied_millis;
+  run->name = "RUNNING";
+  run->phase = "collection copy";
+  run->pipeline->start(*run->planner, run->begun, snapshots, stop);
+  auto outcome = follow_until_committed(*run, stop);
+  run->pipeline->stop();
+  auto last = progress();
+  MonitorLock lock(*lock_);
+  last_ = std::move(last);
+  run_.reset();
+  return outcome;
+}
+
+Result<Outcome> Migration::follow_until_committed(Run& run, const std::stop_token& stop) {
+  for (;;) {
+    if (const auto failure = run.pipeline->failure()) return tl::unexpected(*failure);
+    if (!runtime_.sleep(kWatchEvery, stop)) return tl::unexpected(stopped_error());
+    if (run.copied_at_millis == 0 && run.pipeline->copy_finished()) {
+      const auto now = std::chrono::duration_cast<std::chrono::milliseconds>(runtime_.wall_time().time_since_epoch());
+      run.copied_at_millis = std::max<std::int64_t>(1, now.count());
+      run.starter->note_copied(run.copied_at_millis);
+      TRY(run.starter->save_migration("running", stop));
+      log_.info("all collections are copied");
+      runtime_.reached("migration.after_copy");
+    }
+    if (run.copied_at_millis != 0) run.phase = "change event application";
+    if (options_.commit == CommitPolicy::kNever) continue;
+    const auto reason = why_not_commit(run.catalog, run.pipeline->router(), run.pipeline->tracker(),
+                                       run.pipeline->copy_finished(), run.pipeline->lag_seconds());
+    if (reason) continue;
+    if (options_.commit == CommitPolicy::kManual && !(options_.may_commit && options_.may_commit())) continue;
+    TRY(cut_over(run, stop));
+    return Outcome::kCommitted;
+  }
+}
+
+Status Migration::cut_over(Run& run, const std::stop_token& stop) {
+  run.phase = "cutover";
+  run.name = "COMMITTING";
+  runtime_.reached("migration.before_cutover");
+  Cutover cutover(source_, destination_, runtime_, log_, run.catalog, run.pipeline->router(), *run.state, options_.filter,
+                  {options_.before_cutover, run.begun.destination_blocked, options_.cutover_deadline});
+  // A part that fails ends the wait for its progress.
+  std::stop_source both;
+  std::stop_callback outer(stop, [&] { both.request_stop(); });
+  const auto inner = run.pipeline->on_failure([&] { both.request_stop(); });
+  const Status done = cutover.run(both.get_token());
+  if (!done) {
+    if (const auto failure = run.pipeline->failure()) return tl::unexpected(*failure);
+    return done;
+  }
+  TRY(run.starter->save_migration("committed", {}));
+  run.phase = "committed";
+  run.name = "COMMITTED";
+  log_.info("committed: the destination accepts writes");
+  return {};
+}
+
+Progress Migration::progress() const {
+  std::shared_ptr<Run> run;
+  {
+    MonitorLock lock(*lock_);
+    run = run_;
+    if (!run) return last_;
+  }
+  Progress progress;
+  progress.state = run->name.load();
+  progress.phase = run->phase.load();
+  progress.restarts = run->state->epoch() - 1;
+  Pipeline& pipeline = *run->pipeline;
+  {
+    MonitorLock lock(pipeline.router().lock());
+    for (const auto& [uuid, collection] : run->catalog.collections) {
+      if (collection->gone) continue;
+      CollectionProgress one;
+      one.ns = collection->info.ns;
+      one.documents = collection->documents_copied;
+      one.documents_expected = std::max<std::int64_t>(collection->documents_expected, one.documents);
+      one.bytes = collection->bytes_copied;
+      one.bytes_expected = std::max<std::int64_t>(collection->bytes_expected, one.bytes);
+      one.copied = collection->copied();
+      one.missing_indexes = static_cast<int>(missing_indexes(*collection).size());
+      progress.documents += one.documents;
+      progress.bytes += one.bytes;
+      progress.bytes_expected += one.bytes_expected;
+      progress.collections.push_back(std::move(one));
+    }
+  }
+  const auto held = pipeline.router().held_usage();
+  progress.change_events_held = held.events;
+  progress.change_events_outstanding = pipeline.tracker().outstanding();
+  progress.change_events_applied = pipeline.events_applied();
+  progress.batches_in_flight = pipeline.batches_in_flight();
+  progress.lag_seconds = pipeline.lag_seconds();
+  progress.max_lag_seconds = pipeline.max_lag_seconds();
+  progress.position = pipeline.router().applied_until();
+  const auto until = run->copied_at_millis != 0
+                         ? run->copied_at_millis.load()
+                         : std::chrono::duration_cast<std::chrono::milliseconds>(runtime_.wall_time().time_since_epoch()).count();
+  if (run->begun.started_millis > 0) progress.copy_seconds = static_cast<double>(until - run->begun.started_millis) / 1000.0;
+  const auto reason = why_not_commit(run->catalog, pipeline.router(), pipeline.tracker(), pipeline.copy_finished(),
+                                     progress.lag_seconds);
+  progress.can_commit = !reason;
+  progress.cannot_commit_because = reason.value_or("");
+  return progress;
+}
+
+Status clean_up(cluster::Deployment& source, cluster::Deployment& destination, Runtime& runtime, Log& log,
+                const std::stop_token& stop) {
+  StateStore state(destination, runtime, Uuid::random(runtime));
+  const std::vector<Uuid> sessions;
+  TRY(state.take_over(sessions, stop));
+  const auto cutover = TRY(recover_cutover(source, runtime, log, state, stop));
+  bool blocked = false;
+  for (const auto& migration : TRY(state.load("x_migration", stop)))
+    blocked |= migration["destinationBlocked"].is_truthy() && migration["phase"].to_string_view() != std::string_view("committed");
+  if (cutover == CutoverFound::kDecided && blocked) {
+    return fail(ErrorCode::kWrongState,
+                "a cutover of this migration has been decided but not finished; run the same migrate command again without "
+                "--cleanup to finish it first");
+  }
+  if (blocked) TRY(retry_temporary(runtime, stop, [&] { return destination.set_write_block(false); }));
+  return retry_temporary(runtime, stop, [&] { return destination.drop_state(); });
+}
+
+}  // namespace drover::engine

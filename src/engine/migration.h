@@ -1,0 +1,46 @@
+// One migration from beginning to end, as a state machine that owns its parts. The persisted documents on the destination
+// are the only truth: the same call after a crash at any point goes on from there (blueprint section 3).
+#pragma once
+
+#include <memory>
+#include <stop_token>
+
+#include "base/log.h"
+#include "cluster/deployment.h"
+#include "engine/options.h"
+#include "engine/progress.h"
+
+namespace drover::engine {
+
+enum class Outcome { kCommitted, kAlreadyCommitted };
+
+class Migration {
+ public:
+  Migration(cluster::Deployment& source, cluster::Deployment& destination, Runtime& runtime, Log& log, Options options);
+  ~Migration();
+
+  // Blocks. kInterrupted when stopped: everything is recorded, and running again continues.
+  Result<Outcome> run(const std::stop_token& stop);
+  // From any thread.
+  Progress progress() const;
+
+ private:
+  struct Run;
+  Result<Outcome> follow_until_committed(Run& run, const std::stop_token& stop);
+  Status cut_over(Run& run, const std::stop_token& stop);
+
+  cluster::Deployment& source_;
+  cluster::Deployment& destination_;
+  Runtime& runtime_;
+  Log& log_;
+  const Options options_;
+  std::unique_ptr<Runtime::Monitor> lock_;
+  std::shared_ptr<Run> run_;  // while running
+  Progress last_;
+};
+
+// Removes the migration's state from the destination and lifts what it blocked there. Migrated data stays.
+Status clean_up(cluster::Deployment& source, cluster::Deployment& destination, Runtime& runtime, Log& log,
+                const std::stop_token& stop);
+
+}  // namespace drover::engine

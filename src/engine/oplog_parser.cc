@@ -1,0 +1,158 @@
+#include "engine/oplog_parser.h"
+
+#include <fmt/format.h>
+
+namespace drover::engine {
+namespace {
+
+Namespace namespace_of(bson::Element ns) {
+  const auto text = ns.to_string_view().value_or("");
+  if (auto parsed = Namespace::parse(text)) return *parsed;
+  return Namespace{std::string(text), ""};
+}
+
+Error malformed(std::string_view what, ClusterTime ts) {
+  return Error{ErrorCode::kSource,
+               fmt::format("reading the source's oplog entry at {}: {}; this server writes a format that this version does "
+                           "not know",
+                           ts.to_string(), what),
+               0,
+               {}};
+}
+
+ChangeEvent catalog_event(ChangeKind kind, const std::string& db, std::string_view collection, bson::View command,
+                          const bson::View& entry) {
+  ChangeEvent event;
+  event.kind = kind;
+  event.ns = Namespace{db, std::string(collection)};
+  event.uuid = entry["ui"].to_uuid().value_or(Uuid{});
+  event.document = bson::Document(command);
+  return event;
+}
+
+// One `c` entry that is not a transaction.
+Status parse_command(bson::View entry, ClusterTime ts, std::vector<ChangeEvent>& out) {
+  const auto command = entry["o"].to_document();
+  if (!command || command->empty()) return tl::unexpected(malformed("a command without `o`", ts));
+  const auto first = command->first();
+  const std::string db = namespace_of(entry["ns"]).db;
+  const auto name = first.key();
+  const auto collection = first.to_string_view().value_or("");
+  const auto add = [&](ChangeKind kind) { out.push_back(catalog_event(kind, db, collection, *command, entry)); };
+
+  if (is_internal_database(db) && name != "renameCollection") return {};
+  if (collection == "system.views" && (name == "create" || name == "drop")) {
+    add(ChangeKind::kViewsChanged);
+  } else if (name == "create") {
+    add((*command)["viewOn"].exists() ? ChangeKind::kViewsChanged : ChangeKind::kCreate);
+  } else if (name == "drop") {
+    add(ChangeKind::kDrop);
+  } else if (name == "createIndexes") {
+    add(ChangeKind::kCreateIndexes);
+  } else if (name == "commitIndexBuild") {
+    add(ChangeKind::kCreateIndexes);
+  } else if (name == "startIndexBuild" || name == "abortIndexBuild") {
+    // The index exists from commitIndexBuild on.
+  } else if (name == "dropIndexes" || name == "deleteIndexes" || name == "dropIndex") {
+    add(ChangeKind::kDropIndexes);
+  } else if (name == "collMod") {
+    add(ChangeKind::kCollMod);
+  } else if (name == "dropDatabase") {
+    add(ChangeKind::kDropDatabase);
+  } else if (name == "renameCollection") {
+    ChangeEvent event = catalog_event(ChangeKind::kRename, db, "", *command, entry);
+    event.ns = namespace_of(first);
+    event.target = namespace_of((*command)["to"]);
+    event.drop_target = (*command)["dropTarget"].to_uuid().value_or(Uuid{});
+    if (is_internal_database(event.ns.db) && is_internal_database(event.target.db)) return {};
+    out.push_back(std::move(event));
+  } else {
+    add(ChangeKind::kUnsupported);
+  }
+  return {};
+}
+
+Status parse_operation(bson::View entry, ClusterTime ts, std::vector<ChangeEvent>& out) {
+  const auto op = entry["op"].to_string_view().value_or("");
+  if (op == "c") return parse_command(entry, ts, out);
+  if (op == "n" || op == "km" || op == "xi" || op == "xd") return {};
+  if (op != "i" && op != "u" && op != "d") return tl::unexpected(malformed(fmt::format("op '{}'", op), ts));
+
+  ChangeEvent event;
+  event.ns = namespace_of(entry["ns"]);
+  if (is_internal_database(event.ns.db)) return {};
+  event.uuid = entry["ui"].to_uuid().value_or(Uuid{});
+  const auto object = entry["o"].to_document();
+  if (!object) return tl::unexpected(malformed("no `o`", ts));
+  if (event.ns.collection == "system.views") {
+    event.kind = ChangeKind::kViewsChanged;
+    out.push_back(std::move(event));
+    return {};
+  }
+  if (op == "u") {
+    const auto match = entry["o2"].to_document();
+    if (!match) return tl::unexpected(malformed("an update without `o2`", ts));
+    event.key = bson::Value((*match)["_id"]);
+    const bool replacement = (*object)["_id"].exists();
+    event.kind = replacement ? ChangeKind::kReplace : ChangeKind::kUpdate;
+    if (replacement) event.document = bson::Document(*object);
+  } else {
+    event.key = bson::Value((*object)["_id"]);
+    event.kind = op == "i" ? ChangeKind::kInsert : ChangeKind::kDelete;
+    if (op == "i") event.document = bson::Document(*object);
+  }
+  if (!event.key.exists()) return tl::unexpected(malformed("a document without _id", ts));
+  out.push_back(std::move(event));
+  return {};
+}
+
+Status parse_operations(bson::View operations, ClusterTime ts, std::vector<ChangeEvent>& out) {
+  for (const auto& item : operations) {
+    const auto operation = item.to_document();
+    if (!operation) return tl::unexpected(malformed("applyOps with a non-document", ts));
+    TRY(parse_operation(*operation, ts, out));
+  }
+  return {};
+}
+
+}  // namespace
+
+std::optional<ClusterTime> previous_link(bson::View entry) {
+  const auto link = entry["prevOpTime"].to_document();
+  if (!link) return std::nullopt;
+  const auto ts = (*link)["ts"].to_timestamp();
+  if (!ts || ts->is_zero()) return std::nullopt;
+  return ts;
+}
+
+Result<ParsedEntry> parse_oplog_entry(bson::View entry, bool is_part) {
+  ParsedEntry parsed;
+  parsed.ts = entry["ts"].to_timestamp().value_or(ClusterTime{});
+  if (parsed.ts.is_zero()) return tl::unexpected(malformed("no `ts`", parsed.ts));
+
+  const auto command = entry["o"].to_document();
+  const bool is_command = entry["op"].to_string_view() == std::string_view("c") && command;
+  const auto apply_ops = is_command ? (*command)["applyOps"].to_array() : std::nullopt;
+  if (apply_ops) {
+    const bool unfinished = (*command)["partialTxn"].is_truthy() || (*command)["prepare"].is_truthy();
+    if (unfinished && !is_part) return parsed;
+    TRY(parse_operations(*apply_ops, parsed.ts, parsed.events));
+    if (!is_part && entry["txnNumber"].exists()) parsed.earlier_part = previous_link(entry);
+    // Outside transactions prevOpTime links the statements of a retryable write, not parts of one change.
+    if (!is_part && entry["multiOpType"].to_int64() == 1) parsed.earlier_part.reset();
+  } else if (is_command && (*command)["commitTransaction"].exists()) {
+    parsed.earlier_part = previous_link(entry);
+  } else if (is_command && (*command)["abortTransaction"].exists()) {
+    return parsed;
+  } else {
+    TRY(parse_operation(entry, parsed.ts, parsed.events));
+  }
+  for (std::size_t i = 0; i < parsed.events.size(); ++i) {
+    parsed.events[i].ts = parsed.ts;
+    parsed.events[i].txn_index = static_cast<std::uint32_t>(i);
+    parsed.events[i].last_of_ts = i + 1 == parsed.events.size();
+  }
+  return parsed;
+}
+
+}  // namespace drover::engine

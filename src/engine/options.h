@@ -1,0 +1,39 @@
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <stop_token>
+#include <string>
+
+#include "base/error.h"
+#include "base/runtime.h"
+#include "engine/cutover.h"
+#include "engine/hold_queue.h"
+#include "model/namespace_filter.h"
+
+namespace drover::engine {
+
+enum class CommitPolicy {
+  kWhenReady,  // as soon as the commit gate opens
+  kManual,     // when Options::may_commit says so
+  kNever,      // follow the source until stopped
+};
+
+struct Options {
+  NamespaceFilter filter;
+  CommitPolicy commit = CommitPolicy::kWhenReady;
+  std::function<bool()> may_commit;             // asked again and again while the gate is open (kManual)
+  std::function<Status()> before_cutover;       // stops the application's writes; must succeed before the fence
+  int copiers = 4;
+  int lanes = 8;
+  std::string spool_directory = "/tmp";
+  std::size_t held_memory = kHeldMemoryBytes;
+  Duration checkpoint_every = std::chrono::milliseconds(500);
+  Duration cutover_deadline = kCutoverDeadline;
+  bool block_destination = true;                // users cannot write it until the cutover, where the server can do that
+};
+
+// `--load-level` 1..4.
+void set_load_level(Options& options, int level);
+
+}  // namespace drover::engine

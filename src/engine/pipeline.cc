@@ -1,0 +1,191 @@
+#include "engine/pipeline.h"
+
+#include <algorithm>
+
+#include "bson/builder.h"
+#include "engine/retry.h"
+
+namespace drover::engine {
+namespace {
+
+inline constexpr std::chrono::milliseconds kLagEvery{250};
+inline constexpr std::chrono::milliseconds kCopyPause{50};
+
+ChangeRouter::Lanes make_lanes(Runtime& runtime, int count) {
+  ChangeRouter::Lanes lanes;
+  for (int i = 0; i < count; ++i) lanes.push_back(std::make_unique<BoundedQueue<LaneEvent>>(runtime, kLaneQueueEvents));
+  return lanes;
+}
+
+}  // namespace
+
+Pipeline::Pipeline(Parts parts, ClusterTime position, std::span<const Uuid> sessions)
+    : parts_(parts),
+      tracker_(position),
+      budget_(parts.runtime, kBudgetBytes - kLaneBudgetBytes),
+      lanes_(make_lanes(parts.runtime, parts.options.lanes)),
+      router_(parts.runtime, parts.catalog, lanes_, tracker_, parts.options.filter, parts.options.spool_directory,
+              parts.options.held_memory, position),
+      changer_(parts.source, parts.destination, parts.runtime, parts.log, parts.catalog, router_, parts.state,
+               parts.options.filter),
+      resolver_(parts.source, parts.destination, parts.runtime),
+      changes_(parts.runtime, kReaderQueueBatches),
+      reader_(parts.source, parts.runtime, parts.log, changes_),
+      index_builder_(parts.destination, parts.runtime, parts.log, parts.catalog, router_),
+      recorded_(position),
+      failure_lock_(parts.runtime.make_monitor()) {
+  for (int i = 0; i < parts.options.lanes; ++i) {
+    appliers_.push_back(std::make_unique<ChangeApplier>(parts.source, parts.destination, parts.runtime, router_, resolver_,
+                                                        sessions[static_cast<std::size_t>(i)]));
+  }
+  for (int i = 0; i < parts.options.copiers; ++i) {
+    copiers_.push_back(std::make_unique<CollectionCopier>(
+        parts.source, parts.destination, parts.runtime, parts.log, router_, resolver_, parts.state, budget_,
+        sessions[static_cast<std::size_t>(parts.options.lanes + i)]));
+  }
+}
+
+Pipeline::~Pipeline() { stop(); }
+
+Status Pipeline::clear(const Begun& begun, const std::stop_token& stop) {
+  for (const auto& [collection, partition] : begun.to_clear) TRY(copiers_.front()->clear(*collection, *partition, stop));
+  return {};
+}
+
+void Pipeline::start(Planner& planner, const Begun& begun, bool snapshots, const std::stop_token& stop) {
+  earlier_events_ = begun.events_applied;
+  max_lag_seconds_ = begun.max_lag_seconds;
+  outer_stop_.emplace(stop, [this] { stopper_.request_stop(); });
+  for (const auto& [uuid, collection] : parts_.catalog.collections)
+    if (!collection->gone) enqueue(collection);
+  changer_.on_planned = [this, &planner](const std::shared_ptr<Collection>& collection) {
+    const auto token = stopper_.get_token();
+    const auto planned = [&]() -> Status {
+      TRY(planner.partition(*collection, token));
+      TRY(save_plan(parts_.state, *collection, token));
+      return {};
+    }();
+    if (!planned) return failed("planner", planned.error());
+    enqueue(collection);
+  };
+  spawn("reader", [this, position = begun.position](const std::stop_token& token) -> Status {
+    return tl::unexpected(reader_.run(position, token));
+  });
+  spawn("router", [this](const std::stop_token& token) {
+    return router_.run(changes_, [this](const ChangeEvent& event, const std::stop_token& t) { return changer_.apply(event, t); },
+                       token);
+  });
+  for (std::size_t i = 0; i < appliers_.size(); ++i)
+    spawn("lane", [this, i](const std::stop_token& token) { return appliers_[i]->run(*lanes_[i], token); });
+  for (auto& copier : copiers_)
+    spawn("copier", [this, &copier, snapshots](const std::stop_token& token) { return run_copier(*copier, snapshots, token); });
+  spawn("index builder", [this](const std::stop_token& token) { return index_builder_.run(token); });
+  spawn("checkpointer", [this](const std::stop_token& token) { return run_checkpointer(token); });
+  spawn("lag monitor", [this](const std::stop_token& token) { return run_lag_monitor(token); });
+}
+
+void Pipeline::stop() {
+  stopper_.request_stop();
+  for (auto& thread : threads_) thread->join();
+  threads_.clear();
+}
+
+// Largest collections first, so that the last to finish is not the largest.
+void Pipeline::enqueue(const std::shared_ptr<Collection>& collection) {
+  MonitorLock lock(router_.lock());
+  for (const auto& partition : collection->partitions) {
+    if (partition->state != PartitionState::kPlanned) continue;
+    copy_tasks_.push_back({collection, partition.get()});
+    ++copies_outstanding_;
+  }
+  std::stable_sort(copy_tasks_.begin(), copy_tasks_.end(), [](const CopyTask& a, const CopyTask& b) {
+    return a.collection->bytes_expected > b.collection->bytes_expected;
+  });
+  router_.lock().notify_all();
+}
+
+Status Pipeline::run_copier(CollectionCopier& copier, bool snapshots, const std::stop_token& stop) {
+  for (;;) {
+    while (!router_.may_begin_partition())
+      if (!parts_.runtime.sleep(kCopyPause, stop)) return tl::unexpected(stopped_error());
+    CopyTask task;
+    {
+      MonitorLock lock(router_.lock());
+      if (!router_.lock().wait(stop, {}, [&] { return !copy_tasks_.empty(); })) return tl::unexpected(stopped_error());
+      task = std::move(copy_tasks_.front());
+      copy_tasks_.pop_front();
+    }
+    if (!task.collection->gone) TRY(copier.copy(task.collection, *task.partition, snapshots, stop));
+    --copies_outstanding_;
+  }
+}
+
+Status Pipeline::checkpoint(const std::stop_token& stop) {
+  const ClusterTime settled = router_.settled();
+  const ClusterTime applied = router_.applied_until();
+  TRY(parts_.state.save("x_checkpoint", "checkpoint",
+                        bson::make_document({{"ts", settled},
+                                             {"applied", static_cast<std::int64_t>(events_applied())},
+                                             {"maxLagSeconds", max_lag_seconds_.load()}}),
+                        stop));
+  recorded_ = settled;
+  parts_.runtime.reached("checkpoint.after_recorded");
+  TRY(changer_.forget_gone(settled, stop));
+  std::vector<std::shared_ptr<Collection>> collections;
+  {
+    MonitorLock lock(router_.lock());
+    for (const auto& [uuid, collection] : parts_.catalog.collections) collections.push_back(collection);
+  }
+  for (const auto& collection : collections) collection->absorbed.forget_until(applied);
+  return {};
+}
+
+Status Pipeline::run_checkpointer(const std::stop_token& stop) {
+  for (;;) {
+    if (!parts_.runtime.sleep(parts_.options.checkpoint_every, stop)) return tl::unexpected(stopped_error());
+    if (router_.settled() > recorded_) TRY(checkpoint(stop));
+  }
+}
+
+// Proven, not estimated: the source's majority time against the oldest change that the destination lacks, both of the
+// source's own clock (blueprint rule 10).
+Status Pipeline::run_lag_monitor(const std::stop_token& stop) {
+  for (;;) {
+    const auto applied = router_.applied_until();
+    const auto now = TRY(retry_temporary(parts_.runtime, stop, [&] { return parts_.source.majority_time(); }));
+    const double lag = now > applied ? static_cast<double>(now.seconds) - static_cast<double>(applied.seconds) : 0;
+    lag_seconds_ = std::max(0.0, lag);
+    max_lag_seconds_ = std::max(max_lag_seconds_.load(), lag_seconds_.load());
+    if (!parts_.runtime.sleep(kLagEvery, stop)) return tl::unexpected(stopped_error());
+  }
+}
+
+int Pipeline::batches_in_flight() const {
+  int count = 0;
+  for (const auto& applier : appliers_) count += applier->batches_in_flight();
+  for (const auto& copier : copiers_) count += copier->batches_in_flight();
+  return count;
+}
+
+std::optional<Error> Pipeline::failure() {
+  MonitorLock lock(*failure_lock_);
+  return failure_;
+}
+
+void Pipeline::failed(const char* who, Error error) {
+  if (error.code != ErrorCode::kInterrupted) {
+    parts_.log.error("a part of the migration failed", {{"part", who}, {"error", error.message}});
+    MonitorLock lock(*failure_lock_);
+    if (!failure_) failure_ = std::move(error);
+  }
+  stopper_.request_stop();
+}
+
+void Pipeline::spawn(const char* name, std::function<Status(const std::stop_token&)> body) {
+  threads_.push_back(parts_.runtime.spawn(name, [this, name, body = std::move(body)](std::stop_token) {
+    const Status status = body(stopper_.get_token());
+    if (!status) failed(name, status.error());
+  }));
+}
+
+}  // namespace drover::engine

@@ -1,0 +1,135 @@
+#include "engine/planner.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "bson/builder.h"
+#include "engine/catalog_store.h"
+#include "engine/oplog_parser.h"
+#include "engine/retry.h"
+
+namespace drover::engine {
+namespace {
+inline constexpr int kMostListings = 1000;
+inline constexpr std::chrono::milliseconds kWindowWait{200};
+}  // namespace
+
+bson::Document portable_options(bson::View options) {
+  bson::Builder builder;
+  for (const auto& option : options)
+    if (option.key() != "temp" && option.key() != "autoIndexId") builder.append_raw(option);
+  return std::move(builder).finish();
+}
+
+Result<std::vector<CollectionInfo>> list_wanted(cluster::Deployment& deployment, const std::string& db,
+                                                const NamespaceFilter& filter) {
+  auto all = TRY(deployment.list_collections(db));
+  std::erase_if(all, [&](const CollectionInfo& info) {
+    return is_system_collection(info.ns.collection) || !filter.matches(info.ns);
+  });
+  for (auto& info : all) info.options = portable_options(info.options);
+  return all;
+}
+
+Result<std::vector<std::string>> list_wanted_databases(cluster::Deployment& deployment, const NamespaceFilter&) {
+  auto databases = TRY(deployment.list_databases());
+  std::erase_if(databases, [](const std::string& db) { return is_internal_database(db); });
+  return databases;
+}
+
+Result<Listing> Planner::list(ClusterTime t0, const std::stop_token& stop) {
+  const auto note = bson::make_document({{"drover", "listing"}});
+  Listing listing;
+  std::map<std::string, std::vector<CollectionInfo>> by_database;
+  std::set<std::string> pending;
+  bool first = true;
+  ClusterTime after = t0;
+  for (int round = 0; round < kMostListings; ++round) {
+    if (!first) after = TRY(retry_temporary(runtime_, stop, [&] { return source_.majority_time(); }));
+    const auto databases =
+        TRY(retry_temporary(runtime_, stop, [&] { return list_wanted_databases(source_, filter_); }));
+    for (const auto& db : databases)
+      if (first || !by_database.contains(db)) pending.insert(db);
+    first = false;
+    for (const auto& db : pending)
+      by_database[db] = TRY(retry_temporary(runtime_, stop, [&] { return list_wanted(source_, db, filter_); }));
+    // The note is after everything that the listing can have seen, and majority-committed.
+    const auto until = TRY(retry_temporary(runtime_, stop, [&] { return source_.append_note(note); }));
+    const auto changed = TRY(retry_temporary(runtime_, stop, [&] { return changed_between(after, until, stop); }));
+    bool unseen = false;
+    for (const auto& db : changed) unseen |= pending.insert(db).second;
+    for (auto it = pending.begin(); it != pending.end();) {
+      if (changed.contains(*it)) {
+        ++it;
+      } else {
+        listing.listed_at[*it] = until;
+        it = pending.erase(it);
+      }
+    }
+    listing.listed_default = until;
+    if (pending.empty() && !unseen) break;
+    log_.info("the source's catalog changed while it was listed; listing again", {{"databases", static_cast<std::int64_t>(pending.size())}});
+  }
+  if (!pending.empty()) {
+    return fail(ErrorCode::kSource,
+                fmt::format("listing the source's collections: the catalog of database {} never stood still for one "
+                            "listing; pause what creates and drops collections there for a moment and start again",
+                            *pending.begin()));
+  }
+  for (auto& [db, infos] : by_database) {
+    for (auto& info : infos) (info.is_view() ? listing.views : listing.collections).push_back(std::move(info));
+  }
+  return listing;
+}
+
+// Which databases had a catalog change in (after, until]. A database that a listing round finds changed is listed again in
+// the next, whose window begins later.
+Result<std::set<std::string>> Planner::changed_between(ClusterTime after, ClusterTime until,
+                                                       const std::stop_token& stop) {
+  std::set<std::string> changed;
+  auto cursor = TRY(source_.tail_oplog(after));
+  ClusterTime at = after;
+  while (at < until) {
+    for (const auto& entry : TRY(cursor->next(kWindowWait, stop))) {
+      const auto parsed = TRY(parse_oplog_entry(entry, true));
+      at = parsed.ts;
+      if (at > until) break;
+      if (at == after) continue;
+      for (const auto& event : parsed.events) {
+        if (!event.is_ddl()) continue;
+        changed.insert(event.ns.db);
+        if (event.kind == ChangeKind::kRename) changed.insert(event.target.db);
+      }
+    }
+    if (stop.stop_requested()) return tl::unexpected(stopped_error());
+  }
+  return changed;
+}
+
+Status Planner::partition(Collection& collection, const std::stop_token& stop) {
+  const auto size = TRY(retry_temporary(runtime_, stop, [&] { return source_.size_of(collection.info.ns); }));
+  collection.documents_expected = size.documents;
+  collection.bytes_expected = size.bytes;
+  const auto wanted = std::clamp<std::int64_t>(size.bytes / kPartitionBytes, 1, kMostPartitions);
+  std::vector<bson::Value> bounds;
+  if (wanted > 1 && size.documents > wanted * kSamplesPerPartition) {
+    const int samples = static_cast<int>(wanted) * kSamplesPerPartition;
+    auto sampled = TRY(retry_temporary(runtime_, stop, [&] {
+      return source_.sample_ids(collection.info.ns, collection.info.uuid, samples);
+    }));
+    std::vector<std::pair<std::string, bson::Value>> keyed;
+    for (auto& id : sampled) keyed.emplace_back(collection.key_of(id.element()), std::move(id));
+    std::sort(keyed.begin(), keyed.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+    for (std::int64_t i = 1; i < wanted; ++i) {
+      const auto at = static_cast<std::size_t>(i) * keyed.size() / static_cast<std::size_t>(wanted);
+      if (at >= keyed.size()) break;
+      if (!bounds.empty() && collection.key_of(bounds.back().element()) >= keyed[at].first) continue;
+      bounds.push_back(keyed[at].second);
+    }
+  }
+  set_partitions(collection, bounds);
+  return {};
+}
+
+}  // namespace drover::engine

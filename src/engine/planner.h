@@ -1,0 +1,51 @@
+// Looks at the source's catalog once, at a known time, and lays out the copy: which collections, in which partitions. The
+// listing of each database is repeated until no catalog change fell into its window, so that it has one time (blueprint
+// rule 1): changes up to it are in it, later ones are applied.
+#pragma once
+
+#include "base/log.h"
+#include "cluster/deployment.h"
+#include "engine/catalog.h"
+#include "model/namespace_filter.h"
+
+namespace drover::engine {
+
+inline constexpr std::int64_t kPartitionBytes = 64 << 20;
+inline constexpr int kMostPartitions = 20000;  // per collection: bounds must fit one state document
+inline constexpr int kSamplesPerPartition = 10;
+
+struct Listing {
+  std::vector<CollectionInfo> collections;
+  std::vector<CollectionInfo> views;
+  std::map<std::string, ClusterTime> listed_at;
+  ClusterTime listed_default;
+};
+
+class Planner {
+ public:
+  Planner(cluster::Deployment& source, Runtime& runtime, Log& log, const NamespaceFilter& filter)
+      : source_(source), runtime_(runtime), log_(log), filter_(filter) {}
+
+  // `t0`: the stream starts there; the window of the listing is read from the oplog after it.
+  Result<Listing> list(ClusterTime t0, const std::stop_token& stop);
+  // Sets partitions by sampled _ids, and the expected size.
+  Status partition(Collection& collection, const std::stop_token& stop);
+
+ private:
+  Result<std::set<std::string>> changed_between(ClusterTime after, ClusterTime until, const std::stop_token& stop);
+
+  cluster::Deployment& source_;
+  Runtime& runtime_;
+  Log& log_;
+  const NamespaceFilter& filter_;
+};
+
+// The wanted part of one database, as it is now. `temp` is left out: it is the server's own mark.
+Result<std::vector<CollectionInfo>> list_wanted(cluster::Deployment& deployment, const std::string& db,
+                                                const NamespaceFilter& filter);
+// Databases that are not internal and may hold wanted collections.
+Result<std::vector<std::string>> list_wanted_databases(cluster::Deployment& deployment, const NamespaceFilter& filter);
+// Options that the destination gets: without `temp` and `autoIndexId`.
+bson::Document portable_options(bson::View options);
+
+}  // namespace drover::engine

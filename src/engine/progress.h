@@ -1,0 +1,43 @@
+// What a person wants to see of a migration, as one plain value.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "model/change_event.h"
+#include "model/namespace.h"
+
+namespace drover::engine {
+
+struct CollectionProgress {
+  Namespace ns;
+  std::int64_t documents = 0;
+  std::int64_t documents_expected = 0;
+  std::int64_t bytes = 0;
+  std::int64_t bytes_expected = 0;
+  bool copied = false;
+  int missing_indexes = 0;
+};
+
+struct Progress {
+  std::string state = "INITIALIZING";  // blueprint section 6
+  std::string phase = "initializing";  // initializing, collection copy, change event application, cutover, committed
+  std::vector<CollectionProgress> collections;
+  std::int64_t documents = 0;
+  std::int64_t bytes = 0;
+  std::int64_t bytes_expected = 0;
+  std::uint64_t change_events_applied = 0;
+  std::uint64_t change_events_held = 0;
+  std::uint64_t change_events_outstanding = 0;
+  int batches_in_flight = 0;
+  double lag_seconds = 0;
+  double max_lag_seconds = 0;
+  double copy_seconds = 0;
+  std::int64_t restarts = 0;
+  ClusterTime position;
+  bool can_commit = false;
+  std::string cannot_commit_because;
+};
+
+}  // namespace drover::engine

@@ -1,0 +1,34 @@
+// Repeats a call while its failure is temporary, with a growing pause, until it succeeds, fails otherwise, is stopped, or
+// has failed for kRetryFor. This is the engine's only retry level above a driver call (style: retries never nest).
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <stop_token>
+
+#include "base/error.h"
+#include "base/runtime.h"
+
+namespace drover::engine {
+
+inline constexpr std::chrono::minutes kRetryFor{30};  // as mongosync's longRetryTime
+inline constexpr std::chrono::milliseconds kFirstPause{20};
+inline constexpr std::chrono::milliseconds kLongestPause{2000};
+
+inline Error stopped_error() { return Error{ErrorCode::kInterrupted, "stopped by request", 0, {}}; }
+
+template <typename F>
+auto retry_temporary(Runtime& runtime, const std::stop_token& stop, F&& call) -> decltype(call()) {
+  const SteadyTime begun = runtime.now();
+  Duration pause = kFirstPause;
+  for (;;) {
+    if (stop.stop_requested()) return tl::unexpected(stopped_error());
+    auto result = call();
+    if (result || result.error().code != ErrorCode::kTemporary) return result;
+    if (runtime.now() - begun > kRetryFor) return result;
+    if (!runtime.sleep(pause, stop)) return tl::unexpected(stopped_error());
+    pause = std::min<Duration>(pause * 2, kLongestPause);
+  }
+}
+
+}  // namespace drover::engine

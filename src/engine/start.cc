@@ -1,0 +1,216 @@
+#include "engine/start.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "base/check.h"
+#include "bson/builder.h"
+#include "engine/retry.h"
+
+namespace drover::engine {
+namespace {
+
+inline constexpr int kServerHistoryLost = 286;
+
+std::int64_t wall_millis(Runtime& runtime) {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(runtime.wall_time().time_since_epoch()).count();
+}
+
+}  // namespace
+
+void set_load_level(Options& options, int level) {
+  const int copiers[] = {1, 2, 4, 8};
+  const int lanes[] = {2, 4, 8, 16};
+  options.copiers = copiers[std::clamp(level, 1, 4) - 1];
+  options.lanes = lanes[std::clamp(level, 1, 4) - 1];
+}
+
+Result<Begun> Starter::begin(const std::stop_token& stop) {
+  Begun begun;
+  const auto documents = TRY(state_.load("x_migration", stop));
+  const bool laid_out = !documents.empty() && documents.front()["phase"].to_string_view() != std::string_view("initializing");
+  if (laid_out) {
+    TRY(begin_again(documents.front(), begun, stop));
+  } else {
+    TRY(begin_first(begun, stop));
+  }
+  set_check_context("migration " + migration_.to_string());
+  begun.destination_blocked = destination_blocked_;
+  return begun;
+}
+
+Status Starter::save_migration(std::string_view phase, const std::stop_token& stop) {
+  bson::Builder builder;
+  builder.append("uuid", migration_).append("phase", phase).append("t0", t0_);
+  builder.append("destinationBlocked", destination_blocked_).append("filter", options_.filter.to_string());
+  builder.append("startedMillis", started_millis_).append("copiedMillis", copied_millis_);
+  {
+    auto listed = builder.open_array("listed");
+    for (const auto& [db, at] : catalog_.listed_at) listed.append(bson::make_document({{"db", db}, {"at", at}}));
+  }
+  builder.append("listedDefault", catalog_.listed_default);
+  return state_.save("x_migration", "migration", std::move(builder).finish(), stop);
+}
+
+Status Starter::begin_first(Begun& begun, const std::stop_token& stop) {
+  first_ = true;
+  TRY(undo_unfinished_layout(stop));
+  migration_ = Uuid::random(runtime_);
+  started_millis_ = begun.started_millis = wall_millis(runtime_);
+  if (mutant("t0_after_listing")) listing_ = TRY(planner_.list(TRY(source_.majority_time()), stop));
+  // The start is fixed, readable and durable before anything is looked at.
+  t0_ = TRY(retry_temporary(runtime_, stop, [&] { return source_.majority_time(); }));
+  TRY_WITH(retry_temporary(runtime_, stop,
+                           [&]() -> Status {
+                             TRY(source_.tail_oplog(t0_));
+                             return {};
+                           }),
+           "opening the source's change stream");
+  TRY(save_migration("initializing", stop));
+  runtime_.reached("start.after_t0");
+  TRY(block_destination(stop));
+  TRY(save_migration("initializing", stop));
+  if (!mutant("t0_after_listing")) listing_ = TRY(planner_.list(t0_, stop));
+  catalog_.listed_at = listing_.listed_at;
+  catalog_.listed_default = listing_.listed_default;
+
+  std::string refused;
+  for (const auto& info : listing_.collections) {
+    auto what = not_carried(info.options);
+    for (const auto& index : info.indexes)
+      if (!what) what = index_not_carried(index);
+    if (what) refused += fmt::format("\n  {}: {}", info.ns.to_string(), *what);
+  }
+  if (!refused.empty()) {
+    return fail(ErrorCode::kUnsupported,
+                "the source holds what this version does not carry exactly; exclude it (--exclude) or change it:" + refused);
+  }
+  begun.position = t0_;
+  return {};
+}
+
+// A first start that died half way: the destination was empty before it, and everything it created has a state document.
+Status Starter::undo_unfinished_layout(const std::stop_token& stop) {
+  std::vector<bson::Value> ids;
+  for (const auto& document : TRY(state_.load("x_catalog", stop))) {
+    const Namespace ns{std::string(document["db"].string_value()), std::string(document["coll"].string_value())};
+    TRY(retry_temporary(runtime_, stop, [&] { return destination_.drop_collection(ns); }));
+    ids.emplace_back(document["_id"]);
+  }
+  TRY(state_.remove("x_plans", ids, stop));
+  return state_.remove("x_catalog", ids, stop);
+}
+
+Status Starter::block_destination(const std::stop_token& stop) {
+  if (!options_.block_destination) return {};
+  const auto block = TRY(retry_temporary(runtime_, stop, [&] { return destination_.write_block(); }));
+  if (!block.supported || !block.effective || block.enabled) return {};
+  destination_blocked_ = true;
+  TRY(save_migration("initializing", stop));  // before the block: a crash in between must know whose it is
+  return retry_temporary(runtime_, stop, [&] { return destination_.set_write_block(true); });
+}
+
+Status Starter::lay_out(CatalogChanger& changer, Begun& begun, const std::stop_token& stop) {
+  if (!first_) {
+    for (const auto& collection : begun.to_plan) {
+      TRY(changer.create_on_destination(*collection, stop));
+      TRY(planner_.partition(*collection, stop));
+      TRY(save_collection(state_, *collection, stop));
+      TRY(save_plan(state_, *collection, stop));
+    }
+    return {};
+  }
+  std::vector<std::shared_ptr<Collection>> all;
+  for (auto& info : listing_.collections) {
+    auto collection = std::make_shared<Collection>(runtime_, std::move(info));
+    collection->ddl_time = catalog_.listing_time(collection->info.ns.db);
+    TRY(open_collation(*collection));
+    TRY(save_collection(state_, *collection, stop));  // before it is created: what a crash leaves has a name
+    all.push_back(std::move(collection));
+  }
+  runtime_.reached("start.after_names");
+  for (const auto& collection : all) {
+    TRY(changer.create_on_destination(*collection, stop));
+    TRY(planner_.partition(*collection, stop));
+    TRY(save_plan(state_, *collection, stop));
+    TRY(save_collection(state_, *collection, stop));
+    catalog_.collections[collection->info.uuid] = collection;
+  }
+  std::set<std::string> with_views;
+  for (const auto& view : listing_.views) with_views.insert(view.ns.db);
+  for (const auto& db : with_views) TRY(changer.synchronise_views(db, stop));
+  TRY(state_.save("x_checkpoint", "checkpoint", bson::make_document({{"ts", t0_}}), stop));
+  TRY(save_migration("running", stop));
+  runtime_.reached("start.after_layout");
+  log_.info("laid out the copy", {{"collections", static_cast<std::int64_t>(all.size())}, {"t0", t0_.to_string()}});
+  return {};
+}
+
+Status Starter::begin_again(const bson::Document& migration, Begun& begun, const std::stop_token& stop) {
+  migration_ = migration["uuid"].to_uuid().value_or(Uuid{});
+  t0_ = migration["t0"].timestamp_value();
+  destination_blocked_ = migration["destinationBlocked"].is_truthy();
+  started_millis_ = begun.started_millis = migration["startedMillis"].to_int64().value_or(0);
+  copied_millis_ = begun.copied_millis = migration["copiedMillis"].to_int64().value_or(0);
+  if (migration["filter"].to_string_view() != std::string_view(options_.filter.to_string())) {
+    return fail(ErrorCode::kWrongState,
+                fmt::format("the destination holds a migration that was begun with other --include/--exclude ({}); repeat "
+                            "them to go on, or --cleanup to start anew",
+                            migration["filter"].to_string_view().value_or("?")));
+  }
+  if (const auto listed = migration["listed"].to_array()) {
+    for (const auto& item : *listed) {
+      const auto one = item.document_value();
+      catalog_.listed_at[std::string(one["db"].string_value())] = one["at"].timestamp_value();
+    }
+  }
+  catalog_.listed_default = migration["listedDefault"].timestamp_value();
+
+  const auto cutover = TRY(recover_cutover(source_, runtime_, log_, state_, stop));
+  if (migration["phase"].to_string_view() == std::string_view("committed")) begun.committed = true;
+  if (cutover == CutoverFound::kDecided) begun.decided = true;
+  if (begun.committed || begun.decided) return {};
+
+  begun.position = t0_;
+  for (const auto& checkpoint : TRY(state_.load("x_checkpoint", stop))) {
+    begun.position = checkpoint["ts"].timestamp_value();
+    begun.events_applied = static_cast<std::uint64_t>(checkpoint["applied"].to_int64().value_or(0));
+    begun.max_lag_seconds = checkpoint["maxLagSeconds"].to_double().value_or(0);
+  }
+  const auto window = TRY(retry_temporary(runtime_, stop, [&] { return source_.oplog_window(); }));
+  if (window.first > begun.position) {
+    return fail(ErrorCode::kSource,
+                fmt::format("the source's oplog begins at {} and no longer reaches back to the checkpoint {}: changes in "
+                            "between are lost to this migration; enlarge the oplog and start anew with --cleanup",
+                            window.first.to_string(), begun.position.to_string()),
+                kServerHistoryLost);
+  }
+  // What was applied before the crash may be newer than the checkpoint, but not newer than this.
+  const ClusterTime horizon = TRY(retry_temporary(runtime_, stop, [&] { return source_.majority_time(); }));
+  auto restored = TRY(restore_catalog(state_, runtime_, mutant("horizon_ignored") ? ClusterTime{} : horizon, stop));
+  std::map<std::string, std::vector<CollectionInfo>> present;
+  for (const auto& collection : restored.collections) {
+    catalog_.collections[collection->info.uuid] = collection;
+    if (collection->gone) continue;
+    if (collection->partitions.empty()) {
+      begun.to_plan.push_back(collection);
+      continue;
+    }
+    const auto& db = collection->info.ns.db;
+    if (!present.contains(db))
+      present[db] = TRY(retry_temporary(runtime_, stop, [&] { return destination_.list_collections(db); }));
+    for (const auto& info : present[db]) {
+      if (info.uuid != collection->destination_uuid) continue;
+      collection->info.ns = info.ns;  // a rename that was carried out but not recorded; it will be replayed
+      for (const auto& index : info.indexes) collection->built.emplace(index["name"].to_string_view().value_or(""));
+    }
+  }
+  begun.to_clear = std::move(restored.to_clear);
+  log_.info("continuing where the last run ended",
+            {{"position", begun.position.to_string()},
+             {"partitionsToClear", static_cast<std::int64_t>(begun.to_clear.size())}});
+  return {};
+}
+
+}  // namespace drover::engine

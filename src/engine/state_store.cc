@@ -1,0 +1,114 @@
+#include "engine/state_store.h"
+
+#include "bson/builder.h"
+
+namespace drover::engine {
+namespace {
+
+inline constexpr std::chrono::milliseconds kOldCommandsPoll{50};
+
+Error lost_ownership() {
+  return Error{ErrorCode::kWrongState,
+               "another drover process has taken over this migration; this one stops and has written nothing since",
+               0,
+               {}};
+}
+
+}  // namespace
+
+bson::Value value_of(std::string_view text) {
+  return bson::Value(bson::make_document({{"", text}}).view().first());
+}
+bson::Value value_of(const Uuid& uuid) { return bson::Value(bson::make_document({{"", uuid}}).view().first()); }
+
+// One writer at a time, without holding a lock over the network.
+class StateStore::Turn {
+ public:
+  explicit Turn(StateStore& store) : store_(store) {
+    MonitorLock lock(*store_.monitor_);
+    store_.monitor_->wait({}, {}, [&] { return !store_.busy_; });
+    store_.busy_ = true;
+  }
+  ~Turn() {
+    MonitorLock lock(*store_.monitor_);
+    store_.busy_ = false;
+    store_.monitor_->notify_all();
+  }
+
+ private:
+  StateStore& store_;
+};
+
+Status StateStore::save_owner(std::span<const Uuid> sessions, cluster::StateCondition condition, bool& won,
+                              const std::stop_token& stop) {
+  bson::Builder builder;
+  builder.append("_id", "owner").append("epoch", epoch_);
+  {
+    auto array = builder.open_array("sessions");
+    for (const auto& session : sessions) array.append(session);
+  }
+  const auto document = std::move(builder).finish();
+  won = TRY(session_.save_state("x_owner", document, condition, stop));
+  return {};
+}
+
+Status StateStore::take_over(std::span<const Uuid> sessions, const std::stop_token& stop) {
+  std::vector<Uuid> earlier;
+  for (;;) {
+    earlier.clear();
+    epoch_ = 1;
+    for (const auto& owner : TRY(load("x_owner", stop))) {
+      epoch_ = owner["epoch"].to_int64().value_or(0) + 1;
+      if (const auto list = owner["sessions"].to_array())
+        for (const auto& session : *list)
+          if (const auto uuid = session.to_uuid()) earlier.push_back(*uuid);
+    }
+    // The earlier sessions stay in the document until they are shut out: a crash in between must not forget them.
+    std::vector<Uuid> all(sessions.begin(), sessions.end());
+    all.insert(all.end(), earlier.begin(), earlier.end());
+    bool won = false;
+    TRY(save_owner(all, cluster::StateCondition::kEpochBelow, won, stop));
+    if (won) break;
+  }
+  if (mutant("fence_skipped")) return {};
+  for (const auto& session : earlier)
+    TRY(retry_temporary(runtime_, stop, [&] { return destination_.fence_session(session); }));
+  while (!earlier.empty()) {
+    const int running = TRY(retry_temporary(runtime_, stop, [&] { return destination_.running_operations(earlier); }));
+    if (running == 0) break;
+    if (!runtime_.sleep(kOldCommandsPoll, stop)) return tl::unexpected(stopped_error());
+  }
+  bool won = false;
+  TRY(save_owner(sessions, cluster::StateCondition::kEpochAtMost, won, stop));
+  if (!won) return tl::unexpected(lost_ownership());
+  return {};
+}
+
+Result<std::vector<bson::Document>> StateStore::load(const std::string& collection, const std::stop_token& stop) {
+  return retry_temporary(runtime_, stop, [&] { return destination_.load_state(collection); });
+}
+
+Status StateStore::save(const std::string& collection, const bson::Value& id, bson::View fields,
+                        const std::stop_token& stop) {
+  bson::Builder builder;
+  builder.append("_id", id).append("epoch", epoch_).append_all(fields);
+  const auto document = std::move(builder).finish();
+  Turn turn(*this);
+  const bool saved = TRY_WITH(session_.save_state(collection, document, cluster::StateCondition::kEpochAtMost, stop),
+                              "recording the migration's state in " + collection);
+  if (!saved) return tl::unexpected(lost_ownership());
+  return {};
+}
+
+Status StateStore::save(const std::string& collection, std::string_view id, bson::View fields,
+                        const std::stop_token& stop) {
+  return save(collection, value_of(id), fields, stop);
+}
+
+Status StateStore::remove(const std::string& collection, std::span<const bson::Value> ids, const std::stop_token& stop) {
+  if (ids.empty()) return {};
+  Turn turn(*this);
+  return session_.remove_state(collection, ids, stop);
+}
+
+}  // namespace drover::engine

@@ -1,0 +1,57 @@
+// The migration's durable truth, on the destination in kStateDatabase (blueprint section 3, last part). Every document holds
+// the owner's epoch; a write under an older epoch is refused, and whoever is refused must stop. Writes go through one
+// session of our own, one at a time. Thread-safe. After a crash each document is as its last acknowledged write left it, or
+// as the unacknowledged one did.
+//
+//   x_owner       {_id: "owner", epoch, sessions: [uuid]}
+//   x_migration   {_id: "migration", epoch, uuid, phase, t0, filter, source, listed: [{db, at}], listedDefault}
+//   x_catalog     {_id: uuid on S, epoch, db, coll, options, indexes, destinationUuid, ddlTime, gone, documents, bytes}
+//   x_plans       {_id: uuid on S, epoch, bounds: [min of each partition but the first]}
+//   x_partitions  {_id: "uuid.n", epoch, uuid, n, state: "copying"|"copied", r, f, documents, bytes}
+//   x_checkpoint  {_id: "checkpoint", epoch, ts}
+//   x_cutover     {_id: "cutover", epoch, step, ...}
+#pragma once
+
+#include <memory>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "cluster/deployment.h"
+#include "engine/write_session.h"
+
+namespace drover::engine {
+
+class StateStore {
+ public:
+  StateStore(cluster::Deployment& destination, Runtime& runtime, Uuid session)
+      : destination_(destination), runtime_(runtime), monitor_(runtime.make_monitor()), session_(destination, runtime, session) {}
+
+  // Becomes the only writer (blueprint rule 8): raises the epoch, shuts out every session of earlier owners, waits for
+  // their commands to end. `sessions` are all that this process will write in.
+  Status take_over(std::span<const Uuid> sessions, const std::stop_token& stop);
+  std::int64_t epoch() const { return epoch_; }  // 1 for the first owner
+
+  Result<std::vector<bson::Document>> load(const std::string& collection, const std::stop_token& stop);
+  // `fields` without _id and epoch, which are added. kWrongState when another process has taken over.
+  Status save(const std::string& collection, const bson::Value& id, bson::View fields, const std::stop_token& stop);
+  Status save(const std::string& collection, std::string_view id, bson::View fields, const std::stop_token& stop);
+  Status remove(const std::string& collection, std::span<const bson::Value> ids, const std::stop_token& stop);
+
+ private:
+  class Turn;
+  Status save_owner(std::span<const Uuid> sessions, cluster::StateCondition condition, bool& won,
+                    const std::stop_token& stop);
+
+  cluster::Deployment& destination_;
+  Runtime& runtime_;
+  std::unique_ptr<Runtime::Monitor> monitor_;
+  bool busy_ = false;
+  WriteSession session_;
+  std::int64_t epoch_ = 0;
+};
+
+bson::Value value_of(std::string_view text);
+bson::Value value_of(const Uuid& uuid);
+
+}  // namespace drover::engine

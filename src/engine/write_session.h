@@ -1,0 +1,61 @@
+// One server session on the destination, owned by one thread: each new command gets a higher number, and an unanswered one
+// is repeated under the same number before the next (blueprint rule 5), so that the destination refuses a late duplicate.
+#pragma once
+
+#include <span>
+#include <stop_token>
+
+#include "cluster/deployment.h"
+#include "engine/mutants.h"
+#include "engine/retry.h"
+
+namespace drover::engine {
+
+class WriteSession {
+ public:
+  WriteSession(cluster::Deployment& destination, Runtime& runtime, Uuid id)
+      : destination_(destination), runtime_(runtime), id_(id) {}
+
+  const Uuid& id() const { return id_; }
+
+  Result<cluster::WriteReply> insert(const Namespace& ns, bson::View documents, const std::stop_token& stop) {
+    return repeat(stop, [&](const auto& context) { return destination_.insert(context, ns, documents); });
+  }
+  Result<cluster::WriteReply> replace(const Namespace& ns, std::span<const bson::View> documents,
+                                      const std::stop_token& stop) {
+    return repeat(stop, [&](const auto& context) { return destination_.replace(context, ns, documents); });
+  }
+  Result<cluster::WriteReply> remove(const Namespace& ns, std::span<const bson::Value> ids, const std::stop_token& stop) {
+    return repeat(stop, [&](const auto& context) { return destination_.remove(context, ns, ids); });
+  }
+  // One attempt under a new number. When it is temporary the caller reads its state again and tries anew.
+  Status transaction(std::span<const cluster::TransactionStatement> statements) {
+    return destination_.transaction({id_, ++number_}, statements);
+  }
+  Result<bool> save_state(const std::string& collection, bson::View document, cluster::StateCondition condition,
+                          const std::stop_token& stop) {
+    return repeat(stop,
+                  [&](const auto& context) { return destination_.save_state(context, collection, document, condition); });
+  }
+  Status remove_state(const std::string& collection, std::span<const bson::Value> ids, const std::stop_token& stop) {
+    return repeat(stop, [&](const auto& context) { return destination_.remove_state(context, collection, ids); });
+  }
+
+ private:
+  template <typename F>
+  auto repeat(const std::stop_token& stop, F&& call) {
+    cluster::WriteContext context{id_, ++number_};
+    return retry_temporary(runtime_, stop, [&] {
+      auto result = call(context);
+      if (mutant("retry_new_number")) context.txn_number = ++number_;
+      return result;
+    });
+  }
+
+  cluster::Deployment& destination_;
+  Runtime& runtime_;
+  const Uuid id_;
+  std::int64_t number_ = 0;
+};
+
+}  // namespace drover::engine
