@@ -12,6 +12,17 @@
 namespace drover::engine {
 
 class WriteSession {
+ private:
+  template <typename F>
+  auto repeat(const std::stop_token& stop, F&& call) {
+    cluster::WriteContext context{id_, ++number_};
+    return retry_temporary(runtime_, stop, [&] {
+      auto result = call(context);
+      if (mutant("retry_new_number")) context.txn_number = ++number_;
+      return result;
+    });
+  }
+
  public:
   WriteSession(cluster::Deployment& destination, Runtime& runtime, Uuid id)
       : destination_(destination), runtime_(runtime), id_(id) {}
@@ -42,16 +53,6 @@ class WriteSession {
   }
 
  private:
-  template <typename F>
-  auto repeat(const std::stop_token& stop, F&& call) {
-    cluster::WriteContext context{id_, ++number_};
-    return retry_temporary(runtime_, stop, [&] {
-      auto result = call(context);
-      if (mutant("retry_new_number")) context.txn_number = ++number_;
-      return result;
-    });
-  }
-
   cluster::Deployment& destination_;
   Runtime& runtime_;
   const Uuid id_;

@@ -96,4 +96,13 @@ bool NamespaceFilter::names_collection_of(const Entries& entries, std::string_vi
   return next != entries.end() && next->db == db;
 }
 
+std::string NamespaceFilter::to_string() const {
+  if (selects_everything()) return "everything";
+  std::string text = "include";
+  for (const auto& ns : includes_) text += " " + ns.to_string();
+  text += ", exclude";
+  for (const auto& ns : excludes_) text += " " + ns.to_string();
+  return text;
+}
+
 }  // namespace drover

@@ -28,6 +28,8 @@ class NamespaceFilter {
   // Whether every collection of `db`, present and future, is selected.
   bool selects_all_of(std::string_view db) const;
   bool selects_everything() const { return includes_.empty() && excludes_.empty(); }
+  // Canonical: filters that select the same by the same names have equal texts. Kept with a migration.
+  std::string to_string() const;
 
  private:
   using Entries = std::set<Namespace>;  // empty collection: the whole database

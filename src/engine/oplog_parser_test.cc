@@ -1,0 +1,93 @@
+#include "engine/oplog_parser.h"
+
+#include <gtest/gtest.h>
+
+#include "bson/ejson.h"
+
+namespace drover::engine {
+namespace {
+
+ParsedEntry parse(const char* text, bool is_part = false) {
+  const auto entry = bson::from_ejson(text);
+  EXPECT_TRUE(entry) << text;
+  auto parsed = parse_oplog_entry(*entry, is_part);
+  EXPECT_TRUE(parsed) << (parsed ? "" : parsed.error().message);
+  return std::move(*parsed);
+}
+
+constexpr const char* kUi = R"("ui":{"$uuid":"11111111-2222-4333-8444-555555555555"})";
+
+std::string entry(const std::string& rest) {
+  return R"({"ts":{"$timestamp":{"t":5,"i":7}},)" + std::string(kUi) + "," + rest + "}";
+}
+
+TEST(OplogParser, DocumentsOfEachKind) {
+  const auto insert = parse(entry(R"("op":"i","ns":"a.b","o":{"_id":1,"x":2})").c_str());
+  ASSERT_EQ(insert.events.size(), 1u);
+  EXPECT_EQ(insert.events[0].kind, ChangeKind::kInsert);
+  EXPECT_EQ(insert.events[0].ts, (ClusterTime{5, 7}));
+  EXPECT_EQ(insert.events[0].ns, (Namespace{"a", "b"}));
+  EXPECT_EQ(insert.events[0].uuid.to_string(), "11111111-2222-4333-8444-555555555555");
+  EXPECT_TRUE(insert.events[0].last_of_ts);
+
+  EXPECT_EQ(parse(entry(R"("op":"u","ns":"a.b","o2":{"_id":1},"o":{"$v":1,"$set":{"x":3}})").c_str()).events[0].kind,
+            ChangeKind::kUpdate);
+  EXPECT_EQ(parse(entry(R"("op":"u","ns":"a.b","o2":{"_id":1},"o":{"$v":2,"diff":{"u":{"x":3}}})").c_str()).events[0].kind,
+            ChangeKind::kUpdate);
+  EXPECT_EQ(parse(entry(R"("op":"u","ns":"a.b","o2":{"_id":1},"o":{"_id":1,"x":3})").c_str()).events[0].kind,
+            ChangeKind::kReplace);
+  EXPECT_EQ(parse(entry(R"("op":"d","ns":"a.b","o":{"_id":1})").c_str()).events[0].kind, ChangeKind::kDelete);
+}
+
+TEST(OplogParser, NoOpsAndInternalDatabasesOnlyMoveThePosition) {
+  EXPECT_TRUE(parse(entry(R"("op":"n","ns":"","o":{"msg":"periodic noop"})").c_str()).events.empty());
+  EXPECT_TRUE(parse(entry(R"("op":"i","ns":"config.transactions","o":{"_id":1})").c_str()).events.empty());
+  EXPECT_TRUE(parse(entry(R"("op":"i","ns":"__mdb_internal_mongosync.x_owner","o":{"_id":1})").c_str()).events.empty());
+}
+
+TEST(OplogParser, CatalogChanges) {
+  const auto rename = parse(
+      entry(R"("op":"c","ns":"a.$cmd","o":{"renameCollection":"a.b","to":"a.c","stayTemp":false,"dropTarget":{"$uuid":"21111111-2222-4333-8444-555555555555"}})").c_str());
+  EXPECT_EQ(rename.events[0].kind, ChangeKind::kRename);
+  EXPECT_EQ(rename.events[0].target, (Namespace{"a", "c"}));
+  EXPECT_FALSE(rename.events[0].drop_target.is_nil());
+  EXPECT_EQ(parse(entry(R"("op":"c","ns":"a.$cmd","o":{"create":"b","idIndex":{"v":2,"key":{"_id":1},"name":"_id_"}})").c_str()).events[0].kind,
+            ChangeKind::kCreate);
+  EXPECT_EQ(parse(entry(R"("op":"c","ns":"a.$cmd","o":{"drop":"b"})").c_str()).events[0].ns, (Namespace{"a", "b"}));
+  EXPECT_TRUE(parse(entry(R"("op":"c","ns":"a.$cmd","o":{"startIndexBuild":"b","indexes":[]})").c_str()).events.empty());
+  EXPECT_EQ(parse(entry(R"("op":"c","ns":"a.$cmd","o":{"commitIndexBuild":"b","indexes":[]})").c_str()).events[0].kind,
+            ChangeKind::kCreateIndexes);
+  EXPECT_EQ(parse(entry(R"("op":"i","ns":"a.system.views","o":{"_id":"a.v","viewOn":"b","pipeline":[]})").c_str()).events[0].kind,
+            ChangeKind::kViewsChanged);
+  EXPECT_EQ(parse(entry(R"("op":"c","ns":"a.$cmd","o":{"convertToCapped":"b","size":4096})").c_str()).events[0].kind,
+            ChangeKind::kUnsupported);
+}
+
+TEST(OplogParser, TransactionsKeepTheirOrderAndOneTime) {
+  const char* last =
+      R"("op":"c","ns":"admin.$cmd","txnNumber":{"$numberLong":"3"},"prevOpTime":{"ts":{"$timestamp":{"t":5,"i":6}},"t":{"$numberLong":"1"}},"o":{"applyOps":[{"op":"i","ns":"a.b","o":{"_id":1}},{"op":"d","ns":"a.b","o":{"_id":2}}],"count":3})";
+  const auto parsed = parse(entry(last).c_str());
+  ASSERT_EQ(parsed.events.size(), 2u);
+  EXPECT_EQ(parsed.events[0].ts, parsed.events[1].ts);
+  EXPECT_FALSE(parsed.events[0].last_of_ts);
+  EXPECT_TRUE(parsed.events[1].last_of_ts);
+  ASSERT_TRUE(parsed.earlier_part);
+  EXPECT_EQ(*parsed.earlier_part, (ClusterTime{5, 6}));
+
+  const char* part =
+      R"("op":"c","ns":"admin.$cmd","txnNumber":{"$numberLong":"3"},"prevOpTime":{"ts":{"$timestamp":{"t":0,"i":0}},"t":{"$numberLong":"-1"}},"o":{"applyOps":[{"op":"i","ns":"a.b","o":{"_id":0}}],"partialTxn":true})";
+  EXPECT_TRUE(parse(entry(part).c_str()).events.empty());
+  EXPECT_EQ(parse(entry(part).c_str(), true).events.size(), 1u);
+  const auto document = bson::from_ejson(entry(part));
+  EXPECT_FALSE(previous_link(*document));
+}
+
+TEST(OplogParser, UnknownFormatsAreRefused) {
+  const auto odd = bson::from_ejson(entry(R"("op":"zz","ns":"a.b","o":{})"));
+  EXPECT_FALSE(parse_oplog_entry(*odd));
+  const auto without_time = bson::from_ejson(R"({"op":"n","o":{}})");
+  EXPECT_FALSE(parse_oplog_entry(*without_time));
+}
+
+}  // namespace
+}  // namespace drover::engine
