@@ -95,6 +95,13 @@ struct WriteContext {
   std::int64_t txn_number = 0;
 };
 
+// What one writing command may hold: the server's limits (16 MB + 16 KB) less what is added around the operations. A call is
+// one command, since it has one number: callers size their batches so that the documents, plus kOperationBytes and (replace)
+// the _id again for each, stay within.
+inline constexpr std::size_t kMaxCommandBytes = 16793600 - 2048;
+inline constexpr std::size_t kMaxCommandOperations = 100'000;
+inline constexpr std::size_t kOperationBytes = 96;
+
 struct WriteError {
   int index = 0;
   int code = 0;
@@ -137,7 +144,8 @@ class Deployment {
   // Writes a no-op into the oplog with w:majority; returns its time or a later one. 107 is retried.
   virtual Result<ClusterTime> append_note(bson::View message) = 0;
 
-  // Catalog. Local reads on the primary.
+  // Catalog. Local reads on the primary. Without system.views, system.profile and system.buckets.*, which are the server's
+  // own; other system.* collections are listed.
   virtual Result<std::vector<std::string>> list_databases() = 0;
   virtual Result<std::vector<CollectionInfo>> list_collections(const std::string& db) = 0;
 
@@ -168,7 +176,9 @@ class Deployment {
                                      std::span<const bson::View> documents) = 0;
   virtual Result<WriteReply> remove(const WriteContext& context, const Namespace& ns,
                                     std::span<const bson::Value> ids) = 0;
-  // In order, all or nothing. A duplicate key is an Error with server_code 11000 (nothing was written).
+  // In order, all or nothing. A duplicate key is an Error with server_code 11000 (nothing was written). A kTemporary error
+  // with the label TransientTransactionError wrote nothing either, and must be repeated under a higher number; any other
+  // kTemporary one is repeated under the same.
   virtual Status transaction(const WriteContext& context, std::span<const TransactionStatement> statements) = 0;
   // The _ids of documents that `index` (a unique one) would refuse `document` for, its own _id left out.
   virtual Result<std::vector<bson::Value>> find_holders(const Namespace& ns, bson::View index,

@@ -65,6 +65,31 @@ class Batch {
   std::unique_ptr<Impl> impl_;
 };
 
+// As Batch, and readable before it is written: Store's get and iterate see its writes over the stored ones. What is put
+// with put_blind and remove_range is written with the rest, but not read back. Used by one thread.
+class IndexedBatch {
+ public:
+  IndexedBatch();
+  ~IndexedBatch();
+  IndexedBatch(IndexedBatch&&) noexcept;
+  IndexedBatch& operator=(IndexedBatch&&) noexcept;
+  void put(KeySpace space, std::string_view key, std::string_view value);
+  void remove(KeySpace space, std::string_view key);
+  void put_blind(KeySpace space, std::string_view key, std::string_view value);
+  void remove_range(KeySpace space, std::string_view begin, std::string_view end);  // [begin, end)
+  std::size_t count() const;
+  std::size_t bytes() const;
+  // A point to return to; they nest. Either ends the last one.
+  void set_save_point();
+  void roll_back();
+  void drop_save_point();
+
+ private:
+  friend class RocksStore;
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
 class Store {
  public:
   virtual ~Store() = default;
@@ -78,8 +103,15 @@ class Store {
   // The iterator keeps the snapshot alive. `upper_bound` (exclusive, may be empty) lets it stop early.
   virtual std::unique_ptr<Iterator> iterate(KeySpace space, std::shared_ptr<const Snapshot> snapshot = nullptr,
                                             std::string upper_bound = {}) = 0;
+  virtual Result<std::optional<std::string>> get(KeySpace space, std::string_view key, const IndexedBatch& over,
+                                                 const Snapshot* snapshot = nullptr) = 0;
+  // Not to be used after `over` was changed or destroyed.
+  virtual std::unique_ptr<Iterator> iterate(KeySpace space, const IndexedBatch& over,
+                                            std::shared_ptr<const Snapshot> snapshot = nullptr,
+                                            std::string upper_bound = {}) = 0;
   // Disk full and I/O errors come back as errors; nothing of the batch is then visible.
   virtual Status write(Batch& batch, bool sync) = 0;
+  virtual Status write(IndexedBatch& batch, bool sync) = 0;
   virtual Status sync() = 0;
   virtual std::uint64_t approximate_bytes(KeySpace space, std::string_view begin, std::string_view end) = 0;
 };

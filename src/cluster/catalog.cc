@@ -1,0 +1,142 @@
+// Databases, collections and indexes: listed on both sides, changed on the destination. Changes wait for a majority; they are
+// not repeated here.
+#include <algorithm>
+
+#include "bson/builder.h"
+#include "cluster/commands.h"
+#include "cluster/mongo_deployment_impl.h"
+#include "cluster/server_cursor.h"
+
+namespace drover::cluster {
+namespace {
+
+constexpr int kNamespaceNotFound = 26;
+constexpr int kIndexNotFound = 27;
+
+bool is_server_owned(std::string_view name) {
+  return name == "system.views" || name == "system.profile" || name.starts_with("system.buckets.");
+}
+
+CollectionInfo parse_info(const std::string& db, bson::View entry) {
+  CollectionInfo info;
+  info.ns = Namespace{db, std::string(entry["name"].to_string_view().value_or(""))};
+  const auto type = entry["type"].to_string_view().value_or("collection");
+  info.kind = type == "view"         ? CollectionKind::kView
+              : type == "timeseries" ? CollectionKind::kTimeseries
+                                     : CollectionKind::kCollection;
+  info.uuid = entry.at_path("info.uuid").to_uuid().value_or(Uuid{});
+  if (const auto options = entry["options"].to_document()) info.options = bson::Document(*options);
+  return info;
+}
+
+// `ns` names the place, not the index; servers before 4.4 have it.
+bson::Document without_ns(bson::View spec) {
+  bson::Builder builder;
+  for (const auto& field : spec) {
+    if (field.key() != "ns") builder.append_raw(field);
+  }
+  return std::move(builder).finish();
+}
+
+Status missing_is_fine(Status status, std::initializer_list<int> codes) {
+  if (!status && std::find(codes.begin(), codes.end(), status.error().server_code) != codes.end()) return {};
+  return status;
+}
+
+}  // namespace
+
+Result<std::vector<std::string>> MongoDeployment::list_databases() {
+  const auto reply =
+      TRY(run("admin", bson::make_document({{"listDatabases", 1}, {"nameOnly", true}}), "the deployment"));
+  std::vector<std::string> names;
+  if (const auto databases = reply["databases"].to_array()) {
+    for (const auto& database : *databases) {
+      names.emplace_back(database.document_value()["name"].to_string_view().value_or(""));
+    }
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+Result<std::vector<CollectionInfo>> MongoDeployment::list_collections(const std::string& db) {
+  bson::Builder list;
+  list.append("listCollections", 1);
+  list.open_document("cursor");
+  std::vector<CollectionInfo> infos;
+  const auto entries = TRY(read_all(*pool_, std::move(list).finish(), {.db = db, .on = db}));
+  for (const auto& entry : entries) {
+    auto info = parse_info(db, entry);
+    if (is_server_owned(info.ns.collection)) continue;
+    if (info.kind == CollectionKind::kCollection) {
+      bson::Builder command;
+      // By UUID: of this very collection, not of another that took its name since.
+      command.append("listIndexes", info.uuid);
+      command.open_document("cursor");
+      auto specs = read_all(*pool_, std::move(command).finish(), {.db = db, .on = info.ns.to_string()});
+      if (!specs) {
+        if (specs.error().server_code == kNamespaceNotFound) continue;  // dropped since: as if listed later
+        return tl::unexpected(std::move(specs).error());
+      }
+      for (const auto& spec : *specs) info.indexes.push_back(without_ns(spec));
+      std::stable_partition(info.indexes.begin(), info.indexes.end(),
+                            [](const auto& spec) { return spec["name"].to_string_view() == "_id_"; });
+    }
+    infos.push_back(std::move(info));
+  }
+  std::sort(infos.begin(), infos.end(), [](const auto& a, const auto& b) { return a.ns < b.ns; });
+  return infos;
+}
+
+Status MongoDeployment::change_catalog(std::string_view db, bson::View command, std::string_view on,
+                                       std::chrono::milliseconds limit) {
+  bson::Builder full;
+  full.append_all(command);
+  append_majority_write(full);
+  TRY(pool_->run({.db = db, .command = std::move(full).finish(), .on = on, .reply_limit = limit}));
+  return {};
+}
+
+Status MongoDeployment::create_collection(const Namespace& ns, bson::View options, const bson::Document* id_index) {
+  bson::Builder command;
+  command.append("create", ns.collection).append_all(options);
+  if (id_index != nullptr) command.append("idIndex", without_ns(*id_index));
+  return change_catalog(ns.db, std::move(command).finish(), ns.to_string());
+}
+
+Status MongoDeployment::drop_collection(const Namespace& ns) {
+  return missing_is_fine(change_catalog(ns.db, bson::make_document({{"drop", ns.collection}}), ns.to_string()),
+                         {kNamespaceNotFound});
+}
+
+Status MongoDeployment::rename_collection(const Namespace& from, const Namespace& to, bool drop_target) {
+  return change_catalog("admin",
+                        bson::make_document({{"renameCollection", from.to_string()},
+                                             {"to", to.to_string()},
+                                             {"dropTarget", drop_target}}),
+                        from.to_string());
+}
+
+Status MongoDeployment::create_indexes(const Namespace& ns, std::span<const bson::Document> specs) {
+  if (specs.empty()) return {};
+  bson::Builder command;
+  command.append("createIndexes", ns.collection);
+  {
+    auto indexes = command.open_array("indexes");
+    for (const auto& spec : specs) indexes.append(without_ns(spec));
+  }
+  return change_catalog(ns.db, std::move(command).finish(), ns.to_string(), kLongReply);
+}
+
+Status MongoDeployment::drop_index(const Namespace& ns, const std::string& name) {
+  return missing_is_fine(
+      change_catalog(ns.db, bson::make_document({{"dropIndexes", ns.collection}, {"index", name}}), ns.to_string()),
+      {kNamespaceNotFound, kIndexNotFound});
+}
+
+Status MongoDeployment::coll_mod(const Namespace& ns, bson::View fields) {
+  bson::Builder command;
+  command.append("collMod", ns.collection).append_all(fields);
+  return change_catalog(ns.db, std::move(command).finish(), ns.to_string(), kLongReply);
+}
+
+}  // namespace drover::cluster

@@ -1,0 +1,224 @@
+#include "cluster/commands.h"
+
+#include "cluster/errors.h"
+
+namespace drover::cluster {
+
+using bson::Builder;
+using bson::Type;
+
+namespace {
+
+// Well under 16 MB, and few enough that the plan stays small.
+constexpr std::size_t kMaxIdBytes = 4 << 20;
+constexpr std::size_t kMaxIds = 10'000;
+
+bool needs_eq(const bson::Element& id) {
+  if (id.type() == Type::kRegex) return true;
+  return id.is_document() && !id.document_value().empty() && id.document_value().first().key().starts_with("$");
+}
+
+// {$replaceWith: {$literal: document}}: kept as it is, zero timestamps and dollar names included.
+void append_literal(Builder& update, bson::View document) {
+  auto pipeline = update.open_array("u");
+  auto stage = pipeline.open_document();
+  auto with = stage.open_document("$replaceWith");
+  with.append("$literal", document);
+}
+
+void append_id_query(Builder& update, const bson::Element& id, bool never_match) {
+  auto query = update.open_document("q");
+  // The plain form is what the server has a fast path for.
+  if (needs_eq(id)) {
+    query.open_document("_id").append("$eq", id);
+  } else {
+    query.append("_id", id);
+  }
+  if (never_match) {
+    auto nor = query.open_array("$nor");
+    nor.append(bson::View());
+  }
+}
+
+bson::Document insert_by_updates(const WriteContext& context, const std::string& collection, bson::View documents,
+                                 WriteMode mode) {
+  Builder command;
+  command.append("update", collection).append("ordered", false).append("bypassDocumentValidation", true);
+  {
+    auto updates = command.open_array("updates");
+    for (const auto& document : documents) {
+      auto update = updates.open_document();
+      // Matches nothing, so it inserts, and an existing _id is refused with 11000 as an insert's is.
+      append_id_query(update, document.document_value()["_id"], true);
+      append_literal(update, document.document_value());
+      update.append("upsert", true);
+    }
+  }
+  append_write_mode(command, context, mode);
+  return std::move(command).finish();
+}
+
+}  // namespace
+
+void append_majority(Builder& command, ClusterTime after) {
+  append_read_at(command, ReadAt{ReadAt::Level::kMajority, after});
+}
+
+void append_read_at(Builder& command, const ReadAt& at) {
+  auto concern = command.open_document("readConcern");
+  if (at.level == ReadAt::Level::kSnapshot) {
+    concern.append("level", "snapshot").append("atClusterTime", at.time);
+    return;
+  }
+  concern.append("level", "majority");
+  if (!at.time.is_zero()) concern.append("afterClusterTime", at.time);
+}
+
+void append_majority_write(Builder& command) {
+  auto concern = command.open_document("writeConcern");
+  concern.append("w", "majority");
+}
+
+void append_write_mode(Builder& command, const WriteContext& context, WriteMode mode) {
+  command.append("txnNumber", context.txn_number);
+  if (mode == WriteMode::kRetryable) {
+    append_majority_write(command);
+    return;
+  }
+  command.append("autocommit", false);
+  if (mode == WriteMode::kFirstOfTransaction) command.append("startTransaction", true);
+}
+
+bson::Document find_range(const RangeRead& range) {
+  Builder command;
+  command.append("find", range.uuid);
+  command.open_document("filter");
+  // min and max need a hint; with it they are index bounds, which cross types where comparison operators do not.
+  command.open_document("hint").append("_id", 1);
+  if (range.min.exists()) command.open_document("min").append("_id", range.min);
+  if (range.max.exists()) command.open_document("max").append("_id", range.max);
+  if (range.ids_only) command.open_document("projection").append("_id", 1);
+  command.append("noCursorTimeout", true);
+  if (range.batch_documents > 0) command.append("batchSize", range.batch_documents);
+  append_read_at(command, range.at);
+  return std::move(command).finish();
+}
+
+bson::Document id_filter(std::span<const bson::Value> ids) {
+  Builder filter;
+  bool plain = true;
+  for (const auto& id : ids) plain = plain && !needs_eq(id.element());
+  if (plain) {
+    auto id = filter.open_document("_id");
+    auto in = id.open_array("$in");
+    for (const auto& value : ids) in.append(value);
+    in.close();
+    id.close();
+    return std::move(filter).finish();
+  }
+  auto any = filter.open_array("$or");
+  for (const auto& value : ids) {
+    auto one = any.open_document();
+    one.open_document("_id").append("$eq", value);
+  }
+  any.close();
+  return std::move(filter).finish();
+}
+
+Builder find_by_ids(const Uuid& uuid, std::span<const bson::Value> ids) {
+  Builder command;
+  command.append("find", uuid).append("filter", id_filter(ids));
+  return command;
+}
+
+std::size_t ids_per_command(std::span<const bson::Value> ids) {
+  std::size_t bytes = 0;
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    bytes += ids[i].element().value_size() + 16;
+    if (i > 0 && (bytes > kMaxIdBytes || i >= kMaxIds)) return i;
+  }
+  return ids.size();
+}
+
+bool has_zero_timestamp(bson::View document) {
+  for (const auto& field : document) {
+    if (field.type() == Type::kTimestamp && field.timestamp_value().is_zero() && field.key() != "_id") return true;
+  }
+  return false;
+}
+
+bool has_dollar_field(bson::View document) {
+  for (const auto& field : document) {
+    if (field.key().starts_with("$")) return true;
+  }
+  return false;
+}
+
+bson::Document insert_command(const WriteContext& context, const std::string& collection, bson::View documents,
+                              WriteMode mode) {
+  for (const auto& document : documents) {
+    if (has_zero_timestamp(document.document_value())) {
+      return insert_by_updates(context, collection, documents, mode);
+    }
+  }
+  Builder command;
+  command.append("insert", collection).append("ordered", false).append("bypassDocumentValidation", true);
+  append_write_mode(command, context, mode);
+  command.append("documents", bson::ArrayView{documents});
+  return std::move(command).finish();
+}
+
+bson::Document replace_command(const WriteContext& context, const std::string& collection,
+                               std::span<const bson::View> documents) {
+  Builder command;
+  command.append("update", collection).append("ordered", false).append("bypassDocumentValidation", true);
+  {
+    auto updates = command.open_array("updates");
+    for (const auto& document : documents) {
+      auto update = updates.open_document();
+      append_id_query(update, document["_id"], false);
+      if (has_zero_timestamp(document) || has_dollar_field(document)) {
+        append_literal(update, document);
+      } else {
+        update.append("u", document);
+      }
+      update.append("upsert", true);
+    }
+  }
+  append_write_mode(command, context, WriteMode::kRetryable);
+  return std::move(command).finish();
+}
+
+bson::Document remove_command(const WriteContext& context, const std::string& collection, std::span<const bson::Value> ids,
+                              WriteMode mode) {
+  Builder command;
+  command.append("delete", collection).append("ordered", false);
+  {
+    auto deletes = command.open_array("deletes");
+    for (const auto& id : ids) {
+      auto one = deletes.open_document();
+      append_id_query(one, id.element(), false);
+      one.append("limit", 1);
+    }
+  }
+  append_write_mode(command, context, mode);
+  return std::move(command).finish();
+}
+
+WriteReply parse_write_reply(bson::View reply) {
+  WriteReply result;
+  result.n = reply["n"].to_int64().value_or(0);
+  if (const auto errors = reply["writeErrors"].to_array()) {
+    for (const auto& item : *errors) {
+      const auto error = item.document_value();
+      WriteError parsed;
+      parsed.index = static_cast<int>(error["index"].to_int64().value_or(0));
+      parsed.code = static_cast<int>(error["code"].to_int64().value_or(0));
+      parsed.message = without_quotes(parsed.code, error["errmsg"].to_string_view().value_or(""));
+      result.errors.push_back(std::move(parsed));
+    }
+  }
+  return result;
+}
+
+}  // namespace drover::cluster

@@ -1,0 +1,56 @@
+// The commands that are sent, as pure values: what the rules of blueprint section 3 need word for word. No connection here.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/uuid.h"
+#include "bson/builder.h"
+#include "bson/document.h"
+#include "cluster/deployment.h"
+
+namespace drover::cluster {
+
+// Appends {readConcern: {level: "majority", afterClusterTime: after}}; without a time just the level.
+void append_majority(bson::Builder& command, ClusterTime after);
+void append_read_at(bson::Builder& command, const ReadAt& at);
+// Appends {writeConcern: {w: "majority"}}.
+void append_majority_write(bson::Builder& command);
+
+bson::Document find_range(const RangeRead& range);
+
+// A filter that matches exactly these _ids by value. $in takes a regex as a pattern and refuses documents that begin with a
+// dollar name, so that those stand in an $or of $eq.
+bson::Document id_filter(std::span<const bson::Value> ids);
+// {find: uuid, filter: ids, ...}; the caller adds what time it reads at.
+bson::Builder find_by_ids(const Uuid& uuid, std::span<const bson::Value> ids);
+// How many of `ids` fit into one command (at least one).
+std::size_t ids_per_command(std::span<const bson::Value> ids);
+
+// Fields of a document that the server would change on insert and replacement, or take for operators: top-level
+// Timestamp(0,0) other than _id, and (replacements only) top-level names beginning with a dollar.
+bool has_zero_timestamp(bson::View document);
+bool has_dollar_field(bson::View document);
+
+// How a command stands to its session: alone and retryable under its number, or a statement of a transaction of that number.
+enum class WriteMode { kRetryable, kFirstOfTransaction, kInTransaction };
+// Appends txnNumber, and the write concern or the transaction's fields.
+void append_write_mode(bson::Builder& command, const WriteContext& context, WriteMode mode);
+
+bson::Document insert_command(const WriteContext& context, const std::string& collection, bson::View documents,
+                              WriteMode mode = WriteMode::kRetryable);
+bson::Document replace_command(const WriteContext& context, const std::string& collection,
+                               std::span<const bson::View> documents);
+bson::Document remove_command(const WriteContext& context, const std::string& collection, std::span<const bson::Value> ids,
+                              WriteMode mode = WriteMode::kRetryable);
+
+WriteReply parse_write_reply(bson::View reply);
+
+// The query for documents whose keys in the unique index `index` meet those of `document`, its own _id left out. Nothing
+// when the index does not hold `document` at all (sparse).
+std::optional<bson::Document> holders_filter(bson::View index, bson::View document);
+
+}  // namespace drover::cluster

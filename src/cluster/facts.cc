@@ -1,0 +1,67 @@
+// What a deployment is: versions, members, whether it asks for a login. Every command here exists from 4.4 on (`hello` does
+// not exist in 4.4.1).
+#include "bson/builder.h"
+#include "cluster/mongo_deployment_impl.h"
+
+namespace drover::cluster {
+namespace {
+
+bool is_refused(const Error& error) { return error.server_code == 13 || error.server_code == 59; }
+
+void read_members(bson::View hello, Facts& facts) {
+  facts.set_name = hello["setName"].to_string_view().value_or("");
+  facts.primary = hello["primary"].to_string_view().value_or("");
+  facts.is_writable_primary = hello["ismaster"].is_truthy();
+  facts.is_mongos = hello["msg"].to_string_view() == "isdbgrid";
+  if (const auto hosts = hello["hosts"].to_array()) {
+    for (const auto& host : *hosts) facts.hosts.emplace_back(host.to_string_view().value_or(""));
+  }
+}
+
+}  // namespace
+
+Result<Facts> MongoDeployment::facts() {
+  Facts facts;
+  read_members(TRY(run("admin", bson::make_document({{"isMaster", 1}}), "admin")), facts);
+  const auto build = TRY(run("admin", bson::make_document({{"buildInfo", 1}}), "admin"));
+  const auto version = ServerVersion::parse(build["version"].to_string_view().value_or(""));
+  if (!version) return tl::unexpected(error(side_code(pool_->side()), "buildInfo says no version that can be read"));
+  facts.version = *version;
+
+  // A mongos has no feature compatibility version of its own, and needs no privilege to be recognised.
+  if (!facts.is_mongos) {
+    const auto parameter =
+        TRY(run("admin", bson::make_document({{"getParameter", 1}, {"featureCompatibilityVersion", 1}}), "admin"));
+    const auto fcv = parameter.view().at_path("featureCompatibilityVersion.version").to_string_view().value_or("");
+    facts.fcv = ServerVersion::parse(fcv).value_or(ServerVersion{});
+  }
+  if (!facts.set_name.empty()) {
+    const auto config = run("admin", bson::make_document({{"replSetGetConfig", 1}}), "admin");
+    if (config) {
+      const auto id = config->view().at_path("config.settings.replicaSetId");
+      if (id.type() == bson::Type::kObjectId) facts.replica_set_id = id.object_id_value();
+    } else if (!is_refused(config.error())) {
+      return tl::unexpected(config.error());
+    }
+  }
+  // Someone is logged in only where logins are asked for; and without a login, an authorizing server refuses this command.
+  const auto status = TRY(run("admin", bson::make_document({{"connectionStatus", 1}}), "admin"));
+  const auto users = status.view().at_path("authInfo.authenticatedUsers").to_array();
+  facts.authorization = users && !users->empty();
+  const auto options = run("admin", bson::make_document({{"getCmdLineOpts", 1}}), "admin");
+  if (options) {
+    const auto parsed = options->view();
+    if (parsed.at_path("parsed.security.authorization").to_string_view() == "disabled") facts.authorization = false;
+    if (parsed.at_path("parsed.security.authorization").to_string_view() == "enabled" ||
+        parsed.at_path("parsed.security.keyFile").exists()) {
+      facts.authorization = true;
+    }
+  } else if (is_refused(options.error())) {
+    facts.authorization = facts.authorization || options.error().server_code == 13;
+  } else {
+    return tl::unexpected(options.error());
+  }
+  return facts;
+}
+
+}  // namespace drover::cluster

@@ -1,0 +1,124 @@
+#include "cluster/interruptible_stream.h"
+
+#include <poll.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include <mongoc/mongoc.h>
+
+// Exported by the library and used when no initiator was set, but declared in none of its public headers.
+extern "C" mongoc_stream_t* mongoc_client_default_stream_initiator(const mongoc_uri_t* uri, const mongoc_host_list_t* host,
+                                                                    void* client, bson_error_t* error);
+
+namespace drover::cluster {
+namespace {
+
+constexpr auto kSlice = std::chrono::milliseconds(50);
+// Marks our streams among the library's (their types are small numbers).
+constexpr int kStreamType = 0x44524f56;
+
+thread_local const CallScope* current_scope = nullptr;
+
+struct Stream {
+  mongoc_stream_t base;    // first: the library sees only this
+  mongoc_stream_t* owned;  // what the library opened: a buffer over `inner`
+  // The TLS or socket stream. Read directly: the buffer would copy every reply once more, and keep the size of the largest
+  // reply for as long as the connection lives.
+  mongoc_stream_t* inner;
+  bool awaiting_reply;
+  bool timed_out;
+};
+
+Stream* own(mongoc_stream_t* stream) { return reinterpret_cast<Stream*>(stream); }
+
+// Until the first byte of the reply is there. After it the rest is on its way, and the inner stream's limit suffices; before
+// it nothing can be left in the inner stream's buffers, so that the socket tells the truth.
+bool await_reply(Stream* stream, const CallScope& scope) {
+  auto left = scope.reply_limit();
+  while (left.count() > 0) {
+    if (scope.stopped()) {
+      errno = ECANCELED;
+      return false;
+    }
+    mongoc_stream_poll_t poller{stream->inner, POLLIN | POLLERR | POLLHUP, 0};
+    const auto slice = std::min(left, std::chrono::milliseconds(kSlice));
+    const auto ready = mongoc_stream_poll(&poller, 1, static_cast<std::int32_t>(slice.count()));
+    if (ready > 0) return true;
+    if (ready < 0 && errno != EINTR) return false;
+    left -= slice;
+  }
+  stream->timed_out = true;
+  errno = ETIMEDOUT;
+  return false;
+}
+
+ssize_t readv(mongoc_stream_t* base, mongoc_iovec_t* iov, std::size_t count, std::size_t min_bytes, std::int32_t timeout) {
+  auto* stream = own(base);
+  stream->timed_out = false;
+  if (const auto* scope = CallScope::current(); scope != nullptr && stream->awaiting_reply) {
+    if (!await_reply(stream, *scope)) return -1;
+  }
+  stream->awaiting_reply = false;
+  return mongoc_stream_readv(stream->inner, iov, count, min_bytes, timeout);
+}
+
+ssize_t writev(mongoc_stream_t* base, mongoc_iovec_t* iov, std::size_t count, std::int32_t timeout) {
+  own(base)->awaiting_reply = true;
+  return mongoc_stream_writev(own(base)->inner, iov, count, timeout);
+}
+
+void destroy(mongoc_stream_t* base) {
+  mongoc_stream_destroy(own(base)->owned);
+  bson_free(base);
+}
+void failed(mongoc_stream_t* base) {
+  mongoc_stream_failed(own(base)->owned);
+  bson_free(base);
+}
+int close(mongoc_stream_t* base) { return mongoc_stream_close(own(base)->owned); }
+int flush(mongoc_stream_t* base) { return mongoc_stream_flush(own(base)->inner); }
+int setsockopt(mongoc_stream_t* base, int level, int name, void* value, mongoc_socklen_t size) {
+  return mongoc_stream_setsockopt(own(base)->inner, level, name, value, size);
+}
+mongoc_stream_t* base_stream(mongoc_stream_t* base) { return own(base)->inner; }
+bool check_closed(mongoc_stream_t* base) { return mongoc_stream_check_closed(own(base)->inner); }
+bool timed_out(mongoc_stream_t* base) { return own(base)->timed_out || mongoc_stream_timed_out(own(base)->inner); }
+bool should_retry(mongoc_stream_t* base) { return mongoc_stream_should_retry(own(base)->inner); }
+
+mongoc_stream_t* initiate(const mongoc_uri_t* uri, const mongoc_host_list_t* host, void* client, bson_error_t* error) {
+  auto* owned = mongoc_client_default_stream_initiator(uri, host, client, error);
+  if (owned == nullptr) return nullptr;
+  auto* stream = static_cast<Stream*>(bson_malloc0(sizeof(Stream)));
+  stream->owned = owned;
+  stream->inner = mongoc_stream_get_base_stream(owned);
+  if (stream->inner == nullptr) stream->inner = owned;
+  stream->base.type = kStreamType;
+  stream->base.destroy = destroy;
+  stream->base.failed = failed;
+  stream->base.close = close;
+  stream->base.flush = flush;
+  stream->base.writev = writev;
+  stream->base.readv = readv;
+  stream->base.setsockopt = setsockopt;
+  stream->base.get_base_stream = base_stream;
+  stream->base.check_closed = check_closed;
+  stream->base.timed_out = timed_out;
+  stream->base.should_retry = should_retry;
+  return &stream->base;
+}
+
+}  // namespace
+
+CallScope::CallScope(std::stop_token first, std::stop_token second, std::chrono::milliseconds reply_limit)
+    : first_(std::move(first)), second_(std::move(second)), reply_limit_(reply_limit), outer_(current_scope) {
+  current_scope = this;
+}
+
+CallScope::~CallScope() { current_scope = outer_; }
+
+const CallScope* CallScope::current() { return current_scope; }
+
+void make_interruptible(mongoc_client_t* client) { mongoc_client_set_stream_initiator(client, initiate, client); }
+
+}  // namespace drover::cluster

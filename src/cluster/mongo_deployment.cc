@@ -1,0 +1,26 @@
+#include "cluster/mongo_deployment.h"
+
+#include <fmt/format.h>
+
+#include "cluster/mongo_deployment_impl.h"
+
+namespace drover::cluster {
+
+Result<std::unique_ptr<Deployment>> connect(const MongoOptions& options, Runtime& runtime, std::stop_token stop) {
+  auto pool = TRY(Pool::open(options, runtime, std::move(stop)));
+  return std::make_unique<MongoDeployment>(std::move(pool));
+}
+
+Result<bson::Document> MongoDeployment::run_command(const std::string& db, bson::View command) {
+  return pool_->run({.db = db, .command = command, .on = db, .reply_limit = kLongReply});
+}
+
+Result<bson::Document> MongoDeployment::run(std::string_view db, bson::View command, std::string_view on) {
+  return pool_->run({.db = db, .command = command, .on = on});
+}
+
+Error MongoDeployment::error(ErrorCode code, std::string_view message) const {
+  return Error{code, fmt::format("{}: {}", side_word(pool_->side()), message), 0, {}};
+}
+
+}  // namespace drover::cluster

@@ -1,0 +1,88 @@
+// The class behind connect(). Its methods stand in one file per idea: facts, reading, oplog, writing, transaction, catalog,
+// state, sessions, write_block.
+#pragma once
+
+#include <memory>
+#include <unordered_map>
+
+#include "base/guarded.h"
+#include "cluster/deployment.h"
+#include "cluster/errors.h"
+#include "cluster/pool.h"
+
+namespace drover::cluster {
+
+class MongoDeployment final : public Deployment {
+ public:
+  explicit MongoDeployment(std::unique_ptr<Pool> pool) : pool_(std::move(pool)) {}
+
+  Result<Facts> facts() override;
+  Result<bson::Document> run_command(const std::string& db, bson::View command) override;
+
+  Result<ClusterTime> majority_time() override;
+  Result<ClusterTime> append_note(bson::View message) override;
+
+  Result<std::vector<std::string>> list_databases() override;
+  Result<std::vector<CollectionInfo>> list_collections(const std::string& db) override;
+
+  Result<std::unique_ptr<DocumentCursor>> read_range(const RangeRead& range) override;
+  Result<StateRead> read_by_ids(const Namespace& ns, const Uuid& uuid, std::span<const bson::Value> ids,
+                                ClusterTime after) override;
+  Result<StateRead> read_group(const Namespace& ns, const Uuid& uuid, std::span<const bson::Value> ids,
+                               ClusterTime after) override;
+  Result<std::vector<bson::Value>> sample_ids(const Namespace& ns, const Uuid& uuid, int count) override;
+  Result<CollectionSize> size_of(const Namespace& ns) override;
+
+  Result<std::unique_ptr<OplogCursor>> tail_oplog(ClusterTime from) override;
+  Result<bson::Document> oplog_entry(ClusterTime ts) override;
+  Result<std::pair<ClusterTime, ClusterTime>> oplog_window() override;
+
+  Result<WriteReply> insert(const WriteContext& context, const Namespace& ns, bson::View documents) override;
+  Result<WriteReply> replace(const WriteContext& context, const Namespace& ns,
+                             std::span<const bson::View> documents) override;
+  Result<WriteReply> remove(const WriteContext& context, const Namespace& ns, std::span<const bson::Value> ids) override;
+  Status transaction(const WriteContext& context, std::span<const TransactionStatement> statements) override;
+  Result<std::vector<bson::Value>> find_holders(const Namespace& ns, bson::View index, bson::View document) override;
+
+  Status create_collection(const Namespace& ns, bson::View options, const bson::Document* id_index) override;
+  Status drop_collection(const Namespace& ns) override;
+  Status rename_collection(const Namespace& from, const Namespace& to, bool drop_target) override;
+  Status create_indexes(const Namespace& ns, std::span<const bson::Document> specs) override;
+  Status drop_index(const Namespace& ns, const std::string& name) override;
+  Status coll_mod(const Namespace& ns, bson::View fields) override;
+
+  Result<std::vector<bson::Document>> load_state(const std::string& collection) override;
+  Result<bool> save_state(const WriteContext& context, const std::string& collection, bson::View document,
+                          StateCondition condition) override;
+  Status remove_state(const WriteContext& context, const std::string& collection,
+                      std::span<const bson::Value> ids) override;
+  Status drop_state() override;
+
+  Status fence_session(const Uuid& session) override;
+  Result<int> running_operations(std::span<const Uuid> sessions) override;
+
+  Result<WriteBlock> write_block() override;
+  Status set_write_block(bool enabled) override;
+  Result<int> running_user_writes() override;
+
+ private:
+  Result<bson::Document> run(std::string_view db, bson::View command, std::string_view on);
+  Result<bson::Document> write(const WriteContext& context, const Namespace& ns, bson::View command);
+  Status change_catalog(std::string_view db, bson::View command, std::string_view on,
+                        std::chrono::milliseconds limit = kOrdinaryReply);
+  Result<StateRead> find_in_transaction(const WriteContext& context, const Namespace& ns, const Uuid& uuid,
+                                        std::span<const bson::Value> ids, ClusterTime after);
+  Status run_statements(const WriteContext& context, std::span<const TransactionStatement> statements);
+  Result<ClusterTime> commit(const WriteContext& context);
+  void abort(const WriteContext& context);
+  Result<std::vector<bson::Document>> current_operations(bool all_users, bool idle_sessions, bson::View match);
+  Error error(ErrorCode code, std::string_view message) const;
+
+  std::unique_ptr<Pool> pool_;
+  // Sessions of read_group, with the last number used in each.
+  Guarded<std::vector<WriteContext>> group_sessions_;
+  // The number per session whose commit was sent without an answer: repeating that call repeats the commit alone.
+  Guarded<std::unordered_map<Uuid, std::int64_t>> commits_in_doubt_;
+};
+
+}  // namespace drover::cluster

@@ -1,0 +1,186 @@
+#include "cluster/pool.h"
+
+#include <optional>
+#include <vector>
+
+#include <fmt/format.h>
+#include <mongoc/mongoc.h>
+
+#include "base/check.h"
+#include "base/guarded.h"
+#include "cluster/errors.h"
+#include "cluster/interruptible_stream.h"
+#include "cluster/own_session.h"
+
+namespace drover::cluster {
+namespace {
+
+struct ClientSessionDeleter {
+  void operator()(mongoc_client_session_t* session) const { mongoc_client_session_destroy(session); }
+};
+using ClientSession = std::unique_ptr<mongoc_client_session_t, ClientSessionDeleter>;
+
+// The driver's own log goes to standard error otherwise; what matters in it comes back as errors.
+void start_driver() {
+  static const bool started = [] {
+    mongoc_init();
+    mongoc_log_set_handler([](mongoc_log_level_t, const char*, const char*, void*) {}, nullptr);
+    return true;
+  }();
+  static_cast<void>(started);
+}
+
+// The driver calls every failure while it logs in an authentication failure, a cut connection included.
+DriverFailure login_failure_of(std::string_view message) {
+  for (const auto* word : {"socket", "timeout", "Failed to send", "Failed to read", "Failed to buffer", "shut down", "shutdown",
+                           "not master", "not primary"}) {
+    if (message.find(word) != std::string_view::npos) return DriverFailure::kNetwork;
+  }
+  return DriverFailure::kAuthentication;
+}
+
+DriverFailure failure_of(const bson_error_t& error) {
+  switch (error.domain) {
+    case MONGOC_ERROR_STREAM:
+    case MONGOC_ERROR_PROTOCOL: return DriverFailure::kNetwork;
+    case MONGOC_ERROR_SERVER_SELECTION: return DriverFailure::kSelection;
+    case MONGOC_ERROR_SASL:
+    case MONGOC_ERROR_SCRAM: return login_failure_of(error.message);
+    case MONGOC_ERROR_CLIENT:
+      return error.code == MONGOC_ERROR_CLIENT_AUTHENTICATE ? login_failure_of(error.message) : DriverFailure::kOther;
+    // The server was lost between its selection and the sending.
+    case MONGOC_ERROR_COMMAND:
+      return std::string_view(error.message).find("invalidated server") != std::string_view::npos ? DriverFailure::kNetwork
+                                                                                                   : DriverFailure::kOther;
+    default: return DriverFailure::kOther;
+  }
+}
+
+// "No suitable servers found: `serverSelectionTimeoutMS` expired: [connection refused calling hello on 'h:1']" → the inside.
+std::string_view reason_of(std::string_view message) {
+  const auto open = message.find('[');
+  const auto close = message.rfind(']');
+  if (open == std::string_view::npos || close == std::string_view::npos || close < open) return message;
+  return message.substr(open + 1, close - open - 1);
+}
+
+std::string_view command_name(bson::View command) { return command.first().key(); }
+
+bson::Document copy_of(const bson_t& reply) {
+  const auto* data = bson_get_data(&reply);
+  return bson::Document(std::vector<std::uint8_t>(data, data + reply.len));
+}
+
+}  // namespace
+
+struct Pool::ReadSessions {
+  Guarded<std::vector<Uuid>> idle;
+};
+
+struct Pool::Attempt {
+  bool ok = false;
+  bson::Document reply;
+  bson_error_t error{};
+};
+
+Result<std::unique_ptr<Pool>> Pool::open(const MongoOptions& options, Runtime& runtime, std::stop_token stop) {
+  start_driver();
+  auto uri = TRY(parse_uri(options));
+  bson_error_t error;
+  auto* pool = mongoc_client_pool_new_with_error(uri.driver.get(), &error);
+  if (pool == nullptr) {
+    return fail(ErrorCode::kUsage, fmt::format("{} connection string {}: {}", side_word(options.side), redact(options.uri),
+                                               error.message));
+  }
+  mongoc_client_pool_set_error_api(pool, MONGOC_ERROR_API_VERSION_2);
+  mongoc_client_pool_max_size(pool, static_cast<std::uint32_t>(options.max_connections));
+  return std::unique_ptr<Pool>(new Pool(options, runtime, std::move(stop), std::move(uri), pool));
+}
+
+Pool::Pool(const MongoOptions& options, Runtime& runtime, std::stop_token stop, Uri uri, mongoc_client_pool_t* pool)
+    : side_(options.side),
+      runtime_(runtime),
+      stop_(std::move(stop)),
+      uri_(std::move(uri)),
+      hosts_(hosts_of(uri_.driver.get())),
+      pool_(pool),
+      read_sessions_(std::make_unique<ReadSessions>()) {}
+
+Pool::~Pool() { mongoc_client_pool_destroy(pool_); }
+
+Result<bson::Document> Pool::run(const Call& call) {
+  const Doing doing{command_name(call.command), call.on};
+  const CallScope scope(stop_, call.stop, call.reply_limit);
+  const auto deadline = runtime_.now() + uri_.selection_limit;
+  for (;;) {
+    if (scope.stopped()) {
+      return fail(ErrorCode::kInterrupted, fmt::format("{}: {} on {}: stopped", side_word(side_), doing.command, doing.on));
+    }
+    auto* client = mongoc_client_pool_pop(pool_);
+    if (client == nullptr) {
+      return tl::unexpected(driver_error(side_, doing, DriverFailure::kPool, "all connections are in use", hosts_, reached_));
+    }
+    make_interruptible(client);
+    auto attempt = this->attempt(call, client);
+    mongoc_client_pool_push(pool_, client);
+    if (attempt.ok) {
+      reached_ = true;
+      if (const auto concern = attempt.reply["writeConcernError"].to_document()) {
+        return tl::unexpected(write_concern_error(side_, doing, *concern));
+      }
+      return std::move(attempt.reply);
+    }
+    if (scope.stopped()) continue;
+    if (attempt.error.domain == MONGOC_ERROR_SERVER && attempt.reply["ok"].exists()) {
+      reached_ = true;
+      return tl::unexpected(command_error(side_, doing, attempt.reply));
+    }
+    const auto failure = failure_of(attempt.error);
+    // Nothing was sent yet, so looking again is not repeating.
+    if (failure == DriverFailure::kSelection && !call.once && runtime_.now() < deadline) continue;
+    return tl::unexpected(driver_error(side_, doing, failure, reason_of(attempt.error.message), hosts_, reached_));
+  }
+}
+
+Pool::Attempt Pool::attempt(const Call& call, mongoc_client_t* client) {
+  Attempt result;
+  bson_t command;
+  bson_t reply;
+  bson_t opts = BSON_INITIALIZER;
+  CHECK(bson_init_static(&command, call.command.data(), call.command.size()), "a command is a document");
+  ClientSession session;
+  std::optional<OwnSession> own;
+  if (call.session != nullptr) {
+    auto* session_opts = mongoc_session_opts_new();
+    mongoc_session_opts_set_causal_consistency(session_opts, false);  // the times of reads are ours
+    session.reset(mongoc_client_start_session(client, session_opts, &result.error));
+    mongoc_session_opts_destroy(session_opts);
+    if (!session || !mongoc_client_session_append(session.get(), &opts, &result.error)) {
+      bson_destroy(&opts);
+      return result;
+    }
+    own.emplace(session.get(), *call.session);
+  }
+  const std::string db(call.db);
+  result.ok = mongoc_client_command_with_opts(client, db.c_str(), &command, nullptr, &opts, &reply, &result.error);
+  result.reply = copy_of(reply);
+  bson_destroy(&reply);
+  bson_destroy(&opts);
+  return result;
+}
+
+Uuid Pool::take_read_session() {
+  const auto idle = read_sessions_->idle.with([](auto& sessions) -> std::optional<Uuid> {
+    if (sessions.empty()) return std::nullopt;
+    const auto session = sessions.back();
+    sessions.pop_back();
+    return session;
+  });
+  return idle ? *idle : Uuid::random(runtime_);
+}
+
+void Pool::return_read_session(const Uuid& session) {
+  read_sessions_->idle.with([&](auto& sessions) { sessions.push_back(session); });
+}
+
+}  // namespace drover::cluster

@@ -1,0 +1,72 @@
+// Connections to one deployment, and the one way a command gets there: raw, once, within limits, in a session of ours when
+// one is given. Thread-safe.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <stop_token>
+#include <string>
+
+#include "base/error.h"
+#include "base/runtime.h"
+#include "base/uuid.h"
+#include "bson/document.h"
+#include "cluster/mongo_deployment.h"
+#include "cluster/uri.h"
+
+typedef struct _mongoc_client_pool_t mongoc_client_pool_t;
+typedef struct _mongoc_client_t mongoc_client_t;
+
+namespace drover::cluster {
+
+// A reply that takes longer counts as lost: a half-open connection ends here.
+inline constexpr auto kOrdinaryReply = std::chrono::seconds(60);
+// Index builds and the like: the connection's keep-alive is what finds a dead server.
+inline constexpr auto kLongReply = std::chrono::hours(48);
+
+struct Call {
+  std::string_view db;
+  bson::View command;
+  std::string_view on;               // what it concerns, for messages
+  const Uuid* session = nullptr;     // ours; without one the driver picks one
+  std::stop_token stop{};            // besides the deployment's own
+  std::chrono::milliseconds reply_limit = kOrdinaryReply;
+  bool once = false;                 // no second look for a primary: for cleaning up
+};
+
+class Pool {
+ public:
+  static Result<std::unique_ptr<Pool>> open(const MongoOptions& options, Runtime& runtime, std::stop_token stop);
+  ~Pool();
+
+  // The reply of a command that succeeded, its write concern met. Write errors of single operations are the caller's to read.
+  // A command is sent at most once.
+  Result<bson::Document> run(const Call& call);
+
+  // Sessions for reading, used again and again so that the server holds few.
+  Uuid take_read_session();
+  void return_read_session(const Uuid& session);
+
+  Side side() const { return side_; }
+  Runtime& runtime() { return runtime_; }
+  const std::stop_token& stop() const { return stop_; }
+  const std::string& hosts() const { return hosts_; }
+
+ private:
+  struct Attempt;
+  struct ReadSessions;
+  Pool(const MongoOptions& options, Runtime& runtime, std::stop_token stop, Uri uri, mongoc_client_pool_t* pool);
+  Attempt attempt(const Call& call, mongoc_client_t* client);
+
+  const Side side_;
+  Runtime& runtime_;
+  const std::stop_token stop_;
+  const Uri uri_;
+  const std::string hosts_;
+  mongoc_client_pool_t* const pool_;
+  std::atomic<bool> reached_ = false;
+  std::unique_ptr<ReadSessions> read_sessions_;
+};
+
+}  // namespace drover::cluster

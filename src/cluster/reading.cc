@@ -1,0 +1,84 @@
+// Documents of the source: by range, by ids, as a group at one point in time, and samples.
+#include <fmt/format.h>
+
+#include "cluster/commands.h"
+#include "cluster/mongo_deployment_impl.h"
+#include "cluster/server_cursor.h"
+
+namespace drover::cluster {
+namespace {
+
+class RangeCursor final : public DocumentCursor {
+ public:
+  explicit RangeCursor(std::unique_ptr<ServerCursor> cursor) : cursor_(std::move(cursor)) {}
+  Result<DocumentBatch> next(const std::stop_token& stop) override { return cursor_->next(stop); }
+
+ private:
+  std::unique_ptr<ServerCursor> cursor_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<DocumentCursor>> MongoDeployment::read_range(const RangeRead& range) {
+  auto cursor = TRY(ServerCursor::open(*pool_, find_range(range),
+                                       {.db = range.ns.db, .on = range.ns.to_string(), .batch_documents = range.batch_documents}));
+  return std::make_unique<RangeCursor>(std::move(cursor));
+}
+
+Result<StateRead> MongoDeployment::read_by_ids(const Namespace& ns, const Uuid& uuid, std::span<const bson::Value> ids,
+                                               ClusterTime after) {
+  StateRead state;
+  const auto on = ns.to_string();
+  for (auto rest = ids; !rest.empty();) {
+    const auto count = ids_per_command(rest);
+    auto command = find_by_ids(uuid, rest.first(count));
+    append_majority(command, after);
+    auto cursor = TRY(ServerCursor::open(*pool_, std::move(command).finish(), {.db = ns.db, .on = on}));
+    for (bool last = false; !last;) {
+      const auto batch = TRY(cursor->next({}));
+      for (const auto& item : batch.array) state.documents.emplace_back(item.document_value());
+      state.operation_time = std::max(state.operation_time, batch.operation_time);
+      last = batch.last;
+    }
+    rest = rest.subspan(count);
+  }
+  return state;
+}
+
+Result<std::vector<bson::Value>> MongoDeployment::sample_ids(const Namespace& ns, const Uuid&, int count) {
+  // By name: an aggregate cannot take a UUID before 6.0. Ids of another collection of that name would still be mere bounds.
+  bson::Builder command;
+  command.append("aggregate", ns.collection);
+  {
+    auto pipeline = command.open_array("pipeline");
+    pipeline.open_document().open_document("$sample").append("size", count);
+    pipeline.open_document().open_document("$project").append("_id", 1);
+  }
+  command.open_document("cursor");
+  command.append("allowDiskUse", true);
+  const auto documents =
+      TRY(read_all(*pool_, std::move(command).finish(), {.db = ns.db, .on = ns.to_string()}));
+  std::vector<bson::Value> ids;
+  ids.reserve(documents.size());
+  for (const auto& document : documents) ids.emplace_back(document["_id"]);
+  return ids;
+}
+
+Result<CollectionSize> MongoDeployment::size_of(const Namespace& ns) {
+  const auto reply = TRY(run(ns.db, bson::make_document({{"collStats", ns.collection}}), ns.to_string()));
+  return CollectionSize{reply["count"].to_int64().value_or(0), reply["size"].to_int64().value_or(0)};
+}
+
+Result<ClusterTime> MongoDeployment::majority_time() {
+  // Any majority read will do: what counts is its reply's operationTime. This collection always exists, and every role that
+  // may read the source at all may read it.
+  bson::Builder command;
+  command.append("find", "system.version").append("limit", 1).append("singleBatch", true);
+  append_majority(command, {});
+  const auto reply = TRY(run("admin", std::move(command).finish(), "admin.system.version"));
+  const auto time = reply["operationTime"].to_timestamp();
+  if (!time) return tl::unexpected(error(ErrorCode::kUnsupported, "replies carry no operationTime; it must be a replica set"));
+  return *time;
+}
+
+}  // namespace drover::cluster

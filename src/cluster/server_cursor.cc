@@ -1,0 +1,110 @@
+#include "cluster/server_cursor.h"
+
+#include <fmt/format.h>
+
+#include "bson/builder.h"
+#include "cluster/errors.h"
+
+namespace drover::cluster {
+namespace {
+
+constexpr auto kKillReply = std::chrono::seconds(2);
+// What a reply may take beyond the wait that was asked for.
+constexpr auto kWaitMargin = std::chrono::seconds(30);
+
+}  // namespace
+
+Result<std::unique_ptr<ServerCursor>> ServerCursor::open(Pool& pool, bson::View command, Options options) {
+  std::unique_ptr<ServerCursor> cursor(new ServerCursor(pool, std::move(options)));
+  cursor->session_ = pool.take_read_session();
+  auto reply = TRY(pool.run({.db = cursor->options_.db,
+                             .command = command,
+                             .on = cursor->options_.on,
+                             .session = &cursor->session_,
+                             .stop = cursor->options_.stop}));
+  cursor->first_ = TRY(cursor->take(std::move(reply), "firstBatch"));
+  return cursor;
+}
+
+ServerCursor::~ServerCursor() {
+  if (id_ != 0) {
+    bson::Builder command;
+    command.append("killCursors", collection_);
+    command.open_array("cursors").append(id_);
+    const auto document = std::move(command).finish();
+    // Best effort: the server ends it with its session otherwise.
+    static_cast<void>(pool_.run({.db = options_.db,
+                                 .command = document,
+                                 .on = options_.on,
+                                 .session = &session_,
+                                 .reply_limit = kKillReply,
+                                 .once = true}));
+  }
+  pool_.return_read_session(session_);
+}
+
+Result<DocumentBatch> ServerCursor::next(const std::stop_token& stop, std::optional<std::chrono::milliseconds> wait) {
+  if (first_) {
+    auto batch = std::move(*first_);
+    first_.reset();
+    return batch;
+  }
+  if (id_ == 0) {
+    return fail(ErrorCode::kFailure,
+                fmt::format("{}: read on {}: asked for more after the end", side_word(pool_.side()), options_.on));
+  }
+  bson::Builder command;
+  command.append("getMore", id_).append("collection", collection_);
+  if (options_.batch_documents > 0) command.append("batchSize", options_.batch_documents);
+  auto limit = std::chrono::milliseconds(kOrdinaryReply);
+  if (wait) {
+    command.append("maxTimeMS", static_cast<std::int64_t>(wait->count()));
+    limit = *wait + kWaitMargin;
+  }
+  const auto document = std::move(command).finish();
+  auto reply = pool_.run({.db = options_.db,
+                          .command = document,
+                          .on = options_.on,
+                          .session = &session_,
+                          .stop = stop,
+                          .reply_limit = limit});
+  if (!reply) {
+    if (reply.error().server_code != 0) id_ = 0;  // the server has closed it
+    return tl::unexpected(std::move(reply).error());
+  }
+  return take(std::move(*reply), "nextBatch");
+}
+
+Result<DocumentBatch> ServerCursor::take(bson::Document reply, std::string_view batch_field) {
+  DocumentBatch batch;
+  batch.reply = std::make_shared<const bson::Document>(std::move(reply));
+  const auto cursor = (*batch.reply)["cursor"].to_document();
+  const auto array = cursor ? (*cursor)[batch_field].to_array() : std::nullopt;
+  const auto id = cursor ? (*cursor)["id"].to_int64() : std::nullopt;
+  if (!array || !id) {
+    return fail(side_code(pool_.side()), fmt::format("{}: read on {}: the reply holds no cursor ({} missing)",
+                                                     side_word(pool_.side()), options_.on, batch_field));
+  }
+  id_ = *id;
+  if (const auto ns = (*cursor)["ns"].to_string_view()) {
+    // "db.collection": the name behind a UUID, which a getMore needs.
+    const auto dot = ns->find('.');
+    if (dot != std::string_view::npos) collection_ = ns->substr(dot + 1);
+  }
+  batch.array = *array;
+  batch.operation_time = (*batch.reply)["operationTime"].to_timestamp().value_or(ClusterTime{});
+  batch.last = id_ == 0;
+  return batch;
+}
+
+Result<std::vector<bson::Document>> read_all(Pool& pool, bson::View command, ServerCursor::Options options) {
+  auto cursor = TRY(ServerCursor::open(pool, command, std::move(options)));
+  std::vector<bson::Document> documents;
+  for (;;) {
+    const auto batch = TRY(cursor->next({}));
+    for (const auto& item : batch.array) documents.emplace_back(item.document_value());
+    if (batch.last) return documents;
+  }
+}
+
+}  // namespace drover::cluster

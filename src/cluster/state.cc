@@ -1,0 +1,67 @@
+// The migration's own documents on the destination.
+#include "bson/builder.h"
+#include "cluster/commands.h"
+#include "cluster/mongo_deployment_impl.h"
+#include "cluster/server_cursor.h"
+
+namespace drover::cluster {
+namespace {
+
+constexpr int kDuplicateKey = 11000;
+
+Namespace state_namespace(const std::string& collection) { return {std::string(kStateDatabase), collection}; }
+
+}  // namespace
+
+Result<std::vector<bson::Document>> MongoDeployment::load_state(const std::string& collection) {
+  const auto ns = state_namespace(collection);
+  bson::Builder command;
+  command.append("find", collection);
+  append_majority(command, {});
+  return read_all(*pool_, std::move(command).finish(), {.db = ns.db, .on = ns.to_string()});
+}
+
+Result<bool> MongoDeployment::save_state(const WriteContext& context, const std::string& collection, bson::View document,
+                                         StateCondition condition) {
+  const auto ns = state_namespace(collection);
+  bson::Builder command;
+  command.append("update", collection);
+  {
+    auto updates = command.open_array("updates");
+    auto update = updates.open_document();
+    {
+      auto query = update.open_document("q");
+      query.append("_id", document["_id"]);
+      query.open_document("epoch").append(condition == StateCondition::kEpochAtMost ? "$lte" : "$lt", document["epoch"]);
+    }
+    update.append("u", document).append("upsert", true);
+  }
+  append_write_mode(command, context, WriteMode::kRetryable);
+  const auto reply = parse_write_reply(TRY(write(context, ns, std::move(command).finish())));
+  if (reply.errors.empty()) return true;
+  // The condition failed, so the upsert tried to insert, and the _id was there.
+  const auto& first = reply.errors.front();
+  if (first.code == kDuplicateKey) return false;
+  auto failure = error(is_transient(first.code, {}) ? ErrorCode::kTemporary : side_code(pool_->side()),
+                       "saving to " + ns.to_string() + ": " + first.message);
+  failure.server_code = first.code;
+  return tl::unexpected(std::move(failure));
+}
+
+Status MongoDeployment::remove_state(const WriteContext& context, const std::string& collection,
+                                     std::span<const bson::Value> ids) {
+  if (ids.empty()) return {};
+  const auto reply = TRY(remove(context, state_namespace(collection), ids));
+  if (reply.errors.empty()) return {};
+  const auto& first = reply.errors.front();
+  auto failure = error(is_transient(first.code, {}) ? ErrorCode::kTemporary : side_code(pool_->side()),
+                       "removing from " + std::string(kStateDatabase) + "." + collection + ": " + first.message);
+  failure.server_code = first.code;
+  return tl::unexpected(std::move(failure));
+}
+
+Status MongoDeployment::drop_state() {
+  return change_catalog(kStateDatabase, bson::make_document({{"dropDatabase", 1}}), kStateDatabase);
+}
+
+}  // namespace drover::cluster

@@ -1,0 +1,82 @@
+#include <optional>
+
+#include "cluster/commands.h"
+
+namespace drover::cluster {
+namespace {
+
+using bson::Builder;
+using bson::Element;
+using bson::Type;
+using bson::View;
+
+// The values that an index on `path` holds for a document: each element of an array at its end, an empty array as itself.
+// Nothing is held for what is not there (the index then has a null).
+void collect(View document, std::string_view path, std::vector<bson::Value>& values);
+
+void collect_from(const Element& at, std::string_view rest, std::vector<bson::Value>& values) {
+  if (!at.exists()) return;
+  if (rest.empty()) {
+    if (!at.is_array() || at.document_value().empty()) {
+      values.emplace_back(at);
+      return;
+    }
+    for (const auto& element : at.document_value()) values.emplace_back(element);
+    return;
+  }
+  if (at.is_document()) collect(at.document_value(), rest, values);
+  if (at.is_array()) {
+    collect(at.document_value(), rest, values);  // "a.0": a position
+    for (const auto& element : at.document_value()) {
+      if (element.is_document()) collect(element.document_value(), rest, values);
+    }
+  }
+}
+
+void collect(View document, std::string_view path, std::vector<bson::Value>& values) {
+  const auto dot = path.find('.');
+  const auto head = path.substr(0, dot);
+  collect_from(document[head], dot == std::string_view::npos ? std::string_view() : path.substr(dot + 1), values);
+}
+
+void append_any_of(bson::ArrayBuilder& clauses, std::string_view path, const std::vector<bson::Value>& values) {
+  auto clause = clauses.open_document();
+  if (values.empty()) {
+    clause.open_document(path).append("$eq", bson::Null{});
+    return;
+  }
+  if (values.size() == 1) {
+    clause.open_document(path).append("$eq", values.front());
+    return;
+  }
+  auto any = clause.open_array("$or");
+  for (const auto& value : values) {
+    auto one = any.open_document();
+    one.open_document(path).append("$eq", value);
+  }
+}
+
+}  // namespace
+
+std::optional<bson::Document> holders_filter(View index, View document) {
+  Builder filter;
+  bool any_present = false;
+  {
+    auto clauses = filter.open_array("$and");
+    for (const auto& field : index["key"].document_value()) {
+      std::vector<bson::Value> values;
+      collect(document, field.key(), values);
+      any_present = any_present || !values.empty();
+      append_any_of(clauses, field.key(), values);
+    }
+    {
+      auto other = clauses.open_document();
+      other.open_document("_id").append("$ne", document["_id"]);
+    }
+    if (const auto partial = index["partialFilterExpression"].to_document()) clauses.append(*partial);
+  }
+  if (!any_present && index["sparse"].is_truthy()) return std::nullopt;
+  return std::move(filter).finish();
+}
+
+}  // namespace drover::cluster

@@ -1,0 +1,113 @@
+#include "cluster/uri.h"
+
+#include <unistd.h>
+
+#include <cctype>
+#include <string_view>
+
+#include <fmt/format.h>
+#include <mongoc/mongoc.h>
+
+#include "cluster/errors.h"
+
+namespace drover::cluster {
+namespace {
+
+// One attempt to find the primary. Short, because the driver cannot be interrupted in it: Pool repeats it.
+constexpr int kSelectionSliceMillis = 1000;
+constexpr int kSelectionLimitMillis = 15'000;
+constexpr int kConnectTimeoutMillis = 10'000;
+constexpr int kQueueTimeoutMillis = 30'000;
+constexpr int kSocketTimeoutMillis = 60'000;
+// The driver's own search for a new primary after a lost one.
+constexpr int kHeartbeatMillis = 5'000;
+
+bool is_secret_option(std::string_view key) {
+  std::string lower;
+  for (const char c : key) lower += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return lower.find("password") != std::string::npos || lower == "authmechanismproperties";
+}
+
+// libmongoc 1.23 may crash on certificate files that it cannot read.
+Status check_file(const mongoc_uri_t* uri, const char* option, std::string_view side) {
+  const char* path = mongoc_uri_get_option_as_utf8(uri, option, nullptr);
+  if (path != nullptr && access(path, R_OK) != 0) {
+    return fail(ErrorCode::kUsage, fmt::format("{} connection string: {}: cannot read {}", side, option, path));
+  }
+  return {};
+}
+
+void set_default(mongoc_uri_t* uri, const char* option, int millis) {
+  if (!mongoc_uri_has_option(uri, option)) mongoc_uri_set_option_as_int32(uri, option, millis);
+}
+
+}  // namespace
+
+void UriDeleter::operator()(mongoc_uri_t* uri) const { mongoc_uri_destroy(uri); }
+
+Result<Uri> parse_uri(const MongoOptions& options) {
+  const auto side = side_word(options.side);
+  bson_error_t error;
+  std::unique_ptr<mongoc_uri_t, UriDeleter> uri(mongoc_uri_new_with_error(options.uri.c_str(), &error));
+  if (!uri) {
+    // The driver's message may quote the string: only what cannot hold a password is passed on.
+    std::string_view why = error.message;
+    if (options.uri.find('@') != std::string::npos && why.find('@') != std::string_view::npos) {
+      why = "it is not a valid connection string (special characters in user and password must be percent-encoded)";
+    }
+    return fail(ErrorCode::kUsage, fmt::format("{} connection string {}: {}", side, redact(options.uri), why));
+  }
+  for (const char* option : {MONGOC_URI_TLSCAFILE, MONGOC_URI_TLSCERTIFICATEKEYFILE}) {
+    TRY(check_file(uri.get(), option, side));
+  }
+  // A single host is a seed, as with newer drivers: its replica set is discovered, unless the string says otherwise.
+  if (!mongoc_uri_has_option(uri.get(), MONGOC_URI_DIRECTCONNECTION) &&
+      !mongoc_uri_get_option_as_bool(uri.get(), MONGOC_URI_LOADBALANCED, false)) {
+    mongoc_uri_set_option_as_bool(uri.get(), MONGOC_URI_DIRECTCONNECTION, false);
+  }
+  // Repeating is ours (blueprint, rule 5).
+  mongoc_uri_set_option_as_bool(uri.get(), MONGOC_URI_RETRYWRITES, false);
+  mongoc_uri_set_option_as_bool(uri.get(), MONGOC_URI_RETRYREADS, false);
+  const int limit =
+      mongoc_uri_get_option_as_int32(uri.get(), MONGOC_URI_SERVERSELECTIONTIMEOUTMS, kSelectionLimitMillis);
+  mongoc_uri_set_option_as_int32(uri.get(), MONGOC_URI_SERVERSELECTIONTIMEOUTMS, kSelectionSliceMillis);
+  set_default(uri.get(), MONGOC_URI_CONNECTTIMEOUTMS, kConnectTimeoutMillis);
+  set_default(uri.get(), MONGOC_URI_WAITQUEUETIMEOUTMS, kQueueTimeoutMillis);
+  set_default(uri.get(), MONGOC_URI_SOCKETTIMEOUTMS, kSocketTimeoutMillis);
+  set_default(uri.get(), MONGOC_URI_HEARTBEATFREQUENCYMS, kHeartbeatMillis);
+  if (mongoc_uri_get_appname(uri.get()) == nullptr) mongoc_uri_set_appname(uri.get(), options.app_name.c_str());
+  return Uri{std::move(uri), std::chrono::milliseconds(limit)};
+}
+
+std::string hosts_of(const mongoc_uri_t* uri) {
+  std::string text;
+  for (const auto* host = mongoc_uri_get_hosts(uri); host != nullptr; host = host->next) {
+    if (!text.empty()) text += ", ";
+    text += host->host_and_port;
+  }
+  if (text.empty()) {
+    if (const char* srv = mongoc_uri_get_srv_hostname(uri)) text = srv;
+  }
+  return text;
+}
+
+std::string redact(const std::string& uri) {
+  const auto scheme = uri.find("://");
+  if (scheme == std::string::npos) return uri.find('@') == std::string::npos ? uri : "***";
+  // The last '@' ends the credentials even when they hold characters that should have been encoded.
+  const auto at = uri.rfind('@');
+  std::string text = uri.substr(0, scheme + 3) + (at == std::string::npos ? uri.substr(scheme + 3) : uri.substr(at + 1));
+  auto option = text.find('?');
+  while (option != std::string::npos) {
+    const auto end = text.find('&', option + 1);
+    const auto equals = text.find('=', option + 1);
+    if (equals != std::string::npos && equals < end &&
+        is_secret_option(std::string_view(text).substr(option + 1, equals - option - 1))) {
+      text.replace(equals + 1, end == std::string::npos ? std::string::npos : end - equals - 1, "***");
+    }
+    option = text.find('&', option + 1);
+  }
+  return text;
+}
+
+}  // namespace drover::cluster

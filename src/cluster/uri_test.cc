@@ -1,0 +1,48 @@
+#include "cluster/uri.h"
+
+#include <gtest/gtest.h>
+#include <mongoc/mongoc.h>
+
+namespace drover::cluster {
+namespace {
+
+TEST(Uri, RedactsCredentialsHoweverTheyAreWritten) {
+  EXPECT_EQ(redact("mongodb://u:p@h:1,h:2/db?x=1"), "mongodb://h:1,h:2/db?x=1");
+  EXPECT_EQ(redact("mongodb+srv://u:p@h/"), "mongodb+srv://h/");
+  EXPECT_EQ(redact("mongodb://u:p/a@ss@h:1/"), "mongodb://h:1/");
+  EXPECT_EQ(redact("mongodb://u:p?a@h:1/"), "mongodb://h:1/");
+  EXPECT_EQ(redact("mongodb://h/?tlsCertificateKeyFilePassword=secret&tls=true"),
+            "mongodb://h/?tlsCertificateKeyFilePassword=***&tls=true");
+  EXPECT_EQ(redact("mongodb://h/?tls=true&authMechanismProperties=AWS_SESSION_TOKEN:x"),
+            "mongodb://h/?tls=true&authMechanismProperties=***");
+  EXPECT_EQ(redact("u:p@h"), "***");
+}
+
+TEST(Uri, ErrorsNameTheSideAndNotThePassword) {
+  const auto bad = parse_uri({.uri = "mongodb://user:sec%zzret@h:1/", .side = Side::kDestination});
+  ASSERT_FALSE(bad);
+  EXPECT_EQ(bad.error().code, ErrorCode::kUsage);
+  EXPECT_NE(bad.error().message.find("destination"), std::string::npos);
+  EXPECT_EQ(bad.error().message.find("sec"), std::string::npos) << bad.error().message;
+  EXPECT_FALSE(parse_uri({.uri = "http://h"}));
+  EXPECT_FALSE(parse_uri({.uri = ""}));
+}
+
+TEST(Uri, UnreadableCertificatesAreRefusedBeforeTheDriverSeesThem) {
+  const auto bad = parse_uri({.uri = "mongodb://h/?tls=true&tlsCAFile=/nonexistent.pem"});
+  ASSERT_FALSE(bad);
+  EXPECT_NE(bad.error().message.find("/nonexistent.pem"), std::string::npos);
+}
+
+TEST(Uri, OneHostIsASeedAndRepeatingIsOurs) {
+  const auto uri = parse_uri({.uri = "mongodb://h:1/?serverSelectionTimeoutMS=3000"});
+  ASSERT_TRUE(uri);
+  EXPECT_EQ(uri->selection_limit, std::chrono::milliseconds(3000));
+  EXPECT_TRUE(mongoc_uri_has_option(uri->driver.get(), MONGOC_URI_DIRECTCONNECTION));
+  EXPECT_FALSE(mongoc_uri_get_option_as_bool(uri->driver.get(), MONGOC_URI_RETRYWRITES, true));
+  EXPECT_EQ(hosts_of(uri->driver.get()), "h:1");
+  EXPECT_STREQ(mongoc_uri_get_appname(uri->driver.get()), "drover");
+}
+
+}  // namespace
+}  // namespace drover::cluster

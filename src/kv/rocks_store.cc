@@ -1,0 +1,318 @@
+#include <algorithm>
+#include <filesystem>
+
+#include <fmt/format.h>
+#include <rocksdb/cache.h>
+#include <rocksdb/db.h>
+#include <rocksdb/env.h>
+#include <rocksdb/filter_policy.h>
+#include <rocksdb/table.h>
+#include <rocksdb/utilities/write_batch_with_index.h>
+#include <rocksdb/write_buffer_manager.h>
+
+#include "kv/store.h"
+
+namespace drover::kv {
+
+namespace {
+
+rocksdb::Slice slice(std::string_view text) { return {text.data(), text.size()}; }
+std::string_view text(const rocksdb::Slice& bytes) { return {bytes.data(), bytes.size()}; }
+
+Status to_status(const rocksdb::Status& status, std::string_view doing) {
+  if (status.ok()) return {};
+  const bool full = status.IsNoSpace();
+  return fail(full ? ErrorCode::kTemporary : ErrorCode::kFailure,
+              fmt::format("{}: {}{}", doing, status.ToString(), full ? " (free some disk space and try again)" : ""),
+              full ? 14031 : 0);  // OutOfDiskSpace
+}
+
+class RocksIterator : public Iterator {
+ public:
+  RocksIterator(std::shared_ptr<const Snapshot> snapshot, std::string upper) : snapshot_(std::move(snapshot)), upper_(std::move(upper)) {
+    upper_slice_ = upper_;
+  }
+  const rocksdb::Slice* upper() const { return upper_.empty() ? nullptr : &upper_slice_; }
+  void set(rocksdb::Iterator* iterator) { iterator_.reset(iterator); }
+
+  bool valid() const override {
+    return iterator_->Valid() && (upper_.empty() || iterator_->key().compare(upper_slice_) < 0);
+  }
+  void seek(std::string_view key) override { iterator_->Seek(slice(key)); }
+  void seek_for_prev(std::string_view key) override {
+    // RocksDB's iterators with an upper bound may be positioned at it: nothing at or over the bound is ever shown.
+    if (!upper_.empty() && key >= upper_) return seek_to_last();
+    iterator_->SeekForPrev(slice(key));
+  }
+  void seek_to_last() override {
+    if (upper_.empty()) return iterator_->SeekToLast();
+    iterator_->SeekForPrev(upper_slice_);
+    if (iterator_->Valid() && iterator_->key() == upper_slice_) iterator_->Prev();
+  }
+  void next() override { iterator_->Next(); }
+  void prev() override { iterator_->Prev(); }
+  std::string_view key() const override { return text(iterator_->key()); }
+  std::string_view value() const override { return text(iterator_->value()); }
+  Status status() const override { return to_status(iterator_->status(), "reading the store"); }
+
+ private:
+  std::shared_ptr<const Snapshot> snapshot_;
+  std::string upper_;
+  rocksdb::Slice upper_slice_;
+  std::unique_ptr<rocksdb::Iterator> iterator_;
+};
+
+}  // namespace
+
+class Snapshot {
+ public:
+  explicit Snapshot(rocksdb::DB* db) : db_(db), snapshot_(db->GetSnapshot()) {}
+  ~Snapshot() { db_->ReleaseSnapshot(snapshot_); }
+  Snapshot(const Snapshot&) = delete;
+  Snapshot& operator=(const Snapshot&) = delete;
+  const rocksdb::Snapshot* get() const { return snapshot_; }
+
+ private:
+  rocksdb::DB* db_;
+  const rocksdb::Snapshot* snapshot_;
+};
+
+// Operations are recorded with the number of their key space and put into RocksDB's form at once: the column families of
+// the one store of a process are known to its batches through this table.
+struct Batch::Impl {
+  struct Operation {
+    enum class Kind { kPut, kRemove, kRemoveRange } kind;
+    KeySpace space;
+    std::string key, value;
+  };
+  std::vector<Operation> operations;
+  std::size_t bytes = 0;
+};
+Batch::Batch() : impl_(std::make_unique<Impl>()) {}
+Batch::~Batch() = default;
+Batch::Batch(Batch&&) noexcept = default;
+Batch& Batch::operator=(Batch&&) noexcept = default;
+void Batch::put(KeySpace space, std::string_view key, std::string_view value) {
+  impl_->operations.push_back({Impl::Operation::Kind::kPut, space, std::string(key), std::string(value)});
+  impl_->bytes += key.size() + value.size();
+}
+void Batch::remove(KeySpace space, std::string_view key) {
+  impl_->operations.push_back({Impl::Operation::Kind::kRemove, space, std::string(key), {}});
+  impl_->bytes += key.size();
+}
+void Batch::remove_range(KeySpace space, std::string_view begin, std::string_view end) {
+  impl_->operations.push_back({Impl::Operation::Kind::kRemoveRange, space, std::string(begin), std::string(end)});
+  impl_->bytes += begin.size() + end.size();
+}
+void Batch::append(const Batch& other) {
+  impl_->operations.insert(impl_->operations.end(), other.impl_->operations.begin(), other.impl_->operations.end());
+  impl_->bytes += other.impl_->bytes;
+}
+std::size_t Batch::count() const { return impl_->operations.size(); }
+std::size_t Batch::bytes() const { return impl_->bytes; }
+void Batch::clear() {
+  impl_->operations.clear();
+  impl_->bytes = 0;
+}
+
+namespace {
+
+// RocksDB's batches want a column family handle where all they use of it is its number and comparator.
+class FamilyNumber : public rocksdb::ColumnFamilyHandle {
+ public:
+  explicit FamilyNumber(std::uint32_t id) : id_(id) {}
+  const std::string& GetName() const override { return name_; }
+  std::uint32_t GetID() const override { return id_; }
+  rocksdb::Status GetDescriptor(rocksdb::ColumnFamilyDescriptor*) override { return rocksdb::Status::NotSupported(); }
+  const rocksdb::Comparator* GetComparator() const override { return rocksdb::BytewiseComparator(); }
+
+ private:
+  std::uint32_t id_;
+  std::string name_;
+};
+
+}  // namespace
+
+struct IndexedBatch::Impl {
+  rocksdb::WriteBatchWithIndex batch{rocksdb::BytewiseComparator(), 0, /*overwrite_key=*/true};
+  std::vector<std::unique_ptr<FamilyNumber>> families;
+  FamilyNumber* family(KeySpace space) {
+    // Key space n is column family n + 1: number 0 is RocksDB's default one.
+    while (families.size() <= space) families.push_back(std::make_unique<FamilyNumber>(families.size() + 1));
+    return families[space].get();
+  }
+};
+IndexedBatch::IndexedBatch() : impl_(std::make_unique<Impl>()) {}
+IndexedBatch::~IndexedBatch() = default;
+IndexedBatch::IndexedBatch(IndexedBatch&&) noexcept = default;
+IndexedBatch& IndexedBatch::operator=(IndexedBatch&&) noexcept = default;
+void IndexedBatch::put(KeySpace space, std::string_view key, std::string_view value) {
+  impl_->batch.Put(impl_->family(space), slice(key), slice(value));
+}
+void IndexedBatch::remove(KeySpace space, std::string_view key) { impl_->batch.Delete(impl_->family(space), slice(key)); }
+void IndexedBatch::put_blind(KeySpace space, std::string_view key, std::string_view value) {
+  impl_->batch.GetWriteBatch()->Put(impl_->family(space), slice(key), slice(value));
+}
+void IndexedBatch::remove_range(KeySpace space, std::string_view begin, std::string_view end) {
+  impl_->batch.GetWriteBatch()->DeleteRange(impl_->family(space), slice(begin), slice(end));
+}
+std::size_t IndexedBatch::count() const { return impl_->batch.GetWriteBatch()->Count(); }
+std::size_t IndexedBatch::bytes() const { return impl_->batch.GetWriteBatch()->GetDataSize(); }
+void IndexedBatch::set_save_point() { impl_->batch.SetSavePoint(); }
+void IndexedBatch::roll_back() { impl_->batch.RollbackToSavePoint(); }
+void IndexedBatch::drop_save_point() { impl_->batch.PopSavePoint(); }
+
+class RocksStore : public Store {
+ public:
+  static Result<std::unique_ptr<Store>> open(const Options& options);
+  ~RocksStore() override {
+    for (auto* family : families_) db_->DestroyColumnFamilyHandle(family);
+    if (db_) {
+      db_->Close();
+      delete db_;
+    }
+  }
+
+  std::shared_ptr<const Snapshot> snapshot() override { return std::make_shared<const Snapshot>(db_); }
+  Result<std::optional<std::string>> get(KeySpace space, std::string_view key, const Snapshot* snapshot) override {
+    rocksdb::PinnableSlice value;
+    return found(db_->Get(read_options(snapshot), family(space), slice(key), &value), value);
+  }
+  Result<std::optional<std::string>> get(KeySpace space, std::string_view key, const IndexedBatch& over,
+                                         const Snapshot* snapshot) override {
+    rocksdb::PinnableSlice value;
+    return found(over.impl_->batch.GetFromBatchAndDB(db_, read_options(snapshot), family(space), slice(key), &value), value);
+  }
+  std::unique_ptr<Iterator> iterate(KeySpace space, std::shared_ptr<const Snapshot> snapshot, std::string upper_bound) override {
+    auto options = read_options(snapshot.get());
+    auto iterator = std::make_unique<RocksIterator>(std::move(snapshot), std::move(upper_bound));
+    options.iterate_upper_bound = iterator->upper();
+    iterator->set(db_->NewIterator(options, family(space)));
+    return iterator;
+  }
+  std::unique_ptr<Iterator> iterate(KeySpace space, const IndexedBatch& over, std::shared_ptr<const Snapshot> snapshot,
+                                    std::string upper_bound) override {
+    auto options = read_options(snapshot.get());
+    auto iterator = std::make_unique<RocksIterator>(std::move(snapshot), std::move(upper_bound));
+    // The merged iterator knows no bound of the batch; RocksIterator checks it.
+    auto* base = db_->NewIterator(options, family(space));
+    iterator->set(over.impl_->batch.NewIteratorWithBase(family(space), base));
+    return iterator;
+  }
+  Status write(Batch& batch, bool sync) override {
+    rocksdb::WriteBatch native(batch.bytes() + batch.count() * 16);
+    for (const auto& operation : batch.impl_->operations) {
+      auto* handle = family(operation.space);
+      using Kind = Batch::Impl::Operation::Kind;
+      switch (operation.kind) {
+        case Kind::kPut: native.Put(handle, operation.key, operation.value); break;
+        case Kind::kRemove: native.Delete(handle, operation.key); break;
+        case Kind::kRemoveRange: native.DeleteRange(handle, operation.key, operation.value); break;
+      }
+    }
+    return write_native(&native, sync);
+  }
+  Status write(IndexedBatch& batch, bool sync) override { return write_native(batch.impl_->batch.GetWriteBatch(), sync); }
+  Status sync() override { return to_status(db_->SyncWAL(), "writing the journal to disk"); }
+  std::uint64_t approximate_bytes(KeySpace space, std::string_view begin, std::string_view end) override {
+    rocksdb::SizeApproximationOptions options;
+    options.include_memtables = true;
+    rocksdb::Range range(slice(begin), slice(end));
+    std::uint64_t size = 0;
+    db_->GetApproximateSizes(options, family(space), &range, 1, &size);
+    return size;
+  }
+
+ private:
+  rocksdb::ColumnFamilyHandle* family(KeySpace space) const { return families_[space + 1]; }
+  static rocksdb::ReadOptions read_options(const Snapshot* snapshot) {
+    rocksdb::ReadOptions options;
+    options.snapshot = snapshot ? snapshot->get() : nullptr;
+    return options;
+  }
+  static Result<std::optional<std::string>> found(const rocksdb::Status& status, const rocksdb::PinnableSlice& value) {
+    if (status.IsNotFound()) return std::optional<std::string>();
+    TRY(to_status(status, "reading the store"));
+    return std::optional<std::string>(std::in_place, value.data(), value.size());
+  }
+  Status write_native(rocksdb::WriteBatch* batch, bool sync) {
+    rocksdb::WriteOptions options;
+    options.sync = sync;
+    auto status = db_->Write(options, batch);
+    // A full disk stops RocksDB's background work; once there is space again it goes on from here.
+    if (!status.ok() && db_->Resume().ok()) status = db_->Write(options, batch);
+    return to_status(status, "writing to the store");
+  }
+
+  std::unique_ptr<rocksdb::Env> memory_env_;
+  rocksdb::DB* db_ = nullptr;
+  std::vector<rocksdb::ColumnFamilyHandle*> families_;
+};
+
+namespace {
+
+// A quarter of the memory for write buffers, the rest for the cache, which write buffers are charged to.
+rocksdb::Options database_options(const Options& options, const std::shared_ptr<rocksdb::Cache>& cache) {
+  rocksdb::Options result;
+  result.create_if_missing = true;
+  result.create_missing_column_families = true;
+  result.write_buffer_manager = std::make_shared<rocksdb::WriteBufferManager>(options.memory_bytes / 4, cache);
+  result.max_background_jobs = 2;
+  result.max_open_files = 512;
+  result.max_total_wal_size = std::max<std::size_t>(64 << 20, options.memory_bytes / 2);
+  result.keep_log_file_num = 2;
+  result.max_log_file_size = 8 << 20;
+  result.info_log_level = rocksdb::WARN_LEVEL;
+  result.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
+  result.bytes_per_sync = 1 << 20;
+  return result;
+}
+
+rocksdb::ColumnFamilyOptions family_options(const Options& options, const std::shared_ptr<rocksdb::Cache>& cache) {
+  rocksdb::ColumnFamilyOptions result;
+  rocksdb::BlockBasedTableOptions table;
+  table.block_cache = cache;
+  table.cache_index_and_filter_blocks = true;
+  table.pin_l0_filter_and_index_blocks_in_cache = true;
+  table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10, false));
+  table.block_size = 16 << 10;
+  table.format_version = 5;
+  result.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  result.write_buffer_size = std::clamp<std::size_t>(options.memory_bytes / 12, 4 << 20, 64 << 20);
+  result.max_write_buffer_number = 3;
+  result.level_compaction_dynamic_level_bytes = true;
+  result.compression = rocksdb::kLZ4Compression;
+  return result;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Store>> RocksStore::open(const Options& options) {
+  auto store = std::make_unique<RocksStore>();
+  const auto cache = rocksdb::NewLRUCache(options.memory_bytes);
+  auto database = database_options(options, cache);
+  if (options.in_memory) {
+    store->memory_env_.reset(rocksdb::NewMemEnv(rocksdb::Env::Default()));
+    database.env = store->memory_env_.get();
+  } else {
+    std::error_code error;
+    std::filesystem::create_directories(options.path, error);
+    if (error) return fail(ErrorCode::kUnsupported, fmt::format("creating the data directory '{}': {}", options.path, error.message()));
+  }
+  const auto family = family_options(options, cache);
+  std::vector<rocksdb::ColumnFamilyDescriptor> families{{rocksdb::kDefaultColumnFamilyName, family}};
+  for (const auto& name : options.key_spaces) families.emplace_back(name, family);
+  const auto status = rocksdb::DB::Open(database, options.in_memory ? "/memory" : options.path, families, &store->families_, &store->db_);
+  if (!status.ok()) {
+    return fail(ErrorCode::kUnsupported, fmt::format("opening the store in '{}': {} (is another process using it?)", options.path, status.ToString()));
+  }
+  for (std::size_t i = 0; i < store->families_.size(); ++i) {
+    // Batches know families by number (IndexedBatch); families are only ever made in this order.
+    if (store->families_[i]->GetID() != i) return fail(ErrorCode::kUnsupported, fmt::format("the store in '{}' has other key spaces", options.path));
+  }
+  return store;
+}
+
+Result<std::unique_ptr<Store>> Store::open(const Options& options) { return RocksStore::open(options); }
+
+}  // namespace drover::kv

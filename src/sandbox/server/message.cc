@@ -1,0 +1,189 @@
+#include "sandbox/server/message.h"
+
+#include <atomic>
+#include <cstring>
+
+#include <fmt/core.h>
+
+#include "bson/builder.h"
+#include "bson/validate.h"
+#include "sandbox/server/crc32c.h"
+
+namespace drover::sandbox {
+
+namespace {
+
+constexpr std::size_t kHeaderBytes = 16;
+
+template <typename T>
+T read_at(std::span<const std::uint8_t> bytes, std::size_t offset) {
+  T value;
+  std::memcpy(&value, bytes.data() + offset, sizeof value);
+  return value;
+}
+
+tl::unexpected<Error> malformed(std::string what) {
+  return fail(ErrorCode::kUsage, fmt::format("a malformed message: {}", what));
+}
+
+// Takes a document from the front of `rest`.
+Result<bson::View> take_document(std::span<const std::uint8_t>& rest) {
+  if (rest.size() < 5) return malformed("a document is cut off");
+  const auto size = read_at<std::uint32_t>(rest, 0);
+  if (size < 5 || size > rest.size()) return malformed("a document's length is impossible");
+  auto view = TRY_WITH(bson::validate(rest.first(size)), "a malformed message");
+  rest = rest.subspan(size);
+  return view;
+}
+
+Result<std::string_view> take_cstring(std::span<const std::uint8_t>& rest) {
+  const auto* end = static_cast<const std::uint8_t*>(std::memchr(rest.data(), 0, rest.size()));
+  if (end == nullptr) return malformed("a name without an end");
+  const auto size = static_cast<std::size_t>(end - rest.data());
+  std::string_view name(reinterpret_cast<const char*>(rest.data()), size);
+  rest = rest.subspan(size + 1);
+  return name;
+}
+
+Result<DocumentSequence> take_sequence(std::span<const std::uint8_t>& rest) {
+  if (rest.size() < 4) return malformed("a section is cut off");
+  const auto size = read_at<std::uint32_t>(rest, 0);
+  if (size < 5 || size > rest.size()) return malformed("a section's length is impossible");
+  auto section = rest.subspan(4, size - 4);
+  rest = rest.subspan(size);
+  DocumentSequence sequence;
+  sequence.name = TRY(take_cstring(section));
+  while (!section.empty()) sequence.documents.push_back(TRY(take_document(section)));
+  return sequence;
+}
+
+Status parse_sections(Message& message, std::span<const std::uint8_t> rest) {
+  bool body_seen = false;
+  while (!rest.empty()) {
+    const auto kind = rest[0];
+    rest = rest.subspan(1);
+    if (kind == 0) {
+      if (body_seen) return malformed("two bodies");
+      body_seen = true;
+      message.body = TRY(take_document(rest));
+    } else if (kind == 1) {
+      message.sequences.push_back(TRY(take_sequence(rest)));
+    } else {
+      return malformed(fmt::format("a section of kind {}", kind));
+    }
+  }
+  if (!body_seen) return malformed("no body");
+  return {};
+}
+
+Status parse_msg(Message& message, std::span<const std::uint8_t> frame) {
+  if (frame.size() < kHeaderBytes + 4 + 6) return malformed("too short");
+  message.flags = read_at<std::uint32_t>(frame, kHeaderBytes);
+  constexpr std::uint32_t kRequired = 0xffff & ~(kChecksumPresent | kMoreToCome);
+  if ((message.flags & kRequired) != 0) return malformed(fmt::format("unknown required flags {:#x}", message.flags));
+  if ((message.flags & kChecksumPresent) != 0) {
+    const auto sent = read_at<std::uint32_t>(frame, frame.size() - 4);
+    frame = frame.first(frame.size() - 4);
+    if (sent != crc32c(frame)) return malformed("its checksum does not match");
+  }
+  return parse_sections(message, frame.subspan(kHeaderBytes + 4));
+}
+
+Status parse_query(Message& message, std::span<const std::uint8_t> frame) {
+  if (frame.size() < kHeaderBytes + 4) return malformed("too short");
+  auto rest = frame.subspan(kHeaderBytes + 4);
+  message.query_ns = TRY(take_cstring(rest));
+  if (rest.size() < 8) return malformed("too short");
+  rest = rest.subspan(8);  // skip and batch size mean nothing to a command
+  message.body = TRY(take_document(rest));
+  return {};
+}
+
+void put_header(std::vector<std::uint8_t>& out, std::size_t size, std::int32_t id, std::int32_t to, OpCode op) {
+  const std::int32_t header[4] = {static_cast<std::int32_t>(size), id, to, static_cast<std::int32_t>(op)};
+  const auto* bytes = reinterpret_cast<const std::uint8_t*>(header);
+  out.insert(out.end(), bytes, bytes + sizeof header);
+}
+
+template <typename T>
+void put(std::vector<std::uint8_t>& out, T value) {
+  const auto* bytes = reinterpret_cast<const std::uint8_t*>(&value);
+  out.insert(out.end(), bytes, bytes + sizeof value);
+}
+
+std::int32_t next_request_id() {
+  static std::atomic<std::uint32_t> next{1};
+  return static_cast<std::int32_t>(next++ & 0x7fffffff);
+}
+
+std::vector<std::uint8_t> make_msg(std::int32_t id, std::int32_t to, bson::View body, std::uint32_t flags) {
+  const bool checksum = (flags & kChecksumPresent) != 0;
+  const auto size = kHeaderBytes + 4 + 1 + body.size() + (checksum ? 4 : 0);
+  std::vector<std::uint8_t> out;
+  out.reserve(size);
+  put_header(out, size, id, to, OpCode::kMsg);
+  put<std::uint32_t>(out, flags);
+  out.push_back(0);
+  out.insert(out.end(), body.data(), body.data() + body.size());
+  if (checksum) put<std::uint32_t>(out, crc32c(out));
+  return out;
+}
+
+std::vector<std::uint8_t> make_op_reply(std::int32_t to, bson::View body) {
+  const auto size = kHeaderBytes + 20 + body.size();
+  std::vector<std::uint8_t> out;
+  out.reserve(size);
+  put_header(out, size, next_request_id(), to, OpCode::kReply);
+  put<std::int32_t>(out, 8);  // AwaitCapable
+  put<std::int64_t>(out, 0);
+  put<std::int32_t>(out, 0);
+  put<std::int32_t>(out, 1);
+  out.insert(out.end(), body.data(), body.data() + body.size());
+  return out;
+}
+
+}  // namespace
+
+Result<Message> parse_message(std::span<const std::uint8_t> frame) {
+  if (frame.size() < kHeaderBytes) return malformed("too short");
+  Message message;
+  message.request_id = read_at<std::int32_t>(frame, 4);
+  message.op = static_cast<OpCode>(read_at<std::int32_t>(frame, 12));
+  switch (message.op) {
+    case OpCode::kMsg: TRY(parse_msg(message, frame)); break;
+    case OpCode::kQuery: TRY(parse_query(message, frame)); break;
+    default: return malformed(fmt::format("operation code {} is not served", static_cast<int>(message.op)));
+  }
+  return message;
+}
+
+bson::Document whole_command(const Message& message) {
+  bson::Builder out;
+  auto body = message.body;
+  if (message.op == OpCode::kQuery) {
+    for (const char* wrapper : {"$query", "query"}) {
+      const auto first = body.first();
+      if (first.key() == wrapper && first.is_document()) body = first.document_value();
+    }
+  }
+  out.append_all(body);
+  for (const auto& sequence : message.sequences) {
+    auto array = out.open_array(sequence.name);
+    for (const auto& document : sequence.documents) array.append(document);
+  }
+  if (message.op == OpCode::kQuery && !body["$db"]) {
+    out.append("$db", message.query_ns.substr(0, message.query_ns.find('.')));
+  }
+  return std::move(out).finish();
+}
+
+std::vector<std::uint8_t> make_reply(const Message& request, bson::View reply, std::uint32_t flags) {
+  if (request.op == OpCode::kQuery) return make_op_reply(request.request_id, reply);
+  return make_msg(next_request_id(), request.request_id, reply, flags | (request.flags & kChecksumPresent));
+}
+
+std::vector<std::uint8_t> make_request(std::int32_t request_id, bson::View body, std::uint32_t flags) {
+  return make_msg(request_id, 0, body, flags);
+}
+
+}  // namespace drover::sandbox

@@ -1,0 +1,46 @@
+// MongoDB wire messages (OP_MSG, and OP_QUERY for the handshake of old clients): bytes to sections and back. Everything is
+// checked here, once: after `parse` the views iterate safely. Specification: mongodb/specifications message/OP_MSG.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+#include "bson/document.h"
+#include "sandbox/commands/command.h"
+
+namespace drover::sandbox {
+
+enum class OpCode : std::int32_t { kReply = 1, kQuery = 2004, kCompressed = 2012, kMsg = 2013 };
+
+inline constexpr std::uint32_t kChecksumPresent = 1u << 0;
+inline constexpr std::uint32_t kMoreToCome = 1u << 1;
+inline constexpr std::uint32_t kExhaustAllowed = 1u << 16;
+
+struct Message {
+  std::int32_t request_id = 0;
+  OpCode op = OpCode::kMsg;
+  std::uint32_t flags = 0;       // OP_MSG's
+  std::string_view query_ns;     // OP_QUERY: "admin.$cmd"
+  bson::View body;               // borrowed from the frame
+  std::vector<DocumentSequence> sequences;
+
+  bool wants_reply() const { return op != OpCode::kMsg || (flags & kMoreToCome) == 0; }
+};
+
+// An error closes the connection: what came is no protocol that we know. `frame` must outlive the message.
+Result<Message> parse_message(std::span<const std::uint8_t> frame);
+
+// The body with its sequences as arrays at the end, and for OP_QUERY without {$query: ...} around it and with $db.
+bson::Document whole_command(const Message& message);
+
+// The answer to `request` in the protocol it came in.
+std::vector<std::uint8_t> make_reply(const Message& request, bson::View reply, std::uint32_t flags = 0);
+// A request, as a client sends it. For tests and for exhaust.
+std::vector<std::uint8_t> make_request(std::int32_t request_id, bson::View body, std::uint32_t flags = 0);
+
+}  // namespace drover::sandbox

@@ -1,0 +1,92 @@
+#include "sandbox/server/message.h"
+
+#include <cstring>
+
+#include <gtest/gtest.h>
+
+#include "bson/builder.h"
+#include "sandbox/server/crc32c.h"
+
+namespace drover::sandbox {
+namespace {
+
+using Bytes = std::vector<std::uint8_t>;
+
+Bytes text(std::string_view s) { return Bytes(s.begin(), s.end()); }
+
+// A kind-1 section behind an OP_MSG without a checksum.
+void append_sequence(Bytes& frame, std::string_view name, const bson::Document& document, int copies) {
+  frame.push_back(1);
+  const auto size = static_cast<std::uint32_t>(4 + name.size() + 1 + document.size() * copies);
+  const auto* bytes = reinterpret_cast<const std::uint8_t*>(&size);
+  frame.insert(frame.end(), bytes, bytes + 4);
+  frame.insert(frame.end(), name.begin(), name.end());
+  frame.push_back(0);
+  for (int i = 0; i < copies; ++i) frame.insert(frame.end(), document.bytes().begin(), document.bytes().end());
+  const auto total = static_cast<std::uint32_t>(frame.size());
+  std::memcpy(frame.data(), &total, sizeof total);
+}
+
+TEST(Crc32c, KnownAnswer) { EXPECT_EQ(crc32c(text("123456789")), 0xe3069283u); }
+
+TEST(Message, RoundTrip) {
+  const auto body = bson::make_document({{"ping", 1}, {"$db", "admin"}});
+  const auto frame = make_request(7, body);
+  const auto message = parse_message(frame);
+  ASSERT_TRUE(message) << message.error().message;
+  EXPECT_EQ(message->request_id, 7);
+  EXPECT_TRUE(message->body.same_bytes(body));
+  EXPECT_TRUE(message->wants_reply());
+}
+
+TEST(Message, SequencesBecomeArrays) {
+  const auto item = bson::make_document({{"_id", 1}});
+  auto frame = make_request(1, bson::make_document({{"insert", "t"}, {"$db", "d"}}));
+  append_sequence(frame, "documents", item, 3);
+  const auto message = parse_message(frame);
+  ASSERT_TRUE(message) << message.error().message;
+  ASSERT_EQ(message->sequences.size(), 1u);
+  EXPECT_EQ(message->sequences[0].name, "documents");
+  EXPECT_EQ(message->sequences[0].documents.size(), 3u);
+  const auto whole = whole_command(*message);
+  EXPECT_EQ(whole["documents"].document_value().field_count(), 3u);
+}
+
+TEST(Message, ChecksumIsVerified) {
+  auto frame = make_request(1, bson::make_document({{"ping", 1}}), kChecksumPresent);
+  EXPECT_TRUE(parse_message(frame));
+  frame[22] ^= 1;
+  EXPECT_FALSE(parse_message(frame));
+}
+
+TEST(Message, MoreToComeWantsNoReply) {
+  const auto frame = make_request(1, bson::make_document({{"insert", "t"}}), kMoreToCome);
+  const auto message = parse_message(frame);
+  ASSERT_TRUE(message);
+  EXPECT_FALSE(message->wants_reply());
+}
+
+// Every cut and every flipped byte is refused or parsed, never read beyond.
+TEST(Message, SurvivesDamage) {
+  auto frame = make_request(1, bson::make_document({{"insert", "t"}, {"x", bson::make_document({{"y", 1}})}}));
+  append_sequence(frame, "documents", bson::make_document({{"_id", "abc"}}), 2);
+  for (std::size_t size = 0; size < frame.size(); ++size) {
+    const Bytes cut(frame.begin(), frame.begin() + static_cast<std::ptrdiff_t>(size));
+    (void)parse_message(cut);
+  }
+  for (std::size_t at = 0; at < frame.size(); ++at) {
+    for (const int value : {0, 1, 0x7f, 0x80, 0xff}) {
+      auto damaged = frame;
+      damaged[at] = static_cast<std::uint8_t>(value);
+      const auto message = parse_message(damaged);
+      if (message) (void)whole_command(*message);
+    }
+  }
+}
+
+TEST(Message, UnknownRequiredFlagIsRefused) {
+  EXPECT_FALSE(parse_message(make_request(1, bson::make_document({{"ping", 1}}), 1u << 5)));
+}
+
+}  // namespace
+}  // namespace drover::sandbox
