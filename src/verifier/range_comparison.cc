@@ -1,0 +1,162 @@
+#include "verifier/range_comparison.h"
+
+#include <map>
+
+#include "verifier/document_difference.h"
+#include "verifier/document_stream.h"
+
+namespace drover::verifier {
+namespace {
+
+using bson::View;
+
+class Collector {
+ public:
+  Collector(const Namespace& ns, std::size_t limit) : ns_(ns), limit_(limit) {}
+
+  void missing(View document) { add(MismatchKind::kMissing, document, "the document is only on the source"); }
+  void extra(View document) { add(MismatchKind::kExtra, document, "the document is only on the destination"); }
+  void compare(View source, View destination) {
+    if (!source.same_bytes(destination)) {
+      add(MismatchKind::kDifferent, source, document_difference(source, destination));
+    }
+  }
+  RangeResult take(const Volume& source, const Volume& destination) {
+    result_.source = source;
+    result_.destination = destination;
+    return std::move(result_);
+  }
+
+ private:
+  void add(MismatchKind kind, View document, std::string detail) {
+    ++result_.mismatch_count;
+    if (result_.mismatches.size() < limit_) {
+      result_.mismatches.push_back({kind, ns_, bson::Value(document["_id"]), std::move(detail)});
+    }
+  }
+
+  const Namespace& ns_;
+  const std::size_t limit_;
+  RangeResult result_;
+};
+
+cluster::RangeRead read_of(const CollectionInfo& info, const Range& range, ClusterTime time) {
+  return {.ns = info.ns,
+          .uuid = info.uuid,
+          .min = range.min,
+          .max = range.max,
+          .at = {cluster::ReadAt::Level::kMajority, time},
+          .batch_documents = range.batch_documents};
+}
+
+Result<RangeResult> merge(const Sides& sides, const Range& range, const RangeOptions& options,
+                          const std::stop_token& stop) {
+  const auto& pair = *range.pair;
+  Collector found(pair.source.ns, options.max_mismatches);
+  auto source = TRY(DocumentStream::open(sides.source, read_of(pair.source, range, sides.source_time), options.read, stop));
+  auto destination = TRY(DocumentStream::open(sides.destination,
+                                              read_of(pair.destination, range, sides.destination_time), nullptr, stop));
+  while (!source.at_end() || !destination.at_end()) {
+    const int order = source.at_end()        ? 1
+                      : destination.at_end() ? -1
+                                             : source.key().compare(destination.key());
+    if (order == 0) {
+      found.compare(source.document(), destination.document());
+      TRY(source.advance());
+      TRY(destination.advance());
+    } else if (order < 0) {
+      found.missing(source.document());
+      TRY(source.advance());
+    } else {
+      found.extra(destination.document());
+      TRY(destination.advance());
+    }
+  }
+  return found.take(source.volume(), destination.volume());
+}
+
+// The bytes of an _id with its type: equal only for the same value.
+std::string exact(const bson::Element& id) {
+  std::string text(1, static_cast<char>(id.type()));
+  const auto bytes = id.value_bytes();
+  return text.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+}
+
+struct Batch {
+  cluster::DocumentBatch read;
+  std::vector<bson::Value> ids;
+};
+
+// Reads one side through, batch by batch.
+Result<Volume> for_each_batch(cluster::Deployment& deployment, const cluster::RangeRead& read, const std::stop_token& stop,
+                              const std::function<Status(const Batch&)>& use) {
+  Volume volume;
+  auto cursor = TRY(deployment.read_range(read));
+  for (bool last = false; !last;) {
+    Batch batch{TRY(cursor->next(stop)), {}};
+    last = batch.read.last;
+    for (const auto& item : batch.read.array) {
+      ++volume.documents;
+      volume.bytes += item.value_size();
+      batch.ids.emplace_back(item.document_value()["_id"]);
+    }
+    if (!batch.ids.empty()) TRY(use(batch));
+  }
+  return volume;
+}
+
+Result<std::map<std::string, bson::Document>> look_up(cluster::Deployment& deployment, const CollectionInfo& info,
+                                                      const std::vector<bson::Value>& ids, ClusterTime after) {
+  auto state = TRY(deployment.read_by_ids(info.ns, info.uuid, ids, after));
+  std::map<std::string, bson::Document> found;
+  for (auto& document : state.documents) {
+    auto key = exact(document["_id"]);
+    found.emplace(std::move(key), std::move(document));
+  }
+  return found;
+}
+
+Result<RangeResult> look_up_both_ways(const Sides& sides, const Range& range, const RangeOptions& options,
+                                      const std::stop_token& stop) {
+  const auto& pair = *range.pair;
+  Collector found(pair.source.ns, options.max_mismatches);
+  const auto source = TRY(for_each_batch(
+      sides.source, read_of(pair.source, range, sides.source_time), stop, [&](const Batch& batch) -> Status {
+        const auto others = TRY(look_up(sides.destination, pair.destination, batch.ids, sides.destination_time));
+        Volume read;
+        for (const auto& item : batch.read.array) {
+          const auto document = item.document_value();
+          const auto other = others.find(exact(document["_id"]));
+          if (other == others.end()) {
+            found.missing(document);
+          } else {
+            found.compare(document, other->second);
+          }
+          ++read.documents;
+          read.bytes += document.size();
+        }
+        if (options.read) options.read(read);
+        return {};
+      }));
+  const auto destination = TRY(for_each_batch(
+      sides.destination, read_of(pair.destination, range, sides.destination_time), stop, [&](const Batch& batch) -> Status {
+        const auto others = TRY(look_up(sides.source, pair.source, batch.ids, sides.source_time));
+        for (const auto& item : batch.read.array) {
+          if (!others.contains(exact(item.document_value()["_id"]))) found.extra(item.document_value());
+        }
+        return {};
+      }));
+  return found.take(source, destination);
+}
+
+}  // namespace
+
+Result<RangeResult> compare_range(const Sides& sides, const Range& range, const RangeOptions& options,
+                                  const std::stop_token& stop) {
+  if (has_collation(range.pair->source) || has_collation(range.pair->destination)) {
+    return look_up_both_ways(sides, range, options, stop);
+  }
+  return merge(sides, range, options, stop);
+}
+
+}  // namespace drover::verifier
