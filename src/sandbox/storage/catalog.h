@@ -13,11 +13,16 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/error.h"
 #include "base/guarded.h"
 #include "base/uuid.h"
 #include "bson/collation.h"
 #include "bson/document.h"
 #include "model/namespace.h"
+
+namespace drover::sandbox::query {
+class Matcher;
+}
 
 namespace drover::sandbox {
 
@@ -38,11 +43,11 @@ struct IndexInfo {
   bool unique = false;
   bool sparse = false;
   bool ready = true;     // false while it is built: maintained by writes, not used by reads
-  std::optional<bson::Document> partial_filter;
+  std::shared_ptr<const query::Matcher> partial_filter;  // null: every document
   std::shared_ptr<const bson::Collator> collator;
   std::shared_ptr<std::atomic<std::uint64_t>> multikey;  // bit i: field i had an array once; never goes back
 
-  bool is_id() const { return name == "_id_"; }
+  bool is_id() const { return fields.size() == 1 && fields[0].path == "_id" && name == "_id_"; }
   // Ordered index over plain paths, that a planner may use.
   bool is_plain() const;
   bson::View key_pattern() const;
@@ -65,6 +70,7 @@ struct CollectionInfo {
   std::int64_t capped_size = 0;
   std::int64_t capped_max = 0;
   bool record_pre_images = false;
+  std::shared_ptr<const query::Matcher> validator;  // null: none
   // Views. The pipeline is an array's bytes.
   std::string view_on;
   bson::Document view_pipeline;
@@ -75,11 +81,24 @@ struct CollectionInfo {
   bool is_view() const { return !view_on.empty(); }
   const IndexInfo* index(std::string_view name) const;
   const IndexInfo* id_index() const;
+  bool is_oplog() const { return ns.db == "local" && ns.collection == "oplog.rs"; }
 };
 using CollectionPtr = std::shared_ptr<const CollectionInfo>;
 
+// An index from its definition as listIndexes gives it. The definition was validated where it came in.
+Result<std::shared_ptr<const IndexInfo>> make_index(bson::View spec, Ident ident, bool ready);
+// What the options say, for the members derived from them (capped, collator, validator, ...).
+Status derive_from_options(CollectionInfo& collection);
+// The form in which a collection is kept in the store, and back.
+bson::Document to_stored(const CollectionInfo& collection);
+Result<std::shared_ptr<CollectionInfo>> from_stored(bson::View stored);
+
 class Catalog {
  public:
+  // For whoever makes the next catalog.
+  void put(CollectionPtr collection);
+  void erase(const Namespace& ns);
+
   CollectionPtr find(const Namespace& ns) const;  // collections and views; null when there is none
   CollectionPtr find(const Uuid& uuid) const;
   std::vector<CollectionPtr> of_database(std::string_view db) const;  // by name
@@ -88,8 +107,6 @@ class Catalog {
   bool has_database(std::string_view db) const;
 
  private:
-  friend class Engine;
-  friend class CatalogWriter;
   std::map<Namespace, CollectionPtr> by_name_;
   std::unordered_map<Uuid, CollectionPtr> by_uuid_;
 };

@@ -5,7 +5,8 @@
 //
 // Reading. A ReadView is the state after exactly the commits with ts <= view.ts, catalog included. Views are cheap, shared
 // between readers, and hold old versions in the store while they live. A view whose time was handed out to a client
-// (hand_out_time) can be had again by view_at() for kSnapshotWindow, or until kMaxPinnedViews newer ones were pinned.
+// (hand_out_time) can be had again by view_at() for a while: kSnapshotWindow when the client asked for the time (majority
+// and snapshot reads, notes), kCasualSnapshotWindow when it was on any other reply.
 //
 // Writing. One WriteUnit at a time holds the writer's lock, reads the newest state and its own writes, and commits.
 // Multi-document transactions read at one view with their own writes over it, and hold document locks from their first
@@ -41,7 +42,8 @@ class Log;
 namespace drover::sandbox {
 
 inline constexpr std::chrono::seconds kSnapshotWindow{300};
-inline constexpr std::size_t kMaxPinnedViews = 4096;
+inline constexpr std::size_t kMaxPinnedViews = 4096;         // of each kind of HandOut
+inline constexpr std::chrono::seconds kCasualSnapshotWindow{10};
 
 class Engine;
 class WriteUnit;
@@ -51,6 +53,7 @@ struct EngineOptions {
   std::string dbpath;
   std::size_t memory_bytes = 256 << 20;
   bool in_memory = false;  // unit tests
+  bool background = true;  // journal, housekeeping and no-op threads
   ServerVersion version{4, 4, 1};
   std::uint64_t oplog_bytes = 1ull << 30;
 };
@@ -139,12 +142,13 @@ class Engine {
 
   // --- reading
   ReadViewPtr view();
-  // 246 SnapshotUnavailable when `ts` is in the future, 239 SnapshotTooOld when it cannot be had any more.
+  // The newest view when `ts` has not come yet (wait_for it first), 239 SnapshotTooOld when it cannot be had any more.
   Result<ReadViewPtr> view_at(bson::Timestamp ts);
   bson::Timestamp last_committed() const;
-  // last_committed(), for a reply: view_at() of it works from now on (within kSnapshotWindow).
-  bson::Timestamp hand_out_time();
-  // Waits until last_committed() >= ts. False: the deadline or a stop came first.
+  // last_committed(), for a reply: view_at() of it works from now on, for the kind's window.
+  enum class HandOut { kCasual, kAskedFor };
+  bson::Timestamp hand_out_time(HandOut kind);
+  // Waits until last_committed() >= ts. False: the deadline or a stop came first. Timeout 0: none.
   bool wait_for(bson::Timestamp ts, Duration timeout, const std::stop_token& stop);
 
   // --- oplog
@@ -166,9 +170,13 @@ class Engine {
   Status make_durable();
 
   std::unique_ptr<Transaction> begin_transaction(ReadViewPtr view);
+  // How many transactions have ended; wait_for_transaction_end waits for one more. What a write does that met a lock.
+  std::uint64_t transactions_ended() const;
+  bool wait_for_transaction_end(std::uint64_t seen, Duration timeout, const std::stop_token& stop);
 
   const EngineOptions& options() const;
   Runtime& runtime();
+  kv::Store& store();
 
  private:
   friend class WriteUnit;
@@ -176,6 +184,7 @@ class Engine {
   friend class OplogCursor;
   struct Impl;
   explicit Engine(std::unique_ptr<Impl> impl);
+  Status prepare();
   std::unique_ptr<Impl> impl_;
 };
 

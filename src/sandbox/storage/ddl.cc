@@ -1,0 +1,336 @@
+// The catalog half of WriteUnit: every change of a collection or index with its oplog entry.
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "base/check.h"
+#include "bson/ejson.h"
+#include "sandbox/storage/engine_impl.h"
+#include "sandbox/storage/index_keys.h"
+#include "sandbox/storage/oplog_entry.h"
+
+namespace drover::sandbox {
+
+namespace {
+
+bson::Document number_of_records(const CollectionPtr& collection) {
+  return bson::make_document({{"numRecords", collection->counters->copy().records}});
+}
+
+bson::Document build_command(std::string_view command, const CollectionInfo& collection, const Uuid& build, const Error* cause) {
+  bson::Builder o;
+  o.append(command, collection.ns.collection).append("indexBuildUUID", build);
+  {
+    auto specs = o.open_array("indexes");
+    for (const auto& index : collection.indexes) {
+      if (!index->ready) specs.append(index->spec);
+    }
+  }
+  if (cause) {
+    auto why = o.open_document("cause");
+    why.append("ok", false).append("code", cause->server_code).append("errmsg", cause->message);
+  }
+  return std::move(o).finish();
+}
+
+}  // namespace
+
+Catalog& WriteUnit::writable_catalog() {
+  if (!new_catalog_) new_catalog_ = std::make_shared<Catalog>(*catalog_);
+  return *new_catalog_;
+}
+
+Ident WriteUnit::new_ident() {
+  new_idents_ = true;
+  return engine_.impl_->next_ident++;
+}
+
+std::shared_ptr<CollectionInfo> WriteUnit::copy(const CollectionPtr& collection) const {
+  return std::make_shared<CollectionInfo>(*collection);
+}
+
+void WriteUnit::put_collection(CollectionPtr collection) {
+  batch().put(kMeta, meta_key('c', collection->ident), bytes_of(to_stored(*collection)));
+  writable_catalog().put(std::move(collection));
+}
+
+void WriteUnit::drop_index_data(const IndexInfo& index) {
+  batch().remove_range(kIndexes, big_endian(index.ident), big_endian(index.ident + 1));
+  batch().remove(kMeta, meta_key('m', index.ident));
+}
+
+void WriteUnit::drop_data(const CollectionInfo& collection) {
+  batch().remove_range(kRecords, big_endian(collection.ident), big_endian(collection.ident + 1));
+  for (const auto& index : collection.indexes) drop_index_data(*index);
+  batch().remove(kMeta, meta_key('c', collection.ident));
+  batch().remove(kMeta, meta_key('n', collection.ident));
+  deltas_.erase(collection.ident);
+}
+
+Status WriteUnit::check_no_transaction(const CollectionPtr& collection) const {
+  if (!engine_.impl_->locked_collections.contains(collection->ident)) return {};
+  return fail(ErrorCode::kTemporary, fmt::format("a transaction holds documents of {}", collection->ns.to_string()), code::kWriteConflict);
+}
+
+Result<CollectionPtr> WriteUnit::create_collection(const Namespace& ns, bson::View options, bson::View id_index, std::optional<Uuid> uuid) {
+  if (catalog().find(ns)) {
+    return fail(ErrorCode::kFailure, fmt::format("Collection already exists. NS: {}", ns.to_string()), code::kNamespaceExists);
+  }
+  auto collection = std::make_shared<CollectionInfo>();
+  collection->ns = ns;
+  collection->uuid = uuid.value_or(Uuid::random(engine_.runtime()));
+  collection->ident = new_ident();
+  collection->options = bson::Document(options);
+  TRY(derive_from_options(*collection));
+  if (!id_index.empty()) collection->indexes.push_back(TRY(make_index(id_index, new_ident(), true)));
+  collection->counters = std::make_shared<Guarded<CollectionCounters>>();
+  collection->next_record = std::make_shared<std::atomic<RecordId>>(1);
+  bson::Builder o;
+  o.append("create", ns.collection).append_all(options);
+  if (!id_index.empty()) o.append("idIndex", id_index);
+  log_command(ns.db, collection->uuid, std::move(o).finish());
+  put_collection(collection);
+  if (transaction_) transaction_->created_.push_back(collection);
+  return collection;
+}
+
+Status WriteUnit::drop_collection(const CollectionPtr& collection) {
+  TRY(check_no_transaction(collection));
+  const auto o2 = number_of_records(collection);
+  log_command(collection->ns.db, collection->uuid, bson::make_document({{"drop", collection->ns.collection}}), &o2);
+  drop_data(*collection);
+  writable_catalog().erase(collection->ns);
+  touch_views(collection);
+  return {};
+}
+
+Result<CollectionPtr> WriteUnit::rename_collection(const CollectionPtr& collection, const Namespace& to, bool stay_temp) {
+  CHECK(collection->ns.db == to.db, "a rename to another database is a copy");
+  TRY(check_no_transaction(collection));
+  const auto target = catalog().find(to);
+  bson::Builder o;
+  o.append("renameCollection", collection->ns.to_string()).append("to", to.to_string()).append("stayTemp", stay_temp);
+  std::optional<bson::Document> o2;
+  if (target) {
+    TRY(check_no_transaction(target));
+    o.append("dropTarget", target->uuid);
+    o2 = number_of_records(target);
+    drop_data(*target);
+    writable_catalog().erase(to);
+  }
+  log_command(to.db, collection->uuid, std::move(o).finish(), o2 ? &*o2 : nullptr);
+  auto renamed = copy(collection);
+  renamed->ns = to;
+  if (!stay_temp && renamed->options["temp"]) {
+    bson::Builder options;
+    for (const auto& option : renamed->options) {
+      if (option.key() != "temp") options.append_raw(option);
+    }
+    renamed->options = std::move(options).finish();
+  }
+  writable_catalog().erase(collection->ns);
+  put_collection(renamed);
+  if (const auto delta = deltas_.find(renamed->ident); delta != deltas_.end()) delta->second.collection = renamed;
+  return CollectionPtr(renamed);
+}
+
+Result<std::shared_ptr<CollectionInfo>> WriteUnit::with_new_indexes(const CollectionPtr& collection, const std::vector<bson::Document>& specs,
+                                                                    bool ready) {
+  auto changed = copy(collection);
+  for (const auto& spec : specs) changed->indexes.push_back(TRY(make_index(spec, new_ident(), ready)));
+  return changed;
+}
+
+Result<CollectionPtr> WriteUnit::create_indexes(const CollectionPtr& collection, const std::vector<bson::Document>& specs) {
+  TRY(check_no_transaction(collection));
+  auto changed = TRY(with_new_indexes(collection, specs, true));
+  const std::size_t first = changed->indexes.size() - specs.size();
+  RecordCursor records(*this, *collection);
+  std::vector<std::pair<RecordId, bson::Document>> found;
+  while (const auto document = TRY(records.next())) found.emplace_back(records.id(), *document);
+  for (std::size_t i = first; i < changed->indexes.size(); ++i) {
+    const auto& index = *changed->indexes[i];
+    for (const auto& [id, document] : found) {
+      const auto keys = TRY(index_keys(index, document));
+      note_multikey(index, keys.multikey);
+      for (const auto& key : keys.keys) {
+        if (index.unique) TRY(check_unique(collection, index, key, id, document));
+        put_key(index, key, id);
+      }
+    }
+  }
+  for (const auto& spec : specs) {
+    bson::Builder o;
+    o.append("createIndexes", collection->ns.collection).append_all(spec);
+    log_command(collection->ns.db, collection->uuid, std::move(o).finish());
+  }
+  if (transaction_) std::replace(transaction_->created_.begin(), transaction_->created_.end(), collection, CollectionPtr(changed));
+  put_collection(changed);
+  return CollectionPtr(changed);
+}
+
+Result<CollectionPtr> WriteUnit::start_index_build(const CollectionPtr& collection, const Uuid& build, const std::vector<bson::Document>& specs) {
+  TRY(check_no_transaction(collection));
+  auto changed = TRY(with_new_indexes(collection, specs, false));
+  log_command(collection->ns.db, collection->uuid, build_command("startIndexBuild", *changed, build, nullptr));
+  put_collection(changed);
+  return CollectionPtr(changed);
+}
+
+Result<std::optional<RecordId>> WriteUnit::add_index_entries(const CollectionPtr& collection, std::optional<RecordId> after, std::size_t limit) {
+  RecordCursor records(*this, *collection, true, after);
+  std::optional<RecordId> last;
+  for (std::size_t n = 0; n < limit; ++n) {
+    const auto document = TRY(records.next());
+    if (!document) break;
+    last = records.id();
+    for (const auto& index : collection->indexes) {
+      if (index->ready) continue;
+      const auto keys = TRY(index_keys(*index, *document));
+      note_multikey(*index, keys.multikey);
+      // The cursor runs over another key space than the one written here.
+      for (const auto& key : keys.keys) put_key(*index, key, *last);
+    }
+  }
+  return last;
+}
+
+// While it was built nobody checked: equal keys of two records now lie side by side.
+Status WriteUnit::check_no_duplicates(const CollectionPtr& collection, const IndexInfo& index) {
+  IndexCursor entries(*this, index, "", std::string(1, '\xff') + std::string(8, '\xff'));
+  std::string previous;
+  bool first = true;
+  while (const auto id = TRY(entries.next())) {
+    if (!first && entries.key() == previous) {
+      const auto document = TRY(find_record(*collection, *id));
+      duplicate_ = DuplicateKey{index.name, bson::Document(index.key_pattern()),
+                                document ? index_key_value(index, *document, previous) : bson::Document()};
+      const auto collation = index.collator ? fmt::format(" collation: {}", bson::to_shell(index.collator->spec())) : std::string();
+      return fail(ErrorCode::kFailure,
+                  fmt::format("E11000 duplicate key error collection: {} index: {}{} dup key: {}", collection->ns.to_string(), index.name,
+                              collation, bson::to_shell(duplicate_->key_value)), code::kDuplicateKey);
+    }
+    previous = entries.key();
+    first = false;
+  }
+  return {};
+}
+
+Result<CollectionPtr> WriteUnit::commit_index_build(const CollectionPtr& collection, const Uuid& build) {
+  for (const auto& index : collection->indexes) {
+    if (!index->ready && index->unique) TRY(check_no_duplicates(collection, *index));
+  }
+  log_command(collection->ns.db, collection->uuid, build_command("commitIndexBuild", *collection, build, nullptr));
+  auto changed = copy(collection);
+  for (auto& index : changed->indexes) {
+    if (index->ready) continue;
+    auto done = std::make_shared<IndexInfo>(*index);
+    done->ready = true;
+    index = std::move(done);
+  }
+  put_collection(changed);
+  return CollectionPtr(changed);
+}
+
+Result<CollectionPtr> WriteUnit::abort_index_build(const CollectionPtr& collection, const Uuid& build, const Error& cause) {
+  log_command(collection->ns.db, collection->uuid, build_command("abortIndexBuild", *collection, build, &cause));
+  auto changed = copy(collection);
+  std::erase_if(changed->indexes, [&](const auto& index) {
+    if (!index->ready) drop_index_data(*index);
+    return !index->ready;
+  });
+  put_collection(changed);
+  return CollectionPtr(changed);
+}
+
+Result<CollectionPtr> WriteUnit::drop_index(const CollectionPtr& collection, std::string_view name) {
+  TRY(check_no_transaction(collection));
+  const auto* index = collection->index(name);
+  CHECK(index, "the caller has found the index");
+  log_command(collection->ns.db, collection->uuid,
+              bson::make_document({{"dropIndexes", collection->ns.collection}, {"index", name}}), &index->spec);
+  drop_index_data(*index);
+  auto changed = copy(collection);
+  std::erase_if(changed->indexes, [&](const auto& i) { return i->name == name; });
+  put_collection(changed);
+  return CollectionPtr(changed);
+}
+
+Result<CollectionPtr> WriteUnit::modify_collection(const CollectionPtr& collection, bson::View options,
+                                                   const std::map<std::string, bson::Document>& index_specs, bson::View o, bson::View o2) {
+  auto changed = copy(collection);
+  changed->options = bson::Document(options);
+  TRY(derive_from_options(*changed));
+  for (auto& index : changed->indexes) {
+    const auto spec = index_specs.find(index->name);
+    if (spec == index_specs.end()) continue;
+    auto modified = std::make_shared<IndexInfo>(*TRY(make_index(spec->second, index->ident, index->ready)));
+    modified->multikey = index->multikey;
+    index = std::move(modified);
+  }
+  const bson::Document before(o2);
+  if (!o.empty()) log_command(collection->ns.db, collection->uuid, o, o2.empty() ? nullptr : &before);
+  put_collection(changed);
+  return CollectionPtr(changed);
+}
+
+Status WriteUnit::log_drop_database(std::string_view db) {
+  log_command(db, std::nullopt, bson::make_document({{"dropDatabase", 1}}));
+  return {};
+}
+
+Status WriteUnit::empty_capped(const CollectionPtr& collection) {
+  TRY(check_no_transaction(collection));
+  log_command(collection->ns.db, collection->uuid, bson::make_document({{"emptycapped", collection->ns.collection}}));
+  batch().remove_range(kRecords, big_endian(collection->ident), big_endian(collection->ident + 1));
+  for (const auto& index : collection->indexes) batch().remove_range(kIndexes, big_endian(index->ident), big_endian(index->ident + 1));
+  const auto counters = collection->counters->copy();
+  count(collection, -counters.records, -counters.bytes);
+  return {};
+}
+
+// --- views: the documents of <db>.system.views are the truth, the catalog's entries follow them.
+
+void WriteUnit::touch_views(const CollectionPtr& collection) {
+  if (collection->ns.collection != "system.views") return;
+  if (std::find(view_databases_.begin(), view_databases_.end(), collection->ns.db) == view_databases_.end()) {
+    view_databases_.push_back(collection->ns.db);
+  }
+}
+
+Status WriteUnit::refresh_views(std::string_view db) {
+  for (const auto& collection : catalog().of_database(db)) {
+    if (collection->is_view()) writable_catalog().erase(collection->ns);
+  }
+  const auto definitions = catalog().find(Namespace{std::string(db), "system.views"});
+  if (!definitions) return {};
+  RecordCursor records(*this, *definitions);
+  while (const auto document = TRY(records.next())) {
+    const auto ns = Namespace::parse((*document)["_id"].to_string_view().value_or(""));
+    const auto on = (*document)["viewOn"].to_string_view();
+    if (!ns || ns->db != db || !on || on->empty() || catalog().find(*ns)) continue;
+    auto view = std::make_shared<CollectionInfo>();
+    view->ns = *ns;
+    view->view_on = std::string(*on);
+    view->view_pipeline = bson::Document((*document)["pipeline"].to_array().value_or(bson::View()));
+    bson::Builder options;
+    for (const auto& field : *document) {
+      if (field.key() != "_id") options.append_raw(field);
+    }
+    view->options = std::move(options).finish();
+    if (!derive_from_options(*view)) continue;
+    view->counters = std::make_shared<Guarded<CollectionCounters>>();
+    view->next_record = std::make_shared<std::atomic<RecordId>>(1);
+    writable_catalog().put(std::move(view));
+  }
+  return {};
+}
+
+Status WriteUnit::refresh_all_views() {
+  for (const auto& db : catalog().databases()) TRY(refresh_views(db));
+  std::lock_guard lock(engine_.impl_->state);
+  if (new_catalog_) engine_.impl_->catalog = new_catalog_;
+  return {};
+}
+
+}  // namespace drover::sandbox

@@ -1,0 +1,353 @@
+#include "sandbox/storage/engine.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "sandbox/storage/engine_impl.h"
+#include "sandbox/storage/oplog_entry.h"
+
+namespace drover::sandbox {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::string_view kFormat = "1";
+constexpr Duration kJournalInterval = 100ms;
+constexpr Duration kHousekeepingInterval = 1s;
+constexpr Duration kNoopInterval = 10s;
+// Truncation removes this share of the oplog's cap at a time, so that it is rare.
+constexpr std::uint64_t kTruncateShare = 16;
+
+std::int64_t stored_int(std::string_view bytes, std::size_t index) {
+  return static_cast<std::int64_t>(from_big_endian(bytes.substr(index * 8, 8)));
+}
+
+// The oplog's own place in the catalog, made with the store.
+bson::Document oplog_options(std::uint64_t bytes) {
+  return bson::make_document({{"capped", true}, {"size", static_cast<std::int64_t>(bytes)}, {"autoIndexId", false}});
+}
+
+}  // namespace
+
+Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+Engine::~Engine() {
+  for (auto& thread : impl_->threads) thread->request_stop();
+  impl_->threads.clear();
+  if (impl_->store) (void)impl_->store->sync();
+  // Views hold snapshots of the store.
+  impl_->current.reset();
+  for (auto& pins : impl_->pins) pins.clear();
+}
+
+const EngineOptions& Engine::options() const { return impl_->options; }
+Runtime& Engine::runtime() { return impl_->runtime; }
+kv::Store& Engine::store() { return *impl_->store; }
+
+Result<std::unique_ptr<Engine>> Engine::open(EngineOptions options, Runtime& runtime, Log& log) {
+  auto impl = std::make_unique<Impl>(std::move(options), runtime, log);
+  impl->store = TRY(kv::Store::open({.path = impl->options.dbpath,
+                                     .key_spaces = {"meta", "records", "indexes", "oplog"},
+                                     .memory_bytes = impl->options.memory_bytes,
+                                     .in_memory = impl->options.in_memory}));
+  TRY(impl->recover());
+  std::unique_ptr<Engine> engine(new Engine(std::move(impl)));
+  TRY(engine->prepare());
+  if (engine->impl_->options.background) {
+    engine->impl_->threads.push_back(runtime.spawn("journal", [e = engine.get()](std::stop_token stop) { e->impl_->run_journal(stop); }));
+    engine->impl_->threads.push_back(
+        runtime.spawn("housekeeping", [e = engine.get()](std::stop_token stop) { e->impl_->run_housekeeping(stop, *e); }));
+  }
+  return engine;
+}
+
+// Reads what the store holds. Everything is as the last commit left it: there is nothing to redo.
+Status Engine::Impl::recover() {
+  if (const auto format = TRY(store->get(kMeta, "format")); format && *format != kFormat) {
+    return fail(ErrorCode::kUnsupported, fmt::format("the data in '{}' has format {}, this version reads {}", options.dbpath, *format, kFormat));
+  }
+  auto fresh = std::make_shared<Catalog>();
+  if (const auto value = TRY(store->get(kMeta, "ident"))) next_ident = from_big_endian(*value);
+  auto it = store->iterate(kMeta);
+  for (it->seek("c"); it->valid() && it->key().starts_with("c"); it->next()) {
+    auto collection = TRY(from_stored(view_of(it->value())));
+    if (const auto counters = TRY(store->get(kMeta, meta_key('n', collection->ident)))) {
+      collection->counters->with([&](auto& c) { c = {stored_int(*counters, 0), stored_int(*counters, 1)}; });
+    }
+    for (const auto& index : collection->indexes) {
+      if (const auto bits = TRY(store->get(kMeta, meta_key('m', index->ident)))) index->multikey->store(from_big_endian(*bits));
+    }
+    fresh->put(std::move(collection));
+  }
+  TRY(it->status());
+  catalog = std::move(fresh);
+  oplog_max = options.oplog_bytes;
+  if (const auto oplog = catalog->find(Namespace{"local", "oplog.rs"})) oplog_max = static_cast<std::uint64_t>(oplog->capped_size);
+  if (const auto bytes = TRY(store->get(kMeta, "oplog"))) {
+    oplog_written = static_cast<std::uint64_t>(stored_int(*bytes, 0));
+    oplog_removed = static_cast<std::uint64_t>(stored_int(*bytes, 1));
+  }
+  auto entries = store->iterate(kOplog);
+  entries->seek_to_last();
+  if (entries->valid()) last_committed = last_time = bson::Timestamp::from_value(from_big_endian(entries->key()));
+  entries->seek("");
+  if (entries->valid()) oldest_oplog = bson::Timestamp::from_value(from_big_endian(entries->key()));
+  return entries->status();
+}
+
+// What a member finds when it starts: the collections that every replica set has, and no half-built index.
+Status Engine::prepare() {
+  auto unit = begin_write();
+  TRY(unit->refresh_all_views());
+  if (!unit->catalog().find(Namespace{"local", "oplog.rs"})) {
+    unit->set_replicated(false);
+    kv::IndexedBatch& batch = unit->batch();
+    batch.put(kMeta, "format", kFormat);
+    TRY(unit->create_collection({"local", "oplog.rs"}, oplog_options(impl_->oplog_max), bson::View()));
+    const auto id_index = bson::make_document({{"v", 2}, {"key", bson::make_document({{"_id", 1}})}, {"name", "_id_"}});
+    TRY(unit->create_collection({"config", "transactions"}, bson::View(), id_index));
+    const auto versions = TRY(unit->create_collection({"admin", "system.version"}, bson::View(), id_index));
+    const auto fcv = fmt::format("{}.{}", impl_->options.version.major, impl_->options.version.minor);
+    TRY(unit->insert(versions, bson::make_document({{"_id", "featureCompatibilityVersion"}, {"version", fcv}})));
+    unit->set_replicated(true);
+    unit->log_note(bson::make_document({{"msg", "initiating set"}}));
+  }
+  for (const auto& collection : unit->catalog().all()) {
+    const bool unfinished = std::any_of(collection->indexes.begin(), collection->indexes.end(), [](const auto& i) { return !i->ready; });
+    if (!unfinished) continue;
+    TRY(unit->abort_index_build(collection, Uuid::random(impl_->runtime),
+                                Error{ErrorCode::kFailure, "the server was restarted during the index build", 11601, {}}));
+  }
+  TRY(unit->commit());
+  return {};
+}
+
+ReadViewPtr Engine::Impl::view_locked() {
+  if (!current) current = std::make_shared<const ReadView>(ReadView{store->snapshot(), last_committed, catalog});
+  return current;
+}
+
+// While the batch is written everybody reads `current`, the state before it. So no view ever has a part of a commit, and
+// its ts says exactly what it holds.
+Status Engine::Impl::write(kv::IndexedBatch& batch, bson::Timestamp first, bson::Timestamp last, CatalogPtr new_catalog,
+                           std::uint64_t oplog_bytes) {
+  ReadViewPtr before;
+  {
+    std::lock_guard lock(state);
+    before = view_locked();
+    if (oplog_bytes > 0) {
+      std::string counts = big_endian(oplog_written + oplog_bytes);
+      append_big_endian(counts, oplog_removed);
+      batch.put_blind(kMeta, "oplog", counts);
+    }
+  }
+  TRY(store->write(batch, false));
+  dirty = true;
+  std::lock_guard lock(state);
+  if (!last.is_zero()) {
+    if (handed_out) {
+      auto& kept = pins[static_cast<int>(*handed_out)];
+      kept[before->ts] = Pin{before, first, runtime.now()};
+      if (kept.size() > kMaxPinnedViews) kept.erase(kept.begin());
+    }
+    handed_out.reset();
+    last_committed = last;
+    if (oldest_oplog.is_zero()) oldest_oplog = first;
+  }
+  oplog_written += oplog_bytes;
+  if (new_catalog) catalog = std::move(new_catalog);
+  current.reset();
+  changed.notify_all();
+  return {};
+}
+
+ReadViewPtr Engine::view() {
+  std::lock_guard lock(impl_->state);
+  return impl_->view_locked();
+}
+
+Result<ReadViewPtr> Engine::view_at(bson::Timestamp ts) {
+  std::lock_guard lock(impl_->state);
+  if (ts >= impl_->last_committed) {
+    impl_->handed_out = HandOut::kAskedFor;
+    return impl_->view_locked();
+  }
+  for (auto& pins : impl_->pins) {
+    auto it = pins.upper_bound(ts);
+    if (it == pins.begin()) continue;
+    --it;
+    if (ts < it->second.until) return it->second.view;
+  }
+  return fail(ErrorCode::kFailure,
+              fmt::format("Read timestamp Timestamp({}, {}) is older than the oldest available timestamp.", ts.seconds, ts.increment),
+              code::kSnapshotTooOld);
+}
+
+bson::Timestamp Engine::last_committed() const {
+  std::lock_guard lock(impl_->state);
+  return impl_->last_committed;
+}
+
+bson::Timestamp Engine::hand_out_time(HandOut kind) {
+  std::lock_guard lock(impl_->state);
+  impl_->handed_out = impl_->handed_out ? std::max(*impl_->handed_out, kind) : kind;
+  return impl_->last_committed;
+}
+
+namespace {
+template <typename Ready>
+bool wait_until(std::mutex& mutex, std::condition_variable_any& changed, Duration timeout, const std::stop_token& stop, Ready ready) {
+  std::unique_lock lock(mutex);
+  if (timeout == Duration::zero()) return changed.wait(lock, stop, ready);
+  return changed.wait_for(lock, stop, timeout, ready);
+}
+}  // namespace
+
+bool Engine::wait_for(bson::Timestamp ts, Duration timeout, const std::stop_token& stop) {
+  return wait_until(impl_->state, impl_->changed, timeout, stop, [&] { return impl_->last_committed >= ts; });
+}
+
+bool Engine::wait_for_oplog(bson::Timestamp position, Duration timeout, const std::stop_token& stop) {
+  return wait_until(impl_->state, impl_->changed, timeout, stop, [&] { return impl_->last_committed > position; });
+}
+
+std::uint64_t Engine::transactions_ended() const {
+  std::lock_guard lock(impl_->state);
+  return impl_->transactions_ended;
+}
+
+bool Engine::wait_for_transaction_end(std::uint64_t seen, Duration timeout, const std::stop_token& stop) {
+  return wait_until(impl_->state, impl_->changed, timeout, stop, [&] { return impl_->transactions_ended != seen; });
+}
+
+bson::Timestamp Engine::oldest_oplog_time() const {
+  std::lock_guard lock(impl_->state);
+  return impl_->oldest_oplog;
+}
+
+std::uint64_t Engine::oplog_max_bytes() const {
+  std::lock_guard lock(impl_->state);
+  return impl_->oplog_max;
+}
+
+std::uint64_t Engine::oplog_bytes() const {
+  std::lock_guard lock(impl_->state);
+  return impl_->oplog_written - impl_->oplog_removed;
+}
+
+Status Engine::resize_oplog(std::uint64_t bytes) {
+  auto unit = begin_write();
+  unit->set_replicated(false);
+  const auto oplog = unit->catalog().find(Namespace{"local", "oplog.rs"});
+  TRY(unit->modify_collection(oplog, oplog_options(bytes), {}, bson::View(), bson::View()));
+  TRY(unit->commit());
+  std::lock_guard lock(impl_->state);
+  impl_->oplog_max = bytes;
+  return {};
+}
+
+Result<bson::Timestamp> Engine::append_note(bson::View note) {
+  auto unit = begin_write();
+  unit->log_note(note);
+  return unit->commit();
+}
+
+std::unique_ptr<WriteUnit> Engine::begin_write() { return std::unique_ptr<WriteUnit>(new WriteUnit(*this, nullptr)); }
+
+std::unique_ptr<Transaction> Engine::begin_transaction(ReadViewPtr view) {
+  return std::unique_ptr<Transaction>(new Transaction(*this, std::move(view)));
+}
+
+// One fsync serves everybody who came before it began.
+Status Engine::make_durable() {
+  auto& s = *impl_;
+  std::unique_lock lock(s.durable);
+  const auto mine = ++s.sync_wanted;
+  while (s.sync_done < mine) {
+    if (s.syncing) {
+      s.durable_changed.wait(lock);
+      continue;
+    }
+    s.syncing = true;
+    const auto target = s.sync_wanted;
+    lock.unlock();
+    auto result = s.store->sync();
+    lock.lock();
+    s.sync_result = std::move(result);
+    s.sync_done = target;
+    s.syncing = false;
+    s.durable_changed.notify_all();
+  }
+  return s.sync_result;
+}
+
+void Engine::Impl::run_journal(const std::stop_token& stop) {
+  while (runtime.sleep(kJournalInterval, stop)) {
+    if (!dirty.exchange(false)) continue;
+    if (const auto result = store->sync(); !result) log.error("writing the journal failed", {{"error", result.error().message}});
+  }
+}
+
+void Engine::Impl::run_housekeeping(const std::stop_token& stop, Engine& engine) {
+  auto seen = engine.last_committed();
+  auto quiet_since = runtime.now();
+  while (runtime.sleep(kHousekeepingInterval, stop)) {
+    drop_old_pins();
+    if (const auto result = truncate_oplog(); !result) log.error("truncating the oplog failed", {{"error", result.error().message}});
+    if (const auto last = engine.last_committed(); last != seen) {
+      seen = last;
+      quiet_since = runtime.now();
+    } else if (runtime.now() - quiet_since >= kNoopInterval) {
+      quiet_since = runtime.now();
+      if (const auto note = engine.append_note(bson::make_document({{"msg", "periodic noop"}})); note) seen = *note;
+    }
+  }
+}
+
+void Engine::Impl::drop_old_pins() {
+  std::lock_guard lock(state);
+  const auto now = runtime.now();
+  const Duration windows[2] = {kCasualSnapshotWindow, kSnapshotWindow};
+  for (int kind = 0; kind < 2; ++kind) {
+    while (!pins[kind].empty() && now - pins[kind].begin()->second.made > windows[kind]) pins[kind].erase(pins[kind].begin());
+  }
+}
+
+// From the front, in the store's own batch: this changes no state at any time that a view can have, but for the oplog's
+// own beginning, which every server truncates as it likes.
+Status Engine::Impl::truncate_oplog() {
+  std::uint64_t excess = 0;
+  bson::Timestamp newest;
+  {
+    std::lock_guard lock(state);
+    newest = last_committed;
+    const auto size = oplog_written - oplog_removed;
+    if (size <= oplog_max + oplog_max / kTruncateShare) return {};
+    excess = size - oplog_max;
+  }
+  auto it = store->iterate(kOplog);
+  std::uint64_t removed = 0;
+  bson::Timestamp end;
+  for (it->seek(""); it->valid() && removed < excess; it->next()) {
+    removed += it->value().size();
+    if (bson::Timestamp::from_value(from_big_endian(it->key())) >= newest) break;
+  }
+  if (!it->valid()) return it->status();
+  const auto new_oldest = bson::Timestamp::from_value(from_big_endian(it->key()));
+  std::lock_guard writing(writer);  // the counters are written by commits too
+  {
+    std::lock_guard lock(state);
+    oldest_oplog = new_oldest;  // readers behind it are refused before the entries go
+    oplog_removed += removed;
+  }
+  kv::Batch batch;
+  batch.remove_range(kOplog, "", big_endian(new_oldest.value()));
+  std::string counts = big_endian(oplog_written);
+  append_big_endian(counts, oplog_removed);
+  batch.put(kMeta, "oplog", counts);
+  return store->write(batch, false);
+}
+
+}  // namespace drover::sandbox

@@ -1,0 +1,74 @@
+// The engine's state, for the few source files that are the engine. Grouped by what protects it.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <map>
+#include <mutex>
+#include <unordered_map>
+
+#include "base/log.h"
+#include "sandbox/storage/engine.h"
+#include "sandbox/storage/keys.h"
+#include "sandbox/storage/write_unit.h"
+
+namespace drover::sandbox {
+
+struct Engine::Impl {
+  Impl(EngineOptions o, Runtime& r, Log& l) : options(std::move(o)), runtime(r), log(l) {}
+
+  const EngineOptions options;
+  Runtime& runtime;
+  Log& log;
+  std::unique_ptr<kv::Store> store;
+
+  // Held by the one write unit.
+  std::mutex writer;
+  // Protected by `writer`.
+  std::unordered_map<std::string, Transaction*> locks;  // key space number + key -> who holds it
+  std::unordered_map<Ident, int> locked_collections;    // how many locks on documents of each
+  Ident next_ident = 1;
+  bson::Timestamp last_time;                            // last ts given out
+
+  // Protects what follows; a leaf.
+  mutable std::mutex state;
+  std::condition_variable_any changed;  // a commit, the end of a transaction
+  ReadViewPtr current;                  // null: made when asked for
+  CatalogPtr catalog;
+  bson::Timestamp last_committed;
+  std::optional<HandOut> handed_out;    // how last_committed was given to a client, if it was
+  // The state at every time in [key, until). By kind.
+  struct Pin {
+    ReadViewPtr view;
+    bson::Timestamp until;
+    SteadyTime made;
+  };
+  std::map<bson::Timestamp, Pin> pins[2];
+  std::uint64_t oplog_written = 0;      // since ever
+  std::uint64_t oplog_removed = 0;
+  bson::Timestamp oldest_oplog;
+  std::uint64_t oplog_max = 0;
+  std::uint64_t transactions_ended = 0;
+
+  // Group commit of fsync.
+  std::mutex durable;
+  std::condition_variable durable_changed;
+  std::uint64_t sync_wanted = 0, sync_done = 0;
+  bool syncing = false;
+  Status sync_result;
+  std::atomic<bool> dirty{false};
+
+  std::vector<std::unique_ptr<Runtime::Thread>> threads;  // last: stopped first
+
+  Status recover();
+  ReadViewPtr view_locked();
+  // Commits: `first` and `last` are the times of its entries ({0,0} when it has none).
+  Status write(kv::IndexedBatch& batch, bson::Timestamp first, bson::Timestamp last, CatalogPtr new_catalog,
+               std::uint64_t oplog_bytes);
+  void run_journal(const std::stop_token& stop);
+  void run_housekeeping(const std::stop_token& stop, Engine& engine);
+  Status truncate_oplog();
+  void drop_old_pins();
+};
+
+}  // namespace drover::sandbox
