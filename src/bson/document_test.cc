@@ -88,6 +88,12 @@ TEST(Document, MakeDocumentKeepsOrderAndTypes) {
   EXPECT_EQ(to_ejson(made["$db"]), R"("admin")");
 }
 
+TEST(Document, PrintsWhatIsNotUtf8) {
+  const Document odd = make_document({{"a", "\xff"}});
+  EXPECT_EQ(to_canonical_ejson(odd), R"({ "$bson" : "0e00000002610002000000ff0000" })");
+  EXPECT_TRUE(to_ejson(odd["a"]).starts_with(R"({ "$bson" : )"));
+}
+
 TEST(Document, ForgivingReaders) {
   const Document document = from_ejson(R"({"i": 3, "d": 3.9, "nan": {"$numberDouble": "NaN"}, "huge": 1e300, "s": "x", "zero": 0.0,
     "dec": {"$numberDecimal": "-7.9"}, "dzero": {"$numberDecimal": "0E+3"}, "null": null, "no": false, "doc": {}})").value();

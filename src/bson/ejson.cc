@@ -17,10 +17,18 @@ std::string take_text(char* text) {
   return result;
 }
 
+// A document with text that is not UTF-8, which a server accepts and JSON cannot hold: its bytes.
+std::string print_bytes(View document) {
+  std::string hex;
+  for (const std::uint8_t byte : document.bytes()) hex += fmt::format("{:02x}", byte);
+  return fmt::format("{{ \"$bson\" : \"{}\" }}", hex);
+}
+
 std::string print(View document, char* (*as_json)(const bson_t*, std::size_t*)) {
   bson_t borrowed;
   CHECK(bson_init_static(&borrowed, document.data(), document.size()), "printing bytes that are not a document");
-  return take_text(as_json(&borrowed, nullptr));
+  const std::string text = take_text(as_json(&borrowed, nullptr));
+  return text.empty() ? print_bytes(document) : text;
 }
 
 }  // namespace
@@ -43,6 +51,7 @@ std::string to_ejson(const Element& value) {
   Builder builder;
   builder.append("", value);
   const std::string wrapped = to_canonical_ejson(std::move(builder).finish());  // { "" : value }
+  if (!wrapped.starts_with("{ \"\" : ")) return wrapped;
   const auto start = wrapped.find(':') + 2;
   return wrapped.substr(start, wrapped.size() - start - 2);
 }

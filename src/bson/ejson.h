@@ -9,6 +9,7 @@
 
 namespace drover::bson {
 
+// Strings that are not UTF-8, which a server stores and JSON cannot hold, make a document print as {"$bson": "hex bytes"}.
 Result<Document> from_ejson(std::string_view text);
 std::string to_canonical_ejson(View document);
 std::string to_relaxed_ejson(View document);
