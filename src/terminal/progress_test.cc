@@ -4,6 +4,8 @@
 #include <unistd.h>
 
 #include <fcntl.h>
+#include <sys/ioctl.h>
+#include <termios.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -124,6 +126,59 @@ TEST_F(Display, OutsideATerminalIsOneLineEveryFewSeconds) {
   const auto all = written();
   EXPECT_EQ(std::count(all.begin(), all.end(), '\n'), 3);
   EXPECT_THAT(all, Not(HasSubstr("\x1b")));
+}
+
+// A terminal without a person: what is written to one end is read at the other.
+class Terminal : public ::testing::Test {
+ protected:
+  int master_ = ::posix_openpt(O_RDWR | O_NOCTTY);
+  int slave_ = -1;
+  void SetUp() override {
+    ASSERT_GE(master_, 0);
+    ASSERT_EQ(::grantpt(master_), 0);
+    ASSERT_EQ(::unlockpt(master_), 0);
+    slave_ = ::open(::ptsname(master_), O_RDWR | O_NOCTTY);
+    ASSERT_GE(slave_, 0);
+    winsize size{.ws_row = 24, .ws_col = 60, .ws_xpixel = 0, .ws_ypixel = 0};
+    ASSERT_EQ(::ioctl(slave_, TIOCSWINSZ, &size), 0);
+    ::setenv("TERM", "xterm", 1);
+  }
+  void TearDown() override {
+    ::unsetenv("NO_COLOR");
+    ::close(slave_);
+    ::close(master_);
+  }
+  std::string written() const {
+    ::fcntl(master_, F_SETFL, O_NONBLOCK);
+    std::string all;
+    char part[4096];
+    for (ssize_t got; (got = ::read(master_, part, sizeof part)) > 0;) all.append(part, static_cast<std::size_t>(got));
+    return all;
+  }
+};
+
+TEST_F(Terminal, IsRedrawnInPlace) {
+  using namespace std::chrono_literals;
+  ProgressDisplay display(slave_);
+  ASSERT_TRUE(display.is_terminal());
+  display.show(sample(), 0s);
+  EXPECT_THAT(written(), Not(HasSubstr("\x1b[5A")));
+  display.show(sample(), 50ms);  // too early
+  EXPECT_EQ(written(), "");
+  display.show(sample(), 300ms);
+  EXPECT_THAT(written(), HasSubstr("\x1b[5A\r\x1b[J"));
+  display.print("a word");
+  EXPECT_THAT(written(), HasSubstr("a word\r\n"));
+  display.leave();
+  display.show(sample(), 1s);
+  EXPECT_THAT(written(), Not(HasSubstr("\x1b[5A")));
+}
+
+TEST_F(Terminal, ColoursCanBeRefused) {
+  ::setenv("NO_COLOR", "1", 1);
+  ProgressDisplay display(slave_);
+  display.show(sample(), std::chrono::seconds(0));
+  EXPECT_THAT(written(), Not(HasSubstr("\x1b[3")));
 }
 
 }  // namespace

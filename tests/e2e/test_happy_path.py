@@ -32,7 +32,7 @@ class HappyPath(DroverTest):
         other = self.source.client().e2e_other
         other.left_out.insert_one({"_id": 1})
         other.kept.insert_one({"_id": 1})
-        self.migrate("--include", "e2e_seed.*", "--include", "e2e_other.kept", "--exclude", "e2e_seed.small")
+        self.migrate("--include", "e2e_seed", "--include", "e2e_other.kept", "--exclude", "e2e_seed.small")
         found = {f"{name}.{entry}" for name in ("e2e_seed", "e2e_other")
                  for entry in self.destination.client()[name].list_collection_names() if not entry.startswith("system.")}
         self.assertIn("e2e_seed.big", found)
