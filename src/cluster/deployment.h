@@ -135,8 +135,8 @@ class Deployment {
 
   // Shape and facts.
   virtual Result<Facts> facts() = 0;
-  // Any command, by a fresh implicit session; reply with ok: 1, or its error. For preflight, workload and tools; the
-  // engine proper does not use it.
+  // Any command, in the session that its field `lsid` names ({id: uuid}), else in a fresh implicit one; reply with ok: 1, or
+  // its error. For preflight, workload and tools; the engine proper does not use it.
   virtual Result<bson::Document> run_command(const std::string& db, bson::View command) = 0;
 
   // Times. The operationTime of a majority read's reply, read from the primary.
