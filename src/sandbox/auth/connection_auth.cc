@@ -1,0 +1,61 @@
+#include "sandbox/auth/connection_auth.h"
+
+#include <algorithm>
+
+namespace drover::sandbox::auth {
+
+namespace {
+
+// What the first client on this machine may do before any user exists.
+bool allowed_by_exception(std::string_view action, const Resource& resource) {
+  if (resource.kind == Resource::Kind::kCluster) {
+    return action == "addShard" || action == "replSetConfigure" || action == "replSetGetStatus" ||
+           action == "replSetGetConfig" || action == "appendOplogNote";
+  }
+  if (resource.ns.db == "admin") return action == "createUser" || action == "createRole" || action == "grantRole";
+  return resource.ns.db == "$external" && action == "createUser";
+}
+
+}  // namespace
+
+bool ConnectionAuth::is_allowed(std::string_view action, const Resource& resource) const {
+  if (!enabled_) return true;
+  for (const auto& user : users_) {
+    if (user->privileges.allows(action, resource)) return true;
+  }
+  return allowed_by_exception(action, resource) && localhost_exception();
+}
+
+std::vector<Authorization::User> ConnectionAuth::users() const {
+  std::vector<User> out;
+  for (const auto& user : users_) out.push_back({user->name.user, user->name.db});
+  return out;
+}
+
+void ConnectionAuth::refresh() {
+  const auto generation = directory_.generation();
+  if (generation_ == generation) return;
+  generation_ = generation;
+  std::vector<ResolvedUserPtr> again;
+  for (const auto& user : users_) {
+    auto found = directory_.user(user->name);
+    if (found && *found) again.push_back(std::move(*found));
+  }
+  users_ = std::move(again);
+}
+
+void ConnectionAuth::log_in(ResolvedUserPtr user) {
+  log_out(user->name.db);
+  users_.push_back(std::move(user));
+}
+
+void ConnectionAuth::log_out(std::string_view db) {
+  std::erase_if(users_, [&](const ResolvedUserPtr& user) { return user->name.db == db; });
+}
+
+AuthConnection& auth_connection(CommandContext& context) {
+  // The dispatcher owns the connection and runs one command at a time on it; the context's const is for other handlers.
+  return static_cast<AuthConnection&>(const_cast<Connection&>(context.connection));
+}
+
+}  // namespace drover::sandbox::auth

@@ -1,0 +1,63 @@
+#include "sandbox/auth/internal_command.h"
+
+#include "bson/builder.h"
+
+namespace drover::sandbox::auth {
+
+namespace {
+
+class NoAuthorization final : public Authorization {
+ public:
+  bool enabled() const override { return false; }
+  bool is_allowed(std::string_view, const Resource&) const override { return true; }
+  std::vector<User> users() const override { return {}; }
+};
+
+constexpr std::int32_t kMaxInternalDocuments = 100'000;
+
+}  // namespace
+
+Result<bson::Document> run_internal(Services& services, std::string_view db, bson::View body) {
+  static const Connection connection{.id = 0, .remote = "internal"};
+  static const NoAuthorization authorization;
+  bson::Builder whole;
+  whole.append_all(body).append("$db", db);
+  const auto command = std::move(whole).finish();
+  const auto* row = services.commands.find(body.first().key(), services.settings.version);
+  if (row == nullptr) return server_error(59, "no such command: '" + std::string(body.first().key()) + "'");
+  Operation operation;
+  operation.connection = &connection;
+  operation.command_name = row->name;
+  CommandContext context{.services = services,
+                         .command = row,
+                         .database = db,
+                         .body = command,
+                         .sequences = {},
+                         .connection = connection,
+                         .authorization = authorization,
+                         .operation = &operation,
+                         .internal = true};
+  auto reply = execute(context);
+  const auto first_error = reply["writeErrors"].to_array();
+  const auto failed = first_error ? first_error->first().document_value() : reply.view();
+  if (first_error || !reply["ok"].is_truthy()) {
+    return server_error(static_cast<int>(failed["code"].to_int64().value_or(1)),
+                        std::string(failed["errmsg"].to_string_view().value_or("internal command failed")));
+  }
+  return reply;
+}
+
+Result<std::vector<bson::Document>> find_internal(Services& services, std::string_view db, std::string_view collection,
+                                                  bson::View filter) {
+  const auto reply = TRY(run_internal(services, db, bson::make_document({{"find", collection},
+                                                                         {"filter", filter},
+                                                                         {"batchSize", kMaxInternalDocuments},
+                                                                         {"singleBatch", true}})));
+  std::vector<bson::Document> documents;
+  const auto batch = reply.view().at_path("cursor.firstBatch").to_array();
+  if (!batch) return documents;
+  for (const auto& item : *batch) documents.emplace_back(item.document_value());
+  return documents;
+}
+
+}  // namespace drover::sandbox::auth

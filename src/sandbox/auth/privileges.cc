@@ -1,0 +1,103 @@
+#include "sandbox/auth/privileges.h"
+
+#include <fmt/core.h>
+
+namespace drover::sandbox::auth {
+
+namespace {
+
+using Kind = ResourcePattern::Kind;
+
+bool is_system(std::string_view collection) { return collection.starts_with("system."); }
+bool is_normal(std::string_view db) { return db != "local" && db != "config"; }
+
+Result<ResourcePattern> parse_resource(bson::View resource) {
+  if (resource["anyResource"].is_truthy()) return ResourcePattern::any();
+  if (resource["cluster"].is_truthy()) return ResourcePattern::cluster();
+  const auto db = resource["db"].to_string_view();
+  const auto collection = resource["collection"].to_string_view();
+  if (!db || !collection) {
+    return server_error(9, "resource must have exactly 'db' and 'collection' set, or 'cluster' or 'anyResource'");
+  }
+  if (db->empty()) {
+    return collection->empty() ? ResourcePattern::any_normal() : ResourcePattern::collection_name(std::string(*collection));
+  }
+  if (collection->empty()) return ResourcePattern::database(std::string(*db));
+  return ResourcePattern::exact(std::string(*db), std::string(*collection));
+}
+
+void append_resource(bson::Builder& out, const ResourcePattern& pattern) {
+  auto resource = out.open_document("resource");
+  switch (pattern.kind) {
+    case Kind::kCluster: resource.append("cluster", true); return;
+    case Kind::kAny: resource.append("anyResource", true); return;
+    default: resource.append("db", pattern.db).append("collection", pattern.collection);
+  }
+}
+
+}  // namespace
+
+void PrivilegeSet::remove(const ResourcePattern& resource, std::string_view action) {
+  const auto found = actions_.find(resource);
+  if (found == actions_.end()) return;
+  if (const auto at = found->second.find(action); at != found->second.end()) found->second.erase(at);
+  if (found->second.empty()) actions_.erase(found);
+}
+
+void PrivilegeSet::merge(const PrivilegeSet& other) {
+  for (const auto& [resource, actions] : other.actions_) actions_[resource].insert(actions.begin(), actions.end());
+}
+
+bool PrivilegeSet::has(const ResourcePattern& resource, std::string_view action) const {
+  const auto found = actions_.find(resource);
+  return found != actions_.end() && (found->second.contains(action) || found->second.contains(kAnyAction));
+}
+
+bool PrivilegeSet::allows(std::string_view action, const Resource& resource) const {
+  if (has(ResourcePattern::any(), action)) return true;
+  const auto& [db, collection] = resource.ns;
+  switch (resource.kind) {
+    case Resource::Kind::kCluster: return has(ResourcePattern::cluster(), action);
+    case Resource::Kind::kDatabase:
+      return (is_normal(db) && has(ResourcePattern::any_normal(), action)) || has(ResourcePattern::database(db), action);
+    case Resource::Kind::kCollection:
+      if (!is_system(collection)) {
+        if (is_normal(db) && has(ResourcePattern::any_normal(), action)) return true;
+        if (has(ResourcePattern::database(db), action)) return true;
+      }
+      return has(ResourcePattern::collection_name(collection), action) ||
+             has(ResourcePattern::exact(db, collection), action);
+  }
+  return false;
+}
+
+bson::Document PrivilegeSet::to_bson() const {
+  bson::ArrayBuilder out;
+  for (const auto& [resource, actions] : actions_) {
+    auto privilege = out.open_document();
+    append_resource(privilege, resource);
+    auto list = privilege.open_array("actions");
+    for (const auto& action : actions) list.append(action);
+  }
+  return std::move(out).finish();
+}
+
+Result<PrivilegeSet> PrivilegeSet::parse(bson::View array) {
+  PrivilegeSet set;
+  for (const auto& item : array) {
+    const auto privilege = item.to_document();
+    if (!privilege) return server_error(9, "privilege must be an object");
+    const auto resource = (*privilege)["resource"].to_document();
+    const auto actions = (*privilege)["actions"].to_array();
+    if (!resource || !actions) return server_error(9, "privilege must have 'resource' and 'actions' fields");
+    const auto pattern = TRY(parse_resource(*resource));
+    for (const auto& action : *actions) {
+      const auto name = action.to_string_view();
+      if (!name) return server_error(9, "privilege actions must be strings");
+      set.add(pattern, *name);
+    }
+  }
+  return set;
+}
+
+}  // namespace drover::sandbox::auth

@@ -1,0 +1,306 @@
+// createRole, updateRole, dropRole, dropAllRolesFromDatabase, grant and revoke of privileges and roles, rolesInfo.
+// Custom roles are documents of admin.system.roles.
+#include <algorithm>
+
+#include <fmt/core.h>
+
+#include "sandbox/auth/builtin_roles.h"
+#include "sandbox/auth/connection_auth.h"
+#include "sandbox/auth/internal_command.h"
+
+namespace drover::sandbox::auth {
+
+namespace {
+
+constexpr int kBadValue = 2;
+constexpr int kRoleNotFound = 31;
+constexpr int kInvalidRoleModification = 49;
+constexpr int kRoleExists = 51002;
+
+UserDirectory& directory_of(CommandContext& context) { return auth_connection(context).auth.directory(); }
+Resource database_resource(std::string db) { return {Resource::Kind::kDatabase, {std::move(db), ""}}; }
+
+Result<RoleName> named_role(CommandContext& context) {
+  const auto name = context.body.first().to_string_view();
+  if (!name || name->empty()) return server_error(kBadValue, "Role name must be non-empty");
+  return RoleName{std::string(*name), std::string(context.database)};
+}
+
+// The role that a command changes.
+Result<bson::Document> existing(CommandContext& context, const RoleName& name) {
+  if (builtin_role(name.role, name.db, context.settings().version)) {
+    return server_error(kInvalidRoleModification, fmt::format("{}@{} is a built-in role and cannot be modified.", name.role, name.db));
+  }
+  auto document = TRY(directory_of(context).custom_role(name));
+  if (!document) return server_error(kRoleNotFound, fmt::format("Role {}@{} not found", name.role, name.db));
+  return std::move(*document);
+}
+
+Status check_roles(CommandContext& context, const RoleName& target, const std::vector<RoleName>& roles) {
+  for (const auto& role : roles) {
+    if (role == target) return server_error(kInvalidRoleModification, fmt::format("Cannot grant role {}@{} to itself.", role.role, role.db));
+    if (target.db != "admin" && role.db != target.db) {
+      return server_error(kInvalidRoleModification,
+                          fmt::format("Roles on the '{}' database cannot be granted roles from other databases", target.db));
+    }
+    if (!TRY(directory_of(context).role_exists(role))) {
+      return server_error(kRoleNotFound, fmt::format("Could not find role: {}@{}", role.role, role.db));
+    }
+    for (const auto& inherited : TRY(directory_of(context).expand({role}))) {
+      if (inherited != target) continue;
+      return server_error(kInvalidRoleModification, fmt::format("Granting {}@{} to {}@{} would introduce a cycle in the role graph",
+                                                               role.role, role.db, target.role, target.db));
+    }
+    TRY(context.authorize("grantRole", database_resource(role.db)));
+  }
+  return {};
+}
+
+// Granting privileges needs grantRole where they apply.
+Status check_privileges(CommandContext& context, const PrivilegeSet& privileges) {
+  for (const auto& [pattern, actions] : privileges.entries()) {
+    const auto db = pattern.db.empty() ? std::string("admin") : pattern.db;
+    TRY(context.authorize("grantRole", database_resource(db)));
+  }
+  return {};
+}
+
+Result<bson::Document> store_field(CommandContext& context, const RoleName& name, bson::View fields) {
+  bson::Builder command;
+  command.append("update", "system.roles");
+  {
+    auto updates = command.open_array("updates");
+    auto one = updates.open_document();
+    one.open_document("q").append("_id", name.id());
+    one.open_document("u").append("$set", fields);
+  }
+  TRY(run_internal(context.services, "admin", std::move(command).finish()));
+  directory_of(context).changed();
+  return bson::Document();
+}
+
+Result<bson::Document> create_role(CommandContext& context) {
+  const auto name = TRY(named_role(context));
+  TRY(context.authorize("createRole", database_resource(name.db)));
+  const auto privileges_field = context.body["privileges"].to_array();
+  const auto roles_field = context.body["roles"].to_array();
+  if (!privileges_field) return server_error(kBadValue, "\"createRole\" command requires a \"privileges\" array");
+  if (!roles_field) return server_error(kBadValue, "\"createRole\" command requires a \"roles\" array");
+  if (name.db == "local") return server_error(kBadValue, "Cannot create roles in the local database");
+  if (name.db == "$external") return server_error(kBadValue, "Cannot create roles in the $external database");
+  if (builtin_role(name.role, name.db, context.settings().version)) {
+    return server_error(kBadValue, "Cannot create roles with the same name as a built-in role");
+  }
+  const auto privileges = TRY(PrivilegeSet::parse(*privileges_field));
+  TRY(check_privileges(context, privileges));
+  const auto roles = TRY(parse_roles(*roles_field, name.db));
+  TRY(check_roles(context, name, roles));
+  const bson::Document documents[] = {bson::make_document({{"_id", name.id()},
+                                                           {"role", name.role},
+                                                           {"db", name.db},
+                                                           {"privileges", bson::ArrayView{privileges.to_bson()}},
+                                                           {"roles", bson::ArrayView{roles_array(roles)}}})};
+  auto inserted = run_internal(context.services, "admin",
+                               bson::make_document({{"insert", "system.roles"}, {"documents", bson::ArrayView{bson::make_array(documents)}}}));
+  if (!inserted && inserted.error().server_code == 11000) {
+    return server_error(kRoleExists, fmt::format("Role \"{}@{}\" already exists", name.role, name.db));
+  }
+  TRY(std::move(inserted));
+  directory_of(context).changed();
+  return bson::Document();
+}
+
+Result<bson::Document> update_role(CommandContext& context) {
+  const auto name = TRY(named_role(context));
+  TRY(context.authorize("revokeRole", database_resource(name.db)));
+  TRY(existing(context, name));
+  bson::Builder fields;
+  if (const auto field = context.body["privileges"].to_array()) {
+    const auto privileges = TRY(PrivilegeSet::parse(*field));
+    TRY(check_privileges(context, privileges));
+    fields.append("privileges", bson::ArrayView{privileges.to_bson()});
+  }
+  if (const auto field = context.body["roles"].to_array()) {
+    const auto roles = TRY(parse_roles(*field, name.db));
+    TRY(check_roles(context, name, roles));
+    fields.append("roles", bson::ArrayView{roles_array(roles)});
+  }
+  if (fields.empty()) return server_error(kBadValue, "Must specify at least one field to update in updateRole");
+  return store_field(context, name, std::move(fields).finish());
+}
+
+Result<bson::Document> change_privileges(CommandContext& context, bool grant) {
+  const auto name = TRY(named_role(context));
+  const auto field = context.body["privileges"].to_array();
+  if (!field || field->empty()) {
+    return server_error(kBadValue, fmt::format("\"{}\" command requires a non-empty \"privileges\" array", context.command->name));
+  }
+  const auto document = TRY(existing(context, name));
+  const auto change = TRY(PrivilegeSet::parse(*field));
+  TRY(check_privileges(context, change));
+  const auto stored = document["privileges"].to_array();
+  auto privileges = stored ? TRY(PrivilegeSet::parse(*stored)) : PrivilegeSet();
+  for (const auto& [pattern, actions] : change.entries()) {
+    for (const auto& action : actions) {
+      if (grant) {
+        privileges.add(pattern, action);
+      } else {
+        privileges.remove(pattern, action);
+      }
+    }
+  }
+  return store_field(context, name, bson::make_document({{"privileges", bson::ArrayView{privileges.to_bson()}}}));
+}
+Result<bson::Document> grant_privileges(CommandContext& context) { return change_privileges(context, true); }
+Result<bson::Document> revoke_privileges(CommandContext& context) { return change_privileges(context, false); }
+
+Result<bson::Document> change_roles(CommandContext& context, bool grant) {
+  const auto name = TRY(named_role(context));
+  const auto field = context.body["roles"].to_array();
+  if (!field || field->empty()) {
+    return server_error(kBadValue, fmt::format("\"{}\" command requires a non-empty \"roles\" array", context.command->name));
+  }
+  const auto document = TRY(existing(context, name));
+  const auto change = TRY(parse_roles(*field, name.db));
+  if (grant) {
+    TRY(check_roles(context, name, change));
+  } else {
+    for (const auto& role : change) TRY(context.authorize("revokeRole", database_resource(role.db)));
+  }
+  const auto stored = document["roles"].to_array();
+  auto roles = stored ? TRY(parse_roles(*stored, name.db)) : std::vector<RoleName>();
+  for (const auto& role : change) {
+    std::erase(roles, role);
+    if (grant) roles.push_back(role);
+  }
+  return store_field(context, name, bson::make_document({{"roles", bson::ArrayView{roles_array(roles)}}}));
+}
+Result<bson::Document> grant_roles(CommandContext& context) { return change_roles(context, true); }
+Result<bson::Document> revoke_roles(CommandContext& context) { return change_roles(context, false); }
+
+Result<std::int64_t> delete_roles(CommandContext& context, bson::View filter) {
+  bson::Builder command;
+  command.append("delete", "system.roles");
+  {
+    auto deletes = command.open_array("deletes");
+    deletes.open_document().append("q", filter).append("limit", 0);
+  }
+  const auto reply = TRY(run_internal(context.services, "admin", std::move(command).finish()));
+  return reply["n"].to_int64().value_or(0);
+}
+
+// Takes roles that are gone from whoever was granted them.
+Status pull_everywhere(CommandContext& context, bson::View match) {
+  for (const char* collection : {"system.users", "system.roles"}) {
+    bson::Builder command;
+    command.append("update", collection);
+    {
+      auto updates = command.open_array("updates");
+      auto one = updates.open_document();
+      one.append("q", bson::Document());
+      one.open_document("u").open_document("$pull").append("roles", match);
+      one.append("multi", true);
+    }
+    TRY(run_internal(context.services, "admin", std::move(command).finish()));
+  }
+  directory_of(context).changed();
+  return {};
+}
+
+Result<bson::Document> drop_role(CommandContext& context) {
+  const auto name = TRY(named_role(context));
+  TRY(context.authorize("dropRole", database_resource(name.db)));
+  TRY(existing(context, name));
+  TRY(delete_roles(context, bson::make_document({{"_id", name.id()}})));
+  TRY(pull_everywhere(context, bson::make_document({{"role", name.role}, {"db", name.db}})));
+  return bson::Document();
+}
+
+Result<bson::Document> drop_all_roles(CommandContext& context) {
+  TRY(context.authorize("dropRole", database_resource(std::string(context.database))));
+  const auto filter = bson::make_document({{"db", context.database}});
+  const auto custom = TRY(find_internal(context.services, "admin", "system.roles", filter));
+  const auto count = TRY(delete_roles(context, filter));
+  for (const auto& role : custom) {
+    TRY(pull_everywhere(context, bson::make_document({{"role", role["role"].to_string_view().value_or("")}, {"db", context.database}})));
+  }
+  directory_of(context).changed();
+  return bson::make_document({{"n", static_cast<std::int32_t>(count)}});
+}
+
+Status describe_role(CommandContext& context, bson::ArrayBuilder& out, const RoleName& name) {
+  auto& directory = directory_of(context);
+  const auto builtin = builtin_role(name.role, name.db, context.settings().version);
+  const auto document = builtin ? std::nullopt : TRY(directory.custom_role(name));
+  if (!builtin && !document) return {};
+  std::vector<RoleName> direct;
+  if (document) {
+    if (const auto stored = (*document)["roles"].to_array()) direct = TRY(parse_roles(*stored, name.db));
+  }
+  auto role = out.open_document();
+  if (document) role.append("_id", name.id());
+  role.append("role", name.role).append("db", name.db);
+  const bool privileges = context.body["showPrivileges"].is_truthy();
+  if (privileges) {
+    if (document) {
+      role.append("privileges", (*document)["privileges"]);
+    } else {
+      role.append("privileges", bson::ArrayView{builtin->to_bson()});
+    }
+  }
+  role.append("roles", bson::ArrayView{roles_array(direct)});
+  role.append("inheritedRoles", bson::ArrayView{roles_array(TRY(directory.expand(direct)))});
+  if (privileges) role.append("inheritedPrivileges", bson::ArrayView{TRY(directory.privileges_of({name})).to_bson()});
+  role.append("isBuiltin", builtin.has_value());
+  return {};
+}
+
+Result<bson::Document> roles_info(CommandContext& context) {
+  const auto wanted = context.body.first();
+  std::vector<RoleName> names;
+  if (wanted.is_number()) {
+    TRY(context.authorize("viewRole", database_resource(std::string(context.database))));
+    for (const auto& role : TRY(find_internal(context.services, "admin", "system.roles", bson::make_document({{"db", context.database}})))) {
+      names.push_back({std::string(role["role"].to_string_view().value_or("")), std::string(context.database)});
+    }
+    if (context.body["showBuiltinRoles"].is_truthy()) {
+      for (auto& name : builtin_role_names(context.database)) names.push_back({std::move(name), std::string(context.database)});
+    }
+    std::sort(names.begin(), names.end());
+  } else {
+    bson::ArrayBuilder single;
+    if (!wanted.is_array()) single.append(wanted);
+    const auto array = std::move(single).finish();
+    names = TRY(parse_roles(wanted.is_array() ? wanted.document_value() : array.view(), context.database));
+    for (const auto& name : names) TRY(context.authorize("viewRole", database_resource(name.db)));
+  }
+  bson::Builder out;
+  auto roles = out.open_array("roles");
+  for (const auto& name : names) TRY(describe_role(context, roles, name));
+  roles.close();
+  return std::move(out).finish();
+}
+
+}  // namespace
+
+void add_role_commands(CommandTable& table) {
+  constexpr auto kCustom = ResourceKind::kCustom;
+  static constexpr Command kRows[] = {
+      {.name = "createRole", .flags = kWrite, .resource = kCustom, .handler = create_role, .help = "adds a role"},
+      {.name = "updateRole", .flags = kWrite, .resource = kCustom, .handler = update_role, .help = "changes a role"},
+      {.name = "dropRole", .flags = kWrite, .resource = kCustom, .handler = drop_role, .help = "removes a role"},
+      {.name = "dropAllRolesFromDatabase", .flags = kWrite, .resource = kCustom, .handler = drop_all_roles,
+       .help = "removes all roles of a database"},
+      {.name = "grantPrivilegesToRole", .flags = kWrite, .resource = kCustom, .handler = grant_privileges,
+       .help = "gives a role privileges"},
+      {.name = "revokePrivilegesFromRole", .flags = kWrite, .resource = kCustom, .handler = revoke_privileges,
+       .help = "takes privileges from a role"},
+      {.name = "grantRolesToRole", .flags = kWrite, .resource = kCustom, .handler = grant_roles, .help = "gives a role roles"},
+      {.name = "revokeRolesFromRole", .flags = kWrite, .resource = kCustom, .handler = revoke_roles,
+       .help = "takes roles from a role"},
+      {.name = "rolesInfo", .resource = kCustom, .handler = roles_info, .help = "describes roles"},
+  };
+  table.add(kRows);
+}
+
+}  // namespace drover::sandbox::auth

@@ -1,0 +1,171 @@
+// saslStart, saslContinue, logout and connectionStatus. Facts: corpus auth/sasl-errors, admin/connection-status.
+#include <algorithm>
+
+#include <fmt/core.h>
+
+#include "base/log.h"
+#include "sandbox/auth/connection_auth.h"
+
+namespace drover::sandbox::auth {
+
+namespace {
+
+constexpr int kAuthenticationFailed = 18;
+
+tl::unexpected<Error> authentication_failed() { return server_error(kAuthenticationFailed, "Authentication failed."); }
+
+std::optional<std::string_view> payload_of(bson::View command) {
+  const auto payload = command["payload"];
+  if (payload.type() == bson::Type::kBinary) {
+    const auto data = payload.binary_value().data;
+    return std::string_view(reinterpret_cast<const char*>(data.data()), data.size());
+  }
+  return payload.to_string_view();
+}
+
+bson::Document sasl_reply(bool done, std::string_view payload) {
+  bson::Builder out;
+  out.append("conversationId", 1).append("done", done);
+  out.append("payload", bson::Binary{0, {reinterpret_cast<const std::uint8_t*>(payload.data()), payload.size()}});
+  return std::move(out).finish();
+}
+
+tl::unexpected<Error> log_failure(AuthConnection& connection, std::string_view user, const std::string& why) {
+  connection.sasl.reset();
+  connection.auth.directory().services().log.info(
+      "authentication failed", {{"client", connection.remote}, {"user", std::string(user)}, {"reason", why}});
+  return authentication_failed();
+}
+
+Result<bson::Document> sasl_start(CommandContext& context) {
+  return start_sasl(auth_connection(context), context.database, context.body);
+}
+
+Result<bson::Document> sasl_continue(CommandContext& context) {
+  auto& connection = auth_connection(context);
+  if (!connection.sasl) return server_error(17, "No SASL session state found");
+  if (context.body["conversationId"].to_int64() != 1) {
+    connection.sasl.reset();
+    return server_error(17, "sasl: Mismatched conversation id");
+  }
+  auto& sasl = *connection.sasl;
+  const auto payload = payload_of(context.body);
+  if (!payload) return server_error(14, "Wrong type for field payload; expected BinData or String");
+  if (sasl.proved) {  // the empty exchange that ends a conversation
+    connection.auth.log_in(sasl.user);
+    connection.sasl.reset();
+    return sasl_reply(true, "");
+  }
+  auto verified = sasl.conversation.verify(*payload);
+  if (!verified) return log_failure(connection, sasl.user->name.full(), verified.error().message);
+  if (!sasl.skip_empty_exchange) {
+    sasl.proved = true;
+    return sasl_reply(false, *verified);
+  }
+  connection.auth.log_in(sasl.user);
+  connection.sasl.reset();
+  return sasl_reply(true, *verified);
+}
+
+Result<bson::Document> logout(CommandContext& context) {
+  auth_connection(context).auth.log_out(context.database);
+  return bson::Document();
+}
+
+Result<bson::Document> connection_status(CommandContext& context) {
+  const auto& users = auth_connection(context).auth.authenticated();
+  bson::Builder out;
+  auto info = out.open_document("authInfo");
+  auto names = info.open_array("authenticatedUsers");
+  for (const auto& user : users) names.open_document().append("user", user->name.user).append("db", user->name.db);
+  names.close();
+  auto roles = info.open_array("authenticatedUserRoles");
+  for (const auto& user : users) {
+    for (const auto& role : user->all_roles) roles.open_document().append("role", role.role).append("db", role.db);
+  }
+  roles.close();
+  if (context.body["showPrivileges"].is_truthy()) {
+    PrivilegeSet all;
+    for (const auto& user : users) all.merge(user->privileges);
+    info.append("authenticatedUserPrivileges", bson::ArrayView{all.to_bson()});
+  }
+  info.close();
+  return std::move(out).finish();
+}
+
+// MONGODB-X509: the user is the subject of the certificate that TLS has verified.
+Result<bson::Document> authenticate(CommandContext& context) {
+  auto& connection = auth_connection(context);
+  const auto mechanism = context.body["mechanism"].to_string_view().value_or("");
+  if (mechanism != "MONGODB-X509") {
+    return server_error(2, fmt::format("Unsupported mechanism \"{}\"", mechanism));
+  }
+  const auto named = context.body["user"].to_string_view();
+  const std::string name = named ? std::string(*named) : connection.tls_subject;
+  if (connection.tls_subject.empty() || name != connection.tls_subject) {
+    return log_failure(connection, name, "no verified client certificate of that subject");
+  }
+  auto user = connection.auth.directory().user({name, "$external"});
+  if (!user || !*user) return log_failure(connection, name, "no such user");
+  connection.auth.log_in(*user);
+  return bson::make_document({{"dbname", "$external"}, {"user", name}});
+}
+
+}  // namespace
+
+Result<bson::Document> start_sasl(AuthConnection& connection, std::string_view db, bson::View command) {
+  connection.sasl.reset();
+  const auto name = command["mechanism"].to_string_view();
+  if (!name) return server_error(4, "Missing expected field \"mechanism\"");
+  const auto mechanism = parse_mechanism(*name);
+  if (!mechanism) {
+    return server_error(2, fmt::format("Received authentication for mechanism {} which is unknown or not enabled", *name));
+  }
+  const auto payload = payload_of(command);
+  if (!payload) return server_error(4, "Missing expected field \"payload\"");
+  ScramConversation conversation(*mechanism);
+  if (auto read = conversation.read_first(*payload); !read) return log_failure(connection, "", read.error().message);
+  const UserName user_name{conversation.user_name(), std::string(db)};
+  auto user = connection.auth.directory().user(user_name);
+  if (!user) return tl::unexpected(std::move(user).error());
+  const auto credentials = *user ? (*user)->credentials(*mechanism) : std::nullopt;
+  if (!credentials) {
+    return log_failure(connection, user_name.full(), *user ? "no credentials for this mechanism" : "no such user");
+  }
+  const auto challenge = conversation.challenge(*credentials);
+  connection.sasl = AuthConnection::Sasl{.conversation = std::move(conversation), .user = *user, .db = std::string(db)};
+  if (const auto options = command["options"].to_document()) {
+    connection.sasl->skip_empty_exchange = (*options)["skipEmptyExchange"].is_truthy();
+  }
+  return sasl_reply(false, challenge);
+}
+
+std::optional<std::vector<std::string>> mechanisms_of(UserDirectory& directory, std::string_view qualified_name) {
+  const auto dot = qualified_name.find('.');
+  if (dot == std::string_view::npos) return std::nullopt;
+  const auto user = directory.user({std::string(qualified_name.substr(dot + 1)), std::string(qualified_name.substr(0, dot))});
+  if (!user || !*user) return std::nullopt;
+  std::vector<std::string> names;
+  for (const auto mechanism : {Mechanism::kSha1, Mechanism::kSha256}) {
+    if ((*user)->credentials(mechanism)) names.emplace_back(mechanism_name(mechanism));
+  }
+  return names;
+}
+
+void add_user_commands(CommandTable& table);
+void add_role_commands(CommandTable& table);
+
+void add_auth_commands(CommandTable& table) {
+  static constexpr Command kRows[] = {
+      {.name = "saslStart", .flags = kNoAuth, .handler = sasl_start, .help = "begins an authentication"},
+      {.name = "saslContinue", .flags = kNoAuth, .handler = sasl_continue, .help = "continues an authentication"},
+      {.name = "authenticate", .flags = kNoAuth, .handler = authenticate, .help = "authenticates by a client certificate"},
+      {.name = "logout", .flags = kNoAuth, .handler = logout, .help = "forgets the user of this database"},
+      {.name = "connectionStatus", .flags = kNoAuth, .handler = connection_status, .help = "who this connection is"},
+  };
+  table.add(kRows);
+  add_user_commands(table);
+  add_role_commands(table);
+}
+
+}  // namespace drover::sandbox::auth

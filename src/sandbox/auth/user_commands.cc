@@ -1,0 +1,315 @@
+// createUser, updateUser, dropUser, dropAllUsersFromDatabase, grantRolesToUser, revokeRolesFromUser, usersInfo.
+// Users are documents of admin.system.users, as the server's; see its user_management_commands.cpp for the messages.
+#include <algorithm>
+#include <set>
+
+#include <fmt/core.h>
+
+#include "sandbox/auth/connection_auth.h"
+#include "sandbox/auth/internal_command.h"
+
+namespace drover::sandbox::auth {
+
+namespace {
+
+constexpr int kBadValue = 2;
+constexpr int kUserNotFound = 11;
+constexpr int kRoleNotFound = 31;
+constexpr int kUserExists = 51003;
+
+Resource database_resource(std::string db) { return {Resource::Kind::kDatabase, {std::move(db), ""}}; }
+
+Result<UserName> named_user(CommandContext& context) {
+  const auto name = context.body.first().to_string_view();
+  if (!name) {
+    return server_error(14, fmt::format("\"{}\" had the wrong type. Expected string, found {}",
+                                        context.body.first().key(), bson::type_name(context.body.first().type())));
+  }
+  if (name->empty()) return server_error(kBadValue, "User document needs 'user' field to be non-empty");
+  return UserName{std::string(*name), std::string(context.database)};
+}
+
+Status check_roles(CommandContext& context, const std::vector<RoleName>& roles, std::string_view action) {
+  auto& directory = auth_connection(context).auth.directory();
+  for (const auto& role : roles) {
+    if (!TRY(directory.role_exists(role))) {
+      return server_error(kRoleNotFound, fmt::format("No role named {}@{}", role.role, role.db));
+    }
+    TRY(context.authorize(action, database_resource(role.db)));
+  }
+  return {};
+}
+
+// {mechanisms: [...], pwd, digestPassword} as credentials.
+Result<bson::Document> make_credentials(CommandContext& context, const UserName& name, std::string_view password) {
+  const auto digest_element = context.body["digestPassword"];
+  const bool server_digests = !digest_element || digest_element.is_truthy();
+  std::set<std::string> wanted;
+  if (const auto mechanisms = context.body["mechanisms"].to_array()) {
+    for (const auto& item : *mechanisms) {
+      const auto text = item.to_string_view().value_or("");
+      if (!parse_mechanism(text)) return server_error(kBadValue, fmt::format("Unknown auth mechanism '{}'", text));
+      wanted.emplace(text);
+    }
+    if (wanted.empty()) return server_error(kBadValue, "mechanisms field must not be empty");
+  } else {
+    wanted.emplace("SCRAM-SHA-1");
+    if (server_digests) wanted.emplace("SCRAM-SHA-256");
+  }
+  if (password.empty()) return server_error(kBadValue, "Password cannot be empty");
+  if (!server_digests && wanted.contains("SCRAM-SHA-256")) {
+    return server_error(kBadValue, "Use of SCRAM-SHA-256 requires undigested passwords");
+  }
+  bson::Builder out;
+  if (wanted.contains("SCRAM-SHA-1")) {
+    const auto made = server_digests ? ScramCredentials::make(Mechanism::kSha1, name.user, password, kIterationsSha1)
+                                     : ScramCredentials::make_from_digest(password, kIterationsSha1);
+    made.append_to(out, "SCRAM-SHA-1");
+  }
+  if (wanted.contains("SCRAM-SHA-256")) {
+    ScramCredentials::make(Mechanism::kSha256, name.user, password, kIterationsSha256).append_to(out, "SCRAM-SHA-256");
+  }
+  return std::move(out).finish();
+}
+
+bson::Document external_credentials() { return bson::make_document({{"external", true}}); }
+
+Result<bson::Document> changed(CommandContext& context) {
+  auth_connection(context).auth.directory().changed();
+  return bson::Document();
+}
+
+Result<bson::Document> create_user(CommandContext& context) {
+  const auto name = TRY(named_user(context));
+  if (name.db == "local") return server_error(kBadValue, "Cannot create users in the local database");
+  TRY(context.authorize("createUser", database_resource(name.db)));
+  const auto roles_field = context.body["roles"].to_array();
+  if (!roles_field) return server_error(kBadValue, "\"createUser\" command requires a \"roles\" array");
+  const auto roles = TRY(parse_roles(*roles_field, name.db));
+  TRY(check_roles(context, roles, "grantRole"));
+  const auto password = context.body["pwd"].to_string_view();
+  const bool external = name.db == "$external";
+  if (!password && !external) {
+    return server_error(kBadValue,
+                        "Must provide a 'pwd' field for all user documents, except those with '$external' as the user's "
+                        "source db");
+  }
+  if (password && external) {
+    return server_error(kBadValue, "Cannot set the password for users defined on the '$external' database");
+  }
+  const auto credentials = external ? external_credentials() : TRY(make_credentials(context, name, *password));
+  bson::Builder user;
+  user.append("_id", name.id()).append("userId", Uuid::random(context.services.runtime));
+  user.append("user", name.user).append("db", name.db).append("credentials", credentials);
+  if (const auto data = context.body["customData"].to_document()) user.append("customData", *data);
+  user.append("roles", bson::ArrayView{roles_array(roles)});
+  const auto document = std::move(user).finish();
+  const bson::Document documents[] = {document};
+  auto inserted = run_internal(context.services, "admin",
+                               bson::make_document({{"insert", "system.users"}, {"documents", bson::ArrayView{bson::make_array(documents)}}}));
+  if (!inserted && inserted.error().server_code == 11000) {
+    return server_error(kUserExists, fmt::format("User \"{}\" already exists", name.full()));
+  }
+  TRY(std::move(inserted));
+  return changed(context);
+}
+
+// Runs `update` on the user's document; an unknown user is an error.
+Result<bson::Document> update_document(CommandContext& context, const UserName& name, bson::View update) {
+  bson::Builder command;
+  command.append("update", "system.users");
+  {
+    auto updates = command.open_array("updates");
+    auto one = updates.open_document();
+    one.open_document("q").append("_id", name.id());
+    one.append("u", update);
+  }
+  const auto reply = TRY(run_internal(context.services, "admin", std::move(command).finish()));
+  if (reply["n"].to_int64() == 0) return server_error(kUserNotFound, fmt::format("User {} not found", name.full()));
+  return changed(context);
+}
+
+bool is_self(CommandContext& context, const UserName& name) {
+  for (const auto& user : context.authorization.users()) {
+    if (user.name == name.user && user.db == name.db) return true;
+  }
+  return false;
+}
+
+Result<bson::Document> update_user(CommandContext& context) {
+  const auto name = TRY(named_user(context));
+  const auto password = context.body["pwd"].to_string_view();
+  const auto data = context.body["customData"].to_document();
+  const auto roles_field = context.body["roles"].to_array();
+  if (!password && !data && !roles_field && !context.body["mechanisms"]) {
+    return server_error(kBadValue, "Must specify at least one field to update in updateUser");
+  }
+  const auto resource = database_resource(name.db);
+  const auto may_for_self = [&](std::string_view action, std::string_view own_action) -> Status {
+    if (is_self(context, name) && context.authorization.is_allowed(own_action, resource)) return {};
+    return context.authorize(action, resource);
+  };
+  if (password) TRY(may_for_self("changePassword", "changeOwnPassword"));
+  if (data) TRY(may_for_self("changeCustomData", "changeOwnCustomData"));
+  bson::Builder update;
+  {
+    auto set = update.open_document("$set");
+    if (password) set.append("credentials", TRY(make_credentials(context, name, *password)));
+    if (data) set.append("customData", *data);
+    if (roles_field) {
+      TRY(context.authorize("revokeRole", database_resource(name.db)));
+      const auto roles = TRY(parse_roles(*roles_field, name.db));
+      TRY(check_roles(context, roles, "grantRole"));
+      set.append("roles", bson::ArrayView{roles_array(roles)});
+    }
+  }
+  return update_document(context, name, std::move(update).finish());
+}
+
+Result<std::int64_t> delete_users(CommandContext& context, bson::View filter) {
+  bson::Builder command;
+  command.append("delete", "system.users");
+  {
+    auto deletes = command.open_array("deletes");
+    deletes.open_document().append("q", filter).append("limit", 0);
+  }
+  const auto reply = TRY(run_internal(context.services, "admin", std::move(command).finish()));
+  auth_connection(context).auth.directory().changed();
+  return reply["n"].to_int64().value_or(0);
+}
+
+Result<bson::Document> drop_user(CommandContext& context) {
+  const auto name = TRY(named_user(context));
+  TRY(context.authorize("dropUser", database_resource(name.db)));
+  if (TRY(delete_users(context, bson::make_document({{"_id", name.id()}}))) == 0) {
+    return server_error(kUserNotFound, fmt::format("User '{}' not found", name.full()));
+  }
+  return bson::Document();
+}
+
+Result<bson::Document> drop_all_users(CommandContext& context) {
+  TRY(context.authorize("dropUser", database_resource(std::string(context.database))));
+  const auto count = TRY(delete_users(context, bson::make_document({{"db", context.database}})));
+  return bson::make_document({{"n", static_cast<std::int32_t>(count)}});
+}
+
+Result<bson::Document> change_roles(CommandContext& context, bool grant) {
+  const auto name = TRY(named_user(context));
+  const auto field = context.body["roles"].to_array();
+  if (!field || field->empty()) {
+    return server_error(kBadValue, fmt::format("\"{}\" command requires a non-empty \"roles\" array", context.command->name));
+  }
+  const auto roles = TRY(parse_roles(*field, name.db));
+  TRY(check_roles(context, roles, grant ? "grantRole" : "revokeRole"));
+  const auto user = TRY(auth_connection(context).auth.directory().user(name));
+  if (!user) return server_error(kUserNotFound, fmt::format("Could not find user \"{}\" for db \"{}\"", name.user, name.db));
+  auto granted = user->roles;
+  for (const auto& role : roles) {
+    std::erase(granted, role);
+    if (grant) granted.push_back(role);
+  }
+  bson::Builder update;
+  update.open_document("$set").append("roles", bson::ArrayView{roles_array(granted)});
+  return update_document(context, name, std::move(update).finish());
+}
+Result<bson::Document> grant_roles(CommandContext& context) { return change_roles(context, true); }
+Result<bson::Document> revoke_roles(CommandContext& context) { return change_roles(context, false); }
+
+// What usersInfo is asked for: 1 for the database, {forAllDBs: true}, a name, {user, db}, or an array of the last two.
+Result<bson::Document> users_filter(CommandContext& context, bool& all_databases) {
+  const auto wanted = context.body.first();
+  bson::Builder filter;
+  if (wanted.is_number()) {
+    filter.append("db", context.database);
+    return std::move(filter).finish();
+  }
+  if (wanted.is_document() && wanted.document_value()["forAllDBs"].is_truthy()) {
+    all_databases = true;
+    return bson::Document();
+  }
+  auto in = filter.open_document("_id");
+  auto ids = in.open_array("$in");
+  const auto add = [&](const bson::Element& item) -> Status {
+    if (const auto text = item.to_string_view()) {
+      ids.append(UserName{std::string(*text), std::string(context.database)}.id());
+      return {};
+    }
+    const auto object = item.to_document();
+    const auto user = object ? (*object)["user"].to_string_view() : std::nullopt;
+    const auto db = object ? (*object)["db"].to_string_view() : std::nullopt;
+    if (!user || !db) return server_error(kBadValue, "User names must be either strings or objects");
+    ids.append(UserName{std::string(*user), std::string(*db)}.id());
+    return {};
+  };
+  if (wanted.is_array()) {
+    for (const auto& item : wanted.document_value()) TRY(add(item));
+  } else {
+    TRY(add(wanted));
+  }
+  ids.close();
+  in.close();
+  return std::move(filter).finish();
+}
+
+Result<bson::Document> describe_user(CommandContext& context, const bson::Document& document) {
+  auto& directory = auth_connection(context).auth.directory();
+  const bool privileges = context.body["showPrivileges"].is_truthy();
+  const bool credentials = context.body["showCredentials"].is_truthy();
+  bson::Builder out;
+  for (const auto& field : document) {
+    if (field.key() == "credentials" && !credentials) continue;
+    out.append_raw(field);
+  }
+  auto mechanisms = out.open_array("mechanisms");
+  if (const auto stored = document["credentials"].to_document()) {
+    for (const auto& field : *stored) mechanisms.append(field.key());
+  }
+  mechanisms.close();
+  if (!privileges) return std::move(out).finish();
+  const auto roles = document["roles"].to_array();
+  const auto direct = roles ? TRY(parse_roles(*roles, "")) : std::vector<RoleName>();
+  out.append("inheritedRoles", bson::ArrayView{roles_array(TRY(directory.expand(direct)))});
+  out.append("inheritedPrivileges", bson::ArrayView{TRY(directory.privileges_of(direct)).to_bson()});
+  out.append("inheritedAuthenticationRestrictions", bson::ArrayView{bson::Document()});
+  if (!document["authenticationRestrictions"]) out.append("authenticationRestrictions", bson::ArrayView{bson::Document()});
+  return std::move(out).finish();
+}
+
+Result<bson::Document> users_info(CommandContext& context) {
+  bool all_databases = false;
+  const auto filter = TRY(users_filter(context, all_databases));
+  const auto wanted = context.body.first();
+  // Everybody may look at itself.
+  const auto name = wanted.to_string_view();
+  const bool self = name && is_self(context, {std::string(*name), std::string(context.database)});
+  if (!self) TRY(context.authorize("viewUser", database_resource(all_databases ? "admin" : std::string(context.database))));
+  auto documents = TRY(find_internal(context.services, "admin", "system.users", filter));
+  std::sort(documents.begin(), documents.end(), [](const bson::Document& a, const bson::Document& b) {
+    return a["_id"].to_string_view().value_or("") < b["_id"].to_string_view().value_or("");
+  });
+  bson::Builder out;
+  auto users = out.open_array("users");
+  for (const auto& document : documents) users.append(TRY(describe_user(context, document)));
+  users.close();
+  return std::move(out).finish();
+}
+
+}  // namespace
+
+void add_user_commands(CommandTable& table) {
+  constexpr auto kCustom = ResourceKind::kCustom;
+  static constexpr Command kRows[] = {
+      {.name = "createUser", .flags = kWrite, .resource = kCustom, .handler = create_user, .help = "adds a user"},
+      {.name = "updateUser", .flags = kWrite, .resource = kCustom, .handler = update_user, .help = "changes a user"},
+      {.name = "dropUser", .flags = kWrite, .resource = kCustom, .handler = drop_user, .help = "removes a user"},
+      {.name = "dropAllUsersFromDatabase", .flags = kWrite, .resource = kCustom, .handler = drop_all_users,
+       .help = "removes all users of a database"},
+      {.name = "grantRolesToUser", .flags = kWrite, .resource = kCustom, .handler = grant_roles, .help = "gives a user roles"},
+      {.name = "revokeRolesFromUser", .flags = kWrite, .resource = kCustom, .handler = revoke_roles,
+       .help = "takes roles from a user"},
+      {.name = "usersInfo", .resource = kCustom, .handler = users_info, .help = "describes users"},
+  };
+  table.add(kRows);
+}
+
+}  // namespace drover::sandbox::auth

@@ -1,0 +1,213 @@
+// getMore and killCursors. Facts: corpus find/cursors; MongoDB's getmore_cmd.cpp and getmore_request.cpp.
+#include <algorithm>
+#include <limits>
+
+#include <fmt/core.h>
+
+#include "bson/ejson.h"
+#include "sandbox/server/server_state.h"
+
+namespace drover::sandbox {
+
+namespace {
+
+constexpr std::int64_t kDefaultAwaitMillis = 1000;
+
+struct GetMore {
+  std::int64_t id = 0;
+  Namespace ns;
+  std::optional<std::int64_t> batch_size;
+  std::optional<std::int64_t> max_time_ms;
+};
+
+bool is_generic(std::string_view field) {
+  return field.starts_with('$') || field == "lsid" || field == "txnNumber" || field == "autocommit" ||
+         field == "startTransaction" || field == "comment" || field == "term" || field == "lastKnownCommittedOpTime" ||
+         field == "maxTimeMSOpOnly" || field == "apiVersion" || field == "apiStrict" || field == "apiDeprecationErrors" ||
+         field == "readConcern" || field == "writeConcern";
+}
+
+Result<GetMore> parse_get_more(CommandContext& context) {
+  GetMore request;
+  const auto shown = [&] { return bson::to_shell(context.body); };
+  request.ns.db = context.database;
+  bool collection_seen = false;
+  for (const auto& field : context.body) {
+    const auto key = field.key();
+    if (key == "getMore") {
+      if (field.type() != bson::Type::kInt64) return server_error(14, "Field 'getMore' must be of type long in: " + shown());
+      request.id = field.int64_value();
+    } else if (key == "collection") {
+      const auto name = field.to_string_view();
+      if (!name) return server_error(14, "Field 'collection' must be of type string in: " + shown());
+      request.ns.collection = *name;
+      collection_seen = true;
+    } else if (key == "batchSize") {
+      if (!field.is_number()) return server_error(14, "Field 'batchSize' must be a number in: " + shown());
+      request.batch_size = field.to_int64();
+    } else if (key == "maxTimeMS") {
+      if (!field.is_number()) return server_error(2, "maxTimeMS must be a number");
+      request.max_time_ms = field.to_int64();
+      if (*request.max_time_ms < 0 || *request.max_time_ms > std::numeric_limits<std::int32_t>::max()) {
+        return server_error(2, fmt::format("{} value for maxTimeMS is out of range", *request.max_time_ms));
+      }
+    } else if (!is_generic(key)) {
+      return server_error(9, fmt::format("Failed to parse: {}. Unrecognized field '{}'.", shown(), key));
+    }
+  }
+  if (!collection_seen) return server_error(9, "Field 'collection' missing in: " + shown());
+  if (request.id == 0) return server_error(2, "Cursor id for getMore must be non-zero");
+  if (request.ns.collection.empty()) return server_error(73, fmt::format("Invalid namespace for getMore: {}.", request.ns.db));
+  if (request.batch_size && *request.batch_size <= 0) {
+    return server_error(2, fmt::format("Batch size for getMore must be positive, but received: {}", *request.batch_size));
+  }
+  return request;
+}
+
+// A cursor belongs to the session, the transaction and the users that made it.
+Status check_owner(CommandContext& context, const GetMore& request, const CursorEntry& entry) {
+  const auto id = request.id;
+  if (entry.ns != request.ns) {
+    return server_error(13, fmt::format("Requested getMore on namespace '{}', but cursor belongs to a different namespace {}",
+                                        request.ns.to_string(), entry.ns.to_string()));
+  }
+  if (context.authorization.enabled()) {
+    for (const auto& user : context.authorization.users()) {
+      const auto name = user.db + "." + user.name;
+      if (std::find(entry.users.begin(), entry.users.end(), name) == entry.users.end()) {
+        return server_error(13, fmt::format("cursor id {} was not created by the authenticated user", id));
+      }
+    }
+  }
+  if (context.session && !entry.session) {
+    return server_error(50736, fmt::format("Cannot run getMore on cursor {}, which was not created in a session, in session {}",
+                                           id, context.session->to_string()));
+  }
+  if (!context.session && entry.session) {
+    return server_error(50737, fmt::format("Cannot run getMore on cursor {}, which was created in session {}, without an lsid",
+                                           id, entry.session->to_string()));
+  }
+  if (context.session != entry.session) {
+    return server_error(50738, fmt::format("Cannot run getMore on cursor {}, which was created in session {}, in session {}", id,
+                                           entry.session->to_string(), context.session->to_string()));
+  }
+  const auto txn = context.transaction != nullptr ? context.txn_number : std::nullopt;
+  if (txn && !entry.txn_number) {
+    return server_error(50739, fmt::format("Cannot run getMore on cursor {}, which was not created in a transaction, in transaction {}", id, *txn));
+  }
+  if (!txn && entry.txn_number) {
+    return server_error(50740, fmt::format("Cannot run getMore on cursor {}, which was created in transaction {}, without a txnNumber",
+                                           id, *entry.txn_number));
+  }
+  if (txn != entry.txn_number) {
+    return server_error(50741, fmt::format("Cannot run getMore on cursor {}, which was created in transaction {}, in transaction {}",
+                                           id, *entry.txn_number, *txn));
+  }
+  return {};
+}
+
+Result<BatchRequest> batch_request(CommandContext& context, const GetMore& request, const CommandCursor& cursor) {
+  BatchRequest batch;
+  batch.max_documents = request.batch_size.value_or(std::numeric_limits<std::int64_t>::max());
+  batch.stop = context.stop;
+  if (cursor.awaits_data()) {
+    const auto millis = request.max_time_ms.value_or(0) == 0 ? kDefaultAwaitMillis : *request.max_time_ms;
+    batch.await = std::chrono::milliseconds(millis);
+  } else if (request.max_time_ms) {
+    return server_error(2, "cannot set maxTimeMS on getMore command for a non-awaitData cursor");
+  }
+  return batch;
+}
+
+// Returns a checked-out cursor to the registry however the command ends.
+class CheckedOut {
+ public:
+  CheckedOut(CursorRegistry& cursors, std::int64_t id, CursorEntry entry)
+      : cursors_(cursors), id_(id), entry_(std::move(entry)) {}
+  ~CheckedOut() {
+    if (ended_) {
+      cursors_.drop(id_);
+    } else {
+      cursors_.check_in(id_, std::move(entry_));
+    }
+  }
+  CursorEntry& entry() { return entry_; }
+  void end() { ended_ = true; }
+
+ private:
+  CursorRegistry& cursors_;
+  std::int64_t id_;
+  CursorEntry entry_;
+  bool ended_ = false;
+};
+
+Result<bson::Document> get_more(CommandContext& context) {
+  const auto request = TRY(parse_get_more(context));
+  CheckedOut checked_out(context.services.cursors, request.id, TRY(context.services.cursors.check_out(request.id)));
+  auto& entry = checked_out.entry();
+  TRY(check_owner(context, request, entry));
+  const auto batch_options = TRY(batch_request(context, request, *entry.cursor));
+  CursorBatch batch(batch_options);
+  if (auto filled = entry.cursor->next_batch(context, batch); !filled) {
+    checked_out.end();
+    return tl::unexpected(std::move(filled).error());
+  }
+  const bool ended = entry.cursor->exhausted();
+  if (ended) checked_out.end();
+  bson::Builder out;
+  auto cursor = out.open_document("cursor");
+  const auto token = std::move(batch.post_batch_resume_token);
+  cursor.append("nextBatch", bson::ArrayView{std::move(batch).finish_documents()});
+  if (token) cursor.append("postBatchResumeToken", *token);
+  cursor.append("id", ended ? std::int64_t{0} : request.id).append("ns", entry.ns.to_string());
+  cursor.close();
+  return std::move(out).finish();
+}
+
+Result<bson::Document> kill_cursors(CommandContext& context) {
+  const auto shown = [&] { return bson::to_shell(context.body); };
+  const auto collection = context.body.first().to_string_view();
+  if (!collection) {
+    return server_error(9, fmt::format("Failed to parse: killCursors: {}. 'killCursors' field must be of BSON type string.",
+                                       bson::to_shell(context.body.first())));
+  }
+  const auto listed = context.body["cursors"];
+  if (!listed) return server_error(9, "Field 'cursors' missing in: " + shown());
+  if (!listed.is_array()) {
+    return server_error(9, fmt::format("Field 'cursors' must be of type array in: {}", shown()));
+  }
+  std::vector<std::int64_t> killed, unknown;
+  for (const auto& item : listed.document_value()) {
+    if (item.type() != bson::Type::kInt64) {
+      return server_error(9, fmt::format("Field 'cursors' contains an element that is not of type long: {}", bson::to_shell(item)));
+    }
+    const auto id = item.int64_value();
+    const bool found = context.services.cursors.kill(id) == CursorRegistry::Kill::kKilled;
+    (found ? killed : unknown).push_back(id);
+  }
+  if (killed.empty() && unknown.empty()) {
+    return server_error(2, "Must specify at least one cursor id in: " + shown());
+  }
+  bson::Builder out;
+  const auto append = [&](const char* name, const std::vector<std::int64_t>& ids) {
+    auto array = out.open_array(name);
+    for (const auto id : ids) array.append(id);
+  };
+  append("cursorsKilled", killed);
+  append("cursorsNotFound", unknown);
+  append("cursorsAlive", {});
+  append("cursorsUnknown", {});
+  return std::move(out).finish();
+}
+
+}  // namespace
+
+void add_cursor_commands(CommandTable& table) {
+  static constexpr Command kRows[] = {
+      {.name = "getMore", .flags = kInTransaction, .handler = get_more, .help = "the next batch of a cursor"},
+      {.name = "killCursors", .flags = kInTransaction, .handler = kill_cursors, .help = "closes cursors"},
+  };
+  table.add(kRows);
+}
+
+}  // namespace drover::sandbox

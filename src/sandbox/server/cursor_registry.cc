@@ -1,0 +1,155 @@
+#include "sandbox/server/cursor_registry.h"
+
+#include <fmt/core.h>
+
+#include "sandbox/commands/command.h"
+
+namespace drover::sandbox {
+
+std::int64_t OpenCursors::add(CursorEntry entry) {
+  std::lock_guard lock(mutex_);
+  std::int64_t id = 0;
+  while (id == 0 || slots_.contains(id)) id = static_cast<std::int64_t>(runtime_.random() >> 1);
+  auto& slot = slots_[id];
+  slot.entry = std::move(entry);
+  slot.last_used = runtime_.now();
+  slot.created = slot.accessed = runtime_.wall_time();
+  ++total_opened_;
+  return id;
+}
+
+Result<CursorEntry> OpenCursors::check_out(std::int64_t id) {
+  std::lock_guard lock(mutex_);
+  const auto found = slots_.find(id);
+  if (found == slots_.end() || found->second.killed) return server_error(43, fmt::format("cursor id {} not found", id));
+  auto& slot = found->second;
+  if (slot.checked_out) return server_error(143, fmt::format("cursor id {} is already in use", id));
+  slot.checked_out = true;
+  CursorEntry out;
+  out.ns = slot.entry.ns;
+  out.session = slot.entry.session;
+  out.txn_number = slot.entry.txn_number;
+  out.users = slot.entry.users;
+  out.no_timeout = slot.entry.no_timeout;
+  out.cursor = std::move(slot.entry.cursor);
+  return out;
+}
+
+void OpenCursors::check_in(std::int64_t id, CursorEntry entry) {
+  std::unique_ptr<CommandCursor> dead;  // destroyed outside the lock
+  std::lock_guard lock(mutex_);
+  const auto found = slots_.find(id);
+  if (found == slots_.end()) {
+    dead = std::move(entry.cursor);
+    return;
+  }
+  auto& slot = found->second;
+  if (slot.killed) {
+    dead = std::move(entry.cursor);
+    slots_.erase(found);
+    return;
+  }
+  slot.entry.cursor = std::move(entry.cursor);
+  slot.checked_out = false;
+  slot.last_used = runtime_.now();
+  slot.accessed = runtime_.wall_time();
+}
+
+void OpenCursors::drop(std::int64_t id) {
+  std::lock_guard lock(mutex_);
+  slots_.erase(id);
+}
+
+CursorRegistry::Kill OpenCursors::kill(std::int64_t id) {
+  CursorEntry dead;
+  std::lock_guard lock(mutex_);
+  const auto found = slots_.find(id);
+  if (found == slots_.end() || found->second.killed) return Kill::kNotFound;
+  if (found->second.checked_out) {
+    found->second.killed = true;
+  } else {
+    dead = std::move(found->second.entry);
+    slots_.erase(found);
+  }
+  return Kill::kKilled;
+}
+
+template <typename Predicate>
+std::size_t OpenCursors::kill_where(Predicate predicate) {
+  std::vector<CursorEntry> dead;
+  std::size_t killed = 0;
+  std::lock_guard lock(mutex_);
+  for (auto at = slots_.begin(); at != slots_.end();) {
+    auto& slot = at->second;
+    if (slot.killed || !predicate(slot)) {
+      ++at;
+      continue;
+    }
+    ++killed;
+    if (slot.checked_out) {
+      slot.killed = true;
+      ++at;
+    } else {
+      dead.push_back(std::move(slot.entry));
+      at = slots_.erase(at);
+    }
+  }
+  return killed;
+}
+
+std::size_t OpenCursors::kill_of_session(const Uuid& lsid) {
+  return kill_where([&](const Slot& slot) { return slot.entry.session == lsid; });
+}
+
+std::size_t OpenCursors::kill_of_transaction(const Uuid& lsid, std::int64_t txn_number) {
+  return kill_where(
+      [&](const Slot& slot) { return slot.entry.session == lsid && slot.entry.txn_number == txn_number; });
+}
+
+void OpenCursors::expire() {
+  const auto now = runtime_.now();
+  const auto ended = kill_where([&](const Slot& slot) {
+    return !slot.checked_out && !slot.entry.no_timeout && now - slot.last_used >= kCursorTimeout;
+  });
+  std::lock_guard lock(mutex_);
+  timed_out_ += static_cast<std::int64_t>(ended);
+}
+
+void OpenCursors::clear() {
+  kill_where([](const Slot&) { return true; });
+}
+
+CursorRegistry::Counts OpenCursors::counts() const {
+  std::lock_guard lock(mutex_);
+  Counts counts{.total_opened = total_opened_, .timed_out = timed_out_};
+  for (const auto& [id, slot] : slots_) {
+    if (slot.killed) continue;
+    ++counts.open;
+    if (slot.entry.no_timeout) ++counts.open_no_timeout;
+    if (slot.checked_out) ++counts.pinned;
+  }
+  return counts;
+}
+
+std::vector<bson::Document> OpenCursors::describe() const {
+  const auto date = [](std::chrono::system_clock::time_point time) {
+    return bson::DateTime{std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count()};
+  };
+  std::vector<bson::Document> out;
+  std::lock_guard lock(mutex_);
+  for (const auto& [id, slot] : slots_) {
+    if (slot.checked_out) continue;
+    bson::Builder builder;
+    builder.append("type", "idleCursor").append("ns", slot.entry.ns.to_string());
+    if (slot.entry.session) builder.open_document("lsid").append("id", *slot.entry.session);
+    auto cursor = builder.open_document("cursor");
+    cursor.append("cursorId", id).append("createdDate", date(slot.created)).append("lastAccessDate", date(slot.accessed));
+    cursor.append("tailable", slot.entry.cursor && slot.entry.cursor->awaits_data());
+    cursor.append("noCursorTimeout", slot.entry.no_timeout).append("originatingCommand", slot.entry.origin);
+    cursor.close();
+    out.push_back(std::move(builder).finish());
+  }
+  return out;
+}
+
+}  // namespace drover::sandbox

@@ -1,0 +1,52 @@
+// The server's open cursors. See CursorRegistry for the contract; this is the implementation with idle timeouts.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <unordered_map>
+
+#include "base/runtime.h"
+#include "sandbox/commands/cursor.h"
+
+namespace drover::sandbox {
+
+inline constexpr Duration kCursorTimeout = std::chrono::minutes(10);
+
+class OpenCursors final : public CursorRegistry {
+ public:
+  explicit OpenCursors(Runtime& runtime) : runtime_(runtime) {}
+
+  std::int64_t add(CursorEntry entry) override;
+  Result<CursorEntry> check_out(std::int64_t id) override;
+  void check_in(std::int64_t id, CursorEntry entry) override;
+  void drop(std::int64_t id) override;
+  Kill kill(std::int64_t id) override;
+  std::size_t kill_of_session(const Uuid& lsid) override;
+  std::size_t kill_of_transaction(const Uuid& lsid, std::int64_t txn_number) override;
+  Counts counts() const override;
+  std::vector<bson::Document> describe() const override;
+
+  // Ends cursors that nobody asked for kCursorTimeout.
+  void expire();
+  void clear();
+
+ private:
+  struct Slot {
+    CursorEntry entry;  // without its cursor while checked out
+    bool checked_out = false;
+    bool killed = false;
+    SteadyTime last_used{};
+    std::chrono::system_clock::time_point created;
+    std::chrono::system_clock::time_point accessed;
+  };
+  template <typename Predicate>
+  std::size_t kill_where(Predicate predicate);
+
+  Runtime& runtime_;
+  mutable std::mutex mutex_;
+  std::unordered_map<std::int64_t, Slot> slots_;
+  std::int64_t total_opened_ = 0;
+  std::int64_t timed_out_ = 0;
+};
+
+}  // namespace drover::sandbox

@@ -1,0 +1,323 @@
+#include "sandbox/server/dispatcher.h"
+
+#include <exception>
+
+#include <fmt/core.h>
+
+#include "base/log.h"
+#include "bson/builder.h"
+#include "bson/ejson.h"
+#include "sandbox/commands/error_codes.h"
+#include "sandbox/server/running_operations.h"
+#include "sandbox/storage/engine.h"
+
+namespace drover::sandbox {
+
+namespace {
+
+constexpr std::size_t kDescribedCommandBytes = 1024;
+
+bool is_valid_database(std::string_view db) {
+  return !db.empty() && db.size() < 64 && db.find_first_of(std::string_view("\0 \"\\/", 5)) == std::string_view::npos;
+}
+
+Status check_database(std::string_view db) {
+  if (db.find('.') != std::string_view::npos) return server_error(73, "'.' is an invalid character in a database name");
+  if (!is_valid_database(db)) return server_error(73, fmt::format("Invalid database name: '{}'", db));
+  return {};
+}
+
+// The collection that a command names by its first field; a UUID is looked up.
+Namespace named_collection(const CommandContext& context) {
+  const auto first = context.body.first();
+  if (const auto name = first.to_string_view()) return {std::string(context.database), std::string(*name)};
+  if (const auto uuid = first.to_uuid()) {
+    const auto collection = context.engine().view()->catalog->find(*uuid);
+    if (collection) return collection->ns;
+  }
+  return {std::string(context.database), ""};
+}
+
+Status check_authorized(CommandContext& context, const ClientConnection& connection) {
+  const auto& authorization = connection.auth;
+  const auto& command = *context.command;
+  if (!authorization.enabled() || (command.flags & kNoAuth) != 0) return {};
+  if (!authorization.is_authenticated() && !authorization.localhost_exception()) {
+    return server_error(13, fmt::format("command {} requires authentication", command.name));
+  }
+  if (command.resource == ResourceKind::kNone || command.resource == ResourceKind::kCustom) {
+    // With nobody logged in the exception stands for a few actions only, and those ask for themselves.
+    if (command.resource == ResourceKind::kNone && !authorization.is_authenticated()) {
+      return server_error(13, fmt::format("command {} requires authentication", command.name));
+    }
+    return {};
+  }
+  const std::string db(context.database);
+  switch (command.resource) {
+    case ResourceKind::kCollection: {
+      if (context.body.first().type() == bson::Type::kBinary) {
+        TRY(context.authorize("useUUID", {Resource::Kind::kCluster, {}}));
+      }
+      const auto ns = named_collection(context);
+      const auto kind = ns.collection.empty() ? Resource::Kind::kDatabase : Resource::Kind::kCollection;
+      return context.authorize(command.action, {kind, ns});
+    }
+    case ResourceKind::kDatabase: return context.authorize(command.action, {Resource::Kind::kDatabase, {db, ""}});
+    case ResourceKind::kCluster: return context.authorize(command.action, {Resource::Kind::kCluster, {}});
+    default: return {};
+  }
+}
+
+// Bytes before the final NUL, and that NUL again: fields at the end of a finished document, without copying it.
+bson::Document append_fields(bson::Document document, bson::View extra) {
+  auto bytes = std::move(document).bytes();
+  bytes.pop_back();
+  bytes.insert(bytes.end(), extra.data() + 4, extra.data() + extra.size());
+  const auto size = static_cast<std::uint32_t>(bytes.size());
+  std::memcpy(bytes.data(), &size, sizeof size);
+  return bson::Document(std::move(bytes));
+}
+
+bson::Document failed_command(const FailAction& action) {
+  Error error{ErrorCode::kFailure, "Failing command due to 'failCommand' failpoint", *action.error_code, {}};
+  if (action.labels) error.labels = *action.labels;
+  return error_reply(error);
+}
+
+// errorLabels as a fail point wants them, in place of the reply's own.
+bson::Document replace_labels(bson::View reply, const std::vector<std::string>& labels) {
+  bson::Builder out;
+  if (!labels.empty()) {
+    auto array = out.open_array("errorLabels");
+    for (const auto& label : labels) array.append(label);
+  }
+  for (const auto& field : reply) {
+    if (field.key() != "errorLabels") out.append_raw(field);
+  }
+  return std::move(out).finish();
+}
+
+bson::Document with_write_concern_error(bson::View reply, const FailAction& action) {
+  bson::Builder out;
+  for (const auto& field : reply) {
+    if (field.key() != "writeConcernError") out.append_raw(field);
+  }
+  out.append("writeConcernError", *action.write_concern_error);
+  auto document = std::move(out).finish();
+  return action.labels ? replace_labels(document, *action.labels) : document;
+}
+
+// What currentOp shows: the command without its documents.
+bson::Document described(bson::View body) {
+  if (body.size() <= kDescribedCommandBytes) return bson::Document(body);
+  bson::Builder out;
+  for (const auto& field : body) {
+    if (field.size() <= kDescribedCommandBytes / 4) out.append_raw(field);
+  }
+  out.append("$truncated", true);
+  return std::move(out).finish();
+}
+
+Result<std::optional<SteadyTime>> deadline_of(const Command& command, bson::View body, Runtime& runtime) {
+  const auto element = body["maxTimeMS"];
+  if (!element || command.name == "getMore" || command.name == "hello" || command.name == "isMaster") {
+    return std::optional<SteadyTime>();
+  }
+  if (!element.is_number()) return server_error(2, "maxTimeMS must be a number");
+  const auto value = element.to_double().value_or(0);
+  if (value < 0 || value > 2147483647.0) {
+    return server_error(2, fmt::format("{} value for maxTimeMS is out of range", static_cast<std::int64_t>(value)));
+  }
+  const auto millis = static_cast<std::int64_t>(value);
+  if (static_cast<double>(millis) != value) return server_error(2, "maxTimeMS has non-integral value");
+  if (millis == 0) return std::optional<SteadyTime>();
+  return std::optional(runtime.now() + std::chrono::milliseconds(millis));
+}
+
+class RunningScope {
+ public:
+  RunningScope(RunningOperations& operations, Operation& operation) : operations_(operations), operation_(operation) {
+    operations_.begin(operation_);
+  }
+  ~RunningScope() { operations_.end(operation_); }
+
+ private:
+  RunningOperations& operations_;
+  Operation& operation_;
+};
+
+}  // namespace
+
+Dispatcher::Outcome Dispatcher::run(ClientConnection& connection, const Request& request) {
+  const auto first = request.body.first();
+  const auto db = request.body["$db"].to_string_view();
+  if (!db) return {decorate(error_reply(Error{ErrorCode::kFailure, "OP_MSG requests require a $db argument", 40571, {}}))};
+  if (auto valid = check_database(*db); !valid) return {decorate(error_reply(valid.error()))};
+  const auto& settings = state_.services.settings;
+  const auto* command = state_.services.commands.find(first.key(), settings.version);
+  if (command == nullptr) return {decorate(unknown_command_reply(first.key()))};
+  if (request.legacy && settings.at_least(5, 1) && command->name != "hello" && command->name != "isMaster" &&
+      !command->name.starts_with("sasl")) {
+    return {decorate(error_reply(Error{ErrorCode::kFailure,
+                                       fmt::format("Unsupported OP_QUERY command: {}. The client driver may require an "
+                                                   "upgrade. For more details see "
+                                                   "https://dochub.mongodb.org/core/legacy-opcode-removal",
+                                                   first.key()),
+                                       352, {}}))};
+  }
+  Namespace ns{std::string(*db), std::string(first.to_string_view().value_or(""))};
+  const auto action = state_.fail_command.hit(FailCommand::Moment::kBefore, *command, ns, connection.app_name());
+  if (action) {
+    state_.services.runtime.sleep(action->block, request.stop);
+    if (action->close_connection) return {bson::Document(), true};
+    if (action->error_code) return {decorate(failed_command(*action))};
+  }
+  bson::Document reply;
+  try {
+    reply = run_command(connection, request, *command, *db, action);
+  } catch (const std::exception& e) {
+    // Only memory can be exhausted here; the command's effects are whole or absent, as after any other failure.
+    state_.services.log.error("command failed unexpectedly", {{"command", std::string(command->name)}, {"what", e.what()}});
+    reply = error_reply(Error{ErrorCode::kFailure, fmt::format("{} failed: {}", command->name, e.what()), 1, {}});
+  }
+  const auto after = state_.fail_command.hit(FailCommand::Moment::kAfter, *command, ns, connection.app_name());
+  if (after && reply["ok"].is_truthy()) reply = with_write_concern_error(reply, *after);
+  return {decorate(std::move(reply))};
+}
+
+bson::Document Dispatcher::run_command(ClientConnection& connection, const Request& request, const Command& command,
+                                       std::string_view db, const std::optional<FailAction>&) {
+  auto& services = state_.services;
+  if (connection.auth.enabled()) connection.auth.refresh();
+  Operation operation;
+  operation.connection = &connection;
+  operation.command_name = command.name;
+  operation.ns = {std::string(db), std::string(request.body.first().to_string_view().value_or("$cmd"))};
+  operation.command = described(request.body);
+  if (const auto lsid = request.body["lsid"].to_document()) operation.session = (*lsid)["id"].to_uuid();
+  operation.txn_number = request.body["txnNumber"].to_int64();
+  const RunningScope running(operations_, operation);
+  const std::stop_callback stop(request.stop, [&] { operation.killed.request_stop(); });
+  CommandContext context{.services = services,
+                         .command = &command,
+                         .database = db,
+                         .body = request.body,
+                         .sequences = request.sequences,
+                         .connection = connection,
+                         .authorization = connection.auth,
+                         .operation = &operation,
+                         .stop = operation.killed.get_token()};
+  if ((command.flags & kAdminOnly) != 0 && db != "admin") {
+    return error_reply(Error{ErrorCode::kFailure, fmt::format("{} may only be run against the admin database.", command.name), 13, {}});
+  }
+  if (auto allowed = check_authorized(context, connection); !allowed) return error_reply(allowed.error());
+  auto deadline = deadline_of(command, request.body, services.runtime);
+  if (!deadline) return error_reply(deadline.error());
+  context.deadline = *deadline;
+  context.bypass_write_block =
+      !connection.auth.enabled() || connection.auth.is_allowed("bypassWriteBlockingMode", {Resource::Kind::kCluster, {}});
+  return execute(context);
+}
+
+bson::Document Dispatcher::decorate(bson::Document reply) const {
+  static constexpr std::uint8_t kNoHash[20] = {};
+  const auto time = operation_time(state_.services);
+  bson::Builder extra;
+  {
+    auto cluster = extra.open_document("$clusterTime");
+    cluster.append("clusterTime", time);
+    cluster.open_document("signature").append("hash", bson::Binary{0, kNoHash}).append("keyId", std::int64_t{0});
+  }
+  extra.append("operationTime", time);
+  return append_fields(std::move(reply), std::move(extra).finish());
+}
+
+std::string_view ClientConnection::app_name() const {
+  if (!client) return {};
+  return client->view().at_path("application.name").to_string_view().value_or("");
+}
+
+namespace {
+
+class ClientSession final : public net::WireSession {
+ public:
+  ClientSession(Dispatcher& dispatcher, ServerState& state, RunningOperations& operations, net::ConnectionInfo info)
+      : dispatcher_(dispatcher), operations_(operations), log_(state.services.log), stop_(info.stop),
+        connection_(state, info.loopback) {
+    connection_.id = info.id;
+    connection_.remote = info.peer;
+    connection_.local = info.local;
+    connection_.tls_subject = info.tls_subject;
+    operations_.add_connection(connection_, info.peer_gone);
+  }
+  ~ClientSession() override { operations_.remove_connection(connection_); }
+
+  net::WireReply handle(std::span<const std::uint8_t> frame) override {
+    const auto message = parse_message(frame);
+    if (!message) {
+      log_.warn("connection closed", {{"peer", connection_.remote}, {"reason", message.error().message}});
+      return {.close = true};
+    }
+    bson::Document legacy;
+    Dispatcher::Request request{.body = message->body, .sequences = message->sequences, .stop = stop_};
+    if (message->op == OpCode::kQuery) {
+      legacy = whole_command(*message);
+      request.body = legacy;
+      request.legacy = true;
+    }
+    auto outcome = dispatcher_.run(connection_, request);
+    if (outcome.close) return {.close = true};
+    if (!message->wants_reply()) return {};
+    return reply_to(*message, outcome.reply);
+  }
+
+ private:
+  net::WireReply reply_to(const Message& message, const bson::Document& reply) {
+    net::WireReply out;
+    const auto next = (message.flags & kExhaustAllowed) != 0 ? next_of_exhaust(message.body, reply) : std::nullopt;
+    out.frame = make_reply(message, reply, next ? kMoreToCome : 0);
+    if (next) {
+      std::int32_t id;  // the next reply answers this one
+      std::memcpy(&id, out.frame->data() + 4, sizeof id);
+      out.next_request = make_request(id, *next, kExhaustAllowed);
+    }
+    return out;
+  }
+
+  // What the server asks itself when the client allowed a stream of replies: getMore until the cursor ends, and hello
+  // with the topology's newest version.
+  static std::optional<bson::Document> next_of_exhaust(bson::View request, bson::View reply) {
+    if (!reply["ok"].is_truthy()) return std::nullopt;
+    const auto name = request.first().key();
+    if (name == "getMore") {
+      if (reply.at_path("cursor.id").to_int64().value_or(0) == 0) return std::nullopt;
+      return bson::Document(request);
+    }
+    const auto version = reply["topologyVersion"].to_document();
+    const bool hello = name == "hello" || name == "isMaster" || name == "ismaster";
+    if (!hello || !version || !request["topologyVersion"]) return std::nullopt;
+    bson::Builder next;
+    for (const auto& field : request) {
+      if (field.key() == "topologyVersion") {
+        next.append("topologyVersion", *version);
+      } else {
+        next.append_raw(field);
+      }
+    }
+    return std::move(next).finish();
+  }
+
+  Dispatcher& dispatcher_;
+  RunningOperations& operations_;
+  Log& log_;
+  std::stop_token stop_;
+  ClientConnection connection_;
+};
+
+}  // namespace
+
+std::unique_ptr<net::WireSession> Dispatcher::accept(net::ConnectionInfo info) {
+  return std::make_unique<ClientSession>(*this, state_, operations_, std::move(info));
+}
+
+}  // namespace drover::sandbox

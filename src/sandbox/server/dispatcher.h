@@ -1,0 +1,46 @@
+// From a message to its reply: finds the command, checks what every command is checked for, applies fail points, runs it
+// and puts the cluster's time on the reply. One ClientConnection runs one command at a time; the dispatcher is shared.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <stop_token>
+
+#include "bson/document.h"
+#include "net/wire_server.h"
+#include "sandbox/server/message.h"
+#include "sandbox/server/server_state.h"
+
+namespace drover::sandbox {
+
+class RunningOperations;
+
+class Dispatcher {
+ public:
+  Dispatcher(ServerState& state, RunningOperations& operations) : state_(state), operations_(operations) {}
+
+  struct Request {
+    bson::View body;
+    std::span<const DocumentSequence> sequences;
+    bool legacy = false;  // OP_QUERY
+    std::stop_token stop;
+  };
+  struct Outcome {
+    bson::Document reply;
+    bool close = false;  // without a reply
+  };
+  Outcome run(ClientConnection& connection, const Request& request);
+
+  // A session for a connection of the wire server.
+  std::unique_ptr<net::WireSession> accept(net::ConnectionInfo info);
+
+ private:
+  bson::Document run_command(ClientConnection& connection, const Request& request, const Command& command,
+                             std::string_view db, const std::optional<FailAction>& action);
+  bson::Document decorate(bson::Document reply) const;
+
+  ServerState& state_;
+  RunningOperations& operations_;
+};
+
+}  // namespace drover::sandbox

@@ -1,0 +1,117 @@
+#include "sandbox/server/running_operations.h"
+
+namespace drover::sandbox {
+
+namespace {
+
+constexpr Duration kAbandonedAfter = std::chrono::seconds(1);
+
+void describe_client(bson::Builder& out, const Connection& connection) {
+  out.append("connectionId", static_cast<std::int32_t>(connection.id)).append("client", connection.remote);
+  if (!connection.client) return;
+  if (const auto name = connection.client->view().at_path("application.name").to_string_view()) out.append("appName", *name);
+  out.append("clientMetadata", *connection.client);
+}
+
+bson::Document describe_operation(const Operation& operation, SteadyTime now) {
+  const auto micros = std::chrono::duration_cast<std::chrono::microseconds>(now - operation.started).count();
+  bson::Builder out;
+  out.append("type", "op").append("host", "").append("desc", "conn" + std::to_string(operation.connection->id));
+  describe_client(out, *operation.connection);
+  out.append("active", true).append("opid", static_cast<std::int32_t>(operation.id));
+  if (operation.session) out.open_document("lsid").append("id", *operation.session);
+  if (operation.txn_number) {
+    auto parameters = out.open_document("transaction").open_document("parameters");
+    parameters.append("txnNumber", *operation.txn_number);
+  }
+  out.append("secs_running", static_cast<std::int64_t>(micros / 1'000'000))
+      .append("microsecs_running", static_cast<std::int64_t>(micros))
+      .append("op", operation.command_name == "getMore" ? "getmore" : "command")
+      .append("ns", operation.ns.to_string())
+      .append("command", operation.command)
+      .append("numYields", 0)
+      .append("waitingForLock", false);
+  if (operation.killed.stop_requested()) out.append("killPending", true);
+  return std::move(out).finish();
+}
+
+}  // namespace
+
+std::vector<bson::Document> RunningOperations::describe(bool idle_connections) const {
+  const auto now = runtime_.now();
+  std::vector<bson::Document> out;
+  std::lock_guard lock(mutex_);
+  for (const auto& [id, operation] : running_) out.push_back(describe_operation(*operation, now));
+  if (!idle_connections) return out;
+  for (const auto& [id, client] : clients_) {
+    if (client.busy) continue;
+    bson::Builder idle;
+    idle.append("type", "op").append("desc", "conn" + std::to_string(id));
+    describe_client(idle, *client.connection);
+    idle.append("active", false);
+    out.push_back(std::move(idle).finish());
+  }
+  return out;
+}
+
+bool RunningOperations::kill(std::int64_t operation_id) {
+  std::lock_guard lock(mutex_);
+  const auto found = running_.find(operation_id);
+  if (found == running_.end()) return false;
+  found->second->killed.request_stop();
+  return true;
+}
+
+std::size_t RunningOperations::kill_of_session(const Uuid& lsid) {
+  std::size_t killed = 0;
+  std::lock_guard lock(mutex_);
+  for (const auto& [id, operation] : running_) {
+    if (operation->session != lsid) continue;
+    operation->killed.request_stop();
+    ++killed;
+  }
+  return killed;
+}
+
+std::int64_t RunningOperations::current_connections() const {
+  std::lock_guard lock(mutex_);
+  return static_cast<std::int64_t>(clients_.size());
+}
+
+void RunningOperations::add_connection(const Connection& connection, std::function<bool()> peer_gone) {
+  std::lock_guard lock(mutex_);
+  clients_.insert_or_assign(connection.id, Client{&connection, std::move(peer_gone)});
+}
+
+void RunningOperations::remove_connection(const Connection& connection) {
+  std::lock_guard lock(mutex_);
+  clients_.erase(connection.id);
+}
+
+void RunningOperations::begin(Operation& operation) {
+  std::lock_guard lock(mutex_);
+  operation.id = next_id_++;
+  operation.started = runtime_.now();
+  running_.emplace(operation.id, &operation);
+  if (const auto client = clients_.find(operation.connection->id); client != clients_.end()) client->second.busy = true;
+}
+
+void RunningOperations::end(Operation& operation) {
+  std::lock_guard lock(mutex_);
+  running_.erase(operation.id);
+  if (const auto client = clients_.find(operation.connection->id); client != clients_.end()) client->second.busy = false;
+}
+
+void RunningOperations::kill_abandoned() {
+  const auto now = runtime_.now();
+  std::lock_guard lock(mutex_);
+  for (const auto& [id, operation] : running_) {
+    if (now - operation->started < kAbandonedAfter) continue;
+    const auto client = clients_.find(operation->connection->id);
+    if (client != clients_.end() && client->second.peer_gone && client->second.peer_gone()) {
+      operation->killed.request_stop();
+    }
+  }
+}
+
+}  // namespace drover::sandbox
