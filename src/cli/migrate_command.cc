@@ -14,6 +14,7 @@
 #include "cli/commands.h"
 #include "cli/hook.h"
 #include "cli/migrate_report.h"
+#include "cli/migration_view.h"
 #include "cli/signals.h"
 #include "cluster/mongo_deployment.h"
 #include "engine/migration.h"
@@ -234,13 +235,13 @@ Facts MigrateCommand::facts(const engine::Progress& progress) const {
 
 void MigrateCommand::watch(const engine::Migration& migration, terminal::ProgressDisplay& display,
                            const std::stop_token& stop) {
-  RateMeter meter;
+  MigrationView pictures;
   SteadyTime logged{};
   bool told = false;
   do {
     const auto now = runtime_->now();
     const auto progress = migration.progress();
-    auto view = to_view(progress, meter.measure(progress, now));
+    auto view = pictures.update(progress, now);
     if (commit_ == "manual" && progress.can_commit) view.note = "ready: type commit";
     if (!asking_) display.show(view, now);
     if (commit_ == "manual" && progress.can_commit && !told) {

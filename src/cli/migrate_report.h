@@ -1,36 +1,13 @@
-// A migration's progress as pictures and as the stable JSON object of `drover migrate --json`.
+// A migration's end as the stable JSON object of `drover migrate --json`, and in a sentence.
 #pragma once
 
-#include <chrono>
 #include <optional>
 #include <string>
 
 #include "base/json.h"
 #include "engine/progress.h"
-#include "terminal/progress_view.h"
 
 namespace drover::cli {
-
-// Turns a series of readings into rates and an estimate of the time left, over the last kRateWindow.
-class RateMeter {
- public:
-  struct Rates {
-    double documents_per_second = 0;
-    double bytes_per_second = 0;
-    double events_per_second = 0;
-  };
-  Rates measure(const engine::Progress& progress, std::chrono::nanoseconds now);
-
- private:
-  struct Reading {
-    std::chrono::nanoseconds at;
-    std::int64_t documents, bytes;
-    std::uint64_t events;
-  };
-  std::vector<Reading> readings_;
-};
-
-terminal::ProgressView to_view(const engine::Progress& progress, const RateMeter::Rates& rates);
 
 struct Verification {
   bool equal = false;
