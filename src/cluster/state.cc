@@ -8,6 +8,7 @@ namespace drover::cluster {
 namespace {
 
 constexpr int kDuplicateKey = 11000;
+constexpr int kUnauthorized = 13;
 
 Namespace state_namespace(const std::string& collection) { return {std::string(kStateDatabase), collection}; }
 
@@ -61,7 +62,12 @@ Status MongoDeployment::remove_state(const WriteContext& context, const std::str
 }
 
 Status MongoDeployment::drop_state() {
-  return change_catalog(kStateDatabase, bson::make_document({{"dropDatabase", 1}}), kStateDatabase);
+  auto dropped = change_catalog(kStateDatabase, bson::make_document({{"dropDatabase", 1}}), kStateDatabase);
+  if (dropped || dropped.error().server_code != kUnauthorized) return dropped;
+  // The documented roles may drop collections, but not databases; one without collections is none.
+  const auto infos = TRY(list_collections(std::string(kStateDatabase)));
+  for (const auto& info : infos) TRY(drop_collection(info.ns));
+  return {};
 }
 
 }  // namespace drover::cluster

@@ -1,0 +1,70 @@
+#include "preflight/preflight.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "bson/builder.h"
+#include "preflight/checks.h"
+
+namespace drover::preflight {
+namespace {
+
+Result<Findings> check_user(Side side, cluster::Deployment& deployment, const cluster::Facts& facts) {
+  Findings findings;
+  if (!facts.authorization) return findings;
+  const auto status =
+      TRY(deployment.run_command("admin", bson::make_document({{"connectionStatus", 1}, {"showPrivileges", true}})));
+  const auto privileges = status.view().at_path("authInfo.authenticatedUserPrivileges").to_array();
+  check_privileges(side, privileges.value_or(bson::View()), facts, findings);
+  return findings;
+}
+
+// Nothing further can be asked of a deployment that is not a replica set, or of a user who may not look.
+bool is_hopeless(const Findings& findings) {
+  return std::any_of(findings.begin(), findings.end(),
+                     [](const Finding& finding) { return finding.severity == Severity::kRefuse; });
+}
+
+}  // namespace
+
+const char* side_name(Side side) { return side == Side::kSource ? "source" : "destination"; }
+
+bool Report::refused() const { return is_hopeless(findings); }
+
+Status Report::verdict() const {
+  std::string text;
+  const Finding* first = nullptr;
+  for (const auto& finding : findings) {
+    if (finding.severity != Severity::kRefuse) continue;
+    if (first == nullptr) first = &finding;
+    text += fmt::format("\n  {}: {}; {}", side_name(finding.side), finding.what, finding.remedy);
+  }
+  if (first == nullptr) return {};
+  return fail(first->code, "this migration is refused; nothing was written:" + text);
+}
+
+Result<Report> check(cluster::Deployment& source, cluster::Deployment& destination, const Options& options) {
+  Report report;
+  auto& findings = report.findings;
+  const auto source_facts = TRY_WITH(source.facts(), "looking at the source");
+  const auto destination_facts = TRY_WITH(destination.facts(), "looking at the destination");
+  check_topology(Side::kSource, source_facts, findings);
+  check_topology(Side::kDestination, destination_facts, findings);
+  check_versions(source_facts, destination_facts, findings);
+  check_distinct(source_facts, destination_facts, findings);
+  if (is_hopeless(findings)) return report;
+
+  std::ranges::move(TRY(check_user(Side::kSource, source, source_facts)), std::back_inserter(findings));
+  std::ranges::move(TRY(check_user(Side::kDestination, destination, destination_facts)), std::back_inserter(findings));
+  if (is_hopeless(findings)) return report;
+
+  const auto collections = TRY_WITH(list_all(source), "listing the collections of the source");
+  const auto content = TRY(check_destination_content(destination, destination_facts, collections, findings));
+  report.resuming = content.resuming;
+  if (!report.resuming) check_catalog(collections, destination_facts.version, options.filter, findings);
+  TRY(check_oplog(source, findings));
+  return report;
+}
+
+}  // namespace drover::preflight

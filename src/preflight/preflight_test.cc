@@ -1,0 +1,181 @@
+#include "preflight/preflight.h"
+
+#include <map>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "bson/builder.h"
+#include "bson/ejson.h"
+#include "cluster/testing/stub_deployment.h"
+
+namespace drover::preflight {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+bson::Document json(const std::string& text) { return bson::from_ejson(text).value(); }
+
+class FakeDeployment : public cluster::StubDeployment {
+ public:
+  explicit FakeDeployment(const char* set) {
+    known.version = known.fcv = {4, 4, 0};
+    known.set_name = set;
+    known.hosts = {std::string(set) + ":27017"};
+    known.is_writable_primary = true;
+  }
+  CollectionInfo& add(const std::string& ns, const std::string& options = "{}") {
+    CollectionInfo info;
+    info.ns = *Namespace::parse(ns);
+    info.uuid.bytes[0] = static_cast<std::uint8_t>(collections.size() + 1);
+    info.options = json(options);
+    info.indexes = {json(R"({"v": 2, "key": {"_id": 1}, "name": "_id_"})")};
+    collections.push_back(std::move(info));
+    return collections.back();
+  }
+
+  Result<cluster::Facts> facts() override { return known; }
+  Result<std::vector<std::string>> list_databases() override { return std::vector<std::string>{"admin", "d", "local"}; }
+  Result<std::vector<CollectionInfo>> list_collections(const std::string& db) override {
+    return db == "d" ? collections : std::vector<CollectionInfo>{};
+  }
+  Result<std::vector<bson::Document>> load_state(const std::string& name) override { return state[name]; }
+  Result<std::pair<ClusterTime, ClusterTime>> oplog_window() override { return window; }
+  Result<bson::Document> run_command(const std::string&, bson::View command) override {
+    const auto found = replies.find(std::string(command.first().key()));
+    if (found == replies.end()) return fail(ErrorCode::kSource, "no such command", 59);
+    return found->second;
+  }
+
+  cluster::Facts known;
+  std::vector<CollectionInfo> collections;
+  std::map<std::string, std::vector<bson::Document>> state;
+  std::map<std::string, bson::Document> replies;
+  std::pair<ClusterTime, ClusterTime> window{{1000, 1}, {100'000, 1}};
+};
+
+class Preflight : public testing::Test {
+ protected:
+  std::vector<std::string> ids() {
+    report = check(source, destination, options).value();
+    std::vector<std::string> ids;
+    for (const auto& finding : report.findings) ids.push_back(finding.id);
+    return ids;
+  }
+  ErrorCode refusal() {
+    const auto status = check(source, destination, options).value().verdict();
+    EXPECT_FALSE(status);
+    return status ? ErrorCode::kFailure : status.error().code;
+  }
+
+  FakeDeployment source{"s"}, destination{"d"};
+  Options options;
+  Report report;
+};
+
+TEST_F(Preflight, NothingIsFoundInAnOrdinaryPair) {
+  source.add("d.c");
+  EXPECT_THAT(ids(), ElementsAre());
+  EXPECT_TRUE(report.verdict());
+  EXPECT_FALSE(report.resuming);
+}
+
+TEST_F(Preflight, TopologyOfEitherSide) {
+  source.known.set_name = "";
+  destination.known.is_mongos = true;
+  destination.known.set_name = "";
+  EXPECT_THAT(ids(), ElementsAre("source-standalone", "destination-mongos"));
+  EXPECT_EQ(refusal(), ErrorCode::kUnsupported);
+}
+
+TEST_F(Preflight, Versions) {
+  source.known.version = source.known.fcv = {4, 2, 0};
+  EXPECT_THAT(ids(), ElementsAre("source-version"));
+  source.known.version = source.known.fcv = {6, 0, 3};
+  EXPECT_THAT(ids(), ElementsAre("destination-older"));
+  destination.known.version = {7, 0, 1};
+  destination.known.fcv = {6, 0, 0};
+  EXPECT_THAT(ids(), ElementsAre("destination-fcv"));
+  EXPECT_TRUE(report.verdict());
+  destination.known.version = destination.known.fcv = {8, 1, 0};
+  EXPECT_THAT(ids(), ElementsAre("destination-version"));
+}
+
+TEST_F(Preflight, TheSameSetUnderOtherNames) {
+  source.known.replica_set_id.bytes[0] = destination.known.replica_set_id.bytes[0] = 7;
+  EXPECT_THAT(ids(), ElementsAre("same-deployment"));
+  // Another id decides, whatever the names.
+  destination.known = source.known;
+  destination.known.replica_set_id.bytes[0] = 8;
+  EXPECT_THAT(ids(), ElementsAre());
+  destination.known.replica_set_id = {};
+  EXPECT_THAT(ids(), ElementsAre("same-deployment"));
+}
+
+TEST_F(Preflight, ADestinationThatIsNotEmpty) {
+  destination.add("d.empty");
+  EXPECT_THAT(ids(), ElementsAre("destination-not-empty"));
+  EXPECT_EQ(refusal(), ErrorCode::kDestination);
+  EXPECT_THAT(report.verdict().error().message, HasSubstr("d.empty"));
+}
+
+TEST_F(Preflight, ADestinationWithUsers) {
+  destination.replies["usersInfo"] = json(R"({"users": [{"user": "app", "db": "shop"}, {"user": "root", "db": "admin"}]})");
+  EXPECT_THAT(ids(), ElementsAre("destination-users"));
+  destination.known.authorization = true;
+  destination.replies["usersInfo"] = json(R"({"users": [{"user": "root", "db": "admin"}]})");
+  destination.replies["connectionStatus"] = json(R"({"authInfo": {"authenticatedUserPrivileges": []}})");
+  EXPECT_EQ(refusal(), ErrorCode::kDestination);
+}
+
+TEST_F(Preflight, AnUnfinishedMigrationOfThisSourceIsResumed) {
+  const auto uuid = source.add("d.c").uuid;
+  destination.add("d.c");
+  destination.state["x_migration"] = {json(R"({"_id": "migration"})")};
+  EXPECT_THAT(ids(), ElementsAre());
+  EXPECT_TRUE(report.resuming);
+  destination.state["x_catalog"] = {bson::make_document({{"_id", uuid}})};
+  ids();
+  EXPECT_TRUE(report.resuming);
+  destination.state["x_catalog"] = {bson::make_document({{"_id", Uuid{}}})};
+  EXPECT_THAT(ids(), ElementsAre("destination-other-migration"));
+  EXPECT_EQ(refusal(), ErrorCode::kWrongState);
+}
+
+TEST_F(Preflight, WhatIsNotCarriedIsNamed) {
+  source.add("d.capped", R"({"capped": true, "size": 1})");
+  source.add("d.clustered", R"({"clusteredIndex": {"key": {"_id": 1}}})");
+  source.add("d.secret", R"({"encryptedFields": {}})");
+  source.add("d.system.js");
+  source.add("d.ttl").indexes.push_back(json(R"({"key": {"a": 1}, "name": "a_1", "expireAfterSeconds": 5})"));
+  source.add("d.bare").indexes.clear();
+  source.add("d.times").kind = CollectionKind::kTimeseries;
+  EXPECT_THAT(ids(), ElementsAre("source-capped", "source-clustered", "source-encrypted", "source-system-collection",
+                                 "source-ttl", "source-no-id-index", "source-timeseries"));
+  EXPECT_THAT(report.verdict().error().message, HasSubstr("index a_1 of d.ttl"));
+  options.filter = NamespaceFilter::parse(std::vector<std::string>{"d.capped"}, {}).value();
+  EXPECT_THAT(ids(), ElementsAre("source-capped"));
+}
+
+TEST_F(Preflight, MissingPrivilegesAreNamedWithTheirRole) {
+  source.known.authorization = true;
+  source.replies["connectionStatus"] = json(R"({"authInfo": {"authenticatedUserPrivileges": [
+      {"resource": {"db": "", "collection": ""}, "actions": ["find", "listCollections", "listIndexes", "collStats"]},
+      {"resource": {"db": "local", "collection": ""}, "actions": ["find"]},
+      {"resource": {"cluster": true}, "actions": ["listDatabases", "useUUID", "inprog", "serverStatus"]}]}})");
+  EXPECT_THAT(ids(), ElementsAre("source-privileges"));
+  EXPECT_EQ(report.verdict().error().code, ErrorCode::kSource);
+  EXPECT_THAT(report.verdict().error().message, testing::AllOf(HasSubstr("appendOplogNote"), HasSubstr("backup")));
+}
+
+TEST_F(Preflight, ASmallFullOplogIsAWarning) {
+  source.window = {{1000, 1}, {1600, 1}};
+  EXPECT_THAT(ids(), ElementsAre());
+  source.replies["collStats"] = json(R"({"size": 95, "maxSize": 100})");
+  EXPECT_THAT(ids(), ElementsAre("source-oplog-window"));
+  EXPECT_TRUE(report.verdict());
+}
+
+}  // namespace
+}  // namespace drover::preflight
