@@ -18,6 +18,7 @@ class SortPattern {
   struct Part {
     std::string path;
     bool descending = false;
+    std::vector<std::string> components;  // of `path`
   };
 
   // {} sorts nothing. {$natural: ±1} is recognised (natural() is +1 or -1) and stands alone. {$meta} is refused.

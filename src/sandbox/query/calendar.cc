@@ -1,0 +1,207 @@
+#include "sandbox/query/calendar.h"
+
+#include <chrono>
+#include <cstdlib>
+
+#include <fmt/core.h>
+
+#include "sandbox/query/errors.h"
+
+namespace drover::sandbox::query {
+
+namespace {
+
+constexpr std::int64_t kDay = 86'400'000;
+
+std::int64_t floor_div(std::int64_t a, std::int64_t b) { return a / b - (a % b < 0 ? 1 : 0); }
+
+// Days since 1970-01-01 of a civil date, for any year (Howard Hinnant's era arithmetic).
+std::int64_t days_from_civil(std::int64_t year, int month, int day) {
+  year -= month <= 2;
+  const std::int64_t era = floor_div(year, 400);
+  const std::int64_t year_of_era = year - era * 400;
+  const std::int64_t day_of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
+  return era * 146097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719468;
+}
+
+struct Reader {
+  std::string_view rest;
+  bool accept(char c) {
+    if (rest.empty() || rest[0] != c) return false;
+    rest.remove_prefix(1);
+    return true;
+  }
+  std::optional<int> digits(std::size_t count) {
+    if (rest.size() < count) return {};
+    int value = 0;
+    for (std::size_t i = 0; i < count; ++i) {
+      if (rest[i] < '0' || rest[i] > '9') return {};
+      value = value * 10 + (rest[i] - '0');
+    }
+    rest.remove_prefix(count);
+    return value;
+  }
+};
+
+}  // namespace
+
+CalendarTime to_calendar(std::int64_t millis) {
+  const std::int64_t days = floor_div(millis, kDay);
+  std::int64_t rest = millis - days * kDay;
+  const std::int64_t z = days + 719468;
+  const std::int64_t era = floor_div(z, 146097);
+  const std::int64_t day_of_era = z - era * 146097;
+  const std::int64_t year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+  const std::int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+  const std::int64_t shifted = (5 * day_of_year + 2) / 153;
+  CalendarTime time;
+  time.day = static_cast<int>(day_of_year - (153 * shifted + 2) / 5 + 1);
+  time.month = static_cast<int>(shifted < 10 ? shifted + 3 : shifted - 9);
+  time.year = year_of_era + era * 400 + (time.month <= 2 ? 1 : 0);
+  time.millisecond = static_cast<int>(rest % 1000);
+  rest /= 1000;
+  time.second = static_cast<int>(rest % 60);
+  time.minute = static_cast<int>(rest / 60 % 60);
+  time.hour = static_cast<int>(rest / 3600);
+  return time;
+}
+
+std::int64_t from_calendar(std::int64_t year, std::int64_t month, std::int64_t day, std::int64_t hour,
+                           std::int64_t minute, std::int64_t second, std::int64_t millisecond) {
+  const std::int64_t carried = floor_div(month - 1, 12);
+  year += carried;
+  month -= carried * 12;
+  const std::int64_t days = days_from_civil(year, static_cast<int>(month), 1) + day - 1;
+  return ((days * 24 + hour) * 60 + minute) * 60'000 + second * 1000 + millisecond;
+}
+
+int day_of_week(std::int64_t millis) {
+  const std::int64_t days = floor_div(millis, kDay);
+  return static_cast<int>(((days + 4) % 7 + 7) % 7);
+}
+
+int day_of_year(const CalendarTime& time) {
+  return static_cast<int>(days_from_civil(time.year, time.month, time.day) - days_from_civil(time.year, 1, 1) + 1);
+}
+
+IsoWeek iso_week(std::int64_t millis) {
+  const int weekday = (day_of_week(millis) + 6) % 7;  // 0 is Monday
+  const std::int64_t thursday = millis + (3 - weekday) * kDay;
+  const CalendarTime time = to_calendar(thursday);
+  return {time.year, (day_of_year(time) - 1) / 7 + 1};
+}
+
+std::optional<std::int64_t> offset_of_zone(std::string_view zone) {
+  if (zone == "UTC" || zone == "GMT" || zone == "Z" || zone == "Etc/UTC" || zone == "Etc/GMT") return 0;
+  Reader reader{zone};
+  const bool east = reader.accept('+');
+  if (!east && !reader.accept('-')) return {};
+  const auto hours = reader.digits(2);
+  if (!hours) return {};
+  reader.accept(':');
+  int minutes = 0;
+  if (!reader.rest.empty()) {
+    const auto given = reader.digits(2);
+    if (!given || !reader.rest.empty()) return {};
+    minutes = *given;
+  }
+  const std::int64_t offset = (*hours * 60 + minutes) * std::int64_t{60'000};
+  return east ? offset : -offset;
+}
+
+std::optional<std::int64_t> parse_iso_date(std::string_view text, std::int64_t default_offset) {
+  Reader reader{text};
+  const auto year = reader.digits(4);
+  if (!year || !reader.accept('-')) return {};
+  const auto month = reader.digits(2);
+  if (!month || *month < 1 || *month > 12) return {};
+  int day = 1;
+  if (reader.accept('-')) {
+    const auto given = reader.digits(2);
+    if (!given || *given < 1 || *given > 31) return {};
+    day = *given;
+  }
+  int hour = 0, minute = 0, second = 0, millis = 0;
+  if (reader.accept('T') || reader.accept(' ')) {
+    const auto h = reader.digits(2);
+    if (!h || *h > 24) return {};
+    hour = *h;
+    if (reader.accept(':')) {
+      const auto m = reader.digits(2);
+      if (!m || *m > 59) return {};
+      minute = *m;
+      if (reader.accept(':')) {
+        const auto s = reader.digits(2);
+        if (!s || *s > 60) return {};
+        second = *s;
+        if (reader.accept('.')) {
+          int scale = 100;
+          bool any = false;
+          while (auto digit = reader.digits(1)) {
+            millis += *digit * scale;
+            scale /= 10;
+            any = true;
+          }
+          if (!any) return {};
+        }
+      }
+    }
+  }
+  std::int64_t offset = default_offset;
+  if (reader.accept(' ') && reader.rest.empty()) return {};
+  if (!reader.rest.empty()) {
+    const auto zone = offset_of_zone(reader.rest);
+    if (!zone) return {};
+    offset = *zone;
+  }
+  return from_calendar(*year, *month, day, hour, minute, second, millis) - offset;
+}
+
+std::string format_iso_date(std::int64_t millis) {
+  const CalendarTime t = to_calendar(millis);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", t.year, t.month, t.day, t.hour, t.minute, t.second,
+                     t.millisecond);
+}
+
+Result<std::string> format_date(std::string_view format, std::int64_t millis, std::int64_t offset) {
+  static constexpr const char* kMonths[] = {"January", "February", "March",     "April",   "May",      "June",
+                                            "July",    "August",   "September", "October", "November", "December"};
+  const std::int64_t local = millis + offset;
+  const CalendarTime t = to_calendar(local);
+  const std::int64_t minutes = offset / 60'000;
+  std::string out;
+  for (std::size_t i = 0; i < format.size(); ++i) {
+    if (format[i] != '%') {
+      out.push_back(format[i]);
+      continue;
+    }
+    if (++i == format.size()) return bad(18535, "Unmatched '%' at end of format string");
+    switch (format[i]) {
+      case '%': out.push_back('%'); break;
+      case 'Y':
+        if (t.year < 0 || t.year > 9999) return bad(18537, fmt::format("$dateToString is only defined on year 0-9999, tried to use year {}", t.year));
+        out += fmt::format("{:04}", t.year);
+        break;
+      case 'm': out += fmt::format("{:02}", t.month); break;
+      case 'd': out += fmt::format("{:02}", t.day); break;
+      case 'H': out += fmt::format("{:02}", t.hour); break;
+      case 'M': out += fmt::format("{:02}", t.minute); break;
+      case 'S': out += fmt::format("{:02}", t.second); break;
+      case 'L': out += fmt::format("{:03}", t.millisecond); break;
+      case 'j': out += fmt::format("{:03}", day_of_year(t)); break;
+      case 'w': out += std::to_string(day_of_week(local) + 1); break;
+      case 'u': out += std::to_string((day_of_week(local) + 6) % 7 + 1); break;
+      case 'U': out += fmt::format("{:02}", (day_of_year(t) + 6 - day_of_week(local)) / 7); break;
+      case 'V': out += fmt::format("{:02}", iso_week(local).week); break;
+      case 'G': out += fmt::format("{:04}", iso_week(local).year); break;
+      case 'b': out += std::string(kMonths[t.month - 1]).substr(0, 3); break;
+      case 'B': out += kMonths[t.month - 1]; break;
+      case 'z': out += fmt::format("{}{:02}{:02}", minutes < 0 ? '-' : '+', std::llabs(minutes) / 60, std::llabs(minutes) % 60); break;
+      case 'Z': out += fmt::format("{}", minutes); break;
+      default: return bad(18536, fmt::format("Invalid format character '%{}' in format string", format[i]));
+    }
+  }
+  return out;
+}
+
+}  // namespace drover::sandbox::query

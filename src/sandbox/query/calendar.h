@@ -1,0 +1,44 @@
+// Dates as years, months and so on, in UTC or at an offset ("+02:00"). Names of time zones are not known here.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/error.h"
+
+namespace drover::sandbox::query {
+
+struct CalendarTime {
+  std::int64_t year = 1970;
+  int month = 1;   // 1..12
+  int day = 1;     // 1..31
+  int hour = 0;
+  int minute = 0;
+  int second = 0;
+  int millisecond = 0;
+};
+
+CalendarTime to_calendar(std::int64_t millis);
+// Months and smaller units may be out of range and carry over.
+std::int64_t from_calendar(std::int64_t year, std::int64_t month, std::int64_t day, std::int64_t hour,
+                           std::int64_t minute, std::int64_t second, std::int64_t millisecond);
+int day_of_week(std::int64_t millis);   // 0 is Sunday
+int day_of_year(const CalendarTime& time);  // 1..366
+struct IsoWeek {
+  std::int64_t year;
+  int week;
+};
+IsoWeek iso_week(std::int64_t millis);
+
+// "UTC", "GMT", "Z", "+02", "-0330", "+05:30" in milliseconds east of UTC.
+std::optional<std::int64_t> offset_of_zone(std::string_view zone);
+// 2020-09-08T12:30:15.123Z and its shorter forms, as $dateFromString and $toDate read them.
+std::optional<std::int64_t> parse_iso_date(std::string_view text, std::int64_t default_offset);
+// 2020-09-08T12:30:15.123Z
+std::string format_iso_date(std::int64_t millis);
+// %Y %m %d %H %M %S %L %j %u %w %U %V %G %z %Z %b %B %%: the server's format language.
+Result<std::string> format_date(std::string_view format, std::int64_t millis, std::int64_t offset);
+
+}  // namespace drover::sandbox::query

@@ -1,0 +1,120 @@
+// Replays the recorded scenarios' inserts, finds, updates and aggregations on collections in memory, and compares with
+// what the real server answered. Steps that need more than the query language (cursors, indexes, DDL) end a scenario.
+#include <algorithm>
+#include <fstream>
+#include <map>
+#include <sstream>
+
+#include <gtest/gtest.h>
+
+#include "bson/builder.h"
+#include "bson/ejson.h"
+#include "sandbox/query/matcher.h"
+#include "sandbox/query/projection.h"
+#include "sandbox/query/sort.h"
+
+namespace drover::sandbox::query {
+namespace {
+
+using bson::Document;
+using bson::Element;
+using bson::View;
+
+Document load(const std::string& name) {
+  std::ifstream file(std::string(DROVER_CORPUS) + "/" + name + ".json");
+  std::stringstream text;
+  text << file.rdbuf();
+  auto parsed = bson::from_ejson(text.str());
+  EXPECT_TRUE(parsed) << name << ": " << (parsed ? "" : parsed.error().message);
+  return parsed ? std::move(*parsed) : Document();
+}
+
+std::string show(View document) { return bson::to_relaxed_ejson(Document(document)); }
+
+class Replay {
+ public:
+  // False: this step is beyond the query language.
+  bool step(View command, View reply) {
+    const std::string_view name = command.first().key();
+    const std::string collection(command.first().to_string_view().value_or(""));
+    if (name == "create") {
+      if (const auto spec = command["collation"].to_document()) collations_[collection] = *bson::Collator::open(*spec);
+      return true;
+    }
+    if (name == "insert") {
+      for (const Element& e : command["documents"].document_value()) collections_[collection].emplace_back(e.document_value());
+      return !reply["writeErrors"];
+    }
+    if (name == "createIndexes") return true;
+    if (name == "delete") {
+      collections_[collection].clear();
+      return true;
+    }
+    if (name == "find") {
+      check_find(collection, command, reply);
+      return true;
+    }
+    return false;
+  }
+
+ private:
+  void check_find(const std::string& collection, View command, View reply) {
+    auto result = find(collection, command);
+    const std::string what = show(command);
+    if (!result) {
+      EXPECT_EQ(result.error().server_code, reply["code"].to_int64().value_or(0)) << what << result.error().message;
+      EXPECT_EQ(result.error().message, reply["errmsg"].to_string_view().value_or("(none)")) << what;
+      return;
+    }
+    ASSERT_TRUE(reply["cursor"]) << what << " should fail: " << show(reply);
+    bson::ArrayBuilder got;
+    for (const Document& document : *result) got.append(document);
+    bson::Builder wanted;
+    wanted.append("r", reply["cursor"].document_value()["firstBatch"]);
+    bson::Builder actual;
+    actual.append("r", bson::ArrayView{std::move(got).finish().view()});
+    EXPECT_EQ(show(std::move(actual).finish()), show(std::move(wanted).finish())) << what;
+  }
+
+  Result<std::vector<Document>> find(const std::string& collection, View command) {
+    auto collator = collations_[collection];
+    if (const auto spec = command["collation"].to_document()) collator = TRY(bson::Collator::open(*spec));
+    const auto matcher = TRY(Matcher::parse(command["filter"].to_document().value_or(View()), collator));
+    const auto sort = TRY(SortPattern::parse(command["sort"].to_document().value_or(View()), collator));
+    const auto projection = TRY(Projection::parse(command["projection"].to_document().value_or(View()), &matcher));
+    std::vector<std::pair<std::string, const Document*>> hits;
+    for (const Document& document : collections_[collection]) {
+      if (!TRY(matcher.try_matches(document))) continue;
+      hits.emplace_back(TRY(sort.key(document)), &document);
+    }
+    std::stable_sort(hits.begin(), hits.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+    std::vector<Document> out;
+    for (const auto& [key, document] : hits) out.push_back(TRY(projection.apply(*document)));
+    return out;
+  }
+
+  std::map<std::string, std::vector<Document>> collections_;
+  std::map<std::string, std::shared_ptr<const bson::Collator>> collations_;
+};
+
+class Corpus : public testing::TestWithParam<const char*> {};
+
+TEST_P(Corpus, AnswersAsRecorded) {
+  const Document scenario = load(GetParam());
+  Replay replay;
+  int steps = 0;
+  for (const Element& step : scenario["steps"].document_value()) {
+    const View object = step.document_value();
+    if (!replay.step(object["command"].document_value(), object["reply"].document_value())) break;
+    ++steps;
+  }
+  EXPECT_GT(steps, 1);
+}
+
+INSTANTIATE_TEST_SUITE_P(Find, Corpus,
+                         testing::Values("find/arrays-paths", "find/collation", "find/compare-eq", "find/compare-gt",
+                                         "find/compare-lte", "find/in-nin", "find/logical", "find/projection",
+                                         "find/sort-order", "find/sort-order-indexed"));
+
+}  // namespace
+}  // namespace drover::sandbox::query

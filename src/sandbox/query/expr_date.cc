@@ -1,0 +1,409 @@
+// Dates: their parts, formatting, parsing, and (5.0) arithmetic in units. Time zones are offsets; names are refused.
+#include <algorithm>
+#include <array>
+
+#include <fmt/core.h>
+
+#include "bson/builder.h"
+#include "sandbox/query/calendar.h"
+#include "sandbox/query/expression_ops.h"
+#include "sandbox/query/numeric.h"
+
+namespace drover::sandbox::query {
+
+using bson::Element;
+using bson::Type;
+using bson::View;
+
+namespace {
+
+constexpr std::int64_t kMinute = 60'000;
+
+Result<std::int64_t> millis_of(const Datum& value) {
+  switch (value.type()) {
+    case Type::kDateTime: return value.element().date_value().millis;
+    case Type::kTimestamp: return std::int64_t{value.element().timestamp_value().seconds} * 1000;
+    case Type::kObjectId: {
+      const auto id = value.element().object_id_value();
+      const auto seconds = std::uint32_t{id.bytes[0]} << 24 | std::uint32_t{id.bytes[1]} << 16 |
+                           std::uint32_t{id.bytes[2]} << 8 | id.bytes[3];
+      return std::int64_t{seconds} * 1000;
+    }
+    default: return bad(16006, fmt::format("can't convert from BSON type {} to Date", type_name_of(value)));
+  }
+}
+
+Result<std::int64_t> zone_offset(const Datum& zone) {
+  if (zone.type() != Type::kString) {
+    return bad(40517, fmt::format("timezone must evaluate to a string, found {}", type_name_of(zone)));
+  }
+  const auto offset = offset_of_zone(zone.element().string_value());
+  if (!offset) return bad(40485, fmt::format("unrecognized time zone identifier: \"{}\"", zone.element().string_value()));
+  return *offset;
+}
+
+using PartFunction = std::int64_t (*)(std::int64_t local_millis);
+
+struct Part {
+  std::string_view name;
+  PartFunction function;
+};
+
+constexpr std::array<Part, 13> kParts = {{
+    {"$year", [](std::int64_t m) { return to_calendar(m).year; }},
+    {"$month", [](std::int64_t m) { return std::int64_t{to_calendar(m).month}; }},
+    {"$dayOfMonth", [](std::int64_t m) { return std::int64_t{to_calendar(m).day}; }},
+    {"$hour", [](std::int64_t m) { return std::int64_t{to_calendar(m).hour}; }},
+    {"$minute", [](std::int64_t m) { return std::int64_t{to_calendar(m).minute}; }},
+    {"$second", [](std::int64_t m) { return std::int64_t{to_calendar(m).second}; }},
+    {"$millisecond", [](std::int64_t m) { return std::int64_t{to_calendar(m).millisecond}; }},
+    {"$dayOfWeek", [](std::int64_t m) { return std::int64_t{day_of_week(m) + 1}; }},
+    {"$dayOfYear", [](std::int64_t m) { return std::int64_t{day_of_year(to_calendar(m))}; }},
+    {"$week", [](std::int64_t m) { return std::int64_t{(day_of_year(to_calendar(m)) + 6 - day_of_week(m)) / 7}; }},
+    {"$isoWeek", [](std::int64_t m) { return std::int64_t{iso_week(m).week}; }},
+    {"$isoWeekYear", [](std::int64_t m) { return iso_week(m).year; }},
+    {"$isoDayOfWeek", [](std::int64_t m) { return std::int64_t{(day_of_week(m) + 6) % 7 + 1}; }},
+}};
+
+struct PartExpression final : Expression {
+  Result<Datum> evaluate(Variables& variables) const override {
+    std::int64_t offset = 0;
+    if (zone) {
+      const Datum given = TRY(zone->evaluate(variables));
+      if (given.nullish()) return Datum::null();
+      offset = TRY(zone_offset(given));
+    }
+    const Datum value = TRY(date->evaluate(variables));
+    if (value.nullish()) return Datum::null();
+    const std::int64_t result = part(TRY(millis_of(value)) + offset);
+    return is_long ? Datum::from(result) : Datum::integer(result);
+  }
+  ExpressionPtr date, zone;
+  PartFunction part = nullptr;
+  bool is_long = false;
+};
+
+Result<ExpressionPtr> parse_part(const Element& argument, const Scope& scope) {
+  auto expression = std::make_unique<PartExpression>();
+  expression->part = std::find_if(kParts.begin(), kParts.end(), [&](const Part& p) { return p.name == argument.key(); })->function;
+  expression->is_long = argument.key() == "$isoWeekYear";
+  Element operand = argument;
+  if (argument.is_array()) {
+    if (argument.document_value().field_count() != 1) {
+      return bad(40536, fmt::format("{} accepts exactly one argument if given an array, but was given {}", argument.key(), argument.document_value().field_count()));
+    }
+    operand = argument.document_value().first();
+  }
+  const bool named = operand.is_document() && !operand.document_value().first().key().starts_with('$');
+  if (!named) {
+    expression->date = TRY(parse_expression(operand, scope));
+    return expression;
+  }
+  for (const Element& e : operand.document_value()) {
+    if (e.key() == "date") {
+      expression->date = TRY(parse_expression(e, scope));
+    } else if (e.key() == "timezone") {
+      expression->zone = TRY(parse_expression(e, scope));
+    } else {
+      return bad(40535, fmt::format("unrecognized option to {}: \"{}\"", argument.key(), e.key()));
+    }
+  }
+  if (!expression->date) return bad(40539, fmt::format("missing 'date' argument to {}, provided: {}", argument.key(), "object"));
+  return expression;
+}
+
+// A form with named operands whose null `date` or `timezone` makes it null (or `onNull`).
+struct NamedDateExpression : Expression {
+  NamedOperands operands;
+  Result<std::optional<std::int64_t>> zone(Variables& variables) const {
+    if (!operands.find("timezone")) return std::optional<std::int64_t>(0);
+    const Datum zone = TRY(operands.evaluate("timezone", variables));
+    if (zone.nullish()) return std::optional<std::int64_t>();
+    return std::optional<std::int64_t>(TRY(zone_offset(zone)));
+  }
+};
+
+struct ToStringExpression final : NamedDateExpression {
+  Result<Datum> evaluate(Variables& variables) const override {
+    const Datum date = TRY(operands.evaluate("date", variables));
+    const Datum format = TRY(operands.evaluate("format", variables));
+    const auto offset = TRY(zone(variables));
+    if (date.nullish()) return operands.find("onNull") ? operands.evaluate("onNull", variables) : Result<Datum>(Datum::null());
+    if (!offset || (operands.find("format") && format.nullish())) return Datum::null();
+    const std::int64_t millis = TRY(millis_of(date));
+    if (format.missing()) {
+      const std::string_view standard = *offset == 0 ? "%Y-%m-%dT%H:%M:%S.%LZ" : "%Y-%m-%dT%H:%M:%S.%L";
+      return Datum::from(std::string_view(TRY(format_date(standard, millis, *offset))));
+    }
+    if (format.type() != Type::kString) {
+      return bad(18533, fmt::format("$dateToString requires that 'format' be a string, found: {}", type_name_of(format)));
+    }
+    return Datum::from(std::string_view(TRY(format_date(format.element().string_value(), millis, *offset))));
+  }
+};
+
+struct FromStringExpression final : NamedDateExpression {
+  Result<Datum> evaluate(Variables& variables) const override {
+    const Datum text = TRY(operands.evaluate("dateString", variables));
+    const auto offset = TRY(zone(variables));
+    if (text.nullish()) return operands.find("onNull") ? operands.evaluate("onNull", variables) : Result<Datum>(Datum::null());
+    if (!offset) return Datum::null();
+    if (text.type() == Type::kString) {
+      if (operands.find("format")) {
+        return bad(code::kConversionFailure, "$dateFromString with 'format' is not supported by this server");
+      }
+      if (const auto millis = parse_iso_date(text.element().string_value(), *offset)) return Datum::from(bson::DateTime{*millis});
+    }
+    if (operands.find("onError")) return operands.evaluate("onError", variables);
+    if (text.type() != Type::kString) {
+      return bad(code::kConversionFailure, fmt::format("$dateFromString requires that 'dateString' be a string, found: {}", type_name_of(text)));
+    }
+    return bad(code::kConversionFailure, fmt::format("Error parsing date string '{}'", text.element().string_value()));
+  }
+};
+
+struct ToPartsExpression final : NamedDateExpression {
+  Result<Datum> evaluate(Variables& variables) const override {
+    const Datum date = TRY(operands.evaluate("date", variables));
+    const auto offset = TRY(zone(variables));
+    if (date.nullish() || !offset) return Datum::null();
+    const std::int64_t local = TRY(millis_of(date)) + *offset;
+    const CalendarTime t = to_calendar(local);
+    bson::Builder out;
+    if (TRY(operands.evaluate("iso8601", variables)).truthy()) {
+      const IsoWeek week = iso_week(local);
+      out.append("isoWeekYear", static_cast<std::int32_t>(week.year)).append("isoWeek", week.week);
+      out.append("isoDayOfWeek", std::int32_t{(day_of_week(local) + 6) % 7 + 1});
+    } else {
+      out.append("year", static_cast<std::int32_t>(t.year)).append("month", t.month).append("day", t.day);
+    }
+    out.append("hour", t.hour).append("minute", t.minute).append("second", t.second).append("millisecond", t.millisecond);
+    return Datum::document(std::move(out).finish());
+  }
+};
+
+struct FromPartsExpression final : NamedDateExpression {
+  Result<Datum> evaluate(Variables& variables) const override {
+    const bool iso = operands.find("isoWeekYear") != nullptr;
+    const std::string_view names[] = {iso ? "isoWeekYear" : "year", iso ? "isoWeek" : "month", iso ? "isoDayOfWeek" : "day",
+                                      "hour", "minute", "second", "millisecond"};
+    std::int64_t values[] = {1970, 1, 1, 0, 0, 0, 0};
+    for (std::size_t i = 0; i < std::size(names); ++i) {
+      if (!operands.find(names[i])) continue;
+      const Datum value = TRY(operands.evaluate(names[i], variables));
+      if (value.nullish()) return Datum::null();
+      const auto whole = whole_number(value);
+      if (!whole) return bad(40515, fmt::format("'{}' must evaluate to an integer, found {} with value {}", names[i], type_name_of(value), as_double(value)));
+      values[i] = *whole;
+    }
+    if (values[0] < 1 || values[0] > 9999) {
+      return bad(40523, fmt::format("'{}' must evaluate to an integer in the range {} to {}, found {}", names[0], 1, 9999, values[0]));
+    }
+    const auto offset = TRY(zone(variables));
+    if (!offset) return Datum::null();
+    std::int64_t day = values[2];
+    if (iso) {
+      const std::int64_t january_fourth = from_calendar(values[0], 1, 4, 0, 0, 0, 0);
+      day = 4 - (day_of_week(january_fourth) + 6) % 7 + (values[1] - 1) * 7 + values[2] - 1;
+    }
+    return Datum::from(bson::DateTime{from_calendar(values[0], iso ? 1 : values[1], day, values[3], values[4], values[5], values[6]) - *offset});
+  }
+};
+
+template <typename T>
+Result<ExpressionPtr> parse_named(const Element& argument, const Scope& scope, std::span<const std::string_view> names,
+                                  std::string_view required, int unknown_code, int missing_code) {
+  auto expression = std::make_unique<T>();
+  expression->operands = TRY(NamedOperands::parse(argument, scope, argument.key(), names, unknown_code, missing_code));
+  if (!required.empty() && !expression->operands.find(required)) {
+    return bad(missing_code, fmt::format("Missing '{}' parameter to {}", required, argument.key()));
+  }
+  return expression;
+}
+
+Result<ExpressionPtr> parse_to_string(const Element& argument, const Scope& scope) {
+  static constexpr std::string_view kNames[] = {"date", "format", "timezone", "onNull"};
+  return parse_named<ToStringExpression>(argument, scope, kNames, "date", 18534, 18628);
+}
+Result<ExpressionPtr> parse_from_string(const Element& argument, const Scope& scope) {
+  static constexpr std::string_view kNames[] = {"dateString", "format", "timezone", "onNull", "onError"};
+  return parse_named<FromStringExpression>(argument, scope, kNames, "dateString", 40541, 40542);
+}
+Result<ExpressionPtr> parse_to_parts(const Element& argument, const Scope& scope) {
+  static constexpr std::string_view kNames[] = {"date", "timezone", "iso8601"};
+  return parse_named<ToPartsExpression>(argument, scope, kNames, "date", 40520, 40522);
+}
+Result<ExpressionPtr> parse_from_parts(const Element& argument, const Scope& scope) {
+  static constexpr std::string_view kNames[] = {"year", "month", "day", "hour", "minute", "second", "millisecond",
+                                                "isoWeekYear", "isoWeek", "isoDayOfWeek", "timezone"};
+  auto parsed = TRY(parse_named<FromPartsExpression>(argument, scope, kNames, "", 40518, 40516));
+  const auto& operands = static_cast<const FromPartsExpression&>(*parsed).operands;
+  if (!operands.find("year") && !operands.find("isoWeekYear")) {
+    return bad(40516, "$dateFromParts requires either 'year' or 'isoWeekYear' to be present");
+  }
+  return parsed;
+}
+
+enum class Unit { kYear, kQuarter, kMonth, kWeek, kDay, kHour, kMinute, kSecond, kMillisecond };
+
+Result<Unit> unit_of(const Datum& value, std::string_view name) {
+  static constexpr std::pair<std::string_view, Unit> kUnits[] = {
+      {"year", Unit::kYear}, {"quarter", Unit::kQuarter}, {"month", Unit::kMonth}, {"week", Unit::kWeek}, {"day", Unit::kDay},
+      {"hour", Unit::kHour}, {"minute", Unit::kMinute}, {"second", Unit::kSecond}, {"millisecond", Unit::kMillisecond}};
+  if (value.type() != Type::kString) {
+    return bad(5439013, fmt::format("{} requires 'unit' to be a string, but got {}", name, type_name_of(value)));
+  }
+  for (const auto& [text, unit] : kUnits) {
+    if (text == value.element().string_value()) return unit;
+  }
+  return bad(code::kFailedToParse, fmt::format("{} parameter 'unit' value cannot be recognized as a time unit: {}", name, value.element().string_value()));
+}
+
+std::int64_t fixed_millis(Unit unit) {
+  switch (unit) {
+    case Unit::kWeek: return 7 * 24 * 60 * kMinute;
+    case Unit::kDay: return 24 * 60 * kMinute;
+    case Unit::kHour: return 60 * kMinute;
+    case Unit::kMinute: return kMinute;
+    case Unit::kSecond: return 1000;
+    default: return 1;
+  }
+}
+
+std::int64_t months_in(Unit unit) { return unit == Unit::kYear ? 12 : unit == Unit::kQuarter ? 3 : unit == Unit::kMonth ? 1 : 0; }
+
+std::int64_t floor_to(std::int64_t value, std::int64_t size) {
+  const std::int64_t rest = value % size;
+  return value - (rest < 0 ? rest + size : rest);
+}
+
+std::int64_t add_months(std::int64_t millis, std::int64_t months) {
+  const CalendarTime t = to_calendar(millis);
+  const std::int64_t last = to_calendar(from_calendar(t.year, t.month + months + 1, 0, 0, 0, 0, 0)).day;
+  return from_calendar(t.year, t.month + months, std::min<std::int64_t>(t.day, last), t.hour, t.minute, t.second, t.millisecond);
+}
+
+struct AddExpression final : NamedDateExpression {
+  Result<Datum> evaluate(Variables& variables) const override {
+    const Datum start = TRY(operands.evaluate("startDate", variables));
+    const Datum unit_name = TRY(operands.evaluate("unit", variables));
+    const Datum amount = TRY(operands.evaluate("amount", variables));
+    const auto offset = TRY(zone(variables));
+    if (start.nullish() || unit_name.nullish() || amount.nullish() || !offset) return Datum::null();
+    const Unit unit = TRY(unit_of(unit_name, name));
+    const auto count = whole_number(amount);
+    if (!count) return bad(5166405, fmt::format("{} expects integer amount of time units", name));
+    const std::int64_t steps = name == "$dateSubtract" ? -*count : *count;
+    const std::int64_t millis = TRY(millis_of(start));
+    if (const std::int64_t months = months_in(unit)) {
+      return Datum::from(bson::DateTime{add_months(millis + *offset, months * steps) - *offset});
+    }
+    return Datum::from(bson::DateTime{millis + steps * fixed_millis(unit)});
+  }
+  std::string name;
+};
+
+Result<ExpressionPtr> parse_add(const Element& argument, const Scope& scope) {
+  static constexpr std::string_view kNames[] = {"startDate", "unit", "amount", "timezone"};
+  auto expression = std::make_unique<AddExpression>();
+  expression->name = argument.key();
+  expression->operands = TRY(NamedOperands::parse(argument, scope, argument.key(), kNames, 5166401, 5166400));
+  for (const std::string_view name : {"startDate", "unit", "amount"}) {
+    if (!expression->operands.find(name)) {
+      return bad(5166402, fmt::format("{} requires startDate, unit, and amount to be present", argument.key()));
+    }
+  }
+  return expression;
+}
+
+std::int64_t month_number(std::int64_t local) {
+  const CalendarTime t = to_calendar(local);
+  return t.year * 12 + t.month - 1;
+}
+
+// The start of the bin of `size` units that holds `local`, bins counted from 2000-01-01.
+std::int64_t truncate(std::int64_t local, Unit unit, std::int64_t size, int week_start) {
+  if (const std::int64_t months = months_in(unit)) {
+    const std::int64_t bin = floor_to(month_number(local) - 2000 * 12, months * size);
+    return from_calendar(2000, 1 + bin, 1, 0, 0, 0, 0);
+  }
+  std::int64_t reference = from_calendar(2000, 1, 1, 0, 0, 0, 0);
+  if (unit == Unit::kWeek) reference += ((week_start - day_of_week(reference) + 7) % 7) * 24 * 60 * kMinute;
+  return reference + floor_to(local - reference, fixed_millis(unit) * size);
+}
+
+Result<int> week_start_of(const NamedOperands& operands, Variables& variables) {
+  if (!operands.find("startOfWeek")) return 0;
+  const Datum day = TRY(operands.evaluate("startOfWeek", variables));
+  static constexpr std::string_view kDays[] = {"sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"};
+  if (day.type() == Type::kString) {
+    std::string name(day.element().string_value());
+    for (char& c : name) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    for (int i = 0; i < 7; ++i) {
+      if (name == kDays[i] || name == kDays[i].substr(0, 3)) return i;
+    }
+  }
+  return bad(5439016, "'startOfWeek' must be the name of a day of the week");
+}
+
+struct TruncExpression final : NamedDateExpression {
+  Result<Datum> evaluate(Variables& variables) const override {
+    const Datum date = TRY(operands.evaluate("date", variables));
+    const Datum unit_name = TRY(operands.evaluate("unit", variables));
+    const auto offset = TRY(zone(variables));
+    if (date.nullish() || unit_name.nullish() || !offset) return Datum::null();
+    const Unit unit = TRY(unit_of(unit_name, "$dateTrunc"));
+    std::int64_t size = 1;
+    if (operands.find("binSize")) {
+      const Datum given = TRY(operands.evaluate("binSize", variables));
+      if (given.nullish()) return Datum::null();
+      const auto whole = whole_number(given);
+      if (!whole || *whole <= 0) return bad(5439018, "$dateTrunc requires 'binSize' to be greater than 0");
+      size = *whole;
+    }
+    const int week_start = TRY(week_start_of(operands, variables));
+    return Datum::from(bson::DateTime{truncate(TRY(millis_of(date)) + *offset, unit, size, week_start) - *offset});
+  }
+};
+
+Result<ExpressionPtr> parse_trunc(const Element& argument, const Scope& scope) {
+  static constexpr std::string_view kNames[] = {"date", "unit", "binSize", "timezone", "startOfWeek"};
+  return parse_named<TruncExpression>(argument, scope, kNames, "date", 5439008, 5439009);
+}
+
+struct DiffExpression final : NamedDateExpression {
+  Result<Datum> evaluate(Variables& variables) const override {
+    const Datum start = TRY(operands.evaluate("startDate", variables));
+    const Datum end = TRY(operands.evaluate("endDate", variables));
+    const Datum unit_name = TRY(operands.evaluate("unit", variables));
+    const auto offset = TRY(zone(variables));
+    if (start.nullish() || end.nullish() || unit_name.nullish() || !offset) return Datum::null();
+    const Unit unit = TRY(unit_of(unit_name, "$dateDiff"));
+    const int week_start = TRY(week_start_of(operands, variables));
+    const std::int64_t from = truncate(TRY(millis_of(start)) + *offset, unit, 1, week_start);
+    const std::int64_t to = truncate(TRY(millis_of(end)) + *offset, unit, 1, week_start);
+    if (const std::int64_t months = months_in(unit)) return Datum::from((month_number(to) - month_number(from)) / months);
+    return Datum::from((to - from) / fixed_millis(unit));
+  }
+};
+
+Result<ExpressionPtr> parse_diff(const Element& argument, const Scope& scope) {
+  static constexpr std::string_view kNames[] = {"startDate", "endDate", "unit", "timezone", "startOfWeek"};
+  return parse_named<DiffExpression>(argument, scope, kNames, "startDate", 5166302, 5166303);
+}
+
+constexpr SpecialForm kForms[] = {
+    {"$year", parse_part}, {"$month", parse_part}, {"$dayOfMonth", parse_part}, {"$hour", parse_part},
+    {"$minute", parse_part}, {"$second", parse_part}, {"$millisecond", parse_part}, {"$dayOfWeek", parse_part},
+    {"$dayOfYear", parse_part}, {"$week", parse_part}, {"$isoWeek", parse_part}, {"$isoWeekYear", parse_part},
+    {"$isoDayOfWeek", parse_part}, {"$dateToString", parse_to_string}, {"$dateFromString", parse_from_string},
+    {"$dateToParts", parse_to_parts}, {"$dateFromParts", parse_from_parts}, {"$dateAdd", parse_add, {5, 0, 0}},
+    {"$dateSubtract", parse_add, {5, 0, 0}}, {"$dateTrunc", parse_trunc, {5, 0, 0}}, {"$dateDiff", parse_diff, {5, 0, 0}},
+};
+
+}  // namespace
+
+std::span<const Operator> date_operators() { return {}; }
+std::span<const SpecialForm> date_forms() { return kForms; }
+
+}  // namespace drover::sandbox::query

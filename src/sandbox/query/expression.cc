@@ -1,0 +1,337 @@
+#include "sandbox/query/expression.h"
+
+#include <unordered_map>
+
+#include <fmt/core.h>
+
+#include "bson/builder.h"
+#include "bson/ejson.h"
+#include "sandbox/query/expression_ops.h"
+#include "sandbox/query/path.h"
+
+namespace drover::sandbox::query {
+
+using bson::Element;
+using bson::Type;
+using bson::View;
+
+namespace {
+
+Datum walk_array(const Datum& array, std::span<const std::string> parts);
+
+Datum walk_object(const Datum& holder, View object, std::span<const std::string> parts) {
+  Element field = object[parts[0]];
+  while (parts.size() > 1 && field.type() == Type::kDocument) {
+    parts = parts.subspan(1);
+    field = field.document_value()[parts[0]];
+  }
+  if (parts.size() == 1) return holder.inside(field);
+  if (field.type() == Type::kArray) return walk_array(holder.inside(field), parts.subspan(1));
+  return {};
+}
+
+// The path applied to every document in the array; other items yield nothing.
+Datum walk_array(const Datum& array, std::span<const std::string> parts) {
+  bson::ArrayBuilder items;
+  for (const Element& item : array.element().document_value()) {
+    if (item.type() != Type::kDocument) continue;
+    const Datum value = walk_object(array, item.document_value(), parts);
+    if (!value.missing()) items.append(value.element());
+  }
+  return Datum::array(std::move(items));
+}
+
+struct ConstantExpression final : Expression {
+  explicit ConstantExpression(Datum v) : value(std::move(v)) {}
+  Result<Datum> evaluate(Variables&) const override { return value; }
+  const Datum* constant() const override { return &value; }
+  Datum value;
+};
+
+struct RootPathExpression final : Expression {
+  explicit RootPathExpression(std::string_view path) : text(path), parts(split_path(path)) {}
+  Result<Datum> evaluate(Variables& variables) const override {
+    return walk_object(Datum(), variables.root(), parts);
+  }
+  std::string_view field_path() const override { return text; }
+  std::string text;
+  std::vector<std::string> parts;
+};
+
+struct RootExpression final : Expression {
+  Result<Datum> evaluate(Variables& variables) const override { return Datum::document(variables.root()); }
+};
+
+struct SlotExpression final : Expression {
+  SlotExpression(std::size_t s, std::vector<std::string> p) : slot(s), parts(std::move(p)) {}
+  Result<Datum> evaluate(Variables& variables) const override { return path_value(variables.slot(slot), parts); }
+  std::size_t slot;
+  std::vector<std::string> parts;
+};
+
+struct ObjectExpression final : Expression {
+  Result<Datum> evaluate(Variables& variables) const override {
+    bson::Builder builder;
+    for (const auto& [name, value] : fields) {
+      const Datum datum = TRY(value->evaluate(variables));
+      if (!datum.missing()) datum.append_to(builder, name);
+    }
+    return Datum::document(std::move(builder).finish());
+  }
+  std::vector<std::pair<std::string, ExpressionPtr>> fields;
+};
+
+struct ArrayExpression final : Expression {
+  Result<Datum> evaluate(Variables& variables) const override {
+    bson::ArrayBuilder builder;
+    for (const auto& item : items) {
+      const Datum value = TRY(item->evaluate(variables));
+      if (value.missing()) {
+        builder.append(bson::Null{});
+      } else {
+        builder.append(value.element());
+      }
+    }
+    return Datum::array(std::move(builder));
+  }
+  std::vector<ExpressionPtr> items;
+};
+
+struct CallExpression final : Expression {
+  CallExpression(OperatorFunction f, std::vector<ExpressionPtr> o) : function(f), operands(std::move(o)) {}
+  Result<Datum> evaluate(Variables& variables) const override {
+    constexpr std::size_t kFew = 4;
+    Datum few[kFew];
+    std::vector<Datum> many;
+    if (operands.size() > kFew) many.resize(operands.size());
+    const std::span<Datum> values = many.empty() ? std::span<Datum>(few, operands.size()) : std::span<Datum>(many);
+    for (std::size_t i = 0; i < operands.size(); ++i) values[i] = TRY(operands[i]->evaluate(variables));
+    return function(values, variables);
+  }
+  OperatorFunction function;
+  std::vector<ExpressionPtr> operands;
+};
+
+struct Entry {
+  const Operator* op = nullptr;
+  const SpecialForm* form = nullptr;
+};
+
+const std::unordered_map<std::string_view, Entry>& registry() {
+  static const auto table = [] {
+    std::unordered_map<std::string_view, Entry> entries;
+    for (const auto operators : {arithmetic_operators(), comparison_operators(), string_operators(), array_operators(),
+                                 object_operators(), date_operators(), conversion_operators()}) {
+      for (const Operator& op : operators) entries[op.name].op = &op;
+    }
+    for (const auto forms : {control_forms(), array_forms(), object_forms(), string_forms(), date_forms(),
+                             conversion_forms()}) {
+      for (const SpecialForm& form : forms) entries[form.name].form = &form;
+    }
+    return entries;
+  }();
+  return table;
+}
+
+Status check_count(const Operator& op, std::size_t given) {
+  const auto count = static_cast<int>(given);
+  if (count >= op.min_operands && (op.max_operands == kAnyCount || count <= op.max_operands)) return {};
+  if (op.min_operands == op.max_operands) {
+    return bad(16020, fmt::format("Expression {} takes exactly {} arguments. {} were passed in.", op.name,
+                                  op.min_operands, count));
+  }
+  return bad(28667, fmt::format("Expression {} takes at least {} arguments, and at most {}, but {} were passed in.",
+                                op.name, op.min_operands, op.max_operands, count));
+}
+
+Status check_path(const std::vector<std::string>& parts) {
+  for (const auto& part : parts) {
+    if (part.empty()) {
+      if (parts.size() == 1) return bad(40352, "FieldPath cannot be constructed with empty string");
+      return bad(15998, "FieldPath field names may not be empty strings.");
+    }
+    if (part.starts_with('$')) return bad(16410, "FieldPath field names may not start with '$'.");
+  }
+  if (!parts.empty() && parts.back().empty()) return bad(40353, "FieldPath must not end with a '.'.");
+  return {};
+}
+
+Result<ExpressionPtr> root_path(std::string_view path) {
+  if (path.ends_with('.')) return bad(40353, "FieldPath must not end with a '.'.");
+  auto expression = std::make_unique<RootPathExpression>(path);
+  TRY(check_path(expression->parts));
+  return expression;
+}
+
+// "$$name.path", without the dollars.
+Result<ExpressionPtr> variable(std::string_view text, const Scope& scope) {
+  const std::size_t dot = text.find('.');
+  const std::string_view name = text.substr(0, dot);
+  const std::string_view rest = dot == std::string_view::npos ? std::string_view() : text.substr(dot + 1);
+  if (name.empty()) return bad(16866, "empty variable names are not allowed");
+  std::vector<std::string> parts;
+  if (dot != std::string_view::npos) {
+    parts = split_path(rest);
+    TRY(check_path(parts));
+  }
+  if (const std::size_t* slot = scope.find(name)) return std::make_unique<SlotExpression>(*slot, std::move(parts));
+  if (name == "ROOT" || name == "CURRENT") {
+    if (parts.empty()) return std::make_unique<RootExpression>();
+    return root_path(rest);
+  }
+  const EvaluationContext& context = scope.context();
+  if (name == "NOW") return make_constant(path_value(Datum::from(context.now), parts));
+  if (name == "CLUSTER_TIME") return make_constant(path_value(Datum::from(context.cluster_time), parts));
+  if (name == "REMOVE") return make_constant(Datum());
+  if (const Element value = context.let[name]) return make_constant(path_value(Datum::copy(value), parts));
+  return bad(17276, fmt::format("Use of undefined variable: {}", name));
+}
+
+Result<ExpressionPtr> operator_call(const Element& call, const Scope& scope) {
+  const auto entry = registry().find(call.key());
+  const bool known = entry != registry().end() &&
+                     scope.context().version >=
+                         (entry->second.op ? entry->second.op->since : entry->second.form->since);
+  if (!known) return bad(code::kInvalidPipelineOperator, fmt::format("Unrecognized expression '{}'", call.key()));
+  if (entry->second.form) return entry->second.form->parse(call, scope);
+  const Operator& op = *entry->second.op;
+  auto operands = TRY(parse_operands(call, scope));
+  TRY(check_count(op, operands.size()));
+  return make_call(op.function, std::move(operands));
+}
+
+}  // namespace
+
+Datum path_value(const Datum& base, std::span<const std::string> parts) {
+  if (parts.empty() || base.missing()) return base;
+  if (base.type() == Type::kDocument) return walk_object(base, base.element().document_value(), parts);
+  if (base.type() == Type::kArray) return walk_array(base, parts);
+  return {};
+}
+
+Scope Scope::with(std::string_view name, std::size_t* slot) const {
+  Scope inner = *this;
+  *slot = inner.next_++;
+  inner.slots_.insert_or_assign(std::string(name), *slot);
+  return inner;
+}
+
+const std::size_t* Scope::find(std::string_view name) const {
+  const auto found = slots_.find(name);
+  return found == slots_.end() ? nullptr : &found->second;
+}
+
+ExpressionPtr make_constant(Datum value) { return std::make_unique<ConstantExpression>(value.own()); }
+
+ExpressionPtr make_call(OperatorFunction function, std::vector<ExpressionPtr> operands) {
+  return std::make_unique<CallExpression>(function, std::move(operands));
+}
+
+Result<std::vector<ExpressionPtr>> parse_operands(const Element& argument, const Scope& scope) {
+  std::vector<ExpressionPtr> operands;
+  if (argument.is_array()) {
+    for (const Element& item : argument.document_value()) operands.push_back(TRY(parse_expression(item, scope)));
+  } else {
+    operands.push_back(TRY(parse_expression(argument, scope)));
+  }
+  return operands;
+}
+
+Result<ExpressionPtr> parse_expression(const Element& operand, const Scope& scope) {
+  if (operand.is_string() && operand.string_value().starts_with('$')) {
+    const std::string_view text = operand.string_value();
+    if (text.starts_with("$$")) return variable(text.substr(2), scope);
+    if (text.size() == 1) return bad(16872, "'$' by itself is not a valid FieldPath");
+    return root_path(text.substr(1));
+  }
+  if (operand.is_document()) return parse_object_expression(operand.document_value(), scope);
+  if (operand.is_array()) {
+    auto array = std::make_unique<ArrayExpression>();
+    bool constant = true;
+    for (const Element& item : operand.document_value()) {
+      array->items.push_back(TRY(parse_expression(item, scope)));
+      constant &= array->items.back()->constant() != nullptr;
+    }
+    if (!constant) return array;
+    Variables none(View(), scope.context());
+    return make_constant(TRY(array->evaluate(none)));
+  }
+  return make_constant(Datum::copy(operand));
+}
+
+Result<ExpressionPtr> parse_object_expression(View object, const Scope& scope) {
+  const Element first = object.first();
+  if (first.key().starts_with('$') && first.exists()) {
+    if (object.field_count() != 1) {
+      return bad(15983, fmt::format("an object representing an expression must have exactly one field: {}",
+                                    bson::to_shell(object)));
+    }
+    return operator_call(first, scope);
+  }
+  auto expression = std::make_unique<ObjectExpression>();
+  bool constant = true;
+  for (const Element& field : object) {
+    if (field.key().starts_with('$')) {
+      return bad(16410, fmt::format("FieldPath field names may not start with '$'. Consider using $getField or $setField."));
+    }
+    if (field.key().find('.') != std::string_view::npos) return bad(16412, "FieldPath field names may not contain '.'.");
+    expression->fields.emplace_back(std::string(field.key()), TRY(parse_expression(field, scope)));
+    constant &= expression->fields.back().second->constant() != nullptr;
+  }
+  if (!constant) return expression;
+  Variables none(View(), scope.context());
+  return make_constant(TRY(expression->evaluate(none)));
+}
+
+bool is_known_expression(std::string_view operator_name) { return registry().contains(operator_name); }
+
+Result<bson::Document> evaluate_let(View let, const EvaluationContext& context) {
+  bson::Builder builder;
+  const Scope scope(context);
+  Variables variables{View(), context};
+  for (const Element& e : let) {
+    const Datum value = TRY(TRY(parse_expression(e, scope))->evaluate(variables));
+    if (!value.missing()) value.append_to(builder, e.key());
+  }
+  return std::move(builder).finish();
+}
+
+Result<NamedOperands> NamedOperands::parse(const Element& argument, const Scope& scope, std::string_view operator_name,
+                                           std::span<const std::string_view> allowed, int unknown_code,
+                                           int not_object_code) {
+  if (!argument.is_document()) {
+    return bad(not_object_code, fmt::format("{} only supports an object as its argument", operator_name));
+  }
+  NamedOperands named;
+  for (const Element& e : argument.document_value()) {
+    bool known = false;
+    for (const std::string_view name : allowed) known |= name == e.key();
+    if (!known) {
+      return bad(unknown_code, fmt::format("Unrecognized parameter to {}: {}", operator_name.substr(1), e.key()));
+    }
+    named.operands_.emplace_back(std::string(e.key()), TRY(parse_expression(e, scope)));
+  }
+  return named;
+}
+
+const Expression* NamedOperands::find(std::string_view name) const {
+  for (const auto& [key, operand] : operands_) {
+    if (key == name) return operand.get();
+  }
+  return nullptr;
+}
+
+ExpressionPtr NamedOperands::take(std::string_view name) {
+  for (auto& [key, operand] : operands_) {
+    if (key == name) return std::move(operand);
+  }
+  return nullptr;
+}
+
+Result<Datum> NamedOperands::evaluate(std::string_view name, Variables& variables) const {
+  const Expression* operand = find(name);
+  if (!operand) return Datum();
+  return operand->evaluate(variables);
+}
+
+}  // namespace drover::sandbox::query

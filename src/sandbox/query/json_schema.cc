@@ -1,0 +1,398 @@
+// $jsonSchema: JSON Schema draft 4 as the server takes it, with bsonType and without $ref, format, default, integer.
+#include <algorithm>
+#include <cmath>
+
+#include <fmt/core.h>
+
+#include "bson/compare.h"
+#include "bson/decimal.h"
+#include "sandbox/query/errors.h"
+#include "sandbox/query/match_node.h"
+
+namespace drover::sandbox::query {
+
+using bson::Element;
+using bson::Type;
+using bson::View;
+
+namespace {
+
+std::size_t code_points(std::string_view text) {
+  return static_cast<std::size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
+}
+
+struct Schema;
+using SchemaPtr = std::unique_ptr<Schema>;
+
+struct Dependency {
+  std::string field;
+  std::vector<std::string> required;
+  SchemaPtr schema;
+};
+
+// What one schema object demands of a value. Each member is checked only when the value's type is one that the keyword
+// is about.
+struct Schema {
+  std::optional<TypeSet> types;
+  std::vector<Element> enumeration;
+  bool has_enum = false;
+  Element minimum, maximum, multiple_of;
+  bool exclusive_minimum = false, exclusive_maximum = false;
+  std::optional<std::int64_t> min_length, max_length, min_items, max_items, min_properties, max_properties;
+  std::shared_ptr<const CompiledRegex> pattern;
+  bool unique_items = false;
+  SchemaPtr items;
+  std::vector<SchemaPtr> item_list;
+  std::optional<bool> additional_items_allowed;
+  SchemaPtr additional_items;
+  std::vector<std::string> required;
+  std::vector<std::pair<std::string, SchemaPtr>> properties;
+  std::vector<std::pair<std::shared_ptr<const CompiledRegex>, SchemaPtr>> pattern_properties;
+  std::optional<bool> additional_properties_allowed;
+  SchemaPtr additional_properties;
+  std::vector<Dependency> dependencies;
+  std::vector<SchemaPtr> all_of, any_of, one_of;
+  SchemaPtr negated;
+
+  bool accepts(const Element& value) const;
+  bool accepts_number(const Element& value) const;
+  bool accepts_string(std::string_view text) const;
+  bool accepts_array(View array) const;
+  bool accepts_object(View object) const;
+  bool accepts_field(const Element& field) const;
+};
+
+bool Schema::accepts_number(const Element& value) const {
+  if (minimum.exists()) {
+    const int order = bson::compare_values(value, minimum);
+    if (order < 0 || (order == 0 && exclusive_minimum)) return false;
+  }
+  if (maximum.exists()) {
+    const int order = bson::compare_values(value, maximum);
+    if (order > 0 || (order == 0 && exclusive_maximum)) return false;
+  }
+  if (!multiple_of.exists()) return true;
+  if (value.type() == Type::kDecimal128 || multiple_of.type() == Type::kDecimal128) {
+    const auto decimal = [](const Element& e) {
+      return e.type() == Type::kDecimal128 ? e.decimal_value() : bson::decimal_from_double(e.to_double().value_or(0));
+    };
+    return bson::decimal_is_zero(bson::decimal_modulo(decimal(value), decimal(multiple_of)));
+  }
+  return std::fmod(value.to_double().value_or(0), multiple_of.to_double().value_or(1)) == 0;
+}
+
+bool Schema::accepts_string(std::string_view text) const {
+  if (min_length || max_length) {
+    const auto length = static_cast<std::int64_t>(code_points(text));
+    if ((min_length && length < *min_length) || (max_length && length > *max_length)) return false;
+  }
+  return !pattern || pattern->found_in(text);
+}
+
+bool Schema::accepts_array(View array) const {
+  const auto count = static_cast<std::int64_t>(array.field_count());
+  if ((min_items && count < *min_items) || (max_items && count > *max_items)) return false;
+  std::size_t index = 0;
+  for (const Element& item : array) {
+    if (items && !items->accepts(item)) return false;
+    if (index < item_list.size()) {
+      if (!item_list[index]->accepts(item)) return false;
+    } else if (!item_list.empty()) {
+      if (additional_items_allowed == false) return false;
+      if (additional_items && !additional_items->accepts(item)) return false;
+    }
+    ++index;
+  }
+  if (!unique_items) return true;
+  std::vector<Element> sorted(array.begin(), array.end());
+  std::sort(sorted.begin(), sorted.end(), [](const Element& a, const Element& b) { return bson::compare_values(a, b) < 0; });
+  return std::adjacent_find(sorted.begin(), sorted.end(), [](const Element& a, const Element& b) {
+           return bson::compare_values(a, b) == 0;
+         }) == sorted.end();
+}
+
+bool Schema::accepts_field(const Element& field) const {
+  bool known = false;
+  for (const auto& [name, schema] : properties) {
+    if (name != field.key()) continue;
+    known = true;
+    if (!schema->accepts(field)) return false;
+  }
+  for (const auto& [regex, schema] : pattern_properties) {
+    if (!regex->found_in(field.key())) continue;
+    known = true;
+    if (!schema->accepts(field)) return false;
+  }
+  if (known) return true;
+  if (additional_properties_allowed == false) return false;
+  return !additional_properties || additional_properties->accepts(field);
+}
+
+bool Schema::accepts_object(View object) const {
+  for (const auto& name : required) {
+    if (!object[name]) return false;
+  }
+  const auto count = static_cast<std::int64_t>(object.field_count());
+  if ((min_properties && count < *min_properties) || (max_properties && count > *max_properties)) return false;
+  for (const auto& dependency : dependencies) {
+    if (!object[dependency.field]) continue;
+    for (const auto& name : dependency.required) {
+      if (!object[name]) return false;
+    }
+    if (dependency.schema && !dependency.schema->accepts_object(object)) return false;
+  }
+  for (const Element& field : object) {
+    if (!accepts_field(field)) return false;
+  }
+  const auto holds = [&](const SchemaPtr& schema) { return schema->accepts_object(object); };
+  if (!std::all_of(all_of.begin(), all_of.end(), holds)) return false;
+  if (!any_of.empty() && std::none_of(any_of.begin(), any_of.end(), holds)) return false;
+  if (!one_of.empty() && std::count_if(one_of.begin(), one_of.end(), holds) != 1) return false;
+  return !negated || !negated->accepts_object(object);
+}
+
+bool Schema::accepts(const Element& value) const {
+  if (types && !types->contains(value.type())) return false;
+  if (has_enum && std::none_of(enumeration.begin(), enumeration.end(), [&](const Element& allowed) {
+        return equal_values(allowed, value, nullptr);
+      })) {
+    return false;
+  }
+  if (value.is_number() && !accepts_number(value)) return false;
+  if (value.is_string() && !accepts_string(value.string_value())) return false;
+  if (value.is_array() && !accepts_array(value.document_value())) return false;
+  if (value.is_document()) return accepts_object(value.document_value());
+  const auto holds = [&](const SchemaPtr& schema) { return schema->accepts(value); };
+  if (!std::all_of(all_of.begin(), all_of.end(), holds)) return false;
+  if (!any_of.empty() && std::none_of(any_of.begin(), any_of.end(), holds)) return false;
+  if (!one_of.empty() && std::count_if(one_of.begin(), one_of.end(), holds) != 1) return false;
+  return !negated || !negated->accepts(value);
+}
+
+class SchemaParser {
+ public:
+  explicit SchemaParser(ServerVersion version) : version_(version) {}
+
+  Result<SchemaPtr> parse(const Element& source) const {
+    if (!source.is_document()) {
+      return bad(code::kTypeMismatch, fmt::format("$jsonSchema keyword '{}' must be an object", source.key()));
+    }
+    return parse(source.document_value());
+  }
+
+  Result<SchemaPtr> parse(View object) const {
+    auto schema = std::make_unique<Schema>();
+    for (const Element& e : object) TRY(keyword(*schema, e, object));
+    return schema;
+  }
+
+ private:
+  static tl::unexpected<Error> mistyped(const Element& e, std::string_view wanted) {
+    return bad(code::kTypeMismatch, fmt::format("$jsonSchema keyword '{}' must be {}", e.key(), wanted));
+  }
+
+  Status keyword(Schema& schema, const Element& e, View object) const {
+    const std::string_view name = e.key();
+    if (name == "title" || name == "description") return e.is_string() ? Status() : mistyped(e, "of type string");
+    if (name == "bsonType" || name == "type") return type_keyword(schema, e);
+    if (name == "enum") return enum_keyword(schema, e);
+    if (name == "required") return string_list(e, schema.required);
+    if (name == "pattern") {
+      if (!e.is_string()) return mistyped(e, "a string");
+      schema.pattern = TRY(CompiledRegex::compile(e.string_value(), "", version_));
+      return {};
+    }
+    if (name == "minimum") return number(e, schema.minimum);
+    if (name == "maximum") return number(e, schema.maximum);
+    if (name == "multipleOf") return number(e, schema.multiple_of);
+    if (name == "exclusiveMinimum") return exclusive(e, object["minimum"], schema.exclusive_minimum);
+    if (name == "exclusiveMaximum") return exclusive(e, object["maximum"], schema.exclusive_maximum);
+    if (name == "uniqueItems") return boolean(e, schema.unique_items);
+    if (name == "minLength") return count(e, schema.min_length);
+    if (name == "maxLength") return count(e, schema.max_length);
+    if (name == "minItems") return count(e, schema.min_items);
+    if (name == "maxItems") return count(e, schema.max_items);
+    if (name == "minProperties") return count(e, schema.min_properties);
+    if (name == "maxProperties") return count(e, schema.max_properties);
+    return nested_keyword(schema, e);
+  }
+
+  Status nested_keyword(Schema& schema, const Element& e) const {
+    const std::string_view name = e.key();
+    if (name == "properties") return named_schemas(e, schema.properties);
+    if (name == "patternProperties") return pattern_schemas(schema, e);
+    if (name == "additionalProperties") {
+      return allowed_or_schema(e, schema.additional_properties_allowed, schema.additional_properties);
+    }
+    if (name == "additionalItems") return allowed_or_schema(e, schema.additional_items_allowed, schema.additional_items);
+    if (name == "items") {
+      if (e.is_array()) return schema_list(e, schema.item_list);
+      schema.items = TRY(parse(e));
+      return {};
+    }
+    if (name == "allOf") return schema_list(e, schema.all_of);
+    if (name == "anyOf") return schema_list(e, schema.any_of);
+    if (name == "oneOf") return schema_list(e, schema.one_of);
+    if (name == "not") {
+      schema.negated = TRY(parse(e));
+      return {};
+    }
+    if (name == "dependencies") return dependencies(schema, e);
+    for (const std::string_view known : {"$ref", "$schema", "default", "definitions", "format", "id", "encrypt",
+                                         "encryptMetadata"}) {
+      if (name == known) {
+        return bad(code::kFailedToParse, fmt::format("$jsonSchema keyword '{}' is not currently supported", name));
+      }
+    }
+    return bad(code::kFailedToParse, fmt::format("Unknown $jsonSchema keyword: {}", name));
+  }
+
+  static Status type_keyword(Schema& schema, const Element& e) {
+    if (!e.is_string() && !e.is_array()) {
+      return mistyped(e, "either a string or an array of strings");
+    }
+    if (e.key() == "bsonType") {
+      schema.types = TRY(parse_type_set(e));
+      return {};
+    }
+    TypeSet types;
+    const auto add = [&](const Element& alias) -> Status {
+      if (!alias.is_string()) return mistyped(e, "either a string or an array of strings");
+      const std::string_view name = alias.string_value();
+      if (name == "number") types.all_numbers = true;
+      else if (name == "object") types.types.insert(Type::kDocument);
+      else if (name == "array") types.types.insert(Type::kArray);
+      else if (name == "boolean") types.types.insert(Type::kBool);
+      else if (name == "string") types.types.insert(Type::kString);
+      else if (name == "null") types.types.insert(Type::kNull);
+      else if (name == "integer") return bad(code::kFailedToParse, "$jsonSchema type 'integer' is not currently supported.");
+      else return bad(code::kBadValue, fmt::format("Unknown type name alias: {}", name));
+      return {};
+    };
+    if (e.is_string()) {
+      TRY(add(e));
+    } else {
+      for (const Element& item : e.document_value()) TRY(add(item));
+    }
+    schema.types = std::move(types);
+    return {};
+  }
+
+  static Status enum_keyword(Schema& schema, const Element& e) {
+    if (!e.is_array()) return mistyped(e, "an array");
+    if (e.document_value().empty()) return bad(code::kFailedToParse, "$jsonSchema keyword 'enum' cannot be an empty array");
+    schema.enumeration.assign(e.document_value().begin(), e.document_value().end());
+    schema.has_enum = true;
+    return {};
+  }
+
+  static Status string_list(const Element& e, std::vector<std::string>& out) {
+    if (!e.is_array()) return mistyped(e, "an array");
+    if (e.document_value().empty()) {
+      return bad(code::kFailedToParse, fmt::format("$jsonSchema keyword '{}' cannot be an empty array", e.key()));
+    }
+    for (const Element& item : e.document_value()) {
+      if (!item.is_string()) {
+        return bad(code::kTypeMismatch,
+                   fmt::format("$jsonSchema keyword '{}' must be an array of strings, but found an element of type {}",
+                               e.key(), bson::type_name(item.type())));
+      }
+      out.emplace_back(item.string_value());
+    }
+    return {};
+  }
+
+  static Status number(const Element& e, Element& out) {
+    if (!e.is_number()) return mistyped(e, "a number");
+    out = e;
+    return {};
+  }
+  static Status boolean(const Element& e, bool& out) {
+    if (e.type() != Type::kBool) return mistyped(e, "a boolean");
+    out = e.bool_value();
+    return {};
+  }
+  static Status exclusive(const Element& e, const Element& bound, bool& out) {
+    if (!bound.exists()) {
+      return bad(code::kFailedToParse, fmt::format("$jsonSchema keyword '{}' must be a present if {} is present",
+                                                   e.key() == "exclusiveMinimum" ? "minimum" : "maximum", e.key()));
+    }
+    return boolean(e, out);
+  }
+  static Status count(const Element& e, std::optional<std::int64_t>& out) {
+    if (!e.is_number()) return mistyped(e, "a number");
+    const auto whole = e.to_int64();
+    if (!whole || e.to_double() != static_cast<double>(*whole) || *whole < 0) {
+      return bad(code::kFailedToParse, fmt::format("Expected a non-negative integer in: {}", e.key()));
+    }
+    out = whole;
+    return {};
+  }
+
+  Status schema_list(const Element& e, std::vector<SchemaPtr>& out) const {
+    if (!e.is_array()) return mistyped(e, "an array");
+    if (e.document_value().empty()) {
+      return bad(code::kBadValue, fmt::format("$jsonSchema keyword '{}' must be a non-empty array", e.key()));
+    }
+    for (const Element& item : e.document_value()) out.push_back(TRY(parse(item)));
+    return {};
+  }
+  Status named_schemas(const Element& e, std::vector<std::pair<std::string, SchemaPtr>>& out) const {
+    if (!e.is_document()) return mistyped(e, "an object");
+    for (const Element& item : e.document_value()) out.emplace_back(std::string(item.key()), TRY(parse(item)));
+    return {};
+  }
+  Status pattern_schemas(Schema& schema, const Element& e) const {
+    if (!e.is_document()) return mistyped(e, "an object");
+    for (const Element& item : e.document_value()) {
+      auto regex = TRY(CompiledRegex::compile(item.key(), "", version_));
+      schema.pattern_properties.emplace_back(std::move(regex), TRY(parse(item)));
+    }
+    return {};
+  }
+  Status allowed_or_schema(const Element& e, std::optional<bool>& allowed, SchemaPtr& schema) const {
+    if (e.type() == Type::kBool) {
+      allowed = e.bool_value();
+      return {};
+    }
+    if (!e.is_document()) return mistyped(e, "either an object or a boolean");
+    schema = TRY(parse(e));
+    return {};
+  }
+  Status dependencies(Schema& schema, const Element& e) const {
+    if (!e.is_document()) return mistyped(e, "an object");
+    for (const Element& item : e.document_value()) {
+      Dependency dependency{std::string(item.key()), {}, nullptr};
+      if (item.is_array()) {
+        TRY(string_list(item, dependency.required));
+      } else {
+        dependency.schema = TRY(parse(item));
+      }
+      schema.dependencies.push_back(std::move(dependency));
+    }
+    return {};
+  }
+
+  ServerVersion version_;
+};
+
+struct SchemaNode final : MatchNode {
+  explicit SchemaNode(SchemaPtr s) : MatchNode(MatchKind::kSchema), schema(std::move(s)) {}
+  bool matches(View document, MatchState) const override {
+    // The root is an object whatever `bsonType` says of other types.
+    if (schema->types && !schema->types->contains(Type::kDocument)) return false;
+    return schema->accepts_object(document);
+  }
+  bool matches_single(const Element& value, MatchState) const override { return schema->accepts(value); }
+  SchemaPtr schema;
+};
+
+}  // namespace
+
+Result<MatchNodePtr> make_schema_node(const Element& schema, const MatchParser& parser) {
+  if (!schema.is_document()) return bad(code::kTypeMismatch, "$jsonSchema must be an object");
+  return std::make_unique<SchemaNode>(TRY(SchemaParser(parser.version).parse(schema.document_value())));
+}
+
+}  // namespace drover::sandbox::query

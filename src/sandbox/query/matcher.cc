@@ -1,0 +1,119 @@
+#include "sandbox/query/matcher.h"
+
+#include "bson/builder.h"
+#include "sandbox/query/expression.h"
+#include "sandbox/query/match_node.h"
+
+namespace drover::sandbox::query {
+
+using bson::Element;
+using bson::Type;
+using bson::View;
+
+Matcher::Matcher() = default;
+Matcher::Matcher(Matcher&&) noexcept = default;
+Matcher& Matcher::operator=(Matcher&&) noexcept = default;
+Matcher::Matcher(const Matcher&) = default;
+Matcher& Matcher::operator=(const Matcher&) = default;
+Matcher::~Matcher() = default;
+
+Result<Matcher> Matcher::parse(View filter, std::shared_ptr<const bson::Collator> collator, ServerVersion version,
+                               std::shared_ptr<const EvaluationContext> context) {
+  auto parsed = std::make_shared<Parsed>();
+  parsed->filter = bson::Document(filter);
+  parsed->collator = std::move(collator);
+  parsed->context = std::move(context);
+  const MatchParser parser{parsed->collator.get(), version, parsed->context};
+  parsed->root = TRY(parser.parse_document(parsed->filter.view()));
+  Matcher matcher;
+  matcher.parsed_ = std::move(parsed);
+  return matcher;
+}
+
+bool Matcher::matches(View document, MatchDetails* details) const {
+  if (!parsed_) return true;
+  MatchFailure failure;
+  const bool result = parsed_->root->matches(document, {details, &failure});
+  return result && !failure.error;
+}
+
+Result<bool> Matcher::try_matches(View document, MatchDetails* details) const {
+  if (!parsed_) return true;
+  MatchFailure failure;
+  const bool result = parsed_->root->matches(document, {details, &failure});
+  if (failure.error) return tl::unexpected(std::move(*failure.error));
+  return result;
+}
+
+bool Matcher::matches_value(const Element& value) const {
+  bson::Builder wrapped;
+  wrapped.append("", value);
+  return matches(std::move(wrapped).finish().view(), nullptr);
+}
+
+View Matcher::filter() const { return parsed_ ? parsed_->filter.view() : View(); }
+
+bool Matcher::matches_everything() const {
+  if (!parsed_) return true;
+  return parsed_->root->kind() == MatchKind::kAnd && static_cast<const ListNode&>(*parsed_->root).children.empty();
+}
+
+const bson::Collator* Matcher::collator() const { return parsed_ ? parsed_->collator.get() : nullptr; }
+
+namespace {
+
+bool is_id_compare(const MatchNode& node) {
+  if (node.kind() != MatchKind::kCompare) return false;
+  const auto& compare = static_cast<const CompareNode&>(node);
+  return compare.op == Comparison::kEq && compare.path.text() == "_id" && compare.rhs.type() != Type::kRegex &&
+         !compare.rhs.is_array() && compare.rhs.type() != Type::kNull;
+}
+
+void collect_equalities(const MatchNode& node, std::vector<std::pair<std::string, Element>>& out) {
+  switch (node.kind()) {
+    case MatchKind::kCompare: {
+      const auto& compare = static_cast<const CompareNode&>(node);
+      if (compare.op == Comparison::kEq) out.emplace_back(compare.path.text(), compare.rhs);
+      return;
+    }
+    case MatchKind::kIn: {
+      const auto& in = static_cast<const InNode&>(node);
+      if (in.equalities.size() == 1 && in.regexes.empty()) out.emplace_back(in.path.text(), in.equalities[0]);
+      return;
+    }
+    case MatchKind::kAnd:
+      for (const auto& child : static_cast<const ListNode&>(node).children) collect_equalities(*child, out);
+      return;
+    case MatchKind::kOr: {
+      const auto& children = static_cast<const ListNode&>(node).children;
+      if (children.size() == 1) collect_equalities(*children[0], out);
+      return;
+    }
+    default: return;
+  }
+}
+
+}  // namespace
+
+std::optional<Element> Matcher::is_id_equality() const {
+  if (!parsed_ || !is_id_compare(*parsed_->root)) return std::nullopt;
+  return static_cast<const CompareNode&>(*parsed_->root).rhs;
+}
+
+std::optional<Element> Matcher::id_equality() const {
+  if (!parsed_) return std::nullopt;
+  if (auto id = is_id_equality()) return id;
+  if (parsed_->root->kind() != MatchKind::kAnd) return std::nullopt;
+  for (const auto& child : static_cast<const ListNode&>(*parsed_->root).children) {
+    if (is_id_compare(*child)) return static_cast<const CompareNode&>(*child).rhs;
+  }
+  return std::nullopt;
+}
+
+std::vector<std::pair<std::string, Element>> Matcher::equalities() const {
+  std::vector<std::pair<std::string, Element>> out;
+  if (parsed_) collect_equalities(*parsed_->root, out);
+  return out;
+}
+
+}  // namespace drover::sandbox::query

@@ -1,0 +1,44 @@
+// Regular expressions in MongoDB's dialect: PCRE with the options i, m, x, s (and u, which is always on). Immutable,
+// thread-safe.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+#include "model/server_version.h"
+
+namespace drover::sandbox::query {
+
+class CompiledRegex {
+ public:
+  // 51091 for a bad pattern, in the words of the PCRE that the version links (PCRE2 from 6.1).
+  static Result<std::shared_ptr<const CompiledRegex>> compile(std::string_view pattern, std::string_view options,
+                                                              ServerVersion version, int error_code = 51091);
+  ~CompiledRegex();
+
+  bool found_in(std::string_view text) const;
+
+  struct Match {
+    std::size_t begin = 0;  // bytes
+    std::size_t end = 0;
+    std::vector<std::pair<std::size_t, std::size_t>> groups;  // npos, npos: did not take part
+  };
+  // The first match at or after `from`.
+  std::optional<Match> search(std::string_view text, std::size_t from) const;
+
+  const std::string& pattern() const { return pattern_; }
+  const std::string& options() const { return options_; }
+
+ private:
+  CompiledRegex() = default;
+  std::string pattern_;
+  std::string options_;
+  void* code_ = nullptr;
+};
+
+}  // namespace drover::sandbox::query
