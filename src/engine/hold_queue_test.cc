@@ -1,0 +1,85 @@
+#include "engine/hold_queue.h"
+
+#include <gtest/gtest.h>
+
+#include "bson/builder.h"
+
+namespace drover::engine {
+namespace {
+
+ChangeEvent event(std::uint32_t at) {
+  ChangeEvent result;
+  result.kind = at % 3 == 0 ? ChangeKind::kDelete : ChangeKind::kInsert;
+  result.ts = {at, at % 5};
+  result.txn_index = at % 7;
+  result.document = bson::make_document({{"_id", static_cast<std::int32_t>(at)}, {"text", std::string(at % 50, 'x')}});
+  result.key = bson::Value(result.document["_id"]);
+  return result;
+}
+
+void expect_same(const ChangeEvent& got, const ChangeEvent& wanted) {
+  EXPECT_EQ(got.kind, wanted.kind);
+  EXPECT_EQ(got.ts, wanted.ts);
+  EXPECT_EQ(got.txn_index, wanted.txn_index);
+  EXPECT_EQ(got.document, wanted.document);
+  EXPECT_TRUE(got.key.element().same_value_bytes(wanted.key.element()));
+}
+
+TEST(HoldQueue, KeepsOrderFromMemoryToDiskAndBack) {
+  HoldUsage usage;
+  usage.directory = testing::TempDir();
+  usage.memory_limit = 4000;
+  HoldQueue queue(usage);
+  std::uint32_t next_in = 1, next_out = 1;
+  for (int round = 0; round < 20; ++round) {
+    for (int i = 0; i < 100; ++i) ASSERT_TRUE(queue.push(event(next_in++)));
+    EXPECT_LE(usage.memory_bytes, usage.memory_limit);
+    auto some = queue.pop(round % 2 == 0 ? 37 : 150);
+    ASSERT_TRUE(some);
+    for (const auto& got : *some) expect_same(got, event(next_out++));
+  }
+  EXPECT_GT(usage.disk_bytes, 0u);
+  while (!queue.empty()) {
+    auto some = queue.pop(64);
+    ASSERT_TRUE(some);
+    for (const auto& got : *some) expect_same(got, event(next_out++));
+  }
+  EXPECT_EQ(next_out, next_in);
+  EXPECT_EQ(usage.memory_bytes, 0u);
+  EXPECT_EQ(usage.disk_bytes, 0u);
+  EXPECT_EQ(usage.events, 0u);
+}
+
+TEST(HoldQueue, QueuesShareTheMemoryAndGiveItBack) {
+  HoldUsage usage;
+  usage.directory = testing::TempDir();
+  usage.memory_limit = 2000;
+  {
+    HoldQueue first(usage), second(usage);
+    for (std::uint32_t i = 1; i < 40; ++i) {
+      ASSERT_TRUE(first.push(event(i)));
+      ASSERT_TRUE(second.push(event(i)));
+    }
+    EXPECT_LE(usage.memory_bytes, usage.memory_limit);
+    EXPECT_EQ(usage.events, 78u);
+    EXPECT_EQ(first.oldest(), event(1).ts);
+    first.clear();
+    EXPECT_TRUE(first.empty());
+    EXPECT_EQ(usage.events, 39u);
+  }
+  EXPECT_EQ(usage.memory_bytes, 0u);
+  EXPECT_EQ(usage.disk_bytes, 0u);
+}
+
+TEST(HoldQueue, AFullOrMissingDiskIsAnError) {
+  HoldUsage usage;
+  usage.directory = "/nonexistent/place";
+  usage.memory_limit = 0;
+  HoldQueue queue(usage);
+  const auto pushed = queue.push(event(1));
+  ASSERT_FALSE(pushed);
+  EXPECT_NE(pushed.error().message.find("/nonexistent/place"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace drover::engine
