@@ -1,8 +1,13 @@
 """Networks and servers that fail while a migration runs."""
+import os
+import random
+import subprocess
+
 from harness.case import DroverTest
 from harness.live import LiveMigration
 from harness.process import eventually
 from harness.proxy import command_name, op_msg_body
+from harness.report import NotRun
 
 
 class Network(DroverTest):
@@ -108,6 +113,35 @@ class Servers(DroverTest):
         process.stop()
         live.start()
         live.finish()
+
+
+class FullDisk(DroverTest):
+    """A destination that fills up: a clear error, an unharmed source; with room again, the same command continues."""
+    sandbox_only = True
+    once = True
+
+    def start_clusters(self):
+        self.source = self.cluster("source")
+        self.disk = os.path.join(self.directory, "destination data")
+        os.makedirs(self.disk)
+        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs", self.disk], capture_output=True)
+        if mounted.returncode != 0:
+            raise NotRun("root, to mount a small disk")
+        self.addCleanup(subprocess.run, ["umount", "-l", self.disk], check=True)
+        self.destination = self.cluster("destination")
+
+    def test_full_and_room_again(self):
+        items = self.source.client().e2e_big.items
+        for start in range(0, 90, 10):
+            items.insert_many([{"_id": n, "x": random.randbytes(1 << 20)} for n in range(start, start + 10)])
+        process = self.start_migration()
+        process.wait(180)
+        self.assert_exit(process, 6, "(?i)space|full|disk")
+        items.insert_one({"_id": "after"})
+        subprocess.run(["mount", "-o", "remount,size=600m", self.disk], check=True)
+        self.destination.restart()
+        self.migrate()
+        self.assert_equal_deployments()
 
 
 class ThreeMembers(DroverTest):

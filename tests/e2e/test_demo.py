@@ -1,0 +1,44 @@
+"""`drover demo` itself, small: it ends well, says what happened, and leaves nothing behind."""
+from harness.case import DroverTest
+
+FIELDS = ("state", "documents", "bytes", "copySeconds", "changeEventsApplied", "maxLagSeconds", "finalLagSeconds",
+          "writeUnavailableMillis", "restarts", "kills", "verification")
+KILL_FIELDS = ("phase", "atMs", "batchesInFlight")
+DEMO_SECONDS = 400
+
+
+class Demo(DroverTest):
+    def start_clusters(self):
+        if not self.flavour.startswith("sandbox"):
+            return  # the demo brings its own, so once is enough
+        self.version = self.flavour.removeprefix("sandbox-")
+
+    def demo(self, *more):
+        process = self.run_drover("demo", "--headless", "--json", "--scale", "0.1", "--writes-per-second", "300",
+                                  "--server-version", self.version, *more, timeout=DEMO_SECONDS)
+        self.assertEqual(process.child.returncode, 0, process.tail())
+        self.assertEqual(process.children(), [], "processes were left behind")
+        result = self.last_json(process)
+        for field in FIELDS:
+            self.assertIn(field, result)
+        self.assertEqual(result["state"], "COMMITTED")
+        self.assertTrue(result["verification"]["equal"], process.tail())
+        self.assertGreater(result["writeUnavailableMillis"], 0)
+        return result
+
+
+class DemoOfEveryVersion(Demo):
+    sandbox_only = True
+
+    def test_the_whole_story(self):
+        result = self.demo()
+        self.assertGreater(result["changeEventsApplied"], 0)
+        self.assertEqual(result["kills"], [])
+
+    def test_with_the_engine_killed_in_each_phase(self):
+        result = self.demo("--kill-engine")
+        self.assertGreaterEqual(len(result["kills"]), 3)
+        for kill in result["kills"]:
+            for field in KILL_FIELDS:
+                self.assertIn(field, kill)
+        self.assertGreaterEqual(result["restarts"], len(result["kills"]))
