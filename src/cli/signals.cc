@@ -22,7 +22,7 @@ void on_signal(int) {
   [[maybe_unused]] const auto ignored = ::write(wake_pipe[1], &byte, 1);
 }
 
-void wait_for_signal(std::stop_source source) {
+void wait_for_signal(const std::stop_source& source) {
   char byte;
   while (::read(wake_pipe[0], &byte, 1) != 1) {}
   source.request_stop();
