@@ -16,6 +16,8 @@ struct ReadInterval {
   ClusterTime until;  // q⁺
 };
 
+inline constexpr std::size_t kMostAbsorbedKeys = 200'000;  // per collection, about 30 MB
+
 class AbsorbedKeys {
  public:
   void absorb(const std::string& key, ReadInterval read) {
@@ -28,10 +30,16 @@ class AbsorbedKeys {
     const auto it = keys_.find(key);
     return it == keys_.end() ? std::nullopt : std::optional(it->second);
   }
-  // No event at or before `settled` will come any more. Keeps memory to the keys read within the apply lag.
+  // No event at or before `settled` will come any more. Keeps memory to the keys read within the apply lag, or for a
+  // collection that holds changes back, since its oldest one.
   void forget_until(ClusterTime settled) {
     std::lock_guard lock(mutex_);
     std::erase_if(keys_, [&](const auto& entry) { return entry.second.until <= settled; });
+  }
+  // Over kMostAbsorbedKeys all are forgotten: later events are then applied again, in order, to the same end.
+  void bound() {
+    std::lock_guard lock(mutex_);
+    if (keys_.size() > kMostAbsorbedKeys) keys_.clear();
   }
   std::size_t size() const {
     std::lock_guard lock(mutex_);

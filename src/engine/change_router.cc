@@ -162,14 +162,11 @@ void ChangeRouter::applied(std::span<const LaneEvent> events) {
   monitor_->notify_all();
 }
 
-ClusterTime ChangeRouter::oldest_held_locked() const {
+ClusterTime ChangeRouter::oldest_held(const Collection& collection) {
   ClusterTime oldest{~0u, ~0u};
-  for (const auto& [uuid, collection] : catalog_.collections) {
-    if (collection->gone) continue;
-    for (const auto& partition : collection->partitions) {
-      if (partition->held && !partition->held->empty()) oldest = std::min(oldest, partition->held->oldest());
-      if (partition->releasing > 0) oldest = std::min(oldest, partition->releasing_from);
-    }
+  for (const auto& partition : collection.partitions) {
+    if (partition->held && !partition->held->empty()) oldest = std::min(oldest, partition->held->oldest());
+    if (partition->releasing > 0) oldest = std::min(oldest, partition->releasing_from);
   }
   return oldest;
 }
@@ -178,9 +175,17 @@ ClusterTime ChangeRouter::applied_until() {
   const ClusterTime settled = tracker_.settled();
   MonitorLock lock(*monitor_);
   if (usage_.events == 0 && releasing_ == 0) return settled;
-  const ClusterTime held = oldest_held_locked();
-  if (held > settled) return settled;
-  return ClusterTime::from_value(held.value() - 1);
+  ClusterTime held{~0u, ~0u};
+  for (const auto& [uuid, collection] : catalog_.collections)
+    if (!collection->gone) held = std::min(held, oldest_held(*collection));
+  return held > settled ? settled : ClusterTime::from_value(held.value() - 1);
+}
+
+ClusterTime ChangeRouter::applied_until(const Collection& collection) {
+  const ClusterTime settled = tracker_.settled();
+  MonitorLock lock(*monitor_);
+  const ClusterTime held = oldest_held(collection);
+  return held > settled ? settled : ClusterTime::from_value(held.value() - 1);
 }
 
 HoldUsage ChangeRouter::held_usage() {

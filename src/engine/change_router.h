@@ -70,6 +70,7 @@ class ChangeRouter {
   ClusterTime settled() const { return tracker_.settled(); }
   // The oldest change that the destination does not have yet is after this time (held ones count): lag is measured to it.
   ClusterTime applied_until();
+  ClusterTime applied_until(const Collection& collection);
   HoldUsage held_usage();
   // False while too much is held: no new partition is to be begun.
   bool may_begin_partition();
@@ -88,7 +89,7 @@ class ChangeRouter {
   Status route(ChangeEvent event, const CatalogChange& on_catalog_change, const std::stop_token& stop);
   Status route_data(ChangeEvent event, const std::stop_token& stop);
   Status dispatch(LaneEvent event, const std::stop_token& stop);
-  ClusterTime oldest_held_locked() const;
+  static ClusterTime oldest_held(const Collection& collection);
 
   Catalog& catalog_;
   Lanes& lanes_;

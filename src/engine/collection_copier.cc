@@ -12,6 +12,7 @@ namespace {
 
 inline constexpr int kServerDuplicateKey = 11000;
 inline constexpr int kServerNamespaceNotFound = 26;
+inline constexpr int kServerInvalidOptions = 72;  // snapshot reads outside transactions, under an old FCV
 inline constexpr int kServerSnapshotTooOld = 239;
 inline constexpr int kServerSnapshotUnavailable = 246;
 inline constexpr int kMostDocumentsPerReply = 50000;  // below the server's batch limit of 100,000
@@ -19,7 +20,8 @@ inline constexpr std::size_t kIdsPerRemoval = 10000;
 inline constexpr std::chrono::milliseconds kTimePause{10};
 
 bool snapshot_lost(const Error& error) {
-  return error.server_code == kServerSnapshotTooOld || error.server_code == kServerSnapshotUnavailable;
+  return error.server_code == kServerSnapshotTooOld || error.server_code == kServerSnapshotUnavailable ||
+         error.server_code == kServerInvalidOptions;
 }
 
 }  // namespace

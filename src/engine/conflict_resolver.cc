@@ -11,6 +11,8 @@ namespace {
 
 // Each round can only add holders that were hidden behind the ones before; a source whose indexes hold has an end.
 inline constexpr int kMaxRounds = 50;
+// After this many it is worth asking whether the source still has the index.
+inline constexpr int kRoundsBeforeDoubt = 3;
 inline constexpr int kServerDuplicateKey = 11000;
 inline constexpr int kServerNamespaceNotFound = 26;
 
@@ -30,6 +32,7 @@ Status ConflictResolver::resolve(Collection& collection, const bson::Value& refu
   const auto unique = unique_indexes(collection.info);
   Group group{{collection.key_of(refused.element()), refused}};
   for (int round = 0; round < kMaxRounds; ++round) {
+    if (round == kRoundsBeforeDoubt) TRY(drop_indexes_gone_from_source(collection, stop));
     std::vector<bson::Value> ids;
     for (const auto& [key, id] : group) ids.push_back(id);
     auto read = retry_temporary(runtime_, stop, [&] {
@@ -75,6 +78,24 @@ Status ConflictResolver::resolve(Collection& collection, const bson::Value& refu
                           "itself violates that index; repair the documents or drop the index there, then start again",
                           ns.to_string(), names(group)),
               kServerDuplicateKey);
+}
+
+// The source was read at a time when it no longer has the index; the change that drops it is still on its way here. Dropping
+// it early does no harm: from that time on nobody is refused by it.
+Status ConflictResolver::drop_indexes_gone_from_source(Collection& collection, const std::stop_token& stop) {
+  const Namespace ns = collection.info.ns;
+  const auto listed = TRY(retry_temporary(runtime_, stop, [&] { return source_.list_collections(ns.db); }));
+  for (const auto& info : listed) {
+    if (info.uuid != collection.info.uuid) continue;
+    for (const auto& wanted : unique_indexes(collection.info)) {
+      const auto name = wanted["name"].to_string_view();
+      bool there = false;
+      for (const auto& index : unique_indexes(info)) there |= index["name"].to_string_view() == name;
+      if (there) continue;
+      TRY(retry_temporary(runtime_, stop, [&] { return destination_.drop_index(ns, std::string(name.value_or(""))); }));
+    }
+  }
+  return {};
 }
 
 }  // namespace drover::engine

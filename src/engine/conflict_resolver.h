@@ -24,6 +24,8 @@ class ConflictResolver {
                  const std::stop_token& stop);
 
  private:
+  Status drop_indexes_gone_from_source(Collection& collection, const std::stop_token& stop);
+
   cluster::Deployment& source_;
   cluster::Deployment& destination_;
   Runtime& runtime_;

@@ -122,7 +122,6 @@ Status Pipeline::run_copier(CollectionCopier& copier, bool snapshots, const std:
 
 Status Pipeline::checkpoint(const std::stop_token& stop) {
   const ClusterTime settled = router_.settled();
-  const ClusterTime applied = router_.applied_until();
   TRY(parts_.state.save("x_checkpoint", "checkpoint",
                         bson::make_document({{"ts", settled},
                                              {"applied", static_cast<std::int64_t>(events_applied())},
@@ -136,7 +135,10 @@ Status Pipeline::checkpoint(const std::stop_token& stop) {
     MonitorLock lock(router_.lock());
     for (const auto& [uuid, collection] : parts_.catalog.collections) collections.push_back(collection);
   }
-  for (const auto& collection : collections) collection->absorbed.forget_until(applied);
+  for (const auto& collection : collections) {
+    collection->absorbed.forget_until(router_.applied_until(*collection));
+    collection->absorbed.bound();
+  }
   return {};
 }
 

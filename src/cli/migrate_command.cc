@@ -1,0 +1,276 @@
+// `drover migrate`: one live migration in the foreground. Composition only: the engine does the work.
+#include <poll.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdio>
+#include <filesystem>
+#include <iostream>
+
+#include <fmt/format.h>
+
+#include "base/log.h"
+#include "base/runtime.h"
+#include "cli/commands.h"
+#include "cli/hook.h"
+#include "cli/migrate_report.h"
+#include "cli/migration_view.h"
+#include "cli/signals.h"
+#include "cluster/mongo_deployment.h"
+#include "engine/migration.h"
+#include "engine/retry.h"
+#include "preflight/preflight.h"
+#include "terminal/progress_display.h"
+
+namespace drover::cli {
+namespace {
+
+inline constexpr std::chrono::milliseconds kShowEvery{100};
+inline constexpr std::chrono::milliseconds kLogEvery{500};
+
+class MigrateCommand final : public Subcommand {
+ public:
+  std::string_view name() const override { return "migrate"; }
+  std::string_view summary() const override { return "Move a deployment while it is in use: copy, follow, cut over"; }
+  void configure(OptionSet& options) override;
+  int run() override;
+
+ private:
+  Status execute();
+  Status check(cluster::Deployment& source, cluster::Deployment& destination);
+  Status choose_how_writes_stop(cluster::Deployment& source);
+  Status migrate(cluster::Deployment& source, cluster::Deployment& destination);
+  Status clean(cluster::Deployment& source, cluster::Deployment& destination);
+  Status before_cutover(const engine::Migration& migration);
+  bool ask(const std::string& question, std::string_view expected);
+  bool commit_requested();
+  Facts facts(const engine::Progress& progress) const;
+  void watch(const engine::Migration& migration, terminal::ProgressDisplay& display, const std::stop_token& stop);
+  void log_progress(const engine::Progress& progress);
+
+  std::string source_, destination_, commit_ = "when-ready", before_, after_, log_path_;
+  std::vector<std::string> include_, exclude_;
+  std::int64_t load_level_ = 3;
+  bool json_ = false, yes_ = false, cleanup_ = false, assume_stopped_ = false;
+
+  bool source_blocks_ = false;
+  std::unique_ptr<Runtime> runtime_ = make_real_runtime();
+  std::unique_ptr<Log> log_;
+  NamespaceFilter filter_;
+  std::stop_token stop_;
+  terminal::ProgressDisplay* display_ = nullptr;
+  std::atomic<bool> asking_{false};
+};
+
+void MigrateCommand::configure(OptionSet& options) {
+  options.uri("--source", source_, "The replica set to read").required();
+  options.uri("--destination", destination_, "The empty replica set to write").required();
+  options.repeated("--include", include_, "Only this database or database.collection (repeatable)");
+  options.repeated("--exclude", exclude_, "Not this database or database.collection (repeatable)");
+  options.string("--commit", commit_,
+                 "When to cut over: as soon as it is ready, when 'commit' is typed, or never (follow until stopped)")
+      .one_of({"when-ready", "manual", "never"});
+  options.string("--before-cutover", before_,
+                 "Shell command that stops or redirects the application's writes; it must succeed before the cutover goes on");
+  options.string("--after-cutover", after_, "Shell command that is run once the destination accepts writes");
+  options.flag("--assume-writes-stopped", assume_stopped_,
+               "For a source that cannot block writes itself: you answer for its writers. The proof that nothing is written "
+               "any more is still required");
+  options.integer("--load-level", load_level_, "How hard to work both sides").range(1, 4);
+  options.path("--log", log_path_, "File for the log, JSON lines ('-' is standard error)");
+  options.flag("--json", json_, "Print one JSON object as the last line of standard output");
+  options.flag("--cleanup", cleanup_, "Remove the state of an earlier migration from the destination, and end");
+  options.flag("--yes", yes_, "Do not ask before --cleanup");
+  options.description(
+      "Copies every collection, follows every change, and cuts over with a pause of writes of less than a second. Run the "
+      "same command again after a crash or Ctrl-C: it continues where it was. Nothing is written to the source but notes in "
+      "its oplog and, on 6.0 and later with authorization, the write block at the cutover.");
+  options.example("drover migrate --source @source.uri --destination @destination.uri");
+  options.example("drover migrate --source env:SRC --destination env:DST --before-cutover ./stop-app.sh",
+                  "a source before 6.0 cannot block writes: your command stops the application");
+  options.example("drover migrate --source @s --destination @d --include shop --exclude shop.sessions --commit manual");
+}
+
+int MigrateCommand::run() {
+  stop_ = stop_on_signals();
+  const Status status = execute();
+  if (status) return 0;
+  Error error = status.error();
+  if (interrupted() && error.code != ErrorCode::kWrongState) {
+    error.code = ErrorCode::kInterrupted;
+    error.message = "stopped; everything is recorded, run the same command again to continue";
+  }
+  if (log_) log_->error("the migration ended with an error", {{"error", error.message}});
+  return report(name(), error);
+}
+
+Status MigrateCommand::execute() {
+  filter_ = TRY(NamespaceFilter::parse(include_, exclude_));
+  log_ = log_path_.empty() ? make_null_log() : TRY(open_log(log_path_, LogLevel::kInfo));
+  // Without our stop token: a cutover that is given up must still restore the source. A second Ctrl-C ends the process.
+  auto source = TRY(cluster::connect({source_, cluster::Side::kSource}, *runtime_, {}));
+  auto destination = TRY(cluster::connect({destination_, cluster::Side::kDestination}, *runtime_, {}));
+  if (cleanup_) return clean(*source, *destination);
+  TRY(check(*source, *destination));
+  TRY(choose_how_writes_stop(*source));
+  return migrate(*source, *destination);
+}
+
+Status MigrateCommand::check(cluster::Deployment& source, cluster::Deployment& destination) {
+  preflight::Options options;
+  options.filter = filter_;
+  const auto report = TRY(engine::retry_temporary(*runtime_, stop_, [&] { return preflight::check(source, destination, options); }));
+  for (const auto& finding : report.findings) {
+    if (finding.severity == preflight::Severity::kRefuse) continue;
+    log_->warn(finding.what, {{"check", finding.id}});
+    if (!json_) fmt::print(stderr, "note: {}\n", finding.what);
+  }
+  return report.verdict();
+}
+
+Status MigrateCommand::choose_how_writes_stop(cluster::Deployment& source) {
+  if (commit_ == "never") return {};
+  const auto block = TRY(engine::retry_temporary(*runtime_, stop_, [&] { return source.write_block(); }));
+  source_blocks_ = block.supported && block.effective;
+  if (source_blocks_ || !before_.empty() || assume_stopped_ || ::isatty(STDIN_FILENO)) return {};
+  return fail(ErrorCode::kUnsupported,
+              fmt::format("the source cannot block writes itself ({}): give --before-cutover with a command that stops the "
+                          "application's writes, run it on a terminal to be asked, or --assume-writes-stopped",
+                          block.supported ? "its authorization is off, so a write block binds nobody" : "it is older than 6.0"));
+}
+
+Status MigrateCommand::clean(cluster::Deployment& source, cluster::Deployment& destination) {
+  if (!yes_ && ::isatty(STDIN_FILENO) &&
+      !ask("Remove the state of the migration from the destination? Migrated data stays there. Type yes: ", "yes")) {
+    return fail(ErrorCode::kInterrupted, "nothing was removed");
+  }
+  if (!yes_ && !::isatty(STDIN_FILENO)) return fail(ErrorCode::kUsage, "--cleanup needs --yes when nobody can be asked");
+  TRY(engine::clean_up(source, destination, *runtime_, *log_, stop_));
+  fmt::print(stderr, "The state of the migration is removed. Drop what it copied before you start anew.\n");
+  return {};
+}
+
+Status MigrateCommand::migrate(cluster::Deployment& source, cluster::Deployment& destination) {
+  engine::Options options;
+  options.filter = filter_;
+  options.commit = commit_ == "manual"  ? engine::CommitPolicy::kManual
+                   : commit_ == "never" ? engine::CommitPolicy::kNever
+                                        : engine::CommitPolicy::kWhenReady;
+  engine::set_load_level(options, static_cast<int>(load_level_));
+  std::error_code ignored;
+  options.spool_directory = std::filesystem::temp_directory_path(ignored).string();
+  options.may_commit = [this] { return commit_requested(); };
+  const engine::Migration* self = nullptr;
+  options.before_cutover = [&] { return before_cutover(*self); };
+
+  engine::Migration migration(source, destination, *runtime_, *log_, options);
+  self = &migration;
+  terminal::ProgressDisplay display(STDERR_FILENO);
+  display_ = &display;
+  log_->info("migrating", {{"source", cluster::redact(source_)}, {"destination", cluster::redact(destination_)}});
+  auto watcher = runtime_->spawn("progress", [&](std::stop_token stop) { watch(migration, display, stop); });
+  const auto outcome = migration.run(stop_);
+  watcher->request_stop();
+  watcher->join();
+  const auto progress = migration.progress();
+  log_progress(progress);
+  display.leave();
+  display_ = nullptr;
+  if (json_) {
+    auto shown = progress;
+    if (outcome) shown.state = "COMMITTED";
+    fmt::print("{}\n", to_json(shown, std::nullopt, std::nullopt).dump());
+    std::fflush(stdout);
+  }
+  if (!outcome) return tl::unexpected(outcome.error());
+  if (!json_) {
+    if (*outcome == engine::Outcome::kAlreadyCommitted) fmt::print("This migration is committed already.\n");
+    else fmt::print("Committed: the destination accepts writes. {}.\n", summary(progress));
+  }
+  if (!after_.empty()) TRY_WITH(run_hook(after_, facts(progress)), "after the cutover, which is done");
+  return {};
+}
+
+Status MigrateCommand::before_cutover(const engine::Migration& migration) {
+  if (!before_.empty()) return run_hook(before_, facts(migration.progress()));
+  if (source_blocks_ || assume_stopped_) return {};
+  if (ask("The source cannot block writes itself. Stop every writer of the source now, then type stopped: ", "stopped")) return {};
+  return fail(ErrorCode::kInterrupted, "the application's writes were not confirmed as stopped");
+}
+
+bool MigrateCommand::ask(const std::string& question, std::string_view expected) {
+  asking_ = true;
+  if (display_ != nullptr) display_->leave();
+  fmt::print(stderr, "{}", question);
+  std::string answer;
+  while (!stop_.stop_requested()) {
+    pollfd input{STDIN_FILENO, POLLIN, 0};
+    if (::poll(&input, 1, 100) <= 0) continue;
+    if (!std::getline(std::cin, answer)) break;
+    if (answer == expected) break;
+    fmt::print(stderr, "{}", question);
+  }
+  asking_ = false;
+  return answer == expected;
+}
+
+// A line "commit" on standard input, from a person or a script.
+bool MigrateCommand::commit_requested() {
+  pollfd input{STDIN_FILENO, POLLIN, 0};
+  if (::poll(&input, 1, 0) <= 0 || (input.revents & POLLIN) == 0) return false;
+  std::string line;
+  return std::getline(std::cin, line) && line == "commit";
+}
+
+Facts MigrateCommand::facts(const engine::Progress& progress) const {
+  return {{"SOURCE", cluster::redact(source_)},
+          {"DESTINATION", cluster::redact(destination_)},
+          {"STATE", progress.state},
+          {"PHASE", progress.phase},
+          {"DOCUMENTS", std::to_string(progress.documents)},
+          {"BYTES", std::to_string(progress.bytes)},
+          {"CHANGE_EVENTS_APPLIED", std::to_string(progress.change_events_applied)},
+          {"LAG_SECONDS", fmt::format("{:.0f}", progress.lag_seconds)}};
+}
+
+void MigrateCommand::watch(const engine::Migration& migration, terminal::ProgressDisplay& display,
+                           const std::stop_token& stop) {
+  MigrationView pictures;
+  SteadyTime logged{};
+  bool told = false;
+  do {
+    const auto now = runtime_->now();
+    const auto progress = migration.progress();
+    auto view = pictures.update(progress, now);
+    if (commit_ == "manual" && progress.can_commit) view.note = "ready: type commit";
+    if (!asking_) display.show(view, now);
+    if (commit_ == "manual" && progress.can_commit && !told) {
+      told = true;
+      log_->info("ready to commit");
+    }
+    if (now - logged >= kLogEvery) {
+      logged = now;
+      log_progress(progress);
+    }
+  } while (runtime_->sleep(kShowEvery, stop));
+}
+
+void MigrateCommand::log_progress(const engine::Progress& progress) {
+  log_->info("progress", {{"state", progress.state},
+                          {"phase", progress.phase},
+                          {"documents", progress.documents},
+                          {"bytes", progress.bytes},
+                          {"bytesExpected", progress.bytes_expected},
+                          {"changeEventsApplied", progress.change_events_applied},
+                          {"changeEventsHeld", progress.change_events_held},
+                          {"batchesInFlight", progress.batches_in_flight},
+                          {"lagSeconds", progress.lag_seconds},
+                          {"canCommit", progress.can_commit},
+                          {"restarts", progress.restarts}});
+}
+
+}  // namespace
+
+std::unique_ptr<Subcommand> make_migrate_command() { return std::make_unique<MigrateCommand>(); }
+
+}  // namespace drover::cli
