@@ -8,6 +8,8 @@
 
 namespace drover::cli {
 
+std::unique_ptr<Subcommand> make_migrate_command();
+std::unique_ptr<Subcommand> make_check_command();
 std::unique_ptr<Subcommand> make_version_command();
 
 std::vector<std::unique_ptr<Subcommand>> make_commands();

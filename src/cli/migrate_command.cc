@@ -185,7 +185,7 @@ Status MigrateCommand::migrate(cluster::Deployment& source, cluster::Deployment&
   if (!outcome) return tl::unexpected(outcome.error());
   if (!json_) {
     if (*outcome == engine::Outcome::kAlreadyCommitted) fmt::print("This migration is committed already.\n");
-    else fmt::print("Committed: the destination accepts writes. {}.\n", summary(progress));
+    else fmt::print("Committed: the destination accepts writes. {}.\n", cli::summary(progress));
   }
   if (!after_.empty()) TRY_WITH(run_hook(after_, facts(progress)), "after the cutover, which is done");
   return {};

@@ -1,6 +1,7 @@
 #include "cli/options.h"
 
 #include <cstdio>
+#include <sstream>
 #include <string>
 #include <utility>
 
@@ -12,6 +13,8 @@
 
 namespace drover::cli {
 namespace {
+
+constexpr std::size_t kHelpColumns = 100;
 
 CLI::Option* as_option(void* option) { return static_cast<CLI::Option*>(option); }
 
@@ -27,6 +30,21 @@ std::string replace_uri(std::string& text) {
   if (!resolved) return resolved.error().message;
   text = std::move(*resolved);
   return {};
+}
+
+std::string wrapped(const std::string& text) {
+  std::istringstream words(text);
+  std::string lines, word;
+  std::size_t used = 0;
+  while (words >> word) {
+    if (used > 0 && used + 1 + word.size() > kHelpColumns) {
+      lines += '\n';
+      used = 0;
+    }
+    lines += (used > 0 ? " " : "") + word;
+    used += (used > 0 ? 1 : 0) + word.size();
+  }
+  return lines;
 }
 
 constexpr const char* kAbout =
@@ -78,10 +96,14 @@ Option& Option::excludes(const Option& other) {
 
 struct OptionSet::State {
   CLI::App* app;
+  std::string text;
   std::string examples;
+
+  // Below the options; the library's own description is the line in the list of commands.
+  void show() const { app->footer(wrapped(text) + (text.empty() || examples.empty() ? "" : "\n\n") + examples); }
 };
 
-OptionSet::OptionSet(void* app) : state_(std::make_unique<State>(State{static_cast<CLI::App*>(app), {}})) {}
+OptionSet::OptionSet(void* app) : state_(std::make_unique<State>(State{static_cast<CLI::App*>(app), {}, {}})) {}
 OptionSet::~OptionSet() = default;
 OptionSet::OptionSet(OptionSet&&) noexcept = default;
 
@@ -123,13 +145,16 @@ Option OptionSet::uri(const std::string& name, std::string& value, const std::st
   return Option(option->type_name("URI"));
 }
 
-void OptionSet::description(const std::string& text) { state_->app->description(text); }
+void OptionSet::description(const std::string& text) {
+  state_->text = text;
+  state_->show();
+}
 
 void OptionSet::example(const std::string& command, const std::string& comment) {
   state_->examples += state_->examples.empty() ? "Examples:\n  " : "\n  ";
   state_->examples += command;
   if (!comment.empty()) state_->examples += "\n      " + comment;
-  state_->app->footer(state_->examples);
+  state_->show();
 }
 
 int run_command_line(int argc, char** argv, const std::vector<std::unique_ptr<Subcommand>>& commands) {
