@@ -15,6 +15,7 @@ namespace drover::cli {
 namespace {
 
 constexpr std::size_t kHelpColumns = 100;
+constexpr std::size_t kOptionColumns = 34;  // an option and its value, before what it means
 
 CLI::Option* as_option(void* option) { return static_cast<CLI::Option*>(option); }
 
@@ -32,12 +33,12 @@ std::string replace_uri(std::string& text) {
   return {};
 }
 
-std::string wrapped(const std::string& text) {
+std::string wrapped(const std::string& text, std::size_t columns = kHelpColumns) {
   std::istringstream words(text);
   std::string lines, word;
   std::size_t used = 0;
   while (words >> word) {
-    if (used > 0 && used + 1 + word.size() > kHelpColumns) {
+    if (used > 0 && used + 1 + word.size() > columns) {
       lines += '\n';
       used = 0;
     }
@@ -46,6 +47,14 @@ std::string wrapped(const std::string& text) {
   }
   return lines;
 }
+
+class HelpFormatter : public CLI::Formatter {
+ public:
+  HelpFormatter() { column_width(kOptionColumns); }
+  std::string make_option_desc(const CLI::Option* option) const override {
+    return wrapped(CLI::Formatter::make_option_desc(option), kHelpColumns - kOptionColumns);
+  }
+};
 
 constexpr const char* kAbout =
     "Moves a MongoDB deployment while it is in use.";
@@ -129,7 +138,7 @@ Option OptionSet::flag(const std::string& name, bool& value, const std::string& 
 
 Option OptionSet::repeated(const std::string& name, std::vector<std::string>& values, const std::string& help) {
   // One value per mention, so that a positional argument may follow.
-  return Option(state_->app->add_option(name, values, help + " (repeatable)")->type_name("TEXT")->type_size(1)->expected(1)
+  return Option(state_->app->add_option(name, values, help)->type_name("TEXT")->type_size(1)->expected(1)
                     ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll));
 }
 
@@ -162,7 +171,7 @@ int run_command_line(int argc, char** argv, const std::vector<std::unique_ptr<Su
   app.footer(kMoreHelp);
   app.set_version_flag("--version", version_text());
   app.require_subcommand(1);
-  app.get_formatter()->column_width(34);
+  app.formatter(std::make_shared<HelpFormatter>());  // before the subcommands, which inherit it
 
   Subcommand* chosen = nullptr;
   std::vector<OptionSet> option_sets;
