@@ -1,0 +1,282 @@
+#include "sandbox/changestream/event_builder.h"
+
+#include <fmt/core.h>
+
+#include "bson/builder.h"
+#include "sandbox/commands/command.h"
+#include "sandbox/query/oplog_diff.h"
+
+namespace drover::sandbox::changestream {
+
+namespace {
+
+constexpr ServerVersion kWallTimeSince{6, 0, 0};
+constexpr ServerVersion kTruncatedArraysSince{4, 7, 0};
+constexpr ServerVersion kDisambiguatedSince{6, 1, 0};
+
+std::pair<std::string_view, std::string_view> split(std::string_view ns) {
+  const auto dot = ns.find('.');
+  return {ns.substr(0, dot), dot == std::string_view::npos ? std::string_view() : ns.substr(dot + 1)};
+}
+
+void append_ns(bson::Builder& out, std::string_view key, std::string_view db, std::string_view collection) {
+  auto ns = out.open_document(key);
+  ns.append("db", db);
+  if (!collection.empty()) ns.append("coll", collection);
+}
+
+// The fields that every event begins with.
+void begin(bson::Builder& out, const Options& options, const Operation& operation, std::string_view type, const ResumeToken& token) {
+  if (operation.lsid) out.append("txnNumber", operation.txn_number).append("lsid", *operation.lsid);
+  out.append("_id", token.to_document()).append("operationType", type).append("clusterTime", operation.time);
+  if (options.version >= kWallTimeSince && operation.wall) out.append("wallTime", operation.wall);
+  if (options.expanded_events && operation.uuid && type != "invalidate") out.append("collectionUUID", *operation.uuid);
+}
+
+tl::unexpected<Error> image_missing(std::string_view option) {
+  return server_error(47, fmt::format("Change stream was configured to require a {} for all update, delete and replace events, but the "
+                                      "image was not found", option));
+}
+
+// fullDocument of an update, by the stream's choice.
+Status append_full_document(bson::Builder& out, const Options& options, const Operation& operation, const bson::Element& id,
+                            const std::optional<bson::Document>& before, const Lookups& lookups) {
+  switch (options.full_document) {
+    case Options::Image::kOff: return {};
+    case Options::Image::kLookup: {
+      const auto found = operation.uuid ? TRY(lookups.current_document(*operation.uuid, id)) : std::nullopt;
+      if (found) {
+        out.append("fullDocument", *found);
+      } else {
+        out.append("fullDocument", bson::Null());
+      }
+      return {};
+    }
+    default: {
+      if (before) {
+        out.append("fullDocument", TRY(query::apply_oplog_update(*before, operation.o)));
+        return {};
+      }
+      if (options.full_document == Options::Image::kRequired) return image_missing("post-image");
+      out.append("fullDocument", bson::Null());
+      return {};
+    }
+  }
+}
+
+Result<std::optional<bson::Document>> read_before(const Options& options, const Operation& operation, const Lookups& lookups) {
+  const bool post = options.full_document == Options::Image::kWhenAvailable || options.full_document == Options::Image::kRequired;
+  if ((options.before_change == Options::Image::kOff && !post) || !operation.pre_image) return std::optional<bson::Document>();
+  return lookups.image(*operation.pre_image);
+}
+
+Status append_before_change(bson::Builder& out, const Options& options, const std::optional<bson::Document>& before) {
+  if (options.before_change == Options::Image::kOff) return {};
+  if (before) {
+    out.append("fullDocumentBeforeChange", *before);
+  } else if (options.before_change == Options::Image::kRequired) {
+    return image_missing("pre-image");
+  } else {
+    out.append("fullDocumentBeforeChange", bson::Null());
+  }
+  return {};
+}
+
+Result<Event> make_data_event(const Options& options, const Operation& operation, const Lookups& lookups) {
+  const auto key = operation.op == "u" && operation.o2 ? *operation.o2 : operation.o;
+  const auto id = key["_id"];
+  const auto token = ResumeToken::event(operation.time, operation.txn_index, operation.uuid, id);
+  const bool update = operation.op == "u" && !query::is_replacement_entry(operation.o);
+  const auto type = operation.op == "i" ? "insert" : operation.op == "d" ? "delete" : update ? "update" : "replace";
+  const auto before = operation.op == "i" ? std::nullopt : TRY(read_before(options, operation, lookups));
+  bson::Builder out;
+  begin(out, options, operation, type, token);
+  if (update) {
+    TRY(append_full_document(out, options, operation, id, before, lookups));
+  } else if (operation.op != "d") {
+    out.append("fullDocument", operation.o);
+  }
+  const auto [db, collection] = split(operation.ns);
+  append_ns(out, "ns", db, collection);
+  {
+    auto document_key = out.open_document("documentKey");
+    if (operation.op == "d" || (operation.op == "u" && operation.o2)) {
+      document_key.append_all(key);
+    } else if (id) {
+      document_key.append_raw(id);
+    }
+  }
+  if (update) {
+    if (options.raw_update_description) {
+      out.append("rawUpdateDescription", operation.o);
+    } else {
+      out.append("updateDescription",
+                 query::update_description(operation.o, {.truncated_arrays = options.version >= kTruncatedArraysSince,
+                                                         .disambiguated_paths = options.expanded_events && options.version >= kDisambiguatedSince}));
+    }
+  }
+  if (operation.op != "i") TRY(append_before_change(out, options, before));
+  return Event{.document = std::move(out).finish(), .token = token};
+}
+
+// Every field but the command's own name.
+bson::Document without_first(bson::View o) {
+  bson::Builder out;
+  bool first = true;
+  for (const auto& field : o) {
+    if (!first) out.append_raw(field);
+    first = false;
+  }
+  return std::move(out).finish();
+}
+
+class CommandEvents {
+ public:
+  CommandEvents(const Options& options, const Operation& operation) : options_(options), operation_(operation) {
+    std::tie(db_, std::ignore) = split(operation.ns);
+    name_ = operation.o.first().key();
+    collection_ = operation.o.first().to_string_view().value_or("");
+  }
+
+  std::optional<Event> make() {
+    if (name_ == "drop") return drop();
+    if (name_ == "renameCollection") return rename();
+    if (name_ == "dropDatabase") return drop_database();
+    if (!options_.expanded_events || !concerned()) return std::nullopt;
+    if (name_ == "create") return create();
+    if (name_ == "createIndexes") {
+      const bson::Document specs[] = {without_first(operation_.o)};
+      return described("createIndexes", bson::make_document({{"indexes", bson::ArrayView{bson::make_array(specs)}}}));
+    }
+    if (name_ == "commitIndexBuild") {
+      bson::Builder description;
+      description.append("indexes", operation_.o["indexes"]);
+      return described("createIndexes", std::move(description).finish());
+    }
+    if (name_ == "dropIndexes") return drop_indexes();
+    if (name_ == "collMod") return modify();
+    return std::nullopt;
+  }
+
+ private:
+  bool concerned() const { return options_.concerns(fmt::format("{}.{}", db_, collection_)); }
+  bool is_collection_stream() const { return options_.scope == Options::Scope::kCollection; }
+
+  Event finish(bson::Builder& out, ResumeToken token, bool invalidates) {
+    return {.document = std::move(out).finish(), .token = std::move(token), .invalidates = invalidates};
+  }
+  ResumeToken token() const { return ResumeToken::event(operation_.time, operation_.txn_index, operation_.uuid, {}); }
+
+  std::optional<Event> drop() {
+    if (!concerned()) return std::nullopt;
+    bson::Builder out;
+    begin(out, options_, operation_, "drop", token());
+    append_ns(out, "ns", db_, collection_);
+    return finish(out, token(), is_collection_stream());
+  }
+
+  std::optional<Event> rename() {
+    const auto from = collection_;
+    const auto to = operation_.o["to"].to_string_view().value_or("");
+    if (!options_.concerns(from) && !options_.concerns(to)) return std::nullopt;
+    const auto [from_db, from_collection] = split(from);
+    const auto [to_db, to_collection] = split(to);
+    bson::Builder out;
+    append_ns(out, "to", to_db, to_collection);
+    begin(out, options_, operation_, "rename", token());
+    append_ns(out, "ns", from_db, from_collection);
+    if (options_.expanded_events) {
+      auto description = out.open_document("operationDescription");
+      append_ns(description, "to", to_db, to_collection);
+      if (const auto target = operation_.o["dropTarget"].to_uuid()) description.append("dropTarget", *target);
+    }
+    return finish(out, token(), is_collection_stream());
+  }
+
+  std::optional<Event> drop_database() {
+    if (!options_.concerns_database(db_)) return std::nullopt;
+    bson::Builder out;
+    begin(out, options_, operation_, "dropDatabase", token());
+    append_ns(out, "ns", db_, "");
+    auto event = finish(out, token(), options_.scope != Options::Scope::kCluster);
+    event.is_drop_database = true;
+    return event;
+  }
+
+  std::optional<Event> described(std::string_view type, const bson::Document& description) {
+    bson::Builder out;
+    begin(out, options_, operation_, type, token());
+    append_ns(out, "ns", db_, collection_);
+    out.append("operationDescription", description);
+    return finish(out, token(), false);
+  }
+
+  std::optional<Event> create() { return described("create", without_first(operation_.o)); }
+
+  std::optional<Event> drop_indexes() {
+    bson::Builder description;
+    {
+      auto indexes = description.open_array("indexes");
+      if (operation_.o2) indexes.append(*operation_.o2);
+    }
+    return described("dropIndexes", std::move(description).finish());
+  }
+
+  std::optional<Event> modify() {
+    bson::Builder out;
+    begin(out, options_, operation_, "modify", token());
+    append_ns(out, "ns", db_, collection_);
+    out.append("operationDescription", without_first(operation_.o));
+    if (operation_.o2) {
+      auto before = out.open_document("stateBeforeChange");
+      if (const auto options = (*operation_.o2)["collectionOptions_old"]) before.append("collectionOptions", options);
+      if (const auto index = (*operation_.o2)["indexOptions_old"]) before.append("indexOptions", index);
+    }
+    return finish(out, token(), false);
+  }
+
+  const Options& options_;
+  const Operation& operation_;
+  std::string_view db_;
+  std::string_view name_;
+  std::string_view collection_;
+};
+
+}  // namespace
+
+Operation Operation::parse(bson::View entry) {
+  Operation operation;
+  for (const auto& field : entry) {
+    const auto key = field.key();
+    if (key == "op") operation.op = field.to_string_view().value_or("");
+    else if (key == "ns") operation.ns = field.to_string_view().value_or("");
+    else if (key == "ui") operation.uuid = field.to_uuid();
+    else if (key == "o") operation.o = field.to_document().value_or(bson::View());
+    else if (key == "o2") operation.o2 = field.to_document();
+    else if (key == "ts") operation.time = field.to_timestamp().value_or(bson::Timestamp());
+    else if (key == "wall") operation.wall = field;
+    else if (key == "preImageOpTime") operation.pre_image = field.document_value()["ts"].to_timestamp();
+  }
+  return operation;
+}
+
+Result<std::optional<Event>> make_event(const Options& options, const Operation& operation, const Lookups& lookups) {
+  if (operation.op == "i" || operation.op == "u" || operation.op == "d") {
+    if (!options.concerns(operation.ns)) return std::optional<Event>();
+    return std::optional(TRY(make_data_event(options, operation, lookups)));
+  }
+  if (operation.op == "c") return CommandEvents(options, operation).make();
+  return std::optional<Event>();
+}
+
+Event make_invalidate(const Options& options, const Event& cause, const Operation& operation) {
+  auto token = cause.token;
+  token.from_invalidate = true;
+  bson::Builder out;
+  auto plain = operation;
+  plain.lsid.reset();
+  begin(out, options, plain, "invalidate", token);
+  return {.document = std::move(out).finish(), .token = std::move(token)};
+}
+
+}  // namespace drover::sandbox::changestream
