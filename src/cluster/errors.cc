@@ -47,8 +47,7 @@ std::string advice(Side side, const Doing& doing, int code, std::string_view mes
     case 13:
       return fmt::format("; grant the {} user a role with the action {} on {} (built-in roles that hold all needed: {})", word,
                          action_of(doing.command), doing.on,
-                         side == Side::kSource ? "backup, clusterMonitor, readAnyDatabase"
-                                               : "clusterManager, clusterMonitor, readWriteAnyDatabase, restore, dbAdminAnyDatabase");
+                         side == Side::kSource ? "backup, clusterMonitor" : "readWriteAnyDatabase, restore, clusterMonitor");
     case 18:
       return fmt::format("; check user, password and authSource of the {} connection string", word);
     case 11000:

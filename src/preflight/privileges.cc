@@ -1,4 +1,4 @@
-// What the user of a side must be allowed, action by action, and the built-in role that brings it (spec/engine.md 11).
+// What the user of a side must be allowed, action by action, and the role that brings it (docs/operations/permissions.md).
 #include <map>
 #include <optional>
 #include <set>
@@ -29,17 +29,18 @@ constexpr Need kNeeds[] = {
     {Side::kSource, On::kCluster, "useUUID", "clusterMonitor"},
     {Side::kSource, On::kCluster, "inprog", "clusterMonitor"},
     {Side::kSource, On::kCluster, "serverStatus", "clusterMonitor"},
-    {Side::kSource, On::kCluster, "setUserWriteBlockMode", "clusterManager", kWithWriteBlock},
-    {Side::kSource, On::kEveryCollection, "find", "readAnyDatabase"},
-    {Side::kSource, On::kEveryCollection, "listCollections", "readAnyDatabase"},
-    {Side::kSource, On::kEveryCollection, "listIndexes", "readAnyDatabase"},
-    {Side::kSource, On::kEveryCollection, "collStats", "readAnyDatabase"},
+    {Side::kSource, On::kCluster, "setUserWriteBlockMode", "droverWriteBlock", kWithWriteBlock},
+    {Side::kSource, On::kEveryCollection, "find", "backup"},
+    {Side::kSource, On::kEveryCollection, "listCollections", "backup"},
+    {Side::kSource, On::kEveryCollection, "listIndexes", "backup"},
+    {Side::kSource, On::kEveryCollection, "collStats", "clusterMonitor"},
     {Side::kSource, On::kOplog, "find", "backup"},
     {Side::kDestination, On::kCluster, "listDatabases", "clusterMonitor"},
     {Side::kDestination, On::kCluster, "useUUID", "clusterMonitor"},
+    {Side::kDestination, On::kCluster, "inprog", "clusterMonitor"},
     {Side::kDestination, On::kCluster, "serverStatus", "clusterMonitor"},
-    {Side::kDestination, On::kCluster, "setUserWriteBlockMode", "clusterManager", kWithWriteBlock},
-    {Side::kDestination, On::kCluster, "bypassWriteBlockingMode", "restore", kWithWriteBlock},
+    {Side::kDestination, On::kCluster, "setUserWriteBlockMode", "droverWriteBlock", kWithWriteBlock},
+    {Side::kDestination, On::kCluster, "bypassWriteBlockingMode", "droverWriteBlock", kWithWriteBlock},
     {Side::kDestination, On::kEveryCollection, "find", "readWriteAnyDatabase"},
     {Side::kDestination, On::kEveryCollection, "insert", "readWriteAnyDatabase"},
     {Side::kDestination, On::kEveryCollection, "update", "readWriteAnyDatabase"},
@@ -115,7 +116,7 @@ void check_privileges(Side side, bson::View privileges, const cluster::Facts& fa
     findings.push_back({fmt::format("{}-privileges", side_name(side)), side, Severity::kRefuse,
                         side == Side::kSource ? ErrorCode::kSource : ErrorCode::kDestination,
                         fmt::format("its user lacks {}", actions),
-                        fmt::format("grant the role {}: db.getSiblingDB(\"admin\").grantRolesToUser(USER, [\"{}\"])", role, role)});
+                        fmt::format("grant the role {} (docs/operations/permissions.md)", role)});
   }
 }
 

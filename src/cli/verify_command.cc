@@ -1,0 +1,165 @@
+// `drover verify`: compares two deployments. Composition only: the verifier does the work.
+#include <algorithm>
+#include <cstdio>
+#include <thread>
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "base/json.h"
+#include "base/runtime.h"
+#include "bson/ejson.h"
+#include "cli/commands.h"
+#include "cli/signals.h"
+#include "cluster/mongo_deployment.h"
+#include "model/namespace_filter.h"
+#include "terminal/format.h"
+#include "verifier/verifier.h"
+
+namespace drover::cli {
+namespace {
+
+inline constexpr std::chrono::seconds kLineEvery{5};
+inline constexpr std::chrono::milliseconds kRedrawEvery{200};
+
+// One line on standard error: redrawn on a terminal, repeated now and then elsewhere.
+class ProgressLine {
+ public:
+  explicit ProgressLine(Runtime& runtime) : runtime_(runtime), shown_(runtime.now()) {}
+  ~ProgressLine() {
+    if (drawn_) fmt::print(stderr, "\r\x1b[K");
+  }
+  void show(const verifier::Progress& progress) {
+    const auto now = runtime_.now();
+    if (now - shown_ < (terminal_ ? Duration(kRedrawEvery) : Duration(kLineEvery))) return;
+    shown_ = now;
+    drawn_ = terminal_;
+    fmt::print(stderr, "{}{} documents compared ({}), {} of {} ranges, {} mismatches{}", terminal_ ? "\r\x1b[K" : "",
+               terminal::format_count(progress.compared.documents),
+               terminal::format_bytes(static_cast<double>(progress.compared.bytes)), progress.ranges_done,
+               progress.ranges_total, progress.mismatches, terminal_ ? "" : "\n");
+  }
+
+ private:
+  Runtime& runtime_;
+  SteadyTime shown_;
+  const bool terminal_ = ::isatty(STDERR_FILENO) == 1;
+  bool drawn_ = false;
+};
+
+Json volume(const verifier::Volume& volume) {
+  return Json(Json::Object{{"documents", volume.documents}, {"bytes", volume.bytes}});
+}
+
+Json to_json(const verifier::Report& report) {
+  Json::Array mismatches;
+  for (const auto& mismatch : report.mismatches) {
+    Json id;
+    if (mismatch.id.exists()) {
+      if (auto parsed = Json::parse(bson::to_ejson(mismatch.id.element()))) id = std::move(*parsed);
+    }
+    mismatches.push_back(Json(Json::Object{{"kind", verifier::kind_name(mismatch.kind)},
+                                           {"ns", mismatch.ns.to_string()},
+                                           {"_id", std::move(id)},
+                                           {"detail", mismatch.detail}}));
+  }
+  return Json(Json::Object{{"equal", report.equal},
+                           {"collections", report.collections},
+                           {"documents", report.source.documents},
+                           {"bytes", report.source.bytes},
+                           {"source", volume(report.source)},
+                           {"destination", volume(report.destination)},
+                           {"mismatches", report.mismatch_count},
+                           {"firstMismatches", Json(std::move(mismatches))}});
+}
+
+void print_report(const verifier::Report& report) {
+  for (const auto& mismatch : report.mismatches) {
+    fmt::print("{}: {}", verifier::kind_name(mismatch.kind), mismatch.ns.to_string());
+    if (mismatch.id.exists()) fmt::print(" _id {}", bson::to_shell(mismatch.id.element()));
+    fmt::print(": {}\n", mismatch.detail);
+  }
+  if (report.mismatch_count > report.mismatches.size()) {
+    fmt::print("and {} more\n", terminal::format_count(report.mismatch_count - report.mismatches.size()));
+  }
+  const auto side = [](const verifier::Volume& volume) {
+    return fmt::format("{} documents, {} bytes", terminal::format_count(volume.documents),
+                       terminal::format_count(volume.bytes));
+  };
+  if (report.equal) {
+    fmt::print("Equal: {} collections, {}, byte for byte.\n", report.collections, side(report.source));
+  } else {
+    fmt::print("Different: {} mismatches in {} collections. Source: {}. Destination: {}.\n",
+               terminal::format_count(report.mismatch_count), report.collections, side(report.source),
+               side(report.destination));
+  }
+}
+
+class VerifyCommand final : public Subcommand {
+ public:
+  std::string_view name() const override { return "verify"; }
+  std::string_view summary() const override { return "Compare two deployments, document by document and byte by byte"; }
+  void configure(OptionSet& options) override;
+  int run() override;
+
+ private:
+  Result<verifier::Report> verify();
+
+  std::string source_, destination_;
+  std::vector<std::string> include_, exclude_;
+  std::int64_t max_mismatches_ = 100;
+  std::int64_t parallelism_ = std::max<std::int64_t>(2, std::thread::hardware_concurrency());
+  bool json_ = false;
+  std::unique_ptr<Runtime> runtime_ = make_real_runtime();
+};
+
+void VerifyCommand::configure(OptionSet& options) {
+  options.uri("--source", source_, "The deployment that is right").required();
+  options.uri("--destination", destination_, "The deployment that should be equal to it").required();
+  options.repeated("--include", include_, "Only this database or database.collection");
+  options.repeated("--exclude", exclude_, "Not this database or database.collection");
+  options.integer("--max-mismatches", max_mismatches_, "How many mismatches to list; all are counted").range(0, 1'000'000);
+  options.integer("--parallelism", parallelism_, "Ranges that are compared at a time").range(1, 64);
+  options.flag("--json", json_, "Print one JSON object as the last line of standard output");
+  options.description(
+      "Compares collections, views, options and indexes, then every document by its bytes: field order and numeric types "
+      "count. Reads both sides with majority, in memory that does not grow with the data. Writes to either side while it "
+      "runs show as differences. Exit code 0: equal; 7: different.");
+  options.example("drover verify --source @source.uri --destination @destination.uri");
+  options.example("drover verify --source @s --destination @d --include shop.orders --json");
+}
+
+Result<verifier::Report> VerifyCommand::verify() {
+  const auto stop = stop_on_signals();
+  const auto filter = TRY(NamespaceFilter::parse(include_, exclude_));
+  auto source = TRY(cluster::connect({source_, cluster::Side::kSource}, *runtime_, stop));
+  auto destination = TRY(cluster::connect({destination_, cluster::Side::kDestination}, *runtime_, stop));
+  const verifier::Options options{.included = [&](const Namespace& ns) { return filter.matches(ns); },
+                                  .parallelism = static_cast<int>(parallelism_),
+                                  .max_mismatches = static_cast<std::size_t>(max_mismatches_)};
+  ProgressLine line(*runtime_);
+  return verifier::verify(
+      *source, *destination, options, *runtime_, [&](const verifier::Progress& progress) { line.show(progress); }, stop);
+}
+
+int VerifyCommand::run() {
+  const auto report = verify();
+  if (!report) {
+    auto error = report.error();
+    if (interrupted()) error = {ErrorCode::kInterrupted, "stopped before everything was compared", 0, {}};
+    return cli::report(name(), error);
+  }
+  if (json_) {
+    fmt::print("{}\n", to_json(*report).dump());
+  } else {
+    print_report(*report);
+  }
+  std::fflush(stdout);
+  return report->equal ? 0 : exit_code(ErrorCode::kMismatch);
+}
+
+}  // namespace
+
+std::unique_ptr<Subcommand> make_verify_command() { return std::make_unique<VerifyCommand>(); }
+
+}  // namespace drover::cli
