@@ -4,6 +4,7 @@ namespace drover::cli {
 
 std::vector<std::unique_ptr<Subcommand>> make_commands() {
   std::vector<std::unique_ptr<Subcommand>> commands;
+  commands.push_back(make_demo_command());
   commands.push_back(make_migrate_command());
   commands.push_back(make_verify_command());
   commands.push_back(make_check_command());

@@ -1,5 +1,6 @@
 #include "workload/loader.h"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -21,6 +22,7 @@ constexpr std::size_t kBatchBytes = 4 << 20;   // a larger document makes a batc
 constexpr std::size_t kQueuedBatches = 8;
 constexpr int kAttempts = 20;                  // of one batch, on temporary errors
 constexpr auto kBetweenAttempts = std::chrono::milliseconds(250);
+constexpr std::int64_t kRowsOfAPart = 1000;     // a fraction takes the first of every so many
 constexpr int kDuplicateKey = 11000;
 
 struct Batch {
@@ -147,8 +149,13 @@ Status create_collection(cluster::Deployment& deployment, const OddCollection& c
 Status load_datasets(Inserters& inserters, const LoadOptions& options, const std::stop_token& stop) {
   for (const auto& dataset : datasets()) {
     for (int copy = 0; copy < options.scale; ++copy) {
+      const auto part = std::min(options.scale - copy, 1.0);
+      std::int64_t row = 0;
       Batcher batcher(inserters, dataset.ns, stop);
-      TRY(read_dataset(dataset, options.directory, copy, [&](bson::Document document) { return batcher.add(document); }));
+      TRY(read_dataset(dataset, options.directory, copy, [&](bson::Document document) -> Status {
+        if (row++ % kRowsOfAPart >= part * kRowsOfAPart) return {};
+        return batcher.add(document);
+      }));
       TRY(batcher.flush());
     }
   }

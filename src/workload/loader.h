@@ -18,7 +18,7 @@ namespace drover::workload {
 
 struct LoadOptions {
   std::string directory;  // of vega-datasets' files
-  int scale = 1;          // copies of every data set
+  double scale = 1;       // copies of every data set; a fraction loads that part of one
   int inserters = 4;      // connections that insert
 };
 

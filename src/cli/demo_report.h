@@ -1,0 +1,38 @@
+// What the demo tells at its end: a table for people, and the one object for programs.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+#include "cli/demo_engine.h"
+
+namespace drover::cli {
+
+struct DemoReport {
+  struct Kind {
+    std::string name;
+    std::int64_t count = 0;
+  };
+  std::string source, destination;  // what they are, without credentials
+  std::int64_t loaded_documents = 0;
+  std::int64_t loaded_bytes = 0;
+  double load_seconds = 0;
+  Json engine;                      // what `drover migrate --json` printed
+  double max_lag_seconds = 0;
+  std::vector<EngineKill> kills;
+  double write_unavailable_millis = 0;
+  Json verification;                // what `drover verify --json` printed
+  std::vector<Kind> writes;
+  std::int64_t repeats = 0;
+  std::int64_t ledger_documents = 0;
+  std::int64_t ledger_differences = 0;
+};
+
+std::string demo_table(const DemoReport& report);
+// {"state","documents","bytes","copySeconds",...,"verification"}: the engine's object with what only the demo can know.
+Json demo_json(const DemoReport& report);
+
+}  // namespace drover::cli

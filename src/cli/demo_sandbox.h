@@ -1,0 +1,34 @@
+// One of the demo's two embedded servers: a child process with authorization on, and its two users.
+#pragma once
+
+#include <stop_token>
+#include <string>
+
+#include "base/error.h"
+#include "base/runtime.h"
+#include "cli/child_process.h"
+#include "cli/demo_directory.h"
+
+namespace drover::cli {
+
+class DemoSandbox {
+ public:
+  // Starts it and waits until it accepts connections. `name` is the replica set's and that of its files.
+  static Result<DemoSandbox> start(const DemoDirectory& directory, const std::string& name, const std::string& version,
+                                   Runtime& runtime, const std::stop_token& stop);
+
+  // The engine's user may bypass a write block, the workload's may not.
+  const std::string& engine_uri() const { return engine_uri_; }
+  const std::string& workload_uri() const { return workload_uri_; }
+  bool running() { return process_.running(); }
+
+ private:
+  explicit DemoSandbox(ChildProcess process) : process_(std::move(process)) {}
+  Status create_users(Runtime& runtime, const std::string& host, const std::string& set, const std::stop_token& stop);
+
+  ChildProcess process_;
+  std::string engine_uri_;
+  std::string workload_uri_;
+};
+
+}  // namespace drover::cli
