@@ -124,7 +124,8 @@ class ChangeStreamCursor final : public CommandCursor {
   }
 
   ResumeToken token_after(const CursorBatch& batch) const {
-    if (delivered_ && (kept_ || source_->holds() || (batch.full() && batch.count() > 0))) return *delivered_;
+    if (source_->holds()) return source_->given;
+    if (delivered_ && (kept_ || (batch.full() && batch.count() > 0))) return *delivered_;
     return events_->position();
   }
 

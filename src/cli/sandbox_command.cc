@@ -1,0 +1,121 @@
+// drover sandbox
+#include <cstdio>
+
+#include <filesystem>
+#include <fstream>
+
+#include <fmt/core.h>
+
+#include "base/log.h"
+#include "base/runtime.h"
+#include "cli/commands.h"
+#include "cli/signals.h"
+#include "sandbox/server/sandbox.h"
+
+namespace drover::cli {
+namespace {
+
+constexpr std::int64_t kMinMemory = 32 << 20;
+constexpr std::int64_t kMinOplog = 1 << 20;
+
+class SandboxCommand : public Subcommand {
+ public:
+  std::string_view name() const override { return "sandbox"; }
+  std::string_view summary() const override { return "Serve an embedded one-member replica set, for rehearsals and tests"; }
+
+  void configure(OptionSet& options) override {
+    options.path("--dbpath", dbpath_, "Directory of the data; created when it is missing");
+    options.integer("--port", port_, "Port to listen on; 0 lets the system choose").range(0, 65535);
+    options.string("--bind-ip,--bind_ip", bind_ip_, "Addresses to listen on, with commas");
+    options.path("--port-file", port_file_, "Write the port to this file once connections are accepted");
+    options.string("--repl-set,--replSet", repl_set_, "Name of the replica set");
+    options.string("--host", host_, "Name of this member in the replica set's configuration");
+    options.flag("--auth", auth_, "Require authentication and enforce roles");
+    options.string("--server-version", version_, "Server version to behave as").one_of({"4.4", "5.0", "6.0", "7.0", "8.0"});
+    options.bytes("--memory", memory_, "Memory for caches and write buffers");
+    options.bytes("--oplog-size", oplog_size_, "Size of the oplog");
+    const auto certificate = options.path("--tls-cert-key-file,--tlsCertificateKeyFile", tls_file_, "PEM file with certificate and key: serve TLS");
+    options.path("--tls-ca-file,--tlsCAFile", tls_ca_file_, "PEM file of the authorities that clients' certificates are verified by").needs(certificate);
+    options.string("--tls-mode", tls_mode_, "Whether plain connections are served too").one_of({"requireTLS", "preferTLS"}).needs(certificate);
+    options.path("--log", log_, "Write the log to this file; - is standard error");
+    options.description(
+        "An embedded server that speaks MongoDB's wire protocol, for rehearsals, tests and the demo. It is a replica set of "
+        "one member that is primary at once. It is not offered as a production database.\n\n"
+        "Prints one line on standard output when it accepts connections. SIGTERM stops it cleanly.");
+    options.example("drover sandbox --dbpath ./data");
+    options.example("drover sandbox --port 0 --port-file port --server-version 8.0 --auth");
+  }
+
+  int run() override {
+    const auto stop = stop_on_signals();
+    if (auto result = serve(stop); !result) return report("sandbox", result.error());
+    return 0;
+  }
+
+ private:
+  Status serve(const std::stop_token& stop) {
+    if (memory_ < kMinMemory) return fail(ErrorCode::kUsage, "--memory must be at least 32MB");
+    if (oplog_size_ < kMinOplog) return fail(ErrorCode::kUsage, "--oplog-size must be at least 1MB");
+    std::error_code failed;
+    std::filesystem::create_directories(dbpath_, failed);
+    if (failed) return fail(ErrorCode::kUnsupported, fmt::format("creating --dbpath {}: {}", dbpath_, failed.message()));
+    const auto runtime = make_real_runtime();
+    const auto log = TRY(log_.empty() ? open_log("-", LogLevel::kWarn) : open_log(log_, LogLevel::kInfo));
+    const auto version = *sandbox::sandbox_version(version_);
+    const auto sandbox = TRY(sandbox::Sandbox::start({.dbpath = dbpath_,
+                                                      .bind_ip = bind_ip_,
+                                                      .port = static_cast<int>(port_),
+                                                      .repl_set = repl_set_,
+                                                      .host = host_,
+                                                      .auth = auth_,
+                                                      .version = version,
+                                                      .memory_bytes = static_cast<std::size_t>(memory_),
+                                                      .oplog_bytes = static_cast<std::uint64_t>(oplog_size_),
+                                                      .tls_certificate_key_file = tls_file_,
+                                                      .tls_ca_file = tls_ca_file_,
+                                                      .tls_allow_plain = tls_mode_ == "preferTLS",
+                                                      .arguments = {"drover", "sandbox", "--dbpath", dbpath_}},
+                                                     *runtime, *log));
+    TRY(write_port(sandbox->port()));
+    std::puts(fmt::format("drover sandbox {}: ready on {}", version.to_string(), sandbox->uri()).c_str());
+    std::fflush(stdout);
+    while (runtime->sleep(std::chrono::hours(1), stop)) {
+    }
+    sandbox->stop();
+    return {};
+  }
+
+  // Whole or not at all: whoever waits for the file reads it as soon as it is there.
+  Status write_port(int port) const {
+    if (port_file_.empty()) return {};
+    const auto temporary = port_file_ + ".new";
+    std::ofstream file(temporary);
+    file << port << '\n';
+    file.close();
+    std::error_code failed;
+    if (file) std::filesystem::rename(temporary, port_file_, failed);
+    if (!file || failed) return fail(ErrorCode::kUnsupported, fmt::format("writing --port-file {} failed", port_file_));
+    return {};
+  }
+
+  std::string dbpath_ = "./drover-sandbox";
+  std::int64_t port_ = 27017;
+  std::string bind_ip_ = "127.0.0.1";
+  std::string port_file_;
+  std::string repl_set_ = "rs0";
+  std::string host_;
+  bool auth_ = false;
+  std::string version_ = "4.4";
+  std::int64_t memory_ = 256 << 20;
+  std::int64_t oplog_size_ = 1 << 30;
+  std::string tls_file_;
+  std::string tls_ca_file_;
+  std::string tls_mode_ = "requireTLS";
+  std::string log_;
+};
+
+}  // namespace
+
+std::unique_ptr<Subcommand> make_sandbox_command() { return std::make_unique<SandboxCommand>(); }
+
+}  // namespace drover::cli

@@ -1,0 +1,178 @@
+#include "sandbox/server/sandbox.h"
+
+#include <fmt/core.h>
+
+#include "bson/builder.h"
+#include "sandbox/auth/connection_auth.h"
+#include "sandbox/changestream/change_stream.h"
+#include "sandbox/commands/sessions.h"
+#include "sandbox/server/cursor_registry.h"
+#include "sandbox/server/dispatcher.h"
+#include "sandbox/server/running_operations.h"
+#include "sandbox/storage/engine.h"
+
+namespace drover::sandbox {
+
+namespace {
+
+constexpr Duration kMaintenance = std::chrono::seconds(1);
+// As the server does, so that streams and readers of an idle set see its time move on.
+constexpr Duration kNoopInterval = std::chrono::seconds(10);
+
+bson::ObjectId new_process_id(Runtime& runtime) {
+  bson::ObjectId id;
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(runtime.wall_time().time_since_epoch()).count();
+  for (int i = 0; i < 4; ++i) id.bytes[i] = static_cast<std::uint8_t>(seconds >> (24 - 8 * i));
+  const auto random = runtime.random();
+  for (int i = 0; i < 8; ++i) id.bytes[4 + i] = static_cast<std::uint8_t>(random >> (8 * i));
+  return id;
+}
+
+std::string first_address(const std::string& bind_ip) {
+  const auto first = bind_ip.substr(0, bind_ip.find(','));
+  if (first == "0.0.0.0" || first == "::") return "localhost";
+  return first.find(':') == std::string::npos ? first : "[" + first + "]";
+}
+
+ServerSettings make_settings(const SandboxOptions& options) {
+  return {.version = options.version,
+          .repl_set = options.repl_set,
+          .host = options.host.empty() ? first_address(options.bind_ip) : options.host,
+          .port = options.port,
+          .auth = options.auth,
+          .dbpath = options.dbpath,
+          .arguments = options.arguments,
+          .memory_bytes = options.memory_bytes};
+}
+
+CommandTable make_table() {
+  CommandTable table;
+  add_storage_commands(table);
+  auth::add_auth_commands(table);
+  add_server_commands(table);
+  return table;
+}
+
+}  // namespace
+
+// In the order in which they are made; destroyed in reverse.
+struct Sandbox::Parts {
+  Parts(const SandboxOptions& options_in, Runtime& runtime_in, Log& log_in, std::unique_ptr<Engine> engine_in)
+      : options(options_in), runtime(runtime_in), log(log_in), settings(make_settings(options)), table(make_table()),
+        engine(std::move(engine_in)), cursors(runtime), operations(runtime), sessions(runtime),
+        services{.engine = *engine,
+                 .runtime = runtime,
+                 .log = log,
+                 .settings = settings,
+                 .cursors = cursors,
+                 .operations = operations,
+                 .sessions = sessions,
+                 .commands = table,
+                 .open_change_stream = changestream::open_change_stream,
+                 .auth_data_changed = [this] { users.changed(); }},
+        users(options.version), state{.services = services, .users = users, .fail_command = {}, .process_id = new_process_id(runtime)},
+        dispatcher(state, operations) {
+    users.attach(services);
+  }
+
+  void maintain(const std::stop_token& stop);
+
+  const SandboxOptions options;
+  Runtime& runtime;
+  Log& log;
+  ServerSettings settings;
+  const CommandTable table;
+  std::unique_ptr<Engine> engine;
+  OpenCursors cursors;
+  RunningOperations operations;
+  Sessions sessions;
+  Services services;
+  auth::UserDirectory users;
+  ServerState state;
+  Dispatcher dispatcher;
+  std::unique_ptr<Runtime::Thread> maintenance;
+  std::unique_ptr<net::WireServer> server;
+  bool stopped = false;
+};
+
+// What happens without a client: cursors and sessions age, clients go away, time moves on.
+void Sandbox::Parts::maintain(const std::stop_token& stop) {
+  auto last_time = engine->last_committed();
+  auto last_change = runtime.now();
+  while (runtime.sleep(kMaintenance, stop)) {
+    operations.kill_abandoned();
+    cursors.expire();
+    sessions.reap();
+    const auto time = engine->last_committed();
+    if (time != last_time) {
+      last_time = time;
+      last_change = runtime.now();
+    } else if (runtime.now() - last_change >= kNoopInterval) {
+      const auto noted = engine->append_note(bson::make_document({{"msg", "periodic noop"}}));
+      if (!noted) log.warn("the periodic no-op could not be written", {{"reason", noted.error().message}});
+      last_change = runtime.now();
+    }
+  }
+}
+
+Sandbox::Sandbox(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+Sandbox::~Sandbox() { stop(); }
+
+Result<std::unique_ptr<Sandbox>> Sandbox::start(const SandboxOptions& options, Runtime& runtime, Log& log) {
+  net::WireServer::Options listen{.bind_ip = options.bind_ip, .port = options.port};
+  if (!options.tls_certificate_key_file.empty()) {
+    listen.tls = TRY(net::TlsContext::open({.certificate_key_file = options.tls_certificate_key_file, .ca_file = options.tls_ca_file}));
+    listen.tls_required = !options.tls_allow_plain;
+  }
+  auto engine = TRY_WITH(Engine::open({.dbpath = options.dbpath,
+                                       .memory_bytes = options.memory_bytes,
+                                       .in_memory = options.dbpath.empty(),
+                                       .version = options.version,
+                                       .oplog_bytes = options.oplog_bytes},
+                                      runtime, log),
+                         fmt::format("opening the database in {}", options.dbpath));
+  auto parts = std::make_unique<Parts>(options, runtime, log, std::move(engine));
+  auto& self = *parts;
+  if (options.listen) {
+    self.server = TRY(net::WireServer::start(
+        listen, [&self](net::ConnectionInfo info) { return self.dispatcher.accept(std::move(info)); }, log));
+    // A client may already be connecting: it sees port 0 in hello for a moment only if the system chose the port.
+    self.settings.port = self.server->port();
+  }
+  self.maintenance = runtime.spawn("sandbox", [&self](std::stop_token stop) { self.maintain(stop); });
+  return std::unique_ptr<Sandbox>(new Sandbox(std::move(parts)));
+}
+
+void Sandbox::stop() {
+  if (parts_->stopped) return;
+  parts_->stopped = true;
+  if (parts_->server) parts_->server->stop();
+  parts_->maintenance.reset();
+  parts_->cursors.clear();
+  parts_->sessions.kill_all();
+  if (const auto durable = parts_->engine->make_durable(); !durable) {
+    parts_->log.error("the last writes could not be made durable", {{"reason", durable.error().message}});
+  }
+}
+
+int Sandbox::port() const { return parts_->settings.port; }
+
+std::string Sandbox::uri() const {
+  return fmt::format("mongodb://{}:{}/?replicaSet={}", parts_->settings.host, parts_->settings.port, parts_->settings.repl_set);
+}
+
+Dispatcher& Sandbox::dispatcher() { return parts_->dispatcher; }
+ServerState& Sandbox::state() { return parts_->state; }
+
+std::optional<ServerVersion> sandbox_version(std::string_view text) {
+  static constexpr struct {
+    std::string_view name;
+    ServerVersion version;
+  } kVersions[] = {{"4.4", {4, 4, 1}}, {"5.0", {5, 0, 31}}, {"6.0", {6, 0, 20}}, {"7.0", {7, 0, 16}}, {"8.0", {8, 0, 4}}};
+  for (const auto& [name, version] : kVersions) {
+    if (name == text) return version;
+  }
+  return std::nullopt;
+}
+
+}  // namespace drover::sandbox

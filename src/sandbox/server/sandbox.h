@@ -1,0 +1,63 @@
+// The whole embedded server: storage, commands, users and the listener, made in order and stopped in reverse. What
+// `drover sandbox`, the demo and the tests start.
+//
+//   auto sandbox = TRY(Sandbox::start({.dbpath = path, .port = 0}, runtime, log));
+//   connect to sandbox->uri()
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/runtime.h"
+#include "model/server_version.h"
+#include "net/wire_server.h"
+
+namespace drover::sandbox {
+
+class Dispatcher;
+struct ServerState;
+
+struct SandboxOptions {
+  std::string dbpath;
+  std::string bind_ip = "127.0.0.1";
+  int port = 27017;                       // 0: the system chooses
+  std::string repl_set = "rs0";
+  std::string host;                       // as the replica set's configuration names this member; empty: the first bind_ip
+  bool auth = false;
+  ServerVersion version{4, 4, 1};
+  std::size_t memory_bytes = 256 << 20;
+  std::uint64_t oplog_bytes = 1ull << 30;
+  std::string tls_certificate_key_file;   // empty: no TLS
+  std::string tls_ca_file;
+  bool tls_allow_plain = false;           // "preferTLS": both on one port
+  bool listen = true;                     // false: in-process use through dispatcher()
+  std::vector<std::string> arguments;     // for getCmdLineOpts
+};
+
+class Sandbox {
+ public:
+  static Result<std::unique_ptr<Sandbox>> start(const SandboxOptions& options, Runtime& runtime, Log& log);
+  ~Sandbox();
+
+  int port() const;
+  std::string uri() const;  // mongodb://127.0.0.1:27017/?replicaSet=rs0
+  // Refuses new work, ends connections, makes what was committed durable. Idempotent.
+  void stop();
+
+  Dispatcher& dispatcher();
+  ServerState& state();
+
+ private:
+  struct Parts;
+  explicit Sandbox(std::unique_ptr<Parts> parts);
+  std::unique_ptr<Parts> parts_;
+};
+
+// "4.4", "5.0", "6.0", "7.0", "8.0" to the release that is reported; nothing for others.
+std::optional<ServerVersion> sandbox_version(std::string_view text);
+
+}  // namespace drover::sandbox
