@@ -43,7 +43,7 @@ Result<Outcome> Migration::run(const std::stop_token& stop) {
   std::vector<Uuid> sessions;
   for (int i = 0; i < 1 + Pipeline::session_count(options_); ++i) sessions.push_back(Uuid::random(runtime_));
   run->state = std::make_unique<StateStore>(destination_, runtime_, sessions.front());
-  run->planner = std::make_unique<Planner>(source_, runtime_, log_, options_.filter);
+  run->planner = std::make_unique<Planner>(source_, runtime_, log_, options_.filter, options_.partition_bytes);
   run->starter = std::make_unique<Starter>(source_, destination_, runtime_, log_, run->catalog, *run->state,
                                            *run->planner, options_);
   TRY_WITH(run->state->take_over(sessions, stop), "becoming the only writer of the destination");

@@ -9,6 +9,7 @@
 #include "base/runtime.h"
 #include "engine/cutover.h"
 #include "engine/hold_queue.h"
+#include "engine/planner.h"
 #include "model/namespace_filter.h"
 
 namespace drover::engine {
@@ -28,6 +29,7 @@ struct Options {
   int lanes = 8;
   std::string spool_directory = "/tmp";
   std::size_t held_memory = kHeldMemoryBytes;
+  std::int64_t partition_bytes = kPartitionBytes;  // aim of one partition
   Duration checkpoint_every = std::chrono::milliseconds(500);
   Duration cutover_deadline = kCutoverDeadline;
   bool block_destination = true;                // users cannot write it until the cutover, where the server can do that

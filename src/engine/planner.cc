@@ -111,7 +111,7 @@ Status Planner::partition(Collection& collection, const std::stop_token& stop) {
   const auto size = TRY(retry_temporary(runtime_, stop, [&] { return source_.size_of(collection.info.ns); }));
   collection.documents_expected = size.documents;
   collection.bytes_expected = size.bytes;
-  const auto wanted = std::clamp<std::int64_t>(size.bytes / kPartitionBytes, 1, kMostPartitions);
+  const auto wanted = std::clamp<std::int64_t>(size.bytes / partition_bytes_, 1, kMostPartitions);
   std::vector<bson::Value> bounds;
   if (wanted > 1 && size.documents > wanted * kSamplesPerPartition) {
     const int samples = static_cast<int>(wanted) * kSamplesPerPartition;

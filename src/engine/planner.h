@@ -23,8 +23,9 @@ struct Listing {
 
 class Planner {
  public:
-  Planner(cluster::Deployment& source, Runtime& runtime, Log& log, const NamespaceFilter& filter)
-      : source_(source), runtime_(runtime), log_(log), filter_(filter) {}
+  Planner(cluster::Deployment& source, Runtime& runtime, Log& log, const NamespaceFilter& filter,
+          std::int64_t partition_bytes = kPartitionBytes)
+      : source_(source), runtime_(runtime), log_(log), filter_(filter), partition_bytes_(partition_bytes) {}
 
   // `t0`: the stream starts there; the window of the listing is read from the oplog after it.
   Result<Listing> list(ClusterTime t0, const std::stop_token& stop);
@@ -38,6 +39,7 @@ class Planner {
   Runtime& runtime_;
   Log& log_;
   const NamespaceFilter& filter_;
+  const std::int64_t partition_bytes_;
 };
 
 // The wanted part of one database, as it is now. `temp` is left out: it is the server's own mark.

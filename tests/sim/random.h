@@ -8,7 +8,7 @@ namespace drover::sim {
 
 class Random {
  public:
-  explicit Random(std::uint64_t seed) : state_(seed * 0x9e3779b97f4a7c15ull + 0x2545f4914f6cdd1dull) {}
+  explicit Random(std::uint64_t seed) : state_(seed * 0xda942042e4dd58b5ull) { state_ = next() ^ seed << 32; }
 
   // splitmix64
   std::uint64_t next() {

@@ -186,6 +186,7 @@ Result<ClusterTime> SimCluster::write(const std::vector<Write>& writes, Form for
   }
   scheduler_.record(times.back().value());
   scheduler_.wake(&store_);
+  if (on_written) on_written(writes, by_user);
   return times.back();
 }
 
@@ -226,6 +227,7 @@ Status SimCluster::set_write_block(bool enabled) {
   if (!at_least(6)) return fail(ErrorCode::kUnsupported, "no such command: 'setUserWriteBlockMode'", 59);
   write_block_ = enabled;
   note(bson::make_document({{"msg", "write block"}}));
+  if (on_write_block) on_write_block(enabled);
   return {};
 }
 

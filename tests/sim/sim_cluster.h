@@ -83,6 +83,9 @@ class SimCluster {
   bool session_runs(const Uuid& session) const { return busy_.contains(session); }
   // Requests still on their way to the primary.
   int requests_under_way = 0;
+  // Observers, called at once.
+  std::function<void(const std::vector<Write>&, bool by_user)> on_written;
+  std::function<void(bool enabled)> on_write_block;
 
  private:
   static Faults quiet(Faults faults);

@@ -87,8 +87,9 @@ class RangeCursor final : public cluster::DocumentCursor {
     auto at = documents.lower_bound(next_);
     const auto in_range = [&] { return at != documents.end() && (!range_.max.exists() || at->first < end); };
     std::vector<bson::Document> found;
-    const std::size_t wanted = range_.batch_documents > 0 ? static_cast<std::size_t>(range_.batch_documents)
-                                                          : 1 + cluster.random().below(12);
+    // A server may always return fewer than were asked for.
+    std::size_t wanted = 1 + cluster.random().below(12);
+    if (range_.batch_documents > 0) wanted = std::min(wanted, static_cast<std::size_t>(range_.batch_documents));
     for (; in_range() && found.size() < wanted; ++at) {
       auto document = snapshot ? cluster.store().document_at(range_.uuid, at->first, range_.at.time)
                                : fuzzy_document(cluster, range_.uuid, at->first, range_.at.time);
@@ -181,7 +182,7 @@ Result<std::vector<CollectionInfo>> SimDeployment::list_collections(const std::s
     TRY(cluster_.check_primary());
     std::vector<Namespace> names;
     for (const auto& [ns, entry] : cluster_.store().catalog()) {
-      if (ns.db == db) names.push_back(ns);
+      if (ns.db == db && ns.collection != "system.views") names.push_back(ns);
     }
     // The indexes of each collection are asked for one by one: its time is not that of the list.
     Infos infos;

@@ -16,24 +16,6 @@ using cluster::WriteContext;
 using cluster::WriteReply;
 using Done = Sessions::Statement;
 
-// What the server does to a document before it inserts it: an empty top-level timestamp becomes the time.
-bson::Document as_inserted(SimCluster& cluster, bson::View document) {
-  bool empty_timestamp = false;
-  for (const auto& field : document) {
-    empty_timestamp = empty_timestamp || (field.key() != "_id" && field.to_timestamp() == bson::Timestamp{});
-  }
-  if (!empty_timestamp) return bson::Document(document);
-  bson::Builder out;
-  for (const auto& field : document) {
-    if (field.key() != "_id" && field.to_timestamp() == bson::Timestamp{}) {
-      out.append(field.key(), bson::Timestamp{now_seconds(cluster.scheduler()), 1});
-    } else {
-      out.append_raw(field);
-    }
-  }
-  return std::move(out).finish();
-}
-
 bool has_nested_dollar(bson::View document, bool top = true) {
   for (const auto& field : document) {
     if (!top && field.key().starts_with('$')) return true;
@@ -62,7 +44,7 @@ Result<Done> insert_one(SimCluster& cluster, const Namespace& ns, const bson::Do
   write.ns = ns;
   write.uuid = entry->info.uuid;
   write.key = logical_key(*entry, document["_id"]);
-  write.document = std::make_shared<const bson::Document>(as_inserted(cluster, document));
+  write.document = std::make_shared<const bson::Document>(document);
   return write_one(cluster, std::move(write), context);
 }
 
@@ -121,7 +103,7 @@ Result<Done> run_transaction(SimCluster& cluster, const std::vector<TransactionS
       if (!before) continue;
       write.change = id_document((*before)["_id"]);
     } else {
-      write.document = std::make_shared<const bson::Document>(as_inserted(cluster, statement.document));
+      write.document = std::make_shared<const bson::Document>(statement.document);
     }
     writes.push_back(std::move(write));
   }
