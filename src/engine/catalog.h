@@ -34,6 +34,20 @@ struct Partition {
   ClusterTime releasing_from;               // their oldest, while releasing > 0
 };
 
+// The newest time of the source that a document on the destination may be of. A state that is read to be written over
+// others must be at or after it: the changes since the older one may have been settled already.
+class SeenTime {
+ public:
+  void advance(ClusterTime time) {
+    auto known = value_.load();
+    while (known < time.value() && !value_.compare_exchange_weak(known, time.value())) continue;
+  }
+  ClusterTime newest() const { return ClusterTime::from_value(value_); }
+
+ private:
+  std::atomic<std::uint64_t> value_{0};
+};
+
 struct Collection {
   Collection(Runtime& runtime, CollectionInfo i) : info(std::move(i)), gate(runtime) {}
 
@@ -51,6 +65,7 @@ struct Collection {
   std::int64_t bytes_expected = 0;
   CollectionGate gate;                 // has its own lock; info.ns changes only under it and the router's lock
   AbsorbedKeys absorbed;               // has its own lock
+  SeenTime seen;                       // of what was written to the destination's collection
 
   Partition& partition_of(const std::string& key);
   bool copied() const;                 // all partitions

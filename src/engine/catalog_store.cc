@@ -14,12 +14,12 @@ std::string partition_id(const Collection& collection, int number) {
   return fmt::format("{}.{}", collection.info.uuid.to_string(), number);
 }
 
-std::vector<bson::Document> documents_in(bson::Element array) {
-  std::vector<bson::Document> documents;
-  if (const auto view = array.to_array())
-    for (const auto& item : *view)
-      if (const auto document = item.to_document()) documents.emplace_back(*document);
-  return documents;
+// As bytes: servers before 5.0 refuse `$` names inside a replacement, and validators and filters have them.
+bson::Binary packed(const bson::Document& document) { return {0, document.view().bytes()}; }
+
+bson::Document unpacked(const bson::Element& field) {
+  const auto bytes = field.binary_value().data;
+  return bson::Document(std::vector<std::uint8_t>(bytes.begin(), bytes.end()));
 }
 
 }  // namespace
@@ -27,10 +27,10 @@ std::vector<bson::Document> documents_in(bson::Element array) {
 Status save_collection(StateStore& state, const Collection& collection, const std::stop_token& stop) {
   bson::Builder builder;
   builder.append("db", collection.info.ns.db).append("coll", collection.info.ns.collection);
-  builder.append("options", collection.info.options);
+  builder.append("options", packed(collection.info.options));
   {
     auto array = builder.open_array("indexes");
-    for (const auto& index : collection.info.indexes) array.append(index);
+    for (const auto& index : collection.info.indexes) array.append(packed(index));
   }
   builder.append("destinationUuid", collection.destination_uuid).append("ddlTime", collection.ddl_time);
   builder.append("indexesValidFrom", collection.indexes_valid_from).append("gone", collection.gone.load());
@@ -91,8 +91,8 @@ Result<Restored> restore_catalog(StateStore& state, Runtime& runtime, ClusterTim
     CollectionInfo info;
     info.uuid = document["_id"].to_uuid().value_or(Uuid{});
     info.ns = Namespace{std::string(document["db"].string_value()), std::string(document["coll"].string_value())};
-    info.options = bson::Document(document["options"].document_value());
-    info.indexes = documents_in(document["indexes"]);
+    info.options = unpacked(document["options"]);
+    for (const auto& index : document["indexes"].document_value()) info.indexes.push_back(unpacked(index));
     auto collection = std::make_shared<Collection>(runtime, std::move(info));
     collection->destination_uuid = document["destinationUuid"].to_uuid().value_or(Uuid{});
     collection->ddl_time = document["ddlTime"].timestamp_value();
@@ -101,6 +101,7 @@ Result<Restored> restore_catalog(StateStore& state, Runtime& runtime, ClusterTim
     collection->documents_expected = document["documents"].to_int64().value_or(0);
     collection->bytes_expected = document["bytes"].to_int64().value_or(0);
     TRY(open_collation(*collection));
+    collection->seen.advance(horizon);
     by_uuid[collection->info.uuid] = collection;
     restored.collections.push_back(std::move(collection));
   }

@@ -52,9 +52,14 @@ Status ChangeApplier::run(BoundedQueue<LaneEvent>& in, const std::stop_token& st
       batch.push_back(std::move(*more));
     }
     ++in_flight_;
-    std::map<Collection*, std::vector<LaneEvent*>> by_collection;
-    for (auto& event : batch) by_collection[event.collection.get()].push_back(&event);
-    for (auto& [collection, events] : by_collection) TRY(apply_collection(events, stop));
+    std::vector<std::vector<LaneEvent*>> by_collection;  // in the order of their first events
+    std::map<Collection*, std::size_t> positions;
+    for (auto& event : batch) {
+      const auto [at, fresh] = positions.emplace(event.collection.get(), by_collection.size());
+      if (fresh) by_collection.emplace_back();
+      by_collection[at->second].push_back(&event);
+    }
+    for (auto& events : by_collection) TRY(apply_collection(events, stop));
     --in_flight_;
     router_.applied(batch);
   }
@@ -66,6 +71,7 @@ Status ChangeApplier::apply_collection(std::span<LaneEvent*> events, const std::
   auto gate = collection.gate.enter_shared(stop);
   if (!gate) return tl::unexpected(stopped_error());
   if (collection.gone) return {};
+  for (const auto* event : events) collection.seen.advance(event->change.ts);
   Changes changes = net(collection, events);
   return write(collection, changes, gate, stop);
 }
@@ -148,6 +154,7 @@ Status ChangeApplier::read_states(Collection& collection, std::span<KeyChange*> 
     change.document = change.state.view();
     if (!change.document["_id"].same_value_bytes(change.id.element())) change.other_spelling = true;
   }
+  collection.seen.advance(read->operation_time);
   for (auto* change : changes) collection.absorbed.absorb(change->key, {after, read->operation_time});
   return {};
 }

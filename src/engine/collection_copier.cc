@@ -103,6 +103,7 @@ Status CollectionCopier::read_and_insert(Collection& collection, const Partition
     const auto batch = TRY_WITH(cursor->next(stop), "copying " + range.ns.to_string());
     if (collection.gone) return {};
     if (at.level == cluster::ReadAt::Level::kMajority) progress.f = std::max(progress.f, batch.operation_time);
+    collection.seen.advance(std::max(partition.r, progress.f));
     if (!batch.array.empty()) TRY(insert(collection, batch, partition.r, progress, stop));
     if (batch.last) return {};
   }

@@ -1,5 +1,6 @@
 #include "engine/conflict_resolver.h"
 
+#include <algorithm>
 #include <map>
 
 #include <fmt/format.h>
@@ -28,6 +29,8 @@ std::string names(const Group& group) {
 
 Status ConflictResolver::resolve(Collection& collection, const bson::Value& refused, ClusterTime after,
                                  WriteSession& session, const std::stop_token& stop) {
+  // A holder may be newer on the destination than the refused change.
+  after = std::max(after, collection.seen.newest());
   const Namespace ns = collection.info.ns;
   const auto unique = unique_indexes(collection.info);
   Group group{{collection.key_of(refused.element()), refused}};
@@ -41,6 +44,7 @@ Status ConflictResolver::resolve(Collection& collection, const bson::Value& refu
     if (!read && read.error().server_code == kServerNamespaceNotFound) return {};  // its drop is on the way
     if (!read) return tl::unexpected(std::move(read).error().with_context("reading conflicting documents of " + ns.to_string()));
 
+    collection.seen.advance(read->operation_time);
     bool grew = false;
     for (const auto& document : read->documents) {
       for (const auto& index : unique) {

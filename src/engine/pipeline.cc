@@ -88,6 +88,9 @@ void Pipeline::stop() {
   stopper_.request_stop();
   for (auto& thread : threads_) thread->join();
   threads_.clear();
+  // What was not applied goes with its share of the router's budget, while there is a router.
+  for (auto& lane : lanes_)
+    while (lane->try_pop()) continue;
 }
 
 // Largest collections first, so that the last to finish is not the largest.

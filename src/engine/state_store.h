@@ -5,7 +5,7 @@
 //
 //   x_owner       {_id: "owner", epoch, sessions: [uuid]}
 //   x_migration   {_id: "migration", epoch, uuid, phase, t0, filter, source, listed: [{db, at}], listedDefault}
-//   x_catalog     {_id: uuid on S, epoch, db, coll, options, indexes, destinationUuid, ddlTime, gone, documents, bytes}
+//   x_catalog     {_id: uuid on S, epoch, db, coll, options and indexes (bytes), destinationUuid, ddlTime, gone, documents, bytes}
 //   x_plans       {_id: uuid on S, epoch, bounds: [min of each partition but the first]}
 //   x_partitions  {_id: "uuid.n", epoch, uuid, n, state: "copying"|"copied", r, f, documents, bytes}
 //   x_checkpoint  {_id: "checkpoint", epoch, ts}
