@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "bson/builder.h"
+#include "bson/ejson.h"
 
 namespace drover::sim {
 namespace {
@@ -186,8 +187,18 @@ Result<ClusterTime> SimCluster::write(const std::vector<Write>& writes, Form for
   }
   scheduler_.record(times.back().value());
   scheduler_.wake(&store_);
+  if (scheduler_.tracing()) trace_writes(writes, times.back());
   if (on_written) on_written(writes, by_user);
   return times.back();
+}
+
+void SimCluster::trace_writes(const std::vector<Write>& writes, ClusterTime ts) {
+  static constexpr const char* kVerbs[] = {"insert", "update", "replace", "delete"};
+  for (const auto& write : writes) {
+    const auto shown = write.document ? bson::to_relaxed_ejson(*write.document) : bson::to_relaxed_ejson(write.change);
+    scheduler_.trace(fmt::format("{}: {} {} {} {}", options_.name, ts.to_string(), kVerbs[static_cast<int>(write.kind)],
+                                 write.ns.to_string(), shown));
+  }
 }
 
 Status SimCluster::log_transaction(const std::vector<Write>& writes, Form form, const std::vector<ClusterTime>& times,

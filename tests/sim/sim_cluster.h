@@ -97,6 +97,7 @@ class SimCluster {
   std::vector<ClusterTime> reserve(int count);
   Status log_transaction(const std::vector<Write>& writes, Form form, const std::vector<ClusterTime>& times,
                          const std::optional<EntrySession>& session);
+  void trace_writes(const std::vector<Write>& writes, ClusterTime ts);
   Status write_view(const Namespace& ns, bson::View options, Write::Kind kind);
   Uuid new_uuid();
   void moved() { scheduler_.wake(this); }

@@ -290,7 +290,8 @@ bool Simulation::outcome_is_final(const Incarnation& incarnation) {
     default: break;
   }
   if (error.message.find("still being written") != std::string::npos) return false;
-  if (incarnation.process.superseded) return false;
+  constexpr int kTransactionTooOld = 225;  // another has taken over
+  if (incarnation.process.superseded || (error.server_code == kTransactionTooOld && incarnations_.size() > 1)) return false;
   scheduler_.fail(fmt::format("{} failed (code {}): {}", incarnation.process.name, static_cast<int>(error.code), error.message));
 }
 

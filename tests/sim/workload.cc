@@ -74,9 +74,14 @@ bool Workload::pause(milliseconds typical) {
   return !stopped_;
 }
 
+// Users tire, so that even a slow destination catches up some time.
+milliseconds Workload::rest() const {
+  return milliseconds(300) + std::chrono::duration_cast<milliseconds>(scheduler_.now()) / 40;
+}
+
 void Workload::write_documents() {
   int done = 0;
-  while (pause(done < options_.busy_writes ? options_.pause : milliseconds(400))) {
+  while (pause(done < options_.busy_writes ? options_.pause : rest())) {
     SimCluster* cluster = destination_open_ ? &destination_ : left_source_ ? nullptr : &source_;
     if (cluster == nullptr || !cluster->enter_user_write()) {
       pause(milliseconds(30));

@@ -48,6 +48,7 @@ class Workload {
   void write_documents();
   void change_catalog();
   bool pause(std::chrono::milliseconds typical);
+  std::chrono::milliseconds rest() const;
   void act(SimCluster& cluster);
   void act_on(SimCluster& cluster, const Namespace& ns);
   bool commit(SimCluster& cluster, const std::vector<Write>& writes, SimCluster::Form form);

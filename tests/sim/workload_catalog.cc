@@ -11,7 +11,7 @@ using Form = SimCluster::Form;
 
 void Workload::change_catalog() {
   int done = 0;
-  while (pause(milliseconds(done < 12 ? 700 : 5'000))) {
+  while (pause(done < 12 ? milliseconds(700) : 20 * rest())) {
     if (left_source_ || destination_open_ || !source_.enter_user_write()) continue;
     ++inside_source_;
     draw_catalog_change();
