@@ -88,7 +88,7 @@ Result<std::vector<CollectionInfo>> MongoDeployment::list_collections(const std:
 }
 
 Status MongoDeployment::change_catalog(std::string_view db, bson::View command, std::string_view on,
-                                       std::chrono::milliseconds limit) {
+                                       std::optional<std::chrono::milliseconds> limit) {
   bson::Builder full;
   full.append_all(command);
   append_majority_write(full);

@@ -38,6 +38,7 @@ bool await_reply(Stream* stream, const CallScope& scope) {
   auto left = scope.reply_limit();
   while (left.count() > 0) {
     if (scope.stopped()) {
+      stream->timed_out = true;  // says nothing against the server: the driver keeps its other connections
       errno = ECANCELED;
       return false;
     }

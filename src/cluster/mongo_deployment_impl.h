@@ -69,7 +69,7 @@ class MongoDeployment final : public Deployment {
   Result<bson::Document> run(std::string_view db, bson::View command, std::string_view on);
   Result<bson::Document> write(const WriteContext& context, const Namespace& ns, bson::View command);
   Status change_catalog(std::string_view db, bson::View command, std::string_view on,
-                        std::chrono::milliseconds limit = kOrdinaryReply);
+                        std::optional<std::chrono::milliseconds> limit = std::nullopt);
   Result<StateRead> find_in_transaction(const WriteContext& context, const Namespace& ns, const Uuid& uuid,
                                         std::span<const bson::Value> ids, ClusterTime after);
   Status run_statements(const WriteContext& context, std::span<const TransactionStatement> statements);

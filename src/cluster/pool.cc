@@ -110,7 +110,7 @@ Pool::~Pool() { mongoc_client_pool_destroy(pool_); }
 
 Result<bson::Document> Pool::run(const Call& call) {
   const Doing doing{command_name(call.command), call.on};
-  const CallScope scope(stop_, call.stop, call.reply_limit);
+  const CallScope scope(stop_, call.stop, call.reply_limit.value_or(uri_.reply_limit));
   const auto deadline = runtime_.now() + uri_.selection_limit;
   for (;;) {
     if (scope.stopped()) {

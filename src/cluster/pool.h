@@ -5,6 +5,7 @@
 #include <atomic>
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <stop_token>
 #include <string>
 
@@ -20,8 +21,6 @@ typedef struct _mongoc_client_t mongoc_client_t;
 
 namespace drover::cluster {
 
-// A reply that takes longer counts as lost: a half-open connection ends here.
-inline constexpr auto kOrdinaryReply = std::chrono::seconds(60);
 // Index builds and the like: the connection's keep-alive is what finds a dead server.
 inline constexpr auto kLongReply = std::chrono::hours(48);
 
@@ -31,7 +30,9 @@ struct Call {
   std::string_view on;               // what it concerns, for messages
   const Uuid* session = nullptr;     // ours; without one the driver picks one
   std::stop_token stop{};            // besides the deployment's own
-  std::chrono::milliseconds reply_limit = kOrdinaryReply;
+  // A reply that takes longer counts as lost: a half-open connection ends here. Without one the connection string's
+  // socketTimeoutMS (60 s when it has none).
+  std::optional<std::chrono::milliseconds> reply_limit{};
   bool once = false;                 // no second look for a primary: for cleaning up
 };
 

@@ -56,7 +56,7 @@ Result<DocumentBatch> ServerCursor::next(const std::stop_token& stop, std::optio
   bson::Builder command;
   command.append("getMore", id_).append("collection", collection_);
   if (options_.batch_documents > 0) command.append("batchSize", options_.batch_documents);
-  auto limit = std::chrono::milliseconds(kOrdinaryReply);
+  std::optional<std::chrono::milliseconds> limit;
   if (wait) {
     command.append("maxTimeMS", static_cast<std::int64_t>(wait->count()));
     limit = *wait + kWaitMargin;

@@ -76,7 +76,10 @@ Result<Uri> parse_uri(const MongoOptions& options) {
   set_default(uri.get(), MONGOC_URI_SOCKETTIMEOUTMS, kSocketTimeoutMillis);
   set_default(uri.get(), MONGOC_URI_HEARTBEATFREQUENCYMS, kHeartbeatMillis);
   if (mongoc_uri_get_appname(uri.get()) == nullptr) mongoc_uri_set_appname(uri.get(), options.app_name.c_str());
-  return Uri{std::move(uri), std::chrono::milliseconds(limit)};
+  const int reply = mongoc_uri_get_option_as_int32(uri.get(), MONGOC_URI_SOCKETTIMEOUTMS, kSocketTimeoutMillis);
+  // 0 would be no limit, and a half-open connection would never end.
+  return Uri{std::move(uri), std::chrono::milliseconds(limit),
+             std::chrono::milliseconds(reply > 0 ? reply : kSocketTimeoutMillis)};
 }
 
 std::string hosts_of(const mongoc_uri_t* uri) {

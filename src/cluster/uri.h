@@ -19,6 +19,7 @@ struct UriDeleter {
 struct Uri {
   std::unique_ptr<mongoc_uri_t, UriDeleter> driver;
   std::chrono::milliseconds selection_limit{};  // serverSelectionTimeoutMS: how long a call looks for the primary
+  std::chrono::milliseconds reply_limit{};      // socketTimeoutMS: of ordinary commands
 };
 
 // Parsed, with the driver's settings that our own rules need laid over it (uri.cc says which). Errors are kUsage.

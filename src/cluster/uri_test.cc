@@ -35,9 +35,10 @@ TEST(Uri, UnreadableCertificatesAreRefusedBeforeTheDriverSeesThem) {
 }
 
 TEST(Uri, OneHostIsASeedAndRepeatingIsOurs) {
-  const auto uri = parse_uri({.uri = "mongodb://h:1/?serverSelectionTimeoutMS=3000"});
+  const auto uri = parse_uri({.uri = "mongodb://h:1/?serverSelectionTimeoutMS=3000&socketTimeoutMS=5000"});
   ASSERT_TRUE(uri);
   EXPECT_EQ(uri->selection_limit, std::chrono::milliseconds(3000));
+  EXPECT_EQ(uri->reply_limit, std::chrono::milliseconds(5000));
   EXPECT_TRUE(mongoc_uri_has_option(uri->driver.get(), MONGOC_URI_DIRECTCONNECTION));
   EXPECT_FALSE(mongoc_uri_get_option_as_bool(uri->driver.get(), MONGOC_URI_RETRYWRITES, true));
   EXPECT_EQ(hosts_of(uri->driver.get()), "h:1");
