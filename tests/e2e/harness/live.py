@@ -24,7 +24,7 @@ class LiveMigration:
         self.stop_file = os.path.join(test.directory, "stop")
         self.stopped_file = os.path.join(test.directory, "stopped")
         uri = test.application_uri()
-        self.blocks = test.source.can_block_writes() and test.auth
+        self.blocks = test.source.can_block_writes() and test.auth and test.flavour != "given"
         self.writers = test.writers(uri, count=writers, **writer_options)
         if not self.blocks:
             self.write_hook()
