@@ -23,7 +23,7 @@ class KilledAtEveryPoint(DroverTest):
 
     def killed_at(self, point):
         self.seed(documents=1500)
-        live = LiveMigration(self, writers=2)
+        live = LiveMigration(self, writers=2, storm=0.15)
         live.wait_for_writes(20)
         died = live.start_until_killed(point)
         if died:

@@ -1,75 +1,7 @@
 """DDL while a migration runs: the result is equal, or the migration refuses by name."""
-import os
-import random
-import threading
-
-from pymongo.errors import PyMongoError
-
 from harness.case import DroverTest
 from harness.live import LiveMigration
 from harness.process import eventually
-
-SEED = 20240229
-
-
-class Storm(threading.Thread):
-    """Creates with options, drops and recreates, renames with dropTarget, indexes, collMod: all while documents come in."""
-
-    def __init__(self, cluster, may_go):
-        super().__init__(daemon=True)
-        self.data = cluster.client().e2e_storm
-        self.admin = cluster.client().admin
-        self.may_go = may_go
-        self.random = random.Random(SEED)
-        self.stopping = threading.Event()
-        self.done = 0
-        self.errors = []
-
-    def run(self):
-        kinds = (self.create, self.drop, self.rename, self.index, self.drop_index, self.change_options, self.write)
-        while not self.stopping.is_set() and self.may_go():
-            try:
-                self.random.choice(kinds)()
-                self.done += 1
-            except PyMongoError as error:
-                if "UserWritesBlocked" in str(error) or getattr(error, "code", 0) == 371:
-                    return
-                self.errors.append(str(error))
-            self.stopping.wait(0.01)
-
-    def name(self):
-        return f"c{self.random.randrange(6)}"
-
-    def create(self):
-        self.data.create_collection(self.name(), **self.random.choice(
-            ({}, {"collation": {"locale": "en", "strength": 2}}, {"validator": {"a": {"$exists": True}},
-                                                                  "validationAction": "warn"})))
-
-    def drop(self):
-        self.data.drop_collection(self.name())
-
-    def rename(self):
-        self.admin.command("renameCollection", f"e2e_storm.{self.name()}", to=f"e2e_storm.{self.name()}",
-                           dropTarget=self.random.random() < 0.5)
-
-    def index(self):
-        self.data[self.name()].create_index([(self.random.choice("abc"), self.random.choice((1, -1)))])
-
-    def drop_index(self):
-        name = self.name()
-        indexes = [one for one in self.data[name].index_information() if one != "_id_"]
-        if indexes:
-            self.data[name].drop_index(self.random.choice(indexes))
-
-    def change_options(self):
-        self.data.command("collMod", self.name(), validationLevel=self.random.choice(("off", "moderate")))
-
-    def write(self):
-        collection = self.data[self.name()]
-        collection.insert_many([{"a": self.random.randrange(9), "b": n} for n in range(5)])
-        collection.update_many({"a": 3}, {"$inc": {"b": 1}})
-        collection.delete_many({"a": 4})
-
 
 class Ddl(DroverTest):
     def while_running(self, change):
@@ -162,17 +94,21 @@ class Ddl(DroverTest):
 class DdlStorm(DroverTest):
     auth = True
 
-    def test_storm(self):
+    def test_storm_during_the_copy(self):
         self.seed(documents=3000)
-        live = LiveMigration(self, writers=2)
-        storm = Storm(self.source, lambda: not os.path.exists(live.stop_file))
-        storm.start()
-        eventually(lambda: storm.done > 40, 60, "the storm")
+        live = LiveMigration(self, writers=2, storm=0.01)
+        eventually(lambda: live.storm.done > 40, 60, "the storm")
         process = live.start("--commit", "never")
         self.wait_until_copied(process)
-        eventually(lambda: storm.done > 150, 60, "the storm")
-        storm.stopping.set()
-        storm.join(30)
+        eventually(lambda: live.storm.done > 150, 60, "the storm")
+        live.storm.stop()
         process.stop()
+        live.start()
+        live.finish()
+
+    def test_storm_until_the_cutover(self):
+        self.seed(documents=500)
+        live = LiveMigration(self, writers=2, storm=0.1)
+        eventually(lambda: live.storm.done > 10, 60, "the storm")
         live.start()
         live.finish()

@@ -142,7 +142,7 @@ class DroverTest(unittest.TestCase):
         if not self.auth or self.flavour == "given":
             return self.source.uri
         if not hasattr(self, "application"):
-            self.application = self.source.create_user("application", ["readWriteAnyDatabase"])
+            self.application = self.source.create_user("application", ["readWriteAnyDatabase", "dbAdminAnyDatabase"])
         return self.application
 
     def seed(self, documents=2000, database="e2e_seed"):

@@ -6,6 +6,7 @@ import stat
 import threading
 
 from harness.process import eventually
+from harness.storm import Storm
 
 HOOK = """#!/bin/sh
 # Tells the applications to stop and waits until they have.
@@ -18,7 +19,7 @@ done
 
 
 class LiveMigration:
-    def __init__(self, test, writers=4, source=None, destination=None, more=(), **writer_options):
+    def __init__(self, test, writers=4, source=None, destination=None, more=(), storm=0.0, **writer_options):
         self.test = test
         self.source, self.destination, self.more = source, destination, list(more)
         self.stop_file = os.path.join(test.directory, "stop")
@@ -29,6 +30,10 @@ class LiveMigration:
         if not self.blocks:
             self.write_hook()
         self.writers.__enter__()
+        self.storm = Storm(uri, storm) if storm else None
+        if self.storm:
+            self.storm.start()
+            test.addCleanup(self.storm.stop)
         threading.Thread(target=self.obey_the_hook, daemon=True).start()
         self.process = None
         self.starts = 0
@@ -46,6 +51,8 @@ class LiveMigration:
                 return
             threading.Event().wait(0.02)
         self.writers.stop()
+        if self.storm:
+            self.storm.stop()
         with open(self.stopped_file, "w"):
             pass
 
@@ -73,6 +80,8 @@ class LiveMigration:
         code = self.process.wait(timeout)
         self.test.assertEqual(code, 0, self.process.tail())
         self.writers.stop()
+        if self.storm:
+            self.storm.stop()
         result = self.test.last_json(self.process)
         self.test.assert_equal_deployments(self.process)
         self.test.assertEqual(self.writers.lost(self.test.destination.client()), [], self.process.tail())
