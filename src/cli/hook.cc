@@ -5,6 +5,7 @@
 #include <cstring>
 #include <spawn.h>
 #include <sys/wait.h>
+#include <thread>
 #include <unistd.h>
 
 #include <fmt/format.h>
@@ -13,7 +14,31 @@ extern char** environ;
 
 namespace drover::cli {
 
-Status run_hook(const std::string& command, const Facts& facts) {
+namespace {
+
+constexpr std::chrono::milliseconds kPoll{20};
+
+// The wait status. The command is the leader of a process group of its own, so that what it started ends with it.
+int wait_for(pid_t child, const std::stop_token& stop) {
+  int status = 0;
+  auto waited = std::chrono::milliseconds(0);  // since the stop request
+  for (;;) {
+    const pid_t ended = ::waitpid(child, &status, WNOHANG);
+    if (ended == child || (ended < 0 && errno != EINTR)) break;
+    if (stop.stop_requested()) {
+      if (waited.count() == 0) ::kill(-child, SIGTERM);
+      if (waited >= kHookPatience) ::kill(-child, SIGKILL);
+      waited += kPoll;
+    }
+    std::this_thread::sleep_for(kPoll);
+  }
+  if (stop.stop_requested()) ::kill(-child, SIGKILL);
+  return status;
+}
+
+}  // namespace
+
+Status run_hook(const std::string& command, const Facts& facts, const std::stop_token& stop) {
   std::vector<std::string> texts;
   for (const auto& [name, value] : facts) texts.push_back("DROVER_" + name + "=" + value);
   std::vector<char*> environment;
@@ -30,7 +55,8 @@ Status run_hook(const std::string& command, const Facts& facts) {
   sigemptyset(&defaults);
   for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGPIPE}) sigaddset(&defaults, signal);
   posix_spawnattr_setsigdefault(&attributes, &defaults);
-  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
+  posix_spawnattr_setpgroup(&attributes, 0);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
 
   std::string shell = "/bin/sh", option = "-c", text = command;
   char* arguments[] = {shell.data(), option.data(), text.data(), nullptr};
@@ -41,9 +67,7 @@ Status run_hook(const std::string& command, const Facts& facts) {
   if (error != 0) {
     return fail(ErrorCode::kFailure, fmt::format("starting the command '{}': {}", command, std::strerror(error)));
   }
-  int status = 0;
-  while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
-  }
+  const int status = wait_for(child, stop);
   if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return {};
   return fail(ErrorCode::kFailure,
               WIFEXITED(status)

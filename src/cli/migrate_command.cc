@@ -187,12 +187,12 @@ Status MigrateCommand::migrate(cluster::Deployment& source, cluster::Deployment&
     if (*outcome == engine::Outcome::kAlreadyCommitted) fmt::print("This migration is committed already.\n");
     else fmt::print("Committed: the destination accepts writes. {}.\n", cli::summary(progress));
   }
-  if (!after_.empty()) TRY_WITH(run_hook(after_, facts(progress)), "after the cutover, which is done");
+  if (!after_.empty()) TRY_WITH(run_hook(after_, facts(progress), stop_), "after the cutover, which is done");
   return {};
 }
 
 Status MigrateCommand::before_cutover(const engine::Migration& migration) {
-  if (!before_.empty()) return run_hook(before_, facts(migration.progress()));
+  if (!before_.empty()) return run_hook(before_, facts(migration.progress()), stop_);
   if (source_blocks_ || assume_stopped_) return {};
   if (ask("The source cannot block writes itself. Stop every writer of the source now, then type stopped: ", "stopped")) return {};
   return fail(ErrorCode::kInterrupted, "the application's writes were not confirmed as stopped");
