@@ -1,0 +1,139 @@
+// Sessions and the end of transactions: startSession, refreshSessions, endSessions, killSessions and its kin,
+// commitTransaction, abortTransaction. What begins and surrounds a transaction is in execute.cc.
+// Facts: corpus session/transactions, engine/session-fence.
+#include <fmt/format.h>
+
+#include "sandbox/commands/sessions.h"
+#include "sandbox/commands/support.h"
+#include "sandbox/commands/tables.h"
+
+namespace drover::sandbox {
+
+namespace {
+
+constexpr std::int32_t kTimeoutMinutes = 30;
+
+Result<bson::Document> start_session(CommandContext& context) {
+  const auto id = Uuid::random(context.services.runtime);
+  const auto lsid = bson::make_document({{"id", id}});
+  context.services.sessions.touch(TRY(session_key(context, lsid)));
+  return bson::make_document({{"id", lsid}, {"timeoutMinutes", kTimeoutMinutes}});
+}
+
+// The sessions that a command lists by its first field, as {id, uid}.
+Result<std::vector<bson::Document>> listed_sessions(CommandContext& context) {
+  const auto list = context.body.first().to_array();
+  if (!list) {
+    return server_error(code::kTypeMismatch, fmt::format("BSON field '{0}.{0}' is the wrong type '{1}', expected type 'array'",
+                                                         context.body.first().key(), bson::type_name(context.body.first().type())));
+  }
+  std::vector<bson::Document> sessions;
+  for (const auto& item : *list) {
+    const auto lsid = item.to_document();
+    if (!lsid) return server_error(code::kTypeMismatch, "a session is named by a document with its id");
+    sessions.push_back(TRY(session_key(context, *lsid)));
+  }
+  return sessions;
+}
+
+Result<bson::Document> refresh_sessions(CommandContext& context) {
+  for (const auto& lsid : TRY(listed_sessions(context))) context.services.sessions.touch(lsid);
+  return bson::Document();
+}
+
+Result<bson::Document> end_sessions(CommandContext& context) {
+  for (const auto& lsid : TRY(listed_sessions(context))) {
+    context.services.sessions.end(lsid);
+    context.services.cursors.kill_of_session(*lsid["id"].to_uuid());
+  }
+  return bson::Document();
+}
+
+void kill_session(CommandContext& context, const Uuid& id) {
+  context.services.operations.kill_of_session(id);
+  context.services.cursors.kill_of_session(id);
+  context.services.sessions.kill(id);
+}
+
+void kill_all(CommandContext& context) {
+  for (const auto& session : context.services.sessions.list()) {
+    const auto id = session.view().at_path("_id.id").to_uuid();
+    if (!id || id == context.session) continue;  // the session that this command runs in goes on
+    kill_session(context, *id);
+  }
+}
+
+Result<bson::Document> kill_sessions(CommandContext& context) {
+  const auto sessions = TRY(listed_sessions(context));
+  if (sessions.empty()) {
+    kill_all(context);
+    return bson::Document();
+  }
+  for (const auto& lsid : sessions) kill_session(context, *lsid["id"].to_uuid());
+  return bson::Document();
+}
+
+// Users own sessions by the digest in their uid; this server ends all of them, whoever is named.
+Result<bson::Document> kill_all_sessions(CommandContext& context) {
+  TRY(context.authorize("killAnySession", {Resource::Kind::kCluster, {}}));
+  kill_all(context);
+  return bson::Document();
+}
+
+tl::unexpected<Error> not_in_transaction(const CommandContext& context) {
+  return server_error(125, fmt::format("{} must be run within a transaction", context.command->name));
+}
+
+Result<bson::Document> commit_transaction(CommandContext& context) {
+  auto* session = context.session_state;
+  if (session == nullptr) return not_in_transaction(context);
+  if (session->state == Session::State::kCommitted) {
+    context.last_op = session->last_write;
+    return bson::Document();  // said again
+  }
+  if (session->transaction == nullptr) return not_in_transaction(context);
+  auto committed = session->transaction->commit(session->lsid, session->txn_number);
+  context.transaction = nullptr;
+  session->transaction.reset();
+  context.services.sessions.count_ended(committed.has_value());
+  context.services.cursors.kill_of_transaction(*context.session, session->txn_number);
+  if (!committed) {
+    session->state = Session::State::kAborted;
+    return tl::unexpected(std::move(committed).error());
+  }
+  session->state = Session::State::kCommitted;
+  session->last_write = *committed;
+  context.last_op = *committed;
+  return bson::Document();
+}
+
+Result<bson::Document> abort_transaction(CommandContext& context) {
+  auto* session = context.session_state;
+  if (session == nullptr || session->transaction == nullptr) return not_in_transaction(context);
+  context.transaction = nullptr;
+  session->transaction.reset();
+  session->state = Session::State::kAborted;
+  context.services.sessions.count_ended(false);
+  context.services.cursors.kill_of_transaction(*context.session, session->txn_number);
+  return bson::Document();
+}
+
+constexpr Command kRows[] = {
+    {.name = "startSession", .handler = start_session, .help = "a new session id"},
+    {.name = "refreshSessions", .handler = refresh_sessions, .help = "keeps sessions alive"},
+    {.name = "endSessions", .flags = kNoAuth, .handler = end_sessions, .help = "forgets sessions, aborts their transactions"},
+    {.name = "killSessions", .handler = kill_sessions, .help = "interrupts sessions"},
+    {.name = "killAllSessions", .resource = ResourceKind::kCustom, .handler = kill_all_sessions, .help = "interrupts all sessions"},
+    {.name = "killAllSessionsByPattern", .resource = ResourceKind::kCustom, .handler = kill_all_sessions,
+     .help = "interrupts all sessions, whatever the pattern"},
+    {.name = "commitTransaction", .flags = kAdminOnly | kWrite | kInTransaction, .handler = commit_transaction,
+     .help = "makes a transaction's writes visible"},
+    {.name = "abortTransaction", .flags = kAdminOnly | kWrite | kInTransaction, .handler = abort_transaction,
+     .help = "undoes a transaction's writes"},
+};
+
+}  // namespace
+
+std::span<const Command> session_commands() { return kRows; }
+
+}  // namespace drover::sandbox
