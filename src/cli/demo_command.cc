@@ -139,8 +139,8 @@ Status DemoCommand::start_deployments(const DemoDirectory& directory) {
   destination_workload_uri_ = destination_uri_;
   if (source_uri_.empty()) {
     say(fmt::format("Starting two embedded servers, version {}, with authorization on.", version_));
-    source_sandbox_.emplace(TRY(DemoSandbox::start(directory, "source", version_, *runtime_, stop_)));
-    destination_sandbox_.emplace(TRY(DemoSandbox::start(directory, "destination", version_, *runtime_, stop_)));
+    source_sandbox_.emplace(TRY(DemoSandbox::start(directory, "source", version_, *runtime_, stop_, own_program())));
+    destination_sandbox_.emplace(TRY(DemoSandbox::start(directory, "destination", version_, *runtime_, stop_, own_program())));
     source_engine = source_sandbox_->engine_uri();
     destination_engine = destination_sandbox_->engine_uri();
     source_workload_uri_ = source_sandbox_->workload_uri();

@@ -50,9 +50,9 @@ Status create_user(cluster::Deployment& deployment, const std::string& user, con
 }  // namespace
 
 Result<DemoSandbox> DemoSandbox::start(const DemoDirectory& directory, const std::string& name, const std::string& version,
-                                       Runtime& runtime, const std::stop_token& stop) {
+                                       Runtime& runtime, const std::stop_token& stop, const std::string& program) {
   const auto port_file = directory.file(name + ".port"), log = directory.file(name + ".log");
-  const ChildOptions options{.arguments = {own_program(), "sandbox", "--auth", "--port", "0", "--port-file", port_file, "--dbpath",
+  const ChildOptions options{.arguments = {program, "sandbox", "--auth", "--port", "0", "--port-file", port_file, "--dbpath",
                                            directory.file(name), "--repl-set", name, "--server-version", version},
                              .output = directory.file(name + ".out"),
                              .errors = log};

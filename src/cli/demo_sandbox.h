@@ -13,14 +13,16 @@ namespace drover::cli {
 
 class DemoSandbox {
  public:
-  // Starts it and waits until it accepts connections. `name` is the replica set's and that of its files.
+  // Starts it and waits until it accepts connections. `name` is the replica set's and that of its
+  // files; `program` is drover's path.
   static Result<DemoSandbox> start(const DemoDirectory& directory, const std::string& name, const std::string& version,
-                                   Runtime& runtime, const std::stop_token& stop);
+                                   Runtime& runtime, const std::stop_token& stop, const std::string& program);
 
   // The engine's user may bypass a write block, the workload's may not.
   const std::string& engine_uri() const { return engine_uri_; }
   const std::string& workload_uri() const { return workload_uri_; }
   bool running() { return process_.running(); }
+  pid_t pid() const { return process_.pid(); }
 
  private:
   explicit DemoSandbox(ChildProcess process) : process_(std::move(process)) {}

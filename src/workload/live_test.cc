@@ -147,6 +147,15 @@ TEST_F(LinkTest, AClosedSourceIsLeftWithoutBeingAsked) {
   EXPECT_EQ(switchover_.writers_off_source(), 1);
 }
 
+TEST_F(LinkTest, ACutoverThatIsGivenUpBringsTheWriterBackToTheSource) {
+  source_.replies = {blocked(), ok(1)};
+  destination_.replies.assign(1000, blocked());  // a quarter of a second's knocking takes fewer
+  ASSERT_TRUE(perform());
+  EXPECT_TRUE(link_.on_source());
+  EXPECT_EQ(switchover_.writers_on_destination(), 0);
+  EXPECT_FALSE(switchover_.unavailable());
+}
+
 TEST_F(LinkTest, StoppedBeforeSendingNothingHappens) {
   std::stop_source stop;
   stop.request_stop();

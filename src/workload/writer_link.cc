@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -13,6 +14,7 @@ namespace {
 constexpr auto kBetweenRepeats = std::chrono::milliseconds(20);
 constexpr auto kBetweenKnocks = std::chrono::milliseconds(2);  // on a destination that does not accept writes yet
 constexpr auto kBetweenLooks = std::chrono::milliseconds(1);   // at a gate
+constexpr auto kBetweenLooksBack = std::chrono::milliseconds(250);
 constexpr int kMaxRepeats = 3000;                              // a minute and more
 constexpr int kUnauthorized = 13;
 constexpr int kUserWritesBlocked = 371;
@@ -78,19 +80,22 @@ Status WriterLink::perform_once_certain(const std::vector<Statement>& statements
   return fail(ErrorCode::kTimedOut, fmt::format("writer {}: no definite answer after {} attempts", writer_, kMaxRepeats));
 }
 
+// Knocks on the destination until it lets the writer in. A source that can be asked again is asked again from time to time:
+// a cutover that was given up restores it.
 Status WriterLink::arrive(const std::stop_token& stop) {
-  on_source_ = false;
-  switchover_.left_source();
+  if (switchover_.source_closed() && !std::exchange(left_, true)) switchover_.left_source();
   while (switchover_.destination_closed())
     if (!runtime_.sleep(kBetweenLooks, stop)) return tl::unexpected(interrupted());
-  TRY(prove_arrival(stop));
+  if (!TRY(prove_arrival(stop))) return {};
+  if (!std::exchange(left_, true)) switchover_.left_source();
   while (!switchover_.released())
     if (!runtime_.sleep(kBetweenLooks, stop)) return tl::unexpected(interrupted());
   return {};
 }
 
-// One acknowledged write into a collection of the workload's own. Its _id makes a repetition harmless.
-Status WriterLink::prove_arrival(const std::stop_token& stop) {
+// One acknowledged write into a collection of the workload's own. Its _id makes a repetition harmless. False when the
+// destination has refused it for a while.
+Result<bool> WriterLink::prove_arrival(const std::stop_token& stop) {
   bson::Builder command;
   command.append("insert", kProofCollection);
   {
@@ -102,22 +107,25 @@ Status WriterLink::prove_arrival(const std::stop_token& stop) {
   }
   command.append("writeConcern", bson::make_document({{"w", "majority"}}));
   const auto insert = std::move(command).finish();
+  const auto look_back = runtime_.now() + kBetweenLooksBack;
   for (;;) {
-    const auto reply = run(kProofDatabase, insert);
+    const auto reply = run(destination_, kProofDatabase, insert);
     if (reply || reply.error().server_code == kDuplicateKey) break;
     if (!refuses_writes(reply.error()) && reply.error().code != ErrorCode::kTemporary)
       return tl::unexpected(Error(reply.error()).with_context(fmt::format("writer {}: the first write on the destination", writer_)));
     if (!runtime_.sleep(kBetweenKnocks, stop)) return tl::unexpected(interrupted());
+    if (!switchover_.source_closed() && runtime_.now() > look_back) return false;
   }
+  on_source_ = false;
   acknowledged();
   switchover_.proved_destination();
-  return {};
+  return true;
 }
 
 Result<WriterLink::Outcome> WriterLink::send(const Statement& statement) {
   const auto command = dress(statement, ++number_, false, false);
   for (int repeat = 0; repeat < kMaxRepeats; ++repeat) {
-    const auto reply = run(statement.db, command);
+    const auto reply = run(here(), statement.db, command);
     if (reply) {
       const auto n = (*reply)["n"].to_int64().value_or(-1);
       if (statement.expected_n >= 0 && n != statement.expected_n)
@@ -141,7 +149,7 @@ Result<WriterLink::Outcome> WriterLink::send_transaction(const std::vector<State
   const auto number = ++number_;
   for (std::size_t i = 0; i < statements.size(); ++i) {
     const auto& statement = statements[i];
-    auto reply = run(statement.db, dress(statement, number, true, i == 0));
+    auto reply = run(here(), statement.db, dress(statement, number, true, i == 0));
     if (reply && (*reply)["n"].to_int64().value_or(-1) == statement.expected_n) continue;
     bson::Builder abort;
     abort.append("abortTransaction", 1).append("lsid", bson::make_document({{"id", session_}}));
@@ -165,7 +173,7 @@ Result<WriterLink::Outcome> WriterLink::commit(std::int64_t number) {
   builder.append("autocommit", false).append("writeConcern", bson::make_document({{"w", "majority"}}));
   const auto command = std::move(builder).finish();
   for (int repeat = 0; repeat < kMaxRepeats; ++repeat) {
-    auto reply = run("admin", command);
+    auto reply = run(here(), "admin", command);
     if (reply) return Outcome::kDone;
     const auto& error = reply.error();
     if (refuses_writes(error)) return Outcome::kRefused;
@@ -179,8 +187,8 @@ Result<WriterLink::Outcome> WriterLink::commit(std::int64_t number) {
   return fail(ErrorCode::kTimedOut, fmt::format("writer {}: a commit was never answered", writer_));
 }
 
-Result<bson::Document> WriterLink::run(const std::string& db, const bson::Document& command) {
-  auto reply = here().run_command(db, command);
+Result<bson::Document> WriterLink::run(cluster::Deployment& deployment, const std::string& db, const bson::Document& command) {
+  auto reply = deployment.run_command(db, command);
   if (!reply) return reply;
   if (auto error = error_within(*reply)) return tl::unexpected(std::move(*error));
   return reply;

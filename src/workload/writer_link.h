@@ -55,11 +55,11 @@ class WriterLink {
   cluster::Deployment& here() { return on_source_ ? source_ : destination_; }
   Status perform_once_certain(const std::vector<Statement>& statements, bool transaction, const std::stop_token& stop);
   Status arrive(const std::stop_token& stop);
-  Status prove_arrival(const std::stop_token& stop);
+  Result<bool> prove_arrival(const std::stop_token& stop);
   Result<Outcome> send(const Statement& statement);
   Result<Outcome> send_transaction(const std::vector<Statement>& statements);
   Result<Outcome> commit(std::int64_t number);
-  Result<bson::Document> run(const std::string& db, const bson::Document& command);
+  Result<bson::Document> run(cluster::Deployment& deployment, const std::string& db, const bson::Document& command);
   bson::Document dress(const Statement& statement, std::int64_t number, bool in_transaction, bool first) const;
   Result<bool> already_done(const std::vector<Statement>& statements);
   void acknowledged();
@@ -73,6 +73,7 @@ class WriterLink {
   Uuid session_;
   std::int64_t number_ = 0;
   bool on_source_ = true;
+  bool left_ = false;       // and counted as such
   bool uncertain_ = false;  // the statement at hand may have happened
   std::int64_t repeats_ = 0;
 };

@@ -1,0 +1,75 @@
+#include "engine_run.h"
+
+#include <chrono>
+#include <csignal>
+#include <fstream>
+#include <iterator>
+#include <thread>
+
+#include <fmt/format.h>
+
+namespace drover::bench {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr auto kLookEvery = std::chrono::milliseconds(10);
+
+std::int64_t integer(const Json& line, std::string_view key) {
+  const auto* value = line.find(key);
+  return value != nullptr && value->as_int() != nullptr ? *value->as_int() : 0;
+}
+
+}  // namespace
+
+Result<EngineRun> EngineRun::start(const cli::DemoDirectory& directory, const std::string& source, const std::string& destination,
+                                   const std::string& include) {
+  TRY(directory.write("source.uri", source));
+  TRY(directory.write("destination.uri", destination));
+  const auto log = directory.file(include + ".log"), errors = directory.file(include + ".err");
+  const cli::ChildOptions options{.arguments = {DROVER_PROGRAM, "migrate", "--source", "@" + directory.file("source.uri"), "--destination",
+                                          "@" + directory.file("destination.uri"), "--include", include, "--commit", "never", "--log", log},
+                            .output = directory.file(include + ".out"),
+                            .errors = errors};
+  return EngineRun(TRY(cli::ChildProcess::start(options)), log, errors);
+}
+
+Result<double> EngineRun::await_copy() {
+  std::optional<Clock::time_point> begun;
+  while (phase_ != "change event application") {
+    TRY(look());
+    if (!begun && documents_ > 0) begun = Clock::now();
+  }
+  return begun ? std::chrono::duration<double>(Clock::now() - *begun).count() : 0.0;
+}
+
+void EngineRun::hold() { ::kill(process_.pid(), SIGSTOP); }
+void EngineRun::go_on() { ::kill(process_.pid(), SIGCONT); }
+
+Status EngineRun::await_events(std::int64_t count) {
+  while (events_ < count) TRY(look());
+  return {};
+}
+
+Status EngineRun::look() {
+  std::this_thread::sleep_for(kLookEvery);
+  if (!process_.running())
+    return fail(ErrorCode::kFailure, fmt::format("the engine ended with {}: {}", process_.exit_code().value_or(-1),
+                                                 cli::last_line(errors_).value_or("no word")));
+  std::ifstream file(log_);
+  file.seekg(read_);
+  const std::string text(std::istreambuf_iterator<char>(file), {});
+  read_ += static_cast<std::streamoff>(text.size());
+  partial_ += text;
+  for (auto end = partial_.find('\n'); end != std::string::npos; end = partial_.find('\n')) {
+    const auto line = Json::parse(partial_.substr(0, end));
+    partial_.erase(0, end + 1);
+    if (!line || line->find("phase") == nullptr || line->find("phase")->as_string() == nullptr) continue;
+    phase_ = *line->find("phase")->as_string();
+    events_ = integer(*line, "changeEventsApplied");
+    documents_ = integer(*line, "documents");
+  }
+  return {};
+}
+
+}  // namespace drover::bench

@@ -1,0 +1,208 @@
+// What moving data costs: copying and applying by `drover migrate`, each beside what the servers and the driver can do by
+// themselves, measured in the same run. See bench/README.md.
+//
+//   drover_bench [--size BYTES] [--source URI --destination URI] [--server-version V] [--json]
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <fmt/format.h>
+#include <mongoc/mongoc.h>
+
+#include "base/json.h"
+#include "base/runtime.h"
+#include "ceilings.h"
+#include "cli/demo_directory.h"
+#include "cli/demo_sandbox.h"
+#include "cli/signals.h"
+#include "engine_run.h"
+#include "process_cost.h"
+#include "shape.h"
+#include "terminal/format.h"
+
+namespace drover::bench {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr std::int64_t kDefaultBytes = std::int64_t{2} << 30;
+constexpr std::int64_t kMostEvents = 100'000;  // of one shape
+
+struct Options {
+  std::int64_t bytes = kDefaultBytes;
+  std::string source, destination, version = "8.0";
+  bool json = false;
+};
+
+struct Figures {
+  Shape shape;
+  double scan_seconds = 0, insert_seconds = 0, copy_seconds = 0;
+  double engine_core_seconds = 0, all_core_seconds = 0;  // while copying
+  std::int64_t events = 0;
+  double replace_seconds = 0, apply_seconds = 0;
+  std::int64_t peak_bytes = 0;
+
+  double rate(double seconds) const { return seconds > 0 ? static_cast<double>(shape.bytes()) / seconds / 1e6 : 0; }
+  double ceiling() const { return std::min(rate(scan_seconds), rate(insert_seconds)); }
+  double copy_ratio() const { return ceiling() > 0 ? rate(copy_seconds) / ceiling() : 0; }
+  double apply_rate(double seconds) const { return seconds > 0 ? static_cast<double>(events) / seconds : 0; }
+  double apply_ratio() const { return apply_seconds > 0 ? replace_seconds / apply_seconds : 0; }
+  double cores_per_gb() const { return engine_core_seconds / (static_cast<double>(shape.bytes()) / 1e9); }
+  double engine_share() const { return all_core_seconds > 0 ? engine_core_seconds / all_core_seconds : 0; }
+};
+
+struct Servers {
+  std::optional<cli::DemoSandbox> source_sandbox, destination_sandbox;
+  std::string source, destination;
+  double core_seconds() const {
+    return (source_sandbox ? bench::core_seconds(source_sandbox->pid()) : 0) +
+           (destination_sandbox ? bench::core_seconds(destination_sandbox->pid()) : 0);
+  }
+};
+
+std::optional<std::int64_t> parse_size(const std::string& text) {
+  static const std::map<std::string, std::int64_t> kUnits = {{"", 1}, {"KB", 1 << 10}, {"MB", 1 << 20}, {"GB", 1 << 30}};
+  std::size_t used = 0;
+  double number = 0;
+  try {
+    number = std::stod(text, &used);
+  } catch (const std::exception&) {
+    return std::nullopt;
+  }
+  const auto unit = kUnits.find(text.substr(used));
+  if (unit == kUnits.end() || number <= 0) return std::nullopt;
+  return static_cast<std::int64_t>(number * static_cast<double>(unit->second));
+}
+
+Result<Options> parse(int argc, char** argv) {
+  Options options;
+  for (int i = 1; i < argc; ++i) {
+    const std::string name = argv[i];
+    if (name == "--json") {
+      options.json = true;
+      continue;
+    }
+    if (i + 1 == argc) return fail(ErrorCode::kUsage, fmt::format("{}: not an option, or its value is missing", name));
+    const std::string value = argv[++i];
+    if (name == "--size" && parse_size(value)) options.bytes = *parse_size(value);
+    else if (name == "--source") options.source = value;
+    else if (name == "--destination") options.destination = value;
+    else if (name == "--server-version") options.version = value;
+    else return fail(ErrorCode::kUsage, fmt::format("{} {}: not an option, or not a value of it (500MB, 2GB)", name, value));
+  }
+  if (options.source.empty() != options.destination.empty()) return fail(ErrorCode::kUsage, "--source and --destination go together");
+  return options;
+}
+
+double seconds_since(Clock::time_point begun) { return std::chrono::duration<double>(Clock::now() - begun).count(); }
+
+// Removes what the last shape left on the destination, the migration's state included.
+Status clear(const Servers& servers) {
+  for (const char* db : {kDatabase, kCeilingDatabase, "__mdb_internal_mongosync"}) TRY(drop_database(servers.destination, db));
+  return {};
+}
+
+Result<Figures> measure(const Shape& shape, const Servers& servers, const cli::DemoDirectory& directory) {
+  Figures figures{.shape = shape};
+  fmt::print(stderr, "{}: {} documents, {}\n", shape.name, shape.documents, terminal::format_bytes(static_cast<double>(shape.bytes())));
+  TRY_WITH(insert_all(servers.source, kDatabase, shape), "loading the source");
+  figures.scan_seconds = TRY_WITH(scan_all(servers.source, shape), "the scan ceiling");
+  figures.insert_seconds = TRY_WITH(insert_all(servers.destination, kCeilingDatabase, shape), "the insert ceiling");
+  figures.events = std::min(shape.documents, kMostEvents);
+  figures.replace_seconds = TRY_WITH(replace_all(servers.source, servers.destination, shape, figures.events), "the replace ceiling");
+  TRY(clear(servers));
+
+  const auto servers_before = servers.core_seconds();
+  auto engine = TRY(EngineRun::start(directory, servers.source, servers.destination, fmt::format("{}.{}", kDatabase, shape.collection)));
+  figures.copy_seconds = TRY_WITH(engine.await_copy(), "the copy");
+  figures.engine_core_seconds = core_seconds(engine.pid());
+  figures.all_core_seconds = figures.engine_core_seconds + servers.core_seconds() - servers_before;
+
+  const auto applied_before = engine.events();
+  engine.hold();
+  const auto updated = update_all(servers.source, shape, figures.events);
+  engine.go_on();
+  TRY_WITH(updated, "changing the source");
+  const auto begun = Clock::now();
+  TRY_WITH(engine.await_events(applied_before + figures.events), "applying");
+  figures.apply_seconds = seconds_since(begun);
+  figures.peak_bytes = peak_memory_bytes(engine.pid());
+  engine.end();
+  TRY(clear(servers));
+  TRY(drop_database(servers.source, kDatabase));
+  return figures;
+}
+
+void print_table(const std::vector<Figures>& all) {
+  fmt::print("\n{:<8} {:>10} {:>10} {:>10} {:>6}  {:>10} {:>10} {:>6}  {:>9} {:>7} {:>9}\n", "", "scan", "insert", "copy", "ratio", "replace",
+             "apply", "ratio", "core-s/GB", "share", "peak");
+  fmt::print("{:<8} {:>10} {:>10} {:>10} {:>6}  {:>10} {:>10} {:>6}  {:>9} {:>7} {:>9}\n", "", "MB/s", "MB/s", "MB/s", "", "events/s", "events/s",
+             "", "", "", "");
+  for (const auto& f : all)
+    fmt::print("{:<8} {:>10.1f} {:>10.1f} {:>10.1f} {:>6.2f}  {:>10.0f} {:>10.0f} {:>6.2f}  {:>9.1f} {:>6.0f}% {:>9}\n", f.shape.name,
+               f.rate(f.scan_seconds), f.rate(f.insert_seconds), f.rate(f.copy_seconds), f.copy_ratio(), f.apply_rate(f.replace_seconds),
+               f.apply_rate(f.apply_seconds), f.apply_ratio(), f.cores_per_gb(), 100 * f.engine_share(),
+               terminal::format_bytes(static_cast<double>(f.peak_bytes)));
+  fmt::print("\nscan, insert, replace: ceilings, plain loops over the driver. ratio: copy to the lower of scan and insert, apply to\n"
+             "replace. core-s/GB: the engine's while copying; share: of all core-seconds, both servers included.\n");
+}
+
+Json to_json(const Figures& f) {
+  return Json(Json::Object{{"shape", f.shape.name},
+                           {"documents", f.shape.documents},
+                           {"bytes", f.shape.bytes()},
+                           {"scanMBps", f.rate(f.scan_seconds)},
+                           {"insertMBps", f.rate(f.insert_seconds)},
+                           {"copyMBps", f.rate(f.copy_seconds)},
+                           {"copyDocumentsPerSecond", f.copy_seconds > 0 ? static_cast<double>(f.shape.documents) / f.copy_seconds : 0},
+                           {"copyRatio", f.copy_ratio()},
+                           {"replaceEventsPerSecond", f.apply_rate(f.replace_seconds)},
+                           {"applyEventsPerSecond", f.apply_rate(f.apply_seconds)},
+                           {"applyRatio", f.apply_ratio()},
+                           {"engineCoreSecondsPerGB", f.cores_per_gb()},
+                           {"engineShareOfCoreSeconds", f.engine_share()},
+                           {"peakMemoryBytes", f.peak_bytes}});
+}
+
+Status run(int argc, char** argv) {
+  const auto options = TRY(parse(argc, argv));
+  const auto stop = cli::stop_on_signals();
+  const auto runtime = make_real_runtime();
+  const auto directory = TRY(cli::DemoDirectory::create());
+  Servers servers{.source = options.source, .destination = options.destination};
+  if (options.source.empty()) {
+    servers.source_sandbox.emplace(TRY(cli::DemoSandbox::start(directory, "source", options.version, *runtime, stop, DROVER_PROGRAM)));
+    servers.destination_sandbox.emplace(TRY(cli::DemoSandbox::start(directory, "destination", options.version, *runtime, stop, DROVER_PROGRAM)));
+    servers.source = servers.source_sandbox->engine_uri();
+    servers.destination = servers.destination_sandbox->engine_uri();
+  }
+  std::vector<Figures> all;
+  for (const auto& shape : shapes(options.bytes)) {
+    if (stop.stop_requested()) return fail(ErrorCode::kInterrupted, "stopped");
+    all.push_back(TRY_WITH(measure(shape, servers, directory), shape.name));
+  }
+  print_table(all);
+  if (!options.json) return {};
+  Json::Array array;
+  for (const auto& figures : all) array.push_back(to_json(figures));
+  fmt::print("{}\n", Json(Json::Object{{"bytes", options.bytes}, {"shapes", Json(std::move(array))}}).dump());
+  return {};
+}
+
+}  // namespace
+}  // namespace drover::bench
+
+int main(int argc, char** argv) {
+  mongoc_init();
+  const auto status = drover::bench::run(argc, argv);
+  mongoc_cleanup();
+  if (status) return 0;
+  fmt::print(stderr, "bench: {}\n", status.error().message);
+  return drover::exit_code(status.error().code);
+}
