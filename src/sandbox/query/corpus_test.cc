@@ -10,8 +10,10 @@
 #include "bson/builder.h"
 #include "bson/ejson.h"
 #include "sandbox/query/matcher.h"
+#include "sandbox/query/oplog_diff.h"
 #include "sandbox/query/projection.h"
 #include "sandbox/query/sort.h"
+#include "sandbox/query/update.h"
 
 namespace drover::sandbox::query {
 namespace {
@@ -54,10 +56,72 @@ class Replay {
       check_find(collection, command, reply);
       return true;
     }
+    if (name == "update") {
+      check_update(collection, command, reply);
+      return true;
+    }
     return false;
   }
 
  private:
+  void check_update(const std::string& collection, View command, View reply) {
+    bson::Builder actual;
+    std::int32_t matched = 0, modified = 0, index = 0;
+    bson::ArrayBuilder errors, upserted;
+    for (const Element& e : command["updates"].document_value()) {
+      const auto outcome = update(collection, e.document_value());
+      if (outcome) {
+        matched += outcome->matched + (outcome->upserted_id.exists() ? 1 : 0);
+        modified += outcome->modified;
+        if (outcome->upserted_id.exists()) upserted.append(bson::make_document({{"index", index}, {"_id", outcome->upserted_id}}));
+      } else {
+        errors.append(bson::make_document({{"index", index}, {"code", outcome.error().server_code}, {"errmsg", outcome.error().message}}));
+        break;
+      }
+      ++index;
+    }
+    actual.append("n", matched).append("nModified", modified);
+    if (upserted.count() > 0) actual.append("upserted", bson::ArrayView{std::move(upserted).finish().view()});
+    if (errors.count() > 0) actual.append("writeErrors", bson::ArrayView{std::move(errors).finish().view()});
+    actual.append("ok", 1.0);
+    EXPECT_EQ(show(std::move(actual).finish()), show(reply)) << show(command);
+  }
+
+  struct Outcome {
+    std::int32_t matched = 0, modified = 0;
+    bson::Value upserted_id;
+  };
+
+  Result<Outcome> update(const std::string& collection, View statement) {
+    UpdateOptions options{.multi = statement["multi"].is_truthy()};
+    options.array_filters = statement["arrayFilters"].to_array();
+    const auto update = TRY(Update::parse(statement["u"], options));
+    const auto matcher = TRY(Matcher::parse(statement["q"].document_value()));
+    Outcome outcome;
+    for (Document& document : collections_[collection]) {
+      MatchDetails details;
+      if (!matcher.matches(document, &details)) continue;
+      ++outcome.matched;
+      auto applied = TRY(update.apply(document, {.details = &details}));
+      outcome.modified += applied.modified;
+      if (applied.modified) {
+        auto replayed = apply_oplog_update(document, applied.oplog_object);
+        EXPECT_TRUE(replayed);
+        if (replayed) {
+          EXPECT_EQ(show(*replayed), show(applied.document));
+        }
+      }
+      document = std::move(applied.document);
+      if (!options.multi) break;
+    }
+    if (outcome.matched == 0 && statement["upsert"].is_truthy()) {
+      auto inserted = TRY(update.upsert_document(matcher, {}, [] { return bson::ObjectId{}; }));
+      outcome.upserted_id = bson::Value(inserted["_id"]);
+      collections_[collection].push_back(std::move(inserted));
+    }
+    return outcome;
+  }
+
   void check_find(const std::string& collection, View command, View reply) {
     auto result = find(collection, command);
     const std::string what = show(command);
@@ -115,6 +179,9 @@ INSTANTIATE_TEST_SUITE_P(Find, Corpus,
                          testing::Values("find/arrays-paths", "find/collation", "find/compare-eq", "find/compare-gt",
                                          "find/compare-lte", "find/in-nin", "find/logical", "find/projection",
                                          "find/sort-order", "find/sort-order-indexed"));
+
+INSTANTIATE_TEST_SUITE_P(Update, Corpus, testing::Values("update/array-operators", "update/field-operators",
+                                                         "update/replace-upsert-multi"));
 
 }  // namespace
 }  // namespace drover::sandbox::query

@@ -13,6 +13,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/error.h"
@@ -102,6 +103,9 @@ class Pipeline {
   struct Parsed;
   std::unique_ptr<Parsed> parsed_;
 };
+
+// Whether the name is one of a stage that the server knows (in whatever version).
+bool is_pipeline_stage(std::string_view name);
 
 // A source over documents in memory.
 DocumentSourcePtr make_vector_source(std::vector<bson::Document> documents);

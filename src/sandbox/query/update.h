@@ -60,6 +60,7 @@ class Update {
 
  private:
   struct Parsed;
+  explicit Update(std::unique_ptr<const Parsed> parsed);
   std::unique_ptr<const Parsed> parsed_;
 };
 

@@ -1,0 +1,299 @@
+#include "sandbox/query/update_array_modifiers.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include <fmt/core.h>
+
+#include "bson/compare.h"
+#include "sandbox/query/match_node.h"
+#include "sandbox/query/sort.h"
+
+namespace drover::sandbox::query {
+
+using bson::Element;
+using bson::Type;
+using bson::Value;
+using bson::View;
+
+namespace {
+
+using ModifierPtr = Result<std::shared_ptr<const Modifier>>;
+
+Value array_value(const std::vector<Value>& items) {
+  bson::ArrayBuilder builder;
+  for (const Value& item : items) builder.append(item.element());
+  const bson::Document bytes = std::move(builder).finish();
+  bson::Builder wrapped;
+  wrapped.append("", bson::ArrayView{bytes.view()});
+  return Value(std::move(wrapped).finish().view().first());
+}
+
+std::vector<Value> each_of(const Element& list) {
+  std::vector<Value> values;
+  for (const Element& item : list.document_value()) values.emplace_back(item);
+  return values;
+}
+
+bool is_each(const Element& e) { return e.is_document() && e.document_value()["$each"].exists(); }
+
+struct PushModifier final : Modifier {
+  Result<Effect> update(MutableNode& target, const ModifierContext& context) const override {
+    if (!target.is_array()) {
+      const std::string id = context.id.exists() ? show_field("_id", context.id) : "no id";
+      return bad(code::kBadValue, fmt::format("The field '{}' must be an array but is of type {} in document {{{}}}", target.key(),
+                                              bson::type_name(target.type()), id));
+    }
+    auto& items = target.children();
+    const std::size_t before = items.size();
+    std::size_t at = before;
+    if (position && *position >= 0) at = std::min(before, static_cast<std::size_t>(*position));
+    if (position && *position < 0) at = static_cast<std::size_t>(std::max<std::int64_t>(0, static_cast<std::int64_t>(before) + *position));
+    const bool appends = at == before && before > 0 && !sorts && !slice;
+    if (appends) {
+      for (const Value& value : values) target.append(std::make_unique<MutableNode>("", value));
+      return values.empty() ? Effect::kNone : Effect::kAppended;
+    }
+    const Value old(target.value());
+    std::vector<Value> all;
+    for (const auto& item : items) all.emplace_back(item->value());
+    all.insert(all.begin() + static_cast<std::ptrdiff_t>(at), values.begin(), values.end());
+    TRY(arrange(all, context.collator));
+    Value result = array_value(all);
+    if (result.element().same_value_bytes(old.element())) return Effect::kNone;
+    target.set(std::move(result));
+    return Effect::kReplaced;
+  }
+
+  Result<std::optional<Value>> create(const ModifierContext& context) const override {
+    std::vector<Value> all = values;
+    TRY(arrange(all, context.collator));
+    return array_value(all);
+  }
+  std::size_t appended() const override { return values.size(); }
+
+  Status arrange(std::vector<Value>& all, const bson::Collator* collator) const {
+    if (whole_direction != 0) {
+      std::stable_sort(all.begin(), all.end(), [&](const Value& a, const Value& b) {
+        return bson::compare_values(a.element(), b.element(), collator) * whole_direction < 0;
+      });
+    } else if (sorts) {
+      std::vector<std::pair<std::string, Value>> keyed;
+      for (Value& value : all) {
+        const Element e = value.element();
+        auto key = TRY(pattern.key(e.is_document() ? e.document_value() : View()));
+        keyed.emplace_back(std::move(key), std::move(value));
+      }
+      std::stable_sort(keyed.begin(), keyed.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+      for (std::size_t i = 0; i < all.size(); ++i) all[i] = std::move(keyed[i].second);
+    }
+    if (!slice) return {};
+    const auto kept = static_cast<std::size_t>(std::llabs(*slice));
+    if (kept >= all.size()) return {};
+    if (*slice >= 0) {
+      all.resize(kept);
+    } else {
+      all.erase(all.begin(), all.end() - static_cast<std::ptrdiff_t>(kept));
+    }
+    return {};
+  }
+
+  std::vector<Value> values;
+  std::optional<std::int64_t> position, slice;
+  bool sorts = false;
+  int whole_direction = 0;
+  SortPattern pattern;
+};
+
+Result<std::int64_t> integer_clause(const Element& e, std::string_view name, std::string_view wording) {
+  const auto whole = e.is_number() ? e.to_int64() : std::nullopt;
+  if (!whole || e.to_double() != static_cast<double>(*whole)) {
+    return bad(code::kBadValue, fmt::format("The value for {} must be an integer value {}: {}", name, wording, bson::type_name(e.type())));
+  }
+  return *whole;
+}
+
+Status sort_clause(PushModifier& push, const Element& e, const UpdateOptions& options) {
+  constexpr std::string_view kUse = "The $sort is invalid: use 1/-1 to sort the whole element, or {field:1/-1} to sort embedded fields";
+  push.sorts = true;
+  if (e.is_number()) {
+    const double direction = e.to_double().value_or(0);
+    if (direction != 1 && direction != -1) return bad(code::kBadValue, "The $sort element value must be either 1 or -1");
+    push.whole_direction = static_cast<int>(direction);
+    return {};
+  }
+  if (!e.is_document()) return bad(code::kBadValue, std::string(kUse));
+  if (e.document_value().empty()) return bad(code::kBadValue, "The $sort pattern is empty when it should be a set of fields.");
+  for (const Element& part : e.document_value()) {
+    const double direction = part.to_double().value_or(0);
+    if (direction != 1 && direction != -1) return bad(code::kBadValue, "The $sort element value must be either 1 or -1");
+  }
+  push.pattern = TRY(SortPattern::parse(e.document_value(), options.collator));
+  return {};
+}
+
+struct AddToSetModifier final : Modifier {
+  Result<Effect> update(MutableNode& target, const ModifierContext& context) const override {
+    if (!target.is_array()) {
+      return bad(code::kBadValue, fmt::format("Cannot apply $addToSet to non-array field. Field named '{}' has non-array type {}",
+                                              target.key(), bson::type_name(target.type())));
+    }
+    auto& items = target.children();
+    std::vector<const Value*> missing;
+    for (const Value& value : values) {
+      const bool held = std::ranges::any_of(items, [&](const auto& item) {
+        return equal_values(item->value(), value.element(), context.collator);
+      });
+      const bool twice = std::ranges::any_of(missing, [&](const Value* other) {
+        return equal_values(other->element(), value.element(), context.collator);
+      });
+      if (!held && !twice) missing.push_back(&value);
+    }
+    if (missing.empty()) return Effect::kNone;
+    for (const Value* value : missing) target.append(std::make_unique<MutableNode>("", *value));
+    return Effect::kReplaced;
+  }
+  Result<std::optional<Value>> create(const ModifierContext& context) const override {
+    std::vector<Value> unique;
+    for (const Value& value : values) {
+      const bool twice = std::ranges::any_of(unique, [&](const Value& other) {
+        return equal_values(other.element(), value.element(), context.collator);
+      });
+      if (!twice) unique.push_back(value);
+    }
+    return array_value(unique);
+  }
+  std::vector<Value> values;
+};
+
+struct PopModifier final : Modifier {
+  Result<Effect> update(MutableNode& target, const ModifierContext&) const override {
+    if (!target.is_array()) {
+      return bad(code::kTypeMismatch, fmt::format("Path '{}' contains an element of non-array type '{}'", path, bson::type_name(target.type())));
+    }
+    auto& items = target.children();
+    if (items.empty()) return Effect::kNone;
+    items.erase(from_front ? items.begin() : items.end() - 1);
+    return Effect::kReplaced;
+  }
+  Result<std::optional<Value>> create(const ModifierContext&) const override { return std::nullopt; }
+  bool must_be_viable() const override { return true; }
+  std::string path;
+  bool from_front = false;
+};
+
+struct PullModifier : Modifier {
+  virtual bool pulls(const Element& item, const bson::Collator* collator) const = 0;
+  Result<Effect> update(MutableNode& target, const ModifierContext& context) const override {
+    if (!target.is_array()) return bad(code::kBadValue, "Cannot apply $pull to a non-array value");
+    const std::size_t removed = std::erase_if(target.children(), [&](const auto& item) { return pulls(item->value(), context.collator); });
+    return removed > 0 ? Effect::kReplaced : Effect::kNone;
+  }
+  Result<std::optional<Value>> create(const ModifierContext&) const override { return std::nullopt; }
+};
+
+struct PullAllModifier final : PullModifier {
+  bool pulls(const Element& item, const bson::Collator* collator) const override {
+    return std::ranges::any_of(values, [&](const Value& value) { return equal_values(value.element(), item, collator); });
+  }
+  std::vector<Value> values;
+};
+
+// {$pull: {a: {$gt: 1}}}: the condition is on the item itself.
+struct PullWhereModifier final : PullModifier {
+  bool pulls(const Element& item, const bson::Collator*) const override { return matcher.matches_value(item); }
+  Matcher matcher;
+};
+
+// {$pull: {a: {k: 1}}}: the condition is on items that are documents.
+struct PullDocumentModifier final : PullModifier {
+  bool pulls(const Element& item, const bson::Collator*) const override {
+    return item.is_document() && matcher.matches(item.document_value());
+  }
+  Matcher matcher;
+};
+
+}  // namespace
+
+ModifierPtr make_push(const Element& e, const UpdateOptions& options) {
+  auto push = std::make_shared<PushModifier>();
+  if (!is_each(e)) {
+    push->values.emplace_back(e);
+    return push;
+  }
+  for (const Element& clause : e.document_value()) {
+    if (clause.key() == "$each") {
+      if (!clause.is_array()) {
+        return bad(code::kBadValue, fmt::format("The argument to $each in $push must be an array but it was of type: {}", bson::type_name(clause.type())));
+      }
+      push->values = each_of(clause);
+    } else if (clause.key() == "$slice") {
+      push->slice = TRY(integer_clause(clause, "$slice", "but was given type"));
+    } else if (clause.key() == "$position") {
+      push->position = TRY(integer_clause(clause, "$position", "not of type"));
+    } else if (clause.key() == "$sort") {
+      TRY(sort_clause(*push, clause, options));
+    } else {
+      return bad(code::kBadValue, fmt::format("Unrecognized clause in $push: {}", clause.key()));
+    }
+  }
+  return push;
+}
+
+ModifierPtr make_add_to_set(const Element& e, const UpdateOptions&) {
+  auto modifier = std::make_shared<AddToSetModifier>();
+  const bool each = e.is_document() && e.document_value().first().key() == "$each";
+  if (!each) {
+    modifier->values.emplace_back(e);
+    return modifier;
+  }
+  const View object = e.document_value();
+  if (!object["$each"].is_array()) {
+    return bad(code::kTypeMismatch, fmt::format("The argument to $each in $addToSet must be an array but it was of type {}", bson::type_name(object["$each"].type())));
+  }
+  for (const Element& clause : object) {
+    if (clause.key() != "$each") {
+      return bad(code::kBadValue, fmt::format("Found unexpected fields after $each in $addToSet: {}", bson::type_name(clause.type())));
+    }
+  }
+  modifier->values = each_of(object["$each"]);
+  return modifier;
+}
+
+ModifierPtr make_pop(const Element& e, const UpdateOptions&) {
+  if (!e.is_number()) return bad(code::kFailedToParse, fmt::format("Expected a number in: {}", show_field(e.key(), e)));
+  const double direction = e.to_double().value_or(0);
+  if (direction != 1 && direction != -1) return bad(code::kFailedToParse, fmt::format("$pop expects 1 or -1, found: {}", direction));
+  auto pop = std::make_shared<PopModifier>();
+  pop->path = e.key();
+  pop->from_front = direction < 0;
+  return pop;
+}
+
+ModifierPtr make_pull(const Element& e, const UpdateOptions& options) {
+  const bool on_value = is_operator_document(e) || e.type() == Type::kRegex;
+  if (on_value) {
+    bson::Builder filter;
+    filter.append("", e);
+    auto pull = std::make_shared<PullWhereModifier>();
+    pull->matcher = TRY(Matcher::parse(std::move(filter).finish(), options.collator, options.version));
+    return pull;
+  }
+  if (e.is_document()) {
+    auto pull = std::make_shared<PullDocumentModifier>();
+    pull->matcher = TRY(Matcher::parse(e.document_value(), options.collator, options.version));
+    return pull;
+  }
+  auto pull = std::make_shared<PullAllModifier>();
+  pull->values.emplace_back(e);
+  return pull;
+}
+
+ModifierPtr make_pull_all(const Element& e, const UpdateOptions&) {
+  if (!e.is_array()) return bad(code::kBadValue, fmt::format("$pullAll requires an array argument but was given a {}", bson::type_name(e.type())));
+  auto pull = std::make_shared<PullAllModifier>();
+  pull->values = each_of(e);
+  return pull;
+}
+
+}  // namespace drover::sandbox::query
