@@ -12,6 +12,7 @@ if(MOLD)
 endif()
 
 add_compile_options(-Wall -Wextra -Wno-missing-field-initializers)
+add_compile_options($<$<CONFIG:Release>:-Wno-maybe-uninitialized>)  # GCC 12 cannot see through std::optional
 # Assertions stay on in every build; -g1 keeps line numbers in crash reports at little cost.
 set(CMAKE_CXX_FLAGS_RELEASE "-O2 -g1")
 set(CMAKE_C_FLAGS_RELEASE "-O2 -g1")

@@ -75,6 +75,17 @@ class LiveMigration:
         before = self.writers.acknowledged()
         eventually(lambda: self.writers.acknowledged() > before + more_than, 60, f"{more_than} more writes")
 
+    def catches_up(self, timeout=60):
+        """Until what is written now is on the destination."""
+        reached = [writer.acknowledged for writer in self.writers.all]
+        client = self.test.destination.client()
+
+        def there():
+            found = {document["_id"]: document["n"] for document in client.e2e_live.counters.find()}
+            return all(found.get(number, 0) >= n for number, n in enumerate(reached))
+
+        eventually(there, timeout, "catching up")
+
     def finish(self, timeout=120):
         """Waits for the end and asserts that it is a good one. Answers the last line of JSON."""
         code = self.process.wait(timeout)

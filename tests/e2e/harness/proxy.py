@@ -16,6 +16,8 @@ class Link:
     def __init__(self, proxy, client):
         self.proxy = proxy
         self.client = client
+        self.thawed = threading.Event()
+        self.thawed.set()
         self.upstream = socket.create_connection(proxy.target, timeout=10)
         self.upstream.settimeout(None)
         for end in (client, self.upstream):
@@ -29,7 +31,7 @@ class Link:
                 message = read_message(source)
                 if message is None:
                     break
-                self.proxy.wait_while_frozen()
+                self.thawed.wait()
                 if self.proxy.delay:
                     time.sleep(self.proxy.delay)
                 if is_request:
@@ -42,6 +44,7 @@ class Link:
         self.close()
 
     def close(self):
+        self.thawed.set()
         for end in (self.client, self.upstream):
             try:
                 end.shutdown(socket.SHUT_RDWR)
@@ -74,9 +77,6 @@ class FaultProxy:
         self.target = target
         self.links = set()
         self.delay = 0.0
-        self.frozen = threading.Event()
-        self.thawed = threading.Event()
-        self.thawed.set()
         self.captured = []       # requests kept for delivery later
         self.capture = None      # message -> bool: keep a copy, and lose its reply
         self.lost_replies = {}   # request id -> True
@@ -102,9 +102,6 @@ class FaultProxy:
             except OSError:
                 client.close()
 
-    def wait_while_frozen(self):
-        self.thawed.wait()
-
     def observe(self, message):
         if self.capture is not None and self.capture(message):
             self.captured.append(message)
@@ -120,11 +117,9 @@ class FaultProxy:
             link.close()
 
     def freeze(self):
-        """Half-open: connections stay, nothing comes through."""
-        self.thawed.clear()
-
-    def thaw(self):
-        self.thawed.set()
+        """Half-open: the connections that there are stay, and nothing comes through them any more. New ones work."""
+        for link in list(self.links):
+            link.thawed.clear()
 
     def deliver_captured(self, handshake):
         """Sends captured requests again on new connections, after `handshake(socket)` made each ready. Answers replies."""
@@ -139,7 +134,6 @@ class FaultProxy:
 
     def close(self):
         self.listener.close()
-        self.thaw()
         self.cut()
 
 
