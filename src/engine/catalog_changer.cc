@@ -185,6 +185,7 @@ Status CatalogChanger::drop_collection(const std::shared_ptr<Collection>& collec
     if (!alone) return tl::unexpected(stopped_error());
     MonitorLock lock(router_.lock());
     collection->gone = true;
+    collection->ddl_time = ts;  // not forgotten before this change is settled
     for (const auto& partition : collection->partitions)
       if (partition->held) partition->held->clear();
     router_.lock().notify_all();
@@ -193,7 +194,6 @@ Status CatalogChanger::drop_collection(const std::shared_ptr<Collection>& collec
   if (const auto there = TRY(destination_by_uuid(ns.db, collection->destination_uuid, stop)))
     TRY(on_destination("dropping", ns, stop, [&] { return destination_.drop_collection(there->ns); }));
   runtime_.reached("ddl.after_drop");
-  collection->ddl_time = ts;
   TRY(save_collection(state_, *collection, stop));
   return remove_plan(state_, *collection, stop);
 }
@@ -286,6 +286,7 @@ Status CatalogChanger::copy_anew(const std::shared_ptr<Collection>& old, Cluster
     if (!alone) return tl::unexpected(stopped_error());
     MonitorLock lock(router_.lock());
     old->gone = true;
+    old->ddl_time = ts;  // not forgotten, which would take the new one's record with it
     for (const auto& partition : old->partitions)
       if (partition->held) partition->held->clear();
     router_.lock().notify_all();

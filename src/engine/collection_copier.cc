@@ -180,7 +180,7 @@ int CollectionCopier::documents_per_reply(const Collection& collection) const {
 
 Status CollectionCopier::clear(Collection& collection, const Partition& partition, const std::stop_token& stop) {
   if (mutant("clear_skipped")) return {};
-  return retry_temporary(runtime_, stop, [&]() -> Status {
+  const Status cleared = retry_temporary(runtime_, stop, [&]() -> Status {
     for (;;) {
       cluster::RangeRead range;
       range.ns = collection.info.ns;
@@ -189,12 +189,10 @@ Status CollectionCopier::clear(Collection& collection, const Partition& partitio
       range.max = partition.max;
       range.ids_only = true;
       range.at.time = TRY(destination_.majority_time());
-      auto cursor = destination_.read_range(range);
-      if (!cursor && cursor.error().server_code == kServerNamespaceNotFound) return {};  // dropped here already
-      if (!cursor) return tl::unexpected(cursor.error());
+      auto cursor = TRY(destination_.read_range(range));
       bool any = false;
       for (bool last = false; !last;) {
-        const auto batch = TRY((*cursor)->next(stop));
+        const auto batch = TRY(cursor->next(stop));
         last = batch.last;
         std::vector<bson::Value> ids;
         const auto flush = [&]() -> Status {
@@ -219,6 +217,8 @@ Status CollectionCopier::clear(Collection& collection, const Partition& partitio
       if (!any) return {};
     }
   });
+  if (!cleared && cleared.error().server_code == kServerNamespaceNotFound) return {};  // dropped here already
+  return cleared;
 }
 
 }  // namespace drover::engine

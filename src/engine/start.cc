@@ -200,11 +200,15 @@ Status Starter::begin_again(const bson::Document& migration, Begun& begun, const
     const auto& db = collection->info.ns.db;
     if (!present.contains(db))
       present[db] = TRY(retry_temporary(runtime_, stop, [&] { return destination_.list_collections(db); }));
+    bool there = false;
     for (const auto& info : present[db]) {
-      if (info.uuid != collection->destination_uuid) continue;
+      if (info.is_view() || info.uuid != collection->destination_uuid) continue;
+      there = true;
       collection->info.ns = info.ns;  // a rename that was carried out but not recorded; it will be replayed
       for (const auto& index : info.indexes) collection->built.emplace(index["name"].to_string_view().value_or(""));
     }
+    // A drop that was carried out but not recorded: what is still to come of it would create it again by its name.
+    if (!there) collection->gone = true;
   }
   begun.to_clear = std::move(restored.to_clear);
   log_.info("continuing where the last run ended",
