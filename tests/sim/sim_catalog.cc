@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "bson/builder.h"
+#include "bson/ejson.h"
 #include "bson/key_string.h"
 #include "sim_cluster.h"
 
@@ -60,7 +61,10 @@ Document id_index_of(bson::View options) {
 ClusterTime SimCluster::log_command(const std::string& db, const Uuid& uuid, bson::View command) {
   const auto ts = reserve(1).front();
   store_.append(ts, command_entry(entry_context(), ts, db, uuid, command));
-  scheduler_.trace(fmt::format("{}: {} {}", options_.name, ts.to_string(), command.first().key()));
+  if (scheduler_.tracing()) {
+    scheduler_.trace(fmt::format("{}: {} {} {} {}", options_.name, ts.to_string(), db, uuid.to_string().substr(0, 8),
+                                 bson::to_relaxed_ejson(command)));
+  }
   scheduler_.record(ts.value());
   scheduler_.wake(&store_);
   return ts;

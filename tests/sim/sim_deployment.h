@@ -108,7 +108,7 @@ Result<T> SimDeployment::call(std::string_view what, Kind kind, std::function<Re
   const Faults& faults = cluster_.faults();
   Random& random = cluster_.random();
   travel();
-  if (process_.superseded && kind == Kind::kCatalog) return stopped();
+  if (process_.superseded && kind == Kind::kCatalog) return lost("cut: its process no longer owns the migration");
   if (process_.dead) {
     if (kind == Kind::kRetryable && random.coin()) send_late([execute] { (void)execute(); });
     return stopped();

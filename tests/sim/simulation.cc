@@ -99,7 +99,7 @@ class Simulation {
 
 std::pair<ServerVersion, ServerVersion> draw_versions(Random& random) {
   const std::vector<ServerVersion> versions{{4, 4, 1}, {5, 0, 9}, {6, 0, 8}, {7, 0, 2}, {8, 0, 0}};
-  const auto source = random.below(versions.size());
+  const auto source = random.below(3) == 0 ? 0 : random.below(versions.size());
   const auto destination = random.coin() ? source : source + random.below(versions.size() - source);
   return {versions[source], versions[destination]};
 }
