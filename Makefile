@@ -1,6 +1,6 @@
 # Every verb sets up and builds what it needs first; `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup configure build everything demo test e2e verify-faults lint format fresh clean
+.PHONY: help setup configure build everything demo test e2e verify-faults bench lint format fresh clean
 
 export DROVER := $(CURDIR)/build/drover
 JOBS ?= $(shell nproc)
@@ -32,6 +32,9 @@ e2e: build ## End-to-end tests alone; make e2e ARGS="-k cutover"
 
 verify-faults: build ## Plant each kind of fault between two deployments; drover verify must find each
 	@tests/e2e/run.py --module verify $(ARGS)
+
+bench: configure ## Copy and apply beside their ceilings; make bench SIZE=500MB
+	@cmake --build build --parallel $(JOBS) --target drover_bench && build/bench/drover_bench $(if $(SIZE),--size $(SIZE)) $(ARGS)
 
 lint: ## Layers, clang-tidy
 	@tools/setup.sh development && python3 tools/check_layers.py . && cmake --preset lint >/dev/null && cmake --build build/lint --parallel $(JOBS)
