@@ -1,8 +1,9 @@
 # Every verb sets up and builds what it needs first; `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup configure build everything demo test e2e verify-faults bench lint format fresh clean
+.PHONY: help setup configure build everything demo test e2e sim sim-mutants verify-faults bench lint format fresh clean
 
 export DROVER := $(CURDIR)/build/drover
+SEEDS ?= 200
 JOBS ?= $(shell nproc)
 
 help: ## Show this list
@@ -29,6 +30,12 @@ test: everything ## Every test: unit, layers, end to end
 
 e2e: build ## End-to-end tests alone; make e2e ARGS="-k cutover"
 	@tests/e2e/run.py $(ARGS)
+
+sim: configure ## Simulated migrations, each from a seed that replays exactly; make sim SEEDS=2000
+	@cmake --build build --parallel $(JOBS) --target drover_sim && build/tests/sim/drover_sim --seeds $(SEEDS) --jobs $(JOBS) $(ARGS)
+
+sim-mutants: configure ## Break each rule of the engine by a switch; a seed must catch every one
+	@cmake --build build --parallel $(JOBS) --target drover_sim && build/tests/sim/drover_sim --mutants --jobs $(JOBS) $(ARGS)
 
 verify-faults: build ## Plant each kind of fault between two deployments; drover verify must find each
 	@tests/e2e/run.py --module verify $(ARGS)
