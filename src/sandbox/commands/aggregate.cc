@@ -1,0 +1,195 @@
+// Opens pipelines: the source of their documents (a collection through a plan, a view's pipeline, the server's own state),
+// their foreign collections, and the cursor that runs them. What comes out of $out and $merge is in aggregate_output.cc.
+#include "sandbox/commands/aggregate.h"
+
+#include <fmt/format.h>
+
+#include "bson/ejson.h"
+#include "sandbox/commands/aggregate_output.h"
+#include "sandbox/commands/aggregate_server.h"
+#include "sandbox/commands/scan.h"
+#include "sandbox/query/matcher.h"
+#include "sandbox/query/sort.h"
+
+namespace drover::sandbox {
+
+namespace {
+
+constexpr int kMaxViewDepth = 20;
+constexpr std::int64_t kCheckEvery = 256;
+
+// What every source of one pipeline reads by. Kept by the cursor for as long as it lives.
+struct PipelineState {
+  std::shared_ptr<const Reader> reader;
+  std::shared_ptr<const query::EvaluationContext> evaluation;
+  std::shared_ptr<const bson::Collator> collator;
+  std::string db;
+  ServerVersion version;
+};
+using StatePtr = std::shared_ptr<const PipelineState>;
+
+class ScanSource final : public query::DocumentSource {
+ public:
+  explicit ScanSource(Scan scan) : scan_(std::move(scan)) {}
+  Result<std::optional<bson::Document>> next() override {
+    const auto document = TRY(scan_.next());
+    if (!document) return std::optional<bson::Document>();
+    return std::optional(bson::Document(*document));
+  }
+
+ private:
+  Scan scan_;
+};
+
+// A view and what it stands on, down to a collection.
+struct Resolved {
+  Namespace ns;
+  CollectionPtr collection;  // null: does not exist
+  bson::Document pipeline;   // the views' stages, then the given ones
+  std::shared_ptr<const bson::Collator> view_collator;
+  bool through_view = false;
+};
+
+Result<Resolved> resolve(const Reader& reader, const Namespace& ns, bson::View pipeline) {
+  Resolved resolved{.ns = ns, .collection = reader.catalog().find(ns), .pipeline = bson::Document(pipeline)};
+  for (int depth = 0; resolved.collection && resolved.collection->is_view(); ++depth) {
+    if (depth >= kMaxViewDepth) {
+      return server_error(165, fmt::format("View depth limit exceeded; maximum depth is {}", kMaxViewDepth));
+    }
+    const auto view = resolved.collection;
+    resolved.pipeline = query::concatenate_pipelines(view->view_pipeline, resolved.pipeline);
+    if (!resolved.through_view) resolved.view_collator = view->collator;
+    resolved.through_view = true;
+    resolved.ns = {view->ns.db, view->view_on};
+    resolved.collection = reader.catalog().find(resolved.ns);
+  }
+  return resolved;
+}
+
+query::PipelineContext pipeline_context(const StatePtr& state);
+
+// The documents of a collection that a pipeline's front asks for; the front's $match and $sort are taken from it.
+Result<query::DocumentSourcePtr> open_collection(const StatePtr& state, const Resolved& resolved, query::Pipeline& pipeline,
+                                                 const bson::Element& hint) {
+  const auto filter = pipeline.take_leading_match();
+  auto matcher = TRY(query::Matcher::parse(filter, state->collator, state->version, state->evaluation));
+  if (!resolved.collection) return query::make_vector_source({});
+  const auto order = pipeline.leading_sort();
+  const auto sort = order ? TRY(query::SortPattern::parse(*order, state->collator)) : query::SortPattern();
+  auto plan = TRY(make_plan(*resolved.collection, {.filter = &matcher, .sort = &sort, .collator = state->collator, .hint = hint}));
+  if (order && plan.sorted) pipeline.drop_leading_sort();
+  return query::DocumentSourcePtr(std::make_unique<ScanSource>(Scan(state->reader, resolved.collection, std::move(plan), std::move(matcher))));
+}
+
+Result<query::DocumentSourcePtr> run_over(const StatePtr& state, const Resolved& resolved, const bson::Element& hint) {
+  auto pipeline = TRY(query::Pipeline::parse(resolved.pipeline, pipeline_context(state)));
+  auto source = TRY(open_collection(state, resolved, pipeline, hint));
+  return std::move(pipeline).run(std::move(source));
+}
+
+query::PipelineContext pipeline_context(const StatePtr& state) {
+  query::PipelineContext context;
+  context.evaluation = state->evaluation;
+  context.open_foreign = [state](const query::ForeignQuery& wanted) -> Result<query::DocumentSourcePtr> {
+    bson::ArrayBuilder stages;
+    stages.open_document().append("$match", wanted.filter);
+    const auto front = std::move(stages).finish();
+    const Namespace ns{wanted.db.empty() ? state->db : wanted.db, wanted.collection};
+    return run_over(state, TRY(resolve(*state->reader, ns, front)), {});
+  };
+  return context;
+}
+
+class PipelineCursor final : public CommandCursor {
+ public:
+  explicit PipelineCursor(query::DocumentSourcePtr documents) : documents_(std::move(documents)) {}
+
+  Status next_batch(CommandContext& context, CursorBatch& batch) override {
+    while (!batch.full() && !exhausted_) {
+      if (++steps_ % kCheckEvery == 0) TRY(check_interrupt(context));
+      auto document = pending_ ? std::exchange(pending_, std::nullopt) : TRY(documents_->next());
+      if (!document) {
+        exhausted_ = true;
+      } else if (!batch.append(*document)) {
+        pending_ = std::move(document);
+        return {};
+      }
+    }
+    return {};
+  }
+  bool exhausted() const override { return exhausted_; }
+
+ private:
+  query::DocumentSourcePtr documents_;
+  std::optional<bson::Document> pending_;
+  std::int64_t steps_ = 0;
+  bool exhausted_ = false;
+};
+
+Status authorize_reads(CommandContext& context, const Namespace& ns, const query::Pipeline& pipeline) {
+  const auto& leading = pipeline.leading();
+  if (!leading) {
+    TRY(context.authorize("find", {Resource::Kind::kCollection, ns}));
+  } else if (leading->name == "$collStats" || leading->name == "$indexStats") {
+    TRY(context.authorize(leading->name == "$collStats" ? "collStats" : "indexStats", {Resource::Kind::kCollection, ns}));
+  }
+  for (const auto& [db, collection] : pipeline.foreign_collections()) {
+    TRY(context.authorize("find", {Resource::Kind::kCollection, {db.empty() ? ns.db : db, collection}}));
+  }
+  return {};
+}
+
+// The view's collation is the pipeline's; another one may not be asked for.
+Result<std::shared_ptr<const bson::Collator>> choose_collation(const AggregateRequest& request, const Resolved& resolved) {
+  if (!resolved.through_view) return effective_collation(request.statement, resolved.collection.get());
+  auto given = TRY(effective_collation(request.statement, nullptr));
+  const bool same = !given || (resolved.view_collator && given->same_as(resolved.view_collator.get()));
+  if (!same) return server_error(167, "Cannot override a view's default collation" + std::string(" of ") + request.ns.to_string());
+  return resolved.view_collator;
+}
+
+}  // namespace
+
+Result<OpenAggregate> open_aggregate(CommandContext& context, AggregateRequest request) {
+  auto scope = TRY(read_scope(context));
+  auto resolved = TRY(resolve(*scope.reader, request.ns, request.pipeline));
+  auto state = std::make_shared<PipelineState>();
+  state->reader = scope.reader;
+  state->db = request.ns.db;
+  state->version = context.settings().version;
+  state->collator = TRY(choose_collation(request, resolved));
+  const auto let = request.let.empty() ? bson::Document() : TRY(query::evaluate_let(request.let, *evaluation_context(context)));
+  state->evaluation = evaluation_context(context, let, state->collator);
+
+  auto pipeline = TRY(query::Pipeline::parse(resolved.pipeline, pipeline_context(state)));
+  TRY(authorize_reads(context, request.ns, pipeline));
+  const auto output = pipeline.output();
+  if (output) TRY(check_output(context, request.ns, *output));
+  query::DocumentSourcePtr source;
+  if (pipeline.leading()) {
+    source = TRY(open_server_source(context, request.ns, *scope.reader, *pipeline.leading()));
+  } else if (request.ns.collection.empty()) {
+    const auto first = request.pipeline.view().first();
+    const auto name = first ? std::string(first.document_value().first().key()) : std::string();
+    return server_error(code::kInvalidNamespace, first ? fmt::format("{{aggregate: 1}} is not valid for '{}'; a collection is required.", name)
+                                                       : "{aggregate: 1} is not valid for an empty pipeline.");
+  } else {
+    source = TRY(open_collection(state, resolved, pipeline, request.hint));
+  }
+  auto documents = std::move(pipeline).run(std::move(source));
+  if (!output) return OpenAggregate{.cursor = std::make_unique<PipelineCursor>(std::move(documents)), .at = scope.at};
+  TRY(write_output(context, request.ns, *output, *documents));
+  return OpenAggregate{.cursor = make_list_cursor({}), .at = {}, .is_output = true};
+}
+
+bson::Document pipeline_of_find(bson::View filter, bson::View sort, std::int64_t skip, std::int64_t limit, bson::View projection) {
+  bson::ArrayBuilder stages;
+  if (!filter.empty()) stages.open_document().append("$match", filter);
+  if (!sort.empty()) stages.open_document().append("$sort", sort);
+  if (skip > 0) stages.open_document().append("$skip", skip);
+  if (limit > 0) stages.open_document().append("$limit", limit);
+  if (!projection.empty()) stages.open_document().append("$project", projection);
+  return std::move(stages).finish();
+}
+
+}  // namespace drover::sandbox

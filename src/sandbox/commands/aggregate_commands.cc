@@ -1,0 +1,120 @@
+// aggregate. Facts: corpus aggregate/*, changestream/*.
+#include <limits>
+
+#include <fmt/format.h>
+
+#include "bson/ejson.h"
+#include "sandbox/commands/aggregate.h"
+#include "sandbox/commands/tables.h"
+
+namespace drover::sandbox {
+
+namespace {
+
+struct Parsed {
+  AggregateRequest request;
+  std::int64_t batch_size = kDefaultFirstBatch;
+  bool change_stream = false;
+  bool explain = false;
+};
+
+Result<Namespace> parse_namespace(const CommandContext& context) {
+  const auto first = context.body.first();
+  if (first.is_number()) {
+    if (first.to_double() != 1.0) return server_error(code::kFailedToParse, "Invalid command format: the 'aggregate' field must specify a collection name or 1");
+    return Namespace{std::string(context.database), ""};
+  }
+  return named_collection(context);
+}
+
+Status parse_cursor(const bson::Element& field, Parsed& parsed) {
+  const auto cursor = field.to_document();
+  if (!cursor) return server_error(code::kTypeMismatch, "cursor field must be missing or an object");
+  for (const auto& option : *cursor) {
+    if (option.key() != "batchSize") return server_error(code::kBadValue, fmt::format("cursor object can't contain fields other than batchSize"));
+    const auto size = option.is_number() ? option.to_int64() : std::nullopt;
+    if (!size) return server_error(code::kTypeMismatch, "cursor.batchSize field must be a number");
+    if (*size < 0) return server_error(code::kBadValue, "cursor.batchSize must not be negative");
+    parsed.batch_size = *size;
+  }
+  return {};
+}
+
+Status parse_pipeline(const bson::Element& field, Parsed& parsed) {
+  const auto stages = field.to_array();
+  if (!stages) return server_error(code::kTypeMismatch, "'pipeline' option must be specified as an array");
+  bool first = true;
+  for (const auto& stage : *stages) {
+    if (!stage.is_document()) return server_error(code::kTypeMismatch, "Each element of the 'pipeline' array must be an object");
+    const bool change_stream = stage.document_value().first().key() == "$changeStream";
+    if (change_stream && !first) return server_error(40602, "$changeStream is only valid as the first stage in a pipeline");
+    if (change_stream) parsed.change_stream = true;
+    first = false;
+  }
+  parsed.request.pipeline = bson::Document(*stages);
+  return {};
+}
+
+Result<Parsed> parse(const CommandContext& context) {
+  Parsed parsed;
+  parsed.request.ns = TRY(parse_namespace(context));
+  parsed.request.statement = context.body;
+  bool cursor = false, pipeline = false;
+  for (const auto& field : context.body) {
+    const auto key = field.key();
+    if (key == "aggregate" || is_generic_field(key)) continue;
+    if (key == "pipeline") {
+      TRY(parse_pipeline(field, parsed));
+      pipeline = true;
+    } else if (key == "cursor") {
+      TRY(parse_cursor(field, parsed));
+      cursor = true;
+    } else if (key == "explain") {
+      parsed.explain = field.is_truthy();
+    } else if (key == "hint") {
+      parsed.request.hint = field;
+    } else if (key == "let" && context.settings().at_least(5, 0)) {
+      const auto let = field.to_document();
+      if (!let) return server_error(code::kTypeMismatch, "'let' must be an object");
+      parsed.request.let = *let;
+    } else if (key != "allowDiskUse" && key != "bypassDocumentValidation" && key != "collation" && key != "collectionUUID" &&
+               key != "fromMongos" && key != "needsMerge" && key != "exchange" && key != "isMapReduceCommand") {
+      return server_error(code::kFailedToParse, fmt::format("unrecognized field '{}'", key));
+    }
+  }
+  if (!pipeline) return server_error(code::kMissingField, "BSON field 'aggregate.pipeline' is missing but a required field");
+  if (!cursor && !parsed.explain) {
+    return server_error(code::kFailedToParse, "The 'cursor' option is required, except for aggregate with the explain argument");
+  }
+  return parsed;
+}
+
+Namespace reply_namespace(const Namespace& ns) { return ns.collection.empty() ? Namespace{ns.db, "$cmd.aggregate"} : ns; }
+
+Result<bson::Document> aggregate(CommandContext& context) {
+  auto parsed = TRY(parse(context));
+  if (parsed.explain) return server_error(238, "explain of aggregate is not implemented by this server: explain the equivalent find");
+  CursorReplyOptions options;
+  options.request.max_documents = parsed.batch_size;
+  options.request.stop = context.stop;
+  const auto ns = reply_namespace(parsed.request.ns);
+  if (parsed.change_stream) {
+    auto stream = TRY(context.services.open_change_stream(context, parsed.request.ns, parsed.request.pipeline));
+    return first_batch_reply(context, std::move(stream), ns, options);
+  }
+  auto opened = TRY(open_aggregate(context, std::move(parsed.request)));
+  options.at_cluster_time = opened.at;
+  return first_batch_reply(context, std::move(opened.cursor), ns, options);
+}
+
+}  // namespace
+
+std::span<const Command> aggregate_commands() {
+  static const Command kRows[] = {
+      {.name = "aggregate", .flags = kInTransaction | kReadConcern, .resource = ResourceKind::kCustom, .handler = aggregate,
+       .help = "documents that go through a pipeline; change streams"},
+  };
+  return kRows;
+}
+
+}  // namespace drover::sandbox

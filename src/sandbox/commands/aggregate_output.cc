@@ -1,0 +1,267 @@
+#include "sandbox/commands/aggregate_output.h"
+
+#include <set>
+
+#include <fmt/format.h>
+
+#include "bson/ejson.h"
+#include "sandbox/commands/scan.h"
+#include "sandbox/commands/support.h"
+#include "sandbox/commands/write_support.h"
+#include "sandbox/query/expression.h"
+#include "sandbox/query/update.h"
+
+namespace drover::sandbox {
+
+namespace {
+
+using Output = query::PipelineOutput;
+
+Namespace target_of(const Namespace& source, const Output& output) {
+  return {output.db.empty() ? source.db : output.db, output.collection};
+}
+
+// Documents of one write unit.
+Result<std::vector<bson::Document>> next_group(CommandContext& context, query::DocumentSource& documents) {
+  std::vector<bson::Document> group;
+  std::size_t bytes = 0;
+  while (group.size() < kMaxUnitOperations && bytes < kMaxUnitBytes) {
+    auto document = TRY(documents.next());
+    if (!document) break;
+    bytes += document->size();
+    group.push_back(std::move(*document));
+  }
+  TRY(check_interrupt(context));
+  return group;
+}
+
+class OutWriter {
+ public:
+  OutWriter(CommandContext& context, Namespace target) : context_(context), target_(std::move(target)) {
+    temporary_ = {target_.db, "tmp.agg_out." + Uuid::random(context.services.runtime).to_string()};
+  }
+
+  Status run(query::DocumentSource& documents) {
+    auto written = create().and_then([&] { return fill(documents); }).and_then([&] { return replace(); });
+    if (!written) discard();
+    return written;
+  }
+
+ private:
+  // With the target's options and indexes.
+  Status create() {
+    return in_write_unit(context_, [&](WriteUnit& unit) -> Status {
+      TRY(check_write_allowed(context_, unit, target_));
+      const auto existing = unit.catalog().find(target_);
+      bson::Builder options;
+      std::vector<bson::Document> indexes;
+      auto id_index = default_id_index(existing ? existing->collator.get() : nullptr);
+      if (existing) {
+        options.append_all(existing->options);
+        for (const auto& index : existing->indexes) {
+          if (!index->is_id()) indexes.push_back(index->spec);
+        }
+      }
+      options.append("temp", true);
+      const auto created = TRY(unit.create_collection(temporary_, std::move(options).finish(), id_index));
+      if (!indexes.empty()) TRY(unit.create_indexes(created, indexes));
+      return {};
+    });
+  }
+
+  Status fill(query::DocumentSource& documents) {
+    for (;;) {
+      const auto group = TRY(next_group(context_, documents));
+      if (group.empty()) return {};
+      TRY(in_write_unit(context_, [&](WriteUnit& unit) -> Status {
+        const auto collection = unit.catalog().find(temporary_);
+        if (!collection) return server_error(code::kNamespaceNotFound, "the temporary collection of $out was dropped");
+        for (const auto& document : group) TRY(insert(unit, collection, document));
+        return {};
+      }));
+    }
+  }
+
+  Status insert(WriteUnit& unit, const CollectionPtr& collection, const bson::Document& document) {
+    TRY(query::check_storable(document, context_.settings().version));
+    const auto fixed = fix_document(context_, document, unit);
+    const auto stored = fixed ? fixed->view() : document.view();
+    TRY(check_document(context_, *collection, stored, nullptr));
+    return unit.insert(collection, stored).map([](RecordId) {});
+  }
+
+  Status replace() {
+    return in_write_unit(context_, [&](WriteUnit& unit) -> Status {
+      const auto collection = unit.catalog().find(temporary_);
+      if (!collection) return server_error(code::kNamespaceNotFound, "the temporary collection of $out was dropped");
+      return unit.rename_collection(collection, target_).map([](const CollectionPtr&) {});
+    });
+  }
+
+  void discard() {
+    (void)in_write_unit(context_, [&](WriteUnit& unit) -> Status {
+      const auto collection = unit.catalog().find(temporary_);
+      return collection ? unit.drop_collection(collection) : Status();
+    });
+  }
+
+  CommandContext& context_;
+  const Namespace target_;
+  Namespace temporary_;
+};
+
+class MergeWriter {
+ public:
+  MergeWriter(CommandContext& context, Namespace target, const Output& output)
+      : context_(context), target_(std::move(target)), output_(output), by_id_(output.on.size() == 1 && output.on[0] == "_id") {}
+
+  Status run(query::DocumentSource& documents) {
+    TRY(check_unique_index());
+    for (;;) {
+      const auto group = TRY(next_group(context_, documents));
+      if (group.empty()) return {};
+      TRY(in_write_unit(context_, [&](WriteUnit& unit) -> Status {
+        const auto collection = TRY(collection_for_write(context_, unit, target_, true));
+        for (const auto& document : group) TRY(merge(unit, collection, document));
+        return {};
+      }));
+    }
+  }
+
+ private:
+  // Whoever is found by the `on` fields must be the only one.
+  Status check_unique_index() const {
+    if (by_id_) return {};
+    const auto collection = context_.engine().view()->catalog->find(target_);
+    const std::set<std::string> wanted(output_.on.begin(), output_.on.end());
+    if (collection) {
+      for (const auto& index : collection->indexes) {
+        std::set<std::string> fields;
+        for (const auto& field : index->fields) fields.insert(field.path);
+        if (index->unique && !index->partial_filter && fields == wanted) return {};
+      }
+    }
+    return server_error(51183, "Cannot find index to verify that join fields will be unique");
+  }
+
+  Status merge(WriteUnit& unit, const CollectionPtr& collection, const bson::Document& given) {
+    const auto fixed = fix_document(context_, given, unit);
+    const auto document = fixed ? fixed->view() : given.view();
+    const auto existing = TRY(find(unit, collection, document));
+    if (!existing) return not_matched(unit, collection, document);
+    if (output_.when_matched == "keepExisting") return {};
+    if (output_.when_matched == "fail") {
+      return server_error(code::kDuplicateKey, fmt::format("E11000 duplicate key error collection: {} index: {} dup key", target_.to_string(), "_id_"));
+    }
+    const auto applied = TRY(apply(document, existing->document));
+    if (!applied.modified) return {};
+    TRY(check_document(context_, *collection, applied.document, nullptr));
+    return unit.update(collection, existing->id, existing->document, applied.document, applied.oplog_object);
+  }
+
+  Result<std::optional<Record>> find(WriteUnit& unit, const CollectionPtr& collection, bson::View document) {
+    bson::Builder filter;
+    for (const auto& path : output_.on) {
+      const auto value = document.at_path(path);
+      if (!value || value.is_null() || value.is_array() || value.type() == bson::Type::kUndefined) {
+        return server_error(51132, "$merge write error: 'on' field cannot be missing, null, undefined or an array");
+      }
+      filter.open_document(path).append("$eq", value);
+    }
+    if (by_id_) return unit.find_by_id(*collection, document["_id"]);
+    auto matcher = TRY(query::Matcher::parse(std::move(filter).finish(), collection->collator, context_.settings().version));
+    auto plan = TRY(make_plan(*collection, {.filter = &matcher, .collator = collection->collator}));
+    // The unit outlives the scan.
+    Scan scan(std::shared_ptr<const Reader>(std::shared_ptr<void>(), &unit), collection, std::move(plan), std::move(matcher));
+    const auto found = TRY(scan.next());
+    if (!found) return std::optional<Record>();
+    return std::optional(Record{scan.record_id(), bson::Document(*found)});
+  }
+
+  Result<query::Applied> apply(bson::View document, const bson::Document& existing) const {
+    query::UpdateOptions options{.version = context_.settings().version, .context = evaluation_context(context_)};
+    bson::Builder statement;
+    bson::Document constants;
+    if (output_.when_matched == "replace") {
+      statement.append("u", document);
+    } else if (output_.when_matched == "merge") {
+      constants = bson::make_document({{"new", document}});
+      auto stages = statement.open_array("u");
+      auto objects = stages.open_document().open_document("$replaceWith").open_array("$mergeObjects");
+      objects.append("$$ROOT").append("$$new");
+    } else {
+      constants = TRY(variables(document, *options.context));
+      statement.append("u", bson::ArrayView{output_.when_matched_pipeline});
+    }
+    if (!constants.empty()) options.constants = constants.view();
+    const auto built = std::move(statement).finish();
+    const auto update = TRY(query::Update::parse(built["u"], options));
+    return update.apply(existing, {.now = options.context->now, .cluster_time = options.context->cluster_time});
+  }
+
+  // The values of `let` over the new document; {new: <document>} without one.
+  Result<bson::Document> variables(bson::View document, const query::EvaluationContext& evaluation) const {
+    if (output_.let.empty()) return bson::make_document({{"new", document}});
+    const query::Scope scope(evaluation);
+    query::Variables values(document, evaluation);
+    bson::Builder out;
+    for (const auto& field : output_.let) {
+      const auto expression = TRY(query::parse_expression(field, scope));
+      TRY(expression->evaluate(values)).append_to(out, field.key());
+    }
+    return std::move(out).finish();
+  }
+
+  Status not_matched(WriteUnit& unit, const CollectionPtr& collection, bson::View document) {
+    if (output_.when_not_matched == "discard") return {};
+    if (output_.when_not_matched == "fail") {
+      return server_error(13113, "$merge could not find a matching document in the target collection for at least one document in the source "
+                                 "collection");
+    }
+    TRY(query::check_storable(document, context_.settings().version));
+    TRY(check_document(context_, *collection, document, nullptr));
+    return unit.insert(collection, document).map([](RecordId) {});
+  }
+
+  CommandContext& context_;
+  const Namespace target_;
+  const Output& output_;
+  const bool by_id_;
+};
+
+}  // namespace
+
+Status check_output(CommandContext& context, const Namespace& source, const Output& output) {
+  const bool out = output.kind == Output::Kind::kOut;
+  const auto name = out ? "$out" : "$merge";
+  if (context.transaction) {
+    return server_error(263, fmt::format("Operation not permitted in transaction :: caused by :: {} cannot be used in a transaction", name));
+  }
+  const auto target = target_of(source, output);
+  TRY(check_collection_name(target));
+  const Resource resource{Resource::Kind::kCollection, target};
+  TRY(context.authorize("insert", resource));
+  TRY(context.authorize(out ? "remove" : "update", resource));
+  if (target.collection.starts_with("system.")) {
+    return server_error(out ? 17385 : 31319, fmt::format("Can't {} to special collection: {}", name, target.collection));
+  }
+  if (target.db == "local" || (target.db == "admin" && !out)) {
+    return server_error(31321, fmt::format("Can't {} to internal database: {}", name, target.db));
+  }
+  const auto existing = context.engine().view()->catalog->find(target);
+  if (existing && existing->is_view()) {
+    return server_error(code::kCommandNotSupportedOnView, fmt::format("Namespace {} is a view, not a collection", target.to_string()));
+  }
+  if (existing && existing->capped && out) {
+    return server_error(17152, fmt::format("namespace '{}' is capped so it can't be used for $out", target.to_string()));
+  }
+  return {};
+}
+
+Status write_output(CommandContext& context, const Namespace& source, const Output& output, query::DocumentSource& documents) {
+  const auto target = target_of(source, output);
+  if (output.kind == Output::Kind::kOut) return OutWriter(context, target).run(documents);
+  return MergeWriter(context, target, output).run(documents);
+}
+
+}  // namespace drover::sandbox

@@ -1,0 +1,149 @@
+#include "sandbox/commands/aggregate_server.h"
+
+#include <fmt/format.h>
+
+#include "sandbox/commands/sessions.h"
+#include "sandbox/commands/support.h"
+#include "sandbox/query/expression.h"
+
+namespace drover::sandbox {
+
+namespace {
+
+using Documents = std::vector<bson::Document>;
+
+std::string host(const CommandContext& context) { return fmt::format("{}:{}", context.settings().host, context.settings().port); }
+bson::DateTime now(CommandContext& context) { return {wall_millis(context.services.runtime)}; }
+bson::View spec_of(const query::LeadingStage& stage) { return stage.spec.view().first().to_document().value_or(bson::View()); }
+
+Result<CollectionPtr> existing_collection(const Reader& reader, const Namespace& ns, std::string_view stage) {
+  auto collection = reader.catalog().find(ns);
+  if (!collection) {
+    return server_error(code::kNamespaceNotFound, fmt::format("Unable to retrieve {} in {} stage :: caused by :: Collection [{}] not found.",
+                                                              stage == "$collStats" ? "storageStats" : "index stats", stage, ns.to_string()));
+  }
+  return collection;
+}
+
+Result<Documents> collection_stats(CommandContext& context, const Namespace& ns, const Reader& reader, bson::View spec) {
+  const auto collection = TRY(existing_collection(reader, ns, "$collStats"));
+  const auto counters = collection->counters->copy();
+  bson::Builder out;
+  out.append("ns", ns.to_string()).append("host", host(context)).append("localTime", now(context));
+  if (spec["latencyStats"]) {
+    auto latency = out.open_document("latencyStats");
+    for (const char* kind : {"reads", "writes", "commands", "transactions"}) {
+      latency.open_document(kind).append("latency", std::int64_t{0}).append("ops", std::int64_t{0});
+    }
+  }
+  if (spec["storageStats"]) {
+    auto storage = out.open_document("storageStats");
+    storage.append("size", counters.bytes).append("count", counters.records);
+    if (counters.records > 0) storage.append("avgObjSize", counters.bytes / counters.records);
+    storage.append("storageSize", counters.bytes).append("freeStorageSize", std::int64_t{0}).append("capped", collection->capped);
+    storage.append("nindexes", static_cast<std::int32_t>(collection->indexes.size()));
+  }
+  if (spec["count"]) out.append("count", static_cast<std::int32_t>(counters.records));
+  Documents documents;
+  documents.push_back(std::move(out).finish());
+  return documents;
+}
+
+Result<Documents> index_stats(CommandContext& context, const Namespace& ns, const Reader& reader) {
+  const auto collection = reader.catalog().find(ns);
+  Documents documents;
+  if (!collection) return documents;
+  for (const auto& index : collection->indexes) {
+    bson::Builder out;
+    out.append("name", index->name).append("key", index->key_pattern()).append("host", host(context));
+    out.open_document("accesses").append("ops", std::int64_t{0}).append("since", now(context));
+    out.append("spec", index->spec);
+    if (!index->ready) out.append("building", true);
+    documents.push_back(std::move(out).finish());
+  }
+  return documents;
+}
+
+Result<Documents> current_operations(CommandContext& context, const Namespace& ns, bson::View spec) {
+  if (ns.db != "admin" || !ns.collection.empty()) {
+    return server_error(code::kInvalidNamespace, "$currentOp must be run against the 'admin' database with {aggregate: 1}");
+  }
+  TRY(context.authorize("inprog", {Resource::Kind::kCluster, {}}));
+  auto documents = context.services.operations.describe(spec["idleConnections"].is_truthy());
+  if (spec["idleCursors"].is_truthy()) {
+    for (auto& cursor : context.services.cursors.describe()) documents.push_back(std::move(cursor));
+  }
+  return documents;
+}
+
+// One document for each collection and view, as the catalog has them (6.0+).
+Documents list_catalog(const Namespace& ns, const Reader& reader) {
+  Documents documents;
+  for (const auto& collection : reader.catalog().all()) {
+    if (!ns.collection.empty() && collection->ns != ns) continue;
+    bson::Builder out;
+    out.append("db", collection->ns.db).append("name", collection->ns.collection);
+    out.append("type", collection->is_view() ? "view" : "collection");
+    out.append("ns", collection->ns.to_string());
+    if (collection->is_view()) {
+      out.append("viewOn", collection->view_on).append("pipeline", bson::ArrayView{collection->view_pipeline});
+    } else {
+      auto metadata = out.open_document("md");
+      metadata.append("ns", collection->ns.to_string());
+      {
+        auto options = metadata.open_document("options");
+        options.append("uuid", collection->uuid).append_all(collection->options);
+      }
+      auto indexes = metadata.open_array("indexes");
+      for (const auto& index : collection->indexes) {
+        indexes.open_document().append("spec", index->spec).append("ready", index->ready);
+      }
+    }
+    documents.push_back(std::move(out).finish());
+  }
+  return documents;
+}
+
+Result<Documents> given_documents(CommandContext& context, const query::LeadingStage& stage) {
+  const auto evaluation = evaluation_context(context);
+  const query::Scope scope(*evaluation);
+  const auto expression = TRY(query::parse_expression(stage.spec.view().first(), scope));
+  const bson::Document nothing;
+  query::Variables variables(nothing, *evaluation);
+  const auto value = TRY(expression->evaluate(variables));
+  const auto array = value.element().to_array();
+  if (!array) return server_error(5858203, "an array is expected for $documents");
+  Documents documents;
+  for (const auto& item : *array) {
+    const auto document = item.to_document();
+    if (!document) return server_error(40228, "$documents takes an array of objects");
+    documents.emplace_back(*document);
+  }
+  return documents;
+}
+
+Result<Documents> documents_of(CommandContext& context, const Namespace& ns, const Reader& reader, const query::LeadingStage& stage) {
+  if (stage.name == "$collStats") return collection_stats(context, ns, reader, spec_of(stage));
+  if (stage.name == "$indexStats") return index_stats(context, ns, reader);
+  if (stage.name == "$currentOp") return current_operations(context, ns, spec_of(stage));
+  if (stage.name == "$listSessions" || stage.name == "$listLocalSessions") {
+    TRY(context.authorize("listSessions", {Resource::Kind::kCluster, {}}));
+    return context.services.sessions.list();
+  }
+  if (stage.name == "$listCatalog") {
+    TRY(context.authorize("find", {Resource::Kind::kDatabase, {ns.db, ""}}));
+    return list_catalog(ns, reader);
+  }
+  if (stage.name == "$documents") return given_documents(context, stage);
+  if (stage.name == "$planCacheStats") return Documents();  // plans are chosen by rules here, none is cached
+  return server_error(238, fmt::format("{} is not implemented by this server", stage.name));
+}
+
+}  // namespace
+
+Result<query::DocumentSourcePtr> open_server_source(CommandContext& context, const Namespace& ns, const Reader& reader,
+                                                    const query::LeadingStage& stage) {
+  return query::make_vector_source(TRY(documents_of(context, ns, reader, stage)));
+}
+
+}  // namespace drover::sandbox

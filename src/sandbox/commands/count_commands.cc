@@ -1,0 +1,179 @@
+// count and distinct. Facts: corpus find/count-distinct.
+#include <algorithm>
+#include <map>
+
+#include <fmt/format.h>
+
+#include "bson/ejson.h"
+#include "bson/key_string.h"
+#include "sandbox/commands/aggregate.h"
+#include "sandbox/commands/scan.h"
+#include "sandbox/commands/tables.h"
+#include "sandbox/commands/write_support.h"
+
+namespace drover::sandbox {
+
+namespace {
+
+constexpr std::int64_t kCheckEvery = 256;
+
+Result<bson::View> query_field(const CommandContext& context) {
+  const auto field = context.body["query"];
+  if (!field || field.is_null()) return bson::View();
+  if (const auto filter = field.to_document()) return *filter;
+  return server_error(code::kTypeMismatch, fmt::format("BSON field '{}.query' is the wrong type '{}', expected type 'object'",
+                                                       context.command->name, bson::type_name(field.type())));
+}
+
+Result<std::int64_t> number_field(const CommandContext& context, std::string_view name) {
+  const auto field = context.body[name];
+  if (!field || field.is_null()) return 0;
+  const auto value = field.is_number() ? field.to_int64() : std::nullopt;
+  if (!value) {
+    return server_error(code::kTypeMismatch, fmt::format("BSON field '{}.{}' is the wrong type '{}', expected types '[long, int, decimal, double']",
+                                                         context.command->name, name, bson::type_name(field.type())));
+  }
+  return *value;
+}
+
+// The scan that answers the command, or nothing for a collection that does not exist.
+Result<std::optional<Scan>> open_scan(CommandContext& context, const ReadScope& scope, const Target& target, bson::View filter,
+                                      const std::shared_ptr<const bson::Collator>& collator) {
+  auto matcher = TRY(query::Matcher::parse(filter, collator, context.settings().version, evaluation_context(context)));
+  if (!target.collection) return std::optional<Scan>();
+  auto plan = TRY(make_plan(*target.collection, {.filter = &matcher, .collator = collator, .hint = context.body["hint"]}));
+  return std::optional(Scan(scope.reader, target.collection, std::move(plan), std::move(matcher)));
+}
+
+// All documents of the pipeline that does the same on a view.
+Result<std::vector<bson::Document>> run_on_view(CommandContext& context, const Namespace& ns, bson::Document pipeline) {
+  auto opened = TRY(open_aggregate(context, {.ns = ns, .pipeline = std::move(pipeline), .statement = context.body}));
+  std::vector<bson::Document> documents;
+  BatchRequest request;
+  request.max_documents = std::numeric_limits<std::int64_t>::max();
+  while (!opened.cursor->exhausted()) {
+    CursorBatch batch(request);
+    TRY(opened.cursor->next_batch(context, batch));
+    const auto array = std::move(batch).finish_documents();
+    for (const auto& item : array) documents.emplace_back(item.document_value());
+  }
+  return documents;
+}
+
+Result<bson::Document> count(CommandContext& context) {
+  TRY(check_fields(context, {"query", "fields", "limit", "skip", "hint", "collation", "queryOptions", "collectionUUID"}));
+  const auto filter = TRY(query_field(context));
+  auto limit = TRY(number_field(context, "limit"));
+  if (limit < 0) limit = -limit;
+  const auto skip = TRY(number_field(context, "skip"));
+  if (skip < 0) return server_error(code::kBadValue, fmt::format("BSON field 'skip' value must be >= 0, actual value '{}'", skip));
+  auto scope = TRY(read_scope(context));
+  const auto target = TRY(target_collection(context, scope.reader->catalog()));
+  if (target.collection && target.collection->is_view()) {
+    const auto found = TRY(run_on_view(context, target.ns, pipeline_of_find(filter, {}, skip, limit, {})));
+    bson::Builder reply;
+    append_count(reply, "n", static_cast<std::int64_t>(found.size()));
+    return std::move(reply).finish();
+  }
+  std::int64_t n = 0;
+  const auto collator = TRY(effective_collation(context.body, target.collection.get()));
+  if (filter.empty() && target.collection && !context.transaction && !scope.at && !context.body["hint"]) {
+    n = target.collection->counters->copy().records;  // as the server does: fast, of the newest state
+  } else if (auto scan = TRY(open_scan(context, scope, target, filter, collator))) {
+    const auto wanted = limit > 0 ? skip + limit : std::numeric_limits<std::int64_t>::max();
+    while (n < wanted && TRY(scan->next())) {
+      if (++n % kCheckEvery == 0) TRY(check_interrupt(context));
+    }
+  }
+  n = std::max<std::int64_t>(n - skip, 0);
+  if (limit > 0) n = std::min(n, limit);
+  bson::Builder reply;
+  append_count(reply, "n", n);
+  return std::move(reply).finish();
+}
+
+// Distinct values in the order of first sight of their equals, sorted at the end.
+class Values {
+ public:
+  explicit Values(std::shared_ptr<const bson::Collator> collator) : collator_(std::move(collator)) {}
+
+  // An array counts by its items, at whatever place of the path it stands.
+  void add_path(bson::View document, std::string_view path) {
+    const auto dot = path.find('.');
+    const auto field = document[path.substr(0, dot)];
+    if (!field) return;
+    if (dot == std::string_view::npos) {
+      if (!field.is_array()) return add(field);
+      for (const auto& item : field.document_value()) add(item);
+      return;
+    }
+    const auto rest = path.substr(dot + 1);
+    if (field.is_document()) return add_path(field.document_value(), rest);
+    if (!field.is_array()) return;
+    for (const auto& item : field.document_value()) {
+      if (item.is_document()) add_path(item.document_value(), rest);
+    }
+    const auto index = rest.substr(0, rest.find('.'));
+    if (!index.empty() && index.find_first_not_of("0123456789") == std::string_view::npos) add_path(field.document_value(), rest);
+  }
+  std::size_t bytes() const { return bytes_; }
+  bson::Document finish() const {
+    bson::ArrayBuilder out;
+    for (const auto& [key, value] : values_) out.append(value.element());
+    return std::move(out).finish();
+  }
+
+ private:
+  void add(const bson::Element& value) {
+    auto key = bson::key_string(value, collator_.get());
+    if (values_.contains(key)) return;
+    bytes_ += value.size() + 16;
+    values_.emplace(std::move(key), bson::Value(value));
+  }
+  std::shared_ptr<const bson::Collator> collator_;
+  std::map<std::string, bson::Value> values_;
+  std::size_t bytes_ = 0;
+};
+
+Result<bson::Document> distinct(CommandContext& context) {
+  TRY(check_fields(context, {"key", "query", "collation", "hint", "collectionUUID"}));
+  const auto key_field = context.body["key"];
+  if (!key_field) return server_error(code::kMissingField, "BSON field 'distinct.key' is missing but a required field");
+  const auto key = key_field.to_string_view();
+  if (!key) {
+    return server_error(code::kTypeMismatch, fmt::format("BSON field 'distinct.key' is the wrong type '{}', expected type 'string'",
+                                                         bson::type_name(key_field.type())));
+  }
+  const auto filter = TRY(query_field(context));
+  auto scope = TRY(read_scope(context));
+  const auto target = TRY(target_collection(context, scope.reader->catalog()));
+  const auto collator = TRY(effective_collation(context.body, target.collection.get()));
+  Values values(collator);
+  if (target.collection && target.collection->is_view()) {
+    for (const auto& document : TRY(run_on_view(context, target.ns, pipeline_of_find(filter, {}, 0, 0, {})))) values.add_path(document, *key);
+  } else if (auto scan = TRY(open_scan(context, scope, target, filter, collator))) {
+    std::int64_t steps = 0;
+    while (const auto document = TRY(scan->next())) {
+      if (++steps % kCheckEvery == 0) TRY(check_interrupt(context));
+      values.add_path(*document, *key);
+      if (values.bytes() > kMaxBatchBytes) return server_error(17217, "distinct too big, 16mb cap");
+    }
+  }
+  bson::Builder reply;
+  reply.append("values", bson::ArrayView{values.finish()});
+  return std::move(reply).finish();
+}
+
+constexpr auto kCollection = ResourceKind::kCollection;
+constexpr Command kRows[] = {
+    {.name = "count", .flags = kInTransaction | kReadConcern, .resource = kCollection, .action = "find", .handler = count,
+     .help = "how many documents match"},
+    {.name = "distinct", .flags = kInTransaction | kReadConcern, .resource = kCollection, .action = "find", .handler = distinct,
+     .help = "the values of a field"},
+};
+
+}  // namespace
+
+std::span<const Command> count_commands() { return kRows; }
+
+}  // namespace drover::sandbox
