@@ -48,7 +48,7 @@ struct ReadAt {
 
 // Raw documents of one reply. `array` is the reply's batch as a BSON array and can be sent on as it is.
 struct DocumentBatch {
-  std::shared_ptr<const bson::Document> reply;  // owns the bytes
+  std::shared_ptr<const void> reply;  // owns the bytes
   bson::View array;
   ClusterTime operation_time;  // of this reply: no document in it is newer
   bool last = false;

@@ -15,15 +15,19 @@ Result<std::unique_ptr<Deployment>> connect(const MongoOptions& options, Runtime
 Result<bson::Document> MongoDeployment::run_command(const std::string& db, bson::View command) {
   const auto lsid = command["lsid"].to_document();
   const auto session = lsid ? (*lsid)["id"].to_uuid() : std::nullopt;
-  if (!session) return pool_->run({.db = db, .command = command, .on = db, .reply_limit = kLongReply});
   bson::Builder without;  // the driver adds the session again, as it sends every command
   for (const auto& field : command)
-    if (field.key() != "lsid") without.append_raw(field);
+    if (!session || field.key() != "lsid") without.append_raw(field);
   const auto document = std::move(without).finish();
-  return pool_->run({.db = db, .command = document, .on = db, .session = &*session, .reply_limit = kLongReply});
+  const auto reply = TRY(pool_->run({.db = db,
+                                     .command = document,
+                                     .on = db,
+                                     .session = session ? &*session : nullptr,
+                                     .reply_limit = kLongReply}));
+  return bson::Document(reply.view());
 }
 
-Result<bson::Document> MongoDeployment::run(std::string_view db, bson::View command, std::string_view on) {
+Result<Reply> MongoDeployment::run(std::string_view db, bson::View command, std::string_view on) {
   return pool_->run({.db = db, .command = command, .on = on});
 }
 

@@ -66,8 +66,8 @@ class MongoDeployment final : public Deployment {
   Result<int> running_user_writes() override;
 
  private:
-  Result<bson::Document> run(std::string_view db, bson::View command, std::string_view on);
-  Result<bson::Document> write(const WriteContext& context, const Namespace& ns, bson::View command);
+  Result<Reply> run(std::string_view db, bson::View command, std::string_view on);
+  Result<Reply> write(const WriteContext& context, const Namespace& ns, bson::View command);
   Status change_catalog(std::string_view db, bson::View command, std::string_view on,
                         std::optional<std::chrono::milliseconds> limit = std::nullopt);
   Result<StateRead> find_in_transaction(const WriteContext& context, const Namespace& ns, const Uuid& uuid,

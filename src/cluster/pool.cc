@@ -1,5 +1,7 @@
 #include "cluster/pool.h"
 
+#include <malloc.h>
+
 #include <optional>
 #include <vector>
 
@@ -15,6 +17,9 @@
 namespace drover::cluster {
 namespace {
 
+constexpr int kMappedBytes = 4 << 20;
+constexpr int kHeaps = 4;
+
 struct ClientSessionDeleter {
   void operator()(mongoc_client_session_t* session) const { mongoc_client_session_destroy(session); }
 };
@@ -24,6 +29,11 @@ using ClientSession = std::unique_ptr<mongoc_client_session_t, ClientSessionDele
 void start_driver() {
   static const bool started = [] {
     mongoc_init();
+    // Replies and commands of megabytes come and go on many threads: large ones go back to the system at once instead of
+    // staying in each thread's heap, those of ordinary batches are used again.
+    mallopt(M_MMAP_THRESHOLD, kMappedBytes);
+    mallopt(M_TRIM_THRESHOLD, 2 * kMappedBytes);
+    mallopt(M_ARENA_MAX, kHeaps);
     mongoc_log_set_handler(nullptr, nullptr);
     return true;
   }();
@@ -66,9 +76,11 @@ std::string_view reason_of(std::string_view message) {
 
 std::string_view command_name(bson::View command) { return command.first().key(); }
 
-bson::Document copy_of(const bson_t& reply) {
-  const auto* data = bson_get_data(&reply);
-  return bson::Document(std::vector<std::uint8_t>(data, data + reply.len));
+// Without a copy: replies are up to 16 MB.
+Reply take(bson_t& reply) {
+  std::uint32_t size = 0;
+  return Reply(std::shared_ptr<const std::uint8_t>(bson_destroy_with_steal(&reply, true, &size),
+                                                   [](const std::uint8_t* bytes) { bson_free(const_cast<std::uint8_t*>(bytes)); }));
 }
 
 }  // namespace
@@ -79,7 +91,7 @@ struct Pool::ReadSessions {
 
 struct Pool::Attempt {
   bool ok = false;
-  bson::Document reply;
+  Reply reply;
   bson_error_t error{};
 };
 
@@ -108,7 +120,7 @@ Pool::Pool(const MongoOptions& options, Runtime& runtime, std::stop_token stop, 
 
 Pool::~Pool() { mongoc_client_pool_destroy(pool_); }
 
-Result<bson::Document> Pool::run(const Call& call) {
+Result<Reply> Pool::run(const Call& call) {
   const Doing doing{command_name(call.command), call.on};
   const CallScope scope(stop_, call.stop, call.reply_limit.value_or(uri_.reply_limit));
   const auto deadline = runtime_.now() + uri_.selection_limit;
@@ -163,8 +175,7 @@ Pool::Attempt Pool::attempt(const Call& call, mongoc_client_t* client) {
   }
   const std::string db(call.db);
   result.ok = mongoc_client_command_with_opts(client, db.c_str(), &command, nullptr, &opts, &reply, &result.error);
-  result.reply = copy_of(reply);
-  bson_destroy(&reply);
+  result.reply = take(reply);
   bson_destroy(&opts);
   return result;
 }

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <stop_token>
@@ -36,6 +37,21 @@ struct Call {
   bool once = false;                 // no second look for a primary: for cleaning up
 };
 
+// A reply's bytes as the driver left them; copies share them.
+class Reply {
+ public:
+  Reply() = default;
+  explicit Reply(std::shared_ptr<const std::uint8_t> bytes) : bytes_(std::move(bytes)) {}
+
+  bson::View view() const { return bytes_ ? bson::View(bytes_.get()) : bson::View(); }
+  operator bson::View() const { return view(); }
+  bson::Element operator[](std::string_view key) const { return view()[key]; }
+  const std::shared_ptr<const std::uint8_t>& bytes() const { return bytes_; }
+
+ private:
+  std::shared_ptr<const std::uint8_t> bytes_;
+};
+
 class Pool {
  public:
   static Result<std::unique_ptr<Pool>> open(const MongoOptions& options, Runtime& runtime, std::stop_token stop);
@@ -43,7 +59,7 @@ class Pool {
 
   // The reply of a command that succeeded, its write concern met. Write errors of single operations are the caller's to read.
   // A command is sent at most once.
-  Result<bson::Document> run(const Call& call);
+  Result<Reply> run(const Call& call);
 
   // Sessions for reading, used again and again so that the server holds few.
   Uuid take_read_session();

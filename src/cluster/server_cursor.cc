@@ -17,12 +17,12 @@ constexpr auto kWaitMargin = std::chrono::seconds(30);
 Result<std::unique_ptr<ServerCursor>> ServerCursor::open(Pool& pool, bson::View command, Options options) {
   std::unique_ptr<ServerCursor> cursor(new ServerCursor(pool, std::move(options)));
   cursor->session_ = pool.take_read_session();
-  auto reply = TRY(pool.run({.db = cursor->options_.db,
+  const auto reply = TRY(pool.run({.db = cursor->options_.db,
                              .command = command,
                              .on = cursor->options_.on,
                              .session = &cursor->session_,
                              .stop = cursor->options_.stop}));
-  cursor->first_ = TRY(cursor->take(std::move(reply), "firstBatch"));
+  cursor->first_ = TRY(cursor->take(reply, "firstBatch"));
   return cursor;
 }
 
@@ -72,13 +72,13 @@ Result<DocumentBatch> ServerCursor::next(const std::stop_token& stop, std::optio
     if (reply.error().server_code != 0) id_ = 0;  // the server has closed it
     return tl::unexpected(std::move(reply).error());
   }
-  return take(std::move(*reply), "nextBatch");
+  return take(*reply, "nextBatch");
 }
 
-Result<DocumentBatch> ServerCursor::take(bson::Document reply, std::string_view batch_field) {
+Result<DocumentBatch> ServerCursor::take(const Reply& reply, std::string_view batch_field) {
   DocumentBatch batch;
-  batch.reply = std::make_shared<const bson::Document>(std::move(reply));
-  const auto cursor = (*batch.reply)["cursor"].to_document();
+  batch.reply = reply.bytes();
+  const auto cursor = reply["cursor"].to_document();
   const auto array = cursor ? (*cursor)[batch_field].to_array() : std::nullopt;
   const auto id = cursor ? (*cursor)["id"].to_int64() : std::nullopt;
   if (!array || !id) {
@@ -92,7 +92,7 @@ Result<DocumentBatch> ServerCursor::take(bson::Document reply, std::string_view 
     if (dot != std::string_view::npos) collection_ = ns->substr(dot + 1);
   }
   batch.array = *array;
-  batch.operation_time = (*batch.reply)["operationTime"].to_timestamp().value_or(ClusterTime{});
+  batch.operation_time = reply["operationTime"].to_timestamp().value_or(ClusterTime{});
   batch.last = id_ == 0;
   return batch;
 }

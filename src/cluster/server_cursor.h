@@ -32,7 +32,7 @@ class ServerCursor {
 
  private:
   ServerCursor(Pool& pool, Options options) : pool_(pool), options_(std::move(options)) {}
-  Result<DocumentBatch> take(bson::Document reply, std::string_view batch_field);
+  Result<DocumentBatch> take(const Reply& reply, std::string_view batch_field);
 
   Pool& pool_;
   Options options_;

@@ -18,7 +18,7 @@ Status check_size(Side side, std::string_view what, const Namespace& ns, std::si
 
 }  // namespace
 
-Result<bson::Document> MongoDeployment::write(const WriteContext& context, const Namespace& ns, bson::View command) {
+Result<Reply> MongoDeployment::write(const WriteContext& context, const Namespace& ns, bson::View command) {
   return pool_->run({.db = ns.db, .command = command, .on = ns.to_string(), .session = &context.session});
 }
 

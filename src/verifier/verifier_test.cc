@@ -97,8 +97,9 @@ class MemoryDeployment : public cluster::StubDeployment {
       const auto items = std::span(documents_).subspan(at_, count);
       at_ += count;
       cluster::DocumentBatch batch;
-      batch.reply = std::make_shared<const bson::Document>(bson::make_array(items));
-      batch.array = batch.reply->view();
+      const auto reply = std::make_shared<const bson::Document>(bson::make_array(items));
+      batch.reply = reply;
+      batch.array = reply->view();
       batch.last = at_ == documents_.size();
       return batch;
     }
