@@ -22,6 +22,7 @@ class Terminal:
         self.master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, COLUMNS, 0, 0))
         self.child = subprocess.Popen(arguments, stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
+                                      preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # for Ctrl-C
                                       env={**os.environ, "TERM": "xterm-256color", "LANG": "C.UTF-8", **(environment or {})})
         os.close(slave)
         self.seen = ""
