@@ -6,7 +6,10 @@
 namespace drover::cluster {
 namespace {
 
-bool is_refused(const Error& error) { return error.server_code == 13 || error.server_code == 59; }
+constexpr int kUnauthorized = 13;
+constexpr int kCommandNotFound = 59;
+
+bool is_refused(const Error& error) { return error.server_code == kUnauthorized || error.server_code == kCommandNotFound; }
 
 void read_members(bson::View hello, Facts& facts) {
   facts.set_name = hello["setName"].to_string_view().value_or("");
@@ -16,6 +19,14 @@ void read_members(bson::View hello, Facts& facts) {
   if (const auto hosts = hello["hosts"].to_array()) {
     for (const auto& host : *hosts) facts.hosts.emplace_back(host.to_string_view().value_or(""));
   }
+}
+
+// How the server was started decides; a user may log in where nobody has to. transitionToAuth lets everybody in.
+bool is_enforced(bson::View options) {
+  if (options.at_path("parsed.security.transitionToAuth").is_truthy()) return false;
+  return options.at_path("parsed.security.authorization").to_string_view() == "enabled" ||
+         options.at_path("parsed.security.keyFile").exists() ||
+         options.at_path("parsed.security.clusterAuthMode").exists();
 }
 
 }  // namespace
@@ -44,24 +55,19 @@ Result<Facts> MongoDeployment::facts() {
       return tl::unexpected(config.error());
     }
   }
-  // Someone is logged in only where logins are asked for; and without a login, an authorizing server refuses this command.
+  facts.authorization = TRY(asks_for_login());
+  return facts;
+}
+
+Result<bool> MongoDeployment::asks_for_login() {
+  const auto options = run("admin", bson::make_document({{"getCmdLineOpts", 1}}), "admin");
+  if (options) return is_enforced(*options);
+  if (options.error().code == ErrorCode::kTemporary) return tl::unexpected(options.error());
+  // Hidden from this user, so somebody asks.
+  if (options.error().server_code == kUnauthorized) return true;
   const auto status = TRY(run("admin", bson::make_document({{"connectionStatus", 1}}), "admin"));
   const auto users = status.view().at_path("authInfo.authenticatedUsers").to_array();
-  facts.authorization = users && !users->empty();
-  const auto options = run("admin", bson::make_document({{"getCmdLineOpts", 1}}), "admin");
-  if (options) {
-    const auto parsed = options->view();
-    if (parsed.at_path("parsed.security.authorization").to_string_view() == "disabled") facts.authorization = false;
-    if (parsed.at_path("parsed.security.authorization").to_string_view() == "enabled" ||
-        parsed.at_path("parsed.security.keyFile").exists()) {
-      facts.authorization = true;
-    }
-  } else if (is_refused(options.error())) {
-    facts.authorization = facts.authorization || options.error().server_code == 13;
-  } else {
-    return tl::unexpected(options.error());
-  }
-  return facts;
+  return users && !users->empty();
 }
 
 }  // namespace drover::cluster

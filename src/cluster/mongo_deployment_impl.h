@@ -66,6 +66,7 @@ class MongoDeployment final : public Deployment {
   Result<int> running_user_writes() override;
 
  private:
+  Result<bool> asks_for_login();
   Result<Reply> run(std::string_view db, bson::View command, std::string_view on);
   Result<Reply> write(const WriteContext& context, const Namespace& ns, bson::View command);
   Status change_catalog(std::string_view db, bson::View command, std::string_view on,

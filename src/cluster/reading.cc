@@ -70,12 +70,12 @@ Result<CollectionSize> MongoDeployment::size_of(const Namespace& ns) {
 }
 
 Result<ClusterTime> MongoDeployment::majority_time() {
-  // Any majority read will do: what counts is its reply's operationTime. This collection always exists, and every role that
-  // may read the source at all may read it.
+  // Any majority read will do, for what counts is its reply's operationTime: of a collection that need not exist, and that
+  // whoever may read ordinary collections may read (admin's own need more on some sides).
   bson::Builder command;
-  command.append("find", "system.version").append("limit", 1).append("singleBatch", true);
+  command.append("find", "x_time").append("limit", 1).append("singleBatch", true);
   append_majority(command, {});
-  const auto reply = TRY(run("admin", std::move(command).finish(), "admin.system.version"));
+  const auto reply = TRY(run(kStateDatabase, std::move(command).finish(), "the deployment"));
   const auto time = reply["operationTime"].to_timestamp();
   if (!time) return tl::unexpected(error(ErrorCode::kUnsupported, "replies carry no operationTime; it must be a replica set"));
   return *time;
