@@ -24,9 +24,11 @@ everything: configure
 demo: build ## The whole story on this machine; make demo ARGS="--help"
 	@build/drover demo $(ARGS)
 
-test: everything ## Every test: unit, layers, end to end
-	@rm -rf build/e2e && ctest --test-dir build --output-on-failure --parallel $(JOBS) $(ARGS)
-	@tests/e2e/summary.py build/e2e
+test: everything ## Every test: unit, layers, conformance, simulation, end to end; make test ARGS="-R cli"
+	@rm -rf build/e2e; failed=0; \
+	ctest --test-dir build --output-on-failure --parallel $(JOBS) $(ARGS) || failed=1; \
+	build/tests/sim/drover_sim --seeds $(SEEDS) --jobs $(JOBS) || failed=1; \
+	tests/e2e/summary.py build/e2e; exit $$failed
 
 e2e: build ## End-to-end tests alone; make e2e ARGS="-k cutover"
 	@tests/e2e/run.py $(ARGS)
