@@ -17,6 +17,7 @@
 namespace drover::cluster {
 namespace {
 
+constexpr auto kFarewellReply = std::chrono::seconds(2);
 constexpr int kMappedBytes = 4 << 20;
 constexpr int kHeaps = 4;
 
@@ -67,7 +68,9 @@ DriverFailure failure_of(const bson_error_t& error) {
 }
 
 // "No suitable servers found: `serverSelectionTimeoutMS` expired: [connection refused calling hello on 'h:1']" → the inside.
+// "Failed to send ... command ...: Failed to read 4 bytes: socket error or timeout" is said of a reply that did not come.
 std::string_view reason_of(std::string_view message) {
+  if (message.find("Failed to read") != std::string_view::npos) return "no reply: the connection was lost, or it took too long";
   const auto open = message.find('[');
   const auto close = message.rfind(']');
   if (open == std::string_view::npos || close == std::string_view::npos || close < open) return message;
@@ -118,7 +121,10 @@ Pool::Pool(const MongoOptions& options, Runtime& runtime, std::stop_token stop, 
       pool_(pool),
       read_sessions_(std::make_unique<ReadSessions>()) {}
 
-Pool::~Pool() { mongoc_client_pool_destroy(pool_); }
+Pool::~Pool() {
+  const CallScope scope({}, {}, kFarewellReply);  // the driver ends its sessions
+  mongoc_client_pool_destroy(pool_);
+}
 
 Result<Reply> Pool::run(const Call& call) {
   const Doing doing{command_name(call.command), call.on};
