@@ -11,6 +11,7 @@
 #include "bson/ejson.h"
 #include "sandbox/query/matcher.h"
 #include "sandbox/query/oplog_diff.h"
+#include "sandbox/query/pipeline.h"
 #include "sandbox/query/projection.h"
 #include "sandbox/query/sort.h"
 #include "sandbox/query/update.h"
@@ -54,6 +55,10 @@ class Replay {
     }
     if (name == "find") {
       check_find(collection, command, reply);
+      return true;
+    }
+    if (name == "aggregate") {
+      check_reply(aggregate(collection, command), command, reply);
       return true;
     }
     if (name == "update") {
@@ -122,8 +127,34 @@ class Replay {
     return outcome;
   }
 
+  Result<std::vector<Document>> aggregate(const std::string& collection, View command) {
+    PipelineContext context;
+    context.evaluation = std::make_shared<EvaluationContext>();
+    context.open_foreign = [this](const ForeignQuery& query) -> Result<DocumentSourcePtr> {
+      const auto matcher = TRY(Matcher::parse(query.filter));
+      std::vector<Document> matching;
+      for (const Document& document : collections_[query.collection]) {
+        if (matcher.matches(document)) matching.push_back(document);
+      }
+      return make_vector_source(std::move(matching));
+    };
+    auto pipeline = TRY(Pipeline::parse(command["pipeline"].document_value(), context));
+    const auto matcher = TRY(Matcher::parse(pipeline.take_leading_match()));
+    std::vector<Document> matching;
+    for (const Document& document : collections_[collection]) {
+      if (matcher.matches(document)) matching.push_back(document);
+    }
+    auto source = std::move(pipeline).run(make_vector_source(std::move(matching)));
+    std::vector<Document> results;
+    while (auto document = TRY(source->next())) results.push_back(std::move(*document));
+    return results;
+  }
+
   void check_find(const std::string& collection, View command, View reply) {
-    auto result = find(collection, command);
+    check_reply(find(collection, command), command, reply);
+  }
+
+  static void check_reply(const Result<std::vector<Document>>& result, View command, View reply) {
     const std::string what = show(command);
     if (!result) {
       EXPECT_EQ(result.error().server_code, reply["code"].to_int64().value_or(0)) << what << result.error().message;
@@ -182,6 +213,8 @@ INSTANTIATE_TEST_SUITE_P(Find, Corpus,
 
 INSTANTIATE_TEST_SUITE_P(Update, Corpus, testing::Values("update/array-operators", "update/field-operators",
                                                          "update/replace-upsert-multi"));
+
+INSTANTIATE_TEST_SUITE_P(Aggregate, Corpus, testing::Values("aggregate/stages"));
 
 }  // namespace
 }  // namespace drover::sandbox::query

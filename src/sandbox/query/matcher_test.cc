@@ -1,0 +1,123 @@
+// What the recorded scenarios do not reach: bounds for the planner, schemas, equalities, match details.
+#include "sandbox/query/matcher.h"
+
+#include <cmath>
+
+#include <gtest/gtest.h>
+
+#include "bson/builder.h"
+#include "bson/ejson.h"
+
+namespace drover::sandbox::query {
+namespace {
+
+using bson::Document;
+
+Document doc(const std::string& text) {
+  auto parsed = bson::from_ejson(text);
+  EXPECT_TRUE(parsed) << text;
+  return parsed ? std::move(*parsed) : Document();
+}
+
+bool matches(const std::string& filter, const std::string& document) {
+  const auto matcher = Matcher::parse(doc(filter));
+  EXPECT_TRUE(matcher) << filter << (matcher ? "" : matcher.error().message);
+  return matcher && matcher->matches(doc(document));
+}
+
+std::string show(const bson::Value& value) {
+  const auto number = value.type() == bson::Type::kDouble ? value.element().double_value() : 0;
+  if (std::isinf(number)) return number < 0 ? "-inf" : "inf";
+  return bson::to_shell(value.element());
+}
+
+std::string bounds_of(const std::string& filter) {
+  std::string text;
+  const auto matcher = Matcher::parse(doc(filter));
+  EXPECT_TRUE(matcher) << filter;
+  for (const auto& bounds : matcher->bounds()) {
+    text += bounds.path + ":";
+    for (const auto& interval : bounds.intervals) {
+      text += interval.low_inclusive ? "[" : "(";
+      text += show(interval.low) + ".." + show(interval.high);
+      text += interval.high_inclusive ? "]" : ")";
+    }
+    text += " ";
+  }
+  return text;
+}
+
+TEST(Matcher, BoundsForAPlanner) {
+  EXPECT_EQ(bounds_of(R"({"a":{"$gt":5,"$lte":9},"b":"x"})"), "a:(5..inf] a:[-inf..9] b:[\"x\"..\"x\"] ");
+  EXPECT_EQ(bounds_of(R"({"a":{"$in":[3,1]}})"), "a:[1..1][3..3] ");
+  EXPECT_EQ(bounds_of(R"({"$and":[{"a":1},{"b":{"$ne":2}}]})"), "a:[1..1] ");
+  EXPECT_EQ(bounds_of(R"({"$or":[{"a":1},{"b":2}]})"), "");
+  EXPECT_EQ(bounds_of(R"({"s":{"$gte":"m"}})"), "s:[\"m\"..{}) ");
+  EXPECT_EQ(bounds_of(R"({"a":[1,2]})"), "");
+}
+
+TEST(Matcher, IdEquality) {
+  EXPECT_TRUE(Matcher::parse(doc(R"({"_id":5})"))->is_id_equality());
+  EXPECT_TRUE(Matcher::parse(doc(R"({"_id":{"$eq":5}})"))->is_id_equality());
+  EXPECT_FALSE(Matcher::parse(doc(R"({"_id":5,"a":1})"))->is_id_equality());
+  EXPECT_TRUE(Matcher::parse(doc(R"({"_id":5,"a":1})"))->id_equality());
+  EXPECT_FALSE(Matcher::parse(doc(R"({"_id":{"$gt":5}})"))->is_id_equality());
+}
+
+TEST(Matcher, RemembersTheMatchingItem) {
+  const auto index = [](const std::string& filter, const std::string& document) {
+    MatchDetails details;
+    EXPECT_TRUE(Matcher::parse(doc(filter))->matches(doc(document), &details));
+    return details.array_index.value_or("none");
+  };
+  EXPECT_EQ(index(R"({"a":2})", R"({"a":[1,2]})"), "1");
+  EXPECT_EQ(index(R"({"a.b":2})", R"({"a":[{"b":1},{"b":[1,2]}]})"), "1");
+  EXPECT_EQ(index(R"({"a":{"$elemMatch":{"b":{"$gt":1}}}})", R"({"a":[{"b":1},{"b":2}]})"), "1");
+  EXPECT_EQ(index(R"({"x":1})", R"({"x":1})"), "none");
+}
+
+TEST(Matcher, Schemas) {
+  const std::string schema = R"({"$jsonSchema":{"required":["name"],"properties":{"name":{"bsonType":"string","minLength":2},)"
+                             R"("tags":{"type":"array","items":{"bsonType":"string"},"uniqueItems":true},"n":{"minimum":0,"exclusiveMinimum":true}}}})";
+  EXPECT_TRUE(matches(schema, R"({"name":"ab","tags":["x","y"],"n":1})"));
+  EXPECT_FALSE(matches(schema, R"({"tags":[]})"));
+  EXPECT_FALSE(matches(schema, R"({"name":"a"})"));
+  EXPECT_FALSE(matches(schema, R"({"name":"ab","tags":["x","x"]})"));
+  EXPECT_FALSE(matches(schema, R"({"name":"ab","n":0})"));
+  EXPECT_TRUE(matches(R"({"$jsonSchema":{"oneOf":[{"required":["a"]},{"required":["b"]}]}})", R"({"a":1})"));
+  EXPECT_FALSE(matches(R"({"$jsonSchema":{"additionalProperties":false,"properties":{"a":{}}}})", R"({"b":1})"));
+}
+
+TEST(Matcher, Details) {
+  EXPECT_TRUE(matches(R"({"a":{"$all":[{"$elemMatch":{"x":1}},{"$elemMatch":{"x":2}}]}})", R"({"a":[{"x":1},{"x":2}]})"));
+  EXPECT_TRUE(matches(R"({"a":{"$not":{"$regex":"^b"}}})", R"({"a":"abc"})"));
+  EXPECT_TRUE(matches(R"({"a.0.b":1})", R"({"a":[{"b":1}]})"));
+  EXPECT_TRUE(matches(R"({"a":{"$elemMatch":{"$not":{"$gt":3}}}})", R"({"a":[5,1]})"));
+  EXPECT_TRUE(matches(R"({"a":{"$ref":"c","$id":1}})", R"({"a":{"$ref":"c","$id":1}})"));
+}
+
+// Extended JSON reads {"$type": ...} as a binary, so these are built by hand.
+TEST(Matcher, Types) {
+  const auto filter = [](std::string_view op, std::string_view argument) {
+    return Matcher::parse(bson::make_document({{"a", bson::make_document({{op, argument}})}}));
+  };
+  EXPECT_TRUE(filter("$type", "number")->matches(doc(R"({"a":1.5})")));
+  EXPECT_FALSE(filter("$type", "array")->matches(doc(R"({"a":1})")));
+  EXPECT_TRUE(filter("$type", "array")->matches(doc(R"({"a":[1]})")));
+  EXPECT_EQ(filter("$type", "nope").error().message, "Unknown type name alias: nope");
+  EXPECT_EQ(filter("$options", "i").error().message, "$options needs a $regex");
+}
+
+TEST(Matcher, Refuses) {
+  const auto error = [](const std::string& filter) {
+    const auto matcher = Matcher::parse(doc(filter));
+    return matcher ? std::string("none") : std::to_string(matcher.error().server_code) + " " + matcher.error().message;
+  };
+  EXPECT_EQ(error(R"({"$where":"1"})"), "2 no globalScriptEngine in $where parsing");
+  EXPECT_EQ(error(R"({"$text":{"$search":"x"}})"), "27 text index required for $text query");
+  EXPECT_EQ(error(R"({"a":{"$size":-1}})"), "2 $size may not be negative");
+  EXPECT_EQ(error(R"({"a":{"$gt":1,"b":2}})"), "2 unknown operator: b");
+}
+
+}  // namespace
+}  // namespace drover::sandbox::query

@@ -1,0 +1,216 @@
+#include "sandbox/query/pipeline.h"
+
+#include <algorithm>
+
+#include <fmt/core.h>
+
+#include "bson/builder.h"
+#include "sandbox/query/stage.h"
+
+namespace drover::sandbox::query {
+
+using bson::Document;
+using bson::Element;
+using bson::Type;
+using bson::View;
+
+namespace {
+
+constexpr std::string_view kLeading[] = {
+    "$changeStream", "$indexStats", "$collStats", "$currentOp", "$listSessions", "$listLocalSessions",
+    "$listCatalog", "$documents", "$planCacheStats", "$geoNear",
+};
+
+bool is_leading(std::string_view name) { return std::ranges::find(kLeading, name) != std::end(kLeading); }
+
+Result<Element> only_field(const Element& item) {
+  if (!item.is_document()) return bad(code::kTypeMismatch, "Each element of the 'pipeline' array must be an object");
+  if (item.document_value().field_count() != 1) {
+    return bad(40323, "A pipeline stage specification object must contain exactly one field.");
+  }
+  return item.document_value().first();
+}
+
+const StageRow* find_row(std::string_view name, ServerVersion version) {
+  for (const auto rows : {simple_stages(), group_stages(), foreign_stages(), array_stages()}) {
+    for (const StageRow& row : rows) {
+      if (row.name == name) return version >= row.since ? &row : nullptr;
+    }
+  }
+  return nullptr;
+}
+
+Document wrap(const Element& value) {
+  bson::Builder builder;
+  builder.append("", value);
+  return std::move(builder).finish();
+}
+
+Status parse_one(const Element& stage, const PipelineContext& context, std::vector<StagePtr>& out) {
+  const std::string_view name = stage.key();
+  const StageRow* row = find_row(name, context.evaluation->version);
+  if (!row) {
+    if (!is_pipeline_stage(name)) return bad(40324, fmt::format("Unrecognized pipeline stage name: '{}'", name));
+    if (context.evaluation->version < ServerVersion{5, 0, 0}) {
+      return bad(40324, fmt::format("Unrecognized pipeline stage name: '{}'", name));
+    }
+    return bad(40324, fmt::format("The pipeline stage {} is not supported by this server", name));
+  }
+  for (StagePtr& parsed : TRY(row->parse(stage, context))) out.push_back(std::move(parsed));
+  return {};
+}
+
+class VectorSource final : public DocumentSource {
+ public:
+  explicit VectorSource(std::vector<Document> documents) : documents_(std::move(documents)) {}
+  Result<std::optional<Document>> next() override {
+    if (at_ == documents_.size()) return std::nullopt;
+    return std::move(documents_[at_++]);
+  }
+
+ private:
+  std::vector<Document> documents_;
+  std::size_t at_ = 0;
+};
+
+}  // namespace
+
+struct Pipeline::Parsed {
+  std::vector<StagePtr> stages;
+  std::optional<LeadingStage> leading;
+  std::optional<PipelineOutput> output;
+};
+
+Result<std::vector<StagePtr>> parse_stage_list(View stages, const PipelineContext& context, std::string_view inside) {
+  std::vector<StagePtr> parsed;
+  for (const Element& item : stages) {
+    const Element stage = TRY(only_field(item));
+    const bool banned = is_leading(stage.key()) || stage.key() == "$out" || stage.key() == "$merge" ||
+                        (inside == "$facet" && stage.key() == "$facet");
+    if (banned) {
+      const int error_code = inside == "$facet" ? 40600 : 51047;
+      return bad(error_code, fmt::format("{} is not allowed to be used within a {} stage", stage.key(), inside));
+    }
+    TRY(parse_one(stage, context, parsed));
+  }
+  return parsed;
+}
+
+DocumentSourcePtr run_stages(const std::vector<StagePtr>& stages, DocumentSourcePtr source) {
+  for (std::size_t i = 0; i < stages.size(); ++i) {
+    if (stages[i]->name == "$sort" && i + 1 < stages.size()) {
+      if (const auto limit = limit_of(*stages[i + 1])) {
+        source = limited_sort(*stages[i], static_cast<std::size_t>(*limit))->over(std::move(source));
+        continue;
+      }
+    }
+    source = stages[i]->over(std::move(source));
+  }
+  return source;
+}
+
+Pipeline::Pipeline() = default;
+Pipeline::Pipeline(Pipeline&&) noexcept = default;
+Pipeline& Pipeline::operator=(Pipeline&&) noexcept = default;
+Pipeline::~Pipeline() = default;
+
+Result<Pipeline> Pipeline::parse(View stages, const PipelineContext& context) {
+  Pipeline pipeline;
+  pipeline.parsed_ = std::make_unique<Parsed>();
+  Parsed& parsed = *pipeline.parsed_;
+  PipelineContext own = context;
+  if (!own.evaluation) own.evaluation = std::make_shared<EvaluationContext>();
+  const std::size_t count = stages.field_count();
+  if (count > kMaxStages) {
+    return bad(7749501, fmt::format("Pipeline length must be no longer than {} stages", kMaxStages));
+  }
+  std::size_t index = 0;
+  for (const Element& item : stages) {
+    const Element stage = TRY(only_field(item));
+    const std::string_view name = stage.key();
+    if (is_leading(name)) {
+      if (index > 0) return bad(40602, fmt::format("{} is only valid as the first stage in a pipeline.", name));
+      parsed.leading = LeadingStage{std::string(name), wrap(stage)};
+    } else if (name == "$out" || name == "$merge") {
+      if (index + 1 != count) return bad(40601, fmt::format("{} can only be the final stage in the pipeline", name));
+      parsed.output = TRY(parse_output(stage, own));
+    } else {
+      TRY(parse_one(stage, own, parsed.stages));
+    }
+    ++index;
+  }
+  return pipeline;
+}
+
+const std::optional<LeadingStage>& Pipeline::leading() const { return parsed_->leading; }
+const std::optional<PipelineOutput>& Pipeline::output() const { return parsed_->output; }
+
+std::vector<std::pair<std::string, std::string>> Pipeline::foreign_collections() const {
+  std::vector<std::pair<std::string, std::string>> names;
+  for (const auto& stage : parsed_->stages) stage->add_foreign(names);
+  return names;
+}
+
+bool Pipeline::has_stage(std::string_view name) const {
+  return std::ranges::any_of(parsed_->stages, [&](const auto& stage) { return stage->name == name; });
+}
+
+std::size_t Pipeline::stage_count() const {
+  return parsed_->stages.size() + (parsed_->leading ? 1 : 0) + (parsed_->output ? 1 : 0);
+}
+
+Document Pipeline::take_leading_match() {
+  auto& stages = parsed_->stages;
+  std::vector<Document> filters;
+  while (!stages.empty() && stages.front()->name == "$match") {
+    filters.emplace_back(stages.front()->spec.view().first().document_value());
+    stages.erase(stages.begin());
+  }
+  if (filters.empty()) return {};
+  if (filters.size() == 1) return std::move(filters[0]);
+  bson::Builder both;
+  {
+    auto list = both.open_array("$and");
+    for (const Document& filter : filters) list.append(filter);
+  }
+  return std::move(both).finish();
+}
+
+std::optional<Document> Pipeline::leading_sort() const {
+  if (parsed_->stages.empty() || parsed_->stages.front()->name != "$sort") return std::nullopt;
+  return Document(parsed_->stages.front()->spec.view().first().document_value());
+}
+
+void Pipeline::drop_leading_sort() {
+  if (leading_sort()) parsed_->stages.erase(parsed_->stages.begin());
+}
+
+std::optional<std::int64_t> Pipeline::leading_limit() const {
+  std::int64_t skipped = 0;
+  for (const auto& stage : parsed_->stages) {
+    if (const auto skip = skip_of(*stage)) {
+      if (__builtin_add_overflow(skipped, *skip, &skipped)) return std::nullopt;
+      continue;
+    }
+    const auto limit = limit_of(*stage);
+    std::int64_t total = 0;
+    if (!limit || __builtin_add_overflow(skipped, *limit, &total)) return std::nullopt;
+    return total;
+  }
+  return std::nullopt;
+}
+
+DocumentSourcePtr Pipeline::run(DocumentSourcePtr source) && { return run_stages(parsed_->stages, std::move(source)); }
+
+DocumentSourcePtr make_vector_source(std::vector<Document> documents) {
+  return std::make_unique<VectorSource>(std::move(documents));
+}
+
+Document concatenate_pipelines(View first, View second) {
+  bson::ArrayBuilder all;
+  for (const Element& stage : first) all.append(stage);
+  for (const Element& stage : second) all.append(stage);
+  return std::move(all).finish();
+}
+
+}  // namespace drover::sandbox::query

@@ -1,0 +1,116 @@
+#include "sandbox/query/pipeline.h"
+
+#include <map>
+
+#include <gtest/gtest.h>
+
+#include "bson/ejson.h"
+#include "sandbox/query/matcher.h"
+
+namespace drover::sandbox::query {
+namespace {
+
+using bson::Document;
+
+Document doc(const std::string& text) {
+  auto parsed = bson::from_ejson(text);
+  EXPECT_TRUE(parsed) << text;
+  return parsed ? std::move(*parsed) : Document();
+}
+
+std::vector<Document> documents(const std::string& array) {
+  std::vector<Document> out;
+  const Document held = doc("{\"d\":" + array + "}");
+  for (const auto& item : held["d"].document_value()) out.emplace_back(item.document_value());
+  return out;
+}
+
+struct Fixture {
+  std::map<std::string, std::string> others;
+  ServerVersion version{5, 0, 0};
+  std::size_t max_bytes = kMaxStageBytes;
+
+  std::string run(const std::string& stages, const std::string& input) const {
+    PipelineContext context;
+    auto evaluation = std::make_shared<EvaluationContext>();
+    evaluation->version = version;
+    context.evaluation = evaluation;
+    context.max_stage_bytes = max_bytes;
+    context.open_foreign = [this](const ForeignQuery& query) -> Result<DocumentSourcePtr> {
+      const auto matcher = TRY(Matcher::parse(query.filter));
+      std::vector<Document> matching;
+      const auto found = others.find(query.collection);
+      for (auto& document : documents(found == others.end() ? "[]" : found->second)) {
+        if (matcher.matches(document)) matching.push_back(std::move(document));
+      }
+      return make_vector_source(std::move(matching));
+    };
+    const Document spec = doc("{\"p\":" + stages + "}");
+    auto pipeline = Pipeline::parse(spec["p"].document_value(), context);
+    if (!pipeline) return std::to_string(pipeline.error().server_code) + " " + pipeline.error().message;
+    auto source = std::move(*pipeline).run(make_vector_source(documents(input)));
+    std::string text;
+    while (true) {
+      auto next = source->next();
+      if (!next) return std::to_string(next.error().server_code) + " " + next.error().message;
+      if (!*next) return text;
+      text += bson::to_relaxed_ejson(**next);
+    }
+  }
+};
+
+TEST(Pipeline, Lookups) {
+  Fixture f{.others = {{"o", R"([{"_id":1,"k":1},{"_id":2,"k":2},{"_id":3,"k":1}])"}}};
+  EXPECT_EQ(f.run(R"([{"$lookup":{"from":"o","localField":"a","foreignField":"k","as":"x.y"}},{"$project":{"x.y._id":1}}])", R"([{"_id":1,"a":[1,2]}])"),
+            R"({ "_id" : 1, "x" : { "y" : [ { "_id" : 1 }, { "_id" : 2 }, { "_id" : 3 } ] } })");
+  EXPECT_EQ(f.run(R"([{"$lookup":{"from":"o","let":{"v":"$a"},"pipeline":[{"$match":{"$expr":{"$eq":["$k","$$v"]}}},{"$count":"n"}],"as":"r"}}])", R"([{"_id":1,"a":1}])"),
+            R"({ "_id" : 1, "a" : 1, "r" : [ { "n" : 2 } ] })");
+  EXPECT_EQ(f.run(R"([{"$unionWith":{"coll":"o","pipeline":[{"$match":{"k":2}}]}}])", R"([{"_id":9}])"), R"({ "_id" : 9 }{ "_id" : 2, "k" : 2 })");
+  f.others["g"] = R"([{"_id":1,"next":2},{"_id":2,"next":3},{"_id":3,"next":1}])";
+  EXPECT_EQ(f.run(R"([{"$graphLookup":{"from":"g","startWith":"$s","connectFromField":"next","connectToField":"_id","as":"r","depthField":"depth"}},{"$project":{"n":{"$size":"$r"}}}])", R"([{"_id":1,"s":1}])"),
+            R"({ "_id" : 1, "n" : 3 })");
+}
+
+TEST(Pipeline, SortWithLimitKeepsTheBest) {
+  std::string input = "[";
+  for (int i = 0; i < 500; ++i) input += (i ? "," : "") + std::string("{\"_id\":") + std::to_string((i * 37) % 500) + "}";
+  EXPECT_EQ(Fixture().run(R"([{"$sort":{"_id":-1}},{"$limit":2}])", input + "]"), R"({ "_id" : 499 }{ "_id" : 498 })");
+}
+
+TEST(Pipeline, MemoryIsBounded) {
+  const Fixture f{.max_bytes = 200};
+  const std::string input = R"([{"_id":1,"s":"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"},{"_id":2,"s":"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"}])";
+  EXPECT_EQ(f.run(R"([{"$sort":{"s":1}}])", input).substr(0, 4), "292 ");
+  EXPECT_EQ(f.run(R"([{"$group":{"_id":"$_id","s":{"$push":"$s"}}}])", input).substr(0, 6), "16945 ");
+}
+
+TEST(Pipeline, RedactAndBuckets) {
+  EXPECT_EQ(Fixture().run(R"([{"$redact":{"$cond":[{"$eq":["$secret",true]},"$$PRUNE","$$DESCEND"]}}])", R"([{"_id":1,"in":{"secret":true},"list":[{"secret":true},{"a":1}]}])"),
+            R"({ "_id" : 1, "list" : [ { "a" : 1 } ] })");
+  EXPECT_EQ(Fixture().run(R"([{"$bucketAuto":{"groupBy":"$_id","buckets":2}}])", R"([{"_id":1},{"_id":2},{"_id":3},{"_id":4}])"),
+            R"({ "_id" : { "min" : 1, "max" : 3 }, "count" : 2 }{ "_id" : { "min" : 3, "max" : 4 }, "count" : 2 })");
+}
+
+TEST(Pipeline, Refuses) {
+  EXPECT_EQ(Fixture().run(R"([{"$limit":0}])", "[]"), "15958 the limit must be positive");
+  EXPECT_EQ(Fixture().run(R"([{"$match":{}},{"$changeStream":{}}])", "[]"), "40602 $changeStream is only valid as the first stage in a pipeline.");
+  EXPECT_EQ(Fixture().run(R"([{"$out":"x"},{"$match":{}}])", "[]"), "40601 $out can only be the final stage in the pipeline");
+  EXPECT_EQ(Fixture().run(R"([{"$group":{"_id":1,"x":{"$nope":1}}}])", "[]"), "15952 unknown group operator '$nope'");
+}
+
+TEST(Pipeline, WhatACallerAsks) {
+  PipelineContext context;
+  const Document spec = doc(R"({"p":[{"$match":{"a":1}},{"$match":{"b":2}},{"$sort":{"c":1}},{"$limit":5},{"$out":{"db":"d","coll":"c"}}]})");
+  auto pipeline = Pipeline::parse(spec["p"].document_value(), context);
+  ASSERT_TRUE(pipeline);
+  EXPECT_EQ(bson::to_relaxed_ejson(pipeline->take_leading_match()), R"({ "$and" : [ { "a" : 1 }, { "b" : 2 } ] })");
+  EXPECT_EQ(bson::to_relaxed_ejson(*pipeline->leading_sort()), R"({ "c" : 1 })");
+  EXPECT_FALSE(pipeline->leading_limit());
+  pipeline->drop_leading_sort();
+  EXPECT_EQ(pipeline->leading_limit(), 5);
+  EXPECT_EQ(pipeline->output()->collection, "c");
+  EXPECT_EQ(pipeline->output()->db, "d");
+}
+
+}  // namespace
+}  // namespace drover::sandbox::query
