@@ -117,7 +117,8 @@ TEST(UniqueHolders, EveryKeyOfTheDocumentIsLookedFor) {
   EXPECT_EQ(holders(R"({"key": {"a": 1}})", R"({"_id": 7, "a": 5})"),
             show(json(R"({"$and": [{"a": {"$eq": 5}}, {"_id": {"$ne": 7}}]})")));
   EXPECT_EQ(holders(R"({"key": {"a.b": 1}})", R"({"_id": 7, "a": [{"b": 1}, {"b": [2, 3]}, 4]})"),
-            show(json(R"({"$and": [{"$or": [{"a.b": {"$eq": 1}}, {"a.b": {"$eq": 2}}, {"a.b": {"$eq": 3}}]},
+            show(json(R"({"$and": [{"$or": [{"a.b": {"$eq": 1}}, {"a.b": {"$eq": 2}}, {"a.b": {"$eq": 3}},
+                                            {"a.b": {"$eq": null}}]},
                                    {"_id": {"$ne": 7}}]})")));
   EXPECT_EQ(holders(R"({"key": {"a": 1, "b": 1}})", R"({"_id": 7, "b": []})"),
             show(json(R"({"$and": [{"a": {"$eq": null}}, {"b": {"$eq": []}}, {"_id": {"$ne": 7}}]})")));

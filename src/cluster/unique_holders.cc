@@ -10,8 +10,9 @@ using bson::Element;
 using bson::Type;
 using bson::View;
 
-// The values that an index on `path` holds for a document: each element of an array at its end, an empty array as itself.
-// Nothing is held for what is not there (the index then has a null).
+// The values that an index on `path` holds for a document: each element of an array at its end, an empty array as itself, a
+// null for each element of an array on the way that lacks the rest. Nothing when the document has nothing there (the index
+// then has a null).
 void collect(View document, std::string_view path, std::vector<bson::Value>& values);
 
 void collect_from(const Element& at, std::string_view rest, std::vector<bson::Value>& values) {
@@ -28,7 +29,9 @@ void collect_from(const Element& at, std::string_view rest, std::vector<bson::Va
   if (at.is_array()) {
     collect(at.document_value(), rest, values);  // "a.0": a position
     for (const auto& element : at.document_value()) {
+      const auto before = values.size();
       if (element.is_document()) collect(element.document_value(), rest, values);
+      if (values.size() == before) values.emplace_back(bson::make_document({{"", bson::Null{}}}).view().first());
     }
   }
 }
