@@ -34,6 +34,27 @@ std::string digest(Digest kind, std::string_view data) {
   return out;
 }
 
+struct Hasher::Impl {
+  std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context{EVP_MD_CTX_new(), &EVP_MD_CTX_free};
+};
+
+Hasher::Hasher(Digest kind) : impl_(std::make_unique<Impl>()) {
+  CHECK(EVP_DigestInit_ex(impl_->context.get(), algorithm(kind), nullptr) == 1, "digest");
+}
+Hasher::~Hasher() = default;
+
+void Hasher::add(std::string_view data) {
+  CHECK(EVP_DigestUpdate(impl_->context.get(), data.data(), data.size()) == 1, "digest");
+}
+
+std::string Hasher::finish() && {
+  std::string out(EVP_MAX_MD_SIZE, '\0');
+  unsigned int size = 0;
+  CHECK(EVP_DigestFinal_ex(impl_->context.get(), bytes(out), &size) == 1, "digest");
+  out.resize(size);
+  return out;
+}
+
 std::string hmac(Digest kind, std::string_view key, std::string_view data) {
   std::string out(digest_size(kind), '\0');
   unsigned int size = 0;

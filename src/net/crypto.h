@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -12,6 +13,20 @@ namespace drover::net {
 enum class Digest { kMd5, kSha1, kSha256 };
 
 std::string digest(Digest kind, std::string_view data);
+// The same over data that comes in pieces.
+class Hasher {
+ public:
+  explicit Hasher(Digest kind);
+  ~Hasher();
+  Hasher(const Hasher&) = delete;
+  Hasher& operator=(const Hasher&) = delete;
+  void add(std::string_view data);
+  std::string finish() &&;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
 std::string hmac(Digest kind, std::string_view key, std::string_view data);
 std::string pbkdf2(Digest kind, std::string_view password, std::string_view salt, int iterations);
 std::size_t digest_size(Digest kind);
