@@ -30,6 +30,7 @@ class Log;
 namespace drover::sandbox {
 
 class Engine;
+class Session;
 class Sessions;
 class Transaction;
 struct CommandContext;
@@ -192,6 +193,7 @@ struct CommandContext {
   std::optional<Uuid> session;                   // lsid.id (authenticated users' digests are folded into it)
   std::optional<std::int64_t> txn_number;
   bool retryable = false;                        // txn_number without autocommit: statement ids are recorded
+  Session* session_state = nullptr;              // checked out, when there is a txn_number
   Transaction* transaction = nullptr;            // inside a multi-document transaction
   ReadConcern read_concern;
   WriteConcern write_concern;
@@ -199,6 +201,7 @@ struct CommandContext {
   // Filled by handlers.
   std::optional<bson::Document> error_extra;     // fields after codeName: keyPattern, keyValue, ...
   std::optional<bson::Timestamp> last_op;        // ts of the last entry this command wrote
+  bool abort_transaction = false;                // the reply is ok, but the transaction is over (writeErrors)
 
   bool bypass_write_block = false;               // `bypassWriteBlockingMode` is among the user's privileges
   const ServerSettings& settings() const { return services.settings; }

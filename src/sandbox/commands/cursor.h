@@ -111,6 +111,7 @@ struct CursorReplyOptions {
   bool single_batch = false;
   bool no_timeout = false;
   std::optional<bson::Timestamp> at_cluster_time;  // snapshot reads, 5.0+
+  bool list_order = false;  // {id, ns, firstBatch}, as listCollections and a find on nothing have it
 };
 Result<bson::Document> first_batch_reply(CommandContext& context, std::unique_ptr<CommandCursor> cursor, Namespace ns,
                                          const CursorReplyOptions& options);

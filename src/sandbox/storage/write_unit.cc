@@ -308,12 +308,13 @@ bool WriteUnit::is_logged(const Namespace& ns) const {
 }
 
 // Strictly increasing, near the wall clock, never behind what was given out before.
-bson::Timestamp WriteUnit::next_time() {
+bson::Timestamp WriteUnit::upcoming_time() const {
   const auto now = std::chrono::duration_cast<std::chrono::seconds>(engine_.runtime().wall_time().time_since_epoch()).count();
   const auto seconds = static_cast<std::uint32_t>(now);
-  last_time_ = seconds > last_time_.seconds ? bson::Timestamp{seconds, 1} : bson::Timestamp{last_time_.seconds, last_time_.increment + 1};
-  return last_time_;
+  return seconds > last_time_.seconds ? bson::Timestamp{seconds, 1} : bson::Timestamp{last_time_.seconds, last_time_.increment + 1};
 }
+
+bson::Timestamp WriteUnit::next_time() { return last_time_ = upcoming_time(); }
 
 void WriteUnit::log(OplogEntry entry) {
   if (transaction_) {
@@ -328,6 +329,8 @@ void WriteUnit::log(OplogEntry entry) {
   if (first_entry_.is_zero()) first_entry_ = entry.ts;
   last_entry_ = entry.ts;
 }
+
+bool WriteUnit::any_transaction_writes() const { return !engine_.impl_->locks.empty(); }
 
 void WriteUnit::log_note(bson::View object) { log({.op = "n", .ns = "", .o = object}); }
 

@@ -87,11 +87,18 @@ class WriteUnit : public Reader {
   Status log_drop_database(std::string_view db);
   Status empty_capped(const CollectionPtr& collection);
 
+  // Some transaction holds documents that it wrote.
+  bool any_transaction_writes() const;
+
   // {op: "n"}.
   void log_note(bson::View object);
 
   // Returns the ts of the last entry (or the last committed one when nothing was logged). The lock is released.
   Result<bson::Timestamp> commit();
+  // The ts that the next entry will have: what $currentDate and empty timestamps become.
+  bson::Timestamp upcoming_time() const;
+  // Where the session's chain now ends; what the next unit of the same number starts from.
+  std::optional<bson::Timestamp> session_position() const { return session_ ? std::optional(session_->previous) : std::nullopt; }
   // Of the last entry so far; {0,0} before the first, and in transactions.
   bson::Timestamp last_entry() const { return last_entry_; }
 

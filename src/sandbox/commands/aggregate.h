@@ -1,0 +1,35 @@
+// Pipelines over collections, views and the server's own state.
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "base/error.h"
+#include "bson/collation.h"
+#include "bson/document.h"
+#include "sandbox/commands/command.h"
+#include "sandbox/commands/support.h"
+#include "sandbox/query/pipeline.h"
+
+namespace drover::sandbox {
+
+struct AggregateRequest {
+  Namespace ns;
+  bson::Document pipeline;  // an array's bytes
+  bson::View let;
+  bson::Element hint;
+  bson::View statement;     // where `collation` stands
+};
+
+struct OpenAggregate {
+  std::unique_ptr<CommandCursor> cursor;
+  std::optional<bson::Timestamp> at;
+  bool is_output = false;  // $out, $merge: nothing comes back
+};
+// A view's own pipeline is put in front, as often as views stand on views.
+Result<OpenAggregate> open_aggregate(CommandContext& context, AggregateRequest request);
+
+// The pipeline that does what find, count or distinct does to a view.
+bson::Document pipeline_of_find(bson::View filter, bson::View sort, std::int64_t skip, std::int64_t limit, bson::View projection);
+
+}  // namespace drover::sandbox

@@ -1,0 +1,143 @@
+#include "sandbox/commands/concerns.h"
+
+#include <fmt/format.h>
+
+#include "sandbox/commands/support.h"
+#include "sandbox/storage/engine.h"
+
+namespace drover::sandbox {
+
+namespace {
+
+constexpr int kFailedToParse = 9;
+constexpr int kTypeMismatch = 14;
+constexpr int kInvalidOptions = 72;
+
+Result<ReadConcern::Level> parse_level(const bson::Element& field) {
+  if (!field.is_string()) {
+    return server_error(kTypeMismatch, fmt::format("\"level\" had the wrong type. Expected string, found {}", bson::type_name(field.type())));
+  }
+  using Level = ReadConcern::Level;
+  const auto text = field.string_value();
+  if (text == "local") return Level::kLocal;
+  if (text == "available") return Level::kAvailable;
+  if (text == "majority") return Level::kMajority;
+  if (text == "linearizable") return Level::kLinearizable;
+  if (text == "snapshot") return Level::kSnapshot;
+  return server_error(kFailedToParse,
+                      "readConcern.level must be either 'local', 'majority', 'linearizable', 'available', or 'snapshot'");
+}
+
+Result<bson::Timestamp> parse_time(const bson::Element& field) {
+  if (const auto ts = field.to_timestamp()) return *ts;
+  return server_error(kTypeMismatch, fmt::format("\"{}\" had the wrong type. Expected timestamp, found {}", field.key(), bson::type_name(field.type())));
+}
+
+std::string shown(bson::Timestamp ts) { return fmt::format("{{ ts: Timestamp({}, {}) }}", ts.seconds, ts.increment); }
+
+}  // namespace
+
+Result<ReadConcern> parse_read_concern(bson::View body) {
+  ReadConcern concern;
+  const auto element = body["readConcern"];
+  if (!element) return concern;
+  const auto document = element.to_document();
+  if (!document) return server_error(kTypeMismatch, fmt::format("\"readConcern\" had the wrong type. Expected object, found {}", bson::type_name(element.type())));
+  for (const auto& field : *document) {
+    if (field.key() == "level") {
+      concern.level = TRY(parse_level(field));
+    } else if (field.key() == "afterClusterTime") {
+      concern.after_cluster_time = TRY(parse_time(field));
+    } else if (field.key() == "atClusterTime") {
+      concern.at_cluster_time = TRY(parse_time(field));
+    } else if (field.key() != "provenance" && field.key() != "afterOpTime") {
+      return server_error(kInvalidOptions, fmt::format("Unrecognized option in readConcern: {}", field.key()));
+    }
+  }
+  if (concern.after_cluster_time && concern.at_cluster_time) {
+    return server_error(kInvalidOptions, "Specifying a timestamp for readConcern snapshot in a causally consistent session is not allowed. "
+                                         "See https://www.mongodb.com/docs/manual/core/read-isolation-consistency-recency/");
+  }
+  if (concern.at_cluster_time && concern.level != ReadConcern::Level::kSnapshot) {
+    return server_error(kInvalidOptions, "atClusterTime field can be set only if level is equal to snapshot");
+  }
+  return concern;
+}
+
+Status apply_read_concern(CommandContext& context) {
+  const auto& concern = context.read_concern;
+  if (concern.level == ReadConcern::Level::kSnapshot && !context.transaction) {
+    if (!context.settings().at_least(5, 0)) {
+      return server_error(kInvalidOptions, "read concern level snapshot is only valid in a transaction");
+    }
+    const auto name = context.command->name;
+    if (name != "find" && name != "aggregate" && name != "distinct" && name != "count" && name != "listCollections" && name != "listIndexes") {
+      return server_error(kInvalidOptions, fmt::format("Command {} does not support this read concern: snapshot", name));
+    }
+  }
+  const auto wanted = concern.after_cluster_time ? concern.after_cluster_time : concern.at_cluster_time;
+  if (!wanted) return {};
+  if (wanted->is_zero()) return server_error(kInvalidOptions, "Missing or empty cluster time in readConcern");
+  const auto current = context.engine().last_committed();
+  if (*wanted > current) {
+    return server_error(kInvalidOptions,
+                        fmt::format("readConcern {} value must not be greater than the current clusterTime. Requested clusterTime: {}; "
+                                    "current clusterTime: {}",
+                                    concern.after_cluster_time ? "afterClusterTime" : "atClusterTime", shown(*wanted), shown(current)));
+  }
+  return {};
+}
+
+Result<WriteConcern> parse_write_concern(bson::View body) {
+  WriteConcern concern;
+  const auto element = body["writeConcern"];
+  if (!element) return concern;
+  const auto document = element.to_document();
+  if (!document) return server_error(kTypeMismatch, fmt::format("\"writeConcern\" had the wrong type. Expected object, found {}", bson::type_name(element.type())));
+  concern.provided = !document->empty();
+  for (const auto& field : *document) {
+    const auto key = field.key();
+    if (key == "w") {
+      if (field.is_number()) {
+        concern.w = field.to_int64().value_or(-1);
+        if (concern.w < 0 || concern.w > 50) return server_error(kFailedToParse, "w has to be a non-negative number and not greater than 50");
+      } else if (field.is_string()) {
+        concern.w_mode = std::string(field.string_value());
+      } else {
+        return server_error(kFailedToParse, "w has to be a number or a string");
+      }
+    } else if (key == "j" || key == "fsync") {
+      if (!field.is_number() && field.type() != bson::Type::kBool) return server_error(kFailedToParse, fmt::format("{} must be numeric or a boolean value", key));
+      concern.journal = concern.journal || field.is_truthy();
+    } else if (key == "wtimeout") {
+      concern.timeout_ms = field.to_int64().value_or(0);
+    } else if (key != "getLastError" && key != "wElectionId" && key != "wOpTime" && key != "provenance") {
+      return server_error(kFailedToParse, fmt::format("unrecognized write concern field: {}", key));
+    }
+  }
+  return concern;
+}
+
+Result<std::optional<bson::Document>> apply_write_concern(CommandContext& context) {
+  const auto& concern = context.write_concern;
+  const bool majority = concern.w_mode == "majority" || (!concern.provided && context.settings().at_least(5, 0) && !context.internal);
+  if (concern.journal || majority) TRY(context.engine().make_durable());
+  const bool unknown_mode = !concern.w_mode.empty() && concern.w_mode != "majority";
+  if (!unknown_mode && concern.w <= 1) return std::optional<bson::Document>();
+  bson::Builder out;
+  if (unknown_mode) {
+    out.append("code", 79).append("codeName", error_code_name(79));
+    out.append("errmsg", fmt::format("No write concern mode named '{}' found in replica set configuration", concern.w_mode));
+  } else {
+    out.append("code", 100).append("codeName", error_code_name(100)).append("errmsg", "Not enough data-bearing nodes");
+  }
+  {
+    auto info = out.open_document("errInfo");
+    auto given = info.open_document("writeConcern");
+    unknown_mode ? given.append("w", concern.w_mode) : given.append("w", static_cast<std::int32_t>(concern.w));
+    given.append("wtimeout", static_cast<std::int32_t>(concern.timeout_ms)).append("provenance", "clientSupplied");
+  }
+  return std::optional(std::move(out).finish());
+}
+
+}  // namespace drover::sandbox

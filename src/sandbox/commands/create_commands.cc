@@ -1,0 +1,162 @@
+// create: collections and views. Facts: corpus catalog/create-list-drop, catalog/options.
+#include <fmt/format.h>
+
+#include "bson/builder.h"
+#include "sandbox/commands/support.h"
+#include "sandbox/commands/tables.h"
+#include "sandbox/commands/views.h"
+#include "sandbox/query/matcher.h"
+
+namespace drover::sandbox {
+
+namespace {
+
+constexpr std::int64_t kSmallestCapped = 4096;
+constexpr std::int64_t kCappedRounding = 256;
+constexpr std::size_t kMaxNamespaceBytes = 255;
+
+Status check_new_name(const CommandContext& context, const Namespace& ns) {
+  if (ns.collection.find('$') != std::string::npos || ns.collection.empty() || ns.collection.front() == '.') {
+    return server_error(code::kInvalidNamespace,
+                        context.settings().at_least(5, 0) ? fmt::format("Invalid collection name: {}", ns.collection) : "invalid collection name");
+  }
+  if (ns.to_string().size() > kMaxNamespaceBytes) {
+    return server_error(code::kInvalidNamespace, fmt::format("Fully qualified namespace is too long. Namespace: {} Max: {}",
+                                                             ns.to_string(), kMaxNamespaceBytes));
+  }
+  if (ns.collection.starts_with("system.") && ns.collection != "system.js" && ns.collection != "system.profile" &&
+      ns.collection != "system.users" && ns.collection != "system.views") {
+    return server_error(code::kInvalidNamespace, fmt::format("Invalid system namespace: {}", ns.to_string()));
+  }
+  return {};
+}
+
+Status check_type(const bson::Element& field, bool fits, std::string_view wanted) {
+  if (fits) return {};
+  return server_error(code::kTypeMismatch, fmt::format("BSON field 'create.{}' is the wrong type '{}', expected type '{}'", field.key(),
+                                                       bson::type_name(field.type()), wanted));
+}
+
+Status check_choice(const bson::Element& field, std::initializer_list<std::string_view> choices) {
+  TRY(check_type(field, field.is_string(), "string"));
+  for (const auto choice : choices)
+    if (field.string_value() == choice) return {};
+  return server_error(code::kBadValue, fmt::format("Enumeration value '{}' for field 'create.{}' is not a valid value.",
+                                                   field.string_value(), field.key()));
+}
+
+// `create` carries out what a collection is made of; options that mean nothing here yet are refused, never dropped.
+Result<bson::Document> collection_options(CommandContext& context) {
+  bson::Builder options;
+  const auto body = context.body;
+  const bool capped = body["capped"].is_truthy();
+  if (capped) {
+    const auto size = body["size"].to_int64();
+    if (!size) return server_error(code::kInvalidOptions, "the 'size' field is required when 'capped' is true");
+    const auto rounded = std::max(kSmallestCapped, (*size + kCappedRounding - 1) / kCappedRounding * kCappedRounding);
+    options.append("capped", true);
+    if (rounded <= INT32_MAX) options.append("size", static_cast<std::int32_t>(rounded));
+    else options.append("size", rounded);
+    if (const auto max = body["max"].to_int64(); max && *max > 0) options.append("max", body["max"]);
+  } else if (body["size"].exists() || body["max"].exists()) {
+    if (body["max"].exists()) return server_error(code::kInvalidOptions, "the 'capped' field needs to be true when either the 'size' or 'max' fields are present");
+  }
+  for (const auto& field : body) {
+    const auto name = field.key();
+    if (name == "temp") {
+      TRY(check_type(field, field.type() == bson::Type::kBool, "bool"));
+      if (field.is_truthy()) options.append("temp", true);
+    } else if (name == "storageEngine" || name == "indexOptionDefaults" || name == "validator") {
+      TRY(check_type(field, field.is_document(), "object"));
+      if (name == "validator") {
+        const auto collator = TRY(effective_collation(body, nullptr));
+        TRY(query::Matcher::parse(field.document_value(), collator, context.settings().version));
+      }
+      if (!field.document_value().empty()) options.append_raw(field);
+    } else if (name == "validationLevel") {
+      TRY(check_choice(field, {"off", "strict", "moderate"}));
+      options.append_raw(field);
+    } else if (name == "validationAction") {
+      TRY(check_choice(field, {"error", "warn"}));
+      options.append_raw(field);
+    } else if (name == "recordPreImages") {
+      TRY(check_type(field, field.type() == bson::Type::kBool, "bool"));
+      if (field.is_truthy()) options.append_raw(field);
+    } else if (name == "changeStreamPreAndPostImages") {
+      if (!context.settings().at_least(6, 0)) return server_error(code::kUnknownField, "BSON field 'create.changeStreamPreAndPostImages' is an unknown field.");
+      TRY(check_type(field, field.is_document(), "object"));
+      options.append_raw(field);
+    } else if (name == "collation") {
+      if (const auto collator = TRY(effective_collation(body, nullptr))) options.append("collation", collator->spec());
+    }
+  }
+  return std::move(options).finish();
+}
+
+Status refuse_special_kinds(const CommandContext& context) {
+  for (const auto name : {"timeseries", "clusteredIndex", "encryptedFields", "expireAfterSeconds"}) {
+    if (!context.body[name].exists()) continue;
+    return server_error(code::kInvalidOptions, fmt::format("'{}' is not supported by this server", name));
+  }
+  return {};
+}
+
+Result<bson::Document> create_view_command(CommandContext& context, const Namespace& ns) {
+  bson::Builder options;
+  TRY(check_type(context.body["viewOn"], context.body["viewOn"].is_string(), "string"));
+  options.append_raw(context.body["viewOn"]);
+  if (const auto pipeline = context.body["pipeline"]) {
+    TRY(check_type(pipeline, pipeline.is_array(), "array"));
+    options.append_raw(pipeline);
+  } else {
+    options.append("pipeline", bson::ArrayView{bson::View()});
+  }
+  for (const auto name : {"capped", "size", "max", "validator", "idIndex"}) {
+    if (context.body[name].exists()) return server_error(code::kInvalidOptions, fmt::format("Cannot use '{}' with a view", name));
+  }
+  if (const auto collator = TRY(effective_collation(context.body, nullptr))) options.append("collation", collator->spec());
+  const auto definition = std::move(options).finish();
+  TRY(in_write_unit(context, [&](WriteUnit& unit) -> Status {
+    TRY(check_write_allowed(context, unit, ns));
+    return create_view(unit, ns, definition);
+  }));
+  return bson::Document();
+}
+
+Result<bson::Document> create(CommandContext& context) {
+  TRY(check_fields(context, {"capped", "autoIndexId", "idIndex", "size", "max", "flags", "storageEngine", "validator", "validationLevel",
+                             "validationAction", "indexOptionDefaults", "viewOn", "pipeline", "collation", "recordPreImages", "temp",
+                             "changeStreamPreAndPostImages", "timeseries", "clusteredIndex", "encryptedFields", "expireAfterSeconds"}));
+  const auto ns = TRY(named_collection(context));
+  TRY(check_new_name(context, ns));
+  TRY(refuse_special_kinds(context));
+  if (context.body["viewOn"].exists()) return create_view_command(context, ns);
+  if (context.body["pipeline"].exists()) return server_error(code::kInvalidOptions, "'pipeline' requires 'viewOn' to also be specified");
+  const auto options = TRY(collection_options(context));
+  const auto collator = TRY(effective_collation(context.body, nullptr));
+  auto id_index = default_id_index(collator.get());
+  if (const auto given = context.body["idIndex"].to_document()) {
+    const auto key = (*given)["key"].to_document();
+    if (!key || key->field_count() != 1 || key->first().key() != "_id") {
+      return server_error(code::kBadValue, "The field 'key' for an _id index must be {_id: 1}, but got another key pattern");
+    }
+  }
+  TRY(in_write_unit(context, [&](WriteUnit& unit) -> Status {
+    TRY(check_write_allowed(context, unit, ns));
+    TRY(unit.create_collection(ns, options, id_index));
+    return {};
+  }));
+  return bson::Document();
+}
+
+}  // namespace
+
+std::span<const Command> create_commands() {
+  static const Command kRows[] = {
+      {.name = "create", .flags = kWrite | kInTransaction | kUserBlocked, .resource = ResourceKind::kCollection, .action = "createCollection", .handler = create,
+       .help = "makes a collection or a view"},
+  };
+  return kRows;
+}
+
+}  // namespace drover::sandbox

@@ -1,0 +1,176 @@
+// delete. Facts: corpus delete/basic, insert/capped.
+#include <fmt/format.h>
+
+#include "sandbox/commands/tables.h"
+#include "sandbox/commands/write_support.h"
+
+namespace drover::sandbox {
+
+namespace {
+
+constexpr std::size_t kManyUnit = 500;
+
+struct DeleteSpec {
+  bson::View query;
+  bool many = false;
+  bson::Element hint;
+  bson::View statement;
+};
+
+Result<DeleteSpec> parse_spec(bson::View statement) {
+  DeleteSpec spec{.statement = statement};
+  bool has_query = false, has_limit = false;
+  for (const auto& field : statement) {
+    const auto key = field.key();
+    if (key == "q") {
+      const auto query = field.to_document();
+      if (!query) return server_error(code::kTypeMismatch, fmt::format("BSON field 'delete.deletes.q' is the wrong type '{}', expected type 'object'", bson::type_name(field.type())));
+      spec.query = *query;
+      has_query = true;
+    } else if (key == "limit") {
+      const auto limit = field.to_int64().value_or(-1);
+      if (limit != 0 && limit != 1) return server_error(code::kFailedToParse, fmt::format("The limit field in delete objects must be 0 or 1. Got {}", limit));
+      spec.many = limit == 0;
+      has_limit = true;
+    } else if (key == "hint") {
+      spec.hint = field;
+    } else if (key != "collation" && key != "sampleId") {
+      return server_error(code::kUnknownField, fmt::format("BSON field 'delete.deletes.{}' is an unknown field.", key));
+    }
+  }
+  if (!has_query) return server_error(code::kMissingField, "BSON field 'delete.deletes.q' is missing but a required field");
+  if (!has_limit) return server_error(code::kMissingField, "BSON field 'delete.deletes.limit' is missing but a required field");
+  return spec;
+}
+
+class Deleting {
+ public:
+  Deleting(CommandContext& context, Namespace ns, std::vector<DeleteSpec> specs, bool ordered)
+      : context_(context), ns_(std::move(ns)), specs_(std::move(specs)), ordered_(ordered), retries_(context) {}
+
+  Result<bson::Document> run() {
+    while (at_ < specs_.size() && !stopped_) {
+      TRY(check_interrupt(context_));
+      if (TRY(retries_.done(at_))) {
+        ++deleted_;
+        ++at_;
+        continue;
+      }
+      const auto count = delete_statement(specs_[at_]);
+      if (count) {
+        deleted_ += *count;
+        ++at_;
+      } else if (is_conflict(count.error()) || count.error().server_code == code::kInterrupted || count.error().server_code == code::kMaxTimeMsExpired) {
+        return tl::unexpected(count.error());
+      } else {
+        refuse(count.error());
+      }
+    }
+    note_system_write(context_, ns_);
+    bson::Builder reply;
+    append_count(reply, "n", deleted_);
+    errors_.append_to(reply);
+    return std::move(reply).finish();
+  }
+
+ private:
+  Result<std::int64_t> delete_statement(const DeleteSpec& spec) {
+    if (spec.many && context_.retryable) return server_error(code::kInvalidOptions, "Cannot use (or request) retryable writes with limit=0");
+    while (true) {
+      auto scope = TRY(read_scope(context_));
+      const auto collection = scope.reader->catalog().find(ns_);
+      auto collator = TRY(effective_collation(spec.statement, collection.get()));
+      const auto let = context_.body["let"].to_document();
+      const auto constants = let ? TRY(query::evaluate_let(*let, *evaluation_context(context_))) : bson::Document();
+      const auto filter = TRY(query::Matcher::parse(spec.query, collator, context_.settings().version, evaluation_context(context_, constants, collator)));
+      if (!collection) return 0;
+      if (collection->is_view()) return server_error(code::kCommandNotSupportedOnView, fmt::format("Namespace {} is a view, not a collection", ns_.to_string()));
+      if (collection->capped && !context_.settings().at_least(5, 0)) {
+        return server_error(code::kIllegalOperation, fmt::format("cannot remove from a capped collection: {}", ns_.to_string()));
+      }
+      auto plan = TRY(make_plan(*collection, {.filter = &filter, .collator = collator, .hint = spec.hint}));
+      Scan scan(scope.reader, collection, std::move(plan), filter);
+      if (spec.many) return delete_many(scan, filter, collection->uuid);
+      const auto document = TRY(scan.next());
+      if (!document) return 0;
+      std::vector<Found> one;
+      one.push_back({scan.record_id(), bson::Document(*document), {}});
+      if (const auto count = TRY(delete_found(one, filter, collection->uuid)); count > 0) return count;
+      TRY(check_interrupt(context_));  // it changed meanwhile: look again
+    }
+  }
+
+  Result<std::int64_t> delete_many(Scan& scan, const query::Matcher& filter, const Uuid& uuid) {
+    std::int64_t total = 0;
+    while (true) {
+      TRY(check_interrupt(context_));
+      std::vector<Found> chunk;
+      std::size_t bytes = 0;
+      while (chunk.size() < kManyUnit && bytes < kMaxUnitBytes) {
+        const auto document = TRY(scan.next());
+        if (!document) break;
+        bytes += document->size();
+        chunk.push_back({scan.record_id(), bson::Document(*document), {}});
+      }
+      if (chunk.empty()) return total;
+      total += TRY(delete_found(chunk, filter, uuid));
+    }
+  }
+
+  Result<std::int64_t> delete_found(const std::vector<Found>& chunk, const query::Matcher& filter, const Uuid& uuid) {
+    std::int64_t count = 0;
+    TRY(in_write_unit(context_, [&](WriteUnit& unit) -> Status {
+      count = 0;
+      retries_.enter(unit);
+      const auto current = unit.catalog().find(uuid);
+      if (!current) return {};
+      TRY(check_write_allowed(context_, unit, ns_));
+      for (const auto& item : chunk) {
+        const auto found = TRY(still_there(unit, current, filter, item));
+        if (!found) continue;
+        TRY(unit.remove(current, found->id, found->document, retries_.statement(at_)));
+        retries_.wrote(unit, at_);
+        ++count;
+      }
+      return {};
+    }, [&](const WriteUnit& unit) { retries_.committed(unit); }));
+    return count;
+  }
+
+  void refuse(const Error& error) {
+    errors_.add(at_++, error);
+    if (ordered_ || context_.transaction) stopped_ = true;
+    if (context_.transaction) context_.abort_transaction = true;
+  }
+
+  CommandContext& context_;
+  const Namespace ns_;
+  const std::vector<DeleteSpec> specs_;
+  const bool ordered_;
+  Retries retries_;
+  std::size_t at_ = 0;
+  std::int64_t deleted_ = 0;
+  bool stopped_ = false;
+  WriteErrors errors_;
+};
+
+Result<bson::Document> delete_documents(CommandContext& context) {
+  TRY(check_fields(context, {"deletes", "ordered", "let", "collectionUUID"}));
+  std::vector<DeleteSpec> specs;
+  for (const auto& item : TRY(batch_items(context, "deletes"))) specs.push_back(TRY(parse_spec(item)));
+  auto ns = TRY(named_collection(context));
+  const bool ordered = TRY(bool_field(context, "ordered", true));
+  return Deleting(context, std::move(ns), std::move(specs), ordered).run();
+}
+
+}  // namespace
+
+std::span<const Command> delete_commands() {
+  static const Command kRows[] = {
+      {.name = "delete", .flags = kWrite | kInTransaction | kRetryable | kUserBlocked, .resource = ResourceKind::kCollection, .action = "remove",
+       .handler = delete_documents, .help = "removes documents"},
+  };
+  return kRows;
+}
+
+}  // namespace drover::sandbox

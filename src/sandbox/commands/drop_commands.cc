@@ -1,0 +1,65 @@
+// drop and dropDatabase. Facts: corpus catalog/create-list-drop, admin/list-databases.
+#include <fmt/format.h>
+
+#include "bson/builder.h"
+#include "sandbox/commands/support.h"
+#include "sandbox/commands/tables.h"
+#include "sandbox/commands/views.h"
+
+namespace drover::sandbox {
+
+namespace {
+
+Result<bson::Document> drop(CommandContext& context) {
+  TRY(check_fields(context, {"collectionUUID"}));
+  bson::Document reply;
+  TRY(in_write_unit(context, [&](WriteUnit& unit) -> Status {
+    const auto target = TRY(target_collection(context, unit.catalog()));
+    if (!target.collection) {
+      if (context.settings().at_least(7, 0)) return {};
+      return server_error(code::kNamespaceNotFound, "ns not found");
+    }
+    TRY(check_write_allowed(context, unit, target.ns));
+    if (target.collection->is_oplog()) return server_error(code::kIllegalOperation, "can't drop live oplog while replicating");
+    if (target.collection->is_view()) {
+      reply = bson::make_document({{"ns", target.ns.to_string()}});
+      return drop_view(unit, target.ns);
+    }
+    reply = bson::make_document({{"nIndexesWas", static_cast<std::int32_t>(target.collection->indexes.size())}, {"ns", target.ns.to_string()}});
+    return unit.drop_collection(target.collection);
+  }));
+  return reply;
+}
+
+Result<bson::Document> drop_database(CommandContext& context) {
+  TRY(check_fields(context, {}));
+  const std::string db(context.database);
+  if (db == "admin" || db == "local" || db == "config") {
+    return server_error(code::kIllegalOperation, fmt::format("Dropping the '{}' database is prohibited.", db));
+  }
+  bool existed = false;
+  TRY(in_write_unit(context, [&](WriteUnit& unit) -> Status {
+    existed = unit.catalog().has_database(db);
+    if (!existed) return {};
+    TRY(check_write_allowed(context, unit, Namespace{db, ""}));
+    for (const auto& collection : unit.catalog().of_database(db))
+      if (!collection->is_view()) TRY(unit.drop_collection(collection));
+    return unit.log_drop_database(db);
+  }));
+  if (!existed) return bson::Document();
+  return bson::make_document({{"dropped", db}});
+}
+
+}  // namespace
+
+std::span<const Command> drop_commands() {
+  static const Command kRows[] = {
+      {.name = "drop", .flags = kWrite | kUserBlocked, .resource = ResourceKind::kCollection, .action = "dropCollection", .handler = drop,
+       .help = "removes a collection or a view"},
+      {.name = "dropDatabase", .flags = kWrite | kUserBlocked, .resource = ResourceKind::kDatabase, .action = "dropDatabase", .handler = drop_database,
+       .help = "removes every collection of a database"},
+  };
+  return kRows;
+}
+
+}  // namespace drover::sandbox

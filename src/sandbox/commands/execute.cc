@@ -1,0 +1,264 @@
+// What surrounds every handler: session, transaction, read concern, write concern, and the form of the reply.
+#include <fmt/format.h>
+
+#include "sandbox/commands/concerns.h"
+#include "sandbox/commands/error_codes.h"
+#include "sandbox/commands/sessions.h"
+#include "sandbox/commands/support.h"
+
+namespace drover::sandbox {
+
+namespace {
+
+constexpr int kTransactionTooOld = 225;
+constexpr int kNoSuchTransaction = 251;
+constexpr int kTransactionCommitted = 256;
+constexpr int kNotSupportedInTransaction = 263;
+
+// The replies to majority and snapshot reads, and to notes, carry times that may be asked for again as atClusterTime. The
+// dispatcher stamps the reply on the thread that ran the command.
+thread_local Engine::HandOut next_hand_out = Engine::HandOut::kCasual;
+
+bool ends_transaction(const Command& command) { return command.name == "commitTransaction" || command.name == "abortTransaction"; }
+
+// One command inside its session.
+class Execution {
+ public:
+  explicit Execution(CommandContext& context) : context_(context) {}
+
+  Result<bson::Document> run() {
+    TRY(parse_session());
+    context_.read_concern = TRY(parse_read_concern(context_.body));
+    context_.write_concern = TRY(parse_write_concern(context_.body));
+    if (context_.txn_number) TRY(check_numbered());
+    TRY(apply_read_concern(context_));
+    if (in_transaction_ && !ends_transaction(*context_.command)) return run_in_transaction();
+    return context_.command->handler(context_);
+  }
+  bool in_transaction() const { return in_transaction_; }
+
+ private:
+  Status parse_session() {
+    const auto lsid = context_.body["lsid"];
+    if (!lsid) {
+      if (context_.body["txnNumber"]) return server_error(code::kInvalidOptions, "Transaction number requires a session ID to also be specified");
+      return {};
+    }
+    const auto document = lsid.to_document();
+    if (!document) {
+      return server_error(code::kTypeMismatch, fmt::format("BSON field 'OperationSessionInfo.lsid' is the wrong type '{}', expected type 'object'",
+                                                           bson::type_name(lsid.type())));
+    }
+    lsid_ = TRY(session_key(context_, *document));
+    context_.session = (*document)["id"].to_uuid();
+    context_.services.sessions.touch(lsid_);
+    const auto number = context_.body["txnNumber"];
+    if (number) context_.txn_number = number.to_int64();
+    const auto autocommit = context_.body["autocommit"];
+    const auto start = context_.body["startTransaction"];
+    if (!number && (autocommit || start)) {
+      return server_error(code::kInvalidOptions, fmt::format("'{}' field requires a transaction number to also be specified",
+                                                             autocommit ? "autocommit" : "startTransaction"));
+    }
+    if (autocommit && autocommit.is_truthy()) {
+      return server_error(code::kInvalidOptions, "Specifying autocommit=true is not allowed.");
+    }
+    if (start && !autocommit) return server_error(code::kInvalidOptions, "Specifying startTransaction=true is not allowed without autocommit=false");
+    in_transaction_ = static_cast<bool>(autocommit);
+    starts_ = start.is_truthy();
+    return {};
+  }
+
+  // txnNumber: a transaction's statement, or a retryable write.
+  Status check_numbered() {
+    const auto& command = *context_.command;
+    if (!in_transaction_ && (command.flags & kRetryable) == 0) {
+
+      return server_error(50768, fmt::format("txnNumber may only be provided for multi-document transactions and retryable write commands. "
+                                             "autocommit:false was not provided, and {} is not a retryable write command.", command.name));
+    }
+    if (in_transaction_ && (command.flags & kInTransaction) == 0) {
+      return server_error(kNotSupportedInTransaction, fmt::format("Cannot run '{}' in a multi-document transaction.", command.name));
+    }
+    checkout_.emplace(TRY(context_.services.sessions.check_out(context_.engine(), lsid_, context_.stop)));
+    context_.session_state = &**checkout_;
+    return in_transaction_ ? enter_transaction(**checkout_) : enter_retryable(**checkout_);
+  }
+
+  Status enter_retryable(Session& session) {
+    const auto number = *context_.txn_number;
+    if (number < session.txn_number) {
+      return server_error(kTransactionTooOld,
+                          fmt::format("Retryable write with txnNumber {} is prohibited on session {} because a newer {} with txnNumber {} "
+                                      "has already started on this session.", number, session.name(), kind(session), session.txn_number));
+    }
+    if (number > session.txn_number) {
+      renumber(session, number);
+      session.state = Session::State::kRetryable;
+    } else if (session.state != Session::State::kRetryable) {
+      return server_error(50768, fmt::format("Cannot execute a retryable write with txnNumber {} on session {}: a transaction has used it",
+                                             number, session.name()));
+    }
+    context_.retryable = true;
+    return {};
+  }
+
+  Status enter_transaction(Session& session) {
+    const auto number = *context_.txn_number;
+    using State = Session::State;
+    if (number < session.txn_number) {
+      return server_error(kTransactionTooOld,
+                          fmt::format("Cannot start transaction {} on session {} because a newer {} with txnNumber {} has already started "
+                                      "on this session.", number, session.name(), kind(session), session.txn_number));
+    }
+    if (starts_) return start_transaction(session, number);
+    if (number > session.txn_number || session.state == State::kNone || session.state == State::kRetryable) {
+      return server_error(kNoSuchTransaction,
+                          fmt::format("Given transaction number {} does not match any in-progress transactions. The active transaction "
+                                      "number is {}", number, session.txn_number));
+    }
+    if (context_.body["readConcern"]) {
+      return server_error(code::kInvalidOptions, "Only the first command in a transaction may specify a readConcern");
+    }
+    if (session.state == State::kInProgress) {
+      context_.transaction = session.transaction.get();
+      return {};
+    }
+    if (session.state == State::kCommitted) {
+      if (context_.command->name == "commitTransaction") return {};
+      return server_error(kTransactionCommitted, fmt::format("Transaction {} has been committed.", number));
+    }
+    return server_error(kNoSuchTransaction, fmt::format("Transaction {} has been aborted.", number));
+  }
+
+  Status start_transaction(Session& session, std::int64_t number) {
+    if (ends_transaction(*context_.command)) {
+      return server_error(kNotSupportedInTransaction, fmt::format("Cannot run '{}' as the first command of a transaction.", context_.command->name));
+    }
+    if (number == session.txn_number && session.state != Session::State::kNone) {
+      return server_error(50911, fmt::format("Cannot start a transaction at given transaction number {} a transaction with the same number is in state {}",
+                                             number, session.state == Session::State::kInProgress ? "TxnState::InProgress" : "TxnState::Done"));
+    }
+    const auto level = context_.read_concern.level;
+    if (level && *level != ReadConcern::Level::kLocal && *level != ReadConcern::Level::kMajority && *level != ReadConcern::Level::kSnapshot) {
+      return server_error(code::kInvalidOptions, "The readConcern level must be either 'local' (default), 'majority' or 'snapshot' in order to run in a transaction");
+    }
+    if (context_.write_concern.provided) return server_error(code::kInvalidOptions, "writeConcern is not allowed within a multi-statement transaction");
+    renumber(session, number);
+    auto& engine = context_.engine();
+    auto view = context_.read_concern.at_cluster_time ? TRY(engine.view_at(*context_.read_concern.at_cluster_time)) : engine.view();
+    session.transaction = engine.begin_transaction(std::move(view));
+    session.transaction_started = context_.services.runtime.now();
+    session.state = Session::State::kInProgress;
+    context_.services.sessions.count_started();
+    context_.transaction = session.transaction.get();
+    return {};
+  }
+
+  // Any failure ends the transaction; so do refused writes inside a batch (context_.abort_transaction).
+  Result<bson::Document> run_in_transaction() {
+    if (context_.write_concern.provided) {
+      return server_error(code::kInvalidOptions, "writeConcern is not allowed within a multi-statement transaction");
+    }
+    auto reply = context_.command->handler(context_);
+    auto& session = **checkout_;
+    if ((!reply || context_.abort_transaction) && session.state == Session::State::kInProgress) {
+      context_.transaction = nullptr;
+      session.transaction.reset();
+      session.state = Session::State::kAborted;
+      context_.services.sessions.count_ended(false);
+      if (context_.session) context_.services.cursors.kill_of_transaction(*context_.session, session.txn_number);
+    }
+    return reply;
+  }
+
+  void renumber(Session& session, std::int64_t number) {
+    if (session.state == Session::State::kInProgress) {
+      session.transaction.reset();
+      context_.services.sessions.count_ended(false);
+      if (context_.session) context_.services.cursors.kill_of_transaction(*context_.session, session.txn_number);
+    }
+    session.txn_number = number;
+    session.state = Session::State::kNone;
+    session.last_write = {};
+    session.statements.clear();
+  }
+
+  static const char* kind(const Session& session) {
+    return session.state == Session::State::kRetryable ? "retryable write" : "transaction";
+  }
+
+  CommandContext& context_;
+  bson::Document lsid_;
+  bool in_transaction_ = false;
+  bool starts_ = false;
+  std::optional<Sessions::Checkout> checkout_;
+};
+
+bool wants_time(const CommandContext& context) {
+  using Level = ReadConcern::Level;
+  const auto level = context.read_concern.level;
+  return context.command->name == "appendOplogNote" ||
+         (level && (*level == Level::kMajority || *level == Level::kSnapshot || *level == Level::kLinearizable));
+}
+
+void add_labels(const CommandContext& context, Error& error, bool in_transaction) {
+  const auto add = [&](const char* label) {
+    if (!error.has_label(label)) error.labels.emplace_back(label);
+  };
+  const auto code = error.server_code;
+  const bool commits = context.command->name == "commitTransaction";
+  if (in_transaction && (commits ? code == kNoSuchTransaction : is_transient_transaction_code(code))) add("TransientTransactionError");
+  if ((context.retryable || (in_transaction && ends_transaction(*context.command))) && is_retryable_write_code(code)) add("RetryableWriteError");
+}
+
+}  // namespace
+
+bson::Document execute(CommandContext& context) {
+  next_hand_out = Engine::HandOut::kCasual;
+  Execution execution(context);
+  auto reply = execution.run();
+  if (wants_time(context)) next_hand_out = Engine::HandOut::kAskedFor;
+  if (!reply) {
+    auto error = std::move(reply).error();
+    add_labels(context, error, execution.in_transaction());
+    return error_reply(error, context.error_extra);
+  }
+  bson::Builder out;
+  out.append_all(*reply);
+  if (!(*reply)["ok"]) out.append("ok", 1.0);
+  if ((context.command->flags & kWrite) != 0 || context.last_op) {
+    auto unmet = apply_write_concern(context);
+    if (!unmet) return error_reply(unmet.error());
+    if (*unmet) out.append("writeConcernError", **unmet);
+  }
+  return std::move(out).finish();
+}
+
+bson::Document error_reply(const Error& error, const std::optional<bson::Document>& extra) {
+  const int code = error.server_code == 0 ? 1 : error.server_code;
+  bson::Builder out;
+  if (!error.labels.empty()) {
+    auto labels = out.open_array("errorLabels");
+    for (const auto& label : error.labels) labels.append(label);
+  }
+  out.append("ok", 0.0).append("errmsg", error.message);
+  if (code > 0) out.append("code", code).append("codeName", error_code_name(code));
+  if (extra) out.append_all(*extra);
+  return std::move(out).finish();
+}
+
+bson::Document unknown_command_reply(std::string_view name) {
+  return error_reply(Error{ErrorCode::kFailure, fmt::format("no such command: '{}'", name), 59, {}});
+}
+
+bson::Timestamp operation_time(Services& services) {
+  return services.engine.hand_out_time(std::exchange(next_hand_out, Engine::HandOut::kCasual));
+}
+
+Status CommandContext::authorize(std::string_view action, const Resource& resource) const {
+  if (internal || !authorization.enabled() || authorization.is_allowed(action, resource)) return {};
+  return server_error(code::kUnauthorized, fmt::format("not authorized on {} to execute command {}", database, command->name));
+}
+
+}  // namespace drover::sandbox

@@ -1,0 +1,248 @@
+// find. Facts: corpus find/*, engine/id-ranges, engine/by-uuid, engine/oplog-tail.
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "bson/ejson.h"
+#include "sandbox/commands/aggregate.h"
+#include "sandbox/commands/find_request.h"
+#include "sandbox/commands/scan.h"
+#include "sandbox/commands/support.h"
+#include "sandbox/commands/tables.h"
+#include "sandbox/query/projection.h"
+
+namespace drover::sandbox {
+
+namespace {
+
+// A sort that no index delivers keeps at most this much in memory.
+constexpr std::size_t kMaxSortBytes = 104857600;
+// Interrupts are looked for once in so many documents.
+constexpr std::int64_t kCheckEvery = 256;
+
+struct FindParts {
+  std::shared_ptr<const query::Matcher> filter;
+  query::SortPattern sort;
+  query::Projection projection;
+  std::int64_t skip = 0;
+  std::int64_t limit = 0;
+  bool tailable = false;
+  bool await_data = false;
+  bool show_record_id = false;
+  bool fixed_view = false;  // snapshot reads and transactions stay at one time
+  bool is_oplog = false;
+};
+
+class FindCursor : public CommandCursor {
+ public:
+  FindCursor(Scan scan, FindParts parts, bson::Timestamp seen) : scan_(std::move(scan)), parts_(std::move(parts)), seen_(seen) {
+    needs_sort_ = !parts_.sort.empty() && parts_.sort.natural() == 0 && !scan_.plan().sorted;
+  }
+
+  Status next_batch(CommandContext& context, CursorBatch& batch) override {
+    if (batch.request().max_documents == 0) return {};
+    if (std::exchange(begun_, true)) TRY(catch_up(context));
+    if (needs_sort_) {
+      TRY(sort_all(context));
+      return sorted_batch(batch);
+    }
+    TRY(scan_batch(context, batch));
+    const auto deadline = context.services.runtime.now() + batch.request().await;
+    while (parts_.tailable && parts_.await_data && batch.count() == 0 && !exhausted_) {
+      const auto left = deadline - context.services.runtime.now();
+      if (left <= Duration::zero() || !context.engine().wait_for_oplog(seen_, left, batch.request().stop)) break;
+      TRY(catch_up(context));
+      TRY(scan_batch(context, batch));
+    }
+    return {};
+  }
+  bool exhausted() const override { return exhausted_; }
+  bool awaits_data() const override { return parts_.await_data; }
+
+ private:
+  // Between batches the cursor goes on in the newest state, as a local or majority read does.
+  Status catch_up(CommandContext& context) {
+    if (parts_.fixed_view || (needs_sort_ && sorted_)) {
+      // A transaction's own later writes are seen.
+      if (context.transaction && !(needs_sort_ && sorted_)) return scan_.move_to(context.transaction->reader());
+      return {};
+    }
+    auto view = context.engine().view();
+    if (view->ts == seen_ && !pending_) return {};
+    seen_ = view->ts;
+    return scan_.move_to(make_reader(context.engine(), std::move(view)));
+  }
+
+  Status scan_batch(CommandContext& context, CursorBatch& batch) {
+    if (pending_) {
+      if (!batch.append(*pending_)) return {};
+      pending_.reset();
+      if (limit_reached()) return {};
+    }
+    while (!batch.full()) {
+      if (++steps_ % kCheckEvery == 0) TRY(check_interrupt(context));
+      const auto document = TRY(scan_.next());
+      if (!document) {
+        exhausted_ = !parts_.tailable;
+        return {};
+      }
+      if (skipped_ < parts_.skip) {
+        ++skipped_;
+        continue;
+      }
+      ++returned_;
+      if (!TRY(give(*document, scan_.record_id(), batch))) return {};
+      if (limit_reached()) return {};
+    }
+    return {};
+  }
+  bool limit_reached() {
+    if (parts_.limit == 0 || returned_ < parts_.limit) return false;
+    return exhausted_ = true;
+  }
+  // False: the batch is full, the document waits for the next.
+  Result<bool> give(bson::View document, RecordId id, CursorBatch& batch) {
+    if (parts_.projection.is_identity() && !parts_.show_record_id) {
+      if (batch.append(document)) return true;
+      pending_ = bson::Document(document);
+      return false;
+    }
+    auto shown = TRY(parts_.projection.apply(document));
+    if (parts_.show_record_id) {
+      bson::Builder with_id;
+      with_id.append_all(shown).append("$recordId", id);
+      shown = std::move(with_id).finish();
+    }
+    if (batch.append(shown)) return true;
+    pending_ = std::move(shown);
+    return false;
+  }
+
+  struct Sorted {
+    std::string key;
+    bson::Document document;
+    RecordId id;
+  };
+  // All documents, or with a limit the first of them.
+  Status sort_all(CommandContext& context) {
+    if (std::exchange(sorted_, true)) return {};
+    const std::size_t wanted = parts_.limit > 0 ? static_cast<std::size_t>(parts_.limit + parts_.skip) : 0;
+    const auto by_key = [](const Sorted& a, const Sorted& b) { return a.key != b.key ? a.key < b.key : a.id < b.id; };
+    std::size_t bytes = 0;
+    while (const auto document = TRY(scan_.next())) {
+      if (++steps_ % kCheckEvery == 0) TRY(check_interrupt(context));
+      ordered_.push_back({TRY(parts_.sort.key(*document)), bson::Document(*document), scan_.record_id()});
+      bytes += document->size() + ordered_.back().key.size() + sizeof(Sorted);
+      if (wanted > 0 && ordered_.size() >= 2 * wanted + 1000) {
+        std::nth_element(ordered_.begin(), ordered_.begin() + static_cast<std::ptrdiff_t>(wanted), ordered_.end(), by_key);
+        ordered_.resize(wanted);
+        bytes = 0;
+        for (const auto& item : ordered_) bytes += item.document.size() + item.key.size() + sizeof(Sorted);
+      }
+      if (bytes > kMaxSortBytes) {
+        return server_error(292, fmt::format("Executor error during find command :: caused by :: Sort exceeded memory limit of {} bytes, but did "
+                                             "not opt in to external sorting.", kMaxSortBytes));
+      }
+    }
+    std::sort(ordered_.begin(), ordered_.end(), by_key);
+    if (wanted > 0 && ordered_.size() > wanted) ordered_.resize(wanted);
+    next_sorted_ = std::min<std::size_t>(static_cast<std::size_t>(parts_.skip), ordered_.size());
+    return {};
+  }
+  Status sorted_batch(CursorBatch& batch) {
+    if (pending_) {
+      if (!batch.append(*pending_)) return {};
+      pending_.reset();
+    }
+    while (!batch.full() && next_sorted_ < ordered_.size()) {
+      auto& item = ordered_[next_sorted_++];
+      const bool given = TRY(give(item.document, item.id, batch));
+      item.document = bson::Document();
+      if (!given) return {};
+    }
+    exhausted_ = next_sorted_ >= ordered_.size() && !pending_;
+    return {};
+  }
+
+  Scan scan_;
+  FindParts parts_;
+  bson::Timestamp seen_;
+  bool needs_sort_ = false;
+  bool sorted_ = false;
+  std::vector<Sorted> ordered_;
+  std::size_t next_sorted_ = 0;
+  std::optional<bson::Document> pending_;
+  std::int64_t skipped_ = 0, returned_ = 0, steps_ = 0;
+  bool begun_ = false;
+  bool exhausted_ = false;
+};
+
+CursorReplyOptions reply_options(CommandContext& context, const FindRequest& request) {
+  CursorReplyOptions options;
+  options.request.max_documents = request.batch_size.value_or(kDefaultFirstBatch);
+  options.request.stop = context.stop;
+  options.single_batch = request.single_batch;
+  options.no_timeout = request.no_timeout;
+  return options;
+}
+
+Result<bson::Document> find_on_view(CommandContext& context, const FindRequest& request, const Target& target) {
+  if (request.tailable) return server_error(code::kInvalidOptions, "'tailable' is not supported on views");
+  if (!request.sort.empty() && request.sort.first().key() == "$natural") return server_error(code::kInvalidOptions, "$natural sort cannot be used on a view");
+  auto opened = TRY(open_aggregate(context, {.ns = target.ns,
+                                             .pipeline = pipeline_of_find(request.filter, request.sort, request.skip, request.limit, request.projection),
+                                             .let = request.let, .hint = request.hint, .statement = context.body}));
+  auto options = reply_options(context, request);
+  options.at_cluster_time = opened.at;
+  return first_batch_reply(context, std::move(opened.cursor), target.ns, options);
+}
+
+Result<bson::Document> find(CommandContext& context) {
+  const auto request = TRY(parse_find(context, context.body));
+  auto scope = TRY(read_scope(context));
+  const auto target = TRY(target_collection(context, scope.reader->catalog()));
+  if (context.body.first().to_uuid()) {
+    TRY(context.authorize("find", {Resource::Kind::kCollection, target.ns}));
+    TRY(context.authorize("useUUID", {Resource::Kind::kCluster, {}}));
+  }
+  if (target.collection && target.collection->is_view()) return find_on_view(context, request, target);
+
+  auto collator = TRY(effective_collation(context.body, target.collection.get()));
+  FindParts parts{.skip = request.skip, .limit = request.limit, .tailable = request.tailable, .await_data = request.await_data,
+                  .show_record_id = request.show_record_id};
+  const auto let = request.let.empty() ? bson::Document() : TRY(query::evaluate_let(request.let, *evaluation_context(context)));
+  const auto evaluation = evaluation_context(context, let, collator);
+  parts.filter = std::make_shared<query::Matcher>(TRY(query::Matcher::parse(request.filter, collator, context.settings().version, evaluation)));
+  parts.sort = TRY(query::SortPattern::parse(request.sort, collator));
+  if (!request.projection.empty()) {
+    parts.projection = TRY(query::Projection::parse(request.projection, parts.filter.get(), context.settings().version, evaluation));
+  }
+  auto options = reply_options(context, request);
+  options.at_cluster_time = scope.at;
+  if (!target.collection) {
+    options.list_order = true;
+    return first_batch_reply(context, make_list_cursor({}), target.ns, options);
+  }
+  if (request.tailable && !target.collection->capped) {
+    return server_error(code::kBadValue, fmt::format("error processing query: ns={}Tree: $and\nSort: {{}}\nProj: {{}}\n tailable cursor requested on non "
+                                                     "capped collection", target.ns.to_string()));
+  }
+  auto plan = TRY(make_plan(*target.collection, {.filter = parts.filter.get(), .sort = &parts.sort, .collator = collator, .hint = request.hint,
+                                                 .min = request.min, .max = request.max}));
+  if (request.tailable && plan.index) plan = Plan{};
+  parts.fixed_view = scope.at.has_value() || context.transaction != nullptr;
+  Scan scan(scope.reader, target.collection, std::move(plan), *parts.filter);
+  return first_batch_reply(context, std::make_unique<FindCursor>(std::move(scan), std::move(parts), scope.time), target.ns, options);
+}
+
+}  // namespace
+
+std::span<const Command> find_commands() {
+  static const Command kRows[] = {
+      {.name = "find", .flags = kInTransaction | kReadConcern, .resource = ResourceKind::kCollection, .action = "find", .handler = find,
+       .help = "documents that match a filter"},
+  };
+  return kRows;
+}
+
+}  // namespace drover::sandbox

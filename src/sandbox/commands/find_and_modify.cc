@@ -1,0 +1,177 @@
+// findAndModify. Facts: corpus update/find-and-modify.
+#include <fmt/format.h>
+
+#include "sandbox/commands/tables.h"
+#include "sandbox/commands/update_statement.h"
+#include "sandbox/query/projection.h"
+
+namespace drover::sandbox {
+
+namespace {
+
+struct Request {
+  UpdateSpec spec;
+  bool remove = false;
+  bool want_new = false;
+  bson::View fields;
+};
+
+Result<Request> parse(const CommandContext& context) {
+  TRY(check_fields(context, {"query", "sort", "remove", "update", "new", "fields", "upsert", "bypassDocumentValidation", "collation", "arrayFilters",
+                             "hint", "let", "collectionUUID"}));
+  Request request;
+  auto& spec = request.spec;
+  spec.collation_of = context.body;
+  for (const auto& field : context.body) {
+    const auto key = field.key();
+    if (key == "query" || key == "sort" || key == "fields" || key == "let") {
+      if (field.is_null()) continue;
+      const auto document = field.to_document();
+      if (!document) return server_error(code::kTypeMismatch, fmt::format("'{}' parameter must be an object, found {}", key, bson::type_name(field.type())));
+      if (key == "query") spec.query = *document;
+      if (key == "sort") spec.sort = *document;
+      if (key == "fields") request.fields = *document;
+      if (key == "let") spec.constants = *document;
+    } else if (key == "remove") request.remove = field.is_truthy();
+    else if (key == "new") request.want_new = field.is_truthy();
+    else if (key == "upsert") spec.upsert = field.is_truthy();
+    else if (key == "update") spec.update = field;
+    else if (key == "hint") spec.hint = field;
+    else if (key == "arrayFilters") spec.array_filters = field.to_array();
+  }
+  if (!request.remove && !spec.update) return server_error(code::kFailedToParse, "Either an update or remove=true must be specified");
+  if (request.remove && spec.update) return server_error(code::kFailedToParse, "Cannot specify both an update and remove=true");
+  if (request.remove && spec.upsert) return server_error(code::kFailedToParse, "Cannot specify both upsert=true and remove=true");
+  if (request.remove && request.want_new) return server_error(code::kFailedToParse, "Cannot specify both new=true and remove=true; 'remove' always returns the deleted document");
+  if (request.remove && spec.array_filters) return server_error(code::kFailedToParse, "Cannot specify arrayFilters and remove=true");
+  return request;
+}
+
+struct Outcome {
+  bool found = false;
+  std::optional<bson::Value> upserted;
+  std::optional<bson::Document> value;
+};
+
+Result<bson::Document> reply_of(CommandContext& context, const Request& request, const query::Matcher* filter, const Outcome& outcome) {
+  bson::Builder out;
+  {
+    auto last = out.open_document("lastErrorObject");
+    last.append("n", outcome.found || outcome.upserted ? 1 : 0);
+    if (!request.remove) last.append("updatedExisting", outcome.found);
+    if (outcome.upserted) last.append("upserted", *outcome.upserted);
+  }
+  if (!outcome.value) {
+    out.append("value", bson::Null{});
+  } else if (request.fields.empty()) {
+    out.append("value", *outcome.value);
+  } else {
+    const auto projection = TRY(query::Projection::parse(request.fields, filter, context.settings().version, evaluation_context(context)));
+    out.append("value", TRY(projection.apply(*outcome.value)));
+  }
+  return std::move(out).finish();
+}
+
+// What was answered when the statement was first run, from its entry and the image beside it.
+Result<Outcome> repeated(CommandContext& context, const Request& request, const bson::Document& entry) {
+  Outcome outcome;
+  const auto op = entry["op"].to_string_view().value_or("");
+  if (op == "i") {
+    outcome.upserted = bson::Value(entry["o"].document_value()["_id"]);
+    if (request.want_new) outcome.value = bson::Document(entry["o"].document_value());
+    return outcome;
+  }
+  outcome.found = true;
+  for (const char* image : {"preImageOpTime", "postImageOpTime"}) {
+    const auto time = entry[image].to_document();
+    if (!time) continue;
+    const auto note = TRY(oplog_entry_at(context.engine(), (*time)["ts"].to_timestamp().value_or(bson::Timestamp{})));
+    if (!note) return server_error(217, "Incomplete history detected: the image of the retried operation is gone");
+    outcome.value = bson::Document((*note)["o"].document_value());
+  }
+  return outcome;
+}
+
+Result<Outcome> change(CommandContext& context, WriteUnit& unit, const CollectionPtr& collection, const Request& request,
+                       const UpdateStatement* statement, const std::optional<Found>& found, Retries& retries) {
+  Outcome outcome;
+  const auto number = retries.statement(0);
+  using Image = WriteUnit::Image;
+  if (request.remove) {
+    if (!found) return outcome;
+    if (collection->capped && !context.settings().at_least(5, 0)) {
+      return server_error(code::kIllegalOperation, fmt::format("cannot remove from a capped collection: {}", collection->ns.to_string()));
+    }
+    unit.set_image(found->document, Image::kBefore);
+    TRY(unit.remove(collection, found->id, found->document, number));
+    outcome = {true, std::nullopt, found->document};
+  } else if (found) {
+    const auto changed = TRY(statement->apply(context, unit, collection, *found, number, request.want_new ? Image::kAfter : Image::kBefore));
+    outcome = {true, std::nullopt, request.want_new ? changed.document : found->document};
+    if (!changed.modified) return outcome;
+  } else if (request.spec.upsert) {
+    auto document = TRY(statement->insert(context, unit, collection, number));
+    outcome.upserted = bson::Value(document["_id"]);
+    if (request.want_new) outcome.value = std::move(document);
+  } else {
+    return outcome;
+  }
+  retries.wrote(unit, 0);
+  return outcome;
+}
+
+Result<bson::Document> find_and_modify(CommandContext& context) {
+  const auto request = TRY(parse(context));
+  const auto ns = TRY(named_collection(context));
+  Retries retries(context);
+  if (const auto entry = TRY(retries.done(0))) return reply_of(context, request, nullptr, TRY(repeated(context, request, *entry)));
+  while (true) {
+    TRY(check_interrupt(context));
+    auto scope = TRY(read_scope(context));
+    const auto collection = scope.reader->catalog().find(ns);
+    if (collection && collection->is_view()) return server_error(code::kCommandNotSupportedOnView, fmt::format("Namespace {} is a view, not a collection", ns.to_string()));
+    std::optional<UpdateStatement> statement;
+    auto collator = TRY(effective_collation(context.body, collection.get()));
+    if (!request.remove) statement = TRY(UpdateStatement::parse(context, request.spec, collection.get()));
+    const auto filter = statement ? statement->filter() : TRY(query::Matcher::parse(request.spec.query, collator, context.settings().version, evaluation_context(context)));
+    const auto sort = TRY(query::SortPattern::parse(request.spec.sort, collator));
+    const FindOne what{.filter = &filter, .sort = &sort, .collator = collator, .hint = request.spec.hint};
+    const auto found = collection ? TRY(find_one(context, *scope.reader, collection, what)) : std::nullopt;
+    if (!found && !request.spec.upsert) return reply_of(context, request, &filter, {});
+    std::optional<Outcome> outcome;
+    const auto written = in_write_unit(context, [&](WriteUnit& unit) -> Status {
+      retries.enter(unit);
+      const auto current = TRY(collection_for_write(context, unit, ns, request.spec.upsert));
+      if (!current) return {};
+      auto now = found ? TRY(still_there(unit, current, filter, *found)) : std::nullopt;
+      if (found && !now) return {};  // it changed meanwhile: look again
+      if (!found) now = TRY(find_one(context, unit, current, what));
+      auto changed = change(context, unit, current, request, statement ? &*statement : nullptr, now, retries);
+      if (!changed) {
+        if (const auto& duplicate = unit.duplicate()) {
+          bson::Builder extra;
+          append_duplicate(extra, *duplicate);
+          context.error_extra = std::move(extra).finish();
+        }
+        return tl::unexpected(changed.error());
+      }
+      outcome = std::move(*changed);
+      return {};
+    }, [&](const WriteUnit& unit) { retries.committed(unit); });
+    if (!written) return tl::unexpected(written.error());
+    note_system_write(context, ns);
+    if (outcome) return reply_of(context, request, &filter, *outcome);
+  }
+}
+
+}  // namespace
+
+std::span<const Command> find_and_modify_commands() {
+  static const Command kRows[] = {
+      {.name = "findAndModify", .flags = kWrite | kInTransaction | kRetryable | kUserBlocked, .resource = ResourceKind::kCollection, .action = "update",
+       .handler = find_and_modify, .help = "changes or removes one document and returns it", .alias = "findandmodify"},
+  };
+  return kRows;
+}
+
+}  // namespace drover::sandbox

@@ -1,0 +1,237 @@
+// createIndexes, dropIndexes, listIndexes. Facts: corpus catalog/indexes, insert/unique-index.
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "bson/builder.h"
+#include "bson/compare.h"
+#include "bson/ejson.h"
+#include "sandbox/commands/index_spec.h"
+#include "sandbox/commands/tables.h"
+
+namespace drover::sandbox {
+
+namespace {
+
+constexpr std::size_t kMaxIndexes = 64;
+// Entries that are added under one hold of the writer's lock while an index is built.
+constexpr std::size_t kBuildStep = 1000;
+
+Result<std::vector<bson::View>> requested(const CommandContext& context) {
+  const auto list = context.body["indexes"];
+  if (!list) return server_error(code::kMissingField, "BSON field 'createIndexes.indexes' is missing but a required field");
+  const auto array = list.to_array();
+  if (!array) {
+    return server_error(code::kTypeMismatch, fmt::format("BSON field 'createIndexes.indexes' is the wrong type '{}', expected type 'array'",
+                                                         bson::type_name(list.type())));
+  }
+  std::vector<bson::View> specs;
+  for (const auto& item : *array) {
+    if (!item.is_document()) {
+      return server_error(code::kTypeMismatch, fmt::format("BSON field 'createIndexes.indexes.{}' is the wrong type '{}', expected type 'object'",
+                                                           item.key(), bson::type_name(item.type())));
+    }
+    specs.push_back(item.document_value());
+  }
+  if (specs.empty()) return server_error(code::kBadValue, "Must specify at least one index to create");
+  return specs;
+}
+
+struct Plan {
+  CollectionPtr collection;
+  std::vector<bson::Document> missing;
+  bool created = false;
+  std::int32_t before = 0;
+  std::int32_t after = 0;
+  std::optional<Uuid> build;  // goes on outside this unit
+};
+
+Status plan_and_begin(CommandContext& context, WriteUnit& unit, const Namespace& ns, const std::vector<bson::View>& specs, Plan& plan) {
+  plan = Plan{};
+  const bool existed = unit.catalog().find(ns) != nullptr;
+  std::vector<bson::Document> normal;
+  for (const auto& spec : specs) normal.push_back(TRY(normalize_index(context, spec, unit.catalog().find(ns).get())));
+  plan.collection = TRY(collection_for_write(context, unit, ns, true));
+  plan.created = !existed;
+  plan.before = static_cast<std::int32_t>(plan.collection->indexes.size());
+  for (auto& spec : normal) {
+    const auto match = TRY(compare_with_existing(*plan.collection, spec));
+    const bool twice = std::any_of(plan.missing.begin(), plan.missing.end(), [&](const auto& other) { return other == spec; });
+    if (match == IndexMatch::kNew && !twice) plan.missing.push_back(std::move(spec));
+  }
+  plan.after = plan.before + static_cast<std::int32_t>(plan.missing.size());
+  if (plan.collection->indexes.size() + plan.missing.size() > kMaxIndexes) {
+    return server_error(code::kCannotCreateIndex, fmt::format("add index fails, too many indexes for {} key:{}", ns.to_string(),
+                                                              bson::to_shell(plan.missing.front()["key"])));
+  }
+  if (plan.missing.empty()) return {};
+  if (context.transaction || plan.collection->counters->copy().records == 0) {
+    TRY(unit.create_indexes(plan.collection, plan.missing));
+    return {};
+  }
+  plan.build = Uuid::random(context.services.runtime);
+  plan.collection = TRY(unit.start_index_build(plan.collection, *plan.build, plan.missing));
+  return {};
+}
+
+// The collection as it is now, or 26 when it was dropped meanwhile.
+Result<CollectionPtr> now(WriteUnit& unit, const Uuid& uuid) {
+  auto collection = unit.catalog().find(uuid);
+  if (!collection) return server_error(code::kNamespaceNotFound, "collection dropped while its index was built");
+  return collection;
+}
+
+Status build(CommandContext& context, const Plan& plan) {
+  const Uuid uuid = plan.collection->uuid;
+  std::optional<RecordId> at;
+  for (bool more = true; more;) {
+    TRY(in_write_unit(context, [&](WriteUnit& unit) -> Status {
+      const auto collection = TRY(now(unit, uuid));
+      const auto next = TRY(unit.add_index_entries(collection, at, kBuildStep));
+      more = next.has_value();
+      if (next) at = next;
+      return {};
+    }));
+    TRY(check_interrupt(context));
+  }
+  return in_write_unit(context, [&](WriteUnit& unit) -> Status {
+    const auto collection = TRY(now(unit, uuid));
+    const auto done = unit.commit_index_build(collection, *plan.build);
+    if (done) return {};
+    if (unit.duplicate()) {
+      bson::Builder extra;
+      append_duplicate(extra, *unit.duplicate());
+      context.error_extra = std::move(extra).finish();
+    }
+    return tl::unexpected(done.error());
+  });
+}
+
+Status give_up(CommandContext& context, const Plan& plan, const Error& cause) {
+  return in_write_unit(context, [&](WriteUnit& unit) -> Status {
+    const auto collection = unit.catalog().find(plan.collection->uuid);
+    if (!collection) return {};
+    TRY(unit.abort_index_build(collection, *plan.build, cause));
+    return {};
+  });
+}
+
+Result<bson::Document> create_indexes(CommandContext& context) {
+  TRY(check_fields(context, {"indexes", "ignoreUnknownIndexOptions", "commitQuorum"}));
+  const auto ns = TRY(named_collection(context));
+  const auto specs = TRY(requested(context));
+  Plan plan;
+  TRY(in_write_unit(context, [&](WriteUnit& unit) { return plan_and_begin(context, unit, ns, specs, plan); }));
+  if (plan.build) {
+    const Status built = build(context, plan);
+    if (!built) {
+      TRY(give_up(context, plan, built.error()));
+      Error error = built.error();
+      if (error.server_code == code::kDuplicateKey)
+        error.message = fmt::format("Index build failed: {}: Collection {} ( {} ) :: caused by :: {}", plan.build->to_string(), ns.to_string(),
+                                    plan.collection->uuid.to_string(), error.message);
+      return tl::unexpected(std::move(error));
+    }
+  }
+  const bool newer = context.settings().at_least(5, 0);
+  bson::Builder reply;
+  if (!newer && !plan.missing.empty()) reply.append("createdCollectionAutomatically", plan.created);
+  reply.append("numIndexesBefore", plan.before).append("numIndexesAfter", plan.after);
+  if (newer && !plan.missing.empty()) reply.append("createdCollectionAutomatically", plan.created);
+  if (plan.missing.empty()) reply.append("note", "all indexes already exist");
+  else if (!context.transaction) reply.append("commitQuorum", "votingMembers");
+  return std::move(reply).finish();
+}
+
+Result<std::vector<std::string>> named_indexes(const CommandContext& context, const CollectionInfo& collection, const bson::Element& index) {
+  std::vector<std::string> names;
+  const auto one = [&](std::string_view name) -> Status {
+    const auto* found = collection.index(name);
+    if (!found) return server_error(code::kIndexNotFound, fmt::format("index not found with name [{}]", name));
+    if (found->is_id()) return server_error(code::kInvalidOptions, "cannot drop _id index");
+    names.emplace_back(name);
+    return {};
+  };
+  if (index.is_string() && index.string_value() == "*") {
+    for (const auto& each : collection.indexes)
+      if (!each->is_id()) names.push_back(each->name);
+  } else if (index.is_string()) {
+    TRY(one(index.string_value()));
+  } else if (index.is_array()) {
+    for (const auto& name : *index.to_array()) {
+      if (!name.is_string()) return server_error(code::kTypeMismatch, fmt::format("dropIndexes {}: only names can be given in an array", collection.ns.to_string()));
+      TRY(one(name.string_value()));
+    }
+  } else if (index.is_document()) {
+    const auto key = index.document_value();
+    for (const auto& each : collection.indexes) {
+      if (bson::compare_documents(each->key_pattern(), key) != 0) continue;
+      TRY(one(each->name));
+    }
+    if (names.empty()) return server_error(code::kIndexNotFound, fmt::format("can't find index with key: {}", bson::to_shell(key)));
+    if (names.size() > 1) return server_error(86, fmt::format("{} indexes found for key: {}, identify by name instead.", names.size(), bson::to_shell(key)));
+  } else if (!index) {
+    return server_error(code::kMissingField, fmt::format("BSON field '{}.index' is missing but a required field", context.command->name));
+  } else {
+    return server_error(code::kTypeMismatch, "BSON field 'dropIndexes.index' is the wrong type");
+  }
+  return names;
+}
+
+Result<bson::Document> drop_indexes(CommandContext& context) {
+  TRY(check_fields(context, {"index", "collectionUUID"}));
+  bson::Document reply;
+  TRY(in_write_unit(context, [&](WriteUnit& unit) -> Status {
+    const auto target = TRY(target_collection(context, unit.catalog()));
+    if (!target.collection) return server_error(code::kNamespaceNotFound, fmt::format("ns not found {}", target.ns.to_string()));
+    if (target.collection->is_view()) return server_error(code::kCommandNotSupportedOnView, fmt::format("Cannot drop indexes on view {}", target.ns.to_string()));
+    TRY(check_write_allowed(context, unit, target.ns));
+    const auto names = TRY(named_indexes(context, *target.collection, context.body["index"]));
+    bson::Builder out;
+    out.append("nIndexesWas", static_cast<std::int32_t>(target.collection->indexes.size()));
+    if (context.body["index"].to_string_view() == std::string_view("*")) out.append("msg", "non-_id indexes dropped for collection");
+    reply = std::move(out).finish();
+    auto collection = target.collection;
+    for (const auto& name : names) collection = TRY(unit.drop_index(collection, name));
+    return {};
+  }));
+  return reply;
+}
+
+Result<bson::Document> list_indexes(CommandContext& context) {
+  TRY(check_fields(context, {"cursor", "includeBuildUUIDs", "includeIndexBuildInfo"}));
+  const auto view = context.engine().view();
+  const auto target = TRY(target_collection(context, *view->catalog));
+  TRY(context.authorize("listIndexes", {Resource::Kind::kCollection, target.ns}));
+  if (!target.collection) {
+    return server_error(code::kNamespaceNotFound, fmt::format("ns does not exist: {}", target.ns.to_string()));
+  }
+  if (target.collection->is_view()) {
+    return server_error(code::kCommandNotSupportedOnView, fmt::format("Namespace {} is a view, not a collection", target.ns.to_string()));
+  }
+  std::vector<bson::Document> documents;
+  for (const auto& index : target.collection->indexes)
+    if (index->ready) documents.push_back(index->spec);
+  CursorReplyOptions options;
+  options.list_order = true;
+  options.request.stop = context.stop;
+  options.request.max_documents = INT32_MAX;
+  if (const auto cursor = context.body["cursor"].to_document())
+    if (const auto size = (*cursor)["batchSize"].to_int64()) options.request.max_documents = *size;
+  return first_batch_reply(context, make_list_cursor(std::move(documents)), target.ns, options);
+}
+
+}  // namespace
+
+std::span<const Command> index_commands() {
+  static const Command kRows[] = {
+      {.name = "createIndexes", .flags = kWrite | kInTransaction | kUserBlocked, .resource = ResourceKind::kCollection, .action = "createIndex", .handler = create_indexes,
+       .help = "builds indexes, and the collection when it is missing"},
+      {.name = "dropIndexes", .flags = kWrite | kUserBlocked, .resource = ResourceKind::kCollection, .action = "dropIndex", .handler = drop_indexes,
+       .help = "removes indexes by name or key", .alias = "deleteIndexes"},
+      {.name = "listIndexes", .resource = ResourceKind::kCustom, .handler = list_indexes, .help = "definitions of a collection's indexes"},
+  };
+  return kRows;
+}
+
+}  // namespace drover::sandbox

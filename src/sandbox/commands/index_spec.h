@@ -1,0 +1,15 @@
+// Index definitions as clients send them, checked and brought into the form that listIndexes returns (v, unique, hidden, key,
+// name, the rest as given). Facts: corpus catalog/indexes.
+#pragma once
+
+#include "sandbox/commands/support.h"
+
+namespace drover::sandbox {
+
+Result<bson::Document> normalize_index(const CommandContext& context, bson::View spec, const CollectionInfo* collection);
+
+enum class IndexMatch { kNew, kExists };
+// 85 and 86 when it contradicts one that exists.
+Result<IndexMatch> compare_with_existing(const CollectionInfo& collection, bson::View spec);
+
+}  // namespace drover::sandbox

@@ -1,0 +1,121 @@
+// insert. Facts: corpus insert/*.
+#include <fmt/format.h>
+
+#include "sandbox/commands/tables.h"
+#include "sandbox/commands/write_support.h"
+#include "sandbox/query/update.h"
+
+namespace drover::sandbox {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+// One insert command under way. A batch is written in several units; what a unit committed stays, whatever comes after.
+class Insertion {
+ public:
+  Insertion(CommandContext& context, Namespace ns, std::vector<bson::View> documents, bool ordered)
+      : context_(context), ns_(std::move(ns)), documents_(std::move(documents)), ordered_(ordered), retries_(context) {}
+
+  Result<bson::Document> run() {
+    while (at_ < documents_.size() && !stopped_) {
+      TRY(check_interrupt(context_));
+      const auto ended = context_.engine().transactions_ended();
+      const bool met_lock = TRY(run_unit());
+      if (met_lock) context_.engine().wait_for_transaction_end(ended, 100ms, context_.stop);
+    }
+    note_system_write(context_, ns_);
+    bson::Builder reply;
+    append_count(reply, "n", inserted_);
+    errors_.append_to(reply);
+    return std::move(reply).finish();
+  }
+
+ private:
+  // True when it stopped at a document whose key a transaction holds.
+  Result<bool> run_unit() {
+    auto unit = context_.transaction ? context_.transaction->begin_statement() : context_.engine().begin_write();
+    retries_.enter(*unit);
+    auto collection = collection_for_write(context_, *unit, ns_, true);
+    if (!collection) {
+      // Nothing can be inserted: every statement fails alike.
+      if (collection.error().server_code != code::kCommandNotSupportedOnView && collection.error().server_code != code::kInvalidNamespace) {
+        return tl::unexpected(collection.error());
+      }
+      fail_statement(collection.error(), {});
+      return false;
+    }
+    bool met_lock = false;
+    std::int64_t inserted = 0;
+    const auto limit = unit->bytes() + kMaxUnitBytes;
+    while (at_ < documents_.size() && !stopped_ && unit->operations() < kMaxUnitOperations && unit->bytes() < limit) {
+      if (TRY(retries_.done(at_))) {
+        ++inserted;
+        ++at_;
+        continue;
+      }
+      const auto result = insert_one(*unit, *collection);
+      if (result) {
+        retries_.wrote(*unit, at_++);
+        ++inserted;
+      } else if (is_conflict(result.error())) {
+        if (context_.transaction) return tl::unexpected(result.error());
+        met_lock = true;
+        break;
+      } else {
+        fail_statement(result.error(), unit->duplicate());
+      }
+    }
+    TRY(unit->commit());
+    if (!unit->last_entry().is_zero()) context_.last_op = unit->last_entry();
+    retries_.committed(*unit);
+    inserted_ += inserted;
+    return met_lock;
+  }
+
+  Status insert_one(WriteUnit& unit, const CollectionPtr& collection) {
+    auto document = documents_[at_];
+    TRY(query::check_storable(document, context_.settings().version));
+    const auto fixed = fix_document(context_, document, unit);
+    if (fixed) document = *fixed;
+    TRY(check_document(context_, *collection, document, nullptr));
+    TRY(unit.insert(collection, document, retries_.statement(at_)));
+    return {};
+  }
+
+  void fail_statement(const Error& error, const std::optional<DuplicateKey>& duplicate) {
+    errors_.add(at_++, error, duplicate);
+    if (ordered_ || context_.transaction) stopped_ = true;
+    if (context_.transaction) context_.abort_transaction = true;
+  }
+
+  CommandContext& context_;
+  const Namespace ns_;
+  const std::vector<bson::View> documents_;
+  const bool ordered_;
+  Retries retries_;
+  std::size_t at_ = 0;
+  std::int64_t inserted_ = 0;
+  bool stopped_ = false;
+  WriteErrors errors_;
+};
+
+Result<bson::Document> insert(CommandContext& context) {
+  TRY(check_fields(context, {"documents", "ordered", "bypassDocumentValidation", "collectionUUID", "encryptionInformation", "bypassEmptyTsReplacement"}));
+  auto documents = TRY(batch_items(context, "documents"));
+  auto ns = TRY(named_collection(context));
+  const bool ordered = TRY(bool_field(context, "ordered", true));
+  return Insertion(context, std::move(ns), std::move(documents), ordered).run();
+}
+
+}  // namespace
+
+std::span<const Command> insert_commands() {
+  static const Command kRows[] = {
+      {.name = "insert", .flags = kWrite | kInTransaction | kRetryable | kUserBlocked, .resource = ResourceKind::kCollection, .action = "insert",
+       .handler = insert, .help = "adds documents"},
+  };
+  return kRows;
+}
+
+}  // namespace drover::sandbox

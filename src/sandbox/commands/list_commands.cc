@@ -1,0 +1,133 @@
+// listCollections, listDatabases. Facts: corpus catalog/create-list-drop, catalog/options, admin/list-databases.
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "bson/builder.h"
+#include "sandbox/commands/support.h"
+#include "sandbox/commands/tables.h"
+#include "sandbox/query/matcher.h"
+
+namespace drover::sandbox {
+
+namespace {
+
+// Who may do any of these with a collection or database may know its name (authorizedCollections, authorizedDatabases).
+constexpr std::string_view kRevealing[] = {"find", "insert", "update", "remove", "listIndexes", "listCollections", "collStats", "dbStats",
+                                           "createCollection", "dropCollection", "createIndex", "dropIndex", "collMod", "changeStream"};
+
+bool may_know(const CommandContext& context, const Resource& resource) {
+  if (context.internal || !context.authorization.enabled()) return true;
+  return std::any_of(std::begin(kRevealing), std::end(kRevealing),
+                     [&](std::string_view action) { return context.authorization.is_allowed(action, resource); });
+}
+
+Result<query::Matcher> filter_of(const CommandContext& context) {
+  const auto filter = context.body["filter"];
+  if (filter && !filter.is_document()) {
+    return server_error(code::kTypeMismatch, fmt::format("BSON field '{}.filter' is the wrong type '{}', expected type 'object'",
+                                                         context.command->name, bson::type_name(filter.type())));
+  }
+  return query::Matcher::parse(filter ? filter.document_value() : bson::View(), nullptr, context.settings().version);
+}
+
+bson::Document describe(const CollectionInfo& collection, bool name_only) {
+  bson::Builder out;
+  out.append("name", collection.ns.collection).append("type", collection.is_view() ? "view" : "collection");
+  if (name_only) return std::move(out).finish();
+  out.append("options", collection.options);
+  {
+    auto info = out.open_document("info");
+    info.append("readOnly", collection.is_view());
+    if (!collection.is_view()) info.append("uuid", collection.uuid);
+  }
+  if (const auto* id_index = collection.id_index()) out.append("idIndex", id_index->spec);
+  return std::move(out).finish();
+}
+
+Result<bson::Document> list_collections(CommandContext& context) {
+  TRY(check_fields(context, {"filter", "nameOnly", "authorizedCollections", "cursor", "includePendingDrops"}));
+  const auto filter = TRY(filter_of(context));
+  const bool name_only = TRY(bool_field(context, "nameOnly"));
+  const bool authorized_only = TRY(bool_field(context, "authorizedCollections"));
+  const std::string db(context.database);
+  const Resource database{Resource::Kind::kDatabase, {db, ""}};
+  const bool sees_all = context.internal || !context.authorization.enabled() || context.authorization.is_allowed("listCollections", database);
+  if (!sees_all && !(name_only && authorized_only)) TRY(context.authorize("listCollections", database));
+  CursorReplyOptions options{.list_order = true};
+  options.request.stop = context.stop;
+  options.request.max_documents = INT32_MAX;
+  if (const auto cursor = context.body["cursor"].to_document()) {
+    if (const auto size = (*cursor)["batchSize"].to_int64()) options.request.max_documents = *size;
+  }
+  std::vector<bson::Document> found;
+  for (const auto& collection : context.engine().view()->catalog->of_database(db)) {
+    if (!sees_all && !may_know(context, {Resource::Kind::kCollection, collection->ns})) continue;
+    auto description = describe(*collection, name_only);
+    if (filter.matches(description)) found.push_back(std::move(description));
+  }
+  return first_batch_reply(context, make_list_cursor(std::move(found)), {db, "$cmd.listCollections"}, options);
+}
+
+bool may_know_database(const CommandContext& context, const Catalog& catalog, const std::string& db) {
+  if (may_know(context, {Resource::Kind::kDatabase, {db, ""}})) return true;
+  const auto collections = catalog.of_database(db);
+  return std::any_of(collections.begin(), collections.end(),
+                     [&](const auto& collection) { return may_know(context, {Resource::Kind::kCollection, collection->ns}); });
+}
+
+// Of documents: what the store needs for them is not known per collection.
+std::int64_t bytes_of(const Catalog& catalog, const std::string& db) {
+  std::int64_t bytes = 0;
+  for (const auto& collection : catalog.of_database(db)) bytes += collection->counters->copy().bytes;
+  return bytes;
+}
+
+Result<bson::Document> list_databases(CommandContext& context) {
+  TRY(check_fields(context, {"filter", "nameOnly", "authorizedDatabases"}));
+  const auto filter = TRY(filter_of(context));
+  const bool name_only = TRY(bool_field(context, "nameOnly"));
+  const bool privileged = context.internal || !context.authorization.enabled() ||
+                          context.authorization.is_allowed("listDatabases", {Resource::Kind::kCluster, {}});
+  const auto authorized_only = context.body["authorizedDatabases"];
+  if (authorized_only.exists() && !authorized_only.is_truthy()) TRY(context.authorize("listDatabases", {Resource::Kind::kCluster, {}}));
+  const bool sees_all = privileged && !authorized_only.is_truthy();
+  const bool newer = context.settings().at_least(5, 0);
+  const auto view = context.engine().view();
+  std::int64_t total = 0;
+  bson::Builder reply;
+  {
+    auto list = reply.open_array("databases");
+    for (const auto& db : view->catalog->databases()) {
+      if (!sees_all && !may_know_database(context, *view->catalog, db)) continue;
+      bson::Builder entry;
+      entry.append("name", db);
+      const auto bytes = name_only ? 0 : bytes_of(*view->catalog, db);
+      if (!name_only) {
+        if (newer) entry.append("sizeOnDisk", bytes);
+        else entry.append("sizeOnDisk", static_cast<double>(bytes));
+        entry.append("empty", false);
+      }
+      const auto description = std::move(entry).finish();
+      if (!filter.matches(description)) continue;
+      total += bytes;
+      list.append(description);
+    }
+  }
+  if (name_only) return std::move(reply).finish();
+  if (newer) reply.append("totalSize", total).append("totalSizeMb", total >> 20);
+  else reply.append("totalSize", static_cast<double>(total));
+  return std::move(reply).finish();
+}
+
+}  // namespace
+
+std::span<const Command> list_commands() {
+  static const Command kRows[] = {
+      {.name = "listCollections", .resource = ResourceKind::kCustom, .handler = list_collections, .help = "collections and views of a database"},
+      {.name = "listDatabases", .flags = kAdminOnly, .resource = ResourceKind::kCustom, .handler = list_databases, .help = "databases and their sizes"},
+  };
+  return kRows;
+}
+
+}  // namespace drover::sandbox

@@ -1,0 +1,315 @@
+#include "sandbox/commands/plan.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "bson/builder.h"
+#include "bson/compare.h"
+#include "bson/ejson.h"
+#include "bson/key_string.h"
+#include "sandbox/commands/support.h"
+
+namespace drover::sandbox {
+
+namespace {
+
+using query::Interval;
+using query::PathBounds;
+
+bool holds_text(const bson::Element& value) {
+  const auto type = value.type();
+  return type == bson::Type::kString || type == bson::Type::kSymbol || type == bson::Type::kDocument || type == bson::Type::kArray;
+}
+
+bool same_collation(const bson::Collator* a, const bson::Collator* b) {
+  if (!a || !b) return a == b;
+  return a->same_as(b);
+}
+
+bool contains_null(const std::vector<Interval>& intervals) {
+  static const auto null = bson::make_document({{"", bson::Null{}}});
+  const auto value = null["" ];
+  return std::any_of(intervals.begin(), intervals.end(), [&](const Interval& i) {
+    return bson::compare_values(i.low.element(), value) <= 0 && bson::compare_values(value, i.high.element()) <= 0;
+  });
+}
+
+std::vector<Interval> intersect(const std::vector<Interval>& a, const std::vector<Interval>& b, const bson::Collator* collator) {
+  std::vector<Interval> result;
+  for (const auto& x : a) {
+    for (const auto& y : b) {
+      Interval both = x;
+      const int low = bson::compare_values(y.low.element(), x.low.element(), collator);
+      if (low > 0) {
+        both.low = y.low;
+        both.low_inclusive = y.low_inclusive;
+      } else if (low == 0) {
+        both.low_inclusive = x.low_inclusive && y.low_inclusive;
+      }
+      const int high = bson::compare_values(y.high.element(), x.high.element(), collator);
+      if (high < 0) {
+        both.high = y.high;
+        both.high_inclusive = y.high_inclusive;
+      } else if (high == 0) {
+        both.high_inclusive = x.high_inclusive && y.high_inclusive;
+      }
+      const int order = bson::compare_values(both.low.element(), both.high.element(), collator);
+      if (order < 0 || (order == 0 && both.low_inclusive && both.high_inclusive)) result.push_back(both);
+    }
+  }
+  return result;
+}
+
+std::string encode(const bson::Element& value, const IndexInfo& index, std::size_t field) {
+  std::string out;
+  bson::append_key_string(out, value, index.collator.get(), index.fields[field].descending);
+  return out;
+}
+
+// One field's interval behind an encoded prefix.
+KeyRange to_range(const std::string& prefix, const Interval& interval, const IndexInfo& index, std::size_t field) {
+  const bool descending = index.fields[field].descending;
+  const auto& from = descending ? interval.high : interval.low;
+  const auto& to = descending ? interval.low : interval.high;
+  const bool from_inclusive = descending ? interval.high_inclusive : interval.low_inclusive;
+  const bool to_inclusive = descending ? interval.low_inclusive : interval.high_inclusive;
+  KeyRange range{prefix + encode(from.element(), index, field), prefix + encode(to.element(), index, field)};
+  if (!from_inclusive) range.lower += bson::key_string_highest();
+  if (to_inclusive) range.upper += bson::key_string_highest();
+  return range;
+}
+
+// What the filter says about the fields of one index, in their order, up to the first range.
+class Candidate {
+ public:
+  Candidate(const std::shared_ptr<const IndexInfo>& index, const std::vector<PathBounds>& bounds, const PlanRequest& request)
+      : index_(index), request_(request) {
+    const bool multikey = index->multikey->load() != 0;
+    const std::size_t fields = multikey ? 1 : index->fields.size();
+    for (std::size_t i = 0; i < fields; ++i) {
+      auto found = bounds_of(index->fields[i].path, bounds, multikey);
+      if (!found) break;
+      const bool points = found->points;
+      used_.push_back(std::move(*found));
+      if (!points) break;
+    }
+  }
+
+  // An index that leaves documents out may be used only when the filter leaves them out too.
+  bool complete() const {
+    if (index_->sparse && std::none_of(used_.begin(), used_.end(), [](const PathBounds& b) { return !contains_null(b.intervals); })) return false;
+    return !index_->partial_filter || implies_partial();
+  }
+
+  bool delivers_sort(bool& forward) const {
+    if (!request_.sort || request_.sort->empty() || request_.sort->natural() != 0 || index_->multikey->load() != 0) return false;
+    if (!same_collation(index_->collator.get(), request_.collator.get())) return false;
+    const auto& parts = request_.sort->parts();
+    std::size_t at = 0;
+    std::optional<bool> reversed;
+    for (std::size_t i = 0; i < index_->fields.size() && at < parts.size(); ++i) {
+      const auto& field = index_->fields[i];
+      if (field.path != parts[at].path) {
+        if (i < used_.size() && used_[i].points && used_[i].intervals.size() == 1) continue;
+        return false;
+      }
+      const bool opposite = field.descending != parts[at].descending;
+      if (reversed && *reversed != opposite) return false;
+      reversed = opposite;
+      ++at;
+    }
+    // _id is unique: what follows it does not matter.
+    const bool decided = at > 0 && index_->is_id();
+    if (at < parts.size() && !decided) return false;
+    forward = !reversed.value_or(false);
+    return true;
+  }
+
+  int score(bool sorts) const {
+    int points = 0;
+    for (const auto& bounds : used_) points += bounds.points ? (bounds.intervals.size() == 1 ? 20 : 14) : 8;
+    const bool exact = index_->unique && used_.size() == index_->fields.size() && !used_.empty() && used_.back().points;
+    return points + (exact ? 100 : 0) + (sorts ? 5 : 0) + (index_->is_id() ? 1 : 0);
+  }
+  bool bounded() const { return !used_.empty(); }
+
+  Plan plan(bool sorts, bool forward) const {
+    Plan plan{.index = index_, .forward = forward, .sorted = sorts, .bounds = used_};
+    std::vector<std::string> prefixes{""};
+    for (std::size_t i = 0; i < used_.size(); ++i) {
+      const bool last = i + 1 == used_.size() || prefixes.size() * used_[i].intervals.size() * used_[i + 1].intervals.size() > kMaxKeyRanges;
+      if (!last) {
+        std::vector<std::string> next;
+        for (const auto& prefix : prefixes) {
+          for (const auto& interval : in_order(i)) next.push_back(prefix + encode(interval.low.element(), *index_, i));
+        }
+        prefixes = std::move(next);
+        continue;
+      }
+      for (const auto& prefix : prefixes) {
+        for (const auto& interval : in_order(i)) plan.ranges.push_back(to_range(prefix, interval, *index_, i));
+      }
+      break;
+    }
+    if (used_.empty()) plan.ranges.push_back({"", std::string(bson::key_string_highest())});
+    merge(plan.ranges);
+    return plan;
+  }
+
+ private:
+  std::optional<PathBounds> bounds_of(const std::string& path, const std::vector<PathBounds>& bounds, bool multikey) const {
+    std::optional<PathBounds> result;
+    for (const auto& candidate : bounds) {
+      if (candidate.path != path || !usable(candidate)) continue;
+      if (!result) {
+        result = candidate;
+      } else if (multikey) {
+        if (candidate.points && !result->points) result = candidate;
+      } else {
+        result->intervals = intersect(result->intervals, candidate.intervals, request_.collator.get());
+        result->points = result->points || candidate.points;
+      }
+    }
+    return result;
+  }
+  bool usable(const PathBounds& bounds) const {
+    if (same_collation(index_->collator.get(), request_.collator.get())) return true;
+    return std::none_of(bounds.intervals.begin(), bounds.intervals.end(),
+                        [](const Interval& i) { return holds_text(i.low.element()) || holds_text(i.high.element()); });
+  }
+  // Every condition of the partial filter stands in the query as it is, or is an $exists that an equality implies.
+  bool implies_partial() const {
+    const auto filter = request_.filter->filter();
+    for (const auto& condition : index_->partial_filter->filter()) {
+      const auto given = filter[condition.key()];
+      if (given && given.same_value_bytes(condition)) continue;
+      const auto operators = condition.to_document();
+      const bool only_exists = operators && operators->field_count() == 1 && (*operators)["$exists"].is_truthy();
+      if (only_exists && given && !given.is_null() && !given.is_document()) continue;
+      return false;
+    }
+    return true;
+  }
+  std::vector<Interval> in_order(std::size_t field) const {
+    auto intervals = used_[field].intervals;
+    if (index_->fields[field].descending) std::reverse(intervals.begin(), intervals.end());
+    return intervals;
+  }
+  static void merge(std::vector<KeyRange>& ranges) {
+    std::sort(ranges.begin(), ranges.end(), [](const KeyRange& a, const KeyRange& b) { return a.lower < b.lower; });
+    std::vector<KeyRange> result;
+    for (auto& range : ranges) {
+      if (!result.empty() && range.lower < result.back().upper) {
+        result.back().upper = std::max(result.back().upper, range.upper);
+      } else {
+        result.push_back(std::move(range));
+      }
+    }
+    ranges = std::move(result);
+  }
+
+  std::shared_ptr<const IndexInfo> index_;
+  const PlanRequest& request_;
+  std::vector<PathBounds> used_;
+};
+
+tl::unexpected<Error> no_such_hint(const CollectionInfo& collection) {
+  return server_error(code::kBadValue, fmt::format("error processing query: ns={}Tree: $and\nSort: {{}}\nProj: {{}}\n planner returned error :: "
+                                                   "caused by :: hint provided does not correspond to an existing index", collection.ns.to_string()));
+}
+
+Result<std::shared_ptr<const IndexInfo>> hinted_index(const CollectionInfo& collection, const bson::Element& hint) {
+  for (const auto& index : collection.indexes) {
+    if (!index->ready) continue;
+    if (hint.is_string() ? index->name == hint.string_value() : hint.is_document() && index->key_pattern().same_bytes(hint.document_value())) {
+      if (!index->is_plain()) {
+        return server_error(code::kBadValue, fmt::format("index '{}' of {} is kept, but this server does not read through it", index->name, collection.ns.to_string()));
+      }
+      return index;
+    }
+  }
+  // Patterns written with another numeric type are the same pattern.
+  if (hint.is_document()) {
+    for (const auto& index : collection.indexes) {
+      if (index->ready && index->is_plain() && bson::compare_documents(index->key_pattern(), hint.document_value()) == 0) return index;
+    }
+  }
+  return no_such_hint(collection);
+}
+
+Result<std::string> compound_key(const IndexInfo& index, bson::View values, std::string_view name) {
+  std::string out;
+  std::size_t i = 0;
+  for (const auto& value : values) {
+    if (i >= index.fields.size() || index.fields[i].path != value.key()) {
+      return server_error(51174, fmt::format("The index chosen is not compatible with min/max: {} {}", name, bson::to_shell(values)));
+    }
+    out += encode(value, index, i++);
+  }
+  if (i != index.fields.size()) return server_error(51174, fmt::format("The index chosen is not compatible with min/max: {} {}", name, bson::to_shell(values)));
+  return out;
+}
+
+Result<Plan> min_max_plan(const CollectionInfo& collection, const PlanRequest& request) {
+  if (!request.hint) return server_error(51173, "When using min()/max() a hint of which index to use must be provided");
+  const auto index = TRY(hinted_index(collection, request.hint));
+  KeyRange range{"", std::string(bson::key_string_highest())};
+  if (request.min) range.lower = TRY(compound_key(*index, *request.min, "min"));
+  if (request.max) range.upper = TRY(compound_key(*index, *request.max, "max"));
+  if (range.lower >= range.upper) return server_error(51175, "The value provided for min() does not come before the value provided for max() in the hinted index");
+  Plan plan{.index = index, .ranges = {range}};
+  plan.sorted = Candidate(index, {}, request).delivers_sort(plan.forward);
+  return plan;
+}
+
+// Entries of the oplog from a time on are found by it.
+std::optional<RecordId> oplog_start(const std::vector<PathBounds>& bounds) {
+  std::optional<RecordId> after;
+  for (const auto& candidate : bounds) {
+    if (candidate.path != "ts" || candidate.intervals.empty()) continue;
+    const auto low = candidate.intervals.front().low.element().to_timestamp();
+    if (!low || low->is_zero()) continue;
+    const auto id = static_cast<RecordId>(low->value()) - 1;
+    after = std::max(after.value_or(id), id);
+  }
+  return after;
+}
+
+}  // namespace
+
+Result<Plan> make_plan(const CollectionInfo& collection, const PlanRequest& request) {
+  if (request.min || request.max) return min_max_plan(collection, request);
+  const int natural = request.sort ? request.sort->natural() : 0;
+  const bool natural_hint = request.hint.is_document() && request.hint.document_value().first().key() == "$natural";
+  const auto bounds = request.filter->bounds();
+  if (natural != 0 || natural_hint || collection.is_oplog()) {
+    const bool back = natural != 0 ? natural < 0 : natural_hint && request.hint.document_value().first().to_double().value_or(1) < 0;
+    Plan plan{.forward = !back, .sorted = natural != 0};
+    if (collection.is_oplog() && !back) plan.after = oplog_start(bounds);
+    return plan;
+  }
+  if (request.hint && !(request.hint.is_document() && request.hint.document_value().empty())) {
+    const auto index = TRY(hinted_index(collection, request.hint));
+    const Candidate candidate(index, bounds, request);
+    bool forward = true;
+    const bool sorts = candidate.delivers_sort(forward);
+    return candidate.plan(sorts, forward);
+  }
+  std::optional<Plan> best;
+  int best_score = 0;
+  for (const auto& index : collection.indexes) {
+    if (!index->ready || !index->is_plain() || index->spec["hidden"].is_truthy()) continue;
+    const Candidate candidate(index, bounds, request);
+    bool forward = true;
+    const bool sorts = candidate.delivers_sort(forward);
+    if ((!candidate.bounded() && !sorts) || !candidate.complete()) continue;
+    const int score = candidate.score(sorts);
+    if (score <= best_score) continue;
+    best_score = score;
+    best = candidate.plan(sorts, forward);
+  }
+  return best.value_or(Plan{});
+}
+
+}  // namespace drover::sandbox

@@ -1,0 +1,47 @@
+// Which way a query reads a collection: one index over some ranges of its keys, or all records. Chosen by rules: equalities
+// before ranges before a useful order; the filter is always matched again, so ranges need only be supersets.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "bson/collation.h"
+#include "bson/document.h"
+#include "sandbox/query/matcher.h"
+#include "sandbox/query/sort.h"
+#include "sandbox/storage/catalog.h"
+#include "sandbox/storage/engine.h"
+
+namespace drover::sandbox {
+
+// Beyond this many key ranges (combinations of $in) fewer fields are used.
+inline constexpr std::size_t kMaxKeyRanges = 4096;
+
+struct KeyRange {
+  std::string lower, upper;  // encoded keys, [lower, upper)
+};
+
+struct Plan {
+  std::shared_ptr<const IndexInfo> index;  // null: records, in their order
+  std::vector<KeyRange> ranges;            // ascending
+  bool forward = true;
+  bool sorted = false;        // delivers the order that was asked for
+  std::optional<RecordId> after;  // records only: begin behind it (the oplog's ts)
+  std::vector<query::PathBounds> bounds;  // of the index's fields, for explain
+};
+
+struct PlanRequest {
+  const query::Matcher* filter = nullptr;
+  const query::SortPattern* sort = nullptr;
+  std::shared_ptr<const bson::Collator> collator;
+  bson::Element hint;          // missing, a name, a key pattern or {$natural: ±1}
+  std::optional<bson::View> min, max;
+};
+
+// 2 BadValue for a hint that names no index, 51173-51176 for min and max without a matching one.
+Result<Plan> make_plan(const CollectionInfo& collection, const PlanRequest& request);
+
+}  // namespace drover::sandbox

@@ -1,0 +1,104 @@
+// renameCollection. Within a database it is one change; to another it is a copy into a temporary collection, which takes the
+// name, and a drop, as the server does it. Facts: corpus catalog/rename.
+#include <fmt/format.h>
+
+#include "bson/builder.h"
+#include "sandbox/commands/support.h"
+#include "sandbox/commands/tables.h"
+
+namespace drover::sandbox {
+
+namespace {
+
+struct Names {
+  Namespace from, to;
+  bool drop_target = false;
+};
+
+Result<Names> parse(CommandContext& context) {
+  TRY(check_fields(context, {"to", "dropTarget", "stayTemp", "collectionUUID"}));
+  Names names;
+  const auto first = context.body.first().to_string_view();
+  const auto second = context.body["to"].to_string_view();
+  if (!context.body["to"]) return server_error(code::kMissingField, "BSON field 'renameCollection.to' is missing but a required field");
+  const auto from = Namespace::parse(first.value_or(""));
+  const auto to = Namespace::parse(second.value_or(""));
+  if (!from) return server_error(code::kInvalidNamespace, fmt::format("Invalid source namespace: {}", first.value_or("")));
+  if (!to || to->collection.find('$') != std::string::npos || to->collection.front() == '.') {
+    return server_error(code::kInvalidNamespace, fmt::format("Invalid target namespace: {}", second.value_or("")));
+  }
+  if (to->to_string().size() > 255) {
+    return server_error(code::kInvalidNamespace, fmt::format("Fully qualified namespace is too long. Namespace: {} Max: 255", to->to_string()));
+  }
+  if (to->collection.starts_with("system.")) {
+    return server_error(code::kIllegalOperation, fmt::format("error with target namespace: Invalid system namespace: {}", to->to_string()));
+  }
+  names.from = *from;
+  names.to = *to;
+  const auto drop = context.body["dropTarget"];
+  names.drop_target = drop.is_truthy();
+  return names;
+}
+
+Result<CollectionPtr> source_of(WriteUnit& unit, const Names& names) {
+  const auto collection = unit.catalog().find(names.from);
+  if (!collection) return server_error(code::kNamespaceNotFound, fmt::format("Source collection {} does not exist", names.from.to_string()));
+  if (collection->is_view()) return server_error(code::kCommandNotSupportedOnView, fmt::format("cannot rename view: {}", names.from.to_string()));
+  return collection;
+}
+
+Status check_target(WriteUnit& unit, const Names& names) {
+  const auto target = unit.catalog().find(names.to);
+  if (!target) return {};
+  if (target->is_view()) return server_error(code::kNamespaceExists, fmt::format("a view already exists with that name: {}", names.to.to_string()));
+  if (!names.drop_target || names.from == names.to) return server_error(code::kNamespaceExists, "target namespace exists");
+  return {};
+}
+
+Status copy_to_other_database(CommandContext& context, WriteUnit& unit, const CollectionPtr& collection, const Names& names) {
+  const Namespace temporary{names.to.db, fmt::format("tmp{:05x}.renameCollection", context.services.runtime.random() & 0xfffff)};
+  bson::Builder options;
+  options.append_all(collection->options);
+  if (!collection->options["temp"]) options.append("temp", true);
+  const auto* id_index = collection->id_index();
+  auto copy = TRY(unit.create_collection(temporary, std::move(options).finish(), id_index ? id_index->spec.view() : bson::View()));
+  std::vector<bson::Document> specs;
+  for (const auto& index : collection->indexes)
+    if (!index->is_id()) specs.push_back(index->spec);
+  if (!specs.empty()) copy = TRY(unit.create_indexes(copy, specs));
+  std::vector<bson::Document> documents;
+  {
+    RecordCursor records(unit, *collection);
+    while (const auto document = TRY(records.next())) documents.emplace_back(*document);
+  }
+  for (const auto& document : documents) TRY(unit.insert(copy, document));
+  TRY(unit.rename_collection(copy, names.to, false));
+  return unit.drop_collection(collection);
+}
+
+Result<bson::Document> rename(CommandContext& context) {
+  const auto names = TRY(parse(context));
+  TRY(context.authorize("renameCollectionSameDB", {Resource::Kind::kDatabase, {names.from.db, ""}}));
+  if (names.drop_target) TRY(context.authorize("dropCollection", {Resource::Kind::kCollection, names.to}));
+  TRY(in_write_unit(context, [&](WriteUnit& unit) -> Status {
+    TRY(check_write_allowed(context, unit, names.from));
+    const auto collection = TRY(source_of(unit, names));
+    TRY(check_target(unit, names));
+    if (names.from.db != names.to.db) return copy_to_other_database(context, unit, collection, names);
+    TRY(unit.rename_collection(collection, names.to, context.body["stayTemp"].is_truthy()));
+    return {};
+  }));
+  return bson::Document();
+}
+
+}  // namespace
+
+std::span<const Command> rename_commands() {
+  static const Command kRows[] = {
+      {.name = "renameCollection", .flags = kAdminOnly | kWrite | kUserBlocked, .resource = ResourceKind::kCustom, .handler = rename,
+       .help = "gives a collection another name, or another database"},
+  };
+  return kRows;
+}
+
+}  // namespace drover::sandbox

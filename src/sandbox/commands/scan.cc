@@ -1,0 +1,102 @@
+#include "sandbox/commands/scan.h"
+
+#include <fmt/format.h>
+
+#include "sandbox/commands/support.h"
+#include "sandbox/storage/keys.h"
+
+namespace drover::sandbox {
+
+namespace {
+constexpr int kQueryPlanKilled = 175;
+constexpr int kCappedPositionLost = 136;
+}  // namespace
+
+Scan::Scan(std::shared_ptr<const Reader> reader, CollectionPtr collection, Plan plan, query::Matcher filter)
+    : reader_(std::move(reader)), collection_(std::move(collection)), plan_(std::move(plan)), filter_(std::move(filter)) {
+  matches_all_ = filter_.matches_everything();
+  dedupe_ = plan_.index && plan_.index->multikey->load() != 0;
+}
+
+Result<std::optional<bson::View>> Scan::next(query::MatchDetails* details) {
+  while (const auto candidate = TRY(next_candidate())) {
+    ++examined_;
+    if (matches_all_) return candidate;
+    if (details) details->array_index.reset();
+    if (TRY(filter_.try_matches(*candidate, details))) return candidate;
+  }
+  return std::optional<bson::View>();
+}
+
+Result<std::optional<bson::View>> Scan::next_candidate() {
+  if (plan_.index) return next_by_index();
+  if (!records_) records_.emplace(*reader_, *collection_, plan_.forward, begun_ ? std::optional(record_) : plan_.after);
+  auto document = TRY(records_->next());
+  if (document) {
+    record_ = records_->id();
+    begun_ = true;
+  }
+  return document;
+}
+
+Result<std::optional<bson::View>> Scan::next_by_index() {
+  while (true) {
+    if (!entries_) {
+      if (range_ >= plan_.ranges.size()) return std::optional<bson::View>();
+      const auto& range = plan_.ranges[plan_.forward ? range_ : plan_.ranges.size() - 1 - range_];
+      ++range_;
+      entries_.emplace(*reader_, *plan_.index, range.lower, range.upper, plan_.forward);
+    }
+    const auto id = TRY(entries_->next());
+    if (!id) {
+      entries_.reset();
+      continue;
+    }
+    ++keys_;
+    position_ = entries_->key();
+    if (!plan_.index->is_id()) append_big_endian(position_, static_cast<std::uint64_t>(*id));
+    if (dedupe_ && !seen_.insert(*id).second) continue;
+    auto bytes = TRY(reader_->get(kRecords, record_key(collection_->ident, *id)));
+    if (!bytes) continue;
+    document_ = std::move(*bytes);
+    record_ = *id;
+    begun_ = true;
+    return std::optional(view_of(document_));
+  }
+}
+
+Status Scan::move_to(std::shared_ptr<const Reader> reader) {
+  const auto now = reader->catalog().find(collection_->uuid);
+  if (!now) return server_error(kQueryPlanKilled, fmt::format("collection dropped. UUID {}", collection_->uuid.to_string()));
+  if (now->ns != collection_->ns) {
+    return server_error(kQueryPlanKilled, fmt::format("collection renamed from '{}' to '{}'. UUID {}", collection_->ns.to_string(),
+                                                      now->ns.to_string(), collection_->uuid.to_string()));
+  }
+  if (plan_.index) {
+    const auto* index = now->index(plan_.index->name);
+    if (!index || index->ident != plan_.index->ident) return server_error(kQueryPlanKilled, fmt::format("index '{}' dropped", plan_.index->name));
+    dedupe_ = plan_.index->multikey->load() != 0;
+  }
+  if (now->capped && begun_ && !plan_.index && plan_.forward && !TRY(reader->find_record(*now, record_))) {
+    return server_error(kCappedPositionLost, fmt::format("CollectionScan died due to position in capped collection being deleted. "
+                                                         "Last seen record id: RecordId({})", record_));
+  }
+  collection_ = now;
+  records_.reset();
+  if (entries_) {
+    // The range that was under way, from behind the last entry.
+    auto range = plan_.ranges[plan_.forward ? range_ - 1 : plan_.ranges.size() - range_];
+    if (!position_.empty() && position_ >= range.lower && position_ < range.upper) {
+      if (plan_.forward) {
+        range.lower = position_ + std::string(1, '\0');
+      } else {
+        range.upper = position_;
+      }
+    }
+    entries_.emplace(*reader, *plan_.index, range.lower, range.upper, plan_.forward);
+  }
+  reader_ = std::move(reader);
+  return {};
+}
+
+}  // namespace drover::sandbox

@@ -1,0 +1,57 @@
+// Runs a plan: the documents that match, one by one. It can be moved to a later state of the collection and goes on behind
+// the document it gave last, as cursors do between getMores.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_set>
+
+#include "base/error.h"
+#include "bson/document.h"
+#include "sandbox/commands/plan.h"
+#include "sandbox/query/matcher.h"
+#include "sandbox/storage/engine.h"
+
+namespace drover::sandbox {
+
+class Scan {
+ public:
+  Scan(std::shared_ptr<const Reader> reader, CollectionPtr collection, Plan plan, query::Matcher filter);
+  Scan(Scan&&) noexcept = default;
+
+  // The bytes are good until the next call. Nothing at the end; after more records came (move_to), there may be more.
+  Result<std::optional<bson::View>> next() { return next(nullptr); }
+  Result<std::optional<bson::View>> next(query::MatchDetails* details);
+  RecordId record_id() const { return record_; }
+  std::int64_t examined() const { return examined_; }
+  std::int64_t keys_examined() const { return keys_; }
+  const Plan& plan() const { return plan_; }
+  const CollectionInfo& collection() const { return *collection_; }
+
+  // 175 QueryPlanKilled when the collection or the index is gone, 136 when a capped collection lost the position.
+  Status move_to(std::shared_ptr<const Reader> reader);
+  const Reader& reader() const { return *reader_; }
+
+ private:
+  Result<std::optional<bson::View>> next_candidate();
+  Result<std::optional<bson::View>> next_by_index();
+
+  std::shared_ptr<const Reader> reader_;
+  CollectionPtr collection_;
+  Plan plan_;
+  query::Matcher filter_;
+  bool matches_all_ = false;
+  std::optional<RecordCursor> records_;
+  std::optional<IndexCursor> entries_;
+  std::size_t range_ = 0;         // how many ranges were begun
+  std::string position_;          // full key of the entry last given
+  bool dedupe_ = false;
+  std::unordered_set<RecordId> seen_;  // of a multikey index
+  std::string document_;
+  RecordId record_ = 0;
+  bool begun_ = false;
+  std::int64_t examined_ = 0, keys_ = 0;
+};
+
+}  // namespace drover::sandbox

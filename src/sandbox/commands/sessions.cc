@@ -1,0 +1,190 @@
+#include "sandbox/commands/sessions.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "net/crypto.h"
+#include "sandbox/storage/keys.h"
+
+namespace drover::sandbox {
+
+namespace {
+
+Uuid id_of(bson::View lsid) { return lsid["id"].to_uuid().value_or(Uuid{}); }
+
+std::int64_t wall_millis(Runtime& runtime) {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(runtime.wall_time().time_since_epoch()).count();
+}
+
+}  // namespace
+
+std::string Session::name() const {
+  const auto uid = lsid["uid"].binary_value().data;
+  return fmt::format("{} - {}", id_of(lsid).to_string(),
+                     net::base64_encode({reinterpret_cast<const char*>(uid.data()), uid.size()}));
+}
+
+std::string Sessions::key(const bson::Document& lsid) {
+  return {reinterpret_cast<const char*>(lsid.bytes().data()), lsid.bytes().size()};
+}
+
+Sessions::Entry& Sessions::entry_locked(const bson::Document& lsid) {
+  auto& entry = entries_[key(lsid)];
+  if (!entry) {
+    entry = std::make_unique<Entry>();
+    entry->session.lsid = lsid;
+  }
+  entry->last_use = runtime_.now();
+  entry->last_use_wall = wall_millis(runtime_);
+  return *entry;
+}
+
+void Sessions::touch(const bson::Document& lsid) {
+  std::lock_guard lock(mutex_);
+  entry_locked(lsid);
+}
+
+Result<Sessions::Checkout> Sessions::check_out(Engine& engine, const bson::Document& lsid, const std::stop_token& stop) {
+  Session* session = nullptr;
+  {
+    std::unique_lock lock(mutex_);
+    auto& entry = entry_locked(lsid);
+    ++entry.waiting;
+    const bool free = changed_.wait(lock, stop, [&] { return !entry.in_use; });
+    --entry.waiting;
+    if (!free) return server_error(11601, "operation was interrupted");
+    entry.in_use = true;
+    session = &entry.session;
+  }
+  Checkout checkout(*this, *session);
+  if (!session->loaded) TRY(load_session(engine, *session));
+  return checkout;
+}
+
+void Sessions::give_back(Session& session) {
+  std::lock_guard lock(mutex_);
+  auto& entry = *entries_.at(key(session.lsid));
+  if (entry.abort_wanted) {
+    entry.abort_wanted = false;
+    abort_locked(entry);
+  }
+  entry.in_use = false;
+  changed_.notify_all();
+}
+
+void Sessions::abort_locked(Entry& entry) {
+  if (entry.session.state != Session::State::kInProgress) return;
+  entry.session.transaction.reset();
+  entry.session.state = Session::State::kAborted;
+  ++counts_.aborted;
+  --counts_.active;
+}
+
+void Sessions::end(const bson::Document& lsid) {
+  std::lock_guard lock(mutex_);
+  const auto it = entries_.find(key(lsid));
+  if (it == entries_.end()) return;
+  if (it->second->in_use) {
+    it->second->abort_wanted = true;
+    return;
+  }
+  abort_locked(*it->second);
+  if (it->second->waiting == 0) entries_.erase(it);
+}
+
+void Sessions::kill(const Uuid& id) {
+  std::lock_guard lock(mutex_);
+  for (auto& [name, entry] : entries_) {
+    if (id_of(entry->session.lsid) != id) continue;
+    entry->in_use ? void(entry->abort_wanted = true) : abort_locked(*entry);
+  }
+}
+
+void Sessions::kill_all() {
+  std::lock_guard lock(mutex_);
+  for (auto& [name, entry] : entries_) entry->in_use ? void(entry->abort_wanted = true) : abort_locked(*entry);
+}
+
+void Sessions::reap() {
+  std::lock_guard lock(mutex_);
+  const auto now = runtime_.now();
+  for (auto it = entries_.begin(); it != entries_.end();) {
+    auto& entry = *it->second;
+    if (!entry.in_use && entry.session.state == Session::State::kInProgress &&
+        now - entry.session.transaction_started > kTransactionLifetime) {
+      abort_locked(entry);
+    }
+    const bool unused = !entry.in_use && entry.waiting == 0 && entry.session.state != Session::State::kInProgress &&
+                        now - entry.last_use > kSessionTimeout;
+    it = unused ? entries_.erase(it) : std::next(it);
+  }
+}
+
+std::vector<bson::Document> Sessions::list() const {
+  std::lock_guard lock(mutex_);
+  std::vector<bson::Document> result;
+  for (const auto& [name, entry] : entries_) {
+    result.push_back(bson::make_document({{"_id", entry->session.lsid}, {"lastUse", bson::DateTime{entry->last_use_wall}}}));
+  }
+  return result;
+}
+
+Sessions::Counts Sessions::counts() const {
+  std::lock_guard lock(mutex_);
+  return counts_;
+}
+
+void Sessions::count(std::int64_t Counts::*what, std::int64_t by) {
+  std::lock_guard lock(mutex_);
+  counts_.*what += by;
+}
+
+Result<bson::Document> session_key(const CommandContext& context, bson::View lsid) {
+  const auto id = lsid["id"].to_uuid();
+  if (!id) return server_error(lsid["id"] ? 14 : 40414, lsid["id"] ? "BSON field 'OperationSessionInfo.lsid.id' is the wrong type, expected type 'binData'"
+                                                                    : "BSON field 'OperationSessionInfo.lsid.id' is missing but a required field");
+  bson::Builder out;
+  out.append("id", *id);
+  if (const auto uid = lsid["uid"]; uid && uid.type() == bson::Type::kBinary) {
+    out.append("uid", uid);
+    return std::move(out).finish();
+  }
+  std::string user;
+  if (context.authorization.enabled()) {
+    const auto users = context.authorization.users();
+    if (!users.empty()) user = users.front().name + "@" + users.front().db;
+  }
+  const auto digest = net::digest(net::Digest::kSha256, user);
+  out.append("uid", bson::Binary{0, {reinterpret_cast<const std::uint8_t*>(digest.data()), digest.size()}});
+  return std::move(out).finish();
+}
+
+Status load_session(Engine& engine, Session& session) {
+  session.loaded = true;
+  const auto reader = make_reader(engine, engine.view());
+  const auto collection = reader->catalog().find(Namespace{"config", "transactions"});
+  if (!collection) return {};
+  const auto wanted = bson::make_document({{"_id", session.lsid}});
+  const auto record = TRY(reader->find_by_id(*collection, wanted["_id"]));
+  if (!record) return {};
+  const auto& document = record->document;
+  session.txn_number = document["txnNum"].to_int64().value_or(-1);
+  session.last_write = document.view().at_path("lastWriteOpTime.ts").to_timestamp().value_or(bson::Timestamp{});
+  if (document["state"]) {
+    session.state = Session::State::kCommitted;
+    return {};
+  }
+  session.state = Session::State::kRetryable;
+  // The chain may reach back beyond the oplog's beginning: what is lost there can no longer be repeated either.
+  for (auto ts = session.last_write; !ts.is_zero();) {
+    const auto bytes = TRY(reader->get(kOplog, big_endian(ts.value())));
+    if (!bytes) break;
+    const auto entry = view_of(*bytes);
+    session.statements.emplace(static_cast<std::int32_t>(entry["stmtId"].to_int64().value_or(0)), ts);
+    ts = entry.at_path("prevOpTime.ts").to_timestamp().value_or(bson::Timestamp{});
+  }
+  return {};
+}
+
+}  // namespace drover::sandbox

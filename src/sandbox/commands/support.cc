@@ -1,0 +1,223 @@
+#include "sandbox/commands/support.h"
+
+#include <algorithm>
+#include <atomic>
+
+#include <fmt/format.h>
+
+#include "base/check.h"
+#include "bson/ejson.h"
+#include "sandbox/commands/write_block.h"
+
+namespace drover::sandbox {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::size_t kMaxNamespaceBytes = 255;
+// How long a write waits for the transaction in its way before it looks again.
+constexpr Duration kLockWait = 100ms;
+
+}  // namespace
+
+bool is_generic_field(std::string_view name) {
+  static constexpr std::string_view kNames[] = {"lsid", "txnNumber", "autocommit", "startTransaction", "readConcern", "writeConcern",
+                                                "maxTimeMS", "maxTimeMSOpOnly", "comment", "apiVersion", "apiStrict",
+                                                "apiDeprecationErrors", "stmtId", "stmtIds", "coordinator", "databaseVersion",
+                                                "shardVersion", "tracking_info", "mayBypassWriteBlocking", "rawData"};
+  return name.starts_with('$') || std::find(std::begin(kNames), std::end(kNames), name) != std::end(kNames);
+}
+
+Status check_fields(const CommandContext& context, std::initializer_list<std::string_view> known) {
+  bool first = true;
+  for (const auto& field : context.body) {
+    if (std::exchange(first, false) || is_generic_field(field.key())) continue;
+    if (std::find(known.begin(), known.end(), field.key()) == known.end()) {
+      return server_error(code::kUnknownField, fmt::format("BSON field '{}.{}' is an unknown field.", context.command->name, field.key()));
+    }
+  }
+  return {};
+}
+
+Result<bool> bool_field(const CommandContext& context, std::string_view name, bool otherwise) {
+  const auto field = context.body[name];
+  if (!field) return otherwise;
+  if (field.type() != bson::Type::kBool && !field.is_number()) {
+    return server_error(code::kTypeMismatch,
+                        fmt::format("BSON field '{}.{}' is the wrong type '{}', expected types '[bool, long, int, decimal, double']",
+                                    context.command->name, name, bson::type_name(field.type())));
+  }
+  return field.is_truthy();
+}
+
+Status check_collection_name(const Namespace& ns) {
+  const auto& name = ns.collection;
+  if (name.empty() || name.front() == '.' || name.find('\0') != std::string::npos) {
+    return server_error(code::kInvalidNamespace, fmt::format("Invalid namespace specified '{}.{}'", ns.db, name));
+  }
+  return {};
+}
+
+Result<Namespace> named_collection(const CommandContext& context) {
+  const auto first = context.body.first();
+  if (!first.is_string()) {
+    return server_error(code::kInvalidNamespace, fmt::format("collection name has invalid type {}", bson::type_name(first.type())));
+  }
+  Namespace ns{std::string(context.database), std::string(first.string_value())};
+  TRY(check_collection_name(ns));
+  return ns;
+}
+
+Result<Target> target_collection(CommandContext& context, const Catalog& catalog) {
+  Target target;
+  const auto first = context.body.first();
+  if (const auto uuid = first.to_uuid()) {
+    target.collection = catalog.find(*uuid);
+    if (!target.collection || target.collection->ns.db != context.database) {
+      return server_error(code::kNamespaceNotFound, fmt::format("Unable to resolve {}", uuid->to_string()));
+    }
+    target.ns = target.collection->ns;
+    return target;
+  }
+  target.ns = TRY(named_collection(context));
+  target.collection = catalog.find(target.ns);
+  if (const auto wanted = context.body["collectionUUID"]; wanted && context.settings().at_least(6, 0)) {
+    const auto uuid = wanted.to_uuid();
+    if (!uuid) return server_error(code::kTypeMismatch, "BSON field 'collectionUUID' is the wrong type, expected type 'binData'");
+    if (!target.collection || target.collection->uuid != *uuid) {
+      const auto actual = catalog.find(*uuid);
+      bson::Builder extra;
+      extra.append("db", context.database).append("collectionUUID", *uuid).append("expectedCollection", target.ns.collection);
+      if (actual && actual->ns.db == context.database) {
+        extra.append("actualCollection", actual->ns.collection);
+      } else {
+        extra.append("actualCollection", bson::Null{});
+      }
+      context.error_extra = std::move(extra).finish();
+      return server_error(code::kCollectionUuidMismatch, "Collection UUID does not match that specified");
+    }
+  }
+  return target;
+}
+
+Result<ReadScope> read_scope(CommandContext& context) {
+  auto& engine = context.engine();
+  if (context.transaction) return ReadScope{context.transaction->reader(), std::nullopt, context.transaction->view()->ts};
+  if (context.read_concern.level == ReadConcern::Level::kSnapshot) {
+    const auto wanted = context.read_concern.at_cluster_time;
+    auto view = TRY(engine.view_at(wanted.value_or(engine.last_committed())));
+    const auto at = wanted.value_or(view->ts);
+    const auto time = view->ts;
+    return ReadScope{make_reader(engine, std::move(view)), at, time};
+  }
+  auto view = engine.view();
+  const auto time = view->ts;
+  return ReadScope{make_reader(engine, std::move(view)), std::nullopt, time};
+}
+
+Status check_interrupt(const CommandContext& context) {
+  if (context.stop.stop_requested()) return server_error(code::kInterrupted, "operation was interrupted");
+  if (context.deadline && context.services.runtime.now() > *context.deadline) {
+    return server_error(code::kMaxTimeMsExpired, "operation exceeded time limit");
+  }
+  return {};
+}
+
+Status in_write_unit(CommandContext& context, const std::function<Status(WriteUnit&)>& body,
+                     const std::function<void(const WriteUnit&)>& committed) {
+  auto& engine = context.engine();
+  while (true) {
+    const auto ended = engine.transactions_ended();
+    Status result;
+    {
+      auto unit = context.transaction ? context.transaction->begin_statement() : engine.begin_write();
+      result = body(*unit);
+      if (result) {
+        const auto ts = unit->commit();
+        if (ts && !unit->last_entry().is_zero()) context.last_op = unit->last_entry();
+        if (!ts) result = tl::unexpected(ts.error());
+        if (ts && committed) committed(*unit);
+      }
+    }
+    if (result || result.error().server_code != code::kWriteConflict || context.transaction) return result;
+    TRY(check_interrupt(context));
+    engine.wait_for_transaction_end(ended, kLockWait, context.stop);
+  }
+}
+
+bson::Document default_id_index(const bson::Collator* collator) {
+  bson::Builder out;
+  out.append("v", 2);
+  out.open_document("key").append("_id", 1);
+  out.append("name", "_id_");
+  if (collator) out.append("collation", collator->spec());
+  return std::move(out).finish();
+}
+
+Result<CollectionPtr> collection_for_write(CommandContext& context, WriteUnit& unit, const Namespace& ns, bool create) {
+  TRY(check_write_allowed(context, unit, ns));
+  auto collection = unit.catalog().find(ns);
+  if (collection && collection->is_view()) {
+    return server_error(code::kCommandNotSupportedOnView, fmt::format("Namespace {} is a view, not a collection", ns.to_string()));
+  }
+  if (collection && collection->is_oplog()) return server_error(code::kInvalidNamespace, "cannot write to the oplog");
+  if (collection || !create) return collection;
+  if (ns.to_string().size() > kMaxNamespaceBytes) {
+    return server_error(code::kInvalidNamespace,
+                        fmt::format("Fully qualified namespace is too long. Namespace: {} Max: {}", ns.to_string(), kMaxNamespaceBytes));
+  }
+  if (ns.collection.find('$') != std::string::npos) {
+    return server_error(code::kInvalidNamespace, fmt::format("Invalid collection name: {}", ns.collection));
+  }
+  return unit.create_collection(ns, bson::View(), default_id_index(nullptr));
+}
+
+Status check_write_allowed(const CommandContext& context, const Reader& state, const Namespace& ns) {
+  if (context.internal || context.bypass_write_block || ns.db == "admin" || ns.db == "local" || ns.db == "config") return {};
+  if (!TRY(user_writes_blocked(state))) return {};
+  return server_error(kUserWritesBlocked, "User writes blocked");
+}
+
+std::shared_ptr<const query::EvaluationContext> evaluation_context(CommandContext& context, bson::View let,
+                                                                   std::shared_ptr<const bson::Collator> collator) {
+  auto result = std::make_shared<query::EvaluationContext>();
+  result->version = context.settings().version;
+  result->now = {wall_millis(context.services.runtime)};
+  result->cluster_time = context.engine().last_committed();
+  result->collator = std::move(collator);
+  result->let = bson::Document(let);
+  result->random = [&runtime = context.services.runtime] { return static_cast<double>(runtime.random() >> 11) * 0x1.0p-53; };
+  return result;
+}
+
+Result<std::shared_ptr<const bson::Collator>> effective_collation(bson::View statement, const CollectionInfo* collection) {
+  const auto given = statement["collation"];
+  if (given && !given.is_document()) {
+    return server_error(code::kTypeMismatch, fmt::format("\"collation\" had the wrong type. Expected object, found {}", bson::type_name(given.type())));
+  }
+  if (given && !given.document_value().empty()) return bson::Collator::open(given.document_value());
+  return collection ? collection->collator : nullptr;
+}
+
+void append_duplicate(bson::Builder& out, const DuplicateKey& duplicate) {
+  out.append("keyPattern", duplicate.key_pattern).append("keyValue", duplicate.key_value);
+}
+
+std::int64_t wall_millis(Runtime& runtime) {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(runtime.wall_time().time_since_epoch()).count();
+}
+
+bson::ObjectId new_object_id(Runtime& runtime) {
+  static const std::uint64_t process = runtime.random();
+  static std::atomic<std::uint32_t> counter{static_cast<std::uint32_t>(runtime.random())};
+  bson::ObjectId id;
+  const auto seconds = static_cast<std::uint32_t>(wall_millis(runtime) / 1000);
+  const auto count = counter.fetch_add(1);
+  for (int i = 0; i < 4; ++i) id.bytes[i] = static_cast<std::uint8_t>(seconds >> (24 - 8 * i));
+  for (int i = 0; i < 5; ++i) id.bytes[4 + i] = static_cast<std::uint8_t>(process >> (8 * i));
+  for (int i = 0; i < 3; ++i) id.bytes[9 + i] = static_cast<std::uint8_t>(count >> (16 - 8 * i));
+  return id;
+}
+
+}  // namespace drover::sandbox

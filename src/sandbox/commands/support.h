@@ -1,0 +1,97 @@
+// What every handler needs: strict fields, the collection that a command names, the state that it reads, and write units
+// that wait for transactions in their way.
+#pragma once
+
+#include <functional>
+#include <initializer_list>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/error.h"
+#include "bson/collation.h"
+#include "bson/document.h"
+#include "sandbox/commands/command.h"
+#include "sandbox/query/expression.h"
+#include "sandbox/storage/write_unit.h"
+
+namespace drover::sandbox {
+
+namespace code {
+inline constexpr int kBadValue = 2;
+inline constexpr int kFailedToParse = 9;
+inline constexpr int kUnauthorized = 13;
+inline constexpr int kTypeMismatch = 14;
+inline constexpr int kIllegalOperation = 20;
+inline constexpr int kNamespaceNotFound = 26;
+inline constexpr int kIndexNotFound = 27;
+inline constexpr int kInvalidOptions = 72;
+inline constexpr int kInvalidNamespace = 73;
+inline constexpr int kCannotCreateIndex = 67;
+inline constexpr int kIndexOptionsConflict = 85;
+inline constexpr int kIndexKeySpecsConflict = 86;
+inline constexpr int kDocumentValidationFailure = 121;
+inline constexpr int kCommandNotSupportedOnView = 166;
+inline constexpr int kMaxTimeMsExpired = 50;
+inline constexpr int kInterrupted = 11601;
+inline constexpr int kUnknownField = 40415;
+inline constexpr int kMissingField = 40414;
+inline constexpr int kCollectionUuidMismatch = 361;
+}  // namespace code
+
+// Fields that any command may have: $db, lsid, maxTimeMS, comment, ...
+bool is_generic_field(std::string_view name);
+// 40415 for a field that is neither known nor generic.
+Status check_fields(const CommandContext& context, std::initializer_list<std::string_view> known);
+
+// The boolean, number or document of an optional field; 14 TypeMismatch as IDL commands word it.
+Result<bool> bool_field(const CommandContext& context, std::string_view name, bool otherwise = false);
+
+// The namespace named by the command's first field, which is a string: 73 for what no collection can be called.
+Result<Namespace> named_collection(const CommandContext& context);
+// Also by UUID (binary subtype 4): 26 when there is none. And `collectionUUID` (6.0+): 361 when it is another's.
+struct Target {
+  Namespace ns;
+  CollectionPtr collection;  // null: does not exist
+};
+Result<Target> target_collection(CommandContext& context, const Catalog& catalog);
+Status check_collection_name(const Namespace& ns);
+
+// The state that a read sees: the transaction's, the one at atClusterTime, or the newest. `at` is set for snapshot reads.
+struct ReadScope {
+  std::shared_ptr<const Reader> reader;
+  std::optional<bson::Timestamp> at;
+  bson::Timestamp time;  // of the state
+};
+Result<ReadScope> read_scope(CommandContext& context);
+
+// 11601 when killed, 50 when out of time.
+Status check_interrupt(const CommandContext& context);
+
+// Runs `body` in a write unit and commits it. Met a document that a transaction holds (112), the unit is dropped and, outside
+// transactions, made again after a transaction has ended: `body` runs from the start. Inside a transaction the error stands.
+// `committed` sees the unit once it is committed.
+Status in_write_unit(CommandContext& context, const std::function<Status(WriteUnit&)>& body,
+                     const std::function<void(const WriteUnit&)>& committed = {});
+// The collection of that name in the unit's newest state, created when it is missing (as an insert does). 166 for views.
+Result<CollectionPtr> collection_for_write(CommandContext& context, WriteUnit& unit, const Namespace& ns, bool create);
+// {v: 2, key: {_id: 1}, name: "_id_", collation?}
+bson::Document default_id_index(const bson::Collator* collator);
+
+// Refuses user writes while they are blocked (setUserWriteBlockMode) and the user may not bypass it.
+Status check_write_allowed(const CommandContext& context, const Reader& state, const Namespace& ns);
+
+// For $$NOW and the rest of expressions.
+std::shared_ptr<const query::EvaluationContext> evaluation_context(CommandContext& context, bson::View let = {},
+                                                                   std::shared_ptr<const bson::Collator> collator = nullptr);
+// The command's collation, or the collection's default. {} counts as none.
+Result<std::shared_ptr<const bson::Collator>> effective_collation(bson::View statement, const CollectionInfo* collection);
+
+// "errmsg" of 11000 goes with keyPattern and keyValue.
+void append_duplicate(bson::Builder& out, const DuplicateKey& duplicate);
+
+std::int64_t wall_millis(Runtime& runtime);
+bson::ObjectId new_object_id(Runtime& runtime);
+
+}  // namespace drover::sandbox

@@ -1,0 +1,336 @@
+// update. Facts: corpus update/*, engine/replace-batch.
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "sandbox/commands/tables.h"
+#include "sandbox/commands/update_statement.h"
+
+namespace drover::sandbox {
+
+namespace {
+
+// Documents of a multi update that are changed in one unit.
+constexpr std::size_t kMultiUnit = 500;
+
+Result<UpdateSpec> parse_spec(const CommandContext& context, bson::View statement) {
+  UpdateSpec spec{.collation_of = statement};
+  bool has_query = false;
+  for (const auto& field : statement) {
+    const auto key = field.key();
+    const auto as_document = [&]() -> Result<bson::View> {
+      if (const auto document = field.to_document()) return *document;
+      return server_error(code::kTypeMismatch, fmt::format("BSON field 'update.updates.{}' is the wrong type '{}', expected type 'object'", key, bson::type_name(field.type())));
+    };
+    if (key == "q") {
+      spec.query = TRY(as_document());
+      has_query = true;
+    } else if (key == "u") spec.update = field;
+    else if (key == "c") spec.constants = TRY(as_document());
+    else if (key == "upsert") spec.upsert = field.is_truthy();
+    else if (key == "multi") spec.multi = field.is_truthy();
+    else if (key == "hint") spec.hint = field;
+    else if (key == "collation") continue;
+    else if (key == "sort" && context.settings().at_least(8, 0)) spec.sort = TRY(as_document());
+    else if (key == "arrayFilters") {
+      const auto array = field.to_array();
+      if (!array) return server_error(code::kTypeMismatch, fmt::format("BSON field 'update.updates.arrayFilters' is the wrong type '{}', expected type 'array'", bson::type_name(field.type())));
+      spec.array_filters = *array;
+    } else if (key != "upsertSupplied" && key != "sampleId" && key != "allowShardKeyUpdatesWithoutFullShardKeyInQuery") {
+      return server_error(code::kUnknownField, fmt::format("BSON field 'update.updates.{}' is an unknown field.", key));
+    }
+  }
+  if (!has_query) return server_error(code::kMissingField, "BSON field 'update.updates.q' is missing but a required field");
+  if (!spec.update) return server_error(code::kMissingField, "BSON field 'update.updates.u' is missing but a required field");
+  return spec;
+}
+
+struct Outcome {
+  std::int64_t matched = 0;
+  std::int64_t modified = 0;
+  std::optional<bson::Value> upserted;
+};
+
+class Updating {
+ public:
+  Updating(CommandContext& context, Namespace ns, std::vector<UpdateSpec> specs, bool ordered)
+      : context_(context), ns_(std::move(ns)), specs_(std::move(specs)), ordered_(ordered), retries_(context) {}
+
+  Result<bson::Document> run() {
+    while (at_ < specs_.size() && !stopped_) {
+      TRY(check_interrupt(context_));
+      if (TRY(was_done())) continue;
+      if (is_by_id(specs_[at_])) {
+        TRY(run_by_id());
+      } else {
+        TRY(run_by_scan());
+      }
+    }
+    note_system_write(context_, ns_);
+    bson::Builder reply;
+    append_count(reply, "n", matched_);
+    append_count(reply, "nModified", modified_);
+    if (!upserted_.empty()) {
+      auto array = reply.open_array("upserted");
+      for (const auto& item : upserted_) array.append(item);
+    }
+    errors_.append_to(reply);
+    return std::move(reply).finish();
+  }
+
+ private:
+  static bool is_by_id(const UpdateSpec& spec) {
+    return !spec.multi && !spec.hint && spec.sort.empty() && spec.query["_id"] && !spec.query["_id"].is_document() &&
+           spec.query["_id"].type() != bson::Type::kRegex;
+  }
+
+  // A repeated statement answers what it answered when it was done.
+  Result<bool> was_done() {
+    const auto entry = TRY(retries_.done(at_));
+    if (!entry) return false;
+    Outcome outcome{.matched = 1};
+    if ((*entry)["op"].to_string_view() == "i") {
+      outcome.upserted = bson::Value((*entry)["o"].document_value()["_id"]);
+    } else {
+      outcome.modified = 1;
+    }
+    finish(outcome);
+    return true;
+  }
+
+  // Statements that name their document by _id: as many in one unit as come in a row.
+  Status run_by_id() {
+    std::vector<Outcome> done;
+    std::optional<std::pair<Error, std::optional<DuplicateKey>>> failed;
+    TRY(in_write_unit(context_, [&](WriteUnit& unit) -> Status {
+      done.clear();
+      failed.reset();
+      retries_.enter(unit);
+      const auto limit = unit.bytes() + kMaxUnitBytes;
+      for (std::size_t i = at_; i < specs_.size() && is_by_id(specs_[i]) && done.size() < kMaxUnitOperations && unit.bytes() < limit; ++i) {
+        if (i > at_ && TRY(retries_.done(i))) break;
+        auto outcome = by_id(unit, i);
+        if (outcome) {
+          done.push_back(std::move(*outcome));
+          continue;
+        }
+        if (is_conflict(outcome.error())) {
+          // What this unit has done so far is committed; the statement comes again.
+          if (context_.transaction || done.empty()) return tl::unexpected(outcome.error());
+          break;
+        }
+        failed.emplace(outcome.error(), unit.duplicate());
+        break;
+      }
+      return {};
+    }, [&](const WriteUnit& unit) { retries_.committed(unit); }));
+    for (const auto& outcome : done) finish(outcome);
+    if (failed) refuse(failed->first, failed->second);
+    return {};
+  }
+
+  Result<Outcome> by_id(WriteUnit& unit, std::size_t index) {
+    const auto& spec = specs_[index];
+    auto collection = TRY(collection_for_write(context_, unit, ns_, spec.upsert));
+    const auto statement = TRY(UpdateStatement::parse(context_, spec, collection.get()));
+    if (!collection) return Outcome{};
+    std::optional<Found> found;
+    const auto id = statement.filter().id_equality();
+    if (id && same_collation(statement, *collection)) {
+      if (auto record = TRY(unit.find_by_id(*collection, *id))) {
+        Found candidate{record->id, std::move(record->document), {}};
+        if (TRY(statement.filter().try_matches(candidate.document, &candidate.details))) found = std::move(candidate);
+      }
+    } else {
+      found = TRY(find_one(context_, unit, collection, {.filter = &statement.filter(), .sort = &statement.sort(), .collator = statement.collator()}));
+    }
+    return change(unit, collection, statement, std::move(found), index);
+  }
+
+  static bool same_collation(const UpdateStatement& statement, const CollectionInfo& collection) {
+    const auto* a = statement.collator().get();
+    const auto* b = collection.collator.get();
+    return a == b || (a && a->same_as(b));
+  }
+
+  Result<Outcome> change(WriteUnit& unit, const CollectionPtr& collection, const UpdateStatement& statement, std::optional<Found> found, std::size_t index) {
+    Outcome outcome;
+    if (found) {
+      const auto changed = TRY(statement.apply(context_, unit, collection, *found, retries_.statement(index)));
+      outcome = {1, changed.modified ? 1 : 0, std::nullopt};
+      if (changed.modified) retries_.wrote(unit, index);
+    } else if (statement.spec().upsert) {
+      const auto document = TRY(statement.insert(context_, unit, collection, retries_.statement(index)));
+      outcome = {1, 0, bson::Value(document["_id"])};
+      retries_.wrote(unit, index);
+    }
+    return outcome;
+  }
+
+  Status run_by_scan() {
+    auto outcome = specs_[at_].multi ? update_many() : update_one();
+    if (outcome) {
+      finish(*outcome);
+      return {};
+    }
+    if (is_conflict(outcome.error()) || outcome.error().server_code == code::kInterrupted || outcome.error().server_code == code::kMaxTimeMsExpired) {
+      return tl::unexpected(outcome.error());
+    }
+    refuse(outcome.error(), duplicate_);
+    return {};
+  }
+
+  // Found in a view, without holding up other writers; changed in a unit, if it is still what it was.
+  Result<Outcome> update_one() {
+    while (true) {
+      auto scope = TRY(read_scope(context_));
+      const auto collection = scope.reader->catalog().find(ns_);
+      const auto statement = TRY(UpdateStatement::parse(context_, specs_[at_], collection.get()));
+      if (collection && collection->is_view()) return server_error(code::kCommandNotSupportedOnView, fmt::format("Namespace {} is a view, not a collection", ns_.to_string()));
+      const FindOne request{.filter = &statement.filter(), .sort = &statement.sort(), .collator = statement.collator(), .hint = specs_[at_].hint};
+      auto found = collection ? TRY(find_one(context_, *scope.reader, collection, request)) : std::nullopt;
+      if (!found && !specs_[at_].upsert) return Outcome{};
+      std::optional<Outcome> outcome;
+      TRY(in_write_unit(context_, [&](WriteUnit& unit) -> Status {
+        retries_.enter(unit);
+        duplicate_.reset();
+        const auto current = TRY(collection_for_write(context_, unit, ns_, specs_[at_].upsert));
+        if (!current) return {};
+        auto now = found && collection && current->uuid == collection->uuid ? TRY(still_there(unit, current, statement.filter(), *found)) : std::nullopt;
+        if (!now && found) return {};  // it changed meanwhile: look again
+        if (!now) now = TRY(find_one(context_, unit, current, request));  // before an upsert, in the newest state
+        auto changed = change(unit, current, statement, std::move(now), at_);
+        if (!changed) {
+          duplicate_ = unit.duplicate();
+          return tl::unexpected(changed.error());
+        }
+        outcome = std::move(*changed);
+        return {};
+      }, [&](const WriteUnit& unit) { retries_.committed(unit); }));
+      if (outcome) return *outcome;
+      if (!TRY(read_scope(context_)).reader->catalog().find(ns_)) return Outcome{};
+      TRY(check_interrupt(context_));
+    }
+  }
+
+  Result<Outcome> update_many() {
+    if (context_.retryable) return server_error(code::kInvalidOptions, "Cannot use (or request) retryable writes with multi=true");
+    auto scope = TRY(read_scope(context_));
+    const auto collection = scope.reader->catalog().find(ns_);
+    const auto statement = TRY(UpdateStatement::parse(context_, specs_[at_], collection.get()));
+    if (collection && collection->is_view()) return server_error(code::kCommandNotSupportedOnView, fmt::format("Namespace {} is a view, not a collection", ns_.to_string()));
+    Outcome total;
+    if (collection) {
+      auto plan = TRY(make_plan(*collection, {.filter = &statement.filter(), .collator = statement.collator(), .hint = specs_[at_].hint}));
+      Scan scan(scope.reader, collection, std::move(plan), statement.filter());
+      while (true) {
+        TRY(check_interrupt(context_));
+        const auto chunk = TRY(next_chunk(scan));
+        if (chunk.empty()) break;
+        TRY(update_chunk(statement, collection->uuid, chunk, total));
+      }
+    }
+    if (total.matched == 0 && specs_[at_].upsert) {
+      const auto multi = std::exchange(specs_[at_].multi, false);
+      auto outcome = update_one();
+      specs_[at_].multi = multi;
+      return outcome;
+    }
+    return total;
+  }
+
+  Result<std::vector<Found>> next_chunk(Scan& scan) {
+    std::vector<Found> chunk;
+    std::size_t bytes = 0;
+    query::MatchDetails details;
+    while (chunk.size() < kMultiUnit && bytes < kMaxUnitBytes) {
+      const auto document = TRY(scan.next(&details));
+      if (!document) break;
+      bytes += document->size();
+      chunk.push_back({scan.record_id(), bson::Document(*document), details});
+    }
+    return chunk;
+  }
+
+  Status update_chunk(const UpdateStatement& statement, const Uuid& uuid, const std::vector<Found>& chunk, Outcome& total) {
+    Outcome part;
+    std::optional<Error> failed;
+    TRY(in_write_unit(context_, [&](WriteUnit& unit) -> Status {
+      part = {};
+      failed.reset();
+      const auto current = unit.catalog().find(uuid);
+      if (!current) return server_error(175, fmt::format("collection dropped. UUID {}", uuid.to_string()));
+      TRY(check_write_allowed(context_, unit, ns_));
+      for (const auto& item : chunk) {
+        const auto found = TRY(still_there(unit, current, statement.filter(), item));
+        if (!found) continue;
+        const auto changed = statement.apply(context_, unit, current, *found, 0);
+        if (!changed) {
+          if (is_conflict(changed.error())) return tl::unexpected(changed.error());
+          failed = changed.error();  // the documents before it stay changed
+          duplicate_ = unit.duplicate();
+          return {};
+        }
+        ++part.matched;
+        part.modified += changed->modified ? 1 : 0;
+      }
+      return {};
+    }));
+    total.matched += part.matched;
+    total.modified += part.modified;
+    if (failed) return tl::unexpected(*failed);
+    return {};
+  }
+
+  void finish(const Outcome& outcome) {
+    matched_ += outcome.matched;
+    modified_ += outcome.modified;
+    if (outcome.upserted) {
+      bson::Builder item;
+      item.append("index", static_cast<std::int32_t>(at_)).append("_id", *outcome.upserted);
+      upserted_.push_back(std::move(item).finish());
+    }
+    ++at_;
+  }
+  void refuse(const Error& error, const std::optional<DuplicateKey>& duplicate) {
+    errors_.add(at_++, error, duplicate);
+    if (ordered_ || context_.transaction) stopped_ = true;
+    if (context_.transaction) context_.abort_transaction = true;
+  }
+
+  CommandContext& context_;
+  const Namespace ns_;
+  std::vector<UpdateSpec> specs_;
+  const bool ordered_;
+  Retries retries_;
+  std::size_t at_ = 0;
+  std::int64_t matched_ = 0, modified_ = 0;
+  std::vector<bson::Document> upserted_;
+  WriteErrors errors_;
+  std::optional<DuplicateKey> duplicate_;
+  bool stopped_ = false;
+};
+
+Result<bson::Document> update(CommandContext& context) {
+  TRY(check_fields(context, {"updates", "ordered", "bypassDocumentValidation", "let", "collectionUUID", "bypassEmptyTsReplacement"}));
+  std::vector<UpdateSpec> specs;
+  for (const auto& item : TRY(batch_items(context, "updates"))) {
+    specs.push_back(TRY(parse_spec(context, item)));
+    if (const auto let = context.body["let"].to_document(); let && !specs.back().constants) specs.back().constants = *let;
+  }
+  auto ns = TRY(named_collection(context));
+  const bool ordered = TRY(bool_field(context, "ordered", true));
+  return Updating(context, std::move(ns), std::move(specs), ordered).run();
+}
+
+}  // namespace
+
+std::span<const Command> update_commands() {
+  static const Command kRows[] = {
+      {.name = "update", .flags = kWrite | kInTransaction | kRetryable | kUserBlocked, .resource = ResourceKind::kCollection, .action = "update",
+       .handler = update, .help = "changes documents"},
+  };
+  return kRows;
+}
+
+}  // namespace drover::sandbox

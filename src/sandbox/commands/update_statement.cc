@@ -1,0 +1,43 @@
+#include "sandbox/commands/update_statement.h"
+
+#include <fmt/format.h>
+
+namespace drover::sandbox {
+
+Result<UpdateStatement> UpdateStatement::parse(CommandContext& context, const UpdateSpec& spec, const CollectionInfo* collection) {
+  auto collator = TRY(effective_collation(spec.collation_of, collection));
+  const auto constants = spec.constants ? TRY(query::evaluate_let(*spec.constants, *evaluation_context(context))) : bson::Document();
+  const auto evaluation = evaluation_context(context, constants, collator);
+  query::UpdateOptions options{.version = context.settings().version, .array_filters = spec.array_filters, .collator = collator,
+                               .multi = spec.multi, .context = evaluation};
+  if (spec.constants) options.constants = constants.view();
+  auto update = TRY(query::Update::parse(spec.update, options));
+  auto filter = TRY(query::Matcher::parse(spec.query, collator, context.settings().version, evaluation));
+  UpdateStatement statement(spec, std::move(filter), std::move(update));
+  statement.sort_ = TRY(query::SortPattern::parse(spec.sort, collator));
+  statement.collator_ = std::move(collator);
+  return statement;
+}
+
+Result<UpdateStatement::Changed> UpdateStatement::apply(CommandContext& context, WriteUnit& unit, const CollectionPtr& collection, const Found& found,
+                                                        std::int32_t statement, std::optional<WriteUnit::Image> image) const {
+  const query::UpdateContext update_context{.now = {wall_millis(context.services.runtime)}, .cluster_time = unit.upcoming_time(), .details = &found.details};
+  auto applied = TRY(update_.apply(found.document, update_context));
+  if (!applied.modified) return Changed{false, found.document};
+  const bson::View before = found.document;
+  TRY(check_document(context, *collection, applied.document, &before));
+  if (image) unit.set_image(*image == WriteUnit::Image::kBefore ? before : applied.document.view(), *image);
+  TRY(unit.update(collection, found.id, before, applied.document, applied.oplog_object, statement));
+  return Changed{true, std::move(applied.document)};
+}
+
+Result<bson::Document> UpdateStatement::insert(CommandContext& context, WriteUnit& unit, const CollectionPtr& collection, std::int32_t statement) const {
+  const query::UpdateContext update_context{.now = {wall_millis(context.services.runtime)}, .cluster_time = unit.upcoming_time(), .is_insert = true};
+  auto document = TRY(update_.upsert_document(filter_, update_context, [&] { return new_object_id(context.services.runtime); }));
+  TRY(query::check_storable(document, context.settings().version));
+  TRY(check_document(context, *collection, document, nullptr));
+  TRY(unit.insert(collection, document, statement));
+  return document;
+}
+
+}  // namespace drover::sandbox

@@ -1,0 +1,206 @@
+#include "sandbox/commands/write_support.h"
+
+#include <limits>
+
+#include <fmt/format.h>
+
+#include "bson/validate.h"
+#include "sandbox/query/update.h"
+#include "sandbox/storage/keys.h"
+
+namespace drover::sandbox {
+
+namespace {
+constexpr std::size_t kMaxBatch = 100000;
+}
+
+Result<std::vector<bson::View>> batch_items(const CommandContext& context, std::string_view name) {
+  std::vector<bson::View> items;
+  bool present = false;
+  for (const auto& sequence : context.sequences) {
+    if (sequence.name != name) continue;
+    present = true;
+    items.insert(items.end(), sequence.documents.begin(), sequence.documents.end());
+  }
+  if (const auto field = context.body[name]) {
+    if (present) return server_error(40414, fmt::format("BSON field '{}.{}' is a duplicate field", context.command->name, name));
+    const auto array = field.to_array();
+    if (!array) {
+      return server_error(code::kTypeMismatch, fmt::format("BSON field '{}.{}' is the wrong type '{}', expected type 'array'", context.command->name,
+                                                           name, bson::type_name(field.type())));
+    }
+    present = true;
+    for (const auto& item : *array) {
+      if (!item.is_document()) {
+        return server_error(code::kTypeMismatch, fmt::format("BSON field '{}.{}.{}' is the wrong type '{}', expected type 'object'", context.command->name,
+                                                             name, item.key(), bson::type_name(item.type())));
+      }
+      items.push_back(item.document_value());
+    }
+  }
+  if (!present) return server_error(code::kMissingField, fmt::format("BSON field '{}.{}' is missing but a required field", context.command->name, name));
+  if (items.empty() || items.size() > kMaxBatch) {
+    return server_error(16, fmt::format("Write batch sizes must be between 1 and {}. Got {} operations.", kMaxBatch, items.size()));
+  }
+  return items;
+}
+
+void append_count(bson::Builder& out, std::string_view key, std::int64_t value) {
+  if (value <= std::numeric_limits<std::int32_t>::max()) {
+    out.append(key, static_cast<std::int32_t>(value));
+  } else {
+    out.append(key, value);
+  }
+}
+
+void WriteErrors::add(std::size_t index, const Error& error, const std::optional<DuplicateKey>& duplicate) {
+  bson::Builder out;
+  out.append("index", static_cast<std::int32_t>(index)).append("code", error.server_code == 0 ? 1 : error.server_code);
+  if (error.server_code == code::kDuplicateKey && duplicate) append_duplicate(out, *duplicate);
+  out.append("errmsg", error.message);
+  errors_.push_back(std::move(out).finish());
+}
+
+void WriteErrors::append_to(bson::Builder& out) const {
+  if (errors_.empty()) return;
+  auto array = out.open_array("writeErrors");
+  for (const auto& error : errors_) array.append(error);
+}
+
+Retries::Retries(CommandContext& context) : context_(context) {
+  if (!context.retryable) return;
+  if (const auto ids = context.body["stmtIds"].to_array()) {
+    for (const auto& id : *ids) numbers_.push_back(static_cast<std::int32_t>(id.to_int64().value_or(0)));
+  } else {
+    numbers_.push_back(static_cast<std::int32_t>(context.body["stmtId"].to_int64().value_or(0)));
+  }
+}
+
+std::int32_t Retries::statement(std::size_t index) const {
+  if (numbers_.empty()) return 0;
+  if (numbers_.size() > 1) return index < numbers_.size() ? numbers_[index] : static_cast<std::int32_t>(index);
+  return numbers_.front() + static_cast<std::int32_t>(index);
+}
+
+Result<std::optional<bson::Document>> Retries::done(std::size_t index) const {
+  if (!context_.retryable) return std::optional<bson::Document>();
+  const auto& statements = context_.session_state->statements;
+  const auto it = statements.find(statement(index));
+  if (it == statements.end()) return std::optional<bson::Document>();
+  auto entry = TRY(oplog_entry_at(context_.engine(), it->second));
+  if (!entry) {
+    return server_error(217, fmt::format("Incomplete history detected for transaction {} on session {}.", context_.session_state->txn_number,
+                                         context_.session_state->name()));
+  }
+  return entry;
+}
+
+void Retries::enter(WriteUnit& unit) {
+  pending_.clear();
+  if (!context_.retryable) return;
+  const auto& session = *context_.session_state;
+  unit.set_session({session.lsid, session.txn_number, session.last_write});
+}
+
+void Retries::wrote(const WriteUnit& unit, std::size_t index) {
+  if (context_.retryable) pending_.emplace_back(statement(index), unit.last_entry());
+}
+
+void Retries::committed(const WriteUnit& unit) {
+  if (!context_.retryable || pending_.empty()) return;
+  auto& session = *context_.session_state;
+  session.last_write = unit.session_position().value_or(session.last_write);
+  for (const auto& [number, ts] : pending_) session.statements[number] = ts;
+  pending_.clear();
+}
+
+Result<std::optional<bson::Document>> oplog_entry_at(Engine& engine, bson::Timestamp ts) {
+  const auto bytes = TRY(engine.store().get(kOplog, big_endian(ts.value())));
+  if (!bytes) return std::optional<bson::Document>();
+  return std::optional(document_of(*bytes));
+}
+
+Result<std::optional<Found>> find_one(CommandContext& context, const Reader& reader, const CollectionPtr& collection, const FindOne& request) {
+  const bool natural = !request.sort || request.sort->empty() || request.sort->natural() != 0;
+  auto plan = TRY(make_plan(*collection, {.filter = request.filter, .sort = request.sort, .collator = request.collator, .hint = request.hint}));
+  const bool first_is_best = natural || plan.sorted;
+  // The reader outlives the scan; it is not shared further.
+  Scan scan(std::shared_ptr<const Reader>(std::shared_ptr<void>(), &reader), collection, std::move(plan), *request.filter);
+  std::optional<Found> best;
+  std::string best_key;
+  query::MatchDetails details;
+  for (std::int64_t n = 0;; ++n) {
+    if (n % 256 == 0) TRY(check_interrupt(context));
+    const auto document = TRY(scan.next(&details));
+    if (!document) return best;
+    if (first_is_best) return std::optional(Found{scan.record_id(), bson::Document(*document), details});
+    auto key = TRY(request.sort->key(*document));
+    if (best && key >= best_key) continue;
+    best = Found{scan.record_id(), bson::Document(*document), details};
+    best_key = std::move(key);
+  }
+}
+
+Result<std::optional<Found>> still_there(const WriteUnit& unit, const CollectionPtr& collection, const query::Matcher& filter, Found found) {
+  auto now = TRY(unit.find_record(*collection, found.id));
+  if (!now) return std::optional<Found>();
+  if (*now == found.document) return std::optional(std::move(found));
+  found.document = std::move(*now);
+  found.details = {};
+  if (!TRY(filter.try_matches(found.document, &found.details))) return std::optional<Found>();
+  return std::optional(std::move(found));
+}
+
+Status check_document(const CommandContext& context, const CollectionInfo& collection, bson::View document, const bson::View* before) {
+  if (document.size() > bson::kMaxDocumentBytes) {
+    if (!before) {
+      return server_error(code::kBadValue, fmt::format("object to insert too large. size in bytes: {}, max size: {}", document.size(), bson::kMaxDocumentBytes));
+    }
+    return server_error(17419, fmt::format("Resulting document after update is larger than {}", bson::kMaxDocumentBytes));
+  }
+  if (before && collection.capped && before->size() != document.size()) {
+    return server_error(10003, fmt::format("Cannot change the size of a document in a capped collection: {} != {}", before->size(), document.size()));
+  }
+  if (!collection.validator || context.body["bypassDocumentValidation"].is_truthy() || context.internal) return {};
+  if (collection.options["validationAction"].to_string_view() == "warn" || collection.options["validationLevel"].to_string_view() == "off") return {};
+  if (collection.validator->matches(document)) return {};
+  const bool moderate = collection.options["validationLevel"].to_string_view() == "moderate";
+  if (moderate && before && !collection.validator->matches(*before)) return {};
+  return server_error(code::kDocumentValidationFailure, "Document failed validation");
+}
+
+std::optional<bson::Document> fix_document(CommandContext& context, bson::View document, const WriteUnit& unit) {
+  bool id_first = !document.empty() && document.first().key() == "_id";
+  const bool keep_empty_times = context.body["bypassEmptyTsReplacement"].is_truthy();
+  bool empty_times = false;
+  for (const auto& field : document) {
+    if (!keep_empty_times && field.type() == bson::Type::kTimestamp && field.timestamp_value().is_zero() && field.key() != "_id") empty_times = true;
+  }
+  if (id_first && !empty_times) return std::nullopt;
+  bson::Builder out;
+  if (const auto id = document["_id"]) {
+    out.append_raw(id);
+  } else {
+    out.append("_id", new_object_id(context.services.runtime));
+  }
+  bool id_seen = false;
+  for (const auto& field : document) {
+    if (field.key() == "_id" && !std::exchange(id_seen, true)) continue;
+    if (!keep_empty_times && field.type() == bson::Type::kTimestamp && field.timestamp_value().is_zero()) {
+      out.append(field.key(), unit.upcoming_time());
+    } else {
+      out.append_raw(field);
+    }
+  }
+  return std::move(out).finish();
+}
+
+bool is_conflict(const Error& error) {
+  return error.server_code == code::kWriteConflict || error.server_code == code::kSnapshotUnavailable;
+}
+
+void note_system_write(const CommandContext& context, const Namespace& ns) {
+  if (ns.db == "admin" && ns.collection.starts_with("system.") && context.services.auth_data_changed) context.services.auth_data_changed();
+}
+
+}  // namespace drover::sandbox
