@@ -12,6 +12,7 @@ std::unique_ptr<Subcommand> make_demo_command();
 std::unique_ptr<Subcommand> make_migrate_command();
 std::unique_ptr<Subcommand> make_verify_command();
 std::unique_ptr<Subcommand> make_check_command();
+std::unique_ptr<Subcommand> make_sandbox_command();
 std::unique_ptr<Subcommand> make_version_command();
 
 std::vector<std::unique_ptr<Subcommand>> make_commands();
