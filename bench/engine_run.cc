@@ -24,7 +24,7 @@ std::int64_t integer(const Json& line, std::string_view key) {
 
 Result<EngineRun> EngineRun::start(const cli::DemoDirectory& directory, const std::string& source, const std::string& destination,
                                    const std::string& include) {
-  TRY(directory.write("source.uri", source));
+  TRY(directory.write("source.uri", source));  // clean_up reads them again
   TRY(directory.write("destination.uri", destination));
   const auto log = directory.file(include + ".log"), errors = directory.file(include + ".err");
   const cli::ChildOptions options{.arguments = {DROVER_PROGRAM, "migrate", "--source", "@" + directory.file("source.uri"), "--destination",
@@ -70,6 +70,18 @@ Status EngineRun::look() {
     documents_ = integer(*line, "documents");
   }
   return {};
+}
+
+Status clean_up(const cli::DemoDirectory& directory) {
+  const auto errors = directory.file("cleanup.err");
+  const cli::ChildOptions options{.arguments = {DROVER_PROGRAM, "migrate", "--source", "@" + directory.file("source.uri"), "--destination",
+                                                "@" + directory.file("destination.uri"), "--cleanup", "--yes"},
+                                  .errors = errors};
+  auto process = TRY(cli::ChildProcess::start(options));
+  while (process.running()) std::this_thread::sleep_for(kLookEvery);
+  const auto code = process.exit_code().value_or(-1);
+  if (code == 0) return {};
+  return fail(ErrorCode::kFailure, fmt::format("cleaning up ended with {}: {}", code, cli::last_line(errors).value_or("no word")));
 }
 
 }  // namespace drover::bench

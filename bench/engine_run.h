@@ -43,4 +43,7 @@ class EngineRun {
   std::int64_t documents_ = 0;
 };
 
+// `drover migrate --cleanup`: lifts what a migration has blocked on the destination, and removes its state.
+Status clean_up(const cli::DemoDirectory& directory);
+
 }  // namespace drover::bench

@@ -102,9 +102,9 @@ Result<Options> parse(int argc, char** argv) {
 
 double seconds_since(Clock::time_point begun) { return std::chrono::duration<double>(Clock::now() - begun).count(); }
 
-// Removes what the last shape left on the destination, the migration's state included.
+// Removes what a shape left on the destination.
 Status clear(const Servers& servers) {
-  for (const char* db : {kDatabase, kCeilingDatabase, "__mdb_internal_mongosync"}) TRY(drop_database(servers.destination, db));
+  for (const char* db : {kDatabase, kCeilingDatabase}) TRY(drop_database(servers.destination, db));
   return {};
 }
 
@@ -134,6 +134,7 @@ Result<Figures> measure(const Shape& shape, const Servers& servers, const cli::D
   figures.apply_seconds = seconds_since(begun);
   figures.peak_bytes = peak_memory_bytes(engine.pid());
   engine.end();
+  TRY(clean_up(directory));
   TRY(clear(servers));
   TRY(drop_database(servers.source, kDatabase));
   return figures;
