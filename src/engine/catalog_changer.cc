@@ -13,6 +13,7 @@ namespace {
 
 inline constexpr int kServerDuplicateKey = 11000;
 inline constexpr int kServerNamespaceExists = 48;
+inline constexpr int kServerIndexNotFound = 27;
 inline constexpr std::string_view kIdIndex = "_id_";
 
 std::optional<CollectionInfo> find_in(const std::vector<CollectionInfo>& infos, const Namespace& ns) {
@@ -269,6 +270,7 @@ Status CatalogChanger::create_indexes(const ChangeEvent& event, const std::stop_
     if (!built && built.error().server_code != kServerDuplicateKey) return built;
     alone.release();
     if (!built) return copy_anew(collection, event.ts, stop);
+    MonitorLock lock(router_.lock());
     for (const auto& spec : unique) collection->built.emplace(spec["name"].to_string_view().value_or(""));
   }
   runtime_.reached("ddl.after_create_indexes");
@@ -332,6 +334,7 @@ Status CatalogChanger::coll_mod(const ChangeEvent& event, const std::stop_token&
   const auto collection = pending_change(event);
   if (!collection) return {};
   bson::Builder to_send;
+  std::vector<bson::Document> index_changes;
   bson::Document options = collection->info.options;
   std::vector<bson::Document> indexes = collection->info.indexes;
   for (const auto& field : event.document) {
@@ -351,8 +354,9 @@ Status CatalogChanger::coll_mod(const ChangeEvent& event, const std::stop_token&
         if (!named) continue;
         index = change["hidden"].is_truthy() ? with_field(index, change["hidden"]) : without(index, {"hidden"});
         if (collection->built.contains(std::string(index["name"].to_string_view().value_or(""))))
-          to_send.append("index", bson::make_document({{"name", index["name"].to_string_view().value_or("")},
-                                                       {"hidden", change["hidden"].is_truthy()}}));
+          index_changes.push_back(bson::make_document(
+              {{"index", bson::make_document({{"name", index["name"].to_string_view().value_or("")},
+                                              {"hidden", change["hidden"].is_truthy()}})}}));
       }
     } else {
       return refuse(event, fmt::format("changed by collMod in '{}'", name));
@@ -364,6 +368,12 @@ Status CatalogChanger::coll_mod(const ChangeEvent& event, const std::stop_token&
   if (!fields.empty()) {
     TRY(on_destination("changing options of", collection->info.ns, stop,
                        [&] { return destination_.coll_mod(collection->info.ns, fields); }));
+  }
+  for (const auto& change : index_changes) {
+    const Status hidden = on_destination("hiding or showing an index of", collection->info.ns, stop,
+                                         [&] { return destination_.coll_mod(collection->info.ns, change); });
+    // The conflict resolver may have dropped it already, because the source has: that change is on the way.
+    if (!hidden && hidden.error().server_code != kServerIndexNotFound) return hidden;
   }
   {
     MonitorLock lock(router_.lock());

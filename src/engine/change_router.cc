@@ -72,7 +72,7 @@ Status ChangeRouter::route_data(ChangeEvent event, const std::stop_token& stop) 
         return partition.held->push(std::move(event));
       case PartitionState::kCopied:
         if (ts <= partition.r) return {};
-        if (ts <= partition.f && !mutant("f_equals_r")) lane_event.mode = ApplyMode::kByState;
+        if (ts <= partition.f) lane_event.mode = ApplyMode::kByState;
         break;
     }
     lane_event.key = std::move(key);
@@ -132,7 +132,7 @@ Status ChangeRouter::release(const std::shared_ptr<Collection>& collection, Part
       LaneEvent lane_event;
       lane_event.key = collection->key_of(event.key.element());
       lane_event.collection = collection;
-      lane_event.mode = event.ts <= f && !mutant("f_equals_r") ? ApplyMode::kByState : ApplyMode::kByKind;
+      lane_event.mode = event.ts <= f ? ApplyMode::kByState : ApplyMode::kByKind;
       lane_event.released_from = &partition;
       lane_event.change = std::move(event);
       TRY(dispatch(std::move(lane_event), stop));

@@ -34,6 +34,8 @@ Status ConflictResolver::resolve(Collection& collection, const bson::Value& refu
   const Namespace ns = collection.info.ns;
   const auto unique = unique_indexes(collection.info);
   Group group{{collection.key_of(refused.element()), refused}};
+  const SteadyTime begun = runtime_.now();
+  Duration pause = kFirstPause;
   for (int round = 0; round < kMaxRounds; ++round) {
     if (round == kRoundsBeforeDoubt) TRY(drop_indexes_gone_from_source(collection, stop));
     std::vector<bson::Value> ids;
@@ -70,9 +72,14 @@ Status ConflictResolver::resolve(Collection& collection, const bson::Value& refu
       return {};
     }
     if (written.error().code == ErrorCode::kTemporary) {
-      if (!runtime_.sleep(kFirstPause, stop)) return tl::unexpected(stopped_error());
+      // Not a round: a destination that is away for a while says nothing about the source's index.
+      if (runtime_.now() - begun > kRetryFor) return written;
+      if (!runtime_.sleep(pause, stop)) return tl::unexpected(stopped_error());
+      pause = std::min<Duration>(pause * 2, kLongestPause);
+      --round;
       continue;
     }
+    pause = kFirstPause;
     if (written.error().server_code != kServerDuplicateKey) {
       return tl::unexpected(Error(written.error()).with_context("writing conflicting documents to " + ns.to_string()));
     }

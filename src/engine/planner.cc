@@ -13,6 +13,7 @@ namespace drover::engine {
 namespace {
 inline constexpr int kMostListings = 1000;
 inline constexpr std::chrono::milliseconds kWindowWait{200};
+inline constexpr int kServerNamespaceNotFound = 26;
 }  // namespace
 
 bson::Document portable_options(bson::View options) {
@@ -115,9 +116,11 @@ Status Planner::partition(Collection& collection, const std::stop_token& stop) {
   std::vector<bson::Value> bounds;
   if (wanted > 1 && size.documents > wanted * kSamplesPerPartition) {
     const int samples = static_cast<int>(wanted) * kSamplesPerPartition;
-    auto sampled = TRY(retry_temporary(runtime_, stop, [&] {
+    auto drawn = retry_temporary(runtime_, stop, [&] {
       return source_.sample_ids(collection.info.ns, collection.info.uuid, samples);
-    }));
+    });
+    if (!drawn && drawn.error().server_code != kServerNamespaceNotFound) return tl::unexpected(std::move(drawn).error());
+    auto sampled = drawn ? std::move(*drawn) : std::vector<bson::Value>();  // dropped meanwhile: its drop is on the way
     std::vector<std::pair<std::string, bson::Value>> keyed;
     for (auto& id : sampled) keyed.emplace_back(collection.key_of(id.element()), std::move(id));
     std::sort(keyed.begin(), keyed.end(), [](const auto& a, const auto& b) { return a.first < b.first; });

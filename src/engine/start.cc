@@ -188,7 +188,7 @@ Status Starter::begin_again(const bson::Document& migration, Begun& begun, const
   }
   // What was applied before the crash may be newer than the checkpoint, but not newer than this.
   const ClusterTime horizon = TRY(retry_temporary(runtime_, stop, [&] { return source_.majority_time(); }));
-  auto restored = TRY(restore_catalog(state_, runtime_, mutant("horizon_ignored") ? ClusterTime{} : horizon, stop));
+  auto restored = TRY(restore_catalog(state_, runtime_, horizon, stop));
   std::map<std::string, std::vector<CollectionInfo>> present;
   for (const auto& collection : restored.collections) {
     catalog_.collections[collection->info.uuid] = collection;
