@@ -17,7 +17,7 @@ Faults Faults::draw(Random& random) {
   faults.partial_batch = random.pick(rates);
   faults.lost_cursor = random.pick(rates);
   faults.snapshot_too_old = random.pick(rates);
-  faults.slow = random.pick(rates) / 4;
+  faults.slow = random.pick(rates) / 2;
   faults.note_refused = random.pick(rates) * 4;
   if (random.below(2) == 0) faults.election_every = std::chrono::milliseconds(random.between(2'000, 40'000));
   return faults;

@@ -48,10 +48,9 @@ void SimCluster::start() {
 }
 
 void SimCluster::stop() {
+  while (requests_under_way > 0) scheduler_.sleep_for(milliseconds(100));  // they need a majority yet
   stop_.request_stop();
-  while (fibers_ > 0 || requests_under_way > 0) {
-    scheduler_.block("the cluster's fibers to end", this, scheduler_.now() + milliseconds(100));
-  }
+  while (fibers_ > 0) scheduler_.block("the cluster's fibers to end", this);
 }
 
 Faults SimCluster::quiet(Faults faults) {

@@ -196,7 +196,7 @@ engine::Options Simulation::engine_options(Incarnation& own) {
 
 Status Simulation::stop_users() {
   workload_->leave_source();
-  if (fate_.stray_writer && random_.coin()) {
+  if (fate_.stray_writer && random_.below(4) != 0) {
     ++strays_;
     ++helpers_;
     scheduler_.spawn("stray writer", nullptr, [this] {
@@ -209,12 +209,15 @@ Status Simulation::stop_users() {
   return {};
 }
 
-// Writes without a pause, so that it cannot rest just while the engine looks.
+// Writes so often that it cannot rest just while the engine looks, which takes many requests; it ends when the source has no
+// primary for a moment, for then it would.
 void Simulation::stray_write() {
-  const Duration end = scheduler_.now() + milliseconds(random_.below(150));
-  while (scheduler_.now() < end && !committed_) {
-    workload_->write_once(*source_);
-    scheduler_.sleep_for(std::chrono::microseconds(200));
+  constexpr int kMostWrites = 1'000;
+  const Duration pause = std::chrono::microseconds(100) + source_->faults().latency / 2;
+  const Duration end = scheduler_.now() + milliseconds(random_.pick(std::vector<int>{20, 400, 4'000}));
+  for (int i = 0; i < kMostWrites && scheduler_.now() < end && !committed_; ++i) {
+    if (!workload_->write_surely(*source_)) return;
+    scheduler_.sleep_for(pause);
   }
 }
 

@@ -124,6 +124,18 @@ void Workload::act(SimCluster& cluster) {
   act_on(cluster, ns);
 }
 
+bool Workload::write_surely(SimCluster& cluster) {
+  const auto ns = draw_existing(cluster);
+  if (!ns || !cluster.has_primary()) return false;
+  const auto* entry = cluster.store().find(*ns);
+  Write write;
+  write.ns = *ns;
+  write.uuid = entry->info.uuid;
+  write.document = std::make_shared<const bson::Document>(bson::make_document({{"_id", 2'000'000 + ++serial_}}));
+  write.key = logical_key(*entry, (*write.document)["_id"]);
+  return commit(cluster, {write}, Form::kEach);
+}
+
 void Workload::act_on(SimCluster& cluster, const Namespace& ns) {
   switch (scheduler_.random().below(12)) {
     case 0: return transaction(cluster);

@@ -36,8 +36,8 @@ class Workload {
   void return_to_source() { left_source_ = false; }
   // The destination takes writes from now on.
   void open_destination();
-  // One write at once, by somebody who should have left.
-  void write_once(SimCluster& cluster) { act(cluster); }
+  // One insert at once that nothing refuses; false when there is no primary or no collection.
+  bool write_surely(SimCluster& cluster);
   // Ends everybody; waits.
   void stop();
 
