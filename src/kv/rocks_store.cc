@@ -213,7 +213,8 @@ class RocksStore : public Store {
     return write_native(&native, sync);
   }
   Status write(IndexedBatch& batch, bool sync) override { return write_native(batch.impl_->batch.GetWriteBatch(), sync); }
-  Status sync() override { return to_status(db_->SyncWAL(), "writing the journal to disk"); }
+  // There is nothing to sync in memory.
+  Status sync() override { return memory_env_ ? Status() : to_status(db_->SyncWAL(), "writing the journal to disk"); }
   std::uint64_t approximate_bytes(KeySpace space, std::string_view begin, std::string_view end) override {
     rocksdb::SizeApproximationOptions options;
     options.include_memtables = true;

@@ -187,7 +187,9 @@ class MergeWriter {
     } else if (output_.when_matched == "merge") {
       constants = bson::make_document({{"new", document}});
       auto stages = statement.open_array("u");
-      auto objects = stages.open_document().open_document("$replaceWith").open_array("$mergeObjects");
+      auto stage = stages.open_document();
+      auto merged = stage.open_document("$replaceWith");
+      auto objects = merged.open_array("$mergeObjects");
       objects.append("$$ROOT").append("$$new");
     } else {
       constants = TRY(variables(document, *options.context));

@@ -251,10 +251,21 @@ Result<std::string> compound_key(const IndexInfo& index, bson::View values, std:
   return out;
 }
 
+// Where a scan without max() ends: before the greatest key that the index can hold, as the server's does.
+std::string greatest_key(const IndexInfo& index) {
+  bson::Builder ends;
+  for (const auto& field : index.fields) field.descending ? ends.append("", bson::MinKey()) : ends.append("", bson::MaxKey());
+  const auto values = std::move(ends).finish();
+  std::string out;
+  std::size_t i = 0;
+  for (const auto& value : values) out += encode(value, index, i++);
+  return out;
+}
+
 Result<Plan> min_max_plan(const CollectionInfo& collection, const PlanRequest& request) {
   if (!request.hint) return server_error(51173, "When using min()/max() a hint of which index to use must be provided");
   const auto index = TRY(hinted_index(collection, request.hint));
-  KeyRange range{"", std::string(bson::key_string_highest())};
+  KeyRange range{"", greatest_key(*index)};
   if (request.min) range.lower = TRY(compound_key(*index, *request.min, "min"));
   if (request.max) range.upper = TRY(compound_key(*index, *request.max, "max"));
   if (range.lower >= range.upper) return server_error(51175, "The value provided for min() does not come before the value provided for max() in the hinted index");

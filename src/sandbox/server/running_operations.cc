@@ -21,8 +21,8 @@ bson::Document describe_operation(const Operation& operation, SteadyTime now) {
   out.append("active", true).append("opid", static_cast<std::int32_t>(operation.id));
   if (operation.session) out.open_document("lsid").append("id", *operation.session);
   if (operation.txn_number) {
-    auto parameters = out.open_document("transaction").open_document("parameters");
-    parameters.append("txnNumber", *operation.txn_number);
+    auto transaction = out.open_document("transaction");
+    transaction.open_document("parameters").append("txnNumber", *operation.txn_number);
   }
   out.append("secs_running", static_cast<std::int64_t>(micros / 1'000'000))
       .append("microsecs_running", static_cast<std::int64_t>(micros))
