@@ -1,0 +1,267 @@
+#include "sandbox/storage/engine.h"
+
+#include <filesystem>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/log.h"
+#include "bson/ejson.h"
+#include "sandbox/storage/write_unit.h"
+
+namespace drover::sandbox {
+namespace {
+
+using testing::ElementsAre;
+
+bson::Document doc(std::string_view json) { return bson::from_ejson(json).value(); }
+const auto kIdIndex = R"({"v": 2, "key": {"_id": 1}, "name": "_id_"})";
+
+class EngineTest : public testing::Test {
+ protected:
+  EngineTest() { open({.in_memory = true, .background = false}); }
+
+  void open(EngineOptions options) {
+    engine_.reset();
+    auto engine = Engine::open(std::move(options), *runtime_, *log_);
+    ASSERT_TRUE(engine) << engine.error().message;
+    engine_ = std::move(*engine);
+  }
+  template <typename F>
+  bson::Timestamp write(F body) {
+    auto unit = engine_->begin_write();
+    body(*unit);
+    const auto ts = unit->commit();
+    EXPECT_TRUE(ts) << ts.error().message;
+    return ts.value_or(bson::Timestamp{});
+  }
+  void create(const std::string& name, std::string_view options = "{}") {
+    write([&](WriteUnit& unit) { EXPECT_TRUE(unit.create_collection({"db", name}, doc(options), doc(kIdIndex))); });
+  }
+  bson::Timestamp insert(const std::string& name, std::string_view json) {
+    return write([&](WriteUnit& unit) {
+      const auto id = unit.insert(unit.catalog().find(Namespace{"db", name}), doc(json));
+      EXPECT_TRUE(id) << id.error().message;
+    });
+  }
+  static std::vector<std::string> documents(const Reader& reader, const std::string& name) {
+    std::vector<std::string> result;
+    const auto collection = reader.catalog().find(Namespace{"db", name});
+    if (!collection) return {"no collection"};
+    RecordCursor cursor(reader, *collection);
+    while (const auto document = cursor.next().value()) result.push_back(bson::to_shell(*document));
+    return result;
+  }
+  std::vector<std::string> documents(const std::string& name) { return documents(*make_reader(*engine_, engine_->view()), name); }
+  std::vector<bson::Document> oplog(bson::Timestamp after) {
+    std::vector<bson::Document> result;
+    auto cursor = engine_->oplog({after.seconds, after.increment + 1});
+    while (const auto entry = cursor->next().value()) result.emplace_back(*entry);
+    return result;
+  }
+
+  std::unique_ptr<Runtime> runtime_ = make_real_runtime();
+  std::unique_ptr<Log> log_ = make_null_log();
+  std::unique_ptr<Engine> engine_;
+};
+
+TEST_F(EngineTest, AUnitIsSeenWholeOrNotAtAll) {
+  create("c");
+  const auto before = engine_->view();
+  {
+    auto unit = engine_->begin_write();
+    const auto collection = unit->catalog().find(Namespace{"db", "c"});
+    ASSERT_TRUE(unit->insert(collection, doc(R"({"_id": 1})")));
+    EXPECT_THAT(documents(*unit, "c"), ElementsAre("{ _id: 1 }"));
+    EXPECT_THAT(documents("c"), testing::IsEmpty());
+  }
+  EXPECT_THAT(documents("c"), testing::IsEmpty());
+  insert("c", R"({"_id": 2})");
+  EXPECT_THAT(documents("c"), ElementsAre("{ _id: 2 }"));
+  EXPECT_THAT(documents(*make_reader(*engine_, before), "c"), testing::IsEmpty());
+  EXPECT_EQ(engine_->view()->catalog->find(Namespace{"db", "c"})->counters->copy().records, 1);
+}
+
+TEST_F(EngineTest, TimesIncreaseAndTheOplogHasEveryWrite) {
+  create("c");
+  const auto start = engine_->last_committed();
+  const auto first = insert("c", R"({"_id": 1})");
+  const auto second = write([&](WriteUnit& unit) {
+    const auto collection = unit.catalog().find(Namespace{"db", "c"});
+    const auto record = unit.find_by_id(*collection, doc(R"({"_id": 1})")["_id"]).value();
+    ASSERT_TRUE(record);
+    EXPECT_TRUE(unit.update(collection, record->id, record->document, doc(R"({"_id": 1, "a": 1})"), doc(R"({"$v": 1, "$set": {"a": 1}})")));
+  });
+  EXPECT_LT(start, first);
+  EXPECT_LT(first, second);
+  const auto entries = oplog(start);
+  ASSERT_EQ(entries.size(), 2u);
+  EXPECT_EQ(entries[0]["op"].string_value(), "i");
+  EXPECT_EQ(entries[1]["op"].string_value(), "u");
+  EXPECT_EQ(bson::to_shell(entries[1]["o2"].document_value()), "{ _id: 1 }");
+  EXPECT_EQ(*entries[1]["ts"].to_timestamp(), second);
+}
+
+TEST_F(EngineTest, AHandedOutTimeCanBeReadAgainExactly) {
+  create("c");
+  insert("c", R"({"_id": 1})");
+  const auto time = engine_->hand_out_time(Engine::HandOut::kAskedFor);
+  const auto later = write([&](WriteUnit& unit) {
+    const auto collection = unit.catalog().find(Namespace{"db", "c"});
+    EXPECT_TRUE(unit.insert(collection, doc(R"({"_id": 2})")));
+    EXPECT_TRUE(unit.insert(collection, doc(R"({"_id": 3})")));
+  });
+  insert("c", R"({"_id": 4})");
+  const auto view = engine_->view_at(time);
+  ASSERT_TRUE(view) << view.error().message;
+  EXPECT_THAT(documents(*make_reader(*engine_, *view), "c"), ElementsAre("{ _id: 1 }"));
+  // A time in the middle of a commit, or one that nobody was given, cannot be had: never something near it.
+  const auto refused = engine_->view_at(later);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().server_code, code::kSnapshotTooOld);
+}
+
+TEST_F(EngineTest, UniqueIndexesRefuseAndSayWhichKey) {
+  create("c");
+  write([&](WriteUnit& unit) {
+    EXPECT_TRUE(unit.create_indexes(unit.catalog().find(Namespace{"db", "c"}), {doc(R"({"v": 2, "unique": true, "key": {"a": 1}, "name": "a_1"})")}));
+  });
+  insert("c", R"({"_id": 1, "a": "x"})");
+  auto unit = engine_->begin_write();
+  const auto collection = unit->catalog().find(Namespace{"db", "c"});
+  const auto again = unit->insert(collection, doc(R"({"_id": 2, "a": "x"})"));
+  ASSERT_FALSE(again);
+  EXPECT_EQ(again.error().server_code, 11000);
+  EXPECT_EQ(again.error().message, "E11000 duplicate key error collection: db.c index: a_1 dup key: { a: \"x\" }");
+  EXPECT_EQ(bson::to_shell(unit->duplicate()->key_value), "{ a: \"x\" }");
+  // Within one unit too.
+  EXPECT_TRUE(unit->insert(collection, doc(R"({"_id": 3, "a": "y"})")));
+  EXPECT_FALSE(unit->insert(collection, doc(R"({"_id": 4, "a": "y"})")));
+  EXPECT_FALSE(unit->insert(collection, doc(R"({"_id": 3, "a": "z"})")));
+}
+
+TEST_F(EngineTest, ATransactionReadsItsViewAndItsOwnWrites) {
+  create("c");
+  insert("c", R"({"_id": 1})");
+  auto transaction = engine_->begin_transaction(engine_->view());
+  insert("c", R"({"_id": 2})");
+  {
+    auto statement = transaction->begin_statement();
+    EXPECT_TRUE(statement->insert(statement->catalog().find(Namespace{"db", "c"}), doc(R"({"_id": 3})")));
+    EXPECT_TRUE(statement->commit());
+  }
+  EXPECT_THAT(documents(*transaction->reader(), "c"), ElementsAre("{ _id: 1 }", "{ _id: 3 }"));
+  EXPECT_THAT(documents("c"), ElementsAre("{ _id: 1 }", "{ _id: 2 }"));
+  const auto start = engine_->last_committed();
+  ASSERT_TRUE(transaction->commit(doc(R"({"id": 1, "uid": 1})"), 5));
+  EXPECT_THAT(documents("c"), ElementsAre("{ _id: 1 }", "{ _id: 2 }", "{ _id: 3 }"));
+  const auto entries = oplog(start);
+  ASSERT_EQ(entries.size(), 1u);
+  EXPECT_EQ(entries[0].view().at_path("o.applyOps.0.op").to_string_view(), "i");
+  EXPECT_EQ(entries[0]["txnNumber"].to_int64(), 5);
+}
+
+TEST_F(EngineTest, TheFirstWriterWins) {
+  create("c");
+  insert("c", R"({"_id": 1})");
+  const auto touch = [](WriteUnit& unit) {
+    const auto collection = unit.catalog().find(Namespace{"db", "c"});
+    const auto record = unit.find_by_id(*collection, doc(R"({"_id": 1})")["_id"]).value();
+    return unit.update(collection, record->id, record->document, doc(R"({"_id": 1, "t": 1})"), doc(R"({"_id": 1, "t": 1})"));
+  };
+  auto first = engine_->begin_transaction(engine_->view());
+  auto second = engine_->begin_transaction(engine_->view());
+  {
+    auto statement = first->begin_statement();
+    EXPECT_TRUE(touch(*statement));
+    EXPECT_TRUE(statement->commit());
+  }
+  {
+    auto statement = second->begin_statement();
+    const auto refused = touch(*statement);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().server_code, code::kWriteConflict);
+  }
+  {
+    auto unit = engine_->begin_write();
+    EXPECT_FALSE(touch(*unit));  // an ordinary write waits for the transaction and comes again
+  }
+  first->abort();
+  write([&](WriteUnit& unit) { EXPECT_TRUE(touch(unit)); });
+  {
+    auto statement = second->begin_statement();  // changed since its view
+    const auto refused = touch(*statement);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().server_code, code::kWriteConflict);
+  }
+}
+
+TEST_F(EngineTest, AnAbortedTransactionLeavesNothing) {
+  create("c");
+  {
+    auto transaction = engine_->begin_transaction(engine_->view());
+    auto statement = transaction->begin_statement();
+    EXPECT_TRUE(statement->insert(statement->catalog().find(Namespace{"db", "c"}), doc(R"({"_id": 1})")));
+    EXPECT_TRUE(statement->commit());
+    statement.reset();
+  }
+  EXPECT_THAT(documents("c"), testing::IsEmpty());
+  insert("c", R"({"_id": 1})");
+}
+
+TEST_F(EngineTest, ACappedCollectionForgetsItsOldest) {
+  create("c", R"({"capped": true, "size": 4096, "max": 2})");
+  for (const auto* json : {R"({"_id": 1})", R"({"_id": 2})", R"({"_id": 3})"}) insert("c", json);
+  EXPECT_THAT(documents("c"), ElementsAre("{ _id: 2 }", "{ _id: 3 }"));
+  insert("c", R"({"_id": 1})");  // its _id is free again
+}
+
+TEST_F(EngineTest, LongIndexBuildsFollowWritesAndCheckAtTheEnd) {
+  create("c");
+  for (int i = 0; i < 10; ++i) insert("c", "{\"_id\": " + std::to_string(i) + ", \"a\": " + std::to_string(i) + "}");
+  const auto build = Uuid::random(*runtime_);
+  write([&](WriteUnit& unit) {
+    EXPECT_TRUE(unit.start_index_build(unit.catalog().find(Namespace{"db", "c"}), build, {doc(R"({"v": 2, "unique": true, "key": {"a": 1}, "name": "a_1"})")}));
+  });
+  std::optional<RecordId> at;
+  write([&](WriteUnit& unit) { at = unit.add_index_entries(unit.catalog().find(Namespace{"db", "c"}), {}, 5).value(); });
+  insert("c", R"({"_id": 100, "a": 3})");  // a duplicate, while nobody checks
+  write([&](WriteUnit& unit) { EXPECT_TRUE(unit.add_index_entries(unit.catalog().find(Namespace{"db", "c"}), at, 100)); });
+  auto unit = engine_->begin_write();
+  const auto refused = unit->commit_index_build(unit->catalog().find(Namespace{"db", "c"}), build);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().server_code, 11000);
+}
+
+TEST_F(EngineTest, DropsAndRenamesKeepOldViewsWhole) {
+  create("c");
+  insert("c", R"({"_id": 1})");
+  const auto before = engine_->view();
+  write([&](WriteUnit& unit) { EXPECT_TRUE(unit.rename_collection(unit.catalog().find(Namespace{"db", "c"}), {"db", "d"})); });
+  EXPECT_THAT(documents("d"), ElementsAre("{ _id: 1 }"));
+  write([&](WriteUnit& unit) { EXPECT_TRUE(unit.drop_collection(unit.catalog().find(Namespace{"db", "d"}))); });
+  EXPECT_THAT(documents("d"), ElementsAre("no collection"));
+  EXPECT_THAT(documents(*make_reader(*engine_, before), "c"), ElementsAre("{ _id: 1 }"));
+}
+
+TEST_F(EngineTest, ARestartFindsEverything) {
+  const auto path = (std::filesystem::temp_directory_path() / ("drover-engine-" + std::to_string(runtime_->random()))).string();
+  open({.dbpath = path, .background = false});
+  create("c");
+  write([&](WriteUnit& unit) {
+    EXPECT_TRUE(unit.create_indexes(unit.catalog().find(Namespace{"db", "c"}), {doc(R"({"v": 2, "key": {"a": 1}, "name": "a_1"})")}));
+  });
+  const auto last = insert("c", R"({"_id": 1, "a": [1, 2]})");
+  open({.dbpath = path, .background = false});
+  EXPECT_THAT(documents("c"), ElementsAre("{ _id: 1, a: [ 1, 2 ] }"));
+  const auto collection = engine_->view()->catalog->find(Namespace{"db", "c"});
+  EXPECT_EQ(collection->counters->copy().records, 1);
+  EXPECT_NE(collection->index("a_1")->multikey->load(), 0u);
+  EXPECT_GE(engine_->last_committed(), last);
+  EXPECT_LT(last, insert("c", R"({"_id": 2})"));
+  engine_.reset();
+  std::filesystem::remove_all(path);
+}
+
+}  // namespace
+}  // namespace drover::sandbox
