@@ -1,4 +1,7 @@
 // The replica set of one: status, configuration, notes in the oplog, the oplog's size. Facts: corpus engine/notes-and-times.
+#include <algorithm>
+#include <optional>
+
 #include <fmt/format.h>
 
 #include "sandbox/commands/support.h"
@@ -49,6 +52,16 @@ Result<bson::Document> status(CommandContext& context) {
   return std::move(out).finish();
 }
 
+// As durable and as unlike others as a collection that was made with the data.
+Result<std::optional<bson::ObjectId>> replica_set_id(CommandContext& context) {
+  const auto scope = TRY(read_scope(context));
+  const auto versions = scope.reader->catalog().find(Namespace{"admin", "system.version"});
+  if (!versions) return std::nullopt;
+  bson::ObjectId id;
+  std::copy_n(versions->uuid.bytes.begin(), id.bytes.size(), id.bytes.begin());
+  return id;
+}
+
 Result<bson::Document> configuration(CommandContext& context) {
   bson::Builder out;
   auto config = out.open_document("config");
@@ -68,6 +81,7 @@ Result<bson::Document> configuration(CommandContext& context) {
     settings.append("electionTimeoutMillis", 10000).append("catchUpTimeoutMillis", -1).append("catchUpTakeoverDelayMillis", 30000);
     settings.open_document("getLastErrorModes");
     settings.open_document("getLastErrorDefaults").append("w", 1).append("wtimeout", 0);
+    if (const auto id = TRY(replica_set_id(context))) settings.append("replicaSetId", *id);
   }
   config.close();
   return std::move(out).finish();

@@ -10,6 +10,7 @@
 #include "sandbox/commands/sessions.h"
 #include "sandbox/commands/support.h"
 #include "sandbox/commands/tables.h"
+#include "sandbox/commands/write_block.h"
 #include "sandbox/storage/engine.h"
 
 namespace drover::sandbox {
@@ -17,6 +18,7 @@ namespace drover::sandbox {
 namespace {
 
 constexpr std::int32_t kMaxBsonBytes = 16777216;
+constexpr std::int32_t kUnblockedMode = 1, kBlockedMode = 2;
 
 std::string storage_note() { return "drover sandbox (RocksDB)"; }
 
@@ -66,7 +68,7 @@ Result<bson::Document> host_info(CommandContext& context) {
   return std::move(out).finish();
 }
 
-void append_repl(bson::Builder& out, CommandContext& context) {
+Status append_repl(bson::Builder& out, CommandContext& context) {
   const auto& settings = context.settings();
   const auto self = fmt::format("{}:{}", settings.host, settings.port);
   auto repl = out.open_document("repl");
@@ -74,6 +76,11 @@ void append_repl(bson::Builder& out, CommandContext& context) {
   repl.append("setName", settings.repl_set).append("setVersion", 1);
   repl.append(settings.at_least(5, 0) ? "isWritablePrimary" : "ismaster", true);
   repl.append("secondary", false).append("primary", self).append("me", self).append("rbid", 1);
+  if (settings.at_least(6, 0)) {
+    const bool blocked = TRY(user_writes_blocked(*TRY(read_scope(context)).reader));
+    repl.append("userWriteBlockMode", blocked ? kBlockedMode : kUnblockedMode);
+  }
+  return {};
 }
 
 Result<bson::Document> server_status(CommandContext& context) {
@@ -100,7 +107,7 @@ Result<bson::Document> server_status(CommandContext& context) {
     cursor.append("timedOut", cursors.timed_out).append("totalOpened", cursors.total_opened);
     cursor.open_document("open").append("noTimeout", cursors.open_no_timeout).append("pinned", cursors.pinned).append("total", cursors.open);
   }
-  append_repl(out, context);
+  TRY(append_repl(out, context));
   {
     auto engine = out.open_document("storageEngine");
     engine.append("name", "rocksdb").append("supportsCommittedReads", true).append("supportsSnapshotReadConcern", true);
