@@ -1,6 +1,7 @@
 // What surrounds every handler: session, transaction, read concern, write concern, and the form of the reply.
 #include <fmt/format.h>
 
+#include "bson/ejson.h"
 #include "sandbox/commands/concerns.h"
 #include "sandbox/commands/error_codes.h"
 #include "sandbox/commands/sessions.h"
@@ -256,9 +257,24 @@ bson::Timestamp operation_time(Services& services) {
   return services.engine.hand_out_time(std::exchange(next_hand_out, Engine::HandOut::kCasual));
 }
 
+namespace {
+
+// As the server prints a refused command, but without what it carries: documents and passwords.
+std::string shown_command(bson::View body) {
+  bson::Builder shown;
+  for (const auto& field : body) {
+    const auto key = field.key();
+    if (key == "documents" || key == "updates" || key == "deletes" || key == "payload") continue;
+    key == "pwd" ? shown.append(key, "xxx") : shown.append_raw(field);
+  }
+  return bson::to_shell(std::move(shown).finish());
+}
+
+}  // namespace
+
 Status CommandContext::authorize(std::string_view action, const Resource& resource) const {
   if (internal || !authorization.enabled() || authorization.is_allowed(action, resource)) return {};
-  return server_error(code::kUnauthorized, fmt::format("not authorized on {} to execute command {}", database, command->name));
+  return server_error(code::kUnauthorized, fmt::format("not authorized on {} to execute command {}", database, shown_command(body)));
 }
 
 }  // namespace drover::sandbox
