@@ -2,8 +2,7 @@
 // name, and a drop, as the server does it. Facts: corpus catalog/rename.
 #include <fmt/format.h>
 
-#include "bson/builder.h"
-#include "sandbox/commands/support.h"
+#include "sandbox/commands/copy_collection.h"
 #include "sandbox/commands/tables.h"
 
 namespace drover::sandbox {
@@ -56,30 +55,25 @@ Status check_target(WriteUnit& unit, const Names& names) {
 }
 
 Status copy_to_other_database(CommandContext& context, WriteUnit& unit, const CollectionPtr& collection, const Names& names) {
-  const Namespace temporary{names.to.db, fmt::format("tmp{:05x}.renameCollection", context.services.runtime.random() & 0xfffff)};
-  bson::Builder options;
-  options.append_all(collection->options);
-  if (!collection->options["temp"]) options.append("temp", true);
-  const auto* id_index = collection->id_index();
-  auto copy = TRY(unit.create_collection(temporary, std::move(options).finish(), id_index ? id_index->spec.view() : bson::View()));
-  std::vector<bson::Document> specs;
-  for (const auto& index : collection->indexes)
-    if (!index->is_id()) specs.push_back(index->spec);
-  if (!specs.empty()) copy = TRY(unit.create_indexes(copy, specs));
-  std::vector<bson::Document> documents;
-  {
-    RecordCursor records(unit, *collection);
-    while (const auto document = TRY(records.next())) documents.emplace_back(*document);
-  }
-  for (const auto& document : documents) TRY(unit.insert(copy, document));
+  const auto copy = TRY(copy_collection(context, unit, collection, {.ns = temporary_name(context, names.to.db, "renameCollection"),
+                                                                    .options = with_temp(collection->options)}));
   TRY(unit.rename_collection(copy, names.to, false));
   return unit.drop_collection(collection);
 }
 
+// To another database it is what it is made of.
+Status authorize(const CommandContext& context, const Names& names) {
+  const Resource from{Resource::Kind::kCollection, names.from}, to{Resource::Kind::kCollection, names.to};
+  if (names.drop_target) TRY(context.authorize("dropCollection", to));
+  if (names.from.db == names.to.db) return context.authorize("renameCollectionSameDB", {Resource::Kind::kDatabase, {names.from.db, ""}});
+  for (const auto action : {"find", "dropCollection"}) TRY(context.authorize(action, from));
+  for (const auto action : {"insert", "createIndex"}) TRY(context.authorize(action, to));
+  return {};
+}
+
 Result<bson::Document> rename(CommandContext& context) {
   const auto names = TRY(parse(context));
-  TRY(context.authorize("renameCollectionSameDB", {Resource::Kind::kDatabase, {names.from.db, ""}}));
-  if (names.drop_target) TRY(context.authorize("dropCollection", {Resource::Kind::kCollection, names.to}));
+  TRY(authorize(context, names));
   TRY(in_write_unit(context, [&](WriteUnit& unit) -> Status {
     TRY(check_write_allowed(context, unit, names.from));
     const auto collection = TRY(source_of(unit, names));

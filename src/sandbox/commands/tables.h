@@ -17,6 +17,7 @@ std::span<const Command> find_and_modify_commands();
 std::span<const Command> create_commands();
 std::span<const Command> drop_commands();
 std::span<const Command> rename_commands();
+std::span<const Command> capped_commands();
 std::span<const Command> coll_mod_commands();
 std::span<const Command> index_commands();
 std::span<const Command> list_commands();
