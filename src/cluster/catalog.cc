@@ -59,8 +59,23 @@ Result<std::vector<std::string>> MongoDeployment::list_databases() {
 }
 
 Result<std::vector<CollectionInfo>> MongoDeployment::list_collections(const std::string& db) {
+  return list_matching(db, bson::View());
+}
+
+Result<std::optional<CollectionInfo>> MongoDeployment::find_collection(const Namespace& ns) {
+  auto found = TRY(list_matching(ns.db, bson::make_document({{"name", ns.collection}})));
+  return found.empty() ? std::nullopt : std::optional(std::move(found.front()));
+}
+
+Result<std::optional<CollectionInfo>> MongoDeployment::find_collection(const std::string& db, const Uuid& uuid) {
+  auto found = TRY(list_matching(db, bson::make_document({{"info.uuid", uuid}})));
+  return found.empty() ? std::nullopt : std::optional(std::move(found.front()));
+}
+
+Result<std::vector<CollectionInfo>> MongoDeployment::list_matching(const std::string& db, bson::View filter) {
   bson::Builder list;
   list.append("listCollections", 1);
+  if (!filter.empty()) list.append("filter", filter);
   list.open_document("cursor");
   std::vector<CollectionInfo> infos;
   const auto entries = TRY(read_all(*pool_, std::move(list).finish(), {.db = db, .on = db}));
@@ -72,12 +87,15 @@ Result<std::vector<CollectionInfo>> MongoDeployment::list_collections(const std:
       // By UUID: of this very collection, not of another that took its name since.
       command.append("listIndexes", info.uuid);
       command.open_document("cursor");
+      command.append("includeBuildUUIDs", true);
       auto specs = read_all(*pool_, std::move(command).finish(), {.db = db, .on = info.ns.to_string()});
       if (!specs) {
         if (specs.error().server_code == kNamespaceNotFound) continue;  // dropped since: as if listed later
         return tl::unexpected(std::move(specs).error());
       }
-      for (const auto& spec : *specs) info.indexes.push_back(without_ns(spec));
+      // One that is still being built may yet be given up: it does not exist.
+      for (const auto& spec : *specs)
+        if (!spec["buildUUID"] && !spec["indexBuildInfo"]) info.indexes.push_back(without_ns(spec));
       std::stable_partition(info.indexes.begin(), info.indexes.end(),
                             [](const auto& spec) { return spec["name"].to_string_view() == "_id_"; });
     }
@@ -92,7 +110,11 @@ Status MongoDeployment::change_catalog(std::string_view db, bson::View command, 
   bson::Builder full;
   full.append_all(command);
   append_majority_write(full);
-  TRY(pool_->run({.db = db, .command = std::move(full).finish(), .on = on, .reply_limit = limit}));
+  TRY(pool_->run({.db = db,
+                  .command = std::move(full).finish(),
+                  .on = on,
+                  .session = catalog_session_ ? &*catalog_session_ : nullptr,
+                  .reply_limit = limit}));
   return {};
 }
 

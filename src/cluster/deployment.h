@@ -148,6 +148,9 @@ class Deployment {
   // own; other system.* collections are listed.
   virtual Result<std::vector<std::string>> list_databases() = 0;
   virtual Result<std::vector<CollectionInfo>> list_collections(const std::string& db) = 0;
+  // One of them, at the cost of one; nothing when there is none.
+  virtual Result<std::optional<CollectionInfo>> find_collection(const Namespace& ns);
+  virtual Result<std::optional<CollectionInfo>> find_collection(const std::string& db, const Uuid& uuid);
 
   // Reading.
   virtual Result<std::unique_ptr<DocumentCursor>> read_range(const RangeRead& range) = 0;
@@ -185,6 +188,8 @@ class Deployment {
                                                         bson::View document) = 0;
 
   // Catalog changes. Not retryable: the engine's journal makes them safe. `options` as listCollections gives them.
+  // They run in `session` from this call on, so that running_operations sees those of an owner that died.
+  virtual void use_session_for_catalog(const Uuid&) {}
   virtual Status create_collection(const Namespace& ns, bson::View options, const bson::Document* id_index) = 0;
   virtual Status drop_collection(const Namespace& ns) = 0;  // gone already: fine
   virtual Status rename_collection(const Namespace& from, const Namespace& to, bool drop_target) = 0;
@@ -213,5 +218,17 @@ class Deployment {
   // User writes and prepared transactions that began before now and still run.
   virtual Result<int> running_user_writes() = 0;
 };
+
+inline Result<std::optional<CollectionInfo>> Deployment::find_collection(const Namespace& ns) {
+  for (auto& info : TRY(list_collections(ns.db)))
+    if (info.ns == ns) return std::optional(std::move(info));
+  return std::optional<CollectionInfo>();
+}
+
+inline Result<std::optional<CollectionInfo>> Deployment::find_collection(const std::string& db, const Uuid& uuid) {
+  for (auto& info : TRY(list_collections(db)))
+    if (!info.is_view() && info.uuid == uuid) return std::optional(std::move(info));
+  return std::optional<CollectionInfo>();
+}
 
 }  // namespace drover::cluster

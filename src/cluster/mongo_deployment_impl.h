@@ -24,6 +24,9 @@ class MongoDeployment final : public Deployment {
 
   Result<std::vector<std::string>> list_databases() override;
   Result<std::vector<CollectionInfo>> list_collections(const std::string& db) override;
+  Result<std::optional<CollectionInfo>> find_collection(const Namespace& ns) override;
+  Result<std::optional<CollectionInfo>> find_collection(const std::string& db, const Uuid& uuid) override;
+  void use_session_for_catalog(const Uuid& session) override { catalog_session_ = session; }
 
   Result<std::unique_ptr<DocumentCursor>> read_range(const RangeRead& range) override;
   Result<StateRead> read_by_ids(const Namespace& ns, const Uuid& uuid, std::span<const bson::Value> ids,
@@ -69,6 +72,7 @@ class MongoDeployment final : public Deployment {
   Result<bool> asks_for_login();
   Result<Reply> run(std::string_view db, bson::View command, std::string_view on);
   Result<Reply> write(const WriteContext& context, const Namespace& ns, bson::View command);
+  Result<std::vector<CollectionInfo>> list_matching(const std::string& db, bson::View filter);
   Status change_catalog(std::string_view db, bson::View command, std::string_view on,
                         std::optional<std::chrono::milliseconds> limit = std::nullopt);
   Result<StateRead> find_in_transaction(const WriteContext& context, const Namespace& ns, const Uuid& uuid,
@@ -80,6 +84,7 @@ class MongoDeployment final : public Deployment {
   Error error(ErrorCode code, std::string_view message) const;
 
   std::unique_ptr<Pool> pool_;
+  std::optional<Uuid> catalog_session_;  // set before any thread changes the catalog
   // Sessions of read_group, with the last number used in each.
   Guarded<std::vector<WriteContext>> group_sessions_;
   // The number per session whose commit was sent without an answer: repeating that call repeats the commit alone.

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "cluster/commands.h"
+#include "cluster/errors.h"
 #include "cluster/mongo_deployment_impl.h"
 #include "cluster/server_cursor.h"
 
@@ -16,6 +17,16 @@ Status check_size(Side side, std::string_view what, const Namespace& ns, std::si
                           side_word(side), what, ns.to_string(), operations, bytes, kMaxCommandOperations, kMaxCommandBytes));
 }
 
+// A server that steps down answers some operations of a batch with the reason: nothing is known of the batch then, and it is
+// repeated under its number.
+Result<WriteReply> unless_interrupted(WriteReply reply, const Namespace& ns) {
+  for (const auto& error : reply.errors) {
+    if (!is_transient(error.code, {})) continue;
+    return fail(ErrorCode::kTemporary, fmt::format("writing to {}: {}", ns.to_string(), error.message), error.code);
+  }
+  return reply;
+}
+
 }  // namespace
 
 Result<Reply> MongoDeployment::write(const WriteContext& context, const Namespace& ns, bson::View command) {
@@ -25,21 +36,21 @@ Result<Reply> MongoDeployment::write(const WriteContext& context, const Namespac
 Result<WriteReply> MongoDeployment::insert(const WriteContext& context, const Namespace& ns, bson::View documents) {
   const auto command = insert_command(context, ns.collection, documents);
   TRY(check_size(pool_->side(), "insert", ns, documents.field_count(), command.size()));
-  return parse_write_reply(TRY(write(context, ns, command)));
+  return unless_interrupted(parse_write_reply(TRY(write(context, ns, command))), ns);
 }
 
 Result<WriteReply> MongoDeployment::replace(const WriteContext& context, const Namespace& ns,
                                             std::span<const bson::View> documents) {
   const auto command = replace_command(context, ns.collection, documents);
   TRY(check_size(pool_->side(), "update", ns, documents.size(), command.size()));
-  return parse_write_reply(TRY(write(context, ns, command)));
+  return unless_interrupted(parse_write_reply(TRY(write(context, ns, command))), ns);
 }
 
 Result<WriteReply> MongoDeployment::remove(const WriteContext& context, const Namespace& ns,
                                            std::span<const bson::Value> ids) {
   const auto command = remove_command(context, ns.collection, ids);
   TRY(check_size(pool_->side(), "delete", ns, ids.size(), command.size()));
-  return parse_write_reply(TRY(write(context, ns, command)));
+  return unless_interrupted(parse_write_reply(TRY(write(context, ns, command))), ns);
 }
 
 Result<std::vector<bson::Value>> MongoDeployment::find_holders(const Namespace& ns, bson::View index,

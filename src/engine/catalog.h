@@ -48,15 +48,26 @@ class SeenTime {
   std::atomic<std::uint64_t> value_{0};
 };
 
+// A catalog change's place: those of one transaction share their time.
+struct ChangeTime {
+  ClusterTime ts;
+  std::uint32_t index = 0;
+  auto operator<=>(const ChangeTime&) const = default;
+  static ChangeTime of(const ChangeEvent& event) { return {event.ts, event.txn_index}; }
+  static ChangeTime all_of(ClusterTime ts) { return {ts, ~0u}; }
+};
+
 struct Collection {
   Collection(Runtime& runtime, CollectionInfo i) : info(std::move(i)), gate(runtime) {}
 
   CollectionInfo info;                 // ns and options as on the source after ddl_time; `indexes`: those wanted
   Uuid destination_uuid;
-  ClusterTime ddl_time;                // the last catalog change that has been carried out
+  ChangeTime ddl_time;                 // the last catalog change that has been carried out
+  bool drop_recorded = false;          // gone, dropped on the destination, and so recorded
   std::shared_ptr<const bson::Collator> collator;
   std::vector<std::unique_ptr<Partition>> partitions;  // in order of min_key
   std::set<std::string> built;         // names of indexes that exist on the destination
+  std::uint64_t index_changes = 0;     // catalog changes of its indexes, for whoever builds meanwhile
   ClusterTime indexes_valid_from;      // the time up to which changes must be settled before the wanted ones are built
   std::atomic<bool> gone{false};       // dropped (or given up): its events and copies end
   std::atomic<std::int64_t> documents_copied{0};
@@ -65,6 +76,7 @@ struct Collection {
   std::int64_t bytes_expected = 0;
   CollectionGate gate;                 // has its own lock; info.ns changes only under it and the router's lock
   AbsorbedKeys absorbed;               // has its own lock
+  std::atomic<std::size_t> largest{0};  // bytes of the largest document seen, to size reads by
   SeenTime seen;                       // of what was written to the destination's collection
 
   Partition& partition_of(const std::string& key);

@@ -12,6 +12,7 @@ namespace drover::engine {
 namespace {
 
 inline constexpr int kServerDuplicateKey = 11000;
+inline constexpr int kServerNamespaceNotFound = 26;
 inline constexpr int kServerNamespaceExists = 48;
 inline constexpr int kServerIndexNotFound = 27;
 inline constexpr std::string_view kIdIndex = "_id_";
@@ -84,10 +85,13 @@ Status CatalogChanger::apply(const ChangeEvent& event, const std::stop_token& st
     case ChangeKind::kViewsChanged: return synchronise_views(event.ns.db, stop);
     case ChangeKind::kDropDatabase: {
       std::vector<std::shared_ptr<Collection>> left;
-      for (const auto& [uuid, collection] : catalog_.collections)
-        if (!collection->gone && collection->info.ns.db == event.ns.db && collection->ddl_time < event.ts)
-          left.push_back(collection);
-      for (const auto& collection : left) TRY(drop_collection(collection, event.ts, stop));
+      {
+        MonitorLock lock(router_.lock());
+        for (const auto& [uuid, collection] : catalog_.collections)
+          if (!collection->gone && collection->info.ns.db == event.ns.db && collection->ddl_time < ChangeTime::of(event))
+            left.push_back(collection);
+      }
+      for (const auto& collection : left) TRY(drop_collection(collection, ChangeTime::of(event), stop));
       return synchronise_views(event.ns.db, stop);
     }
     case ChangeKind::kUnsupported:
@@ -97,16 +101,21 @@ Status CatalogChanger::apply(const ChangeEvent& event, const std::stop_token& st
   }
 }
 
+std::shared_ptr<Collection> CatalogChanger::find(const Uuid& uuid) const {
+  MonitorLock lock(router_.lock());
+  return catalog_.find(uuid);
+}
+
 // The collection that this change is about, unless the change is past or the collection not ours.
 std::shared_ptr<Collection> CatalogChanger::pending_change(const ChangeEvent& event) const {
-  auto collection = catalog_.find(event.uuid);
+  auto collection = find(event.uuid);
   if (!collection || collection->gone) return nullptr;
-  if (event.ts <= collection->ddl_time && !mutant("ddl_done_ignored")) return nullptr;
+  if (ChangeTime::of(event) <= collection->ddl_time && !mutant("ddl_done_ignored")) return nullptr;
   return collection;
 }
 
 Status CatalogChanger::create(const ChangeEvent& event, const std::stop_token& stop) {
-  if (catalog_.find(event.uuid) && !mutant("ddl_done_ignored")) return {};
+  if (find(event.uuid) && !mutant("ddl_done_ignored")) return {};
   if (!filter_.matches(event.ns)) return {};
   const bson::Document options = without(event.document, {"create", "idIndex", "temp", "autoIndexId"});
   if (const auto what = not_carried(options)) return refuse(event, *what);
@@ -123,12 +132,13 @@ Status CatalogChanger::create(const ChangeEvent& event, const std::stop_token& s
         {{"v", 2}, {"key", bson::make_document({{"_id", 1}})}, {"name", std::string_view(kIdIndex)}}));
   }
   auto collection = std::make_shared<Collection>(runtime_, std::move(info));
-  collection->ddl_time = event.ts;
+  collection->ddl_time = ChangeTime::of(event);
   TRY(open_collation(*collection));
   set_partitions(*collection, {});
   Partition& whole = *collection->partitions.front();  // born copied: everything in it comes by the stream
   whole.state = PartitionState::kCopied;
-  whole.r = whole.f = event.ts;
+  // Nothing of this collection is older, and a transaction's documents come at the same time: none is to be dropped.
+  whole.r = whole.f = ClusterTime{};
   TRY(create_on_destination(*collection, stop));
   runtime_.reached("ddl.after_create");
   TRY(save_plan(state_, *collection, stop));
@@ -145,18 +155,26 @@ Status CatalogChanger::create_on_destination(Collection& collection, const std::
                                      [](const auto& index) { return index["name"].to_string_view() == kIdIndex; });
   const auto unique = unique_indexes(collection.info);
   TRY(on_destination("creating", ns, stop, [&]() -> Status {
-    if (const auto existing = find_in(TRY(destination_.list_collections(ns.db)), ns)) {
+    bool leftover = false;
+    if (const auto existing = TRY(destination_.find_collection(ns))) {
+      TRY(still_owner(stop));
+      MonitorLock lock(router_.lock());
       for (const auto& [uuid, other] : catalog_.collections) {
         if (!existing->is_view() && !other->gone && uuid != collection.info.uuid && other->destination_uuid == existing->uuid) {
           return fail(ErrorCode::kDestination, "a collection of that name is there already; has someone else written to it?");
         }
       }
-      TRY(destination_.drop_collection(ns));  // a view, or left over from an interrupted creation
+      leftover = true;
     }
-    TRY(destination_.create_collection(ns, collection.info.options,
-                                       id_index == collection.info.indexes.end() ? nullptr : &*id_index));
+    if (leftover) TRY(destination_.drop_collection(ns));  // a view, or left over from an interrupted creation
+    const Status made = destination_.create_collection(
+        ns, collection.info.options, id_index == collection.info.indexes.end() ? nullptr : &*id_index);
+    // An earlier attempt whose answer was lost: look again.
+    if (!made && made.error().server_code == kServerNamespaceExists)
+      return tl::unexpected(Error(made.error()).with_code(ErrorCode::kTemporary));
+    TRY(made);
     if (!unique.empty()) TRY(destination_.create_indexes(ns, unique));
-    const auto created = find_in(TRY(destination_.list_collections(ns.db)), ns);
+    const auto created = TRY(destination_.find_collection(ns));
     if (!created) return fail(ErrorCode::kDestination, "it is not listed after its creation");
     collection.destination_uuid = created->uuid;
     return {};
@@ -168,41 +186,50 @@ Status CatalogChanger::create_on_destination(Collection& collection, const std::
 
 Status CatalogChanger::drop(const ChangeEvent& event, const std::stop_token& stop) {
   const auto collection = pending_change(event);
-  return collection ? drop_collection(collection, event.ts, stop) : Status();
+  return collection ? drop_collection(collection, ChangeTime::of(event), stop) : Status();
 }
 
 Result<std::optional<CollectionInfo>> CatalogChanger::destination_by_uuid(const std::string& db, const Uuid& uuid,
                                                                           const std::stop_token& stop) {
-  const auto infos = TRY(retry_temporary(runtime_, stop, [&] { return destination_.list_collections(db); }));
-  for (const auto& info : infos)
-    if (!info.is_view() && info.uuid == uuid) return std::optional(info);
-  return std::optional<CollectionInfo>();
+  return retry_temporary(runtime_, stop, [&] { return destination_.find_collection(db, uuid); });
 }
 
-Status CatalogChanger::drop_collection(const std::shared_ptr<Collection>& collection, ClusterTime ts,
+// Names are not epochs: whoever was taken over must not drop or rename what his successor has made since.
+Status CatalogChanger::still_owner(const std::stop_token& stop) {
+  return state_.save("x_ddl", "ddl", bson::make_document({{"changing", true}}), stop);
+}
+
+Status CatalogChanger::drop_collection(const std::shared_ptr<Collection>& collection, ChangeTime time,
                                        const std::stop_token& stop) {
   {
     auto alone = collection->gate.enter_exclusive(stop);
     if (!alone) return tl::unexpected(stopped_error());
     MonitorLock lock(router_.lock());
     collection->gone = true;
-    collection->ddl_time = ts;  // not forgotten before this change is settled
     for (const auto& partition : collection->partitions)
       if (partition->held) partition->held->clear();
     router_.lock().notify_all();
   }
   const Namespace ns = collection->info.ns;
-  if (const auto there = TRY(destination_by_uuid(ns.db, collection->destination_uuid, stop)))
-    TRY(on_destination("dropping", ns, stop, [&] { return destination_.drop_collection(there->ns); }));
+  TRY(on_destination("dropping", ns, stop, [&]() -> Status {
+    const auto there = TRY(destination_.find_collection(ns.db, collection->destination_uuid));
+    if (!there) return {};
+    TRY(still_owner(stop));
+    return destination_.drop_collection(there->ns);
+  }));
   runtime_.reached("ddl.after_drop");
+  collection->ddl_time = time;
   TRY(save_collection(state_, *collection, stop));
-  return remove_plan(state_, *collection, stop);
+  TRY(remove_plan(state_, *collection, stop));
+  MonitorLock lock(router_.lock());
+  collection->drop_recorded = true;  // forgotten once the checkpoint has passed it
+  return {};
 }
 
 Status CatalogChanger::rename(const ChangeEvent& event, const std::stop_token& stop) {
   const bool from_ours = filter_.matches(event.ns);
   const bool to_ours = filter_.matches(event.target);
-  if (const auto known = catalog_.find(event.uuid); known && (known->gone || event.ts <= known->ddl_time)) return {};
+  if (const auto known = find(event.uuid); known && (known->gone || ChangeTime::of(event) <= known->ddl_time)) return {};
   if (!from_ours && !to_ours) return {};
   if (from_ours != to_ours) {
     return fail(ErrorCode::kUnsupported,
@@ -213,8 +240,9 @@ Status CatalogChanger::rename(const ChangeEvent& event, const std::stop_token& s
   const auto collection = pending_change(event);
   if (!collection) return {};
   if (!event.drop_target.is_nil()) {
-    auto target = catalog_.find(event.drop_target);
-    if (target && !target->gone && target->ddl_time < event.ts) TRY(drop_collection(target, event.ts, stop));
+    auto target = find(event.drop_target);
+    if (target && !target->gone && target->ddl_time < ChangeTime::of(event))
+      TRY(drop_collection(target, ChangeTime::of(event), stop));
   }
   auto alone = collection->gate.enter_exclusive(stop);
   if (!alone) return tl::unexpected(stopped_error());
@@ -222,16 +250,21 @@ Status CatalogChanger::rename(const ChangeEvent& event, const std::stop_token& s
     const auto there = TRY(destination_by_uuid(event.ns.db, collection->destination_uuid, stop));
     if (!there) return fail(ErrorCode::kDestination, "the collection is not there; has someone else written to it?");
     if (there->ns == event.target) return {};
-    const auto occupied = find_in(TRY(destination_.list_collections(event.target.db)), event.target);
+    const auto occupied = TRY(destination_.find_collection(event.target));
+    TRY(still_owner(stop));
     if (occupied && occupied->is_view()) TRY(destination_.drop_collection(event.target));
-    return destination_.rename_collection(there->ns, event.target, false);
+    const Status renamed = destination_.rename_collection(there->ns, event.target, false);
+    // An earlier attempt whose answer was lost may have come through since the look: look again.
+    if (!renamed && renamed.error().server_code == kServerNamespaceNotFound)
+      return tl::unexpected(Error(renamed.error()).with_code(ErrorCode::kTemporary));
+    return renamed;
   }));
   runtime_.reached("ddl.after_rename");
   {
     MonitorLock lock(router_.lock());
     collection->info.ns = event.target;
   }
-  collection->ddl_time = event.ts;
+  collection->ddl_time = ChangeTime::of(event);
   return save_collection(state_, *collection, stop);
 }
 
@@ -241,9 +274,9 @@ Status CatalogChanger::create_indexes(const ChangeEvent& event, const std::stop_
   std::vector<bson::Document> added;
   if (const auto list = event.document["indexes"].to_array()) {
     for (const auto& item : *list)
-      if (const auto spec = item.to_document()) added.push_back(without(*spec, {"ns", "background"}));
+      if (const auto spec = item.to_document()) added.push_back(without(*spec, {"ns"}));
   } else {
-    added.push_back(without(event.document, {"createIndexes", "ns", "background"}));
+    added.push_back(without(event.document, {"createIndexes", "ns"}));
   }
   std::vector<bson::Document> unique;
   for (const auto& spec : added) {
@@ -251,7 +284,10 @@ Status CatalogChanger::create_indexes(const ChangeEvent& event, const std::stop_
     if (spec["unique"].is_truthy()) unique.push_back(spec);
   }
   {
+    auto alone = collection->gate.enter_exclusive(stop);
+    if (!alone) return tl::unexpected(stopped_error());
     MonitorLock lock(router_.lock());
+    ++collection->index_changes;
     for (const auto& spec : added) {
       std::erase_if(collection->info.indexes, [&](const auto& index) {
         return index["name"].to_string_view() == spec["name"].to_string_view();
@@ -269,41 +305,40 @@ Status CatalogChanger::create_indexes(const ChangeEvent& event, const std::stop_
     });
     if (!built && built.error().server_code != kServerDuplicateKey) return built;
     alone.release();
-    if (!built) return copy_anew(collection, event.ts, stop);
+    if (!built) return copy_anew(collection, ChangeTime::of(event), stop);
     MonitorLock lock(router_.lock());
     for (const auto& spec : unique) collection->built.emplace(spec["name"].to_string_view().value_or(""));
   }
   runtime_.reached("ddl.after_create_indexes");
-  collection->ddl_time = event.ts;
+  collection->ddl_time = ChangeTime::of(event);
   return save_collection(state_, *collection, stop);
 }
 
 // The destination holds documents of different times, which a new unique index need not accept; copied after the index
 // exists they are accepted one by one, with the conflict resolver.
-Status CatalogChanger::copy_anew(const std::shared_ptr<Collection>& old, ClusterTime ts, const std::stop_token& stop) {
+Status CatalogChanger::copy_anew(const std::shared_ptr<Collection>& old, ChangeTime time, const std::stop_token& stop) {
   log_.warn("a collection is copied anew, for a unique index was created on it while it was being followed",
             {{"namespace", old->info.ns.to_string()}});
   {
     auto alone = old->gate.enter_exclusive(stop);
     if (!alone) return tl::unexpected(stopped_error());
     MonitorLock lock(router_.lock());
-    old->gone = true;
-    old->ddl_time = ts;  // not forgotten, which would take the new one's record with it
+    old->gone = true;  // not forgotten, which would take the new one's record with it
     for (const auto& partition : old->partitions)
       if (partition->held) partition->held->clear();
     router_.lock().notify_all();
   }
   auto fresh = std::make_shared<Collection>(runtime_, old->info);
   fresh->collator = old->collator;
-  fresh->ddl_time = ts;
-  fresh->indexes_valid_from = ts;
-  fresh->destination_uuid = old->destination_uuid;
-  TRY(remove_plan(state_, *old, stop));  // without a plan it is created and planned anew after a crash
-  TRY(save_collection(state_, *fresh, stop));
+  fresh->ddl_time = time;
+  fresh->indexes_valid_from = time.ts;
+  TRY(save_collection(state_, *fresh, stop));  // without a UUID here it is created and planned anew after a crash
   runtime_.reached("ddl.before_copy_anew");
   TRY(create_on_destination(*fresh, stop));
+  TRY(remove_plan(state_, *fresh, stop));
+  TRY(plan(*fresh, stop));
+  TRY(save_plan(state_, *fresh, stop));
   TRY(save_collection(state_, *fresh, stop));
-  set_partitions(*fresh, {});
   {
     MonitorLock lock(router_.lock());
     catalog_.collections[fresh->info.uuid] = fresh;
@@ -321,12 +356,13 @@ Status CatalogChanger::drop_indexes(const ChangeEvent& event, const std::stop_to
   if (!alone) return tl::unexpected(stopped_error());
   {
     MonitorLock lock(router_.lock());
+    ++collection->index_changes;
     std::erase_if(collection->info.indexes, [&](const auto& index) { return index["name"].to_string_view() == name; });
     collection->built.erase(name);
   }
   TRY(on_destination("dropping an index of", collection->info.ns, stop,
                      [&] { return destination_.drop_index(collection->info.ns, name); }));
-  collection->ddl_time = event.ts;
+  collection->ddl_time = ChangeTime::of(event);
   return save_collection(state_, *collection, stop);
 }
 
@@ -377,10 +413,11 @@ Status CatalogChanger::coll_mod(const ChangeEvent& event, const std::stop_token&
   }
   {
     MonitorLock lock(router_.lock());
+    ++collection->index_changes;
     collection->info.options = std::move(options);
     collection->info.indexes = std::move(indexes);
   }
-  collection->ddl_time = event.ts;
+  collection->ddl_time = ChangeTime::of(event);
   return save_collection(state_, *collection, stop);
 }
 
@@ -412,12 +449,14 @@ Status CatalogChanger::forget_gone(ClusterTime checkpoint, const std::stop_token
   {
     MonitorLock lock(router_.lock());
     for (const auto& [uuid, collection] : catalog_.collections)
-      if (collection->gone && collection->ddl_time <= checkpoint) ids.push_back(value_of(uuid));
+      if (collection->drop_recorded && collection->ddl_time.ts <= checkpoint) ids.push_back(value_of(uuid));
   }
   if (ids.empty()) return {};
   TRY(state_.remove("x_catalog", ids, stop));
   MonitorLock lock(router_.lock());
-  for (const auto& id : ids) catalog_.collections.erase(*id.element().to_uuid());
+  std::erase_if(catalog_.collections, [&](const auto& entry) {
+    return entry.second->drop_recorded && entry.second->ddl_time.ts <= checkpoint;
+  });
   return {};
 }
 

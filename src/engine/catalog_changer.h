@@ -39,7 +39,8 @@ class CatalogChanger {
   // Documents of dropped collections that the checkpoint has passed.
   Status forget_gone(ClusterTime checkpoint, const std::stop_token& stop);
 
-  // Called for a collection that has to be copied anew, with its partitions planned.
+  // Lays out the partitions of a collection that has to be copied anew; then it is handed to on_planned.
+  std::function<Status(Collection&, const std::stop_token&)> plan;
   std::function<void(const std::shared_ptr<Collection>&)> on_planned;
 
  private:
@@ -49,8 +50,10 @@ class CatalogChanger {
   Status create_indexes(const ChangeEvent& event, const std::stop_token& stop);
   Status drop_indexes(const ChangeEvent& event, const std::stop_token& stop);
   Status coll_mod(const ChangeEvent& event, const std::stop_token& stop);
-  Status drop_collection(const std::shared_ptr<Collection>& collection, ClusterTime ts, const std::stop_token& stop);
-  Status copy_anew(const std::shared_ptr<Collection>& collection, ClusterTime ts, const std::stop_token& stop);
+  Status drop_collection(const std::shared_ptr<Collection>& collection, ChangeTime time, const std::stop_token& stop);
+  Status copy_anew(const std::shared_ptr<Collection>& collection, ChangeTime time, const std::stop_token& stop);
+  Status still_owner(const std::stop_token& stop);
+  std::shared_ptr<Collection> find(const Uuid& uuid) const;
   std::shared_ptr<Collection> pending_change(const ChangeEvent& event) const;
   Status refuse(const ChangeEvent& event, std::string_view what) const;
   Result<std::optional<CollectionInfo>> destination_by_uuid(const std::string& db, const Uuid& uuid,

@@ -32,7 +32,8 @@ Status save_collection(StateStore& state, const Collection& collection, const st
     auto array = builder.open_array("indexes");
     for (const auto& index : collection.info.indexes) array.append(packed(index));
   }
-  builder.append("destinationUuid", collection.destination_uuid).append("ddlTime", collection.ddl_time);
+  builder.append("destinationUuid", collection.destination_uuid).append("ddlTime", collection.ddl_time.ts);
+  builder.append("ddlIndex", static_cast<std::int64_t>(collection.ddl_time.index));
   builder.append("indexesValidFrom", collection.indexes_valid_from).append("gone", collection.gone.load());
   builder.append("documents", collection.documents_expected).append("bytes", collection.bytes_expected);
   return state.save("x_catalog", value_of(collection.info.uuid), std::move(builder).finish(), stop);
@@ -60,7 +61,8 @@ Status save_partition(StateStore& state, const Collection& collection, const Par
 
 Status remove_plan(StateStore& state, const Collection& collection, const std::stop_token& stop) {
   std::vector<bson::Value> ids;
-  for (const auto& partition : collection.partitions) ids.push_back(value_of(partition_id(collection, partition->number)));
+  for (const auto& record : TRY(state.load("x_partitions", stop)))
+    if (record["uuid"].to_uuid() == collection.info.uuid) ids.emplace_back(record["_id"]);
   TRY(state.remove("x_partitions", ids, stop));
   const std::vector<bson::Value> plan{value_of(collection.info.uuid)};
   return state.remove("x_plans", plan, stop);
@@ -95,9 +97,10 @@ Result<Restored> restore_catalog(StateStore& state, Runtime& runtime, ClusterTim
     for (const auto& index : document["indexes"].document_value()) info.indexes.push_back(unpacked(index));
     auto collection = std::make_shared<Collection>(runtime, std::move(info));
     collection->destination_uuid = document["destinationUuid"].to_uuid().value_or(Uuid{});
-    collection->ddl_time = document["ddlTime"].timestamp_value();
+    collection->ddl_time = {document["ddlTime"].timestamp_value(),
+                            static_cast<std::uint32_t>(document["ddlIndex"].to_int64().value_or(0))};
     collection->indexes_valid_from = document["indexesValidFrom"].timestamp_value();
-    collection->gone = document["gone"].bool_value();
+    collection->gone = collection->drop_recorded = document["gone"].bool_value();
     collection->documents_expected = document["documents"].to_int64().value_or(0);
     collection->bytes_expected = document["bytes"].to_int64().value_or(0);
     TRY(open_collation(*collection));
@@ -108,6 +111,7 @@ Result<Restored> restore_catalog(StateStore& state, Runtime& runtime, ClusterTim
   for (const auto& plan : TRY(state.load("x_plans", stop))) {
     const auto found = by_uuid.find(plan["_id"].to_uuid().value_or(Uuid{}));
     if (found == by_uuid.end()) continue;
+    if (found->second->destination_uuid.is_nil()) continue;  // to be created and planned anew
     std::vector<bson::Value> bounds;
     for (const auto& bound : plan["bounds"].document_value()) bounds.emplace_back(bound);
     set_partitions(*found->second, bounds);

@@ -11,17 +11,22 @@ namespace {
 inline constexpr int kServerDuplicateKey = 11000;
 inline constexpr int kServerNamespaceNotFound = 26;
 inline constexpr std::size_t kMostIdsPerRead = 500;
+inline constexpr std::size_t kIdsOfUnknownSize = 8;
+inline constexpr std::size_t kStateReadBytes = 8 << 20;
 
 // Refusals of a replacement that an insert does not know: nested `$` names before 5.0 (52), dotted names (57), an _id of
 // another numeric type (66).
 bool replacement_refused(int code) { return code == 52 || code == 57 || code == 66 || code == 2; }
 
+// By the largest document seen: what one read brings stays within kStateReadBytes, whatever the others are like.
 std::size_t ids_per_read(const Collection& collection) {
-  const auto documents = collection.documents_copied.load();
-  const auto bytes = collection.bytes_copied.load();
-  if (documents == 0) return 64;
-  const auto average = std::max<std::int64_t>(1, bytes / documents);
-  return std::clamp<std::size_t>(kLaneBatchBytes / static_cast<std::size_t>(average), 1, kMostIdsPerRead);
+  const auto largest = collection.largest.load();
+  if (largest == 0) return kIdsOfUnknownSize;
+  return std::clamp<std::size_t>(kStateReadBytes / largest, 1, kMostIdsPerRead);
+}
+
+void note_size(Collection& collection, std::size_t bytes) {
+  if (bytes > collection.largest) collection.largest = bytes;
 }
 
 }  // namespace
@@ -62,6 +67,7 @@ Status ChangeApplier::run(BoundedQueue<LaneEvent>& in, const std::stop_token& st
     for (auto& events : by_collection) TRY(apply_collection(events, stop));
     --in_flight_;
     router_.applied(batch);
+    batch.clear();  // gives back its share of the budget before it waits for more
   }
   return tl::unexpected(stopped_error());
 }
@@ -113,13 +119,16 @@ Status ChangeApplier::write(Collection& collection, Changes& changes, Collection
       continue;
     }
     change.exists = change.last->kind != ChangeKind::kDelete;
-    if (change.exists) change.document = change.last->document.view();
+    if (change.exists) {
+      change.document = change.last->document.view();
+      note_size(collection, change.document.size());
+    }
     by_image.push_back(&change);
   }
   if (!by_image.empty()) TRY(write_portion(collection, by_image, refused, stop));
-  const std::size_t portion = ids_per_read(collection);
-  for (std::size_t at = 0; at < by_state.size(); at += portion) {
-    const auto some = std::span(by_state).subspan(at, std::min(portion, by_state.size() - at));
+  for (std::size_t at = 0; at < by_state.size();) {
+    const auto some = std::span(by_state).subspan(at, std::min(ids_per_read(collection), by_state.size() - at));
+    at += some.size();
     const Status read = read_states(collection, some, stop);
     if (!read && read.error().server_code == kServerNamespaceNotFound) return {};  // its drop is on the way
     TRY(read);
@@ -152,6 +161,7 @@ Status ChangeApplier::read_states(Collection& collection, std::span<KeyChange*> 
     change.exists = true;
     change.state = std::move(document);
     change.document = change.state.view();
+    note_size(collection, change.document.size());
     if (!change.document["_id"].same_value_bytes(change.id.element())) change.other_spelling = true;
   }
   collection.seen.advance(read->operation_time);

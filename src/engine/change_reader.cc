@@ -1,6 +1,7 @@
 #include "engine/change_reader.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "engine/retry.h"
 
@@ -10,20 +11,16 @@ inline constexpr std::chrono::milliseconds kTailWait{500};
 }  // namespace
 
 Error ChangeReader::run(ClusterTime position, std::stop_token stop) {
+  ClusterTime before = position;
+  const auto moved = [&] { return std::exchange(before, position) != position; };
   const auto result = retry_temporary(runtime_, stop, [&]() -> Status {
-    const ClusterTime before = position;
     Status status = follow(position, stop);
-    // Progress starts the retry period anew: only a source that stays away for all of it ends the migration.
-    while (!status && status.error().code == ErrorCode::kTemporary && position != before && !stop.stop_requested()) {
+    if (!status && status.error().code == ErrorCode::kTemporary) {
       log_.warn("the source's oplog cursor was lost; opening it again",
                 {{"position", position.to_string()}, {"reason", status.error().message}});
-      if (!runtime_.sleep(kFirstPause, stop)) break;
-      const ClusterTime again = position;
-      status = follow(position, stop);
-      if (position == again) break;
     }
     return status;
-  });
+  }, moved);
   return result ? stopped_error() : result.error();
 }
 
@@ -39,7 +36,10 @@ Status ChangeReader::follow(ClusterTime& position, const std::stop_token& stop) 
       auto parsed = TRY(parse_oplog_entry(entry));
       if (parsed.ts <= position) continue;  // the first entry is the one that we know already
       if (parsed.earlier_part) {
-        if (batch.upto > position) TRY(push(std::move(batch), stop));
+        if (batch.upto > position) {
+          position = batch.upto;
+          TRY(push(std::move(batch), stop));
+        }
         TRY(hand_on_transaction(parsed, stop));
         position = parsed.ts;
         batch = ChangeBatch{{}, position, true};

@@ -44,9 +44,10 @@ Status ChangeRouter::run(BoundedQueue<ChangeBatch>& in, const CatalogChange& on_
 Status ChangeRouter::route(ChangeEvent event, const CatalogChange& on_catalog_change, const std::stop_token& stop) {
   if (event.is_crud()) return route_data(std::move(event), stop);
   if (!event.is_ddl()) return {};
-  if (filter_.matches(event.ns)) {
+  if (filter_.matches(event.ns) || filter_.selects_some_of(event.ns.db)) {
     MonitorLock lock(*monitor_);
-    last_change_ = {event.ts, event.ns};
+    last_catalog_change_ = event.ts;
+    if (filter_.matches(event.ns)) last_change_ = {event.ts, event.ns};
   }
   return on_catalog_change(event, stop);
 }
@@ -186,6 +187,11 @@ ClusterTime ChangeRouter::applied_until(const Collection& collection) {
   MonitorLock lock(*monitor_);
   const ClusterTime held = oldest_held(collection);
   return held > settled ? settled : ClusterTime::from_value(held.value() - 1);
+}
+
+ClusterTime ChangeRouter::last_catalog_change() {
+  MonitorLock lock(*monitor_);
+  return last_catalog_change_;
 }
 
 HoldUsage ChangeRouter::held_usage() {

@@ -80,6 +80,7 @@ class ChangeRouter {
     Namespace ns;
   };
   LastChange last_change();
+  ClusterTime last_catalog_change();
   // Waits until the tracker has nothing outstanding and nothing is being released (lanes are empty). Router thread only.
   Status drain(const std::stop_token& stop);
   // Waits until everything at or before `ts` has been applied on the destination (nothing held either).
@@ -101,6 +102,7 @@ class ChangeRouter {
   ClusterTime routed_;        // passed on, held or dropped so far
   std::uint64_t releasing_ = 0;
   LastChange last_change_;
+  ClusterTime last_catalog_change_;
 };
 
 }  // namespace drover::engine

@@ -1,6 +1,7 @@
 #include "engine/collection_copier.h"
 
 #include <algorithm>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -71,6 +72,8 @@ Status CollectionCopier::record(Collection& collection, const Partition& partiti
 // state whatever was read when.
 Status CollectionCopier::copy_range(Collection& collection, const Partition& partition, bool snapshots,
                                     Progress& progress, const std::stop_token& stop) {
+  std::int64_t before = 0;
+  const auto moved = [&] { return std::exchange(before, progress.documents) != progress.documents; };
   return retry_temporary(runtime_, stop, [&]() -> Status {
     if (snapshots) {
       const Status status = read_and_insert(collection, partition,
@@ -81,7 +84,7 @@ Status CollectionCopier::copy_range(Collection& collection, const Partition& par
       snapshots = false;
     }
     return read_and_insert(collection, partition, {cluster::ReadAt::Level::kMajority, partition.r}, progress, stop);
-  });
+  }, moved);
 }
 
 Status CollectionCopier::read_and_insert(Collection& collection, const Partition& partition, cluster::ReadAt at,
@@ -126,11 +129,14 @@ Status CollectionCopier::insert(Collection& collection, const cluster::DocumentB
     }
   }
   std::int64_t count = 0;
+  std::size_t largest = collection.largest;
   bson::View last;
   for (const auto& item : documents) {
     last = item.document_value();
+    largest = std::max(largest, last.size());
     ++count;
   }
+  if (largest > collection.largest) collection.largest = largest;
   std::vector<bson::Value> refused;
   {
     auto gate = collection.gate.enter_shared(stop);

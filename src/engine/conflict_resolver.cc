@@ -17,6 +17,16 @@ inline constexpr int kRoundsBeforeDoubt = 3;
 inline constexpr int kServerDuplicateKey = 11000;
 inline constexpr int kServerNamespaceNotFound = 26;
 
+// Documents that hold each other's values in a chain are written together; one transaction takes no more than these.
+inline constexpr std::size_t kLargestGroup = 1000;
+
+tl::unexpected<Error> too_large(const Namespace& ns, std::size_t size) {
+  return fail(ErrorCode::kFailure,
+              fmt::format("more than {} documents of {} have to be written in one transaction, because each holds a value of a "
+                          "unique index that another one needs; start again when fewer of these values move at a time",
+                          size - 1, ns.to_string()));
+}
+
 using Group = std::map<std::string, bson::Value>;  // logical key → _id
 
 std::string names(const Group& group) {
@@ -57,7 +67,11 @@ Status ConflictResolver::resolve(Collection& collection, const bson::Value& refu
           grew |= group.emplace(collection.key_of(holder.element()), holder).second;
       }
     }
-    if (grew) continue;  // read again, with all of them, at one time
+    if (grew) {
+      if (group.size() > kLargestGroup) return too_large(ns, group.size());
+      --round;  // only rounds that end in a refusal count
+      continue;  // read again, with all of them, at one time
+    }
 
     std::vector<cluster::TransactionStatement> statements;
     for (const auto& [key, id] : group) {

@@ -12,6 +12,11 @@ namespace drover::engine {
 namespace {
 
 inline constexpr std::chrono::milliseconds kWritersPoll{10};
+// Without a block: how long writes that run on the source are waited for, in all namespaces.
+inline constexpr std::chrono::seconds kWritersGrace{5};
+// The source's catalog may change all the time, and the destination trails: how long equality is waited for.
+inline constexpr std::chrono::seconds kCatalogsWait{20};
+inline constexpr std::chrono::milliseconds kCatalogsPoll{100};
 inline constexpr int kServerUnauthorized = 13;
 
 Status unblock_source(cluster::Deployment& source, Runtime& runtime, const std::stop_token& stop) {
@@ -21,9 +26,11 @@ Status unblock_source(cluster::Deployment& source, Runtime& runtime, const std::
 }  // namespace
 
 Status Cutover::run(const std::stop_token& stop) {
-  begun_ = runtime_.now();
   const Status decided = until_decision(stop);
-  if (decided) return finish_cutover(destination_, runtime_, state_, options_.unblock_destination, {});
+  if (decided) {
+    options_.decided();  // a change of the source that comes after the decision must not overwrite the destination's own
+    return finish_cutover(destination_, runtime_, state_, options_.unblock_destination, {});
+  }
   log_.warn("the cutover was given up before its decision; the source is restored as it was found",
             {{"reason", decided.error().message}});
   // Without the operator's stop request: the source must not stay blocked.
@@ -36,24 +43,32 @@ Status Cutover::run(const std::stop_token& stop) {
 }
 
 Status Cutover::until_decision(const std::stop_token& stop) {
-  TRY(catalogs_equal(stop));  // slow work is done before the block; again after it
+  TRY(await_equal_catalogs(stop));  // slow work is done before the block
   const auto block = TRY(retry_temporary(runtime_, stop, [&] { return source_.write_block(); }));
   blocks_ = block.supported && block.effective;
   found_blocked_ = block.enabled;
   TRY(record("intent", stop));
   runtime_.reached("cutover.after_intent");
-  TRY(stop_writes(stop));
-  runtime_.reached("cutover.after_block");
+  if (options_.before) TRY_WITH(options_.before(), "stopping the application's writes before the cutover");
+  runtime_.reached("cutover.after_hook");
 
-  const ClusterTime fence = TRY(note("fence", stop));
-  runtime_.reached("cutover.after_fence");
-  TRY_WITH(router_.await_applied(fence, remaining(), stop), "applying the last changes");
-  TRY(catalogs_equal(stop));
-  runtime_.reached("cutover.after_catalogs");
-  const ClusterTime second = TRY(note("second fence", stop));
-  TRY_WITH(router_.await_applied(second, remaining(), stop), "waiting for the proof that the source is quiet");
-  if (!mutant("f2_not_checked")) TRY(source_is_quiet(fence));
-  runtime_.reached("cutover.before_decision");
+  // From here the application waits: whatever takes longer than the deadline is stopped, and the source released.
+  begun_ = runtime_.now();
+  std::stop_source limit;
+  std::stop_callback outer(stop, [&] { limit.request_stop(); });
+  auto timer = runtime_.spawn("cutover deadline", [&](std::stop_token done) {
+    if (runtime_.sleep(options_.deadline, done)) limit.request_stop();
+  });
+  Status ready = under_block(limit.get_token());
+  if (ready && remaining() <= Duration(1)) ready = fail(ErrorCode::kTimedOut, "");
+  timer->request_stop();
+  timer->join();
+  if (!ready && !stop.stop_requested() && remaining() <= Duration(1)) {
+    return fail(ErrorCode::kTimedOut,
+                fmt::format("the cutover did not reach its decision within {} s of the block; see what is slow and commit again",
+                            std::chrono::duration_cast<std::chrono::seconds>(options_.deadline).count()));
+  }
+  TRY(ready);
   if (stop.stop_requested()) return tl::unexpected(stopped_error());
   // From here a failure leaves it open whether the decision was written: only another look at the log may tell.
   const Status decision = record("decided", {});
@@ -66,10 +81,25 @@ Status Cutover::until_decision(const std::stop_token& stop) {
   return {};
 }
 
+Status Cutover::under_block(const std::stop_token& stop) {
+  TRY(stop_writes(stop));
+  runtime_.reached("cutover.after_block");
+  const ClusterTime fence = TRY(note("fence", stop));
+  runtime_.reached("cutover.after_fence");
+  TRY_WITH(router_.await_applied(fence, remaining(), stop), "applying the last changes");
+  // The stream shows every catalog change: without one since they were compared, the catalogs are still equal.
+  if (router_.last_catalog_change() > compared_) TRY(catalogs_equal(stop));
+  runtime_.reached("cutover.after_catalogs");
+  const ClusterTime second = TRY(note("second fence", stop));
+  TRY_WITH(router_.await_applied(second, remaining(), stop), "waiting for the proof that the source is quiet");
+  if (!mutant("f2_not_checked")) TRY(source_is_quiet(fence));
+  runtime_.reached("cutover.before_decision");
+  return {};
+}
+
 Status Cutover::stop_writes(const std::stop_token& stop) {
-  if (options_.before) TRY_WITH(options_.before(), "stopping the application's writes before the cutover");
-  runtime_.reached("cutover.after_hook");
   if (blocks_) TRY_WITH(retry_temporary(runtime_, stop, [&] { return source_.set_write_block(true); }), "blocking the source's writes");
+  const SteadyTime waiting_since = runtime_.now();
   for (;;) {
     const auto running = retry_temporary(runtime_, stop, [&] { return source_.running_user_writes(); });
     if (!running && running.error().server_code == kServerUnauthorized) {
@@ -77,7 +107,11 @@ Status Cutover::stop_writes(const std::stop_token& stop) {
       return {};
     }
     if (TRY(running) == 0) return {};
-    if (remaining().count() <= 0) return fail(ErrorCode::kTimedOut, "writes on the source did not end in time");
+    if (!blocks_ && runtime_.now() - waiting_since > kWritersGrace) {
+      // They may be of namespaces that are not migrated; if they are not, the second fence shows them.
+      log_.warn("writes still run on the source after they should have stopped", {{"running", *running}});
+      return {};
+    }
     if (!runtime_.sleep(kWritersPoll, stop)) return tl::unexpected(stopped_error());
   }
 }
@@ -93,9 +127,19 @@ Result<ClusterTime> Cutover::note(std::string_view name, const std::stop_token& 
   return retry_temporary(runtime_, stop, [&] { return source_.append_note(message); });
 }
 
+Status Cutover::await_equal_catalogs(const std::stop_token& stop) {
+  const SteadyTime since = runtime_.now();
+  for (;;) {
+    compared_ = TRY(retry_temporary(runtime_, stop, [&] { return source_.majority_time(); }));
+    const Status equal = catalogs_equal(stop);
+    if (equal || equal.error().code != ErrorCode::kMismatch || runtime_.now() - since > kCatalogsWait) return equal;
+    if (!runtime_.sleep(kCatalogsPoll, stop)) return tl::unexpected(stopped_error());
+  }
+}
+
 Status Cutover::catalogs_equal(const std::stop_token& stop) {
   const auto difference =
-      TRY(retry_temporary(runtime_, stop, [&] { return catalog_difference(source_, destination_, filter_); }));
+      TRY(retry_temporary(runtime_, stop, [&] { return catalog_difference(source_, destination_, filter_, catalog_, router_.lock()); }));
   if (!difference) return {};
   return fail(ErrorCode::kMismatch, "the catalogs of source and destination differ: " + *difference);
 }
@@ -137,7 +181,8 @@ Status finish_cutover(cluster::Deployment& destination, Runtime& runtime, StateS
 }
 
 Result<std::optional<std::string>> catalog_difference(cluster::Deployment& source, cluster::Deployment& destination,
-                                                      const NamespaceFilter& filter) {
+                                                      const NamespaceFilter& filter, const Catalog& catalog,
+                                                      Runtime::Monitor& lock) {
   const auto all = [&](cluster::Deployment& deployment) -> Result<std::map<Namespace, CollectionInfo>> {
     std::map<Namespace, CollectionInfo> infos;
     for (const auto& db : TRY(list_wanted_databases(deployment, filter)))
@@ -153,6 +198,12 @@ Result<std::optional<std::string>> catalog_difference(cluster::Deployment& sourc
   }
   for (const auto& [ns, info] : on_destination)
     if (!on_source.contains(ns)) return ns.to_string() + " is not on the source";
+  MonitorLock guard(lock);
+  for (const auto& [uuid, collection] : catalog.collections) {
+    const auto there = on_destination.find(collection->info.ns);
+    if (!collection->gone && there != on_destination.end() && there->second.uuid != collection->destination_uuid)
+      return collection->info.ns.to_string() + " on the destination is not the collection that this migration made";
+  }
   return std::optional<std::string>();
 }
 

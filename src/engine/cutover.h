@@ -24,7 +24,8 @@ class Cutover {
   struct Options {
     std::function<Status()> before;  // the operator's hook or answer: the application no longer writes to the source
     bool unblock_destination = false;  // this migration blocked it at its start
-    Duration deadline = kCutoverDeadline;
+    Duration deadline = kCutoverDeadline;  // from the block to the decision; the operator's hook is not counted
+    std::function<void()> decided;         // ends everything that still applies changes of the source
   };
 
   Cutover(cluster::Deployment& source, cluster::Deployment& destination, Runtime& runtime, Log& log, Catalog& catalog,
@@ -44,6 +45,8 @@ class Cutover {
 
  private:
   Status until_decision(const std::stop_token& stop);
+  Status under_block(const std::stop_token& stop);
+  Status await_equal_catalogs(const std::stop_token& stop);
   Status stop_writes(const std::stop_token& stop);
   Status record(std::string_view step, const std::stop_token& stop);
   Result<ClusterTime> note(std::string_view name, const std::stop_token& stop);
@@ -61,6 +64,7 @@ class Cutover {
   const NamespaceFilter& filter_;
   const Options options_;
   SteadyTime begun_{};
+  ClusterTime compared_;  // the catalogs were equal at a listing after this time
   bool blocks_ = false;
   bool found_blocked_ = false;
 };
@@ -73,7 +77,9 @@ Result<CutoverFound> recover_cutover(cluster::Deployment& source, Runtime& runti
 Status finish_cutover(cluster::Deployment& destination, Runtime& runtime, StateStore& state, bool unblock_destination,
                       const std::stop_token& stop);
 // The first difference between the catalogs, in words; nothing when they are equal in everything wanted.
+// Collections of `catalog` must also be the very ones that this migration made on the destination.
 Result<std::optional<std::string>> catalog_difference(cluster::Deployment& source, cluster::Deployment& destination,
-                                                      const NamespaceFilter& filter);
+                                                      const NamespaceFilter& filter, const Catalog& catalog,
+                                                      Runtime::Monitor& lock);
 
 }  // namespace drover::engine

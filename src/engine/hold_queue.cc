@@ -48,6 +48,7 @@ Result<std::deque<ChangeEvent>> HoldQueue::pop(std::size_t count) {
 }
 
 void HoldQueue::clear() {
+  if (empty() && !file_) return;  // its owner may be gone, and others may be counting
   usage_.events -= size();
   for (const auto& event : memory_) usage_.memory_bytes -= event.bytes();
   usage_.disk_bytes -= static_cast<std::uint64_t>(write_at_ - read_at_);

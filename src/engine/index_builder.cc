@@ -5,6 +5,7 @@
 namespace drover::engine {
 namespace {
 inline constexpr std::chrono::milliseconds kLookAgain{200};
+inline constexpr int kMostFailures = 5;  // of one collection's builds
 }  // namespace
 
 std::vector<bson::Document> missing_indexes(const Collection& collection) {
@@ -38,23 +39,37 @@ std::shared_ptr<Collection> IndexBuilder::next() {
 }
 
 Status IndexBuilder::build(Collection& collection, const std::stop_token& stop) {
-  auto gate = collection.gate.enter_shared(stop);  // catalog changes of the collection wait, its documents do not
-  if (!gate) return tl::unexpected(stopped_error());
+  // Nobody waits for a build, not even catalog changes: what they did meanwhile is looked at afterwards.
   std::vector<bson::Document> missing;
   Namespace ns;
+  std::uint64_t changes = 0;
   {
     MonitorLock lock(router_.lock());
     if (collection.gone) return {};
     missing = missing_indexes(collection);
     ns = collection.info.ns;
+    changes = collection.index_changes;
   }
   log_.info("building indexes", {{"namespace", ns.to_string()}, {"indexes", static_cast<std::int64_t>(missing.size())}});
   runtime_.reached("indexes.before_build");
   const Status built = retry_temporary(runtime_, stop, [&] { return destination_.create_indexes(ns, missing); });
-  if (!built) return tl::unexpected(Error(built.error()).with_context("building indexes of " + ns.to_string()));
   runtime_.reached("indexes.after_build");
+  const auto there = TRY(retry_temporary(
+      runtime_, stop, [&] { return destination_.find_collection(ns.db, collection.destination_uuid); }));
+  std::optional<ClusterTime> later;
+  if (!built) later = TRY(retry_temporary(runtime_, stop, [&] { return source_.majority_time(); }));
   MonitorLock lock(router_.lock());
-  for (const auto& index : missing) collection.built.emplace(index["name"].to_string_view().value_or(""));
+  if (collection.gone || collection.index_changes != changes || !there) return {};  // look again
+  if (!built) {
+    // A document may be newer here than a drop of the index on the source that is still on its way.
+    if (++failures_[ns.to_string()] > kMostFailures)
+      return tl::unexpected(Error(built.error()).with_context("building indexes of " + ns.to_string()));
+    log_.warn("an index build failed; it is tried again later", {{"namespace", ns.to_string()}, {"error", built.error().message}});
+    collection.indexes_valid_from = *later;
+    return {};
+  }
+  collection.built.clear();
+  for (const auto& index : there->indexes) collection.built.emplace(index["name"].to_string_view().value_or(""));
   router_.lock().notify_all();
   return {};
 }

@@ -2,7 +2,9 @@
 // copy itself is not slowed by them. One thread. What happens when it runs twice: an index that is there stays.
 #pragma once
 
+#include <map>
 #include <stop_token>
+#include <string>
 
 #include "base/log.h"
 #include "cluster/deployment.h"
@@ -12,8 +14,9 @@ namespace drover::engine {
 
 class IndexBuilder {
  public:
-  IndexBuilder(cluster::Deployment& destination, Runtime& runtime, Log& log, Catalog& catalog, ChangeRouter& router)
-      : destination_(destination), runtime_(runtime), log_(log), catalog_(catalog), router_(router) {}
+  IndexBuilder(cluster::Deployment& source, cluster::Deployment& destination, Runtime& runtime, Log& log,
+               Catalog& catalog, ChangeRouter& router)
+      : source_(source), destination_(destination), runtime_(runtime), log_(log), catalog_(catalog), router_(router) {}
 
   // Until stopped or an error.
   Status run(const std::stop_token& stop);
@@ -22,11 +25,13 @@ class IndexBuilder {
   std::shared_ptr<Collection> next();
   Status build(Collection& collection, const std::stop_token& stop);
 
+  cluster::Deployment& source_;
   cluster::Deployment& destination_;
   Runtime& runtime_;
   Log& log_;
   Catalog& catalog_;
   ChangeRouter& router_;
+  std::map<std::string, int> failures_;  // by namespace
 };
 
 // Wanted indexes that the destination does not have yet. Under the router's lock.

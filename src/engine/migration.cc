@@ -12,6 +12,7 @@ namespace drover::engine {
 namespace {
 
 inline constexpr std::chrono::milliseconds kWatchEvery{100};
+inline constexpr int kMostAttempts = 10;  // of a cutover whose catalogs do not become equal
 
 }  // namespace
 
@@ -46,6 +47,7 @@ Result<Outcome> Migration::run(const std::stop_token& stop) {
   run->planner = std::make_unique<Planner>(source_, runtime_, log_, options_.filter, options_.partition_bytes);
   run->starter = std::make_unique<Starter>(source_, destination_, runtime_, log_, run->catalog, *run->state,
                                            *run->planner, options_);
+  destination_.use_session_for_catalog(sessions.front());
   TRY_WITH(run->state->take_over(sessions, stop), "becoming the only writer of the destination");
   runtime_.reached("start.after_takeover");
   run->begun = TRY(run->starter->begin(stop));
@@ -80,8 +82,10 @@ Result<Outcome> Migration::run(const std::stop_token& stop) {
 }
 
 Result<Outcome> Migration::follow_until_committed(Run& run, const std::stop_token& stop) {
+  int attempts = 0;
   for (;;) {
     if (const auto failure = run.pipeline->failure()) return tl::unexpected(*failure);
+    if (run.pipeline->stopped()) return tl::unexpected(stopped_error());
     if (!runtime_.sleep(kWatchEvery, stop)) return tl::unexpected(stopped_error());
     if (run.copied_at_millis == 0 && run.pipeline->copy_finished()) {
       const auto now = std::chrono::duration_cast<std::chrono::milliseconds>(runtime_.wall_time().time_since_epoch());
@@ -97,8 +101,12 @@ Result<Outcome> Migration::follow_until_committed(Run& run, const std::stop_toke
                                        run.pipeline->copy_finished(), run.pipeline->lag_seconds());
     if (reason) continue;
     if (options_.commit == CommitPolicy::kManual && !(options_.may_commit && options_.may_commit())) continue;
-    TRY(cut_over(run, stop));
-    return Outcome::kCommitted;
+    const Status done = cut_over(run, stop);
+    if (done) return Outcome::kCommitted;
+    // The catalogs not being equal yet is no reason to end: the source may be changing its own all the time.
+    if (done.error().code != ErrorCode::kMismatch || ++attempts == kMostAttempts) return tl::unexpected(done.error());
+    run.phase = "change event application";
+    run.name = "RUNNING";
   }
 }
 
@@ -107,7 +115,8 @@ Status Migration::cut_over(Run& run, const std::stop_token& stop) {
   run.name = "COMMITTING";
   runtime_.reached("migration.before_cutover");
   Cutover cutover(source_, destination_, runtime_, log_, run.catalog, run.pipeline->router(), *run.state, options_.filter,
-                  {options_.before_cutover, run.begun.destination_blocked, options_.cutover_deadline});
+                  {options_.before_cutover, run.begun.destination_blocked, options_.cutover_deadline,
+                   [&] { run.pipeline->stop(); }});
   // A part that fails ends the wait for its progress.
   std::stop_source both;
   std::stop_callback outer(stop, [&] { both.request_stop(); });

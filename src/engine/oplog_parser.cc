@@ -51,8 +51,8 @@ Status parse_command(bson::View entry, ClusterTime ts, std::vector<ChangeEvent>&
     add(ChangeKind::kCreateIndexes);
   } else if (name == "commitIndexBuild") {
     add(ChangeKind::kCreateIndexes);
-  } else if (name == "startIndexBuild" || name == "abortIndexBuild") {
-    // The index exists from commitIndexBuild on.
+  } else if (name == "startIndexBuild" || name == "abortIndexBuild" || name == "dbCheck") {
+    // The index exists from commitIndexBuild on; dbCheck changes nothing.
   } else if (name == "dropIndexes" || name == "deleteIndexes" || name == "dropIndex") {
     add(ChangeKind::kDropIndexes);
   } else if (name == "collMod") {

@@ -31,7 +31,7 @@ Pipeline::Pipeline(Parts parts, ClusterTime position, std::span<const Uuid> sess
       resolver_(parts.source, parts.destination, parts.runtime),
       changes_(parts.runtime, kReaderQueueBatches),
       reader_(parts.source, parts.runtime, parts.log, changes_),
-      index_builder_(parts.destination, parts.runtime, parts.log, parts.catalog, router_),
+      index_builder_(parts.source, parts.destination, parts.runtime, parts.log, parts.catalog, router_),
       recorded_(position),
       failure_lock_(parts.runtime.make_monitor()) {
   for (int i = 0; i < parts.options.lanes; ++i) {
@@ -58,16 +58,8 @@ void Pipeline::start(Planner& planner, const Begun& begun, bool snapshots, const
   outer_stop_.emplace(stop, [this] { stopper_.request_stop(); });
   for (const auto& [uuid, collection] : parts_.catalog.collections)
     if (!collection->gone) enqueue(collection);
-  changer_.on_planned = [this, &planner](const std::shared_ptr<Collection>& collection) {
-    const auto token = stopper_.get_token();
-    const auto planned = [&]() -> Status {
-      TRY(planner.partition(*collection, token));
-      TRY(save_plan(parts_.state, *collection, token));
-      return {};
-    }();
-    if (!planned) return failed("planner", planned.error());
-    enqueue(collection);
-  };
+  changer_.plan = [&planner](Collection& collection, const std::stop_token& token) { return planner.partition(collection, token); };
+  changer_.on_planned = [this](const std::shared_ptr<Collection>& collection) { enqueue(collection); };
   spawn("reader", [this, position = begun.position](const std::stop_token& token) -> Status {
     return tl::unexpected(reader_.run(position, token));
   });
@@ -91,6 +83,10 @@ void Pipeline::stop() {
   // What was not applied goes with its share of the router's budget, while there is a router.
   for (auto& lane : lanes_)
     while (lane->try_pop()) continue;
+  MonitorLock lock(router_.lock());
+  for (const auto& [uuid, collection] : parts_.catalog.collections)
+    for (const auto& partition : collection->partitions)
+      if (partition->held) partition->held->clear();
 }
 
 // Largest collections first, so that the last to finish is not the largest.

@@ -52,6 +52,7 @@ class Pipeline {
   void stop();
 
   std::optional<Error> failure();
+  bool stopped() const { return stopper_.stop_requested(); }
   // Called when a part fails (or the outer stop is requested), for as long as the result lives.
   std::unique_ptr<StopCallback> on_failure(std::function<void()> call) {
     return std::make_unique<StopCallback>(stopper_.get_token(), std::move(call));

@@ -12,6 +12,7 @@
 namespace drover::engine {
 namespace {
 inline constexpr int kMostListings = 1000;
+inline constexpr std::int64_t kAllIdsUpTo = 20000;
 inline constexpr std::chrono::milliseconds kWindowWait{200};
 inline constexpr int kServerNamespaceNotFound = 26;
 }  // namespace
@@ -33,9 +34,9 @@ Result<std::vector<CollectionInfo>> list_wanted(cluster::Deployment& deployment,
   return all;
 }
 
-Result<std::vector<std::string>> list_wanted_databases(cluster::Deployment& deployment, const NamespaceFilter&) {
+Result<std::vector<std::string>> list_wanted_databases(cluster::Deployment& deployment, const NamespaceFilter& filter) {
   auto databases = TRY(deployment.list_databases());
-  std::erase_if(databases, [](const std::string& db) { return is_internal_database(db); });
+  std::erase_if(databases, [&](const std::string& db) { return is_internal_database(db) || !filter.selects_some_of(db); });
   return databases;
 }
 
@@ -98,7 +99,7 @@ Result<std::set<std::string>> Planner::changed_between(ClusterTime after, Cluste
       if (at > until) break;
       if (at == after) continue;
       for (const auto& event : parsed.events) {
-        if (!event.is_ddl()) continue;
+        if (!event.is_ddl() || !filter_.selects_some_of(event.ns.db)) continue;
         changed.insert(event.ns.db);
         if (event.kind == ChangeKind::kRename) changed.insert(event.target.db);
       }
@@ -108,16 +109,35 @@ Result<std::set<std::string>> Planner::changed_between(ClusterTime after, Cluste
   return changed;
 }
 
+// Few documents, perhaps large ones: their _ids are read from the index, which costs less than sampling.
+Result<std::vector<bson::Value>> Planner::all_ids(const Collection& collection, const std::stop_token& stop) {
+  cluster::RangeRead range;
+  range.ns = collection.info.ns;
+  range.uuid = collection.info.uuid;
+  range.at.time = TRY(source_.majority_time());
+  range.ids_only = true;
+  auto cursor = TRY(source_.read_range(range));
+  std::vector<bson::Value> ids;
+  for (bool last = false; !last;) {
+    const auto batch = TRY(cursor->next(stop));
+    last = batch.last;
+    for (const auto& item : batch.array) ids.emplace_back(item.document_value()["_id"]);
+  }
+  return ids;
+}
+
 Status Planner::partition(Collection& collection, const std::stop_token& stop) {
   const auto size = TRY(retry_temporary(runtime_, stop, [&] { return source_.size_of(collection.info.ns); }));
   collection.documents_expected = size.documents;
   collection.bytes_expected = size.bytes;
   const auto wanted = std::clamp<std::int64_t>(size.bytes / partition_bytes_, 1, kMostPartitions);
   std::vector<bson::Value> bounds;
-  if (wanted > 1 && size.documents > wanted * kSamplesPerPartition) {
-    const int samples = static_cast<int>(wanted) * kSamplesPerPartition;
-    auto drawn = retry_temporary(runtime_, stop, [&] {
-      return source_.sample_ids(collection.info.ns, collection.info.uuid, samples);
+  if (wanted > 1 && size.documents > wanted) {
+    auto drawn = retry_temporary(runtime_, stop, [&]() -> Result<std::vector<bson::Value>> {
+      if (size.documents <= kAllIdsUpTo) return all_ids(collection, stop);
+      // Above 5 % of the documents the server's $sample scans and sorts them all.
+      const auto samples = std::min<std::int64_t>(wanted * kSamplesPerPartition, size.documents / 21);
+      return source_.sample_ids(collection.info.ns, collection.info.uuid, static_cast<int>(samples));
     });
     if (!drawn && drawn.error().server_code != kServerNamespaceNotFound) return tl::unexpected(std::move(drawn).error());
     auto sampled = drawn ? std::move(*drawn) : std::vector<bson::Value>();  // dropped meanwhile: its drop is on the way

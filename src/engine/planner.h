@@ -33,6 +33,7 @@ class Planner {
   Status partition(Collection& collection, const std::stop_token& stop);
 
  private:
+  Result<std::vector<bson::Value>> all_ids(const Collection& collection, const std::stop_token& stop);
   Result<std::set<std::string>> changed_between(ClusterTime after, ClusterTime until, const std::stop_token& stop);
 
   cluster::Deployment& source_;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <stop_token>
+#include <utility>
 
 #include "base/error.h"
 #include "base/runtime.h"
@@ -17,18 +18,29 @@ inline constexpr std::chrono::milliseconds kLongestPause{2000};
 
 inline Error stopped_error() { return Error{ErrorCode::kInterrupted, "stopped by request", 0, {}}; }
 
-template <typename F>
-auto retry_temporary(Runtime& runtime, const std::stop_token& stop, F&& call) -> decltype(call()) {
-  const SteadyTime begun = runtime.now();
+// `progressed` says whether the call got further than the time before: the period then begins anew, so that only a
+// deployment that stays away for all of it ends a long copy or the stream.
+template <typename F, typename P>
+auto retry_temporary(Runtime& runtime, const std::stop_token& stop, F&& call, P&& progressed) -> decltype(call()) {
+  SteadyTime begun = runtime.now();
   Duration pause = kFirstPause;
   for (;;) {
     if (stop.stop_requested()) return tl::unexpected(stopped_error());
     auto result = call();
     if (result || result.error().code != ErrorCode::kTemporary) return result;
+    if (progressed()) {
+      begun = runtime.now();
+      pause = kFirstPause;
+    }
     if (runtime.now() - begun > kRetryFor) return result;
     if (!runtime.sleep(pause, stop)) return tl::unexpected(stopped_error());
     pause = std::min<Duration>(pause * 2, kLongestPause);
   }
+}
+
+template <typename F>
+auto retry_temporary(Runtime& runtime, const std::stop_token& stop, F&& call) -> decltype(call()) {
+  return retry_temporary(runtime, stop, std::forward<F>(call), [] { return false; });
 }
 
 }  // namespace drover::engine

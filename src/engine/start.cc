@@ -33,6 +33,8 @@ Result<Begun> Starter::begin(const std::stop_token& stop) {
   if (laid_out) {
     TRY(begin_again(documents.front(), begun, stop));
   } else {
+    // An earlier first start may have blocked the destination: it is still ours to unblock.
+    if (!documents.empty()) destination_blocked_ = documents.front()["destinationBlocked"].is_truthy();
     TRY(begin_first(begun, stop));
   }
   set_check_context("migration " + migration_.to_string());
@@ -98,14 +100,20 @@ Status Starter::undo_unfinished_layout(const std::stop_token& stop) {
     TRY(retry_temporary(runtime_, stop, [&] { return destination_.drop_collection(ns); }));
     ids.emplace_back(document["_id"]);
   }
+  // Views have no document of their own; only this migration can have made them.
+  for (const auto& db : TRY(retry_temporary(runtime_, stop, [&] { return list_wanted_databases(destination_, options_.filter); }))) {
+    if (ids.empty()) break;
+    for (const auto& info : TRY(retry_temporary(runtime_, stop, [&] { return list_wanted(destination_, db, options_.filter); })))
+      if (info.is_view()) TRY(retry_temporary(runtime_, stop, [&] { return destination_.drop_collection(info.ns); }));
+  }
   TRY(state_.remove("x_plans", ids, stop));
   return state_.remove("x_catalog", ids, stop);
 }
 
 Status Starter::block_destination(const std::stop_token& stop) {
-  if (!options_.block_destination) return {};
+  if (!options_.block_destination && !destination_blocked_) return {};
   const auto block = TRY(retry_temporary(runtime_, stop, [&] { return destination_.write_block(); }));
-  if (!block.supported || !block.effective || block.enabled) return {};
+  if (!block.supported || !block.effective || (block.enabled && !destination_blocked_)) return {};
   destination_blocked_ = true;
   TRY(save_migration("initializing", stop));  // before the block: a crash in between must know whose it is
   return retry_temporary(runtime_, stop, [&] { return destination_.set_write_block(true); });
@@ -114,17 +122,18 @@ Status Starter::block_destination(const std::stop_token& stop) {
 Status Starter::lay_out(CatalogChanger& changer, Begun& begun, const std::stop_token& stop) {
   if (!first_) {
     for (const auto& collection : begun.to_plan) {
+      TRY(remove_plan(state_, *collection, stop));
       TRY(changer.create_on_destination(*collection, stop));
       TRY(planner_.partition(*collection, stop));
-      TRY(save_collection(state_, *collection, stop));
       TRY(save_plan(state_, *collection, stop));
+      TRY(save_collection(state_, *collection, stop));  // last: until then it has no UUID here and is made anew
     }
     return {};
   }
   std::vector<std::shared_ptr<Collection>> all;
   for (auto& info : listing_.collections) {
     auto collection = std::make_shared<Collection>(runtime_, std::move(info));
-    collection->ddl_time = catalog_.listing_time(collection->info.ns.db);
+    collection->ddl_time = ChangeTime::all_of(catalog_.listing_time(collection->info.ns.db));
     TRY(open_collation(*collection));
     TRY(save_collection(state_, *collection, stop));  // before it is created: what a crash leaves has a name
     all.push_back(std::move(collection));

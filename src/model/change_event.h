@@ -46,7 +46,7 @@ struct ChangeEvent {
 
   bool is_crud() const { return kind <= ChangeKind::kDelete; }
   bool is_ddl() const { return kind >= ChangeKind::kCreate; }
-  std::size_t bytes() const { return sizeof(ChangeEvent) + document.size() + 64; }
+  std::size_t bytes() const { return sizeof(ChangeEvent) + document.size() + (key.exists() ? key.element().size() : 0) + 64; }
 };
 
 }  // namespace drover

@@ -30,13 +30,29 @@ std::optional<std::string> field_difference(bson::View source, bson::View destin
   return std::nullopt;
 }
 
+// As field_difference, but in any order at the top (servers differ in where they put `unique` and `hidden`), and without
+// `background`, which newer servers drop.
+std::optional<std::string> spec_difference(bson::View source, bson::View destination) {
+  for (const auto& field : source) {
+    if (field.key() == "background") continue;
+    const auto other = destination[field.key()];
+    if (!other) return fmt::format("field {} is only on the source", field.key());
+    if (!field.same_value_bytes(other)) {
+      return fmt::format("{} is {} on the source and {} on the destination", field.key(), bson::to_ejson(field), bson::to_ejson(other));
+    }
+  }
+  for (const auto& field : destination)
+    if (field.key() != "background" && !source[field.key()]) return fmt::format("field {} is only on the destination", field.key());
+  return std::nullopt;
+}
+
 std::optional<std::string> index_difference(const CollectionInfo& source, const CollectionInfo& destination) {
   std::map<std::string_view, const bson::Document*> remaining;
   for (const auto& index : destination.indexes) remaining.emplace(name_of(index), &index);
   for (const auto& index : source.indexes) {
     const auto found = remaining.find(name_of(index));
     if (found == remaining.end()) return fmt::format("index {} is only on the source", name_of(index));
-    if (auto difference = field_difference(index, *found->second)) {
+    if (auto difference = spec_difference(index, *found->second)) {
       return fmt::format("index {}: {}", name_of(index), *difference);
     }
     remaining.erase(found);
