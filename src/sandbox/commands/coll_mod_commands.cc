@@ -4,6 +4,7 @@
 #include "bson/builder.h"
 #include "bson/compare.h"
 #include "bson/ejson.h"
+#include "sandbox/commands/collection_options.h"
 #include "sandbox/commands/support.h"
 #include "sandbox/commands/tables.h"
 #include "sandbox/commands/views.h"
@@ -30,6 +31,8 @@ bson::Document with_options(bson::View options, const std::map<std::string, bson
   }
   return std::move(out).finish();
 }
+
+bson::Value text_value(std::string_view text) { return bson::Value(bson::make_document({{"", text}}).view().first()); }
 
 // What `index` asks for.
 struct IndexChange {
@@ -156,9 +159,6 @@ Result<std::map<std::string, bson::Value>> option_changes(const CommandContext& 
     }
     TRY(query::Matcher::parse(validator.document_value(), collection.collator, context.settings().version));
     changes["validator"] = validator.document_value().empty() ? bson::Value() : bson::Value(validator);
-    // The server fills both in as soon as there is a validator.
-    if (!collection.options["validationLevel"]) changes["validationLevel"] = bson::Value(bson::make_document({{"", "strict"}}).view().first());
-    if (!collection.options["validationAction"]) changes["validationAction"] = bson::Value(bson::make_document({{"", "error"}}).view().first());
   }
   if (const auto level = body["validationLevel"]) {
     TRY(check_choice(level, {"off", "strict", "moderate"}, "level"));
@@ -167,6 +167,11 @@ Result<std::map<std::string, bson::Value>> option_changes(const CommandContext& 
   if (const auto action = body["validationAction"]) {
     TRY(check_choice(action, {"error", "warn"}, "action"));
     changes["validationAction"] = bson::Value(action);
+  }
+  // Whichever of the three is given, the server writes all of them.
+  if (!changes.empty()) {
+    if (!collection.options["validationLevel"]) changes.emplace("validationLevel", text_value("strict"));
+    if (!collection.options["validationAction"]) changes.emplace("validationAction", text_value("error"));
   }
   if (const auto images = body["recordPreImages"]) {
     if (images.type() != bson::Type::kBool) return bad_option("recordPreImages must be a boolean");
@@ -219,7 +224,7 @@ bson::Document reply_of(const std::optional<IndexChange>& change) {
   return std::move(reply).finish();
 }
 
-Status modify_view(const CommandContext& context, WriteUnit& unit, const CollectionInfo& view) {
+Status modify_view(CommandContext& context, WriteUnit& unit, const CollectionInfo& view) {
   std::map<std::string, bson::Value> changes;
   if (const auto on = context.body["viewOn"]) {
     if (!on.is_string()) return bad_option("'viewOn' option must be a string");
@@ -230,7 +235,7 @@ Status modify_view(const CommandContext& context, WriteUnit& unit, const Collect
     changes["pipeline"] = bson::Value(pipeline);
   }
   if (changes.empty()) return {};
-  return replace_view(unit, view.ns, with_options(view.options, changes));
+  return replace_view(context, unit, view.ns, with_options(view.options, changes));
 }
 
 Result<bson::Document> coll_mod(CommandContext& context) {
@@ -248,7 +253,7 @@ Result<bson::Document> coll_mod(CommandContext& context) {
       change = TRY(index_change(context, collection, index));
       specs.emplace(change->name, change->spec);
     }
-    const auto options = with_options(collection.options, TRY(option_changes(context, collection)));
+    const auto options = canonical_options(with_options(collection.options, TRY(option_changes(context, collection))));
     reply = reply_of(change);
     TRY(unit.modify_collection(target.collection, options, specs, oplog_object(context, collection, change), oplog_before(collection, change)));
     return {};

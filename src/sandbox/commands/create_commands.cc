@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "bson/builder.h"
+#include "sandbox/commands/collection_options.h"
 #include "sandbox/commands/support.h"
 #include "sandbox/commands/tables.h"
 #include "sandbox/commands/views.h"
@@ -90,7 +91,7 @@ Result<bson::Document> collection_options(CommandContext& context) {
       if (const auto collator = TRY(effective_collation(body, nullptr))) options.append("collation", collator->spec());
     }
   }
-  return std::move(options).finish();
+  return canonical_options(std::move(options).finish());
 }
 
 Status refuse_special_kinds(const CommandContext& context) {
@@ -118,7 +119,7 @@ Result<bson::Document> create_view_command(CommandContext& context, const Namesp
   const auto definition = std::move(options).finish();
   TRY(in_write_unit(context, [&](WriteUnit& unit) -> Status {
     TRY(check_write_allowed(context, unit, ns));
-    return create_view(unit, ns, definition);
+    return create_view(context, unit, ns, definition);
   }));
   return bson::Document();
 }

@@ -3,10 +3,16 @@
 #include <fmt/format.h>
 
 #include "bson/builder.h"
+#include "sandbox/query/pipeline.h"
 
 namespace drover::sandbox {
 
 namespace {
+
+constexpr int kGraphContainsCycle = 5;
+constexpr int kViewDepthLimitExceeded = 165;
+constexpr int kOptionNotSupportedOnView = 167;
+constexpr std::size_t kMaxViewDepth = 20;
 
 Namespace definitions_of(const std::string& db) { return {db, "system.views"}; }
 
@@ -23,19 +29,83 @@ Result<Record> find_definition(WriteUnit& unit, const CollectionPtr& definitions
   return std::move(*record);
 }
 
+Result<query::Pipeline> parse_pipeline(CommandContext& context, bson::View stages) {
+  query::PipelineContext parsing;
+  parsing.evaluation = evaluation_context(context);
+  return query::Pipeline::parse(stages, parsing);
+}
+
+// Collections that a view reads: the one below it and those that its stages name.
+Result<std::vector<Namespace>> reads_of(CommandContext& context, const std::string& db, const std::string& view_on, bson::View stages) {
+  std::vector<Namespace> result{{db, view_on}};
+  const auto pipeline = TRY(parse_pipeline(context, stages));
+  for (const auto& [other, collection] : pipeline.foreign_collections()) result.push_back({other.empty() ? db : other, collection});
+  return result;
+}
+
+// `chain` is the way from the view being defined to `at`.
+Status check_no_cycle(CommandContext& context, const Catalog& catalog, std::vector<Namespace>& chain, const Namespace& at) {
+  chain.push_back(at);
+  if (at == chain.front()) {
+    std::string way;
+    for (const auto& ns : chain) way += (way.empty() ? "" : " => ") + ns.to_string();
+    return server_error(kGraphContainsCycle, "View cycle detected: " + way);
+  }
+  if (chain.size() > kMaxViewDepth + 1) {
+    return server_error(kViewDepthLimitExceeded, fmt::format("View depth limit exceeded; maximum depth is {}", kMaxViewDepth));
+  }
+  const auto view = catalog.find(at);
+  if (view && view->is_view()) {
+    // A definition that was written to system.views by hand need not parse.
+    const auto reads = reads_of(context, at.db, view->view_on, view->view_pipeline);
+    if (reads) {
+      for (const auto& next : *reads) TRY(check_no_cycle(context, catalog, chain, next));
+    }
+  }
+  chain.pop_back();
+  return {};
+}
+
+Status check_definition(CommandContext& context, WriteUnit& unit, const Namespace& ns, bson::View options) {
+  const std::string on(options["viewOn"].to_string_view().value_or(""));
+  if (on.empty()) return server_error(code::kBadValue, "'viewOn' cannot be empty");
+  TRY(check_collection_name({ns.db, on}));
+  const auto stages = options["pipeline"].to_array().value_or(bson::View());
+  const auto pipeline = TRY(parse_pipeline(context, stages));
+  if (pipeline.output() || (pipeline.leading() && pipeline.leading()->name == "$changeStream")) {
+    return server_error(kOptionNotSupportedOnView,
+                        fmt::format("The aggregation stage {} cannot be used in the view definition of {}",
+                                    pipeline.output() ? (pipeline.output()->kind == query::PipelineOutput::Kind::kOut ? "$out" : "$merge") : "$changeStream",
+                                    ns.to_string()));
+  }
+  std::vector<Namespace> chain{ns};
+  for (const auto& next : TRY(reads_of(context, ns.db, on, stages))) TRY(check_no_cycle(context, unit.catalog(), chain, next));
+  const auto below = unit.catalog().find({ns.db, on});
+  if (!below || !below->is_view()) return {};
+  const auto collator = TRY(effective_collation(options, nullptr));
+  const bool same = collator ? collator->same_as(below->collator.get()) : below->collator == nullptr;
+  if (!same) {
+    return server_error(kOptionNotSupportedOnView,
+                        fmt::format("View {} has conflicting collation with view {}", ns.to_string(), below->ns.to_string()));
+  }
+  return {};
+}
+
 }  // namespace
 
-Status create_view(WriteUnit& unit, const Namespace& ns, bson::View options) {
+Status create_view(CommandContext& context, WriteUnit& unit, const Namespace& ns, bson::View options) {
   if (unit.catalog().find(ns)) {
     return server_error(code::kNamespaceExists, fmt::format("a view already exists. NS: {}", ns.to_string()));
   }
+  TRY(check_definition(context, unit, ns, options));
   auto definitions = unit.catalog().find(definitions_of(ns.db));
   if (!definitions) definitions = TRY(unit.create_collection(definitions_of(ns.db), bson::View(), default_id_index(nullptr)));
   TRY(unit.insert(definitions, definition(ns, options)));
   return {};
 }
 
-Status replace_view(WriteUnit& unit, const Namespace& ns, bson::View options) {
+Status replace_view(CommandContext& context, WriteUnit& unit, const Namespace& ns, bson::View options) {
+  TRY(check_definition(context, unit, ns, options));
   const auto definitions = unit.catalog().find(definitions_of(ns.db));
   const auto record = TRY(find_definition(unit, definitions, ns));
   const auto after = definition(ns, options);
