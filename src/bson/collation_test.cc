@@ -1,4 +1,5 @@
 #include "bson/collation.h"
+#include "bson/sasl_prep.h"
 
 #include <gtest/gtest.h>
 
@@ -17,6 +18,16 @@ int order(const Collator& collator, std::string_view a, std::string_view b) {
   const int by_compare = collator.compare(a, b);
   EXPECT_EQ(sign(by_compare), sign(collator.sort_key(a).compare(collator.sort_key(b)))) << a << " " << b;
   return by_compare;
+}
+
+TEST(SaslPrep, NormalizesAndRefuses) {
+  EXPECT_EQ(*sasl_prep("pencil"), "pencil");
+  EXPECT_EQ(*sasl_prep("I\xc2\xad" "X"), "IX");         // soft hyphen is mapped to nothing
+  EXPECT_EQ(*sasl_prep("\xc2\xaa"), "a");               // compatibility form
+  EXPECT_EQ(*sasl_prep("\xe2\x85\xa8"), "IX");          // one character becomes two
+  EXPECT_FALSE(sasl_prep("\x07"));                      // prohibited
+  EXPECT_FALSE(sasl_prep("\xd8\xa7" "1"));              // a bidirectional text must end as it began
+  EXPECT_FALSE(sasl_prep("\xff"));
 }
 
 TEST(Collation, SpecHasAllFieldsAsTheServerListsThem) {

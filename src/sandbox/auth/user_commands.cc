@@ -5,6 +5,7 @@
 
 #include <fmt/core.h>
 
+#include "bson/sasl_prep.h"
 #include "sandbox/auth/connection_auth.h"
 #include "sandbox/auth/internal_command.h"
 
@@ -67,7 +68,9 @@ Result<bson::Document> make_credentials(CommandContext& context, const UserName&
     made.append_to(out, "SCRAM-SHA-1");
   }
   if (wanted.contains("SCRAM-SHA-256")) {
-    ScramCredentials::make(Mechanism::kSha256, name.user, password, kIterationsSha256).append_to(out, "SCRAM-SHA-256");
+    const auto prepared = bson::sasl_prep(password);
+    if (!prepared) return server_error(50695, "Error preparing password: " + prepared.error().message);
+    ScramCredentials::make(Mechanism::kSha256, name.user, *prepared, kIterationsSha256).append_to(out, "SCRAM-SHA-256");
   }
   return std::move(out).finish();
 }
