@@ -40,7 +40,8 @@ struct Average final : Accumulator {
   }
   Datum result() override {
     if (count == 0) return Datum::null();
-    if (sum.has_decimal()) return Datum::from(bson::decimal_divide(sum.decimal_result(), bson::decimal_from_int64(count)));
+    if (sum.has_decimal())
+      return Datum::from(bson::decimal_divide(sum.decimal_result(), bson::decimal_from_int64(count)));
     return Datum::from(sum.as_plain_double() / static_cast<double>(count));
   }
   NumberSum sum;
@@ -51,7 +52,8 @@ struct Extreme final : Accumulator {
   Extreme(int s, const bson::Collator* c) : sign(s), collator(c) {}
   Status add(const Datum& value) override {
     if (value.nullish()) return {};
-    if (best.missing() || bson::compare_values(value.element(), best.element(), collator) * sign > 0) best = value.own();
+    if (best.missing() || bson::compare_values(value.element(), best.element(), collator) * sign > 0)
+      best = value.own();
     return {};
   }
   Datum result() override { return best.missing() ? Datum::null() : best; }
@@ -88,9 +90,7 @@ struct Push final : Accumulator {
     if (!value.missing()) items.append(value.element());
     return {};
   }
-  Datum result() override {
-    return Datum::array(std::move(items));
-  }
+  Datum result() override { return Datum::array(std::move(items)); }
   std::size_t bytes() const override { return items.size(); }
   bson::ArrayBuilder items;
 };
@@ -144,7 +144,8 @@ struct MergeObjects final : Accumulator {
   Status add(const Datum& value) override {
     if (value.nullish()) return {};
     if (value.type() != Type::kDocument) {
-      return bad(40400, fmt::format("$mergeObjects requires object inputs, but input is of type {}", bson::type_name(value.type())));
+      return bad(40400, fmt::format("$mergeObjects requires object inputs, but input is of type {}",
+                                    bson::type_name(value.type())));
     }
     const View over = value.element().document_value();
     bson::Builder builder;
@@ -215,7 +216,8 @@ struct Top final : Accumulator {
     const View pair = value.element().document_value();
     std::string key = TRY(pattern.key(pair["d"].document_value()));
     Datum output = pair["o"] ? Datum::copy(pair["o"]) : Datum::null();
-    const auto at = std::upper_bound(values.begin(), values.end(), key, [](const std::string& a, const auto& b) { return a < b.first; });
+    const auto at = std::upper_bound(values.begin(), values.end(), key,
+                                     [](const std::string& a, const auto& b) { return a < b.first; });
     values.insert(at, {std::move(key), std::move(output)});
     if (values.size() > limit) values.erase(bottom ? values.begin() : values.end() - 1);
     return {};
@@ -279,7 +281,8 @@ struct AccumulatorTable {
   template <bool kBottom, bool kOne>
   static std::unique_ptr<Accumulator> top(const Self& self, const Context& context) {
     auto pattern = SortPattern::parse(self.sort_by_, context.collator);
-    return std::make_unique<Top>(pattern ? std::move(*pattern) : SortPattern(), static_cast<std::size_t>(self.count_), kBottom, kOne);
+    return std::make_unique<Top>(pattern ? std::move(*pattern) : SortPattern(), static_cast<std::size_t>(self.count_),
+                                 kBottom, kOne);
   }
 
   static constexpr Row kRows[] = {
@@ -307,7 +310,8 @@ struct AccumulatorTable {
 
   // {n: 3, input: expr} and {n: 3, sortBy: {...}, output: expr}
   static Status parse_named(Self& factory, const Element& op, const Scope& scope) {
-    if (!op.is_document()) return bad(5787900, fmt::format("specification must be an object; found {}", bson::type_name(op.type())));
+    if (!op.is_document())
+      return bad(5787900, fmt::format("specification must be an object; found {}", bson::type_name(op.type())));
     const View object = op.document_value();
     const bool ordered = op.key().starts_with("$top") || op.key().starts_with("$bottom");
     if (op.key().ends_with('N')) {
@@ -344,7 +348,8 @@ struct AccumulatorTable {
         return factory;
       }
       if (op.key() == "$count") {
-        if (!op.is_document() || !op.document_value().empty()) return bad(code::kTypeMismatch, "$count takes no arguments, i.e. $count:{}");
+        if (!op.is_document() || !op.document_value().empty())
+          return bad(code::kTypeMismatch, "$count takes no arguments, i.e. $count:{}");
         bson::Builder one;
         one.append("", 1);
         const Document held = std::move(one).finish();

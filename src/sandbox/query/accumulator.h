@@ -30,8 +30,8 @@ class AccumulatorFactory {
   using Maker = std::unique_ptr<Accumulator> (*)(const AccumulatorFactory&, const EvaluationContext&);
   ExpressionPtr operand_;
   Maker make_ = nullptr;
-  std::int64_t count_ = 1;          // n of $firstN and its like
-  bson::Document sort_by_;          // $top, $bottom
+  std::int64_t count_ = 1;  // n of $firstN and its like
+  bson::Document sort_by_;  // $top, $bottom
 };
 
 }  // namespace drover::sandbox::query

@@ -179,7 +179,8 @@ Result<std::string> format_date(std::string_view format, std::int64_t millis, st
     switch (format[i]) {
       case '%': out.push_back('%'); break;
       case 'Y':
-        if (t.year < 0 || t.year > 9999) return bad(18537, fmt::format("$dateToString is only defined on year 0-9999, tried to use year {}", t.year));
+        if (t.year < 0 || t.year > 9999)
+          return bad(18537, fmt::format("$dateToString is only defined on year 0-9999, tried to use year {}", t.year));
         out += fmt::format("{:04}", t.year);
         break;
       case 'm': out += fmt::format("{:02}", t.month); break;
@@ -196,7 +197,9 @@ Result<std::string> format_date(std::string_view format, std::int64_t millis, st
       case 'G': out += fmt::format("{:04}", iso_week(local).year); break;
       case 'b': out += std::string(kMonths[t.month - 1]).substr(0, 3); break;
       case 'B': out += kMonths[t.month - 1]; break;
-      case 'z': out += fmt::format("{}{:02}{:02}", minutes < 0 ? '-' : '+', std::llabs(minutes) / 60, std::llabs(minutes) % 60); break;
+      case 'z':
+        out += fmt::format("{}{:02}{:02}", minutes < 0 ? '-' : '+', std::llabs(minutes) / 60, std::llabs(minutes) % 60);
+        break;
       case 'Z': out += fmt::format("{}", minutes); break;
       default: return bad(18536, fmt::format("Invalid format character '%{}' in format string", format[i]));
     }

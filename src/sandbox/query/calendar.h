@@ -12,8 +12,8 @@ namespace drover::sandbox::query {
 
 struct CalendarTime {
   std::int64_t year = 1970;
-  int month = 1;   // 1..12
-  int day = 1;     // 1..31
+  int month = 1;  // 1..12
+  int day = 1;    // 1..31
   int hour = 0;
   int minute = 0;
   int second = 0;
@@ -24,7 +24,7 @@ CalendarTime to_calendar(std::int64_t millis);
 // Months and smaller units may be out of range and carry over.
 std::int64_t from_calendar(std::int64_t year, std::int64_t month, std::int64_t day, std::int64_t hour,
                            std::int64_t minute, std::int64_t second, std::int64_t millisecond);
-int day_of_week(std::int64_t millis);   // 0 is Sunday
+int day_of_week(std::int64_t millis);       // 0 is Sunday
 int day_of_year(const CalendarTime& time);  // 1..366
 struct IsoWeek {
   std::int64_t year;

@@ -45,7 +45,8 @@ class Replay {
       return true;
     }
     if (name == "insert") {
-      for (const Element& e : command["documents"].document_value()) collections_[collection].emplace_back(e.document_value());
+      for (const Element& e : command["documents"].document_value())
+        collections_[collection].emplace_back(e.document_value());
       return !reply["writeErrors"];
     }
     if (name == "createIndexes") return true;
@@ -78,9 +79,11 @@ class Replay {
       if (outcome) {
         matched += outcome->matched + (outcome->upserted_id.exists() ? 1 : 0);
         modified += outcome->modified;
-        if (outcome->upserted_id.exists()) upserted.append(bson::make_document({{"index", index}, {"_id", outcome->upserted_id}}));
+        if (outcome->upserted_id.exists())
+          upserted.append(bson::make_document({{"index", index}, {"_id", outcome->upserted_id}}));
       } else {
-        errors.append(bson::make_document({{"index", index}, {"code", outcome.error().server_code}, {"errmsg", outcome.error().message}}));
+        errors.append(bson::make_document(
+            {{"index", index}, {"code", outcome.error().server_code}, {"errmsg", outcome.error().message}}));
         break;
       }
       ++index;
@@ -211,8 +214,9 @@ INSTANTIATE_TEST_SUITE_P(Find, Corpus,
                                          "find/compare-lte", "find/in-nin", "find/logical", "find/projection",
                                          "find/sort-order", "find/sort-order-indexed"));
 
-INSTANTIATE_TEST_SUITE_P(Update, Corpus, testing::Values("update/array-operators", "update/field-operators",
-                                                         "update/replace-upsert-multi"));
+INSTANTIATE_TEST_SUITE_P(Update, Corpus,
+                         testing::Values("update/array-operators", "update/field-operators",
+                                         "update/replace-upsert-multi"));
 
 INSTANTIATE_TEST_SUITE_P(Aggregate, Corpus, testing::Values("aggregate/stages"));
 

@@ -75,7 +75,8 @@ Result<Datum> divide(Operands operands, Variables&) {
     return Datum::from(as_double(a) / as_double(b));
   }
   if (a.nullish() || b.nullish()) return Datum::null();
-  return bad(16609, fmt::format("$divide only supports numeric types, not {} and {}", type_name_of(a), type_name_of(b)));
+  return bad(16609,
+             fmt::format("$divide only supports numeric types, not {} and {}", type_name_of(a), type_name_of(b)));
 }
 
 Result<Datum> mod(Operands operands, Variables&) {
@@ -143,7 +144,8 @@ Result<Datum> round_to(std::string_view name, Operands operands, double (*functi
     if (!given) return bad(51082, fmt::format("precision argument to  {} must be a integral value", name));
     places = *given;
     if (places < -20 || places > 100) {
-      return bad(51083, fmt::format("cannot apply {} with precision value {} value must be in [-20, 100]", name, places));
+      return bad(51083,
+                 fmt::format("cannot apply {} with precision value {} value must be in [-20, 100]", name, places));
     }
   }
   if (is_integer_type(value) && places >= 0) return value;
@@ -213,7 +215,8 @@ Result<Datum> power(Operands operands, Variables&) {
   if (!exponent.is_number()) {
     return bad(28763, fmt::format("$pow's exponent must be numeric, not {}", type_name_of(exponent)));
   }
-  if (as_double(base) == 0 && as_double(exponent) < 0) return bad(28764, "$pow cannot take a base of 0 and a negative exponent");
+  if (as_double(base) == 0 && as_double(exponent) < 0)
+    return bad(28764, "$pow cannot take a base of 0 and a negative exponent");
   const double result = std::pow(as_double(base), as_double(exponent));
   if (base.type() == Type::kDecimal128 || exponent.type() == Type::kDecimal128) {
     return Datum::from(bson::decimal_from_double(result));
@@ -235,8 +238,8 @@ Result<Datum> random_number(Operands, Variables& variables) {
   return Datum::from(random ? random() : 0.0);
 }
 
-#define DROVER_TRIGONOMETRY(name, function)                                         \
-  Result<Datum> name(Operands operands, Variables&) {                               \
+#define DROVER_TRIGONOMETRY(name, function)                                                       \
+  Result<Datum> name(Operands operands, Variables&) {                                             \
     return through_double("$" #function, operands[0], [](double x) { return std::function(x); }); \
   }
 DROVER_TRIGONOMETRY(sine, sin)
@@ -253,7 +256,8 @@ DROVER_TRIGONOMETRY(hyperbolic_tangent, tanh)
 Result<Datum> arc_tangent2(Operands operands, Variables&) {
   if (operands[0].nullish() || operands[1].nullish()) return Datum::null();
   if (!operands[0].is_number() || !operands[1].is_number()) {
-    return bad(51044, fmt::format("$atan2 only supports numeric types, not {} and {}", type_name_of(operands[0]), type_name_of(operands[1])));
+    return bad(51044, fmt::format("$atan2 only supports numeric types, not {} and {}", type_name_of(operands[0]),
+                                  type_name_of(operands[1])));
   }
   return Datum::from(std::atan2(as_double(operands[0]), as_double(operands[1])));
 }
@@ -272,16 +276,25 @@ Result<Datum> bitwise(std::string_view name, Operands operands, std::int64_t sta
   bool any_long = false;
   for (const Datum& value : operands) {
     if (value.nullish()) return Datum::null();
-    if (!is_integer_type(value)) return bad(code::kTypeMismatch, fmt::format("{} only supports int and long operands.", name));
+    if (!is_integer_type(value))
+      return bad(code::kTypeMismatch, fmt::format("{} only supports int and long operands.", name));
     any_long |= value.type() == Type::kInt64;
     result = combine(result, as_int64(value));
   }
   return any_long ? Datum::from(result) : Datum::from(static_cast<std::int32_t>(result));
 }
-Result<Datum> bit_and(Operands o, Variables&) { return bitwise("$bitAnd", o, -1, [](auto a, auto b) { return a & b; }); }
-Result<Datum> bit_or(Operands o, Variables&) { return bitwise("$bitOr", o, 0, [](auto a, auto b) { return a | b; }); }
-Result<Datum> bit_xor(Operands o, Variables&) { return bitwise("$bitXor", o, 0, [](auto a, auto b) { return a ^ b; }); }
-Result<Datum> bit_not(Operands o, Variables&) { return bitwise("$bitNot", o, 0, [](auto, auto b) { return ~b; }); }
+Result<Datum> bit_and(Operands o, Variables&) {
+  return bitwise("$bitAnd", o, -1, [](auto a, auto b) { return a & b; });
+}
+Result<Datum> bit_or(Operands o, Variables&) {
+  return bitwise("$bitOr", o, 0, [](auto a, auto b) { return a | b; });
+}
+Result<Datum> bit_xor(Operands o, Variables&) {
+  return bitwise("$bitXor", o, 0, [](auto a, auto b) { return a ^ b; });
+}
+Result<Datum> bit_not(Operands o, Variables&) {
+  return bitwise("$bitNot", o, 0, [](auto, auto b) { return ~b; });
+}
 
 constexpr Operator kOperators[] = {
     {"$add", 0, kAnyCount, add},

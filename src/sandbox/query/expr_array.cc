@@ -35,11 +35,13 @@ Result<Datum> array_elem_at(Operands o, Variables&) {
     return bad(28689, fmt::format("$arrayElemAt's first argument must be an array, but is {}", type_name_of(o[0])));
   }
   if (!o[1].is_number()) {
-    return bad(28690, fmt::format("$arrayElemAt's second argument must be a numeric value, but is {}", type_name_of(o[1])));
+    return bad(28690,
+               fmt::format("$arrayElemAt's second argument must be a numeric value, but is {}", type_name_of(o[1])));
   }
   const auto index = whole_number(o[1]);
   if (!index) {
-    return bad(28691, fmt::format("$arrayElemAt's second argument must be representable as a 32-bit integer: {}", as_double(o[1])));
+    return bad(28691, fmt::format("$arrayElemAt's second argument must be representable as a 32-bit integer: {}",
+                                  as_double(o[1])));
   }
   const auto items = items_of(o[0]);
   const std::int64_t at = *index < 0 ? *index + static_cast<std::int64_t>(items.size()) : *index;
@@ -67,6 +69,7 @@ Result<Datum> concat_arrays(Operands o, Variables&) {
       return bad(28664, fmt::format("$concatArrays only supports arrays, not {}", type_name_of(value)));
     }
     for (const Element& item : value.element().document_value()) builder.append(item);
+    TRY(check_value_size(builder.size()));
   }
   return Datum::array(std::move(builder));
 }
@@ -88,7 +91,8 @@ Result<Datum> in(Operands o, Variables& variables) {
 Result<Datum> index_of_array(Operands o, Variables& variables) {
   if (o[0].nullish()) return Datum::null();
   if (o[0].type() != Type::kArray) {
-    return bad(40090, fmt::format("$indexOfArray requires an array as a first argument, found: {}", type_name_of(o[0])));
+    return bad(40090,
+               fmt::format("$indexOfArray requires an array as a first argument, found: {}", type_name_of(o[0])));
   }
   const auto items = items_of(o[0]);
   std::int64_t begin = 0;
@@ -100,7 +104,8 @@ Result<Datum> index_of_array(Operands o, Variables& variables) {
                                     i == 2 ? "starting" : "ending", type_name_of(o[i])));
     }
     if (*bound < 0) {
-      return bad(40097, fmt::format("$indexOfArray requires a nonnegative {} index, found: {}", i == 2 ? "starting" : "ending", *bound));
+      return bad(40097, fmt::format("$indexOfArray requires a nonnegative {} index, found: {}",
+                                    i == 2 ? "starting" : "ending", *bound));
     }
     (i == 2 ? begin : end) = i == 2 ? *bound : std::min(end, *bound);
   }
@@ -118,18 +123,21 @@ Result<Datum> range(Operands o, Variables&) {
   constexpr std::string_view kNames[] = {"starting value", "ending value", "step value"};
   for (std::size_t i = 0; i < o.size(); ++i) {
     if (!o[i].is_number()) {
-      return bad(34443 + static_cast<int>(i) * 2, fmt::format("$range requires a numeric {}, found value of type: {}", kNames[i], type_name_of(o[i])));
+      return bad(34443 + static_cast<int>(i) * 2,
+                 fmt::format("$range requires a numeric {}, found value of type: {}", kNames[i], type_name_of(o[i])));
     }
     const auto whole = whole_number(o[i]);
     if (!whole || *whole != static_cast<std::int32_t>(*whole)) {
-      return bad(34444 + static_cast<int>(i) * 2, fmt::format("$range requires a {} that can be represented as a 32-bit integer, found value: {}", kNames[i], as_double(o[i])));
+      return bad(34444 + static_cast<int>(i) * 2,
+                 fmt::format("$range requires a {} that can be represented as a 32-bit integer, found value: {}",
+                             kNames[i], as_double(o[i])));
     }
     bounds[i] = *whole;
   }
   if (bounds[2] == 0) return bad(34449, "$range requires a non-zero step value");
   bson::ArrayBuilder builder;
   for (std::int64_t at = bounds[0]; bounds[2] > 0 ? at < bounds[1] : at > bounds[1]; at += bounds[2]) {
-    if (builder.size() > 100u * 1024 * 1024) return bad(code::kExceededMemoryLimit, "$range would use too much memory");
+    TRY(check_value_size(builder.size()));
     builder.append(static_cast<std::int32_t>(at));
   }
   return Datum::array(std::move(builder));
@@ -138,7 +146,8 @@ Result<Datum> range(Operands o, Variables&) {
 Result<Datum> reverse_array(Operands o, Variables&) {
   if (o[0].nullish()) return Datum::null();
   if (o[0].type() != Type::kArray) {
-    return bad(34435, fmt::format("The argument to $reverseArray must be an array, but was of type: {}", type_name_of(o[0])));
+    return bad(34435,
+               fmt::format("The argument to $reverseArray must be an array, but was of type: {}", type_name_of(o[0])));
   }
   auto items = items_of(o[0]);
   std::reverse(items.begin(), items.end());
@@ -161,21 +170,29 @@ Result<Datum> slice(Operands o, Variables&) {
   const auto count = static_cast<std::int64_t>(items.size());
   const auto second = o[1].is_number() ? whole_number(o[1]) : std::nullopt;
   if (!o[1].is_number()) {
-    return bad(28725, fmt::format("Second argument to $slice must be a numeric value, but is of type: {}", type_name_of(o[1])));
+    return bad(28725, fmt::format("Second argument to $slice must be a numeric value, but is of type: {}",
+                                  type_name_of(o[1])));
   }
-  if (!second) return bad(28726, fmt::format("Second argument to $slice can't be represented as a 32-bit integer: {}", as_double(o[1])));
+  if (!second)
+    return bad(28726,
+               fmt::format("Second argument to $slice can't be represented as a 32-bit integer: {}", as_double(o[1])));
   std::int64_t begin = 0;
   std::int64_t end = count;
   if (o.size() == 2) {
-    if (*second < 0) begin = std::max<std::int64_t>(0, count + *second);
-    else end = std::min(count, *second);
+    if (*second < 0)
+      begin = std::max<std::int64_t>(0, count + *second);
+    else
+      end = std::min(count, *second);
   } else {
     if (o[2].nullish()) return Datum::null();
     if (!o[2].is_number()) {
-      return bad(28727, fmt::format("Third argument to $slice must be numeric, but is of type: {}", type_name_of(o[2])));
+      return bad(28727,
+                 fmt::format("Third argument to $slice must be numeric, but is of type: {}", type_name_of(o[2])));
     }
     const auto third = whole_number(o[2]);
-    if (!third) return bad(28728, fmt::format("Third argument to $slice can't be represented as a 32-bit integer: {}", as_double(o[2])));
+    if (!third)
+      return bad(28728,
+                 fmt::format("Third argument to $slice can't be represented as a 32-bit integer: {}", as_double(o[2])));
     if (*third <= 0) return bad(28729, fmt::format("Third argument to $slice must be positive: {}", *third));
     begin = *second < 0 ? std::max<std::int64_t>(0, count + *second) : std::min(count, *second);
     end = std::min(count, begin + *third);
@@ -196,7 +213,8 @@ std::vector<Element> as_set(const Datum& array, const bson::Collator* collator) 
 Status need_arrays(std::string_view name, Operands o, int error_code) {
   for (const Datum& value : o) {
     if (value.type() == Type::kArray) continue;
-    return bad(error_code, fmt::format("All operands of {} must be arrays. One argument is of type: {}", name, type_name_of(value)));
+    return bad(error_code, fmt::format("All operands of {} must be arrays. One argument is of type: {}", name,
+                                       type_name_of(value)));
   }
   return {};
 }
@@ -207,6 +225,7 @@ Result<Datum> set_union(Operands o, Variables& v) {
     if (value.nullish()) return Datum::null();
     TRY(need_arrays("$setUnion", std::span(&value, 1), 17043));
     for (const Element& item : value.element().document_value()) all.append(item);
+    TRY(check_value_size(all.size()));
   }
   const Datum joined = Datum::array(std::move(all));
   return array_of(as_set(joined, v.context().collator.get()));
@@ -229,7 +248,9 @@ Result<Datum> set_difference(Operands o, Variables& v) {
   if (o[0].nullish() || o[1].nullish()) return Datum::null();
   for (std::size_t i = 0; i < 2; ++i) {
     if (o[i].type() == Type::kArray) continue;
-    return bad(17048 + static_cast<int>(i), fmt::format("both operands of $setDifference must be arrays. {} argument is of type: {}", i == 0 ? "First" : "Second", type_name_of(o[i])));
+    return bad(17048 + static_cast<int>(i),
+               fmt::format("both operands of $setDifference must be arrays. {} argument is of type: {}",
+                           i == 0 ? "First" : "Second", type_name_of(o[i])));
   }
   std::vector<Element> kept;
   for (const Element& item : o[0].element().document_value()) {
@@ -256,7 +277,9 @@ Result<Datum> set_equals(Operands o, Variables& v) {
 Result<Datum> set_is_subset(Operands o, Variables& v) {
   for (std::size_t i = 0; i < 2; ++i) {
     if (o[i].type() == Type::kArray) continue;
-    return bad(17046 - (i == 0 ? 0 : 4), fmt::format("both operands of $setIsSubset must be arrays. {} argument is of type: {}", i == 0 ? "First" : "Second", type_name_of(o[i])));
+    return bad(17046 - (i == 0 ? 0 : 4),
+               fmt::format("both operands of $setIsSubset must be arrays. {} argument is of type: {}",
+                           i == 0 ? "First" : "Second", type_name_of(o[i])));
   }
   for (const Element& item : o[0].element().document_value()) {
     if (!contains(o[1], item, v)) return Datum::from(false);
@@ -301,7 +324,8 @@ Result<Datum> average(Operands o, Variables&) {
     ++count;
   });
   if (count == 0) return Datum::null();
-  if (total.has_decimal()) return Datum::from(bson::decimal_divide(total.decimal_result(), bson::decimal_from_int64(count)));
+  if (total.has_decimal())
+    return Datum::from(bson::decimal_divide(total.decimal_result(), bson::decimal_from_int64(count)));
   return Datum::from(total.as_plain_double() / static_cast<double>(count));
 }
 
@@ -309,8 +333,8 @@ Result<Datum> extreme(Operands o, Variables& v, int sign) {
   Datum best;
   each_value(o, [&](const Datum& value) {
     if (value.nullish()) return;
-    const bool better = best.missing() ||
-        bson::compare_values(value.element(), best.element(), v.context().collator.get()) * sign > 0;
+    const bool better =
+        best.missing() || bson::compare_values(value.element(), best.element(), v.context().collator.get()) * sign > 0;
     if (better) best = value.own();
   });
   return best.missing() ? Datum::null() : best;

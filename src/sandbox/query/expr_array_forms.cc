@@ -21,7 +21,8 @@ struct MapExpression final : Expression {
   Result<Datum> evaluate(Variables& variables) const override {
     const Datum array = TRY(input->evaluate(variables));
     if (array.nullish()) return Datum::null();
-    if (array.type() != Type::kArray) return bad(16883, fmt::format("input to $map must be an array not {}", type_name_of(array)));
+    if (array.type() != Type::kArray)
+      return bad(16883, fmt::format("input to $map must be an array not {}", type_name_of(array)));
     bson::ArrayBuilder builder;
     for (const Element& item : array.element().document_value()) {
       variables.set_slot(slot, array.inside(item));
@@ -31,6 +32,7 @@ struct MapExpression final : Expression {
       } else {
         builder.append(value.element());
       }
+      TRY(check_value_size(builder.size()));
     }
     return Datum::array(std::move(builder));
   }
@@ -42,13 +44,15 @@ struct FilterExpression final : Expression {
   Result<Datum> evaluate(Variables& variables) const override {
     const Datum array = TRY(input->evaluate(variables));
     if (array.nullish()) return Datum::null();
-    if (array.type() != Type::kArray) return bad(28651, fmt::format("input to $filter must be an array not {}", type_name_of(array)));
+    if (array.type() != Type::kArray)
+      return bad(28651, fmt::format("input to $filter must be an array not {}", type_name_of(array)));
     std::size_t left = static_cast<std::size_t>(-1);
     if (limit) {
       const Datum bound = TRY(limit->evaluate(variables));
       if (!bound.nullish()) {
         const auto whole = whole_number(bound);
-        if (!whole || *whole < 1) return bad(327392, fmt::format("$filter: limit must be greater than 0, found {}", as_double(bound)));
+        if (!whole || *whole < 1)
+          return bad(327392, fmt::format("$filter: limit must be greater than 0, found {}", as_double(bound)));
         left = static_cast<std::size_t>(*whole);
       }
     }
@@ -135,7 +139,8 @@ Result<ExpressionPtr> parse_filter(const Element& argument, const Scope& scope) 
 
 Result<ExpressionPtr> parse_reduce(const Element& argument, const Scope& scope) {
   if (!argument.is_document()) {
-    return bad(40075, fmt::format("$reduce requires an object as an argument, found: {}", bson::type_name(argument.type())));
+    return bad(40075,
+               fmt::format("$reduce requires an object as an argument, found: {}", bson::type_name(argument.type())));
   }
   const View object = argument.document_value();
   for (const Element& e : object) {
@@ -185,6 +190,8 @@ struct ZipExpression final : Expression {
           tuple.append(bson::Null{});
         }
       }
+      tuple.close();
+      TRY(check_value_size(out.size()));
     }
     return Datum::array(std::move(out));
   }
@@ -194,19 +201,22 @@ struct ZipExpression final : Expression {
 
 Result<ExpressionPtr> parse_zip(const Element& argument, const Scope& scope) {
   if (!argument.is_document()) {
-    return bad(34460, fmt::format("$zip only supports an object as an argument, found {}", bson::type_name(argument.type())));
+    return bad(34460,
+               fmt::format("$zip only supports an object as an argument, found {}", bson::type_name(argument.type())));
   }
   auto zip = std::make_unique<ZipExpression>();
   for (const Element& e : argument.document_value()) {
     if (e.key() == "inputs" || e.key() == "defaults") {
       if (!e.is_array()) {
-        return bad(e.key() == "inputs" ? 34461 : 34462, fmt::format("{} must be an array of expressions, found {}", e.key(), bson::type_name(e.type())));
+        return bad(e.key() == "inputs" ? 34461 : 34462,
+                   fmt::format("{} must be an array of expressions, found {}", e.key(), bson::type_name(e.type())));
       }
       for (const Element& item : e.document_value()) {
         (e.key() == "inputs" ? zip->inputs : zip->defaults).push_back(TRY(parse_expression(item, scope)));
       }
     } else if (e.key() == "useLongestLength") {
-      if (e.type() != Type::kBool) return bad(34463, fmt::format("useLongestLength must be a bool, found {}", bson::type_name(e.type())));
+      if (e.type() != Type::kBool)
+        return bad(34463, fmt::format("useLongestLength must be a bool, found {}", bson::type_name(e.type())));
       zip->use_longest = e.bool_value();
     } else {
       return bad(34464, fmt::format("$zip found an unknown argument: {}", e.key()));
@@ -227,7 +237,8 @@ struct SortArrayExpression final : Expression {
     const Datum array = TRY(input->evaluate(variables));
     if (array.nullish()) return Datum::null();
     if (array.type() != Type::kArray) {
-      return bad(2942504, fmt::format("The input argument to $sortArray must be an array, but was of type: {}", type_name_of(array)));
+      return bad(2942504, fmt::format("The input argument to $sortArray must be an array, but was of type: {}",
+                                      type_name_of(array)));
     }
     const View view = array.element().document_value();
     std::vector<std::pair<std::string, Element>> keyed;
@@ -239,7 +250,8 @@ struct SortArrayExpression final : Expression {
       });
     } else {
       for (const Element& item : items) {
-        keyed.emplace_back(item.is_document() ? TRY(pattern.key(item.document_value())) : TRY(pattern.key(View())), item);
+        keyed.emplace_back(item.is_document() ? TRY(pattern.key(item.document_value())) : TRY(pattern.key(View())),
+                           item);
       }
       std::stable_sort(keyed.begin(), keyed.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
       for (std::size_t i = 0; i < items.size(); ++i) items[i] = keyed[i].second;
@@ -254,7 +266,9 @@ struct SortArrayExpression final : Expression {
 };
 
 Result<ExpressionPtr> parse_sort_array(const Element& argument, const Scope& scope) {
-  if (!argument.is_document()) return bad(2942500, fmt::format("$sortArray requires an object as an argument, found: {}", bson::type_name(argument.type())));
+  if (!argument.is_document())
+    return bad(2942500, fmt::format("$sortArray requires an object as an argument, found: {}",
+                                    bson::type_name(argument.type())));
   auto sort = std::make_unique<SortArrayExpression>();
   const View object = argument.document_value();
   if (!object["input"]) return bad(2942502, "$sortArray requires 'input' to be specified");
@@ -264,7 +278,8 @@ Result<ExpressionPtr> parse_sort_array(const Element& argument, const Scope& sco
     sort->pattern = TRY(SortPattern::parse(object["sortBy"].document_value(), scope.context().collator));
   } else {
     const auto direction = object["sortBy"].to_int64().value_or(0);
-    if (direction != 1 && direction != -1) return bad(2942507, "$sort key ordering must be 1 (for ascending) or -1 (for descending)");
+    if (direction != 1 && direction != -1)
+      return bad(2942507, "$sort key ordering must be 1 (for ascending) or -1 (for descending)");
     sort->whole_direction = static_cast<int>(direction);
   }
   return sort;
@@ -308,8 +323,10 @@ Result<ExpressionPtr> parse_n(const Element& argument, const Scope& scope) {
   if (!object["input"]) return bad(5787907, "Missing value for 'input'");
   expression->input = TRY(parse_expression(object["input"], scope));
   expression->n = TRY(parse_expression(object["n"], scope));
-  expression->form = argument.key() == "$firstN" ? NForm::kFirst : argument.key() == "$lastN" ? NForm::kLast
-                     : argument.key() == "$minN" ? NForm::kMin : NForm::kMax;
+  expression->form = argument.key() == "$firstN"  ? NForm::kFirst
+                     : argument.key() == "$lastN" ? NForm::kLast
+                     : argument.key() == "$minN"  ? NForm::kMin
+                                                  : NForm::kMax;
   return expression;
 }
 

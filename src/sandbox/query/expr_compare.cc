@@ -25,7 +25,7 @@ Result<Datum> greater_or_equal(Operands o, Variables& v) { return Datum::from(or
 Result<Datum> negate(Operands o, Variables&) { return Datum::from(!o[0].truthy()); }
 
 constexpr Operator kOperators[] = {
-    {"$cmp", 2, 2, compare}, {"$eq", 2, 2, equal},    {"$ne", 2, 2, not_equal},         {"$lt", 2, 2, less},
+    {"$cmp", 2, 2, compare},       {"$eq", 2, 2, equal},   {"$ne", 2, 2, not_equal},         {"$lt", 2, 2, less},
     {"$lte", 2, 2, less_or_equal}, {"$gt", 2, 2, greater}, {"$gte", 2, 2, greater_or_equal}, {"$not", 1, 1, negate},
 };
 

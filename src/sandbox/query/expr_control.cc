@@ -106,7 +106,8 @@ struct SwitchExpression final : Expression {
 
 Status add_branch(SwitchExpression& expression, const Element& branch, const Scope& scope) {
   if (!branch.is_document()) {
-    return bad(40062, fmt::format("$switch expected each branch to be an object, found: {}", bson::type_name(branch.type())));
+    return bad(40062,
+               fmt::format("$switch expected each branch to be an object, found: {}", bson::type_name(branch.type())));
   }
   ExpressionPtr condition, result;
   for (const Element& e : branch.document_value()) {
@@ -126,13 +127,15 @@ Status add_branch(SwitchExpression& expression, const Element& branch, const Sco
 
 Result<ExpressionPtr> parse_switch(const Element& argument, const Scope& scope) {
   if (!argument.is_document()) {
-    return bad(40060, fmt::format("$switch requires an object as an argument, found: {}", bson::type_name(argument.type())));
+    return bad(40060,
+               fmt::format("$switch requires an object as an argument, found: {}", bson::type_name(argument.type())));
   }
   auto expression = std::make_unique<SwitchExpression>();
   for (const Element& e : argument.document_value()) {
     if (e.key() == "branches") {
       if (!e.is_array()) {
-        return bad(40061, fmt::format("$switch expected an array for 'branches', found: {}", bson::type_name(e.type())));
+        return bad(40061,
+                   fmt::format("$switch expected an array for 'branches', found: {}", bson::type_name(e.type())));
       }
       for (const Element& branch : e.document_value()) TRY(add_branch(*expression, branch, scope));
     } else if (e.key() == "default") {
@@ -173,7 +176,8 @@ Result<ExpressionPtr> parse_let(const Element& argument, const Scope& scope) {
   if (!argument.is_document()) return bad(16874, "$let only supports an object as its argument");
   const bson::View object = argument.document_value();
   for (const Element& e : object) {
-    if (e.key() != "vars" && e.key() != "in") return bad(16875, fmt::format("Unrecognized parameter to $let: {}", e.key()));
+    if (e.key() != "vars" && e.key() != "in")
+      return bad(16875, fmt::format("Unrecognized parameter to $let: {}", e.key()));
   }
   if (!object["vars"]) return bad(16876, "Missing 'vars' parameter to $let");
   if (!object["in"]) return bad(16877, "Missing 'in' parameter to $let");
@@ -191,11 +195,13 @@ Result<ExpressionPtr> parse_let(const Element& argument, const Scope& scope) {
   return let;
 }
 
-Result<ExpressionPtr> parse_literal(const Element& argument, const Scope&) { return make_constant(Datum::copy(argument)); }
+Result<ExpressionPtr> parse_literal(const Element& argument, const Scope&) {
+  return make_constant(Datum::copy(argument));
+}
 
 constexpr SpecialForm kForms[] = {
-    {"$and", parse_logic},     {"$or", parse_logic},   {"$cond", parse_cond},       {"$ifNull", parse_if_null},
-    {"$switch", parse_switch}, {"$let", parse_let},    {"$literal", parse_literal}, {"$const", parse_literal},
+    {"$and", parse_logic},     {"$or", parse_logic}, {"$cond", parse_cond},       {"$ifNull", parse_if_null},
+    {"$switch", parse_switch}, {"$let", parse_let},  {"$literal", parse_literal}, {"$const", parse_literal},
 };
 
 }  // namespace

@@ -40,8 +40,9 @@ tl::unexpected<Error> unsupported(const Datum& value, Type target) {
 }
 
 tl::unexpected<Error> out_of_range(const Datum& value, std::string_view what) {
-  return bad(code::kConversionFailure, fmt::format("Conversion would overflow target type in $convert with no onError value: {}{}",
-                                                   text_of_number(value), what));
+  return bad(code::kConversionFailure,
+             fmt::format("Conversion would overflow target type in $convert with no onError value: {}{}",
+                         text_of_number(value), what));
 }
 
 tl::unexpected<Error> unparsable(const Datum& value, std::string_view why) {
@@ -52,15 +53,20 @@ tl::unexpected<Error> unparsable(const Datum& value, std::string_view why) {
 Result<std::int64_t> integer_from(const Datum& value, Type target, std::int64_t low, std::int64_t high) {
   switch (value.type()) {
     case Type::kBool: return value.element().bool_value() ? 1 : 0;
-    case Type::kInt32: case Type::kInt64: {
+    case Type::kInt32:
+    case Type::kInt64: {
       const std::int64_t number = as_int64(value);
       if (number < low || number > high) return out_of_range(value, "");
       return number;
     }
     case Type::kDouble: {
       const double number = as_double(value);
-      if (std::isnan(number)) return bad(code::kConversionFailure, "Attempt to convert NaN value to integer type in $convert with no onError value");
-      if (std::isinf(number)) return bad(code::kConversionFailure, "Attempt to convert infinity value to integer type in $convert with no onError value");
+      if (std::isnan(number))
+        return bad(code::kConversionFailure,
+                   "Attempt to convert NaN value to integer type in $convert with no onError value");
+      if (std::isinf(number))
+        return bad(code::kConversionFailure,
+                   "Attempt to convert infinity value to integer type in $convert with no onError value");
       const double whole = std::trunc(number);
       if (whole < static_cast<double>(low) || whole >= static_cast<double>(high) + 1) return out_of_range(value, "");
       return static_cast<std::int64_t>(whole);
@@ -79,7 +85,8 @@ Result<std::int64_t> integer_from(const Datum& value, Type target, std::int64_t 
       char* end = nullptr;
       errno = 0;
       const long long number = std::strtoll(text.c_str(), &end, 10);
-      if (std::isspace(static_cast<unsigned char>(text[0])) || end == text.c_str()) return unparsable(value, "Did not consume any digits");
+      if (std::isspace(static_cast<unsigned char>(text[0])) || end == text.c_str())
+        return unparsable(value, "Did not consume any digits");
       if (*end != '\0') return unparsable(value, "Did not consume whole string.");
       if (errno == ERANGE || number < low || number > high) return unparsable(value, "Overflow");
       return number;
@@ -91,7 +98,8 @@ Result<std::int64_t> integer_from(const Datum& value, Type target, std::int64_t 
 Result<Datum> to_double(const Datum& value) {
   if (value.is_number()) {
     const double number = as_double(value);
-    if (value.type() == Type::kDecimal128 && std::isinf(number) && !bson::decimal_to_string(value.element().decimal_value()).ends_with("nfinity")) {
+    if (value.type() == Type::kDecimal128 && std::isinf(number) &&
+        !bson::decimal_to_string(value.element().decimal_value()).ends_with("nfinity")) {
       return out_of_range(value, "");
     }
     return Datum::from(number);
@@ -102,7 +110,8 @@ Result<Datum> to_double(const Datum& value) {
   const std::string text(value.element().string_value());
   char* end = nullptr;
   const double number = std::strtod(text.c_str(), &end);
-  if (text.empty() || std::isspace(static_cast<unsigned char>(text[0])) || end == text.c_str()) return unparsable(value, "Did not consume any digits");
+  if (text.empty() || std::isspace(static_cast<unsigned char>(text[0])) || end == text.c_str())
+    return unparsable(value, "Did not consume any digits");
   if (*end != '\0') return unparsable(value, "Did not consume whole string.");
   return Datum::from(number);
 }
@@ -110,7 +119,8 @@ Result<Datum> to_double(const Datum& value) {
 Result<Datum> to_decimal(const Datum& value) {
   if (value.is_number()) return Datum::from(as_decimal(value));
   if (value.type() == Type::kBool) return Datum::from(bson::decimal_from_int64(value.element().bool_value()));
-  if (value.type() == Type::kDateTime) return Datum::from(bson::decimal_from_int64(value.element().date_value().millis));
+  if (value.type() == Type::kDateTime)
+    return Datum::from(bson::decimal_from_int64(value.element().date_value().millis));
   if (value.type() != Type::kString) return unsupported(value, Type::kDecimal128);
   const auto parsed = bson::decimal_from_string(value.element().string_value());
   if (!parsed) return unparsable(value, "Failed to parse string to decimal");
@@ -130,27 +140,35 @@ Result<Datum> to_object_id(const Datum& value) {
     if (good) id.bytes[i / 2] = static_cast<std::uint8_t>(id.bytes[i / 2] << 4 | digit);
   }
   if (good) return Datum::from(id);
-  const std::string why = text.size() != 24 ? fmt::format("Invalid string length for parsing to OID, expected 24 but found {}", text.size())
-                                            : "Invalid character found in hex string";
-  return bad(code::kConversionFailure, fmt::format("Failed to parse objectId '{}' in $convert with no onError value: {}", text, why));
+  const std::string why =
+      text.size() != 24 ? fmt::format("Invalid string length for parsing to OID, expected 24 but found {}", text.size())
+                        : "Invalid character found in hex string";
+  return bad(code::kConversionFailure,
+             fmt::format("Failed to parse objectId '{}' in $convert with no onError value: {}", text, why));
 }
 
 Result<Datum> to_date(const Datum& value) {
   switch (value.type()) {
     case Type::kDateTime: return value;
     case Type::kInt64: return Datum::from(bson::DateTime{as_int64(value)});
-    case Type::kDouble: case Type::kDecimal128:
-      return Datum::from(bson::DateTime{TRY(integer_from(value, Type::kDateTime, std::numeric_limits<std::int64_t>::min(), std::numeric_limits<std::int64_t>::max()))});
-    case Type::kTimestamp: return Datum::from(bson::DateTime{std::int64_t{value.element().timestamp_value().seconds} * 1000});
+    case Type::kDouble:
+    case Type::kDecimal128:
+      return Datum::from(
+          bson::DateTime{TRY(integer_from(value, Type::kDateTime, std::numeric_limits<std::int64_t>::min(),
+                                          std::numeric_limits<std::int64_t>::max()))});
+    case Type::kTimestamp:
+      return Datum::from(bson::DateTime{std::int64_t{value.element().timestamp_value().seconds} * 1000});
     case Type::kObjectId: {
       const auto id = value.element().object_id_value();
-      const std::uint32_t seconds = std::uint32_t{id.bytes[0]} << 24 | std::uint32_t{id.bytes[1]} << 16 | std::uint32_t{id.bytes[2]} << 8 | id.bytes[3];
+      const std::uint32_t seconds = std::uint32_t{id.bytes[0]} << 24 | std::uint32_t{id.bytes[1]} << 16 |
+                                    std::uint32_t{id.bytes[2]} << 8 | id.bytes[3];
       return Datum::from(bson::DateTime{std::int64_t{seconds} * 1000});
     }
     case Type::kString: {
       const auto millis = parse_iso_date(value.element().string_value(), 0);
       if (millis) return Datum::from(bson::DateTime{*millis});
-      return bad(code::kConversionFailure, fmt::format("Error parsing date string '{}'", value.element().string_value()));
+      return bad(code::kConversionFailure,
+                 fmt::format("Error parsing date string '{}'", value.element().string_value()));
     }
     default: return unsupported(value, Type::kDateTime);
   }
@@ -175,12 +193,13 @@ Result<Datum> convert(const Datum& value, Type target) {
     case Type::kObjectId: return to_object_id(value);
     case Type::kDateTime: return to_date(value);
     case Type::kDecimal128: return to_decimal(value);
-    case Type::kBool:
-      return Datum::from(value.is_number() || value.type() == Type::kBool ? value.truthy() : true);
+    case Type::kBool: return Datum::from(value.is_number() || value.type() == Type::kBool ? value.truthy() : true);
     case Type::kInt32:
-      return Datum::from(static_cast<std::int32_t>(TRY(integer_from(value, target, std::numeric_limits<std::int32_t>::min(), std::numeric_limits<std::int32_t>::max()))));
+      return Datum::from(static_cast<std::int32_t>(TRY(integer_from(
+          value, target, std::numeric_limits<std::int32_t>::min(), std::numeric_limits<std::int32_t>::max()))));
     case Type::kInt64:
-      return Datum::from(TRY(integer_from(value, target, std::numeric_limits<std::int64_t>::min(), std::numeric_limits<std::int64_t>::max())));
+      return Datum::from(TRY(integer_from(value, target, std::numeric_limits<std::int64_t>::min(),
+                                          std::numeric_limits<std::int64_t>::max())));
     default: return unsupported(value, target);
   }
 }
@@ -195,7 +214,8 @@ struct ConvertExpression final : Expression {
   Result<Datum> evaluate(Variables& variables) const override {
     const Datum target = TRY(operands.evaluate("to", variables));
     const Datum input = TRY(operands.evaluate("input", variables));
-    if (input.nullish()) return operands.find("onNull") ? operands.evaluate("onNull", variables) : Result<Datum>(Datum::null());
+    if (input.nullish())
+      return operands.find("onNull") ? operands.evaluate("onNull", variables) : Result<Datum>(Datum::null());
     if (target.nullish()) return Datum::null();
     std::optional<Type> type;
     if (target.type() == Type::kString) {
@@ -203,9 +223,13 @@ struct ConvertExpression final : Expression {
       if (!type) return bad(code::kBadValue, fmt::format("Unknown type name: {}", target.element().string_value()));
     } else if (const auto code_number = target.is_number() ? whole_number(target) : std::nullopt) {
       type = type_from_code(*code_number);
-      if (!type) return bad(code::kFailedToParse, fmt::format("In $convert, numeric value for 'to' does not correspond to a BSON type: {}", *code_number));
+      if (!type)
+        return bad(
+            code::kFailedToParse,
+            fmt::format("In $convert, numeric value for 'to' does not correspond to a BSON type: {}", *code_number));
     } else {
-      return bad(code::kFailedToParse, fmt::format("$convert's 'to' argument must be a string or number, but is {}", type_name_of(target)));
+      return bad(code::kFailedToParse,
+                 fmt::format("$convert's 'to' argument must be a string or number, but is {}", type_name_of(target)));
     }
     auto result = convert(input, *type);
     if (!result && operands.find("onError")) return operands.evaluate("onError", variables);
@@ -217,10 +241,12 @@ struct ConvertExpression final : Expression {
 Result<ExpressionPtr> parse_convert(const Element& argument, const Scope& scope) {
   static constexpr std::string_view kNames[] = {"input", "to", "onError", "onNull", "format"};
   if (!argument.is_document()) {
-    return bad(code::kFailedToParse, fmt::format("$convert expects an object of named arguments but found: {}", bson::type_name(argument.type())));
+    return bad(code::kFailedToParse, fmt::format("$convert expects an object of named arguments but found: {}",
+                                                 bson::type_name(argument.type())));
   }
   auto expression = std::make_unique<ConvertExpression>();
-  expression->operands = TRY(NamedOperands::parse(argument, scope, "$convert", kNames, code::kFailedToParse, code::kFailedToParse));
+  expression->operands =
+      TRY(NamedOperands::parse(argument, scope, "$convert", kNames, code::kFailedToParse, code::kFailedToParse));
   if (!expression->operands.find("input")) return bad(code::kFailedToParse, "Missing 'input' parameter to $convert");
   if (!expression->operands.find("to")) return bad(code::kFailedToParse, "Missing 'to' parameter to $convert");
   return expression;
@@ -231,13 +257,16 @@ Result<Datum> is_number(Operands o, Variables&) { return Datum::from(o[0].is_num
 
 Result<Datum> bson_size(Operands o, Variables&) {
   if (o[0].nullish()) return Datum::null();
-  if (o[0].type() != Type::kDocument) return bad(31393, fmt::format("$bsonSize requires a document input, found: {}", type_name_of(o[0])));
+  if (o[0].type() != Type::kDocument)
+    return bad(31393, fmt::format("$bsonSize requires a document input, found: {}", type_name_of(o[0])));
   return Datum::integer(static_cast<std::int64_t>(o[0].element().document_value().size()));
 }
 Result<Datum> binary_size(Operands o, Variables&) {
   if (o[0].nullish()) return Datum::null();
-  if (o[0].type() == Type::kString) return Datum::integer(static_cast<std::int64_t>(o[0].element().string_value().size()));
-  if (o[0].type() == Type::kBinary) return Datum::integer(static_cast<std::int64_t>(o[0].element().binary_value().data.size()));
+  if (o[0].type() == Type::kString)
+    return Datum::integer(static_cast<std::int64_t>(o[0].element().string_value().size()));
+  if (o[0].type() == Type::kBinary)
+    return Datum::integer(static_cast<std::int64_t>(o[0].element().binary_value().data.size()));
   return bad(51276, fmt::format("$binarySize requires a string or BinData argument, found: {}", type_name_of(o[0])));
 }
 
@@ -264,7 +293,9 @@ Result<std::string> string_of(const Datum& value) {
   if (value.nullish()) return std::string();
   if (value.is_number()) return text_of_number(value);
   switch (value.type()) {
-    case Type::kString: case Type::kSymbol: case Type::kCode: return std::string(value.element().string_value());
+    case Type::kString:
+    case Type::kSymbol:
+    case Type::kCode: return std::string(value.element().string_value());
     case Type::kDateTime: return format_iso_date(value.element().date_value().millis);
     case Type::kTimestamp: return bson::to_shell(value.element());
     default: return bad(16007, fmt::format("can't convert from BSON type {} to String", type_name_of(value)));

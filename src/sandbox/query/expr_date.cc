@@ -38,7 +38,8 @@ Result<std::int64_t> zone_offset(const Datum& zone) {
     return bad(40517, fmt::format("timezone must evaluate to a string, found {}", type_name_of(zone)));
   }
   const auto offset = offset_of_zone(zone.element().string_value());
-  if (!offset) return bad(40485, fmt::format("unrecognized time zone identifier: \"{}\"", zone.element().string_value()));
+  if (!offset)
+    return bad(40485, fmt::format("unrecognized time zone identifier: \"{}\"", zone.element().string_value()));
   return *offset;
 }
 
@@ -85,12 +86,14 @@ struct PartExpression final : Expression {
 
 Result<ExpressionPtr> parse_part(const Element& argument, const Scope& scope) {
   auto expression = std::make_unique<PartExpression>();
-  expression->part = std::find_if(kParts.begin(), kParts.end(), [&](const Part& p) { return p.name == argument.key(); })->function;
+  expression->part =
+      std::find_if(kParts.begin(), kParts.end(), [&](const Part& p) { return p.name == argument.key(); })->function;
   expression->is_long = argument.key() == "$isoWeekYear";
   Element operand = argument;
   if (argument.is_array()) {
     if (argument.document_value().field_count() != 1) {
-      return bad(40536, fmt::format("{} accepts exactly one argument if given an array, but was given {}", argument.key(), argument.document_value().field_count()));
+      return bad(40536, fmt::format("{} accepts exactly one argument if given an array, but was given {}",
+                                    argument.key(), argument.document_value().field_count()));
     }
     operand = argument.document_value().first();
   }
@@ -108,7 +111,8 @@ Result<ExpressionPtr> parse_part(const Element& argument, const Scope& scope) {
       return bad(40535, fmt::format("unrecognized option to {}: \"{}\"", argument.key(), e.key()));
     }
   }
-  if (!expression->date) return bad(40539, fmt::format("missing 'date' argument to {}, provided: {}", argument.key(), "object"));
+  if (!expression->date)
+    return bad(40539, fmt::format("missing 'date' argument to {}, provided: {}", argument.key(), "object"));
   return expression;
 }
 
@@ -128,7 +132,8 @@ struct ToStringExpression final : NamedDateExpression {
     const Datum date = TRY(operands.evaluate("date", variables));
     const Datum format = TRY(operands.evaluate("format", variables));
     const auto offset = TRY(zone(variables));
-    if (date.nullish()) return operands.find("onNull") ? operands.evaluate("onNull", variables) : Result<Datum>(Datum::null());
+    if (date.nullish())
+      return operands.find("onNull") ? operands.evaluate("onNull", variables) : Result<Datum>(Datum::null());
     if (!offset || (operands.find("format") && format.nullish())) return Datum::null();
     const std::int64_t millis = TRY(millis_of(date));
     if (format.missing()) {
@@ -136,7 +141,8 @@ struct ToStringExpression final : NamedDateExpression {
       return Datum::from(std::string_view(TRY(format_date(standard, millis, *offset))));
     }
     if (format.type() != Type::kString) {
-      return bad(18533, fmt::format("$dateToString requires that 'format' be a string, found: {}", type_name_of(format)));
+      return bad(18533,
+                 fmt::format("$dateToString requires that 'format' be a string, found: {}", type_name_of(format)));
     }
     return Datum::from(std::string_view(TRY(format_date(format.element().string_value(), millis, *offset))));
   }
@@ -146,17 +152,20 @@ struct FromStringExpression final : NamedDateExpression {
   Result<Datum> evaluate(Variables& variables) const override {
     const Datum text = TRY(operands.evaluate("dateString", variables));
     const auto offset = TRY(zone(variables));
-    if (text.nullish()) return operands.find("onNull") ? operands.evaluate("onNull", variables) : Result<Datum>(Datum::null());
+    if (text.nullish())
+      return operands.find("onNull") ? operands.evaluate("onNull", variables) : Result<Datum>(Datum::null());
     if (!offset) return Datum::null();
     if (text.type() == Type::kString) {
       if (operands.find("format")) {
         return bad(code::kConversionFailure, "$dateFromString with 'format' is not supported by this server");
       }
-      if (const auto millis = parse_iso_date(text.element().string_value(), *offset)) return Datum::from(bson::DateTime{*millis});
+      if (const auto millis = parse_iso_date(text.element().string_value(), *offset))
+        return Datum::from(bson::DateTime{*millis});
     }
     if (operands.find("onError")) return operands.evaluate("onError", variables);
     if (text.type() != Type::kString) {
-      return bad(code::kConversionFailure, fmt::format("$dateFromString requires that 'dateString' be a string, found: {}", type_name_of(text)));
+      return bad(code::kConversionFailure,
+                 fmt::format("$dateFromString requires that 'dateString' be a string, found: {}", type_name_of(text)));
     }
     return bad(code::kConversionFailure, fmt::format("Error parsing date string '{}'", text.element().string_value()));
   }
@@ -177,7 +186,10 @@ struct ToPartsExpression final : NamedDateExpression {
     } else {
       out.append("year", static_cast<std::int32_t>(t.year)).append("month", t.month).append("day", t.day);
     }
-    out.append("hour", t.hour).append("minute", t.minute).append("second", t.second).append("millisecond", t.millisecond);
+    out.append("hour", t.hour)
+        .append("minute", t.minute)
+        .append("second", t.second)
+        .append("millisecond", t.millisecond);
     return Datum::document(std::move(out).finish());
   }
 };
@@ -185,19 +197,27 @@ struct ToPartsExpression final : NamedDateExpression {
 struct FromPartsExpression final : NamedDateExpression {
   Result<Datum> evaluate(Variables& variables) const override {
     const bool iso = operands.find("isoWeekYear") != nullptr;
-    const std::string_view names[] = {iso ? "isoWeekYear" : "year", iso ? "isoWeek" : "month", iso ? "isoDayOfWeek" : "day",
-                                      "hour", "minute", "second", "millisecond"};
+    const std::string_view names[] = {iso ? "isoWeekYear" : "year",
+                                      iso ? "isoWeek" : "month",
+                                      iso ? "isoDayOfWeek" : "day",
+                                      "hour",
+                                      "minute",
+                                      "second",
+                                      "millisecond"};
     std::int64_t values[] = {1970, 1, 1, 0, 0, 0, 0};
     for (std::size_t i = 0; i < std::size(names); ++i) {
       if (!operands.find(names[i])) continue;
       const Datum value = TRY(operands.evaluate(names[i], variables));
       if (value.nullish()) return Datum::null();
       const auto whole = whole_number(value);
-      if (!whole) return bad(40515, fmt::format("'{}' must evaluate to an integer, found {} with value {}", names[i], type_name_of(value), as_double(value)));
+      if (!whole)
+        return bad(40515, fmt::format("'{}' must evaluate to an integer, found {} with value {}", names[i],
+                                      type_name_of(value), as_double(value)));
       values[i] = *whole;
     }
     if (values[0] < 1 || values[0] > 9999) {
-      return bad(40523, fmt::format("'{}' must evaluate to an integer in the range {} to {}, found {}", names[0], 1, 9999, values[0]));
+      return bad(40523, fmt::format("'{}' must evaluate to an integer in the range {} to {}, found {}", names[0], 1,
+                                    9999, values[0]));
     }
     const auto offset = TRY(zone(variables));
     if (!offset) return Datum::null();
@@ -206,7 +226,8 @@ struct FromPartsExpression final : NamedDateExpression {
       const std::int64_t january_fourth = from_calendar(values[0], 1, 4, 0, 0, 0, 0);
       day = 4 - (day_of_week(january_fourth) + 6) % 7 + (values[1] - 1) * 7 + values[2] - 1;
     }
-    return Datum::from(bson::DateTime{from_calendar(values[0], iso ? 1 : values[1], day, values[3], values[4], values[5], values[6]) - *offset});
+    return Datum::from(bson::DateTime{
+        from_calendar(values[0], iso ? 1 : values[1], day, values[3], values[4], values[5], values[6]) - *offset});
   }
 };
 
@@ -234,8 +255,9 @@ Result<ExpressionPtr> parse_to_parts(const Element& argument, const Scope& scope
   return parse_named<ToPartsExpression>(argument, scope, kNames, "date", 40520, 40522);
 }
 Result<ExpressionPtr> parse_from_parts(const Element& argument, const Scope& scope) {
-  static constexpr std::string_view kNames[] = {"year", "month", "day", "hour", "minute", "second", "millisecond",
-                                                "isoWeekYear", "isoWeek", "isoDayOfWeek", "timezone"};
+  static constexpr std::string_view kNames[] = {"year",    "month",        "day",         "hour",
+                                                "minute",  "second",       "millisecond", "isoWeekYear",
+                                                "isoWeek", "isoDayOfWeek", "timezone"};
   auto parsed = TRY(parse_named<FromPartsExpression>(argument, scope, kNames, "", 40518, 40516));
   const auto& operands = static_cast<const FromPartsExpression&>(*parsed).operands;
   if (!operands.find("year") && !operands.find("isoWeekYear")) {
@@ -248,15 +270,17 @@ enum class Unit { kYear, kQuarter, kMonth, kWeek, kDay, kHour, kMinute, kSecond,
 
 Result<Unit> unit_of(const Datum& value, std::string_view name) {
   static constexpr std::pair<std::string_view, Unit> kUnits[] = {
-      {"year", Unit::kYear}, {"quarter", Unit::kQuarter}, {"month", Unit::kMonth}, {"week", Unit::kWeek}, {"day", Unit::kDay},
-      {"hour", Unit::kHour}, {"minute", Unit::kMinute}, {"second", Unit::kSecond}, {"millisecond", Unit::kMillisecond}};
+      {"year", Unit::kYear},     {"quarter", Unit::kQuarter}, {"month", Unit::kMonth},
+      {"week", Unit::kWeek},     {"day", Unit::kDay},         {"hour", Unit::kHour},
+      {"minute", Unit::kMinute}, {"second", Unit::kSecond},   {"millisecond", Unit::kMillisecond}};
   if (value.type() != Type::kString) {
     return bad(5439013, fmt::format("{} requires 'unit' to be a string, but got {}", name, type_name_of(value)));
   }
   for (const auto& [text, unit] : kUnits) {
     if (text == value.element().string_value()) return unit;
   }
-  return bad(code::kFailedToParse, fmt::format("{} parameter 'unit' value cannot be recognized as a time unit: {}", name, value.element().string_value()));
+  return bad(code::kFailedToParse, fmt::format("{} parameter 'unit' value cannot be recognized as a time unit: {}",
+                                               name, value.element().string_value()));
 }
 
 std::int64_t fixed_millis(Unit unit) {
@@ -270,7 +294,9 @@ std::int64_t fixed_millis(Unit unit) {
   }
 }
 
-std::int64_t months_in(Unit unit) { return unit == Unit::kYear ? 12 : unit == Unit::kQuarter ? 3 : unit == Unit::kMonth ? 1 : 0; }
+std::int64_t months_in(Unit unit) {
+  return unit == Unit::kYear ? 12 : unit == Unit::kQuarter ? 3 : unit == Unit::kMonth ? 1 : 0;
+}
 
 std::int64_t floor_to(std::int64_t value, std::int64_t size) {
   const std::int64_t rest = value % size;
@@ -280,7 +306,8 @@ std::int64_t floor_to(std::int64_t value, std::int64_t size) {
 std::int64_t add_months(std::int64_t millis, std::int64_t months) {
   const CalendarTime t = to_calendar(millis);
   const std::int64_t last = to_calendar(from_calendar(t.year, t.month + months + 1, 0, 0, 0, 0, 0)).day;
-  return from_calendar(t.year, t.month + months, std::min<std::int64_t>(t.day, last), t.hour, t.minute, t.second, t.millisecond);
+  return from_calendar(t.year, t.month + months, std::min<std::int64_t>(t.day, last), t.hour, t.minute, t.second,
+                       t.millisecond);
 }
 
 struct AddExpression final : NamedDateExpression {
@@ -335,7 +362,8 @@ std::int64_t truncate(std::int64_t local, Unit unit, std::int64_t size, int week
 Result<int> week_start_of(const NamedOperands& operands, Variables& variables) {
   if (!operands.find("startOfWeek")) return 0;
   const Datum day = TRY(operands.evaluate("startOfWeek", variables));
-  static constexpr std::string_view kDays[] = {"sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"};
+  static constexpr std::string_view kDays[] = {"sunday",   "monday", "tuesday", "wednesday",
+                                               "thursday", "friday", "saturday"};
   if (day.type() == Type::kString) {
     std::string name(day.element().string_value());
     for (char& c : name) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
@@ -382,7 +410,8 @@ struct DiffExpression final : NamedDateExpression {
     const int week_start = TRY(week_start_of(operands, variables));
     const std::int64_t from = truncate(TRY(millis_of(start)) + *offset, unit, 1, week_start);
     const std::int64_t to = truncate(TRY(millis_of(end)) + *offset, unit, 1, week_start);
-    if (const std::int64_t months = months_in(unit)) return Datum::from((month_number(to) - month_number(from)) / months);
+    if (const std::int64_t months = months_in(unit))
+      return Datum::from((month_number(to) - month_number(from)) / months);
     return Datum::from((to - from) / fixed_millis(unit));
   }
 };
@@ -393,12 +422,27 @@ Result<ExpressionPtr> parse_diff(const Element& argument, const Scope& scope) {
 }
 
 constexpr SpecialForm kForms[] = {
-    {"$year", parse_part}, {"$month", parse_part}, {"$dayOfMonth", parse_part}, {"$hour", parse_part},
-    {"$minute", parse_part}, {"$second", parse_part}, {"$millisecond", parse_part}, {"$dayOfWeek", parse_part},
-    {"$dayOfYear", parse_part}, {"$week", parse_part}, {"$isoWeek", parse_part}, {"$isoWeekYear", parse_part},
-    {"$isoDayOfWeek", parse_part}, {"$dateToString", parse_to_string}, {"$dateFromString", parse_from_string},
-    {"$dateToParts", parse_to_parts}, {"$dateFromParts", parse_from_parts}, {"$dateAdd", parse_add, {5, 0, 0}},
-    {"$dateSubtract", parse_add, {5, 0, 0}}, {"$dateTrunc", parse_trunc, {5, 0, 0}}, {"$dateDiff", parse_diff, {5, 0, 0}},
+    {"$year", parse_part},
+    {"$month", parse_part},
+    {"$dayOfMonth", parse_part},
+    {"$hour", parse_part},
+    {"$minute", parse_part},
+    {"$second", parse_part},
+    {"$millisecond", parse_part},
+    {"$dayOfWeek", parse_part},
+    {"$dayOfYear", parse_part},
+    {"$week", parse_part},
+    {"$isoWeek", parse_part},
+    {"$isoWeekYear", parse_part},
+    {"$isoDayOfWeek", parse_part},
+    {"$dateToString", parse_to_string},
+    {"$dateFromString", parse_from_string},
+    {"$dateToParts", parse_to_parts},
+    {"$dateFromParts", parse_from_parts},
+    {"$dateAdd", parse_add, {5, 0, 0}},
+    {"$dateSubtract", parse_add, {5, 0, 0}},
+    {"$dateTrunc", parse_trunc, {5, 0, 0}},
+    {"$dateDiff", parse_diff, {5, 0, 0}},
 };
 
 }  // namespace

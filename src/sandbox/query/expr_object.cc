@@ -33,7 +33,8 @@ Result<Datum> merge_objects(Operands operands, Variables&) {
   const auto add = [&](const Datum& value) -> Status {
     if (value.nullish()) return {};
     if (value.type() != Type::kDocument) {
-      return bad(40400, fmt::format("$mergeObjects requires object inputs, but input is of type {}", type_name_of(value)));
+      return bad(40400,
+                 fmt::format("$mergeObjects requires object inputs, but input is of type {}", type_name_of(value)));
     }
     merged = merge(merged.view(), value.element().document_value());
     return {};
@@ -69,25 +70,34 @@ Result<Pair> pair_of(const Element& item) {
   if (item.is_array()) {
     const View parts = item.document_value();
     if (parts.field_count() != 2) {
-      return bad(40397, fmt::format("$arrayToObject requires an array of size 2 arrays,found array of size: {}", parts.field_count()));
+      return bad(40397, fmt::format("$arrayToObject requires an array of size 2 arrays,found array of size: {}",
+                                    parts.field_count()));
     }
     if (!parts["0"].is_string()) {
-      return bad(40395, fmt::format("$arrayToObject requires an array of key-value pairs, where the key must be of type string. Found key type: {}", bson::type_name(parts["0"].type())));
+      return bad(40395, fmt::format("$arrayToObject requires an array of key-value pairs, where the key must be of "
+                                    "type string. Found key type: {}",
+                                    bson::type_name(parts["0"].type())));
     }
     return Pair{std::string(parts["0"].string_value()), parts["1"]};
   }
   if (!item.is_document()) {
-    return bad(40398, fmt::format("Unrecognised input type format for $arrayToObject: {}", bson::type_name(item.type())));
+    return bad(40398,
+               fmt::format("Unrecognised input type format for $arrayToObject: {}", bson::type_name(item.type())));
   }
   const View object = item.document_value();
   if (object.field_count() != 2) {
-    return bad(40392, fmt::format("$arrayToObject requires an object keys of 'k' and 'v'. Found incorrect number of keys:{}", object.field_count()));
+    return bad(40392,
+               fmt::format("$arrayToObject requires an object keys of 'k' and 'v'. Found incorrect number of keys:{}",
+                           object.field_count()));
   }
   if (!object["k"] || !object["v"]) {
-    return bad(40393, "$arrayToObject requires an object with keys 'k' and 'v'. Missing either or both keys from: object");
+    return bad(40393,
+               "$arrayToObject requires an object with keys 'k' and 'v'. Missing either or both keys from: object");
   }
   if (!object["k"].is_string()) {
-    return bad(40394, fmt::format("$arrayToObject requires an object with keys 'k' and 'v', where the value of 'k' must be of type string. Found type: {}", bson::type_name(object["k"].type())));
+    return bad(40394, fmt::format("$arrayToObject requires an object with keys 'k' and 'v', where the value of 'k' "
+                                  "must be of type string. Found type: {}",
+                                  bson::type_name(object["k"].type())));
   }
   return Pair{std::string(object["k"].string_value()), object["v"]};
 }
@@ -130,7 +140,8 @@ Result<std::string> constant_field(const Element& e, std::string_view name, cons
   const auto expression = TRY(parse_expression(e, scope));
   const Datum* value = expression->constant();
   if (!value || value->type() != Type::kString) {
-    return bad(code, fmt::format("{} requires 'field' to evaluate to a constant, but got a non-constant argument", name));
+    return bad(code,
+               fmt::format("{} requires 'field' to evaluate to a constant, but got a non-constant argument", name));
   }
   return std::string(value->element().string_value());
 }
@@ -144,7 +155,8 @@ Result<ExpressionPtr> parse_get_field(const Element& argument, const Scope& scop
   }
   const View object = argument.document_value();
   for (const Element& e : object) {
-    if (e.key() != "field" && e.key() != "input") return bad(3041701, fmt::format("$getField found an unknown argument: {}", e.key()));
+    if (e.key() != "field" && e.key() != "input")
+      return bad(3041701, fmt::format("$getField found an unknown argument: {}", e.key()));
   }
   if (!object["field"]) return bad(3041702, "$getField requires 'field' to be specified");
   if (!object["input"]) return bad(3041703, "$getField requires 'input' to be specified");

@@ -42,8 +42,10 @@ Result<Datum> concat(Operands o, Variables&) {
   std::string result;
   for (const Datum& value : o) {
     if (value.nullish()) return Datum::null();
-    if (value.type() != Type::kString) return bad(16702, fmt::format("$concat only supports strings, not {}", type_name_of(value)));
+    if (value.type() != Type::kString)
+      return bad(16702, fmt::format("$concat only supports strings, not {}", type_name_of(value)));
     result += text(value);
+    TRY(check_value_size(result.size()));
   }
   return Datum::from(std::string_view(result));
 }
@@ -56,8 +58,12 @@ Result<Datum> change_case(const Datum& value, Function function) {
   }
   return Datum::from(std::string_view(result));
 }
-Result<Datum> to_lower(Operands o, Variables&) { return change_case(o[0], [](char c) { return std::tolower(c); }); }
-Result<Datum> to_upper(Operands o, Variables&) { return change_case(o[0], [](char c) { return std::toupper(c); }); }
+Result<Datum> to_lower(Operands o, Variables&) {
+  return change_case(o[0], [](char c) { return std::tolower(c); });
+}
+Result<Datum> to_upper(Operands o, Variables&) {
+  return change_case(o[0], [](char c) { return std::toupper(c); });
+}
 
 Result<Datum> case_compare(Operands o, Variables&) {
   std::string a = TRY(string_of(o[0]));
@@ -73,27 +79,41 @@ Result<Datum> case_compare(Operands o, Variables&) {
 
 Result<Datum> substr_bytes(Operands o, Variables&) {
   const std::string s = TRY(string_of(o[0]));
-  if (!o[1].is_number()) return bad(16034, fmt::format("$substrBytes:  starting index must be a numeric type (is BSON type {})", type_name_of(o[1])));
-  if (!o[2].is_number()) return bad(16035, fmt::format("$substrBytes:  length must be a numeric type (is BSON type {})", type_name_of(o[2])));
+  if (!o[1].is_number())
+    return bad(16034, fmt::format("$substrBytes:  starting index must be a numeric type (is BSON type {})",
+                                  type_name_of(o[1])));
+  if (!o[2].is_number())
+    return bad(16035,
+               fmt::format("$substrBytes:  length must be a numeric type (is BSON type {})", type_name_of(o[2])));
   const std::int64_t begin = as_int64(o[1]);
   const std::int64_t length = as_int64(o[2]);
   if (begin < 0) return bad(50752, fmt::format("$substrBytes:  starting index must be non-negative (got: {})", begin));
   const auto size = static_cast<std::int64_t>(s.size());
   if (begin >= size) return Datum::from(std::string_view());
   const std::int64_t end = length < 0 ? size : std::min(size, begin + std::min(length, size));
-  if (is_continuation(s[static_cast<std::size_t>(begin)])) return bad(28656, "$substrBytes:  Invalid range, starting index is a UTF-8 continuation byte.");
-  if (end < size && is_continuation(s[static_cast<std::size_t>(end)])) return bad(28657, "$substrBytes:  Invalid range, ending index is in the middle of a UTF-8 character.");
-  return Datum::from(std::string_view(s).substr(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin)));
+  if (is_continuation(s[static_cast<std::size_t>(begin)]))
+    return bad(28656, "$substrBytes:  Invalid range, starting index is a UTF-8 continuation byte.");
+  if (end < size && is_continuation(s[static_cast<std::size_t>(end)]))
+    return bad(28657, "$substrBytes:  Invalid range, ending index is in the middle of a UTF-8 character.");
+  return Datum::from(
+      std::string_view(s).substr(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin)));
 }
 
 Result<Datum> substr_cp(Operands o, Variables&) {
   const std::string s = TRY(string_of(o[0]));
-  if (!o[1].is_number()) return bad(34450, fmt::format("$substrCP: starting index must be a numeric type (is BSON type {})", type_name_of(o[1])));
+  if (!o[1].is_number())
+    return bad(34450,
+               fmt::format("$substrCP: starting index must be a numeric type (is BSON type {})", type_name_of(o[1])));
   const auto begin = whole_number(o[1]);
-  if (!begin) return bad(34451, fmt::format("$substrCP: starting index cannot be represented as a 32-bit integral value: {}", as_double(o[1])));
-  if (!o[2].is_number()) return bad(34452, fmt::format("$substrCP: length must be a numeric type (is BSON type {})", type_name_of(o[2])));
+  if (!begin)
+    return bad(34451, fmt::format("$substrCP: starting index cannot be represented as a 32-bit integral value: {}",
+                                  as_double(o[1])));
+  if (!o[2].is_number())
+    return bad(34452, fmt::format("$substrCP: length must be a numeric type (is BSON type {})", type_name_of(o[2])));
   const auto length = whole_number(o[2]);
-  if (!length) return bad(34453, fmt::format("$substrCP: length cannot be represented as a 32-bit integral value: {}", as_double(o[2])));
+  if (!length)
+    return bad(34453,
+               fmt::format("$substrCP: length cannot be represented as a 32-bit integral value: {}", as_double(o[2])));
   if (*length < 0) return bad(34454, "$substrCP: length must be a nonnegative integer.");
   if (*begin < 0) return bad(34455, "$substrCP: the starting index must be nonnegative integer.");
   const std::size_t from = byte_offset(s, *begin);
@@ -102,24 +122,33 @@ Result<Datum> substr_cp(Operands o, Variables&) {
 }
 
 Result<Datum> length_bytes(Operands o, Variables&) {
-  if (o[0].type() != Type::kString) return bad(34473, fmt::format("$strLenBytes requires a string argument, found: {}", type_name_of(o[0])));
+  if (o[0].type() != Type::kString)
+    return bad(34473, fmt::format("$strLenBytes requires a string argument, found: {}", type_name_of(o[0])));
   return Datum::integer(static_cast<std::int64_t>(text(o[0]).size()));
 }
 Result<Datum> length_cp(Operands o, Variables&) {
-  if (o[0].type() != Type::kString) return bad(34471, fmt::format("$strLenCP requires a string argument, found: {}", type_name_of(o[0])));
+  if (o[0].type() != Type::kString)
+    return bad(34471, fmt::format("$strLenCP requires a string argument, found: {}", type_name_of(o[0])));
   return Datum::integer(code_points(text(o[0])));
 }
 
 Result<Datum> index_of(std::string_view name, Operands o, bool by_code_point, int code) {
   if (o[0].nullish()) return Datum::null();
-  if (o[0].type() != Type::kString) return bad(code, fmt::format("{} requires a string as the first argument, found: {}", name, type_name_of(o[0])));
-  if (o[1].type() != Type::kString) return bad(code + 1, fmt::format("{} requires a string as the second argument, found: {}", name, type_name_of(o[1])));
+  if (o[0].type() != Type::kString)
+    return bad(code, fmt::format("{} requires a string as the first argument, found: {}", name, type_name_of(o[0])));
+  if (o[1].type() != Type::kString)
+    return bad(code + 1,
+               fmt::format("{} requires a string as the second argument, found: {}", name, type_name_of(o[1])));
   const std::string_view s = text(o[0]);
   std::int64_t bounds[2] = {0, by_code_point ? code_points(s) : static_cast<std::int64_t>(s.size())};
   for (std::size_t i = 2; i < o.size(); ++i) {
     const auto bound = whole_number(o[i]);
-    if (!bound) return bad(40096, fmt::format("{} requires an integral {} index, found a value of type: {}", name, i == 2 ? "starting" : "ending", type_name_of(o[i])));
-    if (*bound < 0) return bad(40097, fmt::format("{} requires a nonnegative {} index, found: {}", name, i == 2 ? "starting" : "ending", *bound));
+    if (!bound)
+      return bad(40096, fmt::format("{} requires an integral {} index, found a value of type: {}", name,
+                                    i == 2 ? "starting" : "ending", type_name_of(o[i])));
+    if (*bound < 0)
+      return bad(40097, fmt::format("{} requires a nonnegative {} index, found: {}", name,
+                                    i == 2 ? "starting" : "ending", *bound));
     bounds[i - 2] = i == 2 ? *bound : std::min(bounds[1], *bound);
   }
   const std::size_t begin = by_code_point ? byte_offset(s, bounds[0]) : static_cast<std::size_t>(bounds[0]);
@@ -134,8 +163,14 @@ Result<Datum> index_of_cp(Operands o, Variables&) { return index_of("$indexOfCP"
 
 Result<Datum> split(Operands o, Variables&) {
   if (o[0].nullish() || o[1].nullish()) return Datum::null();
-  if (o[0].type() != Type::kString) return bad(40085, fmt::format("$split requires an expression that evaluates to a string as a first argument, found: {}", type_name_of(o[0])));
-  if (o[1].type() != Type::kString) return bad(40086, fmt::format("$split requires an expression that evaluates to a string as a second argument, found: {}", type_name_of(o[1])));
+  if (o[0].type() != Type::kString)
+    return bad(40085,
+               fmt::format("$split requires an expression that evaluates to a string as a first argument, found: {}",
+                           type_name_of(o[0])));
+  if (o[1].type() != Type::kString)
+    return bad(40086,
+               fmt::format("$split requires an expression that evaluates to a string as a second argument, found: {}",
+                           type_name_of(o[1])));
   const std::string_view separator = text(o[1]);
   if (separator.empty()) return bad(40087, "$split requires a non-empty separator");
   std::string_view rest = text(o[0]);
@@ -150,13 +185,35 @@ Result<Datum> split(Operands o, Variables&) {
 
 Result<Datum> trim_text(std::string_view name, const Datum& input, const Datum& chars, bool has_chars) {
   if (input.nullish()) return Datum::null();
-  if (input.type() != Type::kString) return bad(50699, fmt::format("{} requires its input to be a string, got {} (of type {}) instead.", name, "a value", type_name_of(input)));
+  if (input.type() != Type::kString)
+    return bad(50699, fmt::format("{} requires its input to be a string, got {} (of type {}) instead.", name, "a value",
+                                  type_name_of(input)));
   std::vector<std::string_view> cut;
-  static constexpr std::string_view kBlanks[] = {std::string_view("\0", 1), " ", "\t", "\n", "\v", "\f", "\r", "\u00a0", "\u1680",
-      "\u2000", "\u2001", "\u2002", "\u2003", "\u2004", "\u2005", "\u2006", "\u2007", "\u2008", "\u2009", "\u200a"};
+  static constexpr std::string_view kBlanks[] = {std::string_view("\0", 1),
+                                                 " ",
+                                                 "\t",
+                                                 "\n",
+                                                 "\v",
+                                                 "\f",
+                                                 "\r",
+                                                 "\u00a0",
+                                                 "\u1680",
+                                                 "\u2000",
+                                                 "\u2001",
+                                                 "\u2002",
+                                                 "\u2003",
+                                                 "\u2004",
+                                                 "\u2005",
+                                                 "\u2006",
+                                                 "\u2007",
+                                                 "\u2008",
+                                                 "\u2009",
+                                                 "\u200a"};
   if (has_chars) {
     if (chars.nullish()) return Datum::null();
-    if (chars.type() != Type::kString) return bad(50700, fmt::format("{} requires 'chars' to be a string, got {} (of type {}) instead.", name, "a value", type_name_of(chars)));
+    if (chars.type() != Type::kString)
+      return bad(50700, fmt::format("{} requires 'chars' to be a string, got {} (of type {}) instead.", name, "a value",
+                                    type_name_of(chars)));
     std::string_view rest = text(chars);
     while (!rest.empty()) {
       const std::size_t size = byte_offset(rest, 1);
@@ -208,7 +265,8 @@ struct ReplaceExpression final : Expression {
     const Datum input = TRY(operands.evaluate("input", variables));
     const Datum find = TRY(operands.evaluate("find", variables));
     const Datum replacement = TRY(operands.evaluate("replacement", variables));
-    const std::pair<std::string_view, const Datum*> all[] = {{"input", &input}, {"find", &find}, {"replacement", &replacement}};
+    const std::pair<std::string_view, const Datum*> all[] = {
+        {"input", &input}, {"find", &find}, {"replacement", &replacement}};
     int code = 51746;
     for (const auto& [role, value] : all) {
       if (!value->nullish() && value->type() != Type::kString) {
@@ -221,10 +279,12 @@ struct ReplaceExpression final : Expression {
     const std::string_view wanted = text(find);
     std::string result;
     if (wanted.empty()) {  // matches between all characters
-      if (name == "$replaceOne") return Datum::from(std::string_view(std::string(text(replacement)) + std::string(rest)));
+      if (name == "$replaceOne")
+        return Datum::from(std::string_view(std::string(text(replacement)) + std::string(rest)));
       while (!rest.empty()) {
         const std::size_t size = byte_offset(rest, 1);
         result.append(text(replacement)).append(rest.substr(0, size));
+        TRY(check_value_size(result.size()));
         rest.remove_prefix(size);
       }
       result.append(text(replacement));
@@ -232,6 +292,7 @@ struct ReplaceExpression final : Expression {
     }
     for (std::size_t at = rest.find(wanted); at != std::string_view::npos; at = rest.find(wanted)) {
       result.append(rest.substr(0, at)).append(text(replacement));
+      TRY(check_value_size(result.size()));
       rest.remove_prefix(at + wanted.size());
       if (name == "$replaceOne") break;
     }
@@ -249,7 +310,8 @@ Result<ExpressionPtr> parse_replace(const Element& argument, const Scope& scope)
   replace->operands = TRY(NamedOperands::parse(argument, scope, argument.key(), kNames, 51750, 51751));
   int code = 51749;
   for (const std::string_view name : kNames) {
-    if (!replace->operands.find(name)) return bad(code, fmt::format("{} requires '{}' to be specified", argument.key(), name));
+    if (!replace->operands.find(name))
+      return bad(code, fmt::format("{} requires '{}' to be specified", argument.key(), name));
     --code;
   }
   return replace;
@@ -303,7 +365,8 @@ struct RegexExpression final : Expression {
     return one;
   }
 
-  Result<std::shared_ptr<const CompiledRegex>> compile(const Datum& regex, const Datum& options, ServerVersion version) const {
+  Result<std::shared_ptr<const CompiledRegex>> compile(const Datum& regex, const Datum& options,
+                                                       ServerVersion version) const {
     if (regex.nullish()) return nullptr;
     if (regex.type() != Type::kString && regex.type() != Type::kRegex) {
       return bad(51105, fmt::format("{} needs 'regex' to be of type string or regex", name));
@@ -317,7 +380,9 @@ struct RegexExpression final : Expression {
       const auto held = regex.element().regex_value();
       pattern = held.pattern;
       if (!held.options.empty()) {
-        if (!flags.empty()) return bad(51107, fmt::format("{}: found regex option(s) specified in both 'regex' and 'option' fields", name));
+        if (!flags.empty())
+          return bad(51107,
+                     fmt::format("{}: found regex option(s) specified in both 'regex' and 'option' fields", name));
         flags = held.options;
       }
     } else {
@@ -336,7 +401,8 @@ Result<ExpressionPtr> parse_regex(const Element& argument, const Scope& scope) {
   auto regex = std::make_unique<RegexExpression>();
   regex->name = argument.key();
   if (!argument.is_document()) {
-    return bad(51103, fmt::format("{} expects an object of named arguments but found: {}", argument.key(), bson::type_name(argument.type())));
+    return bad(51103, fmt::format("{} expects an object of named arguments but found: {}", argument.key(),
+                                  bson::type_name(argument.type())));
   }
   regex->operands = TRY(NamedOperands::parse(argument, scope, argument.key(), kNames, 31024, 51103));
   if (!regex->operands.find("input")) return bad(31022, fmt::format("{} requires 'input' parameter", argument.key()));
@@ -351,23 +417,15 @@ Result<ExpressionPtr> parse_regex(const Element& argument, const Scope& scope) {
 }
 
 constexpr Operator kOperators[] = {
-    {"$concat", 0, kAnyCount, concat},
-    {"$toLower", 1, 1, to_lower},
-    {"$toUpper", 1, 1, to_upper},
-    {"$strcasecmp", 2, 2, case_compare},
-    {"$substr", 3, 3, substr_bytes},
-    {"$substrBytes", 3, 3, substr_bytes},
-    {"$substrCP", 3, 3, substr_cp},
-    {"$strLenBytes", 1, 1, length_bytes},
-    {"$strLenCP", 1, 1, length_cp},
-    {"$indexOfBytes", 2, 4, index_of_bytes},
-    {"$indexOfCP", 2, 4, index_of_cp},
-    {"$split", 2, 2, split},
+    {"$concat", 0, kAnyCount, concat},       {"$toLower", 1, 1, to_lower},         {"$toUpper", 1, 1, to_upper},
+    {"$strcasecmp", 2, 2, case_compare},     {"$substr", 3, 3, substr_bytes},      {"$substrBytes", 3, 3, substr_bytes},
+    {"$substrCP", 3, 3, substr_cp},          {"$strLenBytes", 1, 1, length_bytes}, {"$strLenCP", 1, 1, length_cp},
+    {"$indexOfBytes", 2, 4, index_of_bytes}, {"$indexOfCP", 2, 4, index_of_cp},    {"$split", 2, 2, split},
 };
 constexpr SpecialForm kForms[] = {
-    {"$trim", parse_trim},         {"$ltrim", parse_trim},        {"$rtrim", parse_trim},
+    {"$trim", parse_trim},          {"$ltrim", parse_trim},         {"$rtrim", parse_trim},
     {"$replaceOne", parse_replace}, {"$replaceAll", parse_replace}, {"$regexMatch", parse_regex},
-    {"$regexFind", parse_regex},   {"$regexFindAll", parse_regex},
+    {"$regexFind", parse_regex},    {"$regexFindAll", parse_regex},
 };
 
 }  // namespace

@@ -50,9 +50,7 @@ struct ConstantExpression final : Expression {
 
 struct RootPathExpression final : Expression {
   explicit RootPathExpression(std::string_view path) : text(path), parts(split_path(path)) {}
-  Result<Datum> evaluate(Variables& variables) const override {
-    return walk_object(Datum(), variables.root(), parts);
-  }
+  Result<Datum> evaluate(Variables& variables) const override { return walk_object(Datum(), variables.root(), parts); }
   std::string_view field_path() const override { return text; }
   std::string text;
   std::vector<std::string> parts;
@@ -75,6 +73,7 @@ struct ObjectExpression final : Expression {
     for (const auto& [name, value] : fields) {
       const Datum datum = TRY(value->evaluate(variables));
       if (!datum.missing()) datum.append_to(builder, name);
+      TRY(check_value_size(builder.size()));
     }
     return Datum::document(std::move(builder).finish());
   }
@@ -91,6 +90,7 @@ struct ArrayExpression final : Expression {
       } else {
         builder.append(value.element());
       }
+      TRY(check_value_size(builder.size()));
     }
     return Datum::array(std::move(builder));
   }
@@ -106,7 +106,9 @@ struct CallExpression final : Expression {
     if (operands.size() > kFew) many.resize(operands.size());
     const std::span<Datum> values = many.empty() ? std::span<Datum>(few, operands.size()) : std::span<Datum>(many);
     for (std::size_t i = 0; i < operands.size(); ++i) values[i] = TRY(operands[i]->evaluate(variables));
-    return function(values, variables);
+    Datum result = TRY(function(values, variables));
+    TRY(check_value_size(result.bytes()));
+    return result;
   }
   OperatorFunction function;
   std::vector<ExpressionPtr> operands;
@@ -124,8 +126,8 @@ const std::unordered_map<std::string_view, Entry>& registry() {
                                  object_operators(), date_operators(), conversion_operators()}) {
       for (const Operator& op : operators) entries[op.name].op = &op;
     }
-    for (const auto forms : {control_forms(), array_forms(), object_forms(), string_forms(), date_forms(),
-                             conversion_forms()}) {
+    for (const auto forms :
+         {control_forms(), array_forms(), object_forms(), string_forms(), date_forms(), conversion_forms()}) {
       for (const SpecialForm& form : forms) entries[form.name].form = &form;
     }
     return entries;
@@ -145,6 +147,7 @@ Status check_count(const Operator& op, std::size_t given) {
 }
 
 Status check_path(const std::vector<std::string>& parts) {
+  if (parts.size() > kMaxPathDepth) return bad(code::kOverflow, "FieldPath is too long");
   for (const auto& part : parts) {
     if (part.empty()) {
       if (parts.size() == 1) return bad(40352, "FieldPath cannot be constructed with empty string");
@@ -192,9 +195,9 @@ Result<ExpressionPtr> variable(std::string_view text, const Scope& scope) {
 
 Result<ExpressionPtr> operator_call(const Element& call, const Scope& scope) {
   const auto entry = registry().find(call.key());
-  const bool known = entry != registry().end() &&
-                     scope.context().version >=
-                         (entry->second.op ? entry->second.op->since : entry->second.form->since);
+  const bool known =
+      entry != registry().end() &&
+      scope.context().version >= (entry->second.op ? entry->second.op->since : entry->second.form->since);
   if (!known) return bad(code::kInvalidPipelineOperator, fmt::format("Unrecognized expression '{}'", call.key()));
   if (entry->second.form) return entry->second.form->parse(call, scope);
   const Operator& op = *entry->second.op;
@@ -204,6 +207,12 @@ Result<ExpressionPtr> operator_call(const Element& call, const Scope& scope) {
 }
 
 }  // namespace
+
+Status check_value_size(std::size_t bytes) {
+  if (bytes <= kMaxValueBytes) return {};
+  return bad(10334, fmt::format("BSONObj size: {} (0x{:X}) is invalid. Size must be between 0 and {}", bytes, bytes,
+                                kMaxValueBytes));
+}
 
 Datum path_value(const Datum& base, std::span<const std::string> parts) {
   if (parts.empty() || base.missing()) return base;
@@ -275,9 +284,11 @@ Result<ExpressionPtr> parse_object_expression(View object, const Scope& scope) {
   bool constant = true;
   for (const Element& field : object) {
     if (field.key().starts_with('$')) {
-      return bad(16410, fmt::format("FieldPath field names may not start with '$'. Consider using $getField or $setField."));
+      return bad(16410,
+                 fmt::format("FieldPath field names may not start with '$'. Consider using $getField or $setField."));
     }
-    if (field.key().find('.') != std::string_view::npos) return bad(16412, "FieldPath field names may not contain '.'.");
+    if (field.key().find('.') != std::string_view::npos)
+      return bad(16412, "FieldPath field names may not contain '.'.");
     expression->fields.emplace_back(std::string(field.key()), TRY(parse_expression(field, scope)));
     constant &= expression->fields.back().second->constant() != nullptr;
   }

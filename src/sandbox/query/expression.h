@@ -19,11 +19,11 @@ namespace drover::sandbox::query {
 // What expressions see of the outside; fixed for one command.
 struct EvaluationContext {
   ServerVersion version{4, 4, 0};
-  bson::DateTime now;                  // $$NOW
-  bson::Timestamp cluster_time;        // $$CLUSTER_TIME
+  bson::DateTime now;            // $$NOW
+  bson::Timestamp cluster_time;  // $$CLUSTER_TIME
   std::shared_ptr<const bson::Collator> collator;
-  bson::Document let;                  // user variables of the command's `let`, `c`, or a $lookup's, already values
-  std::function<double()> random;      // $rand, $sample, $sampleRate: [0, 1)
+  bson::Document let;              // user variables of the command's `let`, `c`, or a $lookup's, already values
+  std::function<double()> random;  // $rand, $sample, $sampleRate: [0, 1)
 };
 
 // $$ROOT and the variables bound by $let, $map, ... while one document is evaluated.

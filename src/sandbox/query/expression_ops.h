@@ -14,6 +14,11 @@ namespace drover::sandbox::query {
 
 inline constexpr int kAnyCount = -1;
 
+// The server's largest internal value. An expression that builds a larger one fails, so that no document of a few bytes
+// can ask for all memory.
+inline constexpr std::size_t kMaxValueBytes = 64 * 1024 * 1024;
+Status check_value_size(std::size_t bytes);
+
 using OperatorFunction = Result<Datum> (*)(std::span<const Datum> operands, Variables& variables);
 
 struct Operator {

@@ -11,8 +11,10 @@ namespace {
 using bson::Document;
 
 // The result of `expression` on a document, in EJSON; "missing"; or the error.
-std::string value_of(const std::string& expression, const std::string& document = R"({"_id":1,"a":5,"arr":[1,2,3],"s":"héllo","n":null,"d":{"x":[{"y":1},{"y":2},3]}})",
-                     ServerVersion version = {6, 0, 0}) {
+std::string value_of(
+    const std::string& expression,
+    const std::string& document = R"({"_id":1,"a":5,"arr":[1,2,3],"s":"héllo","n":null,"d":{"x":[{"y":1},{"y":2},3]}})",
+    ServerVersion version = {6, 0, 0}) {
   EvaluationContext context;
   context.version = version;
   const auto spec = bson::from_ejson("{\"e\":" + expression + "}");
@@ -33,82 +35,98 @@ struct Row {
 };
 
 class Expressions : public testing::TestWithParam<Row> {};
-TEST_P(Expressions, Evaluate) { EXPECT_EQ(value_of(GetParam().expression), GetParam().result) << GetParam().expression; }
+TEST_P(Expressions, Evaluate) {
+  EXPECT_EQ(value_of(GetParam().expression), GetParam().result) << GetParam().expression;
+}
 
-INSTANTIATE_TEST_SUITE_P(Arithmetic, Expressions, testing::Values(
-    Row{R"({"$add":["$a",1]})", R"({ "$numberInt" : "6" })"},
-    Row{R"({"$add":[{"$numberInt":"2147483647"},1]})", R"({ "$numberLong" : "2147483648" })"},
-    Row{R"({"$add":[{"$numberLong":"1"},{"$numberDouble":"0.5"}]})", R"({ "$numberDouble" : "1.5" })"},
-    Row{R"({"$add":["$a","$s"]})", "16554 $add only supports numeric or date types, not string"},
-    Row{R"({"$add":["$a","$n"]})", "null"},
-    Row{R"({"$subtract":["$a",7]})", R"({ "$numberInt" : "-2" })"},
-    Row{R"({"$multiply":["$a",{"$numberDecimal":"2"}]})", R"({ "$numberDecimal" : "10" })"},
-    Row{R"({"$divide":["$a",2]})", R"({ "$numberDouble" : "2.5" })"},
-    Row{R"({"$divide":[1,0]})", "16608 can't $divide by zero"},
-    Row{R"({"$mod":[-7,3]})", R"({ "$numberInt" : "-1" })"},
-    Row{R"({"$abs":-3})", R"({ "$numberInt" : "3" })"},
-    Row{R"({"$round":[2.5]})", R"({ "$numberDouble" : "2.0" })"},
-    Row{R"({"$pow":[2,10]})", R"({ "$numberInt" : "1024" })"},
-    Row{R"({"$subtract":[1]})", "16020 Expression $subtract takes exactly 2 arguments. 1 were passed in."},
-    Row{R"({"$nope":1})", "168 Unrecognized expression '$nope'"}));
+INSTANTIATE_TEST_SUITE_P(
+    Arithmetic, Expressions,
+    testing::Values(
+        Row{R"({"$add":["$a",1]})", R"({ "$numberInt" : "6" })"},
+        Row{R"({"$add":[{"$numberInt":"2147483647"},1]})", R"({ "$numberLong" : "2147483648" })"},
+        Row{R"({"$add":[{"$numberLong":"1"},{"$numberDouble":"0.5"}]})", R"({ "$numberDouble" : "1.5" })"},
+        Row{R"({"$add":["$a","$s"]})", "16554 $add only supports numeric or date types, not string"},
+        Row{R"({"$add":["$a","$n"]})", "null"}, Row{R"({"$subtract":["$a",7]})", R"({ "$numberInt" : "-2" })"},
+        Row{R"({"$multiply":["$a",{"$numberDecimal":"2"}]})", R"({ "$numberDecimal" : "10" })"},
+        Row{R"({"$divide":["$a",2]})", R"({ "$numberDouble" : "2.5" })"},
+        Row{R"({"$divide":[1,0]})", "16608 can't $divide by zero"},
+        Row{R"({"$mod":[-7,3]})", R"({ "$numberInt" : "-1" })"}, Row{R"({"$abs":-3})", R"({ "$numberInt" : "3" })"},
+        Row{R"({"$round":[2.5]})", R"({ "$numberDouble" : "2.0" })"},
+        Row{R"({"$pow":[2,10]})", R"({ "$numberInt" : "1024" })"},
+        Row{R"({"$subtract":[1]})", "16020 Expression $subtract takes exactly 2 arguments. 1 were passed in."},
+        Row{R"({"$nope":1})", "168 Unrecognized expression '$nope'"}));
 
-INSTANTIATE_TEST_SUITE_P(Control, Expressions, testing::Values(
-    Row{R"({"$cond":[{"$gt":["$a",3]},"big","small"]})", R"("big")"},
-    Row{R"({"$ifNull":["$missing","$n","x"]})", R"("x")"},
-    Row{R"({"$switch":{"branches":[{"case":{"$eq":["$a",5]},"then":"five"}],"default":0}})", R"("five")"},
-    Row{R"({"$let":{"vars":{"v":"$a"},"in":{"$add":["$$v","$$v"]}}})", R"({ "$numberInt" : "10" })"},
-    Row{R"({"$and":[true,1,"$n"]})", "false"},
-    Row{R"("$$undefined_one")", "17276 Use of undefined variable: undefined_one"},
-    Row{R"("$$REMOVE")", "missing"},
-    Row{R"({"$literal":"$a"})", R"("$a")"},
-    Row{R"({"$cmp":["$missing",null]})", R"({ "$numberInt" : "-1" })"},
-    Row{R"("$d.x.y")", R"([ { "$numberInt" : "1" }, { "$numberInt" : "2" } ])"}));
+INSTANTIATE_TEST_SUITE_P(
+    Control, Expressions,
+    testing::Values(Row{R"({"$cond":[{"$gt":["$a",3]},"big","small"]})", R"("big")"},
+                    Row{R"({"$ifNull":["$missing","$n","x"]})", R"("x")"},
+                    Row{R"({"$switch":{"branches":[{"case":{"$eq":["$a",5]},"then":"five"}],"default":0}})",
+                        R"("five")"},
+                    Row{R"({"$let":{"vars":{"v":"$a"},"in":{"$add":["$$v","$$v"]}}})", R"({ "$numberInt" : "10" })"},
+                    Row{R"({"$and":[true,1,"$n"]})", "false"},
+                    Row{R"("$$undefined_one")", "17276 Use of undefined variable: undefined_one"},
+                    Row{R"("$$REMOVE")", "missing"}, Row{R"({"$literal":"$a"})", R"("$a")"},
+                    Row{R"({"$cmp":["$missing",null]})", R"({ "$numberInt" : "-1" })"},
+                    Row{R"("$d.x.y")", R"([ { "$numberInt" : "1" }, { "$numberInt" : "2" } ])"}));
 
-INSTANTIATE_TEST_SUITE_P(Arrays, Expressions, testing::Values(
-    Row{R"({"$map":{"input":"$arr","as":"i","in":{"$multiply":["$$i",2]}}})", R"([ { "$numberInt" : "2" }, { "$numberInt" : "4" }, { "$numberInt" : "6" } ])"},
-    Row{R"({"$filter":{"input":"$arr","cond":{"$gt":["$$this",1]}}})", R"([ { "$numberInt" : "2" }, { "$numberInt" : "3" } ])"},
-    Row{R"({"$reduce":{"input":"$arr","initialValue":0,"in":{"$add":["$$value","$$this"]}}})", R"({ "$numberInt" : "6" })"},
-    Row{R"({"$slice":["$arr",-2]})", R"([ { "$numberInt" : "2" }, { "$numberInt" : "3" } ])"},
-    Row{R"({"$arrayElemAt":["$arr",-1]})", R"({ "$numberInt" : "3" })"},
-    Row{R"({"$arrayElemAt":["$arr",9]})", "missing"},
-    Row{R"({"$concatArrays":["$arr",[9]]})", R"([ { "$numberInt" : "1" }, { "$numberInt" : "2" }, { "$numberInt" : "3" }, { "$numberInt" : "9" } ])"},
-    Row{R"({"$in":[2,"$arr"]})", "true"},
-    Row{R"({"$size":"$a"})", "17124 The argument to $size must be an array, but was of type: int"},
-    Row{R"({"$sum":"$arr"})", R"({ "$numberInt" : "6" })"},
-    Row{R"({"$max":"$arr"})", R"({ "$numberInt" : "3" })"},
-    Row{R"({"$setUnion":["$arr",[3,4]]})", R"([ { "$numberInt" : "1" }, { "$numberInt" : "2" }, { "$numberInt" : "3" }, { "$numberInt" : "4" } ])"},
-    Row{R"({"$range":[0,5,2]})", R"([ { "$numberInt" : "0" }, { "$numberInt" : "2" }, { "$numberInt" : "4" } ])"}));
+INSTANTIATE_TEST_SUITE_P(
+    Arrays, Expressions,
+    testing::Values(
+        Row{R"({"$map":{"input":"$arr","as":"i","in":{"$multiply":["$$i",2]}}})",
+            R"([ { "$numberInt" : "2" }, { "$numberInt" : "4" }, { "$numberInt" : "6" } ])"},
+        Row{R"({"$filter":{"input":"$arr","cond":{"$gt":["$$this",1]}}})",
+            R"([ { "$numberInt" : "2" }, { "$numberInt" : "3" } ])"},
+        Row{R"({"$reduce":{"input":"$arr","initialValue":0,"in":{"$add":["$$value","$$this"]}}})",
+            R"({ "$numberInt" : "6" })"},
+        Row{R"({"$slice":["$arr",-2]})", R"([ { "$numberInt" : "2" }, { "$numberInt" : "3" } ])"},
+        Row{R"({"$arrayElemAt":["$arr",-1]})", R"({ "$numberInt" : "3" })"},
+        Row{R"({"$arrayElemAt":["$arr",9]})", "missing"},
+        Row{R"({"$concatArrays":["$arr",[9]]})",
+            R"([ { "$numberInt" : "1" }, { "$numberInt" : "2" }, { "$numberInt" : "3" }, { "$numberInt" : "9" } ])"},
+        Row{R"({"$in":[2,"$arr"]})", "true"},
+        Row{R"({"$size":"$a"})", "17124 The argument to $size must be an array, but was of type: int"},
+        Row{R"({"$sum":"$arr"})", R"({ "$numberInt" : "6" })"}, Row{R"({"$max":"$arr"})", R"({ "$numberInt" : "3" })"},
+        Row{R"({"$setUnion":["$arr",[3,4]]})",
+            R"([ { "$numberInt" : "1" }, { "$numberInt" : "2" }, { "$numberInt" : "3" }, { "$numberInt" : "4" } ])"},
+        Row{R"({"$range":[0,5,2]})", R"([ { "$numberInt" : "0" }, { "$numberInt" : "2" }, { "$numberInt" : "4" } ])"}));
 
-INSTANTIATE_TEST_SUITE_P(Objects, Expressions, testing::Values(
-    Row{R"({"$mergeObjects":[{"x":1,"y":1},{"y":2}]})", R"({ "x" : { "$numberInt" : "1" }, "y" : { "$numberInt" : "2" } })"},
-    Row{R"({"$arrayToObject":[[["k",1]]]})", R"({ "k" : { "$numberInt" : "1" } })"},
-    Row{R"({"$objectToArray":{"k":"$a"}})", R"([ { "k" : "k", "v" : { "$numberInt" : "5" } } ])"},
-    Row{R"({"$getField":"a"})", R"({ "$numberInt" : "5" })"},
-    Row{R"({"$setField":{"field":"z","input":{"y":1},"value":2}})", R"({ "y" : { "$numberInt" : "1" }, "z" : { "$numberInt" : "2" } })"}));
+INSTANTIATE_TEST_SUITE_P(
+    Objects, Expressions,
+    testing::Values(Row{R"({"$mergeObjects":[{"x":1,"y":1},{"y":2}]})",
+                        R"({ "x" : { "$numberInt" : "1" }, "y" : { "$numberInt" : "2" } })"},
+                    Row{R"({"$arrayToObject":[[["k",1]]]})", R"({ "k" : { "$numberInt" : "1" } })"},
+                    Row{R"({"$objectToArray":{"k":"$a"}})", R"([ { "k" : "k", "v" : { "$numberInt" : "5" } } ])"},
+                    Row{R"({"$getField":"a"})", R"({ "$numberInt" : "5" })"},
+                    Row{R"({"$setField":{"field":"z","input":{"y":1},"value":2}})",
+                        R"({ "y" : { "$numberInt" : "1" }, "z" : { "$numberInt" : "2" } })"}));
 
-INSTANTIATE_TEST_SUITE_P(Strings, Expressions, testing::Values(
-    Row{R"({"$concat":["$s","!"]})", R"("héllo!")"},
-    Row{R"({"$toUpper":"abc"})", R"("ABC")"},
-    Row{R"({"$strLenCP":"$s"})", R"({ "$numberInt" : "5" })"},
-    Row{R"({"$strLenBytes":"$s"})", R"({ "$numberInt" : "6" })"},
-    Row{R"({"$substrCP":["$s",1,2]})", R"("él")"},
-    Row{R"({"$split":["a,b",","]})", R"([ "a", "b" ])"},
-    Row{R"({"$trim":{"input":"  x "}})", R"("x")"},
-    Row{R"({"$regexMatch":{"input":"$s","regex":"^h"}})", "true"},
-    Row{R"({"$replaceAll":{"input":"aXbX","find":"X","replacement":"-"}})", R"("a-b-")"}));
+INSTANTIATE_TEST_SUITE_P(
+    Strings, Expressions,
+    testing::Values(Row{R"({"$concat":["$s","!"]})", R"("héllo!")"}, Row{R"({"$toUpper":"abc"})", R"("ABC")"},
+                    Row{R"({"$strLenCP":"$s"})", R"({ "$numberInt" : "5" })"},
+                    Row{R"({"$strLenBytes":"$s"})", R"({ "$numberInt" : "6" })"},
+                    Row{R"({"$substrCP":["$s",1,2]})", R"("él")"}, Row{R"({"$split":["a,b",","]})", R"([ "a", "b" ])"},
+                    Row{R"({"$trim":{"input":"  x "}})", R"("x")"},
+                    Row{R"({"$regexMatch":{"input":"$s","regex":"^h"}})", "true"},
+                    Row{R"({"$replaceAll":{"input":"aXbX","find":"X","replacement":"-"}})", R"("a-b-")"}));
 
-INSTANTIATE_TEST_SUITE_P(DatesAndConversions, Expressions, testing::Values(
-    Row{R"({"$year":{"$toDate":{"$numberLong":"1599568215123"}}})", R"({ "$numberInt" : "2020" })"},
-    Row{R"({"$dateToString":{"date":{"$toDate":{"$numberLong":"1599568215123"}}}})", R"("2020-09-08T12:30:15.123Z")"},
-    Row{R"({"$dateToString":{"date":{"$toDate":{"$numberLong":"1599568215123"}},"format":"%d/%m/%Y %j","timezone":"+02:00"}})", R"("08/09/2020 252")"},
-    Row{R"({"$toString":{"$toDate":"2020-01-01"}})", R"("2020-01-01T00:00:00.000Z")"},
-    Row{R"({"$isoWeek":{"$toDate":"2021-01-03"}})", R"({ "$numberInt" : "53" })"},
-    Row{R"({"$toInt":"12"})", R"({ "$numberInt" : "12" })"},
-    Row{R"({"$toInt":"x"})", "241 Failed to parse number 'x' in $convert with no onError value: Did not consume any digits"},
-    Row{R"({"$convert":{"input":"x","to":"int","onError":-1}})", R"({ "$numberInt" : "-1" })"},
-    Row{R"({"$type":"$missing"})", R"("missing")"},
-    Row{R"({"$toString":1.5})", R"("1.5")"},
-    Row{R"({"$dateTrunc":{"date":{"$toDate":"2020-09-08T12:30:15"},"unit":"month"}})", R"({ "$date" : { "$numberLong" : "1598918400000" } })"}));
+INSTANTIATE_TEST_SUITE_P(
+    DatesAndConversions, Expressions,
+    testing::Values(
+        Row{R"({"$year":{"$toDate":{"$numberLong":"1599568215123"}}})", R"({ "$numberInt" : "2020" })"},
+        Row{R"({"$dateToString":{"date":{"$toDate":{"$numberLong":"1599568215123"}}}})",
+            R"("2020-09-08T12:30:15.123Z")"},
+        Row{R"({"$dateToString":{"date":{"$toDate":{"$numberLong":"1599568215123"}},"format":"%d/%m/%Y %j","timezone":"+02:00"}})",
+            R"("08/09/2020 252")"},
+        Row{R"({"$toString":{"$toDate":"2020-01-01"}})", R"("2020-01-01T00:00:00.000Z")"},
+        Row{R"({"$isoWeek":{"$toDate":"2021-01-03"}})", R"({ "$numberInt" : "53" })"},
+        Row{R"({"$toInt":"12"})", R"({ "$numberInt" : "12" })"},
+        Row{R"({"$toInt":"x"})",
+            "241 Failed to parse number 'x' in $convert with no onError value: Did not consume any digits"},
+        Row{R"({"$convert":{"input":"x","to":"int","onError":-1}})", R"({ "$numberInt" : "-1" })"},
+        Row{R"({"$type":"$missing"})", R"("missing")"}, Row{R"({"$toString":1.5})", R"("1.5")"},
+        Row{R"({"$dateTrunc":{"date":{"$toDate":"2020-09-08T12:30:15"},"unit":"month"}})",
+            R"({ "$date" : { "$numberLong" : "1598918400000" } })"}));
 
 TEST(Expressions, KnowTheirVersion) {
   EXPECT_EQ(value_of(R"({"$getField":"a"})", "{}", {4, 4, 0}), "168 Unrecognized expression '$getField'");

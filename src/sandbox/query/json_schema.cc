@@ -106,7 +106,8 @@ bool Schema::accepts_array(View array) const {
   }
   if (!unique_items) return true;
   std::vector<Element> sorted(array.begin(), array.end());
-  std::sort(sorted.begin(), sorted.end(), [](const Element& a, const Element& b) { return bson::compare_values(a, b) < 0; });
+  std::sort(sorted.begin(), sorted.end(),
+            [](const Element& a, const Element& b) { return bson::compare_values(a, b) < 0; });
   return std::adjacent_find(sorted.begin(), sorted.end(), [](const Element& a, const Element& b) {
            return bson::compare_values(a, b) == 0;
          }) == sorted.end();
@@ -154,9 +155,8 @@ bool Schema::accepts_object(View object) const {
 
 bool Schema::accepts(const Element& value) const {
   if (types && !types->contains(value.type())) return false;
-  if (has_enum && std::none_of(enumeration.begin(), enumeration.end(), [&](const Element& allowed) {
-        return equal_values(allowed, value, nullptr);
-      })) {
+  if (has_enum && std::none_of(enumeration.begin(), enumeration.end(),
+                               [&](const Element& allowed) { return equal_values(allowed, value, nullptr); })) {
     return false;
   }
   if (value.is_number() && !accepts_number(value)) return false;
@@ -225,7 +225,8 @@ class SchemaParser {
     if (name == "additionalProperties") {
       return allowed_or_schema(e, schema.additional_properties_allowed, schema.additional_properties);
     }
-    if (name == "additionalItems") return allowed_or_schema(e, schema.additional_items_allowed, schema.additional_items);
+    if (name == "additionalItems")
+      return allowed_or_schema(e, schema.additional_items_allowed, schema.additional_items);
     if (name == "items") {
       if (e.is_array()) return schema_list(e, schema.item_list);
       schema.items = TRY(parse(e));
@@ -239,8 +240,8 @@ class SchemaParser {
       return {};
     }
     if (name == "dependencies") return dependencies(schema, e);
-    for (const std::string_view known : {"$ref", "$schema", "default", "definitions", "format", "id", "encrypt",
-                                         "encryptMetadata"}) {
+    for (const std::string_view known :
+         {"$ref", "$schema", "default", "definitions", "format", "id", "encrypt", "encryptMetadata"}) {
       if (name == known) {
         return bad(code::kFailedToParse, fmt::format("$jsonSchema keyword '{}' is not currently supported", name));
       }
@@ -260,14 +261,22 @@ class SchemaParser {
     const auto add = [&](const Element& alias) -> Status {
       if (!alias.is_string()) return mistyped(e, "either a string or an array of strings");
       const std::string_view name = alias.string_value();
-      if (name == "number") types.all_numbers = true;
-      else if (name == "object") types.types.insert(Type::kDocument);
-      else if (name == "array") types.types.insert(Type::kArray);
-      else if (name == "boolean") types.types.insert(Type::kBool);
-      else if (name == "string") types.types.insert(Type::kString);
-      else if (name == "null") types.types.insert(Type::kNull);
-      else if (name == "integer") return bad(code::kFailedToParse, "$jsonSchema type 'integer' is not currently supported.");
-      else return bad(code::kBadValue, fmt::format("Unknown type name alias: {}", name));
+      if (name == "number")
+        types.all_numbers = true;
+      else if (name == "object")
+        types.types.insert(Type::kDocument);
+      else if (name == "array")
+        types.types.insert(Type::kArray);
+      else if (name == "boolean")
+        types.types.insert(Type::kBool);
+      else if (name == "string")
+        types.types.insert(Type::kString);
+      else if (name == "null")
+        types.types.insert(Type::kNull);
+      else if (name == "integer")
+        return bad(code::kFailedToParse, "$jsonSchema type 'integer' is not currently supported.");
+      else
+        return bad(code::kBadValue, fmt::format("Unknown type name alias: {}", name));
       return {};
     };
     if (e.is_string()) {
@@ -281,7 +290,8 @@ class SchemaParser {
 
   static Status enum_keyword(Schema& schema, const Element& e) {
     if (!e.is_array()) return mistyped(e, "an array");
-    if (e.document_value().empty()) return bad(code::kFailedToParse, "$jsonSchema keyword 'enum' cannot be an empty array");
+    if (e.document_value().empty())
+      return bad(code::kFailedToParse, "$jsonSchema keyword 'enum' cannot be an empty array");
     schema.enumeration.assign(e.document_value().begin(), e.document_value().end());
     schema.has_enum = true;
     return {};

@@ -30,9 +30,14 @@ struct Bracket {
 // The smallest and largest values of `type`'s bracket. Nothing for types that only compare for equality.
 std::optional<Bracket> bracket_of(Type type) {
   switch (type) {
-    case Type::kInt32: case Type::kInt64: case Type::kDouble: case Type::kDecimal128:
-      return Bracket{value_of(-std::numeric_limits<double>::infinity()), value_of(std::numeric_limits<double>::infinity())};
-    case Type::kString: case Type::kSymbol: return Bracket{value_of(""), value_of(bson::make_document()), false};
+    case Type::kInt32:
+    case Type::kInt64:
+    case Type::kDouble:
+    case Type::kDecimal128:
+      return Bracket{value_of(-std::numeric_limits<double>::infinity()),
+                     value_of(std::numeric_limits<double>::infinity())};
+    case Type::kString:
+    case Type::kSymbol: return Bracket{value_of(""), value_of(bson::make_document()), false};
     case Type::kDocument: {
       return Bracket{value_of(bson::make_document()), value_of(bson::ArrayView{bson::View()}), false};
     }
@@ -99,7 +104,8 @@ std::string literal_prefix(const CompiledRegex& regex) {
     const char c = pattern[i];
     const bool plain = std::isalnum(static_cast<unsigned char>(c)) || c == ' ' || c == '_' || c == '-' || c == '/' ||
                        c == ':' || c == ',' || c == '@' || c == '"' || c == '\'' || c == '=' || c == '%' || c == '&';
-    const bool escaped_punctuation = c == '\\' && i + 1 < pattern.size() && std::ispunct(static_cast<unsigned char>(pattern[i + 1]));
+    const bool escaped_punctuation =
+        c == '\\' && i + 1 < pattern.size() && std::ispunct(static_cast<unsigned char>(pattern[i + 1]));
     if (escaped_punctuation) {
       prefix.push_back(pattern[++i]);
     } else if (plain) {

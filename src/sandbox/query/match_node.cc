@@ -39,7 +39,8 @@ bool ListNode::matches_single(const Element& value, MatchState state) const {
   if (kind() == MatchKind::kAnd) {
     return std::ranges::all_of(children, [&](const auto& child) { return child->matches_single(value, state); });
   }
-  const bool any = std::ranges::any_of(children, [&](const auto& child) { return child->matches_single(value, state); });
+  const bool any =
+      std::ranges::any_of(children, [&](const auto& child) { return child->matches_single(value, state); });
   return any == (kind() == MatchKind::kOr);
 }
 
@@ -76,7 +77,8 @@ bool CompareNode::matches_single(const Element& value, MatchState) const {
     order = value.type() == rhs.type() ? 0 : rhs.type() == Type::kMinKey ? 1 : -1;
   } else {
     if (!value.exists() || bson::canonical_type(value.type()) != bson::canonical_type(rhs.type())) return false;
-    if (is_nan(value) || is_nan(rhs)) return is_nan(value) && is_nan(rhs) && op != Comparison::kLt && op != Comparison::kGt;
+    if (is_nan(value) || is_nan(rhs))
+      return is_nan(value) && is_nan(rhs) && op != Comparison::kLt && op != Comparison::kGt;
     order = bson::compare_values(value, rhs, collator);
   }
   switch (op) {
@@ -92,9 +94,9 @@ bool CompareNode::matches_single(const Element& value, MatchState) const {
 bool InNode::matches_single(const Element& value, MatchState) const {
   if (has_null && is_missing_or_undefined(value)) return true;
   if (!value.exists()) return false;
-  const auto at = std::lower_bound(equalities.begin(), equalities.end(), value, [&](const Element& a, const Element& b) {
-    return bson::compare_values(a, b, collator) < 0;
-  });
+  const auto at =
+      std::lower_bound(equalities.begin(), equalities.end(), value,
+                       [&](const Element& a, const Element& b) { return bson::compare_values(a, b, collator) < 0; });
   if (at != equalities.end() && equal_values(*at, value, collator)) return true;
   if (regexes.empty()) return false;
   if (value.type() == Type::kString || value.type() == Type::kSymbol) {
@@ -158,7 +160,8 @@ bool BitsNode::matches_single(const Element& value, MatchState) const {
   if (!value.is_number() || is_nan(value)) return false;
   if (value.type() == Type::kDouble) {
     const double number = value.double_value();
-    if (number != std::trunc(number) || number < -9223372036854775808.0 || number >= 9223372036854775808.0) return false;
+    if (number != std::trunc(number) || number < -9223372036854775808.0 || number >= 9223372036854775808.0)
+      return false;
   }
   const auto number = value.to_int64();
   if (!number) return false;

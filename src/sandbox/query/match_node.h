@@ -16,8 +16,23 @@
 namespace drover::sandbox::query {
 
 enum class MatchKind {
-  kAnd, kOr, kNor, kNot, kAlways, kCompare, kIn, kRegex, kExists, kType, kMod, kSize, kBits, kElemMatchObject,
-  kElemMatchValue, kExpr, kSchema,
+  kAnd,
+  kOr,
+  kNor,
+  kNot,
+  kAlways,
+  kCompare,
+  kIn,
+  kRegex,
+  kExists,
+  kType,
+  kMod,
+  kSize,
+  kBits,
+  kElemMatchObject,
+  kElemMatchValue,
+  kExpr,
+  kSchema,
 };
 
 // The first error of a $expr met while matching.
@@ -107,7 +122,8 @@ struct ExistsNode final : PathNode {
 };
 
 struct TypeNode final : PathNode {
-  TypeNode(std::string_view p, TypeSet set) : PathNode(MatchKind::kType, p, LeafArrays::kTraverse), types(std::move(set)) {}
+  TypeNode(std::string_view p, TypeSet set)
+      : PathNode(MatchKind::kType, p, LeafArrays::kTraverse), types(std::move(set)) {}
   bool matches_single(const bson::Element& value, MatchState) const override { return types.contains(value.type()); }
   TypeSet types;
 };

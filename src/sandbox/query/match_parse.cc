@@ -117,12 +117,13 @@ Status bit_positions(const Element& e, BitsNode& node) {
     for (const Element& item : e.document_value()) {
       const auto whole = item.is_number() ? item.to_int64() : std::nullopt;
       if (!whole || item.to_double() != static_cast<double>(*whole)) {
-        return bad(code::kBadValue, fmt::format("Failed to parse bit position. Expected a number in: {}: {}", item.key(),
-                                                bson::type_name(item.type())));
+        return bad(code::kBadValue, fmt::format("Failed to parse bit position. Expected a number in: {}: {}",
+                                                item.key(), bson::type_name(item.type())));
       }
       if (*whole < 0 || *whole > 0x7fffffff) {
-        return bad(code::kBadValue, fmt::format("Failed to parse bit position. Expected a non-negative number in: {}: {}",
-                                                item.key(), *whole));
+        return bad(
+            code::kBadValue,
+            fmt::format("Failed to parse bit position. Expected a non-negative number in: {}: {}", item.key(), *whole));
       }
       node.positions.push_back(static_cast<std::uint32_t>(*whole));
     }
@@ -136,7 +137,9 @@ Status bit_positions(const Element& e, BitsNode& node) {
     return {};
   }
   const auto whole = e.is_number() ? e.to_int64() : std::nullopt;
-  if (!e.is_number()) return bad(code::kBadValue, fmt::format("{} takes an Array, a number, or a BinData but received: {}: {}", e.key(), e.key(), bson::type_name(e.type())));
+  if (!e.is_number())
+    return bad(code::kBadValue, fmt::format("{} takes an Array, a number, or a BinData but received: {}: {}", e.key(),
+                                            e.key(), bson::type_name(e.type())));
   if (!whole || e.to_double() != static_cast<double>(*whole)) {
     return bad(code::kBadValue, fmt::format("Expected an integer: {}: {}", e.key(), e.to_double().value_or(0)));
   }

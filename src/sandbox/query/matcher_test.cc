@@ -77,8 +77,9 @@ TEST(Matcher, RemembersTheMatchingItem) {
 }
 
 TEST(Matcher, Schemas) {
-  const std::string schema = R"({"$jsonSchema":{"required":["name"],"properties":{"name":{"bsonType":"string","minLength":2},)"
-                             R"("tags":{"type":"array","items":{"bsonType":"string"},"uniqueItems":true},"n":{"minimum":0,"exclusiveMinimum":true}}}})";
+  const std::string schema =
+      R"({"$jsonSchema":{"required":["name"],"properties":{"name":{"bsonType":"string","minLength":2},)"
+      R"("tags":{"type":"array","items":{"bsonType":"string"},"uniqueItems":true},"n":{"minimum":0,"exclusiveMinimum":true}}}})";
   EXPECT_TRUE(matches(schema, R"({"name":"ab","tags":["x","y"],"n":1})"));
   EXPECT_FALSE(matches(schema, R"({"tags":[]})"));
   EXPECT_FALSE(matches(schema, R"({"name":"a"})"));
@@ -89,7 +90,8 @@ TEST(Matcher, Schemas) {
 }
 
 TEST(Matcher, Details) {
-  EXPECT_TRUE(matches(R"({"a":{"$all":[{"$elemMatch":{"x":1}},{"$elemMatch":{"x":2}}]}})", R"({"a":[{"x":1},{"x":2}]})"));
+  EXPECT_TRUE(
+      matches(R"({"a":{"$all":[{"$elemMatch":{"x":1}},{"$elemMatch":{"x":2}}]}})", R"({"a":[{"x":1},{"x":2}]})"));
   EXPECT_TRUE(matches(R"({"a":{"$not":{"$regex":"^b"}}})", R"({"a":"abc"})"));
   EXPECT_TRUE(matches(R"({"a.0.b":1})", R"({"a":[{"b":1}]})"));
   EXPECT_TRUE(matches(R"({"a":{"$elemMatch":{"$not":{"$gt":3}}}})", R"({"a":[5,1]})"));

@@ -127,8 +127,8 @@ bson::Decimal128 NumberSum::decimal_result() const {
 Datum NumberSum::result() const {
   if (decimal_seen_) return Datum::from(decimal_result());
   if (double_seen_) return Datum::from(as_plain_double());
-  const bool fits = integers_ >= std::numeric_limits<std::int64_t>::min() &&
-                    integers_ <= std::numeric_limits<std::int64_t>::max();
+  const bool fits =
+      integers_ >= std::numeric_limits<std::int64_t>::min() && integers_ <= std::numeric_limits<std::int64_t>::max();
   if (!fits) return Datum::from(static_cast<double>(integers_));
   const auto total = static_cast<std::int64_t>(integers_);
   return long_seen_ ? Datum::from(total) : Datum::integer(total);

@@ -136,6 +136,9 @@ Status apply_to_document(View before, View diff, bson::Builder& out) {
   return {};
 }
 
+// More than a document of 16 MB can hold: a larger index is damage.
+constexpr std::size_t kMaxItems = 4'000'000;
+
 struct ItemChange {
   Element value;
   Element diff;
@@ -151,7 +154,8 @@ Status apply_to_array(View before, View diff, bson::Builder& out) {
       continue;
     }
     const auto index = e.key().size() > 1 ? array_index(e.key().substr(1)) : std::nullopt;
-    if (!index) return malformed("an unknown field in an array's diff");
+    if (!index || *index > kMaxItems) return malformed("an unknown field in an array's diff");
+    if (e.key()[0] == 's' && !e.is_document()) return malformed("a part of an array's diff is no document");
     changes.push_back({*index, e.key()[0] == 'u' ? ItemChange{e, {}} : ItemChange{{}, e}});
   }
   std::size_t count = before.field_count();

@@ -22,7 +22,7 @@ Result<bson::Document> apply_oplog_update(bson::View before, bson::View oplog_ob
 // The change stream's updateDescription of a non-replacement entry: updatedFields, removedFields, and for $v: 2
 // truncatedArrays. `disambiguated` (showExpandedEvents, 6.1+) adds disambiguatedPaths.
 struct UpdateDescriptionOptions {
-  bool truncated_arrays = false;      // 4.7+: the field is always there
+  bool truncated_arrays = false;  // 4.7+: the field is always there
   bool disambiguated_paths = false;
 };
 bson::Document update_description(bson::View oplog_object, const UpdateDescriptionOptions& options);

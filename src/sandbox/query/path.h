@@ -24,6 +24,9 @@ class FieldPath {
   std::vector<std::string> parts_;
 };
 
+// The server's limit on how deep a path may lead (and a document may nest).
+inline constexpr std::size_t kMaxPathDepth = 200;
+
 std::vector<std::string> split_path(std::string_view text);
 // "0", "17": digits without a leading zero.
 bool is_array_index(std::string_view part);

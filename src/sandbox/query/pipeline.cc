@@ -17,8 +17,8 @@ using bson::View;
 namespace {
 
 constexpr std::string_view kLeading[] = {
-    "$changeStream", "$indexStats", "$collStats", "$currentOp", "$listSessions", "$listLocalSessions",
-    "$listCatalog", "$documents", "$planCacheStats", "$geoNear",
+    "$changeStream",      "$indexStats",  "$collStats", "$currentOp",      "$listSessions",
+    "$listLocalSessions", "$listCatalog", "$documents", "$planCacheStats", "$geoNear",
 };
 
 bool is_leading(std::string_view name) { return std::ranges::find(kLeading, name) != std::end(kLeading); }

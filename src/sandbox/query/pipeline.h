@@ -55,10 +55,10 @@ struct PipelineOutput {
   Kind kind = Kind::kOut;
   std::string db;  // empty: the pipeline's own
   std::string collection;
-  std::vector<std::string> on{"_id"};    // $merge
-  std::string when_matched = "merge";    // replace, keepExisting, merge, fail, pipeline
-  bson::Document when_matched_pipeline;  // an array's bytes, for "pipeline"
-  bson::Document let;                    // {new: "$$ROOT"} by default: expressions over the new document
+  std::vector<std::string> on{"_id"};       // $merge
+  std::string when_matched = "merge";       // replace, keepExisting, merge, fail, pipeline
+  bson::Document when_matched_pipeline;     // an array's bytes, for "pipeline"
+  bson::Document let;                       // {new: "$$ROOT"} by default: expressions over the new document
   std::string when_not_matched = "insert";  // insert, discard, fail
 };
 

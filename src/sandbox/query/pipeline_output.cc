@@ -28,7 +28,8 @@ Status parse_target(const Element& e, PipelineOutput& output) {
     if ((field.key() == "db" || field.key() == "coll") && text) {
       (field.key() == "db" ? output.db : output.collection) = *text;
     } else if (field.key() == "db" || field.key() == "coll") {
-      return bad(16990, fmt::format("BSON field '{}' is the wrong type '{}', expected type 'string'", field.key(), bson::type_name(field.type())));
+      return bad(16990, fmt::format("BSON field '{}' is the wrong type '{}', expected type 'string'", field.key(),
+                                    bson::type_name(field.type())));
     } else {
       return bad(16994, fmt::format("If an object is passed to $out it must have exactly 2 fields: 'db' and 'coll'"));
     }
@@ -39,7 +40,8 @@ Status parse_target(const Element& e, PipelineOutput& output) {
 Result<PipelineOutput> parse_out(const Element& stage) {
   PipelineOutput output;
   if (!stage.is_string() && !stage.is_document()) {
-    return bad(16990, fmt::format("$out only supports a string or object argument, but found {}", bson::type_name(stage.type())));
+    return bad(16990, fmt::format("$out only supports a string or object argument, but found {}",
+                                  bson::type_name(stage.type())));
   }
   TRY(parse_target(stage, output));
   if (stage.is_document() && (output.db.empty() || output.collection.empty())) {
@@ -54,9 +56,13 @@ Status parse_on(const Element& e, PipelineOutput& output) {
     output.on.emplace_back(e.string_value());
     return {};
   }
-  if (!e.is_array()) return bad(51186, fmt::format("$merge 'on' field  must be either a string or an array of strings, but found {}", bson::type_name(e.type())));
+  if (!e.is_array())
+    return bad(51186, fmt::format("$merge 'on' field  must be either a string or an array of strings, but found {}",
+                                  bson::type_name(e.type())));
   for (const Element& item : e.document_value()) {
-    if (!item.is_string()) return bad(51134, fmt::format("$merge 'on' array elements must be strings, but found {}", bson::type_name(item.type())));
+    if (!item.is_string())
+      return bad(51134,
+                 fmt::format("$merge 'on' array elements must be strings, but found {}", bson::type_name(item.type())));
     if (std::ranges::find(output.on, item.string_value()) != output.on.end()) {
       return bad(31465, fmt::format("Found a duplicate field '{}'", item.string_value()));
     }
@@ -81,9 +87,12 @@ Status parse_when_matched(const Element& e, const PipelineContext& context, Pipe
   }
   const auto mode = e.to_string_view();
   static constexpr std::string_view kModes[] = {"replace", "keepExisting", "merge", "fail"};
-  if (!mode) return bad(51191, fmt::format("$merge 'whenMatched' field  must be either a string or an array, but found {}", bson::type_name(e.type())));
+  if (!mode)
+    return bad(51191, fmt::format("$merge 'whenMatched' field  must be either a string or an array, but found {}",
+                                  bson::type_name(e.type())));
   if (std::ranges::find(kModes, *mode) == std::end(kModes)) {
-    return bad(code::kBadValue, fmt::format("Enumeration value '{}' for field 'whenMatched' is not a valid value.", *mode));
+    return bad(code::kBadValue,
+               fmt::format("Enumeration value '{}' for field 'whenMatched' is not a valid value.", *mode));
   }
   output.when_matched = *mode;
   return {};
@@ -98,26 +107,30 @@ Result<PipelineOutput> parse_merge(const Element& stage, const PipelineContext& 
     return output;
   }
   if (!stage.is_document()) {
-    return bad(51182, fmt::format("$merge only supports a string or object argument, but found {}", bson::type_name(stage.type())));
+    return bad(51182, fmt::format("$merge only supports a string or object argument, but found {}",
+                                  bson::type_name(stage.type())));
   }
   const View object = stage.document_value();
   for (const Element& e : object) {
     if (e.key() == "into") {
       if (!e.is_string() && !e.is_document()) {
-        return bad(51178, fmt::format("$merge 'into' field  must be either a string or an object, but found {}", bson::type_name(e.type())));
+        return bad(51178, fmt::format("$merge 'into' field  must be either a string or an object, but found {}",
+                                      bson::type_name(e.type())));
       }
       TRY(parse_target(e, output));
     } else if (e.key() == "on") {
       TRY(parse_on(e, output));
     } else if (e.key() == "let") {
-      if (!e.is_document()) return bad(code::kTypeMismatch, "BSON field '$merge.let' is the wrong type, expected type 'object'");
+      if (!e.is_document())
+        return bad(code::kTypeMismatch, "BSON field '$merge.let' is the wrong type, expected type 'object'");
       output.let = Document(e.document_value());
     } else if (e.key() == "whenMatched") {
       TRY(parse_when_matched(e, context, output));
     } else if (e.key() == "whenNotMatched") {
       const auto mode = e.to_string_view().value_or("");
       if (mode != "insert" && mode != "discard" && mode != "fail") {
-        return bad(code::kBadValue, fmt::format("Enumeration value '{}' for field '$merge.whenNotMatched' is not a valid value.", mode));
+        return bad(code::kBadValue,
+                   fmt::format("Enumeration value '{}' for field '$merge.whenNotMatched' is not a valid value.", mode));
       }
       output.when_not_matched = mode;
     } else {

@@ -61,46 +61,62 @@ struct Fixture {
 
 TEST(Pipeline, Lookups) {
   Fixture f{.others = {{"o", R"([{"_id":1,"k":1},{"_id":2,"k":2},{"_id":3,"k":1}])"}}};
-  EXPECT_EQ(f.run(R"([{"$lookup":{"from":"o","localField":"a","foreignField":"k","as":"x.y"}},{"$project":{"x.y._id":1}}])", R"([{"_id":1,"a":[1,2]}])"),
-            R"({ "_id" : 1, "x" : { "y" : [ { "_id" : 1 }, { "_id" : 2 }, { "_id" : 3 } ] } })");
-  EXPECT_EQ(f.run(R"([{"$lookup":{"from":"o","let":{"v":"$a"},"pipeline":[{"$match":{"$expr":{"$eq":["$k","$$v"]}}},{"$count":"n"}],"as":"r"}}])", R"([{"_id":1,"a":1}])"),
-            R"({ "_id" : 1, "a" : 1, "r" : [ { "n" : 2 } ] })");
-  EXPECT_EQ(f.run(R"([{"$unionWith":{"coll":"o","pipeline":[{"$match":{"k":2}}]}}])", R"([{"_id":9}])"), R"({ "_id" : 9 }{ "_id" : 2, "k" : 2 })");
+  EXPECT_EQ(
+      f.run(R"([{"$lookup":{"from":"o","localField":"a","foreignField":"k","as":"x.y"}},{"$project":{"x.y._id":1}}])",
+            R"([{"_id":1,"a":[1,2]}])"),
+      R"({ "_id" : 1, "x" : { "y" : [ { "_id" : 1 }, { "_id" : 2 }, { "_id" : 3 } ] } })");
+  EXPECT_EQ(
+      f.run(
+          R"([{"$lookup":{"from":"o","let":{"v":"$a"},"pipeline":[{"$match":{"$expr":{"$eq":["$k","$$v"]}}},{"$count":"n"}],"as":"r"}}])",
+          R"([{"_id":1,"a":1}])"),
+      R"({ "_id" : 1, "a" : 1, "r" : [ { "n" : 2 } ] })");
+  EXPECT_EQ(f.run(R"([{"$unionWith":{"coll":"o","pipeline":[{"$match":{"k":2}}]}}])", R"([{"_id":9}])"),
+            R"({ "_id" : 9 }{ "_id" : 2, "k" : 2 })");
   f.others["g"] = R"([{"_id":1,"next":2},{"_id":2,"next":3},{"_id":3,"next":1}])";
-  EXPECT_EQ(f.run(R"([{"$graphLookup":{"from":"g","startWith":"$s","connectFromField":"next","connectToField":"_id","as":"r","depthField":"depth"}},{"$project":{"n":{"$size":"$r"}}}])", R"([{"_id":1,"s":1}])"),
-            R"({ "_id" : 1, "n" : 3 })");
+  EXPECT_EQ(
+      f.run(
+          R"([{"$graphLookup":{"from":"g","startWith":"$s","connectFromField":"next","connectToField":"_id","as":"r","depthField":"depth"}},{"$project":{"n":{"$size":"$r"}}}])",
+          R"([{"_id":1,"s":1}])"),
+      R"({ "_id" : 1, "n" : 3 })");
 }
 
 TEST(Pipeline, SortWithLimitKeepsTheBest) {
   std::string input = "[";
-  for (int i = 0; i < 500; ++i) input += (i ? "," : "") + std::string("{\"_id\":") + std::to_string((i * 37) % 500) + "}";
+  for (int i = 0; i < 500; ++i)
+    input += (i ? "," : "") + std::string("{\"_id\":") + std::to_string((i * 37) % 500) + "}";
   EXPECT_EQ(Fixture().run(R"([{"$sort":{"_id":-1}},{"$limit":2}])", input + "]"), R"({ "_id" : 499 }{ "_id" : 498 })");
 }
 
 TEST(Pipeline, MemoryIsBounded) {
   const Fixture f{.max_bytes = 200};
-  const std::string input = R"([{"_id":1,"s":"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"},{"_id":2,"s":"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"}])";
+  const std::string input =
+      R"([{"_id":1,"s":"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"},{"_id":2,"s":"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"}])";
   EXPECT_EQ(f.run(R"([{"$sort":{"s":1}}])", input).substr(0, 4), "292 ");
   EXPECT_EQ(f.run(R"([{"$group":{"_id":"$_id","s":{"$push":"$s"}}}])", input).substr(0, 6), "16945 ");
 }
 
 TEST(Pipeline, RedactAndBuckets) {
-  EXPECT_EQ(Fixture().run(R"([{"$redact":{"$cond":[{"$eq":["$secret",true]},"$$PRUNE","$$DESCEND"]}}])", R"([{"_id":1,"in":{"secret":true},"list":[{"secret":true},{"a":1}]}])"),
+  EXPECT_EQ(Fixture().run(R"([{"$redact":{"$cond":[{"$eq":["$secret",true]},"$$PRUNE","$$DESCEND"]}}])",
+                          R"([{"_id":1,"in":{"secret":true},"list":[{"secret":true},{"a":1}]}])"),
             R"({ "_id" : 1, "list" : [ { "a" : 1 } ] })");
-  EXPECT_EQ(Fixture().run(R"([{"$bucketAuto":{"groupBy":"$_id","buckets":2}}])", R"([{"_id":1},{"_id":2},{"_id":3},{"_id":4}])"),
+  EXPECT_EQ(Fixture().run(R"([{"$bucketAuto":{"groupBy":"$_id","buckets":2}}])",
+                          R"([{"_id":1},{"_id":2},{"_id":3},{"_id":4}])"),
             R"({ "_id" : { "min" : 1, "max" : 3 }, "count" : 2 }{ "_id" : { "min" : 3, "max" : 4 }, "count" : 2 })");
 }
 
 TEST(Pipeline, Refuses) {
   EXPECT_EQ(Fixture().run(R"([{"$limit":0}])", "[]"), "15958 the limit must be positive");
-  EXPECT_EQ(Fixture().run(R"([{"$match":{}},{"$changeStream":{}}])", "[]"), "40602 $changeStream is only valid as the first stage in a pipeline.");
-  EXPECT_EQ(Fixture().run(R"([{"$out":"x"},{"$match":{}}])", "[]"), "40601 $out can only be the final stage in the pipeline");
+  EXPECT_EQ(Fixture().run(R"([{"$match":{}},{"$changeStream":{}}])", "[]"),
+            "40602 $changeStream is only valid as the first stage in a pipeline.");
+  EXPECT_EQ(Fixture().run(R"([{"$out":"x"},{"$match":{}}])", "[]"),
+            "40601 $out can only be the final stage in the pipeline");
   EXPECT_EQ(Fixture().run(R"([{"$group":{"_id":1,"x":{"$nope":1}}}])", "[]"), "15952 unknown group operator '$nope'");
 }
 
 TEST(Pipeline, WhatACallerAsks) {
   PipelineContext context;
-  const Document spec = doc(R"({"p":[{"$match":{"a":1}},{"$match":{"b":2}},{"$sort":{"c":1}},{"$limit":5},{"$out":{"db":"d","coll":"c"}}]})");
+  const Document spec = doc(
+      R"({"p":[{"$match":{"a":1}},{"$match":{"b":2}},{"$sort":{"c":1}},{"$limit":5},{"$out":{"db":"d","coll":"c"}}]})");
   auto pipeline = Pipeline::parse(spec["p"].document_value(), context);
   ASSERT_TRUE(pipeline);
   EXPECT_EQ(bson::to_relaxed_ejson(pipeline->take_leading_match()), R"({ "$and" : [ { "a" : 1 }, { "b" : 2 } ] })");

@@ -69,7 +69,8 @@ class Parser {
 
   void finish() {
     const bool computed_only = has_elem_match_ && !inclusion_;
-    const bool inclusion = inclusion_.value_or(computed_only ? !(id_given_ && !id_included_ && !has_elem_match_) : id_given_ && id_included_);
+    const bool inclusion = inclusion_.value_or(computed_only ? !(id_given_ && !id_included_ && !has_elem_match_)
+                                                             : id_given_ && id_included_);
     tree.kind = inclusion ? ProjectionTree::Kind::kInclusion : ProjectionTree::Kind::kExclusion;
     const bool list_id = inclusion ? id_included_ : id_given_ && !id_included_;
     if (list_id && !tree.root.find("_id")) {
@@ -146,7 +147,8 @@ class Parser {
 
   Status elem_match(const std::string& path, const Element& e) {
     if (!e.is_document()) {
-      return bad(31274, fmt::format("elemMatch: Invalid argument, object required, but got {}", bson::type_name(e.type())));
+      return bad(31274,
+                 fmt::format("elemMatch: Invalid argument, object required, but got {}", bson::type_name(e.type())));
     }
     if (path.find('.') != std::string::npos) return bad(31275, "Cannot use $elemMatch projection on a nested field");
     has_elem_match_ = true;
@@ -209,7 +211,8 @@ void slice_fields(const Slice& slice, std::size_t depth, View source, bson::Buil
   }
 }
 
-void slice_value(const Slice& slice, std::size_t depth, const Element& value, std::string_view key, bson::Builder& out) {
+void slice_value(const Slice& slice, std::size_t depth, const Element& value, std::string_view key,
+                 bson::Builder& out) {
   if (depth == slice.parts.size()) {
     if (!value.is_array()) {
       out.append(key, value);
@@ -217,7 +220,8 @@ void slice_value(const Slice& slice, std::size_t depth, const Element& value, st
     }
     const View view = value.document_value();
     const auto count = static_cast<std::int64_t>(view.field_count());
-    const std::int64_t begin = slice.skip < 0 ? std::max<std::int64_t>(0, count + slice.skip) : std::min(count, slice.skip);
+    const std::int64_t begin =
+        slice.skip < 0 ? std::max<std::int64_t>(0, count + slice.skip) : std::min(count, slice.skip);
     const std::int64_t end = std::min(count, begin + slice.limit);
     auto items = out.open_array(key);
     std::int64_t index = 0;
@@ -253,7 +257,8 @@ Status positional_fields(std::span<const std::string> parts, View source, std::s
     } else if (field.is_array()) {
       const Element item = field.document_value()[index];
       if (!item) {
-        return bad(51247, "Executor error during find command :: caused by :: positional operator '.$' element mismatch");
+        return bad(51247,
+                   "Executor error during find command :: caused by :: positional operator '.$' element mismatch");
       }
       auto items = out.open_array(field.key());
       items.append(item);
@@ -301,7 +306,8 @@ bool Projection::is_identity() const { return !parsed_; }
 
 Result<bson::Document> Projection::apply(View document) const {
   if (!parsed_) return bson::Document(document);
-  bson::Document result = parsed_->tree_used ? TRY(parsed_->tree.apply(document, *parsed_->context)) : bson::Document(document);
+  bson::Document result =
+      parsed_->tree_used ? TRY(parsed_->tree.apply(document, *parsed_->context)) : bson::Document(document);
   for (const Slice& slice : parsed_->slices) {
     bson::Builder out;
     slice_fields(slice, 0, result.view(), out);
@@ -311,7 +317,9 @@ Result<bson::Document> Projection::apply(View document) const {
   MatchDetails details;
   if (parsed_->filter) parsed_->filter->matches(document, &details);
   if (!details.array_index) {
-    return bad(51246, "Executor error during find command :: caused by :: positional operator '.$' couldn't find a matching element in the array");
+    return bad(51246,
+               "Executor error during find command :: caused by :: positional operator '.$' couldn't find a matching "
+               "element in the array");
   }
   bson::Builder out;
   const auto parts = split_path(parsed_->positional[0]);

@@ -34,7 +34,8 @@ struct ProjectParser {
       }
       inclusion = true;
     } else {
-      if (inclusion == true) return bad(31254, fmt::format("Cannot do exclusion on field {} in inclusion projection", path));
+      if (inclusion == true)
+        return bad(31254, fmt::format("Cannot do exclusion on field {} in inclusion projection", path));
       inclusion = false;
     }
     auto* child = TRY(tree.root.add(path));
@@ -71,7 +72,8 @@ struct ProjectParser {
 
 Status add_computed(ProjectionTree& tree, const std::string& path, const Element& e, const EvaluationContext& context) {
   TRY(check_projection_path(path));
-  const bool nested = e.is_document() && !e.document_value().empty() && !e.document_value().first().key().starts_with('$');
+  const bool nested =
+      e.is_document() && !e.document_value().empty() && !e.document_value().first().key().starts_with('$');
   if (nested) {
     for (const Element& inner : e.document_value()) {
       TRY(add_computed(tree, path + "." + std::string(inner.key()), inner, context));
@@ -109,7 +111,9 @@ Result<ProjectionTree> parse_unset_stage(const Element& spec, std::string_view s
   ProjectionTree tree;
   tree.kind = ProjectionTree::Kind::kExclusion;
   const auto add = [&](const Element& e) -> Status {
-    if (!e.is_string()) return bad(31120, fmt::format("{} specification must be a string or an array containing only string values", stage));
+    if (!e.is_string())
+      return bad(31120,
+                 fmt::format("{} specification must be a string or an array containing only string values", stage));
     TRY(check_projection_path(e.string_value()));
     TRY(tree.root.add(e.string_value()))->listed = true;
     return {};
@@ -117,7 +121,8 @@ Result<ProjectionTree> parse_unset_stage(const Element& spec, std::string_view s
   if (spec.is_string()) {
     TRY(add(spec));
   } else if (spec.is_array()) {
-    if (spec.document_value().empty()) return bad(31119, fmt::format("{} specification must be a string or an array with at least one field", stage));
+    if (spec.document_value().empty())
+      return bad(31119, fmt::format("{} specification must be a string or an array with at least one field", stage));
     for (const Element& e : spec.document_value()) TRY(add(e));
   } else {
     return bad(31002, fmt::format("{} specification must be a string or an array", stage));

@@ -63,7 +63,8 @@ Status compute_value(const ProjectionNode& node, const Element& value, std::stri
   return project_computed(node, value.is_document() ? value.document_value() : View(), variables, inner);
 }
 
-Status compute_child(const ProjectionNode::Child& child, const Element& current, Variables& variables, bson::Builder& out) {
+Status compute_child(const ProjectionNode::Child& child, const Element& current, Variables& variables,
+                     bson::Builder& out) {
   if (child.expression) {
     const Datum value = TRY(child.expression->evaluate(variables));
     if (!value.missing()) value.append_to(out, child.name);
@@ -183,7 +184,9 @@ Result<bson::Document> ProjectionTree::apply(View document, const EvaluationCont
 Status check_projection_path(std::string_view path) {
   if (path.empty()) return bad(40352, "FieldPath cannot be constructed with empty string");
   if (path.ends_with('.')) return bad(40353, "FieldPath must not end with a '.'.");
-  for (const auto& part : split_path(path)) {
+  const auto parts = split_path(path);
+  if (parts.size() > kMaxPathDepth) return bad(code::kOverflow, "FieldPath is too long");
+  for (const auto& part : parts) {
     if (part.empty()) return bad(15998, "FieldPath field names may not be empty strings.");
     if (part.starts_with('$')) return bad(16410, "FieldPath field names may not start with '$'.");
   }

@@ -86,8 +86,8 @@ Result<std::shared_ptr<const CompiledRegex>> CompiledRegex::compile(std::string_
   const std::uint32_t flags = TRY(flags_of(options));
   int error = 0;
   PCRE2_SIZE offset = 0;
-  pcre2_code* code = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(), flags, &error, &offset,
-                                   nullptr);
+  pcre2_code* code =
+      pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(), flags, &error, &offset, nullptr);
   if (!code) {
     const char* old = version < ServerVersion{6, 1, 0} ? old_message(error) : nullptr;
     char text[256] = {};

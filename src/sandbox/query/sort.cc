@@ -131,6 +131,7 @@ Result<SortPattern> SortPattern::parse(View spec, std::shared_ptr<const bson::Co
     if (e.key().starts_with('$')) {
       return bad(16410, fmt::format("FieldPath field names may not start with '$'."));
     }
+    if (split_path(e.key()).size() > kMaxPathDepth) return bad(code::kOverflow, "FieldPath is too long");
     pattern.parts_.push_back({std::string(e.key()), direction < 0, split_path(e.key())});
   }
   if (pattern.natural_ != 0 && !pattern.parts_.empty()) {

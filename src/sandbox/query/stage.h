@@ -36,17 +36,19 @@ struct StageRow {
   ServerVersion since{4, 4, 0};
 };
 
-std::span<const StageRow> simple_stages();  // stages_simple.cc
-std::span<const StageRow> group_stages();   // stages_group.cc
-std::span<const StageRow> foreign_stages(); // stages_foreign.cc
-std::span<const StageRow> array_stages();   // stages_array.cc
+std::span<const StageRow> simple_stages();   // stages_simple.cc
+std::span<const StageRow> group_stages();    // stages_group.cc
+std::span<const StageRow> foreign_stages();  // stages_foreign.cc
+std::span<const StageRow> array_stages();    // stages_array.cc
 
-Result<std::vector<StagePtr>> parse_stage_list(bson::View stages, const PipelineContext& context, std::string_view inside);
+Result<std::vector<StagePtr>> parse_stage_list(bson::View stages, const PipelineContext& context,
+                                               std::string_view inside);
 DocumentSourcePtr run_stages(const std::vector<StagePtr>& stages, DocumentSourcePtr source);
 Result<PipelineOutput> parse_output(const bson::Element& stage, const PipelineContext& context);  // pipeline_output.cc
 
 // A sort that delivers at most `limit` documents (0: all).
-StagePtr make_sort_stage(const bson::Element& argument, SortPattern pattern, const PipelineContext& context, std::size_t limit);
+StagePtr make_sort_stage(const bson::Element& argument, SortPattern pattern, const PipelineContext& context,
+                         std::size_t limit);
 // With the limit of a $limit that follows directly.
 StagePtr limited_sort(const Stage& sort, std::size_t limit);
 std::optional<std::int64_t> limit_of(const Stage& stage);

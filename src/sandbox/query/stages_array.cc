@@ -1,4 +1,6 @@
 // $unwind, $facet.
+#include <algorithm>
+
 #include <fmt/core.h>
 
 #include "bson/builder.h"
@@ -52,7 +54,8 @@ Element value_at(View document, std::span<const std::string> path) {
 struct UnwindStage final : Stage {
   class Source final : public MappedSource {
    public:
-    Source(std::shared_ptr<const UnwindStage> stage, DocumentSourcePtr input) : MappedSource(std::move(input)), stage_(std::move(stage)) {}
+    Source(std::shared_ptr<const UnwindStage> stage, DocumentSourcePtr input)
+        : MappedSource(std::move(input)), stage_(std::move(stage)) {}
     Next next() override {
       while (true) {
         if (current_ && item_.exists()) return next_item();
@@ -111,20 +114,29 @@ Parsed parse_unwind(const Element& argument, const PipelineContext&) {
   } else if (argument.is_document()) {
     for (const Element& e : argument.document_value()) {
       if (e.key() == "path") {
-        if (!e.is_string()) return bad(28808, fmt::format("expected a string as the path for $unwind stage, got {}", bson::type_name(e.type())));
+        if (!e.is_string())
+          return bad(28808,
+                     fmt::format("expected a string as the path for $unwind stage, got {}", bson::type_name(e.type())));
         path = e.string_value();
       } else if (e.key() == "preserveNullAndEmptyArrays") {
         if (e.type() != Type::kBool) {
-          return bad(28809, fmt::format("expected a boolean for the preserveNullAndEmptyArrays option to $unwind stage, got {}", bson::type_name(e.type())));
+          return bad(28809, fmt::format(
+                                "expected a boolean for the preserveNullAndEmptyArrays option to $unwind stage, got {}",
+                                bson::type_name(e.type())));
         }
         stage->preserve = e.bool_value();
       } else if (e.key() == "includeArrayIndex") {
         const auto name = e.to_string_view();
         if (!name || name->empty()) {
-          return bad(28810, fmt::format("expected a non-empty string for the includeArrayIndex  option to $unwind stage, got {}", bson::type_name(e.type())));
+          return bad(
+              28810,
+              fmt::format("expected a non-empty string for the includeArrayIndex  option to $unwind stage, got {}",
+                          bson::type_name(e.type())));
         }
         if (name->starts_with('$')) {
-          return bad(28822, fmt::format("includeArrayIndex option to $unwind stage should not be prefixed with a '$': {}", *name));
+          return bad(
+              28822,
+              fmt::format("includeArrayIndex option to $unwind stage should not be prefixed with a '$': {}", *name));
         }
         stage->index_path = split_path(*name);
       } else {
@@ -132,18 +144,24 @@ Parsed parse_unwind(const Element& argument, const PipelineContext&) {
       }
     }
   } else {
-    return bad(15981, fmt::format("expected either a string or an object as specification for $unwind stage, got {}", bson::type_name(argument.type())));
+    return bad(15981, fmt::format("expected either a string or an object as specification for $unwind stage, got {}",
+                                  bson::type_name(argument.type())));
   }
   if (!path || path->empty()) return bad(28812, "no path specified to $unwind stage");
-  if (!path->starts_with('$')) return bad(28818, fmt::format("path option to $unwind stage should be prefixed with a '$': {}", *path));
+  if (!path->starts_with('$'))
+    return bad(28818, fmt::format("path option to $unwind stage should be prefixed with a '$': {}", *path));
   stage->path = split_path(path->substr(1));
+  if (std::max(stage->path.size(), stage->index_path.size()) > kMaxPathDepth) {
+    return bad(code::kOverflow, "FieldPath is too long");
+  }
   return std::vector<StagePtr>{std::move(stage)};
 }
 
 struct FacetStage final : Stage {
   class Source final : public MappedSource {
    public:
-    Source(std::shared_ptr<const FacetStage> stage, DocumentSourcePtr input) : MappedSource(std::move(input)), stage_(std::move(stage)) {}
+    Source(std::shared_ptr<const FacetStage> stage, DocumentSourcePtr input)
+        : MappedSource(std::move(input)), stage_(std::move(stage)) {}
     Next next() override {
       if (done_) return std::nullopt;
       done_ = true;
@@ -193,7 +211,9 @@ Parsed parse_facet(const Element& argument, const PipelineContext& context) {
   stage->name = "$facet";
   stage->max_bytes = context.max_stage_bytes;
   for (const Element& e : argument.document_value()) {
-    if (!e.is_array()) return bad(40170, fmt::format("arguments to $facet must be arrays, {} is type {}", e.key(), bson::type_name(e.type())));
+    if (!e.is_array())
+      return bad(40170,
+                 fmt::format("arguments to $facet must be arrays, {} is type {}", e.key(), bson::type_name(e.type())));
     stage->facets.emplace_back(std::string(e.key()), TRY(parse_stage_list(e.document_value(), context, "$facet")));
   }
   return std::vector<StagePtr>{std::move(stage)};

@@ -33,7 +33,9 @@ bool mentions_expr(View filter) {
 }
 
 Result<DocumentSourcePtr> open_foreign(const PipelineContext& context, ForeignQuery query) {
-  if (!context.open_foreign) return bad(code::kBadValue, fmt::format("reading collection {} is not possible in this pipeline", query.collection));
+  if (!context.open_foreign)
+    return bad(code::kBadValue,
+               fmt::format("reading collection {} is not possible in this pipeline", query.collection));
   return context.open_foreign(query);
 }
 
@@ -71,7 +73,8 @@ Document join_filter(View document, const FieldPath& local, std::string_view for
   {
     auto predicate = filter.open_document(foreign);
     const bool one = values.size() == 1 && values[0].exists();
-    const bool regex = std::any_of(values.begin(), values.end(), [](const Element& e) { return e.type() == Type::kRegex; });
+    const bool regex =
+        std::any_of(values.begin(), values.end(), [](const Element& e) { return e.type() == Type::kRegex; });
     if (one) {
       predicate.append("$eq", values[0]);
     } else if (!regex) {
@@ -87,7 +90,8 @@ Document join_filter(View document, const FieldPath& local, std::string_view for
       if (nothing) list.append(bson::Null{});
     }
   }
-  const bool any_regex = values.size() != 1 && std::any_of(values.begin(), values.end(), [](const Element& e) { return e.type() == Type::kRegex; });
+  const bool any_regex = values.size() != 1 && std::any_of(values.begin(), values.end(),
+                                                           [](const Element& e) { return e.type() == Type::kRegex; });
   if (!any_regex) return std::move(filter).finish();
   bson::Builder either;  // a regex in $in would match strings; here it stands for itself
   {
@@ -108,7 +112,8 @@ Document join_filter(View document, const FieldPath& local, std::string_view for
 struct LookupStage final : Stage {
   class Source final : public MappedSource {
    public:
-    Source(std::shared_ptr<const LookupStage> stage, DocumentSourcePtr input) : MappedSource(std::move(input)), stage_(std::move(stage)) {}
+    Source(std::shared_ptr<const LookupStage> stage, DocumentSourcePtr input)
+        : MappedSource(std::move(input)), stage_(std::move(stage)) {}
     Next next() override {
       auto document = TRY(input_->next());
       if (!document) return std::nullopt;
@@ -117,7 +122,9 @@ struct LookupStage final : Stage {
       while (auto match = TRY(matches->next())) {
         found.append(*match);
         if (found.size() > bson_limit()) {
-          return bad(4568, fmt::format("Total size of documents in {} matching pipeline's $lookup stage exceeds {} bytes", stage_->from.collection, bson_limit()));
+          return bad(4568,
+                     fmt::format("Total size of documents in {} matching pipeline's $lookup stage exceeds {} bytes",
+                                 stage_->from.collection, bson_limit()));
         }
       }
       return with_value_at(document->view(), stage_->as, Datum::array(std::move(found)));
@@ -185,7 +192,9 @@ Status check_lookup_pipeline(LookupStage& stage) {
 }
 
 Parsed parse_lookup(const Element& argument, const PipelineContext& context) {
-  if (!argument.is_document()) return bad(code::kFailedToParse, fmt::format("the $lookup specification must be an object, but found {}", bson::type_name(argument.type())));
+  if (!argument.is_document())
+    return bad(code::kFailedToParse, fmt::format("the $lookup specification must be an object, but found {}",
+                                                 bson::type_name(argument.type())));
   auto stage = std::make_shared<LookupStage>();
   stage->name = "$lookup";
   stage->context = context;
@@ -197,16 +206,20 @@ Parsed parse_lookup(const Element& argument, const PipelineContext& context) {
       stage->pipeline = Document(e.document_value());
       has_pipeline = true;
     } else if (e.key() == "let") {
-      if (!e.is_document()) return bad(code::kFailedToParse, fmt::format("$lookup argument 'let: {}' must be an object, is type {}", "value", bson::type_name(e.type())));
+      if (!e.is_document())
+        return bad(code::kFailedToParse, fmt::format("$lookup argument 'let: {}' must be an object, is type {}",
+                                                     "value", bson::type_name(e.type())));
       for (const Element& variable : e.document_value()) {
-        stage->let.emplace_back(std::string(variable.key()), TRY(parse_expression(variable, Scope(*context.evaluation))));
+        stage->let.emplace_back(std::string(variable.key()),
+                                TRY(parse_expression(variable, Scope(*context.evaluation))));
         stage->let_names.emplace(variable.key());
       }
     } else if (e.key() == "from" && e.is_document()) {
       stage->from.db = e.document_value()["db"].to_string_view().value_or("");
       stage->from.collection = e.document_value()["coll"].to_string_view().value_or("");
     } else if (!e.is_string()) {
-      return bad(code::kFailedToParse, fmt::format("$lookup argument '{}' must be a string, is type {}", e.key(), bson::type_name(e.type())));
+      return bad(code::kFailedToParse,
+                 fmt::format("$lookup argument '{}' must be a string, is type {}", e.key(), bson::type_name(e.type())));
     } else if (e.key() == "from") {
       stage->from.collection = e.string_value();
     } else if (e.key() == "localField") {
@@ -222,6 +235,7 @@ Parsed parse_lookup(const Element& argument, const PipelineContext& context) {
   if (stage->from.collection.empty()) return bad(code::kFailedToParse, "must specify 'from' field for a $lookup");
   if (as.empty()) return bad(code::kFailedToParse, "must specify 'as' field for a $lookup");
   stage->as = split_path(as);
+  if (stage->as.size() > kMaxPathDepth) return bad(code::kOverflow, "FieldPath is too long");
   stage->local = local.empty() ? FieldPath() : FieldPath(local);
   const bool has_fields = !local.empty() || !stage->foreign.empty();
   const bool both_fields = !local.empty() && !stage->foreign.empty();
@@ -231,8 +245,11 @@ Parsed parse_lookup(const Element& argument, const PipelineContext& context) {
     }
     TRY(check_lookup_pipeline(*stage));
   } else {
-    if (!both_fields) return bad(code::kFailedToParse, "$lookup requires either 'pipeline' or both 'localField' and 'foreignField' to be specified");
-    if (!stage->let.empty()) return bad(code::kFailedToParse, "$lookup with a 'let' argument must also specify 'pipeline'");
+    if (!both_fields)
+      return bad(code::kFailedToParse,
+                 "$lookup requires either 'pipeline' or both 'localField' and 'foreignField' to be specified");
+    if (!stage->let.empty())
+      return bad(code::kFailedToParse, "$lookup with a 'let' argument must also specify 'pipeline'");
   }
   return std::vector<StagePtr>{std::move(stage)};
 }
@@ -240,7 +257,8 @@ Parsed parse_lookup(const Element& argument, const PipelineContext& context) {
 struct UnionStage final : Stage {
   class Source final : public MappedSource {
    public:
-    Source(std::shared_ptr<const UnionStage> stage, DocumentSourcePtr input) : MappedSource(std::move(input)), stage_(std::move(stage)) {}
+    Source(std::shared_ptr<const UnionStage> stage, DocumentSourcePtr input)
+        : MappedSource(std::move(input)), stage_(std::move(stage)) {}
     Next next() override {
       if (!second_) {
         if (auto document = TRY(input_->next())) return document;
@@ -282,7 +300,9 @@ Parsed parse_union(const Element& argument, const PipelineContext& context) {
       }
     }
   } else {
-    return bad(code::kFailedToParse, fmt::format("the $unionWith stage specification must be an object or string, but found {}", bson::type_name(argument.type())));
+    return bad(code::kFailedToParse,
+               fmt::format("the $unionWith stage specification must be an object or string, but found {}",
+                           bson::type_name(argument.type())));
   }
   if (stage->from.collection.empty()) return bad(40414, "BSON field '$unionWith.coll' is missing but a required field");
   return std::vector<StagePtr>{std::move(stage)};
@@ -291,7 +311,8 @@ Parsed parse_union(const Element& argument, const PipelineContext& context) {
 struct GraphStage final : Stage {
   class Source final : public MappedSource {
    public:
-    Source(std::shared_ptr<const GraphStage> stage, DocumentSourcePtr input) : MappedSource(std::move(input)), stage_(std::move(stage)) {}
+    Source(std::shared_ptr<const GraphStage> stage, DocumentSourcePtr input)
+        : MappedSource(std::move(input)), stage_(std::move(stage)) {}
     Next next() override {
       auto document = TRY(input_->next());
       if (!document) return std::nullopt;
@@ -316,7 +337,8 @@ struct GraphStage final : Stage {
     std::set<std::string> asked, seen;
     const auto ask = [&](const Element& value) {
       if (!value.exists()) return;
-      if (asked.insert(bson::key_string(value, context.evaluation->collator.get())).second) frontier.push_back(Datum::copy(value));
+      if (asked.insert(bson::key_string(value, context.evaluation->collator.get())).second)
+        frontier.push_back(Datum::copy(value));
     };
     if (begin.type() == Type::kArray) {
       for (const Element& item : begin.element().document_value()) ask(item);
@@ -335,7 +357,8 @@ struct GraphStage final : Stage {
         } else {
           found.append(with_value_at(match->view(), depth_field, Datum::from(depth)));
         }
-        if (found.size() > context.max_stage_bytes) return bad(40099, "$graphLookup reached maximum memory consumption");
+        if (found.size() > context.max_stage_bytes)
+          return bad(40099, "$graphLookup reached maximum memory consumption");
       }
     }
     return Datum::array(std::move(found));
@@ -367,7 +390,9 @@ struct GraphStage final : Stage {
 };
 
 Parsed parse_graph(const Element& argument, const PipelineContext& context) {
-  if (!argument.is_document()) return bad(40327, fmt::format("the $graphLookup stage specification must be an object, but found {}", bson::type_name(argument.type())));
+  if (!argument.is_document())
+    return bad(40327, fmt::format("the $graphLookup stage specification must be an object, but found {}",
+                                  bson::type_name(argument.type())));
   auto stage = std::make_shared<GraphStage>();
   stage->name = "$graphLookup";
   stage->context = context;
@@ -376,12 +401,17 @@ Parsed parse_graph(const Element& argument, const PipelineContext& context) {
     if (name == "startWith") {
       stage->start = TRY(parse_expression(e, Scope(*context.evaluation)));
     } else if (name == "maxDepth") {
-      if (!e.is_number()) return bad(40100, fmt::format("maxDepth must be numeric, found type: {}", bson::type_name(e.type())));
+      if (!e.is_number())
+        return bad(40100, fmt::format("maxDepth must be numeric, found type: {}", bson::type_name(e.type())));
       stage->max_depth = e.to_int64().value_or(-1);
-      if (*stage->max_depth < 0) return bad(40101, fmt::format("maxDepth requires a nonnegative argument, found: {}", *stage->max_depth));
+      if (*stage->max_depth < 0)
+        return bad(40101, fmt::format("maxDepth requires a nonnegative argument, found: {}", *stage->max_depth));
     } else if (name == "restrictSearchWithMatch") {
-      if (!e.is_document()) return bad(40185, fmt::format("restrictSearchWithMatch must be an object, found {}", bson::type_name(e.type())));
-      TRY(Matcher::parse(e.document_value(), context.evaluation->collator, context.evaluation->version, context.evaluation));
+      if (!e.is_document())
+        return bad(40185,
+                   fmt::format("restrictSearchWithMatch must be an object, found {}", bson::type_name(e.type())));
+      TRY(Matcher::parse(e.document_value(), context.evaluation->collator, context.evaluation->version,
+                         context.evaluation));
       stage->restriction = Document(e.document_value());
     } else if (!e.is_string()) {
       return bad(40103, fmt::format("expected string as argument for {}, found: {}", name, bson::type_name(e.type())));
@@ -399,9 +429,15 @@ Parsed parse_graph(const Element& argument, const PipelineContext& context) {
       return bad(40104, fmt::format("Unknown argument to $graphLookup: {}", name));
     }
   }
+  if (std::max(stage->as.size(), stage->depth_field.size()) > kMaxPathDepth) {
+    return bad(code::kOverflow, "FieldPath is too long");
+  }
   const bool complete = !stage->from.collection.empty() && !stage->as.empty() && stage->start &&
                         !stage->connect_from.text().empty() && !stage->connect_to.empty();
-  if (!complete) return bad(40105, "$graphLookup requires 'from', 'as', 'startWith', 'connectFromField', and 'connectToField' to be specified.");
+  if (!complete)
+    return bad(
+        40105,
+        "$graphLookup requires 'from', 'as', 'startWith', 'connectFromField', and 'connectToField' to be specified.");
   return std::vector<StagePtr>{std::move(stage)};
 }
 

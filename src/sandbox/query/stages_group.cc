@@ -60,13 +60,15 @@ struct Group {
 };
 
 tl::unexpected<Error> too_large(std::size_t limit) {
-  return bad(16945, fmt::format("Exceeded memory limit for $group ({} bytes); this server does not spill to disk", limit));
+  return bad(16945,
+             fmt::format("Exceeded memory limit for $group ({} bytes); this server does not spill to disk", limit));
 }
 
 struct GroupStage final : Stage {
   class Source final : public MappedSource {
    public:
-    Source(std::shared_ptr<const GroupStage> stage, DocumentSourcePtr input) : MappedSource(std::move(input)), stage_(std::move(stage)) {}
+    Source(std::shared_ptr<const GroupStage> stage, DocumentSourcePtr input)
+        : MappedSource(std::move(input)), stage_(std::move(stage)) {}
     Next next() override {
       if (!loaded_) TRY(load());
       if (at_ == groups_.size()) return std::nullopt;
@@ -122,10 +124,13 @@ struct GroupStage final : Stage {
 };
 
 Status add_output(std::vector<Output>& outputs, const Element& e, const EvaluationContext& context) {
-  if (e.key().find('.') != std::string_view::npos) return bad(40235, fmt::format("The field name '{}' cannot contain '.'", e.key()));
-  if (e.key().starts_with('$')) return bad(40236, fmt::format("The field name '{}' cannot be an operator name", e.key()));
+  if (e.key().find('.') != std::string_view::npos)
+    return bad(40235, fmt::format("The field name '{}' cannot contain '.'", e.key()));
+  if (e.key().starts_with('$'))
+    return bad(40236, fmt::format("The field name '{}' cannot be an operator name", e.key()));
   if (!e.is_document()) return bad(40234, fmt::format("The field '{}' must be an accumulator object", e.key()));
-  if (e.document_value().field_count() != 1) return bad(40238, fmt::format("The field '{}' must specify one accumulator", e.key()));
+  if (e.document_value().field_count() != 1)
+    return bad(40238, fmt::format("The field '{}' must specify one accumulator", e.key()));
   outputs.push_back({std::string(e.key()), TRY(AccumulatorFactory::parse(e.document_value().first(), Scope(context)))});
   return {};
 }
@@ -176,8 +181,10 @@ Parsed parse_count(const Element& argument, const PipelineContext& context) {
 Parsed parse_sort_by_count(const Element& argument, const PipelineContext& context) {
   const bool path = argument.is_string() && argument.string_value().starts_with('$');
   const bool object = argument.is_document() && argument.document_value().first().key().starts_with('$');
-  if (argument.is_document() && !object) return bad(40147, "the sortByCount field must be defined as a $-prefixed path or an expression inside an object");
-  if (argument.is_string() && !path) return bad(40148, "the sortByCount field must be defined as a $-prefixed path or an expression inside an object");
+  if (argument.is_document() && !object)
+    return bad(40147, "the sortByCount field must be defined as a $-prefixed path or an expression inside an object");
+  if (argument.is_string() && !path)
+    return bad(40148, "the sortByCount field must be defined as a $-prefixed path or an expression inside an object");
   if (!path && !object) return bad(40149, "the sortByCount field must be specified as a string or as an object");
   bson::Builder group;
   group.append("_id", argument).append("count", bson::make_document({{"$sum", 1}}));
@@ -206,21 +213,28 @@ struct BucketExpression final : Expression {
   Datum otherwise;
 };
 
-Result<Datum> constant_value(const Element& e, const EvaluationContext& context, int error_code, std::string_view what) {
+Result<Datum> constant_value(const Element& e, const EvaluationContext& context, int error_code,
+                             std::string_view what) {
   const auto expression = TRY(parse_expression(e, Scope(context)));
   if (const Datum* value = expression->constant()) return *value;
-  if (!e.is_document()) return bad(error_code, fmt::format("The $bucket '{}' field must be an array of constant values, but found value: {}", what, bson::type_name(e.type())));
+  if (!e.is_document())
+    return bad(error_code,
+               fmt::format("The $bucket '{}' field must be an array of constant values, but found value: {}", what,
+                           bson::type_name(e.type())));
   Variables none{View(), context};
   return expression->evaluate(none);
 }
 
-Status parse_outputs(const Element& spec, std::vector<Output>& outputs, const EvaluationContext& context, std::string_view stage) {
+Status parse_outputs(const Element& spec, std::vector<Output>& outputs, const EvaluationContext& context,
+                     std::string_view stage) {
   if (!spec.exists()) {
     const Document standard = bson::make_document({{"count", bson::make_document({{"$sum", 1}})}});
     return add_output(outputs, standard.view().first(), context);
   }
   if (!spec.is_document()) {
-    return bad(stage == "$bucket" ? 40196 : 40244, fmt::format("The {} 'output' field must be an object, but found type: {}.", stage, bson::type_name(spec.type())));
+    return bad(stage == "$bucket" ? 40196 : 40244,
+               fmt::format("The {} 'output' field must be an object, but found type: {}.", stage,
+                           bson::type_name(spec.type())));
   }
   for (const Element& e : spec.document_value()) TRY(add_output(outputs, e, context));
   return {};
@@ -232,27 +246,39 @@ bool is_path_or_expression(const Element& e) {
 }
 
 Parsed parse_bucket(const Element& argument, const PipelineContext& context) {
-  if (!argument.is_document()) return bad(40201, fmt::format("Argument to $bucket stage must be an object, but found type: {}.", bson::type_name(argument.type())));
+  if (!argument.is_document())
+    return bad(40201, fmt::format("Argument to $bucket stage must be an object, but found type: {}.",
+                                  bson::type_name(argument.type())));
   auto expression = std::make_unique<BucketExpression>();
   const EvaluationContext& evaluation = *context.evaluation;
   const View object = argument.document_value();
   for (const Element& e : object) {
     if (e.key() == "groupBy") {
-      if (!is_path_or_expression(e)) return bad(40202, fmt::format("The $bucket 'groupBy' field must be defined as a $-prefixed path or an expression, but found: {}.", bson::type_name(e.type())));
+      if (!is_path_or_expression(e))
+        return bad(
+            40202,
+            fmt::format(
+                "The $bucket 'groupBy' field must be defined as a $-prefixed path or an expression, but found: {}.",
+                bson::type_name(e.type())));
       expression->group_by = TRY(parse_expression(e, Scope(evaluation)));
     } else if (e.key() == "boundaries") {
-      if (!e.is_array()) return bad(40200, fmt::format("The $bucket 'boundaries' field must be an array, but found type: {}.", bson::type_name(e.type())));
-      for (const Element& item : e.document_value()) expression->boundaries.push_back(TRY(constant_value(item, evaluation, 40191, "boundaries")));
+      if (!e.is_array())
+        return bad(40200, fmt::format("The $bucket 'boundaries' field must be an array, but found type: {}.",
+                                      bson::type_name(e.type())));
+      for (const Element& item : e.document_value())
+        expression->boundaries.push_back(TRY(constant_value(item, evaluation, 40191, "boundaries")));
     } else if (e.key() == "default") {
       expression->otherwise = TRY(constant_value(e, evaluation, 40195, "default"));
     } else if (e.key() != "output") {
       return bad(40197, fmt::format("Unrecognized option to $bucket: {}.", e.key()));
     }
   }
-  if (!expression->group_by || !object["boundaries"]) return bad(40198, "$bucket requires 'groupBy' and 'boundaries' to be specified.");
+  if (!expression->group_by || !object["boundaries"])
+    return bad(40198, "$bucket requires 'groupBy' and 'boundaries' to be specified.");
   const auto& boundaries = expression->boundaries;
   if (boundaries.size() < 2) {
-    return bad(40192, fmt::format("The $bucket 'boundaries' field must have at least 2 values, but found {} value(s).", boundaries.size()));
+    return bad(40192, fmt::format("The $bucket 'boundaries' field must have at least 2 values, but found {} value(s).",
+                                  boundaries.size()));
   }
   for (std::size_t i = 1; i < boundaries.size(); ++i) {
     if (bson::canonical_type(boundaries[i].type()) != bson::canonical_type(boundaries[0].type())) {
@@ -272,13 +298,15 @@ Parsed parse_bucket(const Element& argument, const PipelineContext& context) {
 struct BucketAutoStage final : Stage {
   class Source final : public MappedSource {
    public:
-    Source(std::shared_ptr<const BucketAutoStage> stage, DocumentSourcePtr input) : MappedSource(std::move(input)), stage_(std::move(stage)) {}
+    Source(std::shared_ptr<const BucketAutoStage> stage, DocumentSourcePtr input)
+        : MappedSource(std::move(input)), stage_(std::move(stage)) {}
     Next next() override {
       if (!loaded_) TRY(load());
       if (at_ >= documents_.size()) return std::nullopt;
       const EvaluationContext& context = *stage_->context;
       const auto same = [&](std::size_t a, std::size_t b) {
-        return bson::compare_values(documents_[a].first.element(), documents_[b].first.element(), context.collator.get()) == 0;
+        return bson::compare_values(documents_[a].first.element(), documents_[b].first.element(),
+                                    context.collator.get()) == 0;
       };
       const std::size_t begin = at_;
       std::size_t end = std::min(documents_.size(), begin + size_);
@@ -309,7 +337,8 @@ struct BucketAutoStage final : Stage {
         Datum key = TRY(stage_->group_by->evaluate(variables));
         key = key.missing() ? Datum::null() : key.own();
         bytes += key.bytes() + document->size();
-        if (bytes > stage_->max_bytes) return bad(16819, fmt::format("$bucketAuto exceeded the memory limit of {} bytes", stage_->max_bytes));
+        if (bytes > stage_->max_bytes)
+          return bad(16819, fmt::format("$bucketAuto exceeded the memory limit of {} bytes", stage_->max_bytes));
         documents_.emplace_back(std::move(key), std::move(*document));
       }
       const auto* collator = stage_->context->collator.get();
@@ -328,7 +357,8 @@ struct BucketAutoStage final : Stage {
     bool loaded_ = false;
   };
   DocumentSourcePtr over(DocumentSourcePtr input) const override {
-    return std::make_unique<Source>(std::static_pointer_cast<const BucketAutoStage>(shared_from_this()), std::move(input));
+    return std::make_unique<Source>(std::static_pointer_cast<const BucketAutoStage>(shared_from_this()),
+                                    std::move(input));
   }
   ExpressionPtr group_by;
   std::vector<Output> outputs;
@@ -338,7 +368,9 @@ struct BucketAutoStage final : Stage {
 };
 
 Parsed parse_bucket_auto(const Element& argument, const PipelineContext& context) {
-  if (!argument.is_document()) return bad(40240, fmt::format("The argument to $bucketAuto must be an object, but found type: {}.", bson::type_name(argument.type())));
+  if (!argument.is_document())
+    return bad(40240, fmt::format("The argument to $bucketAuto must be an object, but found type: {}.",
+                                  bson::type_name(argument.type())));
   auto stage = std::make_shared<BucketAutoStage>();
   stage->name = "$bucketAuto";
   stage->context = context.evaluation;
@@ -346,13 +378,20 @@ Parsed parse_bucket_auto(const Element& argument, const PipelineContext& context
   const View object = argument.document_value();
   for (const Element& e : object) {
     if (e.key() == "groupBy") {
-      if (!is_path_or_expression(e)) return bad(40239, fmt::format("The $bucketAuto 'groupBy' field must be defined as a $-prefixed path or an expression object, but found: {}", bson::type_name(e.type())));
+      if (!is_path_or_expression(e))
+        return bad(40239, fmt::format("The $bucketAuto 'groupBy' field must be defined as a $-prefixed path or an "
+                                      "expression object, but found: {}",
+                                      bson::type_name(e.type())));
       stage->group_by = TRY(parse_expression(e, Scope(*context.evaluation)));
     } else if (e.key() == "buckets") {
-      if (!e.is_number()) return bad(40241, fmt::format("The $bucketAuto 'buckets' field must be a numeric value, but found type: {}", bson::type_name(e.type())));
+      if (!e.is_number())
+        return bad(40241, fmt::format("The $bucketAuto 'buckets' field must be a numeric value, but found type: {}",
+                                      bson::type_name(e.type())));
       const auto whole = e.to_int64();
-      if (!whole || *whole != static_cast<std::int32_t>(*whole)) return bad(40242, "The $bucketAuto 'buckets' field must be representable as a 32-bit integer");
-      if (*whole <= 0) return bad(40243, fmt::format("The $bucketAuto 'buckets' field must be greater than 0, but found: {}", *whole));
+      if (!whole || *whole != static_cast<std::int32_t>(*whole))
+        return bad(40242, "The $bucketAuto 'buckets' field must be representable as a 32-bit integer");
+      if (*whole <= 0)
+        return bad(40243, fmt::format("The $bucketAuto 'buckets' field must be greater than 0, but found: {}", *whole));
       stage->buckets = *whole;
     } else if (e.key() == "granularity") {
       return bad(40261, "The $bucketAuto 'granularity' field is not supported by this server");
@@ -360,14 +399,18 @@ Parsed parse_bucket_auto(const Element& argument, const PipelineContext& context
       return bad(40245, fmt::format("Unrecognized option to $bucketAuto: {}.", e.key()));
     }
   }
-  if (!stage->group_by || !object["buckets"]) return bad(40246, "$bucketAuto requires 'groupBy' and 'buckets' to be specified");
+  if (!stage->group_by || !object["buckets"])
+    return bad(40246, "$bucketAuto requires 'groupBy' and 'buckets' to be specified");
   TRY(parse_outputs(object["output"], stage->outputs, *context.evaluation, "$bucketAuto"));
   return std::vector<StagePtr>{std::move(stage)};
 }
 
 constexpr StageRow kRows[] = {
-    {"$group", parse_group},   {"$count", parse_count},           {"$sortByCount", parse_sort_by_count},
-    {"$bucket", parse_bucket}, {"$bucketAuto", parse_bucket_auto},
+    {"$group", parse_group},
+    {"$count", parse_count},
+    {"$sortByCount", parse_sort_by_count},
+    {"$bucket", parse_bucket},
+    {"$bucketAuto", parse_bucket_auto},
 };
 
 }  // namespace

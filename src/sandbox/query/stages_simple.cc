@@ -34,7 +34,8 @@ std::vector<StagePtr> single(std::shared_ptr<T> stage, const Element& argument) 
 template <typename S>
 class StageSource final : public MappedSource {
  public:
-  StageSource(std::shared_ptr<const S> stage, DocumentSourcePtr input) : MappedSource(std::move(input)), stage_(std::move(stage)) {}
+  StageSource(std::shared_ptr<const S> stage, DocumentSourcePtr input)
+      : MappedSource(std::move(input)), stage_(std::move(stage)) {}
   Next next() override {
     while (auto document = TRY(input_->next())) {
       auto result = TRY(stage_->transform(std::move(*document)));
@@ -66,7 +67,8 @@ Parsed parse_match(const Element& argument, const PipelineContext& context) {
   if (!argument.is_document()) return bad(15959, "the match filter must be an expression in an object");
   auto stage = std::make_shared<MatchStage>();
   const auto& evaluation = context.evaluation;
-  stage->matcher = TRY(Matcher::parse(argument.document_value(), evaluation->collator, evaluation->version, evaluation));
+  stage->matcher =
+      TRY(Matcher::parse(argument.document_value(), evaluation->collator, evaluation->version, evaluation));
   return single(std::move(stage), argument);
 }
 
@@ -87,11 +89,13 @@ Parsed parse_projection(const Element& argument, const PipelineContext& context)
   const bool projects = name == "$project";
   if (!argument.is_document()) {
     if (projects) return bad(15969, "$project specification must be an object");
-    return bad(40272, fmt::format("{} specification stage must be an object, got {}", name, bson::type_name(argument.type())));
+    return bad(40272,
+               fmt::format("{} specification stage must be an object, got {}", name, bson::type_name(argument.type())));
   }
   auto tree = projects ? parse_project_stage(argument.document_value(), *context.evaluation)
                        : parse_add_fields_stage(argument.document_value(), *context.evaluation);
-  if (!tree) return tl::unexpected(std::move(tree).error().with_context(fmt::format("Invalid {} :: caused by :", name)));
+  if (!tree)
+    return tl::unexpected(std::move(tree).error().with_context(fmt::format("Invalid {} :: caused by :", name)));
   stage->tree = std::move(*tree);
   return single(std::move(stage), argument);
 }
@@ -119,7 +123,9 @@ struct LimitStage final : Stage {
     }
     std::int64_t left;
   };
-  DocumentSourcePtr over(DocumentSourcePtr input) const override { return std::make_unique<Source>(std::move(input), count); }
+  DocumentSourcePtr over(DocumentSourcePtr input) const override {
+    return std::make_unique<Source>(std::move(input), count);
+  }
   std::int64_t count = 0;
 };
 
@@ -142,12 +148,15 @@ struct SkipStage final : Stage {
     }
     std::int64_t left;
   };
-  DocumentSourcePtr over(DocumentSourcePtr input) const override { return std::make_unique<Source>(std::move(input), count); }
+  DocumentSourcePtr over(DocumentSourcePtr input) const override {
+    return std::make_unique<Source>(std::move(input), count);
+  }
   std::int64_t count = 0;
 };
 
 Parsed parse_skip(const Element& argument, const PipelineContext&) {
-  if (!argument.is_number()) return bad(15972, fmt::format("Argument to $skip must be a number not a {}", bson::type_name(argument.type())));
+  if (!argument.is_number())
+    return bad(15972, fmt::format("Argument to $skip must be a number not a {}", bson::type_name(argument.type())));
   auto stage = std::make_shared<SkipStage>();
   stage->count = argument.to_int64().value_or(0);
   if (stage->count < 0) return bad(15956, "Argument to $skip cannot be negative");
@@ -159,7 +168,8 @@ struct SortStage final : Stage {
 
   class Source final : public MappedSource {
    public:
-    Source(std::shared_ptr<const SortStage> stage, DocumentSourcePtr input) : MappedSource(std::move(input)), stage_(std::move(stage)) {}
+    Source(std::shared_ptr<const SortStage> stage, DocumentSourcePtr input)
+        : MappedSource(std::move(input)), stage_(std::move(stage)) {}
     Next next() override {
       if (!loaded_) TRY(load());
       if (at_ == documents_.size()) return std::nullopt;
@@ -178,7 +188,8 @@ struct SortStage final : Stage {
         documents_.emplace_back(std::move(key), std::move(*document));
         if (stage_->limit > 0 && documents_.size() >= 2 * stage_->limit + 64) bytes = cut();
         if (bytes > stage_->max_bytes) {
-          return bad(292, fmt::format("Sort exceeded memory limit of {} bytes, but did not opt in to external sorting.", stage_->max_bytes));
+          return bad(292, fmt::format("Sort exceeded memory limit of {} bytes, but did not opt in to external sorting.",
+                                      stage_->max_bytes));
         }
       }
       cut();
@@ -218,7 +229,8 @@ Parsed parse_sort(const Element& argument, const PipelineContext& context) {
 struct SampleStage final : Stage {
   class Source final : public MappedSource {
    public:
-    Source(std::shared_ptr<const SampleStage> stage, DocumentSourcePtr input) : MappedSource(std::move(input)), stage_(std::move(stage)) {}
+    Source(std::shared_ptr<const SampleStage> stage, DocumentSourcePtr input)
+        : MappedSource(std::move(input)), stage_(std::move(stage)) {}
     Next next() override {
       if (!loaded_) TRY(load());
       if (kept_.empty()) return std::nullopt;
@@ -288,14 +300,16 @@ struct RedactStage final : TransformStage<RedactStage> {
   Result<bool> redact(View object, bson::Builder& out) const {
     Variables variables(object, *context);
     const Datum verdict = TRY(expression->evaluate(variables));
-    const std::string_view word = verdict.type() == Type::kString ? verdict.element().string_value() : std::string_view();
+    const std::string_view word =
+        verdict.type() == Type::kString ? verdict.element().string_value() : std::string_view();
     if (word == "prune") return false;
     if (word == "keep") {
       out.append_all(object);
       return true;
     }
     if (word != "descend") {
-      return bad(17053, fmt::format("$redact's expression should not return anything aside from the variables $$KEEP, $$DESCEND, and $$PRUNE, but returned a value of type {}",
+      return bad(17053, fmt::format("$redact's expression should not return anything aside from the variables $$KEEP, "
+                                    "$$DESCEND, and $$PRUNE, but returned a value of type {}",
                                     bson::type_name(verdict.type())));
     }
     for (const Element& field : object) TRY(value(field, field.key(), out));
@@ -331,15 +345,24 @@ Parsed parse_redact(const Element& argument, const PipelineContext& context) {
 }
 
 constexpr StageRow kRows[] = {
-    {"$match", parse_match},           {"$project", parse_projection},        {"$addFields", parse_projection},
-    {"$set", parse_projection},        {"$unset", parse_projection},          {"$replaceRoot", parse_replace_root},
-    {"$replaceWith", parse_replace_root}, {"$limit", parse_limit},            {"$skip", parse_skip},
-    {"$sort", parse_sort},             {"$sample", parse_sample},             {"$redact", parse_redact},
+    {"$match", parse_match},
+    {"$project", parse_projection},
+    {"$addFields", parse_projection},
+    {"$set", parse_projection},
+    {"$unset", parse_projection},
+    {"$replaceRoot", parse_replace_root},
+    {"$replaceWith", parse_replace_root},
+    {"$limit", parse_limit},
+    {"$skip", parse_skip},
+    {"$sort", parse_sort},
+    {"$sample", parse_sample},
+    {"$redact", parse_redact},
 };
 
 }  // namespace
 
-StagePtr make_sort_stage(const Element& argument, SortPattern pattern, const PipelineContext& context, std::size_t limit) {
+StagePtr make_sort_stage(const Element& argument, SortPattern pattern, const PipelineContext& context,
+                         std::size_t limit) {
   auto stage = std::make_shared<SortStage>();
   stage->pattern = std::move(pattern);
   stage->limit = limit;

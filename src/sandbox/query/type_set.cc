@@ -13,17 +13,13 @@ using bson::Type;
 namespace {
 
 constexpr std::pair<std::string_view, Type> kAliases[] = {
-    {"double", Type::kDouble},         {"string", Type::kString},
-    {"object", Type::kDocument},       {"array", Type::kArray},
-    {"binData", Type::kBinary},        {"undefined", Type::kUndefined},
-    {"objectId", Type::kObjectId},     {"bool", Type::kBool},
-    {"date", Type::kDateTime},         {"null", Type::kNull},
-    {"regex", Type::kRegex},           {"dbPointer", Type::kDbPointer},
-    {"javascript", Type::kCode},       {"symbol", Type::kSymbol},
-    {"javascriptWithScope", Type::kCodeWithScope}, {"int", Type::kInt32},
-    {"timestamp", Type::kTimestamp},   {"long", Type::kInt64},
-    {"decimal", Type::kDecimal128},    {"minKey", Type::kMinKey},
-    {"maxKey", Type::kMaxKey},
+    {"double", Type::kDouble},      {"string", Type::kString},       {"object", Type::kDocument},
+    {"array", Type::kArray},        {"binData", Type::kBinary},      {"undefined", Type::kUndefined},
+    {"objectId", Type::kObjectId},  {"bool", Type::kBool},           {"date", Type::kDateTime},
+    {"null", Type::kNull},          {"regex", Type::kRegex},         {"dbPointer", Type::kDbPointer},
+    {"javascript", Type::kCode},    {"symbol", Type::kSymbol},       {"javascriptWithScope", Type::kCodeWithScope},
+    {"int", Type::kInt32},          {"timestamp", Type::kTimestamp}, {"long", Type::kInt64},
+    {"decimal", Type::kDecimal128}, {"minKey", Type::kMinKey},       {"maxKey", Type::kMaxKey},
 };
 
 Status add_one(TypeSet& set, const bson::Element& value) {
@@ -49,7 +45,8 @@ Status add_one(TypeSet& set, const bson::Element& value) {
 }  // namespace
 
 bool TypeSet::contains(Type type) const {
-  if (all_numbers && (type == Type::kInt32 || type == Type::kInt64 || type == Type::kDouble || type == Type::kDecimal128)) {
+  if (all_numbers &&
+      (type == Type::kInt32 || type == Type::kInt64 || type == Type::kDouble || type == Type::kDecimal128)) {
     return true;
   }
   return types.contains(type);
@@ -76,7 +73,8 @@ Result<TypeSet> parse_type_set(const bson::Element& value) {
   } else {
     TRY(add_one(set, value));
   }
-  if (!set.all_numbers && set.types.empty()) return bad(code::kFailedToParse, fmt::format("{} must match at least one type", value.key()));
+  if (!set.all_numbers && set.types.empty())
+    return bad(code::kFailedToParse, fmt::format("{} must match at least one type", value.key()));
   return set;
 }
 

@@ -8,6 +8,7 @@
 #include "bson/builder.h"
 #include "bson/compare.h"
 #include "bson/ejson.h"
+#include "bson/validate.h"
 #include "sandbox/query/expression.h"
 #include "sandbox/query/oplog_diff.h"
 #include "sandbox/query/path.h"
@@ -44,23 +45,50 @@ namespace {
 constexpr ServerVersion kFive{5, 0, 0};
 
 tl::unexpected<Error> unknown_modifier(std::string_view name) {
-  return bad(code::kFailedToParse, fmt::format("Unknown modifier: {}. Expected a valid update modifier or pipeline-style update specified as an array", name));
+  return bad(
+      code::kFailedToParse,
+      fmt::format(
+          "Unknown modifier: {}. Expected a valid update modifier or pipeline-style update specified as an array",
+          name));
+}
+
+tl::unexpected<Error> too_deep() {
+  return bad(code::kOverflow, fmt::format("Document exceeds maximum nested object depth: {}", kMaxPathDepth));
+}
+
+// How many levels of documents and arrays `value` holds.
+std::size_t depth_of(const Element& value) {
+  if (!value.is_document() && !value.is_array()) return 0;
+  std::size_t deepest = 0;
+  for (const Element& inner : value.document_value()) deepest = std::max(deepest, depth_of(inner));
+  return deepest + 1;
+}
+
+Status check_size(View document, int error_code, std::string_view what) {
+  if (document.size() <= bson::kMaxDocumentBytes) return {};
+  return bad(error_code, fmt::format("{} is larger than {}", what, bson::kMaxDocumentBytes));
 }
 
 Status check_update_path(const std::string& text, const std::vector<std::string>& parts) {
   if (text.empty()) return bad(code::kEmptyFieldName, "An empty update path is not valid.");
+  if (parts.size() > kMaxPathDepth) return too_deep();
   std::size_t positional = 0;
   for (const auto& part : parts) {
     if (part.empty()) {
-      return bad(code::kEmptyFieldName, fmt::format("The update path '{}' contains an empty field name, which is not allowed.", text));
+      return bad(code::kEmptyFieldName,
+                 fmt::format("The update path '{}' contains an empty field name, which is not allowed.", text));
     }
     positional += part == "$";
   }
   if (parts[0] == "$") {
-    return bad(code::kBadValue, fmt::format("Cannot have positional (i.e. '$') element in the first position in path '{}'", text));
+    return bad(code::kBadValue,
+               fmt::format("Cannot have positional (i.e. '$') element in the first position in path '{}'", text));
   }
   if (parts[0].starts_with("$[")) {
-    return bad(code::kBadValue, fmt::format("Cannot have array filter identifier (i.e. '$[<id>]') element in the first position in path '{}'", text));
+    return bad(
+        code::kBadValue,
+        fmt::format("Cannot have array filter identifier (i.e. '$[<id>]') element in the first position in path '{}'",
+                    text));
   }
   if (positional > 1) {
     return bad(code::kBadValue, fmt::format("Too many positional (i.e. '$') elements found in path '{}'", text));
@@ -70,7 +98,8 @@ Status check_update_path(const std::string& text, const std::vector<std::string>
 
 class ModifierParser {
  public:
-  ModifierParser(const UpdateOptions& options, std::vector<NamedFilter>& filters) : options_(options), filters_(filters) {}
+  ModifierParser(const UpdateOptions& options, std::vector<NamedFilter>& filters)
+      : options_(options), filters_(filters) {}
 
   std::vector<Assignment> assignments;
   bool positional = false;
@@ -79,17 +108,21 @@ class ModifierParser {
     for (const Element& e : update) {
       if (!is_update_operator(e.key())) return unknown_modifier(e.key());
       if (!e.is_document()) {
-        return bad(code::kFailedToParse, fmt::format("Modifiers operate on fields but we found type {} instead. For example: {{$mod: {{<field>: ...}}}} not {{{}}}",
+        return bad(code::kFailedToParse, fmt::format("Modifiers operate on fields but we found type {} instead. For "
+                                                     "example: {{$mod: {{<field>: ...}}}} not {{{}}}",
                                                      bson::type_name(e.type()), show_field(e.key(), e)));
       }
       if (e.document_value().empty() && options_.version < kFive) {
-        return bad(code::kFailedToParse, fmt::format("'{}' is empty. You must specify a field like so: {{{}: {{<field>: ...}}}}", e.key(), e.key()));
+        return bad(
+            code::kFailedToParse,
+            fmt::format("'{}' is empty. You must specify a field like so: {{{}: {{<field>: ...}}}}", e.key(), e.key()));
       }
       for (const Element& argument : e.document_value()) TRY(one(e.key(), argument));
     }
     for (const NamedFilter& filter : filters_) {
       if (used_.contains(filter.name)) continue;
-      return bad(code::kFailedToParse, fmt::format("The array filter for identifier '{}' was not used in the update {}", filter.name, bson::to_shell(update)));
+      return bad(code::kFailedToParse, fmt::format("The array filter for identifier '{}' was not used in the update {}",
+                                                   filter.name, bson::to_shell(update)));
     }
     return {};
   }
@@ -137,7 +170,11 @@ Status find_identifier(View filter, std::string& name) {
     if (e.key().starts_with('$')) continue;
     const std::string found(e.key().substr(0, e.key().find('.')));
     if (!name.empty() && name != found) {
-      return bad(code::kFailedToParse, fmt::format("Error parsing array filter :: caused by :: Expected a single top-level field name, found '{}' and '{}'", name, found));
+      return bad(
+          code::kFailedToParse,
+          fmt::format(
+              "Error parsing array filter :: caused by :: Expected a single top-level field name, found '{}' and '{}'",
+              name, found));
     }
     name = found;
   }
@@ -148,18 +185,26 @@ Result<std::vector<NamedFilter>> parse_array_filters(View filters, const UpdateO
   std::vector<NamedFilter> parsed;
   for (const Element& e : filters) {
     if (!e.is_document()) {
-      return bad(code::kTypeMismatch, fmt::format("BSON field 'update.updates.arrayFilters.{}' is the wrong type '{}', expected type 'object'", e.key(), bson::type_name(e.type())));
+      return bad(
+          code::kTypeMismatch,
+          fmt::format("BSON field 'update.updates.arrayFilters.{}' is the wrong type '{}', expected type 'object'",
+                      e.key(), bson::type_name(e.type())));
     }
     NamedFilter filter;
     TRY(find_identifier(e.document_value(), filter.name));
-    if (filter.name.empty()) return bad(code::kFailedToParse, "Cannot use an expression without a top-level field name in arrayFilters");
+    if (filter.name.empty())
+      return bad(code::kFailedToParse, "Cannot use an expression without a top-level field name in arrayFilters");
     const bool lower = filter.name[0] >= 'a' && filter.name[0] <= 'z';
     const bool plain = std::ranges::all_of(filter.name, [](unsigned char c) { return std::isalnum(c) != 0; });
     if (!lower || !plain) {
-      return bad(code::kBadValue, fmt::format("Error parsing array filter :: caused by :: The top-level field name must be an alphanumeric string beginning with a lowercase letter, found '{}'", filter.name));
+      return bad(code::kBadValue,
+                 fmt::format("Error parsing array filter :: caused by :: The top-level field name must be an "
+                             "alphanumeric string beginning with a lowercase letter, found '{}'",
+                             filter.name));
     }
     if (std::ranges::any_of(parsed, [&](const auto& other) { return other.name == filter.name; })) {
-      return bad(code::kFailedToParse, fmt::format("Found multiple array filters with the same top-level field name {}", filter.name));
+      return bad(code::kFailedToParse,
+                 fmt::format("Found multiple array filters with the same top-level field name {}", filter.name));
     }
     filter.matcher = TRY(Matcher::parse(e.document_value(), options.collator, options.version, options.context));
     parsed.push_back(std::move(filter));
@@ -185,7 +230,8 @@ Status check_names(const Element& value, const std::string& path, bool in_array)
     const std::string at = path.empty() ? std::string(field.key()) : path + "." + std::string(field.key());
     const bool reference = !path.empty() && (field.key() == "$ref" || field.key() == "$id" || field.key() == "$db");
     if (!in_array && field.key().starts_with('$') && !reference) {
-      return bad(code::kDollarPrefixedFieldName, fmt::format("The dollar ($) prefixed field '{}' in '{}' is not valid for storage.", field.key(), at));
+      return bad(code::kDollarPrefixedFieldName,
+                 fmt::format("The dollar ($) prefixed field '{}' in '{}' is not valid for storage.", field.key(), at));
     }
     if (field.is_document() || field.is_array()) TRY(check_names(field, at, field.is_array()));
   }
@@ -258,15 +304,22 @@ Result<Applied> Update::Parsed::apply_modifiers(View old, const UpdateContext& c
   ApplyState state{root, modifier_context, array_filters, id.exists(), {}, false};
   TRY(apply_tree(*work, state));
   if (!state.modified) return Applied{Document(old), false, {}};
+  for (const LogEntry& entry : state.log) {
+    if (entry.path.size() + depth_of(entry.value.element()) > kMaxPathDepth) return too_deep();
+  }
   Applied applied{root.to_document(), true, {}};
+  TRY(check_size(applied.document.view(), 17419, "Resulting document after update"));
   if (version < kFive) {
     for (const LogEntry& entry : state.log) {
       const auto dollar = std::ranges::find_if(entry.path, [](const auto& part) { return part.name.starts_with('$'); });
-      const bool reference = dollar != entry.path.end() && (dollar->name == "$ref" || dollar->name == "$id" || dollar->name == "$db");
+      const bool reference =
+          dollar != entry.path.end() && (dollar->name == "$ref" || dollar->name == "$id" || dollar->name == "$db");
       if (dollar != entry.path.end() && !reference) {
         std::string at;
         for (auto part = entry.path.begin(); part <= dollar; ++part) at += (at.empty() ? "" : ".") + part->name;
-        return bad(code::kDollarPrefixedFieldName, fmt::format("The dollar ($) prefixed field '{}' in '{}' is not valid for storage.", dollar->name, at));
+        return bad(
+            code::kDollarPrefixedFieldName,
+            fmt::format("The dollar ($) prefixed field '{}' in '{}' is not valid for storage.", dollar->name, at));
       }
       const Element value = entry.value.element();
       if (!value.is_document() && !value.is_array()) continue;
@@ -291,7 +344,10 @@ Result<Document> Update::Parsed::replacement_of(View old, View newer) const {
     return std::move(out).finish();
   }
   if (bson::compare_values(old_id, new_id) != 0) {
-    return bad(code::kImmutableField, fmt::format("After applying the update, the (immutable) field '_id' was found to have been altered to {}", show_field("_id", new_id)));
+    return bad(
+        code::kImmutableField,
+        fmt::format("After applying the update, the (immutable) field '_id' was found to have been altered to {}",
+                    show_field("_id", new_id)));
   }
   return with_id_first(newer);
 }
@@ -324,6 +380,7 @@ Result<Applied> Update::apply(View old, const UpdateContext& context) const {
   if (is_pipeline) TRY(check_storable(given.view(), parsed_->version));
   Applied applied{TRY(parsed_->replacement_of(old, given.view())), true, {}};
   if (is_pipeline && applied.document.view().same_bytes(old)) return Applied{Document(old), false, {}};
+  TRY(check_size(applied.document.view(), 17419, "Resulting document after update"));
   applied.oplog_object = applied.document;
   if (!is_pipeline || parsed_->version < kFive) return applied;
   if (const auto diff = compute_diff(old, applied.document.view())) {
@@ -349,6 +406,7 @@ Result<Document> Update::upsert_document(const Matcher& filter, UpdateContext co
     taken.insert(path);
     MutableNode* at = &base;
     const auto parts = split_path(path);
+    if (parts.size() > kMaxPathDepth) return too_deep();
     for (std::size_t i = 0; i + 1 < parts.size(); ++i) {
       MutableNode* next = at->find(parts[i]);
       at = next ? next : &at->append(MutableNode::make_document(parts[i]));
@@ -365,6 +423,7 @@ Result<Document> Update::upsert_document(const Matcher& filter, UpdateContext co
     out.append_all(result.view());
     result = std::move(out).finish();
   }
+  TRY(check_size(result.view(), 17420, "Document to upsert"));
   TRY(check_storable(result.view(), parsed_->version));
   return result;
 }
@@ -378,7 +437,9 @@ Status check_storable(View document, ServerVersion version) {
     if (id.is_document()) {
       for (const Element& field : id.document_value()) {
         if (!field.key().starts_with('$')) continue;
-        return bad(code::kDollarPrefixedFieldName, fmt::format("_id fields may not contain '$'-prefixed fields: {} is not valid for storage.", field.key()));
+        return bad(
+            code::kDollarPrefixedFieldName,
+            fmt::format("_id fields may not contain '$'-prefixed fields: {} is not valid for storage.", field.key()));
       }
     }
     return {};

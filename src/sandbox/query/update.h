@@ -23,14 +23,14 @@ struct UpdateOptions {
   std::optional<bson::View> array_filters;  // the array as it stands in the command
   std::optional<bson::View> constants;      // `c`: variables of a pipeline
   std::shared_ptr<const bson::Collator> collator;
-  bool multi = false;                                   // refused for replacements
-  std::shared_ptr<const EvaluationContext> context;     // $$NOW, $$CLUSTER_TIME
+  bool multi = false;                                // refused for replacements
+  std::shared_ptr<const EvaluationContext> context;  // $$NOW, $$CLUSTER_TIME
 };
 
 struct UpdateContext {
-  bson::DateTime now;           // $currentDate and a replacement's empty top-level timestamps
-  bson::Timestamp cluster_time; // $currentDate {$type: "timestamp"}, replacements' Timestamp(0,0)
-  bool is_insert = false;       // the document is an upsert's: $setOnInsert applies, _id may be set
+  bson::DateTime now;                     // $currentDate and a replacement's empty top-level timestamps
+  bson::Timestamp cluster_time;           // $currentDate {$type: "timestamp"}, replacements' Timestamp(0,0)
+  bool is_insert = false;                 // the document is an upsert's: $setOnInsert applies, _id may be set
   const MatchDetails* details = nullptr;  // for the positional operator
 };
 

@@ -22,7 +22,8 @@ std::string dotted(const std::vector<PathComponent>& path) {
 }
 
 Result<std::shared_ptr<UpdateTree>> merge(const UpdateTree& a, const UpdateTree& b, const std::string& path) {
-  if (a.leaf || b.leaf) return bad(code::kConflictingUpdateOperators, fmt::format("Update created a conflict at '{}'", path));
+  if (a.leaf || b.leaf)
+    return bad(code::kConflictingUpdateOperators, fmt::format("Update created a conflict at '{}'", path));
   auto merged = std::make_shared<UpdateTree>(a);
   for (const auto& [name, child] : b.children) {
     auto& slot = merged->children[name];
@@ -77,14 +78,16 @@ class Walker {
       auto value = TRY(tree.modifier->create(state_.context));
       if (value) return create(element, first_new, std::move(*value));
       if (tree.modifier->must_be_viable() && !is_viable(element, path_[first_new].name)) {
-        return bad(code::kPathNotViable, fmt::format("Cannot use the part ({}) of ({}) to traverse the element ({{{}}})",
-                                                     path_[first_new].name, dotted(path_),
-                                                     show_field(element.key(), element.value())));
+        return bad(code::kPathNotViable,
+                   fmt::format("Cannot use the part ({}) of ({}) to traverse the element ({{{}}})",
+                               path_[first_new].name, dotted(path_), show_field(element.key(), element.value())));
       }
       return {};
     }
     if (!tree.children.empty() && tree.children.begin()->first.starts_with("$[")) {
-      return bad(code::kBadValue, fmt::format("The path '{}' must exist in the document in order to apply array updates.", dotted(path_)));
+      return bad(
+          code::kBadValue,
+          fmt::format("The path '{}' must exist in the document in order to apply array updates.", dotted(path_)));
     }
     for (const auto& [name, child] : tree.children) {
       // What an earlier sibling has created exists by now.
@@ -129,7 +132,8 @@ class Walker {
       path_[first_new].is_index = true;
     }
     MutableNode* at = &element;
-    for (std::size_t i = first_new; i + 1 < path_.size(); ++i) at = &at->append(MutableNode::make_document(path_[i].name));
+    for (std::size_t i = first_new; i + 1 < path_.size(); ++i)
+      at = &at->append(MutableNode::make_document(path_[i].name));
     at->append(std::make_unique<MutableNode>(path_.back().name, value));
     return record(LogEntry::Kind::kCreate, value.element(), first_new);
   }
@@ -147,7 +151,8 @@ class Walker {
   // $[] and $[id]: the children of `tree` by the items that they match.
   Status walk_array(const UpdateTree& tree, MutableNode& element) {
     if (!element.is_array()) {
-      return bad(code::kBadValue, fmt::format("Cannot apply array updates to non-array element {}", show_field(element.key(), element.value())));
+      return bad(code::kBadValue, fmt::format("Cannot apply array updates to non-array element {}",
+                                              show_field(element.key(), element.value())));
     }
     auto& items = element.children();
     std::vector<std::pair<std::size_t, std::shared_ptr<UpdateTree>>> work;
@@ -195,8 +200,10 @@ class Walker {
     for (const auto& name : path) {
       if (at->is_array()) {
         const Element id = state_.context.id;
-        return bad(code::kBadValue, fmt::format("The {} field cannot be an array element, '{}' in doc with {} has an array field called '{}'",
-                                                role, join_path(path), id.exists() ? show_field("_id", id) : "no id", at->key()));
+        return bad(
+            code::kBadValue,
+            fmt::format("The {} field cannot be an array element, '{}' in doc with {} has an array field called '{}'",
+                        role, join_path(path), id.exists() ? show_field("_id", id) : "no id", at->key()));
       }
       MutableNode* next = at->find(name);
       if (!next) {
@@ -241,7 +248,9 @@ class Walker {
     if (!state_.had_id || path_[0].name != "_id") return {};
     const MutableNode* now = state_.root.find("_id");
     if (now && bson::compare_values(now->value(), state_.context.id) == 0) return {};
-    return bad(code::kImmutableField, fmt::format("Performing an update on the path '{}' would modify the immutable field '_id'", dotted(path_)));
+    return bad(
+        code::kImmutableField,
+        fmt::format("Performing an update on the path '{}' would modify the immutable field '_id'", dotted(path_)));
   }
 
   Status record(LogEntry::Kind kind, const Element& value, std::size_t first_new) {

@@ -41,14 +41,15 @@ struct PushModifier final : Modifier {
   Result<Effect> update(MutableNode& target, const ModifierContext& context) const override {
     if (!target.is_array()) {
       const std::string id = context.id.exists() ? show_field("_id", context.id) : "no id";
-      return bad(code::kBadValue, fmt::format("The field '{}' must be an array but is of type {} in document {{{}}}", target.key(),
-                                              bson::type_name(target.type()), id));
+      return bad(code::kBadValue, fmt::format("The field '{}' must be an array but is of type {} in document {{{}}}",
+                                              target.key(), bson::type_name(target.type()), id));
     }
     auto& items = target.children();
     const std::size_t before = items.size();
     std::size_t at = before;
     if (position && *position >= 0) at = std::min(before, static_cast<std::size_t>(*position));
-    if (position && *position < 0) at = static_cast<std::size_t>(std::max<std::int64_t>(0, static_cast<std::int64_t>(before) + *position));
+    if (position && *position < 0)
+      at = static_cast<std::size_t>(std::max<std::int64_t>(0, static_cast<std::int64_t>(before) + *position));
     const bool appends = at == before && before > 0 && !sorts && !slice;
     if (appends) {
       for (const Value& value : values) target.append(std::make_unique<MutableNode>("", value));
@@ -108,25 +109,30 @@ struct PushModifier final : Modifier {
 Result<std::int64_t> integer_clause(const Element& e, std::string_view name, std::string_view wording) {
   const auto whole = e.is_number() ? e.to_int64() : std::nullopt;
   if (!whole || e.to_double() != static_cast<double>(*whole)) {
-    return bad(code::kBadValue, fmt::format("The value for {} must be an integer value {}: {}", name, wording, bson::type_name(e.type())));
+    return bad(code::kBadValue, fmt::format("The value for {} must be an integer value {}: {}", name, wording,
+                                            bson::type_name(e.type())));
   }
   return *whole;
 }
 
 Status sort_clause(PushModifier& push, const Element& e, const UpdateOptions& options) {
-  constexpr std::string_view kUse = "The $sort is invalid: use 1/-1 to sort the whole element, or {field:1/-1} to sort embedded fields";
+  constexpr std::string_view kUse =
+      "The $sort is invalid: use 1/-1 to sort the whole element, or {field:1/-1} to sort embedded fields";
   push.sorts = true;
   if (e.is_number()) {
     const double direction = e.to_double().value_or(0);
-    if (direction != 1 && direction != -1) return bad(code::kBadValue, "The $sort element value must be either 1 or -1");
+    if (direction != 1 && direction != -1)
+      return bad(code::kBadValue, "The $sort element value must be either 1 or -1");
     push.whole_direction = static_cast<int>(direction);
     return {};
   }
   if (!e.is_document()) return bad(code::kBadValue, std::string(kUse));
-  if (e.document_value().empty()) return bad(code::kBadValue, "The $sort pattern is empty when it should be a set of fields.");
+  if (e.document_value().empty())
+    return bad(code::kBadValue, "The $sort pattern is empty when it should be a set of fields.");
   for (const Element& part : e.document_value()) {
     const double direction = part.to_double().value_or(0);
-    if (direction != 1 && direction != -1) return bad(code::kBadValue, "The $sort element value must be either 1 or -1");
+    if (direction != 1 && direction != -1)
+      return bad(code::kBadValue, "The $sort element value must be either 1 or -1");
   }
   push.pattern = TRY(SortPattern::parse(e.document_value(), options.collator));
   return {};
@@ -135,15 +141,15 @@ Status sort_clause(PushModifier& push, const Element& e, const UpdateOptions& op
 struct AddToSetModifier final : Modifier {
   Result<Effect> update(MutableNode& target, const ModifierContext& context) const override {
     if (!target.is_array()) {
-      return bad(code::kBadValue, fmt::format("Cannot apply $addToSet to non-array field. Field named '{}' has non-array type {}",
-                                              target.key(), bson::type_name(target.type())));
+      return bad(code::kBadValue,
+                 fmt::format("Cannot apply $addToSet to non-array field. Field named '{}' has non-array type {}",
+                             target.key(), bson::type_name(target.type())));
     }
     auto& items = target.children();
     std::vector<const Value*> missing;
     for (const Value& value : values) {
-      const bool held = std::ranges::any_of(items, [&](const auto& item) {
-        return equal_values(item->value(), value.element(), context.collator);
-      });
+      const bool held = std::ranges::any_of(
+          items, [&](const auto& item) { return equal_values(item->value(), value.element(), context.collator); });
       const bool twice = std::ranges::any_of(missing, [&](const Value* other) {
         return equal_values(other->element(), value.element(), context.collator);
       });
@@ -156,9 +162,8 @@ struct AddToSetModifier final : Modifier {
   Result<std::optional<Value>> create(const ModifierContext& context) const override {
     std::vector<Value> unique;
     for (const Value& value : values) {
-      const bool twice = std::ranges::any_of(unique, [&](const Value& other) {
-        return equal_values(other.element(), value.element(), context.collator);
-      });
+      const bool twice = std::ranges::any_of(
+          unique, [&](const Value& other) { return equal_values(other.element(), value.element(), context.collator); });
       if (!twice) unique.push_back(value);
     }
     return array_value(unique);
@@ -169,7 +174,8 @@ struct AddToSetModifier final : Modifier {
 struct PopModifier final : Modifier {
   Result<Effect> update(MutableNode& target, const ModifierContext&) const override {
     if (!target.is_array()) {
-      return bad(code::kTypeMismatch, fmt::format("Path '{}' contains an element of non-array type '{}'", path, bson::type_name(target.type())));
+      return bad(code::kTypeMismatch, fmt::format("Path '{}' contains an element of non-array type '{}'", path,
+                                                  bson::type_name(target.type())));
     }
     auto& items = target.children();
     if (items.empty()) return Effect::kNone;
@@ -186,7 +192,8 @@ struct PullModifier : Modifier {
   virtual bool pulls(const Element& item, const bson::Collator* collator) const = 0;
   Result<Effect> update(MutableNode& target, const ModifierContext& context) const override {
     if (!target.is_array()) return bad(code::kBadValue, "Cannot apply $pull to a non-array value");
-    const std::size_t removed = std::erase_if(target.children(), [&](const auto& item) { return pulls(item->value(), context.collator); });
+    const std::size_t removed =
+        std::erase_if(target.children(), [&](const auto& item) { return pulls(item->value(), context.collator); });
     return removed > 0 ? Effect::kReplaced : Effect::kNone;
   }
   Result<std::optional<Value>> create(const ModifierContext&) const override { return std::nullopt; }
@@ -194,7 +201,8 @@ struct PullModifier : Modifier {
 
 struct PullAllModifier final : PullModifier {
   bool pulls(const Element& item, const bson::Collator* collator) const override {
-    return std::ranges::any_of(values, [&](const Value& value) { return equal_values(value.element(), item, collator); });
+    return std::ranges::any_of(values,
+                               [&](const Value& value) { return equal_values(value.element(), item, collator); });
   }
   std::vector<Value> values;
 };
@@ -224,7 +232,9 @@ ModifierPtr make_push(const Element& e, const UpdateOptions& options) {
   for (const Element& clause : e.document_value()) {
     if (clause.key() == "$each") {
       if (!clause.is_array()) {
-        return bad(code::kBadValue, fmt::format("The argument to $each in $push must be an array but it was of type: {}", bson::type_name(clause.type())));
+        return bad(code::kBadValue,
+                   fmt::format("The argument to $each in $push must be an array but it was of type: {}",
+                               bson::type_name(clause.type())));
       }
       push->values = each_of(clause);
     } else if (clause.key() == "$slice") {
@@ -249,11 +259,14 @@ ModifierPtr make_add_to_set(const Element& e, const UpdateOptions&) {
   }
   const View object = e.document_value();
   if (!object["$each"].is_array()) {
-    return bad(code::kTypeMismatch, fmt::format("The argument to $each in $addToSet must be an array but it was of type {}", bson::type_name(object["$each"].type())));
+    return bad(code::kTypeMismatch,
+               fmt::format("The argument to $each in $addToSet must be an array but it was of type {}",
+                           bson::type_name(object["$each"].type())));
   }
   for (const Element& clause : object) {
     if (clause.key() != "$each") {
-      return bad(code::kBadValue, fmt::format("Found unexpected fields after $each in $addToSet: {}", bson::type_name(clause.type())));
+      return bad(code::kBadValue,
+                 fmt::format("Found unexpected fields after $each in $addToSet: {}", bson::type_name(clause.type())));
     }
   }
   modifier->values = each_of(object["$each"]);
@@ -263,7 +276,8 @@ ModifierPtr make_add_to_set(const Element& e, const UpdateOptions&) {
 ModifierPtr make_pop(const Element& e, const UpdateOptions&) {
   if (!e.is_number()) return bad(code::kFailedToParse, fmt::format("Expected a number in: {}", show_field(e.key(), e)));
   const double direction = e.to_double().value_or(0);
-  if (direction != 1 && direction != -1) return bad(code::kFailedToParse, fmt::format("$pop expects 1 or -1, found: {}", direction));
+  if (direction != 1 && direction != -1)
+    return bad(code::kFailedToParse, fmt::format("$pop expects 1 or -1, found: {}", direction));
   auto pop = std::make_shared<PopModifier>();
   pop->path = e.key();
   pop->from_front = direction < 0;
@@ -290,7 +304,9 @@ ModifierPtr make_pull(const Element& e, const UpdateOptions& options) {
 }
 
 ModifierPtr make_pull_all(const Element& e, const UpdateOptions&) {
-  if (!e.is_array()) return bad(code::kBadValue, fmt::format("$pullAll requires an array argument but was given a {}", bson::type_name(e.type())));
+  if (!e.is_array())
+    return bad(code::kBadValue,
+               fmt::format("$pullAll requires an array argument but was given a {}", bson::type_name(e.type())));
   auto pull = std::make_shared<PullAllModifier>();
   pull->values = each_of(e);
   return pull;

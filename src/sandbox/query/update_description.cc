@@ -33,7 +33,8 @@ class Describer {
       }
     }
     for (const Element& field : diff) {
-      if (field.key().size() > 1 && field.key()[0] == 's') below(field.key().substr(1), false, field.document_value());
+      if (field.key().size() > 1 && field.key()[0] == 's' && field.is_document())
+        below(field.key().substr(1), false, field.document_value());
     }
   }
 
@@ -64,7 +65,7 @@ class Describer {
       if (item.key().size() < 2) continue;
       const std::string_view index = item.key().substr(1);
       if (item.key()[0] == 'u') updated.append(noted(index, true), item);
-      if (item.key()[0] == 's') below(index, true, item.document_value());
+      if (item.key()[0] == 's' && item.is_document()) below(index, true, item.document_value());
     }
   }
 
@@ -107,7 +108,8 @@ Document update_description(View oplog_object, const UpdateDescriptionOptions& o
   bson::Builder out;
   out.append("updatedFields", std::move(describer.updated).finish());
   out.append("removedFields", bson::ArrayView{std::move(describer.removed).finish().view()});
-  if (options.truncated_arrays) out.append("truncatedArrays", bson::ArrayView{std::move(describer.truncated).finish().view()});
+  if (options.truncated_arrays)
+    out.append("truncatedArrays", bson::ArrayView{std::move(describer.truncated).finish().view()});
   if (options.disambiguated_paths) out.append("disambiguatedPaths", std::move(describer.ambiguous).finish());
   return std::move(out).finish();
 }

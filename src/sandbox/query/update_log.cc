@@ -21,10 +21,12 @@ struct DiffLevel {
   std::vector<std::pair<std::string, bson::Value>> updates;
   std::vector<std::string> deletes;
   std::vector<std::pair<std::string, bson::Value>> inserts;
-  std::vector<std::pair<std::string, std::unique_ptr<DiffLevel>>> created;  // inserted documents, built from several entries
+  std::vector<std::pair<std::string, std::unique_ptr<DiffLevel>>>
+      created;  // inserted documents, built from several entries
   std::vector<std::pair<std::string, std::unique_ptr<DiffLevel>>> below;
 
-  static DiffLevel& level(std::vector<std::pair<std::string, std::unique_ptr<DiffLevel>>>& list, const std::string& name) {
+  static DiffLevel& level(std::vector<std::pair<std::string, std::unique_ptr<DiffLevel>>>& list,
+                          const std::string& name) {
     for (auto& [key, held] : list) {
       if (key == name) return *held;
     }
@@ -33,7 +35,8 @@ struct DiffLevel {
   }
 };
 
-void insert_created(DiffLevel& level, const std::vector<PathComponent>& path, std::size_t at, const bson::Value& value) {
+void insert_created(DiffLevel& level, const std::vector<PathComponent>& path, std::size_t at,
+                    const bson::Value& value) {
   if (at + 1 == path.size()) {
     level.inserts.emplace_back(path[at].name, value);
   } else {

@@ -55,16 +55,19 @@ struct ArithmeticModifier final : Modifier {
     const std::string_view name = times ? "$mul" : "$inc";
     const Element current = target.value();
     if (!current.is_number()) {
-      return bad(code::kTypeMismatch, fmt::format("Cannot apply {} to a value of non-numeric type. {{{}}} has the field '{}' of non-numeric type {}",
-                                                  name, id_of(context), target.key(), bson::type_name(target.type())));
+      return bad(code::kTypeMismatch,
+                 fmt::format(
+                     "Cannot apply {} to a value of non-numeric type. {{{}}} has the field '{}' of non-numeric type {}",
+                     name, id_of(context), target.key(), bson::type_name(target.type())));
     }
     const Datum before = Datum::borrow(current);
     const Datum operand = Datum::borrow(value.element());
     const Datum after = times ? multiply_numbers(before, operand) : add_numbers(before, operand);
     if (is_integer_type(before) && is_integer_type(operand) && !is_integer_type(after)) {
       const std::string_view shown_type = before.type() == Type::kInt64 ? "(NumberLong)" : "(NumberInt)";
-      return bad(code::kBadValue, fmt::format("Failed to apply {} operations to current value ({}{}) for document {{{}}}", name,
-                                              shown_type, as_int64(before), id_of(context)));
+      return bad(code::kBadValue,
+                 fmt::format("Failed to apply {} operations to current value ({}{}) for document {{{}}}", name,
+                             shown_type, as_int64(before), id_of(context)));
     }
     if (after.type() == current.type() && after.element().same_value_bytes(current)) return Effect::kNone;
     target.set(value_of(after));
@@ -137,8 +140,10 @@ struct BitModifier final : Modifier {
   Result<Effect> update(MutableNode& target, const ModifierContext& context) const override {
     const Element current = target.value();
     if (current.type() != Type::kInt32 && current.type() != Type::kInt64) {
-      return bad(code::kBadValue, fmt::format("Cannot apply $bit to a value of non-integral type.{} has the field {} of non-integer type {}",
-                                              id_of(context), target.key(), bson::type_name(current.type())));
+      return bad(
+          code::kBadValue,
+          fmt::format("Cannot apply $bit to a value of non-integral type.{} has the field {} of non-integer type {}",
+                      id_of(context), target.key(), bson::type_name(current.type())));
     }
     const Datum after = run(Datum::borrow(current));
     if (after.type() == current.type() && after.element().same_value_bytes(current)) return Effect::kNone;
@@ -152,13 +157,15 @@ struct BitModifier final : Modifier {
 };
 
 ModifierPtr make_set(const Element& e, const UpdateOptions&) { return std::make_shared<SetModifier>(e, false); }
-ModifierPtr make_set_on_insert(const Element& e, const UpdateOptions&) { return std::make_shared<SetModifier>(e, true); }
+ModifierPtr make_set_on_insert(const Element& e, const UpdateOptions&) {
+  return std::make_shared<SetModifier>(e, true);
+}
 ModifierPtr make_unset(const Element&, const UpdateOptions&) { return std::make_shared<UnsetModifier>(); }
 
 ModifierPtr make_arithmetic(const Element& e, bool multiply) {
   if (!e.is_number()) {
-    return bad(code::kTypeMismatch, fmt::format("Cannot {} with non-numeric argument: {{{}}}", multiply ? "multiply" : "increment",
-                                                show_field(e.key(), e)));
+    return bad(code::kTypeMismatch, fmt::format("Cannot {} with non-numeric argument: {{{}}}",
+                                                multiply ? "multiply" : "increment", show_field(e.key(), e)));
   }
   return std::make_shared<ArithmeticModifier>(e, multiply);
 }
@@ -170,15 +177,19 @@ ModifierPtr make_max(const Element& e, const UpdateOptions&) { return std::make_
 ModifierPtr make_current_date(const Element& e, const UpdateOptions&) {
   if (e.type() == Type::kBool) return std::make_shared<CurrentDateModifier>(false);
   if (!e.is_document()) {
-    return bad(code::kBadValue, fmt::format("{} is not valid type for $currentDate. Please use a boolean ('true') or a $type expression ({{$type: 'timestamp/date'}}).",
+    return bad(code::kBadValue, fmt::format("{} is not valid type for $currentDate. Please use a boolean ('true') or a "
+                                            "$type expression ({{$type: 'timestamp/date'}}).",
                                             bson::type_name(e.type())));
   }
   for (const Element& option : e.document_value()) {
-    if (option.key() != "$type") return bad(code::kBadValue, fmt::format("Unrecognized $currentDate option: {}", option.key()));
+    if (option.key() != "$type")
+      return bad(code::kBadValue, fmt::format("Unrecognized $currentDate option: {}", option.key()));
     const std::string_view type = option.to_string_view().value_or("");
     if (type == "date" || type == "timestamp") return std::make_shared<CurrentDateModifier>(type == "timestamp");
   }
-  return bad(code::kBadValue, "The '$type' string field is required to be 'date' or 'timestamp': {$currentDate: {field : {$type: 'date'}}}");
+  return bad(
+      code::kBadValue,
+      "The '$type' string field is required to be 'date' or 'timestamp': {$currentDate: {field : {$type: 'date'}}}");
 }
 
 bool is_dynamic(std::string_view path) {
@@ -188,22 +199,30 @@ bool is_dynamic(std::string_view path) {
 
 // `e` is {from: "to"}; the modifier stands at "to".
 ModifierPtr make_rename(const Element& e, const UpdateOptions&) {
-  if (!e.is_string()) return bad(code::kBadValue, fmt::format("The 'to' field for $rename must be a string: {}", show_field(e.key(), e)));
+  if (!e.is_string())
+    return bad(code::kBadValue, fmt::format("The 'to' field for $rename must be a string: {}", show_field(e.key(), e)));
   const std::string from(e.key());
   const std::string to(e.string_value());
-  if (to.find('\0') != std::string::npos) return bad(code::kBadValue, "The 'to' field for $rename cannot contain an embedded null byte");
-  if (from == to) return bad(code::kBadValue, fmt::format("The source and target field for $rename must differ: {}", show_field(e.key(), e)));
+  if (to.find('\0') != std::string::npos)
+    return bad(code::kBadValue, "The 'to' field for $rename cannot contain an embedded null byte");
+  if (from == to)
+    return bad(code::kBadValue,
+               fmt::format("The source and target field for $rename must differ: {}", show_field(e.key(), e)));
   if (from.starts_with(to + ".") || to.starts_with(from + ".")) {
-    return bad(code::kBadValue, fmt::format("The source and target field for $rename must not be on the same path: {}", show_field(e.key(), e)));
+    return bad(code::kBadValue, fmt::format("The source and target field for $rename must not be on the same path: {}",
+                                            show_field(e.key(), e)));
   }
-  if (is_dynamic(from)) return bad(code::kBadValue, fmt::format("The source field for $rename may not be dynamic: {}", from));
-  if (is_dynamic(to)) return bad(code::kBadValue, fmt::format("The destination field for $rename may not be dynamic: {}", to));
+  if (is_dynamic(from))
+    return bad(code::kBadValue, fmt::format("The source field for $rename may not be dynamic: {}", from));
+  if (is_dynamic(to))
+    return bad(code::kBadValue, fmt::format("The destination field for $rename may not be dynamic: {}", to));
   return std::make_shared<RenameModifier>(from);
 }
 
 ModifierPtr make_bit(const Element& e, const UpdateOptions&) {
   if (!e.is_document()) {
-    return bad(code::kBadValue, fmt::format("The $bit modifier is not compatible with a {}. You must pass in an embedded document: {{$bit: {{field: {{and/or/xor: #}}}}",
+    return bad(code::kBadValue, fmt::format("The $bit modifier is not compatible with a {}. You must pass in an "
+                                            "embedded document: {{$bit: {{field: {{and/or/xor: #}}}}",
                                             bson::type_name(e.type())));
   }
   auto modifier = std::make_shared<BitModifier>();
@@ -213,28 +232,36 @@ ModifierPtr make_bit(const Element& e, const UpdateOptions&) {
                     : step.key() == "xor" ? std::optional(BitModifier::Op::kXor)
                                           : std::nullopt;
     if (!op) {
-      return bad(code::kBadValue, fmt::format("The $bit modifier only supports 'and', 'or', and 'xor', not '{}' which is an unknown operator: {{{}}}",
-                                              step.key(), show_field(step.key(), step)));
+      return bad(
+          code::kBadValue,
+          fmt::format(
+              "The $bit modifier only supports 'and', 'or', and 'xor', not '{}' which is an unknown operator: {{{}}}",
+              step.key(), show_field(step.key(), step)));
     }
     if (step.type() != Type::kInt32 && step.type() != Type::kInt64) {
-      return bad(code::kBadValue, fmt::format("The $bit modifier field must be an Integer(32/64 bit); a '{}' is not supported here: {{{}}}",
-                                              bson::type_name(step.type()), show_field(step.key(), step)));
+      return bad(
+          code::kBadValue,
+          fmt::format("The $bit modifier field must be an Integer(32/64 bit); a '{}' is not supported here: {{{}}}",
+                      bson::type_name(step.type()), show_field(step.key(), step)));
     }
     modifier->steps.push_back({*op, *step.to_int64(), step.type() == Type::kInt64});
   }
   if (modifier->steps.empty()) {
-    return bad(code::kBadValue, fmt::format("You must pass in at least one bitwise operation. The format is: {{$bit: {{field: {{and/or/xor: #}}}}"));
+    return bad(
+        code::kBadValue,
+        fmt::format(
+            "You must pass in at least one bitwise operation. The format is: {{$bit: {{field: {{and/or/xor: #}}}}"));
   }
   return modifier;
 }
 
 using Maker = ModifierPtr (*)(const Element&, const UpdateOptions&);
 constexpr std::pair<std::string_view, Maker> kModifiers[] = {
-    {"$set", make_set},         {"$unset", make_unset},     {"$setOnInsert", make_set_on_insert},
-    {"$inc", make_inc},         {"$mul", make_mul},         {"$min", make_min},
-    {"$max", make_max},         {"$rename", make_rename},   {"$currentDate", make_current_date},
-    {"$bit", make_bit},         {"$push", make_push},       {"$addToSet", make_add_to_set},
-    {"$pop", make_pop},         {"$pull", make_pull},       {"$pullAll", make_pull_all},
+    {"$set", make_set}, {"$unset", make_unset},   {"$setOnInsert", make_set_on_insert},
+    {"$inc", make_inc}, {"$mul", make_mul},       {"$min", make_min},
+    {"$max", make_max}, {"$rename", make_rename}, {"$currentDate", make_current_date},
+    {"$bit", make_bit}, {"$push", make_push},     {"$addToSet", make_add_to_set},
+    {"$pop", make_pop}, {"$pull", make_pull},     {"$pullAll", make_pull_all},
 };
 
 }  // namespace
@@ -247,7 +274,10 @@ ModifierPtr make_modifier(std::string_view op, const Element& argument, const Up
   for (const auto& [name, make] : kModifiers) {
     if (name == op) return make(argument, options);
   }
-  return bad(code::kFailedToParse, fmt::format("Unknown modifier: {}. Expected a valid update modifier or pipeline-style update specified as an array", op));
+  return bad(
+      code::kFailedToParse,
+      fmt::format(
+          "Unknown modifier: {}. Expected a valid update modifier or pipeline-style update specified as an array", op));
 }
 
 }  // namespace drover::sandbox::query

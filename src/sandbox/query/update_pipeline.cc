@@ -17,10 +17,13 @@ Result<ExpressionPtr> parse_new_root(const Element& stage, const EvaluationConte
   const Scope scope(context);
   if (stage.key() == "$replaceWith") return parse_expression(stage, scope);
   if (!stage.is_document()) {
-    return bad(40229, fmt::format("expected an object as specification for $replaceRoot stage, got {}", bson::type_name(stage.type())));
+    return bad(40229, fmt::format("expected an object as specification for $replaceRoot stage, got {}",
+                                  bson::type_name(stage.type())));
   }
   for (const Element& e : stage.document_value()) {
-    if (e.key() != "newRoot") return bad(40230, fmt::format("unrecognized option to $replaceRoot stage: {}, only valid option is 'newRoot'.", e.key()));
+    if (e.key() != "newRoot")
+      return bad(40230, fmt::format("unrecognized option to $replaceRoot stage: {}, only valid option is 'newRoot'.",
+                                    e.key()));
   }
   const Element root = stage.document_value()["newRoot"];
   if (!root) return bad(40231, "no newRoot specified for the $replaceRoot stage");
@@ -31,15 +34,18 @@ Result<Document> replace_root(const Expression& new_root, View document, const E
   Variables variables(document, context);
   const Datum value = TRY(new_root.evaluate(variables));
   if (value.type() != Type::kDocument) {
-    return bad(40228, fmt::format("'newRoot' expression  must evaluate to an object, but resulting value was: {}. Type of resulting value: '{}'. Input document: {}",
-                                  value.missing() ? "MISSING" : bson::to_shell(value.element()), bson::type_name(value.type()), bson::to_shell(document)));
+    return bad(40228, fmt::format("'newRoot' expression  must evaluate to an object, but resulting value was: {}. Type "
+                                  "of resulting value: '{}'. Input document: {}",
+                                  value.missing() ? "MISSING" : bson::to_shell(value.element()),
+                                  bson::type_name(value.type()), bson::to_shell(document)));
   }
   return Document(value.element().document_value());
 }
 
 Result<UpdatePipeline> UpdatePipeline::parse(View stages, const UpdateOptions& options) {
   UpdatePipeline pipeline;
-  auto context = options.context ? std::make_shared<EvaluationContext>(*options.context) : std::make_shared<EvaluationContext>();
+  auto context =
+      options.context ? std::make_shared<EvaluationContext>(*options.context) : std::make_shared<EvaluationContext>();
   context->version = options.version;
   context->collator = options.collator;
   if (options.constants) context->let = TRY(evaluate_let(*options.constants, *context));
@@ -54,11 +60,13 @@ Result<UpdatePipeline> UpdatePipeline::parse(View stages, const UpdateOptions& o
     if (name == "$set" || name == "$addFields" || name == "$project") {
       if (!stage.is_document()) {
         const int wrong = name == "$project" ? 15969 : 40272;
-        return bad(wrong, fmt::format("{} specification stage must be an object, got {}", name, bson::type_name(stage.type())));
+        return bad(wrong, fmt::format("{} specification stage must be an object, got {}", name,
+                                      bson::type_name(stage.type())));
       }
       auto tree = name == "$project" ? parse_project_stage(stage.document_value(), *context)
                                      : parse_add_fields_stage(stage.document_value(), *context);
-      if (!tree) return tl::unexpected(std::move(tree).error().with_context(fmt::format("Invalid {} :: caused by :", name)));
+      if (!tree)
+        return tl::unexpected(std::move(tree).error().with_context(fmt::format("Invalid {} :: caused by :", name)));
       pipeline.steps_.emplace_back(std::move(*tree));
     } else if (name == "$unset") {
       pipeline.steps_.emplace_back(TRY(parse_unset_stage(stage, name)));

@@ -44,7 +44,8 @@ struct Case {
   }
 };
 
-std::string result_of(const std::string& u, const std::string& old, const std::string& filter = "{}", const std::string& filters = "") {
+std::string result_of(const std::string& u, const std::string& old, const std::string& filter = "{}",
+                      const std::string& filters = "") {
   const auto applied = Case(u, {4, 4, 0}, filters).apply(old, filter);
   if (!applied) return std::to_string(applied.error().server_code) + " " + applied.error().message;
   return show(applied->document);
@@ -69,7 +70,8 @@ TEST(Update, TheIdCannotChange) {
 
 TEST(Update, PathsThatCannotBe) {
   EXPECT_EQ(result_of(R"({"$set":{"a.b":1}})", R"({"_id":1,"a":5})"), "28 Cannot create field 'b' in element {a: 5}");
-  EXPECT_EQ(result_of(R"({"$set":{"a.x":1}})", R"({"_id":1,"a":[1]})"), "28 Cannot create field 'x' in element {a: [ 1 ]}");
+  EXPECT_EQ(result_of(R"({"$set":{"a.x":1}})", R"({"_id":1,"a":[1]})"),
+            "28 Cannot create field 'x' in element {a: [ 1 ]}");
   EXPECT_EQ(result_of(R"({"$unset":{"a.x":1}})", R"({"_id":1,"a":5})"), R"({ "_id" : 1, "a" : 5 })");
   EXPECT_EQ(result_of(R"({"$set":{"a.":1}})", R"({"_id":1})"),
             "56 The update path 'a.' contains an empty field name, which is not allowed.");
@@ -78,19 +80,24 @@ TEST(Update, PathsThatCannotBe) {
 }
 
 TEST(Update, WrongTypes) {
-  EXPECT_EQ(result_of(R"({"$inc":{"s":1}})", R"({"_id":1,"s":"x"})"),
-            "14 Cannot apply $inc to a value of non-numeric type. {_id: 1} has the field 's' of non-numeric type string");
-  EXPECT_EQ(result_of(R"({"$inc":{"s":"x"}})", R"({"_id":1})"), "14 Cannot increment with non-numeric argument: {s: \"x\"}");
+  EXPECT_EQ(
+      result_of(R"({"$inc":{"s":1}})", R"({"_id":1,"s":"x"})"),
+      "14 Cannot apply $inc to a value of non-numeric type. {_id: 1} has the field 's' of non-numeric type string");
+  EXPECT_EQ(result_of(R"({"$inc":{"s":"x"}})", R"({"_id":1})"),
+            "14 Cannot increment with non-numeric argument: {s: \"x\"}");
   EXPECT_EQ(result_of(R"({"$push":{"s":1}})", R"({"_id":1,"s":"x"})"),
             "2 The field 's' must be an array but is of type string in document {_id: 1}");
-  EXPECT_EQ(result_of(R"({"$bogus":{"s":1}})", R"({"_id":1})"),
-            "9 Unknown modifier: $bogus. Expected a valid update modifier or pipeline-style update specified as an array");
-  EXPECT_EQ(result_of(R"({"$inc":{"n":1}})", R"({"_id":1,"n":{"$numberLong":"9223372036854775807"}})"),
-            "2 Failed to apply $inc operations to current value ((NumberLong)9223372036854775807) for document {_id: 1}");
+  EXPECT_EQ(
+      result_of(R"({"$bogus":{"s":1}})", R"({"_id":1})"),
+      "9 Unknown modifier: $bogus. Expected a valid update modifier or pipeline-style update specified as an array");
+  EXPECT_EQ(
+      result_of(R"({"$inc":{"n":1}})", R"({"_id":1,"n":{"$numberLong":"9223372036854775807"}})"),
+      "2 Failed to apply $inc operations to current value ((NumberLong)9223372036854775807) for document {_id: 1}");
 }
 
 TEST(Update, PositionalOperators) {
-  EXPECT_EQ(result_of(R"({"$set":{"a.$":9}})", R"({"_id":1,"a":[1,2,3]})", R"({"a":2})"), R"({ "_id" : 1, "a" : [ 1, 9, 3 ] })");
+  EXPECT_EQ(result_of(R"({"$set":{"a.$":9}})", R"({"_id":1,"a":[1,2,3]})", R"({"a":2})"),
+            R"({ "_id" : 1, "a" : [ 1, 9, 3 ] })");
   EXPECT_EQ(result_of(R"({"$inc":{"a.$.n":1}})", R"({"_id":1,"a":[{"k":1,"n":1},{"k":2,"n":1}]})", R"({"a.k":2})"),
             R"({ "_id" : 1, "a" : [ { "k" : 1, "n" : 1 }, { "k" : 2, "n" : 2 } ] })");
   EXPECT_EQ(result_of(R"({"$set":{"a.$":9}})", R"({"_id":1,"a":[1,2,3]})", R"({"_id":1})"),
@@ -100,17 +107,20 @@ TEST(Update, PositionalOperators) {
 }
 
 TEST(Update, ArrayFilters) {
-  EXPECT_EQ(result_of(R"({"$set":{"a.$[x].n":0}})", R"({"_id":1,"a":[{"k":1,"n":1},{"k":2,"n":1},{"k":3,"n":1}]})", "{}", R"([{"x.k":{"$gt":1}}])"),
+  EXPECT_EQ(result_of(R"({"$set":{"a.$[x].n":0}})", R"({"_id":1,"a":[{"k":1,"n":1},{"k":2,"n":1},{"k":3,"n":1}]})",
+                      "{}", R"([{"x.k":{"$gt":1}}])"),
             R"({ "_id" : 1, "a" : [ { "k" : 1, "n" : 1 }, { "k" : 2, "n" : 0 }, { "k" : 3, "n" : 0 } ] })");
   EXPECT_EQ(result_of(R"({"$set":{"a.$[y]":0}})", R"({"_id":1,"a":[1]})", "{}", R"([{"x":1}])"),
             "2 No array filter found for identifier 'y' in path 'a.$[y]'");
   EXPECT_EQ(result_of(R"({"$set":{"a":0}})", R"({"_id":1,"a":[1]})", "{}", R"([{"x":1}])"),
             "9 The array filter for identifier 'x' was not used in the update { $set: { a: 0 } }");
-  EXPECT_EQ(result_of(R"({"$set":{"a.$[]":0}})", R"({"_id":1,"a":1})"), "2 Cannot apply array updates to non-array element a: 1");
+  EXPECT_EQ(result_of(R"({"$set":{"a.$[]":0}})", R"({"_id":1,"a":1})"),
+            "2 Cannot apply array updates to non-array element a: 1");
 }
 
 TEST(Update, Pipelines) {
-  EXPECT_EQ(result_of(R"([{"$set":{"b":{"$add":["$a",1]}}},{"$unset":"a"}])", R"({"_id":1,"a":1})"), R"({ "_id" : 1, "b" : 2 })");
+  EXPECT_EQ(result_of(R"([{"$set":{"b":{"$add":["$a",1]}}},{"$unset":"a"}])", R"({"_id":1,"a":1})"),
+            R"({ "_id" : 1, "b" : 2 })");
   EXPECT_EQ(result_of(R"([{"$replaceWith":{"x":"$a"}}])", R"({"_id":1,"a":1})"), R"({ "_id" : 1, "x" : 1 })");
   EXPECT_EQ(result_of(R"([{"$match":{}}])", R"({"_id":1})"), "72 $match is not allowed to be used within an update");
 }
@@ -129,10 +139,12 @@ TEST(Update, OplogFormats) {
   const std::string u = R"({"$set":{"a":2,"n.m":1,"b.c":5},"$unset":{"z":1},"$push":{"arr":3}})";
   const std::string old = R"({"_id":1,"a":1,"b":{"c":1},"arr":[1,2],"z":0})";
   const auto v1 = Case(u).apply(old);
-  EXPECT_EQ(show(v1->oplog_object), R"({ "$v" : 1, "$set" : { "a" : 2, "arr.2" : 3, "b.c" : 5, "n.m" : 1 }, "$unset" : { "z" : true } })");
+  EXPECT_EQ(show(v1->oplog_object),
+            R"({ "$v" : 1, "$set" : { "a" : 2, "arr.2" : 3, "b.c" : 5, "n.m" : 1 }, "$unset" : { "z" : true } })");
   const auto v2 = Case(u, {6, 0, 0}).apply(old);
-  EXPECT_EQ(show(v2->oplog_object),
-            R"({ "$v" : 2, "diff" : { "d" : { "z" : false }, "u" : { "a" : 2 }, "i" : { "n" : { "m" : 1 } }, "sarr" : { "a" : true, "u2" : 3 }, "sb" : { "u" : { "c" : 5 } } } })");
+  EXPECT_EQ(
+      show(v2->oplog_object),
+      R"({ "$v" : 2, "diff" : { "d" : { "z" : false }, "u" : { "a" : 2 }, "i" : { "n" : { "m" : 1 } }, "sarr" : { "a" : true, "u2" : 3 }, "sb" : { "u" : { "c" : 5 } } } })");
 }
 
 }  // namespace

@@ -15,7 +15,8 @@ namespace {
 
 tl::unexpected<Error> conflict(const std::string& path, const std::string& at, bool positional) {
   if (positional) return bad(code::kConflictingUpdateOperators, fmt::format("Update created a conflict at '{}'", at));
-  return bad(code::kConflictingUpdateOperators, fmt::format("Updating the path '{}' would create a conflict at '{}'", path, at));
+  return bad(code::kConflictingUpdateOperators,
+             fmt::format("Updating the path '{}' would create a conflict at '{}'", path, at));
 }
 
 Status insert(UpdateTree& root, const Assignment& assignment, PathOrder order, const std::string* matched) {
