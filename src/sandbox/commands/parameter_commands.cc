@@ -1,4 +1,5 @@
 // getParameter, setParameter, and the feature compatibility version. Facts: corpus admin/fcv.
+#include <algorithm>
 #include <atomic>
 #include <map>
 #include <mutex>
@@ -8,6 +9,7 @@
 #include "bson/ejson.h"
 #include "sandbox/commands/support.h"
 #include "sandbox/commands/tables.h"
+#include "sandbox/commands/ttl.h"
 #include "sandbox/query/oplog_diff.h"
 #include "sandbox/storage/write_unit.h"
 
@@ -29,7 +31,8 @@ Result<std::string> stored_fcv(const Reader& reader, ServerVersion version) {
   return std::string(record->document["version"].to_string_view().value_or(""));
 }
 
-// Parameters that clients read or set. Those that may be set keep what they were set to; they change nothing here.
+// Parameters that clients read or set. Those that may be set keep what they were set to; of them, only the TTL monitor's
+// change anything here.
 class Parameters {
  public:
   Parameters() {
@@ -79,6 +82,10 @@ class Parameters {
 Parameters& parameters() {
   static Parameters instance;
   return instance;
+}
+
+bson::Value parameter_value(std::string_view name) {
+  return parameters().with([&](const auto& values) { return bson::Value(values.find(name)->second.value.view().first()); });
 }
 
 Status append_fcv(CommandContext& context, bson::Builder& out) {
@@ -177,6 +184,11 @@ constexpr Command kRows[] = {
 };
 
 }  // namespace
+
+bool ttl_monitor_enabled() { return parameter_value("ttlMonitorEnabled").element().is_truthy(); }
+Duration ttl_monitor_sleep() {
+  return std::chrono::seconds(std::max<std::int64_t>(1, parameter_value("ttlMonitorSleepSecs").element().to_int64().value_or(60)));
+}
 
 std::span<const Command> parameter_commands() { return kRows; }
 

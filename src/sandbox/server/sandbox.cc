@@ -6,6 +6,7 @@
 #include "sandbox/auth/connection_auth.h"
 #include "sandbox/changestream/change_stream.h"
 #include "sandbox/commands/sessions.h"
+#include "sandbox/commands/ttl.h"
 #include "sandbox/server/cursor_registry.h"
 #include "sandbox/server/dispatcher.h"
 #include "sandbox/server/running_operations.h"
@@ -99,10 +100,16 @@ struct Sandbox::Parts {
 void Sandbox::Parts::maintain(const std::stop_token& stop) {
   auto last_time = engine->last_committed();
   auto last_change = runtime.now();
+  auto last_expiry = runtime.now();
   while (runtime.sleep(kMaintenance, stop)) {
     operations.kill_abandoned();
     cursors.expire();
     sessions.reap();
+    if (ttl_monitor_enabled() && runtime.now() - last_expiry >= ttl_monitor_sleep()) {
+      const auto expired = delete_expired(services, stop);
+      if (!expired) log.warn("expired documents could not be deleted", {{"reason", expired.error().message}});
+      last_expiry = runtime.now();
+    }
     const auto time = engine->last_committed();
     if (time != last_time) {
       last_time = time;

@@ -16,7 +16,6 @@ using namespace std::chrono_literals;
 constexpr std::string_view kFormat = "1";
 constexpr Duration kJournalInterval = 100ms;
 constexpr Duration kHousekeepingInterval = 1s;
-constexpr Duration kNoopInterval = 10s;
 // Truncation removes this share of the oplog's cap at a time, so that it is rare.
 constexpr std::uint64_t kTruncateShare = 16;
 
@@ -58,7 +57,7 @@ Result<std::unique_ptr<Engine>> Engine::open(EngineOptions options, Runtime& run
   if (engine->impl_->options.background) {
     engine->impl_->threads.push_back(runtime.spawn("journal", [e = engine.get()](std::stop_token stop) { e->impl_->run_journal(stop); }));
     engine->impl_->threads.push_back(
-        runtime.spawn("housekeeping", [e = engine.get()](std::stop_token stop) { e->impl_->run_housekeeping(stop, *e); }));
+        runtime.spawn("housekeeping", [e = engine.get()](std::stop_token stop) { e->impl_->run_housekeeping(stop); }));
   }
   return engine;
 }
@@ -290,19 +289,10 @@ void Engine::Impl::run_journal(const std::stop_token& stop) {
   }
 }
 
-void Engine::Impl::run_housekeeping(const std::stop_token& stop, Engine& engine) {
-  auto seen = engine.last_committed();
-  auto quiet_since = runtime.now();
+void Engine::Impl::run_housekeeping(const std::stop_token& stop) {
   while (runtime.sleep(kHousekeepingInterval, stop)) {
     drop_old_pins();
     if (const auto result = truncate_oplog(); !result) log.error("truncating the oplog failed", {{"error", result.error().message}});
-    if (const auto last = engine.last_committed(); last != seen) {
-      seen = last;
-      quiet_since = runtime.now();
-    } else if (runtime.now() - quiet_since >= kNoopInterval) {
-      quiet_since = runtime.now();
-      if (const auto note = engine.append_note(bson::make_document({{"msg", "periodic noop"}})); note) seen = *note;
-    }
   }
 }
 

@@ -53,7 +53,7 @@ struct EngineOptions {
   std::string dbpath;
   std::size_t memory_bytes = 256 << 20;
   bool in_memory = false;  // unit tests
-  bool background = true;  // journal, housekeeping and no-op threads
+  bool background = true;  // journal and housekeeping threads
   ServerVersion version{4, 4, 1};
   std::uint64_t oplog_bytes = 1ull << 30;
 };

@@ -66,7 +66,7 @@ struct Engine::Impl {
   Status write(kv::IndexedBatch& batch, bson::Timestamp first, bson::Timestamp last, CatalogPtr new_catalog,
                std::uint64_t oplog_bytes);
   void run_journal(const std::stop_token& stop);
-  void run_housekeeping(const std::stop_token& stop, Engine& engine);
+  void run_housekeeping(const std::stop_token& stop);
   Status truncate_oplog();
   void drop_old_pins();
 };

@@ -1,0 +1,97 @@
+#include "sandbox/commands/ttl.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "bson/key_string.h"
+#include "model/namespace.h"
+#include "sandbox/commands/support.h"
+#include "sandbox/commands/write_block.h"
+#include "sandbox/storage/index_keys.h"
+#include "sandbox/storage/write_unit.h"
+
+namespace drover::sandbox {
+
+namespace {
+
+// Deleted in one unit.
+constexpr std::size_t kUnit = 500;
+
+// Keys of dates up to the threshold; other types never expire.
+struct Expired {
+  std::string lower, upper;
+  bool contains(const std::string& key) const { return key >= lower && key < upper; }
+};
+
+Expired expired_keys(const IndexInfo& index, std::int64_t threshold) {
+  const auto encode = [&](std::int64_t millis) {
+    const auto value = bson::make_document({{"", bson::DateTime{millis}}});
+    std::string out;
+    bson::append_key_string(out, value[""], nullptr, index.fields.front().descending);
+    return out;
+  };
+  auto low = encode(std::numeric_limits<std::int64_t>::min());
+  auto high = encode(threshold);
+  if (index.fields.front().descending) std::swap(low, high);
+  return {low, high + std::string(bson::key_string_highest())};
+}
+
+bool is_ttl(const IndexInfo& index) {
+  return index.ready && index.is_plain() && !index.is_id() && index.fields.size() == 1 && index.spec["expireAfterSeconds"].is_number();
+}
+
+// How many of `records` were deleted: those whose key has still expired in the newest state.
+Result<std::size_t> delete_records(Engine& engine, const Uuid& uuid, const std::string& index_name, const Expired& expired,
+                                   const std::vector<RecordId>& records) {
+  auto unit = engine.begin_write();
+  const auto collection = unit->catalog().find(uuid);
+  const auto* index = collection ? collection->index(index_name) : nullptr;
+  if (!index || (!is_internal_database(collection->ns.db) && TRY(user_writes_blocked(*unit)))) return 0;
+  std::size_t deleted = 0;
+  for (const auto id : records) {
+    const auto document = TRY(unit->find_record(*collection, id));
+    if (!document) continue;
+    const auto keys = TRY(index_keys(*index, *document)).keys;
+    if (std::none_of(keys.begin(), keys.end(), [&](const std::string& key) { return expired.contains(key); })) continue;
+    const auto removed = unit->remove(collection, id, *document);
+    if (!removed && removed.error().server_code == code::kWriteConflict) continue;
+    TRY(removed);
+    ++deleted;
+  }
+  TRY(unit->commit());
+  return deleted;
+}
+
+Status delete_by_index(Services& services, const CollectionInfo& collection, const IndexInfo& index, const std::stop_token& stop) {
+  const auto age = index.spec["expireAfterSeconds"].to_int64().value_or(0);
+  const auto expired = expired_keys(index, wall_millis(services.runtime) - age * 1000);
+  const auto reader = make_reader(services.engine, services.engine.view());
+  IndexCursor entries(*reader, index, expired.lower, expired.upper);
+  std::vector<RecordId> records;
+  while (!stop.stop_requested()) {
+    const auto id = TRY(entries.next());
+    if (id) records.push_back(*id);
+    if (!records.empty() && (!id || records.size() >= kUnit)) {
+      TRY(delete_records(services.engine, collection.uuid, index.name, expired, records));
+      records.clear();
+    }
+    if (!id) break;
+  }
+  return {};
+}
+
+}  // namespace
+
+Status delete_expired(Services& services, const std::stop_token& stop) {
+  const auto view = services.engine.view();
+  for (const auto& collection : view->catalog->all()) {
+    if (collection->is_view() || collection->capped) continue;
+    for (const auto& index : collection->indexes) {
+      if (stop.stop_requested()) return {};
+      if (is_ttl(*index)) TRY(delete_by_index(services, *collection, *index, stop));
+    }
+  }
+  return {};
+}
+
+}  // namespace drover::sandbox
