@@ -153,6 +153,7 @@ Status load_datasets(Inserters& inserters, const LoadOptions& options, const std
       std::int64_t row = 0;
       Batcher batcher(inserters, dataset.ns, stop);
       TRY(read_dataset(dataset, options.directory, copy, [&](bson::Document document) -> Status {
+        if (stop.stop_requested()) return fail(ErrorCode::kInterrupted, "loading was interrupted");
         if (row++ % kRowsOfAPart >= part * kRowsOfAPart) return {};
         return batcher.add(document);
       }));
