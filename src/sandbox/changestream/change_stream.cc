@@ -5,6 +5,7 @@
 #include <fmt/core.h>
 
 #include "bson/ejson.h"
+#include "bson/validate.h"
 #include "sandbox/changestream/event_source.h"
 #include "sandbox/query/pipeline.h"
 
@@ -14,6 +15,8 @@ namespace {
 
 // A getMore that finds nothing to deliver reports its progress at least this often, whatever there is to read.
 constexpr Duration kMaxScan = std::chrono::milliseconds(500);
+
+constexpr ServerVersion kSplitSince{6, 0, 9};  // $changeStreamSplitLargeEvent
 
 constexpr std::array<std::string_view, 8> kAllowedStages = {"$match",       "$project", "$addFields", "$set",
                                                             "$replaceRoot", "$unset",   "$replaceWith", "$redact"};
@@ -86,6 +89,13 @@ class ChangeStreamCursor final : public CommandCursor {
   }
 
  private:
+  // Larger ones cannot be sent; the server would split them when the client has asked for it, this one does not.
+  static Status check_size(const bson::Document& event) {
+    if (event.size() <= bson::kMaxInternalBytes) return {};
+    return server_error(10334, fmt::format("BSONObj size: {} is invalid. Size must be between 0 and {}; large change events are not split by "
+                                           "this server: leave images out of the stream", event.size(), bson::kMaxInternalBytes));
+  }
+
   Status fill(CursorBatch& batch) {
     while (!batch.full()) {
       std::optional<bson::Document> event;
@@ -96,6 +106,7 @@ class ChangeStreamCursor final : public CommandCursor {
         event = TRY(output_->next());
         if (!event) return {};
         TRY(check_token(*event));
+        TRY(check_size(*event));
       }
       if (!batch.append(*event)) {
         kept_ = std::move(event);
@@ -160,9 +171,15 @@ Status check_context(CommandContext& context) {
 Result<query::Pipeline> parse_stages(CommandContext& context, bson::View pipeline) {
   bson::ArrayBuilder rest;
   bool first = true;
+  bool last_seen = false;
   for (const auto& stage : pipeline) {
     if (!first) {
       const auto name = stage.to_document() ? stage.document_value().first().key() : std::string_view();
+      if (last_seen) return server_error(7182802, "$changeStreamSplitLargeEvent must be the last stage in the pipeline");
+      if (name == "$changeStreamSplitLargeEvent" && context.settings().version >= kSplitSince) {
+        last_seen = true;
+        continue;
+      }
       if (std::find(kAllowedStages.begin(), kAllowedStages.end(), name) == kAllowedStages.end() && name.starts_with('$')) {
         return server_error(20, fmt::format("{} is not permitted in a $changeStream pipeline", name));
       }
