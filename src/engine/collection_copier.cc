@@ -18,7 +18,30 @@ inline constexpr int kServerSnapshotTooOld = 239;
 inline constexpr int kServerSnapshotUnavailable = 246;
 inline constexpr int kMostDocumentsPerReply = 50000;  // below the server's batch limit of 100,000
 inline constexpr std::size_t kIdsPerRemoval = 10000;
+inline constexpr std::size_t kPortionDocuments = 5000;
+inline constexpr std::size_t kPortionBytes = 4 << 20;
 inline constexpr std::chrono::milliseconds kTimePause{10};
+
+// The server alters a top-level Timestamp(0,0) in what is inserted, so such documents go another way, which takes more bytes
+// for each: a batch that holds one is sent in portions.
+bool has_empty_timestamp(bson::View document) {
+  for (const auto& field : document)
+    if (field.type() == bson::Type::kTimestamp && field.timestamp_value().is_zero()) return true;
+  return false;
+}
+
+std::vector<bson::Document> portions_of(bson::View documents) {
+  std::vector<bson::Document> portions;
+  for (auto next = documents.begin(); next != documents.end();) {
+    bson::ArrayBuilder portion;
+    do {
+      portion.append(*next);
+      ++next;
+    } while (next != documents.end() && portion.count() < kPortionDocuments && portion.size() + next->size() <= kPortionBytes);
+    portions.push_back(std::move(portion).finish());
+  }
+  return portions;
+}
 
 bool snapshot_lost(const Error& error) {
   return error.server_code == kServerSnapshotTooOld || error.server_code == kServerSnapshotUnavailable ||
@@ -130,10 +153,12 @@ Status CollectionCopier::insert(Collection& collection, const cluster::DocumentB
   }
   std::int64_t count = 0;
   std::size_t largest = collection.largest;
+  bool altered = false;
   bson::View last;
   for (const auto& item : documents) {
     last = item.document_value();
     largest = std::max(largest, last.size());
+    altered = altered || has_empty_timestamp(last);
     ++count;
   }
   if (largest > collection.largest) collection.largest = largest;
@@ -142,22 +167,10 @@ Status CollectionCopier::insert(Collection& collection, const cluster::DocumentB
     auto gate = collection.gate.enter_shared(stop);
     if (!gate) return tl::unexpected(stopped_error());
     if (collection.gone) return {};
-    ++in_flight_;
-    auto answer = session_.insert(collection.info.ns, documents, stop);
-    --in_flight_;
-    const auto reply = TRY_WITH(std::move(answer), "copying into " + collection.info.ns.to_string());
-    if (!reply.errors.empty()) {
-      std::vector<bson::View> sent;
-      for (const auto& item : documents) sent.push_back(item.document_value());
-      for (const auto& error : reply.errors) {
-        if (error.code != kServerDuplicateKey) {
-          return fail(ErrorCode::kDestination,
-                      fmt::format("copying into {}: the destination refuses a document: {}",
-                                  collection.info.ns.to_string(), error.message),
-                      error.code);
-        }
-        refused.emplace_back(sent[static_cast<std::size_t>(error.index)]["_id"]);
-      }
+    if (!altered) {
+      TRY(insert_one_command(collection, documents, refused, stop));
+    } else {
+      for (const auto& portion : portions_of(documents)) TRY(insert_one_command(collection, portion, refused, stop));
     }
   }
   if (!refused.empty()) {
@@ -173,6 +186,27 @@ Status CollectionCopier::insert(Collection& collection, const cluster::DocumentB
   progress.bytes += static_cast<std::int64_t>(documents.size());
   collection.documents_copied += count;
   collection.bytes_copied += static_cast<std::int64_t>(documents.size());
+  return {};
+}
+
+// Adds the _ids that a unique index refuses to `refused`.
+Status CollectionCopier::insert_one_command(Collection& collection, bson::View documents, std::vector<bson::Value>& refused,
+                                            const std::stop_token& stop) {
+  const Namespace& ns = collection.info.ns;
+  ++in_flight_;
+  auto answer = session_.insert(ns, documents, stop);
+  --in_flight_;
+  const auto reply = TRY_WITH(std::move(answer), "copying into " + ns.to_string());
+  if (reply.errors.empty()) return {};
+  std::vector<bson::View> sent;
+  for (const auto& item : documents) sent.push_back(item.document_value());
+  for (const auto& error : reply.errors) {
+    if (error.code != kServerDuplicateKey) {
+      return fail(ErrorCode::kDestination,
+                  fmt::format("copying into {}: the destination refuses a document: {}", ns.to_string(), error.message), error.code);
+    }
+    refused.emplace_back(sent[static_cast<std::size_t>(error.index)]["_id"]);
+  }
   return {};
 }
 

@@ -56,6 +56,8 @@ class CollectionCopier {
                          const std::stop_token& stop);
   Status insert(Collection& collection, const cluster::DocumentBatch& batch, ClusterTime r, Progress& progress,
                 const std::stop_token& stop);
+  Status insert_one_command(Collection& collection, bson::View documents, std::vector<bson::Value>& refused,
+                            const std::stop_token& stop);
   int documents_per_reply(const Collection& collection) const;
 
   cluster::Deployment& source_;
