@@ -73,7 +73,13 @@ void SandboxProcess::restart() {
   start(port_);
 }
 
-void SandboxProcess::pause() { ::kill(pid_, SIGSTOP); }
+// Until all of its threads have stopped: one that is awake may still answer.
+void SandboxProcess::pause() {
+  ::kill(pid_, SIGSTOP);
+  int status = 0;
+  while (::waitpid(pid_, &status, WUNTRACED) == pid_ && !WIFSTOPPED(status)) {
+  }
+}
 void SandboxProcess::resume() { ::kill(pid_, SIGCONT); }
 
 }  // namespace drover::testing

@@ -158,7 +158,8 @@ Result<std::vector<std::string>> named_indexes(const CommandContext& context, co
   } else if (index.is_string()) {
     TRY(one(index.string_value()));
   } else if (index.is_array()) {
-    for (const auto& name : *index.to_array()) {
+    const bson::View list = index.document_value();
+    for (const auto& name : list) {
       if (!name.is_string()) return server_error(code::kTypeMismatch, fmt::format("dropIndexes {}: only names can be given in an array", collection.ns.to_string()));
       TRY(one(name.string_value()));
     }
