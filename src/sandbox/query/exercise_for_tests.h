@@ -25,6 +25,7 @@ inline void exercise_update(bson::View task, bson::View document, const Matcher&
   if (applied && applied->modified) {
     const auto again = apply_oplog_update(document, applied->oplog_object);
     CHECK(again.has_value(), "an oplog entry cannot be applied");
+    CHECK(again->view().same_bytes(applied->document), "an oplog entry gives another document");
     update_description(applied->oplog_object, {true, true});
   }
   update->upsert_document(matcher, {}, [] { return bson::ObjectId{}; }).has_value();

@@ -109,6 +109,11 @@ Status apply_to_document(View before, View diff, bson::Builder& out) {
   const View updates = diff["u"].to_document().value_or(View());
   const View inserts = diff["i"].to_document().value_or(View());
   for (const Element& field : before) {
+    // Of several fields of one name the first is meant, as in updates.
+    if (before[field.key()].raw().data() != field.raw().data()) {
+      out.append_raw(field);
+      continue;
+    }
     const std::string sub = "s" + std::string(field.key());
     if (deletes[field.key()] || inserts[field.key()]) continue;
     if (const Element newer = updates[field.key()]) {
@@ -193,6 +198,9 @@ Status apply_to_array(View before, View diff, bson::Builder& out) {
 std::optional<Document> compute_diff(View before, View after) {
   Document diff = diff_documents(before, after);
   if (diff.size() >= after.size()) return std::nullopt;
+  // A name that stands twice in a document makes a diff ambiguous.
+  const auto again = apply_diff(before, diff.view());
+  if (!again || !again->view().same_bytes(after)) return std::nullopt;
   return diff;
 }
 

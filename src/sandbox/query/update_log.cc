@@ -15,41 +15,63 @@ std::string dotted(const std::vector<PathComponent>& path) {
   return text;
 }
 
-// One level of a $v: 2 diff while it is put together. Members keep the order in which they were recorded.
+struct DiffLevel;
+
+// A field that was not there: a value, or a document put together from several entries.
+struct Created {
+  std::string name;
+  bson::Value value;
+  std::unique_ptr<DiffLevel> inner;
+};
+
+// One level of a $v: 2 diff while it is put together. Members keep the order in which they were recorded, which is the
+// order of the fields in the document.
 struct DiffLevel {
   bool array = false;
   std::vector<std::pair<std::string, bson::Value>> updates;
   std::vector<std::string> deletes;
-  std::vector<std::pair<std::string, bson::Value>> inserts;
-  std::vector<std::pair<std::string, std::unique_ptr<DiffLevel>>>
-      created;  // inserted documents, built from several entries
+  std::vector<Created> created;
   std::vector<std::pair<std::string, std::unique_ptr<DiffLevel>>> below;
 
-  static DiffLevel& level(std::vector<std::pair<std::string, std::unique_ptr<DiffLevel>>>& list,
-                          const std::string& name) {
-    for (auto& [key, held] : list) {
+  DiffLevel& descend(const std::string& name) {
+    for (auto& [key, held] : below) {
       if (key == name) return *held;
     }
-    list.emplace_back(name, std::make_unique<DiffLevel>());
-    return *list.back().second;
+    below.emplace_back(name, std::make_unique<DiffLevel>());
+    return *below.back().second;
+  }
+  Created* find_created(const std::string& name) {
+    for (Created& field : created) {
+      if (field.name == name && field.inner) return &field;
+    }
+    return nullptr;
   }
 };
 
 void insert_created(DiffLevel& level, const std::vector<PathComponent>& path, std::size_t at,
                     const bson::Value& value) {
   if (at + 1 == path.size()) {
-    level.inserts.emplace_back(path[at].name, value);
-  } else {
-    insert_created(DiffLevel::level(level.created, path[at].name), path, at + 1, value);
+    level.created.push_back({path[at].name, value, nullptr});
+    return;
   }
+  Created* begun = level.find_created(path[at].name);
+  if (!begun) begun = &level.created.emplace_back(Created{path[at].name, {}, std::make_unique<DiffLevel>()});
+  insert_created(*begun->inner, path, at + 1, value);
+}
+
+void write_created(const DiffLevel& level, bson::Builder& out);
+
+void write_field(const Created& field, std::string_view key, bson::Builder& out) {
+  if (!field.inner) {
+    out.append(key, field.value.element());
+    return;
+  }
+  auto object = out.open_document(key);
+  write_created(*field.inner, object);
 }
 
 void write_created(const DiffLevel& level, bson::Builder& out) {
-  for (const auto& [name, value] : level.inserts) out.append(name, value.element());
-  for (const auto& [name, inner] : level.created) {
-    auto object = out.open_document(name);
-    write_created(*inner, object);
-  }
+  for (const Created& field : level.created) write_field(field, field.name, out);
 }
 
 void add(DiffLevel& root, const LogEntry& entry) {
@@ -57,7 +79,12 @@ void add(DiffLevel& root, const LogEntry& entry) {
   const std::size_t holder = entry.kind == LogEntry::Kind::kCreate ? entry.first_new : entry.path.size() - 1;
   for (std::size_t i = 0; i <= holder; ++i) {
     level->array = entry.path[i].is_index;
-    if (i < holder) level = &DiffLevel::level(level->below, entry.path[i].name);
+    if (i == holder) break;
+    if (level->find_created(entry.path[i].name)) {  // the same update made it
+      insert_created(*level, entry.path, i, entry.value);
+      return;
+    }
+    level = &level->descend(entry.path[i].name);
   }
   const std::string& name = entry.path[holder].name;
   switch (entry.kind) {
@@ -77,14 +104,8 @@ void write_array(const DiffLevel& level, bson::Builder& out) {
   for (const auto& [name, value] : level.updates) {
     by_index[array_index(name).value_or(0)] = [&] { out.append("u" + name, value.element()); };
   }
-  for (const auto& [name, value] : level.inserts) {
-    by_index[array_index(name).value_or(0)] = [&] { out.append("u" + name, value.element()); };
-  }
-  for (const auto& [name, inner] : level.created) {
-    by_index[array_index(name).value_or(0)] = [&] {
-      auto object = out.open_document("u" + name);
-      write_created(*inner, object);
-    };
+  for (const Created& field : level.created) {
+    by_index[array_index(field.name).value_or(0)] = [&] { write_field(field, "u" + field.name, out); };
   }
   for (const auto& [name, inner] : level.below) {
     by_index[array_index(name).value_or(0)] = [&] {
@@ -109,7 +130,7 @@ void write(const DiffLevel& level, bson::Builder& out) {
     auto section = out.open_document("u");
     for (const auto& [name, value] : level.updates) section.append(name, value.element());
   }
-  if (!level.inserts.empty() || !level.created.empty()) {
+  if (!level.created.empty()) {
     auto section = out.open_document("i");
     write_created(level, section);
   }

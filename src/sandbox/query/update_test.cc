@@ -135,6 +135,16 @@ TEST(Update, UpsertTakesOverEqualities) {
   EXPECT_EQ(show(*made), R"({ "_id" : 4, "a" : 7, "b" : { "c" : 5 }, "d" : 1, "n" : 2, "y" : 1 })");
 }
 
+TEST(Update, SeveralNewFieldsOfOneNewParent) {
+  for (const ServerVersion version : {ServerVersion{4, 4, 0}, ServerVersion{6, 0, 0}}) {
+    const auto made = Case(R"({"$set":{"n.a":1,"n.b.c":2,"n.b.d":3,"m":1,"z.y":1,"arr.3.p":1,"arr.3.q":2}})", version)
+                          .apply(R"({"_id":1,"arr":[0]})");
+    ASSERT_TRUE(made);
+    EXPECT_EQ(show(made->document), R"({ "_id" : 1, "arr" : [ 0, null, null, { "p" : 1, "q" : 2 } ], "m" : 1, )"
+                                    R"("n" : { "a" : 1, "b" : { "c" : 2, "d" : 3 } }, "z" : { "y" : 1 } })");
+  }
+}
+
 TEST(Update, OplogFormats) {
   const std::string u = R"({"$set":{"a":2,"n.m":1,"b.c":5},"$unset":{"z":1},"$push":{"arr":3}})";
   const std::string old = R"({"_id":1,"a":1,"b":{"c":1},"arr":[1,2],"z":0})";
