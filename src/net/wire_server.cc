@@ -48,7 +48,8 @@ class ThreadedServer final : public WireServer {
     std::unique_lock lock(mutex_);
     for (auto& [id, connection] : live_) {
       connection->stop.request_stop();
-      if (connection->socket) connection->socket->shut_down();
+      // Still in its handshake: the descriptor is all there is to wake it by.
+      connection->socket ? connection->socket->shut_down() : void(::shutdown(connection->descriptor, SHUT_RDWR));
     }
     ended_.wait(lock, [this] { return live_.empty(); });
     ::close(wake_);
