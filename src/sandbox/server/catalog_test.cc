@@ -1,0 +1,133 @@
+// Catalog commands as a client sees them, where the corpus is silent: the oplog behind them, versions after 4.4, refusals.
+#include <gtest/gtest.h>
+
+#include "base/log.h"
+#include "base/runtime.h"
+#include "bson/builder.h"
+#include "bson/ejson.h"
+#include "sandbox/server/dispatcher.h"
+#include "sandbox/server/sandbox.h"
+
+namespace drover::sandbox {
+namespace {
+
+class CatalogTest : public ::testing::Test {
+ protected:
+  void start(ServerVersion version = {4, 4, 1}) {
+    auto started = Sandbox::start({.version = version, .listen = false}, *runtime_, *log_);
+    ASSERT_TRUE(started) << started.error().message;
+    sandbox_ = std::move(*started);
+    client_ = std::make_unique<ClientConnection>(sandbox_->state(), true);
+    client_->id = 1;
+  }
+  bson::Document run(const std::string& db, const std::string& command) {
+    bson::Builder out;
+    out.append_all(*bson::from_ejson(command)).append("$db", db);
+    const auto body = std::move(out).finish();
+    return sandbox_->dispatcher().run(*client_, {.body = body, .sequences = {}}).reply;
+  }
+  std::int64_t code(const std::string& db, const std::string& command) {
+    const auto reply = run(db, command);
+    return reply["ok"].is_truthy() ? 0 : reply["code"].to_int64().value_or(-1);
+  }
+  // The newest entry of the oplog.
+  bson::Document last_entry() {
+    const auto reply = run("local", R"({"find": "oplog.rs", "sort": {"$natural": -1}, "limit": 1})");
+    return bson::Document(reply.view().at_path("cursor.firstBatch.0").document_value());
+  }
+  bson::Document options_of(const std::string& name) {
+    const auto reply = run("t", R"({"listCollections": 1, "filter": {"name": ")" + name + R"("}})");
+    return bson::Document(reply.view().at_path("cursor.firstBatch.0.options").document_value());
+  }
+
+  std::unique_ptr<Runtime> runtime_ = make_real_runtime();
+  std::unique_ptr<Log> log_ = make_null_log();
+  std::unique_ptr<Sandbox> sandbox_;
+  std::unique_ptr<ClientConnection> client_;
+};
+
+TEST_F(CatalogTest, CollModSaysWhatAnIndexWasAndLogsItsName) {
+  start();
+  ASSERT_EQ(code("t", R"({"createIndexes": "c", "indexes": [{"key": {"a": 1}, "name": "a", "expireAfterSeconds": 5}]})"), 0);
+  const auto reply = run("t", R"({"collMod": "c", "index": {"keyPattern": {"a": 1}, "expireAfterSeconds": 60, "hidden": true}})");
+  EXPECT_EQ(reply["expireAfterSeconds_old"].to_int64(), 5);
+  EXPECT_EQ(reply["expireAfterSeconds_new"].to_int64(), 60);
+  EXPECT_FALSE(reply["hidden_old"].is_truthy());
+  EXPECT_TRUE(reply["hidden_new"].is_truthy());
+  const auto entry = last_entry();
+  EXPECT_EQ(entry.view().at_path("o.index.name").to_string_view(), "a");
+  EXPECT_EQ(entry.view().at_path("o2.indexOptions_old.expireAfterSeconds").to_int64(), 5);
+  EXPECT_EQ(code("t", R"({"collMod": "c", "index": {"name": "none", "hidden": true}})"), 27);
+  EXPECT_EQ(code("t", R"({"collMod": "c", "index": {"name": "_id_", "hidden": true}})"), 2);
+}
+
+TEST_F(CatalogTest, OptionsStandInTheServersOrder) {
+  start();
+  ASSERT_EQ(code("t", R"({"create": "c", "validationAction": "warn", "validator": {"a": 1}, "size": 9000, "capped": true})"), 0);
+  std::string names;
+  for (const auto& option : options_of("c")) names += std::string(option.key()) + " ";
+  EXPECT_EQ(names, "capped size validator validationAction ");
+  ASSERT_EQ(code("t", R"({"collMod": "c", "validator": {"a": 2}})"), 0);
+  EXPECT_EQ(options_of("c")["validationLevel"].to_string_view(), "strict");
+}
+
+TEST_F(CatalogTest, ViewsAreCheckedWhenTheyAreDefined) {
+  start();
+  EXPECT_EQ(code("t", R"({"create": "v", "viewOn": "c", "pipeline": [{"$bogus": 1}]})"), 40324);
+  EXPECT_EQ(code("t", R"({"create": "v", "viewOn": "c", "pipeline": [{"$out": "x"}]})"), 167);
+  EXPECT_EQ(code("t", R"({"create": "a", "viewOn": "b", "pipeline": []})"), 0);
+  EXPECT_EQ(code("t", R"({"create": "b", "viewOn": "c", "pipeline": [{"$lookup": {"from": "a", "localField": "x", "foreignField": "y", "as": "z"}}]})"), 5);
+  EXPECT_EQ(code("t", R"({"collMod": "a", "viewOn": "a", "pipeline": []})"), 5);
+}
+
+TEST_F(CatalogTest, SeveralIndexesAreDroppedByName) {
+  start();
+  ASSERT_EQ(code("t", R"({"createIndexes": "c", "indexes": [{"key": {"a": 1}, "name": "a"}, {"key": {"b": 1}, "name": "b"}, {"key": {"c": 1}, "name": "c"}]})"), 0);
+  EXPECT_EQ(run("t", R"({"dropIndexes": "c", "index": ["a", "b"]})")["nIndexesWas"].to_int64(), 4);
+  EXPECT_EQ(code("t", R"({"dropIndexes": "c", "index": ["c", "none"]})"), 27);
+  const auto left = run("t", R"({"listIndexes": "c"})");
+  EXPECT_EQ(left.view().at_path("cursor.firstBatch.1.name").to_string_view(), "c");
+}
+
+TEST_F(CatalogTest, AnIndexOverDocumentsIsBuiltInStepsAndFailsWhole) {
+  start();
+  ASSERT_EQ(code("t", R"({"insert": "c", "documents": [{"_id": 1, "a": 1}, {"_id": 2, "a": 1}]})"), 0);
+  const auto reply = run("t", R"({"createIndexes": "c", "indexes": [{"key": {"a": 1}, "name": "a", "unique": true}]})");
+  EXPECT_EQ(reply["code"].to_int64(), 11000);
+  EXPECT_EQ(reply.view().at_path("keyValue.a").to_int64(), 1);
+  EXPECT_TRUE(last_entry().view().at_path("o.abortIndexBuild").exists());
+  EXPECT_FALSE(run("t", R"({"listIndexes": "c"})").view().at_path("cursor.firstBatch.1").exists());
+  EXPECT_EQ(code("t", R"({"insert": "c", "documents": [{"_id": 3, "a": 1}]})"), 0);
+}
+
+TEST_F(CatalogTest, ARenameToAnotherDatabaseTakesIndexesAlong) {
+  start();
+  ASSERT_EQ(code("t", R"({"insert": "c", "documents": [{"_id": 1, "a": 1}, {"_id": 2, "a": 2}]})"), 0);
+  ASSERT_EQ(code("t", R"({"createIndexes": "c", "indexes": [{"key": {"a": 1}, "name": "a"}]})"), 0);
+  ASSERT_EQ(code("admin", R"({"renameCollection": "t.c", "to": "u.d"})"), 0);
+  EXPECT_EQ(run("u", R"({"count": "d"})")["n"].to_int64(), 2);
+  EXPECT_EQ(run("u", R"({"validate": "d"})").view().at_path("keysPerIndex.a").to_int64(), 2);
+  EXPECT_EQ(code("t", R"({"listIndexes": "c"})"), 26);
+}
+
+TEST_F(CatalogTest, WhatLaterVersionsChanged) {
+  start({8, 0, 4});
+  EXPECT_EQ(code("t", R"({"drop": "none"})"), 0);
+  EXPECT_EQ(code("t", R"({"create": "c", "changeStreamPreAndPostImages": {"enabled": true}})"), 0);
+  EXPECT_TRUE(options_of("c").view().at_path("changeStreamPreAndPostImages.enabled").is_truthy());
+  EXPECT_EQ(code("t", R"({"collMod": "c", "bogus": 1})"), 40415);
+  EXPECT_EQ(run("admin", R"({"listDatabases": 1})")["totalSize"].type(), bson::Type::kInt64);
+  EXPECT_EQ(code("t", R"({"create": "s", "timeseries": {"timeField": "t"}})"), 72);
+}
+
+TEST_F(CatalogTest, ExplainNamesTheIndex) {
+  start();
+  ASSERT_EQ(code("t", R"({"createIndexes": "c", "indexes": [{"key": {"a": 1}, "name": "a"}]})"), 0);
+  const auto reply = run("t", R"({"explain": {"find": "c", "filter": {"a": 1}}})");
+  EXPECT_EQ(reply.view().at_path("queryPlanner.winningPlan.inputStage.indexName").to_string_view(), "a");
+  EXPECT_EQ(code("t", R"({"explain": {"update": "c", "updates": []}})"), 115);
+  EXPECT_EQ(code("t", R"({"explain": {"nothing": 1}})"), 59);
+}
+
+}  // namespace
+}  // namespace drover::sandbox
