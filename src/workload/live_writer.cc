@@ -24,7 +24,9 @@ constexpr std::int64_t kNumbersPerWriter = 10'000'000;  // _ids stay within int3
 constexpr std::size_t kKeptItems = 4;
 constexpr std::size_t kSummaryDocuments = 50;
 constexpr std::int64_t kFirstMoment = 1'600'000'000'000;
-constexpr std::uint64_t kOutOneIn = 2000;
+constexpr std::int64_t kOutEvery = 2000;  // operations; spread over the writers, the first ones soon
+constexpr std::int64_t kOutFirst = 50;
+constexpr std::int64_t kOutSpread = 250;
 
 struct Weight {
   WriteKind kind;
@@ -79,7 +81,8 @@ Namespace summary_namespace(int writer) { return {"shop", fmt::format("summary_{
 
 LiveWriter::LiveWriter(int writer, int writers, std::uint64_t seed, WriterLink& link, Pacer& pacer, WriteCounts& counts)
     : writer_(writer), writers_(writers), link_(link), pacer_(pacer), counts_(counts), ledger_(writer),
-      state_(seed + 0x9e3779b97f4a7c15u * static_cast<std::uint64_t>(writer + 1)) {
+      state_(seed ^ (static_cast<std::uint64_t>(writer + 1) << 48)) {
+  state_ = random(~std::uint64_t{0});  // or neighbours would walk along one sequence
   ledger_.own(flights_namespace(), Ownership::kListed);
   ledger_.own(summary_namespace(writer), Ownership::kWhole);
 }
@@ -135,7 +138,7 @@ std::uint64_t LiveWriter::random(std::uint64_t below) {
 }
 
 WriteKind LiveWriter::choose() {
-  if (random(kOutOneIn) == 0) return WriteKind::kOut;
+  if (++operations_ % kOutEvery == (kOutFirst + kOutSpread * writer_) % kOutEvery) return WriteKind::kOut;
   int total = 0;
   for (const auto& [kind, weight] : kWeights) total += weight;
   auto point = static_cast<int>(random(total));

@@ -88,6 +88,7 @@ class LiveWriter {
   Ledger ledger_;
   std::uint64_t state_;
   std::int64_t serial_ = 0;
+  std::int64_t operations_ = 0;
   std::vector<std::int64_t> orders_;  // numbers of those that exist
   std::vector<bson::Value> flights_;
 };
