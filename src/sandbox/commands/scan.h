@@ -36,6 +36,7 @@ class Scan {
  private:
   Result<std::optional<bson::View>> next_candidate();
   Result<std::optional<bson::View>> next_by_index();
+  Result<std::optional<RecordId>> next_entry();
 
   std::shared_ptr<const Reader> reader_;
   CollectionPtr collection_;
