@@ -83,7 +83,7 @@ class OutWriter {
   }
 
   Status insert(WriteUnit& unit, const CollectionPtr& collection, const bson::Document& document) {
-    TRY(query::check_storable(document, context_.settings().version));
+    TRY(query::check_insertable(document, context_.settings().version));
     const auto fixed = fix_document(context_, document, unit);
     const auto stored = fixed ? fixed->view() : document.view();
     TRY(check_document(context_, *collection, stored, nullptr));

@@ -75,7 +75,7 @@ class Insertion {
 
   Status insert_one(WriteUnit& unit, const CollectionPtr& collection) {
     auto document = documents_[at_];
-    TRY(query::check_storable(document, context_.settings().version));
+    TRY(query::check_insertable(document, context_.settings().version));
     const auto fixed = fix_document(context_, document, unit);
     if (fixed) document = *fixed;
     TRY(check_document(context_, *collection, document, nullptr));

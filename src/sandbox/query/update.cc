@@ -450,4 +450,14 @@ Status check_storable(View document, ServerVersion version) {
   return check_names(held.view().first(), "", false);
 }
 
+Status check_insertable(View document, ServerVersion version) {
+  if (version >= kFive) return check_storable(document, version);
+  for (const Element& field : document) {
+    if (field.key().starts_with('$')) return bad(code::kBadValue, fmt::format("Document can't have $ prefixed field names: {}", field.key()));
+  }
+  bson::Builder only_id;
+  if (document["_id"].exists()) only_id.append_raw(document["_id"]);
+  return check_storable(std::move(only_id).finish(), version);
+}
+
 }  // namespace drover::sandbox::query

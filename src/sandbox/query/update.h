@@ -68,5 +68,7 @@ class Update {
 // refuses), 53 for an _id that is an array, regex or undefined. Also used for inserts and replacements: `_id` is moved to the front
 // by the caller.
 Status check_storable(bson::View document, ServerVersion version);
+// As above for an insert, which before 5.0 refuses $ at the top and in _id only: what an update could not write may be there.
+Status check_insertable(bson::View document, ServerVersion version);
 
 }  // namespace drover::sandbox::query

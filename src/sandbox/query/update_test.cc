@@ -79,6 +79,14 @@ TEST(Update, PathsThatCannotBe) {
             "52 The dollar ($) prefixed field '$x' in 'a.$x' is not valid for storage.");
 }
 
+TEST(Update, AnInsertMayHoldWhatAnUpdateMayNotWrite) {
+  const auto nested = doc(R"({"_id":1,"sub":{"$set":1}})");
+  EXPECT_TRUE(check_insertable(nested, {4, 4}));
+  EXPECT_FALSE(check_storable(nested, {4, 4}));
+  EXPECT_FALSE(check_insertable(doc(R"({"_id":1,"$set":1})"), {4, 4}));
+  EXPECT_FALSE(check_insertable(doc(R"({"_id":{"$set":1}})"), {4, 4}));
+}
+
 TEST(Update, WrongTypes) {
   EXPECT_EQ(
       result_of(R"({"$inc":{"s":1}})", R"({"_id":1,"s":"x"})"),
