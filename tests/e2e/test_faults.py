@@ -182,7 +182,7 @@ class Tls(DroverTest):
     auth = True
 
     def start_clusters(self):
-        self.needs_mongod()
+        self.needs_own_clusters()
         self.source = self.cluster("source", tls=True)
         self.destination = self.cluster("destination", tls=True)
 

@@ -39,7 +39,7 @@ class DroverTest(unittest.TestCase):
                 raise NotRun("DROVER_TEST_MONGOD")
             made = clusters.Given(os.environ[f"DROVER_TEST_{name.upper()}_URI"])
         else:
-            if options.pop("members", 1) > 1 or options.pop("tls", False):
+            if options.pop("members", 1) > 1:
                 raise NotRun("DROVER_TEST_MONGOD")
             made = clusters.Sandbox(self.directory, name, self.flavour.removeprefix("sandbox-"), **options)
         self.addCleanup(made.close)

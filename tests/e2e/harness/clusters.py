@@ -87,8 +87,12 @@ class Sandbox(Cluster):
     kind = "sandbox"
     direct = True
 
-    def __init__(self, directory, name, version, auth=False, options=()):
+    def __init__(self, directory, name, version, auth=False, tls=False, options=()):
         super().__init__()
+        self.tls = tls
+        if tls:
+            self.ca_file, pem_file = make_certificates(directory)
+            options = ["--tls-cert-key-file", pem_file, *options]
         self.directory, self.name, self.mode, self.auth = directory, name, version, auth
         self.options = list(options)
         self.port = 0
@@ -115,7 +119,8 @@ class Sandbox(Cluster):
 
     @property
     def plain_uri(self):
-        return f"mongodb://127.0.0.1:{self.port}/?directConnection=true"
+        tls = f"&tls=true&tlsCAFile={quote(self.ca_file, safe='')}" if self.tls else ""
+        return f"mongodb://127.0.0.1:{self.port}/?directConnection=true{tls}"
 
     def kill(self):
         self.process.kill()
