@@ -369,6 +369,9 @@ Status CatalogChanger::drop_indexes(const ChangeEvent& event, const std::stop_to
 Status CatalogChanger::coll_mod(const ChangeEvent& event, const std::stop_token& stop) {
   const auto collection = pending_change(event);
   if (!collection) return {};
+  // Before looking at what is built: the index builder may be at it.
+  auto alone = collection->gate.enter_exclusive(stop);
+  if (!alone) return tl::unexpected(stopped_error());
   bson::Builder to_send;
   std::vector<bson::Document> index_changes;
   bson::Document options = collection->info.options;
@@ -398,8 +401,6 @@ Status CatalogChanger::coll_mod(const ChangeEvent& event, const std::stop_token&
       return refuse(event, fmt::format("changed by collMod in '{}'", name));
     }
   }
-  auto alone = collection->gate.enter_exclusive(stop);
-  if (!alone) return tl::unexpected(stopped_error());
   const auto fields = std::move(to_send).finish();
   if (!fields.empty()) {
     TRY(on_destination("changing options of", collection->info.ns, stop,
@@ -449,7 +450,9 @@ Status CatalogChanger::forget_gone(ClusterTime checkpoint, const std::stop_token
   {
     MonitorLock lock(router_.lock());
     for (const auto& [uuid, collection] : catalog_.collections)
-      if (collection->drop_recorded && collection->ddl_time.ts <= checkpoint) ids.push_back(value_of(uuid));
+      if ((collection->drop_recorded || (collection->gone && mutant("forgotten_early"))) &&
+          collection->ddl_time.ts <= checkpoint)
+        ids.push_back(value_of(uuid));
   }
   if (ids.empty()) return {};
   TRY(state_.remove("x_catalog", ids, stop));

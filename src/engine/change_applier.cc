@@ -90,7 +90,7 @@ ChangeApplier::Changes ChangeApplier::net(Collection& collection, std::span<Lane
   for (const LaneEvent* event : events) {
     bool by_state = event->mode == ApplyMode::kByState || event->change.kind == ChangeKind::kUpdate;
     if (const auto read = collection.absorbed.find(event->key); read && !mutant("absorbed_ignored")) {
-      if (event->change.ts <= read->after) continue;
+      if (event->change.ts <= (mutant("interval_as_point") ? read->until : read->after)) continue;
       if (event->change.ts <= read->until) by_state = true;
     }
     const auto [it, fresh] = positions.emplace(event->key, changes.size());
@@ -150,6 +150,7 @@ Status ChangeApplier::read_states(Collection& collection, std::span<KeyChange*> 
     by_key[change->key] = change;
     after = std::max(after, change->newest);
   }
+  if (mutant("state_read_early")) after = {};
   auto read = retry_temporary(runtime_, stop, [&] {
     return source_.read_by_ids(collection.info.ns, collection.info.uuid, ids, after);
   });

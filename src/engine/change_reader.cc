@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "engine/mutants.h"
 #include "engine/retry.h"
 
 namespace drover::engine {
@@ -90,6 +91,7 @@ Status ChangeReader::hand_on_transaction(const ParsedEntry& last, const std::sto
     return push(std::move(batch), stop);
   };
   for (const auto& part : parts) {
+    if (mutant("parts_skipped")) break;
     const auto entry = TRY_WITH(source_.oplog_entry(part), "reading the earlier part of a transaction");
     auto parsed = TRY(parse_oplog_entry(entry, true));
     TRY(emit(std::move(parsed.events), false));

@@ -126,7 +126,9 @@ Status CollectionCopier::read_and_insert(Collection& collection, const Partition
   for (;;) {
     auto grant = budget_.admit(2 * kCopyReplyBytes, stop);  // the reply, and the command that is made of it
     if (!grant) return tl::unexpected(stopped_error());
-    const auto batch = TRY_WITH(cursor->next(stop), "copying " + range.ns.to_string());
+    auto next = cursor->next(stop);
+    if (!next && mutant("cursor_error_is_end")) return {};
+    const auto batch = TRY_WITH(std::move(next), "copying " + range.ns.to_string());
     if (collection.gone) return {};
     if (at.level == cluster::ReadAt::Level::kMajority) progress.f = std::max(progress.f, batch.operation_time);
     collection.seen.advance(std::max(partition.r, progress.f));

@@ -40,7 +40,7 @@ std::string names(const Group& group) {
 Status ConflictResolver::resolve(Collection& collection, const bson::Value& refused, ClusterTime after,
                                  WriteSession& session, const std::stop_token& stop) {
   // A holder may be newer on the destination than the refused change.
-  after = std::max(after, collection.seen.newest());
+  if (!mutant("holder_time_ignored")) after = std::max(after, collection.seen.newest());
   const Namespace ns = collection.info.ns;
   const auto unique = unique_indexes(collection.info);
   Group group{{collection.key_of(refused.element()), refused}};

@@ -70,6 +70,7 @@ Status Cutover::until_decision(const std::stop_token& stop) {
   }
   TRY(ready);
   if (stop.stop_requested()) return tl::unexpected(stopped_error());
+  if (mutant("opened_before_decision") && options_.unblock_destination) (void)destination_.set_write_block(false);
   // From here a failure leaves it open whether the decision was written: only another look at the log may tell.
   const Status decision = record("decided", {});
   if (!decision) {
