@@ -38,6 +38,7 @@ Status ChangeReader::follow(ClusterTime& position, const std::stop_token& stop) 
       if (parsed.ts <= position) continue;  // the first entry is the one that we know already
       if (parsed.earlier_part) {
         if (batch.upto > position) {
+          // Before anything can fail: what was handed on must never come again, for it may be settled.
           position = batch.upto;
           TRY(push(std::move(batch), stop));
         }

@@ -19,6 +19,14 @@ std::string shown(const DocumentPtr& document) {
   return document ? bson::to_canonical_ejson(*document) : "nothing";
 }
 
+// The bytes of its _id.
+std::string spelling(const DocumentPtr& document) {
+  if (!document) return {};
+  const auto id = (*document)["_id"];
+  return std::string(1, static_cast<char>(id.type())) +
+         std::string(reinterpret_cast<const char*>(id.value()), id.value_size());
+}
+
 bool same(const DocumentPtr& a, const DocumentPtr& b) {
   return (a == nullptr) == (b == nullptr) && (a == nullptr || *a == *b);
 }
@@ -80,9 +88,14 @@ void Checks::partition_holds(const CatalogEntry& on_source, const CatalogEntry& 
     bool fits = same(there, then);
     const auto& histories = source_.store().data(on_source.info.uuid).documents;
     if (const auto history = histories.find(key); !fits && history != histories.end()) {
-      fits = std::any_of(history->second.begin(), history->second.end(), [&](const Version& version) {
-        return version.ts > position && same(there, version.document);
-      });
+      // A document whose _id changes its type is removed before it is written again: for that change it may be missing.
+      bool respelled = false;
+      for (const auto& version : history->second) {
+        if (version.ts <= position) continue;
+        fits = fits || same(there, version.document);
+        respelled = respelled || spelling(version.document) != spelling(history->second.front().document);
+      }
+      fits = fits || (!there && respelled);
     }
     if (fits) continue;
     fail_(fmt::format("the checkpoint {} passed a change that is not applied: {} has {} where the source had {}",

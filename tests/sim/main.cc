@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/personality.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -26,7 +27,8 @@ namespace {
 using drover::sim::SeedOptions;
 using Clock = std::chrono::steady_clock;
 
-constexpr unsigned kMostSecondsPerSeed = 120;
+constexpr int kMostSecondsPerSeed = 100;  // of processor time
+constexpr unsigned kMostWaiting = 1'000;  // seconds in all
 
 struct Arguments {
   std::uint64_t seeds = 200;
@@ -47,7 +49,9 @@ struct Report {
 
 // In the child: never returns.
 [[noreturn]] void run_seed(const Arguments& arguments, std::uint64_t seed, const std::string& mutant, int out) {
-  alarm(kMostSecondsPerSeed);
+  const itimerval limit{{0, 0}, {kMostSecondsPerSeed, 0}};
+  setitimer(ITIMER_PROF, &limit, nullptr);
+  alarm(kMostWaiting);
   SeedOptions options;
   options.seed = seed;
   options.mutant = mutant;
@@ -120,8 +124,9 @@ class Pool {
     waitpid(child, &status, 0);
     Report report{WIFEXITED(status) && WEXITSTATUS(status) == 0, std::move(job.text)};
     if (WIFSIGNALED(status)) {
-      report.text += WTERMSIG(status) == SIGALRM ? "it hangs (no end within the real time allowed)"
-                                                 : std::string("the process died: ") + strsignal(WTERMSIG(status));
+      report.text += WTERMSIG(status) == SIGPROF || WTERMSIG(status) == SIGALRM
+                         ? "it hangs (no end within the real time allowed)"
+                         : std::string("the process died: ") + strsignal(WTERMSIG(status));
     }
     return {job.seed, std::move(report)};
   }
