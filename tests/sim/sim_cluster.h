@@ -80,7 +80,19 @@ class SimCluster {
   // Operations of sessions that run now. A session runs one at a time: `enter_session` waits.
   void enter_session(const Uuid& session);
   void leave_session(const Uuid& session);
-  bool session_runs(const Uuid& session) const { return busy_.contains(session); }
+  bool session_runs(const Uuid& session) const { return busy_.contains(session) || catalog_busy_.contains(session); }
+  // A catalog command that runs in a session, for as long as it lives; several may.
+  class CatalogOperation {
+   public:
+    CatalogOperation(SimCluster& cluster, const Uuid& session)
+        : cluster_(cluster), at_(cluster.catalog_busy_.insert(session)) {}
+    ~CatalogOperation() { cluster_.catalog_busy_.erase(at_); }
+    CatalogOperation(const CatalogOperation&) = delete;
+
+   private:
+    SimCluster& cluster_;
+    std::multiset<Uuid>::iterator at_;
+  };
   // Requests still on their way to the primary.
   int requests_under_way = 0;
   // Observers, called at once.
@@ -114,6 +126,7 @@ class SimCluster {
   bool write_block_ = false;
   int user_writes_ = 0;
   std::set<Uuid> busy_;
+  std::multiset<Uuid> catalog_busy_;
   std::stop_source stop_;
   int fibers_ = 0;
 };

@@ -42,6 +42,7 @@ Error SimDeployment::as_side(Error error) const {
 Status SimDeployment::catalog_call(std::string_view what, std::function<Status()> execute) {
   const auto result = call<bool>(what, Kind::kCatalog, [this, execute = std::move(execute)]() -> Result<bool> {
     TRY(cluster_.check_primary());
+    const SimCluster::CatalogOperation running(cluster_, catalog_session_);
     const int term = cluster_.term();
     TRY(execute());
     TRY(cluster_.await_majority(cluster_.store().last(), term));

@@ -52,6 +52,7 @@ class SimDeployment final : public cluster::Deployment {
   Status create_indexes(const Namespace& ns, std::span<const bson::Document> specs) override;
   Status drop_index(const Namespace& ns, const std::string& name) override;
   Status coll_mod(const Namespace& ns, bson::View fields) override;
+  void use_session_for_catalog(const Uuid& session) override { catalog_session_ = session; }
 
   Result<std::vector<bson::Document>> load_state(const std::string& collection) override;
   Result<bool> save_state(const cluster::WriteContext& context, const std::string& collection, bson::View document,
@@ -86,6 +87,7 @@ class SimDeployment final : public cluster::Deployment {
   Process& process_;
   const ErrorCode side_;
   const std::stop_token stop_;
+  Uuid catalog_session_;
 };
 
 // Executes a retryable command on the primary; may wait. `broken_before` >= 0: the connection breaks before that
