@@ -175,7 +175,9 @@ Result<CollectionPtr> collection_for_write(CommandContext& context, WriteUnit& u
 
 Status check_write_allowed(const CommandContext& context, const Reader& state, const Namespace& ns) {
   if (context.internal || context.bypass_write_block || ns.db == "admin" || ns.db == "local" || ns.db == "config") return {};
-  if (!TRY(user_writes_blocked(state))) return {};
+  // A transaction's view may be older than the block: it is asked in the newest state.
+  const auto newest = context.transaction ? make_reader(context.engine(), context.engine().view()) : nullptr;
+  if (!TRY(user_writes_blocked(newest ? *newest : state))) return {};
   return server_error(kUserWritesBlocked, "User writes blocked");
 }
 
