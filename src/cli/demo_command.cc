@@ -98,9 +98,11 @@ Status DemoCommand::tell() {
   if (scale_ < 0.001 || scale_ > 1000) return fail(ErrorCode::kUsage, "--scale is from 0.001 to 1000");
   auto directory = TRY(DemoDirectory::create());
   auto status = play(directory);
-  if (!keep_ && (status || interrupted())) return status;
+  source_.reset();
+  destination_.reset();
   source_sandbox_.reset();
-  destination_sandbox_.reset();
+  destination_sandbox_.reset();  // before anything is said about the end
+  if (!keep_ && (status || interrupted())) return status;
   directory.keep();
   say(fmt::format("Kept for a look: \"{}\"", directory.path()));
   return status;
