@@ -106,7 +106,7 @@ void Checks::partition_holds(const CatalogEntry& on_source, const CatalogEntry& 
 bool Checks::decided() const {
   const auto* entry = destination_.store().find(Namespace{std::string(kStateDatabase), "x_cutover"});
   if (entry == nullptr) return false;
-  for (const auto& document : destination_.store().documents_at(entry->info.uuid, destination_.majority())) {
+  for (const auto& document : destination_.store().documents_at(entry->info.uuid, destination_.durable())) {
     const auto step = (*document)["step"].to_string_view();
     if (step == std::string_view("decided") || step == std::string_view("committed")) return true;
   }

@@ -48,7 +48,8 @@ class SimCluster {
   // Primary and majority.
   bool has_primary() const { return has_primary_; }
   int term() const { return term_; }
-  ClusterTime majority() const { return known_majority_; }
+  ClusterTime majority() const { return known_majority_; }  // as far as the primary knows
+  ClusterTime durable() const { return majority_; }         // what no election takes back
   Status check_primary() const;
   // Waits. Until the majority has `ts`, written in `term`; temporary when an election comes first.
   Status await_majority(ClusterTime ts, int term);
