@@ -14,7 +14,7 @@ constexpr int kCappedPositionLost = 136;
 
 bool is_point(const KeyRange& range) {
   const auto& [lower, upper] = range;
-  return upper.size() == lower.size() + 1 && upper.starts_with(lower) && upper.substr(lower.size()) == bson::key_string_highest();
+  return !lower.empty() && upper.size() == lower.size() + 1 && upper.starts_with(lower) && upper.substr(lower.size()) == bson::key_string_highest();
 }
 }  // namespace
 
