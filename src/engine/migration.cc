@@ -51,6 +51,7 @@ Result<Outcome> Migration::run(const std::stop_token& stop) {
   TRY_WITH(run->state->take_over(sessions, stop), "becoming the only writer of the destination");
   runtime_.reached("start.after_takeover");
   run->begun = TRY(run->starter->begin(stop));
+  if (run->begun.committed || run->begun.decided) remember_finished(*run->state, stop);
   if (run->begun.committed) return Outcome::kAlreadyCommitted;
   if (run->begun.decided) {
     TRY(finish_cutover(destination_, runtime_, *run->state, run->begun.destination_blocked, stop));
@@ -108,6 +109,28 @@ Result<Outcome> Migration::follow_until_committed(Run& run, const std::stop_toke
     run.phase = "change event application";
     run.name = "RUNNING";
   }
+}
+
+// What an earlier run did, for the figures of one that finds nothing more to copy or follow.
+void Migration::remember_finished(StateStore& state, const std::stop_token& stop) {
+  Progress progress;
+  progress.state = "COMMITTING";  // until the caller knows better
+  progress.phase = "cutover";
+  progress.restarts = state.epoch() - 1;
+  if (const auto partitions = state.load("x_partitions", stop)) {
+    for (const auto& partition : *partitions) {
+      progress.documents += partition["documents"].to_int64().value_or(0);
+      progress.bytes += partition["bytes"].to_int64().value_or(0);
+    }
+  }
+  if (const auto checkpoints = state.load("x_checkpoint", stop)) {
+    for (const auto& checkpoint : *checkpoints) {
+      progress.change_events_applied = static_cast<std::uint64_t>(checkpoint["applied"].to_int64().value_or(0));
+      progress.max_lag_seconds = checkpoint["maxLagSeconds"].to_double().value_or(0);
+    }
+  }
+  MonitorLock lock(*lock_);
+  last_ = std::move(progress);
 }
 
 Status Migration::cut_over(Run& run, const std::stop_token& stop) {

@@ -14,6 +14,8 @@ namespace drover::engine {
 
 enum class Outcome { kCommitted, kAlreadyCommitted };
 
+class StateStore;
+
 class Migration {
  public:
   Migration(cluster::Deployment& source, cluster::Deployment& destination, Runtime& runtime, Log& log, Options options);
@@ -28,6 +30,7 @@ class Migration {
   struct Run;
   Result<Outcome> follow_until_committed(Run& run, const std::stop_token& stop);
   Status cut_over(Run& run, const std::stop_token& stop);
+  void remember_finished(StateStore& state, const std::stop_token& stop);
 
   cluster::Deployment& source_;
   cluster::Deployment& destination_;
