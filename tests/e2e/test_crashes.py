@@ -28,8 +28,9 @@ class KilledAtEveryPoint(DroverTest):
         died = live.start_until_killed(point)
         if died:
             live.start()
-        live.finish()
+        result = live.finish()
         self.assertTrue(died, f"{point} was never reached")
+        self.assertGreaterEqual(result["documents"], 1500, "what the earlier run did is forgotten")
 
 
 def add_tests():
