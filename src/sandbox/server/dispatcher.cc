@@ -253,11 +253,22 @@ class ClientSession final : public net::WireSession {
   ~ClientSession() override { operations_.remove_connection(connection_); }
 
   net::WireReply handle(std::span<const std::uint8_t> frame) override {
+    if (!is_compressed(frame)) return handle_plain(frame, std::exchange(next_compressor_, std::nullopt));
+    const auto unpacked = unpack_message(frame);
+    if (!unpacked) return close_because(unpacked.error());
+    return handle_plain(unpacked->frame, unpacked->compressor);
+  }
+
+ private:
+  net::WireReply close_because(const Error& error) {
+    log_.warn("connection closed", {{"peer", connection_.remote}, {"reason", error.message}});
+    return {.close = true};
+  }
+
+  // The answer is packed as the question was.
+  net::WireReply handle_plain(std::span<const std::uint8_t> frame, std::optional<net::Compressor> compressor) {
     const auto message = parse_message(frame);
-    if (!message) {
-      log_.warn("connection closed", {{"peer", connection_.remote}, {"reason", message.error().message}});
-      return {.close = true};
-    }
+    if (!message) return close_because(message.error());
     bson::Document legacy;
     Dispatcher::Request request{.body = message->body, .sequences = message->sequences, .stop = stop_};
     if (message->op == OpCode::kQuery) {
@@ -268,10 +279,16 @@ class ClientSession final : public net::WireSession {
     auto outcome = dispatcher_.run(connection_, request);
     if (outcome.close) return {.close = true};
     if (!message->wants_reply()) return {};
-    return reply_to(*message, outcome.reply);
+    auto reply = reply_to(*message, outcome.reply);
+    if (compressor) {
+      auto packed = pack_message(*reply.frame, *compressor);
+      if (!packed) return close_because(packed.error());
+      reply.frame = *std::move(packed);
+      if (reply.next_request) next_compressor_ = compressor;
+    }
+    return reply;
   }
 
- private:
   net::WireReply reply_to(const Message& message, const bson::Document& reply) {
     net::WireReply out;
     const auto next = (message.flags & kExhaustAllowed) != 0 ? next_of_exhaust(message.body, reply) : std::nullopt;
@@ -312,6 +329,7 @@ class ClientSession final : public net::WireSession {
   Log& log_;
   std::stop_token stop_;
   ClientConnection connection_;
+  std::optional<net::Compressor> next_compressor_;  // of the stream of replies that this connection is in
 };
 
 }  // namespace

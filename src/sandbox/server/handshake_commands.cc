@@ -1,6 +1,7 @@
 // hello and isMaster, whatsmyuri. Facts: corpus admin/hello; MongoDB's replication_info.cpp.
 #include <fmt/core.h>
 
+#include "net/compression.h"
 #include "sandbox/server/server_state.h"
 #include "sandbox/storage/engine.h"
 
@@ -110,6 +111,20 @@ void append_authentication(bson::Builder& out, ClientConnection& connection, Com
   if (const auto started = auth::start_sasl(connection, db, *speculative)) out.append("speculativeAuthenticate", *started);
 }
 
+// Of the client's compressors those that are served, in its order. Its messages say themselves what they are packed with.
+void append_compression(bson::Builder& out, CommandContext& context) {
+  const auto offered = context.body["compression"].to_array();
+  if (!offered) return;
+  std::vector<std::string_view> served;
+  for (const auto& name : *offered) {
+    const auto text = name.to_string_view();
+    if (text && net::compressor_of_name(*text)) served.push_back(*text);
+  }
+  if (served.empty()) return;
+  auto array = out.open_array("compression");
+  for (const auto name : served) array.append(name);
+}
+
 Result<bson::Document> hello(CommandContext& context) {
   auto& connection = client_connection(context);
   TRY(take_metadata(connection, context));
@@ -132,6 +147,7 @@ Result<bson::Document> hello(CommandContext& context) {
       .append("minWireVersion", wire.min)
       .append("maxWireVersion", wire.max)
       .append("readOnly", false);
+  append_compression(out, context);
   append_authentication(out, connection, context);
   return std::move(out).finish();
 }

@@ -7,6 +7,7 @@
 
 #include "bson/builder.h"
 #include "bson/validate.h"
+#include "net/wire_server.h"
 #include "sandbox/server/crc32c.h"
 
 namespace drover::sandbox {
@@ -14,6 +15,7 @@ namespace drover::sandbox {
 namespace {
 
 constexpr std::size_t kHeaderBytes = 16;
+constexpr std::size_t kCompressionHeaderBytes = 9;  // original operation, size, compressor
 
 template <typename T>
 T read_at(std::span<const std::uint8_t> bytes, std::size_t offset) {
@@ -155,6 +157,42 @@ Result<Message> parse_message(std::span<const std::uint8_t> frame) {
     default: return malformed(fmt::format("operation code {} is not served", static_cast<int>(message.op)));
   }
   return message;
+}
+
+bool is_compressed(std::span<const std::uint8_t> frame) {
+  return frame.size() >= kHeaderBytes && read_at<std::int32_t>(frame, 12) == static_cast<std::int32_t>(OpCode::kCompressed);
+}
+
+Result<Unpacked> unpack_message(std::span<const std::uint8_t> frame) {
+  if (frame.size() < kHeaderBytes + kCompressionHeaderBytes) return malformed("too short");
+  const auto inner = read_at<std::int32_t>(frame, kHeaderBytes);
+  const auto size = read_at<std::int32_t>(frame, kHeaderBytes + 4);
+  const auto compressor = net::compressor_of_id(frame[kHeaderBytes + 8]);
+  if (inner == static_cast<std::int32_t>(OpCode::kCompressed)) return malformed("compressed twice");
+  if (size < 0 || static_cast<std::size_t>(size) > net::kMaxWireMessageBytes - kHeaderBytes) {
+    return malformed("its uncompressed size is impossible");
+  }
+  if (!compressor) return malformed(fmt::format("compressor {} is not served", frame[kHeaderBytes + 8]));
+  const auto body = TRY(net::decompress(*compressor, frame.subspan(kHeaderBytes + kCompressionHeaderBytes), static_cast<std::size_t>(size)));
+  Unpacked out{.compressor = *compressor};
+  out.frame.reserve(kHeaderBytes + body.size());
+  put_header(out.frame, kHeaderBytes + body.size(), read_at<std::int32_t>(frame, 4), read_at<std::int32_t>(frame, 8), static_cast<OpCode>(inner));
+  out.frame.insert(out.frame.end(), body.begin(), body.end());
+  return out;
+}
+
+Result<std::vector<std::uint8_t>> pack_message(std::span<const std::uint8_t> frame, net::Compressor compressor) {
+  const auto body = frame.subspan(kHeaderBytes);
+  const auto packed = TRY(net::compress(compressor, body));
+  const auto size = kHeaderBytes + kCompressionHeaderBytes + packed.size();
+  std::vector<std::uint8_t> out;
+  out.reserve(size);
+  put_header(out, size, read_at<std::int32_t>(frame, 4), read_at<std::int32_t>(frame, 8), OpCode::kCompressed);
+  put<std::int32_t>(out, read_at<std::int32_t>(frame, 12));
+  put<std::int32_t>(out, static_cast<std::int32_t>(body.size()));
+  out.push_back(static_cast<std::uint8_t>(compressor));
+  out.insert(out.end(), packed.begin(), packed.end());
+  return out;
 }
 
 bson::Document whole_command(const Message& message) {

@@ -1,4 +1,4 @@
-// MongoDB wire messages (OP_MSG, and OP_QUERY for the handshake of old clients): bytes to sections and back. Everything is
+// MongoDB wire messages (OP_MSG, OP_QUERY for the handshake of old clients, OP_COMPRESSED around either): bytes to sections and back. Everything is
 // checked here, once: after `parse` the views iterate safely. Specification: mongodb/specifications message/OP_MSG.
 #pragma once
 
@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "bson/document.h"
+#include "net/compression.h"
 #include "sandbox/commands/command.h"
 
 namespace drover::sandbox {
@@ -34,6 +35,16 @@ struct Message {
 
 // An error closes the connection: what came is no protocol that we know. `frame` must outlive the message.
 Result<Message> parse_message(std::span<const std::uint8_t> frame);
+
+// An OP_COMPRESSED message: the frame that is inside, and what it was packed with. `frame` is of that operation.
+struct Unpacked {
+  std::vector<std::uint8_t> frame;
+  net::Compressor compressor = net::Compressor::kNone;
+};
+bool is_compressed(std::span<const std::uint8_t> frame);
+Result<Unpacked> unpack_message(std::span<const std::uint8_t> frame);
+// The same message as OP_COMPRESSED.
+Result<std::vector<std::uint8_t>> pack_message(std::span<const std::uint8_t> frame, net::Compressor compressor);
 
 // The body with its sequences as arrays at the end, and for OP_QUERY without {$query: ...} around it and with $db.
 bson::Document whole_command(const Message& message);

@@ -84,6 +84,33 @@ TEST(Message, SurvivesDamage) {
   }
 }
 
+TEST(Message, CompressedRoundTrip) {
+  const auto frame = make_request(7, bson::make_document({{"insert", std::string(5000, 'x')}}), kExhaustAllowed);
+  for (const auto compressor : {net::Compressor::kNone, net::Compressor::kSnappy, net::Compressor::kZlib, net::Compressor::kZstd}) {
+    const auto packed = pack_message(frame, compressor);
+    ASSERT_TRUE(packed);
+    EXPECT_TRUE(is_compressed(*packed));
+    const auto unpacked = unpack_message(*packed);
+    ASSERT_TRUE(unpacked) << unpacked.error().message;
+    EXPECT_EQ(unpacked->frame, frame);
+    EXPECT_EQ(unpacked->compressor, compressor);
+  }
+}
+
+// Sizes that would have the server allocate for nothing, other compressors, and messages within messages.
+TEST(Message, ImpossibleCompressionIsRefused) {
+  const auto frame = make_request(7, bson::make_document({{"ping", 1}}));
+  const auto packed = *pack_message(frame, net::Compressor::kZlib);
+  for (const auto& [at, value] : {std::pair{16, 2012}, {20, -1}, {20, 0x7fffffff}, {20, 48'000'000}, {24, 4}}) {
+    auto damaged = packed;
+    std::memcpy(damaged.data() + at, &value, at == 24 ? 1 : 4);
+    EXPECT_FALSE(unpack_message(damaged)) << at;
+  }
+  for (std::size_t size = 16; size < packed.size(); ++size) {
+    EXPECT_FALSE(unpack_message(std::span(packed).first(size))) << size;
+  }
+}
+
 TEST(Message, UnknownRequiredFlagIsRefused) {
   EXPECT_FALSE(parse_message(make_request(1, bson::make_document({{"ping", 1}}), 1u << 5)));
 }
