@@ -1,45 +1,149 @@
 """kill -9 at every named point of the engine, and the same command again: copy, apply, each step of the cutover."""
+import itertools
 import pathlib
 import re
-import subprocess
+
+import pymongo
+from pymongo.errors import PyMongoError
 
 from harness.case import DroverTest
 from harness.live import LiveMigration
 from harness.process import eventually
+from harness.writers import WRITE_BLOCKED
 
 ENGINE = pathlib.Path(__file__).resolve().parents[2] / "src" / "engine"
 
+START = ("start.after_takeover", "start.after_t0", "start.after_names", "start.after_layout")
+# "copied" comes last: until then no partition is recorded as copied, so that every point is still ahead.
+COPY = ("copier.before_copying_recorded", "copier.after_copying_recorded", "copier.after_insert", "copier.before_release",
+        "copier.before_copied_recorded", "copier.after_copied_recorded", "migration.after_copy")
+APPLY = ("checkpoint.after_recorded", "indexes.before_build", "indexes.after_build", "ddl.after_create", "ddl.after_drop",
+         "ddl.after_rename", "ddl.after_create_indexes")
+COPY_ANEW = "ddl.before_copy_anew"
+BEFORE_DECISION = ("migration.before_cutover", "cutover.after_intent", "cutover.after_hook", "cutover.after_block",
+                   "cutover.after_fence", "cutover.after_catalogs", "cutover.before_decision")
+AFTER_DECISION = ("cutover.after_decision", "cutover.after_unblock")
+
 
 def fail_points():
-    """As the engine's source names them, so that a new one is tested from its first day."""
+    """As the engine's source names them."""
     found = set()
     for path in ENGINE.glob("*.cc"):
         found.update(re.findall(r'reached\("([^"]+)"\)', path.read_text()))
-    return sorted(found)
+    return found
 
 
-class KilledAtEveryPoint(DroverTest):
+class EveryPoint(DroverTest):
+    once = True
+
+    def start_clusters(self):
+        pass
+
+    def test_has_its_place_below(self):
+        self.assertEqual(fail_points(), {*START, *COPY, *APPLY, COPY_ANEW, *BEFORE_DECISION, *AFTER_DECISION})
+
+
+class KilledInTurn(DroverTest):
+    """One migration that dies at one point after the other, under live writes."""
+    auth = True
+
+    def test_in_start_and_copy(self):
+        self.seed(documents=1500)
+        live = LiveMigration(self, writers=2)
+        live.wait_for_writes(20)
+        for point in START + COPY:
+            live.dies_at(point, "--commit", "never")
+        live.start()
+        result = live.finish()
+        self.assertGreaterEqual(result["documents"], 1500, "what the earlier runs did is forgotten")
+
+    def test_while_following(self):
+        self.seed(documents=300)
+        data = self.source.client().e2e_ddl
+        numbers = itertools.count()
+
+        def every_kind_of_change():
+            name = f"c{next(numbers)}"
+            data[name].insert_many([{"a": n} for n in range(5)])
+            data[name].create_index("a")
+            data[name].rename(f"{name} renamed")
+            data[f"kept{name}"].create_index("a")
+            data[f"{name} renamed"].drop()
+
+        live = LiveMigration(self, writers=2)
+        for point in APPLY:
+            live.dies_at(point, "--commit", "never", provoke=every_kind_of_change)
+        live.start()
+        live.finish()
+
+    def test_before_a_collection_is_copied_anew(self):
+        """A unique index is created while documents of several times are on the destination: two had one value when they
+        were read, and the change that parted them is held back until the copy is done."""
+        self.seed(documents=50)
+        proxy = self.proxy_before(self.source)
+        items = self.seed_held("e2e_ddl", "anew")
+        items.update_one({"_id": 1}, {"$set": {"u": 0}})
+        self.hold_the_copy(proxy, "anew")
+        live = LiveMigration(self, writers=2, source=self.source.proxied_uri(proxy))
+        changed = []
+
+        def once_two_documents_have_one_value():
+            if not changed and proxy.held and self.destination.client().e2e_ddl.anew.count_documents({"u": 0}) == 2:
+                items.update_one({"_id": 1}, {"$set": {"u": 1}})
+                changed.append(items.create_index("u", unique=True, name="unique u"))
+
+        live.dies_at(COPY_ANEW, "--commit", "never", provoke=once_two_documents_have_one_value)
+        proxy.release()
+        live.start()
+        live.finish()
+
+
+class KilledInTheCutover(DroverTest):
+    """Each step with a migration and writers of its own."""
     auth = True
 
     def killed_at(self, point):
-        self.seed(documents=1500)
-        live = LiveMigration(self, writers=2, storm=0.15)
+        self.seed(documents=200)
+        live = LiveMigration(self, writers=2)
         live.wait_for_writes(20)
-        died = live.start_until_killed(point)
-        if died:
-            live.start()
-        result = live.finish()
-        self.assertTrue(died, f"{point} was never reached")
-        self.assertGreaterEqual(result["documents"], 1500, "what the earlier run did is forgotten")
+        live.dies_at(point)
+        if live.blocks and point in AFTER_DECISION:
+            self.assertTrue(self.application_is_blocked(), "the source takes writes again after the decision")
+        live.start()
+        live.finish()
+
+    def test_the_source_is_released_when_there_was_no_decision(self):
+        self.seed(documents=200)
+        live = LiveMigration(self, writers=2)
+        live.dies_at("cutover.after_block")
+        if live.blocks:
+            self.assertTrue(self.application_is_blocked())
+        process = live.start("--commit", "never")
+        eventually(lambda: not self.application_is_blocked() or not process.running(), 60, "the release of the source")
+        self.assertTrue(process.running(), process.tail())
+        process.stop()
+        live.start()
+        live.finish()
+
+    def application_is_blocked(self):
+        client = pymongo.MongoClient(self.application_uri(), serverSelectionTimeoutMS=20000)
+        try:
+            client.e2e_seed.small.update_one({"_id": "s0"}, {"$inc": {"again": 1}})
+            return False
+        except PyMongoError as error:
+            self.assertEqual(getattr(error, "code", None), WRITE_BLOCKED, error)
+            return True
+        finally:
+            client.close()
 
 
 def add_tests():
-    for point in fail_points():
+    for point in BEFORE_DECISION + AFTER_DECISION:
         def test(self, point=point):
             self.killed_at(point)
         name = "test_" + re.sub(r"\W", "_", point)
         test.__name__ = name
-        setattr(KilledAtEveryPoint, name, test)
+        setattr(KilledInTheCutover, name, test)
 
 
 add_tests()
@@ -53,11 +157,8 @@ class Killed(DroverTest):
         live = LiveMigration(self, writers=2)
         for pause in (0.3, 0.6, 0.9, 1.2):
             process = live.start("--commit", "never")
-            try:
-                process.child.wait(pause)
-                self.fail(f"it ended by itself\n{process.tail()}")
-            except subprocess.TimeoutExpired:
-                process.kill()
+            self.assertFalse(process.ended_within(pause), f"it ended by itself\n{process.tail()}")
+            process.kill()
         live.start()
         live.finish()
 

@@ -7,11 +7,13 @@ import unittest
 
 from harness import clusters, compare
 from harness.process import Process, eventually
-from harness.proxy import FaultProxy
+from harness.proxy import FaultProxy, command_name
 from harness.report import NotRun
 from harness.writers import Writers
 
 MIGRATE_SECONDS = 120
+HELD_DOCUMENTS = 40                # more than one reply of the copier (8 MiB)
+HELD_DOCUMENT_BYTES = 500 * 1000
 
 
 class DroverTest(unittest.TestCase):
@@ -79,6 +81,8 @@ class DroverTest(unittest.TestCase):
                      "--yes", "--json"]
         if not self.source.can_block_writes() and "--before-cutover" not in more:
             arguments.append("--assume-writes-stopped")
+        if "--log" not in more:
+            arguments += ["--log", os.path.join(self.directory, f"migrate{self.runs}.log")]
         return [*arguments, *more]
 
     def start_migration(self, *more, environment=None, source=None, destination=None):
@@ -103,6 +107,29 @@ class DroverTest(unittest.TestCase):
                 self.fail(f"it ended\n{process.tail()}")
             return self.destination.client().e2e_seed.small.count_documents({}) >= 50
         eventually(copied, timeout, "the copy")
+
+    def seed_held(self, database, collection):
+        """A collection of several replies, whose copy `hold_the_copy` stops after the first of them."""
+        data = self.source.client()[database][collection]
+        for first in range(0, HELD_DOCUMENTS, 10):
+            data.insert_many([{"_id": n, "u": n, "x": "x" * HELD_DOCUMENT_BYTES} for n in range(first, first + 10)])
+        return data
+
+    @staticmethod
+    def hold_the_copy(proxy, collection):
+        """Until proxy.release(), the copy of that collection goes no further than its first documents."""
+        proxy.hold(lambda message: command_name(message) == "getMore" and collection.encode() in message)
+
+    def wait_until_held(self, process, proxy, database, collection, timeout=60):
+        """Until the copy stands still in the midst of that collection."""
+        found = self.destination.client()[database][collection]
+
+        def held():
+            if not process.running():
+                self.fail(f"it ended\n{process.tail()}")
+            return proxy.held > 0 and found.count_documents({}) > 0
+        eventually(held, timeout, "standing still in the copy")
+        self.assertLess(found.count_documents({}), HELD_DOCUMENTS)
 
     def eventually_on_destination(self, database, collection, query, timeout=30):
         found = self.destination.client()[database][collection]

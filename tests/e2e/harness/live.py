@@ -4,6 +4,7 @@ import os
 import signal
 import stat
 import threading
+import time
 
 from harness.process import eventually
 from harness.storm import Storm
@@ -62,14 +63,17 @@ class LiveMigration:
                                                  source=self.source, destination=self.destination)
         return self.process
 
-    def start_until_killed(self, fail_point, timeout=90, times=1):
-        """True when the program died at the fail point; False when it finished without reaching it."""
-        self.start(environment={"DROVER_FAIL_POINT": f"{fail_point}:{times}"})
-        code = self.process.wait(timeout)
-        if code == -signal.SIGKILL:
-            return True
-        self.test.assertEqual(code, 0, self.process.tail())
-        return False
+    def dies_at(self, point, *more, provoke=lambda: None, timeout=180):
+        """Starts the program and waits until it has died at that point. `provoke` does what leads there, again and again:
+        nothing here depends on who is faster."""
+        process = self.start(*more, environment={"DROVER_FAIL_POINT": point})
+        deadline = time.monotonic() + timeout
+        while process.running():
+            if time.monotonic() > deadline:
+                self.test.fail(f"{point} was not reached within {timeout} s\n{process.tail()}")
+            provoke()
+            process.ended_within(0.1)
+        self.test.assertEqual(process.child.returncode, -signal.SIGKILL, f"{point} was never reached\n{process.tail()}")
 
     def wait_for_writes(self, more_than=50):
         before = self.writers.acknowledged()

@@ -30,15 +30,30 @@ class Process:
         with open(self.stderr_path, encoding="utf-8", errors="replace") as file:
             return file.read()
 
+    def log(self):
+        """What the program wrote to its --log, but for the figures of its progress."""
+        path = next((value for option, value in zip(self.arguments, self.arguments[1:]) if option == "--log"), None)
+        if path is None or not os.path.exists(path):
+            return ""
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return "".join(line for line in file if '"progress"' not in line)
+
     def tail(self):
-        return (f"--- {' '.join(self.arguments)}\n--- exit: {self.child.poll()}\n"
-                f"--- stdout (end)\n{self.stdout()[-3000:]}\n--- stderr (end)\n{self.stderr()[-3000:]}")
+        return (f"--- {' '.join(self.arguments)}\n--- exit: {self.child.poll()}\n--- stdout (end)\n{self.stdout()[-3000:]}\n"
+                f"--- stderr (end)\n{self.stderr()[-3000:]}\n--- log (end)\n{self.log()[-3000:]}")
 
     def wait(self, timeout):
         try:
             return self.child.wait(timeout)
         except subprocess.TimeoutExpired:
             raise AssertionError(f"{self.name} did not end within {timeout} s\n{self.tail()}") from None
+
+    def ended_within(self, seconds):
+        try:
+            self.child.wait(seconds)
+            return True
+        except subprocess.TimeoutExpired:
+            return False
 
     def signal(self, number):
         if self.running():

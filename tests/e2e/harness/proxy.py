@@ -1,5 +1,6 @@
-"""A TCP proxy that misbehaves on request: cuts, freezes (half-open), delays, drops replies, and delivers a captured
-request a second time later, as a network does that lost an acknowledgement and kept the packet."""
+"""A TCP proxy that misbehaves on request: cuts, freezes (half-open), delays, drops replies, holds requests back until a test
+has done what must come first, and delivers a captured request a second time later, as a network does that lost an
+acknowledgement and kept the packet."""
 import select
 import socket
 import struct
@@ -35,6 +36,7 @@ class Link:
                 if self.proxy.delay:
                     time.sleep(self.proxy.delay)
                 if is_request:
+                    self.proxy.wait_while_held(message)
                     self.proxy.observe(message)
                 elif self.proxy.swallow_reply(message):
                     break
@@ -80,6 +82,9 @@ class FaultProxy:
         self.captured = []       # requests kept for delivery later
         self.capture = None      # message -> bool: keep a copy, and lose its reply
         self.lost_replies = {}   # request id -> True
+        self.held = 0            # requests that were kept back
+        self.holds = None        # message -> bool: keep back until release()
+        self.released = threading.Event()
         self.refusing = False
         self.listener = socket.socket()
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -101,6 +106,20 @@ class FaultProxy:
                 self.links.add(Link(self, client))
             except OSError:
                 client.close()
+
+    def hold(self, holds):
+        """Requests of which `holds(message)` is true do not arrive until release(); others pass them by."""
+        self.released.clear()
+        self.held, self.holds = 0, holds
+
+    def wait_while_held(self, message):
+        if self.holds is not None and self.holds(message):
+            self.held += 1
+            self.released.wait()
+
+    def release(self):
+        self.holds = None
+        self.released.set()
 
     def observe(self, message):
         if self.capture is not None and self.capture(message):
@@ -134,6 +153,7 @@ class FaultProxy:
 
     def close(self):
         self.listener.close()
+        self.release()
         self.cut()
 
 
