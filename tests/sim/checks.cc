@@ -103,6 +103,15 @@ void Checks::partition_holds(const CatalogEntry& on_source, const CatalogEntry& 
   }
 }
 
+ClusterTime Checks::durable_checkpoint() const {
+  const auto* entry = destination_.store().find(Namespace{std::string(kStateDatabase), "x_checkpoint"});
+  if (entry == nullptr) return {};
+  for (const auto& document : destination_.store().documents_at(entry->info.uuid, destination_.durable())) {
+    return (*document)["ts"].timestamp_value();
+  }
+  return {};
+}
+
 bool Checks::decided() const {
   const auto* entry = destination_.store().find(Namespace{std::string(kStateDatabase), "x_cutover"});
   if (entry == nullptr) return false;

@@ -20,6 +20,8 @@ class Checks {
   void written(const std::vector<Write>& writes, bool by_user);
   // When the destination begins to take users' writes: the decision must be durable, and D equal S in every byte.
   void opened(const char* how);
+  // The one that no election of the destination takes back; zero before the first.
+  ClusterTime durable_checkpoint() const;
   bool is_open() const { return open_; }
   std::uint64_t checkpoints_checked() const { return checkpoints_; }
 

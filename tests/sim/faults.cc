@@ -18,6 +18,7 @@ Faults Faults::draw(Random& random) {
   faults.lost_cursor = random.pick(rates);
   faults.snapshot_too_old = random.pick(rates);
   faults.slow = random.pick(rates) / 2;
+  faults.cut = random.pick(rates) / 20;
   faults.note_refused = random.pick(rates) * 4;
   if (random.below(2) == 0) faults.election_every = std::chrono::milliseconds(random.between(2'000, 40'000));
   return faults;

@@ -17,6 +17,7 @@ struct Faults {
   std::uint32_t lost_cursor = 0;
   std::uint32_t snapshot_too_old = 0;
   std::uint32_t slow = 0;              // seconds instead of milliseconds
+  std::uint32_t cut = 0;               // a process is cut off for seconds; half of the time in one direction only
   std::uint32_t note_refused = 0;      // 107, answered as temporary
   std::chrono::milliseconds election_every{0};  // on average; 0: never
   std::chrono::milliseconds latency{1};         // typical, of one direction

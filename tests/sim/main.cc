@@ -1,6 +1,6 @@
 // drover_sim: runs seeds of the simulation, each in a process of its own.
 //
-//   drover_sim [--seeds N] [--first S] [--jobs J] [--mutant M] [--trace] [--kept FILE]
+//   drover_sim [--seeds N] [--first S] [--jobs J] [--mutant M] [--trace] [--kept FILE] [--twice]
 //   drover_sim --mutants [--bound N] [--jobs J]     every mutant must be caught by some seed
 #include <fcntl.h>
 #include <poll.h>
@@ -39,6 +39,7 @@ struct Arguments {
   bool trace = false;
   bool mutants = false;
   bool verbose = false;
+  bool twice = false;  // and the two runs must be the same, step by step
   std::uint64_t bound = 400;
 };
 
@@ -147,6 +148,8 @@ std::vector<std::uint64_t> kept_seeds(const std::string& file) {
 int run_seeds(const Arguments& arguments) {
   std::vector<std::uint64_t> seeds = kept_seeds(arguments.kept);
   for (std::uint64_t i = 0; i < arguments.seeds; ++i) seeds.push_back(arguments.first + i);
+  if (arguments.twice) seeds.insert(seeds.end(), seeds.begin(), seeds.end());
+  std::map<std::uint64_t, std::string> earlier;  // what a seed's first run ended with, its trace's hash included
   Pool pool(arguments);
   const auto begun = Clock::now();
   std::vector<std::uint64_t> failed;
@@ -155,7 +158,11 @@ int run_seeds(const Arguments& arguments) {
     while (at < seeds.size() && pool.running() < static_cast<std::size_t>(arguments.jobs)) {
       pool.start(seeds[at++], arguments.mutant);
     }
-    const auto [seed, report] = pool.next();
+    auto [seed, report] = pool.next();
+    if (const auto first = earlier.emplace(seed, report.text).first; arguments.twice && first->second != report.text) {
+      report.passed = false;
+      report.text += "; another run of this seed ended otherwise: " + first->second;
+    }
     if (report.passed && arguments.verbose) std::printf("seed %llu: %s\n", static_cast<unsigned long long>(seed), report.text.c_str());
     if (report.passed) continue;
     failed.push_back(seed);
@@ -220,6 +227,7 @@ bool parse(int argc, char** argv, Arguments& arguments) {
     else if (name == "--bound") arguments.bound = std::strtoull(value(), nullptr, 10);
     else if (name == "--trace") arguments.trace = true;
     else if (name == "--verbose") arguments.verbose = true;
+    else if (name == "--twice") arguments.twice = true;
     else if (name == "--mutants") arguments.mutants = true;
     else return false;
   }
@@ -240,7 +248,7 @@ int main(int argc, char** argv) {
   Arguments arguments;
   if (!parse(argc, argv, arguments)) {
     std::fprintf(stderr,
-                 "usage: drover_sim [--seeds N] [--first S] [--jobs J] [--mutant M] [--kept FILE] [--trace] [--verbose]\n"
+                 "usage: drover_sim [--seeds N] [--first S] [--jobs J] [--mutant M] [--kept FILE] [--trace] [--verbose] [--twice]\n"
                  "       drover_sim --mutants [--bound N] [--first S] [--jobs J] [--mutant M]\n");
     return 2;
   }

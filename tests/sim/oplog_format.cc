@@ -66,7 +66,7 @@ void append_operations(Builder& command, const std::vector<Write>& writes) {
 }  // namespace
 
 bson::Document write_entry(const EntryContext& context, ClusterTime ts, const Write& write,
-                           const std::optional<EntrySession>& session) {
+                           const std::optional<EntrySession>& session, ClusterTime image) {
   Builder out;
   if (session) append_session(out, *session);
   append_operation(out, write);
@@ -74,6 +74,10 @@ bson::Document write_entry(const EntryContext& context, ClusterTime ts, const Wr
   if (session) {
     out.append("stmtId", std::int32_t{0});
     append_previous(out, context, {});
+    if (!image.is_zero()) {
+      auto link = out.open_document("preImageOpTime");
+      link.append("ts", image).append("t", context.term);
+    }
   }
   return std::move(out).finish();
 }
@@ -91,6 +95,47 @@ bson::Document transaction_entry(const EntryContext& context, ClusterTime ts, co
   }
   append_times(out, context, ts);
   append_previous(out, context, previous);
+  return std::move(out).finish();
+}
+
+bson::Document prepare_entry(const EntryContext& context, ClusterTime ts, const std::vector<Write>& writes,
+                             const EntrySession& session) {
+  Builder out;
+  append_session(out, session);
+  out.append("op", "c").append("ns", "admin.$cmd");
+  {
+    auto command = out.open_document("o");
+    append_operations(command, writes);
+    command.append("prepare", true);
+  }
+  append_times(out, context, ts);
+  append_previous(out, context, {});
+  return std::move(out).finish();
+}
+
+bson::Document decision_entry(const EntryContext& context, ClusterTime ts, const EntrySession& session,
+                              ClusterTime prepared, bool commit) {
+  Builder out;
+  append_session(out, session);
+  out.append("op", "c").append("ns", "admin.$cmd");
+  {
+    auto command = out.open_document("o");
+    command.append(commit ? "commitTransaction" : "abortTransaction", std::int32_t{1});
+    if (commit) command.append("commitTimestamp", prepared);
+  }
+  append_times(out, context, ts);
+  append_previous(out, context, prepared);
+  return std::move(out).finish();
+}
+
+bson::Document image_entry(const EntryContext& context, ClusterTime ts, const Write& write, bson::View image,
+                           const EntrySession& session) {
+  Builder out;
+  append_session(out, session);
+  out.append("op", "n").append("ns", write.ns.to_string()).append("ui", write.uuid).append("o", image);
+  append_times(out, context, ts);
+  out.append("stmtId", std::int32_t{0});
+  append_previous(out, context, {});
   return std::move(out).finish();
 }
 

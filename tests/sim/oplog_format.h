@@ -25,12 +25,21 @@ struct EntrySession {
   std::int64_t txn_number = 0;
 };
 
+// `image`: the entry that keeps the document before the write, or zero.
 bson::Document write_entry(const EntryContext& context, ClusterTime ts, const Write& write,
-                           const std::optional<EntrySession>& session);
+                           const std::optional<EntrySession>& session, ClusterTime image = {});
 // `previous`: the entry before in a transaction of several, zero for its first. `total`: operations in all, when last of
 // several; 0 otherwise.
 bson::Document transaction_entry(const EntryContext& context, ClusterTime ts, const std::vector<Write>& writes,
                                  const EntrySession& session, ClusterTime previous, bool partial, int total);
+// A prepared transaction: its operations, and later whether they happened.
+bson::Document prepare_entry(const EntryContext& context, ClusterTime ts, const std::vector<Write>& writes,
+                             const EntrySession& session);
+bson::Document decision_entry(const EntryContext& context, ClusterTime ts, const EntrySession& session,
+                              ClusterTime prepared, bool commit);
+// The no-op that keeps a document for the repetition of a findAndModify (before 7.0's config.image_collection).
+bson::Document image_entry(const EntryContext& context, ClusterTime ts, const Write& write, bson::View image,
+                           const EntrySession& session);
 // An applyOps outside a transaction, as 6.1+ writes batched deletes.
 bson::Document batch_entry(const EntryContext& context, ClusterTime ts, const std::vector<Write>& writes);
 bson::Document command_entry(const EntryContext& context, ClusterTime ts, const std::string& db, const Uuid& uuid,

@@ -52,12 +52,14 @@ bson::Value IdPool::spelled(std::uint64_t key, Random& random) const {
   }
 }
 
-bson::Value draw_unique_value(Random& random) { return value_of(static_cast<std::int32_t>(random.below(12))); }
+bson::Value draw_unique_value(Random& random, int values) {
+  return value_of(static_cast<std::int32_t>(random.below(static_cast<std::uint64_t>(values))));
+}
 
 bson::Document draw_document(const bson::Value& id, Random& random, const BodyOptions& options) {
   bson::Builder out;
   out.append("_id", id);
-  if (random.below(3) != 0) out.append("u", draw_unique_value(random));
+  if (random.below(3) != 0) out.append("u", draw_unique_value(random, options.unique_values));
   out.append("v", static_cast<std::int32_t>(random.below(1'000'000)));
   switch (random.below(10)) {
     case 0: out.append("empty", bson::Timestamp{}); break;

@@ -24,11 +24,12 @@ class IdPool {
 
 struct BodyOptions {
   bool replacement_safe = false;  // no nested `$` names (a replacement is refused with them before 5.0)
+  int unique_values = 12;         // how many different ones `u` has
 };
 
 // {_id, u?, v, ...}: `u` is drawn from a small set, so that unique indexes on it are met often.
 bson::Document draw_document(const bson::Value& id, Random& random, const BodyOptions& options);
-bson::Value draw_unique_value(Random& random);
+bson::Value draw_unique_value(Random& random, int values);
 // A copy with `field` set to `value`, or without it when the value is missing.
 bson::Document with_field(bson::View document, std::string_view field, const bson::Value& value);
 bson::Document with_id(bson::View document, const bson::Value& id);

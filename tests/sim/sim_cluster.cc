@@ -174,13 +174,17 @@ Result<ClusterTime> SimCluster::write(const std::vector<Write>& writes, Form for
   const bool single = form == Form::kTransaction || form == Form::kBatch;
   int entries = single ? 1 : static_cast<int>(writes.size());
   if (form == Form::kChain) entries = 1 + static_cast<int>(random().below(std::min<std::size_t>(writes.size(), 4)));
-  const auto times = reserve(entries);
+  bool image = false;  // kept for the repetition of a findAndModify
   if (form == Form::kEach) {
     CHECK(writes.size() == 1, "each write is made by itself");
+    image = by_user && session && writes[0].kind != Write::Kind::kInsert && random().below(4) == 0;
   }
+  const auto times = reserve(entries + (image ? 1 : 0));
+  const auto before = image ? store_.latest(writes[0].uuid, writes[0].key) : nullptr;
   TRY(store_.apply(writes, times.back(), by_user, refused));
   if (form == Form::kEach) {
-    store_.append(times[0], write_entry(entry_context(), times[0], writes[0], session));
+    if (before) store_.append(times[0], image_entry(entry_context(), times[0], writes[0], *before, *session));
+    store_.append(times.back(), write_entry(entry_context(), times.back(), writes[0], session, before ? times[0] : ClusterTime{}));
   } else {
     TRY(log_transaction(writes, form, times, session));
   }
@@ -221,6 +225,32 @@ Status SimCluster::log_transaction(const std::vector<Write>& writes, Form form, 
     store_.append(times[part], transaction_entry(context, times[part], own, owner, previous, left > 0, total));
     previous = times[part];
   }
+  return {};
+}
+
+Status SimCluster::write_prepared(const std::vector<Write>& writes, const EntrySession& session) {
+  const auto prepared = reserve(1).front();
+  std::vector<DocumentPtr> before;
+  for (const auto& write : writes) before.push_back(store_.latest(write.uuid, write.key));
+  store_.append(prepared, prepare_entry(entry_context(), prepared, writes, session));
+  scheduler_.wake(&store_);
+  const int term = term_;
+  scheduler_.sleep_for(milliseconds(random().below(random().coin() ? 10 : 1'500)));
+  // An election leaves a prepared transaction to its client, who gives it up here.
+  if (!has_primary_) return check_primary();
+  bool fits = term_ == term;
+  for (std::size_t i = 0; i < writes.size(); ++i) {
+    fits = fits && store_.find(writes[i].uuid) != nullptr && store_.find(writes[i].uuid)->info.ns == writes[i].ns &&
+           store_.latest(writes[i].uuid, writes[i].key) == before[i];
+  }
+  const auto ts = reserve(1).front();
+  fits = fits && store_.apply(writes, ts, true).has_value();
+  store_.append(ts, decision_entry(entry_context(), ts, session, prepared, fits));
+  scheduler_.record(ts.value());
+  scheduler_.wake(&store_);
+  if (!fits) return {};
+  if (scheduler_.tracing()) trace_writes(writes, ts);
+  if (on_written) on_written(writes, true);
   return {};
 }
 

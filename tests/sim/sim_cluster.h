@@ -60,6 +60,10 @@ class SimCluster {
   enum class Form { kEach, kTransaction, kChain, kBatch };  // how the oplog shows them
   Result<ClusterTime> write(const std::vector<Write>& writes, Form form, bool by_user,
                             const std::optional<EntrySession>& session, int* refused = nullptr);
+  // Waits between the two entries of a prepared transaction. It is aborted when `writes` no longer fit what is there.
+  Status write_prepared(const std::vector<Write>& writes, const EntrySession& session);
+  // Discards the oldest entries, those before `ts`; a reader that stood among them is lost.
+  void truncate_oplog(ClusterTime ts) { store_.truncate_oplog(ts); }
   ClusterTime note(bson::View message);
   Status create(const Namespace& ns, bson::View options, const bson::Document* id_index);
   Status drop(const Namespace& ns);

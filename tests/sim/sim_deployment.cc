@@ -21,6 +21,20 @@ void SimDeployment::travel() {
   scheduler_.sleep_for(std::chrono::microseconds(micros));
 }
 
+bool SimDeployment::cut_off(bool& delivered) {
+  constexpr milliseconds kSocketTimeout{5'000};
+  auto& random = cluster_.random();
+  if (scheduler_.now() >= cut_until_) {
+    if (!random.chance(cluster_.faults().cut)) return false;
+    cut_until_ = scheduler_.now() + milliseconds(random.below(random.coin() ? 500 : 12'000));
+    half_open_ = random.coin();
+    scheduler_.trace(cluster_.options().name + (half_open_ ? ": half open" : ": cut off"));
+  }
+  delivered = half_open_;
+  scheduler_.sleep_for(kSocketTimeout);
+  return true;
+}
+
 void SimDeployment::send_late(std::function<void()> execute) {
   ++cluster_.requests_under_way;
   auto* cluster = &cluster_;

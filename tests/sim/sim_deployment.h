@@ -79,6 +79,8 @@ class SimDeployment final : public cluster::Deployment {
                                     std::vector<Statement> statements);
   Status catalog_call(std::string_view what, std::function<Status()> execute);
   void travel();
+  // True when the network is cut: then nobody answers, and the caller has waited for that in vain.
+  bool cut_off(bool& delivered);
   void send_late(std::function<void()> execute);
   Error as_side(Error error) const;
 
@@ -88,6 +90,8 @@ class SimDeployment final : public cluster::Deployment {
   const ErrorCode side_;
   const std::stop_token stop_;
   Uuid catalog_session_;
+  Duration cut_until_{};
+  bool half_open_ = false;  // requests arrive, replies do not
 };
 
 // Executes a retryable command on the primary; may wait. `broken_before` >= 0: the connection breaks before that
@@ -110,6 +114,11 @@ Result<T> SimDeployment::call(std::string_view what, Kind kind, std::function<Re
   const Faults& faults = cluster_.faults();
   Random& random = cluster_.random();
   travel();
+  if (bool delivered = false; cut_off(delivered)) {
+    if (delivered && kind == Kind::kRetryable) send_late([execute] { (void)execute(); });
+    if (gone()) return stopped();
+    return lost("silent until the time limit");
+  }
   if (process_.superseded && kind == Kind::kCatalog) return lost("cut: its process no longer owns the migration");
   if (process_.dead) {
     if (kind == Kind::kRetryable && random.coin()) send_late([execute] { (void)execute(); });

@@ -115,7 +115,7 @@ class RangeCursor final : public cluster::DocumentCursor {
 
 class TailCursor final : public cluster::OplogCursor {
  public:
-  TailCursor(SimDeployment& deployment, ClusterTime from) : deployment_(deployment), next_(from) {}
+  TailCursor(SimDeployment& deployment, ClusterTime from) : deployment_(deployment), at_(from), next_(from) {}
 
   Result<std::vector<bson::View>> next(std::chrono::milliseconds wait, const std::stop_token& stop) override {
     if (stop.stop_requested()) return fail(ErrorCode::kInterrupted, "stopped");
@@ -136,6 +136,9 @@ class TailCursor final : public cluster::OplogCursor {
     TRY(cluster.check_primary());
     if (cluster.random().chance(cluster.faults().lost_cursor)) return tl::unexpected(temporary("cursor killed", 237));
     const auto& oplog = cluster.store().oplog();
+    if (oplog.front().ts > at_) {
+      return tl::unexpected(temporary("CollectionScan died due to position in capped collection being deleted", 136));
+    }
     const auto first = [&] {
       return std::lower_bound(oplog.begin(), oplog.end(), next_,
                               [](const OplogEntry& entry, ClusterTime ts) { return entry.ts < ts; });
@@ -151,12 +154,14 @@ class TailCursor final : public cluster::OplogCursor {
     const std::size_t wanted = 1 + cluster.random().below(cluster.random().coin() ? 3 : 40);
     for (auto at = first(); at != oplog.end() && at->ts <= cluster.majority() && entries.size() < wanted; ++at) {
       entries.push_back(at->document);
-      next_ = {at->ts.seconds, at->ts.increment + 1};
+      at_ = at->ts;
+      next_ = {at_.seconds, at_.increment + 1};
     }
     return entries;
   }
 
   SimDeployment& deployment_;
+  ClusterTime at_;  // the last one delivered
   ClusterTime next_;
   std::vector<bson::Document> held_;
   bool broken_ = false;

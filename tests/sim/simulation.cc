@@ -5,6 +5,7 @@
 #include <list>
 #include <optional>
 
+#include "bson/hash.h"
 #include "checks.h"
 #include "engine/migration.h"
 #include "engine/mutants.h"
@@ -49,7 +50,11 @@ struct Fate {
   bool can_block = true;          // the source's users are stopped by a write block
   bool stray_writer = false;      // one of them goes on for a moment after the hook has answered
   Duration commit_after{};
+  std::uint64_t focus = 0;        // the fail points at which it lingers, and is struck more often
 };
+
+// Fail points fall into this many classes by their names; a seed looks closely at one of them, or at none.
+constexpr std::uint64_t kFocusClasses = 12;
 
 class Simulation {
  public:
@@ -75,6 +80,7 @@ class Simulation {
   void reached(Incarnation& own, std::string_view point);
   void strike(Incarnation& target);
   void strike_at_random();
+  void truncate_oplog();
   bool outcome_is_final(const Incarnation& incarnation);
   Status stop_users();
   void stray_write();
@@ -115,6 +121,7 @@ Simulation::Simulation(Scheduler& scheduler, const SeedOptions& options)
   fate_.can_block = source_->write_block_effective();
   fate_.stray_writer = !fate_.can_block && random_.below(2) == 0;
   fate_.commit_after = milliseconds(random_.below(15'000));
+  fate_.focus = random_.below(2 * kFocusClasses);
   drawn_.copiers = static_cast<int>(random_.between(1, 4));
   drawn_.lanes = static_cast<int>(random_.between(1, 5));
   drawn_.partition_bytes = random_.pick(std::vector<int>{500, 900, 2'000, 64 << 20});
@@ -141,6 +148,10 @@ void Simulation::run() {
   scheduler_.sleep_for(milliseconds(random_.below(3'000)));
   ++helpers_;
   scheduler_.spawn("fate", nullptr, [this] { strike_at_random(); --helpers_; scheduler_.wake(this); });
+  if (random_.coin()) {
+    ++helpers_;
+    scheduler_.spawn("oplog cap", nullptr, [this] { truncate_oplog(); --helpers_; scheduler_.wake(this); });
+  }
   for (int runs = 0; !committed_; ++runs) {
     if (runs == kMostRuns) scheduler_.fail("the engine does not commit, however often it is started");
     if (runs == kMostRuns / 2) {
@@ -229,6 +240,12 @@ void Simulation::reached(Incarnation& own, std::string_view point) {
     }
   }
   if (&own != current_ || fate_.blows == 0) return;
+  if (bson::hash64(point) % kFocusClasses == fate_.focus) {
+    // Slow here, so that every other thread gets to do something in this place's window.
+    if (scheduler_.locks_held() == 0 && random_.coin()) scheduler_.sleep_for(milliseconds(random_.below(random_.coin() ? 100 : 2'500)));
+    if (random_.below(3) == 0 && fate_.blows > 0) strike(own);
+    return;
+  }
   const bool rare = point.starts_with("cutover") || point.starts_with("ddl") || point.starts_with("start") ||
                     point.starts_with("migration");
   if (random_.below(rare ? 12 : 60) == 0) strike(own);
@@ -238,6 +255,17 @@ void Simulation::strike_at_random() {
   while (!over_) {
     scheduler_.sleep_for(milliseconds(random_.below(6'000)));
     if (!over_ && current_ != nullptr && !current_->ended && !current_->left_alone && fate_.blows > 0) strike(*current_);
+  }
+}
+
+// The source's oplog holds no more than the migration may count on: what is after its checkpoint, and the transactions that
+// were open there.
+void Simulation::truncate_oplog() {
+  constexpr std::uint32_t kLongestTransaction = 4;  // seconds
+  while (!over_) {
+    scheduler_.sleep_for(milliseconds(random_.below(3'000)));
+    const auto checkpoint = checks_->durable_checkpoint();
+    if (checkpoint.seconds > kLongestTransaction) source_->truncate_oplog({checkpoint.seconds - kLongestTransaction, 0});
   }
 }
 

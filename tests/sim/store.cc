@@ -113,6 +113,13 @@ void Store::set_catalog(ClusterTime ts, Catalog catalog) {
   last_ddl_ = ts;
 }
 
+void Store::truncate_oplog(ClusterTime ts) {
+  auto first = std::lower_bound(oplog_.begin(), oplog_.end(), ts,
+                                [](const OplogEntry& entry, ClusterTime time) { return entry.ts < time; });
+  if (first == oplog_.end()) --first;
+  oplog_.erase(oplog_.begin(), first);
+}
+
 void Store::roll_back(ClusterTime ts) {
   CHECK(ts >= last_ddl_, "a catalog change is not rolled back");
   while (oplog_.back().ts > ts) oplog_.pop_back();

@@ -78,6 +78,8 @@ class Store {
   Status apply(const std::vector<Write>& writes, ClusterTime ts, bool by_user, int* refused = nullptr);
   void append(ClusterTime ts, bson::Document entry);
   void set_catalog(ClusterTime ts, Catalog catalog);
+  // Forgets the oplog before `ts`; at least one entry stays.
+  void truncate_oplog(ClusterTime ts);
   // Takes back everything after `ts`.
   void roll_back(ClusterTime ts);
 

@@ -23,6 +23,13 @@ WorkloadOptions WorkloadOptions::draw(Random& random) {
   options.pause = milliseconds(random.pick(std::vector<int>{1, 10, 60}));
   options.catalog_changes = random.below(3) != 0;
   options.unique_indexes = random.below(3) != 0;
+  options.contended = options.unique_indexes && random.below(4) == 0;
+  if (options.contended) {
+    options.writers = 4;
+    options.ids = random.coin() ? 5 : 12;
+    options.busy_writes = 400;
+    options.pause = milliseconds(random.pick(std::vector<int>{1, 4}));
+  }
   return options;
 }
 
@@ -34,6 +41,7 @@ void Workload::prepare() {
       const auto writes = draw_write(source_, ns);
       if (!writes.empty()) (void)source_.write(writes, writes.size() > 1 ? Form::kTransaction : Form::kEach, true, {});
     }
+    if (options_.contended) (void)source_.create_index(ns, unique_index(), true);
     const int indexes = static_cast<int>(source_.random().below(3));
     for (int n = 0; n < indexes; ++n) (void)source_.create_index(ns, draw_index(), true);
   }
@@ -137,7 +145,7 @@ bool Workload::write_surely(SimCluster& cluster) {
 }
 
 void Workload::act_on(SimCluster& cluster, const Namespace& ns) {
-  switch (scheduler_.random().below(12)) {
+  switch (scheduler_.random().below(options_.contended ? 6 : 12)) {
     case 0: return transaction(cluster);
     case 1: return swap_unique(cluster, ns);
     case 2: return move_unique(cluster, ns);
@@ -172,7 +180,7 @@ std::vector<Write> Workload::draw_write(SimCluster& cluster, const Namespace& ns
   write.key = logical_key(*entry, id.element());
   const auto before = cluster.store().latest(write.uuid, write.key);
   if (!before) {
-    write.document = std::make_shared<const bson::Document>(draw_document(id, random, {}));
+    write.document = std::make_shared<const bson::Document>(draw_document(id, random, body(false)));
     return {write};
   }
   switch (random.below(5)) {
@@ -185,12 +193,12 @@ std::vector<Write> Workload::draw_write(SimCluster& cluster, const Namespace& ns
     }
     case 1: {
       const bson::Value own_id((*before)["_id"]);
-      return {change_of(cluster, ns, *entry, *before, draw_document(own_id, random, {!cluster.at_least(5)}), true)};
+      return {change_of(cluster, ns, *entry, *before, draw_document(own_id, random, body(!cluster.at_least(5))), true)};
     }
     case 2:
-      return {change_of(cluster, ns, *entry, *before, with_field(*before, "u", draw_unique_value(random)), false)};
+      return {change_of(cluster, ns, *entry, *before, with_field(*before, "u", draw_unique_value(random, body(false).unique_values)), false)};
     default: {
-      const auto extra = draw_unique_value(random);
+      const auto extra = draw_unique_value(random, 12);
       const char* field = random.below(4) == 0 ? "w" : "v";
       return {change_of(cluster, ns, *entry, *before, with_field(*before, field, extra), false)};
     }
@@ -227,6 +235,12 @@ void Workload::transaction(SimCluster& cluster) {
   }
   const bool deletes_only = std::all_of(writes.begin(), writes.end(),
                                         [](const Write& write) { return write.kind == Write::Kind::kDelete; });
+  if (!writes.empty() && random.below(4) == 0) {
+    EntrySession session{{}, 1};
+    for (auto& byte : session.id.bytes) byte = static_cast<std::uint8_t>(random.next());
+    if (cluster.write_prepared(writes, session)) ++writes_;
+    return;
+  }
   auto form = size > 4 || random.below(4) == 0 ? Form::kChain : Form::kTransaction;
   if (deletes_only && cluster.at_least(7)) form = Form::kBatch;
   (void)commit(cluster, writes, form);
@@ -304,7 +318,7 @@ void Workload::move_unique(SimCluster& cluster, const Namespace& ns) {
     insertion.ns = ns;
     insertion.uuid = entry->info.uuid;
     insertion.key = key;
-    insertion.document = std::make_shared<const bson::Document>(with_field(draw_document(id, random, {}), "u", value));
+    insertion.document = std::make_shared<const bson::Document>(with_field(draw_document(id, random, body(false)), "u", value));
     steps.push_back(std::move(insertion));
   }
   if (random.coin()) {

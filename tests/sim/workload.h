@@ -20,6 +20,7 @@ struct WorkloadOptions {
   std::chrono::milliseconds pause{20};
   bool catalog_changes = true;
   bool unique_indexes = true;
+  bool contended = false;      // few documents of every collection pass few unique values around
 
   static WorkloadOptions draw(Random& random);
 };
@@ -66,6 +67,8 @@ class Workload {
   std::optional<Namespace> draw_existing(SimCluster& cluster);
   bson::Document draw_options();
   bson::Document draw_index();
+  bson::Document unique_index() const;
+  BodyOptions body(bool replacement_safe) const { return {replacement_safe, options_.contended ? 3 : 12}; }
 
   Scheduler& scheduler_;
   SimCluster& source_;

@@ -48,15 +48,17 @@ bson::Document Workload::draw_options() {
 
 bson::Document Workload::draw_index() {
   auto& random = scheduler_.random();
+  if (options_.unique_indexes && random.below(3) != 0) return unique_index();
   bson::Builder out;
-  out.append("v", 2);
-  if (options_.unique_indexes && random.below(3) != 0) {
-    out.append("unique", true).append("key", bson::make_document({{"u", 1}})).append("name", "u_1");
-    out.append("sparse", true);
-  } else {
-    const std::string field = random.coin() ? "v" : "w";
-    out.append("key", bson::make_document({{field, random.coin() ? 1 : -1}})).append("name", field + "_x");
-  }
+  const std::string field = random.coin() ? "v" : "w";
+  out.append("v", 2).append("key", bson::make_document({{field, random.coin() ? 1 : -1}})).append("name", field + "_x");
+  return std::move(out).finish();
+}
+
+bson::Document Workload::unique_index() const {
+  bson::Builder out;
+  out.append("v", 2).append("unique", true).append("key", bson::make_document({{"u", 1}})).append("name", "u_1");
+  out.append("sparse", true);
   return std::move(out).finish();
 }
 
