@@ -30,6 +30,7 @@ class Log;
 namespace drover::sandbox {
 
 class Engine;
+struct FailPoints;
 class Session;
 class Sessions;
 class Transaction;
@@ -168,6 +169,7 @@ struct Services {
   CursorRegistry& cursors;
   Operations& operations;
   Sessions& sessions;
+  FailPoints& fail_points;
   const CommandTable& commands;
   // aggregate whose first stage is $changeStream. Set by changestream/; `pipeline` includes that stage.
   std::function<Result<std::unique_ptr<CommandCursor>>(CommandContext&, const Namespace& ns, bson::View pipeline)>
@@ -202,6 +204,8 @@ struct CommandContext {
   std::optional<bson::Document> error_extra;     // fields after codeName: keyPattern, keyValue, ...
   std::optional<bson::Timestamp> last_op;        // ts of the last entry this command wrote
   bool abort_transaction = false;                // the reply is ok, but the transaction is over (writeErrors)
+
+  bool close_connection = false;                 // a fail point wants the client not to learn of what was done
 
   bool bypass_write_block = false;               // `bypassWriteBlockingMode` is among the user's privileges
   const ServerSettings& settings() const { return services.settings; }

@@ -66,6 +66,7 @@ class Insertion {
         fail_statement(result.error(), unit->duplicate());
       }
     }
+    if (context_.retryable && unit->operations() > 0) TRY(hit_transactional_write(context_));
     TRY(unit->commit());
     if (!unit->last_entry().is_zero()) context_.last_op = unit->last_entry();
     retries_.committed(*unit);

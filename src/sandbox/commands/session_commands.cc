@@ -6,6 +6,7 @@
 #include "sandbox/commands/sessions.h"
 #include "sandbox/commands/support.h"
 #include "sandbox/commands/tables.h"
+#include "sandbox/commands/write_support.h"
 
 namespace drover::sandbox {
 
@@ -92,6 +93,7 @@ Result<bson::Document> commit_transaction(CommandContext& context) {
     return bson::Document();  // said again
   }
   if (session->transaction == nullptr) return not_in_transaction(context);
+  TRY(hit_transactional_write(context));
   auto committed = session->transaction->commit(session->lsid, session->txn_number);
   context.transaction = nullptr;
   session->transaction.reset();

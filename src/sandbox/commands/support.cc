@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "bson/ejson.h"
 #include "sandbox/commands/write_block.h"
+#include "sandbox/commands/write_support.h"
 
 namespace drover::sandbox {
 
@@ -133,6 +134,7 @@ Status in_write_unit(CommandContext& context, const std::function<Status(WriteUn
     {
       auto unit = context.transaction ? context.transaction->begin_statement() : engine.begin_write();
       result = body(*unit);
+      if (result && context.retryable && unit->operations() > 0) result = hit_transactional_write(context);
       if (result) {
         const auto ts = unit->commit();
         if (ts && !unit->last_entry().is_zero()) context.last_op = unit->last_entry();

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "bson/validate.h"
+#include "sandbox/commands/fail_points.h"
 #include "sandbox/query/update.h"
 #include "sandbox/storage/keys.h"
 
@@ -65,6 +66,17 @@ void WriteErrors::append_to(bson::Builder& out) const {
   if (errors_.empty()) return;
   auto array = out.open_array("writeErrors");
   for (const auto& error : errors_) array.append(error);
+}
+
+Status hit_transactional_write(CommandContext& context) {
+  const auto data = context.services.fail_points.on_primary_transactional_write.hit();
+  if (!data) return {};
+  const auto close = (*data)["closeConnection"];
+  if (!close || close.is_truthy()) context.close_connection = true;
+  const auto code = (*data)["failBeforeCommitExceptionCode"].to_int64();
+  if (!code) return {};
+  return server_error(static_cast<int>(*code), fmt::format("Failing write for {}:{} due to failpoint. The write must not be reflected.",
+                                                           context.session->to_string(), context.txn_number.value_or(-1)));
 }
 
 Retries::Retries(CommandContext& context) : context_(context) {

@@ -36,6 +36,9 @@ class WriteErrors {
   std::vector<bson::Document> errors_;
 };
 
+// The fail point of writes that are remembered by their number, before their unit is committed.
+Status hit_transactional_write(CommandContext& context);
+
 // Statement numbers of a retryable command, and what was done under them before.
 class Retries {
  public:

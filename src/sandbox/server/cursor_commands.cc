@@ -5,6 +5,7 @@
 #include <fmt/core.h>
 
 #include "bson/ejson.h"
+#include "sandbox/commands/fail_points.h"
 #include "sandbox/server/server_state.h"
 
 namespace drover::sandbox {
@@ -146,6 +147,12 @@ Result<bson::Document> get_more(CommandContext& context) {
   CheckedOut checked_out(context.services.cursors, request.id, TRY(context.services.cursors.check_out(request.id)));
   auto& entry = checked_out.entry();
   TRY(check_owner(context, request, entry));
+  if (const auto data = context.services.fail_points.fail_get_more_after_cursor_checkout.hit()) {
+    checked_out.end();
+    context.close_connection = (*data)["closeConnection"].is_truthy();
+    const auto failure = static_cast<int>((*data)["errorCode"].to_int64().value_or(1));
+    return server_error(failure, "Hit the 'failGetMoreAfterCursorCheckout' fail point");
+  }
   const auto batch_options = TRY(batch_request(context, request, *entry.cursor));
   CursorBatch batch(batch_options);
   if (auto filled = entry.cursor->next_batch(context, batch); !filled) {

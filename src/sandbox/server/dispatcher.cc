@@ -166,27 +166,29 @@ Dispatcher::Outcome Dispatcher::run(ClientConnection& connection, const Request&
                                        352, {}}))};
   }
   Namespace ns{std::string(*db), std::string(first.to_string_view().value_or(""))};
-  const auto action = state_.fail_command.hit(FailCommand::Moment::kBefore, *command, ns, connection.app_name());
+  const auto action = hit_fail_command(state_.services.fail_points.fail_command, FailMoment::kBefore, *command, ns, connection.app_name());
   if (action) {
     state_.services.runtime.sleep(action->block, request.stop);
     if (action->close_connection) return {bson::Document(), true};
     if (action->error_code) return {decorate(failed_command(*action))};
   }
   bson::Document reply;
+  bool close = false;
   try {
-    reply = run_command(connection, request, *command, *db, action);
+    reply = run_command(connection, request, *command, *db, close);
   } catch (const std::exception& e) {
     // Only memory can be exhausted here; the command's effects are whole or absent, as after any other failure.
     state_.services.log.error("command failed unexpectedly", {{"command", std::string(command->name)}, {"what", e.what()}});
     reply = error_reply(Error{ErrorCode::kFailure, fmt::format("{} failed: {}", command->name, e.what()), 1, {}});
   }
-  const auto after = state_.fail_command.hit(FailCommand::Moment::kAfter, *command, ns, connection.app_name());
+  if (close) return {bson::Document(), true};
+  const auto after = hit_fail_command(state_.services.fail_points.fail_command, FailMoment::kAfter, *command, ns, connection.app_name());
   if (after && reply["ok"].is_truthy()) reply = with_write_concern_error(reply, *after);
   return {decorate(std::move(reply))};
 }
 
 bson::Document Dispatcher::run_command(ClientConnection& connection, const Request& request, const Command& command,
-                                       std::string_view db, const std::optional<FailAction>&) {
+                                       std::string_view db, bool& close) {
   auto& services = state_.services;
   if (connection.auth.enabled()) connection.auth.refresh();
   Operation operation;
@@ -214,9 +216,15 @@ bson::Document Dispatcher::run_command(ClientConnection& connection, const Reque
   auto deadline = deadline_of(command, request.body, services.runtime);
   if (!deadline) return error_reply(deadline.error());
   context.deadline = *deadline;
+  if (context.deadline && services.fail_points.max_time_never_time_out.hit()) context.deadline.reset();
+  if (context.deadline && services.fail_points.max_time_always_time_out.hit()) {
+    return error_reply(Error{ErrorCode::kFailure, "operation exceeded time limit", 50, {}});
+  }
   context.bypass_write_block =
       !connection.auth.enabled() || connection.auth.is_allowed("bypassWriteBlockingMode", {Resource::Kind::kCluster, {}});
-  return execute(context);
+  auto reply = execute(context);
+  close = context.close_connection;
+  return reply;
 }
 
 bson::Document Dispatcher::decorate(bson::Document reply) const {

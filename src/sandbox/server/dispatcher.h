@@ -36,7 +36,7 @@ class Dispatcher {
 
  private:
   bson::Document run_command(ClientConnection& connection, const Request& request, const Command& command,
-                             std::string_view db, const std::optional<FailAction>& action);
+                             std::string_view db, bool& close);
   bson::Document decorate(bson::Document reply) const;
 
   ServerState& state_;

@@ -1,9 +1,5 @@
 #include "sandbox/server/fail_command.h"
 
-#include <random>
-
-#include <fmt/core.h>
-
 namespace drover::sandbox {
 
 namespace {
@@ -33,71 +29,19 @@ FailAction action_of(bson::View data) {
 
 }  // namespace
 
-Result<std::int64_t> FailCommand::configure(bson::View command) {
-  std::lock_guard lock(mutex_);
-  const auto before = count_;
-  const auto mode = command["mode"];
-  if (mode.is_string()) {
-    if (mode.string_value() == "off") {
-      mode_ = Mode::kOff;
-    } else if (mode.string_value() == "alwaysOn") {
-      mode_ = Mode::kAlways;
-    } else {
-      return server_error(2, fmt::format("unknown mode: {}", mode.string_value()));
-    }
-  } else if (mode.is_document()) {
-    const auto object = mode.document_value();
-    if (const auto times = object["times"].to_int64()) {
-      if (*times < 0) return server_error(2, "'times' option to 'mode' must be positive");
-      mode_ = *times == 0 ? Mode::kOff : Mode::kTimes;
-      remaining_ = *times;
-    } else if (const auto skip = object["skip"].to_int64()) {
-      if (*skip < 0) return server_error(2, "'skip' option to 'mode' must be positive");
-      mode_ = Mode::kSkip;
-      remaining_ = *skip;
-    } else if (const auto probability = object["activationProbability"].to_double()) {
-      mode_ = Mode::kProbability;
-      probability_ = *probability;
-    } else {
-      return server_error(2, "'mode' must be one of 'off', 'alwaysOn', 'times', 'skip' and 'activationProbability'");
-    }
-  } else {
-    return server_error(14, "'mode' must be a string or JSON object");
-  }
-  const auto data = command["data"].to_document();
-  data_ = data ? bson::Document(*data) : bson::Document();
-  return before;
-}
-
-std::optional<FailAction> FailCommand::hit(Moment moment, const Command& command, const Namespace& ns,
+std::optional<FailAction> hit_fail_command(FailPoint& point, FailMoment moment, const Command& command, const Namespace& ns,
                                            std::string_view app_name) {
-  std::lock_guard lock(mutex_);
-  if (mode_ == Mode::kOff || command.name == "configureFailPoint" || !lists(data_, command)) return std::nullopt;
-  if (const auto wanted = data_["appName"].to_string_view(); wanted && *wanted != app_name) return std::nullopt;
-  if (const auto wanted = data_["namespace"].to_string_view(); wanted && *wanted != ns.to_string()) return std::nullopt;
-  auto action = action_of(data_);
-  const bool fails_before = action.block.count() > 0 || action.close_connection || action.error_code;
-  if (moment == Moment::kAfter && !(action.write_concern_error && (command.flags & kWrite) != 0)) return std::nullopt;
-  if (moment == Moment::kBefore && !fails_before) return std::nullopt;
-  switch (mode_) {
-    case Mode::kTimes:
-      if (--remaining_ == 0) mode_ = Mode::kOff;
-      break;
-    case Mode::kSkip:
-      if (remaining_ > 0) {
-        --remaining_;
-        return std::nullopt;
-      }
-      break;
-    case Mode::kProbability: {
-      static thread_local std::minstd_rand random(std::random_device{}());
-      if (std::uniform_real_distribution<double>(0, 1)(random) >= probability_) return std::nullopt;
-      break;
-    }
-    default: break;
-  }
-  ++count_;
-  return action;
+  if (command.name == "configureFailPoint") return std::nullopt;
+  const auto data = point.hit([&](bson::View data) {
+    if (!lists(data, command)) return false;
+    if (const auto wanted = data["appName"].to_string_view(); wanted && *wanted != app_name) return false;
+    if (const auto wanted = data["namespace"].to_string_view(); wanted && *wanted != ns.to_string()) return false;
+    const auto action = action_of(data);
+    if (moment == FailMoment::kAfter) return action.write_concern_error && (command.flags & kWrite) != 0;
+    return action.block.count() > 0 || action.close_connection || action.error_code.has_value();
+  });
+  if (!data) return std::nullopt;
+  return action_of(*data);
 }
 
 }  // namespace drover::sandbox

@@ -1,6 +1,7 @@
-// configureFailPoint. failCommand is the one fail point that clients of this server may set.
+// configureFailPoint. commands/fail_points.h lists those that clients of this server may set.
 #include <fmt/core.h>
 
+#include "sandbox/commands/fail_points.h"
 #include "sandbox/server/server_state.h"
 
 namespace drover::sandbox {
@@ -9,10 +10,9 @@ namespace {
 
 Result<bson::Document> configure_fail_point(CommandContext& context) {
   const auto name = context.body.first().to_string_view();
-  if (name != "failCommand") {
-    return server_error(266, fmt::format("{} not found", name.value_or("")));
-  }
-  const auto count = TRY(client_connection(context).state.fail_command.configure(context.body));
+  auto* point = context.services.fail_points.find(name.value_or(""));
+  if (point == nullptr) return server_error(266, fmt::format("{} not found", name.value_or("")));
+  const auto count = TRY(point->configure(context.body));
   return bson::make_document({{"count", static_cast<std::int32_t>(count)}});
 }
 
@@ -21,7 +21,7 @@ Result<bson::Document> configure_fail_point(CommandContext& context) {
 void add_fail_point_commands(CommandTable& table) {
   static constexpr Command kRows[] = {
       {.name = "configureFailPoint", .flags = kAdminOnly | kTestOnly, .resource = ResourceKind::kCluster,
-       .action = "configureFailPoint", .handler = configure_fail_point, .help = "makes commands fail (failCommand), for tests"},
+       .action = "configureFailPoint", .handler = configure_fail_point, .help = "makes commands fail, for tests"},
   };
   table.add(kRows);
 }

@@ -5,6 +5,7 @@
 #include "bson/builder.h"
 #include "sandbox/auth/connection_auth.h"
 #include "sandbox/changestream/change_stream.h"
+#include "sandbox/commands/fail_points.h"
 #include "sandbox/commands/sessions.h"
 #include "sandbox/commands/ttl.h"
 #include "sandbox/server/cursor_registry.h"
@@ -68,10 +69,11 @@ struct Sandbox::Parts {
                  .cursors = cursors,
                  .operations = operations,
                  .sessions = sessions,
+                 .fail_points = fail_points,
                  .commands = table,
                  .open_change_stream = changestream::open_change_stream,
                  .auth_data_changed = [this] { users.changed(); }},
-        users(options.version), state{.services = services, .users = users, .fail_command = {}, .process_id = new_process_id(runtime)},
+        users(options.version), state{.services = services, .users = users, .process_id = new_process_id(runtime)},
         dispatcher(state, operations) {
     users.attach(services);
   }
@@ -87,6 +89,7 @@ struct Sandbox::Parts {
   OpenCursors cursors;
   RunningOperations operations;
   Sessions sessions;
+  FailPoints fail_points;
   Services services;
   auth::UserDirectory users;
   ServerState state;

@@ -16,7 +16,6 @@ namespace drover::sandbox {
 struct ServerState {
   Services& services;
   auth::UserDirectory& users;
-  FailCommand fail_command;
   bson::ObjectId process_id;                  // topologyVersion.processId
   std::atomic<std::int64_t> topology_counter{6};
 };

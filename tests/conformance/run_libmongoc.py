@@ -1,0 +1,192 @@
+#!/usr/bin/env python3
+"""Runs test-libmongoc, the C driver's own tests, against `drover sandbox`; `make conformance` calls it.
+
+Every test is a process of its own, so that a crash or a hang is one failure. Sandboxes are shared by the tests of one
+worker and are started afresh when one of them has died. What may not pass is listed with its reason in
+libmongoc_skip.txt; how many passed is recorded in libmongoc_passed.json and may only grow.
+"""
+import argparse
+import concurrent.futures
+import fnmatch
+import json
+import os
+import pathlib
+import queue
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+KINDS = ("enterprise", "sharded", "retired")  # and needs-<what>
+START_SECONDS = 60
+SKIPPED_BY_SUITE = "@@ctest-skipped@@"
+
+
+class Sandbox:
+    def __init__(self, directory, version, auth):
+        self.directory = pathlib.Path(directory)
+        self.version, self.auth = version, auth
+        self.process = None
+
+    def start(self):
+        shutil.rmtree(self.directory, ignore_errors=True)
+        self.directory.mkdir(parents=True)
+        port_file = self.directory / "port"
+        command = [os.environ.get("DROVER", str(ROOT / "build/drover")), "sandbox", "--dbpath", str(self.directory / "data"), "--port", "0",
+                   "--port-file", str(port_file), "--server-version", self.version, "--log", str(self.directory / "log")]
+        if self.auth:
+            command.append("--auth")
+        with open(self.directory / "out", "w") as out:
+            self.process = subprocess.Popen(command, stdout=out, stderr=out)
+        deadline = time.monotonic() + START_SECONDS
+        while not port_file.exists():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise SystemExit(f"run_libmongoc: {' '.join(command)} did not start; see {self.directory}")
+            time.sleep(0.05)
+        self.port = int(port_file.read_text())
+        if self.auth:
+            self.create_user()
+
+    def create_user(self):
+        import pymongo
+        client = pymongo.MongoClient(f"mongodb://127.0.0.1:{self.port}/?directConnection=true")
+        client.admin.command("createUser", "admin", pwd="pass", roles=["root"])
+        client.close()
+
+    def ensure(self):
+        if self.process is None or self.process.poll() is not None:
+            self.start()
+
+    def stop(self):
+        if self.process and self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(60)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+
+    def environment(self):
+        env = dict(os.environ)
+        env.update(MONGOC_TEST_URI=f"mongodb://127.0.0.1:{self.port}/?replicaSet=rs0", MONGOC_TEST_HOST="127.0.0.1",
+                   MONGOC_TEST_PORT=str(self.port), MONGOC_TEST_OFFLINE="on",
+                   MONGOC_ENABLE_MAJORITY_READ_CONCERN="on", MONGOC_TEST_FUTURE_TIMEOUT_MS="60000")
+        if self.auth:
+            env.update(MONGOC_TEST_USER="admin", MONGOC_TEST_PASSWORD="pass")
+        return env
+
+
+def read_skips(path):
+    """(pattern, kind, reason) of each line."""
+    skips = []
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        line = line.split("#", 1)[0].strip()
+        if not line:
+            continue
+        pattern, _, rest = line.partition(" ")
+        kind, _, reason = rest.strip().partition(" ")
+        if (kind not in KINDS and not kind.startswith("needs-")) or not reason.strip():
+            sys.exit(f"{path}:{number}: expected '<test> enterprise|sharded|retired|needs-<what> <reason>'")
+        skips.append((pattern, kind, reason.strip()))
+    return skips
+
+
+def run_one(binary, source, sandbox, test, seconds):
+    sandbox.ensure()
+    # The suite finds its JSON files relative to its source tree.
+    process = subprocess.Popen([str(binary), "--ctest-run", test], cwd=source, env=sandbox.environment(), stdout=subprocess.PIPE,
+                               stderr=subprocess.STDOUT, start_new_session=True, text=True, errors="replace")
+    try:
+        output, _ = process.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        output, _ = process.communicate()
+        return "failed", output + f"\nnot finished within {seconds} s\n"
+    if sandbox.process.poll() is not None:
+        return "failed", output + "\nthe sandbox died\n"
+    if process.returncode != 0:
+        return "failed", output + f"\nexit status {process.returncode}\n"
+    return ("not run" if SKIPPED_BY_SUITE in output else "passed"), output
+
+
+def run_all(options, tests):
+    results = {}
+    with tempfile.TemporaryDirectory(prefix="drover-libmongoc-") as scratch:
+        sandboxes = queue.Queue()
+        made = [Sandbox(f"{scratch}/{i}", options.server_version, options.auth) for i in range(options.jobs)]
+        for sandbox in made:
+            sandboxes.put(sandbox)
+
+        def work(test):
+            sandbox = sandboxes.get()
+            try:
+                return test, *run_one(options.binary, options.source, sandbox, test, options.seconds)
+            finally:
+                sandboxes.put(sandbox)
+
+        try:
+            with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+                for test, result, output in pool.map(work, tests):
+                    results[test] = result
+                    if result == "failed":
+                        print(f"FAILED {test}", flush=True)
+                        if options.output:
+                            log = pathlib.Path(options.output) / (test.strip("/").replace("/", "_") + ".log")
+                            log.parent.mkdir(parents=True, exist_ok=True)
+                            log.write_text(output)
+        finally:
+            for sandbox in made:
+                sandbox.stop()
+    return results
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    build = ROOT / "build/libmongoc"
+    parser.add_argument("--binary", type=pathlib.Path, default=build / "build/src/libmongoc/test-libmongoc")
+    parser.add_argument("--source", type=pathlib.Path, default=build / "source")
+    parser.add_argument("--server-version", default="8.0")
+    parser.add_argument("--auth", action="store_true")
+    parser.add_argument("--jobs", type=int, default=2 * (os.cpu_count() or 2))
+    parser.add_argument("--seconds", type=int, default=300, help="for one test")
+    parser.add_argument("--match", action="append", default=[], help="only these tests; fnmatch patterns")
+    parser.add_argument("--no-skip", action="store_true", help="what is in the skip list too")
+    parser.add_argument("--output", default=str(build / "failed"), help="directory for what failed tests print")
+    parser.add_argument("--record", action="store_true", help="write the new number of passed tests")
+    options = parser.parse_args()
+
+    listed = subprocess.run([str(options.binary), "--list-tests"], cwd=options.source, capture_output=True, text=True, check=True).stdout
+    tests = [line.strip() for line in listed.splitlines() if line.strip().startswith("/")]
+    if options.match:
+        tests = [test for test in tests if any(fnmatch.fnmatchcase(test, pattern) for pattern in options.match)]
+    skips = [] if options.no_skip else read_skips(HERE / "libmongoc_skip.txt")
+    skipped = [test for test in tests if any(fnmatch.fnmatchcase(test, pattern) for pattern, _, _ in skips)]
+    # Long ones first, so that the workers end together.
+    chosen = sorted((test for test in tests if test not in set(skipped)), key=lambda test: not test.startswith(("/change_stream", "/retryable", "/transactions")))
+    results = run_all(options, chosen)
+    counts = {kind: sum(1 for result in results.values() if result == kind) for kind in ("passed", "failed", "not run")}
+    mode = f"{options.server_version}{' with authentication' if options.auth else ''}"
+    print(f"test-libmongoc on {mode}: {counts['passed']} passed, {counts['failed']} failed, {len(skipped)} skipped (libmongoc_skip.txt), "
+          f"{counts['not run']} not run (the suite's own conditions)")
+    if options.match or options.no_skip:
+        return 1 if counts["failed"] else 0
+    return judge(options, mode, counts)
+
+
+def judge(options, mode, counts):
+    path = HERE / "libmongoc_passed.json"
+    recorded = json.loads(path.read_text()) if path.exists() else {}
+    if options.record and counts["passed"] > recorded.get(mode, 0):
+        recorded[mode] = counts["passed"]
+        path.write_text(json.dumps(recorded, indent=2, sort_keys=True) + "\n")
+    if counts["passed"] < recorded.get(mode, 0):
+        print(f"test-libmongoc on {mode}: {recorded[mode]} passed before; the number may only grow")
+        return 1
+    return 1 if counts["failed"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
