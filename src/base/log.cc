@@ -20,6 +20,7 @@ const char* name_of(LogLevel level) {
     case LogLevel::kInfo: return "info";
     case LogLevel::kWarn: return "warn";
     case LogLevel::kError: return "error";
+    case LogLevel::kFatal: return "fatal";
   }
   return "info";
 }
@@ -27,11 +28,11 @@ const char* name_of(LogLevel level) {
 std::string timestamp() {
   const auto now = std::chrono::system_clock::now();
   const auto seconds = std::chrono::system_clock::to_time_t(now);
-  const auto millis = std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()).count() % 1000;
+  const auto micros = std::chrono::duration_cast<std::chrono::microseconds>(now.time_since_epoch()).count() % 1'000'000;
   std::tm utc{};
   gmtime_r(&seconds, &utc);
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday,
-                     utc.tm_hour, utc.tm_min, utc.tm_sec, millis);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:06}Z", utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday,
+                     utc.tm_hour, utc.tm_min, utc.tm_sec, micros);
 }
 
 class FileLog final : public Log {
@@ -42,21 +43,7 @@ class FileLog final : public Log {
   }
   void write(LogLevel level, std::string_view message, std::initializer_list<LogField> fields) override {
     if (level < level_) return;
-    std::string line = fmt::format(R"({{"time":"{}","level":"{}","message":{})", timestamp(), name_of(level),
-                                   json_quote(message));
-    for (const auto& field : fields) {
-      line += ',';
-      line += json_quote(field.key);
-      line += ':';
-      std::visit(
-          [&](const auto& value) {
-            using V = std::decay_t<decltype(value)>;
-            if constexpr (std::is_same_v<V, std::string>) line += json_quote(value);
-            else line += fmt::format("{}", value);
-          },
-          field.value);
-    }
-    line += "}\n";
+    const std::string line = log_line(level, message, {}, std::span(fields.begin(), fields.size()));
     std::lock_guard lock(mutex_);
     std::fwrite(line.data(), 1, line.size(), file_);
     std::fflush(file_);
@@ -75,6 +62,26 @@ class NullLog final : public Log {
 };
 
 }  // namespace
+
+std::string log_line(LogLevel level, std::string_view message, std::string_view fixed,
+                     std::span<const LogField> fields) {
+  std::string line = fmt::format(R"({{"time":"{}","level":"{}","message":{}{})", timestamp(), name_of(level),
+                                 json_quote(message), fixed);
+  for (const auto& field : fields) {
+    line += ',';
+    line += json_quote(field.key);
+    line += ':';
+    std::visit(
+        [&](const auto& value) {
+          using V = std::decay_t<decltype(value)>;
+          if constexpr (std::is_same_v<V, std::string>) line += json_quote(value);
+          else line += fmt::format("{}", value);
+        },
+        field.value);
+  }
+  line += "}\n";
+  return line;
+}
 
 Result<std::unique_ptr<Log>> open_log(const std::string& path, LogLevel level) {
   if (path == "-") return std::make_unique<FileLog>(stderr, false, level);

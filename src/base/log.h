@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -13,7 +14,7 @@
 
 namespace drover {
 
-enum class LogLevel { kDebug, kInfo, kWarn, kError };
+enum class LogLevel { kDebug, kInfo, kWarn, kError, kFatal };
 
 struct LogField {
   std::string_view key;
@@ -37,7 +38,12 @@ class Log {
   void info(std::string_view m, std::initializer_list<LogField> f = {}) { write(LogLevel::kInfo, m, f); }
   void warn(std::string_view m, std::initializer_list<LogField> f = {}) { write(LogLevel::kWarn, m, f); }
   void error(std::string_view m, std::initializer_list<LogField> f = {}) { write(LogLevel::kError, m, f); }
+  void fatal(std::string_view m, std::initializer_list<LogField> f = {}) { write(LogLevel::kFatal, m, f); }
 };
+
+// One line with its newline. `fixed` stands behind the message: whole JSON fields with a comma in front, or nothing.
+std::string log_line(LogLevel level, std::string_view message, std::string_view fixed,
+                     std::span<const LogField> fields);
 
 // Appends to a file, or to standard error when the path is "-". Lines below `level` are dropped.
 Result<std::unique_ptr<Log>> open_log(const std::string& path, LogLevel level);

@@ -6,6 +6,7 @@ std::vector<std::unique_ptr<Subcommand>> make_commands() {
   std::vector<std::unique_ptr<Subcommand>> commands;
   commands.push_back(make_demo_command());
   commands.push_back(make_migrate_command());
+  commands.push_back(make_sync_command());
   commands.push_back(make_verify_command());
   commands.push_back(make_check_command());
   commands.push_back(make_sandbox_command());

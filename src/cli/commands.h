@@ -10,6 +10,7 @@ namespace drover::cli {
 
 std::unique_ptr<Subcommand> make_demo_command();
 std::unique_ptr<Subcommand> make_migrate_command();
+std::unique_ptr<Subcommand> make_sync_command();
 std::unique_ptr<Subcommand> make_verify_command();
 std::unique_ptr<Subcommand> make_check_command();
 std::unique_ptr<Subcommand> make_sandbox_command();

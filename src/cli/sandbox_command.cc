@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/runtime.h"
 #include "cli/commands.h"
+#include "cli/port_file.h"
 #include "cli/signals.h"
 #include "sandbox/server/sandbox.h"
 
@@ -76,25 +77,12 @@ class SandboxCommand : public Subcommand {
                                                       .tls_allow_plain = tls_mode_ == "preferTLS",
                                                       .arguments = {"drover", "sandbox", "--dbpath", dbpath_}},
                                                      *runtime, *log));
-    TRY(write_port(sandbox->port()));
+    TRY(write_port_file(port_file_, sandbox->port(), "--port-file"));
     std::puts(fmt::format("drover sandbox {}: ready on {}", version.to_string(), sandbox->uri()).c_str());
     std::fflush(stdout);
     while (runtime->sleep(std::chrono::hours(1), stop)) {
     }
     sandbox->stop();
-    return {};
-  }
-
-  // Whole or not at all: whoever waits for the file reads it as soon as it is there.
-  Status write_port(int port) const {
-    if (port_file_.empty()) return {};
-    const auto temporary = port_file_ + ".new";
-    std::ofstream file(temporary);
-    file << port << '\n';
-    file.close();
-    std::error_code failed;
-    if (file) std::filesystem::rename(temporary, port_file_, failed);
-    if (!file || failed) return fail(ErrorCode::kUnsupported, fmt::format("writing --port-file {} failed", port_file_));
     return {};
   }
 

@@ -26,6 +26,7 @@ struct Migration::Run {
   std::atomic<const char*> phase{"initializing"};
   std::atomic<const char*> name{"INITIALIZING"};
   std::atomic<std::int64_t> copied_at_millis{0};
+  std::atomic<bool> started{false};  // its parts run: only from then on the catalog tells what is still to be done
 };
 
 Migration::Migration(cluster::Deployment& source, cluster::Deployment& destination, Runtime& runtime, Log& log,
@@ -39,6 +40,30 @@ Migration::Migration(cluster::Deployment& source, cluster::Deployment& destinati
 
 Migration::~Migration() = default;
 
+// For as long as it lives, the run may record under its epoch.
+class Migration::Owning {
+ public:
+  Owning(Migration& migration, std::shared_ptr<Run> run) : migration_(migration) { set(std::move(run)); }
+  ~Owning() { set(nullptr); }
+
+ private:
+  void set(std::shared_ptr<Run> run) {
+    MonitorLock lock(*migration_.lock_);
+    migration_.owning_ = std::move(run);
+  }
+  Migration& migration_;
+};
+
+Status Migration::save_control(bson::View fields, const std::stop_token& stop) {
+  std::shared_ptr<Run> run;
+  {
+    MonitorLock lock(*lock_);
+    run = owning_;
+  }
+  if (!run) return fail(ErrorCode::kWrongState, "the migration is not running");
+  return run->state->save("x_control", "control", fields, stop);
+}
+
 Result<Outcome> Migration::run(const std::stop_token& stop) {
   auto run = std::make_shared<Run>();
   std::vector<Uuid> sessions;
@@ -50,6 +75,11 @@ Result<Outcome> Migration::run(const std::stop_token& stop) {
   destination_.use_session_for_catalog(sessions.front());
   TRY_WITH(run->state->take_over(sessions, stop), "becoming the only writer of the destination");
   runtime_.reached("start.after_takeover");
+  const Owning owning(*this, run);
+  if (options_.control) {
+    TRY(save_control(*options_.control, stop));
+    if (options_.control_saved) options_.control_saved();
+  }
   run->begun = TRY(run->starter->begin(stop));
   if (run->begun.committed || run->begun.decided) remember_finished(*run->state, stop);
   if (run->begun.committed) return Outcome::kAlreadyCommitted;
@@ -73,6 +103,7 @@ Result<Outcome> Migration::run(const std::stop_token& stop) {
   run->name = "RUNNING";
   run->phase = "collection copy";
   run->pipeline->start(*run->planner, run->begun, snapshots, stop);
+  run->started = true;
   auto outcome = follow_until_committed(*run, stop);
   run->pipeline->stop();
   auto last = progress();
@@ -180,6 +211,7 @@ Progress Migration::progress() const {
       one.bytes_expected = std::max<std::int64_t>(collection->bytes_expected, one.bytes);
       one.copied = collection->copied();
       one.missing_indexes = static_cast<int>(missing_indexes(*collection).size());
+      progress.indexes_wanted += static_cast<std::int64_t>(plain_secondary_indexes(collection->info).size());
       progress.documents += one.documents;
       progress.bytes += one.bytes;
       progress.bytes_expected += one.bytes_expected;
@@ -200,8 +232,8 @@ Progress Migration::progress() const {
   if (run->begun.started_millis > 0) progress.copy_seconds = static_cast<double>(until - run->begun.started_millis) / 1000.0;
   const auto reason = why_not_commit(run->catalog, pipeline.router(), pipeline.tracker(), pipeline.copy_finished(),
                                      progress.lag_seconds);
-  progress.can_commit = !reason;
-  progress.cannot_commit_because = reason.value_or("");
+  progress.can_commit = run->started && !reason;
+  progress.cannot_commit_because = run->started ? reason.value_or("") : "the migration is still starting";
   return progress;
 }
 

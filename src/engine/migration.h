@@ -25,9 +25,13 @@ class Migration {
   Result<Outcome> run(const std::stop_token& stop);
   // From any thread.
   Progress progress() const;
+  // Records what a front wants to find again after a crash, under this run's epoch: x_control on the destination, whole.
+  // kWrongState unless the run owns the migration. From any thread.
+  Status save_control(bson::View fields, const std::stop_token& stop);
 
  private:
   struct Run;
+  class Owning;
   Result<Outcome> follow_until_committed(Run& run, const std::stop_token& stop);
   Status cut_over(Run& run, const std::stop_token& stop);
   void remember_finished(StateStore& state, const std::stop_token& stop);
@@ -39,6 +43,7 @@ class Migration {
   const Options options_;
   std::unique_ptr<Runtime::Monitor> lock_;
   std::shared_ptr<Run> run_;  // while running
+  std::shared_ptr<Run> owning_;  // from the takeover to the end of run()
   Progress last_;
 };
 

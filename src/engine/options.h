@@ -2,11 +2,13 @@
 
 #include <cstddef>
 #include <functional>
+#include <optional>
 #include <stop_token>
 #include <string>
 
 #include "base/error.h"
 #include "base/runtime.h"
+#include "bson/document.h"
 #include "engine/cutover.h"
 #include "engine/hold_queue.h"
 #include "engine/planner.h"
@@ -32,6 +34,10 @@ struct Options {
   std::int64_t partition_bytes = kPartitionBytes;  // aim of one partition
   Duration checkpoint_every = std::chrono::milliseconds(500);
   Duration cutover_deadline = kCutoverDeadline;
+  // What a front keeps with the migration (Migration::save_control): recorded as soon as this process is the only writer,
+  // then told.
+  std::optional<bson::Document> control;
+  std::function<void()> control_saved;
   bool block_destination = true;                // users cannot write it until the cutover, where the server can do that
 };
 

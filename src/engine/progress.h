@@ -24,6 +24,7 @@ struct Progress {
   std::string state = "INITIALIZING";  // blueprint section 6
   std::string phase = "initializing";  // initializing, collection copy, change event application, cutover, committed
   std::vector<CollectionProgress> collections;
+  std::int64_t indexes_wanted = 0;  // besides _id, of all collections
   std::int64_t documents = 0;
   std::int64_t bytes = 0;
   std::int64_t bytes_expected = 0;

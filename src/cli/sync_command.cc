@@ -1,0 +1,195 @@
+// `drover sync`: the engine as a daemon with mongosync's flags and HTTP API. Composition only.
+#include <csignal>
+#include <unistd.h>
+
+#include <atomic>
+#include <iostream>
+
+#include <fmt/format.h>
+
+#include "api/sync_routes.h"
+#include "base/rotating_log.h"
+#include "base/runtime.h"
+#include "cli/commands.h"
+#include "cli/port_file.h"
+#include "cli/signals.h"
+#include "cli/sync_settings.h"
+#include "cli/version.h"
+#include "cluster/mongo_deployment.h"
+#include "engine/sync_control.h"
+#include "net/http_server.h"
+
+namespace drover::cli {
+namespace {
+
+inline constexpr std::chrono::milliseconds kWatchEvery{100};
+inline constexpr std::chrono::seconds kTellEvery{30};
+inline constexpr std::chrono::seconds kPatience{6};  // with clusters that do not answer, once told to stop
+
+std::atomic<bool> rotation_asked{false};
+void ask_for_rotation(int) { rotation_asked = true; }
+
+class SyncCommand final : public Subcommand {
+ public:
+  std::string_view name() const override { return "sync"; }
+  std::string_view summary() const override { return "The engine as a daemon, with mongosync's flags and HTTP API"; }
+  void configure(OptionSet& options) override;
+  int run() override;
+
+ private:
+  Status execute();
+  Status serve();
+  Status watch(engine::SyncControl& control, const std::function<std::optional<Error>()>& opening_failed);
+  void tell(const engine::SyncProgress& progress, std::string& phase);
+  Status accept_disclaimer();
+  Result<std::unique_ptr<cluster::Deployment>> connect(int cluster, bool as_source);
+
+  SyncSettings settings_;
+  std::string port_file_;
+  std::stop_token stop_;
+  std::stop_source cut_;  // ends every call on a cluster
+  std::unique_ptr<Runtime> runtime_ = make_real_runtime();
+  std::unique_ptr<RotatingLog> log_;
+};
+
+void SyncCommand::configure(OptionSet& options) {
+  settings_.declare(options);
+  options.path("--portFile", port_file_, "Write the HTTP API's port to this file once it listens").placeholder("FILE");
+  options.description(
+      "Waits for orders: POST /api/v1/start, pause, resume and commit; GET /api/v1/progress says how far it is. All state is on "
+      "the destination: after a crash or SIGTERM the same command goes on by itself. SIGUSR1 begins a new log file. The API "
+      "listens on loopback and has no authentication.");
+  options.example("drover sync --cluster0 @source.uri --cluster1 @destination.uri --logPath /var/log/drover --acceptDisclaimer");
+  options.example("drover sync --config sync.yaml");
+  options.example("curl localhost:27182/api/v1/start -XPOST --data '{\"source\":\"cluster0\",\"destination\":\"cluster1\"}'");
+}
+
+int SyncCommand::run() {
+  stop_ = stop_on_signals();
+  struct sigaction action {};
+  action.sa_handler = ask_for_rotation;
+  action.sa_flags = SA_RESTART;
+  ::sigaction(SIGUSR1, &action, nullptr);
+  const Status status = execute();
+  if (status) return 0;
+  if (log_) log_->fatal("Got a fatal error running Mongosync", {{"error", status.error().message}});
+  return report(name(), status.error());
+}
+
+Status SyncCommand::execute() {
+  TRY(settings_.finish());
+  RotatingLog::Options options;
+  options.directory = settings_.log_path;
+  options.level = settings_.verbosity;
+  options.fixed = {{"serverID", fmt::format("{:08x}", static_cast<std::uint32_t>(runtime_->random()))},
+                   {"mongosyncID", "coordinator"},
+                   {"pid", std::to_string(::getpid())}};
+  log_ = TRY(RotatingLog::open(options));
+  log_->info("Version info", {{"version", version_text()}, {"os", "linux"}});
+  log_->info("Mongosync Options", {{"port", settings_.port}, {"loadLevel", settings_.load_level}, {"id", "coordinator"},
+                                   {"logPath", settings_.log_path}});
+  TRY(accept_disclaimer());
+  log_->info(fmt::format("Initialized client0 with URI: {} and client1 with URI: {}", cluster::redact(settings_.cluster0),
+                         cluster::redact(settings_.cluster1)));
+  return serve();
+}
+
+// Only a person at a terminal can be asked.
+Status SyncCommand::accept_disclaimer() {
+  if (settings_.accept_disclaimer) return {};
+  if (!::isatty(STDIN_FILENO)) {
+    log_->warn("The disclaimer was not accepted by --acceptDisclaimer; going on, since nobody can be asked");
+    return {};
+  }
+  fmt::print(stderr,
+             "drover sync copies one cluster into another and can block writes on both. It does not verify the data while it "
+             "runs: compare with drover verify before you rely on the destination.\nDo you want to continue? (y/n): ");
+  std::string answer;
+  std::getline(std::cin, answer);
+  if (answer == "y" || answer == "Y" || answer == "yes") return {};
+  return fail(ErrorCode::kInterrupted, "the disclaimer was not accepted");
+}
+
+Result<std::unique_ptr<cluster::Deployment>> SyncCommand::connect(int cluster, bool as_source) {
+  cluster::MongoOptions options;
+  options.uri = cluster == 0 ? settings_.cluster0 : settings_.cluster1;
+  options.side = as_source ? cluster::Side::kSource : cluster::Side::kDestination;
+  options.app_name = "drover sync";
+  // Not our stop token: a cutover that is given up must still restore the source.
+  return cluster::connect(options, *runtime_, cut_.get_token());
+}
+
+Status SyncCommand::serve() {
+  engine::Options options;
+  engine::set_load_level(options, settings_.load_level);
+  engine::SyncControl control([this](int cluster, bool as_source) { return connect(cluster, as_source); }, *runtime_, *log_,
+                              options);
+  api::SyncRoutes routes(control, *runtime_, *log_,
+                         {{{first_host(settings_.cluster0), first_host(settings_.cluster1)}}, settings_.bind_ip == "localhost"});
+  net::HttpServer::Options http;
+  http.bind_ip = settings_.bind_ip;
+  http.port = static_cast<int>(settings_.port);
+  const auto server = TRY(net::HttpServer::start(http, [&](const auto& request) { return routes.handle(request); }, *log_));
+  TRY(write_port_file(port_file_, server->port(), "--portFile"));
+  log_->info("Running webserver", {{"port", server->port()}});
+
+  std::atomic<bool> failed{false};
+  Status opened;
+  const auto opening = runtime_->spawn("sync.open", [&](std::stop_token) {
+    opened = control.open(stop_);
+    failed = !opened;
+  });
+  const auto status = watch(control, [&]() -> std::optional<Error> {
+    if (!failed) return std::nullopt;
+    return opened.error();
+  });
+  const auto patience = runtime_->spawn("sync.patience", [&](std::stop_token done) {
+    if (runtime_->sleep(kPatience, done)) cut_.request_stop();
+  });
+  control.stop();
+  opening->join();
+  server->stop();
+  return status;
+}
+
+Status SyncCommand::watch(engine::SyncControl& control, const std::function<std::optional<Error>()>& opening_failed) {
+  SteadyTime told{};
+  std::string phase;
+  while (runtime_->sleep(kWatchEvery, stop_)) {
+    if (rotation_asked.exchange(false)) {
+      if (const auto rotated = log_->rotate(); !rotated) log_->warn(rotated.error().message);
+    }
+    if (const auto failure = opening_failed()) return tl::unexpected(*failure);
+    if (const auto failure = control.failure()) return tl::unexpected(*failure);
+    const auto now = runtime_->now();
+    const auto progress = control.progress();
+    tell(progress, phase);
+    if (progress.source && now - told >= kTellEvery) {
+      told = now;
+      const auto& migration = progress.migration;
+      log_->info("Replication progress", {{"lagTimeSeconds", migration.lag_seconds},
+                                          {"totalEventsApplied", migration.change_events_applied},
+                                          {"estimatedCopiedBytes", migration.bytes},
+                                          {"estimatedTotalBytes", migration.bytes_expected}});
+    }
+  }
+  log_->info("Stopping; everything is recorded, the same command goes on");
+  return {};
+}
+
+// Each new state and phase is a line, in mongosync's words.
+void SyncCommand::tell(const engine::SyncProgress& progress, std::string& phase) {
+  const auto now = fmt::format("{} {}", engine::name_of(progress.state), progress.source ? progress.migration.phase : "");
+  if (now == phase) return;
+  log_->debug(fmt::format("Updating the in-memory phase from `{}` to `{}`.", phase, now));
+  phase = now;
+  log_->info("State", {{"newState", engine::name_of(progress.state)}, {"phase", progress.migration.phase}});
+  if (progress.state == engine::SyncState::kRunning && progress.migration.phase != "initializing")
+    log_->info(fmt::format("Starting {} phase", progress.migration.phase));
+}
+
+}  // namespace
+
+std::unique_ptr<Subcommand> make_sync_command() { return std::make_unique<SyncCommand>(); }
+
+}  // namespace drover::cli

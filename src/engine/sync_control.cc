@@ -1,0 +1,367 @@
+#include "engine/sync_control.h"
+
+#include <fmt/format.h>
+
+#include "bson/builder.h"
+#include "engine/retry.h"
+#include "preflight/preflight.h"
+
+namespace drover::engine {
+namespace {
+
+inline constexpr std::chrono::seconds kLookEvery{1};
+inline constexpr std::chrono::seconds kPingEvery{30};
+inline constexpr std::chrono::seconds kLagEvery{10};
+inline constexpr std::chrono::minutes kOplogEvery{5};
+
+std::string cluster_name(int cluster) { return fmt::format("cluster{}", cluster); }
+
+std::vector<std::string> strings(const bson::Element& array) {
+  std::vector<std::string> all;
+  if (const auto items = array.to_array())
+    for (const auto& item : *items) all.emplace_back(item.to_string_view().value_or(""));
+  return all;
+}
+
+}  // namespace
+
+const char* name_of(SyncState state) {
+  switch (state) {
+    case SyncState::kInitializing: return "INITIALIZING";
+    case SyncState::kIdle: return "IDLE";
+    case SyncState::kRunning: return "RUNNING";
+    case SyncState::kPaused: return "PAUSED";
+    case SyncState::kCommitting: return "COMMITTING";
+    case SyncState::kCommitted: return "COMMITTED";
+  }
+  return "INITIALIZING";
+}
+
+// One run of the migration: from a start or resume to a pause or the end.
+struct SyncControl::Session {
+  std::unique_ptr<cluster::Deployment> source;
+  std::unique_ptr<cluster::Deployment> destination;
+  std::unique_ptr<Migration> migration;
+  std::stop_source stop;
+  std::atomic<bool> commit{false};
+  bool saved = false;    // these under the control's lock
+  bool pausing = false;
+  bool ended = false;
+  std::optional<Error> error;
+  // What the watcher saw.
+  std::optional<std::int64_t> ping_millis[2];
+  std::optional<std::chrono::seconds> oplog_left;
+  std::optional<std::chrono::seconds> until_caught_up;
+  bool source_blocks = false;
+  SteadyTime pinged{}, lag_seen{}, oplog_seen{};
+  double lag = 0;
+  std::unique_ptr<Runtime::Thread> thread;
+};
+
+class SyncControl::Turn {
+ public:
+  explicit Turn(SyncControl& control) : control_(control) {
+    MonitorLock lock(*control_.lock_);
+    control_.lock_->wait({}, {}, [&] { return !control_.turn_taken_; });
+    control_.turn_taken_ = true;
+  }
+  ~Turn() {
+    MonitorLock lock(*control_.lock_);
+    control_.turn_taken_ = false;
+    control_.lock_->notify_all();
+  }
+
+ private:
+  SyncControl& control_;
+};
+
+SyncControl::SyncControl(Connect connect, Runtime& runtime, Log& log, Options options)
+    : connect_(std::move(connect)),
+      runtime_(runtime),
+      log_(log),
+      options_(std::move(options)),
+      lock_(runtime.make_monitor()),
+      watcher_(runtime.spawn("sync.watch", [this](std::stop_token stop) { watch(stop); })) {}
+
+SyncControl::~SyncControl() { stop(); }
+
+void SyncControl::stop() {
+  stopping_.request_stop();
+  const Turn turn(*this);
+  if (watcher_) {
+    watcher_->request_stop();
+    watcher_->join();
+    watcher_.reset();
+  }
+  if (const auto running = session()) {
+    running->stop.request_stop();
+    if (running->thread) running->thread->join();
+  }
+}
+
+Status SyncControl::open(const std::stop_token& stop) {
+  const Turn turn(*this);
+  std::optional<int> destination;
+  bson::Document control;
+  for (int cluster = 0; cluster < 2; ++cluster) {
+    const auto deployment = TRY(connect_(cluster, false));
+    const auto documents = TRY_WITH(retry_temporary(runtime_, stop, [&] { return deployment->load_state("x_control"); }),
+                                    "looking for a migration on " + cluster_name(cluster));
+    if (documents.empty()) continue;
+    if (destination) {
+      return fail(ErrorCode::kWrongState,
+                  "both clusters hold the state of a migration into them; drop __mdb_internal_mongosync on the one that is "
+                  "not to be migrated into any more");
+    }
+    destination = cluster;
+    control = documents.front();
+  }
+  if (destination) return found(*destination, control);
+  enter(SyncState::kIdle);
+  return {};
+}
+
+Status SyncControl::found(int destination, const bson::Document& control) {
+  if (control["destination"].to_string_view() != std::string_view(cluster_name(destination))) {
+    return fail(ErrorCode::kWrongState,
+                fmt::format("{} holds a migration that was started with it as {}; exchange --cluster0 and --cluster1",
+                            cluster_name(destination), control["destination"].to_string_view().value_or("?")));
+  }
+  SyncRequest request;
+  request.source = 1 - destination;
+  request.includes = strings(control["includes"]);
+  request.excludes = strings(control["excludes"]);
+  request.block_destination = control["blockDestination"].is_truthy();
+  log_.info("Found a migration to go on with", {{"source", cluster_name(request.source)},
+                                                {"paused", control["paused"].is_truthy()}});
+  if (!control["paused"].is_truthy()) return begin(request, control["commit"].is_truthy());
+  MonitorLock lock(*lock_);
+  request_ = request;
+  state_ = SyncState::kPaused;
+  return {};
+}
+
+bson::Document SyncControl::control(const SyncRequest& request, bool paused, bool commit) const {
+  bson::Builder builder;
+  builder.append("source", cluster_name(request.source)).append("destination", cluster_name(1 - request.source));
+  for (const auto& [name, entries] : {std::pair{"includes", &request.includes}, std::pair{"excludes", &request.excludes}}) {
+    auto array = builder.open_array(name);
+    for (const auto& entry : *entries) array.append(entry);
+  }
+  builder.append("blockDestination", request.block_destination).append("paused", paused).append("commit", commit);
+  return std::move(builder).finish();
+}
+
+Status SyncControl::wrong_state(const char* wanted) const {
+  MonitorLock lock(*lock_);
+  if (state_ == SyncState::kInitializing)
+    return fail(ErrorCode::kWrongState, "mongosync is still initializing and is not ready to start");
+  return fail(ErrorCode::kWrongState, fmt::format("the state is {}, and must be {}", name_of(state_), wanted));
+}
+
+Status SyncControl::start(const SyncRequest& request) {
+  const Turn turn(*this);
+  SyncState now;
+  bool same = false;
+  {
+    MonitorLock lock(*lock_);
+    now = state_;
+    same = request_ == request;
+  }
+  if (now != SyncState::kIdle && now != SyncState::kInitializing && same) {
+    log_.info("Already started with these parameters");
+    return {};
+  }
+  if (now != SyncState::kIdle) return wrong_state("IDLE");
+  return begin(request, false);
+}
+
+Status SyncControl::begin(const SyncRequest& request, bool commit) {
+  auto session = std::make_shared<Session>();
+  session->source = TRY(connect_(request.source, true));
+  session->destination = TRY(connect_(1 - request.source, false));
+  session->commit = commit;
+  Options options = options_;
+  options.filter = TRY(NamespaceFilter::parse(request.includes, request.excludes));
+  options.commit = CommitPolicy::kManual;
+  options.block_destination = request.block_destination;
+  options.may_commit = [raw = session.get()] { return raw->commit.load(); };
+  options.control = control(request, false, commit);
+  options.control_saved = [this, raw = session.get()] {
+    MonitorLock lock(*lock_);
+    raw->saved = true;
+    lock_->notify_all();
+  };
+  const auto report = TRY(retry_temporary(runtime_, stopping_.get_token(), [&] {
+    return preflight::check(*session->source, *session->destination, {options.filter});
+  }));
+  for (const auto& finding : report.findings)
+    if (finding.severity == preflight::Severity::kWarn) log_.warn(finding.what, {{"check", finding.id}});
+  TRY(report.verdict());
+  const auto block = TRY(retry_temporary(runtime_, stopping_.get_token(), [&] { return session->source->write_block(); }));
+  session->source_blocks = block.supported && block.effective;
+  session->migration = std::make_unique<Migration>(*session->source, *session->destination, runtime_, log_, options);
+  session->thread = runtime_.spawn("sync.run", [this, raw = session.get()](std::stop_token) { run(*raw); });
+  return await_record(session, request);
+}
+
+// The run is under way once what was asked is recorded; until then its failure is only the call's.
+Status SyncControl::await_record(const std::shared_ptr<Session>& session, const SyncRequest& request) {
+  bool saved = false;
+  {
+    MonitorLock lock(*lock_);
+    lock_->wait(stopping_.get_token(), {}, [&] { return session->saved || session->ended; });
+    saved = session->saved;
+  }
+  if (!saved) {
+    session->stop.request_stop();
+    session->thread->join();
+    return tl::unexpected(session->error.value_or(stopped_error()));
+  }
+  MonitorLock lock(*lock_);
+  request_ = request;
+  session_ = session;
+  if (!session->ended) state_ = session->commit ? SyncState::kCommitting : SyncState::kRunning;
+  return {};
+}
+
+void SyncControl::run(Session& session) {
+  const auto outcome = session.migration->run(session.stop.get_token());
+  MonitorLock lock(*lock_);
+  session.ended = true;
+  if (outcome) state_ = SyncState::kCommitted;
+  else session.error = outcome.error();
+  const bool asked = session.pausing || session.stop.stop_requested();
+  if (!outcome && session.saved && !asked) failure_ = outcome.error();
+  lock_->notify_all();
+}
+
+Status SyncControl::pause() {
+  const Turn turn(*this);
+  const auto running = session();
+  {
+    MonitorLock lock(*lock_);
+    if (state_ == SyncState::kRunning) running->pausing = true;
+  }
+  if (!running || !running->pausing) return wrong_state("RUNNING");
+  const Status saved = running->migration->save_control(control(*request_, true, false), stopping_.get_token());
+  if (!saved) {
+    MonitorLock lock(*lock_);
+    running->pausing = false;
+    if (running->ended && running->error) failure_ = running->error;
+    return saved;
+  }
+  running->stop.request_stop();
+  running->thread->join();
+  enter(SyncState::kPaused);
+  return {};
+}
+
+Status SyncControl::resume() {
+  const Turn turn(*this);
+  std::optional<SyncRequest> request;
+  {
+    MonitorLock lock(*lock_);
+    if (state_ == SyncState::kPaused) request = request_;
+  }
+  if (!request) return wrong_state("PAUSED");
+  return begin(*request, false);
+}
+
+Status SyncControl::commit() {
+  const Turn turn(*this);
+  const auto running = session();
+  bool right = false;
+  {
+    MonitorLock lock(*lock_);
+    right = state_ == SyncState::kRunning && running != nullptr;
+  }
+  if (!right) return wrong_state("RUNNING");
+  const auto reached = running->migration->progress();
+  if (!reached.can_commit)
+    return fail(ErrorCode::kWrongState, "the migration cannot be committed yet: " + reached.cannot_commit_because);
+  TRY(running->migration->save_control(control(*request_, false, true), stopping_.get_token()));
+  MonitorLock lock(*lock_);
+  if (state_ == SyncState::kRunning) state_ = SyncState::kCommitting;
+  running->commit = true;
+  return {};
+}
+
+std::shared_ptr<SyncControl::Session> SyncControl::session() const {
+  MonitorLock lock(*lock_);
+  return session_;
+}
+
+void SyncControl::enter(SyncState state) {
+  MonitorLock lock(*lock_);
+  state_ = state;
+}
+
+std::optional<Error> SyncControl::failure() const {
+  MonitorLock lock(*lock_);
+  return failure_;
+}
+
+SyncProgress SyncControl::progress() const {
+  SyncProgress progress;
+  const auto running = session();
+  if (running) progress.migration = running->migration->progress();
+  MonitorLock lock(*lock_);
+  progress.state = state_;
+  if (request_) progress.source = request_->source;
+  if (running) {
+    for (int side = 0; side < 2; ++side) progress.ping_millis[side] = running->ping_millis[side];
+    progress.oplog_left = running->oplog_left;
+    progress.until_caught_up = running->until_caught_up;
+    progress.source_blocks = running->source_blocks;
+  }
+  return progress;
+}
+
+void SyncControl::watch(const std::stop_token& stop) {
+  while (runtime_.sleep(kLookEvery, stop)) {
+    const auto running = session();
+    bool live = false;
+    {
+      MonitorLock lock(*lock_);
+      live = running && !running->ended;
+    }
+    if (live) look(*running, runtime_.now());
+  }
+}
+
+// Facts about a run that the migration itself does not need.
+void SyncControl::look(Session& session, SteadyTime now) {
+  if (session.pinged == SteadyTime{} || now - session.pinged >= kPingEvery) {
+    session.pinged = now;
+    int side = 0;
+    for (auto* deployment : {session.source.get(), session.destination.get()}) {
+      const auto begun = runtime_.now();
+      const bool answered = deployment->run_command("admin", bson::make_document({{"ping", 1}})).has_value();
+      const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(runtime_.now() - begun).count();
+      MonitorLock lock(*lock_);
+      session.ping_millis[side++] = answered ? took : -1;
+    }
+  }
+  const auto reached = session.migration->progress();
+  if (session.oplog_seen == SteadyTime{} || now - session.oplog_seen >= kOplogEvery) {
+    const auto window = session.source->oplog_window();
+    if (window && reached.position > window->first) {
+      session.oplog_seen = now;
+      MonitorLock lock(*lock_);
+      session.oplog_left = std::chrono::seconds(reached.position.seconds - window->first.seconds);
+    }
+  }
+  if (now - session.lag_seen >= kLagEvery) {
+    const auto passed = std::chrono::duration<double>(now - session.lag_seen).count();
+    const double fallen = session.lag - reached.lag_seconds;
+    const bool known = session.lag_seen != SteadyTime{} && fallen > 0 && reached.phase == "change event application";
+    session.lag_seen = now;
+    session.lag = reached.lag_seconds;
+    MonitorLock lock(*lock_);
+    session.until_caught_up.reset();
+    if (known) session.until_caught_up = std::chrono::seconds(static_cast<std::int64_t>(reached.lag_seconds * passed / fallen));
+  }
+}
+
+}  // namespace drover::engine

@@ -1,0 +1,97 @@
+// The engine as a service that is told what to do: start, pause, resume, commit, and asked how far it is. It owns the run of
+// one Migration and its state machine (spec/engine.md 3.1); who tells it — HTTP, a test — is not its business.
+//
+// What was asked is recorded on the destination (x_control) before a call succeeds, so a new process finds it and goes on by
+// itself: paused ones stay paused, a commit that was accepted goes on. Calls are thread-safe and take their turns; progress()
+// never waits for them. A call that fails has changed nothing.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "base/log.h"
+#include "cluster/deployment.h"
+#include "engine/migration.h"
+#include "engine/options.h"
+
+namespace drover::engine {
+
+enum class SyncState { kInitializing, kIdle, kRunning, kPaused, kCommitting, kCommitted };
+const char* name_of(SyncState state);  // "IDLE"
+
+struct SyncRequest {
+  int source = 0;  // 0: cluster0 to cluster1; 1: the other way
+  std::vector<std::string> includes;  // "db" or "db.collection"
+  std::vector<std::string> excludes;
+  bool block_destination = true;
+
+  bool operator==(const SyncRequest&) const = default;
+};
+
+struct SyncProgress {
+  SyncState state = SyncState::kInitializing;
+  std::optional<int> source;  // once started
+  Progress migration;
+  std::optional<std::int64_t> ping_millis[2];  // of source and destination; -1: it did not answer
+  std::optional<std::chrono::seconds> oplog_left;     // until what is needed next falls off the source's oplog
+  std::optional<std::chrono::seconds> until_caught_up;  // while the lag is falling
+  bool source_blocks = false;  // its writes are, or will be, blocked at the cutover
+};
+
+class SyncControl {
+ public:
+  // Answers a deployment for cluster 0 or 1; its errors are those of the side it plays.
+  using Connect = std::function<Result<std::unique_ptr<cluster::Deployment>>(int cluster, bool as_source)>;
+
+  SyncControl(Connect connect, Runtime& runtime, Log& log, Options options);
+  ~SyncControl();  // as stop()
+
+  // Looks for a migration to go on with; until then INITIALIZING. Blocks; failures are what ends the process.
+  Status open(const std::stop_token& stop);
+  // kWrongState unless IDLE; the same request again while it is under way succeeds and does nothing. Refusals of preflight
+  // leave it IDLE.
+  Status start(const SyncRequest& request);
+  Status pause();
+  Status resume();
+  Status commit();
+
+  SyncProgress progress() const;
+  // The migration cannot go on: the process should end.
+  std::optional<Error> failure() const;
+  // Ends the run; everything is recorded.
+  void stop();
+
+ private:
+  struct Session;
+  class Turn;
+  Status begin(const SyncRequest& request, bool commit);
+  Status await_record(const std::shared_ptr<Session>& session, const SyncRequest& request);
+  Status found(int destination, const bson::Document& control);
+  Status wrong_state(const char* wanted) const;
+  bson::Document control(const SyncRequest& request, bool paused, bool commit) const;
+  void run(Session& session);
+  void watch(const std::stop_token& stop);
+  void look(Session& session, SteadyTime now);
+  std::shared_ptr<Session> session() const;
+  void enter(SyncState state);
+
+  const Connect connect_;
+  Runtime& runtime_;
+  Log& log_;
+  const Options options_;
+  std::unique_ptr<Runtime::Monitor> lock_;
+  bool turn_taken_ = false;
+  SyncState state_ = SyncState::kInitializing;
+  std::optional<SyncRequest> request_;
+  std::shared_ptr<Session> session_;
+  std::optional<Error> failure_;
+  std::stop_source stopping_;
+  std::unique_ptr<Runtime::Thread> watcher_;
+};
+
+}  // namespace drover::engine

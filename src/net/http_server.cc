@@ -1,0 +1,335 @@
+#include "net/http_server.h"
+
+#include <atomic>
+#include <list>
+#include <mutex>
+#include <optional>
+#include <thread>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/ssl/context.hpp>
+#include <boost/asio/strand.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <boost/beast/core.hpp>
+#include <boost/beast/http.hpp>
+#include <boost/beast/ssl.hpp>
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include "net/listener.h"
+
+namespace drover::net {
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = boost::beast::http;
+using Tcp = asio::ip::tcp;
+
+HttpRequest plain_request(http::request<http::string_body>&& from, std::string peer) {
+  HttpRequest request;
+  request.method = std::string(from.method_string());
+  const std::string_view target(from.target().data(), from.target().size());
+  const auto mark = target.find('?');
+  request.path = std::string(target.substr(0, mark));
+  if (mark != std::string_view::npos) request.query = std::string(target.substr(mark + 1));
+  for (const auto& field : from) request.headers.emplace_back(field.name_string(), field.value());
+  request.body = std::move(from.body());
+  request.peer = std::move(peer);
+  return request;
+}
+
+HttpResponse refusal(int status, std::string_view reason) {
+  HttpResponse response;
+  response.status = status;
+  response.content_type = "text/plain";
+  response.body = fmt::format("{}\n", reason);
+  return response;
+}
+
+class Connection {
+ public:
+  virtual ~Connection() = default;
+  virtual void close() = 0;
+};
+
+struct Shared {
+  Shared(HttpServer::Options o, HttpServer::Handler h, Log& l)
+      : options(std::move(o)), handler(std::move(h)), log(l), handlers(static_cast<std::size_t>(options.handlers)) {}
+
+  HttpServer::Options options;
+  HttpServer::Handler handler;
+  Log& log;
+  std::atomic<std::size_t> open{0};  // connections, which may live as long as `io`
+  std::optional<asio::ssl::context> tls;
+  std::mutex mutex;
+  std::list<std::weak_ptr<Connection>> connections;
+  asio::io_context io;
+  asio::thread_pool handlers;
+};
+
+// Everything of a connection happens on its stream's strand, but the handler.
+template <typename Stream>
+class HttpConnection final : public Connection, public std::enable_shared_from_this<HttpConnection<Stream>> {
+ public:
+  HttpConnection(Shared& shared, Stream stream, std::string peer)
+      : shared_(shared), stream_(std::move(stream)), peer_(std::move(peer)) {
+    ++shared_.open;
+  }
+  ~HttpConnection() override { --shared_.open; }
+
+  void begin() {
+    asio::post(stream_.get_executor(), [self = this->shared_from_this()] { self->handshake(); });
+  }
+
+  void close() override {
+    asio::post(stream_.get_executor(), [self = this->shared_from_this()] { beast::get_lowest_layer(self->stream_).close(); });
+  }
+
+ private:
+  void handshake() {
+    if constexpr (std::is_same_v<Stream, beast::tcp_stream>) {
+      await_request();
+    } else {
+      beast::get_lowest_layer(stream_).expires_after(kHttpRequestTimeout);
+      stream_.async_handshake(asio::ssl::stream_base::server, [self = this->shared_from_this()](beast::error_code failed) {
+        if (!failed) self->await_request();
+      });
+    }
+  }
+
+  // An idle connection may wait; a request that has begun must arrive.
+  void await_request() {
+    if (buffer_.size() > 0) return read_request();
+    beast::get_lowest_layer(stream_).expires_after(kHttpIdleTimeout);
+    stream_.async_read_some(buffer_.prepare(1024),
+                            [self = this->shared_from_this()](beast::error_code failed, std::size_t size) {
+                              if (failed) return;
+                              self->buffer_.commit(size);
+                              self->read_request();
+                            });
+  }
+
+  void read_request() {
+    parser_.emplace();
+    parser_->header_limit(kMaxHttpHeadBytes);
+    parser_->body_limit(shared_.options.max_body_bytes);
+    beast::get_lowest_layer(stream_).expires_after(kHttpRequestTimeout);
+    http::async_read_header(stream_, buffer_, *parser_,
+                            [self = this->shared_from_this()](beast::error_code failed, std::size_t) { self->on_head(failed); });
+  }
+
+  void on_head(beast::error_code failed) {
+    if (failed) return refuse(failed);
+    // A client that waits for leave to send its body gets it.
+    if (parser_->get()[http::field::expect] == "100-continue") {
+      continue_ = http::response<http::empty_body>(http::status::continue_, 11);
+      http::async_write(stream_, continue_, [self = this->shared_from_this()](beast::error_code cut, std::size_t) {
+        if (!cut) self->read_body();
+      });
+      return;
+    }
+    read_body();
+  }
+
+  void read_body() {
+    http::async_read(stream_, buffer_, *parser_,
+                     [self = this->shared_from_this()](beast::error_code failed, std::size_t) { self->on_request(failed); });
+  }
+
+  void on_request(beast::error_code failed) {
+    if (failed) return refuse(failed);
+    auto message = parser_->release();
+    keep_alive_ = message.keep_alive();
+    head_only_ = message.method() == http::verb::head;
+    beast::get_lowest_layer(stream_).expires_never();
+    asio::post(shared_.handlers, [self = this->shared_from_this(),
+                                  request = plain_request(std::move(message), peer_)]() {
+      auto response = std::make_shared<HttpResponse>(self->shared_.handler(request));
+      asio::post(self->stream_.get_executor(), [self, response] { self->answer(std::move(*response)); });
+    });
+  }
+
+  void refuse(beast::error_code failed) {
+    keep_alive_ = false;
+    if (failed == http::error::body_limit) return answer(refusal(413, "the request's body is too large"));
+    if (failed == http::error::header_limit || failed == http::error::buffer_overflow)
+      return answer(refusal(431, "the request's head is too large"));
+    if (failed.category() == http::make_error_code(http::error::bad_version).category() &&
+        failed != http::error::end_of_stream && failed != http::error::partial_message)
+      return answer(refusal(400, "this is not an HTTP request"));
+  }
+
+  void answer(HttpResponse response) {
+    reply_ = {};
+    reply_.version(11);
+    reply_.result(static_cast<unsigned>(response.status));
+    for (const auto& [name, value] : response.headers) reply_.insert(name, value);
+    if (response.status != 204 && !response.content_type.empty()) reply_.set(http::field::content_type, response.content_type);
+    reply_.keep_alive(keep_alive_);
+    const auto size = response.body.size();
+    if (!head_only_) reply_.body() = std::move(response.body);
+    reply_.prepare_payload();
+    if (head_only_) reply_.content_length(size);
+    beast::get_lowest_layer(stream_).expires_after(kHttpReplyTimeout);
+    http::async_write(stream_, reply_, [self = this->shared_from_this()](beast::error_code failed, std::size_t) {
+      if (failed) return;
+      if (self->keep_alive_) self->await_request();
+      else self->end();
+    });
+  }
+
+  // Lets the client read the answer before the connection is gone: what it still sends is thrown away for a moment.
+  void end() {
+    auto& socket = beast::get_lowest_layer(stream_).socket();
+    beast::error_code ignored;
+    socket.shutdown(Tcp::socket::shutdown_send, ignored);
+    beast::get_lowest_layer(stream_).expires_after(std::chrono::seconds(2));
+    drain();
+  }
+  void drain() {
+    buffer_.clear();
+    beast::get_lowest_layer(stream_).async_read_some(
+        buffer_.prepare(4096), [self = this->shared_from_this()](beast::error_code failed, std::size_t) {
+          if (!failed) self->drain();
+        });
+  }
+
+  Shared& shared_;
+  Stream stream_;
+  const std::string peer_;
+  beast::flat_buffer buffer_{kMaxHttpHeadBytes + (64 << 10)};
+  std::optional<http::request_parser<http::string_body>> parser_;
+  http::response<http::empty_body> continue_;
+  http::response<http::string_body> reply_;
+  bool keep_alive_ = false;
+  bool head_only_ = false;
+};
+
+class BeastServer final : public HttpServer {
+ public:
+  BeastServer(const Options& options, Handler handler, Log& log) : shared_(options, std::move(handler), log) {}
+  ~BeastServer() override { stop(); }
+
+  Status open() {
+    if (!shared_.options.tls_certificate_key_file.empty()) TRY(open_tls());
+    listeners_ = TRY(listen_on(shared_.options.bind_ip, shared_.options.port));
+    port_ = listeners_.front().port();
+    for (const auto& listener : listeners_) TRY(adopt(listener));
+    for (auto& acceptor : acceptors_) accept(*acceptor);
+    io_thread_ = std::thread([this] { shared_.io.run(); });
+    return {};
+  }
+
+  int port() const override { return port_; }
+
+  void stop() override {
+    if (!io_thread_.joinable()) return;
+    asio::post(shared_.io, [this] {
+      for (auto& acceptor : acceptors_) {
+        beast::error_code ignored;
+        acceptor->close(ignored);
+      }
+    });
+    {
+      std::lock_guard lock(shared_.mutex);
+      for (auto& weak : shared_.connections)
+        if (const auto connection = weak.lock()) connection->close();
+    }
+    shared_.handlers.join();
+    work_.reset();
+    shared_.io.stop();
+    io_thread_.join();
+  }
+
+ private:
+  Status open_tls() {
+    auto& tls = shared_.tls.emplace(asio::ssl::context::tls_server);
+    const auto& file = shared_.options.tls_certificate_key_file;
+    try {
+      tls.set_options(asio::ssl::context::default_workarounds | asio::ssl::context::no_sslv2 |
+                      asio::ssl::context::no_sslv3 | asio::ssl::context::no_tlsv1 | asio::ssl::context::no_tlsv1_1);
+      tls.use_certificate_chain_file(file);
+      tls.use_private_key_file(file, asio::ssl::context::pem);
+      if (!shared_.options.tls_ca_file.empty()) {
+        tls.load_verify_file(shared_.options.tls_ca_file);
+        tls.set_verify_mode(asio::ssl::verify_peer | asio::ssl::verify_fail_if_no_peer_cert);
+      }
+    } catch (const boost::system::system_error& error) {
+      return fail(ErrorCode::kUnsupported,
+                  fmt::format("reading the TLS files {} {}: {}; a PEM file with certificate and key is needed", file,
+                              shared_.options.tls_ca_file, error.code().message()));
+    }
+    return {};
+  }
+
+  Status adopt(const Listener& listener) {
+    sockaddr_storage address{};
+    socklen_t size = sizeof address;
+    ::getsockname(listener.descriptor(), reinterpret_cast<sockaddr*>(&address), &size);
+    auto acceptor = std::make_unique<Tcp::acceptor>(shared_.io);
+    beast::error_code failed;
+    acceptor->assign(address.ss_family == AF_INET6 ? Tcp::v6() : Tcp::v4(), ::dup(listener.descriptor()), failed);
+    if (failed) return fail(ErrorCode::kFailure, "listening for HTTP: " + failed.message());
+    acceptors_.push_back(std::move(acceptor));
+    return {};
+  }
+
+  void accept(Tcp::acceptor& acceptor) {
+    acceptor.async_accept(asio::make_strand(shared_.io), [this, &acceptor](beast::error_code failed, Tcp::socket socket) {
+      if (!acceptor.is_open()) return;
+      if (!failed) serve(std::move(socket));
+      accept(acceptor);
+    });
+  }
+
+  void serve(Tcp::socket socket) {
+    beast::error_code gone;
+    const auto remote = socket.remote_endpoint(gone);
+    if (gone) return;
+    const auto peer = fmt::format("{}:{}", remote.address().to_string(), remote.port());
+    if (shared_.open >= shared_.options.max_connections) {
+      shared_.log.warn("connection refused: too many open connections",
+                       {{"peer", peer}, {"limit", static_cast<std::int64_t>(shared_.options.max_connections)}});
+      return;
+    }
+    if (shared_.tls) begin<beast::ssl_stream<beast::tcp_stream>>({beast::tcp_stream(std::move(socket)), *shared_.tls}, peer);
+    else begin<beast::tcp_stream>(beast::tcp_stream(std::move(socket)), peer);
+  }
+
+  template <typename Stream>
+  void begin(Stream stream, const std::string& peer) {
+    auto connection = std::make_shared<HttpConnection<Stream>>(shared_, std::move(stream), peer);
+    {
+      std::lock_guard lock(shared_.mutex);
+      shared_.connections.remove_if([](const auto& weak) { return weak.expired(); });
+      shared_.connections.push_back(connection);
+    }
+    connection->begin();
+  }
+
+  Shared shared_;
+  asio::executor_work_guard<asio::io_context::executor_type> work_ = asio::make_work_guard(shared_.io);
+  std::vector<Listener> listeners_;
+  std::vector<std::unique_ptr<Tcp::acceptor>> acceptors_;
+  std::thread io_thread_;
+  int port_ = 0;
+};
+
+}  // namespace
+
+std::string_view HttpRequest::header(std::string_view name) const {
+  for (const auto& [key, value] : headers)
+    if (beast::iequals(key, name)) return value;
+  return {};
+}
+
+Result<std::unique_ptr<HttpServer>> HttpServer::start(const Options& options, Handler handler, Log& log) {
+  auto server = std::make_unique<BeastServer>(options, std::move(handler), log);
+  TRY(server->open());
+  return server;
+}
+
+}  // namespace drover::net

@@ -1,0 +1,276 @@
+"""The engine as a daemon: mongosync's flags, states and HTTP API; it goes on by itself after any end."""
+import json
+import os
+import signal
+import socket
+import threading
+
+from harness.case import DroverTest
+from harness.daemon import Daemon
+from harness.process import eventually
+from harness.report import NotRun
+
+
+class SyncWhole(DroverTest):
+    def test_from_start_to_committed(self):
+        self.seed()
+        daemon = Daemon(self)
+        idle = daemon.wait_for(lambda progress: progress["state"] == "IDLE", "IDLE")
+        self.assertEqual((idle["canCommit"], idle["info"], idle["lagTimeSeconds"]), (False, None, None))
+        with self.writers() as writers:
+            daemon.ordered("start", source="cluster0", destination="cluster1")
+            running = daemon.can_commit()
+            self.assertEqual(running["state"], "RUNNING")
+            self.assertEqual(running["info"], "change event application")
+            self.assertIsInstance(running["lagTimeSeconds"], int)
+            self.assertTrue(running["directionMapping"]["Source"].startswith("cluster0: "))
+            self.assertGreater(running["collectionCopy"]["estimatedCopiedBytes"], 0)
+            eventually(lambda: writers.acknowledged() > 50, 60, "writes")
+            status, answer = daemon.call("GET", "x/collections")
+            self.assertIn("e2e_seed.big", [one["namespace"] for one in answer["collections"]])
+        daemon.can_commit()
+        daemon.ordered("commit")
+        done = daemon.committed()
+        self.assertTrue(done["canWrite"])
+        self.assertEqual(done["info"], "commit completed")
+        self.assert_equal_deployments(daemon.process)
+        self.assertEqual(writers.lost(self.destination.client()), [])
+        daemon.process.signal(signal.SIGTERM)
+        self.assertEqual(daemon.process.wait(10), 0, daemon.process.tail())
+        daemon.start()
+        daemon.committed()
+
+    def test_pause_and_resume(self):
+        self.seed()
+        daemon = Daemon(self)
+        with self.writers() as writers:
+            daemon.started()
+            daemon.can_commit()
+            daemon.ordered("pause")
+            self.assertEqual(daemon.progress()["state"], "PAUSED")
+            status, answer = daemon.post("pause")
+            self.assertEqual((status, answer["error"]), (409, "InvalidStateTransition"))
+            before = self.destination.client().e2e_live.counters.find_one({"_id": 0}) or {}
+            reached = writers.acknowledged()
+            eventually(lambda: writers.acknowledged() > reached + 50, 60, "writes while it is paused")
+            self.assertEqual(before, self.destination.client().e2e_live.counters.find_one({"_id": 0}) or {})
+            daemon.process.kill()
+            daemon.start()
+            daemon.wait_for(lambda progress: progress["state"] == "PAUSED", "PAUSED after a crash")
+            daemon.ordered("resume")
+            daemon.can_commit()
+        daemon.ordered("commit")
+        daemon.committed()
+        self.assert_equal_deployments(daemon.process)
+
+    def test_it_goes_on_by_itself(self):
+        self.seed(documents=20000)
+        daemon = Daemon(self)
+        with self.writers() as writers:
+            daemon.started(excludeNamespaces=[{"database": "e2e_seed", "collections": ["small", "seen"]}])
+            for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGKILL):
+                before = writers.acknowledged()
+                eventually(lambda: writers.acknowledged() > before + 20, 60, "writes")
+                daemon.process.signal(number)
+                daemon.process.wait(10)
+                daemon.start()
+                # Whoever sees it come up starts it again, as supervisors do.
+                daemon.wait_for(lambda progress: progress["state"] == "RUNNING", "RUNNING")
+                daemon.ordered("start", source="cluster0", destination="cluster1",
+                               excludeNamespaces=[{"database": "e2e_seed", "collections": ["small", "seen"]}])
+                status, answer = daemon.post("start", source="cluster0", destination="cluster1")
+                self.assertEqual((status, answer["success"]), (409, False))
+            daemon.can_commit()
+        daemon.ordered("commit")
+        daemon.committed()
+        self.assertNotIn("small", self.destination.client().e2e_seed.list_collection_names())
+        self.assertEqual(writers.lost(self.destination.client()), [])
+
+    def test_a_commit_that_was_accepted_goes_on(self):
+        self.seed()
+        daemon = Daemon(self, environment={"DROVER_FAIL_POINT": "cutover.after_fence"})
+        daemon.started()
+        daemon.can_commit()
+        daemon.ordered("commit")
+        self.assertEqual(daemon.process.wait(60), -signal.SIGKILL)
+        daemon.environment = None
+        daemon.start()
+        daemon.committed()
+        self.assert_equal_deployments(daemon.process)
+
+
+class SyncBlocks(DroverTest):
+    auth = True
+
+    def test_writers_are_blocked_untold(self):
+        """With authorization on 6.0 and later nobody has to stop the application."""
+        if not self.source.can_block_writes():
+            raise NotRun("a source that can block writes")
+        self.seed()
+        daemon = Daemon(self)
+        daemon.started()
+        with self.writers(self.application_uri()) as writers:
+            eventually(lambda: writers.acknowledged() > 50, 60, "writes")
+            daemon.can_commit()
+            daemon.ordered("commit")
+            done = daemon.committed()
+            self.assertTrue(any("blocked" in warning for warning in done["warnings"]))
+            eventually(lambda: all(writer.blocked for writer in writers.all), 30, "every writer being refused")
+        self.assert_equal_deployments(daemon.process)
+        self.assertEqual(writers.lost(self.destination.client()), [])
+
+
+class SyncApi(DroverTest):
+    def test_refusals(self):
+        daemon = Daemon(self)
+        daemon.wait_for(lambda progress: progress["state"] == "IDLE", "IDLE")
+        for verb, body, status, error in (
+                ("start", {}, 400, "InvalidRequest"),
+                ("start", {"source": "cluster0", "destination": "cluster0"}, 400, "InvalidRequest"),
+                ("start", {"source": "cluster0", "destination": "cluster1", "sorce": 1}, 400, "InvalidRequest"),
+                ("start", {"source": "cluster0", "destination": "cluster1", "reversible": True}, 400, "Unsupported"),
+                ("pause", {}, 409, "InvalidStateTransition"), ("resume", {}, 409, "InvalidStateTransition"),
+                ("commit", {}, 409, "InvalidStateTransition"), ("reverse", {}, 400, "Unsupported"),
+                ("pause", {"now": True}, 400, "InvalidRequest"), ("begin", {}, 404, "NotFound")):
+            with self.subTest(verb=verb, body=body):
+                got, answer = daemon.post(verb, **body)
+                self.assertEqual((got, answer["success"], answer["error"]), (status, False, error), answer)
+                self.assertTrue(answer["errorDescription"])
+        self.assertEqual(daemon.call("GET", "start")[0], 405)
+        self.assertEqual(daemon.call("POST", "progress", "{}")[0], 405)
+        self.assertEqual(daemon.call("POST", "start", "{")[0], 400)
+        # A page in a browser, by its own name or by one that was made to point here.
+        self.assertEqual(daemon.call("GET", "progress", headers={"Origin": "http://evil.example"})[0], 403)
+        self.assertEqual(daemon.call("GET", "progress", headers={"Host": "evil.example"})[0], 403)
+        self.assertEqual(daemon.progress()["state"], "IDLE")
+
+    def test_a_refused_start_leaves_it_idle(self):
+        self.seed()
+        self.destination.client().other.there.insert_one({"_id": 1})
+        daemon = Daemon(self)
+        daemon.wait_for(lambda progress: progress["state"] == "IDLE", "IDLE")
+        status, answer = daemon.post("start", source="cluster0", destination="cluster1")
+        self.assertEqual((status, answer["error"]), (400, "DestinationCheckFailed"), answer)
+        self.assertIn("other", answer["errorDescription"])
+        self.assertEqual(daemon.progress()["state"], "IDLE")
+        self.destination.client().drop_database("other")
+        daemon.started()
+        daemon.can_commit()
+        daemon.ordered("commit")
+        daemon.committed()
+
+    def test_hostile_requests(self):
+        daemon = Daemon(self)
+        daemon.wait_for(lambda progress: progress["state"] == "IDLE", "IDLE")
+        heads = [b"\x00\xff\xfe\r\n\r\n", b"GET\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"POST /api/v1/start HTTP/1.1\r\nHost: localhost\r\n"
+                 b"Content-Length: 99999999999\r\n\r\n", b"GET /" + b"a" * 40000 + b" HTTP/1.1\r\n\r\n",
+                 b"POST /api/v1/start HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
+                 b"POST /api/v1/start HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+                 b"GET /api/v1/progress HTTP/1.1\r\n" + b"X: y\r\n" * 5000 + b"\r\n",
+                 b"POST /api/v1/start HTTP/1.1\r\nHost: localhost\r\nContent-Length: 20\r\n\r\n" + b"[" * 20]
+        for head in heads:
+            with self.subTest(head=head[:40]), socket.create_connection(("127.0.0.1", daemon.port), 10) as link:
+                try:
+                    link.sendall(head)
+                    answer = link.recv(4096)
+                except ConnectionError:
+                    answer = b""
+                if answer:
+                    self.assertRegex(answer, rb"^HTTP/1.1 4\d\d ")
+        # Hundreds of connections that say nothing keep nobody out for long, and hold no thread.
+        idle = [socket.create_connection(("127.0.0.1", daemon.port), 10) for _ in range(300)]
+        self.assertEqual(daemon.progress()["state"], "IDLE")
+        for link in idle:
+            link.close()
+
+    def test_many_polls_at_once(self):
+        daemon = Daemon(self)
+        self.seed()
+        daemon.started()
+        states = []
+
+        def poll():
+            for _ in range(30):
+                states.append(daemon.progress()["state"])
+
+        threads = [threading.Thread(target=poll) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(set(states), {"RUNNING"})
+
+
+class SyncProcess(DroverTest):
+    def config(self, **entries):
+        self.configs = getattr(self, "configs", 0) + 1
+        path = os.path.join(self.directory, f"sync config {self.configs}.yaml")
+        with open(path, "w", encoding="utf-8") as file:
+            for key, value in entries.items():
+                file.write(f"{key}: {json.dumps(value)}\n")
+        return path
+
+    def test_a_configuration_file_and_logs(self):
+        logs = os.path.join(self.directory, "logs of sync")
+        port_file = os.path.join(self.directory, "port")
+        path = self.config(cluster0=self.source.uri, cluster1=self.destination.uri, logPath=logs, port=1, verbosity="INFO")
+        process = self.start("sync", "--config", path, "--port", "0", "--portFile", port_file)
+        eventually(lambda: os.path.exists(port_file), 20, "the port")
+        log = os.path.join(logs, "mongosync.log")
+
+        def lines():
+            with open(log, encoding="utf-8") as file:
+                return [json.loads(line) for line in file]
+
+        first = lines()[0]
+        self.assertRegex(first["time"][:26], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}$")
+        self.assertEqual((first["level"], first["mongosyncID"]), ("info", "coordinator"))
+        process.signal(signal.SIGUSR1)
+        eventually(lambda: len(os.listdir(logs)) == 2 and os.path.exists(log), 10, "a second file")
+        process.signal(signal.SIGINT)
+        self.assertEqual(process.wait(10), 0, process.tail())
+        self.assertEqual(process.stdout(), "")
+
+    def test_bad_settings(self):
+        for said, arguments in (
+                ("cluster1 is missing", ["--cluster0", self.source.uri]),
+                ("read concern must be majority", ["--cluster0", self.source.uri + "&readConcernLevel=local", "--cluster1", "mongodb://x"]),
+                ("write concern must be majority", ["--cluster0", "mongodb://x/?w=1", "--cluster1", "mongodb://y"]),
+                ("socketTimeoutMS", ["--cluster0", "mongodb://x/?socketTimeoutMS=1", "--cluster1", "mongodb://y"]),
+                ("unknown option sorce", ["--config", self.config(sorce=1)]),
+                ("is not supported", ["--config", self.config(hotDocIDs="x")]),
+                ("cannot read the configuration file", ["--config", "/nowhere/at all"]),
+                ("loadLevel must be", ["--cluster0", "mongodb://x", "--cluster1", "mongodb://y", "--loadLevel", "9"])):
+            with self.subTest(said=said):
+                process = self.run_drover("sync", "--acceptDisclaimer", *arguments, timeout=20)
+                self.assertNotEqual(process.child.returncode, 0, process.tail())
+                self.assertIn(said, process.stderr())
+
+    def test_a_busy_port(self):
+        with socket.create_server(("127.0.0.1", 0)) as busy:
+            process = self.run_drover("sync", "--acceptDisclaimer", "--cluster0", self.source.uri, "--cluster1",
+                                      self.destination.uri, "--port", str(busy.getsockname()[1]), "--bindIp", "127.0.0.1", timeout=20)
+            self.assertNotEqual(process.child.returncode, 0)
+            self.assertIn(str(busy.getsockname()[1]), process.stderr())
+
+    def test_swapped_clusters_are_noticed(self):
+        self.seed(documents=100)
+        daemon = Daemon(self)
+        daemon.started()
+        daemon.can_commit()
+        daemon.process.kill()
+        process = self.run_drover("sync", "--acceptDisclaimer", "--cluster0", self.destination.uri, "--cluster1",
+                                  self.source.uri, "--port", "0", timeout=30)
+        self.assertEqual(process.child.returncode, 4, process.tail())
+        self.assertIn("exchange --cluster0 and --cluster1", process.stderr())
+
+    def test_a_cluster_that_is_away(self):
+        """It answers at once, waits, and stops within ten seconds when told to."""
+        self.needs_own_clusters()
+        self.destination.kill()
+        daemon = Daemon(self)
+        self.assertEqual(daemon.progress()["state"], "INITIALIZING")
+        status, answer = daemon.call("GET", "progress")
+        self.assertEqual(status, 200, answer)
+        daemon.process.signal(signal.SIGTERM)
+        self.assertEqual(daemon.process.wait(10), 0, daemon.process.tail())
