@@ -183,7 +183,10 @@ class RoleBuilder {
 
  private:
   void write_block() {
-    if (version_ >= ServerVersion{6, 0, 0}) set_.add(R::cluster(), "setUserWriteBlockMode");
+    if (version_ < ServerVersion{6, 0, 0}) return;
+    set_.add(R::cluster(), "setUserWriteBlockMode");
+    set_.add(R::cluster(), "getClusterParameter");
+    set_.add(R::cluster(), "setClusterParameter");
   }
 
   ServerVersion version_;

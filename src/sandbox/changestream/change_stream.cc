@@ -1,12 +1,14 @@
 #include "sandbox/changestream/change_stream.h"
 
 #include <array>
+#include <deque>
 
 #include <fmt/core.h>
 
 #include "bson/ejson.h"
 #include "bson/validate.h"
 #include "sandbox/changestream/event_source.h"
+#include "sandbox/changestream/event_splitter.h"
 #include "sandbox/query/pipeline.h"
 
 namespace drover::sandbox::changestream {
@@ -16,7 +18,8 @@ namespace {
 // A getMore that finds nothing to deliver reports its progress at least this often, whatever there is to read.
 constexpr Duration kMaxScan = std::chrono::milliseconds(500);
 
-constexpr ServerVersion kSplitSince{6, 0, 9};  // $changeStreamSplitLargeEvent
+constexpr std::string_view kSplitStage = "$changeStreamSplitLargeEvent";
+constexpr ServerVersion kSplitSince{6, 0, 9};
 
 constexpr std::array<std::string_view, 8> kAllowedStages = {"$match",       "$project", "$addFields", "$set",
                                                             "$replaceRoot", "$unset",   "$replaceWith", "$redact"};
@@ -61,15 +64,15 @@ class StageSource final : public query::DocumentSource {
 
 class ChangeStreamCursor final : public CommandCursor {
  public:
-  ChangeStreamCursor(std::unique_ptr<EventSource> events, query::Pipeline stages)
-      : events_(std::move(events)) {
+  ChangeStreamCursor(std::unique_ptr<EventSource> events, query::Pipeline stages, std::optional<EventSplitter> splitter)
+      : events_(std::move(events)), splitter_(std::move(splitter)) {
     auto source = std::make_unique<StageSource>(*events_);
     source_ = source.get();
     output_ = std::move(stages).run(std::move(source));
   }
 
   bool awaits_data() const override { return true; }
-  bool exhausted() const override { return events_->ended() && !kept_; }
+  bool exhausted() const override { return events_->ended() && waiting_.empty(); }
 
   Status next_batch(CommandContext& context, CursorBatch& batch) override {
     auto& engine = context.engine();
@@ -89,31 +92,40 @@ class ChangeStreamCursor final : public CommandCursor {
   }
 
  private:
-  // Larger ones cannot be sent; the server would split them when the client has asked for it, this one does not.
+  // Larger ones cannot be sent, and are not split unless the client has asked for it.
   static Status check_size(const bson::Document& event) {
     if (event.size() <= bson::kMaxInternalBytes) return {};
-    return server_error(10334, fmt::format("BSONObj size: {} is invalid. Size must be between 0 and {}; large change events are not split by "
-                                           "this server: leave images out of the stream", event.size(), bson::kMaxInternalBytes));
+    bson::Builder first;
+    first.append_raw(event.view().first());
+    const auto shown = bson::to_shell(std::move(first).finish());
+    return server_error(10334, fmt::format("BSONObj size: {} (0x{:X}) is invalid. Size must be between 0 and {}(16MB) First element: {}",
+                                           event.size(), event.size(), bson::kMaxInternalBytes, shown.substr(2, shown.size() - 4)));
   }
 
   Status fill(CursorBatch& batch) {
     while (!batch.full()) {
-      std::optional<bson::Document> event;
-      if (kept_) {
-        event = std::move(kept_);
-        kept_.reset();
-      } else {
-        event = TRY(output_->next());
+      if (waiting_.empty()) {
+        auto event = TRY(output_->next());
         if (!event) return {};
         TRY(check_token(*event));
-        TRY(check_size(*event));
+        TRY(prepare(std::move(*event)));
+        continue;
       }
-      if (!batch.append(*event)) {
-        kept_ = std::move(event);
-        return {};
-      }
-      delivered_ = source_->given;
+      if (!batch.append(waiting_.front().document)) return {};
+      delivered_ = std::move(waiting_.front().token);
+      waiting_.pop_front();
     }
+    return {};
+  }
+
+  // What is sent of an event: itself, or its fragments.
+  Status prepare(bson::Document event) {
+    if (splitter_) {
+      waiting_ = TRY(splitter_->split(std::move(event), source_->given));
+      return {};
+    }
+    TRY(check_size(event));
+    waiting_.push_back({std::move(event), source_->given});
     return {};
   }
 
@@ -136,14 +148,21 @@ class ChangeStreamCursor final : public CommandCursor {
 
   ResumeToken token_after(const CursorBatch& batch) const {
     if (source_->holds()) return source_->given;
-    if (delivered_ && (kept_ || (batch.full() && batch.count() > 0))) return *delivered_;
-    return events_->position();
+    if (delivered_ && (!waiting_.empty() || (batch.full() && batch.count() > 0))) return *delivered_;
+    auto position = events_->position();
+    // The last of an event's fragments, not the event as a whole, which would be before it.
+    if (delivered_ && delivered_->fragment && !position.fragment && position.is_event && position.time == delivered_->time &&
+        position.txn_index == delivered_->txn_index) {
+      return *delivered_;
+    }
+    return position;
   }
 
   std::unique_ptr<EventSource> events_;
   StageSource* source_ = nullptr;  // owned by output_
   query::DocumentSourcePtr output_;
-  std::optional<bson::Document> kept_;  // did not fit into the last batch
+  std::optional<EventSplitter> splitter_;
+  std::deque<Fragment> waiting_;  // did not fit into the last batch
   std::optional<ResumeToken> delivered_;
 };
 
@@ -167,25 +186,39 @@ Status check_context(CommandContext& context) {
   return {};
 }
 
+struct ClientStages {
+  query::Pipeline pipeline;
+  bool split_large_events = false;  // the last of them is $changeStreamSplitLargeEvent
+};
+
+Status check_split_stage(const bson::Element& spec, bool seen_before) {
+  if (seen_before) return server_error(40602, fmt::format("{} can only appear once in a pipeline", kSplitStage));
+  if (!spec.is_document() || !spec.document_value().empty()) {
+    return server_error(7182800, fmt::format("{} spec should be an empty object", kSplitStage));
+  }
+  return {};
+}
+
 // The client's stages behind $changeStream.
-Result<query::Pipeline> parse_stages(CommandContext& context, bson::View pipeline) {
+Result<ClientStages> parse_stages(CommandContext& context, bson::View pipeline) {
   bson::ArrayBuilder rest;
   bool first = true;
-  bool last_seen = false;
+  bool splits = false;
   for (const auto& stage : pipeline) {
-    if (!first) {
-      const auto name = stage.to_document() ? stage.document_value().first().key() : std::string_view();
-      if (last_seen) return server_error(7182802, "$changeStreamSplitLargeEvent must be the last stage in the pipeline");
-      if (name == "$changeStreamSplitLargeEvent" && context.settings().version >= kSplitSince) {
-        last_seen = true;
+    if (!std::exchange(first, false)) {
+      const auto named = stage.to_document() ? stage.document_value().first() : bson::Element();
+      const auto name = named ? named.key() : std::string_view();
+      if (name == kSplitStage && context.settings().version >= kSplitSince) {
+        TRY(check_split_stage(named, splits));
+        splits = true;
         continue;
       }
+      if (splits) return server_error(7182802, fmt::format("{} must be the last stage in the pipeline", kSplitStage));
       if (std::find(kAllowedStages.begin(), kAllowedStages.end(), name) == kAllowedStages.end() && name.starts_with('$')) {
         return server_error(20, fmt::format("{} is not permitted in a $changeStream pipeline", name));
       }
       rest.append(stage);
     }
-    first = false;
   }
   auto evaluation = std::make_shared<query::EvaluationContext>();
   evaluation->version = context.settings().version;
@@ -194,7 +227,15 @@ Result<query::Pipeline> parse_stages(CommandContext& context, bson::View pipelin
   query::PipelineContext stages;
   stages.evaluation = std::move(evaluation);
   const auto array = std::move(rest).finish();
-  return query::Pipeline::parse(array, stages);
+  return ClientStages{TRY(query::Pipeline::parse(array, stages)), splits};
+}
+
+// A stream that is resumed from a fragment has to split as the one before did.
+Result<std::optional<EventSplitter>> make_splitter(const Options& options) {
+  const bool from_fragment = options.resume && options.resume->fragment;
+  if (options.splits_large_events) return std::optional(EventSplitter(from_fragment ? options.resume : std::nullopt));
+  if (!from_fragment) return std::optional<EventSplitter>();
+  return server_error(280, "To resume from a split event, the $changeStream pipeline must include a $changeStreamSplitLargeEvent stage");
 }
 
 }  // namespace
@@ -207,8 +248,12 @@ Result<std::unique_ptr<CommandCursor>> open_change_stream(CommandContext& contex
   const auto collection = context.engine().view()->catalog->find(options.ns);
   if (collection && collection->is_view()) return server_error(166, fmt::format("Namespace {} is a view, not a collection", ns.to_string()));
   auto stages = TRY(parse_stages(context, pipeline));
+  options.splits_large_events = stages.split_large_events;
+  // Only tokens of version 2 can number fragments.
+  if (options.splits_large_events) options.token_version = 2;
+  auto splitter = TRY(make_splitter(options));
   auto events = TRY(EventSource::open(context.engine(), std::move(options)));
-  return std::unique_ptr<CommandCursor>(std::make_unique<ChangeStreamCursor>(std::move(events), std::move(stages)));
+  return std::unique_ptr<CommandCursor>(std::make_unique<ChangeStreamCursor>(std::move(events), std::move(stages.pipeline), std::move(splitter)));
 }
 
 }  // namespace drover::sandbox::changestream

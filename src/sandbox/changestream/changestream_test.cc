@@ -3,6 +3,7 @@
 #include "bson/builder.h"
 #include "bson/ejson.h"
 #include "sandbox/changestream/event_builder.h"
+#include "sandbox/changestream/event_splitter.h"
 #include "sandbox/changestream/options.h"
 #include "sandbox/changestream/resume_token.h"
 
@@ -28,9 +29,9 @@ int refusal(const Namespace& ns, const char* spec, ServerVersion version) {
   return parsed ? 0 : parsed.error().server_code;
 }
 
-ResumeToken event_token(std::uint32_t seconds, std::int64_t index, int id) {
+ResumeToken event_token(std::uint32_t seconds, std::int64_t index, int id, int version = 1) {
   const auto document = bson::make_document({{"_id", id}});
-  return ResumeToken::event({seconds, 1}, index, kUuid, document["_id"]);
+  return ResumeToken::event(version, {seconds, 1}, index, kUuid, {.operation_type = "insert", .key_name = "documentKey", .key = document});
 }
 
 TEST(ResumeToken, LooksAsTheServersDo) {
@@ -62,6 +63,73 @@ TEST(ResumeToken, RoundTrip) {
   EXPECT_EQ(again->txn_index, 300);
   EXPECT_EQ(again->uuid, kUuid);
   EXPECT_TRUE(again->from_invalidate);
+}
+
+TEST(ResumeToken, Version2NamesTheOperationAndNumbersFragments) {
+  EXPECT_EQ(ResumeToken::high_water_mark({0x5f5f5f5f, 7}, 2).to_hex(), "825F5F5F5F000000072B0429296E1404");
+  auto token = event_token(9, 0, 7, 2);
+  const auto whole = token.to_hex();
+  EXPECT_NE(whole.find("463C6F7065726174696F6E54797065003C696E73657274"), std::string::npos) << whole;
+  std::string before = whole;
+  for (const int fragment : {0, 1, 40}) {
+    token.fragment = fragment;
+    EXPECT_LT(before, token.to_hex()) << fragment;
+    before = token.to_hex();
+    const auto wrapped = bson::make_document({{"t", token.to_document()}});
+    const auto again = ResumeToken::parse(wrapped["t"]);
+    ASSERT_TRUE(again) << again.error().message;
+    EXPECT_EQ(again->fragment, fragment);
+    EXPECT_EQ(again->to_hex(), token.to_hex());
+  }
+}
+
+TEST(ResumeToken, Version2WithoutACollection) {
+  const auto token = ResumeToken::event(2, {9, 1}, 0, std::nullopt, {.operation_type = "dropDatabase", .key_name = {}, .key = {}});
+  const auto wrapped = bson::make_document({{"t", token.to_document()}});
+  const auto again = ResumeToken::parse(wrapped["t"]);
+  ASSERT_TRUE(again) << again.error().message;
+  EXPECT_EQ(again->to_hex(), token.to_hex());
+  EXPECT_FALSE(again->uuid);
+  EXPECT_FALSE(again->fragment);
+}
+
+TEST(Splitting, SmallFieldsShareTheFirstFragment) {
+  const auto token = event_token(9, 0, 7, 2);
+  bson::Builder event;
+  event.append("_id", token.to_document()).append("operationType", "update");
+  event.append("fullDocument", std::string(3000, 'f')).append("ns", "n").append("fullDocumentBeforeChange", std::string(3000, 'b'));
+  const auto document = std::move(event).finish();
+  const auto fragments = split_event(document, token, 4000);
+  ASSERT_TRUE(fragments) << fragments.error().message;
+  ASSERT_EQ(fragments->size(), 2U);
+  const auto& first = (*fragments)[0];
+  EXPECT_EQ(bson::to_relaxed_ejson(first.document["splitEvent"].document_value()), bson::to_relaxed_ejson(json(R"({"fragment":1,"of":2})")));
+  EXPECT_TRUE(first.document["ns"].exists() && first.document["operationType"].exists() && first.document["fullDocument"].exists());
+  EXPECT_FALSE(first.document["fullDocumentBeforeChange"].exists());
+  EXPECT_EQ(first.document["_id"].document_value()["_data"].to_string_view(), first.token.to_hex());
+  EXPECT_TRUE((*fragments)[1].document["fullDocumentBeforeChange"].exists());
+  const auto too_small = split_event(document, token, 2000);
+  ASSERT_FALSE(too_small);
+  EXPECT_EQ(too_small.error().server_code, 7182500);
+}
+
+TEST(Splitting, ResumesBehindAFragment) {
+  auto token = event_token(9, 0, 7, 2);
+  bson::Builder event;
+  event.append("_id", token.to_document()).append("a", std::string(9 << 20, 'a')).append("b", std::string(9 << 20, 'b')).append("c", std::string(9 << 20, 'c'));
+  const auto document = std::move(event).finish();
+  const auto all = EventSplitter(std::nullopt).split(document, token);
+  ASSERT_TRUE(all) << all.error().message;
+  ASSERT_EQ(all->size(), 3U);
+  auto after_second = token;
+  after_second.fragment = 1;
+  const auto rest = EventSplitter(after_second).split(document, token);
+  ASSERT_TRUE(rest) << rest.error().message;
+  ASSERT_EQ(rest->size(), 1U);
+  EXPECT_TRUE(rest->front().document["c"].exists());
+  const auto small = bson::make_document({{"_id", token.to_document()}, {"a", 1}});
+  EXPECT_EQ(EventSplitter(after_second).split(small, token).error().server_code, 280);
+  EXPECT_EQ(EventSplitter(after_second).split(document, event_token(10, 0, 7, 2)).error().server_code, 280);
 }
 
 TEST(ResumeToken, GarbageIsRefused) {
@@ -115,7 +183,7 @@ class Events : public ::testing::Test {
   static std::string relaxed(const char* text) { return bson::to_relaxed_ejson(json(text)); }
 
   Lookups lookups_{.current_document = [](const Uuid&, const bson::Element&) -> Result<std::optional<bson::Document>> { return std::optional<bson::Document>(); },
-                   .image = [](bson::Timestamp) -> Result<std::optional<bson::Document>> { return std::optional<bson::Document>(); }};
+                   .before = [](const Operation&) -> Result<std::optional<bson::Document>> { return std::optional<bson::Document>(); }};
   bson::Document entry_;
 };
 
@@ -148,8 +216,27 @@ TEST_F(Events, ExpandedEventsAreShownWhenAskedFor) {
   EXPECT_FALSE(make(options({"a", ""}, "{}", k80), entry));
   const auto event = make(options({"a", ""}, R"({"showExpandedEvents": true})", k80), entry);
   ASSERT_TRUE(event);
-  EXPECT_EQ(shown(*event), relaxed(R"({"operationType": "create", "clusterTime": {"$timestamp": {"t": 5, "i": 2}}, "wallTime": {"$date": "2026-01-01T00:00:00Z"},
-      "collectionUUID": {"$uuid": "01234567-89ab-cdef-0123-456789abcdef"}, "ns": {"db": "a", "coll": "t"}, "operationDescription": {"capped": true}})"));
+  EXPECT_EQ(shown(*event), relaxed(R"({"operationType": "create", "clusterTime": {"$timestamp": {"t": 5, "i": 2}}, "collectionUUID": {"$uuid": "01234567-89ab-cdef-0123-456789abcdef"},
+      "wallTime": {"$date": "2026-01-01T00:00:00Z"}, "ns": {"db": "a", "coll": "t"}, "operationDescription": {"capped": true}})"));
+}
+
+TEST_F(Events, ImagesBeforeAndAfterAnUpdate) {
+  const char* entry = R"({"op": "u", "ns": "a.t", "ui": {"$uuid": "01234567-89ab-cdef-0123-456789abcdef"}, "o": {"$v": 2, "diff": {"u": {"x": 2}}},
+                          "o2": {"_id": 1}, "ts": {"$timestamp": {"t": 5, "i": 2}}})";
+  const auto wanted = options({"a", "t"}, R"({"fullDocument": "required", "fullDocumentBeforeChange": "whenAvailable"})", k80);
+  lookups_.before = [](const Operation& operation) -> Result<std::optional<bson::Document>> {
+    EXPECT_EQ(operation.entry, (bson::Timestamp{5, 2}));
+    return std::optional(json(R"({"_id": 1, "x": 1})"));
+  };
+  const auto event = make(wanted, entry);
+  ASSERT_TRUE(event);
+  EXPECT_EQ(bson::to_relaxed_ejson(event->document["fullDocument"].document_value()), bson::to_relaxed_ejson(json(R"({"_id":1,"x":2})")));
+  EXPECT_EQ(bson::to_relaxed_ejson(event->document["fullDocumentBeforeChange"].document_value()), bson::to_relaxed_ejson(json(R"({"_id":1,"x":1})")));
+  lookups_.before = [](const Operation&) -> Result<std::optional<bson::Document>> { return std::optional<bson::Document>(); };
+  const auto document = json(entry);
+  const auto missing = make_event(wanted, Operation::parse(document), lookups_);
+  ASSERT_FALSE(missing);
+  EXPECT_EQ(missing.error().server_code, 47);
 }
 
 TEST_F(Events, NotesAndForeignNamespacesAreNoEvents) {

@@ -5,6 +5,7 @@
 #include "bson/builder.h"
 #include "sandbox/commands/command.h"
 #include "sandbox/query/oplog_diff.h"
+#include "sandbox/storage/side_collections.h"
 
 namespace drover::sandbox::changestream {
 
@@ -29,13 +30,30 @@ void append_ns(bson::Builder& out, std::string_view key, std::string_view db, st
 void begin(bson::Builder& out, const Options& options, const Operation& operation, std::string_view type, const ResumeToken& token) {
   if (operation.lsid) out.append("txnNumber", operation.txn_number).append("lsid", *operation.lsid);
   out.append("_id", token.to_document()).append("operationType", type).append("clusterTime", operation.time);
-  if (options.version >= kWallTimeSince && operation.wall) out.append("wallTime", operation.wall);
   if (options.expanded_events && operation.uuid && type != "invalidate") out.append("collectionUUID", *operation.uuid);
+  if (options.version >= kWallTimeSince && operation.wall) out.append("wallTime", operation.wall);
 }
 
-tl::unexpected<Error> image_missing(std::string_view option) {
-  return server_error(47, fmt::format("Change stream was configured to require a {} for all update, delete and replace events, but the "
-                                      "image was not found", option));
+// As the server shows an event in an error: what it is, and where and when it happened.
+std::string described_briefly(const Operation& operation, std::string_view type) {
+  const auto [db, collection] = split(operation.ns);
+  auto text = fmt::format("{{operationType: \"{}\", ns: {{db: \"{}\", coll: \"{}\"}}, clusterTime: Timestamp({}, {})", type, db, collection,
+                          operation.time.seconds, operation.time.increment);
+  if (operation.lsid) text += fmt::format(", txnNumber: {}", operation.txn_number);
+  return text + "}";
+}
+
+tl::unexpected<Error> pre_image_missing(const Options& options, const Operation& operation, std::string_view type) {
+  constexpr std::string_view kText = "Change stream was configured to require a pre-image for all update, delete and replace events, but ";
+  if (options.version < kPreImagesSince) {
+    return server_error(51770, fmt::format("{}no optime was recorded for event: {}", kText, described_briefly(operation, type)));
+  }
+  return server_error(47, fmt::format("{}the pre-image was not found for event: {}", kText, described_briefly(operation, type)));
+}
+
+tl::unexpected<Error> post_image_missing(const Operation& operation) {
+  return server_error(47, fmt::format("Change stream was configured to require a post-image for all update events, but the post-image was "
+                                      "not found for event: {}", described_briefly(operation, "update")));
 }
 
 // fullDocument of an update, by the stream's choice.
@@ -57,55 +75,58 @@ Status append_full_document(bson::Builder& out, const Options& options, const Op
         out.append("fullDocument", TRY(query::apply_oplog_update(*before, operation.o)));
         return {};
       }
-      if (options.full_document == Options::Image::kRequired) return image_missing("post-image");
+      if (options.full_document == Options::Image::kRequired) return post_image_missing(operation);
       out.append("fullDocument", bson::Null());
       return {};
     }
   }
 }
 
-Result<std::optional<bson::Document>> read_before(const Options& options, const Operation& operation, const Lookups& lookups) {
-  const bool post = options.full_document == Options::Image::kWhenAvailable || options.full_document == Options::Image::kRequired;
-  if ((options.before_change == Options::Image::kOff && !post) || !operation.pre_image) return std::optional<bson::Document>();
-  return lookups.image(*operation.pre_image);
+Result<std::optional<bson::Document>> read_before(const Options& options, const Operation& operation, bool is_update, const Lookups& lookups) {
+  const bool for_post_image =
+      is_update && (options.full_document == Options::Image::kWhenAvailable || options.full_document == Options::Image::kRequired);
+  if (options.before_change == Options::Image::kOff && !for_post_image) return std::optional<bson::Document>();
+  return lookups.before(operation);
 }
 
-Status append_before_change(bson::Builder& out, const Options& options, const std::optional<bson::Document>& before) {
+Status append_before_change(bson::Builder& out, const Options& options, const Operation& operation, std::string_view type,
+                            const std::optional<bson::Document>& before) {
   if (options.before_change == Options::Image::kOff) return {};
   if (before) {
     out.append("fullDocumentBeforeChange", *before);
   } else if (options.before_change == Options::Image::kRequired) {
-    return image_missing("pre-image");
-  } else {
+    return pre_image_missing(options, operation, type);
+  } else if (options.version >= kPreImagesSince || operation.pre_image) {
     out.append("fullDocumentBeforeChange", bson::Null());
   }
   return {};
 }
 
+bson::Document key_of(const Operation& operation) {
+  if (operation.op == "d") return bson::Document(operation.o);
+  if (operation.o2) return bson::Document(*operation.o2);
+  bson::Builder out;
+  if (const auto id = operation.o["_id"]) out.append_raw(id);
+  return std::move(out).finish();
+}
+
 Result<Event> make_data_event(const Options& options, const Operation& operation, const Lookups& lookups) {
-  const auto key = operation.op == "u" && operation.o2 ? *operation.o2 : operation.o;
-  const auto id = key["_id"];
-  const auto token = ResumeToken::event(operation.time, operation.txn_index, operation.uuid, id);
   const bool update = operation.op == "u" && !query::is_replacement_entry(operation.o);
-  const auto type = operation.op == "i" ? "insert" : operation.op == "d" ? "delete" : update ? "update" : "replace";
-  const auto before = operation.op == "i" ? std::nullopt : TRY(read_before(options, operation, lookups));
+  const std::string_view type = operation.op == "i" ? "insert" : operation.op == "d" ? "delete" : update ? "update" : "replace";
+  const auto document_key = key_of(operation);
+  const auto token = ResumeToken::event(options.token_version_at(operation.time), operation.time, operation.txn_index, operation.uuid,
+                                        {.operation_type = type, .key_name = "documentKey", .key = document_key});
+  const auto before = operation.op == "i" ? std::nullopt : TRY(read_before(options, operation, update, lookups));
   bson::Builder out;
   begin(out, options, operation, type, token);
   if (update) {
-    TRY(append_full_document(out, options, operation, id, before, lookups));
+    TRY(append_full_document(out, options, operation, document_key["_id"], before, lookups));
   } else if (operation.op != "d") {
     out.append("fullDocument", operation.o);
   }
   const auto [db, collection] = split(operation.ns);
   append_ns(out, "ns", db, collection);
-  {
-    auto document_key = out.open_document("documentKey");
-    if (operation.op == "d" || (operation.op == "u" && operation.o2)) {
-      document_key.append_all(key);
-    } else if (id) {
-      document_key.append_raw(id);
-    }
-  }
+  out.append("documentKey", document_key);
   if (update) {
     if (options.raw_update_description) {
       out.append("rawUpdateDescription", operation.o);
@@ -115,7 +136,7 @@ Result<Event> make_data_event(const Options& options, const Operation& operation
                                                          .disambiguated_paths = options.expanded_events && options.version >= kDisambiguatedSince}));
     }
   }
-  if (operation.op != "i") TRY(append_before_change(out, options, before));
+  if (operation.op != "i") TRY(append_before_change(out, options, operation, type, before));
   return Event{.document = std::move(out).finish(), .token = token};
 }
 
@@ -165,14 +186,19 @@ class CommandEvents {
   Event finish(bson::Builder& out, ResumeToken token, bool invalidates) {
     return {.document = std::move(out).finish(), .token = std::move(token), .invalidates = invalidates};
   }
-  ResumeToken token() const { return ResumeToken::event(operation_.time, operation_.txn_index, operation_.uuid, {}); }
+  ResumeToken token(std::string_view type) const { return token(type, {}, {}); }
+  ResumeToken token(std::string_view type, std::string_view key_name, bson::View key, bool is_expanded = false) const {
+    return ResumeToken::event(options_.token_version_at(operation_.time), operation_.time, operation_.txn_index, operation_.uuid,
+                              {.operation_type = type, .key_name = key_name, .key = key, .is_expanded = is_expanded});
+  }
 
   std::optional<Event> drop() {
     if (!concerned()) return std::nullopt;
     bson::Builder out;
-    begin(out, options_, operation_, "drop", token());
+    const auto id = token("drop");
+    begin(out, options_, operation_, "drop", id);
     append_ns(out, "ns", db_, collection_);
-    return finish(out, token(), is_collection_stream());
+    return finish(out, id, is_collection_stream());
   }
 
   std::optional<Event> rename() {
@@ -181,34 +207,37 @@ class CommandEvents {
     if (!options_.concerns(from) && !options_.concerns(to)) return std::nullopt;
     const auto [from_db, from_collection] = split(from);
     const auto [to_db, to_collection] = split(to);
+    bson::Builder described;
+    append_ns(described, "to", to_db, to_collection);
+    if (const auto target = operation_.o["dropTarget"].to_uuid()) described.append("dropTarget", *target);
+    const auto description = std::move(described).finish();
+    const auto id = token("rename", "operationDescription", description);
     bson::Builder out;
     append_ns(out, "to", to_db, to_collection);
-    begin(out, options_, operation_, "rename", token());
+    begin(out, options_, operation_, "rename", id);
     append_ns(out, "ns", from_db, from_collection);
-    if (options_.expanded_events) {
-      auto description = out.open_document("operationDescription");
-      append_ns(description, "to", to_db, to_collection);
-      if (const auto target = operation_.o["dropTarget"].to_uuid()) description.append("dropTarget", *target);
-    }
-    return finish(out, token(), is_collection_stream());
+    if (options_.expanded_events) out.append("operationDescription", description);
+    return finish(out, id, is_collection_stream());
   }
 
   std::optional<Event> drop_database() {
     if (!options_.concerns_database(db_)) return std::nullopt;
     bson::Builder out;
-    begin(out, options_, operation_, "dropDatabase", token());
+    const auto id = token("dropDatabase");
+    begin(out, options_, operation_, "dropDatabase", id);
     append_ns(out, "ns", db_, "");
-    auto event = finish(out, token(), options_.scope != Options::Scope::kCluster);
+    auto event = finish(out, id, options_.scope != Options::Scope::kCluster);
     event.is_drop_database = true;
     return event;
   }
 
   std::optional<Event> described(std::string_view type, const bson::Document& description) {
+    const auto id = token(type, "operationDescription", description, true);
     bson::Builder out;
-    begin(out, options_, operation_, type, token());
+    begin(out, options_, operation_, type, id);
     append_ns(out, "ns", db_, collection_);
     out.append("operationDescription", description);
-    return finish(out, token(), false);
+    return finish(out, id, false);
   }
 
   std::optional<Event> create() { return described("create", without_first(operation_.o)); }
@@ -223,16 +252,18 @@ class CommandEvents {
   }
 
   std::optional<Event> modify() {
+    const auto description = without_first(operation_.o);
+    const auto id = token("modify", "operationDescription", description, true);
     bson::Builder out;
-    begin(out, options_, operation_, "modify", token());
+    begin(out, options_, operation_, "modify", id);
     append_ns(out, "ns", db_, collection_);
-    out.append("operationDescription", without_first(operation_.o));
+    out.append("operationDescription", description);
     if (operation_.o2) {
       auto before = out.open_document("stateBeforeChange");
       if (const auto options = (*operation_.o2)["collectionOptions_old"]) before.append("collectionOptions", options);
       if (const auto index = (*operation_.o2)["indexOptions_old"]) before.append("indexOptions", index);
     }
-    return finish(out, token(), false);
+    return finish(out, id, false);
   }
 
   const Options& options_;
@@ -253,7 +284,7 @@ Operation Operation::parse(bson::View entry) {
     else if (key == "ui") operation.uuid = field.to_uuid();
     else if (key == "o") operation.o = field.to_document().value_or(bson::View());
     else if (key == "o2") operation.o2 = field.to_document();
-    else if (key == "ts") operation.time = field.to_timestamp().value_or(bson::Timestamp());
+    else if (key == "ts") operation.time = operation.entry = field.to_timestamp().value_or(bson::Timestamp());
     else if (key == "wall") operation.wall = field;
     else if (key == "preImageOpTime") operation.pre_image = field.document_value()["ts"].to_timestamp();
   }

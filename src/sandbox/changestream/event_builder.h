@@ -22,11 +22,13 @@ struct Operation {
   bson::View o;
   std::optional<bson::View> o2;
   bson::Timestamp time;            // of the event: a transaction's commit
+  bson::Timestamp entry;           // of the entry that holds it: of a long transaction, one of several
+  std::int64_t entry_index = 0;    // within the entry's applyOps
   bson::Element wall;
   std::int64_t txn_index = 0;
   std::optional<bson::View> lsid;  // within a transaction
   std::int64_t txn_number = 0;
-  std::optional<bson::Timestamp> pre_image;
+  std::optional<bson::Timestamp> pre_image;  // the entry that holds it, before 6.0
 
   static Operation parse(bson::View entry);
 };
@@ -41,8 +43,8 @@ struct Event {
 struct Lookups {
   // The document of that _id now; nothing when it, or the collection of that UUID, is gone.
   std::function<Result<std::optional<bson::Document>>(const Uuid&, const bson::Element& id)> current_document;
-  // The pre-image that an entry points to.
-  std::function<Result<std::optional<bson::Document>>(bson::Timestamp)> image;
+  // The document before the operation, if that was recorded and is still kept.
+  std::function<Result<std::optional<bson::Document>>(const Operation&)> before;
 };
 
 // Nothing when the stream is not about that operation.

@@ -5,6 +5,7 @@
 #include <fmt/core.h>
 
 #include "sandbox/commands/command.h"
+#include "sandbox/storage/side_collections.h"
 
 namespace drover::sandbox::changestream {
 
@@ -21,6 +22,27 @@ tl::unexpected<Error> history_lost() {
   return tl::unexpected(std::move(error));
 }
 
+// Since 6.0: a document of config.system.preimages.
+Result<std::optional<bson::Document>> kept_image(Engine& engine, const Operation& operation) {
+  const auto view = engine.view();
+  const auto images = view->catalog->find(pre_images_namespace());
+  if (!images || !operation.uuid) return std::optional<bson::Document>();
+  const auto id = bson::make_document({{"_id", pre_image_id(*operation.uuid, operation.entry, operation.entry_index)}});
+  const auto found = TRY(make_reader(engine, view)->find_by_id(*images, id["_id"]));
+  if (!found) return std::optional<bson::Document>();
+  return std::optional(bson::Document(found->document["preImage"].document_value()));
+}
+
+// Before: a no-op entry that the operation's points to.
+Result<std::optional<bson::Document>> logged_image(Engine& engine, const Operation& operation) {
+  if (!operation.pre_image) return std::optional<bson::Document>();
+  const auto cursor = engine.oplog(*operation.pre_image);
+  const auto entry = TRY(cursor->next());
+  if (!entry || (*entry)["ts"].to_timestamp() != operation.pre_image) return std::optional<bson::Document>();
+  const auto image = (*entry)["o"].to_document();
+  return image ? std::optional(bson::Document(*image)) : std::nullopt;
+}
+
 Lookups make_lookups(Engine& engine) {
   Lookups lookups;
   lookups.current_document = [&engine](const Uuid& uuid, const bson::Element& id) -> Result<std::optional<bson::Document>> {
@@ -31,11 +53,8 @@ Lookups make_lookups(Engine& engine) {
     if (!found) return std::optional<bson::Document>();
     return std::optional(std::move(found->document));
   };
-  lookups.image = [&engine](bson::Timestamp time) -> Result<std::optional<bson::Document>> {
-    const auto entry = TRY(engine.oplog(time)->next());
-    if (!entry || (*entry)["ts"].to_timestamp() != time) return std::optional<bson::Document>();
-    const auto image = (*entry)["o"].to_document();
-    return image ? std::optional(bson::Document(*image)) : std::nullopt;
+  lookups.before = [&engine](const Operation& operation) {
+    return engine.options().version >= kPreImagesSince ? kept_image(engine, operation) : logged_image(engine, operation);
   };
   return lookups;
 }
@@ -60,7 +79,13 @@ Result<std::unique_ptr<EventSource>> EventSource::open(Engine& engine, Options o
 EventSource::EventSource(Engine& engine, Options options, bson::Timestamp start)
     : engine_(engine), options_(std::move(options)), lookups_(make_lookups(engine)), oplog_(engine.oplog(start)), start_(start),
       read_to_(start.is_zero() ? start : bson::Timestamp::from_value(start.value() - 1)) {
-  if (options_.resume && options_.resume->is_event && !options_.resume->from_invalidate) resume_at_ = options_.resume->to_hex();
+  if (options_.resume && options_.resume->is_event && !options_.resume->from_invalidate) {
+    auto at = *options_.resume;
+    // A fragment's event comes again: whoever splits it leaves out what the client has.
+    resume_inside_ = at.fragment.has_value();
+    at.fragment.reset();
+    resume_at_ = at.to_hex();
+  }
 }
 
 ResumeToken EventSource::position() const {
@@ -68,7 +93,8 @@ ResumeToken EventSource::position() const {
   if (last_ && (inside || last_->time >= read_to_)) return *last_;
   if (resume_at_ || (options_.resume && read_to_ < options_.resume->time)) return *options_.resume;
   if (last_ && last_->time >= read_to_) return *last_;
-  return ResumeToken::high_water_mark(std::max(read_to_, start_));
+  const auto reached = std::max(read_to_, start_);
+  return ResumeToken::high_water_mark(reached, options_.token_version_at(reached));
 }
 
 Result<std::optional<Event>> EventSource::next(SteadyTime scan_until) {
@@ -86,6 +112,7 @@ Result<bool> EventSource::is_before_resume(const Event& event) {
   const auto token = event.token.to_hex();
   if (token == *resume_at_) {
     resume_at_.reset();
+    if (resume_inside_) return false;
     last_ = event.token;
     return true;
   }
@@ -166,9 +193,11 @@ Status EventSource::load_part() {
   auto& state = *transaction_;
   const auto time = state.parts.back();
   state.parts.pop_back();
-  const auto entry = TRY(engine_.oplog(time)->next());
+  const auto cursor = engine_.oplog(time);
+  const auto entry = TRY(cursor->next());
   if (!entry || (*entry)["ts"].to_timestamp() != time) return history_lost();
   state.entry = bson::Document(*entry);
+  state.entry_time = time;
   state.operations.clear();
   state.next = 0;
   if (const auto list = state.entry.view().at_path("o.applyOps").to_array()) {
@@ -188,7 +217,9 @@ Result<std::optional<Event>> EventSource::from_transaction() {
     }
     return std::optional<Event>();
   }
-  auto operation = Operation::parse(state.operations[state.next++]);
+  auto operation = Operation::parse(state.operations[state.next]);
+  operation.entry = state.entry_time;
+  operation.entry_index = static_cast<std::int64_t>(state.next++);
   operation.time = *state.commit["ts"].to_timestamp();
   operation.wall = state.commit["wall"];
   operation.txn_index = state.index++;

@@ -38,6 +38,7 @@ class EventSource {
   struct TransactionState {
     std::vector<bson::Timestamp> parts;  // entries still to be read, the next one last
     bson::Document entry;                // the one being read
+    bson::Timestamp entry_time;
     std::vector<bson::View> operations;  // of it
     std::size_t next = 0;
     std::int64_t index = 0;              // of the next operation, over all parts
@@ -54,6 +55,7 @@ class EventSource {
   std::deque<Event> ready_;
   std::optional<ResumeToken> last_;         // of the event last returned
   std::optional<std::string> resume_at_;    // hex: events up to it are skipped
+  bool resume_inside_ = false;              // but not itself: the client has some fragments of it
   bool ended_ = false;
 };
 

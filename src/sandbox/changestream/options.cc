@@ -8,6 +8,8 @@ namespace drover::sandbox::changestream {
 
 namespace {
 
+constexpr ServerVersion kTokenVersion2Since{7, 0, 0};
+
 bool is_internal(std::string_view db) { return db == "admin" || db == "config" || db == "local"; }
 
 Result<Options::Image> parse_full_document(std::string_view value, ServerVersion version) {
@@ -53,6 +55,7 @@ Result<Options> Options::parse(const Namespace& ns, const bson::Element& stage, 
   Options options;
   options.ns = ns;
   options.version = version;
+  options.token_version = version >= kTokenVersion2Since ? 2 : 1;
   options.scope = ns.collection.empty() ? Scope::kDatabase : Scope::kCollection;
   const bool six = version >= ServerVersion{6, 0, 0};
   int resume_options = 0;

@@ -27,6 +27,11 @@ struct Options {
   std::optional<bson::Timestamp> start_at;
   std::optional<ResumeToken> resume;  // resumeAfter or startAfter
   ServerVersion version;
+  int token_version = 1;              // of the tokens of events after the one to resume after
+  bool splits_large_events = false;
+
+  // Up to the event that a stream is resumed after, tokens are compared with the client's, and made as that was.
+  int token_version_at(bson::Timestamp time) const { return resume && time <= resume->time ? resume->version : token_version; }
 
   static Result<Options> parse(const Namespace& ns, const bson::Element& stage, ServerVersion version);
   // Of a document's namespace, "db.collection".

@@ -18,8 +18,10 @@ constexpr unsigned char kFalse = 0x6e;
 constexpr unsigned char kTrue = 0x6f;
 constexpr unsigned char kBinary = 0x5a;
 constexpr unsigned char kObject = 0x46;
+constexpr unsigned char kNull = 0x14;
+constexpr unsigned char kString = 0x3c;
 constexpr unsigned char kEnd = 0x04;
-constexpr std::int64_t kVersion = 1;
+constexpr int kNewestVersion = 2;
 constexpr std::int64_t kEventType = 128;
 
 void put_int(std::string& out, std::int64_t value) {
@@ -85,13 +87,25 @@ std::optional<std::string> from_hex(std::string_view text) {
   return out;
 }
 
+// An identifier ends in a zero byte; what comes after the last is a fragment's number: zero, or one byte of twice its
+// value. An event has fewer fields than such a byte can count.
+Result<std::optional<int>> take_fragment(std::string_view& rest) {
+  if (rest.empty() || rest.back() == 0) return std::optional<int>();
+  const auto last = static_cast<unsigned char>(rest.back());
+  rest.remove_suffix(1);
+  if (last == kZero && !rest.empty() && rest.back() == 0) return std::optional(0);
+  if (rest.empty() || static_cast<unsigned char>(rest.back()) != kOneByteInt) return server_error(260, "Bad resume token: malformed");
+  rest.remove_suffix(1);
+  return std::optional(last / 2);
+}
+
 }  // namespace
 
 std::string ResumeToken::to_hex() const {
   std::string bytes;
   bytes += static_cast<char>(kTimestamp);
   for (int i = 7; i >= 0; --i) bytes += static_cast<char>(time.value() >> (8 * i));
-  put_int(bytes, kVersion);
+  put_int(bytes, version);
   put_int(bytes, is_event ? kEventType : 0);
   put_int(bytes, txn_index);
   bytes += static_cast<char>(from_invalidate ? kTrue : kFalse);
@@ -100,11 +114,14 @@ std::string ResumeToken::to_hex() const {
     bytes += '\x10';
     bytes += '\x04';
     bytes.append(reinterpret_cast<const char*>(uuid->bytes.data()), uuid->bytes.size());
+  } else if (version >= 2) {
+    bytes += static_cast<char>(kNull);
   }
-  if (has_document_key) {
+  if (has_identifier) {
     bytes += static_cast<char>(kObject);
-    bytes += document_key;
+    bytes += identifier;
   }
+  if (fragment) put_int(bytes, *fragment);
   bytes += static_cast<char>(kEnd);
   static constexpr char kDigits[] = "0123456789ABCDEF";
   std::string hex;
@@ -118,13 +135,38 @@ std::string ResumeToken::to_hex() const {
 
 bson::Document ResumeToken::to_document() const { return bson::make_document({{"_data", to_hex()}}); }
 
-ResumeToken ResumeToken::event(bson::Timestamp time, std::int64_t txn_index, std::optional<Uuid> uuid,
-                               const bson::Element& document_id) {
-  ResumeToken token{.time = time, .is_event = true, .txn_index = txn_index, .uuid = uuid};
-  if (document_id) {
-    token.document_key = bson::key_string(document_id);
-    token.has_document_key = true;
+namespace {
+
+// As the server's KeyString has a field of an object: type, name, type again, value.
+void put_field(std::string& out, unsigned char type, std::string_view name) {
+  out += static_cast<char>(type);
+  out += name;
+  out += '\0';
+  out += static_cast<char>(type);
+}
+
+std::string encode(int version, const ResumeToken::Identity& identity) {
+  if (version < 2 && !identity.is_expanded) return bson::key_string(identity.key["_id"]);
+  std::string out;
+  put_field(out, kString, "operationType");
+  out += identity.operation_type;
+  out += '\0';
+  if (!identity.key_name.empty()) {
+    put_field(out, kObject, identity.key_name);
+    const auto key = bson::make_document({{"", identity.key}});
+    out += bson::key_string(key[""]);
+    out += '\0';
   }
+  out += '\0';
+  return out;
+}
+
+}  // namespace
+
+ResumeToken ResumeToken::event(int version, bson::Timestamp time, std::int64_t txn_index, std::optional<Uuid> uuid, const Identity& identity) {
+  ResumeToken token{.time = time, .version = version, .is_event = true, .txn_index = txn_index, .uuid = uuid};
+  token.has_identifier = version >= 2 || identity.is_expanded || identity.key["_id"].exists();
+  if (token.has_identifier) token.identifier = encode(version, identity);
   return token;
 }
 
@@ -140,7 +182,8 @@ Result<ResumeToken> ResumeToken::parse(const bson::Element& element) {
   if (reader.byte() != kTimestamp) return server_error(260, "Bad resume token: it does not begin with a time");
   token.time = bson::Timestamp::from_value(reader.big_endian(8));
   const auto version = reader.integer();
-  if (version != kVersion) return server_error(260, fmt::format("Invalid resume token version: {}", version));
+  if (version < 1 || version > kNewestVersion) return server_error(260, fmt::format("Invalid resume token version: {}", version));
+  token.version = static_cast<int>(version);
   const auto type = reader.integer();
   token.is_event = type == kEventType;
   token.txn_index = reader.integer();
@@ -152,13 +195,17 @@ Result<ResumeToken> ResumeToken::parse(const bson::Element& element) {
     for (auto& byte : uuid.bytes) byte = reader.byte();
     token.uuid = uuid;
     next = reader.byte();
+  } else if (next == kNull && version >= 2) {
+    next = reader.byte();
   }
   if (next == kObject) {
-    const auto rest = reader.rest();
+    auto rest = reader.rest();
     if (rest.empty()) return server_error(260, "Bad resume token: cut off");
-    token.document_key = rest.substr(0, rest.size() - 1);
-    token.has_document_key = true;
     next = static_cast<unsigned char>(rest.back());
+    rest.remove_suffix(1);
+    if (version >= 2) token.fragment = TRY(take_fragment(rest));
+    token.identifier = rest;
+    token.has_identifier = true;
   }
   if (reader.failed() || next != kEnd || (type != 0 && type != kEventType)) {
     return server_error(260, "Bad resume token: malformed");

@@ -130,7 +130,7 @@ Status check_options(const CommandContext& context, const CollectionInfo& collec
     if (std::exchange(first, false) || is_generic_field(name)) continue;
     const bool of_view = name == "viewOn" || name == "pipeline";
     const bool of_collection = name == "index" || name == "validator" || name == "validationLevel" || name == "validationAction" ||
-                               name == "recordPreImages" || (name == "changeStreamPreAndPostImages" && context.settings().at_least(6, 0));
+                               (name == "recordPreImages" && !context.settings().at_least(6, 0)) || (name == "changeStreamPreAndPostImages" && context.settings().at_least(6, 0));
     if (!of_view && !of_collection) {
       if (context.settings().at_least(5, 0)) return server_error(code::kUnknownField, fmt::format("BSON field 'collMod.{}' is an unknown field.", name));
       return bad_option(fmt::format("unknown option to collMod: {}", name));
@@ -178,8 +178,10 @@ Result<std::map<std::string, bson::Value>> option_changes(const CommandContext& 
     changes["recordPreImages"] = images.is_truthy() ? bson::Value(images) : bson::Value();
   }
   if (const auto images = body["changeStreamPreAndPostImages"]) {
-    if (!images.is_document()) return server_error(code::kTypeMismatch, "BSON field 'collMod.changeStreamPreAndPostImages' is the wrong type, expected type 'object'");
-    changes["changeStreamPreAndPostImages"] = images.document_value()["enabled"].is_truthy() ? bson::Value(images) : bson::Value();
+    TRY(check_image_option(context, images));
+    static const auto kEnabled = bson::make_document({{"", bson::make_document({{"enabled", true}})}});
+    changes["changeStreamPreAndPostImages"] =
+        images.document_value()["enabled"].is_truthy() ? bson::Value(kEnabled.view().first()) : bson::Value();
   }
   return changes;
 }

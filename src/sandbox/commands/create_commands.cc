@@ -81,12 +81,13 @@ Result<bson::Document> collection_options(CommandContext& context) {
       TRY(check_choice(field, {"error", "warn"}));
       options.append_raw(field);
     } else if (name == "recordPreImages") {
+      if (context.settings().at_least(6, 0)) return server_error(code::kUnknownField, "BSON field 'create.recordPreImages' is an unknown field.");
       TRY(check_type(field, field.type() == bson::Type::kBool, "bool"));
       if (field.is_truthy()) options.append_raw(field);
     } else if (name == "changeStreamPreAndPostImages") {
       if (!context.settings().at_least(6, 0)) return server_error(code::kUnknownField, "BSON field 'create.changeStreamPreAndPostImages' is an unknown field.");
-      TRY(check_type(field, field.is_document(), "object"));
-      options.append_raw(field);
+      TRY(check_image_option(context, field));
+      if (field.document_value()["enabled"].is_truthy()) options.append("changeStreamPreAndPostImages", bson::make_document({{"enabled", true}}));
     } else if (name == "collation") {
       if (const auto collator = TRY(effective_collation(body, nullptr))) options.append("collation", collator->spec());
     }
@@ -114,6 +115,9 @@ Result<bson::Document> create_view_command(CommandContext& context, const Namesp
   }
   for (const auto name : {"capped", "size", "max", "validator", "idIndex"}) {
     if (context.body[name].exists()) return server_error(code::kInvalidOptions, fmt::format("Cannot use '{}' with a view", name));
+  }
+  if (context.body["changeStreamPreAndPostImages"].exists()) {
+    return server_error(code::kInvalidOptions, "option not supported on a view: changeStreamPreAndPostImages");
   }
   if (const auto collator = TRY(effective_collation(context.body, nullptr))) options.append("collation", collator->spec());
   const auto definition = std::move(options).finish();

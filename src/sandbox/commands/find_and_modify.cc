@@ -1,9 +1,11 @@
 // findAndModify. Facts: corpus update/find-and-modify.
 #include <fmt/format.h>
 
+#include "bson/ejson.h"
 #include "sandbox/commands/tables.h"
 #include "sandbox/commands/update_statement.h"
 #include "sandbox/query/projection.h"
+#include "sandbox/storage/side_collections.h"
 
 namespace drover::sandbox {
 
@@ -72,6 +74,16 @@ Result<bson::Document> reply_of(CommandContext& context, const Request& request,
   return std::move(out).finish();
 }
 
+// The image of a findAndModify since 5.0, while no later one of the session has taken its place.
+Result<std::optional<bson::Document>> image_aside(CommandContext& context, const bson::Document& entry) {
+  const auto reader = make_reader(context.engine(), context.engine().view());
+  const auto images = reader->catalog().find(retry_images_namespace());
+  if (!images) return std::optional<bson::Document>();
+  const auto found = TRY(reader->find_by_id(*images, entry["lsid"]));
+  if (!found || found->document["txnNum"].to_int64() != entry["txnNumber"].to_int64()) return std::optional<bson::Document>();
+  return std::optional(bson::Document(found->document["image"].document_value()));
+}
+
 // What was answered when the statement was first run, from its entry and the image beside it.
 Result<Outcome> repeated(CommandContext& context, const Request& request, const bson::Document& entry) {
   Outcome outcome;
@@ -88,6 +100,14 @@ Result<Outcome> repeated(CommandContext& context, const Request& request, const 
     const auto note = TRY(oplog_entry_at(context.engine(), (*time)["ts"].to_timestamp().value_or(bson::Timestamp{})));
     if (!note) return server_error(217, "Incomplete history detected: the image of the retried operation is gone");
     outcome.value = bson::Document((*note)["o"].document_value());
+  }
+  if (const auto kind = entry["needsRetryImage"]) {
+    auto image = TRY(image_aside(context, entry));
+    if (!image) {
+      return server_error(217, fmt::format("image collection no longer contains the complete write history of this transaction, record with "
+                                           "_id: {} cannot be found", bson::to_shell(entry["lsid"].document_value())));
+    }
+    outcome.value = std::move(*image);
   }
   return outcome;
 }

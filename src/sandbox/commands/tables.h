@@ -28,5 +28,6 @@ std::span<const Command> replication_commands();
 std::span<const Command> server_commands();
 std::span<const Command> parameter_commands();
 std::span<const Command> write_block_commands();
+std::span<const Command> cluster_parameter_commands();
 
 }  // namespace drover::sandbox

@@ -24,13 +24,13 @@ class Describer {
   bson::Builder ambiguous;
 
   void document(View diff) {
-    for (const Element& field : diff["d"].to_document().value_or(View())) {
-      removed.append(noted(field.key(), false));
-    }
     for (const char* section : {"u", "i"}) {
       for (const Element& field : diff[section].to_document().value_or(View())) {
         updated.append(noted(field.key(), false), field);
       }
+    }
+    for (const Element& field : diff["d"].to_document().value_or(View())) {
+      removed.append(noted(field.key(), false));
     }
     for (const Element& field : diff) {
       if (field.key().size() > 1 && field.key()[0] == 's' && field.is_document())
@@ -56,10 +56,8 @@ class Describer {
 
   void array(View diff) {
     if (const Element length = diff["l"]) {
-      std::string text;
-      for (const auto& part : path_) text += (text.empty() ? "" : ".") + part.name;
       auto entry = truncated.open_document();
-      entry.append("field", text).append("newSize", length);
+      entry.append("field", noted_path()).append("newSize", length);
     }
     for (const Element& item : diff) {
       if (item.key().size() < 2) continue;
@@ -72,24 +70,30 @@ class Describer {
   // The dotted path of `name` below the current one; remembered when the dots do not say what it means.
   std::string noted(std::string_view name, bool is_index) {
     path_.push_back({std::string(name), is_index});
+    auto text = noted_path();
+    path_.pop_back();
+    return text;
+  }
+
+  // Unclear is a name with a dot in it, and a name of digits that is no index; at the top there are no indexes.
+  std::string noted_path() {
     std::string text;
     bool unclear = false;
     for (const auto& part : path_) {
-      text += (text.empty() ? "" : ".") + part.name;
-      unclear |= part.name.find('.') != std::string::npos;
-      unclear |= path_.size() > 1 && !part.is_index && is_array_index(part.name);
+      const bool top = &part == &path_.front();
+      text += (top ? "" : ".") + part.name;
+      if (part.is_index) continue;
+      unclear |= part.name.find('.') != std::string::npos || (!top && is_array_index(part.name));
     }
-    if (unclear) {
-      auto parts = ambiguous.open_array(text);
-      for (const auto& part : path_) {
-        if (part.is_index) {
-          parts.append(static_cast<std::int32_t>(*array_index(part.name)));
-        } else {
-          parts.append(part.name);
-        }
+    if (!unclear) return text;
+    auto parts = ambiguous.open_array(text);
+    for (const auto& part : path_) {
+      if (part.is_index) {
+        parts.append(static_cast<std::int32_t>(*array_index(part.name)));
+      } else {
+        parts.append(part.name);
       }
     }
-    path_.pop_back();
     return text;
   }
 

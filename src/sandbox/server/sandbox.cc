@@ -5,6 +5,7 @@
 #include "bson/builder.h"
 #include "sandbox/auth/connection_auth.h"
 #include "sandbox/changestream/change_stream.h"
+#include "sandbox/commands/expired_images.h"
 #include "sandbox/commands/fail_points.h"
 #include "sandbox/commands/sessions.h"
 #include "sandbox/commands/ttl.h"
@@ -104,6 +105,7 @@ void Sandbox::Parts::maintain(const std::stop_token& stop) {
   auto last_time = engine->last_committed();
   auto last_change = runtime.now();
   auto last_expiry = runtime.now();
+  auto last_image_expiry = runtime.now();
   while (runtime.sleep(kMaintenance, stop)) {
     operations.kill_abandoned();
     cursors.expire();
@@ -112,6 +114,11 @@ void Sandbox::Parts::maintain(const std::stop_token& stop) {
       const auto expired = delete_expired(services, stop);
       if (!expired) log.warn("expired documents could not be deleted", {{"reason", expired.error().message}});
       last_expiry = runtime.now();
+    }
+    if (runtime.now() - last_image_expiry >= kPreImageRemovalInterval) {
+      const auto expired = delete_expired_images(services, stop);
+      if (!expired) log.warn("expired pre-images could not be deleted", {{"reason", expired.error().message}});
+      last_image_expiry = runtime.now();
     }
     const auto time = engine->last_committed();
     if (time != last_time) {

@@ -58,7 +58,7 @@ Status derive_from_options(CollectionInfo& collection) {
   collection.capped_max = options["max"].to_int64().value_or(0);
   collection.record_pre_images = options["recordPreImages"].is_truthy();
   if (const auto images = options["changeStreamPreAndPostImages"].to_document()) {
-    collection.record_pre_images = (*images)["enabled"].is_truthy();
+    collection.record_pre_images |= (*images)["enabled"].is_truthy();
   }
   collection.collator = nullptr;
   if (const auto collation = options["collation"].to_document()) collection.collator = TRY(bson::Collator::open(*collation));

@@ -6,6 +6,7 @@
 
 #include "sandbox/storage/engine_impl.h"
 #include "sandbox/storage/oplog_entry.h"
+#include "sandbox/storage/side_collections.h"
 
 namespace drover::sandbox {
 
@@ -100,12 +101,12 @@ Status Engine::Impl::recover() {
 Status Engine::prepare() {
   auto unit = begin_write();
   TRY(unit->refresh_all_views());
+  const auto id_index = bson::make_document({{"v", 2}, {"key", bson::make_document({{"_id", 1}})}, {"name", "_id_"}});
   if (!unit->catalog().find(Namespace{"local", "oplog.rs"})) {
     unit->set_replicated(false);
     kv::IndexedBatch& batch = unit->batch();
     batch.put(kMeta, "format", kFormat);
     TRY(unit->create_collection({"local", "oplog.rs"}, oplog_options(impl_->oplog_max), bson::View()));
-    const auto id_index = bson::make_document({{"v", 2}, {"key", bson::make_document({{"_id", 1}})}, {"name", "_id_"}});
     TRY(unit->create_collection({"config", "transactions"}, bson::View(), id_index));
     const auto versions = TRY(unit->create_collection({"admin", "system.version"}, bson::View(), id_index));
     const auto fcv = fmt::format("{}.{}", impl_->options.version.major, impl_->options.version.minor);
@@ -113,6 +114,16 @@ Status Engine::prepare() {
     unit->set_replicated(true);
     unit->log_note(bson::make_document({{"msg", "initiating set"}}));
   }
+  // Those of the version that runs now, which may not be the one that made the data.
+  const auto version = impl_->options.version;
+  unit->set_replicated(false);
+  if (version >= kRetryImagesSince && !unit->catalog().find(retry_images_namespace())) {
+    TRY(unit->create_collection(retry_images_namespace(), bson::View(), id_index));
+  }
+  if (version >= kPreImagesSince && !unit->catalog().find(pre_images_namespace())) {
+    TRY(unit->create_collection(pre_images_namespace(), bson::View(), id_index));
+  }
+  unit->set_replicated(true);
   for (const auto& collection : unit->catalog().all()) {
     const bool unfinished = std::any_of(collection->indexes.begin(), collection->indexes.end(), [](const auto& i) { return !i->ready; });
     if (!unfinished) continue;

@@ -24,12 +24,17 @@ bson::Document to_operation(const OplogEntry& entry) {
   return std::move(out).finish();
 }
 
-bson::Document to_document(const OplogEntry& entry) {
+bson::Document to_document(const OplogEntry& entry, ServerVersion version) {
   bson::Builder out;
   if (entry.lsid) out.append("lsid", *entry.lsid).append("txnNumber", entry.txn_number);
   append_operation(out, entry);
+  // Since 5.3 the statement belongs to the operation, not to the entry.
+  const bool statement_first = version >= ServerVersion{5, 3, 0};
+  if (entry.statement && statement_first) out.append("stmtId", *entry.statement);
+  if (!entry.retry_image.empty() && statement_first) out.append("needsRetryImage", entry.retry_image);
   out.append("ts", entry.ts).append("t", kTerm).append("v", std::int64_t{2}).append("wall", entry.wall);
-  if (entry.statement) out.append("stmtId", *entry.statement);
+  if (entry.statement && !statement_first) out.append("stmtId", *entry.statement);
+  if (!entry.retry_image.empty() && !statement_first) out.append("needsRetryImage", entry.retry_image);
   if (entry.previous) append_time(out, "prevOpTime", *entry.previous);
   if (entry.pre_image) append_time(out, "preImageOpTime", *entry.pre_image);
   if (entry.post_image) append_time(out, "postImageOpTime", *entry.post_image);

@@ -8,6 +8,7 @@
 #include "bson/builder.h"
 #include "bson/document.h"
 #include "bson/types.h"
+#include "model/server_version.h"
 
 namespace drover::sandbox {
 
@@ -24,12 +25,13 @@ struct OplogEntry {
   bson::Timestamp ts;
   bson::DateTime wall;
   std::optional<std::int32_t> statement;
+  std::string_view retry_image;                // "preImage" or "postImage": it is in config.image_collection
   std::optional<bson::Timestamp> previous;     // prevOpTime: {0,0} means "none before" and is written as the null time
   std::optional<bson::Timestamp> pre_image;
   std::optional<bson::Timestamp> post_image;
 };
 // The part of an entry that stands in applyOps: op, ns, ui, o, o2.
 bson::Document to_operation(const OplogEntry& entry);
-bson::Document to_document(const OplogEntry& entry);
+bson::Document to_document(const OplogEntry& entry, ServerVersion version);
 
 }  // namespace drover::sandbox

@@ -90,20 +90,23 @@ Result<bson::Timestamp> Transaction::commit(bson::View lsid, std::int64_t txn_nu
   unit->multikeys_ = std::move(multikeys_);
   unit->session_ = SessionStamp{bson::Document(lsid), txn_number, {}};
   unit->session_committed_ = true;
-  log_operations(*unit);
+  const auto logged = log_operations(*unit);
   for (const auto& ns : view_databases_) unit->view_databases_.push_back(ns);
   // Under the same writer's lock: nobody can come between.
   release_locks();
+  TRY(logged);
   auto result = unit->commit();
   return result;
 }
 
-void Transaction::log_operations(WriteUnit& unit) {
-  if (operations_.empty()) return;
+Status Transaction::log_operations(WriteUnit& unit) {
+  if (operations_.empty()) return {};
   std::size_t at = 0;
   bson::Timestamp previous;
   bool split = false;
+  std::size_t next_image = 0;
   while (at < operations_.size()) {
+    const auto first = at;
     bson::Builder o;
     {
       auto list = o.open_array("applyOps");
@@ -123,9 +126,20 @@ void Transaction::log_operations(WriteUnit& unit) {
     unit.log({.lsid = &unit.session_->lsid, .txn_number = unit.session_->txn_number, .op = "c", .ns = "admin.$cmd", .o = object,
               .previous = previous});
     previous = unit.last_entry_;
+    TRY(save_pre_images(unit, first, at, next_image));
   }
   unit.session_->previous = previous;
   unit.session_wrote_ = true;
+  return {};
+}
+
+// Those of the operations [first, last), which stand in the unit's last entry.
+Status Transaction::save_pre_images(WriteUnit& unit, std::size_t first, std::size_t last, std::size_t& next) {
+  for (; next < pre_images_.size() && pre_images_[next].operation < last; ++next) {
+    const auto& image = pre_images_[next];
+    TRY(unit.save_pre_image(image.collection, unit.last_entry_, static_cast<std::int64_t>(image.operation - first), image.image));
+  }
+  return {};
 }
 
 }  // namespace drover::sandbox

@@ -9,6 +9,7 @@
 #include "sandbox/storage/engine_impl.h"
 #include "sandbox/storage/index_keys.h"
 #include "sandbox/storage/oplog_entry.h"
+#include "sandbox/storage/side_collections.h"
 
 namespace drover::sandbox {
 
@@ -233,7 +234,13 @@ Result<RecordId> WriteUnit::insert(const CollectionPtr& collection, bson::View d
   if (transaction_) TRY(claim(kRecords, key));
   batch().put(kRecords, key, bytes_of(document));
   count(collection, 1, static_cast<std::int64_t>(document.size()));
-  log_crud('i', collection, document, nullptr, statement);
+  // Since 5.3 an insert's entry names its document as an update's does.
+  if (engine_.options().version >= ServerVersion{5, 3, 0}) {
+    const auto o2 = id_of(document);
+    TRY(log_crud('i', collection, document, &o2, statement));
+  } else {
+    TRY(log_crud('i', collection, document, nullptr, statement));
+  }
   touch_views(collection);
   ++operations_;
   if (collection->capped) TRY(trim_capped(collection));
@@ -249,7 +256,7 @@ Status WriteUnit::update(const CollectionPtr& collection, RecordId id, bson::Vie
   batch().put(kRecords, key, bytes_of(after));
   count(collection, 0, static_cast<std::int64_t>(after.size()) - static_cast<std::int64_t>(before.size()));
   const auto o2 = id_of(before);
-  log_crud('u', collection, oplog_object, &o2, statement, before);
+  TRY(log_crud('u', collection, oplog_object, &o2, statement, before));
   touch_views(collection);
   ++operations_;
   return {};
@@ -262,7 +269,7 @@ Status WriteUnit::remove(const CollectionPtr& collection, RecordId id, bson::Vie
   TRY(remove_keys(collection, id, document));
   batch().remove(kRecords, key);
   count(collection, -1, -static_cast<std::int64_t>(document.size()));
-  log_crud('d', collection, id_of(document), nullptr, statement, document);
+  TRY(log_crud('d', collection, id_of(document), nullptr, statement, document));
   touch_views(collection);
   ++operations_;
   return {};
@@ -323,7 +330,7 @@ void WriteUnit::log(OplogEntry entry) {
   }
   entry.ts = next_time();
   entry.wall = {std::chrono::duration_cast<std::chrono::milliseconds>(engine_.runtime().wall_time().time_since_epoch()).count()};
-  const auto document = to_document(entry);
+  const auto document = to_document(entry, engine_.options().version);
   batch().put_blind(kOplog, big_endian(entry.ts.value()), bytes_of(document));
   oplog_bytes_ += document.size();
   if (first_entry_.is_zero()) first_entry_ = entry.ts;
@@ -346,10 +353,11 @@ void WriteUnit::set_image(bson::View image, Image which) {
   image_kind_ = which;
 }
 
-void WriteUnit::log_crud(char op, const CollectionPtr& collection, bson::View o, const bson::Document* o2, std::int32_t statement,
-                         bson::View before) {
-  if (!is_logged(collection->ns)) return;
+Status WriteUnit::log_crud(char op, const CollectionPtr& collection, bson::View o, const bson::Document* o2, std::int32_t statement,
+                           bson::View before) {
+  if (!is_logged(collection->ns)) return {};
   const auto ns = collection->ns.to_string();
+  const auto version = engine_.options().version;
   const auto note_image = [&](bson::View image) {
     OplogEntry note{.op = "n", .ns = ns, .uuid = collection->uuid, .o = image};
     if (session_) {
@@ -361,13 +369,16 @@ void WriteUnit::log_crud(char op, const CollectionPtr& collection, bson::View o,
     return last_entry_;
   };
   OplogEntry entry{.op = std::string_view(&op, 1), .ns = ns, .uuid = collection->uuid, .o = o, .o2 = o2};
+  const bool wants_pre_image = op != 'i' && collection->record_pre_images;
+  const auto image = std::exchange(pending_image_, std::nullopt);
+  const bool image_aside = image && version >= kRetryImagesSince;
   if (!transaction_) {
-    const bool needs_pre_image = op != 'i' && collection->record_pre_images && engine_.options().version < ServerVersion{6, 0, 0};
-    if (pending_image_) {
-      (image_kind_ == Image::kBefore ? entry.pre_image : entry.post_image) = note_image(*pending_image_);
-      pending_image_.reset();
+    if (image_aside) {
+      entry.retry_image = image_kind_ == Image::kBefore ? "preImage" : "postImage";
+    } else if (image) {
+      (image_kind_ == Image::kBefore ? entry.pre_image : entry.post_image) = note_image(*image);
     }
-    if (needs_pre_image && !entry.pre_image) entry.pre_image = note_image(before);
+    if (wants_pre_image && version < kPreImagesSince && !entry.pre_image) entry.pre_image = note_image(before);
     if (session_) {
       entry.lsid = &session_->lsid;
       entry.txn_number = session_->txn_number;
@@ -376,10 +387,42 @@ void WriteUnit::log_crud(char op, const CollectionPtr& collection, bson::View o,
     }
   }
   log(entry);
+  if (wants_pre_image && version >= kPreImagesSince) {
+    if (transaction_) transaction_->pre_images_.push_back({transaction_->operations_.size() - 1, collection->uuid, bson::Document(before)});
+    else TRY(save_pre_image(collection->uuid, last_entry_, 0, before));
+  }
   if (session_ && !transaction_) {
+    if (image_aside) retry_image_ = retry_image(session_->lsid, session_->txn_number, last_entry_, entry.retry_image, *image);
     session_->previous = last_entry_;
     session_wrote_ = true;
   }
+  return {};
+}
+
+Status WriteUnit::put_aside(const Namespace& ns, const bson::Document& document) {
+  const auto collection = catalog().find(ns);
+  if (!collection) return {};
+  const auto session = std::exchange(session_, std::nullopt);
+  const bool replicated = std::exchange(replicated_, false);
+  const auto operations = operations_;
+  const auto existing = TRY(find_by_id(*collection, document["_id"]));
+  auto result = existing ? update(collection, existing->id, existing->document, document, document)
+                         : insert(collection, document).map([](RecordId) {});
+  operations_ = operations;
+  replicated_ = replicated;
+  session_ = session;
+  return result;
+}
+
+Status WriteUnit::save_pre_image(const Uuid& collection, bson::Timestamp entry, std::int64_t apply_ops_index, bson::View before) {
+  const auto wall = std::chrono::duration_cast<std::chrono::milliseconds>(engine_.runtime().wall_time().time_since_epoch()).count();
+  return put_aside(pre_images_namespace(), pre_image(pre_image_id(collection, entry, apply_ops_index), {wall}, before));
+}
+
+Status WriteUnit::save_retry_image() {
+  if (!retry_image_) return {};
+  const auto image = std::exchange(retry_image_, std::nullopt);
+  return put_aside(retry_images_namespace(), *image);
 }
 
 // config.transactions remembers the session's last write, in the same commit, unreplicated.
@@ -396,17 +439,7 @@ Status WriteUnit::save_session() {
   const auto wall = std::chrono::duration_cast<std::chrono::milliseconds>(engine_.runtime().wall_time().time_since_epoch()).count();
   out.append("lastWriteDate", bson::DateTime{wall});
   if (session_committed_) out.append("state", "committed");
-  const auto document = std::move(out).finish();
-  const auto kept = std::exchange(session_, std::nullopt);
-  replicated_ = false;
-  const auto existing = TRY(find_by_id(*collection, document["_id"]));
-  if (existing) {
-    TRY(update(collection, existing->id, existing->document, document, document));
-  } else {
-    TRY(insert(collection, document));
-  }
-  session_ = kept;
-  return {};
+  return put_aside(collection->ns, std::move(out).finish());
 }
 
 Result<bson::Timestamp> WriteUnit::commit() {
@@ -419,6 +452,7 @@ Result<bson::Timestamp> WriteUnit::commit() {
     release();
     return transaction_->view_->ts;
   }
+  TRY(save_retry_image());
   TRY(save_session());
   for (const auto& db : view_databases_) TRY(refresh_views(db));
   std::vector<std::pair<CollectionPtr, CollectionCounters>> counters;

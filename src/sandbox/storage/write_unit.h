@@ -130,8 +130,13 @@ class WriteUnit : public Reader {
   Status trim_capped(const CollectionPtr& collection);
   void log(OplogEntry entry);
   void log_command(std::string_view db, std::optional<Uuid> uuid, bson::View o, const bson::Document* o2 = nullptr);
-  void log_crud(char op, const CollectionPtr& collection, bson::View o, const bson::Document* o2, std::int32_t statement,
-                bson::View before = {});
+  Status log_crud(char op, const CollectionPtr& collection, bson::View o, const bson::Document* o2, std::int32_t statement,
+                  bson::View before = {});
+  // For change streams (6.0+): `before` is what the operation of that entry found.
+  Status save_pre_image(const Uuid& collection, bson::Timestamp entry, std::int64_t apply_ops_index, bson::View before);
+  Status save_retry_image();
+  // Inserts or replaces by _id, unlogged and outside the session; nothing when there is no such collection.
+  Status put_aside(const Namespace& ns, const bson::Document& document);
   bson::Timestamp next_time();
   bool is_logged(const Namespace& ns) const;
   Catalog& writable_catalog();
@@ -162,6 +167,7 @@ class WriteUnit : public Reader {
   bool session_wrote_ = false;
   bool session_committed_ = false;  // a transaction's
   std::optional<bson::Document> pending_image_;
+  std::optional<bson::Document> retry_image_;  // for config.image_collection
   Image image_kind_ = Image::kBefore;
   bool replicated_ = true;
   std::size_t operations_ = 0;
@@ -201,13 +207,20 @@ class Transaction {
   CatalogPtr catalog_;                       // the view's, with collections created here
   std::vector<CollectionPtr> created_;
   std::vector<bson::Document> operations_;   // items of applyOps
+  struct PreImage {
+    std::size_t operation;                   // index into operations_
+    Uuid collection;
+    bson::Document image;
+  };
+  std::vector<PreImage> pre_images_;
   std::map<Ident, WriteUnit::Delta> deltas_;
   std::map<Ident, std::shared_ptr<std::atomic<std::uint64_t>>> multikeys_;
   std::vector<std::string> locks_;
   std::vector<std::string> view_databases_;
 
   void release_locks();
-  void log_operations(WriteUnit& unit);
+  Status log_operations(WriteUnit& unit);
+  Status save_pre_images(WriteUnit& unit, std::size_t first, std::size_t last, std::size_t& next);
 };
 
 }  // namespace drover::sandbox
