@@ -3,14 +3,12 @@
 #include <algorithm>
 #include <chrono>
 #include <functional>
-#include <mutex>
-#include <optional>
-#include <thread>
 
 #include <fmt/format.h>
 
 #include "bson/builder.h"
 #include "mongo.h"
+#include "parallel.h"
 
 namespace drover::bench {
 namespace {
@@ -22,26 +20,6 @@ constexpr std::int64_t kApplyDocuments = 500;       // of one read and one write
 constexpr std::int64_t kApplyBytes = 4 << 20;
 
 double seconds_since(Clock::time_point begun) { return std::chrono::duration<double>(Clock::now() - begun).count(); }
-
-// Runs body(thread) on so many threads, each with a client; the first error.
-Status in_parallel(int threads, const std::string& uri, const std::function<Status(Client&, int)>& body) {
-  std::mutex mutex;
-  std::optional<Error> error;
-  {
-    std::vector<std::jthread> running;
-    for (int i = 0; i < threads; ++i) {
-      running.emplace_back([&, i] {
-        auto client = Client::connect(uri);
-        auto status = client ? body(*client, i) : Status(tl::unexpected(client.error()));
-        if (status) return;
-        std::lock_guard lock(mutex);
-        if (!error) error = std::move(status).error();
-      });
-    }
-  }
-  if (error) return tl::unexpected(std::move(*error));
-  return {};
-}
 
 bson::Document between(std::int64_t from, std::int64_t to) {
   return bson::make_document({{"_id", bson::make_document({{"$gte", from}, {"$lt", to}})}});
@@ -137,7 +115,7 @@ Status update_all(const std::string& uri, const Shape& shape, std::int64_t docum
         for (auto number = from; number < std::min(documents, from + kApplyDocuments); ++number) {
           auto update = updates.open_document();
           update.append("q", bson::make_document({{"_id", number}}));
-          update.append("u", bson::make_document({{"$set", bson::make_document({{"n", static_cast<std::int32_t>(number)}})}}));
+          update.append("u", bson::make_document({{"$set", bson::make_document({{"n", static_cast<std::int32_t>(-1 - number)}})}}));
         }
       }
       TRY(client.command(kDatabase, std::move(command).finish()));

@@ -1,7 +1,8 @@
 // What moving data costs: copying and applying by `drover migrate`, each beside what the servers and the driver can do by
 // themselves, measured in the same run. See bench/README.md.
 //
-//   drover_bench [--size BYTES] [--source URI --destination URI] [--server-version V] [--json]
+//   drover_bench [--only sandbox|migration] [--size BYTES] [--source URI --destination URI] [--server-version V] [--json]
+//                [--figure KEY]
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -23,6 +24,7 @@
 #include "cli/signals.h"
 #include "engine_run.h"
 #include "process_cost.h"
+#include "sandbox_speed.h"
 #include "shape.h"
 #include "terminal/format.h"
 
@@ -33,10 +35,15 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::int64_t kDefaultBytes = std::int64_t{2} << 30;
 constexpr std::int64_t kMostEvents = 100'000;  // of one shape
+constexpr std::int64_t kMostSmallDocuments = 1'000'000;
+constexpr std::int64_t kBytesOfSmall = 512;    // the share of --size that lets one small document in
 
 struct Options {
   std::int64_t bytes = kDefaultBytes;
-  std::string source, destination, version = "8.0";
+  std::string source, destination;
+  std::string version;  // empty: 4.4 for the sandbox by itself, which its references were measured with; else 8.0
+  std::string only;     // "sandbox", "migration"; empty: both
+  std::string figure;   // of the sandbox's; empty: all
   bool json = false;
 };
 
@@ -94,6 +101,8 @@ Result<Options> parse(int argc, char** argv) {
     else if (name == "--source") options.source = value;
     else if (name == "--destination") options.destination = value;
     else if (name == "--server-version") options.version = value;
+    else if (name == "--only" && (value == "sandbox" || value == "migration")) options.only = value;
+    else if (name == "--figure") options.figure = value;
     else return fail(ErrorCode::kUsage, fmt::format("{} {}: not an option, or not a value of it (500MB, 2GB)", name, value));
   }
   if (options.source.empty() != options.destination.empty()) return fail(ErrorCode::kUsage, "--source and --destination go together");
@@ -171,15 +180,39 @@ Json to_json(const Figures& f) {
                            {"peakMemoryBytes", f.peak_bytes}});
 }
 
-Status run(int argc, char** argv) {
-  const auto options = TRY(parse(argc, argv));
-  const auto stop = cli::stop_on_signals();
-  const auto runtime = make_real_runtime();
-  const auto directory = TRY(cli::DemoDirectory::create());
+void print_speed(const std::vector<SpeedFigure>& figures) {
+  fmt::print("\n{:<42} {:>12} {:>12} {:>6} {:>14}\n", "", "per second", "MongoDB", "ratio", "server core-us");
+  for (const auto& f : figures)
+    fmt::print("{:<42} {:>12.0f} {:>12} {:>6} {:>14.2f}\n", f.name, f.rate(), f.reference > 0 ? fmt::format("{:.0f}", f.reference) : "-",
+               f.reference > 0 ? fmt::format("{:.2f}", f.rate() / f.reference) : "-", f.server_micros());
+  fmt::print("\nMongoDB: 4.4.1, one member, measured on another machine of two cores. core-us: CPU of the server for each.\n");
+}
+
+Json to_json(const SpeedFigure& f) {
+  return Json(Json::Object{{"figure", f.key},
+                           {"operations", f.operations},
+                           {"perSecond", f.rate()},
+                           {"referencePerSecond", f.reference},
+                           {"serverMicros", f.server_micros()}});
+}
+
+// The sandbox alone, in a process of its own that ends before the migration is measured.
+Result<std::vector<SpeedFigure>> run_sandbox(const Options& options, const cli::DemoDirectory& directory, Runtime& runtime,
+                                             const std::stop_token& stop) {
+  const auto documents = std::min(kMostSmallDocuments, options.bytes / kBytesOfSmall);
+  if (!options.source.empty()) return measure_sandbox(options.source, documents, 0, options.figure);
+  const auto version = options.version.empty() ? "4.4" : options.version;
+  const auto server = TRY(cli::DemoSandbox::start(directory, "sandbox", version, runtime, stop, DROVER_PROGRAM));
+  return measure_sandbox(server.engine_uri(), documents, server.pid(), options.figure);
+}
+
+Result<std::vector<Figures>> run_migration(const Options& options, const cli::DemoDirectory& directory, Runtime& runtime,
+                                           const std::stop_token& stop) {
   Servers servers{.source = options.source, .destination = options.destination};
   if (options.source.empty()) {
-    servers.source_sandbox.emplace(TRY(cli::DemoSandbox::start(directory, "source", options.version, *runtime, stop, DROVER_PROGRAM)));
-    servers.destination_sandbox.emplace(TRY(cli::DemoSandbox::start(directory, "destination", options.version, *runtime, stop, DROVER_PROGRAM)));
+    const auto version = options.version.empty() ? "8.0" : options.version;
+    servers.source_sandbox.emplace(TRY(cli::DemoSandbox::start(directory, "source", version, runtime, stop, DROVER_PROGRAM)));
+    servers.destination_sandbox.emplace(TRY(cli::DemoSandbox::start(directory, "destination", version, runtime, stop, DROVER_PROGRAM)));
     servers.source = servers.source_sandbox->engine_uri();
     servers.destination = servers.destination_sandbox->engine_uri();
   }
@@ -188,11 +221,30 @@ Status run(int argc, char** argv) {
     if (stop.stop_requested()) return fail(ErrorCode::kInterrupted, "stopped");
     all.push_back(TRY_WITH(measure(shape, servers, directory), shape.name));
   }
-  print_table(all);
-  if (!options.json) return {};
-  Json::Array array;
-  for (const auto& figures : all) array.push_back(to_json(figures));
-  fmt::print("{}\n", Json(Json::Object{{"bytes", options.bytes}, {"shapes", Json(std::move(array))}}).dump());
+  return all;
+}
+
+Status run(int argc, char** argv) {
+  const auto options = TRY(parse(argc, argv));
+  const auto stop = cli::stop_on_signals();
+  const auto runtime = make_real_runtime();
+  const auto directory = TRY(cli::DemoDirectory::create());
+  Json::Object result{{"bytes", options.bytes}};
+  if (options.only != "migration") {
+    const auto figures = TRY_WITH(run_sandbox(options, directory, *runtime, stop), "the sandbox");
+    print_speed(figures);
+    Json::Array array;
+    for (const auto& figure : figures) array.push_back(to_json(figure));
+    result.emplace_back("sandbox", Json(std::move(array)));
+  }
+  if (options.only != "sandbox") {
+    const auto figures = TRY(run_migration(options, directory, *runtime, stop));
+    print_table(figures);
+    Json::Array array;
+    for (const auto& figure : figures) array.push_back(to_json(figure));
+    result.emplace_back("shapes", Json(std::move(array)));
+  }
+  if (options.json) fmt::print("{}\n", Json(std::move(result)).dump());
   return {};
 }
 
