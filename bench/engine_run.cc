@@ -14,6 +14,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr auto kLookEvery = std::chrono::milliseconds(10);
+constexpr auto kPatience = std::chrono::minutes(1);
 
 std::int64_t integer(const Json& line, std::string_view key) {
   const auto* value = line.find(key);
@@ -47,7 +48,13 @@ void EngineRun::hold() { ::kill(process_.pid(), SIGSTOP); }
 void EngineRun::go_on() { ::kill(process_.pid(), SIGCONT); }
 
 Status EngineRun::await_events(std::int64_t count) {
-  while (events_ < count) TRY(look());
+  auto moved = Clock::now();
+  while (events_ < count) {
+    const auto before = events_;
+    TRY(look());
+    if (events_ != before) moved = Clock::now();
+    if (Clock::now() - moved > kPatience) return fail(ErrorCode::kTimedOut, fmt::format("{} of {} events, and no more come", events_, count));
+  }
   return {};
 }
 

@@ -23,7 +23,7 @@ class EngineRun {
   Result<double> await_copy();
   void hold();      // SIGSTOP
   void go_on();     // SIGCONT
-  // Waits until so many change events are applied since the beginning.
+  // Waits until so many change events are applied since the beginning; an error when none is for a minute.
   Status await_events(std::int64_t count);
   std::int64_t events() const { return events_; }
   pid_t pid() const { return process_.pid(); }

@@ -7,9 +7,9 @@
 #include <rocksdb/env.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/table.h>
-#include <rocksdb/utilities/write_batch_with_index.h>
 #include <rocksdb/write_buffer_manager.h>
 
+#include "kv/indexed_batch.h"
 #include "kv/store.h"
 
 namespace drover::kv {
@@ -115,53 +115,6 @@ void Batch::clear() {
   impl_->bytes = 0;
 }
 
-namespace {
-
-// RocksDB's batches want a column family handle where all they use of it is its number and comparator.
-class FamilyNumber : public rocksdb::ColumnFamilyHandle {
- public:
-  explicit FamilyNumber(std::uint32_t id) : id_(id) {}
-  const std::string& GetName() const override { return name_; }
-  std::uint32_t GetID() const override { return id_; }
-  rocksdb::Status GetDescriptor(rocksdb::ColumnFamilyDescriptor*) override { return rocksdb::Status::NotSupported(); }
-  const rocksdb::Comparator* GetComparator() const override { return rocksdb::BytewiseComparator(); }
-
- private:
-  std::uint32_t id_;
-  std::string name_;
-};
-
-}  // namespace
-
-struct IndexedBatch::Impl {
-  rocksdb::WriteBatchWithIndex batch{rocksdb::BytewiseComparator(), 0, /*overwrite_key=*/true};
-  std::vector<std::unique_ptr<FamilyNumber>> families;
-  FamilyNumber* family(KeySpace space) {
-    // Key space n is column family n + 1: number 0 is RocksDB's default one.
-    while (families.size() <= space) families.push_back(std::make_unique<FamilyNumber>(families.size() + 1));
-    return families[space].get();
-  }
-};
-IndexedBatch::IndexedBatch() : impl_(std::make_unique<Impl>()) {}
-IndexedBatch::~IndexedBatch() = default;
-IndexedBatch::IndexedBatch(IndexedBatch&&) noexcept = default;
-IndexedBatch& IndexedBatch::operator=(IndexedBatch&&) noexcept = default;
-void IndexedBatch::put(KeySpace space, std::string_view key, std::string_view value) {
-  impl_->batch.Put(impl_->family(space), slice(key), slice(value));
-}
-void IndexedBatch::remove(KeySpace space, std::string_view key) { impl_->batch.Delete(impl_->family(space), slice(key)); }
-void IndexedBatch::put_blind(KeySpace space, std::string_view key, std::string_view value) {
-  impl_->batch.GetWriteBatch()->Put(impl_->family(space), slice(key), slice(value));
-}
-void IndexedBatch::remove_range(KeySpace space, std::string_view begin, std::string_view end) {
-  impl_->batch.GetWriteBatch()->DeleteRange(impl_->family(space), slice(begin), slice(end));
-}
-std::size_t IndexedBatch::count() const { return impl_->batch.GetWriteBatch()->Count(); }
-std::size_t IndexedBatch::bytes() const { return impl_->batch.GetWriteBatch()->GetDataSize(); }
-void IndexedBatch::set_save_point() { impl_->batch.SetSavePoint(); }
-void IndexedBatch::roll_back() { impl_->batch.RollbackToSavePoint(); }
-void IndexedBatch::drop_save_point() { impl_->batch.PopSavePoint(); }
-
 class RocksStore : public Store {
  public:
   static Result<std::unique_ptr<Store>> open(const Options& options);
@@ -180,8 +133,16 @@ class RocksStore : public Store {
   }
   Result<std::optional<std::string>> get(KeySpace space, std::string_view key, const IndexedBatch& over,
                                          const Snapshot* snapshot) override {
+    auto& batch = *over.impl_;
     rocksdb::PinnableSlice value;
-    return found(over.impl_->batch.GetFromBatchAndDB(db_, read_options(snapshot), family(space), slice(key), &value), value);
+    if (batch.ordered) {
+      return found(batch.ordered->GetFromBatchAndDB(db_, read_options(snapshot), family(space), slice(key), &value), value);
+    }
+    if (const auto written = batch.table.find(batch.plain, space, key)) {
+      if (written->removed) return std::optional<std::string>();
+      return std::optional<std::string>(written->value);
+    }
+    return get(space, key, snapshot);
   }
   std::unique_ptr<Iterator> iterate(KeySpace space, std::shared_ptr<const Snapshot> snapshot, std::string upper_bound) override {
     auto options = read_options(snapshot.get());
@@ -196,7 +157,7 @@ class RocksStore : public Store {
     auto iterator = std::make_unique<RocksIterator>(std::move(snapshot), std::move(upper_bound));
     // The merged iterator knows no bound of the batch; RocksIterator checks it.
     auto* base = db_->NewIterator(options, family(space));
-    iterator->set(over.impl_->batch.NewIteratorWithBase(family(space), base));
+    iterator->set(over.impl_->make_ordered().NewIteratorWithBase(family(space), base));
     return iterator;
   }
   Status write(Batch& batch, bool sync) override {
@@ -212,7 +173,7 @@ class RocksStore : public Store {
     }
     return write_native(&native, sync);
   }
-  Status write(IndexedBatch& batch, bool sync) override { return write_native(batch.impl_->batch.GetWriteBatch(), sync); }
+  Status write(IndexedBatch& batch, bool sync) override { return write_native(&batch.impl_->native(), sync); }
   // There is nothing to sync in memory.
   Status sync() override { return memory_env_ ? Status() : to_status(db_->SyncWAL(), "writing the journal to disk"); }
   std::uint64_t approximate_bytes(KeySpace space, std::string_view begin, std::string_view end) override {
@@ -283,6 +244,9 @@ rocksdb::ColumnFamilyOptions family_options(const Options& options, const std::s
   result.max_write_buffer_number = 3;
   result.level_compaction_dynamic_level_bytes = true;
   result.compression = rocksdb::kLZ4Compression;
+  // Most keys are asked for to learn that they are free: the answer is a bit, not a walk through each write buffer.
+  result.memtable_prefix_bloom_size_ratio = 0.05;
+  result.memtable_whole_key_filtering = true;
   return result;
 }
 

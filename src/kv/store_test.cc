@@ -1,5 +1,7 @@
 #include "kv/store.h"
 
+#include <map>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -63,6 +65,45 @@ TEST(Store, IndexedBatchIsReadOverTheSnapshot) {
   ASSERT_TRUE(store->write(over, false));
   EXPECT_EQ(*store->get(1, "n"), std::nullopt);
   EXPECT_EQ(*store->get(0, "b"), "new");
+}
+
+// The same operations, read by key before and after the batch was first iterated, are what a plain map says.
+TEST(Store, IndexedBatchGivesTheLastOperationOnEachKey) {
+  auto store = open_store();
+  Batch batch;
+  for (int i = 0; i < 300; i += 3) batch.put(0, "key" + std::to_string(i), "old");
+  ASSERT_TRUE(store->write(batch, false));
+  std::map<std::string, std::string> wanted;
+  for (int i = 0; i < 300; i += 3) wanted["key" + std::to_string(i)] = "old";
+  IndexedBatch over;
+  for (int i = 0; i < 5000; ++i) {
+    const auto key = "key" + std::to_string(i * 7919 % 400);
+    if (i % 5 == 0) {
+      over.remove(0, key);
+      wanted.erase(key);
+    } else {
+      const auto value = std::string(i % 300, 'v') + std::to_string(i);
+      over.put(0, key, value);
+      over.put(1, key, "of the other space");
+      wanted[key] = value;
+    }
+  }
+  over.put_blind(0, "blind", "x");
+  const auto check = [&] {
+    for (int i = 0; i < 400; ++i) {
+      const auto key = "key" + std::to_string(i);
+      const auto found = store->get(0, key, over);
+      ASSERT_TRUE(found);
+      const auto expected = wanted.find(key);
+      EXPECT_EQ(*found, expected == wanted.end() ? std::nullopt : std::optional(expected->second)) << key;
+    }
+  };
+  check();
+  EXPECT_GE(keys(*store->iterate(0, over)).size(), wanted.size());
+  check();
+  ASSERT_TRUE(store->write(over, false));
+  wanted["blind"] = "x";
+  EXPECT_EQ(keys(*store->iterate(0)).size(), wanted.size());
 }
 
 TEST(Store, UpperBoundHoldsInBothDirections) {
