@@ -85,14 +85,11 @@ std::optional<std::string> difference(const CollectionInfo& source, const Collec
     return fmt::format("{} on the source is {} on the destination", source.ns.to_string(), destination.ns.to_string());
   }
   if (source.kind != destination.kind) {
-    return fmt::format("{} is a {} on the source and a {} on the destination", source.ns.to_string(),
-                       kind_name(source.kind), kind_name(destination.kind));
+    return fmt::format("a {} on the source and a {} on the destination", kind_name(source.kind), kind_name(destination.kind));
   }
   auto found = field_difference(source.options, destination.options);
-  if (found) return fmt::format("{}: options: {}", source.ns.to_string(), *found);
-  found = index_difference(source, destination);
-  if (found) return fmt::format("{}: {}", source.ns.to_string(), *found);
-  return std::nullopt;
+  if (found) return "options: " + *found;
+  return index_difference(source, destination);
 }
 
 }  // namespace drover

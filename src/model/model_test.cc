@@ -52,23 +52,23 @@ TEST(CollectionInfo, SaysTheFirstDifference) {
   const auto source = collection(R"({"capped": true, "size": 4096})", {kId, kUnique});
   const auto said = [&](const CollectionInfo& destination) { return difference(source, destination).value_or(""); };
   EXPECT_EQ(said(collection(R"({"capped": true, "size": 8192})", {kId, kUnique})),
-            R"(db.c: options: size is { "$numberInt" : "4096" } on the source and { "$numberInt" : "8192" } on the destination)");
+            R"(options: size is { "$numberInt" : "4096" } on the source and { "$numberInt" : "8192" } on the destination)");
   EXPECT_EQ(said(collection(R"({"capped": true, "size": {"$numberLong": "4096"}})", {kId, kUnique})),
-            R"(db.c: options: size is { "$numberInt" : "4096" } on the source and { "$numberLong" : "4096" } on the destination)");
-  EXPECT_EQ(said(collection(R"({"capped": true})", {kId, kUnique})), "db.c: options: field size is only on the source");
+            R"(options: size is { "$numberInt" : "4096" } on the source and { "$numberLong" : "4096" } on the destination)");
+  EXPECT_EQ(said(collection(R"({"capped": true})", {kId, kUnique})), "options: field size is only on the source");
   EXPECT_EQ(said(collection(R"({"capped": true, "size": 4096, "max": 3})", {kId, kUnique})),
-            "db.c: options: field max is only on the destination");
+            "options: field max is only on the destination");
   EXPECT_EQ(said(collection(R"({"size": 4096, "capped": true})", {kId, kUnique})),
-            "db.c: options: field capped on the source where the destination has size");
-  EXPECT_EQ(said(collection(R"({"capped": true, "size": 4096})", {kId})), "db.c: index a_1 is only on the source");
+            "options: field capped on the source where the destination has size");
+  EXPECT_EQ(said(collection(R"({"capped": true, "size": 4096})", {kId})), "index a_1 is only on the source");
   EXPECT_EQ(said(collection(R"({"capped": true, "size": 4096})", {kId, kUnique, kPlain})),
-            "db.c: index b_1 is only on the destination");
+            "index b_1 is only on the destination");
   EXPECT_EQ(said(collection(R"({"capped": true, "size": 4096})",
                             {kId, R"({"v": 2, "unique": true, "key": {"a": -1}, "name": "a_1"})"})),
-            R"(db.c: index a_1: key is { "a" : { "$numberInt" : "1" } } on the source and { "a" : { "$numberInt" : "-1" } } on the destination)");
+            R"(index a_1: key is { "a" : { "$numberInt" : "1" } } on the source and { "a" : { "$numberInt" : "-1" } } on the destination)");
   auto view = source;
   view.kind = CollectionKind::kView;
-  EXPECT_EQ(said(view), "db.c is a collection on the source and a view on the destination");
+  EXPECT_EQ(said(view), "a collection on the source and a view on the destination");
 }
 
 NamespaceFilter filter(std::vector<std::string> includes, std::vector<std::string> excludes) {

@@ -3,6 +3,7 @@ from harness.case import DroverTest
 from harness.live import LiveMigration
 from harness.process import eventually
 
+
 class Ddl(DroverTest):
     def while_running(self, change):
         """`change` is made after the copy; then the migration is committed and both sides are equal."""
@@ -89,6 +90,103 @@ class Ddl(DroverTest):
                 data.owners.update_one({"_id": right}, {"$set": {"u": u[left]}})
                 data.owners.update_one({"_id": left}, {"$set": {"u": u[right]}})
         self.while_running(change)
+
+
+class WhileItIsCopied(DroverTest):
+    """The copy stands still in the midst of the collection that changes, and goes on after the change has come through."""
+
+    def while_copied(self, change, unique=False):
+        self.seed(documents=60)
+        proxy = self.proxy_before(self.source)
+        data = self.source.client().e2e_ddl
+        data.b.insert_many([{"_id": n, "w": n} for n in range(100)])
+        self.seed_held("e2e_ddl", "held").create_index("u", name="by u", unique=unique)
+        self.hold_the_copy(proxy, "held")
+        process = self.start_migration("--commit", "never", source=self.source.proxied_uri(proxy))
+        self.wait_until_held(process, proxy, "e2e_ddl", "held")
+        change(data)
+        self.source.client().e2e_seed.small.insert_one({"_id": "mark"})
+        self.eventually_on_destination("e2e_seed", "small", {"_id": "mark"})
+        proxy.release()
+        eventually(lambda: "all collections are copied" in process.log() or not process.running(), 60, "the rest of the copy")
+        self.assertTrue(process.running(), process.tail())
+        process.stop()
+        self.migrate()
+        self.assert_equal_deployments()
+
+    def test_drop(self):
+        self.while_copied(lambda data: data.held.drop())
+
+    def test_drop_and_recreate(self):
+        def change(data):
+            data.held.drop()
+            data.create_collection("held", collation={"locale": "de"})
+            data.held.insert_many([{"_id": 1}, {"_id": "new"}])
+        self.while_copied(change)
+
+    def test_rename(self):
+        def change(data):
+            data.held.rename("renamed")
+            data.renamed.update_one({"_id": 39}, {"$set": {"after": 1}})
+            data.held.insert_one({"_id": "another of that name"})
+        self.while_copied(change)
+
+    def test_rename_over_another(self):
+        def change(data):
+            data.held.rename("b", dropTarget=True)
+            data.b.delete_one({"_id": 38})
+        self.while_copied(change)
+
+    def test_another_is_renamed_over_it(self):
+        def change(data):
+            data.b.rename("held", dropTarget=True)
+            data.held.insert_one({"_id": "after"})
+        self.while_copied(change)
+
+    def test_rename_to_another_database(self):
+        self.while_copied(lambda data: data.client.admin.command("renameCollection", "e2e_ddl.held", to="e2e_ddl2.held"))
+
+    def test_drop_database(self):
+        self.while_copied(lambda data: data.client.drop_database("e2e_ddl"))
+
+    def test_indexes_and_options(self):
+        def change(data):
+            data.held.drop_index("by u")
+            data.held.create_index("u", unique=True, name="only one u")
+            data.held.create_index([("x", "hashed")], name="hashed")
+            data.command("collMod", "held", validator={"u": {"$gte": 0}}, validationAction="warn")
+        self.while_copied(change)
+
+    def test_unique_values_that_move(self):
+        """From a copied document to one that is not yet copied, and the other way round."""
+        def change(data):
+            data.held.drop_index("by u")
+            data.held.create_index("u", unique=True, name="only one u")
+            for left, right in ((0, 39), (39, 1), (2, 38)):
+                u = {one["_id"]: one["u"] for one in data.held.find({}, {"u": 1})}
+                data.held.update_one({"_id": left}, {"$set": {"u": -1}})
+                data.held.update_one({"_id": right}, {"$set": {"u": u[left]}})
+                data.held.update_one({"_id": left}, {"$set": {"u": u[right]}})
+        self.while_copied(change)
+
+    def test_unique_values_that_move_under_an_index_of_the_first_hour(self):
+        def change(data):
+            for left, right in ((0, 39), (38, 1), (2, 3), (36, 37)):
+                data.held.update_one({"_id": left}, {"$set": {"u": 1000 + left}})
+                data.held.update_one({"_id": right}, {"$set": {"u": left}})
+                data.held.update_one({"_id": left}, {"$set": {"u": right}})
+        self.while_copied(change, unique=True)
+
+    def test_documents(self):
+        def change(data):
+            for number in (0, 39):
+                data.held.update_one({"_id": number}, {"$set": {"touched": 1}})
+            for number in (1, 38):
+                data.held.delete_one({"_id": number})
+            for number in (2, 37):
+                data.held.delete_one({"_id": number})
+                data.held.insert_one({"_id": float(number), "u": number})
+        self.while_copied(change)
 
 
 class DdlStorm(DroverTest):

@@ -8,10 +8,10 @@ from harness import raw
 from harness.case import DroverTest
 
 IDS = [
-    MinKey(), MaxKey(), None, True, False, math.nan, math.inf, -math.inf, 1, 2.5, Int64(2**40), Decimal128("3.10"), Decimal128("NaN"),
-    "text", "", "ключ", ObjectId(), Binary(b"\0\1", 0), Binary(b"\0\1", 5), Binary(b"", 128), datetime.datetime(2020, 1, 1),
+    MinKey(), MaxKey(), None, True, False, math.nan, math.inf, -math.inf, -0.0, 1, 2.5, Int64(2**40), Decimal128("3.10"),
+    Decimal128("NaN"), "text", "1", "", "ключ", ObjectId(), Binary(b"\0\1", 0), Binary(b"\0\1", 5), Binary(b"", 128), datetime.datetime(2020, 1, 1),
     datetime.datetime(1960, 1, 1), Timestamp(1, 2), Code("f()"), SON([("a", 1), ("b", 2)]), SON([("b", 2), ("a", 1)]), SON(),
-    SON([("a", 1.5)]), SON([("deep", SON([("er", SON([("x", None)]))]))]),
+    SON([("a", 1.5)]), SON([("", 1)]), Code("f()", {"x": 1}), Binary(bytes(range(256)), 2), Binary(b"16 bytes of MD5.", 5), SON([("deep", SON([("er", SON([("x", None)]))]))]),
 ]
 
 
@@ -39,10 +39,14 @@ class Values(DroverTest):
 
     def test_ids_of_every_type(self):
         ids = without_twins(IDS)
-        raw.insert(self.data, "ids", [{"_id": one, "n": n} for n, one in enumerate(ids)])
+        # What this driver has no type for: a symbol, a pointer to a document.
+        old = [raw.raw(raw.symbol("_id", "a symbol"), raw.int32("n", 1)),
+               raw.raw(raw.db_pointer("_id", "db.c", bytes(range(12))), raw.int32("n", 2))]
+        raw.insert(self.data, "ids", [*({"_id": one, "n": n} for n, one in enumerate(ids)), *old])
 
         def change():
-            raw.insert(self.data, "later", [{"_id": one, "n": n} for n, one in enumerate(ids)])
+            raw.insert(self.data, "later", [*({"_id": one, "n": n} for n, one in enumerate(ids)), *old])
+            self.data.ids.update_many({"n": 1}, {"$set": {"by another field": 1}})
             for one in ids:
                 self.data.ids.update_one({"_id": one}, {"$set": {"touched": 1}})
             for one in ids[::3]:

@@ -1,4 +1,6 @@
 """`drover verify` finds every kind of difference, and only those. `make verify-faults` runs this file."""
+import re
+
 from bson import Int64, SON
 
 from harness import raw
@@ -21,8 +23,14 @@ class VerifyFaults(DroverTest):
     def verify(self, *more):
         return self.run_drover("verify", "--source", self.source.uri, "--destination", self.destination.uri, *more)
 
-    def assert_found(self, *said):
-        self.assert_exit(self.verify(), DIFFERENT, *said)
+    def assert_found(self, *expected):
+        """Exactly these, each "kind: namespace _id X" or "kind: namespace: what"."""
+        process = self.verify()
+        self.assert_exit(process, DIFFERENT)
+        found = [line for line in process.stdout().splitlines() if re.match(r"(missing|extra|different|catalog)\b", line)]
+        self.assertEqual(len(found), len(expected), process.tail())
+        for one in expected:
+            self.assertTrue(any(line.startswith(one) for line in found), f"{one} is not named\n{process.tail()}")
 
     def replace(self, number, *elements):
         self.items.delete_one({"_id": number})
@@ -37,59 +45,69 @@ class VerifyFaults(DroverTest):
 
     def test_a_flipped_bit(self):
         self.items.update_one({"_id": 1234}, {"$set": {"b": "tdxt"}})
-        self.assert_found(r"e2e_verify\.items", r"\b1234\b")
+        self.assert_found("different: e2e_verify.items _id 1234: field b")
 
     def test_an_int_for_a_double(self):
         self.items.update_one({"_id": 77}, {"$set": {"a": 1}})
-        self.assert_found(r"e2e_verify\.items", r"\b77\b")
+        self.assert_found("different: e2e_verify.items _id 77: field a: double on the source, int on the destination")
 
     def test_swapped_fields(self):
         self.items.delete_one({"_id": 5})
         self.items.insert_one(SON([("_id", 5), ("b", "text"), ("a", 1.0), ("c", Int64(5))]))
-        self.assert_found(r"\b5\b")
+        self.assert_found("different: e2e_verify.items _id 5: ")
 
     def test_a_missing_document(self):
         self.items.delete_one({"_id": 2999})
-        self.assert_found(r"\b2999\b")
+        self.assert_found("missing: e2e_verify.items _id 2999: ")
 
     def test_an_extra_document(self):
         self.items.insert_one({"_id": 5000})
-        self.assert_found(r"\b5000\b")
+        self.assert_found("extra: e2e_verify.items _id 5000: ")
 
     def test_an_extra_document_before_all(self):
         self.items.insert_one({"_id": -1})
-        self.assert_found(r"-1\b")
+        self.assert_found("extra: e2e_verify.items _id -1: ")
 
     def test_a_stale_document(self):
         self.source.client().e2e_verify.items.update_one({"_id": 321}, {"$set": {"new": True}})
-        self.assert_found(r"\b321\b")
+        self.assert_found("different: e2e_verify.items _id 321: ")
 
     def test_two_faults_that_cancel_in_the_count(self):
         self.items.delete_one({"_id": 10})
         self.items.insert_one({"_id": 10.5})
-        self.assert_found(r"\b10\b")
+        self.assert_found("missing: e2e_verify.items _id 10: ", "extra: e2e_verify.items _id 10.5: ")
 
     def test_an_id_of_another_numeric_type(self):
         self.items.delete_one({"_id": 42})
         raw.insert(self.items.database, "items", [SON([("_id", 42.0), ("a", 1.0), ("b", "text"), ("c", Int64(42))])])
-        self.assert_found(r"\b42\b")
+        self.assert_found("different: e2e_verify.items _id 42: ")
 
     def test_a_missing_index(self):
         self.items.drop_index("by a")
-        self.assert_found(r"by a")
+        self.assert_found("missing index: e2e_verify.items: index by a")
 
     def test_an_extra_index(self):
         self.items.create_index("b", name="extra one")
-        self.assert_found(r"extra one")
+        self.assert_found("extra index: e2e_verify.items: index extra one")
 
     def test_another_option(self):
         self.items.database.command("collMod", "validated", validator={"y": {"$exists": True}})
-        self.assert_found(r"e2e_verify\.validated")
+        self.assert_found("catalog: e2e_verify.validated: options: validator is")
 
     def test_a_missing_collection(self):
         self.items.database.drop_collection("empty")
-        self.assert_found(r"e2e_verify\.empty")
+        self.assert_found("missing collection: e2e_verify.empty: ")
 
     def test_an_extra_collection(self):
         self.items.database.create_collection("surplus")
-        self.assert_found(r"e2e_verify\.surplus")
+        self.assert_found("extra collection: e2e_verify.surplus: ")
+
+    def test_another_index_of_the_same_name(self):
+        self.items.drop_index("by a")
+        self.items.create_index([("a", -1)], name="by a")
+        self.assert_found("catalog: e2e_verify.items: index by a: key is")
+
+    def test_a_type_deep_within(self):
+        for cluster, one in ((self.source, 1), (self.destination, Int64(1))):
+            raw.insert(cluster.client().e2e_verify, "deep", [SON([("_id", "x"), ("l", [{"y": [0, one]}])])])
+        self.assert_found("different: e2e_verify.deep _id \"x\": field l.0.y.1: int")

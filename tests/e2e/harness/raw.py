@@ -11,9 +11,21 @@ def element(kind, name, payload):
     return bytes([kind]) + name.encode() + b"\0" + payload
 
 
-def string(name, text):
+def counted(text):
     data = text.encode() + b"\0"
-    return element(0x02, name, struct.pack("<i", len(data)) + data)
+    return struct.pack("<i", len(data)) + data
+
+
+def string(name, text):
+    return element(0x02, name, counted(text))
+
+
+def symbol(name, text):
+    return element(0x0E, name, counted(text))
+
+
+def db_pointer(name, namespace, object_id):
+    return element(0x0C, name, counted(namespace) + object_id)
 
 
 def int32(name, value):

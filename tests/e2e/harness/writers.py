@@ -10,9 +10,11 @@ WRITE_BLOCKED = 371  # UserWritesBlocked
 
 
 class Writer(threading.Thread):
-    def __init__(self, uri, database, number, pause=0.002, may_go=None):
+    def __init__(self, uri, database, number, pause=0.002, may_go=None, durable=False):
+        """`durable`: what is acknowledged survives the death of its server; others are acknowledged by the primary alone."""
         super().__init__(daemon=True)
-        self.client = pymongo.MongoClient(uri, retryWrites=True, serverSelectionTimeoutMS=30000)
+        self.client = pymongo.MongoClient(uri, retryWrites=True, serverSelectionTimeoutMS=30000,
+                                          w="majority" if durable else 1)
         self.database = self.client[database]
         self.number = number
         self.pause = pause
@@ -53,7 +55,7 @@ class Writer(threading.Thread):
 
     def kinds(self):
         return (self.insert, self.set_field, self.push, self.unset_then_set, self.reorder, self.replace, self.delete,
-                self.retype_id, self.transaction, self.multi)
+                self.retype_id, self.transaction, self.multi, self.hand_over)
 
     def some_id(self):
         return f"{self.number}-{self.random.randrange(60)}"
@@ -98,6 +100,20 @@ class Writer(threading.Thread):
     def multi(self, step):
         self.database.items.update_many({"_id": {"$in": [self.some_id() for _ in range(4)]}}, {"$inc": {"many": step}})
 
+    def hand_over(self, step):
+        """A unique value moves between two documents, and back the other way."""
+        owners = self.database.owners
+        mine = {"_id": {"$in": [f"{self.number}-{n}" for n in range(4)]}}
+        values = {one["_id"]: one["u"] for one in owners.find(mine)}
+        if len(values) < 4:
+            for n in range(4):
+                owners.update_one({"_id": f"{self.number}-{n}"}, {"$setOnInsert": {"u": f"value {self.number}-{n}"}}, upsert=True)
+            return
+        left, right = self.random.sample(sorted(values), 2)
+        owners.update_one({"_id": left}, {"$set": {"u": f"on its way {self.number} {step}"}})
+        owners.update_one({"_id": right}, {"$set": {"u": values[left]}})
+        owners.update_one({"_id": left}, {"$set": {"u": values[right]}})
+
 
 class Writers:
     """Several at once; `with Writers(...) as writers:` stops them at the end."""
@@ -107,6 +123,7 @@ class Writers:
         for name in ("items", "journal", "counters"):  # transactions before 4.4 cannot create collections
             if name not in client[database].list_collection_names():
                 client[database].create_collection(name)
+        client[database].owners.create_index("u", unique=True)
         client.close()
         self.all = [Writer(uri, database, number, **options) for number in range(count)]
 
