@@ -29,5 +29,6 @@ std::span<const Command> server_commands();
 std::span<const Command> parameter_commands();
 std::span<const Command> write_block_commands();
 std::span<const Command> cluster_parameter_commands();
+std::span<const Command> bulk_write_commands();
 
 }  // namespace drover::sandbox
