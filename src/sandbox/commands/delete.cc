@@ -23,18 +23,18 @@ Result<DeleteSpec> parse_spec(bson::View statement) {
   for (const auto& field : statement) {
     const auto key = field.key();
     if (key == "q") {
-      const auto query = field.to_document();
-      if (!query) return server_error(code::kTypeMismatch, fmt::format("BSON field 'delete.deletes.q' is the wrong type '{}', expected type 'object'", bson::type_name(field.type())));
-      spec.query = *query;
+      spec.query = TRY(statement_document("delete.deletes", field));
       has_query = true;
     } else if (key == "limit") {
-      const auto limit = field.to_int64().value_or(-1);
+      const double limit = field.to_double().value_or(0);  // what is no number counts as 0
       if (limit != 0 && limit != 1) return server_error(code::kFailedToParse, fmt::format("The limit field in delete objects must be 0 or 1. Got {}", limit));
       spec.many = limit == 0;
       has_limit = true;
     } else if (key == "hint") {
-      spec.hint = field;
-    } else if (key != "collation" && key != "sampleId") {
+      spec.hint = TRY(statement_hint(field));
+    } else if (key == "collation") {
+      TRY(statement_document("delete.deletes", field));
+    } else if (key != "sampleId") {
       return server_error(code::kUnknownField, fmt::format("BSON field 'delete.deletes.{}' is an unknown field.", key));
     }
   }

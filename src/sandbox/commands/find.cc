@@ -186,6 +186,14 @@ CursorReplyOptions reply_options(CommandContext& context, const FindRequest& req
   return options;
 }
 
+std::string shown_limits(const FindRequest& request) {
+  std::string text;
+  if (request.batch_size) text += fmt::format(" batchSize={}", *request.batch_size);
+  if (request.limit > 0) text += fmt::format(" limit={}", request.limit);
+  if (request.skip > 0) text += fmt::format(" skip={}", request.skip);
+  return text;
+}
+
 Result<bson::Document> find_on_view(CommandContext& context, const FindRequest& request, const Target& target) {
   if (request.tailable) return server_error(code::kInvalidOptions, "'tailable' is not supported on views");
   if (!request.sort.empty() && request.sort.first().key() == "$natural") return server_error(code::kInvalidOptions, "$natural sort cannot be used on a view");
@@ -223,12 +231,13 @@ Result<bson::Document> find(CommandContext& context) {
     options.list_order = true;
     return first_batch_reply(context, make_list_cursor({}), target.ns, options);
   }
+  const PlanRequest plan_request{.filter = parts.filter.get(), .sort = &parts.sort, .collator = collator, .hint = request.hint, .min = request.min,
+                                 .max = request.max, .sort_spec = request.sort, .projection = request.projection,
+                                 .collation = context.body["collation"].to_document().value_or(bson::View()), .limits = shown_limits(request)};
   if (request.tailable && !target.collection->capped) {
-    return server_error(code::kBadValue, fmt::format("error processing query: ns={}Tree: $and\nSort: {{}}\nProj: {{}}\n tailable cursor requested on non "
-                                                     "capped collection", target.ns.to_string()));
+    return planner_error(*target.collection, plan_request, "tailable cursor requested on non capped collection");
   }
-  auto plan = TRY(make_plan(*target.collection, {.filter = parts.filter.get(), .sort = &parts.sort, .collator = collator, .hint = request.hint,
-                                                 .min = request.min, .max = request.max}));
+  auto plan = TRY(make_plan(*target.collection, plan_request));
   if (request.tailable && plan.index) plan = Plan{};
   parts.fixed_view = scope.at.has_value() || context.transaction != nullptr;
   Scan scan(scope.reader, target.collection, std::move(plan), *parts.filter);

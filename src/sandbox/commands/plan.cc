@@ -214,12 +214,8 @@ class Candidate {
   std::vector<PathBounds> used_;
 };
 
-tl::unexpected<Error> no_such_hint(const CollectionInfo& collection) {
-  return server_error(code::kBadValue, fmt::format("error processing query: ns={}Tree: $and\nSort: {{}}\nProj: {{}}\n planner returned error :: "
-                                                   "caused by :: hint provided does not correspond to an existing index", collection.ns.to_string()));
-}
-
-Result<std::shared_ptr<const IndexInfo>> hinted_index(const CollectionInfo& collection, const bson::Element& hint) {
+Result<std::shared_ptr<const IndexInfo>> hinted_index(const CollectionInfo& collection, const PlanRequest& request) {
+  const auto& hint = request.hint;
   for (const auto& index : collection.indexes) {
     if (!index->ready) continue;
     if (hint.is_string() ? index->name == hint.string_value() : hint.is_document() && index->key_pattern().same_bytes(hint.document_value())) {
@@ -235,7 +231,7 @@ Result<std::shared_ptr<const IndexInfo>> hinted_index(const CollectionInfo& coll
       if (index->ready && index->is_plain() && bson::compare_documents(index->key_pattern(), hint.document_value()) == 0) return index;
     }
   }
-  return no_such_hint(collection);
+  return planner_error(collection, request, "planner returned error :: caused by :: hint provided does not correspond to an existing index");
 }
 
 Result<std::string> compound_key(const IndexInfo& index, bson::View values, std::string_view name) {
@@ -264,7 +260,7 @@ std::string greatest_key(const IndexInfo& index) {
 
 Result<Plan> min_max_plan(const CollectionInfo& collection, const PlanRequest& request) {
   if (!request.hint) return server_error(51173, "When using min()/max() a hint of which index to use must be provided");
-  const auto index = TRY(hinted_index(collection, request.hint));
+  const auto index = TRY(hinted_index(collection, request));
   KeyRange range{"", greatest_key(*index)};
   if (request.min) range.lower = TRY(compound_key(*index, *request.min, "min"));
   if (request.max) range.upper = TRY(compound_key(*index, *request.max, "max"));
@@ -289,6 +285,13 @@ std::optional<RecordId> oplog_start(const std::vector<PathBounds>& bounds) {
 
 }  // namespace
 
+tl::unexpected<Error> planner_error(const CollectionInfo& collection, const PlanRequest& request, std::string_view why) {
+  const auto collation = request.collation.empty() ? std::string() : fmt::format("Collation: {}\n", bson::to_shell(request.collation));
+  return server_error(code::kBadValue, fmt::format("error processing query: ns={}{}Tree: {}Sort: {}\nProj: {}\n{} {}", collection.ns.to_string(),
+                                                   request.limits, request.filter->debug_string(), bson::to_shell(request.sort_spec),
+                                                   bson::to_shell(request.projection), collation, why));
+}
+
 Result<Plan> make_plan(const CollectionInfo& collection, const PlanRequest& request) {
   if (request.min || request.max) return min_max_plan(collection, request);
   const int natural = request.sort ? request.sort->natural() : 0;
@@ -301,7 +304,7 @@ Result<Plan> make_plan(const CollectionInfo& collection, const PlanRequest& requ
     return plan;
   }
   if (request.hint && !(request.hint.is_document() && request.hint.document_value().empty())) {
-    const auto index = TRY(hinted_index(collection, request.hint));
+    const auto index = TRY(hinted_index(collection, request));
     const Candidate candidate(index, bounds, request);
     bool forward = true;
     const bool sorts = candidate.delivers_sort(forward);

@@ -39,7 +39,13 @@ struct PlanRequest {
   std::shared_ptr<const bson::Collator> collator;
   bson::Element hint;          // missing, a name, a key pattern or {$natural: ±1}
   std::optional<bson::View> min, max;
+  // For the planner's errors only.
+  bson::View sort_spec, projection, collation;
+  std::string limits;  // " batchSize=2 limit=1 skip=3"
 };
+
+// What the planner could not do, in the server's form, which shows the whole query.
+tl::unexpected<Error> planner_error(const CollectionInfo& collection, const PlanRequest& request, std::string_view why);
 
 // 2 BadValue for a hint that names no index, 51173-51176 for min and max without a matching one.
 Result<Plan> make_plan(const CollectionInfo& collection, const PlanRequest& request);

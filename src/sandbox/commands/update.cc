@@ -18,19 +18,16 @@ Result<UpdateSpec> parse_spec(const CommandContext& context, bson::View statemen
   bool has_query = false;
   for (const auto& field : statement) {
     const auto key = field.key();
-    const auto as_document = [&]() -> Result<bson::View> {
-      if (const auto document = field.to_document()) return *document;
-      return server_error(code::kTypeMismatch, fmt::format("BSON field 'update.updates.{}' is the wrong type '{}', expected type 'object'", key, bson::type_name(field.type())));
-    };
+    const auto as_document = [&] { return statement_document("update.updates", field); };
     if (key == "q") {
       spec.query = TRY(as_document());
       has_query = true;
     } else if (key == "u") spec.update = field;
     else if (key == "c") spec.constants = TRY(as_document());
-    else if (key == "upsert") spec.upsert = field.is_truthy();
-    else if (key == "multi") spec.multi = field.is_truthy();
-    else if (key == "hint") spec.hint = field;
-    else if (key == "collation") continue;
+    else if (key == "upsert") spec.upsert = TRY(statement_flag("update.updates", field));
+    else if (key == "multi") spec.multi = TRY(statement_flag("update.updates", field));
+    else if (key == "hint") spec.hint = TRY(statement_hint(field));
+    else if (key == "collation") TRY(as_document());
     else if (key == "sort" && context.settings().at_least(8, 0)) spec.sort = TRY(as_document());
     else if (key == "arrayFilters") {
       const auto array = field.to_array();

@@ -4,6 +4,10 @@
 
 namespace drover::sandbox {
 
+namespace {
+constexpr int kQueryFeatureNotAllowed = 224;
+}
+
 Result<UpdateStatement> UpdateStatement::parse(CommandContext& context, const UpdateSpec& spec, const CollectionInfo* collection) {
   auto collator = TRY(effective_collation(spec.collation_of, collection));
   const auto constants = spec.constants ? TRY(query::evaluate_let(*spec.constants, *evaluation_context(context))) : bson::Document();
@@ -12,7 +16,11 @@ Result<UpdateStatement> UpdateStatement::parse(CommandContext& context, const Up
                                .multi = spec.multi, .context = evaluation};
   if (spec.constants) options.constants = constants.view();
   auto update = TRY(query::Update::parse(spec.update, options));
-  auto filter = TRY(query::Matcher::parse(spec.query, collator, context.settings().version, evaluation));
+  auto parsed = query::Matcher::parse(spec.query, collator, context.settings().version, evaluation, {.expr = !spec.upsert});
+  if (!parsed && parsed.error().server_code == kQueryFeatureNotAllowed) {
+    return server_error(kQueryFeatureNotAllowed, "$expr is not allowed in the query predicate for an upsert");
+  }
+  auto filter = TRY(std::move(parsed));
   UpdateStatement statement(spec, std::move(filter), std::move(update));
   statement.sort_ = TRY(query::SortPattern::parse(spec.sort, collator));
   statement.collator_ = std::move(collator);

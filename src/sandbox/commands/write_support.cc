@@ -46,6 +46,23 @@ Result<std::vector<bson::View>> batch_items(const CommandContext& context, std::
   return items;
 }
 
+Result<bool> statement_flag(std::string_view where, const bson::Element& field) {
+  if (field.type() == bson::Type::kBool) return field.bool_value();
+  return server_error(code::kTypeMismatch, fmt::format("BSON field '{}.{}' is the wrong type '{}', expected type 'bool'", where, field.key(),
+                                                       bson::type_name(field.type())));
+}
+
+Result<bson::View> statement_document(std::string_view where, const bson::Element& field) {
+  if (const auto document = field.to_document()) return *document;
+  return server_error(code::kTypeMismatch, fmt::format("BSON field '{}.{}' is the wrong type '{}', expected type 'object'", where, field.key(),
+                                                       bson::type_name(field.type())));
+}
+
+Result<bson::Element> statement_hint(const bson::Element& field) {
+  if (field.is_string() || field.is_document()) return field;
+  return server_error(code::kFailedToParse, "Hint must be a string or an object");
+}
+
 void append_count(bson::Builder& out, std::string_view key, std::int64_t value) {
   if (value <= std::numeric_limits<std::int32_t>::max()) {
     out.append(key, static_cast<std::int32_t>(value));

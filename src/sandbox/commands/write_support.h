@@ -24,6 +24,11 @@ inline constexpr std::size_t kMaxUnitBytes = 2 << 20;
 Result<std::vector<bson::View>> batch_items(const CommandContext& context, std::string_view name);
 
 // A number as replies have it: int32 when it fits.
+// Fields of one statement of a write command: `where` is "update.updates", "delete.deletes".
+Result<bool> statement_flag(std::string_view where, const bson::Element& field);
+Result<bson::View> statement_document(std::string_view where, const bson::Element& field);
+Result<bson::Element> statement_hint(const bson::Element& field);
+
 void append_count(bson::Builder& out, std::string_view key, std::int64_t value);
 
 class WriteErrors {

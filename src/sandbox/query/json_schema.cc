@@ -6,6 +6,7 @@
 
 #include "bson/compare.h"
 #include "bson/decimal.h"
+#include "bson/ejson.h"
 #include "sandbox/query/errors.h"
 #include "sandbox/query/match_node.h"
 
@@ -20,6 +21,28 @@ namespace {
 std::size_t code_points(std::string_view text) {
   return static_cast<std::size_t>(
       std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
+}
+
+// The order in which schemas compare documents: fields sorted by name.
+int compare_unordered(const Element& a, const Element& b);
+
+int compare_fields(std::vector<Element> a, std::vector<Element> b, bool by_name) {
+  const auto name = [](const Element& x, const Element& y) { return x.key() < y.key(); };
+  if (by_name) std::ranges::stable_sort(a, name);
+  if (by_name) std::ranges::stable_sort(b, name);
+  for (std::size_t i = 0; i < std::min(a.size(), b.size()); ++i) {
+    if (const int order = by_name ? a[i].key().compare(b[i].key()) : 0; order != 0) return order;
+    if (const int order = compare_unordered(a[i], b[i]); order != 0) return order;
+  }
+  return a.size() == b.size() ? 0 : a.size() < b.size() ? -1 : 1;
+}
+
+int compare_unordered(const Element& a, const Element& b) {
+  const bool nested = a.type() == b.type() && (a.is_document() || a.is_array());
+  if (!nested) return bson::compare_values(a, b);
+  const View left = a.document_value();
+  const View right = b.document_value();
+  return compare_fields({left.begin(), left.end()}, {right.begin(), right.end()}, a.is_document());
 }
 
 struct Schema;
@@ -44,6 +67,7 @@ struct Schema {
   bool unique_items = false;
   SchemaPtr items;
   std::vector<SchemaPtr> item_list;
+  bool has_item_list = false;
   std::optional<bool> additional_items_allowed;
   SchemaPtr additional_items;
   std::vector<std::string> required;
@@ -60,6 +84,7 @@ struct Schema {
   bool accepts_string(std::string_view text) const;
   bool accepts_array(View array) const;
   bool accepts_object(View object) const;
+  bool accepts_document(View object) const;  // the same, with the keywords that are about any type
   bool accepts_field(const Element& field) const;
 };
 
@@ -73,13 +98,11 @@ bool Schema::accepts_number(const Element& value) const {
     if (order > 0 || (order == 0 && exclusive_maximum)) return false;
   }
   if (!multiple_of.exists()) return true;
-  if (value.type() == Type::kDecimal128 || multiple_of.type() == Type::kDecimal128) {
-    const auto decimal = [](const Element& e) {
-      return e.type() == Type::kDecimal128 ? e.decimal_value() : bson::decimal_from_double(e.to_double().value_or(0));
-    };
-    return bson::decimal_is_zero(bson::decimal_modulo(decimal(value), decimal(multiple_of)));
-  }
-  return std::fmod(value.to_double().value_or(0), multiple_of.to_double().value_or(1)) == 0;
+  const auto decimal = [](const Element& e) {
+    if (e.type() == Type::kDecimal128) return e.decimal_value();
+    return e.type() == Type::kDouble ? bson::decimal_from_double(e.double_value()) : bson::decimal_from_int64(e.to_int64().value_or(0));
+  };
+  return bson::decimal_is_zero(bson::decimal_modulo(decimal(value), decimal(multiple_of)));
 }
 
 bool Schema::accepts_string(std::string_view text) const {
@@ -98,7 +121,7 @@ bool Schema::accepts_array(View array) const {
     if (items && !items->accepts(item)) return false;
     if (index < item_list.size()) {
       if (!item_list[index]->accepts(item)) return false;
-    } else if (!item_list.empty()) {
+    } else if (has_item_list) {
       if (additional_items_allowed == false) return false;
       if (additional_items && !additional_items->accepts(item)) return false;
     }
@@ -107,9 +130,9 @@ bool Schema::accepts_array(View array) const {
   if (!unique_items) return true;
   std::vector<Element> sorted(array.begin(), array.end());
   std::sort(sorted.begin(), sorted.end(),
-            [](const Element& a, const Element& b) { return bson::compare_values(a, b) < 0; });
+            [](const Element& a, const Element& b) { return compare_unordered(a, b) < 0; });
   return std::adjacent_find(sorted.begin(), sorted.end(), [](const Element& a, const Element& b) {
-           return bson::compare_values(a, b) == 0;
+           return compare_unordered(a, b) == 0;
          }) == sorted.end();
 }
 
@@ -141,22 +164,32 @@ bool Schema::accepts_object(View object) const {
     for (const auto& name : dependency.required) {
       if (!object[name]) return false;
     }
-    if (dependency.schema && !dependency.schema->accepts_object(object)) return false;
+    if (dependency.schema && !dependency.schema->accepts_document(object)) return false;
   }
   for (const Element& field : object) {
     if (!accepts_field(field)) return false;
   }
-  const auto holds = [&](const SchemaPtr& schema) { return schema->accepts_object(object); };
+  const auto holds = [&](const SchemaPtr& schema) { return schema->accepts_document(object); };
   if (!std::all_of(all_of.begin(), all_of.end(), holds)) return false;
   if (!any_of.empty() && std::none_of(any_of.begin(), any_of.end(), holds)) return false;
   if (!one_of.empty() && std::count_if(one_of.begin(), one_of.end(), holds) != 1) return false;
-  return !negated || !negated->accepts_object(object);
+  return !negated || !negated->accepts_document(object);
+}
+
+bool Schema::accepts_document(View object) const {
+  if (types && !types->contains(Type::kDocument)) return false;
+  const auto same = [&](const Element& allowed) {
+    if (!allowed.is_document()) return false;
+    const View other = allowed.document_value();
+    return compare_fields({object.begin(), object.end()}, {other.begin(), other.end()}, true) == 0;
+  };
+  return (!has_enum || std::ranges::any_of(enumeration, same)) && accepts_object(object);
 }
 
 bool Schema::accepts(const Element& value) const {
   if (types && !types->contains(value.type())) return false;
   if (has_enum && std::none_of(enumeration.begin(), enumeration.end(),
-                               [&](const Element& allowed) { return equal_values(allowed, value, nullptr); })) {
+                               [&](const Element& allowed) { return compare_unordered(allowed, value) == 0; })) {
     return false;
   }
   if (value.is_number() && !accepts_number(value)) return false;
@@ -183,6 +216,14 @@ class SchemaParser {
 
   Result<SchemaPtr> parse(View object) const {
     auto schema = std::make_unique<Schema>();
+    for (const Element& e : object) {
+      if (object[e.key()].value_bytes().data() != e.value_bytes().data()) {
+        return bad(code::kFailedToParse, fmt::format("Duplicate $jsonSchema keyword: {}", e.key()));
+      }
+    }
+    if (object["type"] && object["bsonType"]) {
+      return bad(code::kFailedToParse, "Cannot specify both $jsonSchema keywords 'type' and 'bsonType'");
+    }
     for (const Element& e : object) TRY(keyword(*schema, e, object));
     return schema;
   }
@@ -197,7 +238,7 @@ class SchemaParser {
     if (name == "title" || name == "description") return e.is_string() ? Status() : mistyped(e, "of type string");
     if (name == "bsonType" || name == "type") return type_keyword(schema, e);
     if (name == "enum") return enum_keyword(schema, e);
-    if (name == "required") return string_list(e, schema.required);
+    if (name == "required") return required(e, schema.required);
     if (name == "pattern") {
       if (!e.is_string()) return mistyped(e, "a string");
       schema.pattern = TRY(CompiledRegex::compile(e.string_value(), "", version_));
@@ -205,7 +246,7 @@ class SchemaParser {
     }
     if (name == "minimum") return number(e, schema.minimum);
     if (name == "maximum") return number(e, schema.maximum);
-    if (name == "multipleOf") return number(e, schema.multiple_of);
+    if (name == "multipleOf") return multiple_of(e, schema.multiple_of);
     if (name == "exclusiveMinimum") return exclusive(e, object["minimum"], schema.exclusive_minimum);
     if (name == "exclusiveMaximum") return exclusive(e, object["maximum"], schema.exclusive_maximum);
     if (name == "uniqueItems") return boolean(e, schema.unique_items);
@@ -223,25 +264,24 @@ class SchemaParser {
     if (name == "properties") return named_schemas(e, schema.properties);
     if (name == "patternProperties") return pattern_schemas(schema, e);
     if (name == "additionalProperties") {
-      return allowed_or_schema(e, schema.additional_properties_allowed, schema.additional_properties);
+      return allowed_or_schema(e, "an object or a boolean", schema.additional_properties_allowed, schema.additional_properties);
     }
     if (name == "additionalItems")
-      return allowed_or_schema(e, schema.additional_items_allowed, schema.additional_items);
+      return allowed_or_schema(e, fmt::format("either an object or a boolean, but got a {}", bson::type_name(e.type())),
+                               schema.additional_items_allowed, schema.additional_items);
     if (name == "items") {
-      if (e.is_array()) return schema_list(e, schema.item_list);
-      schema.items = TRY(parse(e));
-      return {};
+      return items(e, schema);
     }
     if (name == "allOf") return schema_list(e, schema.all_of);
     if (name == "anyOf") return schema_list(e, schema.any_of);
     if (name == "oneOf") return schema_list(e, schema.one_of);
     if (name == "not") {
+      if (!e.is_document()) return mistyped(e, fmt::format("an object, but found an element of type {}", bson::type_name(e.type())));
       schema.negated = TRY(parse(e));
       return {};
     }
     if (name == "dependencies") return dependencies(schema, e);
-    for (const std::string_view known :
-         {"$ref", "$schema", "default", "definitions", "format", "id", "encrypt", "encryptMetadata"}) {
+    for (const std::string_view known : {"$ref", "$schema", "default", "definitions", "format", "id"}) {
       if (name == known) {
         return bad(code::kFailedToParse, fmt::format("$jsonSchema keyword '{}' is not currently supported", name));
       }
@@ -253,62 +293,120 @@ class SchemaParser {
     if (!e.is_string() && !e.is_array()) {
       return mistyped(e, "either a string or an array of strings");
     }
-    if (e.key() == "bsonType") {
-      schema.types = TRY(parse_type_set(e));
-      return {};
-    }
     TypeSet types;
+    std::vector<std::string_view> seen;
     const auto add = [&](const Element& alias) -> Status {
-      if (!alias.is_string()) return mistyped(e, "either a string or an array of strings");
       const std::string_view name = alias.string_value();
-      if (name == "number")
+      if (std::ranges::find(seen, name) != seen.end()) {
+        return bad(code::kFailedToParse, fmt::format("$jsonSchema keyword '{}' has duplicate value: {}", e.key(), name));
+      }
+      seen.push_back(name);
+      if (name == "integer") return bad(code::kFailedToParse, "$jsonSchema type 'integer' is not currently supported.");
+      if (name == "number") {
         types.all_numbers = true;
-      else if (name == "object")
-        types.types.insert(Type::kDocument);
-      else if (name == "array")
-        types.types.insert(Type::kArray);
-      else if (name == "boolean")
-        types.types.insert(Type::kBool);
-      else if (name == "string")
-        types.types.insert(Type::kString);
-      else if (name == "null")
-        types.types.insert(Type::kNull);
-      else if (name == "integer")
-        return bad(code::kFailedToParse, "$jsonSchema type 'integer' is not currently supported.");
-      else
-        return bad(code::kBadValue, fmt::format("Unknown type name alias: {}", name));
+        return {};
+      }
+      const auto type = e.key() == "bsonType" ? type_from_alias(name) : standard_type(name);
+      if (!type) return bad(code::kBadValue, fmt::format("Unknown type name alias: {}", name));
+      types.types.insert(*type);
       return {};
     };
     if (e.is_string()) {
       TRY(add(e));
     } else {
-      for (const Element& item : e.document_value()) TRY(add(item));
+      for (const Element& item : e.document_value()) {
+        if (!item.is_string()) {
+          return bad(code::kTypeMismatch, fmt::format("$jsonSchema keyword '{}' array elements must be strings", e.key()));
+        }
+        TRY(add(item));
+      }
     }
+    if (seen.empty()) return bad(code::kFailedToParse, fmt::format("$jsonSchema keyword '{}' must name at least one type", e.key()));
     schema.types = std::move(types);
     return {};
   }
 
+  // JSON Schema's own names, for "type".
+  static std::optional<Type> standard_type(std::string_view name) {
+    if (name == "array") return Type::kArray;
+    if (name == "boolean") return Type::kBool;
+    if (name == "null") return Type::kNull;
+    if (name == "object") return Type::kDocument;
+    if (name == "string") return Type::kString;
+    return std::nullopt;
+  }
+
   static Status enum_keyword(Schema& schema, const Element& e) {
-    if (!e.is_array()) return mistyped(e, "an array");
+    if (!e.is_array()) return mistyped(e, fmt::format("an array, but found an element of type {}", bson::type_name(e.type())));
     if (e.document_value().empty())
       return bad(code::kFailedToParse, "$jsonSchema keyword 'enum' cannot be an empty array");
-    schema.enumeration.assign(e.document_value().begin(), e.document_value().end());
+    for (const Element& item : e.document_value()) {
+      const auto same = [&](const Element& other) { return compare_unordered(item, other) == 0; };
+      if (std::ranges::any_of(schema.enumeration, same)) {
+        return bad(code::kFailedToParse, "$jsonSchema keyword 'enum' array cannot contain duplicate values.");
+      }
+      schema.enumeration.push_back(item);
+    }
     schema.has_enum = true;
     return {};
   }
 
-  static Status string_list(const Element& e, std::vector<std::string>& out) {
-    if (!e.is_array()) return mistyped(e, "an array");
+  static Status required(const Element& e, std::vector<std::string>& out) {
+    if (!e.is_array()) return mistyped(e, fmt::format("an array, but found an element of type {}", bson::type_name(e.type())));
+    for (const Element& item : e.document_value()) {
+      if (!item.is_string()) {
+        return mistyped(e, fmt::format("an array of strings, but found an element of type: {}", bson::type_name(item.type())));
+      }
+      out.emplace_back(item.string_value());
+    }
+    if (out.empty()) return bad(code::kFailedToParse, "$jsonSchema keyword 'required' cannot be an empty array");
+    auto sorted = out;
+    std::ranges::sort(sorted);
+    if (std::ranges::adjacent_find(sorted) != sorted.end()) {
+      return bad(code::kFailedToParse, "$jsonSchema keyword 'required' array cannot contain duplicate values");
+    }
+    return {};
+  }
+
+  static Status property_dependency(const Element& e, std::vector<std::string>& out) {
+    const auto array = fmt::format("array '{}' in $jsonSchema keyword 'dependencies'", e.key());
     if (e.document_value().empty()) {
-      return bad(code::kFailedToParse, fmt::format("$jsonSchema keyword '{}' cannot be an empty array", e.key()));
+      return bad(code::kFailedToParse,
+                 fmt::format("property '{}' in $jsonSchema keyword 'dependencies' cannot be an empty array", e.key()));
     }
     for (const Element& item : e.document_value()) {
       if (!item.is_string()) {
-        return bad(code::kTypeMismatch,
-                   fmt::format("$jsonSchema keyword '{}' must be an array of strings, but found an element of type {}",
-                               e.key(), bson::type_name(item.type())));
+        return bad(code::kTypeMismatch, fmt::format("{} can only contain strings, but found element of type: {}", array,
+                                                    bson::type_name(item.type())));
+      }
+      if (std::ranges::find(out, item.string_value()) != out.end()) {
+        return bad(code::kFailedToParse, fmt::format("{} contains duplicate element: {}", array, item.string_value()));
       }
       out.emplace_back(item.string_value());
+    }
+    return {};
+  }
+
+  static Status multiple_of(const Element& e, Element& out) {
+    TRY(number(e, out));
+    if (!(e.to_double().value_or(0) > 0)) return bad(code::kFailedToParse, "$jsonSchema keyword 'multipleOf' must have a positive value");
+    return {};
+  }
+
+  Status items(const Element& e, Schema& schema) const {
+    if (e.is_document()) {
+      schema.items = TRY(parse(e));
+      return {};
+    }
+    if (!e.is_array()) return mistyped(e, fmt::format("an array or an object, not {}", bson::type_name(e.type())));
+    schema.has_item_list = true;
+    for (const Element& item : e.document_value()) {
+      if (!item.is_document()) {
+        return bad(code::kTypeMismatch,
+                   fmt::format("$jsonSchema keyword 'items' requires that each element of the array is an object, but found a {}",
+                               bson::type_name(item.type())));
+      }
+      schema.item_list.push_back(TRY(parse(item)));
     }
     return {};
   }
@@ -331,11 +429,8 @@ class SchemaParser {
     return boolean(e, out);
   }
   static Status count(const Element& e, std::optional<std::int64_t>& out) {
-    if (!e.is_number()) return mistyped(e, "a number");
-    const auto whole = e.to_int64();
-    if (!whole || e.to_double() != static_cast<double>(*whole) || *whole < 0) {
-      return bad(code::kFailedToParse, fmt::format("Expected a non-negative integer in: {}", e.key()));
-    }
+    const std::int64_t whole = TRY(whole_number(e));
+    if (whole < 0) return bad(code::kFailedToParse, fmt::format("Expected a positive number in: {}: {}", e.key(), bson::to_shell(e)));
     out = whole;
     return {};
   }
@@ -345,28 +440,42 @@ class SchemaParser {
     if (e.document_value().empty()) {
       return bad(code::kBadValue, fmt::format("$jsonSchema keyword '{}' must be a non-empty array", e.key()));
     }
-    for (const Element& item : e.document_value()) out.push_back(TRY(parse(item)));
+    for (const Element& item : e.document_value()) {
+      if (!item.is_document()) {
+        return mistyped(e, fmt::format("an array of objects, but found an element of type {}", bson::type_name(item.type())));
+      }
+      out.push_back(TRY(parse(item)));
+    }
     return {};
   }
   Status named_schemas(const Element& e, std::vector<std::pair<std::string, SchemaPtr>>& out) const {
     if (!e.is_document()) return mistyped(e, "an object");
-    for (const Element& item : e.document_value()) out.emplace_back(std::string(item.key()), TRY(parse(item)));
+    for (const Element& item : e.document_value()) {
+      if (!item.is_document()) {
+        return bad(code::kTypeMismatch, fmt::format("Nested schema for $jsonSchema property '{}' must be an object", item.key()));
+      }
+      out.emplace_back(std::string(item.key()), TRY(parse(item)));
+    }
     return {};
   }
   Status pattern_schemas(Schema& schema, const Element& e) const {
     if (!e.is_document()) return mistyped(e, "an object");
     for (const Element& item : e.document_value()) {
+      if (!item.is_document()) {
+        return bad(code::kTypeMismatch,
+                   fmt::format("$jsonSchema keyword 'patternProperties' has property '{}' which is not an object", item.key()));
+      }
       auto regex = TRY(CompiledRegex::compile(item.key(), "", version_));
       schema.pattern_properties.emplace_back(std::move(regex), TRY(parse(item)));
     }
     return {};
   }
-  Status allowed_or_schema(const Element& e, std::optional<bool>& allowed, SchemaPtr& schema) const {
+  Status allowed_or_schema(const Element& e, std::string_view wanted, std::optional<bool>& allowed, SchemaPtr& schema) const {
     if (e.type() == Type::kBool) {
       allowed = e.bool_value();
       return {};
     }
-    if (!e.is_document()) return mistyped(e, "either an object or a boolean");
+    if (!e.is_document()) return mistyped(e, wanted);
     schema = TRY(parse(e));
     return {};
   }
@@ -375,7 +484,10 @@ class SchemaParser {
     for (const Element& item : e.document_value()) {
       Dependency dependency{std::string(item.key()), {}, nullptr};
       if (item.is_array()) {
-        TRY(string_list(item, dependency.required));
+        TRY(property_dependency(item, dependency.required));
+      } else if (!item.is_document()) {
+        return bad(code::kTypeMismatch,
+                   fmt::format("property '{}' in $jsonSchema keyword 'dependencies' must be either an object or an array", item.key()));
       } else {
         dependency.schema = TRY(parse(item));
       }
@@ -390,9 +502,7 @@ class SchemaParser {
 struct SchemaNode final : MatchNode {
   explicit SchemaNode(SchemaPtr s) : MatchNode(MatchKind::kSchema), schema(std::move(s)) {}
   bool matches(View document, MatchState) const override {
-    // The root is an object whatever `bsonType` says of other types.
-    if (schema->types && !schema->types->contains(Type::kDocument)) return false;
-    return schema->accepts_object(document);
+    return schema->accepts_document(document);
   }
   bool matches_single(const Element& value, MatchState) const override { return schema->accepts(value); }
   SchemaPtr schema;

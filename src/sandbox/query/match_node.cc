@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "bson/compare.h"
 #include "bson/decimal.h"
@@ -115,12 +116,19 @@ bool RegexNode::matches_single(const Element& value, MatchState) const {
   return held.pattern == regex->pattern() && held.options == regex->options();
 }
 
+std::optional<std::int64_t> truncated(const Element& number) {
+  if (number.type() != Type::kDouble) return is_nan(number) ? std::nullopt : number.to_int64();
+  const double value = number.double_value();
+  if (!(value >= -9223372036854775808.0 && value < 9223372036854775808.0)) return std::nullopt;
+  return static_cast<std::int64_t>(value);
+}
+
 bool ModNode::matches_single(const Element& value, MatchState) const {
-  if (!value.is_number() || is_nan(value)) return false;
-  if (value.type() == Type::kDouble && std::isinf(value.double_value())) return false;
-  const auto number = value.to_int64();
-  if (!number) return false;
-  const std::int64_t rest = divisor == -1 ? 0 : *number % divisor;  // INT64_MIN % -1 overflows
+  if (!value.is_number()) return false;
+  const auto number = truncated(value);
+  if (!number && skips_unusable) return false;
+  const std::int64_t dividend = number.value_or(std::numeric_limits<std::int64_t>::min());
+  const std::int64_t rest = divisor == -1 ? 0 : dividend % divisor;  // INT64_MIN % -1 overflows
   return rest == remainder;
 }
 

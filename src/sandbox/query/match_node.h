@@ -133,6 +133,7 @@ struct ModNode final : PathNode {
   bool matches_single(const bson::Element& value, MatchState state) const override;
   std::int64_t divisor = 1;
   std::int64_t remainder = 0;
+  bool skips_unusable = false;  // 5.0+: what no 64-bit number represents never matches
 };
 
 struct SizeNode final : PathNode {
@@ -169,6 +170,8 @@ struct MatchParser {
   const bson::Collator* collator;
   ServerVersion version;
   std::shared_ptr<const EvaluationContext> context;
+  MatchFeatures allowed;
+  bool below_top = false;  // within $elemMatch
 
   Result<MatchNodePtr> parse_document(bson::View filter) const;
   // {$gt: 1, $lt: 5} over `path`.
@@ -179,7 +182,13 @@ Result<MatchNodePtr> make_expr_node(const bson::Element& expression, const Match
 Result<MatchNodePtr> make_schema_node(const bson::Element& schema, const MatchParser& parser);    // json_schema.cc
 
 bool is_operator_document(const bson::Element& value);
+// Operators that stand below a field name, besides $eq and $not.
+bool takes_path(std::string_view name);
 bool is_nan(const bson::Element& value);
+// Rounded towards zero. Nothing for NaN, infinities and what does not fit.
+std::optional<std::int64_t> truncated(const bson::Element& number);
+// A number that is a whole one of 64 bits, as numeric arguments have to be; refused in the server's words.
+Result<std::int64_t> whole_number(const bson::Element& e);
 // Equality as $eq and $in see it.
 bool equal_values(const bson::Element& a, const bson::Element& b, const bson::Collator* collator);
 

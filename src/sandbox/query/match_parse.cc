@@ -2,10 +2,13 @@
 // the server's expression_parser; messages are 4.4's unless a later version words them otherwise.
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include <fmt/core.h>
 
 #include "bson/compare.h"
+#include "bson/decimal.h"
+#include "bson/ejson.h"
 #include "sandbox/query/errors.h"
 #include "sandbox/query/match_node.h"
 
@@ -17,8 +20,20 @@ using bson::View;
 
 namespace {
 
+std::string shown(const Element& e) { return fmt::format("{}: {}", e.key(), bson::to_shell(e)); }
+
 constexpr std::string_view kDollarHint =
     ". If you have a field name that starts with a '$' symbol, consider using $getField or $setField.";
+
+// The server's numberLong of what no 64-bit number represents.
+constexpr std::int64_t kNoLong = std::numeric_limits<std::int64_t>::min();
+constexpr int kQueryFeatureNotAllowed = 224;
+
+std::string not_a_long(const Element& e) {
+  const bool nan = is_nan(e);
+  const bool infinite = !nan && std::isinf(e.to_double().value_or(0));
+  return fmt::format("{}: {}", nan ? "NaN not allowed" : infinite ? "Infinity not allowed" : "Out of range", shown(e));
+}
 
 Result<MatchNodePtr> compare(const MatchParser& parser, std::string_view path, Comparison op, const Element& rhs) {
   if (rhs.type() == Type::kRegex && op != Comparison::kEq) {
@@ -53,8 +68,8 @@ Result<MatchNodePtr> regex_operator(const MatchParser& parser, std::string_view 
       }
     } else if (e.key() == "$options") {
       if (!e.is_string()) return bad(code::kBadValue, "$options has to be a string");
-      if (options_in_regex && !e.string_value().empty()) return bad(51075, "options set in both $regex and $options");
-      if (!options_in_regex) options = e.string_value();
+      if (options_in_regex) return bad(51075, "options set in both $regex and $options");
+      options = e.string_value();
     }
   }
   return regex_node(parser, path, {pattern, options});
@@ -84,49 +99,59 @@ Result<MatchNodePtr> in_list(const MatchParser& parser, std::string_view path, c
 }
 
 Result<MatchNodePtr> size_node(std::string_view path, const Element& e) {
-  if (!e.is_number()) return bad(code::kBadValue, "$size needs a number");
+  if (!e.is_number() || e.type() == Type::kDecimal128) return bad(code::kBadValue, "$size needs a number");
   const auto whole = e.to_int64();
-  const double number = e.to_double().value_or(NAN);
-  if (!whole || number != std::trunc(number)) return bad(code::kBadValue, "$size must be a whole number");
-  if (*whole != static_cast<std::int32_t>(*whole)) {
-    return bad(code::kBadValue, "$size must be representable as a 32-bit integer");
+  const bool fits = whole && *whole == static_cast<std::int32_t>(*whole);
+  if (e.type() == Type::kDouble && (!fits || e.double_value() != static_cast<double>(*whole))) {
+    return bad(code::kBadValue, "$size must be a whole number");
   }
+  if (!fits) return bad(code::kBadValue, "$size must be representable as a 32-bit integer");
   if (*whole < 0) return bad(code::kBadValue, "$size may not be negative");
   return std::make_unique<SizeNode>(path, *whole);
 }
 
+// Up to 5.0 the remainder is not looked at, and what is no 64-bit number becomes the smallest one.
 Result<MatchNodePtr> mod_node(const MatchParser& parser, std::string_view path, const Element& e) {
   if (!e.is_array()) return bad(code::kBadValue, "malformed mod, needs to be an array");
   std::vector<Element> items;
   for (const Element& item : e.document_value()) items.push_back(item);
-  if (items.size() < 2) return bad(code::kBadValue, "malformed mod, not enough elements");
-  if (items.size() > 2) return bad(code::kBadValue, "malformed mod, too many elements");
+  if (items.empty()) return bad(code::kBadValue, "malformed mod, not enough elements");
   if (!items[0].is_number()) return bad(code::kBadValue, "malformed mod, divisor not a number");
-  if (!items[1].is_number() && parser.version >= ServerVersion{5, 1, 0}) {
-    return bad(code::kBadValue, "malformed mod, remainder not a number");
+  if (items.size() < 2) return bad(code::kBadValue, "malformed mod, not enough elements");
+  const bool strict = parser.version >= ServerVersion{5, 0, 0};
+  if (!items[1].is_number() && strict) return bad(code::kBadValue, "malformed mod, remainder not a number");
+  if (items.size() > 2) return bad(code::kBadValue, "malformed mod, too many elements");
+  const auto unusable = [](const Element& item) { return !truncated(item); };
+  if (strict && unusable(items[0])) {
+    return bad(code::kBadValue, fmt::format("malformed mod, divisor value is invalid :: caused by :: {}", not_a_long(items[0])));
+  }
+  if (strict && unusable(items[1])) {
+    return bad(code::kBadValue, fmt::format("malformed mod, remainder value is invalid :: caused by :: {}", not_a_long(items[1])));
   }
   auto node = std::make_unique<ModNode>(path);
-  node->divisor = items[0].to_int64().value_or(0);
-  node->remainder = items[1].is_number() ? items[1].to_int64().value_or(0) : 0;
+  node->skips_unusable = strict;
+  node->divisor = truncated(items[0]).value_or(kNoLong);
+  node->remainder = items[1].is_number() ? truncated(items[1]).value_or(kNoLong) : 0;
   if (node->divisor == 0) return bad(code::kBadValue, "divisor cannot be 0");
   return node;
 }
 
-Status bit_positions(const Element& e, BitsNode& node) {
+Result<std::uint32_t> bit_position(const Element& item) {
+  const auto refused = [&](std::string_view what) {
+    return bad(code::kBadValue, fmt::format("bit positions {}: {}", what, shown(item)));
+  };
+  if (!item.is_number()) return refused("must be an integer but got");
+  const double number = item.to_double().value_or(0);
+  if (std::isnan(number)) return refused("cannot take a NaN");
+  if (number > 2147483647.0 || number < -2147483648.0) return refused("cannot be represented as a 32-bit signed integer");
+  if (item.type() == Type::kDouble && number != std::trunc(number)) return refused("must be an integer but got");
+  if (number <= -1) return refused("must be >= 0 but got");
+  return static_cast<std::uint32_t>(number);
+}
+
+Status bit_positions(std::string_view path, const Element& e, BitsNode& node) {
   if (e.is_array()) {
-    for (const Element& item : e.document_value()) {
-      const auto whole = item.is_number() ? item.to_int64() : std::nullopt;
-      if (!whole || item.to_double() != static_cast<double>(*whole)) {
-        return bad(code::kBadValue, fmt::format("Failed to parse bit position. Expected a number in: {}: {}",
-                                                item.key(), bson::type_name(item.type())));
-      }
-      if (*whole < 0 || *whole > 0x7fffffff) {
-        return bad(
-            code::kBadValue,
-            fmt::format("Failed to parse bit position. Expected a non-negative number in: {}: {}", item.key(), *whole));
-      }
-      node.positions.push_back(static_cast<std::uint32_t>(*whole));
-    }
+    for (const Element& item : e.document_value()) node.positions.push_back(TRY(bit_position(item)));
     return {};
   }
   if (e.type() == Type::kBinary) {
@@ -136,41 +161,43 @@ Status bit_positions(const Element& e, BitsNode& node) {
     }
     return {};
   }
-  const auto whole = e.is_number() ? e.to_int64() : std::nullopt;
-  if (!e.is_number())
-    return bad(code::kBadValue, fmt::format("{} takes an Array, a number, or a BinData but received: {}: {}", e.key(),
-                                            e.key(), bson::type_name(e.type())));
-  if (!whole || e.to_double() != static_cast<double>(*whole)) {
-    return bad(code::kBadValue, fmt::format("Expected an integer: {}: {}", e.key(), e.to_double().value_or(0)));
+  if (!e.is_number()) {
+    return bad(code::kBadValue,
+               fmt::format("{} takes an Array, a number, or a BinData but received: {}", path, shown(e)));
   }
-  if (*whole < 0) return bad(code::kBadValue, fmt::format("Expected a positive number in: {}: {}", e.key(), *whole));
+  const std::int64_t mask = TRY(whole_number(e));
+  if (mask < 0) return bad(code::kFailedToParse, fmt::format("Expected a positive number in: {}", shown(e)));
   for (std::uint32_t bit = 0; bit < 63; ++bit) {
-    if (*whole >> bit & 1) node.positions.push_back(bit);
+    if (mask >> bit & 1) node.positions.push_back(bit);
   }
   return {};
 }
 
 Result<MatchNodePtr> bits_node(std::string_view path, BitTest test, const Element& e) {
   auto node = std::make_unique<BitsNode>(path, test);
-  TRY(bit_positions(e, *node));
+  TRY(bit_positions(path, e, *node));
   return node;
 }
 
-bool is_logical(std::string_view name) {
-  return name == "$and" || name == "$or" || name == "$nor" || name == "$expr" || name == "$where" || name == "$text" ||
-         name == "$comment" || name == "$jsonSchema" || name == "$alwaysTrue" || name == "$alwaysFalse";
+// Operators that stand where a field name could.
+bool is_pathless(std::string_view name) {
+  static constexpr std::string_view kNames[] = {"$and", "$or", "$nor", "$expr", "$where", "$text", "$comment", "$jsonSchema",
+                                                "$alwaysTrue", "$alwaysFalse", "$ref", "$id", "$db", "$sampleRate"};
+  return std::ranges::find(kNames, name) != std::end(kNames);
 }
 
 Result<MatchNodePtr> elem_match(const MatchParser& parser, std::string_view path, const Element& e) {
   if (!e.is_document()) return bad(code::kBadValue, "$elemMatch needs an Object");
   const View object = e.document_value();
-  if (object["$where"]) return bad(code::kBadValue, "$elemMatch cannot contain $where expression");
-  if (is_operator_document(e) && !is_logical(object.first().key())) {
+  MatchParser inside = parser;
+  inside.below_top = true;
+  if (is_operator_document(e) && !is_pathless(object.first().key())) {
     auto both = std::make_unique<ListNode>(MatchKind::kAnd);
-    TRY(parser.parse_operators("", object, both->children));
+    TRY(inside.parse_operators("", object, both->children));
     return std::make_unique<ElemMatchNode>(MatchKind::kElemMatchValue, path, std::move(both));
   }
-  return std::make_unique<ElemMatchNode>(MatchKind::kElemMatchObject, path, TRY(parser.parse_document(object)));
+  if (object["$where"]) return bad(code::kBadValue, "$elemMatch cannot contain $where expression");
+  return std::make_unique<ElemMatchNode>(MatchKind::kElemMatchObject, path, TRY(inside.parse_document(object)));
 }
 
 Result<MatchNodePtr> all_node(const MatchParser& parser, std::string_view path, const Element& e) {
@@ -188,7 +215,7 @@ Result<MatchNodePtr> all_node(const MatchParser& parser, std::string_view path, 
       both->children.push_back(TRY(elem_match(parser, path, item.document_value().first())));
     } else if (item.type() == Type::kRegex) {
       both->children.push_back(TRY(regex_node(parser, path, item.regex_value())));
-    } else if (is_operator_document(item)) {
+    } else if (item.is_document() && takes_path(item.document_value().first().key())) {
       return bad(code::kBadValue, "no $ expressions in $all");
     } else {
       both->children.push_back(TRY(compare(parser, path, Comparison::kEq, item)));
@@ -228,7 +255,7 @@ Result<MatchNodePtr> one_operator(const MatchParser& parser, std::string_view pa
     if (!e.is_truthy()) node = std::make_unique<NotNode>(std::move(node));
     return node;
   }
-  if (name == "$type") return std::make_unique<TypeNode>(path, TRY(parse_type_set(e)));
+  if (name == "$type") return std::make_unique<TypeNode>(path, TRY(parse_type_set(e, path)));
   if (name == "$mod") return mod_node(parser, path, e);
   if (name == "$size") return size_node(path, e);
   if (name == "$regex") return regex_operator(parser, path, all);
@@ -240,8 +267,12 @@ Result<MatchNodePtr> one_operator(const MatchParser& parser, std::string_view pa
   if (name == "$bitsAnySet") return bits_node(path, BitTest::kAnySet, e);
   if (name == "$bitsAnyClear") return bits_node(path, BitTest::kAnyClear, e);
   if (name == "$near" || name == "$nearSphere" || name == "$geoNear") {
+    if (all.first().key() != name) {
+      return bad(code::kBadValue, fmt::format("near must be first in: {}", bson::to_shell(all)));
+    }
     return bad(291, "unable to find index for $geoNear query");
   }
+  if (name == "$where") return bad(code::kBadValue, "$where cannot be applied to a field");
   if (name == "$geoWithin" || name == "$within" || name == "$geoIntersects") {
     return bad(code::kBadValue, fmt::format("{} is not supported by this server: it has no geospatial queries", name));
   }
@@ -260,26 +291,68 @@ Result<MatchNodePtr> logical_list(const MatchParser& parser, MatchKind kind, con
   return node;
 }
 
+Status check_allowed(const MatchParser& parser, std::string_view name) {
+  const bool top_only = name == "$expr" || name == "$text";
+  if (top_only && parser.below_top) return bad(code::kBadValue, fmt::format("{} can only be applied to the top-level document", name));
+  if (name == "$expr" && !parser.allowed.expr) return bad(kQueryFeatureNotAllowed, "$expr is not allowed in this context");
+  if (name == "$jsonSchema" && !parser.allowed.schema) return bad(kQueryFeatureNotAllowed, "$jsonSchema is not allowed in this context");
+  if (name == "$text" && !parser.allowed.text) return bad(code::kBadValue, "$text is not allowed in this context");
+  if (name == "$where" && !parser.allowed.where) return bad(code::kBadValue, "$where is not allowed in this context");
+  return {};
+}
+
+Result<MatchNodePtr> constant_node(const Element& e) {
+  if (TRY(whole_number(e)) != 1) return bad(code::kFailedToParse, fmt::format("{} must be an integer value of 1", e.key()));
+  return std::make_unique<AlwaysNode>(e.key() == "$alwaysTrue");
+}
+
 Result<MatchNodePtr> top_level_operator(const MatchParser& parser, const Element& e) {
   const std::string_view name = e.key();
+  TRY(check_allowed(parser, name));
   if (name == "$and") return logical_list(parser, MatchKind::kAnd, e);
   if (name == "$or") return logical_list(parser, MatchKind::kOr, e);
   if (name == "$nor") return logical_list(parser, MatchKind::kNor, e);
   if (name == "$expr") return make_expr_node(e, parser);
   if (name == "$jsonSchema") return make_schema_node(e, parser);
-  if (name == "$alwaysTrue" || name == "$alwaysFalse") return std::make_unique<AlwaysNode>(name == "$alwaysTrue");
+  if (name == "$alwaysTrue" || name == "$alwaysFalse") return constant_node(e);
+  if (name == "$ref" || name == "$id" || name == "$db") {  // part of a reference, as a field
+    return std::make_unique<CompareNode>(name, Comparison::kEq, e, name == "$id" ? parser.collator : nullptr);
+  }
   if (name == "$where") return bad(code::kBadValue, "no globalScriptEngine in $where parsing");
   if (name == "$text") return bad(27, "text index required for $text query");
   const bool hint = parser.version >= ServerVersion{5, 0, 0};
   return bad(code::kBadValue, fmt::format("unknown top level operator: {}{}", name, hint ? kDollarHint : ""));
 }
 
-bool is_db_ref(View object) {
-  const std::string_view first = object.first().key();
-  return first == "$ref" || first == "$id" || first == "$db";
-}
+// Documents that begin with $ are operators unless they are references.
+bool is_db_ref(View object) { return object["$ref"].exists() && object["$id"].exists(); }
 
 }  // namespace
+
+bool takes_path(std::string_view name) {
+  static constexpr std::string_view kNames[] = {
+      "$all", "$bitsAllClear", "$bitsAllSet", "$bitsAnyClear", "$bitsAnySet", "$elemMatch", "$exists", "$geoIntersects",
+      "$geoNear", "$geoWithin", "$gt", "$gte", "$in", "$lt", "$lte", "$mod", "$ne", "$near", "$nearSphere", "$nin",
+      "$options", "$regex", "$size", "$type", "$within"};
+  return std::ranges::find(kNames, name) != std::end(kNames);
+}
+
+Result<std::int64_t> whole_number(const Element& e) {
+  const auto refused = [&](std::string_view what) { return bad(code::kFailedToParse, fmt::format("{}: {}", what, shown(e))); };
+  if (!e.is_number()) return refused("Expected a number in");
+  if (e.type() == Type::kDouble) {
+    const double number = e.double_value();
+    if (std::isnan(number)) return refused("Expected an integer, but found NaN in");
+    if (number >= 9223372036854775808.0 || number < -9223372036854775808.0) return refused("Cannot represent as a 64-bit integer");
+    if (number != std::trunc(number)) return refused("Expected an integer");
+    return static_cast<std::int64_t>(number);
+  }
+  const auto whole = truncated(e);
+  const bool exact = whole && (e.type() != Type::kDecimal128 ||
+                               bson::decimal_compare(bson::decimal_from_int64(*whole), e.decimal_value()) == 0);
+  if (!exact) return refused("Cannot represent as a 64-bit integer");
+  return *whole;
+}
 
 bool is_operator_document(const Element& value) {
   if (!value.is_document()) return false;
@@ -302,7 +375,7 @@ Result<MatchNodePtr> MatchParser::parse_document(View filter) const {
   auto root = std::make_unique<ListNode>(MatchKind::kAnd);
   for (const Element& e : filter) {
     if (e.key() == "$comment") continue;
-    if (e.key().starts_with('$') && !is_db_ref(filter)) {
+    if (e.key().starts_with('$')) {
       root->children.push_back(TRY(top_level_operator(*this, e)));
     } else if (is_operator_document(e)) {
       TRY(parse_operators(e.key(), e.document_value(), root->children));

@@ -18,12 +18,12 @@ Matcher& Matcher::operator=(const Matcher&) = default;
 Matcher::~Matcher() = default;
 
 Result<Matcher> Matcher::parse(View filter, std::shared_ptr<const bson::Collator> collator, ServerVersion version,
-                               std::shared_ptr<const EvaluationContext> context) {
+                               std::shared_ptr<const EvaluationContext> context, MatchFeatures allowed) {
   auto parsed = std::make_shared<Parsed>();
   parsed->filter = bson::Document(filter);
   parsed->collator = std::move(collator);
   parsed->context = std::move(context);
-  const MatchParser parser{parsed->collator.get(), version, parsed->context};
+  const MatchParser parser{parsed->collator.get(), version, parsed->context, allowed, false};
   parsed->root = TRY(parser.parse_document(parsed->filter.view()));
   Matcher matcher;
   matcher.parsed_ = std::move(parsed);

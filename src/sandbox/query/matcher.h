@@ -44,13 +44,23 @@ struct PathBounds {
   bool points = false;              // every interval is one value ($eq, $in)
 };
 
+// Operators that not every place takes: a filter of update's arrays has none, $match has no $where.
+struct MatchFeatures {
+  bool expr = true;
+  bool schema = true;
+  bool text = true;
+  bool where = true;
+  static MatchFeatures none() { return {false, false, false, false}; }
+};
+
 class Matcher {
  public:
   // `filter` is copied. `version` decides what operators exist. `context` supplies $expr with $$NOW, variables of `let`
   // and so on; without one $expr sees the time of parsing.
   static Result<Matcher> parse(bson::View filter, std::shared_ptr<const bson::Collator> collator = nullptr,
                                ServerVersion version = {4, 4, 0},
-                               std::shared_ptr<const EvaluationContext> context = nullptr);
+                               std::shared_ptr<const EvaluationContext> context = nullptr,
+                               MatchFeatures allowed = {});
   Matcher();  // matches everything
   Matcher(Matcher&&) noexcept;
   Matcher& operator=(Matcher&&) noexcept;
@@ -68,6 +78,8 @@ class Matcher {
   bson::View filter() const;
   bool matches_everything() const;
   const bson::Collator* collator() const;
+  // As the server's planner prints it in errors; ends with a line feed.
+  std::string debug_string() const;
 
   // What the top-level AND implies, in the filter's order.
   std::vector<PathBounds> bounds() const;

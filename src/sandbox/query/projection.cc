@@ -159,7 +159,7 @@ class Parser {
       auto inner = filter.open_document(path);
       inner.append("$elemMatch", e.document_value());
     }
-    expression->matcher = TRY(Matcher::parse(std::move(filter).finish(), context_.collator, version_));
+    expression->matcher = TRY(Matcher::parse(std::move(filter).finish(), context_.collator, version_, nullptr, MatchFeatures::none()));
     auto* child = TRY(tree.root.add(path));
     child->expression = std::move(expression);
     tree.root.note_computed(path);

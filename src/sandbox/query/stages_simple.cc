@@ -67,8 +67,8 @@ Parsed parse_match(const Element& argument, const PipelineContext& context) {
   if (!argument.is_document()) return bad(15959, "the match filter must be an expression in an object");
   auto stage = std::make_shared<MatchStage>();
   const auto& evaluation = context.evaluation;
-  stage->matcher =
-      TRY(Matcher::parse(argument.document_value(), evaluation->collator, evaluation->version, evaluation));
+  stage->matcher = TRY(Matcher::parse(argument.document_value(), evaluation->collator, evaluation->version, evaluation,
+                                      {.where = false}));
   return single(std::move(stage), argument);
 }
 

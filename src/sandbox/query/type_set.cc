@@ -66,7 +66,7 @@ std::optional<Type> type_from_code(std::int64_t code) {
   return std::nullopt;
 }
 
-Result<TypeSet> parse_type_set(const bson::Element& value) {
+Result<TypeSet> parse_type_set(const bson::Element& value, std::string_view what) {
   TypeSet set;
   if (value.is_array()) {
     for (const auto& item : value.document_value()) TRY(add_one(set, item));
@@ -74,7 +74,7 @@ Result<TypeSet> parse_type_set(const bson::Element& value) {
     TRY(add_one(set, value));
   }
   if (!set.all_numbers && set.types.empty())
-    return bad(code::kFailedToParse, fmt::format("{} must match at least one type", value.key()));
+    return bad(code::kFailedToParse, fmt::format("{} must match at least one type", what));
   return set;
 }
 

@@ -20,7 +20,7 @@ struct TypeSet {
 std::optional<bson::Type> type_from_alias(std::string_view alias);
 // 1..19, -1, 127. 0 (missing) is refused.
 std::optional<bson::Type> type_from_code(std::int64_t code);
-// A number, alias or array of them, as $type takes them.
-Result<TypeSet> parse_type_set(const bson::Element& value);
+// A number, alias or array of them, as $type takes them. `what` is named when there is none.
+Result<TypeSet> parse_type_set(const bson::Element& value, std::string_view what);
 
 }  // namespace drover::sandbox::query

@@ -191,6 +191,9 @@ Result<std::vector<NamedFilter>> parse_array_filters(View filters, const UpdateO
                       e.key(), bson::type_name(e.type())));
     }
     NamedFilter filter;
+    filter.matcher = TRY(Matcher::parse(e.document_value(), options.collator, options.version, options.context,
+                                       MatchFeatures::none())
+                            .map_error([](Error error) { return std::move(error).with_context("Error parsing array filter :: caused by :"); }));
     TRY(find_identifier(e.document_value(), filter.name));
     if (filter.name.empty())
       return bad(code::kFailedToParse, "Cannot use an expression without a top-level field name in arrayFilters");
@@ -206,7 +209,6 @@ Result<std::vector<NamedFilter>> parse_array_filters(View filters, const UpdateO
       return bad(code::kFailedToParse,
                  fmt::format("Found multiple array filters with the same top-level field name {}", filter.name));
     }
-    filter.matcher = TRY(Matcher::parse(e.document_value(), options.collator, options.version, options.context));
     parsed.push_back(std::move(filter));
   }
   return parsed;
@@ -395,15 +397,26 @@ Result<Document> Update::upsert_document(const Matcher& filter, UpdateContext co
                                          const std::function<bson::ObjectId()>& generate_id) const {
   context.is_insert = true;
   MutableNode base{View()};
-  std::set<std::string> taken;
-  const auto equalities = filter.equalities();
-  for (const auto& [path, value] : equalities) {
-    if (parsed_->kind == UpdateKind::kReplacement && path != "_id") continue;
-    for (const std::string& other : taken) {
-      const bool twice = other == path || other.starts_with(path + ".") || path.starts_with(other + ".");
-      if (twice) return bad(54, fmt::format("cannot infer query fields to set, path '{}' is matched twice", path));
+  const bool replaces = parsed_->kind == UpdateKind::kReplacement;
+  auto equalities = filter.equalities();
+  if (replaces) {  // of a replacement's filter only the _id counts
+    for (const auto& [path, value] : equalities) {
+      if (!path.starts_with("_id.")) continue;
+      return bad(111, fmt::format("field at '_id' must be exactly specified, field at sub-path '{}'found", path));
     }
-    taken.insert(path);
+    std::erase_if(equalities, [](const auto& equality) { return equality.first != "_id"; });
+  }
+  // By path, as the server adds them.
+  std::ranges::stable_sort(equalities, [](const auto& a, const auto& b) { return a.first < b.first; });
+  for (std::size_t i = 0; i < equalities.size(); ++i) {
+    const auto& [path, value] = equalities[i];
+    for (std::size_t before = 0; before < i; ++before) {
+      const std::string& other = equalities[before].first;
+      if (other == path) return bad(54, fmt::format("cannot infer query fields to set, path '{}' is matched twice", path));
+      if (path.starts_with(other + ".")) {
+        return bad(54, fmt::format("cannot infer query fields to set, both paths '{}' and '{}' are matched", path, other));
+      }
+    }
     MutableNode* at = &base;
     const auto parts = split_path(path);
     if (parts.size() > kMaxPathDepth) return too_deep();

@@ -15,12 +15,6 @@ namespace {
 
 constexpr std::size_t kMaxArrayPadding = 1'500'000;  // the server's kMaxPaddingAllowed
 
-std::string dotted(const std::vector<PathComponent>& path) {
-  std::string text;
-  for (const auto& part : path) text += (text.empty() ? "" : ".") + part.name;
-  return text;
-}
-
 Result<std::shared_ptr<UpdateTree>> merge(const UpdateTree& a, const UpdateTree& b, const std::string& path) {
   if (a.leaf || b.leaf)
     return bad(code::kConflictingUpdateOperators, fmt::format("Update created a conflict at '{}'", path));
@@ -61,7 +55,9 @@ class Walker {
     }
     if (!tree.modifier) return {};
     if (tree.modifier->rename_source()) return rename(*tree.modifier, parent, &target);
-    const Effect effect = TRY(tree.modifier->update(target, state_.context));
+    ModifierContext context = state_.context;
+    context.path = &path_;
+    const Effect effect = TRY(tree.modifier->update(target, context));
     if (effect == Effect::kNone) return {};
     if (effect == Effect::kRemoved) return remove(parent, target);
     if (effect == Effect::kAppended) {
@@ -80,14 +76,14 @@ class Walker {
       if (tree.modifier->must_be_viable() && !is_viable(element, path_[first_new].name)) {
         return bad(code::kPathNotViable,
                    fmt::format("Cannot use the part ({}) of ({}) to traverse the element ({{{}}})",
-                               path_[first_new].name, dotted(path_), show_field(element.key(), element.value())));
+                               path_[first_new].name, join_path(path_), show_field(element.key(), element.value())));
       }
       return {};
     }
     if (!tree.children.empty() && tree.children.begin()->first.starts_with("$[")) {
       return bad(
           code::kBadValue,
-          fmt::format("The path '{}' must exist in the document in order to apply array updates.", dotted(path_)));
+          fmt::format("The path '{}' must exist in the document in order to apply array updates.", join_path(path_)));
     }
     for (const auto& [name, child] : tree.children) {
       // What an earlier sibling has created exists by now.
@@ -160,7 +156,7 @@ class Walker {
       std::shared_ptr<UpdateTree> update;
       for (const auto& [name, child] : tree.children) {
         if (!item_matches(name, *items[i])) continue;
-        update = update ? TRY(merge(*update, *child, dotted(path_) + "." + std::to_string(i))) : child;
+        update = update ? TRY(merge(*update, *child, join_path(path_) + "." + std::to_string(i))) : child;
       }
       if (update) work.emplace_back(i, std::move(update));
     }
@@ -250,7 +246,7 @@ class Walker {
     if (now && bson::compare_values(now->value(), state_.context.id) == 0) return {};
     return bad(
         code::kImmutableField,
-        fmt::format("Performing an update on the path '{}' would modify the immutable field '_id'", dotted(path_)));
+        fmt::format("Performing an update on the path '{}' would modify the immutable field '_id'", join_path(path_)));
   }
 
   Status record(LogEntry::Kind kind, const Element& value, std::size_t first_new) {
@@ -279,6 +275,12 @@ Status apply_tree(const UpdateTree& tree, ApplyState& state) { return Walker(sta
 
 std::string show_field(std::string_view key, const Element& value) {
   return fmt::format("{}: {}", key, bson::to_shell(value));
+}
+
+std::string join_path(const std::vector<PathComponent>& parts) {
+  std::string text;
+  for (const auto& part : parts) text += (text.empty() ? "" : ".") + part.name;
+  return text;
 }
 
 std::string join_path(const std::vector<std::string>& parts) {

@@ -2,11 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include <fmt/core.h>
 
 #include "bson/compare.h"
+#include "bson/ejson.h"
 #include "sandbox/query/match_node.h"
+#include "sandbox/query/path.h"
 #include "sandbox/query/sort.h"
 
 namespace drover::sandbox::query {
@@ -42,7 +45,7 @@ struct PushModifier final : Modifier {
     if (!target.is_array()) {
       const std::string id = context.id.exists() ? show_field("_id", context.id) : "no id";
       return bad(code::kBadValue, fmt::format("The field '{}' must be an array but is of type {} in document {{{}}}",
-                                              target.key(), bson::type_name(target.type()), id));
+                                              join_path(*context.path), bson::type_name(target.type()), id));
     }
     auto& items = target.children();
     const std::size_t before = items.size();
@@ -50,19 +53,19 @@ struct PushModifier final : Modifier {
     if (position && *position >= 0) at = std::min(before, static_cast<std::size_t>(*position));
     if (position && *position < 0)
       at = static_cast<std::size_t>(std::max<std::int64_t>(0, static_cast<std::int64_t>(before) + *position));
-    const bool appends = at == before && before > 0 && !sorts && !slice;
+    const bool at_end = !position || *position > static_cast<std::int64_t>(before);
+    const bool trims = slice && before + values.size() > kept();
+    if (values.empty() && !sorts && !trims) return Effect::kNone;
+    const bool appends = at_end && before > 0 && !sorts && !trims;
     if (appends) {
       for (const Value& value : values) target.append(std::make_unique<MutableNode>("", value));
-      return values.empty() ? Effect::kNone : Effect::kAppended;
+      return Effect::kAppended;
     }
-    const Value old(target.value());
     std::vector<Value> all;
     for (const auto& item : items) all.emplace_back(item->value());
     all.insert(all.begin() + static_cast<std::ptrdiff_t>(at), values.begin(), values.end());
     TRY(arrange(all, context.collator));
-    Value result = array_value(all);
-    if (result.element().same_value_bytes(old.element())) return Effect::kNone;
-    target.set(std::move(result));
+    target.set(array_value(all));
     return Effect::kReplaced;
   }
 
@@ -89,14 +92,17 @@ struct PushModifier final : Modifier {
       for (std::size_t i = 0; i < all.size(); ++i) all[i] = std::move(keyed[i].second);
     }
     if (!slice) return {};
-    const auto kept = static_cast<std::size_t>(std::llabs(*slice));
-    if (kept >= all.size()) return {};
+    if (kept() >= all.size()) return {};
     if (*slice >= 0) {
-      all.resize(kept);
+      all.resize(kept());
     } else {
-      all.erase(all.begin(), all.end() - static_cast<std::ptrdiff_t>(kept));
+      all.erase(all.begin(), all.end() - static_cast<std::ptrdiff_t>(kept()));
     }
     return {};
+  }
+  std::size_t kept() const {
+    constexpr auto kLeast = std::numeric_limits<std::int64_t>::min();
+    return static_cast<std::size_t>(std::llabs(*slice == kLeast ? kLeast + 1 : *slice));
   }
 
   std::vector<Value> values;
@@ -109,7 +115,7 @@ struct PushModifier final : Modifier {
 Result<std::int64_t> integer_clause(const Element& e, std::string_view name, std::string_view wording) {
   const auto whole = e.is_number() ? e.to_int64() : std::nullopt;
   if (!whole || e.to_double() != static_cast<double>(*whole)) {
-    return bad(code::kBadValue, fmt::format("The value for {} must be an integer value {}: {}", name, wording,
+    return bad(code::kBadValue, fmt::format("The value for {} must be an integer value{}: {}", name, wording,
                                             bson::type_name(e.type())));
   }
   return *whole;
@@ -133,6 +139,10 @@ Status sort_clause(PushModifier& push, const Element& e, const UpdateOptions& op
     const double direction = part.to_double().value_or(0);
     if (direction != 1 && direction != -1)
       return bad(code::kBadValue, "The $sort element value must be either 1 or -1");
+    if (part.key().empty()) return bad(code::kBadValue, "The $sort field cannot be empty");
+    if (std::ranges::any_of(split_path(part.key()), [](const auto& name) { return name.empty(); })) {
+      return bad(code::kBadValue, fmt::format("The $sort field is a dotted field but has an empty part: {}", part.key()));
+    }
   }
   push.pattern = TRY(SortPattern::parse(e.document_value(), options.collator));
   return {};
@@ -172,9 +182,9 @@ struct AddToSetModifier final : Modifier {
 };
 
 struct PopModifier final : Modifier {
-  Result<Effect> update(MutableNode& target, const ModifierContext&) const override {
+  Result<Effect> update(MutableNode& target, const ModifierContext& context) const override {
     if (!target.is_array()) {
-      return bad(code::kTypeMismatch, fmt::format("Path '{}' contains an element of non-array type '{}'", path,
+      return bad(code::kTypeMismatch, fmt::format("Path '{}' contains an element of non-array type '{}'", join_path(*context.path),
                                                   bson::type_name(target.type())));
     }
     auto& items = target.children();
@@ -184,7 +194,6 @@ struct PopModifier final : Modifier {
   }
   Result<std::optional<Value>> create(const ModifierContext&) const override { return std::nullopt; }
   bool must_be_viable() const override { return true; }
-  std::string path;
   bool from_front = false;
 };
 
@@ -197,6 +206,7 @@ struct PullModifier : Modifier {
     return removed > 0 ? Effect::kReplaced : Effect::kNone;
   }
   Result<std::optional<Value>> create(const ModifierContext&) const override { return std::nullopt; }
+  bool must_be_viable() const override { return true; }
 };
 
 struct PullAllModifier final : PullModifier {
@@ -238,9 +248,9 @@ ModifierPtr make_push(const Element& e, const UpdateOptions& options) {
       }
       push->values = each_of(clause);
     } else if (clause.key() == "$slice") {
-      push->slice = TRY(integer_clause(clause, "$slice", "but was given type"));
+      push->slice = TRY(integer_clause(clause, "$slice", " but was given type"));
     } else if (clause.key() == "$position") {
-      push->position = TRY(integer_clause(clause, "$position", "not of type"));
+      push->position = TRY(integer_clause(clause, "$position", ", not of type"));
     } else if (clause.key() == "$sort") {
       TRY(sort_clause(*push, clause, options));
     } else {
@@ -263,11 +273,8 @@ ModifierPtr make_add_to_set(const Element& e, const UpdateOptions&) {
                fmt::format("The argument to $each in $addToSet must be an array but it was of type {}",
                            bson::type_name(object["$each"].type())));
   }
-  for (const Element& clause : object) {
-    if (clause.key() != "$each") {
-      return bad(code::kBadValue,
-                 fmt::format("Found unexpected fields after $each in $addToSet: {}", bson::type_name(clause.type())));
-    }
+  if (object.field_count() > 1) {
+    return bad(code::kBadValue, fmt::format("Found unexpected fields after $each in $addToSet: {}", bson::to_shell(object)));
   }
   modifier->values = each_of(object["$each"]);
   return modifier;
@@ -279,23 +286,22 @@ ModifierPtr make_pop(const Element& e, const UpdateOptions&) {
   if (direction != 1 && direction != -1)
     return bad(code::kFailedToParse, fmt::format("$pop expects 1 or -1, found: {}", direction));
   auto pop = std::make_shared<PopModifier>();
-  pop->path = e.key();
   pop->from_front = direction < 0;
   return pop;
 }
 
 ModifierPtr make_pull(const Element& e, const UpdateOptions& options) {
-  const bool on_value = is_operator_document(e) || e.type() == Type::kRegex;
+  const bool on_value = e.type() == Type::kRegex || (e.is_document() && takes_path(e.document_value().first().key()));
   if (on_value) {
     bson::Builder filter;
     filter.append("", e);
     auto pull = std::make_shared<PullWhereModifier>();
-    pull->matcher = TRY(Matcher::parse(std::move(filter).finish(), options.collator, options.version));
+    pull->matcher = TRY(Matcher::parse(std::move(filter).finish(), options.collator, options.version, nullptr, MatchFeatures::none()));
     return pull;
   }
   if (e.is_document()) {
     auto pull = std::make_shared<PullDocumentModifier>();
-    pull->matcher = TRY(Matcher::parse(e.document_value(), options.collator, options.version));
+    pull->matcher = TRY(Matcher::parse(e.document_value(), options.collator, options.version, nullptr, MatchFeatures::none()));
     return pull;
   }
   auto pull = std::make_shared<PullAllModifier>();

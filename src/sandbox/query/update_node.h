@@ -21,10 +21,16 @@ enum class Effect {
   kRemoved,   // the walker takes the field out (or puts null in its place in an array)
 };
 
+struct PathComponent {
+  std::string name;
+  bool is_index = false;
+};
+
 struct ModifierContext {
   const UpdateContext& update;
   const bson::Element id;  // of the document, for messages
   const bson::Collator* collator;
+  const std::vector<PathComponent>* path = nullptr;  // of the value, for messages
 };
 
 // What one operator does to the value at one path.
@@ -60,11 +66,6 @@ struct UpdateTree {
 // Fails with 40 when two assignments meet. With `matched`, "$" becomes that index.
 Result<std::shared_ptr<UpdateTree>> build_tree(const std::vector<Assignment>& assignments, PathOrder order,
                                                const std::string* matched);
-
-struct PathComponent {
-  std::string name;
-  bool is_index = false;
-};
 
 struct LogEntry {
   enum class Kind { kSet, kCreate, kUnset };
@@ -103,5 +104,6 @@ bson::Document oplog_v2(const std::vector<LogEntry>& log);
 // "a: 1", as messages show a field.
 std::string show_field(std::string_view key, const bson::Element& value);
 std::string join_path(const std::vector<std::string>& parts);
+std::string join_path(const std::vector<PathComponent>& parts);
 
 }  // namespace drover::sandbox::query
