@@ -28,7 +28,7 @@ Status unblock_source(cluster::Deployment& source, Runtime& runtime, const std::
 Status Cutover::run(const std::stop_token& stop) {
   const Status decided = until_decision(stop);
   if (decided) {
-    options_.decided();  // a change of the source that comes after the decision must not overwrite the destination's own
+    TRY(options_.decided());  // a change of the source that comes after the decision must not overwrite the destination's own
     return finish_cutover(destination_, runtime_, state_, options_.unblock_destination, {});
   }
   log_.warn("the cutover was given up before its decision; the source is restored as it was found",
@@ -87,12 +87,13 @@ Status Cutover::under_block(const std::stop_token& stop) {
   runtime_.reached("cutover.after_block");
   const ClusterTime fence = TRY(note("fence", stop));
   runtime_.reached("cutover.after_fence");
-  TRY_WITH(router_.await_applied(fence, remaining(), stop), "applying the last changes");
+  if (!mutant("fences_not_awaited")) TRY_WITH(router_.await_applied(fence, remaining(), stop), "applying the last changes");
   // The stream shows every catalog change: without one since they were compared, the catalogs are still equal.
   if (router_.last_catalog_change() > compared_) TRY(catalogs_equal(stop));
   runtime_.reached("cutover.after_catalogs");
   const ClusterTime second = TRY(note("second fence", stop));
-  TRY_WITH(router_.await_applied(second, remaining(), stop), "waiting for the proof that the source is quiet");
+  if (!mutant("fences_not_awaited"))
+    TRY_WITH(router_.await_applied(second, remaining(), stop), "waiting for the proof that the source is quiet");
   if (!mutant("f2_not_checked")) TRY(source_is_quiet(fence));
   runtime_.reached("cutover.before_decision");
   return {};
@@ -100,6 +101,7 @@ Status Cutover::under_block(const std::stop_token& stop) {
 
 Status Cutover::stop_writes(const std::stop_token& stop) {
   if (blocks_) TRY_WITH(retry_temporary(runtime_, stop, [&] { return source_.set_write_block(true); }), "blocking the source's writes");
+  if (mutant("running_writes_ignored")) return {};
   const SteadyTime waiting_since = runtime_.now();
   for (;;) {
     const auto running = retry_temporary(runtime_, stop, [&] { return source_.running_user_writes(); });
@@ -166,7 +168,7 @@ Result<CutoverFound> recover_cutover(cluster::Deployment& source, Runtime& runti
   const auto& found = documents.front();
   if (found["step"].to_string_view() != std::string_view("intent")) return CutoverFound::kDecided;
   log.warn("a cutover was interrupted before its decision; the source is restored as it was found");
-  if (found["blocks"].is_truthy() && !found["foundBlocked"].is_truthy()) TRY(unblock_source(source, runtime, stop));
+  if (found["blocks"].is_truthy() && !found["foundBlocked"].is_truthy() && !mutant("block_left_behind")) TRY(unblock_source(source, runtime, stop));
   const std::vector<bson::Value> ids{value_of("cutover")};
   TRY(state.remove("x_cutover", ids, stop));
   return CutoverFound::kUndone;

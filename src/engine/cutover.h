@@ -25,7 +25,7 @@ class Cutover {
     std::function<Status()> before;  // the operator's hook or answer: the application no longer writes to the source
     bool unblock_destination = false;  // this migration blocked it at its start
     Duration deadline = kCutoverDeadline;  // from the block to the decision; the operator's hook is not counted
-    std::function<void()> decided;         // ends everything that still applies changes of the source
+    std::function<Status()> decided;       // ends everything that still applies changes of the source, late requests too
   };
 
   Cutover(cluster::Deployment& source, cluster::Deployment& destination, Runtime& runtime, Log& log, Catalog& catalog,

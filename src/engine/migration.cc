@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "engine/commit_gate.h"
+#include "engine/mutants.h"
 #include "engine/pipeline.h"
 #include "engine/retry.h"
 
@@ -17,6 +18,7 @@ inline constexpr int kMostAttempts = 10;  // of a cutover whose catalogs do not 
 }  // namespace
 
 struct Migration::Run {
+  std::vector<Uuid> sessions;  // of the pipeline
   Catalog catalog;
   std::unique_ptr<StateStore> state;
   std::unique_ptr<Planner> planner;
@@ -88,9 +90,10 @@ Result<Outcome> Migration::run(const std::stop_token& stop) {
     TRY(run->starter->save_migration("committed", stop));
     return Outcome::kCommitted;
   }
+  run->sessions.assign(sessions.begin() + 1, sessions.end());
   run->pipeline = std::make_unique<Pipeline>(
       Pipeline::Parts{source_, destination_, runtime_, log_, run->catalog, *run->state, options_}, run->begun.position,
-      std::span(sessions).subspan(1));
+      run->sessions);
   {
     MonitorLock lock(*lock_);
     run_ = run;
@@ -111,6 +114,24 @@ Result<Outcome> Migration::run(const std::stop_token& stop) {
   last_ = std::move(last);
   run_.reset();
   return outcome;
+}
+
+// The pipeline's threads have ended, but not what they sent: a request whose connection broke may still be on its way, and one
+// that changed nothing when it was repeated leaves no trace that would refuse it. Shut out like a predecessor's, all at once,
+// for the application waits.
+Status Migration::end_writing(Run& run) {
+  run.pipeline->stop();
+  if (mutant("sessions_left_open")) return {};
+  std::vector<Status> done(run.sessions.size());
+  std::vector<std::unique_ptr<Runtime::Thread>> threads;
+  for (std::size_t i = 0; i < run.sessions.size(); ++i) {
+    threads.push_back(runtime_.spawn("shut out", [this, &run, &done, i](std::stop_token) {
+      done[i] = retry_temporary(runtime_, {}, [&] { return destination_.fence_session(run.sessions[i]); });
+    }));
+  }
+  for (auto& thread : threads) thread->join();
+  for (const auto& status : done) TRY_WITH(status, "shutting out late requests of this process; start the same command again to go on");
+  return {};
 }
 
 Result<Outcome> Migration::follow_until_committed(Run& run, const std::stop_token& stop) {
@@ -170,7 +191,7 @@ Status Migration::cut_over(Run& run, const std::stop_token& stop) {
   runtime_.reached("migration.before_cutover");
   Cutover cutover(source_, destination_, runtime_, log_, run.catalog, run.pipeline->router(), *run.state, options_.filter,
                   {options_.before_cutover, run.begun.destination_blocked, options_.cutover_deadline,
-                   [&] { run.pipeline->stop(); }});
+                   [&] { return end_writing(run); }});
   // A part that fails ends the wait for its progress.
   std::stop_source both;
   std::stop_callback outer(stop, [&] { both.request_stop(); });

@@ -34,6 +34,7 @@ class Migration {
   class Owning;
   Result<Outcome> follow_until_committed(Run& run, const std::stop_token& stop);
   Status cut_over(Run& run, const std::stop_token& stop);
+  Status end_writing(Run& run);
   void remember_finished(StateStore& state, const std::stop_token& stop);
 
   cluster::Deployment& source_;
