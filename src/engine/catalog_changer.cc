@@ -118,7 +118,7 @@ Status CatalogChanger::create(const ChangeEvent& event, const std::stop_token& s
   if (find(event.uuid) && !mutant("ddl_done_ignored")) return {};
   if (!filter_.matches(event.ns)) return {};
   const bson::Document options = without(event.document, {"create", "idIndex", "temp", "autoIndexId"});
-  if (const auto what = not_carried(options)) return refuse(event, *what);
+  if (const auto what = not_carried(options); what && !mutant("not_carried_ignored")) return refuse(event, *what);
   if (is_system_collection(event.ns.collection)) return {};
 
   CollectionInfo info;
@@ -239,7 +239,7 @@ Status CatalogChanger::rename(const ChangeEvent& event, const std::stop_token& s
   }
   const auto collection = pending_change(event);
   if (!collection) return {};
-  if (!event.drop_target.is_nil()) {
+  if (!event.drop_target.is_nil() && !mutant("rename_target_kept")) {
     auto target = find(event.drop_target);
     if (target && !target->gone && target->ddl_time < ChangeTime::of(event))
       TRY(drop_collection(target, ChangeTime::of(event), stop));
@@ -357,7 +357,8 @@ Status CatalogChanger::drop_indexes(const ChangeEvent& event, const std::stop_to
   {
     MonitorLock lock(router_.lock());
     ++collection->index_changes;
-    std::erase_if(collection->info.indexes, [&](const auto& index) { return index["name"].to_string_view() == name; });
+    if (!mutant("dropped_index_built"))
+      std::erase_if(collection->info.indexes, [&](const auto& index) { return index["name"].to_string_view() == name; });
     collection->built.erase(name);
   }
   TRY(on_destination("dropping an index of", collection->info.ns, stop,
@@ -424,6 +425,7 @@ Status CatalogChanger::coll_mod(const ChangeEvent& event, const std::stop_token&
 
 // By state: views hold no data, and every later change of them comes again.
 Status CatalogChanger::synchronise_views(const std::string& db, const std::stop_token& stop) {
+  if (mutant("views_ignored")) return {};
   const auto wanted = TRY(retry_temporary(runtime_, stop, [&] { return list_wanted(source_, db, filter_); }));
   const auto present = TRY(retry_temporary(runtime_, stop, [&] { return list_wanted(destination_, db, filter_); }));
   for (const auto& info : present) {

@@ -175,8 +175,10 @@ Status ChangeApplier::write_portion(Collection& collection, std::span<KeyChange*
                                     std::vector<KeyChange*>& refused, const std::stop_token& stop) {
   const Namespace& ns = collection.info.ns;
   std::vector<bson::Value> removals;
-  for (const auto* change : changes)
+  for (const auto* change : changes) {
+    if (!change->exists && change->by_state && mutant("absent_state_ignored")) continue;
     if (!change->exists || change->other_spelling) removals.push_back(change->id);
+  }
   const auto failed = [&](Error error) {
     return tl::unexpected(std::move(error).with_context("applying changes to " + ns.to_string()));
   };

@@ -121,6 +121,7 @@ Status CollectionCopier::read_and_insert(Collection& collection, const Partition
   range.min = progress.last_id.exists() ? progress.last_id : partition.min;
   range.max = partition.max;
   range.at = at;
+  if (mutant("copy_read_unfixed")) range.at.time = {};
   range.batch_documents = documents_per_reply(collection);
   auto cursor = TRY_WITH(source_.read_range(range), "copying " + range.ns.to_string());
   for (;;) {
@@ -129,7 +130,7 @@ Status CollectionCopier::read_and_insert(Collection& collection, const Partition
     auto next = cursor->next(stop);
     if (!next && mutant("cursor_error_is_end")) return {};
     const auto batch = TRY_WITH(std::move(next), "copying " + range.ns.to_string());
-    if (collection.gone) return {};
+    if (collection.gone && !mutant("gone_ignored")) return {};
     if (at.level == cluster::ReadAt::Level::kMajority) progress.f = std::max(progress.f, batch.operation_time);
     collection.seen.advance(std::max(partition.r, progress.f));
     if (!batch.array.empty()) TRY(insert(collection, batch, partition.r, progress, stop));
@@ -168,7 +169,7 @@ Status CollectionCopier::insert(Collection& collection, const cluster::DocumentB
   {
     auto gate = collection.gate.enter_shared(stop);
     if (!gate) return tl::unexpected(stopped_error());
-    if (collection.gone) return {};
+    if (collection.gone && !mutant("gone_ignored")) return {};
     if (!altered) {
       TRY(insert_one_command(collection, documents, refused, stop));
     } else {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "bson/builder.h"
+#include "engine/mutants.h"
 #include "engine/retry.h"
 
 namespace drover::engine {
@@ -156,6 +157,10 @@ Status Pipeline::run_lag_monitor(const std::stop_token& stop) {
     const auto now = TRY(retry_temporary(parts_.runtime, stop, [&] { return parts_.source.majority_time(); }));
     const double lag = now > applied ? static_cast<double>(now.seconds) - static_cast<double>(applied.seconds) : 0;
     lag_seconds_ = std::max(0.0, lag);
+    if (mutant("lag_by_wall_clock")) {
+      const auto clock = std::chrono::duration_cast<std::chrono::seconds>(parts_.runtime.wall_time().time_since_epoch());
+      lag_seconds_ = static_cast<double>(clock.count()) - static_cast<double>(applied.seconds);
+    }
     max_lag_seconds_ = std::max(max_lag_seconds_.load(), lag_seconds_.load());
     if (!parts_.runtime.sleep(kLagEvery, stop)) return tl::unexpected(stopped_error());
   }

@@ -6,6 +6,7 @@
 
 #include "bson/builder.h"
 #include "engine/catalog_store.h"
+#include "engine/mutants.h"
 #include "engine/oplog_parser.h"
 #include "engine/retry.h"
 
@@ -152,6 +153,7 @@ Status Planner::partition(Collection& collection, const std::stop_token& stop) {
     }
   }
   set_partitions(collection, bounds);
+  if (mutant("plan_bounds_closed") && !bounds.empty()) collection.partitions.back()->max = bounds.back();
   return {};
 }
 

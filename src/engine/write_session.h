@@ -18,6 +18,7 @@ class WriteSession {
     cluster::WriteContext context{id_, ++number_};
     return retry_temporary(runtime_, stop, [&] {
       auto result = call(context);
+      if (!result && mutant("lost_reply_is_success")) result = decltype(result){};
       if (mutant("retry_new_number")) context.txn_number = ++number_;
       return result;
     });

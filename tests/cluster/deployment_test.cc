@@ -139,6 +139,22 @@ TEST_P(DeploymentTest, InsertIsDoneOncePerNumber) {
   EXPECT_EQ(again->errors[1].index, 1);
 }
 
+// Whoever reads only the first of the two believes that the rest of the batch lasts.
+TEST_P(DeploymentTest, WriteErrorsDoNotHideAWriteConcernError) {
+  fill({R"({"_id": 1})"});
+  ASSERT_TRUE(deployment_->run_command("admin", json(R"({"configureFailPoint": "failCommand", "mode": {"times": 1}, "data": {
+      "failCommands": ["insert"], "writeConcernError": {"code": 64, "errmsg": "waiting for replication timed out"}}})")));
+  const auto documents = bson::make_array(std::vector{json(R"({"_id": 1})"), json(R"({"_id": 2})")});
+  const auto context = next();
+  const auto unsure = deployment_->insert(context, ns_, documents);
+  ASSERT_FALSE(unsure);
+  EXPECT_EQ(unsure.error().code, ErrorCode::kTemporary) << unsure.error().message;
+  const auto repeated = deployment_->insert(context, ns_, documents);
+  ASSERT_TRUE(repeated) << repeated.error().message;
+  EXPECT_EQ(repeated->n, 1);
+  EXPECT_EQ(repeated->errors.size(), 1u);
+}
+
 TEST_P(DeploymentTest, BytesAreKept) {
   fill({R"({"_id": 1, "zero": {"$timestamp": {"t": 0, "i": 0}}, "b": 1, "a": {"$numberLong": "2"}})"});
   EXPECT_EQ(only_document("1"), json(R"({"_id": 1, "zero": {"$timestamp": {"t": 0, "i": 0}}, "b": 1, "a": {"$numberLong": "2"}})"));

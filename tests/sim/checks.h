@@ -22,6 +22,8 @@ class Checks {
   void opened(const char* how);
   // The one that no election of the destination takes back; zero before the first.
   ClusterTime durable_checkpoint() const;
+  // D equals S in every byte, now.
+  void equal_now();
   bool is_open() const { return open_; }
   std::uint64_t checkpoints_checked() const { return checkpoints_; }
 
@@ -30,7 +32,6 @@ class Checks {
   void partition_holds(const CatalogEntry& on_source, const CatalogEntry& on_destination, const bson::Document& plan,
                        ClusterTime position);
   bool decided() const;
-  void equal_now();
   std::vector<DocumentPtr> state(const char* collection) const;
 
   SimCluster& source_;

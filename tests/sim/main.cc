@@ -1,7 +1,8 @@
 // drover_sim: runs seeds of the simulation, each in a process of its own.
 //
 //   drover_sim [--seeds N] [--first S] [--jobs J] [--mutant M] [--trace] [--kept FILE] [--twice]
-//   drover_sim --mutants [--bound N] [--jobs J]     every mutant must be caught by some seed
+//   drover_sim --mutants [--bound N] [--jobs J] [--hints FILE]     every mutant must be caught by some seed; FILE has one to
+//                                                                  begin with for each: lines of mutant and seed
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/personality.h>
@@ -36,6 +37,7 @@ struct Arguments {
   int jobs = 2;
   std::string mutant;
   std::string kept;
+  std::string hints;
   bool trace = false;
   bool mutants = false;
   bool verbose = false;
@@ -179,16 +181,26 @@ int run_seeds(const Arguments& arguments) {
   return failed.empty() ? 0 : 1;
 }
 
-// The first seed that catches `mutant`, or 0.
-std::uint64_t caught_by(const Arguments& arguments, const std::string& mutant, std::string& how) {
+std::map<std::string, std::uint64_t> hinted_seeds(const std::string& file) {
+  std::map<std::string, std::uint64_t> seeds;
+  std::ifstream in(file);
+  std::string mutant;
+  for (std::uint64_t seed; in >> mutant >> seed;) seeds[mutant] = seed;
+  return seeds;
+}
+
+// The first seed that catches `mutant`, or 0: `hint`, or one from arguments.first on.
+std::uint64_t caught_by(const Arguments& arguments, const std::string& mutant, std::uint64_t hint, std::string& how) {
   Pool pool(arguments);
   std::uint64_t next = arguments.first;
   std::uint64_t caught = 0;
+  if (hint != 0) pool.start(hint, mutant);
   while (pool.running() > 0 || (caught == 0 && next < arguments.first + arguments.bound)) {
-    while (caught == 0 && next < arguments.first + arguments.bound &&
+    while (hint == 0 && caught == 0 && next < arguments.first + arguments.bound &&
            pool.running() < static_cast<std::size_t>(arguments.jobs)) {
       pool.start(next++, mutant);
     }
+    hint = 0;  // from the second round on the others
     const auto [seed, report] = pool.next();
     if (!report.passed && caught == 0) {
       caught = seed;
@@ -200,10 +212,12 @@ std::uint64_t caught_by(const Arguments& arguments, const std::string& mutant, s
 
 int run_mutants(const Arguments& arguments) {
   int survived = 0;
+  const auto hints = hinted_seeds(arguments.hints);
   for (const char* mutant : drover::sim::kMutants) {
     if (!arguments.mutant.empty() && arguments.mutant != mutant) continue;
     std::string how;
-    const auto seed = caught_by(arguments, mutant, how);
+    const auto hint = hints.find(mutant);
+    const auto seed = caught_by(arguments, mutant, hint == hints.end() ? 0 : hint->second, how);
     if (seed == 0) {
       ++survived;
       std::printf("%-24s NOT CAUGHT by %llu seeds\n", mutant, static_cast<unsigned long long>(arguments.bound));
@@ -223,6 +237,7 @@ bool parse(int argc, char** argv, Arguments& arguments) {
     else if (name == "--first") arguments.first = std::strtoull(value(), nullptr, 10);
     else if (name == "--jobs") arguments.jobs = std::max(1, std::atoi(value()));
     else if (name == "--mutant") arguments.mutant = value();
+    else if (name == "--hints") arguments.hints = value();
     else if (name == "--kept") arguments.kept = value();
     else if (name == "--bound") arguments.bound = std::strtoull(value(), nullptr, 10);
     else if (name == "--trace") arguments.trace = true;
@@ -249,7 +264,7 @@ int main(int argc, char** argv) {
   if (!parse(argc, argv, arguments)) {
     std::fprintf(stderr,
                  "usage: drover_sim [--seeds N] [--first S] [--jobs J] [--mutant M] [--kept FILE] [--trace] [--verbose] [--twice]\n"
-                 "       drover_sim --mutants [--bound N] [--first S] [--jobs J] [--mutant M]\n");
+                 "       drover_sim --mutants [--bound N] [--first S] [--jobs J] [--mutant M] [--hints FILE]\n");
     return 2;
   }
   if (arguments.trace) arguments.jobs = 1;

@@ -36,6 +36,9 @@ class SimCluster {
   void start();
   void stop();
   void end_faults() { faults_ = quiet(faults_); }
+  void set_faults(const Faults& faults) { faults_ = faults; }
+  // The primary is lost, and another found; waits for it. What only the old one had may be taken back.
+  void elect();
 
   const ClusterOptions& options() const { return options_; }
   const Faults& faults() const { return faults_; }
@@ -100,6 +103,9 @@ class SimCluster {
   };
   // Requests still on their way to the primary.
   int requests_under_way = 0;
+  // Observers of a process' requests: before one is executed, and when its reply leaves. They may wait.
+  std::function<void(std::string_view what)> on_request;
+  std::function<void(std::string_view what)> on_reply;
   // Observers, called at once.
   std::function<void(const std::vector<Write>&, bool by_user)> on_written;
   std::function<void(bool enabled)> on_write_block;
@@ -108,7 +114,6 @@ class SimCluster {
   static Faults quiet(Faults faults);
   void replicate();
   void hold_elections();
-  void elect();
   EntryContext entry_context() const;
   ClusterTime log_command(const std::string& db, const Uuid& uuid, bson::View command);
   std::vector<ClusterTime> reserve(int count);

@@ -134,9 +134,11 @@ Result<T> SimDeployment::call(std::string_view what, Kind kind, std::function<Re
     return lost("lost, the request is still under way");
   }
   if (kind == Kind::kRetryable && random.chance(faults.duplicated)) send_late([execute] { (void)execute(); });
+  if (cluster_.on_request) cluster_.on_request(what);
   scheduler_.set_immune(true);
   auto result = execute();
   scheduler_.set_immune(false);
+  if (cluster_.on_reply) cluster_.on_reply(what);
   travel();
   if (gone()) return stopped();
   if (random.chance(faults.lost_reply)) return lost("lost before the reply arrived");

@@ -8,16 +8,8 @@
 #include "bson/hash.h"
 #include "checks.h"
 #include "engine/migration.h"
-#include "engine/mutants.h"
 #include "sim_deployment.h"
 #include "workload.h"
-
-namespace drover::engine {
-namespace {
-std::string active_mutant;
-}
-bool mutant(std::string_view name) { return name == active_mutant; }
-}  // namespace drover::engine
 
 namespace drover::sim {
 namespace {
@@ -66,7 +58,8 @@ class Simulation {
   // One process of the engine.
   struct Incarnation {
     Process process;
-    std::stop_source stop;
+    std::stop_source stop;  // Ctrl-C
+    std::stop_source cut;   // its connections end
     std::unique_ptr<SimRuntime> runtime;
     std::unique_ptr<SimDeployment> source;
     std::unique_ptr<SimDeployment> destination;
@@ -173,9 +166,9 @@ Simulation::Incarnation& Simulation::start_engine() {
   own.runtime = std::make_unique<SimRuntime>(scheduler_, own.process);
   own.runtime->clock_error = seconds(random_.between(-40'000, 40'000));
   own.runtime->on_reached = [this, &own](std::string_view point) { reached(own, point); };
-  own.source = std::make_unique<SimDeployment>(*source_, own.process, ErrorCode::kSource, own.stop.get_token());
+  own.source = std::make_unique<SimDeployment>(*source_, own.process, ErrorCode::kSource, own.cut.get_token());
   own.destination = std::make_unique<SimDeployment>(*destination_, own.process, ErrorCode::kDestination,
-                                                    own.stop.get_token());
+                                                    own.cut.get_token());
   scheduler_.trace("starting " + own.process.name);
   scheduler_.spawn(own.process.name, &own.process, [this, &own] {
     {
@@ -302,6 +295,7 @@ void Simulation::strike(Incarnation& target) {
       scheduler_.trace("killing " + target.process.name);
       target.process.dead = true;
       target.stop.request_stop();
+      target.cut.request_stop();
       break;
   }
   scheduler_.wake(this);
@@ -336,6 +330,7 @@ void Simulation::finish() {
   for (auto& incarnation : incarnations_) {
     incarnation.process.paused = false;
     incarnation.stop.request_stop();
+    incarnation.cut.request_stop();
   }
   const auto all_ended = [this] {
     for (const auto& incarnation : incarnations_) {
@@ -360,7 +355,7 @@ std::string Simulation::summary() const {
 }  // namespace
 
 SeedResult simulate(const SeedOptions& options) {
-  engine::active_mutant = options.mutant;
+  set_mutant(options.mutant);
   Scheduler::Options run;
   run.seed = options.seed;
   run.on_failure = options.on_failure;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <string_view>
 
 namespace drover::sim {
 
@@ -20,6 +21,9 @@ struct SeedResult {
   std::string summary;
   std::uint64_t trace_hash = 0;
 };
+
+// The fault that the engine has from now on in this process.
+void set_mutant(std::string_view name);
 
 SeedResult simulate(const SeedOptions& options);
 
