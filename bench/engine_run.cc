@@ -11,8 +11,6 @@
 namespace drover::bench {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
 constexpr auto kLookEvery = std::chrono::milliseconds(10);
 constexpr auto kPatience = std::chrono::minutes(1);
 
@@ -36,12 +34,9 @@ Result<EngineRun> EngineRun::start(const cli::DemoDirectory& directory, const st
 }
 
 Result<double> EngineRun::await_copy() {
-  std::optional<Clock::time_point> begun;
-  while (phase_ != "change event application") {
-    TRY(look());
-    if (!begun && documents_ > 0) begun = Clock::now();
-  }
-  return begun ? std::chrono::duration<double>(Clock::now() - *begun).count() : 0.0;
+  while (phase_ != "change event application") TRY(look());
+  if (!laid_out_ || !copied_) return fail(ErrorCode::kFailure, "the engine's log does not say when the copy began and ended");
+  return std::chrono::duration<double>(*copied_ - *laid_out_).count();
 }
 
 void EngineRun::hold() { ::kill(process_.pid(), SIGSTOP); }
@@ -71,10 +66,14 @@ Status EngineRun::look() {
   for (auto end = partial_.find('\n'); end != std::string::npos; end = partial_.find('\n')) {
     const auto line = Json::parse(partial_.substr(0, end));
     partial_.erase(0, end + 1);
+    const auto* message = line ? line->find("message") : nullptr;
+    if (message != nullptr && message->as_string() != nullptr) {
+      if (*message->as_string() == "laid out the copy") laid_out_ = Clock::now();
+      if (*message->as_string() == "all collections are copied") copied_ = Clock::now();
+    }
     if (!line || line->find("phase") == nullptr || line->find("phase")->as_string() == nullptr) continue;
     phase_ = *line->find("phase")->as_string();
     events_ = integer(*line, "changeEventsApplied");
-    documents_ = integer(*line, "documents");
   }
   return {};
 }

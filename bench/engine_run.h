@@ -2,6 +2,7 @@
 // changes are made on the source, so that what is measured afterwards is its applying alone.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -19,7 +20,7 @@ class EngineRun {
   static Result<EngineRun> start(const cli::DemoDirectory& directory, const std::string& source, const std::string& destination,
                                  const std::string& include);
 
-  // Waits until everything is copied and the lag is gone. Seconds from the first copied document to the last.
+  // Waits until everything is copied and the lag is gone. Seconds from when the copy was laid out to when all is copied.
   Result<double> await_copy();
   void hold();      // SIGSTOP
   void go_on();     // SIGCONT
@@ -30,6 +31,7 @@ class EngineRun {
   void end() { process_.stop(std::chrono::seconds(20)); }
 
  private:
+  using Clock = std::chrono::steady_clock;
   EngineRun(cli::ChildProcess process, std::string log, std::string errors)
       : process_(std::move(process)), log_(std::move(log)), errors_(std::move(errors)) {}
   Status look();  // waits a moment, then reads the newest progress from the log
@@ -40,7 +42,7 @@ class EngineRun {
   std::string partial_;
   std::string phase_;
   std::int64_t events_ = 0;
-  std::int64_t documents_ = 0;
+  std::optional<Clock::time_point> laid_out_, copied_;
 };
 
 // `drover migrate --cleanup`: lifts what a migration has blocked on the destination, and removes its state.

@@ -2,7 +2,7 @@
 // themselves, measured in the same run. See bench/README.md.
 //
 //   drover_bench [--only sandbox|migration] [--size BYTES] [--source URI --destination URI] [--server-version V] [--json]
-//                [--figure KEY]
+//                [--figure KEY] [--shape "1 KB"]
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -34,7 +34,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr std::int64_t kDefaultBytes = std::int64_t{2} << 30;
-constexpr std::int64_t kMostEvents = 100'000;  // of one shape
+constexpr std::int64_t kMostEvents = 200'000;  // of one shape
 constexpr std::int64_t kMostSmallDocuments = 1'000'000;
 constexpr std::int64_t kBytesOfSmall = 512;    // the share of --size that lets one small document in
 
@@ -44,6 +44,7 @@ struct Options {
   std::string version;  // empty: 4.4 for the sandbox by itself, which its references were measured with; else 8.0
   std::string only;     // "sandbox", "migration"; empty: both
   std::string figure;   // of the sandbox's; empty: all
+  std::string shape;    // of the migration's; empty: all
   bool json = false;
 };
 
@@ -103,6 +104,7 @@ Result<Options> parse(int argc, char** argv) {
     else if (name == "--server-version") options.version = value;
     else if (name == "--only" && (value == "sandbox" || value == "migration")) options.only = value;
     else if (name == "--figure") options.figure = value;
+    else if (name == "--shape") options.shape = value;
     else return fail(ErrorCode::kUsage, fmt::format("{} {}: not an option, or not a value of it (500MB, 2GB)", name, value));
   }
   if (options.source.empty() != options.destination.empty()) return fail(ErrorCode::kUsage, "--source and --destination go together");
@@ -219,6 +221,7 @@ Result<std::vector<Figures>> run_migration(const Options& options, const cli::De
   std::vector<Figures> all;
   for (const auto& shape : shapes(options.bytes)) {
     if (stop.stop_requested()) return fail(ErrorCode::kInterrupted, "stopped");
+    if (!options.shape.empty() && options.shape != shape.name) continue;
     all.push_back(TRY_WITH(measure(shape, servers, directory), shape.name));
   }
   return all;

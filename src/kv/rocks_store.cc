@@ -242,7 +242,11 @@ rocksdb::ColumnFamilyOptions family_options(const Options& options, const std::s
   result.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
   result.write_buffer_size = std::clamp<std::size_t>(options.memory_bytes / 12, 4 << 20, 64 << 20);
   result.max_write_buffer_number = 3;
-  result.level_compaction_dynamic_level_bytes = true;
+  // Records and entries of the oplog come in the order of their keys: files that do not overlap are moved, not merged.
+  // Levelled compaction would write each of them again as soon as the snapshot that was open at its flush is released.
+  result.compaction_style = rocksdb::kCompactionStyleUniversal;
+  result.compaction_options_universal.allow_trivial_move = true;
+  result.level0_file_num_compaction_trigger = 8;
   result.compression = rocksdb::kLZ4Compression;
   // Most keys are asked for to learn that they are free: the answer is a bit, not a walk through each write buffer.
   result.memtable_prefix_bloom_size_ratio = 0.05;
