@@ -4,6 +4,7 @@
 #
 #   tools/setup.sh               what build, test and demo need
 #   tools/setup.sh development   also what lint, format and fresh need
+#   tools/setup.sh conformance   also test-libmongoc, built from Debian's source package of mongo-c-driver under build/
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -51,7 +52,42 @@ install_npm_packages() {
   cp "$directory/package-lock.json" "$directory/node_modules/.installed-lock.json"
 }
 
+# The source package comes through lists of our own, so that the machine's package sources stay as they are.
+fetch_libmongoc_source() {
+  work=$PWD/build/libmongoc
+  [ ! -d "$work/source" ] || return 0
+  echo "setup: fetching the source package of mongo-c-driver"
+  mkdir -p "$work/apt/lists/partial" "$work/download"
+  for suite in "debian bookworm" "debian bookworm-updates" "debian-security bookworm-security"; do
+    echo "deb-src [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/${suite% *} ${suite#* } main"
+  done >"$work/apt/sources.list"
+  apt="apt-get -q -o Dir::Etc::sourcelist=$work/apt/sources.list -o Dir::Etc::sourceparts=- -o Dir::State::lists=$work/apt/lists"
+  apt="$apt -o Dir::Cache=$work/apt -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= -o APT::Sandbox::User=$(id -un)"
+  $apt update >"$work/fetch.log" 2>&1 && (cd "$work/download" && $apt source --download-only mongo-c-driver) >>"$work/fetch.log" 2>&1 ||
+    { cat "$work/fetch.log" >&2; echo "setup: fetching the source package of mongo-c-driver failed" >&2; exit 1; }
+  dpkg-source --extract "$work"/download/mongo-c-driver_*.dsc "$work/source.new" >>"$work/fetch.log" 2>&1
+  mv "$work/source.new" "$work/source"
+}
+
+# Only the test program, unoptimised; client-side encryption needs an enterprise process beside the server.
+build_test_libmongoc() {
+  work=$PWD/build/libmongoc
+  [ ! -x "$work/build/src/libmongoc/test-libmongoc" ] || return 0
+  echo "setup: building test-libmongoc"
+  version=$(sed -n 's/^mongo-c-driver (\([0-9.]*\).*/\1/p;q' "$work/source/debian/changelog")
+  nice cmake -G Ninja -S "$work/source" -B "$work/build" -DBUILD_VERSION="$version" -DCMAKE_BUILD_TYPE=Debug \
+    -DCMAKE_C_FLAGS="-O0 -g0 -w" -DENABLE_STATIC=BUILD_ONLY -DENABLE_CLIENT_SIDE_ENCRYPTION=OFF -DENABLE_MONGODB_AWS_AUTH=OFF \
+    -DENABLE_SASL=OFF -DENABLE_EXAMPLES=OFF -DENABLE_TESTS=ON -DENABLE_SHM_COUNTERS=OFF -DENABLE_UNINSTALL=OFF -DENABLE_ZSTD=ON \
+    -DENABLE_SNAPPY=ON -DENABLE_ZLIB=SYSTEM >"$work/build.log" 2>&1 &&
+    nice ninja -C "$work/build" -j2 test-libmongoc >>"$work/build.log" 2>&1 ||
+    { tail -40 "$work/build.log" >&2; echo "setup: building test-libmongoc failed; see $work/build.log" >&2; exit 1; }
+}
+
 install_packages "$@"
 for lock in tools/*/package-lock.json tests/*/package-lock.json ui/package-lock.json; do
   install_npm_packages "$(dirname "$lock")"
 done
+if [ "${1:-}" = conformance ]; then
+  fetch_libmongoc_source
+  build_test_libmongoc
+fi

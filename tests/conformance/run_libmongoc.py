@@ -23,20 +23,23 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 KINDS = ("enterprise", "sharded", "retired")  # and needs-<what>
 START_SECONDS = 60
+# These talk to localhost:27017 wherever the server is said to be.
+FIXED_PORT = 27017
+WANT_FIXED_PORT = ("/transactions/", "/with_transaction/")
 SKIPPED_BY_SUITE = "@@ctest-skipped@@"
 
 
 class Sandbox:
-    def __init__(self, directory, version, auth):
+    def __init__(self, directory, version, auth, port):
         self.directory = pathlib.Path(directory)
-        self.version, self.auth = version, auth
+        self.version, self.auth, self.wanted_port = version, auth, port
         self.process = None
 
     def start(self):
         shutil.rmtree(self.directory, ignore_errors=True)
         self.directory.mkdir(parents=True)
         port_file = self.directory / "port"
-        command = [os.environ.get("DROVER", str(ROOT / "build/drover")), "sandbox", "--dbpath", str(self.directory / "data"), "--port", "0",
+        command = [os.environ.get("DROVER", str(ROOT / "build/drover")), "sandbox", "--dbpath", str(self.directory / "data"), "--port", str(self.wanted_port),
                    "--port-file", str(port_file), "--server-version", self.version, "--log", str(self.directory / "log")]
         if self.auth:
             command.append("--auth")
@@ -115,20 +118,22 @@ def run_one(binary, source, sandbox, test, seconds):
 def run_all(options, tests):
     results = {}
     with tempfile.TemporaryDirectory(prefix="drover-libmongoc-") as scratch:
-        sandboxes = queue.Queue()
-        made = [Sandbox(f"{scratch}/{i}", options.server_version, options.auth) for i in range(options.jobs)]
-        for sandbox in made:
-            sandboxes.put(sandbox)
+        made = [Sandbox(f"{scratch}/{i}", options.server_version, options.auth, 0 if i else FIXED_PORT) for i in range(options.jobs + 1)]
+        anywhere, fixed = queue.Queue(), queue.Queue()
+        fixed.put(made[0])
+        for sandbox in made[1:]:
+            anywhere.put(sandbox)
 
         def work(test):
-            sandbox = sandboxes.get()
+            free = fixed if test.startswith(WANT_FIXED_PORT) else anywhere
+            sandbox = free.get()
             try:
                 return test, *run_one(options.binary, options.source, sandbox, test, options.seconds)
             finally:
-                sandboxes.put(sandbox)
+                free.put(sandbox)
 
         try:
-            with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+            with concurrent.futures.ThreadPoolExecutor(options.jobs + 1) as pool:
                 for test, result, output in pool.map(work, tests):
                     results[test] = result
                     if result == "failed":
@@ -141,6 +146,13 @@ def run_all(options, tests):
             for sandbox in made:
                 sandbox.stop()
     return results
+
+
+def spread(tests):
+    few = [test for test in tests if test.startswith(WANT_FIXED_PORT)]
+    many = [test for test in tests if not test.startswith(WANT_FIXED_PORT)]
+    places = [(i / len(few), test) for i, test in enumerate(few)] + [(i / len(many), test) for i, test in enumerate(many)]
+    return [test for _, test in sorted(places)]
 
 
 def main():
@@ -164,8 +176,8 @@ def main():
         tests = [test for test in tests if any(fnmatch.fnmatchcase(test, pattern) for pattern in options.match)]
     skips = [] if options.no_skip else read_skips(HERE / "libmongoc_skip.txt")
     skipped = [test for test in tests if any(fnmatch.fnmatchcase(test, pattern) for pattern, _, _ in skips)]
-    # Long ones first, so that the workers end together.
-    chosen = sorted((test for test in tests if test not in set(skipped)), key=lambda test: not test.startswith(("/change_stream", "/retryable", "/transactions")))
+    # Those that share one sandbox are spread over the others, or their workers would only wait for each other.
+    chosen = spread([test for test in tests if test not in set(skipped)])
     results = run_all(options, chosen)
     counts = {kind: sum(1 for result in results.values() if result == kind) for kind in ("passed", "failed", "not run")}
     mode = f"{options.server_version}{' with authentication' if options.auth else ''}"

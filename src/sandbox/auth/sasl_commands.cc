@@ -152,6 +152,13 @@ std::optional<std::vector<std::string>> mechanisms_of(UserDirectory& directory, 
   return names;
 }
 
+namespace {
+// Once for MONGODB-CR; nobody takes it up any more.
+Result<bson::Document> get_nonce(CommandContext& context) {
+  return bson::make_document({{"nonce", fmt::format("{:016x}", context.services.runtime.random())}});
+}
+}  // namespace
+
 void add_user_commands(CommandTable& table);
 void add_role_commands(CommandTable& table);
 
@@ -160,6 +167,7 @@ void add_auth_commands(CommandTable& table) {
       {.name = "saslStart", .flags = kNoAuth, .handler = sasl_start, .help = "begins an authentication"},
       {.name = "saslContinue", .flags = kNoAuth, .handler = sasl_continue, .help = "continues an authentication"},
       {.name = "authenticate", .flags = kNoAuth, .handler = authenticate, .help = "authenticates by a client certificate"},
+      {.name = "getnonce", .flags = kNoAuth, .handler = get_nonce, .help = "a random number (older clients)", .removed = {6, 2, 0}},
       {.name = "logout", .flags = kNoAuth, .handler = logout, .help = "forgets the user of this database"},
       {.name = "connectionStatus", .flags = kNoAuth, .handler = connection_status, .help = "who this connection is"},
   };

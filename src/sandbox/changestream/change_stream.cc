@@ -72,6 +72,7 @@ class ChangeStreamCursor final : public CommandCursor {
   }
 
   bool awaits_data() const override { return true; }
+  bool is_change_stream() const override { return true; }
   bool exhausted() const override { return events_->ended() && waiting_.empty(); }
 
   Status next_batch(CommandContext& context, CursorBatch& batch) override {
@@ -215,6 +216,9 @@ Result<ClientStages> parse_stages(CommandContext& context, bson::View pipeline) 
       }
       if (splits) return server_error(7182802, fmt::format("{} must be the last stage in the pipeline", kSplitStage));
       if (std::find(kAllowedStages.begin(), kAllowedStages.end(), name) == kAllowedStages.end() && name.starts_with('$')) {
+        if (!query::is_pipeline_stage(name)) {
+          return server_error(40324, fmt::format("Unrecognized pipeline stage name: '{}'", name));
+        }
         return server_error(20, fmt::format("{} is not permitted in a $changeStream pipeline", name));
       }
       rest.append(stage);

@@ -164,6 +164,9 @@ Result<OpenAggregate> open_aggregate(CommandContext& context, AggregateRequest r
   auto pipeline = TRY(query::Pipeline::parse(resolved.pipeline, pipeline_context(state)));
   TRY(authorize_reads(context, request.ns, pipeline));
   const auto output = pipeline.output();
+  if (output && context.read_concern.level == ReadConcern::Level::kLinearizable) {
+    return server_error(code::kInvalidOptions, fmt::format("{} cannot be used with a 'linearizable' read concern level", output->kind == query::PipelineOutput::Kind::kOut ? "$out" : "$merge"));
+  }
   if (output) TRY(check_output(context, request.ns, *output));
   query::DocumentSourcePtr source;
   if (pipeline.leading()) {

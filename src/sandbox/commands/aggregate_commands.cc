@@ -99,6 +99,7 @@ Result<bson::Document> aggregate(CommandContext& context) {
   options.request.stop = context.stop;
   const auto ns = reply_namespace(parsed.request.ns);
   if (parsed.change_stream) {
+    context.reads_change_stream = true;
     auto stream = TRY(context.services.open_change_stream(context, parsed.request.ns, parsed.request.pipeline));
     return first_batch_reply(context, std::move(stream), ns, options);
   }

@@ -138,6 +138,8 @@ class Operations {
   virtual bool kill(std::int64_t operation_id) = 0;
   virtual std::size_t kill_of_session(const Uuid& lsid) = 0;
   virtual std::int64_t current_connections() const = 0;
+  virtual std::int64_t total_connections() const = 0;  // since the start
+  virtual std::int64_t running() const = 0;
 };
 
 // A kind-1 section of OP_MSG: {documents: [...]}, {updates: [...]}, {deletes: [...]} in wire form.
@@ -205,6 +207,7 @@ struct CommandContext {
   std::optional<bson::Timestamp> last_op;        // ts of the last entry this command wrote
   bool abort_transaction = false;                // the reply is ok, but the transaction is over (writeErrors)
 
+  bool reads_change_stream = false;              // failures are labelled as such
   bool close_connection = false;                 // a fail point wants the client not to learn of what was done
 
   bool bypass_write_block = false;               // `bypassWriteBlockingMode` is among the user's privileges
@@ -219,6 +222,8 @@ struct CommandContext {
 bson::Document execute(CommandContext& context);
 // {errorLabels?, ok: 0.0, errmsg, code, codeName, extra...}. An Error without a server_code is 1 InternalError.
 bson::Document error_reply(const Error& error, const std::optional<bson::Document>& extra = {});
+// writeConcernError, and the labels that follow from it.
+void append_write_concern_error(bson::Builder& out, bson::View command, bson::View error);
 // 59: "no such command: 'x'" (4.4's wording for the version).
 bson::Document unknown_command_reply(std::string_view name);
 

@@ -71,7 +71,7 @@ Status apply_read_concern(CommandContext& context) {
       return server_error(kInvalidOptions, "read concern level snapshot is only valid in a transaction");
     }
     const auto name = context.command->name;
-    if (name != "find" && name != "aggregate" && name != "distinct" && name != "count" && name != "listCollections" && name != "listIndexes") {
+    if (name != "find" && name != "aggregate" && name != "distinct" && name != "getMore") {
       return server_error(kInvalidOptions, fmt::format("Command {} does not support this read concern: snapshot", name));
     }
   }

@@ -67,6 +67,7 @@ class CommandCursor {
   virtual Status next_batch(CommandContext& context, CursorBatch& batch) = 0;
   virtual bool exhausted() const = 0;
   virtual bool awaits_data() const { return false; }
+  virtual bool is_change_stream() const { return false; }
 };
 
 // The registry's record of a cursor. What getMore must agree with.

@@ -427,9 +427,28 @@ bool is_transient_transaction_code(int code) {
   return contains(kCodes, code);
 }
 
-bool is_non_resumable_change_stream_code(int code) {
-  static constexpr int kCodes[] = {136, 237, 280, 286};
-  return contains(kCodes, code);
+bool is_resumable_change_stream_code(int code) {
+  static constexpr int kCodes[] = {63, 133, 150, 234, 13388};
+  return is_retryable_write_code(code) || contains(kCodes, code);
+}
+
+std::vector<std::string> error_labels(const FailedCommand& failed) {
+  const auto name = failed.body.first().key();
+  const bool ends_transaction = name == "commitTransaction" || name == "abortTransaction";
+  const bool in_transaction = static_cast<bool>(failed.body["autocommit"]);
+  const bool numbered = static_cast<bool>(failed.body["txnNumber"]);
+  std::vector<std::string> labels;
+  if (in_transaction) {
+    // A commit that found no transaction may be tried again as a whole unless its outcome could still be rolled back.
+    const bool transient = ends_transaction ? failed.code == 251 && failed.write_concern_code == 0 : is_transient_transaction_code(failed.code);
+    if (transient) labels.emplace_back("TransientTransactionError");
+  }
+  if (numbered && (!in_transaction || ends_transaction) &&
+      (is_retryable_write_code(failed.code) || is_retryable_write_code(failed.write_concern_code))) {
+    labels.emplace_back("RetryableWriteError");
+  }
+  if (failed.reads_change_stream && is_resumable_change_stream_code(failed.code)) labels.emplace_back("ResumableChangeStreamError");
+  return labels;
 }
 
 }  // namespace drover::sandbox

@@ -36,8 +36,6 @@ class Execution {
     if (in_transaction_ && !ends_transaction(*context_.command)) return run_in_transaction();
     return context_.command->handler(context_);
   }
-  bool in_transaction() const { return in_transaction_; }
-
  private:
   Status parse_session() {
     const auto lsid = context_.body["lsid"];
@@ -203,14 +201,10 @@ bool wants_time(const CommandContext& context) {
          (level && (*level == Level::kMajority || *level == Level::kSnapshot || *level == Level::kLinearizable));
 }
 
-void add_labels(const CommandContext& context, Error& error, bool in_transaction) {
-  const auto add = [&](const char* label) {
-    if (!error.has_label(label)) error.labels.emplace_back(label);
-  };
-  const auto code = error.server_code;
-  const bool commits = context.command->name == "commitTransaction";
-  if (in_transaction && (commits ? code == kNoSuchTransaction : is_transient_transaction_code(code))) add("TransientTransactionError");
-  if ((context.retryable || (in_transaction && ends_transaction(*context.command))) && is_retryable_write_code(code)) add("RetryableWriteError");
+void add_labels(const CommandContext& context, Error& error) {
+  for (auto& label : error_labels({.body = context.body, .code = error.server_code, .reads_change_stream = context.reads_change_stream})) {
+    if (!error.has_label(label)) error.labels.push_back(std::move(label));
+  }
 }
 
 }  // namespace
@@ -222,7 +216,7 @@ bson::Document execute(CommandContext& context) {
   if (wants_time(context)) next_hand_out = Engine::HandOut::kAskedFor;
   if (!reply) {
     auto error = std::move(reply).error();
-    add_labels(context, error, execution.in_transaction());
+    add_labels(context, error);
     return error_reply(error, context.error_extra);
   }
   bson::Builder out;
@@ -231,9 +225,17 @@ bson::Document execute(CommandContext& context) {
   if ((context.command->flags & kWrite) != 0 || context.last_op) {
     auto unmet = apply_write_concern(context);
     if (!unmet) return error_reply(unmet.error());
-    if (*unmet) out.append("writeConcernError", **unmet);
+    if (*unmet) append_write_concern_error(out, context.body, **unmet);
   }
   return std::move(out).finish();
+}
+
+void append_write_concern_error(bson::Builder& out, bson::View command, bson::View error) {
+  out.append("writeConcernError", error);
+  const auto labels = error_labels({.body = command, .write_concern_code = static_cast<int>(error["code"].to_int64().value_or(0))});
+  if (labels.empty()) return;
+  auto array = out.open_array("errorLabels");
+  for (const auto& label : labels) array.append(label);
 }
 
 bson::Document error_reply(const Error& error, const std::optional<bson::Document>& extra) {

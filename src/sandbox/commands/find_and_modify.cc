@@ -33,7 +33,7 @@ Result<Request> parse(const CommandContext& context) {
       if (key == "query") spec.query = *document;
       if (key == "sort") spec.sort = *document;
       if (key == "fields") request.fields = *document;
-      if (key == "let") spec.constants = *document;
+      if (key == "let") spec.let = *document;
     } else if (key == "remove") request.remove = field.is_truthy();
     else if (key == "new") request.want_new = field.is_truthy();
     else if (key == "upsert") spec.upsert = field.is_truthy();
@@ -152,8 +152,9 @@ Result<bson::Document> find_and_modify(CommandContext& context) {
     if (collection && collection->is_view()) return server_error(code::kCommandNotSupportedOnView, fmt::format("Namespace {} is a view, not a collection", ns.to_string()));
     std::optional<UpdateStatement> statement;
     auto collator = TRY(effective_collation(context.body, collection.get()));
+    const auto let = request.spec.let ? TRY(query::evaluate_let(*request.spec.let, *evaluation_context(context))) : bson::Document();
     if (!request.remove) statement = TRY(UpdateStatement::parse(context, request.spec, collection.get()));
-    const auto filter = statement ? statement->filter() : TRY(query::Matcher::parse(request.spec.query, collator, context.settings().version, evaluation_context(context)));
+    const auto filter = statement ? statement->filter() : TRY(query::Matcher::parse(request.spec.query, collator, context.settings().version, evaluation_context(context, let, collator)));
     const auto sort = TRY(query::SortPattern::parse(request.spec.sort, collator));
     const FindOne what{.filter = &filter, .sort = &sort, .collator = collator, .hint = request.spec.hint};
     const auto found = collection ? TRY(find_one(context, *scope.reader, collection, what)) : std::nullopt;

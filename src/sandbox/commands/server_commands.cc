@@ -96,7 +96,8 @@ Result<bson::Document> server_status(CommandContext& context) {
   out.append("localTime", bson::DateTime{wall_millis(services.runtime)});
   out.open_document("asserts").append("regular", 0).append("warning", 0).append("msg", 0).append("user", 0).append("rollovers", 0);
   const auto connections = static_cast<std::int32_t>(services.operations.current_connections());
-  out.open_document("connections").append("current", connections).append("available", 2000 - connections).append("active", connections);
+  out.open_document("connections").append("current", connections).append("available", 2000 - connections)
+      .append("totalCreated", services.operations.total_connections()).append("active", static_cast<std::int32_t>(services.operations.running()));
   const auto sessions = services.sessions.counts();
   out.open_document("logicalSessionRecordCache").append("activeSessionsCount", static_cast<std::int32_t>(services.sessions.list().size()));
   out.open_document("mem").append("bits", 64).append("resident", static_cast<std::int32_t>(memory_of_process_mb())).append("supported", true);

@@ -313,7 +313,7 @@ Result<bson::Document> update(CommandContext& context) {
   std::vector<UpdateSpec> specs;
   for (const auto& item : TRY(batch_items(context, "updates"))) {
     specs.push_back(TRY(parse_spec(context, item)));
-    if (const auto let = context.body["let"].to_document(); let && !specs.back().constants) specs.back().constants = *let;
+    if (const auto let = context.body["let"].to_document(); let) specs.back().let = *let;
   }
   auto ns = TRY(named_collection(context));
   const bool ordered = TRY(bool_field(context, "ordered", true));

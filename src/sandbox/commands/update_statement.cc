@@ -11,7 +11,13 @@ constexpr int kQueryFeatureNotAllowed = 224;
 Result<UpdateStatement> UpdateStatement::parse(CommandContext& context, const UpdateSpec& spec, const CollectionInfo* collection) {
   auto collator = TRY(effective_collation(spec.collation_of, collection));
   const auto constants = spec.constants ? TRY(query::evaluate_let(*spec.constants, *evaluation_context(context))) : bson::Document();
-  const auto evaluation = evaluation_context(context, constants, collator);
+  const auto let = spec.let ? TRY(query::evaluate_let(*spec.let, *evaluation_context(context))) : bson::Document();
+  bson::Builder variables;
+  variables.append_all(let);
+  for (const auto& constant : constants) {
+    if (!let[constant.key()]) variables.append_raw(constant);
+  }
+  const auto evaluation = evaluation_context(context, std::move(variables).finish(), collator);
   query::UpdateOptions options{.version = context.settings().version, .array_filters = spec.array_filters, .collator = collator,
                                .multi = spec.multi, .context = evaluation};
   if (spec.constants) options.constants = constants.view();

@@ -18,7 +18,8 @@ struct UpdateSpec {
   bool multi = false;
   bson::Element hint;
   std::optional<bson::View> array_filters;
-  std::optional<bson::View> constants;  // `c`, or findAndModify's and update's `let`
+  std::optional<bson::View> constants;  // `c`: of a pipeline
+  std::optional<bson::View> let;        // the command's: in the filter too
   bson::View collation_of;              // where `collation` stands
   bson::View sort;                      // findAndModify; 8.0's updateOne
 };

@@ -147,6 +147,7 @@ Result<bson::Document> get_more(CommandContext& context) {
   CheckedOut checked_out(context.services.cursors, request.id, TRY(context.services.cursors.check_out(request.id)));
   auto& entry = checked_out.entry();
   TRY(check_owner(context, request, entry));
+  context.reads_change_stream = entry.cursor->is_change_stream();
   if (const auto data = context.services.fail_points.fail_get_more_after_cursor_checkout.hit()) {
     checked_out.end();
     context.close_connection = (*data)["closeConnection"].is_truthy();

@@ -8,6 +8,7 @@
 #include "bson/builder.h"
 #include "bson/ejson.h"
 #include "sandbox/commands/error_codes.h"
+#include "sandbox/server/api_version.h"
 #include "sandbox/server/running_operations.h"
 #include "sandbox/storage/engine.h"
 
@@ -78,9 +79,9 @@ bson::Document append_fields(bson::Document document, bson::View extra) {
   return bson::Document(std::move(bytes));
 }
 
-bson::Document failed_command(const FailAction& action) {
+bson::Document failed_command(bson::View command, const FailAction& action) {
   Error error{ErrorCode::kFailure, "Failing command due to 'failCommand' failpoint", *action.error_code, {}};
-  if (action.labels) error.labels = *action.labels;
+  error.labels = action.labels ? *action.labels : error_labels({.body = command, .code = *action.error_code});
   return error_reply(error);
 }
 
@@ -97,12 +98,12 @@ bson::Document replace_labels(bson::View reply, const std::vector<std::string>& 
   return std::move(out).finish();
 }
 
-bson::Document with_write_concern_error(bson::View reply, const FailAction& action) {
+bson::Document with_write_concern_error(bson::View command, bson::View reply, const FailAction& action) {
   bson::Builder out;
   for (const auto& field : reply) {
     if (field.key() != "writeConcernError") out.append_raw(field);
   }
-  out.append("writeConcernError", *action.write_concern_error);
+  append_write_concern_error(out, command, *action.write_concern_error);
   auto document = std::move(out).finish();
   return action.labels ? replace_labels(document, *action.labels) : document;
 }
@@ -170,7 +171,7 @@ Dispatcher::Outcome Dispatcher::run(ClientConnection& connection, const Request&
   if (action) {
     state_.services.runtime.sleep(action->block, request.stop);
     if (action->close_connection) return {bson::Document(), true};
-    if (action->error_code) return {decorate(failed_command(*action))};
+    if (action->error_code) return {decorate(failed_command(request.body, *action))};
   }
   bson::Document reply;
   bool close = false;
@@ -183,7 +184,7 @@ Dispatcher::Outcome Dispatcher::run(ClientConnection& connection, const Request&
   }
   if (close) return {bson::Document(), true};
   const auto after = hit_fail_command(state_.services.fail_points.fail_command, FailMoment::kAfter, *command, ns, connection.app_name());
-  if (after && reply["ok"].is_truthy()) reply = with_write_concern_error(reply, *after);
+  if (after && reply["ok"].is_truthy()) reply = with_write_concern_error(request.body, reply, *after);
   return {decorate(std::move(reply))};
 }
 
@@ -212,6 +213,7 @@ bson::Document Dispatcher::run_command(ClientConnection& connection, const Reque
   if ((command.flags & kAdminOnly) != 0 && db != "admin") {
     return error_reply(Error{ErrorCode::kFailure, fmt::format("{} may only be run against the admin database.", command.name), 13, {}});
   }
+  if (auto stable = check_api_version(command, request.body, services.settings); !stable) return error_reply(stable.error());
   if (auto allowed = check_authorized(context, connection); !allowed) return error_reply(allowed.error());
   auto deadline = deadline_of(command, request.body, services.runtime);
   if (!deadline) return error_reply(deadline.error());

@@ -2,6 +2,7 @@
 #include <fmt/core.h>
 
 #include "net/compression.h"
+#include "sandbox/server/api_version.h"
 #include "sandbox/server/server_state.h"
 #include "sandbox/storage/engine.h"
 
@@ -187,6 +188,7 @@ void add_server_commands(CommandTable& table) {
   add_handshake_commands(table);
   add_cursor_commands(table);
   add_fail_point_commands(table);
+  add_api_test_commands(table);
 }
 
 }  // namespace drover::sandbox

@@ -78,8 +78,19 @@ std::int64_t RunningOperations::current_connections() const {
   return static_cast<std::int64_t>(clients_.size());
 }
 
+std::int64_t RunningOperations::total_connections() const {
+  std::lock_guard lock(mutex_);
+  return total_connections_;
+}
+
+std::int64_t RunningOperations::running() const {
+  std::lock_guard lock(mutex_);
+  return static_cast<std::int64_t>(running_.size());
+}
+
 void RunningOperations::add_connection(const Connection& connection, std::function<bool()> peer_gone) {
   std::lock_guard lock(mutex_);
+  ++total_connections_;
   clients_.insert_or_assign(connection.id, Client{&connection, std::move(peer_gone)});
 }
 

@@ -18,6 +18,8 @@ class RunningOperations final : public Operations {
   bool kill(std::int64_t operation_id) override;
   std::size_t kill_of_session(const Uuid& lsid) override;
   std::int64_t current_connections() const override;
+  std::int64_t total_connections() const override;
+  std::int64_t running() const override;
 
   void add_connection(const Connection& connection, std::function<bool()> peer_gone);
   void remove_connection(const Connection& connection);
@@ -37,6 +39,7 @@ class RunningOperations final : public Operations {
   Runtime& runtime_;
   mutable std::mutex mutex_;
   std::int64_t next_id_ = 1;
+  std::int64_t total_connections_ = 0;
   std::map<std::int64_t, Operation*> running_;
   std::map<std::int64_t, Client> clients_;
 };

@@ -1,0 +1,99 @@
+#include "sandbox/server/api_version.h"
+
+#include <algorithm>
+
+#include <fmt/core.h>
+
+namespace drover::sandbox {
+
+namespace {
+
+constexpr int kVersionError = 322, kStrictError = 323, kDeprecationError = 324;
+
+constexpr std::string_view kInVersion1[] = {
+    "abortTransaction", "aggregate",   "authenticate", "bulkWrite",     "collMod",         "commitTransaction", "count",
+    "create",           "createIndexes", "delete",     "drop",          "dropDatabase",    "dropIndexes",       "endSessions",
+    "explain",          "find",        "findAndModify", "getMore",      "hello",           "insert",            "isMaster",
+    "killCursors",      "listCollections", "listDatabases", "listIndexes", "ping",         "refreshSessions",   "saslContinue",
+    "saslStart",        "testDeprecation", "update"};
+
+constexpr std::string_view kUnstableStages[] = {"$collStats", "$currentOp",  "$indexStats",  "$listCatalog", "$listLocalSessions",
+                                                "$listSessions", "$planCacheStats", "$search"};
+
+constexpr struct {
+  std::string_view command, field;
+} kUnstableFields[] = {
+    {"find", "awaitData"},     {"find", "max"},          {"find", "min"},         {"find", "noCursorTimeout"}, {"find", "oplogReplay"},
+    {"find", "returnKey"},     {"find", "showRecordId"}, {"find", "tailable"},    {"aggregate", "exchange"},   {"aggregate", "explain"},
+    {"create", "autoIndexId"}, {"create", "capped"},     {"create", "indexOptionDefaults"}, {"create", "max"}, {"create", "size"},
+    {"create", "storageEngine"}};
+
+template <typename Range>
+bool contains(const Range& range, std::string_view name) {
+  return std::find(std::begin(range), std::end(range), name) != std::end(range);
+}
+
+Status check_stages(bson::View pipeline) {
+  for (const auto& stage : pipeline) {
+    const auto spec = stage.to_document();
+    if (!spec) continue;
+    const auto name = spec->first().key();
+    // Counting is what drivers' estimatedDocumentCount does with $collStats.
+    const auto inner = spec->first().to_document();
+    if (name == "$collStats" && inner && inner->field_count() == 1 && (*inner)["count"]) continue;
+    if (contains(kUnstableStages, name)) {
+      return server_error(kStrictError, fmt::format("stage {} is not allowed with 'apiStrict: true' in API Version 1", name));
+    }
+  }
+  return {};
+}
+
+Status check_strict(const Command& command, bson::View body) {
+  if (!contains(kInVersion1, command.name)) {
+    return server_error(kStrictError,
+                        fmt::format("Provided apiStrict:true, but the command {} is not in API Version 1. Information on supported commands "
+                                    "and migrations in API Version 1 can be found at https://dochub.mongodb.org/core/manual-versioned-api",
+                                    command.name));
+  }
+  for (const auto& [name, field] : kUnstableFields) {
+    if (name == command.name && body[field]) {
+      return server_error(kStrictError, fmt::format("BSON field '{}.{}' is not allowed with apiStrict:true.", name, field));
+    }
+  }
+  if (command.name == "aggregate") {
+    if (const auto pipeline = body["pipeline"].to_array()) return check_stages(*pipeline);
+  }
+  return {};
+}
+
+Result<bson::Document> nothing(CommandContext&) { return bson::Document(); }
+
+}  // namespace
+
+Status check_api_version(const Command& command, bson::View body, const ServerSettings& settings) {
+  const auto version = body["apiVersion"];
+  if (!settings.at_least(5, 0)) return {};
+  if (!version) {
+    if (!body["apiStrict"] && !body["apiDeprecationErrors"]) return {};
+    return server_error(4886600, "Provided apiStrict and/or apiDeprecationErrors without passing apiVersion");
+  }
+  if (version.to_string_view() != "1") return server_error(kVersionError, "API version must be \"1\"");
+  if (body["apiStrict"].is_truthy()) TRY(check_strict(command, body));
+  if (body["apiDeprecationErrors"].is_truthy() && command.name == "testDeprecation") {
+    return server_error(kDeprecationError, fmt::format("Provided apiDeprecationErrors:true, but the command {} is deprecated in API Version 1. "
+                                                       "Information on supported commands and migrations in API Version 1 can be found at "
+                                                       "https://dochub.mongodb.org/core/manual-versioned-api",
+                                                       command.name));
+  }
+  return {};
+}
+
+void add_api_test_commands(CommandTable& table) {
+  static constexpr Command kRows[] = {
+      {.name = "testDeprecation", .flags = kTestOnly | kHidden, .handler = nothing, .help = "deprecated in API version 1, for tests", .since = {5, 0, 0}},
+      {.name = "testVersion2", .flags = kTestOnly | kHidden, .handler = nothing, .help = "not in API version 1, for tests", .since = {5, 0, 0}},
+  };
+  table.add(kRows);
+}
+
+}  // namespace drover::sandbox
