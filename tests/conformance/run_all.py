@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """What `make conformance` runs: the C driver's tests and the long driver sessions, in several server versions."""
 import argparse
 import pathlib

@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """Runs test-libmongoc, the C driver's own tests, against `drover sandbox`; `make conformance` calls it.
 
 Every test is a process of its own, so that a crash or a hang is one failure. Sandboxes are shared by the tests of one
@@ -12,95 +12,57 @@ import json
 import os
 import pathlib
 import queue
-import shutil
 import signal
 import subprocess
 import sys
 import tempfile
-import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
+from sandbox_process import Sandbox  # noqa: E402
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 KINDS = ("enterprise", "sharded", "retired")  # and needs-<what>
-START_SECONDS = 60
-# These talk to localhost:27017 wherever the server is said to be.
+# These talk to localhost:27017 wherever the server is said to be, and clean up on localhost:27018.
 FIXED_PORT = 27017
+OTHER_FIXED_PORT = 27018
 WANT_FIXED_PORT = ("/transactions/", "/with_transaction/")
 SKIPPED_BY_SUITE = "@@ctest-skipped@@"
 
 
-class Sandbox:
-    def __init__(self, directory, version, auth, port):
-        self.directory = pathlib.Path(directory)
-        self.version, self.auth, self.wanted_port = version, auth, port
-        self.process = None
-
-    def start(self):
-        shutil.rmtree(self.directory, ignore_errors=True)
-        self.directory.mkdir(parents=True)
-        port_file = self.directory / "port"
-        command = [os.environ.get("DROVER", str(ROOT / "build/drover")), "sandbox", "--dbpath", str(self.directory / "data"), "--port", str(self.wanted_port),
-                   "--port-file", str(port_file), "--server-version", self.version, "--log", str(self.directory / "log")]
-        if self.auth:
-            command.append("--auth")
-        with open(self.directory / "out", "w") as out:
-            self.process = subprocess.Popen(command, stdout=out, stderr=out)
-        deadline = time.monotonic() + START_SECONDS
-        while not port_file.exists():
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                raise SystemExit(f"run_libmongoc: {' '.join(command)} did not start; see {self.directory}")
-            time.sleep(0.05)
-        self.port = int(port_file.read_text())
-        if self.auth:
-            self.create_user()
-
-    def create_user(self):
-        import pymongo
-        client = pymongo.MongoClient(f"mongodb://127.0.0.1:{self.port}/?directConnection=true")
-        client.admin.command("createUser", "admin", pwd="pass", roles=["root"])
-        client.close()
-
-    def ensure(self):
-        if self.process is None or self.process.poll() is not None:
-            self.start()
-
-    def stop(self):
-        if self.process and self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(60)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-
-    def environment(self):
-        env = dict(os.environ)
-        env.update(MONGOC_TEST_URI=f"mongodb://127.0.0.1:{self.port}/?replicaSet=rs0", MONGOC_TEST_HOST="127.0.0.1",
-                   MONGOC_TEST_PORT=str(self.port), MONGOC_TEST_OFFLINE="on",
-                   MONGOC_ENABLE_MAJORITY_READ_CONCERN="on", MONGOC_TEST_FUTURE_TIMEOUT_MS="60000")
-        if self.auth:
-            env.update(MONGOC_TEST_USER="admin", MONGOC_TEST_PASSWORD="pass")
-        return env
+def environment(sandbox):
+    env = dict(os.environ)
+    env.update(MONGOC_TEST_URI=f"mongodb://127.0.0.1:{sandbox.port}/?replicaSet=rs0", MONGOC_TEST_HOST="127.0.0.1",
+               MONGOC_TEST_PORT=str(sandbox.port), MONGOC_TEST_OFFLINE="on",
+               MONGOC_ENABLE_MAJORITY_READ_CONCERN="on", MONGOC_TEST_FUTURE_TIMEOUT_MS="60000")
+    if sandbox.auth:
+        env.update(MONGOC_TEST_USER="admin", MONGOC_TEST_PASSWORD="pass")
+    return env
 
 
-def read_skips(path):
-    """(pattern, kind, reason) of each line."""
+def read_skips(path, version):
+    """(pattern, kind, reason) of each line that is for this version."""
     skips = []
     for number, line in enumerate(path.read_text().splitlines(), 1):
         line = line.split("#", 1)[0].strip()
         if not line:
             continue
         pattern, _, rest = line.partition(" ")
+        versions, colon, rest_of_pattern = pattern.partition(":")
+        if colon:
+            pattern = rest_of_pattern
         kind, _, reason = rest.strip().partition(" ")
         if (kind not in KINDS and not kind.startswith("needs-")) or not reason.strip():
-            sys.exit(f"{path}:{number}: expected '<test> enterprise|sharded|retired|needs-<what> <reason>'")
-        skips.append((pattern, kind, reason.strip()))
+            sys.exit(f"{path}:{number}: expected '[versions:]<test> enterprise|sharded|retired|needs-<what> <reason>'")
+        if not colon or version in versions.split(","):
+            skips.append((pattern, kind, reason.strip()))
     return skips
 
 
 def run_one(binary, source, sandbox, test, seconds):
     sandbox.ensure()
     # The suite finds its JSON files relative to its source tree.
-    process = subprocess.Popen([str(binary), "--ctest-run", test], cwd=source, env=sandbox.environment(), stdout=subprocess.PIPE,
+    process = subprocess.Popen([str(binary), "--ctest-run", test], cwd=source, env=environment(sandbox), stdout=subprocess.PIPE,
                                stderr=subprocess.STDOUT, start_new_session=True, text=True, errors="replace")
     try:
         output, _ = process.communicate(timeout=seconds)
@@ -119,6 +81,7 @@ def run_all(options, tests):
     results = {}
     with tempfile.TemporaryDirectory(prefix="drover-libmongoc-") as scratch:
         made = [Sandbox(f"{scratch}/{i}", options.server_version, options.auth, 0 if i else FIXED_PORT) for i in range(options.jobs + 1)]
+        neighbour = Sandbox(f"{scratch}/neighbour", options.server_version, options.auth, OTHER_FIXED_PORT)
         anywhere, fixed = queue.Queue(), queue.Queue()
         fixed.put(made[0])
         for sandbox in made[1:]:
@@ -128,6 +91,8 @@ def run_all(options, tests):
             free = fixed if test.startswith(WANT_FIXED_PORT) else anywhere
             sandbox = free.get()
             try:
+                if free is fixed:
+                    neighbour.ensure()
                 return test, *run_one(options.binary, options.source, sandbox, test, options.seconds)
             finally:
                 free.put(sandbox)
@@ -143,7 +108,7 @@ def run_all(options, tests):
                             log.parent.mkdir(parents=True, exist_ok=True)
                             log.write_text(output)
         finally:
-            for sandbox in made:
+            for sandbox in [*made, neighbour]:
                 sandbox.stop()
     return results
 
@@ -174,7 +139,7 @@ def main():
     tests = [line.strip() for line in listed.splitlines() if line.strip().startswith("/")]
     if options.match:
         tests = [test for test in tests if any(fnmatch.fnmatchcase(test, pattern) for pattern in options.match)]
-    skips = [] if options.no_skip else read_skips(HERE / "libmongoc_skip.txt")
+    skips = [] if options.no_skip else read_skips(HERE / "libmongoc_skip.txt", options.server_version)
     skipped = [test for test in tests if any(fnmatch.fnmatchcase(test, pattern) for pattern, _, _ in skips)]
     # Those that share one sandbox are spread over the others, or their workers would only wait for each other.
     chosen = spread([test for test in tests if test not in set(skipped)])

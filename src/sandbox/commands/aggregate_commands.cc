@@ -5,6 +5,7 @@
 
 #include "bson/ejson.h"
 #include "sandbox/commands/aggregate.h"
+#include "sandbox/commands/explain.h"
 #include "sandbox/commands/tables.h"
 
 namespace drover::sandbox {
@@ -93,7 +94,7 @@ Namespace reply_namespace(const Namespace& ns) { return ns.collection.empty() ? 
 
 Result<bson::Document> aggregate(CommandContext& context) {
   auto parsed = TRY(parse(context));
-  if (parsed.explain) return server_error(238, "explain of aggregate is not implemented by this server: explain the equivalent find");
+  if (parsed.explain) return explain_command(context, context.body, false);
   CursorReplyOptions options;
   options.request.max_documents = parsed.batch_size;
   options.request.stop = context.stop;

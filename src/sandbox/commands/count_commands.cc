@@ -166,7 +166,7 @@ Result<bson::Document> distinct(CommandContext& context) {
 
 constexpr auto kCollection = ResourceKind::kCollection;
 constexpr Command kRows[] = {
-    {.name = "count", .flags = kInTransaction | kReadConcern, .resource = kCollection, .action = "find", .handler = count,
+    {.name = "count", .flags = kReadConcern, .resource = kCollection, .action = "find", .handler = count,
      .help = "how many documents match"},
     {.name = "distinct", .flags = kInTransaction | kReadConcern, .resource = kCollection, .action = "find", .handler = distinct,
      .help = "the values of a field"},

@@ -77,7 +77,10 @@ class Execution {
                                              "autocommit:false was not provided, and {} is not a retryable write command.", command.name));
     }
     if (in_transaction_ && (command.flags & kInTransaction) == 0) {
-      return server_error(kNotSupportedInTransaction, fmt::format("Cannot run '{}' in a multi-document transaction.", command.name));
+      return server_error(kNotSupportedInTransaction,
+                          command.name == "count" ? "Cannot run 'count' in a multi-document transaction. Please see "
+                                                    "http://dochub.mongodb.org/core/transaction-count for a recommended alternative."
+                                                  : fmt::format("Cannot run '{}' in a multi-document transaction.", command.name));
     }
     checkout_.emplace(TRY(context_.services.sessions.check_out(context_.engine(), lsid_, context_.stop)));
     context_.session_state = &**checkout_;

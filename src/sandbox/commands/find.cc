@@ -29,6 +29,7 @@ struct FindParts {
   bool tailable = false;
   bool await_data = false;
   bool show_record_id = false;
+  bool return_key = false;
   bool fixed_view = false;  // snapshot reads and transactions stay at one time
   bool is_oplog = false;
 };
@@ -102,12 +103,12 @@ class FindCursor : public CommandCursor {
   }
   // False: the batch is full, the document waits for the next.
   Result<bool> give(bson::View document, RecordId id, CursorBatch& batch) {
-    if (parts_.projection.is_identity() && !parts_.show_record_id) {
+    if (parts_.projection.is_identity() && !parts_.show_record_id && !parts_.return_key) {
       if (batch.append(document)) return true;
       pending_ = bson::Document(document);
       return false;
     }
-    auto shown = TRY(parts_.projection.apply(document));
+    auto shown = parts_.return_key ? TRY(key_of(document)) : TRY(parts_.projection.apply(document));
     if (parts_.show_record_id) {
       bson::Builder with_id;
       with_id.append_all(shown).append("$recordId", id);
@@ -116,6 +117,19 @@ class FindCursor : public CommandCursor {
     if (batch.append(shown)) return true;
     pending_ = std::move(shown);
     return false;
+  }
+
+  // The fields of the index that was used; nothing when none was.
+  Result<bson::Document> key_of(bson::View document) const {
+    bson::Builder key;
+    const auto& index = scan_.plan().index;
+    if (!index) return std::move(key).finish();
+    if (index->multikey->load() != 0) return server_error(115, "returnKey is not supported by this server with an index on arrays");
+    for (const auto& field : index->fields) {
+      const auto value = document.at_path(field.path);
+      value ? key.append(field.path, value) : key.append(field.path, bson::Null{});
+    }
+    return std::move(key).finish();
   }
 
   struct Sorted {
@@ -217,7 +231,7 @@ Result<bson::Document> find(CommandContext& context) {
 
   auto collator = TRY(effective_collation(context.body, target.collection.get()));
   FindParts parts{.skip = request.skip, .limit = request.limit, .tailable = request.tailable, .await_data = request.await_data,
-                  .show_record_id = request.show_record_id};
+                  .show_record_id = request.show_record_id, .return_key = request.return_key};
   const auto let = request.let.empty() ? bson::Document() : TRY(query::evaluate_let(request.let, *evaluation_context(context)));
   const auto evaluation = evaluation_context(context, let, collator);
   parts.filter = std::make_shared<query::Matcher>(TRY(query::Matcher::parse(request.filter, collator, context.settings().version, evaluation)));

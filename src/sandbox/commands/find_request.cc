@@ -66,9 +66,8 @@ Result<FindRequest> parse_find(const CommandContext& context, bson::View body) {
     else if (key == "awaitData") request.await_data = TRY(flag_field(field));
     else if (key == "noCursorTimeout") request.no_timeout = TRY(flag_field(field));
     else if (key == "showRecordId") request.show_record_id = TRY(flag_field(field));
-    else if (key == "returnKey") {
-      if (field.is_truthy()) return server_error(238, "returnKey is not implemented by this server");
-    } else {
+    else if (key == "returnKey") request.return_key = TRY(flag_field(field));
+    else {
       return server_error(code::kFailedToParse, fmt::format("Failed to parse: {}. Unrecognized field '{}'.", bson::to_shell(body), key));
     }
   }

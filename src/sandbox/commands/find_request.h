@@ -25,6 +25,7 @@ struct FindRequest {
   bool await_data = false;
   bool no_timeout = false;
   bool show_record_id = false;
+  bool return_key = false;
 };
 
 // `body` is the command's, or the one inside an explain.

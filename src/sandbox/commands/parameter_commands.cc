@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "bson/ejson.h"
+#include "sandbox/commands/sessions.h"
 #include "sandbox/commands/support.h"
 #include "sandbox/commands/tables.h"
 #include "sandbox/commands/ttl.h"
@@ -32,7 +33,7 @@ Result<std::string> stored_fcv(const Reader& reader, ServerVersion version) {
 }
 
 // Parameters that clients read or set. Those that may be set keep what they were set to; of them, only the TTL monitor's
-// change anything here.
+// and the lifetime of transactions change anything here.
 class Parameters {
  public:
   Parameters() {
@@ -127,6 +128,9 @@ Result<bson::Document> set_parameter(CommandContext& context) {
       if (at == values.end()) {
         return server_error(code::kInvalidOptions, fmt::format("attempted to set unrecognized parameter [{}], use help:true to see options ", name));
       }
+      if (name == "transactionLifetimeLimitSeconds" && field.to_int64().value_or(0) < 1) {
+        return server_error(code::kBadValue, fmt::format("Invalid value for parameter {}: {} is not greater than or equal to 1", name, bson::to_shell(field)));
+      }
       if (!at->second.settable) return server_error(20, fmt::format("not allowed to change [{}] at runtime", name));
       auto before = at->second.value;
       bson::Builder value;
@@ -186,6 +190,9 @@ constexpr Command kRows[] = {
 }  // namespace
 
 bool ttl_monitor_enabled() { return parameter_value("ttlMonitorEnabled").element().is_truthy(); }
+Duration transaction_lifetime() {
+  return std::chrono::seconds(std::max<std::int64_t>(1, parameter_value("transactionLifetimeLimitSeconds").element().to_int64().value_or(60)));
+}
 Duration ttl_monitor_sleep() {
   return std::chrono::seconds(std::max<std::int64_t>(1, parameter_value("ttlMonitorSleepSecs").element().to_int64().value_or(60)));
 }

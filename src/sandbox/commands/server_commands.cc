@@ -11,6 +11,7 @@
 #include "sandbox/commands/support.h"
 #include "sandbox/commands/tables.h"
 #include "sandbox/commands/write_block.h"
+#include "sandbox/query/matcher.h"
 #include "sandbox/storage/engine.h"
 
 namespace drover::sandbox {
@@ -97,7 +98,7 @@ Result<bson::Document> server_status(CommandContext& context) {
   out.open_document("asserts").append("regular", 0).append("warning", 0).append("msg", 0).append("user", 0).append("rollovers", 0);
   const auto connections = static_cast<std::int32_t>(services.operations.current_connections());
   out.open_document("connections").append("current", connections).append("available", 2000 - connections)
-      .append("totalCreated", services.operations.total_connections()).append("active", static_cast<std::int32_t>(services.operations.running()));
+      .append("totalCreated", static_cast<std::int32_t>(services.operations.total_connections())).append("active", static_cast<std::int32_t>(services.operations.running()));
   const auto sessions = services.sessions.counts();
   out.open_document("logicalSessionRecordCache").append("activeSessionsCount", static_cast<std::int32_t>(services.sessions.list().size()));
   out.open_document("mem").append("bits", 64).append("resident", static_cast<std::int32_t>(memory_of_process_mb())).append("supported", true);
@@ -178,10 +179,20 @@ Result<bson::Document> list_commands(CommandContext& context) {
 // Without the privilege `inprog` a user sees its own operations, which this command does not tell apart: it is refused.
 Result<bson::Document> current_op(CommandContext& context) {
   TRY(context.authorize("inprog", {Resource::Kind::kCluster, {}}));
+  // Fields that are no options choose among the operations as a filter does.
+  bson::Builder chosen;
+  bool first = true;
+  for (const auto& field : context.body) {
+    if (!std::exchange(first, false) && !is_generic_field(field.key())) chosen.append_raw(field);
+  }
+  const auto wanted = std::move(chosen).finish();
+  const auto filter = TRY(query::Matcher::parse(wanted, nullptr, context.settings().version, evaluation_context(context)));
   bson::Builder out;
   {
     auto list = out.open_array("inprog");
-    for (const auto& operation : context.services.operations.describe(context.body["$all"].is_truthy())) list.append(operation);
+    for (const auto& operation : context.services.operations.describe(context.body["$all"].is_truthy())) {
+      if (TRY(filter.try_matches(operation))) list.append(operation);
+    }
   }
   return std::move(out).finish();
 }

@@ -109,10 +109,11 @@ void Sessions::kill_all() {
 void Sessions::reap() {
   std::lock_guard lock(mutex_);
   const auto now = runtime_.now();
+  const auto lifetime = transaction_lifetime();
   for (auto it = entries_.begin(); it != entries_.end();) {
     auto& entry = *it->second;
-    if (!entry.in_use && entry.session.state == Session::State::kInProgress &&
-        now - entry.session.transaction_started > kTransactionLifetime) {
+    // One that a command is using ends when the command does; its session is no one else's to look at until then.
+    if (!entry.in_use && entry.session.state == Session::State::kInProgress && now - entry.session.transaction_started > lifetime) {
       abort_locked(entry);
     }
     const bool unused = !entry.in_use && entry.waiting == 0 && entry.session.state != Session::State::kInProgress &&

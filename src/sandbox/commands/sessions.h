@@ -20,7 +20,8 @@
 namespace drover::sandbox {
 
 inline constexpr std::chrono::minutes kSessionTimeout{30};
-inline constexpr std::chrono::seconds kTransactionLifetime{60};
+// transactionLifetimeLimitSeconds, as setParameter left it.
+Duration transaction_lifetime();
 
 // One session's state. Reached only while it is checked out.
 class Session {
@@ -70,7 +71,7 @@ class Sessions {
   // Aborts its transaction as soon as nothing runs in it.
   void kill(const Uuid& id);
   void kill_all();
-  // Aborts transactions older than kTransactionLifetime, forgets sessions unused for kSessionTimeout.
+  // Aborts transactions older than transaction_lifetime(), forgets sessions unused for kSessionTimeout.
   void reap();
   // Sessions seen lately: {_id: {id, uid}, lastUse}.
   std::vector<bson::Document> list() const;

@@ -125,7 +125,12 @@ TEST_F(CatalogTest, ExplainNamesTheIndex) {
   ASSERT_EQ(code("t", R"({"createIndexes": "c", "indexes": [{"key": {"a": 1}, "name": "a"}]})"), 0);
   const auto reply = run("t", R"({"explain": {"find": "c", "filter": {"a": 1}}})");
   EXPECT_EQ(reply.view().at_path("queryPlanner.winningPlan.inputStage.indexName").to_string_view(), "a");
-  EXPECT_EQ(code("t", R"({"explain": {"update": "c", "updates": []}})"), 115);
+  EXPECT_EQ(code("t", R"({"explain": {"update": "c", "updates": []}})"), 16);
+  const auto update = run("t", R"({"explain": {"update": "c", "updates": [{"q": {"a": 1}, "u": {"$set": {"b": 1}}}]}})");
+  EXPECT_EQ(update.view().at_path("queryPlanner.winningPlan.stage").to_string_view(), "UPDATE");
+  const auto grouped = run("t", R"({"explain": {"aggregate": "c", "pipeline": [{"$match": {"a": 1}}, {"$group": {"_id": "$b"}}], "cursor": {}}})");
+  EXPECT_EQ(grouped.view().at_path("stages.0.$cursor.queryPlanner.winningPlan.inputStage.indexName").to_string_view(), "a");
+  EXPECT_TRUE(grouped.view().at_path("stages.1.$group"));
   EXPECT_EQ(code("t", R"({"explain": {"nothing": 1}})"), 59);
 }
 

@@ -13,6 +13,15 @@ void describe_client(bson::Builder& out, const Connection& connection) {
   out.append("clientMetadata", *connection.client);
 }
 
+// The server's names of kinds: the old wire protocol's, and "command" for the rest.
+std::string_view kind_of(std::string_view command) {
+  if (command == "find") return "query";
+  if (command == "getMore") return "getmore";
+  if (command == "insert" || command == "update") return command;
+  if (command == "delete") return "remove";
+  return "command";
+}
+
 bson::Document describe_operation(const Operation& operation, SteadyTime now) {
   const auto micros = std::chrono::duration_cast<std::chrono::microseconds>(now - operation.started).count();
   bson::Builder out;
@@ -26,7 +35,7 @@ bson::Document describe_operation(const Operation& operation, SteadyTime now) {
   }
   out.append("secs_running", static_cast<std::int64_t>(micros / 1'000'000))
       .append("microsecs_running", static_cast<std::int64_t>(micros))
-      .append("op", operation.command_name == "getMore" ? "getmore" : "command")
+      .append("op", kind_of(operation.command_name))
       .append("ns", operation.ns.to_string())
       .append("command", operation.command)
       .append("numYields", 0)
