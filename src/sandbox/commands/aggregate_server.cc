@@ -1,7 +1,10 @@
 #include "sandbox/commands/aggregate_server.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
+#include "sandbox/commands/collection_stats.h"
 #include "sandbox/commands/sessions.h"
 #include "sandbox/commands/support.h"
 #include "sandbox/query/expression.h"
@@ -38,10 +41,10 @@ Result<Documents> collection_stats(CommandContext& context, const Namespace& ns,
   }
   if (spec["storageStats"]) {
     auto storage = out.open_document("storageStats");
-    storage.append("size", counters.bytes).append("count", counters.records);
-    if (counters.records > 0) storage.append("avgObjSize", counters.bytes / counters.records);
-    storage.append("storageSize", counters.bytes).append("freeStorageSize", std::int64_t{0}).append("capped", collection->capped);
-    storage.append("nindexes", static_cast<std::int32_t>(collection->indexes.size()));
+    const auto storage_spec = spec["storageStats"].to_document().value_or(bson::View());
+    const auto scale = std::max<std::int64_t>(1, storage_spec["scale"].to_int64().value_or(1));
+    append_collection_stats(context, storage, *collection, scale);
+    storage.append("scaleFactor", static_cast<std::int32_t>(scale));
   }
   if (spec["count"]) out.append("count", static_cast<std::int32_t>(counters.records));
   Documents documents;

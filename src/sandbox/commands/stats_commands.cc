@@ -11,6 +11,7 @@
 #include "bson/validate.h"
 #include "net/crypto.h"
 #include "sandbox/commands/scan.h"
+#include "sandbox/commands/collection_stats.h"
 #include "sandbox/commands/support.h"
 #include "sandbox/commands/tables.h"
 #include "sandbox/storage/index_keys.h"
@@ -75,36 +76,6 @@ Result<bson::Document> db_stats(CommandContext& context) {
   return std::move(out).finish();
 }
 
-void append_collection(const CommandContext& context, bson::Builder& out, const CollectionInfo& collection, std::int64_t scale) {
-  const auto counters = collection.counters->copy();
-  append_count(context, out, "size", counters.bytes / scale);
-  append_count(context, out, "count", counters.records);
-  if (counters.records > 0) append_count(context, out, "avgObjSize", counters.bytes / counters.records);
-  append_count(context, out, "storageSize", counters.bytes / scale);
-  out.append("capped", collection.capped);
-  if (collection.capped) {
-    append_count(context, out, "max", collection.capped_max > 0 ? collection.capped_max : INT64_MAX);
-    append_count(context, out, "maxSize", collection.capped_size / scale);
-  }
-  append_count(context, out, "nindexes", static_cast<std::int64_t>(collection.indexes.size()));
-  {
-    auto building = out.open_array("indexBuilds");
-    for (const auto& index : collection.indexes) {
-      if (!index->ready) building.append(index->name);
-    }
-  }
-  std::int64_t total = 0;
-  bson::Builder sizes;
-  for (const auto& index : collection.indexes) {
-    const auto bytes = index_bytes(context, *index);
-    total += bytes;
-    append_count(context, sizes, index->name, bytes / scale);
-  }
-  append_count(context, out, "totalIndexSize", total / scale);
-  append_count(context, out, "totalSize", (counters.bytes + total) / scale);
-  out.append("indexSizes", std::move(sizes).finish());
-}
-
 Result<bson::Document> coll_stats(CommandContext& context) {
   TRY(check_fields(context, {"scale", "verbose", "waitForLock", "numericOnly"}));
   const auto scale = TRY(scale_of(context));
@@ -116,7 +87,7 @@ Result<bson::Document> coll_stats(CommandContext& context) {
   bson::Builder out;
   out.append("ns", target.ns.to_string());
   if (target.collection) {
-    append_collection(context, out, *target.collection, scale);
+    append_collection_stats(context, out, *target.collection, scale);
   } else {
     out.append("size", 0).append("count", 0).append("storageSize", 0).append("totalSize", 0).append("nindexes", 0);
     out.append("totalIndexSize", 0).append("indexDetails", bson::Document()).append("indexSizes", bson::Document());
@@ -321,6 +292,37 @@ Result<bson::Document> validate(CommandContext& context) {
 }
 
 }  // namespace
+
+void append_collection_stats(const CommandContext& context, bson::Builder& out, const CollectionInfo& collection, std::int64_t scale) {
+  auto counters = collection.counters->copy();
+  if (collection.is_oplog()) counters.bytes = static_cast<std::int64_t>(context.engine().oplog_bytes());  // its entries are not counted
+  append_count(context, out, "size", counters.bytes / scale);
+  append_count(context, out, "count", counters.records);
+  if (counters.records > 0) append_count(context, out, "avgObjSize", counters.bytes / counters.records);
+  append_count(context, out, "storageSize", counters.bytes / scale);
+  out.append("capped", collection.capped);
+  if (collection.capped) {
+    append_count(context, out, "max", collection.capped_max > 0 ? collection.capped_max : INT64_MAX);
+    append_count(context, out, "maxSize", collection.capped_size / scale);
+  }
+  append_count(context, out, "nindexes", static_cast<std::int64_t>(collection.indexes.size()));
+  {
+    auto building = out.open_array("indexBuilds");
+    for (const auto& index : collection.indexes) {
+      if (!index->ready) building.append(index->name);
+    }
+  }
+  std::int64_t total = 0;
+  bson::Builder sizes;
+  for (const auto& index : collection.indexes) {
+    const auto bytes = index_bytes(context, *index);
+    total += bytes;
+    append_count(context, sizes, index->name, bytes / scale);
+  }
+  append_count(context, out, "totalIndexSize", total / scale);
+  append_count(context, out, "totalSize", (counters.bytes + total) / scale);
+  out.append("indexSizes", std::move(sizes).finish());
+}
 
 std::span<const Command> stats_commands() {
   static const Command kRows[] = {
