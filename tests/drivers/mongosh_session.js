@@ -81,7 +81,7 @@ step('indexes', () => {
   equal(db.c.explain().aggregate([{ $match: { a: 11 } }]).queryPlanner.winningPlan.inputStage.indexName, 'a_1');
   equal(db.c.explain().aggregate([{ $match: { a: 11 } }, { $group: { _id: 1 } }]).stages.length, 2);
   equal(db.c.findOne({ a: 11 }).q, undefined, 'explain changes nothing');
-  equal(db.c.find({ a: 11 }).returnKey().toArray(), [{ a: 11 }]);
+  equal(db.c.find({ a: 11 }).returnKey(true).toArray(), [{ a: 11 }]);
   equal(db.c.find({ a: 11 }).showRecordId().toArray()[0].$recordId !== undefined, true);
   equal(db.c.dropIndex('a_1').ok, 1);
 });
