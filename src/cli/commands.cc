@@ -9,6 +9,7 @@ std::vector<std::unique_ptr<Subcommand>> make_commands() {
   commands.push_back(make_sync_command());
   commands.push_back(make_verify_command());
   commands.push_back(make_check_command());
+  commands.push_back(make_server_command());
   commands.push_back(make_sandbox_command());
   commands.push_back(make_version_command());
   return commands;

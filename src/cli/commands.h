@@ -13,6 +13,7 @@ std::unique_ptr<Subcommand> make_migrate_command();
 std::unique_ptr<Subcommand> make_sync_command();
 std::unique_ptr<Subcommand> make_verify_command();
 std::unique_ptr<Subcommand> make_check_command();
+std::unique_ptr<Subcommand> make_server_command();
 std::unique_ptr<Subcommand> make_sandbox_command();
 std::unique_ptr<Subcommand> make_version_command();
 

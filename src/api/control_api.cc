@@ -1,0 +1,234 @@
+#include "api/control_api.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include <fmt/format.h>
+
+namespace drover::api {
+namespace {
+
+struct FamilyPath {
+  std::string_view prefix;
+  Family family;
+};
+constexpr FamilyPath kFamilies[] = {{"/api/atlas/v2", Family::kAtlasV2},
+                                    {"/api/atlas/v1.0", Family::kAtlasV1},
+                                    {"/api/public/v1.0", Family::kCloudManager}};
+constexpr int kUnauthorized = 401;
+constexpr int kStale = -401;  // within this file: 401, with a challenge that says stale
+
+const FamilyPath* family_of(std::string_view path) {
+  for (const auto& family : kFamilies)
+    if (path.starts_with(family.prefix) && (path.size() == family.prefix.size() || path[family.prefix.size()] == '/')) return &family;
+  return nullptr;
+}
+
+int hex_digit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+std::string decoded(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '+') {
+      out += ' ';
+    } else if (text[i] == '%' && i + 2 < text.size() && hex_digit(text[i + 1]) >= 0 && hex_digit(text[i + 2]) >= 0) {
+      out += static_cast<char>(hex_digit(text[i + 1]) * 16 + hex_digit(text[i + 2]));
+      i += 2;
+    } else {
+      out += text[i];
+    }
+  }
+  return out;
+}
+
+std::map<std::string, std::string> query_of(std::string_view text) {
+  std::map<std::string, std::string> query;
+  while (!text.empty()) {
+    const auto end = text.find('&');
+    const auto pair = text.substr(0, end);
+    text = end == std::string_view::npos ? std::string_view() : text.substr(end + 1);
+    const auto equals = pair.find('=');
+    query[decoded(pair.substr(0, equals))] = equals == std::string_view::npos ? "" : decoded(pair.substr(equals + 1));
+  }
+  return query;
+}
+
+bool is_set(const RestRequest& request, const char* name) {
+  const auto found = request.query.find(name);
+  return found != request.query.end() && found->second == "true";
+}
+
+RestResult<int> number(const RestRequest& request, const char* name, int otherwise, int low, int high) {
+  const auto found = request.query.find(name);
+  if (found == request.query.end()) return otherwise;
+  int value = 0;
+  const auto& text = found->second;
+  const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (failed != std::errc() || end != text.data() + text.size() || value < low || value > high)
+    return refuse(400, "INVALID_QUERY_PARAMETER", fmt::format("Invalid query parameter {}: it must be from {} to {}.", name, low, high), {name});
+  return value;
+}
+
+RestResult<Json> body_of(const net::HttpRequest& request) {
+  if (request.method != "POST" && request.method != "PUT" && request.method != "PATCH") return Json();
+  if (request.body.empty()) return Json(Json::Object());
+  auto json = Json::parse(request.body);
+  if (!json) return refuse(400, "INVALID_JSON", "Received JSON is malformed.");
+  if (json->as_object() == nullptr) return refuse(400, "INVALID_JSON", "Received JSON is not an object.");
+  return std::move(*json);
+}
+
+}  // namespace
+
+ControlApi::ControlApi(RouteTable routes, control::Identity& identity, Runtime& runtime, Log& log, Options options)
+    : routes_(std::move(routes)),
+      identity_(identity),
+      runtime_(runtime),
+      log_(log),
+      options_(std::move(options)),
+      digest_(runtime, control::kDigestRealm, options_.nonce_key),
+      requests_(runtime, kRequestsPerMinute),
+      failures_(runtime, kFailuresPerMinute) {}
+
+net::HttpResponse ControlApi::handle(const net::HttpRequest& request) {
+  const auto begun = runtime_.now();
+  RestRequest rest;
+  rest.query = query_of(request.query);
+  std::optional<control::ApiKey> caller;
+  auto found = answer(request, rest, caller);
+  net::HttpResponse response;
+  if (found) {
+    response = formed(rest, found->reply.status, found->reply.body, found->version);
+  } else if (std::abs(found.error().status) == kUnauthorized) {
+    response = unauthorized(found.error().status == kStale);
+  } else {
+    response = formed(rest, found.error().status, error_body(found.error()), "");
+    response.headers.emplace_back("X-Error-Code", found.error().code);
+    if (found.error().status == 429) response.headers.emplace_back("Retry-After", "60");
+  }
+  if (caller) {
+    response.headers.emplace_back("RateLimit-Limit", std::to_string(requests_.limit()));
+    response.headers.emplace_back("RateLimit-Remaining", std::to_string(std::max(0, requests_.left(caller->public_key))));
+  }
+  const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(runtime_.now() - begun).count();
+  log_.info("request", {{"method", request.method}, {"path", request.path}, {"status", response.status}, {"millis", took},
+                        {"peer", request.peer}, {"key", caller ? caller->public_key : ""}});
+  return response;
+}
+
+RestResult<ControlApi::Answer> ControlApi::answer(const net::HttpRequest& request, RestRequest& rest,
+                                                  std::optional<control::ApiKey>& caller) {
+  const auto* family = family_of(request.path);
+  const auto& served = options_.families;
+  if (family == nullptr || std::find(served.begin(), served.end(), family->family) == served.end())
+    return refuse(404, "RESOURCE_NOT_FOUND", fmt::format("Cannot find resource {}.", request.path), {request.path});
+  rest.family = family->family;
+  rest.base = options_.public_url + std::string(family->prefix);
+  rest.path = request.path.substr(family->prefix.size());
+  caller = TRY_BODY(authenticate(request));
+  rest.caller = &*caller;
+  if (requests_.take(caller->public_key) < 0)
+    return refuse(429, "RATE_LIMITED", fmt::format("More than {} requests in a minute.", requests_.limit()));
+  auto matched = routes_.match(rest.family, request.method, rest.path);
+  if (matched.route == nullptr) {
+    if (matched.other_method) return refuse(405, "METHOD_NOT_ALLOWED", fmt::format("{} is not allowed here.", request.method));
+    return refuse(404, "RESOURCE_NOT_FOUND", fmt::format("Cannot find resource {}.", request.path), {request.path});
+  }
+  rest.names = std::move(matched.names);
+  std::string version;
+  if (rest.family == Family::kAtlasV2) {
+    const auto negotiated = negotiate_version(*matched.route, request.header("Accept"));
+    if (!negotiated) return refuse(406, "INVALID_VERSION", "The version in the Accept header is not one of this resource's.");
+    version = *negotiated;
+  }
+  rest.org = TRY_BODY(authorize(*matched.route, rest));
+  rest.page.number = TRY_BODY(number(rest, "pageNum", 1, 1, 1'000'000));
+  rest.page.items = TRY_BODY(number(rest, "itemsPerPage", 100, 1, 500));
+  rest.body = TRY_BODY(body_of(request));
+  return Answer{TRY_BODY(matched.route->handler(rest)), std::move(version)};
+}
+
+RestResult<control::ApiKey> ControlApi::authenticate(const net::HttpRequest& request) {
+  const auto address = request.peer.substr(0, request.peer.rfind(':'));
+  if (failures_.left(address) <= 0) return refuse(429, "RATE_LIMITED", "Too many failed logins from this address.");
+  const auto digest = parse_digest(request.header("Authorization"));
+  if (!digest) return refuse(kUnauthorized, "UNEXPECTED_ERROR", "");
+  auto key = TRY_REST(identity_.key_by_name(digest->user));
+  const auto target = request.query.empty() ? request.path : request.path + "?" + request.query;
+  // Also for a user that is not there, so that the time does not tell.
+  const auto verdict = digest_.check(*digest, key ? key->ha1 : std::string(32, '0'), request.method, target);
+  if (!key || verdict == DigestVerdict::kWrong) {
+    failures_.take(address);
+    return refuse(kUnauthorized, "UNEXPECTED_ERROR", "");
+  }
+  if (verdict == DigestVerdict::kStale) return refuse(kStale, "UNEXPECTED_ERROR", "");
+  return std::move(*key);
+}
+
+// The organization that the path is about. What the caller may not even see is not there.
+RestResult<std::string> ControlApi::authorize(const Route& route, const RestRequest& request) {
+  std::string org, group;
+  if (const auto named = request.names.find("groupId"); named != request.names.end()) {
+    group = named->second;
+    if (!control::is_id(group)) return refuse(404, "INVALID_GROUP_ID", fmt::format("An invalid group ID {} was specified.", group), {group});
+    const auto project = TRY_REST(identity_.project(group));
+    if (!project || !control::allows(request.caller->grants, control::Access::kGroupRead, project->org, group))
+      return refuse(404, "GROUP_NOT_FOUND", fmt::format("No group with ID {} exists.", group), {group});
+    org = project->org;
+  } else if (const auto of = request.names.find("orgId"); of != request.names.end()) {
+    org = of->second;
+    if (!control::is_id(org)) return refuse(404, "INVALID_ORG_ID", fmt::format("An invalid organization ID {} was specified.", org), {org});
+    if (!control::sees_org(request.caller->grants, org))
+      return refuse(404, "ORG_NOT_FOUND", fmt::format("No organization with ID {} exists.", org), {org});
+  }
+  if (route.access && !control::allows(request.caller->grants, *route.access, org, group))
+    return refuse(403, "USER_UNAUTHORIZED", "Current user is not authorized to perform this action.");
+  return org;
+}
+
+net::HttpResponse ControlApi::unauthorized(bool stale) {
+  net::HttpResponse response;
+  response.status = kUnauthorized;
+  response.headers.emplace_back("WWW-Authenticate", digest_.challenge(stale));
+  response.body = dump_sorted(Json::Object{{"error", kUnauthorized},
+                                           {"reason", "Unauthorized"},
+                                           {"errorCode", "UNEXPECTED_ERROR"},
+                                           {"detail", "You are not authorized for this resource."}},
+                              true);
+  return response;
+}
+
+net::HttpResponse ControlApi::formed(const RestRequest& request, int status, const Json& body, const std::string& version) const {
+  net::HttpResponse response;
+  response.status = status;
+  response.content_type = version.empty() ? "application/json" : fmt::format("application/vnd.atlas.{}+json;charset=utf-8", version);
+  response.headers = {{"X-Frame-Options", "DENY"},
+                      {"X-Content-Type-Options", "nosniff"},
+                      {"Referrer-Policy", "strict-origin-when-cross-origin"},
+                      {"Cache-Control", "no-store"},
+                      {"X-MongoDB-Service-Version", fmt::format("gitHash=drover; versionString={}", options_.version)}};
+  const bool pretty = is_set(request, "pretty");
+  if (body.is_null()) return response;
+  if (is_set(request, "envelope")) {
+    Json wrapped;
+    if (body.find("results") != nullptr) {
+      auto fields = *body.as_object();
+      fields.emplace_back("status", status);
+      wrapped = std::move(fields);
+    } else {
+      wrapped = Json::Object{{"status", status}, {"content", body}};
+    }
+    response.status = 200;
+    response.body = dump_sorted(wrapped, pretty);
+    return response;
+  }
+  response.body = dump_sorted(body, pretty);
+  return response;
+}
+
+}  // namespace drover::api

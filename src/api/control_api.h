@@ -1,0 +1,51 @@
+// The front of the control plane's HTTP: who calls, which route, may they, in which version; then the handler's answer in
+// the form that the family's clients expect. Every answer is JSON, whatever went wrong.
+#pragma once
+
+#include "api/digest_auth.h"
+#include "api/rate_limiter.h"
+#include "api/route_table.h"
+#include "base/log.h"
+#include "control/identity.h"
+#include "net/http_message.h"
+
+namespace drover::api {
+
+inline constexpr int kRequestsPerMinute = 1200;  // of one key
+inline constexpr int kFailuresPerMinute = 60;    // of one address, before it is locked out for the rest of the minute
+
+class ControlApi {
+ public:
+  struct Options {
+    std::string public_url;   // "http://127.0.0.1:8080", in links; no slash at the end
+    std::string nonce_key;
+    std::string version;      // for X-MongoDB-Service-Version
+    std::vector<Family> families;  // those that are served
+  };
+  ControlApi(RouteTable routes, control::Identity& identity, Runtime& runtime, Log& log, Options options);
+
+  // Thread-safe.
+  net::HttpResponse handle(const net::HttpRequest& request);
+
+ private:
+  struct Answer {
+    RestReply reply;
+    std::string version;  // Atlas v2's
+  };
+  RestResult<Answer> answer(const net::HttpRequest& request, RestRequest& rest, std::optional<control::ApiKey>& caller);
+  RestResult<control::ApiKey> authenticate(const net::HttpRequest& request);
+  RestResult<std::string> authorize(const Route& route, const RestRequest& request);
+  net::HttpResponse unauthorized(bool stale);
+  net::HttpResponse formed(const RestRequest& request, int status, const Json& body, const std::string& version) const;
+
+  const RouteTable routes_;
+  control::Identity& identity_;
+  Runtime& runtime_;
+  Log& log_;
+  const Options options_;
+  DigestAuth digest_;
+  RateLimiter requests_;
+  RateLimiter failures_;
+};
+
+}  // namespace drover::api

@@ -1,0 +1,118 @@
+#include <gtest/gtest.h>
+
+#include "api/digest_auth.h"
+#include "api/rest.h"
+#include "api/route_table.h"
+#include "base/runtime.h"
+#include "net/crypto.h"
+
+namespace drover::api {
+namespace {
+
+std::string md5(const std::string& text) { return net::hex_encode(net::digest(net::Digest::kMd5, text)); }
+
+class DigestTest : public ::testing::Test {
+ protected:
+  std::unique_ptr<Runtime> runtime_ = make_real_runtime();
+  DigestAuth auth_{*runtime_, "MMS Public API", "site key"};
+  const std::string ha1_ = md5("abcdefgh:MMS Public API:secret");
+
+  std::string nonce() {
+    const auto challenge = auth_.challenge(false);
+    const auto at = challenge.find("nonce=\"") + 7;
+    return challenge.substr(at, challenge.find('"', at) - at);
+  }
+  DigestAnswer answer(const std::string& nonce, const std::string& uri = "/api/public/v1.0/orgs?pretty=true") {
+    DigestAnswer answer{"abcdefgh", "MMS Public API", nonce, uri, "", "00000001", "0a4f113b", "auth"};
+    answer.response = md5(ha1_ + ":" + nonce + ":00000001:0a4f113b:auth:" + md5("GET:" + uri));
+    return answer;
+  }
+};
+
+TEST_F(DigestTest, TheChallengeIsSpelledAsRecorded) {
+  EXPECT_EQ(auth_.challenge(false), "Digest realm=\"MMS Public API\", domain=\"\", nonce=\"" + nonce() +
+                                        "\", algorithm=MD5, qop=\"auth\", stale=false");
+  EXPECT_EQ(nonce().size(), 32u);
+}
+
+TEST_F(DigestTest, OnlyTheRightAnswerIsRight) {
+  const auto right = answer(nonce());
+  const auto target = right.uri;
+  EXPECT_EQ(auth_.check(right, ha1_, "GET", target), DigestVerdict::kRight);
+  EXPECT_EQ(auth_.check(right, ha1_, "POST", target), DigestVerdict::kWrong);
+  EXPECT_EQ(auth_.check(right, ha1_, "GET", "/api/public/v1.0/orgs"), DigestVerdict::kWrong);
+  EXPECT_EQ(auth_.check(right, md5("other"), "GET", target), DigestVerdict::kWrong);
+  auto foreign = answer(net::base64_encode(std::string(24, 'x')));
+  EXPECT_EQ(auth_.check(foreign, ha1_, "GET", target), DigestVerdict::kWrong);
+  DigestAuth other(*runtime_, "MMS Public API", "another site");
+  EXPECT_EQ(other.check(right, ha1_, "GET", target), DigestVerdict::kWrong);
+}
+
+TEST(DigestHeader, IsParsed) {
+  const auto parsed = parse_digest(
+      R"(Digest username="Mufasa", realm="testrealm@host.com", nonce="dcd98b", uri="/dir/index.html?a=1,2", qop=auth, nc=00000001, cnonce="0a", response="66", opaque="5c")");
+  ASSERT_TRUE(parsed);
+  EXPECT_EQ(parsed->user, "Mufasa");
+  EXPECT_EQ(parsed->uri, "/dir/index.html?a=1,2");
+  EXPECT_EQ(parsed->qop, "auth");
+  for (const auto* wrong : {"", "Basic abc", "Digest", "Digest username=\"a", "Digest username=\"a\"", "digest x"})
+    EXPECT_FALSE(parse_digest(wrong)) << wrong;
+}
+
+RouteTable table_of(std::initializer_list<std::pair<const char*, const char*>> routes) {
+  RouteTable table;
+  for (const auto& [method, path] : routes) table.add({method, path, {Family::kAtlasV2}, {}, {"2023-01-01"}, {}});
+  return table;
+}
+
+TEST(Routes, ALiteralSegmentWins) {
+  const auto table = table_of({{"GET", "/groups/{groupId}/liveMigrations/{id}"}, {"POST", "/groups/{groupId}/liveMigrations/validate"},
+                               {"GET", "/groups/{groupId}/liveMigrations/validate"}});
+  EXPECT_EQ(table.match(Family::kAtlasV2, "GET", "/groups/1/liveMigrations/validate").route->path,
+            "/groups/{groupId}/liveMigrations/validate");
+  const auto one = table.match(Family::kAtlasV2, "GET", "/groups/1/liveMigrations/2");
+  EXPECT_EQ(one.names.at("id"), "2");
+  EXPECT_EQ(one.names.at("groupId"), "1");
+  EXPECT_EQ(table.match(Family::kAtlasV1, "GET", "/groups/1/liveMigrations/2").route, nullptr);
+  const auto put = table.match(Family::kAtlasV2, "PUT", "/groups/1/liveMigrations/2");
+  EXPECT_TRUE(put.route == nullptr && put.other_method);
+  for (const auto* nothing : {"/groups/1/liveMigrations", "/groups/1/liveMigrations/", "/groups//liveMigrations/2", "", "/"})
+    EXPECT_EQ(table.match(Family::kAtlasV2, "GET", nothing).route, nullptr) << nothing;
+}
+
+TEST(Versions, TheNewestThatIsNotNewer) {
+  const Route route{"POST", "/x", {}, {}, {"2023-01-01", "2024-05-30"}, {}};
+  EXPECT_EQ(negotiate_version(route, ""), "2023-01-01");
+  EXPECT_EQ(negotiate_version(route, "*/*"), "2023-01-01");
+  EXPECT_EQ(negotiate_version(route, "application/vnd.atlas.2023-01-01+json"), "2023-01-01");
+  EXPECT_EQ(negotiate_version(route, "application/vnd.atlas.2024-05-29+json"), "2023-01-01");
+  EXPECT_EQ(negotiate_version(route, "application/vnd.atlas.2025-03-12+json"), "2024-05-30");
+  EXPECT_FALSE(negotiate_version(route, "application/vnd.atlas.2022-01-01+json"));
+  EXPECT_FALSE(negotiate_version(route, "application/vnd.atlas.soon+json"));
+}
+
+TEST(RestText, KeysAreSorted) {
+  const Json value(Json::Object{{"b", 1}, {"a", Json::Array{Json(nullptr), Json::Object{{"d", "x"}, {"c", true}}}}, {"e", Json::Array()}});
+  EXPECT_EQ(dump_sorted(value, false), R"({"a":[null,{"c":true,"d":"x"}],"b":1,"e":[]})");
+  EXPECT_EQ(dump_sorted(Json::Object{{"b", 1}, {"a", 2}}, true), "{\n  \"a\" : 2,\n  \"b\" : 1\n}");
+}
+
+TEST(RestText, AnError) {
+  EXPECT_EQ(dump_sorted(error_body({404, "CLUSTER_NOT_FOUND", "No cluster named c7.", {"c7"}, {}}), false),
+            R"({"detail":"No cluster named c7.","error":404,"errorCode":"CLUSTER_NOT_FOUND","parameters":["c7"],"reason":"Not Found"})");
+}
+
+TEST(RestText, PagesHaveTheirNeighbours) {
+  RestRequest request;
+  request.base = "http://h/api/atlas/v2";
+  request.path = "/orgs";
+  request.page = {2, 10};
+  const auto page = page_of(request, {}, 25);
+  EXPECT_EQ(page.find("links")->as_array()->size(), 3u);
+  EXPECT_EQ(page.find("totalCount")->dump(), "25");
+  request.query["includeCount"] = "false";
+  EXPECT_EQ(page_of(request, {}, 25).find("totalCount"), nullptr);
+}
+
+}  // namespace
+}  // namespace drover::api

@@ -1,0 +1,156 @@
+#include "api/identity_routes.h"
+
+#include <fmt/format.h>
+
+namespace drover::api {
+namespace {
+
+using control::Access;
+using control::ApiKey;
+using control::Identity;
+using control::Organization;
+using control::Project;
+
+const std::vector<Family> kAll{Family::kAtlasV2, Family::kAtlasV1, Family::kCloudManager};
+const std::vector<std::string> kFirst{"2023-01-01"};
+
+Json organization_json(const RestRequest& request, const Organization& org) {
+  return Json::Object{{"id", org.id},
+                      {"isDeleted", false},
+                      {"links", self_link(request, "/orgs/" + org.id)},
+                      {"name", org.name},
+                      {"skipDefaultAlertsSettings", false}};
+}
+
+Json project_json(const RestRequest& request, const Project& project) {
+  Json::Object body{{"id", project.id},
+                    {"links", self_link(request, "/groups/" + project.id)},
+                    {"name", project.name},
+                    {"orgId", project.org}};
+  if (request.family == Family::kCloudManager) {
+    body.emplace_back("publicApiEnabled", true);
+    body.emplace_back("tags", Json::Array());
+  } else {
+    body.emplace_back("clusterCount", 0);
+    body.emplace_back("created", project.created);
+  }
+  return body;
+}
+
+// The secret is there only when the key has just been made; afterwards its tail, as recorded.
+Json key_json(const RestRequest& request, const ApiKey& key) {
+  Json::Array roles;
+  for (const auto& grant : key.grants) {
+    roles.push_back(grant.org.empty() ? Json::Object{{"groupId", grant.group}, {"roleName", grant.role}}
+                                      : Json::Object{{"orgId", grant.org}, {"roleName", grant.role}});
+  }
+  return Json::Object{{"desc", key.description},
+                      {"id", key.id},
+                      {"links", self_link(request, fmt::format("/orgs/{}/apiKeys/{}", key.org, key.id))},
+                      {"privateKey", key.private_key.empty() ? "********-****-****-****-************" : key.private_key},
+                      {"publicKey", key.public_key},
+                      {"roles", std::move(roles)}};
+}
+
+template <typename T>
+RestReply listed(const RestRequest& request, const control::Listed<T>& listed, Json (*one)(const RestRequest&, const T&)) {
+  Json::Array all;
+  for (const auto& item : listed.items) all.push_back(one(request, item));
+  return {200, page_of(request, std::move(all), listed.total)};
+}
+
+class IdentityRoutes {
+ public:
+  explicit IdentityRoutes(Identity& identity) : identity_(identity) {}
+
+  RestResult<RestReply> list_orgs(const RestRequest& request) const {
+    return listed(request, TRY_REST(identity_.organizations(request.caller->grants, request.page)), organization_json);
+  }
+
+  RestResult<RestReply> get_org(const RestRequest& request) const {
+    const auto org = TRY_REST(identity_.organization(request.org));
+    if (!org) return refuse(404, "ORG_NOT_FOUND", fmt::format("No organization with ID {} exists.", request.org), {request.org});
+    return RestReply{200, organization_json(request, *org)};
+  }
+
+  RestResult<RestReply> list_projects(const RestRequest& request) const {
+    return listed(request, TRY_REST(identity_.projects(request.org, request.caller->grants, request.page)), project_json);
+  }
+
+  RestResult<RestReply> create_project(const RestRequest& request) const {
+    const auto name = TRY_BODY(required_text(request.body, "name"));
+    const auto org = TRY_BODY(required_text(request.body, "orgId"));
+    if (!control::sees_org(request.caller->grants, org))
+      return refuse(404, "ORG_NOT_FOUND", fmt::format("No organization with ID {} exists.", org), {org});
+    if (!control::allows(request.caller->grants, Access::kOrgCreateGroup, org, ""))
+      return refuse(403, "NOT_ORG_GROUP_CREATOR", "The caller may not create projects in this organization.");
+    auto project = identity_.create_project(org, name);
+    if (!project && project.error().code == ErrorCode::kWrongState)
+      return refuse(409, "GROUP_ALREADY_EXISTS", fmt::format("A group with name \"{}\" already exists.", name), {name});
+    return RestReply{request.family == Family::kAtlasV2 ? 200 : 201, project_json(request, TRY_REST(std::move(project)))};
+  }
+
+  RestResult<RestReply> get_project(const RestRequest& request) const {
+    const auto project = TRY_REST(identity_.project(request.name("groupId")));
+    return RestReply{200, project_json(request, *project)};
+  }
+
+  RestResult<RestReply> delete_project(const RestRequest& request) const {
+    TRY_REST(identity_.delete_project(request.name("groupId")));
+    return RestReply{request.family == Family::kAtlasV2 ? 204 : 202, {}};
+  }
+
+  RestResult<RestReply> create_key(const RestRequest& request) const {
+    const auto description = TRY_BODY(required_text(request.body, "desc"));
+    const auto roles = TRY_BODY(text_list(request.body, "roles", true));
+    const auto key = TRY_REST(identity_.create_key(request.org, description, roles));
+    return RestReply{200, key_json(request, key)};
+  }
+
+  RestResult<RestReply> list_keys(const RestRequest& request) const {
+    return listed(request, TRY_REST(identity_.keys(request.org, request.page)), key_json);
+  }
+
+  RestResult<RestReply> get_key(const RestRequest& request) const {
+    const auto key = TRY_REST(identity_.key(request.org, request.name("apiUserId")));
+    if (!key) return no_key(request);
+    return RestReply{200, key_json(request, *key)};
+  }
+
+  RestResult<RestReply> delete_key(const RestRequest& request) const {
+    if (!TRY_REST(identity_.delete_key(request.org, request.name("apiUserId")))) return no_key(request);
+    return RestReply{204, {}};
+  }
+
+ private:
+  static tl::unexpected<RestError> no_key(const RestRequest& request) {
+    const auto& id = request.name("apiUserId");
+    return refuse(404, "API_KEY_NOT_FOUND", fmt::format("No API Key with ID {} exists.", id), {id});
+  }
+
+  Identity& identity_;
+};
+
+}  // namespace
+
+void add_identity_routes(RouteTable& table, control::Identity& identity) {
+  const auto routes = std::make_shared<IdentityRoutes>(identity);
+  const auto add = [&](const char* method, const char* path, std::optional<Access> access,
+                       RestResult<RestReply> (IdentityRoutes::*handler)(const RestRequest&) const) {
+    table.add({method, path, kAll, access, kFirst,
+               [routes, handler](const RestRequest& request) { return ((*routes).*handler)(request); }});
+  };
+  add("GET", "/orgs", std::nullopt, &IdentityRoutes::list_orgs);
+  add("GET", "/orgs/{orgId}", Access::kOrgRead, &IdentityRoutes::get_org);
+  add("GET", "/orgs/{orgId}/groups", Access::kOrgRead, &IdentityRoutes::list_projects);
+  add("GET", "/groups", std::nullopt, &IdentityRoutes::list_projects);
+  add("POST", "/groups", std::nullopt, &IdentityRoutes::create_project);
+  add("GET", "/groups/{groupId}", Access::kGroupRead, &IdentityRoutes::get_project);
+  add("DELETE", "/groups/{groupId}", Access::kGroupOwn, &IdentityRoutes::delete_project);
+  add("POST", "/orgs/{orgId}/apiKeys", Access::kOrgOwn, &IdentityRoutes::create_key);
+  add("GET", "/orgs/{orgId}/apiKeys", Access::kOrgRead, &IdentityRoutes::list_keys);
+  add("GET", "/orgs/{orgId}/apiKeys/{apiUserId}", Access::kOrgRead, &IdentityRoutes::get_key);
+  add("DELETE", "/orgs/{orgId}/apiKeys/{apiUserId}", Access::kOrgOwn, &IdentityRoutes::delete_key);
+}
+
+}  // namespace drover::api

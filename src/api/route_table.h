@@ -1,0 +1,46 @@
+// Routes as data: what the path is, who may, which versions there are. Paths are templates: "/orgs/{orgId}/apiKeys/{keyId}".
+#pragma once
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "api/rest.h"
+#include "control/roles.h"
+
+namespace drover::api {
+
+struct Route {
+  std::string method;
+  std::string path;
+  std::vector<Family> families;
+  std::optional<control::Access> access;  // nothing: whoever is known
+  std::vector<std::string> versions;      // of Atlas v2, oldest first
+  std::function<RestResult<RestReply>(const RestRequest&)> handler;
+};
+
+struct RouteMatch {
+  const Route* route = nullptr;
+  std::map<std::string, std::string> names;
+  bool other_method = false;  // the path is known, by other methods
+};
+
+class RouteTable {
+ public:
+  void add(Route route) { routes_.push_back(std::move(route)); }
+  // A literal segment wins over a name, whatever the order of adding.
+  RouteMatch match(Family family, std::string_view method, std::string_view path) const;
+  const std::vector<Route>& all() const { return routes_; }
+
+ private:
+  std::vector<Route> routes_;
+};
+
+// The version that answers a request for `accept`: the newest that is not newer than what is asked for, the oldest when
+// nothing is asked for. Nothing when it asks for what there is not.
+std::optional<std::string> negotiate_version(const Route& route, std::string_view accept);
+
+}  // namespace drover::api

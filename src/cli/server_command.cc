@@ -1,0 +1,132 @@
+// `drover server`: the control plane, in either or both roles. Composition only.
+#include <cstdio>
+#include <filesystem>
+
+#include <fmt/format.h>
+
+#include "api/control_api.h"
+#include "api/identity_routes.h"
+#include "base/log.h"
+#include "base/runtime.h"
+#include "cli/commands.h"
+#include "cli/embedded_store.h"
+#include "cli/port_file.h"
+#include "cli/signals.h"
+#include "cli/version.h"
+#include "net/http_server.h"
+
+namespace drover::cli {
+namespace {
+
+class ServerCommand final : public Subcommand {
+ public:
+  std::string_view name() const override { return "server"; }
+  std::string_view summary() const override { return "The control plane: organizations, projects and API keys, so far"; }
+  void configure(OptionSet& options) override;
+  int run() override {
+    const auto status = execute(stop_on_signals());
+    if (status) return 0;
+    return report(name(), status.error());
+  }
+
+ private:
+  Status execute(const std::stop_token& stop);
+  Status create_organization(control::Identity& identity);
+  Status serve(control::Identity& identity, const control::SealedKeys& keys, const std::stop_token& stop);
+
+  std::string role_ = "both", data_ = "./drover-server", store_, bind_ip_ = "127.0.0.1", public_url_, port_file_, log_path_;
+  std::string tls_file_, tls_ca_file_, key_file_, organization_;
+  std::int64_t port_ = 8080;
+  std::unique_ptr<Runtime> runtime_ = make_real_runtime();
+  std::unique_ptr<Log> log_;
+};
+
+void ServerCommand::configure(OptionSet& options) {
+  options.string("--role", role_, "manager: the source site's API (/api/public/v1.0); atlas: the destination's (/api/atlas)")
+      .one_of({"manager", "atlas", "both"});
+  options.path("--data", data_, "Directory of this server: its key file, and its store unless --store names another");
+  options.uri("--store", store_, "Replica set that holds the control plane's documents; without it an embedded one is used");
+  options.path("--key-file", key_file_, "The key that secrets in the store are sealed with (DIR/key). Servers on one store share it");
+  options.integer("--port", port_, "Port of the HTTP API").range(0, 65535);
+  options.string("--bind-ip", bind_ip_, "Addresses to listen on, with commas");
+  options.string("--public-url", public_url_, "How clients reach this server, in links (http://127.0.0.1:PORT)");
+  options.path("--tls-certificate-key-file", tls_file_, "PEM file with certificate and key: serve HTTPS");
+  options.path("--tls-ca-file", tls_ca_file_, "Clients must show a certificate of this authority");
+  options.path("--port-file", port_file_, "Write the port to this file once it listens");
+  options.path("--log", log_path_, "File for the log, JSON lines (standard error)");
+  options.string("--create-organization", organization_,
+                 "Make an organization and an owner's API key, print both as one JSON object, and end. The private key is "
+                 "shown this once");
+  options.description(
+      "Keeps everything in a MongoDB deployment. Callers authenticate with programmatic API keys (HTTP digest), as with "
+      "Atlas and Cloud Manager. Listen beyond loopback only with TLS.");
+  options.example("drover server --data /var/lib/drover --create-organization Shop", "the first key");
+  options.example("drover server --data /var/lib/drover --port 8080");
+  options.example("curl --digest --user PUBLIC:PRIVATE -H 'Accept: application/vnd.atlas.2025-03-12+json' "
+                  "http://127.0.0.1:8080/api/atlas/v2/orgs");
+}
+
+Status ServerCommand::execute(const std::stop_token& stop) {
+  log_ = TRY(open_log(log_path_.empty() ? "-" : log_path_, LogLevel::kInfo));
+  std::error_code failed;
+  std::filesystem::create_directories(data_, failed);
+  if (failed) return fail(ErrorCode::kUnsupported, fmt::format("creating --data {}: {}", data_, failed.message()));
+  std::filesystem::permissions(data_, std::filesystem::perms::owner_all, failed);
+  const auto keys = TRY(control::SealedKeys::open(key_file_.empty() ? data_ + "/key" : key_file_));
+  auto embedded = TRY(EmbeddedStore::open(data_, store_, keys, *runtime_, *log_));
+  control::Store store(embedded.deployment(), *runtime_);
+  TRY_WITH(store.open(), "opening the control plane's store");
+  control::Identity identity(store, keys, *runtime_);
+  if (!organization_.empty()) return create_organization(identity);
+  return serve(identity, keys, stop);
+}
+
+Status ServerCommand::create_organization(control::Identity& identity) {
+  const auto org = TRY(identity.create_organization(organization_));
+  const auto key = TRY(identity.create_key(org.id, "first owner", {"ORG_OWNER"}));
+  fmt::print("{}\n", Json(Json::Object{{"orgId", org.id}, {"publicKey", key.public_key}, {"privateKey", key.private_key}}).dump());
+  return {};
+}
+
+Status ServerCommand::serve(control::Identity& identity, const control::SealedKeys& keys,
+                            const std::stop_token& stop) {
+  net::HttpServer::Options http;
+  http.bind_ip = bind_ip_;
+  http.port = static_cast<int>(port_);
+  http.tls_certificate_key_file = tls_file_;
+  http.tls_ca_file = tls_ca_file_;
+  std::unique_ptr<api::ControlApi> control;
+  std::atomic<api::ControlApi*> ready{nullptr};
+  const auto server = TRY(net::HttpServer::start(http, [&](const net::HttpRequest& request) {
+    auto* api = ready.load();
+    if (api != nullptr) return api->handle(request);
+    net::HttpResponse starting;
+    starting.status = 503;
+    starting.body = R"({"error":503,"errorCode":"SERVICE_UNAVAILABLE","reason":"Service Unavailable"})";
+    return starting;
+  }, *log_));
+  api::ControlApi::Options options;
+  options.public_url = !public_url_.empty() ? public_url_
+                                            : fmt::format("{}://127.0.0.1:{}", tls_file_.empty() ? "http" : "https", server->port());
+  options.nonce_key = keys.hash("digest nonces");
+  options.version = version_text();
+  if (role_ != "manager") options.families = {api::Family::kAtlasV2, api::Family::kAtlasV1};
+  if (role_ != "atlas") options.families.push_back(api::Family::kCloudManager);
+  api::RouteTable routes;
+  api::add_identity_routes(routes, identity);
+  control = std::make_unique<api::ControlApi>(std::move(routes), identity, *runtime_, *log_, options);
+  ready = control.get();
+  TRY(write_port_file(port_file_, server->port(), "--port-file"));
+  fmt::print("drover server: ready on {}\n", options.public_url);
+  std::fflush(stdout);
+  while (runtime_->sleep(std::chrono::hours(1), stop)) {
+  }
+  server->stop();
+  return {};
+}
+
+}  // namespace
+
+std::unique_ptr<Subcommand> make_server_command() { return std::make_unique<ServerCommand>(); }
+
+}  // namespace drover::cli

@@ -1,0 +1,217 @@
+#include "control/identity.h"
+
+#include <algorithm>
+#include <ctime>
+
+#include <fmt/format.h>
+
+#include "net/crypto.h"
+
+namespace drover::control {
+namespace {
+
+constexpr std::size_t kPublicKeyLetters = 8;
+constexpr std::string_view kOwner = "ORG_OWNER";
+
+std::string text_of(bson::View document, std::string_view field) {
+  return std::string(document[field].to_string_view().value_or(""));
+}
+
+Organization organization_of(bson::View document) {
+  return {text_of(document, "_id"), text_of(document, "name"), text_of(document, "created")};
+}
+Project project_of(bson::View document) {
+  return {text_of(document, "_id"), text_of(document, "orgId"), text_of(document, "name"), text_of(document, "created")};
+}
+
+ApiKey key_of(bson::View document) {
+  ApiKey key;
+  key.id = text_of(document, "_id");
+  key.org = text_of(document, "orgId");
+  key.description = text_of(document, "desc");
+  key.public_key = text_of(document, "publicKey");
+  if (const auto roles = document["roles"].to_array()) {
+    for (const auto& item : *roles) {
+      const auto role = item.document_value();
+      key.grants.push_back({text_of(role, "role"), text_of(role, "orgId"), text_of(role, "groupId")});
+    }
+  }
+  return key;
+}
+
+std::string letters(std::size_t count) {
+  std::string out;
+  while (out.size() < count) {
+    // Bytes above the last whole multiple of 26 would make some letters likelier.
+    for (const unsigned char byte : net::random_bytes(count)) {
+      if (byte < 234 && out.size() < count) out += static_cast<char>('a' + byte % 26);
+    }
+  }
+  return out;
+}
+
+std::string secret_uuid() {
+  const auto hex = net::hex_encode(net::random_bytes(16));
+  return fmt::format("{}-{}-{}-{}-{}", hex.substr(0, 8), hex.substr(8, 4), hex.substr(12, 4), hex.substr(16, 4), hex.substr(20));
+}
+
+std::string seal_name(std::string_view public_key) { return fmt::format("apiKey {}", public_key); }
+
+// {$or: [...]} of what the grants show; nothing when that is nothing.
+template <typename Add>
+bson::Document any_of(const std::vector<Grant>& grants, Add&& add) {
+  bson::Builder filter;
+  auto any = filter.open_array("$or");
+  for (const auto& grant : grants) add(any, grant);
+  any.append(bson::make_document({{"_id", ""}}));  // $or refuses to be empty
+  any.close();
+  return std::move(filter).finish();
+}
+
+template <typename T, typename Read>
+Result<Listed<T>> list(Store& store, const char* collection, const bson::Document& filter, Page page, Read&& read) {
+  Listed<T> listed;
+  for (const auto& document : TRY(store.find(collection, filter, page))) listed.items.push_back(read(document));
+  listed.total = TRY(store.count(collection, filter));
+  return listed;
+}
+
+}  // namespace
+
+std::string iso_time(Runtime& runtime) {
+  const auto now = std::chrono::system_clock::to_time_t(runtime.wall_time());
+  std::tm utc{};
+  gmtime_r(&now, &utc);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday, utc.tm_hour,
+                     utc.tm_min, utc.tm_sec);
+}
+
+Status check_name(std::string_view what, std::string_view name) {
+  const auto allowed = [](unsigned char c) {
+    return std::isalnum(c) != 0 || c >= 0x80 || std::string_view(" -_.(),:&@+'").find(static_cast<char>(c)) != std::string_view::npos;
+  };
+  std::size_t characters = 0;
+  for (const unsigned char c : name) characters += (c & 0xC0) != 0x80 ? 1 : 0;
+  if (name.empty() || characters > kMaxNameBytes || !std::all_of(name.begin(), name.end(), allowed)) {
+    return fail(ErrorCode::kUsage, fmt::format("{} must have 1 to {} letters, digits, spaces or -_.(),:&@+'", what, kMaxNameBytes));
+  }
+  return {};
+}
+
+Result<Organization> Identity::create_organization(const std::string& name) {
+  TRY(check_name("name", name));
+  Organization org{new_id(runtime_), name, iso_time(runtime_)};
+  TRY(store_.insert("orgs", bson::make_document({{"_id", org.id}, {"name", org.name}, {"created", org.created}})));
+  return org;
+}
+
+Result<std::optional<Organization>> Identity::organization(const std::string& id) {
+  const auto found = TRY(store_.find_one("orgs", bson::make_document({{"_id", id}})));
+  if (!found) return std::optional<Organization>();
+  return std::optional(organization_of(*found));
+}
+
+Result<Listed<Organization>> Identity::organizations(const std::vector<Grant>& visible_to, Page page) {
+  const auto filter = any_of(visible_to, [](auto& any, const Grant& grant) {
+    if (!grant.org.empty()) any.append(bson::make_document({{"_id", grant.org}}));
+  });
+  return list<Organization>(store_, "orgs", filter, page, organization_of);
+}
+
+Result<Project> Identity::create_project(const std::string& org, const std::string& name) {
+  TRY(check_name("name", name));
+  Project project{new_id(runtime_), org, name, iso_time(runtime_)};
+  const bool made = TRY(store_.insert("projects", bson::make_document({{"_id", project.id},
+                                                                       {"orgId", org},
+                                                                       {"name", name},
+                                                                       {"created", project.created}})));
+  if (!made) return fail(ErrorCode::kWrongState, fmt::format("a project named {} is there already", name));
+  return project;
+}
+
+Result<std::optional<Project>> Identity::project(const std::string& id) {
+  const auto found = TRY(store_.find_one("projects", bson::make_document({{"_id", id}})));
+  if (!found) return std::optional<Project>();
+  return std::optional(project_of(*found));
+}
+
+Result<Listed<Project>> Identity::projects(const std::string& org, const std::vector<Grant>& visible_to, Page page) {
+  const auto seen = any_of(visible_to, [](auto& any, const Grant& grant) {
+    const std::vector<Grant> one{grant};
+    if (!grant.group.empty()) any.append(bson::make_document({{"_id", grant.group}}));
+    else if (allows(one, Access::kGroupRead, grant.org, "")) any.append(bson::make_document({{"orgId", grant.org}}));
+  });
+  bson::Builder filter;
+  if (!org.empty()) filter.append("orgId", org);
+  filter.append_all(seen);
+  return list<Project>(store_, "projects", std::move(filter).finish(), page, project_of);
+}
+
+Status Identity::delete_project(const std::string& id) {
+  TRY(store_.remove("projects", bson::make_document({{"_id", id}})));
+  return {};
+}
+
+Result<ApiKey> Identity::create_key(const std::string& org, const std::string& description,
+                                    const std::vector<std::string>& org_roles) {
+  if (description.empty() || description.size() > kMaxDescriptionBytes)
+    return fail(ErrorCode::kUsage, fmt::format("desc must have 1 to {} characters", kMaxDescriptionBytes));
+  if (org_roles.empty()) return fail(ErrorCode::kUsage, "roles must name at least one role");
+  ApiKey key;
+  for (const auto& role : org_roles) {
+    if (!is_org_role(role)) return fail(ErrorCode::kUsage, fmt::format("roles: {} is not a role of an organization", role));
+    key.grants.push_back({role, org, ""});
+  }
+  key.id = new_id(runtime_);
+  key.org = org;
+  key.description = description;
+  for (;;) {
+    key.public_key = letters(kPublicKeyLetters);
+    key.private_key = secret_uuid();
+    const auto ha1 = net::hex_encode(net::digest(
+        net::Digest::kMd5, fmt::format("{}:{}:{}", key.public_key, kDigestRealm, key.private_key)));
+    bson::Builder document;
+    document.append("_id", key.id).append("orgId", org).append("desc", description).append("publicKey", key.public_key);
+    document.append("ha1", keys_.seal(seal_name(key.public_key), ha1)).append("created", iso_time(runtime_));
+    {
+      auto roles = document.open_array("roles");
+      for (const auto& grant : key.grants)
+        roles.append(bson::make_document({{"role", grant.role}, {"orgId", grant.org}, {"groupId", grant.group}}));
+    }
+    if (TRY(store_.insert("apiKeys", std::move(document).finish()))) return key;  // else the name is taken
+  }
+}
+
+Result<std::optional<ApiKey>> Identity::key(const std::string& org, const std::string& id) {
+  const auto found = TRY(store_.find_one("apiKeys", bson::make_document({{"_id", id}, {"orgId", org}})));
+  if (!found) return std::optional<ApiKey>();
+  return std::optional(key_of(*found));
+}
+
+Result<Listed<ApiKey>> Identity::keys(const std::string& org, Page page) {
+  return list<ApiKey>(store_, "apiKeys", bson::make_document({{"orgId", org}}), page, key_of);
+}
+
+Result<bool> Identity::delete_key(const std::string& org, const std::string& id) {
+  const auto found = TRY(key(org, id));
+  if (!found) return false;
+  const auto owns = [](const Grant& grant) { return grant.role == kOwner; };
+  if (std::any_of(found->grants.begin(), found->grants.end(), owns)) {
+    bson::Builder filter;
+    filter.append("orgId", org);
+    filter.open_document("roles").open_document("$elemMatch").append("role", kOwner).append("orgId", org);
+    if (TRY(store_.count("apiKeys", std::move(filter).finish())) < 2)
+      return fail(ErrorCode::kWrongState, "this is the last key of an owner; nobody could get into the organization any more");
+  }
+  return TRY(store_.remove("apiKeys", bson::make_document({{"_id", id}, {"orgId", org}}))) > 0;
+}
+
+Result<std::optional<ApiKey>> Identity::key_by_name(const std::string& public_key) {
+  const auto found = TRY(store_.find_one("apiKeys", bson::make_document({{"publicKey", public_key}})));
+  if (!found) return std::optional<ApiKey>();
+  auto key = key_of(*found);
+  key.ha1 = TRY(keys_.unseal(seal_name(public_key), text_of(*found, "ha1")));
+  return std::optional(std::move(key));
+}
+
+}  // namespace drover::control

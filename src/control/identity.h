@@ -1,0 +1,87 @@
+// Organizations, their projects ("groups"), and the programmatic API keys that open them (spec/control-plane.md 3.5). A
+// private key is shown once; what digest authentication needs of it is sealed in the store.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+#include "base/runtime.h"
+#include "control/roles.h"
+#include "control/sealed_keys.h"
+#include "control/store.h"
+
+namespace drover::control {
+
+inline constexpr const char* kDigestRealm = "MMS Public API";
+inline constexpr std::size_t kMaxNameBytes = 64;
+inline constexpr std::size_t kMaxDescriptionBytes = 250;
+
+struct Organization {
+  std::string id;
+  std::string name;
+  std::string created;  // ISO 8601, UTC, whole seconds
+};
+
+struct Project {
+  std::string id;
+  std::string org;
+  std::string name;
+  std::string created;
+};
+
+struct ApiKey {
+  std::string id;
+  std::string org;
+  std::string description;
+  std::string public_key;   // 8 lowercase letters
+  std::string private_key;  // only from create_key
+  std::string ha1;          // only from key_by_name: MD5(public:realm:private), as digest authentication needs it
+  std::vector<Grant> grants;
+};
+
+// One page, and how many there are on all.
+template <typename T>
+struct Listed {
+  std::vector<T> items;
+  std::int64_t total = 0;
+};
+
+// Refusals are values that a route turns into its error: kUsage for what the caller sent, kWrongState for a conflict.
+class Identity {
+ public:
+  Identity(Store& store, const SealedKeys& keys, Runtime& runtime) : store_(store), keys_(keys), runtime_(runtime) {}
+
+  Result<Organization> create_organization(const std::string& name);
+  Result<std::optional<Organization>> organization(const std::string& id);
+  Result<Listed<Organization>> organizations(const std::vector<Grant>& visible_to, Page page);
+
+  Result<Project> create_project(const std::string& org, const std::string& name);
+  Result<std::optional<Project>> project(const std::string& id);
+  // Those of one organization, or of all when it is empty, that the grants let see.
+  Result<Listed<Project>> projects(const std::string& org, const std::vector<Grant>& visible_to, Page page);
+  Status delete_project(const std::string& id);
+
+  // `org_roles` are of that organization.
+  Result<ApiKey> create_key(const std::string& org, const std::string& description, const std::vector<std::string>& org_roles);
+  Result<std::optional<ApiKey>> key(const std::string& org, const std::string& id);
+  Result<Listed<ApiKey>> keys(const std::string& org, Page page);
+  // The last owner's key of an organization cannot go: nobody could get in any more.
+  Result<bool> delete_key(const std::string& org, const std::string& id);
+  // For authentication: with its ha1.
+  Result<std::optional<ApiKey>> key_by_name(const std::string& public_key);
+
+ private:
+  Store& store_;
+  const SealedKeys& keys_;
+  Runtime& runtime_;
+};
+
+// "2026-08-10T03:10:30Z"
+std::string iso_time(Runtime& runtime);
+// Atlas's rule for names of organizations and projects: letters, digits, space and -_.(),:&@+' ; 1 to 64 characters.
+Status check_name(std::string_view what, std::string_view name);
+
+}  // namespace drover::control

@@ -1,0 +1,28 @@
+// Who may do what. The names are Atlas's and Cloud Manager's (spec/control-plane.md 1, 3.2): a role is held in one
+// organization or in one project; an organization's owner owns its projects, its read-only role reads them.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace drover::control {
+
+struct Grant {
+  std::string role;   // "ORG_OWNER"
+  std::string org;    // one of these two is empty
+  std::string group;
+};
+
+// What a request asks for, of an organization or of a project.
+enum class Access { kOrgRead, kOrgOwn, kOrgCreateGroup, kGroupRead, kGroupOwn };
+
+bool is_org_role(std::string_view role);
+bool is_group_role(std::string_view role);
+// `group` is of `org`.
+bool allows(const std::vector<Grant>& grants, Access access, std::string_view org, std::string_view group);
+// Whether the holder sees that the organization exists.
+bool sees_org(const std::vector<Grant>& grants, std::string_view org);
+
+}  // namespace drover::control

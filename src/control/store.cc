@@ -1,0 +1,161 @@
+#include "control/store.h"
+
+#include <fmt/format.h>
+
+namespace drover::control {
+namespace {
+
+constexpr int kDuplicateKey = 11000;
+constexpr int kAttempts = 5;
+constexpr std::chrono::milliseconds kPause{100};
+
+void append_read(bson::Builder& command) { command.open_document("readConcern").append("level", "majority"); }
+void append_write(bson::Builder& command) { command.open_document("writeConcern").append("w", "majority"); }
+
+struct UniqueIndex {
+  const char* collection;
+  std::initializer_list<const char*> fields;
+  const char* name;
+};
+const UniqueIndex kUnique[] = {
+    {"projects", {"orgId", "name"}, "org and name"},
+    {"apiKeys", {"publicKey"}, "public key"},
+    {"orgLinks", {"tokenHash"}, "token"},
+};
+
+}  // namespace
+
+Status Store::open() {
+  const auto found = TRY(find_one("meta", bson::make_document({{"_id", "schema"}})));
+  if (!found) {
+    TRY(create_indexes());
+    TRY(insert("meta", bson::make_document({{"_id", "schema"}, {"version", kStoreSchema}})));
+    return {};
+  }
+  const auto version = (*found)["version"].to_int64().value_or(0);
+  if (version > kStoreSchema) {
+    return fail(ErrorCode::kUnsupported,
+                fmt::format("the store was written by a newer version (schema {}, this one knows {}); upgrade this server",
+                            version, kStoreSchema));
+  }
+  return create_indexes();
+}
+
+Status Store::create_indexes() {
+  for (const auto& index : kUnique) {
+    bson::Builder command;
+    command.append("createIndexes", index.collection);
+    {
+      auto indexes = command.open_array("indexes");
+      auto spec = indexes.open_document();
+      {
+        auto key = spec.open_document("key");
+        for (const auto* field : index.fields) key.append(field, 1);
+      }
+      spec.append("name", index.name).append("unique", true);
+    }
+    append_write(command);
+    TRY_WITH(run(std::move(command).finish()), "preparing the store");
+  }
+  return {};
+}
+
+// Every command here may be run twice: an insert is refused by its own _id, the others end in the same state.
+Result<bson::Document> Store::run(bson::View command) {
+  for (int attempt = 1;; ++attempt) {
+    auto reply = deployment_.run_command(kStoreDatabase, command);
+    if (reply || reply.error().code != ErrorCode::kTemporary || attempt == kAttempts) return reply;
+    if (!runtime_.sleep(kPause * attempt, {})) return reply;
+  }
+}
+
+Result<bool> Store::insert(const std::string& collection, bson::View document) {
+  bson::Builder command;
+  command.append("insert", collection);
+  command.open_array("documents").append(document);
+  append_write(command);
+  const auto reply = TRY(run(std::move(command).finish()));
+  const auto errors = reply["writeErrors"].to_array();
+  if (!errors || errors->empty()) return true;
+  const auto error = errors->first().document_value();
+  if (error["code"].to_int64() == kDuplicateKey) return false;
+  return fail(ErrorCode::kFailure, fmt::format("writing to the store's {}: code {}", collection, error["code"].to_int64().value_or(0)));
+}
+
+Result<std::optional<bson::Document>> Store::find_one(const std::string& collection, bson::View filter) {
+  auto found = TRY(find(collection, filter, {1, 1}));
+  if (found.empty()) return std::optional<bson::Document>();
+  return std::optional(std::move(found.front()));
+}
+
+Result<std::vector<bson::Document>> Store::find(const std::string& collection, bson::View filter, Page page) {
+  bson::Builder command;
+  command.append("find", collection).append("filter", filter);
+  command.open_document("sort").append("_id", 1);
+  command.append("skip", static_cast<std::int64_t>(page.number - 1) * page.items);
+  command.append("limit", page.items).append("batchSize", page.items).append("singleBatch", true);
+  append_read(command);
+  const auto reply = TRY(run(std::move(command).finish()));
+  std::vector<bson::Document> documents;
+  if (const auto batch = reply.view().at_path("cursor.firstBatch").to_array())
+    for (const auto& item : *batch) documents.emplace_back(item.document_value());
+  return documents;
+}
+
+Result<std::int64_t> Store::count(const std::string& collection, bson::View filter) {
+  bson::Builder command;
+  command.append("aggregate", collection);
+  {
+    auto pipeline = command.open_array("pipeline");
+    pipeline.open_document().append("$match", filter);
+    pipeline.open_document().append("$count", "n");
+  }
+  command.open_document("cursor");
+  append_read(command);
+  const auto reply = TRY(run(std::move(command).finish()));
+  const auto batch = reply.view().at_path("cursor.firstBatch").to_array();
+  if (!batch || batch->empty()) return 0;
+  return batch->first().document_value()["n"].to_int64().value_or(0);
+}
+
+Result<bool> Store::update(const std::string& collection, bson::View filter, bson::View update) {
+  bson::Builder command;
+  command.append("update", collection);
+  {
+    auto updates = command.open_array("updates");
+    auto one = updates.open_document();
+    one.append("q", filter).append("u", update);
+  }
+  append_write(command);
+  const auto reply = TRY(run(std::move(command).finish()));
+  if (const auto errors = reply["writeErrors"].to_array(); errors && !errors->empty()) {
+    return fail(ErrorCode::kFailure, fmt::format("changing the store's {}: code {}", collection,
+                                                 errors->first().document_value()["code"].to_int64().value_or(0)));
+  }
+  return reply["n"].to_int64().value_or(0) > 0;
+}
+
+Result<std::int64_t> Store::remove(const std::string& collection, bson::View filter) {
+  bson::Builder command;
+  command.append("delete", collection);
+  {
+    auto deletes = command.open_array("deletes");
+    auto one = deletes.open_document();
+    one.append("q", filter).append("limit", 0);
+  }
+  append_write(command);
+  const auto reply = TRY(run(std::move(command).finish()));
+  return reply["n"].to_int64().value_or(0);
+}
+
+std::string new_id(Runtime& runtime) {
+  const auto micros = std::chrono::duration_cast<std::chrono::microseconds>(runtime.wall_time().time_since_epoch()).count();
+  return fmt::format("{:08x}{:05x}{:011x}", static_cast<std::uint32_t>(micros / 1'000'000), micros % 1'000'000,
+                     runtime.random() & 0xfffffffffffull);
+}
+
+bool is_id(std::string_view text) {
+  return text.size() == 24 && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
+}  // namespace drover::control

@@ -1,0 +1,59 @@
+// The control plane's documents, in a MongoDB deployment reached through the cluster port: an embedded one, or any replica
+// set. Several server processes share one store: every change is one command on one document, conditional where it must be,
+// acknowledged by a majority. Reads are majority reads. Thread-safe.
+//
+// Errors: kTemporary when the store does not answer; the caller's request fails and may be repeated.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/runtime.h"
+#include "bson/builder.h"
+#include "bson/document.h"
+#include "cluster/deployment.h"
+
+namespace drover::control {
+
+inline constexpr const char* kStoreDatabase = "drover";
+inline constexpr int kStoreSchema = 1;  // raised with a step in migrate()
+
+struct Page {
+  int number = 1;  // from 1
+  int items = 100;
+};
+
+class Store {
+ public:
+  Store(cluster::Deployment& deployment, Runtime& runtime) : deployment_(deployment), runtime_(runtime) {}
+
+  // Makes the indexes, brings an older store's documents to this schema, refuses a newer one's.
+  Status open();
+
+  // False when a document with the same unique values is there already; nothing is written then.
+  Result<bool> insert(const std::string& collection, bson::View document);
+  Result<std::optional<bson::Document>> find_one(const std::string& collection, bson::View filter);
+  // In the order of _id.
+  Result<std::vector<bson::Document>> find(const std::string& collection, bson::View filter, Page page = {1, 500});
+  Result<std::int64_t> count(const std::string& collection, bson::View filter);
+  // Whether one document matched; `update` is an update document.
+  Result<bool> update(const std::string& collection, bson::View filter, bson::View update);
+  Result<std::int64_t> remove(const std::string& collection, bson::View filter);
+
+ private:
+  Result<bson::Document> run(bson::View command);
+  Status create_indexes();
+
+  cluster::Deployment& deployment_;
+  Runtime& runtime_;
+};
+
+// A new id: 24 hexadecimal digits, in the order of their making as far as clocks agree.
+std::string new_id(Runtime& runtime);
+bool is_id(std::string_view text);
+
+}  // namespace drover::control

@@ -1,0 +1,222 @@
+"""The control plane over HTTP: digest authentication, organizations, projects, API keys, in both families' conventions."""
+import http.client
+import json
+import os
+import socket
+import stat
+import urllib.error
+import urllib.request
+
+from harness.case import DroverTest
+from harness.process import eventually
+
+ATLAS = "/api/atlas/v2"
+MANAGER = "/api/public/v1.0"
+
+
+class Site:
+    """One `drover server` with an organization of its own, and its owner's key."""
+
+    def __init__(self, test, *more):
+        self.test = test
+        self.data = os.path.join(test.directory, "site data")
+        made = test.run_drover("server", "--data", self.data, "--create-organization", "Shop", *more, timeout=60)
+        test.assertEqual(made.child.returncode, 0, made.tail())
+        self.owner = test.last_json(made)
+        self.org = self.owner["orgId"]
+        self.more = more
+        self.starts = 0
+        self.start()
+
+    def start(self):
+        self.starts += 1
+        port_file = os.path.join(self.test.directory, f"server port {self.starts}")
+        self.process = self.test.start("server", "--data", self.data, "--port", "0", "--port-file", port_file, *self.more)
+        eventually(lambda: os.path.exists(port_file) or not self.process.running(), 30, "the port")
+        with open(port_file, encoding="ascii") as file:
+            self.port = int(file.read())
+        self.url = f"http://127.0.0.1:{self.port}"
+
+    def call(self, method, path, body=None, key=None, accept="application/vnd.atlas.2025-03-12+json"):
+        """(status, headers, JSON or None), as an HTTP client with digest authentication does it."""
+        key = key or self.owner
+        passwords = urllib.request.HTTPPasswordMgrWithDefaultRealm()
+        passwords.add_password(None, self.url, key["publicKey"], key["privateKey"])
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPDigestAuthHandler(passwords))
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.url + path, data, {"Content-Type": "application/json"}, method=method)
+        if accept:
+            request.add_header("Accept", accept)
+        try:
+            with opener.open(request, timeout=30) as response:
+                return self.read(response)
+        except urllib.error.HTTPError as error:
+            with error:
+                return self.read(error)
+
+    @staticmethod
+    def read(response):
+        text = response.read()
+        return response.status, response.headers, json.loads(text) if text else None
+
+
+class ServerTest(DroverTest):
+    def start_clusters(self):
+        pass
+
+    def site(self, *more):
+        return Site(self, *more)
+
+
+class Conventions(ServerTest):
+    def test_the_challenge(self):
+        site = self.site()
+        connection = http.client.HTTPConnection("127.0.0.1", site.port, timeout=30)
+        connection.request("GET", ATLAS + "/orgs")
+        response = connection.getresponse()
+        body = json.loads(response.read())
+        self.assertEqual(response.status, 401)
+        self.assertRegex(response.headers["WWW-Authenticate"],
+                         r'^Digest realm="MMS Public API", domain="", nonce="[^"]{32}", algorithm=MD5, qop="auth", stale=false$')
+        self.assertEqual(body, {"detail": "You are not authorized for this resource.", "error": 401,
+                                "errorCode": "UNEXPECTED_ERROR", "reason": "Unauthorized"})
+        connection.close()
+        wrong = {"publicKey": site.owner["publicKey"], "privateKey": "wrong"}
+        self.assertEqual(site.call("GET", ATLAS + "/orgs", key=wrong)[0], 401)
+
+    def test_versions_envelopes_and_paging(self):
+        site = self.site()
+        status, headers, body = site.call("GET", ATLAS + "/orgs")
+        self.assertEqual(status, 200)
+        self.assertEqual(headers["Content-Type"], "application/vnd.atlas.2023-01-01+json;charset=utf-8")
+        self.assertEqual((body["totalCount"], body["results"][0]["id"]), (1, site.org))
+        self.assertEqual(body["results"][0]["links"][0], {"href": f"{site.url}{ATLAS}/orgs/{site.org}", "rel": "self"})
+        self.assertIn("RateLimit-Remaining", headers)
+        self.assertEqual(site.call("GET", ATLAS + "/orgs", accept="application/vnd.atlas.2020-01-01+json")[0], 406)
+        self.assertEqual(site.call("GET", ATLAS + "/orgs", accept=None)[0], 200)
+        for name in ("a", "b", "c"):
+            self.assertEqual(site.call("POST", ATLAS + "/groups", {"name": name, "orgId": site.org})[0], 200)
+        status, _, page = site.call("GET", ATLAS + "/groups?itemsPerPage=2&pageNum=1")
+        self.assertEqual(([one["name"] for one in page["results"]], page["totalCount"]), (["a", "b"], 3))
+        self.assertEqual([link["rel"] for link in page["links"]], ["self", "next"])
+        for wrong in ("itemsPerPage=0", "itemsPerPage=501", "pageNum=x"):
+            self.assertEqual(site.call("GET", f"{ATLAS}/groups?{wrong}")[0], 400)
+        status, _, wrapped = site.call("GET", f"{ATLAS}/orgs/{site.org}?envelope=true&pretty=true")
+        self.assertEqual((status, wrapped["status"], wrapped["content"]["id"]), (200, 200, site.org))
+        self.assertEqual(site.call("GET", f"{ATLAS}/orgs?envelope=true")[2]["status"], 200)
+
+    def test_errors(self):
+        site = self.site()
+        nobody = "0" * 24
+        for method, path, body, status, code in (
+                ("GET", f"/orgs/{nobody}", None, 404, "ORG_NOT_FOUND"), ("GET", "/orgs/x", None, 404, "INVALID_ORG_ID"),
+                ("GET", f"/groups/{nobody}", None, 404, "GROUP_NOT_FOUND"), ("GET", "/nothing", None, 404, "RESOURCE_NOT_FOUND"),
+                ("PUT", "/orgs", {}, 405, "METHOD_NOT_ALLOWED"), ("POST", "/groups", {}, 400, "MISSING_ATTRIBUTE"),
+                ("POST", "/groups", {"name": "x" * 65, "orgId": site.org}, 400, "INVALID_ATTRIBUTE"),
+                ("POST", "/groups", {"name": "x", "orgId": 1}, 400, "INVALID_ATTRIBUTE"),
+                ("POST", "/groups", [], 400, "INVALID_JSON"),
+                ("POST", f"/orgs/{site.org}/apiKeys", {"desc": "d", "roles": ["ORG_GOD"]}, 400, "INVALID_ATTRIBUTE"),
+                ("GET", f"/orgs/{site.org}/apiKeys/{nobody}", None, 404, "API_KEY_NOT_FOUND")):
+            with self.subTest(method=method, path=path, body=body):
+                got, headers, error = site.call(method, ATLAS + path, body)
+                self.assertEqual((got, error["error"], error["errorCode"]), (status, status, code), error)
+                self.assertEqual(headers["X-Error-Code"], code)
+
+    def test_garbage_leaves_it_serving(self):
+        site = self.site()
+        for number in range(300):
+            with socket.create_connection(("127.0.0.1", site.port), 10) as link:
+                link.sendall(os.urandom(1 + number) + b"\r\n\r\n")
+        digest = 'Digest username="a", realm="MMS Public API", nonce="' + "A" * 32 + '", uri="/", nc=1, cnonce="x", qop=auth, response="y"'
+        for header in ("Digest", "Digest " + "x=" * 2000, digest, "Bearer x", "Basic eDp5"):
+            connection = http.client.HTTPConnection("127.0.0.1", site.port, timeout=30)
+            connection.request("GET", ATLAS + "/orgs", headers={"Authorization": header})
+            self.assertEqual(connection.getresponse().status, 401)
+            connection.close()
+        self.assertEqual(site.call("GET", ATLAS + "/orgs")[0], 200)
+
+
+class Access(ServerTest):
+    def test_each_role(self):
+        site = self.site()
+        status, _, project = site.call("POST", ATLAS + "/groups", {"name": "p", "orgId": site.org})
+        self.assertEqual(status, 200)
+        other = self.run_drover("server", "--data", site.data + " other", "--create-organization", "Other", timeout=60)
+        stranger = self.last_json(other)
+        self.assertEqual(site.call("GET", ATLAS + "/orgs", key=stranger)[0], 401)
+        rows = {"ORG_OWNER": "yyyyy", "ORG_MEMBER": "yy---", "ORG_GROUP_CREATOR": "yyy--", "ORG_READ_ONLY": "yy-y-"}
+        for role, may in rows.items():
+            status, _, key = site.call("POST", f"{ATLAS}/orgs/{site.org}/apiKeys", {"desc": role, "roles": [role]})
+            self.assertEqual((status, key["roles"]), (200, [{"orgId": site.org, "roleName": role}]))
+            answers = [site.call("GET", f"{ATLAS}/orgs/{site.org}", key=key)[0],
+                       site.call("GET", f"{ATLAS}/orgs/{site.org}/apiKeys", key=key)[0],
+                       site.call("POST", ATLAS + "/groups", {"name": role, "orgId": site.org}, key=key)[0],
+                       site.call("GET", f"{ATLAS}/groups/{project['id']}", key=key)[0],
+                       site.call("DELETE", f"{ATLAS}/orgs/{site.org}/apiKeys/{'0' * 24}", key=key)[0]]
+            allowed = ["y" if status in (200, 404) else "-" for status in answers[:3]]
+            allowed += ["y" if answers[3] == 200 else "-", "y" if answers[4] == 404 else "-"]
+            self.assertEqual("".join(allowed), may, (role, answers))
+
+    def test_keys_are_shown_once_and_can_be_withdrawn(self):
+        site = self.site()
+        _, _, key = site.call("POST", f"{ATLAS}/orgs/{site.org}/apiKeys", {"desc": "d", "roles": ["ORG_OWNER"]})
+        self.assertRegex(key["publicKey"], "^[a-z]{8}$")
+        self.assertRegex(key["privateKey"], "^[0-9a-f-]{36}$")
+        _, _, listed = site.call("GET", f"{ATLAS}/orgs/{site.org}/apiKeys")
+        self.assertNotIn(key["privateKey"], json.dumps(listed))
+        self.assertEqual(listed["totalCount"], 2)
+        self.assertEqual(site.call("GET", ATLAS + "/orgs", key=key)[0], 200)
+        first = next(one for one in listed["results"] if one["publicKey"] == site.owner["publicKey"])
+        self.assertEqual(site.call("DELETE", f"{ATLAS}/orgs/{site.org}/apiKeys/{first['id']}", key=key)[0], 204)
+        self.assertEqual(site.call("GET", ATLAS + "/orgs")[0], 401)
+        # The last owner's stays.
+        status, _, error = site.call("DELETE", f"{ATLAS}/orgs/{site.org}/apiKeys/{key['id']}", key=key)
+        self.assertEqual((status, error["errorCode"]), (409, "CONFLICT"))
+        with open(site.process.stderr_path, encoding="utf-8") as log:
+            self.assertNotIn(key["privateKey"], log.read())
+
+    def test_too_many_failures_lock_the_address_out(self):
+        site = self.site()
+        wrong = {"publicKey": "aaaaaaaa", "privateKey": "wrong"}
+        statuses = [site.call("GET", ATLAS + "/orgs", key=wrong)[0] for _ in range(70)]
+        self.assertEqual((statuses[0], statuses[-1]), (401, 429))
+
+
+class Roles(ServerTest):
+    def test_a_manager_serves_its_own_family(self):
+        site = self.site("--role", "manager")
+        self.assertEqual(site.call("GET", ATLAS + "/orgs")[0], 404)
+        status, headers, made = site.call("POST", MANAGER + "/groups", {"name": "p", "orgId": site.org}, accept="application/json")
+        self.assertEqual((status, headers["Content-Type"], made["publicApiEnabled"]), (201, "application/json", True))
+
+    def test_it_keeps_everything_over_kill_9(self):
+        site = self.site()
+        _, _, project = site.call("POST", ATLAS + "/groups", {"name": "p", "orgId": site.org})
+        site.process.kill()
+        site.start()
+        self.assertEqual(site.call("GET", f"{ATLAS}/groups/{project['id']}")[2]["name"], "p")
+        self.assertEqual(site.call("POST", ATLAS + "/groups", {"name": "p", "orgId": site.org})[0], 409)
+        mode = stat.S_IMODE(os.stat(os.path.join(site.data, "key")).st_mode)
+        self.assertEqual(mode, 0o600)
+        os.chmod(os.path.join(site.data, "key"), 0o644)
+        site.process.kill()
+        refused = self.run_drover("server", "--data", site.data, "--port", "0", timeout=30)
+        self.assertEqual(refused.child.returncode, 3, refused.tail())
+        self.assertIn("chmod 600", refused.stderr())
+
+
+class SharedStore(ServerTest):
+    def test_two_servers_on_one_store(self):
+        store = self.cluster("store")
+        key_file = os.path.join(self.directory, "shared key")
+        options = ("--store", store.uri, "--key-file", key_file)
+        site = Site(self, *options)
+        port_file = os.path.join(self.directory, "second port")
+        second = self.start("server", "--data", site.data + " 2", "--port", "0", "--port-file", port_file, *options)
+        eventually(lambda: os.path.exists(port_file) or not second.running(), 30, "the second port")
+        with open(port_file, encoding="ascii") as file:
+            url = f"http://127.0.0.1:{int(file.read())}"
+        _, _, project = site.call("POST", ATLAS + "/groups", {"name": "p", "orgId": site.org})
+        first, site.url = site.url, url
+        self.assertEqual(site.call("GET", f"{ATLAS}/groups/{project['id']}")[2]["name"], "p")
+        site.url = first
