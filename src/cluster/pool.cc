@@ -29,13 +29,16 @@ using ClientSession = std::unique_ptr<mongoc_client_session_t, ClientSessionDele
 // The driver's own log goes to standard error otherwise; what matters in it comes back as errors.
 void start_driver() {
   static const bool started = [] {
+    // Its counters are nobody's: in shared memory they would outlive a process that is killed, and be in the way of the next
+    // one with the same process id.
+    ::setenv("MONGOC_DISABLE_SHM", "1", 0);
+    mongoc_log_set_handler(nullptr, nullptr);
     mongoc_init();
     // Replies and commands of megabytes come and go on many threads: large ones go back to the system at once instead of
     // staying in each thread's heap, those of ordinary batches are used again.
     mallopt(M_MMAP_THRESHOLD, kMappedBytes);
     mallopt(M_TRIM_THRESHOLD, 2 * kMappedBytes);
     mallopt(M_ARENA_MAX, kHeaps);
-    mongoc_log_set_handler(nullptr, nullptr);
     return true;
   }();
   static_cast<void>(started);

@@ -57,6 +57,12 @@ Result<Uri> parse_uri(const MongoOptions& options) {
     }
     return fail(ErrorCode::kUsage, fmt::format("{} connection string {}: {}", side, redact(options.uri), why));
   }
+  // An '@' that was not encoded leaves the end of the password in the host's name, which every message would quote.
+  for (const auto* host = mongoc_uri_get_hosts(uri.get()); host != nullptr; host = host->next) {
+    if (std::string_view(host->host).find('@') == std::string_view::npos) continue;
+    return fail(ErrorCode::kUsage, fmt::format("{} connection string {}: special characters in user and password must be "
+                                               "percent-encoded", side, redact(options.uri)));
+  }
   for (const char* option : {MONGOC_URI_TLSCAFILE, MONGOC_URI_TLSCERTIFICATEKEYFILE}) {
     TRY(check_file(uri.get(), option, side));
   }

@@ -24,6 +24,10 @@ TEST(Uri, ErrorsNameTheSideAndNotThePassword) {
   EXPECT_EQ(bad.error().code, ErrorCode::kUsage);
   EXPECT_NE(bad.error().message.find("destination"), std::string::npos);
   EXPECT_EQ(bad.error().message.find("sec"), std::string::npos) << bad.error().message;
+  const auto unencoded = parse_uri({.uri = "mongodb://user:pass@word@h:1/"});
+  ASSERT_FALSE(unencoded);
+  EXPECT_EQ(unencoded.error().code, ErrorCode::kUsage);
+  EXPECT_EQ(unencoded.error().message.find("word@"), std::string::npos) << unencoded.error().message;
   EXPECT_FALSE(parse_uri({.uri = "http://h"}));
   EXPECT_FALSE(parse_uri({.uri = ""}));
 }

@@ -2,9 +2,12 @@
 import os
 import signal
 
+import pymongo
+
 from harness.case import DroverTest
 from harness.live import LiveMigration
 from harness.process import eventually
+from harness.proxy import command_name
 
 INTERRUPTED = 130
 
@@ -12,33 +15,57 @@ INTERRUPTED = 130
 class Interrupt(DroverTest):
     auth = True
 
-    def interrupted(self, process, live):
+    def interrupt(self, process, before_the_end=lambda: None):
         process.signal(signal.SIGINT)
-        code = process.wait(20)
+        before_the_end()
+        code = process.wait(60)
         self.assertEqual(code, INTERRUPTED, process.tail())
         said = process.stderr().strip().splitlines()
-        self.assertTrue(said and said[-1].startswith("drover migrate:"), process.tail())
+        self.assertTrue(said and said[-1].startswith("drover migrate: stopped"), process.tail())
         self.assertEqual(process.children(), [], "a process was left behind")
+
+    def interrupted(self, process, live, **options):
+        self.interrupt(process, **options)
         live.wait_for_writes(20)  # the source takes writes
         live.start()
         live.finish()
 
+    def through_a_proxy(self, holds):
+        """A migration that comes as far as the first request of which `holds` is true, and waits there."""
+        proxy = self.proxy_before(self.source)
+        live = LiveMigration(self, writers=2, source=self.source.proxied_uri(proxy))
+        proxy.hold(holds)
+        process = live.start()
+        eventually(lambda: proxy.held or not process.running(), 60, "the request that is held back")
+        self.assertTrue(process.running(), process.tail())
+        return proxy, live, process
+
     def test_at_the_start(self):
         self.seed(documents=500)
-        live = LiveMigration(self, writers=2)
-        process = live.start()
-        eventually(lambda: process.stderr() or process.stdout() or not process.running(), 20, "a first word")
-        if not process.running():
-            return live.finish()
-        self.interrupted(process, live)
+        proxy, live, process = self.through_a_proxy(lambda message: command_name(message) == "listCollections")
+        self.interrupted(process, live, before_the_end=proxy.release)
 
     def test_while_copying(self):
-        self.seed(documents=60000)
-        live = LiveMigration(self, writers=2)
-        process = live.start("--commit", "never")
-        big = self.destination.client().e2e_seed.big
-        eventually(lambda: big.estimated_document_count() > 0, 60, "the first copied document")
-        self.interrupted(process, live)
+        self.seed(documents=50)
+        self.seed_held("e2e_seed", "held")
+        proxy, live, process = self.through_a_proxy(lambda message: command_name(message) == "getMore" and b"held" in message)
+        self.interrupt(process)  # nobody releases it: a read under way is given up
+        proxy.release()
+        live.wait_for_writes(20)
+        live.start()
+        live.finish()
+
+    def test_under_the_write_block(self):
+        """Before the decision: the source is released."""
+        self.seed(documents=50)
+        proxy, live, process = self.through_a_proxy(lambda message: command_name(message) == "appendOplogNote"
+                                                    and b"fence" in message)
+        self.interrupt(process, before_the_end=proxy.release)
+        application = pymongo.MongoClient(self.application_uri(), serverSelectionTimeoutMS=20000)
+        application.e2e_seed.small.insert_one({"_id": "taken again"})
+        application.close()
+        live.start()
+        live.finish()
 
     def test_while_applying(self):
         self.seed(documents=500)

@@ -26,6 +26,25 @@ class Refusals(DroverTest):
         process = self.run_drover("migrate", "--source", self.source.uri)
         self.assert_refused_untouched(process, USAGE, "--destination")
 
+    def test_a_wrong_connection_string(self):
+        password = "in: the ?/ open"
+        for wrong in ("", "mongodb://", "mysql://127.0.0.1/", "127.0.0.1:27017", "mongodb://127.0.0.1:99999/", "mongodb://[::1/",
+                      "mongodb://127.0.0.1/?tls=perhaps", "mongodb://127.0.0.1/?readPreference=nearby",
+                      f"mongodb://user:{password}@127.0.0.1/", "mongodb://user:in@the@open@127.0.0.1/",
+                      "mongodb://us%er:in@127.0.0.1/", "mongodb://127.0.0.1/?tls=true&tlsCAFile=%2Fno%20such%20file"):
+            for side in ("source", "destination"):
+                with self.subTest(uri=wrong, side=side):
+                    process = self.refused(USAGE, side, **{side: wrong})
+                    self.assertNotRegex(process.stdout() + process.stderr(), "in: the|the@open|user:in")
+
+    def test_a_set_of_another_name(self):
+        wrong = clusters.with_options(self.source.uri, directConnection="false", replicaSet="another",
+                                      serverSelectionTimeoutMS="2000")
+        self.refused(SOURCE, "another", source=wrong)
+
+    def test_a_host_that_does_not_exist(self):
+        self.refused(SOURCE, r"nowhere\.invalid", source="mongodb://nowhere.invalid/?serverSelectionTimeoutMS=2000")
+
     def test_an_unreachable_source(self):
         port = clusters.free_port()
         self.refused(SOURCE, str(port), source=f"mongodb://127.0.0.1:{port}/?serverSelectionTimeoutMS=2000")

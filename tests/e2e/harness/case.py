@@ -77,8 +77,8 @@ class DroverTest(unittest.TestCase):
         return process
 
     def migrate_arguments(self, *more, source=None, destination=None):
-        arguments = ["migrate", "--source", source or self.source.uri, "--destination", destination or self.destination.uri,
-                     "--yes", "--json"]
+        arguments = ["migrate", "--source", self.source.uri if source is None else source,
+                     "--destination", self.destination.uri if destination is None else destination, "--yes", "--json"]
         if not self.source.can_block_writes() and "--before-cutover" not in more:
             arguments.append("--assume-writes-stopped")
         if "--log" not in more:

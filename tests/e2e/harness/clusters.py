@@ -31,6 +31,14 @@ def with_user(uri, user, password=PASSWORD, auth_database="admin"):
     return urlunsplit((parts.scheme, f"{quote(user, safe='')}:{quote(password, safe='')}@{hosts}", parts.path or "/", query, ""))
 
 
+def with_options(uri, **options):
+    """The same connection string, with these options in place of its own of the same names."""
+    parts = urlsplit(uri)
+    kept = [pair for pair in parts.query.split("&") if pair and pair.partition("=")[0] not in options]
+    query = "&".join([*kept, *(f"{name}={value}" for name, value in options.items())])
+    return urlunsplit((parts.scheme, parts.netloc, parts.path or "/", query, ""))
+
+
 def free_port():
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
