@@ -121,7 +121,7 @@ Error driver_error(Side side, const Doing& doing, DriverFailure failure, std::st
     case DriverFailure::kSelection:
       error.code = reached ? ErrorCode::kTemporary : side_code(side);
       error.message = fmt::format("{}: {} on {}: no primary found at {}: {}{}", word, doing.command, doing.on, hosts, message,
-                                  reached ? "" : "; check the host names and ports, and that the server runs");
+                                  reached ? "" : "; check the host names and ports, that the server runs, and the set's name if one is given");
       break;
     case DriverFailure::kNetwork:
     case DriverFailure::kPool:

@@ -97,6 +97,7 @@ std::string hosts_of(const mongoc_uri_t* uri) {
   if (text.empty()) {
     if (const char* srv = mongoc_uri_get_srv_hostname(uri)) text = srv;
   }
+  if (const char* set = mongoc_uri_get_replica_set(uri)) text += fmt::format(" as replica set '{}'", set);
   return text;
 }
 

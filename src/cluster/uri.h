@@ -25,7 +25,7 @@ struct Uri {
 // Parsed, with the driver's settings that our own rules need laid over it (uri.cc says which). Errors are kUsage.
 Result<Uri> parse_uri(const MongoOptions& options);
 
-// "host:port, host:port" for messages.
+// "host:port, host:port", and the set that they are to be of, for messages.
 std::string hosts_of(const mongoc_uri_t* uri);
 
 }  // namespace drover::cluster
