@@ -70,25 +70,58 @@ Status replace_range(Client& source, Client& destination, const Shape& shape, st
 
 }  // namespace
 
-Result<double> insert_all(const std::string& uri, const std::string& db, const Shape& shape) {
+namespace {
+
+Status insert_prepared(Client& client, const std::string& db, const std::vector<bson::Document>& commands, int thread) {
+  for (auto i = static_cast<std::size_t>(thread); i < commands.size(); i += kCopyThreads) TRY(client.command(db, commands[i]));
+  return {};
+}
+
+// The part of documents [from, to) that this thread scans.
+Status scan_part(Client& client, const Shape& shape, std::int64_t from, std::int64_t to, int thread) {
+  const auto at = [&](int part) { return from + (to - from) * part / kCopyThreads; };
+  return read(client, shape, between(at(thread), at(thread + 1)), {});
+}
+
+// Slices of what fits into memory as batches: body(from, to, commands) is timed, building them is not.
+using SliceBody = std::function<Status(std::int64_t from, std::int64_t to, const std::vector<bson::Document>& commands)>;
+Result<double> by_slices(const Shape& shape, const SliceBody& body) {
   double seconds = 0;
   const auto slice = std::max<std::int64_t>(kPreparedBytes / static_cast<std::int64_t>(shape.document_bytes), 1);
   for (std::int64_t from = 0; from < shape.documents; from += slice) {
-    const auto commands = insert_commands(shape, from, std::min(shape.documents, from + slice));
+    const auto to = std::min(shape.documents, from + slice);
+    const auto commands = insert_commands(shape, from, to);
     const auto begun = Clock::now();
-    TRY(in_parallel(kCopyThreads, uri, [&](Client& client, int thread) -> Status {
-      for (auto i = static_cast<std::size_t>(thread); i < commands.size(); i += kCopyThreads) TRY(client.command(db, commands[i]));
-      return {};
-    }));
+    TRY(body(from, to, commands));
     seconds += seconds_since(begun);
   }
   return seconds;
 }
 
+}  // namespace
+
+Result<double> insert_all(const std::string& uri, const std::string& db, const Shape& shape) {
+  return by_slices(shape, [&](std::int64_t, std::int64_t, const std::vector<bson::Document>& commands) {
+    return in_parallel(kCopyThreads, uri, [&](Client& client, int thread) { return insert_prepared(client, db, commands, thread); });
+  });
+}
+
+Result<double> scan_and_insert_all(const std::string& source, const std::string& destination, const std::string& db, const Shape& shape) {
+  return by_slices(shape, [&](std::int64_t from, std::int64_t to, const std::vector<bson::Document>& commands) -> Status {
+    Status scanned;
+    std::jthread scanning([&] {
+      scanned = in_parallel(kCopyThreads, source, [&](Client& client, int thread) { return scan_part(client, shape, from, to, thread); });
+    });
+    TRY(in_parallel(kCopyThreads, destination, [&](Client& client, int thread) { return insert_prepared(client, db, commands, thread); }));
+    scanning.join();
+    return scanned;
+  });
+}
+
 Result<double> scan_all(const std::string& uri, const Shape& shape) {
   const auto begun = Clock::now();
   TRY(in_parallel(kCopyThreads, uri, [&](Client& client, int thread) {
-    return read(client, shape, between(shape.documents * thread / kCopyThreads, shape.documents * (thread + 1) / kCopyThreads), {});
+    return scan_part(client, shape, 0, shape.documents, thread);
   }));
   return seconds_since(begun);
 }

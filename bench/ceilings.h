@@ -13,6 +13,8 @@ namespace drover::bench {
 Result<double> insert_all(const std::string& uri, const std::string& db, const Shape& shape);
 // Seconds to read everything and discard it, over kCopyThreads connections with an _id range each.
 Result<double> scan_all(const std::string& uri, const Shape& shape);
+// Seconds for both at once: what a copy can reach whose source and destination share the machine.
+Result<double> scan_and_insert_all(const std::string& source, const std::string& destination, const std::string& db, const Shape& shape);
 // Seconds for `documents` documents, each read on the source by _id in batches and replaced on the destination in batches,
 // over kApplyThreads connections: what applying by state cannot do without.
 Result<double> replace_all(const std::string& source, const std::string& destination, const Shape& shape, std::int64_t documents);

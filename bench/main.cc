@@ -50,7 +50,7 @@ struct Options {
 
 struct Figures {
   Shape shape;
-  double scan_seconds = 0, insert_seconds = 0, copy_seconds = 0;
+  double scan_seconds = 0, insert_seconds = 0, both_seconds = 0, copy_seconds = 0;
   double engine_core_seconds = 0, all_core_seconds = 0;  // while copying
   std::int64_t events = 0;
   double replace_seconds = 0, apply_seconds = 0;
@@ -59,6 +59,7 @@ struct Figures {
   double rate(double seconds) const { return seconds > 0 ? static_cast<double>(shape.bytes()) / seconds / 1e6 : 0; }
   double ceiling() const { return std::min(rate(scan_seconds), rate(insert_seconds)); }
   double copy_ratio() const { return ceiling() > 0 ? rate(copy_seconds) / ceiling() : 0; }
+  double both_ratio() const { return both_seconds > 0 && copy_seconds > 0 ? both_seconds / copy_seconds : 0; }
   double apply_rate(double seconds) const { return seconds > 0 ? static_cast<double>(events) / seconds : 0; }
   double apply_ratio() const { return apply_seconds > 0 ? replace_seconds / apply_seconds : 0; }
   double cores_per_gb() const { return engine_core_seconds / (static_cast<double>(shape.bytes()) / 1e9); }
@@ -125,6 +126,8 @@ Result<Figures> measure(const Shape& shape, const Servers& servers, const cli::D
   TRY_WITH(insert_all(servers.source, kDatabase, shape), "loading the source");
   figures.scan_seconds = TRY_WITH(scan_all(servers.source, shape), "the scan ceiling");
   figures.insert_seconds = TRY_WITH(insert_all(servers.destination, kCeilingDatabase, shape), "the insert ceiling");
+  TRY(clear(servers));
+  figures.both_seconds = TRY_WITH(scan_and_insert_all(servers.source, servers.destination, kCeilingDatabase, shape), "scanning and inserting at once");
   figures.events = std::min(shape.documents, kMostEvents);
   figures.replace_seconds = TRY_WITH(replace_all(servers.source, servers.destination, shape, figures.events), "the replace ceiling");
   TRY(clear(servers));
@@ -152,17 +155,17 @@ Result<Figures> measure(const Shape& shape, const Servers& servers, const cli::D
 }
 
 void print_table(const std::vector<Figures>& all) {
-  fmt::print("\n{:<8} {:>10} {:>10} {:>10} {:>6}  {:>10} {:>10} {:>6}  {:>9} {:>7} {:>9}\n", "", "scan", "insert", "copy", "ratio", "replace",
-             "apply", "ratio", "core-s/GB", "share", "peak");
-  fmt::print("{:<8} {:>10} {:>10} {:>10} {:>6}  {:>10} {:>10} {:>6}  {:>9} {:>7} {:>9}\n", "", "MB/s", "MB/s", "MB/s", "", "events/s", "events/s",
-             "", "", "", "");
+  fmt::print("\n{:<8} {:>8} {:>8} {:>8} {:>8} {:>6} {:>7}  {:>9} {:>9} {:>6}  {:>9} {:>6} {:>9}\n", "", "scan", "insert", "both", "copy",
+             "ratio", "of both", "replace", "apply", "ratio", "core-s/GB", "share", "peak");
+  fmt::print("{:<8} {:>8} {:>8} {:>8} {:>8} {:>6} {:>7}  {:>9} {:>9}\n", "", "MB/s", "MB/s", "MB/s", "MB/s", "", "", "events/s", "events/s");
   for (const auto& f : all)
-    fmt::print("{:<8} {:>10.1f} {:>10.1f} {:>10.1f} {:>6.2f}  {:>10.0f} {:>10.0f} {:>6.2f}  {:>9.1f} {:>6.0f}% {:>9}\n", f.shape.name,
-               f.rate(f.scan_seconds), f.rate(f.insert_seconds), f.rate(f.copy_seconds), f.copy_ratio(), f.apply_rate(f.replace_seconds),
-               f.apply_rate(f.apply_seconds), f.apply_ratio(), f.cores_per_gb(), 100 * f.engine_share(),
+    fmt::print("{:<8} {:>8.1f} {:>8.1f} {:>8.1f} {:>8.1f} {:>6.2f} {:>7.2f}  {:>9.0f} {:>9.0f} {:>6.2f}  {:>9.1f} {:>5.0f}% {:>9}\n", f.shape.name,
+               f.rate(f.scan_seconds), f.rate(f.insert_seconds), f.rate(f.both_seconds), f.rate(f.copy_seconds), f.copy_ratio(), f.both_ratio(),
+               f.apply_rate(f.replace_seconds), f.apply_rate(f.apply_seconds), f.apply_ratio(), f.cores_per_gb(), 100 * f.engine_share(),
                terminal::format_bytes(static_cast<double>(f.peak_bytes)));
-  fmt::print("\nscan, insert, replace: ceilings, plain loops over the driver. ratio: copy to the lower of scan and insert, apply to\n"
-             "replace. core-s/GB: the engine's while copying; share: of all core-seconds, both servers included.\n");
+  fmt::print("\nscan, insert, both (at once), replace: ceilings, plain loops over the driver. ratio: copy to the lower of scan and\n"
+             "insert, apply to replace; of both: copy to both at once, the ceiling when the two servers share the machine.\n"
+             "core-s/GB: the engine's while copying; share: of all core-seconds, both servers included.\n");
 }
 
 Json to_json(const Figures& f) {
@@ -171,6 +174,7 @@ Json to_json(const Figures& f) {
                            {"bytes", f.shape.bytes()},
                            {"scanMBps", f.rate(f.scan_seconds)},
                            {"insertMBps", f.rate(f.insert_seconds)},
+                           {"scanAndInsertMBps", f.rate(f.both_seconds)},
                            {"copyMBps", f.rate(f.copy_seconds)},
                            {"copyDocumentsPerSecond", f.copy_seconds > 0 ? static_cast<double>(f.shape.documents) / f.copy_seconds : 0},
                            {"copyRatio", f.copy_ratio()},
