@@ -2,7 +2,7 @@
 """Runs the end-to-end tests against the real program.
 
   tests/e2e/run.py                      everything, between pairs of sandboxes in 4.4 and in 8.0 mode
-  tests/e2e/run.py -k cutover -v        only tests whose name contains "cutover"
+  tests/e2e/run.py -k cutover           only tests whose name contains "cutover"
   tests/e2e/run.py --module happy_path  one file
   tests/e2e/run.py --list
 
@@ -58,7 +58,6 @@ def main():
     parser.add_argument("--module", action="append", default=[], metavar="NAME", help="only test_NAME.py")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--summary", metavar="FILE", help="also write the summary line there")
-    parser.add_argument("-v", "--verbose", action="store_true")
     options = parser.parse_args()
 
     modules = [f"test_{name.removeprefix('test_')}" for name in options.module] or module_names()
@@ -67,7 +66,7 @@ def main():
         for case in cases(suite):
             print(report.title(case))
         return 0
-    return report.run(suite, options.verbose, options.summary, " ".join(options.module) or "all")
+    return report.run(suite, options.summary, " ".join(options.module) or "all")
 
 
 if __name__ == "__main__":

@@ -100,7 +100,7 @@ class Servers(DroverTest):
 
     def restarted(self, cluster):
         self.seed()
-        live = LiveMigration(self, writers=2)
+        live = LiveMigration(self, writers=2, durable=True)
         process = live.start("--commit", "never")
         live.wait_for_writes(50)
         cluster.restart()
@@ -154,12 +154,12 @@ class ThreeMembers(DroverTest):
 
     def elections(self, happen):
         self.seed()
-        live = LiveMigration(self, writers=2)
+        live = LiveMigration(self, writers=2, durable=True)
         process = live.start("--commit", "never")
         for cluster in (self.source, self.destination):
             live.wait_for_writes(50)
             happen(cluster)
-            eventually(lambda: cluster.primary_index() is not None, 60, "a new primary")
+            cluster.await_primary()
             live.wait_for_writes(50)
         self.wait_until_copied(process)
         self.assertTrue(process.running(), process.tail())
@@ -173,7 +173,7 @@ class ThreeMembers(DroverTest):
     def test_kill_9_of_the_primary(self):
         def happen(cluster):
             index = cluster.kill()
-            eventually(lambda: cluster.primary_index() is not None, 60, "a new primary")
+            cluster.await_primary()
             cluster.start_member(index)
         self.elections(happen)
 

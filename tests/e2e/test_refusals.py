@@ -1,6 +1,7 @@
 """Bad input: each a clear refusal, with its exit code, before anything is written."""
 from harness import clusters
 from harness.case import DroverTest
+from harness.report import NotRun
 
 USAGE, UNSUPPORTED, WRONG_STATE, SOURCE, DESTINATION = 2, 3, 4, 5, 6
 
@@ -80,7 +81,7 @@ class Refusals(DroverTest):
 
     def test_the_same_set_under_another_name(self):
         if not self.source.direct:
-            self.skipTest("needs a deployment with one member of the test's own")
+            raise NotRun("a deployment with one member of the test's own")
         other_name = self.source.uri.replace("127.0.0.1", "localhost")
         process = self.start_migration(destination=other_name)
         process.wait(60)
@@ -89,7 +90,7 @@ class Refusals(DroverTest):
 
     def test_a_source_that_cannot_block_writes_needs_a_decision(self):
         if self.source.can_block_writes():
-            self.skipTest("needs a source that cannot block writes")
+            raise NotRun("a source that cannot block writes")
         process = self.run_drover("migrate", "--source", self.source.uri, "--destination", self.destination.uri, "--yes")
         self.assert_refused_untouched(process, process.child.returncode, "--before-cutover", "--assume-writes-stopped")
         self.assertIn(process.child.returncode, (USAGE, UNSUPPORTED, SOURCE, WRONG_STATE))

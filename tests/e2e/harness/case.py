@@ -11,7 +11,7 @@ from harness.proxy import FaultProxy, command_name
 from harness.report import NotRun
 from harness.writers import Writers
 
-MIGRATE_SECONDS = 120
+MIGRATE_SECONDS = 300
 HELD_DOCUMENTS = 40                # more than one reply of the copier (8 MiB)
 HELD_DOCUMENT_BYTES = 500 * 1000
 
@@ -19,9 +19,12 @@ HELD_DOCUMENT_BYTES = 500 * 1000
 class DroverTest(unittest.TestCase):
     flavour = "sandbox-8.0"
     auth = False
+    sandbox_only = False
     maxDiff = None
 
     def setUp(self):
+        if self.sandbox_only and not self.flavour.startswith("sandbox"):
+            raise NotRun("the embedded server, which it is about")
         # A path with a space, always.
         self.directory = tempfile.mkdtemp(prefix="drover e2e ")
         self.addCleanup(shutil.rmtree, self.directory, ignore_errors=True)

@@ -2,6 +2,7 @@
 
 All have: uri (of the most powerful user), uri_of(user), client(), version (major, minor), members, restart(), kill(),
 close(); `direct` says that a driver talks to one address only, so that a proxy can stand before it."""
+import functools
 import os
 import shutil
 import socket
@@ -63,7 +64,7 @@ class Cluster:
         self._clients.append(client)
         return client
 
-    @property
+    @functools.cached_property
     def version(self):
         return tuple(int(part) for part in self.client().server_info()["version"].split(".")[:2])
 
@@ -146,6 +147,12 @@ class Sandbox(Cluster):
             self.process.stop()
 
 
+def mongod_command():
+    """A real server, as every test wants it: small, and nothing left in /tmp. All of it is known since 4.4."""
+    return [os.environ["DROVER_TEST_MONGOD"], "--bind_ip", "127.0.0.1", "--nounixsocket", "--wiredTigerCacheSizeGB", "0.25",
+            "--setParameter", "enableTestCommands=1", "--setParameter", "diagnosticDataCollectionEnabled=false"]
+
+
 class Mongod(Cluster):
     """A replica set of real servers, one or three members, plain or with keyfile, authorization and TLS."""
     kind = "mongod"
@@ -166,14 +173,13 @@ class Mongod(Cluster):
             self.start_member(index)
         self.initiate()
         if auth:
-            self.create_root(self.member_uri(self.primary_index(None)))
+            self.create_root(self.member_uri(self.await_primary()))
 
     def start_member(self, index):
         data = os.path.join(self.directory, f"{self.name} data {index}")
         os.makedirs(data, exist_ok=True)
-        arguments = [os.environ["DROVER_TEST_MONGOD"], "--replSet", self.name, "--port", self.ports[index], "--dbpath", data,
-                     "--bind_ip", "127.0.0.1", "--setParameter", "enableTestCommands=1", "--wiredTigerCacheSizeGB", "0.25",
-                     "--logpath", os.path.join(self.directory, f"{self.name}-{index}.log"), "--logappend"]
+        arguments = [*mongod_command(), "--replSet", self.name, "--port", self.ports[index], "--dbpath", data, "--oplogSize", "512",
+                     "--logpath", self.log_path(index), "--logappend"]
         if self.auth:
             arguments += ["--keyFile", self.key_file]
         if self.tls:
@@ -192,20 +198,51 @@ class Mongod(Cluster):
         hosts = ",".join(f"127.0.0.1:{port}" for port in self.ports)
         return f"mongodb://{hosts}/?replicaSet={self.name}{self.tls_query()}"
 
+    def log_path(self, index):
+        return os.path.join(self.directory, f"{self.name}-{index}.log")
+
+    def log_end(self, index):
+        try:
+            with open(self.log_path(index), encoding="utf-8", errors="replace") as file:
+                return file.read()[-2000:]
+        except OSError:
+            return ""
+
+    def await_member(self, index):
+        """Until it answers; one that has ended says why in its log."""
+        client = pymongo.MongoClient(self.member_uri(index), serverSelectionTimeoutMS=500)
+
+        def answers():
+            if not self.processes[index].running():
+                raise AssertionError(f"mongod ended at once\n{self.processes[index].tail()}\n{self.log_end(index)}")
+            try:
+                return client.admin.command("isMaster")
+            except PyMongoError:
+                return None
+
+        try:
+            eventually(answers, START_SECONDS, f"the start of member {index} of {self.name}")
+        finally:
+            client.close()
+
     def initiate(self):
+        """Through the first member, which lets a client of its own machine in while there are no users."""
+        for index in range(self.members):
+            self.await_member(index)
         client = pymongo.MongoClient(self.member_uri(0), serverSelectionTimeoutMS=START_SECONDS * 1000)
         members = [{"_id": index, "host": f"127.0.0.1:{port}"} for index, port in enumerate(self.ports)]
         config = {"_id": self.name, "members": members, "settings": {"electionTimeoutMillis": 2000}}
         client.admin.command("replSetInitiate", config)
-        eventually(lambda: self.primary_index(None) is not None, START_SECONDS, f"primary of {self.name}")
         client.close()
+        self.await_primary()
 
-    def primary_index(self, user="root"):
+    def primary_index(self):
+        """The member that is primary, or None. isMaster needs no user."""
         for index, process in enumerate(self.processes):
             if not process.running():
                 continue
+            client = pymongo.MongoClient(self.member_uri(index), serverSelectionTimeoutMS=2000)
             try:
-                client = pymongo.MongoClient(self.member_uri(index), serverSelectionTimeoutMS=2000)
                 if client.admin.command("isMaster").get("ismaster"):
                     return index
             except PyMongoError:
@@ -213,6 +250,16 @@ class Mongod(Cluster):
             finally:
                 client.close()
         return None
+
+    def await_primary(self):
+        found = []
+
+        def there_is_one():
+            found[:] = [self.primary_index()]
+            return found[0] is not None
+
+        eventually(there_is_one, START_SECONDS, f"a primary of {self.name}")
+        return found[0]
 
     def step_down(self):
         try:
@@ -222,14 +269,15 @@ class Mongod(Cluster):
 
     def kill(self):
         """The primary, as a crash."""
-        index = eventually(lambda: (self.primary_index(), )[0] is not None and (self.primary_index(), ), 30, "a primary")[0]
+        index = self.await_primary()
         self.processes[index].kill()
         return index
 
     def restart(self):
         index = self.kill()
         self.start_member(index)
-        eventually(lambda: self.primary_index() is not None, START_SECONDS, "a primary after the restart")
+        self.await_member(index)
+        self.await_primary()
 
     def proxied_uri(self, proxy):
         uri = self.member_uri(0)
@@ -254,10 +302,9 @@ class Standalone(Cluster):
         data = os.path.join(directory, name)
         os.makedirs(data)
         self.port = free_port()
-        self.process = Process([os.environ["DROVER_TEST_MONGOD"], "--port", self.port, "--dbpath", data,
-                                "--bind_ip", "127.0.0.1"], directory, name)
+        self.process = Process([*mongod_command(), "--port", self.port, "--dbpath", data], directory, name)
         self.plain_uri = f"mongodb://127.0.0.1:{self.port}/?directConnection=true"
-        self.client().admin.command("ping")
+        pymongo.MongoClient(self.plain_uri, serverSelectionTimeoutMS=START_SECONDS * 1000).admin.command("ping")
 
     def close(self):
         super().close()
@@ -273,9 +320,21 @@ class Given(Cluster):
         self.given = uri
         self.root_user = "given" if urlsplit(uri).username else None
         client = self.client()
+        self.lift_the_write_block(client)
         for name in client.list_database_names():
             if name.startswith("e2e") or name == "__mdb_internal_mongosync":
                 client.drop_database(name)
+        others = set(client.list_database_names()) - {"admin", "local", "config"}
+        if others:
+            raise AssertionError(f"a deployment for tests holds databases that they did not make: {sorted(others)}")
+
+    @staticmethod
+    def lift_the_write_block(client):
+        """What the cutover of the test before left behind."""
+        try:
+            client.admin.command("setUserWriteBlockMode", 1, **{"global": False})
+        except PyMongoError:
+            pass  # before 6.0 there is none; without the privilege there was none
 
     @property
     def plain_uri(self):
@@ -315,16 +374,3 @@ def make_certificates(directory):
             with open(part, "rb") as file:
                 shutil.copyfileobj(file, out)
     return ca, pem
-
-
-def wait_until_writable(cluster, timeout=30):
-    client = cluster.client()
-
-    def writable():
-        try:
-            return client.admin.command("isMaster").get("ismaster")
-        except PyMongoError:
-            time.sleep(0.1)
-            return False
-
-    eventually(writable, timeout, f"{cluster.name} accepting writes")

@@ -13,11 +13,9 @@ def available():
 
 
 def for_class(test_class):
-    """A class may name the flavours that it is about: `only_version = "8.0"` or `once = True` (the last one),
-    `sandbox_only = True`."""
+    """A class may name the flavours that it is about: `only_version = "8.0"` or `once = True` (the last one). One with
+    `sandbox_only = True` says once that it was not run between others."""
     kinds = available()
-    if getattr(test_class, "sandbox_only", False) and not kinds[0].startswith("sandbox"):
-        return []
     only = getattr(test_class, "only_version", None)
     if only and kinds[0].startswith("sandbox"):
         return [f"sandbox-{only}"]

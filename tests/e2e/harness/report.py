@@ -18,9 +18,8 @@ def title(case):
 
 
 class Result(unittest.TestResult):
-    def __init__(self, verbose):
+    def __init__(self):
         super().__init__()
-        self.verbose = verbose
         self.passed = 0
         self.started = 0.0
 
@@ -37,8 +36,7 @@ class Result(unittest.TestResult):
 
     def addSkip(self, test, reason):
         super().addSkip(test, reason)
-        if self.verbose:
-            print(f"not run  {title(test)}: {reason}", flush=True)
+        print(f"not run: {title(test)}: {reason}", flush=True)
 
     def complain(self, test, kind):
         self.say(test, kind)
@@ -70,8 +68,8 @@ def summary_line(name, result):
     return line
 
 
-def run(suite, verbose, summary_path, name):
-    result = Result(verbose)
+def run(suite, summary_path, name):
+    result = Result()
     suite.run(result)
     line = summary_line(name, result)
     print(line)
