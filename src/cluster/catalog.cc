@@ -1,6 +1,7 @@
 // Databases, collections and indexes: listed on both sides, changed on the destination. Changes wait for a majority; they are
 // not repeated here.
 #include <algorithm>
+#include <map>
 
 #include "bson/builder.h"
 #include "cluster/commands.h"
@@ -12,6 +13,7 @@ namespace {
 
 constexpr int kNamespaceNotFound = 26;
 constexpr int kIndexNotFound = 27;
+constexpr int kCollectionUuidMismatch = 361;
 
 bool is_server_owned(std::string_view name) {
   return name == "system.views" || name == "system.profile" || name.starts_with("system.buckets.");
@@ -105,15 +107,23 @@ Result<std::vector<CollectionInfo>> MongoDeployment::list_matching(const std::st
   return infos;
 }
 
-Status MongoDeployment::change_catalog(std::string_view db, bson::View command, std::string_view on,
+// The feature compatibility version is what decides, and nobody changes it during a migration.
+Result<bool> MongoDeployment::binds_by_uuid() {
+  if (binds_by_uuid_ < 0) binds_by_uuid_ = TRY(facts()).fcv >= ServerVersion{6, 0, 0} ? 1 : 0;
+  return binds_by_uuid_ == 1;
+}
+
+Status MongoDeployment::change_catalog(std::string_view db, bson::View command, std::string_view on, const CatalogCall& call,
                                        std::optional<std::chrono::milliseconds> limit) {
   bson::Builder full;
   full.append_all(command);
+  if (!call.collection.is_nil() && TRY(binds_by_uuid())) full.append("collectionUUID", call.collection);
   append_majority_write(full);
   TRY(pool_->run({.db = db,
                   .command = std::move(full).finish(),
                   .on = on,
-                  .session = catalog_session_ ? &*catalog_session_ : nullptr,
+                  .session = catalog_session_ && !call.detached ? &*catalog_session_ : nullptr,
+                  .stop = call.stop,
                   .reply_limit = limit}));
   return {};
 }
@@ -125,20 +135,21 @@ Status MongoDeployment::create_collection(const Namespace& ns, bson::View option
   return change_catalog(ns.db, std::move(command).finish(), ns.to_string());
 }
 
-Status MongoDeployment::drop_collection(const Namespace& ns) {
-  return missing_is_fine(change_catalog(ns.db, bson::make_document({{"drop", ns.collection}}), ns.to_string()),
+Status MongoDeployment::drop_collection(const Namespace& ns, const CatalogCall& call) {
+  return missing_is_fine(change_catalog(ns.db, bson::make_document({{"drop", ns.collection}}), ns.to_string(), call),
                          {kNamespaceNotFound});
 }
 
-Status MongoDeployment::rename_collection(const Namespace& from, const Namespace& to, bool drop_target) {
+Status MongoDeployment::rename_collection(const Namespace& from, const Namespace& to, bool drop_target,
+                                          const CatalogCall& call) {
   return change_catalog("admin",
                         bson::make_document({{"renameCollection", from.to_string()},
                                              {"to", to.to_string()},
                                              {"dropTarget", drop_target}}),
-                        from.to_string());
+                        from.to_string(), call);
 }
 
-Status MongoDeployment::create_indexes(const Namespace& ns, std::span<const bson::Document> specs) {
+Status MongoDeployment::create_indexes(const Namespace& ns, std::span<const bson::Document> specs, const CatalogCall& call) {
   if (specs.empty()) return {};
   bson::Builder command;
   command.append("createIndexes", ns.collection);
@@ -146,19 +157,45 @@ Status MongoDeployment::create_indexes(const Namespace& ns, std::span<const bson
     auto indexes = command.open_array("indexes");
     for (const auto& spec : specs) indexes.append(without_ns(spec));
   }
-  return change_catalog(ns.db, std::move(command).finish(), ns.to_string(), kLongReply);
+  return change_catalog(ns.db, std::move(command).finish(), ns.to_string(), call, kLongReply);
 }
 
-Status MongoDeployment::drop_index(const Namespace& ns, const std::string& name) {
+Status MongoDeployment::drop_index(const Namespace& ns, const std::string& name, const CatalogCall& call) {
   return missing_is_fine(
-      change_catalog(ns.db, bson::make_document({{"dropIndexes", ns.collection}, {"index", name}}), ns.to_string()),
+      change_catalog(ns.db, bson::make_document({{"dropIndexes", ns.collection}, {"index", name}}), ns.to_string(), call),
       {kNamespaceNotFound, kIndexNotFound});
 }
 
-Status MongoDeployment::coll_mod(const Namespace& ns, bson::View fields) {
+Status MongoDeployment::coll_mod(const Namespace& ns, bson::View fields, const CatalogCall& call) {
   bson::Builder command;
   command.append("collMod", ns.collection).append_all(fields);
-  return change_catalog(ns.db, std::move(command).finish(), ns.to_string(), kLongReply);
+  return change_catalog(ns.db, std::move(command).finish(), ns.to_string(), call, kLongReply);
+}
+
+// A build is given up by dropping all of its indexes in one command.
+Status MongoDeployment::abort_index_builds(const Namespace& ns, const Uuid& collection) {
+  bson::Builder list;
+  list.append("listIndexes", collection);
+  list.open_document("cursor");
+  list.append("includeBuildUUIDs", true);
+  const auto specs = read_all(*pool_, std::move(list).finish(), {.db = ns.db, .on = ns.to_string()});
+  if (!specs) return missing_is_fine(tl::unexpected(specs.error()), {kNamespaceNotFound});
+  std::map<Uuid, std::vector<std::string>> builds;
+  for (const auto& entry : *specs) {
+    const auto build = entry["buildUUID"].to_uuid();
+    if (build) builds[*build].emplace_back(entry.view().at_path("spec.name").to_string_view().value_or(""));
+  }
+  for (const auto& [build, names] : builds) {
+    bson::Builder command;
+    command.append("dropIndexes", ns.collection);
+    {
+      auto array = command.open_array("index");
+      for (const auto& name : names) array.append(name);
+    }
+    TRY(missing_is_fine(change_catalog(ns.db, std::move(command).finish(), ns.to_string(), {.collection = collection}),
+                        {kNamespaceNotFound, kIndexNotFound, kCollectionUuidMismatch}));
+  }
+  return {};
 }
 
 }  // namespace drover::cluster

@@ -121,6 +121,13 @@ struct TransactionStatement {
   bson::Document document;  // kInsert
 };
 
+// Which collection a catalog change is meant for, and how it is waited for.
+struct CatalogCall {
+  Uuid collection{};       // under FCV 6.0+: refused (361) when the name is another's or nobody's. Nil: whoever has the name
+  std::stop_token stop{};  // besides the deployment's own; the server goes on with what it has received
+  bool detached = false;   // outside the catalog session: a successor does not wait for its end
+};
+
 enum class StateCondition { kEpochAtMost, kEpochBelow };
 
 struct WriteBlock {
@@ -191,11 +198,16 @@ class Deployment {
   // They run in `session` from this call on, so that running_operations sees those of an owner that died.
   virtual void use_session_for_catalog(const Uuid&) {}
   virtual Status create_collection(const Namespace& ns, bson::View options, const bson::Document* id_index) = 0;
-  virtual Status drop_collection(const Namespace& ns) = 0;  // gone already: fine
-  virtual Status rename_collection(const Namespace& from, const Namespace& to, bool drop_target) = 0;
-  virtual Status create_indexes(const Namespace& ns, std::span<const bson::Document> specs) = 0;
-  virtual Status drop_index(const Namespace& ns, const std::string& name) = 0;  // gone already: fine
-  virtual Status coll_mod(const Namespace& ns, bson::View fields) = 0;
+  virtual Status drop_collection(const Namespace& ns, const CatalogCall& call = {}) = 0;  // gone already: fine
+  virtual Status rename_collection(const Namespace& from, const Namespace& to, bool drop_target,
+                                   const CatalogCall& call = {}) = 0;
+  // Makes the collection when nobody has the name, unless it is bound to a UUID.
+  virtual Status create_indexes(const Namespace& ns, std::span<const bson::Document> specs,
+                                const CatalogCall& call = {}) = 0;
+  virtual Status drop_index(const Namespace& ns, const std::string& name, const CatalogCall& call = {}) = 0;  // gone: fine
+  virtual Status coll_mod(const Namespace& ns, bson::View fields, const CatalogCall& call = {}) = 0;
+  // Gives up the index builds that run on this collection, whoever began them; finished indexes stay.
+  virtual Status abort_index_builds(const Namespace& ns, const Uuid& collection) = 0;
 
   // The migration's state (kStateDatabase). Reads are majority. A save replaces the document with the same _id if its
   // `epoch` satisfies the condition against the new document's, or inserts it; false when the condition fails.

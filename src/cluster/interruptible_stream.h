@@ -6,6 +6,8 @@
 #include <chrono>
 #include <stop_token>
 
+#include "cluster/thread_stop.h"
+
 typedef struct _mongoc_client_t mongoc_client_t;
 
 namespace drover::cluster {
@@ -18,7 +20,7 @@ class CallScope {
   CallScope(const CallScope&) = delete;
   CallScope& operator=(const CallScope&) = delete;
 
-  bool stopped() const { return first_.stop_requested() || second_.stop_requested(); }
+  bool stopped() const { return first_.stop_requested() || second_.stop_requested() || ThreadStop::requested(); }
   std::chrono::milliseconds reply_limit() const { return reply_limit_; }
   static const CallScope* current();
 

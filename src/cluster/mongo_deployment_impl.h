@@ -2,6 +2,7 @@
 // state, sessions, write_block.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <unordered_map>
 
@@ -48,11 +49,12 @@ class MongoDeployment final : public Deployment {
   Result<std::vector<bson::Value>> find_holders(const Namespace& ns, bson::View index, bson::View document) override;
 
   Status create_collection(const Namespace& ns, bson::View options, const bson::Document* id_index) override;
-  Status drop_collection(const Namespace& ns) override;
-  Status rename_collection(const Namespace& from, const Namespace& to, bool drop_target) override;
-  Status create_indexes(const Namespace& ns, std::span<const bson::Document> specs) override;
-  Status drop_index(const Namespace& ns, const std::string& name) override;
-  Status coll_mod(const Namespace& ns, bson::View fields) override;
+  Status drop_collection(const Namespace& ns, const CatalogCall& call) override;
+  Status rename_collection(const Namespace& from, const Namespace& to, bool drop_target, const CatalogCall& call) override;
+  Status create_indexes(const Namespace& ns, std::span<const bson::Document> specs, const CatalogCall& call) override;
+  Status drop_index(const Namespace& ns, const std::string& name, const CatalogCall& call) override;
+  Status coll_mod(const Namespace& ns, bson::View fields, const CatalogCall& call) override;
+  Status abort_index_builds(const Namespace& ns, const Uuid& collection) override;
 
   Result<std::vector<bson::Document>> load_state(const std::string& collection) override;
   Result<bool> save_state(const WriteContext& context, const std::string& collection, bson::View document,
@@ -73,8 +75,9 @@ class MongoDeployment final : public Deployment {
   Result<Reply> run(std::string_view db, bson::View command, std::string_view on);
   Result<Reply> write(const WriteContext& context, const Namespace& ns, bson::View command);
   Result<std::vector<CollectionInfo>> list_matching(const std::string& db, bson::View filter);
-  Status change_catalog(std::string_view db, bson::View command, std::string_view on,
+  Status change_catalog(std::string_view db, bson::View command, std::string_view on, const CatalogCall& call = {},
                         std::optional<std::chrono::milliseconds> limit = std::nullopt);
+  Result<bool> binds_by_uuid();
   Result<StateRead> find_in_transaction(const WriteContext& context, const Namespace& ns, const Uuid& uuid,
                                         std::span<const bson::Value> ids, ClusterTime after);
   Status run_statements(const WriteContext& context, std::span<const TransactionStatement> statements);
@@ -85,6 +88,7 @@ class MongoDeployment final : public Deployment {
 
   std::unique_ptr<Pool> pool_;
   std::optional<Uuid> catalog_session_;  // set before any thread changes the catalog
+  std::atomic<int> binds_by_uuid_{-1};   // whether commands take `collectionUUID`; not known at first
   // Sessions of read_group, with the last number used in each.
   Guarded<std::vector<WriteContext>> group_sessions_;
   // The number per session whose commit was sent without an answer: repeating that call repeats the commit alone.

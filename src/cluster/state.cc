@@ -66,7 +66,7 @@ Status MongoDeployment::drop_state() {
   if (dropped || dropped.error().server_code != kUnauthorized) return dropped;
   // The documented roles may drop collections, but not databases; one without collections is none.
   const auto infos = TRY(list_collections(std::string(kStateDatabase)));
-  for (const auto& info : infos) TRY(drop_collection(info.ns));
+  for (const auto& info : infos) TRY(drop_collection(info.ns, {}));
   return {};
 }
 

@@ -37,11 +37,16 @@ class StubDeployment : public Deployment {
     return unused("find_holders");
   }
   Status create_collection(const Namespace&, bson::View, const bson::Document*) override { return unused("create"); }
-  Status drop_collection(const Namespace&) override { return unused("drop_collection"); }
-  Status rename_collection(const Namespace&, const Namespace&, bool) override { return unused("rename_collection"); }
-  Status create_indexes(const Namespace&, std::span<const bson::Document>) override { return unused("create_indexes"); }
-  Status drop_index(const Namespace&, const std::string&) override { return unused("drop_index"); }
-  Status coll_mod(const Namespace&, bson::View) override { return unused("coll_mod"); }
+  Status drop_collection(const Namespace&, const CatalogCall&) override { return unused("drop_collection"); }
+  Status rename_collection(const Namespace&, const Namespace&, bool, const CatalogCall&) override {
+    return unused("rename_collection");
+  }
+  Status create_indexes(const Namespace&, std::span<const bson::Document>, const CatalogCall&) override {
+    return unused("create_indexes");
+  }
+  Status drop_index(const Namespace&, const std::string&, const CatalogCall&) override { return unused("drop_index"); }
+  Status coll_mod(const Namespace&, bson::View, const CatalogCall&) override { return unused("coll_mod"); }
+  Status abort_index_builds(const Namespace&, const Uuid&) override { return unused("abort_index_builds"); }
   Result<std::vector<bson::Document>> load_state(const std::string&) override { return unused("load_state"); }
   Result<bool> save_state(const WriteContext&, const std::string&, bson::View, StateCondition) override {
     return unused("save_state");

@@ -128,6 +128,7 @@ Status check_options(const CommandContext& context, const CollectionInfo& collec
   for (const auto& field : context.body) {
     const auto name = field.key();
     if (std::exchange(first, false) || is_generic_field(name)) continue;
+    if (name == "collectionUUID" && context.settings().at_least(6, 0)) continue;  // target_collection compares it
     const bool of_view = name == "viewOn" || name == "pipeline";
     const bool of_collection = name == "index" || name == "validator" || name == "validationLevel" || name == "validationAction" ||
                                (name == "recordPreImages" && !context.settings().at_least(6, 0)) || (name == "changeStreamPreAndPostImages" && context.settings().at_least(6, 0));

@@ -48,6 +48,7 @@ struct Plan {
 
 Status plan_and_begin(CommandContext& context, WriteUnit& unit, const Namespace& ns, const std::vector<bson::View>& specs, Plan& plan) {
   plan = Plan{};
+  TRY(target_collection(context, unit.catalog()));  // collectionUUID
   const bool existed = unit.catalog().find(ns) != nullptr;
   std::vector<bson::Document> normal;
   for (const auto& spec : specs) normal.push_back(TRY(normalize_index(context, spec, unit.catalog().find(ns).get())));
@@ -117,7 +118,7 @@ Status give_up(CommandContext& context, const Plan& plan, const Error& cause) {
 }
 
 Result<bson::Document> create_indexes(CommandContext& context) {
-  TRY(check_fields(context, {"indexes", "ignoreUnknownIndexOptions", "commitQuorum"}));
+  TRY(check_fields(context, {"indexes", "ignoreUnknownIndexOptions", "commitQuorum", "collectionUUID"}));
   const auto ns = TRY(named_collection(context));
   const auto specs = TRY(requested(context));
   Plan plan;
