@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "bson/builder.h"
 #include "bson/key_string.h"
 
 namespace drover::engine {
@@ -36,6 +37,28 @@ std::shared_ptr<Collection> Catalog::find(const Namespace& ns) const {
 ClusterTime Catalog::listing_time(const std::string& db) const {
   const auto it = listed_at.find(db);
   return it == listed_at.end() ? listed_default : it->second;
+}
+
+bson::Document without(bson::View document, std::initializer_list<std::string_view> fields) {
+  bson::Builder builder;
+  for (const auto& field : document)
+    if (std::find(fields.begin(), fields.end(), field.key()) == fields.end()) builder.append_raw(field);
+  return std::move(builder).finish();
+}
+
+std::optional<std::string> not_carried(bson::View options) {
+  if (options["capped"].is_truthy()) return "a capped collection";
+  if (options["timeseries"].exists()) return "a time-series collection";
+  if (options["clusteredIndex"].exists()) return "a clustered collection";
+  if (options["encryptedFields"].exists()) return "a collection with encrypted fields";
+  if (options["expireAfterSeconds"].exists()) return "a collection whose documents expire";
+  return std::nullopt;
+}
+
+std::optional<std::string> index_not_carried(bson::View index) {
+  if (index["expireAfterSeconds"].exists()) return "a TTL index";
+  if (index["prepareUnique"].is_truthy()) return "an index that is being made unique";
+  return std::nullopt;
 }
 
 std::vector<bson::Document> secondary_indexes(const CollectionInfo& info) {

@@ -3,8 +3,10 @@
 #pragma once
 
 #include <atomic>
+#include <initializer_list>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -58,7 +60,7 @@ struct ChangeTime {
 };
 
 struct Collection {
-  Collection(Runtime& runtime, CollectionInfo i) : info(std::move(i)), gate(runtime) {}
+  Collection(Runtime& runtime, CollectionInfo i) : info(std::move(i)), gate(runtime), build_gate(runtime) {}
 
   CollectionInfo info;                 // ns and options as on the source after ddl_time; `indexes`: those wanted
   Uuid destination_uuid;
@@ -69,12 +71,16 @@ struct Collection {
   std::set<std::string> built;         // names of indexes that exist on the destination
   std::uint64_t index_changes = 0;     // catalog changes of its indexes, for whoever builds meanwhile
   ClusterTime indexes_valid_from;      // the time up to which changes must be settled before the wanted ones are built
+  std::int64_t outstanding = 0;        // changes handed to the lanes and not yet applied, released ones included
   std::atomic<bool> gone{false};       // dropped (or given up): its events and copies end
   std::atomic<std::int64_t> documents_copied{0};
   std::atomic<std::int64_t> bytes_copied{0};
   std::int64_t documents_expected = 0;
   std::int64_t bytes_expected = 0;
   CollectionGate gate;                 // has its own lock; info.ns changes only under it and the router's lock
+  // Shared by builds of its indexes; alone for what a build must not meet: the name moves or goes, an index changes. Taken
+  // before `gate`, so that documents do not wait for a build.
+  CollectionGate build_gate;
   AbsorbedKeys absorbed;               // has its own lock
   std::atomic<std::size_t> largest{0};  // bytes of the largest document seen, to size reads by
   SeenTime seen;                       // of what was written to the destination's collection
@@ -94,6 +100,12 @@ struct Catalog {
   std::shared_ptr<Collection> find(const Namespace& ns) const;
   ClusterTime listing_time(const std::string& db) const;
 };
+
+// What this version does not carry exactly, in the words of a message; nothing when it does.
+std::optional<std::string> not_carried(bson::View options);
+std::optional<std::string> index_not_carried(bson::View index);
+
+bson::Document without(bson::View document, std::initializer_list<std::string_view> fields);
 
 // {_id} index options that collections are created with; nothing but for a collation is special.
 std::vector<bson::Document> secondary_indexes(const CollectionInfo& info);

@@ -13,6 +13,7 @@
 #include "cluster/deployment.h"
 #include "engine/catalog_store.h"
 #include "engine/change_router.h"
+#include "engine/destination_catalog.h"
 #include "model/namespace_filter.h"
 
 namespace drover::engine {
@@ -20,20 +21,22 @@ namespace drover::engine {
 class CatalogChanger {
  public:
   CatalogChanger(cluster::Deployment& source, cluster::Deployment& destination, Runtime& runtime, Log& log,
-                 Catalog& catalog, ChangeRouter& router, StateStore& state, const NamespaceFilter& filter)
+                 Catalog& catalog, ChangeRouter& router, DestinationCatalog& on_destination, StateStore& state,
+                 const NamespaceFilter& filter)
       : source_(source),
         destination_(destination),
         runtime_(runtime),
         log_(log),
         catalog_(catalog),
         router_(router),
+        on_destination_(on_destination),
         state_(state),
-        filter_(filter) {}
+        filter_(filter),
+        turn_(runtime) {}
 
   Status apply(const ChangeEvent& event, const std::stop_token& stop);
-  // Creates a listed or new collection with its unique indexes on the destination and notes its UUID there. An empty one
-  // of that name that no state document knows is left over from a crash: it is dropped first.
-  Status create_on_destination(Collection& collection, const std::stop_token& stop);
+  // What a late command may have left on the destination is put right, while no catalog change is carried out.
+  Status put_right(const std::stop_token& stop);
   // Makes the views of a database as they are on the source now.
   Status synchronise_views(const std::string& db, const std::stop_token& stop);
   // Documents of dropped collections that the checkpoint has passed.
@@ -52,14 +55,9 @@ class CatalogChanger {
   Status coll_mod(const ChangeEvent& event, const std::stop_token& stop);
   Status drop_collection(const std::shared_ptr<Collection>& collection, ChangeTime time, const std::stop_token& stop);
   Status copy_anew(const std::shared_ptr<Collection>& collection, ChangeTime time, const std::stop_token& stop);
-  Status still_owner(const std::stop_token& stop);
   std::shared_ptr<Collection> find(const Uuid& uuid) const;
   std::shared_ptr<Collection> pending_change(const ChangeEvent& event) const;
   Status refuse(const ChangeEvent& event, std::string_view what) const;
-  Result<std::optional<CollectionInfo>> destination_by_uuid(const std::string& db, const Uuid& uuid,
-                                                            const std::stop_token& stop);
-  template <typename F>
-  Status on_destination(std::string_view what, const Namespace& ns, const std::stop_token& stop, F&& call);
 
   cluster::Deployment& source_;
   cluster::Deployment& destination_;
@@ -67,12 +65,10 @@ class CatalogChanger {
   Log& log_;
   Catalog& catalog_;
   ChangeRouter& router_;
+  DestinationCatalog& on_destination_;
   StateStore& state_;
   const NamespaceFilter& filter_;
+  CollectionGate turn_;  // one change, or putting right, at a time
 };
-
-// What this version does not carry exactly, in the words of a message; nothing when it does.
-std::optional<std::string> not_carried(bson::View options);
-std::optional<std::string> index_not_carried(bson::View index);
 
 }  // namespace drover::engine

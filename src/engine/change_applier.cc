@@ -5,18 +5,14 @@
 
 #include <fmt/format.h>
 
+#include "engine/server_codes.h"
+
 namespace drover::engine {
 namespace {
 
-inline constexpr int kServerDuplicateKey = 11000;
-inline constexpr int kServerNamespaceNotFound = 26;
 inline constexpr std::size_t kMostIdsPerRead = 500;
 inline constexpr std::size_t kIdsOfUnknownSize = 8;
 inline constexpr std::size_t kStateReadBytes = 8 << 20;
-
-// Refusals of a replacement that an insert does not know: nested `$` names before 5.0 (52), dotted names (57), an _id of
-// another numeric type (66).
-bool replacement_refused(int code) { return code == 52 || code == 57 || code == 66 || code == 2; }
 
 // By the largest document seen: what one read brings stays within kStateReadBytes, whatever the others are like.
 std::size_t ids_per_read(const Collection& collection) {
@@ -170,7 +166,9 @@ Status ChangeApplier::read_states(Collection& collection, std::span<KeyChange*> 
   return {};
 }
 
-// Removals, then replacements in commands that fit. Keys that a unique index refuses are left in `refused`.
+// Removals, then replacements in commands that fit. Keys that are refused are left in `refused`: by a unique index; by another
+// index that the source has dropped meanwhile; or as no insert would be, for nested `$` names before 5.0 (52), dotted names
+// (57) or an _id of another numeric type (66).
 Status ChangeApplier::write_portion(Collection& collection, std::span<KeyChange*> changes,
                                     std::vector<KeyChange*>& refused, const std::stop_token& stop) {
   const Namespace& ns = collection.info.ns;
@@ -208,10 +206,7 @@ Status ChangeApplier::write_portion(Collection& collection, std::span<KeyChange*
     if (sent.empty()) break;
     auto reply = session_.replace(ns, documents, stop);
     if (!reply) return failed(std::move(reply).error());
-    for (const auto& error : reply->errors) {
-      if (error.code != kServerDuplicateKey && !replacement_refused(error.code)) return refusal(error);
-      refused.push_back(sent[static_cast<std::size_t>(error.index)]);
-    }
+    for (const auto& error : reply->errors) refused.push_back(sent[static_cast<std::size_t>(error.index)]);
   }
   return {};
 }

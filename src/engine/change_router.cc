@@ -80,6 +80,7 @@ Status ChangeRouter::route_data(ChangeEvent event, const std::stop_token& stop) 
     lane_event.collection = std::move(collection);
     lane_event.change = std::move(event);
     lane_event.slot = tracker_.dispatched(ts);
+    ++lane_event.collection->outstanding;
   }
   return dispatch(std::move(lane_event), stop);
 }
@@ -129,6 +130,7 @@ Status ChangeRouter::release(const std::shared_ptr<Collection>& collection, Part
       std::erase_if(events, [&](const auto& event) { return event.ts <= partition.r; });
       partition.releasing += static_cast<std::int64_t>(events.size());
       releasing_ += events.size();
+      collection->outstanding += static_cast<std::int64_t>(events.size());
     }
     for (auto& event : events) {
       LaneEvent lane_event;
@@ -155,6 +157,7 @@ void ChangeRouter::abandon(Partition& partition) {
 void ChangeRouter::applied(std::span<const LaneEvent> events) {
   MonitorLock lock(*monitor_);
   for (const auto& event : events) {
+    --event.collection->outstanding;
     if (event.released_from == nullptr) {
       tracker_.done(event.slot);
     } else {
@@ -211,9 +214,9 @@ ChangeRouter::LastChange ChangeRouter::last_change() {
   return last_change_;
 }
 
-Status ChangeRouter::drain(const std::stop_token& stop) {
+Status ChangeRouter::drain(const Collection& collection, const std::stop_token& stop) {
   MonitorLock lock(*monitor_);
-  const bool drained = monitor_->wait(stop, {}, [&] { return tracker_.outstanding() == 0 && releasing_ == 0; });
+  const bool drained = monitor_->wait(stop, {}, [&] { return collection.outstanding == 0; });
   if (!drained) return tl::unexpected(stopped_error());
   return {};
 }

@@ -81,8 +81,8 @@ class ChangeRouter {
   };
   LastChange last_change();
   ClusterTime last_catalog_change();
-  // Waits until the tracker has nothing outstanding and nothing is being released (lanes are empty). Router thread only.
-  Status drain(const std::stop_token& stop);
+  // Waits until the lanes have applied all of the collection's changes that were handed on. Router thread only.
+  Status drain(const Collection& collection, const std::stop_token& stop);
   // Waits until everything at or before `ts` has been applied on the destination (nothing held either).
   Status await_applied(ClusterTime ts, Duration timeout, const std::stop_token& stop);
 

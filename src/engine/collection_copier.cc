@@ -7,15 +7,11 @@
 
 #include "bson/builder.h"
 #include "engine/retry.h"
+#include "engine/server_codes.h"
 
 namespace drover::engine {
 namespace {
 
-inline constexpr int kServerDuplicateKey = 11000;
-inline constexpr int kServerNamespaceNotFound = 26;
-inline constexpr int kServerInvalidOptions = 72;  // snapshot reads outside transactions, under an old FCV
-inline constexpr int kServerSnapshotTooOld = 239;
-inline constexpr int kServerSnapshotUnavailable = 246;
 inline constexpr int kMostDocumentsPerReply = 50000;  // below the server's batch limit of 100,000
 inline constexpr std::size_t kIdsPerRemoval = 10000;
 inline constexpr std::size_t kPortionDocuments = 5000;
@@ -192,7 +188,7 @@ Status CollectionCopier::insert(Collection& collection, const cluster::DocumentB
   return {};
 }
 
-// Adds the _ids that a unique index refuses to `refused`.
+// Adds the _ids that an index refuses to `refused`.
 Status CollectionCopier::insert_one_command(Collection& collection, bson::View documents, std::vector<bson::Value>& refused,
                                             const std::stop_token& stop) {
   const Namespace& ns = collection.info.ns;
@@ -203,13 +199,7 @@ Status CollectionCopier::insert_one_command(Collection& collection, bson::View d
   if (reply.errors.empty()) return {};
   std::vector<bson::View> sent;
   for (const auto& item : documents) sent.push_back(item.document_value());
-  for (const auto& error : reply.errors) {
-    if (error.code != kServerDuplicateKey) {
-      return fail(ErrorCode::kDestination,
-                  fmt::format("copying into {}: the destination refuses a document: {}", ns.to_string(), error.message), error.code);
-    }
-    refused.emplace_back(sent[static_cast<std::size_t>(error.index)]["_id"]);
-  }
+  for (const auto& error : reply.errors) refused.emplace_back(sent[static_cast<std::size_t>(error.index)]["_id"]);
   return {};
 }
 

@@ -47,7 +47,30 @@ class CollectionGate {
   Hold enter_exclusive(const std::stop_token& stop) {
     MonitorLock lock(*monitor_);
     ++waiting_exclusive_;
-    const bool entered = monitor_->wait(stop, {}, [&] { return !exclusive_ && shared_ == 0; });
+    return settle(entered_exclusive(stop, {}));
+  }
+  // Calls `hurry` every `pace` while it waits: it asks those inside to leave.
+  template <typename F>
+  Hold enter_exclusive(const std::stop_token& stop, Duration pace, F&& hurry) {
+    {
+      MonitorLock lock(*monitor_);
+      ++waiting_exclusive_;
+    }
+    for (;;) {
+      {
+        MonitorLock lock(*monitor_);
+        if (entered_exclusive(stop, pace)) return settle(true);
+        if (stop.stop_requested()) return settle(false);
+      }
+      hurry();
+    }
+  }
+
+ private:
+  bool entered_exclusive(const std::stop_token& stop, Duration timeout) {
+    return monitor_->wait(stop, timeout, [&] { return !exclusive_ && shared_ == 0; });
+  }
+  Hold settle(bool entered) {
     --waiting_exclusive_;
     if (!entered) {
       monitor_->notify_all();
@@ -56,8 +79,6 @@ class CollectionGate {
     exclusive_ = true;
     return Hold(this, true);
   }
-
- private:
   void leave(bool exclusive) {
     MonitorLock lock(*monitor_);
     if (exclusive) exclusive_ = false;

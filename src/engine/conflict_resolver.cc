@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "bson/ejson.h"
+#include "engine/server_codes.h"
 
 namespace drover::engine {
 namespace {
@@ -14,8 +15,6 @@ namespace {
 inline constexpr int kMaxRounds = 50;
 // After this many it is worth asking whether the source still has the index.
 inline constexpr int kRoundsBeforeDoubt = 3;
-inline constexpr int kServerDuplicateKey = 11000;
-inline constexpr int kServerNamespaceNotFound = 26;
 
 // Documents that hold each other's values in a chain are written together; one transaction takes no more than these.
 inline constexpr std::size_t kLargestGroup = 1000;
@@ -28,6 +27,14 @@ tl::unexpected<Error> too_large(const Namespace& ns, std::size_t size) {
 }
 
 using Group = std::map<std::string, bson::Value>;  // logical key → _id
+
+// One of the same name may have taken an index's place on the source.
+bool refuses_alike(bson::View index, bson::View other) {
+  for (const auto* field : {"name", "key", "unique", "sparse", "partialFilterExpression"})
+    if (index[field].exists() != other[field].exists() || (index[field].exists() && !index[field].same_value_bytes(other[field])))
+      return false;
+  return true;
+}
 
 std::string names(const Group& group) {
   std::string text;
@@ -46,8 +53,10 @@ Status ConflictResolver::resolve(Collection& collection, const bson::Value& refu
   Group group{{collection.key_of(refused.element()), refused}};
   const SteadyTime begun = runtime_.now();
   Duration pause = kFirstPause;
+  Status refusal;
   for (int round = 0; round < kMaxRounds; ++round) {
-    if (round == kRoundsBeforeDoubt) TRY(drop_indexes_gone_from_source(collection, stop));
+    const bool by_value = !refusal && refusal.error().server_code != kServerDuplicateKey;
+    if (round == kRoundsBeforeDoubt || by_value) TRY(drop_indexes_gone_from_source(collection, stop));
     std::vector<bson::Value> ids;
     for (const auto& [key, id] : group) ids.push_back(id);
     auto read = retry_temporary(runtime_, stop, [&] {
@@ -94,9 +103,15 @@ Status ConflictResolver::resolve(Collection& collection, const bson::Value& refu
       continue;
     }
     pause = kFirstPause;
-    if (written.error().server_code != kServerDuplicateKey) {
-      return tl::unexpected(Error(written.error()).with_context("writing conflicting documents to " + ns.to_string()));
-    }
+    if (written.error().code != ErrorCode::kDestination || written.error().server_code == kServerTransactionTooOld)
+      return written;
+    refusal = written;
+  }
+  if (refusal.error().server_code != kServerDuplicateKey) {
+    return tl::unexpected(Error(refusal.error())
+                              .with_context(fmt::format("writing to {} what the source holds (_id {}), with the indexes that the "
+                                                        "source has",
+                                                        ns.to_string(), names(group))));
   }
   return fail(ErrorCode::kSource,
               fmt::format("a unique index of {} refuses documents that the source holds together (_id {}): the source "
@@ -109,16 +124,16 @@ Status ConflictResolver::resolve(Collection& collection, const bson::Value& refu
 // it early does no harm: from that time on nobody is refused by it.
 Status ConflictResolver::drop_indexes_gone_from_source(Collection& collection, const std::stop_token& stop) {
   const Namespace ns = collection.info.ns;
-  const auto listed = TRY(retry_temporary(runtime_, stop, [&] { return source_.list_collections(ns.db); }));
-  for (const auto& info : listed) {
-    if (info.uuid != collection.info.uuid) continue;
-    for (const auto& wanted : unique_indexes(collection.info)) {
-      const auto name = wanted["name"].to_string_view();
-      bool there = false;
-      for (const auto& index : unique_indexes(info)) there |= index["name"].to_string_view() == name;
-      if (there) continue;
-      TRY(retry_temporary(runtime_, stop, [&] { return destination_.drop_index(ns, std::string(name.value_or(""))); }));
-    }
+  const auto on_source =
+      TRY(retry_temporary(runtime_, stop, [&] { return source_.find_collection(ns.db, collection.info.uuid); }));
+  if (!on_source) return {};  // its drop is on the way
+  const auto here =
+      TRY(retry_temporary(runtime_, stop, [&] { return destination_.find_collection(ns.db, collection.destination_uuid); }));
+  if (!here) return {};
+  const auto wanted = secondary_indexes(*on_source);
+  for (const auto& index : secondary_indexes(*here)) {
+    if (std::any_of(wanted.begin(), wanted.end(), [&](const auto& other) { return refuses_alike(index, other); })) continue;
+    TRY(on_destination_.drop_index(collection, std::string(index["name"].to_string_view().value_or("")), stop));
   }
   return {};
 }

@@ -5,8 +5,10 @@
 #include <fmt/format.h>
 
 #include "bson/builder.h"
+#include "cluster/thread_stop.h"
 #include "engine/planner.h"
 #include "engine/retry.h"
+#include "engine/server_codes.h"
 
 namespace drover::engine {
 namespace {
@@ -17,7 +19,6 @@ inline constexpr std::chrono::seconds kWritersGrace{5};
 // The source's catalog may change all the time, and the destination trails: how long equality is waited for.
 inline constexpr std::chrono::seconds kCatalogsWait{20};
 inline constexpr std::chrono::milliseconds kCatalogsPoll{100};
-inline constexpr int kServerUnauthorized = 13;
 
 Status unblock_source(cluster::Deployment& source, Runtime& runtime, const std::stop_token& stop) {
   return retry_temporary(runtime, stop, [&] { return source.set_write_block(false); });
@@ -43,11 +44,14 @@ Status Cutover::run(const std::stop_token& stop) {
 }
 
 Status Cutover::until_decision(const std::stop_token& stop) {
-  TRY(await_equal_catalogs(stop));  // slow work is done before the block
-  const auto block = TRY(retry_temporary(runtime_, stop, [&] { return source_.write_block(); }));
-  blocks_ = block.supported && block.effective;
-  found_blocked_ = block.enabled;
-  TRY(record("intent", stop));
+  {
+    const cluster::ThreadStop scope(stop);
+    TRY(await_equal_catalogs(stop));  // slow work is done before the block
+    const auto block = TRY(retry_temporary(runtime_, stop, [&] { return source_.write_block(); }));
+    blocks_ = block.supported && block.effective;
+    found_blocked_ = block.enabled;
+    TRY(record("intent", stop));
+  }
   runtime_.reached("cutover.after_intent");
   if (options_.before) TRY_WITH(options_.before(), "stopping the application's writes before the cutover");
   runtime_.reached("cutover.after_hook");
@@ -83,6 +87,7 @@ Status Cutover::until_decision(const std::stop_token& stop) {
 }
 
 Status Cutover::under_block(const std::stop_token& stop) {
+  const cluster::ThreadStop scope(stop);
   TRY(stop_writes(stop));
   runtime_.reached("cutover.after_block");
   const ClusterTime fence = TRY(note("fence", stop));
@@ -136,6 +141,7 @@ Status Cutover::await_equal_catalogs(const std::stop_token& stop) {
     compared_ = TRY(retry_temporary(runtime_, stop, [&] { return source_.majority_time(); }));
     const Status equal = catalogs_equal(stop);
     if (equal || equal.error().code != ErrorCode::kMismatch || runtime_.now() - since > kCatalogsWait) return equal;
+    TRY(options_.put_right(stop));
     if (!runtime_.sleep(kCatalogsPoll, stop)) return tl::unexpected(stopped_error());
   }
 }

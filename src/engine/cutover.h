@@ -26,6 +26,7 @@ class Cutover {
     bool unblock_destination = false;  // this migration blocked it at its start
     Duration deadline = kCutoverDeadline;  // from the block to the decision; the operator's hook is not counted
     std::function<Status()> decided;       // ends everything that still applies changes of the source, late requests too
+    std::function<Status(const std::stop_token&)> put_right;  // catalogs that differ by what late commands left
   };
 
   Cutover(cluster::Deployment& source, cluster::Deployment& destination, Runtime& runtime, Log& log, Catalog& catalog,

@@ -1,11 +1,24 @@
 #include "engine/index_builder.h"
 
 #include "engine/retry.h"
+#include "engine/server_codes.h"
 
 namespace drover::engine {
 namespace {
 inline constexpr std::chrono::milliseconds kLookAgain{200};
 inline constexpr int kMostFailures = 5;  // of one collection's builds
+
+// By a change of the collection, or for another build: it is begun again.
+bool is_given_up(const Error& error) {
+  switch (error.server_code) {
+    case kServerNamespaceNotFound:
+    case kServerIndexBuildAborted:
+    case kServerIndexBuildInProgress:
+    case kServerUuidMismatch:
+    case kServerBuildRuns: return true;
+    default: return false;
+  }
+}
 }  // namespace
 
 std::vector<bson::Document> missing_indexes(const Collection& collection) {
@@ -19,7 +32,8 @@ std::vector<bson::Document> missing_indexes(const Collection& collection) {
 Status IndexBuilder::run(const std::stop_token& stop) {
   for (;;) {
     if (const auto collection = next()) {
-      TRY(build(*collection, stop));
+      // Outside the gate between two attempts, so that a change of the collection gets in.
+      TRY(retry_temporary(runtime_, stop, [&] { return build(*collection, stop); }));
     } else if (!runtime_.sleep(kLookAgain, stop)) {
       return tl::unexpected(stopped_error());
     }
@@ -38,8 +52,11 @@ std::shared_ptr<Collection> IndexBuilder::next() {
   return nullptr;
 }
 
+// Whoever changes the collection's name or indexes waits for a build, but gives it up when it takes long; other catalog
+// changes do not wait, and what they did meanwhile is looked at afterwards.
 Status IndexBuilder::build(Collection& collection, const std::stop_token& stop) {
-  // Nobody waits for a build, not even catalog changes: what they did meanwhile is looked at afterwards.
+  const auto building = collection.build_gate.enter_shared(stop);
+  if (!building) return tl::unexpected(stopped_error());
   std::vector<bson::Document> missing;
   Namespace ns;
   std::uint64_t changes = 0;
@@ -50,24 +67,37 @@ Status IndexBuilder::build(Collection& collection, const std::stop_token& stop) 
     ns = collection.info.ns;
     changes = collection.index_changes;
   }
+  if (missing.empty()) return {};
   log_.info("building indexes", {{"namespace", ns.to_string()}, {"indexes", static_cast<std::int64_t>(missing.size())}});
   runtime_.reached("indexes.before_build");
-  const Status built = retry_temporary(runtime_, stop, [&] { return destination_.create_indexes(ns, missing); });
+  const Status status = on_destination_.build_indexes(collection, ns, missing, stop);
+  if (!status && (status.error().code == ErrorCode::kTemporary || status.error().code == ErrorCode::kInterrupted)) return status;
   runtime_.reached("indexes.after_build");
-  const auto there = TRY(retry_temporary(
-      runtime_, stop, [&] { return destination_.find_collection(ns.db, collection.destination_uuid); }));
+  return built(collection, changes, status, stop);
+}
+
+Status IndexBuilder::built(Collection& collection, std::uint64_t changes, const Status& status, const std::stop_token& stop) {
+  const std::string db = collection.info.ns.db;
+  const auto there =
+      TRY(retry_temporary(runtime_, stop, [&] { return destination_.find_collection(db, collection.destination_uuid); }));
+  if (!status && is_given_up(status.error())) {
+    if (!runtime_.sleep(kLookAgain, stop)) return tl::unexpected(stopped_error());
+    return {};
+  }
   std::optional<ClusterTime> later;
-  if (!built) later = TRY(retry_temporary(runtime_, stop, [&] { return source_.majority_time(); }));
+  if (!status) later = TRY(retry_temporary(runtime_, stop, [&] { return source_.majority_time(); }));
   MonitorLock lock(router_.lock());
   if (collection.gone || collection.index_changes != changes || !there) return {};  // look again
-  if (!built) {
+  const std::string name = collection.info.ns.to_string();
+  if (!status) {
     // A document may be newer here than a drop of the index on the source that is still on its way.
-    if (++failures_[ns.to_string()] > kMostFailures)
-      return tl::unexpected(Error(built.error()).with_context("building indexes of " + ns.to_string()));
-    log_.warn("an index build failed; it is tried again later", {{"namespace", ns.to_string()}, {"error", built.error().message}});
+    if (++failures_[name] > kMostFailures)
+      return tl::unexpected(Error(status.error()).with_context("building indexes of " + name));
+    log_.warn("an index build failed; it is tried again later", {{"namespace", name}, {"error", status.error().message}});
     collection.indexes_valid_from = *later;
     return {};
   }
+  failures_.erase(name);
   collection.built.clear();
   for (const auto& index : there->indexes) collection.built.emplace(index["name"].to_string_view().value_or(""));
   router_.lock().notify_all();

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "cluster/thread_stop.h"
 #include "engine/commit_gate.h"
 #include "engine/mutants.h"
 #include "engine/pipeline.h"
@@ -74,10 +75,35 @@ Result<Outcome> Migration::run(const std::stop_token& stop) {
   run->planner = std::make_unique<Planner>(source_, runtime_, log_, options_.filter, options_.partition_bytes);
   run->starter = std::make_unique<Starter>(source_, destination_, runtime_, log_, run->catalog, *run->state,
                                            *run->planner, options_);
-  destination_.use_session_for_catalog(sessions.front());
-  TRY_WITH(run->state->take_over(sessions, stop), "becoming the only writer of the destination");
+  destination_.use_session_for_catalog(sessions[1]);
+  {
+    const cluster::ThreadStop scope(stop);
+    TRY_WITH(run->state->take_over(sessions, stop), "becoming the only writer of the destination");
+  }
   runtime_.reached("start.after_takeover");
   const Owning owning(*this, run);
+  const auto finished = begin(run, sessions, stop);
+  Result<Outcome> outcome = Outcome::kCommitted;
+  if (!finished) {
+    outcome = tl::unexpected(finished.error());
+  } else if (*finished) {
+    return **finished;
+  } else {
+    outcome = follow_until_committed(*run, stop);
+  }
+  if (!run->pipeline) return outcome;
+  run->pipeline->stop();
+  auto last = progress();
+  MonitorLock lock(*lock_);
+  last_ = std::move(last);
+  run_.reset();
+  return outcome;
+}
+
+// Everything before the pipeline runs; an outcome when an earlier run had reached it.
+Result<std::optional<Outcome>> Migration::begin(const std::shared_ptr<Run>& run, std::span<const Uuid> sessions,
+                                                const std::stop_token& stop) {
+  const cluster::ThreadStop scope(stop);
   if (options_.control) {
     TRY(save_control(*options_.control, stop));
     if (options_.control_saved) options_.control_saved();
@@ -99,21 +125,14 @@ Result<Outcome> Migration::run(const std::stop_token& stop) {
     run_ = run;
   }
   TRY(run->pipeline->clear(run->begun, stop));
-  TRY(run->starter->lay_out(run->pipeline->changer(), run->begun, stop));
+  TRY(run->starter->lay_out(run->pipeline->changer(), run->pipeline->on_destination(), run->begun, stop));
   const auto facts = TRY(retry_temporary(runtime_, stop, [&] { return source_.facts(); }));
-  const bool snapshots = facts.version >= ServerVersion{5, 0, 0};
   run->copied_at_millis = run->begun.copied_millis;
   run->name = "RUNNING";
   run->phase = "collection copy";
-  run->pipeline->start(*run->planner, run->begun, snapshots, stop);
+  run->pipeline->start(*run->planner, run->begun, facts.version >= ServerVersion{5, 0, 0}, stop);
   run->started = true;
-  auto outcome = follow_until_committed(*run, stop);
-  run->pipeline->stop();
-  auto last = progress();
-  MonitorLock lock(*lock_);
-  last_ = std::move(last);
-  run_.reset();
-  return outcome;
+  return std::nullopt;
 }
 
 // The pipeline's threads have ended, but not what they sent: a request whose connection broke may still be on its way, and one
@@ -191,7 +210,8 @@ Status Migration::cut_over(Run& run, const std::stop_token& stop) {
   runtime_.reached("migration.before_cutover");
   Cutover cutover(source_, destination_, runtime_, log_, run.catalog, run.pipeline->router(), *run.state, options_.filter,
                   {options_.before_cutover, run.begun.destination_blocked, options_.cutover_deadline,
-                   [&] { return end_writing(run); }});
+                   [&] { return end_writing(run); },
+                   [&](const std::stop_token& token) { return run.pipeline->changer().put_right(token); }});
   // A part that fails ends the wait for its progress.
   std::stop_source both;
   std::stop_callback outer(stop, [&] { both.request_stop(); });

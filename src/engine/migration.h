@@ -3,6 +3,8 @@
 #pragma once
 
 #include <memory>
+#include <optional>
+#include <span>
 #include <stop_token>
 
 #include "base/log.h"
@@ -32,6 +34,8 @@ class Migration {
  private:
   struct Run;
   class Owning;
+  Result<std::optional<Outcome>> begin(const std::shared_ptr<Run>& run, std::span<const Uuid> sessions,
+                                       const std::stop_token& stop);
   Result<Outcome> follow_until_committed(Run& run, const std::stop_token& stop);
   Status cut_over(Run& run, const std::stop_token& stop);
   Status end_writing(Run& run);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "bson/builder.h"
+#include "cluster/thread_stop.h"
 #include "engine/mutants.h"
 #include "engine/retry.h"
 
@@ -27,22 +28,25 @@ Pipeline::Pipeline(Parts parts, ClusterTime position, std::span<const Uuid> sess
       lanes_(make_lanes(parts.runtime, parts.options.lanes)),
       router_(parts.runtime, parts.catalog, lanes_, tracker_, parts.options.filter, parts.options.spool_directory,
               parts.options.held_memory, position),
-      changer_(parts.source, parts.destination, parts.runtime, parts.log, parts.catalog, router_, parts.state,
+      on_destination_(parts.destination, parts.runtime, parts.log, parts.catalog, router_.lock(), parts.state,
+                      parts.options.filter, sessions.front()),
+      changer_(parts.source, parts.destination, parts.runtime, parts.log, parts.catalog, router_, on_destination_, parts.state,
                parts.options.filter),
-      resolver_(parts.source, parts.destination, parts.runtime),
+      resolver_(parts.source, parts.destination, parts.runtime, on_destination_),
       changes_(parts.runtime, kReaderQueueBatches),
       reader_(parts.source, parts.runtime, parts.log, changes_),
-      index_builder_(parts.source, parts.destination, parts.runtime, parts.log, parts.catalog, router_),
+      index_builder_(parts.source, parts.destination, parts.runtime, parts.log, parts.catalog, router_,
+                     on_destination_),
       recorded_(position),
       failure_lock_(parts.runtime.make_monitor()) {
   for (int i = 0; i < parts.options.lanes; ++i) {
     appliers_.push_back(std::make_unique<ChangeApplier>(parts.source, parts.destination, parts.runtime, router_, resolver_,
-                                                        sessions[static_cast<std::size_t>(i)]));
+                                                        sessions[static_cast<std::size_t>(1 + i)]));
   }
   for (int i = 0; i < parts.options.copiers; ++i) {
     copiers_.push_back(std::make_unique<CollectionCopier>(
         parts.source, parts.destination, parts.runtime, parts.log, router_, resolver_, parts.state, budget_,
-        sessions[static_cast<std::size_t>(parts.options.lanes + i)]));
+        sessions[static_cast<std::size_t>(1 + parts.options.lanes + i)]));
   }
 }
 
@@ -189,6 +193,7 @@ void Pipeline::failed(const char* who, Error error) {
 
 void Pipeline::spawn(const char* name, std::function<Status(const std::stop_token&)> body) {
   threads_.push_back(parts_.runtime.spawn(name, [this, name, body = std::move(body)](std::stop_token) {
+    const cluster::ThreadStop scope(stopper_.get_token());  // an index build, or a server gone silent, does not hold up the end
     const Status status = body(stopper_.get_token());
     if (!status) failed(name, status.error());
   }));

@@ -15,6 +15,7 @@
 #include "engine/change_applier.h"
 #include "engine/change_reader.h"
 #include "engine/collection_copier.h"
+#include "engine/destination_catalog.h"
 #include "engine/index_builder.h"
 #include "engine/options.h"
 #include "engine/start.h"
@@ -33,15 +34,17 @@ class Pipeline {
     const Options& options;
   };
   // Sessions that a pipeline of these options writes in, besides the state store's.
-  static int session_count(const Options& options) { return options.copiers + options.lanes; }
+  static int session_count(const Options& options) { return 1 + options.copiers + options.lanes; }
 
   using StopCallback = std::stop_callback<std::function<void()>>;
 
+  // The first session is that of the catalog commands.
   Pipeline(Parts parts, ClusterTime position, std::span<const Uuid> sessions);
   ~Pipeline();
 
   ChangeRouter& router() { return router_; }
   CatalogChanger& changer() { return changer_; }
+  DestinationCatalog& on_destination() { return on_destination_; }
   PositionTracker& tracker() { return tracker_; }
 
   // Clears what a crash left half copied. Before start().
@@ -82,6 +85,7 @@ class Pipeline {
   ByteBudget budget_;
   ChangeRouter::Lanes lanes_;
   ChangeRouter router_;
+  DestinationCatalog on_destination_;
   CatalogChanger changer_;
   ConflictResolver resolver_;
   BoundedQueue<ChangeBatch> changes_;

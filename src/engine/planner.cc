@@ -9,13 +9,13 @@
 #include "engine/mutants.h"
 #include "engine/oplog_parser.h"
 #include "engine/retry.h"
+#include "engine/server_codes.h"
 
 namespace drover::engine {
 namespace {
 inline constexpr int kMostListings = 1000;
 inline constexpr std::int64_t kAllIdsUpTo = 20000;
 inline constexpr std::chrono::milliseconds kWindowWait{200};
-inline constexpr int kServerNamespaceNotFound = 26;
 }  // namespace
 
 bson::Document portable_options(bson::View options) {

@@ -13,6 +13,8 @@
 namespace drover::engine {
 
 inline constexpr std::chrono::minutes kRetryFor{30};  // as mongosync's longRetryTime
+// A call that was under way for this long has got further, an index build for instance.
+inline constexpr std::chrono::minutes kLongCall{5};
 inline constexpr std::chrono::milliseconds kFirstPause{20};
 inline constexpr std::chrono::milliseconds kLongestPause{2000};
 
@@ -26,9 +28,10 @@ auto retry_temporary(Runtime& runtime, const std::stop_token& stop, F&& call, P&
   Duration pause = kFirstPause;
   for (;;) {
     if (stop.stop_requested()) return tl::unexpected(stopped_error());
+    const SteadyTime called = runtime.now();
     auto result = call();
     if (result || result.error().code != ErrorCode::kTemporary) return result;
-    if (progressed()) {
+    if (progressed() || runtime.now() - called > kLongCall) {
       begun = runtime.now();
       pause = kFirstPause;
     }

@@ -7,11 +7,10 @@
 #include "base/check.h"
 #include "bson/builder.h"
 #include "engine/retry.h"
+#include "engine/server_codes.h"
 
 namespace drover::engine {
 namespace {
-
-inline constexpr int kServerHistoryLost = 286;
 
 std::int64_t wall_millis(Runtime& runtime) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(runtime.wall_time().time_since_epoch()).count();
@@ -35,7 +34,7 @@ Result<Begun> Starter::begin(const std::stop_token& stop) {
   } else {
     // An earlier first start may have blocked the destination: it is still ours to unblock.
     if (!documents.empty()) destination_blocked_ = documents.front()["destinationBlocked"].is_truthy();
-    TRY(begin_first(begun, stop));
+    TRY(begin_first(begun, !documents.empty(), stop));
   }
   set_check_context("migration " + migration_.to_string());
   begun.destination_blocked = destination_blocked_;
@@ -55,9 +54,9 @@ Status Starter::save_migration(std::string_view phase, const std::stop_token& st
   return state_.save("x_migration", "migration", std::move(builder).finish(), stop);
 }
 
-Status Starter::begin_first(Begun& begun, const std::stop_token& stop) {
+Status Starter::begin_first(Begun& begun, bool begun_before, const std::stop_token& stop) {
   first_ = true;
-  TRY(undo_unfinished_layout(stop));
+  TRY(undo_unfinished_layout(begun_before, stop));
   migration_ = Uuid::random(runtime_);
   started_millis_ = begun.started_millis = wall_millis(runtime_);
   if (mutant("t0_after_listing")) listing_ = TRY(planner_.list(TRY(source_.majority_time()), stop));
@@ -93,7 +92,8 @@ Status Starter::begin_first(Begun& begun, const std::stop_token& stop) {
 }
 
 // A first start that died half way: the destination was empty before it, and everything it created has a state document.
-Status Starter::undo_unfinished_layout(const std::stop_token& stop) {
+Status Starter::undo_unfinished_layout(bool begun_before, const std::stop_token& stop) {
+  if (!begun_before) return {};
   std::vector<bson::Value> ids;
   for (const auto& document : TRY(state_.load("x_catalog", stop))) {
     const Namespace ns{std::string(document["db"].string_value()), std::string(document["coll"].string_value())};
@@ -102,7 +102,6 @@ Status Starter::undo_unfinished_layout(const std::stop_token& stop) {
   }
   // Views have no document of their own; only this migration can have made them.
   for (const auto& db : TRY(retry_temporary(runtime_, stop, [&] { return list_wanted_databases(destination_, options_.filter); }))) {
-    if (ids.empty()) break;
     for (const auto& info : TRY(retry_temporary(runtime_, stop, [&] { return list_wanted(destination_, db, options_.filter); })))
       if (info.is_view()) TRY(retry_temporary(runtime_, stop, [&] { return destination_.drop_collection(info.ns); }));
   }
@@ -119,11 +118,11 @@ Status Starter::block_destination(const std::stop_token& stop) {
   return retry_temporary(runtime_, stop, [&] { return destination_.set_write_block(true); });
 }
 
-Status Starter::lay_out(CatalogChanger& changer, Begun& begun, const std::stop_token& stop) {
+Status Starter::lay_out(CatalogChanger& changer, DestinationCatalog& on_destination, Begun& begun, const std::stop_token& stop) {
   if (!first_) {
     for (const auto& collection : begun.to_plan) {
       TRY(remove_plan(state_, *collection, stop));
-      TRY(changer.create_on_destination(*collection, stop));
+      TRY(on_destination.create(*collection, stop));
       TRY(planner_.partition(*collection, stop));
       TRY(save_plan(state_, *collection, stop));
       TRY(save_collection(state_, *collection, stop));  // last: until then it has no UUID here and is made anew
@@ -140,7 +139,7 @@ Status Starter::lay_out(CatalogChanger& changer, Begun& begun, const std::stop_t
   }
   runtime_.reached("start.after_names");
   for (const auto& collection : all) {
-    TRY(changer.create_on_destination(*collection, stop));
+    TRY(on_destination.create(*collection, stop));
     TRY(planner_.partition(*collection, stop));
     TRY(save_plan(state_, *collection, stop));
     TRY(save_collection(state_, *collection, stop));

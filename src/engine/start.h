@@ -41,15 +41,15 @@ class Starter {
   Result<Begun> begin(const std::stop_token& stop);
   // The second half of a first start: creates and plans everything that was listed. Needs the changer, which needs the
   // router, which needs begin()'s position.
-  Status lay_out(CatalogChanger& changer, Begun& begun, const std::stop_token& stop);
+  Status lay_out(CatalogChanger& changer, DestinationCatalog& on_destination, Begun& begun, const std::stop_token& stop);
 
   Status save_migration(std::string_view phase, const std::stop_token& stop);
   void note_copied(std::int64_t wall_millis) { copied_millis_ = wall_millis; }
 
  private:
-  Status begin_first(Begun& begun, const std::stop_token& stop);
+  Status begin_first(Begun& begun, bool begun_before, const std::stop_token& stop);
   Status begin_again(const bson::Document& migration, Begun& begun, const std::stop_token& stop);
-  Status undo_unfinished_layout(const std::stop_token& stop);
+  Status undo_unfinished_layout(bool begun_before, const std::stop_token& stop);
   Status block_destination(const std::stop_token& stop);
 
   cluster::Deployment& source_;

@@ -125,6 +125,7 @@ Status SimCluster::drop(const Namespace& ns) {
   const auto* entry = store_.find(ns);
   if (entry == nullptr) return not_found(ns);
   if (entry->info.is_view()) return write_view(ns, bson::View(), Write::Kind::kDelete);
+  abort_index_builds(entry->info.uuid);
   const auto ts = log_command(ns.db, entry->info.uuid, bson::make_document({{"drop", ns.collection}}));
   Catalog catalog = store_.catalog();
   catalog.erase(ns);
@@ -140,6 +141,8 @@ Status SimCluster::rename(const Namespace& from, const Namespace& to, bool drop_
   if (source == nullptr || source->info.is_view()) return not_found(from);
   const auto* target = store_.find(to);
   if (from == to || (target != nullptr && (!drop_target || target->info.is_view()))) return exists(to);
+  TRY(check_no_build(source->info.uuid));
+  if (target != nullptr) TRY(check_no_build(target->info.uuid));
   Builder command;
   command.append("renameCollection", from.to_string()).append("to", to.to_string()).append("stayTemp", false);
   if (target != nullptr) command.append("dropTarget", target->info.uuid);
@@ -197,9 +200,16 @@ Status SimCluster::create_index(const Namespace& ns, bson::View spec, bool by_us
     };
     log_command(ns.db, uuid, describe("startIndexBuild", ns.collection));
     const int term = term_;
+    const auto own = std::make_shared<IndexBuild>(IndexBuild{uuid});
+    builds_.push_back(own);
     scheduler_.sleep_for(std::chrono::milliseconds(random().below(random().coin() ? 20 : 500)));
+    std::erase(builds_, own);
     entry = store_.find(uuid);
-    if (entry == nullptr) return not_found(ns);
+    if (entry == nullptr) return fail(ErrorCode::kFailure, "Index build aborted: collection dropped", 276);
+    if (own->aborted) {
+      log_command(entry->info.ns.db, uuid, describe("abortIndexBuild", entry->info.ns.collection));
+      return fail(ErrorCode::kFailure, "Index build aborted: dropIndexes command", 276);
+    }
     if (term_ != term || !has_primary_) {
       return tl::unexpected(temporary("the index build was interrupted by an election", 11602));
     }
@@ -225,6 +235,17 @@ Status SimCluster::create_index(const Namespace& ns, bson::View spec, bool by_us
   return {};
 }
 
+void SimCluster::abort_index_builds(const Uuid& collection) {
+  for (const auto& build : builds_) build->aborted = build->aborted || build->collection == collection;
+}
+
+Status SimCluster::check_no_build(const Uuid& collection) const {
+  const bool builds =
+      std::any_of(builds_.begin(), builds_.end(), [&](const auto& build) { return build->collection == collection && !build->aborted; });
+  if (!builds) return {};
+  return fail(ErrorCode::kFailure, "cannot perform operation: an index build is currently running for collection", 12587);
+}
+
 Status SimCluster::drop_index(const Namespace& ns, const std::string& name) {
   const auto* entry = store_.find(ns);
   if (entry == nullptr || entry->info.is_view()) return not_found(ns);
@@ -232,6 +253,7 @@ Status SimCluster::drop_index(const Namespace& ns, const std::string& name) {
   const auto& indexes = entry->info.indexes;
   const auto at = std::find_if(indexes.begin(), indexes.end(), is_it);
   if (at == indexes.end()) return fail(ErrorCode::kFailure, fmt::format("index not found with name [{}]", name), 27);
+  if (!at_least(6)) TRY(check_no_build(entry->info.uuid));  // allowed since 5.2
   const auto ts = log_command(ns.db, entry->info.uuid, bson::make_document({{"dropIndexes", ns.collection}, {"index", name}}));
   Catalog catalog = store_.catalog();
   std::erase_if(catalog[ns].info.indexes, is_it);
@@ -245,6 +267,7 @@ Status SimCluster::coll_mod(const Namespace& ns, bson::View fields) {
   if (entry->info.is_view()) {
     return write_view(ns, with_fields(entry->info.options, fields), Write::Kind::kReplace);
   }
+  TRY(check_no_build(entry->info.uuid));
   CatalogEntry changed = *entry;
   if (const auto index = fields["index"].to_document()) {
     const auto name = (*index)["name"].to_string_view().value_or("");

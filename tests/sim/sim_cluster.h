@@ -72,8 +72,10 @@ class SimCluster {
   Status drop(const Namespace& ns);
   Status rename(const Namespace& from, const Namespace& to, bool drop_target);
   void drop_database(const std::string& db);
-  // Waits while the collection is not empty: the build has a beginning and an end.
+  // Waits while the collection is not empty: the build has a beginning and an end. Meanwhile the collection cannot be
+  // renamed or altered (12587); its drop gives the build up.
   Status create_index(const Namespace& ns, bson::View spec, bool by_user);
+  void abort_index_builds(const Uuid& collection);
   Status drop_index(const Namespace& ns, const std::string& name);
   Status coll_mod(const Namespace& ns, bson::View fields);
 
@@ -120,6 +122,7 @@ class SimCluster {
   Status log_transaction(const std::vector<Write>& writes, Form form, const std::vector<ClusterTime>& times,
                          const std::optional<EntrySession>& session);
   void trace_writes(const std::vector<Write>& writes, ClusterTime ts);
+  Status check_no_build(const Uuid& collection) const;
   Status write_view(const Namespace& ns, bson::View options, Write::Kind kind);
   Uuid new_uuid();
   void moved() { scheduler_.wake(this); }
@@ -137,6 +140,11 @@ class SimCluster {
   int user_writes_ = 0;
   std::set<Uuid> busy_;
   std::multiset<Uuid> catalog_busy_;
+  struct IndexBuild {
+    Uuid collection;
+    bool aborted = false;
+  };
+  std::vector<std::shared_ptr<IndexBuild>> builds_;
   std::stop_source stop_;
   int fibers_ = 0;
 };

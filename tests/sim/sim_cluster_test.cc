@@ -124,7 +124,7 @@ TEST(SimCluster, UniqueIndexesAreEnforcedAndHoldersFound) {
   simulate(1, {}, [](World& world) {
     ASSERT_TRUE(world.deployment.create_collection(kNs, bson::View(), nullptr));
     const auto spec = make_document({{"v", 2}, {"unique", true}, {"key", make_document({{"v", 1}})}, {"name", "v_1"}});
-    ASSERT_TRUE(world.deployment.create_indexes(kNs, std::vector<bson::Document>{spec}));
+    ASSERT_TRUE(world.deployment.create_indexes(kNs, std::vector<bson::Document>{spec}, {}));
     ASSERT_TRUE(world.deployment.insert(kFirst, kNs, array_of({numbered(1, 7)})));
     const auto refused = numbered(2, 7);
     const auto reply = world.deployment.insert({kFirst.session, 2}, kNs, array_of({refused}));

@@ -53,13 +53,15 @@ Error SimDeployment::as_side(Error error) const {
   return error;
 }
 
-Status SimDeployment::catalog_call(std::string_view what, std::function<Status()> execute) {
-  const auto result = call<bool>(what, Kind::kCatalog, [this, execute = std::move(execute)]() -> Result<bool> {
-    TRY(cluster_.check_primary());
-    const SimCluster::CatalogOperation running(cluster_, catalog_session_);
-    const int term = cluster_.term();
+Status SimDeployment::catalog_call(std::string_view what, std::function<Status()> execute, Kind kind, bool detached) {
+  auto* cluster = &cluster_;
+  const Uuid session = detached ? Uuid{} : catalog_session_;
+  const auto result = call<bool>(what, kind, [cluster, session, execute = std::move(execute)]() -> Result<bool> {
+    TRY(cluster->check_primary());
+    const SimCluster::CatalogOperation running(*cluster, session);
+    const int term = cluster->term();
     TRY(execute());
-    TRY(cluster_.await_majority(cluster_.store().last(), term));
+    TRY(cluster->await_majority(cluster->store().last(), term));
     return true;
   });
   if (!result) return tl::unexpected(result.error());
@@ -115,37 +117,73 @@ Status SimDeployment::create_collection(const Namespace& ns, bson::View options,
   });
 }
 
-Status SimDeployment::drop_collection(const Namespace& ns) {
-  return catalog_call("drop " + ns.to_string(), [this, ns] {
-    auto status = cluster_.drop(ns);
+Status SimDeployment::check_bound(SimCluster& cluster, const Namespace& ns, const Uuid& uuid) {
+  const auto* entry = cluster.store().find(ns);
+  if (entry != nullptr && entry->info.uuid == uuid) return {};
+  return fail(ErrorCode::kFailure, "Collection UUID does not match that specified", 361);
+}
+
+// A drop that is bound is done once, whenever it comes.
+template <typename F>
+Status SimDeployment::bound_call(std::string_view what, const Namespace& ns, const cluster::CatalogCall& call, F execute) {
+  const bool bound = is_bound(call);
+  const std::string text = std::string(what) + " " + ns.to_string();
+  auto checked = [cluster = &cluster_, ns, bound, uuid = call.collection, execute = std::move(execute)]() -> Status {
+    if (bound) TRY(check_bound(*cluster, ns, uuid));
+    return execute();
+  };
+  return catalog_call(text, checked, bound && what == "drop" ? Kind::kLateCatalog : Kind::kCatalog);
+}
+
+Status SimDeployment::drop_collection(const Namespace& ns, const cluster::CatalogCall& call) {
+  return bound_call("drop", ns, call, [cluster = &cluster_, ns] {
+    auto status = cluster->drop(ns);
     return !status && status.error().server_code == 26 ? Status() : status;
   });
 }
 
-Status SimDeployment::rename_collection(const Namespace& from, const Namespace& to, bool drop_target) {
-  return catalog_call("rename " + from.to_string(),
-                      [this, from, to, drop_target] { return cluster_.rename(from, to, drop_target); });
+Status SimDeployment::rename_collection(const Namespace& from, const Namespace& to, bool drop_target,
+                                        const cluster::CatalogCall& call) {
+  return bound_call("rename", from, call,
+                    [cluster = &cluster_, from, to, drop_target] { return cluster->rename(from, to, drop_target); });
 }
 
-Status SimDeployment::create_indexes(const Namespace& ns, std::span<const bson::Document> specs) {
-  return catalog_call("createIndexes " + ns.to_string(),
-                      [this, ns, specs = std::vector<bson::Document>(specs.begin(), specs.end())]() -> Status {
-    for (const auto& spec : specs) TRY(cluster_.create_index(ns, spec, false));
+// Whoever has the name when it comes gets the indexes, and a collection is made when nobody has.
+Status SimDeployment::create_indexes(const Namespace& ns, std::span<const bson::Document> specs,
+                                     const cluster::CatalogCall& call) {
+  const auto execute = [cluster = &cluster_, ns, specs = std::vector<bson::Document>(specs.begin(), specs.end()),
+                        bound = is_bound(call), uuid = call.collection]() -> Status {
+    if (bound) TRY(check_bound(*cluster, ns, uuid));
+    if (cluster->store().find(ns) == nullptr) TRY(cluster->create(ns, bson::View(), nullptr));
+    const Uuid own = cluster->store().find(ns)->info.uuid;
+    for (const auto& spec : specs) {
+      const auto* entry = cluster->store().find(own);
+      if (entry == nullptr) return fail(ErrorCode::kFailure, "collection dropped", 276);
+      TRY(cluster->create_index(Namespace(entry->info.ns), spec, false));
+    }
     return {};
-  });
+  };
+  return catalog_call("createIndexes " + ns.to_string(), execute, Kind::kLateCatalog, call.detached);
 }
 
-Status SimDeployment::drop_index(const Namespace& ns, const std::string& name) {
-  return catalog_call("dropIndexes " + ns.to_string(), [this, ns, name] {
-    auto status = cluster_.drop_index(ns, name);
+Status SimDeployment::drop_index(const Namespace& ns, const std::string& name, const cluster::CatalogCall& call) {
+  return bound_call("dropIndexes", ns, call, [cluster = &cluster_, ns, name] {
+    auto status = cluster->drop_index(ns, name);
     const bool gone = !status && (status.error().server_code == 26 || status.error().server_code == 27);
     return gone ? Status() : status;
   });
 }
 
-Status SimDeployment::coll_mod(const Namespace& ns, bson::View fields) {
-  return catalog_call("collMod " + ns.to_string(),
-                      [this, ns, fields = bson::Document(fields)] { return cluster_.coll_mod(ns, fields); });
+Status SimDeployment::coll_mod(const Namespace& ns, bson::View fields, const cluster::CatalogCall& call) {
+  return bound_call("collMod", ns, call,
+                    [cluster = &cluster_, ns, fields = bson::Document(fields)] { return cluster->coll_mod(ns, fields); });
+}
+
+Status SimDeployment::abort_index_builds(const Namespace& ns, const Uuid& collection) {
+  return catalog_call("abort index builds of " + ns.to_string(), [cluster = &cluster_, collection]() -> Status {
+    cluster->abort_index_builds(collection);
+    return {};
+  });
 }
 
 Status SimDeployment::drop_state() {

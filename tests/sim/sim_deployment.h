@@ -47,11 +47,14 @@ class SimDeployment final : public cluster::Deployment {
   Result<std::vector<bson::Value>> find_holders(const Namespace& ns, bson::View index, bson::View document) override;
 
   Status create_collection(const Namespace& ns, bson::View options, const bson::Document* id_index) override;
-  Status drop_collection(const Namespace& ns) override;
-  Status rename_collection(const Namespace& from, const Namespace& to, bool drop_target) override;
-  Status create_indexes(const Namespace& ns, std::span<const bson::Document> specs) override;
-  Status drop_index(const Namespace& ns, const std::string& name) override;
-  Status coll_mod(const Namespace& ns, bson::View fields) override;
+  Status drop_collection(const Namespace& ns, const cluster::CatalogCall& call) override;
+  Status rename_collection(const Namespace& from, const Namespace& to, bool drop_target,
+                           const cluster::CatalogCall& call) override;
+  Status create_indexes(const Namespace& ns, std::span<const bson::Document> specs,
+                        const cluster::CatalogCall& call) override;
+  Status drop_index(const Namespace& ns, const std::string& name, const cluster::CatalogCall& call) override;
+  Status coll_mod(const Namespace& ns, bson::View fields, const cluster::CatalogCall& call) override;
+  Status abort_index_builds(const Namespace& ns, const Uuid& collection) override;
   void use_session_for_catalog(const Uuid& session) override { catalog_session_ = session; }
 
   Result<std::vector<bson::Document>> load_state(const std::string& collection) override;
@@ -70,14 +73,20 @@ class SimDeployment final : public cluster::Deployment {
   using Statement = std::function<Result<Sessions::Statement>()>;
   // For cursors.
   SimCluster& cluster() { return cluster_; }
-  enum class Kind { kRead, kRetryable, kCatalog };
+  // kLateCatalog: what comes late, or twice, does no harm that is not put right.
+  enum class Kind { kRead, kRetryable, kCatalog, kLateCatalog };
   template <typename T>
   Result<T> call(std::string_view what, Kind kind, std::function<Result<T>()> execute);
 
  private:
   Result<cluster::WriteReply> batch(std::string_view what, const cluster::WriteContext& context, std::uint64_t content,
                                     std::vector<Statement> statements);
-  Status catalog_call(std::string_view what, std::function<Status()> execute);
+  Status catalog_call(std::string_view what, std::function<Status()> execute, Kind kind = Kind::kCatalog,
+                      bool detached = false);
+  bool is_bound(const cluster::CatalogCall& call) const { return !call.collection.is_nil() && cluster_.at_least(6); }
+  static Status check_bound(SimCluster& cluster, const Namespace& ns, const Uuid& uuid);
+  template <typename F>
+  Status bound_call(std::string_view what, const Namespace& ns, const cluster::CatalogCall& call, F execute);
   void travel();
   // True when the network is cut: then nobody answers, and the caller has waited for that in vain.
   bool cut_off(bool& delivered);
@@ -113,27 +122,28 @@ Result<T> SimDeployment::call(std::string_view what, Kind kind, std::function<Re
   if (gone()) return stopped();
   const Faults& faults = cluster_.faults();
   Random& random = cluster_.random();
+  const bool may_be_late = kind == Kind::kRetryable || kind == Kind::kLateCatalog;
   travel();
   if (bool delivered = false; cut_off(delivered)) {
-    if (delivered && kind == Kind::kRetryable) send_late([execute] { (void)execute(); });
+    if (delivered && may_be_late) send_late([execute] { (void)execute(); });
     if (gone()) return stopped();
     return lost("silent until the time limit");
   }
-  if (process_.superseded && kind == Kind::kCatalog) return lost("cut: its process no longer owns the migration");
+  if (process_.superseded && (kind == Kind::kCatalog || kind == Kind::kLateCatalog)) return lost("cut: its process no longer owns the migration");
   if (process_.dead) {
-    if (kind == Kind::kRetryable && random.coin()) send_late([execute] { (void)execute(); });
+    if (may_be_late && random.coin()) send_late([execute] { (void)execute(); });
     return stopped();
   }
   if (random.chance(faults.lost_request)) {
     scheduler_.sleep_for(std::chrono::milliseconds(random.below(2'000)));
     return lost("lost before the request arrived");
   }
-  if (kind == Kind::kRetryable && random.chance(faults.late_request)) {
+  if (may_be_late && random.chance(faults.late_request)) {
     send_late([execute] { (void)execute(); });
     scheduler_.sleep_for(std::chrono::milliseconds(random.below(1'000)));
     return lost("lost, the request is still under way");
   }
-  if (kind == Kind::kRetryable && random.chance(faults.duplicated)) send_late([execute] { (void)execute(); });
+  if (may_be_late && random.chance(faults.duplicated)) send_late([execute] { (void)execute(); });
   if (cluster_.on_request) cluster_.on_request(what);
   scheduler_.set_immune(true);
   auto result = execute();
