@@ -1,6 +1,6 @@
 # Every verb sets up and builds what it needs first; `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup configure build everything demo test e2e conformance sim sim-mutants verify-faults bench lint format fresh clean
+.PHONY: help setup configure build everything demo test e2e conformance sim sim-mutants verify-faults bench fuzz kill9 lint format fresh clean
 
 export DROVER := $(CURDIR)/build/drover
 SEEDS ?= 200
@@ -47,6 +47,12 @@ verify-faults: build ## Plant each kind of fault between two deployments; drover
 
 bench: configure ## Copy and apply beside their ceilings; make bench SIZE=500MB
 	@cmake --build build --parallel $(JOBS) --target drover_bench && build/bench/drover_bench $(if $(SIZE),--size $(SIZE)) $(ARGS)
+
+fuzz: ## Every fuzz target for a while, with clang's libFuzzer; make fuzz SECONDS=300
+	@tools/setup.sh development && cmake --preset fuzz >/dev/null && cmake --build build/fuzz --parallel $(JOBS) --target fuzz_all && tests/fuzz/run.sh build/fuzz/tests/fuzz $(or $(SECONDS),60)
+
+kill9: build ## kill -9 the sandbox under load again and again; make kill9 TIMES=50
+	@KILLS=$(or $(TIMES),50) tests/e2e/run.py --module kill9 $(ARGS)
 
 lint: ## Layers, clang-tidy
 	@tools/setup.sh development && python3 tools/check_layers.py . && cmake --preset lint >/dev/null && cmake --build build/lint --parallel $(JOBS)

@@ -136,6 +136,9 @@ class Values {
 };
 
 Result<bson::Document> distinct(CommandContext& context) {
+  if (context.body["hint"] && !context.settings().at_least(7, 1)) {
+    return server_error(code::kUnknownField, "BSON field 'distinct.hint' is an unknown field.");
+  }
   TRY(check_fields(context, {"key", "query", "collation", "hint", "collectionUUID"}));
   const auto key_field = context.body["key"];
   if (!key_field) return server_error(code::kMissingField, "BSON field 'distinct.key' is missing but a required field");
@@ -144,6 +147,7 @@ Result<bson::Document> distinct(CommandContext& context) {
     return server_error(code::kTypeMismatch, fmt::format("BSON field 'distinct.key' is the wrong type '{}', expected type 'string'",
                                                          bson::type_name(key_field.type())));
   }
+  if (key->find('\0') != std::string_view::npos) return server_error(31032, "Key field cannot contain an embedded null byte");
   const auto filter = TRY(query_field(context));
   auto scope = TRY(read_scope(context));
   const auto target = TRY(target_collection(context, scope.reader->catalog()));

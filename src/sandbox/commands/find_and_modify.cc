@@ -38,8 +38,11 @@ Result<Request> parse(const CommandContext& context) {
     else if (key == "new") request.want_new = field.is_truthy();
     else if (key == "upsert") spec.upsert = field.is_truthy();
     else if (key == "update") spec.update = field;
-    else if (key == "hint") spec.hint = field;
-    else if (key == "arrayFilters") spec.array_filters = field.to_array();
+    else if (key == "hint") spec.hint = TRY(statement_hint(field));
+    else if (key == "arrayFilters") {
+      spec.array_filters = field.to_array();
+      if (!spec.array_filters) return server_error(code::kTypeMismatch, fmt::format("'arrayFilters' parameter must be an array, found {}", bson::type_name(field.type())));
+    }
   }
   if (!request.remove && !spec.update) return server_error(code::kFailedToParse, "Either an update or remove=true must be specified");
   if (request.remove && spec.update) return server_error(code::kFailedToParse, "Cannot specify both an update and remove=true");

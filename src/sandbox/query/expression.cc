@@ -193,12 +193,23 @@ Result<ExpressionPtr> variable(std::string_view text, const Scope& scope) {
   return bad(17276, fmt::format("Use of undefined variable: {}", name));
 }
 
+// What only a text, geo or random-sorting query carries is never there.
+tl::unexpected<Error> meta_expression(const Element& call) {
+  if (!call.is_string()) return bad(17307, "$meta only supports string arguments");
+  static constexpr std::pair<std::string_view, std::string_view> kNames[] = {
+      {"textScore", "text score"},   {"geoNearDistance", "$geoNear distance"}, {"geoNearPoint", "$geoNear point"},
+      {"randVal", "rand val"},       {"searchScore", "$search score"},         {"searchHighlights", "$search highlights"},
+      {"sortKey", "sort key"},       {"recordId", "record ID"},                {"indexKey", "index key"}};
+  for (const auto& [name, shown] : kNames) {
+    if (name == call.string_value()) return bad(40218, fmt::format("query requires {} metadata, but it is not available", shown));
+  }
+  return bad(17308, fmt::format("Unsupported argument to $meta: {}", call.string_value()));
+}
+
 Result<ExpressionPtr> operator_call(const Element& call, const Scope& scope) {
+  if (call.key() == "$meta") return meta_expression(call);
   const auto entry = registry().find(call.key());
-  const bool known =
-      entry != registry().end() &&
-      scope.context().version >= (entry->second.op ? entry->second.op->since : entry->second.form->since);
-  if (!known) return bad(code::kInvalidPipelineOperator, fmt::format("Unrecognized expression '{}'", call.key()));
+  if (!is_known_expression(call.key(), scope.context().version)) return bad(code::kInvalidPipelineOperator, fmt::format("Unrecognized expression '{}'", call.key()));
   if (entry->second.form) return entry->second.form->parse(call, scope);
   const Operator& op = *entry->second.op;
   auto operands = TRY(parse_operands(call, scope));
@@ -297,7 +308,11 @@ Result<ExpressionPtr> parse_object_expression(View object, const Scope& scope) {
   return make_constant(TRY(expression->evaluate(none)));
 }
 
-bool is_known_expression(std::string_view operator_name) { return registry().contains(operator_name); }
+bool is_known_expression(std::string_view operator_name, ServerVersion version) {
+  const auto entry = registry().find(operator_name);
+  if (entry == registry().end()) return false;
+  return version >= (entry->second.op ? entry->second.op->since : entry->second.form->since);
+}
 
 Result<bson::Document> evaluate_let(View let, const EvaluationContext& context) {
   bson::Builder builder;

@@ -75,7 +75,7 @@ using ExpressionPtr = std::unique_ptr<const Expression>;
 Result<ExpressionPtr> parse_expression(const bson::Element& operand, const Scope& scope);
 // {$operator: ...}, or an object expression.
 Result<ExpressionPtr> parse_object_expression(bson::View object, const Scope& scope);
-bool is_known_expression(std::string_view operator_name);
+bool is_known_expression(std::string_view operator_name, ServerVersion version);
 
 // The command's `let` evaluated to constants.
 Result<bson::Document> evaluate_let(bson::View let, const EvaluationContext& context);

@@ -101,7 +101,7 @@ Result<ProjectionNode::Child*> ProjectionNode::add(std::string_view path) {
       node->children.push_back({std::string(name), false, nullptr, std::make_unique<ProjectionNode>()});
       child = &node->children.back();
     } else if (!child->node) {
-      return bad(31249, fmt::format("Path collision at {} remaining portion {}", path, rest));
+      return bad(31249, fmt::format("Path collision at {} remaining portion {}", path, path.substr(path.find('.') + 1)));
     }
     node = child->node.get();
   }

@@ -4,6 +4,8 @@
 #include "bson/builder.h"
 #include "bson/ejson.h"
 #include "sandbox/query/matcher.h"
+#include "sandbox/query/projection.h"
+#include "sandbox/query/sort.h"
 #include "sandbox/query/update.h"
 
 namespace drover::sandbox::query {
@@ -111,6 +113,44 @@ TEST(Refusals, AnUpsertTakesItsFieldsFromTheFilterInTheOrderOfTheirPaths) {
   EXPECT_EQ(upsert(R"({"a.b":1,"a":{"b":2}})", R"({"$set":{"z":1}})"),
             "54 cannot infer query fields to set, both paths 'a.b' and 'a' are matched");
   EXPECT_EQ(upsert(R"({"_id.x":1})", R"({"z":1})"), "111 field at '_id' must be exactly specified, field at sub-path '_id.x'found");
+}
+
+TEST(Refusals, Projections) {
+  const auto project = [](const std::string& spec) -> std::string {
+    const auto projection = Projection::parse(doc(spec));
+    if (!projection) return show(projection.error());
+    const auto result = projection->apply(doc(R"({"_id":1,"a":[1,2,3],"o":{"b":1,"c":2}})"));
+    return result ? bson::to_relaxed_ejson(*result) : show(result.error());
+  };
+  constexpr Case kCases[] = {
+      {R"({"a.$.b":1})",
+       "31394 As of 4.4, it's illegal to specify positional operator in the middle of a path.Positional projection may only be "
+       "used at the end, for example: a.b.$. If the query previously used a form like a.b.$.d, remove the parts following the "
+       "'$' and the results will be equivalent."},
+      {R"({"a.$":{"b":1}})", "31271 positional projection cannot be used with an expression or sub object"},
+      {R"({"a.$":"x"})", "31308 positional projection cannot be used with a literal"},
+      {R"({"a.$":1,"o":{"$elemMatch":{}}})", "31255 Cannot specify positional operator and $elemMatch."},
+      {R"({"o":{"b":1},"o.b.c":1})", "31249 Path collision at o.b.c remaining portion b.c"},
+      {R"({"a":1,"a":{"$slice":1}})", "31250 Path collision at a"},
+      {R"({"x":{"$nope":1}})", "31325 Unknown expression $nope"},
+      {R"({"a":0,"x":"y"})", "31310 Cannot use an expression x: \"y\" in an exclusion projection"},
+      {R"({"o":{"$add":[1],"b":1}})", "16410 FieldPath field names may not start with '$'."},
+      {R"({"a":{"$slice":1},"_id":0})", R"({ "a" : [ 1 ], "o" : { "b" : 1, "c" : 2 } })"},
+      {R"({"a":{"$slice":1},"_id":1})", R"({ "_id" : 1, "a" : [ 1 ] })"},
+      {R"({"a":{"$elemMatch":{"$gt":1}},"_id":0})", R"({ "a" : [ 2 ] })"},
+      {R"({"o":{"b":1},"o.c":1})", R"({ "_id" : 1, "o" : { "b" : 1, "c" : 2 } })"},
+  };
+  for (const Case& c : kCases) EXPECT_EQ(project(c.input), c.answer) << c.input;
+}
+
+TEST(Refusals, Sorts) {
+  const auto answer = [](const std::string& spec) {
+    const auto sort = SortPattern::parse(doc(spec));
+    return sort ? "accepted" : show(sort.error());
+  };
+  EXPECT_EQ(answer(R"({"a.":1})"), "40353 FieldPath must not end with a '.'.");
+  EXPECT_EQ(answer(R"({"a..b":1})"), "15998 FieldPath field names may not be empty strings.");
+  EXPECT_EQ(answer(R"({"a":{"$meta":5}})"), "17307 $meta only supports string arguments");
 }
 
 TEST(Refusals, ModOfWhatIsNoLongDependsOnTheVersion) {

@@ -9,6 +9,7 @@
 #include "bson/key_string.h"
 #include "sandbox/query/errors.h"
 #include "sandbox/query/path.h"
+#include "sandbox/query/projection_tree.h"
 
 namespace drover::sandbox::query {
 
@@ -112,7 +113,9 @@ Result<SortPattern> SortPattern::parse(View spec, std::shared_ptr<const bson::Co
     if (e.is_document()) {
       const Element meta = e.document_value().first();
       if (meta.key() != "$meta") return bad(17312, "$meta is the only expression supported by $sort right now");
-      return bad(40218, "query requires text score metadata, but it is not available");
+      if (!meta.is_string()) return bad(17307, "$meta only supports string arguments");
+      if (meta.string_value() == "textScore") return bad(40218, "query requires text score metadata, but it is not available");
+      return bad(31138, fmt::format("Illegal $meta sort: {}: {}", e.key(), bson::to_shell(e)));
     }
     if (!e.is_number()) {
       return bad(15974, fmt::format("Illegal key in $sort specification: {}: {}", e.key(), bson::to_shell(e)));
@@ -125,13 +128,7 @@ Result<SortPattern> SortPattern::parse(View spec, std::shared_ptr<const bson::Co
       pattern.natural_ = static_cast<int>(direction);
       continue;
     }
-    if (e.key().empty() || e.key().starts_with('.') || e.key().ends_with('.')) {
-      return bad(40352, "FieldPath cannot be constructed with empty string");
-    }
-    if (e.key().starts_with('$')) {
-      return bad(16410, fmt::format("FieldPath field names may not start with '$'."));
-    }
-    if (split_path(e.key()).size() > kMaxPathDepth) return bad(code::kOverflow, "FieldPath is too long");
+    TRY(check_projection_path(e.key()));
     pattern.parts_.push_back({std::string(e.key()), direction < 0, split_path(e.key())});
   }
   if (pattern.natural_ != 0 && !pattern.parts_.empty()) {

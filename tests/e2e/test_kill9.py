@@ -1,0 +1,111 @@
+"""kill -9 of the sandbox in the midst of writes, again and again: nothing acknowledged is lost, nothing is damaged.
+
+KILLS says how often (default 3; `make kill9` does 50)."""
+import os
+import random
+import threading
+import time
+
+import pymongo
+from pymongo.errors import PyMongoError
+
+from harness.case import DroverTest
+from harness.process import eventually
+
+KILLS = int(os.environ.get("KILLS", "3"))
+WRITERS = 4
+ACCOUNTS = 10
+BALANCE = 100
+
+
+class Writer:
+    """Inserts numbered documents, counts in one of its own, and moves amounts between accounts in transactions."""
+
+    def __init__(self, uri, name):
+        self.uri, self.name = uri, name
+        self.next_id = 0
+        self.acknowledged = []  # ids of inserts whose acknowledgement arrived
+        self.counted = 0        # acknowledged increments
+        self.tried = 0          # increments that may have happened
+        self.errors = []
+
+    def run(self, stop):
+        client = pymongo.MongoClient(self.uri, w="majority", journal=True, retryWrites=False,
+                                     serverSelectionTimeoutMS=2000, socketTimeoutMS=20000)
+        try:
+            while not stop.is_set():
+                self.step(client)
+        except PyMongoError:
+            pass  # the server is gone
+        finally:
+            client.close()
+
+    def step(self, client):
+        database = client.kill9
+        ids = [f"{self.name}-{self.next_id + i}" for i in range(random.choice((1, 1, 20)))]
+        self.next_id += len(ids)
+        database.items.insert_many([{"_id": i, "unique": f"u{i}", "pad": "x" * random.randrange(600)} for i in ids])
+        self.acknowledged.extend(ids)
+        self.tried += 1
+        database.counters.update_one({"_id": self.name}, {"$inc": {"n": 1}})
+        self.counted += 1
+        self.move(client)
+
+    def move(self, client):
+        """Within one writer's own accounts, so that writers do not meet."""
+        payer, payee = random.sample(range(ACCOUNTS), 2)
+        accounts = client.kill9.accounts
+        with client.start_session() as session, session.start_transaction():
+            accounts.update_one({"_id": f"{self.name}-{payer}"}, {"$inc": {"balance": -1}}, session=session)
+            accounts.update_one({"_id": f"{self.name}-{payee}"}, {"$inc": {"balance": 1}}, session=session)
+
+
+class KilledUnderLoad(DroverTest):
+    sandbox_only = True
+
+    def start_clusters(self):
+        self.source = self.cluster("source")
+
+    def test_loses_no_acknowledged_write_and_damages_nothing(self):
+        client = self.source.client()
+        client.kill9.items.create_index("unique", unique=True)
+        writers = [Writer(self.source.plain_uri, f"w{number}") for number in range(WRITERS)]
+        client.kill9.counters.insert_many([{"_id": writer.name, "n": 0} for writer in writers])
+        client.kill9.accounts.insert_many([{"_id": f"{writer.name}-{i}", "balance": BALANCE} for writer in writers for i in range(ACCOUNTS)])
+        client.close()
+        for kill in range(KILLS):
+            self.write_until_killed(writers)
+            self.source.start()
+            client = self.source.client()
+            with self.subTest(kill=kill):
+                self.check(client, writers)
+            client.close()
+
+    def write_until_killed(self, writers):
+        stop = threading.Event()
+        threads = [threading.Thread(target=writer.run, args=(stop,)) for writer in writers]
+        before = sum(len(writer.acknowledged) for writer in writers)
+        for thread in threads:
+            thread.start()
+        eventually(lambda: sum(len(writer.acknowledged) for writer in writers) > before + 40, 120, "acknowledged writes")
+        time.sleep(random.random() / 2)
+        self.source.kill()
+        stop.set()
+        for thread in threads:
+            thread.join(60)
+            self.assertFalse(thread.is_alive(), "a writer hangs after the server was killed")
+
+    def check(self, client, writers):
+        database = client.kill9
+        found = {item["_id"] for item in database.items.find({}, {"_id": 1})}
+        for writer in writers:
+            self.assertEqual([i for i in writer.acknowledged if i not in found], [], "acknowledged inserts are lost")
+            count = database.counters.find_one({"_id": writer.name})["n"]
+            self.assertTrue(writer.counted <= count <= writer.tried, f"{writer.counted} acknowledged, {count} stored, {writer.tried} tried")
+            writer.counted = writer.tried = count
+        balances = [account["balance"] for account in database.accounts.find()]
+        self.assertEqual(sum(balances), BALANCE * ACCOUNTS * len(writers), "half a transaction is there")
+        by_index = {item["_id"] for item in database.items.find({"unique": {"$gte": ""}}).hint("unique_1")}
+        self.assertEqual(by_index, found, "the index and the records differ")
+        self.assertEqual(database.items.count_documents({}), database.items.estimated_document_count(), "the counters and the records differ")
+        self.assertTrue(database.command("validate", "items")["valid"])
