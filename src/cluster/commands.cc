@@ -205,6 +205,26 @@ bson::Document remove_command(const WriteContext& context, const std::string& co
   return std::move(command).finish();
 }
 
+bson::Document save_command(const WriteContext& context, const std::string& collection, bson::View document,
+                            StateCondition condition) {
+  Builder command;
+  command.append("update", collection);
+  {
+    auto updates = command.open_array("updates");
+    auto update = updates.open_document();
+    {
+      auto query = update.open_document("q");
+      query.append("_id", document["_id"]);
+      query.open_document("epoch").append(condition == StateCondition::kEpochAtMost ? "$lte" : "$lt", document["epoch"]);
+    }
+    if (has_zero_timestamp(document)) append_literal(update, document);
+    else update.append("u", document);
+    update.append("upsert", true);
+  }
+  append_write_mode(command, context, WriteMode::kRetryable);
+  return std::move(command).finish();
+}
+
 WriteReply parse_write_reply(bson::View reply) {
   WriteReply result;
   result.n = reply["n"].to_int64().value_or(0);

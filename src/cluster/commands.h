@@ -47,6 +47,11 @@ bson::Document replace_command(const WriteContext& context, const std::string& c
 bson::Document remove_command(const WriteContext& context, const std::string& collection, std::span<const bson::Value> ids,
                               WriteMode mode = WriteMode::kRetryable);
 
+// Replaces or inserts one document of the migration's state, if the one there has an epoch that satisfies the condition. All
+// bytes are kept, a Timestamp(0,0) at the top too, which a plain replacement would turn into the server's time.
+bson::Document save_command(const WriteContext& context, const std::string& collection, bson::View document,
+                            StateCondition condition);
+
 WriteReply parse_write_reply(bson::View reply);
 
 // The query for documents whose keys in the unique index `index` meet those of `document`, its own _id left out. Nothing

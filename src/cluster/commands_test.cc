@@ -56,6 +56,19 @@ TEST(Commands, IdsAreSplitByBytesAndByNumber) {
   EXPECT_EQ(ids_per_command(wide), 1u);
 }
 
+TEST(Commands, WhatIsSavedIsKeptAsItIs) {
+  const auto plain = save_command({kUuid, 3}, "x_checkpoint", json(R"({"_id": "c", "epoch": 2, "ts": {"$timestamp": {"t": 5, "i": 1}}})"),
+                                  StateCondition::kEpochBelow);
+  EXPECT_EQ(plain.view().at_path("updates.0.u.ts").timestamp_value(), (ClusterTime{5, 1}));
+  EXPECT_EQ(plain.view().at_path("updates.0.q.epoch.$lt").to_int64(), 2);
+  EXPECT_TRUE(plain.view().at_path("updates.0.upsert").bool_value());
+  // The server would put its own time in its place.
+  const auto zero = save_command({kUuid, 3}, "x_partitions", json(R"({"_id": "p", "epoch": 2, "r": {"$timestamp": {"t": 0, "i": 0}}})"),
+                                 StateCondition::kEpochAtMost);
+  EXPECT_EQ(zero.view().at_path("updates.0.u.0.$replaceWith.$literal.r").type(), bson::Type::kTimestamp);
+  EXPECT_EQ(zero.view().at_path("updates.0.q.epoch.$lte").to_int64(), 2);
+}
+
 TEST(Commands, AnInsertSendsTheArrayAsItIs) {
   const auto documents = bson::make_array(std::vector{json(R"({"_id": 1})"), json(R"({"_id": 2})")});
   const auto command = insert_command({kUuid, 5}, "c", documents);

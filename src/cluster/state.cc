@@ -25,20 +25,8 @@ Result<std::vector<bson::Document>> MongoDeployment::load_state(const std::strin
 Result<bool> MongoDeployment::save_state(const WriteContext& context, const std::string& collection, bson::View document,
                                          StateCondition condition) {
   const auto ns = state_namespace(collection);
-  bson::Builder command;
-  command.append("update", collection);
-  {
-    auto updates = command.open_array("updates");
-    auto update = updates.open_document();
-    {
-      auto query = update.open_document("q");
-      query.append("_id", document["_id"]);
-      query.open_document("epoch").append(condition == StateCondition::kEpochAtMost ? "$lte" : "$lt", document["epoch"]);
-    }
-    update.append("u", document).append("upsert", true);
-  }
-  append_write_mode(command, context, WriteMode::kRetryable);
-  const auto reply = parse_write_reply(TRY(write(context, ns, std::move(command).finish())));
+  const auto command = save_command(context, collection, document, condition);
+  const auto reply = parse_write_reply(TRY(write(context, ns, command)));
   if (reply.errors.empty()) return true;
   // The condition failed, so the upsert tried to insert, and the _id was there.
   const auto& first = reply.errors.front();

@@ -359,6 +359,23 @@ TEST_P(DeploymentTest, StateIsSavedUnderItsEpoch) {
   ASSERT_TRUE(deployment_->drop_state());
 }
 
+// A time that nothing was read at yet must not become the server's own: all that is older would be taken for settled.
+TEST_P(DeploymentTest, StateWithAZeroTimeIsKept) {
+  for (const auto* document : {R"({"_id": "p", "epoch": 2, "r": {"$timestamp": {"t": 0, "i": 0}}, "n": 1})",
+                               R"({"_id": "p", "epoch": 3, "r": {"$timestamp": {"t": 0, "i": 0}}, "n": 2})"}) {
+    const auto saved = deployment_->save_state(next(), "x_test", json(document), StateCondition::kEpochAtMost);
+    ASSERT_TRUE(saved) << saved.error().message;
+    EXPECT_TRUE(*saved);
+    const auto state = deployment_->load_state("x_test");
+    ASSERT_EQ(state->size(), 1u);
+    EXPECT_EQ(bson::to_relaxed_ejson(state->front()), bson::to_relaxed_ejson(json(document)));
+  }
+  const auto older = deployment_->save_state(next(), "x_test", json(R"({"_id": "p", "epoch": 1, "r": {"$timestamp": {"t": 0, "i": 0}}})"),
+                                             StateCondition::kEpochAtMost);
+  ASSERT_TRUE(older) << older.error().message;
+  EXPECT_FALSE(*older);
+}
+
 TEST_P(DeploymentTest, AFencedSessionIsShutOut) {
   fill({R"({"_id": 1})"});
   for (int i = 0; i < 2; ++i) {
