@@ -408,6 +408,12 @@ bool contains(const int (&codes)[size], int code) {
   return std::find(std::begin(codes), std::end(codes), code) != std::end(codes);
 }
 
+// Locks, write conflicts and snapshots: nothing of the transaction was done.
+bool is_conflict_code(int code) {
+  static constexpr int kCodes[] = {24, 112, 239, 246, 267};
+  return contains(kCodes, code);
+}
+
 }  // namespace
 
 std::string error_code_name(int code) {
@@ -423,8 +429,8 @@ bool is_retryable_write_code(int code) {
 }
 
 bool is_transient_transaction_code(int code) {
-  static constexpr int kCodes[] = {24, 112, 239, 246, 251, 267, 6, 7, 89, 91, 189, 9001, 10107, 11600, 11602, 13435, 13436};
-  return contains(kCodes, code);
+  static constexpr int kCodes[] = {251, 6, 7, 89, 91, 189, 9001, 10107, 11600, 11602, 13435, 13436};
+  return is_conflict_code(code) || contains(kCodes, code);
 }
 
 bool is_resumable_change_stream_code(int code) {
@@ -440,7 +446,8 @@ std::vector<std::string> error_labels(const FailedCommand& failed) {
   std::vector<std::string> labels;
   if (in_transaction) {
     // A commit that found no transaction may be tried again as a whole unless its outcome could still be rolled back.
-    const bool transient = ends_transaction ? failed.code == 251 && failed.write_concern_code == 0 : is_transient_transaction_code(failed.code);
+    const bool transient = ends_transaction ? is_conflict_code(failed.code) || (failed.code == 251 && failed.write_concern_code == 0)
+                                            : is_transient_transaction_code(failed.code);
     if (transient) labels.emplace_back("TransientTransactionError");
   }
   if (numbered && (!in_transaction || ends_transaction) &&

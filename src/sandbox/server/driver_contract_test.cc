@@ -1,0 +1,139 @@
+// What drivers rely on beside data: labels, the versioned API, compression, fail points, sessions.
+#include <gtest/gtest.h>
+
+#include "base/log.h"
+#include "base/runtime.h"
+#include "bson/builder.h"
+#include "bson/ejson.h"
+#include "sandbox/server/dispatcher.h"
+#include "sandbox/server/sandbox.h"
+
+namespace drover::sandbox {
+namespace {
+
+class DriverContract : public ::testing::Test {
+ protected:
+  void start(ServerVersion version = {8, 0, 4}) {
+    auto started = Sandbox::start({.version = version, .listen = false}, *runtime_, *log_);
+    ASSERT_TRUE(started) << started.error().message;
+    sandbox_ = std::move(*started);
+    client_ = std::make_unique<ClientConnection>(sandbox_->state(), true);
+    client_->id = 1;
+  }
+  bson::Document run(const std::string& db, const std::string& command) {
+    bson::Builder out;
+    out.append_all(*bson::from_ejson(command)).append("$db", db);
+    const auto body = std::move(out).finish();
+    auto outcome = sandbox_->dispatcher().run(*client_, {.body = body, .sequences = {}});
+    closed_ = outcome.close;
+    return outcome.reply;
+  }
+  static std::int64_t code(const bson::Document& reply) { return reply["ok"].is_truthy() ? 0 : reply["code"].to_int64().value_or(-1); }
+  static std::vector<std::string> labels(const bson::Document& reply) {
+    std::vector<std::string> out;
+    const auto array = reply["errorLabels"].to_array();
+    if (!array) return out;
+    for (const auto& label : *array) out.emplace_back(*label.to_string_view());
+    return out;
+  }
+  void fail_next(const std::string& data) {
+    ASSERT_EQ(code(run("admin", R"({"configureFailPoint": "failCommand", "mode": {"times": 1}, "data": )" + data + "}")), 0);
+  }
+
+  static constexpr const char* kSession = R"("lsid": {"id": {"$uuid": "00112233-4455-6677-8899-aabbccddeeff"}})";
+  std::unique_ptr<Runtime> runtime_ = make_real_runtime();
+  std::unique_ptr<Log> log_ = make_null_log();
+  std::unique_ptr<Sandbox> sandbox_;
+  std::unique_ptr<ClientConnection> client_;
+  bool closed_ = false;
+};
+
+using Labels = std::vector<std::string>;
+
+TEST_F(DriverContract, LabelsFollowFromCommandAndCode) {
+  start();
+  const std::string numbered = std::string(kSession) + R"(, "txnNumber": {"$numberLong": "1"})";
+  const std::string commit = R"({"commitTransaction": 1, "autocommit": false, )" + numbered + "}";
+  fail_next(R"({"failCommands": ["commitTransaction"], "errorCode": 24})");
+  EXPECT_EQ(labels(run("admin", commit)), Labels{"TransientTransactionError"});
+  fail_next(R"({"failCommands": ["commitTransaction"], "errorCode": 10107})");
+  EXPECT_EQ(labels(run("admin", commit)), Labels{"RetryableWriteError"});
+  const std::string insert = R"({"insert": "c", "documents": [{"_id": 1}], )" + numbered + "}";
+  fail_next(R"({"failCommands": ["insert"], "errorCode": 91})");
+  EXPECT_EQ(labels(run("d", insert)), Labels{"RetryableWriteError"});
+  fail_next(R"({"failCommands": ["insert"], "errorCode": 11000})");
+  EXPECT_EQ(labels(run("d", insert)), Labels{});
+  fail_next(R"({"failCommands": ["insert"], "errorCode": 11000, "errorLabels": ["Chosen"]})");
+  EXPECT_EQ(labels(run("d", insert)), Labels{"Chosen"});
+  fail_next(R"({"failCommands": ["insert"], "writeConcernError": {"code": 91, "errmsg": "no"}})");
+  EXPECT_EQ(labels(run("d", insert)), Labels{"RetryableWriteError"});
+}
+
+TEST_F(DriverContract, TheReplyOfAWriteIsLostAndItsRepetitionFindsIt) {
+  start();
+  const std::string insert = R"({"insert": "c", "documents": [{"_id": 1}], "txnNumber": {"$numberLong": "7"}, )" + std::string(kSession) + "}";
+  ASSERT_EQ(code(run("admin", R"({"configureFailPoint": "onPrimaryTransactionalWrite", "mode": {"times": 1}})")), 0);
+  run("d", insert);
+  EXPECT_TRUE(closed_);
+  const auto again = run("d", insert);
+  EXPECT_EQ(again["n"].to_int64(), 1);
+  EXPECT_FALSE(again["writeErrors"]);
+  ASSERT_EQ(code(run("admin", R"({"configureFailPoint": "onPrimaryTransactionalWrite", "mode": {"times": 1},
+                                  "data": {"closeConnection": false, "failBeforeCommitExceptionCode": 6}})")), 0);
+  run("d", R"({"insert": "c", "documents": [{"_id": 2}], "txnNumber": {"$numberLong": "8"}, )" + std::string(kSession) + "}");
+  EXPECT_EQ(run("d", R"({"count": "c"})")["n"].to_int64(), 1);
+}
+
+TEST_F(DriverContract, StrictClientsAreRefusedWhatIsUnstable) {
+  start();
+  const std::string strict = R"("apiVersion": "1", "apiStrict": true})";
+  EXPECT_EQ(code(run("d", R"({"find": "c", )" + strict)), 0);
+  EXPECT_EQ(code(run("d", R"({"distinct": "c", "key": "a", )" + strict)), 323);
+  EXPECT_EQ(code(run("d", R"({"find": "c", "returnKey": true, )" + strict)), 323);
+  EXPECT_EQ(code(run("admin", R"({"aggregate": 1, "cursor": {}, "pipeline": [{"$listLocalSessions": {}}], )" + strict)), 323);
+  EXPECT_EQ(code(run("d", R"({"aggregate": "c", "cursor": {}, "pipeline": [{"$collStats": {"count": {}}}], )" + strict)), 26);
+  EXPECT_EQ(code(run("d", R"({"ping": 1, "apiVersion": "2"})")), 322);
+  EXPECT_EQ(code(run("d", R"({"ping": 1, "apiStrict": true})")), 4886600);
+  EXPECT_EQ(code(run("d", R"({"testDeprecation": 1, "apiVersion": "1", "apiDeprecationErrors": true})")), 324);
+}
+
+TEST_F(DriverContract, CompressorsInTheClientsOrder) {
+  start();
+  const auto reply = run("admin", R"({"hello": 1, "compression": ["zstd", "noop", "other", "zlib"]})");
+  EXPECT_EQ(bson::to_ejson(reply["compression"].document_value()), bson::to_ejson(*bson::from_ejson(R"({"0": "zstd", "1": "zlib"})")));
+  EXPECT_FALSE(run("admin", R"({"hello": 1, "compression": ["other"]})")["compression"]);
+}
+
+TEST_F(DriverContract, CountIsNoCommandOfATransaction) {
+  start();
+  const std::string begin = R"("autocommit": false, "startTransaction": true, "txnNumber": {"$numberLong": "1"}, )" + std::string(kSession) + "}";
+  EXPECT_EQ(code(run("d", R"({"count": "c", )" + begin)), 263);
+}
+
+TEST_F(DriverContract, SnapshotReadsAreForFindAggregateAndDistinct) {
+  start();
+  run("d", R"({"insert": "c", "documents": [{"_id": 1}]})");
+  const std::string snapshot = R"("readConcern": {"level": "snapshot"}})";
+  EXPECT_EQ(code(run("d", R"({"find": "c", )" + snapshot)), 0);
+  EXPECT_EQ(code(run("d", R"({"distinct": "c", "key": "_id", )" + snapshot)), 0);
+  EXPECT_EQ(code(run("d", R"({"listCollections": 1, )" + snapshot)), 72);
+  EXPECT_EQ(code(run("d", R"({"count": "c", )" + snapshot)), 72);
+}
+
+TEST_F(DriverContract, CurrentOpTakesAFilter) {
+  start();
+  EXPECT_EQ(run("admin", R"({"currentOp": 1, "command.currentOp": 1})")["inprog"].document_value().field_count(), 1u);
+  EXPECT_EQ(run("admin", R"({"currentOp": 1, "op": "insert"})")["inprog"].document_value().field_count(), 0u);
+}
+
+TEST_F(DriverContract, LetIsForFiltersToo) {
+  start();
+  run("d", R"({"insert": "c", "documents": [{"_id": 1}, {"_id": 2}]})");
+  const auto update = run("d", R"({"update": "c", "let": {"id": 2}, "updates": [{"q": {"$expr": {"$eq": ["$_id", "$$id"]}}, "u": {"x": 1}}]})");
+  EXPECT_EQ(update["nModified"].to_int64(), 1);
+  const auto removed = run("d", R"({"findAndModify": "c", "remove": true, "let": {"id": 2}, "query": {"$expr": {"$eq": ["$_id", "$$id"]}}})");
+  EXPECT_EQ(removed["value"].document_value()["x"].to_int64(), 1);
+}
+
+}  // namespace
+}  // namespace drover::sandbox
