@@ -62,6 +62,7 @@ Result<std::vector<bson::Document>> run_on_view(CommandContext& context, const N
 
 Result<bson::Document> count(CommandContext& context) {
   TRY(check_fields(context, {"query", "fields", "limit", "skip", "hint", "collation", "queryOptions", "collectionUUID"}));
+  TRY(check_comment(context));
   const auto filter = TRY(query_field(context));
   auto limit = TRY(number_field(context, "limit"));
   if (limit < 0) limit = -limit;
@@ -140,6 +141,7 @@ Result<bson::Document> distinct(CommandContext& context) {
     return server_error(code::kUnknownField, "BSON field 'distinct.hint' is an unknown field.");
   }
   TRY(check_fields(context, {"key", "query", "collation", "hint", "collectionUUID"}));
+  TRY(check_comment(context));
   const auto key_field = context.body["key"];
   if (!key_field) return server_error(code::kMissingField, "BSON field 'distinct.key' is missing but a required field");
   const auto key = key_field.to_string_view();

@@ -156,6 +156,7 @@ class Deleting {
 
 Result<bson::Document> delete_documents(CommandContext& context) {
   TRY(check_fields(context, {"deletes", "ordered", "let", "collectionUUID"}));
+  TRY(check_let(context));
   std::vector<DeleteSpec> specs;
   for (const auto& item : TRY(batch_items(context, "deletes"))) specs.push_back(TRY(parse_spec(item)));
   auto ns = TRY(named_collection(context));

@@ -21,6 +21,7 @@ struct Request {
 Result<Request> parse(const CommandContext& context) {
   TRY(check_fields(context, {"query", "sort", "remove", "update", "new", "fields", "upsert", "bypassDocumentValidation", "collation", "arrayFilters",
                              "hint", "let", "collectionUUID"}));
+  TRY(check_let(context));
   Request request;
   auto& spec = request.spec;
   spec.collation_of = context.body;

@@ -41,6 +41,20 @@ Status check_fields(const CommandContext& context, std::initializer_list<std::st
   return {};
 }
 
+Status check_let(const CommandContext& context) {
+  if (!context.body["let"] || context.settings().at_least(5, 0)) return {};
+  // findAndModify had a parser of its own then.
+  if (context.command->name == "findAndModify") return server_error(51177, "BSON field 'let' is an unknown field.");
+  return server_error(code::kUnknownField, fmt::format("BSON field '{}.let' is an unknown field.", context.command->name));
+}
+
+Status check_comment(const CommandContext& context) {
+  const auto comment = context.body["comment"];
+  if (!comment || comment.is_string() || context.settings().at_least(5, 0)) return {};
+  return server_error(code::kTypeMismatch, fmt::format("BSON field '{}.comment' is the wrong type '{}', expected type 'string'", context.command->name,
+                                                       bson::type_name(comment.type())));
+}
+
 Result<bool> bool_field(const CommandContext& context, std::string_view name, bool otherwise) {
   const auto field = context.body[name];
   if (!field) return otherwise;

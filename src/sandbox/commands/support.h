@@ -46,6 +46,10 @@ bool is_generic_field(std::string_view name);
 Status check_fields(const CommandContext& context, std::initializer_list<std::string_view> known);
 
 // The boolean, number or document of an optional field; 14 TypeMismatch as IDL commands word it.
+// 5.0+: `let` of writes.
+Status check_let(const CommandContext& context);
+// Before 5.0 a comment of count and distinct is a string.
+Status check_comment(const CommandContext& context);
 Result<bool> bool_field(const CommandContext& context, std::string_view name, bool otherwise = false);
 
 // The namespace named by the command's first field, which is a string: 73 for what no collection can be called.

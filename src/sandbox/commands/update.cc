@@ -310,6 +310,7 @@ class Updating {
 
 Result<bson::Document> update(CommandContext& context) {
   TRY(check_fields(context, {"updates", "ordered", "bypassDocumentValidation", "let", "collectionUUID", "bypassEmptyTsReplacement"}));
+  TRY(check_let(context));
   std::vector<UpdateSpec> specs;
   for (const auto& item : TRY(batch_items(context, "updates"))) {
     specs.push_back(TRY(parse_spec(context, item)));
