@@ -39,8 +39,9 @@ conformance: build ## Drivers as they are: the C driver's own tests in several v
 sim: configure ## Simulated migrations, each from a seed that replays exactly; make sim SEEDS=2000
 	@cmake --build build --parallel $(JOBS) --target drover_sim && build/tests/sim/drover_sim --seeds $(SEEDS) --jobs $(JOBS) $(ARGS)
 
-sim-mutants: configure ## Break each rule of the engine by a switch; a seed must catch every one
-	@cmake --build build --parallel $(JOBS) --target drover_sim && build/tests/sim/drover_sim --mutants --jobs $(JOBS) $(ARGS)
+sim-mutants: configure ## Break each rule of the engine by a switch; a story or a seed must catch every one
+	@cmake --build build --parallel $(JOBS) --target drover_sim scenario_test && build/tests/sim/scenario_test --gtest_brief=1 && \
+	build/tests/sim/drover_sim --mutants --bound 1000 --jobs $(JOBS) $(ARGS)
 
 verify-faults: build ## Plant each kind of fault between two deployments; drover verify must find each
 	@tests/e2e/run.py --module verify $(ARGS)
