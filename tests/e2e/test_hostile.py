@@ -6,6 +6,7 @@ import struct
 import time
 
 import bson
+import pymongo
 
 from harness.case import DroverTest
 from harness.process import eventually
@@ -106,3 +107,27 @@ class Hostile(DroverTest):
             sock.close()
         current = lambda: self.client.admin.command("serverStatus")["connections"]["current"]
         eventually(lambda: current() < 20, 60, "the end of the connections")
+
+    def test_names_with_nul_bytes_harm_nobody(self):
+        database = self.client.e2e
+        stages = [{"$count": "a\0b"}, {"$project": {"o": {"$arrayToObject": [[["a\0b", 1]]]}}}, {"$unwind": {"path": "$_id", "includeArrayIndex": "i\0"}},
+                  {"$lookup": {"from": "x", "localField": "a", "foreignField": "b", "as": "y\0"}}, {"$out": "a\0b"}, {"$merge": "a\0b"}]
+        for stage in stages:
+            with self.subTest(stage):
+                try:
+                    list(database.items.aggregate([stage]))
+                except pymongo.errors.OperationFailure:
+                    pass
+                self.assert_unharmed()
+        for command in ({"create": "a\0b"}, {"distinct": "items", "key": "a\0b"}, {"drop": "a\0b"},
+                        {"createIndexes": "items", "indexes": [{"key": {"a": 1}, "name": "a\0b"}]},
+                        {"createIndexes": "items", "indexes": [{"key": {"a": 1}, "name": "a", "collation": {"locale": "en\0"}}]},
+                        {"create": "v\0", "viewOn": "items\0", "pipeline": []}, {"createUser": "u\0", "pwd": "p\0", "roles": ["read\0"]},
+                        {"createRole": "r\0", "privileges": [], "roles": []}, {"configureFailPoint": "f\0", "mode": "off"},
+                        {"update": "items", "updates": [{"q": {}, "u": {"$rename": {"a": "b\0c"}}}]}):
+            with self.subTest(command):
+                try:
+                    (self.client.admin if "configureFailPoint" in command else database).command(command)
+                except pymongo.errors.OperationFailure:
+                    pass
+                self.assert_unharmed()

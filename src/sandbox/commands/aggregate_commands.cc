@@ -48,7 +48,7 @@ Status parse_pipeline(const bson::Element& field, Parsed& parsed) {
   for (const auto& stage : *stages) {
     if (!stage.is_document()) return server_error(code::kTypeMismatch, "Each element of the 'pipeline' array must be an object");
     const bool change_stream = stage.document_value().first().key() == "$changeStream";
-    if (change_stream && !first) return server_error(40602, "$changeStream is only valid as the first stage in a pipeline");
+    if (change_stream && !first) return server_error(40602, "$changeStream is only valid as the first stage in a pipeline.");
     if (change_stream) parsed.change_stream = true;
     first = false;
   }
@@ -73,12 +73,19 @@ Result<Parsed> parse(const CommandContext& context) {
     } else if (key == "explain") {
       parsed.explain = field.is_truthy();
     } else if (key == "hint") {
+      if (!field.is_string() && !field.is_document()) {
+        return server_error(code::kFailedToParse, "hint must be specified as a string representing an index name, or an object representing an index's key pattern");
+      }
       parsed.request.hint = field;
+    } else if (key == "allowDiskUse") {
+      if (field.type() != bson::Type::kBool) {
+        return server_error(code::kTypeMismatch, fmt::format("allowDiskUse must be a boolean, not a {}", bson::type_name(field.type())));
+      }
     } else if (key == "let" && context.settings().at_least(5, 0)) {
       const auto let = field.to_document();
       if (!let) return server_error(code::kTypeMismatch, "'let' must be an object");
       parsed.request.let = *let;
-    } else if (key != "allowDiskUse" && key != "bypassDocumentValidation" && key != "collation" && key != "collectionUUID" &&
+    } else if (key != "bypassDocumentValidation" && key != "collation" && key != "collectionUUID" &&
                key != "fromMongos" && key != "needsMerge" && key != "exchange" && key != "isMapReduceCommand") {
       return server_error(code::kFailedToParse, fmt::format("unrecognized field '{}'", key));
     }

@@ -109,6 +109,69 @@ std::optional<std::int64_t> offset_of_zone(std::string_view zone) {
   return east ? offset : -offset;
 }
 
+namespace {
+
+int days_in_month(int year, int month) {
+  return static_cast<int>(days_from_civil(month == 12 ? year + 1 : year, month == 12 ? 1 : month + 1, 1) - days_from_civil(year, month, 1));
+}
+
+// The rest of `text` up to the next character that no offset has.
+std::string_view take_offset(Reader& reader) {
+  const auto end = std::min(reader.rest.find_first_not_of("+-:0123456789Z"), reader.rest.size());
+  const auto taken = reader.rest.substr(0, end);
+  reader.rest.remove_prefix(end);
+  return taken;
+}
+
+}  // namespace
+
+Result<std::optional<std::int64_t>> parse_date(std::string_view format, std::string_view text, std::int64_t default_offset) {
+  constexpr std::optional<std::int64_t> kNone;
+  Reader reader{text};
+  std::int64_t year = 1970, month = 1, day = 1, hour = 0, minute = 0, second = 0, millis = 0, offset = default_offset;
+  bool fits = true;
+  const auto number = [&](std::size_t digits, std::int64_t low, std::int64_t high, std::int64_t& out) {
+    const auto read = reader.digits(digits);
+    fits = fits && read && *read >= low && *read <= high;
+    if (read) out = *read;
+  };
+  for (std::size_t i = 0; i < format.size(); ++i) {
+    if (format[i] != '%') {
+      fits = fits && reader.accept(format[i]);
+      continue;
+    }
+    if (++i == format.size()) return bad(18535, "Unmatched '%' at end of format string");
+    switch (format[i]) {
+      case 'Y': number(4, 0, 9999, year); break;
+      case 'm': number(2, 1, 12, month); break;
+      case 'd': number(2, 1, 31, day); break;
+      case 'H': number(2, 0, 24, hour); break;
+      case 'M': number(2, 0, 59, minute); break;
+      case 'S': number(2, 0, 60, second); break;
+      case 'L': number(3, 0, 999, millis); break;
+      case 'j': month = 1; number(3, 1, 366, day); break;
+      case 'z': {
+        const auto zone = offset_of_zone(take_offset(reader));
+        fits = fits && zone;
+        offset = zone.value_or(0);
+        break;
+      }
+      case 'Z': {
+        const bool west = reader.accept('-');
+        if (!west) reader.accept('+');
+        std::int64_t minutes = 0;
+        number(3, 0, 999, minutes);
+        offset = (west ? -minutes : minutes) * 60'000;
+        break;
+      }
+      case '%': fits = fits && reader.accept('%'); break;
+      default: return bad(18536, fmt::format("Invalid format character '%{}' in format string", format[i]));
+    }
+  }
+  if (!fits || !reader.rest.empty()) return kNone;
+  return std::optional(from_calendar(year, month, day, hour, minute, second, millis) - offset);
+}
+
 std::optional<std::int64_t> parse_iso_date(std::string_view text, std::int64_t default_offset) {
   Reader reader{text};
   const auto year = reader.digits(4);
@@ -118,7 +181,7 @@ std::optional<std::int64_t> parse_iso_date(std::string_view text, std::int64_t d
   int day = 1;
   if (reader.accept('-')) {
     const auto given = reader.digits(2);
-    if (!given || *given < 1 || *given > 31) return {};
+    if (!given || *given < 1 || *given > days_in_month(*year, *month)) return {};
     day = *given;
   }
   int hour = 0, minute = 0, second = 0, millis = 0;

@@ -1,4 +1,4 @@
-// Dates as years, months and so on, in UTC or at an offset ("+02:00"). Names of time zones are not known here.
+// Dates as years, months and so on, in UTC or at an offset ("+02:00"). Named zones are bson/time_zone.h's.
 #pragma once
 
 #include <cstdint>
@@ -36,6 +36,9 @@ IsoWeek iso_week(std::int64_t millis);
 std::optional<std::int64_t> offset_of_zone(std::string_view zone);
 // 2020-09-08T12:30:15.123Z and its shorter forms, as $dateFromString and $toDate read them.
 std::optional<std::int64_t> parse_iso_date(std::string_view text, std::int64_t default_offset);
+// `text` by the server's format language: %Y %m %d %H %M %S %L %j %z %Z %%. Nothing when it does not fit; 18535 and 18536
+// for a format that is none.
+Result<std::optional<std::int64_t>> parse_date(std::string_view format, std::string_view text, std::int64_t default_offset);
 // 2020-09-08T12:30:15.123Z
 std::string format_iso_date(std::int64_t millis);
 // %Y %m %d %H %M %S %L %j %u %w %U %V %G %z %Z %b %B %%: the server's format language.

@@ -3,6 +3,7 @@
 
 #include <fmt/core.h>
 
+#include "bson/ejson.h"
 #include "sandbox/query/expression_ops.h"
 #include "sandbox/query/numeric.h"
 
@@ -242,16 +243,38 @@ Result<Datum> random_number(Operands, Variables& variables) {
   Result<Datum> name(Operands operands, Variables&) {                                             \
     return through_double("$" #function, operands[0], [](double x) { return std::function(x); }); \
   }
-DROVER_TRIGONOMETRY(sine, sin)
-DROVER_TRIGONOMETRY(cosine, cos)
-DROVER_TRIGONOMETRY(tangent, tan)
-DROVER_TRIGONOMETRY(arc_sine, asin)
-DROVER_TRIGONOMETRY(arc_cosine, acos)
+DROVER_TRIGONOMETRY(arc_sine_of_any, asin)
+DROVER_TRIGONOMETRY(arc_cosine_of_any, acos)
+DROVER_TRIGONOMETRY(sine_of_any, sin)
+DROVER_TRIGONOMETRY(cosine_of_any, cos)
+DROVER_TRIGONOMETRY(tangent_of_any, tan)
 DROVER_TRIGONOMETRY(arc_tangent, atan)
 DROVER_TRIGONOMETRY(hyperbolic_sine, sinh)
 DROVER_TRIGONOMETRY(hyperbolic_cosine, cosh)
 DROVER_TRIGONOMETRY(hyperbolic_tangent, tanh)
 #undef DROVER_TRIGONOMETRY
+
+tl::unexpected<Error> out_of_bounds(std::string_view name, const Datum& value, std::string_view bounds) {
+  return bad(50989, fmt::format("cannot apply {} to {}, value must in {}", name, bson::to_shell(value.element()), bounds));
+}
+
+Result<Datum> of_finite(std::string_view name, OperatorFunction function, Operands operands, Variables& variables) {
+  const Datum& value = operands[0];
+  if (value.is_number() && std::isinf(as_double(value))) return out_of_bounds(name, value, "(-inf,inf)");
+  return function(operands, variables);
+}
+
+Result<Datum> of_unit(std::string_view name, OperatorFunction function, Operands operands, Variables& variables) {
+  const Datum& value = operands[0];
+  if (value.is_number() && std::fabs(as_double(value)) > 1) return out_of_bounds(name, value, "[-1,1]");
+  return function(operands, variables);
+}
+
+Result<Datum> sine(Operands o, Variables& v) { return of_finite("$sin", sine_of_any, o, v); }
+Result<Datum> cosine(Operands o, Variables& v) { return of_finite("$cos", cosine_of_any, o, v); }
+Result<Datum> tangent(Operands o, Variables& v) { return of_finite("$tan", tangent_of_any, o, v); }
+Result<Datum> arc_sine(Operands o, Variables& v) { return of_unit("$asin", arc_sine_of_any, o, v); }
+Result<Datum> arc_cosine(Operands o, Variables& v) { return of_unit("$acos", arc_cosine_of_any, o, v); }
 
 Result<Datum> arc_tangent2(Operands operands, Variables&) {
   if (operands[0].nullish() || operands[1].nullish()) return Datum::null();

@@ -1,10 +1,12 @@
-// Dates: their parts, formatting, parsing, and (5.0) arithmetic in units. Time zones are offsets; names are refused.
+// Dates: their parts, formatting, parsing, and (5.0) arithmetic in units, in time zones by offset or by name.
 #include <algorithm>
 #include <array>
 
 #include <fmt/core.h>
 
 #include "bson/builder.h"
+#include "bson/ejson.h"
+#include "bson/time_zone.h"
 #include "sandbox/query/calendar.h"
 #include "sandbox/query/expression_ops.h"
 #include "sandbox/query/numeric.h"
@@ -33,15 +35,32 @@ Result<std::int64_t> millis_of(const Datum& value) {
   }
 }
 
-Result<std::int64_t> zone_offset(const Datum& zone) {
-  if (zone.type() != Type::kString) {
-    return bad(40517, fmt::format("timezone must evaluate to a string, found {}", type_name_of(zone)));
+// An offset or a named zone.
+class Zone {
+ public:
+  static Result<Zone> parse(const Datum& given) {
+    if (given.type() != Type::kString) {
+      return bad(40517, fmt::format("timezone must evaluate to a string, found {}", type_name_of(given)));
+    }
+    const std::string_view name = given.element().string_value();
+    Zone zone;
+    if (const auto offset = offset_of_zone(name)) {
+      zone.offset_ = *offset;
+      return zone;
+    }
+    zone.named_ = bson::TimeZone::find(name);
+    if (!zone.named_) return bad(40485, fmt::format("unrecognized time zone identifier: \"{}\"", name));
+    return zone;
   }
-  const auto offset = offset_of_zone(zone.element().string_value());
-  if (!offset)
-    return bad(40485, fmt::format("unrecognized time zone identifier: \"{}\"", zone.element().string_value()));
-  return *offset;
-}
+  bool is_utc() const { return !named_ && offset_ == 0; }
+  std::int64_t offset_at(std::int64_t utc) const { return named_ ? named_->offset_at(utc) : offset_; }
+  std::int64_t to_local(std::int64_t utc) const { return utc + offset_at(utc); }
+  std::int64_t to_utc(std::int64_t local) const { return local - (named_ ? named_->offset_at_local(local) : offset_); }
+
+ private:
+  std::int64_t offset_ = 0;
+  std::optional<bson::TimeZone> named_;
+};
 
 using PartFunction = std::int64_t (*)(std::int64_t local_millis);
 
@@ -68,15 +87,15 @@ constexpr std::array<Part, 13> kParts = {{
 
 struct PartExpression final : Expression {
   Result<Datum> evaluate(Variables& variables) const override {
-    std::int64_t offset = 0;
+    Zone in;
     if (zone) {
       const Datum given = TRY(zone->evaluate(variables));
       if (given.nullish()) return Datum::null();
-      offset = TRY(zone_offset(given));
+      in = TRY(Zone::parse(given));
     }
     const Datum value = TRY(date->evaluate(variables));
     if (value.nullish()) return Datum::null();
-    const std::int64_t result = part(TRY(millis_of(value)) + offset);
+    const std::int64_t result = part(in.to_local(TRY(millis_of(value))));
     return is_long ? Datum::from(result) : Datum::integer(result);
   }
   ExpressionPtr date, zone;
@@ -119,11 +138,11 @@ Result<ExpressionPtr> parse_part(const Element& argument, const Scope& scope) {
 // A form with named operands whose null `date` or `timezone` makes it null (or `onNull`).
 struct NamedDateExpression : Expression {
   NamedOperands operands;
-  Result<std::optional<std::int64_t>> zone(Variables& variables) const {
-    if (!operands.find("timezone")) return std::optional<std::int64_t>(0);
+  Result<std::optional<Zone>> zone(Variables& variables) const {
+    if (!operands.find("timezone")) return std::optional(Zone());
     const Datum zone = TRY(operands.evaluate("timezone", variables));
-    if (zone.nullish()) return std::optional<std::int64_t>();
-    return std::optional<std::int64_t>(TRY(zone_offset(zone)));
+    if (zone.nullish()) return std::optional<Zone>();
+    return std::optional(TRY(Zone::parse(zone)));
   }
 };
 
@@ -131,36 +150,41 @@ struct ToStringExpression final : NamedDateExpression {
   Result<Datum> evaluate(Variables& variables) const override {
     const Datum date = TRY(operands.evaluate("date", variables));
     const Datum format = TRY(operands.evaluate("format", variables));
-    const auto offset = TRY(zone(variables));
+    const auto in = TRY(zone(variables));
     if (date.nullish())
       return operands.find("onNull") ? operands.evaluate("onNull", variables) : Result<Datum>(Datum::null());
-    if (!offset || (operands.find("format") && format.nullish())) return Datum::null();
+    if (!in || (operands.find("format") && format.nullish())) return Datum::null();
     const std::int64_t millis = TRY(millis_of(date));
     if (format.missing()) {
-      const std::string_view standard = *offset == 0 ? "%Y-%m-%dT%H:%M:%S.%LZ" : "%Y-%m-%dT%H:%M:%S.%L";
-      return Datum::from(std::string_view(TRY(format_date(standard, millis, *offset))));
+      const std::string_view standard = in->is_utc() ? "%Y-%m-%dT%H:%M:%S.%LZ" : "%Y-%m-%dT%H:%M:%S.%L";
+      return Datum::from(std::string_view(TRY(format_date(standard, millis, in->offset_at(millis)))));
     }
     if (format.type() != Type::kString) {
       return bad(18533,
                  fmt::format("$dateToString requires that 'format' be a string, found: {}", type_name_of(format)));
     }
-    return Datum::from(std::string_view(TRY(format_date(format.element().string_value(), millis, *offset))));
+    return Datum::from(std::string_view(TRY(format_date(format.element().string_value(), millis, in->offset_at(millis)))));
   }
 };
 
 struct FromStringExpression final : NamedDateExpression {
   Result<Datum> evaluate(Variables& variables) const override {
     const Datum text = TRY(operands.evaluate("dateString", variables));
-    const auto offset = TRY(zone(variables));
+    const auto in = TRY(zone(variables));
     if (text.nullish())
       return operands.find("onNull") ? operands.evaluate("onNull", variables) : Result<Datum>(Datum::null());
-    if (!offset) return Datum::null();
-    if (text.type() == Type::kString) {
-      if (operands.find("format")) {
-        return bad(code::kConversionFailure, "$dateFromString with 'format' is not supported by this server");
+    if (!in) return Datum::null();
+    const Datum format = TRY(operands.evaluate("format", variables));
+    if (operands.find("format")) {
+      if (format.nullish()) return Datum::null();
+      if (format.type() != Type::kString) {
+        return bad(40684, fmt::format("$dateFromString requires that 'format' be a string, found: {} with value {}", type_name_of(format),
+                                      bson::to_shell(format.element())));
       }
-      if (const auto millis = parse_iso_date(text.element().string_value(), *offset))
-        return Datum::from(bson::DateTime{*millis});
+    }
+    if (text.type() == Type::kString) {
+      const auto millis = TRY(parse(text.element().string_value(), format, *in));
+      if (millis) return Datum::from(bson::DateTime{*millis});
     }
     if (operands.find("onError")) return operands.evaluate("onError", variables);
     if (text.type() != Type::kString) {
@@ -169,17 +193,40 @@ struct FromStringExpression final : NamedDateExpression {
     }
     return bad(code::kConversionFailure, fmt::format("Error parsing date string '{}'", text.element().string_value()));
   }
+
+  // Nothing when `text` is no date, or names a zone beside the one that was given.
+  Result<std::optional<std::int64_t>> parse(std::string_view text, const Datum& format, const Zone& in) const {
+    const auto read = [&](std::int64_t offset) -> Result<std::optional<std::int64_t>> {
+      if (format.type() == Type::kString) return parse_date(format.element().string_value(), text, offset);
+      return parse_iso_date(text, offset);
+    };
+    constexpr std::int64_t kHour = 60 * kMinute;
+    const auto local = TRY(read(0));
+    if (!local) return local;
+    const bool names_zone = TRY(read(kHour)) == local;
+    if (!names_zone) return std::optional(in.to_utc(*local));
+    if (in.is_utc()) return local;
+    if (operands.find("onError")) return std::optional<std::int64_t>();
+    return bad(code::kConversionFailure,
+               text.ends_with('Z') ? "you cannot pass in a date/time string with time zone information ('Z') together with a timezone argument"
+                                   : "you cannot pass in a date/time string with GMT offset together with a timezone argument");
+  }
 };
 
 struct ToPartsExpression final : NamedDateExpression {
   Result<Datum> evaluate(Variables& variables) const override {
     const Datum date = TRY(operands.evaluate("date", variables));
-    const auto offset = TRY(zone(variables));
-    if (date.nullish() || !offset) return Datum::null();
-    const std::int64_t local = TRY(millis_of(date)) + *offset;
+    const auto in = TRY(zone(variables));
+    if (date.nullish() || !in) return Datum::null();
+    const std::int64_t local = in->to_local(TRY(millis_of(date)));
     const CalendarTime t = to_calendar(local);
     bson::Builder out;
-    if (TRY(operands.evaluate("iso8601", variables)).truthy()) {
+    const Datum iso = TRY(operands.evaluate("iso8601", variables));
+    if (operands.find("iso8601")) {
+      if (iso.nullish()) return Datum::null();
+      if (iso.type() != Type::kBool) return bad(40521, fmt::format("iso8601 must evaluate to a bool, found {}", type_name_of(iso)));
+    }
+    if (iso.truthy()) {
       const IsoWeek week = iso_week(local);
       out.append("isoWeekYear", static_cast<std::int32_t>(week.year)).append("isoWeek", week.week);
       out.append("isoDayOfWeek", std::int32_t{(day_of_week(local) + 6) % 7 + 1});
@@ -212,22 +259,26 @@ struct FromPartsExpression final : NamedDateExpression {
       const auto whole = whole_number(value);
       if (!whole)
         return bad(40515, fmt::format("'{}' must evaluate to an integer, found {} with value {}", names[i],
-                                      type_name_of(value), as_double(value)));
+                                      type_name_of(value), bson::to_shell(value.element())));
+      const bool small = i >= 1 && i <= 4;  // months, days, hours, minutes
+      if (small && (*whole < -32768 || *whole > 32767)) {
+        return bad(31034, fmt::format("'{}' must evaluate to a value in the range [-32768, 32767]; value {} is not in range", names[i], *whole));
+      }
       values[i] = *whole;
     }
     if (values[0] < 1 || values[0] > 9999) {
       return bad(40523, fmt::format("'{}' must evaluate to an integer in the range {} to {}, found {}", names[0], 1,
                                     9999, values[0]));
     }
-    const auto offset = TRY(zone(variables));
-    if (!offset) return Datum::null();
+    const auto in = TRY(zone(variables));
+    if (!in) return Datum::null();
     std::int64_t day = values[2];
     if (iso) {
       const std::int64_t january_fourth = from_calendar(values[0], 1, 4, 0, 0, 0, 0);
       day = 4 - (day_of_week(january_fourth) + 6) % 7 + (values[1] - 1) * 7 + values[2] - 1;
     }
     return Datum::from(bson::DateTime{
-        from_calendar(values[0], iso ? 1 : values[1], day, values[3], values[4], values[5], values[6]) - *offset});
+        in->to_utc(from_calendar(values[0], iso ? 1 : values[1], day, values[3], values[4], values[5], values[6]))});
   }
 };
 
@@ -315,15 +366,15 @@ struct AddExpression final : NamedDateExpression {
     const Datum start = TRY(operands.evaluate("startDate", variables));
     const Datum unit_name = TRY(operands.evaluate("unit", variables));
     const Datum amount = TRY(operands.evaluate("amount", variables));
-    const auto offset = TRY(zone(variables));
-    if (start.nullish() || unit_name.nullish() || amount.nullish() || !offset) return Datum::null();
+    const auto in = TRY(zone(variables));
+    if (start.nullish() || unit_name.nullish() || amount.nullish() || !in) return Datum::null();
     const Unit unit = TRY(unit_of(unit_name, name));
     const auto count = whole_number(amount);
     if (!count) return bad(5166405, fmt::format("{} expects integer amount of time units", name));
     const std::int64_t steps = name == "$dateSubtract" ? -*count : *count;
     const std::int64_t millis = TRY(millis_of(start));
     if (const std::int64_t months = months_in(unit)) {
-      return Datum::from(bson::DateTime{add_months(millis + *offset, months * steps) - *offset});
+      return Datum::from(bson::DateTime{in->to_utc(add_months(in->to_local(millis), months * steps))});
     }
     return Datum::from(bson::DateTime{millis + steps * fixed_millis(unit)});
   }
@@ -378,8 +429,8 @@ struct TruncExpression final : NamedDateExpression {
   Result<Datum> evaluate(Variables& variables) const override {
     const Datum date = TRY(operands.evaluate("date", variables));
     const Datum unit_name = TRY(operands.evaluate("unit", variables));
-    const auto offset = TRY(zone(variables));
-    if (date.nullish() || unit_name.nullish() || !offset) return Datum::null();
+    const auto in = TRY(zone(variables));
+    if (date.nullish() || unit_name.nullish() || !in) return Datum::null();
     const Unit unit = TRY(unit_of(unit_name, "$dateTrunc"));
     std::int64_t size = 1;
     if (operands.find("binSize")) {
@@ -390,7 +441,7 @@ struct TruncExpression final : NamedDateExpression {
       size = *whole;
     }
     const int week_start = TRY(week_start_of(operands, variables));
-    return Datum::from(bson::DateTime{truncate(TRY(millis_of(date)) + *offset, unit, size, week_start) - *offset});
+    return Datum::from(bson::DateTime{in->to_utc(truncate(in->to_local(TRY(millis_of(date))), unit, size, week_start))});
   }
 };
 
@@ -404,12 +455,12 @@ struct DiffExpression final : NamedDateExpression {
     const Datum start = TRY(operands.evaluate("startDate", variables));
     const Datum end = TRY(operands.evaluate("endDate", variables));
     const Datum unit_name = TRY(operands.evaluate("unit", variables));
-    const auto offset = TRY(zone(variables));
-    if (start.nullish() || end.nullish() || unit_name.nullish() || !offset) return Datum::null();
+    const auto in = TRY(zone(variables));
+    if (start.nullish() || end.nullish() || unit_name.nullish() || !in) return Datum::null();
     const Unit unit = TRY(unit_of(unit_name, "$dateDiff"));
     const int week_start = TRY(week_start_of(operands, variables));
-    const std::int64_t from = truncate(TRY(millis_of(start)) + *offset, unit, 1, week_start);
-    const std::int64_t to = truncate(TRY(millis_of(end)) + *offset, unit, 1, week_start);
+    const std::int64_t from = truncate(in->to_local(TRY(millis_of(start))), unit, 1, week_start);
+    const std::int64_t to = truncate(in->to_local(TRY(millis_of(end))), unit, 1, week_start);
     if (const std::int64_t months = months_in(unit))
       return Datum::from((month_number(to) - month_number(from)) / months);
     return Datum::from((to - from) / fixed_millis(unit));

@@ -142,6 +142,7 @@ Status check_count(const Operator& op, std::size_t given) {
     return bad(16020, fmt::format("Expression {} takes exactly {} arguments. {} were passed in.", op.name,
                                   op.min_operands, count));
   }
+  if (op.name == "$setEquals") return bad(17045, fmt::format("$setEquals needs at least two arguments had: {}", count));
   return bad(28667, fmt::format("Expression {} takes at least {} arguments, and at most {}, but {} were passed in.",
                                 op.name, op.min_operands, op.max_operands, count));
 }
@@ -154,6 +155,7 @@ Status check_path(const std::vector<std::string>& parts) {
       return bad(15998, "FieldPath field names may not be empty strings.");
     }
     if (part.starts_with('$')) return bad(16410, "FieldPath field names may not start with '$'.");
+    if (part.find('\0') != std::string::npos) return bad(16411, "FieldPath field names may not contain '\\0'.");
   }
   if (!parts.empty() && parts.back().empty()) return bad(40353, "FieldPath must not end with a '.'.");
   return {};
@@ -295,8 +297,8 @@ Result<ExpressionPtr> parse_object_expression(View object, const Scope& scope) {
   bool constant = true;
   for (const Element& field : object) {
     if (field.key().starts_with('$')) {
-      return bad(16410,
-                 fmt::format("FieldPath field names may not start with '$'. Consider using $getField or $setField."));
+      const bool hint = scope.context().version >= ServerVersion{5, 0, 0};
+      return bad(16410, fmt::format("FieldPath field names may not start with '$'.{}", hint ? " Consider using $getField or $setField." : ""));
     }
     if (field.key().find('.') != std::string_view::npos)
       return bad(16412, "FieldPath field names may not contain '.'.");

@@ -128,6 +128,9 @@ Result<Pipeline> Pipeline::parse(View stages, const PipelineContext& context) {
   for (const Element& item : stages) {
     const Element stage = TRY(only_field(item));
     const std::string_view name = stage.key();
+    if (name == "$documents" && own.evaluation->version < ServerVersion{5, 1, 0}) {
+      return bad(40324, fmt::format("Unrecognized pipeline stage name: '{}'", name));
+    }
     if (is_leading(name)) {
       if (index > 0) return bad(40602, fmt::format("{} is only valid as the first stage in a pipeline.", name));
       parsed.leading = LeadingStage{std::string(name), wrap(stage)};

@@ -111,6 +111,17 @@ TEST(Pipeline, Refuses) {
   EXPECT_EQ(Fixture().run(R"([{"$out":"x"},{"$match":{}}])", "[]"),
             "40601 $out can only be the final stage in the pipeline");
   EXPECT_EQ(Fixture().run(R"([{"$group":{"_id":1,"x":{"$nope":1}}}])", "[]"), "15952 unknown group operator '$nope'");
+  EXPECT_EQ(Fixture().run(R"([{"$count":"a\u0000b"}])", "[]"), "40159 the count field cannot contain a null byte");
+  EXPECT_EQ(Fixture().run(R"([{"$unwind":"$"}])", "[]"), "40352 FieldPath cannot be constructed with empty string");
+  EXPECT_EQ(Fixture().run(R"([{"$facet":{"a.b":[]}}])", "[]"), "16412 FieldPath field names may not contain '.'.");
+  EXPECT_EQ(Fixture().run(R"([{"$facet":{"a":[5]}}])", "[]"),
+            "40171 elements of arrays in $facet spec must be non-empty objects, a argument contained an element of type int: 0: 5");
+  EXPECT_EQ(Fixture().run(R"([{"$bucket":{"groupBy":"$a","boundaries":[0,10],"default":5}}])", "[]"),
+            "40199 The $bucket 'default' field must be less than the lowest boundary or greater than or equal to the highest boundary.");
+  EXPECT_EQ(Fixture().run(R"([{"$lookup":{"from":5}}])", "[]"), "9 $lookup argument 'from: 5' must be a string, is type int");
+  EXPECT_EQ(Fixture().run(R"([{"$unionWith":{"coll":5}}])", "[]"),
+            "14 BSON field '$unionWith.coll' is the wrong type 'int', expected type 'string'");
+  EXPECT_EQ(Fixture().run(R"([{"$documents":[]}])", "[]"), "40324 Unrecognized pipeline stage name: '$documents'");
 }
 
 TEST(Pipeline, WhatACallerAsks) {

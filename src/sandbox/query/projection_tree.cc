@@ -189,6 +189,7 @@ Status check_projection_path(std::string_view path) {
   for (const auto& part : parts) {
     if (part.empty()) return bad(15998, "FieldPath field names may not be empty strings.");
     if (part.starts_with('$')) return bad(16410, "FieldPath field names may not start with '$'.");
+    if (part.find('\0') != std::string::npos) return bad(16411, "FieldPath field names may not contain '\\0'.");
   }
   return {};
 }

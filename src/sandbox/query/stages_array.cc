@@ -4,7 +4,9 @@
 #include <fmt/core.h>
 
 #include "bson/builder.h"
+#include "bson/ejson.h"
 #include "sandbox/query/path.h"
+#include "sandbox/query/projection_tree.h"
 #include "sandbox/query/stage.h"
 
 namespace drover::sandbox::query {
@@ -150,6 +152,7 @@ Parsed parse_unwind(const Element& argument, const PipelineContext&) {
   if (!path || path->empty()) return bad(28812, "no path specified to $unwind stage");
   if (!path->starts_with('$'))
     return bad(28818, fmt::format("path option to $unwind stage should be prefixed with a '$': {}", *path));
+  TRY(check_projection_path(path->substr(1)));
   stage->path = split_path(path->substr(1));
   if (std::max(stage->path.size(), stage->index_path.size()) > kMaxPathDepth) {
     return bad(code::kOverflow, "FieldPath is too long");
@@ -203,6 +206,13 @@ struct FacetStage final : Stage {
   std::size_t max_bytes = kMaxStageBytes;
 };
 
+Status check_facet_name(std::string_view name) {
+  if (name.empty()) return bad(15998, "FieldPath field names may not be empty strings.");
+  if (name.starts_with('$')) return bad(16410, "FieldPath field names may not start with '$'.");
+  if (name.find('.') != std::string_view::npos) return bad(16412, "FieldPath field names may not contain '.'.");
+  return {};
+}
+
 Parsed parse_facet(const Element& argument, const PipelineContext& context) {
   if (!argument.is_document() || argument.document_value().empty()) {
     return bad(40169, "the $facet specification must be a non-empty object");
@@ -214,6 +224,12 @@ Parsed parse_facet(const Element& argument, const PipelineContext& context) {
     if (!e.is_array())
       return bad(40170,
                  fmt::format("arguments to $facet must be arrays, {} is type {}", e.key(), bson::type_name(e.type())));
+    TRY(check_facet_name(e.key()));
+    for (const Element& item : e.document_value()) {
+      if (item.is_document()) continue;
+      return bad(40171, fmt::format("elements of arrays in $facet spec must be non-empty objects, {} argument contained an element of type {}: {}: {}",
+                                    e.key(), bson::type_name(item.type()), item.key(), bson::to_shell(item)));
+    }
     stage->facets.emplace_back(std::string(e.key()), TRY(parse_stage_list(e.document_value(), context, "$facet")));
   }
   return std::vector<StagePtr>{std::move(stage)};

@@ -4,6 +4,8 @@
 
 #include <fmt/core.h>
 
+#include "bson/ejson.h"
+#include "sandbox/query/projection_tree.h"
 #include "bson/builder.h"
 #include "bson/key_string.h"
 #include "sandbox/query/matcher.h"
@@ -208,7 +210,7 @@ Parsed parse_lookup(const Element& argument, const PipelineContext& context) {
     } else if (e.key() == "let") {
       if (!e.is_document())
         return bad(code::kFailedToParse, fmt::format("$lookup argument 'let: {}' must be an object, is type {}",
-                                                     "value", bson::type_name(e.type())));
+                                                     bson::to_shell(e), bson::type_name(e.type())));
       for (const Element& variable : e.document_value()) {
         stage->let.emplace_back(std::string(variable.key()),
                                 TRY(parse_expression(variable, Scope(*context.evaluation))));
@@ -219,7 +221,7 @@ Parsed parse_lookup(const Element& argument, const PipelineContext& context) {
       stage->from.collection = e.document_value()["coll"].to_string_view().value_or("");
     } else if (!e.is_string()) {
       return bad(code::kFailedToParse,
-                 fmt::format("$lookup argument '{}' must be a string, is type {}", e.key(), bson::type_name(e.type())));
+                 fmt::format("$lookup argument '{}: {}' must be a string, is type {}", e.key(), bson::to_shell(e), bson::type_name(e.type())));
     } else if (e.key() == "from") {
       stage->from.collection = e.string_value();
     } else if (e.key() == "localField") {
@@ -234,8 +236,10 @@ Parsed parse_lookup(const Element& argument, const PipelineContext& context) {
   }
   if (stage->from.collection.empty()) return bad(code::kFailedToParse, "must specify 'from' field for a $lookup");
   if (as.empty()) return bad(code::kFailedToParse, "must specify 'as' field for a $lookup");
+  TRY(check_projection_path(as));
   stage->as = split_path(as);
-  if (stage->as.size() > kMaxPathDepth) return bad(code::kOverflow, "FieldPath is too long");
+  if (!local.empty()) TRY(check_projection_path(local));
+  if (!stage->foreign.empty()) TRY(check_projection_path(stage->foreign));
   stage->local = local.empty() ? FieldPath() : FieldPath(local);
   const bool has_fields = !local.empty() || !stage->foreign.empty();
   const bool both_fields = !local.empty() && !stage->foreign.empty();
@@ -290,6 +294,11 @@ Parsed parse_union(const Element& argument, const PipelineContext& context) {
     stage->from.collection = argument.string_value();
   } else if (argument.is_document()) {
     for (const Element& e : argument.document_value()) {
+      const bool mistyped = (e.key() == "coll" && !e.is_string()) || (e.key() == "pipeline" && !e.is_array());
+      if (mistyped) {
+        return bad(code::kTypeMismatch, fmt::format("BSON field '$unionWith.{}' is the wrong type '{}', expected type '{}'", e.key(),
+                                                    bson::type_name(e.type()), e.key() == "coll" ? "string" : "array"));
+      }
       if (e.key() == "coll" && e.is_string()) {
         stage->from.collection = e.string_value();
       } else if (e.key() == "pipeline" && e.is_array()) {
@@ -413,8 +422,10 @@ Parsed parse_graph(const Element& argument, const PipelineContext& context) {
       TRY(Matcher::parse(e.document_value(), context.evaluation->collator, context.evaluation->version,
                          context.evaluation));
       stage->restriction = Document(e.document_value());
+    } else if (name != "from" && name != "as" && name != "connectFromField" && name != "connectToField" && name != "depthField") {
+      return bad(40104, fmt::format("Unknown argument to $graphLookup: {}", name));
     } else if (!e.is_string()) {
-      return bad(40103, fmt::format("expected string as argument for {}, found: {}", name, bson::type_name(e.type())));
+      return bad(40103, fmt::format("expected string as argument for {}, found: {}", name, bson::to_shell(e)));
     } else if (name == "from") {
       stage->from.collection = e.string_value();
     } else if (name == "as") {
@@ -423,11 +434,10 @@ Parsed parse_graph(const Element& argument, const PipelineContext& context) {
       stage->connect_from = FieldPath(e.string_value());
     } else if (name == "connectToField") {
       stage->connect_to = e.string_value();
-    } else if (name == "depthField") {
-      stage->depth_field = split_path(e.string_value());
     } else {
-      return bad(40104, fmt::format("Unknown argument to $graphLookup: {}", name));
+      stage->depth_field = split_path(e.string_value());
     }
+    if (e.is_string() && name != "from" && name != "startWith") TRY(check_projection_path(e.string_value()));
   }
   if (std::max(stage->as.size(), stage->depth_field.size()) > kMaxPathDepth) {
     return bad(code::kOverflow, "FieldPath is too long");

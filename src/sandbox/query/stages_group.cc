@@ -5,6 +5,7 @@
 
 #include <fmt/core.h>
 
+#include "bson/ejson.h"
 #include "bson/builder.h"
 #include "bson/compare.h"
 #include "bson/key_string.h"
@@ -168,6 +169,7 @@ Parsed parse_count(const Element& argument, const PipelineContext& context) {
   const std::string_view name = argument.string_value();
   if (name.empty()) return bad(40157, "the count field must be a non-empty string");
   if (name.starts_with('$')) return bad(40158, "the count field cannot be a $-prefixed path");
+  if (name.find('\0') != std::string_view::npos) return bad(40159, "the count field cannot contain a null byte");
   if (name.find('.') != std::string_view::npos) return bad(40160, "the count field cannot contain '.'");
   const Document one = bson::make_document({{"$sum", 1}});
   bson::Builder group;
@@ -288,6 +290,14 @@ Parsed parse_bucket(const Element& argument, const PipelineContext& context) {
       return bad(40194, "The 'boundaries' option to $bucket must be sorted, but elements are not in ascending order.");
     }
   }
+  if (!expression->otherwise.missing()) {
+    const Element otherwise = expression->otherwise.element();
+    const bool below = bson::compare_values(otherwise, boundaries.front().element()) < 0;
+    const bool above = bson::compare_values(otherwise, boundaries.back().element()) >= 0;
+    if (!below && !above) {
+      return bad(40199, "The $bucket 'default' field must be less than the lowest boundary or greater than or equal to the highest boundary.");
+    }
+  }
   auto stage = new_group(context);
   stage->id = std::move(expression);
   stage->sorted = true;
@@ -388,13 +398,16 @@ Parsed parse_bucket_auto(const Element& argument, const PipelineContext& context
         return bad(40241, fmt::format("The $bucketAuto 'buckets' field must be a numeric value, but found type: {}",
                                       bson::type_name(e.type())));
       const auto whole = e.to_int64();
-      if (!whole || *whole != static_cast<std::int32_t>(*whole))
-        return bad(40242, "The $bucketAuto 'buckets' field must be representable as a 32-bit integer");
+      if (!whole || *whole != static_cast<std::int32_t>(*whole) || static_cast<double>(*whole) != e.to_double())
+        return bad(40242, fmt::format("The $bucketAuto 'buckets' field must be representable as a 32-bit integer, but found {}", bson::to_shell(e)));
       if (*whole <= 0)
         return bad(40243, fmt::format("The $bucketAuto 'buckets' field must be greater than 0, but found: {}", *whole));
       stage->buckets = *whole;
     } else if (e.key() == "granularity") {
-      return bad(40261, "The $bucketAuto 'granularity' field is not supported by this server");
+      if (!e.is_string()) {
+        return bad(40261, fmt::format("The $bucketAuto 'granularity' field must be a string, but found type: {}", bson::type_name(e.type())));
+      }
+      return bad(40257, "The $bucketAuto 'granularity' field is not supported by this server");
     } else if (e.key() != "output") {
       return bad(40245, fmt::format("Unrecognized option to $bucketAuto: {}.", e.key()));
     }

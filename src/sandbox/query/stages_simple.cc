@@ -5,6 +5,7 @@
 #include <fmt/core.h>
 
 #include "bson/builder.h"
+#include "bson/ejson.h"
 #include "sandbox/query/matcher.h"
 #include "sandbox/query/projection_tree.h"
 #include "sandbox/query/stage.h"
@@ -309,8 +310,8 @@ struct RedactStage final : TransformStage<RedactStage> {
     }
     if (word != "descend") {
       return bad(17053, fmt::format("$redact's expression should not return anything aside from the variables $$KEEP, "
-                                    "$$DESCEND, and $$PRUNE, but returned a value of type {}",
-                                    bson::type_name(verdict.type())));
+                                    "$$DESCEND, and $$PRUNE, but returned {}",
+                                    verdict.missing() ? "MISSING" : bson::to_shell(verdict.element())));
     }
     for (const Element& field : object) TRY(value(field, field.key(), out));
     return true;
