@@ -220,7 +220,7 @@ class ThreadedServer final : public WireServer {
   }
 
   static constexpr std::size_t kReadChunkBytes = 4 << 20;
-  static constexpr std::size_t kKeptBufferBytes = 64 << 10;  // per idle connection
+  static constexpr std::size_t kKeptBufferBytes = 16 << 10;  // per idle connection
 
   const Options options_;
   const Accept accept_;
