@@ -20,6 +20,10 @@ class CatalogCheck {
     if (info.options["capped"].is_truthy()) refuse_collection("source-capped", ns, "a capped collection");
     if (info.options["clusteredIndex"].is_truthy()) refuse_collection("source-clustered", ns, "a clustered collection");
     if (info.options["encryptedFields"].exists()) refuse_collection("source-encrypted", ns, "a collection with encrypted fields");
+    if (info.options["recordPreImages"].is_truthy() && destination_ >= ServerVersion{6, 0, 0}) {
+      refuse("source-record-pre-images", fmt::format("{} records pre-images (recordPreImages), an option that 6.0 removed", ns),
+             fmt::format("turn it off: db.runCommand({{collMod: \"{}\", recordPreImages: false}})", info.ns.collection));
+    }
     if (info.kind != CollectionKind::kCollection || info.options["clusteredIndex"].is_truthy()) return;
     bool has_id_index = false;
     for (const auto& index : info.indexes) {

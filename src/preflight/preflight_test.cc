@@ -158,6 +158,13 @@ TEST_F(Preflight, WhatIsNotCarriedIsNamed) {
   EXPECT_THAT(ids(), ElementsAre("source-capped"));
 }
 
+TEST_F(Preflight, PreImagesOfOldHaveNoPlaceFrom6On) {
+  source.add("d.images", R"({"recordPreImages": true})");
+  EXPECT_THAT(ids(), ElementsAre());
+  destination.known.version = destination.known.fcv = {6, 0, 20};
+  EXPECT_THAT(ids(), ElementsAre("source-record-pre-images"));
+}
+
 TEST_F(Preflight, MissingPrivilegesAreNamedWithTheirRole) {
   source.known.authorization = true;
   source.replies["connectionStatus"] = json(R"({"authInfo": {"authenticatedUserPrivileges": [

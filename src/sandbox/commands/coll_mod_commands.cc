@@ -39,6 +39,8 @@ struct IndexChange {
   std::string name;
   std::optional<std::int64_t> seconds_before, seconds;
   std::optional<bool> hidden_before, hidden;
+  std::optional<bool> prepare_unique_before, prepare_unique;
+  bool makes_unique = false;
   bson::Document spec;  // afterwards
 };
 
@@ -77,11 +79,16 @@ Status check_index_request(const CommandContext& context, bson::View request) {
     const auto name = field.key();
     if (name == "name" || name == "keyPattern" || name == "expireAfterSeconds" || name == "hidden") continue;
     if ((name == "unique" || name == "prepareUnique") && context.settings().at_least(6, 0)) {
-      return bad_option(fmt::format("changing '{}' of an index is not supported by this server", name));
+      if (field.type() != bson::Type::kBool) return bad_option(fmt::format("'{}' option must be a boolean", name));
+      if (name == "unique" && !field.is_truthy()) return bad_option("'unique: false' option is not supported");
+      continue;
     }
     return bad_option(fmt::format("BSON field 'collMod.index.{}' is an unknown field.", name));
   }
-  if (!request["expireAfterSeconds"] && !request["hidden"]) return bad_option("no expireAfterSeconds or hidden field");
+  const bool unique = request["unique"].exists() || request["prepareUnique"].exists();
+  if (!request["expireAfterSeconds"] && !request["hidden"] && !unique) {
+    return bad_option(context.settings().at_least(6, 0) ? "no expireAfterSeconds, hidden, unique, or prepareUnique field" : "no expireAfterSeconds or hidden field");
+  }
   if (const auto seconds = request["expireAfterSeconds"]; seconds && !seconds.is_number()) {
     return bad_option("expireAfterSeconds field must be a number");
   }
@@ -119,6 +126,22 @@ Result<IndexChange> index_change(const CommandContext& context, const Collection
       changes["hidden"] = before ? bson::Value() : bson::Value(hidden);
     }
   }
+  if (const auto prepare = request["prepareUnique"]) {
+    if (index->is_id()) return bad_option("the _id index is unique already");
+    const bool was = spec["prepareUnique"].is_truthy();
+    if (was != prepare.is_truthy()) {
+      change.prepare_unique_before = was;
+      change.prepare_unique = !was;
+      changes["prepareUnique"] = was ? bson::Value() : bson::Value(prepare);
+    }
+  }
+  if (const auto unique = request["unique"]; unique && !index->is_id() && !spec["unique"].is_truthy()) {
+    const bool prepared = change.prepare_unique ? *change.prepare_unique : spec["prepareUnique"].is_truthy();
+    if (!prepared) return bad_option("Cannot make index unique with 'prepareUnique=false'. Run collMod to set it first.");
+    change.makes_unique = true;
+    changes["unique"] = bson::Value(unique);
+    changes["prepareUnique"] = bson::Value();
+  }
   change.spec = with_options(spec, changes);
   return change;
 }
@@ -131,7 +154,8 @@ Status check_options(const CommandContext& context, const CollectionInfo& collec
     if (name == "collectionUUID" && context.settings().at_least(6, 0)) continue;  // target_collection compares it
     const bool of_view = name == "viewOn" || name == "pipeline";
     const bool of_collection = name == "index" || name == "validator" || name == "validationLevel" || name == "validationAction" ||
-                               (name == "recordPreImages" && !context.settings().at_least(6, 0)) || (name == "changeStreamPreAndPostImages" && context.settings().at_least(6, 0));
+                               (name == "recordPreImages" && !context.settings().at_least(6, 0)) || ((name == "changeStreamPreAndPostImages" || name == "cappedSize" || name == "cappedMax") &&
+                                context.settings().at_least(6, 0));
     if (!of_view && !of_collection) {
       if (context.settings().at_least(5, 0)) return server_error(code::kUnknownField, fmt::format("BSON field 'collMod.{}' is an unknown field.", name));
       return bad_option(fmt::format("unknown option to collMod: {}", name));
@@ -148,6 +172,26 @@ Status check_choice(const bson::Element& field, std::initializer_list<std::strin
     if (value == choice) return {};
   }
   return server_error(code::kBadValue, fmt::format("invalid validation {}: {}", what, value.value_or(bson::type_name(field.type()))));
+}
+
+// Of a capped collection (6.0+). The oldest documents over a smaller limit go with the next insert.
+Status add_capped_limits(bson::View body, const CollectionInfo& collection, std::map<std::string, bson::Value>& changes) {
+  constexpr std::int64_t kMost = std::int64_t{1} << 50;
+  constexpr std::int64_t kSmallest = 4096, kRounding = 256;
+  const auto size = body["cappedSize"], max = body["cappedMax"];
+  if ((size || max) && !collection.capped) return bad_option("Collection must be capped.");
+  if (size) {
+    const auto bytes = size.is_number() ? size.to_int64().value_or(0) : 0;
+    if (bytes < 1 || bytes > kMost) return server_error(51024, fmt::format("BSON field 'cappedSize' value must be >= 1 and <= {}, actual value '{}'", kMost, bytes));
+    const auto rounded = std::max(kSmallest, (bytes + kRounding - 1) / kRounding * kRounding);
+    changes["size"] = bson::Value(bson::make_document({{"", rounded}}).view().first());
+  }
+  if (max) {
+    const auto number = max.is_number() ? max.to_int64().value_or(0) : 0;
+    if (number >= INT32_MAX) return server_error(51024, fmt::format("BSON field 'cappedMax' value must be < {}, actual value '{}'", INT32_MAX, number));
+    changes["max"] = number > 0 ? bson::Value(bson::make_document({{"", number}}).view().first()) : bson::Value();
+  }
+  return {};
 }
 
 Result<std::map<std::string, bson::Value>> option_changes(const CommandContext& context, const CollectionInfo& collection) {
@@ -174,6 +218,7 @@ Result<std::map<std::string, bson::Value>> option_changes(const CommandContext& 
     if (!collection.options["validationLevel"]) changes.emplace("validationLevel", text_value("strict"));
     if (!collection.options["validationAction"]) changes.emplace("validationAction", text_value("error"));
   }
+  TRY(add_capped_limits(body, collection, changes));
   if (const auto images = body["recordPreImages"]) {
     if (images.type() != bson::Type::kBool) return bad_option("recordPreImages must be a boolean");
     changes["recordPreImages"] = images.is_truthy() ? bson::Value(images) : bson::Value();
@@ -202,6 +247,8 @@ bson::Document oplog_object(const CommandContext& context, const CollectionInfo&
     index.append("name", change->name);
     if (change->seconds) index.append("expireAfterSeconds", *change->seconds);
     if (change->hidden) index.append("hidden", *change->hidden);
+    if (change->makes_unique) index.append("unique", true);
+    if (change->prepare_unique) index.append("prepareUnique", *change->prepare_unique);
   }
   return std::move(o).finish();
 }
@@ -213,6 +260,7 @@ bson::Document oplog_before(const CollectionInfo& collection, const std::optiona
     auto old = o2.open_document("indexOptions_old");
     if (change->seconds_before) old.append("expireAfterSeconds", *change->seconds_before);
     if (change->hidden_before) old.append("hidden", *change->hidden_before);
+    if (change->prepare_unique_before) old.append("prepareUnique", *change->prepare_unique_before);
   }
   return std::move(o2).finish();
 }
@@ -224,6 +272,10 @@ bson::Document reply_of(const std::optional<IndexChange>& change) {
     reply.append("expireAfterSeconds_new", *change->seconds);
   }
   if (change && change->hidden) reply.append("hidden_old", *change->hidden_before).append("hidden_new", *change->hidden);
+  if (change && change->makes_unique) reply.append("unique_new", true);
+  if (change && change->prepare_unique) {
+    reply.append("prepareUnique_old", *change->prepare_unique_before).append("prepareUnique_new", *change->prepare_unique);
+  }
   return std::move(reply).finish();
 }
 
@@ -241,6 +293,22 @@ Status modify_view(CommandContext& context, WriteUnit& unit, const CollectionInf
   return replace_view(context, unit, view.ns, with_options(view.options, changes));
 }
 
+constexpr int kCannotConvertIndexToUnique = 359;
+
+Status check_unique(CommandContext& context, WriteUnit& unit, const CollectionPtr& collection, const std::string& index) {
+  std::vector<bson::Document> violations;
+  TRY(unit.check_can_be_unique(collection, *collection->index(index), violations));
+  if (violations.empty()) return {};
+  bson::Builder extra;
+  {
+    auto list = extra.open_array("violations");
+    for (const auto& violation : violations) list.append(violation);
+  }
+  context.error_extra = std::move(extra).finish();
+  return server_error(kCannotConvertIndexToUnique,
+                      "Cannot convert the index to unique. Please resolve conflicting documents before running collMod again.");
+}
+
 Result<bson::Document> coll_mod(CommandContext& context) {
   bson::Document reply;
   TRY(in_write_unit(context, [&](WriteUnit& unit) -> Status {
@@ -254,6 +322,7 @@ Result<bson::Document> coll_mod(CommandContext& context) {
     std::map<std::string, bson::Document> specs;
     if (const auto index = context.body["index"]) {
       change = TRY(index_change(context, collection, index));
+      if (change->makes_unique) TRY(check_unique(context, unit, target.collection, change->name));
       specs.emplace(change->name, change->spec);
     }
     const auto options = canonical_options(with_options(collection.options, TRY(option_changes(context, collection))));

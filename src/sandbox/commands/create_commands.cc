@@ -5,6 +5,7 @@
 #include "sandbox/commands/collection_options.h"
 #include "sandbox/commands/support.h"
 #include "sandbox/commands/tables.h"
+#include "sandbox/commands/timeseries.h"
 #include "sandbox/commands/views.h"
 #include "sandbox/query/matcher.h"
 
@@ -46,6 +47,32 @@ Status check_choice(const bson::Element& field, std::initializer_list<std::strin
                                                    field.string_value(), field.key()));
 }
 
+// {v: 2, key: {_id: 1}, name, unique: true}, whatever of it was given.
+Result<bson::Document> clustered_option(const CommandContext& context) {
+  const auto option = context.body["clusteredIndex"];
+  TRY(check_type(option, option.is_document(), "object"));
+  const auto spec = option.document_value();
+  for (const auto& field : spec) {
+    const auto key = field.key();
+    if (key == "v" || key == "key" || key == "name" || key == "unique") continue;
+    return server_error(code::kUnknownField, fmt::format("BSON field 'create.clusteredIndex.{}' is an unknown field.", key));
+  }
+  for (const auto name : {"key", "unique"}) {
+    if (!spec[name]) return server_error(code::kMissingField, fmt::format("BSON field 'create.clusteredIndex.{}' is missing but a required field", name));
+  }
+  const auto key = spec["key"].to_document();
+  if (!key || key->field_count() != 1 || key->first().key() != "_id" || key->first().to_double() != 1.0) {
+    return server_error(197, "The clusteredIndex option requires the index key to be {_id: 1}");
+  }
+  if (!spec["unique"].is_truthy()) return server_error(197, "The clusteredIndex option requires unique: true to be specified");
+  for (const auto name : {"capped", "idIndex", "viewOn", "max", "size"}) {
+    if (context.body[name].is_truthy()) return server_error(code::kInvalidOptions, fmt::format("Cannot use '{}' with the 'clusteredIndex' option", name));
+  }
+  bson::Builder out;
+  out.append("v", 2).append("key", *key).append("name", spec["name"].to_string_view().value_or("_id_")).append("unique", true);
+  return std::move(out).finish();
+}
+
 // `create` carries out what a collection is made of; options that mean nothing here yet are refused, never dropped.
 Result<bson::Document> collection_options(CommandContext& context) {
   bson::Builder options;
@@ -61,6 +88,10 @@ Result<bson::Document> collection_options(CommandContext& context) {
     if (const auto max = body["max"].to_int64(); max && *max > 0) options.append("max", body["max"]);
   } else if (body["size"].exists() || body["max"].exists()) {
     if (body["max"].exists()) return server_error(code::kInvalidOptions, "the 'capped' field needs to be true when either the 'size' or 'max' fields are present");
+  }
+  if (body["clusteredIndex"].exists()) {
+    options.append("clusteredIndex", TRY(clustered_option(context)));
+    if (const auto expire = body["expireAfterSeconds"]) options.append("expireAfterSeconds", expire.to_int64().value_or(0));
   }
   for (const auto& field : body) {
     const auto name = field.key();
@@ -95,12 +126,44 @@ Result<bson::Document> collection_options(CommandContext& context) {
   return canonical_options(std::move(options).finish());
 }
 
-Status refuse_special_kinds(const CommandContext& context) {
-  for (const auto name : {"timeseries", "clusteredIndex", "encryptedFields", "expireAfterSeconds"}) {
-    if (!context.body[name].exists()) continue;
-    return server_error(code::kInvalidOptions, fmt::format("'{}' is not supported by this server", name));
+struct SpecialOption {
+  std::string_view name;
+  ServerVersion since;
+};
+constexpr SpecialOption kSpecialOptions[] = {
+    {"timeseries", {5, 0, 0}}, {"expireAfterSeconds", {5, 0, 0}}, {"clusteredIndex", {5, 3, 0}}, {"encryptedFields", {6, 0, 0}}};
+
+Status check_special_kinds(const CommandContext& context) {
+  for (const auto& [name, since] : kSpecialOptions) {
+    if (!context.body[name].exists() || context.settings().version >= since) continue;
+    return server_error(code::kUnknownField, fmt::format("BSON field 'create.{}' is an unknown field.", name));
+  }
+  if (context.body["encryptedFields"].exists()) return server_error(code::kInvalidOptions, "'encryptedFields' is not supported by this server");
+  const auto expire = context.body["expireAfterSeconds"];
+  if (!expire) return {};
+  if (!context.body["timeseries"].exists() && !context.body["clusteredIndex"].exists()) {
+    return server_error(code::kInvalidOptions, "'expireAfterSeconds' is only supported on time-series collections or when the 'clusteredIndex' option is specified");
+  }
+  TRY(check_type(expire, expire.is_number(), "long"));
+  if (expire.to_int64().value_or(-1) < 0) {
+    return server_error(code::kInvalidOptions, "TTL index 'expireAfterSeconds' option must be within an acceptable range");
   }
   return {};
+}
+
+Result<bson::Document> create_timeseries_command(CommandContext& context, const Namespace& ns) {
+  for (const auto name : {"capped", "size", "max", "autoIndexId", "idIndex", "validator", "validationLevel", "validationAction", "viewOn", "pipeline",
+                          "clusteredIndex", "changeStreamPreAndPostImages", "recordPreImages", "encryptedFields"}) {
+    if (context.body[name].exists()) {
+      return server_error(code::kInvalidOptions, fmt::format("Time-series collections cannot be created with the option '{}'", name));
+    }
+  }
+  const auto timeseries = TRY(timeseries_option(context, context.body["timeseries"]));
+  TRY(in_write_unit(context, [&](WriteUnit& unit) -> Status {
+    TRY(check_write_allowed(context, unit, ns));
+    return create_timeseries(context, unit, ns, timeseries, context.body["expireAfterSeconds"]);
+  }));
+  return bson::Document();
 }
 
 Result<bson::Document> create_view_command(CommandContext& context, const Namespace& ns) {
@@ -134,12 +197,19 @@ Result<bson::Document> create(CommandContext& context) {
                              "changeStreamPreAndPostImages", "timeseries", "clusteredIndex", "encryptedFields", "expireAfterSeconds"}));
   const auto ns = TRY(named_collection(context));
   TRY(check_new_name(context, ns));
-  TRY(refuse_special_kinds(context));
+  TRY(check_special_kinds(context));
+  if (context.body["timeseries"].exists()) return create_timeseries_command(context, ns);
   if (context.body["viewOn"].exists()) return create_view_command(context, ns);
   if (context.body["pipeline"].exists()) return server_error(code::kInvalidOptions, "'pipeline' requires 'viewOn' to also be specified");
   const auto options = TRY(collection_options(context));
   const auto collator = TRY(effective_collation(context.body, nullptr));
   auto id_index = default_id_index(collator.get());
+  if (const auto clustered = options["clusteredIndex"].to_document()) {
+    bson::Builder listed;
+    listed.append_all(*clustered).append("clustered", true);
+    if (collator) listed.append("collation", collator->spec());
+    id_index = std::move(listed).finish();
+  }
   if (const auto given = context.body["idIndex"].to_document()) {
     const auto key = (*given)["key"].to_document();
     if (!key || key->field_count() != 1 || key->first().key() != "_id") {

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "sandbox/commands/tables.h"
+#include "sandbox/commands/timeseries.h"
 #include "sandbox/commands/write_support.h"
 
 namespace drover::sandbox {
@@ -45,8 +46,9 @@ Result<DeleteSpec> parse_spec(bson::View statement) {
 
 class Deleting {
  public:
-  Deleting(CommandContext& context, Namespace ns, std::vector<DeleteSpec> specs, bool ordered)
-      : context_(context), ns_(std::move(ns)), specs_(std::move(specs)), ordered_(ordered), retries_(context) {}
+  // `of_series`: from buckets, of which each counts as its measurements.
+  Deleting(CommandContext& context, Namespace ns, std::vector<DeleteSpec> specs, bool ordered, bool of_series = false)
+      : context_(context), ns_(std::move(ns)), specs_(std::move(specs)), ordered_(ordered), of_series_(of_series), retries_(context) {}
 
   Result<bson::Document> run() {
     while (at_ < specs_.size() && !stopped_) {
@@ -84,7 +86,7 @@ class Deleting {
       const auto constants = let ? TRY(query::evaluate_let(*let, *evaluation_context(context_))) : bson::Document();
       const auto filter = TRY(query::Matcher::parse(spec.query, collator, context_.settings().version, evaluation_context(context_, constants, collator)));
       if (!collection) return 0;
-      if (collection->is_view()) return server_error(code::kCommandNotSupportedOnView, fmt::format("Namespace {} is a view, not a collection", ns_.to_string()));
+      if (collection->is_view()) return refuse_on_view(*collection, "a delete");
       if (collection->capped && !context_.settings().at_least(5, 0)) {
         return server_error(code::kIllegalOperation, fmt::format("cannot remove from a capped collection: {}", ns_.to_string()));
       }
@@ -130,7 +132,7 @@ class Deleting {
         if (!found) continue;
         TRY(unit.remove(current, found->id, found->document, retries_.statement(at_)));
         retries_.wrote(unit, at_);
-        ++count;
+        count += of_series_ ? measurements_in(found->document) : 1;
       }
       return {};
     }, [&](const WriteUnit& unit) { retries_.committed(unit); }));
@@ -147,12 +149,26 @@ class Deleting {
   const Namespace ns_;
   const std::vector<DeleteSpec> specs_;
   const bool ordered_;
+  const bool of_series_;
   Retries retries_;
   std::size_t at_ = 0;
   std::int64_t deleted_ = 0;
   bool stopped_ = false;
   WriteErrors errors_;
 };
+
+// Whole series: their buckets, by the metaField.
+Result<bson::Document> delete_series(CommandContext& context, const CollectionInfo& view, std::vector<DeleteSpec> specs, bool ordered) {
+  const auto options = TimeseriesOptions::of(view.timeseries);
+  std::vector<bson::Document> filters;
+  filters.reserve(specs.size());
+  for (auto& spec : specs) {
+    if (!spec.many) return server_error(code::kInvalidOptions, "Cannot perform a non-multi delete on a time-series collection");
+    filters.push_back(TRY(bucket_filter(options, spec.query)));
+    spec.query = filters.back();
+  }
+  return Deleting(context, {view.ns.db, view.view_on}, std::move(specs), ordered, true).run();
+}
 
 Result<bson::Document> delete_documents(CommandContext& context) {
   TRY(check_fields(context, {"deletes", "ordered", "let", "collectionUUID"}));
@@ -161,6 +177,8 @@ Result<bson::Document> delete_documents(CommandContext& context) {
   for (const auto& item : TRY(batch_items(context, "deletes"))) specs.push_back(TRY(parse_spec(item)));
   auto ns = TRY(named_collection(context));
   const bool ordered = TRY(bool_field(context, "ordered", true));
+  const auto view = context.engine().view()->catalog->find(ns);
+  if (view && view->is_timeseries()) return delete_series(context, *view, std::move(specs), ordered);
   return Deleting(context, std::move(ns), std::move(specs), ordered).run();
 }
 

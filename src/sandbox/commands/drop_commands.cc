@@ -21,6 +21,12 @@ Result<bson::Document> drop(CommandContext& context) {
     }
     TRY(check_write_allowed(context, unit, target.ns));
     if (target.collection->is_oplog()) return server_error(code::kIllegalOperation, "can't drop live oplog while replicating");
+    if (target.collection->is_timeseries()) {
+      const auto buckets = unit.catalog().find(Namespace{target.ns.db, target.collection->view_on});
+      reply = bson::make_document({{"nIndexesWas", static_cast<std::int32_t>(buckets->indexes.size()) - 1}, {"ns", target.ns.to_string()}});
+      TRY(drop_view(unit, target.ns));
+      return unit.drop_collection(buckets);
+    }
     if (target.collection->is_view()) {
       reply = bson::make_document({{"ns", target.ns.to_string()}});
       return drop_view(unit, target.ns);

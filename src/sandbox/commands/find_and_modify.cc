@@ -3,6 +3,7 @@
 
 #include "bson/ejson.h"
 #include "sandbox/commands/tables.h"
+#include "sandbox/commands/timeseries.h"
 #include "sandbox/commands/update_statement.h"
 #include "sandbox/query/projection.h"
 #include "sandbox/storage/side_collections.h"
@@ -153,7 +154,7 @@ Result<bson::Document> find_and_modify(CommandContext& context) {
     TRY(check_interrupt(context));
     auto scope = TRY(read_scope(context));
     const auto collection = scope.reader->catalog().find(ns);
-    if (collection && collection->is_view()) return server_error(code::kCommandNotSupportedOnView, fmt::format("Namespace {} is a view, not a collection", ns.to_string()));
+    if (collection && collection->is_view()) return refuse_on_view(*collection, "findAndModify");
     std::optional<UpdateStatement> statement;
     auto collator = TRY(effective_collation(context.body, collection.get()));
     const auto let = request.spec.let ? TRY(query::evaluate_let(*request.spec.let, *evaluation_context(context))) : bson::Document();

@@ -8,6 +8,7 @@
 #include "bson/ejson.h"
 #include "sandbox/commands/index_spec.h"
 #include "sandbox/commands/tables.h"
+#include "sandbox/commands/timeseries.h"
 
 namespace drover::sandbox {
 
@@ -117,7 +118,40 @@ Status give_up(CommandContext& context, const Plan& plan, const Error& cause) {
   });
 }
 
+// The same command on the buckets of a time-series collection.
+Result<bson::Document> on_buckets(CommandContext& context, const CollectionInfo& view, bson::View changes, Result<bson::Document> (*handler)(CommandContext&)) {
+  bson::Builder out;
+  bool first = true;
+  for (const auto& field : context.body) {
+    if (std::exchange(first, false)) out.append(field.key(), view.view_on);
+    else if (const auto change = changes[field.key()]; change.exists()) out.append(field.key(), change);
+    else out.append_raw(field);
+  }
+  const auto body = std::move(out).finish();
+  CommandContext sub = context;
+  sub.body = body;
+  auto reply = handler(sub);
+  context.last_op = sub.last_op;
+  context.error_extra = sub.error_extra;
+  return reply;
+}
+
+// Nothing when the command does not name a time-series collection.
+CollectionPtr named_timeseries(const CommandContext& context) {
+  const auto name = context.body.first().to_string_view();
+  auto found = name ? context.engine().view()->catalog->find({std::string(context.database), std::string(*name)}) : nullptr;
+  return found && found->is_timeseries() ? found : nullptr;
+}
+
 Result<bson::Document> create_indexes(CommandContext& context) {
+  if (const auto view = named_timeseries(context)) {
+    bson::Builder changes;
+    {
+      auto list = changes.open_array("indexes");
+      for (const auto& spec : TRY(requested(context))) list.append(TRY(bucket_index(context, TimeseriesOptions::of(view->timeseries), spec)));
+    }
+    return on_buckets(context, *view, std::move(changes).finish(), create_indexes);
+  }
   TRY(check_fields(context, {"indexes", "ignoreUnknownIndexOptions", "commitQuorum", "collectionUUID"}));
   const auto ns = TRY(named_collection(context));
   const auto specs = TRY(requested(context));
@@ -181,6 +215,13 @@ Result<std::vector<std::string>> named_indexes(const CommandContext& context, co
 }
 
 Result<bson::Document> drop_indexes(CommandContext& context) {
+  if (const auto view = named_timeseries(context)) {
+    const auto index = context.body["index"];
+    if (!index.is_document()) return on_buckets(context, *view, bson::View(), drop_indexes);
+    const auto spec = bson::make_document({{"key", index.document_value()}});
+    const auto changed = TRY(bucket_index(context, TimeseriesOptions::of(view->timeseries), spec));
+    return on_buckets(context, *view, bson::make_document({{"index", changed["key"].document_value()}}), drop_indexes);
+  }
   TRY(check_fields(context, {"index", "collectionUUID"}));
   bson::Document reply;
   TRY(in_write_unit(context, [&](WriteUnit& unit) -> Status {
@@ -200,6 +241,11 @@ Result<bson::Document> drop_indexes(CommandContext& context) {
   return reply;
 }
 
+// Buckets are clustered by _id without an index that anybody is told of.
+bool is_hidden_id(const CollectionInfo& collection, const IndexInfo& index) {
+  return index.is_id() && collection.options["clusteredIndex"].type() == bson::Type::kBool;
+}
+
 Result<bson::Document> list_indexes(CommandContext& context) {
   TRY(check_fields(context, {"cursor", "includeBuildUUIDs", "includeIndexBuildInfo"}));
   const auto view = context.engine().view();
@@ -208,12 +254,19 @@ Result<bson::Document> list_indexes(CommandContext& context) {
   if (!target.collection) {
     return server_error(code::kNamespaceNotFound, fmt::format("ns does not exist: {}", target.ns.to_string()));
   }
-  if (target.collection->is_view()) {
+  if (target.collection->is_view() && !target.collection->is_timeseries()) {
     return server_error(code::kCommandNotSupportedOnView, fmt::format("Namespace {} is a view, not a collection", target.ns.to_string()));
   }
   std::vector<bson::Document> documents;
+  if (target.collection->is_timeseries()) {
+    const auto buckets = view->catalog->find({target.ns.db, target.collection->view_on});
+    const auto timeseries = TimeseriesOptions::of(target.collection->timeseries);
+    for (const auto& index : buckets->indexes) {
+      if (index->ready && !index->is_id()) documents.push_back(measurement_index(timeseries, index->spec));
+    }
+  }
   for (const auto& index : target.collection->indexes)
-    if (index->ready) documents.push_back(index->spec);
+    if (index->ready && !is_hidden_id(*target.collection, *index)) documents.push_back(index->spec);
   CursorReplyOptions options;
   options.list_order = true;
   options.request.stop = context.stop;

@@ -1,6 +1,7 @@
 // insert. Facts: corpus insert/*.
 #include <fmt/format.h>
 
+#include "sandbox/commands/measurements.h"
 #include "sandbox/commands/tables.h"
 #include "sandbox/commands/write_support.h"
 #include "sandbox/query/update.h"
@@ -36,6 +37,7 @@ class Insertion {
   Result<bool> run_unit() {
     auto unit = context_.transaction ? context_.transaction->begin_statement() : context_.engine().begin_write();
     retries_.enter(*unit);
+    if (const auto view = unit->catalog().find(ns_); view && view->is_timeseries()) return run_measurements(*unit, *view);
     auto collection = collection_for_write(context_, *unit, ns_, true);
     if (!collection) {
       // Nothing can be inserted: every statement fails alike.
@@ -72,6 +74,41 @@ class Insertion {
     retries_.committed(*unit);
     inserted_ += inserted;
     return met_lock;
+  }
+
+  // As run_unit, for a time-series collection.
+  Result<bool> run_measurements(WriteUnit& unit, const CollectionInfo& view) {
+    TRY(check_write_allowed(context_, unit, ns_));
+    if (context_.transaction) {
+      return server_error(263, fmt::format("Cannot insert into a time-series collection in a multi-document transaction: {}", ns_.to_string()));
+    }
+    MeasurementWriter writer(context_, unit, unit.catalog().find(Namespace{ns_.db, view.view_on}));
+    std::int64_t inserted = 0;
+    std::size_t bytes = 0;
+    for (std::size_t n = 0; at_ < documents_.size() && !stopped_ && n < kMaxUnitOperations && bytes < kMaxUnitBytes; ++n) {
+      auto document = documents_[at_];
+      if (!TRY(retries_.done(at_))) {
+        const auto fixed = fix_document(context_, document, unit);
+        if (fixed) document = *fixed;
+        bytes += document.size();
+        if (const auto added = writer.add(document, at_, retries_.statement(at_)); !added) {
+          fail_statement(added.error(), {});
+          continue;
+        }
+      }
+      ++inserted;
+      ++at_;
+    }
+    const auto flushed = writer.flush([&](const std::vector<std::size_t>& statements) {
+      for (const auto statement : statements) retries_.wrote(unit, statement);
+    });
+    TRY(flushed);
+    TRY(unit.commit());
+    writer.committed();
+    if (!unit.last_entry().is_zero()) context_.last_op = unit.last_entry();
+    retries_.committed(unit);
+    inserted_ += inserted;
+    return false;
   }
 
   Status insert_one(WriteUnit& unit, const CollectionPtr& collection) {

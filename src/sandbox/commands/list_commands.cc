@@ -33,15 +33,16 @@ Result<query::Matcher> filter_of(const CommandContext& context) {
 
 bson::Document describe(const CollectionInfo& collection, bool name_only) {
   bson::Builder out;
-  out.append("name", collection.ns.collection).append("type", collection.is_view() ? "view" : "collection");
+  out.append("name", collection.ns.collection);
+  out.append("type", collection.is_timeseries() ? "timeseries" : collection.is_view() ? "view" : "collection");
   if (name_only) return std::move(out).finish();
   out.append("options", collection.options);
   {
     auto info = out.open_document("info");
-    info.append("readOnly", collection.is_view());
+    info.append("readOnly", collection.is_view() && !collection.is_timeseries());
     if (!collection.is_view()) info.append("uuid", collection.uuid);
   }
-  if (const auto* id_index = collection.id_index()) out.append("idIndex", id_index->spec);
+  if (const auto* id_index = collection.id_index(); id_index && !collection.is_clustered()) out.append("idIndex", id_index->spec);
   return std::move(out).finish();
 }
 

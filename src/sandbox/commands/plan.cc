@@ -283,6 +283,11 @@ std::optional<RecordId> oplog_start(const std::vector<PathBounds>& bounds) {
   return after;
 }
 
+// All documents in the order of _id.
+Plan clustered_plan(const CollectionInfo& collection, bool forward, bool sorted) {
+  return {.index = collection.indexes.front(), .ranges = {{"", std::string(2, '\xff')}}, .forward = forward, .sorted = sorted};
+}
+
 }  // namespace
 
 tl::unexpected<Error> planner_error(const CollectionInfo& collection, const PlanRequest& request, std::string_view why) {
@@ -299,6 +304,7 @@ Result<Plan> make_plan(const CollectionInfo& collection, const PlanRequest& requ
   const auto bounds = request.filter->bounds();
   if (natural != 0 || natural_hint || collection.is_oplog()) {
     const bool back = natural != 0 ? natural < 0 : natural_hint && request.hint.document_value().first().to_double().value_or(1) < 0;
+    if (collection.is_clustered()) return clustered_plan(collection, !back, natural != 0);
     Plan plan{.forward = !back, .sorted = natural != 0};
     if (collection.is_oplog() && !back) plan.after = oplog_start(bounds);
     return plan;
@@ -323,6 +329,7 @@ Result<Plan> make_plan(const CollectionInfo& collection, const PlanRequest& requ
     best_score = score;
     best = candidate.plan(sorts, forward);
   }
+  if (!best && collection.is_clustered()) return clustered_plan(collection, true, false);
   return best.value_or(Plan{});
 }
 

@@ -182,7 +182,11 @@ Status load_session(Engine& engine, Session& session) {
     const auto bytes = TRY(reader->get(kOplog, big_endian(ts.value())));
     if (!bytes) break;
     const auto entry = view_of(*bytes);
-    session.statements.emplace(static_cast<std::int32_t>(entry["stmtId"].to_int64().value_or(0)), ts);
+    if (const auto several = entry["stmtId"].to_array()) {
+      for (const auto& statement : *several) session.statements.emplace(static_cast<std::int32_t>(statement.to_int64().value_or(0)), ts);
+    } else {
+      session.statements.emplace(static_cast<std::int32_t>(entry["stmtId"].to_int64().value_or(0)), ts);
+    }
     ts = entry.at_path("prevOpTime.ts").to_timestamp().value_or(bson::Timestamp{});
   }
   return {};

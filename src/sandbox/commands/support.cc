@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "bson/ejson.h"
+#include "sandbox/commands/timeseries.h"
 #include "sandbox/commands/write_block.h"
 #include "sandbox/commands/write_support.h"
 
@@ -174,9 +175,7 @@ bson::Document default_id_index(const bson::Collator* collator) {
 Result<CollectionPtr> collection_for_write(CommandContext& context, WriteUnit& unit, const Namespace& ns, bool create) {
   TRY(check_write_allowed(context, unit, ns));
   auto collection = unit.catalog().find(ns);
-  if (collection && collection->is_view()) {
-    return server_error(code::kCommandNotSupportedOnView, fmt::format("Namespace {} is a view, not a collection", ns.to_string()));
-  }
+  if (collection && collection->is_view()) return refuse_on_view(*collection, "this");
   if (collection && collection->is_oplog()) return server_error(code::kInvalidNamespace, "cannot write to the oplog");
   if (collection || !create) return collection;
   if (ns.to_string().size() > kMaxNamespaceBytes) {

@@ -6,6 +6,7 @@
 #include "bson/key_string.h"
 #include "model/namespace.h"
 #include "sandbox/commands/support.h"
+#include "sandbox/commands/timeseries_bucket.h"
 #include "sandbox/commands/write_block.h"
 #include "sandbox/storage/index_keys.h"
 #include "sandbox/storage/write_unit.h"
@@ -23,14 +24,15 @@ struct Expired {
   bool contains(const std::string& key) const { return key >= lower && key < upper; }
 };
 
-Expired expired_keys(const IndexInfo& index, std::int64_t threshold) {
-  const auto encode = [&](std::int64_t millis) {
-    const auto value = bson::make_document({{"", bson::DateTime{millis}}});
+template <typename T>
+Expired expired_keys(const IndexInfo& index, T least, T threshold) {
+  const auto encode = [&](const T& key) {
+    const auto value = bson::make_document({{"", key}});
     std::string out;
     bson::append_key_string(out, value[""], nullptr, index.fields.front().descending);
     return out;
   };
-  auto low = encode(std::numeric_limits<std::int64_t>::min());
+  auto low = encode(least);
   auto high = encode(threshold);
   if (index.fields.front().descending) std::swap(low, high);
   return {low, high + std::string(bson::key_string_highest())};
@@ -62,9 +64,22 @@ Result<std::size_t> delete_records(Engine& engine, const Uuid& uuid, const std::
   return deleted;
 }
 
-Status delete_by_index(Services& services, const CollectionInfo& collection, const IndexInfo& index, const std::stop_token& stop) {
-  const auto age = index.spec["expireAfterSeconds"].to_int64().value_or(0);
-  const auto expired = expired_keys(index, wall_millis(services.runtime) - age * 1000);
+Expired before(const IndexInfo& index, std::int64_t millis) {
+  return expired_keys(index, bson::DateTime{std::numeric_limits<std::int64_t>::min()}, bson::DateTime{millis});
+}
+
+// Buckets whose _id says that they began before.
+Expired buckets_before(const IndexInfo& index, std::int64_t millis) {
+  bson::ObjectId least, threshold;
+  const auto seconds = static_cast<std::uint32_t>(std::max<std::int64_t>(0, millis / 1000));
+  for (int i = 0; i < 12; ++i) {
+    least.bytes[i] = 0;
+    threshold.bytes[i] = i < 4 ? static_cast<std::uint8_t>(seconds >> (24 - 8 * i)) : 0xff;
+  }
+  return expired_keys(index, least, threshold);
+}
+
+Status delete_by_index(Services& services, const CollectionInfo& collection, const IndexInfo& index, const Expired& expired, const std::stop_token& stop) {
   const auto reader = make_reader(services.engine, services.engine.view());
   IndexCursor entries(*reader, index, expired.lower, expired.upper);
   std::vector<RecordId> records;
@@ -86,10 +101,20 @@ Status delete_expired(Services& services, const std::stop_token& stop) {
   const auto view = services.engine.view();
   for (const auto& collection : view->catalog->all()) {
     if (collection->is_view() || collection->capped) continue;
+    const auto now = wall_millis(services.runtime);
     for (const auto& index : collection->indexes) {
       if (stop.stop_requested()) return {};
-      if (is_ttl(*index)) TRY(delete_by_index(services, *collection, *index, stop));
+      if (!is_ttl(*index)) continue;
+      TRY(delete_by_index(services, *collection, *index, before(*index, now - index->spec["expireAfterSeconds"].to_int64().value_or(0) * 1000), stop));
     }
+    const auto* id_index = collection->id_index();
+    const auto age = collection->options["expireAfterSeconds"].to_int64();
+    if (!age || !id_index) continue;
+    // A clustered collection's documents by their _id, buckets by the end of their span.
+    const auto timeseries = collection->options["timeseries"].to_document();
+    const auto span = timeseries ? TimeseriesOptions::of(*timeseries).max_span_seconds : 0;
+    const auto limit = now - (*age + span) * 1000;
+    TRY(delete_by_index(services, *collection, *id_index, timeseries ? buckets_before(*id_index, limit) : before(*id_index, limit), stop));
   }
   return {};
 }

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "sandbox/commands/tables.h"
+#include "sandbox/commands/timeseries.h"
 #include "sandbox/commands/update_statement.h"
 
 namespace drover::sandbox {
@@ -183,7 +184,7 @@ class Updating {
       auto scope = TRY(read_scope(context_));
       const auto collection = scope.reader->catalog().find(ns_);
       const auto statement = TRY(UpdateStatement::parse(context_, specs_[at_], collection.get()));
-      if (collection && collection->is_view()) return server_error(code::kCommandNotSupportedOnView, fmt::format("Namespace {} is a view, not a collection", ns_.to_string()));
+      if (collection && collection->is_view()) return refuse_on_view(*collection, "an update");
       const FindOne request{.filter = &statement.filter(), .sort = &statement.sort(), .collator = statement.collator(), .hint = specs_[at_].hint};
       auto found = collection ? TRY(find_one(context_, *scope.reader, collection, request)) : std::nullopt;
       if (!found && !specs_[at_].upsert) return Outcome{};
@@ -215,7 +216,7 @@ class Updating {
     auto scope = TRY(read_scope(context_));
     const auto collection = scope.reader->catalog().find(ns_);
     const auto statement = TRY(UpdateStatement::parse(context_, specs_[at_], collection.get()));
-    if (collection && collection->is_view()) return server_error(code::kCommandNotSupportedOnView, fmt::format("Namespace {} is a view, not a collection", ns_.to_string()));
+    if (collection && collection->is_view()) return refuse_on_view(*collection, "an update");
     Outcome total;
     if (collection) {
       auto plan = TRY(make_plan(*collection, {.filter = &statement.filter(), .collator = statement.collator(), .hint = specs_[at_].hint}));

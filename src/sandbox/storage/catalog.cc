@@ -41,7 +41,9 @@ Result<std::shared_ptr<const IndexInfo>> make_index(bson::View spec, Ident ident
     }
     index->fields.push_back(std::move(out));
   }
-  index->unique = spec["unique"].is_truthy() || index->is_id();
+  index->clustered = spec["clustered"].is_truthy();
+  // prepareUnique: no new duplicates, whatever there was before.
+  index->unique = spec["unique"].is_truthy() || spec["prepareUnique"].is_truthy() || index->is_id();
   index->sparse = spec["sparse"].is_truthy();
   if (const auto collation = spec["collation"].to_document()) index->collator = TRY(bson::Collator::open(*collation));
   if (const auto filter = spec["partialFilterExpression"].to_document()) {
@@ -100,6 +102,7 @@ Result<std::shared_ptr<CollectionInfo>> from_stored(bson::View stored) {
   }
   collection->counters = std::make_shared<Guarded<CollectionCounters>>();
   collection->next_record = std::make_shared<std::atomic<RecordId>>(0);
+  collection->open_buckets = std::make_shared<Guarded<std::map<std::string, RecordId>>>();
   return collection;
 }
 

@@ -42,12 +42,13 @@ struct IndexInfo {
   std::vector<IndexField> fields;
   bool unique = false;
   bool sparse = false;
+  bool clustered = false;
   bool ready = true;     // false while it is built: maintained by writes, not used by reads
   std::shared_ptr<const query::Matcher> partial_filter;  // null: every document
   std::shared_ptr<const bson::Collator> collator;
   std::shared_ptr<std::atomic<std::uint64_t>> multikey;  // bit i: field i had an array once; never goes back
 
-  bool is_id() const { return fields.size() == 1 && fields[0].path == "_id" && name == "_id_"; }
+  bool is_id() const { return fields.size() == 1 && fields[0].path == "_id" && (name == "_id_" || clustered); }
   // Ordered index over plain paths, that a planner may use.
   bool is_plain() const;
   bson::View key_pattern() const;
@@ -74,11 +75,19 @@ struct CollectionInfo {
   // Views. The pipeline is an array's bytes.
   std::string view_on;
   bson::Document view_pipeline;
+  // Of a time-series collection's view: its buckets' `timeseries` option.
+  bson::Document timeseries;
 
   std::shared_ptr<Guarded<CollectionCounters>> counters;
   std::shared_ptr<std::atomic<RecordId>> next_record;
 
+  // Of a time-series collection's buckets: the record that takes the next measurements of a series, by the series' bytes.
+  std::shared_ptr<Guarded<std::map<std::string, RecordId>>> open_buckets;
+
   bool is_view() const { return !view_on.empty(); }
+  bool is_timeseries() const { return is_view() && !timeseries.empty(); }
+  // Kept and read in the order of _id, which takes the place of an index of its own.
+  bool is_clustered() const { return options["clusteredIndex"].is_truthy(); }
   const IndexInfo* index(std::string_view name) const;
   const IndexInfo* id_index() const;
   bool is_oplog() const { return ns.db == "local" && ns.collection == "oplog.rs"; }

@@ -85,9 +85,10 @@ Result<CollectionPtr> WriteUnit::create_collection(const Namespace& ns, bson::Vi
   if (!id_index.empty()) collection->indexes.push_back(TRY(make_index(id_index, new_ident(), true)));
   collection->counters = std::make_shared<Guarded<CollectionCounters>>();
   collection->next_record = std::make_shared<std::atomic<RecordId>>(1);
+  collection->open_buckets = std::make_shared<Guarded<std::map<std::string, RecordId>>>();
   bson::Builder o;
   o.append("create", ns.collection).append_all(options);
-  if (!id_index.empty()) o.append("idIndex", id_index);
+  if (!id_index.empty() && !collection->is_clustered()) o.append("idIndex", id_index);
   log_command(ns.db, collection->uuid, std::move(o).finish());
   put_collection(collection);
   if (transaction_) transaction_->created_.push_back(collection);
@@ -243,6 +244,34 @@ Result<CollectionPtr> WriteUnit::abort_index_build(const CollectionPtr& collecti
   return CollectionPtr(changed);
 }
 
+Status WriteUnit::check_can_be_unique(const CollectionPtr& collection, const IndexInfo& index, std::vector<bson::Document>& violations) {
+  IndexCursor entries(*this, index, "", std::string(1, '\xff') + std::string(8, '\xff'));
+  std::string previous;
+  std::vector<RecordId> same;
+  const auto note = [&]() -> Status {
+    if (same.size() < 2) return {};
+    bson::Builder violation;
+    {
+      auto ids = violation.open_array("ids");
+      for (const auto id : same) {
+        const auto document = TRY(find_record(*collection, id));
+        if (document) ids.append((*document)["_id"]);
+      }
+    }
+    violations.push_back(std::move(violation).finish());
+    return {};
+  };
+  while (const auto id = TRY(entries.next())) {
+    if (entries.key() != previous) {
+      TRY(note());
+      same.clear();
+    }
+    previous = entries.key();
+    same.push_back(*id);
+  }
+  return note();
+}
+
 Result<CollectionPtr> WriteUnit::drop_index(const CollectionPtr& collection, std::string_view name) {
   TRY(check_no_transaction(collection));
   const auto* index = collection->index(name);
@@ -318,6 +347,16 @@ Status WriteUnit::refresh_views(std::string_view db) {
       if (field.key() != "_id") options.append_raw(field);
     }
     view->options = std::move(options).finish();
+    if (const auto buckets = catalog().find(Namespace{std::string(db), std::string(*on)}); buckets && on->starts_with("system.buckets.")) {
+      const auto timeseries = buckets->options["timeseries"];
+      if (timeseries.is_document()) {
+        view->timeseries = bson::Document(timeseries.document_value());
+        bson::Builder shown;
+        if (const auto expire = buckets->options["expireAfterSeconds"]; expire.exists()) shown.append_raw(expire);
+        shown.append_raw(timeseries);
+        view->options = std::move(shown).finish();
+      }
+    }
     if (!derive_from_options(*view)) continue;
     view->counters = std::make_shared<Guarded<CollectionCounters>>();
     view->next_record = std::make_shared<std::atomic<RecordId>>(1);

@@ -11,6 +11,15 @@ void append_head(bson::Builder& out, const OplogEntry& entry) {
   if (entry.uuid) out.append("ui", *entry.uuid);
 }
 
+void append_statements(bson::Builder& out, const OplogEntry& entry) {
+  if (entry.statements.empty()) {
+    if (entry.statement) out.append("stmtId", *entry.statement);
+    return;
+  }
+  auto list = out.open_array("stmtId");
+  for (const auto statement : entry.statements) list.append(statement);
+}
+
 void append_time(bson::Builder& out, std::string_view key, bson::Timestamp ts) {
   auto time = out.open_document(key);
   time.append("ts", ts).append("t", ts.is_zero() ? std::int64_t{-1} : kTerm);
@@ -46,10 +55,10 @@ bson::Document to_document(const OplogEntry& entry, ServerVersion version) {
   if (entry.o2) tail.append("o2", *entry.o2);
   // Since 5.3 the statement belongs to the operation, not to the entry.
   const bool statement_first = version >= ServerVersion{5, 3, 0};
-  if (entry.statement && statement_first) tail.append("stmtId", *entry.statement);
+  if (statement_first) append_statements(tail, entry);
   if (!entry.retry_image.empty() && statement_first) tail.append("needsRetryImage", entry.retry_image);
   tail.append("ts", entry.ts).append("t", kTerm).append("v", std::int64_t{2}).append("wall", entry.wall);
-  if (entry.statement && !statement_first) tail.append("stmtId", *entry.statement);
+  if (!statement_first) append_statements(tail, entry);
   if (!entry.retry_image.empty() && !statement_first) tail.append("needsRetryImage", entry.retry_image);
   if (entry.previous) append_time(tail, "prevOpTime", *entry.previous);
   if (entry.pre_image) append_time(tail, "preImageOpTime", *entry.pre_image);

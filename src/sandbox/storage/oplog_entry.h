@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string_view>
 
 #include "base/uuid.h"
@@ -25,6 +26,7 @@ struct OplogEntry {
   bson::Timestamp ts;
   bson::DateTime wall;
   std::optional<std::int32_t> statement;
+  std::span<const std::int32_t> statements;    // when there are several
   std::string_view retry_image;                // "preImage" or "postImage": it is in config.image_collection
   std::optional<bson::Timestamp> previous;     // prevOpTime: {0,0} means "none before" and is written as the null time
   std::optional<bson::Timestamp> pre_image;

@@ -386,6 +386,8 @@ Status WriteUnit::log_crud(char op, const CollectionPtr& collection, bson::View 
       entry.previous = session_->previous;
     }
   }
+  const auto statements = std::exchange(statements_, {});
+  if (entry.statement && statements.size() > 1) entry.statements = statements;
   log(entry);
   if (wants_pre_image && version >= kPreImagesSince) {
     if (transaction_) transaction_->pre_images_.push_back({transaction_->operations_.size() - 1, collection->uuid, bson::Document(before)});

@@ -58,6 +58,8 @@ class WriteUnit : public Reader {
   void set_session(SessionStamp stamp) { session_ = std::move(stamp); }
   enum class Image { kBefore, kAfter };
   void set_image(bson::View image, Image which);
+  // Of the next write, when it carries out several statements at once.
+  void set_statements(std::vector<std::int32_t> statements) { statements_ = std::move(statements); }
   // Writes to config.transactions & co. that replication does not see: no entries while set.
   void set_replicated(bool replicated) { replicated_ = replicated; }
   std::size_t bytes() const;  // buffered so far
@@ -79,6 +81,8 @@ class WriteUnit : public Reader {
   Result<std::optional<RecordId>> add_index_entries(const CollectionPtr& collection, std::optional<RecordId> after, std::size_t count);
   Result<CollectionPtr> commit_index_build(const CollectionPtr& collection, const Uuid& build);
   Result<CollectionPtr> abort_index_build(const CollectionPtr& collection, const Uuid& build, const Error& cause);
+  // {ids: [...]} for each value that several documents have, for collMod's `unique`.
+  Status check_can_be_unique(const CollectionPtr& collection, const IndexInfo& index, std::vector<bson::Document>& violations);
   Result<CollectionPtr> drop_index(const CollectionPtr& collection, std::string_view name);
   // `o` and `o2` go to the oplog as they are ({collMod: name, ...}); `options` and `indexes` are the new state.
   Result<CollectionPtr> modify_collection(const CollectionPtr& collection, bson::View options,
@@ -167,6 +171,7 @@ class WriteUnit : public Reader {
   bool session_wrote_ = false;
   bool session_committed_ = false;  // a transaction's
   std::optional<bson::Document> pending_image_;
+  std::vector<std::int32_t> statements_;
   std::optional<bson::Document> retry_image_;  // for config.image_collection
   Image image_kind_ = Image::kBefore;
   bool replicated_ = true;

@@ -1,0 +1,263 @@
+#include "sandbox/commands/timeseries.h"
+
+#include <fmt/format.h>
+
+#include "bson/builder.h"
+#include "sandbox/commands/collection_options.h"
+#include "sandbox/commands/views.h"
+
+namespace drover::sandbox {
+
+namespace {
+
+constexpr ServerVersion kCustomSpansSince{6, 3, 0};
+constexpr ServerVersion kMeasurementIndexesSince{6, 0, 0};
+
+tl::unexpected<Error> invalid(std::string message) { return server_error(code::kInvalidOptions, std::move(message)); }
+
+struct Granularity {
+  std::string_view name;
+  std::int32_t span, rounding;
+};
+constexpr Granularity kGranularities[] = {{"seconds", 3600, 60}, {"minutes", 86400, 3600}, {"hours", 2592000, 86400}};
+
+Result<std::string> field_name(bson::View spec, std::string_view which) {
+  const auto field = spec[which];
+  if (!field.is_string()) {
+    return server_error(code::kTypeMismatch, fmt::format("BSON field 'create.timeseries.{}' is the wrong type '{}', expected type 'string'", which,
+                                                         bson::type_name(field.type())));
+  }
+  const std::string name(field.string_value());
+  if (name.find('.') != std::string::npos || name.empty()) {
+    return invalid(fmt::format("'{}' must be a top-level field and not contain a '.'", which));
+  }
+  return name;
+}
+
+// Both or none, and equal.
+Result<std::optional<std::int32_t>> custom_span(const CommandContext& context, bson::View spec) {
+  const auto span = spec["bucketMaxSpanSeconds"], rounding = spec["bucketRoundingSeconds"];
+  if (!span && !rounding) return std::optional<std::int32_t>();
+  if (context.settings().version < kCustomSpansSince) {
+    if (rounding) return server_error(code::kUnknownField, "BSON field 'create.timeseries.bucketRoundingSeconds' is an unknown field.");
+    return std::optional<std::int32_t>();
+  }
+  if (!span || !rounding || span.to_int64() != rounding.to_int64()) {
+    return invalid("'bucketMaxSpanSeconds' and 'bucketRoundingSeconds' must be set to the same value");
+  }
+  const auto seconds = span.to_int64().value_or(0);
+  if (seconds < 1 || seconds > 31536000) {
+    return server_error(code::kBadValue, fmt::format("BSON field 'bucketMaxSpanSeconds' value must be between 1 and 31536000, actual value '{}'", seconds));
+  }
+  return std::optional(static_cast<std::int32_t>(seconds));
+}
+
+void append_bounds_schema(bson::Builder& out, std::string_view which, const std::string& time) {
+  auto bound = out.open_document(which);
+  bound.append("bsonType", "object");
+  bound.open_array("required").append(time);
+  auto properties = bound.open_document("properties");
+  properties.open_document(time).append("bsonType", "date");
+}
+
+// What the server lets into system.buckets.*.
+bson::Document buckets_validator(const std::string& time) {
+  bson::Builder out;
+  auto schema = out.open_document("$jsonSchema");
+  schema.append("bsonType", "object");
+  schema.open_array("required").append("_id").append("control").append("data");
+  {
+    auto properties = schema.open_document("properties");
+    properties.open_document("_id").append("bsonType", "objectId");
+    {
+      auto control = properties.open_document("control");
+      control.append("bsonType", "object");
+      control.open_array("required").append("version").append("min").append("max");
+      auto parts = control.open_document("properties");
+      parts.open_document("version").append("bsonType", "number");
+      append_bounds_schema(parts, "min", time);
+      append_bounds_schema(parts, "max", time);
+      parts.open_document("closed").append("bsonType", "bool");
+      parts.open_document("count").append("bsonType", "number").append("minimum", 1);
+    }
+    properties.open_document("data").append("bsonType", "object");
+    properties.append("meta", bson::View());
+  }
+  schema.append("additionalProperties", false);
+  schema.close();
+  return std::move(out).finish();
+}
+
+bson::Document view_definition(const Namespace& ns, bson::View timeseries) {
+  bson::Builder out;
+  out.append("viewOn", std::string(kBucketsPrefix) + ns.collection);
+  {
+    auto pipeline = out.open_array("pipeline");
+    auto stage = pipeline.open_document();
+    auto unpack = stage.open_document("$_internalUnpackBucket");
+    for (const auto name : {"timeField", "metaField", "bucketMaxSpanSeconds"}) {
+      if (timeseries[name]) unpack.append_raw(timeseries[name]);
+    }
+  }
+  return std::move(out).finish();
+}
+
+bool starts_path(std::string_view path, const std::string& field) {
+  return !field.empty() && path.starts_with(field) && (path.size() == field.size() || path[field.size()] == '.');
+}
+
+std::string under_meta(std::string_view path, const std::string& meta_field) { return "meta" + std::string(path.substr(meta_field.size())); }
+
+tl::unexpected<Error> not_on_meta(const TimeseriesOptions& options) {
+  if (options.meta_field.empty()) {
+    return invalid("Cannot perform an update or delete on a time-series collection that does not have a metaField");
+  }
+  return invalid(fmt::format("Cannot perform an update or delete on a time-series collection when querying on a field that is not the metaField '{}'",
+                             options.meta_field));
+}
+
+}  // namespace
+
+Result<bson::Document> timeseries_option(const CommandContext& context, const bson::Element& option) {
+  if (!option.is_document()) {
+    return server_error(code::kTypeMismatch, fmt::format("BSON field 'create.timeseries' is the wrong type '{}', expected type 'object'",
+                                                         bson::type_name(option.type())));
+  }
+  const auto spec = option.document_value();
+  for (const auto& field : spec) {
+    const auto key = field.key();
+    if (key != "timeField" && key != "metaField" && key != "granularity" && key != "bucketMaxSpanSeconds" && key != "bucketRoundingSeconds") {
+      return server_error(code::kUnknownField, fmt::format("BSON field 'create.timeseries.{}' is an unknown field.", key));
+    }
+  }
+  if (!spec["timeField"]) return server_error(code::kMissingField, "BSON field 'create.timeseries.timeField' is missing but a required field");
+  bson::Builder out;
+  const auto time = TRY(field_name(spec, "timeField"));
+  if (time == "_id") return invalid("'timeField' cannot be \"_id\"");
+  out.append("timeField", time);
+  if (spec["metaField"]) {
+    const auto meta = TRY(field_name(spec, "metaField"));
+    if (meta == "_id" || meta == time) return invalid("'metaField' cannot be \"_id\" or the same as 'timeField'");
+    out.append("metaField", meta);
+  }
+  const auto span = TRY(custom_span(context, spec));
+  if (span && !spec["granularity"]) {
+    out.append("bucketRoundingSeconds", *span).append("bucketMaxSpanSeconds", *span);
+    return std::move(out).finish();
+  }
+  const auto wanted = spec["granularity"] ? spec["granularity"].to_string_view().value_or("") : std::string_view("seconds");
+  for (const auto& granularity : kGranularities) {
+    if (granularity.name != wanted) continue;
+    out.append("granularity", granularity.name).append("bucketMaxSpanSeconds", granularity.span);
+    return std::move(out).finish();
+  }
+  return server_error(code::kBadValue, fmt::format("Enumeration value '{}' for field 'create.timeseries.granularity' is not a valid value.", wanted));
+}
+
+Status create_timeseries(CommandContext& context, WriteUnit& unit, const Namespace& ns, bson::View timeseries, const bson::Element& expire_after) {
+  const Namespace buckets{ns.db, std::string(kBucketsPrefix) + ns.collection};
+  if (unit.catalog().find(ns)) {
+    return server_error(code::kNamespaceExists, fmt::format("Collection {} already exists.", ns.to_string()));
+  }
+  bson::Builder options;
+  options.append("validator", buckets_validator(std::string(timeseries["timeField"].string_value()))).append("clusteredIndex", true);
+  if (expire_after) options.append("expireAfterSeconds", expire_after.to_int64().value_or(0));
+  options.append("timeseries", timeseries);
+  auto collection = TRY(unit.create_collection(buckets, canonical_options(std::move(options).finish()), default_id_index(nullptr)));
+  TRY(create_view(context, unit, ns, view_definition(ns, timeseries)));
+  const auto parsed = TimeseriesOptions::of(timeseries);
+  if (parsed.meta_field.empty() || context.settings().version < kCustomSpansSince) return {};
+  bson::Builder index;
+  index.append("v", 2);
+  index.open_document("key").append("meta", 1).append("control.min." + parsed.time_field, 1).append("control.max." + parsed.time_field, 1);
+  index.append("name", fmt::format("{}_1_{}_1", parsed.meta_field, parsed.time_field));
+  TRY(unit.create_indexes(collection, {std::move(index).finish()}));
+  return {};
+}
+
+Result<bson::Document> bucket_index(const CommandContext& context, const TimeseriesOptions& options, bson::View spec) {
+  if (spec["unique"].is_truthy()) return invalid("Unique indexes are not supported on time-series collections");
+  if (spec["expireAfterSeconds"].exists()) return invalid("TTL indexes are not supported on time-series collections");
+  if (spec["sparse"].is_truthy()) return invalid("Sparse indexes are not supported on time-series collections");
+  bson::Builder out;
+  for (const auto& field : spec) {
+    if (field.key() != "key" || !field.is_document()) {
+      out.append_raw(field);
+      continue;
+    }
+    auto key = out.open_document("key");
+    for (const auto& part : field.document_value()) {
+      const std::string path(part.key());
+      if (starts_path(path, options.meta_field)) {
+        key.append(under_meta(path, options.meta_field), part);
+        continue;
+      }
+      if (path != options.time_field && context.settings().version < kMeasurementIndexesSince) {
+        return server_error(code::kCannotCreateIndex, fmt::format("Invalid index spec for time-series collection: Indexes on measurement fields are not "
+                                                                  "supported, found: {}", path));
+      }
+      if (!part.is_number()) return server_error(code::kCannotCreateIndex, fmt::format("Invalid index spec for time-series collection: {}", path));
+      const bool descending = part.to_double().value_or(1) < 0;
+      key.append((descending ? "control.max." : "control.min.") + path, part).append((descending ? "control.min." : "control.max.") + path, part);
+    }
+  }
+  return std::move(out).finish();
+}
+
+bson::Document measurement_index(const TimeseriesOptions& options, bson::View spec) {
+  bson::Builder out;
+  for (const auto& field : spec) {
+    if (field.key() != "key" || !field.is_document()) {
+      out.append_raw(field);
+      continue;
+    }
+    auto key = out.open_document("key");
+    bool second_of_pair = false;
+    for (const auto& part : field.document_value()) {
+      const auto path = part.key();
+      if (starts_path(path, "meta") && !options.meta_field.empty()) {
+        key.append(options.meta_field + std::string(path.substr(4)), part);
+      } else if (path.starts_with("control.m")) {
+        if (!second_of_pair) key.append(path.substr(std::string_view("control.min.").size()), part);
+        second_of_pair = !second_of_pair;
+      } else {
+        key.append_raw(part);
+      }
+    }
+  }
+  return std::move(out).finish();
+}
+
+Result<bson::Document> bucket_filter(const TimeseriesOptions& options, bson::View filter) {
+  bson::Builder out;
+  for (const auto& field : filter) {
+    const auto key = field.key();
+    if (starts_path(key, options.meta_field)) {
+      out.append(under_meta(key, options.meta_field), field);
+    } else if ((key == "$and" || key == "$or" || key == "$nor") && field.is_array()) {
+      auto list = out.open_array(key);
+      for (const auto& item : field.document_value()) list.append(TRY(bucket_filter(options, item.to_document().value_or(bson::View()))));
+    } else {
+      return not_on_meta(options);
+    }
+  }
+  return std::move(out).finish();
+}
+
+std::int64_t measurements_in(bson::View bucket) {
+  std::int64_t most = 0;
+  for (const auto& column : bucket["data"].to_document().value_or(bson::View())) {
+    if (column.is_document()) most = std::max(most, static_cast<std::int64_t>(column.document_value().field_count()));
+  }
+  return most;
+}
+
+tl::unexpected<Error> refuse_on_view(const CollectionInfo& view, std::string_view what) {
+  if (!view.is_timeseries()) {
+    return server_error(code::kCommandNotSupportedOnView, fmt::format("Namespace {} is a view, not a collection", view.ns.to_string()));
+  }
+  return invalid(fmt::format("Cannot perform {} on the time-series collection {}: this server deletes whole series of one, by its metaField and with "
+                             "limit 0, and changes nothing in it", what, view.ns.to_string()));
+}
+
+}  // namespace drover::sandbox

@@ -1,0 +1,31 @@
+// Time-series collections (5.0+): a view X over the buckets in system.buckets.X. What is asked of X about its definition
+// and indexes is said of the buckets, in their terms. Source: MongoDB's src/mongo/db/timeseries/README.md.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "sandbox/commands/support.h"
+#include "sandbox/commands/timeseries_bucket.h"
+
+namespace drover::sandbox {
+
+inline constexpr std::string_view kBucketsPrefix = "system.buckets.";
+
+// `timeseries` of create, checked and completed as listCollections shows it.
+Result<bson::Document> timeseries_option(const CommandContext& context, const bson::Element& option);
+// The buckets' collection, the view over it, and from 6.3 on the index that the server makes.
+Status create_timeseries(CommandContext& context, WriteUnit& unit, const Namespace& ns, bson::View timeseries, const bson::Element& expire_after);
+
+// The key of an index on X in terms of buckets, and back. 72 for what cannot be indexed.
+Result<bson::Document> bucket_index(const CommandContext& context, const TimeseriesOptions& options, bson::View spec);
+bson::Document measurement_index(const TimeseriesOptions& options, bson::View spec);
+
+// A filter on the series alone, in terms of buckets. 72 when it asks for anything else.
+Result<bson::Document> bucket_filter(const TimeseriesOptions& options, bson::View filter);
+std::int64_t measurements_in(bson::View bucket);
+
+// How an update or delete that only collections can have is refused on a view: 166, or 72 for a time-series collection.
+tl::unexpected<Error> refuse_on_view(const CollectionInfo& view, std::string_view what);
+
+}  // namespace drover::sandbox

@@ -1,0 +1,164 @@
+#include "sandbox/commands/timeseries_bucket.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "bson/compare.h"
+#include "sandbox/commands/command.h"
+
+namespace drover::sandbox {
+
+namespace {
+
+bson::DateTime rounded(const TimeseriesOptions& options, bson::DateTime time) {
+  const auto unit = options.rounding_seconds * 1000;
+  auto start = time.millis / unit * unit;
+  if (start > time.millis) start -= unit;
+  return {start};
+}
+
+bson::ObjectId bucket_id(bson::DateTime start, bson::ObjectId id) {
+  const auto seconds = static_cast<std::uint32_t>(start.millis / 1000);
+  for (int i = 0; i < 4; ++i) id.bytes[i] = static_cast<std::uint8_t>(seconds >> (24 - 8 * i));
+  return id;
+}
+
+void append_merged(bson::Builder& out, std::string_view key, const bson::Element& a, const bson::Element& b, bool greater);
+
+bson::Document merged_fields(bson::View a, bson::View b, bool greater) {
+  bson::Builder out;
+  for (const auto& field : a) append_merged(out, field.key(), field, b[field.key()], greater);
+  for (const auto& field : b) {
+    if (!a[field.key()].exists()) out.append_raw(field);
+  }
+  return std::move(out).finish();
+}
+
+void append_merged(bson::Builder& out, std::string_view key, const bson::Element& a, const bson::Element& b, bool greater) {
+  if (!b.exists()) {
+    out.append(key, a);
+  } else if (a.is_document() && b.is_document()) {
+    out.append(key, merged_fields(a.document_value(), b.document_value(), greater));
+  } else if (a.is_array() && b.is_array()) {
+    out.append(key, bson::ArrayView{merged_fields(a.document_value(), b.document_value(), greater).view()});
+  } else {
+    const bool second = greater ? bson::compare_values(b, a) > 0 : bson::compare_values(b, a) < 0;
+    out.append(key, second ? b : a);
+  }
+}
+
+}  // namespace
+
+bson::Value merged_extreme(const bson::Element& a, const bson::Element& b, bool greater) {
+  bson::Builder out;
+  append_merged(out, "", a, b, greater);
+  return bson::Value(std::move(out).finish().view().first());
+}
+
+TimeseriesOptions TimeseriesOptions::of(bson::View stored) {
+  TimeseriesOptions options;
+  options.time_field = std::string(stored["timeField"].to_string_view().value_or(""));
+  options.meta_field = std::string(stored["metaField"].to_string_view().value_or(""));
+  options.max_span_seconds = stored["bucketMaxSpanSeconds"].to_int64().value_or(3600);
+  const auto granularity = stored["granularity"].to_string_view().value_or("seconds");
+  options.rounding_seconds = stored["bucketRoundingSeconds"].to_int64().value_or(granularity == "hours" ? 86400 : granularity == "minutes" ? 3600 : 60);
+  return options;
+}
+
+Result<bson::DateTime> measurement_time(const TimeseriesOptions& options, bson::View measurement) {
+  const auto time = measurement[options.time_field];
+  if (time.exists() && time.type() == bson::Type::kDateTime) return time.date_value();
+  return server_error(2, fmt::format("'{}' must be present and contain a valid BSON UTC datetime value", options.time_field));
+}
+
+TimeseriesBucket::TimeseriesBucket(const TimeseriesOptions& options, bson::DateTime time, const bson::Element& meta, bson::ObjectId unique)
+    : options_(options), start_(rounded(options, time)) {
+  id_ = bson::make_document({{"_id", bucket_id(start_, unique)}});
+  if (meta.exists()) {
+    bson::Builder out;
+    out.append("meta", meta);
+    meta_ = std::move(out).finish();
+  }
+}
+
+std::optional<TimeseriesBucket> TimeseriesBucket::parse(const TimeseriesOptions& options, bson::View stored) {
+  const auto control = stored["control"].to_document();
+  const auto data = stored["data"].to_document();
+  if (!control || !data || (*control)["version"].to_int64() != 1) return std::nullopt;
+  TimeseriesBucket bucket(options);
+  bson::Builder id;
+  id.append_raw(stored["_id"]);
+  bucket.id_ = std::move(id).finish();
+  if (const auto meta = stored["meta"]; meta.exists()) {
+    bson::Builder out;
+    out.append_raw(meta);
+    bucket.meta_ = std::move(out).finish();
+  }
+  const auto start = control->at_path("min." + options.time_field);
+  if (!start.exists() || start.type() != bson::Type::kDateTime) return std::nullopt;
+  bucket.start_ = start.date_value();
+  const auto min = (*control)["min"].to_document().value_or(bson::View());
+  const auto max = (*control)["max"].to_document().value_or(bson::View());
+  for (const auto& field : *data) {
+    if (!field.is_document()) return std::nullopt;
+    auto& column = bucket.column(field.key());
+    for (const auto& value : field.document_value()) column.values.emplace_back(std::string(value.key()), bson::Value(value));
+    column.min = bson::Value(min[field.key()]);
+    column.max = bson::Value(max[field.key()]);
+    if (field.key() == options.time_field) bucket.count_ = field.document_value().field_count();
+  }
+  bucket.bytes_ = stored.size();
+  return bucket;
+}
+
+bool TimeseriesBucket::has_room_for(bson::DateTime time, std::size_t bytes) const {
+  return time.millis >= start_.millis && time.millis < start_.millis + options_.max_span_seconds * 1000 && count_ < kMaxMeasurements &&
+         bytes_ + bytes <= kMaxBucketBytes;
+}
+
+TimeseriesBucket::Column& TimeseriesBucket::column(std::string_view name) {
+  for (auto& column : columns_) {
+    if (column.name == name) return column;
+  }
+  auto& column = columns_.emplace_back();
+  column.name = std::string(name);
+  return column;
+}
+
+void TimeseriesBucket::add(bson::View measurement) {
+  const auto number = std::to_string(count_++);
+  bytes_ += measurement.size();
+  for (const auto& field : measurement) {
+    if (!options_.meta_field.empty() && field.key() == options_.meta_field) continue;
+    auto& at = column(field.key());
+    at.values.emplace_back(number, bson::Value(field));
+    at.min = at.min.exists() ? merged_extreme(at.min.element(), field, false) : bson::Value(field);
+    at.max = at.max.exists() ? merged_extreme(at.max.element(), field, true) : bson::Value(field);
+  }
+}
+
+bson::Document TimeseriesBucket::to_document() const {
+  bson::Builder out;
+  out.append_all(id_);
+  {
+    auto control = out.open_document("control");
+    control.append("version", 1);
+    auto min = control.open_document("min");
+    // The least time is the bucket's own, so that a bucket never changes its place.
+    for (const auto& column : columns_) column.name == options_.time_field ? min.append(column.name, start_) : min.append(column.name, column.min);
+    min.close();
+    auto max = control.open_document("max");
+    for (const auto& column : columns_) max.append(column.name, column.max);
+  }
+  out.append_all(meta_);
+  auto data = out.open_document("data");
+  for (const auto& column : columns_) {
+    auto values = data.open_document(column.name);
+    for (const auto& [number, value] : column.values) values.append(number, value);
+  }
+  data.close();
+  return std::move(out).finish();
+}
+
+}  // namespace drover::sandbox

@@ -1,0 +1,199 @@
+// Kinds of collections and indexes that came after 4.4: clustered, time-series, indexes made unique, metadata.
+#include "sandbox/server/client_for_tests.h"
+
+#include "sandbox/commands/timeseries_bucket.h"
+#include "sandbox/commands/ttl.h"
+#include "sandbox/server/server_state.h"
+
+namespace drover::sandbox {
+namespace {
+
+class SpecialCollectionsTest : public SandboxClientTest {
+ protected:
+  std::string listed(const std::string& name) {
+    const auto found = batch(run("t", R"({"listCollections": 1, "filter": {"name": ")" + name + R"("}})"));
+    return found.empty() ? "" : text(found.front());
+  }
+  std::vector<std::string> indexes(const std::string& name) {
+    std::vector<std::string> out;
+    for (const auto& index : batch(run("t", R"({"listIndexes": ")" + name + R"("})"))) out.push_back(text(index));
+    return out;
+  }
+  std::string ids(const std::string& command) {
+    std::string out;
+    for (const auto& document : batch(run("t", command))) out += text(bson::make_document({{"", document["_id"]}})) + " ";
+    return out;
+  }
+};
+
+constexpr const char* kClustered = R"({"create": "c", "clusteredIndex": {"key": {"_id": 1}, "unique": true}})";
+
+TEST_F(SpecialCollectionsTest, ClusteredCollectionsAreReadInTheOrderOfTheirIds) {
+  start(kTest50);
+  EXPECT_EQ(code("t", kClustered), 40415);
+  start(kTest60);
+  EXPECT_EQ(code("t", R"({"create": "x", "clusteredIndex": {"key": {"a": 1}, "unique": true}})"), 197);
+  EXPECT_EQ(code("t", R"({"create": "x", "clusteredIndex": {"key": {"_id": 1}}})"), 40414);
+  EXPECT_EQ(code("t", R"({"create": "x", "expireAfterSeconds": 5})"), 72);
+  ASSERT_EQ(code("t", kClustered), 0);
+  EXPECT_FALSE(last_entry().view().at_path("o.idIndex").exists());
+  EXPECT_NE(listed("c").find(R"("options":{"clusteredIndex":{"v":2,"key":{"_id":1},"name":"_id_","unique":true}})"), std::string::npos) << listed("c");
+  EXPECT_EQ(listed("c").find("idIndex"), std::string::npos);
+  EXPECT_EQ(indexes("c").at(0), R"({"v":2,"key":{"_id":1},"name":"_id_","unique":true,"clustered":true})");
+  run("t", R"({"insert": "c", "documents": [{"_id": 3}, {"_id": 1}, {"_id": 2}]})");
+  EXPECT_EQ(ids(R"({"find": "c"})"), R"({"":1} {"":2} {"":3} )");
+  EXPECT_EQ(ids(R"({"find": "c", "sort": {"$natural": -1}})"), R"({"":3} {"":2} {"":1} )");
+  EXPECT_EQ(ids(R"({"aggregate": "c", "pipeline": [], "cursor": {}})"), R"({"":1} {"":2} {"":3} )");
+  EXPECT_EQ(run("t", R"({"insert": "c", "documents": [{"_id": 2}]})").view().at_path("writeErrors.0.code").to_int64(), 11000);
+}
+
+TEST_F(SpecialCollectionsTest, DocumentsOfAClusteredCollectionExpireByTheirId) {
+  start(kTest60);
+  ASSERT_EQ(code("t", R"({"create": "c", "clusteredIndex": {"key": {"_id": 1}, "unique": true}, "expireAfterSeconds": 60})"), 0);
+  run("t", R"({"insert": "c", "documents": [{"_id": {"$date": "2020-01-01T00:00:00Z"}}, {"_id": {"$date": "2200-01-01T00:00:00Z"}}, {"_id": 1}]})");
+  ASSERT_TRUE(delete_expired(sandbox_->state().services, {}));
+  EXPECT_EQ(find("t", "c").size(), 2U);
+}
+
+constexpr const char* kWeather = R"({"create": "w", "timeseries": {"timeField": "t", "metaField": "m", "granularity": "minutes"}})";
+constexpr const char* kMeasurements = R"({"insert": "w", "documents": [
+    {"_id": 1, "t": {"$date": "2026-01-01T00:10:30Z"}, "m": {"s": 1}, "x": 5, "only": 1}, {"_id": 2, "t": {"$date": "2026-01-01T00:11:00Z"}, "m": {"s": 1}, "x": 3},
+    {"_id": 3, "t": {"$date": "2026-01-01T00:12:00Z"}, "m": {"s": 2}, "x": 9}]})";
+
+TEST_F(SpecialCollectionsTest, TimeSeriesAreAViewOverBuckets) {
+  start(kTest44);
+  EXPECT_EQ(code("t", kWeather), 40415);
+  start(kTest60);
+  ASSERT_EQ(code("t", kWeather), 0);
+  EXPECT_EQ(listed("w"), R"({"name":"w","type":"timeseries","options":{"timeseries":{"timeField":"t","metaField":"m","granularity":"minutes","bucketMaxSpanSeconds":86400}},"info":{"readOnly":false}})");
+  EXPECT_NE(listed("system.buckets.w").find(R"("type":"collection")"), std::string::npos);
+  EXPECT_EQ(code("t", kWeather), 48);
+  ASSERT_EQ(code("t", kMeasurements), 0);
+  const auto buckets = find("t", "system.buckets.w");
+  ASSERT_EQ(buckets.size(), 2U);
+  EXPECT_EQ(text(buckets[0]["meta"]), R"({"s":1})");
+  EXPECT_EQ(text(buckets[0].view().at_path("control.min")), R"({"_id":1,"t":{"$date":"2026-01-01T00:00:00Z"},"x":3,"only":1})");
+  EXPECT_EQ(text(buckets[0].view().at_path("control.max")), R"({"_id":2,"t":{"$date":"2026-01-01T00:11:00Z"},"x":5,"only":1})");
+  EXPECT_EQ(text(buckets[0].view().at_path("data.x")), R"({"0":5,"1":3})");
+  const auto found = find("t", "w", R"({"x": {"$lt": 6}})");
+  ASSERT_EQ(found.size(), 2U);
+  EXPECT_EQ(text(found[0]), R"({"t":{"$date":"2026-01-01T00:10:30Z"},"m":{"s":1},"_id":1,"x":5,"only":1})");
+  EXPECT_EQ(run("t", R"({"count": "w", "query": {"m.s": 1}})")["n"].to_int64(), 2);
+}
+
+TEST_F(SpecialCollectionsTest, LaterMeasurementsGoOnInTheirBucket) {
+  start(kTest70);
+  ASSERT_EQ(code("t", kWeather), 0);
+  run("t", kMeasurements);
+  run("t", R"({"insert": "w", "documents": [{"_id": 4, "t": {"$date": "2026-01-01T05:00:00Z"}, "m": {"s": 1}}, {"_id": 5, "t": {"$date": "2026-01-02T05:00:00Z"}, "m": {"s": 1}}]})");
+  EXPECT_EQ(find("t", "system.buckets.w").size(), 3U);
+  EXPECT_EQ(find("t", "w").size(), 5U);
+  const auto entries = find("local", "oplog.rs", R"({"ns": "t.system.buckets.w", "op": "u"})");
+  ASSERT_EQ(entries.size(), 1U);
+  EXPECT_EQ(entries[0].view().at_path("o.$v").to_int64(), 2);
+}
+
+TEST_F(SpecialCollectionsTest, RetriedMeasurementsAreInsertedOnce) {
+  start(kTest60);
+  ASSERT_EQ(code("t", kWeather), 0);
+  const std::string command = R"({"insert": "w", "documents": [{"_id": 1, "t": {"$date": "2026-01-01T00:10:30Z"}}, {"_id": 2, "t": {"$date": "2026-01-01T00:10:31Z"}}],
+      "lsid": {"id": {"$uuid": "01234567-89ab-cdef-0123-456789abcdef"}}, "txnNumber": {"$numberLong": "1"}})";
+  EXPECT_EQ(run("t", command)["n"].to_int64(), 2);
+  EXPECT_EQ(text(last_entry()["stmtId"]), R"({"0":0,"1":1})");
+  EXPECT_EQ(run("t", command)["n"].to_int64(), 2);
+  EXPECT_EQ(find("t", "w").size(), 2U);
+}
+
+TEST_F(SpecialCollectionsTest, WhatATimeSeriesCollectionRefuses) {
+  start(kTest60);
+  EXPECT_EQ(code("t", R"({"create": "w", "timeseries": {"timeField": "a.b"}})"), 72);
+  EXPECT_EQ(code("t", R"({"create": "w", "timeseries": {"timeField": "t"}, "capped": true, "size": 5})"), 72);
+  EXPECT_EQ(code("t", R"({"create": "w", "timeseries": {"timeField": "t", "granularity": "days"}})"), 2);
+  ASSERT_EQ(code("t", kWeather), 0);
+  const auto no_time = run("t", R"({"insert": "w", "documents": [{"x": 1}]})");
+  EXPECT_EQ(no_time.view().at_path("writeErrors.0.code").to_int64(), 2);
+  run("t", kMeasurements);
+  const auto update = run("t", R"({"update": "w", "updates": [{"q": {"x": 5}, "u": {"$set": {"x": 6}}}]})");
+  EXPECT_EQ(update.view().at_path("writeErrors.0.code").to_int64(), 72);
+  EXPECT_EQ(code("t", R"({"createIndexes": "w", "indexes": [{"key": {"x": 1}, "name": "x", "unique": true}]})"), 72);
+  EXPECT_EQ(code("t", R"({"delete": "w", "deletes": [{"q": {"x": 5}, "limit": 0}]})"), 72);
+  EXPECT_EQ(run("t", R"({"delete": "w", "deletes": [{"q": {"m.s": 1}, "limit": 0}]})")["n"].to_int64(), 2);
+  EXPECT_EQ(find("t", "w").size(), 1U);
+  EXPECT_EQ(code("t", R"({"drop": "w"})"), 0);
+  EXPECT_TRUE(listed("w").empty() && listed("system.buckets.w").empty());
+}
+
+TEST_F(SpecialCollectionsTest, IndexesOfATimeSeriesAreThoseOfItsBuckets) {
+  start(kTest80);
+  ASSERT_EQ(code("t", kWeather), 0);
+  EXPECT_EQ(indexes("w").at(0), R"({"v":2,"key":{"m":1,"t":1},"name":"m_1_t_1"})");
+  ASSERT_EQ(code("t", R"({"createIndexes": "w", "indexes": [{"key": {"x": -1}, "name": "x"}]})"), 0);
+  EXPECT_EQ(indexes("w").at(1), R"({"v":2,"key":{"x":-1},"name":"x"})");
+  EXPECT_EQ(indexes("system.buckets.w").at(1), R"({"v":2,"key":{"control.max.x":-1,"control.min.x":-1},"name":"x"})");
+  EXPECT_EQ(code("t", R"({"dropIndexes": "w", "index": {"x": -1}})"), 0);
+  EXPECT_EQ(indexes("w").size(), 1U);
+}
+
+TEST_F(SpecialCollectionsTest, BucketsExpireWithTheirSpan) {
+  start(kTest60);
+  ASSERT_EQ(code("t", R"({"create": "w", "timeseries": {"timeField": "t"}, "expireAfterSeconds": 100})"), 0);
+  run("t", R"({"insert": "w", "documents": [{"t": {"$date": "2020-01-01T00:00:00Z"}}, {"t": {"$date": "2037-01-01T00:00:00Z"}}]})");
+  ASSERT_TRUE(delete_expired(sandbox_->state().services, {}));
+  EXPECT_EQ(find("t", "w").size(), 1U);
+}
+
+TEST_F(SpecialCollectionsTest, AnIndexIsMadeUniqueInTwoSteps) {
+  start(kTest50);
+  run("t", R"({"createIndexes": "c", "indexes": [{"key": {"a": 1}, "name": "a"}]})");
+  EXPECT_EQ(code("t", R"({"collMod": "c", "index": {"name": "a", "prepareUnique": true}})"), 72);
+  start(kTest60);
+  run("t", R"({"createIndexes": "c", "indexes": [{"key": {"a": 1}, "name": "a"}]})");
+  run("t", R"({"insert": "c", "documents": [{"_id": 1, "a": 1}, {"_id": 2, "a": 1}]})");
+  EXPECT_EQ(code("t", R"({"collMod": "c", "index": {"name": "a", "unique": true}})"), 72);
+  const auto prepared = run("t", R"({"collMod": "c", "index": {"name": "a", "prepareUnique": true}})");
+  EXPECT_TRUE(prepared["prepareUnique_new"].is_truthy());
+  EXPECT_EQ(indexes("c").at(1), R"({"v":2,"key":{"a":1},"name":"a","prepareUnique":true})");
+  EXPECT_EQ(run("t", R"({"insert": "c", "documents": [{"_id": 3, "a": 1}]})").view().at_path("writeErrors.0.code").to_int64(), 11000);
+  const auto refused = run("t", R"({"collMod": "c", "index": {"name": "a", "unique": true}})");
+  EXPECT_EQ(code_of(refused), 359);
+  EXPECT_EQ(text(refused.view().at_path("violations.0.ids")), R"({"0":1,"1":2})");
+  run("t", R"({"delete": "c", "deletes": [{"q": {"_id": 2}, "limit": 1}]})");
+  EXPECT_TRUE(run("t", R"({"collMod": "c", "index": {"name": "a", "unique": true}})")["unique_new"].is_truthy());
+  EXPECT_EQ(indexes("c").at(1), R"({"v":2,"key":{"a":1},"name":"a","unique":true})");
+}
+
+TEST_F(SpecialCollectionsTest, CappedCollectionsTakeOtherLimits) {
+  start(kTest50);
+  run("t", R"({"create": "c", "capped": true, "size": 100000})");
+  EXPECT_EQ(code("t", R"({"collMod": "c", "cappedMax": 2})"), 40415);
+  start(kTest60);
+  run("t", R"({"create": "c", "capped": true, "size": 100000})");
+  run("t", R"({"insert": "c", "documents": [{"_id": 1}, {"_id": 2}, {"_id": 3}]})");
+  EXPECT_EQ(code("t", R"({"collMod": "c", "cappedSize": 5000, "cappedMax": 2})"), 0);
+  EXPECT_NE(listed("c").find(R"("size":5120,"max":2)"), std::string::npos) << listed("c");
+  run("t", R"({"insert": "c", "documents": [{"_id": 4}]})");
+  EXPECT_EQ(ids(R"({"find": "c"})"), R"({"":3} {"":4} )");
+  run("t", R"({"create": "plain"})");
+  EXPECT_EQ(code("t", R"({"collMod": "plain", "cappedSize": 5000})"), 72);
+}
+
+TEST_F(SpecialCollectionsTest, MetadataIsComparedWithTheVersionedApi) {
+  start(kTest44);
+  EXPECT_EQ(code("admin", R"({"validateDBMetadata": 1, "apiParameters": {"version": "1"}})"), 59);
+  start(kTest50);
+  run("t", R"({"createIndexes": "c", "indexes": [{"key": {"a": 1}, "name": "a", "sparse": true}]})");
+  const auto strict = run("t", R"({"validateDBMetadata": 1, "apiParameters": {"version": "1", "strict": true}})");
+  EXPECT_EQ(strict.view().at_path("apiVersionErrors.0.codeName").to_string_view(), "APIStrictError");
+  const auto lenient = run("t", R"({"validateDBMetadata": 1, "apiParameters": {"version": "1"}})");
+  EXPECT_TRUE(lenient["apiVersionErrors"].document_value().empty());
+  EXPECT_EQ(code("t", R"({"validateDBMetadata": 1, "apiParameters": {"version": "2"}})"), 322);
+}
+
+TEST(TimeseriesBucket, ExtremesAreFieldByField) {
+  const auto a = *bson::from_ejson(R"({"v": {"x": 1, "y": [5, 2]}})"), b = *bson::from_ejson(R"({"v": {"x": 0, "z": "s", "y": [1, 9]}})");
+  const auto least = merged_extreme(a["v"], b["v"], false);
+  EXPECT_EQ(bson::to_relaxed_ejson(least.element().document_value()), bson::to_relaxed_ejson(*bson::from_ejson(R"({"x": 0, "y": [1, 2], "z": "s"})")));
+}
+
+}  // namespace
+}  // namespace drover::sandbox
