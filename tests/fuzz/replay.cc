@@ -2,6 +2,7 @@
 // same. What `make test` runs; the fuzz preset builds the same targets for libFuzzer.
 //
 //   replay SEEDS RUNS [--frames]     SEEDS: a file with one Extended JSON document a line; --frames: as OP_MSG
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -71,18 +72,34 @@ Bytes mutate(Bytes bytes, const std::vector<Bytes>& seeds, std::mt19937_64& rand
   return bytes;
 }
 
+// What is being tried, for the report when it breaks.
+Bytes current;
+
+void report(int signal) {
+  std::fputs("the input that broke: ", stderr);
+  for (const auto byte : current) std::fprintf(stderr, "%02x", byte);
+  std::fputc('\n', stderr);
+  std::signal(signal, SIG_DFL);
+  std::raise(signal);
+}
+
+void run(Bytes bytes) {
+  current = std::move(bytes);
+  LLVMFuzzerTestOneInput(current.data(), current.size());
+}
+
 }  // namespace
 
 int main(int count, char** arguments) {
   if (count < 3) return 1;
   const auto seeds = read_seeds(arguments[1]);
   if (seeds.empty()) return 1;
-  for (const auto& seed : seeds) LLVMFuzzerTestOneInput(seed.data(), seed.size());
+  for (const int signal : {SIGABRT, SIGSEGV, SIGFPE}) std::signal(signal, report);
+  for (const auto& seed : seeds) run(seed);
   const long runs = std::atol(arguments[2]);
   std::mt19937_64 random(20240501);
   for (long i = 0; i < runs; ++i) {
-    const Bytes bytes = mutate(seeds[random() % seeds.size()], seeds, random);
-    LLVMFuzzerTestOneInput(bytes.data(), bytes.size());
+    run(mutate(seeds[random() % seeds.size()], seeds, random));
   }
   std::printf("%zu seeds, %ld mutations\n", seeds.size(), runs);
   return 0;
