@@ -8,14 +8,9 @@ DEMO_SECONDS = 400
 
 
 class Demo(DroverTest):
-    def start_clusters(self):
-        if not self.flavour.startswith("sandbox"):
-            return  # the demo brings its own, so once is enough
-        self.version = self.flavour.removeprefix("sandbox-")
-
     def demo(self, *more):
-        process = self.run_drover("demo", "--headless", "--json", "--scale", "0.1", "--writes-per-second", "300",
-                                  "--server-version", self.version, *more, timeout=DEMO_SECONDS)
+        process = self.run_drover("demo", "--headless", "--json", "--scale", "0.1", "--writes-per-second", "300", *more,
+                                  timeout=DEMO_SECONDS)
         self.assertEqual(process.child.returncode, 0, process.tail())
         self.assertEqual(process.children(), [], "processes were left behind")
         result = self.last_json(process)
@@ -30,6 +25,12 @@ class Demo(DroverTest):
 class DemoOfEveryVersion(Demo):
     sandbox_only = True
 
+    def start_clusters(self):
+        """The demo brings its own."""
+
+    def demo(self, *more):
+        return super().demo("--server-version", self.flavour.removeprefix("sandbox-"), *more)
+
     def test_the_whole_story(self):
         result = self.demo()
         self.assertGreater(result["changeEventsApplied"], 0)
@@ -42,3 +43,16 @@ class DemoOfEveryVersion(Demo):
             for field in KILL_FIELDS:
                 self.assertIn(field, kill)
         self.assertGreaterEqual(result["restarts"], len(result["kills"]))
+
+
+class DemoOnDeployments(Demo):
+    """The same story between deployments that are there already. Afterwards the workload writes to the destination alone: that
+    both were equal is the demo's own finding."""
+
+    def setUp(self):
+        super().setUp()
+        self.needs_own_clusters()
+
+    def test_the_whole_story(self):
+        result = self.demo("--source", self.source.uri, "--destination", self.destination.uri)
+        self.assertGreater(result["changeEventsApplied"], 0)
