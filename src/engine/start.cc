@@ -216,7 +216,7 @@ Status Starter::begin_again(const bson::Document& migration, Begun& begun, const
       for (const auto& index : info.indexes) collection->built.emplace(index["name"].to_string_view().value_or(""));
     }
     // A drop that was carried out but not recorded: what is still to come of it would create it again by its name.
-    if (!there && !mutant("unrecorded_drop_ignored")) collection->gone = true;
+    if (!there) collection->gone = true;
   }
   begun.to_clear = std::move(restored.to_clear);
   log_.info("continuing where the last run ended",
