@@ -16,13 +16,16 @@ struct ReadInterval {
   ClusterTime until;  // q⁺
 };
 
-inline constexpr std::size_t kMostAbsorbedKeys = 200'000;  // per collection, about 30 MB
+inline constexpr std::size_t kAbsorbedBytes = 12 << 20;  // of all collections
+inline constexpr std::size_t kBytesPerAbsorbedKey = 96;   // besides the key itself
 
 class AbsorbedKeys {
  public:
   void absorb(const std::string& key, ReadInterval read) {
     std::lock_guard lock(mutex_);
-    auto& entry = keys_[key];
+    const auto [at, fresh] = keys_.try_emplace(key);
+    if (fresh) bytes_ += key.size() + kBytesPerAbsorbedKey;
+    auto& entry = at->second;
     if (entry.until < read.until || (entry.until == read.until && entry.after < read.after)) entry = read;
   }
   std::optional<ReadInterval> find(const std::string& key) const {
@@ -34,21 +37,27 @@ class AbsorbedKeys {
   // collection that holds changes back, since its oldest one.
   void forget_until(ClusterTime settled) {
     std::lock_guard lock(mutex_);
-    std::erase_if(keys_, [&](const auto& entry) { return entry.second.until <= settled; });
+    std::erase_if(keys_, [&](const auto& entry) {
+      if (entry.second.until > settled) return false;
+      bytes_ -= entry.first.size() + kBytesPerAbsorbedKey;
+      return true;
+    });
   }
-  // Over kMostAbsorbedKeys all are forgotten: later events are then applied again, in order, to the same end.
-  void bound() {
+  // Later events of these keys are then applied again, in order, to the same end.
+  void forget() {
     std::lock_guard lock(mutex_);
-    if (keys_.size() > kMostAbsorbedKeys) keys_.clear();
+    keys_ = {};
+    bytes_ = 0;
   }
-  std::size_t size() const {
+  std::size_t bytes() const {
     std::lock_guard lock(mutex_);
-    return keys_.size();
+    return bytes_;
   }
 
  private:
   mutable std::mutex mutex_;
   std::unordered_map<std::string, ReadInterval> keys_;
+  std::size_t bytes_ = 0;
 };
 
 }  // namespace drover::engine

@@ -1,5 +1,5 @@
-// One budget of bytes for documents in flight across all stages (blueprint: memory is bounded and the bound is named).
-// `admit` waits for room; a request larger than the whole budget is let through alone. Thread-safe.
+// Bytes that a stage may hold of documents and changes. `admit` waits for room; a request larger than the whole share is let
+// through alone. Whoever waits for room holds none of the same share, so that someone is always able to go on. Thread-safe.
 #pragma once
 
 #include <algorithm>
@@ -11,7 +11,16 @@
 
 namespace drover::engine {
 
+// What all stages hold together, and each one's share of it.
 inline constexpr std::size_t kBudgetBytes = 128 << 20;
+inline constexpr std::size_t kReaderShare = 10 << 20;  // changes between reader and router
+inline constexpr std::size_t kLaneShare = 20 << 20;    // changes in all lanes
+inline constexpr std::size_t kHeldShare = 12 << 20;    // held changes in memory; the others are in files
+inline constexpr std::size_t kWriteShare = 26 << 20;   // of all lanes: states that they read, commands that they write
+inline constexpr std::size_t kCopyShare = kBudgetBytes - kReaderShare - kLaneShare - kHeldShare - kWriteShare;
+
+// A command that carries documents is made once by us and once more by the driver.
+inline constexpr std::size_t kBytesPerByteSent = 2;
 
 class ByteBudget {
  public:
@@ -30,6 +39,12 @@ class ByteBudget {
     }
     ~Grant() { release(); }
     explicit operator bool() const { return budget_ != nullptr; }
+    // What was admitted by estimate is found to be of this size: without waiting, since it is there already.
+    void resize(std::size_t bytes) {
+      if (budget_ == nullptr) return;
+      budget_->exchange(bytes_, bytes);
+      bytes_ = bytes;
+    }
     void release() {
       if (budget_ != nullptr) std::exchange(budget_, nullptr)->give_back(bytes_);
     }
@@ -43,17 +58,18 @@ class ByteBudget {
   Grant admit(std::size_t bytes, const std::stop_token& stop) {
     const std::size_t wanted = std::min(bytes, capacity_);
     MonitorLock lock(*monitor_);
-    if (!monitor_->wait(stop, {}, [&] { return used_ + wanted <= capacity_; })) return {};
+    if (!monitor_->wait(stop, {}, [&] { return used_ == 0 || used_ + wanted <= capacity_; })) return {};
     used_ += wanted;
     return Grant(this, wanted);
   }
 
  private:
-  void give_back(std::size_t bytes) {
+  void exchange(std::size_t before, std::size_t after) {
     MonitorLock lock(*monitor_);
-    used_ -= bytes;
+    used_ = used_ - before + after;
     monitor_->notify_all();
   }
+  void give_back(std::size_t bytes) { exchange(bytes, 0); }
 
   std::unique_ptr<Runtime::Monitor> monitor_;
   const std::size_t capacity_;

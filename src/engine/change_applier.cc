@@ -12,7 +12,8 @@ namespace {
 
 inline constexpr std::size_t kMostIdsPerRead = 500;
 inline constexpr std::size_t kIdsOfUnknownSize = 8;
-inline constexpr std::size_t kStateReadBytes = 8 << 20;
+inline constexpr std::size_t kStateReadBytes = 1 << 20;
+inline constexpr std::size_t kStateGuess = 4 << 10;  // of a document, before one has been seen
 
 // By the largest document seen: what one read brings stays within kStateReadBytes, whatever the others are like.
 std::size_t ids_per_read(const Collection& collection) {
@@ -121,17 +122,23 @@ Status ChangeApplier::write(Collection& collection, Changes& changes, Collection
     }
     by_image.push_back(&change);
   }
-  if (!by_image.empty()) TRY(write_portion(collection, by_image, refused, stop));
+  if (!by_image.empty()) TRY(write_portion(collection, by_image, refused, Admit::kHere, stop));
   for (std::size_t at = 0; at < by_state.size();) {
     const auto some = std::span(by_state).subspan(at, std::min(ids_per_read(collection), by_state.size() - at));
     at += some.size();
+    // The reply, the documents taken from it, and the commands that they are sent in.
+    constexpr std::size_t kBytesPerByteRead = 2 + kBytesPerByteSent;
+    const std::size_t largest = collection.largest;
+    auto grant = budget_.admit(kBytesPerByteRead * some.size() * (largest > 0 ? largest : kStateGuess), stop);
+    if (!grant) return tl::unexpected(stopped_error());
     const Status read = read_states(collection, some, stop);
     if (!read && read.error().server_code == kServerNamespaceNotFound) return {};  // its drop is on the way
     TRY(read);
-    TRY(write_portion(collection, some, refused, stop));
-    for (auto* change : some) {
-      if (std::find(refused.begin(), refused.end(), change) == refused.end()) change->state = {};
-    }
+    std::size_t bytes = 0;
+    for (const auto* change : some) bytes += change->state.size();
+    grant.resize(kBytesPerByteRead * bytes);
+    TRY(write_portion(collection, some, refused, Admit::kDone, stop));
+    for (auto* change : some) change->state = {};
   }
   if (!refused.empty()) return resolve(collection, refused, gate, stop);
   return {};
@@ -170,7 +177,7 @@ Status ChangeApplier::read_states(Collection& collection, std::span<KeyChange*> 
 // index that the source has dropped meanwhile; or as no insert would be, for nested `$` names before 5.0 (52), dotted names
 // (57) or an _id of another numeric type (66).
 Status ChangeApplier::write_portion(Collection& collection, std::span<KeyChange*> changes,
-                                    std::vector<KeyChange*>& refused, const std::stop_token& stop) {
+                                    std::vector<KeyChange*>& refused, Admit admit, const std::stop_token& stop) {
   const Namespace& ns = collection.info.ns;
   std::vector<bson::Value> removals;
   for (const auto* change : changes) {
@@ -204,6 +211,8 @@ Status ChangeApplier::write_portion(Collection& collection, std::span<KeyChange*
       documents.push_back(changes[at]->document);
     }
     if (sent.empty()) break;
+    ByteBudget::Grant grant;
+    if (admit == Admit::kHere && !(grant = budget_.admit(kBytesPerByteSent * bytes, stop))) return tl::unexpected(stopped_error());
     auto reply = session_.replace(ns, documents, stop);
     if (!reply) return failed(std::move(reply).error());
     for (const auto& error : reply->errors) refused.push_back(sent[static_cast<std::size_t>(error.index)]);

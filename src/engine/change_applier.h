@@ -16,18 +16,19 @@
 namespace drover::engine {
 
 inline constexpr std::size_t kLaneBatchEvents = 500;
-inline constexpr std::size_t kLaneBatchBytes = 4 << 20;  // of images; states are read in portions of the same size
+inline constexpr std::size_t kLaneBatchBytes = 1 << 20;  // of images, and of one command
 
 class ChangeApplier {
  public:
   ChangeApplier(cluster::Deployment& source, cluster::Deployment& destination, Runtime& runtime, ChangeRouter& router,
-                ConflictResolver& resolver, Uuid session)
+                ConflictResolver& resolver, StateStore& state, ByteBudget& budget, Uuid session)
       : source_(source),
         destination_(destination),
         runtime_(runtime),
         router_(router),
         resolver_(resolver),
-        session_(destination, runtime, session) {}
+        budget_(budget),
+        session_(destination, runtime, session, [&state](const std::stop_token& stop) { return state.confirm_owner(stop); }) {}
 
   // Until stopped or an error.
   Status run(BoundedQueue<LaneEvent>& in, const std::stop_token& stop);
@@ -42,7 +43,9 @@ class ChangeApplier {
   Changes net(Collection& collection, std::span<LaneEvent*> events);
   Status read_states(Collection& collection, std::span<KeyChange*> changes, const std::stop_token& stop);
   Status write(Collection& collection, Changes& changes, CollectionGate::Hold& gate, const std::stop_token& stop);
-  Status write_portion(Collection& collection, std::span<KeyChange*> changes, std::vector<KeyChange*>& refused,
+  // Admits its commands' bytes, unless the caller has.
+  enum class Admit { kHere, kDone };
+  Status write_portion(Collection& collection, std::span<KeyChange*> changes, std::vector<KeyChange*>& refused, Admit admit,
                        const std::stop_token& stop);
   Status resolve(Collection& collection, std::span<KeyChange*> refused, CollectionGate::Hold& gate,
                  const std::stop_token& stop);
@@ -52,6 +55,7 @@ class ChangeApplier {
   Runtime& runtime_;
   ChangeRouter& router_;
   ConflictResolver& resolver_;
+  ByteBudget& budget_;  // of all lanes
   WriteSession session_;
   std::atomic<int> in_flight_{0};
 };

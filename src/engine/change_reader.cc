@@ -25,83 +25,100 @@ Error ChangeReader::run(ClusterTime position, std::stop_token stop) {
   return result ? stopped_error() : result.error();
 }
 
+// Gathers events into batches and hands them on, however many one oplog time has. The last event of a time is kept back until
+// the time ends, for it is marked.
+class ChangeReader::Hand {
+ public:
+  // `position` is moved as soon as times are handed on: what was handed on must never come again, for it may be settled.
+  Hand(ChangeReader& reader, ClusterTime& position, const std::stop_token& stop)
+      : reader_(reader), position_(position), stop_(stop), ended_(position) {}
+
+  ClusterTime ended() const { return ended_; }
+
+  Status add(ChangeEvent event, ClusterTime ts) {
+    if (last_) gather(std::move(*last_));
+    event.ts = ts;
+    event.txn_index = index_++;
+    event.last_of_ts = false;
+    last_ = std::move(event);
+    return bytes_ >= kReaderBatchBytes ? push(ts, false) : Status();
+  }
+  Status end(ClusterTime ts) {
+    if (last_) {
+      last_->last_of_ts = true;
+      gather(std::move(*last_));
+      last_.reset();
+    }
+    index_ = 0;
+    ended_ = ts;
+    return bytes_ >= kReaderBatchBytes ? push(ts, true) : Status();
+  }
+  // Everything that has ended.
+  Status flush() { return ended_ > position_ ? push(ended_, true) : Status(); }
+
+ private:
+  void gather(ChangeEvent event) {
+    bytes_ += event.bytes();
+    batch_.events.push_back(std::move(event));
+  }
+  Status push(ClusterTime upto, bool complete) {
+    position_ = ended_;
+    batch_.upto = upto;
+    batch_.complete = complete;
+    batch_.grant = reader_.budget_.admit(bytes_, stop_);
+    if (!batch_.grant || !reader_.out_.push(std::move(batch_), stop_)) return tl::unexpected(stopped_error());
+    batch_ = {};
+    bytes_ = 0;
+    return {};
+  }
+
+  ChangeReader& reader_;
+  ClusterTime& position_;
+  const std::stop_token& stop_;
+  ClusterTime ended_;
+  ChangeBatch batch_;
+  std::size_t bytes_ = 0;
+  std::optional<ChangeEvent> last_;
+  std::uint32_t index_ = 0;
+};
+
 Status ChangeReader::follow(ClusterTime& position, const std::stop_token& stop) {
   auto cursor = TRY_WITH(source_.tail_oplog(position), "following the source's changes");
+  Hand hand(*this, position, stop);
   for (;;) {
     const auto entries = TRY_WITH(cursor->next(kTailWait, stop), "following the source's changes");
     if (stop.stop_requested()) return tl::unexpected(stopped_error());
-    ChangeBatch batch;
-    batch.upto = position;
-    std::size_t bytes = 0;
     for (const auto& entry : entries) {
-      auto parsed = TRY(parse_oplog_entry(entry));
-      if (parsed.ts <= position) continue;  // the first entry is the one that we know already
-      if (parsed.earlier_part) {
-        if (batch.upto > position) {
-          // Before anything can fail: what was handed on must never come again, for it may be settled.
-          position = batch.upto;
-          TRY(push(std::move(batch), stop));
-        }
-        TRY(hand_on_transaction(parsed, stop));
-        position = parsed.ts;
-        batch = ChangeBatch{{}, position, true};
-        bytes = 0;
-        continue;
+      const auto head = TRY(parse_oplog_head(entry));
+      if (head.ts <= hand.ended()) continue;  // the first entry is the one that we know already
+      const auto add = [&](ChangeEvent event) { return hand.add(std::move(event), head.ts); };
+      if (head.earlier_part) {
+        TRY(hand.flush());  // before anything can fail
+        TRY(earlier_parts(*head.earlier_part, add));
       }
-      for (auto& event : parsed.events) {
-        bytes += event.bytes();
-        batch.events.push_back(std::move(event));
-      }
-      batch.upto = parsed.ts;
-      if (bytes >= kReaderBatchBytes) {
-        position = batch.upto;
-        TRY(push(std::move(batch), stop));
-        batch = ChangeBatch{{}, position, true};
-        bytes = 0;
-      }
+      if (head.has_events) TRY(parse_oplog_events(entry, add));
+      TRY(hand.end(head.ts));
     }
-    if (batch.upto > position) {
-      position = batch.upto;
-      TRY(push(std::move(batch), stop));
-    }
+    TRY(hand.flush());
   }
 }
 
 // A transaction whose oplog entries are several: the earlier ones are found back by their links and read again one at a
 // time, so that memory holds one entry, whatever the transaction's size.
-Status ChangeReader::hand_on_transaction(const ParsedEntry& last, const std::stop_token& stop) {
+Status ChangeReader::earlier_parts(ClusterTime last, const EventSink& add) {
   std::vector<ClusterTime> parts;
-  for (auto link = last.earlier_part; link;) {
+  for (std::optional<ClusterTime> link = last; link;) {
     parts.push_back(*link);
     const auto entry = TRY_WITH(source_.oplog_entry(*link), "reading the earlier part of a transaction");
     link = previous_link(entry);
   }
   std::reverse(parts.begin(), parts.end());
-  std::uint32_t index = 0;
-  const auto emit = [&](std::vector<ChangeEvent> events, bool final) -> Status {
-    ChangeBatch batch;
-    batch.upto = last.ts;
-    batch.complete = final;
-    for (auto& event : events) {
-      event.ts = last.ts;
-      event.txn_index = index++;
-      event.last_of_ts = false;
-    }
-    if (final && !events.empty()) events.back().last_of_ts = true;
-    batch.events = std::move(events);
-    return push(std::move(batch), stop);
-  };
   for (const auto& part : parts) {
     if (mutant("parts_skipped")) break;
     const auto entry = TRY_WITH(source_.oplog_entry(part), "reading the earlier part of a transaction");
-    auto parsed = TRY(parse_oplog_entry(entry, true));
-    TRY(emit(std::move(parsed.events), false));
+    TRY(parse_oplog_head(entry, true));
+    TRY(parse_oplog_events(entry, add));
   }
-  return emit(last.events, true);
-}
-
-Status ChangeReader::push(ChangeBatch batch, const std::stop_token& stop) {
-  if (!out_.push(std::move(batch), stop)) return tl::unexpected(stopped_error());
   return {};
 }
 

@@ -15,7 +15,7 @@ ChangeRouter::ChangeRouter(Runtime& runtime, Catalog& catalog, Lanes& lanes, Pos
       lanes_(lanes),
       tracker_(tracker),
       filter_(filter),
-      budget_(runtime, kLaneBudgetBytes),
+      budget_(runtime, kLaneShare),
       monitor_(runtime.make_monitor()),
       routed_(start) {
   usage_.directory = std::move(spool_directory);
@@ -86,7 +86,7 @@ Status ChangeRouter::route_data(ChangeEvent event, const std::stop_token& stop) 
 }
 
 Status ChangeRouter::dispatch(LaneEvent event, const std::stop_token& stop) {
-  event.grant = budget_.admit(event.change.bytes(), stop);
+  event.grant = budget_.admit(event.bytes(), stop);
   if (!event.grant) return tl::unexpected(stopped_error());
   const auto key = mutant("lane_by_bytes") ? bson::hash64(event.change.key.element().raw()) : bson::hash64(event.key);
   const auto hash = key ^ std::hash<Uuid>()(event.collection->info.uuid);
@@ -126,7 +126,7 @@ Status ChangeRouter::release(const std::shared_ptr<Collection>& collection, Part
         break;
       }
       if (partition.releasing == 0) partition.releasing_from = partition.held->oldest();
-      events = TRY(partition.held->pop(kReleaseChunkEvents));
+      events = TRY(partition.held->pop(kReleaseChunkEvents, kReleaseChunkBytes));
       std::erase_if(events, [&](const auto& event) { return event.ts <= partition.r; });
       partition.releasing += static_cast<std::int64_t>(events.size());
       releasing_ += events.size();

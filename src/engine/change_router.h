@@ -19,8 +19,8 @@
 namespace drover::engine {
 
 inline constexpr std::size_t kLaneQueueEvents = 2048;  // per lane
-inline constexpr std::size_t kLaneBudgetBytes = 32 << 20;  // of changes in all lanes together
 inline constexpr std::size_t kReleaseChunkEvents = 512;
+inline constexpr std::size_t kReleaseChunkBytes = 1 << 20;
 
 // How an event that is to be applied must be applied.
 enum class ApplyMode {
@@ -36,6 +36,8 @@ struct LaneEvent {
   PositionTracker::Slot slot = 0;       // unless released
   Partition* released_from = nullptr;   // a held event: reported there instead
   ByteBudget::Grant grant;              // what it takes of the lanes' budget until it is applied
+
+  std::size_t bytes() const { return change.bytes() + key.size() + sizeof(LaneEvent) - sizeof(ChangeEvent); }
 };
 
 class ChangeRouter {

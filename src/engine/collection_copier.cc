@@ -119,18 +119,26 @@ Status CollectionCopier::read_and_insert(Collection& collection, const Partition
   range.at = at;
   if (mutant("copy_read_unfixed")) range.at.time = {};
   range.batch_documents = documents_per_reply(collection);
+  // Each reply, and the command that is made of it; the first comes with the cursor.
+  constexpr std::size_t kBytesPerByteCopied = 1 + kBytesPerByteSent;
+  const auto admit = [&] {
+    return budget_.admit(kBytesPerByteCopied * std::max(kCopyReplyBytes, collection.largest.load()), stop);
+  };
+  auto grant = admit();
+  if (!grant) return tl::unexpected(stopped_error());
   auto cursor = TRY_WITH(source_.read_range(range), "copying " + range.ns.to_string());
-  for (;;) {
-    auto grant = budget_.admit(2 * kCopyReplyBytes, stop);  // the reply, and the command that is made of it
+  for (;; grant = admit()) {
     if (!grant) return tl::unexpected(stopped_error());
     auto next = cursor->next(stop);
     if (!next && mutant("cursor_error_is_end")) return {};
     const auto batch = TRY_WITH(std::move(next), "copying " + range.ns.to_string());
+    grant.resize(kBytesPerByteCopied * batch.array.size());
     if (collection.gone && !mutant("gone_ignored")) return {};
     if (at.level == cluster::ReadAt::Level::kMajority) progress.f = std::max(progress.f, batch.operation_time);
     collection.seen.advance(std::max(partition.r, progress.f));
     if (!batch.array.empty()) TRY(insert(collection, batch, partition.r, progress, stop));
     if (batch.last) return {};
+    grant.release();
   }
 }
 

@@ -16,7 +16,7 @@
 
 namespace drover::engine {
 
-inline constexpr std::size_t kCopyReplyBytes = 8 << 20;  // aim of one reply; a single document may be larger
+inline constexpr std::size_t kCopyReplyBytes = 4 << 20;  // aim of one reply; a single document may be larger
 
 class CollectionCopier {
  public:
@@ -30,7 +30,7 @@ class CollectionCopier {
         resolver_(resolver),
         state_(state),
         budget_(budget),
-        session_(destination, runtime, session) {}
+        session_(destination, runtime, session, [&state](const std::stop_token& stop) { return state.confirm_owner(stop); }) {}
 
   // `snapshots`: the source can read at an exact time (5.0+). Fine when the collection is gone meanwhile.
   Status copy(const std::shared_ptr<Collection>& collection, Partition& partition, bool snapshots,

@@ -18,12 +18,14 @@ inline constexpr int kRoundsBeforeDoubt = 3;
 
 // Documents that hold each other's values in a chain are written together; one transaction takes no more than these.
 inline constexpr std::size_t kLargestGroup = 1000;
+inline constexpr std::size_t kLargestGroupBytes = 48 << 20;
 
 tl::unexpected<Error> too_large(const Namespace& ns, std::size_t size) {
   return fail(ErrorCode::kFailure,
-              fmt::format("more than {} documents of {} have to be written in one transaction, because each holds a value of a "
-                          "unique index that another one needs; start again when fewer of these values move at a time",
-                          size - 1, ns.to_string()));
+              fmt::format("{} documents of {} have to be written in one transaction, because each holds a value of a "
+                          "unique index that another one needs: more than {}, or {} MiB; start again when fewer of these values move "
+                          "at a time",
+                          size, ns.to_string(), kLargestGroup, kLargestGroupBytes >> 20));
 }
 
 using Group = std::map<std::string, bson::Value>;  // logical key → _id
@@ -66,6 +68,9 @@ Status ConflictResolver::resolve(Collection& collection, const bson::Value& refu
     if (!read) return tl::unexpected(std::move(read).error().with_context("reading conflicting documents of " + ns.to_string()));
 
     collection.seen.advance(read->operation_time);
+    std::size_t bytes = 0;
+    for (const auto& document : read->documents) bytes += document.size();
+    if (bytes > kLargestGroupBytes) return too_large(ns, group.size());
     bool grew = false;
     for (const auto& document : read->documents) {
       for (const auto& index : unique) {
@@ -89,7 +94,7 @@ Status ConflictResolver::resolve(Collection& collection, const bson::Value& refu
     }
     for (const auto& document : read->documents)
       statements.push_back({cluster::TransactionStatement::Kind::kInsert, ns, {}, document});
-    const Status written = session.transaction(statements);
+    const Status written = session.transaction(statements, stop);
     if (written) {
       for (const auto& [key, id] : group) collection.absorbed.absorb(key, {after, read->operation_time});
       return {};

@@ -35,14 +35,19 @@ Status HoldQueue::push(ChangeEvent event) {
   return spool(event);
 }
 
-Result<std::deque<ChangeEvent>> HoldQueue::pop(std::size_t count) {
+Result<std::deque<ChangeEvent>> HoldQueue::pop(std::size_t count, std::size_t bytes) {
   std::deque<ChangeEvent> events;
-  while (events.size() < count && !memory_.empty()) {
+  std::size_t taken = 0;
+  while (events.size() < count && taken < bytes && !memory_.empty()) {
     usage_.memory_bytes -= memory_.front().bytes();
+    taken += memory_.front().bytes();
     events.push_back(std::move(memory_.front()));
     memory_.pop_front();
   }
-  while (events.size() < count && on_disk_ > 0) events.push_back(TRY(unspool()));
+  while (events.size() < count && taken < bytes && on_disk_ > 0) {
+    events.push_back(TRY(unspool()));
+    taken += events.back().bytes();
+  }
   usage_.events -= events.size();
   return events;
 }

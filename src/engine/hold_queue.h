@@ -10,12 +10,13 @@
 #include <string>
 
 #include "base/error.h"
+#include "engine/byte_budget.h"
 #include "model/change_event.h"
 
 namespace drover::engine {
 
 // What all hold queues of a migration may keep in memory together, and on disk before no new partition is begun.
-inline constexpr std::size_t kHeldMemoryBytes = 16 << 20;
+inline constexpr std::size_t kHeldMemoryBytes = kHeldShare;
 inline constexpr std::uint64_t kHeldDiskBytes = std::uint64_t{8} << 30;
 
 struct HoldUsage {
@@ -38,8 +39,8 @@ class HoldQueue {
   bool empty() const { return memory_.empty() && on_disk_ == 0; }
   std::uint64_t size() const { return memory_.size() + on_disk_; }
   ClusterTime oldest() const { return oldest_; }  // of what is or was in it since it was last empty
-  // The oldest events, at most `count`.
-  Result<std::deque<ChangeEvent>> pop(std::size_t count);
+  // The oldest events, at most `count` and about `bytes`, but at least one.
+  Result<std::deque<ChangeEvent>> pop(std::size_t count, std::size_t bytes = SIZE_MAX);
   void clear();
 
  private:

@@ -106,15 +106,6 @@ Status parse_operation(bson::View entry, ClusterTime ts, std::vector<ChangeEvent
   return {};
 }
 
-Status parse_operations(bson::View operations, ClusterTime ts, std::vector<ChangeEvent>& out) {
-  for (const auto& item : operations) {
-    const auto operation = item.to_document();
-    if (!operation) return tl::unexpected(malformed("applyOps with a non-document", ts));
-    TRY(parse_operation(*operation, ts, out));
-  }
-  return {};
-}
-
 }  // namespace
 
 std::optional<ClusterTime> previous_link(bson::View entry) {
@@ -125,33 +116,62 @@ std::optional<ClusterTime> previous_link(bson::View entry) {
   return ts;
 }
 
-Result<ParsedEntry> parse_oplog_entry(bson::View entry, bool is_part) {
-  ParsedEntry parsed;
-  parsed.ts = entry["ts"].to_timestamp().value_or(ClusterTime{});
-  if (parsed.ts.is_zero()) return tl::unexpected(malformed("no `ts`", parsed.ts));
+Result<EntryHead> parse_oplog_head(bson::View entry, bool is_part) {
+  EntryHead head;
+  head.ts = entry["ts"].to_timestamp().value_or(ClusterTime{});
+  if (head.ts.is_zero()) return tl::unexpected(malformed("no `ts`", head.ts));
+  const auto command = entry["o"].to_document();
+  const bool is_command = entry["op"].to_string_view() == std::string_view("c") && command;
+  if (is_command && (*command)["applyOps"].to_array()) {
+    const bool unfinished = (*command)["partialTxn"].is_truthy() || (*command)["prepare"].is_truthy();
+    if (unfinished && !is_part) return head;
+    head.has_events = true;
+    if (!is_part && entry["txnNumber"].exists()) head.earlier_part = previous_link(entry);
+    // Outside transactions prevOpTime links the statements of a retryable write, not parts of one change.
+    if (!is_part && entry["multiOpType"].to_int64() == 1) head.earlier_part.reset();
+  } else if (is_command && (*command)["commitTransaction"].exists()) {
+    head.earlier_part = previous_link(entry);
+  } else if (!is_command || !(*command)["abortTransaction"].exists()) {
+    head.has_events = true;
+  }
+  return head;
+}
 
+Status parse_oplog_events(bson::View entry, const EventSink& sink) {
+  const auto ts = entry["ts"].to_timestamp().value_or(ClusterTime{});
+  std::vector<ChangeEvent> events;
+  const auto parse = [&](bson::View operation) -> Status {
+    events.clear();
+    TRY(parse_operation(operation, ts, events));
+    for (auto& event : events) TRY(sink(std::move(event)));
+    return {};
+  };
   const auto command = entry["o"].to_document();
   const bool is_command = entry["op"].to_string_view() == std::string_view("c") && command;
   const auto apply_ops = is_command ? (*command)["applyOps"].to_array() : std::nullopt;
-  if (apply_ops) {
-    const bool unfinished = (*command)["partialTxn"].is_truthy() || (*command)["prepare"].is_truthy();
-    if (unfinished && !is_part) return parsed;
-    TRY(parse_operations(*apply_ops, parsed.ts, parsed.events));
-    if (!is_part && entry["txnNumber"].exists()) parsed.earlier_part = previous_link(entry);
-    // Outside transactions prevOpTime links the statements of a retryable write, not parts of one change.
-    if (!is_part && entry["multiOpType"].to_int64() == 1) parsed.earlier_part.reset();
-  } else if (is_command && (*command)["commitTransaction"].exists()) {
-    parsed.earlier_part = previous_link(entry);
-  } else if (is_command && (*command)["abortTransaction"].exists()) {
-    return parsed;
-  } else {
-    TRY(parse_operation(entry, parsed.ts, parsed.events));
+  if (!apply_ops) return parse(entry);
+  for (const auto& item : *apply_ops) {
+    const auto operation = item.to_document();
+    if (!operation) return tl::unexpected(malformed("applyOps with a non-document", ts));
+    TRY(parse(*operation));
   }
-  for (std::size_t i = 0; i < parsed.events.size(); ++i) {
-    parsed.events[i].ts = parsed.ts;
-    parsed.events[i].txn_index = static_cast<std::uint32_t>(i);
-    parsed.events[i].last_of_ts = i + 1 == parsed.events.size();
-  }
+  return {};
+}
+
+Result<ParsedEntry> parse_oplog_entry(bson::View entry, bool is_part) {
+  const auto head = TRY(parse_oplog_head(entry, is_part));
+  ParsedEntry parsed;
+  parsed.ts = head.ts;
+  parsed.earlier_part = head.earlier_part;
+  if (!head.has_events) return parsed;
+  TRY(parse_oplog_events(entry, [&](ChangeEvent event) -> Status {
+    event.ts = head.ts;
+    event.txn_index = static_cast<std::uint32_t>(parsed.events.size());
+    event.last_of_ts = false;
+    parsed.events.push_back(std::move(event));
+    return {};
+  }));
+  if (!parsed.events.empty()) parsed.events.back().last_of_ts = true;
   return parsed;
 }
 

@@ -5,6 +5,7 @@
 // `prevOpTime`; all but the last carry partialTxn. Sources: server's oplog_entry.idl, corpus oplog/crud.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -23,6 +24,16 @@ struct ParsedEntry {
 
 // `is_part` parses an earlier part of a transaction (which is skipped when met in the stream, and read again from its end).
 Result<ParsedEntry> parse_oplog_entry(bson::View entry, bool is_part = false);
+
+// The same in two steps, for entries that hold more events than memory should: what kind it is, and its events one by one.
+struct EntryHead {
+  ClusterTime ts;
+  std::optional<ClusterTime> earlier_part;  // as in ParsedEntry
+  bool has_events = false;
+};
+Result<EntryHead> parse_oplog_head(bson::View entry, bool is_part = false);
+using EventSink = std::function<Status(ChangeEvent)>;  // ts, txn_index and last_of_ts are the caller's to set
+Status parse_oplog_events(bson::View entry, const EventSink& sink);
 
 // The previous link of an earlier part, if any.
 std::optional<ClusterTime> previous_link(bson::View entry);

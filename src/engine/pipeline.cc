@@ -24,7 +24,9 @@ ChangeRouter::Lanes make_lanes(Runtime& runtime, int count) {
 Pipeline::Pipeline(Parts parts, ClusterTime position, std::span<const Uuid> sessions)
     : parts_(parts),
       tracker_(position),
-      budget_(parts.runtime, kBudgetBytes - kLaneBudgetBytes),
+      copy_budget_(parts.runtime, kCopyShare),
+      write_budget_(parts.runtime, kWriteShare),
+      reader_budget_(parts.runtime, kReaderShare),
       lanes_(make_lanes(parts.runtime, parts.options.lanes)),
       router_(parts.runtime, parts.catalog, lanes_, tracker_, parts.options.filter, parts.options.spool_directory,
               parts.options.held_memory, position),
@@ -34,18 +36,19 @@ Pipeline::Pipeline(Parts parts, ClusterTime position, std::span<const Uuid> sess
                parts.options.filter),
       resolver_(parts.source, parts.destination, parts.runtime, on_destination_),
       changes_(parts.runtime, kReaderQueueBatches),
-      reader_(parts.source, parts.runtime, parts.log, changes_),
+      reader_(parts.source, parts.runtime, parts.log, reader_budget_, changes_),
       index_builder_(parts.source, parts.destination, parts.runtime, parts.log, parts.catalog, router_,
                      on_destination_),
       recorded_(position),
       failure_lock_(parts.runtime.make_monitor()) {
   for (int i = 0; i < parts.options.lanes; ++i) {
     appliers_.push_back(std::make_unique<ChangeApplier>(parts.source, parts.destination, parts.runtime, router_, resolver_,
+                                                        parts.state, write_budget_,
                                                         sessions[static_cast<std::size_t>(1 + i)]));
   }
   for (int i = 0; i < parts.options.copiers; ++i) {
     copiers_.push_back(std::make_unique<CollectionCopier>(
-        parts.source, parts.destination, parts.runtime, parts.log, router_, resolver_, parts.state, budget_,
+        parts.source, parts.destination, parts.runtime, parts.log, router_, resolver_, parts.state, copy_budget_,
         sessions[static_cast<std::size_t>(1 + parts.options.lanes + i)]));
   }
 }
@@ -139,9 +142,13 @@ Status Pipeline::checkpoint(const std::stop_token& stop) {
     MonitorLock lock(router_.lock());
     for (const auto& [uuid, collection] : parts_.catalog.collections) collections.push_back(collection);
   }
+  std::size_t absorbed = 0;
   for (const auto& collection : collections) {
     collection->absorbed.forget_until(router_.applied_until(*collection));
-    collection->absorbed.bound();
+    absorbed += collection->absorbed.bytes();
+    if (absorbed <= kAbsorbedBytes) continue;
+    absorbed -= collection->absorbed.bytes();
+    collection->absorbed.forget();
   }
   return {};
 }

@@ -82,7 +82,9 @@ class Pipeline {
 
   Parts parts_;
   PositionTracker tracker_;
-  ByteBudget budget_;
+  ByteBudget copy_budget_;
+  ByteBudget write_budget_;
+  ByteBudget reader_budget_;  // outlives the queue, whose batches have grants of it
   ChangeRouter::Lanes lanes_;
   ChangeRouter router_;
   DestinationCatalog on_destination_;

@@ -16,6 +16,19 @@ namespace {
 inline constexpr int kMostListings = 1000;
 inline constexpr std::int64_t kAllIdsUpTo = 20000;
 inline constexpr std::chrono::milliseconds kWindowWait{200};
+
+// Every second bound goes until they fit the plan's document.
+void thin_out(std::vector<bson::Value>& bounds) {
+  for (;;) {
+    std::size_t bytes = 0;
+    for (const auto& bound : bounds) bytes += bound.element().size() + 8;
+    if (bytes <= kPlanBytes) return;
+    std::vector<bson::Value> kept;
+    for (std::size_t i = 1; i < bounds.size(); i += 2) kept.push_back(std::move(bounds[i]));
+    bounds = std::move(kept);
+  }
+}
+
 }  // namespace
 
 bson::Document portable_options(bson::View options) {
@@ -152,6 +165,7 @@ Status Planner::partition(Collection& collection, const std::stop_token& stop) {
       bounds.push_back(keyed[at].second);
     }
   }
+  thin_out(bounds);
   set_partitions(collection, bounds);
   if (mutant("plan_bounds_closed") && !bounds.empty()) collection.partitions.back()->max = bounds.back();
   return {};

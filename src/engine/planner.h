@@ -11,7 +11,8 @@
 namespace drover::engine {
 
 inline constexpr std::int64_t kPartitionBytes = 64 << 20;
-inline constexpr int kMostPartitions = 20000;  // per collection: bounds must fit one state document
+inline constexpr int kMostPartitions = 20000;  // per collection
+inline constexpr std::size_t kPlanBytes = 4 << 20;  // bounds must fit one state document; large _ids make fewer partitions
 inline constexpr int kSamplesPerPartition = 10;
 
 struct Listing {

@@ -94,10 +94,17 @@ Status StateStore::save(const std::string& collection, const bson::Value& id, bs
   builder.append("_id", id).append("epoch", epoch_).append_all(fields);
   const auto document = std::move(builder).finish();
   Turn turn(*this);
+  const Duration begun = runtime_.now();
   const bool saved = TRY_WITH(session_.save_state(collection, document, cluster::StateCondition::kEpochAtMost, stop),
                               "recording the migration's state in " + collection);
   if (!saved) return tl::unexpected(lost_ownership());
+  confirmed_ = begun.count();
   return {};
+}
+
+Status StateStore::confirm_owner(const std::stop_token& stop) {
+  if (runtime_.now() - Duration(confirmed_) < kOwnerConfirmedFor) return {};
+  return save("x_ddl", "owner", bson::make_document({{"writing", true}}), stop);
 }
 
 Status StateStore::save(const std::string& collection, std::string_view id, bson::View fields,

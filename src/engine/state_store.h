@@ -13,6 +13,8 @@
 //   x_cutover     {_id: "cutover", epoch, step, ...}
 #pragma once
 
+#include <atomic>
+#include <chrono>
 #include <memory>
 #include <stop_token>
 #include <string>
@@ -23,6 +25,8 @@
 
 namespace drover::engine {
 
+inline constexpr std::chrono::minutes kOwnerConfirmedFor{5};
+
 class StateStore {
  public:
   StateStore(cluster::Deployment& destination, Runtime& runtime, Uuid session)
@@ -32,6 +36,10 @@ class StateStore {
   // their commands to end. `sessions` are all that this process will write in.
   Status take_over(std::span<const Uuid> sessions, const std::stop_token& stop);
   std::int64_t epoch() const { return epoch_; }  // 1 for the first owner
+  // kWrongState when another process has taken over. Asks the destination only when it has not said otherwise for
+  // kOwnerConfirmedFor: a process that stood still for long must not write in sessions whose fence the destination may have
+  // forgotten, which it does no earlier than half an hour after they were last used.
+  Status confirm_owner(const std::stop_token& stop);
 
   Result<std::vector<bson::Document>> load(const std::string& collection, const std::stop_token& stop);
   // `fields` without _id and epoch, which are added. kWrongState when another process has taken over.
@@ -50,6 +58,7 @@ class StateStore {
   bool busy_ = false;
   WriteSession session_;
   std::int64_t epoch_ = 0;
+  std::atomic<Duration::rep> confirmed_{0};  // when the last successful save was begun
 };
 
 bson::Value value_of(std::string_view text);

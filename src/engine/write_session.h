@@ -2,8 +2,10 @@
 // is repeated under the same number before the next (blueprint rule 5), so that the destination refuses a late duplicate.
 #pragma once
 
+#include <functional>
 #include <span>
 #include <stop_token>
+#include <utility>
 
 #include "cluster/deployment.h"
 #include "engine/mutants.h"
@@ -16,7 +18,8 @@ class WriteSession {
   template <typename F>
   auto repeat(const std::stop_token& stop, F&& call) {
     cluster::WriteContext context{id_, ++number_};
-    return retry_temporary(runtime_, stop, [&] {
+    return retry_temporary(runtime_, stop, [&]() -> decltype(call(context)) {
+      if (owned_) TRY(owned_(stop));
       auto result = call(context);
       if (!result && mutant("lost_reply_is_success")) result = decltype(result){};
       if (mutant("retry_new_number")) context.txn_number = ++number_;
@@ -25,8 +28,10 @@ class WriteSession {
   }
 
  public:
-  WriteSession(cluster::Deployment& destination, Runtime& runtime, Uuid id)
-      : destination_(destination), runtime_(runtime), id_(id) {}
+  // `owned` is asked before each attempt; nothing is sent when it fails.
+  using Owned = std::function<Status(const std::stop_token&)>;
+  WriteSession(cluster::Deployment& destination, Runtime& runtime, Uuid id, Owned owned = {})
+      : destination_(destination), runtime_(runtime), id_(id), owned_(std::move(owned)) {}
 
   const Uuid& id() const { return id_; }
 
@@ -41,7 +46,8 @@ class WriteSession {
     return repeat(stop, [&](const auto& context) { return destination_.remove(context, ns, ids); });
   }
   // One attempt under a new number. When it is temporary the caller reads its state again and tries anew.
-  Status transaction(std::span<const cluster::TransactionStatement> statements) {
+  Status transaction(std::span<const cluster::TransactionStatement> statements, const std::stop_token& stop) {
+    if (owned_) TRY(owned_(stop));
     return destination_.transaction({id_, ++number_}, statements);
   }
   Result<bool> save_state(const std::string& collection, bson::View document, cluster::StateCondition condition,
@@ -57,6 +63,7 @@ class WriteSession {
   cluster::Deployment& destination_;
   Runtime& runtime_;
   const Uuid id_;
+  const Owned owned_;
   std::int64_t number_ = 0;
 };
 
