@@ -27,7 +27,7 @@ Result<EngineRun> EngineRun::start(const cli::DemoDirectory& directory, const st
   TRY(directory.write("destination.uri", destination));
   const auto log = directory.file(include + ".log"), errors = directory.file(include + ".err");
   const cli::ChildOptions options{.arguments = {DROVER_PROGRAM, "migrate", "--source", "@" + directory.file("source.uri"), "--destination",
-                                          "@" + directory.file("destination.uri"), "--include", include, "--commit", "never", "--log", log},
+                                          "@" + directory.file("destination.uri"), "--include", include, "--commit", "never", "--no-verify", "--log", log},
                             .output = directory.file(include + ".out"),
                             .errors = errors};
   return EngineRun(TRY(cli::ChildProcess::start(options)), log, errors);

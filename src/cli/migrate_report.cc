@@ -5,11 +5,11 @@
 #include "terminal/format.h"
 
 namespace drover::cli {
-Json to_json(const engine::Progress& progress, std::optional<double> write_unavailable_millis,
-             const std::optional<Verification>& verification) {
+
+Json to_json(const engine::Progress& progress) {
   Json verified;
-  if (verification) {
-    verified = Json(Json::Object{{"equal", verification->equal},
+  if (const auto& verification = progress.verification; verification && (verification->complete || verification->mismatches > 0)) {
+    verified = Json(Json::Object{{"equal", verification->equal()},
                                  {"collections", verification->collections},
                                  {"documents", verification->documents},
                                  {"mismatches", verification->mismatches}});
@@ -22,7 +22,7 @@ Json to_json(const engine::Progress& progress, std::optional<double> write_unava
       {"changeEventsApplied", progress.change_events_applied},
       {"maxLagSeconds", progress.max_lag_seconds},
       {"finalLagSeconds", progress.lag_seconds},
-      {"writeUnavailableMillis", write_unavailable_millis ? Json(*write_unavailable_millis) : Json()},
+      {"writeUnavailableMillis", progress.write_unavailable_millis ? Json(*progress.write_unavailable_millis) : Json()},
       {"restarts", progress.restarts},
       {"kills", Json(Json::Array{})},
       {"verification", std::move(verified)},
@@ -30,11 +30,20 @@ Json to_json(const engine::Progress& progress, std::optional<double> write_unava
 }
 
 std::string summary(const engine::Progress& progress) {
-  return fmt::format("{} documents ({}) in {} collections copied in {}; {} changes followed; lag at most {:.0f} s",
+  auto text =
+      fmt::format("{} documents ({}) in {} collections copied in {}; {} changes followed; lag at most {:.0f} s",
                      terminal::format_count(static_cast<std::uint64_t>(progress.documents)),
                      terminal::format_bytes(static_cast<double>(progress.bytes)), progress.collections.size(),
                      terminal::format_duration(progress.copy_seconds),
                      terminal::format_count(progress.change_events_applied), progress.max_lag_seconds);
+  if (progress.write_unavailable_millis) text += fmt::format("; no writes for {:.0f} ms", *progress.write_unavailable_millis);
+  if (const auto& verification = progress.verification; verification && verification->equal()) {
+    text += fmt::format(". Compared before the cutover: {} documents in {} collections, equal byte for byte",
+                        terminal::format_count(static_cast<std::uint64_t>(verification->documents)), verification->collections);
+  } else {
+    text += ". The documents were not compared (--no-verify)";
+  }
+  return text;
 }
 
 }  // namespace drover::cli

@@ -1,7 +1,6 @@
 // A migration's end as the stable JSON object of `drover migrate --json`, and in a sentence.
 #pragma once
 
-#include <optional>
 #include <string>
 
 #include "base/json.h"
@@ -9,17 +8,10 @@
 
 namespace drover::cli {
 
-struct Verification {
-  bool equal = false;
-  std::int64_t collections = 0;
-  std::int64_t documents = 0;
-  std::int64_t mismatches = 0;
-};
-
 // {"state","documents","bytes","copySeconds","changeEventsApplied","maxLagSeconds","finalLagSeconds",
-//  "writeUnavailableMillis","restarts","kills","verification"}. What this process cannot know is null.
-Json to_json(const engine::Progress& progress, std::optional<double> write_unavailable_millis,
-             const std::optional<Verification>& verification);
+//  "writeUnavailableMillis","restarts","kills","verification"}. What is not known is null: writeUnavailableMillis before the
+// cutover, verification when it is switched off or did not come to an end.
+Json to_json(const engine::Progress& progress);
 
 // "12,345 documents (67.8 MB) in 9 collections, ..." for a person at the end.
 std::string summary(const engine::Progress& progress);

@@ -21,6 +21,15 @@ namespace drover::engine {
 
 enum class PartitionState { kPlanned, kCopying, kCopied };
 
+// How far the comparison of both sides of a partition has come (verification.h).
+struct RangeCheck {
+  enum class State { kWaiting, kComparing, kCompared } state = State::kWaiting;
+  bool again = false;          // the comparison that runs, or is done, does not count: a new one is needed
+  bool born_empty = false;     // in this run: all that is in it came as changes
+  std::int64_t changes = 0;    // that came while it was waiting
+  std::int64_t documents = 0;  // of the source, when it was compared
+};
+
 // A half-open _id range. A document of it on the source is on the destination as of some time in [r, f], exactly once.
 struct Partition {
   int number = 0;            // within its collection; with the UUID its durable name
@@ -34,6 +43,7 @@ struct Partition {
   std::unique_ptr<HoldQueue> held;          // while copying
   std::atomic<std::int64_t> releasing{0};   // held events on their way through the lanes
   ClusterTime releasing_from;               // their oldest, while releasing > 0
+  RangeCheck check;
 };
 
 // The newest time of the source that a document on the destination may be of. A state that is read to be written over

@@ -88,6 +88,7 @@ Status CatalogChanger::create(const ChangeEvent& event, const std::stop_token& s
   whole.state = PartitionState::kCopied;
   // Nothing of this collection is older, and a transaction's documents come at the same time: none is to be dropped.
   whole.r = whole.f = ClusterTime{};
+  whole.check.born_empty = true;
   TRY(on_destination_.create(*collection, stop));
   runtime_.reached("ddl.after_create");
   TRY(save_plan(state_, *collection, stop));

@@ -72,6 +72,7 @@ Status ChangeRouter::route_data(ChangeEvent event, const std::stop_token& stop) 
         if (mutant("hold_dropped")) return {};
         return partition.held->push(std::move(event));
       case PartitionState::kCopied:
+        if (observer_) observer_(*collection, partition, key, event.key);
         if (ts <= partition.r) return {};
         if (ts <= partition.f) lane_event.mode = ApplyMode::kByState;
         break;

@@ -42,6 +42,8 @@ struct LaneEvent {
 
 class ChangeRouter {
  public:
+  // Told of every change of a copied partition, under the lock.
+  using Observer = std::function<void(const Collection&, Partition&, const std::string& key, const bson::Value& id)>;
   using Lanes = std::vector<std::unique_ptr<BoundedQueue<LaneEvent>>>;
   // Carries out one catalog change; called on the router's thread without its lock.
   using CatalogChange = std::function<Status(const ChangeEvent&, const std::stop_token&)>;
@@ -68,6 +70,10 @@ class ChangeRouter {
 
   // --- everyone
   Runtime::Monitor& lock() { return *monitor_; }
+  // Before run().
+  void observe(Observer observer) { observer_ = std::move(observer); }
+  // The last change that was looked at; of its time there may be more. Under lock().
+  ClusterTime routed() const { return routed_; }
   // Everything at or before it is settled or held.
   ClusterTime settled() const { return tracker_.settled(); }
   // The oldest change that the destination does not have yet is after this time (held ones count): lag is measured to it.
@@ -100,6 +106,7 @@ class ChangeRouter {
   const NamespaceFilter& filter_;
   ByteBudget budget_;
   std::unique_ptr<Runtime::Monitor> monitor_;
+  Observer observer_;
   HoldUsage usage_;
   ClusterTime routed_;        // passed on, held or dropped so far
   std::uint64_t releasing_ = 0;

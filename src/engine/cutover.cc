@@ -1,5 +1,6 @@
 #include "engine/cutover.h"
 
+#include <algorithm>
 #include <map>
 
 #include <fmt/format.h>
@@ -58,6 +59,7 @@ Status Cutover::until_decision(const std::stop_token& stop) {
 
   // From here the application waits: whatever takes longer than the deadline is stopped, and the source released.
   begun_ = runtime_.now();
+  stopped_millis_ = std::chrono::duration_cast<std::chrono::milliseconds>(runtime_.wall_time().time_since_epoch()).count();
   std::stop_source limit;
   std::stop_callback outer(stop, [&] { limit.request_stop(); });
   auto timer = runtime_.spawn("cutover deadline", [&](std::stop_token done) {
@@ -96,6 +98,7 @@ Status Cutover::under_block(const std::stop_token& stop) {
   // The stream shows every catalog change: without one since they were compared, the catalogs are still equal.
   if (router_.last_catalog_change() > compared_) TRY(catalogs_equal(stop));
   runtime_.reached("cutover.after_catalogs");
+  if (options_.verify) verified_ = TRY_WITH(options_.verify(stop), "comparing the last changed documents");
   const ClusterTime second = TRY(note("second fence", stop));
   if (!mutant("fences_not_awaited"))
     TRY_WITH(router_.await_applied(second, remaining(), stop), "waiting for the proof that the source is quiet");
@@ -125,9 +128,11 @@ Status Cutover::stop_writes(const std::stop_token& stop) {
 }
 
 Status Cutover::record(std::string_view step, const std::stop_token& stop) {
-  const auto fields =
-      bson::make_document({{"step", step}, {"blocks", blocks_}, {"foundBlocked", found_blocked_}});
-  return state_.save("x_cutover", "cutover", fields, stop);
+  bson::Builder fields;
+  fields.append("step", step).append("blocks", blocks_).append("foundBlocked", found_blocked_);
+  if (stopped_millis_ > 0) fields.append("stoppedMillis", stopped_millis_);
+  if (!verified_.empty()) fields.append("verification", verified_);
+  return state_.save("x_cutover", "cutover", std::move(fields).finish(), stop);
 }
 
 Result<ClusterTime> Cutover::note(std::string_view name, const std::stop_token& stop) {
@@ -185,8 +190,15 @@ Status finish_cutover(cluster::Deployment& destination, Runtime& runtime, StateS
   const auto time = TRY(retry_temporary(runtime, stop, [&] { return destination.majority_time(); }));
   if (unblock_destination)
     TRY(retry_temporary(runtime, stop, [&] { return destination.set_write_block(false); }));
+  const auto opened = std::chrono::duration_cast<std::chrono::milliseconds>(runtime.wall_time().time_since_epoch()).count();
   runtime.reached("cutover.after_unblock");
-  return state.save("x_cutover", "cutover", bson::make_document({{"step", "committed"}, {"destinationTime", time}}), stop);
+  bson::Builder fields;
+  fields.append("step", "committed").append("destinationTime", time);
+  for (const auto& decided : TRY(state.load("x_cutover", stop))) {
+    if (const auto stopped = decided["stoppedMillis"].to_int64()) fields.append("writeUnavailableMillis", std::max<std::int64_t>(0, opened - *stopped));
+    if (decided["verification"].exists()) fields.append_raw(decided["verification"]);
+  }
+  return state.save("x_cutover", "cutover", std::move(fields).finish(), stop);
 }
 
 Result<std::optional<std::string>> catalog_difference(cluster::Deployment& source, cluster::Deployment& destination,

@@ -1,8 +1,8 @@
 // The change-over as a durable log of idempotent steps (blueprint rule 9). Before the decision a crash, the deadline or a
 // failure restores the source as it was found; after it there is only forward, and the source stays blocked.
 //
-//   intent → (hook) → block → fence F → caught up with F → catalogs equal → second note F2, nothing written in (F, F2]
-//   → decision → writes allowed on the destination → committed
+//   intent → (hook) → block → fence F → caught up with F → catalogs equal → last changed documents compared
+//   → second note F2, nothing written in (F, F2] → decision → writes allowed on the destination → committed
 #pragma once
 
 #include <functional>
@@ -25,6 +25,8 @@ class Cutover {
     std::function<Status()> before;  // the operator's hook or answer: the application no longer writes to the source
     bool unblock_destination = false;  // this migration blocked it at its start
     Duration deadline = kCutoverDeadline;  // from the block to the decision; the operator's hook is not counted
+    // Compares what is not compared yet, while nobody writes; says what was found, for the log. May be empty.
+    std::function<Result<bson::Document>(const std::stop_token&)> verify;
     std::function<Status()> decided;       // ends everything that still applies changes of the source, late requests too
     std::function<Status(const std::stop_token&)> put_right;  // catalogs that differ by what late commands left
   };
@@ -66,6 +68,8 @@ class Cutover {
   const Options options_;
   SteadyTime begun_{};
   ClusterTime compared_;  // the catalogs were equal at a listing after this time
+  std::int64_t stopped_millis_ = 0;  // wall clock: the writes' end
+  bson::Document verified_;
   bool blocks_ = false;
   bool found_blocked_ = false;
 };

@@ -4,8 +4,10 @@
 
 #include <fmt/format.h>
 
+#include "bson/builder.h"
 #include "cluster/thread_stop.h"
 #include "engine/commit_gate.h"
+#include "engine/count_check.h"
 #include "engine/mutants.h"
 #include "engine/pipeline.h"
 #include "engine/retry.h"
@@ -15,6 +17,23 @@ namespace {
 
 inline constexpr std::chrono::milliseconds kWatchEvery{100};
 inline constexpr int kMostAttempts = 10;  // of a cutover whose catalogs do not become equal
+
+// As it is kept in the cutover's log.
+bson::Document to_document(const VerificationProgress& verification) {
+  return bson::make_document({{"equal", verification.equal()},
+                              {"collections", verification.collections},
+                              {"documents", verification.documents},
+                              {"mismatches", verification.mismatches}});
+}
+
+VerificationProgress verification_of(bson::View document) {
+  VerificationProgress verification;
+  verification.complete = document["equal"].is_truthy();
+  verification.collections = document["collections"].to_int64().value_or(0);
+  verification.documents = document["documents"].to_int64().value_or(0);
+  verification.mismatches = document["mismatches"].to_int64().value_or(0);
+  return verification;
+}
 
 }  // namespace
 
@@ -30,6 +49,7 @@ struct Migration::Run {
   std::atomic<const char*> name{"INITIALIZING"};
   std::atomic<std::int64_t> copied_at_millis{0};
   std::atomic<bool> started{false};  // its parts run: only from then on the catalog tells what is still to be done
+  bool counted = false;  // the sides agree in how many documents there are
 };
 
 Migration::Migration(cluster::Deployment& source, cluster::Deployment& destination, Runtime& runtime, Log& log,
@@ -94,6 +114,7 @@ Result<Outcome> Migration::run(const std::stop_token& stop) {
   if (!run->pipeline) return outcome;
   run->pipeline->stop();
   auto last = progress();
+  if (outcome) add_cutover(*run->state, last, {});
   MonitorLock lock(*lock_);
   last_ = std::move(last);
   run_.reset();
@@ -114,6 +135,7 @@ Result<std::optional<Outcome>> Migration::begin(const std::shared_ptr<Run>& run,
   if (run->begun.decided) {
     TRY(finish_cutover(destination_, runtime_, *run->state, run->begun.destination_blocked, stop));
     TRY(run->starter->save_migration("committed", stop));
+    remember_finished(*run->state, stop);  // with what finishing added
     return Outcome::kCommitted;
   }
   run->sessions.assign(sessions.begin() + 1, sessions.end());
@@ -167,11 +189,15 @@ Result<Outcome> Migration::follow_until_committed(Run& run, const std::stop_toke
       log_.info("all collections are copied");
       runtime_.reached("migration.after_copy");
     }
+    if (auto* verification = run.pipeline->verification(); verification != nullptr && run.pipeline->copy_finished())
+      verification->begin();
     if (run.copied_at_millis != 0) run.phase = "change event application";
+    if (why_not_commit(run)) continue;
+    if (!run.counted && options_.verification != VerificationMode::kNone) {
+      run.counted = TRY(counts_agree(source_, destination_, runtime_, run.catalog, run.pipeline->router(), stop));
+      continue;
+    }
     if (options_.commit == CommitPolicy::kNever) continue;
-    const auto reason = why_not_commit(run.catalog, run.pipeline->router(), run.pipeline->tracker(),
-                                       run.pipeline->copy_finished(), run.pipeline->lag_seconds());
-    if (reason) continue;
     if (options_.commit == CommitPolicy::kManual && !(options_.may_commit && options_.may_commit())) continue;
     const Status done = cut_over(run, stop);
     if (done) return Outcome::kCommitted;
@@ -180,6 +206,13 @@ Result<Outcome> Migration::follow_until_committed(Run& run, const std::stop_toke
     run.phase = "change event application";
     run.name = "RUNNING";
   }
+}
+
+std::optional<std::string> Migration::why_not_commit(Run& run) const {
+  auto reason = engine::why_not_commit(run.catalog, run.pipeline->router(), run.pipeline->tracker(),
+                                       run.pipeline->copy_finished(), run.pipeline->lag_seconds());
+  if (!reason && run.pipeline->verification() != nullptr) reason = run.pipeline->verification()->why_not_commit();
+  return reason;
 }
 
 // What an earlier run did, for the figures of one that finds nothing more to copy or follow.
@@ -200,8 +233,42 @@ void Migration::remember_finished(StateStore& state, const std::stop_token& stop
       progress.max_lag_seconds = checkpoint["maxLagSeconds"].to_double().value_or(0);
     }
   }
+  if (const auto catalog = state.load("x_catalog", stop)) {
+    for (const auto& record : *catalog) {
+      if (record["gone"].is_truthy()) continue;
+      CollectionProgress one;
+      one.ns = {std::string(record["db"].to_string_view().value_or("")), std::string(record["coll"].to_string_view().value_or(""))};
+      one.copied = true;
+      progress.collections.push_back(std::move(one));
+    }
+  }
+  if (const auto migrations = state.load("x_migration", stop)) {
+    for (const auto& migration : *migrations) {
+      const auto started = migration["startedMillis"].to_int64().value_or(0), copied = migration["copiedMillis"].to_int64().value_or(0);
+      if (started > 0 && copied > started) progress.copy_seconds = static_cast<double>(copied - started) / 1000.0;
+    }
+  }
+  add_cutover(state, progress, stop);
   MonitorLock lock(*lock_);
   last_ = std::move(progress);
+}
+
+void Migration::add_cutover(StateStore& state, Progress& progress, const std::stop_token& stop) const {
+  const auto cutovers = state.load("x_cutover", stop);
+  if (!cutovers) return;
+  for (const auto& cutover : *cutovers) {
+    if (const auto millis = cutover["writeUnavailableMillis"].to_int64()) progress.write_unavailable_millis = static_cast<double>(*millis);
+    if (const auto verified = cutover["verification"].to_document()) progress.verification = verification_of(*verified);
+  }
+}
+
+std::function<Result<bson::Document>(const std::stop_token&)> Migration::verify_rest(Run& run) {
+  auto* verification = run.pipeline->verification();
+  if (verification == nullptr) return {};
+  return [verification](const std::stop_token& stop) -> Result<bson::Document> {
+    TRY(verification->finish(stop));
+    return to_document(verification->progress());
+  };
 }
 
 Status Migration::cut_over(Run& run, const std::stop_token& stop) {
@@ -209,9 +276,12 @@ Status Migration::cut_over(Run& run, const std::stop_token& stop) {
   run.name = "COMMITTING";
   runtime_.reached("migration.before_cutover");
   Cutover cutover(source_, destination_, runtime_, log_, run.catalog, run.pipeline->router(), *run.state, options_.filter,
-                  {options_.before_cutover, run.begun.destination_blocked, options_.cutover_deadline,
-                   [&] { return end_writing(run); },
-                   [&](const std::stop_token& token) { return run.pipeline->changer().put_right(token); }});
+                  {.before = options_.before_cutover,
+                   .unblock_destination = run.begun.destination_blocked,
+                   .deadline = options_.cutover_deadline,
+                   .verify = verify_rest(run),
+                   .decided = [&] { return end_writing(run); },
+                   .put_right = [&](const std::stop_token& token) { return run.pipeline->changer().put_right(token); }});
   // A part that fails ends the wait for its progress.
   std::stop_source both;
   std::stop_callback outer(stop, [&] { both.request_stop(); });
@@ -271,8 +341,8 @@ Progress Migration::progress() const {
                          ? run->copied_at_millis.load()
                          : std::chrono::duration_cast<std::chrono::milliseconds>(runtime_.wall_time().time_since_epoch()).count();
   if (run->begun.started_millis > 0) progress.copy_seconds = static_cast<double>(until - run->begun.started_millis) / 1000.0;
-  const auto reason = why_not_commit(run->catalog, pipeline.router(), pipeline.tracker(), pipeline.copy_finished(),
-                                     progress.lag_seconds);
+  if (pipeline.verification() != nullptr) progress.verification = pipeline.verification()->progress();
+  const auto reason = why_not_commit(*run);
   progress.can_commit = run->started && !reason;
   progress.cannot_commit_because = run->started ? reason.value_or("") : "the migration is still starting";
   return progress;

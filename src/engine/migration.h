@@ -39,7 +39,10 @@ class Migration {
   Result<Outcome> follow_until_committed(Run& run, const std::stop_token& stop);
   Status cut_over(Run& run, const std::stop_token& stop);
   Status end_writing(Run& run);
+  std::optional<std::string> why_not_commit(Run& run) const;
+  std::function<Result<bson::Document>(const std::stop_token&)> verify_rest(Run& run);
   void remember_finished(StateStore& state, const std::stop_token& stop);
+  void add_cutover(StateStore& state, Progress& progress, const std::stop_token& stop) const;
 
   cluster::Deployment& source_;
   cluster::Deployment& destination_;

@@ -22,6 +22,13 @@ enum class CommitPolicy {
   kNever,      // follow the source until stopped
 };
 
+// What is compared before the cutover, besides the catalogs.
+enum class VerificationMode {
+  kNone,       // the simulation, where no safety net is to hide a fault
+  kCounts,     // how many documents both sides say they have
+  kDocuments,  // that, and every document byte by byte
+};
+
 struct Options {
   NamespaceFilter filter;
   CommitPolicy commit = CommitPolicy::kWhenReady;
@@ -29,6 +36,8 @@ struct Options {
   std::function<Status()> before_cutover;       // stops the application's writes; must succeed before the fence
   int copiers = 4;
   int lanes = 8;
+  int verifiers = 2;
+  VerificationMode verification = VerificationMode::kCounts;
   std::string spool_directory = "/tmp";
   std::size_t held_memory = kHeldMemoryBytes;
   std::int64_t partition_bytes = kPartitionBytes;  // aim of one partition

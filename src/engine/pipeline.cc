@@ -41,6 +41,12 @@ Pipeline::Pipeline(Parts parts, ClusterTime position, std::span<const Uuid> sess
                      on_destination_),
       recorded_(position),
       failure_lock_(parts.runtime.make_monitor()) {
+  if (parts.options.verification == VerificationMode::kDocuments) {
+    verification_.emplace(parts.source, parts.destination, parts.runtime, parts.log, parts.catalog, router_);
+    router_.observe([this](const Collection& collection, Partition& partition, const std::string& key, const bson::Value& id) {
+      verification_->changed(collection, partition, key, id);
+    });
+  }
   for (int i = 0; i < parts.options.lanes; ++i) {
     appliers_.push_back(std::make_unique<ChangeApplier>(parts.source, parts.destination, parts.runtime, router_, resolver_,
                                                         parts.state, write_budget_,
@@ -80,6 +86,8 @@ void Pipeline::start(Planner& planner, const Begun& begun, bool snapshots, const
   for (auto& copier : copiers_)
     spawn("copier", [this, &copier, snapshots](const std::stop_token& token) { return run_copier(*copier, snapshots, token); });
   spawn("index builder", [this](const std::stop_token& token) { return index_builder_.run(token); });
+  for (int i = 0; verification_ && i < parts_.options.verifiers; ++i)
+    spawn("verification", [this](const std::stop_token& token) { return verification_->run(token); });
   spawn("checkpointer", [this](const std::stop_token& token) { return run_checkpointer(token); });
   spawn("lag monitor", [this](const std::stop_token& token) { return run_lag_monitor(token); });
 }
@@ -172,6 +180,7 @@ Status Pipeline::run_lag_monitor(const std::stop_token& stop) {
       const auto clock = std::chrono::duration_cast<std::chrono::seconds>(parts_.runtime.wall_time().time_since_epoch());
       lag_seconds_ = static_cast<double>(clock.count()) - static_cast<double>(applied.seconds);
     }
+    if (verification_) verification_->lag(lag_seconds_);
     max_lag_seconds_ = std::max(max_lag_seconds_.load(), lag_seconds_.load());
     if (!parts_.runtime.sleep(kLagEvery, stop)) return tl::unexpected(stopped_error());
   }

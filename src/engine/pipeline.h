@@ -19,6 +19,7 @@
 #include "engine/index_builder.h"
 #include "engine/options.h"
 #include "engine/start.h"
+#include "engine/verification.h"
 
 namespace drover::engine {
 
@@ -46,6 +47,7 @@ class Pipeline {
   CatalogChanger& changer() { return changer_; }
   DestinationCatalog& on_destination() { return on_destination_; }
   PositionTracker& tracker() { return tracker_; }
+  Verification* verification() { return verification_ ? &*verification_ : nullptr; }  // when documents are compared
 
   // Clears what a crash left half copied. Before start().
   Status clear(const Begun& begun, const std::stop_token& stop);
@@ -89,6 +91,7 @@ class Pipeline {
   ChangeRouter router_;
   DestinationCatalog on_destination_;
   CatalogChanger changer_;
+  std::optional<Verification> verification_;
   ConflictResolver resolver_;
   BoundedQueue<ChangeBatch> changes_;
   ChangeReader reader_;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,17 @@ struct CollectionProgress {
   std::int64_t bytes_expected = 0;
   bool copied = false;
   int missing_indexes = 0;
+};
+
+// Of the comparison that runs while the source is followed.
+struct VerificationProgress {
+  std::int64_t collections = 0;
+  std::int64_t documents = 0;   // of the source, compared
+  std::int64_t ranges = 0;      // compared
+  std::int64_t ranges_in_all = 0;
+  std::int64_t mismatches = 0;
+  bool complete = false;        // everything is compared at its last state
+  bool equal() const { return complete && mismatches == 0; }
 };
 
 struct Progress {
@@ -37,6 +49,8 @@ struct Progress {
   double copy_seconds = 0;
   std::int64_t restarts = 0;
   ClusterTime position;
+  std::optional<VerificationProgress> verification;      // nothing: it is off
+  std::optional<double> write_unavailable_millis;        // after the cutover
   bool can_commit = false;
   std::string cannot_commit_because;
 };

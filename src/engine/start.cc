@@ -23,6 +23,8 @@ void set_load_level(Options& options, int level) {
   const int lanes[] = {2, 4, 8, 16};
   options.copiers = copiers[std::clamp(level, 1, 4) - 1];
   options.lanes = lanes[std::clamp(level, 1, 4) - 1];
+  const int verifiers[] = {1, 1, 2, 4};
+  options.verifiers = verifiers[std::clamp(level, 1, 4) - 1];
 }
 
 Result<Begun> Starter::begin(const std::stop_token& stop) {

@@ -10,7 +10,7 @@
 //   x_partitions  {_id: "uuid.n", epoch, uuid, n, state: "copying"|"copied", r, f, documents, bytes}
 //   x_checkpoint  {_id: "checkpoint", epoch, ts}
 //   x_control     {_id: "control", epoch, ...} of the front that started it (sync_control.h)
-//   x_cutover     {_id: "cutover", epoch, step, ...}
+//   x_cutover     {_id: "cutover", epoch, step, stoppedMillis, writeUnavailableMillis, verification: {...}, ...}
 #pragma once
 
 #include <atomic>

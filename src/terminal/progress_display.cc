@@ -47,7 +47,8 @@ ProgressDisplay::~ProgressDisplay() { leave(); }
 void ProgressDisplay::show(const ProgressView& view, std::chrono::nanoseconds now) {
   const std::chrono::nanoseconds interval =
       is_terminal_ ? std::chrono::nanoseconds(kRedrawInterval) : std::chrono::nanoseconds(kPlainLineInterval);
-  const bool news = view.phase != last_phase_ || view.note != last_note_;
+  // Into a file or a pipe, where every line stays, a note that changes all the time is no news.
+  const bool news = view.phase != last_phase_ || (is_terminal_ && view.note != last_note_);
   if (shown_ && !news && now - shown_at_ < interval) return;
   show_now(view, now);
 }

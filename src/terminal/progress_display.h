@@ -24,7 +24,8 @@ class ProgressDisplay {
   ProgressDisplay(const ProgressDisplay&) = delete;
 
   bool is_terminal() const { return is_terminal_; }
-  // Cheap to call often: draws when the interval has passed, or when the phase or the note is another than before.
+  // Cheap to call often: draws when the interval has passed, or when the phase (on a terminal: or the note) is another than
+  // before.
   void show(const ProgressView& view, std::chrono::nanoseconds now);
   // Draws whatever the interval. Call it with the final state.
   void show_now(const ProgressView& view, std::chrono::nanoseconds now);

@@ -32,8 +32,6 @@ Status DocumentStream::fill() {
       ++read.documents;
       read.bytes += item.value_size();
     }
-    volume_.documents += read.documents;
-    volume_.bytes += read.bytes;
     if (on_batch_) on_batch_(read);
   }
   return {};

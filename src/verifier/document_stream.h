@@ -23,7 +23,6 @@ class DocumentStream {
   const std::string& key() const { return key_; }  // the logical key of its _id
   // An error when the server's order is not ours: a merge would then report nonsense.
   Status advance();
-  const Volume& volume() const { return volume_; }
 
  private:
   DocumentStream(Namespace ns, OnBatch on_batch, std::stop_token stop)
@@ -39,7 +38,6 @@ class DocumentStream {
   bson::View::Iterator current_, end_;
   bool last_ = false;
   std::string key_;
-  Volume volume_;
 };
 
 }  // namespace drover::verifier

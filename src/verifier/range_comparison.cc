@@ -2,6 +2,7 @@
 
 #include <map>
 
+#include "bson/key_string.h"
 #include "verifier/document_difference.h"
 #include "verifier/document_stream.h"
 
@@ -12,7 +13,8 @@ using bson::View;
 
 class Collector {
  public:
-  Collector(const Namespace& ns, std::size_t limit) : ns_(ns), limit_(limit) {}
+  // Adds to `result`.
+  Collector(const Namespace& ns, std::size_t limit, RangeResult& result) : ns_(ns), limit_(limit), result_(result) {}
 
   void missing(View document) { add(MismatchKind::kMissing, document, "the document is only on the source"); }
   void extra(View document) { add(MismatchKind::kExtra, document, "the document is only on the destination"); }
@@ -21,13 +23,15 @@ class Collector {
       add(MismatchKind::kDifferent, source, document_difference(source, destination));
     }
   }
-  RangeResult take(const Volume& source, const Volume& destination) {
-    result_.source = source;
-    result_.destination = destination;
-    return std::move(result_);
-  }
+  void count_source(View document) { count(document, result_.source); }
+  void count_destination(View document) { count(document, result_.destination); }
 
  private:
+  static void count(View document, Volume& volume) {
+    ++volume.documents;
+    volume.bytes += document.size();
+  }
+
   void add(MismatchKind kind, View document, std::string detail) {
     ++result_.mismatch_count;
     if (result_.mismatches.size() < limit_) {
@@ -37,7 +41,7 @@ class Collector {
 
   const Namespace& ns_;
   const std::size_t limit_;
-  RangeResult result_;
+  RangeResult& result_;
 };
 
 cluster::RangeRead read_of(const CollectionInfo& info, const Range& range, ClusterTime time) {
@@ -52,27 +56,34 @@ cluster::RangeRead read_of(const CollectionInfo& info, const Range& range, Clust
 Result<RangeResult> merge(const Sides& sides, const Range& range, const RangeOptions& options,
                           const std::stop_token& stop) {
   const auto& pair = *range.pair;
-  Collector found(pair.source.ns, options.max_mismatches);
-  auto source = TRY(DocumentStream::open(sides.source, read_of(pair.source, range, sides.source_time), options.read, stop));
-  auto destination = TRY(DocumentStream::open(sides.destination,
-                                              read_of(pair.destination, range, sides.destination_time), nullptr, stop));
+  RangePosition own;
+  RangePosition& position = options.position != nullptr ? *options.position : own;
+  Collector found(pair.source.ns, options.max_mismatches, position.so_far);
+  auto on_source = read_of(pair.source, range, sides.source_time);
+  auto on_destination = read_of(pair.destination, range, sides.destination_time);
+  std::string done;
+  if (position.last.exists()) {
+    on_source.min = on_destination.min = position.last;
+    done = bson::key_string(position.last.element());
+  }
+  auto source = TRY(DocumentStream::open(sides.source, on_source, options.read, stop));
+  auto destination = TRY(DocumentStream::open(sides.destination, on_destination, nullptr, stop));
+  while (!source.at_end() && source.key() <= done) TRY(source.advance());
+  while (!destination.at_end() && destination.key() <= done) TRY(destination.advance());
   while (!source.at_end() || !destination.at_end()) {
     const int order = source.at_end()        ? 1
                       : destination.at_end() ? -1
                                              : source.key().compare(destination.key());
-    if (order == 0) {
-      found.compare(source.document(), destination.document());
-      TRY(source.advance());
-      TRY(destination.advance());
-    } else if (order < 0) {
-      found.missing(source.document());
-      TRY(source.advance());
-    } else {
-      found.extra(destination.document());
-      TRY(destination.advance());
-    }
+    if (options.position != nullptr) position.last = bson::Value((order <= 0 ? source : destination).document()["_id"]);
+    if (order == 0) found.compare(source.document(), destination.document());
+    if (order < 0) found.missing(source.document());
+    if (order > 0) found.extra(destination.document());
+    if (order <= 0) found.count_source(source.document());
+    if (order >= 0) found.count_destination(destination.document());
+    if (order <= 0) TRY(source.advance());
+    if (order >= 0) TRY(destination.advance());
   }
-  return found.take(source.volume(), destination.volume());
+  return std::move(position.so_far);
 }
 
 // The bytes of an _id with its type: equal only for the same value.
@@ -119,8 +130,9 @@ Result<std::map<std::string, bson::Document>> look_up(cluster::Deployment& deplo
 Result<RangeResult> look_up_both_ways(const Sides& sides, const Range& range, const RangeOptions& options,
                                       const std::stop_token& stop) {
   const auto& pair = *range.pair;
-  Collector found(pair.source.ns, options.max_mismatches);
-  const auto source = TRY(for_each_batch(
+  RangeResult result;
+  Collector found(pair.source.ns, options.max_mismatches, result);
+  result.source = TRY(for_each_batch(
       sides.source, read_of(pair.source, range, sides.source_time), stop, [&](const Batch& batch) -> Status {
         const auto others = TRY(look_up(sides.destination, pair.destination, batch.ids, sides.destination_time));
         Volume read;
@@ -138,7 +150,7 @@ Result<RangeResult> look_up_both_ways(const Sides& sides, const Range& range, co
         if (options.read) options.read(read);
         return {};
       }));
-  const auto destination = TRY(for_each_batch(
+  result.destination = TRY(for_each_batch(
       sides.destination, read_of(pair.destination, range, sides.destination_time), stop, [&](const Batch& batch) -> Status {
         const auto others = TRY(look_up(sides.source, pair.source, batch.ids, sides.source_time));
         for (const auto& item : batch.read.array) {
@@ -146,7 +158,7 @@ Result<RangeResult> look_up_both_ways(const Sides& sides, const Range& range, co
         }
         return {};
       }));
-  return found.take(source, destination);
+  return result;
 }
 
 }  // namespace

@@ -26,13 +26,20 @@ struct RangeResult {
   std::vector<Mismatch> mismatches;  // at most the limit
 };
 
+// How far a comparison that failed on the way has come. What it compared need not be compared again.
+struct RangePosition {
+  bson::Value last;  // the highest _id that was compared on both sides
+  RangeResult so_far;
+};
+
 struct RangeOptions {
   std::size_t max_mismatches = 100;
+  RangePosition* position = nullptr;  // goes on from there, and keeps it up to date; without one the range is begun anew
   std::function<void(Volume)> read;  // called after each batch with what it held; may be empty
 };
 
 // A merge of two streams in _id order; memory for one reply of each side. Collections with a collation are compared by
-// looking up each side's documents on the other instead, since their order is the server's own affair.
+// looking up each side's documents on the other instead, since their order is the server's own affair; they have no position.
 Result<RangeResult> compare_range(const Sides& sides, const Range& range, const RangeOptions& options,
                                   const std::stop_token& stop);
 

@@ -73,7 +73,7 @@ class Comparison {
   Result<RangeResult> compare(const Range& range) {
     for (int attempt = 1;; ++attempt) {
       Volume reported;
-      const RangeOptions range_options{options_.max_mismatches, [&](Volume read) {
+      const RangeOptions range_options{.max_mismatches = options_.max_mismatches, .read = [&](Volume read) {
                                          reported.documents += read.documents;
                                          reported.bytes += read.bytes;
                                          show_read(read);

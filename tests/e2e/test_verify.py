@@ -1,10 +1,12 @@
 """`drover verify` finds every kind of difference, and only those. `make verify-faults` runs this file."""
+import os
 import re
 
 from bson import Int64, SON
 
 from harness import raw
 from harness.case import DroverTest
+from harness.process import eventually
 
 EQUAL, DIFFERENT = 0, 7
 
@@ -111,3 +113,43 @@ class VerifyFaults(DroverTest):
         for cluster, one in ((self.source, 1), (self.destination, Int64(1))):
             raw.insert(cluster.client().e2e_verify, "deep", [SON([("_id", "x"), ("l", [{"y": [0, one]}])])])
         self.assert_found("different: e2e_verify.deep _id \"x\": field l.0.y.1: int")
+
+
+class BeforeTheCutover(DroverTest):
+    """`drover migrate` compares every document itself."""
+
+    def copied_and_stopped(self):
+        self.seed(documents=500)
+        log = f"{self.directory}/first.json"
+        process = self.start_migration("--commit", "never", "--log", log)
+
+        def copied():
+            self.assertTrue(process.running(), process.tail())
+            return os.path.exists(log) and "all collections are copied" in open(log).read()
+        eventually(copied, 120, "the copy")
+        process.stop()
+
+    def test_what_is_equal_is_said_to_be(self):
+        self.seed(documents=500)
+        result = self.migrate()
+        self.assertEqual(result["verification"], {"equal": True, "collections": 3, "documents": 550, "mismatches": 0})
+        self.assertGreaterEqual(result["writeUnavailableMillis"], 0)
+        again = self.migrate()  # it is committed: the same figures once more
+        self.assertEqual(again["verification"], result["verification"])
+        self.assertEqual(again["writeUnavailableMillis"], result["writeUnavailableMillis"])
+
+    def test_a_difference_refuses_the_cutover(self):
+        self.copied_and_stopped()
+        there = self.destination.client().e2e_seed
+        there.big.update_one({"_id": 7}, {"$set": {"k": -1}})
+        there.small.delete_one({"_id": "s3"})
+        process = self.start_migration()
+        process.wait(120)
+        self.assert_exit(process, 7, r"e2e_seed\.big _id 7", r"e2e_seed\.small _id .s3.", "the source is as it was")
+        found = self.last_json(process)["verification"]
+        self.assertFalse(found["equal"])
+        self.assertEqual(found["mismatches"], 2)
+        self.source.client().e2e_seed.small.insert_one({"_id": "after"})
+        result = self.migrate("--no-verify")
+        self.assertIsNone(result["verification"])
+        self.assertEqual(result["state"], "COMMITTED")

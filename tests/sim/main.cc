@@ -1,6 +1,6 @@
 // drover_sim: runs seeds of the simulation, each in a process of its own.
 //
-//   drover_sim [--seeds N] [--first S] [--jobs J] [--mutant M] [--trace] [--kept FILE] [--twice]
+//   drover_sim [--seeds N] [--first S] [--jobs J] [--mutant M] [--verification] [--trace] [--kept FILE] [--twice]
 //   drover_sim --mutants [--bound N] [--jobs J] [--hints FILE]     every mutant must be caught by some seed; FILE has one to
 //                                                                  begin with for each: lines of mutant and seed
 #include <fcntl.h>
@@ -40,6 +40,7 @@ struct Arguments {
   std::string hints;
   bool trace = false;
   bool mutants = false;
+  bool verification = false;
   bool verbose = false;
   bool twice = false;  // and the two runs must be the same, step by step
   std::uint64_t bound = 400;
@@ -58,6 +59,7 @@ struct Report {
   SeedOptions options;
   options.seed = seed;
   options.mutant = mutant;
+  options.verification = arguments.verification;
   options.spool_directory = "/tmp";
   const auto say = [out](const std::string& text) {
     if (write(out, text.data(), text.size()) < 0) _exit(3);
@@ -175,8 +177,9 @@ int run_seeds(const Arguments& arguments) {
   std::printf("%zu seeds, %zu failed, %.1f s, %.3f s per seed\n", seeds.size(), failed.size(), spent,
               seeds.empty() ? 0.0 : spent / static_cast<double>(seeds.size()));
   for (const auto seed : failed) {
-    std::printf("  replay: drover_sim --seeds 1 --first %llu%s%s --trace\n", static_cast<unsigned long long>(seed),
-                arguments.mutant.empty() ? "" : " --mutant ", arguments.mutant.c_str());
+    std::printf("  replay: drover_sim --seeds 1 --first %llu%s%s%s --trace\n", static_cast<unsigned long long>(seed),
+                arguments.mutant.empty() ? "" : " --mutant ", arguments.mutant.c_str(),
+                arguments.verification ? " --verification" : "");
   }
   return failed.empty() ? 0 : 1;
 }
@@ -241,6 +244,7 @@ bool parse(int argc, char** argv, Arguments& arguments) {
     else if (name == "--kept") arguments.kept = value();
     else if (name == "--bound") arguments.bound = std::strtoull(value(), nullptr, 10);
     else if (name == "--trace") arguments.trace = true;
+    else if (name == "--verification") arguments.verification = true;
     else if (name == "--verbose") arguments.verbose = true;
     else if (name == "--twice") arguments.twice = true;
     else if (name == "--mutants") arguments.mutants = true;
@@ -263,7 +267,8 @@ int main(int argc, char** argv) {
   Arguments arguments;
   if (!parse(argc, argv, arguments)) {
     std::fprintf(stderr,
-                 "usage: drover_sim [--seeds N] [--first S] [--jobs J] [--mutant M] [--kept FILE] [--trace] [--verbose] [--twice]\n"
+                 "usage: drover_sim [--seeds N] [--first S] [--jobs J] [--mutant M] [--verification] [--kept FILE] [--trace]\n"
+                 "                  [--verbose] [--twice]\n"
                  "       drover_sim --mutants [--bound N] [--first S] [--jobs J] [--mutant M] [--hints FILE]\n");
     return 2;
   }

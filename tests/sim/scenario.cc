@@ -90,6 +90,7 @@ void Scenario::tell(std::uint64_t seed, const Story& story, const std::function<
 }
 
 Scenario::Scenario(Scheduler& scheduler, ServerVersion source, ServerVersion destination) : scheduler_(scheduler) {
+  options.verification = engine::VerificationMode::kNone;
   options.copiers = 1;
   options.lanes = 2;
   options.checkpoint_every = milliseconds(100);

@@ -123,6 +123,7 @@ Simulation::Simulation(Scheduler& scheduler, const SeedOptions& options)
   drawn_.cutover_deadline = seconds(random_.pick(std::vector<int>{3, 20, 60}));
   drawn_.commit = engine::CommitPolicy::kManual;
   drawn_.spool_directory = options.spool_directory;
+  drawn_.verification = options.verification ? engine::VerificationMode::kDocuments : engine::VerificationMode::kNone;
   workload_.emplace(scheduler_, *source_, *destination_, WorkloadOptions::draw(random_));
   checks_.emplace(*source_, *destination_, [this](const std::string& message) { scheduler_.fail(message); });
   destination_->on_written = [this](const auto& writes, bool by_user) { checks_->written(writes, by_user); };

@@ -12,6 +12,7 @@ namespace drover::sim {
 struct SeedOptions {
   std::uint64_t seed = 1;
   std::string mutant;              // the fault that the engine has
+  bool verification = false;       // the documents are compared before the cutover: no difference may be seen
   std::string spool_directory;     // for its temporary files
   std::function<void(const std::string&)> on_failure;  // does not return
   std::function<void(const std::string&)> on_trace;

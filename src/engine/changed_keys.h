@@ -1,0 +1,83 @@
+// The documents that changed since they were last compared, by collection and logical key. Bounded in bytes: who goes over
+// the bound forgets a range of them and compares that range as a whole again. Guarded by the router's lock.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/uuid.h"
+#include "bson/document.h"
+
+namespace drover::engine {
+
+inline constexpr std::size_t kChangedKeyOverhead = 192;  // of the maps, for one key
+
+class ChangedKeys {
+ public:
+  struct Key {
+    std::string key;
+    bson::Value id;
+  };
+  enum class Spellings { kOne, kAll };  // of one logical key: under a collation "a" and "A" are documents of their own
+
+  void add(const Uuid& collection, const std::string& key, const bson::Value& id, Spellings spellings) {
+    auto& ids = collections_[collection][key];
+    if (!ids.empty() && spellings == Spellings::kOne) return;
+    for (const auto& known : ids)
+      if (known.element().type() == id.element().type() && known.element().same_value_bytes(id.element())) return;
+    ids.push_back(id);
+    ++size_;
+    bytes_ += cost(key, id);
+  }
+  bool contains(const Uuid& collection, const std::string& key) const {
+    const auto keys = collections_.find(collection);
+    return keys != collections_.end() && keys->second.contains(key);
+  }
+  // In [min, max); an empty max is unbounded.
+  void forget(const Uuid& collection, const std::string& min, const std::string& max) {
+    const auto keys = collections_.find(collection);
+    if (keys == collections_.end()) return;
+    auto it = keys->second.lower_bound(min);
+    const auto end = max.empty() ? keys->second.end() : keys->second.lower_bound(max);
+    while (it != end) it = erase(keys->second, it);
+    if (keys->second.empty()) collections_.erase(keys);
+  }
+  // About `most` keys of one collection, which are then no longer here.
+  std::vector<Key> take(const Uuid& collection, std::size_t most) {
+    std::vector<Key> taken;
+    const auto keys = collections_.find(collection);
+    if (keys == collections_.end()) return taken;
+    for (auto it = keys->second.begin(); it != keys->second.end() && taken.size() < most; it = erase(keys->second, it))
+      for (const auto& id : it->second) taken.push_back({it->first, id});
+    if (keys->second.empty()) collections_.erase(keys);
+    return taken;
+  }
+  // The first collection that has any. Not when empty().
+  const Uuid& first_collection() const { return collections_.begin()->first; }
+
+  std::size_t count(const Uuid& collection) const {
+    const auto keys = collections_.find(collection);
+    return keys == collections_.end() ? 0 : keys->second.size();
+  }
+  bool empty() const { return collections_.empty(); }
+  std::size_t size() const { return size_; }
+  std::size_t bytes() const { return bytes_; }
+
+ private:
+  using Keys = std::map<std::string, std::vector<bson::Value>>;
+  static std::size_t cost(const std::string& key, const bson::Value& id) {
+    return key.size() + id.element().size() + kChangedKeyOverhead;
+  }
+  Keys::iterator erase(Keys& keys, Keys::iterator it) {
+    for (const auto& id : it->second) bytes_ -= cost(it->first, id);
+    size_ -= it->second.size();
+    return keys.erase(it);
+  }
+
+  std::map<Uuid, Keys> collections_;
+  std::size_t size_ = 0;
+  std::size_t bytes_ = 0;
+};
+
+}  // namespace drover::engine

@@ -1,0 +1,58 @@
+#include "engine/changed_keys.h"
+
+#include <gtest/gtest.h>
+
+#include "bson/builder.h"
+#include "bson/key_string.h"
+
+namespace drover::engine {
+namespace {
+
+using Spellings = ChangedKeys::Spellings;
+
+bson::Value value(std::int32_t n) { return bson::Value(bson::make_document({{"", n}})[""]); }
+bson::Value value(double n) { return bson::Value(bson::make_document({{"", n}})[""]); }
+std::string key(const bson::Value& id) { return bson::key_string(id.element()); }
+
+const Uuid kOne{{1}}, kOther{{2}};
+
+TEST(ChangedKeys, knows_a_key_once) {
+  ChangedKeys keys;
+  keys.add(kOne, key(value(1)), value(1), Spellings::kOne);
+  const auto bytes = keys.bytes();
+  keys.add(kOne, key(value(1)), value(1), Spellings::kOne);
+  keys.add(kOne, key(value(1.0)), value(1.0), Spellings::kOne);
+  EXPECT_EQ(keys.size(), 1u);
+  EXPECT_EQ(keys.bytes(), bytes);
+  EXPECT_TRUE(keys.contains(kOne, key(value(1.0))));
+  EXPECT_FALSE(keys.contains(kOther, key(value(1))));
+}
+
+TEST(ChangedKeys, keeps_every_spelling_when_each_is_a_document) {
+  ChangedKeys keys;
+  keys.add(kOne, "same", value(1), Spellings::kAll);
+  keys.add(kOne, "same", value(1.0), Spellings::kAll);
+  EXPECT_EQ(keys.size(), 2u);
+  EXPECT_EQ(keys.take(kOne, 1).size(), 2u);  // a key's spellings stay together
+  EXPECT_TRUE(keys.empty());
+}
+
+TEST(ChangedKeys, takes_some_and_forgets_ranges) {
+  ChangedKeys keys;
+  for (int n = 0; n < 10; ++n) keys.add(kOne, key(value(n)), value(n), Spellings::kOne);
+  keys.add(kOther, key(value(3)), value(3), Spellings::kOne);
+  EXPECT_EQ(keys.take(kOne, 4).size(), 4u);
+  EXPECT_EQ(keys.count(kOne), 6u);
+  keys.forget(kOne, key(value(6)), key(value(8)));
+  EXPECT_EQ(keys.count(kOne), 4u);
+  EXPECT_FALSE(keys.contains(kOne, key(value(7))));
+  EXPECT_TRUE(keys.contains(kOne, key(value(8))));
+  keys.forget(kOne, {}, {});
+  EXPECT_EQ(keys.first_collection(), kOther);
+  keys.forget(kOther, {}, {});
+  EXPECT_TRUE(keys.empty());
+  EXPECT_EQ(keys.bytes(), 0u);
+}
+
+}  // namespace
+}  // namespace drover::engine

@@ -1,0 +1,66 @@
+#include "engine/count_check.h"
+
+#include <gtest/gtest.h>
+
+#include "cluster/testing/stub_deployment.h"
+
+namespace drover::engine {
+namespace {
+
+class Counted : public cluster::StubDeployment {
+ public:
+  explicit Counted(std::int64_t documents) : documents_(documents) {}
+  Result<cluster::CollectionSize> size_of(const Namespace&) override { return cluster::CollectionSize{documents_, documents_ * 100}; }
+  Result<ClusterTime> majority_time() override { return ClusterTime{5, 0}; }
+
+ private:
+  const std::int64_t documents_;
+};
+
+// The real one, but nobody waits.
+class Impatient : public Runtime {
+ public:
+  SteadyTime now() override { return real_->now(); }
+  std::chrono::system_clock::time_point wall_time() override { return real_->wall_time(); }
+  std::uint64_t random() override { return real_->random(); }
+  bool sleep(Duration, const std::stop_token&) override { return true; }
+  std::unique_ptr<Thread> spawn(std::string name, std::function<void(std::stop_token)> body) override {
+    return real_->spawn(std::move(name), std::move(body));
+  }
+  std::unique_ptr<Monitor> make_monitor() override { return real_->make_monitor(); }
+  void reached(std::string_view) override {}
+
+ private:
+  std::unique_ptr<Runtime> real_ = make_real_runtime();
+};
+
+Result<bool> check(std::int64_t on_source, std::int64_t on_destination) {
+  Impatient runtime;
+  Catalog catalog;
+  CollectionInfo info;
+  info.ns = {"shop", "orders"};
+  info.uuid = *Uuid::parse("11111111-2222-4333-8444-555555555555");
+  catalog.collections[info.uuid] = std::make_shared<Collection>(runtime, info);
+  ChangeRouter::Lanes lanes;
+  PositionTracker tracker{ClusterTime{9, 0}};
+  NamespaceFilter filter;
+  ChangeRouter router{runtime, catalog, lanes, tracker, filter, testing::TempDir(), 1 << 20, ClusterTime{9, 0}};
+  Counted source(on_source), destination(on_destination);
+  return counts_agree(source, destination, runtime, catalog, router, {});
+}
+
+TEST(CountCheck, a_copy_that_read_nothing_is_refused) {
+  const auto result = check(2'000'000, 0);
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().code, ErrorCode::kSource);
+  EXPECT_NE(result.error().message.find("2000000 documents in shop.orders"), std::string::npos) << result.error().message;
+}
+
+TEST(CountCheck, books_that_are_not_exact_are_no_reason) {
+  EXPECT_TRUE(check(2'000'000, 1'900'000).value());
+  EXPECT_TRUE(check(900, 0).value());
+  EXPECT_TRUE(check(0, 2'000'000).value());
+}
+
+}  // namespace
+}  // namespace drover::engine

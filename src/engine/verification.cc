@@ -1,0 +1,365 @@
+#include "engine/verification.h"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "bson/ejson.h"
+#include "engine/retry.h"
+#include "verifier/document_difference.h"
+#include "verifier/range_comparison.h"
+
+namespace drover::engine {
+namespace {
+
+inline constexpr int kServerNamespaceNotFound = 26;
+inline constexpr std::size_t kMostKeys = 1000;                  // of one look at both sides
+inline constexpr std::size_t kKeysReadBytes = 4 << 20;
+inline constexpr std::size_t kReplyBytes = 1 << 20;
+inline constexpr std::int64_t kMostReplyDocuments = 10'000;
+inline constexpr std::size_t kLargeDocument = 4 << 20;          // such collections are compared by one worker at a time
+inline constexpr std::size_t kMostSuspects = 10'000;            // of one range; with more it is compared again
+inline constexpr std::chrono::milliseconds kLookEvery{100};
+inline constexpr std::chrono::milliseconds kGatherKeys{250};    // a document that changes all the time is compared now and then
+inline constexpr std::size_t kMismatchesInWords = 5;
+inline constexpr std::chrono::seconds kGatherMismatches{5};     // after the first, when everything has been compared once
+
+std::size_t typical_size(const Collection& collection) {
+  if (collection.documents_expected > 0 && collection.bytes_expected > 0)
+    return static_cast<std::size_t>(collection.bytes_expected / collection.documents_expected) + 1;
+  return collection.largest > 0 ? collection.largest.load() : 1024;
+}
+
+// What tells one document of a collection from another: the logical key, or under a collation the bytes of the _id.
+std::string name_of(const Collection& collection, const bson::Element& id) {
+  if (collection.collator == nullptr) return collection.key_of(id);
+  std::string name(1, static_cast<char>(id.type()));
+  const auto bytes = id.value_bytes();
+  return name.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+}
+
+std::map<std::string, bson::View> by_name(const Collection& collection, const std::vector<bson::Document>& documents) {
+  std::map<std::string, bson::View> named;
+  for (const auto& document : documents) named.emplace(name_of(collection, document["_id"]), document.view());
+  return named;
+}
+
+ChangedKeys::Spellings spellings(const Collection& collection) {
+  return collection.collator == nullptr ? ChangedKeys::Spellings::kOne : ChangedKeys::Spellings::kAll;
+}
+
+std::string in_words(const verifier::Mismatch& mismatch) {
+  return fmt::format("{} _id {}: {}", mismatch.ns.to_string(), bson::to_shell(mismatch.id.element()), mismatch.detail);
+}
+
+using CheckState = RangeCheck::State;
+
+}  // namespace
+
+Status Verification::run(const std::stop_token& stop) {
+  for (;;) {
+    Work work;
+    {
+      MonitorLock lock(router_.lock());
+      work = next();
+      if (!work.any()) router_.lock().wait(stop, kLookEvery, [&] { return hurry_ && (!changed_.empty() || left().ranges > 0); });
+    }
+    if (stop.stop_requested()) return tl::unexpected(stopped_error());
+    if (!work.any()) continue;
+    const Status done = work.range != nullptr ? compare_range(work, stop) : compare_keys(work, stop);
+    MonitorLock lock(router_.lock());
+    --out_;
+    if (work.large) --large_out_;
+    if (work.range == nullptr) keys_out_ = false;
+    router_.lock().notify_all();
+    TRY(done);
+    if (mismatches_.empty()) continue;
+    const bool seen_all = left().ranges == 0 && (changed_.empty() || runtime_.now() - first_mismatch_at_ > kGatherMismatches);
+    if (hurry_ || mismatches_.size() >= kMostMismatches || seen_all) return tl::unexpected(mismatch_error());
+  }
+}
+
+void Verification::changed(const Collection& collection, Partition& partition, const std::string& key, const bson::Value& id) {
+  if (partition.check.state == CheckState::kWaiting) {
+    ++partition.check.changes;
+  } else if (!(partition.check.state == CheckState::kComparing && partition.check.again)) {
+    remember(collection, partition, key, id);
+  }
+}
+
+void Verification::remember(const Collection& collection, Partition& partition, const std::string& key, const bson::Value& id) {
+  changed_.add(collection.info.uuid, key, id, spellings(collection));
+  if (changed_.bytes() <= kChangedBytes) return;
+  // Too many to know one by one: this range is compared as a whole again.
+  ++forgotten_;
+  const auto next = static_cast<std::size_t>(partition.number) + 1;
+  changed_.forget(collection.info.uuid, partition.min_key,
+                  next < collection.partitions.size() ? collection.partitions[next]->min_key : std::string());
+  partition.check.changes = 0;
+  if (partition.check.state == CheckState::kComparing) {
+    partition.check.again = true;
+  } else {
+    partition.check.state = CheckState::kWaiting;
+  }
+}
+
+// Keys that fill a look go first, so that they cannot pile up while a large collection is read; but in turn with ranges.
+Verification::Work Verification::next() {
+  if (!begun_ || (behind_ && !hurry_)) return {};
+  Work work;
+  const bool due = hurry_ || runtime_.now() >= next_keys_at_;
+  const bool keys = !changed_.empty() && !keys_out_;
+  const bool many = changed_.size() >= kMostKeys && (!keys_last_ || changed_.bytes() > kChangedBytes / 2);
+  if (keys && many) work = next_keys();
+  if (!work.any()) work = next_range(false);
+  if (!work.any() && keys && due) work = next_keys();
+  if (!work.any() && changed_.empty() && out_ == 0) work = next_range(true);
+  if (!work.any()) return work;
+  keys_last_ = work.range == nullptr;
+  if (keys_last_) keys_out_ = true;
+  ++out_;
+  if (work.large) ++large_out_;
+  work.routed = router_.routed();
+  work.forgotten = forgotten_;
+  return work;
+}
+
+Verification::Work Verification::next_range(bool again) {
+  for (const auto& [uuid, collection] : catalog_.collections) {
+    if (collection->gone) continue;
+    const bool large = std::max(collection->largest.load(), typical_size(*collection)) > kLargeDocument;
+    if (large && large_out_ > 0) continue;
+    for (const auto& partition : collection->partitions) {
+      auto& check = partition->check;
+      if (partition->state != PartitionState::kCopied || partition->releasing > 0) continue;
+      if (check.state != (again ? CheckState::kCompared : CheckState::kWaiting) || check.again != again) continue;
+      check.state = CheckState::kComparing;
+      check.again = false;
+      check.changes = 0;
+      Work work;
+      work.collection = collection;
+      work.range = partition.get();
+      work.large = large;
+      describe(work);
+      return work;
+    }
+  }
+  return {};
+}
+
+Verification::Work Verification::next_keys() {
+  while (!changed_.empty()) {
+    const Uuid uuid = changed_.first_collection();
+    const auto collection = catalog_.find(uuid);
+    if (!collection || collection->gone) {
+      changed_.forget(uuid, {}, {});
+      continue;
+    }
+    const auto size = std::max(collection->largest.load(), typical_size(*collection));
+    Work work;
+    work.collection = collection;
+    work.keys = changed_.take(uuid, std::clamp<std::size_t>(kKeysReadBytes / size, 1, kMostKeys));
+    describe(work);
+    if (changed_.empty()) next_keys_at_ = runtime_.now() + kGatherKeys;
+    return work;
+  }
+  return {};
+}
+
+void Verification::describe(Work& work) const {
+  work.source_info = work.collection->info;
+  work.destination_info = work.collection->info;
+  work.destination_info.uuid = work.collection->destination_uuid;
+  work.batch_documents = static_cast<int>(std::clamp<std::int64_t>(
+      static_cast<std::int64_t>(kReplyBytes / typical_size(*work.collection)), 1, kMostReplyDocuments));
+}
+
+// What differs at first sight may just have changed: it is looked at again like any change.
+Status Verification::compare_range(const Work& work, const std::stop_token& stop) {
+  TRY(await_settled(work.routed, stop));
+  const auto pair = std::make_shared<const verifier::CollectionPair>(verifier::CollectionPair{work.source_info, work.destination_info});
+  const verifier::Range range{pair, work.range->min, work.range->max, work.batch_documents};
+  verifier::RangePosition position;
+  std::uint64_t before = 0;
+  const auto moved = [&] { return std::exchange(before, position.so_far.source.documents) != position.so_far.source.documents; };
+  auto result = retry_temporary(runtime_, stop, [&]() -> Result<verifier::RangeResult> {
+    const verifier::Sides sides{source_, destination_, work.routed, TRY(destination_.majority_time())};
+    return verifier::compare_range(sides, range, {.max_mismatches = kMostSuspects, .position = &position, .read = {}}, stop);
+  }, moved);
+  const bool dropped = !result && result.error().server_code == kServerNamespaceNotFound;  // its drop is on the way
+  if (!result && !dropped) {
+    return tl::unexpected(std::move(result).error().with_context("comparing " + work.source_info.ns.to_string()));
+  }
+  if (dropped && !runtime_.sleep(kLookEvery, stop)) return tl::unexpected(stopped_error());
+  MonitorLock lock(router_.lock());
+  auto& check = work.range->check;
+  if (dropped || check.again) {
+    check.state = CheckState::kWaiting;
+    check.again = false;
+    return {};
+  }
+  check.state = CheckState::kCompared;
+  check.documents = static_cast<std::int64_t>(result->source.documents);
+  check.again = result->mismatch_count > result->mismatches.size();
+  for (const auto& mismatch : result->mismatches)
+    remember(*work.collection, *work.range, work.collection->key_of(mismatch.id.element()), mismatch.id);
+  return {};
+}
+
+Status Verification::compare_keys(const Work& work, const std::stop_token& stop) {
+  TRY(await_settled(work.routed, stop));
+  ClusterTime read_until;
+  auto compared = read_and_compare(work, read_until, stop);
+  if (!compared && compared.error().server_code == kServerNamespaceNotFound) {  // its drop is on the way
+    if (!runtime_.sleep(kLookEvery, stop)) return tl::unexpected(stopped_error());
+    MonitorLock lock(router_.lock());
+    for (const auto& key : work.keys)
+      if (!work.collection->gone) remember(*work.collection, work.collection->partition_of(key.key), key.key, key.id);
+    return {};
+  }
+  const auto suspects = TRY_WITH(std::move(compared), "comparing " + work.source_info.ns.to_string());
+  if (suspects.empty()) return {};
+  TRY(await_settled(read_until, stop));  // every change that the reading can have seen is known by now
+  MonitorLock lock(router_.lock());
+  if (work.collection->gone) return {};
+  for (const auto& suspect : suspects) {
+    auto& partition = work.collection->partition_of(suspect.key.key);
+    if (is_dirty(*work.collection, partition, suspect.key.key)) continue;
+    if (work.forgotten != forgotten_) {  // a change of it may have been among what was forgotten
+      remember(*work.collection, partition, suspect.key.key, suspect.key.id);
+      continue;
+    }
+    if (++mismatch_count_ == 1) first_mismatch_at_ = runtime_.now();
+    if (mismatches_.size() < kMostMismatches) mismatches_.push_back(suspect.mismatch);
+    log_.error("source and destination differ", {{"namespace", suspect.mismatch.ns.to_string()},
+                                                 {"kind", verifier::kind_name(suspect.mismatch.kind)},
+                                                 {"detail", suspect.mismatch.detail}});
+  }
+  return {};
+}
+
+// It will be compared again by itself.
+bool Verification::is_dirty(const Collection& collection, Partition& partition, const std::string& key) const {
+  const auto& check = partition.check;
+  return check.state == CheckState::kWaiting || (check.state == CheckState::kComparing && check.again) ||
+         changed_.contains(collection.info.uuid, key);
+}
+
+Result<std::vector<Verification::Suspect>> Verification::read_and_compare(const Work& work, ClusterTime& read_until,
+                                                                          const std::stop_token& stop) {
+  const Collection& collection = *work.collection;
+  std::vector<bson::Value> ids;
+  for (const auto& key : work.keys) ids.push_back(key.id);
+  const auto& ns = work.source_info.ns;
+  const auto on_source = TRY(retry_temporary(
+      runtime_, stop, [&] { return source_.read_by_ids(ns, work.source_info.uuid, ids, work.routed); }));
+  const auto on_destination = TRY(retry_temporary(runtime_, stop, [&]() -> Result<cluster::StateRead> {
+    return destination_.read_by_ids(ns, work.destination_info.uuid, ids, TRY(destination_.majority_time()));
+  }));
+  read_until = on_source.operation_time;
+  const auto right = by_name(collection, on_source.documents);
+  const auto found = by_name(collection, on_destination.documents);
+  std::vector<Suspect> suspects;
+  for (const auto& key : work.keys) {
+    const auto name = name_of(collection, key.id.element());
+    const auto source = right.find(name), destination = found.find(name);
+    verifier::Mismatch mismatch{verifier::MismatchKind::kDifferent, ns, key.id, {}};
+    if (source == right.end() && destination == found.end()) continue;
+    if (destination == found.end()) {
+      mismatch.kind = verifier::MismatchKind::kMissing;
+      mismatch.detail = "the document is only on the source";
+    } else if (source == right.end()) {
+      mismatch.kind = verifier::MismatchKind::kExtra;
+      mismatch.detail = "the document is only on the destination";
+    } else if (source->second.same_bytes(destination->second)) {
+      continue;
+    } else {
+      mismatch.detail = verifier::document_difference(source->second, destination->second);
+    }
+    suspects.push_back({key, std::move(mismatch)});
+  }
+  return suspects;
+}
+
+Status Verification::await_settled(ClusterTime ts, const std::stop_token& stop) {
+  MonitorLock lock(router_.lock());
+  if (router_.lock().wait(stop, {}, [&] { return router_.settled() >= ts; })) return {};
+  return tl::unexpected(stopped_error());
+}
+
+Verification::Left Verification::left() const {
+  Left left;
+  for (const auto& [uuid, collection] : catalog_.collections) {
+    if (collection->gone) continue;
+    auto documents = static_cast<std::int64_t>(changed_.count(uuid));
+    for (const auto& partition : collection->partitions) {
+      const auto& check = partition->check;
+      ++left.ranges_in_all;
+      if (check.state == CheckState::kCompared && !check.again) continue;
+      ++left.ranges;
+      if (check.born_empty) {
+        documents += check.changes;
+      } else {
+        ++left.unknown;
+      }
+    }
+    left.documents += documents;
+    left.bytes += documents * static_cast<std::int64_t>(typical_size(*collection));
+  }
+  return left;
+}
+
+std::optional<std::string> Verification::why_not_commit() {
+  MonitorLock lock(router_.lock());
+  const auto left = this->left();
+  if (left.unknown > 0) {
+    return fmt::format("{} of {} ranges are still to be compared", left.ranges, left.ranges_in_all);
+  }
+  if (left.documents > kMostComparedUnderBlock || left.bytes > kMostBytesUnderBlock)
+    return fmt::format("{} changed documents are still to be compared", left.documents);
+  return std::nullopt;
+}
+
+Status Verification::finish(const std::stop_token& stop) {
+  MonitorLock lock(router_.lock());
+  hurry_ = true;
+  router_.lock().notify_all();
+  const bool done = router_.lock().wait(stop, {}, [&] {
+    return out_ == 0 && changed_.empty() && mismatches_.empty() && left().ranges == 0;
+  });
+  hurry_ = false;
+  if (!done) return tl::unexpected(stopped_error());
+  return {};
+}
+
+VerificationProgress Verification::progress() {
+  MonitorLock lock(router_.lock());
+  const auto left = this->left();
+  VerificationProgress progress;
+  for (const auto& [uuid, collection] : catalog_.collections) {
+    if (collection->gone) continue;
+    ++progress.collections;
+    for (const auto& partition : collection->partitions) progress.documents += partition->check.documents;
+  }
+  progress.ranges = left.ranges_in_all - left.ranges;
+  progress.ranges_in_all = left.ranges_in_all;
+  progress.mismatches = mismatch_count_;
+  progress.complete = begun_ && left.ranges == 0 && left.documents == 0 && out_ == 0;
+  return progress;
+}
+
+Error Verification::mismatch_error() const {
+  std::string list;
+  for (std::size_t i = 0; i < mismatches_.size() && i < kMismatchesInWords; ++i) list += "\n  " + in_words(mismatches_[i]);
+  if (mismatch_count_ > static_cast<std::int64_t>(kMismatchesInWords)) list += "\n  ...";
+  return Error{ErrorCode::kMismatch,
+               fmt::format("source and destination differ in {} document{}, so there is no cutover; the source is as it was. "
+                           "`drover verify` lists all; to start anew, drop what was copied and use --cleanup:{}",
+                           mismatch_count_, mismatch_count_ == 1 ? "" : "s", list),
+               0,
+               {}};
+}
+
+}  // namespace drover::engine
