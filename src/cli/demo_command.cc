@@ -96,6 +96,7 @@ int DemoCommand::run() {
 
 Status DemoCommand::tell() {
   if (scale_ < 0.001 || scale_ > 1000) return fail(ErrorCode::kUsage, "--scale is from 0.001 to 1000");
+  TRY(workload::find_datasets(datasets_));  // before anything is started
   auto directory = TRY(DemoDirectory::create());
   auto status = play(directory);
   source_.reset();

@@ -17,6 +17,8 @@
 
 namespace drover::cli {
 
+inline constexpr std::chrono::seconds kEndPatience{8};
+
 struct EngineKill {
   std::string phase;
   std::int64_t at_ms = 0;  // since the engine was first started
@@ -45,7 +47,11 @@ class DemoEngine {
   double max_lag_seconds() const { return max_lag_; }
   // The object that the engine printed at its end.
   Result<Json> result() const;
-  void stop() { process_->stop(std::chrono::seconds(10)); }
+  // A cutover that is under way is given up in order first.
+  ~DemoEngine() {
+    if (process_) process_->stop(kEndPatience);
+  }
+  DemoEngine(DemoEngine&&) noexcept = default;
 
  private:
   DemoEngine(const DemoDirectory& directory, DemoEngineOptions options, Runtime& runtime)

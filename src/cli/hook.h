@@ -1,5 +1,5 @@
 // The operator's commands around the cutover (--before-cutover, --after-cutover): run by the shell, with the facts in
-// environment variables and nothing on standard output that would mix with --json.
+// environment variables, nothing to read, and nothing on standard output that would mix with --json.
 #pragma once
 
 #include <chrono>

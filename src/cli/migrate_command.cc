@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <iostream>
+#include <optional>
 
 #include <fmt/format.h>
 
@@ -17,6 +18,7 @@
 #include "cli/migration_view.h"
 #include "cli/signals.h"
 #include "cluster/mongo_deployment.h"
+#include "cluster/thread_stop.h"
 #include "engine/migration.h"
 #include "engine/retry.h"
 #include "preflight/preflight.h"
@@ -27,6 +29,8 @@ namespace {
 
 inline constexpr std::chrono::milliseconds kShowEvery{100};
 inline constexpr std::chrono::milliseconds kLogEvery{500};
+inline constexpr std::chrono::milliseconds kLookEvery{100};  // for a stop request
+inline constexpr std::chrono::seconds kUndoPatience{7};      // for giving up a cutover
 
 class MigrateCommand final : public Subcommand {
  public:
@@ -58,6 +62,7 @@ class MigrateCommand final : public Subcommand {
   std::unique_ptr<Log> log_;
   NamespaceFilter filter_;
   std::stop_token stop_;
+  std::stop_source calls_;
   terminal::ProgressDisplay* display_ = nullptr;
   std::atomic<bool> asking_{false};
 };
@@ -110,12 +115,23 @@ int MigrateCommand::run() {
 Status MigrateCommand::execute() {
   filter_ = TRY(NamespaceFilter::parse(include_, exclude_));
   log_ = log_path_.empty() ? make_null_log() : TRY(open_log(log_path_, LogLevel::kInfo));
-  // Without our stop token: a cutover that is given up must still restore the source. A second Ctrl-C ends the process.
-  auto source = TRY(cluster::connect({source_, cluster::Side::kSource}, *runtime_, {}));
-  auto destination = TRY(cluster::connect({destination_, cluster::Side::kDestination}, *runtime_, {}));
+  // Not our stop token: a cutover that is given up is to restore the source, and is left some time for it. A second Ctrl-C
+  // ends the process.
+  const auto late = runtime_->spawn("end of calls", [this](const std::stop_token& done) {
+    while (runtime_->sleep(kLookEvery, done)) {
+      if (!stop_.stop_requested()) continue;
+      (void)runtime_->sleep(kUndoPatience, done);
+      calls_.request_stop();
+      return;
+    }
+  });
+  std::optional<cluster::ThreadStop> ends_calls(std::in_place, stop_);  // until there is something to restore
+  auto source = TRY(cluster::connect({source_, cluster::Side::kSource}, *runtime_, calls_.get_token()));
+  auto destination = TRY(cluster::connect({destination_, cluster::Side::kDestination}, *runtime_, calls_.get_token()));
   if (cleanup_) return clean(*source, *destination);
   TRY(check(*source, *destination));
   TRY(choose_how_writes_stop(*source));
+  ends_calls.reset();
   return migrate(*source, *destination);
 }
 

@@ -67,8 +67,9 @@ constexpr const char* kMoreHelp = R"(Examples:
   drover migrate --help
       what one command takes, with examples
 
-Exit codes: 0 ok, 1 failure, 2 usage, 3 configuration or unsupported, 4 wrong state, 5 source, 6 destination,
-7 verification mismatch, 8 timed out, 75 temporary (try again), 130 interrupted.)";
+)";
+constexpr const char* kExitCodes = R"(Exit codes: 0 ok, 1 failure, 2 usage, 3 configuration or unsupported, 4 wrong state, 5 source, 6 destination,
+7 verification mismatch, 8 timed out, 75 temporary (try again), 130 interrupted. docs/operations/exit-codes.md says what to do.)";
 
 }  // namespace
 
@@ -109,7 +110,12 @@ struct OptionSet::State {
   std::string examples;
 
   // Below the options; the library's own description is the line in the list of commands.
-  void show() const { app->footer(wrapped(text) + (text.empty() || examples.empty() ? "" : "\n\n") + examples); }
+  void show() const {
+    std::string below = wrapped(text);
+    for (const std::string& part : {examples, std::string(kExitCodes)})
+      if (!part.empty()) below += (below.empty() ? "" : "\n\n") + part;
+    app->footer(below);
+  }
 };
 
 OptionSet::OptionSet(void* app) : state_(std::make_unique<State>(State{static_cast<CLI::App*>(app), {}, {}})) {}
@@ -168,7 +174,7 @@ void OptionSet::example(const std::string& command, const std::string& comment) 
 
 int run_command_line(int argc, char** argv, const std::vector<std::unique_ptr<Subcommand>>& commands) {
   CLI::App app{kAbout, "drover"};
-  app.footer(kMoreHelp);
+  app.footer(std::string(kMoreHelp) + kExitCodes);
   app.set_version_flag("--version", version_text());
   app.require_subcommand(1);
   app.formatter(std::make_shared<HelpFormatter>());  // before the subcommands, which inherit it
@@ -190,6 +196,9 @@ int run_command_line(int argc, char** argv, const std::vector<std::unique_ptr<Su
     const std::string name = used.empty() ? "drover" : "drover " + used.front()->get_name();
     std::fprintf(stderr, "%s: %s\nSee `%s --help`.\n", name.c_str(), error.what(), name.c_str());
     return exit_code(ErrorCode::kUsage);
+  }
+  if (hide_passwords(argc, argv)) {
+    std::fprintf(stderr, "note: a password on the command line could be seen by others on this machine; @FILE or env:NAME keeps it off\n");
   }
   return chosen->run();
 }

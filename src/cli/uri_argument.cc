@@ -4,6 +4,7 @@
 #include <cstring>
 #include <cerrno>
 #include <fstream>
+#include <string_view>
 
 #include <fmt/format.h>
 
@@ -44,6 +45,22 @@ Result<std::string> resolve_uri_argument(const std::string& argument) {
     return trimmed(value);
   }
   return argument;
+}
+
+bool hide_passwords(int argc, char** argv) {
+  bool hidden = false;
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view argument(argv[i]);
+    const auto scheme = argument.find("://");
+    if (scheme == std::string_view::npos) continue;
+    const auto user = scheme + 3;
+    const auto at = argument.substr(0, argument.find_first_of("/?", user)).rfind('@');
+    const auto colon = argument.find(':', user);
+    if (at == std::string_view::npos || at < user || colon == std::string_view::npos || colon > at) continue;
+    std::memset(argv[i] + colon + 1, 'x', at - colon - 1);
+    hidden = true;
+  }
+  return hidden;
 }
 
 }  // namespace drover::cli

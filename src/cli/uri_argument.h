@@ -10,4 +10,8 @@ namespace drover::cli {
 // kUsage errors say which file or variable; they never repeat its content.
 Result<std::string> resolve_uri_argument(const std::string& argument);
 
+// Overwrites the passwords of connection strings in the arguments, which anybody on this machine can read (ps). True when
+// there was one. Call it once they have been parsed.
+bool hide_passwords(int argc, char** argv);
+
 }  // namespace drover::cli

@@ -71,16 +71,28 @@ Status read_csv(const Dataset& dataset, std::istream& text, int copy, const Docu
   }
 }
 
+Status missing(const std::string& path) {
+  return fail(ErrorCode::kUnsupported,
+              fmt::format("reading the data set \"{}\": no such file; run `npm ci` in tools/datasets, or name the "
+                          "directory of vega-datasets' files by --datasets", path));
+}
+
 }  // namespace
+
+Status find_datasets(const std::string& directory) {
+  for (const auto& dataset : datasets()) {
+    if (dataset.file.empty()) continue;
+    const auto path = fmt::format("{}/{}", directory, dataset.file);
+    if (!std::ifstream(path, std::ios::binary)) return missing(path);
+  }
+  return {};
+}
 
 Status read_dataset(const Dataset& dataset, const std::string& directory, int copy, const DocumentSink& sink) {
   if (dataset.file.empty()) return read_debian_packages(copy, sink);
   const auto path = fmt::format("{}/{}", directory, dataset.file);
   std::ifstream text(path, std::ios::binary);
-  if (!text)
-    return fail(ErrorCode::kUnsupported,
-                fmt::format("reading the data set \"{}\": no such file; run `npm ci` in tools/datasets, or name the "
-                            "directory of vega-datasets' files by --datasets", path));
+  if (!text) return missing(path);
   const bool csv = dataset.file.ends_with(".csv");
   TRY_WITH(csv ? read_csv(dataset, text, copy, sink) : read_json(dataset, text, copy, sink), path);
   return {};

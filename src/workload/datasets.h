@@ -37,6 +37,9 @@ struct Dataset {
 
 const std::vector<Dataset>& datasets();
 
+// An error that says what to do when a file is missing, before anything depends on it.
+Status find_datasets(const std::string& directory);
+
 // One document at a time; an error ends the reading and is returned.
 using DocumentSink = std::function<Status(bson::Document)>;
 
