@@ -239,11 +239,13 @@ void SyncControl::run(Session& session) {
 Status SyncControl::pause() {
   const Turn turn(*this);
   const auto running = session();
+  bool right = false;
   {
     MonitorLock lock(*lock_);
-    if (state_ == SyncState::kRunning) running->pausing = true;
+    right = state_ == SyncState::kRunning && running != nullptr;
+    if (right) running->pausing = true;
   }
-  if (!running || !running->pausing) return wrong_state("RUNNING");
+  if (!right) return wrong_state("RUNNING");
   const Status saved = running->migration->save_control(control(*request_, true, false), stopping_.get_token());
   if (!saved) {
     MonitorLock lock(*lock_);
@@ -279,7 +281,8 @@ Status SyncControl::commit() {
   if (!right) return wrong_state("RUNNING");
   const auto reached = running->migration->progress();
   if (!reached.can_commit)
-    return fail(ErrorCode::kWrongState, "the migration cannot be committed yet: " + reached.cannot_commit_because);
+    return fail(ErrorCode::kWrongState, "the migration cannot be committed yet: " +
+                                            (reached.cannot_commit_because.empty() ? "it is still starting" : reached.cannot_commit_because));
   TRY(running->migration->save_control(control(*request_, false, true), stopping_.get_token()));
   MonitorLock lock(*lock_);
   if (state_ == SyncState::kRunning) state_ = SyncState::kCommitting;

@@ -20,6 +20,16 @@ Result<Findings> check_user(Side side, cluster::Deployment& deployment, const cl
   return findings;
 }
 
+// A block that is not this migration's would stay after the cutover: the application could write nowhere.
+Status check_destination_block(cluster::Deployment& destination, Findings& findings) {
+  const auto block = TRY_WITH(destination.write_block(), "looking for a write block on the destination");
+  if (!block.effective || !block.enabled) return {};
+  findings.push_back({"destination-write-blocked", Side::kDestination, Severity::kRefuse, ErrorCode::kDestination,
+                      "writes of users are blocked on it, and nobody would lift that at the cutover",
+                      "lift the block there: setUserWriteBlockMode with global: false"});
+  return {};
+}
+
 // Nothing further can be asked of a deployment that is not a replica set, or of a user who may not look.
 bool is_hopeless(const Findings& findings) {
   return std::any_of(findings.begin(), findings.end(),
@@ -63,6 +73,7 @@ Result<Report> check(cluster::Deployment& source, cluster::Deployment& destinati
   const auto content = TRY(check_destination_content(destination, destination_facts, collections, findings));
   report.resuming = content.resuming;
   if (!report.resuming) check_catalog(collections, destination_facts.version, options.filter, findings);
+  if (!report.resuming) TRY(check_destination_block(destination, findings));
   TRY(check_oplog(source, findings));
   return report;
 }

@@ -136,6 +136,17 @@ class RefusalsWithAuthorization(DroverTest):
         process.wait(60)
         self.assert_refused_untouched(process, DESTINATION, "(?i)role|privilege|not authorized")
 
+    def test_a_destination_whose_writes_are_blocked_already(self):
+        """It would stay so after the cutover, and the source blocked as well."""
+        if not self.destination.can_block_writes():
+            raise NotRun("a destination that can block writes")
+        self.destination.client().admin.command("setUserWriteBlockMode", 1, **{"global": True})
+        process = self.start_migration()
+        process.wait(60)
+        self.assert_refused_untouched(process, DESTINATION, "blocked", "setUserWriteBlockMode")
+        self.destination.client().admin.command("setUserWriteBlockMode", 1, **{"global": False})
+        self.migrate()
+
     def test_a_destination_with_only_users(self):
         self.destination.client().e2e_users.command("createUser", "someone", pwd="x", roles=[])
         process = self.start_migration()

@@ -50,6 +50,7 @@ class SyncWhole(DroverTest):
             self.assertEqual(daemon.progress()["state"], "PAUSED")
             status, answer = daemon.post("pause")
             self.assertEqual((status, answer["error"]), (409, "InvalidStateTransition"))
+            self.assertEqual(daemon.progress()["state"], "PAUSED", daemon.process.tail())
             before = self.destination.client().e2e_live.counters.find_one({"_id": 0}) or {}
             reached = writers.acknowledged()
             eventually(lambda: writers.acknowledged() > reached + 50, 60, "writes while it is paused")
