@@ -42,6 +42,7 @@ class FakeDeployment : public cluster::StubDeployment {
   }
   Result<std::vector<bson::Document>> load_state(const std::string& name) override { return state[name]; }
   Result<std::pair<ClusterTime, ClusterTime>> oplog_window() override { return window; }
+  Result<cluster::WriteBlock> write_block() override { return block; }
   Result<bson::Document> run_command(const std::string&, bson::View command) override {
     const auto found = replies.find(std::string(command.first().key()));
     if (found == replies.end()) return fail(ErrorCode::kSource, "no such command", 59);
@@ -53,6 +54,7 @@ class FakeDeployment : public cluster::StubDeployment {
   std::map<std::string, std::vector<bson::Document>> state;
   std::map<std::string, bson::Document> replies;
   std::pair<ClusterTime, ClusterTime> window{{1000, 1}, {100'000, 1}};
+  cluster::WriteBlock block;
 };
 
 class Preflight : public testing::Test {
@@ -111,6 +113,14 @@ TEST_F(Preflight, TheSameSetUnderOtherNames) {
   EXPECT_THAT(ids(), ElementsAre());
   destination.known.replica_set_id = {};
   EXPECT_THAT(ids(), ElementsAre("same-deployment"));
+}
+
+TEST_F(Preflight, ADestinationThatIsBlockedAlready) {
+  destination.block = {.supported = true, .effective = false, .enabled = true};  // binds nobody
+  EXPECT_THAT(ids(), ElementsAre());
+  destination.block.effective = true;
+  EXPECT_THAT(ids(), ElementsAre("destination-write-blocked"));
+  EXPECT_EQ(refusal(), ErrorCode::kDestination);
 }
 
 TEST_F(Preflight, ADestinationThatIsNotEmpty) {
