@@ -1,0 +1,226 @@
+#include "net/http_client.h"
+
+#include <charconv>
+#include <functional>
+#include <optional>
+
+#include <boost/asio/connect.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ssl/context.hpp>
+#include <boost/asio/ssl/host_name_verification.hpp>
+#include <boost/beast/core.hpp>
+#include <boost/beast/http.hpp>
+#include <boost/beast/ssl.hpp>
+#include <fmt/format.h>
+
+#include "net/wait.h"
+
+namespace drover::net {
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = boost::beast::http;
+using Tcp = asio::ip::tcp;
+
+constexpr std::size_t kMaxAnswerHeadBytes = 64 << 10;
+
+// Runs one asynchronous step after the other on the caller's thread, until the deadline or a stop request.
+class Steps {
+ public:
+  Steps(std::chrono::milliseconds timeout, const std::stop_token& stop)
+      : deadline_(std::chrono::steady_clock::now() + timeout), stop_(stop), on_stop_(stop, [this] { io_.stop(); }) {}
+
+  asio::io_context& io() { return io_; }
+
+  // `begin` is given the handler of its operation.
+  template <typename Begin>
+  Status run(std::string_view what, Begin&& begin) {
+    bool done = false;
+    beast::error_code failed;
+    std::forward<Begin>(begin)([&](beast::error_code error, auto&&...) {
+      done = true;
+      failed = error;
+    });
+    io_.restart();
+    if (!stop_.stop_requested()) io_.run_until(deadline_);
+    if (stop_.stop_requested()) return fail(ErrorCode::kInterrupted, fmt::format("{}: stopped", what));
+    if (!done) return fail(ErrorCode::kTemporary, fmt::format("{}: it took too long", what));
+    if (failed) return fail(ErrorCode::kTemporary, fmt::format("{}: {}", what, failed.message()));
+    return {};
+  }
+
+ private:
+  asio::io_context io_;  // its end destroys the handlers of what did not finish
+  const std::chrono::steady_clock::time_point deadline_;
+  const std::stop_token& stop_;
+  std::stop_callback<std::function<void()>> on_stop_;
+};
+
+bool is_line(std::string_view text) { return text.find_first_of("\r\n") == std::string_view::npos; }
+
+bool has_body(const HttpCall& call) {
+  return !call.body.empty() || call.method == "POST" || call.method == "PUT" || call.method == "PATCH";
+}
+
+std::string bracketed(const std::string& host) { return host.find(':') == std::string::npos ? host : "[" + host + "]"; }
+
+}  // namespace
+
+std::string Url::origin() const { return fmt::format("{}://{}:{}", tls ? "https" : "http", bracketed(host), port); }
+
+Result<Url> parse_url(std::string_view text) {
+  const auto refuse = [](std::string_view why) { return fail(ErrorCode::kUsage, fmt::format("not a URL that can be used: {}", why)); };
+  Url url;
+  if (text.starts_with("https://")) url.tls = true;
+  else if (!text.starts_with("http://")) return refuse("it must begin with http:// or https://");
+  text.remove_prefix(url.tls ? 8 : 7);
+  if (text.find('@') != std::string_view::npos) return refuse("it must not hold a user or password");
+  if (text.find_first_of("?# \t\r\n") != std::string_view::npos) return refuse("it must not hold a query, a fragment or blanks");
+  const auto slash = text.find('/');
+  auto authority = text.substr(0, slash);
+  if (slash != std::string_view::npos) url.path = text.substr(slash);
+  while (url.path.ends_with('/')) url.path.pop_back();
+  if (authority.starts_with('[')) {
+    const auto end = authority.find(']');
+    if (end == std::string_view::npos) return refuse("the address's ] is missing");
+    url.host = authority.substr(1, end - 1);
+    authority.remove_prefix(end + 1);
+    if (!authority.empty() && authority.front() != ':') return refuse("there is something behind the ]");
+  } else {
+    url.host = authority.substr(0, authority.find(':'));
+    authority.remove_prefix(url.host.size());
+  }
+  if (url.host.empty()) return refuse("it names no host");
+  url.port = url.tls ? "443" : "80";
+  if (!authority.empty()) {
+    url.port = authority.substr(1);
+    int port = 0;
+    const auto [end, failed] = std::from_chars(url.port.data(), url.port.data() + url.port.size(), port);
+    if (failed != std::errc() || end != url.port.data() + url.port.size() || port < 1 || port > 65535)
+      return refuse("its port must be a number from 1 to 65535");
+  }
+  return url;
+}
+
+std::string_view HttpAnswer::header(std::string_view name) const {
+  for (const auto& [key, value] : headers)
+    if (beast::iequals(key, name)) return value;
+  return {};
+}
+
+struct HttpClient::Impl {
+  Options options;
+  Url url;
+  mutable std::optional<asio::ssl::context> tls;
+
+  std::string where(const HttpCall& call) const {
+    return fmt::format("{} {}{}{}", call.method, url.origin(), url.path, call.target.substr(0, call.target.find('?')));
+  }
+
+  Status open_tls() {
+    tls.emplace(asio::ssl::context::tls_client);
+    try {
+      tls->set_options(asio::ssl::context::default_workarounds | asio::ssl::context::no_sslv2 | asio::ssl::context::no_sslv3 |
+                       asio::ssl::context::no_tlsv1 | asio::ssl::context::no_tlsv1_1);
+      if (options.tls_ca_file.empty()) tls->set_default_verify_paths();
+      else tls->load_verify_file(options.tls_ca_file);
+      if (!options.tls_certificate_key_file.empty()) {
+        tls->use_certificate_chain_file(options.tls_certificate_key_file);
+        tls->use_private_key_file(options.tls_certificate_key_file, asio::ssl::context::pem);
+      }
+      tls->set_verify_mode(options.verify_certificate ? asio::ssl::verify_peer : asio::ssl::verify_none);
+      if (options.verify_certificate) tls->set_verify_callback(asio::ssl::host_name_verification(url.host));
+    } catch (const boost::system::system_error& error) {
+      return fail(ErrorCode::kUnsupported, fmt::format("reading the TLS files {} {}: {}; PEM files are needed", options.tls_ca_file,
+                                                       options.tls_certificate_key_file, error.code().message()));
+    }
+    return {};
+  }
+
+  Result<http::request<http::string_body>> request_of(const HttpCall& call) const {
+    http::request<http::string_body> request;
+    request.version(11);
+    request.method_string(call.method);
+    request.target(url.path + call.target);
+    const bool standard = url.port == (url.tls ? "443" : "80");
+    request.set(http::field::host, standard ? bracketed(url.host) : fmt::format("{}:{}", bracketed(url.host), url.port));
+    request.set(http::field::user_agent, options.user_agent);
+    request.set(http::field::connection, "close");
+    for (const auto& [name, value] : call.headers) {
+      if (!is_line(name) || !is_line(value)) return fail(ErrorCode::kUsage, fmt::format("{}: the header {} holds a line break", where(call), name));
+      request.set(name, value);
+    }
+    if (has_body(call)) {
+      request.body() = call.body;
+      request.prepare_payload();
+    }
+    return request;
+  }
+
+  Result<HttpAnswer> exchange(Steps& steps, auto& stream, const HttpCall& call) const {
+    const auto what = where(call);
+    auto request = TRY(request_of(call));
+    TRY(steps.run(what, [&](auto handler) { http::async_write(stream, request, handler); }));
+    http::response_parser<http::string_body> parser;
+    parser.header_limit(kMaxAnswerHeadBytes);
+    parser.body_limit(call.max_answer_bytes);
+    if (call.method == "HEAD") parser.skip(true);
+    beast::flat_buffer buffer;
+    TRY(steps.run(what, [&](auto handler) { http::async_read(stream, buffer, parser, handler); }));
+    auto message = parser.release();
+    HttpAnswer answer;
+    answer.status = static_cast<int>(message.result_int());
+    for (const auto& field : message) answer.headers.emplace_back(field.name_string(), field.value());
+    answer.body = std::move(message.body());
+    return answer;
+  }
+
+  Status connect(Steps& steps, beast::tcp_stream& stream, const std::string& what) const {
+    Tcp::resolver resolver(steps.io());
+    Tcp::resolver::results_type found;
+    TRY(steps.run(what, [&](auto handler) {
+      resolver.async_resolve(url.host, url.port, [&found, handler](beast::error_code failed, auto results) mutable {
+        found = results;
+        handler(failed);
+      });
+    }));
+    TRY(steps.run(what, [&](auto handler) { stream.async_connect(found, handler); }));
+    prepare_stream(stream.socket().native_handle());
+    return {};
+  }
+};
+
+HttpClient::HttpClient(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+HttpClient::HttpClient(HttpClient&&) noexcept = default;
+HttpClient& HttpClient::operator=(HttpClient&&) noexcept = default;
+HttpClient::~HttpClient() = default;
+
+Result<HttpClient> HttpClient::open(Options options) {
+  auto impl = std::make_unique<Impl>();
+  impl->url = TRY(parse_url(options.base_url));
+  impl->options = std::move(options);
+  if (impl->url.tls) TRY(impl->open_tls());
+  return HttpClient(std::move(impl));
+}
+
+const Url& HttpClient::base() const { return impl_->url; }
+
+Result<HttpAnswer> HttpClient::call(const HttpCall& call, const std::stop_token& stop) const {
+  Steps steps(call.timeout, stop);
+  const auto what = impl_->where(call);
+  if (!impl_->url.tls) {
+    beast::tcp_stream stream(steps.io());
+    TRY(impl_->connect(steps, stream, what));
+    return impl_->exchange(steps, stream, call);
+  }
+  beast::ssl_stream<beast::tcp_stream> stream(steps.io(), *impl_->tls);
+  if (!SSL_set_tlsext_host_name(stream.native_handle(), impl_->url.host.c_str()))
+    return fail(ErrorCode::kUsage, fmt::format("{}: TLS does not take this host's name", what));
+  TRY(impl_->connect(steps, beast::get_lowest_layer(stream), what));
+  TRY(steps.run(what, [&](auto handler) { stream.async_handshake(asio::ssl::stream_base::client, handler); }));
+  return impl_->exchange(steps, stream, call);
+}
+
+}  // namespace drover::net
