@@ -128,6 +128,7 @@ RestResult<ControlApi::Answer> ControlApi::answer(const net::HttpRequest& reques
   if (family == nullptr || std::find(served.begin(), served.end(), family->family) == served.end())
     return refuse(404, "RESOURCE_NOT_FOUND", fmt::format("Cannot find resource {}.", request.path), {request.path});
   rest.family = family->family;
+  rest.public_url = options_.public_url;
   rest.base = options_.public_url + std::string(family->prefix);
   rest.path = request.path.substr(family->prefix.size());
   caller = TRY_BODY(authenticate(request));

@@ -26,6 +26,7 @@ enum class Family {
 
 struct RestRequest {
   Family family = Family::kAtlasV2;
+  std::string public_url;                    // "http://host:port"
   std::string base;                          // "http://host:port/api/atlas/v2": in front of links
   std::string path;                          // behind base, with the slash
   std::map<std::string, std::string> names;  // of the path: orgId, groupId, …

@@ -6,6 +6,8 @@
 
 #include "api/control_api.h"
 #include "api/identity_routes.h"
+#include "api/live_migration_routes.h"
+#include "api/site_api.h"
 #include "base/log.h"
 #include "base/runtime.h"
 #include "cli/commands.h"
@@ -30,9 +32,10 @@ class ServerCommand final : public Subcommand {
   }
 
  private:
+  struct Sites;
   Status execute(const std::stop_token& stop);
   Status create_organization(control::Identity& identity);
-  Status serve(control::Identity& identity, const control::SealedKeys& keys, const std::stop_token& stop);
+  Status serve(control::Store& store, control::Identity& identity, const control::SealedKeys& keys, const std::stop_token& stop);
 
   std::string role_ = "both", data_ = "./drover-server", store_, bind_ip_ = "127.0.0.1", public_url_, port_file_, log_path_;
   std::string tls_file_, tls_ca_file_, key_file_, organization_;
@@ -78,7 +81,7 @@ Status ServerCommand::execute(const std::stop_token& stop) {
   TRY_WITH(store.open(), "opening the control plane's store");
   control::Identity identity(store, keys, *runtime_);
   if (!organization_.empty()) return create_organization(identity);
-  return serve(identity, keys, stop);
+  return serve(store, identity, keys, stop);
 }
 
 Status ServerCommand::create_organization(control::Identity& identity) {
@@ -88,18 +91,30 @@ Status ServerCommand::create_organization(control::Identity& identity) {
   return {};
 }
 
-Status ServerCommand::serve(control::Identity& identity, const control::SealedKeys& keys,
+// What answers requests; made when the port is known.
+struct ServerCommand::Sites {
+  std::unique_ptr<api::ControlApi> control;
+  std::unique_ptr<api::SiteApi> site;  // role atlas
+
+  net::HttpResponse handle(const net::HttpRequest& request) const {
+    if (site && request.path.starts_with(api::kSitePrefix)) return site->handle(request);
+    return control->handle(request);
+  }
+};
+
+Status ServerCommand::serve(control::Store& store, control::Identity& identity, const control::SealedKeys& keys,
                             const std::stop_token& stop) {
   net::HttpServer::Options http;
   http.bind_ip = bind_ip_;
   http.port = static_cast<int>(port_);
   http.tls_certificate_key_file = tls_file_;
   http.tls_ca_file = tls_ca_file_;
-  std::unique_ptr<api::ControlApi> control;
-  std::atomic<api::ControlApi*> ready{nullptr};
+  const bool atlas = role_ != "manager", manager = role_ != "atlas";
+  control::Links links(store, keys, *runtime_);
+  Sites sites;
+  std::atomic<const Sites*> ready{nullptr};
   const auto server = TRY(net::HttpServer::start(http, [&](const net::HttpRequest& request) {
-    auto* api = ready.load();
-    if (api != nullptr) return api->handle(request);
+    if (const auto* all = ready.load()) return all->handle(request);
     net::HttpResponse starting;
     starting.status = 503;
     starting.body = R"({"error":503,"errorCode":"SERVICE_UNAVAILABLE","reason":"Service Unavailable"})";
@@ -110,12 +125,16 @@ Status ServerCommand::serve(control::Identity& identity, const control::SealedKe
                                             : fmt::format("{}://127.0.0.1:{}", tls_file_.empty() ? "http" : "https", server->port());
   options.nonce_key = keys.hash("digest nonces");
   options.version = version_text();
-  if (role_ != "manager") options.families = {api::Family::kAtlasV2, api::Family::kAtlasV1};
-  if (role_ != "atlas") options.families.push_back(api::Family::kCloudManager);
   api::RouteTable routes;
   api::add_identity_routes(routes, identity);
-  control = std::make_unique<api::ControlApi>(std::move(routes), identity, *runtime_, *log_, options);
-  ready = control.get();
+  if (atlas) {
+    options.families = {api::Family::kAtlasV2, api::Family::kAtlasV1};
+    api::add_link_routes(routes, links);
+    sites.site = std::make_unique<api::SiteApi>(links, identity, *runtime_, *log_);
+  }
+  if (manager) options.families.push_back(api::Family::kCloudManager);
+  sites.control = std::make_unique<api::ControlApi>(std::move(routes), identity, *runtime_, *log_, options);
+  ready = &sites;
   TRY(write_port_file(port_file_, server->port(), "--port-file"));
   fmt::print("drover server: ready on {}\n", options.public_url);
   std::fflush(stdout);

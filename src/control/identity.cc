@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "control/fields.h"
 #include "net/crypto.h"
 
 namespace drover::control {
@@ -12,10 +13,6 @@ namespace {
 
 constexpr std::size_t kPublicKeyLetters = 8;
 constexpr std::string_view kOwner = "ORG_OWNER";
-
-std::string text_of(bson::View document, std::string_view field) {
-  return std::string(document[field].to_string_view().value_or(""));
-}
 
 Organization organization_of(bson::View document) {
   return {text_of(document, "_id"), text_of(document, "name"), text_of(document, "created")};
@@ -78,8 +75,10 @@ Result<Listed<T>> list(Store& store, const char* collection, const bson::Documen
 
 }  // namespace
 
-std::string iso_time(Runtime& runtime) {
-  const auto now = std::chrono::system_clock::to_time_t(runtime.wall_time());
+std::string iso_time(Runtime& runtime) { return iso_time(runtime.wall_time()); }
+
+std::string iso_time(std::chrono::system_clock::time_point time) {
+  const auto now = std::chrono::system_clock::to_time_t(time);
   std::tm utc{};
   gmtime_r(&now, &utc);
   return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday, utc.tm_hour,

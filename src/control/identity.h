@@ -81,6 +81,7 @@ class Identity {
 
 // "2026-08-10T03:10:30Z"
 std::string iso_time(Runtime& runtime);
+std::string iso_time(std::chrono::system_clock::time_point time);
 // Atlas's rule for names of organizations and projects: letters, digits, space and -_.(),:&@+' ; 1 to 64 characters.
 Status check_name(std::string_view what, std::string_view name);
 

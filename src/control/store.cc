@@ -12,15 +12,17 @@ constexpr std::chrono::milliseconds kPause{100};
 void append_read(bson::Builder& command) { command.open_document("readConcern").append("level", "majority"); }
 void append_write(bson::Builder& command) { command.open_document("writeConcern").append("w", "majority"); }
 
-struct UniqueIndex {
+struct Index {
   const char* collection;
   std::initializer_list<const char*> fields;
   const char* name;
+  enum class Kind { kUnique, kUniqueSparse, kPlain } kind = Kind::kUnique;
 };
-const UniqueIndex kUnique[] = {
+const Index kIndexes[] = {
     {"projects", {"orgId", "name"}, "org and name"},
     {"apiKeys", {"publicKey"}, "public key"},
-    {"orgLinks", {"tokenHash"}, "token"},
+    {"orgLinks", {"orgId"}, "org", Index::Kind::kPlain},
+    {"linkProjects", {"linkId"}, "link", Index::Kind::kPlain},
 };
 
 }  // namespace
@@ -42,7 +44,7 @@ Status Store::open() {
 }
 
 Status Store::create_indexes() {
-  for (const auto& index : kUnique) {
+  for (const auto& index : kIndexes) {
     bson::Builder command;
     command.append("createIndexes", index.collection);
     {
@@ -52,7 +54,9 @@ Status Store::create_indexes() {
         auto key = spec.open_document("key");
         for (const auto* field : index.fields) key.append(field, 1);
       }
-      spec.append("name", index.name).append("unique", true);
+      spec.append("name", index.name);
+      if (index.kind != Index::Kind::kPlain) spec.append("unique", true);
+      if (index.kind == Index::Kind::kUniqueSparse) spec.append("sparse", true);
     }
     append_write(command);
     TRY_WITH(run(std::move(command).finish()), "preparing the store");
@@ -60,7 +64,7 @@ Status Store::create_indexes() {
   return {};
 }
 
-// Every command here may be run twice: an insert is refused by its own _id, the others end in the same state.
+// For commands that end in the same state when they run twice.
 Result<bson::Document> Store::run(bson::View command) {
   for (int attempt = 1;; ++attempt) {
     auto reply = deployment_.run_command(kStoreDatabase, command);
@@ -69,12 +73,28 @@ Result<bson::Document> Store::run(bson::View command) {
   }
 }
 
+// A write of one document, under a session and a number: a repetition is answered with what the first one did.
+Result<bson::Document> Store::run_once(bson::Builder command) {
+  auto session = sessions_.with([&](auto& free) {
+    if (free.empty()) return WriteSession{Uuid::random(runtime_), 0};
+    const auto last = free.back();
+    free.pop_back();
+    return last;
+  });
+  command.open_document("lsid").append("id", session.id);
+  command.append("txnNumber", ++session.last_number);
+  append_write(command);
+  auto reply = run(std::move(command).finish());
+  // Else a late copy of it may still come: the session is not used again.
+  if (reply) sessions_.with([&](auto& free) { free.push_back(session); });
+  return reply;
+}
+
 Result<bool> Store::insert(const std::string& collection, bson::View document) {
   bson::Builder command;
   command.append("insert", collection);
   command.open_array("documents").append(document);
-  append_write(command);
-  const auto reply = TRY(run(std::move(command).finish()));
+  const auto reply = TRY(run_once(std::move(command)));
   const auto errors = reply["writeErrors"].to_array();
   if (!errors || errors->empty()) return true;
   const auto error = errors->first().document_value();
@@ -88,18 +108,23 @@ Result<std::optional<bson::Document>> Store::find_one(const std::string& collect
   return std::optional(std::move(found.front()));
 }
 
-Result<std::vector<bson::Document>> Store::find(const std::string& collection, bson::View filter, Page page) {
+Result<std::vector<bson::Document>> Store::find(const std::string& collection, bson::View filter, Page page, Order order) {
   bson::Builder command;
   command.append("find", collection).append("filter", filter);
-  command.open_document("sort").append("_id", 1);
+  command.open_document("sort").append("_id", order == Order::kOldestFirst ? 1 : -1);
   command.append("skip", static_cast<std::int64_t>(page.number - 1) * page.items);
-  command.append("limit", page.items).append("batchSize", page.items).append("singleBatch", true);
+  command.append("limit", page.items).append("batchSize", page.items);
   append_read(command);
-  const auto reply = TRY(run(std::move(command).finish()));
+  auto reply = TRY(run(std::move(command).finish()));
   std::vector<bson::Document> documents;
-  if (const auto batch = reply.view().at_path("cursor.firstBatch").to_array())
-    for (const auto& item : *batch) documents.emplace_back(item.document_value());
-  return documents;
+  for (const char* batch = "cursor.firstBatch";; batch = "cursor.nextBatch") {
+    if (const auto items = reply.view().at_path(batch).to_array())
+      for (const auto& item : *items) documents.emplace_back(item.document_value());
+    const auto cursor = reply.view().at_path("cursor.id").to_int64().value_or(0);
+    if (cursor == 0) return documents;
+    // Not repeated: a reply that was lost is lost with its documents.
+    reply = TRY(deployment_.run_command(kStoreDatabase, bson::make_document({{"getMore", cursor}, {"collection", collection}})));
+  }
 }
 
 Result<std::int64_t> Store::count(const std::string& collection, bson::View filter) {
@@ -119,20 +144,33 @@ Result<std::int64_t> Store::count(const std::string& collection, bson::View filt
 }
 
 Result<bool> Store::update(const std::string& collection, bson::View filter, bson::View update) {
+  return TRY(change(collection, filter, update, false)) == Changed::kYes;
+}
+
+Result<Changed> Store::try_update(const std::string& collection, bson::View filter, bson::View update) {
+  return change(collection, filter, update, false);
+}
+
+Result<bool> Store::upsert(const std::string& collection, bson::View filter, bson::View update) {
+  return TRY(change(collection, filter, update, true)) == Changed::kYes;
+}
+
+Result<Changed> Store::change(const std::string& collection, bson::View filter, bson::View update, bool upsert) {
   bson::Builder command;
   command.append("update", collection);
   {
     auto updates = command.open_array("updates");
     auto one = updates.open_document();
     one.append("q", filter).append("u", update);
+    if (upsert) one.append("upsert", true);
   }
-  append_write(command);
-  const auto reply = TRY(run(std::move(command).finish()));
+  const auto reply = TRY(run_once(std::move(command)));
   if (const auto errors = reply["writeErrors"].to_array(); errors && !errors->empty()) {
-    return fail(ErrorCode::kFailure, fmt::format("changing the store's {}: code {}", collection,
-                                                 errors->first().document_value()["code"].to_int64().value_or(0)));
+    const auto code = errors->first().document_value()["code"].to_int64().value_or(0);
+    if (code == kDuplicateKey) return Changed::kDuplicate;
+    return fail(ErrorCode::kFailure, fmt::format("changing the store's {}: code {}", collection, code));
   }
-  return reply["n"].to_int64().value_or(0) > 0;
+  return reply["n"].to_int64().value_or(0) > 0 ? Changed::kYes : Changed::kNoMatch;
 }
 
 Result<std::int64_t> Store::remove(const std::string& collection, bson::View filter) {

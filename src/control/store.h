@@ -12,7 +12,9 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/guarded.h"
 #include "base/runtime.h"
+#include "base/uuid.h"
 #include "bson/builder.h"
 #include "bson/document.h"
 #include "cluster/deployment.h"
@@ -27,6 +29,9 @@ struct Page {
   int items = 100;
 };
 
+enum class Order { kOldestFirst, kNewestFirst };  // by _id
+enum class Changed { kYes, kNoMatch, kDuplicate };  // kDuplicate: another document has the unique values; nothing was changed
+
 class Store {
  public:
   Store(cluster::Deployment& deployment, Runtime& runtime) : deployment_(deployment), runtime_(runtime) {}
@@ -38,18 +43,29 @@ class Store {
   Result<bool> insert(const std::string& collection, bson::View document);
   Result<std::optional<bson::Document>> find_one(const std::string& collection, bson::View filter);
   // In the order of _id.
-  Result<std::vector<bson::Document>> find(const std::string& collection, bson::View filter, Page page = {1, 500});
+  Result<std::vector<bson::Document>> find(const std::string& collection, bson::View filter, Page page = {1, 500},
+                                           Order order = Order::kOldestFirst);
   Result<std::int64_t> count(const std::string& collection, bson::View filter);
   // Whether one document matched; `update` is an update document.
   Result<bool> update(const std::string& collection, bson::View filter, bson::View update);
+  Result<Changed> try_update(const std::string& collection, bson::View filter, bson::View update);
+  // Makes the document of `filter`'s equalities when none matches. False: one with the same unique values does not match.
+  Result<bool> upsert(const std::string& collection, bson::View filter, bson::View update);
   Result<std::int64_t> remove(const std::string& collection, bson::View filter);
 
  private:
+  struct WriteSession {
+    Uuid id;
+    std::int64_t last_number = 0;
+  };
   Result<bson::Document> run(bson::View command);
+  Result<bson::Document> run_once(bson::Builder command);
+  Result<Changed> change(const std::string& collection, bson::View filter, bson::View update, bool upsert);
   Status create_indexes();
 
   cluster::Deployment& deployment_;
   Runtime& runtime_;
+  Guarded<std::vector<WriteSession>> sessions_;  // those that no command uses now
 };
 
 // A new id: 24 hexadecimal digits, in the order of their making as far as clocks agree.

@@ -4,60 +4,10 @@ import json
 import os
 import socket
 import stat
-import urllib.error
-import urllib.request
 
 from harness.case import DroverTest
 from harness.process import eventually
-
-ATLAS = "/api/atlas/v2"
-MANAGER = "/api/public/v1.0"
-
-
-class Site:
-    """One `drover server` with an organization of its own, and its owner's key."""
-
-    def __init__(self, test, *more):
-        self.test = test
-        self.data = os.path.join(test.directory, "site data")
-        made = test.run_drover("server", "--data", self.data, "--create-organization", "Shop", *more, timeout=60)
-        test.assertEqual(made.child.returncode, 0, made.tail())
-        self.owner = test.last_json(made)
-        self.org = self.owner["orgId"]
-        self.more = more
-        self.starts = 0
-        self.start()
-
-    def start(self):
-        self.starts += 1
-        port_file = os.path.join(self.test.directory, f"server port {self.starts}")
-        self.process = self.test.start("server", "--data", self.data, "--port", "0", "--port-file", port_file, *self.more)
-        eventually(lambda: os.path.exists(port_file) or not self.process.running(), 30, "the port")
-        with open(port_file, encoding="ascii") as file:
-            self.port = int(file.read())
-        self.url = f"http://127.0.0.1:{self.port}"
-
-    def call(self, method, path, body=None, key=None, accept="application/vnd.atlas.2025-03-12+json"):
-        """(status, headers, JSON or None), as an HTTP client with digest authentication does it."""
-        key = key or self.owner
-        passwords = urllib.request.HTTPPasswordMgrWithDefaultRealm()
-        passwords.add_password(None, self.url, key["publicKey"], key["privateKey"])
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPDigestAuthHandler(passwords))
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self.url + path, data, {"Content-Type": "application/json"}, method=method)
-        if accept:
-            request.add_header("Accept", accept)
-        try:
-            with opener.open(request, timeout=30) as response:
-                return self.read(response)
-        except urllib.error.HTTPError as error:
-            with error:
-                return self.read(error)
-
-    @staticmethod
-    def read(response):
-        text = response.read()
-        return response.status, response.headers, json.loads(text) if text else None
+from harness.site import ATLAS, MANAGER, Site
 
 
 class ServerTest(DroverTest):

@@ -1,0 +1,86 @@
+#include "api/live_migration_routes.h"
+
+#include <fmt/format.h>
+
+#include "control/address_range.h"
+
+namespace drover::api {
+namespace {
+
+using control::Access;
+using control::Links;
+
+const std::vector<Family> kAtlas{Family::kAtlasV2, Family::kAtlasV1};
+const std::vector<std::string> kFirst{"2023-01-01"};
+
+class LinkRoutes {
+ public:
+  explicit LinkRoutes(Links& links) : links_(links) {}
+
+  RestResult<RestReply> create_token(const RestRequest& request) const {
+    const auto access_list = TRY_BODY(text_list(request.body, "accessListIps", false));
+    if (access_list.size() > control::kMaxAccessListIps)
+      return refuse(400, "INVALID_ATTRIBUTE", fmt::format("accessListIps must name at most {} addresses.", control::kMaxAccessListIps), {"accessListIps"});
+    for (const auto& text : access_list) {
+      if (!control::AddressRange::parse(text))
+        return refuse(400, "INVALID_IP_ADDRESS_OR_CIDR_NOTATION", fmt::format("The address {} must be in valid IP address or CIDR notation.", text), {text});
+    }
+    const auto token = TRY_REST(links_.create_token(request.org, access_list, request.public_url));
+    return RestReply{201, Json::Object{{"linkToken", token}}};
+  }
+
+  RestResult<RestReply> delete_links(const RestRequest& request) const {
+    if (!TRY_REST(links_.remove_of_org(request.org)))
+      return refuse(404, "UNEXPECTED_ERROR", "Could not find the requested external organization link.");
+    return RestReply{204, {}};
+  }
+
+  RestResult<RestReply> available_projects(const RestRequest& request) const {
+    Json::Array projects;
+    for (const auto& project : TRY_REST(links_.projects_of_org(request.org))) projects.push_back(available(project));
+    return RestReply{200, std::move(projects)};
+  }
+
+ private:
+  static Json field(const Json& object, std::string_view name) {
+    const auto* value = object.find(name);
+    return value == nullptr ? Json() : *value;
+  }
+
+  // Of what the manager tells, what the public API shows.
+  static Json available(const Links::LinkedProject& project) {
+    Json::Array hosts, deployments;
+    if (const auto* all = project.metadata.find("migrationHosts"); all != nullptr && all->as_array() != nullptr)
+      for (const auto& host : *all->as_array()) hosts.push_back(field(host, "hostname"));
+    if (const auto* all = project.metadata.find("deployments"); all != nullptr && all->as_array() != nullptr) {
+      for (const auto& one : *all->as_array()) {
+        Json::Object shown;
+        for (const auto* name : {"agentVersion", "clusterId", "dbSizeBytes", "featureCompatibilityVersion", "managed", "mongoDBVersion", "name",
+                                 "oplogSizeMB", "sharded", "shardsSize", "tlsEnabled"}) {
+          if (auto value = field(one, name); !value.is_null()) shown.emplace_back(name, std::move(value));
+        }
+        deployments.push_back(std::move(shown));
+      }
+    }
+    return Json::Object{{"deployments", std::move(deployments)},
+                        {"migrationHosts", std::move(hosts)},
+                        {"name", field(project.metadata, "name")},
+                        {"projectId", project.project}};
+  }
+
+  Links& links_;
+};
+
+}  // namespace
+
+void add_link_routes(RouteTable& table, Links& links) {
+  const auto routes = std::make_shared<LinkRoutes>(links);
+  const auto add = [&](const char* method, const char* path, Access access, RestResult<RestReply> (LinkRoutes::*handler)(const RestRequest&) const) {
+    table.add({method, path, kAtlas, access, kFirst, [routes, handler](const RestRequest& request) { return ((*routes).*handler)(request); }});
+  };
+  add("POST", "/orgs/{orgId}/liveMigrations/linkTokens", Access::kOrgOwn, &LinkRoutes::create_token);
+  add("DELETE", "/orgs/{orgId}/liveMigrations/linkTokens", Access::kOrgOwn, &LinkRoutes::delete_links);
+  add("GET", "/orgs/{orgId}/liveMigrations/availableProjects", Access::kOrgOwn, &LinkRoutes::available_projects);
+}
+
+}  // namespace drover::api

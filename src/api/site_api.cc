@@ -1,0 +1,203 @@
+#include "api/site_api.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "control/address_range.h"
+#include "net/crypto.h"
+
+namespace drover::api {
+namespace {
+
+constexpr int kProtocol = 1;
+constexpr std::size_t kSecretDigits = 64;
+constexpr std::size_t kMaxOrgNameBytes = 256;
+
+std::vector<std::string> segments_of(std::string_view path) {
+  std::vector<std::string> segments;
+  while (!path.empty()) {
+    path.remove_prefix(path.front() == '/' ? 1 : 0);
+    const auto end = path.find('/');
+    segments.emplace_back(path.substr(0, end));
+    path = end == std::string_view::npos ? std::string_view() : path.substr(end);
+  }
+  return segments;
+}
+
+bool is_secret(std::string_view text) {
+  return text.size() == kSecretDigits && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
+// A whole number of at least 1.
+RestResult<std::int64_t> required_revision(const Json& body) {
+  const auto* value = body.find("revision");
+  if (value == nullptr || value->as_int() == nullptr || *value->as_int() < 1)
+    return refuse(400, "INVALID_ATTRIBUTE", "revision must be a whole number from 1.", {"revision"});
+  return *value->as_int();
+}
+
+tl::unexpected<RestError> bad_attribute(std::string_view field, std::string_view why) {
+  RestError error{400, "INVALID_ATTRIBUTE", fmt::format("{} {}.", field, why), {std::string(field)}, {}};
+  error.fields.emplace_back(field, why);
+  return tl::unexpected(std::move(error));
+}
+
+// What the public API promises of a deployment must be there, and be of its type.
+RestResult<int> check_deployment(const Json& deployment) {
+  for (const auto* field : {"name", "mongoDBVersion", "featureCompatibilityVersion"}) {
+    const auto* value = deployment.find(field);
+    if (value == nullptr || value->as_string() == nullptr) return bad_attribute(fmt::format("deployments[].{}", field), "must be a string");
+  }
+  for (const auto* field : {"managed", "sharded", "tlsEnabled"}) {
+    const auto* value = deployment.find(field);
+    if (value == nullptr || value->as_bool() == nullptr) return bad_attribute(fmt::format("deployments[].{}", field), "must be true or false");
+  }
+  return 0;
+}
+
+RestResult<int> check_project(const Json& project) {
+  TRY_BODY(required_text(project, "name"));
+  for (const auto* field : {"migrationHosts", "deployments"}) {
+    const auto* list = project.find(field);
+    if (list == nullptr || list->as_array() == nullptr) return bad_attribute(field, "must be an array");
+  }
+  for (const auto& host : *project.find("migrationHosts")->as_array()) TRY_BODY(required_text(host, "hostname"));
+  for (const auto& deployment : *project.find("deployments")->as_array()) TRY_BODY(check_deployment(deployment));
+  return 0;
+}
+
+}  // namespace
+
+std::optional<std::pair<std::string, std::string>> parse_basic(std::string_view header) {
+  constexpr std::string_view kScheme = "Basic ";
+  if (!header.starts_with(kScheme)) return std::nullopt;
+  const auto plain = net::base64_decode(header.substr(kScheme.size()));
+  if (!plain) return std::nullopt;
+  const auto colon = plain->find(':');
+  if (colon == std::string::npos) return std::nullopt;
+  return std::pair(plain->substr(0, colon), plain->substr(colon + 1));
+}
+
+net::HttpResponse SiteApi::handle(const net::HttpRequest& request) {
+  const auto begun = runtime_.now();
+  std::string link;
+  const auto found = answer(request, link);
+  net::HttpResponse response;
+  response.headers = {{"Cache-Control", "no-store"}, {"X-Content-Type-Options", "nosniff"}};
+  if (found) {
+    response.status = found->status;
+    if (!found->body.is_null()) response.body = dump_sorted(found->body, false);
+  } else {
+    response.status = found.error().status;
+    response.body = dump_sorted(error_body(found.error()), false);
+    response.headers.emplace_back("X-Error-Code", found.error().code);
+    if (response.status == 401) response.headers.emplace_back("WWW-Authenticate", "Basic realm=\"drover site\"");
+    if (response.status == 429) response.headers.emplace_back("Retry-After", "60");
+  }
+  const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(runtime_.now() - begun).count();
+  const auto level = request.method == "GET" && response.status == 200 ? LogLevel::kDebug : LogLevel::kInfo;
+  log_.write(level, "site request", {{"method", request.method}, {"path", request.path}, {"status", response.status},
+                                     {"millis", took}, {"peer", request.peer}, {"link", link}});
+  return response;
+}
+
+RestResult<RestReply> SiteApi::answer(const net::HttpRequest& request, std::string& link) {
+  Call call;
+  call.method = request.method;
+  call.path = segments_of(std::string_view(request.path).substr(kSitePrefix.size()));
+  call.peer = control::host_of_peer(request.peer);
+  if (failures_.left(call.peer) <= 0) return refuse(429, "RATE_LIMITED", "Too many failed logins from this address.");
+  auto login = parse_basic(request.header("Authorization"));
+  if (!login) return refuse(401, "LINK_INVALID", "A link's id and secret are needed.");
+  std::tie(call.user, call.secret) = std::move(*login);
+  if (call.method == "PUT" || call.method == "POST") {
+    auto json = Json::parse(request.body);
+    if (!json || json->as_object() == nullptr) return refuse(400, "INVALID_JSON", "The body is not a JSON object.");
+    call.body = std::move(*json);
+  }
+  if (call.method == "POST" && call.path == std::vector<std::string>{"claim"}) {
+    link = control::is_id(call.user) ? call.user : "";
+    return claim(call);
+  }
+  const auto known = TRY_BODY(authenticate(call));
+  link = known.id;
+  if (requests_.take(known.id) < 0) return refuse(429, "RATE_LIMITED", fmt::format("More than {} requests in a minute.", requests_.limit()));
+  return route(call, known);
+}
+
+tl::unexpected<RestError> SiteApi::invalid(const Call& call) {
+  failures_.take(call.peer);
+  return refuse(401, "LINK_INVALID", "The link is not known, has expired or was deleted, or the secret is another one.");
+}
+
+RestResult<RestReply> SiteApi::claim(const Call& call) {
+  const auto* protocol = call.body.find("protocol");
+  if (protocol == nullptr || protocol->as_int() == nullptr || *protocol->as_int() != kProtocol)
+    return refuse(400, "UNSUPPORTED_PROTOCOL", fmt::format("This site speaks protocol {}.", kProtocol));
+  control::Claim claim;
+  claim.site = TRY_BODY(required_text(call.body, "siteId"));
+  claim.org = TRY_BODY(required_text(call.body, "orgId"));
+  claim.org_name = TRY_BODY(required_text(call.body, "orgName"));
+  claim.address = call.peer;
+  claim.secret = TRY_BODY(required_text(call.body, "linkSecret"));
+  if (!is_secret(claim.secret)) return bad_attribute("linkSecret", fmt::format("must be {} hexadecimal digits", kSecretDigits));
+  if (claim.site.size() > kMaxOrgNameBytes || claim.org.size() > kMaxOrgNameBytes || claim.org_name.size() > kMaxOrgNameBytes)
+    return bad_attribute("orgName", "is too long");
+  if (!control::is_id(call.user)) return invalid(call);
+  auto claimed = links_.claim(call.user, call.secret, claim);
+  if (!claimed && claimed.error().code == ErrorCode::kWrongState) return refuse(409, "LINK_TAKEN", claimed.error().message);
+  if (!claimed && claimed.error().code == ErrorCode::kUnsupported) return refuse(403, "IP_ADDRESS_NOT_ON_WHITELIST", claimed.error().message, {call.peer});
+  const auto link = TRY_REST(std::move(claimed));
+  if (!link) return invalid(call);
+  return RestReply{200, TRY_BODY(link_json(*link))};
+}
+
+RestResult<control::Link> SiteApi::authenticate(const Call& call) {
+  const auto link = TRY_REST(links_.authenticate(call.user, call.secret));
+  if (!link) return invalid(call);
+  if (!link->access_list.empty() && !control::any_contains(link->access_list, call.peer))
+    return refuse(403, "IP_ADDRESS_NOT_ON_WHITELIST", fmt::format("The link may not be used from {}.", call.peer), {call.peer});
+  return *link;
+}
+
+RestResult<RestReply> SiteApi::route(const Call& call, const control::Link& link) {
+  const auto& path = call.path;
+  const auto is = [&](std::string_view method, std::size_t size, std::string_view first) {
+    return call.method == method && path.size() == size && path[0] == first;
+  };
+  if (is("GET", 1, "link")) return RestReply{200, TRY_BODY(link_json(link))};
+  if (is("PUT", 1, "projects")) return finish_sync(call, link);
+  if (is("PUT", 2, "projects")) return put_project(call, link);
+  if (is("DELETE", 1, "link")) {
+    TRY_REST(links_.remove(link.id));
+    return RestReply{204, {}};
+  }
+  return refuse(404, "RESOURCE_NOT_FOUND", "There is no such resource in this protocol.");
+}
+
+RestResult<RestReply> SiteApi::put_project(const Call& call, const control::Link& link) {
+  const auto& project = call.path[1];
+  if (!control::is_id(project)) return bad_attribute("projectId", "must be 24 hexadecimal digits");
+  const auto revision = TRY_BODY(required_revision(call.body));
+  TRY_BODY(check_project(call.body));
+  return RestReply{200, Json::Object{{"revision", TRY_REST(links_.put_project(link.id, project, revision, call.body))}}};
+}
+
+RestResult<RestReply> SiteApi::finish_sync(const Call& call, const control::Link& link) {
+  const auto revision = TRY_BODY(required_revision(call.body));
+  const auto projects = TRY_BODY(text_list(call.body, "projectIds", true));
+  const auto removed = TRY_REST(links_.finish_sync(link.id, revision, projects));
+  return RestReply{200, Json::Object{{"revision", revision}, {"removed", removed}}};
+}
+
+RestResult<Json> SiteApi::link_json(const control::Link& link) {
+  const auto org = TRY_REST(identity_.organization(link.org));
+  return Json(Json::Object{{"linkId", link.id},
+                           {"orgId", link.org},
+                           {"orgName", org ? org->name : ""},
+                           {"state", control::name_of(link.state)},
+                           {"lastSyncAt", link.last_sync.empty() ? Json() : Json(link.last_sync)}});
+}
+
+}  // namespace drover::api

@@ -1,0 +1,28 @@
+// Reading the store's documents: what is missing or of another type reads as nothing.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "bson/document.h"
+
+namespace drover::control {
+
+inline std::string text_of(bson::View document, std::string_view field) {
+  return std::string(document[field].to_string_view().value_or(""));
+}
+inline std::int64_t number_of(bson::View document, std::string_view field) { return document[field].to_int64().value_or(0); }
+inline bool flag_of(bson::View document, std::string_view field) { return document[field].is_truthy(); }
+inline bson::View object_of(bson::View document, std::string_view field) {
+  return document[field].to_document().value_or(bson::View());
+}
+inline std::vector<std::string> texts_of(bson::View document, std::string_view field) {
+  std::vector<std::string> texts;
+  if (const auto array = document[field].to_array())
+    for (const auto& item : *array) texts.emplace_back(item.to_string_view().value_or(""));
+  return texts;
+}
+
+}  // namespace drover::control

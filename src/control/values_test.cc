@@ -1,0 +1,54 @@
+#include <gtest/gtest.h>
+
+#include "control/address_range.h"
+#include "control/json_document.h"
+
+namespace drover::control {
+namespace {
+
+TEST(AddressRanges, ContainWhatTheySay) {
+  struct Row {
+    const char* range;
+    const char* address;
+    bool inside;
+  };
+  for (const auto& row : {Row{"203.0.113.7", "203.0.113.7", true}, Row{"203.0.113.7", "203.0.113.8", false},
+                          Row{"10.0.0.0/8", "10.255.1.2", true}, Row{"10.0.0.0/8", "11.0.0.1", false},
+                          Row{"10.1.2.3/8", "10.9.9.9", true}, Row{"0.0.0.0/0", "8.8.8.8", true}, Row{"0.0.0.0/0", "::1", false},
+                          Row{"192.168.1.128/25", "192.168.1.127", false}, Row{"192.168.1.128/25", "192.168.1.200", true},
+                          Row{"2001:db8::/32", "2001:db8:1::5", true}, Row{"2001:db8::/32", "[2001:db9::]", false},
+                          Row{"10.0.0.0/8", "::ffff:10.1.1.1", true}, Row{"10.0.0.0/8", "", false}}) {
+    const auto range = AddressRange::parse(row.range);
+    ASSERT_TRUE(range) << row.range;
+    EXPECT_EQ(range->contains(row.address), row.inside) << row.range << " " << row.address;
+  }
+}
+
+TEST(AddressRanges, AreSpelledOneWay) {
+  EXPECT_EQ(AddressRange::parse("203.0.113.7")->cidr(), "203.0.113.7/32");
+  EXPECT_EQ(AddressRange::parse("10.1.2.3/8")->cidr(), "10.0.0.0/8");
+  EXPECT_TRUE(AddressRange::parse("::1/128")->is_single());
+  EXPECT_FALSE(AddressRange::parse("10.0.0.0/31")->is_single());
+  for (const auto* wrong : {"", "host", "10.0.0", "10.0.0.0/33", "10.0.0.0/", "10.0.0.0/-1", "10.0.0.0/8x", "::/129", "1.2.3.4:80"})
+    EXPECT_FALSE(AddressRange::parse(wrong)) << wrong;
+}
+
+TEST(AddressRanges, Peers) {
+  EXPECT_EQ(host_of_peer("127.0.0.1:51000"), "127.0.0.1");
+  EXPECT_EQ(host_of_peer("[::1]:51000"), "::1");
+  EXPECT_TRUE(is_loopback("127.4.0.1") && is_loopback("::1") && !is_loopback("10.0.0.1"));
+  EXPECT_TRUE(any_contains({"x", "10.0.0.0/8"}, "10.0.0.1"));
+  EXPECT_FALSE(any_contains({}, "10.0.0.1"));
+}
+
+TEST(JsonDocuments, ComeBackAsTheyWere) {
+  const auto text = R"({"a":1,"b":[1.5,"x",null,true,{"c":[]}],"d":{},"e":-9007199254740993})";
+  const auto json = Json::parse(text);
+  ASSERT_TRUE(json);
+  EXPECT_EQ(json_of(document_of(*json)).dump(), json->dump());
+  EXPECT_TRUE(document_of(Json(1)).empty());
+  EXPECT_EQ(json_of(document_of(Json(Json::Object{{std::string("a\0b", 3), 1}}))).dump(), R"({"a":1})");
+}
+
+}  // namespace
+}  // namespace drover::control

@@ -1,0 +1,163 @@
+"""The atlas site: link-tokens, what a linked manager tells it, and who may do what with them."""
+import json
+import subprocess
+
+from harness.case import DroverTest
+from harness.site import ATLAS, ManagerSite, Site
+
+PROJECT = "66ee00000000000000000001"
+DEPLOYMENT = {"name": "shopRS", "clusterId": "66dd00000000000000000001", "mongoDBVersion": "6.0.17", "featureCompatibilityVersion": "6.0",
+              "managed": False, "sharded": False, "shardsSize": 1, "tlsEnabled": True, "dbSizeBytes": 734003200, "oplogSizeMB": 2048,
+              "agentVersion": "108.0.12.9001", "topology": "REPLICA_SET", "community": False, "os": "linux"}
+HOST = {"hostname": "mig01.example.net", "agentVersion": "108.0.12.9001", "available": True, "busy": False}
+
+
+class AtlasTest(DroverTest):
+    once = True
+
+    def start_clusters(self):
+        pass
+
+    def site(self, *more):
+        return Site(self, "--role", "atlas", *more)
+
+    def token(self, site, **body):
+        status, headers, made = site.call("POST", f"{ATLAS}/orgs/{site.org}/liveMigrations/linkTokens", body)
+        self.assertEqual((status, headers["Content-Type"]), (201, "application/vnd.atlas.2023-01-01+json;charset=utf-8"), made)
+        return made["linkToken"]
+
+    def linked(self, site):
+        manager = ManagerSite(site, self.token(site))
+        self.assertEqual(manager.claim()[0], 200)
+        return manager
+
+
+class LinkTokens(AtlasTest):
+    def test_a_token_is_claimed_once_and_then_opens_nothing(self):
+        site = self.site()
+        text = self.token(site, accessListIps=[])
+        manager = ManagerSite(site, text)
+        self.assertEqual(manager.token["baseUrl"], site.url)
+        self.assertEqual(manager.call("GET", "/link")[0], 401)  # not claimed yet
+        status, answer = manager.claim()
+        self.assertEqual((status, answer["orgId"], answer["orgName"]), (200, site.org, "Shop"))
+        # A lost answer: the same claim again, also after both sides were killed.
+        site.process.kill()
+        site.start()
+        self.assertEqual(manager.claim()[0], 200)
+        self.assertEqual(manager.call("GET", "/link")[1]["state"], "NOT_SYNCED")
+        # The token in somebody else's hands.
+        thief = ManagerSite(site, text)
+        status, error = thief.claim()
+        self.assertEqual((status, error["errorCode"]), (409, "LINK_TAKEN"))
+        self.assertEqual(thief.call("GET", "/link")[0], 401)
+        self.assertEqual(manager.send("GET", "/link", None, manager.token["secret"])[0], 401)
+        # Neither secret is in the store's files or the log.
+        for secret in (manager.token["secret"], manager.secret):
+            found = subprocess.run(["grep", "-rlaF", secret, site.data, site.process.stderr_path], capture_output=True, check=False)
+            self.assertEqual(found.stdout, b"")
+
+    def test_what_is_wrong_is_refused(self):
+        site = self.site()
+        text = self.token(site)
+        wrong = ManagerSite(site, text)
+        wrong.token["secret"] = "0" * 64
+        self.assertEqual(wrong.claim()[1]["errorCode"], "LINK_INVALID")
+        manager = ManagerSite(site, text)
+        for changes, code in (({"protocol": 2}, "UNSUPPORTED_PROTOCOL"), ({"linkSecret": "short"}, "INVALID_ATTRIBUTE"),
+                              ({"orgId": ""}, "MISSING_ATTRIBUTE"), ({"siteId": 1}, "INVALID_ATTRIBUTE")):
+            status, error = manager.claim(**changes)
+            self.assertEqual((status, error["errorCode"]), (400, code))
+        self.assertEqual(manager.claim()[0], 200)  # nothing was claimed by those
+        self.assertEqual(manager.call("GET", "/nothing")[0], 404)
+        for body, code in (({}, "INVALID_ATTRIBUTE"), ({"revision": 0}, "INVALID_ATTRIBUTE"), ({"revision": 1}, "MISSING_ATTRIBUTE"),
+                           ({"revision": 1, "name": "p", "migrationHosts": {}, "deployments": []}, "INVALID_ATTRIBUTE"),
+                           ({"revision": 1, "name": "p", "migrationHosts": [{}], "deployments": []}, "MISSING_ATTRIBUTE"),
+                           ({"revision": 1, "name": "p", "migrationHosts": [], "deployments": [{**DEPLOYMENT, "managed": 1}]}, "INVALID_ATTRIBUTE")):
+            status, error = manager.call("PUT", f"/projects/{PROJECT}", body)
+            self.assertEqual((status, error["errorCode"]), (400, code), body)
+        for body in ({"accessListIps": ["x"]}, {"accessListIps": "127.0.0.1"}):
+            self.assertEqual(site.call("POST", f"{ATLAS}/orgs/{site.org}/liveMigrations/linkTokens", body)[0], 400)
+
+    def test_the_access_list_of_a_token_binds_the_link(self):
+        site = self.site()
+        elsewhere = ManagerSite(site, self.token(site, accessListIps=["203.0.113.7", "198.51.100.0/24"]))
+        status, error = elsewhere.claim()
+        self.assertEqual((status, error["errorCode"]), (403, "IP_ADDRESS_NOT_ON_WHITELIST"))
+        here = ManagerSite(site, self.token(site, accessListIps=["127.0.0.0/8"]))
+        self.assertEqual(here.claim()[0], 200)
+        self.assertEqual(here.call("GET", "/link")[0], 200)
+
+    def test_deleting(self):
+        site = self.site()
+        path = f"{ATLAS}/orgs/{site.org}/liveMigrations/linkTokens"
+        status, headers, error = site.call("DELETE", path)
+        self.assertEqual(error, {"detail": "Could not find the requested external organization link.", "error": 404,
+                                 "errorCode": "UNEXPECTED_ERROR", "parameters": None, "reason": "Not Found"})
+        self.assertEqual((status, headers["X-Error-Code"]), (404, "UNEXPECTED_ERROR"))
+        manager, unused = self.linked(site), ManagerSite(site, self.token(site))
+        self.assertEqual(site.call("DELETE", path)[0], 204)
+        self.assertEqual(manager.call("GET", "/link")[0], 401)
+        self.assertEqual(unused.claim()[0], 401)
+        again = self.linked(site)
+        self.assertEqual(again.call("DELETE", "/link")[0], 204)
+        self.assertEqual(again.call("GET", "/link")[0], 401)
+
+    def test_only_owners(self):
+        site = self.site()
+        for role in ("ORG_MEMBER", "ORG_GROUP_CREATOR", "ORG_READ_ONLY"):
+            _, _, key = site.call("POST", f"{ATLAS}/orgs/{site.org}/apiKeys", {"desc": role, "roles": [role]})
+            for method, what in (("POST", "linkTokens"), ("DELETE", "linkTokens"), ("GET", "availableProjects")):
+                status, _, error = site.call(method, f"{ATLAS}/orgs/{site.org}/liveMigrations/{what}", {} if method == "POST" else None, key=key)
+                self.assertEqual((status, error["errorCode"]), (403, "USER_UNAUTHORIZED"), (role, method))
+
+    def test_guessing_is_locked_out(self):
+        site = self.site()
+        manager = ManagerSite(site, self.token(site))
+        manager.token["secret"] = "0" * 64
+        self.assertEqual([manager.claim()[0] for _ in range(62)][-2:], [429, 429])
+
+
+class AvailableProjects(AtlasTest):
+    def available(self, site):
+        status, _, projects = site.call("GET", f"{ATLAS}/orgs/{site.org}/liveMigrations/availableProjects")
+        self.assertEqual(status, 200)
+        return projects
+
+    def test_what_the_manager_tells_is_shown(self):
+        site = self.site()
+        self.assertEqual(self.available(site), [])
+        manager = self.linked(site)
+        body = {"revision": 1, "name": "Shop (prod)", "migrationHosts": [HOST], "deployments": [DEPLOYMENT]}
+        self.assertEqual(manager.call("PUT", f"/projects/{PROJECT}", body), (200, {"revision": 1}))
+        self.assertEqual(manager.call("PUT", "/projects", {"revision": 1, "projectIds": [PROJECT]}), (200, {"removed": 0, "revision": 1}))
+        self.assertEqual(manager.call("GET", "/link")[1]["state"], "SYNCED")
+        shown = {key: DEPLOYMENT[key] for key in DEPLOYMENT if key not in ("topology", "community", "os")}
+        self.assertEqual(self.available(site), [{"deployments": [shown], "migrationHosts": ["mig01.example.net"], "name": "Shop (prod)",
+                                                 "projectId": PROJECT}])
+        self.assertNotIn("password", json.dumps(self.available(site)))
+
+    def test_late_and_repeated_messages_change_nothing(self):
+        site = self.site()
+        manager = self.linked(site)
+        body = {"revision": 2, "name": "new", "migrationHosts": [], "deployments": []}
+        other = "66ee00000000000000000002"
+        self.assertEqual(manager.call("PUT", f"/projects/{PROJECT}", body)[1], {"revision": 2})
+        self.assertEqual(manager.call("PUT", f"/projects/{other}", body)[1], {"revision": 2})
+        self.assertEqual(manager.call("PUT", f"/projects/{PROJECT}", {**body, "revision": 1, "name": "old"})[1], {"revision": 2})
+        # A late end of an older synchronisation forgets nothing of a newer one.
+        self.assertEqual(manager.call("PUT", "/projects", {"revision": 1, "projectIds": []})[1]["removed"], 0)
+        self.assertEqual([one["name"] for one in self.available(site)], ["new", "new"])
+        self.assertEqual(manager.call("PUT", f"/projects/{PROJECT}", {**body, "revision": 3})[1], {"revision": 3})
+        self.assertEqual(manager.call("PUT", "/projects", {"revision": 3, "projectIds": [PROJECT]})[1]["removed"], 1)
+        self.assertEqual([one["projectId"] for one in self.available(site)], [PROJECT])
+
+    def test_links_do_not_see_each_other(self):
+        site = self.site()
+        one, two = self.linked(site), self.linked(site)
+        body = {"revision": 1, "name": "p", "migrationHosts": [], "deployments": []}
+        self.assertEqual(one.call("PUT", f"/projects/{PROJECT}", body)[0], 200)
+        self.assertEqual(two.call("PUT", "/projects", {"revision": 9, "projectIds": []})[1]["removed"], 0)
+        one.secret = two.secret
+        self.assertEqual(one.call("GET", "/link")[0], 401)
+        self.assertEqual(len(self.available(site)), 1)
