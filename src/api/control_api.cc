@@ -14,7 +14,8 @@ struct FamilyPath {
 };
 constexpr FamilyPath kFamilies[] = {{"/api/atlas/v2", Family::kAtlasV2},
                                     {"/api/atlas/v1.0", Family::kAtlasV1},
-                                    {"/api/public/v1.0", Family::kCloudManager}};
+                                    {"/api/public/v1.0", Family::kCloudManager},
+                                    {"/api/ext/v1", Family::kExt}};
 constexpr int kUnauthorized = 401;
 constexpr int kStale = -401;  // within this file: 401, with a challenge that says stale
 
@@ -178,7 +179,11 @@ RestResult<std::string> ControlApi::authorize(const Route& route, const RestRequ
     group = named->second;
     if (!control::is_id(group)) return refuse(404, "INVALID_GROUP_ID", fmt::format("An invalid group ID {} was specified.", group), {group});
     const auto project = TRY_REST(identity_.project(group));
-    if (!project || !control::allows(request.caller->grants, control::Access::kGroupRead, project->org, group))
+    // A route that asks for a role in the organization shows itself to whoever is of the organization.
+    const bool of_org = route.access == control::Access::kOrgOwn || route.access == control::Access::kOrgRead;
+    const auto seen = of_org ? control::Access::kOrgRead : control::Access::kGroupRead;
+    const auto& grants = request.caller->grants;
+    if (!project || !(control::allows(grants, seen, project->org, group) || control::allows(grants, control::Access::kGroupRead, project->org, group)))
       return refuse(404, "GROUP_NOT_FOUND", fmt::format("No group with ID {} exists.", group), {group});
     org = project->org;
   } else if (const auto of = request.names.find("orgId"); of != request.names.end()) {

@@ -22,6 +22,7 @@ enum class Family {
   kAtlasV2,        // /api/atlas/v2, versioned media types
   kAtlasV1,        // /api/atlas/v1.0
   kCloudManager,   // /api/public/v1.0
+  kExt,            // /api/ext/v1: ours
 };
 
 struct RestRequest {

@@ -6,10 +6,9 @@
 
 #include "api/control_api.h"
 #include "api/identity_routes.h"
-#include "api/live_migration_routes.h"
-#include "api/site_api.h"
 #include "base/log.h"
 #include "base/runtime.h"
+#include "cli/atlas_role.h"
 #include "cli/commands.h"
 #include "cli/embedded_store.h"
 #include "cli/port_file.h"
@@ -94,10 +93,10 @@ Status ServerCommand::create_organization(control::Identity& identity) {
 // What answers requests; made when the port is known.
 struct ServerCommand::Sites {
   std::unique_ptr<api::ControlApi> control;
-  std::unique_ptr<api::SiteApi> site;  // role atlas
+  std::unique_ptr<AtlasRole> atlas;
 
   net::HttpResponse handle(const net::HttpRequest& request) const {
-    if (site && request.path.starts_with(api::kSitePrefix)) return site->handle(request);
+    if (atlas && request.path.starts_with(api::kSitePrefix)) return atlas->handle_site(request);
     return control->handle(request);
   }
 };
@@ -110,7 +109,6 @@ Status ServerCommand::serve(control::Store& store, control::Identity& identity, 
   http.tls_certificate_key_file = tls_file_;
   http.tls_ca_file = tls_ca_file_;
   const bool atlas = role_ != "manager", manager = role_ != "atlas";
-  control::Links links(store, keys, *runtime_);
   Sites sites;
   std::atomic<const Sites*> ready{nullptr};
   const auto server = TRY(net::HttpServer::start(http, [&](const net::HttpRequest& request) {
@@ -129,10 +127,11 @@ Status ServerCommand::serve(control::Store& store, control::Identity& identity, 
   api::add_identity_routes(routes, identity);
   if (atlas) {
     options.families = {api::Family::kAtlasV2, api::Family::kAtlasV1};
-    api::add_link_routes(routes, links);
-    sites.site = std::make_unique<api::SiteApi>(links, identity, *runtime_, *log_);
+    sites.atlas = std::make_unique<AtlasRole>(store, keys, identity, *runtime_, *log_, AtlasRole::Options{});
+    sites.atlas->add_routes(routes);
   }
   if (manager) options.families.push_back(api::Family::kCloudManager);
+  options.families.push_back(api::Family::kExt);
   sites.control = std::make_unique<api::ControlApi>(std::move(routes), identity, *runtime_, *log_, options);
   ready = &sites;
   TRY(write_port_file(port_file_, server->port(), "--port-file"));

@@ -23,6 +23,7 @@ const Index kIndexes[] = {
     {"apiKeys", {"publicKey"}, "public key"},
     {"orgLinks", {"orgId"}, "org", Index::Kind::kPlain},
     {"linkProjects", {"linkId"}, "link", Index::Kind::kPlain},
+    {"clusters", {"groupId", "name"}, "project and name"},
 };
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "control/address_range.h"
+#include "control/clusters.h"
 #include "control/json_document.h"
 
 namespace drover::control {
@@ -39,6 +40,30 @@ TEST(AddressRanges, Peers) {
   EXPECT_TRUE(is_loopback("127.4.0.1") && is_loopback("::1") && !is_loopback("10.0.0.1"));
   EXPECT_TRUE(any_contains({"x", "10.0.0.0/8"}, "10.0.0.1"));
   EXPECT_FALSE(any_contains({}, "10.0.0.1"));
+}
+
+TEST(ClusterUris, ChangeTheirUserAndNothingElse) {
+  struct Row {
+    const char* uri;
+    const char* nobody;
+    const char* other;
+  };
+  for (const auto& row : {
+           Row{"mongodb://h:1", "mongodb://h:1/?", "mongodb://u%2F1:p%40%25@h:1/?authSource=admin"},
+           Row{"mongodb://a:b@h:1,i:2/db?replicaSet=rs0&authSource=x&tls=true&AuthMechanism=MONGODB-X509",
+               "mongodb://h:1,i:2/?replicaSet=rs0&tls=true", "mongodb://u%2F1:p%40%25@h:1,i:2/?replicaSet=rs0&tls=true&authSource=admin"},
+           Row{"mongodb+srv://a:b%40c@h.example.net/", "mongodb+srv://h.example.net/?", "mongodb+srv://u%2F1:p%40%25@h.example.net/?authSource=admin"},
+           Row{"mongodb://h/?tlsCertificateKeyFile=/k&tlsCAFile=/c", "mongodb://h/?tlsCAFile=/c", "mongodb://u%2F1:p%40%25@h/?tlsCAFile=/c&authSource=admin"}}) {
+    const auto parts = split_uri(row.uri);
+    ASSERT_TRUE(parts) << row.uri;
+    EXPECT_EQ(uri_for(*parts, "", ""), row.nobody);
+    EXPECT_EQ(uri_for(*parts, "u/1", "p@%"), row.other);
+  }
+  for (const auto* wrong : {"", "http://h", "mongodb://", "mongodb://a:b@/x"}) {
+    const auto parts = split_uri(wrong);
+    ASSERT_FALSE(parts) << wrong;
+    EXPECT_EQ(parts.error().message.find("a:b"), std::string::npos);
+  }
 }
 
 TEST(JsonDocuments, ComeBackAsTheyWere) {

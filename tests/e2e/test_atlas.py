@@ -3,7 +3,8 @@ import json
 import subprocess
 
 from harness.case import DroverTest
-from harness.site import ATLAS, ManagerSite, Site
+from harness.clusters import PASSWORD
+from harness.site import ATLAS, EXT, ManagerSite, Site
 
 PROJECT = "66ee00000000000000000001"
 DEPLOYMENT = {"name": "shopRS", "clusterId": "66dd00000000000000000001", "mongoDBVersion": "6.0.17", "featureCompatibilityVersion": "6.0",
@@ -161,3 +162,53 @@ class AvailableProjects(AtlasTest):
         one.secret = two.secret
         self.assertEqual(one.call("GET", "/link")[0], 401)
         self.assertEqual(len(self.available(site)), 1)
+
+
+class Clusters(AtlasTest):
+    def project(self, site, name="p"):
+        status, _, project = site.call("POST", ATLAS + "/groups", {"name": name, "orgId": site.org})
+        self.assertEqual(status, 200)
+        return project["id"]
+
+    def test_a_deployment_is_registered(self):
+        site = self.site()
+        group = self.project(site)
+        destination = self.cluster("destination", auth=True)
+        body = {"name": "shop-atlas", "connectionString": destination.uri}
+        status, _, made = site.call("POST", f"{EXT}/groups/{group}/clusters", body)
+        self.assertEqual(status, 201, made)
+        self.assertEqual(made["stateName"], "IDLE")
+        self.assertEqual(made["mongoDBMajorVersion"], "8.0")
+        self.assertEqual(made["replicationSpecs"][0]["regionConfigs"][0]["electableSpecs"]["instanceSize"], "M10")
+        status, headers, read = site.call("GET", f"{ATLAS}/groups/{group}/clusters/shop-atlas")
+        self.assertEqual((status, headers["Content-Type"]), (200, "application/vnd.atlas.2024-08-05+json;charset=utf-8"))
+        self.assertEqual(read["connectionStrings"], made["connectionStrings"])
+        self.assertNotIn("root", json.dumps(read))
+        self.assertNotIn(PASSWORD, json.dumps(read))
+        self.assertEqual(site.call("GET", f"{ATLAS}/groups/{group}/clusters")[2]["totalCount"], 1)
+        self.assertEqual(site.call("POST", f"{EXT}/groups/{group}/clusters", body)[2]["errorCode"], "DUPLICATE_CLUSTER_NAME")
+        other = self.project(site, "other")
+        self.assertEqual(site.call("GET", f"{ATLAS}/groups/{other}/clusters/shop-atlas")[2]["errorCode"], "CLUSTER_NOT_FOUND")
+        self.assertEqual(site.call("DELETE", f"{ATLAS}/groups/{group}/clusters/shop-atlas")[0], 202)
+        self.assertEqual(site.call("GET", f"{ATLAS}/groups/{group}/clusters")[2]["totalCount"], 0)
+        with open(site.process.stderr_path, encoding="utf-8") as log:
+            self.assertNotIn(destination.uri, log.read())
+
+    def test_what_cannot_be_registered(self):
+        site = self.site()
+        group = self.project(site)
+        region = {"providerName": "AWS", "regionName": "EU_WEST_1", "electableSpecs": {"instanceSize": "M30", "nodeCount": 3}}
+        nowhere = "mongodb://a:secretword@127.0.0.1:1/"
+        for body, code in (({}, "MISSING_ATTRIBUTE"), ({"name": "c"}, "MISSING_ATTRIBUTE"), ({"name": "c", "connectionString": "x"}, "INVALID_ATTRIBUTE"),
+                           ({"name": "c d", "connectionString": nowhere}, "INVALID_ATTRIBUTE"),
+                           ({"name": "c", "connectionString": nowhere}, "DEPLOYMENT_NOT_REACHABLE"),
+                           ({"name": "c", "connectionString": nowhere, "clusterType": "BIG"}, "INVALID_ENUM_VALUE"),
+                           ({"name": "c", "connectionString": nowhere, "replicationSpecs": [{}]}, "INVALID_ATTRIBUTE"),
+                           ({"name": "c", "connectionString": nowhere, "replicationSpecs": [
+                               {"regionConfigs": [{**region, "electableSpecs": {"instanceSize": "M7"}}]}]}, "INVALID_ENUM_VALUE")):
+            status, _, error = site.call("POST", f"{EXT}/groups/{group}/clusters", body)
+            self.assertEqual((status, error["errorCode"]), (400, code), (body, error))
+            self.assertNotIn("secretword", json.dumps(error))
+        status, _, error = site.call("POST", f"{ATLAS}/groups/{group}/clusters", {"name": "f", "replicationSpecs": [
+            {"regionConfigs": [{"providerName": "FLEX", "regionName": "X", "electableSpecs": {"instanceSize": "FLEX"}}]}]})
+        self.assertEqual((status, error["errorCode"], error["parameters"]), (400, "CANNOT_USE_FLEX_CLUSTER_IN_CLUSTER_API", ["f"]))

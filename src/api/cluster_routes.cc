@@ -1,0 +1,135 @@
+#include "api/cluster_routes.h"
+
+#include <fmt/format.h>
+
+#include "api/cluster_body.h"
+
+namespace drover::api {
+namespace {
+
+using control::Access;
+using control::Cluster;
+using control::Clusters;
+
+Json cluster_json(const RestRequest& request, const Cluster& cluster) {
+  Json::Object body;
+  if (const auto* description = cluster.description.as_object()) body = *description;
+  const auto major = cluster.version.substr(0, cluster.version.rfind('.'));
+  body.emplace_back("connectionStrings", cluster.shown_uri.empty() ? Json(Json::Object())
+                                                                   : Json(Json::Object{{cluster.shown_uri.starts_with("mongodb+srv") ? "standardSrv" : "standard", cluster.shown_uri}}));
+  body.emplace_back("backupEnabled", false);
+  body.emplace_back("createDate", cluster.created);
+  body.emplace_back("diskWarmingMode", "FULLY_WARMED");
+  body.emplace_back("encryptionAtRestProvider", "NONE");
+  body.emplace_back("featureCompatibilityVersion", cluster.fcv.empty() ? major : cluster.fcv);
+  body.emplace_back("groupId", cluster.group);
+  body.emplace_back("id", cluster.id);
+  body.emplace_back("links", self_link(request, fmt::format("/groups/{}/clusters/{}", cluster.group, cluster.name)));
+  body.emplace_back("mongoDBMajorVersion", major);
+  body.emplace_back("mongoDBVersion", cluster.version);
+  body.emplace_back("name", cluster.name);
+  body.emplace_back("paused", false);
+  body.emplace_back("pitEnabled", false);
+  body.emplace_back("stateName", cluster.state);
+  return body;
+}
+
+class ClusterRoutes {
+ public:
+  ClusterRoutes(Clusters& clusters, Runtime& runtime, ClusterRouteOptions options)
+      : clusters_(clusters), runtime_(runtime), options_(std::move(options)) {}
+
+  RestResult<RestReply> list(const RestRequest& request) const {
+    const auto& group = request.name("groupId");
+    Json::Array all;
+    for (const auto& cluster : TRY_REST(clusters_.of_group(group, request.page))) all.push_back(cluster_json(request, cluster));
+    return RestReply{200, page_of(request, std::move(all), TRY_REST(clusters_.count(group)))};
+  }
+
+  RestResult<RestReply> get(const RestRequest& request) const { return RestReply{200, cluster_json(request, TRY_BODY(find(request)))}; }
+
+  RestResult<RestReply> status(const RestRequest& request) const {
+    const auto cluster = TRY_BODY(find(request));
+    return RestReply{200, Json::Object{{"changeStatus", cluster.state == "IDLE" ? "APPLIED" : "PENDING"}}};
+  }
+
+  RestResult<RestReply> create(const RestRequest& request) const {
+    const auto name = TRY_BODY(required_text(request.body, "name"));
+    const auto description = TRY_BODY(parse_cluster_description(request.body, runtime_));
+    if (is_flex(description))
+      return refuse(400, "CANNOT_USE_FLEX_CLUSTER_IN_CLUSTER_API", fmt::format("Cannot use the Flex cluster {} in the cluster API.", name), {name});
+    if (options_.host_id.empty())
+      return refuse(400, "LOCAL_CLUSTERS_DISABLED", "This server runs no clusters of its own. Register a deployment that is there, with "
+                    "POST /api/ext/v1/groups/{groupId}/clusters, or start the server with --local-clusters.");
+    const auto* type = description.find("clusterType");
+    if (*type->as_string() != "REPLICASET")
+      return refuse(400, "INVALID_ATTRIBUTE", "clusterType: clusters on this machine are replica sets of one member.", {"clusterType"});
+    const auto* major = request.body.find("mongoDBMajorVersion");
+    const auto version = major == nullptr || major->is_null() ? std::string("8.0") : TRY_BODY(required_text(request.body, "mongoDBMajorVersion"));
+    if (version != "4.4" && version != "5.0" && version != "6.0" && version != "7.0" && version != "8.0")
+      return refuse(400, "INVALID_ENUM_VALUE", "mongoDBMajorVersion must be one of 4.4, 5.0, 6.0, 7.0, 8.0.", {"mongoDBMajorVersion"});
+    return made(request, clusters_.create_local(request.name("groupId"), name, version + ".0", description, options_.host_id), name);
+  }
+
+  RestResult<RestReply> register_deployment(const RestRequest& request) const {
+    const auto name = TRY_BODY(required_text(request.body, "name"));
+    const auto uri = TRY_BODY(required_text(request.body, "connectionString"));
+    const auto description = TRY_BODY(parse_cluster_description(request.body, runtime_));
+    return made(request, clusters_.register_deployment(request.name("groupId"), name, uri, description), name);
+  }
+
+  RestResult<RestReply> remove(const RestRequest& request) const {
+    const auto cluster = TRY_BODY(find(request));
+    if (options_.may_change) TRY_BODY(options_.may_change(cluster));
+    const auto* protection = cluster.description.find("terminationProtectionEnabled");
+    if (protection != nullptr && protection->as_bool() != nullptr && *protection->as_bool())
+      return refuse(400, "CANNOT_TERMINATE_CLUSTER_WHEN_TERMINATION_PROTECTION_ENABLED",
+                    fmt::format("The cluster {} has termination protection.", cluster.name), {cluster.name});
+    TRY_REST(clusters_.remove(cluster.group, cluster.name));
+    return RestReply{request.family == Family::kExt ? 204 : 202, {}};
+  }
+
+ private:
+  RestResult<Cluster> find(const RestRequest& request) const {
+    const auto& group = request.name("groupId");
+    const auto& name = request.name("clusterName");
+    auto cluster = TRY_REST(clusters_.cluster(group, name));
+    if (!cluster) return refuse(404, "CLUSTER_NOT_FOUND", fmt::format("No cluster named {} exists in group {}.", name, group), {name, group});
+    return std::move(*cluster);
+  }
+
+  static RestResult<RestReply> made(const RestRequest& request, Result<Cluster> cluster, const std::string& name) {
+    if (cluster) return RestReply{201, cluster_json(request, *cluster)};
+    const auto& error = cluster.error();
+    if (error.code == ErrorCode::kWrongState)
+      return refuse(409, "DUPLICATE_CLUSTER_NAME", fmt::format("A cluster named {} is already present in group {}.", name, request.name("groupId")),
+                    {name, request.name("groupId")});
+    if (error.code == ErrorCode::kDestination || error.code == ErrorCode::kUnsupported || error.code == ErrorCode::kTemporary)
+      return refuse(400, "DEPLOYMENT_NOT_REACHABLE", error.message);
+    return tl::unexpected(rest_error(error));
+  }
+
+  Clusters& clusters_;
+  Runtime& runtime_;
+  const ClusterRouteOptions options_;
+};
+
+}  // namespace
+
+void add_cluster_routes(RouteTable& table, Clusters& clusters, Runtime& runtime, ClusterRouteOptions options) {
+  const auto routes = std::make_shared<ClusterRoutes>(clusters, runtime, std::move(options));
+  const auto add = [&](const char* method, const char* path, Family family, Access access, const char* version,
+                       RestResult<RestReply> (ClusterRoutes::*handler)(const RestRequest&) const) {
+    table.add({method, path, {family}, access, {version}, [routes, handler](const RestRequest& request) { return ((*routes).*handler)(request); }});
+  };
+  const auto* all = "/groups/{groupId}/clusters";
+  const auto* one = "/groups/{groupId}/clusters/{clusterName}";
+  add("GET", all, Family::kAtlasV2, Access::kGroupRead, "2024-08-05", &ClusterRoutes::list);
+  add("POST", all, Family::kAtlasV2, Access::kGroupOwn, "2024-10-23", &ClusterRoutes::create);
+  add("GET", one, Family::kAtlasV2, Access::kGroupRead, "2024-08-05", &ClusterRoutes::get);
+  add("DELETE", one, Family::kAtlasV2, Access::kGroupOwn, "2023-02-01", &ClusterRoutes::remove);
+  add("GET", "/groups/{groupId}/clusters/{clusterName}/status", Family::kAtlasV2, Access::kGroupRead, "2023-01-01", &ClusterRoutes::status);
+  add("POST", all, Family::kExt, Access::kGroupOwn, "2023-01-01", &ClusterRoutes::register_deployment);
+}
+
+}  // namespace drover::api

@@ -1,0 +1,80 @@
+// The clusters of a project: real deployments that were registered by their connection string, and local ones that this site
+// runs itself. A connection string is sealed; what is told of a cluster carries no credentials. Thread-safe.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "base/runtime.h"
+#include "cluster/deployment.h"
+#include "control/sealed_keys.h"
+#include "control/store.h"
+
+namespace drover::control {
+
+struct Cluster {
+  enum class Kind { kRegistered, kLocal };
+  std::string id, group, name;
+  Kind kind = Kind::kRegistered;
+  std::string state;        // the API's stateName: IDLE CREATING DELETING REPAIRING
+  std::string created;
+  Json description;         // clusterType, replicationSpecs, biConnector, versionReleaseSystem, labels: as they were asked for
+  std::string version, fcv; // as seen when last looked at; empty before
+  bool sharded = false;
+  bool authorization = false;
+  std::string shown_uri;    // without credentials
+  std::string host_id;      // kLocal: which server process runs it
+};
+
+// The connection string's parts: "mongodb://", "user:password" or nothing, "host:1,host:2", "a=b&c=d".
+struct UriParts {
+  std::string scheme, login, hosts, options;
+};
+Result<UriParts> split_uri(const std::string& uri);  // kUsage, without quoting it
+// For another user of the same deployment; with an empty `user` for nobody. The options that are about the login are left out.
+std::string uri_for(const UriParts& parts, const std::string& user, const std::string& password);
+std::string percent_encoded(std::string_view text);
+
+class Clusters {
+ public:
+  using Connect = std::function<Result<std::unique_ptr<cluster::Deployment>>(const std::string& uri)>;
+  Clusters(Store& store, const SealedKeys& keys, Runtime& runtime, Connect connect)
+      : store_(store), keys_(keys), runtime_(runtime), connect_(std::move(connect)) {}
+
+  // Connects, to see what it is. kDestination: it does not answer; kWrongState: the name is taken; kUsage.
+  Result<Cluster> register_deployment(const std::string& group, const std::string& name, const std::string& uri, const Json& description);
+  // Notes the wish; whoever runs local clusters does the rest. kWrongState: the name is taken.
+  Result<Cluster> create_local(const std::string& group, const std::string& name, const std::string& version, const Json& description,
+                               const std::string& host_id);
+  Result<std::optional<Cluster>> cluster(const std::string& group, const std::string& name);
+  Result<std::vector<Cluster>> of_group(const std::string& group, Page page);
+  Result<std::int64_t> count(const std::string& group);
+  // A registered one is forgotten, a local one's state becomes DELETING. False: there is none.
+  Result<bool> remove(const std::string& group, const std::string& name);
+
+  // With credentials.
+  Result<std::string> uri(const Cluster& cluster);
+  Result<std::unique_ptr<cluster::Deployment>> connect(const Cluster& cluster);
+  // Looks again, for rules that need the versions of now; the cluster as it is known then.
+  Result<Cluster> refresh(const Cluster& cluster);
+
+  // For whoever runs local clusters.
+  Result<std::vector<Cluster>> local_of(const std::string& host_id);
+  Status now_running(const Cluster& cluster, const std::string& uri);
+  Status forget(const Cluster& cluster);
+
+ private:
+  Result<Cluster> look(Cluster cluster, const std::string& uri);
+
+  Store& store_;
+  const SealedKeys& keys_;
+  Runtime& runtime_;
+  const Connect connect_;
+};
+
+}  // namespace drover::control
