@@ -95,25 +95,31 @@ std::string exact(const bson::Element& id) {
 
 struct Batch {
   cluster::DocumentBatch read;
+  std::vector<View> documents;
   std::vector<bson::Value> ids;
 };
 
-// Reads one side through, batch by batch.
-Result<Volume> for_each_batch(cluster::Deployment& deployment, const cluster::RangeRead& read, const std::stop_token& stop,
-                              const std::function<Status(const Batch&)>& use) {
-  Volume volume;
+// Reads one side through from `last` on, batch by batch, and keeps `last` up to date. `use` fails before it has counted
+// anything, so what it is given again it has not seen.
+Status for_each_batch(cluster::Deployment& deployment, cluster::RangeRead read, bson::Value& last, const std::stop_token& stop,
+                      const std::function<Status(const Batch&)>& use) {
+  if (last.exists()) read.min = last;
+  const auto seen = last.exists() ? exact(last.element()) : std::string();
   auto cursor = TRY(deployment.read_range(read));
-  for (bool last = false; !last;) {
-    Batch batch{TRY(cursor->next(stop)), {}};
-    last = batch.read.last;
+  for (bool at_end = false; !at_end;) {
+    Batch batch{TRY(cursor->next(stop)), {}, {}};
+    at_end = batch.read.last;
     for (const auto& item : batch.read.array) {
-      ++volume.documents;
-      volume.bytes += item.value_size();
-      batch.ids.emplace_back(item.document_value()["_id"]);
+      const auto document = item.document_value();
+      if (!seen.empty() && exact(document["_id"]) == seen) continue;
+      batch.documents.push_back(document);
+      batch.ids.emplace_back(document["_id"]);
     }
-    if (!batch.ids.empty()) TRY(use(batch));
+    if (batch.ids.empty()) continue;
+    TRY(use(batch));
+    last = batch.ids.back();
   }
-  return volume;
+  return {};
 }
 
 Result<std::map<std::string, bson::Document>> look_up(cluster::Deployment& deployment, const CollectionInfo& info,
@@ -130,35 +136,41 @@ Result<std::map<std::string, bson::Document>> look_up(cluster::Deployment& deplo
 Result<RangeResult> look_up_both_ways(const Sides& sides, const Range& range, const RangeOptions& options,
                                       const std::stop_token& stop) {
   const auto& pair = *range.pair;
-  RangeResult result;
-  Collector found(pair.source.ns, options.max_mismatches, result);
-  result.source = TRY(for_each_batch(
-      sides.source, read_of(pair.source, range, sides.source_time), stop, [&](const Batch& batch) -> Status {
-        const auto others = TRY(look_up(sides.destination, pair.destination, batch.ids, sides.destination_time));
-        Volume read;
-        for (const auto& item : batch.read.array) {
-          const auto document = item.document_value();
-          const auto other = others.find(exact(document["_id"]));
-          if (other == others.end()) {
-            found.missing(document);
-          } else {
-            found.compare(document, other->second);
-          }
-          ++read.documents;
-          read.bytes += document.size();
-        }
-        if (options.read) options.read(read);
-        return {};
-      }));
-  result.destination = TRY(for_each_batch(
-      sides.destination, read_of(pair.destination, range, sides.destination_time), stop, [&](const Batch& batch) -> Status {
-        const auto others = TRY(look_up(sides.source, pair.source, batch.ids, sides.source_time));
-        for (const auto& item : batch.read.array) {
-          if (!others.contains(exact(item.document_value()["_id"]))) found.extra(item.document_value());
-        }
-        return {};
-      }));
-  return result;
+  RangePosition own;
+  RangePosition& position = options.position != nullptr ? *options.position : own;
+  Collector found(pair.source.ns, options.max_mismatches, position.so_far);
+  const auto there = [&](const Batch& batch) -> Status {
+    const auto others = TRY(look_up(sides.destination, pair.destination, batch.ids, sides.destination_time));
+    Volume read;
+    for (const View document : batch.documents) {
+      const auto other = others.find(exact(document["_id"]));
+      if (other == others.end()) {
+        found.missing(document);
+      } else {
+        found.compare(document, other->second);
+      }
+      found.count_source(document);
+      ++read.documents;
+      read.bytes += document.size();
+    }
+    if (options.read) options.read(read);
+    return {};
+  };
+  const auto back = [&](const Batch& batch) -> Status {
+    const auto others = TRY(look_up(sides.source, pair.source, batch.ids, sides.source_time));
+    for (const View document : batch.documents) {
+      if (!others.contains(exact(document["_id"]))) found.extra(document);
+      found.count_destination(document);
+    }
+    return {};
+  };
+  if (!position.on_destination) {
+    TRY(for_each_batch(sides.source, read_of(pair.source, range, sides.source_time), position.last, stop, there));
+    position.on_destination = true;
+    position.last = {};
+  }
+  TRY(for_each_batch(sides.destination, read_of(pair.destination, range, sides.destination_time), position.last, stop, back));
+  return std::move(position.so_far);
 }
 
 }  // namespace

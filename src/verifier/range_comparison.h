@@ -28,7 +28,8 @@ struct RangeResult {
 
 // How far a comparison that failed on the way has come. What it compared need not be compared again.
 struct RangePosition {
-  bson::Value last;  // the highest _id that was compared on both sides
+  bson::Value last;  // the _id, last in the order of reading, up to which all was compared
+  bool on_destination = false;  // with a collation: the source was read through, `last` is of the destination's reading
   RangeResult so_far;
 };
 
@@ -39,7 +40,7 @@ struct RangeOptions {
 };
 
 // A merge of two streams in _id order; memory for one reply of each side. Collections with a collation are compared by
-// looking up each side's documents on the other instead, since their order is the server's own affair; they have no position.
+// looking up each side's documents on the other instead, since their order is the server's own affair.
 Result<RangeResult> compare_range(const Sides& sides, const Range& range, const RangeOptions& options,
                                   const std::stop_token& stop);
 

@@ -13,8 +13,7 @@
 namespace drover::verifier {
 namespace {
 
-constexpr int kAttempts = 5;
-constexpr auto kRetryDelay = std::chrono::seconds(1);
+constexpr int kAttempts = 5;  // without getting any further
 
 // What the comparing threads share.
 struct Shared {
@@ -69,19 +68,20 @@ class Comparison {
     }
   }
 
-  // A range that failed on the way is begun again: its result counts only as a whole.
+  // A range whose reading is lost goes on where it was, as often as that gets it further.
   Result<RangeResult> compare(const Range& range) {
+    RangePosition position;
+    const RangeOptions range_options{
+        .max_mismatches = options_.max_mismatches, .position = &position, .read = [this](Volume read) { show_read(read); }};
+    const auto compared = [&] { return position.so_far.source.documents + position.so_far.destination.documents; };
+    std::uint64_t before = 0;
     for (int attempt = 1;; ++attempt) {
-      Volume reported;
-      const RangeOptions range_options{.max_mismatches = options_.max_mismatches, .read = [&](Volume read) {
-                                         reported.documents += read.documents;
-                                         reported.bytes += read.bytes;
-                                         show_read(read);
-                                       }};
       auto result = compare_range(sides_, range, range_options, stop_);
-      if (result || result.error().code != ErrorCode::kTemporary || attempt == kAttempts) return result;
-      take_back(reported);
-      if (!runtime_.sleep(kRetryDelay, stop_)) return result;
+      if (result || result.error().code != ErrorCode::kTemporary) return result;
+      if (compared() > before) attempt = 1;
+      if (attempt == kAttempts) return result;
+      before = compared();
+      if (!runtime_.sleep(options_.retry_delay, stop_)) return result;
     }
   }
 
@@ -90,12 +90,6 @@ class Comparison {
       shared.progress.compared.documents += read.documents;
       shared.progress.compared.bytes += read.bytes;
       if (progress_) progress_(shared.progress);
-    });
-  }
-  void take_back(Volume read) {
-    shared_.with([&](auto& shared) {
-      shared.progress.compared.documents -= read.documents;
-      shared.progress.compared.bytes -= read.bytes;
     });
   }
 

@@ -22,6 +22,7 @@ struct Options {
   // For the replies that are compared at a time, both sides of every thread; single documents may exceed their share.
   std::uint64_t max_memory = 64 << 20;
   std::size_t max_mismatches = 100;  // that the report lists; all are counted
+  Duration retry_delay = std::chrono::seconds(1);
 };
 
 struct Progress {
@@ -31,8 +32,8 @@ struct Progress {
   std::uint64_t mismatches = 0;
 };
 
-// `progress` is called from the comparing threads, one at a time; it may be empty. Transient failures start the range again a
-// few times before they are returned.
+// `progress` is called from the comparing threads, one at a time; it may be empty. After a transient
+// failure a range goes on where it was; it is returned when several attempts in a row have not compared one document more.
 Result<Report> verify(cluster::Deployment& source, cluster::Deployment& destination, const Options& options,
                       Runtime& runtime, const std::function<void(const Progress&)>& progress, std::stop_token stop);
 

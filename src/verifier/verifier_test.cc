@@ -85,6 +85,7 @@ class MemoryDeployment : public cluster::StubDeployment {
   std::atomic<int> ranges_read = 0;
   std::atomic<int> failures = 0;  // how many of the next replies fail
   ErrorCode failure_code = ErrorCode::kTemporary;
+  int replies_per_cursor = 0;  // then it is lost; 0: never
 
  private:
   class Cursor : public cluster::DocumentCursor {
@@ -93,6 +94,8 @@ class MemoryDeployment : public cluster::StubDeployment {
         : owner_(owner), documents_(std::move(documents)) {}
     Result<cluster::DocumentBatch> next(const std::stop_token&) override {
       if (owner_.failures > 0 && owner_.failures-- > 0) return fail(owner_.failure_code, "connection lost");
+      if (owner_.replies_per_cursor > 0 && replies_++ == owner_.replies_per_cursor)
+        return fail(ErrorCode::kTemporary, "cursor id not found");
       const auto count = std::min<std::size_t>(3, documents_.size() - at_);
       const auto items = std::span(documents_).subspan(at_, count);
       at_ += count;
@@ -108,6 +111,7 @@ class MemoryDeployment : public cluster::StubDeployment {
     MemoryDeployment& owner_;
     std::vector<bson::Document> documents_;
     std::size_t at_ = 0;
+    int replies_ = 0;
   };
 
   std::map<Namespace, Collection> collections_;
@@ -234,6 +238,30 @@ TEST_F(Verify, ASideThatFailsIsAnErrorAndNotAMismatch) {
   ASSERT_FALSE(report);
   EXPECT_EQ(report.error().code, ErrorCode::kDestination);
   EXPECT_THAT(report.error().message, HasSubstr("d.c"));
+}
+
+TEST_F(Verify, ALostCursorDoesNotBeginARangeAnew) {
+  options.retry_delay = {};
+  source.replies_per_cursor = destination.replies_per_cursor = 1;
+  for (const auto* collection_options : {"{}", R"({"collation": {"locale": "en", "strength": 2}})"}) {
+    for (auto* side : {&source, &destination}) side->add("d.c", collection_options);
+    const auto report = run();
+    ASSERT_TRUE(report) << report.error().message;
+    EXPECT_TRUE(report->equal);
+    EXPECT_EQ(report->source.documents, 20u);
+    EXPECT_EQ(report->destination.documents, 20u);
+  }
+  source.put("d.c", R"({"_id": 7, "a": 1})");
+  EXPECT_EQ(only().kind, MismatchKind::kDifferent);
+}
+
+TEST_F(Verify, AReadingThatGetsNoFurtherIsAnError) {
+  options.retry_delay = {};
+  source.failures = 1000;
+  const auto report = run();
+  ASSERT_FALSE(report);
+  EXPECT_EQ(report.error().code, ErrorCode::kTemporary);
+  EXPECT_GT(source.failures, 900);
 }
 
 TEST(DocumentDifference, NamesTheField) {
