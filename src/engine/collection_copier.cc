@@ -158,12 +158,13 @@ Status CollectionCopier::insert(Collection& collection, const cluster::DocumentB
       if (documents.empty()) return {};
     }
   }
-  std::int64_t count = 0;
+  std::int64_t count = 0, bytes = 0;
   std::size_t largest = collection.largest;
   bool altered = false;
   bson::View last;
   for (const auto& item : documents) {
     last = item.document_value();
+    bytes += static_cast<std::int64_t>(last.size());
     largest = std::max(largest, last.size());
     altered = altered || has_empty_timestamp(last);
     ++count;
@@ -190,9 +191,9 @@ Status CollectionCopier::insert(Collection& collection, const cluster::DocumentB
   progress.last_id = bson::Value(last["_id"]);
   progress.last_key = collection.key_of(last["_id"]);
   progress.documents += count;
-  progress.bytes += static_cast<std::int64_t>(documents.size());
+  progress.bytes += bytes;
   collection.documents_copied += count;
-  collection.bytes_copied += static_cast<std::int64_t>(documents.size());
+  collection.bytes_copied += bytes;
   return {};
 }
 

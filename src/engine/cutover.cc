@@ -132,6 +132,7 @@ Status Cutover::record(std::string_view step, const std::stop_token& stop) {
   fields.append("step", step).append("blocks", blocks_).append("foundBlocked", found_blocked_);
   if (stopped_millis_ > 0) fields.append("stoppedMillis", stopped_millis_);
   if (!verified_.empty()) fields.append("verification", verified_);
+  if (step == "decided" && options_.figures) fields.append("figures", options_.figures());
   return state_.save("x_cutover", "cutover", std::move(fields).finish(), stop);
 }
 
@@ -193,10 +194,11 @@ Status finish_cutover(cluster::Deployment& destination, Runtime& runtime, StateS
   const auto opened = std::chrono::duration_cast<std::chrono::milliseconds>(runtime.wall_time().time_since_epoch()).count();
   runtime.reached("cutover.after_unblock");
   bson::Builder fields;
-  fields.append("step", "committed").append("destinationTime", time);
+  fields.append("step", "committed").append("destinationTime", time).append("restarts", state.epoch() - 1);
   for (const auto& decided : TRY(state.load("x_cutover", stop))) {
     if (const auto stopped = decided["stoppedMillis"].to_int64()) fields.append("writeUnavailableMillis", std::max<std::int64_t>(0, opened - *stopped));
-    if (decided["verification"].exists()) fields.append_raw(decided["verification"]);
+    for (const auto* name : {"verification", "figures"})
+      if (decided[name].exists()) fields.append_raw(decided[name]);
   }
   return state.save("x_cutover", "cutover", std::move(fields).finish(), stop);
 }

@@ -27,6 +27,7 @@ class Cutover {
     Duration deadline = kCutoverDeadline;  // from the block to the decision; the operator's hook is not counted
     // Compares what is not compared yet, while nobody writes; says what was found, for the log. May be empty.
     std::function<Result<bson::Document>(const std::stop_token&)> verify;
+    std::function<bson::Document()> figures;  // of the run so far, to be told by one that finds it finished. May be empty
     std::function<Status()> decided;       // ends everything that still applies changes of the source, late requests too
     std::function<Status(const std::stop_token&)> put_right;  // catalogs that differ by what late commands left
   };

@@ -1,6 +1,7 @@
 #include "engine/migration.h"
 
 #include <atomic>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -106,19 +107,31 @@ Result<Outcome> Migration::run(const std::stop_token& stop) {
   Result<Outcome> outcome = Outcome::kCommitted;
   if (!finished) {
     outcome = tl::unexpected(finished.error());
-  } else if (*finished) {
-    return **finished;
   } else {
-    outcome = follow_until_committed(*run, stop);
+    outcome = *finished ? **finished : follow_until_committed(*run, stop);
   }
-  if (!run->pipeline) return outcome;
-  run->pipeline->stop();
-  auto last = progress();
-  if (outcome) add_cutover(*run->state, last, {});
-  MonitorLock lock(*lock_);
-  last_ = std::move(last);
-  run_.reset();
+  if (run->pipeline) {
+    run->pipeline->stop();
+    auto last = progress();
+    if (outcome) add_cutover(*run->state, last, {});
+    MonitorLock lock(*lock_);
+    last_ = std::move(last);
+    run_.reset();
+  }
+  if (outcome && options_.after_cutover) TRY_WITH(after_cutover(*run->state, stop), "after the cutover, which is done");
   return outcome;
+}
+
+// At least once: what was begun by a process that died is done again, and told so.
+Status Migration::after_cutover(StateStore& state, const std::stop_token& stop) const {
+  bool again = false;
+  for (const auto& hook : TRY(state.load("x_hooks", stop))) {
+    if (hook["done"].is_truthy()) return {};
+    again = true;
+  }
+  TRY(state.save("x_hooks", "after", bson::make_document({{"done", false}}), stop));
+  TRY(options_.after_cutover(again));
+  return state.save("x_hooks", "after", bson::make_document({{"done", true}}), {});
 }
 
 // Everything before the pipeline runs; an outcome when an earlier run had reached it.
@@ -201,10 +214,12 @@ Result<Outcome> Migration::follow_until_committed(Run& run, const std::stop_toke
     if (options_.commit == CommitPolicy::kManual && !(options_.may_commit && options_.may_commit())) continue;
     const Status done = cut_over(run, stop);
     if (done) return Outcome::kCommitted;
-    // The catalogs not being equal yet is no reason to end: the source may be changing its own all the time.
-    if (done.error().code != ErrorCode::kMismatch || ++attempts == kMostAttempts) return tl::unexpected(done.error());
+    // Whether it was decided is open then.
+    if (done.error().code == ErrorCode::kWrongState) return tl::unexpected(done.error());
     run.phase = "change event application";
     run.name = "RUNNING";
+    // The catalogs not being equal yet is no reason to end: the source may be changing its own all the time.
+    if (done.error().code != ErrorCode::kMismatch || ++attempts == kMostAttempts) return tl::unexpected(done.error());
   }
 }
 
@@ -218,11 +233,23 @@ std::optional<std::string> Migration::why_not_commit(Run& run) const {
 // What an earlier run did, for the figures of one that finds nothing more to copy or follow.
 void Migration::remember_finished(StateStore& state, const std::stop_token& stop) {
   Progress progress;
-  progress.state = "COMMITTING";  // until the caller knows better
+  progress.state = "COMMITTING";  // until it is finished
   progress.phase = "cutover";
   progress.restarts = state.epoch() - 1;
+  std::set<Uuid> there;
+  if (const auto catalog = state.load("x_catalog", stop)) {
+    for (const auto& record : *catalog) {
+      if (record["gone"].is_truthy()) continue;
+      there.insert(record["_id"].to_uuid().value_or(Uuid{}));
+      CollectionProgress one;
+      one.ns = {std::string(record["db"].to_string_view().value_or("")), std::string(record["coll"].to_string_view().value_or(""))};
+      one.copied = true;
+      progress.collections.push_back(std::move(one));
+    }
+  }
   if (const auto partitions = state.load("x_partitions", stop)) {
     for (const auto& partition : *partitions) {
+      if (!there.contains(partition["uuid"].to_uuid().value_or(Uuid{}))) continue;
       progress.documents += partition["documents"].to_int64().value_or(0);
       progress.bytes += partition["bytes"].to_int64().value_or(0);
     }
@@ -231,15 +258,6 @@ void Migration::remember_finished(StateStore& state, const std::stop_token& stop
     for (const auto& checkpoint : *checkpoints) {
       progress.change_events_applied = static_cast<std::uint64_t>(checkpoint["applied"].to_int64().value_or(0));
       progress.max_lag_seconds = checkpoint["maxLagSeconds"].to_double().value_or(0);
-    }
-  }
-  if (const auto catalog = state.load("x_catalog", stop)) {
-    for (const auto& record : *catalog) {
-      if (record["gone"].is_truthy()) continue;
-      CollectionProgress one;
-      one.ns = {std::string(record["db"].to_string_view().value_or("")), std::string(record["coll"].to_string_view().value_or(""))};
-      one.copied = true;
-      progress.collections.push_back(std::move(one));
     }
   }
   if (const auto migrations = state.load("x_migration", stop)) {
@@ -257,8 +275,17 @@ void Migration::add_cutover(StateStore& state, Progress& progress, const std::st
   const auto cutovers = state.load("x_cutover", stop);
   if (!cutovers) return;
   for (const auto& cutover : *cutovers) {
+    if (cutover["step"].to_string_view() == std::string_view("committed")) {
+      progress.state = "COMMITTED";
+      progress.phase = "committed";
+    }
     if (const auto millis = cutover["writeUnavailableMillis"].to_int64()) progress.write_unavailable_millis = static_cast<double>(*millis);
     if (const auto verified = cutover["verification"].to_document()) progress.verification = verification_of(*verified);
+    if (const auto figures = cutover["figures"].to_document()) {  // newer than the last checkpoint
+      progress.change_events_applied = static_cast<std::uint64_t>((*figures)["applied"].to_int64().value_or(0));
+      progress.max_lag_seconds = (*figures)["maxLagSeconds"].to_double().value_or(0);
+    }
+    if (const auto restarts = cutover["restarts"].to_int64()) progress.restarts = *restarts;  // until it was committed
   }
 }
 
@@ -280,6 +307,11 @@ Status Migration::cut_over(Run& run, const std::stop_token& stop) {
                    .unblock_destination = run.begun.destination_blocked,
                    .deadline = options_.cutover_deadline,
                    .verify = verify_rest(run),
+                   .figures =
+                       [&run] {
+                         return bson::make_document({{"applied", static_cast<std::int64_t>(run.pipeline->events_applied())},
+                                                     {"maxLagSeconds", run.pipeline->max_lag_seconds()}});
+                       },
                    .decided = [&] { return end_writing(run); },
                    .put_right = [&](const std::stop_token& token) { return run.pipeline->changer().put_right(token); }});
   // A part that fails ends the wait for its progress.
@@ -334,7 +366,8 @@ Progress Migration::progress() const {
   progress.change_events_outstanding = pipeline.tracker().outstanding();
   progress.change_events_applied = pipeline.events_applied();
   progress.batches_in_flight = pipeline.batches_in_flight();
-  progress.lag_seconds = pipeline.lag_seconds();
+  // The second fence proved that nothing was left.
+  progress.lag_seconds = progress.state == "COMMITTED" ? 0 : pipeline.lag_seconds();
   progress.max_lag_seconds = pipeline.max_lag_seconds();
   progress.position = pipeline.router().applied_until();
   const auto until = run->copied_at_millis != 0

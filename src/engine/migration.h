@@ -39,6 +39,7 @@ class Migration {
   Result<Outcome> follow_until_committed(Run& run, const std::stop_token& stop);
   Status cut_over(Run& run, const std::stop_token& stop);
   Status end_writing(Run& run);
+  Status after_cutover(StateStore& state, const std::stop_token& stop) const;
   std::optional<std::string> why_not_commit(Run& run) const;
   std::function<Result<bson::Document>(const std::stop_token&)> verify_rest(Run& run);
   void remember_finished(StateStore& state, const std::stop_token& stop);

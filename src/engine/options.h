@@ -31,9 +31,13 @@ enum class VerificationMode {
 
 struct Options {
   NamespaceFilter filter;
+  bson::Document source;  // what tells it from other deployments (preflight::Report), kept with the migration
   CommitPolicy commit = CommitPolicy::kWhenReady;
   std::function<bool()> may_commit;             // asked again and again while the gate is open (kManual)
   std::function<Status()> before_cutover;       // stops the application's writes; must succeed before the fence
+  // Once the destination takes writes. Called until it has succeeded once, by later runs too; `again` says that an earlier
+  // call may have done all or part of it.
+  std::function<Status(bool again)> after_cutover;
   int copiers = 4;
   int lanes = 8;
   int verifiers = 2;

@@ -47,6 +47,7 @@ Status Starter::save_migration(std::string_view phase, const std::stop_token& st
   bson::Builder builder;
   builder.append("uuid", migration_).append("phase", phase).append("t0", t0_);
   builder.append("destinationBlocked", destination_blocked_).append("filter", options_.filter.to_string());
+  if (!source_identity_.empty()) builder.append("source", source_identity_);
   builder.append("startedMillis", started_millis_).append("copiedMillis", copied_millis_);
   {
     auto listed = builder.open_array("listed");
@@ -60,6 +61,7 @@ Status Starter::begin_first(Begun& begun, bool begun_before, const std::stop_tok
   first_ = true;
   TRY(undo_unfinished_layout(begun_before, stop));
   migration_ = Uuid::random(runtime_);
+  source_identity_ = options_.source;
   started_millis_ = begun.started_millis = wall_millis(runtime_);
   if (mutant("t0_after_listing")) listing_ = TRY(planner_.list(TRY(source_.majority_time()), stop));
   // The start is fixed, readable and durable before anything is looked at.
@@ -160,6 +162,7 @@ Status Starter::lay_out(CatalogChanger& changer, DestinationCatalog& on_destinat
 Status Starter::begin_again(const bson::Document& migration, Begun& begun, const std::stop_token& stop) {
   migration_ = migration["uuid"].to_uuid().value_or(Uuid{});
   t0_ = migration["t0"].timestamp_value();
+  if (const auto source = migration["source"].to_document()) source_identity_ = bson::Document(*source);
   destination_blocked_ = migration["destinationBlocked"].is_truthy();
   started_millis_ = begun.started_millis = migration["startedMillis"].to_int64().value_or(0);
   copied_millis_ = begun.copied_millis = migration["copiedMillis"].to_int64().value_or(0);

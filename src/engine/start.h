@@ -61,6 +61,7 @@ class Starter {
   Planner& planner_;
   const Options& options_;
   Uuid migration_;
+  bson::Document source_identity_;
   ClusterTime t0_;
   bool first_ = false;
   bool destination_blocked_ = false;

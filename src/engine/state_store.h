@@ -4,13 +4,14 @@
 // as the unacknowledged one did.
 //
 //   x_owner       {_id: "owner", epoch, sessions: [uuid]}
-//   x_migration   {_id: "migration", epoch, uuid, phase, t0, filter, source, listed: [{db, at}], listedDefault}
+//   x_migration   {_id: "migration", epoch, uuid, phase, t0, filter, source: {set, id, hosts}, listed: [{db, at}], listedDefault}
 //   x_catalog     {_id: uuid on S, epoch, db, coll, options and indexes (bytes), destinationUuid, ddlTime, gone, documents, bytes}
 //   x_plans       {_id: uuid on S, epoch, bounds: [min of each partition but the first]}
 //   x_partitions  {_id: "uuid.n", epoch, uuid, n, state: "copying"|"copied", r, f, documents, bytes}
 //   x_checkpoint  {_id: "checkpoint", epoch, ts}
 //   x_control     {_id: "control", epoch, ...} of the front that started it (sync_control.h)
-//   x_cutover     {_id: "cutover", epoch, step, stoppedMillis, writeUnavailableMillis, verification: {...}, ...}
+//   x_cutover     {_id: "cutover", epoch, step, stoppedMillis, writeUnavailableMillis, verification: {...}, figures: {...}, ...}
+//   x_hooks       {_id: "after", epoch, done} of the operator's command after the cutover: begun, and ended well
 #pragma once
 
 #include <atomic>
