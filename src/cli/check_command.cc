@@ -1,4 +1,6 @@
 // `drover check`: what would be in the way of a migration. Reads both deployments and changes nothing.
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "base/json.h"
@@ -17,11 +19,13 @@ class CheckCommand final : public Subcommand {
   std::string_view summary() const override { return "Say what would be in the way of a migration; changes nothing"; }
   void configure(OptionSet& options) override;
   int run() override;
+  Json failure_json(const Error& error) const override;
 
  private:
   Result<preflight::Report> check();
   void print(const preflight::Report& report) const;
   static Json to_json(const preflight::Report& report);
+  static std::string conclusion(const preflight::Report& report);
 
   std::string source_, destination_;
   std::vector<std::string> include_, exclude_;
@@ -42,7 +46,11 @@ void CheckCommand::configure(OptionSet& options) {
 
 int CheckCommand::run() {
   const auto report_or_error = check();
-  if (!report_or_error) return report(name(), report_or_error.error());
+  if (!report_or_error) {
+    const auto& error = report_or_error.error();
+    if (json_) fmt::print("{}\n", failure_json(error).dump());
+    return report(name(), error);
+  }
   if (json_) {
     fmt::print("{}\n", to_json(*report_or_error).dump());
   } else {
@@ -53,8 +61,7 @@ int CheckCommand::run() {
 }
 
 Result<preflight::Report> CheckCommand::check() {
-  preflight::Options options;
-  options.filter = TRY(NamespaceFilter::parse(include_, exclude_));
+  const preflight::Options options{.filter = TRY(NamespaceFilter::parse(include_, exclude_)), .writers = preflight::Writers::kUnknown};
   const auto stop = stop_on_signals();
   const auto runtime = make_real_runtime();
   const auto source = TRY(cluster::connect({source_, cluster::Side::kSource}, *runtime, stop));
@@ -68,11 +75,23 @@ void CheckCommand::print(const preflight::Report& report) const {
     fmt::print("{} {}: {}\n", refused ? "refused" : "warning", preflight::side_name(finding.side), finding.what);
     if (!finding.remedy.empty()) fmt::print("        {}\n", finding.remedy);
   }
-  if (report.refused()) {
-    fmt::print("A migration would be refused.\n");
-  } else {
-    fmt::print("{}\n", report.resuming ? "A migration has begun; `drover migrate` would continue it." : "A migration may begin.");
-  }
+  fmt::print("{}\n", conclusion(report));
+}
+
+std::string CheckCommand::conclusion(const preflight::Report& report) {
+  using preflight::MigrationPhase;
+  if (report.refused()) return "A migration would be refused.";
+  if (report.found == MigrationPhase::kCommitted) return "A migration is committed; nothing is left to do.";
+  if (report.found == MigrationPhase::kDecided) return "The cutover of a migration is decided; `drover migrate` would finish it.";
+  const bool conditional = std::any_of(report.findings.begin(), report.findings.end(),
+                                       [](const auto& finding) { return finding.id == "source-cannot-block"; });
+  std::string text = report.resuming() ? "A migration has begun; `drover migrate` would continue it" : "A migration may begin";
+  if (conditional) text += ", with --before-cutover, --assume-writes-stopped or on a terminal";
+  return text + ".";
+}
+
+Json CheckCommand::failure_json(const Error& error) const {
+  return Json(Json::Object{{"refused", true}, {"resuming", false}, {"findings", Json(Json::Array{})}, {"error", cli::to_json(error)}});
 }
 
 Json CheckCommand::to_json(const preflight::Report& report) {
@@ -84,7 +103,10 @@ Json CheckCommand::to_json(const preflight::Report& report) {
                                     {"what", finding.what},
                                     {"remedy", finding.remedy}});
   }
-  return Json::Object{{"refused", report.refused()}, {"resuming", report.resuming}, {"findings", std::move(findings)}};
+  return Json::Object{{"refused", report.refused()},
+                      {"resuming", report.resuming()},
+                      {"committed", report.found == preflight::MigrationPhase::kCommitted},
+                      {"findings", std::move(findings)}};
 }
 
 }  // namespace

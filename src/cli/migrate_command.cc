@@ -1,19 +1,20 @@
 // `drover migrate`: one live migration in the foreground. Composition only: the engine does the work.
-#include <poll.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <cstdio>
 #include <filesystem>
-#include <iostream>
 #include <optional>
+#include <utility>
 
 #include <fmt/format.h>
 
 #include "base/log.h"
 #include "base/runtime.h"
+#include "cli/cleanup.h"
 #include "cli/commands.h"
 #include "cli/hook.h"
+#include "cli/input_lines.h"
 #include "cli/migrate_report.h"
 #include "cli/migration_view.h"
 #include "cli/signals.h"
@@ -31,6 +32,7 @@ inline constexpr std::chrono::milliseconds kShowEvery{100};
 inline constexpr std::chrono::milliseconds kLogEvery{500};
 inline constexpr std::chrono::milliseconds kLookEvery{100};  // for a stop request
 inline constexpr std::chrono::seconds kUndoPatience{7};      // for giving up a cutover
+inline constexpr std::chrono::milliseconds kAskEvery{100};
 
 class MigrateCommand final : public Subcommand {
  public:
@@ -38,26 +40,33 @@ class MigrateCommand final : public Subcommand {
   std::string_view summary() const override { return "Move a deployment while it is in use: copy, follow, cut over"; }
   void configure(OptionSet& options) override;
   int run() override;
+  Json failure_json(const Error& error) const override { return to_json({}, &error); }
 
  private:
   Status execute();
   Status check(cluster::Deployment& source, cluster::Deployment& destination);
-  Status choose_how_writes_stop(cluster::Deployment& source);
   Status migrate(cluster::Deployment& source, cluster::Deployment& destination);
   Status clean(cluster::Deployment& source, cluster::Deployment& destination);
+  preflight::Writers who_stops_writers() const;
   Status before_cutover(const engine::Migration& migration);
   bool ask(const std::string& question, std::string_view expected);
   bool commit_requested();
   Facts facts(const engine::Progress& progress) const;
+  Status after_cutover(const engine::Progress& progress, bool again);
+  void tell_committed(const engine::Progress& progress);
   void watch(const engine::Migration& migration, terminal::ProgressDisplay& display, const std::stop_token& stop);
   void log_progress(const engine::Progress& progress);
+  void print_last_line(const Error* error) const;
 
   std::string source_, destination_, commit_ = "when-ready", before_, after_, log_path_;
   std::vector<std::string> include_, exclude_;
   std::int64_t load_level_ = 3;
   bool json_ = false, yes_ = false, cleanup_ = false, assume_stopped_ = false, no_verify_ = false;
 
-  bool source_blocks_ = false;
+  preflight::Report preflight_;
+  engine::Progress progress_;  // once there is no migration any more
+  std::optional<std::string> cleaned_;
+  bool told_committed_ = false;
   std::unique_ptr<Runtime> runtime_ = make_real_runtime();
   std::unique_ptr<Log> log_;
   NamespaceFilter filter_;
@@ -65,6 +74,8 @@ class MigrateCommand final : public Subcommand {
   std::stop_source calls_;
   terminal::ProgressDisplay* display_ = nullptr;
   std::atomic<bool> asking_{false};
+  InputLines input_{STDIN_FILENO};
+  bool input_end_told_ = false;
 };
 
 void MigrateCommand::configure(OptionSet& options) {
@@ -77,7 +88,8 @@ void MigrateCommand::configure(OptionSet& options) {
       .one_of({"when-ready", "manual", "never"});
   options.string("--before-cutover", before_,
                  "Shell command that stops or redirects the application's writes; it must succeed before the cutover goes on");
-  options.string("--after-cutover", after_, "Shell command that is run once the destination accepts writes");
+  options.string("--after-cutover", after_,
+                 "Shell command that is run once the destination accepts writes; until it has succeeded once, each run begins it again");
   options.flag("--assume-writes-stopped", assume_stopped_,
                "For a source that cannot block writes itself: you answer for its writers. The proof that nothing is written "
                "any more is still required");
@@ -87,12 +99,18 @@ void MigrateCommand::configure(OptionSet& options) {
   options.integer("--load-level", load_level_, "How hard to work both sides").range(1, 4);
   options.path("--log", log_path_, "File for the log, JSON lines ('-' is standard error)");
   options.flag("--json", json_, "Print one JSON object as the last line of standard output");
-  options.flag("--cleanup", cleanup_, "Remove the state of an earlier migration from the destination, and end");
+  options.flag("--cleanup", cleanup_, "Remove the state of an earlier migration of this source from the destination, and end");
   options.flag("--yes", yes_, "Do not ask before --cleanup");
   options.description(
       "Copies every collection, follows every change, and cuts over with a pause of writes of less than a second. Run the "
       "same command again after a crash or Ctrl-C: it continues where it was. Nothing is written to the source but notes in "
-      "its oplog and, on 6.0 and later with authorization, the write block at the cutover.");
+      "its oplog and, on 6.0 and later with authorization, the write block at the cutover.\n\n"
+      "The hooks know the facts by their environment: DROVER_SOURCE and DROVER_DESTINATION (without passwords), DROVER_STATE, "
+      "DROVER_PHASE, DROVER_DOCUMENTS, DROVER_BYTES, DROVER_CHANGE_EVENTS_APPLIED, DROVER_LAG_SECONDS; --after-cutover also "
+      "DROVER_AGAIN, which is 1 when an earlier run may have done all or part of it, else 0.\n\n"
+      "With --json the last line of standard output is one object, also after a failure: state, documents, bytes (of those "
+      "documents), copySeconds, changeEventsApplied, maxLagSeconds, finalLagSeconds, writeUnavailableMillis, restarts, kills "
+      "(of the demo), verification (equal, collections, documents, mismatches); after a failure also error (exitCode, message).");
   options.example("drover migrate --source @source.uri --destination @destination.uri");
   options.example("drover migrate --source env:SRC --destination env:DST --before-cutover ./stop-app.sh",
                   "a source before 6.0 cannot block writes: your command stops the application");
@@ -102,14 +120,26 @@ void MigrateCommand::configure(OptionSet& options) {
 int MigrateCommand::run() {
   stop_ = stop_on_signals();
   const Status status = execute();
-  if (status) return 0;
+  if (status) {
+    print_last_line(nullptr);
+    return 0;
+  }
   Error error = status.error();
   if (interrupted() && error.code != ErrorCode::kWrongState) {
     error.code = ErrorCode::kInterrupted;
     error.message = "stopped; everything is recorded, run the same command again to continue";
   }
   if (log_) log_->error("the migration ended with an error", {{"error", error.message}});
+  print_last_line(&error);
   return report(name(), error);
+}
+
+void MigrateCommand::print_last_line(const Error* error) const {
+  if (!json_) return;
+  auto line = to_json(progress_, error);
+  if (cleaned_) line = Json(Json::Object{{"state", "IDLE"}, {"removed", *cleaned_}});
+  fmt::print("{}\n", line.dump());
+  std::fflush(stdout);
 }
 
 Status MigrateCommand::execute() {
@@ -126,46 +156,38 @@ Status MigrateCommand::execute() {
     }
   });
   std::optional<cluster::ThreadStop> ends_calls(std::in_place, stop_);  // until there is something to restore
-  auto source = TRY(cluster::connect({source_, cluster::Side::kSource}, *runtime_, calls_.get_token()));
-  auto destination = TRY(cluster::connect({destination_, cluster::Side::kDestination}, *runtime_, calls_.get_token()));
+  const char* app_name = cleanup_ ? "drover cleanup" : "drover migrate";  // preflight::who_migrates
+  auto source = TRY(cluster::connect({source_, cluster::Side::kSource, app_name}, *runtime_, calls_.get_token()));
+  auto destination = TRY(cluster::connect({destination_, cluster::Side::kDestination, app_name}, *runtime_, calls_.get_token()));
   if (cleanup_) return clean(*source, *destination);
   TRY(check(*source, *destination));
-  TRY(choose_how_writes_stop(*source));
   ends_calls.reset();
   return migrate(*source, *destination);
 }
 
 Status MigrateCommand::check(cluster::Deployment& source, cluster::Deployment& destination) {
-  preflight::Options options;
-  options.filter = filter_;
-  const auto report = TRY(engine::retry_temporary(*runtime_, stop_, [&] { return preflight::check(source, destination, options); }));
-  for (const auto& finding : report.findings) {
+  const preflight::Options options{.filter = filter_, .writers = who_stops_writers()};
+  preflight_ = TRY(engine::retry_temporary(*runtime_, stop_, [&] { return preflight::check(source, destination, options); }));
+  for (const auto& finding : preflight_.findings) {
     if (finding.severity == preflight::Severity::kRefuse) continue;
     log_->warn(finding.what, {{"check", finding.id}});
-    if (!json_) fmt::print(stderr, "note: {}\n", finding.what);
+    if (!json_) fmt::print(stderr, "note: the {}: {}\n", preflight::side_name(finding.side), finding.what);
   }
-  return report.verdict();
+  return preflight_.verdict();
 }
 
-Status MigrateCommand::choose_how_writes_stop(cluster::Deployment& source) {
-  if (commit_ == "never") return {};
-  const auto block = TRY(engine::retry_temporary(*runtime_, stop_, [&] { return source.write_block(); }));
-  source_blocks_ = block.supported && block.effective;
-  if (source_blocks_ || !before_.empty() || assume_stopped_ || ::isatty(STDIN_FILENO)) return {};
-  return fail(ErrorCode::kUnsupported,
-              fmt::format("the source cannot block writes itself ({}): give --before-cutover with a command that stops the "
-                          "application's writes, run it on a terminal to be asked, or --assume-writes-stopped",
-                          block.supported ? "its authorization is off, so a write block binds nobody" : "it is older than 6.0"));
+preflight::Writers MigrateCommand::who_stops_writers() const {
+  const bool somebody = commit_ == "never" || !before_.empty() || assume_stopped_ || ::isatty(STDIN_FILENO) != 0;
+  return somebody ? preflight::Writers::kStopped : preflight::Writers::kNobody;
 }
 
 Status MigrateCommand::clean(cluster::Deployment& source, cluster::Deployment& destination) {
-  if (!yes_ && ::isatty(STDIN_FILENO) &&
-      !ask("Remove the state of the migration from the destination? Migrated data stays there. Type yes: ", "yes")) {
-    return fail(ErrorCode::kInterrupted, "nothing was removed");
-  }
   if (!yes_ && !::isatty(STDIN_FILENO)) return fail(ErrorCode::kUsage, "--cleanup needs --yes when nobody can be asked");
-  TRY(engine::clean_up(source, destination, *runtime_, *log_, stop_));
-  fmt::print(stderr, "The state of the migration is removed. Drop what it copied before you start anew.\n");
+  const auto confirmed = [&](const std::string& question) -> Status {
+    if (yes_ || ask(question + " Type yes: ", "yes")) return {};
+    return fail(ErrorCode::kInterrupted, "nothing was removed");
+  };
+  cleaned_ = TRY(clean_up_migration(source, destination, *runtime_, *log_, confirmed, stop_));
   return {};
 }
 
@@ -180,8 +202,16 @@ Status MigrateCommand::migrate(cluster::Deployment& source, cluster::Deployment&
   std::error_code ignored;
   options.spool_directory = std::filesystem::temp_directory_path(ignored).string();
   options.may_commit = [this] { return commit_requested(); };
+  options.source = preflight_.source;
   const engine::Migration* self = nullptr;
   options.before_cutover = [&] { return before_cutover(*self); };
+  std::function<void()> end_showing;
+  if (!after_.empty()) {
+    options.after_cutover = [&](bool again) {
+      end_showing();
+      return after_cutover(self->progress(), again);
+    };
+  }
 
   engine::Migration migration(source, destination, *runtime_, *log_, options);
   self = &migration;
@@ -189,31 +219,42 @@ Status MigrateCommand::migrate(cluster::Deployment& source, cluster::Deployment&
   display_ = &display;
   log_->info("migrating", {{"source", cluster::redact(source_)}, {"destination", cluster::redact(destination_)}});
   auto watcher = runtime_->spawn("progress", [&](std::stop_token stop) { watch(migration, display, stop); });
+  end_showing = [&] {
+    if (!watcher) return;
+    watcher->request_stop();
+    watcher->join();
+    watcher.reset();
+    display.leave();
+    display_ = nullptr;
+  };
   const auto outcome = migration.run(stop_);
-  watcher->request_stop();
-  watcher->join();
-  const auto progress = migration.progress();
-  log_progress(progress);
-  display.leave();
-  display_ = nullptr;
-  if (json_) {
-    auto shown = progress;
-    if (outcome) shown.state = "COMMITTED";
-    fmt::print("{}\n", to_json(shown).dump());
-    std::fflush(stdout);
-  }
+  end_showing();
+  progress_ = migration.progress();
+  log_progress(progress_);
   if (!outcome) return tl::unexpected(outcome.error());
-  if (!json_) {
-    if (*outcome == engine::Outcome::kAlreadyCommitted) fmt::print("This migration is committed already.\n");
-    else fmt::print("Committed: the destination accepts writes. {}.\n", cli::summary(progress));
-  }
-  if (!after_.empty()) TRY_WITH(run_hook(after_, facts(progress), stop_), "after the cutover, which is done");
+  if (*outcome == engine::Outcome::kAlreadyCommitted && !told_committed_ && !json_)
+    fmt::print("This migration is committed already.\n");
+  else
+    tell_committed(progress_);
   return {};
+}
+
+void MigrateCommand::tell_committed(const engine::Progress& progress) {
+  if (json_ || std::exchange(told_committed_, true)) return;
+  fmt::print("Committed: the destination accepts writes. {}.\n", cli::summary(progress));
+  std::fflush(stdout);
+}
+
+Status MigrateCommand::after_cutover(const engine::Progress& progress, bool again) {
+  tell_committed(progress);
+  auto known = facts(progress);
+  known.emplace_back("AGAIN", again ? "1" : "0");
+  return run_hook(after_, known, stop_);
 }
 
 Status MigrateCommand::before_cutover(const engine::Migration& migration) {
   if (!before_.empty()) return run_hook(before_, facts(migration.progress()), stop_);
-  if (source_blocks_ || assume_stopped_) return {};
+  if (preflight_.source_blocks || assume_stopped_) return {};
   if (ask("The source cannot block writes itself. Stop every writer of the source now, then type stopped: ", "stopped")) return {};
   return fail(ErrorCode::kInterrupted, "the application's writes were not confirmed as stopped");
 }
@@ -222,24 +263,26 @@ bool MigrateCommand::ask(const std::string& question, std::string_view expected)
   asking_ = true;
   if (display_ != nullptr) display_->leave();
   fmt::print(stderr, "{}", question);
-  std::string answer;
-  while (!stop_.stop_requested()) {
-    pollfd input{STDIN_FILENO, POLLIN, 0};
-    if (::poll(&input, 1, 100) <= 0) continue;
-    if (!std::getline(std::cin, answer)) break;
-    if (answer == expected) break;
-    fmt::print(stderr, "{}", question);
+  bool confirmed = false;
+  while (!confirmed && !stop_.stop_requested() && !input_.ended()) {
+    const auto answer = input_.next(kAskEvery);
+    if (!answer) continue;
+    confirmed = *answer == expected;
+    if (!confirmed) fmt::print(stderr, "{}", question);
   }
   asking_ = false;
-  return answer == expected;
+  return confirmed;
 }
 
 // A line "commit" on standard input, from a person or a script.
 bool MigrateCommand::commit_requested() {
-  pollfd input{STDIN_FILENO, POLLIN, 0};
-  if (::poll(&input, 1, 0) <= 0 || (input.revents & POLLIN) == 0) return false;
-  std::string line;
-  return std::getline(std::cin, line) && line == "commit";
+  while (const auto line = input_.next(std::chrono::milliseconds(0)))
+    if (*line == "commit") return true;
+  if (input_.ended() && !std::exchange(input_end_told_, true)) {
+    log_->warn("standard input has ended: nobody can type commit any more; the migration follows the source until it is stopped");
+    if (!json_) fmt::print(stderr, "note: standard input has ended, nobody can type commit any more\n");
+  }
+  return false;
 }
 
 Facts MigrateCommand::facts(const engine::Progress& progress) const {

@@ -2,11 +2,12 @@
 
 #include <fmt/format.h>
 
+#include "cli/subcommand.h"
 #include "terminal/format.h"
 
 namespace drover::cli {
 
-Json to_json(const engine::Progress& progress) {
+Json to_json(const engine::Progress& progress, const Error* error) {
   Json verified;
   if (const auto& verification = progress.verification; verification && (verification->complete || verification->mismatches > 0)) {
     verified = Json(Json::Object{{"equal", verification->equal()},
@@ -14,7 +15,7 @@ Json to_json(const engine::Progress& progress) {
                                  {"documents", verification->documents},
                                  {"mismatches", verification->mismatches}});
   }
-  return Json(Json::Object{
+  Json::Object line{
       {"state", progress.state},
       {"documents", progress.documents},
       {"bytes", progress.bytes},
@@ -26,7 +27,9 @@ Json to_json(const engine::Progress& progress) {
       {"restarts", progress.restarts},
       {"kills", Json(Json::Array{})},
       {"verification", std::move(verified)},
-  });
+  };
+  if (error != nullptr) line.emplace_back("error", to_json(*error));
+  return Json(std::move(line));
 }
 
 std::string summary(const engine::Progress& progress) {

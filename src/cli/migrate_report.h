@@ -9,9 +9,9 @@
 namespace drover::cli {
 
 // {"state","documents","bytes","copySeconds","changeEventsApplied","maxLagSeconds","finalLagSeconds",
-//  "writeUnavailableMillis","restarts","kills","verification"}. What is not known is null: writeUnavailableMillis before the
-// cutover, verification when it is switched off or did not come to an end.
-Json to_json(const engine::Progress& progress);
+//  "writeUnavailableMillis","restarts","kills","verification"}, and with an error "error": {"exitCode","message"}. What is not
+// known is null: writeUnavailableMillis before the cutover, verification when it is switched off or did not come to an end.
+Json to_json(const engine::Progress& progress, const Error* error = nullptr);
 
 // "12,345 documents (67.8 MB) in 9 collections, ..." for a person at the end.
 std::string summary(const engine::Progress& progress);

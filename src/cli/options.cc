@@ -1,5 +1,6 @@
 #include "cli/options.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <sstream>
 #include <string>
@@ -56,6 +57,7 @@ class HelpFormatter : public CLI::Formatter {
   }
 };
 
+constexpr const char* kParagraph = "\n\n";
 constexpr const char* kAbout =
     "Moves a MongoDB deployment while it is in use.";
 
@@ -111,7 +113,12 @@ struct OptionSet::State {
 
   // Below the options; the library's own description is the line in the list of commands.
   void show() const {
-    std::string below = wrapped(text);
+    std::string below;
+    for (std::size_t from = 0; from < text.size();) {
+      const auto end = std::min(text.find(kParagraph, from), text.size());
+      below += (below.empty() ? "" : kParagraph) + wrapped(text.substr(from, end - from));
+      from = end + std::string_view(kParagraph).size();
+    }
     for (const std::string& part : {examples, std::string(kExitCodes)})
       if (!part.empty()) below += (below.empty() ? "" : "\n\n") + part;
     app->footer(below);
@@ -194,6 +201,13 @@ int run_command_line(int argc, char** argv, const std::vector<std::unique_ptr<Su
   } catch (const CLI::ParseError& error) {
     const auto used = app.get_subcommands();
     const std::string name = used.empty() ? "drover" : "drover " + used.front()->get_name();
+    const bool json = std::any_of(argv, argv + argc, [](const char* word) { return std::string_view(word) == "--json"; });
+    for (const auto& command : commands) {
+      if (!json || used.empty() || used.front()->get_name() != command->name()) continue;
+      const auto line = command->failure_json({ErrorCode::kUsage, error.what(), 0, {}});
+      if (!line.is_null()) std::printf("%s\n", line.dump().c_str());
+      std::fflush(stdout);
+    }
     std::fprintf(stderr, "%s: %s\nSee `%s --help`.\n", name.c_str(), error.what(), name.c_str());
     return exit_code(ErrorCode::kUsage);
   }
@@ -201,6 +215,10 @@ int run_command_line(int argc, char** argv, const std::vector<std::unique_ptr<Su
     std::fprintf(stderr, "note: a password on the command line could be seen by others on this machine; @FILE or env:NAME keeps it off\n");
   }
   return chosen->run();
+}
+
+Json to_json(const Error& error) {
+  return Json(Json::Object{{"exitCode", exit_code(error.code)}, {"message", error.message}});
 }
 
 int report(std::string_view command, const Error& error) {

@@ -51,7 +51,7 @@ class OptionSet {
   // "env:NAME" from the environment. The variable receives the connection string itself.
   Option uri(const std::string& name, std::string& value, const std::string& help);
 
-  // Paragraphs below the options in --help. Examples are what most readers came for: give at least one.
+  // Paragraphs, parted by empty lines, below the options in --help. Examples are what most readers came for: give at least one.
   void description(const std::string& text);
   void example(const std::string& command, const std::string& comment = "");
 

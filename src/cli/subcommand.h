@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "base/error.h"
+#include "base/json.h"
 #include "cli/options.h"
 
 namespace drover::cli {
@@ -22,9 +23,13 @@ class Subcommand {
   virtual void configure(OptionSet& options) = 0;
   // The process's exit code. Called on the main thread with SIGPIPE ignored; see signals.h for Ctrl-C.
   virtual int run() = 0;
+  // What ends standard output with --json when the command line is wrong, so that run() is not called; null without that flag.
+  virtual Json failure_json(const Error&) const { return {}; }
 };
 
 // Prints "drover <command>: <message>" on standard error, and answers the exit code of the error.
 int report(std::string_view command, const Error& error);
+// {"exitCode", "message"}: an "error" in the output of --json.
+Json to_json(const Error& error);
 
 }  // namespace drover::cli

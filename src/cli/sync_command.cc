@@ -42,7 +42,7 @@ class SyncCommand final : public Subcommand {
   Status watch(engine::SyncControl& control, const std::function<std::optional<Error>()>& opening_failed);
   void tell(const engine::SyncProgress& progress, std::string& phase);
   Status accept_disclaimer();
-  Result<std::unique_ptr<cluster::Deployment>> connect(int cluster, bool as_source);
+  Result<std::unique_ptr<cluster::Deployment>> connect(int cluster, engine::SyncControl::Part part);
 
   SyncSettings settings_;
   std::string port_file_;
@@ -110,10 +110,14 @@ Status SyncCommand::accept_disclaimer() {
   return fail(ErrorCode::kInterrupted, "the disclaimer was not accepted");
 }
 
-Result<std::unique_ptr<cluster::Deployment>> SyncCommand::connect(int cluster, bool as_source) {
+Result<std::unique_ptr<cluster::Deployment>> SyncCommand::connect(int cluster, engine::SyncControl::Part part) {
   cluster::MongoOptions options;
   options.uri = cluster == 0 ? settings_.cluster0 : settings_.cluster1;
-  options.side = as_source ? cluster::Side::kSource : cluster::Side::kDestination;
+  switch (part) {
+    case engine::SyncControl::Part::kNone: options.side = cluster == 0 ? cluster::Side::kCluster0 : cluster::Side::kCluster1; break;
+    case engine::SyncControl::Part::kSource: options.side = cluster::Side::kSource; break;
+    case engine::SyncControl::Part::kDestination: options.side = cluster::Side::kDestination; break;
+  }
   options.app_name = "drover sync";
   // Not our stop token: a cutover that is given up must still restore the source.
   return cluster::connect(options, *runtime_, cut_.get_token());
@@ -122,7 +126,7 @@ Result<std::unique_ptr<cluster::Deployment>> SyncCommand::connect(int cluster, b
 Status SyncCommand::serve() {
   engine::Options options;
   engine::set_load_level(options, settings_.load_level);
-  engine::SyncControl control([this](int cluster, bool as_source) { return connect(cluster, as_source); }, *runtime_, *log_,
+  engine::SyncControl control([this](int cluster, auto part) { return connect(cluster, part); }, *runtime_, *log_,
                               options);
   api::SyncRoutes routes(control, *runtime_, *log_,
                          {{{first_host(settings_.cluster0), first_host(settings_.cluster1)}}, settings_.bind_ip == "localhost"});

@@ -29,7 +29,7 @@ namespace drover::cluster {
 
 struct Facts {
   ServerVersion version;
-  ServerVersion fcv;
+  ServerVersion fcv;            // zero when this user may not see it
   std::string set_name;         // empty: not a replica set
   bson::ObjectId replica_set_id;  // replSetGetConfig settings.replicaSetId, zero when unknown
   std::string primary;          // host:port

@@ -94,9 +94,19 @@ bool is_transient(int server_code, const std::vector<std::string>& labels) {
   });
 }
 
-std::string_view side_word(Side side) { return side == Side::kSource ? "source" : "destination"; }
+std::string_view side_word(Side side) {
+  switch (side) {
+    case Side::kSource: return "source";
+    case Side::kDestination: return "destination";
+    case Side::kCluster0: return "cluster0";
+    case Side::kCluster1: return "cluster1";
+  }
+  return "deployment";
+}
 
-ErrorCode side_code(Side side) { return side == Side::kSource ? ErrorCode::kSource : ErrorCode::kDestination; }
+ErrorCode side_code(Side side) {
+  return side == Side::kSource || side == Side::kCluster0 ? ErrorCode::kSource : ErrorCode::kDestination;
+}
 
 Error command_error(Side side, const Doing& doing, bson::View reply) {
   return server_error(side, doing, reply, labels_of(reply));

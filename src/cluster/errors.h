@@ -18,7 +18,7 @@ namespace drover::cluster {
 // A failure that the same call may not meet again: elections, shutdowns, lost cursors, write conflicts.
 bool is_transient(int server_code, const std::vector<std::string>& labels);
 
-// "source" or "destination".
+// "source", "destination", "cluster0" or "cluster1".
 std::string_view side_word(Side side);
 ErrorCode side_code(Side side);
 

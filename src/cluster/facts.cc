@@ -41,10 +41,11 @@ Result<Facts> MongoDeployment::facts() {
 
   // A mongos has no feature compatibility version of its own, and needs no privilege to be recognised.
   if (!facts.is_mongos) {
-    const auto parameter =
-        TRY(run("admin", bson::make_document({{"getParameter", 1}, {"featureCompatibilityVersion", 1}}), "admin"));
-    const auto fcv = parameter.view().at_path("featureCompatibilityVersion.version").to_string_view().value_or("");
-    facts.fcv = ServerVersion::parse(fcv).value_or(ServerVersion{});
+    const auto parameter = run("admin", bson::make_document({{"getParameter", 1}, {"featureCompatibilityVersion", 1}}), "admin");
+    // A user who may not ask is named by preflight, with everything else that it lacks.
+    if (!parameter && parameter.error().server_code != kUnauthorized) return tl::unexpected(parameter.error());
+    const auto fcv = parameter ? parameter->view().at_path("featureCompatibilityVersion.version") : bson::Element();
+    facts.fcv = ServerVersion::parse(fcv.to_string_view().value_or("")).value_or(ServerVersion{});
   }
   if (!facts.set_name.empty()) {
     const auto config = run("admin", bson::make_document({{"replSetGetConfig", 1}}), "admin");

@@ -10,7 +10,9 @@
 
 namespace drover::cluster {
 
-enum class Side { kSource, kDestination };  // which exit code and word its errors carry
+// Which exit code and word its errors carry. The last two: it is not known yet which way a migration will go; they count as
+// source and destination.
+enum class Side { kSource, kDestination, kCluster0, kCluster1 };
 
 struct MongoOptions {
   std::string uri;          // mongodb:// or mongodb+srv://; never logged with its password

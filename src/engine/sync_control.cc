@@ -104,7 +104,7 @@ Status SyncControl::open(const std::stop_token& stop) {
   std::optional<int> destination;
   bson::Document control;
   for (int cluster = 0; cluster < 2; ++cluster) {
-    const auto deployment = TRY(connect_(cluster, false));
+    const auto deployment = TRY(connect_(cluster, Part::kNone));
     const auto documents = TRY_WITH(retry_temporary(runtime_, stop, [&] { return deployment->load_state("x_control"); }),
                                     "looking for a migration on " + cluster_name(cluster));
     if (documents.empty()) continue;
@@ -178,8 +178,8 @@ Status SyncControl::start(const SyncRequest& request) {
 
 Status SyncControl::begin(const SyncRequest& request, bool commit) {
   auto session = std::make_shared<Session>();
-  session->source = TRY(connect_(request.source, true));
-  session->destination = TRY(connect_(1 - request.source, false));
+  session->source = TRY(connect_(request.source, Part::kSource));
+  session->destination = TRY(connect_(1 - request.source, Part::kDestination));
   session->commit = commit;
   Options options = options_;
   options.filter = TRY(NamespaceFilter::parse(request.includes, request.excludes));
@@ -198,6 +198,7 @@ Status SyncControl::begin(const SyncRequest& request, bool commit) {
   for (const auto& finding : report.findings)
     if (finding.severity == preflight::Severity::kWarn) log_.warn(finding.what, {{"check", finding.id}});
   TRY(report.verdict());
+  options.source = report.source;
   const auto block = TRY(retry_temporary(runtime_, stopping_.get_token(), [&] { return session->source->write_block(); }));
   session->source_blocks = block.supported && block.effective;
   session->migration = std::make_unique<Migration>(*session->source, *session->destination, runtime_, log_, options);

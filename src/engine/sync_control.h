@@ -45,8 +45,9 @@ struct SyncProgress {
 
 class SyncControl {
  public:
-  // Answers a deployment for cluster 0 or 1; its errors are those of the side it plays.
-  using Connect = std::function<Result<std::unique_ptr<cluster::Deployment>>(int cluster, bool as_source)>;
+  // Answers a deployment for cluster 0 or 1; its errors are those of the part it plays, kNone before that is known.
+  enum class Part { kNone, kSource, kDestination };
+  using Connect = std::function<Result<std::unique_ptr<cluster::Deployment>>(int cluster, Part part)>;
 
   SyncControl(Connect connect, Runtime& runtime, Log& log, Options options);
   ~SyncControl();  // as stop()

@@ -101,6 +101,13 @@ TEST(NamespaceFilter, IncludesNameDatabasesAndCollections) {
   EXPECT_FALSE(some.selects_some_of("sho"));
 }
 
+TEST(NamespaceFilter, IncludesThatNothingBelongsTo) {
+  const auto filter = NamespaceFilter::parse(std::vector<std::string>{"shop", "crm.people", "crm.gone"}, {}).value();
+  const std::vector<Namespace> present{{"shop", "a"}, {"crm", "people"}};
+  EXPECT_EQ(filter.unmatched_includes(present), (std::vector<Namespace>{{"crm", "gone"}}));
+  EXPECT_TRUE(NamespaceFilter().unmatched_includes({}).empty());
+}
+
 TEST(NamespaceFilter, ExcludesWin) {
   const auto some = filter({"shop"}, {"shop.logs", "tmp"});
   EXPECT_TRUE(some.matches({"shop", "orders"}));

@@ -96,6 +96,18 @@ bool NamespaceFilter::names_collection_of(const Entries& entries, std::string_vi
   return next != entries.end() && next->db == db;
 }
 
+std::vector<Namespace> NamespaceFilter::unmatched_includes(std::span<const Namespace> present) const {
+  std::vector<Namespace> unmatched;
+  for (const auto& include : includes_) {
+    const bool there = std::any_of(present.begin(), present.end(), [&](const Namespace& ns) {
+      const Namespace plain = without_buckets_prefix(ns);
+      return plain.db == include.db && (include.collection.empty() || plain.collection == include.collection);
+    });
+    if (!there) unmatched.push_back(include);
+  }
+  return unmatched;
+}
+
 std::string NamespaceFilter::to_string() const {
   if (selects_everything()) return "everything";
   std::string text = "include";

@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/error.h"
 #include "model/namespace.h"
@@ -27,6 +28,9 @@ class NamespaceFilter {
   bool selects_some_of(std::string_view db) const;
   // Whether every collection of `db`, present and future, is selected.
   bool selects_all_of(std::string_view db) const;
+  // The includes, as they were given, that no namespace of `present` belongs to.
+  std::vector<Namespace> unmatched_includes(std::span<const Namespace> present) const;
+  bool has_includes() const { return !includes_.empty(); }
   bool selects_everything() const { return includes_.empty() && excludes_.empty(); }
   // Canonical: filters that select the same by the same names have equal texts. Kept with a migration.
   std::string to_string() const;

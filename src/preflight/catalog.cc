@@ -71,6 +71,20 @@ void check_catalog(const std::vector<CollectionInfo>& collections, const ServerV
   }
 }
 
+void check_includes(const std::vector<CollectionInfo>& collections, const NamespaceFilter& filter, Findings& findings) {
+  std::vector<Namespace> present;
+  bool any = false;
+  for (const auto& info : collections) {
+    present.push_back(info.ns);
+    any = any || filter.matches(info.ns);
+  }
+  for (const auto& ns : filter.unmatched_includes(present)) {
+    findings.push_back({"source-include", Side::kSource, any ? Severity::kWarn : Severity::kRefuse, ErrorCode::kUsage,
+                        fmt::format("it holds nothing of the name {} (--include)", ns.to_string()),
+                        any ? "it will be followed once it is there" : "see to the spelling; nothing would be migrated"});
+  }
+}
+
 Result<std::vector<CollectionInfo>> list_all(cluster::Deployment& deployment) {
   std::vector<CollectionInfo> all;
   const auto databases = TRY(deployment.list_databases());

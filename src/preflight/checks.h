@@ -28,13 +28,15 @@ void check_privileges(Side side, bson::View privileges, const cluster::Facts& fa
 
 Status check_oplog(cluster::Deployment& source, Findings& findings);
 
-// What the destination holds already: nothing, an unfinished migration of this source, or something else.
-struct DestinationContent {
-  bool resuming = false;
-};
-Result<DestinationContent> check_destination_content(cluster::Deployment& destination, const cluster::Facts& facts,
-                                                     const std::vector<CollectionInfo>& source_collections,
-                                                     Findings& findings);
+// How the application's writes will be stopped at the cutover.
+void check_writers(const cluster::WriteBlock& block, const ServerVersion& version, Writers writers, Findings& findings);
+
+// What --include names and is not there.
+void check_includes(const std::vector<CollectionInfo>& collections, const NamespaceFilter& filter, Findings& findings);
+
+// What the destination holds already: nothing, a migration of this source, or something else.
+Status check_destination_content(cluster::Deployment& destination, const cluster::Facts& facts, const FoundMigration& found,
+                                 Findings& findings);
 
 // Every collection outside of the internal databases.
 Result<std::vector<CollectionInfo>> list_all(cluster::Deployment& deployment);

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <set>
 
 #include <fmt/format.h>
 
@@ -22,18 +21,6 @@ std::string joined(const std::vector<std::string>& names) {
 
 void refuse(const char* id, ErrorCode code, std::string what, std::string remedy, Findings& findings) {
   findings.push_back({id, Side::kDestination, Severity::kRefuse, code, std::move(what), std::move(remedy)});
-}
-
-// The migration's catalog knows the source's collections by UUID, which no other deployment has.
-Result<bool> belongs_to(cluster::Deployment& destination, const std::vector<CollectionInfo>& source_collections) {
-  std::set<Uuid> known;
-  const auto catalog = TRY(destination.load_state("x_catalog"));
-  for (const auto& document : catalog) {
-    if (const auto uuid = document["_id"].to_uuid(); uuid && !document["gone"].is_truthy()) known.insert(*uuid);
-  }
-  if (known.empty()) return true;
-  return std::any_of(source_collections.begin(), source_collections.end(),
-                     [&](const CollectionInfo& info) { return known.contains(info.uuid); });
 }
 
 // Users are not migrated; those that are there belong to something that lives on the destination. With authorization on, the
@@ -63,15 +50,15 @@ Status check_users(cluster::Deployment& destination, const cluster::Facts& facts
 
 }  // namespace
 
-Result<DestinationContent> check_destination_content(cluster::Deployment& destination, const cluster::Facts& facts,
-                                                     const std::vector<CollectionInfo>& source_collections,
-                                                     Findings& findings) {
-  const auto migration = TRY(destination.load_state("x_migration"));
-  if (!migration.empty()) {
-    if (TRY(belongs_to(destination, source_collections))) return DestinationContent{true};
-    refuse("destination-other-migration", ErrorCode::kWrongState, "it holds the migration of another source",
-           fmt::format("finish that one, or remove its state with --cleanup (it is the database {})", kStateDatabase), findings);
-    return DestinationContent{};
+Status check_destination_content(cluster::Deployment& destination, const cluster::Facts& facts, const FoundMigration& found,
+                                 Findings& findings) {
+  if (found.phase >= MigrationPhase::kBegun) {
+    if (found.of_this_source) return {};
+    refuse("destination-other-migration", ErrorCode::kWrongState,
+           "it holds the migration of another source" + (found.source.empty() ? "" : ", " + found.source),
+           fmt::format("finish that one, or remove its state with --cleanup and that source (it is the database {})", kStateDatabase),
+           findings);
+    return {};
   }
   std::vector<std::string> names;
   for (const auto& info : TRY(list_all(destination))) names.push_back(info.ns.to_string());
@@ -79,8 +66,7 @@ Result<DestinationContent> check_destination_content(cluster::Deployment& destin
     refuse("destination-not-empty", ErrorCode::kDestination, fmt::format("it is not empty: it holds {}", joined(names)),
            "drop them, or give an empty deployment (were source and destination swapped?)", findings);
   }
-  TRY(check_users(destination, facts, findings));
-  return DestinationContent{};
+  return check_users(destination, facts, findings);
 }
 
 }  // namespace drover::preflight

@@ -64,16 +64,25 @@ Result<Report> check(cluster::Deployment& source, cluster::Deployment& destinati
   check_versions(source_facts, destination_facts, findings);
   check_distinct(source_facts, destination_facts, findings);
   if (is_hopeless(findings)) return report;
+  report.source = identity_of(source_facts);
 
   std::ranges::move(TRY(check_user(Side::kSource, source, source_facts)), std::back_inserter(findings));
   std::ranges::move(TRY(check_user(Side::kDestination, destination, destination_facts)), std::back_inserter(findings));
   if (is_hopeless(findings)) return report;
 
   const auto collections = TRY_WITH(list_all(source), "listing the collections of the source");
-  const auto content = TRY(check_destination_content(destination, destination_facts, collections, findings));
-  report.resuming = content.resuming;
-  if (!report.resuming) check_catalog(collections, destination_facts.version, options.filter, findings);
-  if (!report.resuming) TRY(check_destination_block(destination, findings));
+  const auto found = TRY(find_migration(destination, source_facts, collections));
+  if (found.of_this_source) report.found = found.phase;
+  TRY(check_destination_content(destination, destination_facts, found, findings));
+  const auto block = TRY_WITH(source.write_block(), "looking at the source's write block");
+  report.source_blocks = block.supported && block.effective;
+  if (report.found >= MigrationPhase::kDecided) return report;  // nothing will be read from the source any more
+  check_writers(block, source_facts.version, options.writers, findings);
+  if (!report.resuming()) {
+    check_catalog(collections, destination_facts.version, options.filter, findings);
+    check_includes(collections, options.filter, findings);
+    TRY(check_destination_block(destination, findings));
+  }
   TRY(check_oplog(source, findings));
   return report;
 }

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "cluster/deployment.h"
 #include "model/namespace_filter.h"
+#include "preflight/found_migration.h"
 
 namespace drover::preflight {
 
@@ -28,15 +29,27 @@ struct Finding {
 
 struct Report {
   std::vector<Finding> findings;
-  bool resuming = false;  // the destination holds an unfinished migration of this source
+  MigrationPhase found = MigrationPhase::kNone;  // of a migration of this source that the destination holds
+  bool source_blocks = false;                    // it can block writes itself, with effect
+  bson::Document source;                         // identity_of it, for engine::Options
+
+  bool resuming() const { return found >= MigrationPhase::kBegun; }
 
   bool refused() const;
   // Nothing, or one error that lists every refusal with its remedy; its code is the first one's.
   Status verdict() const;
 };
 
+// Who stops the application's writes at the cutover, where the source cannot block them itself.
+enum class Writers {
+  kStopped,  // a hook, or somebody who will be asked or has said so
+  kUnknown,  // it is not known how the migration will be started
+  kNobody,   // refused: the cutover could never be proven
+};
+
 struct Options {
   NamespaceFilter filter;
+  Writers writers = Writers::kStopped;
 };
 
 Result<Report> check(cluster::Deployment& source, cluster::Deployment& destination, const Options& options);

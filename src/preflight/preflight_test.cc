@@ -80,7 +80,7 @@ TEST_F(Preflight, NothingIsFoundInAnOrdinaryPair) {
   source.add("d.c");
   EXPECT_THAT(ids(), ElementsAre());
   EXPECT_TRUE(report.verdict());
-  EXPECT_FALSE(report.resuming);
+  EXPECT_FALSE(report.resuming());
 }
 
 TEST_F(Preflight, TopologyOfEitherSide) {
@@ -144,13 +144,83 @@ TEST_F(Preflight, AnUnfinishedMigrationOfThisSourceIsResumed) {
   destination.add("d.c");
   destination.state["x_migration"] = {json(R"({"_id": "migration"})")};
   EXPECT_THAT(ids(), ElementsAre());
-  EXPECT_TRUE(report.resuming);
+  EXPECT_TRUE(report.resuming());
   destination.state["x_catalog"] = {bson::make_document({{"_id", uuid}})};
   ids();
-  EXPECT_TRUE(report.resuming);
+  EXPECT_TRUE(report.resuming());
   destination.state["x_catalog"] = {bson::make_document({{"_id", Uuid{}}})};
   EXPECT_THAT(ids(), ElementsAre("destination-other-migration"));
   EXPECT_EQ(refusal(), ErrorCode::kWrongState);
+}
+
+TEST_F(Preflight, WhoseMigrationItIsStandsInItsRecord) {
+  source.add("d.c");
+  source.known.replica_set_id.bytes[0] = 1;
+  FakeDeployment other("other");
+  other.known.replica_set_id.bytes[0] = 2;
+  // All of its collections are others by now: it is the source's all the same.
+  destination.state["x_catalog"] = {bson::make_document({{"_id", Uuid{}}})};
+  destination.state["x_migration"] = {bson::make_document({{"_id", "migration"}, {"source", identity_of(source.known)}})};
+  EXPECT_THAT(ids(), ElementsAre());
+  EXPECT_TRUE(report.resuming());
+  destination.state["x_migration"] = {bson::make_document({{"_id", "migration"}, {"source", identity_of(other.known)}})};
+  EXPECT_THAT(ids(), ElementsAre("destination-other-migration"));
+  EXPECT_THAT(report.verdict().error().message, HasSubstr("other (other:27017)"));
+}
+
+TEST_F(Preflight, HowFarAMigrationCame) {
+  EXPECT_EQ(find_migration(source, destination).value().phase, MigrationPhase::kNone);
+  destination.state["x_owner"] = {json(R"({"_id": "owner"})")};
+  EXPECT_EQ(find_migration(source, destination).value().phase, MigrationPhase::kRemnant);
+  destination.state["x_migration"] = {json(R"({"_id": "migration", "phase": "running"})")};
+  destination.state["x_cutover"] = {json(R"({"_id": "cutover", "step": "intent"})")};
+  EXPECT_EQ(find_migration(source, destination).value().phase, MigrationPhase::kBegun);
+  destination.state["x_cutover"] = {json(R"({"_id": "cutover", "step": "decided"})")};
+  EXPECT_EQ(find_migration(source, destination).value().phase, MigrationPhase::kDecided);
+  destination.state["x_migration"] = {json(R"({"_id": "migration", "phase": "committed"})")};
+  EXPECT_EQ(find_migration(source, destination).value().phase, MigrationPhase::kCommitted);
+}
+
+TEST_F(Preflight, WhoIsAtItRightNow) {
+  EXPECT_FALSE(who_migrates(destination));
+  destination.replies["aggregate"] = json(R"({"cursor": {"firstBatch": [
+      {"appName": "drover migrate", "client": "10.0.0.7:5001"}, {"appName": "drover migrate", "client": "10.0.0.7:5002"},
+      {"appName": "drover sync", "client": "[::1]:77"}]}})");
+  EXPECT_THAT(who_migrates(destination).value(), ElementsAre("drover migrate from 10.0.0.7", "drover sync from [::1]"));
+}
+
+TEST_F(Preflight, WritersThatNobodyStops) {
+  options.writers = Writers::kUnknown;
+  EXPECT_THAT(ids(), ElementsAre("source-cannot-block"));
+  EXPECT_TRUE(report.verdict());
+  options.writers = Writers::kNobody;
+  EXPECT_EQ(refusal(), ErrorCode::kUnsupported);
+  // Nothing is left to be stopped.
+  destination.state["x_migration"] = {json(R"({"_id": "migration", "phase": "committed"})")};
+  EXPECT_THAT(ids(), ElementsAre());
+  destination.state.clear();
+  source.block = {.supported = true, .effective = true};
+  EXPECT_THAT(ids(), ElementsAre());
+  EXPECT_TRUE(report.source_blocks);
+}
+
+TEST_F(Preflight, IncludesThatAreNotThere) {
+  source.add("d.c");
+  options.filter = NamespaceFilter::parse(std::vector<std::string>{"d.c", "d.misspelt"}, {}).value();
+  EXPECT_THAT(ids(), ElementsAre("source-include"));
+  EXPECT_TRUE(report.verdict());
+  options.filter = NamespaceFilter::parse(std::vector<std::string>{"d.misspelt"}, {}).value();
+  EXPECT_THAT(report.findings, testing::SizeIs(1));
+  EXPECT_EQ(refusal(), ErrorCode::kUsage);
+}
+
+TEST_F(Preflight, AUserWhoMayNotEvenAskForTheVersionIsTold) {
+  destination.known.authorization = true;
+  destination.known.fcv = {};
+  destination.replies["connectionStatus"] = json(R"({"authInfo": {"authenticatedUserPrivileges": []}})");
+  ids();
+  EXPECT_THAT(report.verdict().error().message, HasSubstr("grant the role clusterMonitor"));
+  EXPECT_EQ(report.verdict().error().code, ErrorCode::kDestination);
 }
 
 TEST_F(Preflight, WhatIsNotCarriedIsNamed) {
@@ -180,7 +250,7 @@ TEST_F(Preflight, MissingPrivilegesAreNamedWithTheirRole) {
   source.replies["connectionStatus"] = json(R"({"authInfo": {"authenticatedUserPrivileges": [
       {"resource": {"db": "", "collection": ""}, "actions": ["find", "listCollections", "listIndexes", "collStats"]},
       {"resource": {"db": "local", "collection": ""}, "actions": ["find"]},
-      {"resource": {"cluster": true}, "actions": ["listDatabases", "useUUID", "inprog", "serverStatus"]}]}})");
+      {"resource": {"cluster": true}, "actions": ["getParameter", "listDatabases", "useUUID", "inprog", "serverStatus"]}]}})");
   EXPECT_THAT(ids(), ElementsAre("source-privileges"));
   EXPECT_EQ(report.verdict().error().code, ErrorCode::kSource);
   EXPECT_THAT(report.verdict().error().message, testing::AllOf(HasSubstr("appendOplogNote"), HasSubstr("backup")));

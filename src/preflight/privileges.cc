@@ -25,6 +25,7 @@ constexpr ServerVersion kWithWriteBlock{6, 0, 0};
 
 constexpr Need kNeeds[] = {
     {Side::kSource, On::kCluster, "appendOplogNote", "backup"},
+    {Side::kSource, On::kCluster, "getParameter", "clusterMonitor"},
     {Side::kSource, On::kCluster, "listDatabases", "clusterMonitor"},
     {Side::kSource, On::kCluster, "useUUID", "clusterMonitor"},
     {Side::kSource, On::kCluster, "inprog", "clusterMonitor"},
@@ -35,6 +36,7 @@ constexpr Need kNeeds[] = {
     {Side::kSource, On::kEveryCollection, "listIndexes", "backup"},
     {Side::kSource, On::kEveryCollection, "collStats", "clusterMonitor"},
     {Side::kSource, On::kOplog, "find", "backup"},
+    {Side::kDestination, On::kCluster, "getParameter", "clusterMonitor"},
     {Side::kDestination, On::kCluster, "listDatabases", "clusterMonitor"},
     {Side::kDestination, On::kCluster, "useUUID", "clusterMonitor"},
     {Side::kDestination, On::kCluster, "inprog", "clusterMonitor"},

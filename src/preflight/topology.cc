@@ -24,7 +24,7 @@ void check_version(Side side, const cluster::Facts& facts, Findings& findings) {
     findings.push_back({id_of(side, "version"), side, Severity::kRefuse, ErrorCode::kUnsupported,
                         fmt::format("it runs MongoDB {}, which this version does not know", facts.version.to_string()),
                         "use 4.4, 5.0, 6.0, 7.0 or 8.0"});
-  } else if (without_patch(facts.fcv) != without_patch(facts.version)) {
+  } else if (facts.fcv != ServerVersion{} && without_patch(facts.fcv) != without_patch(facts.version)) {
     findings.push_back({id_of(side, "fcv"), side, Severity::kWarn, ErrorCode::kUnsupported,
                         fmt::format("it runs MongoDB {} with feature compatibility version {}", release(facts.version),
                                     release(facts.fcv)),
@@ -65,7 +65,7 @@ void check_versions(const cluster::Facts& source, const cluster::Facts& destinat
                         fmt::format("it runs MongoDB {}, older than the source's {}", release(destination.version),
                                     release(source.version)),
                         "upgrade it to the source's version or a later one"});
-  } else if (!source.is_mongos && !destination.is_mongos && without_patch(destination.fcv) < without_patch(source.fcv)) {
+  } else if (!source.is_mongos && !destination.is_mongos && destination.fcv != ServerVersion{} && without_patch(destination.fcv) < without_patch(source.fcv)) {
     findings.push_back({"destination-fcv-older", Side::kDestination, Severity::kRefuse, ErrorCode::kUnsupported,
                         fmt::format("its feature compatibility version {} is below the source's {}", release(destination.fcv),
                                     release(source.fcv)),

@@ -15,7 +15,12 @@ class Check(DroverTest):
     def test_nothing_is_in_the_way(self):
         self.seed(documents=10)
         self.remember_destination()
-        self.assert_refused_untouched(self.check(), 0, "A migration may begin")
+        process = self.check()
+        self.assert_refused_untouched(process, 0, "A migration may begin")
+        if self.source.can_block_writes():
+            self.assertIn("may begin.", process.stdout())
+        else:  # as `drover migrate` would say without them
+            self.assert_exit(process, 0, "cannot block writes itself", "may begin, with --before-cutover")
 
     def test_every_finding_is_named(self):
         data = self.source.client().e2e_check
@@ -40,3 +45,12 @@ class Check(DroverTest):
         self.wait_until_copied(process)
         process.stop()
         self.assert_exit(self.check(), 0, "would continue it")
+        self.migrate()
+        self.assert_exit(self.check(), 0, "committed; nothing is left to do")
+        self.assertTrue(self.last_json(self.check("--json"))["committed"])
+
+    def test_a_side_that_does_not_answer(self):
+        process = self.run_drover("check", "--json", "--source", "mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=1000",
+                                  "--destination", self.destination.uri, timeout=60)
+        self.assert_exit(process, 5, "source")
+        self.assertEqual(self.last_json(process)["error"]["exitCode"], 5)

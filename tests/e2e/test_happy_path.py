@@ -1,4 +1,5 @@
 """A whole migration under live writes, compared byte by byte afterwards."""
+from harness import compare
 from harness.case import DroverTest
 from harness.live import LiveMigration
 
@@ -14,6 +15,12 @@ class HappyPath(DroverTest):
         for field in RESULT_FIELDS:
             self.assertIn(field, result)
         self.assertEqual(result["documents"], 2050)
+        client = self.source.client()
+        self.assertEqual(result["bytes"], sum(len(raw) * times for name in ("big", "small")
+                                              for raw, times in compare.raw_documents(client, f"e2e_seed.{name}").items()))
+        self.assertEqual((result["finalLagSeconds"], result["restarts"]), (0, 0))
+        again = self.migrate()
+        self.assertEqual(again, result)
 
     def test_empty_source(self):
         self.migrate()

@@ -17,6 +17,7 @@ class Refusals(DroverTest):
         codes = code if isinstance(code, tuple) else (code,)
         self.assertIn(process.child.returncode, codes, process.tail())
         self.assert_refused_untouched(process, process.child.returncode, *said)
+        self.assert_said_in_json(process)
         return process
 
     def test_no_connection_string_at_all(self):
@@ -26,6 +27,25 @@ class Refusals(DroverTest):
     def test_a_missing_option(self):
         process = self.run_drover("migrate", "--source", self.source.uri)
         self.assert_refused_untouched(process, USAGE, "--destination")
+
+    def test_a_wrong_command_line_ends_with_json_too(self):
+        for words in (["--source", self.source.uri], ["--no-such-option"], ["--load-level", "9"], ["--include", ".x"],
+                      ["--source", "@/no such place", "--destination", self.destination.uri],
+                      ["--source", self.source.uri, "--destination", self.destination.uri, "--log", "/no such place/log"]):
+            with self.subTest(words):
+                process = self.run_drover("migrate", "--json", *words, timeout=30)
+                self.assertNotEqual(process.child.returncode, 0)
+                self.assert_said_in_json(process)
+        for command, field in (("check", "refused"), ("verify", "equal")):
+            process = self.run_drover(command, "--json", "--source", self.source.uri, timeout=30)
+            self.assert_exit(process, USAGE)
+            self.assertEqual(self.last_json(process)["error"]["exitCode"], USAGE)
+            self.assertIn(field, self.last_json(process))
+
+    def test_a_name_to_include_that_is_not_there(self):
+        self.seed(documents=10)
+        self.refused(USAGE, r"e2e_seeed\.big", "spelling", more=["--include", "e2e_seeed.big"])
+        self.migrate("--include", "e2e_seed.small", "--include", "e2e_seed.later")
 
     def test_a_wrong_connection_string(self):
         password = "in: the ?/ open"
@@ -91,9 +111,9 @@ class Refusals(DroverTest):
     def test_a_source_that_cannot_block_writes_needs_a_decision(self):
         if self.source.can_block_writes():
             raise NotRun("a source that cannot block writes")
-        process = self.run_drover("migrate", "--source", self.source.uri, "--destination", self.destination.uri, "--yes")
-        self.assert_refused_untouched(process, process.child.returncode, "--before-cutover", "--assume-writes-stopped")
-        self.assertIn(process.child.returncode, (USAGE, UNSUPPORTED, SOURCE, WRONG_STATE))
+        process = self.run_drover("migrate", "--source", self.source.uri, "--destination", self.destination.uri, "--yes", "--json")
+        self.assert_refused_untouched(process, UNSUPPORTED, "--before-cutover", "--assume-writes-stopped")
+        self.assert_said_in_json(process)
 
     def test_what_is_not_carried_is_named(self):
         database = self.source.client().e2e_seed
@@ -118,6 +138,7 @@ class RefusalsWithAuthorization(DroverTest):
         process = self.start_migration(source=self.source.uri_of("root", "wrong"))
         process.wait(60)
         self.assert_refused_untouched(process, SOURCE, "(?i)authentication|password")
+        self.assert_said_in_json(process)
 
     def test_a_wrong_password_at_the_destination(self):
         process = self.start_migration(destination=self.destination.uri_of("root", "wrong"))
@@ -128,13 +149,13 @@ class RefusalsWithAuthorization(DroverTest):
         uri = self.source.create_user("nobody", ["read"])
         process = self.start_migration(source=uri)
         process.wait(60)
-        self.assert_refused_untouched(process, SOURCE, "(?i)role|privilege|not authorized")
+        self.assert_refused_untouched(process, SOURCE, r"its user lacks .*; grant the role \w+")
 
     def test_a_user_without_roles_at_the_destination(self):
         uri = self.destination.create_user("nobody", ["readAnyDatabase"])
         process = self.start_migration(destination=uri)
         process.wait(60)
-        self.assert_refused_untouched(process, DESTINATION, "(?i)role|privilege|not authorized")
+        self.assert_refused_untouched(process, DESTINATION, r"its user lacks .*; grant the role \w+")
 
     def test_a_destination_whose_writes_are_blocked_already(self):
         """It would stay so after the cutover, and the source blocked as well."""

@@ -5,6 +5,7 @@ import signal
 import socket
 import threading
 
+from harness import clusters
 from harness.case import DroverTest
 from harness.daemon import Daemon
 from harness.process import eventually
@@ -235,7 +236,7 @@ class SyncProcess(DroverTest):
     def test_bad_settings(self):
         for said, arguments in (
                 ("cluster1 is missing", ["--cluster0", self.source.uri]),
-                ("read concern must be majority", ["--cluster0", self.source.uri + "&readConcernLevel=local", "--cluster1", "mongodb://x"]),
+                ("read concern must be majority", ["--cluster0", clusters.with_options(self.source.uri, readConcernLevel="local"), "--cluster1", "mongodb://x"]),
                 ("write concern must be majority", ["--cluster0", "mongodb://x/?w=1", "--cluster1", "mongodb://y"]),
                 ("socketTimeoutMS", ["--cluster0", "mongodb://x/?socketTimeoutMS=1", "--cluster1", "mongodb://y"]),
                 ("unknown option sorce", ["--config", self.config(sorce=1)]),
@@ -275,3 +276,18 @@ class SyncProcess(DroverTest):
         self.assertEqual(status, 200, answer)
         daemon.process.signal(signal.SIGTERM)
         self.assertEqual(daemon.process.wait(10), 0, daemon.process.tail())
+
+
+class SyncLogins(DroverTest):
+    auth = True
+
+    def test_a_wrong_password_names_its_cluster(self):
+        """Which is the source is not known yet."""
+        self.needs_own_clusters()
+        for name, code, cluster in (("cluster0", 5, self.source), ("cluster1", 6, self.destination)):
+            with self.subTest(name):
+                uris = {"cluster0": self.source.uri, "cluster1": self.destination.uri, name: cluster.uri_of("root", "wrong")}
+                process = self.run_drover("sync", "--acceptDisclaimer", "--cluster0", uris["cluster0"], "--cluster1",
+                                          uris["cluster1"], "--port", "0", timeout=60)
+                self.assert_exit(process, code, f"{name}: .*(?i:authentication|password)")
+                self.assertNotRegex(process.stderr(), "source|destination")

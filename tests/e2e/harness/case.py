@@ -67,10 +67,10 @@ class DroverTest(unittest.TestCase):
 
     # ---- the program
 
-    def start(self, *arguments, environment=None, name=None):
+    def start(self, *arguments, environment=None, name=None, **options):
         self.runs += 1
         process = Process([clusters.drover_binary(), *arguments], self.directory, name or f"drover{self.runs}",
-                          environment=environment)
+                          environment=environment, **options)
         self.addCleanup(lambda: process.running() and process.kill())
         return process
 
@@ -151,6 +151,13 @@ class DroverTest(unittest.TestCase):
         before = self.destination_facts
         self.assert_exit(process, code, *said)
         self.assertEqual(before, self.facts(self.destination), "the destination was written to")
+
+    def assert_said_in_json(self, process, state="INITIALIZING"):
+        """A failure ends standard output with one object, too."""
+        line = self.last_json(process)
+        self.assertEqual((line["state"], line["error"]["exitCode"]), (state, process.child.returncode), process.tail())
+        self.assertTrue(line["error"]["message"], process.tail())
+        self.assertNotIn(clusters.PASSWORD, process.stdout())
 
     def remember_destination(self):
         self.destination_facts = self.facts(self.destination)

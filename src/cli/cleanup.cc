@@ -1,0 +1,68 @@
+#include "cli/cleanup.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "engine/migration.h"
+#include "engine/retry.h"
+#include "preflight/found_migration.h"
+
+namespace drover::cli {
+namespace {
+
+// The connections of a process that was killed are gone as soon as the server has noticed.
+inline constexpr std::chrono::milliseconds kGonePoll{500};
+inline constexpr int kGonePolls = 8;
+
+Status nobody_is_at_it(cluster::Deployment& destination, Runtime& runtime, const std::stop_token& stop) {
+  std::vector<std::string> who;
+  for (int i = 0; i < kGonePolls; ++i) {
+    who = TRY(preflight::who_migrates(destination));
+    if (who.empty()) return {};
+    if (!runtime.sleep(kGonePoll, stop)) return fail(ErrorCode::kInterrupted, "nothing was removed");
+  }
+  return fail(ErrorCode::kWrongState,
+              fmt::format("somebody is at work on this destination right now ({}); stop that process first. Nothing was removed",
+                          fmt::join(who, ", ")));
+}
+
+}  // namespace
+
+Result<std::string> clean_up_migration(cluster::Deployment& source, cluster::Deployment& destination, Runtime& runtime, Log& log,
+                                       const std::function<Status(const std::string& question)>& confirmed,
+                                       const std::stop_token& stop) {
+  using preflight::MigrationPhase;
+  const auto found = TRY_WITH(
+      engine::retry_temporary(runtime, stop, [&] { return preflight::find_migration(source, destination); }),
+      "seeing whose migration it is");
+  if (found.phase == MigrationPhase::kNone) {
+    fmt::print(stderr, "The destination holds no state of a migration; nothing was changed.\n");
+    return "nothing";
+  }
+  if (!found.of_this_source) {
+    return fail(ErrorCode::kWrongState,
+                fmt::format("the destination holds the migration of another source{}; give that one as --source. Nothing was removed",
+                            found.source.empty() ? "" : ", " + found.source));
+  }
+  if (found.phase == MigrationPhase::kDecided) {
+    return fail(ErrorCode::kWrongState,
+                "the cutover of this migration is decided but not finished; run the same migrate command without --cleanup to "
+                "finish it first. Nothing was removed");
+  }
+  TRY(nobody_is_at_it(destination, runtime, stop));
+  const bool committed = found.phase == MigrationPhase::kCommitted;
+  TRY(confirmed(committed ? "This migration was committed: the destination is what the applications use now. Remove the record of "
+                            "it? The data stays."
+                          : "Remove the state of the migration from the destination? It cannot be continued then. The data that it "
+                            "copied stays there."));
+  TRY(engine::clean_up(source, destination, runtime, log, stop));
+  if (committed) {
+    fmt::print(stderr, "The migration was committed; the record of it is removed. Its data is in use: drop nothing. A write block "
+                       "on the source stays.\n");
+  } else {
+    fmt::print(stderr, "The state of the migration is removed. Drop what it copied before you start anew.\n");
+  }
+  return committed ? "committed" : "begun";
+}
+
+}  // namespace drover::cli

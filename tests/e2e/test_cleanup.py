@@ -1,0 +1,90 @@
+"""`drover migrate --cleanup` looks at what it is told to remove: whose migration it is, how far it came, who is at it."""
+from harness.case import DroverTest
+
+USAGE, WRONG_STATE = 2, 4
+
+
+class Cleanup(DroverTest):
+    def cleanup(self, *more, source=None):
+        return self.run_drover("migrate", "--cleanup", "--json", "--source", source or self.source.uri,
+                               "--destination", self.destination.uri, *(more or ["--yes"]), timeout=60)
+
+    def state(self):
+        return sorted(self.destination.client()["__mdb_internal_mongosync"].list_collection_names())
+
+    def begun(self):
+        self.seed(documents=100)
+        process = self.start_migration("--commit", "never")
+        self.wait_until_copied(process)
+        return process
+
+    def assert_refused(self, process, code, *said):
+        self.assert_exit(process, code, *said)
+        self.assertEqual(self.last_json(process)["error"]["exitCode"], code)
+
+    def test_nothing_to_remove(self):
+        self.remember_destination()
+        process = self.cleanup()
+        self.assert_refused_untouched(process, 0, "no state of a migration")
+        self.assertEqual(self.last_json(process), {"state": "IDLE", "removed": "nothing"})
+        self.assertEqual(self.state(), [])
+
+    def test_one_that_has_begun(self):
+        self.begun().stop()
+        process = self.cleanup()
+        self.assert_exit(process, 0, "Drop what it copied")
+        self.assertEqual(self.last_json(process)["removed"], "begun")
+        self.assertEqual(self.state(), [])
+        self.destination.client().drop_database("e2e_seed")
+        self.migrate()
+        self.assert_equal_deployments()
+
+    def test_one_that_was_killed(self):
+        self.begun().kill()
+        self.assert_exit(self.cleanup(), 0, "Drop what it copied")
+
+    def test_nobody_can_be_asked(self):
+        self.begun().stop()
+        before = self.state()
+        self.assert_refused(self.cleanup("--log", "-"), USAGE, "--yes")
+        self.assertEqual(self.state(), before)
+
+    def test_somebody_is_at_it(self):
+        running = self.begun()
+        self.assert_refused(self.cleanup(), WRONG_STATE, "at work on this destination right now", "drover migrate from")
+        self.assertTrue(running.running(), running.tail())
+        running.stop()
+        self.migrate()
+        self.assert_equal_deployments()
+
+    def test_the_migration_of_another_source(self):
+        self.begun().stop()
+        before = self.state()
+        other = self.cluster("another")
+        self.assert_refused(self.cleanup(source=other.uri), WRONG_STATE, "of another source", "source")
+        self.assertEqual(self.state(), before)
+        process = self.start_migration(source=other.uri)
+        process.wait(60)
+        self.assert_refused(process, WRONG_STATE, "of another source")
+        self.migrate()
+        self.assert_equal_deployments()
+
+    def test_one_that_is_committed(self):
+        self.seed(documents=100)
+        self.migrate()
+        process = self.cleanup()
+        self.assert_exit(process, 0, "drop nothing")
+        self.assertEqual(self.last_json(process)["removed"], "committed")
+        self.assertEqual(self.state(), [])
+        self.assert_equal_deployments()
+
+    def test_one_whose_cutover_is_decided(self):
+        self.seed(documents=100)
+        process = self.start_migration(environment={"DROVER_FAIL_POINT": "cutover.after_decision"})
+        process.wait(60)
+        self.assertLess(process.child.returncode, 0, process.tail())
+        self.assert_refused(self.cleanup(), WRONG_STATE, "decided but not finished")
+        check = self.run_drover("check", "--source", self.source.uri, "--destination", self.destination.uri, timeout=60)
+        self.assert_exit(check, 0, "would finish it")
+        self.migrate()
+        self.assert_equal_deployments()

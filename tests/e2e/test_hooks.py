@@ -1,0 +1,104 @@
+"""The operator's commands around the cutover, and what is typed: what they know, when they run again, what their failure does."""
+import os
+import re
+import signal
+import subprocess
+
+from harness.case import DroverTest
+from harness.process import eventually
+
+INTERRUPTED = 130
+
+
+class Hooks(DroverTest):
+    def setUp(self):
+        super().setUp()
+        self.seed(documents=100)
+        self.file = f"{self.directory}/hooked"
+
+    def lines(self):
+        if not os.path.exists(self.file):
+            return []
+        with open(self.file) as file:
+            return file.read().split()
+
+    def test_while_the_hook_runs(self):
+        """The hook is ended too, and the source keeps taking writes."""
+        process = self.start_migration("--before-cutover", f"touch '{self.file}'; sleep 1000")
+        eventually(lambda: os.path.exists(self.file), 60, "the hook")
+        process.signal(signal.SIGINT)
+        code = process.wait(20)
+        self.assertEqual(code, INTERRUPTED, process.tail())
+        self.assertEqual(process.children(), [], "the hook was left behind")
+        self.source.client().e2e_seed.small.insert_one({"_id": "after"})
+        self.migrate()
+        self.assert_equal_deployments()
+
+    def test_one_that_fails_stops_the_cutover(self):
+        process = self.start_migration("--before-cutover", "exit 3")
+        process.wait(60)
+        self.assert_exit(process, 1, "exit 3", "exit status 3")
+        line = self.last_json(process)
+        self.assertEqual((line["state"], line["error"]["exitCode"]), ("RUNNING", 1))
+        self.source.client().e2e_seed.small.insert_one({"_id": "after"})
+        self.migrate()
+        self.assert_equal_deployments()
+
+    def test_they_know_what_the_help_says(self):
+        self.migrate("--before-cutover", f"env > '{self.directory}/before'", "--after-cutover", f"env > '{self.directory}/after'")
+        help_text = self.run_drover("migrate", "--help", timeout=10).stdout()
+        promised = set(re.findall(r"DROVER_[A-Z_]+", help_text))
+        for name, more in (("before", set()), ("after", {"DROVER_AGAIN"})):
+            with open(f"{self.directory}/{name}") as file:
+                known = {line.split("=")[0] for line in file if line.startswith("DROVER_")}
+            self.assertEqual(promised - {"DROVER_AGAIN"} | more, {one for one in known if one in promised}, name)
+
+    def test_the_one_after_is_done_once(self):
+        command = f"echo again=$DROVER_AGAIN >> '{self.file}'"
+        self.migrate("--after-cutover", command)
+        self.assertEqual(self.lines(), ["again=0"])
+        self.migrate("--after-cutover", command)  # it is committed, and the hook was done
+        self.assertEqual(self.lines(), ["again=0"])
+
+    def test_the_one_after_that_failed_is_done_again(self):
+        command = f"echo again=$DROVER_AGAIN >> '{self.file}'; test $DROVER_AGAIN = 1"
+        process = self.start_migration("--after-cutover", command)
+        process.wait(60)
+        self.assert_exit(process, 1, "after the cutover, which is done")
+        line = self.last_json(process)
+        self.assertEqual((line["state"], line["finalLagSeconds"], line["error"]["exitCode"]), ("COMMITTED", 0, 1))
+        self.migrate("--after-cutover", command)
+        self.assertEqual(self.lines(), ["again=0", "again=1"])
+        self.migrate("--after-cutover", command)
+        self.assertEqual(self.lines(), ["again=0", "again=1"])
+
+    def test_the_one_after_runs_when_a_later_run_finishes(self):
+        process = self.start_migration("--after-cutover", f"echo never >> '{self.file}'",
+                                       environment={"DROVER_FAIL_POINT": "cutover.after_decision"})
+        process.wait(60)
+        self.assertEqual(process.child.returncode, -signal.SIGKILL, process.tail())
+        self.migrate("--after-cutover", f"echo again=$DROVER_AGAIN >> '{self.file}'")
+        self.assertEqual(self.lines(), ["again=0"])
+
+
+class TypedIntoAPipe(DroverTest):
+    def test_commit_with_other_lines(self):
+        self.seed(documents=100)
+        arguments = self.migrate_arguments("--commit", "manual")
+        process = self.start(*arguments, stdin=subprocess.PIPE)
+        process.child.stdin.write(b"status\nplease\ncommit\n")
+        process.child.stdin.flush()
+        self.assertEqual(process.wait(60), 0, process.tail())
+        self.assertEqual(self.last_json(process)["state"], "COMMITTED")
+        self.assert_equal_deployments()
+        process.child.stdin.close()
+
+    def test_an_input_that_ends(self):
+        """Nobody can say commit: it follows until it is stopped, and says so."""
+        self.seed(documents=100)
+        process = self.start_migration("--commit", "manual")  # /dev/null
+        eventually(lambda: "nobody can type commit" in process.log() or not process.running(), 60, "the warning")
+        process.signal(signal.SIGTERM)
+        self.assertEqual(process.wait(20), INTERRUPTED, process.tail())
+        self.migrate()
+        self.assert_equal_deployments()
