@@ -101,9 +101,11 @@ class VerifyCommand final : public Subcommand {
   std::string_view summary() const override { return "Compare two deployments, document by document and byte by byte"; }
   void configure(OptionSet& options) override;
   int run() override;
+  Json failure_json(const Error& error) const override;
 
  private:
   Result<verifier::Report> verify();
+  static Status everything_named_is_there(const NamespaceFilter& filter, const std::vector<Namespace>& present);
 
   std::string source_, destination_;
   std::vector<std::string> include_, exclude_;
@@ -129,12 +131,27 @@ void VerifyCommand::configure(OptionSet& options) {
   options.example("drover verify --source @s --destination @d --include shop.orders --json");
 }
 
+// A comparison of nothing would find everything equal.
+Status VerifyCommand::everything_named_is_there(const NamespaceFilter& filter, const std::vector<Namespace>& present) {
+  for (const auto& ns : filter.unmatched_includes(present))
+    return fail(ErrorCode::kUsage, fmt::format("--include {}: neither side holds anything of that name", ns.to_string()));
+  const bool any = std::any_of(present.begin(), present.end(), [&](const auto& ns) { return filter.matches(ns); });
+  if (!any && !present.empty()) return fail(ErrorCode::kUsage, "--include and --exclude leave nothing to be compared");
+  return {};
+}
+
 Result<verifier::Report> VerifyCommand::verify() {
   const auto stop = stop_on_signals();
   const auto filter = TRY(NamespaceFilter::parse(include_, exclude_));
   auto source = TRY(cluster::connect({source_, cluster::Side::kSource}, *runtime_, stop));
   auto destination = TRY(cluster::connect({destination_, cluster::Side::kDestination}, *runtime_, stop));
-  const verifier::Options options{.included = [&](const Namespace& ns) { return filter.matches(ns); },
+  std::vector<Namespace> present;
+  const verifier::Options options{.included =
+                                      [&](const Namespace& ns) {
+                                        present.push_back(ns);
+                                        return filter.matches(ns);
+                                      },
+                                  .listed = [&] { return everything_named_is_there(filter, present); },
                                   .parallelism = static_cast<int>(parallelism_),
                                   .max_mismatches = static_cast<std::size_t>(max_mismatches_)};
   ProgressLine line(*runtime_);
@@ -142,11 +159,16 @@ Result<verifier::Report> VerifyCommand::verify() {
       *source, *destination, options, *runtime_, [&](const verifier::Progress& progress) { line.show(progress); }, stop);
 }
 
+Json VerifyCommand::failure_json(const Error& error) const {
+  return Json(Json::Object{{"equal", Json()}, {"error", cli::to_json(error)}});
+}
+
 int VerifyCommand::run() {
   const auto report = verify();
   if (!report) {
     auto error = report.error();
     if (interrupted()) error = {ErrorCode::kInterrupted, "stopped before everything was compared", 0, {}};
+    if (json_) fmt::print("{}\n", failure_json(error).dump());
     return cli::report(name(), error);
   }
   if (json_) {

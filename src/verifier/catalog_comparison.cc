@@ -66,11 +66,16 @@ Result<CatalogComparison> compare_catalogs(cluster::Deployment& source, cluster:
     if (found == on_destination.end()) {
       result.mismatches.push_back(
           {MismatchKind::kMissingCollection, ns, {}, fmt::format("the {} is only on the source", noun(info))});
+      if (info.kind == CollectionKind::kCollection) result.only_on_source.push_back(ns);
       continue;
     }
     compare_pair(info, found->second, result.mismatches);
     if (info.kind == CollectionKind::kCollection && found->second.kind == CollectionKind::kCollection) {
       result.pairs.push_back({std::move(info), std::move(found->second)});
+    } else if (info.kind == CollectionKind::kCollection) {
+      result.only_on_source.push_back(ns);
+    } else if (found->second.kind == CollectionKind::kCollection) {
+      result.only_on_destination.push_back(ns);
     }
     on_destination.erase(found);
   }
@@ -78,6 +83,7 @@ Result<CatalogComparison> compare_catalogs(cluster::Deployment& source, cluster:
     ++result.collections;
     result.mismatches.push_back(
         {MismatchKind::kExtraCollection, ns, {}, fmt::format("the {} is only on the destination", noun(info))});
+    if (info.kind == CollectionKind::kCollection) result.only_on_destination.push_back(ns);
   }
   return result;
 }

@@ -19,6 +19,7 @@ struct CollectionPair {
 struct CatalogComparison {
   std::uint64_t collections = 0;  // compared, views included
   std::vector<CollectionPair> pairs;  // collections with documents on both sides, by namespace
+  std::vector<Namespace> only_on_source, only_on_destination;  // collections with documents that have no counterpart
   std::vector<Mismatch> mismatches;
 };
 

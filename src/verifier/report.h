@@ -40,6 +40,7 @@ struct Volume {
 struct Report {
   bool equal = false;
   std::uint64_t collections = 0;  // compared, views included
+  // What was compared; of a collection that only one side has, what the server counts.
   Volume source;
   Volume destination;
   std::uint64_t mismatch_count = 0;

@@ -118,6 +118,16 @@ class Comparison {
   Guarded<Shared> shared_;
 };
 
+// Nothing to compare them with, so their documents are not read.
+Status add_lone(cluster::Deployment& deployment, const std::vector<Namespace>& collections, Volume& volume) {
+  for (const auto& ns : collections) {
+    const auto size = TRY_WITH(deployment.size_of(ns), "counting " + ns.to_string());
+    volume.documents += static_cast<std::uint64_t>(size.documents);
+    volume.bytes += static_cast<std::uint64_t>(size.bytes);
+  }
+  return {};
+}
+
 void add_catalog(const CatalogComparison& catalog, std::size_t limit, Report& report) {
   report.collections = catalog.collections;
   report.mismatch_count += catalog.mismatches.size();
@@ -149,12 +159,15 @@ Result<Report> verify(cluster::Deployment& source, cluster::Deployment& destinat
   const auto included = options.included ? options.included : [](const Namespace&) { return true; };
   const Sides sides{source, destination, TRY(source.majority_time()), TRY(destination.majority_time())};
   auto catalog = TRY(compare_catalogs(source, destination, included));
+  if (options.listed) TRY(options.listed());
   const auto readers = static_cast<std::uint64_t>(std::max(options.parallelism, 1)) * 2;
   // A reply is held up to three times on its way in.
   PlanOptions plan;
   plan.batch_bytes = std::max<std::uint64_t>(options.max_memory / readers / 3, 64 << 10);
   auto ranges = TRY(plan_ranges(source, destination, std::move(catalog.pairs), plan));
   auto report = TRY(Comparison(sides, options, runtime, std::move(ranges), progress, std::move(stop)).run());
+  TRY(add_lone(source, catalog.only_on_source, report.source));
+  TRY(add_lone(destination, catalog.only_on_destination, report.destination));
   add_catalog(catalog, options.max_mismatches, report);
   return report;
 }

@@ -18,6 +18,8 @@ namespace drover::verifier {
 
 struct Options {
   std::function<bool(const Namespace&)> included;  // empty: everything that is migrated at all
+  // Called when `included` has been asked for every namespace of both sides, before a document is read; its error is the end.
+  std::function<Status()> listed;
   int parallelism = 4;
   // For the replies that are compared at a time, both sides of every thread; single documents may exceed their share.
   std::uint64_t max_memory = 64 << 20;

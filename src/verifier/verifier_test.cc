@@ -210,6 +210,23 @@ TEST_F(Verify, CollectionsAndViews) {
   EXPECT_EQ(only().kind, MismatchKind::kExtraCollection);
 }
 
+TEST_F(Verify, WhatOnlyOneSideHasIsCounted) {
+  source.add("d.lone");
+  for (int i = 0; i < 4; ++i) source.put("d.lone", R"({"_id": )" + std::to_string(i) + "}");
+  const auto before = run()->destination;
+  EXPECT_EQ(run()->source.documents, before.documents + 4);
+  destination.add("d.other");
+  destination.put("d.other", R"({"_id": 1})");
+  EXPECT_EQ(run()->destination.documents, before.documents + 1);
+}
+
+TEST_F(Verify, ARefusalOfWhatIsListedIsTheEnd) {
+  options.listed = [] { return fail(ErrorCode::kUsage, "nothing to compare"); };
+  const auto report = run();
+  ASSERT_FALSE(report);
+  EXPECT_EQ(report.error().code, ErrorCode::kUsage);
+}
+
 TEST_F(Verify, CollatedCollectionsAreLookedUp) {
   for (auto* side : {&source, &destination}) side->add("d.c", R"({"collation": {"locale": "en", "strength": 2}})");
   EXPECT_TRUE(run()->equal);

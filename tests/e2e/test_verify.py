@@ -109,6 +109,20 @@ class VerifyFaults(DroverTest):
         self.items.create_index([("a", -1)], name="by a")
         self.assert_found("catalog: e2e_verify.items: index by a: key is")
 
+    def test_names_that_are_not_there(self):
+        for include in ("e2e_verify.itms", "nosuch"):
+            process = self.verify("--json", "--include", "e2e_verify.items", "--include", include)
+            self.assert_exit(process, 2, include, "neither side")
+            self.assertIsNone(self.last_json(process)["equal"])
+        self.assert_exit(self.verify("--include", "e2e_verify.items"), EQUAL, "Equal: 1 collections, 3,000 documents")
+        self.assert_exit(self.verify("--exclude", "e2e_verify"), 2, "nothing to be compared")
+
+    def test_a_destination_that_has_nothing(self):
+        self.destination.client().drop_database("e2e_verify")
+        line = self.last_json(self.verify("--json"))
+        self.assertEqual((line["equal"], line["mismatches"]), (False, 3))
+        self.assertEqual((line["source"]["documents"], line["destination"]["documents"]), (3000, 0))
+
     def test_a_type_deep_within(self):
         for cluster, one in ((self.source, 1), (self.destination, Int64(1))):
             raw.insert(cluster.client().e2e_verify, "deep", [SON([("_id", "x"), ("l", [{"y": [0, one]}])])])
