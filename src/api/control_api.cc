@@ -147,6 +147,7 @@ RestResult<ControlApi::Answer> ControlApi::answer(const net::HttpRequest& reques
     const auto negotiated = negotiate_version(*matched.route, request.header("Accept"));
     if (!negotiated) return refuse(406, "INVALID_VERSION", "The version in the Accept header is not one of this resource's.");
     version = *negotiated;
+    rest.version = version;
   }
   rest.org = TRY_BODY(authorize(*matched.route, rest));
   rest.page.number = TRY_BODY(number(rest, "pageNum", 1, 1, 1'000'000));

@@ -1,6 +1,9 @@
 #include "api/live_migration_routes.h"
 
+#include <set>
+
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "control/address_range.h"
 
@@ -15,7 +18,7 @@ const std::vector<std::string> kFirst{"2023-01-01"};
 
 class LinkRoutes {
  public:
-  explicit LinkRoutes(Links& links) : links_(links) {}
+  LinkRoutes(Links& links, control::LiveImports& imports) : links_(links), imports_(imports) {}
 
   RestResult<RestReply> create_token(const RestRequest& request) const {
     const auto access_list = TRY_BODY(text_list(request.body, "accessListIps", false));
@@ -30,6 +33,14 @@ class LinkRoutes {
   }
 
   RestResult<RestReply> delete_links(const RestRequest& request) const {
+    std::set<std::string> busy;
+    for (const auto& link : TRY_REST(links_.of_org(request.org)))
+      for (const auto& import : TRY_REST(imports_.active_of_link(link.id)))
+        if (import.kind == control::ImportKind::kMigration) busy.insert(import.group);
+    if (!busy.empty())
+      return refuse(409, "CANNOT_DELETE_ORG_ACTIVE_LIVE_MIGRATION_ATLAS_ORG_LINK",
+                    fmt::format("The link of the organization {} is used by active live migrations of the projects {}.", request.org, fmt::join(busy, ", ")),
+                    {request.org});
     if (!TRY_REST(links_.remove_of_org(request.org)))
       return refuse(404, "UNEXPECTED_ERROR", "Could not find the requested external organization link.");
     return RestReply{204, {}};
@@ -69,12 +80,13 @@ class LinkRoutes {
   }
 
   Links& links_;
+  control::LiveImports& imports_;
 };
 
 }  // namespace
 
-void add_link_routes(RouteTable& table, Links& links) {
-  const auto routes = std::make_shared<LinkRoutes>(links);
+void add_link_routes(RouteTable& table, Links& links, control::LiveImports& imports) {
+  const auto routes = std::make_shared<LinkRoutes>(links, imports);
   const auto add = [&](const char* method, const char* path, Access access, RestResult<RestReply> (LinkRoutes::*handler)(const RestRequest&) const) {
     table.add({method, path, kAtlas, access, kFirst, [routes, handler](const RestRequest& request) { return ((*routes).*handler)(request); }});
   };

@@ -4,10 +4,18 @@
 
 #include "api/route_table.h"
 #include "control/links.h"
+#include "control/live_import_intake.h"
+#include "control/live_imports.h"
 
 namespace drover::api {
 
-// `links` outlives the table.
-void add_link_routes(RouteTable& table, control::Links& links);
+// What is passed by reference outlives the table.
+void add_link_routes(RouteTable& table, control::Links& links, control::LiveImports& imports);
+
+struct ImportServices {
+  control::LiveImports& imports;
+  control::LiveImportIntake& intake;
+};
+void add_import_routes(RouteTable& table, ImportServices services);
 
 }  // namespace drover::api

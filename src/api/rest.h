@@ -32,6 +32,7 @@ struct RestRequest {
   std::string path;                          // behind base, with the slash
   std::map<std::string, std::string> names;  // of the path: orgId, groupId, …
   std::map<std::string, std::string> query;  // decoded; the last of equals
+  std::string version;                       // Atlas v2's, that answers; else empty
   Json body;                                 // an object for POST, PUT and PATCH that have one
   control::Page page;
   const control::ApiKey* caller = nullptr;

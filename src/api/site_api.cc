@@ -13,6 +13,9 @@ namespace {
 constexpr int kProtocol = 1;
 constexpr std::size_t kSecretDigits = 64;
 constexpr std::size_t kMaxOrgNameBytes = 256;
+constexpr int kBusyPollSeconds = 1;
+constexpr int kIdlePollSeconds = 5;
+constexpr std::string_view kReportStates[] = {"ACCEPTED", "RUNNING", "COMMITTING", "DONE", "COMMITTED", "STOPPED", "FAILED", "FORGOTTEN"};
 
 std::vector<std::string> segments_of(std::string_view path) {
   std::vector<std::string> segments;
@@ -115,6 +118,7 @@ RestResult<RestReply> SiteApi::answer(const net::HttpRequest& request, std::stri
     auto json = Json::parse(request.body);
     if (!json || json->as_object() == nullptr) return refuse(400, "INVALID_JSON", "The body is not a JSON object.");
     call.body = std::move(*json);
+    call.body_bytes = request.body.size();
   }
   if (call.method == "POST" && call.path == std::vector<std::string>{"claim"}) {
     link = control::is_id(call.user) ? call.user : "";
@@ -169,10 +173,9 @@ RestResult<RestReply> SiteApi::route(const Call& call, const control::Link& link
   if (is("GET", 1, "link")) return RestReply{200, TRY_BODY(link_json(link))};
   if (is("PUT", 1, "projects")) return finish_sync(call, link);
   if (is("PUT", 2, "projects")) return put_project(call, link);
-  if (is("DELETE", 1, "link")) {
-    TRY_REST(links_.remove(link.id));
-    return RestReply{204, {}};
-  }
+  if (is("GET", 1, "work")) return work(link);
+  if (is("PUT", 3, "work") && path[2] == "report") return report(call, link);
+  if (is("DELETE", 1, "link")) return remove(link);
   return refuse(404, "RESOURCE_NOT_FOUND", "There is no such resource in this protocol.");
 }
 
@@ -189,6 +192,38 @@ RestResult<RestReply> SiteApi::finish_sync(const Call& call, const control::Link
   const auto projects = TRY_BODY(text_list(call.body, "projectIds", true));
   const auto removed = TRY_REST(links_.finish_sync(link.id, revision, projects));
   return RestReply{200, Json::Object{{"revision", revision}, {"removed", removed}}};
+}
+
+RestResult<RestReply> SiteApi::work(const control::Link& link) {
+  Json::Array items;
+  bool active = false;
+  for (auto& item : TRY_REST(imports_.work_of(link.id))) {
+    const auto* desired = item.find("desired");
+    active = active || *desired->as_string() != "FORGET";
+    items.push_back(std::move(item));
+  }
+  return RestReply{200, Json::Object{{"items", std::move(items)}, {"pollSeconds", active ? kBusyPollSeconds : kIdlePollSeconds}}};
+}
+
+RestResult<RestReply> SiteApi::report(const Call& call, const control::Link& link) {
+  const auto* sequence = call.body.find("sequence");
+  if (sequence == nullptr || sequence->as_int() == nullptr || *sequence->as_int() < 1) return bad_attribute("sequence", "must be a whole number from 1");
+  const auto state = TRY_BODY(required_text(call.body, "state"));
+  if (std::find(std::begin(kReportStates), std::end(kReportStates), state) == std::end(kReportStates))
+    return refuse(400, "INVALID_ENUM_VALUE", fmt::format("state: {} is none of a report.", state), {"state"});
+  if (call.body_bytes > control::kMaxReportBytes) return bad_attribute("log", fmt::format("makes the report larger than {} bytes", control::kMaxReportBytes));
+  const auto reported = TRY_REST(imports_.report(link.id, call.path[1], call.body));
+  if (!reported) return refuse(404, "RESOURCE_NOT_FOUND", fmt::format("The link has no item {}; forget it.", call.path[1]), {call.path[1]});
+  return RestReply{200, Json::Object{{"sequence", reported->sequence}, {"desired", reported->desired}}};
+}
+
+RestResult<RestReply> SiteApi::remove(const control::Link& link) {
+  for (const auto& import : TRY_REST(imports_.active_of_link(link.id))) {
+    if (import.kind == control::ImportKind::kMigration)
+      return refuse(409, "CANNOT_DELETE_ORG_ACTIVE_LIVE_MIGRATION_ATLAS_ORG_LINK", fmt::format("The link is used by the active live migration {}.", import.id), {import.id});
+  }
+  TRY_REST(links_.remove(link.id));
+  return RestReply{204, {}};
 }
 
 RestResult<Json> SiteApi::link_json(const control::Link& link) {

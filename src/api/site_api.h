@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "control/identity.h"
 #include "control/links.h"
+#include "control/live_imports.h"
 #include "net/http_message.h"
 
 namespace drover::api {
@@ -23,8 +24,8 @@ std::optional<std::pair<std::string, std::string>> parse_basic(std::string_view 
 
 class SiteApi {
  public:
-  SiteApi(control::Links& links, control::Identity& identity, Runtime& runtime, Log& log)
-      : links_(links), identity_(identity), runtime_(runtime), log_(log), requests_(runtime, kSiteRequestsPerMinute),
+  SiteApi(control::Links& links, control::LiveImports& imports, control::Identity& identity, Runtime& runtime, Log& log)
+      : links_(links), imports_(imports), identity_(identity), runtime_(runtime), log_(log), requests_(runtime, kSiteRequestsPerMinute),
         failures_(runtime, kSiteFailuresPerMinute) {}
 
   // For paths below kSitePrefix. Thread-safe.
@@ -35,6 +36,7 @@ class SiteApi {
     std::string method;
     std::vector<std::string> path;  // behind the prefix
     Json body;
+    std::size_t body_bytes = 0;
     std::string peer;  // address
     std::string user, secret;
   };
@@ -43,11 +45,15 @@ class SiteApi {
   RestResult<RestReply> route(const Call& call, const control::Link& link);
   RestResult<RestReply> put_project(const Call& call, const control::Link& link);
   RestResult<RestReply> finish_sync(const Call& call, const control::Link& link);
+  RestResult<RestReply> work(const control::Link& link);
+  RestResult<RestReply> report(const Call& call, const control::Link& link);
+  RestResult<RestReply> remove(const control::Link& link);
   RestResult<control::Link> authenticate(const Call& call);
   tl::unexpected<RestError> invalid(const Call& call);
   RestResult<Json> link_json(const control::Link& link);
 
   control::Links& links_;
+  control::LiveImports& imports_;
   control::Identity& identity_;
   Runtime& runtime_;
   Log& log_;

@@ -1,5 +1,7 @@
 #include "cli/atlas_role.h"
 
+#include <fmt/format.h>
+
 #include "api/cluster_routes.h"
 #include "api/live_migration_routes.h"
 #include "cluster/mongo_deployment.h"
@@ -7,6 +9,7 @@
 namespace drover::cli {
 namespace {
 
+constexpr std::chrono::seconds kStepInterval{1};
 constexpr const char* kQuickSelection = "serverSelectionTimeoutMS=5000";
 
 // A caller waits for the answer: a deployment that is not there is given up sooner than a migration would.
@@ -24,15 +27,33 @@ Result<std::unique_ptr<cluster::Deployment>> connect(const std::string& uri, Run
 }  // namespace
 
 AtlasRole::AtlasRole(control::Store& store, const control::SealedKeys& keys, control::Identity& identity, Runtime& runtime, Log& log,
-                     Options)
+                     Options options)
     : runtime_(runtime),
+      log_(log),
       links_(store, keys, runtime),
       clusters_(store, keys, runtime, [&runtime](const std::string& uri) { return connect(uri, runtime); }),
-      site_(links_, identity, runtime, log) {}
+      imports_(store, keys, runtime, clusters_, options.imports),
+      intake_(links_, clusters_, imports_, options.policy),
+      reconciler_(imports_, clusters_, links_, log),
+      site_(links_, imports_, identity, runtime, log) {}
 
 void AtlasRole::add_routes(api::RouteTable& table) {
-  api::add_link_routes(table, links_);
-  api::add_cluster_routes(table, clusters_, runtime_, {});
+  api::add_link_routes(table, links_, imports_);
+  api::add_import_routes(table, {imports_, intake_});
+  api::ClusterRouteOptions options;
+  options.may_change = [this](const control::Cluster& cluster) -> api::RestResult<int> {
+    if (!TRY_REST(imports_.active_on_cluster(cluster.group, cluster.name))) return 0;
+    return api::refuse(409, "CANNOT_MODIFY_CLUSTER_WITH_RUNNING_LIVE_IMPORT",
+                       fmt::format("The cluster {} is the destination of a running live migration.", cluster.name), {cluster.name});
+  };
+  api::add_cluster_routes(table, clusters_, runtime_, std::move(options));
+}
+
+void AtlasRole::run(const std::stop_token& stop) {
+  do {
+    const auto done = reconciler_.step();
+    if (!done) log_.warn("live migrations: the store does not answer", {{"error", done.error().message}});
+  } while (runtime_.sleep(kStepInterval, stop));
 }
 
 }  // namespace drover::cli

@@ -22,7 +22,7 @@ namespace {
 class ServerCommand final : public Subcommand {
  public:
   std::string_view name() const override { return "server"; }
-  std::string_view summary() const override { return "The control plane: organizations, projects and API keys, so far"; }
+  std::string_view summary() const override { return "The control plane: projects, links, clusters, validations and migrations"; }
   void configure(OptionSet& options) override;
   int run() override {
     const auto status = execute(stop_on_signals());
@@ -39,6 +39,8 @@ class ServerCommand final : public Subcommand {
   std::string role_ = "both", data_ = "./drover-server", store_, bind_ip_ = "127.0.0.1", public_url_, port_file_, log_path_;
   std::string tls_file_, tls_ca_file_, key_file_, organization_;
   std::int64_t port_ = 8080;
+  std::int64_t cutover_window_ = 120 * 3600;
+  bool endpoints_for_sharded_ = false, matching_versions_ = false, one_per_link_ = false;
   std::unique_ptr<Runtime> runtime_ = make_real_runtime();
   std::unique_ptr<Log> log_;
 };
@@ -56,6 +58,11 @@ void ServerCommand::configure(OptionSet& options) {
   options.path("--tls-ca-file", tls_ca_file_, "Clients must show a certificate of this authority");
   options.path("--port-file", port_file_, "Write the port to this file once it listens");
   options.path("--log", log_path_, "File for the log, JSON lines (standard error)");
+  options.integer("--cutover-window-seconds", cutover_window_, "How long a migration that is ready waits for its cutover before it expires; 120 hours")
+      .range(1, 10'000'000);
+  options.flag("--private-endpoints-for-sharded", endpoints_for_sharded_, "Allow private endpoints for sharded clusters, as newer documents do");
+  options.flag("--matching-versions", matching_versions_, "Refuse migrations between different feature compatibility versions");
+  options.flag("--one-migration-per-link", one_per_link_, "Run the migrations of a linked organization one at a time");
   options.string("--create-organization", organization_,
                  "Make an organization and an owner's API key, print both as one JSON object, and end. The private key is "
                  "shown this once");
@@ -127,13 +134,20 @@ Status ServerCommand::serve(control::Store& store, control::Identity& identity, 
   api::add_identity_routes(routes, identity);
   if (atlas) {
     options.families = {api::Family::kAtlasV2, api::Family::kAtlasV1};
-    sites.atlas = std::make_unique<AtlasRole>(store, keys, identity, *runtime_, *log_, AtlasRole::Options{});
+    sites.atlas = std::make_unique<AtlasRole>(store, keys, identity, *runtime_, *log_,
+                                              AtlasRole::Options{.imports = {.cutover_window = std::chrono::seconds(cutover_window_),
+                                                                             .one_migration_per_link = one_per_link_},
+                                                                 .policy = {.private_endpoints_for_sharded = endpoints_for_sharded_,
+                                                                            .matching_versions = matching_versions_,
+                                                                            .one_migration_per_link = one_per_link_}});
     sites.atlas->add_routes(routes);
   }
   if (manager) options.families.push_back(api::Family::kCloudManager);
   options.families.push_back(api::Family::kExt);
   sites.control = std::make_unique<api::ControlApi>(std::move(routes), identity, *runtime_, *log_, options);
   ready = &sites;
+  std::unique_ptr<Runtime::Thread> atlas_thread;
+  if (sites.atlas) atlas_thread = runtime_->spawn("atlas", [&](const std::stop_token& ending) { sites.atlas->run(ending); });
   TRY(write_port_file(port_file_, server->port(), "--port-file"));
   fmt::print("drover server: ready on {}\n", options.public_url);
   std::fflush(stdout);

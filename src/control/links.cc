@@ -143,6 +143,8 @@ Status Links::remove(const std::string& link) {
   return {};
 }
 
+Result<bool> Links::exists(const std::string& link) { return TRY(store_.find_one(kLinks, by_id(link))).has_value(); }
+
 Result<std::optional<Link>> Links::claim(const std::string& id, const std::string& token_secret, const Claim& claim) {
   const auto token_hash = keys_.hash(token_secret), secret_hash = keys_.hash(claim.secret);
   for (int attempt = 0; attempt < kAttempts; ++attempt) {

@@ -57,6 +57,7 @@ class Links {
   // False when there is none. Its migrations are the caller's to look at first.
   Result<bool> remove_of_org(const std::string& org);
   Status remove(const std::string& link);
+  Result<bool> exists(const std::string& link);
 
   // Nothing: there is no such link, its token has expired, or the secret is another. kWrongState: somebody else has claimed it.
   // kUnsupported: the address is not in the token's list. The same claim again succeeds.

@@ -16,7 +16,7 @@ struct Index {
   const char* collection;
   std::initializer_list<const char*> fields;
   const char* name;
-  enum class Kind { kUnique, kUniqueSparse, kPlain } kind = Kind::kUnique;
+  enum class Kind { kUnique, kUniqueSparse, kPlain, kPlainSparse } kind = Kind::kUnique;
 };
 const Index kIndexes[] = {
     {"projects", {"orgId", "name"}, "org and name"},
@@ -24,6 +24,10 @@ const Index kIndexes[] = {
     {"orgLinks", {"orgId"}, "org", Index::Kind::kPlain},
     {"linkProjects", {"linkId"}, "link", Index::Kind::kPlain},
     {"clusters", {"groupId", "name"}, "project and name"},
+    {"liveImports", {"locks"}, "locks", Index::Kind::kUniqueSparse},
+    {"liveImports", {"open"}, "open", Index::Kind::kPlainSparse},
+    {"liveImports", {"groupId"}, "project", Index::Kind::kPlain},
+    {"events", {"groupId"}, "project", Index::Kind::kPlain},
 };
 
 }  // namespace
@@ -56,8 +60,8 @@ Status Store::create_indexes() {
         for (const auto* field : index.fields) key.append(field, 1);
       }
       spec.append("name", index.name);
-      if (index.kind != Index::Kind::kPlain) spec.append("unique", true);
-      if (index.kind == Index::Kind::kUniqueSparse) spec.append("sparse", true);
+      if (index.kind == Index::Kind::kUnique || index.kind == Index::Kind::kUniqueSparse) spec.append("unique", true);
+      if (index.kind == Index::Kind::kUniqueSparse || index.kind == Index::Kind::kPlainSparse) spec.append("sparse", true);
     }
     append_write(command);
     TRY_WITH(run(std::move(command).finish()), "preparing the store");

@@ -27,6 +27,11 @@ class AtlasTest(DroverTest):
         self.assertEqual((status, headers["Content-Type"]), (201, "application/vnd.atlas.2023-01-01+json;charset=utf-8"), made)
         return made["linkToken"]
 
+    def project(self, site, name="p"):
+        status, _, project = site.call("POST", ATLAS + "/groups", {"name": name, "orgId": site.org})
+        self.assertEqual(status, 200)
+        return project["id"]
+
     def linked(self, site):
         manager = ManagerSite(site, self.token(site))
         self.assertEqual(manager.claim()[0], 200)
@@ -165,11 +170,6 @@ class AvailableProjects(AtlasTest):
 
 
 class Clusters(AtlasTest):
-    def project(self, site, name="p"):
-        status, _, project = site.call("POST", ATLAS + "/groups", {"name": name, "orgId": site.org})
-        self.assertEqual(status, 200)
-        return project["id"]
-
     def test_a_deployment_is_registered(self):
         site = self.site()
         group = self.project(site)

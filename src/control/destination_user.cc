@@ -1,0 +1,69 @@
+#include "control/destination_user.h"
+
+#include "bson/builder.h"
+
+namespace drover::control {
+namespace {
+
+constexpr int kUserNotFound = 11;
+constexpr int kRoleNotFound = 31;
+constexpr int kRoleExists = 51002;
+constexpr int kUserExists = 51003;
+
+bson::Document role_command(const char* verb, const std::string& name) {
+  bson::Builder command;
+  command.append(verb, name);
+  {
+    auto privileges = command.open_array("privileges");
+    auto privilege = privileges.open_document();
+    privilege.open_document("resource").append("cluster", true);
+    privilege.open_array("actions").append("setUserWriteBlockMode").append("bypassWriteBlockingMode");
+  }
+  command.open_array("roles");
+  command.open_document("writeConcern").append("w", "majority");
+  return std::move(command).finish();
+}
+
+bson::Document user_command(const char* verb, const DestinationUser& user) {
+  bson::Builder command;
+  command.append(verb, user.name).append("pwd", user.password);
+  {
+    auto roles = command.open_array("roles");
+    for (const auto* role : {"readWriteAnyDatabase", "restore", "clusterMonitor"}) roles.append(role);
+    if (user.drops_data) roles.append("dbAdminAnyDatabase");
+    if (user.sharded) roles.append("clusterManager");
+    if (user.write_block) roles.append(user.name);
+  }
+  command.open_document("writeConcern").append("w", "majority");
+  return std::move(command).finish();
+}
+
+Status drop(cluster::Deployment& deployment, const char* verb, const std::string& name, int gone) {
+  bson::Builder command;
+  command.append(verb, name);
+  command.open_document("writeConcern").append("w", "majority");
+  const auto reply = deployment.run_command("admin", std::move(command).finish());
+  if (!reply && reply.error().server_code != gone) return tl::unexpected(reply.error());
+  return {};
+}
+
+}  // namespace
+
+Status make_destination_user(cluster::Deployment& deployment, const DestinationUser& user) {
+  if (user.write_block) {
+    auto reply = deployment.run_command("admin", role_command("createRole", user.name));
+    if (!reply && reply.error().server_code != kRoleExists) return tl::unexpected(std::move(reply.error()).with_context("making the temporary role"));
+  }
+  auto reply = deployment.run_command("admin", user_command("createUser", user));
+  if (!reply && reply.error().server_code == kUserExists) reply = deployment.run_command("admin", user_command("updateUser", user));
+  if (!reply) return tl::unexpected(std::move(reply.error()).with_context("making the temporary user"));
+  return {};
+}
+
+Status drop_destination_user(cluster::Deployment& deployment, const std::string& name) {
+  TRY_WITH(drop(deployment, "dropUser", name, kUserNotFound), "dropping the temporary user");
+  TRY_WITH(drop(deployment, "dropRole", name, kRoleNotFound), "dropping the temporary role");
+  return {};
+}
+
+}  // namespace drover::control

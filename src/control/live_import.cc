@@ -1,0 +1,150 @@
+#include "control/live_import.h"
+
+#include <array>
+
+#include "control/fields.h"
+#include "control/json_document.h"
+
+namespace drover::control {
+namespace {
+
+constexpr std::array<const char*, 8> kStates{"NEW", "WORKING", "CUTOVER", "STOPPING", "CLEANING", "COMPLETE", "FAILED", "EXPIRED"};
+
+std::string text_at(const Json& object, std::string_view field) {
+  const auto* value = object.find(field);
+  return value == nullptr || value->as_string() == nullptr ? "" : *value->as_string();
+}
+bool flag_at(const Json& object, std::string_view field) {
+  const auto* value = object.find(field);
+  return value != nullptr && value->as_bool() != nullptr && *value->as_bool();
+}
+Json object_at(const Json& object, std::string_view field) {
+  const auto* value = object.find(field);
+  return value == nullptr ? Json() : *value;
+}
+
+ImportState state_of(std::string_view name) {
+  for (std::size_t i = 0; i < kStates.size(); ++i)
+    if (name == kStates[i]) return static_cast<ImportState>(i);
+  return ImportState::kFailed;
+}
+
+}  // namespace
+
+const char* name_of(ImportState state) { return kStates[static_cast<std::size_t>(state)]; }
+
+const char* desired_of(ImportState state) {
+  switch (state) {
+    case ImportState::kNew: return "";
+    case ImportState::kWorking: return "RUN";
+    case ImportState::kCutover: return "CUTOVER";
+    case ImportState::kStopping: return "STOP";
+    default: return "FORGET";
+  }
+}
+
+bool is_terminal(ImportState state) {
+  return state == ImportState::kComplete || state == ImportState::kFailed || state == ImportState::kExpired;
+}
+
+const char* LiveImport::public_status() const {
+  if (kind == ImportKind::kValidation) {
+    if (state == ImportState::kComplete) return "SUCCESS";
+    return is_terminal(state) ? "FAILED" : "PENDING";
+  }
+  if (state == ImportState::kNew || is_terminal(state)) return name_of(state);
+  return "WORKING";
+}
+
+std::optional<std::int64_t> LiveImport::lag_seconds() const {
+  if (state != ImportState::kWorking && state != ImportState::kCutover) return std::nullopt;
+  const auto* lag = report.find("lagTimeSeconds");
+  if (lag == nullptr || lag->as_int() == nullptr) return std::nullopt;
+  return *lag->as_int();
+}
+
+bool LiveImport::ready() const {
+  const auto lag = lag_seconds();
+  return kind == ImportKind::kMigration && state == ImportState::kWorking && flag_at(report, "canCommit") && lag && *lag <= kReadyLagSeconds;
+}
+
+LiveImport live_import_of(bson::View document) {
+  LiveImport one;
+  one.id = text_of(document, "_id");
+  one.org = text_of(document, "orgId");
+  one.group = text_of(document, "groupId");
+  one.link = text_of(document, "linkId");
+  one.kind = text_of(document, "kind") == "validation" ? ImportKind::kValidation : ImportKind::kMigration;
+  one.state = state_of(text_of(document, "state"));
+  one.revision = number_of(document, "revision");
+  one.sequence = number_of(document, "sequence");
+  one.created = text_of(document, "created");
+  one.path = text_of(document, "path");
+  one.request = request_of(json_of(object_of(document, "request")));
+  one.destination_user = text_of(document, "destinationUser");
+  one.checks = object_at(json_of(document), "checks");
+  one.error = text_of(document, "errorMessage");
+  one.outcome = text_of(document, "outcome");
+  if (document["report"].is_document()) one.report = json_of(object_of(document, "report"));
+  one.forgotten = flag_of(document, "forgotten");
+  one.created_millis = number_of(document, "createdMillis");
+  one.heard_millis = number_of(document, "heardMillis");
+  one.timer_end = number_of(document, "timerEnd");
+  one.stop_asked = number_of(document, "stopAsked");
+  one.reminded_hours = number_of(document, "remindedHours");
+  return one;
+}
+
+Json json_of(const LiveImportRequest& request) {
+  return Json::Object{{"source", Json::Object{{"groupId", request.source_group},
+                                              {"clusterName", request.source_cluster},
+                                              {"managedAuthentication", request.managed},
+                                              {"ssl", request.ssl},
+                                              {"username", request.username},
+                                              {"caCertificatePath", request.ca_path}}},
+                      {"destination", Json::Object{{"groupId", request.destination_group},
+                                                   {"clusterName", request.destination_cluster},
+                                                   {"hostnameSchemaType", request.schema},
+                                                   {"privateLinkId", request.private_link}}},
+                      {"migrationHosts", Json::Array{Json(request.host)}},
+                      {"dropDestinationData", request.drop},
+                      {"sharding", request.sharding}};
+}
+
+LiveImportRequest request_of(const Json& json) {
+  LiveImportRequest request;
+  const auto source = object_at(json, "source"), destination = object_at(json, "destination");
+  request.source_group = text_at(source, "groupId");
+  request.source_cluster = text_at(source, "clusterName");
+  request.managed = flag_at(source, "managedAuthentication");
+  request.ssl = flag_at(source, "ssl");
+  request.username = text_at(source, "username");
+  request.ca_path = text_at(source, "caCertificatePath");
+  request.destination_group = text_at(destination, "groupId");
+  request.destination_cluster = text_at(destination, "clusterName");
+  request.schema = text_at(destination, "hostnameSchemaType");
+  request.private_link = text_at(destination, "privateLinkId");
+  if (const auto hosts = object_at(json, "migrationHosts"); hosts.as_array() != nullptr && !hosts.as_array()->empty() && hosts.as_array()->front().as_string() != nullptr)
+    request.host = *hosts.as_array()->front().as_string();
+  request.drop = flag_at(json, "dropDestinationData");
+  request.sharding = object_at(json, "sharding");
+  return request;
+}
+
+Json check_json(std::string_view id, std::string_view status, std::string_view title, std::string_view detail) {
+  return Json::Object{{"id", id}, {"status", status}, {"title", title}, {"detail", detail}};
+}
+
+std::string failures_of(const Json& checks) {
+  std::string all;
+  if (checks.as_array() == nullptr) return all;
+  for (const auto& check : *checks.as_array()) {
+    if (text_at(check, "status") != "FAILED") continue;
+    if (!all.empty()) all += "; ";
+    const auto title = text_at(check, "title");
+    all += title.empty() ? text_at(check, "id") : title;
+  }
+  return all;
+}
+
+}  // namespace drover::control

@@ -1,0 +1,67 @@
+// A validation or a migration of a source that a link tells of to a cluster here, as values. docs/design/control-plane.md has
+// the state machine; the store's document is the only truth.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+#include "bson/document.h"
+
+namespace drover::control {
+
+inline constexpr std::chrono::hours kCutoverWindow{120};         // from the first time that a migration is ready
+inline constexpr std::int64_t kReadyLagSeconds = 10;
+inline constexpr std::chrono::minutes kReportPatience{10};       // a validation's silence, a stop's
+inline constexpr std::chrono::minutes kPreparePatience{2};       // for the destination to let a user be made
+inline constexpr std::size_t kMaxReportBytes = 256 << 10;
+inline constexpr std::size_t kMaxOpenImportsOfLink = 100;
+
+struct LiveImportRequest {
+  std::string source_group, source_cluster, username, password, ca_path;
+  bool managed = false, ssl = false;
+  std::string destination_group, destination_cluster, schema = "PUBLIC", private_link;
+  std::string host;
+  bool drop = false;
+  Json sharding;  // null: none
+};
+
+enum class ImportKind { kValidation, kMigration };
+enum class ImportState { kNew, kWorking, kCutover, kStopping, kCleaning, kComplete, kFailed, kExpired };
+const char* name_of(ImportState state);    // "NEW", as in the store
+const char* desired_of(ImportState state); // "RUN", as in protocol 1; empty: nothing yet
+bool is_terminal(ImportState state);
+
+struct LiveImport {
+  std::string id, org, group, link;
+  ImportKind kind = ImportKind::kMigration;
+  ImportState state = ImportState::kNew;
+  std::int64_t revision = 0, sequence = 0;
+  std::string created, path;
+  LiveImportRequest request;     // without its password
+  std::string destination_user;  // empty: the destination asks for none
+  Json checks;                   // an array
+  std::string error;             // errorMessage; empty: none
+  std::string outcome;           // COMPLETE FAILED EXPIRED CANCELLED, once it is on its way there
+  Json report;                   // the last one; null before
+  bool forgotten = false;        // by the manager site, when it was asked to
+  std::int64_t created_millis = 0, heard_millis = 0, timer_end = 0, stop_asked = 0, reminded_hours = 0;  // 0: not
+
+  // As the public API has them.
+  const char* public_status() const;
+  bool ready() const;  // for its cutover, by the last report
+  std::optional<std::int64_t> lag_seconds() const;
+};
+
+LiveImport live_import_of(bson::View document);
+Json json_of(const LiveImportRequest& request);  // without the password
+LiveImportRequest request_of(const Json& json);
+
+Json check_json(std::string_view id, std::string_view status, std::string_view title, std::string_view detail);
+// "title; title" of those that failed; empty: none did.
+std::string failures_of(const Json& checks);
+
+}  // namespace drover::control

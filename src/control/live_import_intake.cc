@@ -1,0 +1,174 @@
+#include "control/live_import_intake.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+namespace drover::control {
+namespace {
+
+using Kind = ImportRefusal::Kind;
+
+tl::unexpected<ImportRefusal> refuse(Kind kind, std::string message) {
+  return tl::unexpected(ImportRefusal{kind, Error{ErrorCode::kUsage, std::move(message), 0, {}}});
+}
+tl::unexpected<ImportRefusal> failed(Error error) { return tl::unexpected(ImportRefusal{Kind::kOther, std::move(error)}); }
+
+// As TRY, for the store's errors.
+#define TRY_STORE(expression)                                          \
+  ({                                                                   \
+    auto try_result_ = (expression);                                   \
+    if (!try_result_) return failed(std::move(try_result_).error());   \
+    ::drover::detail::take(try_result_);                               \
+  })
+
+const Json* named(const Json& object, std::string_view list, std::string_view field, std::string_view name) {
+  const auto* all = object.find(list);
+  if (all == nullptr || all->as_array() == nullptr) return nullptr;
+  for (const auto& one : *all->as_array()) {
+    const auto* value = one.find(field);
+    if (value != nullptr && value->as_string() != nullptr && *value->as_string() == name) return &one;
+  }
+  return nullptr;
+}
+
+std::string names_in(const Json& object, std::string_view list, std::string_view field) {
+  std::string names;
+  const auto* all = object.find(list);
+  if (all == nullptr || all->as_array() == nullptr) return "none";
+  for (const auto& one : *all->as_array()) {
+    const auto* value = one.find(field);
+    if (value == nullptr || value->as_string() == nullptr) continue;
+    names += (names.empty() ? "" : ", ") + *value->as_string();
+  }
+  return names.empty() ? "none" : names;
+}
+
+std::string text_at(const Json* object, std::string_view field, std::string_view otherwise = "") {
+  const auto* value = object == nullptr ? nullptr : object->find(field);
+  return std::string(value == nullptr || value->as_string() == nullptr ? otherwise : *value->as_string());
+}
+
+bool flag_at(const Json* object, std::string_view field, bool otherwise) {
+  const auto* value = object == nullptr ? nullptr : object->find(field);
+  return value == nullptr || value->as_bool() == nullptr ? otherwise : *value->as_bool();
+}
+
+void read_regions(const Json& description, RuleFacts::Destination& destination) {
+  destination.providers.clear();
+  destination.regions.clear();
+  const auto* specs = description.find("replicationSpecs");
+  if (specs == nullptr || specs->as_array() == nullptr) return;
+  destination.shards = static_cast<int>(specs->as_array()->size());
+  bool first = true;
+  for (const auto& spec : *specs->as_array()) {
+    const auto* regions = spec.find("regionConfigs");
+    if (regions == nullptr || regions->as_array() == nullptr) continue;
+    for (const auto& region : *regions->as_array()) {
+      const auto provider = text_at(&region, "providerName");
+      destination.providers.insert(provider);
+      destination.regions.insert(provider + "/" + text_at(&region, "regionName"));
+      if (first) destination.tier = provider == "FLEX" || provider == "SERVERLESS" ? provider : text_at(region.find("electableSpecs"), "instanceSize");
+      first = false;
+    }
+  }
+}
+
+Json checks_of(const std::vector<Objection>& objections) {
+  Json::Array checks;
+  for (const auto& objection : objections)
+    checks.push_back(check_json(objection.rule->check, objection.rule->refuses ? "FAILED" : "WARNING", objection.text(), objection.rule->id));
+  return checks;
+}
+
+bool is_flex(const std::vector<Objection>& objections) {
+  return std::any_of(objections.begin(), objections.end(), [](const Objection& one) { return std::string_view(one.rule->id) == "destination-flex"; });
+}
+
+}  // namespace
+
+RuleFacts facts_of(const Json& deployment, const Cluster& cluster, const LiveImportRequest& request) {
+  RuleFacts facts;
+  auto& source = facts.source;
+  const auto topology = text_at(&deployment, "topology");
+  source.topology = topology == "STANDALONE"                                              ? Topology::kStandalone
+                    : topology == "SHARDED" || flag_at(&deployment, "sharded", false) ? Topology::kSharded
+                                                                                          : Topology::kReplicaSet;
+  source.version = ServerVersion::parse(text_at(&deployment, "mongoDBVersion")).value_or(ServerVersion{});
+  source.fcv = ServerVersion::parse(text_at(&deployment, "featureCompatibilityVersion")).value_or(ServerVersion{});
+  source.tier = text_at(&deployment, "instanceSize");
+  source.os = text_at(&deployment, "os", "linux");
+  source.monitored_by = text_at(&deployment, "monitoredBy", "CLOUD_MANAGER");
+  source.community = flag_at(&deployment, "community", false);
+  source.collects_db_stats = flag_at(&deployment, "collectsDbStats", true);
+  if (const auto* shards = deployment.find("shardsSize"); shards != nullptr && shards->as_int() != nullptr)
+    source.shards = static_cast<int>(*shards->as_int());
+  if (const auto* mechanisms = deployment.find("authMechanisms"); mechanisms != nullptr && mechanisms->as_array() != nullptr)
+    for (const auto& one : *mechanisms->as_array())
+      if (one.as_string() != nullptr) source.mechanisms.push_back(*one.as_string());
+  auto& destination = facts.destination;
+  read_regions(cluster.description, destination);
+  destination.cluster_type = text_at(&cluster.description, "clusterType", "REPLICASET");
+  destination.version = ServerVersion::parse(cluster.version).value_or(ServerVersion{});
+  destination.fcv = ServerVersion::parse(cluster.fcv).value_or(ServerVersion{});
+  destination.sharded = cluster.sharded;
+  destination.bi_connector = flag_at(cluster.description.find("biConnector"), "enabled", false);
+  destination.continuous_releases = text_at(&cluster.description, "versionReleaseSystem") == "CONTINUOUS";
+  facts.network = request.schema == "PRIVATE_LINK"   ? Network::kPrivateLink
+                  : request.schema == "VPC_PEERING" ? Network::kVpcPeering
+                                                      : Network::kPublic;
+  facts.sharding_asked = !request.sharding.is_null();
+  facts.managed_authentication = request.managed;
+  return facts;
+}
+
+tl::expected<LiveImport, ImportRefusal> LiveImportIntake::take(ImportKind kind, const std::string& org, const LiveImportRequest& request) {
+  auto cluster = TRY_STORE(clusters_.cluster(request.destination_group, request.destination_cluster));
+  if (!cluster) return refuse(Kind::kNoCluster, fmt::format("No cluster named {} exists in group {}.", request.destination_cluster, request.destination_group));
+  const auto project = TRY_STORE(links_.project_of_org(org, request.source_group));
+  if (!project)
+    return refuse(Kind::kNoSource, fmt::format("No linked organization has a project {}. Connect it with a link-token, or refresh the link; availableProjects lists "
+                                               "those that there are.", request.source_group));
+  const auto* deployment = named(project->metadata, "deployments", "name", request.source_cluster);
+  if (deployment == nullptr)
+    return refuse(Kind::kNoSource, fmt::format("The project {} has no deployment {}. It has: {}.", request.source_group, request.source_cluster,
+                                               names_in(project->metadata, "deployments", "name")));
+  const auto* host = named(project->metadata, "migrationHosts", "hostname", request.host);
+  if (host == nullptr)
+    return refuse(Kind::kNoHost, fmt::format("{} is not a provisioned migration host of the project {}. A migration host is a machine with an agent that has "
+                                             "agentFeatureCloudMigrationEnabled=true, not a member of the source. There are: {}.",
+                                             request.host, request.source_group, names_in(project->metadata, "migrationHosts", "hostname")));
+  Json::Array checks;
+  if (!flag_at(host, "available", true))
+    checks.push_back(check_json("migration-host", "FAILED", fmt::format("The agent of the migration host {} does not answer. Start it, or choose another host.", request.host), ""));
+  const bool idle = cluster->state == "IDLE";
+  if (auto seen = idle ? clusters_.refresh(*cluster) : Result<Cluster>(*cluster)) cluster = std::move(*seen);
+  else checks.push_back(check_json("destination-reachable", "FAILED", "Could not reach the destination cluster. Check that it runs.", seen.error().message));
+  if (!idle) checks.push_back(check_json("destination-reachable", "FAILED", fmt::format("The destination cluster is {}. Wait until it is IDLE.", cluster->state), ""));
+  const auto facts = facts_of(*deployment, *cluster, request);
+  const auto objections = judge(facts, policy_);
+  const auto by_rule = checks_of(objections);
+  checks.insert(checks.end(), by_rule.as_array()->begin(), by_rule.as_array()->end());
+  LiveImport import;
+  import.kind = kind;
+  import.org = org;
+  import.group = request.destination_group;
+  import.link = project->link;
+  import.request = request;
+  import.checks = checks;
+  import.error = failures_of(import.checks);
+  if (!import.error.empty()) {
+    if (kind == ImportKind::kMigration) return refuse(is_flex(objections) ? Kind::kFlex : Kind::kNotSupported, import.error);
+    import.state = ImportState::kFailed;
+  } else {
+    import.path = name_of(*path_of(facts));
+    if (TRY_STORE(imports_.active_of_link(project->link)).size() >= kMaxOpenImportsOfLink)
+      return refuse(Kind::kTooMany, fmt::format("{} validations and migrations are active for this link already; wait until some have ended.", kMaxOpenImportsOfLink));
+  }
+  auto made = imports_.create(std::move(import), request.password);
+  if (!made && made.error().code == ErrorCode::kWrongState) return refuse(Kind::kBusy, made.error().message);
+  if (!made) return failed(std::move(made.error()));
+  return std::move(*made);
+}
+
+}  // namespace drover::control

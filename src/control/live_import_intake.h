@@ -1,0 +1,47 @@
+// Takes a request for a validation or a migration in: finds what it names, judges it by the rules, keeps it. What a caller got
+// wrong is a refusal that says which part; nothing is kept then.
+#pragma once
+
+#include <string>
+
+#include <tl/expected.hpp>
+
+#include "control/links.h"
+#include "control/live_imports.h"
+#include "control/rules.h"
+
+namespace drover::control {
+
+struct ImportRefusal {
+  enum class Kind {
+    kNoCluster,     // the destination
+    kNoSource,      // no link tells of such a project or deployment
+    kNoHost,        // not a provisioned migration host of that project
+    kFlex,
+    kNotSupported,  // by the rules; `error` holds each reason with its remedy
+    kBusy,          // destination, source or host has a migration already
+    kTooMany,
+    kOther,
+  } kind = Kind::kOther;
+  Error error;
+};
+
+// What a link tells of a deployment, and what is known of the cluster, as facts for the rules.
+RuleFacts facts_of(const Json& deployment, const Cluster& cluster, const LiveImportRequest& request);
+
+class LiveImportIntake {
+ public:
+  LiveImportIntake(Links& links, Clusters& clusters, LiveImports& imports, Policy policy)
+      : links_(links), clusters_(clusters), imports_(imports), policy_(policy) {}
+
+  // Of `org`'s project `request.destination_group`.
+  tl::expected<LiveImport, ImportRefusal> take(ImportKind kind, const std::string& org, const LiveImportRequest& request);
+
+ private:
+  Links& links_;
+  Clusters& clusters_;
+  LiveImports& imports_;
+  const Policy policy_;
+};
+
+}  // namespace drover::control

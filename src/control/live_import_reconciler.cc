@@ -1,0 +1,144 @@
+#include "control/live_import_reconciler.h"
+
+#include <fmt/format.h>
+
+#include "control/destination_user.h"
+#include "model/server_version.h"
+
+namespace drover::control {
+namespace {
+
+using Change = LiveImports::Change;
+using Decision = Result<std::optional<Change>>;
+
+constexpr std::int64_t kHour = 3600 * 1000;
+constexpr std::int64_t kReminders[] = {24, 4};  // hours before the end
+
+std::int64_t millis(std::chrono::milliseconds time) { return time.count(); }
+
+// A final state for each outcome; the public API has no CANCELLED.
+ImportState end_of(const std::string& outcome) {
+  if (outcome == "COMPLETE") return ImportState::kComplete;
+  if (outcome == "EXPIRED") return ImportState::kExpired;
+  return ImportState::kFailed;
+}
+
+}  // namespace
+
+Status LiveImportReconciler::step() {
+  for (const auto& import : TRY(imports_.open())) {
+    const auto done = advance(import);
+    if (!done) log_.warn("live migration: a step failed, it is tried again", {{"id", import.id}, {"state", name_of(import.state)}, {"error", done.error().message}});
+  }
+  return {};
+}
+
+Status LiveImportReconciler::advance(const LiveImport& import) {
+  TRY(imports_.tell_events(import));
+  if (!TRY(links_.exists(import.link))) TRY(without_link(import));
+  switch (import.state) {
+    case ImportState::kNew: return prepare(import);
+    case ImportState::kCleaning: return clean(import);
+    case ImportState::kWorking:
+    case ImportState::kStopping: return watch(import);
+    default: return {};
+  }
+}
+
+// Nobody can report of it any more, nor is there anybody to forget it.
+Status LiveImportReconciler::without_link(const LiveImport& import) {
+  TRY(imports_.change(import.id, [](const LiveImport& seen) -> Decision {
+    if (is_terminal(seen.state)) {
+      Change change;
+      change.unset = {"open"};
+      change.set.append("forgotten", true);
+      return std::optional(std::move(change));
+    }
+    if (seen.state == ImportState::kCleaning) return std::optional<Change>();
+    return std::optional(to_cleaning("FAILED", "The link with the source's organization was deleted."));
+  }));
+  return {};
+}
+
+// The user is made before the state says so: whoever finds the state unchanged makes it again.
+Status LiveImportReconciler::prepare(const LiveImport& import) {
+  std::string user;
+  const auto made = make_user(import, user);
+  const bool patient = imports_.now_millis() - import.created_millis < millis(kPreparePatience);
+  if (!made && patient) return made;
+  TRY(imports_.change(import.id, [&](const LiveImport& seen) -> Decision {
+    if (seen.state != ImportState::kNew) return std::optional<Change>();
+    if (!made) return std::optional(to_cleaning("FAILED", fmt::format("The destination cluster: {}", made.error().message)));
+    Change change;
+    change.set.append("state", name_of(ImportState::kWorking)).append("destinationUser", user).append("heardMillis", imports_.now_millis());
+    return std::optional(std::move(change));
+  }));
+  return {};
+}
+
+Status LiveImportReconciler::make_user(const LiveImport& import, std::string& user) {
+  const auto cluster = TRY(clusters_.cluster(import.group, import.request.destination_cluster));
+  if (!cluster) return fail(ErrorCode::kWrongState, fmt::format("{} is gone", import.request.destination_cluster));
+  if (!cluster->authorization) return {};  // there is nobody to be
+  const auto deployment = TRY(clusters_.connect(*cluster));
+  user = "drover-import-" + import.id;
+  const auto version = ServerVersion::parse(cluster->version).value_or(ServerVersion{});
+  return make_destination_user(*deployment, {.name = user,
+                                             .password = TRY(imports_.destination_password(import)),
+                                             .sharded = cluster->sharded,
+                                             .drops_data = import.request.drop,
+                                             .write_block = version.major >= 6});
+}
+
+Status LiveImportReconciler::watch(const LiveImport& import) {
+  const auto now = imports_.now_millis();
+  TRY(imports_.change(import.id, [&](const LiveImport& seen) -> Decision {
+    const bool silent = now - seen.heard_millis >= millis(kReportPatience);
+    if (seen.state == ImportState::kStopping && now - seen.stop_asked >= millis(kReportPatience))
+      return std::optional(to_cleaning(seen.outcome.c_str(), seen.error + " The migration host did not confirm that it has stopped."));
+    if (seen.state != ImportState::kWorking) return std::optional<Change>();
+    if (seen.kind == ImportKind::kValidation) {
+      if (!silent) return std::optional<Change>();
+      return std::optional(to_cleaning("FAILED", "The migration host did not answer. Check that its agent runs, and the link with its site."));
+    }
+    if (seen.timer_end == 0) return std::optional<Change>();
+    Change change;
+    if (now >= seen.timer_end) {
+      change.set.append("state", name_of(ImportState::kStopping)).append("outcome", "EXPIRED").append("stopAsked", now);
+      change.set.append("errorMessage", "The migration was ready for its cutover for as long as it may wait, and nobody cut over.");
+      change.event = "CLUSTER_IMPORT_EXPIRED";
+      return std::optional(std::move(change));
+    }
+    for (const auto hours : kReminders) {
+      const bool due = seen.timer_end - now <= hours * kHour && (seen.reminded_hours == 0 || seen.reminded_hours > hours);
+      const bool later_one = hours != kReminders[1] && seen.timer_end - now <= kReminders[1] * kHour;
+      if (!due || later_one) continue;
+      change.set.append("remindedHours", hours);
+      change.event = "X_CLUSTER_IMPORT_EXPIRES_SOON";
+      return std::optional(std::move(change));
+    }
+    return std::optional<Change>();
+  }));
+  return {};
+}
+
+Status LiveImportReconciler::clean(const LiveImport& import) {
+  if (const auto cluster = TRY(clusters_.cluster(import.group, import.request.destination_cluster));
+      cluster && (!import.destination_user.empty() || cluster->authorization)) {
+    const auto deployment = TRY(clusters_.connect(*cluster));
+    TRY(drop_destination_user(*deployment, "drover-import-" + import.id));
+  }
+  TRY(imports_.change(import.id, [](const LiveImport& seen) -> Decision {
+    if (seen.state != ImportState::kCleaning) return std::optional<Change>();
+    Change change;
+    change.set.append("state", name_of(end_of(seen.outcome)));
+    change.unset = {"locks", "sealedPassword", "sealedDestination"};
+    if (seen.forgotten) change.unset.emplace_back("open");
+    if (seen.kind == ImportKind::kMigration && seen.outcome == "COMPLETE") change.event = "CLUSTER_IMPORT_COMPLETED";
+    if (seen.kind == ImportKind::kMigration && seen.outcome == "FAILED") change.event = "X_CLUSTER_IMPORT_FAILED";
+    return std::optional(std::move(change));
+  }));
+  return {};
+}
+
+}  // namespace drover::control

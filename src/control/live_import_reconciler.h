@@ -1,0 +1,33 @@
+// Takes each validation and migration from the state that it is in to the next one, as far as that is this site's to do: the
+// temporary user, timers, what nobody reports of, the end. What it does may be done twice; several processes may do it at once.
+#pragma once
+
+#include "base/log.h"
+#include "control/links.h"
+#include "control/live_imports.h"
+
+namespace drover::control {
+
+class LiveImportReconciler {
+ public:
+  LiveImportReconciler(LiveImports& imports, Clusters& clusters, Links& links, Log& log)
+      : imports_(imports), clusters_(clusters), links_(links), log_(log) {}
+
+  // Looks at everything once. What fails is tried again the next time.
+  Status step();
+
+ private:
+  Status advance(const LiveImport& import);
+  Status prepare(const LiveImport& import);
+  Status make_user(const LiveImport& import, std::string& user);
+  Status watch(const LiveImport& import);
+  Status without_link(const LiveImport& import);
+  Status clean(const LiveImport& import);
+
+  LiveImports& imports_;
+  Clusters& clusters_;
+  Links& links_;
+  Log& log_;
+};
+
+}  // namespace drover::control

@@ -1,0 +1,221 @@
+#include "control/live_imports.h"
+
+#include <fmt/format.h>
+
+#include "control/fields.h"
+#include "control/identity.h"
+#include "control/json_document.h"
+#include "net/crypto.h"
+
+namespace drover::control {
+namespace {
+
+constexpr const char* kImports = "liveImports";
+constexpr int kAttempts = 50;
+constexpr int kMaxOpen = 10'000;
+
+bson::Document by_id(std::string_view id) { return bson::make_document({{"_id", id}}); }
+
+std::string destination_lock(const std::string& group, const std::string& cluster) { return fmt::format("destination {}/{}", group, cluster); }
+
+std::vector<std::string> locks_of(const LiveImport& import, bool one_per_link) {
+  const auto& request = import.request;
+  std::vector<std::string> locks{destination_lock(import.group, request.destination_cluster),
+                                 fmt::format("source {}/{}/{}", import.link, request.source_group, request.source_cluster),
+                                 fmt::format("host {}/{}/{}", import.link, request.source_group, request.host)};
+  if (one_per_link) locks.push_back("link " + import.link);
+  return locks;
+}
+
+bson::Document migrations(const std::string& group) { return bson::make_document({{"groupId", group}, {"kind", "migration"}}); }
+
+}  // namespace
+
+std::int64_t LiveImports::now_millis() const {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(runtime_.wall_time().time_since_epoch()).count();
+}
+
+Result<LiveImport> LiveImports::create(LiveImport first, const std::string& source_password) {
+  const bool migration = first.kind == ImportKind::kMigration;
+  first.id = new_id(runtime_);
+  first.created = iso_time(runtime_);
+  first.created_millis = now_millis();
+  first.revision = 1;
+  bson::Builder document;
+  document.append("_id", first.id).append("kind", migration ? "migration" : "validation").append("orgId", first.org);
+  document.append("groupId", first.group).append("linkId", first.link).append("state", name_of(first.state)).append("revision", first.revision);
+  document.append("created", first.created).append("createdMillis", first.created_millis).append("heardMillis", first.created_millis);
+  document.append("path", first.path).append("errorMessage", first.error).append("sequence", std::int64_t{0});
+  append_json(document, "request", json_of(first.request));
+  append_json(document, "checks", first.checks);
+  if (!is_terminal(first.state)) {
+    document.append("open", true);
+    document.append("sealedDestination", keys_.seal("import destination " + first.id, net::hex_encode(net::random_bytes(24))));
+    if (!source_password.empty()) document.append("sealedPassword", keys_.seal("import source " + first.id, source_password));
+  }
+  const auto locks = locks_of(first, options_.one_migration_per_link);
+  if (migration) {
+    {
+      auto list = document.open_array("locks");
+      for (const auto& lock : locks) list.append(lock);
+    }
+    auto outbox = document.open_array("outbox");
+    outbox.append(bson::make_document({{"id", new_id(runtime_)}, {"type", "CLUSTER_IMPORT_STARTED"}, {"created", first.created}}));
+  }
+  if (TRY(store_.insert(kImports, std::move(document).finish()))) return first;
+  for (const auto& lock : locks) {
+    bson::Builder held;
+    held.append("locks", lock);
+    if (TRY(store_.find_one(kImports, std::move(held).finish())))
+      return fail(ErrorCode::kWrongState, fmt::format("a migration is active already that uses the {}", lock.substr(0, lock.find(' '))));
+  }
+  return fail(ErrorCode::kTemporary, "another migration has just ended; try again");
+}
+
+Result<std::optional<LiveImport>> LiveImports::find(ImportKind kind, const std::string& group, const std::string& id) {
+  const auto found = TRY(store_.find_one(
+      kImports, bson::make_document({{"_id", id}, {"groupId", group}, {"kind", kind == ImportKind::kMigration ? "migration" : "validation"}})));
+  if (!found) return std::optional<LiveImport>();
+  return std::optional(live_import_of(*found));
+}
+
+Result<std::vector<LiveImport>> LiveImports::migrations_of(const std::string& group, Page page) {
+  std::vector<LiveImport> all;
+  for (const auto& document : TRY(store_.find(kImports, migrations(group), page, Order::kNewestFirst))) all.push_back(live_import_of(document));
+  return all;
+}
+
+Result<std::int64_t> LiveImports::count_migrations(const std::string& group) { return store_.count(kImports, migrations(group)); }
+
+Result<std::vector<LiveImport>> LiveImports::active_of_link(const std::string& link) {
+  std::vector<LiveImport> active;
+  for (const auto& document : TRY(store_.find(kImports, bson::make_document({{"linkId", link}, {"open", true}}), {1, kMaxOpen}))) {
+    auto one = live_import_of(document);
+    if (!is_terminal(one.state)) active.push_back(std::move(one));
+  }
+  return active;
+}
+
+Result<std::optional<LiveImport>> LiveImports::active_on_cluster(const std::string& group, const std::string& cluster) {
+  const auto found = TRY(store_.find_one(kImports, bson::make_document({{"locks", destination_lock(group, cluster)}})));
+  if (!found) return std::optional<LiveImport>();
+  return std::optional(live_import_of(*found));
+}
+
+Result<LiveImport> LiveImports::change(const std::string& id, const std::function<Result<std::optional<Change>>(const LiveImport&)>& decide) {
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    const auto found = TRY(store_.find_one(kImports, by_id(id)));
+    if (!found) return fail(ErrorCode::kWrongState, "it is not there any more");
+    auto seen = live_import_of(*found);
+    auto change = TRY(decide(seen));
+    if (!change) return seen;
+    bson::Builder update;
+    change->set.append("revision", seen.revision + 1);
+    update.append("$set", std::move(change->set).finish());
+    if (!change->unset.empty()) {
+      auto unset = update.open_document("$unset");
+      for (const auto& field : change->unset) unset.append(field, "");
+    }
+    if (change->event != nullptr) {
+      auto push = update.open_document("$push");
+      push.append("outbox", bson::make_document({{"id", new_id(runtime_)}, {"type", change->event}, {"created", iso_time(runtime_)}}));
+    }
+    if (TRY(store_.update(kImports, bson::make_document({{"_id", id}, {"revision", seen.revision}}), std::move(update).finish()))) {
+      const auto now = TRY(store_.find_one(kImports, by_id(id)));
+      return now ? live_import_of(*now) : seen;
+    }
+  }
+  return fail(ErrorCode::kTemporary, "it changes all the time; try again");
+}
+
+LiveImports::Change to_cleaning(const char* outcome, const std::string& error) {
+  LiveImports::Change change;
+  change.set.append("state", name_of(ImportState::kCleaning)).append("outcome", outcome).append("errorMessage", error);
+  change.unset = {"sealedPassword"};
+  return change;
+}
+
+Result<LiveImport> LiveImports::cutover(const std::string& id) {
+  return change(id, [](const LiveImport& seen) -> Result<std::optional<Change>> {
+    if (seen.state == ImportState::kCutover || seen.outcome == "COMPLETE") return std::optional<Change>();
+    if (seen.state != ImportState::kWorking) return fail(ErrorCode::kWrongState, fmt::format("the migration is {}", seen.public_status()));
+    if (!seen.ready()) {
+      const auto lag = seen.lag_seconds();
+      return fail(ErrorCode::kWrongState, lag ? fmt::format("source and destination are not nearly in sync yet; the lag is {} seconds", *lag)
+                                              : std::string("the initial copy has not ended yet"));
+    }
+    Change change;
+    change.set.append("state", name_of(ImportState::kCutover));
+    change.event = "CLUSTER_IMPORT_CUTOVER";
+    return std::optional(std::move(change));
+  });
+}
+
+Result<LiveImport> LiveImports::cancel(const std::string& id) {
+  return change(id, [this](const LiveImport& seen) -> Result<std::optional<Change>> {
+    if (seen.outcome == "CANCELLED") return std::optional<Change>();
+    if (seen.state == ImportState::kCutover)
+      return fail(ErrorCode::kWrongState, "the cutover was asked for; from here on the migration completes or fails by itself");
+    if (seen.state != ImportState::kNew && seen.state != ImportState::kWorking)
+      return fail(ErrorCode::kWrongState, fmt::format("the migration is {}", seen.outcome.empty() ? seen.public_status() : seen.outcome));
+    Change change;
+    change.set.append("state", name_of(ImportState::kStopping)).append("outcome", "CANCELLED").append("stopAsked", now_millis());
+    change.set.append("errorMessage", "The migration was cancelled.");
+    change.event = "CLUSTER_IMPORT_CANCELLED";
+    return std::optional(std::move(change));
+  });
+}
+
+Result<LiveImport> LiveImports::extend(const std::string& id, std::chrono::hours by) {
+  return change(id, [by](const LiveImport& seen) -> Result<std::optional<Change>> {
+    if (seen.state != ImportState::kWorking || seen.timer_end == 0)
+      return fail(ErrorCode::kWrongState, "its timer does not run: it starts when source and destination are nearly in sync, and ends with the cutover");
+    Change change;
+    change.set.append("timerEnd", seen.timer_end + std::chrono::duration_cast<std::chrono::milliseconds>(by).count());
+    change.set.append("remindedHours", std::int64_t{0});
+    return std::optional(std::move(change));
+  });
+}
+
+Result<std::vector<LiveImport>> LiveImports::open() {
+  bson::Builder filter;
+  {
+    auto any = filter.open_array("$or");
+    any.append(bson::make_document({{"open", true}}));
+    any.open_document().open_document("outbox.0").append("$exists", true);
+  }
+  std::vector<LiveImport> all;
+  for (const auto& document : TRY(store_.find(kImports, std::move(filter).finish(), {1, kMaxOpen}))) all.push_back(live_import_of(document));
+  return all;
+}
+
+// An event is inserted under its own id before it leaves the outbox: told once, whoever dies in between.
+Status LiveImports::tell_events(const LiveImport& import) {
+  const auto found = TRY(store_.find_one(kImports, by_id(import.id)));
+  if (!found) return {};
+  const auto outbox = (*found)["outbox"].to_array();
+  if (!outbox) return {};
+  for (const auto& item : *outbox) {
+    const auto event = item.document_value();
+    const auto id = text_of(event, "id");
+    TRY(store_.insert("events", bson::make_document({{"_id", id},
+                                                     {"orgId", import.org},
+                                                     {"groupId", import.group},
+                                                     {"eventTypeName", text_of(event, "type")},
+                                                     {"created", text_of(event, "created")},
+                                                     {"clusterName", import.request.destination_cluster},
+                                                     {"liveMigrationId", import.id}})));
+    bson::Builder pull;
+    pull.open_document("$pull").open_document("outbox").append("id", id);
+    TRY(store_.update(kImports, by_id(import.id), std::move(pull).finish()));
+  }
+  return {};
+}
+
+Result<std::string> LiveImports::destination_password(const LiveImport& import) {
+  const auto found = TRY(store_.find_one(kImports, by_id(import.id)));
+  if (!found) return fail(ErrorCode::kWrongState, "it is not there any more");
+  return keys_.unseal("import destination " + import.id, text_of(*found, "sealedDestination"));
+}
+
+}  // namespace drover::control

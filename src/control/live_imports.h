@@ -1,0 +1,81 @@
+// The store of validations and migrations, and the changes of their states. Each change is conditional on the revision that
+// it was decided on, and is decided again when it was not the one: of two at a time one wins. Thread-safe; any number of
+// processes on one store.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/runtime.h"
+#include "bson/builder.h"
+#include "control/clusters.h"
+#include "control/live_import.h"
+#include "control/sealed_keys.h"
+#include "control/store.h"
+
+namespace drover::control {
+
+class LiveImports {
+ public:
+  struct Options {
+    std::chrono::milliseconds cutover_window = kCutoverWindow;
+    bool one_migration_per_link = false;
+  };
+  LiveImports(Store& store, const SealedKeys& keys, Runtime& runtime, Clusters& clusters, Options options)
+      : store_(store), keys_(keys), runtime_(runtime), clusters_(clusters), options_(options) {}
+
+  // As described; `first` is NEW, or FAILED for a validation whose checks failed. kWrongState: the destination, the source or the
+  // migration host has a migration already; the message says which.
+  Result<LiveImport> create(LiveImport first, const std::string& source_password);
+  Result<std::optional<LiveImport>> find(ImportKind kind, const std::string& group, const std::string& id);
+  Result<std::vector<LiveImport>> migrations_of(const std::string& group, Page page);
+  Result<std::int64_t> count_migrations(const std::string& group);
+  // Those that are not at their end; for links: a link with one stays.
+  Result<std::vector<LiveImport>> active_of_link(const std::string& link);
+  Result<std::optional<LiveImport>> active_on_cluster(const std::string& group, const std::string& cluster);
+
+  // The operator's. kWrongState says why not. Cutover again succeeds.
+  Result<LiveImport> cutover(const std::string& id);
+  Result<LiveImport> cancel(const std::string& id);
+  Result<LiveImport> extend(const std::string& id, std::chrono::hours by);
+
+  // Protocol 1. All items of the link that are not forgotten, secrets in them.
+  Result<std::vector<Json>> work_of(const std::string& link);
+  struct Reported {
+    std::int64_t sequence = 0;
+    std::string desired;
+  };
+  // Nothing: the link has no such item.
+  Result<std::optional<Reported>> report(const std::string& link, const std::string& id, const Json& report);
+
+  // What a change of one document is: fields to set and unset, and an event that is told of it.
+  struct Change {
+    bson::Builder set;
+    std::vector<std::string> unset;
+    const char* event = nullptr;  // "CLUSTER_IMPORT_STARTED"
+  };
+  // Decides on what is there, until its decision is the one. `decide` answers nothing to leave it as it is.
+  Result<LiveImport> change(const std::string& id, const std::function<Result<std::optional<Change>>(const LiveImport&)>& decide);
+  // For the reconciler: what is not at its end, or has events to tell.
+  Result<std::vector<LiveImport>> open();
+  Status tell_events(const LiveImport& import);
+  Result<std::string> destination_password(const LiveImport& import);
+  std::int64_t now_millis() const;
+
+ private:
+  Result<Json> item_of(const LiveImport& import, bson::View document, const Cluster& cluster);
+
+  Store& store_;
+  const SealedKeys& keys_;
+  Runtime& runtime_;
+  Clusters& clusters_;
+  const Options options_;
+};
+
+// The change that ends a migration or validation on its way: to CLEANING, with secrets of the source gone.
+LiveImports::Change to_cleaning(const char* outcome, const std::string& error);
+
+}  // namespace drover::control
