@@ -11,6 +11,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <fmt/format.h>
@@ -52,6 +53,7 @@ struct Figures {
   Shape shape;
   double scan_seconds = 0, insert_seconds = 0, both_seconds = 0, copy_seconds = 0;
   double engine_core_seconds = 0, all_core_seconds = 0;  // while copying
+  double both_server_core_seconds = 0;                   // of the servers, while scanning and inserting at once
   std::int64_t events = 0;
   double replace_seconds = 0, apply_seconds = 0;
   std::int64_t peak_bytes = 0;
@@ -62,7 +64,9 @@ struct Figures {
   double both_ratio() const { return both_seconds > 0 && copy_seconds > 0 ? both_seconds / copy_seconds : 0; }
   double apply_rate(double seconds) const { return seconds > 0 ? static_cast<double>(events) / seconds : 0; }
   double apply_ratio() const { return apply_seconds > 0 ? replace_seconds / apply_seconds : 0; }
-  double cores_per_gb() const { return engine_core_seconds / (static_cast<double>(shape.bytes()) / 1e9); }
+  double per_gb(double seconds) const { return seconds / (static_cast<double>(shape.bytes()) / 1e9); }
+  double cores_per_gb() const { return per_gb(engine_core_seconds); }
+  double server_cores_per_gb() const { return per_gb(all_core_seconds - engine_core_seconds); }
   double engine_share() const { return all_core_seconds > 0 ? engine_core_seconds / all_core_seconds : 0; }
 };
 
@@ -114,9 +118,24 @@ Result<Options> parse(int argc, char** argv) {
 
 double seconds_since(Clock::time_point begun) { return std::chrono::duration<double>(Clock::now() - begun).count(); }
 
+// Until the servers have merged and removed what earlier steps left, so that none is charged for another's.
+void settle(const Servers& servers) {
+  constexpr auto kLook = std::chrono::milliseconds(500);
+  constexpr double kIdle = 0.05;  // core-seconds in a look
+  constexpr int kMostLooks = 240;
+  double before = -1;
+  for (int quiet = 0, look = 0; quiet < 2 && look < kMostLooks && servers.source_sandbox; ++look) {
+    const auto now = servers.core_seconds();
+    quiet = before >= 0 && now - before < kIdle ? quiet + 1 : 0;
+    before = now;
+    std::this_thread::sleep_for(kLook);
+  }
+}
+
 // Removes what a shape left on the destination.
 Status clear(const Servers& servers) {
   for (const char* db : {kDatabase, kCeilingDatabase}) TRY(drop_database(servers.destination, db));
+  settle(servers);
   return {};
 }
 
@@ -124,10 +143,14 @@ Result<Figures> measure(const Shape& shape, const Servers& servers, const cli::D
   Figures figures{.shape = shape};
   fmt::print(stderr, "{}: {} documents, {}\n", shape.name, shape.documents, terminal::format_bytes(static_cast<double>(shape.bytes())));
   TRY_WITH(insert_all(servers.source, kDatabase, shape), "loading the source");
+  settle(servers);
   figures.scan_seconds = TRY_WITH(scan_all(servers.source, shape), "the scan ceiling");
   figures.insert_seconds = TRY_WITH(insert_all(servers.destination, kCeilingDatabase, shape), "the insert ceiling");
   TRY(clear(servers));
+  const auto both_before = servers.core_seconds();
   figures.both_seconds = TRY_WITH(scan_and_insert_all(servers.source, servers.destination, kCeilingDatabase, shape), "scanning and inserting at once");
+  figures.both_server_core_seconds = servers.core_seconds() - both_before;
+  settle(servers);
   figures.events = std::min(shape.documents, kMostEvents);
   figures.replace_seconds = TRY_WITH(replace_all(servers.source, servers.destination, shape, figures.events), "the replace ceiling");
   TRY(clear(servers));
@@ -155,17 +178,19 @@ Result<Figures> measure(const Shape& shape, const Servers& servers, const cli::D
 }
 
 void print_table(const std::vector<Figures>& all) {
-  fmt::print("\n{:<8} {:>8} {:>8} {:>8} {:>8} {:>6} {:>7}  {:>9} {:>9} {:>6}  {:>9} {:>6} {:>9}\n", "", "scan", "insert", "both", "copy",
-             "ratio", "of both", "replace", "apply", "ratio", "core-s/GB", "share", "peak");
-  fmt::print("{:<8} {:>8} {:>8} {:>8} {:>8} {:>6} {:>7}  {:>9} {:>9}\n", "", "MB/s", "MB/s", "MB/s", "MB/s", "", "", "events/s", "events/s");
+  fmt::print("\n{:<8} {:>8} {:>8} {:>8} {:>8} {:>6} {:>7}  {:>9} {:>9} {:>6}  {:>6} {:>6} {:>7} {:>7} {:>9}\n", "", "scan", "insert", "both",
+             "copy", "ratio", "of both", "replace", "apply", "ratio", "engine", "share", "servers", "in both", "peak");
+  fmt::print("{:<8} {:>8} {:>8} {:>8} {:>8} {:>6} {:>7}  {:>9} {:>9} {:>6}  {:>6} {:>6} {:>7} {:>7}\n", "", "MB/s", "MB/s", "MB/s", "MB/s", "",
+             "", "events/s", "events/s", "", "core-s", "", "/GB", "/GB");
   for (const auto& f : all)
-    fmt::print("{:<8} {:>8.1f} {:>8.1f} {:>8.1f} {:>8.1f} {:>6.2f} {:>7.2f}  {:>9.0f} {:>9.0f} {:>6.2f}  {:>9.1f} {:>5.0f}% {:>9}\n", f.shape.name,
+    fmt::print("{:<8} {:>8.1f} {:>8.1f} {:>8.1f} {:>8.1f} {:>6.2f} {:>7.2f}  {:>9.0f} {:>9.0f} {:>6.2f}  {:>6.1f} {:>5.0f}% {:>7.1f} {:>7.1f} {:>9}\n", f.shape.name,
                f.rate(f.scan_seconds), f.rate(f.insert_seconds), f.rate(f.both_seconds), f.rate(f.copy_seconds), f.copy_ratio(), f.both_ratio(),
                f.apply_rate(f.replace_seconds), f.apply_rate(f.apply_seconds), f.apply_ratio(), f.cores_per_gb(), 100 * f.engine_share(),
-               terminal::format_bytes(static_cast<double>(f.peak_bytes)));
+               f.server_cores_per_gb(), f.per_gb(f.both_server_core_seconds), terminal::format_bytes(static_cast<double>(f.peak_bytes)));
   fmt::print("\nscan, insert, both (at once), replace: ceilings, plain loops over the driver. ratio: copy to the lower of scan and\n"
              "insert, apply to replace; of both: copy to both at once, the ceiling when the two servers share the machine.\n"
-             "core-s/GB: the engine's while copying; share: of all core-seconds, both servers included.\n");
+             "core-s/GB: the engine's while copying, its share of all core-seconds, and both servers', beside what they need for scanning\n"
+             "and inserting at once.\n");
 }
 
 Json to_json(const Figures& f) {
@@ -183,6 +208,8 @@ Json to_json(const Figures& f) {
                            {"applyRatio", f.apply_ratio()},
                            {"engineCoreSecondsPerGB", f.cores_per_gb()},
                            {"engineShareOfCoreSeconds", f.engine_share()},
+                           {"serverCoreSecondsPerGB", f.server_cores_per_gb()},
+                           {"scanAndInsertServerCoreSecondsPerGB", f.per_gb(f.both_server_core_seconds)},
                            {"peakMemoryBytes", f.peak_bytes}});
 }
 

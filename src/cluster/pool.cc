@@ -18,7 +18,8 @@ namespace drover::cluster {
 namespace {
 
 constexpr auto kFarewellReply = std::chrono::seconds(2);
-constexpr int kMappedBytes = 4 << 20;
+constexpr int kMappedBytes = 8 << 20;
+constexpr int kKeptBytes = 16 << 20;
 constexpr int kHeaps = 4;
 
 struct ClientSessionDeleter {
@@ -37,7 +38,7 @@ void start_driver() {
     // Replies and commands of megabytes come and go on many threads: large ones go back to the system at once instead of
     // staying in each thread's heap, those of ordinary batches are used again.
     mallopt(M_MMAP_THRESHOLD, kMappedBytes);
-    mallopt(M_TRIM_THRESHOLD, 2 * kMappedBytes);
+    mallopt(M_TRIM_THRESHOLD, kKeptBytes);
     mallopt(M_ARENA_MAX, kHeaps);
     return true;
   }();
