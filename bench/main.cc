@@ -286,6 +286,7 @@ Status run(int argc, char** argv) {
 }  // namespace drover::bench
 
 int main(int argc, char** argv) {
+  ::setenv("MONGOC_DISABLE_SHM", "1", 0);  // its counters would outlive a killed run and be in the way of the next with the same id
   mongoc_init();
   const auto status = drover::bench::run(argc, argv);
   mongoc_cleanup();

@@ -7,6 +7,7 @@ namespace drover::bson {
 namespace {
 
 constexpr std::uint64_t kMinDocument = 5;
+constexpr const char* kTooDeep = "nested too deeply";
 
 struct Problem {
   const char* what = nullptr;
@@ -45,7 +46,7 @@ class Walker {
 
 Problem Walker::document(std::size_t start, std::size_t limit, int depth_left) {
   at_ = start;
-  if (depth_left < 0) return {"nested too deeply"};
+  if (depth_left < 0) return {kTooDeep};
   const auto size = size_at(start, limit);
   if (!size || *size < kMinDocument || *size != limit - start) return {"wrong document length"};
   if (bytes_[limit - 1] != 0) return {"no end of document"};
@@ -145,6 +146,7 @@ Problem Walker::binary(std::size_t limit) {
 Result<View> validate(std::span<const std::uint8_t> bytes, int max_depth) {
   Walker walker(bytes);
   if (const auto problem = walker.document(0, bytes.size(), max_depth)) {
+    if (problem.what == kTooDeep) return fail(ErrorCode::kFailure, fmt::format("Document exceeds maximum nested object depth: {}", max_depth), 15);
     return fail(ErrorCode::kFailure, fmt::format("invalid BSON at byte {}: {}", walker.at(), problem.what), 22);
   }
   return View(bytes.data());

@@ -1,5 +1,6 @@
 #include "cluster/own_session.h"
 
+#include <cstdlib>
 #include <memory>
 
 #include <gtest/gtest.h>
@@ -19,6 +20,7 @@ struct Deleter {
 class OwnSessionTest : public testing::Test {
  protected:
   OwnSessionTest() {
+    ::setenv("MONGOC_DISABLE_SHM", "1", 0);
     mongoc_init();
     mongoc_log_set_handler(nullptr, nullptr);
     client_.reset(mongoc_client_new("mongodb://fake:1/?replicaSet=fake&retryWrites=false"));

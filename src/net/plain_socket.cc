@@ -30,7 +30,7 @@ class PlainSocket final : public Socket {
       } else if (n == 0) {
         return done == 0 ? ReadEnd::kClosed : ReadEnd::kCut;
       } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
-        if (!wait_ready(descriptor_, POLLIN, deadline)) return ReadEnd::kTimedOut;
+        if (!wait_ready(descriptor_, POLLIN, deadline, patience_)) return ReadEnd::kTimedOut;
       } else if (errno != EINTR) {
         return done == 0 ? ReadEnd::kClosed : ReadEnd::kCut;
       }
@@ -45,7 +45,7 @@ class PlainSocket final : public Socket {
       if (n >= 0) {
         data = data.subspan(static_cast<std::size_t>(n));
       } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
-        if (!wait_ready(descriptor_, POLLOUT, deadline)) {
+        if (!wait_ready(descriptor_, POLLOUT, deadline, patience_)) {
           return fail(ErrorCode::kTimedOut, "writing to a connection: the peer does not read");
         }
       } else if (errno != EINTR) {
@@ -74,13 +74,20 @@ void prepare_stream(int descriptor) {
   ::setsockopt(descriptor, IPPROTO_TCP, TCP_KEEPIDLE, &idle_seconds, sizeof idle_seconds);
 }
 
-bool wait_ready(int descriptor, short events, const Deadline& deadline) {
+bool wait_ready(int descriptor, short events, const Deadline& deadline, const Patience& patience) {
+  constexpr int kAskEvery = 1000;
+  const auto began = std::chrono::steady_clock::now();
   for (;;) {
     pollfd entry{descriptor, events, 0};
-    const int ready = ::poll(&entry, 1, deadline.poll_millis());
+    const int left = deadline.poll_millis();
+    const bool asks = patience && left > kAskEvery;  // what has no deadline needs no patience
+    const int ready = ::poll(&entry, 1, asks ? kAskEvery : left);
     if (ready > 0) return true;
-    if (ready == 0) return false;
-    if (errno != EINTR) return true;  // the following call reports it
+    if (ready == 0) {
+      if (!asks || !patience(std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - began))) return false;
+    } else if (errno != EINTR) {
+      return true;  // the following call reports it
+    }
   }
 }
 

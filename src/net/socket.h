@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -20,9 +21,15 @@ enum class ReadEnd {
   kTimedOut
 };
 
+// Whether to go on waiting for a peer that has neither sent nor taken a byte for so long. Asked about once a second; none:
+// until the deadline.
+using Patience = std::function<bool(std::chrono::milliseconds)>;
+
 class Socket {
  public:
   virtual ~Socket() = default;
+  // For the reads and writes with a timeout that follow.
+  void set_patience(Patience patience) { patience_ = std::move(patience); }
   // Fills `out`. A zero timeout waits for the first byte without limit.
   virtual ReadEnd read_exact(std::span<std::uint8_t> out, std::chrono::milliseconds timeout) = 0;
   virtual Status write_all(std::span<const std::uint8_t> data, std::chrono::milliseconds timeout) = 0;
@@ -30,6 +37,9 @@ class Socket {
   virtual void shut_down() = 0;
   // The peer has closed its end. Thread-safe, does not block, consumes nothing.
   virtual bool peer_gone() const = 0;
+
+ protected:
+  Patience patience_;
 };
 
 // Takes the descriptor.

@@ -65,7 +65,7 @@ class TlsSocket final : public Socket {
         ERR_clear_error();
         return done == 0 ? ReadEnd::kClosed : ReadEnd::kCut;
       }
-      if (!wait_ready(descriptor_, want == Want::kRead ? POLLIN : POLLOUT, deadline)) return ReadEnd::kTimedOut;
+      if (!wait_ready(descriptor_, want == Want::kRead ? POLLIN : POLLOUT, deadline, patience_)) return ReadEnd::kTimedOut;
     }
     return ReadEnd::kFull;
   }
@@ -82,7 +82,7 @@ class TlsSocket final : public Socket {
       if (want == Want::kFailed || want == Want::kClosed) {
         return fail(ErrorCode::kFailure, fmt::format("writing to a TLS connection: {}", openssl_reason()));
       }
-      if (!wait_ready(descriptor_, want == Want::kRead ? POLLIN : POLLOUT, deadline)) {
+      if (!wait_ready(descriptor_, want == Want::kRead ? POLLIN : POLLOUT, deadline, patience_)) {
         return fail(ErrorCode::kTimedOut, "writing to a TLS connection: the peer does not read");
       }
     }

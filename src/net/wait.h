@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <chrono>
 
+#include "net/socket.h"
+
 namespace drover::net {
 
 class Deadline {
@@ -22,8 +24,8 @@ class Deadline {
   std::chrono::steady_clock::time_point at_;
 };
 
-// False when the deadline passed.
-bool wait_ready(int descriptor, short events, const Deadline& deadline);
+// False when the deadline passed, or `patience` was at its end.
+bool wait_ready(int descriptor, short events, const Deadline& deadline, const Patience& patience = {});
 bool peer_has_closed(int descriptor);
 // No delay, keep-alive.
 void prepare_stream(int descriptor);

@@ -149,6 +149,7 @@ class ThreadedServer final : public WireServer {
     {
       std::lock_guard lock(mutex_);
       connection.socket = std::move(*socket);
+      stream->set_patience([this](std::chrono::milliseconds stalled) { return stalled < kShortPatience || !is_short(); });
       if (connection.stop.stop_requested()) return;
     }
     ConnectionInfo info{.id = connection.id,
@@ -161,6 +162,10 @@ class ThreadedServer final : public WireServer {
     auto session = accept_(std::move(info));
     if (session) converse(connection, *stream, *session);
     stream->shut_down();
+  }
+
+  bool is_short() const {
+    return (options_.request_memory && options_.request_memory->is_short()) || (options_.reply_memory && options_.reply_memory->is_short());
   }
 
   Result<std::unique_ptr<Socket>> open_socket(Connection& connection) {
@@ -178,24 +183,41 @@ class ThreadedServer final : public WireServer {
 
   void converse(Connection& connection, Socket& socket, WireSession& session) {
     std::vector<std::uint8_t> frame;
-    while (!connection.stop.stop_requested() && read_frame(connection, socket, frame)) {
+    MemoryShare memory(options_.request_memory);
+    while (!connection.stop.stop_requested() && read_frame(connection, socket, frame, memory)) {
       auto reply = session.handle(frame);
+      // Before the reply goes out: its client may take its time.
+      if (frame.capacity() > kUncountedFrameBytes) std::vector<std::uint8_t>().swap(frame);
+      memory.release();
       for (;;) {
-        if (reply.frame && !socket.write_all(*reply.frame, kFrameTimeout)) return;
-        if (reply.close) return;
+        if (!send(connection, socket, reply) || reply.close) return;
         if (!reply.next_request || connection.stop.stop_requested()) break;
         const auto next = std::move(*reply.next_request);
+        reply = WireReply();  // its memory is given back before more is asked for
         reply = session.handle(next);
       }
-      if (frame.capacity() > kKeptBufferBytes) std::vector<std::uint8_t>().swap(frame);
     }
   }
 
-  bool read_frame(const Connection& connection, Socket& socket, std::vector<std::uint8_t>& frame) {
+  bool send(const Connection& connection, Socket& socket, const WireReply& reply) {
+    if (!reply.frame) return true;
+    auto sent = socket.write_all(*reply.frame, kFrameTimeout);
+    if (sent && !reply.rest.empty()) sent = socket.write_all(reply.rest, kFrameTimeout);
+    if (!sent && sent.error().code == ErrorCode::kTimedOut) {
+      log_.warn("connection closed: its client does not read", {{"peer", connection.peer.remote}});
+    }
+    return sent.has_value();
+  }
+
+  bool read_frame(const Connection& connection, Socket& socket, std::vector<std::uint8_t>& frame, MemoryShare& memory) {
     std::uint8_t header[4];
     auto end = socket.read_exact({header, 1}, std::chrono::milliseconds(0));  // idle: without limit
     if (end != ReadEnd::kFull) return false;
-    if (socket.read_exact({header + 1, 3}, kFrameTimeout) != ReadEnd::kFull) return cut(connection);
+    const auto deadline = std::chrono::steady_clock::now() + kFrameTimeout;
+    const auto left = [&] {
+      return std::max(std::chrono::milliseconds(1), std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now()));
+    };
+    if (socket.read_exact({header + 1, 3}, left()) != ReadEnd::kFull) return cut(connection);
     std::uint32_t size;
     std::memcpy(&size, header, sizeof size);
     if (size < 16 || size > kMaxWireMessageBytes) {
@@ -203,13 +225,16 @@ class ThreadedServer final : public WireServer {
                 {{"peer", connection.peer.remote}, {"bytes", static_cast<std::int64_t>(size)}});
       return false;
     }
-    // Grown as bytes come: a length alone reserves no memory.
+    // Meanwhile the rest stays with the client.
+    if (size > kUncountedFrameBytes && !memory.take(size, connection.stop.get_token())) return false;
+    // Grown as bytes come: a length alone touches no memory.
+    frame.reserve(size);
     frame.assign(header, header + 4);
     while (frame.size() < size) {
       const auto have = frame.size();
       const auto chunk = std::min<std::size_t>(size - have, kReadChunkBytes);
       frame.resize(have + chunk);
-      if (socket.read_exact({frame.data() + have, chunk}, kFrameTimeout) != ReadEnd::kFull) return cut(connection);
+      if (socket.read_exact({frame.data() + have, chunk}, left()) != ReadEnd::kFull) return cut(connection);
     }
     return true;
   }
@@ -219,8 +244,7 @@ class ThreadedServer final : public WireServer {
     return false;
   }
 
-  static constexpr std::size_t kReadChunkBytes = 4 << 20;
-  static constexpr std::size_t kKeptBufferBytes = 16 << 10;  // per idle connection
+  static constexpr std::size_t kReadChunkBytes = 1 << 20;
 
   const Options options_;
   const Accept accept_;

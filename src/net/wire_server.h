@@ -16,6 +16,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/memory_budget.h"
 #include "net/socket.h"
 
 namespace drover::net {
@@ -24,6 +25,10 @@ inline constexpr std::size_t kMaxWireMessageBytes = 48'000'000;
 inline constexpr std::size_t kMaxWireConnections = 2'000;
 // A frame, once begun, must arrive within this; a reply must be read within it.
 inline constexpr std::chrono::milliseconds kFrameTimeout = std::chrono::minutes(5);
+// While others wait for memory, who has begun a large message or takes a large reply may stand still no longer than this.
+inline constexpr std::chrono::milliseconds kShortPatience = std::chrono::seconds(10);
+// A frame of at most so many bytes is not counted: it belongs to its connection.
+inline constexpr std::size_t kUncountedFrameBytes = 16 << 10;
 inline constexpr std::size_t kConnectionStackBytes = 4 << 20;  // address space; deep documents recurse
 
 struct ConnectionInfo {
@@ -38,6 +43,8 @@ struct ConnectionInfo {
 
 struct WireReply {
   std::optional<std::vector<std::uint8_t>> frame;         // nothing: no answer is due
+  std::vector<std::uint8_t> rest;                         // of the frame: a large document is not copied behind its header
+  MemoryShare memory;                                     // what the two were counted as; given back when they are sent
   std::optional<std::vector<std::uint8_t>> next_request;  // exhaust: to be handled next, as if the client had sent it
   bool close = false;                                     // after the frame is sent
 };
@@ -58,6 +65,9 @@ class WireServer {
     std::shared_ptr<TlsContext> tls;    // null: plain
     bool tls_required = true;           // else both are served on one port
     std::size_t max_connections = kMaxWireConnections;
+    // Of frames that arrive or are being handled, each with its whole size, and of replies. Null: without limit.
+    MemoryBudget* request_memory = nullptr;
+    MemoryBudget* reply_memory = nullptr;
   };
 
   virtual ~WireServer() = default;  // stops

@@ -1,0 +1,98 @@
+#include "base/memory_budget.h"
+
+#include <algorithm>
+
+namespace drover {
+
+std::size_t MemoryBudget::used() const {
+  std::lock_guard lock(mutex_);
+  return used_;
+}
+
+bool MemoryBudget::is_short() const {
+  std::lock_guard lock(mutex_);
+  return !queue_.empty() || waiting_to_grow_ > 0;
+}
+
+MemoryShare& MemoryShare::operator=(MemoryShare&& other) noexcept {
+  if (this == &other) return *this;
+  release();
+  budget_ = other.budget_;
+  bytes_ = std::exchange(other.bytes_, 0);
+  overdrawn_ = std::exchange(other.overdrawn_, false);
+  return *this;
+}
+
+bool MemoryShare::try_grow_to(std::size_t bytes) {
+  if (bytes <= bytes_) return true;
+  if (budget_ != nullptr) {
+    std::lock_guard lock(budget_->mutex_);
+    if (!overdrawn_ && (!budget_->queue_.empty() || !budget_->fits(bytes - bytes_))) return false;
+    budget_->used_ += bytes - bytes_;
+  }
+  bytes_ = bytes;
+  return true;
+}
+
+bool MemoryShare::take(std::size_t bytes, const std::stop_token& stop) {
+  release();
+  if (budget_ == nullptr) return true;
+  auto& budget = *budget_;
+  bytes = std::min(bytes, budget.limit_);
+  std::unique_lock lock(budget.mutex_);
+  const auto turn = budget.next_turn_++;
+  budget.queue_.insert(turn);
+  const bool granted = budget.changed_.wait(lock, stop, [&] { return *budget.queue_.begin() == turn && budget.fits(bytes); });
+  budget.queue_.erase(turn);
+  if (granted) {
+    budget.used_ += bytes;
+    bytes_ = bytes;
+  }
+  if (!budget.queue_.empty()) budget.changed_.notify_all();
+  return granted;
+}
+
+bool MemoryShare::grow_to(std::size_t bytes, const std::stop_token& stop) {
+  if (try_grow_to(bytes)) return true;
+  auto& budget = *budget_;
+  std::unique_lock lock(budget.mutex_);
+  const auto more = bytes - bytes_;
+  ++budget.waiting_to_grow_;
+  const bool granted = budget.changed_.wait(lock, stop, [&] { return budget.fits(more) || !budget.overdrawn_; });
+  --budget.waiting_to_grow_;
+  if (!granted) return false;
+  if (!budget.fits(more)) {
+    overdrawn_ = true;
+    budget.overdrawn_ = true;
+  }
+  budget.used_ += more;
+  bytes_ = bytes;
+  return true;
+}
+
+void MemoryShare::release() {
+  if (bytes_ == 0 && !overdrawn_) return;
+  if (budget_ != nullptr) {
+    std::lock_guard lock(budget_->mutex_);
+    budget_->used_ -= bytes_;
+    if (overdrawn_) budget_->overdrawn_ = false;
+    budget_->changed_.notify_all();
+  }
+  bytes_ = 0;
+  overdrawn_ = false;
+}
+
+bool Admission::enter(const std::stop_token& stop) {
+  std::unique_lock lock(mutex_);
+  if (!changed_.wait(lock, stop, [&] { return free_ > 0; })) return false;
+  --free_;
+  return true;
+}
+
+void Admission::leave() {
+  std::lock_guard lock(mutex_);
+  ++free_;
+  changed_.notify_one();
+}
+
+}  // namespace drover

@@ -1,0 +1,82 @@
+// A number of bytes that many operations share, and the shares that they hold. It counts what it is told; it allocates
+// nothing. Thread-safe; a share is used by one thread at a time.
+//
+// No wait here can last for ever: whoever waits in `take` holds nothing of this budget yet, and of those that wait for more
+// in `grow_to` one at a time may go over the limit. So at most `limit` and the largest single share are in use.
+#pragma once
+
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <mutex>
+#include <set>
+#include <stop_token>
+#include <utility>
+
+namespace drover {
+
+class MemoryBudget {
+ public:
+  explicit MemoryBudget(std::size_t limit = std::numeric_limits<std::size_t>::max()) : limit_(limit) {}
+  MemoryBudget(const MemoryBudget&) = delete;
+  MemoryBudget& operator=(const MemoryBudget&) = delete;
+
+  std::size_t limit() const { return limit_; }
+  std::size_t used() const;
+  // Somebody waits: those who hold much and do nothing with it should give it up.
+  bool is_short() const;
+
+ private:
+  friend class MemoryShare;
+  bool fits(std::size_t more) const { return used_ <= limit_ && more <= limit_ - used_; }
+
+  const std::size_t limit_;
+  mutable std::mutex mutex_;
+  std::condition_variable_any changed_;
+  std::size_t used_ = 0;
+  std::set<std::uint64_t> queue_;     // whose turn it is: the first
+  std::uint64_t next_turn_ = 1;
+  std::size_t waiting_to_grow_ = 0;
+  bool overdrawn_ = false;            // one share is over the limit
+};
+
+// Given back when it is destroyed. Without a budget every growth succeeds and counts nothing.
+class MemoryShare {
+ public:
+  MemoryShare() = default;
+  explicit MemoryShare(MemoryBudget* budget) : budget_(budget) {}
+  ~MemoryShare() { release(); }
+  MemoryShare(MemoryShare&& other) noexcept { *this = std::move(other); }
+  MemoryShare& operator=(MemoryShare&& other) noexcept;
+
+  std::size_t bytes() const { return bytes_; }
+  // To `bytes` in all, without waiting. False, and nothing changed, when there is not so much, or others wait for it.
+  bool try_grow_to(std::size_t bytes);
+  // From nothing to `bytes` (at most the whole budget), in the order of asking. False: stopped.
+  bool take(std::size_t bytes, const std::stop_token& stop);
+  // To `bytes` in all. When the budget is used up, one share at a time goes over it. False: stopped.
+  bool grow_to(std::size_t bytes, const std::stop_token& stop);
+  void release();
+
+ private:
+  MemoryBudget* budget_ = nullptr;
+  std::size_t bytes_ = 0;
+  bool overdrawn_ = false;
+};
+
+// How many may do something at once. Waiting is in no order.
+class Admission {
+ public:
+  explicit Admission(std::size_t places = std::numeric_limits<std::size_t>::max()) : free_(places) {}
+  // False: stopped.
+  bool enter(const std::stop_token& stop);
+  void leave();
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable_any changed_;
+  std::size_t free_;
+};
+
+}  // namespace drover

@@ -1,0 +1,101 @@
+#include "base/memory_budget.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <thread>
+#include <vector>
+
+namespace drover {
+namespace {
+
+TEST(MemoryBudget, SharesAreCountedAndGivenBack) {
+  MemoryBudget budget(100);
+  {
+    MemoryShare a(&budget), b(&budget);
+    EXPECT_TRUE(a.try_grow_to(60));
+    EXPECT_FALSE(b.try_grow_to(50));
+    EXPECT_TRUE(b.try_grow_to(40));
+    EXPECT_EQ(budget.used(), 100u);
+    MemoryShare c(std::move(a));
+    EXPECT_EQ(c.bytes(), 60u);
+    b = std::move(c);
+    EXPECT_EQ(budget.used(), 60u);
+  }
+  EXPECT_EQ(budget.used(), 0u);
+}
+
+TEST(MemoryBudget, NoBudgetIsNoLimit) {
+  MemoryShare share;
+  EXPECT_TRUE(share.try_grow_to(1ull << 40));
+  EXPECT_TRUE(share.grow_to(1ull << 41, {}));
+}
+
+TEST(MemoryBudget, WhatIsMoreThanAllTakesAll) {
+  MemoryBudget budget(100);
+  MemoryShare share(&budget);
+  EXPECT_TRUE(share.take(1000, {}));
+  EXPECT_EQ(share.bytes(), 100u);
+}
+
+TEST(MemoryBudget, OneAtATimeGoesOverIt) {
+  MemoryBudget budget(100);
+  MemoryShare holder(&budget), over(&budget), later(&budget);
+  ASSERT_TRUE(holder.try_grow_to(90));
+  EXPECT_TRUE(over.grow_to(50, {}));
+  EXPECT_TRUE(over.grow_to(70, {}));
+  EXPECT_EQ(budget.used(), 160u);
+  std::atomic<bool> granted = false;
+  std::jthread waiter([&](const std::stop_token& stop) { granted = later.grow_to(20, stop); });
+  while (!budget.is_short()) std::this_thread::yield();
+  EXPECT_FALSE(granted);
+  over.release();
+  waiter.join();
+  EXPECT_TRUE(granted);
+  EXPECT_EQ(budget.used(), 110u);
+}
+
+TEST(MemoryBudget, AStopEndsTheWait) {
+  MemoryBudget budget(100);
+  MemoryShare holder(&budget), waiting(&budget);
+  ASSERT_TRUE(holder.try_grow_to(100));
+  std::atomic<bool> granted = true;
+  std::jthread waiter([&](const std::stop_token& stop) { granted = waiting.take(10, stop); });
+  while (!budget.is_short()) std::this_thread::yield();
+  EXPECT_FALSE(holder.try_grow_to(101));
+  waiter.request_stop();
+  waiter.join();
+  EXPECT_FALSE(granted);
+  EXPECT_FALSE(budget.is_short());
+}
+
+TEST(MemoryBudget, ManyThreadsNeverGoOverItTogether) {
+  MemoryBudget budget(1000);
+  std::atomic<bool> broken = false;
+  std::vector<std::jthread> threads;
+  for (std::size_t n = 0; n < 8; ++n) {
+    threads.emplace_back([&, n] {
+      for (int i = 0; i < 500; ++i) {
+        MemoryShare share(&budget);
+        if (!share.take(100 + 90 * n, {})) broken = true;
+        if (budget.used() > 1000) broken = true;
+      }
+    });
+  }
+  threads.clear();
+  EXPECT_FALSE(broken);
+  EXPECT_EQ(budget.used(), 0u);
+}
+
+TEST(Admission, HasSoManyPlaces) {
+  Admission admission(1);
+  ASSERT_TRUE(admission.enter({}));
+  std::stop_source stop;
+  stop.request_stop();
+  EXPECT_FALSE(admission.enter(stop.get_token()));
+  admission.leave();
+  EXPECT_TRUE(admission.enter({}));
+}
+
+}  // namespace
+}  // namespace drover

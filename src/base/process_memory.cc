@@ -1,0 +1,33 @@
+#include "base/process_memory.h"
+
+#include <malloc.h>
+#include <unistd.h>
+
+#include <cstdio>
+
+namespace drover {
+
+namespace {
+constexpr int kArenas = 4;
+constexpr int kMappedBlockBytes = 512 << 10;
+constexpr int kKeptAtTopBytes = 1 << 20;
+}  // namespace
+
+std::size_t resident_bytes() {
+  std::FILE* file = std::fopen("/proc/self/statm", "r");
+  if (file == nullptr) return 0;
+  unsigned long size = 0, resident = 0;
+  const int read = std::fscanf(file, "%lu %lu", &size, &resident);
+  std::fclose(file);
+  return read == 2 ? resident * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)) : 0;
+}
+
+void bound_allocator() {
+  ::mallopt(M_ARENA_MAX, kArenas);
+  ::mallopt(M_MMAP_THRESHOLD, kMappedBlockBytes);
+  ::mallopt(M_TRIM_THRESHOLD, kKeptAtTopBytes);
+}
+
+void give_back_free_memory() { ::malloc_trim(0); }
+
+}  // namespace drover
