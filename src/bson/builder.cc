@@ -1,3 +1,5 @@
+#include <cstring>
+
 #include "bson/builder.h"
 
 #include <charconv>
@@ -232,6 +234,15 @@ Document make_array(std::span<const Document> items) {
   ArrayBuilder builder;
   for (const Document& item : items) builder.append(item);
   return std::move(builder).finish();
+}
+
+Document append_fields(Document document, View more) {
+  auto bytes = std::move(document).bytes();
+  bytes.pop_back();
+  bytes.insert(bytes.end(), more.data() + 4, more.data() + more.size());
+  const auto size = static_cast<std::uint32_t>(bytes.size());
+  std::memcpy(bytes.data(), &size, sizeof size);
+  return Document(std::move(bytes));
 }
 
 }  // namespace drover::bson

@@ -81,6 +81,7 @@ class Builder {
 
   std::size_t size() const { return buffer_->size() - start_ + 1; }  // bytes if finished now
   bool empty() const { return buffer_->size() - start_ == 4; }
+  void reserve(std::size_t bytes) { buffer_->reserve(start_ + bytes); }  // for so many in all, at once
   void close();                 // ends a sub-document early; nothing for a top-level builder
   Document finish() &&;         // top-level only
 
@@ -113,6 +114,7 @@ class ArrayBuilder {
   ArrayBuilder open_array() { return builder_.open_array(next_key()); }
   std::size_t count() const { return next_; }
   std::size_t size() const { return builder_.size(); }
+  void reserve(std::size_t bytes) { builder_.reserve(bytes); }
   void close() { builder_.close(); }
   Document finish() && { return std::move(builder_).finish(); }
 
@@ -125,6 +127,9 @@ class ArrayBuilder {
   std::size_t next_ = 0;
   char key_[12];
 };
+
+// `document` with the fields of `more` at its end, in its own buffer.
+Document append_fields(Document document, View more);
 
 // One field of make_document.
 struct Field {

@@ -7,16 +7,20 @@
 #include <fmt/core.h>
 
 #include "base/log.h"
+#include "base/process_memory.h"
 #include "base/runtime.h"
 #include "cli/commands.h"
 #include "cli/port_file.h"
 #include "cli/signals.h"
+#include "sandbox/server/memory_plan.h"
 #include "sandbox/server/sandbox.h"
 
 namespace drover::cli {
 namespace {
 
-constexpr std::int64_t kMinMemory = 32 << 20;
+// When so much of --memory is resident, what the allocator keeps is given back; looked at so often.
+constexpr std::size_t kHighPercent = 60;
+constexpr auto kLookAtMemory = std::chrono::milliseconds(250);
 constexpr std::int64_t kMinOplog = 1 << 20;
 
 class SandboxCommand : public Subcommand {
@@ -33,11 +37,14 @@ class SandboxCommand : public Subcommand {
     options.string("--host", host_, "Name of this member in the replica set's configuration");
     options.flag("--auth", auth_, "Require authentication and enforce roles");
     options.string("--server-version", version_, "Server version to behave as").one_of({"4.4", "5.0", "6.0", "7.0", "8.0"});
-    options.bytes("--memory", memory_, "Memory for caches and write buffers");
+    options.bytes("--memory", memory_, "Memory of the whole process, whatever its clients do");
     options.bytes("--oplog-size", oplog_size_, "Size of the oplog");
     const auto certificate = options.path("--tls-cert-key-file,--tlsCertificateKeyFile", tls_file_, "PEM file with certificate and key: serve TLS");
-    options.path("--tls-ca-file,--tlsCAFile", tls_ca_file_, "PEM file of the authorities that clients' certificates are verified by").needs(certificate);
-    options.string("--tls-mode", tls_mode_, "Whether plain connections are served too").one_of({"requireTLS", "preferTLS"}).needs(certificate);
+    const auto authorities = options.path("--tls-ca-file,--tlsCAFile", tls_ca_file_, "PEM file of the authorities that clients' certificates are verified by").needs(certificate);
+    options.flag("--tls-allow-connections-without-certificates,--tlsAllowConnectionsWithoutCertificates", tls_without_certificate_,
+                 "With --tls-ca-file: clients may do without a certificate").needs(authorities);
+    options.string("--tls-mode,--tlsMode", tls_mode_, "Whether plain connections are served too")
+        .one_of({"disabled", "allowTLS", "preferTLS", "requireTLS"});
     options.path("--log", log_, "Write the log to this file; - is standard error");
     options.description(
         "An embedded server that speaks MongoDB's wire protocol, for rehearsals, tests and the demo. It is a replica set of "
@@ -55,8 +62,15 @@ class SandboxCommand : public Subcommand {
 
  private:
   Status serve(const std::stop_token& stop) {
-    if (memory_ < kMinMemory) return fail(ErrorCode::kUsage, "--memory must be at least 32MB");
+    const auto least = static_cast<std::int64_t>(sandbox::kMinServerMemory);
+    if (memory_ < least) {
+      return fail(ErrorCode::kUsage, fmt::format("--memory must be at least {}MB: one message and one reply of the largest size, and what is there "
+                                                 "without any client, take so much", least >> 20));
+    }
+    bound_allocator();
     if (oplog_size_ < kMinOplog) return fail(ErrorCode::kUsage, "--oplog-size must be at least 1MB");
+    const bool tls = tls_mode_ != "disabled" && !tls_file_.empty();
+    if (!tls && !tls_mode_.empty() && tls_mode_ != "disabled") return fail(ErrorCode::kUsage, fmt::format("--tls-mode {} needs --tls-cert-key-file", tls_mode_));
     std::error_code failed;
     std::filesystem::create_directories(dbpath_, failed);
     if (failed) return fail(ErrorCode::kUnsupported, fmt::format("creating --dbpath {}: {}", dbpath_, failed.message()));
@@ -72,15 +86,18 @@ class SandboxCommand : public Subcommand {
                                                       .version = version,
                                                       .memory_bytes = static_cast<std::size_t>(memory_),
                                                       .oplog_bytes = static_cast<std::uint64_t>(oplog_size_),
-                                                      .tls_certificate_key_file = tls_file_,
+                                                      .tls_certificate_key_file = tls ? tls_file_ : std::string(),
                                                       .tls_ca_file = tls_ca_file_,
-                                                      .tls_allow_plain = tls_mode_ == "preferTLS",
+                                                      .tls_allow_without_certificate = tls_without_certificate_,
+                                                      .tls_allow_plain = tls_mode_ == "preferTLS" || tls_mode_ == "allowTLS",
                                                       .arguments = {"drover", "sandbox", "--dbpath", dbpath_}},
                                                      *runtime, *log));
     TRY(write_port_file(port_file_, sandbox->port(), "--port-file"));
     std::puts(fmt::format("drover sandbox {}: ready on {}", version.to_string(), sandbox->uri()).c_str());
     std::fflush(stdout);
-    while (runtime->sleep(std::chrono::hours(1), stop)) {
+    const auto high = static_cast<std::size_t>(memory_) / 100 * kHighPercent;
+    while (runtime->sleep(kLookAtMemory, stop)) {
+      if (resident_bytes() > high) give_back_free_memory();
     }
     sandbox->stop();
     return {};
@@ -94,11 +111,12 @@ class SandboxCommand : public Subcommand {
   std::string host_;
   bool auth_ = false;
   std::string version_ = "4.4";
-  std::int64_t memory_ = 256 << 20;
+  std::int64_t memory_ = 768 << 20;
   std::int64_t oplog_size_ = 1 << 30;
   std::string tls_file_;
   std::string tls_ca_file_;
-  std::string tls_mode_ = "requireTLS";
+  bool tls_without_certificate_ = false;
+  std::string tls_mode_;  // with a certificate: requireTLS
   std::string log_;
 };
 

@@ -240,8 +240,10 @@ rocksdb::ColumnFamilyOptions family_options(const Options& options, const std::s
   table.block_size = 16 << 10;
   table.format_version = 5;
   result.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
-  result.write_buffer_size = std::clamp<std::size_t>(options.memory_bytes / 12, 4 << 20, 64 << 20);
-  result.max_write_buffer_number = 3;
+  // Writers wait when one buffer of a key space is full while the one before is still being written out: so two of each, and
+  // what the manager allows of them together, are all there is.
+  result.write_buffer_size = std::clamp<std::size_t>(options.memory_bytes / 12, 2 << 20, 64 << 20);
+  result.max_write_buffer_number = 2;
   // Records and entries of the oplog come in the order of their keys: files that do not overlap are moved, not merged.
   // Levelled compaction would write each of them again as soon as the snapshot that was open at its flush is released.
   result.compaction_style = rocksdb::kCompactionStyleUniversal;

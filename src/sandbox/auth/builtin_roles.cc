@@ -12,8 +12,10 @@ using R = ResourcePattern;
 
 constexpr std::string_view kRead[] = {"changeStream", "collStats", "dbHash", "dbStats", "find",
                                       "killCursors", "listCollections", "listIndexes", "planCacheRead"};
-constexpr std::string_view kWrite[] = {"convertToCapped", "createCollection", "createIndex", "dropCollection", "dropIndex",
+constexpr std::string_view kWrite[] = {"convertToCapped", "createCollection", "createIndex", "dropCollection", "dropIndex", "emptycapped",
                                        "insert", "remove", "renameCollectionSameDB", "update"};
+constexpr std::string_view kProfile[] = {"convertToCapped", "createCollection", "dropCollection"};  // and kRead
+constexpr std::string_view kIndexes[] = {"createIndex", "dropIndex"};
 constexpr std::string_view kDbAdmin[] = {
     "bypassDocumentValidation", "collMod", "collStats", "compact", "convertToCapped", "createCollection", "createIndex",
     "dbStats", "dropCollection", "dropDatabase", "dropIndex", "enableProfiler", "indexStats", "listCollections",
@@ -28,10 +30,9 @@ constexpr std::string_view kMonitorCluster[] = {
     "replSetGetStatus", "serverStatus", "shardingState", "top", "useUUID"};
 constexpr std::string_view kMonitorDatabase[] = {"collStats", "dbStats", "getDatabaseVersion", "getShardVersion", "indexStats"};
 constexpr std::string_view kHostCluster[] = {
-    "applicationMessage", "closeAllDatabases", "connPoolSync", "cpuProfiler", "dropConnections", "flushRouterConfig",
-    "fsync", "getParameter", "invalidateUserCache", "killAnyCursor", "killAnySession", "killop", "logRotate", "oidReset",
-    "replSetResizeOplog", "resync", "rotateCertificates", "setFreeMonitoring", "setParameter", "shutdown", "touch",
-    "unlock"};
+    "applicationMessage", "closeAllDatabases", "connPoolSync", "cpuProfiler", "dropConnections", "flushRouterConfig", "fsync",
+    "invalidateUserCache", "killAnyCursor", "killAnySession", "killop", "logRotate", "replSetResizeOplog", "resync", "rotateCertificates",
+    "setParameter", "shutdown", "touch", "trafficRecord", "unlock"};
 constexpr std::string_view kManagerCluster[] = {
     "addShard", "appendOplogNote", "applicationMessage", "cleanupOrphaned", "flushRouterConfig", "getDefaultRWConcern",
     "listSessions", "listShards", "removeShard", "replSetConfigure", "replSetGetConfig", "replSetGetStatus",
@@ -39,16 +40,13 @@ constexpr std::string_view kManagerCluster[] = {
 constexpr std::string_view kManagerDatabase[] = {"clearJumboFlag", "enableSharding", "moveChunk", "refineCollectionShardKey",
                                                  "reshardCollection", "splitChunk", "splitVector"};
 constexpr std::string_view kConfigWrites[] = {"insert", "remove", "update"};
-constexpr std::string_view kBackupCluster[] = {"appendOplogNote", "getParameter", "listDatabases", "serverStatus"};
-constexpr std::string_view kBackupAny[] = {"listCollections", "listIndexes"};
-constexpr std::string_view kBackupCollection[] = {"collStats", "find"};
+constexpr std::string_view kQueryableBackupCluster[] = {"getParameter", "listDatabases", "useUUID"};
+constexpr std::string_view kQueryableBackupAny[] = {"collStats", "listCollections", "listIndexes"};
+constexpr std::string_view kBackupCluster[] = {"appendOplogNote", "serverStatus"};
 constexpr std::string_view kRestoreCluster[] = {"forceUUID", "getParameter", "useUUID"};
 constexpr std::string_view kRestoreCollection[] = {"bypassDocumentValidation", "collMod", "convertToCapped",
                                                    "createCollection", "createIndex", "dropCollection", "insert"};
-constexpr std::string_view kRestoreUsers[] = {"changeCustomData", "changePassword", "createRole", "createUser", "dropRole",
-                                              "dropUser", "grantRole", "revokeRole", "setAuthenticationRestriction",
-                                              "viewRole", "viewUser"};
-constexpr std::string_view kEditUsers[] = {"find", "insert", "remove", "update"};
+constexpr std::string_view kEditUsers[] = {"find", "remove", "update"};  // and kRestoreCollection
 
 class RoleBuilder {
  public:
@@ -67,7 +65,11 @@ class RoleBuilder {
   void db_admin(const std::string& db) {
     set_.add_all(R::database(db), kDbAdmin);
     set_.add_all(R::exact(db, "system.profile"), kRead);
-    set_.add_all(R::exact(db, "system.profile"), std::array<std::string_view, 3>{"convertToCapped", "createCollection", "dropCollection"});
+    set_.add_all(R::exact(db, "system.profile"), kProfile);
+  }
+  void enable_sharding(const std::string&) {
+    set_.add_all(R::any_normal(), std::array<std::string_view, 2>{"enableSharding", "refineCollectionShardKey"});
+    if (at_least(5)) set_.add(R::any_normal(), "reshardCollection");
   }
   void db_owner(const std::string& db) {
     read_write(db);
@@ -77,25 +79,31 @@ class RoleBuilder {
   void read_any() {
     set_.add_all(R::any_normal(), kRead);
     set_.add_all(R::collection_name("system.js"), kRead);
+    buckets(kRead);
     set_.add(R::cluster(), "listDatabases");
   }
   void read_write_any() {
     read_any();
     set_.add_all(R::any_normal(), kWrite);
     set_.add_all(R::collection_name("system.js"), kWrite);
+    buckets(kWrite);
   }
   void user_admin_any() {
     set_.add_all(R::any_normal(), kUserAdmin);
     set_.add_all(R::database("config"), kUserAdmin);
     set_.add_all(R::database("local"), kUserAdmin);
-    set_.add_all(R::cluster(), std::array<std::string_view, 3>{"listDatabases", "authSchemaUpgrade", "invalidateUserCache"});
+    set_.add_all(R::cluster(), std::array<std::string_view, 4>{"listDatabases", "authSchemaUpgrade", "invalidateUserCache", "viewUser"});
+    set_.add_all(R::collection_name("system.users"), kRead);
     for (const char* name : {"system.users", "system.roles", "system.new_users", "system.backup_users", "system.version"}) {
       set_.add_all(R::exact("admin", name), kRead);
     }
+    for (const char* name : {"system.users", "system.roles"}) set_.add_all(R::exact("admin", name), kIndexes);
   }
   void db_admin_any() {
     set_.add_all(R::any_normal(), kDbAdmin);
     set_.add_all(R::collection_name("system.profile"), kRead);
+    set_.add_all(R::collection_name("system.profile"), kProfile);
+    buckets(kDbAdmin);
     set_.add_all(R::cluster(), std::array<std::string_view, 2>{"listDatabases", "applyOps"});
   }
   void cluster_monitor() {
@@ -113,16 +121,17 @@ class RoleBuilder {
     set_.add_all(R::cluster(), kHostCluster);
     write_block();
     set_.add(R::any_normal(), "killCursors");
-    set_.add(R::database("config"), "killCursors");
-    set_.add(R::database("local"), "killCursors");
   }
   void cluster_manager() {
     set_.add_all(R::cluster(), kManagerCluster);
     write_block();
     set_.add_all(R::any_normal(), kManagerDatabase);
+    buckets(kManagerDatabase);
     read("config");
-    set_.add_all(R::database("config"), kManagerDatabase);
-    set_.add_all(R::database("config"), kConfigWrites);
+    for (const char* db : {"config", "local"}) {
+      set_.add_all(R::database(db), kManagerDatabase);
+      set_.add_all(R::database(db), kConfigWrites);
+    }
     set_.add_all(R::exact("local", "system.replset"), kRead);
   }
   void cluster_admin() {
@@ -130,38 +139,38 @@ class RoleBuilder {
     host_manager();
     cluster_manager();
     set_.add(R::any_normal(), "dropDatabase");
-    set_.add(R::database("config"), "dropDatabase");
-    set_.add(R::database("local"), "dropDatabase");
   }
   void backup() {
+    queryable_backup();
     set_.add_all(R::cluster(), kBackupCluster);
-    set_.add_all(R::any(), kBackupAny);
-    set_.add_all(R::any_normal(), kBackupCollection);
-    set_.add_all(R::database("config"), kBackupCollection);
-    set_.add_all(R::database("local"), kBackupCollection);
+    set_.add_all(R::exact("admin", "mms.backup"), std::array<std::string_view, 2>{"insert", "update"});
+    set_.add_all(R::exact("config", "settings"), std::array<std::string_view, 2>{"insert", "update"});
+  }
+  void queryable_backup() {
+    set_.add_all(R::cluster(), kQueryableBackupCluster);
+    set_.add_all(R::any(), kQueryableBackupAny);
+    for (const auto& resource : {R::any_normal(), R::database("config"), R::database("local"), R::exact("config", "settings")}) set_.add(resource, "find");
+    buckets(std::array<std::string_view, 1>{"find"});
     for (const char* name : {"system.js", "system.users", "system.profile", "system.views"}) set_.add(R::collection_name(name), "find");
     for (const char* name : {"system.users", "system.roles", "system.version", "system.new_users", "system.backup_users"}) {
       set_.add(R::exact("admin", name), "find");
     }
-    set_.add_all(R::exact("admin", "mms.backup"), std::array<std::string_view, 2>{"insert", "update"});
-    set_.add_all(R::exact("config", "settings"), std::array<std::string_view, 2>{"insert", "update"});
   }
   void restore() {
     set_.add_all(R::cluster(), kRestoreCluster);
-    if (version_ >= ServerVersion{6, 0, 0}) set_.add(R::cluster(), "bypassWriteBlockingMode");
+    if (at_least(6)) set_.add(R::cluster(), "bypassWriteBlockingMode");
     set_.add(R::any(), "listCollections");
-    for (const auto& resource : {R::any_normal(), R::database("config"), R::database("local"), R::collection_name("system.js")}) {
+    for (const auto& resource : {R::any_normal(), R::database("config"), R::database("local"), R::collection_name("system.js"),
+                                 R::collection_name("system.users"), R::exact("local", "system.replset"), R::exact("admin", "system.version"),
+                                 R::exact("admin", "system.new_users"), R::exact("admin", "system.backup_users")}) {
       set_.add_all(resource, kRestoreCollection);
     }
-    set_.add_all(R::any_normal(), kRestoreUsers);
-    set_.add_all(R::database("config"), kRestoreUsers);
-    set_.add_all(R::database("local"), kRestoreUsers);
+    buckets(kRestoreCollection);
+    set_.add_all(R::any_normal(), kUserAdmin);
     set_.add_all(R::collection_name("system.users"), kEditUsers);
-    for (const char* name : {"system.users", "system.roles", "system.version", "system.new_users", "system.backup_users",
-                             "tempusers", "temproles"}) {
-      set_.add_all(R::exact("admin", name), kEditUsers);
-      set_.add_all(R::exact("admin", name), kRestoreCollection);
-    }
+    set_.add(R::exact("admin", "system.version"), "find");
+    set_.add(R::exact("admin", "system.roles"), "createIndex");
+    for (const char* name : {"tempusers", "temproles"}) set_.add(R::exact("admin", name), "find");
     set_.add_all(R::collection_name("system.views"), std::array<std::string_view, 3>{"createCollection", "insert", "find"});
   }
   void root() {
@@ -172,18 +181,20 @@ class RoleBuilder {
     backup();
     restore();
     set_.add(R::any(), "validate");
-    for (const char* name : {"system.users", "system.roles", "system.version", "system.new_users", "system.backup_users"}) {
-      set_.add_all(R::exact("admin", name), kRead);
-      set_.add_all(R::exact("admin", name), kWrite);
-    }
   }
   void system() { set_.add(R::any(), kAnyAction); }
 
   PrivilegeSet take() { return std::move(set_); }
 
  private:
+  bool at_least(int major) const { return version_ >= ServerVersion{major, 0, 0}; }
+  // What time-series collections are stored in (5.0+).
+  template <typename Actions>
+  void buckets(const Actions& actions) {
+    if (at_least(5)) set_.add_all(R::any_buckets(), actions);
+  }
   void write_block() {
-    if (version_ < ServerVersion{6, 0, 0}) return;
+    if (!at_least(6)) return;
     set_.add(R::cluster(), "setUserWriteBlockMode");
     set_.add(R::cluster(), "getClusterParameter");
     set_.add(R::cluster(), "setClusterParameter");
@@ -204,10 +215,12 @@ struct AdminRole {
 
 constexpr DatabaseRole kDatabaseRoles[] = {{"dbAdmin", &RoleBuilder::db_admin},
                                            {"dbOwner", &RoleBuilder::db_owner},
+                                           {"enableSharding", &RoleBuilder::enable_sharding},
                                            {"read", &RoleBuilder::read},
                                            {"readWrite", &RoleBuilder::read_write},
                                            {"userAdmin", &RoleBuilder::user_admin}};
-constexpr AdminRole kAdminRoles[] = {{"__system", &RoleBuilder::system},
+constexpr AdminRole kAdminRoles[] = {{"__queryableBackup", &RoleBuilder::queryable_backup},
+                                     {"__system", &RoleBuilder::system},
                                      {"backup", &RoleBuilder::backup},
                                      {"clusterAdmin", &RoleBuilder::cluster_admin},
                                      {"clusterManager", &RoleBuilder::cluster_manager},

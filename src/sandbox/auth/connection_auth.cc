@@ -26,6 +26,14 @@ bool ConnectionAuth::is_allowed(std::string_view action, const Resource& resourc
   return allowed_by_exception(action, resource) && localhost_exception();
 }
 
+bool ConnectionAuth::may_anything_on(const Namespace& collection) const {
+  return !enabled_ || std::any_of(users_.begin(), users_.end(), [&](const auto& user) { return user->privileges.any_on(collection); });
+}
+
+bool ConnectionAuth::may_anything_in(std::string_view db) const {
+  return !enabled_ || std::any_of(users_.begin(), users_.end(), [&](const auto& user) { return user->privileges.any_in(db); });
+}
+
 std::vector<Authorization::User> ConnectionAuth::users() const {
   std::vector<User> out;
   for (const auto& user : users_) out.push_back({user->name.user, user->name.db});

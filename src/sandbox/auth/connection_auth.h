@@ -20,6 +20,8 @@ class ConnectionAuth final : public Authorization {
 
   bool enabled() const override { return enabled_; }
   bool is_allowed(std::string_view action, const Resource& resource) const override;
+  bool may_anything_on(const Namespace& collection) const override;
+  bool may_anything_in(std::string_view db) const override;
   std::vector<User> users() const override;
 
   // Before each command: users that were changed or dropped meanwhile are looked up again.

@@ -1,5 +1,7 @@
 #include "sandbox/auth/privileges.h"
 
+#include <optional>
+
 #include <fmt/core.h>
 
 namespace drover::sandbox::auth {
@@ -9,6 +11,11 @@ namespace {
 using Kind = ResourcePattern::Kind;
 
 bool is_system(std::string_view collection) { return collection.starts_with("system."); }
+// The time-series collection that buckets belong to.
+std::optional<std::string_view> of_buckets(std::string_view collection) {
+  constexpr std::string_view kPrefix = "system.buckets.";
+  return collection.starts_with(kPrefix) ? std::optional(collection.substr(kPrefix.size())) : std::nullopt;
+}
 bool is_normal(std::string_view db) { return db != "local" && db != "config"; }
 
 Result<ResourcePattern> parse_resource(bson::View resource) {
@@ -16,6 +23,9 @@ Result<ResourcePattern> parse_resource(bson::View resource) {
   if (resource["cluster"].is_truthy()) return ResourcePattern::cluster();
   const auto db = resource["db"].to_string_view();
   const auto collection = resource["collection"].to_string_view();
+  if (const auto buckets = resource["system_buckets"].to_string_view(); buckets && !collection) {
+    return ResourcePattern{ResourcePattern::Kind::kBuckets, std::string(db.value_or("")), std::string(*buckets)};
+  }
   if (!db || !collection) {
     return server_error(9, "resource must have exactly 'db' and 'collection' set, or 'cluster' or 'anyResource'");
   }
@@ -31,6 +41,7 @@ void append_resource(bson::Builder& out, const ResourcePattern& pattern) {
   switch (pattern.kind) {
     case Kind::kCluster: resource.append("cluster", true); return;
     case Kind::kAny: resource.append("anyResource", true); return;
+    case Kind::kBuckets: resource.append("db", pattern.db).append("system_buckets", pattern.collection); return;
     default: resource.append("db", pattern.db).append("collection", pattern.collection);
   }
 }
@@ -58,15 +69,48 @@ bool PrivilegeSet::allows(std::string_view action, const Resource& resource) con
   const auto& [db, collection] = resource.ns;
   switch (resource.kind) {
     case Resource::Kind::kCluster: return has(ResourcePattern::cluster(), action);
+    case Resource::Kind::kAnyNormal: return has(ResourcePattern::any_normal(), action);
     case Resource::Kind::kDatabase:
       return (is_normal(db) && has(ResourcePattern::any_normal(), action)) || has(ResourcePattern::database(db), action);
     case Resource::Kind::kCollection:
       if (!is_system(collection)) {
         if (is_normal(db) && has(ResourcePattern::any_normal(), action)) return true;
         if (has(ResourcePattern::database(db), action)) return true;
+      } else if (const auto name = of_buckets(collection)) {
+        for (const auto& pattern_db : {std::string(), db}) {
+          for (const auto& pattern_name : {std::string(), std::string(*name)}) {
+            if (has({Kind::kBuckets, pattern_db, pattern_name}, action)) return true;
+          }
+        }
       }
       return has(ResourcePattern::collection_name(collection), action) ||
              has(ResourcePattern::exact(db, collection), action);
+  }
+  return false;
+}
+
+bool PrivilegeSet::any_on(const Namespace& ns) const {
+  const auto given = [&](const ResourcePattern& pattern) { return actions_.contains(pattern); };
+  if (given(ResourcePattern::any()) || given(ResourcePattern::collection_name(ns.collection)) || given(ResourcePattern::exact(ns.db, ns.collection))) return true;
+  if (is_system(ns.collection)) return false;
+  return given(ResourcePattern::database(ns.db)) || (is_normal(ns.db) && given(ResourcePattern::any_normal()));
+}
+
+bool PrivilegeSet::any_in(std::string_view db) const {
+  for (const auto& [pattern, actions] : actions_) {
+    switch (pattern.kind) {
+      case Kind::kAny:
+      case Kind::kBuckets:
+      case Kind::kCollectionName: return true;
+      case Kind::kAnyNormal:
+        if (is_normal(db)) return true;
+        break;
+      case Kind::kDatabase:
+      case Kind::kCollection:
+        if (pattern.db == db) return true;
+        break;
+      case Kind::kCluster: break;
+    }
   }
   return false;
 }

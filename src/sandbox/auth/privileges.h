@@ -22,6 +22,7 @@ struct ResourcePattern {
     kDatabase,        // {db, collection: ""}
     kCollectionName,  // {db: "", collection}
     kCollection,      // {db, collection}
+    kBuckets,         // {db, system_buckets}: of time-series collections; either may be empty for any
     kAny,             // {anyResource: true}
   };
   Kind kind = Kind::kCluster;
@@ -34,6 +35,7 @@ struct ResourcePattern {
   static ResourcePattern any() { return {Kind::kAny, {}, {}}; }
   static ResourcePattern database(std::string db) { return {Kind::kDatabase, std::move(db), {}}; }
   static ResourcePattern collection_name(std::string name) { return {Kind::kCollectionName, {}, std::move(name)}; }
+  static ResourcePattern any_buckets() { return {Kind::kBuckets, {}, {}}; }
   static ResourcePattern exact(std::string db, std::string name) {
     return {Kind::kCollection, std::move(db), std::move(name)};
   }
@@ -49,6 +51,9 @@ class PrivilegeSet {
   void remove(const ResourcePattern& resource, std::string_view action);
   void merge(const PrivilegeSet& other);
   bool allows(std::string_view action, const Resource& resource) const;
+  // Any action on this collection; on anything in this database.
+  bool any_on(const Namespace& collection) const;
+  bool any_in(std::string_view db) const;
   bool empty() const { return actions_.empty(); }
   const std::map<ResourcePattern, std::set<std::string, std::less<>>>& entries() const { return actions_; }
 

@@ -7,6 +7,7 @@
 #include "sandbox/auth/builtin_roles.h"
 #include "sandbox/auth/connection_auth.h"
 #include "sandbox/auth/internal_command.h"
+#include "sandbox/commands/support.h"
 
 namespace drover::sandbox::auth {
 
@@ -56,11 +57,11 @@ Status check_roles(CommandContext& context, const RoleName& target, const std::v
   return {};
 }
 
-// Granting privileges needs grantRole where they apply.
-Status check_privileges(CommandContext& context, const PrivilegeSet& privileges) {
+// Granting (or revoking) privileges needs grantRole (revokeRole) where they apply.
+Status check_privileges(CommandContext& context, const PrivilegeSet& privileges, std::string_view action = "grantRole") {
   for (const auto& [pattern, actions] : privileges.entries()) {
     const auto db = pattern.db.empty() ? std::string("admin") : pattern.db;
-    TRY(context.authorize("grantRole", database_resource(db)));
+    TRY(context.authorize(action, database_resource(db)));
   }
   return {};
 }
@@ -79,11 +80,19 @@ Result<bson::Document> store_field(CommandContext& context, const RoleName& name
   return bson::Document();
 }
 
+Status check_role_fields(const CommandContext& context) {
+  TRY(check_fields(context, {"privileges", "roles", "authenticationRestrictions"}));
+  const auto restrictions = context.body["authenticationRestrictions"];
+  if (!restrictions || (restrictions.is_array() && restrictions.document_value().empty())) return {};
+  return server_error(kBadValue, "authenticationRestrictions are not supported by this server");
+}
+
 Result<bson::Document> create_role(CommandContext& context) {
   const auto name = TRY(named_role(context));
   TRY(context.authorize("createRole", database_resource(name.db)));
   const auto privileges_field = context.body["privileges"].to_array();
   const auto roles_field = context.body["roles"].to_array();
+  TRY(check_role_fields(context));
   if (!privileges_field) return server_error(kBadValue, "\"createRole\" command requires a \"privileges\" array");
   if (!roles_field) return server_error(kBadValue, "\"createRole\" command requires a \"roles\" array");
   if (name.db == "local") return server_error(kBadValue, "Cannot create roles in the local database");
@@ -112,7 +121,9 @@ Result<bson::Document> create_role(CommandContext& context) {
 
 Result<bson::Document> update_role(CommandContext& context) {
   const auto name = TRY(named_role(context));
-  TRY(context.authorize("revokeRole", database_resource(name.db)));
+  // Nobody knows what is being taken away: that needs the right to take anything.
+  TRY(context.authorize("revokeRole", {Resource::Kind::kAnyNormal, {}}));
+  TRY(check_role_fields(context));
   TRY(existing(context, name));
   bson::Builder fields;
   if (const auto field = context.body["privileges"].to_array()) {
@@ -135,9 +146,9 @@ Result<bson::Document> change_privileges(CommandContext& context, bool grant) {
   if (!field || field->empty()) {
     return server_error(kBadValue, fmt::format("\"{}\" command requires a non-empty \"privileges\" array", context.command->name));
   }
-  const auto document = TRY(existing(context, name));
   const auto change = TRY(PrivilegeSet::parse(*field));
-  TRY(check_privileges(context, change));
+  TRY(check_privileges(context, change, grant ? "grantRole" : "revokeRole"));
+  const auto document = TRY(existing(context, name));
   const auto stored = document["privileges"].to_array();
   auto privileges = stored ? TRY(PrivilegeSet::parse(*stored)) : PrivilegeSet();
   for (const auto& [pattern, actions] : change.entries()) {
@@ -255,6 +266,14 @@ Status describe_role(CommandContext& context, bson::ArrayBuilder& out, const Rol
   return {};
 }
 
+// Everybody may look at the roles it has.
+bool has_role(CommandContext& context, const RoleName& name) {
+  const auto& users = auth_connection(context).auth.authenticated();
+  return std::any_of(users.begin(), users.end(), [&](const ResolvedUserPtr& user) {
+    return std::find(user->all_roles.begin(), user->all_roles.end(), name) != user->all_roles.end();
+  });
+}
+
 Result<bson::Document> roles_info(CommandContext& context) {
   const auto wanted = context.body.first();
   std::vector<RoleName> names;
@@ -272,7 +291,9 @@ Result<bson::Document> roles_info(CommandContext& context) {
     if (!wanted.is_array()) single.append(wanted);
     const auto array = std::move(single).finish();
     names = TRY(parse_roles(wanted.is_array() ? wanted.document_value() : array.view(), context.database));
-    for (const auto& name : names) TRY(context.authorize("viewRole", database_resource(name.db)));
+    for (const auto& name : names) {
+      if (!has_role(context, name)) TRY(context.authorize("viewRole", database_resource(name.db)));
+    }
   }
   bson::Builder out;
   auto roles = out.open_array("roles");

@@ -8,6 +8,7 @@
 #include "bson/sasl_prep.h"
 #include "sandbox/auth/connection_auth.h"
 #include "sandbox/auth/internal_command.h"
+#include "sandbox/commands/support.h"
 
 namespace drover::sandbox::auth {
 
@@ -17,6 +18,8 @@ constexpr int kBadValue = 2;
 constexpr int kUserNotFound = 11;
 constexpr int kRoleNotFound = 31;
 constexpr int kUserExists = 51003;
+
+const Resource kAnyDatabase{Resource::Kind::kAnyNormal, {}};
 
 Resource database_resource(std::string db) { return {Resource::Kind::kDatabase, {std::move(db), ""}}; }
 
@@ -82,7 +85,16 @@ Result<bson::Document> changed(CommandContext& context) {
   return bson::Document();
 }
 
+// 40415 for what this server does not know; restrictions that it would not enforce are refused, not kept for show.
+Status check_user_fields(const CommandContext& context) {
+  TRY(check_fields(context, {"pwd", "customData", "roles", "digestPassword", "mechanisms", "authenticationRestrictions"}));
+  const auto restrictions = context.body["authenticationRestrictions"];
+  if (!restrictions || (restrictions.is_array() && restrictions.document_value().empty())) return {};
+  return server_error(kBadValue, "authenticationRestrictions are not supported by this server");
+}
+
 Result<bson::Document> create_user(CommandContext& context) {
+  TRY(check_user_fields(context));
   const auto name = TRY(named_user(context));
   if (name.db == "local") return server_error(kBadValue, "Cannot create users in the local database");
   TRY(context.authorize("createUser", database_resource(name.db)));
@@ -140,6 +152,7 @@ bool is_self(CommandContext& context, const UserName& name) {
 }
 
 Result<bson::Document> update_user(CommandContext& context) {
+  TRY(check_user_fields(context));
   const auto name = TRY(named_user(context));
   const auto password = context.body["pwd"].to_string_view();
   const auto data = context.body["customData"].to_document();
@@ -160,7 +173,8 @@ Result<bson::Document> update_user(CommandContext& context) {
     if (password) set.append("credentials", TRY(make_credentials(context, name, *password)));
     if (data) set.append("customData", *data);
     if (roles_field) {
-      TRY(context.authorize("revokeRole", database_resource(name.db)));
+      // Nobody knows what is being taken away: that needs the right to take anything.
+      TRY(context.authorize("revokeRole", kAnyDatabase));
       const auto roles = TRY(parse_roles(*roles_field, name.db));
       TRY(check_roles(context, roles, "grantRole"));
       set.append("roles", bson::ArrayView{roles_array(roles)});
@@ -254,6 +268,23 @@ Result<bson::Document> users_filter(CommandContext& context, bool& all_databases
   return std::move(filter).finish();
 }
 
+// Everybody may look at itself; at others by viewUser where they are, and at those of all databases by viewUser on the cluster.
+Status authorize_view(CommandContext& context) {
+  const auto wanted = context.body.first();
+  if (wanted.is_number()) return context.authorize("viewUser", database_resource(std::string(context.database)));
+  if (wanted.is_document() && wanted.document_value()["forAllDBs"].is_truthy()) return context.authorize("viewUser", {Resource::Kind::kCluster, {}});
+  const auto one = [&](const bson::Element& item) -> Status {
+    const auto object = item.to_document();
+    const auto user = object ? (*object)["user"].to_string_view() : item.to_string_view();
+    const auto db = object ? (*object)["db"].to_string_view() : std::optional(context.database);
+    const UserName name{std::string(user.value_or("")), std::string(db.value_or(""))};
+    return is_self(context, name) ? Status() : context.authorize("viewUser", database_resource(name.db));
+  };
+  if (!wanted.is_array()) return one(wanted);
+  for (const auto& item : wanted.document_value()) TRY(one(item));
+  return {};
+}
+
 Result<bson::Document> describe_user(CommandContext& context, const bson::Document& document) {
   auto& directory = auth_connection(context).auth.directory();
   const bool privileges = context.body["showPrivileges"].is_truthy();
@@ -281,11 +312,7 @@ Result<bson::Document> describe_user(CommandContext& context, const bson::Docume
 Result<bson::Document> users_info(CommandContext& context) {
   bool all_databases = false;
   const auto filter = TRY(users_filter(context, all_databases));
-  const auto wanted = context.body.first();
-  // Everybody may look at itself.
-  const auto name = wanted.to_string_view();
-  const bool self = name && is_self(context, {std::string(*name), std::string(context.database)});
-  if (!self) TRY(context.authorize("viewUser", database_resource(all_databases ? "admin" : std::string(context.database))));
+  TRY(authorize_view(context));
   auto documents = TRY(find_internal(context.services, "admin", "system.users", filter));
   std::sort(documents.begin(), documents.end(), [](const bson::Document& a, const bson::Document& b) {
     return a["_id"].to_string_view().value_or("") < b["_id"].to_string_view().value_or("");

@@ -73,6 +73,7 @@ class ChangeStreamCursor final : public CommandCursor {
 
   bool awaits_data() const override { return true; }
   bool is_change_stream() const override { return true; }
+  void rest() override { events_->rest(); }
   bool exhausted() const override { return events_->ended() && waiting_.empty(); }
 
   Status next_batch(CommandContext& context, CursorBatch& batch) override {
@@ -86,7 +87,8 @@ class ChangeStreamCursor final : public CommandCursor {
       if (batch.count() > 0 || batch.request().max_documents == 0 || events_->ended() || scanned) break;
       const auto left = deadline - engine.runtime().now();
       if (left <= Duration::zero() || batch.request().stop.stop_requested()) break;
-      if (!engine.wait_for_oplog(events_->oplog_position(), left, batch.request().stop)) break;
+      const auto& stop = batch.request().stop;
+      if (!context.wait_aside(stop, [&] { return engine.wait_for_oplog(events_->oplog_position(), left, stop); })) break;
     }
     batch.post_batch_resume_token = token_after(batch).to_document();
     return {};

@@ -24,6 +24,7 @@ class EventSource {
   // Where a client may resume so as to miss nothing after the event last returned.
   ResumeToken position() const;
   bson::Timestamp oplog_position() const { return read_to_; }
+  void rest() { oplog_->rest(); }
 
  private:
   EventSource(Engine& engine, Options options, bson::Timestamp start);

@@ -25,12 +25,14 @@ struct PipelineState {
   std::shared_ptr<const bson::Collator> collator;
   std::string db;
   ServerVersion version;
+  MemoryBudget* memory = nullptr;
 };
 using StatePtr = std::shared_ptr<const PipelineState>;
 
 class ScanSource final : public query::DocumentSource {
  public:
   explicit ScanSource(Scan scan) : scan_(std::move(scan)) {}
+  void rest() override { scan_.rest(); }
   Result<std::optional<bson::Document>> next() override {
     const auto document = TRY(scan_.next());
     if (!document) return std::optional<bson::Document>();
@@ -90,6 +92,7 @@ Result<query::DocumentSourcePtr> run_over(const StatePtr& state, const Resolved&
 query::PipelineContext pipeline_context(const StatePtr& state) {
   query::PipelineContext context;
   context.evaluation = state->evaluation;
+  context.memory = state->memory;
   context.open_foreign = [state](const query::ForeignQuery& wanted) -> Result<query::DocumentSourcePtr> {
     bson::ArrayBuilder stages;
     stages.open_document().append("$match", wanted.filter);
@@ -118,6 +121,7 @@ class PipelineCursor final : public CommandCursor {
     return {};
   }
   bool exhausted() const override { return exhausted_; }
+  void rest() override { documents_->rest(); }
 
  private:
   query::DocumentSourcePtr documents_;
@@ -125,19 +129,6 @@ class PipelineCursor final : public CommandCursor {
   std::int64_t steps_ = 0;
   bool exhausted_ = false;
 };
-
-Status authorize_reads(CommandContext& context, const Namespace& ns, const query::Pipeline& pipeline) {
-  const auto& leading = pipeline.leading();
-  if (!leading) {
-    TRY(context.authorize("find", {Resource::Kind::kCollection, ns}));
-  } else if (leading->name == "$collStats" || leading->name == "$indexStats") {
-    TRY(context.authorize(leading->name == "$collStats" ? "collStats" : "indexStats", {Resource::Kind::kCollection, ns}));
-  }
-  for (const auto& [db, collection] : pipeline.foreign_collections()) {
-    TRY(context.authorize("find", {Resource::Kind::kCollection, {db.empty() ? ns.db : db, collection}}));
-  }
-  return {};
-}
 
 // The view's collation is the pipeline's; another one may not be asked for.
 Result<std::shared_ptr<const bson::Collator>> choose_collation(const AggregateRequest& request, const Resolved& resolved) {
@@ -157,12 +148,12 @@ Result<OpenAggregate> open_aggregate(CommandContext& context, AggregateRequest r
   state->reader = scope.reader;
   state->db = request.ns.db;
   state->version = context.settings().version;
+  state->memory = &context.services.memory.work;
   state->collator = TRY(choose_collation(request, resolved));
   const auto let = request.let.empty() ? bson::Document() : TRY(query::evaluate_let(request.let, *evaluation_context(context)));
   state->evaluation = evaluation_context(context, let, state->collator);
 
   auto pipeline = TRY(query::Pipeline::parse(resolved.pipeline, pipeline_context(state)));
-  TRY(authorize_reads(context, request.ns, pipeline));
   const auto output = pipeline.output();
   if (output && context.read_concern.level == ReadConcern::Level::kLinearizable) {
     return server_error(code::kInvalidOptions, fmt::format("{} cannot be used with a 'linearizable' read concern level", output->kind == query::PipelineOutput::Kind::kOut ? "$out" : "$merge"));

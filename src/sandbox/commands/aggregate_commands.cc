@@ -5,6 +5,7 @@
 
 #include "bson/ejson.h"
 #include "sandbox/commands/aggregate.h"
+#include "sandbox/commands/authorize.h"
 #include "sandbox/commands/explain.h"
 #include "sandbox/commands/tables.h"
 
@@ -120,7 +121,7 @@ Result<bson::Document> aggregate(CommandContext& context) {
 
 std::span<const Command> aggregate_commands() {
   static const Command kRows[] = {
-      {.name = "aggregate", .flags = kInTransaction | kReadConcern, .resource = ResourceKind::kCustom, .handler = aggregate,
+      {.name = "aggregate", .flags = kInTransaction | kReadConcern, .resource = ResourceKind::kCustom, .also = authorize_aggregate, .handler = aggregate,
        .help = "documents that go through a pipeline; change streams"},
   };
   return kRows;

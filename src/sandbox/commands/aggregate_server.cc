@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "sandbox/commands/authorize.h"
 #include "sandbox/commands/collection_stats.h"
 #include "sandbox/commands/sessions.h"
 #include "sandbox/commands/support.h"
@@ -71,8 +72,8 @@ Result<Documents> current_operations(CommandContext& context, const Namespace& n
   if (ns.db != "admin" || !ns.collection.empty()) {
     return server_error(code::kInvalidNamespace, "$currentOp must be run against the 'admin' database with {aggregate: 1}");
   }
-  TRY(context.authorize("inprog", {Resource::Kind::kCluster, {}}));
-  auto documents = context.services.operations.describe(spec["idleConnections"].is_truthy());
+  const bool own = !spec["allUsers"].is_truthy();
+  auto documents = context.services.operations.describe(spec["idleConnections"].is_truthy(), own ? user_names(context) : std::vector<std::string>());
   if (spec["idleCursors"].is_truthy()) {
     for (auto& cursor : context.services.cursors.describe()) documents.push_back(std::move(cursor));
   }
@@ -130,11 +131,15 @@ Result<Documents> documents_of(CommandContext& context, const Namespace& ns, con
   if (stage.name == "$indexStats") return index_stats(context, ns, reader);
   if (stage.name == "$currentOp") return current_operations(context, ns, spec_of(stage));
   if (stage.name == "$listSessions" || stage.name == "$listLocalSessions") {
-    TRY(context.authorize("listSessions", {Resource::Kind::kCluster, {}}));
-    return context.services.sessions.list();
+    // {}: the user's own. Others were authorized for.
+    auto sessions = context.services.sessions.list();
+    if (spec_of(stage).empty() && context.authorization.enabled()) {
+      const auto own = TRY(session_key(context, bson::make_document({{"id", Uuid()}})));
+      std::erase_if(sessions, [&](const bson::Document& session) { return !session.view().at_path("_id.uid").same_value_bytes(own["uid"]); });
+    }
+    return sessions;
   }
   if (stage.name == "$listCatalog") {
-    TRY(context.authorize("find", {Resource::Kind::kDatabase, {ns.db, ""}}));
     return list_catalog(ns, reader);
   }
   if (stage.name == "$documents") return given_documents(context, stage);

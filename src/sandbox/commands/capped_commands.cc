@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "bson/builder.h"
+#include "sandbox/commands/authorize.h"
 #include "sandbox/commands/copy_collection.h"
 #include "sandbox/commands/tables.h"
 
@@ -63,7 +64,6 @@ Result<bson::Document> clone_as_capped(CommandContext& context) {
   if (!name || name->empty()) return server_error(code::kMissingField, "BSON field 'cloneCollectionAsCapped.toCollection' is missing but a required field");
   const Namespace to{from.db, std::string(*name)};
   TRY(check_collection_name(to));
-  TRY(context.authorize("insert", {Resource::Kind::kCollection, to}));
   const auto size = TRY(wanted_size(context));
   TRY(in_write_unit(context, [&](WriteUnit& unit) -> Status {
     const auto collection = TRY(source_of(context, unit, from));
@@ -81,8 +81,7 @@ std::span<const Command> capped_commands() {
   static const Command kRows[] = {
       {.name = "convertToCapped", .flags = kWrite | kUserBlocked, .resource = ResourceKind::kCollection, .action = "convertToCapped",
        .handler = convert_to_capped, .help = "makes a collection capped"},
-      {.name = "cloneCollectionAsCapped", .flags = kWrite | kUserBlocked, .resource = ResourceKind::kCollection, .action = "find",
-       .handler = clone_as_capped, .help = "copies a collection into a capped one"},
+      {.name = "cloneCollectionAsCapped", .flags = kWrite | kUserBlocked, .resource = ResourceKind::kCollection, .action = "find", .also = authorize_clone_as_capped, .handler = clone_as_capped, .help = "copies a collection into a capped one"},
   };
   return kRows;
 }

@@ -4,6 +4,7 @@
 #include "bson/builder.h"
 #include "bson/compare.h"
 #include "bson/ejson.h"
+#include "sandbox/commands/authorize.h"
 #include "sandbox/commands/collection_options.h"
 #include "sandbox/commands/support.h"
 #include "sandbox/commands/tables.h"
@@ -337,7 +338,7 @@ Result<bson::Document> coll_mod(CommandContext& context) {
 
 std::span<const Command> coll_mod_commands() {
   static const Command kRows[] = {
-      {.name = "collMod", .flags = kWrite | kUserBlocked, .resource = ResourceKind::kCollection, .action = "collMod", .handler = coll_mod,
+      {.name = "collMod", .flags = kWrite | kUserBlocked, .resource = ResourceKind::kCollection, .action = "collMod", .also = authorize_coll_mod, .handler = coll_mod,
        .help = "changes a collection's options, a view, or an index's expiry and visibility"},
   };
   return kRows;

@@ -22,6 +22,8 @@
 #include "model/namespace.h"
 #include "model/server_version.h"
 #include "sandbox/commands/cursor.h"
+#include "sandbox/commands/memory.h"
+#include "sandbox/commands/resource.h"
 
 namespace drover {
 class Log;
@@ -50,11 +52,12 @@ enum CommandFlag : std::uint32_t {
 
 // What a command is done to, for authorization.
 enum class ResourceKind {
-  kNone,        // the handler checks by itself, or any authenticated user may
+  kNone,        // no rule: only for commands that need no authentication (kNoAuth)
+  kAuthenticated,  // any user may
   kCollection,  // {db, collection} named by the first field (a UUID needs useUUID besides)
   kDatabase,    // {db, collection: ""}
   kCluster,
-  kCustom,      // the handler calls context.authorize
+  kCustom,      // by `also`, or the handler calls context.authorize
 };
 
 struct Command {
@@ -62,6 +65,7 @@ struct Command {
   std::uint32_t flags = 0;
   ResourceKind resource = ResourceKind::kNone;
   std::string_view action;  // "find", "insert", ...; empty: being authenticated is enough
+  Status (*also)(CommandContext&, bson::View body) = nullptr;  // authorize.h
   Result<bson::Document> (*handler)(CommandContext&) = nullptr;
   std::string_view help;    // one line for listCommands and docs/design/sandbox.md
   std::string_view alias = {};
@@ -93,11 +97,6 @@ struct ServerSettings {
   bool at_least(int major, int minor) const { return version >= ServerVersion{major, minor, 0}; }
 };
 
-struct Resource {
-  enum class Kind { kCollection, kDatabase, kCluster } kind = Kind::kCluster;
-  Namespace ns;
-};
-
 // Authorization as the connection's users have it. Implemented by auth/.
 class Authorization {
  public:
@@ -105,6 +104,9 @@ class Authorization {
   // False when authorization is off, or nobody needs to be asked.
   virtual bool enabled() const = 0;
   virtual bool is_allowed(std::string_view action, const Resource& resource) const = 0;
+  // Any action at all on the collection, or on anything in the database: who may know its name.
+  virtual bool may_anything_on(const Namespace& collection) const = 0;
+  virtual bool may_anything_in(std::string_view db) const = 0;
   // "name" and "db" of each.
   struct User {
     std::string name, db;
@@ -127,6 +129,7 @@ struct Operation {
   bson::Document command;            // redacted of documents over 1 KB by the describer
   std::optional<Uuid> session;
   std::optional<std::int64_t> txn_number;
+  std::vector<std::string> users;    // "name@db" of those it runs for; with authorization only
   SteadyTime started{};
   std::stop_source killed;
 };
@@ -134,8 +137,11 @@ class Operations {
  public:
   virtual ~Operations() = default;
   // Every running operation, and (with idle) every open connection without one, as currentOp's documents.
-  virtual std::vector<bson::Document> describe(bool idle_connections) const = 0;
+  // Of those users alone, when there are some.
+  virtual std::vector<bson::Document> describe(bool idle_connections, const std::vector<std::string>& of_users = {}) const = 0;
   virtual bool kill(std::int64_t operation_id) = 0;
+  // Nothing when there is no such operation.
+  virtual std::optional<std::vector<std::string>> users_of(std::int64_t operation_id) const = 0;
   virtual std::size_t kill_of_session(const Uuid& lsid) = 0;
   virtual std::int64_t current_connections() const = 0;
   virtual std::int64_t total_connections() const = 0;  // since the start
@@ -145,8 +151,11 @@ class Operations {
 // A kind-1 section of OP_MSG: {documents: [...]}, {updates: [...]}, {deletes: [...]} in wire form.
 struct DocumentSequence {
   std::string_view name;
-  std::vector<bson::View> documents;
+  std::vector<bson::View> documents;  // the first kMaxBatchItems + 1
+  std::size_t left_out = 0;           // how many more there were
 };
+// Statements of one write command.
+inline constexpr std::size_t kMaxBatchItems = 100'000;
 
 struct ReadConcern {
   enum class Level { kLocal, kAvailable, kMajority, kLinearizable, kSnapshot };
@@ -173,6 +182,7 @@ struct Services {
   Sessions& sessions;
   FailPoints& fail_points;
   const CommandTable& commands;
+  MemoryPools& memory;
   // aggregate whose first stage is $changeStream. Set by changestream/; `pipeline` includes that stage.
   std::function<Result<std::unique_ptr<CommandCursor>>(CommandContext&, const Namespace& ns, bson::View pipeline)>
       open_change_stream;
@@ -192,8 +202,10 @@ struct CommandContext {
   std::stop_token stop;
   std::optional<SteadyTime> deadline;            // maxTimeMS: 50 MaxTimeMSExpired
   bool internal = false;                         // run by the server itself: no authorization, no write block
+  MemoryShare* reply_memory = nullptr;           // lives until the reply is sent; null: not counted
 
   // Filled by execute().
+  RunningPlace* place = nullptr;                 // null: it needs none
   std::optional<Uuid> session;                   // lsid.id (authenticated users' digests are folded into it)
   std::optional<std::int64_t> txn_number;
   bool retryable = false;                        // txn_number without autocommit: statement ids are recorded
@@ -211,10 +223,16 @@ struct CommandContext {
   bool close_connection = false;                 // a fail point wants the client not to learn of what was done
 
   bool bypass_write_block = false;               // `bypassWriteBlockingMode` is among the user's privileges
+  // Waits for what another command has to bring about go through here: meanwhile its place is free.
+  template <typename Wait>
+  auto wait_aside(const std::stop_token& while_waiting, Wait&& wait) {
+    return place ? place->without(while_waiting, std::forward<Wait>(wait)) : wait();
+  }
   const ServerSettings& settings() const { return services.settings; }
   Engine& engine() const { return services.engine; }
-  // Handlers with ResourceKind::kCustom: 13 Unauthorized with the server's text unless allowed.
+  // 13 Unauthorized with the server's text unless allowed.
   Status authorize(std::string_view action, const Resource& resource) const;
+  mutable std::vector<Grant> granted;            // what it has allowed: a cursor is read on only while that still holds
 };
 
 // Runs context.command->handler with session, transaction, read and write concern; never fails: the reply says so.

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "bson/builder.h"
+#include "sandbox/commands/authorize.h"
 #include "sandbox/commands/collection_options.h"
 #include "sandbox/commands/support.h"
 #include "sandbox/commands/tables.h"
@@ -228,7 +229,8 @@ Result<bson::Document> create(CommandContext& context) {
 
 std::span<const Command> create_commands() {
   static const Command kRows[] = {
-      {.name = "create", .flags = kWrite | kInTransaction | kUserBlocked, .resource = ResourceKind::kCollection, .action = "createCollection", .handler = create,
+      {.name = "create", .flags = kWrite | kInTransaction | kUserBlocked, .resource = ResourceKind::kCustom, .also = authorize_create,
+       .handler = create,
        .help = "makes a collection or a view"},
   };
   return kRows;

@@ -1,5 +1,6 @@
 #include "sandbox/commands/cursor.h"
 
+#include "sandbox/commands/authorize.h"
 #include "sandbox/commands/command.h"
 
 namespace drover::sandbox {
@@ -20,7 +21,19 @@ class ListCursor : public CommandCursor {
   std::size_t at_ = 0;
 };
 
+// Growth is asked for in pieces, so that many small documents ask seldom.
+constexpr std::size_t kReplyStep = 256 << 10;
+
 }  // namespace
+
+bool CursorBatch::has_memory(std::size_t bytes) {
+  if (request_.memory == nullptr || bytes <= kUncountedReplyBytes) return true;
+  const auto wanted = kReplyCopies * bytes;
+  if (wanted <= request_.memory->bytes()) return true;
+  if (request_.memory->try_grow_to(wanted + kReplyStep) || request_.memory->try_grow_to(wanted)) return true;
+  if (documents_.count() > 0 && !request_.whole) return false;
+  return request_.memory->grow_to(wanted, request_.stop);
+}
 
 std::unique_ptr<CommandCursor> make_list_cursor(std::vector<bson::Document> documents) {
   return std::make_unique<ListCursor>(std::move(documents));
@@ -28,22 +41,28 @@ std::unique_ptr<CommandCursor> make_list_cursor(std::vector<bson::Document> docu
 
 Result<bson::Document> first_batch_reply(CommandContext& context, std::unique_ptr<CommandCursor> cursor, Namespace ns,
                                          const CursorReplyOptions& options) {
-  CursorBatch batch(options.request);
+  auto request = options.request;
+  request.memory = context.reply_memory;
+  request.whole = options.single_batch;
+  CursorBatch batch(request);
   TRY(cursor->next_batch(context, batch));
   std::int64_t id = 0;
   const auto name = ns.to_string();
   if (!cursor->exhausted() && !options.single_batch) {
+    cursor->rest();
     CursorEntry entry{.cursor = std::move(cursor), .ns = std::move(ns), .session = context.session, .no_timeout = options.no_timeout};
     if (context.transaction) entry.txn_number = context.txn_number;
-    for (const auto& user : context.authorization.users()) entry.users.push_back(user.db + "." + user.name);
+    entry.users = user_names(context);
+    entry.granted = context.granted;
     if (context.operation) entry.origin = context.operation->command;
     id = context.services.cursors.add(std::move(entry));
   }
+  auto token = std::move(batch.post_batch_resume_token);
+  const auto documents = std::move(batch).finish_documents();
   bson::Builder out;
+  out.reserve(documents.size() + kReplyFrameBytes);
   {
     auto body = out.open_document("cursor");
-    auto token = std::move(batch.post_batch_resume_token);
-    const auto documents = std::move(batch).finish_documents();
     if (options.list_order) body.append("id", id).append("ns", name);
     body.append("firstBatch", bson::ArrayView{documents});
     if (token) body.append("postBatchResumeToken", *token);

@@ -9,14 +9,18 @@
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
+#include "base/memory_budget.h"
 #include "base/runtime.h"
 #include "base/uuid.h"
 #include "bson/builder.h"
 #include "bson/document.h"
 #include "model/namespace.h"
+#include "sandbox/commands/memory.h"
+#include "sandbox/commands/resource.h"
 
 namespace drover::sandbox {
 
@@ -32,6 +36,8 @@ struct BatchRequest {
   // How long a tailable awaitData cursor or change stream waits for the first document; zero: it does not.
   Duration await{};
   std::stop_token stop;  // connection closed, killOp, shutdown
+  MemoryShare* memory = nullptr;  // the reply's
+  bool whole = false;             // there is no getMore for the rest: waits for memory rather than to end early
 };
 
 // A batch under construction.
@@ -39,11 +45,18 @@ class CursorBatch {
  public:
   explicit CursorBatch(const BatchRequest& request) : request_(request) {}
   bool full() const {
-    return static_cast<std::int64_t>(documents_.count()) >= request_.max_documents || documents_.size() >= request_.max_bytes;
+    return short_of_memory_ || static_cast<std::int64_t>(documents_.count()) >= request_.max_documents || documents_.size() >= request_.max_bytes;
   }
-  // False, and nothing appended, when `document` would make the reply too large: the cursor keeps it for the next batch.
+  // False, and nothing appended, when `document` would make the reply too large, for the protocol or for the memory that
+  // there is now: the cursor keeps it for the next batch.
   bool append(bson::View document) {
     if (documents_.count() > 0 && documents_.size() + document.size() + 16 > request_.max_bytes) return false;
+    if (!has_memory(documents_.size() + document.size())) {
+      short_of_memory_ = true;
+      return false;
+    }
+    // A large batch gets its final size at once, so that it is not copied while it grows.
+    if (documents_.size() > kLargeBatchBytes && !std::exchange(reserved_, true)) documents_.reserve(request_.max_bytes + kLargeBatchBytes);
     documents_.append(document);
     return true;
   }
@@ -55,8 +68,13 @@ class CursorBatch {
   std::optional<bson::Document> post_batch_resume_token;
 
  private:
+  static constexpr std::size_t kLargeBatchBytes = 1 << 20;
+  bool has_memory(std::size_t bytes);
+
   const BatchRequest& request_;
   bson::ArrayBuilder documents_;
+  bool short_of_memory_ = false;
+  bool reserved_ = false;
 };
 
 class CommandCursor {
@@ -66,6 +84,8 @@ class CommandCursor {
   // closed. Called again only while !exhausted(). `context` is the command that asks (find, or this getMore).
   virtual Status next_batch(CommandContext& context, CursorBatch& batch) = 0;
   virtual bool exhausted() const = 0;
+  // Between batches: gives up what can be had again (iterators pin write buffers and blocks of the store).
+  virtual void rest() {}
   virtual bool awaits_data() const { return false; }
   virtual bool is_change_stream() const { return false; }
 };
@@ -76,7 +96,8 @@ struct CursorEntry {
   Namespace ns;                          // "db.coll", or db with "$cmd.listCollections", "$cmd.aggregate"
   std::optional<Uuid> session;           // lsid.id of the creator
   std::optional<std::int64_t> txn_number;  // created inside this transaction
-  std::vector<std::string> users;        // "db.user" authenticated when it was made
+  std::vector<std::string> users;        // "name@db" authenticated when it was made
+  std::vector<Grant> granted;            // what the command that made it was allowed
   bool no_timeout = false;
   bson::Document origin;                 // the command, for currentOp
 };
@@ -95,6 +116,8 @@ class CursorRegistry {
   virtual void drop(std::int64_t id) = 0;
   enum class Kill { kKilled, kNotFound };
   virtual Kill kill(std::int64_t id) = 0;
+  // Nothing when there is no such cursor.
+  virtual std::optional<std::vector<std::string>> users_of(std::int64_t id) const = 0;
   virtual std::size_t kill_of_session(const Uuid& lsid) = 0;
   virtual std::size_t kill_of_transaction(const Uuid& lsid, std::int64_t txn_number) = 0;
   struct Counts {

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "bson/ejson.h"
+#include "sandbox/commands/authorize.h"
 #include "sandbox/commands/support.h"
 #include "sandbox/commands/tables.h"
 
@@ -57,7 +58,7 @@ constexpr Command kRows[] = {
      .help = "read and write concern of commands that name none"},
     {.name = "setDefaultRWConcern", .flags = kAdminOnly, .resource = kCluster, .action = "setDefaultRWConcern", .handler = set_default_concerns,
      .help = "refused: the defaults are the server's"},
-    {.name = "profile", .resource = ResourceKind::kDatabase, .action = "enableProfiler", .handler = profile, .help = "the profiler's level: 0"},
+    {.name = "profile", .resource = ResourceKind::kCustom, .also = authorize_profile, .handler = profile, .help = "the profiler's level: 0"},
     {.name = "planCacheClear", .resource = ResourceKind::kCollection, .action = "planCacheWrite", .handler = clear_plan_cache,
      .help = "nothing to clear: plans are not cached"},
 };

@@ -1,4 +1,6 @@
 // What surrounds every handler: session, transaction, read concern, write concern, and the form of the reply.
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "bson/ejson.h"
@@ -11,6 +13,7 @@ namespace drover::sandbox {
 
 namespace {
 
+constexpr int kExceededMemoryLimit = 146;
 constexpr int kTransactionTooOld = 225;
 constexpr int kNoSuchTransaction = 251;
 constexpr int kTransactionCommitted = 256;
@@ -20,6 +23,10 @@ constexpr int kNotSupportedInTransaction = 263;
 // dispatcher stamps the reply on the thread that ran the command.
 thread_local Engine::HandOut next_hand_out = Engine::HandOut::kCasual;
 
+// Reads and writes of documents: those that take time and memory by the size of the data.
+bool works_on_data(const Command& command) {
+  return (command.flags & (kReadConcern | kRetryable)) != 0 || command.name == "getMore" || command.name == "createIndexes" || command.name == "validate";
+}
 bool ends_transaction(const Command& command) { return command.name == "commitTransaction" || command.name == "abortTransaction"; }
 
 // One command inside its session.
@@ -33,10 +40,25 @@ class Execution {
     context_.write_concern = TRY(parse_write_concern(context_.body));
     if (context_.txn_number) TRY(check_numbered());
     TRY(apply_read_concern(context_));
-    if (in_transaction_ && !ends_transaction(*context_.command)) return run_in_transaction();
-    return context_.command->handler(context_);
+    return run_in_place();
   }
+
  private:
+  // Whoever is inside a transaction, or ends one, never waits for a place: others may wait in theirs for the transaction.
+  Result<bson::Document> run_in_place() {
+    const bool waits = works_on_data(*context_.command) && !context_.transaction && !context_.internal;
+    if (waits && !place_.enter(context_.services.memory.running, context_.stop)) return server_error(code::kInterrupted, "operation was interrupted");
+    if (waits) context_.place = &place_;
+    auto reply = in_transaction_ && !ends_transaction(*context_.command) ? run_in_transaction() : context_.command->handler(context_);
+    // What came about otherwise than by a cursor is counted once it is there. Within the place, so that it is few at a time.
+    if (reply && context_.reply_memory && reply->size() > kUncountedReplyBytes) {
+      (void)context_.reply_memory->grow_to(reply->size(), context_.stop);
+    }
+    context_.place = nullptr;
+    place_.leave();
+    return reply;
+  }
+
   Status parse_session() {
     const auto lsid = context_.body["lsid"];
     if (!lsid) {
@@ -101,6 +123,7 @@ class Execution {
       return server_error(50768, fmt::format("Cannot execute a retryable write with txnNumber {} on session {}: a transaction has used it",
                                              number, session.name()));
     }
+    if (session.statements_forgotten) TRY(load_session(context_.engine(), session));
     context_.retryable = true;
     return {};
   }
@@ -151,6 +174,7 @@ class Execution {
     auto view = context_.read_concern.at_cluster_time ? TRY(engine.view_at(*context_.read_concern.at_cluster_time)) : engine.view();
     session.transaction = engine.begin_transaction(std::move(view));
     session.transaction_started = context_.services.runtime.now();
+    session.transaction_memory = MemoryShare(&context_.services.memory.work);
     session.state = Session::State::kInProgress;
     context_.services.sessions.count_started();
     context_.transaction = session.transaction.get();
@@ -164,9 +188,14 @@ class Execution {
     }
     auto reply = context_.command->handler(context_);
     auto& session = **checkout_;
+    if (reply && !session.transaction_memory.try_grow_to(session.transaction ? session.transaction->memory_bytes() : 0)) {
+      reply = server_error(kExceededMemoryLimit, "The memory for sorts, groups and open transactions of all clients is used up. Commit in smaller transactions, or "
+                                                 "start the server with more --memory.");
+    }
     if ((!reply || context_.abort_transaction) && session.state == Session::State::kInProgress) {
       context_.transaction = nullptr;
       session.transaction.reset();
+      session.transaction_memory.release();
       session.state = Session::State::kAborted;
       context_.services.sessions.count_ended(false);
       if (context_.session) context_.services.cursors.kill_of_transaction(*context_.session, session.txn_number);
@@ -177,6 +206,7 @@ class Execution {
   void renumber(Session& session, std::int64_t number) {
     if (session.state == Session::State::kInProgress) {
       session.transaction.reset();
+      session.transaction_memory.release();
       context_.services.sessions.count_ended(false);
       if (context_.session) context_.services.cursors.kill_of_transaction(*context_.session, session.txn_number);
     }
@@ -184,6 +214,7 @@ class Execution {
     session.state = Session::State::kNone;
     session.last_write = {};
     session.statements.clear();
+    session.statements_forgotten = false;
   }
 
   static const char* kind(const Session& session) {
@@ -194,6 +225,7 @@ class Execution {
   bson::Document lsid_;
   bool in_transaction_ = false;
   bool starts_ = false;
+  RunningPlace place_;
   std::optional<Sessions::Checkout> checkout_;
 };
 
@@ -223,14 +255,13 @@ bson::Document execute(CommandContext& context) {
     return error_reply(error, context.error_extra);
   }
   bson::Builder out;
-  out.append_all(*reply);
   if (!(*reply)["ok"]) out.append("ok", 1.0);
   if ((context.command->flags & kWrite) != 0 || context.last_op) {
     auto unmet = apply_write_concern(context);
     if (!unmet) return error_reply(unmet.error());
     if (*unmet) append_write_concern_error(out, context.body, **unmet);
   }
-  return std::move(out).finish();
+  return bson::append_fields(std::move(*reply), std::move(out).finish());
 }
 
 void append_write_concern_error(bson::Builder& out, bson::View command, bson::View error) {
@@ -264,13 +295,20 @@ bson::Timestamp operation_time(Services& services) {
 
 namespace {
 
-// As the server prints a refused command, but without what it carries: documents and passwords.
+// As the server prints a refused command: several statements by their number, and no password.
 std::string shown_command(bson::View body) {
   bson::Builder shown;
   for (const auto& field : body) {
     const auto key = field.key();
-    if (key == "documents" || key == "updates" || key == "deletes" || key == "payload") continue;
-    key == "pwd" ? shown.append(key, "xxx") : shown.append_raw(field);
+    const bool statements = key == "documents" || key == "updates" || key == "deletes";
+    const auto array = statements ? field.to_array() : std::nullopt;
+    if (array && array->field_count() > 1) {
+      shown.append(key, static_cast<std::int32_t>(array->field_count()));
+    } else if (key == "pwd") {
+      shown.append(key, "xxx");
+    } else {
+      shown.append_raw(field);
+    }
   }
   return bson::to_shell(std::move(shown).finish());
 }
@@ -278,7 +316,12 @@ std::string shown_command(bson::View body) {
 }  // namespace
 
 Status CommandContext::authorize(std::string_view action, const Resource& resource) const {
-  if (internal || !authorization.enabled() || authorization.is_allowed(action, resource)) return {};
+  if (internal || !authorization.enabled()) return {};
+  if (authorization.is_allowed(action, resource)) {
+    Grant grant{std::string(action), resource};
+    if (std::find(granted.begin(), granted.end(), grant) == granted.end()) granted.push_back(std::move(grant));
+    return {};
+  }
   return server_error(code::kUnauthorized, fmt::format("not authorized on {} to execute command {}", database, shown_command(body)));
 }
 

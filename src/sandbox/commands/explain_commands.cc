@@ -6,6 +6,7 @@
 
 #include "bson/builder.h"
 #include "bson/ejson.h"
+#include "sandbox/commands/authorize.h"
 #include "sandbox/commands/explain.h"
 #include "sandbox/commands/find_request.h"
 #include "sandbox/commands/scan.h"
@@ -249,7 +250,6 @@ Result<bson::Document> explain_command(CommandContext& context, bson::View comma
   }
   const Namespace ns{std::string(context.database), std::string(command.first().to_string_view().value_or(""))};
   TRY(check_collection_name(ns));
-  TRY(context.authorize("find", {Resource::Kind::kCollection, ns}));
   const auto plan = TRY(explain_find(context, ns, explained, execute));
   if (explained.behind.empty()) {
     out.append_all(plan);
@@ -264,7 +264,7 @@ Result<bson::Document> explain_command(CommandContext& context, bson::View comma
 
 std::span<const Command> explain_commands() {
   static const Command kRows[] = {
-      {.name = "explain", .flags = kReadConcern, .resource = ResourceKind::kCustom, .handler = explain, .help = "how a read or a single write would find its documents"},
+      {.name = "explain", .flags = kReadConcern, .resource = ResourceKind::kCustom, .also = authorize_explain, .handler = explain, .help = "how a read or a single write would find its documents"},
   };
   return kRows;
 }

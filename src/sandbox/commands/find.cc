@@ -10,6 +10,7 @@
 #include "sandbox/commands/support.h"
 #include "sandbox/commands/tables.h"
 #include "sandbox/query/projection.h"
+#include "sandbox/query/stage_memory.h"
 
 namespace drover::sandbox {
 
@@ -36,7 +37,8 @@ struct FindParts {
 
 class FindCursor : public CommandCursor {
  public:
-  FindCursor(Scan scan, FindParts parts, bson::Timestamp seen) : scan_(std::move(scan)), parts_(std::move(parts)), seen_(seen) {
+  FindCursor(Scan scan, FindParts parts, bson::Timestamp seen, MemoryBudget& memory)
+      : scan_(std::move(scan)), parts_(std::move(parts)), seen_(seen), sort_memory_(&memory) {
     needs_sort_ = !parts_.sort.empty() && parts_.sort.natural() == 0 && !scan_.plan().sorted;
   }
 
@@ -51,13 +53,16 @@ class FindCursor : public CommandCursor {
     const auto deadline = context.services.runtime.now() + batch.request().await;
     while (parts_.tailable && parts_.await_data && batch.count() == 0 && !exhausted_) {
       const auto left = deadline - context.services.runtime.now();
-      if (left <= Duration::zero() || !context.engine().wait_for_oplog(seen_, left, batch.request().stop)) break;
+      if (left <= Duration::zero()) break;
+      const auto& stop = batch.request().stop;
+      if (!context.wait_aside(stop, [&] { return context.engine().wait_for_oplog(seen_, left, stop); })) break;
       TRY(catch_up(context));
       TRY(scan_batch(context, batch));
     }
     return {};
   }
   bool exhausted() const override { return exhausted_; }
+  void rest() override { scan_.rest(); }
   bool awaits_data() const override { return parts_.await_data; }
 
  private:
@@ -157,6 +162,7 @@ class FindCursor : public CommandCursor {
         return server_error(292, fmt::format("Executor error during find command :: caused by :: Sort exceeded memory limit of {} bytes, but did "
                                              "not opt in to external sorting.", kMaxSortBytes));
       }
+      TRY(sort_memory_.hold(bytes));
     }
     std::sort(ordered_.begin(), ordered_.end(), by_key);
     if (wanted > 0 && ordered_.size() > wanted) ordered_.resize(wanted);
@@ -183,6 +189,7 @@ class FindCursor : public CommandCursor {
   bson::Timestamp seen_;
   bool needs_sort_ = false;
   bool sorted_ = false;
+  query::StageMemory sort_memory_;
   std::vector<Sorted> ordered_;
   std::size_t next_sorted_ = 0;
   std::optional<bson::Document> pending_;
@@ -255,7 +262,7 @@ Result<bson::Document> find(CommandContext& context) {
   if (request.tailable && plan.index) plan = Plan{};
   parts.fixed_view = scope.at.has_value() || context.transaction != nullptr;
   Scan scan(scope.reader, target.collection, std::move(plan), *parts.filter);
-  return first_batch_reply(context, std::make_unique<FindCursor>(std::move(scan), std::move(parts), scope.time), target.ns, options);
+  return first_batch_reply(context, std::make_unique<FindCursor>(std::move(scan), std::move(parts), scope.time, context.services.memory.work), target.ns, options);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "bson/ejson.h"
+#include "sandbox/commands/authorize.h"
 #include "sandbox/commands/tables.h"
 #include "sandbox/commands/timeseries.h"
 #include "sandbox/commands/update_statement.h"
@@ -194,8 +195,7 @@ Result<bson::Document> find_and_modify(CommandContext& context) {
 
 std::span<const Command> find_and_modify_commands() {
   static const Command kRows[] = {
-      {.name = "findAndModify", .flags = kWrite | kInTransaction | kRetryable | kUserBlocked, .resource = ResourceKind::kCollection, .action = "update",
-       .handler = find_and_modify, .help = "changes or removes one document and returns it", .alias = "findandmodify"},
+      {.name = "findAndModify", .flags = kWrite | kInTransaction | kRetryable | kUserBlocked, .resource = ResourceKind::kCollection, .action = "find", .also = authorize_find_and_modify, .handler = find_and_modify, .help = "changes or removes one document and returns it", .alias = "findandmodify"},
   };
   return kRows;
 }

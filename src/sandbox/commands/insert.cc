@@ -1,6 +1,7 @@
 // insert. Facts: corpus insert/*.
 #include <fmt/format.h>
 
+#include "sandbox/commands/authorize.h"
 #include "sandbox/commands/measurements.h"
 #include "sandbox/commands/tables.h"
 #include "sandbox/commands/write_support.h"
@@ -23,7 +24,7 @@ class Insertion {
       TRY(check_interrupt(context_));
       const auto ended = context_.engine().transactions_ended();
       const bool met_lock = TRY(run_unit());
-      if (met_lock) context_.engine().wait_for_transaction_end(ended, 100ms, context_.stop);
+      if (met_lock) context_.wait_aside(context_.stop, [&] { return context_.engine().wait_for_transaction_end(ended, 100ms, context_.stop); });
     }
     note_system_write(context_, ns_);
     bson::Builder reply;
@@ -150,8 +151,7 @@ Result<bson::Document> insert(CommandContext& context) {
 
 std::span<const Command> insert_commands() {
   static const Command kRows[] = {
-      {.name = "insert", .flags = kWrite | kInTransaction | kRetryable | kUserBlocked, .resource = ResourceKind::kCollection, .action = "insert",
-       .handler = insert, .help = "adds documents"},
+      {.name = "insert", .flags = kWrite | kInTransaction | kRetryable | kUserBlocked, .resource = ResourceKind::kCollection, .action = "insert", .also = authorize_insert, .handler = insert, .help = "adds documents"},
   };
   return kRows;
 }

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "bson/builder.h"
+#include "sandbox/commands/authorize.h"
 #include "sandbox/commands/support.h"
 #include "sandbox/commands/tables.h"
 #include "sandbox/query/matcher.h"
@@ -11,16 +12,6 @@
 namespace drover::sandbox {
 
 namespace {
-
-// Who may do any of these with a collection or database may know its name (authorizedCollections, authorizedDatabases).
-constexpr std::string_view kRevealing[] = {"find", "insert", "update", "remove", "listIndexes", "listCollections", "collStats", "dbStats",
-                                           "createCollection", "dropCollection", "createIndex", "dropIndex", "collMod", "changeStream"};
-
-bool may_know(const CommandContext& context, const Resource& resource) {
-  if (context.internal || !context.authorization.enabled()) return true;
-  return std::any_of(std::begin(kRevealing), std::end(kRevealing),
-                     [&](std::string_view action) { return context.authorization.is_allowed(action, resource); });
-}
 
 Result<query::Matcher> filter_of(const CommandContext& context) {
   const auto filter = context.body["filter"];
@@ -52,9 +43,7 @@ Result<bson::Document> list_collections(CommandContext& context) {
   const bool name_only = TRY(bool_field(context, "nameOnly"));
   const bool authorized_only = TRY(bool_field(context, "authorizedCollections"));
   const std::string db(context.database);
-  const Resource database{Resource::Kind::kDatabase, {db, ""}};
-  const bool sees_all = context.internal || !context.authorization.enabled() || context.authorization.is_allowed("listCollections", database);
-  if (!sees_all && !(name_only && authorized_only)) TRY(context.authorize("listCollections", database));
+  const bool sees_all = context.internal || !context.authorization.enabled() || !authorized_only;
   CursorReplyOptions options{.list_order = true};
   options.request.stop = context.stop;
   options.request.max_documents = INT32_MAX;
@@ -63,18 +52,11 @@ Result<bson::Document> list_collections(CommandContext& context) {
   }
   std::vector<bson::Document> found;
   for (const auto& collection : context.engine().view()->catalog->of_database(db)) {
-    if (!sees_all && !may_know(context, {Resource::Kind::kCollection, collection->ns})) continue;
+    if (!sees_all && !context.authorization.may_anything_on(collection->ns)) continue;
     auto description = describe(*collection, name_only);
     if (filter.matches(description)) found.push_back(std::move(description));
   }
   return first_batch_reply(context, make_list_cursor(std::move(found)), {db, "$cmd.listCollections"}, options);
-}
-
-bool may_know_database(const CommandContext& context, const Catalog& catalog, const std::string& db) {
-  if (may_know(context, {Resource::Kind::kDatabase, {db, ""}})) return true;
-  const auto collections = catalog.of_database(db);
-  return std::any_of(collections.begin(), collections.end(),
-                     [&](const auto& collection) { return may_know(context, {Resource::Kind::kCollection, collection->ns}); });
 }
 
 // Of documents: what the store needs for them is not known per collection.
@@ -100,7 +82,7 @@ Result<bson::Document> list_databases(CommandContext& context) {
   {
     auto list = reply.open_array("databases");
     for (const auto& db : view->catalog->databases()) {
-      if (!sees_all && !may_know_database(context, *view->catalog, db)) continue;
+      if (!sees_all && !context.authorization.may_anything_in(db)) continue;
       bson::Builder entry;
       entry.append("name", db);
       const auto bytes = name_only ? 0 : bytes_of(*view->catalog, db);
@@ -125,7 +107,7 @@ Result<bson::Document> list_databases(CommandContext& context) {
 
 std::span<const Command> list_commands() {
   static const Command kRows[] = {
-      {.name = "listCollections", .resource = ResourceKind::kCustom, .handler = list_collections, .help = "collections and views of a database"},
+      {.name = "listCollections", .resource = ResourceKind::kCustom, .also = authorize_list_collections, .handler = list_collections, .help = "collections and views of a database"},
       {.name = "listDatabases", .flags = kAdminOnly, .resource = ResourceKind::kCustom, .handler = list_databases, .help = "databases and their sizes"},
   };
   return kRows;

@@ -2,6 +2,7 @@
 // name, and a drop, as the server does it. Facts: corpus catalog/rename.
 #include <fmt/format.h>
 
+#include "sandbox/commands/authorize.h"
 #include "sandbox/commands/copy_collection.h"
 #include "sandbox/commands/tables.h"
 
@@ -61,19 +62,8 @@ Status copy_to_other_database(CommandContext& context, WriteUnit& unit, const Co
   return unit.drop_collection(collection);
 }
 
-// To another database it is what it is made of.
-Status authorize(const CommandContext& context, const Names& names) {
-  const Resource from{Resource::Kind::kCollection, names.from}, to{Resource::Kind::kCollection, names.to};
-  if (names.drop_target) TRY(context.authorize("dropCollection", to));
-  if (names.from.db == names.to.db) return context.authorize("renameCollectionSameDB", {Resource::Kind::kDatabase, {names.from.db, ""}});
-  for (const auto action : {"find", "dropCollection"}) TRY(context.authorize(action, from));
-  for (const auto action : {"insert", "createIndex"}) TRY(context.authorize(action, to));
-  return {};
-}
-
 Result<bson::Document> rename(CommandContext& context) {
   const auto names = TRY(parse(context));
-  TRY(authorize(context, names));
   TRY(in_write_unit(context, [&](WriteUnit& unit) -> Status {
     TRY(check_write_allowed(context, unit, names.from));
     const auto collection = TRY(source_of(unit, names));
@@ -91,7 +81,7 @@ Result<bson::Document> rename(CommandContext& context) {
 
 std::span<const Command> rename_commands() {
   static const Command kRows[] = {
-      {.name = "renameCollection", .flags = kAdminOnly | kWrite | kUserBlocked, .resource = ResourceKind::kCustom, .handler = rename,
+      {.name = "renameCollection", .flags = kAdminOnly | kWrite | kUserBlocked, .resource = ResourceKind::kCustom, .also = authorize_rename, .handler = rename,
        .help = "gives a collection another name, or another database"},
   };
   return kRows;

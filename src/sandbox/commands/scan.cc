@@ -61,6 +61,7 @@ Result<std::optional<bson::View>> Scan::next_by_index() {
 
 Result<std::optional<RecordId>> Scan::next_entry() {
   while (true) {
+    if (range_open_ && !entries_) resume_entries();
     if (entries_) {
       const auto id = TRY(entries_->next());
       if (id) {
@@ -69,6 +70,7 @@ Result<std::optional<RecordId>> Scan::next_entry() {
         return id;
       }
       entries_.reset();
+      range_open_ = false;
     }
     if (range_ >= plan_.ranges.size()) return std::optional<RecordId>();
     const auto& range = plan_.ranges[plan_.forward ? range_ : plan_.ranges.size() - 1 - range_];
@@ -80,7 +82,26 @@ Result<std::optional<RecordId>> Scan::next_entry() {
       continue;
     }
     entries_.emplace(*reader_, *plan_.index, range.lower, range.upper, plan_.forward);
+    range_open_ = true;
   }
+}
+
+// The range that was under way, from behind the last entry.
+void Scan::resume_entries() {
+  auto range = plan_.ranges[plan_.forward ? range_ - 1 : plan_.ranges.size() - range_];
+  if (!position_.empty() && position_ >= range.lower && position_ < range.upper) {
+    if (plan_.forward) {
+      range.lower = position_ + std::string(1, '\0');
+    } else {
+      range.upper = position_;
+    }
+  }
+  entries_.emplace(*reader_, *plan_.index, range.lower, range.upper, plan_.forward);
+}
+
+void Scan::rest() {
+  records_.reset();
+  entries_.reset();
 }
 
 Status Scan::move_to(std::shared_ptr<const Reader> reader) {
@@ -100,19 +121,7 @@ Status Scan::move_to(std::shared_ptr<const Reader> reader) {
                                                          "Last seen record id: RecordId({})", record_));
   }
   collection_ = now;
-  records_.reset();
-  if (entries_) {
-    // The range that was under way, from behind the last entry.
-    auto range = plan_.ranges[plan_.forward ? range_ - 1 : plan_.ranges.size() - range_];
-    if (!position_.empty() && position_ >= range.lower && position_ < range.upper) {
-      if (plan_.forward) {
-        range.lower = position_ + std::string(1, '\0');
-      } else {
-        range.upper = position_;
-      }
-    }
-    entries_.emplace(*reader, *plan_.index, range.lower, range.upper, plan_.forward);
-  }
+  rest();
   reader_ = std::move(reader);
   return {};
 }

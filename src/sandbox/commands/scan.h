@@ -32,11 +32,14 @@ class Scan {
   // 175 QueryPlanKilled when the collection or the index is gone, 136 when a capped collection lost the position.
   Status move_to(std::shared_ptr<const Reader> reader);
   const Reader& reader() const { return *reader_; }
+  // Gives up its iterators until the next next(), which goes on in the same state.
+  void rest();
 
  private:
   Result<std::optional<bson::View>> next_candidate();
   Result<std::optional<bson::View>> next_by_index();
   Result<std::optional<RecordId>> next_entry();
+  void resume_entries();
 
   std::shared_ptr<const Reader> reader_;
   CollectionPtr collection_;
@@ -52,6 +55,7 @@ class Scan {
   std::string document_;
   RecordId record_ = 0;
   bool begun_ = false;
+  bool range_open_ = false;       // the range that was begun last is not at its end
   std::int64_t examined_ = 0, keys_ = 0;
 };
 

@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "sandbox/commands/authorize.h"
 #include "sandbox/commands/sessions.h"
 #include "sandbox/commands/support.h"
 #include "sandbox/commands/tables.h"
@@ -176,21 +177,22 @@ Result<bson::Document> list_commands(CommandContext& context) {
   return std::move(out).finish();
 }
 
-// Without the privilege `inprog` a user sees its own operations, which this command does not tell apart: it is refused.
+// A user may see its own operations without any privilege.
 Result<bson::Document> current_op(CommandContext& context) {
-  TRY(context.authorize("inprog", {Resource::Kind::kCluster, {}}));
+  const bool own = context.body["$ownOps"].is_truthy();
+  if (!own) TRY(context.authorize("inprog", {Resource::Kind::kCluster, {}}));
   // Fields that are no options choose among the operations as a filter does.
   bson::Builder chosen;
   bool first = true;
   for (const auto& field : context.body) {
-    if (!std::exchange(first, false) && !is_generic_field(field.key())) chosen.append_raw(field);
+    if (!std::exchange(first, false) && !is_generic_field(field.key()) && !field.key().starts_with('$')) chosen.append_raw(field);
   }
   const auto wanted = std::move(chosen).finish();
   const auto filter = TRY(query::Matcher::parse(wanted, nullptr, context.settings().version, evaluation_context(context)));
   bson::Builder out;
   {
     auto list = out.open_array("inprog");
-    for (const auto& operation : context.services.operations.describe(context.body["$all"].is_truthy())) {
+    for (const auto& operation : context.services.operations.describe(context.body["$all"].is_truthy(), own ? user_names(context) : std::vector<std::string>())) {
       if (TRY(filter.try_matches(operation))) list.append(operation);
     }
   }
@@ -226,11 +228,12 @@ constexpr Command kRows[] = {
     {.name = "getCmdLineOpts", .flags = kAdminOnly, .resource = kCluster, .action = "getCmdLineOpts", .handler = command_line_options,
      .help = "how the server was started"},
     {.name = "getLog", .flags = kAdminOnly, .resource = kCluster, .action = "getLog", .handler = get_log, .help = "log lines kept in memory: none"},
-    {.name = "listCommands", .handler = list_commands, .help = "the commands of this server"},
+    {.name = "listCommands", .resource = ResourceKind::kAuthenticated, .handler = list_commands, .help = "the commands of this server"},
     {.name = "currentOp", .flags = kAdminOnly, .resource = ResourceKind::kCustom, .handler = current_op, .help = "what runs now"},
-    {.name = "killOp", .flags = kAdminOnly, .resource = kCluster, .action = "killop", .handler = kill_op, .help = "interrupts an operation"},
+    {.name = "killOp", .flags = kAdminOnly, .resource = ResourceKind::kCustom, .also = authorize_kill_op, .handler = kill_op,
+     .help = "interrupts an operation"},
     {.name = "fsync", .flags = kAdminOnly, .resource = kCluster, .action = "fsync", .handler = fsync, .help = "makes all commits durable"},
-    {.name = "features", .handler = features, .help = "features of the build"},
+    {.name = "features", .resource = ResourceKind::kAuthenticated, .handler = features, .help = "features of the build"},
     {.name = "top", .flags = kAdminOnly, .resource = kCluster, .action = "top", .handler = top, .help = "times by collection: not kept"},
     {.name = "connPoolStats", .resource = kCluster, .action = "connPoolStats", .handler = connection_pools, .help = "outgoing connections: none"},
     {.name = "invalidateUserCache", .flags = kAdminOnly, .resource = kCluster, .action = "invalidateUserCache", .handler = nothing,

@@ -3,6 +3,7 @@
 // Facts: corpus session/transactions, engine/session-fence.
 #include <fmt/format.h>
 
+#include "sandbox/commands/authorize.h"
 #include "sandbox/commands/sessions.h"
 #include "sandbox/commands/support.h"
 #include "sandbox/commands/tables.h"
@@ -56,10 +57,12 @@ void kill_session(CommandContext& context, const Uuid& id) {
   context.services.sessions.kill(id);
 }
 
-void kill_all(CommandContext& context) {
+// Of everybody, or of those that have this digest of a user.
+void kill_all(CommandContext& context, const bson::Element& uid = {}) {
   for (const auto& session : context.services.sessions.list()) {
     const auto id = session.view().at_path("_id.id").to_uuid();
     if (!id || id == context.session) continue;  // the session that this command runs in goes on
+    if (uid && !session.view().at_path("_id.uid").same_value_bytes(uid)) continue;
     kill_session(context, *id);
   }
 }
@@ -67,7 +70,8 @@ void kill_all(CommandContext& context) {
 Result<bson::Document> kill_sessions(CommandContext& context) {
   const auto sessions = TRY(listed_sessions(context));
   if (sessions.empty()) {
-    kill_all(context);
+    const auto own = TRY(session_key(context, bson::make_document({{"id", Uuid()}})));
+    kill_all(context, own["uid"]);
     return bson::Document();
   }
   for (const auto& lsid : sessions) kill_session(context, *lsid["id"].to_uuid());
@@ -76,7 +80,6 @@ Result<bson::Document> kill_sessions(CommandContext& context) {
 
 // Users own sessions by the digest in their uid; this server ends all of them, whoever is named.
 Result<bson::Document> kill_all_sessions(CommandContext& context) {
-  TRY(context.authorize("killAnySession", {Resource::Kind::kCluster, {}}));
   kill_all(context);
   return bson::Document();
 }
@@ -97,6 +100,7 @@ Result<bson::Document> commit_transaction(CommandContext& context) {
   auto committed = session->transaction->commit(session->lsid, session->txn_number);
   context.transaction = nullptr;
   session->transaction.reset();
+  session->transaction_memory.release();
   context.services.sessions.count_ended(committed.has_value());
   context.services.cursors.kill_of_transaction(*context.session, session->txn_number);
   if (!committed) {
@@ -114,6 +118,7 @@ Result<bson::Document> abort_transaction(CommandContext& context) {
   if (session == nullptr || session->transaction == nullptr) return not_in_transaction(context);
   context.transaction = nullptr;
   session->transaction.reset();
+  session->transaction_memory.release();
   session->state = Session::State::kAborted;
   context.services.sessions.count_ended(false);
   context.services.cursors.kill_of_transaction(*context.session, session->txn_number);
@@ -121,16 +126,16 @@ Result<bson::Document> abort_transaction(CommandContext& context) {
 }
 
 constexpr Command kRows[] = {
-    {.name = "startSession", .handler = start_session, .help = "a new session id"},
-    {.name = "refreshSessions", .handler = refresh_sessions, .help = "keeps sessions alive"},
+    {.name = "startSession", .resource = ResourceKind::kAuthenticated, .handler = start_session, .help = "a new session id"},
+    {.name = "refreshSessions", .resource = ResourceKind::kAuthenticated, .handler = refresh_sessions, .help = "keeps sessions alive"},
     {.name = "endSessions", .flags = kNoAuth, .handler = end_sessions, .help = "forgets sessions, aborts their transactions"},
-    {.name = "killSessions", .handler = kill_sessions, .help = "interrupts sessions"},
-    {.name = "killAllSessions", .resource = ResourceKind::kCustom, .handler = kill_all_sessions, .help = "interrupts all sessions"},
-    {.name = "killAllSessionsByPattern", .resource = ResourceKind::kCustom, .handler = kill_all_sessions,
+    {.name = "killSessions", .resource = ResourceKind::kAuthenticated, .handler = kill_sessions, .help = "interrupts sessions"},
+    {.name = "killAllSessions", .resource = ResourceKind::kCluster, .action = "killAnySession", .handler = kill_all_sessions, .help = "interrupts all sessions"},
+    {.name = "killAllSessionsByPattern", .resource = ResourceKind::kCluster, .action = "killAnySession", .handler = kill_all_sessions,
      .help = "interrupts all sessions, whatever the pattern"},
-    {.name = "commitTransaction", .flags = kAdminOnly | kWrite | kInTransaction, .handler = commit_transaction,
+    {.name = "commitTransaction", .flags = kAdminOnly | kWrite | kInTransaction, .resource = ResourceKind::kAuthenticated, .handler = commit_transaction,
      .help = "makes a transaction's writes visible"},
-    {.name = "abortTransaction", .flags = kAdminOnly | kWrite | kInTransaction, .handler = abort_transaction,
+    {.name = "abortTransaction", .flags = kAdminOnly | kWrite | kInTransaction, .resource = ResourceKind::kAuthenticated, .handler = abort_transaction,
      .help = "undoes a transaction's writes"},
 };
 

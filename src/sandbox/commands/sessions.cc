@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "net/crypto.h"
+#include "sandbox/commands/support.h"
 #include "sandbox/storage/keys.h"
 
 namespace drover::sandbox {
@@ -12,10 +13,6 @@ namespace drover::sandbox {
 namespace {
 
 Uuid id_of(bson::View lsid) { return lsid["id"].to_uuid().value_or(Uuid{}); }
-
-std::int64_t wall_millis(Runtime& runtime) {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(runtime.wall_time().time_since_epoch()).count();
-}
 
 }  // namespace
 
@@ -65,6 +62,10 @@ Result<Sessions::Checkout> Sessions::check_out(Engine& engine, const bson::Docum
 void Sessions::give_back(Session& session) {
   std::lock_guard lock(mutex_);
   auto& entry = *entries_.at(key(session.lsid));
+  if (session.statements.size() > kKeptStatements) {
+    session.statements.clear();
+    session.statements_forgotten = true;
+  }
   if (entry.abort_wanted) {
     entry.abort_wanted = false;
     abort_locked(entry);
@@ -76,6 +77,7 @@ void Sessions::give_back(Session& session) {
 void Sessions::abort_locked(Entry& entry) {
   if (entry.session.state != Session::State::kInProgress) return;
   entry.session.transaction.reset();
+  entry.session.transaction_memory.release();
   entry.session.state = Session::State::kAborted;
   ++counts_.aborted;
   --counts_.active;
@@ -147,10 +149,6 @@ Result<bson::Document> session_key(const CommandContext& context, bson::View lsi
                                                                     : "BSON field 'OperationSessionInfo.lsid.id' is missing but a required field");
   bson::Builder out;
   out.append("id", *id);
-  if (const auto uid = lsid["uid"]; uid && uid.type() == bson::Type::kBinary) {
-    out.append("uid", uid);
-    return std::move(out).finish();
-  }
   std::string user;
   if (context.authorization.enabled()) {
     const auto users = context.authorization.users();
@@ -158,11 +156,19 @@ Result<bson::Document> session_key(const CommandContext& context, bson::View lsi
   }
   const auto digest = net::digest(net::Digest::kSha256, user);
   out.append("uid", bson::Binary{0, {reinterpret_cast<const std::uint8_t*>(digest.data()), digest.size()}});
-  return std::move(out).finish();
+  auto own = std::move(out).finish();
+  const auto uid = lsid["uid"];
+  if (!uid || uid.type() != bson::Type::kBinary || uid.same_value_bytes(own["uid"])) return own;
+  // Somebody else's session.
+  if (context.authorization.enabled() && !context.internal && !context.authorization.is_allowed("impersonate", {Resource::Kind::kCluster, {}})) {
+    return server_error(code::kUnauthorized, "Unauthorized to set user digest in LogicalSessionId");
+  }
+  return bson::make_document({{"id", *id}, {"uid", uid}});
 }
 
 Status load_session(Engine& engine, Session& session) {
   session.loaded = true;
+  session.statements_forgotten = false;
   const auto reader = make_reader(engine, engine.view());
   const auto collection = reader->catalog().find(Namespace{"config", "transactions"});
   if (!collection) return {};

@@ -20,6 +20,8 @@
 namespace drover::sandbox {
 
 inline constexpr std::chrono::minutes kSessionTimeout{30};
+// A session that is not in use remembers at most so many statements; more are read again from the oplog when they are repeated.
+inline constexpr std::size_t kKeptStatements = 1000;
 // transactionLifetimeLimitSeconds, as setParameter left it.
 Duration transaction_lifetime();
 
@@ -33,7 +35,9 @@ class Session {
   State state = State::kNone;
   bson::Timestamp last_write;       // of txn_number; {0,0}: none
   std::map<std::int32_t, bson::Timestamp> statements;
+  bool statements_forgotten = false;  // they are in the oplog
   std::unique_ptr<Transaction> transaction;
+  MemoryShare transaction_memory;
   SteadyTime transaction_started{};
   bson::Document transaction_read_concern;
   bool loaded = false;              // config.transactions was asked
@@ -108,7 +112,7 @@ class Sessions {
 
 // {id, uid} from a command's lsid ({id} or {id, uid}) and the connection's users.
 Result<bson::Document> session_key(const CommandContext& context, bson::View lsid);
-// Reads the session's past from config.transactions and the oplog.
+// Reads the session's past from config.transactions and the oplog. Again, when its statements were forgotten.
 Status load_session(Engine& engine, Session& session);
 
 }  // namespace drover::sandbox

@@ -159,7 +159,7 @@ Status in_write_unit(CommandContext& context, const std::function<Status(WriteUn
     }
     if (result || result.error().server_code != code::kWriteConflict || context.transaction) return result;
     TRY(check_interrupt(context));
-    engine.wait_for_transaction_end(ended, kLockWait, context.stop);
+    context.wait_aside(context.stop, [&] { return engine.wait_for_transaction_end(ended, kLockWait, context.stop); });
   }
 }
 

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "sandbox/commands/authorize.h"
 #include "sandbox/commands/tables.h"
 #include "sandbox/commands/timeseries.h"
 #include "sandbox/commands/update_statement.h"
@@ -326,8 +327,7 @@ Result<bson::Document> update(CommandContext& context) {
 
 std::span<const Command> update_commands() {
   static const Command kRows[] = {
-      {.name = "update", .flags = kWrite | kInTransaction | kRetryable | kUserBlocked, .resource = ResourceKind::kCollection, .action = "update",
-       .handler = update, .help = "changes documents"},
+      {.name = "update", .flags = kWrite | kInTransaction | kRetryable | kUserBlocked, .resource = ResourceKind::kCollection, .action = "update", .also = authorize_update, .handler = update, .help = "changes documents"},
   };
   return kRows;
 }

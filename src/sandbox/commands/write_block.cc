@@ -42,7 +42,7 @@ Result<bson::Document> set_user_write_block_mode(CommandContext& context) {
     }));
     if (!waiting) return bson::Document();
     TRY(check_interrupt(context));
-    context.engine().wait_for_transaction_end(ended, 100ms, context.stop);
+    context.wait_aside(context.stop, [&] { return context.engine().wait_for_transaction_end(ended, 100ms, context.stop); });
   }
 }
 

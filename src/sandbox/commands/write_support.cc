@@ -11,17 +11,15 @@
 
 namespace drover::sandbox {
 
-namespace {
-constexpr std::size_t kMaxBatch = 100000;
-}
-
 Result<std::vector<bson::View>> batch_items(const CommandContext& context, std::string_view name) {
   std::vector<bson::View> items;
+  std::size_t count = 0;
   bool present = false;
   for (const auto& sequence : context.sequences) {
     if (sequence.name != name) continue;
     present = true;
-    items.insert(items.end(), sequence.documents.begin(), sequence.documents.end());
+    count += sequence.documents.size() + sequence.left_out;
+    if (count <= kMaxBatchItems) items.insert(items.end(), sequence.documents.begin(), sequence.documents.end());
   }
   if (const auto field = context.body[name]) {
     if (present) return server_error(40414, fmt::format("BSON field '{}.{}' is a duplicate field", context.command->name, name));
@@ -36,12 +34,12 @@ Result<std::vector<bson::View>> batch_items(const CommandContext& context, std::
         return server_error(code::kTypeMismatch, fmt::format("BSON field '{}.{}.{}' is the wrong type '{}', expected type 'object'", context.command->name,
                                                              name, item.key(), bson::type_name(item.type())));
       }
-      items.push_back(item.document_value());
+      if (++count <= kMaxBatchItems) items.push_back(item.document_value());
     }
   }
   if (!present) return server_error(code::kMissingField, fmt::format("BSON field '{}.{}' is missing but a required field", context.command->name, name));
-  if (items.empty() || items.size() > kMaxBatch) {
-    return server_error(16, fmt::format("Write batch sizes must be between 1 and {}. Got {} operations.", kMaxBatch, items.size()));
+  if (count == 0 || count > kMaxBatchItems) {
+    return server_error(16, fmt::format("Write batch sizes must be between 1 and {}. Got {} operations.", kMaxBatchItems, count));
   }
   return items;
 }

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/memory_budget.h"
 #include "bson/document.h"
 #include "sandbox/query/expression.h"
 
@@ -31,6 +32,8 @@ class DocumentSource {
   virtual ~DocumentSource() = default;
   // Nothing at the end (and again afterwards).
   virtual Result<std::optional<bson::Document>> next() = 0;
+  // Nothing will be asked for a while: gives up what it can have again.
+  virtual void rest() {}
 };
 using DocumentSourcePtr = std::unique_ptr<DocumentSource>;
 
@@ -46,6 +49,7 @@ struct PipelineContext {
   std::shared_ptr<const EvaluationContext> evaluation;
   std::function<Result<DocumentSourcePtr>(const ForeignQuery&)> open_foreign;
   std::size_t max_stage_bytes = kMaxStageBytes;
+  MemoryBudget* memory = nullptr;  // what the blocking stages of all pipelines share; null: no such limit
   bool allow_disk_use = false;  // accepted; this server does not spill
 };
 

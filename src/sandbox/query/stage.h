@@ -11,6 +11,7 @@
 #include "sandbox/query/errors.h"
 #include "sandbox/query/pipeline.h"
 #include "sandbox/query/sort.h"
+#include "sandbox/query/stage_memory.h"
 
 namespace drover::sandbox::query {
 
@@ -59,6 +60,9 @@ std::optional<std::int64_t> skip_of(const Stage& stage);
 class MappedSource : public DocumentSource {
  public:
   explicit MappedSource(DocumentSourcePtr input) : input_(std::move(input)) {}
+  void rest() override {
+    if (input_) input_->rest();
+  }
 
  protected:
   DocumentSourcePtr input_;

@@ -168,26 +168,43 @@ struct FacetStage final : Stage {
     Next next() override {
       if (done_) return std::nullopt;
       done_ = true;
+      StageMemory memory(stage_->memory);
       std::vector<Document> documents;
       std::size_t bytes = 0;
       while (auto document = TRY(input_->next())) {
         bytes += document->size();
         if (bytes > stage_->max_bytes) return too_large();
+        TRY(memory.hold(bytes));
         documents.push_back(std::move(*document));
       }
       bson::Builder out;
       for (const auto& [name, stages] : stage_->facets) {
-        auto source = run_stages(stages, make_vector_source(documents));
+        auto source = run_stages(stages, std::make_unique<Again>(documents));
         auto results = out.open_array(name);
         while (auto document = TRY(source->next())) {
           results.append(*document);
           if (results.size() > stage_->max_bytes) return too_large();
+          TRY(memory.hold(bytes + results.size()));
         }
       }
       return std::move(out).finish();
     }
 
    private:
+    // The same documents for each of the pipelines.
+    class Again final : public DocumentSource {
+     public:
+      explicit Again(const std::vector<Document>& documents) : documents_(documents) {}
+      Next next() override {
+        if (at_ == documents_.size()) return std::nullopt;
+        return documents_[at_++];
+      }
+
+     private:
+      const std::vector<Document>& documents_;
+      std::size_t at_ = 0;
+    };
+
     tl::unexpected<Error> too_large() const {
       return bad(16819, fmt::format("$facet exceeded the memory limit of {} bytes", stage_->max_bytes));
     }
@@ -204,6 +221,7 @@ struct FacetStage final : Stage {
   }
   std::vector<std::pair<std::string, std::vector<StagePtr>>> facets;
   std::size_t max_bytes = kMaxStageBytes;
+  MemoryBudget* memory = nullptr;
 };
 
 Status check_facet_name(std::string_view name) {
@@ -220,6 +238,7 @@ Parsed parse_facet(const Element& argument, const PipelineContext& context) {
   auto stage = std::make_shared<FacetStage>();
   stage->name = "$facet";
   stage->max_bytes = context.max_stage_bytes;
+  stage->memory = context.memory;
   for (const Element& e : argument.document_value()) {
     if (!e.is_array())
       return bad(40170,

@@ -120,9 +120,11 @@ struct LookupStage final : Stage {
       auto document = TRY(input_->next());
       if (!document) return std::nullopt;
       auto matches = TRY(stage_->open(document->view()));
+      StageMemory memory(stage_->context.memory);
       bson::ArrayBuilder found;
       while (auto match = TRY(matches->next())) {
         found.append(*match);
+        TRY(memory.hold(found.size()));
         if (found.size() > bson_limit()) {
           return bad(4568,
                      fmt::format("Total size of documents in {} matching pipeline's $lookup stage exceeds {} bytes",
@@ -270,6 +272,7 @@ struct UnionStage final : Stage {
       }
       return second_->next();
     }
+    void rest() override { second_ ? second_->rest() : input_->rest(); }
 
    private:
     std::shared_ptr<const UnionStage> stage_;
@@ -354,6 +357,7 @@ struct GraphStage final : Stage {
     } else {
       ask(begin.element());
     }
+    StageMemory memory(context.memory);
     bson::ArrayBuilder found;
     for (std::int64_t depth = 0; !frontier.empty() && (!max_depth || depth <= *max_depth); ++depth) {
       auto source = TRY(open_foreign(context, {from.db, from.collection, level_filter(frontier)}));
@@ -366,6 +370,7 @@ struct GraphStage final : Stage {
         } else {
           found.append(with_value_at(match->view(), depth_field, Datum::from(depth)));
         }
+        TRY(memory.hold(found.size()));
         if (found.size() > context.max_stage_bytes)
           return bad(40099, "$graphLookup reached maximum memory consumption");
       }

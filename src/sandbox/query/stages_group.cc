@@ -69,7 +69,7 @@ struct GroupStage final : Stage {
   class Source final : public MappedSource {
    public:
     Source(std::shared_ptr<const GroupStage> stage, DocumentSourcePtr input)
-        : MappedSource(std::move(input)), stage_(std::move(stage)) {}
+        : MappedSource(std::move(input)), stage_(std::move(stage)), memory_(stage_->memory) {}
     Next next() override {
       if (!loaded_) TRY(load());
       if (at_ == groups_.size()) return std::nullopt;
@@ -98,6 +98,7 @@ struct GroupStage final : Stage {
         }
         bytes += TRY(groups_[found->second].add(stage_->outputs, variables));
         if (bytes > stage_->max_bytes) return too_large(stage_->max_bytes);
+        TRY(memory_.hold(bytes));
       }
       if (stage_->sorted) {
         std::stable_sort(groups_.begin(), groups_.end(), [&](const Group& a, const Group& b) {
@@ -108,6 +109,7 @@ struct GroupStage final : Stage {
     }
 
     std::shared_ptr<const GroupStage> stage_;
+    StageMemory memory_;
     std::vector<Group> groups_;
     std::size_t at_ = 0;
     bool loaded_ = false;
@@ -121,6 +123,7 @@ struct GroupStage final : Stage {
   std::vector<Output> outputs;
   std::shared_ptr<const EvaluationContext> context;
   std::size_t max_bytes = kMaxStageBytes;
+  MemoryBudget* memory = nullptr;
   bool sorted = false;  // by _id, for $bucket
 };
 
@@ -141,6 +144,7 @@ std::shared_ptr<GroupStage> new_group(const PipelineContext& context) {
   stage->name = "$group";
   stage->context = context.evaluation;
   stage->max_bytes = context.max_stage_bytes;
+  stage->memory = context.memory;
   return stage;
 }
 
@@ -309,7 +313,7 @@ struct BucketAutoStage final : Stage {
   class Source final : public MappedSource {
    public:
     Source(std::shared_ptr<const BucketAutoStage> stage, DocumentSourcePtr input)
-        : MappedSource(std::move(input)), stage_(std::move(stage)) {}
+        : MappedSource(std::move(input)), stage_(std::move(stage)), memory_(stage_->memory) {}
     Next next() override {
       if (!loaded_) TRY(load());
       if (at_ >= documents_.size()) return std::nullopt;
@@ -349,6 +353,7 @@ struct BucketAutoStage final : Stage {
         bytes += key.bytes() + document->size();
         if (bytes > stage_->max_bytes)
           return bad(16819, fmt::format("$bucketAuto exceeded the memory limit of {} bytes", stage_->max_bytes));
+        TRY(memory_.hold(bytes));
         documents_.emplace_back(std::move(key), std::move(*document));
       }
       const auto* collator = stage_->context->collator.get();
@@ -361,6 +366,7 @@ struct BucketAutoStage final : Stage {
     }
 
     std::shared_ptr<const BucketAutoStage> stage_;
+    StageMemory memory_;
     std::vector<std::pair<Datum, Document>> documents_;
     std::size_t at_ = 0, size_ = 1;
     std::int64_t made_ = 0;
@@ -375,6 +381,7 @@ struct BucketAutoStage final : Stage {
   std::int64_t buckets = 1;
   std::shared_ptr<const EvaluationContext> context;
   std::size_t max_bytes = kMaxStageBytes;
+  MemoryBudget* memory = nullptr;
 };
 
 Parsed parse_bucket_auto(const Element& argument, const PipelineContext& context) {
@@ -385,6 +392,7 @@ Parsed parse_bucket_auto(const Element& argument, const PipelineContext& context
   stage->name = "$bucketAuto";
   stage->context = context.evaluation;
   stage->max_bytes = context.max_stage_bytes;
+  stage->memory = context.memory;
   const View object = argument.document_value();
   for (const Element& e : object) {
     if (e.key() == "groupBy") {

@@ -170,7 +170,7 @@ struct SortStage final : Stage {
   class Source final : public MappedSource {
    public:
     Source(std::shared_ptr<const SortStage> stage, DocumentSourcePtr input)
-        : MappedSource(std::move(input)), stage_(std::move(stage)) {}
+        : MappedSource(std::move(input)), stage_(std::move(stage)), memory_(stage_->memory) {}
     Next next() override {
       if (!loaded_) TRY(load());
       if (at_ == documents_.size()) return std::nullopt;
@@ -192,6 +192,7 @@ struct SortStage final : Stage {
           return bad(292, fmt::format("Sort exceeded memory limit of {} bytes, but did not opt in to external sorting.",
                                       stage_->max_bytes));
         }
+        TRY(memory_.hold(bytes));
       }
       cut();
       return {};
@@ -207,6 +208,7 @@ struct SortStage final : Stage {
     }
 
     std::shared_ptr<const SortStage> stage_;
+    StageMemory memory_;
     std::vector<Keyed> documents_;
     std::size_t at_ = 0;
     bool loaded_ = false;
@@ -218,6 +220,7 @@ struct SortStage final : Stage {
   SortPattern pattern;
   std::size_t limit = 0;
   std::size_t max_bytes = kMaxStageBytes;
+  MemoryBudget* memory = nullptr;
 };
 
 Parsed parse_sort(const Element& argument, const PipelineContext& context) {
@@ -231,7 +234,7 @@ struct SampleStage final : Stage {
   class Source final : public MappedSource {
    public:
     Source(std::shared_ptr<const SampleStage> stage, DocumentSourcePtr input)
-        : MappedSource(std::move(input)), stage_(std::move(stage)) {}
+        : MappedSource(std::move(input)), stage_(std::move(stage)), memory_(stage_->memory) {}
     Next next() override {
       if (!loaded_) TRY(load());
       if (kept_.empty()) return std::nullopt;
@@ -247,15 +250,20 @@ struct SampleStage final : Stage {
     Status load() {
       loaded_ = true;
       if (stage_->size == 0) return {};
-      std::size_t seen = 0;
+      std::size_t seen = 0, bytes = 0;
       while (auto document = TRY(input_->next())) {
         ++seen;
         if (kept_.size() < stage_->size) {
+          bytes += document->size();
           kept_.push_back(std::move(*document));
-          continue;
+        } else {
+          const auto slot = static_cast<std::size_t>(random() * static_cast<double>(seen));
+          if (slot >= kept_.size()) continue;
+          bytes += document->size() - kept_[slot].size();
+          kept_[slot] = std::move(*document);
         }
-        const auto slot = static_cast<std::size_t>(random() * static_cast<double>(seen));
-        if (slot < kept_.size()) kept_[slot] = std::move(*document);
+        if (bytes > stage_->max_bytes) return bad(16819, fmt::format("$sample exceeded the memory limit of {} bytes", stage_->max_bytes));
+        TRY(memory_.hold(bytes));
       }
       for (std::size_t i = kept_.size(); i > 1; --i) {
         std::swap(kept_[i - 1], kept_[std::min(i - 1, static_cast<std::size_t>(random() * static_cast<double>(i)))]);
@@ -264,6 +272,7 @@ struct SampleStage final : Stage {
     }
 
     std::shared_ptr<const SampleStage> stage_;
+    StageMemory memory_;
     std::vector<Document> kept_;
     bool loaded_ = false;
   };
@@ -272,12 +281,16 @@ struct SampleStage final : Stage {
   }
   std::size_t size = 0;
   std::shared_ptr<const EvaluationContext> context;
+  std::size_t max_bytes = kMaxStageBytes;
+  MemoryBudget* memory = nullptr;
 };
 
 Parsed parse_sample(const Element& argument, const PipelineContext& context) {
   if (!argument.is_document()) return bad(28745, "the $sample stage specification must be an object");
   auto stage = std::make_shared<SampleStage>();
   stage->context = context.evaluation;
+  stage->max_bytes = context.max_stage_bytes;
+  stage->memory = context.memory;
   bool given = false;
   for (const Element& e : argument.document_value()) {
     if (e.key() != "size") return bad(28748, fmt::format("unrecognized option to $sample: {}", e.key()));
@@ -368,6 +381,7 @@ StagePtr make_sort_stage(const Element& argument, SortPattern pattern, const Pip
   stage->pattern = std::move(pattern);
   stage->limit = limit;
   stage->max_bytes = context.max_stage_bytes;
+  stage->memory = context.memory;
   stage->name = "$sort";
   bson::Builder builder;
   builder.append("", argument);

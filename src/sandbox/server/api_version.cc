@@ -90,8 +90,8 @@ Status check_api_version(const Command& command, bson::View body, const ServerSe
 
 void add_api_test_commands(CommandTable& table) {
   static constexpr Command kRows[] = {
-      {.name = "testDeprecation", .flags = kTestOnly | kHidden, .handler = nothing, .help = "deprecated in API version 1, for tests", .since = {5, 0, 0}},
-      {.name = "testVersion2", .flags = kTestOnly | kHidden, .handler = nothing, .help = "not in API version 1, for tests", .since = {5, 0, 0}},
+      {.name = "testDeprecation", .flags = kTestOnly | kHidden, .resource = ResourceKind::kAuthenticated, .handler = nothing, .help = "deprecated in API version 1, for tests", .since = {5, 0, 0}},
+      {.name = "testVersion2", .flags = kTestOnly | kHidden, .resource = ResourceKind::kAuthenticated, .handler = nothing, .help = "not in API version 1, for tests", .since = {5, 0, 0}},
   };
   table.add(kRows);
 }

@@ -5,6 +5,7 @@
 #include <fmt/core.h>
 
 #include "bson/ejson.h"
+#include "sandbox/commands/authorize.h"
 #include "sandbox/commands/fail_points.h"
 #include "sandbox/server/server_state.h"
 
@@ -73,10 +74,12 @@ Status check_owner(CommandContext& context, const GetMore& request, const Cursor
                                         request.ns.to_string(), entry.ns.to_string()));
   }
   if (context.authorization.enabled()) {
-    for (const auto& user : context.authorization.users()) {
-      const auto name = user.db + "." + user.name;
-      if (std::find(entry.users.begin(), entry.users.end(), name) == entry.users.end()) {
-        return server_error(13, fmt::format("cursor id {} was not created by the authenticated user", id));
+    if (!is_coauthorized(context, entry.users)) {
+      return server_error(13, fmt::format("cursor id {} was not created by the authenticated user", id));
+    }
+    for (const auto& [action, resource] : entry.granted) {
+      if (!context.authorization.is_allowed(action, resource)) {
+        return server_error(13, fmt::format("not authorized for getMore with cursor id {}", id));
       }
     }
   }
@@ -111,6 +114,7 @@ Result<BatchRequest> batch_request(CommandContext& context, const GetMore& reque
   BatchRequest batch;
   batch.max_documents = request.batch_size.value_or(std::numeric_limits<std::int64_t>::max());
   batch.stop = context.stop;
+  batch.memory = context.reply_memory;
   if (cursor.awaits_data()) {
     const auto millis = request.max_time_ms.value_or(0) == 0 ? kDefaultAwaitMillis : *request.max_time_ms;
     batch.await = std::chrono::milliseconds(millis);
@@ -162,10 +166,13 @@ Result<bson::Document> get_more(CommandContext& context) {
   }
   const bool ended = entry.cursor->exhausted();
   if (ended) checked_out.end();
-  bson::Builder out;
-  auto cursor = out.open_document("cursor");
+  entry.cursor->rest();
   const auto token = std::move(batch.post_batch_resume_token);
-  cursor.append("nextBatch", bson::ArrayView{std::move(batch).finish_documents()});
+  const auto documents = std::move(batch).finish_documents();
+  bson::Builder out;
+  out.reserve(documents.size() + kReplyFrameBytes);
+  auto cursor = out.open_document("cursor");
+  cursor.append("nextBatch", bson::ArrayView{documents});
   if (token) cursor.append("postBatchResumeToken", *token);
   cursor.append("id", ended ? std::int64_t{0} : request.id).append("ns", entry.ns.to_string());
   cursor.close();
@@ -212,8 +219,9 @@ Result<bson::Document> kill_cursors(CommandContext& context) {
 
 void add_cursor_commands(CommandTable& table) {
   static constexpr Command kRows[] = {
-      {.name = "getMore", .flags = kInTransaction, .handler = get_more, .help = "the next batch of a cursor"},
-      {.name = "killCursors", .flags = kInTransaction, .handler = kill_cursors, .help = "closes cursors"},
+      {.name = "getMore", .flags = kInTransaction, .resource = ResourceKind::kAuthenticated, .handler = get_more, .help = "the next batch of a cursor"},
+      {.name = "killCursors", .flags = kInTransaction, .resource = ResourceKind::kCustom, .also = authorize_kill_cursors, .handler = kill_cursors,
+       .help = "closes cursors"},
   };
   table.add(kRows);
 }

@@ -30,6 +30,7 @@ Result<CursorEntry> OpenCursors::check_out(std::int64_t id) {
   out.session = slot.entry.session;
   out.txn_number = slot.entry.txn_number;
   out.users = slot.entry.users;
+  out.granted = slot.entry.granted;
   out.no_timeout = slot.entry.no_timeout;
   out.cursor = std::move(slot.entry.cursor);
   return out;
@@ -117,6 +118,13 @@ void OpenCursors::expire() {
 
 void OpenCursors::clear() {
   kill_where([](const Slot&) { return true; });
+}
+
+std::optional<std::vector<std::string>> OpenCursors::users_of(std::int64_t id) const {
+  std::lock_guard lock(mutex_);
+  const auto found = slots_.find(id);
+  if (found == slots_.end() || found->second.killed) return std::nullopt;
+  return found->second.entry.users;
 }
 
 CursorRegistry::Counts OpenCursors::counts() const {

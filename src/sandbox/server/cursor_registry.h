@@ -25,6 +25,7 @@ class OpenCursors final : public CursorRegistry {
   std::size_t kill_of_transaction(const Uuid& lsid, std::int64_t txn_number) override;
   Counts counts() const override;
   std::vector<bson::Document> describe() const override;
+  std::optional<std::vector<std::string>> users_of(std::int64_t id) const override;
 
   // Ends cursors that nobody asked for kCursorTimeout.
   void expire();

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "bson/builder.h"
 #include "bson/ejson.h"
+#include "sandbox/commands/authorize.h"
 #include "sandbox/commands/error_codes.h"
 #include "sandbox/server/api_version.h"
 #include "sandbox/server/running_operations.h"
@@ -17,6 +18,8 @@ namespace drover::sandbox {
 namespace {
 
 constexpr std::size_t kDescribedCommandBytes = 1024;
+// Smaller replies are sent in one piece.
+constexpr std::size_t kCopiedReplyBytes = 64 << 10;
 
 bool is_valid_database(std::string_view db) {
   return !db.empty() && db.size() < 64 && db.find_first_of(std::string_view("\0 \"\\/", 5)) == std::string_view::npos;
@@ -28,55 +31,16 @@ Status check_database(std::string_view db) {
   return {};
 }
 
-// The collection that a command names by its first field; a UUID is looked up.
-Namespace named_collection(const CommandContext& context) {
-  const auto first = context.body.first();
-  if (const auto name = first.to_string_view()) return {std::string(context.database), std::string(*name)};
-  if (const auto uuid = first.to_uuid()) {
-    const auto collection = context.engine().view()->catalog->find(*uuid);
-    if (collection) return collection->ns;
-  }
-  return {std::string(context.database), ""};
-}
-
 Status check_authorized(CommandContext& context, const ClientConnection& connection) {
   const auto& authorization = connection.auth;
   const auto& command = *context.command;
   if (!authorization.enabled() || (command.flags & kNoAuth) != 0) return {};
-  if (!authorization.is_authenticated() && !authorization.localhost_exception()) {
+  // With nobody logged in the localhost exception stands for a few actions only, never for merely being somebody.
+  const bool excepted = authorization.localhost_exception() && command.resource != ResourceKind::kAuthenticated;
+  if (!authorization.is_authenticated() && !excepted) {
     return server_error(13, fmt::format("command {} requires authentication", command.name));
   }
-  if (command.resource == ResourceKind::kNone || command.resource == ResourceKind::kCustom) {
-    // With nobody logged in the exception stands for a few actions only, and those ask for themselves.
-    if (command.resource == ResourceKind::kNone && !authorization.is_authenticated()) {
-      return server_error(13, fmt::format("command {} requires authentication", command.name));
-    }
-    return {};
-  }
-  const std::string db(context.database);
-  switch (command.resource) {
-    case ResourceKind::kCollection: {
-      if (context.body.first().type() == bson::Type::kBinary) {
-        TRY(context.authorize("useUUID", {Resource::Kind::kCluster, {}}));
-      }
-      const auto ns = named_collection(context);
-      const auto kind = ns.collection.empty() ? Resource::Kind::kDatabase : Resource::Kind::kCollection;
-      return context.authorize(command.action, {kind, ns});
-    }
-    case ResourceKind::kDatabase: return context.authorize(command.action, {Resource::Kind::kDatabase, {db, ""}});
-    case ResourceKind::kCluster: return context.authorize(command.action, {Resource::Kind::kCluster, {}});
-    default: return {};
-  }
-}
-
-// Bytes before the final NUL, and that NUL again: fields at the end of a finished document, without copying it.
-bson::Document append_fields(bson::Document document, bson::View extra) {
-  auto bytes = std::move(document).bytes();
-  bytes.pop_back();
-  bytes.insert(bytes.end(), extra.data() + 4, extra.data() + extra.size());
-  const auto size = static_cast<std::uint32_t>(bytes.size());
-  std::memcpy(bytes.data(), &size, sizeof size);
-  return bson::Document(std::move(bytes));
+  return authorize_command(context, command, context.body);
 }
 
 bson::Document failed_command(bson::View command, const FailAction& action) {
@@ -170,26 +134,27 @@ Dispatcher::Outcome Dispatcher::run(ClientConnection& connection, const Request&
   const auto action = hit_fail_command(state_.services.fail_points.fail_command, FailMoment::kBefore, *command, ns, connection.app_name());
   if (action) {
     state_.services.runtime.sleep(action->block, request.stop);
-    if (action->close_connection) return {bson::Document(), true};
+    if (action->close_connection) return {.close = true};
     if (action->error_code) return {decorate(failed_command(request.body, *action))};
   }
   bson::Document reply;
+  MemoryShare memory(&state_.services.memory.replies);
   bool close = false;
   try {
-    reply = run_command(connection, request, *command, *db, close);
+    reply = run_command(connection, request, *command, *db, memory, close);
   } catch (const std::exception& e) {
     // Only memory can be exhausted here; the command's effects are whole or absent, as after any other failure.
     state_.services.log.error("command failed unexpectedly", {{"command", std::string(command->name)}, {"what", e.what()}});
     reply = error_reply(Error{ErrorCode::kFailure, fmt::format("{} failed: {}", command->name, e.what()), 1, {}});
   }
-  if (close) return {bson::Document(), true};
+  if (close) return {.close = true};
   const auto after = hit_fail_command(state_.services.fail_points.fail_command, FailMoment::kAfter, *command, ns, connection.app_name());
   if (after && reply["ok"].is_truthy()) reply = with_write_concern_error(request.body, reply, *after);
-  return {decorate(std::move(reply))};
+  return {.reply = decorate(std::move(reply)), .memory = std::move(memory)};
 }
 
 bson::Document Dispatcher::run_command(ClientConnection& connection, const Request& request, const Command& command,
-                                       std::string_view db, bool& close) {
+                                       std::string_view db, MemoryShare& memory, bool& close) {
   auto& services = state_.services;
   if (connection.auth.enabled()) connection.auth.refresh();
   Operation operation;
@@ -199,6 +164,9 @@ bson::Document Dispatcher::run_command(ClientConnection& connection, const Reque
   operation.command = described(request.body);
   if (const auto lsid = request.body["lsid"].to_document()) operation.session = (*lsid)["id"].to_uuid();
   operation.txn_number = request.body["txnNumber"].to_int64();
+  if (connection.auth.enabled()) {
+    for (const auto& user : connection.auth.users()) operation.users.push_back(user.name + "@" + user.db);
+  }
   const RunningScope running(operations_, operation);
   const std::stop_callback stop(request.stop, [&] { operation.killed.request_stop(); });
   CommandContext context{.services = services,
@@ -209,7 +177,8 @@ bson::Document Dispatcher::run_command(ClientConnection& connection, const Reque
                          .connection = connection,
                          .authorization = connection.auth,
                          .operation = &operation,
-                         .stop = operation.killed.get_token()};
+                         .stop = operation.killed.get_token(),
+                         .reply_memory = &memory};
   if ((command.flags & kAdminOnly) != 0 && db != "admin") {
     return error_reply(Error{ErrorCode::kFailure, fmt::format("{} may only be run against the admin database.", command.name), 13, {}});
   }
@@ -239,7 +208,7 @@ bson::Document Dispatcher::decorate(bson::Document reply) const {
     cluster.open_document("signature").append("hash", bson::Binary{0, kNoHash}).append("keyId", std::int64_t{0});
   }
   extra.append("operationTime", time);
-  return append_fields(std::move(reply), std::move(extra).finish());
+  return bson::append_fields(std::move(reply), std::move(extra).finish());
 }
 
 std::string_view ClientConnection::app_name() const {
@@ -278,7 +247,10 @@ class ClientSession final : public net::WireSession {
   // The answer is packed as the question was.
   net::WireReply handle_plain(std::span<const std::uint8_t> frame, std::optional<net::Compressor> compressor) {
     const auto message = parse_message(frame);
-    if (!message) return close_because(message.error());
+    if (!message) {
+      if (message.error().server_code != 15) return close_because(message.error());
+      return {.frame = make_reply(unparsed_message(frame), dispatcher_.refusal(message.error()))};
+    }
     bson::Document legacy;
     Dispatcher::Request request{.body = message->body, .sequences = message->sequences, .stop = stop_};
     if (message->op == OpCode::kQuery) {
@@ -289,7 +261,8 @@ class ClientSession final : public net::WireSession {
     auto outcome = dispatcher_.run(connection_, request);
     if (outcome.close) return {.close = true};
     if (!message->wants_reply()) return {};
-    auto reply = reply_to(*message, outcome.reply);
+    auto reply = reply_to(*message, std::move(outcome.reply), !compressor);
+    reply.memory = std::move(outcome.memory);
     if (compressor) {
       auto packed = pack_message(*reply.frame, *compressor);
       if (!packed) return close_because(packed.error());
@@ -299,10 +272,16 @@ class ClientSession final : public net::WireSession {
     return reply;
   }
 
-  net::WireReply reply_to(const Message& message, const bson::Document& reply) {
+  net::WireReply reply_to(const Message& message, bson::Document reply, bool in_parts) {
     net::WireReply out;
     const auto next = (message.flags & kExhaustAllowed) != 0 ? next_of_exhaust(message.body, reply) : std::nullopt;
-    out.frame = make_reply(message, reply, next ? kMoreToCome : 0);
+    const std::uint32_t flags = next ? kMoreToCome : 0;
+    if (in_parts && reply.size() > kCopiedReplyBytes) out.frame = make_reply_head(message, reply.size(), flags);
+    if (out.frame) {
+      out.rest = std::move(reply).bytes();
+    } else {
+      out.frame = make_reply(message, reply, flags);
+    }
     if (next) {
       std::int32_t id;  // the next reply answers this one
       std::memcpy(&id, out.frame->data() + 4, sizeof id);
@@ -343,6 +322,8 @@ class ClientSession final : public net::WireSession {
 };
 
 }  // namespace
+
+bson::Document Dispatcher::refusal(const Error& error) const { return decorate(error_reply(error)); }
 
 std::unique_ptr<net::WireSession> Dispatcher::accept(net::ConnectionInfo info) {
   return std::make_unique<ClientSession>(*this, state_, operations_, std::move(info));

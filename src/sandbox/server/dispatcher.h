@@ -28,15 +28,18 @@ class Dispatcher {
   struct Outcome {
     bson::Document reply;
     bool close = false;  // without a reply
+    MemoryShare memory;  // of the reply, until it is sent
   };
   Outcome run(ClientConnection& connection, const Request& request);
+  // The reply to what could not become a request.
+  bson::Document refusal(const Error& error) const;
 
   // A session for a connection of the wire server.
   std::unique_ptr<net::WireSession> accept(net::ConnectionInfo info);
 
  private:
   bson::Document run_command(ClientConnection& connection, const Request& request, const Command& command,
-                             std::string_view db, bool& close);
+                             std::string_view db, MemoryShare& memory, bool& close);
   bson::Document decorate(bson::Document reply) const;
 
   ServerState& state_;

@@ -21,7 +21,7 @@ Result<bson::Document> configure_fail_point(CommandContext& context) {
 // As in the server any user may: what allows it is that the command exists at all.
 void add_fail_point_commands(CommandTable& table) {
   static constexpr Command kRows[] = {
-      {.name = "configureFailPoint", .flags = kAdminOnly | kTestOnly, .handler = configure_fail_point, .help = "makes commands fail, for tests"},
+      {.name = "configureFailPoint", .flags = kAdminOnly | kTestOnly, .resource = ResourceKind::kAuthenticated, .handler = configure_fail_point, .help = "makes commands fail, for tests"},
   };
   table.add(kRows);
 }

@@ -55,7 +55,15 @@ Result<DocumentSequence> take_sequence(std::span<const std::uint8_t>& rest) {
   rest = rest.subspan(size);
   DocumentSequence sequence;
   sequence.name = TRY(take_cstring(section));
-  while (!section.empty()) sequence.documents.push_back(TRY(take_document(section)));
+  // What is too many for any command is checked and counted, but takes no memory: it is refused by its number.
+  while (!section.empty()) {
+    const auto document = TRY(take_document(section));
+    if (sequence.documents.size() <= kMaxBatchItems) {
+      sequence.documents.push_back(document);
+    } else {
+      ++sequence.left_out;
+    }
+  }
   return sequence;
 }
 
@@ -159,6 +167,13 @@ Result<Message> parse_message(std::span<const std::uint8_t> frame) {
   return message;
 }
 
+Message unparsed_message(std::span<const std::uint8_t> frame) {
+  Message message;
+  message.request_id = read_at<std::int32_t>(frame, 4);
+  message.op = static_cast<OpCode>(read_at<std::int32_t>(frame, 12));
+  return message;
+}
+
 bool is_compressed(std::span<const std::uint8_t> frame) {
   return frame.size() >= kHeaderBytes && read_at<std::int32_t>(frame, 12) == static_cast<std::int32_t>(OpCode::kCompressed);
 }
@@ -218,6 +233,15 @@ bson::Document whole_command(const Message& message) {
 std::vector<std::uint8_t> make_reply(const Message& request, bson::View reply, std::uint32_t flags) {
   if (request.op == OpCode::kQuery) return make_op_reply(request.request_id, reply);
   return make_msg(next_request_id(), request.request_id, reply, flags | (request.flags & kChecksumPresent));
+}
+
+std::optional<std::vector<std::uint8_t>> make_reply_head(const Message& request, std::size_t reply_bytes, std::uint32_t flags) {
+  if (request.op == OpCode::kQuery || (request.flags & kChecksumPresent) != 0) return std::nullopt;
+  std::vector<std::uint8_t> out;
+  put_header(out, kHeaderBytes + 4 + 1 + reply_bytes, next_request_id(), request.request_id, OpCode::kMsg);
+  put<std::uint32_t>(out, flags);
+  out.push_back(0);
+  return out;
 }
 
 std::vector<std::uint8_t> make_request(std::int32_t request_id, bson::View body, std::uint32_t flags) {

@@ -33,7 +33,8 @@ struct Message {
   bool wants_reply() const { return op != OpCode::kMsg || (flags & kMoreToCome) == 0; }
 };
 
-// An error closes the connection: what came is no protocol that we know. `frame` must outlive the message.
+// An error closes the connection: what came is no protocol that we know. But 15 is a command that is nested too deeply, and
+// is answered. `frame` must outlive the message.
 Result<Message> parse_message(std::span<const std::uint8_t> frame);
 
 // An OP_COMPRESSED message: the frame that is inside, and what it was packed with. `frame` is of that operation.
@@ -49,8 +50,13 @@ Result<std::vector<std::uint8_t>> pack_message(std::span<const std::uint8_t> fra
 // The body with its sequences as arrays at the end, and for OP_QUERY without {$query: ...} around it and with $db.
 bson::Document whole_command(const Message& message);
 
+// Of a frame that could not be parsed, as far as an answer needs it.
+Message unparsed_message(std::span<const std::uint8_t> frame);
+
 // The answer to `request` in the protocol it came in.
 std::vector<std::uint8_t> make_reply(const Message& request, bson::View reply, std::uint32_t flags = 0);
+// What comes before a reply of so many bytes, to be sent without copying it; nothing where the bytes behind depend on it.
+std::optional<std::vector<std::uint8_t>> make_reply_head(const Message& request, std::size_t reply_bytes, std::uint32_t flags = 0);
 // A request, as a client sends it. For tests and for exhaust.
 std::vector<std::uint8_t> make_request(std::int32_t request_id, bson::View body, std::uint32_t flags = 0);
 

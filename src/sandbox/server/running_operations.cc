@@ -1,5 +1,7 @@
 #include "sandbox/server/running_operations.h"
 
+#include <algorithm>
+
 namespace drover::sandbox {
 
 namespace {
@@ -28,6 +30,13 @@ bson::Document describe_operation(const Operation& operation, SteadyTime now) {
   out.append("type", "op").append("host", "").append("desc", "conn" + std::to_string(operation.connection->id));
   describe_client(out, *operation.connection);
   out.append("active", true).append("opid", static_cast<std::int32_t>(operation.id));
+  if (!operation.users.empty()) {
+    auto users = out.open_array("effectiveUsers");
+    for (const auto& name : operation.users) {
+      const auto at = name.rfind('@');
+      users.open_document().append("user", name.substr(0, at)).append("db", name.substr(at + 1));
+    }
+  }
   if (operation.session) out.open_document("lsid").append("id", *operation.session);
   if (operation.txn_number) {
     auto transaction = out.open_document("transaction");
@@ -46,11 +55,16 @@ bson::Document describe_operation(const Operation& operation, SteadyTime now) {
 
 }  // namespace
 
-std::vector<bson::Document> RunningOperations::describe(bool idle_connections) const {
+std::vector<bson::Document> RunningOperations::describe(bool idle_connections, const std::vector<std::string>& of_users) const {
+  const auto is_theirs = [&](const Operation& operation) {
+    return of_users.empty() || std::find_first_of(operation.users.begin(), operation.users.end(), of_users.begin(), of_users.end()) != operation.users.end();
+  };
   const auto now = runtime_.now();
   std::vector<bson::Document> out;
   std::lock_guard lock(mutex_);
-  for (const auto& [id, operation] : running_) out.push_back(describe_operation(*operation, now));
+  for (const auto& [id, operation] : running_) {
+    if (is_theirs(*operation)) out.push_back(describe_operation(*operation, now));
+  }
   if (!idle_connections) return out;
   for (const auto& [id, client] : clients_) {
     if (client.busy) continue;
@@ -61,6 +75,13 @@ std::vector<bson::Document> RunningOperations::describe(bool idle_connections) c
     out.push_back(std::move(idle).finish());
   }
   return out;
+}
+
+std::optional<std::vector<std::string>> RunningOperations::users_of(std::int64_t operation_id) const {
+  std::lock_guard lock(mutex_);
+  const auto found = running_.find(operation_id);
+  if (found == running_.end()) return std::nullopt;
+  return found->second->users;
 }
 
 bool RunningOperations::kill(std::int64_t operation_id) {

@@ -14,7 +14,8 @@ class RunningOperations final : public Operations {
  public:
   explicit RunningOperations(Runtime& runtime) : runtime_(runtime) {}
 
-  std::vector<bson::Document> describe(bool idle_connections) const override;
+  std::vector<bson::Document> describe(bool idle_connections, const std::vector<std::string>& of_users) const override;
+  std::optional<std::vector<std::string>> users_of(std::int64_t operation_id) const override;
   bool kill(std::int64_t operation_id) override;
   std::size_t kill_of_session(const Uuid& lsid) override;
   std::int64_t current_connections() const override;

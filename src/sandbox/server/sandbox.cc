@@ -11,6 +11,7 @@
 #include "sandbox/commands/ttl.h"
 #include "sandbox/server/cursor_registry.h"
 #include "sandbox/server/dispatcher.h"
+#include "sandbox/server/memory_plan.h"
 #include "sandbox/server/running_operations.h"
 #include "sandbox/storage/engine.h"
 
@@ -62,7 +63,7 @@ CommandTable make_table() {
 struct Sandbox::Parts {
   Parts(const SandboxOptions& options_in, Runtime& runtime_in, Log& log_in, std::unique_ptr<Engine> engine_in)
       : options(options_in), runtime(runtime_in), log(log_in), settings(make_settings(options)), table(make_table()),
-        engine(std::move(engine_in)), cursors(runtime), operations(runtime), sessions(runtime),
+        memory(plan_memory(options.memory_bytes).pools), engine(std::move(engine_in)), cursors(runtime), operations(runtime), sessions(runtime),
         services{.engine = *engine,
                  .runtime = runtime,
                  .log = log,
@@ -72,6 +73,7 @@ struct Sandbox::Parts {
                  .sessions = sessions,
                  .fail_points = fail_points,
                  .commands = table,
+                 .memory = memory,
                  .open_change_stream = changestream::open_change_stream,
                  .auth_data_changed = [this] { users.changed(); }},
         users(options.version), state{.services = services, .users = users, .process_id = new_process_id(runtime)},
@@ -86,6 +88,7 @@ struct Sandbox::Parts {
   Log& log;
   ServerSettings settings;
   const CommandTable table;
+  MemoryPools memory;
   std::unique_ptr<Engine> engine;
   OpenCursors cursors;
   RunningOperations operations;
@@ -136,13 +139,16 @@ Sandbox::Sandbox(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 Sandbox::~Sandbox() { stop(); }
 
 Result<std::unique_ptr<Sandbox>> Sandbox::start(const SandboxOptions& options, Runtime& runtime, Log& log) {
-  net::WireServer::Options listen{.bind_ip = options.bind_ip, .port = options.port};
+  const auto plan = plan_memory(options.memory_bytes);
+  net::WireServer::Options listen{.bind_ip = options.bind_ip, .port = options.port, .max_connections = plan.connections};
   if (!options.tls_certificate_key_file.empty()) {
-    listen.tls = TRY(net::TlsContext::open({.certificate_key_file = options.tls_certificate_key_file, .ca_file = options.tls_ca_file}));
+    listen.tls = TRY(net::TlsContext::open({.certificate_key_file = options.tls_certificate_key_file,
+                                             .ca_file = options.tls_ca_file,
+                                             .require_client_certificate = !options.tls_ca_file.empty() && !options.tls_allow_without_certificate}));
     listen.tls_required = !options.tls_allow_plain;
   }
   auto engine = TRY_WITH(Engine::open({.dbpath = options.dbpath,
-                                       .memory_bytes = options.memory_bytes,
+                                       .memory_bytes = plan.store_bytes,
                                        .in_memory = options.dbpath.empty(),
                                        .version = options.version,
                                        .oplog_bytes = options.oplog_bytes},
@@ -151,6 +157,8 @@ Result<std::unique_ptr<Sandbox>> Sandbox::start(const SandboxOptions& options, R
   auto parts = std::make_unique<Parts>(options, runtime, log, std::move(engine));
   auto& self = *parts;
   if (options.listen) {
+    listen.request_memory = &self.memory.requests;
+    listen.reply_memory = &self.memory.replies;
     self.server = TRY(net::WireServer::start(
         listen, [&self](net::ConnectionInfo info) { return self.dispatcher.accept(std::move(info)); }, log));
     // A client may already be connecting: it sees port 0 in hello for a moment only if the system chose the port.

@@ -32,8 +32,9 @@ struct SandboxOptions {
   std::size_t memory_bytes = 256 << 20;
   std::uint64_t oplog_bytes = 1ull << 30;
   std::string tls_certificate_key_file;   // empty: no TLS
-  std::string tls_ca_file;
-  bool tls_allow_plain = false;           // "preferTLS": both on one port
+  std::string tls_ca_file;                // whose clients' certificates are believed; without it none is asked for
+  bool tls_allow_without_certificate = false;  // with it: clients may have none
+  bool tls_allow_plain = false;           // "preferTLS", "allowTLS": both on one port
   bool listen = true;                     // false: in-process use through dispatcher()
   std::vector<std::string> arguments;     // for getCmdLineOpts
 };

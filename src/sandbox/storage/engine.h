@@ -127,6 +127,8 @@ class OplogCursor {
   Result<std::optional<bson::View>> next();
   // Timestamp of the entry last returned (or the start, before the first).
   bson::Timestamp position() const;
+  // Gives up what it holds of the store until the next call, which goes on from the same place.
+  void rest();
 
  private:
   friend class Engine;

@@ -147,6 +147,10 @@ struct OplogCursor::Impl {
 OplogCursor::OplogCursor(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 OplogCursor::~OplogCursor() = default;
 bson::Timestamp OplogCursor::position() const { return impl_->position; }
+void OplogCursor::rest() {
+  impl_->iterator.reset();
+  impl_->view.reset();
+}
 
 std::unique_ptr<OplogCursor> Engine::oplog(bson::Timestamp start) {
   auto impl = std::unique_ptr<OplogCursor::Impl>(new OplogCursor::Impl{*this, start, false, nullptr, nullptr});

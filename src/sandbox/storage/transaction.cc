@@ -49,6 +49,12 @@ std::unique_ptr<WriteUnit> Transaction::begin_statement() {
 
 bool Transaction::has_writes() const { return !operations_.empty(); }
 
+// An entry of the ordered batch has a node of its own beside its bytes, a lock its name and place in a table.
+std::size_t Transaction::memory_bytes() const {
+  constexpr std::size_t kNodeBytes = 96, kLockBytes = 128;
+  return batch_.bytes() + batch_.count() * kNodeBytes + locks_.size() * kLockBytes + operation_bytes_;
+}
+
 // The writer's lock is held.
 void Transaction::release_locks() {
   auto& engine = *engine_.impl_;

@@ -326,6 +326,7 @@ bson::Timestamp WriteUnit::next_time() { return last_time_ = upcoming_time(); }
 void WriteUnit::log(OplogEntry entry) {
   if (transaction_) {
     transaction_->operations_.push_back(to_operation(entry));
+    transaction_->operation_bytes_ += transaction_->operations_.back().size() + sizeof(bson::Document);
     return;
   }
   entry.ts = next_time();
@@ -390,7 +391,10 @@ Status WriteUnit::log_crud(char op, const CollectionPtr& collection, bson::View 
   if (entry.statement && statements.size() > 1) entry.statements = statements;
   log(entry);
   if (wants_pre_image && version >= kPreImagesSince) {
-    if (transaction_) transaction_->pre_images_.push_back({transaction_->operations_.size() - 1, collection->uuid, bson::Document(before)});
+    if (transaction_) {
+      transaction_->pre_images_.push_back({transaction_->operations_.size() - 1, collection->uuid, bson::Document(before)});
+      transaction_->operation_bytes_ += before.size();
+    }
     else TRY(save_pre_image(collection->uuid, last_entry_, 0, before));
   }
   if (session_ && !transaction_) {

@@ -194,6 +194,8 @@ class Transaction {
   std::unique_ptr<WriteUnit> begin_statement();
   const ReadViewPtr& view() const { return view_; }
   bool has_writes() const;
+  // Of memory, that its writes are kept in until it ends.
+  std::size_t memory_bytes() const;
 
   // Writes everything as applyOps entries (a chain of them when they exceed 16 MB). `lsid` is {id, uid}. Returns the ts
   // of the commit. Nothing to write: the last committed ts.
@@ -212,6 +214,7 @@ class Transaction {
   CatalogPtr catalog_;                       // the view's, with collections created here
   std::vector<CollectionPtr> created_;
   std::vector<bson::Document> operations_;   // items of applyOps
+  std::size_t operation_bytes_ = 0;
   struct PreImage {
     std::size_t operation;                   // index into operations_
     Uuid collection;

@@ -1,0 +1,30 @@
+// How --memory is divided. Everything that grows with clients or data has a part of its own and stays within it; together
+// they leave room for what the process is made of: the program, its threads, the store's own buffers for flushes and
+// compactions, and what an allocator keeps between allocations.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+
+#include "net/wire_server.h"
+#include "sandbox/commands/cursor.h"
+#include "sandbox/commands/memory.h"
+
+namespace drover::sandbox {
+
+struct MemoryPlan {
+  std::size_t store_bytes = 0;  // block cache, write buffers included
+  std::size_t connections = 0;
+  MemoryPools::Limits pools{};
+};
+
+// A thread with its stack, socket, session and uncounted buffers; as measured, and then some.
+inline constexpr std::size_t kConnectionBytes = 72 << 10;
+// Less than this cannot hold one message and one reply of the largest size beside everything else.
+inline constexpr std::size_t kMinServerMemory = 512 << 20;
+// Of reads and writes of data: more would not be faster on the machines that this is for.
+inline constexpr std::size_t kRunningCommands = 16;
+
+MemoryPlan plan_memory(std::size_t memory_bytes);
+
+}  // namespace drover::sandbox
