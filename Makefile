@@ -1,6 +1,6 @@
 # Every verb sets up and builds what it needs first; `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup configure build everything demo test e2e conformance sim sim-mutants verify-faults bench fuzz kill9 lint format fresh clean
+.PHONY: help setup configure build everything demo test e2e conformance sim sim-mutants verify-faults bench fuzz kill9 memory lint format fresh clean
 
 export DROVER := $(CURDIR)/build/drover
 SEEDS ?= 200
@@ -54,6 +54,10 @@ fuzz: ## Every fuzz target for a while, with clang's libFuzzer; make fuzz SECOND
 
 kill9: build ## kill -9 the sandbox under load again and again; make kill9 TIMES=50
 	@KILLS=$(or $(TIMES),50) tests/e2e/run.py --module kill9 $(ARGS)
+
+memory: build ## The sandbox under its --memory with 10 GB of documents and 1,000 connections; make memory DATA_MB=2000
+	@MEMORY_DATA_MB=$(or $(DATA_MB),10240) MEMORY_CONNECTIONS=$(or $(CONNECTIONS),1000) MEMORY_SECONDS=$(or $(SECONDS),180) \
+	MEMORY_MB=$(or $(MEMORY_MB),512) tests/e2e/run.py --module memory $(ARGS)
 
 lint: ## Layers, clang-tidy
 	@tools/setup.sh development && python3 tools/check_layers.py . && cmake --preset lint >/dev/null && cmake --build build/lint --parallel $(JOBS)

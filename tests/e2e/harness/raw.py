@@ -1,4 +1,5 @@
 """Documents that no driver would build: raw BSON, and commands that carry it."""
+import socket
 import struct
 
 import bson
@@ -47,6 +48,20 @@ def embedded(name, *elements):
 
 def raw(*elements):
     return RawBSONDocument(document(*elements))
+
+
+def message(body, sequences=()):
+    """An OP_MSG: the command, and (name, encoded documents) of each sequence."""
+    sections = b"\x00" + bson.encode(body)
+    for name, documents in sequences:
+        section = name.encode() + b"\0" + b"".join(documents)
+        sections += b"\x01" + struct.pack("<i", len(section) + 4) + section
+    return struct.pack("<iiiiI", 20 + len(sections), 1, 0, 2013, 0) + sections
+
+
+def read_message(sock):
+    data = sock.recv(4, socket.MSG_WAITALL)
+    return data + sock.recv(struct.unpack("<i", data)[0] - 4, socket.MSG_WAITALL)
 
 
 def insert(database, collection, documents, **options):

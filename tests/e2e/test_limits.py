@@ -1,0 +1,162 @@
+"""The server's limits: what is just within them is taken, what is just over them is refused with the server's error, and nobody
+is harmed."""
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+
+import bson
+import pymongo
+from pymongo.errors import OperationFailure
+
+from harness import raw
+from harness.case import DroverTest
+from harness.process import eventually
+from harness.report import NotRun
+
+MAX_DOCUMENT = 16 * 1024 * 1024
+MAX_MESSAGE = 48_000_000
+MAX_BATCH = 100_000
+MAX_DEPTH = 180  # of documents that are stored; 200 in commands
+MAX_INDEXES = 64
+MAX_INDEX_FIELDS = 32
+SMALL_DISK_MB = 96
+
+
+def nested(depth):
+    document = {}
+    for _ in range(depth - 1):
+        document = {"a": document}
+    return document
+
+
+class Limits(DroverTest):
+    sandbox_only = True
+
+    def start_clusters(self):
+        self.source = self.cluster("source")
+        self.db = self.source.client().limits
+
+    def assert_refused(self, code, text, command, *arguments, **options):
+        with self.assertRaises(OperationFailure) as raised:
+            self.db.command(command, *arguments, **options)
+        self.assertEqual(raised.exception.code, code, raised.exception)
+        self.assertRegex(str(raised.exception), text)
+
+    def assert_write_refused(self, code, text, **command):
+        reply = self.db.command(command)
+        self.assertEqual(reply["n"], 0)
+        self.assertEqual(reply["writeErrors"][0]["code"], code, reply)
+        self.assertRegex(reply["writeErrors"][0]["errmsg"], text)
+
+    def test_documents_of_16_megabytes(self):
+        overhead = len(bson.encode({"_id": 1, "x": ""}))
+        self.db.items.insert_one({"_id": 1, "x": "x" * (MAX_DOCUMENT - overhead)})
+        self.assertEqual(len(bson.encode(self.db.items.find_one())), MAX_DOCUMENT)
+        self.assert_write_refused(2, "object to insert too large", insert="items", documents=[{"_id": 2, "x": "x" * MAX_DOCUMENT}])
+        with self.assertRaises(OperationFailure):
+            self.db.items.update_one({"_id": 1}, {"$set": {"y": 1}})
+        self.assertEqual(self.db.items.count_documents({}), 1)
+
+    def test_messages_of_48_megabytes(self):
+        documents = [{"_id": number, "x": "x" * (MAX_DOCUMENT - 100)} for number in range(2)]
+        used = sum(len(bson.encode(document)) for document in documents)
+        documents.append({"_id": 2, "x": "x" * (MAX_MESSAGE - used - 400)})
+        largest = raw.message({"insert": "items", "$db": "limits"}, [("documents", [bson.encode(document) for document in documents])])
+        self.assertLessEqual(len(largest), MAX_MESSAGE)
+        with socket.create_connection(("127.0.0.1", self.source.port), timeout=60) as sock:
+            sock.sendall(largest)
+            self.assertEqual(bson.decode(raw.read_message(sock)[21:])["n"], 3)
+
+    def test_batches_of_100000(self):
+        reply = self.db.command("insert", "items", documents=[{"_id": number} for number in range(MAX_BATCH)])
+        self.assertEqual(reply["n"], MAX_BATCH)
+        self.assert_refused(16, "Write batch sizes must be between 1 and 100000. Got 100001 operations.", "insert", "items",
+                            documents=[{} for _ in range(MAX_BATCH + 1)])
+
+    def test_nesting(self):
+        self.db.items.insert_one({"_id": 1, **nested(MAX_DEPTH - 4)})  # within the command
+        self.assert_refused(15, "nested", "insert", "items", documents=[{"_id": 2, **nested(MAX_DEPTH + 2)}])
+        self.assertEqual(self.db.items.count_documents({}), 1)
+
+    def test_names_of_namespaces(self):
+        longest = "c" * (255 - len("limits."))
+        self.db.create_collection(longest)
+        self.db[longest].insert_one({})
+        self.assert_refused(73, "too long", "create", longest + "c")
+        self.assert_write_refused(73, "too long", insert=longest + "c", documents=[{}])
+        self.assertEqual(self.db.list_collection_names(), [longest])
+        self.assert_refused(73, "nvalid", "create", "a$b")
+        with self.assertRaises(OperationFailure):
+            self.source.client()["d" * 64].command("create", "items")
+
+    def test_indexes(self):
+        self.db.items.insert_one({"_id": 1, "long": "x" * 5000})
+        for number in range(MAX_INDEXES - 1):
+            self.db.items.create_index(f"a{number}")
+        self.assert_refused(67, "too many indexes", "createIndexes", "items", indexes=[{"key": {"z": 1}, "name": "z"}])
+        self.db.items.drop_indexes()
+        self.db.items.create_index("long")  # keys have had no limit since 4.2
+        self.assertEqual(self.db.items.find_one({"long": "x" * 5000}, hint="long_1")["_id"], 1)
+        self.db.items.create_index([(f"f{number}", 1) for number in range(MAX_INDEX_FIELDS)], name="widest")
+        self.assert_refused(13103, "too many compound keys", "createIndexes", "items",
+                            indexes=[{"key": {f"f{number}": 1 for number in range(MAX_INDEX_FIELDS + 1)}, "name": "wider"}])
+
+
+class FullDisk(DroverTest):
+    """A small disk of its own, which root may mount."""
+    sandbox_only = True
+    once = True
+
+    def setUp(self):
+        if os.geteuid() != 0:
+            raise NotRun("root, to mount a small disk")
+        self.disk = tempfile.mkdtemp(prefix="drover-small-disk-")
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={SMALL_DISK_MB}m", "drover", self.disk], capture_output=True).returncode != 0:
+            shutil.rmtree(self.disk)
+            raise NotRun("the right to mount a small disk")
+        super().setUp()
+        self.addCleanup(shutil.rmtree, self.disk, ignore_errors=True)
+        self.addCleanup(subprocess.run, ["umount", "-l", self.disk], check=True)
+        self.addCleanup(self.source.close)
+
+    def start_clusters(self):
+        os.symlink(self.disk, os.path.join(self.directory, "source data"))
+        self.source = self.cluster("source", options=["--oplog-size", "16MB"])
+
+    def insert_until_full(self, collection):
+        """Ids that were acknowledged, and the refusal."""
+        acknowledged = []
+        for number in range(SMALL_DISK_MB * 4):
+            try:
+                collection.insert_one({"_id": number, "x": os.urandom(500_000)})
+            except pymongo.errors.PyMongoError as error:
+                return acknowledged, error
+            acknowledged.append(number)
+        self.fail("the disk never became full")
+
+    def test_is_a_clear_error_and_no_damage(self):
+        client = self.source.client(w="majority", journal=True, retryWrites=False, socketTimeoutMS=60000)
+        collection = client.full.items
+        acknowledged, error = self.insert_until_full(collection)
+        self.assertIsInstance(error, OperationFailure)
+        self.assertEqual(error.code, 14031, error)
+        self.assertRegex(str(error), "(?i)space")
+        self.assertTrue(self.source.process.running(), self.source.process.tail())
+        self.assertEqual([item["_id"] for item in collection.find({}, {"_id": 1}).sort("_id", 1)], acknowledged)
+        # Space again: it goes on without being started anew.
+        subprocess.run(["mount", "-o", f"remount,size={SMALL_DISK_MB * 4}m", self.disk], check=True)
+
+        def writes():
+            try:
+                return collection.insert_one({"_id": "after"}).acknowledged
+            except OperationFailure as again:
+                self.assertEqual(again.code, 14031)
+                return False
+        eventually(writes, 60, "a write once there was space")
+        self.source.restart()
+        collection = self.source.client().full.items
+        self.assertEqual([item["_id"] for item in collection.find({"_id": {"$type": "int"}}, {"_id": 1}).sort("_id", 1)], acknowledged)
+        self.assertEqual(collection.count_documents({}), len(acknowledged) + 1)
+        self.assertTrue(collection.database.command("validate", "items")["valid"])

@@ -1,0 +1,205 @@
+"""The process stays under --memory, whatever its clients do at once: large scans, sorts, groups, writes of many megabytes,
+cursors left open, replies that nobody reads, messages that never end.
+
+MEMORY_DATA_MB (of documents), MEMORY_CONNECTIONS, MEMORY_SECONDS and MEMORY_MB say how large it is done; `make memory` does it
+with 10 GB and 1,000 connections."""
+import asyncio
+import os
+import random
+import shutil
+import struct
+
+import bson
+
+from harness import raw
+from harness.case import DroverTest
+from harness.report import NotRun
+
+DATA_MB = int(os.environ.get("MEMORY_DATA_MB", "200"))
+CONNECTIONS = int(os.environ.get("MEMORY_CONNECTIONS", "200"))
+SECONDS = int(os.environ.get("MEMORY_SECONDS", "40"))
+MEMORY_MB = int(os.environ.get("MEMORY_MB", "512"))
+DOCUMENT_BYTES = 4096
+LARGE_BYTES = 4 << 20
+LOADERS = 4
+# What a server that is out of its memory may answer; anything else is a fault.
+REFUSALS = {
+    16819, 16945, 146, 292, 5943500, 39,  # a stage over its share
+    112, 251,                             # a transaction that lost
+}
+
+
+class Client:
+    """One connection. What it reads is thrown away but for its beginning and, of small replies, the rest."""
+
+    def __init__(self, reader, writer, number):
+        self.reader, self.writer, self.random = reader, writer, random.Random(number)
+        self.next_id = number << 40
+        self.outcomes = {}
+
+    @classmethod
+    async def connect(cls, port, number):
+        return cls(*await asyncio.open_connection("127.0.0.1", port), number)
+
+    async def run(self, body, sequences=()):
+        self.writer.write(raw.message({**body, "$db": "load"}, sequences))
+        await self.writer.drain()
+        return await self.reply()
+
+    async def reply(self):
+        """The reply without its documents: its cursor id, ok and code."""
+        size, = struct.unpack("<i", await self.reader.readexactly(4))
+        left, kept = size - 4, b""
+        while left:
+            part = await self.reader.readexactly(min(left, 1 << 16))
+            left -= len(part)
+            kept = (kept + part)[-400:] if size > 65536 else kept + part
+        if size <= 65536:
+            return bson.decode(kept[17:])
+        # A reply with documents ends in {..., id, ns}, ok, $clusterTime, operationTime.
+        at = kept.rfind(b"\x12id\x00")
+        return {"ok": 1.0, "cursor": {"id": struct.unpack("<q", kept[at + 4:at + 12])[0] if at >= 0 else 0}}
+
+    def note(self, what, reply):
+        if reply["ok"] != 1.0 and reply.get("code") not in REFUSALS:
+            raise AssertionError(f"{what}: {reply.get('code')} {reply.get('errmsg')}")
+        key = what, reply.get("code", 0)
+        self.outcomes[key] = self.outcomes.get(key, 0) + 1
+
+    # ---- what clients do
+
+    async def scan(self):
+        reply = await self.run({"find": "items", "filter": {"n": {"$gte": self.random.random()}}, "batchSize": 1000000})
+        self.note("scan", reply)
+        for _ in range(3):
+            cursor = reply.get("cursor", {}).get("id", 0)
+            if not cursor:
+                return
+            reply = await self.run({"getMore": bson.Int64(cursor), "collection": "items"})
+            self.note("getMore", reply)
+        if cursor := reply.get("cursor", {}).get("id", 0):
+            await self.run({"killCursors": "items", "cursors": [bson.Int64(cursor)]})
+
+    async def leave_open(self):
+        """A cursor that is begun and left; the server ends it when its client is long gone."""
+        reply = await self.run({"find": "items", "batchSize": 10, "sort": self.random.choice(({}, {"n": 1}, {"_id": -1}))})
+        self.note("open", reply)
+        reply = await self.run({"aggregate": "items", "pipeline": [{"$match": {"k": self.random.randrange(100)}}], "cursor": {"batchSize": 2}})
+        self.note("open aggregate", reply)
+
+    async def sort(self):
+        self.note("sort", await self.run({"find": "items", "sort": {"x": 1}, "batchSize": 5, "singleBatch": True}))
+
+    async def group(self):
+        self.note("group", await self.run({"aggregate": "items", "pipeline": [
+            {"$group": {"_id": "$_id", "all": {"$push": "$$ROOT"}}}], "cursor": {"batchSize": 5}}))
+
+    async def facet(self):
+        self.note("facet", await self.run({"aggregate": "items", "pipeline": [
+            {"$match": {"k": {"$lt": 30}}}, {"$facet": {"a": [{"$sort": {"x": 1}}, {"$limit": 2000}], "b": [{"$group": {"_id": "$x"}}, {"$count": "n"}]}}], "cursor": {}}))
+
+    def documents(self, count, size):
+        made = []
+        for _ in range(count):
+            self.next_id += 1
+            made.append(bson.encode({"_id": self.next_id, "k": self.random.randrange(100), "pad": self.random.randbytes(size // 2) * 2}))
+        return made
+
+    async def insert(self):
+        self.note("insert", await self.run({"insert": "more"}, [("documents", self.documents(500, DOCUMENT_BYTES))]))
+
+    async def insert_large(self):
+        self.note("insert large", await self.run({"insert": "more"}, [("documents", self.documents(6, LARGE_BYTES))]))
+
+    async def update(self):
+        low = self.random.randrange(90)
+        self.note("update", await self.run({"update": "items", "updates": [
+            {"q": {"k": low}, "u": {"$inc": {"touched": 1}}, "multi": False} for _ in range(20)]}))
+
+    async def read_nothing(self):
+        """Asks for much and does not read it for a while."""
+        self.writer.write(raw.message({"find": "items", "batchSize": 1000000, "singleBatch": True, "$db": "load"}))
+        await self.writer.drain()
+        await asyncio.sleep(self.random.random() * 3)
+        self.note("read late", await self.reply())
+
+    async def stop_in_the_midst(self):
+        """Half a message of many megabytes, the rest of it much later."""
+        whole = raw.message({"insert": "more", "$db": "load"}, [("documents", self.documents(2, LARGE_BYTES))])
+        self.writer.write(whole[:len(whole) // 2])
+        await self.writer.drain()
+        await asyncio.sleep(self.random.random() * 3)
+        self.writer.write(whole[len(whole) // 2:])
+        await self.writer.drain()
+        self.note("sent late", await self.reply())
+
+    async def live(self, until):
+        loop = asyncio.get_running_loop()
+        kinds = [self.scan, self.leave_open, self.sort, self.group, self.facet, self.insert, self.insert_large, self.update,
+                 self.read_nothing, self.stop_in_the_midst]
+        while loop.time() < until:
+            await self.random.choice(kinds)()
+        self.writer.close()
+
+
+async def load(port, megabytes):
+    """Documents that do not compress."""
+    async def worker(number):
+        client = await Client.connect(port, number + 1)
+        for _ in range(megabytes // LOADERS):
+            documents = []
+            for _ in range((1 << 20) // DOCUMENT_BYTES):
+                client.next_id += 1
+                documents.append(bson.encode({"_id": client.next_id, "k": client.random.randrange(100), "n": client.random.random(),
+                                              "x": client.random.randbytes(8), "pad": client.random.randbytes(DOCUMENT_BYTES - 100)}))
+            client.note("load", await client.run({"insert": "items"}, [("documents", documents)]))
+        client.writer.close()
+    await asyncio.gather(*(worker(number) for number in range(LOADERS)))
+
+
+async def crowd(port):
+    until = asyncio.get_running_loop().time() + SECONDS
+    clients = [await Client.connect(port, 1000 + number) for number in range(CONNECTIONS)]
+    await asyncio.gather(*(client.live(until) for client in clients))
+    total = {}
+    for client in clients:
+        for key, count in client.outcomes.items():
+            total[key] = total.get(key, 0) + count
+    return total
+
+
+class UnderItsMemory(DroverTest):
+    sandbox_only = True
+    once = True
+
+    def setUp(self):
+        # On a disk: what lies in memory would be counted twice.
+        if shutil.disk_usage(os.environ.get("TMPDIR", "/tmp")).free < (DATA_MB << 20) * 4:
+            raise NotRun(f"{DATA_MB * 4} MB of disk")
+        super().setUp()
+
+    def start_clusters(self):
+        self.source = self.cluster("source", options=["--memory", f"{MEMORY_MB}MB", "--oplog-size", f"{max(DATA_MB // 10, 64)}MB"])
+
+    def resident(self):
+        """Peak and present resident megabytes, files that are mapped (the program itself) included."""
+        with open(f"/proc/{self.source.process.pid}/status", encoding="ascii") as file:
+            fields = dict(line.split(":", 1) for line in file if line.startswith(("VmHWM", "VmRSS")))
+        return tuple(int(fields[name].split()[0]) >> 10 for name in ("VmHWM", "VmRSS"))
+
+    def test_with_many_connections_and_much_data(self):
+        client = self.source.client()
+        client.load.items.create_index("k")
+        print(f"memory: {self.resident()[1]} MB resident at the start", flush=True)
+        asyncio.run(load(self.source.port, DATA_MB))
+        print(f"memory: {DATA_MB} MB loaded, {self.resident()[0]} MB resident at most", flush=True)
+        outcomes = asyncio.run(crowd(self.source.port))
+        peak, after = self.resident()
+        for (what, code), count in sorted(outcomes.items()):
+            print(f"memory: {what:16} {count:6} times {'ok' if code == 0 else f'refused with {code}'}", flush=True)
+        print(f"memory: {CONNECTIONS} connections for {SECONDS} s: {peak} MB resident at most, {after} MB after, of {MEMORY_MB} MB", flush=True)
+        self.assertTrue(self.source.process.running(), self.source.process.tail())
+        self.assertLessEqual(peak, MEMORY_MB, "the process used more than --memory")
+        for what in ("scan", "sort", "group", "insert", "insert large", "update", "read late", "sent late"):
+            self.assertTrue(any(key[0] == what for key in outcomes), f"{what} never came to its end")
+        self.assertEqual(client.load.command("ping")["ok"], 1.0)
