@@ -12,6 +12,7 @@ namespace drover::cluster {
 namespace {
 
 constexpr int kNamespaceNotFound = 26;
+constexpr std::int64_t kFirstWithCollation = 2;  // version of an index
 constexpr int kIndexNotFound = 27;
 constexpr int kCollectionUuidMismatch = 361;
 
@@ -37,6 +38,16 @@ bson::Document without_ns(bson::View spec) {
   for (const auto& field : spec) {
     if (field.key() != "ns") builder.append_raw(field);
   }
+  return std::move(builder).finish();
+}
+
+// Servers keep no collation for an index of the simple one, and give the collection's default to one that is created without.
+bson::Document with_own_collation(bson::Document spec) {
+  const auto version = spec["v"].to_int64().value_or(2);
+  if (spec["collation"].exists() || version < kFirstWithCollation) return spec;
+  bson::Builder builder;
+  builder.append_all(spec);
+  builder.open_document("collation").append("locale", "simple");
   return std::move(builder).finish();
 }
 
@@ -155,7 +166,7 @@ Status MongoDeployment::create_indexes(const Namespace& ns, std::span<const bson
   command.append("createIndexes", ns.collection);
   {
     auto indexes = command.open_array("indexes");
-    for (const auto& spec : specs) indexes.append(without_ns(spec));
+    for (const auto& spec : specs) indexes.append(with_own_collation(without_ns(spec)));
   }
   return change_catalog(ns.db, std::move(command).finish(), ns.to_string(), call, kLongReply);
 }

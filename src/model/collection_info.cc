@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "bson/ejson.h"
+#include "model/catalog_meaning.h"
 
 namespace drover {
 
@@ -12,37 +13,24 @@ namespace {
 
 std::string_view name_of(const bson::Document& index) { return index["name"].to_string_view().value_or(""); }
 
-// The first field in which two documents differ, in words; keys, types, bytes and order count.
-std::optional<std::string> field_difference(bson::View source, bson::View destination) {
-  auto a = source.begin();
-  auto b = destination.begin();
-  for (; a != source.end() && b != destination.end(); ++a, ++b) {
-    if (a->key() != b->key()) {
-      return fmt::format("field {} on the source where the destination has {}", a->key(), b->key());
-    }
-    if (!a->same_value_bytes(*b)) {
-      return fmt::format("{} is {} on the source and {} on the destination", a->key(), bson::to_ejson(*a),
-                         bson::to_ejson(*b));
-    }
+// The first difference in what two documents of the catalog mean, in their own words.
+std::optional<std::string> meaning_difference(bson::View source, const Meaning& on_source, bson::View destination,
+                                              const Meaning& on_destination) {
+  const auto written = [](bson::View document, const std::string& name) {
+    const auto field = document[name];
+    return field ? bson::to_ejson(field) : std::string("absent");
+  };
+  for (const auto& [name, value] : on_source) {
+    const auto other = on_destination.find(name);
+    if (other == on_destination.end() && !destination[name]) return fmt::format("field {} is only on the source", name);
+    if (other != on_destination.end() && value.element().same_value_bytes(other->second.element())) continue;
+    return fmt::format("{} is {} on the source and {} on the destination", name, written(source, name), written(destination, name));
   }
-  if (a != source.end()) return fmt::format("field {} is only on the source", a->key());
-  if (b != destination.end()) return fmt::format("field {} is only on the destination", b->key());
-  return std::nullopt;
-}
-
-// As field_difference, but in any order at the top (servers differ in where they put `unique` and `hidden`), and without
-// `background`, which newer servers drop.
-std::optional<std::string> spec_difference(bson::View source, bson::View destination) {
-  for (const auto& field : source) {
-    if (field.key() == "background") continue;
-    const auto other = destination[field.key()];
-    if (!other) return fmt::format("field {} is only on the source", field.key());
-    if (!field.same_value_bytes(other)) {
-      return fmt::format("{} is {} on the source and {} on the destination", field.key(), bson::to_ejson(field), bson::to_ejson(other));
-    }
+  for (const auto& [name, value] : on_destination) {
+    if (on_source.contains(name)) continue;
+    if (!source[name]) return fmt::format("field {} is only on the destination", name);
+    return fmt::format("{} is {} on the source and {} on the destination", name, written(source, name), written(destination, name));
   }
-  for (const auto& field : destination)
-    if (field.key() != "background" && !source[field.key()]) return fmt::format("field {} is only on the destination", field.key());
   return std::nullopt;
 }
 
@@ -52,7 +40,7 @@ std::optional<std::string> index_difference(const CollectionInfo& source, const 
   for (const auto& index : source.indexes) {
     const auto found = remaining.find(name_of(index));
     if (found == remaining.end()) return fmt::format("index {} is only on the source", name_of(index));
-    if (auto difference = spec_difference(index, *found->second)) {
+    if (auto difference = meaning_difference(index, meaning_of_index(index), *found->second, meaning_of_index(*found->second))) {
       return fmt::format("index {}: {}", name_of(index), *difference);
     }
     remaining.erase(found);
@@ -87,7 +75,8 @@ std::optional<std::string> difference(const CollectionInfo& source, const Collec
   if (source.kind != destination.kind) {
     return fmt::format("a {} on the source and a {} on the destination", kind_name(source.kind), kind_name(destination.kind));
   }
-  auto found = field_difference(source.options, destination.options);
+  const auto found = meaning_difference(source.options, meaning_of_options(source.options), destination.options,
+                                        meaning_of_options(destination.options));
   if (found) return "options: " + *found;
   return index_difference(source, destination);
 }

@@ -25,7 +25,7 @@ struct CollectionInfo {
 
 // Secondary indexes with {unique: true}.
 std::vector<bson::Document> unique_indexes(const CollectionInfo& info);
-// Equal in everything a migration carries: options and indexes field by field in their order, index list as a set by
+// Equal in everything a migration carries: options and indexes by what they mean (catalog_meaning.h), index list as a set by
 // name. `difference` says the first difference in words, or nothing; the caller names the namespace.
 std::optional<std::string> difference(const CollectionInfo& source, const CollectionInfo& destination);
 

@@ -137,9 +137,18 @@ class Values(DroverTest):
         many.create_index([("b", -1), ("a", 1)], partialFilterExpression={"a": {"$gt": 10}})
         many.create_index("l")
         many.create_index("b", collation={"locale": "en", "strength": 2}, name="folded")
+        # Of a collection with a collation: one that follows it, one that does not.
+        folded = self.data.create_collection("folded", collation={"locale": "en", "strength": 2})
+        folded.insert_many([{"_id": "one", "a": "A"}, {"_id": "two", "a": "a"}])
+        folded.create_index("a", name="as the collection")
+        folded.create_index("a", name="by bytes", collation={"locale": "simple"}, unique=True)
+        self.data.words.insert_one({"_id": 1, "t": "many words", "p": [1.0, 2.0]})
+        self.data.words.create_index([("t", "text"), ("p", 1)], weights={"t": 3}, default_language="german")
+        self.data.words.create_index([("p", "2dsphere")])
 
         def change():
             many.create_index("later", name="made later")
+            folded.create_index("b", name="by bytes too", collation={"locale": "simple"})
             many.insert_one({"_id": "new", "a": -1})
 
         self.check(change)
