@@ -1,5 +1,6 @@
 // Do the sides agree in how many documents there are, by their own books? A read that ends early and without an error is seen
-// by nothing else: whoever compares by reading again reads as little again. Cheap: two commands a collection, no scan.
+// by nothing else: whoever compares by reading again reads as little again. Cheap: two commands a collection; only one that
+// seems short is counted through, on both sides.
 #pragma once
 
 #include <stop_token>

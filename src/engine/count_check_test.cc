@@ -1,7 +1,9 @@
 #include "engine/count_check.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "bson/ejson.h"
 #include "cluster/testing/stub_deployment.h"
 
 namespace drover::engine {
@@ -9,12 +11,16 @@ namespace {
 
 class Counted : public cluster::StubDeployment {
  public:
-  explicit Counted(std::int64_t documents) : documents_(documents) {}
+  explicit Counted(std::int64_t documents, std::int64_t really = -1) : documents_(documents), really_(really) {}
+  Result<bson::Document> run_command(const std::string&, bson::View) override {
+    if (really_ < 0) return fail(ErrorCode::kSource, "it cannot count");
+    return bson::from_ejson(fmt::format(R"({{"cursor": {{"firstBatch": [{{"n": {}}}]}}}})", really_)).value();
+  }
   Result<cluster::CollectionSize> size_of(const Namespace&) override { return cluster::CollectionSize{documents_, documents_ * 100}; }
   Result<ClusterTime> majority_time() override { return ClusterTime{5, 0}; }
 
  private:
-  const std::int64_t documents_;
+  const std::int64_t documents_, really_;
 };
 
 // The real one, but nobody waits.
@@ -34,7 +40,7 @@ class Impatient : public Runtime {
   std::unique_ptr<Runtime> real_ = make_real_runtime();
 };
 
-Result<bool> check(std::int64_t on_source, std::int64_t on_destination) {
+Result<bool> check(std::int64_t on_source, std::int64_t on_destination, std::int64_t really = -1, std::int64_t really_there = -1) {
   Impatient runtime;
   Catalog catalog;
   CollectionInfo info;
@@ -45,7 +51,7 @@ Result<bool> check(std::int64_t on_source, std::int64_t on_destination) {
   PositionTracker tracker{ClusterTime{9, 0}};
   NamespaceFilter filter;
   ChangeRouter router{runtime, catalog, lanes, tracker, filter, testing::TempDir(), 1 << 20, ClusterTime{9, 0}};
-  Counted source(on_source), destination(on_destination);
+  Counted source(on_source, really), destination(on_destination, really_there);
   return counts_agree(source, destination, runtime, catalog, router, {});
 }
 
@@ -54,6 +60,11 @@ TEST(CountCheck, a_copy_that_read_nothing_is_refused) {
   ASSERT_FALSE(result);
   EXPECT_EQ(result.error().code, ErrorCode::kSource);
   EXPECT_NE(result.error().message.find("2000000 documents in shop.orders"), std::string::npos) << result.error().message;
+}
+
+TEST(CountCheck, wrong_books_are_counted_through) {
+  EXPECT_TRUE(check(2'000'000, 0, 1'999'000, 1'998'000).value());
+  EXPECT_FALSE(check(2'000'000, 2'000, 2'000'000, 1'000));
 }
 
 TEST(CountCheck, books_that_are_not_exact_are_no_reason) {
