@@ -58,6 +58,7 @@ class Cleanup(DroverTest):
         self.assert_equal_deployments()
 
     def test_the_migration_of_another_source(self):
+        self.needs_own_clusters()
         self.begun().stop()
         before = self.state()
         other = self.cluster("another")

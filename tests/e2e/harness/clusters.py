@@ -4,6 +4,7 @@ All have: uri (of the most powerful user), uri_of(user), client(), version (majo
 close(); `direct` says that a driver talks to one address only, so that a proxy can stand before it."""
 import functools
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -11,12 +12,13 @@ import time
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import pymongo
-from pymongo.errors import PyMongoError
+from pymongo.errors import AutoReconnect, OperationFailure, PyMongoError
 
 from harness.process import Process, eventually
 from harness.report import NotRun
 
 START_SECONDS = 60
+ALREADY_INITIALIZED = 23
 PASSWORD = "pa ss/w:rd@%"  # every character that a connection string must escape
 
 
@@ -41,9 +43,20 @@ def with_options(uri, **options):
 
 
 def free_port():
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
+    """Below the ports that the system gives to clients: while a server is down, none of them can take its port, nor connect to
+    itself there."""
+    with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as file:
+        lowest = int(file.read().split()[0])
+    for _ in range(1000):
+        port = random.randrange(max(1024, lowest - 12000), lowest)
+        with socket.socket() as sock:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                sock.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
+    raise AssertionError("no free port below the system's own")
 
 
 class Cluster:
@@ -169,11 +182,15 @@ class Mongod(Cluster):
                 file.write("drovertestkey" * 4)
         if tls:
             self.ca_file, self.pem_file = make_certificates(directory)
-        for index in range(members):
-            self.start_member(index)
-        self.initiate()
-        if auth:
-            self.create_root(self.member_uri(self.await_primary()))
+        try:
+            for index in range(members):
+                self.start_member(index)
+            self.initiate()
+            if auth:
+                self.create_root(self.member_uri(self.await_primary()))
+        except BaseException:
+            self.close()
+            raise
 
     def start_member(self, index):
         data = os.path.join(self.directory, f"{self.name} data {index}")
@@ -232,8 +249,13 @@ class Mongod(Cluster):
         client = pymongo.MongoClient(self.member_uri(0), serverSelectionTimeoutMS=START_SECONDS * 1000)
         members = [{"_id": index, "host": f"127.0.0.1:{port}"} for index, port in enumerate(self.ports)]
         config = {"_id": self.name, "members": members, "settings": {"electionTimeoutMillis": 2000}}
-        client.admin.command("replSetInitiate", config)
-        client.close()
+        try:
+            client.admin.command("replSetInitiate", config)
+        except OperationFailure as error:
+            if error.code != ALREADY_INITIALIZED:  # as a stand-in for mongod may be from its start
+                raise
+        finally:
+            client.close()
         self.await_primary()
 
     def primary_index(self):
@@ -261,11 +283,32 @@ class Mongod(Cluster):
         eventually(there_is_one, START_SECONDS, f"a primary of {self.name}")
         return found[0]
 
+    def election_id(self):
+        """Of the primary that there is, or None."""
+        index = self.primary_index()
+        if index is None:
+            return None
+        client = pymongo.MongoClient(self.member_uri(index), serverSelectionTimeoutMS=2000)
+        try:
+            return client.admin.command("isMaster").get("electionId")
+        except PyMongoError:
+            return None
+        finally:
+            client.close()
+
     def step_down(self):
+        """Until there is a primary by another election."""
+        before = eventually(self.election_id, START_SECONDS, f"a primary of {self.name}")
         try:
             self.client().admin.command("replSetStepDown", 10, secondaryCatchUpPeriodSecs=5, force=True)
-        except PyMongoError:
+        except AutoReconnect:
             pass  # the connection may break
+
+        def another():
+            now = self.election_id()
+            return now is not None and now != before
+
+        eventually(another, START_SECONDS, f"another primary of {self.name}")
 
     def kill(self):
         """The primary, as a crash."""
@@ -291,7 +334,8 @@ class Mongod(Cluster):
     def close(self):
         super().close()
         for process in self.processes:
-            process.kill()
+            if process is not None:
+                process.kill()
 
 
 class Standalone(Cluster):
