@@ -270,6 +270,7 @@ bool MigrateCommand::ask(const std::string& question, std::string_view expected)
     confirmed = *answer == expected;
     if (!confirmed) fmt::print(stderr, "{}", question);
   }
+  if (!confirmed) fmt::print(stderr, "\n");  // the cursor stands behind the question
   asking_ = false;
   return confirmed;
 }
@@ -300,12 +301,13 @@ void MigrateCommand::watch(const engine::Migration& migration, terminal::Progres
                            const std::stop_token& stop) {
   MigrationView pictures;
   SteadyTime logged{};
-  bool told = false;
+  bool told = false, ran = false;
   do {
     const auto now = runtime_->now();
     const auto progress = migration.progress();
+    ran = ran || progress.state == "RUNNING" || progress.state == "COMMITTING";
     auto view = pictures.update(progress, now);
-    if (commit_ == "manual" && progress.can_commit) view.note = "ready: type commit";
+    if (commit_ == "manual" && progress.can_commit && progress.state == "RUNNING") view.note = "ready: type commit";
     if (!asking_) display.show(view, now);
     if (commit_ == "manual" && progress.can_commit && !told) {
       told = true;
@@ -316,6 +318,8 @@ void MigrateCommand::watch(const engine::Migration& migration, terminal::Progres
       log_progress(progress);
     }
   } while (runtime_->sleep(kShowEvery, stop));
+  const auto last = migration.progress();
+  if (ran && last.state == "COMMITTED") display.show_now(pictures.update(last, runtime_->now()), runtime_->now());
 }
 
 void MigrateCommand::log_progress(const engine::Progress& progress) {

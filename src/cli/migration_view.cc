@@ -33,8 +33,10 @@ terminal::ProgressView MigrationView::update(const engine::Progress& progress, s
   terminal::ProgressView view;
   view.phase = progress.phase;
   for (const auto& one : progress.collections) view.collections.push_back(collection_view(one));
-  view.documents_per_second = per_second(&Sample::documents, samples_.front(), samples_.back());
-  view.bytes_per_second = per_second(&Sample::bytes, samples_.front(), samples_.back());
+  if (progress.phase == "collection copy") {
+    view.documents_per_second = per_second(&Sample::documents, samples_.front(), samples_.back());
+    view.bytes_per_second = per_second(&Sample::bytes, samples_.front(), samples_.back());
+  }
   view.events_applied = progress.change_events_applied;
   view.events_per_second = per_second(&Sample::events, samples_.front(), samples_.back());
   if (progress.state != "INITIALIZING") view.lag_seconds = progress.lag_seconds;

@@ -122,6 +122,7 @@ Error driver_error(Side side, const Doing& doing, DriverFailure failure, std::st
                    bool reached) {
   Error error;
   const auto word = side_word(side);
+  if (message.ends_with('.')) message.remove_suffix(1);  // more follows
   switch (failure) {
     case DriverFailure::kAuthentication:
       error.code = side_code(side);

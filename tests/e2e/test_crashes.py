@@ -110,7 +110,13 @@ class KilledInTheCutover(DroverTest):
         if live.blocks and point in AFTER_DECISION:
             self.assertTrue(self.application_is_blocked(), "the source takes writes again after the decision")
         live.start()
-        live.finish()
+        result = live.finish()
+        self.assertGreaterEqual(result["documents"], 250, "what the first run did is forgotten")
+        self.assertGreater(result["bytes"], 250 * 20)
+        self.assertGreater(result["writeUnavailableMillis"], 0)
+        self.assertEqual((result["finalLagSeconds"], result["restarts"]), (0, 1))
+        self.assertTrue(result["verification"]["equal"])
+        self.assertEqual({**self.migrate(*live.more)}, result, "it is committed: the same figures once more")
 
     def test_the_source_is_released_when_there_was_no_decision(self):
         self.seed(documents=200)
