@@ -1,11 +1,13 @@
 // Bytes that a stage may hold of documents and changes. `admit` waits for room; a request larger than the whole share is let
-// through alone. Whoever waits for room holds none of the same share, so that someone is always able to go on. Thread-safe.
+// through alone. Whoever waits for room holds none of the same share, so that someone is always able to go on. A budget may
+// take what fits into another one's room that nobody there waits for: the lanes take the copy's when it is done. Thread-safe.
 #pragma once
 
 #include <algorithm>
 #include <cstddef>
 #include <memory>
 #include <stop_token>
+#include <utility>
 
 #include "base/runtime.h"
 
@@ -24,7 +26,8 @@ inline constexpr std::size_t kBytesPerByteSent = 2;
 
 class ByteBudget {
  public:
-  ByteBudget(Runtime& runtime, std::size_t capacity) : monitor_(runtime.make_monitor()), capacity_(capacity) {}
+  ByteBudget(Runtime& runtime, std::size_t capacity, ByteBudget* spare = nullptr)
+      : monitor_(runtime.make_monitor()), capacity_(capacity), spare_(spare) {}
 
   class Grant {
    public:
@@ -57,13 +60,34 @@ class ByteBudget {
   // An empty grant when stopped.
   Grant admit(std::size_t bytes, const std::stop_token& stop) {
     const std::size_t wanted = std::min(bytes, capacity_);
+    const auto fits = [&] { return used_ == 0 || used_ + wanted <= capacity_; };
+    if (spare_ != nullptr) {
+      {
+        MonitorLock lock(*monitor_);
+        if (fits()) return take(wanted);
+      }
+      if (auto grant = spare_->admit_now(bytes)) return grant;
+    }
     MonitorLock lock(*monitor_);
-    if (!monitor_->wait(stop, {}, [&] { return used_ == 0 || used_ + wanted <= capacity_; })) return {};
-    used_ += wanted;
-    return Grant(this, wanted);
+    ++waiting_;
+    const bool admitted = monitor_->wait(stop, {}, fits);
+    --waiting_;
+    if (!admitted) return {};
+    return take(wanted);
   }
 
  private:
+  // An empty grant unless all of it fits, and nobody waits.
+  Grant admit_now(std::size_t bytes) {
+    MonitorLock lock(*monitor_);
+    if (waiting_ > 0 || used_ + bytes > capacity_) return {};
+    return take(bytes);
+  }
+  // Under the lock.
+  Grant take(std::size_t bytes) {
+    used_ += bytes;
+    return Grant(this, bytes);
+  }
   void exchange(std::size_t before, std::size_t after) {
     MonitorLock lock(*monitor_);
     used_ = used_ - before + after;
@@ -73,7 +97,9 @@ class ByteBudget {
 
   std::unique_ptr<Runtime::Monitor> monitor_;
   const std::size_t capacity_;
+  ByteBudget* const spare_;
   std::size_t used_ = 0;
+  int waiting_ = 0;
 };
 
 }  // namespace drover::engine

@@ -25,7 +25,7 @@ Pipeline::Pipeline(Parts parts, ClusterTime position, std::span<const Uuid> sess
     : parts_(parts),
       tracker_(position),
       copy_budget_(parts.runtime, kCopyShare),
-      write_budget_(parts.runtime, kWriteShare),
+      write_budget_(parts.runtime, kWriteShare, &copy_budget_),
       reader_budget_(parts.runtime, kReaderShare),
       lanes_(make_lanes(parts.runtime, parts.options.lanes)),
       router_(parts.runtime, parts.catalog, lanes_, tracker_, parts.options.filter, parts.options.spool_directory,
