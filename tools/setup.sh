@@ -52,15 +52,21 @@ install_npm_packages() {
   cp "$directory/package-lock.json" "$directory/node_modules/.installed-lock.json"
 }
 
+# The machine's own package archives, for source packages. Known only once its lists have been read.
+source_lists() {
+  # shellcheck disable=SC2016
+  apt-get indextargets --format 'deb-src [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $(REPO_URI) $(RELEASE) main' \
+    'Created-By: Packages' 'Origin: Debian' | sort -u
+}
+
 # The source package comes through lists of our own, so that the machine's package sources stay as they are.
 fetch_libmongoc_source() {
   work=$PWD/build/libmongoc
   [ ! -d "$work/source" ] || return 0
   echo "setup: fetching the source package of mongo-c-driver"
   mkdir -p "$work/apt/lists/partial" "$work/download"
-  for suite in "debian bookworm" "debian bookworm-updates" "debian-security bookworm-security"; do
-    echo "deb-src [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/${suite% *} ${suite#* } main"
-  done >"$work/apt/sources.list"
+  source_lists >"$work/apt/sources.list"
+  [ -s "$work/apt/sources.list" ] || { as_root apt-get update -q && source_lists >"$work/apt/sources.list"; }
   apt="apt-get -q -o Dir::Etc::sourcelist=$work/apt/sources.list -o Dir::Etc::sourceparts=- -o Dir::State::lists=$work/apt/lists"
   apt="$apt -o Dir::Cache=$work/apt -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= -o APT::Sandbox::User=$(id -un)"
   $apt update >"$work/fetch.log" 2>&1 && (cd "$work/download" && $apt source --download-only mongo-c-driver) >>"$work/fetch.log" 2>&1 ||
