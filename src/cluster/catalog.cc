@@ -119,16 +119,19 @@ Result<std::vector<CollectionInfo>> MongoDeployment::list_matching(const std::st
 }
 
 // The feature compatibility version is what decides, and nobody changes it during a migration.
-Result<bool> MongoDeployment::binds_by_uuid() {
-  if (binds_by_uuid_ < 0) binds_by_uuid_ = TRY(facts()).fcv >= ServerVersion{6, 0, 0} ? 1 : 0;
-  return binds_by_uuid_ == 1;
+Result<bool> MongoDeployment::has_features_of(int major, int minor) {
+  if (features_of_ < 0) {
+    const auto fcv = TRY(facts()).fcv;
+    features_of_ = 100 * fcv.major + fcv.minor;
+  }
+  return features_of_ >= 100 * major + minor;
 }
 
 Status MongoDeployment::change_catalog(std::string_view db, bson::View command, std::string_view on, const CatalogCall& call,
                                        std::optional<std::chrono::milliseconds> limit) {
   bson::Builder full;
   full.append_all(command);
-  if (!call.collection.is_nil() && TRY(binds_by_uuid())) full.append("collectionUUID", call.collection);
+  if (!call.collection.is_nil() && TRY(has_features_of(6, 0))) full.append("collectionUUID", call.collection);
   append_majority_write(full);
   TRY(pool_->run({.db = db,
                   .command = std::move(full).finish(),
@@ -168,6 +171,8 @@ Status MongoDeployment::create_indexes(const Namespace& ns, std::span<const bson
     auto indexes = command.open_array("indexes");
     for (const auto& spec : specs) indexes.append(with_own_collation(without_ns(spec)));
   }
+  // As the writes do, a build waits for a majority: not for a member that is down, as it would by default.
+  if (TRY(has_features_of(4, 4))) command.append("commitQuorum", "majority");
   return change_catalog(ns.db, std::move(command).finish(), ns.to_string(), call, kLongReply);
 }
 

@@ -77,7 +77,7 @@ class MongoDeployment final : public Deployment {
   Result<std::vector<CollectionInfo>> list_matching(const std::string& db, bson::View filter);
   Status change_catalog(std::string_view db, bson::View command, std::string_view on, const CatalogCall& call = {},
                         std::optional<std::chrono::milliseconds> limit = std::nullopt);
-  Result<bool> binds_by_uuid();
+  Result<bool> has_features_of(int major, int minor);
   Result<StateRead> find_in_transaction(const WriteContext& context, const Namespace& ns, const Uuid& uuid,
                                         std::span<const bson::Value> ids, ClusterTime after);
   Status run_statements(const WriteContext& context, std::span<const TransactionStatement> statements);
@@ -88,7 +88,7 @@ class MongoDeployment final : public Deployment {
 
   std::unique_ptr<Pool> pool_;
   std::optional<Uuid> catalog_session_;  // set before any thread changes the catalog
-  std::atomic<int> binds_by_uuid_{-1};   // whether commands take `collectionUUID`; not known at first
+  std::atomic<int> features_of_{-1};     // 100 times the major plus the minor feature compatibility version; not known at first
   // Sessions of read_group, with the last number used in each.
   Guarded<std::vector<WriteContext>> group_sessions_;
   // The number per session whose commit was sent without an answer: repeating that call repeats the commit alone.
