@@ -37,6 +37,7 @@ class DemoCommand final : public Subcommand {
   std::string_view summary() const override { return "The whole story on this machine: real data, live writes, a cutover, the proof"; }
   void configure(OptionSet& options) override;
   int run() override;
+  Json failure_json(const Error& error) const override;
 
  private:
   Status tell();
@@ -88,10 +89,23 @@ void DemoCommand::configure(OptionSet& options) {
 int DemoCommand::run() {
   stop_ = stop_on_signals();
   const auto status = tell();
-  if (status) return 0;
+  if (status) {
+    if (json_) fmt::print("{}\n", demo_json(report_).dump());
+    return 0;
+  }
   auto error = status.error();
   if (interrupted()) error = Error{ErrorCode::kInterrupted, "stopped; nothing is left running", 0, {}};
+  if (json_) fmt::print("{}\n", failure_json(error).dump());
   return report(name(), error);
+}
+
+// With the figures, as far as there are any.
+Json DemoCommand::failure_json(const Error& error) const {
+  Json::Object line{{"state", "INITIALIZING"}};
+  const auto known = demo_json(report_);
+  if (report_.engine.as_object() != nullptr) line = *known.as_object();
+  line.emplace_back("error", cli::to_json(error));
+  return Json(std::move(line));
 }
 
 Status DemoCommand::tell() {
@@ -130,8 +144,6 @@ Status DemoCommand::play(const DemoDirectory& directory) {
   TRY(check_ledgers(workload));
 
   fmt::print(json_ ? stderr : stdout, "{}", demo_table(report_));
-  if (json_) fmt::print("{}\n", demo_json(report_).dump());
-  std::fflush(stdout);
   if (report_.ledger_differences > 0) return fail(ErrorCode::kMismatch, "acknowledged writes are not on the destination");
   return {};
 }
