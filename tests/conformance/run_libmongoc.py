@@ -32,8 +32,8 @@ SKIPPED_BY_SUITE = "@@ctest-skipped@@"
 
 def environment(sandbox):
     env = dict(os.environ)
-    env.update(MONGOC_TEST_URI=f"mongodb://127.0.0.1:{sandbox.port}/?replicaSet=rs0", MONGOC_TEST_HOST="127.0.0.1",
-               MONGOC_TEST_PORT=str(sandbox.port), MONGOC_TEST_OFFLINE="on",
+    # No MONGOC_TEST_URI: to one with options the suite appends the name of a database, which then belongs to the last option.
+    env.update(MONGOC_TEST_HOST="127.0.0.1", MONGOC_TEST_PORT=str(sandbox.port), MONGOC_TEST_OFFLINE="on",
                MONGOC_ENABLE_MAJORITY_READ_CONCERN="on", MONGOC_TEST_FUTURE_TIMEOUT_MS="60000")
     if sandbox.auth:
         env.update(MONGOC_TEST_USER="admin", MONGOC_TEST_PASSWORD="pass")

@@ -50,10 +50,15 @@ Result<bson::Document> first_batch_reply(CommandContext& context, std::unique_pt
   const auto name = ns.to_string();
   if (!cursor->exhausted() && !options.single_batch) {
     cursor->rest();
+    MemoryShare memory(&context.services.memory.work);
+    if (!memory.try_grow_to(kCursorBytes + kCursorCommandCopies * context.body.size())) {
+      return server_error(146, "The memory for open cursors, sorts and groups of all clients is used up. Close cursors, or start the server with more --memory.");
+    }
     CursorEntry entry{.cursor = std::move(cursor), .ns = std::move(ns), .session = context.session, .no_timeout = options.no_timeout};
     if (context.transaction) entry.txn_number = context.txn_number;
     entry.users = user_names(context);
     entry.granted = context.granted;
+    entry.memory = std::move(memory);
     if (context.operation) entry.origin = context.operation->command;
     id = context.services.cursors.add(std::move(entry));
   }

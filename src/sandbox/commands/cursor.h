@@ -98,6 +98,7 @@ struct CursorEntry {
   std::optional<std::int64_t> txn_number;  // created inside this transaction
   std::vector<std::string> users;        // "name@db" authenticated when it was made
   std::vector<Grant> granted;            // what the command that made it was allowed
+  MemoryShare memory;                    // of what it keeps beside documents; stays with the registry
   bool no_timeout = false;
   bson::Document origin;                 // the command, for currentOp
 };

@@ -26,6 +26,9 @@ struct MemoryPools {
 inline constexpr std::size_t kReplyCopies = 2;
 // What a reply has beside its documents: names, cursor, times. Room for it is made at once, or a large reply would be copied for it.
 inline constexpr std::size_t kReplyFrameBytes = 2048;
+// An open cursor is counted with so much, and with its command several times: what that was parsed into.
+inline constexpr std::size_t kCursorBytes = 8 << 10;
+inline constexpr std::size_t kCursorCommandCopies = 4;
 // So much of a reply belongs to its connection and is not counted.
 inline constexpr std::size_t kUncountedReplyBytes = 16 << 10;
 

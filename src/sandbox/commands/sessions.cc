@@ -12,6 +12,9 @@ namespace drover::sandbox {
 
 namespace {
 
+// Of a session's key, {id: UUID, uid}: up to the UUID's first byte.
+constexpr std::size_t kKeyPrefix = 4 + 1 + 3 + 4 + 1;
+
 Uuid id_of(bson::View lsid) { return lsid["id"].to_uuid().value_or(Uuid{}); }
 
 }  // namespace
@@ -26,7 +29,22 @@ std::string Sessions::key(const bson::Document& lsid) {
   return {reinterpret_cast<const char*>(lsid.bytes().data()), lsid.bytes().size()};
 }
 
+void Sessions::forget_one_locked() {
+  constexpr int kLookedAt = 64;
+  const auto random = runtime_.random();
+  auto at = entries_.lower_bound(entries_.begin()->first.substr(0, kKeyPrefix) + std::string(reinterpret_cast<const char*>(&random), sizeof random));
+  auto oldest = entries_.end();
+  for (int i = 0; i < kLookedAt; ++i, ++at) {
+    if (at == entries_.end()) at = entries_.begin();
+    const auto& entry = *at->second;
+    if (entry.in_use || entry.waiting > 0 || entry.session.state == Session::State::kInProgress) continue;
+    if (oldest == entries_.end() || entry.last_use < oldest->second->last_use) oldest = at;
+  }
+  if (oldest != entries_.end()) entries_.erase(oldest);
+}
+
 Sessions::Entry& Sessions::entry_locked(const bson::Document& lsid) {
+  if (entries_.size() >= kMaxSessions && !entries_.contains(key(lsid))) forget_one_locked();
   auto& entry = entries_[key(lsid)];
   if (!entry) {
     entry = std::make_unique<Entry>();

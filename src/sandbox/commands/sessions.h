@@ -20,6 +20,8 @@
 namespace drover::sandbox {
 
 inline constexpr std::chrono::minutes kSessionTimeout{30};
+// Over so many the one of a few that was used longest ago is forgotten: what it wrote is in config.transactions.
+inline constexpr std::size_t kMaxSessions = 100'000;
 // A session that is not in use remembers at most so many statements; more are read again from the oplog when they are repeated.
 inline constexpr std::size_t kKeptStatements = 1000;
 // transactionLifetimeLimitSeconds, as setParameter left it.
@@ -102,6 +104,7 @@ class Sessions {
   static void abort(Session& session);
   void abort_locked(Entry& entry);
   Entry& entry_locked(const bson::Document& lsid);
+  void forget_one_locked();
 
   Runtime& runtime_;
   mutable std::mutex mutex_;
