@@ -1,5 +1,7 @@
 #include "sandbox/server/memory_plan.h"
 
+#include <thread>
+
 namespace drover::sandbox {
 
 namespace {
@@ -21,7 +23,8 @@ MemoryPlan plan_memory(std::size_t memory_bytes) {
   plan.pools = {.request_bytes = std::max(kMinRequests, rest / 8),
                 .reply_bytes = std::max(kMinReplies, rest / 8),
                 .work_bytes = rest / 4,
-                .running_commands = kRunningCommands};
+                .running_commands = std::clamp<std::size_t>(2 * std::thread::hardware_concurrency(), kMinRunningCommands,
+                                                             std::max(kMinRunningCommands, total / kRunningCommandBytes))};
   return plan;
 }
 

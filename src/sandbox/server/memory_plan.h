@@ -22,8 +22,10 @@ struct MemoryPlan {
 inline constexpr std::size_t kConnectionBytes = 72 << 10;
 // Less than this cannot hold one message and one reply of the largest size beside everything else.
 inline constexpr std::size_t kMinServerMemory = 512 << 20;
-// Of reads and writes of data: more would not be faster on the machines that this is for.
-inline constexpr std::size_t kRunningCommands = 16;
+// Of reads and writes of data, at least: more only where there are the processors, and the memory for a few documents of the
+// largest size in each.
+inline constexpr std::size_t kMinRunningCommands = 8;
+inline constexpr std::size_t kRunningCommandBytes = 64 << 20;
 
 MemoryPlan plan_memory(std::size_t memory_bytes);
 
