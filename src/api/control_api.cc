@@ -100,6 +100,7 @@ net::HttpResponse ControlApi::handle(const net::HttpRequest& request) {
   const auto begun = runtime_.now();
   RestRequest rest;
   rest.query = query_of(request.query);
+  rest.peer = request.peer.substr(0, request.peer.rfind(':'));
   std::optional<control::ApiKey> caller;
   auto found = answer(request, rest, caller);
   net::HttpResponse response;

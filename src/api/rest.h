@@ -36,6 +36,7 @@ struct RestRequest {
   Json body;                                 // an object for POST, PUT and PATCH that have one
   control::Page page;
   const control::ApiKey* caller = nullptr;
+  std::string peer;                          // the address from where it comes
   std::string org;                           // of the path's organization or project, which exist and may be accessed
 
   const std::string& name(const std::string& key) const { return names.at(key); }

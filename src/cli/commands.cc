@@ -10,6 +10,7 @@ std::vector<std::unique_ptr<Subcommand>> make_commands() {
   commands.push_back(make_verify_command());
   commands.push_back(make_check_command());
   commands.push_back(make_server_command());
+  commands.push_back(make_agent_command());
   commands.push_back(make_sandbox_command());
   commands.push_back(make_version_command());
   return commands;

@@ -14,6 +14,7 @@ std::unique_ptr<Subcommand> make_sync_command();
 std::unique_ptr<Subcommand> make_verify_command();
 std::unique_ptr<Subcommand> make_check_command();
 std::unique_ptr<Subcommand> make_server_command();
+std::unique_ptr<Subcommand> make_agent_command();
 std::unique_ptr<Subcommand> make_sandbox_command();
 std::unique_ptr<Subcommand> make_version_command();
 

@@ -11,6 +11,7 @@
 #include "cli/atlas_role.h"
 #include "cli/commands.h"
 #include "cli/embedded_store.h"
+#include "cli/manager_role.h"
 #include "cli/port_file.h"
 #include "cli/signals.h"
 #include "cli/version.h"
@@ -38,9 +39,10 @@ class ServerCommand final : public Subcommand {
 
   std::string role_ = "both", data_ = "./drover-server", store_, bind_ip_ = "127.0.0.1", public_url_, port_file_, log_path_;
   std::string tls_file_, tls_ca_file_, key_file_, organization_;
-  std::int64_t port_ = 8080;
   std::int64_t cutover_window_ = 120 * 3600;
   bool endpoints_for_sharded_ = false, matching_versions_ = false, one_per_link_ = false;
+  std::string link_ca_file_;
+  std::int64_t port_ = 8080, poll_seconds_ = 5, monitoring_seconds_ = 60;
   std::unique_ptr<Runtime> runtime_ = make_real_runtime();
   std::unique_ptr<Log> log_;
 };
@@ -56,6 +58,9 @@ void ServerCommand::configure(OptionSet& options) {
   options.string("--public-url", public_url_, "How clients reach this server, in links (http://127.0.0.1:PORT)");
   options.path("--tls-certificate-key-file", tls_file_, "PEM file with certificate and key: serve HTTPS");
   options.path("--tls-ca-file", tls_ca_file_, "Clients must show a certificate of this authority");
+  options.path("--link-ca-file", link_ca_file_, "Authority of the certificates of the Atlas sites that link-tokens name (the system's)");
+  options.integer("--agent-poll-seconds", poll_seconds_, "How often agents ask for work while they have none").range(1, 300);
+  options.integer("--monitoring-seconds", monitoring_seconds_, "How often agents sample what is monitored").range(5, 3600);
   options.path("--port-file", port_file_, "Write the port to this file once it listens");
   options.path("--log", log_path_, "File for the log, JSON lines (standard error)");
   options.integer("--cutover-window-seconds", cutover_window_, "How long a migration that is ready waits for its cutover before it expires; 120 hours")
@@ -101,9 +106,11 @@ Status ServerCommand::create_organization(control::Identity& identity) {
 struct ServerCommand::Sites {
   std::unique_ptr<api::ControlApi> control;
   std::unique_ptr<AtlasRole> atlas;
+  std::unique_ptr<ManagerRole> manager;
 
   net::HttpResponse handle(const net::HttpRequest& request) const {
     if (atlas && request.path.starts_with(api::kSitePrefix)) return atlas->handle_site(request);
+    if (manager && request.path.starts_with(api::kAgentPrefix)) return manager->handle_agent(request);
     return control->handle(request);
   }
 };
@@ -142,12 +149,19 @@ Status ServerCommand::serve(control::Store& store, control::Identity& identity, 
                                                                             .one_migration_per_link = one_per_link_}});
     sites.atlas->add_routes(routes);
   }
-  if (manager) options.families.push_back(api::Family::kCloudManager);
+  if (manager) {
+    options.families.push_back(api::Family::kCloudManager);
+    sites.manager = std::make_unique<ManagerRole>(store, keys, identity, *runtime_, *log_,
+                                                  ManagerRole::Options{link_ca_file_, static_cast<int>(poll_seconds_),
+                                                                       static_cast<int>(monitoring_seconds_)});
+    sites.manager->add_routes(routes);
+  }
   options.families.push_back(api::Family::kExt);
   sites.control = std::make_unique<api::ControlApi>(std::move(routes), identity, *runtime_, *log_, options);
   ready = &sites;
   std::unique_ptr<Runtime::Thread> atlas_thread;
   if (sites.atlas) atlas_thread = runtime_->spawn("atlas", [&](const std::stop_token& ending) { sites.atlas->run(ending); });
+  if (sites.manager) sites.manager->start();
   TRY(write_port_file(port_file_, server->port(), "--port-file"));
   fmt::print("drover server: ready on {}\n", options.public_url);
   std::fflush(stdout);

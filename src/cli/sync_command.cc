@@ -72,7 +72,11 @@ int SyncCommand::run() {
   ::sigaction(SIGUSR1, &action, nullptr);
   const Status status = execute();
   if (status) return 0;
-  if (log_) log_->fatal("Got a fatal error running Mongosync", {{"error", status.error().message}});
+  if (log_) {
+    log_->fatal("Got a fatal error running Mongosync", {{"error", status.error().message},
+                                                        {"exitCode", exit_code(status.error().code)},
+                                                        {"serverCode", status.error().server_code}});
+  }
   return report(name(), status.error());
 }
 

@@ -28,6 +28,14 @@ const Index kIndexes[] = {
     {"liveImports", {"open"}, "open", Index::Kind::kPlainSparse},
     {"liveImports", {"groupId"}, "project", Index::Kind::kPlain},
     {"events", {"groupId"}, "project", Index::Kind::kPlain},
+    {"agentKeys", {"keyHash"}, "key"},
+    {"agents", {"groupId", "hostname"}, "group and host name"},
+    {"agentJobs", {"groupId", "hostname"}, "group and host name", Index::Kind::kPlain},
+    {"agentJobs", {"linkId"}, "link", Index::Kind::kPlain},
+    {"agentJobLogs", {"jobId"}, "job", Index::Kind::kPlain},
+    {"deployments", {"groupId", "name"}, "group and name"},
+    {"hosts", {"groupId", "deploymentId"}, "group and deployment", Index::Kind::kPlain},
+    {"measurements", {"hostId", "at"}, "host and time", Index::Kind::kPlain},
 };
 
 }  // namespace

@@ -26,12 +26,14 @@ class Site:
         self.org = self.owner["orgId"]
         self.more = more
         self.starts = 0
+        self.keep_port = False  # at the next start: others know this address
+        self.port = 0
         self.start()
 
     def start(self):
         self.starts += 1
         port_file = os.path.join(self.test.directory, f"server port {self.starts}")
-        self.process = self.test.start("server", "--data", self.data, "--port", "0", "--port-file", port_file, *self.more)
+        self.process = self.test.start("server", "--data", self.data, "--port", str(self.port if self.keep_port else 0), "--port-file", port_file, *self.more)
         eventually(lambda: os.path.exists(port_file) or not self.process.running(), 30, "the port")
         with open(port_file, encoding="ascii") as file:
             self.port = int(file.read())

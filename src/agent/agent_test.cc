@@ -1,0 +1,288 @@
+// The agent's pure parts and its files: no network, no server.
+#include <fstream>
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "agent/directory.h"
+#include "agent/engine_process.h"
+#include "agent/job.h"
+#include "agent/log_shipper.h"
+#include "agent/member_sample.h"
+#include "agent/monitoring_commands.h"
+#include "agent/site.h"
+#include "agent/sync_client.h"
+#include "agent/validation_job.h"
+#include "bson/builder.h"
+#include "bson/ejson.h"
+
+namespace drover::agent {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+const std::string kId = "670000000000000000000002";
+
+Json item(const std::string& fields) {
+  return *Json::parse(R"({"id": "670000000000000000000002", "revision": 3, )" + fields + "}");
+}
+const std::string kSides =
+    R"("path": "sync", "source": {"connectionString": "mongodb://u:secret@s/"}, "destination": {"connectionString": "mongodb://d/"})";
+
+TEST(Jobs, AreRead) {
+  const auto parsed = parse_job(item(R"("kind": "migration", "desired": "CUTOVER", "dropDestinationData": true, )" + kSides));
+  ASSERT_TRUE(parsed.job) << parsed.job.error().message;
+  EXPECT_EQ(parsed.job->id, kId);
+  EXPECT_EQ(parsed.job->desired, Desired::kCutover);
+  EXPECT_EQ(parsed.job->revision, 3);
+  EXPECT_TRUE(parsed.job->drop_destination);
+  EXPECT_FALSE(parsed.job->sharding);
+  EXPECT_EQ(parsed.job->source_uri, "mongodb://u:secret@s/");
+}
+
+TEST(Jobs, OneThatIsToBeForgottenNeedsNothingElse) { EXPECT_TRUE(parse_job(item(R"("kind": "migration", "desired": "FORGET")")).job); }
+
+TEST(Jobs, WhatIsNotKnownIsNamedAndNothingIsQuoted) {
+  const std::pair<std::string, const char*> rows[] = {
+      {R"("kind": "backup", "desired": "RUN", )" + kSides, "backup"},
+      {R"("kind": "migration", "desired": "EXPLODE", )" + kSides, "EXPLODE"},
+      {R"("kind": "migration", "desired": "RUN", "path": "moon")", "moon"},
+      {R"("kind": "migration", "desired": "RUN", "path": "sync")", "source"},
+  };
+  for (const auto& [fields, says] : rows) {
+    const auto parsed = parse_job(item(fields));
+    EXPECT_EQ(parsed.id, kId);
+    ASSERT_FALSE(parsed.job) << fields;
+    EXPECT_THAT(parsed.job.error().message, HasSubstr(says));
+    EXPECT_THAT(parsed.job.error().message, ::testing::Not(HasSubstr("secret")));
+  }
+  // An id names a directory.
+  EXPECT_EQ(parse_job(*Json::parse(R"({"id": "../../etc", "kind": "migration", "desired": "RUN"})")).id, "");
+}
+
+TEST(Reports, HaveTheProtocolsFields) {
+  Report report;
+  report.state = JobState::kRunning;
+  report.lag_seconds = 4;
+  report.checks.push_back({"credentials", "FAILED", "t", "d"});
+  const Json json(report_fields(report));
+  EXPECT_EQ(json.find("state")->dump(), "\"RUNNING\"");
+  EXPECT_EQ(json.find("lagTimeSeconds")->dump(), "4");
+  EXPECT_TRUE(json.find("copiedBytes")->is_null());
+  EXPECT_TRUE(json.find("phase")->is_null());
+  EXPECT_EQ(json.find("checks")->dump(), R"([{"id":"credentials","status":"FAILED","title":"t","detail":"d"}])");
+}
+
+TEST(Progress, IsReadFromTheEnginesAnswer) {
+  const auto progress = parse_progress(*Json::parse(
+      R"({"success": true, "progress": {"state": "RUNNING", "canCommit": true, "info": "collection copy", "lagTimeSeconds": 2,
+          "collectionCopy": {"estimatedTotalBytes": 10, "estimatedCopiedBytes": 5}, "warnings": ["w"]}})"));
+  ASSERT_TRUE(progress);
+  EXPECT_TRUE(progress->can_commit);
+  EXPECT_EQ(progress->copied_bytes, 5);
+  EXPECT_EQ(progress->lag_seconds, 2);
+  EXPECT_THAT(progress->warnings, ElementsAre("w"));
+  EXPECT_FALSE(parse_progress(*Json::parse(R"({"error": 404})")));
+}
+
+TEST(Pauses, DoubleUpToAMinuteAndHaveChance) {
+  using std::chrono::milliseconds;
+  for (const std::uint64_t random : {0ull, 1ull, 12345678901ull}) {
+    EXPECT_GE(pause_after(1, random), milliseconds(500));
+    EXPECT_LE(pause_after(1, random), milliseconds(1000));
+    EXPECT_GE(pause_after(3, random), milliseconds(2000));
+    EXPECT_LE(pause_after(3, random), milliseconds(4000));
+    EXPECT_LE(pause_after(1000, random), milliseconds(60'000));
+    EXPECT_GE(pause_after(1000, random), milliseconds(30'000));
+  }
+}
+
+TEST(MonitoringCommands, NothingThatReadsDocumentsIsInTheList) {
+  for (const char* name : {"find", "aggregate", "getMore", "count", "distinct", "insert", "update", "delete", "findAndModify", "create", "drop",
+                           "listCollections", "listIndexes", "getLog", "profile", "mapReduce", "eval", "shutdown"}) {
+    EXPECT_FALSE(is_monitoring_command("admin", bson::make_document({{name, 1}}))) << name;
+    EXPECT_FALSE(is_monitoring_command("shop", bson::make_document({{name, "orders"}}))) << name;
+  }
+  EXPECT_TRUE(is_monitoring_command("local", bson::make_document({{"collStats", "oplog.rs"}})));
+  EXPECT_FALSE(is_monitoring_command("shop", bson::make_document({{"collStats", "oplog.rs"}})));
+  EXPECT_FALSE(is_monitoring_command("local", bson::make_document({{"collStats", "startup_log"}})));
+  EXPECT_TRUE(is_monitoring_command("shop", bson::make_document({{"dbStats", 1}})));
+  EXPECT_FALSE(is_monitoring_command("shop", bson::make_document({{"serverStatus", 1}})));
+}
+
+bson::Document ejson(const char* text) { return *bson::from_ejson(text); }
+
+TEST(Samples, AReplicaSetsMember) {
+  MemberReplies replies;
+  replies.is_master = ejson(R"({"setName": "rs", "ismaster": false, "secondary": true, "me": "b:2", "hosts": ["a:1", "b:2"],
+                                "passives": ["c:3"], "arbiters": ["d:4"]})");
+  replies.build_info = ejson(R"({"version": "6.0.17", "modules": []})");
+  replies.options = ejson(R"({"argv": ["mongod", "--tlsCertificateKeyFilePassword", "secret"],
+                              "parsed": {"net": {"tls": {"mode": "requireTLS", "certificateKeyFilePassword": "secret"}},
+                                         "security": {"authorization": "enabled"}}})");
+  replies.host_info = ejson(R"({"os": {"type": "Darwin"}, "system": {"memSizeMB": 16384, "numCores": 4}})");
+  replies.server_status = ejson(R"({"connections": {"current": 7}, "opcounters": {"insert": {"$numberLong": "100"}}})");
+  replies.repl_set_status = ejson(R"({"members": [
+      {"stateStr": "PRIMARY", "optimeDate": {"$date": "2026-01-01T00:00:09Z"}},
+      {"stateStr": "SECONDARY", "self": true, "optimeDate": {"$date": "2026-01-01T00:00:02Z"}}]})");
+  const Json json(member_json(replies));
+  EXPECT_EQ(json.find("typeName")->dump(), "\"REPLICA_SECONDARY\"");
+  EXPECT_EQ(json.find("community")->dump(), "true");
+  EXPECT_EQ(json.find("os")->dump(), "\"macos\"");
+  EXPECT_EQ(json.find("tlsEnabled")->dump(), "true");
+  EXPECT_EQ(json.find("replicaStateName")->dump(), "\"SECONDARY\"");
+  EXPECT_EQ(*json.find("metrics")->find("OPLOG_REPLICATION_LAG_TIME")->as_int(), 7);
+  EXPECT_THAT(json.dump(), ::testing::Not(HasSubstr("secret")));
+  EXPECT_THAT(members_named(replies), ElementsAre("a:1", "b:2", "c:3", "d:4"));
+}
+
+TEST(Samples, AMongosNamesTheShards) {
+  MemberReplies replies;
+  replies.is_master = ejson(R"({"msg": "isdbgrid", "ismaster": true})");
+  replies.shards = ejson(R"({"shards": [{"_id": "s0", "host": "s0/a:1,b:2"}, {"_id": "s1", "host": "s1/c:3"}]})");
+  replies.shard_map = ejson(R"({"map": {"config": "cfg/x:1,y:2"}})");
+  EXPECT_EQ(Json(member_json(replies)).find("typeName")->dump(), "\"SHARD_MONGOS\"");
+  EXPECT_THAT(members_named(replies), ElementsAre("a:1", "b:2", "c:3", "x:1", "y:2"));
+}
+
+TEST(Samples, TheRoleOfMonitoringIsChecked) {
+  const auto all = ejson(R"({"authInfo": {"authenticatedUserPrivileges": [{"resource": {"cluster": true}, "actions":
+      ["serverStatus", "replSetGetStatus", "listDatabases", "hostInfo", "getCmdLineOpts", "getParameter", "connPoolStats", "top"]}]}})");
+  EXPECT_THAT(missing_actions(all, true), IsEmpty());
+  const auto other = ejson(R"({"authInfo": {"authenticatedUserPrivileges": [{"resource": {"db": "", "collection": ""}, "actions": ["find", "serverStatus"]}]}})");
+  EXPECT_THAT(missing_actions(other, true), ::testing::Contains("serverStatus"));
+  EXPECT_THAT(missing_actions(other, false), IsEmpty());
+}
+
+class Files : public ::testing::Test {
+ protected:
+  const std::string path_ = ::testing::TempDir() + "agent files " + std::to_string(::getpid());
+  std::unique_ptr<Runtime> runtime_ = make_real_runtime();
+  ~Files() override { std::filesystem::remove_all(path_); }
+  void append(const std::string& name, const std::string& text) { std::ofstream(path_ + "/" + name, std::ios::app) << text; }
+};
+
+TEST_F(Files, ADirectoryIsOneAgents) {
+  std::string id;
+  {
+    auto directory = Directory::open(path_, *runtime_);
+    ASSERT_TRUE(directory) << directory.error().message;
+    id = directory->agent_id();
+    EXPECT_EQ(id.size(), 36u);
+    const auto second = Directory::open(path_, *runtime_);
+    ASSERT_FALSE(second);
+    EXPECT_EQ(second.error().code, ErrorCode::kWrongState);
+    ASSERT_TRUE(directory->make_job(kId));
+    ASSERT_TRUE(write_file(directory->job_path(kId) + "/job.json", "x"));
+    struct stat facts {};
+    ::stat((directory->job_path(kId) + "/job.json").c_str(), &facts);
+    EXPECT_EQ(facts.st_mode & 0777, 0600u);
+    EXPECT_THAT(directory->job_ids(), ElementsAre(kId));
+    directory->remove_job(kId);
+    EXPECT_THAT(directory->job_ids(), IsEmpty());
+  }
+  EXPECT_EQ(Directory::open(path_, *runtime_)->agent_id(), id);
+}
+
+TEST_F(Files, TheLogIsShippedOnceAndInOrderAlsoAcrossRotationsAndRestarts) {
+  std::filesystem::create_directories(path_);
+  const auto make = [&] { return LogShipper(path_ + "/mongosync.log", path_ + "/kept"); };
+  auto shipper = make();
+  EXPECT_THAT(shipper.pending(), IsEmpty());
+  append("mongosync.log", "a\nb\nhal");
+  EXPECT_THAT(shipper.pending(), ElementsAre("a", "b"));
+  EXPECT_THAT(shipper.pending(), ElementsAre("a", "b"));  // not acknowledged yet
+  shipper.acknowledged(1);
+  EXPECT_THAT(shipper.pending(), ElementsAre("b"));
+  EXPECT_EQ(shipper.from(), 1);
+  shipper.acknowledged(2);
+  append("mongosync.log", "f\nc\n");
+  std::filesystem::rename(path_ + "/mongosync.log", path_ + "/mongosync-2026.log");
+  append("mongosync.log", "d\n");
+  shipper = LogShipper(make());
+  EXPECT_EQ(shipper.from(), 2);
+  EXPECT_THAT(shipper.pending(), ElementsAre("half", "c"));
+  shipper.acknowledged(4);
+  EXPECT_THAT(shipper.pending(), ElementsAre("d"));
+  shipper.acknowledged(5);
+  EXPECT_THAT(shipper.pending(), IsEmpty());
+  EXPECT_THAT(shipper.recent(), ElementsAre("half", "c", "d"));
+}
+
+TEST_F(Files, AnEnginesLastWordsAreItsOwn) {
+  std::filesystem::create_directories(path_ + "/log");
+  const EngineProcess engine({"/nowhere", path_, "", ""});
+  EXPECT_FALSE(engine.running());
+  EXPECT_FALSE(engine.last_words());
+  append("output", "drover sync: cannot read sync.yaml\n");
+  EXPECT_EQ(engine.last_words()->error, "drover sync: cannot read sync.yaml");
+  append("log/mongosync.log", "{\"level\":\"info\",\"message\":\"x\"}\n"
+                              "{\"time\":\"t\",\"level\":\"fatal\",\"message\":\"m\",\"error\":\"why\",\"exitCode\":5,\"serverCode\":286}\n");
+  EXPECT_EQ(engine.last_words()->error, "why");
+  EXPECT_EQ(engine.last_words()->exit_code, 5);
+  EXPECT_EQ(engine.last_words()->server_code, 286);
+}
+
+TEST_F(Files, APidThatIsAnothersIsNotTheEngine) {
+  std::filesystem::create_directories(path_);
+  append("pid", std::to_string(::getpid()) + "\n");
+  EXPECT_FALSE(EngineProcess({"/nowhere", path_, "", ""}).running());
+}
+
+TEST_F(Files, AProgramIsRunToItsEndOrItsLimit) {
+  std::filesystem::create_directories(path_);
+  EXPECT_TRUE(run_to_end({"/bin/sh", "-c", "exit 0"}, std::chrono::seconds(5), path_ + "/out"));
+  const auto wrong = run_to_end({"/bin/sh", "-c", "echo because >&2; exit 4"}, std::chrono::seconds(5), path_ + "/out");
+  ASSERT_FALSE(wrong);
+  EXPECT_EQ(wrong.error().code, ErrorCode::kWrongState);
+  EXPECT_THAT(wrong.error().message, HasSubstr("because"));
+  EXPECT_EQ(run_to_end({"/bin/sh", "-c", "exit 75"}, std::chrono::seconds(5), path_ + "/out").error().code, ErrorCode::kTemporary);
+  EXPECT_EQ(run_to_end({"/bin/sh", "-c", "exec sleep 60"}, std::chrono::seconds(1), path_ + "/out").error().code, ErrorCode::kTemporary);
+}
+
+TEST_F(Files, ACaFileIsLookedAt) {
+  std::filesystem::create_directories(path_);
+  EXPECT_EQ(check_ca_file(path_ + "/none").status, "FAILED");
+  append("ca", "not a certificate");
+  EXPECT_EQ(check_ca_file(path_ + "/ca").status, "FAILED");
+  append("ca", "\n-----BEGIN CERTIFICATE-----\n");
+  EXPECT_EQ(check_ca_file(path_ + "/ca").status, "PASSED");
+}
+
+TEST(Checks, AFailureToConnectIsNamedForWhatItIs) {
+  using preflight::Side;
+  EXPECT_EQ(check_of_failure(Side::kSource, {ErrorCode::kSource, "x", 18, {}}).id, "credentials");
+  EXPECT_EQ(check_of_failure(Side::kDestination, {ErrorCode::kDestination, "x", 18, {}}).id, "destination-privileges");
+  EXPECT_EQ(check_of_failure(Side::kSource, {ErrorCode::kSource, "failed to resolve h", 0, {}}).title, "Could not resolve hostname");
+  EXPECT_EQ(check_of_failure(Side::kSource, {ErrorCode::kSource, "TLS handshake failed", 0, {}}).title, "Invalid SSL options provided");
+  EXPECT_EQ(check_of_failure(Side::kSource, {ErrorCode::kSource, "connection refused", 0, {}}).title, "Could not reach specified source");
+}
+
+TEST(Checks, PreflightsFindingsAreGrouped) {
+  preflight::Report report;
+  report.findings = {{"source-privileges", preflight::Side::kSource, preflight::Severity::kRefuse, ErrorCode::kSource, "its user lacks find", "grant"},
+                     {"destination-not-empty", preflight::Side::kDestination, preflight::Severity::kRefuse, ErrorCode::kDestination, "it is not empty", "drop"},
+                     {"source-fcv", preflight::Side::kSource, preflight::Severity::kWarn, ErrorCode::kUnsupported, "old", "raise"}};
+  const auto checks = checks_of(report, false);
+  ASSERT_EQ(checks.size(), 3u);
+  EXPECT_EQ(checks[0].id + checks[0].status, "privilegesFAILED");
+  EXPECT_EQ(checks[1].id + checks[1].status, "destination-privilegesPASSED");
+  EXPECT_EQ(checks[2].id + checks[2].status, "engineFAILED");
+  EXPECT_EQ(checks_of(report, true)[2].status, "WARNING");
+}
+
+TEST(Checks, DiskSpace) {
+  EXPECT_EQ(check_disk_space(10, 9).status, "FAILED");
+  EXPECT_EQ(check_disk_space(10, 10).status, "PASSED");
+  EXPECT_EQ(check_disk_space(10, std::nullopt).status, "SKIPPED");
+}
+
+}  // namespace
+}  // namespace drover::agent

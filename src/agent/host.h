@@ -1,0 +1,28 @@
+// What the jobs of one agent share.
+#pragma once
+
+#include <chrono>
+#include <string>
+
+#include "agent/directory.h"
+#include "agent/site.h"
+#include "base/guarded.h"
+#include "base/log.h"
+#include "base/runtime.h"
+#include "model/migration_platform.h"
+
+namespace drover::agent {
+
+struct Host {
+  Runtime& runtime;
+  Log& log;
+  Site& site;
+  Directory& directory;
+  std::string program;          // this one's path: the engine is one of its subcommands
+  HostPlatform platform;
+  std::chrono::seconds server_selection_timeout;
+  // The migration that this host carries out, one at a time; empty: none. Validations are not counted.
+  Guarded<std::string> migration = Guarded<std::string>();
+};
+
+}  // namespace drover::agent

@@ -1,0 +1,231 @@
+#include "agent/member_sample.h"
+
+#include <algorithm>
+#include <array>
+#include <set>
+
+#include <fmt/format.h>
+
+#include "model/migration_platform.h"
+
+namespace drover::agent {
+namespace {
+
+struct Figure {
+  const char* name;
+  const char* path;  // in serverStatus
+  double scale = 1;
+};
+// As they are.
+constexpr Figure kMetrics[] = {
+    {"CONNECTIONS", "connections.current"},
+    {"CURSORS_TOTAL_OPEN", "metrics.cursor.open.total"},
+    {"MEMORY_RESIDENT", "mem.resident"},
+    {"MEMORY_VIRTUAL", "mem.virtual"},
+    {"CACHE_USED_BYTES", "wiredTiger.cache.bytes currently in the cache"},
+    {"CACHE_DIRTY_BYTES", "wiredTiger.cache.tracked dirty bytes in the cache"},
+    {"TICKETS_AVAILABLE_READS", "wiredTiger.concurrentTransactions.read.available"},
+    {"TICKETS_AVAILABLE_WRITE", "wiredTiger.concurrentTransactions.write.available"},
+    {"GLOBAL_LOCK_CURRENT_QUEUE_TOTAL", "globalLock.currentQueue.total"},
+    {"GLOBAL_LOCK_CURRENT_QUEUE_READERS", "globalLock.currentQueue.readers"},
+    {"GLOBAL_LOCK_CURRENT_QUEUE_WRITERS", "globalLock.currentQueue.writers"},
+};
+// They only grow: the site makes rates of them.
+constexpr Figure kCounters[] = {
+    {"OPCOUNTER_CMD", "opcounters.command"},
+    {"OPCOUNTER_QUERY", "opcounters.query"},
+    {"OPCOUNTER_UPDATE", "opcounters.update"},
+    {"OPCOUNTER_DELETE", "opcounters.delete"},
+    {"OPCOUNTER_GETMORE", "opcounters.getmore"},
+    {"OPCOUNTER_INSERT", "opcounters.insert"},
+    {"OPCOUNTER_REPL_CMD", "opcountersRepl.command"},
+    {"OPCOUNTER_REPL_UPDATE", "opcountersRepl.update"},
+    {"OPCOUNTER_REPL_DELETE", "opcountersRepl.delete"},
+    {"OPCOUNTER_REPL_INSERT", "opcountersRepl.insert"},
+    {"NETWORK_BYTES_IN", "network.bytesIn"},
+    {"NETWORK_BYTES_OUT", "network.bytesOut"},
+    {"NETWORK_NUM_REQUESTS", "network.numRequests"},
+    {"ASSERT_REGULAR", "asserts.regular"},
+    {"ASSERT_WARNING", "asserts.warning"},
+    {"ASSERT_MSG", "asserts.msg"},
+    {"ASSERT_USER", "asserts.user"},
+    {"CURSORS_TOTAL_TIMED_OUT", "metrics.cursor.timedOut"},
+    {"CACHE_BYTES_READ_INTO", "wiredTiger.cache.bytes read into cache"},
+    {"CACHE_BYTES_WRITTEN_FROM", "wiredTiger.cache.bytes written from cache"},
+    {"DOCUMENT_METRICS_RETURNED", "metrics.document.returned"},
+    {"DOCUMENT_METRICS_INSERTED", "metrics.document.inserted"},
+    {"DOCUMENT_METRICS_UPDATED", "metrics.document.updated"},
+    {"DOCUMENT_METRICS_DELETED", "metrics.document.deleted"},
+    {"QUERY_EXECUTOR_SCANNED", "metrics.queryExecutor.scanned"},
+    {"QUERY_EXECUTOR_SCANNED_OBJECTS", "metrics.queryExecutor.scannedObjects"},
+    {"OPERATIONS_SCAN_AND_ORDER", "metrics.operation.scanAndOrder"},
+    {"EXTRA_INFO_PAGE_FAULTS", "extra_info.page_faults"},
+};
+// Of the cluster resource, as the role clusterMonitor has them; enough of it to tell a user without it.
+constexpr std::array<std::string_view, 8> kMonitorActions{"serverStatus", "replSetGetStatus", "listDatabases", "hostInfo",
+                                                          "getCmdLineOpts", "getParameter", "connPoolStats", "top"};
+
+std::string text(const bson::Element& element) { return std::string(element.to_string_view().value_or("")); }
+
+Json number_or_null(const bson::Element& element) {
+  const auto value = element.to_double();
+  return value ? Json(*value) : Json();
+}
+
+template <std::size_t N>
+Json::Object figures(const Figure (&table)[N], bson::View status) {
+  Json::Object out;
+  for (const auto& figure : table) {
+    if (const auto value = status.at_path(figure.path).to_double()) out.emplace_back(figure.name, *value * figure.scale);
+  }
+  return out;
+}
+
+// As Cloud Manager names what a process is.
+std::string type_name(bson::View hello, bson::View options) {
+  if (hello["msg"].to_string_view() == "isdbgrid") return "SHARD_MONGOS";
+  const auto role = text(options.at_path("parsed.sharding.clusterRole"));
+  if (role == "configsvr") return "SHARD_CONFIG";
+  const bool shard = role == "shardsvr";
+  if (!hello["setName"].to_string_view()) return shard ? "SHARD_STANDALONE" : "STANDALONE";
+  if (hello["arbiterOnly"].is_truthy()) return "REPLICA_ARBITER";
+  if (hello["ismaster"].is_truthy()) return shard ? "SHARD_PRIMARY" : "REPLICA_PRIMARY";
+  if (hello["secondary"].is_truthy()) return shard ? "SHARD_SECONDARY" : "REPLICA_SECONDARY";
+  return "RECOVERING";
+}
+
+bool uses_tls(bson::View options) {
+  for (const char* path : {"parsed.net.tls.mode", "parsed.net.ssl.mode"}) {
+    const auto mode = text(options.at_path(path));
+    if (!mode.empty() && mode != "disabled") return true;
+  }
+  return false;
+}
+
+Json::Array mechanisms(bson::View parameters) {
+  Json::Array all;
+  if (const auto list = parameters["authenticationMechanisms"].to_array())
+    for (const auto& item : *list) all.emplace_back(text(item));
+  return all;
+}
+
+// How far this member is behind the set's newest, by the times of their last entries.
+Json replication_lag(bson::View status) {
+  std::int64_t newest = 0, own = -1;
+  const auto members = status["members"].to_array();
+  if (!members) return nullptr;
+  for (const auto& item : *members) {
+    const auto member = item.document_value();
+    const auto at = member["optimeDate"];
+    if (at.type() != bson::Type::kDateTime) continue;
+    newest = std::max(newest, at.date_value().millis);
+    if (member["self"].is_truthy()) own = at.date_value().millis;
+  }
+  if (own < 0) return nullptr;
+  return (newest - own) / 1000;
+}
+
+std::string own_state(bson::View status, bson::View hello) {
+  if (const auto members = status["members"].to_array()) {
+    for (const auto& item : *members)
+      if (item.document_value()["self"].is_truthy()) return text(item.document_value()["stateStr"]);
+  }
+  if (!hello["setName"].to_string_view()) return "";
+  return hello["ismaster"].is_truthy() ? "PRIMARY" : hello["secondary"].is_truthy() ? "SECONDARY" : "UNKNOWN";
+}
+
+void add_hosts(const bson::Element& array, std::set<std::string>& all) {
+  if (const auto list = array.to_array())
+    for (const auto& item : *list)
+      if (const auto host = item.to_string_view()) all.emplace(*host);
+}
+
+}  // namespace
+
+bool asks_for_login(bson::View options) {
+  if (options.at_path("parsed.security.transitionToAuth").is_truthy()) return false;
+  return options.at_path("parsed.security.authorization").to_string_view() == "enabled" ||
+         options.at_path("parsed.security.keyFile").exists() || options.at_path("parsed.security.clusterAuthMode").exists();
+}
+
+Json::Object member_json(const MemberReplies& replies) {
+  const bson::View hello = replies.is_master.view(), build = replies.build_info.view(), options = replies.options.view(),
+                   status = replies.server_status.view();
+  const auto modules = build["modules"].to_array();
+  Json::Object out;
+  out.emplace_back("typeName", type_name(hello, options));
+  out.emplace_back("version", text(build["version"]));
+  // The route of the community edition is to be shown; unknown while buildInfo says nothing of modules.
+  out.emplace_back("community", modules ? Json(modules->empty()) : Json());
+  out.emplace_back("featureCompatibilityVersion", text(replies.parameters.view().at_path("featureCompatibilityVersion.version")));
+  out.emplace_back("authMechanisms", mechanisms(replies.parameters));
+  out.emplace_back("os", os_of_host_info(text(replies.host_info.view().at_path("os.type"))));
+  out.emplace_back("memSizeMB", number_or_null(replies.host_info.view().at_path("system.memSizeMB")));
+  out.emplace_back("numCores", number_or_null(replies.host_info.view().at_path("system.numCores")));
+  out.emplace_back("replicaSetName", text(hello["setName"]));
+  out.emplace_back("replicaStateName", own_state(replies.repl_set_status, hello));
+  out.emplace_back("me", text(hello["me"]));
+  out.emplace_back("uptimeMsec", number_or_null(status["uptimeMillis"]));
+  out.emplace_back("tlsEnabled", uses_tls(options));
+  out.emplace_back("oplogSizeBytes", number_or_null(replies.oplog.view()["maxSize"]));
+  if (const auto enabled = text(replies.balancer.view()["mode"]); !enabled.empty()) out.emplace_back("balancerMode", enabled);
+  if (const auto shards = replies.shards.view()["shards"].to_array()) {
+    Json::Array all;
+    for (const auto& item : *shards)
+      all.push_back(Json::Object{{"name", text(item.document_value()["_id"])}, {"host", text(item.document_value()["host"])}});
+    out.emplace_back("shards", std::move(all));
+  }
+  Json::Array missing;
+  // Options that were refused are hidden from this user: so somebody asks for a login. An arbiter lets nobody log in.
+  const bool authorization = (options.empty() || asks_for_login(options)) && !hello["arbiterOnly"].is_truthy();
+  for (const auto& action : missing_actions(replies.connection, authorization)) missing.emplace_back(action);
+  out.emplace_back("missingActions", std::move(missing));
+  auto metrics = figures(kMetrics, status);
+  if (const auto lag = replication_lag(replies.repl_set_status); !lag.is_null()) metrics.emplace_back("OPLOG_REPLICATION_LAG_TIME", lag);
+  out.emplace_back("metrics", std::move(metrics));
+  out.emplace_back("counters", figures(kCounters, status));
+  return out;
+}
+
+std::vector<std::string> hosts_of_set(std::string_view text) {
+  if (const auto slash = text.find('/'); slash != std::string_view::npos) text.remove_prefix(slash + 1);
+  std::vector<std::string> hosts;
+  while (!text.empty()) {
+    const auto end = text.find(',');
+    if (end != 0) hosts.emplace_back(text.substr(0, end));
+    text = end == std::string_view::npos ? std::string_view() : text.substr(end + 1);
+  }
+  return hosts;
+}
+
+std::vector<std::string> members_named(const MemberReplies& replies) {
+  std::set<std::string> all;
+  for (const char* list : {"hosts", "passives", "arbiters"}) add_hosts(replies.is_master.view()[list], all);
+  if (const auto shards = replies.shards.view()["shards"].to_array()) {
+    for (const auto& item : *shards)
+      for (auto& host : hosts_of_set(text(item.document_value()["host"]))) all.insert(std::move(host));
+  }
+  if (const auto config = replies.shard_map.view().at_path("map.config").to_string_view())
+    for (auto& host : hosts_of_set(*config)) all.insert(std::move(host));
+  return {all.begin(), all.end()};
+}
+
+std::vector<std::string> missing_actions(bson::View connection_status, bool authorization) {
+  std::vector<std::string> missing;
+  if (!authorization) return missing;
+  std::set<std::string, std::less<>> held;
+  if (const auto privileges = connection_status.at_path("authInfo.authenticatedUserPrivileges").to_array()) {
+    for (const auto& item : *privileges) {
+      const auto resource = item.document_value()["resource"].to_document().value_or(bson::View());
+      if (!resource["cluster"].is_truthy() && !resource["anyResource"].is_truthy()) continue;
+      for (const auto& action : item.document_value()["actions"].to_array().value_or(bson::View()))
+        if (const auto name = action.to_string_view()) held.emplace(*name);
+    }
+  }
+  if (held.contains("anyAction")) return missing;
+  for (const auto action : kMonitorActions)
+    if (!held.contains(action)) missing.emplace_back(action);
+  return missing;
+}
+
+}  // namespace drover::agent

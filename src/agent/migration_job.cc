@@ -1,0 +1,268 @@
+#include "agent/migration_job.h"
+
+#include <algorithm>
+#include <array>
+
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+#include "bson/builder.h"
+#include "cluster/mongo_deployment.h"
+
+namespace drover::agent {
+namespace {
+
+constexpr const char* kStarted = "started";  // the engine was told to start: the destination may hold what it copied
+constexpr const char* kCleaned = "cleaned";
+constexpr int kHistoryLost = 286;
+constexpr std::array<std::string_view, 4> kOwnDatabases{"admin", "local", "config", "__mdb_internal_mongosync"};
+
+std::string phase_of(const SyncProgress& progress) {
+  if (progress.state == "COMMITTING" || progress.state == "COMMITTED") return "COMMITTING";
+  if (progress.info == "collection copy") return "COLLECTION_COPY";
+  if (progress.info == "change event application") return "CHANGE_EVENT_APPLICATION";
+  return "INITIALIZING";
+}
+
+Report report_of(const SyncProgress& progress) {
+  Report report;
+  report.state = progress.state == "COMMITTING" ? JobState::kCommitting : JobState::kRunning;
+  report.phase = phase_of(progress);
+  report.can_commit = progress.can_commit;
+  report.lag_seconds = progress.lag_seconds;
+  report.copied_bytes = progress.copied_bytes;
+  report.total_bytes = progress.total_bytes;
+  report.applied_events = progress.applied_events;
+  report.eta_seconds = progress.eta_seconds;
+  report.warnings = progress.warnings;
+  return report;
+}
+
+}  // namespace
+
+MigrationJob::MigrationJob(Host& host, const Job& job)
+    : host_(host),
+      directory_(host.directory.job_path(job.id)),
+      engine_({host.program, directory_, job.source_uri, job.destination_uri}) {
+  if (const auto pid = engine_.pid()) {
+    started_ = true;
+    host_.log.info("found the engine of a migration running", {{"job", job.id}, {"pid", static_cast<std::int64_t>(*pid)}});
+  }
+}
+
+bool MigrationJob::has_mark(const char* name) const { return read_file(directory_ + "/" + name, 1).has_value(); }
+Status MigrationJob::set_mark(const char* name) const { return write_file(directory_ + "/" + name, "\n"); }
+void MigrationJob::remove_mark(const char* name) const { ::unlink((directory_ + "/" + name).c_str()); }
+
+Report MigrationJob::step(const Job& job, const std::stop_token& stop) {
+  if (job.desired == Desired::kStop && !forward_) return last_ = wind_up(job, stop);
+  if (const auto refused = refusal(job); refused && !has_mark(kStarted)) return last_ = failed(job, *refused, stop);
+  return last_ = follow(job, stop);
+}
+
+std::optional<Error> MigrationJob::refusal(const Job& job) const {
+  if (const auto why = refuses_host(host_.platform, job.path)) return Error{ErrorCode::kUnsupported, *why, 0, {}};
+  if (job.sharding) return Error{ErrorCode::kUnsupported, "sharding parameters are not supported by this version; leave them out", 0, {}};
+  return std::nullopt;
+}
+
+Report MigrationJob::follow(const Job& job, const std::stop_token& stop) {
+  if (!engine_.running()) return keep_running(job, stop);
+  started_ = true;
+  return watch(job, stop);
+}
+
+// The engine does not run: it is started, now or a little later.
+Report MigrationJob::keep_running(const Job& job, const std::stop_token& stop) {
+  const auto now = host_.runtime.now();
+  if (started_) {
+    started_ = false;
+    const auto words = engine_.last_words();
+    ended_because_ = words ? words->error : "it was killed";
+    ++ends_;
+    hopeless_ends_ = words && is_hopeless(*words, job) ? hopeless_ends_ + 1 : 0;
+    host_.log.warn("the engine has ended", {{"job", job.id}, {"because", ended_because_}, {"times", ends_}});
+    if (hopeless_ends_ >= kHopelessEnds)
+      return failed(job, Error{ErrorCode::kFailure, ended_because_, 0, {}}, stop);
+    pause_before_next(now);
+  }
+  if (now < next_try_) return still(JobState::kRunning, "the engine has ended and is started again: " + ended_because_);
+  if (job.drop_destination && !has_mark(kStarted)) {
+    if (const auto emptied = empty_destination(job, stop); !emptied) {
+      ++ends_;
+      pause_before_next(now);
+      return still(JobState::kRunning, "the destination's data cannot be dropped yet: " + emptied.error().message);
+    }
+  }
+  if (const auto begun = engine_.start(); !begun) {
+    ++ends_;
+    pause_before_next(now);
+    return still(JobState::kRunning, begun.error().message);
+  }
+  started_ = true;
+  running_since_ = answered_ = now;
+  host_.log.info("the engine is started", {{"job", job.id}});
+  return still(JobState::kRunning);
+}
+
+// 1 s doubling to a minute, with chance, as with the site.
+void MigrationJob::pause_before_next(SteadyTime now) { next_try_ = now + pause_after(ends_, host_.runtime.random()); }
+
+Report MigrationJob::watch(const Job& job, const std::stop_token& stop) {
+  const auto now = host_.runtime.now();
+  if (answered_ == SteadyTime{}) answered_ = running_since_ = now;
+  const auto port = engine_.port();
+  auto progress = port ? SyncClient(*port).progress(stop) : Result<SyncProgress>(fail(ErrorCode::kTemporary, "it does not listen yet"));
+  if (!progress) {
+    if (now - answered_ < kEngineSilence) return still(last_.state == JobState::kAccepted ? JobState::kRunning : last_.state);
+    host_.log.error("the engine does not answer and is killed; it goes on from its checkpoint", {{"job", job.id}});
+    engine_.kill();
+    return still(JobState::kRunning, "the engine did not answer for minutes and is started again");
+  }
+  answered_ = now;
+  if (now - running_since_ > kHealthyAfter) ends_ = hopeless_ends_ = 0;
+  if (progress->state == "COMMITTED") {
+    end_engine(stop);
+    auto report = report_of(*progress);
+    report.state = JobState::kCommitted;
+    return report;
+  }
+  auto report = report_of(*progress);
+  if (progress->state == "IDLE") {
+    const auto begun = begin(job, *port, stop);
+    if (!begun && begun.error().code != ErrorCode::kTemporary && begun.error().code != ErrorCode::kInterrupted)
+      return failed(job, begun.error(), stop);
+    if (!begun) report.warnings.push_back("not started yet: " + begun.error().message);
+  } else if (progress->state == "PAUSED") {
+    report.warnings.emplace_back("somebody has paused the engine on the migration host; resume it there: POST /api/v1/resume");
+  } else if (job.desired == Desired::kCutover && progress->state == "RUNNING") {
+    if (!progress->can_commit) {
+      report.warnings.push_back("the cutover waits: " + progress->cannot_commit_because);
+    } else if (const auto committed = SyncClient(*port).commit(stop); !committed) {
+      report.warnings.push_back("the cutover waits: " + committed.error().message);
+    }
+  }
+  if (ends_ > 0 && !ended_because_.empty()) report.warnings.push_back("the engine was started again, because: " + ended_because_);
+  return report;
+}
+
+Status MigrationJob::begin(const Job& job, int port, const std::stop_token& stop) {
+  TRY(set_mark(kStarted));
+  const auto begun = SyncClient(port).start(stop);
+  // Refused: nothing was written, so there is nothing of ours to clean up, and what is there may be another migration's.
+  if (!begun && begun.error().code != ErrorCode::kTemporary && begun.error().code != ErrorCode::kInterrupted) remove_mark(kStarted);
+  TRY(begun);
+  host_.log.info("the migration is started", {{"job", job.id}});
+  return {};
+}
+
+// Only while the engine was never told to start: what it copies is never dropped. Twice is as once.
+Status MigrationJob::empty_destination(const Job& job, const std::stop_token& stop) {
+  const auto destination = TRY(cluster::connect({.uri = job.destination_uri, .side = cluster::Side::kDestination, .app_name = "drover agent"},
+                                                host_.runtime, stop));
+  const auto listed = TRY(destination->run_command("admin", bson::make_document({{"listDatabases", 1}, {"nameOnly", true}})));
+  const auto databases = listed["databases"].to_array();
+  if (!databases) return fail(ErrorCode::kTemporary, "listDatabases answers no list");
+  for (const auto& item : *databases) {
+    const std::string name(item.document_value()["name"].to_string_view().value_or(""));
+    if (name.empty() || std::find(kOwnDatabases.begin(), kOwnDatabases.end(), name) != kOwnDatabases.end()) continue;
+    bson::Builder command;
+    command.append("dropDatabase", 1);
+    command.open_document("writeConcern").append("w", "majority");
+    TRY_WITH(destination->run_command(name, std::move(command).finish()), "dropping the database " + name);
+    host_.log.info("dropped a database of the destination, as it was asked for", {{"job", job.id}, {"database", name}});
+  }
+  return {};
+}
+
+// An end that the next start would only repeat. What has to do with a deployment that does not answer, or with its users, is not.
+bool MigrationJob::is_hopeless(const EngineProcess::LastWords& words, const Job& job) const {
+  if (words.server_code == kHistoryLost) return true;
+  const auto is = [&](ErrorCode code) { return words.exit_code == exit_code(code); };
+  // During a cutover it is somebody who still writes: the cutover is tried again.
+  if (is(ErrorCode::kWrongState)) return job.desired != Desired::kCutover;
+  return is(ErrorCode::kFailure) || is(ErrorCode::kUsage) || is(ErrorCode::kUnsupported) || is(ErrorCode::kMismatch);
+}
+
+Report MigrationJob::wind_up(const Job& job, const std::stop_token& stop) {
+  const auto now = host_.runtime.now();
+  if (engine_.running()) {
+    const auto port = engine_.port();
+    const auto progress = port ? SyncClient(*port).progress(stop) : Result<SyncProgress>(fail(ErrorCode::kTemporary, ""));
+    if (progress && progress->state == "COMMITTED") return watch(job, stop);
+    if (progress && progress->state == "COMMITTING") {
+      if (committing_since_ == SteadyTime{}) committing_since_ = now;
+      if (now - committing_since_ < kCommitPatience) return report_of(*progress);
+    }
+    end_engine(stop);
+  }
+  if (!has_mark(kStarted)) return still(JobState::kStopped);
+  if (now < next_try_) return still(JobState::kRunning, last_.warnings.empty() ? "" : last_.warnings.back());
+  const auto cleaned = clean_up(job);
+  if (cleaned) return still(JobState::kStopped);
+  if (cleaned.error().code == ErrorCode::kWrongState) {
+    host_.log.warn("the cutover was decided before it was to be stopped; it is finished", {{"job", job.id}});
+    forward_ = true;
+    return follow(job, stop);
+  }
+  ++ends_;
+  pause_before_next(now);
+  return still(JobState::kRunning, "stopping: " + cleaned.error().message);
+}
+
+void MigrationJob::end_engine(const std::stop_token& stop) {
+  engine_.ask_to_end();
+  const auto deadline = host_.runtime.now() + kEngineFarewell;
+  while (engine_.running() && host_.runtime.now() < deadline) {
+    if (!host_.runtime.sleep(std::chrono::milliseconds(50), stop)) return;
+  }
+  if (engine_.running()) engine_.kill();
+}
+
+// Fences whoever still writes, undoes an undecided cutover, lifts the destination's write block, removes the state.
+Status MigrationJob::clean_up(const Job& job) {
+  if (has_mark(kCleaned)) return {};
+  TRY(write_file(directory_ + "/source.uri", job.source_uri + "\n"));
+  TRY(write_file(directory_ + "/destination.uri", job.destination_uri + "\n"));
+  TRY(run_to_end({host_.program, "migrate", "--cleanup", "--yes", "--source", "@" + directory_ + "/source.uri", "--destination",
+                  "@" + directory_ + "/destination.uri", "--log", directory_ + "/cleanup.log"},
+                 kCleanupLimit, directory_ + "/cleanup.output"));
+  return set_mark(kCleaned);
+}
+
+Report MigrationJob::failed(const Job& job, const Error& why, const std::stop_token& stop) {
+  end_engine(stop);
+  Report report = still(JobState::kFailed);
+  report.error = why.message;
+  report.can_commit = false;
+  if (has_mark(kStarted)) {
+    const auto cleaned = clean_up(job);
+    if (!cleaned && cleaned.error().code == ErrorCode::kWrongState) {
+      forward_ = true;
+      hopeless_ends_ = 0;
+      return still(JobState::kCommitting, "the cutover is decided and is finished: " + why.message);
+    }
+    if (!cleaned) {
+      ++ends_;
+      pause_before_next(host_.runtime.now());
+      hopeless_ends_ = kHopelessEnds - 1;  // the next end brings us here again
+      return still(JobState::kRunning, fmt::format("{}; what it left cannot be removed yet: {}", why.message, cleaned.error().message));
+    }
+  }
+  host_.log.error("the migration has failed", {{"job", job.id}, {"error", why.message}});
+  return report;
+}
+
+// As before, in another state.
+Report MigrationJob::still(JobState state, std::string warning) {
+  Report report = last_;
+  report.state = state;
+  report.error.clear();
+  report.warnings.clear();
+  report.can_commit = false;
+  if (!warning.empty()) report.warnings.push_back(std::move(warning));
+  return report;
+}
+
+}  // namespace drover::agent

@@ -1,0 +1,68 @@
+// One migration on this host: starts and watches its engine and brings it to the state that is wanted. Every step can be
+// taken again by another process: what must not be done twice leaves a mark in the job's directory first.
+//
+// RUN and CUTOVER: the engine runs. When it ends it is started again, with a growing pause, however often: its state is on the
+// destination. Only what the engine itself calls hopeless, several times in a row, is FAILED. STOP: the engine is ended, its state
+// removed, the source as it was found; a cutover that was decided is carried to its end instead.
+#pragma once
+
+#include <optional>
+#include <stop_token>
+#include <string>
+
+#include "agent/engine_process.h"
+#include "agent/host.h"
+#include "agent/job.h"
+#include "agent/sync_client.h"
+
+namespace drover::agent {
+
+inline constexpr std::chrono::minutes kEngineSilence{5};   // running, without an answer: it is killed, and started again
+inline constexpr std::chrono::minutes kHealthyAfter{1};    // of running: earlier ends are forgotten
+inline constexpr int kHopelessEnds = 3;
+inline constexpr std::chrono::seconds kEngineFarewell{20};
+inline constexpr std::chrono::minutes kCommitPatience{2};  // with a cutover that runs when it is to be stopped
+inline constexpr std::chrono::minutes kCleanupLimit{2};
+
+class MigrationJob {
+ public:
+  MigrationJob(Host& host, const Job& job);
+
+  // One step; what there is to say afterwards. A final state is the last one: the engine has ended then.
+  Report step(const Job& job, const std::stop_token& stop);
+  // It is to be forgotten, or its files are about to go: no engine is left.
+  void end_engine(const std::stop_token& stop);
+
+ private:
+  std::optional<Error> refusal(const Job& job) const;
+  Report follow(const Job& job, const std::stop_token& stop);
+  Report wind_up(const Job& job, const std::stop_token& stop);
+  Report keep_running(const Job& job, const std::stop_token& stop);
+  Report watch(const Job& job, const std::stop_token& stop);
+  Status begin(const Job& job, int port, const std::stop_token& stop);
+  Status empty_destination(const Job& job, const std::stop_token& stop);
+  Status clean_up(const Job& job);
+  Report failed(const Job& job, const Error& why, const std::stop_token& stop);
+  Report still(JobState state, std::string warning = {});
+  bool has_mark(const char* name) const;
+  Status set_mark(const char* name) const;
+  void remove_mark(const char* name) const;
+  bool is_hopeless(const EngineProcess::LastWords& words, const Job& job) const;
+  void pause_before_next(SteadyTime now);
+
+  Host& host_;
+  const std::string directory_;
+  EngineProcess engine_;
+  Report last_;
+  bool started_ = false;      // by this process, or found running: its end is to be looked at
+  bool forward_ = false;      // the cutover is decided: whatever is wanted, it is finished
+  int ends_ = 0;              // in a row
+  int hopeless_ends_ = 0;
+  std::string ended_because_;
+  SteadyTime next_try_{};
+  SteadyTime running_since_{};
+  SteadyTime answered_{};
+  SteadyTime committing_since_{};
+};
+
+}  // namespace drover::agent

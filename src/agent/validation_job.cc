@@ -1,0 +1,211 @@
+#include "agent/validation_job.h"
+
+#include <algorithm>
+#include <set>
+
+#include <fmt/format.h>
+
+#include "bson/builder.h"
+#include "cluster/mongo_deployment.h"
+#include "preflight/checks.h"
+
+namespace drover::agent {
+namespace {
+
+using preflight::Side;
+constexpr int kAuthenticationFailed = 18;
+constexpr int kUnauthorized = 13;
+constexpr std::size_t kNamespacesNamed = 10;
+
+Check passed(std::string id) { return {std::move(id), "PASSED", "", ""}; }
+Check skipped(std::string id, std::string why) { return {std::move(id), "SKIPPED", "", std::move(why)}; }
+
+std::string reach_id(Side side) { return side == Side::kSource ? "source-reachable" : "destination-reachable"; }
+std::string login_id(Side side) { return side == Side::kSource ? "credentials" : "destination-privileges"; }
+
+bool contains(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
+
+// The words of the original's troubleshooting page.
+std::string title_of(const preflight::Finding& finding) {
+  if (finding.id == "source-standalone") return "Source appears to be a standalone";
+  if (finding.id == "source-timeseries")
+    return "Source cluster contains a time series collection, which is unsupported";
+  if (finding.id.ends_with("-privileges")) {
+    return contains(finding.what, "setUserWriteBlockMode") || contains(finding.what, "bypassWriteBlockingMode")
+               ? "User does not have the required permissions for blocking writes during cutover"
+               : "User not authorized to execute command";
+  }
+  return fmt::format("The {} cannot be migrated as it is", finding.side == Side::kSource ? "source" : "destination");
+}
+
+Result<std::unique_ptr<cluster::Deployment>> connect(Host& host, Side side, const std::string& uri, const std::stop_token& stop) {
+  cluster::MongoOptions options;
+  options.uri = uri;
+  const char* separator = uri.find('?') == std::string::npos ? "?" : "&";
+  if (!contains(uri, "serverSelectionTimeoutMS")) {
+    if (separator[0] == '?' && uri.find('/', uri.find("://") + 3) == std::string::npos) options.uri += "/";
+    options.uri += fmt::format("{}serverSelectionTimeoutMS={}", separator, host.server_selection_timeout.count() * 1000);
+  }
+  options.side = side == Side::kSource ? cluster::Side::kSource : cluster::Side::kDestination;
+  options.app_name = "drover agent";
+  return cluster::connect(options, host.runtime, stop);
+}
+
+class Validation {
+ public:
+  Validation(Host& host, const Job& job, const std::stop_token& stop) : host_(host), job_(job), stop_(stop) {}
+
+  std::vector<Check> run() {
+    check_host();
+    checks_.push_back(job_.ca_path.empty() ? skipped("ca-file", "no CA file was given") : check_ca_file(job_.ca_path));
+    const bool ca_is_there = checks_.back().status != "FAILED";
+    auto source = ca_is_there ? reach(Side::kSource, job_.source_uri) : nullptr;
+    if (!ca_is_there) skip_reach(Side::kSource, "its CA file cannot be used");
+    auto destination = reach(Side::kDestination, job_.destination_uri);
+    if (!source || !destination) {
+      for (const char* id : {"privileges", "disk-space", "duplicate-namespaces", "engine"})
+        checks_.push_back(skipped(id, "both sides must be reached first"));
+      return checks_;
+    }
+    const auto report = preflight::check(*source, *destination, {});
+    if (!report) {
+      checks_.push_back({"engine", "FAILED", "The checks of the migration could not be made", report.error().message});
+    } else {
+      for (auto& check : checks_of(*report, job_.drop_destination)) {
+        // "destination-privileges" was passed by logging in, so far.
+        std::erase_if(checks_, [&](const Check& known) { return known.id == check.id; });
+        checks_.push_back(std::move(check));
+      }
+    }
+    checks_.push_back(disk_space(*source, *destination));
+    checks_.push_back(duplicates(*source, *destination));
+    return checks_;
+  }
+
+ private:
+  void check_host() {
+    const auto why = refuses_host(host_.platform, job_.path);
+    checks_.push_back(why ? Check{"migration-host", "FAILED", "The migration host's platform is not supported", *why}
+                          : passed("migration-host"));
+  }
+
+  void skip_reach(Side side, const std::string& why) {
+    checks_.push_back(skipped(reach_id(side), why));
+    checks_.push_back(skipped(login_id(side), why));
+  }
+
+  std::unique_ptr<cluster::Deployment> reach(Side side, const std::string& uri) {
+    auto deployment = connect(host_, side, uri, stop_);
+    Status answered;
+    if (deployment) {
+      const auto facts = (*deployment)->facts();
+      if (!facts) answered = tl::unexpected(facts.error());
+    } else {
+      answered = tl::unexpected(deployment.error());
+    }
+    if (answered) {
+      checks_.push_back(passed(reach_id(side)));
+      checks_.push_back(passed(login_id(side)));
+      return std::move(*deployment);
+    }
+    auto check = check_of_failure(side, answered.error());
+    const bool reached = check.id == login_id(side);
+    checks_.push_back(reached ? passed(reach_id(side)) : std::move(check));
+    checks_.push_back(reached ? std::move(check) : skipped(login_id(side), "it was not reached"));
+    return nullptr;
+  }
+
+  // Compressed, as it lies on the source's disks.
+  Result<std::int64_t> stored_bytes(cluster::Deployment& source) {
+    std::int64_t bytes = 0;
+    for (const auto& name : TRY(source.list_databases())) {
+      const auto stats = TRY(source.run_command(name, bson::make_document({{"dbStats", 1}})));
+      bytes += stats["storageSize"].to_int64().value_or(0) + stats["indexSize"].to_int64().value_or(0);
+    }
+    return bytes;
+  }
+
+  Check disk_space(cluster::Deployment& source, cluster::Deployment& destination) {
+    const auto needed = stored_bytes(source);
+    if (!needed) return {"disk-space", "FAILED", "Disk storage info unavailable", needed.error().message};
+    const auto stats = destination.run_command("admin", bson::make_document({{"dbStats", 1}}));
+    if (!stats) return skipped("disk-space", "the destination does not say how much is free: " + stats.error().message);
+    const auto total = (*stats)["fsTotalSize"].to_int64();
+    const auto used = (*stats)["fsUsedSize"].to_int64();
+    return check_disk_space(*needed, total && used && *total > 0 ? std::optional(*total - *used) : std::nullopt);
+  }
+
+  Check duplicates(cluster::Deployment& source, cluster::Deployment& destination) {
+    if (job_.drop_destination) return skipped("duplicate-namespaces", "the destination's data is dropped first");
+    const auto here = preflight::list_all(source);
+    const auto there = preflight::list_all(destination);
+    if (!here || !there) return skipped("duplicate-namespaces", "the collections could not be listed");
+    std::set<std::string> known;
+    for (const auto& info : *here) known.insert(info.ns.to_string());
+    std::vector<std::string> both;
+    for (const auto& info : *there)
+      if (known.contains(info.ns.to_string())) both.push_back(info.ns.to_string());
+    if (both.empty()) return passed("duplicate-namespaces");
+    std::string names;
+    for (std::size_t i = 0; i < both.size() && i < kNamespacesNamed; ++i) names += (i ? ", " : "") + both[i];
+    if (both.size() > kNamespacesNamed) names += fmt::format(" and {} more", both.size() - kNamespacesNamed);
+    return {"duplicate-namespaces", "WARNING", "The destination has namespaces that the source has as well", names};
+  }
+
+  Host& host_;
+  const Job& job_;
+  const std::stop_token& stop_;
+  std::vector<Check> checks_;
+};
+
+}  // namespace
+
+Check check_ca_file(const std::string& path) {
+  const auto text = read_file(path);
+  const auto failed = [&](std::string why) { return Check{"ca-file", "FAILED", "Unable to process the provided CA file", std::move(why)}; };
+  if (!text) return failed(fmt::format("{} is not there, or the agent may not read it", path));
+  if (text->find("-----BEGIN CERTIFICATE-----") == std::string::npos && text->find("-----BEGIN TRUSTED CERTIFICATE-----") == std::string::npos)
+    return failed(fmt::format("{} holds no certificate in PEM form", path));
+  return passed("ca-file");
+}
+
+Check check_of_failure(Side side, const Error& error) {
+  const bool source = side == Side::kSource;
+  if (error.server_code == kAuthenticationFailed) return {login_id(side), "FAILED", "The username or password is not correct", error.message};
+  if (error.server_code == kUnauthorized) return {login_id(side), "FAILED", "User not authorized to execute command", error.message};
+  if (contains(error.message, "TLS") || contains(error.message, "certificate"))
+    return {reach_id(side), "FAILED", "Invalid SSL options provided", error.message};
+  if (contains(error.message, "resolve")) return {reach_id(side), "FAILED", "Could not resolve hostname", error.message};
+  return {reach_id(side), "FAILED", source ? "Could not reach specified source" : "Could not reach the destination", error.message};
+}
+
+std::vector<Check> checks_of(const preflight::Report& report, bool drop_destination) {
+  Check privileges = passed("privileges"), destination = passed("destination-privileges"), engine = passed("engine");
+  for (const auto& finding : report.findings) {
+    if (drop_destination && finding.id == "destination-not-empty") continue;
+    auto& check = finding.id == "source-privileges" ? privileges : finding.id == "destination-privileges" ? destination : engine;
+    const bool refused = finding.severity == preflight::Severity::kRefuse;
+    const auto detail = fmt::format("{}: {}; {}", side_name(finding.side), finding.what, finding.remedy);
+    check.detail += (check.detail.empty() ? "" : "\n") + detail;
+    if (check.status == "FAILED" || (!refused && check.status == "WARNING")) continue;
+    check.status = refused ? "FAILED" : "WARNING";
+    check.title = title_of(finding);
+  }
+  return {privileges, destination, engine};
+}
+
+Check check_disk_space(std::int64_t needed_bytes, std::optional<std::int64_t> free_bytes) {
+  if (!free_bytes) return skipped("disk-space", "the destination does not say how much is free");
+  const auto detail = fmt::format("the source stores {} bytes, the destination has {} free", needed_bytes, *free_bytes);
+  if (needed_bytes <= *free_bytes) return {"disk-space", "PASSED", "", detail};
+  return {"disk-space", "FAILED", "Available disk space on the destination needs to be increased", detail};
+}
+
+Report validate(Host& host, const Job& job, const std::stop_token& stop) {
+  Report report;
+  report.checks = Validation(host, job, stop).run();
+  report.state = stop.stop_requested() ? JobState::kAccepted : JobState::kDone;
+  return report;
+}
+
+}  // namespace drover::agent

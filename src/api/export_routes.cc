@@ -1,0 +1,88 @@
+#include "api/export_routes.h"
+
+#include <memory>
+
+#include <fmt/format.h>
+
+namespace drover::api {
+namespace {
+
+using control::Access;
+const std::vector<Family> kManager{Family::kCloudManager};
+
+class ExportRoutes {
+ public:
+  ExportRoutes(control::SiteLinks& links, control::LinkWorker& worker) : links_(links), worker_(worker) {}
+
+  // Repeating it with the same token is answered as the first time.
+  RestResult<RestReply> connect(const RestRequest& request) const {
+    const auto token = TRY_BODY(required_text(request.body, "linkToken"));
+    auto begun = links_.begin(request.org, token);
+    if (!begun && begun.error().code == ErrorCode::kUsage) return refuse(400, "INVALID_ATTRIBUTE", begun.error().message, {"linkToken"});
+    const auto link = TRY_REST(std::move(begun));
+    if (!link.claimed) {
+      const auto claimed = worker_.claim_now(link, {});
+      if (!claimed) {
+        const auto& error = claimed.error();
+        if (error.code == ErrorCode::kUsage)
+          return refuse(404, "RESOURCE_NOT_FOUND", "The link-token is not valid any more: it was used, has expired, or was deleted. Generate another one in Atlas.");
+        if (error.code == ErrorCode::kWrongState) return refuse(409, "CONFLICT", "The link-token is in use by another organization. Generate another one in Atlas.");
+        // The other site cannot be reached: it is tried again until it can, or until somebody disconnects.
+        if (error.code == ErrorCode::kTemporary) return status(request);
+        return refuse(403, "FORBIDDEN", error.message);
+      }
+    }
+    const auto connected = TRY_REST(links_.of_org(request.org));
+    // When the first one fails the worker repeats it, and the status says so.
+    if (connected && connected->claimed) static_cast<void>(worker_.sync_now(*connected, {}));
+    return status(request);
+  }
+
+  RestResult<RestReply> status(const RestRequest& request) const {
+    const auto link = TRY_REST(links_.of_org(request.org));
+    return RestReply{200, Json::Object{{"status", link && link->synced ? "SYNCED" : "NOT_SYNCED"}}};
+  }
+
+  RestResult<RestReply> refresh(const RestRequest& request) const {
+    const auto link = TRY_REST(links_.of_org(request.org));
+    if (!link || !link->claimed) return refuse(404, "RESOURCE_NOT_FOUND", "The organization is not connected to Atlas.");
+    if (const auto synced = worker_.sync_now(*link, {}); !synced) {
+      if (synced.error().code == ErrorCode::kUsage) return refuse(404, "RESOURCE_NOT_FOUND", "Atlas does not know this link any more; disconnect, and connect by a new link-token.");
+      return refuse(503, "SERVICE_UNAVAILABLE", synced.error().message);
+    }
+    return status(request);
+  }
+
+  RestResult<RestReply> disconnect(const RestRequest& request) const {
+    const auto link = TRY_REST(links_.of_org(request.org));
+    if (!link) return refuse(404, "RESOURCE_NOT_FOUND", "The organization is not connected to Atlas.");
+    if (const auto gone = worker_.disconnect(*link, {}); !gone) {
+      if (gone.error().code == ErrorCode::kWrongState)
+        return refuse(409, "CANNOT_DELETE_ORG_ACTIVE_LIVE_MIGRATION_ATLAS_ORG_LINK", "A live migration of this organization is active; finish or cancel it first.");
+      if (gone.error().code == ErrorCode::kTemporary) return refuse(503, "SERVICE_UNAVAILABLE", gone.error().message);
+      return tl::unexpected(rest_error(gone.error()));
+    }
+    return RestReply{204, {}};
+  }
+
+ private:
+  control::SiteLinks& links_;
+  control::LinkWorker& worker_;
+};
+
+}  // namespace
+
+void add_export_routes(RouteTable& table, control::SiteLinks& links, control::LinkWorker& worker) {
+  const auto routes = std::make_shared<ExportRoutes>(links, worker);
+  const auto add = [&](const char* method, const char* path, const std::vector<Family>& families,
+                       RestResult<RestReply> (ExportRoutes::*handler)(const RestRequest&) const) {
+    table.add({method, path, families, Access::kOrgOwn, {"2023-01-01"},
+               [routes, handler](const RestRequest& request) { return ((*routes).*handler)(request); }});
+  };
+  add("POST", "/orgs/{orgId}/liveExport/migrationLink", kManager, &ExportRoutes::connect);
+  add("DELETE", "/orgs/{orgId}/liveExport/migrationLink", kManager, &ExportRoutes::disconnect);
+  add("GET", "/orgs/{orgId}/liveExport/migrationLink/status", kManager, &ExportRoutes::status);
+  add("POST", "/orgs/{orgId}/liveExport/migrationLink:refresh", {Family::kExt}, &ExportRoutes::refresh);
+}
+
+}  // namespace drover::api

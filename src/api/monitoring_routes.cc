@@ -1,0 +1,319 @@
+#include "api/monitoring_routes.h"
+
+#include <algorithm>
+#include <charconv>
+#include <memory>
+
+#include <fmt/format.h>
+
+#include "api/monitoring_json.h"
+
+namespace drover::api {
+namespace {
+
+using control::Access;
+const std::vector<Family> kManager{Family::kCloudManager};
+constexpr std::int64_t kMaxPoints = 5000;  // of one answer and measurement
+constexpr std::pair<std::string_view, std::int64_t> kGranularities[] = {
+    {"PT10S", 10'000}, {"PT1M", 60'000}, {"PT5M", 300'000}, {"PT30M", 1'800'000}, {"PT1H", 3'600'000}, {"P1D", 86'400'000}};
+
+std::string text_in(const Json& object, std::string_view key) {
+  const auto* value = object.find(key);
+  const auto* text = value ? value->as_string() : nullptr;
+  return text ? *text : std::string();
+}
+
+tl::unexpected<RestError> bad_field(std::string_view code, std::string_view field, std::string why) {
+  RestError error{400, std::string(code), fmt::format("{} {}.", field, why), {std::string(field)}, {}};
+  error.fields.emplace_back(field, std::move(why));
+  return tl::unexpected(std::move(error));
+}
+
+// Which fields a body may have; others are refused by name, so that nothing that was asked for is silently left out.
+RestResult<int> only(const Json& body, std::initializer_list<std::string_view> known) {
+  for (const auto& [key, value] : *body.as_object())
+    if (std::find(known.begin(), known.end(), key) == known.end()) return bad_field("INVALID_ATTRIBUTE", key, "is not supported here");
+  return 0;
+}
+
+RestResult<bool> flag(const Json& body, std::string_view field, bool otherwise) {
+  const auto* value = body.find(field);
+  if (value == nullptr || value->is_null()) return otherwise;
+  if (value->as_bool() == nullptr) return bad_field("INVALID_ATTRIBUTE", field, "must be true or false");
+  return *value->as_bool();
+}
+
+RestResult<control::MonitoringCredentials> credentials_of(const Json& body) {
+  control::MonitoringCredentials how;
+  const auto name = text_in(body, "authMechanismName");
+  if (name == "MONGODB-OIDC" || name == "OIDC")
+    return bad_field("INVALID_ENUM_VALUE", "authMechanismName", "must not be OIDC: a live migration accepts SCRAM only, and an agent cannot log in by OIDC");
+  const auto mechanism = auth_mechanism_of(name.empty() ? "NONE" : name);
+  if (!mechanism)
+    return bad_field("INVALID_ENUM_VALUE", "authMechanismName", "must be one of NONE, SCRAM-SHA-1, SCRAM-SHA-256, MONGODB-X509, PLAIN (LDAP), GSSAPI (Kerberos)");
+  how.mechanism = *mechanism;
+  how.username = text_in(body, "username");
+  how.password = text_in(body, "password");
+  how.auth_source = text_in(body, "authSource");
+  how.tls = TRY_BODY(flag(body, "sslEnabled", false));
+  how.ca_path = text_in(body, "caCertificatePath");
+  how.client_certificate_path = text_in(body, "clientCertificatePath");
+  TRY_REST(control::check_credentials(how));
+  return how;
+}
+
+class MonitoringRoutes {
+ public:
+  explicit MonitoringRoutes(MonitoringParts parts) : parts_(parts) {}
+
+  // ---- agent API keys
+
+  RestResult<RestReply> create_key(const RestRequest& request) const {
+    const auto description = TRY_BODY(required_text(request.body, "desc"));
+    const auto key = TRY_REST(parts_.keys.create(request.name("groupId"), description, request.caller->id, request.peer));
+    return RestReply{200, key_json(key)};
+  }
+  RestResult<RestReply> list_keys(const RestRequest& request) const {
+    Json::Array all;
+    for (const auto& key : TRY_REST(parts_.keys.list(request.name("groupId")))) all.push_back(key_json(key));
+    return RestReply{200, Json(std::move(all)), true};
+  }
+  RestResult<RestReply> delete_key(const RestRequest& request) const {
+    const auto& id = request.name("keyId");
+    if (!TRY_REST(parts_.keys.remove(request.name("groupId"), id)))
+      return refuse(404, "AGENT_API_KEY_NOT_FOUND", fmt::format("No agent API key with ID {} exists.", id), {id});
+    return RestReply{204, {}};
+  }
+
+  // ---- agents
+
+  RestResult<RestReply> list_agents(const RestRequest& request) const {
+    Json::Array all;
+    for (const char* type : {"MONITORING", "AUTOMATION"})
+      for (auto& agent : TRY_BODY(agents_of(request, type))) all.push_back(std::move(agent));
+    return paged(request, std::move(all));
+  }
+  RestResult<RestReply> list_agents_of_type(const RestRequest& request) const {
+    const auto& type = request.name("type");
+    if (type != "MONITORING" && type != "AUTOMATION" && type != "BACKUP")
+      return refuse(400, "INVALID_AGENT_TYPE_NAME", fmt::format("An invalid agent type name {} was specified.", type), {type});
+    return paged(request, TRY_BODY(agents_of(request, type)));
+  }
+
+  // ---- hosts
+
+  RestResult<RestReply> add_host(const RestRequest& request) const {
+    TRY_BODY(only(request.body, {"hostname", "port", "authMechanismName", "username", "password", "authSource", "sslEnabled", "caCertificatePath",
+                                 "clientCertificatePath", "alertsEnabled", "logsEnabled", "profilerEnabled", "clusterName"}));
+    for (const char* field : {"logsEnabled", "profilerEnabled"})
+      if (TRY_BODY(flag(request.body, field, false))) return bad_field("INVALID_ATTRIBUTE", field, "must be false: logs and profiles hold data of users");
+    const auto hostname = TRY_BODY(required_text(request.body, "hostname"));
+    const auto* port = request.body.find("port");
+    if (port == nullptr || port->as_int() == nullptr || *port->as_int() < 1 || *port->as_int() > 65535)
+      return bad_field("INVALID_HOST_PORT", "port", "must be a number from 1 to 65535");
+    const auto how = TRY_BODY(credentials_of(request.body));
+    const auto name = fmt::format("{}:{}", hostname.find(':') == std::string::npos ? hostname : "[" + hostname + "]", *port->as_int());
+    if (!is_host_and_port(name)) return bad_field("INVALID_HOSTNAME", "hostname", "is not a host's name or address");
+    auto added = parts_.deployments.add(request.name("groupId"), text_in(request.body, "clusterName"), {name}, how);
+    if (!added && added.error().code == ErrorCode::kWrongState) return refuse(409, "DUPLICATE_CLUSTER_NAME", added.error().message, {name});
+    const auto deployment = TRY_REST(std::move(added));
+    const auto host = TRY_REST(parts_.deployments.host(deployment.group, control::Deployments::host_id(deployment.group, name)));
+    return RestReply{201, host_json(request, *host, &deployment)};
+  }
+  RestResult<RestReply> list_hosts(const RestRequest& request) const {
+    const auto cluster = request.query.find("clusterId");
+    const auto deployments = TRY_REST(parts_.deployments.of_project(request.name("groupId")));
+    Json::Array all;
+    for (const auto& host : TRY_REST(parts_.deployments.hosts(request.name("groupId"), cluster == request.query.end() ? "" : cluster->second)))
+      all.push_back(host_json(request, host, of(deployments, host.deployment)));
+    return paged(request, std::move(all));
+  }
+  RestResult<RestReply> get_host(const RestRequest& request) const { return one_host(request, request.name("hostId")); }
+  RestResult<RestReply> get_host_by_name(const RestRequest& request) const {
+    const auto& name = request.name("hostAndPort");
+    const auto id = control::Deployments::host_id(request.name("groupId"), name);
+    if (!TRY_REST(parts_.deployments.host(request.name("groupId"), id)))
+      return refuse(404, "HOSTNAME_AND_PORT_NOT_FOUND", fmt::format("No host {} exists in group {}.", name, request.name("groupId")), {name, request.name("groupId")});
+    return one_host(request, id);
+  }
+  RestResult<RestReply> change_host(const RestRequest& request) const {
+    TRY_BODY(only(request.body, {"authMechanismName", "username", "password", "authSource", "sslEnabled", "caCertificatePath", "clientCertificatePath"}));
+    const auto host = TRY_BODY(found_host(request, request.name("hostId")));
+    TRY_REST(parts_.deployments.set_credentials(host.group, host.deployment, TRY_BODY(credentials_of(request.body))));
+    return one_host(request, host.id);
+  }
+  RestResult<RestReply> delete_host(const RestRequest& request) const {
+    const auto host = TRY_BODY(found_host(request, request.name("hostId")));
+    TRY_REST(parts_.deployments.remove_host(host.group, host.id));
+    return RestReply{204, {}};
+  }
+
+  // ---- clusters
+
+  RestResult<RestReply> list_clusters(const RestRequest& request) const {
+    Json::Array all;
+    for (const auto& one : TRY_REST(parts_.deployments.of_project(request.name("groupId")))) all.push_back(cluster_json(request, one));
+    return paged(request, std::move(all));
+  }
+  RestResult<RestReply> get_cluster(const RestRequest& request) const {
+    const auto& id = request.name("clusterId");
+    const auto found = TRY_REST(parts_.deployments.find(request.name("groupId"), id));
+    if (!found) return refuse(404, "CLUSTER_NOT_FOUND", fmt::format("No cluster with ID {} exists in group {}.", id, request.name("groupId")), {id, request.name("groupId")});
+    return RestReply{200, cluster_json(request, *found)};
+  }
+
+  // ---- measurements
+
+  RestResult<RestReply> measurements(const RestRequest& request) const {
+    const auto host = TRY_BODY(found_host(request, request.name("hostId")));
+    const auto query = TRY_BODY(measurement_query(request));
+    const auto points = TRY_REST(parts_.deployments.measurements(host.id, query.start, query.end));
+    auto body = measurements_json(query, points);
+    body.emplace_back("groupId", host.group);
+    body.emplace_back("hostId", host.id);
+    body.emplace_back("processId", fmt::format("{}:{}", host.hostname, host.port));
+    body.emplace_back("links", self_link(request, fmt::format("/groups/{}/hosts/{}/measurements", host.group, host.id)));
+    return RestReply{200, Json(std::move(body))};
+  }
+
+  // ---- alerts: what is so now
+
+  RestResult<RestReply> alerts(const RestRequest& request) const {
+    const auto& group = request.name("groupId");
+    Json::Array all;
+    const auto add = [&](std::string_view type, std::string_view about, std::string detail, std::int64_t since) {
+      all.push_back(Json::Object{{"eventTypeName", type},
+                                 {"groupId", group},
+                                 {"status", "OPEN"},
+                                 {"typeName", type.starts_with("HOST") ? "HOST" : "AGENT"},
+                                 {"hostnameAndPort", about},
+                                 {"detail", std::move(detail)},
+                                 {"created", since == 0 ? Json() : Json(iso_of_millis(since))}});
+    };
+    for (const auto& agent : TRY_REST(parts_.agents.of_project(group))) {
+      if (agent.alive) continue;
+      add(agent.cloud_migration ? "AUTOMATION_AGENT_DOWN" : "MONITORING_AGENT_DOWN", agent.hostname, "the agent does not poll", agent.last_poll_millis);
+    }
+    for (const auto& host : TRY_REST(parts_.deployments.hosts(group)))
+      if (host.down) add("HOST_DOWN", fmt::format("{}:{}", host.hostname, host.port), "it does not answer to monitoring", host.last_ping_millis);
+    for (const auto& one : TRY_REST(parts_.deployments.of_project(group))) {
+      if (one.login_failed) add("HOST_MONITORING_LOGIN_FAILED", one.name, "monitoring cannot log in: give its user and password again", 0);
+      if (one.missing_actions.empty()) continue;
+      std::string actions;
+      for (const auto& action : one.missing_actions) actions += (actions.empty() ? "" : ", ") + action;
+      add("HOST_MONITORING_ACCESS_MISSING", one.name, fmt::format("monitoring's user lacks {}: grant it the role clusterMonitor on admin", actions), 0);
+    }
+    return paged(request, std::move(all));
+  }
+
+ private:
+  static Json key_json(const control::AgentKey& key) {
+    const bool shown = !key.key.empty();
+    return Json::Object{{"_id", key.id},
+                        {"key", shown ? key.key : std::string(8, '*') + key.last_four},
+                        {"desc", key.description},
+                        {"createdTime", key.created_millis},
+                        {"createdUserId", nullptr},
+                        {"createdIpAddr", key.created_from},
+                        {"createdBy", key.created_by.empty() ? "SYSTEM" : "PUBLIC_API"}};
+  }
+
+  static RestResult<RestReply> paged(const RestRequest& request, Json::Array all) {
+    const auto total = static_cast<std::int64_t>(all.size());
+    const auto first = std::min<std::int64_t>(total, static_cast<std::int64_t>(request.page.number - 1) * request.page.items);
+    const auto last = std::min<std::int64_t>(total, first + request.page.items);
+    Json::Array some(all.begin() + first, all.begin() + last);
+    return RestReply{200, page_of(request, std::move(some), total)};
+  }
+
+  // A process of this kind is there for each agent that has the function.
+  RestResult<Json::Array> agents_of(const RestRequest& request, std::string_view type) const {
+    Json::Array all;
+    if (type == "BACKUP") return all;
+    for (const auto& agent : TRY_REST(parts_.agents.of_project(request.name("groupId")))) {
+      const bool monitoring = type == "MONITORING";
+      if (monitoring ? !agent.monitoring : !agent.cloud_migration) continue;
+      const bool active = monitoring ? TRY_REST(parts_.agents.monitors(agent)) : true;
+      all.push_back(agent_json(request, agent, type, active));
+    }
+    return all;
+  }
+
+  RestResult<control::MonitoredHost> found_host(const RestRequest& request, const std::string& id) const {
+    auto host = TRY_REST(parts_.deployments.host(request.name("groupId"), id));
+    if (!host) return refuse(404, "HOST_NOT_FOUND", fmt::format("No host with ID {} exists in group {}.", id, request.name("groupId")), {id, request.name("groupId")});
+    return std::move(*host);
+  }
+  RestResult<RestReply> one_host(const RestRequest& request, const std::string& id) const {
+    const auto host = TRY_BODY(found_host(request, id));
+    const auto deployment = TRY_REST(parts_.deployments.find(host.group, host.deployment));
+    return RestReply{200, host_json(request, host, deployment ? &*deployment : nullptr)};
+  }
+  static const control::MonitoredDeployment* of(const std::vector<control::MonitoredDeployment>& all, const std::string& id) {
+    for (const auto& one : all)
+      if (one.id == id) return &one;
+    return nullptr;
+  }
+
+  RestResult<MeasurementQuery> measurement_query(const RestRequest& request) const {
+    const auto given = [&](const char* name) {
+      const auto found = request.query.find(name);
+      return found == request.query.end() ? std::string() : found->second;
+    };
+    const auto wrong = [](const char* name, std::string_view why) {
+      return refuse(400, "INVALID_QUERY_PARAMETER", fmt::format("Invalid query parameter {}: {}.", name, why), {name});
+    };
+    MeasurementQuery query;
+    query.granularity = given("granularity");
+    for (const auto& [name, step] : kGranularities)
+      if (name == query.granularity) query.step = step;
+    if (query.step == 0) return wrong("granularity", "it must be PT10S, PT1M, PT5M, PT30M, PT1H or P1D");
+    const auto period = given("period"), start = given("start"), end = given("end");
+    if (!period.empty()) {
+      const auto length = millis_of_duration(period);
+      if (!length) return wrong("period", "it must be an ISO 8601 duration");
+      query.end = std::chrono::duration_cast<std::chrono::milliseconds>(parts_.runtime.wall_time().time_since_epoch()).count();
+      query.start = query.end - *length;
+    } else {
+      const auto from = millis_of_iso(start), to = millis_of_iso(end);
+      if (!from || !to || *from > *to) return wrong("period", "it, or start and end in ISO 8601 (2026-02-01T09:10:00Z), must be there");
+      query.start = *from;
+      query.end = *to;
+    }
+    if ((query.end - query.start) / query.step > kMaxPoints) return wrong("granularity", fmt::format("it makes more than {} points", kMaxPoints));
+    if (const auto name = given("m"); !name.empty()) {
+      if (!units_of(name)) return refuse(400, "INVALID_METRIC_NAME", fmt::format("An invalid metric name {} was specified.", name), {name});
+      query.names.push_back(name);
+    }
+    return query;
+  }
+
+  MonitoringParts parts_;
+};
+
+}  // namespace
+
+void add_monitoring_routes(RouteTable& table, MonitoringParts parts) {
+  const auto routes = std::make_shared<MonitoringRoutes>(parts);
+  const auto add = [&](const char* method, const std::string& path, Access access, RestResult<RestReply> (MonitoringRoutes::*handler)(const RestRequest&) const) {
+    table.add({method, "/groups/{groupId}" + path, kManager, access, {"2023-01-01"},
+               [routes, handler](const RestRequest& request) { return ((*routes).*handler)(request); }});
+  };
+  add("POST", "/agentapikeys", Access::kGroupOwn, &MonitoringRoutes::create_key);
+  add("GET", "/agentapikeys", Access::kGroupRead, &MonitoringRoutes::list_keys);
+  add("DELETE", "/agentapikeys/{keyId}", Access::kGroupOwn, &MonitoringRoutes::delete_key);
+  add("GET", "/agents", Access::kGroupRead, &MonitoringRoutes::list_agents);
+  add("GET", "/agents/{type}", Access::kGroupRead, &MonitoringRoutes::list_agents_of_type);
+  add("POST", "/hosts", Access::kGroupOwn, &MonitoringRoutes::add_host);
+  add("GET", "/hosts", Access::kGroupRead, &MonitoringRoutes::list_hosts);
+  add("GET", "/hosts/{hostId}", Access::kGroupRead, &MonitoringRoutes::get_host);
+  add("GET", "/hosts/byName/{hostAndPort}", Access::kGroupRead, &MonitoringRoutes::get_host_by_name);
+  add("PATCH", "/hosts/{hostId}", Access::kGroupOwn, &MonitoringRoutes::change_host);
+  add("DELETE", "/hosts/{hostId}", Access::kGroupOwn, &MonitoringRoutes::delete_host);
+  add("GET", "/hosts/{hostId}/measurements", Access::kGroupRead, &MonitoringRoutes::measurements);
+  add("GET", "/clusters", Access::kGroupRead, &MonitoringRoutes::list_clusters);
+  add("GET", "/clusters/{clusterId}", Access::kGroupRead, &MonitoringRoutes::get_cluster);
+  add("GET", "/alerts", Access::kGroupRead, &MonitoringRoutes::alerts);
+}
+
+}  // namespace drover::api

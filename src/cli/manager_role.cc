@@ -1,0 +1,28 @@
+#include "cli/manager_role.h"
+
+#include "api/export_routes.h"
+#include "api/monitoring_routes.h"
+
+namespace drover::cli {
+
+ManagerRole::ManagerRole(control::Store& store, const control::SealedKeys& keys, control::Identity& identity, Runtime& runtime, Log& log,
+                         Options options)
+    : runtime_(runtime),
+      links_(store, keys, runtime),
+      keys_(store, keys, runtime),
+      agents_(store, runtime),
+      jobs_(store, keys, runtime),
+      deployments_(store, keys, runtime),
+      worker_({links_, identity, agents_, deployments_, jobs_}, {options.link_ca_file}, runtime, log),
+      agent_api_({keys_, agents_, jobs_, deployments_}, {options.poll_seconds, options.monitoring_seconds}, runtime, log) {}
+
+void ManagerRole::add_routes(api::RouteTable& table) {
+  api::add_monitoring_routes(table, {keys_, agents_, deployments_, runtime_});
+  api::add_export_routes(table, links_, worker_);
+}
+
+void ManagerRole::start() {
+  attending_ = runtime_.spawn("server.links", [this](std::stop_token stop) { worker_.run(stop); });
+}
+
+}  // namespace drover::cli

@@ -1,0 +1,43 @@
+// The source's side of `drover server`, put together: agents and what they monitor, links to Atlas sites, the work that comes
+// over them.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "api/agent_api.h"
+#include "api/route_table.h"
+#include "control/link_worker.h"
+#include "net/http_message.h"
+
+namespace drover::cli {
+
+class ManagerRole {
+ public:
+  struct Options {
+    std::string link_ca_file;
+    int poll_seconds = 5;
+    int monitoring_seconds = 60;
+  };
+  // What is passed by reference outlives this.
+  ManagerRole(control::Store& store, const control::SealedKeys& keys, control::Identity& identity, Runtime& runtime, Log& log, Options options);
+
+  void add_routes(api::RouteTable& table);
+  // Below api::kAgentPrefix. Thread-safe.
+  net::HttpResponse handle_agent(const net::HttpRequest& request) { return agent_api_.handle(request); }
+  // Attends to the links on a thread of its own, until this goes.
+  void start();
+
+ private:
+  Runtime& runtime_;
+  control::SiteLinks links_;
+  control::AgentKeys keys_;
+  control::Agents agents_;
+  control::AgentJobs jobs_;
+  control::Deployments deployments_;
+  control::LinkWorker worker_;
+  api::AgentApi agent_api_;
+  std::unique_ptr<Runtime::Thread> attending_;
+};
+
+}  // namespace drover::cli

@@ -1,0 +1,196 @@
+#include "control/agent_jobs.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "control/fields.h"
+#include "control/json_document.h"
+
+namespace drover::control {
+namespace {
+
+constexpr const char* kJobs = "agentJobs";
+constexpr const char* kLogs = "agentJobLogs";
+constexpr int kAttempts = 20;
+
+std::string text_in(const Json& object, std::string_view key) {
+  const auto* value = object.find(key);
+  const auto* text = value ? value->as_string() : nullptr;
+  return text ? *text : std::string();
+}
+
+bson::Document by_id(std::string_view id) { return bson::make_document({{"_id", id}}); }
+
+}  // namespace
+
+std::string AgentJobs::seal_name(std::string_view id) const { return fmt::format("agentJob {}", id); }
+
+AgentJob AgentJobs::job_of(bson::View document) const {
+  AgentJob job;
+  job.id = text_of(document, "_id");
+  job.link = text_of(document, "linkId");
+  job.group = text_of(document, "groupId");
+  job.hostname = text_of(document, "hostname");
+  job.kind = text_of(document, "kind");
+  job.desired = text_of(document, "desired");
+  job.item_revision = number_of(document, "itemRevision");
+  job.sequence = number_of(document, "sequence");
+  job.relayed_sequence = number_of(document, "relayedSequence");
+  job.log_lines = number_of(document, "logLines");
+  if (const auto report = document["report"].to_document()) job.report = json_of(*report);
+  return job;
+}
+
+Result<bool> AgentJobs::take(const std::string& link, const Json& item) {
+  const auto id = text_in(item, "id"), desired = text_in(item, "desired");
+  const auto* number = item.find("revision");
+  const auto item_revision = number && number->as_int() ? *number->as_int() : 0;
+  const bool forget = desired == "FORGET";
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    const auto known = TRY(store_.find_one(kJobs, by_id(id)));
+    if (known && text_of(*known, "linkId") != link)
+      return fail(ErrorCode::kUsage, fmt::format("item {} is another link's", id));
+    if (!known) {
+      if (forget) return false;
+      const auto* source = item.find("source");
+      const auto made = TRY(store_.insert(kJobs, bson::make_document({{"_id", id},
+                                                                      {"linkId", link},
+                                                                      {"groupId", source ? text_in(*source, "groupId") : ""},
+                                                                      {"hostname", text_in(item, "migrationHost")},
+                                                                      {"kind", text_in(item, "kind")},
+                                                                      {"desired", desired},
+                                                                      {"itemRevision", item_revision},
+                                                                      {"sealedSpec", keys_.seal(seal_name(id), item.dump())},
+                                                                      {"sequence", std::int64_t{0}},
+                                                                      {"relayedSequence", std::int64_t{0}},
+                                                                      {"logLines", std::int64_t{0}},
+                                                                      {"revision", std::int64_t{1}}})));
+      if (made) return true;
+      continue;
+    }
+    if (number_of(*known, "itemRevision") >= item_revision) return true;
+    const auto revision = number_of(*known, "revision");
+    bson::Builder update;
+    {
+      auto set = update.open_document("$set");
+      set.append("desired", desired).append("itemRevision", item_revision).append("revision", revision + 1);
+      if (!forget) set.append("sealedSpec", keys_.seal(seal_name(id), item.dump()));
+    }
+    if (forget) update.open_document("$unset").append("sealedSpec", "");
+    const auto filter = bson::make_document({{"_id", id}, {"revision", revision}});
+    if (TRY(store_.update(kJobs, filter, std::move(update).finish()))) return true;
+  }
+  return fail(ErrorCode::kTemporary, "another process changes the job at the same time");
+}
+
+Result<std::vector<AgentJob>> AgentJobs::of_link(const std::string& link) {
+  std::vector<AgentJob> jobs;
+  for (const auto& document : TRY(store_.find(kJobs, bson::make_document({{"linkId", link}})))) jobs.push_back(job_of(document));
+  return jobs;
+}
+
+Result<std::vector<AgentJob>> AgentJobs::open_of_project(const std::string& group) {
+  std::vector<AgentJob> jobs;
+  for (const auto& document : TRY(store_.find(kJobs, bson::make_document({{"groupId", group}})))) jobs.push_back(job_of(document));
+  return jobs;
+}
+
+Result<std::vector<AgentJob>> AgentJobs::for_agent(const std::string& group, const std::string& hostname) {
+  std::vector<AgentJob> jobs;
+  for (const auto& document : TRY(store_.find(kJobs, bson::make_document({{"groupId", group}, {"hostname", hostname}})))) {
+    auto job = job_of(document);
+    if (job.sequence == kOwnReport) continue;
+    if (const auto sealed = text_of(document, "sealedSpec"); !sealed.empty())
+      job.item = TRY(Json::parse(TRY(keys_.unseal(seal_name(job.id), sealed))));
+    jobs.push_back(std::move(job));
+  }
+  return jobs;
+}
+
+Result<std::optional<AgentJob>> AgentJobs::find(const std::string& id) {
+  const auto found = TRY(store_.find_one(kJobs, by_id(id)));
+  if (!found) return std::optional<AgentJob>();
+  return std::optional(job_of(*found));
+}
+
+Result<std::optional<AgentJobs::Kept>> AgentJobs::report(const std::string& group, const std::string& hostname, const std::string& id,
+                                                         std::int64_t sequence, const Json& report) {
+  bson::Builder filter;
+  filter.append("_id", id).append("groupId", group).append("hostname", hostname);
+  filter.open_document("sequence").append("$lt", sequence);
+  bson::Builder update;
+  {
+    auto set = update.open_document("$set");
+    set.append("sequence", sequence);
+    set.append("report", document_of(report));
+  }
+  TRY(store_.update(kJobs, std::move(filter).finish(), std::move(update).finish()));
+  const auto found = TRY(find(id));
+  if (!found || found->group != group || found->hostname != hostname) return std::optional<Kept>();
+  return std::optional(Kept{found->sequence, found->desired});
+}
+
+Status AgentJobs::report_here(const std::string& id, const Json& report) {
+  const auto set = bson::make_document({{"sequence", kOwnReport}, {"report", document_of(report)}});
+  TRY(store_.update(kJobs, bson::make_document({{"_id", id}, {"sequence", std::int64_t{0}}}), bson::make_document({{"$set", set}})));
+  return {};
+}
+
+Status AgentJobs::relayed(const std::string& id, std::int64_t sequence) {
+  bson::Builder filter;
+  filter.append("_id", id);
+  filter.open_document("relayedSequence").append("$lt", sequence);
+  const auto set = bson::make_document({{"relayedSequence", sequence}});
+  TRY(store_.update(kJobs, std::move(filter).finish(), bson::make_document({{"$set", set}})));
+  return {};
+}
+
+Status AgentJobs::remove(const std::string& id) {
+  TRY(store_.remove(kJobs, by_id(id)));
+  TRY(store_.remove(kLogs, bson::make_document({{"jobId", id}})));
+  return {};
+}
+
+Status AgentJobs::remove_of_link(const std::string& link) {
+  for (const auto& job : TRY(of_link(link))) TRY(remove(job.id));
+  return {};
+}
+
+Result<std::optional<std::int64_t>> AgentJobs::append_log(const std::string& group, const std::string& hostname, const std::string& id,
+                                                          std::int64_t from, const std::vector<std::string>& lines) {
+  const auto job = TRY(find(id));
+  if (!job || job->group != group || job->hostname != hostname) return std::optional<std::int64_t>();
+  const auto skip = std::clamp<std::int64_t>(job->log_lines - from, 0, static_cast<std::int64_t>(lines.size()));
+  const auto first = std::max(from, job->log_lines);
+  const auto next = from + static_cast<std::int64_t>(lines.size());
+  if (next <= job->log_lines) return std::optional(job->log_lines);
+  // The lines are there before the number says so: the same again writes the same piece again.
+  bson::Builder piece;
+  piece.append("jobId", id).append("from", first).append("next", next);
+  {
+    auto array = piece.open_array("lines");
+    for (std::size_t i = static_cast<std::size_t>(skip); i < lines.size(); ++i) array.append(lines[i]);
+  }
+  const auto name = fmt::format("{}/{:012}", id, first);
+  TRY(store_.upsert(kLogs, by_id(name), bson::make_document({{"$set", std::move(piece).finish()}})));
+  bson::Builder filter;
+  filter.append("_id", id);
+  filter.open_document("logLines").append("$lt", next);
+  TRY(store_.update(kJobs, std::move(filter).finish(), bson::make_document({{"$set", bson::make_document({{"logLines", next}})}})));
+  bson::Builder old;
+  old.append("jobId", id);
+  old.open_document("next").append("$lt", next - static_cast<std::int64_t>(kMaxKeptLogLines));
+  TRY(store_.remove(kLogs, std::move(old).finish()));
+  return std::optional(next);
+}
+
+Result<std::vector<std::string>> AgentJobs::log(const std::string& id, std::size_t last) {
+  std::vector<std::string> lines;
+  for (const auto& document : TRY(store_.find(kLogs, bson::make_document({{"jobId", id}}))))
+    for (auto& line : texts_of(document, "lines")) lines.push_back(std::move(line));
+  if (lines.size() > last) lines.erase(lines.begin(), lines.end() - static_cast<std::ptrdiff_t>(last));
+  return lines;
+}
+
+}  // namespace drover::control

@@ -1,0 +1,78 @@
+// What the sites of a link want done on migration hosts: an item of protocol 1 as it is kept on the manager site, given to the agent
+// of its host, and reported on. Thread-safe; several processes may work on one store. Nothing of an item's secrets is in the
+// store in clear, and they are gone once it is to be forgotten.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "base/runtime.h"
+#include "control/sealed_keys.h"
+#include "control/store.h"
+
+namespace drover::control {
+
+inline constexpr int kMaxOpenJobs = 100;           // of one link
+inline constexpr std::size_t kMaxKeptLogLines = 5000;
+// Of a report that this site made itself, because no agent could: agents number from 2^32. Such a job is given to no agent.
+inline constexpr std::int64_t kOwnReport = 1;
+
+struct AgentJob {
+  std::string id;
+  std::string link;
+  std::string group;     // the source's project
+  std::string hostname;  // of the migration host
+  std::string kind;
+  std::string desired;
+  std::int64_t item_revision = 0;
+  Json item;             // only from for_agent: with its secrets
+  Json report;           // null: none yet
+  std::int64_t sequence = 0;          // of the report; 0: none
+  std::int64_t relayed_sequence = 0;
+  std::int64_t log_lines = 0;
+};
+
+class AgentJobs {
+ public:
+  AgentJobs(Store& store, const SealedKeys& keys, Runtime& runtime) : store_(store), keys_(keys), runtime_(runtime) {}
+
+  // Takes an item of a link. Repeating it, or an older revision, changes nothing. False: it is new, and to be forgotten at once.
+  Result<bool> take(const std::string& link, const Json& item);
+  Result<std::vector<AgentJob>> of_link(const std::string& link);
+  Result<std::vector<AgentJob>> open_of_project(const std::string& group);
+  // With their items.
+  Result<std::vector<AgentJob>> for_agent(const std::string& group, const std::string& hostname);
+  Result<std::optional<AgentJob>> find(const std::string& id);
+
+  // Keeps a report of a higher sequence than the kept one. The answer is the kept sequence and what is wanted; nothing when the
+  // job is not known.
+  struct Kept {
+    std::int64_t sequence = 0;
+    std::string desired;
+  };
+  Result<std::optional<Kept>> report(const std::string& group, const std::string& hostname, const std::string& id, std::int64_t sequence,
+                                     const Json& report);
+  // One of this site's own: there is no agent that could say it. Only while no agent has reported.
+  Status report_here(const std::string& id, const Json& report);
+  Status relayed(const std::string& id, std::int64_t sequence);
+  Status remove(const std::string& id);
+  Status remove_of_link(const std::string& link);
+
+  // Lines from `from` on; those below the kept number are skipped. The next number; nothing when the job is not known.
+  Result<std::optional<std::int64_t>> append_log(const std::string& group, const std::string& hostname, const std::string& id,
+                                                 std::int64_t from, const std::vector<std::string>& lines);
+  Result<std::vector<std::string>> log(const std::string& id, std::size_t last);
+
+ private:
+  AgentJob job_of(bson::View document) const;
+  std::string seal_name(std::string_view id) const;
+
+  Store& store_;
+  const SealedKeys& keys_;
+  Runtime& runtime_;
+};
+
+}  // namespace drover::control

@@ -1,0 +1,46 @@
+// A project's agent API keys: what an agent on a migration host shows with every call. A key is shown when it is made; the
+// store holds a keyed hash. Thread-safe.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/runtime.h"
+#include "control/sealed_keys.h"
+#include "control/store.h"
+
+namespace drover::control {
+
+inline constexpr int kMaxAgentKeysOfProject = 50;
+
+struct AgentKey {
+  std::string id;
+  std::string group;
+  std::string description;
+  std::string key;        // only from create: 64 hexadecimal digits
+  std::string last_four;  // of the key
+  std::int64_t created_millis = 0;
+  std::string created_by, created_from;  // an API key's id; an address
+};
+
+class AgentKeys {
+ public:
+  AgentKeys(Store& store, const SealedKeys& keys, Runtime& runtime) : store_(store), keys_(keys), runtime_(runtime) {}
+
+  Result<AgentKey> create(const std::string& group, const std::string& description, const std::string& by, const std::string& from);
+  Result<std::vector<AgentKey>> list(const std::string& group);
+  Result<bool> remove(const std::string& group, const std::string& id);
+  // Whether it is one of this project's.
+  Result<bool> opens(const std::string& group, const std::string& key);
+  // The project of a key; nothing when it is nobody's.
+  Result<std::optional<std::string>> group_of(const std::string& key);
+
+ private:
+  Store& store_;
+  const SealedKeys& keys_;
+  Runtime& runtime_;
+};
+
+}  // namespace drover::control

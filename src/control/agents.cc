@@ -1,0 +1,102 @@
+#include "control/agents.h"
+
+#include <fmt/format.h>
+
+#include "control/fields.h"
+
+namespace drover::control {
+namespace {
+
+constexpr const char* kCollection = "agents";
+constexpr int kAttempts = 20;
+
+}  // namespace
+
+std::int64_t Agents::now_millis() const {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(runtime_.wall_time().time_since_epoch()).count();
+}
+
+Agent Agents::agent_of(bson::View document) const {
+  Agent agent;
+  agent.id = text_of(document, "_id");
+  agent.group = text_of(document, "groupId");
+  agent.agent_id = text_of(document, "agentId");
+  agent.hostname = text_of(document, "hostname");
+  agent.version = text_of(document, "version");
+  const auto platform = object_of(document, "platform");
+  agent.platform = {text_of(platform, "os"), text_of(platform, "arch"), text_of(platform, "distribution"), text_of(platform, "version")};
+  agent.monitoring = flag_of(document, "monitoring");
+  agent.cloud_migration = flag_of(document, "cloudMigration");
+  agent.epoch = number_of(document, "epoch");
+  agent.polls = number_of(document, "polls");
+  agent.last_poll_millis = number_of(document, "lastPoll");
+  agent.pings = number_of(document, "pings");
+  agent.last_ping_millis = number_of(document, "lastPing");
+  agent.address = text_of(document, "address");
+  const auto life = std::chrono::duration_cast<std::chrono::milliseconds>(kAgentDownAfter).count();
+  agent.alive = now_millis() - agent.last_poll_millis < life;
+  return agent;
+}
+
+Result<std::int64_t> Agents::hello(const std::string& group, const Hello& hello) {
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    const auto known = TRY(store_.find_one(kCollection, bson::make_document({{"groupId", group}, {"hostname", hello.hostname}})));
+    const auto epoch = known ? number_of(*known, "epoch") + 1 : 1;
+    bson::Builder fields;
+    fields.append("agentId", hello.agent_id).append("version", hello.version).append("address", hello.address);
+    fields.append("platform", bson::make_document({{"os", hello.platform.os},
+                                                   {"arch", hello.platform.arch},
+                                                   {"distribution", hello.platform.distribution},
+                                                   {"version", hello.platform.version}}));
+    fields.append("monitoring", hello.monitoring).append("cloudMigration", hello.cloud_migration);
+    fields.append("epoch", epoch).append("polls", std::int64_t{0}).append("pings", std::int64_t{0}).append("lastPoll", now_millis());
+    const auto set = std::move(fields).finish();
+    if (known) {
+      const auto filter = bson::make_document({{"_id", text_of(*known, "_id")}, {"epoch", epoch - 1}});
+      if (TRY(store_.update(kCollection, filter, bson::make_document({{"$set", set}})))) return epoch;
+      continue;
+    }
+    if (TRY(store_.count(kCollection, bson::make_document({{"groupId", group}}))) >= kMaxAgentsOfProject)
+      return fail(ErrorCode::kWrongState, fmt::format("the project has {} agents already", kMaxAgentsOfProject));
+    bson::Builder document;
+    document.append("_id", new_id(runtime_)).append("groupId", group).append("hostname", hello.hostname);
+    document.append_all(set);
+    if (TRY(store_.insert(kCollection, std::move(document).finish()))) return epoch;
+  }
+  return fail(ErrorCode::kTemporary, "registering the agent: others register under its name at the same time");
+}
+
+Result<std::optional<Agent>> Agents::beat(const std::string& group, const std::string& agent_id, std::int64_t epoch,
+                                          const std::string& address, Beat what) {
+  const auto filter = bson::make_document({{"groupId", group}, {"agentId", agent_id}, {"epoch", epoch}});
+  const auto found = TRY(store_.find_one(kCollection, filter));
+  if (!found) return std::optional<Agent>();
+  auto agent = agent_of(*found);
+  if (what == Beat::kOther) return std::optional(std::move(agent));
+  const bool poll = what == Beat::kPoll;
+  const auto set = bson::make_document({{poll ? "lastPoll" : "lastPing", now_millis()}, {"address", address}});
+  const auto inc = bson::make_document({{poll ? "polls" : "pings", 1}});
+  if (!TRY(store_.update(kCollection, filter, bson::make_document({{"$set", set}, {"$inc", inc}})))) return std::optional<Agent>();
+  if (poll) agent.alive = true;
+  return std::optional(std::move(agent));
+}
+
+Result<std::vector<Agent>> Agents::of_project(const std::string& group) {
+  std::vector<Agent> agents;
+  for (const auto& document : TRY(store_.find(kCollection, bson::make_document({{"groupId", group}})))) agents.push_back(agent_of(document));
+  return agents;
+}
+
+Result<std::optional<Agent>> Agents::by_hostname(const std::string& group, const std::string& hostname) {
+  const auto found = TRY(store_.find_one(kCollection, bson::make_document({{"groupId", group}, {"hostname", hostname}})));
+  if (!found) return std::optional<Agent>();
+  return std::optional(agent_of(*found));
+}
+
+Result<bool> Agents::monitors(const Agent& agent) {
+  for (const auto& one : TRY(of_project(agent.group)))
+    if (one.monitoring && (one.alive || one.id == agent.id)) return one.id == agent.id;
+  return false;
+}
+
+}  // namespace drover::control

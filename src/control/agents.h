@@ -1,0 +1,68 @@
+// The agents of a project: one for each host name, with the session that counts (docs/design/control-plane.md, protocol 2). A
+// hello raises the epoch; whoever comes with a lower one has been replaced. Thread-safe; several processes may work on one store.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/runtime.h"
+#include "control/store.h"
+#include "model/migration_platform.h"
+
+namespace drover::control {
+
+inline constexpr std::chrono::minutes kAgentDownAfter{5};  // without a poll
+inline constexpr int kMaxAgentsOfProject = 200;
+
+struct Agent {
+  std::string id;  // the document's
+  std::string group;
+  std::string agent_id;  // the agent's own
+  std::string hostname;
+  std::string version;
+  HostPlatform platform;
+  bool monitoring = false;
+  bool cloud_migration = false;
+  std::int64_t epoch = 0;
+  std::int64_t polls = 0;  // since the hello
+  std::int64_t last_poll_millis = 0;
+  std::int64_t pings = 0;  // samples since the hello
+  std::int64_t last_ping_millis = 0;
+  std::string address;     // from where it comes
+  bool alive = false;      // by this site's clock
+};
+
+struct Hello {
+  std::string agent_id, hostname, version, address;
+  HostPlatform platform;
+  bool monitoring = false;
+  bool cloud_migration = false;
+};
+
+class Agents {
+ public:
+  Agents(Store& store, Runtime& runtime) : store_(store), runtime_(runtime) {}
+
+  // The new epoch. The same hello again raises it again.
+  Result<std::int64_t> hello(const std::string& group, const Hello& hello);
+  // Notes that it polled (or sent a sample). Nothing: the session is another's, or unknown.
+  enum class Beat { kPoll, kSample, kOther };
+  Result<std::optional<Agent>> beat(const std::string& group, const std::string& agent_id, std::int64_t epoch, const std::string& address,
+                                    Beat what);
+  Result<std::vector<Agent>> of_project(const std::string& group);
+  Result<std::optional<Agent>> by_hostname(const std::string& group, const std::string& hostname);
+  // Whose turn it is to monitor: the first of those that live.
+  Result<bool> monitors(const Agent& agent);
+
+ private:
+  Agent agent_of(bson::View document) const;
+  std::int64_t now_millis() const;
+
+  Store& store_;
+  Runtime& runtime_;
+};
+
+}  // namespace drover::control

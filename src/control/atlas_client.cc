@@ -1,0 +1,102 @@
+#include "control/atlas_client.h"
+
+#include <fmt/format.h>
+
+#include "net/crypto.h"
+#include "net/http_client.h"
+
+namespace drover::control {
+namespace {
+
+constexpr int kProtocol = 1;
+constexpr int kNotFound = 404;
+constexpr std::chrono::seconds kTimeout{20};
+
+std::string text_in(const Json& object, std::string_view key) {
+  const auto* value = object.find(key);
+  const auto* text = value ? value->as_string() : nullptr;
+  return text ? *text : std::string();
+}
+
+Error refusal(const net::HttpAnswer& answer) {
+  std::string detail, code;
+  if (const auto json = Json::parse(answer.body)) {
+    detail = text_in(*json, "detail");
+    code = text_in(*json, "errorCode");
+  }
+  auto kind = ErrorCode::kUnsupported;
+  if (answer.status == 401) kind = ErrorCode::kUsage;
+  else if (answer.status == 409) kind = ErrorCode::kWrongState;
+  else if (answer.status == 429 || answer.status >= 500) kind = ErrorCode::kTemporary;
+  return Error{kind, fmt::format("the destination's site answered {} {}: {}", answer.status, code, detail), answer.status, {}};
+}
+
+}  // namespace
+
+Result<Json> AtlasClient::call(const std::string& method, const std::string& target, const Json& body, const std::string& secret,
+                               const std::stop_token& stop) const {
+  const auto client = TRY(net::HttpClient::open({.base_url = link_.base_url, .tls_ca_file = options_.tls_ca_file, .user_agent = "drover-manager"}));
+  net::HttpCall call{.method = method, .target = "/api/site/v1" + target};
+  call.headers = {{"Authorization", "Basic " + net::base64_encode(link_.link + ":" + secret)}, {"Accept", "application/json"}};
+  if (!body.is_null()) {
+    call.headers.emplace_back("Content-Type", "application/json");
+    call.body = body.dump();
+  }
+  call.timeout = kTimeout;
+  const auto answer = TRY(client.call(call, stop));
+  if (answer.status < 200 || answer.status > 299) return tl::unexpected(refusal(answer));
+  if (answer.body.empty()) return Json(Json::Object{});
+  auto json = Json::parse(answer.body);
+  if (!json) return fail(ErrorCode::kTemporary, fmt::format("{} {}: the answer is not JSON", method, target));
+  return std::move(*json);
+}
+
+Result<AtlasClient::Claimed> AtlasClient::claim(const std::string& site_id, const std::string& org_name, const std::stop_token& stop) const {
+  const auto answer = TRY(call("POST", "/claim",
+                               Json::Object{{"protocol", kProtocol}, {"siteId", site_id}, {"orgId", link_.org}, {"orgName", org_name}, {"linkSecret", link_.secret}},
+                               link_.token_secret, stop));
+  return Claimed{text_in(answer, "orgId"), text_in(answer, "orgName")};
+}
+
+Status AtlasClient::put_project(const std::string& project, Json::Object metadata, std::int64_t revision, const std::stop_token& stop) const {
+  metadata.emplace_back("revision", revision);
+  TRY(call("PUT", "/projects/" + project, Json(std::move(metadata)), link_.secret, stop));
+  return {};
+}
+
+Status AtlasClient::finish_sync(std::int64_t revision, const std::vector<std::string>& projects, const std::stop_token& stop) const {
+  Json::Array ids;
+  for (const auto& id : projects) ids.emplace_back(id);
+  TRY(call("PUT", "/projects", Json::Object{{"revision", revision}, {"projectIds", std::move(ids)}}, link_.secret, stop));
+  return {};
+}
+
+Result<AtlasClient::Work> AtlasClient::work(const std::stop_token& stop) const {
+  const auto answer = TRY(call("GET", "/work", {}, link_.secret, stop));
+  Work work;
+  if (const auto* items = answer.find("items"); items && items->as_array()) work.items = *items->as_array();
+  if (const auto* seconds = answer.find("pollSeconds"); seconds && seconds->as_int() && *seconds->as_int() >= 1) work.poll_seconds = *seconds->as_int();
+  return work;
+}
+
+Result<std::optional<std::int64_t>> AtlasClient::report(const std::string& item, std::int64_t sequence, const Json& report,
+                                                        const std::stop_token& stop) const {
+  Json::Object body;
+  if (report.as_object()) {
+    for (const auto& [key, value] : *report.as_object())
+      if (key != "sequence") body.emplace_back(key, value);
+  }
+  body.emplace_back("sequence", sequence);
+  const auto answer = call("PUT", fmt::format("/work/{}/report", item), Json(std::move(body)), link_.secret, stop);
+  if (!answer && answer.error().server_code == kNotFound) return std::optional<std::int64_t>();
+  if (!answer) return tl::unexpected(answer.error());
+  const auto* kept = answer->find("sequence");
+  return std::optional(kept && kept->as_int() ? *kept->as_int() : sequence);
+}
+
+Status AtlasClient::remove_link(const std::stop_token& stop) const {
+  TRY(call("DELETE", "/link", {}, link_.secret, stop));
+  return {};
+}
+
+}  // namespace drover::control

@@ -1,0 +1,184 @@
+#include "control/deployment_summary.h"
+
+#include <algorithm>
+#include <array>
+#include <set>
+
+#include "control/fields.h"
+#include "model/server_version.h"
+
+namespace drover::control {
+namespace {
+
+constexpr std::array<std::string_view, 14> kFacts{"typeName", "version", "community", "featureCompatibilityVersion", "os", "memSizeMB", "numCores",
+                                                  "replicaSetName", "replicaStateName", "uptimeMsec", "tlsEnabled", "oplogSizeBytes",
+                                                  "missingActions", "balancerMode"};
+constexpr std::size_t kMaxFactBytes = 4096;
+
+std::string text_in(const Json& object, std::string_view key) {
+  const auto* value = object.find(key);
+  const auto* text = value ? value->as_string() : nullptr;
+  return text ? *text : std::string();
+}
+bool flag_in(const Json& object, std::string_view key) {
+  const auto* value = object.find(key);
+  const auto* flag = value ? value->as_bool() : nullptr;
+  return flag && *flag;
+}
+double number_in(const Json& object, std::string_view key) {
+  const auto* value = object.find(key);
+  if (value == nullptr) return 0;
+  if (const auto* whole = value->as_int()) return static_cast<double>(*whole);
+  if (const auto* real = value->as_double()) return *real;
+  return 0;
+}
+std::vector<std::string> texts_in(const Json& object, std::string_view key) {
+  std::vector<std::string> texts;
+  if (const auto* list = object.find(key); list && list->as_array())
+    for (const auto& item : *list->as_array())
+      if (const auto* text = item.as_string()) texts.push_back(*text);
+  return texts;
+}
+
+bool is_older(const std::string& one, const std::string& other) {
+  const auto a = ServerVersion::parse(one), b = ServerVersion::parse(other);
+  return a && (!b || *a < *b);
+}
+
+// Of the databases that users fill.
+bool is_internal(const std::string& database) { return database == "local" || database == "config" || database == "admin"; }
+
+struct Sizes {
+  std::int64_t stored = 0, data = 0;
+};
+Sizes sizes_of(const Json& host) {
+  Sizes sizes;
+  if (const auto* list = host.find("databases"); list && list->as_array()) {
+    for (const auto& database : *list->as_array()) {
+      if (is_internal(text_in(database, "name"))) continue;
+      sizes.stored += static_cast<std::int64_t>(number_in(database, "storageSize"));
+      sizes.data += static_cast<std::int64_t>(number_in(database, "dataSize"));
+    }
+  }
+  return sizes;
+}
+
+void append_texts(bson::Builder& to, std::string_view key, const std::vector<std::string>& texts) {
+  auto array = to.open_array(key);
+  for (const auto& text : texts) array.append(text);
+}
+
+}  // namespace
+
+SampleSummary summary_of(const MonitoredDeployment& before, const Json::Array& hosts) {
+  SampleSummary summary;
+  auto& next = summary.next;
+  next = before;
+  std::set<std::string> missing;
+  std::string lowest;
+  std::int64_t stored = 0, data = 0;
+  bool has_sizes = false, login_failed = false;
+  int shards = 0;
+  for (const auto& host : hosts) {
+    login_failed = login_failed || flag_in(host, "loginFailed");
+    if (!flag_in(host, "reached")) continue;
+    if (!summary.reached) next.topology.clear();
+    summary.reached = true;
+    summary.members.push_back(text_in(host, "host"));
+    const auto type = text_in(host, "typeName");
+    if (type == "SHARD_MONGOS") next.topology = "SHARDED";
+    else if (next.topology != "SHARDED") next.topology = type.ends_with("STANDALONE") ? "STANDALONE" : "REPLICA_SET";
+    if (const auto version = text_in(host, "version"); lowest.empty() || is_older(version, lowest)) lowest = version;
+    if (const auto set = text_in(host, "replicaSetName"); !set.empty()) next.replica_set = set;
+    if (const auto fcv = text_in(host, "featureCompatibilityVersion"); !fcv.empty()) next.fcv = fcv;
+    if (const auto os = text_in(host, "os"); !os.empty()) next.os = os;
+    if (const auto* community = host.find("community"); community && community->as_bool()) next.community = *community->as_bool();
+    next.tls_enabled = flag_in(host, "tlsEnabled");
+    if (const auto oplog = number_in(host, "oplogSizeBytes"); oplog > 0) next.oplog_bytes = static_cast<std::int64_t>(oplog);
+    if (auto mechanisms = texts_in(host, "authMechanisms"); !mechanisms.empty()) next.mechanisms = std::move(mechanisms);
+    for (auto& action : texts_in(host, "missingActions")) missing.insert(std::move(action));
+    if (const auto* list = host.find("shards"); list && list->as_array()) shards = static_cast<int>(list->as_array()->size());
+    if (const auto* list = host.find("databases"); list && list->as_array()) {
+      const auto sizes = sizes_of(host);
+      has_sizes = true;
+      stored += sizes.stored;
+      data += sizes.data;
+    }
+  }
+  next.login_failed = login_failed;
+  if (!summary.reached) return summary;
+  next.version = lowest;
+  next.shards = shards > 0 ? shards : 1;
+  next.missing_actions.assign(missing.begin(), missing.end());
+  // A sharded cluster's replica sets are not its name.
+  if (next.topology != "REPLICA_SET") next.replica_set.clear();
+  if (has_sizes) {
+    next.db_bytes = stored;
+    next.data_bytes = data;
+  }
+  return summary;
+}
+
+bson::Document summary_document(const MonitoredDeployment& one) {
+  bson::Builder out;
+  out.append("topology", one.topology).append("replicaSetName", one.replica_set).append("version", one.version).append("fcv", one.fcv);
+  out.append("os", one.os).append("agentVersion", one.agent_version).append("shards", one.shards).append("tlsEnabled", one.tls_enabled);
+  if (one.community) out.append("community", *one.community);
+  out.append("dbBytes", one.db_bytes).append("dataBytes", one.data_bytes).append("oplogBytes", one.oplog_bytes);
+  append_texts(out, "mechanisms", one.mechanisms);
+  append_texts(out, "missingActions", one.missing_actions);
+  out.append("loginFailed", one.login_failed);
+  return std::move(out).finish();
+}
+
+void read_summary(bson::View document, MonitoredDeployment& one) {
+  one.topology = text_of(document, "topology");
+  one.replica_set = text_of(document, "replicaSetName");
+  one.version = text_of(document, "version");
+  one.fcv = text_of(document, "fcv");
+  one.os = text_of(document, "os");
+  one.agent_version = text_of(document, "agentVersion");
+  one.shards = std::max<int>(1, static_cast<int>(number_of(document, "shards")));
+  one.tls_enabled = flag_of(document, "tlsEnabled");
+  if (document["community"].exists()) one.community = flag_of(document, "community");
+  one.db_bytes = number_of(document, "dbBytes");
+  one.data_bytes = number_of(document, "dataBytes");
+  one.oplog_bytes = number_of(document, "oplogBytes");
+  one.mechanisms = texts_of(document, "mechanisms");
+  one.missing_actions = texts_of(document, "missingActions");
+  one.login_failed = flag_of(document, "loginFailed");
+}
+
+Json facts_of(const Json& host) {
+  Json::Object facts;
+  for (const auto key : kFacts) {
+    const auto* value = host.find(key);
+    if (value == nullptr || value->dump().size() > kMaxFactBytes) continue;
+    facts.emplace_back(key, *value);
+  }
+  return facts;
+}
+
+Json figures_of(const Json& host, bson::View before, std::int64_t elapsed_millis) {
+  Json::Object figures;
+  if (const auto* metrics = host.find("metrics"); metrics && metrics->as_object()) {
+    for (const auto& [name, value] : *metrics->as_object())
+      if (value.as_int() || value.as_double()) figures.emplace_back(name, number_in(*metrics, name));
+  }
+  const auto* counters = host.find("counters");
+  if (counters && counters->as_object() && elapsed_millis > 0) {
+    for (const auto& [name, value] : *counters->as_object()) {
+      const auto last = before[name].to_double();
+      const double now = number_in(*counters, name);
+      if (last && now >= *last) figures.emplace_back(name, (now - *last) * 1000.0 / static_cast<double>(elapsed_millis));
+    }
+  }
+  if (const auto* list = host.find("databases"); list && list->as_array()) {
+    const auto sizes = sizes_of(host);
+    figures.emplace_back("DB_STORAGE_TOTAL", sizes.stored);
+    figures.emplace_back("DB_DATA_SIZE_TOTAL", sizes.data);
+  }
+  return figures;
+}
+
+}  // namespace drover::control

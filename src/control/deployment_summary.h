@@ -1,0 +1,31 @@
+// What the members of a deployment say, taken together. Pure.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+#include "bson/builder.h"
+#include "bson/document.h"
+#include "control/deployments.h"
+
+namespace drover::control {
+
+struct SampleSummary {
+  bool reached = false;               // a member has answered
+  MonitoredDeployment next;           // only the fields of the last sample
+  std::vector<std::string> members;   // that the answering ones are, by the names that the sample used
+};
+// What no member says this time is as it was.
+SampleSummary summary_of(const MonitoredDeployment& before, const Json::Array& hosts);
+
+bson::Document summary_document(const MonitoredDeployment& deployment);
+void read_summary(bson::View document, MonitoredDeployment& deployment);
+
+// What is kept of a host of a sample: without figures and databases, nothing that is not known here.
+Json facts_of(const Json& host);
+// Metrics as they are, counters by second since `before`; nothing where a counter went backwards (the server began anew) or
+// `elapsed_millis` is 0. Sizes of the databases, when the sample has them.
+Json figures_of(const Json& host, bson::View before, std::int64_t elapsed_millis);
+
+}  // namespace drover::control

@@ -1,0 +1,114 @@
+// The existing deployments that a project monitors: how to reach them, what monitoring knows of them (spec/control-plane.md 2.1,
+// 2.2, 6). Metadata only. Passwords are sealed. Thread-safe; several processes may work on one store.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "base/runtime.h"
+#include "control/sealed_keys.h"
+#include "control/store.h"
+#include "model/connection_parts.h"
+
+namespace drover::control {
+
+inline constexpr int kMaxDeploymentsOfProject = 50;
+inline constexpr std::size_t kMaxHostsOfDeployment = 200;
+inline constexpr std::chrono::hours kMeasurementsKept{48};
+inline constexpr std::chrono::minutes kHostDownAfter{3};  // without an answer to monitoring
+
+// How monitoring logs in. `password` is only ever read to make a connection string of it.
+struct MonitoringCredentials {
+  AuthMechanism mechanism = AuthMechanism::kNone;
+  std::string username, password, auth_source;
+  bool tls = false;
+  std::string ca_path, client_certificate_path;  // on the agent's host
+};
+
+struct MonitoredDeployment {
+  std::string id;     // the cluster's, in the public API
+  std::string group;
+  std::string name;   // its replica set's, once known; unique in the project
+  std::vector<std::string> hosts;  // "host:port"
+  MonitoringCredentials credentials;
+  bool collects_db_stats = true;
+  std::string created;
+  std::int64_t last_ping_millis = 0;  // 0: no sample yet
+  // Of the last sample.
+  std::string topology;  // STANDALONE, REPLICA_SET, SHARDED; empty: not known
+  std::string replica_set, version, fcv, os, agent_version;
+  std::optional<bool> community;
+  int shards = 1;
+  bool tls_enabled = false;
+  std::int64_t db_bytes = 0, data_bytes = 0, oplog_bytes = 0;
+  std::vector<std::string> mechanisms;
+  std::vector<std::string> missing_actions;  // of the role clusterMonitor: the required-access check
+  bool login_failed = false;
+};
+
+struct MonitoredHost {
+  std::string id;  // 32 hexadecimal digits
+  std::string group, deployment;
+  std::string hostname;
+  int port = 0;
+  std::string created;
+  std::int64_t last_ping_millis = 0;
+  bool down = false;
+  Json facts;  // of the last sample: typeName, version, replicaSetName, …
+};
+
+// Figures of a host, a bucket at a time. Null where there is none.
+struct MeasuredPoint {
+  std::int64_t millis = 0;
+  std::vector<std::pair<std::string, double>> values;
+};
+
+class Deployments {
+ public:
+  Deployments(Store& store, const SealedKeys& keys, Runtime& runtime) : store_(store), keys_(keys), runtime_(runtime) {}
+
+  // kUsage for what the caller sent, kWrongState when the host is monitored already.
+  Result<MonitoredDeployment> add(const std::string& group, const std::string& name, const std::vector<std::string>& hosts,
+                                  const MonitoringCredentials& credentials);
+  Result<bool> set_credentials(const std::string& group, const std::string& id, const MonitoringCredentials& credentials);
+  Result<bool> remove(const std::string& group, const std::string& id);
+  Result<std::vector<MonitoredDeployment>> of_project(const std::string& group);
+  Result<std::optional<MonitoredDeployment>> find(const std::string& group, const std::string& id);
+  Result<std::optional<MonitoredDeployment>> by_name(const std::string& group, const std::string& name);
+
+  Result<std::vector<MonitoredHost>> hosts(const std::string& group, const std::string& deployment = {});
+  Result<std::optional<MonitoredHost>> host(const std::string& group, const std::string& id);
+  // Stops monitoring it; the deployment goes with its last one.
+  Result<bool> remove_host(const std::string& group, const std::string& id);
+  static std::string host_id(const std::string& group, const std::string& host_and_port);
+
+  // What an agent saw. Of a deployment that the project does not have: ignored.
+  Status take_sample(const std::string& group, const std::string& agent_version, const Json& sample);
+  // In order; of at most kMeasurementsKept.
+  Result<std::vector<MeasuredPoint>> measurements(const std::string& host, std::int64_t from_millis, std::int64_t to_millis);
+
+ private:
+  Result<MonitoredDeployment> deployment_of(bson::View document) const;
+  MonitoredHost host_of(bson::View document) const;
+  Status take_host(const MonitoredDeployment& deployment, const Json& host, std::int64_t now);
+  Status summarize(const MonitoredDeployment& deployment, const std::string& agent_version, const Json& hosts, std::int64_t now);
+  void append_credentials(bson::Builder& document, const std::string& id, const MonitoringCredentials& credentials) const;
+  std::string seal_name(std::string_view id) const;
+  std::int64_t now_millis() const;
+
+  Store& store_;
+  const SealedKeys& keys_;
+  Runtime& runtime_;
+};
+
+// The connection string of a migration's source: members, set and TLS as monitoring knows them; the user of the request, or
+// monitoring's own.
+ConnectionParts source_parts(const MonitoredDeployment& deployment);
+
+Status check_credentials(const MonitoringCredentials& credentials);
+
+}  // namespace drover::control

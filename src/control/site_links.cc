@@ -1,0 +1,131 @@
+#include "control/site_links.h"
+
+#include <fmt/format.h>
+
+#include "base/uuid.h"
+#include "control/fields.h"
+#include "control/links.h"
+#include "net/crypto.h"
+#include "net/http_client.h"
+
+namespace drover::control {
+namespace {
+
+constexpr const char* kCollection = "siteLinks";
+constexpr std::size_t kSecretBytes = 32;
+constexpr int kAttempts = 20;
+
+bson::Document by_id(std::string_view id) { return bson::make_document({{"_id", id}}); }
+bson::Document of(const SiteLink& link) { return bson::make_document({{"_id", link.org}, {"linkId", link.link}}); }
+bson::Document set(const bson::Document& fields) { return bson::make_document({{"$set", fields}}); }
+
+// The secret and the metadata do not go over a network in clear.
+Status check_transport(const std::string& base_url) {
+  const auto url = TRY_WITH(net::parse_url(base_url), "the link-token's address");
+  const bool loopback = url.host == "localhost" || url.host == "::1" || url.host.starts_with("127.");
+  if (url.tls || loopback) return {};
+  return fail(ErrorCode::kUsage, fmt::format("the link-token names {}, which is neither https:// nor loopback", url.origin()));
+}
+
+}  // namespace
+
+std::string SiteLinks::seal_name(std::string_view org) const { return fmt::format("siteLink {}", org); }
+
+std::int64_t SiteLinks::now_millis() const {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(runtime_.wall_time().time_since_epoch()).count();
+}
+
+Result<SiteLink> SiteLinks::link_of(bson::View document) const {
+  SiteLink link;
+  link.org = text_of(document, "_id");
+  link.link = text_of(document, "linkId");
+  link.base_url = text_of(document, "baseUrl");
+  link.claimed = text_of(document, "state") == "CLAIMED";
+  link.peer_org = text_of(document, "peerOrgId");
+  link.peer_org_name = text_of(document, "peerOrgName");
+  link.projects_revision = number_of(document, "projectsRevision");
+  link.last_sync_millis = number_of(document, "lastSyncAt");
+  link.revision = number_of(document, "revision");
+  link.last_error = text_of(document, "lastError");
+  const auto life = std::chrono::duration_cast<std::chrono::milliseconds>(kLinkFreshFor).count();
+  link.synced = link.claimed && link.last_sync_millis != 0 && now_millis() - link.last_sync_millis < life;
+  link.secret = TRY(keys_.unseal(seal_name(link.org), text_of(document, "sealedSecret")));
+  if (const auto sealed = text_of(document, "sealedToken"); !sealed.empty())
+    link.token_secret = TRY(keys_.unseal(seal_name(link.org), sealed));
+  return link;
+}
+
+Result<SiteLink> SiteLinks::begin(const std::string& org, const std::string& text) {
+  const auto token = TRY(decode_token(text));
+  TRY(check_transport(token.base_url));
+  const bool made = TRY(store_.insert(kCollection, bson::make_document({{"_id", org},
+                                                                        {"linkId", token.link},
+                                                                        {"baseUrl", token.base_url},
+                                                                        {"sealedSecret", keys_.seal(seal_name(org), net::hex_encode(net::random_bytes(kSecretBytes)))},
+                                                                        {"sealedToken", keys_.seal(seal_name(org), token.secret)},
+                                                                        {"state", "CLAIMING"},
+                                                                        {"projectsRevision", std::int64_t{0}},
+                                                                        {"lastSyncAt", std::int64_t{0}},
+                                                                        {"revision", std::int64_t{1}}})));
+  const auto found = TRY(of_org(org));
+  if (!found) return fail(ErrorCode::kTemporary, "the link was removed at the same time");
+  if (!made && found->link != token.link)
+    return fail(ErrorCode::kWrongState, "the organization is connected by another link-token; disconnect it first");
+  return *found;
+}
+
+Result<std::optional<SiteLink>> SiteLinks::of_org(const std::string& org) {
+  const auto found = TRY(store_.find_one(kCollection, by_id(org)));
+  if (!found) return std::optional<SiteLink>();
+  return std::optional(TRY(link_of(*found)));
+}
+
+Result<std::vector<SiteLink>> SiteLinks::all() {
+  std::vector<SiteLink> links;
+  for (const auto& document : TRY(store_.find(kCollection, bson::Document()))) links.push_back(TRY(link_of(document)));
+  return links;
+}
+
+Status SiteLinks::claimed(const SiteLink& link, const std::string& peer_org, const std::string& peer_org_name) {
+  bson::Builder update;
+  update.append("$set", bson::make_document({{"state", "CLAIMED"}, {"peerOrgId", peer_org}, {"peerOrgName", peer_org_name}}));
+  update.open_document("$unset").append("sealedToken", "");
+  TRY(store_.update(kCollection, of(link), std::move(update).finish()));
+  return {};
+}
+
+Result<std::int64_t> SiteLinks::next_projects_revision(const std::string& org) {
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    const auto found = TRY(store_.find_one(kCollection, by_id(org)));
+    if (!found) return fail(ErrorCode::kWrongState, "the organization is not connected");
+    const auto revision = number_of(*found, "revision"), next = number_of(*found, "projectsRevision") + 1;
+    const auto filter = bson::make_document({{"_id", org}, {"revision", revision}});
+    if (TRY(store_.update(kCollection, filter, set(bson::make_document({{"projectsRevision", next}, {"revision", revision + 1}}))))) return next;
+  }
+  return fail(ErrorCode::kTemporary, "another process synchronises the organization at the same time");
+}
+
+Status SiteLinks::synced(const SiteLink& link) {
+  TRY(store_.update(kCollection, of(link), set(bson::make_document({{"lastSyncAt", now_millis()}, {"lastError", ""}}))));
+  return {};
+}
+
+Status SiteLinks::failed(const SiteLink& link, const std::string& why) {
+  if (why == link.last_error) return {};
+  TRY(store_.update(kCollection, of(link), set(bson::make_document({{"lastError", why}}))));
+  return {};
+}
+
+Status SiteLinks::remove(const SiteLink& link) {
+  TRY(store_.remove(kCollection, of(link)));
+  return {};
+}
+
+Result<std::string> SiteLinks::site_id() {
+  TRY(store_.insert("meta", bson::make_document({{"_id", "site"}, {"siteId", Uuid::random(runtime_).to_string()}})));
+  const auto found = TRY(store_.find_one("meta", by_id("site")));
+  if (!found) return fail(ErrorCode::kTemporary, "the site's id cannot be read");
+  return text_of(*found, "siteId");
+}
+
+}  // namespace drover::control

@@ -1,0 +1,66 @@
+// "Live Migration: Connect to Atlas", the manager site's half of a link (docs/design/control-plane.md): one for an organization.
+// The manager makes a secret of its own and keeps it before it claims, so that a claim whose answer was lost is repeated with
+// the same. The token is forgotten with the claim. Thread-safe; several processes may work on one store.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "base/runtime.h"
+#include "control/sealed_keys.h"
+#include "control/store.h"
+
+namespace drover::control {
+
+inline constexpr std::chrono::minutes kLinkFreshFor{5};  // SYNCED for so long after a synchronisation
+
+struct SiteLink {
+  std::string org;
+  std::string link;      // the atlas site's id of it
+  std::string base_url;
+  std::string secret;    // the link's own
+  std::string token_secret;  // until it is claimed
+  bool claimed = false;
+  std::string peer_org, peer_org_name;
+  std::int64_t projects_revision = 0;
+  std::int64_t last_sync_millis = 0;
+  std::int64_t revision = 0;
+  std::string last_error;
+  bool synced = false;   // by this site's clock
+};
+
+class SiteLinks {
+ public:
+  SiteLinks(Store& store, const SealedKeys& keys, Runtime& runtime) : store_(store), keys_(keys), runtime_(runtime) {}
+
+  // Takes a token: from now on the link is being claimed. kUsage: it is no token, or of a site that may not be spoken to so.
+  // kWrongState: the organization has another link. The same token again answers the link as it is.
+  Result<SiteLink> begin(const std::string& org, const std::string& token);
+  Result<std::optional<SiteLink>> of_org(const std::string& org);
+  Result<std::vector<SiteLink>> all();
+  Status claimed(const SiteLink& link, const std::string& peer_org, const std::string& peer_org_name);
+  // The next number of a synchronisation, durable before it is used.
+  Result<std::int64_t> next_projects_revision(const std::string& org);
+  Status synced(const SiteLink& link);
+  Status failed(const SiteLink& link, const std::string& why);
+  // Only while it is this link.
+  Status remove(const SiteLink& link);
+
+  // Of this site: a UUID, made once.
+  Result<std::string> site_id();
+
+ private:
+  Result<SiteLink> link_of(bson::View document) const;
+  std::string seal_name(std::string_view org) const;
+  std::int64_t now_millis() const;
+
+  Store& store_;
+  const SealedKeys& keys_;
+  Runtime& runtime_;
+};
+
+}  // namespace drover::control

@@ -1,0 +1,508 @@
+"""The manager site and its agents: monitoring by metadata only, the link to an Atlas site, validations and migrations on a
+migration host, and what any process's end leaves."""
+import os
+import re
+import secrets
+import signal
+import stat
+
+from harness import clusters
+from harness.agent import AgentProcess, Project
+from harness.atlas_site import AtlasSite
+from harness.case import DroverTest
+from harness.process import eventually
+from harness.proxy import FaultProxy, command_name
+from harness.site import EXT, MANAGER, Site
+
+# What monitoring may send (agent/monitoring_commands.cc), and what a driver sends by itself.
+MONITORING = {"isMaster", "ping", "buildInfo", "hostInfo", "serverStatus", "replSetGetStatus", "getCmdLineOpts", "getParameter",
+              "connectionStatus", "listDatabases", "listShards", "getShardMap", "balancerStatus", "dbStats", "collStats"}
+DRIVER = {"hello", "ismaster", "saslStart", "saslContinue", "endSessions"}
+
+
+class ManagerTest(DroverTest):
+    sandbox_only = True
+
+    def manager(self, *more):
+        return Site(self, "--role", "manager", "--agent-poll-seconds", "1", "--monitoring-seconds", "5", *more)
+
+    def credentials(self, user):
+        return {"authMechanismName": "SCRAM-SHA-256", "username": user, "password": clusters.PASSWORD}
+
+
+class Monitoring(ManagerTest):
+    auth = True
+
+    def start_clusters(self):
+        # A member behind a proxy that is also its name: whatever goes to it goes by the proxy.
+        self.proxy = FaultProxy(("127.0.0.1", 0))
+        self.addCleanup(self.proxy.close)
+        self.source = self.cluster("source", options=("--host", f"127.0.0.1:{self.proxy.port}"))
+        self.proxy.target = ("127.0.0.1", self.source.port)
+
+    def test_it_sends_metadata_commands_and_nothing_else(self):
+        self.source.create_user("monitor", ["clusterMonitor"])
+        self.source.client().shop.secrets.insert_many([{"_id": n, "card": "4111-1111-1111-1111"} for n in range(50)])
+        site = self.manager()
+        project = Project(self, site)
+        sent = set()
+        texts = []
+
+        def observe(message):
+            name = command_name(message)
+            if name is not None:
+                sent.add(name)
+                texts.append(message)
+        self.proxy.observe = observe
+        agent = AgentProcess(self, project, migration=False)
+        host = project.monitor("127.0.0.1", self.proxy.port, **self.credentials("monitor"))
+        self.assertEqual((host["typeName"], host["authMechanismName"]), ("NO_DATA", "SCRAM-SHA-256"))
+        self.assertNotIn("password", host)
+        eventually(lambda: project.hosts()[0]["typeName"] != "NO_DATA", 60, "a sample")
+        # Two samples more, so that every kind of command was due.
+        before = len(texts)
+        eventually(lambda: len([one for one in texts[before:] if command_name(one) == "serverStatus"]) >= 2, 60, "more samples")
+        self.assertLessEqual(sent, MONITORING | DRIVER, "a command that is not in the list")
+        self.assertIn("dbStats", sent)
+        for message in texts:
+            self.assertNotIn(b"secrets", message, f"{command_name(message)} names a collection of users")
+        for message in texts:
+            if command_name(message) == "collStats":
+                self.assertIn(b"oplog.rs", message)
+        # Nothing of a document, and no password, anywhere.
+        for path in (agent.log_path, site.process.stderr_path, os.path.join(agent.data, "agent-id")):
+            with open(path, "rb") as file:
+                text = file.read()
+            self.assertNotIn(b"4111", text)
+            self.assertNotIn(clusters.PASSWORD.encode(), text)
+
+        host = project.hosts()[0]
+        self.assertEqual((host["typeName"], host["replicaSetName"], host["replicaStateName"]), ("REPLICA_PRIMARY", "source", "PRIMARY"))
+        self.assertRegex(host["id"], "^[0-9a-f]{32}$")
+        self.assertEqual(project.call("GET", f"/hosts/{host['id']}")[2]["hostname"], "127.0.0.1")
+        self.assertEqual(project.call("GET", f"/hosts/byName/127.0.0.1:{self.proxy.port}")[2]["id"], host["id"])
+        [cluster] = project.call("GET", "/clusters")[2]["results"]
+        self.assertEqual((cluster["clusterName"], cluster["typeName"], cluster["replicaSetName"]), ("source", "REPLICA_SET", "source"))
+        status, _, measured = project.call("GET", f"/hosts/{host['id']}/measurements?granularity=PT1M&period=PT10M&m=CONNECTIONS")
+        self.assertEqual(status, 200, measured)
+        self.assertEqual([one["name"] for one in measured["measurements"]], ["CONNECTIONS"])
+        self.assertTrue(any(point["value"] for point in measured["measurements"][0]["dataPoints"]))
+        [monitoring] = project.call("GET", "/agents/MONITORING")[2]["results"]
+        self.assertEqual((monitoring["hostname"], monitoring["stateName"]), ("mig01.example.net", "ACTIVE"))
+        self.assertEqual(project.call("GET", "/agents/AUTOMATION")[2]["results"], [])
+        self.assertEqual(project.call("GET", "/alerts")[2]["results"], [])
+
+    def test_a_user_without_the_role_is_told(self):
+        self.source.create_user("poor", ["readAnyDatabase"])
+        project = Project(self, self.manager())
+        AgentProcess(self, project, migration=False)
+        project.monitor("127.0.0.1", self.proxy.port, **self.credentials("poor"))
+        found = eventually(lambda: project.call("GET", "/alerts")[2]["results"], 60, "an alert")
+        self.assertEqual(found[0]["eventTypeName"], "HOST_MONITORING_ACCESS_MISSING")
+        self.assertIn("clusterMonitor", found[0]["detail"])
+        # Wrong ones, then right ones, by PATCH.
+        [host] = project.hosts()
+        wrong = {**self.credentials("poor"), "password": "wrong"}
+        self.assertEqual(project.call("PATCH", f"/hosts/{host['id']}", wrong)[0], 200)
+        eventually(lambda: any(one["eventTypeName"] == "HOST_MONITORING_LOGIN_FAILED" for one in project.call("GET", "/alerts")[2]["results"]),
+                   60, "the alert of a wrong password")
+        self.source.create_user("monitor", ["clusterMonitor"])
+        self.assertEqual(project.call("PATCH", f"/hosts/{host['id']}", self.credentials("monitor"))[0], 200)
+        eventually(lambda: project.call("GET", "/alerts")[2]["results"] == [], 60, "no alert any more")
+
+    def test_refusals(self):
+        site = self.manager()
+        project = Project(self, site)
+        good = {"hostname": "h", "port": 1}
+        for body, status, code in (
+                ({}, 400, "MISSING_ATTRIBUTE"), ({**good, "port": 0}, 400, "INVALID_HOST_PORT"),
+                ({**good, "hostname": "a b"}, 400, "INVALID_HOSTNAME"), ({**good, "hostname": "u:p@h"}, 400, "INVALID_HOSTNAME"),
+                ({**good, "authMechanismName": "MONGODB-OIDC", "username": "u"}, 400, "INVALID_ENUM_VALUE"),
+                ({**good, "authMechanismName": "MAGIC"}, 400, "INVALID_ENUM_VALUE"),
+                ({**good, "authMechanismName": "SCRAM-SHA-1", "username": "u"}, 400, "INVALID_ATTRIBUTE"),
+                ({**good, "authMechanismName": "MONGODB-X509"}, 400, "INVALID_ATTRIBUTE"),
+                ({**good, "username": "u"}, 400, "INVALID_ATTRIBUTE"), ({**good, "profilerEnabled": True}, 400, "INVALID_ATTRIBUTE"),
+                ({**good, "colour": "blue"}, 400, "INVALID_ATTRIBUTE")):
+            with self.subTest(body=body):
+                got, _, error = project.call("POST", "/hosts", body)
+                self.assertEqual((got, error["errorCode"]), (status, code), error)
+        self.assertEqual(project.hosts(), [])
+        host = project.monitor("h", 1, authMechanismName="PLAIN", username="ldap", password="p")
+        self.assertEqual(project.call("POST", "/hosts", good)[0], 409)
+        for query in ("m=CONNECTIONS", "granularity=PT1M", "granularity=PT2M&period=PT1H", "granularity=PT10S&period=P30D", "granularity=PT1M&period=x",
+                      "granularity=PT1M&period=PT1H&m=MAGIC"):
+            self.assertEqual(project.call("GET", f"/hosts/{host['id']}/measurements?{query}")[0], 400, query)
+        self.assertEqual(project.call("DELETE", f"/hosts/{host['id']}")[0], 204)
+        self.assertEqual(project.call("GET", f"/hosts/{host['id']}")[0], 404)
+        self.assertEqual(project.call("GET", "/clusters")[2]["results"], [])
+        # Keys are shown once.
+        listed = project.call("GET", "/agentapikeys")[2]
+        self.assertEqual([one["key"] for one in listed], ["********" + project.key["key"][-4:]])
+        self.assertEqual(project.call("DELETE", f"/agentapikeys/{project.key['_id']}")[0], 204)
+        self.assertEqual(project.call("DELETE", f"/agentapikeys/{project.key['_id']}")[0], 404)
+
+
+class AgentSessions(ManagerTest):
+    def start_clusters(self):
+        pass
+
+    def test_a_key_that_is_no_one_s_and_a_configuration_that_is_wrong(self):
+        project = Project(self, self.manager())
+        agent = AgentProcess(self, project, mmsApiKey="0" * 64)
+        eventually(lambda: "AGENT_API_KEY_NOT_FOUND" in agent.log(), 30, "the refusal in the log")
+        self.assertTrue(agent.process.running())
+        self.assertNotIn("0" * 64, agent.log())
+        for lines, code, said in (({"mmsColour": "blue"}, 2, "mmsColour"), ({"httpProxy": "http://p"}, 3, "httpProxy"),
+                                  ({"mmsBaseUrl": "http://manager.example.net"}, 2, "https")):
+            other = AgentProcess(self, project, name="wrong", **lines)
+            self.assertEqual(other.process.wait(20), code, other.tail())
+            self.assertIn(said, other.process.stderr())
+
+    def test_two_agents_on_one_directory_or_one_host(self):
+        project = Project(self, self.manager())
+        first = AgentProcess(self, project)
+        eventually(lambda: "registered" in first.log(), 30, "the first one")
+        same = self.start("agent", "-f", first.config, "--data", first.data)
+        self.assertEqual(same.wait(20), 4, same.tail())
+        second = AgentProcess(self, project, name="second")
+        eventually(lambda: "registered" in second.log(), 30, "the second one")
+        self.assertEqual(first.process.wait(30), 4, first.tail())
+        self.assertIn("taken this host's session over", first.process.stderr())
+        self.assertTrue(second.process.running())
+        [one] = project.call("GET", "/agents/AUTOMATION")[2]["results"]
+        self.assertEqual(one["hostname"], "mig01.example.net")
+
+    def test_an_agent_waits_for_its_site(self):
+        site = self.manager()
+        project = Project(self, site)
+        site.process.stop()
+        agent = AgentProcess(self, project)
+        eventually(lambda: "registering with the manager" in agent.log(), 30, "the failure in the log")
+        site.keep_port = True
+        site.start()
+        eventually(lambda: "registered" in agent.log(), 90, "registered")
+
+
+class Linking(ManagerTest):
+    def start_clusters(self):
+        pass
+
+    def link_path(self, site):
+        return f"{MANAGER}/orgs/{site.org}/liveExport/migrationLink"
+
+    def test_connect_refresh_disconnect(self):
+        site, atlas = self.manager(), AtlasSite(self)
+        project = Project(self, site)
+        path = self.link_path(site)
+        self.assertEqual(site.call("GET", path + "/status")[2], {"status": "NOT_SYNCED"})
+        self.assertEqual(site.call("DELETE", path)[0], 404)
+        for body, status in (({}, 400), ({"linkToken": "x"}, 400), ({"linkToken": atlas.token(v=2)}, 400),
+                             ({"linkToken": atlas.token(baseUrl="http://atlas.example.net")}, 400),
+                             ({"linkToken": atlas.token(secret="0" * 64)}, 404)):
+            self.assertEqual(site.call("POST", path, body)[0], status, body)
+        self.assertEqual(site.call("POST", path, {"linkToken": atlas.token()})[::2], (200, {"status": "SYNCED"}))
+        self.assertEqual((atlas.claim["orgId"], atlas.claim["orgName"]), (site.org, "Shop"))
+        self.assertEqual(list(atlas.projects), [project.id])
+        self.assertEqual(site.call("GET", path + "/status")[2], {"status": "SYNCED"})
+        self.assertEqual(site.call("POST", path, {"linkToken": atlas.token()})[0], 200)
+        self.assertEqual(site.call("POST", path, {"linkToken": AtlasSite(self).token()})[0], 409)
+        # What changes is told by itself; Refresh tells it at once.
+        Project(self, site, "Another")
+        eventually(lambda: len(atlas.projects) == 2, 30, "the second project")
+        finished = atlas.finished
+        self.assertEqual(site.call("POST", f"{EXT}/orgs/{site.org}/liveExport/migrationLink:refresh", {})[::2], (200, {"status": "SYNCED"}))
+        self.assertGreater(atlas.finished, finished)
+        # Roles.
+        status, _, reader = site.call("POST", f"{MANAGER}/orgs/{site.org}/apiKeys", {"desc": "r", "roles": ["ORG_MEMBER"]})
+        self.assertEqual(site.call("GET", path + "/status", key=reader)[0], 403)
+        atlas.active = True
+        self.assertEqual(site.call("DELETE", path)[0], 409)
+        atlas.active = False
+        self.assertEqual(site.call("DELETE", path)[0], 204)
+        self.assertEqual(site.call("GET", path + "/status")[2], {"status": "NOT_SYNCED"})
+
+    def test_a_site_that_is_away(self):
+        """The claim is repeated with the same secret until it is answered, also by a new process of the manager."""
+        site, atlas = self.manager(), AtlasSite(self)
+        atlas.refusing = True
+        path = self.link_path(site)
+        self.assertEqual(site.call("POST", path, {"linkToken": atlas.token()})[::2], (200, {"status": "NOT_SYNCED"}))
+        site.process.kill()
+        site.start()
+        atlas.refusing = False
+        eventually(lambda: site.call("GET", path + "/status")[2] == {"status": "SYNCED"}, 90, "SYNCED")
+        # Nothing secret is readable in the directory.
+        for folder, _, names in os.walk(site.data):
+            for name in names:
+                with open(os.path.join(folder, name), "rb") as file:
+                    text = file.read()
+                self.assertNotIn(atlas.token_secret.encode(), text, name)
+                self.assertNotIn(atlas.secret.encode(), text, name)
+        self.assertNotIn(atlas.token_secret, site.process.stderr())
+
+
+class OnAHost(ManagerTest):
+    """Validations and migrations, as an Atlas site wants them."""
+    auth = True
+
+    def setUp(self):
+        super().setUp()
+        self.source.create_user("monitor", ["clusterMonitor"])
+        self.site, self.atlas = self.manager(), AtlasSite(self)
+        self.project = Project(self, self.site)
+        self.agent = AgentProcess(self, self.project)
+        self.cluster_name = self.project.monitored(self.source, **self.credentials("monitor"))["clusterName"]
+        path = f"{MANAGER}/orgs/{self.site.org}/liveExport/migrationLink"
+        self.assertEqual(self.site.call("POST", path, {"linkToken": self.atlas.token()})[0], 200)
+        self.item = secrets.token_hex(12)
+
+    def want(self, desired="RUN", kind="migration", item=None, **fields):
+        source = {"groupId": self.project.id, "clusterName": self.cluster_name, "managedAuthentication": False, "username": "root",
+                  "password": clusters.PASSWORD, "ssl": False}
+        destination = {"groupId": "66ff00000000000000000001", "clusterName": "shop-atlas", "connectionString": self.destination.uri,
+                       "sharded": False}
+        known = {"kind": kind, "path": "sync" if self.source.version >= (6, 0) else "legacy", "migrationHost": "mig01.example.net",
+                 "source": source, "destination": destination, "dropDestinationData": False, "sharding": None}
+        self.atlas.want(item or self.item, desired, **{**known, **fields})
+
+    def report(self, item=None):
+        return self.atlas.reports.get(item or self.item, {})
+
+    def wait_for(self, condition, what, timeout=90, item=None):
+        def check():
+            report = self.report(item)
+            if report.get("state") == "FAILED" and not condition(report):
+                self.fail(f"FAILED: {report}\n{self.agent.tail()}")
+            return report if report and condition(report) else None
+        try:
+            return eventually(check, timeout, what)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.report(item)}\n{self.agent.tail()}") from None
+
+    def wait_for_state(self, state, timeout=90, item=None):
+        return self.wait_for(lambda report: report["state"] == state, state, timeout, item)
+
+    def can_commit(self):
+        return self.wait_for(lambda report: report.get("canCommit"), "canCommit")
+
+    def forget(self):
+        self.want("FORGET")
+        eventually(lambda: self.item not in self.atlas.items, 60, "FORGOTTEN")
+        eventually(lambda: not os.path.exists(self.agent.job_path(self.item)), 10, "the files being gone")
+        self.assertEqual(self.atlas.problems, [])
+
+
+class Whole(OnAHost):
+    def test_from_start_to_committed(self):
+        self.seed()
+        self.assertEqual(self.atlas.projects[self.project.id]["migrationHosts"][0]["hostname"], "mig01.example.net")
+        told = self.atlas.projects[self.project.id]["deployments"][0]
+        self.assertEqual((told["name"], told["sharded"], told["topology"]), ("source", False, "REPLICA_SET"))
+        self.assertTrue(told["mongoDBVersion"].startswith(".".join(map(str, self.source.version))))
+        with self.writers(self.application_uri()) as writers:
+            self.want()
+            ready = self.can_commit()
+            self.assertEqual(ready["phase"], "CHANGE_EVENT_APPLICATION")
+            self.assertTrue(ready["log"])
+            eventually(lambda: writers.acknowledged() > 50, 60, "writes")
+            self.assert_nothing_secret_shows()
+            if self.source.can_block_writes():
+                self.want("CUTOVER")
+                self.wait_for_state("COMMITTED")
+        if not self.source.can_block_writes():
+            self.want("CUTOVER")
+            self.wait_for_state("COMMITTED")
+        self.assertIsNone(self.agent.engine_pid(self.item))
+        self.assert_equal_deployments(self.agent.process)
+        self.assertEqual(writers.lost(self.destination.client()), [])
+        self.forget()
+
+    def assert_nothing_secret_shows(self):
+        pid = self.agent.engine_pid(self.item)
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            self.assertNotIn(b"mongodb://", file.read())
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            self.assertNotIn(b"mongodb://", file.read())
+        for name in ("job.json", "sync.yaml", "pid"):
+            self.assertEqual(stat.S_IMODE(os.stat(self.agent.job_path(self.item, name)).st_mode) & 0o077, 0, name)
+        quoted = clusters.quote(clusters.PASSWORD, safe="")
+        for text in (self.agent.log(), self.site.process.stderr(), str(self.report()["log"])):
+            self.assertNotIn(clusters.PASSWORD, text)
+            self.assertNotIn(quoted, text)
+
+    def test_stopped_and_once_more(self):
+        """STOP leaves the source as it was and the data on the destination; with dropDestinationData it begins anew."""
+        self.seed()
+        self.want()
+        self.can_commit()
+        self.want("STOP")
+        self.wait_for_state("STOPPED")
+        self.assertIsNone(self.agent.engine_pid(self.item))
+        self.assertNotIn("__mdb_internal_mongosync", self.destination.client().list_database_names())
+        self.assertIn("e2e_seed", self.destination.client().list_database_names())
+        self.destination.client().other.there.insert_one({"_id": 1})  # nothing blocks it
+        self.source.client().other.here.insert_one({"_id": 1})
+        self.forget()
+        self.item = secrets.token_hex(12)
+        self.want()
+        failed = self.wait_for_state("FAILED")
+        self.assertIn("not empty", failed["error"])
+        self.assertIn("e2e_seed", self.destination.client().list_database_names())
+        self.forget()
+        self.item = secrets.token_hex(12)
+        self.want(dropDestinationData=True)
+        self.can_commit()
+        self.want("CUTOVER", dropDestinationData=True)
+        self.wait_for_state("COMMITTED")
+        self.assert_equal_deployments(self.agent.process)
+
+    def test_what_is_not_done_is_failed_by_name(self):
+        for fields, said in (({"sharding": {"createSupportingIndexes": False, "shardingEntries": []}}, "sharding"),
+                             ({"path": "teleport"}, "teleport"), ({"migrationHost": "nobody.example.net"}, "nobody.example.net")):
+            with self.subTest(fields=fields):
+                self.item = secrets.token_hex(12)
+                self.want(**fields)
+                self.assertIn(said, self.wait_for_state("FAILED")["error"])
+                self.want("FORGET")
+                eventually(lambda: self.item not in self.atlas.items, 60, "FORGOTTEN")
+        self.assertEqual(self.destination.client().list_database_names(), sorted(set(self.destination.client().list_database_names())))
+
+    def test_one_at_a_time(self):
+        self.seed()
+        self.want()
+        self.can_commit()
+        other = secrets.token_hex(12)
+        self.want(item=other)
+        self.assertIn("another migration", self.wait_for_state("FAILED", item=other)["error"])
+        self.assertEqual(self.report()["state"], "RUNNING")
+
+
+class Ends(OnAHost):
+    """Each process in its turn, at each stage: the migration goes on, and nothing is lost."""
+
+    def kill_agent(self):
+        self.agent.process.kill()
+
+    def test_each_process_killed_while_it_runs(self):
+        self.seed(documents=20000)
+        with self.writers(self.application_uri()) as writers:
+            self.want()
+            engine = eventually(lambda: self.agent.engine_pid(self.item), 60, "the engine")
+            # The agent, while the copy runs: the engine does not notice.
+            self.agent.process.kill()
+            self.assertEqual(self.agent.engine_pid(self.item), engine)
+            self.agent.start()
+            self.can_commit()
+            self.assertEqual(self.agent.engine_pid(self.item), engine, "the new agent took it over")
+            self.assertIn("found the engine of a migration running", self.agent.log())
+            # By SIGTERM as well.
+            self.agent.process.stop()
+            self.assertEqual(self.agent.engine_pid(self.item), engine)
+            self.agent.start()
+            # The engine: it is started again and goes on.
+            os.kill(engine, signal.SIGKILL)
+            again = eventually(lambda: self.agent.engine_pid(self.item), 60, "the engine again")
+            self.assertNotEqual(again, engine)
+            self.can_commit()
+            # The site: nobody notices, reports come later.
+            self.site.process.kill()
+            before = writers.acknowledged()
+            eventually(lambda: writers.acknowledged() > before + 50, 60, "writes")
+            sequence = self.atlas.sequences[self.item]
+            self.site.keep_port = True
+            self.site.start()
+            eventually(lambda: self.atlas.sequences[self.item] > sequence, 90, "reports again")
+            # The host: agent and engine at once.
+            self.agent.process.kill()
+            os.kill(self.agent.engine_pid(self.item), signal.SIGKILL)
+            self.site.process.kill()
+            self.agent.start()
+            eventually(lambda: self.agent.engine_pid(self.item), 60, "the engine without a site")
+            self.site.start()
+            self.can_commit()
+        self.want("CUTOVER")
+        self.agent.process.kill()
+        self.agent.start()
+        self.wait_for_state("COMMITTED")
+        self.assert_equal_deployments(self.agent.process)
+        self.assertEqual(writers.lost(self.destination.client()), [])
+        # The result is repeated by a process that only found it.
+        self.agent.process.kill()
+        self.agent.start()
+        self.forget()
+
+    def test_the_atlas_site_is_away(self):
+        self.seed()
+        self.want()
+        self.can_commit()
+        self.atlas.refusing = True
+        engine = self.agent.engine_pid(self.item)
+        os.kill(engine, signal.SIGKILL)
+        eventually(lambda: self.agent.engine_pid(self.item) not in (None, engine), 60, "the engine again")
+        sequence = self.atlas.sequences[self.item]
+        self.atlas.refusing = False
+        eventually(lambda: self.atlas.sequences[self.item] > sequence, 120, "reports again")
+        self.want("STOP")
+        self.wait_for_state("STOPPED")
+        self.forget()
+
+
+class Validations(OnAHost):
+    def checks(self, **fields):
+        self.item = secrets.token_hex(12)
+        self.want(kind="validation", **fields)
+        report = self.wait_for_state("DONE")
+        self.forget()
+        return {check["id"]: check for check in report["checks"]}
+
+    def failed(self, checks):
+        return sorted(name for name, check in checks.items() if check["status"] == "FAILED")
+
+    def source_with(self, **fields):
+        return {"groupId": self.project.id, "clusterName": self.cluster_name, "managedAuthentication": False, "username": "root",
+                "password": clusters.PASSWORD, "ssl": False, **fields}
+
+    def test_each_check(self):
+        self.seed()
+        checks = self.checks()
+        self.assertEqual(self.failed(checks), [], checks)
+        for name in ("migration-host", "source-reachable", "credentials", "privileges", "destination-reachable", "destination-privileges",
+                     "engine", "duplicate-namespaces"):
+            self.assertIn(checks[name]["status"], ("PASSED", "WARNING"), checks[name])
+        self.assertEqual(checks["ca-file"]["status"], "SKIPPED")
+
+        checks = self.checks(source=self.source_with(password="wrong"))
+        self.assertEqual(self.failed(checks), ["credentials"])
+        self.assertEqual(checks["credentials"]["title"], "The username or password is not correct")
+        self.assertEqual(checks["source-reachable"]["status"], "PASSED")
+        self.assertEqual(checks["engine"]["status"], "SKIPPED")
+
+        self.source.create_user("weak", ["clusterMonitor"])
+        checks = self.checks(source=self.source_with(username="weak"))
+        self.assertEqual(self.failed(checks), ["privileges"], checks)
+
+        # Monitoring's own user.
+        checks = self.checks(source={"groupId": self.project.id, "clusterName": self.cluster_name, "managedAuthentication": True, "ssl": False})
+        self.assertEqual(self.failed(checks), ["privileges"], checks)
+
+        checks = self.checks(source=self.source_with(ssl=True, caCertificatePath="/nowhere/ca.pem"))
+        self.assertEqual(self.failed(checks), ["ca-file"])
+        self.assertEqual(checks["ca-file"]["title"], "Unable to process the provided CA file")
+
+        unreachable = re.sub(r":\d+/", f":{clusters.free_port()}/", self.destination.uri)
+        checks = self.checks(destination={"groupId": "66ff00000000000000000001", "clusterName": "x", "connectionString": unreachable, "sharded": False})
+        self.assertEqual(self.failed(checks), ["destination-reachable"], checks)
+
+        self.destination.client().e2e_seed.small.insert_one({"_id": 1})
+        checks = self.checks()
+        self.assertEqual(checks["duplicate-namespaces"]["status"], "WARNING")
+        self.assertIn("e2e_seed.small", checks["duplicate-namespaces"]["detail"])
+        self.assertEqual(self.failed(checks), ["engine"], checks)
+        checks = self.checks(dropDestinationData=True)
+        self.assertEqual(self.failed(checks), [], checks)
+        self.assertEqual(self.destination.client().e2e_seed.small.count_documents({}), 1, "a validation changes nothing")
+
+    def test_no_agent(self):
+        self.want(kind="validation", migrationHost="nobody.example.net")
+        report = self.wait_for_state("DONE")
+        self.assertEqual([(check["id"], check["status"]) for check in report["checks"]], [("migration-host", "FAILED")])
