@@ -194,26 +194,26 @@ TEST_F(Files, ADirectoryIsOneAgents) {
 TEST_F(Files, TheLogIsShippedOnceAndInOrderAlsoAcrossRotationsAndRestarts) {
   std::filesystem::create_directories(path_);
   const auto make = [&] { return LogShipper(path_ + "/mongosync.log", path_ + "/kept"); };
-  auto shipper = make();
-  EXPECT_THAT(shipper.pending(), IsEmpty());
+  auto first = make();
+  EXPECT_THAT(first.pending(), IsEmpty());
   append("mongosync.log", "a\nb\nhal");
-  EXPECT_THAT(shipper.pending(), ElementsAre("a", "b"));
-  EXPECT_THAT(shipper.pending(), ElementsAre("a", "b"));  // not acknowledged yet
-  shipper.acknowledged(1);
-  EXPECT_THAT(shipper.pending(), ElementsAre("b"));
-  EXPECT_EQ(shipper.from(), 1);
-  shipper.acknowledged(2);
+  EXPECT_THAT(first.pending(), ElementsAre("a", "b"));
+  EXPECT_THAT(first.pending(), ElementsAre("a", "b"));  // not acknowledged yet
+  first.acknowledged(1);
+  EXPECT_THAT(first.pending(), ElementsAre("b"));
+  EXPECT_EQ(first.from(), 1);
+  first.acknowledged(2);
   append("mongosync.log", "f\nc\n");
   std::filesystem::rename(path_ + "/mongosync.log", path_ + "/mongosync-2026.log");
   append("mongosync.log", "d\n");
-  shipper = LogShipper(make());
-  EXPECT_EQ(shipper.from(), 2);
-  EXPECT_THAT(shipper.pending(), ElementsAre("half", "c"));
-  shipper.acknowledged(4);
-  EXPECT_THAT(shipper.pending(), ElementsAre("d"));
-  shipper.acknowledged(5);
-  EXPECT_THAT(shipper.pending(), IsEmpty());
-  EXPECT_THAT(shipper.recent(), ElementsAre("half", "c", "d"));
+  auto second = make();
+  EXPECT_EQ(second.from(), 2);
+  EXPECT_THAT(second.pending(), ElementsAre("half", "c"));
+  second.acknowledged(4);
+  EXPECT_THAT(second.pending(), ElementsAre("d"));
+  second.acknowledged(5);
+  EXPECT_THAT(second.pending(), IsEmpty());
+  EXPECT_THAT(second.recent(), ElementsAre("half", "c", "d"));
 }
 
 TEST_F(Files, AnEnginesLastWordsAreItsOwn) {
