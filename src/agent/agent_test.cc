@@ -187,6 +187,12 @@ TEST_F(Files, ADirectoryIsOneAgents) {
     EXPECT_THAT(directory->job_ids(), ElementsAre(kId));
     directory->remove_job(kId);
     EXPECT_THAT(directory->job_ids(), IsEmpty());
+    ASSERT_TRUE(directory->make_job(kId));
+    ASSERT_TRUE(write_file(directory->job_path(kId) + "/sync.yaml", "secret"));
+    directory->set_job_aside(kId);
+    EXPECT_THAT(directory->job_ids(), IsEmpty());
+    EXPECT_TRUE(std::filesystem::is_directory(path_ + "/jobs-kept/" + kId));
+    EXPECT_FALSE(std::filesystem::exists(path_ + "/jobs-kept/" + kId + "/sync.yaml"));
   }
   EXPECT_EQ(Directory::open(path_, *runtime_)->agent_id(), id);
 }

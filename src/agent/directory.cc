@@ -120,6 +120,7 @@ void Directory::remove_job(const std::string& id) const {
 void Directory::set_job_aside(const std::string& id) const {
   if (!make_private(path_ + "/jobs-kept")) return;
   std::error_code ignored;
+  for (const char* secret : {"job.json", "sync.yaml", "source.uri", "destination.uri"}) fs::remove(job_path(id) + "/" + secret, ignored);
   fs::rename(job_path(id), fmt::format("{}/jobs-kept/{}", path_, id), ignored);
 }
 

@@ -31,7 +31,7 @@ class Directory {
   Status make_job(const std::string& id) const;
   // With everything in it.
   void remove_job(const std::string& id) const;
-  // Out of the list, but kept, as jobs-kept/ID: nobody will ask for it again.
+  // Out of the list, but kept, as jobs-kept/ID, without its secrets: nobody will ask for it again.
   void set_job_aside(const std::string& id) const;
 
  private:

@@ -32,7 +32,7 @@ class Site:
 
     def start(self):
         self.starts += 1
-        port_file = os.path.join(self.test.directory, f"server port {self.starts}")
+        port_file = f"{self.data} port {self.starts}"
         self.process = self.test.start("server", "--data", self.data, "--port", str(self.port if self.keep_port else 0), "--port-file", port_file, *self.more)
         eventually(lambda: os.path.exists(port_file) or not self.process.running(), 30, "the port")
         with open(port_file, encoding="ascii") as file:

@@ -1,0 +1,174 @@
+"""The whole workflow over HTTP, with real processes: a manager site, an Atlas site, an agent on a migration host and two deployments;
+and the same with both roles in one process. Each is killed on the way."""
+import os
+import signal
+
+from harness import clusters
+from harness.agent import AgentProcess, Project
+from harness.case import DroverTest
+from harness.process import eventually
+from harness.site import ATLAS, EXT, MANAGER, Site
+
+
+class NamedSite(Site):
+    """Two of them in one test need two directories."""
+
+    def __init__(self, test, role, *more):
+        self.role = role
+        super().__init__(test, "--role", role, "--agent-poll-seconds", "1", "--monitoring-seconds", "5", *more)
+        self.keep_port = True
+
+
+class WorkflowTest(DroverTest):
+    sandbox_only = True
+    auth = True
+
+    def site(self, role):
+        directory, self.directory = self.directory, os.path.join(self.directory, role)
+        os.makedirs(self.directory)
+        try:
+            site = NamedSite(self, role)
+        finally:
+            self.directory = directory
+        return site
+
+    def begin(self, manager, atlas):
+        """Everything before "Start the Migration"."""
+        self.manager, self.atlas = manager, atlas
+        self.source.create_user("monitor", ["clusterMonitor"])
+        # Prerequisites: the deployment is monitored, the destination cluster is there.
+        self.project = Project(self, manager)
+        status, _, made = atlas.call("POST", ATLAS + "/groups", {"name": "Shop on Atlas", "orgId": atlas.org})
+        self.assertEqual(status, 200, made)
+        self.group = made["id"]
+        status, _, made = atlas.call("POST", f"{EXT}/groups/{self.group}/clusters", {"name": "shop-atlas", "connectionString": self.destination.uri})
+        self.assertEqual(status, 201, made)
+        # Stage 1: the link-token.
+        status, _, made = atlas.call("POST", f"{ATLAS}/orgs/{atlas.org}/liveMigrations/linkTokens", {"accessListIps": []})
+        self.assertEqual(status, 201, made)
+        # Stage 2: the migration host, and the connection.
+        self.agent = AgentProcess(self, self.project)
+        self.source_name = self.project.monitored(self.source, authMechanismName="SCRAM-SHA-256", username="monitor",
+                                                  password=clusters.PASSWORD)["clusterName"]
+        answer = manager.call("POST", f"{MANAGER}/orgs/{manager.org}/liveExport/migrationLink", {"linkToken": made["linkToken"]})
+        self.assertEqual(answer[::2], (200, {"status": "SYNCED"}))
+        available = eventually(self.available, 60, "the deployment at the Atlas site")
+        self.assertEqual(available["migrationHosts"], ["mig01.example.net"])
+        self.assertEqual([one["name"] for one in available["deployments"]], [self.source_name])
+
+    def available(self):
+        projects = self.atlas.call("GET", f"{ATLAS}/orgs/{self.atlas.org}/liveMigrations/availableProjects")[2]
+        return next((one for one in projects if one["projectId"] == self.project.id and one["deployments"] and one["migrationHosts"]), None)
+
+    def body(self, **changes):
+        return {"source": {"clusterName": self.source_name, "groupId": self.project.id, "managedAuthentication": False, "ssl": False,
+                           "username": "root", "password": clusters.PASSWORD, "caCertificatePath": "", **changes},
+                "destination": {"clusterName": "shop-atlas", "groupId": self.group, "hostnameSchemaType": ""},
+                "migrationHosts": ["mig01.example.net"], "dropDestinationData": False}
+
+    def path(self, *parts):
+        return "/".join([f"{ATLAS}/groups/{self.group}/liveMigrations", *parts])
+
+    def validated(self, **changes):
+        status, _, made = self.atlas.call("POST", self.path("validate"), self.body(**changes))
+        self.assertEqual((status, made["status"]), (200, "PENDING"), made)
+        return eventually(lambda: next((one for one in [self.atlas.call("GET", self.path("validate", made["_id"]))[2]]
+                                        if one["status"] != "PENDING"), None), 120, "the validation's end")
+
+    def get(self):
+        return self.atlas.call("GET", self.path(self.migration))[2]
+
+    def wait_for(self, condition, what, timeout=120):
+        def check():
+            found = self.get()
+            if found["status"] == "FAILED" and not condition(found):
+                self.fail(f"FAILED\n{self.atlas.call('GET', self.path(self.migration).replace(ATLAS, EXT))[2]}\n{self.agent.tail()}")
+            return found if condition(found) else None
+        try:
+            return eventually(check, timeout, what)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.get()}\n{self.agent.tail()}\n{self.manager.process.tail()}") from None
+
+    def start_migration_by_api(self):
+        status, _, made = self.atlas.call("POST", self.path(), self.body())
+        self.assertEqual((status, made["status"]), (201, "NEW"), made)
+        self.migration = made["_id"]
+
+    def ready(self):
+        return self.wait_for(lambda found: found["readyForCutover"], "readyForCutover")
+
+    def cut_over(self):
+        self.assertEqual(self.atlas.call("PUT", self.path(self.migration, "cutover"))[0], 202)
+        return self.wait_for(lambda found: found["status"] == "COMPLETE", "COMPLETE")
+
+    def assert_cleaned(self):
+        users = [user["user"] for user in self.destination.client().admin.command("usersInfo")["users"]]
+        self.assertEqual(users, ["root"], "the temporary user is gone")
+        eventually(lambda: os.listdir(os.path.join(self.agent.data, "jobs")) == [], 60, "the job being forgotten")
+
+
+class Workflow(WorkflowTest):
+    def test_all_three_stages(self):
+        self.seed()
+        self.begin(self.site("manager"), self.site("atlas"))
+        wrong = self.validated(password="wrong")
+        self.assertEqual(wrong["status"], "FAILED")
+        self.assertIn("The username or password is not correct", wrong["errorMessage"])
+        right = self.validated()
+        self.assertEqual((right["status"], right["errorMessage"]), ("SUCCESS", None))
+        with self.writers(self.application_uri()) as writers:
+            self.start_migration_by_api()
+            self.ready()
+            eventually(lambda: writers.acknowledged() > 50, 60, "writes")
+        self.cut_over()
+        self.assert_equal_deployments(self.agent.process)
+        self.assertEqual(writers.lost(self.destination.client()), [])
+        self.assert_cleaned()
+
+    def test_both_roles_in_one_process(self):
+        self.seed()
+        site = self.site("both")
+        self.begin(site, site)
+        self.assertEqual(self.validated()["status"], "SUCCESS")
+        self.start_migration_by_api()
+        self.ready()
+        self.cut_over()
+        self.assert_equal_deployments(self.agent.process)
+        self.assert_cleaned()
+
+    def test_cancelled(self):
+        self.seed()
+        site = self.site("both")
+        self.begin(site, site)
+        self.start_migration_by_api()
+        self.ready()
+        path = self.path(self.migration, "cancel").replace(ATLAS, EXT)
+        self.assertIn(self.atlas.call("POST", path, {})[0], (200, 202))
+        eventually(lambda: self.get()["status"] == "FAILED", 120, "the end")
+        self.assert_cleaned()
+        self.source.client().e2e_seed.small.insert_one({"_id": "still writable"})
+        self.destination.client().other.there.insert_one({"_id": 1})
+        self.assertIsNone(self.agent.engine_pid(self.migration))
+
+    def test_every_process_is_killed_at_every_stage(self):
+        self.seed(documents=20000)
+        self.begin(self.site("manager"), self.site("atlas"))
+        with self.writers(self.application_uri()) as writers:
+            self.start_migration_by_api()
+            for number, again in enumerate((self.atlas, self.manager, self.agent)):
+                again.process.kill()
+                again.start()
+                self.wait_for(lambda found: found["status"] in ("NEW", "WORKING"), f"going on after kill {number}")
+            engine = eventually(lambda: self.agent.engine_pid(self.migration), 90, "the engine")
+            os.kill(engine, signal.SIGKILL)
+            self.ready()
+            before = writers.acknowledged()
+            eventually(lambda: writers.acknowledged() > before + 50, 60, "writes")
+        self.assertEqual(self.atlas.call("PUT", self.path(self.migration, "cutover"))[0], 202)
+        for again in (self.agent, self.manager, self.atlas):
+            again.process.kill()
+            again.start()
+        self.wait_for(lambda found: found["status"] == "COMPLETE", "COMPLETE")
+        self.assert_equal_deployments(self.agent.process)
+        self.assertEqual(writers.lost(self.destination.client()), [])
+        self.assert_cleaned()
