@@ -375,7 +375,8 @@ Progress Migration::progress() const {
                          : std::chrono::duration_cast<std::chrono::milliseconds>(runtime_.wall_time().time_since_epoch()).count();
   if (run->begun.started_millis > 0) progress.copy_seconds = static_cast<double>(until - run->begun.started_millis) / 1000.0;
   if (pipeline.verification() != nullptr) progress.verification = pipeline.verification()->progress();
-  const auto reason = why_not_commit(*run);
+  auto reason = why_not_commit(*run);
+  if (!reason && progress.phase == "collection copy") reason = "the end of the copy is being recorded";
   progress.can_commit = run->started && !reason;
   progress.cannot_commit_because = run->started ? reason.value_or("") : "the migration is still starting";
   return progress;
