@@ -148,6 +148,7 @@ RestResult<RestReply> AgentApi::hello(const Call& call) {
       return refuse(403, "PLATFORM_NOT_SUPPORTED", fmt::format("{}. For sources of 6.0.8 and later: {}; for 4.4 and 5.0 any 64-bit Linux.", *why, all_platforms()));
   }
   const auto epoch = TRY_REST(parts_.agents.hello(call.group, hello));
+  if (epoch == 1) TRY_REST(parts_.events.tell(call.group, "NEW_AGENT", hello.hostname));
   log_.info("an agent has registered", {{"project", call.group}, {"hostname", hello.hostname}, {"epoch", epoch}, {"peer", call.peer}});
   return RestReply{200, Json::Object{{"epoch", epoch}, {"pollSeconds", options_.poll_seconds}, {"monitoringSeconds", options_.monitoring_seconds}}};
 }

@@ -13,6 +13,7 @@
 #include "control/agent_keys.h"
 #include "control/agents.h"
 #include "control/deployments.h"
+#include "control/event_log.h"
 #include "net/http_message.h"
 
 namespace drover::api {
@@ -29,6 +30,7 @@ class AgentApi {
     control::Agents& agents;
     control::AgentJobs& jobs;
     control::Deployments& deployments;
+    control::EventLog& events;
   };
   struct Options {
     int poll_seconds = 5;        // 1 while a job is open

@@ -176,6 +176,23 @@ class MonitoringRoutes {
     return RestReply{200, Json(std::move(body))};
   }
 
+  // ---- events, newest first
+
+  RestResult<RestReply> events(const RestRequest& request) const {
+    const auto& group = request.name("groupId");
+    const auto found = TRY_REST(parts_.events.of_project(group, request.page));
+    Json::Array all;
+    for (const auto& event : found.events) {
+      Json::Object one{{"id", event.id}, {"groupId", group}, {"eventTypeName", event.type}, {"created", event.created}};
+      one.emplace_back("links", self_link(request, fmt::format("/groups/{}/events/{}", group, event.id)));
+      if (!event.hostname.empty()) one.emplace_back("hostname", event.hostname);
+      if (event.port != 0) one.emplace_back("port", event.port);
+      if (!event.detail.empty()) one.emplace_back("detail", event.detail);
+      all.emplace_back(std::move(one));
+    }
+    return RestReply{200, page_of(request, std::move(all), found.total)};
+  }
+
   // ---- alerts: what is so now
 
   RestResult<RestReply> alerts(const RestRequest& request) const {
@@ -313,6 +330,7 @@ void add_monitoring_routes(RouteTable& table, MonitoringParts parts) {
   add("GET", "/hosts/{hostId}/measurements", Access::kGroupRead, &MonitoringRoutes::measurements);
   add("GET", "/clusters", Access::kGroupRead, &MonitoringRoutes::list_clusters);
   add("GET", "/clusters/{clusterId}", Access::kGroupRead, &MonitoringRoutes::get_cluster);
+  add("GET", "/events", Access::kGroupRead, &MonitoringRoutes::events);
   add("GET", "/alerts", Access::kGroupRead, &MonitoringRoutes::alerts);
 }
 

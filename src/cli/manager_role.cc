@@ -12,12 +12,13 @@ ManagerRole::ManagerRole(control::Store& store, const control::SealedKeys& keys,
       keys_(store, keys, runtime),
       agents_(store, runtime),
       jobs_(store, keys, runtime),
-      deployments_(store, keys, runtime),
+      events_(store, runtime),
+      deployments_(store, keys, events_, runtime),
       worker_({links_, identity, agents_, deployments_, jobs_}, {options.link_ca_file}, runtime, log),
-      agent_api_({keys_, agents_, jobs_, deployments_}, {options.poll_seconds, options.monitoring_seconds}, runtime, log) {}
+      agent_api_({keys_, agents_, jobs_, deployments_, events_}, {options.poll_seconds, options.monitoring_seconds}, runtime, log) {}
 
 void ManagerRole::add_routes(api::RouteTable& table) {
-  api::add_monitoring_routes(table, {keys_, agents_, deployments_, runtime_});
+  api::add_monitoring_routes(table, {keys_, agents_, deployments_, events_, runtime_});
   api::add_export_routes(table, links_, worker_);
 }
 

@@ -34,6 +34,7 @@ class ManagerRole {
   control::AgentKeys keys_;
   control::Agents agents_;
   control::AgentJobs jobs_;
+  control::EventLog events_;
   control::Deployments deployments_;
   control::LinkWorker worker_;
   api::AgentApi agent_api_;

@@ -159,6 +159,22 @@ Json facts_of(const Json& host) {
   return facts;
 }
 
+std::vector<std::string> events_of(bson::View before, const Json& facts) {
+  std::vector<std::string> events;
+  if (before.empty()) return events;
+  const auto type = text_in(facts, "typeName");
+  if (type != text_of(before, "typeName")) {
+    if (type.ends_with("_PRIMARY")) events.emplace_back("HOST_NOW_PRIMARY");
+    else if (type.ends_with("_SECONDARY")) events.emplace_back("HOST_NOW_SECONDARY");
+    else if (type.ends_with("STANDALONE")) events.emplace_back("HOST_NOW_STANDALONE");
+    else if (type == "RECOVERING") events.emplace_back("HOST_RECOVERING");
+  }
+  if (text_in(facts, "version") != text_of(before, "version")) events.emplace_back("VERSION_CHANGED");
+  const auto uptime = before["uptimeMsec"].to_double();
+  if (uptime && facts.find("uptimeMsec") && number_in(facts, "uptimeMsec") < *uptime) events.emplace_back("HOST_RESTARTED");
+  return events;
+}
+
 Json figures_of(const Json& host, bson::View before, std::int64_t elapsed_millis) {
   Json::Object figures;
   if (const auto* metrics = host.find("metrics"); metrics && metrics->as_object()) {

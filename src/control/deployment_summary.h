@@ -24,6 +24,8 @@ void read_summary(bson::View document, MonitoredDeployment& deployment);
 
 // What is kept of a host of a sample: without figures and databases, nothing that is not known here.
 Json facts_of(const Json& host);
+// Event types of what has changed in a member between two samples; nothing before the first.
+std::vector<std::string> events_of(bson::View before, const Json& facts);
 // Metrics as they are, counters by second since `before`; nothing where a counter went backwards (the server began anew) or
 // `elapsed_millis` is 0. Sizes of the databases, when the sample has them.
 Json figures_of(const Json& host, bson::View before, std::int64_t elapsed_millis);

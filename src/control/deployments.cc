@@ -141,6 +141,7 @@ Result<MonitoredDeployment> Deployments::add(const std::string& group, const std
                                                    {"port", port},
                                                    {"created", iso_time(runtime_)},
                                                    {"lastPing", std::int64_t{0}}})));
+    TRY(events_.tell(group, "ADD_HOST_AUDIT", host.substr(0, colon), port));
   }
   return *TRY(find(group, id));
 }
@@ -213,6 +214,7 @@ Result<bool> Deployments::remove_host(const std::string& group, const std::strin
   TRY(store_.remove(kMeasurements, bson::make_document({{"hostId", id}})));
   TRY(store_.remove(kHosts, in_group(group, id)));
   if (TRY(hosts(group, found->deployment)).empty()) TRY(remove(group, found->deployment));
+  TRY(events_.tell(group, "DELETE_HOST_AUDIT", found->hostname, found->port));
   return true;
 }
 
@@ -241,23 +243,31 @@ Status Deployments::take_host(const MonitoredDeployment& deployment, const Json&
   const auto* reached = host.find("reached");
   const bool answered = reached && reached->as_bool() && *reached->as_bool();
   bson::Builder set;
+  const auto colon = name->as_string()->rfind(':');
+  const auto hostname = name->as_string()->substr(0, colon);
+  int port = 0;
+  std::from_chars(name->as_string()->data() + colon + 1, name->as_string()->data() + name->as_string()->size(), port);
+  std::vector<std::string> events;
   if (!known) {
-    const auto colon = name->as_string()->rfind(':');
-    int port = 0;
-    std::from_chars(name->as_string()->data() + colon + 1, name->as_string()->data() + name->as_string()->size(), port);
+    events.emplace_back("NEW_HOST");
     set.append("groupId", deployment.group).append("deploymentId", deployment.id).append("host", *name->as_string());
-    set.append("hostname", name->as_string()->substr(0, colon)).append("port", port).append("created", iso_time(runtime_));
+    set.append("hostname", hostname).append("port", port).append("created", iso_time(runtime_));
   }
   const auto last = known ? number_of(*known, "lastPing") : 0;
   const auto patience = std::chrono::duration_cast<std::chrono::milliseconds>(kHostDownAfter).count();
-  set.append("down", !answered && last != 0 && now - last > patience);
+  const bool down = !answered && last != 0 && now - last > patience;
+  const bool was_down = known && flag_of(*known, "down");
+  set.append("down", down);
+  if (down != was_down) events.emplace_back(down ? "HOST_DOWN" : "HOST_UP");
   if (!answered) {
     const auto* error = host.find("error");
     set.append("lastError", error && error->as_string() ? error->as_string()->substr(0, 500) : "");
     if (!known) set.append("lastPing", std::int64_t{0});
   } else {
     set.append("lastPing", now).append("lastError", "");
-    set.append("facts", document_of(facts_of(host)));
+    const auto facts = facts_of(host);
+    set.append("facts", document_of(facts));
+    for (auto& event : events_of(known ? object_of(*known, "facts") : bson::View(), facts)) events.push_back(std::move(event));
     set.append("counters", document_of(Json(host.find("counters") ? *host.find("counters") : Json(Json::Object{}))));
     // A figure for each metric, a rate for each counter that did not begin anew.
     const auto before = known ? object_of(*known, "counters") : bson::View();
@@ -272,6 +282,7 @@ Status Deployments::take_host(const MonitoredDeployment& deployment, const Json&
     TRY(store_.remove(kMeasurements, std::move(old).finish()));
   }
   TRY(store_.upsert(kHosts, by_id(id), bson::make_document({{"$set", std::move(set).finish()}})));
+  for (const auto& event : events) TRY(events_.tell(deployment.group, event, hostname, port));
   return {};
 }
 

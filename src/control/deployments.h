@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/runtime.h"
+#include "control/event_log.h"
 #include "control/sealed_keys.h"
 #include "control/store.h"
 #include "model/connection_parts.h"
@@ -69,7 +70,8 @@ struct MeasuredPoint {
 
 class Deployments {
  public:
-  Deployments(Store& store, const SealedKeys& keys, Runtime& runtime) : store_(store), keys_(keys), runtime_(runtime) {}
+  Deployments(Store& store, const SealedKeys& keys, EventLog& events, Runtime& runtime)
+      : store_(store), keys_(keys), events_(events), runtime_(runtime) {}
 
   // kUsage for what the caller sent, kWrongState when the host is monitored already.
   Result<MonitoredDeployment> add(const std::string& group, const std::string& name, const std::vector<std::string>& hosts,
@@ -102,6 +104,7 @@ class Deployments {
 
   Store& store_;
   const SealedKeys& keys_;
+  EventLog& events_;
   Runtime& runtime_;
 };
 

@@ -91,6 +91,7 @@ class Monitoring(ManagerTest):
         self.assertEqual((monitoring["hostname"], monitoring["stateName"]), ("mig01.example.net", "ACTIVE"))
         self.assertEqual(project.call("GET", "/agents/AUTOMATION")[2]["results"], [])
         self.assertEqual(project.call("GET", "/alerts")[2]["results"], [])
+        self.assertEqual(sorted(one["eventTypeName"] for one in project.call("GET", "/events")[2]["results"]), ["ADD_HOST_AUDIT", "NEW_AGENT"])
 
     def test_a_user_without_the_role_is_told(self):
         self.source.create_user("poor", ["readAnyDatabase"])
@@ -181,6 +182,35 @@ class AgentSessions(ManagerTest):
         site.keep_port = True
         site.start()
         eventually(lambda: "registered" in agent.log(), 90, "registered")
+
+
+class MutualTls(ManagerTest):
+    def start_clusters(self):
+        pass
+
+    def test_an_agent_shows_its_certificate_to_a_second_server_on_one_store(self):
+        store = self.cluster("store")
+        more = ("--store", store.uri, "--key-file", os.path.join(self.directory, "site key"))
+        site = self.manager(*more)
+        project = Project(self, site)
+        ca_file, pem_file = clusters.make_certificates(self.directory)
+        port_file = os.path.join(self.directory, "tls port")
+        second = self.start("server", "--role", "manager", "--data", os.path.join(self.directory, "second"), "--port", "0", "--port-file", port_file,
+                            "--agent-poll-seconds", "1", "--tls-certificate-key-file", pem_file, "--tls-ca-file", ca_file, *more)
+        eventually(lambda: os.path.exists(port_file) or not second.running(), 30, "the port")
+        with open(port_file, encoding="ascii") as file:
+            url = f"https://127.0.0.1:{int(file.read())}"
+        without = AgentProcess(self, project, name="without", base_url=url, httpsCAFile=ca_file)
+        unknown = AgentProcess(self, project, name="unknown", base_url=url, tlsMMSServerClientCertificate=pem_file)
+        for agent in (without, unknown):
+            eventually(lambda: "registering with the manager" in agent.log(), 30, "the refusal in the log")
+        self.assertEqual(project.call("GET", "/agents")[2]["results"], [])
+        known = AgentProcess(self, project, name="known", base_url=url, httpsCAFile=ca_file, tlsMMSServerClientCertificate=pem_file)
+        eventually(lambda: "registered" in known.log(), 30, "registered")
+        # What came by one server is seen by the other.
+        self.assertEqual(len(project.call("GET", "/agents/AUTOMATION")[2]["results"]), 1)
+        for agent in (without, unknown):
+            self.assertNotIn("registered", agent.log())
 
 
 class Linking(ManagerTest):

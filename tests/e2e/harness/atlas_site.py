@@ -32,10 +32,13 @@ class AtlasSite:
                 body = json.loads(self.rfile.read(size)) if size else None
                 status, answer = (503, {}) if site.refusing else site.answer(self.command, self.path, body, self.headers.get("Authorization", ""))
                 text = b"" if answer is None else json.dumps(answer).encode()
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(text)))
-                self.end_headers()
-                self.wfile.write(text)
+                try:
+                    self.send_response(status)
+                    self.send_header("Content-Length", str(len(text)))
+                    self.end_headers()
+                    self.wfile.write(text)
+                except OSError:
+                    pass  # who asked was killed
 
             do_GET = do_PUT = do_POST = do_DELETE = serve
 
