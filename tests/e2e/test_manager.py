@@ -1,5 +1,8 @@
 """The manager site and its agents: monitoring by metadata only, the link to an Atlas site, validations and migrations on a
 migration host, and what any process's end leaves."""
+import base64
+import http.client
+import json
 import os
 import re
 import secrets
@@ -172,6 +175,44 @@ class AgentSessions(ManagerTest):
         self.assertTrue(second.process.running())
         [one] = project.call("GET", "/agents/AUTOMATION")[2]["results"]
         self.assertEqual(one["hostname"], "mig01.example.net")
+
+    def test_garbage_is_refused_and_leaves_it_serving(self):
+        site = self.manager()
+        project = Project(self, site)
+
+        def call(path, body, key=None, method="POST"):
+            login = base64.b64encode(f"{project.id}:{key or project.key['key']}".encode()).decode()
+            link = http.client.HTTPConnection("127.0.0.1", site.port, timeout=30)
+            link.request(method, "/agent/v1" + path, body, {"Authorization": "Basic " + login})
+            response = link.getresponse()
+            answer = json.loads(response.read())
+            link.close()
+            return response.status, answer
+        hello = {"protocol": 1, "agentId": "a", "hostname": "h", "version": "v", "features": ["monitoring", "cloudMigration"],
+                 "platform": {"os": "linux", "arch": "x86_64"}}
+        status, answer = call("/hello", json.dumps(hello))
+        self.assertEqual((status, answer["epoch"]), (200, 1))
+        session = {"agentId": "a", "epoch": 1}
+        job = "0" * 24
+        bodies = [b"", b"[]", b"{", b"null", b"\xff\xfe", b"[" * 5000, b'{"agentId": 1}', json.dumps(session).encode(),
+                  json.dumps({**session, "sequence": "x", "state": 1, "samples": 5, "from": -1, "lines": [1]}).encode(),
+                  json.dumps({**session, "sequence": 1, "state": "RUNNING", "samples": [{"deploymentId": 1}], "from": 0, "lines": []}).encode(),
+                  json.dumps({**session, "samples": [{"deploymentId": "x", "hosts": [{"host": "a b:1"}]}]}).encode(), os.urandom(500)]
+        for path in ("/hello", "/monitoring", f"/jobs/{job}/report", f"/jobs/{job}/log", "/jobs/x/report", "/nothing", ""):
+            for body in bodies:
+                status, answer = call(path, body)
+                self.assertTrue(status in (400, 404) or (status == 200 and path == "/monitoring"), (path, body, status, answer))
+        self.assertEqual(call("/poll", json.dumps({"agentId": "a", "epoch": 7}))[1]["errorCode"], "SESSION_REPLACED")
+        self.assertEqual(call("/poll", json.dumps({"agentId": "b", "epoch": 1}))[1]["errorCode"], "SESSION_REPLACED")
+        self.assertEqual(call("/poll", json.dumps(session), method="GET")[0], 405)
+        for platform in ({"os": "windows", "arch": "x86_64"}, {"os": "macos", "arch": "aarch64"}, {"os": "linux", "arch": "i686"}):
+            status, answer = call("/hello", json.dumps({**hello, "platform": platform}))
+            self.assertEqual((status, answer["errorCode"]), (403, "PLATFORM_NOT_SUPPORTED"))
+        self.assertEqual(call("/poll", json.dumps(session)), (200, {"jobs": [], "monitor": [], "pollSeconds": 1}))
+        # Whoever guesses keys is locked out for the rest of the minute; so is nobody else by that.
+        codes = [call("/poll", json.dumps(session), key="f" * 64)[0] for _ in range(70)]
+        self.assertEqual((codes[0], codes[-1]), (401, 429))
+        self.assertEqual(site.call("GET", MANAGER + "/orgs")[0], 200)
 
     def test_an_agent_waits_for_its_site(self):
         site = self.manager()
