@@ -124,10 +124,13 @@ Status WriteUnit::check_unique(const CollectionPtr& collection, const IndexInfo&
       }
       return false;
     };
-    taken = other(iterate(kIndexes));
+    // Bounded, for what lies behind may be the traces of any number of removed keys.
+    const auto end = key + std::string(9, '\xff');
+    taken = other(iterate(kIndexes, end));
     // Committed after the transaction's view: not a duplicate that it could see, but a conflict.
     if (!taken && transaction_ && transaction_->view_->ts != engine_.last_committed() &&
-        other(engine_.store().iterate(kIndexes)) && !other(engine_.store().iterate(kIndexes, transaction_->view_->snapshot))) {
+        other(engine_.store().iterate(kIndexes, nullptr, end)) &&
+        !other(engine_.store().iterate(kIndexes, transaction_->view_->snapshot, end))) {
       return tl::unexpected(write_conflict());
     }
   }
