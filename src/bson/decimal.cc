@@ -15,6 +15,8 @@ namespace {
 
 constexpr _IDEC_round kToNearestEven = 0;
 constexpr _IDEC_round kDown = 1;
+constexpr _IDEC_round kUp = 2;
+constexpr _IDEC_round kToZero = 3;
 constexpr _IDEC_flags kInvalidOperation = 0x01;
 constexpr _IDEC_flags kInexact = 0x20;
 constexpr int kExponentBias = 6176;
@@ -176,6 +178,38 @@ Decimal128 decimal_divide(Decimal128 a, Decimal128 b) {
 Decimal128 decimal_modulo(Decimal128 a, Decimal128 b) {
   _IDEC_flags flags = 0;
   return from_bid(bid128_fmod(to_bid(a), to_bid(b), &flags));
+}
+
+Decimal128 decimal_from_double_exactly(double value) {
+  _IDEC_flags flags = 0;
+  return from_bid(binary64_to_bid128(value, kToNearestEven, &flags));
+}
+
+Decimal128 decimal_round(Decimal128 value, int places, DecimalRounding rounding) {
+  static constexpr _IDEC_round kModes[] = {kToNearestEven, kDown, kUp, kToZero};
+  const Decimal128 unit{1, static_cast<std::uint64_t>(kExponentBias - places) << 49};
+  _IDEC_flags flags = 0;
+  return from_bid(bid128_quantize(to_bid(value), to_bid(unit), kModes[static_cast<int>(rounding)], &flags));
+}
+
+Decimal128 decimal_apply(DecimalFunction function, Decimal128 value) {
+  using Function = BID_UINT128 (*)(BID_UINT128, _IDEC_round, _IDEC_flags*);
+  static constexpr Function kFunctions[] = {
+      bid128_sqrt, bid128_exp,  bid128_log,  bid128_log10, bid128_sin,  bid128_cos,   bid128_tan,   bid128_asin,
+      bid128_acos, bid128_atan, bid128_sinh, bid128_cosh,  bid128_tanh, bid128_asinh, bid128_acosh, bid128_atanh,
+  };
+  _IDEC_flags flags = 0;
+  return from_bid(kFunctions[static_cast<int>(function)](to_bid(value), kToNearestEven, &flags));
+}
+
+Decimal128 decimal_power(Decimal128 base, Decimal128 exponent) {
+  _IDEC_flags flags = 0;
+  return from_bid(bid128_pow(to_bid(base), to_bid(exponent), kToNearestEven, &flags));
+}
+
+Decimal128 decimal_arc_tangent(Decimal128 y, Decimal128 x) {
+  _IDEC_flags flags = 0;
+  return from_bid(bid128_atan2(to_bid(y), to_bid(x), kToNearestEven, &flags));
 }
 
 int decimal_compare(Decimal128 a, Decimal128 b) {

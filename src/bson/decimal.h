@@ -31,6 +31,19 @@ Decimal128 decimal_subtract(Decimal128 a, Decimal128 b);
 Decimal128 decimal_multiply(Decimal128 a, Decimal128 b);
 Decimal128 decimal_divide(Decimal128 a, Decimal128 b);
 Decimal128 decimal_modulo(Decimal128 a, Decimal128 b);
+// To the nearest of 34 digits; decimal_from_double() keeps 15.
+Decimal128 decimal_from_double_exactly(double value);
+enum class DecimalRounding { kHalfEven, kTowardNegative, kTowardPositive, kTowardZero };
+// With `places` digits after the point (negative: that many zeros before it). NaN when that needs more than 34 digits, and
+// for infinities, as the library has it.
+Decimal128 decimal_round(Decimal128 value, int places, DecimalRounding rounding);
+enum class DecimalFunction {
+  kSquareRoot, kExponential, kLogarithm, kLogarithm10, kSine, kCosine, kTangent, kArcSine, kArcCosine, kArcTangent,
+  kHyperbolicSine, kHyperbolicCosine, kHyperbolicTangent, kHyperbolicArcSine, kHyperbolicArcCosine, kHyperbolicArcTangent,
+};
+Decimal128 decimal_apply(DecimalFunction function, Decimal128 value);
+Decimal128 decimal_power(Decimal128 base, Decimal128 exponent);
+Decimal128 decimal_arc_tangent(Decimal128 y, Decimal128 x);
 int decimal_compare(Decimal128 a, Decimal128 b);  // NaN lowest and equal to itself
 bool decimal_is_nan(Decimal128 value);
 bool decimal_is_zero(Decimal128 value);

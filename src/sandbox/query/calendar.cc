@@ -91,6 +91,10 @@ IsoWeek iso_week(std::int64_t millis) {
   return {time.year, (day_of_year(time) - 1) / 7 + 1};
 }
 
+std::int64_t first_iso_monday(std::int64_t year) {
+  return 4 - (day_of_week(from_calendar(year, 1, 4, 0, 0, 0, 0)) + 6) % 7;
+}
+
 std::optional<std::int64_t> offset_of_zone(std::string_view zone) {
   if (zone == "UTC" || zone == "GMT" || zone == "Z" || zone == "Etc/UTC" || zone == "Etc/GMT") return 0;
   Reader reader{zone};
@@ -129,6 +133,8 @@ Result<std::optional<std::int64_t>> parse_date(std::string_view format, std::str
   constexpr std::optional<std::int64_t> kNone;
   Reader reader{text};
   std::int64_t year = 1970, month = 1, day = 1, hour = 0, minute = 0, second = 0, millis = 0, offset = default_offset;
+  std::int64_t iso_year = 0, iso_number = 1, iso_day = 1;
+  bool iso = false, natural = false;
   bool fits = true;
   const auto number = [&](std::size_t digits, std::int64_t low, std::int64_t high, std::int64_t& out) {
     const auto read = reader.digits(digits);
@@ -142,9 +148,12 @@ Result<std::optional<std::int64_t>> parse_date(std::string_view format, std::str
     }
     if (++i == format.size()) return bad(18535, "Unmatched '%' at end of format string");
     switch (format[i]) {
-      case 'Y': number(4, 0, 9999, year); break;
-      case 'm': number(2, 1, 12, month); break;
-      case 'd': number(2, 1, 31, day); break;
+      case 'Y': natural = true; number(4, 0, 9999, year); break;
+      case 'm': natural = true; number(2, 1, 12, month); break;
+      case 'd': natural = true; number(2, 1, 31, day); break;
+      case 'G': iso = true; number(4, 0, 9999, iso_year); break;
+      case 'V': iso = true; number(2, 1, 53, iso_number); break;
+      case 'u': iso = true; number(1, 1, 7, iso_day); break;
       case 'H': number(2, 0, 24, hour); break;
       case 'M': number(2, 0, 59, minute); break;
       case 'S': number(2, 0, 60, second); break;
@@ -168,7 +177,11 @@ Result<std::optional<std::int64_t>> parse_date(std::string_view format, std::str
       default: return bad(18536, fmt::format("Invalid format character '%{}' in format string", format[i]));
     }
   }
-  if (!fits || !reader.rest.empty()) return kNone;
+  if (!fits || !reader.rest.empty() || (iso && natural)) return kNone;
+  if (iso) {
+    year = iso_year;
+    day = first_iso_monday(iso_year) + (iso_number - 1) * 7 + iso_day - 1;
+  }
   return std::optional(from_calendar(year, month, day, hour, minute, second, millis) - offset);
 }
 

@@ -31,12 +31,13 @@ struct IsoWeek {
   int week;
 };
 IsoWeek iso_week(std::int64_t millis);
+std::int64_t first_iso_monday(std::int64_t year);  // of its first week, as a day of January: -2..4
 
 // "UTC", "GMT", "Z", "+02", "-0330", "+05:30" in milliseconds east of UTC.
 std::optional<std::int64_t> offset_of_zone(std::string_view zone);
 // 2020-09-08T12:30:15.123Z and its shorter forms, as $dateFromString and $toDate read them.
 std::optional<std::int64_t> parse_iso_date(std::string_view text, std::int64_t default_offset);
-// `text` by the server's format language: %Y %m %d %H %M %S %L %j %z %Z %%. Nothing when it does not fit; 18535 and 18536
+// `text` by the server's format language: %Y %m %d, or %G %V %u, and %H %M %S %L %j %z %Z %%. Nothing when it does not fit; 18535 and 18536
 // for a format that is none.
 Result<std::optional<std::int64_t>> parse_date(std::string_view format, std::string_view text, std::int64_t default_offset);
 // 2020-09-08T12:30:15.123Z

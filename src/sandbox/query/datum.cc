@@ -2,6 +2,11 @@
 
 #include <cstring>
 
+#include <fmt/core.h>
+
+#include "bson/ejson.h"
+#include "sandbox/query/calendar.h"
+
 namespace drover::sandbox::query {
 
 using bson::Type;
@@ -105,5 +110,30 @@ bool Datum::is_number() const {
 }
 
 std::size_t Datum::bytes() const { return sizeof(Datum) + (inline_ || missing() ? 0 : element_.size() + 32); }
+
+std::string printed(bson::View document) {
+  std::string text = "{";
+  for (const bson::Element& field : document) {
+    if (text.size() > 1) text += ", ";
+    text += fmt::format("{}: {}", field.key(), printed(field));
+  }
+  return text + "}";
+}
+
+std::string printed(const bson::Element& value) {
+  switch (value.type()) {
+    case bson::Type::kDocument: return printed(value.document_value());
+    case bson::Type::kArray: {
+      std::string text = "[";
+      const bson::View items = value.document_value();
+      for (const bson::Element& item : items) text += (text.size() > 1 ? ", " : "") + printed(item);
+      return text + "]";
+    }
+    case bson::Type::kDouble: return fmt::format("{:.6g}", value.double_value());
+    case bson::Type::kObjectId: return value.object_id_value().to_string();
+    case bson::Type::kDateTime: return format_iso_date(value.date_value().millis);
+    default: return bson::to_shell(value);
+  }
+}
 
 }  // namespace drover::sandbox::query

@@ -66,4 +66,9 @@ class Datum {
   std::shared_ptr<const void> owner_;
 };
 
+// As the server prints values in errors of expressions: [1, 2], {a: 1}, "text", 1 for the double too, MISSING for nothing.
+std::string printed(const bson::Element& value);
+std::string printed(bson::View document);
+inline std::string printed(const Datum& value) { return value.missing() ? "MISSING" : printed(value.element()); }
+
 }  // namespace drover::sandbox::query

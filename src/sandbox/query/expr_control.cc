@@ -157,6 +157,8 @@ struct LetExpression final : Expression {
   ExpressionPtr body;
 };
 
+}  // namespace
+
 Status check_variable_name(std::string_view name) {
   if (name.empty()) return bad(16866, "empty variable names are not allowed");
   const auto first = static_cast<unsigned char>(name[0]);
@@ -171,6 +173,8 @@ Status check_variable_name(std::string_view name) {
   }
   return {};
 }
+
+namespace {
 
 Result<ExpressionPtr> parse_let(const Element& argument, const Scope& scope) {
   if (!argument.is_document()) return bad(16874, "$let only supports an object as its argument");

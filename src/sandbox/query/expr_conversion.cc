@@ -50,6 +50,11 @@ tl::unexpected<Error> unparsable(const Datum& value, std::string_view why) {
                                                    value.element().string_value(), why));
 }
 
+Status refuse_hexadecimal(const std::string& text) {
+  if (!text.starts_with("0x")) return {};
+  return bad(code::kConversionFailure, fmt::format("Illegal hexadecimal input in $convert with no onError value: {}", text));
+}
+
 Result<std::int64_t> integer_from(const Datum& value, Type target, std::int64_t low, std::int64_t high) {
   switch (value.type()) {
     case Type::kBool: return value.element().bool_value() ? 1 : 0;
@@ -81,12 +86,12 @@ Result<std::int64_t> integer_from(const Datum& value, Type target, std::int64_t 
       return unsupported(value, target);
     case Type::kString: {
       const std::string text(value.element().string_value());
-      if (text.empty()) return unparsable(value, "No digits");
+      TRY(refuse_hexadecimal(text));
+      if (text.empty() || text == "+" || text == "-") return unparsable(value, "No digits");
       char* end = nullptr;
       errno = 0;
       const long long number = std::strtoll(text.c_str(), &end, 10);
-      if (std::isspace(static_cast<unsigned char>(text[0])) || end == text.c_str())
-        return unparsable(value, "Did not consume any digits");
+      if (end == text.c_str() || std::isspace(static_cast<unsigned char>(text[0]))) return unparsable(value, "Did not consume whole string.");
       if (*end != '\0') return unparsable(value, "Did not consume whole string.");
       if (errno == ERANGE || number < low || number > high) return unparsable(value, "Overflow");
       return number;
@@ -108,11 +113,15 @@ Result<Datum> to_double(const Datum& value) {
   if (value.type() == Type::kDateTime) return Datum::from(static_cast<double>(value.element().date_value().millis));
   if (value.type() != Type::kString) return unsupported(value, Type::kDouble);
   const std::string text(value.element().string_value());
+  TRY(refuse_hexadecimal(text));
+  if (text.empty()) return unparsable(value, "Empty string");
+  if (std::isspace(static_cast<unsigned char>(text[0]))) return unparsable(value, "Leading whitespace");
   char* end = nullptr;
+  errno = 0;
   const double number = std::strtod(text.c_str(), &end);
-  if (text.empty() || std::isspace(static_cast<unsigned char>(text[0])) || end == text.c_str())
-    return unparsable(value, "Did not consume any digits");
+  if (end == text.c_str()) return unparsable(value, "Did not consume any digits");
   if (*end != '\0') return unparsable(value, "Did not consume whole string.");
+  if (errno == ERANGE && std::isinf(number)) return unparsable(value, "Out of range");
   return Datum::from(number);
 }
 

@@ -146,6 +146,17 @@ struct NamedDateExpression : Expression {
   }
 };
 
+// %b and %B came with 7.0.
+Status refuse_month_names(std::string_view format) {
+  for (std::size_t i = 0; i + 1 < format.size(); ++i) {
+    if (format[i] != '%') continue;
+    if (const char letter = format[++i]; letter == 'b' || letter == 'B') {
+      return bad(18536, fmt::format("Invalid format character '%{}' in format string", letter));
+    }
+  }
+  return {};
+}
+
 struct ToStringExpression final : NamedDateExpression {
   Result<Datum> evaluate(Variables& variables) const override {
     const Datum date = TRY(operands.evaluate("date", variables));
@@ -163,7 +174,9 @@ struct ToStringExpression final : NamedDateExpression {
       return bad(18533,
                  fmt::format("$dateToString requires that 'format' be a string, found: {}", type_name_of(format)));
     }
-    return Datum::from(std::string_view(TRY(format_date(format.element().string_value(), millis, in->offset_at(millis)))));
+    const std::string_view text = format.element().string_value();
+    if (variables.context().version < ServerVersion{7, 0, 0}) TRY(refuse_month_names(text));
+    return Datum::from(std::string_view(TRY(format_date(text, millis, in->offset_at(millis)))));
   }
 };
 
@@ -179,7 +192,7 @@ struct FromStringExpression final : NamedDateExpression {
       if (format.nullish()) return Datum::null();
       if (format.type() != Type::kString) {
         return bad(40684, fmt::format("$dateFromString requires that 'format' be a string, found: {} with value {}", type_name_of(format),
-                                      bson::to_shell(format.element())));
+                                      printed(format)));
       }
     }
     if (text.type() == Type::kString) {
@@ -259,7 +272,7 @@ struct FromPartsExpression final : NamedDateExpression {
       const auto whole = whole_number(value);
       if (!whole)
         return bad(40515, fmt::format("'{}' must evaluate to an integer, found {} with value {}", names[i],
-                                      type_name_of(value), bson::to_shell(value.element())));
+                                      type_name_of(value), printed(value)));
       const bool small = i >= 1 && i <= 4;  // months, days, hours, minutes
       if (small && (*whole < -32768 || *whole > 32767)) {
         return bad(31034, fmt::format("'{}' must evaluate to a value in the range [-32768, 32767]; value {} is not in range", names[i], *whole));
@@ -274,8 +287,7 @@ struct FromPartsExpression final : NamedDateExpression {
     if (!in) return Datum::null();
     std::int64_t day = values[2];
     if (iso) {
-      const std::int64_t january_fourth = from_calendar(values[0], 1, 4, 0, 0, 0, 0);
-      day = 4 - (day_of_week(january_fourth) + 6) % 7 + (values[1] - 1) * 7 + values[2] - 1;
+      day = first_iso_monday(values[0]) + (values[1] - 1) * 7 + values[2] - 1;
     }
     return Datum::from(bson::DateTime{
         in->to_utc(from_calendar(values[0], iso ? 1 : values[1], day, values[3], values[4], values[5], values[6]))});
@@ -284,9 +296,9 @@ struct FromPartsExpression final : NamedDateExpression {
 
 template <typename T>
 Result<ExpressionPtr> parse_named(const Element& argument, const Scope& scope, std::span<const std::string_view> names,
-                                  std::string_view required, int unknown_code, int missing_code) {
+                                  std::string_view required, int unknown_code, int missing_code, int not_object_code) {
   auto expression = std::make_unique<T>();
-  expression->operands = TRY(NamedOperands::parse(argument, scope, argument.key(), names, unknown_code, missing_code));
+  expression->operands = TRY(NamedOperands::parse(argument, scope, argument.key(), names, unknown_code, not_object_code));
   if (!required.empty() && !expression->operands.find(required)) {
     return bad(missing_code, fmt::format("Missing '{}' parameter to {}", required, argument.key()));
   }
@@ -295,24 +307,33 @@ Result<ExpressionPtr> parse_named(const Element& argument, const Scope& scope, s
 
 Result<ExpressionPtr> parse_to_string(const Element& argument, const Scope& scope) {
   static constexpr std::string_view kNames[] = {"date", "format", "timezone", "onNull"};
-  return parse_named<ToStringExpression>(argument, scope, kNames, "date", 18534, 18628);
+  return parse_named<ToStringExpression>(argument, scope, kNames, "date", 18534, 18628, 18629);
 }
 Result<ExpressionPtr> parse_from_string(const Element& argument, const Scope& scope) {
   static constexpr std::string_view kNames[] = {"dateString", "format", "timezone", "onNull", "onError"};
-  return parse_named<FromStringExpression>(argument, scope, kNames, "dateString", 40541, 40542);
+  if (!argument.is_document()) {
+    return bad(40540, fmt::format("$dateFromString only supports an object as an argument, found: {}", bson::type_name(argument.type())));
+  }
+  return parse_named<FromStringExpression>(argument, scope, kNames, "dateString", 40541, 40542, 40540);
 }
 Result<ExpressionPtr> parse_to_parts(const Element& argument, const Scope& scope) {
   static constexpr std::string_view kNames[] = {"date", "timezone", "iso8601"};
-  return parse_named<ToPartsExpression>(argument, scope, kNames, "date", 40520, 40522);
+  return parse_named<ToPartsExpression>(argument, scope, kNames, "date", 40520, 40522, 40524);
 }
 Result<ExpressionPtr> parse_from_parts(const Element& argument, const Scope& scope) {
   static constexpr std::string_view kNames[] = {"year",    "month",        "day",         "hour",
                                                 "minute",  "second",       "millisecond", "isoWeekYear",
                                                 "isoWeek", "isoDayOfWeek", "timezone"};
-  auto parsed = TRY(parse_named<FromPartsExpression>(argument, scope, kNames, "", 40518, 40516));
+  auto parsed = TRY(parse_named<FromPartsExpression>(argument, scope, kNames, "", 40518, 40516, 40519));
   const auto& operands = static_cast<const FromPartsExpression&>(*parsed).operands;
   if (!operands.find("year") && !operands.find("isoWeekYear")) {
     return bad(40516, "$dateFromParts requires either 'year' or 'isoWeekYear' to be present");
+  }
+  if (operands.find("year") && (operands.find("isoWeekYear") || operands.find("isoWeek") || operands.find("isoDayOfWeek"))) {
+    return bad(40489, "$dateFromParts does not allow mixing natural dates with ISO dates");
+  }
+  if (operands.find("isoWeekYear") && (operands.find("month") || operands.find("day"))) {
+    return bad(40525, "$dateFromParts does not allow mixing ISO dates with natural dates");
   }
   return parsed;
 }
@@ -447,7 +468,7 @@ struct TruncExpression final : NamedDateExpression {
 
 Result<ExpressionPtr> parse_trunc(const Element& argument, const Scope& scope) {
   static constexpr std::string_view kNames[] = {"date", "unit", "binSize", "timezone", "startOfWeek"};
-  return parse_named<TruncExpression>(argument, scope, kNames, "date", 5439008, 5439009);
+  return parse_named<TruncExpression>(argument, scope, kNames, "date", 5439008, 5439009, 5439007);
 }
 
 struct DiffExpression final : NamedDateExpression {
@@ -469,7 +490,7 @@ struct DiffExpression final : NamedDateExpression {
 
 Result<ExpressionPtr> parse_diff(const Element& argument, const Scope& scope) {
   static constexpr std::string_view kNames[] = {"startDate", "endDate", "unit", "timezone", "startOfWeek"};
-  return parse_named<DiffExpression>(argument, scope, kNames, "startDate", 5166302, 5166303);
+  return parse_named<DiffExpression>(argument, scope, kNames, "startDate", 5166302, 5166303, 5166301);
 }
 
 constexpr SpecialForm kForms[] = {

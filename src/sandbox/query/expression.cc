@@ -122,7 +122,7 @@ struct Entry {
 const std::unordered_map<std::string_view, Entry>& registry() {
   static const auto table = [] {
     std::unordered_map<std::string_view, Entry> entries;
-    for (const auto operators : {arithmetic_operators(), comparison_operators(), string_operators(), array_operators(),
+    for (const auto operators : {arithmetic_operators(), math_operators(), comparison_operators(), string_operators(), array_operators(),
                                  object_operators(), date_operators(), conversion_operators()}) {
       for (const Operator& op : operators) entries[op.name].op = &op;
     }
@@ -166,6 +166,14 @@ Result<ExpressionPtr> root_path(std::string_view path) {
   auto expression = std::make_unique<RootPathExpression>(path);
   TRY(check_path(expression->parts));
   return expression;
+}
+
+// "$path": a path in the document, or in what $let has made CURRENT.
+Result<ExpressionPtr> current_path(std::string_view path, const Scope& scope) {
+  auto in_document = TRY(root_path(path));
+  const std::size_t* current = scope.find("CURRENT");
+  if (!current) return in_document;
+  return std::make_unique<SlotExpression>(*current, split_path(path));
 }
 
 // "$$name.path", without the dollars.
@@ -267,7 +275,7 @@ Result<ExpressionPtr> parse_expression(const Element& operand, const Scope& scop
     const std::string_view text = operand.string_value();
     if (text.starts_with("$$")) return variable(text.substr(2), scope);
     if (text.size() == 1) return bad(16872, "'$' by itself is not a valid FieldPath");
-    return root_path(text.substr(1));
+    return current_path(text.substr(1), scope);
   }
   if (operand.is_document()) return parse_object_expression(operand.document_value(), scope);
   if (operand.is_array()) {

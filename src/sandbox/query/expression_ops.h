@@ -29,6 +29,9 @@ struct Operator {
   ServerVersion since{4, 4, 0};
 };
 
+// What $let, $map, $lookup and $merge may call a variable.
+Status check_variable_name(std::string_view name);
+
 using ParseFunction = Result<ExpressionPtr> (*)(const bson::Element& argument, const Scope& scope);
 struct SpecialForm {
   std::string_view name;
@@ -38,6 +41,7 @@ struct SpecialForm {
 
 // One table per file expr_*.cc.
 std::span<const Operator> arithmetic_operators();
+std::span<const Operator> math_operators();
 std::span<const Operator> comparison_operators();
 std::span<const Operator> string_operators();
 std::span<const Operator> array_operators();

@@ -135,7 +135,7 @@ INSTANTIATE_TEST_SUITE_P(
         Row{R"({"$setEquals":[[1]]})", "17045 $setEquals needs at least two arguments had: 1"},
         Row{R"({"$toInt":"12"})", R"({ "$numberInt" : "12" })"},
         Row{R"({"$toInt":"x"})",
-            "241 Failed to parse number 'x' in $convert with no onError value: Did not consume any digits"},
+            "241 Failed to parse number 'x' in $convert with no onError value: Did not consume whole string."},
         Row{R"({"$convert":{"input":"x","to":"int","onError":-1}})", R"({ "$numberInt" : "-1" })"},
         Row{R"({"$type":"$missing"})", R"("missing")"}, Row{R"({"$toString":1.5})", R"("1.5")"},
         Row{R"({"$dateTrunc":{"date":{"$toDate":"2020-09-08T12:30:15"},"unit":"month"}})",

@@ -75,12 +75,25 @@ void MutableNode::erase(const MutableNode& child) {
   std::erase_if(children(), [&](const auto& held) { return held.get() == &child; });
 }
 
+bool MutableNode::is_untouched() const {
+  if (!open_) return true;
+  std::size_t at = 0;
+  for (const Element& field : is_root_ ? root_ : element_.document_value()) {
+    if (at == children_.size()) return false;
+    const auto& child = *children_[at++];
+    if (child.element_.value() != field.value() || !child.is_untouched()) return false;
+  }
+  return at == children_.size();
+}
+
 void MutableNode::append_children(bson::Builder& out) const {
   if (!open_) {
     out.append_all(is_root_ ? root_ : element_.document_value());
     return;
   }
-  if (is_array()) {
+  if (is_array() && is_untouched()) {  // an array that was only looked at keeps its keys, whatever they are
+    out.append_all(element_.document_value());
+  } else if (is_array()) {
     for (std::size_t i = 0; i < children_.size(); ++i) children_[i]->append_to(out, std::to_string(i));
   } else {
     for (const auto& child : children_) child->append_to(out, child->key_);

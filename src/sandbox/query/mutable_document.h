@@ -46,6 +46,8 @@ class MutableNode {
  private:
   MutableNode() = default;
   void append_children(bson::Builder& out) const;
+  // Whether everything below is where it was, and what it was.
+  bool is_untouched() const;
 
   std::string key_;
   bson::Type type_ = bson::Type::kDocument;

@@ -4,6 +4,7 @@
 #include <fmt/core.h>
 
 #include "bson/builder.h"
+#include "sandbox/query/expression_ops.h"
 #include "sandbox/query/stage.h"
 #include "sandbox/query/update.h"
 
@@ -72,17 +73,10 @@ Status parse_on(const Element& e, PipelineOutput& output) {
   return {};
 }
 
-Status parse_when_matched(const Element& e, const PipelineContext& context, PipelineOutput& output) {
+Status parse_when_matched(const Element& e, PipelineOutput& output) {
   if (e.is_array()) {
     output.when_matched = "pipeline";
     output.when_matched_pipeline = Document(e.document_value());
-    UpdateOptions options;
-    options.version = context.evaluation->version;
-    bson::Builder constants;
-    constants.append("new", Document());
-    const Document held = std::move(constants).finish();
-    options.constants = held.view();
-    TRY(Update::parse(e, options));
     return {};
   }
   const auto mode = e.to_string_view();
@@ -95,6 +89,18 @@ Status parse_when_matched(const Element& e, const PipelineContext& context, Pipe
                fmt::format("Enumeration value '{}' for field 'whenMatched' is not a valid value.", *mode));
   }
   output.when_matched = *mode;
+  return {};
+}
+
+// Every variable of `let` stands for something.
+Status check_when_matched(const Element& stages, const PipelineContext& context, const PipelineOutput& output) {
+  UpdateOptions options;
+  options.version = context.evaluation->version;
+  bson::Builder constants;
+  for (const Element& variable : output.let) constants.append(variable.key(), Document());
+  const Document held = std::move(constants).finish();
+  options.constants = held.view();
+  TRY(Update::parse(stages, options));
   return {};
 }
 
@@ -123,9 +129,16 @@ Result<PipelineOutput> parse_merge(const Element& stage, const PipelineContext& 
     } else if (e.key() == "let") {
       if (!e.is_document())
         return bad(code::kTypeMismatch, "BSON field '$merge.let' is the wrong type, expected type 'object'");
-      output.let = Document(e.document_value());
+      for (const Element& variable : e.document_value()) TRY(check_variable_name(variable.key()));
+      if (const auto given = e.document_value()["new"]; given && given.to_string_view() != std::string_view("$$ROOT")) {
+        return bad(51273, "'let' may not define a value for the reserved 'new' variable other than '$$ROOT'");
+      }
+      bson::Builder let;
+      let.append_all(e.document_value());
+      if (!e.document_value()["new"]) let.append("new", "$$ROOT");
+      output.let = std::move(let).finish();
     } else if (e.key() == "whenMatched") {
-      TRY(parse_when_matched(e, context, output));
+      TRY(parse_when_matched(e, output));
     } else if (e.key() == "whenNotMatched") {
       const auto mode = e.to_string_view().value_or("");
       if (mode != "insert" && mode != "discard" && mode != "fail") {
@@ -142,6 +155,11 @@ Result<PipelineOutput> parse_merge(const Element& stage, const PipelineContext& 
   if (object["let"] && output.when_matched != "pipeline") {
     return bad(51199, "Cannot use 'let' variables with a 'whenMatched' mode other than a custom pipeline");
   }
+  if ((output.when_matched == "keepExisting" || output.when_matched == "fail") && output.when_not_matched != "insert") {
+    return bad(51181, fmt::format("Combination of $merge modes 'whenMatched: {}' and 'whenNotMatched: {}' is not supported", output.when_matched,
+                                  output.when_not_matched));
+  }
+  if (output.when_matched == "pipeline") TRY(check_when_matched(object["whenMatched"], context, output));
   return output;
 }
 

@@ -84,7 +84,7 @@ Status positional_fields(std::span<const std::string> parts, View source, std::s
       const Element item = field.document_value()[index];
       if (!item) {
         return bad(51247,
-                   "Executor error during find command :: caused by :: positional operator '.$' element mismatch");
+                   "positional operator '.$' element mismatch");
       }
       auto items = out.open_array(field.key());
       items.append(item);
@@ -128,6 +128,8 @@ Result<Projection> Projection::parse(View spec, const Matcher* filter, ServerVer
 
 bool Projection::is_identity() const { return !parsed_; }
 
+bool Projection::is_positional() const { return parsed_ && !parsed_->positional.empty(); }
+
 Result<bson::Document> Projection::apply(View document) const {
   if (!parsed_) return bson::Document(document);
   bson::Document result =
@@ -142,7 +144,7 @@ Result<bson::Document> Projection::apply(View document) const {
   if (parsed_->filter) parsed_->filter->matches(document, &details);
   if (!details.array_index) {
     return bad(51246,
-               "Executor error during find command :: caused by :: positional operator '.$' couldn't find a matching "
+               "positional operator '.$' couldn't find a matching "
                "element in the array");
   }
   bson::Builder out;

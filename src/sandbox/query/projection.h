@@ -21,6 +21,8 @@ class Projection {
   Projection& operator=(Projection&&) noexcept;
   ~Projection();
 
+  // Whether it shows what the filter has matched.
+  bool is_positional() const;
   bool is_identity() const;
   Result<bson::Document> apply(bson::View document) const;
   // The fields (top-level names) the result depends on; nothing when it needs the whole document.

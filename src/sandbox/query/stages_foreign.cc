@@ -4,12 +4,14 @@
 
 #include <fmt/core.h>
 
-#include "bson/ejson.h"
-#include "sandbox/query/projection_tree.h"
 #include "bson/builder.h"
+#include "bson/ejson.h"
 #include "bson/key_string.h"
+#include "sandbox/query/expression_ops.h"
 #include "sandbox/query/matcher.h"
+#include "sandbox/query/numeric.h"
 #include "sandbox/query/path.h"
+#include "sandbox/query/projection_tree.h"
 #include "sandbox/query/stage.h"
 
 namespace drover::sandbox::query {
@@ -202,7 +204,7 @@ Parsed parse_lookup(const Element& argument, const PipelineContext& context) {
   auto stage = std::make_shared<LookupStage>();
   stage->name = "$lookup";
   stage->context = context;
-  bool has_pipeline = false;
+  bool has_pipeline = false, has_let = false;
   std::string as, local;
   for (const Element& e : argument.document_value()) {
     if (e.key() == "pipeline") {
@@ -213,12 +215,19 @@ Parsed parse_lookup(const Element& argument, const PipelineContext& context) {
       if (!e.is_document())
         return bad(code::kFailedToParse, fmt::format("$lookup argument 'let: {}' must be an object, is type {}",
                                                      bson::to_shell(e), bson::type_name(e.type())));
+      has_let = true;
       for (const Element& variable : e.document_value()) {
+        TRY(check_variable_name(variable.key()));
         stage->let.emplace_back(std::string(variable.key()),
                                 TRY(parse_expression(variable, Scope(*context.evaluation))));
         stage->let_names.emplace(variable.key());
       }
-    } else if (e.key() == "from" && e.is_document()) {
+    } else if (e.key() == "from" && e.is_document() && context.evaluation->version >= ServerVersion{5, 0, 0}) {
+      if (e.document_value()["db"].to_string_view() != std::string_view("local") || e.document_value()["coll"].to_string_view() != std::string_view("oplog.rs")) {
+        return bad(code::kFailedToParse, fmt::format("$lookup with syntax {{from: {{db:<>, coll:<>}},..}} is not supported for db: {} and coll: {}",
+                                                     e.document_value()["db"].to_string_view().value_or(""),
+                                                     e.document_value()["coll"].to_string_view().value_or("")));
+      }
       stage->from.db = e.document_value()["db"].to_string_view().value_or("");
       stage->from.collection = e.document_value()["coll"].to_string_view().value_or("");
     } else if (!e.is_string()) {
@@ -254,7 +263,7 @@ Parsed parse_lookup(const Element& argument, const PipelineContext& context) {
     if (!both_fields)
       return bad(code::kFailedToParse,
                  "$lookup requires either 'pipeline' or both 'localField' and 'foreignField' to be specified");
-    if (!stage->let.empty())
+    if (has_let)
       return bad(code::kFailedToParse, "$lookup with a 'let' argument must also specify 'pipeline'");
   }
   return std::vector<StagePtr>{std::move(stage)};
@@ -417,6 +426,7 @@ Parsed parse_graph(const Element& argument, const PipelineContext& context) {
     } else if (name == "maxDepth") {
       if (!e.is_number())
         return bad(40100, fmt::format("maxDepth must be numeric, found type: {}", bson::type_name(e.type())));
+      if (!whole_number(Datum::borrow(e))) return bad(40102, fmt::format("maxDepth could not be represented as a long long: {}", printed(e)));
       stage->max_depth = e.to_int64().value_or(-1);
       if (*stage->max_depth < 0)
         return bad(40101, fmt::format("maxDepth requires a nonnegative argument, found: {}", *stage->max_depth));

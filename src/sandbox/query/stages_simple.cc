@@ -102,7 +102,7 @@ Parsed parse_projection(const Element& argument, const PipelineContext& context)
 }
 
 struct ReplaceRootStage final : TransformStage<ReplaceRootStage> {
-  Next transform(Document document) const { return TRY(replace_root(*new_root, document, *context)); }
+  Next transform(Document document) const { return TRY(replace_root(*new_root, document, *context, name)); }
   ExpressionPtr new_root;
   std::shared_ptr<const EvaluationContext> context;
 };
@@ -189,7 +189,7 @@ struct SortStage final : Stage {
         documents_.emplace_back(std::move(key), std::move(*document));
         if (stage_->limit > 0 && documents_.size() >= 2 * stage_->limit + 64) bytes = cut();
         if (bytes > stage_->max_bytes) {
-          return bad(292, fmt::format("Sort exceeded memory limit of {} bytes, but did not opt in to external sorting.",
+          return bad(292, fmt::format("Sort exceeded memory limit of {} bytes, but did not opt in to external sorting. Aborting operation. Pass allowDiskUse:true to opt in.",
                                       stage_->max_bytes));
         }
         TRY(memory_.hold(bytes));
@@ -324,7 +324,7 @@ struct RedactStage final : TransformStage<RedactStage> {
     if (word != "descend") {
       return bad(17053, fmt::format("$redact's expression should not return anything aside from the variables $$KEEP, "
                                     "$$DESCEND, and $$PRUNE, but returned {}",
-                                    verdict.missing() ? "MISSING" : bson::to_shell(verdict.element())));
+                                    printed(verdict)));
     }
     for (const Element& field : object) TRY(value(field, field.key(), out));
     return true;

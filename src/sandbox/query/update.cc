@@ -12,6 +12,7 @@
 #include "sandbox/query/expression.h"
 #include "sandbox/query/oplog_diff.h"
 #include "sandbox/query/path.h"
+#include "sandbox/query/storable.h"
 #include "sandbox/query/update_node.h"
 #include "sandbox/query/update_pipeline.h"
 
@@ -225,21 +226,6 @@ Document with_id_first(View document) {
   return std::move(out).finish();
 }
 
-// The field names below `value`, which stands at `path`. References (DBRefs) may begin with $.
-Status check_names(const Element& value, const std::string& path, bool in_array) {
-  const View object = value.document_value();
-  for (const Element& field : object) {
-    const std::string at = path.empty() ? std::string(field.key()) : path + "." + std::string(field.key());
-    const bool reference = !path.empty() && (field.key() == "$ref" || field.key() == "$id" || field.key() == "$db");
-    if (!in_array && field.key().starts_with('$') && !reference) {
-      return bad(code::kDollarPrefixedFieldName,
-                 fmt::format("The dollar ($) prefixed field '{}' in '{}' is not valid for storage.", field.key(), at));
-    }
-    if (field.is_document() || field.is_array()) TRY(check_names(field, at, field.is_array()));
-  }
-  return {};
-}
-
 }  // namespace
 
 Update::Update(Update&&) noexcept = default;
@@ -312,23 +298,7 @@ Result<Applied> Update::Parsed::apply_modifiers(View old, const UpdateContext& c
   Applied applied{root.to_document(), true, {}};
   TRY(check_size(applied.document.view(), 17419, "Resulting document after update"));
   if (version < kFive) {
-    for (const LogEntry& entry : state.log) {
-      const auto dollar = std::ranges::find_if(entry.path, [](const auto& part) { return part.name.starts_with('$'); });
-      const bool reference =
-          dollar != entry.path.end() && (dollar->name == "$ref" || dollar->name == "$id" || dollar->name == "$db");
-      if (dollar != entry.path.end() && !reference) {
-        std::string at;
-        for (auto part = entry.path.begin(); part <= dollar; ++part) at += (at.empty() ? "" : ".") + part->name;
-        return bad(
-            code::kDollarPrefixedFieldName,
-            fmt::format("The dollar ($) prefixed field '{}' in '{}' is not valid for storage.", dollar->name, at));
-      }
-      const Element value = entry.value.element();
-      if (!value.is_document() && !value.is_array()) continue;
-      std::string path;
-      for (const auto& part : entry.path) path += (path.empty() ? "" : ".") + part.name;
-      TRY(check_names(value, path, value.is_array()));
-    }
+    for (const LogEntry& entry : state.log) TRY(check_written_names(applied.document.view(), entry));
   }
   applied.oplog_object = version < kFive ? oplog_v1(state.log) : oplog_v2(state.log);
   return applied;
@@ -439,38 +409,6 @@ Result<Document> Update::upsert_document(const Matcher& filter, UpdateContext co
   TRY(check_size(result.view(), 17420, "Document to upsert"));
   TRY(check_storable(result.view(), parsed_->version));
   return result;
-}
-
-Status check_storable(View document, ServerVersion version) {
-  const Element id = document["_id"];
-  if (id.is_array() || id.type() == Type::kRegex || id.type() == Type::kUndefined) {
-    return bad(code::kInvalidIdField, fmt::format("The '_id' value cannot be of type {}", bson::type_name(id.type())));
-  }
-  if (version >= kFive) {
-    if (id.is_document()) {
-      for (const Element& field : id.document_value()) {
-        if (!field.key().starts_with('$')) continue;
-        return bad(
-            code::kDollarPrefixedFieldName,
-            fmt::format("_id fields may not contain '$'-prefixed fields: {} is not valid for storage.", field.key()));
-      }
-    }
-    return {};
-  }
-  bson::Builder wrapped;
-  wrapped.append("", document);
-  const Document held = std::move(wrapped).finish();
-  return check_names(held.view().first(), "", false);
-}
-
-Status check_insertable(View document, ServerVersion version) {
-  if (version >= kFive) return check_storable(document, version);
-  for (const Element& field : document) {
-    if (field.key().starts_with('$')) return bad(code::kBadValue, fmt::format("Document can't have $ prefixed field names: {}", field.key()));
-  }
-  bson::Builder only_id;
-  if (document["_id"].exists()) only_id.append_raw(document["_id"]);
-  return check_storable(std::move(only_id).finish(), version);
 }
 
 }  // namespace drover::sandbox::query

@@ -181,12 +181,14 @@ ModifierPtr make_current_date(const Element& e, const UpdateOptions&) {
                                             "$type expression ({{$type: 'timestamp/date'}}).",
                                             bson::type_name(e.type())));
   }
+  std::optional<std::string_view> chosen;
   for (const Element& option : e.document_value()) {
     if (option.key() != "$type")
       return bad(code::kBadValue, fmt::format("Unrecognized $currentDate option: {}", option.key()));
     const std::string_view type = option.to_string_view().value_or("");
-    if (type == "date" || type == "timestamp") return std::make_shared<CurrentDateModifier>(type == "timestamp");
+    if (type == "date" || type == "timestamp") chosen = type;
   }
+  if (chosen) return std::make_shared<CurrentDateModifier>(*chosen == "timestamp");
   return bad(
       code::kBadValue,
       "The '$type' string field is required to be 'date' or 'timestamp': {$currentDate: {field : {$type: 'date'}}}");

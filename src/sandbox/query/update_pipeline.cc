@@ -30,14 +30,14 @@ Result<ExpressionPtr> parse_new_root(const Element& stage, const EvaluationConte
   return parse_expression(root, scope);
 }
 
-Result<Document> replace_root(const Expression& new_root, View document, const EvaluationContext& context) {
+Result<Document> replace_root(const Expression& new_root, View document, const EvaluationContext& context, std::string_view stage) {
   Variables variables(document, context);
   const Datum value = TRY(new_root.evaluate(variables));
   if (value.type() != Type::kDocument) {
-    return bad(40228, fmt::format("'newRoot' expression  must evaluate to an object, but resulting value was: {}. Type "
+    return bad(40228, fmt::format("{} must evaluate to an object, but resulting value was: {}. Type "
                                   "of resulting value: '{}'. Input document: {}",
-                                  value.missing() ? "MISSING" : bson::to_shell(value.element()),
-                                  bson::type_name(value.type()), bson::to_shell(document)));
+                                  stage == "$replaceWith" ? "'replacement document' " : "'newRoot' expression ",
+                                  printed(value), bson::type_name(value.type()), printed(document)));
   }
   return Document(value.element().document_value());
 }
@@ -48,7 +48,11 @@ Result<UpdatePipeline> UpdatePipeline::parse(View stages, const UpdateOptions& o
       options.context ? std::make_shared<EvaluationContext>(*options.context) : std::make_shared<EvaluationContext>();
   context->version = options.version;
   context->collator = options.collator;
-  if (options.constants) context->let = TRY(evaluate_let(*options.constants, *context));
+  if (options.constants) {  // values, whatever they look like
+    bson::Builder let;
+    let.append_all(context->let).append_all(*options.constants);
+    context->let = std::move(let).finish();
+  }
   pipeline.context_ = context;
   for (const Element& item : stages) {
     if (!item.is_document()) return bad(code::kTypeMismatch, "Each element of the 'pipeline' array must be an object");
@@ -71,7 +75,7 @@ Result<UpdatePipeline> UpdatePipeline::parse(View stages, const UpdateOptions& o
     } else if (name == "$unset") {
       pipeline.steps_.emplace_back(TRY(parse_unset_stage(stage, name)));
     } else if (name == "$replaceRoot" || name == "$replaceWith") {
-      pipeline.steps_.emplace_back(TRY(parse_new_root(stage, *context)));
+      pipeline.steps_.emplace_back(NewRoot{TRY(parse_new_root(stage, *context)), std::string(name)});
     } else if (is_pipeline_stage(name)) {
       return bad(code::kInvalidOptions, fmt::format("{} is not allowed to be used within an update", name));
     } else {
@@ -87,7 +91,8 @@ Result<Document> UpdatePipeline::apply(View document) const {
     if (const auto* tree = std::get_if<ProjectionTree>(&step)) {
       current = TRY(tree->apply(current.view(), *context_));
     } else {
-      current = TRY(replace_root(*std::get<ExpressionPtr>(step), current.view(), *context_));
+      const auto& root = std::get<NewRoot>(step);
+      current = TRY(replace_root(*root.expression, current.view(), *context_, root.stage));
     }
   }
   return current;

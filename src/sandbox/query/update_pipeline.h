@@ -16,13 +16,18 @@ class UpdatePipeline {
   Result<bson::Document> apply(bson::View document) const;
 
  private:
-  using Step = std::variant<ProjectionTree, ExpressionPtr>;  // the latter: the new root
+  struct NewRoot {
+    ExpressionPtr expression;
+    std::string stage;
+  };
+  using Step = std::variant<ProjectionTree, NewRoot>;
   std::shared_ptr<const EvaluationContext> context_;
   std::vector<Step> steps_;
 };
 
 // {newRoot: expr} of $replaceRoot, or the operand of $replaceWith.
 Result<ExpressionPtr> parse_new_root(const bson::Element& stage, const EvaluationContext& context);
-Result<bson::Document> replace_root(const Expression& new_root, bson::View document, const EvaluationContext& context);
+Result<bson::Document> replace_root(const Expression& new_root, bson::View document, const EvaluationContext& context,
+                                    std::string_view stage);
 
 }  // namespace drover::sandbox::query

@@ -1,0 +1,17 @@
+// Which field names a document may be stored with, before 5.0: none that begins with $, but for those of a reference
+// (DBRef: $ref, a string, then $id, then perhaps $db, a string). Private to updates.
+#pragma once
+
+#include <span>
+#include <string>
+
+#include "bson/document.h"
+#include "sandbox/query/errors.h"
+#include "sandbox/query/update_node.h"
+
+namespace drover::sandbox::query {
+
+// What a modifier has written into `document`, its result: 52 DollarPrefixedFieldName, 55 InvalidDBRef.
+Status check_written_names(bson::View document, const LogEntry& entry);
+
+}  // namespace drover::sandbox::query
