@@ -1,4 +1,4 @@
-// Replays the corpus, what a real server answered, against the dispatcher, and compares every reply field by field. A
+// Replays the corpus, what a real server answered (and written/, what one would answer), against the dispatcher, and compares every reply field by field. A
 // difference must be listed in accepted_differences.txt with its reason; and what is listed must still differ, so that the
 // list stays true and can only shrink. The format of scenarios: corpus/README.md.
 #include <algorithm>
@@ -35,6 +35,11 @@ std::string read_file(const std::filesystem::path& path) {
   std::ostringstream text;
   text << file.rdbuf();
   return text.str();
+}
+
+// "find/sort-order" is a recording, of corpus/; "written/find/operators" is not, and says so.
+std::filesystem::path file_of(const std::string& name) {
+  return name.starts_with("written/") ? kRoot / (name + ".json") : kRoot / "corpus" / (name + ".json");
 }
 
 // "scenario#step reason", one per line; # at the beginning of a line is a comment.
@@ -87,7 +92,7 @@ class Scenario {
 
   // Step "name#n" to how it differed.
   std::map<std::string, std::string> replay() {
-    const auto json = Json::parse(read_file(kRoot / "corpus" / (name_ + ".json")));
+    const auto json = Json::parse(read_file(file_of(name_)));
     if (!json) return {{name_ + "#0", json.error().message}};
     clean();
     connection_ = server_.connect();
@@ -159,10 +164,12 @@ class Scenario {
 
 std::vector<std::string> scenario_names() {
   std::vector<std::string> names;
-  for (const auto& entry : std::filesystem::recursive_directory_iterator(kRoot / "corpus")) {
-    if (entry.path().extension() != ".json") continue;
-    auto name = std::filesystem::relative(entry.path(), kRoot / "corpus");
-    names.push_back(name.replace_extension().string());
+  for (const char* kind : {"corpus", "written"}) {
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(kRoot / kind)) {
+      if (entry.path().extension() != ".json") continue;
+      auto name = std::filesystem::relative(entry.path(), kind == std::string_view("corpus") ? kRoot / kind : kRoot);
+      names.push_back(name.replace_extension().string());
+    }
   }
   std::sort(names.begin(), names.end());
   return names;

@@ -176,6 +176,11 @@ Result<OpenAggregate> open_aggregate(CommandContext& context, AggregateRequest r
   return OpenAggregate{.cursor = make_list_cursor({}), .at = {}, .is_output = true};
 }
 
+std::string failing_aggregate(const CommandContext& context, const Namespace& ns) {
+  if (!context.settings().at_least(8, 0)) return "PlanExecutor error during aggregation";
+  return "Executor error during aggregate command on namespace: " + ns.to_string();
+}
+
 bson::Document pipeline_of_find(bson::View filter, bson::View sort, std::int64_t skip, std::int64_t limit, bson::View projection) {
   bson::ArrayBuilder stages;
   if (!filter.empty()) stages.open_document().append("$match", filter);

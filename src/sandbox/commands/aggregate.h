@@ -29,6 +29,9 @@ struct OpenAggregate {
 // A view's own pipeline is put in front, as often as views stand on views.
 Result<OpenAggregate> open_aggregate(CommandContext& context, AggregateRequest request);
 
+// What 5.0 and later say was going on when a pipeline's first batch fails.
+std::string failing_aggregate(const CommandContext& context, const Namespace& ns);
+
 // The pipeline that does what find, count or distinct does to a view.
 bson::Document pipeline_of_find(bson::View filter, bson::View sort, std::int64_t skip, std::int64_t limit, bson::View projection);
 

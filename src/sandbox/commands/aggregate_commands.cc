@@ -72,6 +72,9 @@ Result<Parsed> parse(const CommandContext& context) {
       TRY(parse_cursor(field, parsed));
       cursor = true;
     } else if (key == "explain") {
+      if (field.type() != bson::Type::kBool && !context.settings().at_least(5, 0)) {
+        return server_error(code::kTypeMismatch, fmt::format("explain must be a boolean, not a {}", bson::type_name(field.type())));
+      }
       parsed.explain = field.is_truthy();
     } else if (key == "hint") {
       if (!field.is_string() && !field.is_document()) {
@@ -91,6 +94,7 @@ Result<Parsed> parse(const CommandContext& context) {
       return server_error(code::kFailedToParse, fmt::format("unrecognized field '{}'", key));
     }
   }
+  if (!pipeline && !context.settings().at_least(5, 0)) return server_error(code::kTypeMismatch, "'pipeline' option must be specified as an array");
   if (!pipeline) return server_error(code::kMissingField, "BSON field 'aggregate.pipeline' is missing but a required field");
   if (!cursor && !parsed.explain) {
     return server_error(code::kFailedToParse, "The 'cursor' option is required, except for aggregate with the explain argument");
@@ -107,6 +111,7 @@ Result<bson::Document> aggregate(CommandContext& context) {
   options.request.max_documents = parsed.batch_size;
   options.request.stop = context.stop;
   const auto ns = reply_namespace(parsed.request.ns);
+  options.failing = failing_aggregate(context, ns);
   if (parsed.change_stream) {
     context.reads_change_stream = true;
     auto stream = TRY(context.services.open_change_stream(context, parsed.request.ns, parsed.request.pipeline));

@@ -130,7 +130,7 @@ class MergeWriter {
 
  private:
   // Whoever is found by the `on` fields must be the only one.
-  Status check_unique_index() const {
+  Status check_unique_index() {
     if (by_id_) return {};
     const auto collection = context_.engine().view()->catalog->find(target_);
     const std::set<std::string> wanted(output_.on.begin(), output_.on.end());
@@ -138,7 +138,9 @@ class MergeWriter {
       for (const auto& index : collection->indexes) {
         std::set<std::string> fields;
         for (const auto& field : index->fields) fields.insert(field.path);
-        if (index->unique && !index->partial_filter && fields == wanted) return {};
+        if (!index->unique || index->partial_filter || fields != wanted) continue;
+        index_name_ = index->name;
+        return {};
       }
     }
     return server_error(51183, "Cannot find index to verify that join fields will be unique");
@@ -151,12 +153,28 @@ class MergeWriter {
     if (!existing) return not_matched(unit, collection, document);
     if (output_.when_matched == "keepExisting") return {};
     if (output_.when_matched == "fail") {
-      return server_error(code::kDuplicateKey, fmt::format("E11000 duplicate key error collection: {} index: {} dup key", target_.to_string(), "_id_"));
+      return already_there(document);
     }
     const auto applied = TRY(apply(document, existing->document));
     if (!applied.modified) return {};
     TRY(check_document(context_, *collection, applied.document, nullptr));
     return unit.update(collection, existing->id, existing->document, applied.document, applied.oplog_object);
+  }
+
+  // What the insert would have met.
+  Status already_there(bson::View document) {
+    bson::Builder pattern, value;
+    for (const auto& path : output_.on) {
+      pattern.append(path, 1);
+      value.append(path, document.at_path(path));
+    }
+    const auto key = std::move(value).finish();
+    bson::Builder extra;
+    extra.append("keyPattern", std::move(pattern).finish()).append("keyValue", key);
+    context_.error_extra = std::move(extra).finish();
+    return tl::unexpected(caused_by("$merge with whenMatched: fail found an existing document with the same values for the 'on' fields",
+                                    {ErrorCode::kFailure, fmt::format("E11000 duplicate key error collection: {} index: {} dup key: {}", target_.to_string(),
+                                                                      index_name_, bson::to_shell(key)), code::kDuplicateKey, {}}));
   }
 
   Result<std::optional<Record>> find(WriteUnit& unit, const CollectionPtr& collection, bson::View document) {
@@ -229,6 +247,7 @@ class MergeWriter {
   const Namespace target_;
   const Output& output_;
   const bool by_id_;
+  std::string index_name_ = "_id_";
 };
 
 }  // namespace
@@ -241,10 +260,13 @@ Status check_output(CommandContext& context, const Namespace& source, const Outp
   }
   const auto target = target_of(source, output);
   TRY(check_collection_name(target));
+  if (target.collection.find('$') != std::string::npos) {
+    return server_error(code::kInvalidNamespace, fmt::format("Invalid {} target namespace, {}", name, target.to_string()));
+  }
   if (target.collection.starts_with("system.")) {
     return server_error(out ? 17385 : 31319, fmt::format("Can't {} to special collection: {}", name, target.collection));
   }
-  if (target.db == "local" || (target.db == "admin" && !out)) {
+  if (target.db == "local" || target.db == "admin" || target.db == "config") {
     return server_error(31321, fmt::format("Can't {} to internal database: {}", name, target.db));
   }
   const auto existing = context.engine().view()->catalog->find(target);

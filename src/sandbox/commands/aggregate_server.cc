@@ -151,6 +151,10 @@ Result<Documents> documents_of(CommandContext& context, const Namespace& ns, con
 
 Result<query::DocumentSourcePtr> open_server_source(CommandContext& context, const Namespace& ns, const Reader& reader,
                                                     const query::LeadingStage& stage) {
+  if (context.transaction && stage.name != "$documents") {
+    return server_error(263, fmt::format("Operation not permitted in transaction :: caused by :: Aggregation stage {} cannot run within a multi-document "
+                                         "transaction", stage.name));
+  }
   return query::make_vector_source(TRY(documents_of(context, ns, reader, stage)));
 }
 

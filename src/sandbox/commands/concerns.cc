@@ -108,6 +108,7 @@ Result<WriteConcern> parse_write_concern(bson::View body) {
       }
     } else if (key == "j" || key == "fsync") {
       if (!field.is_number() && field.type() != bson::Type::kBool) return server_error(kFailedToParse, fmt::format("{} must be numeric or a boolean value", key));
+      if (concern.journal && field.is_truthy()) return server_error(kFailedToParse, "fsync and j options cannot be used together");
       concern.journal = concern.journal || field.is_truthy();
     } else if (key == "wtimeout") {
       concern.timeout_ms = field.to_int64().value_or(0);

@@ -15,21 +15,15 @@ namespace drover::sandbox {
 namespace {
 
 constexpr std::int64_t kSmallestCapped = 4096;
+constexpr std::int64_t kLargestCapped = std::int64_t{1} << 50;
 constexpr std::int64_t kCappedRounding = 256;
 constexpr std::size_t kMaxNamespaceBytes = 255;
 
 Status check_new_name(const CommandContext& context, const Namespace& ns) {
-  if (ns.collection.find('$') != std::string::npos || ns.collection.empty() || ns.collection.front() == '.') {
-    return server_error(code::kInvalidNamespace,
-                        context.settings().at_least(5, 0) ? fmt::format("Invalid collection name: {}", ns.collection) : "invalid collection name");
-  }
+  TRY(check_creatable(context, ns));
   if (ns.to_string().size() > kMaxNamespaceBytes) {
     return server_error(code::kInvalidNamespace, fmt::format("Fully qualified namespace is too long. Namespace: {} Max: {}",
                                                              ns.to_string(), kMaxNamespaceBytes));
-  }
-  if (ns.collection.starts_with("system.") && ns.collection != "system.js" && ns.collection != "system.profile" &&
-      ns.collection != "system.users" && ns.collection != "system.views") {
-    return server_error(code::kInvalidNamespace, fmt::format("Invalid system namespace: {}", ns.to_string()));
   }
   return {};
 }
@@ -82,13 +76,18 @@ Result<bson::Document> collection_options(CommandContext& context) {
   if (capped) {
     const auto size = body["size"].to_int64();
     if (!size) return server_error(code::kInvalidOptions, "the 'size' field is required when 'capped' is true");
+    if (*size < 0) return server_error(code::kBadValue, "size has to be >= 0");
+    if (*size > kLargestCapped) return server_error(code::kBadValue, "size cannot exceed 1 PB");
+    if (body["max"].to_int64().value_or(0) >= std::int64_t{1} << 31) {
+      return server_error(code::kBadValue, "max in a capped collection has to be < 2^31 or not set");
+    }
     const auto rounded = std::max(kSmallestCapped, (*size + kCappedRounding - 1) / kCappedRounding * kCappedRounding);
     options.append("capped", true);
     if (rounded <= INT32_MAX) options.append("size", static_cast<std::int32_t>(rounded));
     else options.append("size", rounded);
     if (const auto max = body["max"].to_int64(); max && *max > 0) options.append("max", body["max"]);
   } else if (body["size"].exists() || body["max"].exists()) {
-    if (body["max"].exists()) return server_error(code::kInvalidOptions, "the 'capped' field needs to be true when either the 'size' or 'max' fields are present");
+    return server_error(code::kInvalidOptions, "the 'capped' field needs to be true when either the 'size' or 'max' fields are present");
   }
   if (body["clusteredIndex"].exists()) {
     options.append("clusteredIndex", TRY(clustered_option(context)));
@@ -121,6 +120,7 @@ Result<bson::Document> collection_options(CommandContext& context) {
       TRY(check_image_option(context, field));
       if (field.document_value()["enabled"].is_truthy()) options.append("changeStreamPreAndPostImages", bson::make_document({{"enabled", true}}));
     } else if (name == "collation") {
+      if (field.is_document() && field.document_value().empty()) return server_error(code::kBadValue, "'collation' cannot be an empty document.");
       if (const auto collator = TRY(effective_collation(body, nullptr))) options.append("collation", collator->spec());
     }
   }

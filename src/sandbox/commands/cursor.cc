@@ -1,5 +1,7 @@
 #include "sandbox/commands/cursor.h"
 
+#include <fmt/core.h>
+
 #include "sandbox/commands/authorize.h"
 #include "sandbox/commands/command.h"
 
@@ -39,13 +41,22 @@ std::unique_ptr<CommandCursor> make_list_cursor(std::vector<bson::Document> docu
   return std::make_unique<ListCursor>(std::move(documents));
 }
 
+Error caused_by(std::string_view what, Error error) {
+  error.message = fmt::format("{} :: caused by :: {}", what, error.message);
+  return error;
+}
+
 Result<bson::Document> first_batch_reply(CommandContext& context, std::unique_ptr<CommandCursor> cursor, Namespace ns,
                                          const CursorReplyOptions& options) {
   auto request = options.request;
   request.memory = context.reply_memory;
   request.whole = options.single_batch;
   CursorBatch batch(request);
-  TRY(cursor->next_batch(context, batch));
+  if (auto filled = cursor->next_batch(context, batch); !filled) {
+    auto error = std::move(filled).error();
+    if (options.failing.empty() || !context.settings().at_least(5, 0)) return tl::unexpected(std::move(error));
+    return tl::unexpected(caused_by(options.failing, std::move(error)));
+  }
   std::int64_t id = 0;
   const auto name = ns.to_string();
   if (!cursor->exhausted() && !options.single_batch) {

@@ -133,6 +133,7 @@ class CursorRegistry {
 // the first batch; registers the cursor unless it is exhausted or `single_batch`.
 struct CursorReplyOptions {
   BatchRequest request;
+  std::string failing;  // what the server says was going on when the first batch fails, since 5.0
   bool single_batch = false;
   bool no_timeout = false;
   std::optional<bson::Timestamp> at_cluster_time;  // snapshot reads, 5.0+
@@ -140,6 +141,9 @@ struct CursorReplyOptions {
 };
 Result<bson::Document> first_batch_reply(CommandContext& context, std::unique_ptr<CommandCursor> cursor, Namespace ns,
                                          const CursorReplyOptions& options);
+
+// "what :: caused by :: message".
+Error caused_by(std::string_view what, Error error);
 
 // Over documents already at hand (listIndexes, listCollections).
 std::unique_ptr<CommandCursor> make_list_cursor(std::vector<bson::Document> documents);

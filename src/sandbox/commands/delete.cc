@@ -176,6 +176,7 @@ Result<bson::Document> delete_documents(CommandContext& context) {
   std::vector<DeleteSpec> specs;
   for (const auto& item : TRY(batch_items(context, "deletes"))) specs.push_back(TRY(parse_spec(item)));
   auto ns = TRY(named_collection(context));
+  TRY(check_writable(context, ns));
   const bool ordered = TRY(bool_field(context, "ordered", true));
   const auto view = context.engine().view()->catalog->find(ns);
   if (view && view->is_timeseries()) return delete_series(context, *view, std::move(specs), ordered);

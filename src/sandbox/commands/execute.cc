@@ -74,7 +74,12 @@ class Execution {
     context_.session = (*document)["id"].to_uuid();
     context_.services.sessions.touch(lsid_);
     const auto number = context_.body["txnNumber"];
-    if (number) context_.txn_number = number.to_int64();
+    if (number && number.type() != bson::Type::kInt64) {
+      return server_error(code::kTypeMismatch, fmt::format("BSON field 'OperationSessionInfo.txnNumber' is the wrong type '{}', expected type 'long'",
+                                                           bson::type_name(number.type())));
+    }
+    if (number && number.int64_value() < 0) return server_error(code::kInvalidOptions, "Transaction number cannot be negative");
+    if (number) context_.txn_number = number.int64_value();
     const auto autocommit = context_.body["autocommit"];
     const auto start = context_.body["startTransaction"];
     if (!number && (autocommit || start)) {

@@ -142,6 +142,11 @@ class FindCursor : public CommandCursor {
     bson::Document document;
     RecordId id;
   };
+  // Before 5.0 only failures of sorting are said to be the executor's; since then all are, by who makes the reply.
+  static tl::unexpected<Error> failed_sort(const CommandContext& context, Error error) {
+    if (context.settings().at_least(5, 0)) return tl::unexpected(std::move(error));
+    return tl::unexpected(caused_by("Executor error during find command", std::move(error)));
+  }
   // All documents, or with a limit the first of them.
   Status sort_all(CommandContext& context) {
     if (std::exchange(sorted_, true)) return {};
@@ -150,7 +155,9 @@ class FindCursor : public CommandCursor {
     std::size_t bytes = 0;
     while (const auto document = TRY(scan_.next())) {
       if (++steps_ % kCheckEvery == 0) TRY(check_interrupt(context));
-      ordered_.push_back({TRY(parts_.sort.key(*document)), bson::Document(*document), scan_.record_id()});
+      auto key = parts_.sort.key(*document);
+      if (!key) return failed_sort(context, std::move(key).error());
+      ordered_.push_back({std::move(*key), bson::Document(*document), scan_.record_id()});
       bytes += document->size() + ordered_.back().key.size() + sizeof(Sorted);
       if (wanted > 0 && ordered_.size() >= 2 * wanted + 1000) {
         std::nth_element(ordered_.begin(), ordered_.begin() + static_cast<std::ptrdiff_t>(wanted), ordered_.end(), by_key);
@@ -159,8 +166,8 @@ class FindCursor : public CommandCursor {
         for (const auto& item : ordered_) bytes += item.document.size() + item.key.size() + sizeof(Sorted);
       }
       if (bytes > kMaxSortBytes) {
-        return server_error(292, fmt::format("Executor error during find command :: caused by :: Sort exceeded memory limit of {} bytes, but did "
-                                             "not opt in to external sorting.", kMaxSortBytes));
+        return failed_sort(context, {ErrorCode::kFailure, fmt::format("Sort exceeded memory limit of {} bytes, but did not opt in to external sorting.{}", kMaxSortBytes,
+                                                                      context.settings().at_least(7, 0) ? "" : " Aborting operation. Pass allowDiskUse:true to opt in."), 292, {}});
       }
       TRY(sort_memory_.hold(bytes));
     }
@@ -204,6 +211,7 @@ CursorReplyOptions reply_options(CommandContext& context, const FindRequest& req
   options.request.stop = context.stop;
   options.single_batch = request.single_batch;
   options.no_timeout = request.no_timeout;
+  options.failing = "Executor error during find command";
   return options;
 }
 
@@ -222,6 +230,7 @@ Result<bson::Document> find_on_view(CommandContext& context, const FindRequest& 
                                              .pipeline = pipeline_of_find(request.filter, request.sort, request.skip, request.limit, request.projection),
                                              .let = request.let, .hint = request.hint, .statement = context.body}));
   auto options = reply_options(context, request);
+  options.failing = failing_aggregate(context, target.ns);
   options.at_cluster_time = opened.at;
   return first_batch_reply(context, std::move(opened.cursor), target.ns, options);
 }
@@ -247,6 +256,7 @@ Result<bson::Document> find(CommandContext& context) {
     parts.projection = TRY(query::Projection::parse(request.projection, parts.filter.get(), context.settings().version, evaluation));
   }
   auto options = reply_options(context, request);
+  if (context.settings().at_least(7, 0)) options.failing += ": " + target.ns.to_string();
   options.at_cluster_time = scope.at;
   if (!target.collection) {
     options.list_order = true;

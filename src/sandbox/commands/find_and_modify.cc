@@ -61,6 +61,13 @@ struct Outcome {
   std::optional<bson::Document> value;
 };
 
+constexpr std::string_view kFailing = "Plan executor error during findAndModify";
+// Since 5.0 whatever fails once documents are looked at; before, only sorting (find_one).
+tl::unexpected<Error> failed(const CommandContext& context, Error error) {
+  if (!context.settings().at_least(5, 0)) return tl::unexpected(std::move(error));
+  return tl::unexpected(caused_by(kFailing, std::move(error)));
+}
+
 Result<bson::Document> reply_of(CommandContext& context, const Request& request, const query::Matcher* filter, const Outcome& outcome) {
   bson::Builder out;
   {
@@ -75,9 +82,21 @@ Result<bson::Document> reply_of(CommandContext& context, const Request& request,
     out.append("value", *outcome.value);
   } else {
     const auto projection = TRY(query::Projection::parse(request.fields, filter, context.settings().version, evaluation_context(context)));
-    out.append("value", TRY(projection.apply(*outcome.value)));
+    auto shown = projection.apply(*outcome.value);
+    if (!shown) return failed(context, std::move(shown).error());
+    out.append("value", *shown);
   }
   return std::move(out).finish();
+}
+
+// Before anything is written.
+Status check_projection(CommandContext& context, const Request& request, const query::Matcher& filter) {
+  if (request.fields.empty()) return {};
+  const auto projection = TRY(query::Projection::parse(request.fields, &filter, context.settings().version, evaluation_context(context)));
+  if (request.want_new && projection.is_positional()) {
+    return server_error(code::kBadValue, "cannot use a positional projection and return the new document");
+  }
+  return {};
 }
 
 // The image of a findAndModify since 5.0, while no later one of the session has taken its place.
@@ -90,10 +109,34 @@ Result<std::optional<bson::Document>> image_aside(CommandContext& context, const
   return std::optional(bson::Document(found->document["image"].document_value()));
 }
 
+// A retry that asks for something else than what was done.
+Status check_same_kind(const CommandContext& context, const Request& request, const bson::Document& entry) {
+  const auto op = entry["op"].to_string_view().value_or("");
+  const auto ts = entry["ts"].to_timestamp().value_or(bson::Timestamp{});
+  const auto asked = "findAndModify retry request: " + bson::to_shell(context.body);
+  const auto done = fmt::format("oplogTs: Timestamp({}, {}), oplog: {}", ts.seconds, ts.increment, bson::to_shell(entry));
+  const auto other_kind = [&](int error_code) {
+    return server_error(error_code, fmt::format("{} is not compatible with previous write in the transaction of type: {}, {}", asked, op, done));
+  };
+  if (op == "d") return request.remove ? Status() : other_kind(40606);
+  if (op == "i") return request.spec.upsert ? Status() : other_kind(40608);
+  if (request.remove) return other_kind(40609);
+  const auto image = entry["needsRetryImage"].to_string_view().value_or("");
+  const bool has_after = entry["postImageOpTime"].exists() || image == "postImage";
+  if (request.want_new && !has_after) {
+    return server_error(40611, fmt::format("{} wants the document after update returned, but only before update document is stored, {}", asked, done));
+  }
+  if (!request.want_new && has_after) {
+    return server_error(40612, fmt::format("{} wants the document before update returned, but only after update document is stored, {}", asked, done));
+  }
+  return {};
+}
+
 // What was answered when the statement was first run, from its entry and the image beside it.
 Result<Outcome> repeated(CommandContext& context, const Request& request, const bson::Document& entry) {
   Outcome outcome;
   const auto op = entry["op"].to_string_view().value_or("");
+  TRY(check_same_kind(context, request, entry));
   if (op == "i") {
     outcome.upserted = bson::Value(entry["o"].document_value()["_id"]);
     if (request.want_new) outcome.value = bson::Document(entry["o"].document_value());
@@ -149,6 +192,7 @@ Result<Outcome> change(CommandContext& context, WriteUnit& unit, const Collectio
 Result<bson::Document> find_and_modify(CommandContext& context) {
   const auto request = TRY(parse(context));
   const auto ns = TRY(named_collection(context));
+  TRY(check_writable(context, ns));
   Retries retries(context);
   if (const auto entry = TRY(retries.done(0))) return reply_of(context, request, nullptr, TRY(repeated(context, request, *entry)));
   while (true) {
@@ -161,8 +205,9 @@ Result<bson::Document> find_and_modify(CommandContext& context) {
     const auto let = request.spec.let ? TRY(query::evaluate_let(*request.spec.let, *evaluation_context(context))) : bson::Document();
     if (!request.remove) statement = TRY(UpdateStatement::parse(context, request.spec, collection.get()));
     const auto filter = statement ? statement->filter() : TRY(query::Matcher::parse(request.spec.query, collator, context.settings().version, evaluation_context(context, let, collator)));
+    TRY(check_projection(context, request, filter));
     const auto sort = TRY(query::SortPattern::parse(request.spec.sort, collator));
-    const FindOne what{.filter = &filter, .sort = &sort, .collator = collator, .hint = request.spec.hint};
+    const FindOne what{.filter = &filter, .sort = &sort, .collator = collator, .hint = request.spec.hint, .failing = kFailing};
     const auto found = collection ? TRY(find_one(context, *scope.reader, collection, what)) : std::nullopt;
     if (!found && !request.spec.upsert) return reply_of(context, request, &filter, {});
     std::optional<Outcome> outcome;
@@ -185,7 +230,7 @@ Result<bson::Document> find_and_modify(CommandContext& context) {
       outcome = std::move(*changed);
       return {};
     }, [&](const WriteUnit& unit) { retries.committed(unit); });
-    if (!written) return tl::unexpected(written.error());
+    if (!written) return failed(context, written.error());
     note_system_write(context, ns);
     if (outcome) return reply_of(context, request, &filter, *outcome);
   }

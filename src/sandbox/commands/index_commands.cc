@@ -20,6 +20,14 @@ constexpr std::size_t kBuildStep = 1000;
 
 Result<std::vector<bson::View>> requested(const CommandContext& context) {
   const auto list = context.body["indexes"];
+  if (!context.settings().at_least(5, 0)) {  // parsed by hand then
+    if (!list) return server_error(code::kFailedToParse, "The 'indexes' field is a required argument of the createIndexes command");
+    if (!list.is_array()) return server_error(code::kTypeMismatch, fmt::format("The field 'indexes' must be an array, but got {}", bson::type_name(list.type())));
+    for (const auto& item : list.document_value()) {
+      if (item.is_document()) continue;
+      return server_error(code::kTypeMismatch, fmt::format("The elements of the 'indexes' array must be objects, but got {}", bson::type_name(item.type())));
+    }
+  }
   if (!list) return server_error(code::kMissingField, "BSON field 'createIndexes.indexes' is missing but a required field");
   const auto array = list.to_array();
   if (!array) {
@@ -47,9 +55,36 @@ struct Plan {
   std::optional<Uuid> build;  // goes on outside this unit
 };
 
+// One definition against those before it in the same command.
+Status check_among(const CommandContext& context, const Plan& plan, const Namespace& ns, bson::View spec) {
+  const auto name = spec["name"].string_value();
+  for (const auto& other : plan.missing) {
+    if (other == bson::Document(spec)) {
+      const bool builds = plan.collection->counters->copy().records > 0 && !context.transaction;
+      if (builds) return server_error(96, "Cannot build two identical indexes. Try again without duplicate indexes.");
+      return server_error(68, fmt::format("Identical index already exists: {}", name));
+    }
+    if (other["name"].string_value() == name) {
+      return server_error(code::kIndexKeySpecsConflict, fmt::format("Index must have unique name.The existing index: {} has the same name as the requested index: {}",
+                                                                    bson::to_shell(other), bson::to_shell(spec)));
+    }
+    if (bson::compare_documents(other["key"].document_value(), spec["key"].document_value()) == 0 && !other["collation"] && !spec["collation"] &&
+        !context.settings().at_least(5, 0)) {
+      return server_error(code::kIndexOptionsConflict, fmt::format("Index with name: {} already exists with a different name", name));
+    }
+  }
+  if (plan.collection->indexes.size() + plan.missing.size() >= kMaxIndexes) {
+    return server_error(code::kCannotCreateIndex, fmt::format("add index fails, too many indexes for {} key:{}", ns.to_string(), bson::to_shell(spec["key"].document_value())));
+  }
+  return {};
+}
+
 Status plan_and_begin(CommandContext& context, WriteUnit& unit, const Namespace& ns, const std::vector<bson::View>& specs, Plan& plan) {
   plan = Plan{};
   TRY(target_collection(context, unit.catalog()));  // collectionUUID
+  if (const auto there = unit.catalog().find(ns); there && there->is_view()) {
+    return server_error(code::kCommandNotSupportedOnView, "Cannot create indexes on a view");
+  }
   const bool existed = unit.catalog().find(ns) != nullptr;
   std::vector<bson::Document> normal;
   for (const auto& spec : specs) normal.push_back(TRY(normalize_index(context, spec, unit.catalog().find(ns).get())));
@@ -57,15 +92,13 @@ Status plan_and_begin(CommandContext& context, WriteUnit& unit, const Namespace&
   plan.created = !existed;
   plan.before = static_cast<std::int32_t>(plan.collection->indexes.size());
   for (auto& spec : normal) {
-    const auto match = TRY(compare_with_existing(*plan.collection, spec));
-    const bool twice = std::any_of(plan.missing.begin(), plan.missing.end(), [&](const auto& other) { return other == spec; });
-    if (match == IndexMatch::kNew && !twice) plan.missing.push_back(std::move(spec));
+    const auto match = TRY(compare_with_existing(context, *plan.collection, spec));
+    if (match == IndexMatch::kNew) {
+      TRY(check_among(context, plan, ns, spec));
+      plan.missing.push_back(std::move(spec));
+    }
   }
   plan.after = plan.before + static_cast<std::int32_t>(plan.missing.size());
-  if (plan.collection->indexes.size() + plan.missing.size() > kMaxIndexes) {
-    return server_error(code::kCannotCreateIndex, fmt::format("add index fails, too many indexes for {} key:{}", ns.to_string(),
-                                                              bson::to_shell(plan.missing.front()["key"])));
-  }
   if (plan.missing.empty()) return {};
   if (context.transaction || plan.collection->counters->copy().records == 0) {
     TRY(unit.create_indexes(plan.collection, plan.missing));
@@ -109,6 +142,12 @@ Status build(CommandContext& context, const Plan& plan) {
   });
 }
 
+// Killed, out of time, or shut down: not the build's own failure.
+bool is_interruption(const Error& error) {
+  static constexpr int kCodes[] = {50, 91, 237, 262, 279, 290, 11600, 11601, 11602};
+  return std::find(std::begin(kCodes), std::end(kCodes), error.server_code) != std::end(kCodes);
+}
+
 Status give_up(CommandContext& context, const Plan& plan, const Error& cause) {
   return in_write_unit(context, [&](WriteUnit& unit) -> Status {
     const auto collection = unit.catalog().find(plan.collection->uuid);
@@ -143,6 +182,14 @@ CollectionPtr named_timeseries(const CommandContext& context) {
   return found && found->is_timeseries() ? found : nullptr;
 }
 
+Status check_create_fields(const CommandContext& context) {
+  auto checked = check_fields(context, {"indexes", "ignoreUnknownIndexOptions", "commitQuorum", "collectionUUID"});
+  if (checked || context.settings().at_least(5, 0)) return checked;
+  const std::string& message = checked.error().message;  // BSON field 'createIndexes.name' is an unknown field.
+  const auto from = message.find('.') + 1;
+  return server_error(code::kBadValue, "Invalid field specified for createIndexes command: " + message.substr(from, message.find('\'', from) - from));
+}
+
 Result<bson::Document> create_indexes(CommandContext& context) {
   if (const auto view = named_timeseries(context)) {
     bson::Builder changes;
@@ -152,7 +199,7 @@ Result<bson::Document> create_indexes(CommandContext& context) {
     }
     return on_buckets(context, *view, std::move(changes).finish(), create_indexes);
   }
-  TRY(check_fields(context, {"indexes", "ignoreUnknownIndexOptions", "commitQuorum", "collectionUUID"}));
+  TRY(check_create_fields(context));
   const auto ns = TRY(named_collection(context));
   const auto specs = TRY(requested(context));
   Plan plan;
@@ -162,10 +209,9 @@ Result<bson::Document> create_indexes(CommandContext& context) {
     if (!built) {
       TRY(give_up(context, plan, built.error()));
       Error error = built.error();
-      if (error.server_code == code::kDuplicateKey)
-        error.message = fmt::format("Index build failed: {}: Collection {} ( {} ) :: caused by :: {}", plan.build->to_string(), ns.to_string(),
-                                    plan.collection->uuid.to_string(), error.message);
-      return tl::unexpected(std::move(error));
+      if (is_interruption(error)) return tl::unexpected(std::move(error));
+      return tl::unexpected(caused_by(fmt::format("Index build failed: {}: Collection {} ( {} )", plan.build->to_string(), ns.to_string(),
+                                                  plan.collection->uuid.to_string()), std::move(error)));
     }
   }
   const bool newer = context.settings().at_least(5, 0);
@@ -174,7 +220,11 @@ Result<bson::Document> create_indexes(CommandContext& context) {
   reply.append("numIndexesBefore", plan.before).append("numIndexesAfter", plan.after);
   if (newer && !plan.missing.empty()) reply.append("createdCollectionAutomatically", plan.created);
   if (plan.missing.empty()) reply.append("note", "all indexes already exist");
-  else if (!context.transaction) reply.append("commitQuorum", "votingMembers");
+  else if (plan.missing.size() < specs.size()) reply.append("note", "index already exists");
+  if (!plan.missing.empty() && !context.transaction) {
+    if (const auto quorum = context.body["commitQuorum"]) reply.append("commitQuorum", quorum);
+    else reply.append("commitQuorum", "votingMembers");
+  }
   return std::move(reply).finish();
 }
 
@@ -206,6 +256,8 @@ Result<std::vector<std::string>> named_indexes(const CommandContext& context, co
     }
     if (names.empty()) return server_error(code::kIndexNotFound, fmt::format("can't find index with key: {}", bson::to_shell(key)));
     if (names.size() > 1) return server_error(86, fmt::format("{} indexes found for key: {}, identify by name instead.", names.size(), bson::to_shell(key)));
+  } else if (!context.settings().at_least(5, 0)) {
+    return server_error(code::kIndexNotFound, "invalid index name spec");
   } else if (!index) {
     return server_error(code::kMissingField, fmt::format("BSON field '{}.index' is missing but a required field", context.command->name));
   } else {

@@ -10,6 +10,6 @@ Result<bson::Document> normalize_index(const CommandContext& context, bson::View
 
 enum class IndexMatch { kNew, kExists };
 // 85 and 86 when it contradicts one that exists.
-Result<IndexMatch> compare_with_existing(const CollectionInfo& collection, bson::View spec);
+Result<IndexMatch> compare_with_existing(const CommandContext& context, const CollectionInfo& collection, bson::View spec);
 
 }  // namespace drover::sandbox

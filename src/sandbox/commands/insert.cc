@@ -143,6 +143,7 @@ Result<bson::Document> insert(CommandContext& context) {
   TRY(check_fields(context, {"documents", "ordered", "bypassDocumentValidation", "collectionUUID", "encryptionInformation", "bypassEmptyTsReplacement"}));
   auto documents = TRY(batch_items(context, "documents"));
   auto ns = TRY(named_collection(context));
+  TRY(check_writable(context, ns));
   const bool ordered = TRY(bool_field(context, "ordered", true));
   return Insertion(context, std::move(ns), std::move(documents), ordered).run();
 }

@@ -27,11 +27,16 @@ Result<Names> parse(CommandContext& context) {
   if (!to || to->collection.find('$') != std::string::npos || to->collection.front() == '.') {
     return server_error(code::kInvalidNamespace, fmt::format("Invalid target namespace: {}", second.value_or("")));
   }
+  if (*from == *to && context.settings().at_least(5, 0)) return server_error(code::kIllegalOperation, "Can't rename a collection to itself");
+  if ((from->db == "local") != (to->db == "local")) {
+    return server_error(code::kIllegalOperation, "Cannot rename collections between a replicated and an unreplicated database");
+  }
+  if (from->db == "local" && from->collection.starts_with("oplog.")) return server_error(code::kIllegalOperation, "can't rename live oplog while replicating");
   if (to->to_string().size() > 255) {
     return server_error(code::kInvalidNamespace, fmt::format("Fully qualified namespace is too long. Namespace: {} Max: 255", to->to_string()));
   }
-  if (to->collection.starts_with("system.")) {
-    return server_error(code::kIllegalOperation, fmt::format("error with target namespace: Invalid system namespace: {}", to->to_string()));
+  if (auto creatable = check_creatable(context, *to); !creatable) {
+    return server_error(code::kIllegalOperation, "error with target namespace: " + creatable.error().message);
   }
   names.from = *from;
   names.to = *to;

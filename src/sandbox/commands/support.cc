@@ -172,6 +172,26 @@ bson::Document default_id_index(const bson::Collator* collator) {
   return std::move(out).finish();
 }
 
+Status check_creatable(const CommandContext& context, const Namespace& ns) {
+  const bool five = context.settings().at_least(5, 0);
+  if (ns.collection.find('$') != std::string::npos || ns.collection.empty() || ns.collection.front() == '.') {
+    return server_error(code::kInvalidNamespace, five ? fmt::format("Invalid collection name: {}", ns.collection) : "invalid collection name");
+  }
+  static constexpr std::string_view kSystem[] = {"system.js", "system.profile", "system.users", "system.roles", "system.views"};
+  const bool ours = ns.db == "admin" || ns.db == "config" || ns.db == "local" || ns.collection.starts_with("system.buckets.");
+  if (!ns.collection.starts_with("system.") || ours || std::find(std::begin(kSystem), std::end(kSystem), ns.collection) != std::end(kSystem)) return {};
+  return server_error(code::kInvalidNamespace, fmt::format(fmt::runtime(five ? "Invalid system namespace: {}" : "cannot write to '{}'"), ns.to_string()));
+}
+
+Status check_writable(const CommandContext& context, const Namespace& ns) {
+  if (context.internal) return {};
+  const bool five = context.settings().at_least(5, 0);
+  if (ns.collection == "system.profile" || (five && ns.collection == "system.views")) {
+    return server_error(code::kInvalidNamespace, fmt::format(fmt::runtime(five ? "cannot write to {}" : "cannot write to '{}'"), ns.to_string()));
+  }
+  return check_creatable(context, ns);
+}
+
 Result<CollectionPtr> collection_for_write(CommandContext& context, WriteUnit& unit, const Namespace& ns, bool create) {
   TRY(check_write_allowed(context, unit, ns));
   auto collection = unit.catalog().find(ns);

@@ -61,6 +61,9 @@ struct Target {
 };
 Result<Target> target_collection(CommandContext& context, const Catalog& catalog);
 Status check_collection_name(const Namespace& ns);
+// What may be created, and what may be written, whoever asks: 73 InvalidNamespace for names with $ and names of the system's.
+Status check_creatable(const CommandContext& context, const Namespace& ns);
+Status check_writable(const CommandContext& context, const Namespace& ns);
 
 // The state that a read sees: the transaction's, the one at atClusterTime, or the newest. `at` is set for snapshot reads.
 struct ReadScope {

@@ -34,6 +34,11 @@ Result<UpdateSpec> parse_spec(const CommandContext& context, bson::View statemen
     else if (key == "arrayFilters") {
       const auto array = field.to_array();
       if (!array) return server_error(code::kTypeMismatch, fmt::format("BSON field 'update.updates.arrayFilters' is the wrong type '{}', expected type 'array'", bson::type_name(field.type())));
+      for (const auto& filter : *array) {
+        if (filter.is_document()) continue;
+        return server_error(code::kTypeMismatch, fmt::format("BSON field 'update.updates.arrayFilters.{}' is the wrong type '{}', expected type 'object'",
+                                                             filter.key(), bson::type_name(filter.type())));
+      }
       spec.array_filters = *array;
     } else if (key != "upsertSupplied" && key != "sampleId" && key != "allowShardKeyUpdatesWithoutFullShardKeyInQuery") {
       return server_error(code::kUnknownField, fmt::format("BSON field 'update.updates.{}' is an unknown field.", key));
@@ -319,6 +324,7 @@ Result<bson::Document> update(CommandContext& context) {
     if (const auto let = context.body["let"].to_document(); let) specs.back().let = *let;
   }
   auto ns = TRY(named_collection(context));
+  TRY(check_writable(context, ns));
   const bool ordered = TRY(bool_field(context, "ordered", true));
   return Updating(context, std::move(ns), std::move(specs), ordered).run();
 }

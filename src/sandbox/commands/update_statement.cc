@@ -10,7 +10,7 @@ constexpr int kQueryFeatureNotAllowed = 224;
 
 Result<UpdateStatement> UpdateStatement::parse(CommandContext& context, const UpdateSpec& spec, const CollectionInfo* collection) {
   auto collator = TRY(effective_collation(spec.collation_of, collection));
-  const auto constants = spec.constants ? TRY(query::evaluate_let(*spec.constants, *evaluation_context(context))) : bson::Document();
+  const auto constants = spec.constants ? bson::Document(*spec.constants) : bson::Document();  // values, not expressions
   const auto let = spec.let ? TRY(query::evaluate_let(*spec.let, *evaluation_context(context))) : bson::Document();
   bson::Builder variables;
   variables.append_all(let);

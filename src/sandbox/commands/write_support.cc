@@ -148,6 +148,7 @@ Result<std::optional<bson::Document>> oplog_entry_at(Engine& engine, bson::Times
 }
 
 Result<std::optional<Found>> find_one(CommandContext& context, const Reader& reader, const CollectionPtr& collection, const FindOne& request) {
+  const auto failing = [&](Error error) { return request.failing.empty() ? error : caused_by(request.failing, std::move(error)); };
   const bool natural = !request.sort || request.sort->empty() || request.sort->natural() != 0;
   auto plan = TRY(make_plan(*collection, {.filter = request.filter, .sort = request.sort, .collator = request.collator, .hint = request.hint}));
   const bool first_is_best = natural || plan.sorted;
@@ -158,13 +159,16 @@ Result<std::optional<Found>> find_one(CommandContext& context, const Reader& rea
   query::MatchDetails details;
   for (std::int64_t n = 0;; ++n) {
     if (n % 256 == 0) TRY(check_interrupt(context));
-    const auto document = TRY(scan.next(&details));
+    auto next = scan.next(&details);
+    if (!next) return tl::unexpected(context.settings().at_least(5, 0) ? failing(std::move(next).error()) : std::move(next).error());
+    const auto document = *next;
     if (!document) return best;
     if (first_is_best) return std::optional(Found{scan.record_id(), bson::Document(*document), details});
-    auto key = TRY(request.sort->key(*document));
-    if (best && key >= best_key) continue;
+    auto key = request.sort->key(*document);
+    if (!key) return tl::unexpected(failing(std::move(key).error()));
+    if (best && *key >= best_key) continue;
     best = Found{scan.record_id(), bson::Document(*document), details};
-    best_key = std::move(key);
+    best_key = std::move(*key);
   }
 }
 

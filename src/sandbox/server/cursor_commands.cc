@@ -162,7 +162,10 @@ Result<bson::Document> get_more(CommandContext& context) {
   CursorBatch batch(batch_options);
   if (auto filled = entry.cursor->next_batch(context, batch); !filled) {
     checked_out.end();
-    return tl::unexpected(std::move(filled).error());
+    auto error = std::move(filled).error();
+    if (!context.settings().at_least(5, 0)) return tl::unexpected(std::move(error));
+    const auto where = context.settings().at_least(7, 0) ? ": " + entry.ns.to_string() : std::string();
+    return tl::unexpected(caused_by("Executor error during getMore" + where, std::move(error)));
   }
   const bool ended = entry.cursor->exhausted();
   if (ended) checked_out.end();

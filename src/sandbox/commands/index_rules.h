@@ -1,0 +1,19 @@
+// What an index definition must be like to be accepted, and what the server says of others. In the server's order: each
+// definition by itself first, then its name and expiry, then what the kind of index allows.
+#pragma once
+
+#include "sandbox/commands/support.h"
+
+namespace drover::sandbox {
+
+// "2d", "text", "wildcard" and so on; empty for ascending and descending keys.
+std::string_view index_plugin(bson::View key);
+
+// The definition as given. Failures begin with "Error in specification {...} :: caused by :: ".
+Status check_index_form(const CommandContext& context, bson::View spec);
+// Names that are reserved, definitions of the _id index, expireAfterSeconds.
+Status check_index_meaning(const CommandContext& context, bson::View spec);
+// What the kind of index allows. `spec` has v, and its collation filled in.
+Status check_index_options(const CommandContext& context, bson::View spec);
+
+}  // namespace drover::sandbox
