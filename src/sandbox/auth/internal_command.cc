@@ -1,6 +1,9 @@
 #include "sandbox/auth/internal_command.h"
 
+#include <fmt/core.h>
+
 #include "bson/builder.h"
+#include "sandbox/commands/support.h"
 
 namespace drover::sandbox::auth {
 
@@ -60,6 +63,15 @@ Result<std::vector<bson::Document>> find_internal(Services& services, std::strin
   if (!batch) return documents;
   for (const auto& item : *batch) documents.emplace_back(item.document_value());
   return documents;
+}
+
+Status check_arguments(const CommandContext& context, std::initializer_list<std::string_view> known) {
+  auto checked = check_fields(context, known);
+  if (checked || context.settings().at_least(5, 0)) return checked;
+  const std::string& message = checked.error().message;  // BSON field 'createUser.name' is an unknown field.
+  const auto from = message.find('.') + 1;
+  const auto name = message.substr(from, message.find('\'', from) - from);
+  return server_error(2, fmt::format("\"{}\" is not a valid argument to {}", name, context.command->name));
 }
 
 }  // namespace drover::sandbox::auth

@@ -10,6 +10,8 @@
 
 namespace drover::sandbox::auth {
 
+// As check_fields, in the words of the parser that these commands had before 5.0.
+Status check_arguments(const CommandContext& context, std::initializer_list<std::string_view> known);
 // The whole reply; a reply with ok: 0 or with writeErrors is an error.
 Result<bson::Document> run_internal(Services& services, std::string_view db, bson::View body);
 // Every document that matches, in one batch. For small collections.

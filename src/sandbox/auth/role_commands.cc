@@ -81,10 +81,21 @@ Result<bson::Document> store_field(CommandContext& context, const RoleName& name
 }
 
 Status check_role_fields(const CommandContext& context) {
-  TRY(check_fields(context, {"privileges", "roles", "authenticationRestrictions"}));
+  TRY(check_arguments(context, {"privileges", "roles", "authenticationRestrictions"}));
   const auto restrictions = context.body["authenticationRestrictions"];
   if (!restrictions || (restrictions.is_array() && restrictions.document_value().empty())) return {};
   return server_error(kBadValue, "authenticationRestrictions are not supported by this server");
+}
+
+// A role that is not admin's is about its own database.
+Status check_targets(const RoleName& role, const PrivilegeSet& privileges) {
+  if (role.db == "admin") return {};
+  for (const auto& [pattern, actions] : privileges.entries()) {
+    if (pattern.db == role.db) continue;
+    return server_error(kInvalidRoleModification,
+                        fmt::format("Roles on the '{}' database cannot be granted privileges that target other databases or the cluster", role.db));
+  }
+  return {};
 }
 
 Result<bson::Document> create_role(CommandContext& context) {
@@ -104,6 +115,7 @@ Result<bson::Document> create_role(CommandContext& context) {
   TRY(check_privileges(context, privileges));
   const auto roles = TRY(parse_roles(*roles_field, name.db));
   TRY(check_roles(context, name, roles));
+  TRY(check_targets(name, privileges));
   const bson::Document documents[] = {bson::make_document({{"_id", name.id()},
                                                            {"role", name.role},
                                                            {"db", name.db},
@@ -129,6 +141,7 @@ Result<bson::Document> update_role(CommandContext& context) {
   if (const auto field = context.body["privileges"].to_array()) {
     const auto privileges = TRY(PrivilegeSet::parse(*field));
     TRY(check_privileges(context, privileges));
+    TRY(check_targets(name, privileges));
     fields.append("privileges", bson::ArrayView{privileges.to_bson()});
   }
   if (const auto field = context.body["roles"].to_array()) {
@@ -148,6 +161,7 @@ Result<bson::Document> change_privileges(CommandContext& context, bool grant) {
   }
   const auto change = TRY(PrivilegeSet::parse(*field));
   TRY(check_privileges(context, change, grant ? "grantRole" : "revokeRole"));
+  if (grant) TRY(check_targets(name, change));
   const auto document = TRY(existing(context, name));
   const auto stored = document["privileges"].to_array();
   auto privileges = stored ? TRY(PrivilegeSet::parse(*stored)) : PrivilegeSet();

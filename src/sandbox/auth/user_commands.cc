@@ -87,7 +87,7 @@ Result<bson::Document> changed(CommandContext& context) {
 
 // 40415 for what this server does not know; restrictions that it would not enforce are refused, not kept for show.
 Status check_user_fields(const CommandContext& context) {
-  TRY(check_fields(context, {"pwd", "customData", "roles", "digestPassword", "mechanisms", "authenticationRestrictions"}));
+  TRY(check_arguments(context, {"pwd", "customData", "roles", "digestPassword", "mechanisms", "authenticationRestrictions"}));
   const auto restrictions = context.body["authenticationRestrictions"];
   if (!restrictions || (restrictions.is_array() && restrictions.document_value().empty())) return {};
   return server_error(kBadValue, "authenticationRestrictions are not supported by this server");

@@ -67,7 +67,7 @@ Result<bson::Document> count(CommandContext& context) {
   auto limit = TRY(number_field(context, "limit"));
   if (limit < 0) limit = -limit;
   const auto skip = TRY(number_field(context, "skip"));
-  if (skip < 0) return server_error(code::kBadValue, fmt::format("BSON field 'skip' value must be >= 0, actual value '{}'", skip));
+  if (skip < 0) return server_error(51024, fmt::format("BSON field 'skip' value must be >= 0, actual value '{}'", skip));
   auto scope = TRY(read_scope(context));
   const auto target = TRY(target_collection(context, scope.reader->catalog()));
   if (target.collection && target.collection->is_view()) {
