@@ -58,6 +58,33 @@ TEST(Update, ConflictsAreFoundBeforeAnythingIsDone) {
             "40 Updating the path 'a.b' would create a conflict at 'a'");
 }
 
+TEST(Update, ReferencesAreWholeOrRefused) {
+  EXPECT_EQ(result_of(R"({"$set":{"b.$id":1}})", R"({"_id":1,"b":{}})"), "55 Found $id field without a $ref before it, which is invalid.");
+  EXPECT_EQ(result_of(R"({"$set":{"b.$ref":"x"}})", R"({"_id":1,"b":{}})"), "55 The DBRef $ref field must be followed by a $id field");
+  EXPECT_EQ(result_of(R"({"$set":{"b.c":1}})", R"({"_id":1,"b":{"$x":1}})"), R"({ "_id" : 1, "b" : { "$x" : 1, "c" : 1 } })");
+}
+
+// Keys of arrays mean nothing, but a document must come out of its oplog entry byte for byte.
+TEST(Update, AnArrayThatIsOnlyLookedAtKeepsItsKeys) {
+  bson::Builder odd, before;
+  odd.append("0", 1).append("7", 2);
+  const Document items = std::move(odd).finish();
+  before.append("_id", 1).append("a", bson::ArrayView{items});
+  const Document old = std::move(before).finish();
+  for (const auto version : {ServerVersion{4, 4, 0}, ServerVersion{8, 0, 0}}) {
+    for (const char* u : {R"({"$set":{"x":1},"$pull":{"a":9}})", R"({"$set":{"a.0":5}})", R"({"$push":{"a":3}})", R"({"$addToSet":{"a":1},"$inc":{"n":1}})"}) {
+      const Case update(u, version);
+      const auto parsed = Update::parse(update.statement["u"], update.options);
+      ASSERT_TRUE(parsed);
+      const auto applied = parsed->apply(old, {});
+      ASSERT_TRUE(applied && applied->modified) << u;
+      const auto again = apply_oplog_update(old, applied->oplog_object);
+      ASSERT_TRUE(again) << u;
+      EXPECT_TRUE(again->view().same_bytes(applied->document)) << u << show(applied->oplog_object);
+    }
+  }
+}
+
 TEST(Update, TheIdCannotChange) {
   EXPECT_EQ(result_of(R"({"$set":{"_id":2}})", R"({"_id":1})"),
             "66 Performing an update on the path '_id' would modify the immutable field '_id'");
