@@ -1,6 +1,8 @@
 #include "cluster/pool.h"
 
 #include <malloc.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <optional>
 #include <vector>
@@ -27,12 +29,15 @@ struct ClientSessionDeleter {
 };
 using ClientSession = std::unique_ptr<mongoc_client_session_t, ClientSessionDeleter>;
 
+// The driver's counters are nobody's. Its library puts them into shared memory as soon as it is loaded; under a name there they
+// would outlive a process that is killed, and be in the way of the next one with the same process id, with a warning on standard
+// error.
+[[maybe_unused]] const int unnamed_counters = ::shm_unlink(fmt::format("/mongoc-{}", ::getpid()).c_str());
+
 // The driver's own log goes to standard error otherwise; what matters in it comes back as errors.
 void start_driver() {
   static const bool started = [] {
-    // Its counters are nobody's: in shared memory they would outlive a process that is killed, and be in the way of the next
-    // one with the same process id.
-    ::setenv("MONGOC_DISABLE_SHM", "1", 0);
+    ::setenv("MONGOC_DISABLE_SHM", "1", 0);  // for children; here the library was loaded before
     mongoc_log_set_handler(nullptr, nullptr);
     mongoc_init();
     // Replies and commands of megabytes come and go on many threads: large ones go back to the system at once instead of
