@@ -64,27 +64,40 @@ Json deployment_json(const MonitoredDeployment& one) {
 }  // namespace
 
 void LinkWorker::run(const std::stop_token& stop) {
+  std::map<std::string, std::unique_ptr<Runtime::Thread>> followed;  // each ends, and joins, with its entry
   while (runtime_.sleep(kWorkerStep, stop)) {
     const auto links = parts_.links.all();
     if (!links) {
       log_.warn("links cannot be read", {{"error", links.error().message}});
       continue;
     }
-    std::erase_if(paces_, [&](const auto& pace) {
-      return std::none_of(links->begin(), links->end(), [&](const SiteLink& link) { return link.link == pace.first; });
+    std::erase_if(followed, [&](const auto& entry) {
+      return std::none_of(links->begin(), links->end(), [&](const SiteLink& link) { return link.link == entry.first; });
     });
     for (const auto& link : *links) {
-      if (stop.stop_requested()) return;
-      attend(link, stop);
+      if (followed.contains(link.link)) continue;
+      if (followed.size() >= kMaxFollowedLinks) {
+        log_.error("too many links for one process; this one waits", {{"link", link.link}});
+        continue;
+      }
+      followed[link.link] = runtime_.spawn("server.link", [this, org = link.org, id = link.link](std::stop_token own) { follow(org, id, own); });
     }
   }
 }
 
-void LinkWorker::attend(const SiteLink& link, const std::stop_token& stop) {
-  auto& pace = paces_[link.link];
+void LinkWorker::follow(const std::string& org, const std::string& id, const std::stop_token& stop) {
+  Pace pace;
+  while (runtime_.sleep(kWorkerStep, stop)) {
+    if (runtime_.now() < pace.next_poll) continue;
+    const auto link = parts_.links.of_org(org);
+    if (!link) continue;
+    if (!*link || (*link)->link != id) continue;  // gone: so is this thread soon
+    attend(**link, pace, stop);
+  }
+}
+
+void LinkWorker::attend(const SiteLink& link, Pace& pace, const std::stop_token& stop) {
   const auto now = runtime_.now();
-  const bool asked = asked_.with([&](auto& asked) { return asked.erase(link.org) > 0; });
-  if (now < pace.next_poll && !asked) return;
   std::chrono::seconds pause{5};
   Status done;
   if (!link.claimed) done = claim_now(link, stop);
@@ -95,7 +108,7 @@ void LinkWorker::attend(const SiteLink& link, const std::stop_token& stop) {
     std::string text;
     if (metadata)
       for (const auto& [id, project] : *metadata) text += id + Json(project).dump();
-    if (metadata && (asked || now >= pace.next_sync || text != pace.metadata)) {
+    if (metadata && (now >= pace.next_sync || text != pace.metadata)) {
       done = sync_now(link, stop);
       if (done) {
         pace.metadata = std::move(text);

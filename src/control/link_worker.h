@@ -4,11 +4,9 @@
 #pragma once
 
 #include <map>
-#include <set>
 #include <stop_token>
 #include <string>
 
-#include "base/guarded.h"
 #include "base/log.h"
 #include "base/runtime.h"
 #include "control/agent_jobs.h"
@@ -22,6 +20,7 @@ namespace drover::control {
 
 inline constexpr std::chrono::seconds kSyncEvery{60};
 inline constexpr std::chrono::seconds kWorkerStep{1};
+inline constexpr std::size_t kMaxFollowedLinks = 200;  // of one process
 
 class LinkWorker {
  public:
@@ -35,7 +34,7 @@ class LinkWorker {
   LinkWorker(Parts parts, AtlasOptions options, Runtime& runtime, Log& log)
       : parts_(parts), options_(std::move(options)), runtime_(runtime), log_(log) {}
 
-  // Until stopped.
+  // Until stopped. A thread for each link, so that a site that does not answer keeps nobody else waiting.
   void run(const std::stop_token& stop);
 
   // For who asks for it now. Thread-safe. What the answer of the other site was is the result; a link that it does not know any
@@ -51,7 +50,8 @@ class LinkWorker {
     int failures = 0;
     std::string metadata;  // as it was sent last
   };
-  void attend(const SiteLink& link, const std::stop_token& stop);
+  void follow(const std::string& org, const std::string& link, const std::stop_token& stop);
+  void attend(const SiteLink& link, Pace& pace, const std::stop_token& stop);
   Status take_work(const SiteLink& link, std::chrono::seconds& pause, const std::stop_token& stop);
   Status take_item(const SiteLink& link, const Json& item, const std::stop_token& stop);
   Status relay(const SiteLink& link, const std::stop_token& stop);
@@ -63,8 +63,6 @@ class LinkWorker {
   const AtlasOptions options_;
   Runtime& runtime_;
   Log& log_;
-  Guarded<std::set<std::string>> asked_;  // organizations whose metadata is to be sent soon
-  std::map<std::string, Pace> paces_;     // by link; of the thread that runs
 };
 
 }  // namespace drover::control
