@@ -1,0 +1,257 @@
+// Timers, silence and races of validations and migrations, on an embedded store and destination, with a clock that is moved.
+#include "control/live_import_reconciler.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <thread>
+#include <unistd.h>
+
+#include "bson/builder.h"
+#include "cluster/mongo_deployment.h"
+#include "control/fields.h"
+#include "control/live_import_intake.h"
+#include "sandbox/server/sandbox.h"
+
+namespace drover::control {
+namespace {
+
+class MovedClock final : public Runtime {
+ public:
+  SteadyTime now() override { return real_->now(); }
+  std::chrono::system_clock::time_point wall_time() override { return real_->wall_time() + std::chrono::milliseconds(ahead_.load()); }
+  std::uint64_t random() override { return real_->random(); }
+  bool sleep(Duration duration, const std::stop_token& stop) override { return real_->sleep(duration, stop); }
+  std::unique_ptr<Thread> spawn(std::string name, std::function<void(std::stop_token)> body) override {
+    return real_->spawn(std::move(name), std::move(body));
+  }
+  std::unique_ptr<Monitor> make_monitor() override { return real_->make_monitor(); }
+  void reached(std::string_view point) override { real_->reached(point); }
+  void move(std::chrono::milliseconds by) { ahead_ += by.count(); }
+
+ private:
+  std::unique_ptr<Runtime> real_ = make_real_runtime();
+  std::atomic<std::int64_t> ahead_{0};
+};
+
+std::string path_of(const char* name) {
+  return (std::filesystem::temp_directory_path() / ("drover control " + std::to_string(::getpid()) + name)).string();
+}
+
+template <typename T>
+T good(Result<T> result) {
+  EXPECT_TRUE(result) << (result ? "" : result.error().message);
+  return std::move(*result);
+}
+void good(const Status& status) { EXPECT_TRUE(status) << (status ? "" : status.error().message); }
+
+class ControlPlane : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    sandbox_ = good(sandbox::Sandbox::start({.dbpath = path_of("data"), .port = 0, .version = {8, 0, 4}}, clock_, *log_));
+    const auto connect = [this](const std::string& uri) { return cluster::connect({.uri = uri}, clock_, {}); };
+    deployment_ = good(connect(sandbox_->uri()));
+    keys_ = std::make_unique<SealedKeys>(good(SealedKeys::open(path_of("key"))));
+    store_ = std::make_unique<Store>(*deployment_, clock_);
+    good(store_->open());
+    links_ = std::make_unique<Links>(*store_, *keys_, clock_);
+    clusters_ = std::make_unique<Clusters>(*store_, *keys_, clock_, connect);
+    imports_ = std::make_unique<LiveImports>(*store_, *keys_, clock_, *clusters_, LiveImports::Options{});
+    intake_ = std::make_unique<LiveImportIntake>(*links_, *clusters_, *imports_, Policy{});
+    reconciler_ = std::make_unique<LiveImportReconciler>(*imports_, *clusters_, *links_, *log_);
+    good(clusters_->register_deployment(kGroup, "shop", sandbox_->uri(), Json(Json::Object{})));
+    const auto token = good(decode_token(good(links_->create_token(kOrg, {}, "http://127.0.0.1:1"))));
+    link_ = good(links_->claim(token.link, token.secret, {"site", "org", "Org", std::string(64, 'a'), "127.0.0.1"}))->id;
+    const auto project = good(Json::parse(R"({"name": "p", "migrationHosts": [{"hostname": "mig01"}], "deployments": [
+      {"name": "src", "mongoDBVersion": "6.0.17", "featureCompatibilityVersion": "6.0", "managed": false, "sharded": false, "tlsEnabled": false}]})"));
+    good(links_->put_project(link_, kSource, 1, project));
+  }
+  void TearDown() override {
+    deployment_.reset();
+    sandbox_.reset();
+    std::filesystem::remove_all(path_of("data"));
+    std::filesystem::remove(path_of("key"));
+  }
+
+  LiveImportRequest request() {
+    LiveImportRequest request;
+    request.source_group = kSource;
+    request.source_cluster = "src";
+    request.destination_group = kGroup;
+    request.destination_cluster = "shop";
+    request.host = "mig01";
+    return request;
+  }
+  std::string begin(ImportKind kind) {
+    const auto taken = intake_->take(kind, kOrg, request());
+    EXPECT_TRUE(taken) << (taken ? "" : taken.error().error.message);
+    good(reconciler_->step());
+    return taken ? taken->id : "";
+  }
+  LiveImport see(ImportKind kind, const std::string& id) { return *good(imports_->find(kind, kGroup, id)); }
+  LiveImport migration(const std::string& id) { return see(ImportKind::kMigration, id); }
+  void report(const std::string& id, const char* state, const char* more = "") {
+    const auto json = good(Json::parse("{\"sequence\": " + std::to_string(++sequence_) + ", \"state\": \"" + state + "\"" + more + "}"));
+    EXPECT_TRUE(good(imports_->report(link_, id, json)));
+  }
+  void ready(const std::string& id) { report(id, "RUNNING", R"(, "canCommit": true, "lagTimeSeconds": 2)"); }
+  void after(std::chrono::milliseconds time) {
+    clock_.move(time);
+    good(reconciler_->step());
+  }
+  std::vector<std::string> events() {
+    std::vector<std::string> names;
+    for (const auto& event : good(store_->find("events", bson::make_document({{"groupId", kGroup}})))) names.push_back(text_of(event, "eventTypeName"));
+    return names;
+  }
+
+  const std::string kOrg = std::string(24, '1'), kGroup = std::string(24, '2'), kSource = std::string(24, '3');
+  MovedClock clock_;
+  std::unique_ptr<Log> log_ = make_null_log();
+  std::unique_ptr<sandbox::Sandbox> sandbox_;
+  std::unique_ptr<cluster::Deployment> deployment_;
+  std::unique_ptr<SealedKeys> keys_;
+  std::unique_ptr<Store> store_;
+  std::unique_ptr<Links> links_;
+  std::unique_ptr<Clusters> clusters_;
+  std::unique_ptr<LiveImports> imports_;
+  std::unique_ptr<LiveImportIntake> intake_;
+  std::unique_ptr<LiveImportReconciler> reconciler_;
+  std::string link_;
+  std::int64_t sequence_ = 0;
+};
+
+using std::chrono::hours;
+using std::chrono::minutes;
+
+TEST_F(ControlPlane, TheTimerRunsFor120HoursAndIsExtended) {
+  const auto id = begin(ImportKind::kMigration);
+  after(hours(500));  // nothing runs before it is ready
+  EXPECT_EQ(migration(id).state, ImportState::kWorking);
+  ready(id);
+  const auto end = migration(id).timer_end;
+  EXPECT_NEAR(static_cast<double>(end - imports_->now_millis()), 120.0 * 3600 * 1000, 60'000);
+  report(id, "RUNNING", R"(, "canCommit": true, "lagTimeSeconds": 500)");
+  EXPECT_FALSE(migration(id).ready());
+  after(hours(95));
+  EXPECT_EQ(migration(id).reminded_hours, 0);
+  after(hours(2));
+  EXPECT_EQ(migration(id).reminded_hours, 24);
+  after(hours(20));
+  EXPECT_EQ(migration(id).reminded_hours, 4);
+  EXPECT_EQ(good(imports_->extend(id, hours(24))).timer_end, end + 24 * 3600 * 1000);
+  after(hours(10));
+  EXPECT_EQ(migration(id).state, ImportState::kWorking);
+  EXPECT_EQ(migration(id).reminded_hours, 24);  // again: it has been extended
+  after(hours(20));
+  EXPECT_EQ(migration(id).state, ImportState::kStopping);
+  EXPECT_FALSE(imports_->cutover(id));
+  EXPECT_FALSE(imports_->extend(id, hours(24)));
+  report(id, "STOPPED");
+  after({});
+  EXPECT_EQ(migration(id).state, ImportState::kExpired);
+  after({});
+  EXPECT_EQ(events(), (std::vector<std::string>{"CLUSTER_IMPORT_STARTED", "X_CLUSTER_IMPORT_EXPIRES_SOON", "X_CLUSTER_IMPORT_EXPIRES_SOON",
+                                                "X_CLUSTER_IMPORT_EXPIRES_SOON", "CLUSTER_IMPORT_EXPIRED"}));
+}
+
+TEST_F(ControlPlane, NothingExpiresOnceTheCutoverWasAskedFor) {
+  const auto id = begin(ImportKind::kMigration);
+  ready(id);
+  good(imports_->cutover(id));
+  after(hours(1000));
+  EXPECT_EQ(migration(id).state, ImportState::kCutover);
+  EXPECT_STREQ(migration(id).public_status(), "WORKING");
+  report(id, "COMMITTED");
+  after({});
+  EXPECT_EQ(migration(id).state, ImportState::kComplete);
+}
+
+TEST_F(ControlPlane, AStopThatNobodyConfirmsEndsAfterTenMinutes) {
+  const auto id = begin(ImportKind::kMigration);
+  good(imports_->cancel(id));
+  after(minutes(9));
+  EXPECT_EQ(migration(id).state, ImportState::kStopping);
+  after(minutes(2));
+  after({});
+  EXPECT_EQ(migration(id).state, ImportState::kFailed);
+  EXPECT_NE(migration(id).error.find("did not confirm"), std::string::npos);
+  begin(ImportKind::kMigration);  // the locks are free
+  // What was committed all the same is said.
+  report(id, "COMMITTED");
+  EXPECT_EQ(migration(id).outcome, "COMPLETE");
+}
+
+TEST_F(ControlPlane, ASilentValidationFails) {
+  const auto id = begin(ImportKind::kValidation);
+  after(minutes(9));
+  EXPECT_EQ(see(ImportKind::kValidation, id).state, ImportState::kWorking);
+  report(id, "RUNNING");
+  after(minutes(9));
+  EXPECT_EQ(see(ImportKind::kValidation, id).state, ImportState::kWorking);
+  after(minutes(2));
+  after({});
+  EXPECT_STREQ(see(ImportKind::kValidation, id).public_status(), "FAILED");
+  EXPECT_NE(see(ImportKind::kValidation, id).error.find("did not answer"), std::string::npos);
+}
+
+TEST_F(ControlPlane, ATokenExpires) {
+  const auto token = good(decode_token(good(links_->create_token(kOrg, {}, "http://h"))));
+  clock_.move(hours(24 * 7) + minutes(1));
+  EXPECT_FALSE(good(links_->claim(token.link, token.secret, {"s", "o", "O", std::string(64, 'b'), "127.0.0.1"})));
+  EXPECT_EQ(good(links_->of_org(kOrg)).size(), 2u);
+  good(links_->create_token(kOrg, {}, "http://h"));
+  EXPECT_EQ(good(links_->of_org(kOrg)).size(), 2u);  // the expired one is gone; the claimed one stays
+  EXPECT_TRUE(good(links_->exists(link_)));
+}
+
+TEST_F(ControlPlane, ADeletedLinkEndsWhatItCarried) {
+  const auto id = begin(ImportKind::kMigration);
+  good(links_->remove(link_));
+  after({});
+  after({});
+  EXPECT_EQ(migration(id).state, ImportState::kFailed);
+  after({});
+  after({});
+  EXPECT_TRUE(good(imports_->open()).empty());
+}
+
+// As many processes on one store would: of many at a time exactly one wins.
+TEST_F(ControlPlane, OfManyAtATimeOneWins) {
+  std::atomic<int> taken = 0;
+  {
+    std::vector<std::jthread> threads;
+    for (int i = 0; i < 8; ++i)
+      threads.emplace_back([&] { taken += intake_->take(ImportKind::kMigration, kOrg, request()) ? 1 : 0; });
+  }
+  EXPECT_EQ(taken, 1);
+  const auto id = good(imports_->migrations_of(kGroup, {}))[0].id;
+  good(reconciler_->step());
+  ready(id);
+  std::atomic<int> cancelled = 0, cut_over = 0;
+  {
+    std::vector<std::jthread> threads;
+    for (int i = 0; i < 4; ++i) {
+      threads.emplace_back([&] { cancelled += imports_->cancel(id) ? 1 : 0; });
+      threads.emplace_back([&] { cut_over += imports_->cutover(id) ? 1 : 0; });
+      threads.emplace_back([&] { good(reconciler_->step()); });
+    }
+  }
+  EXPECT_TRUE((cancelled == 4 && cut_over == 0) || (cancelled == 0 && cut_over == 4)) << cancelled << " " << cut_over;
+  // Reports of one sequence from two processes: one counts.
+  std::atomic<int> seen = 0;
+  {
+    std::vector<std::jthread> threads;
+    for (int i = 0; i < 8; ++i) {
+      threads.emplace_back([&, i] {
+        const auto json = good(Json::parse("{\"sequence\": 1000, \"state\": \"RUNNING\", \"appliedEvents\": " + std::to_string(i) + "}"));
+        seen += good(imports_->report(link_, id, json))->sequence == 1000 ? 1 : 0;
+      });
+    }
+  }
+  EXPECT_EQ(seen, 8);
+  EXPECT_EQ(migration(id).sequence, 1000);
+}
+
+}  // namespace
+}  // namespace drover::control
