@@ -68,6 +68,8 @@ class ClusterRoutes {
     const auto version = major == nullptr || major->is_null() ? std::string("8.0") : TRY_BODY(required_text(request.body, "mongoDBMajorVersion"));
     if (version != "4.4" && version != "5.0" && version != "6.0" && version != "7.0" && version != "8.0")
       return refuse(400, "INVALID_ENUM_VALUE", "mongoDBMajorVersion must be one of 4.4, 5.0, 6.0, 7.0, 8.0.", {"mongoDBMajorVersion"});
+    if (TRY_REST(clusters_.local_of(options_.host_id)).size() >= options_.max_local)
+      return refuse(409, "CLUSTER_LIMIT_REACHED", fmt::format("This server runs at most {} clusters.", options_.max_local));
     return made(request, clusters_.create_local(request.name("groupId"), name, version + ".0", description, options_.host_id), name);
   }
 

@@ -10,6 +10,7 @@ namespace drover::api {
 
 struct ClusterRouteOptions {
   std::string host_id;  // of this process, which runs the local clusters that are made through it; empty: it runs none
+  std::size_t max_local = 0;
   // A refusal when the cluster must stay as it is now.
   std::function<RestResult<int>(const control::Cluster&)> may_change;
 };

@@ -5,24 +5,22 @@
 
 #include <fmt/format.h>
 
+#include "api/openapi.h"
+#include "control/address_range.h"
+
 namespace drover::api {
 namespace {
 
-struct FamilyPath {
-  std::string_view prefix;
-  Family family;
-};
-constexpr FamilyPath kFamilies[] = {{"/api/atlas/v2", Family::kAtlasV2},
-                                    {"/api/atlas/v1.0", Family::kAtlasV1},
-                                    {"/api/public/v1.0", Family::kCloudManager},
-                                    {"/api/ext/v1", Family::kExt}};
+constexpr Family kFamilies[] = {Family::kAtlasV2, Family::kAtlasV1, Family::kCloudManager, Family::kExt};
 constexpr int kUnauthorized = 401;
 constexpr int kStale = -401;  // within this file: 401, with a challenge that says stale
 
-const FamilyPath* family_of(std::string_view path) {
-  for (const auto& family : kFamilies)
-    if (path.starts_with(family.prefix) && (path.size() == family.prefix.size() || path[family.prefix.size()] == '/')) return &family;
-  return nullptr;
+std::optional<Family> family_of(std::string_view path) {
+  for (const auto family : kFamilies) {
+    const auto prefix = prefix_of(family);
+    if (path.starts_with(prefix) && (path.size() == prefix.size() || path[prefix.size()] == '/')) return family;
+  }
+  return std::nullopt;
 }
 
 int hex_digit(char c) {
@@ -32,10 +30,11 @@ int hex_digit(char c) {
   return -1;
 }
 
-std::string decoded(std::string_view text) {
+// In a query a plus is a space; in a path it is itself.
+std::string decoded(std::string_view text, bool query) {
   std::string out;
   for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '+') {
+    if (query && text[i] == '+') {
       out += ' ';
     } else if (text[i] == '%' && i + 2 < text.size() && hex_digit(text[i + 1]) >= 0 && hex_digit(text[i + 2]) >= 0) {
       out += static_cast<char>(hex_digit(text[i + 1]) * 16 + hex_digit(text[i + 2]));
@@ -54,7 +53,7 @@ std::map<std::string, std::string> query_of(std::string_view text) {
     const auto pair = text.substr(0, end);
     text = end == std::string_view::npos ? std::string_view() : text.substr(end + 1);
     const auto equals = pair.find('=');
-    query[decoded(pair.substr(0, equals))] = equals == std::string_view::npos ? "" : decoded(pair.substr(equals + 1));
+    query[decoded(pair.substr(0, equals), true)] = equals == std::string_view::npos ? "" : decoded(pair.substr(equals + 1), true);
   }
   return query;
 }
@@ -75,12 +74,13 @@ RestResult<int> number(const RestRequest& request, const char* name, int otherwi
   return value;
 }
 
-RestResult<Json> body_of(const net::HttpRequest& request) {
+RestResult<Json> body_of(const net::HttpRequest& request, bool array) {
   if (request.method != "POST" && request.method != "PUT" && request.method != "PATCH") return Json();
-  if (request.body.empty()) return Json(Json::Object());
+  if (request.body.empty()) return array ? Json(Json::Array()) : Json(Json::Object());
   auto json = Json::parse(request.body);
   if (!json) return refuse(400, "INVALID_JSON", "Received JSON is malformed.");
-  if (json->as_object() == nullptr) return refuse(400, "INVALID_JSON", "Received JSON is not an object.");
+  if (array && json->as_array() == nullptr) return refuse(400, "INVALID_JSON", "Received JSON is not an array.");
+  if (!array && json->as_object() == nullptr) return refuse(400, "INVALID_JSON", "Received JSON is not an object.");
   return std::move(*json);
 }
 
@@ -102,6 +102,8 @@ net::HttpResponse ControlApi::handle(const net::HttpRequest& request) {
   rest.query = query_of(request.query);
   rest.peer = request.peer.substr(0, request.peer.rfind(':'));
   std::optional<control::ApiKey> caller;
+  if (request.method == "GET" && request.path == kOpenApiPath)
+    return formed(rest, 200, openapi_document(routes_, options_.families, options_.public_url, options_.version), "");
   auto found = answer(request, rest, caller);
   net::HttpResponse response;
   if (found) {
@@ -125,14 +127,14 @@ net::HttpResponse ControlApi::handle(const net::HttpRequest& request) {
 
 RestResult<ControlApi::Answer> ControlApi::answer(const net::HttpRequest& request, RestRequest& rest,
                                                   std::optional<control::ApiKey>& caller) {
-  const auto* family = family_of(request.path);
+  const auto family = family_of(request.path);
   const auto& served = options_.families;
-  if (family == nullptr || std::find(served.begin(), served.end(), family->family) == served.end())
+  if (!family || std::find(served.begin(), served.end(), *family) == served.end())
     return refuse(404, "RESOURCE_NOT_FOUND", fmt::format("Cannot find resource {}.", request.path), {request.path});
-  rest.family = family->family;
+  rest.family = *family;
   rest.public_url = options_.public_url;
-  rest.base = options_.public_url + std::string(family->prefix);
-  rest.path = request.path.substr(family->prefix.size());
+  rest.base = options_.public_url + std::string(prefix_of(*family));
+  rest.path = request.path.substr(prefix_of(*family).size());
   caller = TRY_BODY(authenticate(request));
   rest.caller = &*caller;
   if (requests_.take(caller->public_key) < 0)
@@ -142,7 +144,7 @@ RestResult<ControlApi::Answer> ControlApi::answer(const net::HttpRequest& reques
     if (matched.other_method) return refuse(405, "METHOD_NOT_ALLOWED", fmt::format("{} is not allowed here.", request.method));
     return refuse(404, "RESOURCE_NOT_FOUND", fmt::format("Cannot find resource {}.", request.path), {request.path});
   }
-  rest.names = std::move(matched.names);
+  for (const auto& [name, value] : matched.names) rest.names[name] = decoded(value, false);
   std::string version;
   if (rest.family == Family::kAtlasV2) {
     const auto negotiated = negotiate_version(*matched.route, request.header("Accept"));
@@ -153,13 +155,25 @@ RestResult<ControlApi::Answer> ControlApi::answer(const net::HttpRequest& reques
   rest.org = TRY_BODY(authorize(*matched.route, rest));
   rest.page.number = TRY_BODY(number(rest, "pageNum", 1, 1, 1'000'000));
   rest.page.items = TRY_BODY(number(rest, "itemsPerPage", 100, 1, 500));
-  rest.body = TRY_BODY(body_of(request));
+  rest.body = TRY_BODY(body_of(request, matched.route->array_body));
   return Answer{TRY_BODY(matched.route->handler(rest)), std::move(version)};
 }
 
 RestResult<control::ApiKey> ControlApi::authenticate(const net::HttpRequest& request) {
-  const auto address = request.peer.substr(0, request.peer.rfind(':'));
+  const auto address = control::host_of_peer(request.peer);
   if (failures_.left(address) <= 0) return refuse(429, "RATE_LIMITED", "Too many failed logins from this address.");
+  constexpr std::string_view kBearer = "Bearer ";
+  const auto header = request.header("Authorization");
+  if (!header.starts_with(kBearer) || !options_.bearer) return by_digest(request, address);
+  auto account = TRY_REST(options_.bearer(std::string(header.substr(kBearer.size()))));
+  if (!account) {
+    failures_.take(address);
+    return refuse(kUnauthorized, "UNEXPECTED_ERROR", "");
+  }
+  return std::move(*account);
+}
+
+RestResult<control::ApiKey> ControlApi::by_digest(const net::HttpRequest& request, const std::string& address) {
   const auto digest = parse_digest(request.header("Authorization"));
   if (!digest) return refuse(kUnauthorized, "UNEXPECTED_ERROR", "");
   auto key = TRY_REST(identity_.key_by_name(digest->user));
@@ -171,6 +185,8 @@ RestResult<control::ApiKey> ControlApi::authenticate(const net::HttpRequest& req
     return refuse(kUnauthorized, "UNEXPECTED_ERROR", "");
   }
   if (verdict == DigestVerdict::kStale) return refuse(kStale, "UNEXPECTED_ERROR", "");
+  if (!key->access_list.empty() && !control::any_contains(key->access_list, address))
+    return refuse(403, "IP_ADDRESS_NOT_ON_WHITELIST", fmt::format("IP address {} is not allowed to access this resource.", address), {address});
   return std::move(*key);
 }
 

@@ -21,6 +21,8 @@ class ControlApi {
     std::string nonce_key;
     std::string version;      // for X-MongoDB-Service-Version
     std::vector<Family> families;  // those that are served
+    // Who an access token was made for; nothing when it is not good. Unset: there are no access tokens.
+    std::function<Result<std::optional<control::ApiKey>>(const std::string& token)> bearer;
   };
   ControlApi(RouteTable routes, control::Identity& identity, Runtime& runtime, Log& log, Options options);
 
@@ -34,6 +36,7 @@ class ControlApi {
   };
   RestResult<Answer> answer(const net::HttpRequest& request, RestRequest& rest, std::optional<control::ApiKey>& caller);
   RestResult<control::ApiKey> authenticate(const net::HttpRequest& request);
+  RestResult<control::ApiKey> by_digest(const net::HttpRequest& request, const std::string& address);
   RestResult<std::string> authorize(const Route& route, const RestRequest& request);
   net::HttpResponse unauthorized(bool stale);
   net::HttpResponse formed(const RestRequest& request, int status, const Json& body, const std::string& version) const;

@@ -61,7 +61,7 @@ RestReply listed(const RestRequest& request, const control::Listed<T>& listed, J
 
 class IdentityRoutes {
  public:
-  explicit IdentityRoutes(Identity& identity) : identity_(identity) {}
+  IdentityRoutes(Identity& identity, ProjectGuard may_delete) : identity_(identity), may_delete_(std::move(may_delete)) {}
 
   RestResult<RestReply> list_orgs(const RestRequest& request) const {
     return listed(request, TRY_REST(identity_.organizations(request.caller->grants, request.page)), organization_json);
@@ -96,6 +96,7 @@ class IdentityRoutes {
   }
 
   RestResult<RestReply> delete_project(const RestRequest& request) const {
+    if (may_delete_) TRY_BODY(may_delete_(request.name("groupId")));
     TRY_REST(identity_.delete_project(request.name("groupId")));
     return RestReply{request.family == Family::kAtlasV2 ? 204 : 202, {}};
   }
@@ -129,12 +130,13 @@ class IdentityRoutes {
   }
 
   Identity& identity_;
+  const ProjectGuard may_delete_;
 };
 
 }  // namespace
 
-void add_identity_routes(RouteTable& table, control::Identity& identity) {
-  const auto routes = std::make_shared<IdentityRoutes>(identity);
+void add_identity_routes(RouteTable& table, control::Identity& identity, ProjectGuard may_delete) {
+  const auto routes = std::make_shared<IdentityRoutes>(identity, std::move(may_delete));
   const auto add = [&](const char* method, const char* path, std::optional<Access> access,
                        RestResult<RestReply> (IdentityRoutes::*handler)(const RestRequest&) const) {
     table.add({method, path, kAll, access, kFirst,

@@ -20,6 +20,7 @@ struct Route {
   std::optional<control::Access> access;  // nothing: whoever is known
   std::vector<std::string> versions;      // of Atlas v2, oldest first
   std::function<RestResult<RestReply>(const RestRequest&)> handler;
+  bool array_body = false;                // the body is an array of objects
 };
 
 struct RouteMatch {

@@ -5,7 +5,6 @@
 #include <fmt/format.h>
 
 #include "control/address_range.h"
-#include "net/crypto.h"
 
 namespace drover::api {
 namespace {
@@ -71,16 +70,6 @@ RestResult<int> check_project(const Json& project) {
 }
 
 }  // namespace
-
-std::optional<std::pair<std::string, std::string>> parse_basic(std::string_view header) {
-  constexpr std::string_view kScheme = "Basic ";
-  if (!header.starts_with(kScheme)) return std::nullopt;
-  const auto plain = net::base64_decode(header.substr(kScheme.size()));
-  if (!plain) return std::nullopt;
-  const auto colon = plain->find(':');
-  if (colon == std::string::npos) return std::nullopt;
-  return std::pair(plain->substr(0, colon), plain->substr(colon + 1));
-}
 
 net::HttpResponse SiteApi::handle(const net::HttpRequest& request) {
   const auto begun = runtime_.now();

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "api/basic_auth.h"
 #include "api/rate_limiter.h"
 #include "api/rest.h"
 #include "base/log.h"
@@ -18,9 +19,6 @@ namespace drover::api {
 inline constexpr std::string_view kSitePrefix = "/api/site/v1";
 inline constexpr int kSiteRequestsPerMinute = 6000;
 inline constexpr int kSiteFailuresPerMinute = 60;
-
-// "Basic ..." into user and password.
-std::optional<std::pair<std::string, std::string>> parse_basic(std::string_view header);
 
 class SiteApi {
  public:

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "api/access_list_routes.h"
 #include "api/cluster_routes.h"
 #include "api/live_migration_routes.h"
 #include "cluster/mongo_deployment.h"
@@ -32,15 +33,38 @@ AtlasRole::AtlasRole(control::Store& store, const control::SealedKeys& keys, con
       log_(log),
       links_(store, keys, runtime),
       clusters_(store, keys, runtime, [&runtime](const std::string& uri) { return connect(uri, runtime); }),
+      access_lists_(store, runtime),
       imports_(store, keys, runtime, clusters_, options.imports),
-      intake_(links_, clusters_, imports_, options.policy),
+      intake_(links_, clusters_, access_lists_, imports_, options.policy),
       reconciler_(imports_, clusters_, links_, log),
-      site_(links_, imports_, identity, runtime, log) {}
+      site_(links_, imports_, identity, runtime, log),
+      accounts_(store, keys, runtime),
+      oauth_(accounts_, runtime, log),
+      host_id_(options.local_directory.empty() ? "" : options.host_id) {
+  if (!host_id_.empty()) local_clusters_.emplace(clusters_, keys, runtime, log, LocalClusters::Options{options.local_directory, host_id_});
+}
+
+api::RestResult<int> AtlasRole::may_delete_project(const std::string& group) {
+  if (TRY_REST(clusters_.count(group)) == 0) return 0;
+  return api::refuse(409, "CANNOT_CLOSE_GROUP_ACTIVE_ATLAS_CLUSTERS", fmt::format("The group {} has clusters; delete them first.", group), {group});
+}
+
+void AtlasRole::run_clusters(const std::stop_token& stop) { local_clusters_->run(stop); }
+
+Result<std::optional<control::ApiKey>> AtlasRole::caller_of_token(const std::string& token) {
+  const auto account = TRY(accounts_.account_of_token(token));
+  if (!account) return std::optional<control::ApiKey>();
+  return std::optional(api::caller_of(*account));
+}
 
 void AtlasRole::add_routes(api::RouteTable& table) {
   api::add_link_routes(table, links_, imports_);
+  api::add_project_access_list_routes(table, access_lists_);
+  api::add_service_account_routes(table, accounts_);
   api::add_import_routes(table, {imports_, intake_});
   api::ClusterRouteOptions options;
+  options.host_id = host_id_;
+  options.max_local = kMaxLocalClusters;
   options.may_change = [this](const control::Cluster& cluster) -> api::RestResult<int> {
     if (!TRY_REST(imports_.active_on_cluster(cluster.group, cluster.name))) return 0;
     return api::refuse(409, "CANNOT_MODIFY_CLUSTER_WITH_RUNNING_LIVE_IMPORT",

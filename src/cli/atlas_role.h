@@ -1,11 +1,15 @@
 // The destination's side of `drover server`, put together: links, clusters, and what the manager sites call.
 #pragma once
 
+#include <optional>
 #include <stop_token>
 #include <string>
 
 #include "api/route_table.h"
+#include "api/service_account_routes.h"
 #include "api/site_api.h"
+#include "cli/local_clusters.h"
+#include "control/access_lists.h"
 #include "control/clusters.h"
 #include "control/links.h"
 #include "control/live_import_intake.h"
@@ -20,6 +24,8 @@ class AtlasRole {
   struct Options {
     control::LiveImports::Options imports;
     control::Policy policy;
+    std::string local_directory;  // for clusters of this machine; empty: there are none
+    std::string host_id;          // of this process, with local_directory
   };
   // What is passed by reference outlives this.
   AtlasRole(control::Store& store, const control::SealedKeys& keys, control::Identity& identity, Runtime& runtime, Log& log, Options options);
@@ -27,6 +33,14 @@ class AtlasRole {
   void add_routes(api::RouteTable& table);
   // Below api::kSitePrefix. Thread-safe.
   net::HttpResponse handle_site(const net::HttpRequest& request) { return site_.handle(request); }
+  // Below api::kOauthPrefix. Thread-safe.
+  net::HttpResponse handle_oauth(const net::HttpRequest& request) { return oauth_.handle(request); }
+  // A refusal while the project has clusters.
+  api::RestResult<int> may_delete_project(const std::string& group);
+  Result<std::optional<control::ApiKey>> caller_of_token(const std::string& token);
+  // Runs the local clusters, until it is stopped; on one thread.
+  void run_clusters(const std::stop_token& stop);
+  bool has_local_clusters() const { return local_clusters_.has_value(); }
   // Takes migrations from state to state, until it is stopped.
   void run(const std::stop_token& stop);
 
@@ -35,10 +49,15 @@ class AtlasRole {
   Log& log_;
   control::Links links_;
   control::Clusters clusters_;
+  control::AccessLists access_lists_;
   control::LiveImports imports_;
   control::LiveImportIntake intake_;
   control::LiveImportReconciler reconciler_;
   api::SiteApi site_;
+  control::ServiceAccounts accounts_;
+  api::OauthApi oauth_;
+  const std::string host_id_;
+  std::optional<LocalClusters> local_clusters_;
 };
 
 }  // namespace drover::cli

@@ -4,7 +4,9 @@
 
 #include <fmt/format.h>
 
+#include "api/access_list_routes.h"
 #include "api/control_api.h"
+#include "api/event_routes.h"
 #include "api/identity_routes.h"
 #include "base/log.h"
 #include "base/runtime.h"
@@ -40,7 +42,7 @@ class ServerCommand final : public Subcommand {
   std::string role_ = "both", data_ = "./drover-server", store_, bind_ip_ = "127.0.0.1", public_url_, port_file_, log_path_;
   std::string tls_file_, tls_ca_file_, key_file_, organization_;
   std::int64_t cutover_window_ = 120 * 3600;
-  bool endpoints_for_sharded_ = false, matching_versions_ = false, one_per_link_ = false;
+  bool local_clusters_ = false, endpoints_for_sharded_ = false, matching_versions_ = false, one_per_link_ = false;
   std::string link_ca_file_;
   std::int64_t port_ = 8080, poll_seconds_ = 5, monitoring_seconds_ = 60;
   std::unique_ptr<Runtime> runtime_ = make_real_runtime();
@@ -63,6 +65,7 @@ void ServerCommand::configure(OptionSet& options) {
   options.integer("--monitoring-seconds", monitoring_seconds_, "How often agents sample what is monitored").range(5, 3600);
   options.path("--port-file", port_file_, "Write the port to this file once it listens");
   options.path("--log", log_path_, "File for the log, JSON lines (standard error)");
+  options.flag("--local-clusters", local_clusters_, "Run the clusters that clients create on this machine, as embedded servers, for rehearsals");
   options.integer("--cutover-window-seconds", cutover_window_, "How long a migration that is ready waits for its cutover before it expires; 120 hours")
       .range(1, 10'000'000);
   options.flag("--private-endpoints-for-sharded", endpoints_for_sharded_, "Allow private endpoints for sharded clusters, as newer documents do");
@@ -111,6 +114,7 @@ struct ServerCommand::Sites {
   net::HttpResponse handle(const net::HttpRequest& request) const {
     if (atlas && request.path.starts_with(api::kSitePrefix)) return atlas->handle_site(request);
     if (manager && request.path.starts_with(api::kAgentPrefix)) return manager->handle_agent(request);
+    if (atlas && request.path.starts_with(api::kOauthPrefix)) return atlas->handle_oauth(request);
     return control->handle(request);
   }
 };
@@ -123,6 +127,7 @@ Status ServerCommand::serve(control::Store& store, control::Identity& identity, 
   http.tls_certificate_key_file = tls_file_;
   http.tls_ca_file = tls_ca_file_;
   const bool atlas = role_ != "manager", manager = role_ != "atlas";
+  control::Events events(store);
   Sites sites;
   std::atomic<const Sites*> ready{nullptr};
   const auto server = TRY(net::HttpServer::start(http, [&](const net::HttpRequest& request) {
@@ -138,7 +143,11 @@ Status ServerCommand::serve(control::Store& store, control::Identity& identity, 
   options.nonce_key = keys.hash("digest nonces");
   options.version = version_text();
   api::RouteTable routes;
-  api::add_identity_routes(routes, identity);
+  api::add_identity_routes(routes, identity, [&sites](const std::string& group) -> api::RestResult<int> {
+    return sites.atlas ? sites.atlas->may_delete_project(group) : api::RestResult<int>(0);
+  });
+  api::add_key_access_list_routes(routes, identity);
+  api::add_event_routes(routes, events);
   if (atlas) {
     options.families = {api::Family::kAtlasV2, api::Family::kAtlasV1};
     sites.atlas = std::make_unique<AtlasRole>(store, keys, identity, *runtime_, *log_,
@@ -146,8 +155,11 @@ Status ServerCommand::serve(control::Store& store, control::Identity& identity, 
                                                                              .one_migration_per_link = one_per_link_},
                                                                  .policy = {.private_endpoints_for_sharded = endpoints_for_sharded_,
                                                                             .matching_versions = matching_versions_,
-                                                                            .one_migration_per_link = one_per_link_}});
+                                                                            .one_migration_per_link = one_per_link_},
+                                                                 .local_directory = local_clusters_ ? data_ : "",
+                                                                 .host_id = TRY(LocalClusters::host_id(data_, *runtime_))});
     sites.atlas->add_routes(routes);
+    options.bearer = [&sites](const std::string& token) { return sites.atlas->caller_of_token(token); };
   }
   if (manager) {
     options.families.push_back(api::Family::kCloudManager);
@@ -159,7 +171,9 @@ Status ServerCommand::serve(control::Store& store, control::Identity& identity, 
   options.families.push_back(api::Family::kExt);
   sites.control = std::make_unique<api::ControlApi>(std::move(routes), identity, *runtime_, *log_, options);
   ready = &sites;
-  std::unique_ptr<Runtime::Thread> atlas_thread;
+  std::unique_ptr<Runtime::Thread> atlas_thread, clusters_thread;
+  if (sites.atlas && sites.atlas->has_local_clusters())
+    clusters_thread = runtime_->spawn("clusters", [&](const std::stop_token& ending) { sites.atlas->run_clusters(ending); });
   if (sites.atlas) atlas_thread = runtime_->spawn("atlas", [&](const std::stop_token& ending) { sites.atlas->run(ending); });
   if (sites.manager) sites.manager->start();
   TRY(write_port_file(port_file_, server->port(), "--port-file"));

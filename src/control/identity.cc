@@ -27,6 +27,7 @@ ApiKey key_of(bson::View document) {
   key.org = text_of(document, "orgId");
   key.description = text_of(document, "desc");
   key.public_key = text_of(document, "publicKey");
+  key.access_list = texts_of(document, "accessList");
   if (const auto roles = document["roles"].to_array()) {
     for (const auto& item : *roles) {
       const auto role = item.document_value();
@@ -203,6 +204,27 @@ Result<bool> Identity::delete_key(const std::string& org, const std::string& id)
       return fail(ErrorCode::kWrongState, "this is the last key of an owner; nobody could get into the organization any more");
   }
   return TRY(store_.remove("apiKeys", bson::make_document({{"_id", id}, {"orgId", org}}))) > 0;
+}
+
+Result<bool> Identity::allow_key_from(const std::string& org, const std::string& id, const std::vector<std::string>& ranges) {
+  const auto found = TRY(key(org, id));
+  if (!found) return false;
+  if (found->access_list.size() + ranges.size() > kMaxKeyRanges)
+    return fail(ErrorCode::kWrongState, fmt::format("an API key's access list has at most {} entries", kMaxKeyRanges));
+  bson::Builder update;
+  {
+    auto add = update.open_document("$addToSet");
+    auto list = add.open_document("accessList");
+    auto each = list.open_array("$each");
+    for (const auto& range : ranges) each.append(range);
+  }
+  return store_.update("apiKeys", bson::make_document({{"_id", id}, {"orgId", org}}), std::move(update).finish());
+}
+
+Result<bool> Identity::disallow_key_from(const std::string& org, const std::string& id, const std::string& range) {
+  bson::Builder update;
+  update.open_document("$pull").append("accessList", range);
+  return store_.update("apiKeys", bson::make_document({{"_id", id}, {"orgId", org}, {"accessList", range}}), std::move(update).finish());
 }
 
 Result<std::optional<ApiKey>> Identity::key_by_name(const std::string& public_key) {

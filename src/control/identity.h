@@ -18,6 +18,7 @@ namespace drover::control {
 inline constexpr const char* kDigestRealm = "MMS Public API";
 inline constexpr std::size_t kMaxNameBytes = 64;
 inline constexpr std::size_t kMaxDescriptionBytes = 250;
+inline constexpr std::size_t kMaxKeyRanges = 200;
 
 struct Organization {
   std::string id;
@@ -40,6 +41,7 @@ struct ApiKey {
   std::string private_key;  // only from create_key
   std::string ha1;          // only from key_by_name: MD5(public:realm:private), as digest authentication needs it
   std::vector<Grant> grants;
+  std::vector<std::string> access_list;  // ranges that it may be used from; empty: everywhere
 };
 
 // One page, and how many there are on all.
@@ -70,6 +72,10 @@ class Identity {
   Result<Listed<ApiKey>> keys(const std::string& org, Page page);
   // The last owner's key of an organization cannot go: nobody could get in any more.
   Result<bool> delete_key(const std::string& org, const std::string& id);
+  // Ranges in CIDR notation. False: there is no such key. kWrongState: too many.
+  Result<bool> allow_key_from(const std::string& org, const std::string& id, const std::vector<std::string>& ranges);
+  // False: the key has no such range.
+  Result<bool> disallow_key_from(const std::string& org, const std::string& id, const std::string& range);
   // For authentication: with its ha1.
   Result<std::optional<ApiKey>> key_by_name(const std::string& public_key);
 

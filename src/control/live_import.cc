@@ -87,6 +87,7 @@ LiveImport live_import_of(bson::View document) {
   one.outcome = text_of(document, "outcome");
   if (document["report"].is_document()) one.report = json_of(object_of(document, "report"));
   one.forgotten = flag_of(document, "forgotten");
+  one.untold = document.at_path("outbox.0").exists();
   one.created_millis = number_of(document, "createdMillis");
   one.heard_millis = number_of(document, "heardMillis");
   one.timer_end = number_of(document, "timerEnd");

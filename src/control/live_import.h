@@ -48,6 +48,7 @@ struct LiveImport {
   std::string outcome;           // COMPLETE FAILED EXPIRED CANCELLED, once it is on its way there
   Json report;                   // the last one; null before
   bool forgotten = false;        // by the manager site, when it was asked to
+  bool untold = false;           // there are events that are not told yet
   std::int64_t created_millis = 0, heard_millis = 0, timer_end = 0, stop_asked = 0, reminded_hours = 0;  // 0: not
 
   // As the public API has them.

@@ -6,6 +6,7 @@
 
 #include <tl/expected.hpp>
 
+#include "control/access_lists.h"
 #include "control/links.h"
 #include "control/live_imports.h"
 #include "control/rules.h"
@@ -31,8 +32,8 @@ RuleFacts facts_of(const Json& deployment, const Cluster& cluster, const LiveImp
 
 class LiveImportIntake {
  public:
-  LiveImportIntake(Links& links, Clusters& clusters, LiveImports& imports, Policy policy)
-      : links_(links), clusters_(clusters), imports_(imports), policy_(policy) {}
+  LiveImportIntake(Links& links, Clusters& clusters, AccessLists& access_lists, LiveImports& imports, Policy policy)
+      : links_(links), clusters_(clusters), access_lists_(access_lists), imports_(imports), policy_(policy) {}
 
   // Of `org`'s project `request.destination_group`.
   tl::expected<LiveImport, ImportRefusal> take(ImportKind kind, const std::string& org, const LiveImportRequest& request);
@@ -40,6 +41,7 @@ class LiveImportIntake {
  private:
   Links& links_;
   Clusters& clusters_;
+  AccessLists& access_lists_;
   LiveImports& imports_;
   const Policy policy_;
 };

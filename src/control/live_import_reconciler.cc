@@ -16,6 +16,8 @@ constexpr std::int64_t kReminders[] = {24, 4};  // hours before the end
 
 std::int64_t millis(std::chrono::milliseconds time) { return time.count(); }
 
+std::string user_of(const LiveImport& import) { return "drover-import-" + import.id; }
+
 // A final state for each outcome; the public API has no CANCELLED.
 ImportState end_of(const std::string& outcome) {
   if (outcome == "COMPLETE") return ImportState::kComplete;
@@ -41,16 +43,28 @@ Status LiveImportReconciler::advance(const LiveImport& import) {
     case ImportState::kCleaning: return clean(import);
     case ImportState::kWorking:
     case ImportState::kStopping: return watch(import);
-    default: return {};
+    case ImportState::kCutover: return {};
+    default: return close(import);
   }
+}
+
+// At its end, forgotten by the manager site, all events told: nobody looks at it any more.
+Status LiveImportReconciler::close(const LiveImport& import) {
+  TRY(imports_.change(import.id, [](const LiveImport& seen) -> Decision {
+    if (!is_terminal(seen.state) || !seen.forgotten || seen.untold) return std::optional<Change>();
+    Change change;
+    change.unset = {"open"};
+    return std::optional(std::move(change));
+  }));
+  return {};
 }
 
 // Nobody can report of it any more, nor is there anybody to forget it.
 Status LiveImportReconciler::without_link(const LiveImport& import) {
   TRY(imports_.change(import.id, [](const LiveImport& seen) -> Decision {
     if (is_terminal(seen.state)) {
+      if (seen.forgotten) return std::optional<Change>();
       Change change;
-      change.unset = {"open"};
       change.set.append("forgotten", true);
       return std::optional(std::move(change));
     }
@@ -66,13 +80,15 @@ Status LiveImportReconciler::prepare(const LiveImport& import) {
   const auto made = make_user(import, user);
   const bool patient = imports_.now_millis() - import.created_millis < millis(kPreparePatience);
   if (!made && patient) return made;
-  TRY(imports_.change(import.id, [&](const LiveImport& seen) -> Decision {
+  const auto now = TRY(imports_.change(import.id, [&](const LiveImport& seen) -> Decision {
     if (seen.state != ImportState::kNew) return std::optional<Change>();
     if (!made) return std::optional(to_cleaning("FAILED", fmt::format("The destination cluster: {}", made.error().message)));
     Change change;
     change.set.append("state", name_of(ImportState::kWorking)).append("destinationUser", user).append("heardMillis", imports_.now_millis());
     return std::optional(std::move(change));
   }));
+  // It has ended meanwhile, and another process dropped the user before this one made it.
+  if (is_terminal(now.state)) return drop_user(import);
   return {};
 }
 
@@ -81,7 +97,7 @@ Status LiveImportReconciler::make_user(const LiveImport& import, std::string& us
   if (!cluster) return fail(ErrorCode::kWrongState, fmt::format("{} is gone", import.request.destination_cluster));
   if (!cluster->authorization) return {};  // there is nobody to be
   const auto deployment = TRY(clusters_.connect(*cluster));
-  user = "drover-import-" + import.id;
+  user = user_of(import);
   const auto version = ServerVersion::parse(cluster->version).value_or(ServerVersion{});
   return make_destination_user(*deployment, {.name = user,
                                              .password = TRY(imports_.destination_password(import)),
@@ -122,18 +138,20 @@ Status LiveImportReconciler::watch(const LiveImport& import) {
   return {};
 }
 
+Status LiveImportReconciler::drop_user(const LiveImport& import) {
+  const auto cluster = TRY(clusters_.cluster(import.group, import.request.destination_cluster));
+  if (!cluster || (import.destination_user.empty() && !cluster->authorization)) return {};
+  const auto deployment = TRY(clusters_.connect(*cluster));
+  return drop_destination_user(*deployment, user_of(import));
+}
+
 Status LiveImportReconciler::clean(const LiveImport& import) {
-  if (const auto cluster = TRY(clusters_.cluster(import.group, import.request.destination_cluster));
-      cluster && (!import.destination_user.empty() || cluster->authorization)) {
-    const auto deployment = TRY(clusters_.connect(*cluster));
-    TRY(drop_destination_user(*deployment, "drover-import-" + import.id));
-  }
+  TRY(drop_user(import));
   TRY(imports_.change(import.id, [](const LiveImport& seen) -> Decision {
     if (seen.state != ImportState::kCleaning) return std::optional<Change>();
     Change change;
     change.set.append("state", name_of(end_of(seen.outcome)));
     change.unset = {"locks", "sealedPassword", "sealedDestination"};
-    if (seen.forgotten) change.unset.emplace_back("open");
     if (seen.kind == ImportKind::kMigration && seen.outcome == "COMPLETE") change.event = "CLUSTER_IMPORT_COMPLETED";
     if (seen.kind == ImportKind::kMigration && seen.outcome == "FAILED") change.event = "X_CLUSTER_IMPORT_FAILED";
     return std::optional(std::move(change));

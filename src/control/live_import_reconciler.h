@@ -20,6 +20,8 @@ class LiveImportReconciler {
   Status advance(const LiveImport& import);
   Status prepare(const LiveImport& import);
   Status make_user(const LiveImport& import, std::string& user);
+  Status close(const LiveImport& import);
+  Status drop_user(const LiveImport& import);
   Status watch(const LiveImport& import);
   Status without_link(const LiveImport& import);
   Status clean(const LiveImport& import);

@@ -132,7 +132,6 @@ Result<std::optional<LiveImports::Reported>> LiveImports::report(const std::stri
       if (std::string_view(desired_of(seen.state)) != "FORGET" || seen.forgotten) return std::optional<Change>();
       Change change;
       change.set.append("forgotten", true).append("sequence", std::max(sequence, seen.sequence));
-      if (is_terminal(seen.state)) change.unset.emplace_back("open");
       return std::optional(std::move(change));
     }
     if (sequence <= seen.sequence) return std::optional<Change>();

@@ -130,7 +130,7 @@ Result<LiveImport> LiveImports::change(const std::string& id, const std::functio
 
 LiveImports::Change to_cleaning(const char* outcome, const std::string& error) {
   LiveImports::Change change;
-  change.set.append("state", name_of(ImportState::kCleaning)).append("outcome", outcome).append("errorMessage", error);
+  change.set.append("state", name_of(ImportState::kCleaning)).append("outcome", outcome).append("errorMessage", error).append("open", true);
   change.unset = {"sealedPassword"};
   return change;
 }
@@ -178,14 +178,8 @@ Result<LiveImport> LiveImports::extend(const std::string& id, std::chrono::hours
 }
 
 Result<std::vector<LiveImport>> LiveImports::open() {
-  bson::Builder filter;
-  {
-    auto any = filter.open_array("$or");
-    any.append(bson::make_document({{"open", true}}));
-    any.open_document().open_document("outbox.0").append("$exists", true);
-  }
   std::vector<LiveImport> all;
-  for (const auto& document : TRY(store_.find(kImports, std::move(filter).finish(), {1, kMaxOpen}))) all.push_back(live_import_of(document));
+  for (const auto& document : TRY(store_.find(kImports, bson::make_document({{"open", true}}), {1, kMaxOpen}))) all.push_back(live_import_of(document));
   return all;
 }
 

@@ -59,7 +59,7 @@ class LiveImports {
   };
   // Decides on what is there, until its decision is the one. `decide` answers nothing to leave it as it is.
   Result<LiveImport> change(const std::string& id, const std::function<Result<std::optional<Change>>(const LiveImport&)>& decide);
-  // For the reconciler: what is not at its end, or has events to tell.
+  // For the reconciler: what is not at its end, or not forgotten by the manager site, or has events to tell.
   Result<std::vector<LiveImport>> open();
   Status tell_events(const LiveImport& import);
   Result<std::string> destination_password(const LiveImport& import);

@@ -6,6 +6,8 @@ namespace drover::control {
 namespace {
 
 constexpr int kDuplicateKey = 11000;
+constexpr int kNamespaceNotFound = 26;
+constexpr int kIndexNotFound = 27;
 constexpr int kAttempts = 5;
 constexpr std::chrono::milliseconds kPause{100};
 
@@ -28,6 +30,10 @@ const Index kIndexes[] = {
     {"liveImports", {"open"}, "open", Index::Kind::kPlainSparse},
     {"liveImports", {"groupId"}, "project", Index::Kind::kPlain},
     {"events", {"groupId"}, "project", Index::Kind::kPlain},
+    {"events", {"orgId"}, "org", Index::Kind::kPlain},
+    {"accessList", {"groupId", "cidrBlock"}, "project and range"},
+    {"serviceAccounts", {"orgId"}, "org", Index::Kind::kPlain},
+    {"accessTokens", {"clientId"}, "client", Index::Kind::kPlain},
     {"agentKeys", {"keyHash"}, "key"},
     {"agents", {"groupId", "hostname"}, "group and host name"},
     {"agentJobs", {"groupId", "hostname"}, "group and host name", Index::Kind::kPlain},
@@ -41,7 +47,8 @@ const Index kIndexes[] = {
 }  // namespace
 
 Status Store::open() {
-  const auto found = TRY(find_one("meta", bson::make_document({{"_id", "schema"}})));
+  const auto schema = bson::make_document({{"_id", "schema"}});
+  const auto found = TRY(find_one("meta", schema));
   if (!found) {
     TRY(create_indexes());
     TRY(insert("meta", bson::make_document({{"_id", "schema"}, {"version", kStoreSchema}})));
@@ -53,7 +60,21 @@ Status Store::open() {
                 fmt::format("the store was written by a newer version (schema {}, this one knows {}); upgrade this server",
                             version, kStoreSchema));
   }
+  for (auto from = version; from < kStoreSchema; ++from) TRY_WITH(migrate(from), fmt::format("bringing the store to schema {}", from + 1));
   return create_indexes();
+}
+
+// One step, noted when it is done. Steps may run twice, and in two processes at once; servers of the older schema are stopped before.
+Status Store::migrate(std::int64_t from) {
+  if (from == 1) {
+    // A link-token is found by its link's id; its hash needs no index.
+    const auto dropped = run(bson::make_document({{"dropIndexes", "orgLinks"}, {"index", "token"}}));
+    if (!dropped && dropped.error().server_code != kIndexNotFound && dropped.error().server_code != kNamespaceNotFound)
+      return tl::unexpected(dropped.error());
+  }
+  TRY(update("meta", bson::make_document({{"_id", "schema"}, {"version", from}}),
+             bson::make_document({{"$set", bson::make_document({{"version", from + 1}})}})));
+  return {};
 }
 
 Status Store::create_indexes() {

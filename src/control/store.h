@@ -22,7 +22,7 @@
 namespace drover::control {
 
 inline constexpr const char* kStoreDatabase = "drover";
-inline constexpr int kStoreSchema = 1;  // raised with a step in migrate()
+inline constexpr int kStoreSchema = 2;  // raised with a step in migrate()
 
 struct Page {
   int number = 1;  // from 1
@@ -62,6 +62,7 @@ class Store {
   Result<bson::Document> run_once(bson::Builder command);
   Result<Changed> change(const std::string& collection, bson::View filter, bson::View update, bool upsert);
   Status create_indexes();
+  Status migrate(std::int64_t from);
 
   cluster::Deployment& deployment_;
   Runtime& runtime_;

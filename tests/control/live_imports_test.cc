@@ -56,8 +56,9 @@ class ControlPlane : public ::testing::Test {
     good(store_->open());
     links_ = std::make_unique<Links>(*store_, *keys_, clock_);
     clusters_ = std::make_unique<Clusters>(*store_, *keys_, clock_, connect);
+    access_lists_ = std::make_unique<AccessLists>(*store_, clock_);
     imports_ = std::make_unique<LiveImports>(*store_, *keys_, clock_, *clusters_, LiveImports::Options{});
-    intake_ = std::make_unique<LiveImportIntake>(*links_, *clusters_, *imports_, Policy{});
+    intake_ = std::make_unique<LiveImportIntake>(*links_, *clusters_, *access_lists_, *imports_, Policy{});
     reconciler_ = std::make_unique<LiveImportReconciler>(*imports_, *clusters_, *links_, *log_);
     good(clusters_->register_deployment(kGroup, "shop", sandbox_->uri(), Json(Json::Object{})));
     const auto token = good(decode_token(good(links_->create_token(kOrg, {}, "http://127.0.0.1:1"))));
@@ -114,6 +115,7 @@ class ControlPlane : public ::testing::Test {
   std::unique_ptr<Store> store_;
   std::unique_ptr<Links> links_;
   std::unique_ptr<Clusters> clusters_;
+  std::unique_ptr<AccessLists> access_lists_;
   std::unique_ptr<LiveImports> imports_;
   std::unique_ptr<LiveImportIntake> intake_;
   std::unique_ptr<LiveImportReconciler> reconciler_;
@@ -214,6 +216,33 @@ TEST_F(ControlPlane, ADeletedLinkEndsWhatItCarried) {
   after({});
   after({});
   EXPECT_TRUE(good(imports_->open()).empty());
+}
+
+TEST_F(ControlPlane, AnOlderStoreIsBroughtToThisSchema) {
+  const auto schema = [&] { return number_of(*good(store_->find_one("meta", bson::make_document({{"_id", "schema"}}))), "version"); };
+  const auto put = [&](int version) {
+    good(store_->update("meta", bson::make_document({{"_id", "schema"}}), bson::make_document({{"$set", bson::make_document({{"version", version}})}})));
+  };
+  EXPECT_EQ(schema(), kStoreSchema);
+  bson::Builder old;
+  old.append("createIndexes", "orgLinks");
+  {
+    auto indexes = old.open_array("indexes");
+    auto spec = indexes.open_document();
+    spec.append("key", bson::make_document({{"tokenHash", 1}})).append("name", "token").append("unique", true);
+  }
+  good(deployment_->run_command(kStoreDatabase, std::move(old).finish()));
+  put(1);
+  Store again(*deployment_, clock_);
+  good(again.open());
+  EXPECT_EQ(schema(), kStoreSchema);
+  const auto indexes = good(deployment_->run_command(kStoreDatabase, bson::make_document({{"listIndexes", "orgLinks"}})));
+  for (const auto& index : *indexes.view().at_path("cursor.firstBatch").to_array()) EXPECT_NE(text_of(index.document_value(), "name"), "token");
+  good(again.open());
+  put(kStoreSchema + 1);
+  const auto refused = again.open();
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::kUnsupported);
 }
 
 // As many processes on one store would: of many at a time exactly one wins.

@@ -1,10 +1,20 @@
 """The atlas site: link-tokens, what a linked manager tells it, and who may do what with them."""
+import base64
+import http.client
 import json
+import os
+import random
+import re
 import subprocess
+import urllib.request
+
+import pymongo
+from pymongo.errors import OperationFailure, PyMongoError
 
 from harness.case import DroverTest
 from harness.clusters import PASSWORD
-from harness.site import ATLAS, EXT, ManagerSite, Site
+from harness.process import eventually
+from harness.site import ATLAS, EXT, SITE, ManagerSite, Site
 
 PROJECT = "66ee00000000000000000001"
 DEPLOYMENT = {"name": "shopRS", "clusterId": "66dd00000000000000000001", "mongoDBVersion": "6.0.17", "featureCompatibilityVersion": "6.0",
@@ -189,6 +199,8 @@ class Clusters(AtlasTest):
         self.assertEqual(site.call("POST", f"{EXT}/groups/{group}/clusters", body)[2]["errorCode"], "DUPLICATE_CLUSTER_NAME")
         other = self.project(site, "other")
         self.assertEqual(site.call("GET", f"{ATLAS}/groups/{other}/clusters/shop-atlas")[2]["errorCode"], "CLUSTER_NOT_FOUND")
+        status, _, error = site.call("DELETE", f"{ATLAS}/groups/{group}")
+        self.assertEqual((status, error["errorCode"]), (409, "CANNOT_CLOSE_GROUP_ACTIVE_ATLAS_CLUSTERS"))
         self.assertEqual(site.call("DELETE", f"{ATLAS}/groups/{group}/clusters/shop-atlas")[0], 202)
         self.assertEqual(site.call("GET", f"{ATLAS}/groups/{group}/clusters")[2]["totalCount"], 0)
         with open(site.process.stderr_path, encoding="utf-8") as log:
@@ -212,3 +224,105 @@ class Clusters(AtlasTest):
         status, _, error = site.call("POST", f"{ATLAS}/groups/{group}/clusters", {"name": "f", "replicationSpecs": [
             {"regionConfigs": [{"providerName": "FLEX", "regionName": "X", "electableSpecs": {"instanceSize": "FLEX"}}]}]})
         self.assertEqual((status, error["errorCode"], error["parameters"]), (400, "CANNOT_USE_FLEX_CLUSTER_IN_CLUSTER_API", ["f"]))
+
+
+class OpenApi(AtlasTest):
+    def test_the_document_names_what_is_served(self):
+        site = self.site()
+        request = urllib.request.Request(site.url + "/api/ext/v1/openapi.json")
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=30) as response:
+            document = json.loads(response.read())
+        self.assertEqual(document["openapi"], "3.0.1")
+        self.assertEqual(document["servers"], [{"url": site.url}])
+        group, nobody = self.project(site), "0" * 24
+        names = {"orgId": site.org, "groupId": group}
+        for path, methods in document["paths"].items():
+            for name in set(re.findall(r"\{(\w+)\}", path)):
+                path = path.replace("{" + name + "}", names.get(name, nobody))
+            accept = None if "/v2/" not in path else "application/vnd.atlas.2025-03-12+json"
+            for method in methods:
+                if method != "get":
+                    continue
+                status, _, body = site.call("GET", path, accept=accept)
+                self.assertIn(status, (200, 404), path)
+                self.assertNotIn("Cannot find resource", json.dumps(body), path)
+            status, _, body = site.call("PATCH", path, {}, accept=accept)
+            self.assertEqual((status, body["errorCode"]), (405, "METHOD_NOT_ALLOWED"), path)
+
+
+class LocalClusters(AtlasTest):
+    def test_one_is_made_runs_again_after_a_kill_and_goes(self):
+        site = self.site("--local-clusters")
+        group = self.project(site)
+        path = f"{ATLAS}/groups/{group}/clusters"
+        region = {"providerName": "AWS", "regionName": "EU_WEST_1", "priority": 7, "electableSpecs": {"instanceSize": "M30", "nodeCount": 3}}
+        status, headers, made = site.call("POST", path, {"name": "shop", "clusterType": "REPLICASET", "mongoDBMajorVersion": "7.0",
+                                                         "replicationSpecs": [{"regionConfigs": [region]}]})
+        self.assertEqual((status, made["stateName"], headers["Content-Type"]), (201, "CREATING", "application/vnd.atlas.2024-10-23+json;charset=utf-8"), made)
+
+        def idle():
+            cluster = site.call("GET", path + "/shop")[2]
+            return cluster["stateName"] == "IDLE" and cluster
+        cluster = eventually(idle, 60, "the cluster")
+        self.assertEqual((cluster["mongoDBMajorVersion"], cluster["featureCompatibilityVersion"]), ("7.0", "7.0"))
+        uri = cluster["connectionStrings"]["standard"]
+        with pymongo.MongoClient(uri) as client:
+            self.assertTrue(client.admin.command("hello")["setName"].startswith("atlas-"))
+            with self.assertRaises(OperationFailure):
+                client.shop.orders.find_one()
+        site.process.kill()
+        site.start()
+
+        def answers():
+            try:
+                with pymongo.MongoClient(uri, serverSelectionTimeoutMS=500) as client:
+                    return client.admin.command("ping")["ok"] == 1
+            except PyMongoError:
+                return False
+        eventually(answers, 60, "the cluster on its old port")
+        self.assertEqual(idle()["connectionStrings"]["standard"], uri)
+        self.assertEqual(site.call("DELETE", path + "/shop")[0], 202)
+        eventually(lambda: site.call("GET", path + "/shop")[0] == 404, 60, "its end")
+        self.assertFalse(answers())
+        self.assertEqual(os.listdir(os.path.join(site.data, "clusters")), [])
+
+    def test_what_it_cannot_run(self):
+        site = self.site("--local-clusters")
+        path = f"{ATLAS}/groups/{self.project(site)}/clusters"
+        for body, code in (({"name": "c", "clusterType": "SHARDED"}, "INVALID_ATTRIBUTE"), ({"name": "c", "mongoDBMajorVersion": "3.6"}, "INVALID_ENUM_VALUE"),
+                           ({"name": "-"}, "INVALID_ATTRIBUTE")):
+            status, _, error = site.call("POST", path, body)
+            self.assertEqual((status, error["errorCode"]), (400, code), body)
+        without = Site(self, "--role", "atlas", data="without")
+        status, _, error = without.call("POST", f"{ATLAS}/groups/{self.project(without)}/clusters", {"name": "c"})
+        self.assertEqual((status, error["errorCode"]), (400, "LOCAL_CLUSTERS_DISABLED"))
+
+
+class Hostile(AtlasTest):
+    def test_malformed_bodies_leave_it_serving(self):
+        site = self.site()
+        manager = self.linked(site)
+        login = base64.b64encode(f"{manager.link}:{manager.secret}".encode()).decode()
+        connection = http.client.HTTPConnection("127.0.0.1", site.port, timeout=30)
+        chance = random.Random(1)
+        whole = json.dumps({"revision": 1, "name": "p", "migrationHosts": [HOST], "deployments": [DEPLOYMENT]}).encode()
+        deep = b'{"revision":1,"name":' + b"[" * 10000 + b"]" * 10000 + b"}"
+        for number in range(1500):
+            body = bytearray(whole)
+            for _ in range(chance.randrange(1, 9)):
+                body[chance.randrange(len(body))] = chance.randrange(256)
+            if number % 3 == 0:
+                body = body[:chance.randrange(len(body))]
+            body = deep if number == 0 else bytes(body)
+            method, path = chance.choice((("PUT", f"/projects/{PROJECT}"), ("PUT", "/projects"), ("PUT", f"/work/{PROJECT}/report"), ("POST", "/claim")))
+            connection.request(method, SITE + path, body, {"Authorization": "Basic " + login})
+            response = connection.getresponse()
+            response.read()
+            self.assertIn(response.status, (200, 400, 401, 404, 409, 429), body)
+            if response.status == 429:
+                break
+        connection.request("POST", "/api/oauth/token", b"\xff" * 5000, {"Authorization": "Basic " + "/" * 4000})
+        self.assertIn(connection.getresponse().status, (401, 429))
+        connection.close()
+        self.assertTrue(site.process.running())
+        self.assertEqual(site.call("GET", ATLAS + "/orgs")[0], 200)

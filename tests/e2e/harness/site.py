@@ -17,9 +17,9 @@ SITE = "/api/site/v1"
 class Site:
     """One `drover server` with an organization of its own, and its owner's key."""
 
-    def __init__(self, test, *more):
+    def __init__(self, test, *more, data="site data"):
         self.test = test
-        self.data = os.path.join(test.directory, "site data")
+        self.data = os.path.join(test.directory, data)
         made = test.run_drover("server", "--data", self.data, "--create-organization", "Shop", *more, timeout=60)
         test.assertEqual(made.child.returncode, 0, made.tail())
         self.owner = test.last_json(made)

@@ -1,0 +1,192 @@
+#include "api/access_list_routes.h"
+
+#include <algorithm>
+#include <memory>
+
+#include <fmt/format.h>
+
+#include "control/address_range.h"
+
+namespace drover::api {
+namespace {
+
+using control::Access;
+using control::AccessListEntry;
+using control::AddressRange;
+
+const std::vector<std::string> kFirst{"2023-01-01"};
+
+std::string encoded(std::string text) {
+  for (auto at = text.find('/'); at != std::string::npos; at = text.find('/', at + 3)) text.replace(at, 1, "%2F");
+  return text;
+}
+
+tl::unexpected<RestError> bad_address(const std::string& text) {
+  return refuse(400, "INVALID_IP_ADDRESS_OR_CIDR_NOTATION", fmt::format("The address {} must be in valid IP address or CIDR notation.", text), {text});
+}
+
+// {"ipAddress"} or {"cidrBlock"}.
+RestResult<std::string> range_of(const Json& entry) {
+  if (entry.as_object() == nullptr) return refuse(400, "INVALID_JSON", "The body is not an array of objects.");
+  if (const auto* group = entry.find("awsSecurityGroup"); group != nullptr && !group->is_null())
+    return refuse(400, "INVALID_ATTRIBUTE", "awsSecurityGroup: this server knows addresses only.", {"awsSecurityGroup"});
+  const auto* address = entry.find("ipAddress");
+  const bool single = address != nullptr && !address->is_null();
+  const auto text = TRY_BODY(required_text(entry, single ? "ipAddress" : "cidrBlock"));
+  const auto range = AddressRange::parse(text);
+  if (!range || (single && !range->is_single())) return bad_address(text);
+  return range->cidr();
+}
+
+bool is_time(std::string_view text) {
+  constexpr std::string_view kPattern = "0000-00-00T00:00:00Z";
+  if (text.size() != kPattern.size()) return false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const bool digit = text[i] >= '0' && text[i] <= '9';
+    if (kPattern[i] == '0' ? !digit : text[i] != kPattern[i]) return false;
+  }
+  return true;
+}
+
+RestResult<AccessListEntry> entry_of(const Json& given) {
+  AccessListEntry entry;
+  entry.cidr = TRY_BODY(range_of(given));
+  for (const auto& [name, field] : {std::pair{"comment", &entry.comment}, {"deleteAfterDate", &entry.delete_after}}) {
+    const auto* value = given.find(name);
+    if (value == nullptr || value->is_null()) continue;
+    if (value->as_string() == nullptr) return refuse(400, "INVALID_ATTRIBUTE", fmt::format("{} must be a string.", name), {name});
+    *field = *value->as_string();
+  }
+  if (!entry.delete_after.empty() && !is_time(entry.delete_after))
+    return refuse(400, "INVALID_ATTRIBUTE", "deleteAfterDate must be a time in UTC such as 2026-08-10T03:10:30Z.", {"deleteAfterDate"});
+  return entry;
+}
+
+Json entry_json(const RestRequest& request, const AccessListEntry& entry) {
+  const auto& group = request.name("groupId");
+  const auto range = AddressRange::parse(entry.cidr);
+  Json::Object body{{"cidrBlock", entry.cidr}, {"comment", entry.comment}, {"groupId", group},
+                    {"links", self_link(request, fmt::format("/groups/{}/accessList/{}", group, encoded(entry.cidr)))}};
+  if (range && range->is_single()) body.emplace_back("ipAddress", range->address());
+  if (!entry.delete_after.empty()) body.emplace_back("deleteAfterDate", entry.delete_after);
+  return body;
+}
+
+class ProjectRoutes {
+ public:
+  explicit ProjectRoutes(control::AccessLists& lists) : lists_(lists) {}
+
+  RestResult<RestReply> list(const RestRequest& request) const { return page(request, 200); }
+  RestResult<RestReply> add(const RestRequest& request) const {
+    std::vector<AccessListEntry> entries;
+    for (const auto& given : *request.body.as_array()) entries.push_back(TRY_BODY(entry_of(given)));
+    if (entries.empty()) return refuse(400, "MISSING_ATTRIBUTE", "The body must name at least one entry.");
+    TRY_REST(lists_.add(request.name("groupId"), entries));
+    return page(request, 201);
+  }
+  RestResult<RestReply> get(const RestRequest& request) const {
+    const auto found = TRY_REST(lists_.find(request.name("groupId"), request.name("entryValue")));
+    if (!found) return missing(request);
+    return RestReply{200, entry_json(request, *found)};
+  }
+  RestResult<RestReply> status(const RestRequest& request) const {
+    if (!TRY_REST(lists_.find(request.name("groupId"), request.name("entryValue")))) return missing(request);
+    return RestReply{200, Json::Object{{"STATUS", "ACTIVE"}}};
+  }
+  RestResult<RestReply> remove(const RestRequest& request) const {
+    if (!TRY_REST(lists_.remove(request.name("groupId"), request.name("entryValue")))) return missing(request);
+    return RestReply{204, {}};
+  }
+
+ private:
+  RestResult<RestReply> page(const RestRequest& request, int status) const {
+    const auto& group = request.name("groupId");
+    Json::Array all;
+    for (const auto& entry : TRY_REST(lists_.of_group(group, request.page))) all.push_back(entry_json(request, entry));
+    return RestReply{status, page_of(request, std::move(all), TRY_REST(lists_.count(group)))};
+  }
+  static tl::unexpected<RestError> missing(const RestRequest& request) {
+    const auto &value = request.name("entryValue"), &group = request.name("groupId");
+    return refuse(404, "ATLAS_NETWORK_PERMISSION_ENTRY_NOT_FOUND", fmt::format("IP Address {} not on Atlas access list for group {}.", value, group), {value, group});
+  }
+  control::AccessLists& lists_;
+};
+
+class KeyRoutes {
+ public:
+  explicit KeyRoutes(control::Identity& identity) : identity_(identity) {}
+
+  RestResult<RestReply> list(const RestRequest& request) const { return page(request); }
+  RestResult<RestReply> add(const RestRequest& request) const {
+    std::vector<std::string> ranges;
+    for (const auto& given : *request.body.as_array()) ranges.push_back(TRY_BODY(range_of(given)));
+    if (ranges.empty()) return refuse(400, "MISSING_ATTRIBUTE", "The body must name at least one entry.");
+    if (!TRY_REST(identity_.allow_key_from(request.org, request.name("apiUserId"), ranges))) return no_key(request);
+    return page(request);
+  }
+  RestResult<RestReply> remove(const RestRequest& request) const {
+    const auto& text = request.name("ipAddress");
+    const auto range = AddressRange::parse(text);
+    if (!range) return bad_address(text);
+    if (!TRY_REST(identity_.disallow_key_from(request.org, request.name("apiUserId"), range->cidr())))
+      return refuse(404, "RESOURCE_NOT_FOUND", fmt::format("The key's access list has no entry {}.", text), {text});
+    return RestReply{204, {}};
+  }
+
+ private:
+  static tl::unexpected<RestError> no_key(const RestRequest& request) {
+    const auto& id = request.name("apiUserId");
+    return refuse(404, "API_KEY_NOT_FOUND", fmt::format("No API Key with ID {} exists.", id), {id});
+  }
+  RestResult<RestReply> page(const RestRequest& request) const {
+    const auto key = TRY_REST(identity_.key(request.org, request.name("apiUserId")));
+    if (!key) return no_key(request);
+    Json::Array all;
+    for (const auto& cidr : key->access_list) {
+      const auto range = AddressRange::parse(cidr);
+      Json::Object entry{{"cidrBlock", cidr},
+                         {"links", self_link(request, fmt::format("/orgs/{}/apiKeys/{}/accessList/{}", key->org, key->id, encoded(cidr)))}};
+      if (range && range->is_single()) entry.emplace_back("ipAddress", range->address());
+      all.push_back(std::move(entry));
+    }
+    const auto total = static_cast<std::int64_t>(all.size());
+    return RestReply{200, page_of(request, std::move(all), total)};
+  }
+  control::Identity& identity_;
+};
+
+template <typename Routes>
+class Adder {
+ public:
+  Adder(RouteTable& table, std::shared_ptr<Routes> routes, std::vector<Family> families)
+      : table_(table), routes_(std::move(routes)), families_(std::move(families)) {}
+  void operator()(const char* method, const char* path, Access access, RestResult<RestReply> (Routes::*handler)(const RestRequest&) const) {
+    table_.add({method, path, families_, access, kFirst,
+                [routes = routes_, handler](const RestRequest& request) { return ((*routes).*handler)(request); }, std::string_view(method) == "POST"});
+  }
+
+ private:
+  RouteTable& table_;
+  std::shared_ptr<Routes> routes_;
+  std::vector<Family> families_;
+};
+
+}  // namespace
+
+void add_project_access_list_routes(RouteTable& table, control::AccessLists& lists) {
+  Adder add(table, std::make_shared<ProjectRoutes>(lists), {Family::kAtlasV2, Family::kAtlasV1});
+  add("GET", "/groups/{groupId}/accessList", Access::kGroupRead, &ProjectRoutes::list);
+  add("POST", "/groups/{groupId}/accessList", Access::kGroupOwn, &ProjectRoutes::add);
+  add("GET", "/groups/{groupId}/accessList/{entryValue}", Access::kGroupRead, &ProjectRoutes::get);
+  add("GET", "/groups/{groupId}/accessList/{entryValue}/status", Access::kGroupRead, &ProjectRoutes::status);
+  add("DELETE", "/groups/{groupId}/accessList/{entryValue}", Access::kGroupOwn, &ProjectRoutes::remove);
+}
+
+void add_key_access_list_routes(RouteTable& table, control::Identity& identity) {
+  Adder add(table, std::make_shared<KeyRoutes>(identity), {Family::kAtlasV2, Family::kAtlasV1, Family::kCloudManager});
+  add("GET", "/orgs/{orgId}/apiKeys/{apiUserId}/accessList", Access::kOrgRead, &KeyRoutes::list);
+  add("POST", "/orgs/{orgId}/apiKeys/{apiUserId}/accessList", Access::kOrgOwn, &KeyRoutes::add);
+  add("DELETE", "/orgs/{orgId}/apiKeys/{apiUserId}/accessList/{ipAddress}", Access::kOrgOwn, &KeyRoutes::remove);
+}
+
+}  // namespace drover::api

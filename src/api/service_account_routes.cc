@@ -1,0 +1,187 @@
+#include "api/service_account_routes.h"
+
+#include <algorithm>
+#include <memory>
+
+#include <fmt/format.h>
+
+#include "api/basic_auth.h"
+#include "control/address_range.h"
+
+namespace drover::api {
+namespace {
+
+using control::Access;
+using control::ServiceAccount;
+using control::ServiceSecret;
+
+Json time_or_null(const std::string& time) { return time.empty() ? Json() : Json(time); }
+
+// The secret itself is there only when it has just been made.
+Json secret_json(const ServiceSecret& secret) {
+  Json::Object body{{"createdAt", secret.created}, {"expiresAt", secret.expires}, {"id", secret.id}, {"lastUsedAt", time_or_null(secret.last_used)}};
+  if (secret.secret.empty()) body.emplace_back("maskedSecretValue", "mdb_sa_sk_..." + secret.tail);
+  else body.emplace_back("secret", secret.secret);
+  return body;
+}
+
+Json account_json(const RestRequest&, const ServiceAccount& account) {
+  Json::Array roles, secrets;
+  for (const auto& grant : account.grants) roles.emplace_back(grant.role);
+  for (const auto& secret : account.secrets) secrets.push_back(secret_json(secret));
+  return Json::Object{{"clientId", account.client_id}, {"createdAt", account.created}, {"description", account.description},
+                      {"name", account.name},          {"roles", std::move(roles)},    {"secrets", std::move(secrets)}};
+}
+
+RestResult<std::int64_t> hours_of(const Json& body) {
+  const auto* hours = body.find("secretExpiresAfterHours");
+  if (hours == nullptr || hours->as_int() == nullptr)
+    return refuse(400, hours == nullptr ? "MISSING_ATTRIBUTE" : "INVALID_ATTRIBUTE", "secretExpiresAfterHours must be a whole number.", {"secretExpiresAfterHours"});
+  return *hours->as_int();
+}
+
+class AccountRoutes {
+ public:
+  explicit AccountRoutes(control::ServiceAccounts& accounts) : accounts_(accounts) {}
+
+  RestResult<RestReply> create(const RestRequest& request) const {
+    const auto name = TRY_BODY(required_text(request.body, "name"));
+    const auto description = TRY_BODY(required_text(request.body, "description"));
+    const auto roles = TRY_BODY(text_list(request.body, "roles", true));
+    const auto hours = TRY_BODY(hours_of(request.body));
+    return RestReply{201, account_json(request, TRY_REST(accounts_.create(request.org, name, description, roles, hours)))};
+  }
+  RestResult<RestReply> list(const RestRequest& request) const {
+    const auto listed = TRY_REST(accounts_.of_org(request.org, request.page));
+    Json::Array all;
+    for (const auto& account : listed.items) all.push_back(account_json(request, account));
+    return RestReply{200, page_of(request, std::move(all), listed.total)};
+  }
+  RestResult<RestReply> get(const RestRequest& request) const {
+    const auto found = TRY_REST(accounts_.find(request.org, request.name("clientId")));
+    if (!found) return missing(request);
+    return RestReply{200, account_json(request, *found)};
+  }
+  RestResult<RestReply> remove(const RestRequest& request) const {
+    if (!TRY_REST(accounts_.remove(request.org, request.name("clientId")))) return missing(request);
+    return RestReply{204, {}};
+  }
+  RestResult<RestReply> add_secret(const RestRequest& request) const {
+    const auto made = TRY_REST(accounts_.add_secret(request.org, request.name("clientId"), TRY_BODY(hours_of(request.body))));
+    if (!made) return missing(request);
+    return RestReply{201, secret_json(*made)};
+  }
+  RestResult<RestReply> remove_secret(const RestRequest& request) const {
+    const auto& id = request.name("secretId");
+    if (!TRY_REST(accounts_.remove_secret(request.org, request.name("clientId"), id)))
+      return refuse(404, "SERVICE_ACCOUNT_SECRET_NOT_FOUND", fmt::format("No secret with ID {} exists.", id), {id});
+    return RestReply{204, {}};
+  }
+
+ private:
+  static tl::unexpected<RestError> missing(const RestRequest& request) {
+    const auto& id = request.name("clientId");
+    return refuse(404, "SERVICE_ACCOUNT_NOT_FOUND", fmt::format("No service account with ID {} exists.", id), {id});
+  }
+  control::ServiceAccounts& accounts_;
+};
+
+int hex_digit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  const char lower = static_cast<char>(c | 0x20);
+  return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+}
+
+// A value of a form; empty when it is not there.
+std::string form_value(std::string_view form, std::string_view name) {
+  while (!form.empty()) {
+    const auto end = form.find('&');
+    const auto pair = form.substr(0, end);
+    form = end == std::string_view::npos ? std::string_view() : form.substr(end + 1);
+    if (pair.substr(0, pair.find('=')) != name || pair.find('=') == std::string_view::npos) continue;
+    std::string out;
+    const auto text = pair.substr(pair.find('=') + 1);
+    for (std::size_t i = 0; i < text.size(); ++i) {
+      if (text[i] == '%' && i + 2 < text.size() && hex_digit(text[i + 1]) >= 0 && hex_digit(text[i + 2]) >= 0) {
+        out += static_cast<char>(hex_digit(text[i + 1]) * 16 + hex_digit(text[i + 2]));
+        i += 2;
+      } else {
+        out += text[i] == '+' ? ' ' : text[i];
+      }
+    }
+    return out;
+  }
+  return "";
+}
+
+}  // namespace
+
+void add_service_account_routes(RouteTable& table, control::ServiceAccounts& accounts) {
+  const auto routes = std::make_shared<AccountRoutes>(accounts);
+  const auto add = [&](const char* method, const char* path, Access access, RestResult<RestReply> (AccountRoutes::*handler)(const RestRequest&) const) {
+    table.add({method, path, {Family::kAtlasV2}, access, {"2024-08-05"},
+               [routes, handler](const RestRequest& request) { return ((*routes).*handler)(request); }});
+  };
+  add("POST", "/orgs/{orgId}/serviceAccounts", Access::kOrgOwn, &AccountRoutes::create);
+  add("GET", "/orgs/{orgId}/serviceAccounts", Access::kOrgRead, &AccountRoutes::list);
+  add("GET", "/orgs/{orgId}/serviceAccounts/{clientId}", Access::kOrgRead, &AccountRoutes::get);
+  add("DELETE", "/orgs/{orgId}/serviceAccounts/{clientId}", Access::kOrgOwn, &AccountRoutes::remove);
+  add("POST", "/orgs/{orgId}/serviceAccounts/{clientId}/secrets", Access::kOrgOwn, &AccountRoutes::add_secret);
+  add("DELETE", "/orgs/{orgId}/serviceAccounts/{clientId}/secrets/{secretId}", Access::kOrgOwn, &AccountRoutes::remove_secret);
+}
+
+control::ApiKey caller_of(const ServiceAccount& account) {
+  control::ApiKey caller;
+  caller.id = account.client_id;
+  caller.org = account.org;
+  caller.description = account.name;
+  caller.public_key = account.client_id;
+  caller.grants = account.grants;
+  return caller;
+}
+
+net::HttpResponse OauthApi::handle(const net::HttpRequest& request) {
+  const auto answered = answer(request);
+  net::HttpResponse response;
+  response.status = answered.status;
+  response.headers = {{"Cache-Control", "no-store"}, {"Pragma", "no-cache"}, {"X-Content-Type-Options", "nosniff"}};
+  if (answered.status == 401) response.headers.emplace_back("WWW-Authenticate", "Basic realm=\"oauth\"");
+  if (answered.status == 429) response.headers.emplace_back("Retry-After", "60");
+  response.body = answered.body.dump();
+  log_.info("oauth request", {{"path", request.path}, {"status", response.status}, {"peer", request.peer}});
+  return response;
+}
+
+OauthApi::Answer OauthApi::invalid_client(const std::string& address) {
+  failures_.take(address);
+  return {401, Json::Object{{"error", "invalid_client"}, {"error_description", "The client is not known, or its secret is another one or has expired."}}};
+}
+
+OauthApi::Answer OauthApi::answer(const net::HttpRequest& request) {
+  const auto address = control::host_of_peer(request.peer);
+  const auto action = std::string_view(request.path).substr(kOauthPrefix.size());
+  if (action != "token" && action != "revoke")
+    return {404, error_body({404, "RESOURCE_NOT_FOUND", fmt::format("Cannot find resource {}.", request.path), {request.path}, {}})};
+  if (request.method != "POST") return {405, error_body({405, "METHOD_NOT_ALLOWED", fmt::format("{} is not allowed here.", request.method), {}, {}})};
+  if (failures_.left(address) <= 0) return {429, error_body({429, "RATE_LIMITED", "Too many failed logins from this address.", {}, {}})};
+  const auto login = parse_basic(request.header("Authorization"));
+  if (!login) return invalid_client(address);
+  // RFC 6749 2.3.1: both are form-encoded before they are joined.
+  const auto client = form_value("v=" + login->first, "v"), secret = form_value("v=" + login->second, "v");
+  const Answer unavailable{503, Json::Object{{"error", "temporarily_unavailable"}, {"error_description", "The service's store does not answer. Try again."}}};
+  if (action == "revoke") {
+    const auto known = accounts_.knows(client, secret);
+    if (!known) return unavailable;
+    if (!*known) return invalid_client(address);
+    if (!accounts_.revoke(client, form_value(request.body, "token"))) return unavailable;
+    return {200, Json::Object{}};
+  }
+  if (form_value(request.body, "grant_type") != "client_credentials")
+    return {400, Json::Object{{"error", "unsupported_grant_type"}, {"error_description", "grant_type must be client_credentials."}}};
+  const auto token = accounts_.token_for(client, secret);
+  if (!token) return unavailable;
+  if (!*token) return invalid_client(address);
+  return {200, Json::Object{{"access_token", **token}, {"expires_in", std::int64_t{control::kAccessTokenLife.count()}}, {"token_type", "Bearer"}}};
+}
+
+}  // namespace drover::api

@@ -1,0 +1,186 @@
+#include "control/service_accounts.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "control/fields.h"
+#include "net/crypto.h"
+
+namespace drover::control {
+namespace {
+
+constexpr const char* kAccounts = "serviceAccounts";
+constexpr const char* kTokens = "accessTokens";
+constexpr std::size_t kSecretBytes = 30;  // 40 characters of base64
+constexpr std::size_t kTokenBytes = 32;
+constexpr std::size_t kTail = 4;
+
+bson::Document account_filter(const std::string& org, const std::string& client) { return bson::make_document({{"_id", client}, {"orgId", org}}); }
+
+std::string url_safe(std::string text) {
+  for (auto& c : text) c = c == '+' ? '-' : c == '/' ? '_' : c;
+  text.erase(text.find_last_not_of('=') + 1);
+  return text;
+}
+
+ServiceAccount account_of(bson::View document) {
+  ServiceAccount account;
+  account.client_id = text_of(document, "_id");
+  account.org = text_of(document, "orgId");
+  account.name = text_of(document, "name");
+  account.description = text_of(document, "description");
+  account.created = text_of(document, "created");
+  for (const auto& role : texts_of(document, "roles")) account.grants.push_back({role, account.org, ""});
+  if (const auto secrets = document["secrets"].to_array()) {
+    for (const auto& item : *secrets) {
+      const auto secret = item.document_value();
+      account.secrets.push_back({text_of(secret, "id"), text_of(secret, "created"), text_of(secret, "expires"), text_of(secret, "lastUsed"),
+                                 text_of(secret, "tail"), ""});
+    }
+  }
+  return account;
+}
+
+}  // namespace
+
+bson::DateTime ServiceAccounts::now() const {
+  return {std::chrono::duration_cast<std::chrono::milliseconds>(runtime_.wall_time().time_since_epoch()).count()};
+}
+
+ServiceSecret ServiceAccounts::make_secret(std::int64_t hours) const {
+  ServiceSecret made;
+  made.id = new_id(runtime_);
+  made.created = iso_time(runtime_);
+  made.expires = iso_time(runtime_.wall_time() + std::chrono::hours(hours));
+  made.secret = "mdb_sa_sk_" + url_safe(net::base64_encode(net::random_bytes(kSecretBytes)));
+  made.tail = made.secret.substr(made.secret.size() - kTail);
+  return made;
+}
+
+bson::Document ServiceAccounts::document_of(const ServiceSecret& secret) const {
+  return bson::make_document({{"id", secret.id}, {"hash", keys_.hash(secret.secret)}, {"created", secret.created}, {"expires", secret.expires},
+                              {"lastUsed", ""}, {"tail", secret.tail}});
+}
+
+Result<ServiceAccount> ServiceAccounts::create(const std::string& org, const std::string& name, const std::string& description,
+                                               const std::vector<std::string>& org_roles, std::int64_t secret_hours) {
+  TRY(check_name("name", name));
+  if (description.empty() || description.size() > kMaxDescriptionBytes)
+    return fail(ErrorCode::kUsage, fmt::format("description must have 1 to {} characters", kMaxDescriptionBytes));
+  if (secret_hours < kMinSecretHours || secret_hours > kMaxSecretHours)
+    return fail(ErrorCode::kUsage, fmt::format("secretExpiresAfterHours must be from {} to {}", kMinSecretHours, kMaxSecretHours));
+  if (org_roles.empty()) return fail(ErrorCode::kUsage, "roles must name at least one role");
+  ServiceAccount account;
+  account.client_id = "mdb_sa_id_" + new_id(runtime_);
+  account.org = org;
+  account.name = name;
+  account.description = description;
+  account.created = iso_time(runtime_);
+  account.secrets.push_back(make_secret(secret_hours));
+  bson::Builder document;
+  document.append("_id", account.client_id).append("orgId", org).append("name", name).append("description", description);
+  document.append("created", account.created);
+  {
+    auto roles = document.open_array("roles");
+    for (const auto& role : org_roles) {
+      if (!is_org_role(role)) return fail(ErrorCode::kUsage, fmt::format("roles: {} is not a role of an organization", role));
+      account.grants.push_back({role, org, ""});
+      roles.append(role);
+    }
+  }
+  document.open_array("secrets").append(document_of(account.secrets.front()));
+  TRY(store_.insert(kAccounts, std::move(document).finish()));
+  return account;
+}
+
+Result<Listed<ServiceAccount>> ServiceAccounts::of_org(const std::string& org, Page page) {
+  Listed<ServiceAccount> listed;
+  const auto filter = bson::make_document({{"orgId", org}});
+  for (const auto& document : TRY(store_.find(kAccounts, filter, page))) listed.items.push_back(account_of(document));
+  listed.total = TRY(store_.count(kAccounts, filter));
+  return listed;
+}
+
+Result<std::optional<ServiceAccount>> ServiceAccounts::find(const std::string& org, const std::string& client_id) {
+  const auto found = TRY(store_.find_one(kAccounts, account_filter(org, client_id)));
+  if (!found) return std::optional<ServiceAccount>();
+  return std::optional(account_of(*found));
+}
+
+Result<bool> ServiceAccounts::remove(const std::string& org, const std::string& client_id) {
+  if (TRY(store_.remove(kAccounts, account_filter(org, client_id))) == 0) return false;
+  TRY(store_.remove(kTokens, bson::make_document({{"clientId", client_id}})));
+  return true;
+}
+
+Result<std::optional<ServiceSecret>> ServiceAccounts::add_secret(const std::string& org, const std::string& client_id, std::int64_t hours) {
+  if (hours < kMinSecretHours || hours > kMaxSecretHours)
+    return fail(ErrorCode::kUsage, fmt::format("secretExpiresAfterHours must be from {} to {}", kMinSecretHours, kMaxSecretHours));
+  const auto made = make_secret(hours);
+  bson::Builder push;
+  push.open_document("$push").append("secrets", document_of(made));
+  bson::Builder room;  // the last one's place is free
+  room.append("_id", client_id).append("orgId", org);
+  room.open_document(fmt::format("secrets.{}", kMaxSecrets - 1)).append("$exists", false);
+  if (TRY(store_.update(kAccounts, std::move(room).finish(), std::move(push).finish()))) return std::optional(made);
+  if (!TRY(find(org, client_id))) return std::optional<ServiceSecret>();
+  return fail(ErrorCode::kWrongState, fmt::format("a service account has at most {} secrets; delete one first", kMaxSecrets));
+}
+
+Result<bool> ServiceAccounts::remove_secret(const std::string& org, const std::string& client_id, const std::string& secret_id) {
+  bson::Builder filter;
+  filter.append("_id", client_id).append("orgId", org).append("secrets.id", secret_id);
+  bson::Builder pull;
+  pull.open_document("$pull").open_document("secrets").append("id", secret_id);
+  return store_.update(kAccounts, std::move(filter).finish(), std::move(pull).finish());
+}
+
+Result<bool> ServiceAccounts::knows(const std::string& client_id, const std::string& secret) {
+  const auto hash = keys_.hash(secret);
+  const auto found = TRY(store_.find_one(kAccounts, bson::make_document({{"_id", client_id}})));
+  if (!found) return false;
+  const auto secrets = (*found)["secrets"].to_array();
+  if (!secrets) return false;
+  for (const auto& item : *secrets) {
+    const auto one = item.document_value();
+    if (!net::equal_constant_time(text_of(one, "hash"), hash)) continue;
+    if (text_of(one, "expires") <= iso_time(runtime_)) return false;
+    bson::Builder filter;
+    filter.append("_id", client_id).append("secrets.id", text_of(one, "id"));
+    TRY(store_.update(kAccounts, std::move(filter).finish(),
+                      bson::make_document({{"$set", bson::make_document({{"secrets.$.lastUsed", iso_time(runtime_)}})}})));
+    return true;
+  }
+  return false;
+}
+
+Result<std::optional<std::string>> ServiceAccounts::token_for(const std::string& client_id, const std::string& secret) {
+  if (!TRY(knows(client_id, secret))) return std::optional<std::string>();
+  bson::Builder expired;
+  expired.append("clientId", client_id);
+  expired.open_document("expires").append("$lt", now());
+  TRY(store_.remove(kTokens, std::move(expired).finish()));
+  const auto token = url_safe(net::base64_encode(net::random_bytes(kTokenBytes)));
+  const auto life = std::chrono::duration_cast<std::chrono::milliseconds>(kAccessTokenLife).count();
+  TRY(store_.insert(kTokens, bson::make_document({{"_id", keys_.hash(token)}, {"clientId", client_id}, {"expires", bson::DateTime{now().millis + life}}})));
+  return std::optional(token);
+}
+
+Status ServiceAccounts::revoke(const std::string& client_id, const std::string& token) {
+  TRY(store_.remove(kTokens, bson::make_document({{"_id", keys_.hash(token)}, {"clientId", client_id}})));
+  return {};
+}
+
+Result<std::optional<ServiceAccount>> ServiceAccounts::account_of_token(const std::string& token) {
+  bson::Builder filter;
+  filter.append("_id", keys_.hash(token));
+  filter.open_document("expires").append("$gt", now());
+  const auto found = TRY(store_.find_one(kTokens, std::move(filter).finish()));
+  if (!found) return std::optional<ServiceAccount>();
+  const auto account = TRY(store_.find_one(kAccounts, bson::make_document({{"_id", text_of(*found, "clientId")}})));
+  if (!account) return std::optional<ServiceAccount>();
+  return std::optional(account_of(*account));
+}
+
+}  // namespace drover::control

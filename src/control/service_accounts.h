@@ -1,0 +1,67 @@
+// Service accounts of an organization (spec/control-plane.md 3.1.7): OAuth 2.0 client credentials. A secret is shown once and
+// kept as a keyed hash, and so are the access tokens that it buys. Thread-safe; several processes on one store.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/runtime.h"
+#include "control/identity.h"
+#include "control/roles.h"
+#include "control/sealed_keys.h"
+#include "control/store.h"
+
+namespace drover::control {
+
+inline constexpr std::chrono::seconds kAccessTokenLife{3600};
+inline constexpr std::int64_t kMinSecretHours = 8, kMaxSecretHours = 365 * 24;
+inline constexpr std::size_t kMaxSecrets = 2;  // of one account
+
+struct ServiceSecret {
+  std::string id, created, expires, last_used;
+  std::string tail;    // what the masked value shows
+  std::string secret;  // only when it has just been made
+};
+
+struct ServiceAccount {
+  std::string client_id;  // "mdb_sa_id_" and 24 hexadecimal digits
+  std::string org, name, description, created;
+  std::vector<Grant> grants;
+  std::vector<ServiceSecret> secrets;
+};
+
+class ServiceAccounts {
+ public:
+  ServiceAccounts(Store& store, const SealedKeys& keys, Runtime& runtime) : store_(store), keys_(keys), runtime_(runtime) {}
+
+  Result<ServiceAccount> create(const std::string& org, const std::string& name, const std::string& description,
+                                const std::vector<std::string>& org_roles, std::int64_t secret_hours);
+  Result<Listed<ServiceAccount>> of_org(const std::string& org, Page page);
+  Result<std::optional<ServiceAccount>> find(const std::string& org, const std::string& client_id);
+  // Its tokens end with it.
+  Result<bool> remove(const std::string& org, const std::string& client_id);
+  // kWrongState: it has as many as it may. Nothing: there is no such account.
+  Result<std::optional<ServiceSecret>> add_secret(const std::string& org, const std::string& client_id, std::int64_t hours);
+  Result<bool> remove_secret(const std::string& org, const std::string& client_id, const std::string& secret_id);
+
+  // An access token; nothing when the secret is wrong or has expired.
+  Result<std::optional<std::string>> token_for(const std::string& client_id, const std::string& secret);
+  // Only by the client that it was made for.
+  Status revoke(const std::string& client_id, const std::string& token);
+  Result<bool> knows(const std::string& client_id, const std::string& secret);
+  Result<std::optional<ServiceAccount>> account_of_token(const std::string& token);
+
+ private:
+  ServiceSecret make_secret(std::int64_t hours) const;
+  bson::Document document_of(const ServiceSecret& secret) const;
+  bson::DateTime now() const;
+
+  Store& store_;
+  const SealedKeys& keys_;
+  Runtime& runtime_;
+};
+
+}  // namespace drover::control

@@ -1,0 +1,173 @@
+// Who may call what: a row for every route of the control plane, against every role; and that the OpenAPI document says the
+// same routes.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <unistd.h>
+
+#include "api/access_list_routes.h"
+#include "api/cluster_routes.h"
+#include "api/event_routes.h"
+#include "api/identity_routes.h"
+#include "api/live_migration_routes.h"
+#include "api/openapi.h"
+#include "api/service_account_routes.h"
+#include "cluster/testing/stub_deployment.h"
+
+namespace drover::api {
+namespace {
+
+using control::Access;
+
+constexpr const char* kRoles[] = {"ORG_OWNER", "ORG_MEMBER", "ORG_GROUP_CREATOR", "ORG_BILLING_ADMIN", "ORG_READ_ONLY", "GROUP_OWNER",
+                                  "GROUP_READ_ONLY", "GROUP_CLUSTER_MANAGER", "GROUP_DATA_ACCESS_ADMIN", "GROUP_DATA_ACCESS_READ_WRITE",
+                                  "GROUP_DATA_ACCESS_READ_ONLY", "GROUP_MONITORING_ADMIN"};
+// One letter for each of kRoles.
+constexpr const char* kEverybody = "yyyyyyyyyyyy";
+constexpr const char* kOrgOwner = "y-----------";
+constexpr const char* kOfOrg = "yyyyy-------";
+constexpr const char* kOfGroup = "y---yyyyyyyy";
+constexpr const char* kGroupOwner = "y----y------";
+
+struct Row {
+  const char* route;
+  const char* may;
+};
+// POST /groups asks for a role in the organization that its body names.
+constexpr Row kRows[] = {
+    {"GET /orgs", kEverybody},
+    {"GET /orgs/{orgId}", kOfOrg},
+    {"GET /orgs/{orgId}/groups", kOfOrg},
+    {"GET /groups", kEverybody},
+    {"POST /groups", kEverybody},
+    {"GET /groups/{groupId}", kOfGroup},
+    {"DELETE /groups/{groupId}", kGroupOwner},
+    {"POST /orgs/{orgId}/apiKeys", kOrgOwner},
+    {"GET /orgs/{orgId}/apiKeys", kOfOrg},
+    {"GET /orgs/{orgId}/apiKeys/{apiUserId}", kOfOrg},
+    {"DELETE /orgs/{orgId}/apiKeys/{apiUserId}", kOrgOwner},
+    {"GET /orgs/{orgId}/apiKeys/{apiUserId}/accessList", kOfOrg},
+    {"POST /orgs/{orgId}/apiKeys/{apiUserId}/accessList", kOrgOwner},
+    {"DELETE /orgs/{orgId}/apiKeys/{apiUserId}/accessList/{ipAddress}", kOrgOwner},
+    {"POST /orgs/{orgId}/serviceAccounts", kOrgOwner},
+    {"GET /orgs/{orgId}/serviceAccounts", kOfOrg},
+    {"GET /orgs/{orgId}/serviceAccounts/{clientId}", kOfOrg},
+    {"DELETE /orgs/{orgId}/serviceAccounts/{clientId}", kOrgOwner},
+    {"POST /orgs/{orgId}/serviceAccounts/{clientId}/secrets", kOrgOwner},
+    {"DELETE /orgs/{orgId}/serviceAccounts/{clientId}/secrets/{secretId}", kOrgOwner},
+    {"GET /groups/{groupId}/accessList", kOfGroup},
+    {"POST /groups/{groupId}/accessList", kGroupOwner},
+    {"GET /groups/{groupId}/accessList/{entryValue}", kOfGroup},
+    {"GET /groups/{groupId}/accessList/{entryValue}/status", kOfGroup},
+    {"DELETE /groups/{groupId}/accessList/{entryValue}", kGroupOwner},
+    {"GET /groups/{groupId}/events", kOfGroup},
+    {"GET /groups/{groupId}/events/{eventId}", kOfGroup},
+    {"GET /orgs/{orgId}/events", kOfOrg},
+    {"GET /orgs/{orgId}/events/{eventId}", kOfOrg},
+    {"GET /groups/{groupId}/clusters", kOfGroup},
+    {"POST /groups/{groupId}/clusters", kGroupOwner},
+    {"GET /groups/{groupId}/clusters/{clusterName}", kOfGroup},
+    {"DELETE /groups/{groupId}/clusters/{clusterName}", kGroupOwner},
+    {"GET /groups/{groupId}/clusters/{clusterName}/status", kOfGroup},
+    {"POST /orgs/{orgId}/liveMigrations/linkTokens", kOrgOwner},
+    {"DELETE /orgs/{orgId}/liveMigrations/linkTokens", kOrgOwner},
+    {"GET /orgs/{orgId}/liveMigrations/availableProjects", kOrgOwner},
+    {"POST /groups/{groupId}/liveMigrations/validate", kOrgOwner},
+    {"GET /groups/{groupId}/liveMigrations/validate/{validationId}", kOrgOwner},
+    {"POST /groups/{groupId}/liveMigrations", kOrgOwner},
+    {"GET /groups/{groupId}/liveMigrations", kOfOrg},
+    {"GET /groups/{groupId}/liveMigrations/{liveMigrationId}", kOfOrg},
+    {"PUT /groups/{groupId}/liveMigrations/{liveMigrationId}/cutover", kOrgOwner},
+    {"GET /groups/{groupId}/liveMigrations/{liveMigrationId}/log", kOrgOwner},
+    {"POST /groups/{groupId}/liveMigrations/{liveMigrationId}/cancel", kOrgOwner},
+    {"POST /groups/{groupId}/liveMigrations/{liveMigrationId}/extend", kOrgOwner},
+};
+
+class AtlasRoutes : public ::testing::Test {
+ protected:
+  AtlasRoutes() {
+    add_identity_routes(table_, identity_);
+    add_key_access_list_routes(table_, identity_);
+    add_service_account_routes(table_, accounts_);
+    add_project_access_list_routes(table_, lists_);
+    add_event_routes(table_, events_);
+    add_cluster_routes(table_, clusters_, *runtime_, {});
+    add_link_routes(table_, links_, imports_);
+    add_import_routes(table_, {imports_, intake_});
+  }
+  static control::SealedKeys keys_of_test() {
+    const auto path = ::testing::TempDir() + "access test key " + std::to_string(::getpid());
+    auto keys = control::SealedKeys::open(path);
+    ::unlink(path.c_str());
+    return std::move(*keys);
+  }
+
+  std::unique_ptr<Runtime> runtime_ = make_real_runtime();
+  cluster::StubDeployment deployment_;
+  const control::SealedKeys keys_ = keys_of_test();
+  control::Store store_{deployment_, *runtime_};
+  control::Identity identity_{store_, keys_, *runtime_};
+  control::Events events_{store_};
+  control::ServiceAccounts accounts_{store_, keys_, *runtime_};
+  control::AccessLists lists_{store_, *runtime_};
+  control::Links links_{store_, keys_, *runtime_};
+  control::Clusters clusters_{store_, keys_, *runtime_, {}};
+  control::LiveImports imports_{store_, keys_, *runtime_, clusters_, {}};
+  control::LiveImportIntake intake_{links_, clusters_, lists_, imports_, {}};
+  RouteTable table_;
+};
+
+TEST_F(AtlasRoutes, EachIsForItsRoles) {
+  std::map<std::string, std::string> rows;
+  for (const auto& row : kRows) rows[row.route] = row.may;
+  std::set<std::string> seen;
+  for (const auto& route : table_.all()) {
+    const auto name = route.method + " " + route.path;
+    seen.insert(name);
+    ASSERT_TRUE(rows.contains(name)) << name << " has no row";
+    for (std::size_t i = 0; i < std::size(kRoles); ++i) {
+      const bool of_org = control::is_org_role(kRoles[i]);
+      const std::vector<control::Grant> grants{{kRoles[i], of_org ? "o1" : "", of_org ? "" : "g1"}};
+      const bool may = !route.access || control::allows(grants, *route.access, "o1", route.path.find("{groupId}") == std::string::npos ? "" : "g1");
+      EXPECT_EQ(may, rows[name][i] == 'y') << name << " " << kRoles[i];
+      if (route.access) {
+        EXPECT_FALSE(control::allows(grants, *route.access, "o2", "g2")) << name << " " << kRoles[i];
+      }
+    }
+  }
+  for (const auto& [name, may] : rows) EXPECT_TRUE(seen.contains(name)) << name << " is no route";
+}
+
+TEST_F(AtlasRoutes, TheDocumentSaysTheSame) {
+  const std::vector<Family> served{Family::kAtlasV2, Family::kAtlasV1, Family::kExt};
+  const auto document = openapi_document(table_, served, "http://h", "1");
+  const auto* paths = document.find("paths");
+  std::size_t routes = 0, operations = 0;
+  std::set<std::string> ids;
+  for (const auto& route : table_.all()) {
+    for (const auto family : route.families) {
+      if (std::find(served.begin(), served.end(), family) == served.end()) continue;
+      ++routes;
+      EXPECT_TRUE(ids.insert(operation_id(route, family)).second) << operation_id(route, family);
+      const auto* path = paths->find(std::string(prefix_of(family)) + route.path);
+      ASSERT_NE(path, nullptr) << route.path;
+    }
+  }
+  for (const auto& [path, methods] : *paths->as_object()) {
+    for (const auto& [method, operation] : *methods.as_object()) {
+      ++operations;
+      EXPECT_TRUE(ids.contains(*operation.find("operationId")->as_string()));
+      std::size_t named = 0;
+      for (const auto& parameter : *operation.find("parameters")->as_array()) named += parameter.find("in") != nullptr ? 1 : 0;
+      EXPECT_EQ(named, static_cast<std::size_t>(std::count(path.begin(), path.end(), '{'))) << path;
+    }
+  }
+  EXPECT_EQ(routes, operations);
+  EXPECT_EQ(*paths->find("/api/atlas/v2/groups/{groupId}/liveMigrations")->find("post")->find("operationId")->as_string(), "createGroupLiveMigration");
+  EXPECT_EQ(paths->find("/api/atlas/v2/groups/{groupId}/liveMigrations")->find("post")->find("requestBody")->find("content")->as_object()->size(), 2u);
+}
+
+}  // namespace
+}  // namespace drover::api
