@@ -172,7 +172,7 @@ class Deployment {
   virtual Result<std::vector<bson::Value>> sample_ids(const Namespace& ns, const Uuid& uuid, int count) = 0;
   virtual Result<CollectionSize> size_of(const Namespace& ns) = 0;
 
-  // Oplog. The first entry delivered is the one at exactly `from`, else error 286 (ChangeStreamHistoryLost).
+  // Oplog, from the first entry at or after `from`; error 286 (ChangeStreamHistoryLost) once the oldest is newer than `from`.
   virtual Result<std::unique_ptr<OplogCursor>> tail_oplog(ClusterTime from) = 0;
   virtual Result<bson::Document> oplog_entry(ClusterTime ts) = 0;
   // The times of the first and last entries.

@@ -22,33 +22,6 @@ tl::unexpected<Error> history_lost(Side side, ClusterTime from) {
               kHistoryLost);
 }
 
-class MongoOplogCursor final : public OplogCursor {
- public:
-  MongoOplogCursor(Side side, ClusterTime from, std::unique_ptr<ServerCursor> cursor)
-      : side_(side), from_(from), cursor_(std::move(cursor)) {}
-
-  Result<std::vector<bson::View>> next(std::chrono::milliseconds wait, const std::stop_token& stop) override {
-    if (cursor_->at_end()) {
-      return fail(ErrorCode::kTemporary, fmt::format("{}: the server closed the cursor on {}", side_word(side_), kOplog), 43);
-    }
-    batch_ = TRY(cursor_->next(stop, wait));
-    std::vector<bson::View> entries;
-    for (const auto& item : batch_.array) entries.push_back(item.document_value());
-    if (!started_ && !entries.empty()) {
-      if (entries.front()["ts"].to_timestamp() != from_) return history_lost(side_, from_);
-      started_ = true;
-    }
-    return entries;
-  }
-
- private:
-  const Side side_;
-  const ClusterTime from_;
-  std::unique_ptr<ServerCursor> cursor_;
-  DocumentBatch batch_;  // the views point into it
-  bool started_ = false;
-};
-
 bson::Document find_at_end(int direction) {
   bson::Builder command;
   command.append("find", "oplog.rs").append("limit", 1).append("singleBatch", true);
@@ -57,6 +30,45 @@ bson::Document find_at_end(int direction) {
   append_majority(command, {});
   return std::move(command).finish();
 }
+
+// The time of the first entry, or of the last one.
+Result<ClusterTime> time_at_end(Pool& pool, int direction) {
+  const auto entries = TRY(read_all(pool, find_at_end(direction), {.db = "local", .on = std::string(kOplog)}));
+  if (entries.empty()) {
+    return fail(ErrorCode::kUnsupported, fmt::format("{}: its oplog is empty; it must be a replica set", side_word(pool.side())));
+  }
+  return entries.front()["ts"].to_timestamp().value_or(ClusterTime{});
+}
+
+class MongoOplogCursor final : public OplogCursor {
+ public:
+  MongoOplogCursor(Pool& pool, ClusterTime from, std::unique_ptr<ServerCursor> cursor)
+      : pool_(pool), from_(from), cursor_(std::move(cursor)) {}
+
+  Result<std::vector<bson::View>> next(std::chrono::milliseconds wait, const std::stop_token& stop) override {
+    if (cursor_->at_end()) {
+      return fail(ErrorCode::kTemporary, fmt::format("{}: the server closed the cursor on {}", side_word(pool_.side()), kOplog), 43);
+    }
+    batch_ = TRY(cursor_->next(stop, wait));
+    std::vector<bson::View> entries;
+    for (const auto& item : batch_.array) entries.push_back(item.document_value());
+    if (!started_ && !entries.empty()) {
+      // There need be no entry at `from`: the time of a majority read lies just before those of writers that have taken a
+      // time and not written yet. Nothing is missing as long as the oldest entry is not newer than `from`.
+      const bool exact = entries.front()["ts"].to_timestamp() == from_;
+      if (!exact && TRY(time_at_end(pool_, 1)) > from_) return history_lost(pool_.side(), from_);
+      started_ = true;
+    }
+    return entries;
+  }
+
+ private:
+  Pool& pool_;
+  const ClusterTime from_;
+  std::unique_ptr<ServerCursor> cursor_;
+  DocumentBatch batch_;  // the views point into it
+  bool started_ = false;
+};
 
 }  // namespace
 
@@ -68,7 +80,7 @@ Result<std::unique_ptr<OplogCursor>> MongoDeployment::tail_oplog(ClusterTime fro
   append_majority(command, {});
   auto cursor =
       TRY(ServerCursor::open(*pool_, std::move(command).finish(), {.db = "local", .on = std::string(kOplog)}));
-  return std::make_unique<MongoOplogCursor>(pool_->side(), from, std::move(cursor));
+  return std::make_unique<MongoOplogCursor>(*pool_, from, std::move(cursor));
 }
 
 Result<bson::Document> MongoDeployment::oplog_entry(ClusterTime ts) {
@@ -84,14 +96,8 @@ Result<bson::Document> MongoDeployment::oplog_entry(ClusterTime ts) {
 }
 
 Result<std::pair<ClusterTime, ClusterTime>> MongoDeployment::oplog_window() {
-  std::pair<ClusterTime, ClusterTime> window;
-  for (const int direction : {1, -1}) {
-    const auto entries =
-        TRY(read_all(*pool_, find_at_end(direction), {.db = "local", .on = std::string(kOplog)}));
-    if (entries.empty()) return tl::unexpected(error(ErrorCode::kUnsupported, "its oplog is empty; it must be a replica set"));
-    (direction == 1 ? window.first : window.second) = entries.front()["ts"].to_timestamp().value_or(ClusterTime{});
-  }
-  return window;
+  const auto first = TRY(time_at_end(*pool_, 1));
+  return std::pair(first, TRY(time_at_end(*pool_, -1)));
 }
 
 Result<ClusterTime> MongoDeployment::append_note(bson::View message) {
