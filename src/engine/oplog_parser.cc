@@ -89,6 +89,7 @@ Status parse_operation(bson::View entry, ClusterTime ts, std::vector<ChangeEvent
     out.push_back(std::move(event));
     return {};
   }
+  if (event.uuid.is_nil()) return tl::unexpected(malformed(fmt::format("a change of {} without `ui`", event.ns.to_string()), ts));
   if (op == "u") {
     const auto match = entry["o2"].to_document();
     if (!match) return tl::unexpected(malformed("an update without `o2`", ts));
@@ -126,9 +127,9 @@ Result<EntryHead> parse_oplog_head(bson::View entry, bool is_part) {
     const bool unfinished = (*command)["partialTxn"].is_truthy() || (*command)["prepare"].is_truthy();
     if (unfinished && !is_part) return head;
     head.has_events = true;
-    if (!is_part && entry["txnNumber"].exists()) head.earlier_part = previous_link(entry);
-    // Outside transactions prevOpTime links the statements of a retryable write, not parts of one change.
-    if (!is_part && entry["multiOpType"].to_int64() == 1) head.earlier_part.reset();
+    // Transactions, and the server's own grouped writes, which have no txnNumber. Of multiOpType 1 the link is to an earlier
+    // statement of a retryable write, not to a part of this change.
+    if (!is_part && entry["multiOpType"].to_int64() != 1) head.earlier_part = previous_link(entry);
   } else if (is_command && (*command)["commitTransaction"].exists()) {
     head.earlier_part = previous_link(entry);
   } else if (!is_command || !(*command)["abortTransaction"].exists()) {

@@ -65,7 +65,7 @@ TEST(OplogParser, CatalogChanges) {
 
 TEST(OplogParser, TransactionsKeepTheirOrderAndOneTime) {
   const char* last =
-      R"("op":"c","ns":"admin.$cmd","txnNumber":{"$numberLong":"3"},"prevOpTime":{"ts":{"$timestamp":{"t":5,"i":6}},"t":{"$numberLong":"1"}},"o":{"applyOps":[{"op":"i","ns":"a.b","o":{"_id":1}},{"op":"d","ns":"a.b","o":{"_id":2}}],"count":3})";
+      R"("op":"c","ns":"admin.$cmd","txnNumber":{"$numberLong":"3"},"prevOpTime":{"ts":{"$timestamp":{"t":5,"i":6}},"t":{"$numberLong":"1"}},"o":{"applyOps":[{"ui":{"$uuid":"11111111-2222-4333-8444-555555555555"},"op":"i","ns":"a.b","o":{"_id":1}},{"ui":{"$uuid":"11111111-2222-4333-8444-555555555555"},"op":"d","ns":"a.b","o":{"_id":2}}],"count":3})";
   const auto parsed = parse(entry(last).c_str());
   ASSERT_EQ(parsed.events.size(), 2u);
   EXPECT_EQ(parsed.events[0].ts, parsed.events[1].ts);
@@ -75,14 +75,29 @@ TEST(OplogParser, TransactionsKeepTheirOrderAndOneTime) {
   EXPECT_EQ(*parsed.earlier_part, (ClusterTime{5, 6}));
 
   const char* part =
-      R"("op":"c","ns":"admin.$cmd","txnNumber":{"$numberLong":"3"},"prevOpTime":{"ts":{"$timestamp":{"t":0,"i":0}},"t":{"$numberLong":"-1"}},"o":{"applyOps":[{"op":"i","ns":"a.b","o":{"_id":0}}],"partialTxn":true})";
+      R"("op":"c","ns":"admin.$cmd","txnNumber":{"$numberLong":"3"},"prevOpTime":{"ts":{"$timestamp":{"t":0,"i":0}},"t":{"$numberLong":"-1"}},"o":{"applyOps":[{"ui":{"$uuid":"11111111-2222-4333-8444-555555555555"},"op":"i","ns":"a.b","o":{"_id":0}}],"partialTxn":true})";
   EXPECT_TRUE(parse(entry(part).c_str()).events.empty());
   EXPECT_EQ(parse(entry(part).c_str(), true).events.size(), 1u);
   const auto document = bson::from_ejson(entry(part));
   EXPECT_FALSE(previous_link(*document));
 }
 
+// A write of the server's own that is larger than one entry: linked like a transaction, but without session and number.
+TEST(OplogParser, GroupedWritesOfTheServerAreLinkedToo) {
+  const std::string group =
+      R"("op":"c","ns":"admin.$cmd","prevOpTime":{"ts":{"$timestamp":{"t":5,"i":6}},"t":{"$numberLong":"1"}},"o":{"applyOps":[],"count":3})";
+  EXPECT_EQ(parse(entry(group).c_str()).earlier_part, (ClusterTime{5, 6}));
+  EXPECT_FALSE(parse(entry(R"("multiOpType":1,"txnNumber":{"$numberLong":"3"},)" + group).c_str()).earlier_part);
+  const auto alone = entry(R"("op":"c","ns":"admin.$cmd","prevOpTime":{"ts":{"$timestamp":{"t":0,"i":0}},"t":{"$numberLong":"-1"}},"o":{"applyOps":[]})");
+  EXPECT_FALSE(parse(alone.c_str()).earlier_part);
+}
+
 TEST(OplogParser, UnknownFormatsAreRefused) {
+  // Nobody could say of which collection it is, and dropping it would lose it.
+  for (const char* nameless : {R"({"ts":{"$timestamp":{"t":5,"i":7}},"op":"i","ns":"a.b","o":{"_id":1}})",
+                               R"({"ts":{"$timestamp":{"t":5,"i":7}},"op":"c","ns":"a.$cmd","o":{"applyOps":[{"op":"d","ns":"a.b","o":{"_id":1}}]}})"})
+    EXPECT_FALSE(parse_oplog_entry(*bson::from_ejson(nameless))) << nameless;
+
   const auto odd = bson::from_ejson(entry(R"("op":"zz","ns":"a.b","o":{})"));
   EXPECT_FALSE(parse_oplog_entry(*odd));
   const auto without_time = bson::from_ejson(R"({"op":"n","o":{}})");
