@@ -32,11 +32,12 @@ CollectionInfo parse_info(const std::string& db, bson::View entry) {
   return info;
 }
 
-// `ns` names the place, not the index; servers before 4.4 have it.
-bson::Document without_ns(bson::View spec) {
+// `ns` names the place, not the index; servers before 4.4 have it. `safe` was an old driver's own; servers list it where it
+// is, but refuse it in a new index.
+bson::Document portable(bson::View spec) {
   bson::Builder builder;
   for (const auto& field : spec) {
-    if (field.key() != "ns") builder.append_raw(field);
+    if (field.key() != "ns" && field.key() != "safe") builder.append_raw(field);
   }
   return std::move(builder).finish();
 }
@@ -108,7 +109,7 @@ Result<std::vector<CollectionInfo>> MongoDeployment::list_matching(const std::st
       }
       // One that is still being built may yet be given up: it does not exist.
       for (const auto& spec : *specs)
-        if (!spec["buildUUID"] && !spec["indexBuildInfo"]) info.indexes.push_back(without_ns(spec));
+        if (!spec["buildUUID"] && !spec["indexBuildInfo"]) info.indexes.push_back(portable(spec));
       std::stable_partition(info.indexes.begin(), info.indexes.end(),
                             [](const auto& spec) { return spec["name"].to_string_view() == "_id_"; });
     }
@@ -145,7 +146,7 @@ Status MongoDeployment::change_catalog(std::string_view db, bson::View command, 
 Status MongoDeployment::create_collection(const Namespace& ns, bson::View options, const bson::Document* id_index) {
   bson::Builder command;
   command.append("create", ns.collection).append_all(options);
-  if (id_index != nullptr) command.append("idIndex", without_ns(*id_index));
+  if (id_index != nullptr) command.append("idIndex", portable(*id_index));
   return change_catalog(ns.db, std::move(command).finish(), ns.to_string());
 }
 
@@ -169,7 +170,7 @@ Status MongoDeployment::create_indexes(const Namespace& ns, std::span<const bson
   command.append("createIndexes", ns.collection);
   {
     auto indexes = command.open_array("indexes");
-    for (const auto& spec : specs) indexes.append(with_own_collation(without_ns(spec)));
+    for (const auto& spec : specs) indexes.append(with_own_collation(portable(spec)));
   }
   // As the writes do, a build waits for a majority: not for a member that is down, as it would by default.
   if (TRY(has_features_of(4, 4))) command.append("commitQuorum", "majority");

@@ -4,6 +4,7 @@
 #include <memory>
 #include <thread>
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -305,6 +306,16 @@ TEST_P(DeploymentTest, TheCatalogComesBackAsItWasMade) {
   EXPECT_THAT(deployment_->list_databases().value(), ::testing::Contains("d"));
 }
 
+// What old drivers left in the description of an index, and servers list but refuse in a new one.
+TEST_P(DeploymentTest, AnIndexWithAnOldDriversFields) {
+  const std::vector<bson::Document> specs{
+      json(R"({"v": 1, "key": {"old": 1}, "name": "old_1", "ns": "d.elsewhere", "safe": true, "background": true})")};
+  fill({R"({"_id": 1, "old": 1})"});
+  const auto made = deployment_->create_indexes(ns_, specs);
+  ASSERT_TRUE(made) << made.error().message;
+  EXPECT_EQ(info().indexes.back()["name"].to_string_view(), "old_1");
+}
+
 TEST_P(DeploymentTest, TheOplogFromAGivenEntry) {
   fill({R"({"_id": 1})"});
   const auto from = deployment_->majority_time().value();
@@ -327,6 +338,23 @@ TEST_P(DeploymentTest, TheOplogFromAGivenEntry) {
   ASSERT_TRUE(window) << window.error().message;
   EXPECT_LE(window->first, from);
   EXPECT_GT(window->second, from);
+}
+
+// A majority read's time need not be an entry's.
+TEST_P(DeploymentTest, TheOplogFromATimeBetweenTwoEntries) {
+  fill({R"({"_id": 1})"});
+  auto from = deployment_->majority_time().value();
+  from.increment += 1'000'000;  // of the same second, and after all entries so far
+  for (int i = 2; i < 100 && deployment_->majority_time().value() < from; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    fill({fmt::format(R"({{"_id": {}}})", i)});
+  }
+  auto cursor = deployment_->tail_oplog(from);
+  ASSERT_TRUE(cursor) << cursor.error().message;
+  const auto batch = (*cursor)->next(std::chrono::milliseconds(1000), {});
+  ASSERT_TRUE(batch) << batch.error().message;
+  ASSERT_FALSE(batch->empty());
+  EXPECT_GT(batch->front()["ts"].to_timestamp(), from);
 }
 
 TEST_P(DeploymentTest, AnOplogThatBeginsLaterIsSaidSo) {
