@@ -213,12 +213,12 @@ class RocksStore : public Store {
 
 namespace {
 
-// A quarter of the memory for write buffers, the rest for the cache, which write buffers are charged to.
+// Half of the memory for write buffers, the rest for the cache, which write buffers are charged to.
 rocksdb::Options database_options(const Options& options, const std::shared_ptr<rocksdb::Cache>& cache) {
   rocksdb::Options result;
   result.create_if_missing = true;
   result.create_missing_column_families = true;
-  result.write_buffer_manager = std::make_shared<rocksdb::WriteBufferManager>(options.memory_bytes / 4, cache);
+  result.write_buffer_manager = std::make_shared<rocksdb::WriteBufferManager>(options.memory_bytes / 2, cache);
   result.max_background_jobs = 2;
   result.max_open_files = 512;
   result.max_total_wal_size = std::max<std::size_t>(64 << 20, options.memory_bytes / 2);
@@ -242,7 +242,7 @@ rocksdb::ColumnFamilyOptions family_options(const Options& options, const std::s
   result.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
   // Writers wait when one buffer of a key space is full while the one before is still being written out: so two of each, and
   // what the manager allows of them together, are all there is.
-  result.write_buffer_size = std::clamp<std::size_t>(options.memory_bytes / 12, 2 << 20, 64 << 20);
+  result.write_buffer_size = std::clamp<std::size_t>(options.memory_bytes / 6, 2 << 20, 64 << 20);
   result.max_write_buffer_number = 2;
   // Records and entries of the oplog come in the order of their keys: files that do not overlap are moved, not merged.
   // Levelled compaction would write each of them again as soon as the snapshot that was open at its flush is released.
