@@ -1,7 +1,6 @@
 #include "engine/migration.h"
 
 #include <atomic>
-#include <set>
 
 #include <fmt/format.h>
 
@@ -9,6 +8,7 @@
 #include "cluster/thread_stop.h"
 #include "engine/commit_gate.h"
 #include "engine/count_check.h"
+#include "engine/finished_progress.h"
 #include "engine/mutants.h"
 #include "engine/pipeline.h"
 #include "engine/retry.h"
@@ -18,23 +18,6 @@ namespace {
 
 inline constexpr std::chrono::milliseconds kWatchEvery{100};
 inline constexpr int kMostAttempts = 10;  // of a cutover whose catalogs do not become equal
-
-// As it is kept in the cutover's log.
-bson::Document to_document(const VerificationProgress& verification) {
-  return bson::make_document({{"equal", verification.equal()},
-                              {"collections", verification.collections},
-                              {"documents", verification.documents},
-                              {"mismatches", verification.mismatches}});
-}
-
-VerificationProgress verification_of(bson::View document) {
-  VerificationProgress verification;
-  verification.complete = document["equal"].is_truthy();
-  verification.collections = document["collections"].to_int64().value_or(0);
-  verification.documents = document["documents"].to_int64().value_or(0);
-  verification.mismatches = document["mismatches"].to_int64().value_or(0);
-  return verification;
-}
 
 }  // namespace
 
@@ -143,12 +126,12 @@ Result<std::optional<Outcome>> Migration::begin(const std::shared_ptr<Run>& run,
     if (options_.control_saved) options_.control_saved();
   }
   run->begun = TRY(run->starter->begin(stop));
-  if (run->begun.committed || run->begun.decided) remember_finished(*run->state, stop);
+  if (run->begun.committed || run->begun.decided) remember(finished_progress(*run->state, stop));
   if (run->begun.committed) return Outcome::kAlreadyCommitted;
   if (run->begun.decided) {
     TRY(finish_cutover(destination_, runtime_, *run->state, run->begun.destination_blocked, stop));
     TRY(run->starter->save_migration("committed", stop));
-    remember_finished(*run->state, stop);  // with what finishing added
+    remember(finished_progress(*run->state, stop));  // with what finishing added
     return Outcome::kCommitted;
   }
   run->sessions.assign(sessions.begin() + 1, sessions.end());
@@ -230,71 +213,12 @@ std::optional<std::string> Migration::why_not_commit(Run& run) const {
   return reason;
 }
 
-// What an earlier run did, for the figures of one that finds nothing more to copy or follow.
-void Migration::remember_finished(StateStore& state, const std::stop_token& stop) {
-  Progress progress;
-  progress.state = "COMMITTING";  // until it is finished
-  progress.phase = "cutover";
-  progress.restarts = state.epoch() - 1;
-  std::set<Uuid> there;
-  if (const auto catalog = state.load("x_catalog", stop)) {
-    for (const auto& record : *catalog) {
-      if (record["gone"].is_truthy()) continue;
-      there.insert(record["_id"].to_uuid().value_or(Uuid{}));
-      CollectionProgress one;
-      one.ns = {std::string(record["db"].to_string_view().value_or("")), std::string(record["coll"].to_string_view().value_or(""))};
-      one.copied = true;
-      progress.collections.push_back(std::move(one));
-    }
-  }
-  if (const auto partitions = state.load("x_partitions", stop)) {
-    for (const auto& partition : *partitions) {
-      if (!there.contains(partition["uuid"].to_uuid().value_or(Uuid{}))) continue;
-      progress.documents += partition["documents"].to_int64().value_or(0);
-      progress.bytes += partition["bytes"].to_int64().value_or(0);
-    }
-  }
-  if (const auto checkpoints = state.load("x_checkpoint", stop)) {
-    for (const auto& checkpoint : *checkpoints) {
-      progress.change_events_applied = static_cast<std::uint64_t>(checkpoint["applied"].to_int64().value_or(0));
-      progress.max_lag_seconds = checkpoint["maxLagSeconds"].to_double().value_or(0);
-    }
-  }
-  if (const auto migrations = state.load("x_migration", stop)) {
-    for (const auto& migration : *migrations) {
-      const auto started = migration["startedMillis"].to_int64().value_or(0), copied = migration["copiedMillis"].to_int64().value_or(0);
-      if (started > 0 && copied > started) progress.copy_seconds = static_cast<double>(copied - started) / 1000.0;
-    }
-  }
-  add_cutover(state, progress, stop);
-  MonitorLock lock(*lock_);
-  last_ = std::move(progress);
-}
-
-void Migration::add_cutover(StateStore& state, Progress& progress, const std::stop_token& stop) const {
-  const auto cutovers = state.load("x_cutover", stop);
-  if (!cutovers) return;
-  for (const auto& cutover : *cutovers) {
-    if (cutover["step"].to_string_view() == std::string_view("committed")) {
-      progress.state = "COMMITTED";
-      progress.phase = "committed";
-    }
-    if (const auto millis = cutover["writeUnavailableMillis"].to_int64()) progress.write_unavailable_millis = static_cast<double>(*millis);
-    if (const auto verified = cutover["verification"].to_document()) progress.verification = verification_of(*verified);
-    if (const auto figures = cutover["figures"].to_document()) {  // newer than the last checkpoint
-      progress.change_events_applied = static_cast<std::uint64_t>((*figures)["applied"].to_int64().value_or(0));
-      progress.max_lag_seconds = (*figures)["maxLagSeconds"].to_double().value_or(0);
-    }
-    if (const auto restarts = cutover["restarts"].to_int64()) progress.restarts = *restarts;  // until it was committed
-  }
-}
-
 std::function<Result<bson::Document>(const std::stop_token&)> Migration::verify_rest(Run& run) {
   auto* verification = run.pipeline->verification();
   if (verification == nullptr) return {};
   return [verification](const std::stop_token& stop) -> Result<bson::Document> {
     TRY(verification->finish(stop));
-    return to_document(verification->progress());
+    return verification_record(verification->progress());
   };
 }
 
@@ -328,6 +252,11 @@ Status Migration::cut_over(Run& run, const std::stop_token& stop) {
   run.name = "COMMITTED";
   log_.info("committed: the destination accepts writes");
   return {};
+}
+
+void Migration::remember(Progress progress) {
+  MonitorLock lock(*lock_);
+  last_ = std::move(progress);
 }
 
 Progress Migration::progress() const {
