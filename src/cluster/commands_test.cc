@@ -134,7 +134,9 @@ TEST(UniqueHolders, EveryKeyOfTheDocumentIsLookedFor) {
                                             {"a.b": {"$eq": null}}]},
                                    {"_id": {"$ne": 7}}]})")));
   EXPECT_EQ(holders(R"({"key": {"a": 1, "b": 1}})", R"({"_id": 7, "b": []})"),
-            show(json(R"({"$and": [{"a": {"$eq": null}}, {"b": {"$eq": []}}, {"_id": {"$ne": 7}}]})")));
+            R"({ "$and" : [ { "a" : { "$eq" : null } }, { "$or" : [ { "b" : { "$type" : 6 } }, { "b" : { "$eq" : [  ] } } ] }, { "_id" : { "$ne" : 7 } } ] })");
+  EXPECT_EQ(holders(R"({"key": {"a": 1}})", R"({"_id": 7, "a": {"$undefined": true}})"),
+            R"({ "$and" : [ { "$or" : [ { "a" : { "$type" : 6 } }, { "a" : { "$eq" : [  ] } } ] }, { "_id" : { "$ne" : 7 } } ] })");
 }
 
 TEST(UniqueHolders, SparseAndPartialIndexesHoldFewer) {

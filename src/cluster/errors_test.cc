@@ -12,7 +12,7 @@ bson::Document refusal(int code, const char* message) {
 }
 
 TEST(Errors, TransientByCodeOrLabel) {
-  for (const int code : {6, 43, 91, 112, 189, 251, 10107, 11602, 91331}) EXPECT_TRUE(is_transient(code, {})) << code;
+  for (const int code : {6, 24, 43, 91, 112, 189, 237, 251, 10107, 11602, 91331}) EXPECT_TRUE(is_transient(code, {})) << code;
   for (const int code : {0, 13, 18, 26, 48, 72, 225, 286, 11000}) EXPECT_FALSE(is_transient(code, {})) << code;
   EXPECT_TRUE(is_transient(13, {"RetryableWriteError"}));
 }

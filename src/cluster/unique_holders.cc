@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <optional>
 
 #include "cluster/commands.h"
@@ -42,6 +43,28 @@ void collect(View document, std::string_view path, std::vector<bson::Value>& val
   collect_from(document[head], dot == std::string_view::npos ? std::string_view() : path.substr(dot + 1), values);
 }
 
+bool is_undefined_key(const Element& value) {
+  return value.type() == Type::kUndefined || (value.is_array() && value.document_value().empty());
+}
+
+// An index holds undefined for an empty array too, so each finds the other.
+void add_twins(std::vector<bson::Value>& values) {
+  if (std::none_of(values.begin(), values.end(), [](const auto& value) { return is_undefined_key(value.element()); })) return;
+  std::erase_if(values, [](const auto& value) { return is_undefined_key(value.element()); });
+  values.emplace_back(bson::make_document({{"", bson::Undefined{}}}).view().first());
+  values.emplace_back(bson::make_document({{"", bson::ArrayView{}}}).view().first());
+}
+
+// The server refuses to compare with undefined.
+void append_equals(Builder& clause, std::string_view path, const bson::Value& value) {
+  auto condition = clause.open_document(path);
+  if (value.type() == Type::kUndefined) {
+    condition.append("$type", static_cast<std::int32_t>(Type::kUndefined));
+  } else {
+    condition.append("$eq", value);
+  }
+}
+
 void append_any_of(bson::ArrayBuilder& clauses, std::string_view path, const std::vector<bson::Value>& values) {
   auto clause = clauses.open_document();
   if (values.empty()) {
@@ -49,13 +72,13 @@ void append_any_of(bson::ArrayBuilder& clauses, std::string_view path, const std
     return;
   }
   if (values.size() == 1) {
-    clause.open_document(path).append("$eq", values.front());
+    append_equals(clause, path, values.front());
     return;
   }
   auto any = clause.open_array("$or");
   for (const auto& value : values) {
     auto one = any.open_document();
-    one.open_document(path).append("$eq", value);
+    append_equals(one, path, value);
   }
 }
 
@@ -69,6 +92,7 @@ std::optional<bson::Document> holders_filter(View index, View document) {
     for (const auto& field : index["key"].document_value()) {
       std::vector<bson::Value> values;
       collect(document, field.key(), values);
+      add_twins(values);
       any_present = any_present || !values.empty();
       append_any_of(clauses, field.key(), values);
     }

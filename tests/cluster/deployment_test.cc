@@ -260,7 +260,8 @@ TEST_P(DeploymentTest, TransactionsAreWholeOrNot) {
 }
 
 TEST_P(DeploymentTest, HoldersOfUniqueValues) {
-  fill({R"({"_id": 1, "a": [1, 2], "b": "x"})", R"({"_id": 2, "b": "y"})", R"({"_id": 3, "a": 5, "b": "x"})"});
+  fill({R"({"_id": 1, "a": [1, 2], "b": "x"})", R"({"_id": 2, "b": "y"})", R"({"_id": 3, "a": 5, "b": "x"})",
+        R"({"_id": 4, "a": [], "b": "z"})"});
   const auto index = json(R"({"v": 2, "key": {"a": 1, "b": 1}, "name": "i", "unique": true})");
   const auto holders = [&](const std::string& document) {
     std::vector<std::string> ids;
@@ -275,6 +276,7 @@ TEST_P(DeploymentTest, HoldersOfUniqueValues) {
               UnorderedElementsAre(R"({"$numberInt":"1"})", R"({"$numberInt":"3"})"));
   EXPECT_THAT(holders(R"({"_id": 9, "b": "y"})"), ElementsAre(R"({"$numberInt":"2"})"));
   EXPECT_THAT(holders(R"({"_id": 2, "b": "y"})"), ElementsAre());
+  EXPECT_THAT(holders(R"({"_id": 9, "a": {"$undefined": true}, "b": "z"})"), ElementsAre(R"({"$numberInt":"4"})"));
 }
 
 TEST_P(DeploymentTest, TheCatalogComesBackAsItWasMade) {
