@@ -155,6 +155,7 @@ class RocksStore : public Store {
                                     std::string upper_bound) override {
     auto options = read_options(snapshot.get());
     auto iterator = std::make_unique<RocksIterator>(std::move(snapshot), std::move(upper_bound));
+    options.iterate_upper_bound = iterator->upper();
     // The merged iterator knows no bound of the batch; RocksIterator checks it.
     auto* base = db_->NewIterator(options, family(space));
     iterator->set(over.impl_->make_ordered().NewIteratorWithBase(family(space), base));

@@ -4,6 +4,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <rocksdb/perf_context.h>
 
 namespace drover::kv {
 namespace {
@@ -117,6 +118,88 @@ TEST(Store, UpperBoundHoldsInBothDirections) {
   EXPECT_EQ(it->key(), "b");
   it->next();
   EXPECT_FALSE(it->valid());
+}
+
+TEST(Store, BoundedIteratorsOverABatchWalkBothWays) {
+  auto store = open_store();
+  const auto key = [](int n) { return "k" + std::to_string(10 + n); };
+  std::map<std::string, std::string> wanted;
+  Batch written;
+  IndexedBatch batch;
+  for (int n = 0; n < 60; ++n) {
+    if (n % 3 != 0) written.put(0, key(n), "base");
+    if (n % 3 != 0) wanted[key(n)] = "base";
+    if (n % 4 == 0) batch.put(0, key(n), "batch");
+    if (n % 4 == 0) wanted[key(n)] = "batch";
+    if (n % 5 == 0) batch.remove(0, key(n));
+    if (n % 5 == 0) wanted.erase(key(n));
+  }
+  ASSERT_TRUE(store->write(written, false));
+  for (int bound = 0; bound < 62; ++bound) {
+    const std::map<std::string, std::string> below(wanted.begin(), wanted.lower_bound(key(bound)));
+    auto it = store->iterate(0, batch, nullptr, key(bound));
+    auto forward = below.begin();
+    for (it->seek(""); it->valid(); it->next(), ++forward) {
+      ASSERT_NE(forward, below.end());
+      ASSERT_EQ(it->key(), forward->first);
+      ASSERT_EQ(it->value(), forward->second);
+    }
+    EXPECT_EQ(forward, below.end());
+    auto backward = below.rbegin();
+    for (it->seek_to_last(); it->valid(); it->prev(), ++backward) {
+      ASSERT_NE(backward, below.rend());
+      ASSERT_EQ(it->key(), backward->first);
+    }
+    EXPECT_EQ(backward, below.rend());
+    for (int from = 0; from < 62; ++from) {
+      it->seek(key(from));
+      const auto next = below.lower_bound(key(from));
+      ASSERT_EQ(it->valid(), next != below.end()) << bound << " " << from;
+      if (it->valid()) {
+        ASSERT_EQ(it->key(), next->first);
+        it->prev();
+        ASSERT_EQ(it->valid(), next != below.begin());
+        if (it->valid()) {
+          ASSERT_EQ(it->key(), std::prev(next)->first);
+          it->next();
+          ASSERT_TRUE(it->valid());
+          ASSERT_EQ(it->key(), next->first);
+        }
+      }
+      it->seek_for_prev(key(from));
+      const auto after = below.upper_bound(key(from));
+      ASSERT_EQ(it->valid(), after != below.begin()) << bound << " " << from;
+      if (it->valid()) {
+        ASSERT_EQ(it->key(), std::prev(after)->first);
+      }
+    }
+  }
+}
+
+// A look for one key must not walk through all the removed ones behind it: each insert into a unique index is such a look.
+TEST(Store, BoundedIteratorsPassNoRemovedKeysBehindTheirBound) {
+  auto store = open_store();
+  const auto key = [](int n) { return "k" + std::to_string(10000 + n); };
+  Batch written, removed;
+  for (int n = 0; n < 1000; ++n) {
+    written.put(0, key(n), "v");
+    removed.remove(0, key(n));
+  }
+  ASSERT_TRUE(store->write(written, false));
+  ASSERT_TRUE(store->write(removed, false));
+  IndexedBatch batch;
+  batch.put(0, key(5), "new");
+  rocksdb::get_perf_context()->Reset();
+  auto over = store->iterate(0, batch, nullptr, key(6));
+  over->seek(key(3));
+  ASSERT_TRUE(over->valid());
+  EXPECT_EQ(over->key(), key(5));
+  over->next();
+  EXPECT_FALSE(over->valid());
+  auto plain = store->iterate(0, nullptr, key(6));
+  plain->seek(key(3));
+  EXPECT_FALSE(plain->valid());
+  EXPECT_LT(rocksdb::get_perf_context()->internal_delete_skipped_count, 20u);
 }
 
 }  // namespace
