@@ -26,6 +26,9 @@ terminal::CollectionProgress collection_view(const engine::CollectionProgress& o
 }  // namespace
 
 terminal::ProgressView MigrationView::update(const engine::Progress& progress, std::chrono::nanoseconds now) {
+  // What an earlier run did is known once this one has started; it is no rate of this one.
+  if (starting_) samples_.clear();
+  starting_ = progress.state == "INITIALIZING";
   samples_.push_back({now, static_cast<double>(progress.documents), static_cast<double>(progress.bytes),
                       static_cast<double>(progress.change_events_applied)});
   while (samples_.size() > 2 && now - samples_[1].at >= kRateWindow) samples_.pop_front();

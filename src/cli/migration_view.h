@@ -29,6 +29,7 @@ class MigrationView {
   std::optional<double> eta_seconds(const engine::Progress& progress) const;
 
   std::deque<Sample> samples_;  // those within the window
+  bool starting_ = true;
 };
 
 }  // namespace drover::cli

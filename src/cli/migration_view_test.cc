@@ -26,6 +26,20 @@ TEST(MigrationView, RatesAreThoseOfTheLastSeconds) {
   EXPECT_NEAR(shown.documents_per_second, 1, 0.1);
 }
 
+TEST(MigrationView, WhatAnEarlierRunCopiedIsNoRateOfThisOne) {
+  MigrationView view;
+  auto starting = engine::Progress();
+  starting.state = "INITIALIZING";
+  view.update(starting, seconds(0));
+  view.update(starting, seconds(1));
+  auto resumed = copying(50'000);
+  resumed.change_events_applied = 7000;
+  const auto first = view.update(resumed, seconds(2));
+  EXPECT_EQ(first.bytes_per_second, 0);
+  EXPECT_EQ(first.events_per_second, 0);
+  EXPECT_NEAR(view.update(copying(50'100), seconds(3)).bytes_per_second, 100, 0.1);
+}
+
 TEST(MigrationView, EtaNeedsTimeAndAnEvenRate) {
   MigrationView view;
   EXPECT_FALSE(view.update(copying(0), seconds(0)).eta_seconds);
