@@ -21,6 +21,10 @@ inline constexpr std::chrono::seconds kWritersGrace{5};
 inline constexpr std::chrono::seconds kCatalogsWait{20};
 inline constexpr std::chrono::milliseconds kCatalogsPoll{100};
 
+// Without a block nothing but what is seen tells that nobody writes, and two notes may lie a millisecond apart: whoever writes
+// a few times a second must be seen between them.
+inline constexpr std::chrono::milliseconds kQuietWithoutBlock{300};
+
 Status unblock_source(cluster::Deployment& source, Runtime& runtime, const std::stop_token& stop) {
   return retry_temporary(runtime, stop, [&] { return source.set_write_block(false); });
 }
@@ -93,12 +97,15 @@ Status Cutover::under_block(const std::stop_token& stop) {
   TRY(stop_writes(stop));
   runtime_.reached("cutover.after_block");
   const ClusterTime fence = TRY(note("fence", stop));
+  const SteadyTime fenced = runtime_.now();
   runtime_.reached("cutover.after_fence");
   if (!mutant("fences_not_awaited")) TRY_WITH(router_.await_applied(fence, remaining(), stop), "applying the last changes");
   // The stream shows every catalog change: without one since they were compared, the catalogs are still equal.
   if (router_.last_catalog_change() > compared_) TRY(catalogs_equal(stop));
   runtime_.reached("cutover.after_catalogs");
   if (options_.verify) verified_ = TRY_WITH(options_.verify(stop), "comparing the last changed documents");
+  if (const auto left = kQuietWithoutBlock - (runtime_.now() - fenced); !blocks_ && left.count() > 0 && !runtime_.sleep(left, stop))
+    return tl::unexpected(stopped_error());
   const ClusterTime second = TRY(note("second fence", stop));
   if (!mutant("fences_not_awaited"))
     TRY_WITH(router_.await_applied(second, remaining(), stop), "waiting for the proof that the source is quiet");

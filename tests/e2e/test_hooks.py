@@ -3,11 +3,14 @@ import os
 import re
 import signal
 import subprocess
+import threading
 
 from harness.case import DroverTest
 from harness.process import eventually
+from harness.report import NotRun
 
 INTERRUPTED = 130
+SOURCE = 5
 
 
 class Hooks(DroverTest):
@@ -41,6 +44,30 @@ class Hooks(DroverTest):
         line = self.last_json(process)
         self.assertEqual((line["state"], line["error"]["exitCode"]), ("RUNNING", 1))
         self.source.client().e2e_seed.small.insert_one({"_id": "after"})
+        self.migrate()
+        self.assert_equal_deployments()
+
+    def test_one_that_leaves_a_slow_writer_is_noticed(self):
+        """Twenty writes a second are few enough to fall between no two commands that follow each other at once."""
+        if self.source.can_block_writes():
+            raise NotRun("a source that cannot block writes")
+        collection, done = self.source.client().e2e_seed.slow, threading.Event()
+
+        def write():
+            number = 0
+            while not done.wait(0.05):
+                number += 1
+                collection.insert_one({"_id": number})
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        try:
+            process = self.start_migration("--before-cutover", "true")
+            process.wait(60)
+        finally:
+            done.set()
+            writer.join()
+        self.assert_exit(process, SOURCE, "e2e_seed.slow", "still being written")
         self.migrate()
         self.assert_equal_deployments()
 
