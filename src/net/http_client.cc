@@ -180,12 +180,17 @@ struct HttpClient::Impl {
   Status connect(Steps& steps, beast::tcp_stream& stream, const std::string& what) const {
     Tcp::resolver resolver(steps.io());
     Tcp::resolver::results_type found;
-    TRY(steps.run(what, [&](auto handler) {
-      resolver.async_resolve(url.host, url.port, [&found, handler](beast::error_code failed, auto results) mutable {
-        found = results;
-        handler(failed);
+    const auto resolve = [&](const std::string& host) {
+      return steps.run(what, [&](auto handler) {
+        resolver.async_resolve(host, url.port, [&found, handler](beast::error_code failed, auto results) mutable {
+          found = results;
+          handler(failed);
+        });
       });
-    }));
+    };
+    Status resolved = resolve(url.host);
+    if (!resolved && url.host == "localhost") resolved = resolve("127.0.0.1");  // where no hosts file says so
+    TRY(resolved);
     TRY(steps.run(what, [&](auto handler) { stream.async_connect(found, handler); }));
     prepare_stream(stream.socket().native_handle());
     return {};

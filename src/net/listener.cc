@@ -86,7 +86,9 @@ Result<std::vector<Listener>> listen_on(const std::string& addresses, int port) 
     hints.ai_flags = AI_PASSIVE;
     addrinfo* found = nullptr;
     const int chosen = listeners.empty() ? port : listeners.front().port();
-    const int failed = ::getaddrinfo(host.c_str(), std::to_string(chosen).c_str(), &hints, &found);
+    int failed = ::getaddrinfo(host.c_str(), std::to_string(chosen).c_str(), &hints, &found);
+    // It is the loopback even where no hosts file says so (RFC 6761).
+    if (failed != 0 && host == "localhost") failed = ::getaddrinfo("127.0.0.1", std::to_string(chosen).c_str(), &hints, &found);
     if (failed != 0) {
       return fail(ErrorCode::kUsage, fmt::format("listening on {}: {}", host, ::gai_strerror(failed)));
     }

@@ -102,7 +102,7 @@ class Refusals(DroverTest):
     def test_the_same_set_under_another_name(self):
         if not self.source.direct:
             raise NotRun("a deployment with one member of the test's own")
-        other_name = self.source.uri.replace("127.0.0.1", "localhost")
+        other_name = self.source.uri.replace("127.0.0.1", "127.1")
         process = self.start_migration(destination=other_name)
         process.wait(60)
         self.assertIn(process.child.returncode, (UNSUPPORTED, DESTINATION, USAGE), process.tail())
