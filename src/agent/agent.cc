@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "agent/platform.h"
+#include "base/backoff.h"
 
 namespace drover::agent {
 namespace {

@@ -10,6 +10,7 @@
 #include <gtest/gtest.h>
 
 #include "agent/directory.h"
+#include "base/backoff.h"
 #include "agent/engine_process.h"
 #include "agent/job.h"
 #include "agent/log_shipper.h"

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "agent/validation_job.h"
+#include "base/backoff.h"
 
 namespace drover::agent {
 namespace {

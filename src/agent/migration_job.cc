@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "base/backoff.h"
 #include "bson/builder.h"
 #include "cluster/mongo_deployment.h"
 

@@ -1,21 +1,16 @@
 #include "agent/site.h"
 
-#include <algorithm>
-
 #include <fmt/format.h>
 
 #include "net/crypto.h"
+#include "net/loopback.h"
 
 namespace drover::agent {
 namespace {
 
-constexpr std::chrono::milliseconds kFirstPause{1000};
-constexpr std::chrono::milliseconds kLongestPause{60'000};
-
 // A key and metadata of databases do not go over a network in clear.
 Status check_transport(const net::Url& url) {
-  const bool loopback = url.host == "localhost" || url.host == "::1" || url.host.starts_with("127.");
-  if (url.tls || loopback) return {};
+  if (url.tls || net::is_loopback_host(url.host)) return {};
   return fail(ErrorCode::kUsage, fmt::format("mmsBaseUrl {} is not https://; plain http:// is for loopback only", url.origin()));
 }
 
@@ -33,14 +28,6 @@ Error refusal(const net::HttpAnswer& answer) {
 }
 
 }  // namespace
-
-std::chrono::milliseconds pause_after(int failures, std::uint64_t random) {
-  auto pause = kFirstPause;
-  for (int i = 1; i < failures && pause < kLongestPause; ++i) pause *= 2;
-  pause = std::min(pause, kLongestPause);
-  const auto half = static_cast<std::uint64_t>(pause.count() / 2);
-  return std::chrono::milliseconds(half + random % (half + 1));
-}
 
 struct Site::State {
   net::HttpClient client;

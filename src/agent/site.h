@@ -15,10 +15,6 @@
 
 namespace drover::agent {
 
-// How long to wait after so many failures in a row: 1 s doubling to 60 s, of which the last half is chance, so that the agents
-// of a site that was away do not come back all at once.
-std::chrono::milliseconds pause_after(int failures, std::uint64_t random);
-
 class Site {
  public:
   static Result<Site> open(const Config& config, const std::string& agent_id, const std::string& version);

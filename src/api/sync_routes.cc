@@ -7,6 +7,7 @@
 
 #include "api/folded_object.h"
 #include "api/start_body.h"
+#include "net/loopback.h"
 
 namespace drover::api {
 namespace {
@@ -48,7 +49,7 @@ std::string_view without_port(std::string_view host) {
 
 bool is_loopback(std::string_view host) {
   const auto name = without_port(host);
-  return name == "localhost" || name == "[::1]" || name.starts_with("127.");
+  return name == "[::1]" || net::is_loopback_host(name);
 }
 
 }  // namespace

@@ -4,21 +4,13 @@
 
 #include <fmt/format.h>
 
+#include "base/backoff.h"
+
 namespace drover::control {
 namespace {
 
 // Above all that agents use, whose numbers hold their epoch.
 constexpr std::int64_t kLastSequence = std::int64_t{1} << 62;
-constexpr std::chrono::milliseconds kFirstPause{1000};
-constexpr std::chrono::milliseconds kLongestPause{60'000};
-
-std::chrono::milliseconds pause_after(int failures, std::uint64_t random) {
-  auto pause = kFirstPause;
-  for (int i = 1; i < failures && pause < kLongestPause; ++i) pause *= 2;
-  pause = std::min(pause, kLongestPause);
-  const auto half = static_cast<std::uint64_t>(pause.count() / 2);
-  return std::chrono::milliseconds(half + random % (half + 1));
-}
 
 std::string text_in(const Json& object, std::string_view key) {
   const auto* value = object.find(key);

@@ -7,6 +7,7 @@
 #include "control/links.h"
 #include "net/crypto.h"
 #include "net/http_client.h"
+#include "net/loopback.h"
 
 namespace drover::control {
 namespace {
@@ -22,8 +23,7 @@ bson::Document set(const bson::Document& fields) { return bson::make_document({{
 // The secret and the metadata do not go over a network in clear.
 Status check_transport(const std::string& base_url) {
   const auto url = TRY_WITH(net::parse_url(base_url), "the link-token's address");
-  const bool loopback = url.host == "localhost" || url.host == "::1" || url.host.starts_with("127.");
-  if (url.tls || loopback) return {};
+  if (url.tls || net::is_loopback_host(url.host)) return {};
   return fail(ErrorCode::kUsage, fmt::format("the link-token names {}, which is neither https:// nor loopback", url.origin()));
 }
 

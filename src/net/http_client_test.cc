@@ -9,6 +9,7 @@
 
 #include "net/http_server.h"
 #include "net/listener.h"
+#include "net/loopback.h"
 
 namespace drover::net {
 namespace {
@@ -121,6 +122,12 @@ TEST_F(ClientTest, WhatIsNotHttpIsAnError) {
     ::close(link);
   });
   EXPECT_FALSE(client(listener->front().port()).call({.target = "/"}));
+}
+
+TEST(Loopback, IsMeantByNamesThatNobodyElseCanHave) {
+  for (const char* host : {"localhost", "::1", "127.0.0.1", "127.1.2.3"}) EXPECT_TRUE(is_loopback_host(host)) << host;
+  for (const char* host : {"", "[::1]", "127.example.com", "localhost.example.com", "10.0.0.1", "0.0.0.0"})
+    EXPECT_FALSE(is_loopback_host(host)) << host;
 }
 
 }  // namespace
