@@ -183,8 +183,7 @@ Status Verification::compare_range(const Work& work, const std::stop_token& stop
   const verifier::Range range{pair, work.range->min, work.range->max, work.batch_documents};
   verifier::RangePosition position;
   std::uint64_t before = 0;
-  const auto compared = [&] { return position.so_far.source.documents + position.so_far.destination.documents; };
-  const auto moved = [&] { return std::exchange(before, compared()) != compared(); };
+  const auto moved = [&] { return std::exchange(before, position.compared()) != position.compared(); };
   auto result = retry_temporary(runtime_, stop, [&]() -> Result<verifier::RangeResult> {
     const verifier::Sides sides{source_, destination_, work.routed, TRY(destination_.majority_time())};
     return verifier::compare_range(sides, range, {.max_mismatches = kMostSuspects, .position = &position, .read = {}}, stop);

@@ -31,6 +31,8 @@ struct RangePosition {
   bson::Value last;  // the _id, last in the order of reading, up to which all was compared
   bool on_destination = false;  // with a collation: the source was read through, `last` is of the destination's reading
   RangeResult so_far;
+
+  std::uint64_t compared() const { return so_far.source.documents + so_far.destination.documents; }
 };
 
 struct RangeOptions {

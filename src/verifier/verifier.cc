@@ -73,14 +73,13 @@ class Comparison {
     RangePosition position;
     const RangeOptions range_options{
         .max_mismatches = options_.max_mismatches, .position = &position, .read = [this](Volume read) { show_read(read); }};
-    const auto compared = [&] { return position.so_far.source.documents + position.so_far.destination.documents; };
     std::uint64_t before = 0;
     for (int attempt = 1;; ++attempt) {
       auto result = compare_range(sides_, range, range_options, stop_);
       if (result || result.error().code != ErrorCode::kTemporary) return result;
-      if (compared() > before) attempt = 1;
+      if (position.compared() > before) attempt = 1;
       if (attempt == kAttempts) return result;
-      before = compared();
+      before = position.compared();
       if (!runtime_.sleep(options_.retry_delay, stop_)) return result;
     }
   }
