@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "api/machine_response.h"
 #include "api/site_api.h"
 #include "control/address_range.h"
 #include "model/connection_parts.h"
@@ -69,19 +70,7 @@ Json monitored_json(const control::MonitoredDeployment& one) {
 net::HttpResponse AgentApi::handle(const net::HttpRequest& request) {
   const auto begun = runtime_.now();
   std::string group;
-  const auto found = answer(request, group);
-  net::HttpResponse response;
-  response.headers = {{"Cache-Control", "no-store"}, {"X-Content-Type-Options", "nosniff"}};
-  if (found) {
-    response.status = found->status;
-    response.body = dump_sorted(found->body, false);
-  } else {
-    response.status = found.error().status;
-    response.body = dump_sorted(error_body(found.error()), false);
-    response.headers.emplace_back("X-Error-Code", found.error().code);
-    if (response.status == 401) response.headers.emplace_back("WWW-Authenticate", "Basic realm=\"drover agent\"");
-    if (response.status == 429) response.headers.emplace_back("Retry-After", "60");
-  }
+  auto response = machine_response(answer(request, group), "drover agent");
   const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(runtime_.now() - begun).count();
   const auto level = response.status == 200 ? LogLevel::kDebug : LogLevel::kInfo;
   log_.write(level, "agent request", {{"path", request.path}, {"status", response.status}, {"millis", took}, {"peer", request.peer},

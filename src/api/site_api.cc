@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "api/machine_response.h"
 #include "control/address_range.h"
 
 namespace drover::api {
@@ -74,19 +75,7 @@ RestResult<int> check_project(const Json& project) {
 net::HttpResponse SiteApi::handle(const net::HttpRequest& request) {
   const auto begun = runtime_.now();
   std::string link;
-  const auto found = answer(request, link);
-  net::HttpResponse response;
-  response.headers = {{"Cache-Control", "no-store"}, {"X-Content-Type-Options", "nosniff"}};
-  if (found) {
-    response.status = found->status;
-    if (!found->body.is_null()) response.body = dump_sorted(found->body, false);
-  } else {
-    response.status = found.error().status;
-    response.body = dump_sorted(error_body(found.error()), false);
-    response.headers.emplace_back("X-Error-Code", found.error().code);
-    if (response.status == 401) response.headers.emplace_back("WWW-Authenticate", "Basic realm=\"drover site\"");
-    if (response.status == 429) response.headers.emplace_back("Retry-After", "60");
-  }
+  auto response = machine_response(answer(request, link), "drover site");
   const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(runtime_.now() - begun).count();
   const auto level = request.method == "GET" && response.status == 200 ? LogLevel::kDebug : LogLevel::kInfo;
   log_.write(level, "site request", {{"method", request.method}, {"path", request.path}, {"status", response.status},
