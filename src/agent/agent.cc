@@ -1,7 +1,10 @@
 #include "agent/agent.h"
 
+#include <optional>
+
 #include <fmt/format.h>
 
+#include "agent/lifeline.h"
 #include "agent/platform.h"
 #include "base/backoff.h"
 
@@ -35,7 +38,10 @@ class EitherStop {
 Status Agent::run(const std::stop_token& stop) {
   auto directory = TRY(Directory::open(options_.data, runtime_));
   auto site = TRY(Site::open(options_.config, directory.agent_id(), options_.version));
-  Host host{runtime_, log_, site, directory, options_.program, this_platform(), options_.config.server_selection_timeout};
+  std::optional<Lifeline> lifeline;
+  if (options_.end_engines && lifeline.emplace().reading_end() < 0) return fail(ErrorCode::kFailure, "--end-engines: there is no descriptor left");
+  Host host{runtime_, log_, site, directory, options_.program, this_platform(), options_.config.server_selection_timeout,
+            lifeline ? lifeline->reading_end() : -1};
   if (options_.config.cloud_migration) {
     if (const auto why = refuses_host(host.platform)) return fail(ErrorCode::kUnsupported, *why);
     if (const auto why = refuses_host(host.platform, MigrationPath::kSync)) log_.warn("legacy migrations only: " + *why);

@@ -27,6 +27,7 @@ class Agent {
     std::string hostname;  // empty: this machine's
     std::string program;   // of this executable
     std::string version;
+    bool end_engines = false;  // with this process, whatever ends it
   };
   Agent(Options options, Runtime& runtime, Log& log) : options_(std::move(options)), runtime_(runtime), log_(log) {}
 

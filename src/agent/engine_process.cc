@@ -121,7 +121,8 @@ Status EngineProcess::start() const {
   TRY(write_file(config_path(), fmt::format("cluster0: {}\ncluster1: {}\nport: 0\nlogPath: {}\nverbosity: DEBUG\nacceptDisclaimer: true\n",
                                             yaml_text(settings_.source_uri), yaml_text(settings_.destination_uri),
                                             yaml_text(settings_.directory + "/log"))));
-  const std::vector<std::string> arguments{settings_.program, "sync", "--config", config_path(), "--portFile", port_path()};
+  std::vector<std::string> arguments{settings_.program, "sync", "--config", config_path(), "--portFile", port_path()};
+  if (settings_.lifeline >= 0) arguments.insert(arguments.end(), {"--lifeline", std::to_string(settings_.lifeline)});
   auto list = argument_list(arguments);
   const auto pid_file = pid_path();
   const auto output = settings_.directory + "/output";
@@ -139,6 +140,7 @@ Status EngineProcess::start() const {
     default_signals();
     write_pid(pid_file.c_str(), ::getpid());
     redirect(output.c_str());
+    if (settings_.lifeline >= 0) ::fcntl(settings_.lifeline, F_SETFD, 0);
     ::execv(list[0], list.data());
     _exit(kCannotRun);
   }

@@ -22,6 +22,7 @@ struct EngineSettings {
   std::string directory;    // the job's
   std::string source_uri;
   std::string destination_uri;
+  int lifeline = -1;        // it dies when the other end of this pipe is closed; -1: it outlives who started it
 };
 
 class EngineProcess {

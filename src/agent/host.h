@@ -21,6 +21,7 @@ struct Host {
   std::string program;          // this one's path: the engine is one of its subcommands
   HostPlatform platform;
   std::chrono::seconds server_selection_timeout;
+  int lifeline = -1;            // what an engine that is not to outlive the agent hangs on (lifeline.h); -1: it outlives it
   // The migration that this host carries out, one at a time; empty: none. Validations are not counted.
   Guarded<std::string> migration = Guarded<std::string>();
 };

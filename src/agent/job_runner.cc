@@ -34,6 +34,7 @@ JobRunner::~JobRunner() {
   reporter_->request_stop();
   reporter_->join();  // first: it may be joining the worker itself
   worker_->join();
+  if (host_.lifeline >= 0 && migration_) migration_->end_engine({});  // in order; it would die with us
   give_turn();
 }
 

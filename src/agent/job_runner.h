@@ -1,5 +1,5 @@
 // One job from the moment it is known to the moment it is forgotten. A thread works on it, another reports: so that a step
-// that takes long is no silence. Destroying it stops both and leaves the engine alone.
+// that takes long is no silence. Destroying it stops both and leaves the engine alone, unless that is not to outlive the agent.
 #pragma once
 
 #include <atomic>

@@ -45,7 +45,7 @@ Report report_of(const SyncProgress& progress) {
 MigrationJob::MigrationJob(Host& host, const Job& job)
     : host_(host),
       directory_(host.directory.job_path(job.id)),
-      engine_({host.program, directory_, job.source_uri, job.destination_uri}) {
+      engine_({host.program, directory_, job.source_uri, job.destination_uri, host.lifeline}) {
   if (const auto pid = engine_.pid()) {
     started_ = true;
     host_.log.info("found the engine of a migration running", {{"job", job.id}, {"pid", static_cast<std::int64_t>(*pid)}});

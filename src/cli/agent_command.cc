@@ -30,6 +30,7 @@ class AgentCommand final : public Subcommand {
   Status execute(const std::stop_token& stop);
 
   std::string config_ = "/etc/mongodb-mms/automation-agent.config", data_ = "/var/lib/drover-agent", hostname_;
+  bool end_engines_ = false;
   std::unique_ptr<Runtime> runtime_ = make_real_runtime();
   std::unique_ptr<Log> log_;
 };
@@ -38,6 +39,7 @@ void AgentCommand::configure(OptionSet& options) {
   options.path("-f,--config", config_, "The configuration, key=value lines").placeholder("FILE");
   options.path("--data", data_, "Directory of what must survive a restart: who this agent is, its jobs").placeholder("DIR");
   options.string("--hostname", hostname_, "How this host is called, instead of its own name");
+  options.flag("--end-engines", end_engines_, "At the end of this process, whatever ends it, end its engines, too; for rehearsals");
   options.description(
       "Registers with the manager that mmsBaseUrl names, and asks it what to do. With agentFeatureCloudMigrationEnabled=true it is a "
       "migration host: it runs the checks of validations and one migration at a time, by an engine (drover sync) that outlives it. "
@@ -55,7 +57,7 @@ Status AgentCommand::execute(const std::stop_token& stop) {
   log_->info("drover agent", {{"version", version_text()}, {"project", config.group_id}, {"manager", config.base_url},
                               {"cloudMigration", config.cloud_migration}});
   for (const auto& key : config.without_effect) log_->warn("a key of the configuration has no effect here", {{"key", key}});
-  agent::Agent running({std::move(config), data_, hostname_, own_program(), version_text()}, *runtime_, *log_);
+  agent::Agent running({std::move(config), data_, hostname_, own_program(), version_text(), end_engines_}, *runtime_, *log_);
   return running.run(stop);
 }
 

@@ -1,6 +1,7 @@
 // `drover server`: the control plane, in either or both roles. Composition only.
 #include <cstdio>
 #include <filesystem>
+#include <optional>
 
 #include <fmt/format.h>
 
@@ -12,6 +13,7 @@
 #include "base/runtime.h"
 #include "cli/atlas_role.h"
 #include "cli/commands.h"
+#include "cli/embedded_agent.h"
 #include "cli/embedded_store.h"
 #include "cli/manager_role.h"
 #include "cli/port_file.h"
@@ -43,7 +45,8 @@ class ServerCommand final : public Subcommand {
   std::string tls_file_, tls_ca_file_, key_file_, organization_;
   std::int64_t cutover_window_ = 120 * 3600;
   bool local_clusters_ = false, endpoints_for_sharded_ = false, matching_versions_ = false, one_per_link_ = false;
-  std::string link_ca_file_;
+  std::string link_ca_file_, agent_config_, agent_hostname_;
+  bool end_engines_ = false;
   std::int64_t port_ = 8080, poll_seconds_ = 5, monitoring_seconds_ = 60;
   std::unique_ptr<Runtime> runtime_ = make_real_runtime();
   std::unique_ptr<Log> log_;
@@ -63,6 +66,11 @@ void ServerCommand::configure(OptionSet& options) {
   options.path("--link-ca-file", link_ca_file_, "Authority of the certificates of the Atlas sites that link-tokens name (the system's)");
   options.integer("--agent-poll-seconds", poll_seconds_, "How often agents ask for work while they have none").range(1, 300);
   options.integer("--monitoring-seconds", monitoring_seconds_, "How often agents sample what is monitored").range(5, 3600);
+  auto agent = options.path("--agent-config", agent_config_,
+                            "Be an agent and migration host, too, with this configuration (drover agent -f); it is waited for until it is there");
+  options.string("--agent-hostname", agent_hostname_, "How the host of that agent is called, instead of its own name").needs(agent);
+  options.flag("--end-engines", end_engines_, "End that agent's engines with this process, for rehearsals; else the next start takes them over")
+      .needs(agent);
   options.path("--port-file", port_file_, "Write the port to this file once it listens");
   options.path("--log", log_path_, "File for the log, JSON lines (standard error)");
   options.flag("--local-clusters", local_clusters_, "Run the clusters that clients create on this machine, as embedded servers, for rehearsals");
@@ -79,11 +87,14 @@ void ServerCommand::configure(OptionSet& options) {
       "Atlas and Cloud Manager. Listen beyond loopback only with TLS.");
   options.example("drover server --data /var/lib/drover --create-organization Shop", "the first key");
   options.example("drover server --data /var/lib/drover --port 8080");
+  options.example("drover server --data /var/lib/drover --agent-config /etc/drover/agent.config", "both sites and the migration host in one process");
   options.example("curl --digest --user PUBLIC:PRIVATE -H 'Accept: application/vnd.atlas.2025-03-12+json' "
                   "http://127.0.0.1:8080/api/atlas/v2/orgs");
 }
 
 Status ServerCommand::execute(const std::stop_token& stop) {
+  if (!agent_config_.empty() && role_ == "atlas")
+    return fail(ErrorCode::kUsage, "--agent-config needs the role manager: agents belong to the source's site");
   log_ = TRY(open_log(log_path_.empty() ? "-" : log_path_, LogLevel::kInfo));
   std::error_code failed;
   std::filesystem::create_directories(data_, failed);
@@ -176,11 +187,18 @@ Status ServerCommand::serve(control::Store& store, control::Identity& identity, 
     clusters_thread = runtime_->spawn("clusters", [&](const std::stop_token& ending) { sites.atlas->run_clusters(ending); });
   if (sites.atlas) atlas_thread = runtime_->spawn("atlas", [&](const std::stop_token& ending) { sites.atlas->run(ending); });
   if (sites.manager) sites.manager->start();
+  std::optional<EmbeddedAgent> agent;
+  std::unique_ptr<Runtime::Thread> agent_thread;
+  if (!agent_config_.empty()) {
+    agent.emplace(EmbeddedAgent::Options{agent_config_, data_ + "/agent", agent_hostname_, end_engines_}, *runtime_, *log_);
+    agent_thread = runtime_->spawn("agent", [&](const std::stop_token& ending) { agent->run(ending); });
+  }
   TRY(write_port_file(port_file_, server->port(), "--port-file"));
   fmt::print("drover server: ready on {}\n", options.public_url);
   std::fflush(stdout);
   while (runtime_->sleep(std::chrono::hours(1), stop)) {
   }
+  agent_thread.reset();  // it speaks to this very server
   server->stop();
   return {};
 }

@@ -3,7 +3,11 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cerrno>
 #include <iostream>
+#include <thread>
+
+#include <fcntl.h>
 
 #include <fmt/format.h>
 
@@ -26,6 +30,18 @@ inline constexpr std::chrono::milliseconds kWatchEvery{100};
 inline constexpr std::chrono::seconds kTellEvery{30};
 inline constexpr std::chrono::seconds kPatience{6};  // with clusters that do not answer, once told to stop
 
+// A pipe whose other end its starter holds: that end is closed when the starter has ended, whatever ended it.
+Status hang_on(int lifeline) {
+  if (lifeline < 0) return {};
+  if (::fcntl(lifeline, F_GETFD) < 0) return fail(ErrorCode::kUsage, fmt::format("--lifeline: {} is no open descriptor", lifeline));
+  std::thread([lifeline] {
+    char nothing;
+    while (::read(lifeline, &nothing, 1) < 0 && errno == EINTR) {}
+    ::kill(::getpid(), SIGKILL);
+  }).detach();
+  return {};
+}
+
 std::atomic<bool> rotation_asked{false};
 void ask_for_rotation(int) { rotation_asked = true; }
 
@@ -46,6 +62,7 @@ class SyncCommand final : public Subcommand {
 
   SyncSettings settings_;
   std::string port_file_;
+  std::int64_t lifeline_ = -1;
   std::stop_token stop_;
   std::stop_source cut_;  // ends every call on a cluster
   std::unique_ptr<Runtime> runtime_ = make_real_runtime();
@@ -55,6 +72,7 @@ class SyncCommand final : public Subcommand {
 void SyncCommand::configure(OptionSet& options) {
   settings_.declare(options);
   options.path("--portFile", port_file_, "Write the HTTP API's port to this file once it listens").placeholder("FILE");
+  options.integer("--lifeline", lifeline_, "Die at once when this inherited descriptor, a pipe, is closed at its other end; for rehearsals");
   options.description(
       "Waits for orders: POST /api/v1/start, pause, resume and commit; GET /api/v1/progress says how far it is. All state is on "
       "the destination: after a crash or SIGTERM the same command goes on by itself. SIGUSR1 begins a new log file. The API "
@@ -81,6 +99,7 @@ int SyncCommand::run() {
 }
 
 Status SyncCommand::execute() {
+  TRY(hang_on(static_cast<int>(lifeline_)));
   TRY(settings_.finish());
   RotatingLog::Options options;
   options.directory = settings_.log_path;

@@ -4,7 +4,7 @@ import os
 import signal
 
 from harness import clusters
-from harness.agent import AgentProcess, Project
+from harness.agent import AgentProcess, EmbeddedAgent, Project
 from harness.case import DroverTest
 from harness.process import eventually
 from harness.site import ATLAS, EXT, MANAGER, Site
@@ -23,11 +23,11 @@ class WorkflowTest(DroverTest):
     sandbox_only = True
     auth = True
 
-    def site(self, role):
+    def site(self, role, *more):
         directory, self.directory = self.directory, os.path.join(self.directory, role)
         os.makedirs(self.directory)
         try:
-            site = NamedSite(self, role)
+            site = NamedSite(self, role, *more)
         finally:
             self.directory = directory
         return site
@@ -47,7 +47,7 @@ class WorkflowTest(DroverTest):
         status, _, made = atlas.call("POST", f"{ATLAS}/orgs/{atlas.org}/liveMigrations/linkTokens", {"accessListIps": []})
         self.assertEqual(status, 201, made)
         # Stage 2: the migration host, and the connection.
-        self.agent = AgentProcess(self, self.project)
+        self.agent = self.make_agent()
         self.source_name = self.project.monitored(self.source, authMechanismName="SCRAM-SHA-256", username="monitor",
                                                   password=clusters.PASSWORD)["clusterName"]
         answer = manager.call("POST", f"{MANAGER}/orgs/{manager.org}/liveExport/migrationLink", {"linkToken": made["linkToken"]})
@@ -55,6 +55,9 @@ class WorkflowTest(DroverTest):
         available = eventually(self.available, 60, "the deployment at the Atlas site")
         self.assertEqual(available["migrationHosts"], ["mig01.example.net"])
         self.assertEqual([one["name"] for one in available["deployments"]], [self.source_name])
+
+    def make_agent(self):
+        return AgentProcess(self, self.project)
 
     def available(self):
         projects = self.atlas.call("GET", f"{ATLAS}/orgs/{self.atlas.org}/liveMigrations/availableProjects")[2]
@@ -172,3 +175,71 @@ class Workflow(WorkflowTest):
         self.assert_equal_deployments(self.agent.process)
         self.assertEqual(writers.lost(self.destination.client()), [])
         self.assert_cleaned()
+
+
+class OneProcess(WorkflowTest):
+    """Both sites and the migration host in one `drover server`; the link goes through its own listener as between two."""
+
+    def make_agent(self):
+        return EmbeddedAgent(self, self.project)
+
+    def both(self, *more):
+        return self.site("both", *EmbeddedAgent.options(self.directory), *more)
+
+    def test_all_three_stages(self):
+        self.seed()
+        site = self.both()
+        self.begin(site, site)
+        self.assertEqual(self.validated()["status"], "SUCCESS")
+        with self.writers(self.application_uri()) as writers:
+            self.start_migration_by_api()
+            self.ready()
+            eventually(lambda: writers.acknowledged() > 50, 60, "writes")
+        self.cut_over()
+        self.assert_equal_deployments(self.agent.process)
+        self.assertEqual(writers.lost(self.destination.client()), [])
+        self.assert_cleaned()
+
+    def test_the_process_is_killed(self):
+        """The engine goes on without it, and the next process takes it over."""
+        self.seed(documents=20000)
+        site = self.both()
+        self.begin(site, site)
+        self.start_migration_by_api()
+        engine = eventually(lambda: self.agent.engine_pid(self.migration), 90, "the engine")
+        site.process.kill()
+        self.assertEqual(self.agent.engine_pid(self.migration), engine, "the engine went on")
+        site.start()
+        self.ready()
+        self.assertEqual(self.agent.engine_pid(self.migration), engine, "taken over")
+        self.assertEqual(site.process.stop(), 0)
+        site.start()
+        self.cut_over()
+        self.assert_equal_deployments(self.agent.process)
+        self.assert_cleaned()
+
+    def test_engines_that_end_with_it(self):
+        self.seed(documents=20000)
+        site = self.both("--end-engines")
+        self.begin(site, site)
+        self.start_migration_by_api()
+        engine = eventually(lambda: self.agent.engine_pid(self.migration), 90, "the engine")
+        site.process.kill()
+        eventually(lambda: self.agent.engine_pid(self.migration) is None, 10, "the end of the engine")
+        site.start()
+        self.ready()
+        self.assertNotEqual(self.agent.engine_pid(self.migration), engine)
+        site.process.stop(30)
+        self.assertIsNone(self.agent.engine_pid(self.migration), "ended in order")
+
+    def test_a_configuration_that_is_wrong_is_said_and_taken_up_once_it_is_right(self):
+        site = self.both()
+        path = EmbeddedAgent.options(self.directory)[1]
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "w", encoding="utf-8") as file:
+            file.write("mmsGroupID=66ee00000000000000000001\n")
+        eventually(lambda: "unknown keys: mmsGroupID" in site.process.stderr(), 30, "the error in the log")
+        self.begin(site, site)
+
+    def test_not_at_an_atlas_site(self):
+        process = self.run_drover("server", "--data", os.path.join(self.directory, "data"), "--role", "atlas", *EmbeddedAgent.options(self.directory))
+        self.assert_exit(process, 2, "needs the role manager")

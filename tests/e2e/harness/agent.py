@@ -47,9 +47,12 @@ class AgentProcess:
                       "serverSelectionTimeoutSeconds": 3, **lines}
         self.start()
 
-    def start(self):
+    def write_config(self):
         with open(os.open(self.config, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
             file.write("".join(f"{key}={value}\n" for key, value in self.lines.items()))
+
+    def start(self):
+        self.write_config()
         self.process = self.test.start("agent", "-f", self.config, "--data", self.data, "--hostname", self.hostname)
         self.test.addCleanup(self.end_engines)
 
@@ -85,3 +88,27 @@ class AgentProcess:
             pid = re.fullmatch(r"[0-9a-f]{24}", job) and self.engine_pid(job)
             if pid:
                 os.kill(pid, 9)
+
+
+class EmbeddedAgent(AgentProcess):
+    """The agent inside a `drover server --agent-config`: its file is all that there is to do."""
+
+    @staticmethod
+    def options(directory, hostname="mig01.example.net"):
+        return ("--agent-config", os.path.join(directory, "embedded.config"), "--agent-hostname", hostname)
+
+    def __init__(self, test, project):
+        self.site = project.site
+        super().__init__(test, project, name="embedded")
+
+    def start(self):
+        self.data = os.path.join(self.site.data, "agent")
+        self.write_config()
+        self.test.addCleanup(self.end_engines)
+
+    @property
+    def process(self):
+        return self.site.process
+
+    def log(self):
+        return self.site.process.stderr()

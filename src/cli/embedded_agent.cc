@@ -1,0 +1,53 @@
+#include "cli/embedded_agent.h"
+
+#include <sys/stat.h>
+
+#include <fmt/format.h>
+
+#include "agent/agent.h"
+#include "cli/child_process.h"
+#include "cli/version.h"
+
+namespace drover::cli {
+namespace {
+
+constexpr std::chrono::seconds kLookEvery{1};
+
+}  // namespace
+
+std::optional<std::string> EmbeddedAgent::version_of_file() const {
+  struct stat facts {};
+  if (::stat(options_.config.c_str(), &facts) != 0) return std::nullopt;
+  return fmt::format("{} {} {}.{}", facts.st_ino, facts.st_size, facts.st_mtim.tv_sec, facts.st_mtim.tv_nsec);
+}
+
+void EmbeddedAgent::run(const std::stop_token& stop) {
+  std::string done_with;  // the version that was served, or cannot be
+  log_.info("the embedded agent waits for its configuration", {{"file", options_.config}});
+  do {
+    const auto version = version_of_file();
+    if (!version || *version == done_with) continue;
+    done_with = *version;
+    auto config = agent::read_config(options_.config);
+    if (config) serve(std::move(*config), *version, stop);
+    else log_.error("the embedded agent cannot use its configuration; it looks again when the file changes", {{"error", config.error().message}});
+  } while (runtime_.sleep(kLookEvery, stop));
+}
+
+// Until the file is another one.
+void EmbeddedAgent::serve(agent::Config config, const std::string& version, const std::stop_token& stop) {
+  log_.info("the embedded agent begins", {{"project", config.group_id}, {"manager", config.base_url}, {"cloudMigration", config.cloud_migration}});
+  for (const auto& key : config.without_effect) log_.warn("a key of the configuration has no effect here", {{"key", key}});
+  std::stop_source over;
+  const std::stop_callback on_stop(stop, [&over] { over.request_stop(); });
+  const auto watching = runtime_.spawn("agent.config", [&](const std::stop_token& own) {
+    while (runtime_.sleep(kLookEvery, own))
+      if (version_of_file() != version) return static_cast<void>(over.request_stop());
+  });
+  agent::Agent running({std::move(config), options_.data, options_.hostname, own_program(), version_text(), options_.end_engines}, runtime_, log_);
+  const auto status = running.run(over.get_token());
+  if (!status) log_.error("the embedded agent has ended; it begins anew when its configuration changes, or with the server", {{"error", status.error().message}});
+  else if (!stop.stop_requested()) log_.info("the configuration of the embedded agent has changed");
+}
+
+}  // namespace drover::cli
