@@ -42,10 +42,11 @@ Prepared prepare(const ChildOptions& options) {
   return prepared;
 }
 
-[[noreturn]] void become(const Prepared& prepared, int input, int output, int errors, pid_t parent) {
+[[noreturn]] void become(const Prepared& prepared, const char* directory, int input, int output, int errors, pid_t parent) {
   ::setpgid(0, 0);
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != parent) _exit(kCannotRun);  // it died before the line above
+  if (*directory != '\0' && ::chdir(directory) != 0) _exit(kCannotRun);
   ::dup2(input, STDIN_FILENO);
   if (output >= 0) ::dup2(output, STDOUT_FILENO);
   if (errors >= 0) ::dup2(errors, STDERR_FILENO);
@@ -88,7 +89,7 @@ Result<ChildProcess> ChildProcess::start(const ChildOptions& options) {
   const pid_t parent = ::getpid();
   const pid_t pid = ::fork();
   if (pid < 0) return tl::unexpected(system_error("starting", options.arguments[0]));
-  if (pid == 0) become(prepared, input.get(), output.get(), errors.get(), parent);
+  if (pid == 0) become(prepared, options.directory.c_str(), input.get(), output.get(), errors.get(), parent);
   ::setpgid(pid, pid);
   return ChildProcess(pid, writer.release());
 }
@@ -121,6 +122,10 @@ std::optional<int> ChildProcess::exit_code() {
   return status_;
 }
 
+void ChildProcess::ask_to_end() {
+  if (running()) ::kill(pid_, SIGTERM);
+}
+
 void ChildProcess::kill_now() {
   if (!running()) return;
   ::kill(pid_, SIGKILL);
@@ -129,7 +134,7 @@ void ChildProcess::kill_now() {
 
 void ChildProcess::stop(std::chrono::milliseconds patience) {
   if (!running()) return;
-  ::kill(pid_, SIGTERM);
+  ask_to_end();
   const auto deadline = std::chrono::steady_clock::now() + patience;
   while (running() && std::chrono::steady_clock::now() < deadline) std::this_thread::sleep_for(kPollEvery);
   kill_now();
@@ -144,6 +149,17 @@ void ChildProcess::write_line(std::string_view line) {
 void ChildProcess::close_input() {
   if (input_ >= 0) ::close(input_);
   input_ = -1;
+}
+
+void stop_all(std::span<ChildProcess* const> processes, std::chrono::milliseconds patience) {
+  for (auto* process : processes)
+    if (process != nullptr) process->ask_to_end();
+  const auto deadline = std::chrono::steady_clock::now() + patience;
+  for (auto* process : processes) {
+    if (process == nullptr) continue;
+    while (process->running() && std::chrono::steady_clock::now() < deadline) std::this_thread::sleep_for(kPollEvery);
+    process->kill_now();
+  }
 }
 
 std::string own_program() {

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -17,6 +18,7 @@ namespace drover::cli {
 struct ChildOptions {
   std::vector<std::string> arguments;  // the program's path first
   std::vector<std::pair<std::string, std::string>> environment;  // besides the parent's
+  std::string directory;               // in which it starts; empty: the parent's
   bool pipe_input = false;             // else standard input is empty
   std::string output;                  // file for standard output; empty: the parent's
   std::string errors;                  // file for standard error, appended; empty: the parent's
@@ -32,6 +34,7 @@ class ChildProcess {
 
   bool running();                      // reaps it when it has ended
   std::optional<int> exit_code();      // 128 + signal when a signal ended it; nothing while it runs
+  void ask_to_end();                   // SIGTERM; does not wait
   void kill_now();                     // SIGKILL, and waits
   void stop(std::chrono::milliseconds patience);  // SIGTERM, then SIGKILL, and waits
   void write_line(std::string_view line);         // to its standard input
@@ -45,6 +48,9 @@ class ChildProcess {
   int input_ = -1;
   std::optional<int> status_;
 };
+
+// All at the same time: SIGTERM, then SIGKILL for those that are left. Null pointers are none.
+void stop_all(std::span<ChildProcess* const> processes, std::chrono::milliseconds patience);
 
 // The path of the running program.
 std::string own_program();

@@ -1,6 +1,7 @@
 // `drover demo`: the whole story on one machine. Composition only: the servers, the engine and the comparison are programs
 // of their own, started here; the data and the writers are the workload's.
 #include <algorithm>
+#include <array>
 #include <cstdio>
 #include <optional>
 
@@ -14,6 +15,7 @@
 #include "cli/demo_gate.h"
 #include "cli/demo_report.h"
 #include "cli/demo_sandbox.h"
+#include "cli/demo_watch.h"
 #include "cli/signals.h"
 #include "cluster/mongo_deployment.h"
 #include "terminal/format.h"
@@ -28,6 +30,7 @@ constexpr auto kStepEvery = std::chrono::milliseconds(2);
 constexpr auto kWarmUp = std::chrono::seconds(1);           // live writes before the engine starts
 constexpr auto kArrivalPatience = std::chrono::seconds(60);
 constexpr auto kGoOnFor = std::chrono::seconds(3);          // live writes on the destination
+constexpr auto kServerFarewell = std::chrono::seconds(5);
 constexpr std::size_t kShownDifferences = 10;
 constexpr ServerVersion kFirstWithWriteBlock{6, 0, 0};
 
@@ -42,6 +45,7 @@ class DemoCommand final : public Subcommand {
  private:
   Status tell();
   Status play(const DemoDirectory& directory);
+  void end_everything();
   Status start_deployments(const DemoDirectory& directory);
   Status load();
   Status migrate(const DemoDirectory& directory, workload::LiveWorkload& workload);
@@ -58,7 +62,8 @@ class DemoCommand final : public Subcommand {
   bool kill_ = false, headless_ = false, json_ = false, keep_ = false;
 
   std::unique_ptr<Runtime> runtime_ = make_real_runtime();
-  std::stop_token stop_;
+  std::optional<DemoWatch> watch_;
+  std::stop_token stop_;  // the watch's
   std::optional<DemoSandbox> source_sandbox_, destination_sandbox_;
   std::string source_workload_uri_, destination_workload_uri_;
   std::unique_ptr<cluster::Deployment> source_, destination_;  // as the application sees them
@@ -87,7 +92,8 @@ void DemoCommand::configure(OptionSet& options) {
 }
 
 int DemoCommand::run() {
-  stop_ = stop_on_signals();
+  watch_.emplace(*runtime_, stop_on_signals());
+  stop_ = watch_->stop();
   const auto status = tell();
   if (status) {
     if (json_) fmt::print("{}\n", demo_json(report_).dump());
@@ -95,6 +101,7 @@ int DemoCommand::run() {
   }
   auto error = status.error();
   if (interrupted()) error = Error{ErrorCode::kInterrupted, "stopped; nothing is left running", 0, {}};
+  else if (auto ended = watch_->failure()) error = std::move(*ended);  // whatever else failed, failed because of that
   if (json_) fmt::print("{}\n", failure_json(error).dump());
   return report(name(), error);
 }
@@ -113,14 +120,27 @@ Status DemoCommand::tell() {
   TRY(workload::find_datasets(datasets_));  // before anything is started
   auto directory = TRY(DemoDirectory::create());
   auto status = play(directory);
-  source_.reset();
-  destination_.reset();
-  source_sandbox_.reset();
-  destination_sandbox_.reset();  // before anything is said about the end
+  end_everything();  // before anything is said about the end
   if (!keep_ && (status || interrupted())) return status;
   directory.keep();
   say(fmt::format("Kept for a look: \"{}\"", directory.path()));
   return status;
+}
+
+// In a bounded time, in whatever state they are.
+void DemoCommand::end_everything() {
+  watch_->dismiss_all();
+  const auto leave = [&] {
+    source_.reset();
+    destination_.reset();
+  };
+  // The driver says goodbye to servers. Once there is to be an end, it is not waited for what may never answer.
+  if (!stop_.stop_requested()) leave();
+  const auto of = [](std::optional<DemoSandbox>& sandbox) { return sandbox ? &sandbox->process() : nullptr; };
+  stop_all(std::array{of(source_sandbox_), of(destination_sandbox_)}, kServerFarewell);
+  leave();
+  source_sandbox_.reset();
+  destination_sandbox_.reset();
 }
 
 Status DemoCommand::play(const DemoDirectory& directory) {
@@ -155,7 +175,9 @@ Status DemoCommand::start_deployments(const DemoDirectory& directory) {
   if (source_uri_.empty()) {
     say(fmt::format("Starting two embedded servers, version {}, with authorization on.", version_));
     source_sandbox_.emplace(TRY(DemoSandbox::start(directory, "source", version_, *runtime_, stop_, own_program())));
+    watch_->add({"the source's server", source_sandbox_->pid(), source_sandbox_->log(), ErrorCode::kSource});
     destination_sandbox_.emplace(TRY(DemoSandbox::start(directory, "destination", version_, *runtime_, stop_, own_program())));
+    watch_->add({"the destination's server", destination_sandbox_->pid(), destination_sandbox_->log(), ErrorCode::kDestination});
     source_engine = source_sandbox_->engine_uri();
     destination_engine = destination_sandbox_->engine_uri();
     source_workload_uri_ = source_sandbox_->workload_uri();
@@ -163,8 +185,8 @@ Status DemoCommand::start_deployments(const DemoDirectory& directory) {
   }
   TRY(directory.write("source.uri", source_engine));
   TRY(directory.write("destination.uri", destination_engine));
-  source_ = TRY(cluster::connect({source_workload_uri_, cluster::Side::kSource, "drover demo", 256}, *runtime_, {}));
-  destination_ = TRY(cluster::connect({destination_workload_uri_, cluster::Side::kDestination, "drover demo", 256}, *runtime_, {}));
+  source_ = TRY(cluster::connect({source_workload_uri_, cluster::Side::kSource, "drover demo", 256}, *runtime_, watch_->cut()));
+  destination_ = TRY(cluster::connect({destination_workload_uri_, cluster::Side::kDestination, "drover demo", 256}, *runtime_, watch_->cut()));
   const auto engine_source = TRY(cluster::connect({source_engine, cluster::Side::kSource}, *runtime_, stop_));
   const auto engine_destination = TRY(cluster::connect({destination_engine, cluster::Side::kDestination}, *runtime_, stop_));
   const auto facts = TRY(engine_source->facts());

@@ -56,7 +56,7 @@ Result<DemoSandbox> DemoSandbox::start(const DemoDirectory& directory, const std
                                            directory.file(name), "--repl-set", name, "--server-version", version},
                              .output = directory.file(name + ".out"),
                              .errors = log};
-  DemoSandbox sandbox(TRY(ChildProcess::start(options)));
+  DemoSandbox sandbox(TRY(ChildProcess::start(options)), log);
   const auto port = TRY_WITH(wait_for_port(sandbox.process_, port_file, log, runtime, stop), fmt::format("starting \"{}\"", name));
   TRY(sandbox.create_users(runtime, fmt::format("127.0.0.1:{}", port), name, stop));
   return sandbox;

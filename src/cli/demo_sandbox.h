@@ -23,12 +23,15 @@ class DemoSandbox {
   const std::string& workload_uri() const { return workload_uri_; }
   bool running() { return process_.running(); }
   pid_t pid() const { return process_.pid(); }
+  const std::string& log() const { return log_; }
+  ChildProcess& process() { return process_; }
 
  private:
-  explicit DemoSandbox(ChildProcess process) : process_(std::move(process)) {}
+  DemoSandbox(ChildProcess process, std::string log) : process_(std::move(process)), log_(std::move(log)) {}
   Status create_users(Runtime& runtime, const std::string& host, const std::string& set, const std::stop_token& stop);
 
   ChildProcess process_;
+  std::string log_;
   std::string engine_uri_;
   std::string workload_uri_;
 };

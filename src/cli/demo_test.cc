@@ -1,3 +1,4 @@
+#include <array>
 #include <chrono>
 #include <csignal>
 #include <filesystem>
@@ -9,6 +10,7 @@
 #include "cli/child_process.h"
 #include "cli/demo_directory.h"
 #include "cli/demo_report.h"
+#include "cli/demo_watch.h"
 
 namespace drover::cli {
 namespace {
@@ -67,6 +69,74 @@ TEST_F(Child, AKilledOneSaysSo) {
 TEST_F(Child, AProgramThatIsNotThereEndsWith127) {
   auto child = ChildProcess::start({.arguments = {"/no/such/program"}}).value();
   EXPECT_EQ(wait_for(child), 127);
+}
+
+TEST_F(Child, BeginsInItsDirectory) {
+  auto child = ChildProcess::start({.arguments = {"/bin/sh", "-c", "pwd"}, .directory = directory_.path(), .output = directory_.file("out")}).value();
+  EXPECT_EQ(wait_for(child), 0);
+  EXPECT_EQ(std::filesystem::canonical(last_line(directory_.file("out")).value()), std::filesystem::canonical(directory_.path()));
+}
+
+TEST_F(Child, AllEndWithinOnePatience) {
+  auto deaf = shell("trap '' TERM; echo deaf; while :; do sleep 1; done"), orderly = shell("exec sleep 1000");
+  while (last_line(directory_.file("out")).value_or("") != "deaf") {}
+  const auto begun = std::chrono::steady_clock::now();
+  stop_all(std::array{&deaf, static_cast<ChildProcess*>(nullptr), &orderly}, std::chrono::milliseconds(300));
+  EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::seconds(3));
+  EXPECT_EQ(deaf.exit_code(), 128 + SIGKILL);
+  EXPECT_EQ(orderly.exit_code(), 128 + SIGTERM);
+}
+
+class Watch : public Child {
+ protected:
+  std::unique_ptr<Runtime> runtime_ = make_real_runtime();
+  std::stop_source outer_;
+  DemoWatch watch_{*runtime_, outer_.get_token()};
+
+  void add(const ChildProcess& child) { watch_.add({"the server", child.pid(), directory_.file("err"), ErrorCode::kSource}); }
+  bool stops_within(std::chrono::seconds limit) {
+    const auto deadline = runtime_->now() + limit;
+    while (!watch_.stop().stop_requested() && runtime_->now() < deadline) runtime_->sleep(std::chrono::milliseconds(1), {});
+    return watch_.stop().stop_requested();
+  }
+};
+
+TEST_F(Watch, AProcessThatEndsEndsAllWaits) {
+  auto child = shell("echo 'no room' >&2; exit 3");
+  add(child);
+  ASSERT_TRUE(stops_within(std::chrono::seconds(20)));
+  ASSERT_TRUE(watch_.failure());
+  EXPECT_EQ(watch_.failure()->code, ErrorCode::kSource);
+  EXPECT_THAT(watch_.failure()->message, HasSubstr("the server has ended with exit code 3"));
+  EXPECT_THAT(watch_.failure()->message, HasSubstr(directory_.file("err") + "\", ends with: no room"));
+  EXPECT_TRUE(watch_.cut().stop_requested());
+  EXPECT_EQ(wait_for(child), 3) << "it is still its owner's to reap";
+}
+
+TEST_F(Watch, ASignalIsNamed) {
+  auto child = shell("exec sleep 1000");
+  add(child);
+  ::kill(child.pid(), SIGKILL);
+  ASSERT_TRUE(stops_within(std::chrono::seconds(20)));
+  EXPECT_THAT(watch_.failure()->message, HasSubstr("the server was ended by signal 9 (Killed)"));
+}
+
+TEST_F(Watch, WhatIsDismissedMayEnd) {
+  auto child = shell("exec sleep 1000"), other = shell("exec sleep 1000");
+  add(child);
+  add(other);
+  watch_.dismiss(child.pid());
+  child.kill_now();
+  EXPECT_FALSE(stops_within(std::chrono::seconds(1)));
+  ::kill(other.pid(), SIGKILL);
+  EXPECT_TRUE(stops_within(std::chrono::seconds(20)));
+}
+
+TEST_F(Watch, AStopRequestIsPassedOnAndCallsMayStillBeAnswered) {
+  outer_.request_stop();
+  ASSERT_TRUE(stops_within(std::chrono::seconds(20)));
+  EXPECT_FALSE(watch_.failure());
+  EXPECT_FALSE(watch_.cut().stop_requested());
 }
 
 TEST(DemoDirectory, IsRemovedUnlessKept) {

@@ -1,10 +1,17 @@
-"""`drover demo` itself, small: it ends well, says what happened, and leaves nothing behind."""
+"""`drover demo` itself, small: it ends well, says what happened, and leaves nothing behind. And it ends when it is told to,
+whatever its servers do, and when one of them is gone."""
+import os
+import shutil
+import signal
+
 from harness.case import DroverTest
+from harness.demo import DemoEnds
 
 FIELDS = ("state", "documents", "bytes", "copySeconds", "changeEventsApplied", "maxLagSeconds", "finalLagSeconds",
           "writeUnavailableMillis", "restarts", "kills", "verification")
 KILL_FIELDS = ("phase", "atMs", "batchesInFlight")
 DEMO_SECONDS = 400
+INTERRUPTED, SOURCE, DESTINATION = 130, 5, 6
 
 
 class Demo(DroverTest):
@@ -56,3 +63,32 @@ class DemoOnDeployments(Demo):
     def test_the_whole_story(self):
         result = self.demo("--source", self.source.uri, "--destination", self.destination.uri)
         self.assertGreater(result["changeEventsApplied"], 0)
+
+
+class DemoWithoutServers(DemoEnds):
+    def running(self):
+        process = self.begin()
+        self.wait_until_said(process, "writers write")
+        return process
+
+    def test_a_server_that_dies_ends_the_demo(self):
+        for name, code in (("source", SOURCE), ("destination", DESTINATION)):
+            process = self.running()
+            directory = self.demo_directory()
+            os.kill(self.process_with("sandbox", f"{directory}/{name}"), signal.SIGKILL)
+            self.assert_ends(process, code, rf"^drover demo: the {name}'s server was ended by signal 9 .*{name}\.log")
+            self.assertTrue(os.path.exists(os.path.join(directory, f"{name}.log")), "the log that the error names")
+            shutil.rmtree(directory)
+
+    def test_stopped_while_no_server_answers(self):
+        process = self.running()
+        servers = [self.process_with("sandbox", f"{self.demo_directory()}/{name}") for name in ("source", "destination")]
+        for server in servers:
+            os.kill(server, signal.SIGSTOP)
+        process.signal(signal.SIGTERM)
+        self.assert_ends(process, INTERRUPTED, "^drover demo: stopped; nothing is left running")
+
+    def test_stopped(self):
+        process = self.running()
+        process.signal(signal.SIGINT)
+        self.assert_ends(process, INTERRUPTED, "^drover demo: stopped; nothing is left running")
