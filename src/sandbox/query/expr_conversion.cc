@@ -6,6 +6,7 @@
 
 #include "bson/ejson.h"
 #include "sandbox/query/calendar.h"
+#include "sandbox/query/date_complaint.h"
 #include "sandbox/query/expression_ops.h"
 #include "sandbox/query/numeric.h"
 #include "sandbox/query/type_set.h"
@@ -177,7 +178,7 @@ Result<Datum> to_date(const Datum& value) {
       const auto millis = parse_iso_date(value.element().string_value(), 0);
       if (millis) return Datum::from(bson::DateTime{*millis});
       return bad(code::kConversionFailure,
-                 fmt::format("Error parsing date string '{}'", value.element().string_value()));
+                 date_complaint(value.element().string_value()));
     }
     default: return unsupported(value, Type::kDateTime);
   }

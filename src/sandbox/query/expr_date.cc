@@ -8,6 +8,7 @@
 #include "bson/ejson.h"
 #include "bson/time_zone.h"
 #include "sandbox/query/calendar.h"
+#include "sandbox/query/date_complaint.h"
 #include "sandbox/query/expression_ops.h"
 #include "sandbox/query/numeric.h"
 
@@ -204,7 +205,8 @@ struct FromStringExpression final : NamedDateExpression {
       return bad(code::kConversionFailure,
                  fmt::format("$dateFromString requires that 'dateString' be a string, found: {}", type_name_of(text)));
     }
-    return bad(code::kConversionFailure, fmt::format("Error parsing date string '{}'", text.element().string_value()));
+    const std::string_view given = text.element().string_value();
+    return bad(code::kConversionFailure, format.missing() ? date_complaint(given) : fmt::format("Error parsing date string '{}'", given));
   }
 
   // Nothing when `text` is no date, or names a zone beside the one that was given.

@@ -128,6 +128,8 @@ INSTANTIATE_TEST_SUITE_P(
         Row{R"({"$toString":{"$dateFromString":{"dateString":"03/02/2020 -0130","format":"%d/%m/%Y %z"}}})",
             R"("2020-02-03T01:30:00.000Z")"},
         Row{R"({"$dateFromString":{"dateString":"03/02/2020","format":"%Y"}})", "241 Error parsing date string '03/02/2020'"},
+        Row{R"({"$dateFromString":{"dateString":"not a date"}})", "241 Error parsing date string 'not a date'; 0: The timezone could not be found in the database 'n'; 6: Double timezone specification 'd'"},
+        Row{R"({"$toDate":"gmt"})", "241 an incomplete date/time string has been found, with elements missing: \"gmt\""},
         Row{R"({"$dateFromString":{"dateString":"2020-02-30"}})", "241 Error parsing date string '2020-02-30'"},
         Row{R"({"$toString":{"$dateFromParts":{"year":2020,"month":7,"timezone":"Europe/Berlin"}}})", R"("2020-06-30T22:00:00.000Z")"},
         Row{R"({"$dateFromParts":{"year":"x"}})", "40515 'year' must evaluate to an integer, found string with value \"x\""},

@@ -127,13 +127,7 @@ bool Schema::accepts_array(View array) const {
     }
     ++index;
   }
-  if (!unique_items) return true;
-  std::vector<Element> sorted(array.begin(), array.end());
-  std::sort(sorted.begin(), sorted.end(),
-            [](const Element& a, const Element& b) { return compare_unordered(a, b) < 0; });
-  return std::adjacent_find(sorted.begin(), sorted.end(), [](const Element& a, const Element& b) {
-           return compare_unordered(a, b) == 0;
-         }) == sorted.end();
+  return !unique_items || !schema_duplicate(array).exists();
 }
 
 bool Schema::accepts_field(const Element& field) const {
@@ -509,6 +503,18 @@ struct SchemaNode final : MatchNode {
 };
 
 }  // namespace
+
+Element schema_duplicate(View array) {
+  std::vector<Element> sorted(array.begin(), array.end());
+  std::ranges::stable_sort(sorted, [](const Element& a, const Element& b) { return compare_unordered(a, b) < 0; });
+  const auto twice = std::ranges::adjacent_find(sorted, [](const Element& a, const Element& b) { return compare_unordered(a, b) == 0; });
+  return twice == sorted.end() ? Element() : *twice;
+}
+
+bool schema_accepts(View schema, const Element& value, ServerVersion version) {
+  const auto parsed = SchemaParser(version).parse(schema);
+  return parsed && (*parsed)->accepts(value);
+}
 
 Result<MatchNodePtr> make_schema_node(const Element& schema, const MatchParser& parser) {
   if (!schema.is_document()) return bad(code::kTypeMismatch, "$jsonSchema must be an object");

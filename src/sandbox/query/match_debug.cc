@@ -39,6 +39,9 @@ int rank(const MatchNode& node) {
     case MatchKind::kAlways: return 18;
     case MatchKind::kExpr: return 19;
     case MatchKind::kSchema: return 20;
+    case MatchKind::kText: return 21;
+    case MatchKind::kNear: return 23;
+    case MatchKind::kGeo: return 22;
   }
   return 20;
 }
@@ -140,6 +143,8 @@ class Printer {
       case MatchKind::kType: return path + " $type";
       case MatchKind::kExpr: return "$expr";
       case MatchKind::kSchema: return "$jsonSchema";
+      case MatchKind::kText: return static_cast<const TextNode&>(n).shown;
+      case MatchKind::kNear: return static_cast<const NearNode&>(n).point.shown(path);
       default: return path;
     }
   }

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "bson/collation.h"
 #include "bson/document.h"
+#include "sandbox/query/geometry.h"
 #include "sandbox/query/matcher.h"
 #include "sandbox/query/path.h"
 #include "sandbox/query/regex.h"
@@ -33,6 +34,9 @@ enum class MatchKind {
   kElemMatchValue,
   kExpr,
   kSchema,
+  kText,
+  kNear,
+  kGeo,
 };
 
 // The first error of a $expr met while matching.
@@ -87,6 +91,21 @@ struct PathNode : MatchNode {
   bool matches(bson::View document, MatchState state) const override;
   FieldPath path;
   LeafArrays leaf;
+};
+
+// $text, which only an index can answer: matches nothing by itself.
+struct TextNode final : MatchNode {
+  explicit TextNode(std::string text) : MatchNode(MatchKind::kText), shown(std::move(text)) {}
+  bool matches(bson::View, MatchState) const override { return false; }
+  bool matches_single(const bson::Element&, MatchState) const override { return false; }
+  std::string shown;  // as the planner prints it
+};
+
+// $near and $nearSphere: what is near enough. The order is the reader's to make, by distance().
+struct NearNode final : PathNode {
+  NearNode(std::string_view p, NearPoint near_point) : PathNode(MatchKind::kNear, p, LeafArrays::kTraverse), point(std::move(near_point)) {}
+  bool matches_single(const bson::Element& value, MatchState state) const override;
+  NearPoint point;
 };
 
 enum class Comparison { kEq, kLt, kLte, kGt, kGte };
@@ -164,6 +183,8 @@ struct Matcher::Parsed {
   std::shared_ptr<const bson::Collator> collator;
   std::shared_ptr<const EvaluationContext> context;
   MatchNodePtr root;
+  const NearNode* near = nullptr;  // in `root`
+  bool has_text = false;
 };
 
 struct MatchParser {
@@ -179,7 +200,13 @@ struct MatchParser {
 };
 
 Result<MatchNodePtr> make_expr_node(const bson::Element& expression, const MatchParser& parser);  // match_expr.cc
+Result<MatchNodePtr> make_geo_node(std::string_view path, const bson::Element& e);                 // match_geo.cc
 Result<MatchNodePtr> make_schema_node(const bson::Element& schema, const MatchParser& parser);    // json_schema.cc
+
+// Whether `value` satisfies a schema that has been parsed before; what does not parse is not satisfied.
+bool schema_accepts(bson::View schema, const bson::Element& value, ServerVersion version);
+// An item that an array holds twice as schemas compare, or nothing.
+bson::Element schema_duplicate(bson::View array);
 
 bool is_operator_document(const bson::Element& value);
 // Operators that stand below a field name, besides $eq and $not.

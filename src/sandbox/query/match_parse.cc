@@ -235,6 +235,32 @@ Result<MatchNodePtr> not_node(const MatchParser& parser, std::string_view path, 
 
 Result<MatchNodePtr> negated(Result<MatchNodePtr> inner) { return std::make_unique<NotNode>(TRY(std::move(inner))); }
 
+Result<MatchNodePtr> near_node(const MatchParser& parser, std::string_view path, View all) {
+  if (!parser.allowed.near) {
+    return bad(parser.version >= ServerVersion{5, 0, 0} ? 5626500 : code::kBadValue, "$geoNear, $near, and $nearSphere are not allowed in this context");
+  }
+  return std::make_unique<NearNode>(path, TRY(NearPoint::parse(all)));
+}
+
+Result<MatchNodePtr> text_node(const Element& e) {
+  if (!e.is_document()) return bad(code::kTypeMismatch, fmt::format("\"$text\" had the wrong type. Expected object, found {}", bson::type_name(e.type())));
+  const View spec = e.document_value();
+  const auto text = spec["$search"];
+  if (!text) return bad(4, "Missing expected field \"$search\"");
+  if (!text.is_string()) return bad(code::kTypeMismatch, fmt::format("\"$search\" had the wrong type. Expected string, found {}", bson::type_name(text.type())));
+  const auto flag = [&](std::string_view name) { return spec[name].is_truthy() ? 1 : 0; };
+  for (const Element& option : spec) {
+    if (option.key() == "$search" || option.key() == "$language") continue;
+    if (option.key() != "$caseSensitive" && option.key() != "$diacriticSensitive") return bad(code::kBadValue, "extra fields in $text");
+    if (option.type() != Type::kBool) {
+      return bad(code::kTypeMismatch, fmt::format("\"{}\" had the wrong type. Expected bool, found {}", option.key(), bson::type_name(option.type())));
+    }
+  }
+  auto shown = fmt::format("TEXT : query={}, language={}, caseSensitive={}, diacriticSensitive={}, tag=NULL", text.string_value(),
+                           spec["$language"].to_string_view().value_or("english"), flag("$caseSensitive"), flag("$diacriticSensitive"));
+  return std::make_unique<TextNode>(std::move(shown));
+}
+
 Result<MatchNodePtr> one_operator(const MatchParser& parser, std::string_view path, View all, const Element& e) {
   const std::string_view name = e.key();
   if (name == "$eq") return compare(parser, path, Comparison::kEq, e);
@@ -270,11 +296,11 @@ Result<MatchNodePtr> one_operator(const MatchParser& parser, std::string_view pa
     if (all.first().key() != name) {
       return bad(code::kBadValue, fmt::format("near must be first in: {}", bson::to_shell(all)));
     }
-    return bad(291, "unable to find index for $geoNear query");
+    return near_node(parser, path, all);
   }
   if (name == "$where") return bad(code::kBadValue, "$where cannot be applied to a field");
   if (name == "$geoWithin" || name == "$within" || name == "$geoIntersects") {
-    return bad(code::kBadValue, fmt::format("{} is not supported by this server: it has no geospatial queries", name));
+    return make_geo_node(path, e);
   }
   return bad(code::kBadValue, fmt::format("unknown operator: {}", name));
 }
@@ -319,7 +345,7 @@ Result<MatchNodePtr> top_level_operator(const MatchParser& parser, const Element
     return std::make_unique<CompareNode>(name, Comparison::kEq, e, name == "$id" ? parser.collator : nullptr);
   }
   if (name == "$where") return bad(code::kBadValue, "no globalScriptEngine in $where parsing");
-  if (name == "$text") return bad(27, "text index required for $text query");
+  if (name == "$text") return text_node(e);
   const bool hint = parser.version >= ServerVersion{5, 0, 0};
   return bad(code::kBadValue, fmt::format("unknown top level operator: {}{}", name, hint ? kDollarHint : ""));
 }
@@ -366,6 +392,9 @@ Status MatchParser::parse_operators(std::string_view path, View operators, std::
       if (!operators["$regex"]) return bad(code::kBadValue, "$options needs a $regex");
       continue;
     }
+    const std::string_view first = operators.first().key();
+    const bool of_near = first == "$near" || first == "$nearSphere" || first == "$geoNear";
+    if (of_near && e.key() != first) continue;  // read with it
     out.push_back(TRY(one_operator(*this, path, operators, e)));
   }
   return {};

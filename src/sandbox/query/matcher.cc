@@ -10,6 +10,25 @@ using bson::Element;
 using bson::Type;
 using bson::View;
 
+namespace {
+
+const MatchNode* find_kind(const MatchNode& node, MatchKind kind) {
+  if (node.kind() == kind) return &node;
+  switch (node.kind()) {
+    case MatchKind::kNot: return find_kind(*static_cast<const NotNode&>(node).child, kind);
+    case MatchKind::kAnd:
+    case MatchKind::kOr:
+    case MatchKind::kNor:
+      for (const auto& child : static_cast<const ListNode&>(node).children) {
+        if (const auto* found = find_kind(*child, kind)) return found;
+      }
+      return nullptr;
+    default: return nullptr;
+  }
+}
+
+}  // namespace
+
 Matcher::Matcher() = default;
 Matcher::Matcher(Matcher&&) noexcept = default;
 Matcher& Matcher::operator=(Matcher&&) noexcept = default;
@@ -25,6 +44,8 @@ Result<Matcher> Matcher::parse(View filter, std::shared_ptr<const bson::Collator
   parsed->context = std::move(context);
   const MatchParser parser{parsed->collator.get(), version, parsed->context, allowed, false};
   parsed->root = TRY(parser.parse_document(parsed->filter.view()));
+  parsed->has_text = find_kind(*parsed->root, MatchKind::kText) != nullptr;
+  parsed->near = static_cast<const NearNode*>(find_kind(*parsed->root, MatchKind::kNear));
   Matcher matcher;
   matcher.parsed_ = std::move(parsed);
   return matcher;
@@ -56,6 +77,31 @@ View Matcher::filter() const { return parsed_ ? parsed_->filter.view() : View();
 bool Matcher::matches_everything() const {
   if (!parsed_) return true;
   return parsed_->root->kind() == MatchKind::kAnd && static_cast<const ListNode&>(*parsed_->root).children.empty();
+}
+
+bool Matcher::has_text() const { return parsed_ && parsed_->has_text; }
+
+std::optional<std::string> Matcher::near_path() const {
+  if (!parsed_ || parsed_->near == nullptr) return std::nullopt;
+  return parsed_->near->path.text();
+}
+
+bool Matcher::near_is_answered_by(std::string_view index_kind) const { return parsed_->near->point.is_answered_by(index_kind); }
+
+Result<std::optional<double>> Matcher::distance(View document) const {
+  std::optional<double> nearest;
+  Status failed;
+  visit_path(document, parsed_->near->path.parts(), LeafArrays::kTraverse, [&](const Element& value, const Element&) {
+    auto distance = parsed_->near->point.distance(value);
+    if (!distance) {
+      failed = tl::unexpected(std::move(distance).error());
+      return true;
+    }
+    if (*distance && (!nearest || **distance < *nearest)) nearest = *distance;
+    return false;
+  });
+  TRY(failed);
+  return nearest;
 }
 
 const bson::Collator* Matcher::collator() const { return parsed_ ? parsed_->collator.get() : nullptr; }

@@ -1,7 +1,8 @@
 // Filters, parsed once and matched many times. Immutable after parse and safe to share between threads. Matching simple
 // predicates allocates nothing.
 //
-// Refused with the server's errors: $where, $text, $near and the other geo operators, unknown operators.
+// Refused with the server's errors: $where, unknown operators. $text parses, but matches nothing: whoever reads by the filter looks
+// at has_text().
 #pragma once
 
 #include <memory>
@@ -50,7 +51,8 @@ struct MatchFeatures {
   bool schema = true;
   bool text = true;
   bool where = true;
-  static MatchFeatures none() { return {false, false, false, false}; }
+  bool near = true;
+  static MatchFeatures none() { return {false, false, false, false, false}; }
 };
 
 class Matcher {
@@ -77,6 +79,14 @@ class Matcher {
 
   bson::View filter() const;
   bool matches_everything() const;
+  // Of the $near in the filter, which is there but once: whose path it is about, how far a document is (nothing: not near), and
+  // whether an index of a kind ("2d", "2dsphere") gives its order. Documents come nearest first unless a sort is asked for.
+  bool has_near() const { return near_path().has_value(); }
+  std::optional<std::string> near_path() const;
+  bool near_is_answered_by(std::string_view index_kind) const;
+  Result<std::optional<double>> distance(bson::View document) const;
+  // $text is in the filter.
+  bool has_text() const;
   const bson::Collator* collator() const;
   // As the server's planner prints it in errors; ends with a line feed.
   std::string debug_string() const;

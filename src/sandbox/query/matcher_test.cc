@@ -116,9 +116,23 @@ TEST(Matcher, Refuses) {
     return matcher ? std::string("none") : std::to_string(matcher.error().server_code) + " " + matcher.error().message;
   };
   EXPECT_EQ(error(R"({"$where":"1"})"), "2 no globalScriptEngine in $where parsing");
-  EXPECT_EQ(error(R"({"$text":{"$search":"x"}})"), "27 text index required for $text query");
+  EXPECT_EQ(error(R"({"$text":{"$search":5}})"), "14 \"$search\" had the wrong type. Expected string, found int");
   EXPECT_EQ(error(R"({"a":{"$size":-1}})"), "2 $size may not be negative");
   EXPECT_EQ(error(R"({"a":{"$gt":1,"b":2}})"), "2 unknown operator: b");
+}
+
+// Only an index answers them: they match nothing, and say so.
+TEST(Matcher, SaysThatAnIndexHasToAnswer) {
+  EXPECT_TRUE(Matcher::parse(doc(R"({"x":1,"$or":[{"$text":{"$search":"x"}}]})"))->has_text());
+  const auto near = Matcher::parse(doc(R"({"a":{"$near":[0,0],"$maxDistance":5}})"));
+  ASSERT_TRUE(near) << near.error().message;
+  EXPECT_EQ(near->near_path(), "a");
+  EXPECT_TRUE(near->near_is_answered_by("2d"));
+  EXPECT_FALSE(near->near_is_answered_by("2dsphere"));
+  EXPECT_EQ(**near->distance(doc(R"({"a":[3,4]})")), 5);
+  EXPECT_FALSE(near->distance(doc(R"({"a":[3,5]})"))->has_value());
+  EXPECT_EQ(near->debug_string(), "GEONEAR  field=a maxdist=5 isNearSphere=0\n");
+  EXPECT_FALSE(Matcher::parse(doc(R"({"a":1})"))->has_near());
 }
 
 }  // namespace

@@ -5,6 +5,8 @@
 #include <fmt/core.h>
 
 #include "bson/builder.h"
+#include "sandbox/query/expression.h"
+#include "sandbox/query/matcher.h"
 #include "sandbox/query/stage.h"
 
 namespace drover::sandbox::query {
@@ -114,6 +116,17 @@ Pipeline::Pipeline(Pipeline&&) noexcept = default;
 Pipeline& Pipeline::operator=(Pipeline&&) noexcept = default;
 Pipeline::~Pipeline() = default;
 
+namespace {
+
+// An index answers $text, and only the first stage reads by one.
+Status refuse_text(const Element& match, const PipelineContext& context) {
+  const auto filter = Matcher::parse(match.document_value(), nullptr, context.evaluation->version, context.evaluation);
+  if (!filter || !filter->has_text()) return {};
+  return bad(17313, "$match with $text is only allowed as the first pipeline stage");
+}
+
+}  // namespace
+
 Result<Pipeline> Pipeline::parse(View stages, const PipelineContext& context) {
   Pipeline pipeline;
   pipeline.parsed_ = std::make_unique<Parsed>();
@@ -139,6 +152,7 @@ Result<Pipeline> Pipeline::parse(View stages, const PipelineContext& context) {
       parsed.output = TRY(parse_output(stage, own));
     } else {
       TRY(parse_one(stage, own, parsed.stages));
+      if (index > 0 && name == "$match") TRY(refuse_text(stage, own));
     }
     ++index;
   }

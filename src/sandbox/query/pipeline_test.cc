@@ -139,5 +139,29 @@ TEST(Pipeline, WhatACallerAsks) {
   EXPECT_EQ(pipeline->output()->db, "d");
 }
 
+TEST(Pipeline, BucketsWithPreferredNumbers) {
+  Fixture fixture;
+  const std::string numbers = R"([{"n":0},{"n":1},{"n":2},{"n":3},{"n":20},{"n":70},{"n":99}])";
+  const auto buckets = [&](const std::string& granularity, int count) {
+    auto text = fixture.run(R"([{"$bucketAuto":{"groupBy":"$n","buckets":)" + std::to_string(count) + R"(,"granularity":")" + granularity + "\"}}]", numbers);
+    if (text.starts_with("{")) std::erase(text, ' ');
+    return text;
+  };
+  EXPECT_EQ(buckets("POWERSOF2", 3),
+            R"({"_id":{"min":0,"max":2.0},"count":2}{"_id":{"min":2.0,"max":4.0},"count":2}{"_id":{"min":4.0,"max":128.0},"count":3})");
+  EXPECT_EQ(buckets("R5", 2), R"({"_id":{"min":0,"max":4.0},"count":4}{"_id":{"min":4.0,"max":100.0},"count":3})");
+  EXPECT_EQ(buckets("E6", 7).find(R"({"_id":{"min":0,"max":0.68)"), 0U);
+  EXPECT_EQ(buckets("R7", 2), "40257 Unknown granularity 'R7'");
+  EXPECT_EQ(fixture.run(R"([{"$bucketAuto":{"groupBy":"$n","buckets":2,"granularity":"R5"}}])", R"([{"n":"x"}])"),
+            "40258 $bucketAuto can specify a 'granularity' with numeric boundaries only, but found a value with type: string");
+  EXPECT_EQ(fixture.run(R"([{"$bucketAuto":{"groupBy":"$n","buckets":2,"granularity":"R5"}}])", R"([{"n":-1}])"),
+            "40260 $bucketAuto can specify a 'granularity' with non-negative numbers only, but found a negative number");
+}
+
+TEST(Pipeline, TextIsForTheFirstStage) {
+  EXPECT_EQ(Fixture().run(R"([{"$limit":1},{"$match":{"$text":{"$search":"x"}}}])", "[]"), "17313 $match with $text is only allowed as the first pipeline stage");
+  EXPECT_EQ(Fixture().run(R"([{"$match":{"a":{"$near":[0,0]}}}])", "[]"), "5626500 $geoNear, $near, and $nearSphere are not allowed in this context");
+}
+
 }  // namespace
 }  // namespace drover::sandbox::query

@@ -10,6 +10,7 @@
 #include "bson/compare.h"
 #include "bson/key_string.h"
 #include "sandbox/query/accumulator.h"
+#include "sandbox/query/granularity.h"
 #include "sandbox/query/projection_tree.h"
 #include "sandbox/query/stage.h"
 
@@ -325,7 +326,7 @@ struct BucketAutoStage final : Stage {
       const std::size_t begin = at_;
       std::size_t end = std::min(documents_.size(), begin + size_);
       if (++made_ >= stage_->buckets) end = documents_.size();
-      while (end < documents_.size() && same(end - 1, end)) ++end;
+      const Boundaries boundaries = granularity() ? rounded(begin, end) : exact(begin, end, same);
       Group group(Datum(), stage_->outputs, context);
       for (std::size_t i = begin; i < end; ++i) {
         Variables variables(documents_[i].second, context);
@@ -335,20 +336,57 @@ struct BucketAutoStage final : Stage {
       bson::Builder out;
       {
         auto id = out.open_document("_id");
-        documents_[begin].first.append_to(id, "min");
-        documents_[end < documents_.size() ? end : end - 1].first.append_to(id, "max");
+        boundaries.min.append_to(id, "min");
+        boundaries.max.append_to(id, "max");
       }
       group.append_outputs(stage_->outputs, out);
       return std::move(out).finish();
     }
 
    private:
+    struct Boundaries {
+      Datum min, max;
+    };
+    const std::optional<Granularity>& granularity() const { return stage_->granularity; }
+
+    // What is equal to the bucket's last comes into it; its end is the beginning of the next.
+    template <typename Same>
+    Boundaries exact(std::size_t begin, std::size_t& end, const Same& same) const {
+      while (end < documents_.size() && same(end - 1, end)) ++end;
+      return {documents_[begin].first, documents_[end < documents_.size() ? end : end - 1].first};
+    }
+
+    // Boundaries are preferred numbers, and what is below the upper one comes into the bucket.
+    Boundaries rounded(std::size_t begin, std::size_t& end) {
+      const auto compare = [&](const Datum& a, const Datum& b) { return bson::compare_values(a.element(), b.element()); };
+      const Datum last = documents_[end - 1].first;
+      Datum upper = granularity()->above(last);
+      while (end < documents_.size() && (compare(upper, documents_[end].first) > 0 || compare(documents_[end].first, last) == 0)) ++end;
+      // Nothing but zeros: the bucket reaches to where the next one begins.
+      if (upper.element().to_double() == 0.0 && end < documents_.size()) upper = granularity()->below(documents_[end].first);
+      Boundaries result{previous_max_ ? *previous_max_ : granularity()->below(documents_[begin].first), upper};
+      previous_max_ = upper;
+      return result;
+    }
+
+    static Status check_roundable(const Datum& key) {
+      if (!key.is_number()) {
+        return bad(40258, fmt::format("$bucketAuto can specify a 'granularity' with numeric boundaries only, but found a value with type: {}",
+                                      key.missing() ? "missing" : bson::type_name(key.type())));
+      }
+      const double number = key.element().to_double().value_or(0);
+      if (std::isnan(number)) return bad(40259, "$bucketAuto can specify a 'granularity' with numeric boundaries only, but found a NaN");
+      if (number < 0) return bad(40260, "$bucketAuto can specify a 'granularity' with non-negative numbers only, but found a negative number");
+      return {};
+    }
+
     Status load() {
       loaded_ = true;
       std::size_t bytes = 0;
       while (auto document = TRY(input_->next())) {
         Variables variables(*document, *stage_->context);
         Datum key = TRY(stage_->group_by->evaluate(variables));
+        if (granularity()) TRY(check_roundable(key));
         key = key.missing() ? Datum::null() : key.own();
         bytes += key.bytes() + document->size();
         if (bytes > stage_->max_bytes)
@@ -370,6 +408,7 @@ struct BucketAutoStage final : Stage {
     std::vector<std::pair<Datum, Document>> documents_;
     std::size_t at_ = 0, size_ = 1;
     std::int64_t made_ = 0;
+    std::optional<Datum> previous_max_;
     bool loaded_ = false;
   };
   DocumentSourcePtr over(DocumentSourcePtr input) const override {
@@ -379,6 +418,7 @@ struct BucketAutoStage final : Stage {
   ExpressionPtr group_by;
   std::vector<Output> outputs;
   std::int64_t buckets = 1;
+  std::optional<Granularity> granularity;
   std::shared_ptr<const EvaluationContext> context;
   std::size_t max_bytes = kMaxStageBytes;
   MemoryBudget* memory = nullptr;
@@ -415,7 +455,7 @@ Parsed parse_bucket_auto(const Element& argument, const PipelineContext& context
       if (!e.is_string()) {
         return bad(40261, fmt::format("The $bucketAuto 'granularity' field must be a string, but found type: {}", bson::type_name(e.type())));
       }
-      return bad(40257, "The $bucketAuto 'granularity' field is not supported by this server");
+      stage->granularity = TRY(Granularity::find(e.string_value()));
     } else if (e.key() != "output") {
       return bad(40245, fmt::format("Unrecognized option to $bucketAuto: {}.", e.key()));
     }

@@ -69,7 +69,7 @@ Parsed parse_match(const Element& argument, const PipelineContext& context) {
   auto stage = std::make_shared<MatchStage>();
   const auto& evaluation = context.evaluation;
   stage->matcher = TRY(Matcher::parse(argument.document_value(), evaluation->collator, evaluation->version, evaluation,
-                                      {.where = false}));
+                                      {.where = false, .near = false}));
   return single(std::move(stage), argument);
 }
 

@@ -53,7 +53,7 @@ Result<std::shared_ptr<const IndexInfo>> make_index(bson::View spec, Ident ident
   return index;
 }
 
-Status derive_from_options(CollectionInfo& collection) {
+Status derive_from_options(CollectionInfo& collection, ServerVersion version) {
   const bson::View options = collection.options;
   collection.capped = options["capped"].is_truthy();
   collection.capped_size = options["size"].to_int64().value_or(0);
@@ -66,7 +66,7 @@ Status derive_from_options(CollectionInfo& collection) {
   if (const auto collation = options["collation"].to_document()) collection.collator = TRY(bson::Collator::open(*collation));
   collection.validator = nullptr;
   if (const auto validator = options["validator"].to_document(); validator && !validator->empty()) {
-    collection.validator = std::make_shared<query::Matcher>(TRY(query::Matcher::parse(*validator, collection.collator)));
+    collection.validator = std::make_shared<query::Matcher>(TRY(query::Matcher::parse(*validator, collection.collator, version)));
   }
   return {};
 }
@@ -84,7 +84,7 @@ bson::Document to_stored(const CollectionInfo& collection) {
   return std::move(out).finish();
 }
 
-Result<std::shared_ptr<CollectionInfo>> from_stored(bson::View stored) {
+Result<std::shared_ptr<CollectionInfo>> from_stored(bson::View stored, ServerVersion version) {
   auto collection = std::make_shared<CollectionInfo>();
   const auto ns = Namespace::parse(stored["ns"].to_string_view().value_or(""));
   const auto uuid = stored["uuid"].to_uuid();
@@ -93,7 +93,7 @@ Result<std::shared_ptr<CollectionInfo>> from_stored(bson::View stored) {
   collection->uuid = *uuid;
   collection->ident = static_cast<Ident>(stored["ident"].to_int64().value_or(0));
   collection->options = bson::Document(stored["options"].to_document().value_or(bson::View()));
-  TRY_WITH(derive_from_options(*collection), "reading the catalog of " + ns->to_string());
+  TRY_WITH(derive_from_options(*collection, version), "reading the catalog of " + ns->to_string());
   for (const auto& entry : stored["indexes"].to_array().value_or(bson::View())) {
     const auto index = entry.document_value();
     collection->indexes.push_back(TRY(make_index(index["spec"].document_value(),

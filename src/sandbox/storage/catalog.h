@@ -19,6 +19,7 @@
 #include "bson/collation.h"
 #include "bson/document.h"
 #include "model/namespace.h"
+#include "model/server_version.h"
 
 namespace drover::sandbox::query {
 class Matcher;
@@ -97,10 +98,11 @@ using CollectionPtr = std::shared_ptr<const CollectionInfo>;
 // An index from its definition as listIndexes gives it. The definition was validated where it came in.
 Result<std::shared_ptr<const IndexInfo>> make_index(bson::View spec, Ident ident, bool ready);
 // What the options say, for the members derived from them (capped, collator, validator, ...).
-Status derive_from_options(CollectionInfo& collection);
+// Validators may use what servers of `version` know.
+Status derive_from_options(CollectionInfo& collection, ServerVersion version);
 // The form in which a collection is kept in the store, and back.
 bson::Document to_stored(const CollectionInfo& collection);
-Result<std::shared_ptr<CollectionInfo>> from_stored(bson::View stored);
+Result<std::shared_ptr<CollectionInfo>> from_stored(bson::View stored, ServerVersion version);
 
 class Catalog {
  public:

@@ -81,7 +81,7 @@ Result<CollectionPtr> WriteUnit::create_collection(const Namespace& ns, bson::Vi
   collection->uuid = uuid.value_or(Uuid::random(engine_.runtime()));
   collection->ident = new_ident();
   collection->options = bson::Document(options);
-  TRY(derive_from_options(*collection));
+  TRY(derive_from_options(*collection, engine_.options().version));
   if (!id_index.empty()) collection->indexes.push_back(TRY(make_index(id_index, new_ident(), true)));
   collection->counters = std::make_shared<Guarded<CollectionCounters>>();
   collection->next_record = std::make_shared<std::atomic<RecordId>>(1);
@@ -98,7 +98,8 @@ Result<CollectionPtr> WriteUnit::create_collection(const Namespace& ns, bson::Vi
 Status WriteUnit::drop_collection(const CollectionPtr& collection) {
   TRY(check_no_transaction(collection));
   const auto o2 = number_of_records(collection);
-  log_command(collection->ns.db, collection->uuid, bson::make_document({{"drop", collection->ns.collection}}), &o2);
+  const bool is_replicated = collection->ns.collection != "system.profile";
+  if (is_replicated) log_command(collection->ns.db, collection->uuid, bson::make_document({{"drop", collection->ns.collection}}), &o2);
   drop_data(*collection);
   writable_catalog().erase(collection->ns);
   touch_views(collection);
@@ -289,7 +290,7 @@ Result<CollectionPtr> WriteUnit::modify_collection(const CollectionPtr& collecti
                                                    const std::map<std::string, bson::Document>& index_specs, bson::View o, bson::View o2) {
   auto changed = copy(collection);
   changed->options = bson::Document(options);
-  TRY(derive_from_options(*changed));
+  TRY(derive_from_options(*changed, engine_.options().version));
   for (auto& index : changed->indexes) {
     const auto spec = index_specs.find(index->name);
     if (spec == index_specs.end()) continue;
@@ -357,7 +358,7 @@ Status WriteUnit::refresh_views(std::string_view db) {
         view->options = std::move(shown).finish();
       }
     }
-    if (!derive_from_options(*view)) continue;
+    if (!derive_from_options(*view, engine_.options().version)) continue;
     view->counters = std::make_shared<Guarded<CollectionCounters>>();
     view->next_record = std::make_shared<std::atomic<RecordId>>(1);
     writable_catalog().put(std::move(view));

@@ -72,7 +72,7 @@ Status Engine::Impl::recover() {
   if (const auto value = TRY(store->get(kMeta, "ident"))) next_ident = from_big_endian(*value);
   auto it = store->iterate(kMeta);
   for (it->seek("c"); it->valid() && it->key().starts_with("c"); it->next()) {
-    auto collection = TRY(from_stored(view_of(it->value())));
+    auto collection = TRY(from_stored(view_of(it->value()), options.version));
     if (const auto counters = TRY(store->get(kMeta, meta_key('n', collection->ident)))) {
       collection->counters->with([&](auto& c) { c = {stored_int(*counters, 0), stored_int(*counters, 1)}; });
     }
