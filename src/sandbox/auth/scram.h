@@ -30,9 +30,6 @@ struct ScramCredentials {
   static std::optional<ScramCredentials> parse(bson::View stored);
 };
 
-inline constexpr int kIterationsSha1 = 10000;
-inline constexpr int kIterationsSha256 = 15000;
-
 // One conversation. Every error is a failed authentication; it says why for the log, never for the client.
 class ScramConversation {
  public:

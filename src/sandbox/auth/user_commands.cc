@@ -66,14 +66,14 @@ Result<bson::Document> make_credentials(CommandContext& context, const UserName&
   }
   bson::Builder out;
   if (wanted.contains("SCRAM-SHA-1")) {
-    const auto made = server_digests ? ScramCredentials::make(Mechanism::kSha1, name.user, password, kIterationsSha1)
-                                     : ScramCredentials::make_from_digest(password, kIterationsSha1);
+    const auto made = server_digests ? ScramCredentials::make(Mechanism::kSha1, name.user, password, scram_iterations(false))
+                                     : ScramCredentials::make_from_digest(password, scram_iterations(false));
     made.append_to(out, "SCRAM-SHA-1");
   }
   if (wanted.contains("SCRAM-SHA-256")) {
     const auto prepared = bson::sasl_prep(password);
     if (!prepared) return server_error(50695, "Error preparing password: " + prepared.error().message);
-    ScramCredentials::make(Mechanism::kSha256, name.user, *prepared, kIterationsSha256).append_to(out, "SCRAM-SHA-256");
+    ScramCredentials::make(Mechanism::kSha256, name.user, *prepared, scram_iterations(true)).append_to(out, "SCRAM-SHA-256");
   }
   return std::move(out).finish();
 }

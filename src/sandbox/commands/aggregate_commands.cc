@@ -29,13 +29,22 @@ Result<Namespace> parse_namespace(const CommandContext& context) {
   return named_collection(context);
 }
 
-Status parse_cursor(const bson::Element& field, Parsed& parsed) {
+Status parse_cursor(const CommandContext& context, const bson::Element& field, Parsed& parsed) {
+  const bool idl = context.settings().at_least(5, 0);
   const auto cursor = field.to_document();
   if (!cursor) return server_error(code::kTypeMismatch, "cursor field must be missing or an object");
   for (const auto& option : *cursor) {
-    if (option.key() != "batchSize") return server_error(code::kBadValue, fmt::format("cursor object can't contain fields other than batchSize"));
+    if (option.key() != "batchSize") {
+      if (idl) return server_error(code::kUnknownField, fmt::format("BSON field 'cursor.{}' is an unknown field.", option.key()));
+      return server_error(code::kBadValue, "cursor object can't contain fields other than batchSize");
+    }
     const auto size = option.is_number() ? option.to_int64() : std::nullopt;
+    if (!size && idl) {
+      return server_error(code::kTypeMismatch, fmt::format("BSON field 'cursor.batchSize' is the wrong type '{}', expected types '[long, int, decimal, double']",
+                                                           bson::type_name(option.type())));
+    }
     if (!size) return server_error(code::kTypeMismatch, "cursor.batchSize field must be a number");
+    if (*size < 0 && idl) return server_error(51024, fmt::format("BSON field 'batchSize' value must be >= 0, actual value '{}'", *size));
     if (*size < 0) return server_error(code::kBadValue, "cursor.batchSize must not be negative");
     parsed.batch_size = *size;
   }
@@ -57,10 +66,16 @@ Status parse_pipeline(const bson::Element& field, Parsed& parsed) {
   return {};
 }
 
+tl::unexpected<Error> mistyped_object(const bson::Element& field) {
+  return server_error(code::kTypeMismatch, fmt::format("BSON field 'aggregate.{}' is the wrong type '{}', expected type 'object'", field.key(),
+                                                       bson::type_name(field.type())));
+}
+
 Result<Parsed> parse(const CommandContext& context) {
   Parsed parsed;
   parsed.request.ns = TRY(parse_namespace(context));
   parsed.request.statement = context.body;
+  const bool idl = context.settings().at_least(5, 0);  // fields are refused as those of every command
   bool cursor = false, pipeline = false;
   for (const auto& field : context.body) {
     const auto key = field.key();
@@ -69,7 +84,7 @@ Result<Parsed> parse(const CommandContext& context) {
       TRY(parse_pipeline(field, parsed));
       pipeline = true;
     } else if (key == "cursor") {
-      TRY(parse_cursor(field, parsed));
+      TRY(parse_cursor(context, field, parsed));
       cursor = true;
     } else if (key == "explain") {
       if (field.type() != bson::Type::kBool && !context.settings().at_least(5, 0)) {
@@ -78,20 +93,25 @@ Result<Parsed> parse(const CommandContext& context) {
       parsed.explain = field.is_truthy();
     } else if (key == "hint") {
       if (!field.is_string() && !field.is_document()) {
-        return server_error(code::kFailedToParse, "hint must be specified as a string representing an index name, or an object representing an index's key pattern");
+        return server_error(code::kFailedToParse, idl ? "Hint must be a string or an object"
+                                                       : "hint must be specified as a string representing an index name, or an object representing an index's key pattern");
       }
       parsed.request.hint = field;
     } else if (key == "allowDiskUse") {
       if (field.type() != bson::Type::kBool) {
-        return server_error(code::kTypeMismatch, fmt::format("allowDiskUse must be a boolean, not a {}", bson::type_name(field.type())));
+        return server_error(code::kTypeMismatch, fmt::format(fmt::runtime(idl ? "Field 'allowDiskUse' should be a boolean value, but found: {}"
+                                                                              : "allowDiskUse must be a boolean, not a {}"), bson::type_name(field.type())));
       }
     } else if (key == "let" && context.settings().at_least(5, 0)) {
       const auto let = field.to_document();
-      if (!let) return server_error(code::kTypeMismatch, "'let' must be an object");
+      if (!let) return mistyped_object(field);
       parsed.request.let = *let;
     } else if (key != "bypassDocumentValidation" && key != "collation" && key != "collectionUUID" &&
                key != "fromMongos" && key != "needsMerge" && key != "exchange" && key != "isMapReduceCommand") {
+      if (idl) return server_error(code::kUnknownField, fmt::format("BSON field 'aggregate.{}' is an unknown field.", key));
       return server_error(code::kFailedToParse, fmt::format("unrecognized field '{}'", key));
+    } else if (key == "collation" && idl && !field.is_document()) {
+      return mistyped_object(field);
     }
   }
   if (!pipeline && !context.settings().at_least(5, 0)) return server_error(code::kTypeMismatch, "'pipeline' option must be specified as an array");

@@ -6,6 +6,7 @@
 
 #include "sandbox/commands/authorize.h"
 #include "sandbox/commands/collection_stats.h"
+#include "sandbox/commands/geo_near.h"
 #include "sandbox/commands/sessions.h"
 #include "sandbox/commands/support.h"
 #include "sandbox/query/expression.h"
@@ -126,19 +127,49 @@ Result<Documents> given_documents(CommandContext& context, const query::LeadingS
   return documents;
 }
 
+// Of the user, of those that are named, or of all.
+Result<Documents> list_sessions(CommandContext& context, const Namespace& ns, const query::LeadingStage& stage) {
+  if (stage.name == "$listSessions" && ns != Namespace{"config", "system.sessions"}) {
+    return server_error(code::kInvalidNamespace, "$listSessions may only be run against config.system.sessions");
+  }
+  if (stage.name == "$listLocalSessions" && !ns.collection.empty()) {
+    return server_error(code::kInvalidNamespace, "$listLocalSessions must be run against the database with {aggregate: 1}, not a collection");
+  }
+  const auto argument = stage.spec.view().first();
+  if (!argument.is_document()) {
+    return server_error(code::kTypeMismatch, fmt::format("{} options must be specified in an object, but found: {}", stage.name, bson::type_name(argument.type())));
+  }
+  const auto spec = argument.document_value();
+  const auto users = spec["users"].to_array();
+  const bool all = spec["allUsers"].is_truthy();
+  if (all && users && !users->empty()) {
+    return server_error(115, fmt::format("{} may not specify {{allUsers:true}} and {{users:[...]}} at the same time", stage.name));
+  }
+  auto sessions = context.services.sessions.list();
+  if (all) return sessions;
+  std::vector<std::string> digests;
+  for (const auto& user : users.value_or(bson::View())) {
+    const auto named = user.to_document().value_or(bson::View());
+    digests.push_back(user_digest(fmt::format("{}@{}", named["user"].to_string_view().value_or(""), named["db"].to_string_view().value_or(""))));
+  }
+  if (digests.empty()) {
+    const auto names = user_names(context);
+    digests.push_back(user_digest(context.authorization.enabled() && !names.empty() ? names.front() : ""));
+  }
+  std::erase_if(sessions, [&](const bson::Document& session) {
+    const auto uid = session.view().at_path("_id.uid").binary_value().data;
+    const std::string_view digest(reinterpret_cast<const char*>(uid.data()), uid.size());
+    return std::find(digests.begin(), digests.end(), digest) == digests.end();
+  });
+  return sessions;
+}
+
 Result<Documents> documents_of(CommandContext& context, const Namespace& ns, const Reader& reader, const query::LeadingStage& stage) {
   if (stage.name == "$collStats") return collection_stats(context, ns, reader, spec_of(stage));
   if (stage.name == "$indexStats") return index_stats(context, ns, reader);
   if (stage.name == "$currentOp") return current_operations(context, ns, spec_of(stage));
-  if (stage.name == "$listSessions" || stage.name == "$listLocalSessions") {
-    // {}: the user's own. Others were authorized for.
-    auto sessions = context.services.sessions.list();
-    if (spec_of(stage).empty() && context.authorization.enabled()) {
-      const auto own = TRY(session_key(context, bson::make_document({{"id", Uuid()}})));
-      std::erase_if(sessions, [&](const bson::Document& session) { return !session.view().at_path("_id.uid").same_value_bytes(own["uid"]); });
-    }
-    return sessions;
-  }
+  if (stage.name == "$listSessions" || stage.name == "$listLocalSessions") return list_sessions(context, ns, stage);
+  if (stage.name == "$geoNear") return near_documents(context, ns, reader, stage.spec);
   if (stage.name == "$listCatalog") {
     return list_catalog(ns, reader);
   }
@@ -151,7 +182,7 @@ Result<Documents> documents_of(CommandContext& context, const Namespace& ns, con
 
 Result<query::DocumentSourcePtr> open_server_source(CommandContext& context, const Namespace& ns, const Reader& reader,
                                                     const query::LeadingStage& stage) {
-  if (context.transaction && stage.name != "$documents") {
+  if (context.transaction && stage.name != "$documents" && stage.name != "$geoNear") {
     return server_error(263, fmt::format("Operation not permitted in transaction :: caused by :: Aggregation stage {} cannot run within a multi-document "
                                          "transaction", stage.name));
   }

@@ -195,7 +195,7 @@ class BulkWrite {
     if (context_.transaction || is_conflict(error) || error.server_code == code::kInterrupted || error.server_code == code::kMaxTimeMsExpired) {
       return tl::unexpected(error);
     }
-    for (std::size_t i = at; i < at + count && !stopped_; ++i) refuse(i, error.server_code, error.message, {}, {});
+    for (std::size_t i = at; i < at + count && !stopped_; ++i) refuse(i, error.server_code, error.message, {});
     return {};
   }
 
@@ -217,7 +217,7 @@ class BulkWrite {
     for (std::size_t i = 0; i < count && !stopped_; ++i) {
       if (const auto error = refused.find(static_cast<std::int64_t>(i)); error != refused.end()) {
         const auto why = error->second;
-        refuse(at + i, static_cast<int>(why["code"].to_int64().value_or(0)), why["errmsg"].to_string_view().value_or(""), why["keyPattern"], why["keyValue"]);
+        refuse(at + i, static_cast<int>(why["code"].to_int64().value_or(0)), why["errmsg"].to_string_view().value_or(""), why);
         continue;
       }
       bson::Builder item;
@@ -243,10 +243,13 @@ class BulkWrite {
     }
   }
 
-  void refuse(std::size_t index, int code, std::string_view message, const bson::Element& key_pattern, const bson::Element& key_value) {
+  // `why` is the error of insert, update or delete: its keyPattern, keyValue and errInfo are told too.
+  void refuse(std::size_t index, int code, std::string_view message, bson::View why) {
     bson::Builder item;
     item.append("ok", 0.0).append("idx", static_cast<std::int32_t>(index)).append("code", code).append("errmsg", message);
-    if (key_pattern) item.append("keyPattern", key_pattern).append("keyValue", key_value);
+    for (const auto& field : why) {
+      if (field.key() != "index" && field.key() != "code" && field.key() != "errmsg") item.append_raw(field);
+    }
     item.append("n", 0);
     if (kKinds[operations_[index].kind] == "update") item.append("nModified", 0);
     items_.push_back(std::move(item).finish());

@@ -31,8 +31,11 @@ class Log;
 
 namespace drover::sandbox {
 
+class ConcernDefaults;
 class Engine;
 struct FailPoints;
+class ProfiledCommand;
+class Profiler;
 class Session;
 class Sessions;
 class Transaction;
@@ -169,6 +172,7 @@ struct WriteConcern {
   bool journal = false;
   std::int64_t timeout_ms = 0;
   bool provided = false;
+  bool by_default = false;  // as setDefaultRWConcern said
 };
 
 // What the whole server shares. Made once; everything here outlives every command.
@@ -183,6 +187,8 @@ struct Services {
   FailPoints& fail_points;
   const CommandTable& commands;
   MemoryPools& memory;
+  ConcernDefaults& concern_defaults;
+  Profiler& profiler;
   // aggregate whose first stage is $changeStream. Set by changestream/; `pipeline` includes that stage.
   std::function<Result<std::unique_ptr<CommandCursor>>(CommandContext&, const Namespace& ns, bson::View pipeline)>
       open_change_stream;
@@ -213,6 +219,7 @@ struct CommandContext {
   Transaction* transaction = nullptr;            // inside a multi-document transaction
   ReadConcern read_concern;
   WriteConcern write_concern;
+  ProfiledCommand* profiled = nullptr;           // null: it is not recorded
 
   // Filled by handlers.
   std::optional<bson::Document> error_extra;     // fields after codeName: keyPattern, keyValue, ...

@@ -38,12 +38,16 @@ std::string shown(bson::Timestamp ts) { return fmt::format("{{ ts: Timestamp({},
 }  // namespace
 
 Result<ReadConcern> parse_read_concern(bson::View body) {
-  ReadConcern concern;
   const auto element = body["readConcern"];
-  if (!element) return concern;
+  if (!element) return ReadConcern{};
   const auto document = element.to_document();
   if (!document) return server_error(kTypeMismatch, fmt::format("\"readConcern\" had the wrong type. Expected object, found {}", bson::type_name(element.type())));
-  for (const auto& field : *document) {
+  return read_concern_of(*document);
+}
+
+Result<ReadConcern> read_concern_of(bson::View document) {
+  ReadConcern concern;
+  for (const auto& field : document) {
     if (field.key() == "level") {
       concern.level = TRY(parse_level(field));
     } else if (field.key() == "afterClusterTime") {
@@ -89,13 +93,17 @@ Status apply_read_concern(CommandContext& context) {
 }
 
 Result<WriteConcern> parse_write_concern(bson::View body) {
-  WriteConcern concern;
   const auto element = body["writeConcern"];
-  if (!element) return concern;
+  if (!element) return WriteConcern{};
   const auto document = element.to_document();
   if (!document) return server_error(kTypeMismatch, fmt::format("\"writeConcern\" had the wrong type. Expected object, found {}", bson::type_name(element.type())));
-  concern.provided = !document->empty();
-  for (const auto& field : *document) {
+  return write_concern_of(*document);
+}
+
+Result<WriteConcern> write_concern_of(bson::View document) {
+  WriteConcern concern;
+  concern.provided = !document.empty();
+  for (const auto& field : document) {
     const auto key = field.key();
     if (key == "w") {
       if (field.is_number()) {
@@ -119,19 +127,24 @@ Result<WriteConcern> parse_write_concern(bson::View body) {
   return concern;
 }
 
+Status check_satisfiable(const WriteConcern& concern) {
+  if (!concern.w_mode.empty() && concern.w_mode != "majority") {
+    return server_error(79, fmt::format("No write concern mode named '{}' found in replica set configuration", concern.w_mode));
+  }
+  if (concern.w > 1) return server_error(100, "Not enough data-bearing nodes");
+  return {};
+}
+
 Result<std::optional<bson::Document>> apply_write_concern(CommandContext& context) {
   const auto& concern = context.write_concern;
-  const bool majority = concern.w_mode == "majority" || (!concern.provided && context.settings().at_least(5, 0) && !context.internal);
+  const bool majority = concern.w_mode == "majority" || (!concern.provided && !concern.by_default && context.settings().at_least(5, 0) && !context.internal);
   if (concern.journal || majority) TRY(context.engine().make_durable());
-  const bool unknown_mode = !concern.w_mode.empty() && concern.w_mode != "majority";
-  if (!unknown_mode && concern.w <= 1) return std::optional<bson::Document>();
+  const auto satisfiable = check_satisfiable(concern);
+  if (satisfiable) return std::optional<bson::Document>();
+  const auto& why = satisfiable.error();
+  const bool unknown_mode = !concern.w_mode.empty();
   bson::Builder out;
-  if (unknown_mode) {
-    out.append("code", 79).append("codeName", error_code_name(79));
-    out.append("errmsg", fmt::format("No write concern mode named '{}' found in replica set configuration", concern.w_mode));
-  } else {
-    out.append("code", 100).append("codeName", error_code_name(100)).append("errmsg", "Not enough data-bearing nodes");
-  }
+  out.append("code", why.server_code).append("codeName", error_code_name(why.server_code)).append("errmsg", why.message);
   {
     auto info = out.open_document("errInfo");
     auto given = info.open_document("writeConcern");

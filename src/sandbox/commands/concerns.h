@@ -11,6 +11,11 @@ namespace drover::sandbox {
 
 Result<ReadConcern> parse_read_concern(bson::View body);
 Result<WriteConcern> parse_write_concern(bson::View body);
+// The value of a readConcern or writeConcern.
+Result<ReadConcern> read_concern_of(bson::View document);
+Result<WriteConcern> write_concern_of(bson::View document);
+// 79 or 100 for a write concern that this set of one member cannot satisfy.
+Status check_satisfiable(const WriteConcern& concern);
 
 // Refuses what this command, version or transaction state does not take, and waits for afterClusterTime and
 // atClusterTime.

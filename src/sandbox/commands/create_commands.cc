@@ -102,7 +102,7 @@ Result<bson::Document> collection_options(CommandContext& context) {
       TRY(check_type(field, field.is_document(), "object"));
       if (name == "validator") {
         const auto collator = TRY(effective_collation(body, nullptr));
-        TRY(query::Matcher::parse(field.document_value(), collator, context.settings().version));
+        TRY(query::Matcher::parse(field.document_value(), collator, context.settings().version, nullptr, {.text = false, .where = false, .near = false}));
       }
       if (!field.document_value().empty()) options.append_raw(field);
     } else if (name == "validationLevel") {

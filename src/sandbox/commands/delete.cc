@@ -1,6 +1,7 @@
 // delete. Facts: corpus delete/basic, insert/capped.
 #include <fmt/format.h>
 
+#include "sandbox/commands/profiler.h"
 #include "sandbox/commands/tables.h"
 #include "sandbox/commands/timeseries.h"
 #include "sandbox/commands/write_support.h"
@@ -60,6 +61,7 @@ class Deleting {
       }
       const auto count = delete_statement(specs_[at_]);
       if (count) {
+        if (context_.profiled) record(*count, nullptr);
         deleted_ += *count;
         ++at_;
       } else if (is_conflict(count.error()) || count.error().server_code == code::kInterrupted || count.error().server_code == code::kMaxTimeMsExpired) {
@@ -139,8 +141,15 @@ class Deleting {
     return count;
   }
 
+  // For the profiler.
+  void record(std::int64_t count, const Error* error) {
+    bson::Builder counts;
+    append_count(counts, "ndeleted", count);
+    context_.profiled->statement("remove", specs_[at_].statement, std::move(counts).finish(), error);
+  }
   void refuse(const Error& error) {
-    errors_.add(at_++, error);
+    if (context_.profiled) record(0, &error);
+    errors_.add(context_, at_++, error);
     if (ordered_ || context_.transaction) stopped_ = true;
     if (context_.transaction) context_.abort_transaction = true;
   }

@@ -1,36 +1,40 @@
-// What tools ask a server for when they connect or are asked about it: default concerns, the profiler, the plan cache.
+// What tools ask a server for when they connect or are asked about it: the profiler, the plan cache.
 #include <fmt/format.h>
 
 #include "bson/ejson.h"
 #include "sandbox/commands/authorize.h"
+#include "sandbox/commands/profiler.h"
 #include "sandbox/commands/support.h"
 #include "sandbox/commands/tables.h"
+#include "sandbox/query/matcher.h"
 
 namespace drover::sandbox {
 
 namespace {
 
-constexpr std::int32_t kSlowMillis = 100;
-
-// The server's own defaults: nobody can set others here.
-Result<bson::Document> default_concerns(CommandContext& context) {
-  TRY(check_fields(context, {"inMemory"}));
-  bson::Builder out;
-  if (context.settings().at_least(5, 0)) {
-    out.open_document("defaultReadConcern").append("level", "local");
-    out.open_document("defaultWriteConcern").append("w", "majority").append("wtimeout", 0);
-    out.append("defaultWriteConcernSource", "implicit").append("defaultReadConcernSource", "implicit");
+// What of the profiler's settings the command changes; `was` has them before.
+Status change_profiler(CommandContext& context, std::int64_t level, const Profiler::Database& was) {
+  auto& profiler = context.services.profiler;
+  auto slow = profiler.slow();
+  const auto slow_millis = context.body["slowms"], rate = context.body["sampleRate"], filter = context.body["filter"];
+  if (slow_millis) slow.millis = slow_millis.to_int64().value_or(slow.millis);
+  if (rate) slow.sample_rate = rate.to_double().value_or(slow.sample_rate);
+  if (slow.sample_rate < 0 || slow.sample_rate > 1) return server_error(code::kBadValue, "'sampleRate' must be between 0.0 and 1.0 inclusive");
+  Profiler::Database now = was;
+  if (const auto document = filter.to_document()) {
+    TRY(query::Matcher::parse(*document, nullptr, context.settings().version));
+    now.filter = bson::Document(*document);
+  } else if (filter) {
+    if (filter.to_string_view() != "unset") return server_error(code::kBadValue, "Expected an object, or the string 'unset'.");
+    now.filter.reset();
   }
-  if (context.body["inMemory"].is_truthy()) out.append("inMemory", true);
-  out.append("localUpdateWallClockTime", bson::DateTime{wall_millis(context.services.runtime)});
-  return std::move(out).finish();
+  if (level >= 0 && level <= 2) now.level = static_cast<int>(level);
+  if (now.level > 0) TRY(make_profile_collection(context));
+  profiler.set_slow(slow);
+  profiler.set(context.database, std::move(now));
+  return {};
 }
 
-Result<bson::Document> set_default_concerns(CommandContext&) {
-  return server_error(115, "setDefaultRWConcern is not supported by this server: name read and write concern in the connection string");
-}
-
-// Level 0 is the only one: operations are not recorded.
 Result<bson::Document> profile(CommandContext& context) {
   TRY(check_fields(context, {"slowms", "sampleRate", "filter"}));
   const auto level = context.body.first().is_number() ? context.body.first().to_int64() : std::nullopt;
@@ -38,10 +42,23 @@ Result<bson::Document> profile(CommandContext& context) {
     return server_error(code::kTypeMismatch, fmt::format("BSON field 'profile.profile' is the wrong type '{}', expected types '[long, int, decimal, double']",
                                                          bson::type_name(context.body.first().type())));
   }
-  if (*level > 0 && *level <= 2) {
-    return server_error(115, "the profiler is not supported by this server: operations are not recorded in system.profile");
+  for (const std::string_view name : {"slowms", "sampleRate"}) {
+    const auto field = context.body[name];
+    if (!field || field.is_number() || field.is_null()) continue;
+    return server_error(code::kTypeMismatch, fmt::format("BSON field 'profile.{}' is the wrong type '{}', expected types '[long, int, decimal, double']", name,
+                                                         bson::type_name(field.type())));
   }
-  return bson::make_document({{"was", 0}, {"slowms", kSlowMillis}, {"sampleRate", 1.0}});
+  const auto was = context.services.profiler.of(context.database);
+  const auto slow = context.services.profiler.slow();
+  const bool asks = (*level < 0 || *level > 2) && !context.body["slowms"] && !context.body["sampleRate"] && !context.body["filter"];
+  if (!asks) TRY(change_profiler(context, *level, was));
+  bson::Builder out;
+  out.append("was", static_cast<std::int32_t>(was.level)).append("slowms", static_cast<std::int32_t>(slow.millis)).append("sampleRate", slow.sample_rate);
+  if (was.filter) {
+    out.append("filter", *was.filter);
+    out.append("note", "When a filter expression is set, slowms and sampleRate are not used for profiling and slow-query log lines.");
+  }
+  return std::move(out).finish();
 }
 
 // Plans are chosen by rules, none is cached.
@@ -52,13 +69,9 @@ Result<bson::Document> clear_plan_cache(CommandContext& context) {
   return bson::Document();
 }
 
-constexpr auto kCluster = ResourceKind::kCluster;
 constexpr Command kRows[] = {
-    {.name = "getDefaultRWConcern", .flags = kAdminOnly, .resource = kCluster, .action = "getDefaultRWConcern", .handler = default_concerns,
-     .help = "read and write concern of commands that name none"},
-    {.name = "setDefaultRWConcern", .flags = kAdminOnly, .resource = kCluster, .action = "setDefaultRWConcern", .handler = set_default_concerns,
-     .help = "refused: the defaults are the server's"},
-    {.name = "profile", .resource = ResourceKind::kCustom, .also = authorize_profile, .handler = profile, .help = "the profiler's level: 0"},
+    {.name = "profile", .resource = ResourceKind::kCustom, .also = authorize_profile, .handler = profile,
+     .help = "the profiler's level: what system.profile records"},
     {.name = "planCacheClear", .resource = ResourceKind::kCollection, .action = "planCacheWrite", .handler = clear_plan_cache,
      .help = "nothing to clear: plans are not cached"},
 };

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "bson/builder.h"
+#include "sandbox/commands/profiler.h"
 #include "sandbox/commands/support.h"
 #include "sandbox/commands/tables.h"
 #include "sandbox/commands/views.h"
@@ -21,6 +22,9 @@ Result<bson::Document> drop(CommandContext& context) {
     }
     TRY(check_write_allowed(context, unit, target.ns));
     if (target.collection->is_oplog()) return server_error(code::kIllegalOperation, "can't drop live oplog while replicating");
+    if (target.ns.collection == kProfileCollection && context.services.profiler.of(target.ns.db).level > 0) {
+      return server_error(code::kIllegalOperation, "turn off profiling before dropping system.profile collection");
+    }
     if (target.collection->is_timeseries()) {
       const auto buckets = unit.catalog().find(Namespace{target.ns.db, target.collection->view_on});
       reply = bson::make_document({{"nIndexesWas", static_cast<std::int32_t>(buckets->indexes.size()) - 1}, {"ns", target.ns.to_string()}});

@@ -4,8 +4,10 @@
 #include <fmt/format.h>
 
 #include "bson/ejson.h"
+#include "sandbox/commands/concern_defaults.h"
 #include "sandbox/commands/concerns.h"
 #include "sandbox/commands/error_codes.h"
+#include "sandbox/commands/profiler.h"
 #include "sandbox/commands/sessions.h"
 #include "sandbox/commands/support.h"
 
@@ -38,6 +40,7 @@ class Execution {
     TRY(parse_session());
     context_.read_concern = TRY(parse_read_concern(context_.body));
     context_.write_concern = TRY(parse_write_concern(context_.body));
+    apply_concern_defaults(context_, in_transaction_ && !ends_transaction(*context_.command));
     if (context_.txn_number) TRY(check_numbered());
     TRY(apply_read_concern(context_));
     return run_in_place();
@@ -252,7 +255,11 @@ void add_labels(const CommandContext& context, Error& error) {
 bson::Document execute(CommandContext& context) {
   next_hand_out = Engine::HandOut::kCasual;
   Execution execution(context);
+  const auto profiled = ProfiledCommand::begin(context);
+  context.profiled = profiled.get();
   auto reply = execution.run();
+  context.profiled = nullptr;
+  if (profiled) profiled->finish(reply);
   if (wants_time(context)) next_hand_out = Engine::HandOut::kAskedFor;
   if (!reply) {
     auto error = std::move(reply).error();

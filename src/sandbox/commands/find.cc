@@ -39,7 +39,8 @@ class FindCursor : public CommandCursor {
  public:
   FindCursor(Scan scan, FindParts parts, bson::Timestamp seen, MemoryBudget& memory)
       : scan_(std::move(scan)), parts_(std::move(parts)), seen_(seen), sort_memory_(&memory) {
-    needs_sort_ = !parts_.sort.empty() && parts_.sort.natural() == 0 && !scan_.plan().sorted;
+    by_distance_ = parts_.sort.empty() && parts_.filter->has_near();
+    needs_sort_ = by_distance_ || (!parts_.sort.empty() && parts_.sort.natural() == 0 && !scan_.plan().sorted);
   }
 
   Status next_batch(CommandContext& context, CursorBatch& batch) override {
@@ -155,7 +156,7 @@ class FindCursor : public CommandCursor {
     std::size_t bytes = 0;
     while (const auto document = TRY(scan_.next())) {
       if (++steps_ % kCheckEvery == 0) TRY(check_interrupt(context));
-      auto key = parts_.sort.key(*document);
+      auto key = by_distance_ ? distance_key(*parts_.filter, *document) : parts_.sort.key(*document);
       if (!key) return failed_sort(context, std::move(key).error());
       ordered_.push_back({std::move(*key), bson::Document(*document), scan_.record_id()});
       bytes += document->size() + ordered_.back().key.size() + sizeof(Sorted);
@@ -195,6 +196,7 @@ class FindCursor : public CommandCursor {
   FindParts parts_;
   bson::Timestamp seen_;
   bool needs_sort_ = false;
+  bool by_distance_ = false;
   bool sorted_ = false;
   query::StageMemory sort_memory_;
   std::vector<Sorted> ordered_;
@@ -259,6 +261,7 @@ Result<bson::Document> find(CommandContext& context) {
   if (context.settings().at_least(7, 0)) options.failing += ": " + target.ns.to_string();
   options.at_cluster_time = scope.at;
   if (!target.collection) {
+    TRY(check_special(nullptr, {.filter = parts.filter.get()}));
     options.list_order = true;
     return first_batch_reply(context, make_list_cursor({}), target.ns, options);
   }

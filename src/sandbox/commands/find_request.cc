@@ -9,30 +9,59 @@ namespace drover::sandbox {
 
 namespace {
 
-tl::unexpected<Error> mistyped(const bson::Element& field, std::string_view type) {
-  return server_error(code::kFailedToParse, fmt::format("Failed to parse: {}: {}. '{}' field must be of BSON type {}.", field.key(), bson::to_shell(field),
-                                                        field.key(), type));
-}
+constexpr int kBelowLeast = 51024;
+constexpr std::string_view kNumbers = "expected types '[long, int, decimal, double']";
 
-Result<bson::View> document_field(const bson::Element& field) {
+// How the fields of find are refused: 4.4 had a parser of its own, 5.0 words it as every command.
+class Fields {
+ public:
+  Fields(const CommandContext& context, bson::View body) : body_(body), idl_(context.settings().at_least(5, 0)) {}
+  bool idl() const { return idl_; }
+
+  Result<bson::View> document(const bson::Element& field) const {
+    if (const auto document = field.to_document()) return *document;
+    if (idl_) return server_error(code::kTypeMismatch, fmt::format("Expected field {}to be of type object", field.key()));
+    return mistyped(field, "object");
+  }
+  Result<std::int64_t> count(const bson::Element& field) const {
+    const auto value = field.is_number() ? field.to_int64() : std::nullopt;
+    if (idl_ && !value) {
+      return server_error(code::kTypeMismatch, fmt::format("BSON field 'FindCommandRequest.{}' is the wrong type '{}', {}", field.key(),
+                                                           bson::type_name(field.type()), kNumbers));
+    }
+    if (!value) return server_error(code::kFailedToParse, fmt::format("Failed to parse: {}. '{}' field must be numeric.", bson::to_shell(body_), field.key()));
+    if (idl_ && *value < 0) return server_error(kBelowLeast, fmt::format("BSON field '{}' value must be >= 0, actual value '{}'", field.key(), *value));
+    return *value;
+  }
+  Result<bool> flag(const bson::Element& field) const {
+    if (field.type() == bson::Type::kBool) return field.bool_value();
+    if (!idl_) return mistyped(field, "bool");
+    if (field.is_null() || field.type() == bson::Type::kUndefined) return false;
+    return server_error(code::kTypeMismatch, fmt::format("Field '{}' should be a boolean value, but found: {}", field.key(), bson::type_name(field.type())));
+  }
+  Result<bson::Element> hint(const bson::Element& field) const {
+    if (field.is_string() || field.is_document()) return field;
+    return server_error(code::kFailedToParse, idl_ ? "Hint must be a string or an object" : "hint must be either a string or nested object");
+  }
+  tl::unexpected<Error> unknown(std::string_view name) const {
+    if (idl_) return server_error(code::kUnknownField, fmt::format("BSON field 'FindCommandRequest.{}' is an unknown field.", name));
+    return server_error(code::kFailedToParse, fmt::format("Failed to parse: {}. Unrecognized field '{}'.", bson::to_shell(body_), name));
+  }
+
+ private:
+  static tl::unexpected<Error> mistyped(const bson::Element& field, std::string_view type) {
+    return server_error(code::kFailedToParse, fmt::format("Failed to parse: {}: {}. '{}' field must be of BSON type {}.", field.key(), bson::to_shell(field),
+                                                          field.key(), type));
+  }
+
+  bson::View body_;
+  const bool idl_;
+};
+
+Result<bson::View> let_field(const bson::Element& field) {
   if (const auto document = field.to_document()) return *document;
-  return mistyped(field, "object");
-}
-
-Result<std::int64_t> count_field(bson::View body, const bson::Element& field) {
-  const auto value = field.is_number() ? field.to_int64() : std::nullopt;
-  if (value) return *value;
-  return server_error(code::kFailedToParse, fmt::format("Failed to parse: {}. '{}' field must be numeric.", bson::to_shell(body), field.key()));
-}
-
-Result<bool> flag_field(const bson::Element& field) {
-  if (field.type() == bson::Type::kBool) return field.bool_value();
-  return mistyped(field, "bool");
-}
-
-Result<bson::Element> hint_field(const bson::Element& field) {
-  if (field.is_string() || field.is_document()) return field;
-  return server_error(code::kFailedToParse, "hint must be either a string or nested object");
+  return server_error(code::kTypeMismatch, fmt::format("BSON field 'FindCommandRequest.let' is the wrong type '{}', expected type 'object'",
+                                                       bson::type_name(field.type())));
 }
 
 Status check_count(std::optional<std::int64_t> value, std::string_view title) {
@@ -71,34 +100,34 @@ Status check(const FindRequest& request) {
 
 Result<FindRequest> parse_find(const CommandContext& context, bson::View body) {
   FindRequest request;
+  const Fields fields(context, body);
   const auto first = body.first();
   if (!first.is_string() && !first.to_uuid()) {
+    if (fields.idl()) return server_error(code::kInvalidNamespace, fmt::format("collection name has invalid type {}", bson::type_name(first.type())));
     return server_error(code::kFailedToParse, fmt::format("Failed to parse: find: {}. 'find' field must be of BSON type string.", bson::to_shell(first)));
   }
   for (const auto& field : body) {
     const auto key = field.key();
     if (key == "find" || key == "collectionUUID" || is_generic_field(key)) continue;
-    if (key == "filter" || key == "query") request.filter = TRY(document_field(field));
-    else if (key == "sort") request.sort = TRY(document_field(field));
-    else if (key == "projection") request.projection = TRY(document_field(field));
-    else if (key == "let" && context.settings().at_least(5, 0)) request.let = TRY(document_field(field));
-    else if (key == "hint") request.hint = TRY(hint_field(field));
-    else if (key == "collation") TRY(document_field(field));
-    else if (key == "allowDiskUse" || key == "allowPartialResults" || key == "oplogReplay" || key == "partialResultsOk") TRY(flag_field(field));
-    else if (key == "min") request.min = TRY(document_field(field));
-    else if (key == "max") request.max = TRY(document_field(field));
-    else if (key == "skip") request.skip = TRY(count_field(body, field));
-    else if (key == "limit") request.limit = TRY(count_field(body, field));
-    else if (key == "batchSize") request.batch_size = TRY(count_field(body, field));
-    else if (key == "singleBatch") request.single_batch = TRY(flag_field(field));
-    else if (key == "tailable") request.tailable = TRY(flag_field(field));
-    else if (key == "awaitData") request.await_data = TRY(flag_field(field));
-    else if (key == "noCursorTimeout") request.no_timeout = TRY(flag_field(field));
-    else if (key == "showRecordId") request.show_record_id = TRY(flag_field(field));
-    else if (key == "returnKey") request.return_key = TRY(flag_field(field));
-    else {
-      return server_error(code::kFailedToParse, fmt::format("Failed to parse: {}. Unrecognized field '{}'.", bson::to_shell(body), key));
-    }
+    if (key == "filter" || (key == "query" && !fields.idl())) request.filter = TRY(fields.document(field));
+    else if (key == "sort") request.sort = TRY(fields.document(field));
+    else if (key == "projection") request.projection = TRY(fields.document(field));
+    else if (key == "let" && fields.idl()) request.let = TRY(let_field(field));
+    else if (key == "hint") request.hint = TRY(fields.hint(field));
+    else if (key == "collation") TRY(fields.document(field));
+    else if (key == "allowDiskUse" || key == "allowPartialResults" || key == "oplogReplay" || key == "partialResultsOk" || key == "readOnce") TRY(fields.flag(field));
+    else if (key == "min") request.min = TRY(fields.document(field));
+    else if (key == "max") request.max = TRY(fields.document(field));
+    else if (key == "skip") request.skip = TRY(fields.count(field));
+    else if (key == "limit") request.limit = TRY(fields.count(field));
+    else if (key == "batchSize") request.batch_size = TRY(fields.count(field));
+    else if (key == "singleBatch") request.single_batch = TRY(fields.flag(field));
+    else if (key == "tailable") request.tailable = TRY(fields.flag(field));
+    else if (key == "awaitData") request.await_data = TRY(fields.flag(field));
+    else if (key == "noCursorTimeout") request.no_timeout = TRY(fields.flag(field));
+    else if (key == "showRecordId") request.show_record_id = TRY(fields.flag(field));
+    else if (key == "returnKey") request.return_key = TRY(fields.flag(field));
+    else return fields.unknown(key);
   }
   if (request.min && request.min->empty()) request.min.reset();
   if (request.max && request.max->empty()) request.max.reset();

@@ -123,7 +123,7 @@ class Insertion {
   }
 
   void fail_statement(const Error& error, const std::optional<DuplicateKey>& duplicate) {
-    errors_.add(at_++, error, duplicate);
+    errors_.add(context_, at_++, error, duplicate);
     if (ordered_ || context_.transaction) stopped_ = true;
     if (context_.transaction) context_.abort_transaction = true;
   }

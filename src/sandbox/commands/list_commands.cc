@@ -19,7 +19,8 @@ Result<query::Matcher> filter_of(const CommandContext& context) {
     return server_error(code::kTypeMismatch, fmt::format("BSON field '{}.filter' is the wrong type '{}', expected type 'object'",
                                                          context.command->name, bson::type_name(filter.type())));
   }
-  return query::Matcher::parse(filter ? filter.document_value() : bson::View(), nullptr, context.settings().version);
+  return query::Matcher::parse(filter ? filter.document_value() : bson::View(), nullptr, context.settings().version, nullptr,
+                               {.text = false, .near = false});
 }
 
 bson::Document describe(const CollectionInfo& collection, bool name_only) {

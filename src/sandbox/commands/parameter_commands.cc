@@ -55,8 +55,8 @@ class Parameters {
     add("writePeriodicNoops", true, false);
     add("syncdelay", 60.0, true);
     add("journalCommitInterval", 0, true);
-    add("scramIterationCount", 10000, false);
-    add("scramSHA256IterationCount", 15000, false);
+    add("scramIterationCount", 10000, true);
+    add("scramSHA256IterationCount", 15000, true);
     bson::Builder mechanisms;
     mechanisms.open_array("").append("SCRAM-SHA-1").append("SCRAM-SHA-256");
     values_.emplace("authenticationMechanisms", Entry{std::move(mechanisms).finish(), false});
@@ -96,6 +96,12 @@ Status append_fcv(CommandContext& context, bson::Builder& out) {
   return {};
 }
 
+std::optional<std::int64_t> least_value(std::string_view name) {
+  if (name == "transactionLifetimeLimitSeconds") return 1;
+  if (name == "scramIterationCount" || name == "scramSHA256IterationCount") return 5000;
+  return std::nullopt;
+}
+
 Result<bson::Document> get_parameter(CommandContext& context) {
   const auto first = context.body.first();
   const bool all = (first.is_string() && first.string_value() == "*") ||
@@ -128,8 +134,8 @@ Result<bson::Document> set_parameter(CommandContext& context) {
       if (at == values.end()) {
         return server_error(code::kInvalidOptions, fmt::format("attempted to set unrecognized parameter [{}], use help:true to see options ", name));
       }
-      if (name == "transactionLifetimeLimitSeconds" && field.to_int64().value_or(0) < 1) {
-        return server_error(code::kBadValue, fmt::format("Invalid value for parameter {}: {} is not greater than or equal to 1", name, bson::to_shell(field)));
+      if (const auto least = least_value(name); least && field.to_int64().value_or(0) < *least) {
+        return server_error(code::kBadValue, fmt::format("Invalid value for parameter {}: {} is not greater than or equal to {}", name, bson::to_shell(field), *least));
       }
       if (!at->second.settable) return server_error(20, fmt::format("not allowed to change [{}] at runtime", name));
       auto before = at->second.value;
@@ -189,6 +195,9 @@ constexpr Command kRows[] = {
 
 }  // namespace
 
+int scram_iterations(bool sha256) {
+  return static_cast<int>(parameter_value(sha256 ? "scramSHA256IterationCount" : "scramIterationCount").element().to_int64().value_or(15000));
+}
 bool ttl_monitor_enabled() { return parameter_value("ttlMonitorEnabled").element().is_truthy(); }
 Duration transaction_lifetime() {
   return std::chrono::seconds(std::max<std::int64_t>(1, parameter_value("transactionLifetimeLimitSeconds").element().to_int64().value_or(60)));

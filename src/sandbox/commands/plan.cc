@@ -14,6 +14,9 @@ namespace drover::sandbox {
 
 namespace {
 
+constexpr int kNotImplemented = 238;
+constexpr int kNoQueryExecutionPlans = 291;
+
 using query::Interval;
 using query::PathBounds;
 
@@ -290,14 +293,36 @@ Plan clustered_plan(const CollectionInfo& collection, bool forward, bool sorted)
 
 }  // namespace
 
-tl::unexpected<Error> planner_error(const CollectionInfo& collection, const PlanRequest& request, std::string_view why) {
+Status check_special(const CollectionInfo* collection, const PlanRequest& request) {
+  const auto& filter = *request.filter;
+  const auto near = filter.near_path();
+  if (!near && !filter.has_text()) return {};
+  const auto index_that = [&](auto&& answers) -> const IndexInfo* {
+    if (collection == nullptr) return nullptr;
+    for (const auto& index : collection->indexes) {
+      if (index->ready && std::any_of(index->fields.begin(), index->fields.end(), answers)) return index.get();
+    }
+    return nullptr;
+  };
+  if (filter.has_text()) {
+    const auto* index = index_that([](const auto& field) { return field.kind == "text"; });
+    if (index == nullptr) return server_error(code::kIndexNotFound, "text index required for $text query");
+    return server_error(kNotImplemented, fmt::format("index '{}' of {} is kept, but this server answers no $text queries", index->name, collection->ns.to_string()));
+  }
+  if (collection == nullptr) return {};
+  if (index_that([&](const auto& field) { return field.path == *near && filter.near_is_answered_by(field.kind); }) != nullptr) return {};
+  return planner_error(*collection, request, "planner returned error :: caused by :: unable to find index for $geoNear query", kNoQueryExecutionPlans);
+}
+
+tl::unexpected<Error> planner_error(const CollectionInfo& collection, const PlanRequest& request, std::string_view why, int error_code) {
   const auto collation = request.collation.empty() ? std::string() : fmt::format("Collation: {}\n", bson::to_shell(request.collation));
-  return server_error(code::kBadValue, fmt::format("error processing query: ns={}{}Tree: {}Sort: {}\nProj: {}\n{} {}", collection.ns.to_string(),
+  return server_error(error_code, fmt::format("error processing query: ns={}{}Tree: {}Sort: {}\nProj: {}\n{} {}", collection.ns.to_string(),
                                                    request.limits, request.filter->debug_string(), bson::to_shell(request.sort_spec),
                                                    bson::to_shell(request.projection), collation, why));
 }
 
 Result<Plan> make_plan(const CollectionInfo& collection, const PlanRequest& request) {
+  TRY(check_special(&collection, request));
   if (request.min || request.max) return min_max_plan(collection, request);
   const int natural = request.sort ? request.sort->natural() : 0;
   const bool natural_hint = request.hint.is_document() && request.hint.document_value().first().key() == "$natural";

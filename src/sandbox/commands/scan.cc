@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "bson/ejson.h"
 #include "bson/key_string.h"
 #include "sandbox/commands/support.h"
 #include "sandbox/storage/keys.h"
@@ -12,11 +13,34 @@ namespace {
 constexpr int kQueryPlanKilled = 175;
 constexpr int kCappedPositionLost = 136;
 
+thread_local ScanTotals* counting = nullptr;
+
 bool is_point(const KeyRange& range) {
   const auto& [lower, upper] = range;
   return !lower.empty() && upper.size() == lower.size() + 1 && upper.starts_with(lower) && upper.substr(lower.size()) == bson::key_string_highest();
 }
 }  // namespace
+
+CountScans::CountScans(ScanTotals& totals) : outer_(std::exchange(counting, &totals)) {}
+CountScans::~CountScans() { counting = outer_; }
+
+void count_id_lookup(bool found) {
+  if (counting == nullptr) return;
+  if (counting->plan.empty()) counting->plan = "IDHACK";
+  counting->documents += found ? 1 : 0;
+  counting->keys += found ? 1 : 0;
+}
+
+Result<std::string> distance_key(const query::Matcher& filter, bson::View document) {
+  const auto distance = TRY(filter.distance(document));
+  return bson::key_string(bson::make_document({{"", distance.value_or(0)}}).view().first());
+}
+
+void Scan::count_plan() const {
+  if (!counting->plan.empty()) return;
+  const bool by_id = plan_.index && plan_.index->is_id() && plan_.ranges.size() == 1 && is_point(plan_.ranges.front());
+  counting->plan = by_id ? "IDHACK" : plan_.index ? "IXSCAN " + bson::to_shell(plan_.index->key_pattern()) : "COLLSCAN";
+}
 
 Scan::Scan(std::shared_ptr<const Reader> reader, CollectionPtr collection, Plan plan, query::Matcher filter)
     : reader_(std::move(reader)), collection_(std::move(collection)), plan_(std::move(plan)), filter_(std::move(filter)) {
@@ -25,8 +49,10 @@ Scan::Scan(std::shared_ptr<const Reader> reader, CollectionPtr collection, Plan 
 }
 
 Result<std::optional<bson::View>> Scan::next(query::MatchDetails* details) {
+  if (counting != nullptr) count_plan();
   while (const auto candidate = TRY(next_candidate())) {
     ++examined_;
+    if (counting != nullptr) ++counting->documents;
     if (matches_all_) return candidate;
     if (details) details->array_index.reset();
     if (TRY(filter_.try_matches(*candidate, details))) return candidate;
@@ -48,6 +74,7 @@ Result<std::optional<bson::View>> Scan::next_candidate() {
 Result<std::optional<bson::View>> Scan::next_by_index() {
   while (const auto id = TRY(next_entry())) {
     ++keys_;
+    if (counting != nullptr) ++counting->keys;
     if (dedupe_ && !seen_.insert(*id).second) continue;
     auto bytes = TRY(reader_->get(kRecords, record_key(collection_->ident, *id)));
     if (!bytes) continue;

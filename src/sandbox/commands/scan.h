@@ -15,6 +15,28 @@
 
 namespace drover::sandbox {
 
+// What the scans of one command have read: the sum of them, and the first one's plan.
+struct ScanTotals {
+  std::int64_t documents = 0, keys = 0;
+  std::string plan;  // "COLLSCAN", "IXSCAN { a: 1 }", "IDHACK"; empty: nothing was scanned
+};
+// While it lives, every scan on this thread adds to `totals`.
+class CountScans {
+ public:
+  explicit CountScans(ScanTotals& totals);
+  ~CountScans();
+  CountScans(const CountScans&) = delete;
+  CountScans& operator=(const CountScans&) = delete;
+
+ private:
+  ScanTotals* outer_;
+};
+// Sorts by how far a document is from the filter's $near.
+Result<std::string> distance_key(const query::Matcher& filter, bson::View document);
+
+// One document was looked up by its _id, without a scan; `found` or not.
+void count_id_lookup(bool found);
+
 class Scan {
  public:
   Scan(std::shared_ptr<const Reader> reader, CollectionPtr collection, Plan plan, query::Matcher filter);
@@ -36,6 +58,7 @@ class Scan {
   void rest();
 
  private:
+  void count_plan() const;
   Result<std::optional<bson::View>> next_candidate();
   Result<std::optional<bson::View>> next_by_index();
   Result<std::optional<RecordId>> next_entry();

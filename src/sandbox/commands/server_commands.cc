@@ -188,7 +188,7 @@ Result<bson::Document> current_op(CommandContext& context) {
     if (!std::exchange(first, false) && !is_generic_field(field.key()) && !field.key().starts_with('$')) chosen.append_raw(field);
   }
   const auto wanted = std::move(chosen).finish();
-  const auto filter = TRY(query::Matcher::parse(wanted, nullptr, context.settings().version, evaluation_context(context)));
+  const auto filter = TRY(query::Matcher::parse(wanted, nullptr, context.settings().version, evaluation_context(context), {.text = false, .near = false}));
   bson::Builder out;
   {
     auto list = out.open_array("inprog");

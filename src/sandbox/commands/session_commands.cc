@@ -78,9 +78,73 @@ Result<bson::Document> kill_sessions(CommandContext& context) {
   return bson::Document();
 }
 
-// Users own sessions by the digest in their uid; this server ends all of them, whoever is named.
+tl::unexpected<Error> wrong_type(std::string_view field, const bson::Element& value, std::string_view wanted) {
+  return server_error(code::kTypeMismatch, fmt::format("BSON field '{}' is the wrong type '{}', expected type '{}'", field, bson::type_name(value.type()), wanted));
+}
+tl::unexpected<Error> missing(std::string_view field) {
+  return server_error(code::kMissingField, fmt::format("BSON field '{}' is missing but a required field", field));
+}
+
+// {user, db}: whose sessions are meant, by the digest in their uid.
+Result<std::string> digest_of_user(std::string_view where, bson::View user) {
+  std::string text;
+  for (const std::string_view name : {"user", "db"}) {
+    const auto field = user[name];
+    if (!field) return missing(fmt::format("{}.{}", where, name));
+    if (!field.is_string()) return wrong_type(fmt::format("{}.{}", where, name), field, "string");
+    text += (text.empty() ? "" : "@") + std::string(field.string_value());
+  }
+  return user_digest(text);
+}
+
+// Nobody named: everybody's.
 Result<bson::Document> kill_all_sessions(CommandContext& context) {
-  kill_all(context);
+  const auto list = context.body.first().to_array();
+  if (!list) return wrong_type("killAllSessions.killAllSessions", context.body.first(), "array");
+  std::vector<std::string> digests;
+  for (const auto& item : *list) {
+    if (!item.is_document()) return wrong_type(fmt::format("killAllSessions.killAllSessions.{}", item.key()), item, "object");
+    digests.push_back(TRY(digest_of_user("KillAllSessionsUser", item.document_value())));
+  }
+  if (digests.empty()) kill_all(context);
+  for (const auto& digest : digests) {
+    const auto uid = bson::make_document({{"", bson::Binary{0, {reinterpret_cast<const std::uint8_t*>(digest.data()), digest.size()}}}});
+    kill_all(context, uid.view().first());
+  }
+  return bson::Document();
+}
+
+// A pattern names a session, or a user by digest; one that names neither (users and roles say only on whose behalf) means all.
+Status kill_by_pattern(CommandContext& context, bson::View pattern) {
+  constexpr std::string_view kWhere = "KillAllSessionsByPattern";
+  const auto lsid = pattern["lsid"], uid = pattern["uid"];
+  for (const auto& field : pattern) {
+    const auto key = field.key();
+    if (key != "lsid" && key != "uid" && key != "users" && key != "roles") {
+      return server_error(code::kUnknownField, fmt::format("BSON field '{}.{}' is an unknown field.", kWhere, key));
+    }
+  }
+  if (lsid && !lsid.is_document()) return wrong_type(fmt::format("{}.lsid", kWhere), lsid, "object");
+  if (uid && uid.type() != bson::Type::kBinary) return wrong_type(fmt::format("{}.uid", kWhere), uid, "binData");
+  if (lsid) {
+    const auto id = lsid.document_value()["id"];
+    if (!id) return missing(fmt::format("{}.lsid.id", kWhere));
+    if (!id.to_uuid()) return wrong_type(fmt::format("{}.lsid.id", kWhere), id, "binData");
+    kill_session(context, *id.to_uuid());
+    return {};
+  }
+  kill_all(context, uid);
+  return {};
+}
+
+Result<bson::Document> kill_all_sessions_by_pattern(CommandContext& context) {
+  const auto list = context.body.first().to_array();
+  if (!list) return wrong_type("killAllSessionsByPattern.killAllSessionsByPattern", context.body.first(), "array");
+  for (const auto& item : *list) {
+    if (!item.is_document()) return wrong_type(fmt::format("killAllSessionsByPattern.killAllSessionsByPattern.{}", item.key()), item, "object");
+    TRY(kill_by_pattern(context, item.document_value()));
+  }
+  if (list->empty()) kill_all(context);
   return bson::Document();
 }
 
@@ -130,9 +194,9 @@ constexpr Command kRows[] = {
     {.name = "refreshSessions", .resource = ResourceKind::kAuthenticated, .handler = refresh_sessions, .help = "keeps sessions alive"},
     {.name = "endSessions", .flags = kNoAuth, .handler = end_sessions, .help = "forgets sessions, aborts their transactions"},
     {.name = "killSessions", .resource = ResourceKind::kAuthenticated, .handler = kill_sessions, .help = "interrupts sessions"},
-    {.name = "killAllSessions", .resource = ResourceKind::kCluster, .action = "killAnySession", .handler = kill_all_sessions, .help = "interrupts all sessions"},
-    {.name = "killAllSessionsByPattern", .resource = ResourceKind::kCluster, .action = "killAnySession", .handler = kill_all_sessions,
-     .help = "interrupts all sessions, whatever the pattern"},
+    {.name = "killAllSessions", .resource = ResourceKind::kCluster, .action = "killAnySession", .handler = kill_all_sessions, .help = "interrupts all sessions, or those of the named users"},
+    {.name = "killAllSessionsByPattern", .resource = ResourceKind::kCluster, .action = "killAnySession", .handler = kill_all_sessions_by_pattern,
+     .help = "interrupts the sessions that a pattern names"},
     {.name = "commitTransaction", .flags = kAdminOnly | kWrite | kInTransaction, .resource = ResourceKind::kAuthenticated, .handler = commit_transaction,
      .help = "makes a transaction's writes visible"},
     {.name = "abortTransaction", .flags = kAdminOnly | kWrite | kInTransaction, .resource = ResourceKind::kAuthenticated, .handler = abort_transaction,

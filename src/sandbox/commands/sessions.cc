@@ -161,6 +161,8 @@ void Sessions::count(std::int64_t Counts::*what, std::int64_t by) {
   counts_.*what += by;
 }
 
+std::string user_digest(std::string_view user) { return net::digest(net::Digest::kSha256, user); }
+
 Result<bson::Document> session_key(const CommandContext& context, bson::View lsid) {
   const auto id = lsid["id"].to_uuid();
   if (!id) return server_error(lsid["id"] ? 14 : 40414, lsid["id"] ? "BSON field 'OperationSessionInfo.lsid.id' is the wrong type, expected type 'binData'"
@@ -172,7 +174,7 @@ Result<bson::Document> session_key(const CommandContext& context, bson::View lsi
     const auto users = context.authorization.users();
     if (!users.empty()) user = users.front().name + "@" + users.front().db;
   }
-  const auto digest = net::digest(net::Digest::kSha256, user);
+  const auto digest = user_digest(user);
   out.append("uid", bson::Binary{0, {reinterpret_cast<const std::uint8_t*>(digest.data()), digest.size()}});
   auto own = std::move(out).finish();
   const auto uid = lsid["uid"];

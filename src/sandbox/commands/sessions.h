@@ -113,6 +113,8 @@ class Sessions {
   Counts counts_;
 };
 
+// What the sessions of "name@db" carry as uid ("" without authentication): 32 bytes.
+std::string user_digest(std::string_view user);
 // {id, uid} from a command's lsid ({id} or {id, uid}) and the connection's users.
 Result<bson::Document> session_key(const CommandContext& context, bson::View lsid);
 // Reads the session's past from config.transactions and the oplog. Again, when its statements were forgotten.

@@ -89,6 +89,9 @@ bson::Document default_id_index(const bson::Collator* collator);
 // Refuses user writes while they are blocked (setUserWriteBlockMode) and the user may not bypass it.
 Status check_write_allowed(const CommandContext& context, const Reader& state, const Namespace& ns);
 
+// scramIterationCount and scramSHA256IterationCount, as setParameter left them: for passwords that are set from now on.
+int scram_iterations(bool sha256);
+
 // For $$NOW and the rest of expressions.
 std::shared_ptr<const query::EvaluationContext> evaluation_context(CommandContext& context, bson::View let = {},
                                                                    std::shared_ptr<const bson::Collator> collator = nullptr);

@@ -30,6 +30,7 @@ std::span<const Command> parameter_commands();
 std::span<const Command> write_block_commands();
 std::span<const Command> cluster_parameter_commands();
 std::span<const Command> bulk_write_commands();
+std::span<const Command> concern_default_commands();
 std::span<const Command> diagnostic_commands();
 std::span<const Command> metadata_commands();
 

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "sandbox/commands/authorize.h"
+#include "sandbox/commands/profiler.h"
 #include "sandbox/commands/tables.h"
 #include "sandbox/commands/timeseries.h"
 #include "sandbox/commands/update_statement.h"
@@ -113,6 +114,7 @@ class Updating {
       const auto limit = unit.bytes() + kMaxUnitBytes;
       for (std::size_t i = at_; i < specs_.size() && is_by_id(specs_[i]) && done.size() < kMaxUnitOperations && unit.bytes() < limit; ++i) {
         if (i > at_ && TRY(retries_.done(i))) break;
+        if (i > at_ && context_.profiled) break;  // each is recorded by itself
         auto outcome = by_id(unit, i);
         if (outcome) {
           done.push_back(std::move(*outcome));
@@ -141,7 +143,9 @@ class Updating {
     std::optional<Found> found;
     const auto id = statement.filter().id_equality();
     if (id && same_collation(statement, *collection)) {
-      if (auto record = TRY(unit.find_by_id(*collection, *id))) {
+      auto record = TRY(unit.find_by_id(*collection, *id));
+      count_id_lookup(record.has_value());
+      if (record) {
         Found candidate{record->id, std::move(record->document), {}};
         if (TRY(statement.filter().try_matches(candidate.document, &candidate.details))) found = std::move(candidate);
       }
@@ -287,6 +291,7 @@ class Updating {
   }
 
   void finish(const Outcome& outcome) {
+    if (context_.profiled) record(outcome, nullptr);
     matched_ += outcome.matched;
     modified_ += outcome.modified;
     if (outcome.upserted) {
@@ -296,8 +301,17 @@ class Updating {
     }
     ++at_;
   }
+  // For the profiler.
+  void record(const Outcome& outcome, const Error* error) {
+    bson::Builder counts;
+    append_count(counts, "nMatched", outcome.upserted ? 0 : outcome.matched);
+    append_count(counts, "nModified", outcome.modified);
+    if (outcome.upserted) append_count(counts, "nUpserted", 1);
+    context_.profiled->statement("update", specs_[at_].collation_of, std::move(counts).finish(), error);
+  }
   void refuse(const Error& error, const std::optional<DuplicateKey>& duplicate) {
-    errors_.add(at_++, error, duplicate);
+    if (context_.profiled) record({}, &error);
+    errors_.add(context_, at_++, error, duplicate);
     if (ordered_ || context_.transaction) stopped_ = true;
     if (context_.transaction) context_.abort_transaction = true;
   }

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "sandbox/commands/plan.h"
+
 namespace drover::sandbox {
 
 namespace {
@@ -27,6 +29,7 @@ Result<UpdateStatement> UpdateStatement::parse(CommandContext& context, const Up
     return server_error(kQueryFeatureNotAllowed, "$expr is not allowed in the query predicate for an upsert");
   }
   auto filter = TRY(std::move(parsed));
+  TRY(check_special(collection, {.filter = &filter}));
   UpdateStatement statement(spec, std::move(filter), std::move(update));
   statement.sort_ = TRY(query::SortPattern::parse(spec.sort, collator));
   statement.collator_ = std::move(collator);

@@ -4,9 +4,12 @@
 
 #include <fmt/format.h>
 
+#include "base/log.h"
 #include "bson/validate.h"
+#include "sandbox/commands/concern_defaults.h"
 #include "sandbox/commands/fail_points.h"
 #include "sandbox/query/update.h"
+#include "sandbox/query/validation_failure.h"
 #include "sandbox/storage/keys.h"
 
 namespace drover::sandbox {
@@ -69,11 +72,17 @@ void append_count(bson::Builder& out, std::string_view key, std::int64_t value) 
   }
 }
 
-void WriteErrors::add(std::size_t index, const Error& error, const std::optional<DuplicateKey>& duplicate) {
+void WriteErrors::add(CommandContext& context, std::size_t index, const Error& error, const std::optional<DuplicateKey>& duplicate) {
+  bson::Builder details;
+  if (error.server_code == code::kDuplicateKey && duplicate) append_duplicate(details, *duplicate);
+  if (const auto extra = std::exchange(context.error_extra, std::nullopt)) details.append_all(*extra);
   bson::Builder out;
   out.append("index", static_cast<std::int32_t>(index)).append("code", error.server_code == 0 ? 1 : error.server_code);
-  if (error.server_code == code::kDuplicateKey && duplicate) append_duplicate(out, *duplicate);
-  out.append("errmsg", error.message);
+  const auto more = std::move(details).finish();
+  const bool message_first = context.settings().at_least(5, 1);
+  if (message_first) out.append("errmsg", error.message);
+  out.append_all(more);
+  if (!message_first) out.append("errmsg", error.message);
   errors_.push_back(std::move(out).finish());
 }
 
@@ -149,9 +158,10 @@ Result<std::optional<bson::Document>> oplog_entry_at(Engine& engine, bson::Times
 
 Result<std::optional<Found>> find_one(CommandContext& context, const Reader& reader, const CollectionPtr& collection, const FindOne& request) {
   const auto failing = [&](Error error) { return request.failing.empty() ? error : caused_by(request.failing, std::move(error)); };
-  const bool natural = !request.sort || request.sort->empty() || request.sort->natural() != 0;
+  const bool by_distance = request.filter->has_near() && (!request.sort || request.sort->empty());
+  const bool natural = !by_distance && (!request.sort || request.sort->empty() || request.sort->natural() != 0);
   auto plan = TRY(make_plan(*collection, {.filter = request.filter, .sort = request.sort, .collator = request.collator, .hint = request.hint}));
-  const bool first_is_best = natural || plan.sorted;
+  const bool first_is_best = natural || (plan.sorted && !by_distance);
   // The reader outlives the scan; it is not shared further.
   Scan scan(std::shared_ptr<const Reader>(std::shared_ptr<void>(), &reader), collection, std::move(plan), *request.filter);
   std::optional<Found> best;
@@ -164,7 +174,7 @@ Result<std::optional<Found>> find_one(CommandContext& context, const Reader& rea
     const auto document = *next;
     if (!document) return best;
     if (first_is_best) return std::optional(Found{scan.record_id(), bson::Document(*document), details});
-    auto key = request.sort->key(*document);
+    auto key = by_distance ? distance_key(*request.filter, *document) : request.sort->key(*document);
     if (!key) return tl::unexpected(failing(std::move(key).error()));
     if (best && *key >= best_key) continue;
     best = Found{scan.record_id(), bson::Document(*document), details};
@@ -182,7 +192,17 @@ Result<std::optional<Found>> still_there(const WriteUnit& unit, const Collection
   return std::optional(std::move(found));
 }
 
-Status check_document(const CommandContext& context, const CollectionInfo& collection, bson::View document, const bson::View* before) {
+namespace {
+
+// Before 5.0 an expression that fails is the write's error.
+Result<bool> satisfies(const CommandContext& context, const query::Matcher& validator, bson::View document) {
+  if (context.settings().at_least(5, 0)) return validator.matches(document);
+  return validator.try_matches(document);
+}
+
+}  // namespace
+
+Status check_document(CommandContext& context, const CollectionInfo& collection, bson::View document, const bson::View* before) {
   if (document.size() > bson::kMaxDocumentBytes) {
     if (!before) {
       return server_error(code::kBadValue, fmt::format("object to insert too large. size in bytes: {}, max size: {}", document.size(), bson::kMaxDocumentBytes));
@@ -194,9 +214,13 @@ Status check_document(const CommandContext& context, const CollectionInfo& colle
   }
   if (!collection.validator || context.body["bypassDocumentValidation"].is_truthy() || context.internal) return {};
   if (collection.options["validationAction"].to_string_view() == "warn" || collection.options["validationLevel"].to_string_view() == "off") return {};
-  if (collection.validator->matches(document)) return {};
+  if (TRY(satisfies(context, *collection.validator, document))) return {};
   const bool moderate = collection.options["validationLevel"].to_string_view() == "moderate";
-  if (moderate && before && !collection.validator->matches(*before)) return {};
+  if (moderate && before && !TRY(satisfies(context, *collection.validator, *before))) return {};
+  if (context.settings().at_least(5, 0)) {
+    const auto reasons = query::explain_validation_failure(collection.validator->filter(), document, collection.collator, evaluation_context(context));
+    context.error_extra = bson::make_document({{"errInfo", reasons}});
+  }
   return server_error(code::kDocumentValidationFailure, "Document failed validation");
 }
 
@@ -231,6 +255,10 @@ bool is_conflict(const Error& error) {
 }
 
 void note_system_write(const CommandContext& context, const Namespace& ns) {
+  if (ns == kSettings) {
+    const auto loaded = context.services.concern_defaults.load(context.engine(), context.services.runtime);
+    if (!loaded) context.services.log.warn("default concerns could not be read", {{"reason", loaded.error().message}});
+  }
   if (ns.db == "admin" && ns.collection.starts_with("system.") && context.services.auth_data_changed) context.services.auth_data_changed();
 }
 

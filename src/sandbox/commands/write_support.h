@@ -33,7 +33,8 @@ void append_count(bson::Builder& out, std::string_view key, std::int64_t value);
 
 class WriteErrors {
  public:
-  void add(std::size_t index, const Error& error, const std::optional<DuplicateKey>& duplicate = {});
+  // What the error's statement has left in context.error_extra goes with it.
+  void add(CommandContext& context, std::size_t index, const Error& error, const std::optional<DuplicateKey>& duplicate = {});
   bool empty() const { return errors_.empty(); }
   void append_to(bson::Builder& out) const;
 
@@ -80,8 +81,8 @@ Result<std::optional<Found>> find_one(CommandContext& context, const Reader& rea
 // The same document in a unit: as it is now, if it still matches.
 Result<std::optional<Found>> still_there(const WriteUnit& unit, const CollectionPtr& collection, const query::Matcher& filter, Found found);
 
-// Validator (121), size (10334). `before` is null for inserts.
-Status check_document(const CommandContext& context, const CollectionInfo& collection, bson::View document, const bson::View* before);
+// Validator (121; from 5.0 on with its reasons in context.error_extra), size (10334). `before` is null for inserts.
+Status check_document(CommandContext& context, const CollectionInfo& collection, bson::View document, const bson::View* before);
 // _id first (generated when missing), empty top-level timestamps filled in. Nothing when the document is good as it is.
 std::optional<bson::Document> fix_document(CommandContext& context, bson::View document, const WriteUnit& unit);
 

@@ -29,39 +29,57 @@ bool is_generic(std::string_view field) {
          field == "readConcern" || field == "writeConcern";
 }
 
+// Up to 4.4 getMore had a parser of its own.
+tl::unexpected<Error> mistyped(const CommandContext& context, const bson::Element& field, std::string_view before, std::string_view since) {
+  if (!context.settings().at_least(5, 0)) return server_error(14, fmt::format("Field '{}' must be {} in: {}", field.key(), before, bson::to_shell(context.body)));
+  return server_error(14, fmt::format("BSON field 'getMore.{}' is the wrong type '{}', {}", field.key(), bson::type_name(field.type()), since));
+}
+
+Status check_batch_size(const CommandContext& context, std::int64_t size) {
+  if (size > 0 || (size == 0 && context.settings().at_least(6, 0))) return {};
+  if (context.settings().at_least(6, 0)) return server_error(51024, fmt::format("BSON field 'batchSize' value must be >= 0, actual value '{}'", size));
+  return server_error(2, fmt::format("Batch size for getMore must be positive, but received: {}", size));
+}
+
 Result<GetMore> parse_get_more(CommandContext& context) {
+  constexpr std::string_view kNumbers = "expected types '[long, int, decimal, double']";
   GetMore request;
+  const bool idl = context.settings().at_least(5, 0);
   const auto shown = [&] { return bson::to_shell(context.body); };
   request.ns.db = context.database;
   bool collection_seen = false;
   for (const auto& field : context.body) {
     const auto key = field.key();
     if (key == "getMore") {
-      if (field.type() != bson::Type::kInt64) return server_error(14, "Field 'getMore' must be of type long in: " + shown());
+      if (field.type() != bson::Type::kInt64) return mistyped(context, field, "of type long", "expected type 'long'");
       request.id = field.int64_value();
     } else if (key == "collection") {
       const auto name = field.to_string_view();
-      if (!name) return server_error(14, "Field 'collection' must be of type string in: " + shown());
+      if (!name) return mistyped(context, field, "of type string", "expected type 'string'");
       request.ns.collection = *name;
       collection_seen = true;
     } else if (key == "batchSize") {
-      if (!field.is_number()) return server_error(14, "Field 'batchSize' must be a number in: " + shown());
+      if (!field.is_number()) return mistyped(context, field, "a number", kNumbers);
       request.batch_size = field.to_int64();
     } else if (key == "maxTimeMS") {
+      if (!field.is_number() && idl) return mistyped(context, field, "a number", kNumbers);
       if (!field.is_number()) return server_error(2, "maxTimeMS must be a number");
       request.max_time_ms = field.to_int64();
       if (*request.max_time_ms < 0 || *request.max_time_ms > std::numeric_limits<std::int32_t>::max()) {
         return server_error(2, fmt::format("{} value for maxTimeMS is out of range", *request.max_time_ms));
       }
     } else if (!is_generic(key)) {
+      if (idl) return server_error(40415, fmt::format("BSON field 'getMore.{}' is an unknown field.", key));
       return server_error(9, fmt::format("Failed to parse: {}. Unrecognized field '{}'.", shown(), key));
     }
   }
+  if (!collection_seen && idl) return server_error(40414, "BSON field 'getMore.collection' is missing but a required field");
   if (!collection_seen) return server_error(9, "Field 'collection' missing in: " + shown());
   if (request.id == 0) return server_error(2, "Cursor id for getMore must be non-zero");
   if (request.ns.collection.empty()) return server_error(73, fmt::format("Invalid namespace for getMore: {}.", request.ns.db));
-  if (request.batch_size && *request.batch_size <= 0) {
-    return server_error(2, fmt::format("Batch size for getMore must be positive, but received: {}", *request.batch_size));
+  if (request.batch_size) {
+    TRY(check_batch_size(context, *request.batch_size));
+    if (*request.batch_size == 0) request.batch_size.reset();  // no limit
   }
   return request;
 }

@@ -5,8 +5,10 @@
 #include "bson/builder.h"
 #include "sandbox/auth/connection_auth.h"
 #include "sandbox/changestream/change_stream.h"
+#include "sandbox/commands/concern_defaults.h"
 #include "sandbox/commands/expired_images.h"
 #include "sandbox/commands/fail_points.h"
+#include "sandbox/commands/profiler.h"
 #include "sandbox/commands/sessions.h"
 #include "sandbox/commands/ttl.h"
 #include "sandbox/server/cursor_registry.h"
@@ -74,6 +76,8 @@ struct Sandbox::Parts {
                  .fail_points = fail_points,
                  .commands = table,
                  .memory = memory,
+                 .concern_defaults = concern_defaults,
+                 .profiler = profiler,
                  .open_change_stream = changestream::open_change_stream,
                  .auth_data_changed = [this] { users.changed(); }},
         users(options.version), state{.services = services, .users = users, .process_id = new_process_id(runtime)},
@@ -94,6 +98,8 @@ struct Sandbox::Parts {
   RunningOperations operations;
   Sessions sessions;
   FailPoints fail_points;
+  ConcernDefaults concern_defaults;
+  Profiler profiler;
   Services services;
   auth::UserDirectory users;
   ServerState state;
@@ -156,6 +162,7 @@ Result<std::unique_ptr<Sandbox>> Sandbox::start(const SandboxOptions& options, R
                          fmt::format("opening the database in {}", options.dbpath));
   auto parts = std::make_unique<Parts>(options, runtime, log, std::move(engine));
   auto& self = *parts;
+  TRY(self.concern_defaults.load(*self.engine, runtime));
   if (options.listen) {
     listen.request_memory = &self.memory.requests;
     listen.reply_memory = &self.memory.replies;

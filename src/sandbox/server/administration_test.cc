@@ -1,0 +1,206 @@
+// What administrators set and ask: the profiler, default concerns, sessions of others, parameters; and the reasons of a refused
+// document.
+#include "sandbox/server/client_for_tests.h"
+
+namespace drover::sandbox {
+namespace {
+
+class Administration : public SandboxClientTest {
+ protected:
+  std::string message(const std::string& db, const std::string& command) {
+    const auto reply = run(db, command);
+    return std::to_string(code_of(reply)) + " " + std::string(reply["errmsg"].to_string_view().value_or(""));
+  }
+  // The newest entry of a kind.
+  bson::Document recorded(const std::string& op) {
+    const auto found = find("d", "system.profile", R"({"op": ")" + op + R"(", "ns": "d.c"})");
+    EXPECT_FALSE(found.empty()) << op;
+    return found.empty() ? bson::Document() : found.back();
+  }
+};
+
+TEST_F(Administration, TheProfilerRecordsWhatWasReadAndChanged) {
+  start(kTest44);
+  EXPECT_EQ(text(run("d", R"({"profile": -1})")).substr(0, 38), R"({"was":0,"slowms":100,"sampleRate":1.0)");
+  ASSERT_EQ(code("d", R"({"profile": 2, "slowms": 50})"), 0);
+  ASSERT_EQ(code("d", R"({"insert": "c", "documents": [{"_id": 1, "a": 1}, {"_id": 2, "a": 2}]})"), 0);
+  ASSERT_EQ(code("d", R"({"createIndexes": "c", "indexes": [{"key": {"a": 1}, "name": "a_1"}]})"), 0);
+  ASSERT_EQ(code("d", R"({"find": "c", "filter": {"a": 2}})"), 0);
+  ASSERT_EQ(code("d", R"({"update": "c", "updates": [{"q": {"_id": 1}, "u": {"$set": {"b": 1}}}, {"q": {"b": 5}, "u": {"$set": {"b": 2}}}]})"), 0);
+  ASSERT_EQ(code("d", R"({"delete": "c", "deletes": [{"q": {"_id": 2}, "limit": 1}]})"), 0);
+  EXPECT_EQ(code("d", R"({"find": "c", "filter": {"a": {"$nope": 1}}})"), 2);
+
+  const auto insert = recorded("insert");
+  EXPECT_EQ(insert["ninserted"].to_int64(), 2);
+  EXPECT_FALSE(insert.view().at_path("command.documents"));
+  const auto finds = find("d", "system.profile", R"({"op": "query", "ns": "d.c"})");
+  ASSERT_EQ(finds.size(), 2U);
+  EXPECT_EQ(finds[0]["planSummary"].to_string_view(), "IXSCAN { a: 1 }");
+  EXPECT_EQ(finds[0]["docsExamined"].to_int64(), 1);
+  EXPECT_EQ(finds[0]["keysExamined"].to_int64(), 1);
+  EXPECT_EQ(finds[0]["nreturned"].to_int64(), 1);
+  EXPECT_TRUE(finds[0]["cursorExhausted"].is_truthy());
+  EXPECT_EQ(finds[0].view().at_path("command.filter.a").to_int64(), 2);
+  EXPECT_EQ(finds[1]["errCode"].to_int64(), 2);
+  EXPECT_EQ(finds[1]["errName"].to_string_view(), "BadValue");
+  const auto updates = find("d", "system.profile", R"({"op": "update"})");
+  ASSERT_EQ(updates.size(), 2U);
+  EXPECT_EQ(updates[0]["planSummary"].to_string_view(), "IDHACK");
+  EXPECT_EQ(updates[0]["nModified"].to_int64(), 1);
+  EXPECT_EQ(updates[1]["planSummary"].to_string_view(), "COLLSCAN");
+  EXPECT_EQ(updates[1]["docsExamined"].to_int64(), 2);
+  EXPECT_EQ(updates[1]["nMatched"].to_int64(), 0);
+  EXPECT_EQ(recorded("remove")["ndeleted"].to_int64(), 1);
+
+  EXPECT_EQ(message("d", R"({"drop": "system.profile"})"), "20 turn off profiling before dropping system.profile collection");
+  const auto was = run("d", R"({"profile": 0})");
+  EXPECT_EQ(was["was"].to_int64(), 2);
+  EXPECT_EQ(was["slowms"].to_int64(), 50);
+  const auto count = find("d", "system.profile").size();
+  ASSERT_EQ(code("d", R"({"find": "c"})"), 0);
+  EXPECT_EQ(find("d", "system.profile").size(), count);
+  EXPECT_EQ(code("d", R"({"drop": "system.profile"})"), 0);
+  // Nothing of it is replicated.
+  for (const auto& entry : find("local", "oplog.rs")) {
+    EXPECT_EQ(text(entry).find("system.profile"), std::string::npos) << text(entry);
+  }
+}
+
+TEST_F(Administration, TheProfilerRecordsWhatIsSlowOrWhatItsFilterAccepts) {
+  start(kTest60);
+  ASSERT_EQ(code("d", R"({"profile": 1, "slowms": 100000})"), 0);
+  ASSERT_EQ(code("d", R"({"insert": "c", "documents": [{"_id": 1}]})"), 0);
+  EXPECT_TRUE(find("d", "system.profile").empty());
+  ASSERT_EQ(code("d", R"({"profile": 1, "filter": {"op": "insert"}})"), 0);
+  ASSERT_EQ(code("d", R"({"insert": "c", "documents": [{"_id": 2}]})"), 0);
+  ASSERT_EQ(code("d", R"({"find": "c"})"), 0);
+  EXPECT_EQ(find("d", "system.profile").size(), 1U);
+  EXPECT_TRUE(run("d", R"({"profile": -1})")["note"]);
+  ASSERT_EQ(code("d", R"({"profile": 0, "filter": "unset"})"), 0);
+  EXPECT_EQ(message("d", R"({"profile": 1, "sampleRate": 2})"), "2 'sampleRate' must be between 0.0 and 1.0 inclusive");
+}
+
+TEST_F(Administration, DefaultConcernsAreKeptAndReported) {
+  start(kTest44);
+  EXPECT_FALSE(run("admin", R"({"getDefaultRWConcern": 1})")["defaultWriteConcern"]);
+  EXPECT_EQ(message("admin", R"({"setDefaultRWConcern": 1})"),
+            "2 At least one of the \"defaultReadConcern\" or \"defaultWriteConcern\" fields must be present");
+  EXPECT_EQ(message("admin", R"({"setDefaultRWConcern": 1, "defaultReadConcern": {"level": "snapshot"}})"),
+            "2 level: 'snapshot' is not suitable for the default read concern");
+  EXPECT_EQ(message("admin", R"({"setDefaultRWConcern": 1, "defaultWriteConcern": {"w": 0}})"),
+            "2 Unacknowledged write concern is not suitable for the default write concern");
+  EXPECT_EQ(message("admin", R"({"setDefaultRWConcern": 1, "defaultWriteConcern": {"w": 2}})"), "100 Not enough data-bearing nodes");
+  const auto set = run("admin", R"({"setDefaultRWConcern": 1, "defaultReadConcern": {"level": "majority"}, "defaultWriteConcern": {"w": "majority"}})");
+  EXPECT_EQ(text(set["defaultReadConcern"]), R"({"level":"majority"})");
+  EXPECT_EQ(text(set["defaultWriteConcern"]), R"({"w":"majority","wtimeout":0})");
+  EXPECT_TRUE(set["updateOpTime"] && set["updateWallClockTime"] && set["localUpdateWallClockTime"]);
+  EXPECT_EQ(find("config", "settings", R"({"_id": "ReadWriteConcernDefaults"})").size(), 1U);
+  // {} takes one away again, the other stays.
+  const auto unset = run("admin", R"({"setDefaultRWConcern": 1, "defaultReadConcern": {}})");
+  EXPECT_FALSE(unset["defaultReadConcern"]);
+  EXPECT_EQ(text(unset["defaultWriteConcern"]), R"({"w":"majority","wtimeout":0})");
+  // Whoever writes config.settings sets them too.
+  ASSERT_EQ(code("config", R"({"delete": "settings", "deletes": [{"q": {}, "limit": 0}]})"), 0);
+  EXPECT_FALSE(run("admin", R"({"getDefaultRWConcern": 1})")["defaultWriteConcern"]);
+}
+
+TEST_F(Administration, Since50WritesKeepTheirDefault) {
+  start(kTest50);
+  auto now = run("admin", R"({"getDefaultRWConcern": 1})");
+  EXPECT_EQ(now["defaultWriteConcernSource"].to_string_view(), "implicit");
+  ASSERT_EQ(code("admin", R"({"setDefaultRWConcern": 1, "defaultWriteConcern": {"w": 1}})"), 0);
+  now = run("admin", R"({"getDefaultRWConcern": 1})");
+  EXPECT_EQ(now["defaultWriteConcernSource"].to_string_view(), "global");
+  EXPECT_EQ(now["defaultReadConcernSource"].to_string_view(), "implicit");
+  EXPECT_EQ(message("admin", R"({"setDefaultRWConcern": 1, "defaultWriteConcern": {}})"),
+            "20 The global default write concern cannot be unset once it is set.");
+}
+
+TEST_F(Administration, PatternsNameTheSessionsThatAreKilled) {
+  start(kTest44);
+  const auto find_in = [&](char digit) {
+    const auto uuid = std::string("00000000-0000-0000-0000-00000000000") + digit;
+    return run("d", R"({"find": "c", "batchSize": 1, "lsid": {"id": {"$uuid": ")" + uuid + "\"}}}").view().at_path("cursor.id").to_int64().value_or(0);
+  };
+  ASSERT_EQ(code("d", R"({"insert": "c", "documents": [{"_id": 1}, {"_id": 2}]})"), 0);
+  const auto first = find_in('1'), second = find_in('2');
+  ASSERT_TRUE(first != 0 && second != 0);
+  ASSERT_EQ(code("admin", R"({"killAllSessionsByPattern": [{"lsid": {"id": {"$uuid": "00000000-0000-0000-0000-000000000001"}}}]})"), 0);
+  const auto open = run("admin", R"({"aggregate": 1, "pipeline": [{"$currentOp": {"idleCursors": true, "allUsers": true}}, {"$match": {"type": "idleCursor"}}], "cursor": {}})");
+  ASSERT_EQ(batch(open).size(), 1U);
+  EXPECT_EQ(batch(open)[0].view().at_path("cursor.cursorId").to_int64(), second);
+  EXPECT_EQ(message("admin", R"({"killAllSessionsByPattern": [{"nobody": 1}]})"), "40415 BSON field 'KillAllSessionsByPattern.nobody' is an unknown field.");
+  EXPECT_EQ(message("admin", R"({"killAllSessions": [{"user": "u"}]})"), "40414 BSON field 'KillAllSessionsUser.db' is missing but a required field");
+  ASSERT_EQ(code("admin", R"({"killAllSessions": [{"user": "nobody", "db": "admin"}]})"), 0);
+  EXPECT_EQ(batch(run("admin", R"({"aggregate": 1, "pipeline": [{"$currentOp": {"idleCursors": true, "allUsers": true}}, {"$match": {"type": "idleCursor"}}], "cursor": {}})")).size(), 1U);
+}
+
+TEST_F(Administration, SessionsAreListedWhereTheyAre) {
+  start(kTest44);
+  EXPECT_EQ(message("d", R"({"aggregate": "c", "pipeline": [{"$listSessions": {}}], "cursor": {}})"),
+            "73 $listSessions may only be run against config.system.sessions");
+  EXPECT_EQ(message("d", R"({"aggregate": "c", "pipeline": [{"$listLocalSessions": {}}], "cursor": {}})"),
+            "73 $listLocalSessions must be run against the database with {aggregate: 1}, not a collection");
+  EXPECT_EQ(message("d", R"({"aggregate": 1, "pipeline": [{"$listLocalSessions": {"allUsers": true, "users": [{"user": "a", "db": "b"}]}}], "cursor": {}})"),
+            "115 $listLocalSessions may not specify {allUsers:true} and {users:[...]} at the same time");
+}
+
+TEST_F(Administration, IterationsOfPasswordsCanBeSet) {
+  start(kTest44);
+  EXPECT_EQ(message("admin", R"({"setParameter": 1, "scramIterationCount": 100})"),
+            "2 Invalid value for parameter scramIterationCount: 100 is not greater than or equal to 5000");
+  ASSERT_EQ(code("admin", R"({"setParameter": 1, "scramIterationCount": 6000})"), 0);
+  ASSERT_EQ(code("admin", R"({"createUser": "u", "pwd": "p", "roles": []})"), 0);
+  const auto user = find("admin", "system.users", R"({"user": "u"})").at(0);
+  EXPECT_EQ(user.view().at_path("credentials.SCRAM-SHA-1.iterationCount").to_int64(), 6000);
+  ASSERT_EQ(code("admin", R"({"setParameter": 1, "scramIterationCount": 10000})"), 0);
+}
+
+TEST_F(Administration, Since50TheReasonsOfARefusedDocumentAreTold) {
+  const std::string create = R"({"create": "c", "validator": {"x": {"$in": ["s"]}}})";
+  start(kTest50);
+  ASSERT_EQ(code("d", create), 0);
+  const auto insert = run("d", R"({"insert": "c", "documents": [{"_id": 1, "x": 1}]})");
+  const auto error = insert.view().at_path("writeErrors.0");
+  EXPECT_EQ(text(error), R"({"index":0,"code":121,"errInfo":{"failingDocumentId":1,"details":{"operatorName":"$in","specifiedAs":{"x":{"$in":["s"]}},)"
+                         R"("reason":"nomatchingvaluefoundinarray","consideredValue":1}},"errmsg":"Documentfailedvalidation"})");
+  ASSERT_EQ(code("d", R"({"insert": "c", "documents": [{"_id": 1, "x": "s"}]})"), 0);
+  const auto update = run("d", R"({"update": "c", "updates": [{"q": {"_id": 1}, "u": {"$set": {"x": 2}}}]})");
+  EXPECT_EQ(update.view().at_path("writeErrors.0.errInfo.details.consideredValue").to_int64(), 2);
+  const auto modify = run("d", R"({"findAndModify": "c", "query": {"_id": 1}, "update": {"$set": {"x": 3}}})");
+  EXPECT_EQ(code_of(modify), 121);
+  EXPECT_EQ(modify.view().at_path("errInfo.details.consideredValue").to_int64(), 3);
+
+  start(kTest80);
+  ASSERT_EQ(code("d", create), 0);
+  const auto newer = text(run("d", R"({"insert": "c", "documents": [{"_id": 1, "x": 1}]})").view().at_path("writeErrors.0"));
+  EXPECT_LT(newer.find("errmsg"), newer.find("errInfo"));
+  const auto bulk = run("admin", R"({"bulkWrite": 1, "ops": [{"insert": 0, "document": {"_id": 1, "x": 1}}], "nsInfo": [{"ns": "d.c"}]})");
+  EXPECT_EQ(bulk.view().at_path("cursor.firstBatch.0.errInfo.failingDocumentId").to_int64(), 1);
+
+  start(kTest44);
+  ASSERT_EQ(code("d", create), 0);
+  EXPECT_EQ(text(run("d", R"({"insert": "c", "documents": [{"_id": 1, "x": 1}]})").view().at_path("writeErrors.0")),
+            R"({"index":0,"code":121,"errmsg":"Documentfailedvalidation"})");
+}
+
+TEST_F(Administration, CommandsAreParsedInTheWordsOfTheirVersion) {
+  start(kTest44);
+  EXPECT_EQ(message("d", R"({"find": "c", "foo": 1})"), R"(9 Failed to parse: { find: "c", foo: 1, $db: "d" }. Unrecognized field 'foo'.)");
+  EXPECT_EQ(message("d", R"({"aggregate": "c", "pipeline": [], "cursor": {}, "foo": 1})"), "9 unrecognized field 'foo'");
+  start(kTest60);
+  EXPECT_EQ(message("d", R"({"find": "c", "foo": 1})"), "40415 BSON field 'FindCommandRequest.foo' is an unknown field.");
+  EXPECT_EQ(message("d", R"({"find": "c", "filter": 1})"), "14 Expected field filterto be of type object");
+  EXPECT_EQ(message("d", R"({"find": "c", "limit": "x"})"),
+            "14 BSON field 'FindCommandRequest.limit' is the wrong type 'string', expected types '[long, int, decimal, double']");
+  EXPECT_EQ(message("d", R"({"find": "c", "skip": -1})"), "51024 BSON field 'skip' value must be >= 0, actual value '-1'");
+  EXPECT_EQ(message("d", R"({"find": "c", "singleBatch": "x"})"), "14 Field 'singleBatch' should be a boolean value, but found: string");
+  EXPECT_EQ(message("d", R"({"aggregate": "c", "pipeline": [], "cursor": {}, "foo": 1})"), "40415 BSON field 'aggregate.foo' is an unknown field.");
+  EXPECT_EQ(message("d", R"({"aggregate": "c", "pipeline": [], "cursor": {"batchSize": -1}})"), "51024 BSON field 'batchSize' value must be >= 0, actual value '-1'");
+  EXPECT_EQ(message("d", R"({"getMore": 1, "collection": "c"})"), "14 BSON field 'getMore.getMore' is the wrong type 'int', expected type 'long'");
+  EXPECT_EQ(message("d", R"({"getMore": {"$numberLong": "1"}})"), "40414 BSON field 'getMore.collection' is missing but a required field");
+  EXPECT_EQ(message("d", R"({"getMore": {"$numberLong": "1"}, "collection": "c", "foo": 1})"), "40415 BSON field 'getMore.foo' is an unknown field.");
+}
+
+}  // namespace
+}  // namespace drover::sandbox
