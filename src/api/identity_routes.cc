@@ -1,5 +1,7 @@
 #include "api/identity_routes.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 namespace drover::api {
@@ -73,6 +75,30 @@ class IdentityRoutes {
     return RestReply{200, organization_json(request, *org)};
   }
 
+  // Of whoever owns one here already; with it a key of its owner, whose secret is shown this once.
+  RestResult<RestReply> create_org(const RestRequest& request) const {
+    const auto name = TRY_BODY(required_text(request.body, "name"));
+    if (const auto* user = request.body.find("orgOwnerId"); user != nullptr && !user->is_null())
+      return refuse(400, "INVALID_ATTRIBUTE", "orgOwnerId must be absent: this server knows no users, only API keys and service accounts.", {"orgOwnerId"});
+    const auto* wanted = request.body.find("apiKey");
+    if (wanted == nullptr || wanted->as_object() == nullptr) return refuse(400, "MISSING_ATTRIBUTE", "apiKey must be an object with desc and roles.", {"apiKey"});
+    const auto description = TRY_BODY(required_text(*wanted, "desc"));
+    const auto roles = TRY_BODY(text_list(*wanted, "roles", true));
+    if (std::find(roles.begin(), roles.end(), "ORG_OWNER") == roles.end())
+      return refuse(400, "INVALID_ATTRIBUTE", "apiKey.roles must have ORG_OWNER: an organization without an owner could not be used.", {"apiKey.roles"});
+    const auto& grants = request.caller->grants;
+    if (std::none_of(grants.begin(), grants.end(), [](const control::Grant& grant) { return grant.role == "ORG_OWNER"; }))
+      return refuse(403, "USER_UNAUTHORIZED", "Current user is not authorized to perform this action.");
+    for (const auto& role : roles)
+      if (!control::is_org_role(role)) return refuse(400, "INVALID_ATTRIBUTE", fmt::format("apiKey.roles: {} is not a role of an organization.", role), {"apiKey.roles"});
+    const auto org = TRY_REST(identity_.create_organization(name));
+    const auto key = TRY_REST(identity_.create_key(org.id, description, roles));
+    return RestReply{201, Json::Object{{"apiKey", key_json(request, key)},
+                                       {"orgOwnerId", nullptr},
+                                       {"organization", organization_json(request, org)},
+                                       {"skipDefaultAlertsSettings", false}}};
+  }
+
   RestResult<RestReply> list_projects(const RestRequest& request) const {
     return listed(request, TRY_REST(identity_.projects(request.org, request.caller->grants, request.page)), project_json);
   }
@@ -143,6 +169,7 @@ void add_identity_routes(RouteTable& table, control::Identity& identity, Project
                [routes, handler](const RestRequest& request) { return ((*routes).*handler)(request); }});
   };
   add("GET", "/orgs", std::nullopt, &IdentityRoutes::list_orgs);
+  add("POST", "/orgs", std::nullopt, &IdentityRoutes::create_org);
   add("GET", "/orgs/{orgId}", Access::kOrgRead, &IdentityRoutes::get_org);
   add("GET", "/orgs/{orgId}/groups", Access::kOrgRead, &IdentityRoutes::list_projects);
   add("GET", "/groups", std::nullopt, &IdentityRoutes::list_projects);

@@ -1,5 +1,6 @@
 #include "api/live_migration_routes.h"
 
+#include <algorithm>
 #include <set>
 
 #include <fmt/format.h>
@@ -44,6 +45,27 @@ class LinkRoutes {
     if (!TRY_REST(links_.remove_of_org(request.org)))
       return refuse(404, "UNEXPECTED_ERROR", "Could not find the requested external organization link.");
     return RestReply{204, {}};
+  }
+
+  // Tokens that wait to be claimed, and links; never a secret.
+  RestResult<RestReply> list(const RestRequest& request) const {
+    Json::Array all;
+    for (const auto& link : TRY_REST(links_.of_org(request.org))) {
+      Json::Array addresses;
+      for (const auto& address : link.access_list) addresses.emplace_back(address);
+      const auto or_null = [](const std::string& text) { return text.empty() ? Json() : Json(text); };
+      all.push_back(Json::Object{{"accessListIps", std::move(addresses)},
+                                 {"created", link.created},
+                                 {"id", link.id},
+                                 {"lastSyncAt", or_null(link.last_sync)},
+                                 {"linkedOrgId", or_null(link.peer_org)},
+                                 {"linkedOrgName", or_null(link.peer_org_name)},
+                                 {"state", control::name_of(link.state)}});
+    }
+    const auto total = static_cast<std::int64_t>(all.size());
+    const auto first = std::min<std::int64_t>(total, static_cast<std::int64_t>(request.page.number - 1) * request.page.items);
+    const auto last = std::min<std::int64_t>(total, first + request.page.items);
+    return RestReply{200, page_of(request, Json::Array(all.begin() + first, all.begin() + last), total)};
   }
 
   RestResult<RestReply> available_projects(const RestRequest& request) const {
@@ -93,6 +115,7 @@ void add_link_routes(RouteTable& table, Links& links, control::LiveImports& impo
   add("POST", "/orgs/{orgId}/liveMigrations/linkTokens", Access::kOrgOwn, &LinkRoutes::create_token);
   add("DELETE", "/orgs/{orgId}/liveMigrations/linkTokens", Access::kOrgOwn, &LinkRoutes::delete_links);
   add("GET", "/orgs/{orgId}/liveMigrations/availableProjects", Access::kOrgOwn, &LinkRoutes::available_projects);
+  table.add({"GET", "/orgs/{orgId}/liveMigrations/links", {Family::kExt}, Access::kOrgOwn, kFirst, [routes](const RestRequest& request) { return routes->list(request); }});
 }
 
 }  // namespace drover::api

@@ -35,9 +35,10 @@ struct Row {
   const char* route;
   const char* may;
 };
-// POST /groups asks for a role in the organization that its body names.
+// POST /groups asks for a role in the organization that its body names, POST /orgs for an owner's of any.
 constexpr Row kRows[] = {
     {"GET /orgs", kEverybody},
+    {"POST /orgs", kEverybody},
     {"GET /orgs/{orgId}", kOfOrg},
     {"GET /orgs/{orgId}/groups", kOfOrg},
     {"GET /groups", kEverybody},
@@ -74,6 +75,7 @@ constexpr Row kRows[] = {
     {"POST /orgs/{orgId}/liveMigrations/linkTokens", kOrgOwner},
     {"DELETE /orgs/{orgId}/liveMigrations/linkTokens", kOrgOwner},
     {"GET /orgs/{orgId}/liveMigrations/availableProjects", kOrgOwner},
+    {"GET /orgs/{orgId}/liveMigrations/links", kOrgOwner},
     {"POST /groups/{groupId}/liveMigrations/validate", kOrgOwner},
     {"GET /groups/{groupId}/liveMigrations/validate/{validationId}", kOrgOwner},
     {"POST /groups/{groupId}/liveMigrations", kOrgOwner},
