@@ -1,0 +1,94 @@
+// What is done at an Atlas site, or at either, in more than one request.
+#include <chrono>
+
+#include <fmt/format.h>
+
+#include "remote/actions.h"
+#include "remote/json_path.h"
+#include "remote/waiting.h"
+
+namespace drover::remote {
+namespace {
+
+std::string text_of(const Values& values, std::string_view name) {
+  const auto found = values.find(name);
+  return found == values.end() ? "" : found->second.text;
+}
+
+// Of one project's events, or the organization's.
+Result<SiteCall> events_call(Session& session) {
+  const bool of_project = !session.login().project.empty();
+  const auto& from = session.text("--site-role");
+  const auto api = from == "atlas" ? Api::kAtlas : from == "manager" ? Api::kManager : Api::kEither;
+  return session.call_to("GET", api, TRY(session.path_of(of_project ? "/groups/{groupId}/events" : "/orgs/{orgId}/events")));
+}
+
+}  // namespace
+
+// One region with what was said of it; nothing when nothing was said: the site has its own idea then.
+Json with_replication_specs(const Values& values, Json body) {
+  const auto provider = text_of(values, "--provider"), region = text_of(values, "--region"), tier = text_of(values, "--tier");
+  if (provider.empty() && region.empty() && tier.empty()) return body;
+  const Json specs(Json::Object{{"instanceSize", tier.empty() ? "M10" : tier}, {"nodeCount", 3}});
+  const Json one(Json::Object{{"providerName", provider.empty() ? "SELF_MANAGED" : provider},
+                              {"regionName", region.empty() ? "LOCAL" : region},
+                              {"priority", 7},
+                              {"electableSpecs", specs}});
+  return with(body, "replicationSpecs.0.regionConfigs.0", one);
+}
+
+Result<Outcome> create_project(Session& session) {
+  auto call = TRY(session.request());
+  call.body = with(call.body, "orgId", TRY(session.org()));
+  Outcome outcome;
+  outcome.value = TRY(session.call(call));
+  return outcome;
+}
+
+Result<Outcome> create_cluster(Session& session) {
+  Outcome outcome;
+  outcome.value = TRY(session.call(TRY(session.request())));
+  if (!session.flag("--wait")) return outcome;
+  const auto path = TRY(session.path_of("/groups/{groupId}/clusters/")) + url_encoded(session.text("NAME"));
+  outcome.value = TRY(wait_for(session, std::chrono::seconds(session.number("--within")), fmt::format("the cluster {}", session.text("NAME")),
+                               [&]() -> Result<std::optional<Json>> {
+                                 auto seen = TRY(session.call(session.call_to("GET", Api::kAtlas, path)));
+                                 if (text_at(seen, "stateName") != "IDLE") return std::optional<Json>();
+                                 return std::optional(std::move(seen));
+                               }));
+  return outcome;
+}
+
+// A line for each deployment, and one for a project that has none.
+Result<Outcome> list_link_projects(Session& session) {
+  Outcome outcome;
+  outcome.shape = Shape::kList;
+  outcome.list = TRY(session.list(TRY(session.request())));
+  if (outcome.list.empty()) outcome.remark = "No source project is there: is the manager site connected (`drover link status` there), and is anything monitored?";
+  return outcome;
+}
+
+Result<Outcome> list_events(Session& session) {
+  auto call = TRY(events_call(session));
+  const auto& type = session.text("--type");
+  const auto limit = static_cast<std::size_t>(session.number("--limit"));
+  if (!type.empty()) call.query.emplace_back("eventType", type);
+  Outcome outcome;
+  outcome.shape = Shape::kList;
+  outcome.list = TRY(session.list(call, type.empty() ? limit : Session::kNoLimit));
+  // Cloud Manager's API has no such query: it answers all.
+  if (!type.empty()) std::erase_if(outcome.list, [&](const Json& event) { return text_at(event, "eventTypeName") != type; });
+  if (outcome.list.size() > limit) outcome.list.resize(limit);
+  return outcome;
+}
+
+Result<Outcome> show_event(Session& session) {
+  auto call = TRY(events_call(session));
+  call.path += "/" + url_encoded(session.text("EVENT"));
+  call.list = "drover event list";
+  Outcome outcome;
+  outcome.value = TRY(session.call(call));
+  return outcome;
+}
+
+}  // namespace drover::remote

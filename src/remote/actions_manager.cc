@@ -1,0 +1,148 @@
+// What is done at a manager site in more than one request.
+#include <chrono>
+
+#include <fmt/format.h>
+
+#include "remote/actions.h"
+#include "remote/answer_error.h"
+#include "remote/json_path.h"
+#include "remote/private_file.h"
+#include "remote/waiting.h"
+
+namespace drover::remote {
+namespace {
+
+constexpr const char* kLoginFailed = "HOST_MONITORING_LOGIN_FAILED";
+
+std::string key_description(const std::string& hostname) { return "migration host " + hostname; }
+
+Outcome one(Json value) {
+  Outcome outcome;
+  outcome.value = std::move(value);
+  return outcome;
+}
+
+Outcome nothing(std::string remark) {
+  Outcome outcome;
+  outcome.shape = Shape::kNothing;
+  outcome.remark = std::move(remark);
+  return outcome;
+}
+
+Result<std::vector<Json>> hosts_of(Session& session, const std::string& deployment) {
+  auto call = session.call_to("GET", Api::kManager, TRY(session.path_of("/groups/{groupId}/hosts")));
+  if (!deployment.empty()) call.query.emplace_back("clusterId", deployment);
+  return session.list(call);
+}
+
+Status check_login(Session& session, const std::string& name) {
+  const auto alerts = TRY(session.list(session.call_to("GET", Api::kManager, TRY(session.path_of("/groups/{groupId}/alerts")))));
+  for (const auto& alert : alerts) {
+    if (text_at(alert, "eventTypeName") != kLoginFailed || text_at(alert, "hostnameAndPort") != name) continue;
+    return fail(ErrorCode::kSource, fmt::format("{}: {} ({}); `drover deployment set-credentials` gives others", name, text_at(alert, "detail"), kLoginFailed));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<Outcome> add_deployment(Session& session) {
+  auto added = TRY(session.call(TRY(session.request())));
+  if (!session.flag("--wait")) return one(std::move(added));
+  const auto host = text_at(added, "id"), name = expand(added, "{hostname}:{port}");
+  const auto project = TRY(session.project());
+  const auto path = fmt::format("/groups/{}/clusters/{}", project, url_encoded(text_at(added, "clusterId")));
+  return one(TRY(wait_for(session, std::chrono::seconds(session.number("--within")), fmt::format("the first sample of {}", name),
+                          [&]() -> Result<std::optional<Json>> {
+                            TRY(check_login(session, name));
+                            auto seen = TRY(session.call(session.call_to("GET", Api::kManager, path)));
+                            if (text_at(seen, "lastHeartbeat").empty()) return std::optional<Json>();
+                            return std::optional(std::move(seen));
+                          })));
+}
+
+// The credentials are the deployment's; they are set by way of one of its members.
+Result<Outcome> set_deployment_credentials(Session& session) {
+  const auto deployment = TRY(session.id_of(Thing::kDeployment, session.text("DEPLOYMENT")));
+  const auto hosts = TRY(hosts_of(session, deployment));
+  if (hosts.empty()) return tl::unexpected(not_found(fmt::format("the deployment {} has no host", session.text("DEPLOYMENT"))));
+  auto call = session.call_to("PATCH", Api::kManager, TRY(session.path_of("/groups/{groupId}/hosts/")) + url_encoded(text_at(hosts.front(), "id")));
+  call.body = TRY(session.body());
+  return one(TRY(session.call(call)));
+}
+
+// It goes with its last member.
+Result<Outcome> remove_deployment(Session& session) {
+  const auto& given = session.text("DEPLOYMENT");
+  const auto deployment = TRY(session.id_of(Thing::kDeployment, given));
+  const auto hosts = TRY(hosts_of(session, deployment));
+  if (hosts.empty()) return tl::unexpected(not_found(fmt::format("there is no deployment {} in this project; `drover deployment list` shows what there is", given)));
+  const auto path = TRY(session.path_of("/groups/{groupId}/hosts/"));
+  for (const auto& host : hosts) {
+    const auto removed = session.call(session.call_to("DELETE", Api::kManager, path + url_encoded(text_at(host, "id"))));
+    if (!removed && removed.error().server_code != 404) return tl::unexpected(removed.error());
+  }
+  return nothing(fmt::format("The deployment {} is not monitored any more ({} hosts).", given, hosts.size()));
+}
+
+Result<Outcome> list_hosts(Session& session) {
+  const auto& given = session.text("--deployment");
+  Outcome outcome;
+  outcome.shape = Shape::kList;
+  outcome.list = TRY(hosts_of(session, given.empty() ? "" : TRY(session.id_of(Thing::kDeployment, given))));
+  return outcome;
+}
+
+// The agent's configuration file, with a key of its own: whoever has the file is a migration host of the project.
+Result<Outcome> provision_host(Session& session) {
+  const auto& hostname = session.text("HOSTNAME");
+  const auto project = TRY(session.project());
+  const auto path = fmt::format("/groups/{}/agentapikeys", project);
+  for (const auto& key : TRY(session.list(session.call_to("GET", Api::kManager, path)))) {
+    if (text_at(key, "desc") != key_description(hostname)) continue;
+    return fail(ErrorCode::kWrongState, fmt::format("{} is provisioned already (agent key {}); its key is shown only once. `drover host unprovision {}` locks it "
+                                                    "out, then provision it again", hostname, text_at(key, "_id"), hostname));
+  }
+  auto call = session.call_to("POST", Api::kManager, path);
+  call.body = Json(Json::Object{{"desc", key_description(hostname)}});
+  auto outcome = one(TRY(session.call(call)));
+  const auto& login = session.login();
+  outcome.text = fmt::format("mmsGroupId={}\nmmsApiKey={}\nmmsBaseUrl={}\nagentFeatureCloudMigrationEnabled=true\n", project, text_at(outcome.value, "key"), login.site);
+  if (!login.ca_file.empty()) outcome.text += fmt::format("httpsCAFile={}\n", login.ca_file);
+  if (const auto& log = session.text("--log-file"); !log.empty()) outcome.text += fmt::format("logFile={}\n", log);
+  outcome.remark = fmt::format("This is the configuration of the agent on {0}, with a key that is shown this once. There: drover agent -f FILE --data DIR --hostname {0}", hostname);
+  return outcome;
+}
+
+Result<Outcome> unprovision_host(Session& session) {
+  const auto& hostname = session.text("HOSTNAME");
+  const auto path = TRY(session.path_of("/groups/{groupId}/agentapikeys"));
+  std::size_t removed = 0;
+  for (const auto& key : TRY(session.list(session.call_to("GET", Api::kManager, path)))) {
+    if (text_at(key, "desc") != key_description(hostname)) continue;
+    TRY(session.call(session.call_to("DELETE", Api::kManager, path + "/" + url_encoded(text_at(key, "_id")))));
+    ++removed;
+  }
+  if (removed == 0)
+    return tl::unexpected(not_found(fmt::format("no host {} was provisioned by this command; `drover agent-key list` shows the keys that agents use", hostname)));
+  return nothing(fmt::format("The agent of {} is locked out. Stop it there; an engine that it left running ends with SIGTERM.", hostname));
+}
+
+Result<Outcome> connect_link(Session& session) {
+  const auto& file = session.text("--token-file");
+  auto token = TRY(read_file(file.empty() ? "-" : file, "a link-token", Secrecy::kSecret));
+  if (token.starts_with('{')) {  // what `drover link create-token --json` prints
+    const auto json = Json::parse(token);
+    token = json ? text_at(*json, "linkToken") : "";
+  }
+  if (token.empty() || token.find_first_of(" \t\r\n") != std::string::npos)
+    return fail(ErrorCode::kUsage, "what was read is not a link-token: it is one word, as `drover link create-token` prints it");
+  auto call = TRY(session.request());
+  call.body = Json(Json::Object{{"linkToken", token}});
+  auto outcome = one(TRY(session.call(call)));
+  if (text_at(outcome.value, "status") != "SYNCED")
+    outcome.remark = "Not synchronised yet: the Atlas site that the token names may not be reached from the manager site. It is tried again; `drover link status` tells.";
+  return outcome;
+}
+
+}  // namespace drover::remote

@@ -1,0 +1,20 @@
+// The rows of verbs.cc, by what they are about.
+#pragma once
+
+#include <vector>
+
+#include "remote/verb.h"
+
+namespace drover::remote {
+
+std::vector<Verb> identity_verbs();   // org, project, key, service-account, agent-key
+std::vector<Verb> manager_verbs();    // deployment, host
+std::vector<Verb> link_verbs();       // link
+std::vector<Verb> atlas_verbs();      // cluster, access-list
+std::vector<Verb> migration_verbs();  // migration
+std::vector<Verb> event_verbs();      // event
+
+inline constexpr const char* kOrgOwner = "Organization Owner";
+inline constexpr const char* kProjectOwner = "Project Owner or Organization Owner";
+
+}  // namespace drover::remote

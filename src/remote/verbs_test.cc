@@ -1,0 +1,283 @@
+// The table of commands, and what they ask of a site.
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <set>
+#include <stdexcept>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "remote/answer_error.h"
+#include "remote/run.h"
+#include "remote/testing/fake_site.h"
+#include "remote/verb.h"
+
+namespace drover::remote {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+std::vector<std::string> names_in(std::string_view text) {
+  std::vector<std::string> names;
+  for (auto at = text.find('{'); at != std::string_view::npos; at = text.find('{', at + 1)) names.emplace_back(text.substr(at + 1, text.find('}', at) - at - 1));
+  return names;
+}
+
+TEST(Table, EachRowIsWhole) {
+  std::set<std::string> seen, known;
+  for (const auto& group : groups()) known.insert(std::string(group.name));
+  for (const auto& verb : verbs()) {
+    const auto name = fmt::format("{} {}", verb.group, verb.name);
+    EXPECT_TRUE(known.contains(std::string(verb.group))) << name;
+    EXPECT_TRUE(seen.insert(name).second) << name << " is there twice";
+    EXPECT_FALSE(verb.summary.empty() || verb.summary.ends_with('.')) << name;
+    EXPECT_TRUE(verb.path.starts_with('/')) << name;
+    ASSERT_FALSE(verb.examples.empty()) << name << " has no example";
+    EXPECT_TRUE(verb.examples.front().command.starts_with("drover " + name)) << name;
+    EXPECT_EQ(verb.shape == Shape::kList, !verb.columns.empty()) << name;
+    std::set<std::string> arguments, places;
+    for (const auto& argument : verb.arguments) {
+      EXPECT_TRUE(arguments.insert(std::string(argument.name)).second) << name << " " << argument.name;
+      EXPECT_FALSE(argument.help.empty()) << name << " " << argument.name;
+      if (!argument.place.empty()) places.insert(std::string(argument.place));
+      if (argument.place.empty()) {
+        EXPECT_TRUE(verb.action != nullptr || verb.finish != nullptr) << name << " " << argument.name << " is read by nobody";
+      }
+      if (argument.kind == Kind::kNumber) {
+        EXPECT_TRUE(argument.low <= argument.otherwise && argument.otherwise <= argument.high) << name << " " << argument.name;
+      }
+    }
+    for (const auto& hole : names_in(verb.path)) {
+      EXPECT_TRUE(hole == "orgId" || hole == "groupId" || places.contains("path:" + hole)) << name << " " << hole;
+    }
+    for (const auto& hole : names_in(verb.question)) EXPECT_TRUE(arguments.contains(hole)) << name << " asks of " << hole;
+    // What ends something is asked before.
+    EXPECT_TRUE(verb.method != "DELETE" || !verb.question.empty() || name == "key disallow") << name;
+  }
+  for (const auto& group : known)
+    EXPECT_TRUE(std::any_of(verbs().begin(), verbs().end(), [&](const Verb& verb) { return verb.group == group; })) << group << " is empty";
+}
+
+class VerbTest : public ::testing::Test {
+ protected:
+  static const Verb& verb(std::string_view group, std::string_view name) {
+    for (const auto& one : verbs())
+      if (one.group == group && one.name == name) return one;
+    throw std::out_of_range("no such verb");
+  }
+
+  // As the command line does it.
+  Result<int> run(FakeSite& site, std::string_view group, std::string_view name, const std::map<std::string, std::string>& given = {}, std::vector<std::string> texts = {},
+                  bool json = true, const std::string& out = "") {
+    const auto& one = verb(group, name);
+    Values values;
+    for (const auto& argument : one.arguments) {
+      auto& value = values[std::string(argument.name)];
+      value.number = argument.otherwise;
+      if (const auto found = given.find(std::string(argument.name)); found != given.end()) {
+        value.text = found->second;
+        value.flag = argument.kind == Kind::kFlag;
+      }
+      if (argument.kind == Kind::kTexts) value.texts = texts;
+    }
+    auto login = site.login();
+    login.org = org_;
+    login.project = project_;
+    output_.clear();
+    notes_.clear();
+    const Surroundings around{.runtime = *runtime_, .stop = {}, .json = json, .terminal = false, .width = 80,
+                              .out = [this](std::string_view text) { output_ += text; },
+                              .note = [this](std::string_view text) { notes_ += std::string(text) + "\n"; }};
+    return run_verb(one, values, login, {{one.site, std::chrono::seconds(5)}, out}, around);
+  }
+
+  std::unique_ptr<Runtime> runtime_ = make_real_runtime();
+  std::string org_ = "66bb00000000000000000001", project_ = "66ee00000000000000000001";
+  std::string output_, notes_;
+};
+
+TEST_F(VerbTest, AListIsOneEnvelopeOrATable) {
+  FakeSite site([](const net::HttpRequest&) { return FakeSite::json(200, R"({"results":[{"id":"1","publicKey":"abcdefgh","desc":"mine","roles":[{"roleName":"ORG_OWNER"}]}],"totalCount":1})"); });
+  EXPECT_EQ(*run(site, "key", "list"), 0);
+  EXPECT_EQ(output_, R"({"results":[{"id":"1","publicKey":"abcdefgh","desc":"mine","roles":[{"roleName":"ORG_OWNER"}]}],"totalCount":1})" "\n");
+  EXPECT_EQ(*run(site, "key", "list", {}, {}, false), 0);
+  EXPECT_EQ(output_, "ID  PUBLIC KEY  DESCRIPTION  ROLES\n1   abcdefgh    mine         ORG_OWNER\n");
+  EXPECT_THAT(site.asked().front(), HasSubstr("GET /api/atlas/v2/orgs/66bb00000000000000000001/apiKeys?pageNum=1"));
+}
+
+TEST_F(VerbTest, NothingIsAnEmptyObject) {
+  FakeSite site([](const net::HttpRequest&) { return FakeSite::json(204, ""); });
+  EXPECT_EQ(*run(site, "project", "delete", {{"PROJECT", "66ee00000000000000000009"}}), 0);
+  EXPECT_EQ(output_, "{}\n");
+  EXPECT_THAT(site.asked(), ElementsAre("DELETE /api/atlas/v2/groups/66ee00000000000000000009"));
+  EXPECT_EQ(*run(site, "project", "delete", {{"PROJECT", "66ee00000000000000000009"}}, {}, false), 0);
+  EXPECT_EQ(output_, "");
+  EXPECT_EQ(notes_, "The project is deleted.\n");
+}
+
+TEST_F(VerbTest, NamesBecomeIds) {
+  project_ = "Shop";
+  FakeSite site([](const net::HttpRequest& request) {
+    if (request.path == "/api/public/v1.0/groups") return FakeSite::json(200, R"({"results":[{"id":"66ee00000000000000000002","name":"Shop"}]})");
+    if (request.path.ends_with("/clusters")) return FakeSite::json(200, R"({"results":[{"id":"66dd00000000000000000001","clusterName":"shop RS"}]})");
+    return FakeSite::json(200, R"({"id":"66dd00000000000000000001"})");
+  });
+  EXPECT_EQ(*run(site, "deployment", "show", {{"DEPLOYMENT", "shop RS"}}), 0);
+  EXPECT_EQ(site.asked().back(), "GET /api/public/v1.0/groups/66ee00000000000000000002/clusters/66dd00000000000000000001");
+  const auto none = run(site, "deployment", "show", {{"DEPLOYMENT", "shopRS"}});
+  ASSERT_FALSE(none);
+  EXPECT_EQ(exit_code_of(none.error()), kExitNotFound);
+}
+
+TEST_F(VerbTest, TheOnlyOrganizationNeedsNoName) {
+  org_ = "";
+  std::string orgs = R"({"results":[{"id":"66bb00000000000000000007","name":"Shop"}]})";
+  FakeSite site([&](const net::HttpRequest& request) { return FakeSite::json(200, request.path.ends_with("/orgs") ? orgs : R"({"results":[]})"); });
+  EXPECT_EQ(*run(site, "project", "list"), 0);
+  EXPECT_THAT(site.asked().back(), HasSubstr("/orgs/66bb00000000000000000007/groups"));
+  orgs = R"({"results":[{"id":"66bb00000000000000000007","name":"Shop"},{"id":"66bb00000000000000000008","name":"Books"}]})";
+  const auto which = run(site, "project", "list");
+  ASSERT_FALSE(which);
+  EXPECT_THAT(which.error().message, HasSubstr("--org"));
+  EXPECT_THAT(which.error().message, HasSubstr("66bb00000000000000000008 (Books)"));
+}
+
+class SecretTest : public VerbTest {
+ protected:
+  SecretTest() {
+    std::string pattern = ::testing::TempDir() + "secret test XXXXXX";
+    directory_ = ::mkdtemp(pattern.data());
+  }
+  ~SecretTest() override { std::filesystem::remove_all(directory_); }
+  std::string secret_file(const std::string& name, const std::string& text) {
+    const auto path = directory_ + "/" + name;
+    std::ofstream(path) << text;
+    ::chmod(path.c_str(), 0600);
+    return path;
+  }
+  static std::string content(const std::string& path) {
+    std::ifstream file(path);
+    return {std::istreambuf_iterator<char>(file), {}};
+  }
+  std::string directory_;
+};
+
+TEST_F(SecretTest, AKeyIsShownOnceOrKept) {
+  FakeSite site([](const net::HttpRequest&) { return FakeSite::json(200, R"({"id":"1","publicKey":"ijklmnop","privateKey":"the new secret"})"); });
+  EXPECT_EQ(*run(site, "key", "create", {{"--description", "d"}}, {"ORG_OWNER", "ORG_MEMBER"}, false), 0);
+  EXPECT_THAT(output_, HasSubstr("the new secret"));
+  EXPECT_THAT(site.asked(), ElementsAre(R"(POST /api/atlas/v2/orgs/66bb00000000000000000001/apiKeys {"desc":"d","roles":["ORG_OWNER","ORG_MEMBER"]})"));
+  const auto path = directory_ + "/key.json";
+  EXPECT_EQ(*run(site, "key", "create", {{"--description", "d"}}, {"ORG_OWNER"}, true, path), 0);
+  EXPECT_THAT(output_, Not(HasSubstr("the new secret")));
+  const auto login = find_login({.credentials = path}, SiteRole::kAny, [](const char*) { return std::string(); });
+  ASSERT_TRUE(login) << login.error().message;
+  EXPECT_EQ(login->private_key, "the new secret");
+  EXPECT_EQ(login->site, site.login().site);
+  EXPECT_EQ(login->org, "66bb00000000000000000001");
+  // Nothing is made when there is no place for its secret.
+  const auto before = site.asked().size();
+  EXPECT_FALSE(run(site, "key", "create", {{"--description", "d"}}, {"ORG_OWNER"}, true, path));
+  EXPECT_EQ(site.asked().size(), before);
+}
+
+TEST_F(SecretTest, ALinkTokenGoesFromOneSiteToTheOther) {
+  FakeSite site([](const net::HttpRequest& request) { return request.path.ends_with("linkTokens") ? FakeSite::json(201, R"({"linkToken":"abc.def"})") : FakeSite::json(200, R"({"status":"SYNCED"})"); });
+  EXPECT_EQ(*run(site, "link", "create-token", {}, {}, false), 0);
+  EXPECT_EQ(output_, "abc.def\n");
+  EXPECT_EQ(site.asked().back(), "POST /api/atlas/v2/orgs/66bb00000000000000000001/liveMigrations/linkTokens {}");
+  EXPECT_EQ(*run(site, "link", "create-token", {}, {"10.0.0.1"}, true, directory_ + "/token"), 0);
+  EXPECT_EQ(content(directory_ + "/token"), "abc.def\n");
+  EXPECT_THAT(output_, Not(HasSubstr("abc.def")));
+  EXPECT_EQ(*run(site, "link", "connect", {{"--token-file", directory_ + "/token"}}), 0);
+  EXPECT_EQ(site.asked().back(), R"(POST /api/public/v1.0/orgs/66bb00000000000000000001/liveExport/migrationLink {"linkToken":"abc.def"})");
+  EXPECT_EQ(*run(site, "link", "connect", {{"--token-file", secret_file("token.json", R"({"linkToken":"g.h"})")}}), 0);
+  EXPECT_THAT(site.asked().back(), HasSubstr(R"({"linkToken":"g.h"})"));
+  const auto wrong = run(site, "link", "connect", {{"--token-file", secret_file("wrong", "two words")}});
+  ASSERT_FALSE(wrong);
+  EXPECT_THAT(wrong.error().message, Not(HasSubstr("two words")));
+}
+
+TEST_F(SecretTest, AMigrationsBodyIsTheApis) {
+  FakeSite site([](const net::HttpRequest& request) {
+    if (request.path.ends_with("availableProjects")) return FakeSite::json(200, R"j([{"projectId":"66ee00000000000000000005","name":"Shop (prod)","deployments":[],"migrationHosts":[]}])j");
+    return FakeSite::json(201, R"({"_id":"66aa00000000000000000001","status":"NEW"})");
+  });
+  EXPECT_EQ(*run(site, "migration", "start",
+                 {{"--cluster", "shop-atlas"}, {"--source-project", "Shop (prod)"}, {"--source-cluster", "shopRS"}, {"--host", "mig01"}, {"--source-username", "root"},
+                  {"--source-password-file", secret_file("pw", "pass\n")}, {"--drop-destination-data", ""}}), 0);
+  const auto asked = site.asked().back();
+  const std::string line = "POST /api/atlas/v2/groups/66ee00000000000000000001/liveMigrations ";
+  ASSERT_THAT(asked, HasSubstr(line));
+  EXPECT_EQ(asked.substr(line.size()),
+            R"({"destination":{"clusterName":"shop-atlas","groupId":"66ee00000000000000000001"},"source":{"groupId":"66ee00000000000000000005","clusterName":"shopRS",)"
+            R"("username":"root","password":"pass","managedAuthentication":false,"ssl":false},"migrationHosts":["mig01"],"dropDestinationData":true})");
+  EXPECT_EQ(output_, R"({"_id":"66aa00000000000000000001","status":"NEW"})" "\n");
+}
+
+TEST_F(SecretTest, AHostIsProvisionedOnce) {
+  std::string keys = "[]";
+  FakeSite site([&](const net::HttpRequest& request) {
+    if (request.method == "GET") return FakeSite::json(200, keys);
+    if (request.method == "DELETE") return FakeSite::json(204, "");
+    keys = R"([{"_id":"66cc00000000000000000001","desc":"migration host mig01","key":"****1234"}])";
+    return FakeSite::json(200, R"({"_id":"66cc00000000000000000001","desc":"migration host mig01","key":"agent secret"})");
+  });
+  EXPECT_EQ(*run(site, "host", "provision", {{"HOSTNAME", "mig01"}}, {}, false), 0);
+  EXPECT_EQ(output_, fmt::format("mmsGroupId=66ee00000000000000000001\nmmsApiKey=agent secret\nmmsBaseUrl={}\nagentFeatureCloudMigrationEnabled=true\n", site.login().site));
+  const auto again = run(site, "host", "provision", {{"HOSTNAME", "mig01"}}, {}, false);
+  ASSERT_FALSE(again);
+  EXPECT_EQ(exit_code_of(again.error()), 4);
+  EXPECT_EQ(*run(site, "host", "unprovision", {{"HOSTNAME", "mig01"}}), 0);
+  EXPECT_EQ(site.asked().back(), "DELETE /api/public/v1.0/groups/66ee00000000000000000001/agentapikeys/66cc00000000000000000001");
+  EXPECT_EQ(exit_code_of(run(site, "host", "unprovision", {{"HOSTNAME", "mig02"}}).error()), kExitNotFound);
+}
+
+TEST_F(VerbTest, AWatchEndsAsTheMigrationDoes) {
+  std::vector<std::string> answers{R"({"_id":"1","status":"NEW"})", R"({"_id":"1","status":"WORKING","phase":"COLLECTION_COPY"})", R"({"_id":"1","status":"WORKING","readyForCutover":true,"timerExpiresAt":"T"})",
+                                   R"({"_id":"1","status":"FAILED","outcome":"CANCELLED"})"};
+  std::size_t next = 0;
+  FakeSite site([&](const net::HttpRequest&) { return FakeSite::json(200, answers[std::min(next++, answers.size() - 1)]); });
+  const std::map<std::string, std::string> one{{"MIGRATION", "66aa00000000000000000001"}};
+  auto until_ready = one;
+  until_ready["--until"] = "ready";
+  EXPECT_EQ(*run(site, "migration", "watch", until_ready, {}, false), 0);
+  EXPECT_EQ(output_, "NEW\nWORKING  collection copy\nWORKING  ready for cutover until T\n");
+  EXPECT_THAT(notes_, HasSubstr("drover migration cutover 1"));
+  EXPECT_EQ(*run(site, "migration", "watch", one), 4);
+  EXPECT_EQ(output_, answers.back() + "\n");
+}
+
+TEST_F(VerbTest, AWatchStaysThroughAnAbsence) {
+  std::size_t asked = 0;
+  FakeSite site([&](const net::HttpRequest&) { return ++asked < 3 ? FakeSite::error(503, "SERVICE_UNAVAILABLE", "starting") : FakeSite::json(200, R"({"_id":"1","status":"COMPLETE"})"); });
+  EXPECT_EQ(*run(site, "migration", "watch", {{"MIGRATION", "66aa00000000000000000001"}}, {}, false), 0);
+  EXPECT_EQ(output_, "COMPLETE\n");
+  EXPECT_THAT(notes_, HasSubstr("trying again"));
+  EXPECT_EQ(std::count(notes_.begin(), notes_.end(), '\n'), 1);
+}
+
+TEST_F(VerbTest, AValidationShowsItsChecks) {
+  FakeSite site([](const net::HttpRequest& request) {
+    if (request.method == "POST") return FakeSite::json(200, R"({"_id":"66ab00000000000000000001","status":"PENDING"})");
+    return FakeSite::json(200, R"({"_id":"66ab00000000000000000001","status":"FAILED","errorMessage":"no","checks":[{"id":"credentials","status":"FAILED","title":"The password","detail":"is wrong"},{"id":"oplog","status":"PASSED"}]})");
+  });
+  const std::map<std::string, std::string> given{{"--cluster", "c"}, {"--source-project", "66ee00000000000000000005"}, {"--source-cluster", "s"}, {"--host", "h"}};
+  EXPECT_EQ(*run(site, "migration", "validate", given, {}, false), 3);
+  EXPECT_EQ(output_, "_id           66ab00000000000000000001\nstatus        FAILED\nerrorMessage  no\n\n"
+                     "CHECK        RESULT  WHAT\ncredentials  FAILED  The password: is wrong\noplog        PASSED\n");
+  auto begun = given;
+  begun["--no-wait"] = "";
+  EXPECT_EQ(*run(site, "migration", "validate", begun), 0);
+  EXPECT_EQ(output_, R"({"_id":"66ab00000000000000000001","status":"PENDING"})" "\n");
+}
+
+}  // namespace
+}  // namespace drover::remote
