@@ -11,6 +11,7 @@ std::vector<std::unique_ptr<Subcommand>> make_commands() {
   commands.push_back(make_check_command());
   commands.push_back(make_server_command());
   commands.push_back(make_agent_command());
+  for (auto& command : make_remote_commands()) commands.push_back(std::move(command));
   commands.push_back(make_sandbox_command());
   commands.push_back(make_version_command());
   return commands;

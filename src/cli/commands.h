@@ -18,6 +18,9 @@ std::unique_ptr<Subcommand> make_agent_command();
 std::unique_ptr<Subcommand> make_sandbox_command();
 std::unique_ptr<Subcommand> make_version_command();
 
+// Those of the control plane: drover org, project, …
+std::vector<std::unique_ptr<Subcommand>> make_remote_commands();
+
 std::vector<std::unique_ptr<Subcommand>> make_commands();
 
 }  // namespace drover::cli

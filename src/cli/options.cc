@@ -57,6 +57,13 @@ class HelpFormatter : public CLI::Formatter {
   }
 };
 
+// " org list": the commands that were found on the command line, each below the one before.
+std::string names_of(const CLI::App& app) {
+  std::string names;
+  for (auto below = app.get_subcommands(); !below.empty(); below = below.front()->get_subcommands()) names += " " + below.front()->get_name();
+  return names;
+}
+
 constexpr const char* kParagraph = "\n\n";
 constexpr const char* kAbout =
     "Moves a MongoDB deployment while it is in use.";
@@ -66,12 +73,15 @@ constexpr const char* kMoreHelp = R"(Examples:
       the whole story on this machine: two embedded servers, real data, live writes, a cutover, a comparison
   drover migrate --source @source.uri --destination @destination.uri
       migrates one deployment to another; the connection strings are read from files, so no password is on show
+  drover org list --site http://127.0.0.1:8080 --credentials shop.json
+      asks a control plane (`drover server`); its other groups are project, key, deployment, host, link, cluster, migration, …
   drover migrate --help
       what one command takes, with examples
 
 )";
 constexpr const char* kExitCodes = R"(Exit codes: 0 ok, 1 failure, 2 usage, 3 configuration or unsupported, 4 wrong state, 5 source, 6 destination,
-7 verification mismatch, 8 timed out, 75 temporary (try again), 130 interrupted. docs/operations/exit-codes.md says what to do.)";
+7 verification mismatch, 8 timed out, 9 login refused, 10 not permitted, 11 not found, 75 temporary (try again), 130 interrupted.
+docs/operations/exit-codes.md says what to do.)";
 
 }  // namespace
 
@@ -88,6 +98,11 @@ Option& Option::range(std::int64_t low, std::int64_t high) {
 
 Option& Option::one_of(std::vector<std::string> values) {
   as_option(option_)->check(CLI::IsMember(std::move(values)));
+  return *this;
+}
+
+Option& Option::not_empty() {
+  as_option(option_)->check(CLI::Validator([](std::string& text) { return std::string(text.empty() ? "it must not be empty" : ""); }, ""));
   return *this;
 }
 
@@ -167,6 +182,13 @@ Option OptionSet::uri(const std::string& name, std::string& value, const std::st
   return Option(option->type_name("URI"));
 }
 
+OptionSet OptionSet::verb(const std::string& name, const std::string& summary, std::function<void()> chosen) {
+  state_->app->require_subcommand(1);
+  auto* below = state_->app->add_subcommand(name, summary);
+  below->callback(std::move(chosen));
+  return OptionSet(below);
+}
+
 void OptionSet::description(const std::string& text) {
   state_->text = text;
   state_->show();
@@ -200,7 +222,7 @@ int run_command_line(int argc, char** argv, const std::vector<std::unique_ptr<Su
     return app.exit(asked);
   } catch (const CLI::ParseError& error) {
     const auto used = app.get_subcommands();
-    const std::string name = used.empty() ? "drover" : "drover " + used.front()->get_name();
+    const std::string name = "drover" + names_of(app);
     const bool json = std::any_of(argv, argv + argc, [](const char* word) { return std::string_view(word) == "--json"; });
     for (const auto& command : commands) {
       if (!json || used.empty() || used.front()->get_name() != command->name()) continue;

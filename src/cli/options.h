@@ -10,6 +10,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -24,6 +25,7 @@ class Option {
   Option& required();
   Option& range(std::int64_t low, std::int64_t high);  // numbers, both ends included
   Option& one_of(std::vector<std::string> values);
+  Option& not_empty();  // an empty value is a variable that a script forgot to set
   Option& placeholder(const std::string& name);  // in the help: --port NUMBER
   Option& needs(const Option& other);
   Option& excludes(const Option& other);
@@ -50,6 +52,9 @@ class OptionSet {
   // A connection string, which may carry a secret and so need not stand on the command line: "@path" is read from a file,
   // "env:NAME" from the environment. The variable receives the connection string itself.
   Option uri(const std::string& name, std::string& value, const std::string& help);
+
+  // A command below this one: `drover org list`. `chosen` is called when it is the one. One of them must be given.
+  OptionSet verb(const std::string& name, const std::string& summary, std::function<void()> chosen);
 
   // Paragraphs, parted by empty lines, below the options in --help. Examples are what most readers came for: give at least one.
   void description(const std::string& text);

@@ -1,0 +1,299 @@
+"""The control plane by its commands alone: all three stages with real processes, and what happens when something is wrong."""
+import json
+import os
+import stat
+
+from harness import clusters
+from harness.agent import AgentProcess
+from harness.case import DroverTest
+from harness.cli import Cli
+from harness.process import eventually
+from harness.site import Site
+
+HOST = "mig01.example.net"
+
+
+class SandboxOnly(DroverTest):
+    sandbox_only = True
+
+    def start_site(self, role, *more):
+        site = Site(self, "--role", role, "--agent-poll-seconds", "1", "--monitoring-seconds", "5", *more, data=f"{role} data")
+        site.keep_port = True
+        return site
+
+    def assert_private(self, path):
+        self.assertEqual(stat.S_IMODE(os.stat(path).st_mode), 0o600)
+
+
+class ProvisionedAgent(AgentProcess):
+    """Started with the configuration that `drover host provision` wrote, as it is."""
+
+    def __init__(self, test, config):
+        self.test, self.hostname, self.name = test, HOST, "agent"
+        self.data = os.path.join(test.directory, "agent data")
+        self.config, self.log_path = config, os.path.join(test.directory, "agent.log")
+        self.start()
+
+    def start(self):
+        self.process = self.test.start("agent", "-f", self.config, "--data", self.data, "--hostname", self.hostname)
+        self.test.addCleanup(self.end_engines)
+
+
+class Workflow(SandboxOnly):
+    auth = True
+
+    def prepare(self, manager, atlas):
+        """Everything before stage 3."""
+        self.source.create_user("monitor", ["clusterMonitor"])
+        self.manager, self.atlas = manager, atlas
+        self.password = manager.file("password", clusters.PASSWORD + "\n")
+        manager("project", "create", "Shop (prod)")
+        config = os.path.join(self.directory, "agent.config")
+        manager("host", "provision", HOST, "--project", "Shop (prod)", "--log-file", os.path.join(self.directory, "agent.log"), "--out", config)
+        self.assert_private(config)
+        self.agent = ProvisionedAgent(self, config)
+        found = manager("deployment", "add", f"127.0.0.1:{self.source.port}", "--auth-mechanism", "SCRAM-SHA-256", "--username", "monitor",
+                        "--password-file", self.password, "--wait", "--project", "Shop (prod)")
+        self.source_name = found["clusterName"]
+        atlas("project", "create", "Shop on Atlas")
+        uri = atlas.file("destination.uri", self.destination.uri)
+        atlas("cluster", "register", "shop-atlas", "--connection-string", f"@{uri}", "--project", "Shop on Atlas")
+        token = os.path.join(self.directory, "token")
+        shown = atlas("link", "create-token", "--out", token)
+        self.assert_private(token)
+        self.assertEqual(shown, {"linkToken": f"(in {token})"})
+        self.assertEqual([one["state"] for one in atlas("link", "list")["results"]], ["TOKEN_ISSUED"])
+        self.assertEqual(manager("link", "connect", "--token-file", token), {"status": "SYNCED"})
+        self.assertEqual(manager("link", "status"), {"status": "SYNCED"})
+        self.assertEqual([one["state"] for one in atlas("link", "list")["results"]], ["SYNCED"])
+        eventually(self.offered, 60, "the deployment at the Atlas site")
+
+    def offered(self):
+        self.manager("link", "refresh")
+        return any(one["name"] == "Shop (prod)" and one["migrationHosts"] == [HOST] and [each["name"] for each in one["deployments"]] == [self.source_name]
+                   for one in self.atlas("link", "projects")["results"])
+
+    def import_arguments(self, password=None):
+        return ["--project", "Shop on Atlas", "--cluster", "shop-atlas", "--source-project", "Shop (prod)", "--source-cluster", self.source_name, "--host", HOST,
+                "--source-username", "root", "--source-password-file", password or self.password]
+
+    def test_all_three_stages(self):
+        self.seed()
+        manager, atlas = Cli(self, self.start_site("manager")), Cli(self, self.start_site("atlas"))
+        self.prepare(manager, atlas)
+        here = ["--project", "Shop on Atlas"]
+        # Seen by people, too.
+        self.assertRegex(manager("host", "agents", "--project", "Shop (prod)", json_output=False), rf"(?m)^{HOST} +AUTOMATION +ACTIVE ")
+        self.assertRegex(manager("host", "list", "--deployment", self.source_name, "--project", "Shop (prod)", json_output=False),
+                         rf"(?m)^[0-9a-f]{{32}} +127\.0\.0\.1:{self.source.port} +REPLICA_PRIMARY +PRIMARY ")
+        self.assertEqual(manager("deployment", "alerts", "--project", "Shop (prod)"), {"results": [], "totalCount": 0})
+
+        wrong = atlas.start("migration", "validate", *self.import_arguments(password=atlas.file("wrong", "wrong")), json_output=False)
+        wrong.wait(120)
+        self.assertEqual(wrong.child.returncode, 3, wrong.tail())
+        self.assertRegex(wrong.stdout(), r"(?m)^CHECK +RESULT +WHAT\n")
+        self.assertIn("The username or password is not correct", wrong.stdout())
+        right = atlas("migration", "validate", *self.import_arguments())
+        self.assertEqual((right["status"], right["errorMessage"]), ("SUCCESS", None))
+        self.assertEqual(atlas("migration", "validation", right["_id"], *here), right)
+
+        with self.writers(self.application_uri()) as writers:
+            migration = atlas("migration", "start", *self.import_arguments())
+            self.assertEqual(migration["status"], "NEW")
+            early = atlas.fails(4, "migration", "cutover", migration["_id"], "--yes", *here)
+            self.assertEqual((early["status"], early["errorCode"]), (400, "LIVE_MIGRATION_NOT_READY_FOR_CUTOVER"))
+            watch = atlas.start("migration", "watch", "shop-atlas", "--until", "ready", "--within", "120", *here, json_output=False)
+            watch.wait(150)
+            self.assertEqual(watch.child.returncode, 0, f"{watch.tail()}\n{self.agent.tail()}")
+            self.assertIn("ready for cutover until ", watch.stdout().splitlines()[-1])
+            self.assertNotIn("\x1b", watch.stdout())
+            eventually(lambda: writers.acknowledged() > 50, 60, "writes")
+        before = atlas("migration", "show", migration["_id"], *here)["timerExpiresAt"]
+        self.assertGreater(atlas("migration", "extend", migration["_id"], "--hours", "48", *here)["timerExpiresAt"], before)
+        unasked = atlas.fails(2, "migration", "cutover", migration["_id"], *here)
+        self.assertIn("--yes", unasked["message"])
+        self.assertEqual(atlas("migration", "show", migration["_id"], *here)["status"], "WORKING", "nothing was done")
+        done = atlas("migration", "cutover", migration["_id"], "--yes", "--wait", *here)
+        self.assertEqual(done["status"], "COMPLETE")
+        self.assert_equal_deployments(self.agent.process)
+        self.assertEqual(writers.lost(self.destination.client()), [])
+        self.assertEqual([one["status"] for one in atlas("migration", "list", *here)["results"]], ["COMPLETE"])
+        for kind in ("CLUSTER_IMPORT_STARTED", "CLUSTER_IMPORT_COMPLETED"):
+            eventually(lambda kind=kind: atlas("event", "list", "--type", kind, *here)["totalCount"] == 1, 30, f"the event {kind}")
+        # The end of everything.
+        self.assertEqual(manager("link", "disconnect", "--yes"), {})
+        self.assertEqual(atlas("link", "list")["results"], [])
+        self.assertEqual(atlas.fails(11, "link", "revoke", "--yes")["status"], 404)
+        self.assertEqual(atlas("cluster", "delete", "shop-atlas", "--yes", *here), {})
+        self.assertEqual(atlas("project", "delete", "Shop on Atlas", "--yes"), {})
+        self.assertEqual(manager("deployment", "remove", self.source_name, "--yes", "--project", "Shop (prod)"), {})
+        self.assertEqual(manager("deployment", "list", "--project", "Shop (prod)")["results"], [])
+        self.assertEqual(manager("host", "unprovision", HOST, "--yes", "--project", "Shop (prod)"), {})
+
+    def test_cancelled_with_both_roles_in_one_process(self):
+        self.seed()
+        cli = Cli(self, self.start_site("both"))
+        self.prepare(cli, cli)
+        here = ["--project", "Shop on Atlas"]
+        migration = cli("migration", "start", *self.import_arguments())["_id"]
+        busy = cli.fails(4, "migration", "start", *self.import_arguments())
+        self.assertEqual(busy["status"], 409)
+        lines = cli.start("migration", "watch", migration, *here)
+        self.assertIn(cli.fails(4, "link", "revoke", "--yes")["errorCode"], ("CANNOT_DELETE_ORG_ACTIVE_LIVE_MIGRATION_ATLAS_ORG_LINK",))
+        cli("migration", "cancel", migration, "--yes", *here)
+        lines.wait(120)
+        self.assertEqual(lines.child.returncode, 4, lines.tail())
+        seen = [json.loads(line) for line in lines.stdout().splitlines()]
+        self.assertEqual((seen[-1]["status"], seen[-1]["outcome"]), ("FAILED", "CANCELLED"))
+        self.source.client().e2e_seed.small.insert_one({"_id": "still writable"})
+
+
+class Administration(SandboxOnly):
+    once = True
+
+    def start_clusters(self):
+        pass
+
+    def test_organizations_keys_and_accounts(self):
+        site = self.start_site("atlas", "--local-clusters")
+        owner = Cli(self, site)
+        self.assertEqual(owner("org", "show")["name"], "Shop")
+        self.assertEqual([one["name"] for one in owner("org", "list")["results"]], ["Shop"])
+        # A reader, by a key that was written to a file, and the same without a file.
+        path = os.path.join(self.directory, "reader.json")
+        owner("key", "create", "--description", "reader", "--role", "ORG_READ_ONLY", "--out", path)
+        self.assert_private(path)
+        with open(path, encoding="utf-8") as file:
+            reader = Cli(self, site, {key: value for key, value in json.load(file).items() if key in ("publicKey", "privateKey")})
+        self.assertEqual(self.run_drover("project", "list", "--json", "--credentials", path).child.returncode, 0)
+        self.assertEqual(reader("project", "list")["results"], [])
+        refused = reader.fails(10, "project", "create", "Mine")
+        self.assertEqual((refused["status"], refused["errorCode"]), (403, "NOT_ORG_GROUP_CREATOR"))
+        self.assertEqual(reader.fails(10, "org", "create", "Mine")["status"], 403)
+        self.assertIn("Organization Owner", reader.fails(10, "link", "create-token")["message"])
+        # From elsewhere only.
+        owner("key", "allow", "reader", "192.0.2.0/24")
+        self.assertEqual([one["cidrBlock"] for one in owner("key", "access-list", "reader")["results"]], ["192.0.2.0/24"])
+        self.assertEqual(reader.fails(10, "project", "list")["errorCode"], "IP_ADDRESS_NOT_ON_WHITELIST")
+        owner("key", "disallow", "reader", "192.0.2.0/24")
+        reader("project", "list")
+        owner("key", "delete", "reader", "--yes")
+        self.assertEqual(reader.fails(9, "project", "list")["status"], 401)
+        self.assertEqual(owner.fails(11, "key", "show", "reader")["exitCode"], 11)
+        # A service account.
+        path = os.path.join(self.directory, "account.json")
+        owner("service-account", "create", "deploy", "--description", "CI", "--role", "ORG_OWNER", "--out", path)
+        made = self.run_drover("project", "create", "By token", "--json", "--credentials", path)
+        self.assertEqual(made.child.returncode, 0, made.tail())
+        self.assertEqual([one["name"] for one in owner("project", "list")["results"]], ["By token"])
+        owner("service-account", "delete", "deploy", "--yes")
+        gone = self.run_drover("project", "list", "--json", "--credentials", path)
+        self.assertEqual(gone.child.returncode, 9, gone.tail())
+        # Another organization, and names in two of them.
+        path = os.path.join(self.directory, "books.json")
+        owner("org", "create", "Books", "--out", path)
+        for body in ({}, {"name": "x"}, {"name": "x", "apiKey": {}}, {"name": "x", "apiKey": {"desc": "d", "roles": ["ORG_READ_ONLY"]}},
+                     {"name": "x", "apiKey": {"desc": "d", "roles": ["ORG_OWNER", "GROUP_OWNER"]}}, {"name": "x", "apiKey": []},
+                     {"name": "x", "apiKey": {"desc": "d", "roles": ["ORG_OWNER"]}, "orgOwnerId": "u"}):
+            self.assertEqual(site.call("POST", "/api/atlas/v2/orgs", body)[0], 400, body)
+        made = self.run_drover("project", "create", "By token", "--json", "--credentials", path)
+        self.assertEqual(made.child.returncode, 0, made.tail())
+        self.assertEqual(len(owner("project", "list")["results"]), 1)
+
+    def test_clusters_and_access_lists(self):
+        cli = Cli(self, self.start_site("atlas", "--local-clusters"))
+        project = cli("project", "create", "Rehearsal")["id"]
+        self.assertEqual(cli("cluster", "create", "small", "--version", "7.0", "--tier", "M10", "--wait")["stateName"], "IDLE")
+        self.assertEqual(cli("cluster", "show", "small")["mongoDBMajorVersion"], "7.0")
+        table = cli("cluster", "list", json_output=False)
+        self.assertRegex(table, r"^ID +NAME +STATE +VERSION +FCV +TYPE +TIER\n[0-9a-f]{24}  small  IDLE ")
+        duplicate = cli.fails(4, "cluster", "create", "small")
+        self.assertEqual(duplicate["errorCode"], "DUPLICATE_CLUSTER_NAME")
+        self.assertEqual(cli.fails(6, "cluster", "register", "away", "--connection-string", "mongodb://127.0.0.1:1/")["errorCode"], "DEPLOYMENT_NOT_REACHABLE")
+        self.assertEqual(cli.fails(4, "project", "delete", project, "--yes")["status"], 409)
+        self.assertEqual(cli("access-list", "add", "198.51.100.7", "--comment", "host")["results"][0]["cidrBlock"], "198.51.100.7/32")
+        cli("access-list", "remove", "198.51.100.7/32", "--yes")
+        self.assertEqual(cli("access-list", "list"), {"results": [], "totalCount": 0})
+        self.assertEqual(cli.fails(2, "access-list", "add", "nonsense")["errorCode"], "INVALID_IP_ADDRESS_OR_CIDR_NOTATION")
+        cli("cluster", "delete", "small", "--yes")
+
+    def test_pages_are_followed_to_the_end(self):
+        site = self.start_site("manager")
+        cli = Cli(self, site)
+        for number in range(205):
+            site.call("POST", "/api/public/v1.0/groups", {"name": f"project {number}", "orgId": site.org})
+        listed = cli("project", "list")
+        self.assertEqual((len(listed["results"]), listed["totalCount"]), (205, 205))
+        self.assertEqual(len({one["id"] for one in listed["results"]}), 205)
+        self.assertEqual(cli("project", "show", "project 204")["name"], "project 204")
+
+
+class Misuse(SandboxOnly):
+    once = True
+
+    def start_clusters(self):
+        pass
+
+    def test_logins_that_are_wrong(self):
+        site = self.start_site("both")
+        owner = Cli(self, site)
+        self.assertEqual(Cli(self, site, {"publicKey": site.owner["publicKey"], "privateKey": "wrong"}).fails(9, "org", "list")["status"], 401)
+        self.assertEqual(Cli(self, site, {"publicKey": "nobodyxx", "privateKey": "wrong"}).fails(9, "org", "list")["status"], 401)
+        os.chmod(owner.credentials, 0o644)
+        self.assertIn("chmod 600", owner.fails(3, "org", "list")["message"])
+        # By the environment.
+        environment = {"DROVER_SITE": site.url, "DROVER_PUBLIC_KEY": site.owner["publicKey"], "DROVER_PRIVATE_KEY": site.owner["privateKey"]}
+        listed = self.run_drover("org", "list", "--json", environment=environment)
+        self.assertEqual(listed.child.returncode, 0, listed.tail())
+        bare = self.run_drover("org", "list", "--json")
+        self.assertEqual(bare.child.returncode, 2, bare.tail())
+        away = self.run_drover("org", "list", environment={**environment, "DROVER_SITE": "http://192.0.2.1:8080"})
+        self.assertEqual(away.child.returncode, 3, away.tail())
+        self.assertIn("--allow-plain-http", away.stderr())
+
+    def test_things_that_are_not_there(self):
+        cli = Cli(self, self.start_site("both"))
+        cli("project", "create", "Shop")
+        unknown = cli.fails(11, "project", "show", "66ee00000000000000000009")
+        self.assertEqual((unknown["status"], unknown["errorCode"]), (404, "GROUP_NOT_FOUND"))
+        self.assertIn("(Shop)", cli.fails(11, "project", "show", "Shpo")["message"])
+        self.assertEqual(cli.fails(11, "migration", "show", "66ee00000000000000000009")["errorCode"], "RESOURCE_NOT_FOUND")
+        self.assertEqual(cli.fails(11, "migration", "watch", "66ee00000000000000000009")["errorCode"], "RESOURCE_NOT_FOUND")
+        self.assertEqual(cli.fails(11, "link", "refresh")["status"], 404)
+        self.assertEqual(cli.fails(2, "deployment", "add", "no port")["exitCode"], 2)
+
+    def test_a_link_token_that_was_revoked(self):
+        atlas, manager = Cli(self, self.start_site("atlas")), Cli(self, self.start_site("manager"))
+        token = atlas("link", "create-token", json_output=False)
+        atlas("link", "revoke", "--yes")
+        refused = manager.fails(11, "link", "connect", stdin=token)
+        self.assertIn("Generate another one", refused["detail"])
+        self.assertNotIn(token.strip(), refused["message"])
+        self.assertEqual(manager.fails(2, "link", "connect", stdin="no token at all\n")["exitCode"], 2)
+        self.assertEqual(manager.fails(2, "link", "connect", stdin="notatoken\n")["errorCode"], "INVALID_ATTRIBUTE")
+
+    def test_a_command_of_the_other_site(self):
+        atlas, manager = Cli(self, self.start_site("atlas")), Cli(self, self.start_site("manager"))
+        self.assertIn("a manager site", atlas.fails(3, "deployment", "list", "--project", "66ee00000000000000000009")["message"])
+        self.assertIn("an Atlas site", manager.fails(3, "cluster", "list", "--project", "66ee00000000000000000009")["message"])
+        self.assertIn("Atlas site", manager.fails(3, "migration", "list", "--project", "66ee00000000000000000009")["message"])
+
+    def test_a_server_that_is_down(self):
+        site = self.start_site("both")
+        cli = Cli(self, site)
+        site.process.stop()
+        self.assertIn(site.url.removeprefix("http://"), cli.fails(75, "org", "list")["message"])
+
+    def test_a_command_line_that_is_wrong(self):
+        for words in (["org"], ["org", "lits"], ["project", "create"], ["key", "create", "--description", "x"], ["org", "list", "--private-key", "x"],
+                      ["migration", "watch", "x", "--until", "soon"],
+                      ["project", "delete", "", "--yes"], ["cluster", "list", "--project", ""], ["key", "create", "--description", "", "--role", "ORG_OWNER"], ["migration", "extend", "x", "--hours", "0"]):
+            process = self.run_drover(*words)
+            self.assertEqual(process.child.returncode, 2, process.tail())
+            self.assertIn("See `drover ", process.stderr())
+        process = self.run_drover("project", "create", "--json")
+        self.assertEqual(self.last_json(process)["error"]["exitCode"], 2)
+        for words in (["--help"], ["migration", "--help"], ["migration", "cutover", "--help"]):
+            process = self.run_drover(*words)
+            self.assertEqual(process.child.returncode, 0, process.tail())
+            self.assertIn("Examples:", process.stdout())
