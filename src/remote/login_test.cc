@@ -167,6 +167,14 @@ TEST_F(LoginTest, ASecretIsWrittenForItsOwnerOnlyAndOverNothing) {
   ASSERT_FALSE(again);
   EXPECT_EQ(again.error().code, ErrorCode::kUsage);
   EXPECT_FALSE(PrivateFile::create(directory_ + "/no/such/directory"));
+  {
+    auto late = PrivateFile::create(directory_ + "/raced");
+    ASSERT_TRUE(late);
+    file("raced", "somebody else's");
+    EXPECT_FALSE(late->write("secret"));
+  }
+  EXPECT_EQ(*read_file(directory_ + "/raced", "it", Secrecy::kSecret), "somebody else's");
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(directory_), std::filesystem::directory_iterator()), 2) << "nothing is left beside them";
   { EXPECT_TRUE(PrivateFile::create(directory_ + "/unused")); }
   EXPECT_FALSE(std::filesystem::exists(directory_ + "/unused"));
 }

@@ -1,6 +1,8 @@
 #include "remote/private_file.h"
 
 #include <cerrno>
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <utility>
 
@@ -14,6 +16,10 @@ namespace drover::remote {
 namespace {
 
 constexpr mode_t kOthers = 077;
+
+tl::unexpected<Error> exists_already(const std::string& path) {
+  return fail(ErrorCode::kUsage, fmt::format("--out {}: there is such a file already; nothing is overwritten, name another", path));
+}
 
 // All of it, or one byte more than the limit.
 Result<std::string> read_all(int file, const std::string& path, std::string_view what) {
@@ -54,31 +60,36 @@ Result<std::string> read_file(const std::string& path, std::string_view what, Se
 }
 
 Result<PrivateFile> PrivateFile::create(const std::string& path) {
-  const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-  if (file < 0 && errno == EEXIST)
-    return fail(ErrorCode::kUsage, fmt::format("--out {}: there is such a file already; nothing is overwritten, name another", path));
+  if (::access(path.c_str(), F_OK) == 0) return exists_already(path);
+  auto temporary = path + ".XXXXXX";
+  const int file = ::mkostemp(temporary.data(), O_CLOEXEC);  // of mode 0600
   if (file < 0) return fail(ErrorCode::kUsage, fmt::format("--out {}: {}", path, std::strerror(errno)));
-  return PrivateFile(file, path);
+  return PrivateFile(file, path, std::move(temporary));
 }
 
 PrivateFile::PrivateFile(PrivateFile&& other) noexcept
-    : descriptor_(std::exchange(other.descriptor_, -1)), path_(std::move(other.path_)), written_(other.written_) {}
+    : descriptor_(std::exchange(other.descriptor_, -1)), path_(std::move(other.path_)), temporary_(std::exchange(other.temporary_, {})) {}
 
 PrivateFile::~PrivateFile() {
-  if (descriptor_ < 0) return;
-  ::close(descriptor_);
-  if (!written_) ::unlink(path_.c_str());
+  if (descriptor_ >= 0) ::close(descriptor_);
+  if (!temporary_.empty()) ::unlink(temporary_.c_str());
 }
 
 Status PrivateFile::write(std::string_view text) {
+  const auto failed = [&] { return fail(ErrorCode::kFailure, fmt::format("writing --out {}: {}", path_, std::strerror(errno))); };
   while (!text.empty()) {
     const auto count = ::write(descriptor_, text.data(), text.size());
     if (count < 0 && errno == EINTR) continue;
-    if (count <= 0) return fail(ErrorCode::kFailure, fmt::format("writing --out {}: {}", path_, std::strerror(errno)));
+    if (count <= 0) return failed();
     text.remove_prefix(static_cast<std::size_t>(count));
   }
-  if (::fsync(descriptor_) != 0 && errno != EINVAL) return fail(ErrorCode::kFailure, fmt::format("writing --out {}: {}", path_, std::strerror(errno)));
-  written_ = true;
+  if (::fsync(descriptor_) != 0 && errno != EINVAL) return failed();
+  // Not every file system can rename without replacing; a link can.
+  if (::renameat2(AT_FDCWD, temporary_.c_str(), AT_FDCWD, path_.c_str(), RENAME_NOREPLACE) == 0) {
+    temporary_.clear();
+  } else if (errno == EEXIST || ::link(temporary_.c_str(), path_.c_str()) != 0) {
+    return errno == EEXIST ? exists_already(path_) : failed();
+  }
   return {};
 }
 

@@ -17,23 +17,25 @@ enum class Secrecy { kSecret, kPublic };
 // whose process reads it). Messages never quote what is in it.
 Result<std::string> read_file(const std::string& path, std::string_view what, Secrecy secrecy);
 
-// A new file of mode 0600. It is made before the secret is asked for, so that no secret is lost for want of a place, and it is gone
-// again when nothing was written.
+// A new file of mode 0600. Its place is taken before the secret is asked for, so that no secret is lost for want of one; under its own
+// name it appears whole, or not at all.
 class PrivateFile {
  public:
-  static Result<PrivateFile> create(const std::string& path);  // kUsage when there is such a file
+  static Result<PrivateFile> create(const std::string& path);  // kUsage when there is such a file, or can be none
   PrivateFile(PrivateFile&& other) noexcept;
   PrivateFile& operator=(PrivateFile&&) = delete;
   ~PrivateFile();
 
-  Status write(std::string_view text);  // once; durable on return
+  // Once; durable on return. On an error the file is not there.
+  Status write(std::string_view text);
   const std::string& path() const { return path_; }
 
  private:
-  PrivateFile(int descriptor, std::string path) : descriptor_(descriptor), path_(std::move(path)) {}
+  PrivateFile(int descriptor, std::string path, std::string temporary)
+      : descriptor_(descriptor), path_(std::move(path)), temporary_(std::move(temporary)) {}
   int descriptor_;
   std::string path_;
-  bool written_ = false;
+  std::string temporary_;  // beside it; empty once it has its own name
 };
 
 }  // namespace drover::remote
