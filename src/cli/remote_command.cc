@@ -13,6 +13,7 @@
 #include "cli/signals.h"
 #include "remote/answer_error.h"
 #include "remote/run.h"
+#include "terminal/table.h"
 
 namespace drover::cli {
 namespace {
@@ -41,6 +42,15 @@ std::string question_of(const Verb& verb, const remote::Values& values) {
 std::size_t screen_width() {
   winsize size{};
   return ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1 ? size.ws_col : 80;
+}
+
+// Remarks may quote what a site answered.
+void note(std::string_view text) {
+  while (!text.empty()) {
+    const auto end = text.find('\n');
+    fmt::print(stderr, "{}\n", terminal::printable(text.substr(0, end)));
+    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+  }
 }
 
 class RemoteCommand final : public Subcommand {
@@ -157,7 +167,7 @@ Result<int> RemoteCommand::execute(const std::stop_token& stop) {
       .out = [&ending](std::string_view text) {
         if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0) ending.request_stop();
       },
-      .note = [](std::string_view text) { fmt::print(stderr, "{}\n", text); }};
+      .note = note};
   return remote::run_verb(*verb_, values_.at(verb_), login, {{verb_->site, std::chrono::seconds(timeout_)}, out_}, around);
 }
 
@@ -170,6 +180,7 @@ int RemoteCommand::run() {
     fmt::print("{}\n", remote::failure_of(error).dump());
     std::fflush(stdout);
   }
+  error.message = terminal::printable(error.message);
   (void)report(fmt::format("{} {}", group_.name, verb_->name), error);
   return remote::exit_code_of(error);
 }

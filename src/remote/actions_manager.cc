@@ -1,4 +1,5 @@
 // What is done at a manager site in more than one request.
+#include <algorithm>
 #include <chrono>
 
 #include <fmt/format.h>
@@ -27,6 +28,14 @@ Outcome nothing(std::string remark) {
   outcome.shape = Shape::kNothing;
   outcome.remark = std::move(remark);
   return outcome;
+}
+
+// What a site answers becomes lines of a file that an agent obeys: nothing that could be another line.
+bool is_word(std::string_view text) {
+  constexpr std::string_view kBeside = "-_.";
+  return !text.empty() && std::all_of(text.begin(), text.end(), [&](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || kBeside.find(c) != std::string_view::npos;
+  });
 }
 
 Result<std::vector<Json>> hosts_of(Session& session, const std::string& deployment) {
@@ -107,6 +116,8 @@ Result<Outcome> provision_host(Session& session) {
   call.body = Json(Json::Object{{"desc", key_description(hostname)}});
   auto outcome = one(TRY(session.call(call)));
   const auto& login = session.login();
+  if (!is_word(project) || !is_word(text_at(outcome.value, "key")))
+    return fail(ErrorCode::kFailure, "the site answered an agent key that is not one word of letters and digits; no configuration was made of it");
   outcome.text = fmt::format("mmsGroupId={}\nmmsApiKey={}\nmmsBaseUrl={}\nagentFeatureCloudMigrationEnabled=true\n", project, text_at(outcome.value, "key"), login.site);
   if (!login.ca_file.empty()) outcome.text += fmt::format("httpsCAFile={}\n", login.ca_file);
   if (const auto& log = session.text("--log-file"); !log.empty()) outcome.text += fmt::format("logFile={}\n", log);

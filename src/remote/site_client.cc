@@ -1,6 +1,7 @@
 #include "remote/site_client.h"
 
-#include <array>
+#include <set>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -139,6 +140,8 @@ Status SiteClient::fetch_token(const std::stop_token& stop) {
                   {"Accept", "application/json"}};
   http.body = "grant_type=client_credentials";
   const auto answer = TRY(http_.call(http, stop));
+  if (answer.status == kNotFoundStatus)
+    return fail(ErrorCode::kUnsupported, fmt::format("{} has no /api/oauth: service accounts are of Atlas sites; use an API key", login_.site));
   if (answer.status != 200) return tl::unexpected(error_of_answer(answer, {shown("POST", http.target), login_.who(), "", ""}));
   const auto json = Json::parse(answer.body);
   if (json) token_ = text_at(*json, "access_token");
@@ -174,6 +177,7 @@ Result<Json> SiteClient::call(const SiteCall& call, const std::stop_token& stop)
 
 Result<std::vector<Json>> SiteClient::list(const SiteCall& call, std::size_t limit, const std::stop_token& stop) {
   std::vector<Json> all;
+  std::set<std::string> before, here;  // of the last page and this one: what is added meanwhile moves the rest to later pages
   for (int page = 1; page <= kMaxPages; ++page) {
     auto paged = call;
     paged.query.emplace_back("pageNum", std::to_string(page));
@@ -184,8 +188,11 @@ Result<std::vector<Json>> SiteClient::list(const SiteCall& call, std::size_t lim
     if (items == nullptr) return fail(ErrorCode::kFailure, fmt::format("GET {}: the answer is not a list", call.path));
     for (const auto& item : *items) {
       if (all.size() >= limit) return all;
-      all.push_back(item);
+      const auto text = item.dump();
+      if (!before.contains(text)) all.push_back(item);
+      here.insert(text);
     }
+    before = std::exchange(here, {});
     if (answer.as_array() || items->size() < static_cast<std::size_t>(kItemsPerPage)) return all;
   }
   return fail(ErrorCode::kUnsupported, fmt::format("GET {}: more than {} pages", call.path, kMaxPages));

@@ -48,7 +48,8 @@ class SiteClient {
 
   // The answer's body; null when it has none.
   Result<Json> call(const SiteCall& call, const std::stop_token& stop);
-  // All pages, or the first `limit` items. Answers that are bare arrays are one page.
+  // All pages, or the first `limit` items. Answers that are bare arrays are one page. What is removed on the site meanwhile may hide
+  // others.
   Result<std::vector<Json>> list(const SiteCall& call, std::size_t limit, const std::stop_token& stop);
 
   const std::string& site() const { return login_.site; }

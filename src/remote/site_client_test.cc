@@ -102,6 +102,17 @@ TEST(SiteClient, FollowsPagesToTheEnd) {
   EXPECT_EQ(site.asked().size(), 4u);
 }
 
+TEST(SiteClient, WhatMovesToTheNextPageMeanwhileIsThereOnce) {
+  FakeSite site([](const net::HttpRequest& request) {
+    const auto page = std::stoi(request.query.substr(request.query.find("pageNum=") + 8));
+    std::string items;
+    for (int i = page == 1 ? 0 : kItemsPerPage - 1; i < (page == 1 ? kItemsPerPage : kItemsPerPage + 3); ++i) items += fmt::format("{}{{\"id\":{}}}", items.empty() ? "" : ",", i);
+    return FakeSite::json(200, fmt::format(R"({{"results":[{}]}})", items));
+  });
+  const auto all = client_of(site.login()).list({.path = "/orgs"}, 1000, {});
+  ASSERT_EQ(all->size(), static_cast<std::size_t>(kItemsPerPage + 3));
+}
+
 TEST(SiteClient, AnArrayIsAList) {
   FakeSite site([](const net::HttpRequest&) { return FakeSite::json(200, R"([{"projectId":"1"}])"); });
   EXPECT_EQ(client_of(site.login()).list({.path = "/x"}, 10, {})->size(), 1u);

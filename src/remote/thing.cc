@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 
 #include <fmt/format.h>
 
 #include "base/check.h"
 #include "remote/answer_error.h"
 #include "remote/json_path.h"
+#include "remote/migration_line.h"
 #include "terminal/table.h"
 
 namespace drover::remote {
@@ -26,7 +28,8 @@ const std::array<ThingFacts, 10>& table() {
       {Thing::kHost, "host", Api::kManager, "/groups/{groupId}/hosts", "id", {"{hostname}:{port}"}, 32, "drover host list"},
       {Thing::kCluster, "cluster", Api::kAtlas, "/groups/{groupId}/clusters", "name", {"id"}, 0, "drover cluster list"},
       {Thing::kSourceProject, "source project", Api::kAtlas, "/orgs/{orgId}/liveMigrations/availableProjects", "projectId", {"name"}, 24, "drover link projects"},
-      {Thing::kMigration, "migration", Api::kExt, "/groups/{groupId}/liveMigrations", "_id", {"destination.clusterName"}, 24, "drover migration list"},
+      {Thing::kMigration, "migration", Api::kExt, "/groups/{groupId}/liveMigrations", "_id", {"destination.clusterName"}, 24, "drover migration list",
+       [](const Json& migration) { return !has_ended(migration); }},
   }};
   return kThings;
 }
@@ -76,6 +79,11 @@ Result<std::string> pick(const ThingFacts& facts, const std::vector<Json>& all, 
   auto found = where(all, facts.sent, given);
   for (const auto name : facts.names)
     if (found.empty()) found = where(all, name, given);
+  if (found.size() > 1 && facts.is_current != nullptr) {
+    std::vector<const Json*> current;
+    std::copy_if(found.begin(), found.end(), std::back_inserter(current), [&](const Json* one) { return facts.is_current(*one); });
+    if (current.size() == 1) found = std::move(current);
+  }
   if (found.size() == 1) return text_at(*found.front(), facts.sent);
   if (found.size() > 1)
     return fail(ErrorCode::kUsage, fmt::format("\"{}\" is the name of {} {}s: {}. Name one by its id", given, found.size(), facts.word, listed(facts, found)));

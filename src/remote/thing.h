@@ -22,6 +22,7 @@ struct ThingFacts {
   std::vector<std::string_view> names;  // other fields, or patterns of fields, that name one
   int id_digits;           // hexadecimal digits of an id, which needs no look-up; 0: none is known by its look
   std::string_view list;   // the command that lists them
+  bool (*is_current)(const Json&) = nullptr;  // of several with a name the one that is meant, when there is just one
 };
 const ThingFacts& facts_of(Thing thing);
 

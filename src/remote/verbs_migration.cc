@@ -11,7 +11,7 @@ const std::vector<Column> kMigrations{{"ID", "_id"},       {"STATUS", "status"},
 constexpr std::string_view kAll = "/groups/{groupId}/liveMigrations";
 constexpr std::string_view kOne = "/groups/{groupId}/liveMigrations/{liveMigrationId}";
 
-const Argument kMigration{.name = "MIGRATION", .help = "Id; or the destination cluster's name, when one migration goes there", .place = "path:liveMigrationId", .required = true,
+const Argument kMigration{.name = "MIGRATION", .help = "Id; or the destination cluster's name: the migration that is going on there", .place = "path:liveMigrationId", .required = true,
                           .thing = Thing::kMigration};
 
 Argument within(std::int64_t otherwise, std::string_view help = "Seconds to wait at most") {

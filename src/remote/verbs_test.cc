@@ -228,16 +228,35 @@ TEST_F(SecretTest, AHostIsProvisionedOnce) {
     if (request.method == "GET") return FakeSite::json(200, keys);
     if (request.method == "DELETE") return FakeSite::json(204, "");
     keys = R"([{"_id":"66cc00000000000000000001","desc":"migration host mig01","key":"****1234"}])";
-    return FakeSite::json(200, R"({"_id":"66cc00000000000000000001","desc":"migration host mig01","key":"agent secret"})");
+    return FakeSite::json(200, R"({"_id":"66cc00000000000000000001","desc":"migration host mig01","key":"agentsecret"})");
   });
   EXPECT_EQ(*run(site, "host", "provision", {{"HOSTNAME", "mig01"}}, {}, false), 0);
-  EXPECT_EQ(output_, fmt::format("mmsGroupId=66ee00000000000000000001\nmmsApiKey=agent secret\nmmsBaseUrl={}\nagentFeatureCloudMigrationEnabled=true\n", site.login().site));
+  EXPECT_EQ(output_, fmt::format("mmsGroupId=66ee00000000000000000001\nmmsApiKey=agentsecret\nmmsBaseUrl={}\nagentFeatureCloudMigrationEnabled=true\n", site.login().site));
   const auto again = run(site, "host", "provision", {{"HOSTNAME", "mig01"}}, {}, false);
   ASSERT_FALSE(again);
   EXPECT_EQ(exit_code_of(again.error()), 4);
   EXPECT_EQ(*run(site, "host", "unprovision", {{"HOSTNAME", "mig01"}}), 0);
   EXPECT_EQ(site.asked().back(), "DELETE /api/public/v1.0/groups/66ee00000000000000000001/agentapikeys/66cc00000000000000000001");
   EXPECT_EQ(exit_code_of(run(site, "host", "unprovision", {{"HOSTNAME", "mig02"}}).error()), kExitNotFound);
+}
+
+TEST_F(VerbTest, ASiteCannotWriteLinesOfTheAgentsConfiguration) {
+  FakeSite site([](const net::HttpRequest& request) {
+    return request.method == "GET" ? FakeSite::json(200, "[]") : FakeSite::json(200, R"({"_id":"1","key":"k\nmmsApiKeyExec=rm -rf /"})");
+  });
+  const auto made = run(site, "host", "provision", {{"HOSTNAME", "mig01"}}, {}, false);
+  ASSERT_FALSE(made);
+  EXPECT_EQ(output_, "");
+  EXPECT_THAT(made.error().message, Not(HasSubstr("rm -rf")));
+}
+
+TEST_F(VerbTest, OfSeveralMigrationsOfAClusterTheOneThatGoesOnIsMeant) {
+  std::string all = R"({"results":[{"_id":"1","status":"FAILED","destination":{"clusterName":"c"}},{"_id":"2","status":"WORKING","destination":{"clusterName":"c"}}]})";
+  FakeSite site([&](const net::HttpRequest& request) { return FakeSite::json(200, request.path.ends_with("/liveMigrations") ? all : "{}"); });
+  EXPECT_EQ(*run(site, "migration", "show", {{"MIGRATION", "c"}}), 0);
+  EXPECT_EQ(site.asked().back(), "GET /api/ext/v1/groups/66ee00000000000000000001/liveMigrations/2");
+  all.replace(all.find("WORKING"), 7, "EXPIRED");
+  EXPECT_EQ(exit_code_of(run(site, "migration", "show", {{"MIGRATION", "c"}}).error()), 2);
 }
 
 TEST_F(VerbTest, AWatchEndsAsTheMigrationDoes) {

@@ -9,6 +9,7 @@ from harness.case import DroverTest
 from harness.cli import Cli
 from harness.process import eventually
 from harness.site import Site
+from test_terminal import Terminal
 
 HOST = "mig01.example.net"
 
@@ -20,6 +21,11 @@ class SandboxOnly(DroverTest):
         site = Site(self, "--role", role, "--agent-poll-seconds", "1", "--monitoring-seconds", "5", *more, data=f"{role} data")
         site.keep_port = True
         return site
+
+    def terminal(self, cli, *arguments):
+        terminal = Terminal([clusters.drover_binary(), *arguments, "--credentials", cli.credentials])
+        self.addCleanup(terminal.close)
+        return terminal
 
     def assert_private(self, path):
         self.assertEqual(stat.S_IMODE(os.stat(path).st_mode), 0o600)
@@ -132,19 +138,26 @@ class Workflow(SandboxOnly):
 
     def test_cancelled_with_both_roles_in_one_process(self):
         self.seed()
-        cli = Cli(self, self.start_site("both"))
+        site = self.start_site("both")
+        cli = Cli(self, site)
         self.prepare(cli, cli)
         here = ["--project", "Shop on Atlas"]
         migration = cli("migration", "start", *self.import_arguments())["_id"]
         busy = cli.fails(4, "migration", "start", *self.import_arguments())
         self.assertEqual(busy["status"], 409)
         lines = cli.start("migration", "watch", migration, *here)
-        self.assertIn(cli.fails(4, "link", "revoke", "--yes")["errorCode"], ("CANNOT_DELETE_ORG_ACTIVE_LIVE_MIGRATION_ATLAS_ORG_LINK",))
+        terminal = self.terminal(cli, "migration", "watch", "shop-atlas", *here)
+        terminal.wait_for(r"\r\x1b\[2K(NEW|WORKING)")
+        self.assertEqual(cli.fails(4, "link", "revoke", "--yes")["errorCode"], "CANNOT_DELETE_ORG_ACTIVE_LIVE_MIGRATION_ATLAS_ORG_LINK")
+        site.process.kill()  # who watches waits for it
+        site.start()
         cli("migration", "cancel", migration, "--yes", *here)
         lines.wait(120)
         self.assertEqual(lines.child.returncode, 4, lines.tail())
         seen = [json.loads(line) for line in lines.stdout().splitlines()]
         self.assertEqual((seen[-1]["status"], seen[-1]["outcome"]), ("FAILED", "CANCELLED"))
+        self.assertEqual(terminal.end(), 4)
+        self.assertIn("FAILED (cancelled)", terminal.seen)
         self.source.client().e2e_seed.small.insert_one({"_id": "still writable"})
 
 
@@ -189,6 +202,9 @@ class Administration(SandboxOnly):
         owner("service-account", "delete", "deploy", "--yes")
         gone = self.run_drover("project", "list", "--json", "--credentials", path)
         self.assertEqual(gone.child.returncode, 9, gone.tail())
+        elsewhere = self.run_drover("project", "list", "--credentials", path, "--site", self.start_site("manager").url)
+        self.assertEqual(elsewhere.child.returncode, 3, elsewhere.tail())
+        self.assertIn("use an API key", elsewhere.stderr())
         # Another organization, and names in two of them.
         path = os.path.join(self.directory, "books.json")
         owner("org", "create", "Books", "--out", path)
@@ -216,6 +232,39 @@ class Administration(SandboxOnly):
         self.assertEqual(cli("access-list", "list"), {"results": [], "totalCount": 0})
         self.assertEqual(cli.fails(2, "access-list", "add", "nonsense")["errorCode"], "INVALID_IP_ADDRESS_OR_CIDR_NOTATION")
         cli("cluster", "delete", "small", "--yes")
+
+    def test_what_cannot_be_taken_back_is_asked(self):
+        cli = Cli(self, self.start_site("manager"))
+        cli("project", "create", "Shop")
+        terminal = self.terminal(cli, "project", "delete", "Shop")
+        terminal.wait_for(r"Delete the project Shop\? Type yes: ")
+        terminal.answer("y")
+        self.assertEqual(terminal.end(), 130)
+        self.assertEqual(cli("project", "list")["totalCount"], 1)
+        terminal = self.terminal(cli, "project", "delete", "Shop")
+        terminal.wait_for("Type yes: ")
+        terminal.answer("yes")
+        self.assertEqual(terminal.end(), 0)
+        self.assertEqual(cli("project", "list")["totalCount"], 0)
+        # Nor is a secret typed where it is seen.
+        terminal = self.terminal(cli, "link", "connect")
+        self.assertEqual(terminal.end(), 2)
+        self.assertIn("terminal", terminal.seen)
+
+    def test_https(self):
+        ca, pem = clusters.make_certificates(self.directory)
+        site = self.start_site("both", "--tls-certificate-key-file", pem)
+        site.url = f"https://localhost:{site.port}"
+        cli = Cli(self, site)
+        self.assertEqual(cli("org", "list", "--ca-file", ca)["totalCount"], 1)
+        self.assertEqual(self.run_drover("org", "list", "--credentials", cli.credentials, environment={"DROVER_CA_FILE": ca}).child.returncode, 0)
+        self.assertIn("certificate", cli.fails(75, "org", "list")["message"])
+        self.assertEqual(cli.fails(3, "org", "list", "--ca-file", os.path.join(self.directory, "no such file"))["exitCode"], 3)
+        asking = Site(self, "--tls-certificate-key-file", pem, "--tls-ca-file", ca, data="asking")
+        asking.url = f"https://localhost:{asking.port}"
+        cli = Cli(self, asking)
+        cli("org", "list", "--ca-file", ca, "--tls-certificate-key-file", pem)
+        cli.fails(75, "org", "list", "--ca-file", ca)
 
     def test_pages_are_followed_to_the_end(self):
         site = self.start_site("manager")
