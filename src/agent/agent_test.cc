@@ -16,6 +16,7 @@
 #include "agent/log_shipper.h"
 #include "agent/member_sample.h"
 #include "agent/monitoring_commands.h"
+#include "agent/restart_policy.h"
 #include "agent/site.h"
 #include "agent/sync_client.h"
 #include "agent/validation_job.h"
@@ -103,6 +104,49 @@ TEST(Pauses, DoubleUpToAMinuteAndHaveChance) {
     EXPECT_LE(pause_after(1000, random), milliseconds(60'000));
     EXPECT_GE(pause_after(1000, random), milliseconds(30'000));
   }
+}
+
+TEST(Restarts, OfAnEngineThatComesNoFurtherEnd) {
+  using End = RestartPolicy::End;
+  SteadyTime now{std::chrono::hours(5)};
+  RestartPolicy policy;
+  EXPECT_FALSE(policy.waits(now));
+  int ends = 0;
+  // Back-off brings the first twenty to about a quarter of an hour: an outage of minutes is no failure.
+  while (!policy.gives_up(now)) {
+    policy.ended(End::kOther, now, 0);
+    ++ends;
+    ASSERT_LT(ends, 1000);
+    EXPECT_TRUE(policy.waits(now));
+    now += std::chrono::seconds(60);
+    EXPECT_FALSE(policy.waits(now));
+  }
+  EXPECT_GE(ends, kFruitlessEnds);
+  EXPECT_GE(policy.since_first(now), kFruitlessTime);
+  policy.moved();
+  EXPECT_FALSE(policy.gives_up(now));
+}
+
+TEST(Restarts, AreCountedNotOnlyTimed) {
+  RestartPolicy policy;
+  SteadyTime now{std::chrono::hours(5)};
+  for (int i = 0; i < kFruitlessEnds - 1; ++i, now += std::chrono::hours(1)) policy.ended(RestartPolicy::End::kOther, now, 0);
+  EXPECT_FALSE(policy.gives_up(now));
+  policy.ended(RestartPolicy::End::kOther, now, 0);
+  EXPECT_TRUE(policy.gives_up(now));
+}
+
+TEST(Restarts, OfWhatTheEngineCallsFinalAreFew) {
+  RestartPolicy policy;
+  const SteadyTime now{std::chrono::hours(5)};
+  policy.ended(RestartPolicy::End::kHopeless, now, 0);
+  policy.ended(RestartPolicy::End::kHopeless, now, 0);
+  policy.ended(RestartPolicy::End::kOther, now, 0);
+  policy.ended(RestartPolicy::End::kHopeless, now, 0);
+  policy.ended(RestartPolicy::End::kHopeless, now, 0);
+  EXPECT_FALSE(policy.gives_up(now));
+  policy.ended(RestartPolicy::End::kHopeless, now, 0);
+  EXPECT_TRUE(policy.gives_up(now));
 }
 
 TEST(MonitoringCommands, NothingThatReadsDocumentsIsInTheList) {

@@ -77,38 +77,53 @@ Report MigrationJob::follow(const Job& job, const std::stop_token& stop) {
 // The engine does not run: it is started, now or a little later.
 Report MigrationJob::keep_running(const Job& job, const std::stop_token& stop) {
   const auto now = host_.runtime.now();
+  if (given_up_) {
+    if (now < next_cleanup_) return still(JobState::kRunning, last_.warnings.empty() ? "" : last_.warnings.back());
+    return failed(job, *given_up_, stop);
+  }
   if (started_) {
     started_ = false;
     const auto words = engine_.last_words();
-    ended_because_ = words ? words->error : "it was killed";
-    ++ends_;
-    hopeless_ends_ = words && is_hopeless(*words, job) ? hopeless_ends_ + 1 : 0;
-    host_.log.warn("the engine has ended", {{"job", job.id}, {"because", ended_because_}, {"times", ends_}});
-    if (hopeless_ends_ >= kHopelessEnds)
-      return failed(job, Error{ErrorCode::kFailure, ended_because_, 0, {}}, stop);
-    pause_before_next(now);
+    const bool hopeless = words && is_hopeless(*words, job);
+    auto because = words ? words->error : std::string("it was killed");
+    if (words && words->exit_code == exit_code(ErrorCode::kSource)) because = "the source deployment: " + because;
+    if (words && words->exit_code == exit_code(ErrorCode::kDestination)) because = "the destination deployment: " + because;
+    host_.log.warn("the engine has ended", {{"job", job.id}, {"because", because}, {"times", restarts_.ends() + 1}});
+    const auto waiting = "the engine has ended and is started again: " + because;
+    return fruitless(job, hopeless ? RestartPolicy::End::kHopeless : RestartPolicy::End::kOther, std::move(because), waiting, stop);
   }
-  if (now < next_try_) return still(JobState::kRunning, "the engine has ended and is started again: " + ended_because_);
+  if (restarts_.waits(now)) return still(JobState::kRunning, last_.warnings.empty() ? "" : last_.warnings.back());
   if (job.drop_destination && !has_mark(kStarted)) {
     if (const auto emptied = empty_destination(job, stop); !emptied) {
-      ++ends_;
-      pause_before_next(now);
-      return still(JobState::kRunning, "the destination's data cannot be dropped yet: " + emptied.error().message);
+      const auto because = "the destination's data cannot be dropped yet: " + emptied.error().message;
+      return fruitless(job, RestartPolicy::End::kOther, because, because, stop);
     }
   }
-  if (const auto begun = engine_.start(); !begun) {
-    ++ends_;
-    pause_before_next(now);
-    return still(JobState::kRunning, begun.error().message);
-  }
+  if (const auto begun = engine_.start(); !begun) return fruitless(job, RestartPolicy::End::kOther, begun.error().message, begun.error().message, stop);
   started_ = true;
   running_since_ = answered_ = now;
   host_.log.info("the engine is started", {{"job", job.id}});
   return still(JobState::kRunning);
 }
 
-// 1 s doubling to a minute, with chance, as with the site.
-void MigrationJob::pause_before_next(SteadyTime now) { next_try_ = now + pause_after(ends_, host_.runtime.random()); }
+Report MigrationJob::fruitless(const Job& job, RestartPolicy::End how, std::string because, const std::string& while_waiting, const std::stop_token& stop) {
+  const auto now = host_.runtime.now();
+  restarts_.ended(how, now, host_.runtime.random());
+  ended_because_ = std::move(because);
+  if (!restarts_.gives_up(now)) return still(JobState::kRunning, while_waiting);
+  if (how == RestartPolicy::End::kHopeless) return failed(job, Error{ErrorCode::kFailure, ended_because_, 0, {}}, stop);
+  return failed(job, Error{ErrorCode::kFailure, fmt::format("given up after {} attempts in {} minutes that came no further; the last one: {}", restarts_.ends(),
+                                                            restarts_.since_first(now).count(), ended_because_), 0, {}}, stop);
+}
+
+// Running is not enough: an engine may wait for a deployment longer than it takes to be called healthy, again and again.
+void MigrationJob::note_moves(const SyncProgress& progress, SteadyTime now) {
+  const auto copied = progress.copied_bytes.value_or(0), applied = progress.applied_events.value_or(0);
+  if (now - running_since_ <= kHealthyAfter) return;
+  if (copied > copied_ || applied > applied_ || progress.can_commit) restarts_.moved();
+  copied_ = std::max(copied_, copied);
+  applied_ = std::max(applied_, applied);
+}
 
 Report MigrationJob::watch(const Job& job, const std::stop_token& stop) {
   const auto now = host_.runtime.now();
@@ -122,7 +137,7 @@ Report MigrationJob::watch(const Job& job, const std::stop_token& stop) {
     return still(JobState::kRunning, "the engine did not answer for minutes and is started again");
   }
   answered_ = now;
-  if (now - running_since_ > kHealthyAfter) ends_ = hopeless_ends_ = 0;
+  note_moves(*progress, now);
   if (progress->state == "COMMITTED") {
     end_engine(stop);
     auto report = report_of(*progress);
@@ -144,7 +159,7 @@ Report MigrationJob::watch(const Job& job, const std::stop_token& stop) {
       report.warnings.push_back("the cutover waits: " + committed.error().message);
     }
   }
-  if (ends_ > 0 && !ended_because_.empty()) report.warnings.push_back("the engine was started again, because: " + ended_because_);
+  if (restarts_.ends() > 0 && !ended_because_.empty()) report.warnings.push_back("the engine was started again, because: " + ended_because_);
   return report;
 }
 
@@ -199,7 +214,7 @@ Report MigrationJob::wind_up(const Job& job, const std::stop_token& stop) {
     end_engine(stop);
   }
   if (!has_mark(kStarted)) return still(JobState::kStopped);
-  if (now < next_try_) return still(JobState::kRunning, last_.warnings.empty() ? "" : last_.warnings.back());
+  if (now < next_cleanup_) return still(JobState::kRunning, last_.warnings.empty() ? "" : last_.warnings.back());
   const auto cleaned = clean_up(job);
   if (cleaned) return still(JobState::kStopped);
   if (cleaned.error().code == ErrorCode::kWrongState) {
@@ -207,8 +222,7 @@ Report MigrationJob::wind_up(const Job& job, const std::stop_token& stop) {
     forward_ = true;
     return follow(job, stop);
   }
-  ++ends_;
-  pause_before_next(now);
+  next_cleanup_ = now + pause_after(++cleanups_, host_.runtime.random());
   return still(JobState::kRunning, "stopping: " + cleaned.error().message);
 }
 
@@ -241,13 +255,13 @@ Report MigrationJob::failed(const Job& job, const Error& why, const std::stop_to
     const auto cleaned = clean_up(job);
     if (!cleaned && cleaned.error().code == ErrorCode::kWrongState) {
       forward_ = true;
-      hopeless_ends_ = 0;
+      restarts_.moved();
+      given_up_.reset();
       return still(JobState::kCommitting, "the cutover is decided and is finished: " + why.message);
     }
     if (!cleaned) {
-      ++ends_;
-      pause_before_next(host_.runtime.now());
-      hopeless_ends_ = kHopelessEnds - 1;  // the next end brings us here again
+      given_up_ = why;
+      next_cleanup_ = host_.runtime.now() + pause_after(++cleanups_, host_.runtime.random());
       return still(JobState::kRunning, fmt::format("{}; what it left cannot be removed yet: {}", why.message, cleaned.error().message));
     }
   }

@@ -1,8 +1,9 @@
 // One migration on this host: starts and watches its engine and brings it to the state that is wanted. Every step can be
 // taken again by another process: what must not be done twice leaves a mark in the job's directory first.
 //
-// RUN and CUTOVER: the engine runs. When it ends it is started again, with a growing pause, however often: its state is on the
-// destination. Only what the engine itself calls hopeless, several times in a row, is FAILED. STOP: the engine is ended, its state
+// RUN and CUTOVER: the engine runs. When it ends it is started again, with a growing pause: its state is on the destination. What the
+// engine itself calls hopeless, several times in a row, is FAILED, and so is what ends again and again for an hour without having moved
+// (restart_policy.h); the error names the cause. STOP: the engine is ended, its state
 // removed, the source as it was found; a cutover that was decided is carried to its end instead.
 #pragma once
 
@@ -13,13 +14,13 @@
 #include "agent/engine_process.h"
 #include "agent/host.h"
 #include "agent/job.h"
+#include "agent/restart_policy.h"
 #include "agent/sync_client.h"
 
 namespace drover::agent {
 
 inline constexpr std::chrono::minutes kEngineSilence{5};   // running, without an answer: it is killed, and started again
-inline constexpr std::chrono::minutes kHealthyAfter{1};    // of running: earlier ends are forgotten
-inline constexpr int kHopelessEnds = 3;
+inline constexpr std::chrono::minutes kHealthyAfter{1};    // of running, with something done: earlier ends are forgotten
 inline constexpr std::chrono::seconds kEngineFarewell{20};
 inline constexpr std::chrono::minutes kCommitPatience{2};  // with a cutover that runs when it is to be stopped
 inline constexpr std::chrono::minutes kCleanupLimit{2};
@@ -48,7 +49,8 @@ class MigrationJob {
   Status set_mark(const char* name) const;
   void remove_mark(const char* name) const;
   bool is_hopeless(const EngineProcess::LastWords& words, const Job& job) const;
-  void pause_before_next(SteadyTime now);
+  Report fruitless(const Job& job, RestartPolicy::End how, std::string because, const std::string& while_waiting, const std::stop_token& stop);
+  void note_moves(const SyncProgress& progress, SteadyTime now);
 
   Host& host_;
   const std::string directory_;
@@ -56,10 +58,12 @@ class MigrationJob {
   Report last_;
   bool started_ = false;      // by this process, or found running: its end is to be looked at
   bool forward_ = false;      // the cutover is decided: whatever is wanted, it is finished
-  int ends_ = 0;              // in a row
-  int hopeless_ends_ = 0;
+  RestartPolicy restarts_;
   std::string ended_because_;
-  SteadyTime next_try_{};
+  std::optional<Error> given_up_;  // what it left on the destination is still to be removed
+  std::int64_t copied_ = 0, applied_ = 0;  // as far as it has come
+  int cleanups_ = 0;
+  SteadyTime next_cleanup_{};
   SteadyTime running_since_{};
   SteadyTime answered_{};
   SteadyTime committing_since_{};

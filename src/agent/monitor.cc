@@ -76,6 +76,7 @@ Result<Json> database_stats(cluster::Deployment& member) {
     if (name.empty() || all.size() >= kMaxDatabases) continue;
     const auto stats = TRY(optional(member, name, bson::make_document({{"dbStats", 1}})));
     const auto figure = [&](const char* key) { return Json(stats[key].to_int64().value_or(0)); };
+    const auto told = [&](const char* key) { return stats[key].to_double() ? Json(*stats[key].to_double()) : Json(); };
     all.push_back(Json::Object{{"name", name},
                                {"collections", figure("collections")},
                                {"objects", figure("objects")},
@@ -83,7 +84,9 @@ Result<Json> database_stats(cluster::Deployment& member) {
                                {"dataSize", figure("dataSize")},
                                {"storageSize", figure("storageSize")},
                                {"indexes", figure("indexes")},
-                               {"indexSize", figure("indexSize")}});
+                               {"indexSize", figure("indexSize")},
+                               {"fsUsedSize", told("fsUsedSize")},
+                               {"fsTotalSize", told("fsTotalSize")}});
   }
   return Json(std::move(all));
 }
