@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "api/times.h"
 #include "control/address_range.h"
 
 namespace drover::api {
@@ -38,16 +39,6 @@ RestResult<std::string> range_of(const Json& entry) {
   return range->cidr();
 }
 
-bool is_time(std::string_view text) {
-  constexpr std::string_view kPattern = "0000-00-00T00:00:00Z";
-  if (text.size() != kPattern.size()) return false;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const bool digit = text[i] >= '0' && text[i] <= '9';
-    if (kPattern[i] == '0' ? !digit : text[i] != kPattern[i]) return false;
-  }
-  return true;
-}
-
 RestResult<AccessListEntry> entry_of(const Json& given) {
   AccessListEntry entry;
   entry.cidr = TRY_BODY(range_of(given));
@@ -57,7 +48,7 @@ RestResult<AccessListEntry> entry_of(const Json& given) {
     if (value->as_string() == nullptr) return refuse(400, "INVALID_ATTRIBUTE", fmt::format("{} must be a string.", name), {name});
     *field = *value->as_string();
   }
-  if (!entry.delete_after.empty() && !is_time(entry.delete_after))
+  if (!entry.delete_after.empty() && !is_utc_time(entry.delete_after))
     return refuse(400, "INVALID_ATTRIBUTE", "deleteAfterDate must be a time in UTC such as 2026-08-10T03:10:30Z.", {"deleteAfterDate"});
   return entry;
 }
@@ -82,7 +73,11 @@ class ProjectRoutes {
     for (const auto& given : *request.body.as_array()) entries.push_back(TRY_BODY(entry_of(given)));
     if (entries.empty()) return refuse(400, "MISSING_ATTRIBUTE", "The body must name at least one entry.");
     TRY_REST(lists_.add(request.name("groupId"), entries));
-    return page(request, 201);
+    auto reply = TRY_BODY(page(request, 201));
+    std::string added;
+    for (const auto& entry : entries) added += (added.empty() ? "" : ", ") + entry.cidr;
+    reply.about.emplace_back("whitelistEntry", std::move(added));
+    return reply;
   }
   RestResult<RestReply> get(const RestRequest& request) const {
     const auto found = TRY_REST(lists_.find(request.name("groupId"), request.name("entryValue")));
@@ -95,7 +90,7 @@ class ProjectRoutes {
   }
   RestResult<RestReply> remove(const RestRequest& request) const {
     if (!TRY_REST(lists_.remove(request.name("groupId"), request.name("entryValue")))) return missing(request);
-    return RestReply{204, {}};
+    return RestReply{204, {}, false, {{"whitelistEntry", request.name("entryValue")}}};
   }
 
  private:
@@ -160,9 +155,9 @@ class Adder {
  public:
   Adder(RouteTable& table, std::shared_ptr<Routes> routes, std::vector<Family> families)
       : table_(table), routes_(std::move(routes)), families_(std::move(families)) {}
-  void operator()(const char* method, const char* path, Access access, RestResult<RestReply> (Routes::*handler)(const RestRequest&) const) {
+  void operator()(const char* method, const char* path, Access access, RestResult<RestReply> (Routes::*handler)(const RestRequest&) const, const char* event = "") {
     table_.add({method, path, families_, access, kFirst,
-                [routes = routes_, handler](const RestRequest& request) { return ((*routes).*handler)(request); }, std::string_view(method) == "POST"});
+                [routes = routes_, handler](const RestRequest& request) { return ((*routes).*handler)(request); }, std::string_view(method) == "POST", event});
   }
 
  private:
@@ -176,10 +171,10 @@ class Adder {
 void add_project_access_list_routes(RouteTable& table, control::AccessLists& lists) {
   Adder add(table, std::make_shared<ProjectRoutes>(lists), {Family::kAtlasV2, Family::kAtlasV1});
   add("GET", "/groups/{groupId}/accessList", Access::kGroupRead, &ProjectRoutes::list);
-  add("POST", "/groups/{groupId}/accessList", Access::kGroupOwn, &ProjectRoutes::add);
+  add("POST", "/groups/{groupId}/accessList", Access::kGroupOwn, &ProjectRoutes::add, "NETWORK_PERMISSION_ENTRY_ADDED");
   add("GET", "/groups/{groupId}/accessList/{entryValue}", Access::kGroupRead, &ProjectRoutes::get);
   add("GET", "/groups/{groupId}/accessList/{entryValue}/status", Access::kGroupRead, &ProjectRoutes::status);
-  add("DELETE", "/groups/{groupId}/accessList/{entryValue}", Access::kGroupOwn, &ProjectRoutes::remove);
+  add("DELETE", "/groups/{groupId}/accessList/{entryValue}", Access::kGroupOwn, &ProjectRoutes::remove, "NETWORK_PERMISSION_ENTRY_REMOVED");
 }
 
 void add_key_access_list_routes(RouteTable& table, control::Identity& identity) {

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "api/control_api.h"
 #include "api/machine_response.h"
 #include "api/site_api.h"
 #include "control/address_range.h"
@@ -82,11 +83,11 @@ RestResult<RestReply> AgentApi::answer(const net::HttpRequest& request, std::str
   Call call;
   call.path = segments_of(std::string_view(request.path).substr(kAgentPrefix.size()));
   call.peer = control::host_of_peer(request.peer);
-  if (failures_.left(call.peer) <= 0) return refuse(429, "RATE_LIMITED", "Too many failed logins from this address.");
+  if (failures_.left(lockout_name(call.peer)) <= 0) return refuse(429, "RATE_LIMITED", "Too many failed logins from this address.");
   const auto login = parse_basic(request.header("Authorization"));
   const bool known = login && control::is_id(login->first) && TRY_REST(parts_.keys.opens(login->first, login->second));
   if (!known) {
-    failures_.take(call.peer);
+    failures_.take(lockout_name(call.peer));
     return refuse(401, "AGENT_API_KEY_NOT_FOUND", "A project's id and one of its agent API keys are needed.");
   }
   group = call.group = login->first;

@@ -2,8 +2,13 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
 
 #include <fmt/format.h>
+
+#include "api/body_fields.h"
+#include "api/network_shapes.h"
+#include "control/clusters.h"
 
 namespace drover::api {
 namespace {
@@ -14,8 +19,15 @@ constexpr std::array<std::string_view, 36> kSizes{
     "M0",  "M2",  "M5",  "FLEX", "SERVERLESS", "M10", "M20", "M30", "M40", "M50", "M60", "M80", "M90", "M100", "M140",
     "M200", "M250", "M300", "M400", "R40", "R50", "R60", "R80", "R200", "R300", "R400", "R600", "R700", "M40_NVME", "M50_NVME", "M60_NVME",
     "M80_NVME", "M200_NVME", "M300_NVME", "M400_NVME", "M600_NVME"};
+constexpr std::array<std::string_view, 7> kChangeableFields{"clusterType", "replicationSpecs", "biConnector", "versionReleaseSystem", "labels", "tags",
+                                                            "terminationProtectionEnabled"};
+// A client that reads a cluster, changes it and sends it back sends these too.
+constexpr std::array<std::string_view, 10> kToldFields{"id", "groupId", "name", "createDate", "stateName", "links", "mongoDBVersion",
+                                                       "featureCompatibilityVersion", "connectionStrings", "rootCertType"};
+constexpr std::size_t kMaxPrivateStrings = 50;
 constexpr std::size_t kMaxSpecs = 50;
 constexpr std::size_t kMaxRegions = 50;
+constexpr std::int64_t kMaxNodes = 50;
 
 template <std::size_t N>
 bool among(const std::array<std::string_view, N>& known, std::string_view value) {
@@ -47,7 +59,18 @@ RestResult<Json> region_of(const Json& given) {
   if (specs == nullptr || specs->as_object() == nullptr) return bad("replicationSpecs[].regionConfigs[].electableSpecs", "must be an object");
   TRY_BODY(required_text(*specs, "instanceSize"));
   TRY_BODY(one_of(*specs, "instanceSize", kSizes, ""));
+  for (const auto& [object, field] : {std::pair{&given, "priority"}, {specs, "nodeCount"}}) {
+    const auto* number = object->find(field);
+    if (number != nullptr && (number->as_int() == nullptr || *number->as_int() < 0 || *number->as_int() > kMaxNodes))
+      return bad(fmt::format("replicationSpecs[].regionConfigs[].{}", field), fmt::format("must be a whole number up to {}", kMaxNodes));
+  }
   return Json(std::move(region));
+}
+
+// The one that a client sends back of what it was told; else a new one.
+std::string kept_id(const Json& spec, const char* field, Runtime& runtime) {
+  const auto* id = spec.find(field);
+  return id != nullptr && id->as_string() != nullptr && control::is_id(*id->as_string()) ? *id->as_string() : control::new_id(runtime);
 }
 
 RestResult<Json> specs_of(const Json& body, Runtime& runtime) {
@@ -72,7 +95,7 @@ RestResult<Json> specs_of(const Json& body, Runtime& runtime) {
       return bad("replicationSpecs[].regionConfigs", fmt::format("must be an array of 1 to {} objects", kMaxRegions));
     Json::Array configs;
     for (const auto& region : *regions->as_array()) configs.push_back(TRY_BODY(region_of(region)));
-    Json::Object spec{{"id", control::new_id(runtime)}, {"regionConfigs", std::move(configs)}, {"zoneId", control::new_id(runtime)}};
+    Json::Object spec{{"id", kept_id(one, "id", runtime)}, {"regionConfigs", std::move(configs)}, {"zoneId", kept_id(one, "zoneId", runtime)}};
     const auto* zone = one.find("zoneName");
     spec.emplace_back("zoneName", zone != nullptr && zone->as_string() != nullptr ? *zone : Json("Zone 1"));
     if (const auto* shards = one.find("numShards"); shards != nullptr && shards->as_int() != nullptr) spec.emplace_back("numShards", *shards);
@@ -112,6 +135,13 @@ RestResult<Json> parse_cluster_description(const Json& body, Runtime& runtime) {
   for (const auto* field : {"labels", "tags"}) {
     const auto* value = body.find(field);
     if (value != nullptr && !value->is_null() && value->as_array() == nullptr) return bad(field, "must be an array");
+    if (value != nullptr && value->as_array() != nullptr) {
+      for (const auto& one : *value->as_array()) {
+        const auto *key = one.find("key"), *text = one.find("value");
+        const bool pair = one.as_object() != nullptr && one.as_object()->size() == 2 && key != nullptr && key->as_string() != nullptr && text != nullptr && text->as_string() != nullptr;
+        if (!pair) return bad(field, "must hold objects of key and value, both strings");
+      }
+    }
     description.emplace_back(field, value == nullptr || value->is_null() ? Json(Json::Array()) : *value);
   }
   const auto* protection = body.find("terminationProtectionEnabled");
@@ -119,6 +149,76 @@ RestResult<Json> parse_cluster_description(const Json& body, Runtime& runtime) {
     return bad("terminationProtectionEnabled", "must be true or false");
   description.emplace_back("terminationProtectionEnabled", protection != nullptr && protection->as_bool() != nullptr && *protection->as_bool());
   return Json(std::move(description));
+}
+
+RestResult<Json> parse_cluster_update(const Json& body, const Json& now, const std::string& version, Runtime& runtime) {
+  Json::Object merged;
+  if (now.as_object() != nullptr) merged = *now.as_object();
+  for (const auto& [name, value] : *body.as_object()) {
+    if (value.is_null() || among(kToldFields, name)) continue;
+    const auto is = [&](bool otherwise) { return value.as_bool() != nullptr && *value.as_bool() == otherwise; };
+    const auto says = [&](std::string_view otherwise) { return value.as_string() != nullptr && *value.as_string() == otherwise; };
+    if (among(kChangeableFields, name)) {
+      std::erase_if(merged, [&, &known = name](const auto& field) { return field.first == known; });
+      merged.emplace_back(name, value);
+    } else if (name == "mongoDBMajorVersion") {
+      if (!says(version.substr(0, version.rfind('.')))) return bad(name, "cannot be changed here: upgrade the deployment itself");
+    } else if (name == "paused" || name == "backupEnabled" || name == "pitEnabled") {
+      if (!is(false)) return bad(name, "must be false: clusters here are neither paused nor backed up");
+    } else if (name == "encryptionAtRestProvider") {
+      if (!says("NONE")) return bad(name, "must be NONE");
+    } else if (name == "diskWarmingMode") {
+      if (!says("FULLY_WARMED")) return bad(name, "must be FULLY_WARMED");
+    } else {
+      return bad(name, "cannot be changed here");
+    }
+  }
+  return parse_cluster_description(Json(std::move(merged)), runtime);
+}
+
+namespace {
+
+RestResult<std::string> connection_string(const Json& object, const char* field) {
+  const auto text = TRY_BODY(optional_text(object, field));
+  if (text.empty()) return text;
+  const auto parts = control::split_uri(text);
+  if (!parts) return bad(field, parts.error().message);
+  if (!parts->login.empty()) return bad(field, "must have no user and password: they are the cluster's own");
+  return control::uri_for(*parts, "", "");
+}
+
+}  // namespace
+
+RestResult<Json> parse_private_connections(const Json& body) {
+  Json::Object read;
+  const auto* given = body.find("connectionStrings");
+  if (given == nullptr || given->is_null()) return Json(std::move(read));
+  TRY_BODY(only(*given, {"private", "privateEndpoint"}));
+  if (auto text = TRY_BODY(connection_string(*given, "private")); !text.empty()) read.emplace_back("private", std::move(text));
+  const auto* list = given->find("privateEndpoint");
+  if (list == nullptr || list->is_null()) return Json(std::move(read));
+  if (list->as_array() == nullptr || list->as_array()->size() > kMaxPrivateStrings)
+    return bad("connectionStrings.privateEndpoint", fmt::format("must be an array of at most {} objects", kMaxPrivateStrings));
+  Json::Array all;
+  for (const auto& one : *list->as_array()) {
+    TRY_BODY(only(one, {"connectionString", "endpoints", "type"}));
+    auto text = TRY_BODY(connection_string(one, "connectionString"));
+    if (text.empty()) return bad("connectionStrings.privateEndpoint[].connectionString", "must not be blank");
+    const auto* endpoints = one.find("endpoints");
+    if (endpoints == nullptr || endpoints->as_array() == nullptr || endpoints->as_array()->empty() || endpoints->as_array()->size() > kMaxPrivateStrings)
+      return bad("connectionStrings.privateEndpoint[].endpoints", fmt::format("must be an array of 1 to {} objects", kMaxPrivateStrings));
+    Json::Array named;
+    for (const auto& endpoint : *endpoints->as_array()) {
+      TRY_BODY(only(endpoint, {"endpointId", "providerName", "region"}));
+      auto id = TRY_BODY(needed_text(endpoint, "endpointId"));
+      auto provider = TRY_BODY(one_of(endpoint, "providerName", std::span<const std::string_view>(kCloudProviders)));
+      auto region = control::atlas_region(TRY_BODY(needed_text(endpoint, "region")));
+      named.push_back(Json::Object{{"endpointId", std::move(id)}, {"providerName", std::move(provider)}, {"region", std::move(region)}});
+    }
+    all.push_back(Json::Object{{"connectionString", std::move(text)}, {"endpoints", std::move(named)}});
+  }
+  read.emplace_back("privateEndpoint", std::move(all));
+  return Json(std::move(read));
 }
 
 std::string instance_size(const Json& description) {

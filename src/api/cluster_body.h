@@ -10,6 +10,12 @@ namespace drover::api {
 // clusterType, replicationSpecs (with ids), biConnector, versionReleaseSystem, labels, tags, terminationProtectionEnabled, with their
 // defaults. Without replicationSpecs: one M10 of provider SELF_MANAGED, region LOCAL.
 RestResult<Json> parse_cluster_description(const Json& body, Runtime& runtime);
+// `now`, a description, with what the body changes of it. Fields that only tell something are ignored; one that asks for what a
+// cluster here does not do is refused by name. `version`: the cluster's, "7.0.13".
+RestResult<Json> parse_cluster_update(const Json& body, const Json& now, const std::string& version, Runtime& runtime);
+// connectionStrings of a registered cluster: {"private", "privateEndpoint": [{"connectionString", "endpoints": [{"endpointId",
+// "providerName", "region"}]}]}, each with no credentials in it. An empty object when the body has none.
+RestResult<Json> parse_private_connections(const Json& body);
 // The first instance size of a description: "M30".
 std::string instance_size(const Json& description);
 bool is_flex(const Json& description);

@@ -11,12 +11,30 @@ using control::Access;
 using control::Cluster;
 using control::Clusters;
 
+bool is_srv(std::string_view uri) { return uri.starts_with("mongodb+srv"); }
+
+Json connection_strings(const Cluster& cluster) {
+  Json::Object all;
+  if (!cluster.shown_uri.empty()) all.emplace_back(is_srv(cluster.shown_uri) ? "standardSrv" : "standard", cluster.shown_uri);
+  if (const auto uri = control::private_uri(cluster); !uri.empty()) all.emplace_back(is_srv(uri) ? "privateSrv" : "private", uri);
+  const auto* endpoints = cluster.connections.find("privateEndpoint");
+  if (endpoints == nullptr || endpoints->as_array() == nullptr) return all;
+  Json::Array shown;
+  for (const auto& one : *endpoints->as_array()) {
+    const auto uri = *one.find("connectionString")->as_string();
+    shown.push_back(Json::Object{{is_srv(uri) ? "srvConnectionString" : "connectionString", uri},
+                                 {"endpoints", *one.find("endpoints")},
+                                 {"type", cluster.sharded ? "MONGOS" : "MONGOD"}});
+  }
+  all.emplace_back("privateEndpoint", std::move(shown));
+  return all;
+}
+
 Json cluster_json(const RestRequest& request, const Cluster& cluster) {
   Json::Object body;
   if (const auto* description = cluster.description.as_object()) body = *description;
   const auto major = cluster.version.substr(0, cluster.version.rfind('.'));
-  body.emplace_back("connectionStrings", cluster.shown_uri.empty() ? Json(Json::Object())
-                                                                   : Json(Json::Object{{cluster.shown_uri.starts_with("mongodb+srv") ? "standardSrv" : "standard", cluster.shown_uri}}));
+  body.emplace_back("connectionStrings", connection_strings(cluster));
   body.emplace_back("backupEnabled", false);
   body.emplace_back("createDate", cluster.created);
   body.emplace_back("diskWarmingMode", "FULLY_WARMED");
@@ -33,6 +51,8 @@ Json cluster_json(const RestRequest& request, const Cluster& cluster) {
   body.emplace_back("stateName", cluster.state);
   return body;
 }
+
+constexpr int kAttempts = 10;
 
 class ClusterRoutes {
  public:
@@ -77,7 +97,35 @@ class ClusterRoutes {
     const auto name = TRY_BODY(required_text(request.body, "name"));
     const auto uri = TRY_BODY(required_text(request.body, "connectionString"));
     const auto description = TRY_BODY(parse_cluster_description(request.body, runtime_));
-    return made(request, clusters_.register_deployment(request.name("groupId"), name, uri, description), name);
+    const auto connections = TRY_BODY(parse_private_connections(request.body));
+    return made(request, clusters_.register_deployment(request.name("groupId"), name, uri, description, connections), name);
+  }
+
+  RestResult<RestReply> change(const RestRequest& request) const {
+    for (int attempt = 0; attempt < kAttempts; ++attempt) {
+      auto cluster = TRY_BODY(find(request));
+      if (options_.may_change) TRY_BODY(options_.may_change(cluster));
+      if (cluster.state == "DELETING") return refuse(409, "CLUSTER_ALREADY_REQUESTED_DELETION", fmt::format("The cluster {} is being deleted.", cluster.name), {cluster.name});
+      const auto size = instance_size(cluster.description);
+      const bool ext = request.family == Family::kExt;
+      if (!ext && (size == "M0" || size == "M2" || size == "M5"))
+        return refuse(400, "TENANT_CLUSTER_UPDATE_UNSUPPORTED", fmt::format("Cannot update the M0, M2 or M5 cluster {} through the public API.", cluster.name), {cluster.name});
+      if (const auto* name = request.body.find("name"); name != nullptr && !name->is_null() && (name->as_string() == nullptr || *name->as_string() != cluster.name))
+        return refuse(400, "INVALID_ATTRIBUTE", "name cannot be changed.", {"name"});
+      const auto description = TRY_BODY(parse_cluster_update(request.body, cluster.description, cluster.version, runtime_));
+      const auto* type = description.find("clusterType");
+      if (cluster.kind == Cluster::Kind::kLocal && *type->as_string() != "REPLICASET")
+        return refuse(400, "INVALID_ATTRIBUTE", "clusterType: clusters on this machine are replica sets of one member.", {"clusterType"});
+      auto connections = cluster.connections;
+      if (ext && request.body.find("connectionStrings") != nullptr) {
+        if (cluster.kind == Cluster::Kind::kLocal)
+          return refuse(400, "INVALID_ATTRIBUTE", "connectionStrings: a cluster on this machine has no private networks.", {"connectionStrings"});
+        connections = TRY_BODY(parse_private_connections(request.body));
+      }
+      if (!TRY_REST(clusters_.change(cluster, description, connections))) continue;
+      return RestReply{200, cluster_json(request, TRY_BODY(find(request)))};
+    }
+    return refuse(409, "CONFLICT", "The cluster changes all the time. Try again.");
   }
 
   RestResult<RestReply> remove(const RestRequest& request) const {
@@ -101,7 +149,7 @@ class ClusterRoutes {
   }
 
   static RestResult<RestReply> made(const RestRequest& request, Result<Cluster> cluster, const std::string& name) {
-    if (cluster) return RestReply{201, cluster_json(request, *cluster)};
+    if (cluster) return RestReply{201, cluster_json(request, *cluster), false, {{"clusterName", name}}};
     const auto& error = cluster.error();
     if (error.code == ErrorCode::kWrongState)
       return refuse(409, "DUPLICATE_CLUSTER_NAME", fmt::format("A cluster named {} is already present in group {}.", name, request.name("groupId")),
@@ -121,17 +169,19 @@ class ClusterRoutes {
 void add_cluster_routes(RouteTable& table, Clusters& clusters, Runtime& runtime, ClusterRouteOptions options) {
   const auto routes = std::make_shared<ClusterRoutes>(clusters, runtime, std::move(options));
   const auto add = [&](const char* method, const char* path, Family family, Access access, const char* version,
-                       RestResult<RestReply> (ClusterRoutes::*handler)(const RestRequest&) const) {
-    table.add({method, path, {family}, access, {version}, [routes, handler](const RestRequest& request) { return ((*routes).*handler)(request); }});
+                       RestResult<RestReply> (ClusterRoutes::*handler)(const RestRequest&) const, const char* event = "") {
+    table.add({method, path, {family}, access, {version}, [routes, handler](const RestRequest& request) { return ((*routes).*handler)(request); }, false, event});
   };
   const auto* all = "/groups/{groupId}/clusters";
   const auto* one = "/groups/{groupId}/clusters/{clusterName}";
   add("GET", all, Family::kAtlasV2, Access::kGroupRead, "2024-08-05", &ClusterRoutes::list);
-  add("POST", all, Family::kAtlasV2, Access::kGroupOwn, "2024-10-23", &ClusterRoutes::create);
+  add("POST", all, Family::kAtlasV2, Access::kGroupOwn, "2024-10-23", &ClusterRoutes::create, "CLUSTER_CREATED");
   add("GET", one, Family::kAtlasV2, Access::kGroupRead, "2024-08-05", &ClusterRoutes::get);
-  add("DELETE", one, Family::kAtlasV2, Access::kGroupOwn, "2023-02-01", &ClusterRoutes::remove);
+  add("DELETE", one, Family::kAtlasV2, Access::kGroupOwn, "2023-02-01", &ClusterRoutes::remove, "CLUSTER_DELETE_SUBMITTED");
+  add("PATCH", one, Family::kAtlasV2, Access::kGroupOwn, "2024-10-23", &ClusterRoutes::change, "CLUSTER_UPDATE_COMPLETED");
+  add("PATCH", one, Family::kExt, Access::kGroupOwn, "2023-01-01", &ClusterRoutes::change, "CLUSTER_UPDATE_COMPLETED");
   add("GET", "/groups/{groupId}/clusters/{clusterName}/status", Family::kAtlasV2, Access::kGroupRead, "2023-01-01", &ClusterRoutes::status);
-  add("POST", all, Family::kExt, Access::kGroupOwn, "2023-01-01", &ClusterRoutes::register_deployment);
+  add("POST", all, Family::kExt, Access::kGroupOwn, "2023-01-01", &ClusterRoutes::register_deployment, "CLUSTER_CREATED");
 }
 
 }  // namespace drover::api

@@ -46,14 +46,14 @@ std::string decoded(std::string_view text, bool query) {
   return out;
 }
 
-std::map<std::string, std::string> query_of(std::string_view text) {
-  std::map<std::string, std::string> query;
+std::vector<std::pair<std::string, std::string>> query_of(std::string_view text) {
+  std::vector<std::pair<std::string, std::string>> query;
   while (!text.empty()) {
     const auto end = text.find('&');
     const auto pair = text.substr(0, end);
     text = end == std::string_view::npos ? std::string_view() : text.substr(end + 1);
     const auto equals = pair.find('=');
-    query[decoded(pair.substr(0, equals), true)] = equals == std::string_view::npos ? "" : decoded(pair.substr(equals + 1), true);
+    query.emplace_back(decoded(pair.substr(0, equals), true), equals == std::string_view::npos ? "" : decoded(pair.substr(equals + 1), true));
   }
   return query;
 }
@@ -86,6 +86,12 @@ RestResult<Json> body_of(const net::HttpRequest& request, bool array) {
 
 }  // namespace
 
+std::string lockout_name(const std::string& address) {
+  if (address.find(':') == std::string::npos) return address;
+  const auto network = control::AddressRange::parse(address + "/64");
+  return network ? network->cidr() : address;
+}
+
 ControlApi::ControlApi(RouteTable routes, control::Identity& identity, Runtime& runtime, Log& log, Options options)
     : routes_(std::move(routes)),
       identity_(identity),
@@ -99,7 +105,8 @@ ControlApi::ControlApi(RouteTable routes, control::Identity& identity, Runtime& 
 net::HttpResponse ControlApi::handle(const net::HttpRequest& request) {
   const auto begun = runtime_.now();
   RestRequest rest;
-  rest.query = query_of(request.query);
+  rest.every_query = query_of(request.query);
+  for (const auto& [name, value] : rest.every_query) rest.query[name] = value;
   rest.peer = request.peer.substr(0, request.peer.rfind(':'));
   std::optional<control::ApiKey> caller;
   if (request.method == "GET" && request.path == kOpenApiPath)
@@ -156,18 +163,39 @@ RestResult<ControlApi::Answer> ControlApi::answer(const net::HttpRequest& reques
   rest.page.number = TRY_BODY(number(rest, "pageNum", 1, 1, 1'000'000));
   rest.page.items = TRY_BODY(number(rest, "itemsPerPage", 100, 1, 500));
   rest.body = TRY_BODY(body_of(request, matched.route->array_body));
-  return Answer{TRY_BODY(matched.route->handler(rest)), std::move(version)};
+  auto reply = TRY_BODY(matched.route->handler(rest));
+  tell(*matched.route, rest, reply);
+  return Answer{std::move(reply), std::move(version)};
+}
+
+// In the shape of the public API's events: who did what to what, from where.
+void ControlApi::tell(const Route& route, const RestRequest& request, const RestReply& reply) {
+  if (*route.event == '\0' || !options_.tell) return;
+  Json::Object event{{"eventTypeName", route.event}, {"publicKey", request.caller->public_key}, {"apiKeyId", request.caller->id}, {"remoteAddress", request.peer}};
+  const auto add = [&](const std::string& name, const Json& value) {
+    const bool known = std::any_of(event.begin(), event.end(), [&](const auto& field) { return field.first == name; });
+    if (!known) event.emplace_back(name, value);
+  };
+  for (const auto& [name, value] : reply.about) add(name, value);
+  if (!request.org.empty()) add("orgId", request.org);
+  for (const auto& [name, value] : request.names) {
+    if (name == "groupId" || name == "clusterName" || name == "peerId" || name == "endpointServiceId" || name == "endpointId" || name == "hostId") add(name, value);
+    if (name == "username") add("dbUserUsername", value);
+    if (name == "apiUserId") add("targetApiKeyId", value);
+  }
+  if (const auto told = options_.tell(event); !told)
+    log_.error("an audit event cannot be kept", {{"event", route.event}, {"key", request.caller->public_key}, {"error", told.error().message}});
 }
 
 RestResult<control::ApiKey> ControlApi::authenticate(const net::HttpRequest& request) {
   const auto address = control::host_of_peer(request.peer);
-  if (failures_.left(address) <= 0) return refuse(429, "RATE_LIMITED", "Too many failed logins from this address.");
+  if (failures_.left(lockout_name(address)) <= 0) return refuse(429, "RATE_LIMITED", "Too many failed logins from this address.");
   constexpr std::string_view kBearer = "Bearer ";
   const auto header = request.header("Authorization");
   if (!header.starts_with(kBearer) || !options_.bearer) return by_digest(request, address);
   auto account = TRY_REST(options_.bearer(std::string(header.substr(kBearer.size()))));
   if (!account) {
-    failures_.take(address);
+    failures_.take(lockout_name(address));
     return refuse(kUnauthorized, "UNEXPECTED_ERROR", "");
   }
   return std::move(*account);
@@ -181,7 +209,7 @@ RestResult<control::ApiKey> ControlApi::by_digest(const net::HttpRequest& reques
   // Also for a user that is not there, so that the time does not tell.
   const auto verdict = digest_.check(*digest, key ? key->ha1 : std::string(32, '0'), request.method, target);
   if (!key || verdict == DigestVerdict::kWrong) {
-    failures_.take(address);
+    failures_.take(lockout_name(address));
     return refuse(kUnauthorized, "UNEXPECTED_ERROR", "");
   }
   if (verdict == DigestVerdict::kStale) return refuse(kStale, "UNEXPECTED_ERROR", "");

@@ -14,6 +14,9 @@ namespace drover::api {
 inline constexpr int kRequestsPerMinute = 1200;  // of one key
 inline constexpr int kFailuresPerMinute = 60;    // of one address, before it is locked out for the rest of the minute
 
+// Who is locked out for failures that come from this address: of IPv6 the network, which one holder has all addresses of.
+std::string lockout_name(const std::string& address);
+
 class ControlApi {
  public:
   struct Options {
@@ -23,6 +26,8 @@ class ControlApi {
     std::vector<Family> families;  // those that are served
     // Who an access token was made for; nothing when it is not good. Unset: there are no access tokens.
     std::function<Result<std::optional<control::ApiKey>>(const std::string& token)> bearer;
+    // Keeps the audit event of what has succeeded. What fails here is logged, and the request's answer stays.
+    std::function<Status(const Json::Object& event)> tell;
   };
   ControlApi(RouteTable routes, control::Identity& identity, Runtime& runtime, Log& log, Options options);
 
@@ -37,6 +42,7 @@ class ControlApi {
   RestResult<Answer> answer(const net::HttpRequest& request, RestRequest& rest, std::optional<control::ApiKey>& caller);
   RestResult<control::ApiKey> authenticate(const net::HttpRequest& request);
   RestResult<control::ApiKey> by_digest(const net::HttpRequest& request, const std::string& address);
+  void tell(const Route& route, const RestRequest& request, const RestReply& reply);
   RestResult<std::string> authorize(const Route& route, const RestRequest& request);
   net::HttpResponse unauthorized(bool stale);
   net::HttpResponse formed(const RestRequest& request, int status, const Json& body, const std::string& version) const;

@@ -52,8 +52,7 @@ void add_event_routes(RouteTable& table, Events& events) {
     table.add({"GET", path, families, access, versions, [routes](const RestRequest& request) { return routes->list(request); }});
     table.add({"GET", path + "/{eventId}", families, access, versions, [routes](const RestRequest& request) { return routes->get(request); }});
   };
-  // A project's events for Cloud Manager's clients are with the monitoring routes.
-  add("/groups/{groupId}/events", {Family::kAtlasV2, Family::kAtlasV1}, control::Access::kGroupRead, Events::Of::kGroup);
+  add("/groups/{groupId}/events", {Family::kAtlasV2, Family::kAtlasV1, Family::kCloudManager}, control::Access::kGroupRead, Events::Of::kGroup);
   add("/orgs/{orgId}/events", {Family::kAtlasV2, Family::kAtlasV1, Family::kCloudManager}, control::Access::kOrgRead, Events::Of::kOrg);
 }
 

@@ -75,12 +75,12 @@ class ExportRoutes {
 void add_export_routes(RouteTable& table, control::SiteLinks& links, control::LinkWorker& worker) {
   const auto routes = std::make_shared<ExportRoutes>(links, worker);
   const auto add = [&](const char* method, const char* path, const std::vector<Family>& families,
-                       RestResult<RestReply> (ExportRoutes::*handler)(const RestRequest&) const) {
+                       RestResult<RestReply> (ExportRoutes::*handler)(const RestRequest&) const, const char* event = "") {
     table.add({method, path, families, Access::kOrgOwn, {"2023-01-01"},
-               [routes, handler](const RestRequest& request) { return ((*routes).*handler)(request); }});
+               [routes, handler](const RestRequest& request) { return ((*routes).*handler)(request); }, false, event});
   };
-  add("POST", "/orgs/{orgId}/liveExport/migrationLink", kManager, &ExportRoutes::connect);
-  add("DELETE", "/orgs/{orgId}/liveExport/migrationLink", kManager, &ExportRoutes::disconnect);
+  add("POST", "/orgs/{orgId}/liveExport/migrationLink", kManager, &ExportRoutes::connect, "X_ORG_LINKED_TO_ATLAS");
+  add("DELETE", "/orgs/{orgId}/liveExport/migrationLink", kManager, &ExportRoutes::disconnect, "X_ORG_UNLINKED_FROM_ATLAS");
   add("GET", "/orgs/{orgId}/liveExport/migrationLink/status", kManager, &ExportRoutes::status);
   add("POST", "/orgs/{orgId}/liveExport/migrationLink:refresh", {Family::kExt}, &ExportRoutes::refresh);
 }

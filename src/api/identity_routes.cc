@@ -96,7 +96,9 @@ class IdentityRoutes {
     return RestReply{201, Json::Object{{"apiKey", key_json(request, key)},
                                        {"orgOwnerId", nullptr},
                                        {"organization", organization_json(request, org)},
-                                       {"skipDefaultAlertsSettings", false}}};
+                                       {"skipDefaultAlertsSettings", false}},
+                     false,
+                     {{"orgId", org.id}}};
   }
 
   RestResult<RestReply> list_projects(const RestRequest& request) const {
@@ -113,12 +115,34 @@ class IdentityRoutes {
     auto project = identity_.create_project(org, name);
     if (!project && project.error().code == ErrorCode::kWrongState)
       return refuse(409, "GROUP_ALREADY_EXISTS", fmt::format("A group with name \"{}\" already exists.", name), {name});
-    return RestReply{request.family == Family::kAtlasV2 ? 200 : 201, project_json(request, TRY_REST(std::move(project)))};
+    const auto made = TRY_REST(std::move(project));
+    return RestReply{request.family == Family::kAtlasV2 ? 200 : 201, project_json(request, made), false, {{"orgId", made.org}, {"groupId", made.id}}};
   }
 
   RestResult<RestReply> get_project(const RestRequest& request) const {
     const auto project = TRY_REST(identity_.project(request.name("groupId")));
+    if (!project) return refuse(404, "GROUP_NOT_FOUND", fmt::format("No group with ID {} exists.", request.name("groupId")), {request.name("groupId")});
     return RestReply{200, project_json(request, *project)};
+  }
+
+  RestResult<RestReply> get_project_by_name(const RestRequest& request) const {
+    const auto& name = request.name("groupName");
+    const auto found = TRY_REST(identity_.projects_named(name, request.caller->grants));
+    if (found.empty()) return refuse(404, "GROUP_NAME_NOT_FOUND", fmt::format("No group with name \"{}\" exists.", name), {name});
+    if (found.size() > 1)
+      return refuse(409, "CONFLICT", fmt::format("Groups of {} organizations have the name \"{}\"; ask for one by its ID.", found.size(), name), {name});
+    return RestReply{200, project_json(request, found.front())};
+  }
+
+  RestResult<RestReply> rename_project(const RestRequest& request) const {
+    for (const auto& [field, value] : *request.body.as_object())
+      if (field != "name") return refuse(400, "INVALID_ATTRIBUTE", fmt::format("{} cannot be changed here.", field), {field});
+    const auto name = TRY_BODY(required_text(request.body, "name"));
+    auto renamed = identity_.rename_project(request.name("groupId"), name);
+    if (!renamed && renamed.error().code == ErrorCode::kWrongState)
+      return refuse(409, "GROUP_ALREADY_EXISTS", fmt::format("A group with name \"{}\" already exists.", name), {name});
+    TRY_REST(std::move(renamed));
+    return get_project(request);
   }
 
   RestResult<RestReply> delete_project(const RestRequest& request) const {
@@ -131,7 +155,7 @@ class IdentityRoutes {
     const auto description = TRY_BODY(required_text(request.body, "desc"));
     const auto roles = TRY_BODY(text_list(request.body, "roles", true));
     const auto key = TRY_REST(identity_.create_key(request.org, description, roles));
-    return RestReply{200, key_json(request, key)};
+    return RestReply{200, key_json(request, key), false, {{"targetPublicKey", key.public_key}}};
   }
 
   RestResult<RestReply> list_keys(const RestRequest& request) const {
@@ -146,6 +170,23 @@ class IdentityRoutes {
 
   RestResult<RestReply> delete_key(const RestRequest& request) const {
     if (!TRY_REST(identity_.delete_key(request.org, request.name("apiUserId")))) return no_key(request);
+    return RestReply{204, {}};
+  }
+
+  RestResult<RestReply> create_project_key(const RestRequest& request) const {
+    const auto description = TRY_BODY(required_text(request.body, "desc"));
+    const auto roles = TRY_BODY(text_list(request.body, "roles", true));
+    const auto project = TRY_REST(identity_.project(request.name("groupId")));
+    const auto key = TRY_REST(identity_.create_project_key(*project, description, roles));
+    return RestReply{200, key_json(request, key), false, {{"targetPublicKey", key.public_key}}};
+  }
+
+  RestResult<RestReply> list_project_keys(const RestRequest& request) const {
+    return listed(request, TRY_REST(identity_.project_keys(request.name("groupId"), request.page)), key_json);
+  }
+
+  RestResult<RestReply> remove_project_key(const RestRequest& request) const {
+    if (!TRY_REST(identity_.remove_key_from_project(request.name("groupId"), request.name("apiUserId")))) return no_key(request);
     return RestReply{204, {}};
   }
 
@@ -164,22 +205,27 @@ class IdentityRoutes {
 void add_identity_routes(RouteTable& table, control::Identity& identity, ProjectGuard may_delete) {
   const auto routes = std::make_shared<IdentityRoutes>(identity, std::move(may_delete));
   const auto add = [&](const char* method, const char* path, std::optional<Access> access,
-                       RestResult<RestReply> (IdentityRoutes::*handler)(const RestRequest&) const) {
+                       RestResult<RestReply> (IdentityRoutes::*handler)(const RestRequest&) const, const char* event = "") {
     table.add({method, path, kAll, access, kFirst,
-               [routes, handler](const RestRequest& request) { return ((*routes).*handler)(request); }});
+               [routes, handler](const RestRequest& request) { return ((*routes).*handler)(request); }, false, event});
   };
   add("GET", "/orgs", std::nullopt, &IdentityRoutes::list_orgs);
-  add("POST", "/orgs", std::nullopt, &IdentityRoutes::create_org);
+  add("POST", "/orgs", std::nullopt, &IdentityRoutes::create_org, "ORG_CREATED");
   add("GET", "/orgs/{orgId}", Access::kOrgRead, &IdentityRoutes::get_org);
   add("GET", "/orgs/{orgId}/groups", Access::kOrgRead, &IdentityRoutes::list_projects);
   add("GET", "/groups", std::nullopt, &IdentityRoutes::list_projects);
-  add("POST", "/groups", std::nullopt, &IdentityRoutes::create_project);
+  add("POST", "/groups", std::nullopt, &IdentityRoutes::create_project, "GROUP_CREATED");
   add("GET", "/groups/{groupId}", Access::kGroupRead, &IdentityRoutes::get_project);
-  add("DELETE", "/groups/{groupId}", Access::kGroupOwn, &IdentityRoutes::delete_project);
-  add("POST", "/orgs/{orgId}/apiKeys", Access::kOrgOwn, &IdentityRoutes::create_key);
+  add("GET", "/groups/byName/{groupName}", std::nullopt, &IdentityRoutes::get_project_by_name);
+  add("PATCH", "/groups/{groupId}", Access::kGroupOwn, &IdentityRoutes::rename_project, "GROUP_NAME_CHANGED");
+  add("DELETE", "/groups/{groupId}", Access::kGroupOwn, &IdentityRoutes::delete_project, "GROUP_DELETED");
+  add("POST", "/orgs/{orgId}/apiKeys", Access::kOrgOwn, &IdentityRoutes::create_key, "ORG_API_KEY_ADDED");
   add("GET", "/orgs/{orgId}/apiKeys", Access::kOrgRead, &IdentityRoutes::list_keys);
   add("GET", "/orgs/{orgId}/apiKeys/{apiUserId}", Access::kOrgRead, &IdentityRoutes::get_key);
-  add("DELETE", "/orgs/{orgId}/apiKeys/{apiUserId}", Access::kOrgOwn, &IdentityRoutes::delete_key);
+  add("POST", "/groups/{groupId}/apiKeys", Access::kGroupOwn, &IdentityRoutes::create_project_key, "ORG_API_KEY_ADDED");
+  add("GET", "/groups/{groupId}/apiKeys", Access::kGroupRead, &IdentityRoutes::list_project_keys);
+  add("DELETE", "/groups/{groupId}/apiKeys/{apiUserId}", Access::kGroupOwn, &IdentityRoutes::remove_project_key, "X_API_KEY_REMOVED_FROM_GROUP");
+  add("DELETE", "/orgs/{orgId}/apiKeys/{apiUserId}", Access::kOrgOwn, &IdentityRoutes::delete_key, "ORG_API_KEY_DELETED");
 }
 
 }  // namespace drover::api

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <ctime>
 #include <map>
+#include <span>
 
 #include <fmt/format.h>
 
@@ -15,6 +16,20 @@ struct Measurement {
   std::string_view name;
   std::string_view units;
 };
+// Some are of storage engines or machines that nobody here sees into: known, and without a value.
+constexpr Measurement kDatabaseMeasurements[] = {
+    {"DATABASE_AVERAGE_OBJECT_SIZE", "BYTES"}, {"DATABASE_COLLECTION_COUNT", "SCALAR"}, {"DATABASE_DATA_SIZE", "BYTES"},
+    {"DATABASE_EXTENT_COUNT", "SCALAR"},       {"DATABASE_FILE_SIZE", "BYTES"},         {"DATABASE_INDEX_COUNT", "SCALAR"},
+    {"DATABASE_INDEX_SIZE", "BYTES"},          {"DATABASE_OBJECT_COUNT", "SCALAR"},     {"DATABASE_STORAGE_SIZE", "BYTES"},
+};
+constexpr Measurement kDiskMeasurements[] = {
+    {"DISK_PARTITION_IOPS_READ", "SCALAR_PER_SECOND"},  {"DISK_PARTITION_IOPS_TOTAL", "SCALAR_PER_SECOND"}, {"DISK_PARTITION_IOPS_WRITE", "SCALAR_PER_SECOND"},
+    {"DISK_PARTITION_LATENCY_READ", "MILLISECONDS"},    {"DISK_PARTITION_LATENCY_WRITE", "MILLISECONDS"},   {"DISK_PARTITION_SPACE_FREE", "BYTES"},
+    {"DISK_PARTITION_SPACE_PERCENT_FREE", "PERCENT"},   {"DISK_PARTITION_SPACE_PERCENT_USED", "PERCENT"},   {"DISK_PARTITION_SPACE_USED", "BYTES"},
+};
+constexpr std::int64_t kMaxPoints = 5000;  // of one answer and measurement
+constexpr std::pair<std::string_view, std::int64_t> kGranularities[] = {
+    {"PT10S", 10'000}, {"PT1M", 60'000}, {"PT5M", 300'000}, {"PT30M", 1'800'000}, {"PT1H", 3'600'000}, {"P1D", 86'400'000}};
 constexpr Measurement kMeasurements[] = {
     {"ASSERT_MSG", "SCALAR_PER_SECOND"},
     {"ASSERT_REGULAR", "SCALAR_PER_SECOND"},
@@ -59,6 +74,15 @@ constexpr Measurement kMeasurements[] = {
     {"TICKETS_AVAILABLE_READS", "SCALAR"},
     {"TICKETS_AVAILABLE_WRITE", "SCALAR"},
 };
+
+std::span<const Measurement> all_of(Measured what) {
+  switch (what) {
+    case Measured::kDatabase: return kDatabaseMeasurements;
+    case Measured::kDisk: return kDiskMeasurements;
+    case Measured::kHost: break;
+  }
+  return kMeasurements;
+}
 
 const Json& fact(const control::MonitoredHost& host, std::string_view key) {
   static const Json kNothing;
@@ -176,13 +200,49 @@ Json agent_json(const RestRequest&, const control::Agent& agent, std::string_vie
   return Json(std::move(out));
 }
 
-std::optional<std::string_view> units_of(std::string_view measurement) {
-  for (const auto& one : kMeasurements)
+std::optional<std::string_view> units_of(Measured what, std::string_view measurement) {
+  for (const auto& one : all_of(what))
     if (one.name == measurement) return one.units;
   return std::nullopt;
 }
 
-Json::Object measurements_json(const MeasurementQuery& query, const std::vector<control::MeasuredPoint>& points) {
+RestResult<MeasurementQuery> parse_measurement_query(Measured what, const RestRequest& request, std::int64_t now) {
+  const auto given = [&](const char* name) {
+    const auto found = request.query.find(name);
+    return found == request.query.end() ? std::string() : found->second;
+  };
+  const auto wrong = [](const char* name, std::string_view why) {
+    return refuse(400, "INVALID_QUERY_PARAMETER", fmt::format("Invalid query parameter {}: {}.", name, why), {name});
+  };
+  MeasurementQuery query;
+  query.granularity = given("granularity");
+  for (const auto& [name, step] : kGranularities)
+    if (name == query.granularity) query.step = step;
+  if (query.step == 0) return wrong("granularity", "it must be PT10S, PT1M, PT5M, PT30M, PT1H or P1D");
+  const auto period = given("period"), start = given("start"), end = given("end");
+  if (!period.empty()) {
+    if (!start.empty() || !end.empty()) return wrong("period", "it cannot be there with start and end");
+    const auto length = millis_of_duration(period);
+    if (!length) return wrong("period", "it must be an ISO 8601 duration, such as PT1H or P1D");
+    query.end = now;
+    query.start = query.end - *length;
+  } else {
+    const auto from = millis_of_iso(start), to = millis_of_iso(end);
+    if (!from || !to) return wrong("period", "it, or start and end in ISO 8601 (2026-02-01T09:10:00Z), must be there");
+    if (*from >= *to) return wrong("start", "it must be before end");
+    query.start = *from;
+    query.end = *to;
+  }
+  if ((query.end - query.start) / query.step > kMaxPoints) return wrong("granularity", fmt::format("it makes more than {} points", kMaxPoints));
+  for (const auto& [key, name] : request.every_query) {
+    if (key != "m" || std::find(query.names.begin(), query.names.end(), name) != query.names.end()) continue;
+    if (!units_of(what, name)) return refuse(400, "INVALID_METRIC_NAME", fmt::format("An invalid metric name {} was specified.", name), {name});
+    query.names.push_back(name);
+  }
+  return query;
+}
+
+Json::Object measurements_json(Measured what, const MeasurementQuery& query, const std::vector<control::MeasuredPoint>& points) {
   struct Bucket {
     double sum = 0;
     int count = 0;
@@ -197,7 +257,7 @@ Json::Object measurements_json(const MeasurementQuery& query, const std::vector<
     }
   }
   Json::Array all;
-  for (const auto& known : kMeasurements) {
+  for (const auto& known : all_of(what)) {
     const bool wanted = query.names.empty() || std::find(query.names.begin(), query.names.end(), known.name) != query.names.end();
     if (!wanted) continue;
     const auto found = series.find(known.name);

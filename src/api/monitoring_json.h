@@ -21,14 +21,20 @@ Json cluster_json(const RestRequest& request, const control::MonitoredDeployment
 // `type`: MONITORING, AUTOMATION.
 Json agent_json(const RestRequest& request, const control::Agent& agent, std::string_view type, bool active);
 
+// What is measured: a process, one of its databases, the disk that its data is on.
+enum class Measured { kHost, kDatabase, kDisk };
+
 struct MeasurementQuery {
   std::int64_t start = 0, end = 0, step = 0;  // milliseconds
   std::string granularity;
   std::vector<std::string> names;  // empty: all
 };
 // The answer's start, end, granularity and measurements: a point for each step, null where nothing was measured.
-Json::Object measurements_json(const MeasurementQuery& query, const std::vector<control::MeasuredPoint>& points);
+Json::Object measurements_json(Measured what, const MeasurementQuery& query, const std::vector<control::MeasuredPoint>& points);
 // Nothing: no such measurement.
-std::optional<std::string_view> units_of(std::string_view measurement);
+std::optional<std::string_view> units_of(Measured what, std::string_view measurement);
+
+// granularity, period or start and end, and any number of m. `now`: milliseconds since 1970.
+RestResult<MeasurementQuery> parse_measurement_query(Measured what, const RestRequest& request, std::int64_t now);
 
 }  // namespace drover::api

@@ -18,7 +18,7 @@ TEST(Times, AreReadAndWritten) {
 TEST(Measurements, AreBucketsWithHoles) {
   MeasurementQuery query{0, 180'000, 60'000, "PT1M", {"CONNECTIONS"}};
   const std::vector<control::MeasuredPoint> points{{0, {{"CONNECTIONS", 4}}}, {60'000, {{"CONNECTIONS", 6}}}, {61'000, {{"CONNECTIONS", 8}, {"OPCOUNTER_CMD", 1}}}};
-  const Json json(measurements_json(query, points));
+  const Json json(measurements_json(Measured::kHost, query, points));
   const auto& measured = *json.find("measurements")->as_array();
   ASSERT_EQ(measured.size(), 1u);
   EXPECT_EQ(measured[0].find("units")->dump(), "\"SCALAR\"");
@@ -27,8 +27,51 @@ TEST(Measurements, AreBucketsWithHoles) {
   EXPECT_EQ(*data[0].find("value")->as_double(), 4);
   EXPECT_EQ(*data[1].find("value")->as_double(), 7);
   EXPECT_TRUE(data[2].find("value")->is_null());
-  EXPECT_EQ(units_of("OPCOUNTER_CMD"), "SCALAR_PER_SECOND");
-  EXPECT_FALSE(units_of("MAGIC"));
+  EXPECT_EQ(units_of(Measured::kHost, "OPCOUNTER_CMD"), "SCALAR_PER_SECOND");
+  EXPECT_FALSE(units_of(Measured::kHost, "MAGIC"));
+  EXPECT_EQ(units_of(Measured::kDatabase, "DATABASE_DATA_SIZE"), "BYTES");
+  EXPECT_EQ(units_of(Measured::kDisk, "DISK_PARTITION_SPACE_PERCENT_USED"), "PERCENT");
+  EXPECT_FALSE(units_of(Measured::kDisk, "CONNECTIONS"));
+}
+
+RestResult<MeasurementQuery> asked(std::initializer_list<std::pair<const char*, const char*>> query) {
+  RestRequest request;
+  for (const auto& [name, value] : query) {
+    request.every_query.emplace_back(name, value);
+    request.query[name] = value;
+  }
+  return parse_measurement_query(Measured::kHost, request, 1'772'356'200'000);
+}
+
+TEST(MeasurementQueries, AreOfAPeriodOrFromStartToEnd) {
+  const auto period = asked({{"granularity", "PT1M"}, {"period", "PT1H"}, {"m", "CONNECTIONS"}, {"m", "OPCOUNTER_CMD"}, {"m", "CONNECTIONS"}});
+  ASSERT_TRUE(period);
+  EXPECT_EQ(period->end, 1'772'356'200'000);
+  EXPECT_EQ(period->start, period->end - 3'600'000);
+  EXPECT_EQ(period->names, (std::vector<std::string>{"CONNECTIONS", "OPCOUNTER_CMD"}));
+  const auto between = asked({{"granularity", "PT1H"}, {"start", "2026-03-01T08:00:00Z"}, {"end", "2026-03-01T09:00:00Z"}});
+  ASSERT_TRUE(between);
+  EXPECT_EQ(between->end - between->start, 3'600'000);
+  EXPECT_TRUE(between->names.empty());
+}
+
+TEST(MeasurementQueries, ThatAreAmbiguousOrTooBigAreRefused) {
+  const std::initializer_list<std::initializer_list<std::pair<const char*, const char*>>> all{
+      {{"period", "PT1H"}},
+      {{"granularity", "PT1M"}},
+      {{"granularity", "PT2M"}, {"period", "PT1H"}},
+      {{"granularity", "PT1M"}, {"period", "an hour"}},
+      {{"granularity", "PT1M"}, {"period", "PT1H"}, {"start", "2026-03-01T08:00:00Z"}, {"end", "2026-03-01T09:00:00Z"}},
+      {{"granularity", "PT1M"}, {"period", "PT1H"}, {"end", "2026-03-01T09:00:00Z"}},
+      {{"granularity", "PT1M"}, {"start", "2026-03-01T08:00:00Z"}},
+      {{"granularity", "PT1M"}, {"start", "2026-03-01T09:00:00Z"}, {"end", "2026-03-01T08:00:00Z"}},
+      {{"granularity", "PT1M"}, {"start", "2026-03-01T08:00:00Z"}, {"end", "2026-03-01T08:00:00Z"}},
+      {{"granularity", "PT10S"}, {"period", "P30D"}},
+      {{"granularity", "PT1M"}, {"period", "PT1H"}, {"m", "CONNECTIONS"}, {"m", "MAGIC"}},
+      {{"granularity", "PT1M"}, {"period", "PT1H"}, {"m", "DATABASE_DATA_SIZE"}},
+  };
+  int row = 0;
+  for (const auto& query : all) EXPECT_FALSE(asked(query)) << row++;
 }
 
 TEST(Hosts, AreNoDataUntilTheFirstPing) {

@@ -1,21 +1,18 @@
 #include "api/monitoring_routes.h"
 
 #include <algorithm>
-#include <charconv>
 #include <memory>
 
 #include <fmt/format.h>
 
 #include "api/monitoring_json.h"
+#include "control/clusters.h"
 
 namespace drover::api {
 namespace {
 
 using control::Access;
 const std::vector<Family> kManager{Family::kCloudManager};
-constexpr std::int64_t kMaxPoints = 5000;  // of one answer and measurement
-constexpr std::pair<std::string_view, std::int64_t> kGranularities[] = {
-    {"PT10S", 10'000}, {"PT1M", 60'000}, {"PT5M", 300'000}, {"PT30M", 1'800'000}, {"PT1H", 3'600'000}, {"P1D", 86'400'000}};
 
 std::string text_in(const Json& object, std::string_view key) {
   const auto* value = object.find(key);
@@ -166,46 +163,82 @@ class MonitoringRoutes {
 
   RestResult<RestReply> measurements(const RestRequest& request) const {
     const auto host = TRY_BODY(found_host(request, request.name("hostId")));
-    const auto query = TRY_BODY(measurement_query(request));
+    const auto query = TRY_BODY(parse_measurement_query(Measured::kHost, request, now_millis()));
     const auto points = TRY_REST(parts_.deployments.measurements(host.id, query.start, query.end));
-    auto body = measurements_json(query, points);
-    body.emplace_back("groupId", host.group);
-    body.emplace_back("hostId", host.id);
-    body.emplace_back("processId", fmt::format("{}:{}", host.hostname, host.port));
-    body.emplace_back("links", self_link(request, fmt::format("/groups/{}/hosts/{}/measurements", host.group, host.id)));
-    return RestReply{200, Json(std::move(body))};
+    return RestReply{200, measured(request, host, "", measurements_json(Measured::kHost, query, points))};
   }
 
-  // ---- events, newest first
-
-  RestResult<RestReply> events(const RestRequest& request) const {
-    const auto& group = request.name("groupId");
-    const auto found = TRY_REST(parts_.events.of_project(group, request.page));
+  RestResult<RestReply> list_databases(const RestRequest& request) const {
+    const auto host = TRY_BODY(found_host(request, request.name("hostId")));
     Json::Array all;
-    for (const auto& event : found.events) {
-      Json::Object one{{"id", event.id}, {"groupId", group}, {"eventTypeName", event.type}, {"created", event.created}};
-      one.emplace_back("links", self_link(request, fmt::format("/groups/{}/events/{}", group, event.id)));
-      if (!event.hostname.empty()) one.emplace_back("hostname", event.hostname);
-      if (event.port != 0) one.emplace_back("port", event.port);
-      if (!event.detail.empty()) one.emplace_back("detail", event.detail);
-      all.emplace_back(std::move(one));
-    }
-    return RestReply{200, page_of(request, std::move(all), found.total)};
+    for (const auto& name : host.databases) all.push_back(part_json(request, host, "databaseName", "databases", name));
+    return paged(request, std::move(all));
+  }
+  RestResult<RestReply> get_database(const RestRequest& request) const {
+    const auto host = TRY_BODY(found_host(request, request.name("hostId")));
+    return RestReply{200, part_json(request, host, "databaseName", "databases", TRY_BODY(found_database(request, host)))};
+  }
+  RestResult<RestReply> database_measurements(const RestRequest& request) const {
+    const auto host = TRY_BODY(found_host(request, request.name("hostId")));
+    const auto name = TRY_BODY(found_database(request, host));
+    const auto query = TRY_BODY(parse_measurement_query(Measured::kDatabase, request, now_millis()));
+    const auto points = TRY_REST(parts_.deployments.database_measurements(host.id, name, query.start, query.end));
+    auto body = measurements_json(Measured::kDatabase, query, points);
+    body.emplace_back("databaseName", name);
+    return RestReply{200, measured(request, host, "/databases/" + control::percent_encoded(name), std::move(body))};
+  }
+
+  // The partition that the data is on, where the server tells of it; no other is seen by monitoring.
+  RestResult<RestReply> list_disks(const RestRequest& request) const {
+    const auto host = TRY_BODY(found_host(request, request.name("hostId")));
+    Json::Array all;
+    if (host.tells_disk) all.push_back(part_json(request, host, "partitionName", "disks", control::kDataPartition));
+    return paged(request, std::move(all));
+  }
+  RestResult<RestReply> get_disk(const RestRequest& request) const {
+    const auto host = TRY_BODY(found_host(request, request.name("hostId")));
+    return RestReply{200, part_json(request, host, "partitionName", "disks", TRY_BODY(found_disk(request, host)))};
+  }
+  RestResult<RestReply> disk_measurements(const RestRequest& request) const {
+    const auto host = TRY_BODY(found_host(request, request.name("hostId")));
+    const auto name = TRY_BODY(found_disk(request, host));
+    const auto query = TRY_BODY(parse_measurement_query(Measured::kDisk, request, now_millis()));
+    const auto points = TRY_REST(parts_.deployments.disk_measurements(host.id, query.start, query.end));
+    auto body = measurements_json(Measured::kDisk, query, points);
+    body.emplace_back("partitionName", name);
+    return RestReply{200, measured(request, host, "/disks/" + name, std::move(body))};
   }
 
   // ---- alerts: what is so now
 
-  RestResult<RestReply> alerts(const RestRequest& request) const {
+  RestResult<RestReply> alerts(const RestRequest& request) const { return paged(request, TRY_BODY(open_alerts(request))); }
+  RestResult<RestReply> alert(const RestRequest& request) const {
+    const auto& id = request.name("alertId");
+    for (auto& one : TRY_BODY(open_alerts(request)))
+      if (*one.find("id")->as_string() == id) return RestReply{200, std::move(one)};
+    return refuse(404, "RESOURCE_NOT_FOUND", fmt::format("No alert with ID {} is open in group {}.", id, request.name("groupId")), {id, request.name("groupId")});
+  }
+
+ private:
+  // What the public API has no name for has an X_ in front.
+  RestResult<Json::Array> open_alerts(const RestRequest& request) const {
     const auto& group = request.name("groupId");
     Json::Array all;
+    const auto now = iso_of_millis(now_millis());
     const auto add = [&](std::string_view type, std::string_view about, std::string detail, std::int64_t since) {
-      all.push_back(Json::Object{{"eventTypeName", type},
+      const auto created = since == 0 ? now : iso_of_millis(since);
+      // As long as it is so, it is the same one.
+      const auto id = control::Deployments::host_id(group, fmt::format("{}/{}", type, about)).substr(0, 24);
+      all.push_back(Json::Object{{"id", id},
+                                 {"eventTypeName", type},
                                  {"groupId", group},
                                  {"status", "OPEN"},
-                                 {"typeName", type.starts_with("HOST") ? "HOST" : "AGENT"},
+                                 {"typeName", type.find("HOST") != std::string_view::npos ? "HOST" : "AGENT"},
                                  {"hostnameAndPort", about},
                                  {"detail", std::move(detail)},
-                                 {"created", since == 0 ? Json() : Json(iso_of_millis(since))}});
+                                 {"created", created},
+                                 {"updated", now},
+                                 {"links", self_link(request, fmt::format("/groups/{}/alerts/{}", group, id))}});
     };
     for (const auto& agent : TRY_REST(parts_.agents.of_project(group))) {
       if (agent.alive) continue;
@@ -214,16 +247,15 @@ class MonitoringRoutes {
     for (const auto& host : TRY_REST(parts_.deployments.hosts(group)))
       if (host.down) add("HOST_DOWN", fmt::format("{}:{}", host.hostname, host.port), "it does not answer to monitoring", host.last_ping_millis);
     for (const auto& one : TRY_REST(parts_.deployments.of_project(group))) {
-      if (one.login_failed) add("HOST_MONITORING_LOGIN_FAILED", one.name, "monitoring cannot log in: give its user and password again", 0);
+      if (one.login_failed) add("X_HOST_MONITORING_LOGIN_FAILED", one.name, "monitoring cannot log in: give its user and password again", 0);
       if (one.missing_actions.empty()) continue;
       std::string actions;
       for (const auto& action : one.missing_actions) actions += (actions.empty() ? "" : ", ") + action;
-      add("HOST_MONITORING_ACCESS_MISSING", one.name, fmt::format("monitoring's user lacks {}: grant it the role clusterMonitor on admin", actions), 0);
+      add("X_HOST_MONITORING_ACCESS_MISSING", one.name, fmt::format("monitoring's user lacks {}: grant it the role clusterMonitor on admin", actions), 0);
     }
-    return paged(request, std::move(all));
+    return all;
   }
 
- private:
   static Json key_json(const control::AgentKey& key) {
     const bool shown = !key.key.empty();
     return Json::Object{{"_id", key.id},
@@ -256,6 +288,29 @@ class MonitoringRoutes {
     return all;
   }
 
+  static Json measured(const RestRequest& request, const control::MonitoredHost& host, const std::string& part, Json::Object body) {
+    body.emplace_back("groupId", host.group);
+    body.emplace_back("hostId", host.id);
+    body.emplace_back("processId", fmt::format("{}:{}", host.hostname, host.port));
+    body.emplace_back("links", self_link(request, fmt::format("/groups/{}/hosts/{}{}/measurements", host.group, host.id, part)));
+    return Json(std::move(body));
+  }
+  static Json part_json(const RestRequest& request, const control::MonitoredHost& host, const char* field, const char* path, const std::string& name) {
+    return Json::Object{{field, name}, {"links", self_link(request, fmt::format("/groups/{}/hosts/{}/{}/{}", host.group, host.id, path, control::percent_encoded(name)))}};
+  }
+  static RestResult<std::string> found_database(const RestRequest& request, const control::MonitoredHost& host) {
+    const auto& name = request.name("databaseName");
+    if (std::find(host.databases.begin(), host.databases.end(), name) == host.databases.end())
+      return refuse(404, "RESOURCE_NOT_FOUND", fmt::format("No database {} is known of the host {}.", name, host.id), {name, host.id});
+    return name;
+  }
+  static RestResult<std::string> found_disk(const RestRequest& request, const control::MonitoredHost& host) {
+    const auto& name = request.name("partitionName");
+    if (!host.tells_disk || name != control::kDataPartition)
+      return refuse(404, "RESOURCE_NOT_FOUND", fmt::format("No partition {} is known of the host {}.", name, host.id), {name, host.id});
+    return name;
+  }
+
   RestResult<control::MonitoredHost> found_host(const RestRequest& request, const std::string& id) const {
     auto host = TRY_REST(parts_.deployments.host(request.name("groupId"), id));
     if (!host) return refuse(404, "HOST_NOT_FOUND", fmt::format("No host with ID {} exists in group {}.", id, request.name("groupId")), {id, request.name("groupId")});
@@ -272,38 +327,7 @@ class MonitoringRoutes {
     return nullptr;
   }
 
-  RestResult<MeasurementQuery> measurement_query(const RestRequest& request) const {
-    const auto given = [&](const char* name) {
-      const auto found = request.query.find(name);
-      return found == request.query.end() ? std::string() : found->second;
-    };
-    const auto wrong = [](const char* name, std::string_view why) {
-      return refuse(400, "INVALID_QUERY_PARAMETER", fmt::format("Invalid query parameter {}: {}.", name, why), {name});
-    };
-    MeasurementQuery query;
-    query.granularity = given("granularity");
-    for (const auto& [name, step] : kGranularities)
-      if (name == query.granularity) query.step = step;
-    if (query.step == 0) return wrong("granularity", "it must be PT10S, PT1M, PT5M, PT30M, PT1H or P1D");
-    const auto period = given("period"), start = given("start"), end = given("end");
-    if (!period.empty()) {
-      const auto length = millis_of_duration(period);
-      if (!length) return wrong("period", "it must be an ISO 8601 duration");
-      query.end = std::chrono::duration_cast<std::chrono::milliseconds>(parts_.runtime.wall_time().time_since_epoch()).count();
-      query.start = query.end - *length;
-    } else {
-      const auto from = millis_of_iso(start), to = millis_of_iso(end);
-      if (!from || !to || *from > *to) return wrong("period", "it, or start and end in ISO 8601 (2026-02-01T09:10:00Z), must be there");
-      query.start = *from;
-      query.end = *to;
-    }
-    if ((query.end - query.start) / query.step > kMaxPoints) return wrong("granularity", fmt::format("it makes more than {} points", kMaxPoints));
-    if (const auto name = given("m"); !name.empty()) {
-      if (!units_of(name)) return refuse(400, "INVALID_METRIC_NAME", fmt::format("An invalid metric name {} was specified.", name), {name});
-      query.names.push_back(name);
-    }
-    return query;
-  }
+  std::int64_t now_millis() const { return std::chrono::duration_cast<std::chrono::milliseconds>(parts_.runtime.wall_time().time_since_epoch()).count(); }
 
   MonitoringParts parts_;
 };
@@ -312,26 +336,33 @@ class MonitoringRoutes {
 
 void add_monitoring_routes(RouteTable& table, MonitoringParts parts) {
   const auto routes = std::make_shared<MonitoringRoutes>(parts);
-  const auto add = [&](const char* method, const std::string& path, Access access, RestResult<RestReply> (MonitoringRoutes::*handler)(const RestRequest&) const) {
+  const auto add = [&](const char* method, const std::string& path, Access access, RestResult<RestReply> (MonitoringRoutes::*handler)(const RestRequest&) const,
+                       const char* event = "") {
     table.add({method, "/groups/{groupId}" + path, kManager, access, {"2023-01-01"},
-               [routes, handler](const RestRequest& request) { return ((*routes).*handler)(request); }});
+               [routes, handler](const RestRequest& request) { return ((*routes).*handler)(request); }, false, event});
   };
-  add("POST", "/agentapikeys", Access::kGroupOwn, &MonitoringRoutes::create_key);
+  add("POST", "/agentapikeys", Access::kGroupOwn, &MonitoringRoutes::create_key, "AGENT_API_KEY_CREATED");
   add("GET", "/agentapikeys", Access::kGroupRead, &MonitoringRoutes::list_keys);
-  add("DELETE", "/agentapikeys/{keyId}", Access::kGroupOwn, &MonitoringRoutes::delete_key);
+  add("DELETE", "/agentapikeys/{keyId}", Access::kGroupOwn, &MonitoringRoutes::delete_key, "AGENT_API_KEY_DELETED");
   add("GET", "/agents", Access::kGroupRead, &MonitoringRoutes::list_agents);
   add("GET", "/agents/{type}", Access::kGroupRead, &MonitoringRoutes::list_agents_of_type);
   add("POST", "/hosts", Access::kGroupOwn, &MonitoringRoutes::add_host);
   add("GET", "/hosts", Access::kGroupRead, &MonitoringRoutes::list_hosts);
   add("GET", "/hosts/{hostId}", Access::kGroupRead, &MonitoringRoutes::get_host);
   add("GET", "/hosts/byName/{hostAndPort}", Access::kGroupRead, &MonitoringRoutes::get_host_by_name);
-  add("PATCH", "/hosts/{hostId}", Access::kGroupOwn, &MonitoringRoutes::change_host);
+  add("PATCH", "/hosts/{hostId}", Access::kGroupOwn, &MonitoringRoutes::change_host, "X_HOST_CREDENTIALS_CHANGED");
   add("DELETE", "/hosts/{hostId}", Access::kGroupOwn, &MonitoringRoutes::delete_host);
   add("GET", "/hosts/{hostId}/measurements", Access::kGroupRead, &MonitoringRoutes::measurements);
+  add("GET", "/hosts/{hostId}/databases", Access::kGroupRead, &MonitoringRoutes::list_databases);
+  add("GET", "/hosts/{hostId}/databases/{databaseName}", Access::kGroupRead, &MonitoringRoutes::get_database);
+  add("GET", "/hosts/{hostId}/databases/{databaseName}/measurements", Access::kGroupRead, &MonitoringRoutes::database_measurements);
+  add("GET", "/hosts/{hostId}/disks", Access::kGroupRead, &MonitoringRoutes::list_disks);
+  add("GET", "/hosts/{hostId}/disks/{partitionName}", Access::kGroupRead, &MonitoringRoutes::get_disk);
+  add("GET", "/hosts/{hostId}/disks/{partitionName}/measurements", Access::kGroupRead, &MonitoringRoutes::disk_measurements);
   add("GET", "/clusters", Access::kGroupRead, &MonitoringRoutes::list_clusters);
   add("GET", "/clusters/{clusterId}", Access::kGroupRead, &MonitoringRoutes::get_cluster);
-  add("GET", "/events", Access::kGroupRead, &MonitoringRoutes::events);
   add("GET", "/alerts", Access::kGroupRead, &MonitoringRoutes::alerts);
+  add("GET", "/alerts/{alertId}", Access::kGroupRead, &MonitoringRoutes::alert);
 }
 
 }  // namespace drover::api

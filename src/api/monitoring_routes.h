@@ -13,7 +13,6 @@ struct MonitoringParts {
   control::AgentKeys& keys;
   control::Agents& agents;
   control::Deployments& deployments;
-  control::EventLog& events;
   Runtime& runtime;
 };
 // The parts must live as long as the table.

@@ -5,6 +5,9 @@
 
 #include <fmt/format.h>
 
+#include "api/operation_schemas.h"
+#include "api/schema_text.h"
+
 namespace drover::api {
 namespace {
 
@@ -46,7 +49,9 @@ std::string lower(std::string_view text) {
 
 Json reference(const std::string& to) { return Json::Object{{"$ref", to}}; }
 
-Json::Array parameters_of(const Route& route) {
+bool is_page(const OperationSchema* schema) { return schema != nullptr && std::string_view(schema->response).starts_with("Page<"); }
+
+Json::Array parameters_of(const Route& route, const OperationSchema* schema) {
   Json::Array parameters;
   std::string_view rest = route.path;
   for (auto at = rest.find('{'); at != std::string_view::npos; at = rest.find('{')) {
@@ -58,33 +63,44 @@ Json::Array parameters_of(const Route& route) {
     rest = rest.substr(end + 1);
   }
   for (const auto* name : {"envelope", "pretty"}) parameters.push_back(reference(fmt::format("#/components/parameters/{}", name)));
-  if (route.method == "GET" && !route.path.ends_with("}")) {
+  if (is_page(schema)) {
     for (const auto* name : {"pageNum", "itemsPerPage", "includeCount"}) parameters.push_back(reference(fmt::format("#/components/parameters/{}", name)));
   }
+  if (schema != nullptr)
+    for (auto& parameter : query_parameters(schema->query)) parameters.push_back(std::move(parameter));
   return parameters;
 }
 
-// The media types of a body, by versions.
-Json::Object content_of(const Route& route, Family family, const Json& schema) {
+// The type of a request in the version that is the route's `number`th.
+std::string_view type_of_version(std::string_view types, std::size_t number) {
+  for (; number > 0 && types.find('|') != std::string_view::npos; --number) types.remove_prefix(types.find('|') + 1);
+  return types.substr(0, types.find('|'));
+}
+
+// The media types of a body, by versions. v1.0 is as the oldest.
+Json::Object content_of(const Route& route, Family family, std::string_view types, Json (*schema_of)(std::string_view)) {
+  const auto schema = [&](std::size_t number) { return Json(Json::Object{{"schema", schema_of(type_of_version(types, number))}}); };
   Json::Object content;
-  if (family != Family::kAtlasV2) return Json::Object{{"application/json", Json::Object{{"schema", schema}}}};
-  for (const auto& version : route.versions)
-    content.emplace_back(fmt::format("application/vnd.atlas.{}+json", version), Json::Object{{"schema", schema}});
+  if (family != Family::kAtlasV2) return Json::Object{{"application/json", schema(0)}};
+  for (std::size_t i = 0; i < route.versions.size(); ++i) content.emplace_back(fmt::format("application/vnd.atlas.{}+json", route.versions[i]), schema(i));
   return content;
 }
 
 Json operation_of(const Route& route, Family family) {
-  const Json object(Json::Object{{"type", "object"}});
+  const auto* schema = operation_schema(route, family);
   Json::Object operation{{"operationId", operation_id(route, family)},
                          {"description", fmt::format("Needs: {}.", role_of(route.access))},
-                         {"parameters", parameters_of(route)},
+                         {"parameters", parameters_of(route, schema)},
                          {"security", Json::Array{Json::Object{{"DigestAuth", Json::Array()}}, Json::Object{{"ServiceAccounts", Json::Array()}}}}};
-  if (route.method == "POST" || route.method == "PATCH") {
-    const Json schema = route.array_body ? Json(Json::Object{{"type", "array"}, {"items", object}}) : object;
-    operation.emplace_back("requestBody", Json::Object{{"required", true}, {"content", content_of(route, family, schema)}});
+  if (schema != nullptr && *schema->request != '\0')
+    operation.emplace_back("requestBody", Json::Object{{"required", true}, {"content", content_of(route, family, schema->request, schema_of_type)}});
+  Json::Object responses;
+  if (schema != nullptr) {
+    Json::Object success{{"description", *schema->response == '\0' ? "Done; no body" : "OK"}};
+    if (*schema->response != '\0') success.emplace_back("content", content_of(route, family, schema->response, schema_of_response));
+    responses.emplace_back(std::to_string(schema->status), std::move(success));
   }
-  Json::Object responses{{"2XX", Json::Object{{"description", "OK"}, {"content", content_of(route, family, Json(Json::Object()))}}}};
-  for (const auto* status : {"400", "401", "403", "404", "409", "429", "500", "503"}) responses.emplace_back(status, reference("#/components/responses/error"));
+  for (const auto* status : {"400", "401", "403", "404", "405", "406", "409", "429", "500", "503"}) responses.emplace_back(status, reference("#/components/responses/error"));
   operation.emplace_back("responses", std::move(responses));
   return operation;
 }
@@ -94,8 +110,6 @@ Json components() {
     return Json::Object{{"name", name}, {"in", "query"}, {"schema", std::move(schema)}};
   };
   const auto flag = [](bool otherwise) { return Json::Object{{"type", "boolean"}, {"default", otherwise}}; };
-  const Json text(Json::Object{{"type", "string"}});
-  const Json field(Json::Object{{"type", "object"}, {"required", Json::Array{"field", "description"}}, {"properties", Json::Object{{"field", text}, {"description", text}}}});
   return Json::Object{
       {"parameters", Json::Object{{"envelope", parameter("envelope", flag(false))},
                                   {"pretty", parameter("pretty", flag(false))},
@@ -104,15 +118,7 @@ Json components() {
                                   {"itemsPerPage", parameter("itemsPerPage", Json::Object{{"type", "integer"}, {"minimum", 1}, {"maximum", 500}, {"default", 100}})}}},
       {"responses", Json::Object{{"error", Json::Object{{"description", "Why it was refused"},
                                                          {"content", Json::Object{{"application/json", Json::Object{{"schema", reference("#/components/schemas/ApiError")}}}}}}}}},
-      {"schemas", Json::Object{{"ApiError", Json::Object{{"type", "object"},
-                                                         {"required", Json::Array{"error", "errorCode"}},
-                                                         {"properties", Json::Object{{"error", Json::Object{{"type", "integer"}}},
-                                                                                     {"errorCode", text},
-                                                                                     {"detail", text},
-                                                                                     {"reason", text},
-                                                                                     {"parameters", Json::Object{{"type", "array"}, {"nullable", true}, {"items", text}}},
-                                                                                     {"badRequestDetail", Json::Object{{"type", "object"},
-                                                                                                                       {"properties", Json::Object{{"fields", Json::Object{{"type", "array"}, {"items", field}}}}}}}}}}}}},
+      {"schemas", schema_components()},
       {"securitySchemes", Json::Object{{"DigestAuth", Json::Object{{"type", "http"}, {"scheme", "digest"}}},
                                        {"ServiceAccounts", Json::Object{{"type", "oauth2"},
                                                                         {"flows", Json::Object{{"clientCredentials", Json::Object{{"tokenUrl", "/api/oauth/token"}, {"scopes", Json::Object{}}}}}}}}}}};

@@ -32,6 +32,7 @@ struct RestRequest {
   std::string path;                          // behind base, with the slash
   std::map<std::string, std::string> names;  // of the path: orgId, groupId, …
   std::map<std::string, std::string> query;  // decoded; the last of equals
+  std::vector<std::pair<std::string, std::string>> every_query;  // all, in order
   std::string version;                       // Atlas v2's, that answers; else empty
   Json body;                                 // an object for POST, PUT and PATCH that have one
   control::Page page;
@@ -54,6 +55,7 @@ struct RestReply {
   int status = 200;
   Json body;      // null: no body
   bool bare = false;  // a list that is answered as an array, not as a page
+  Json::Object about = {};  // what the route's audit event tells besides the names of the path
 };
 
 template <typename T>

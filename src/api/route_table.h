@@ -21,6 +21,7 @@ struct Route {
   std::vector<std::string> versions;      // of Atlas v2, oldest first
   std::function<RestResult<RestReply>(const RestRequest&)> handler;
   bool array_body = false;                // the body is an array of objects
+  const char* event = "";                 // the audit event's type when it has succeeded; empty: none
 };
 
 struct RouteMatch {

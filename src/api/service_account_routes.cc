@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "api/basic_auth.h"
+#include "api/control_api.h"
 #include "control/address_range.h"
 
 namespace drover::api {
@@ -118,16 +119,17 @@ std::string form_value(std::string_view form, std::string_view name) {
 
 void add_service_account_routes(RouteTable& table, control::ServiceAccounts& accounts) {
   const auto routes = std::make_shared<AccountRoutes>(accounts);
-  const auto add = [&](const char* method, const char* path, Access access, RestResult<RestReply> (AccountRoutes::*handler)(const RestRequest&) const) {
+  const auto add = [&](const char* method, const char* path, Access access, RestResult<RestReply> (AccountRoutes::*handler)(const RestRequest&) const,
+                       const char* event = "") {
     table.add({method, path, {Family::kAtlasV2}, access, {"2024-08-05"},
-               [routes, handler](const RestRequest& request) { return ((*routes).*handler)(request); }});
+               [routes, handler](const RestRequest& request) { return ((*routes).*handler)(request); }, false, event});
   };
-  add("POST", "/orgs/{orgId}/serviceAccounts", Access::kOrgOwn, &AccountRoutes::create);
+  add("POST", "/orgs/{orgId}/serviceAccounts", Access::kOrgOwn, &AccountRoutes::create, "SERVICE_ACCOUNT_CREATED");
   add("GET", "/orgs/{orgId}/serviceAccounts", Access::kOrgRead, &AccountRoutes::list);
   add("GET", "/orgs/{orgId}/serviceAccounts/{clientId}", Access::kOrgRead, &AccountRoutes::get);
-  add("DELETE", "/orgs/{orgId}/serviceAccounts/{clientId}", Access::kOrgOwn, &AccountRoutes::remove);
-  add("POST", "/orgs/{orgId}/serviceAccounts/{clientId}/secrets", Access::kOrgOwn, &AccountRoutes::add_secret);
-  add("DELETE", "/orgs/{orgId}/serviceAccounts/{clientId}/secrets/{secretId}", Access::kOrgOwn, &AccountRoutes::remove_secret);
+  add("DELETE", "/orgs/{orgId}/serviceAccounts/{clientId}", Access::kOrgOwn, &AccountRoutes::remove, "SERVICE_ACCOUNT_DELETED");
+  add("POST", "/orgs/{orgId}/serviceAccounts/{clientId}/secrets", Access::kOrgOwn, &AccountRoutes::add_secret, "SERVICE_ACCOUNT_SECRET_ADDED");
+  add("DELETE", "/orgs/{orgId}/serviceAccounts/{clientId}/secrets/{secretId}", Access::kOrgOwn, &AccountRoutes::remove_secret, "SERVICE_ACCOUNT_SECRET_DELETED");
 }
 
 control::ApiKey caller_of(const ServiceAccount& account) {
@@ -153,7 +155,7 @@ net::HttpResponse OauthApi::handle(const net::HttpRequest& request) {
 }
 
 OauthApi::Answer OauthApi::invalid_client(const std::string& address) {
-  failures_.take(address);
+  failures_.take(lockout_name(address));
   return {401, Json::Object{{"error", "invalid_client"}, {"error_description", "The client is not known, or its secret is another one or has expired."}}};
 }
 
@@ -163,7 +165,7 @@ OauthApi::Answer OauthApi::answer(const net::HttpRequest& request) {
   if (action != "token" && action != "revoke")
     return {404, error_body({404, "RESOURCE_NOT_FOUND", fmt::format("Cannot find resource {}.", request.path), {request.path}, {}})};
   if (request.method != "POST") return {405, error_body({405, "METHOD_NOT_ALLOWED", fmt::format("{} is not allowed here.", request.method), {}, {}})};
-  if (failures_.left(address) <= 0) return {429, error_body({429, "RATE_LIMITED", "Too many failed logins from this address.", {}, {}})};
+  if (failures_.left(lockout_name(address)) <= 0) return {429, error_body({429, "RATE_LIMITED", "Too many failed logins from this address.", {}, {}})};
   const auto login = parse_basic(request.header("Authorization"));
   if (!login) return invalid_client(address);
   // RFC 6749 2.3.1: both are form-encoded before they are joined.

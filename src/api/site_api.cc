@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "api/control_api.h"
 #include "api/machine_response.h"
 #include "control/address_range.h"
 
@@ -88,7 +89,7 @@ RestResult<RestReply> SiteApi::answer(const net::HttpRequest& request, std::stri
   call.method = request.method;
   call.path = segments_of(std::string_view(request.path).substr(kSitePrefix.size()));
   call.peer = control::host_of_peer(request.peer);
-  if (failures_.left(call.peer) <= 0) return refuse(429, "RATE_LIMITED", "Too many failed logins from this address.");
+  if (failures_.left(lockout_name(call.peer)) <= 0) return refuse(429, "RATE_LIMITED", "Too many failed logins from this address.");
   auto login = parse_basic(request.header("Authorization"));
   if (!login) return refuse(401, "LINK_INVALID", "A link's id and secret are needed.");
   std::tie(call.user, call.secret) = std::move(*login);
@@ -109,7 +110,7 @@ RestResult<RestReply> SiteApi::answer(const net::HttpRequest& request, std::stri
 }
 
 tl::unexpected<RestError> SiteApi::invalid(const Call& call) {
-  failures_.take(call.peer);
+  failures_.take(lockout_name(call.peer));
   return refuse(401, "LINK_INVALID", "The link is not known, has expired or was deleted, or the secret is another one.");
 }
 

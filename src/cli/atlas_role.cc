@@ -4,7 +4,9 @@
 
 #include "api/access_list_routes.h"
 #include "api/cluster_routes.h"
+#include "api/database_user_routes.h"
 #include "api/live_migration_routes.h"
+#include "api/network_routes.h"
 #include "cluster/mongo_deployment.h"
 
 namespace drover::cli {
@@ -34,13 +36,16 @@ AtlasRole::AtlasRole(control::Store& store, const control::SealedKeys& keys, con
       links_(store, keys, runtime),
       clusters_(store, keys, runtime, [&runtime](const std::string& uri) { return connect(uri, runtime); }),
       access_lists_(store, runtime),
+      users_(store, keys, runtime),
+      networks_(store, runtime),
       imports_(store, keys, runtime, clusters_, options.imports),
-      intake_(links_, clusters_, access_lists_, imports_, options.policy),
-      reconciler_(imports_, clusters_, links_, log),
+      intake_(links_, clusters_, access_lists_, networks_, imports_, options.policy),
+      reconciler_(imports_, clusters_, links_, runtime, log),
       site_(links_, imports_, identity, runtime, log),
       accounts_(store, keys, runtime),
       oauth_(accounts_, runtime, log),
-      host_id_(options.local_directory.empty() ? "" : options.host_id) {
+      host_id_(options.local_directory.empty() ? "" : options.host_id),
+      users_reconciler_(users_, clusters_, host_id_, log) {
   if (!host_id_.empty()) local_clusters_.emplace(clusters_, keys, runtime, log, LocalClusters::Options{options.local_directory, host_id_});
 }
 
@@ -62,6 +67,14 @@ void AtlasRole::add_routes(api::RouteTable& table) {
   api::add_project_access_list_routes(table, access_lists_);
   api::add_service_account_routes(table, accounts_);
   api::add_import_routes(table, {imports_, intake_});
+  api::add_database_user_routes(table, users_);
+  const api::NetworkServices networks{networks_, [this](const std::string& group, const std::string& schema) -> api::RestResult<int> {
+    if (!TRY_REST(imports_.uses_network(group, schema))) return 0;
+    return api::refuse(409, "CANNOT_MODIFY_CLUSTER_WITH_RUNNING_LIVE_IMPORT",
+                       fmt::format("A running live migration of the group {} goes through {}.", group, schema), {group});
+  }};
+  api::add_peering_routes(table, networks);
+  api::add_private_endpoint_routes(table, networks);
   api::ClusterRouteOptions options;
   options.host_id = host_id_;
   options.max_local = kMaxLocalClusters;
@@ -77,6 +90,8 @@ void AtlasRole::run(const std::stop_token& stop) {
   do {
     const auto done = reconciler_.step();
     if (!done) log_.warn("live migrations: the store does not answer", {{"error", done.error().message}});
+    const auto users = users_reconciler_.step();
+    if (!users) log_.warn("database users: the store does not answer", {{"error", users.error().message}});
   } while (runtime_.sleep(kStepInterval, stop));
 }
 

@@ -11,10 +11,13 @@
 #include "cli/local_clusters.h"
 #include "control/access_lists.h"
 #include "control/clusters.h"
+#include "control/database_user_reconciler.h"
+#include "control/database_users.h"
 #include "control/links.h"
 #include "control/live_import_intake.h"
 #include "control/live_import_reconciler.h"
 #include "control/live_imports.h"
+#include "control/network_records.h"
 #include "net/http_message.h"
 
 namespace drover::cli {
@@ -50,6 +53,8 @@ class AtlasRole {
   control::Links links_;
   control::Clusters clusters_;
   control::AccessLists access_lists_;
+  control::DatabaseUsers users_;
+  control::NetworkRecords networks_;
   control::LiveImports imports_;
   control::LiveImportIntake intake_;
   control::LiveImportReconciler reconciler_;
@@ -57,6 +62,7 @@ class AtlasRole {
   control::ServiceAccounts accounts_;
   api::OauthApi oauth_;
   const std::string host_id_;
+  control::DatabaseUserReconciler users_reconciler_;
   std::optional<LocalClusters> local_clusters_;
 };
 

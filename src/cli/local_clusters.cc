@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::chrono::seconds kStepInterval{1};
 constexpr std::chrono::seconds kStopPatience{10};
-constexpr const char* kUser = "cluster-admin";
+constexpr const char* kUser = control::kLocalClusterUser;
 constexpr const char* kMemory = "512MB";
 
 // 0: there is none.

@@ -9,6 +9,7 @@
 #include "api/control_api.h"
 #include "api/event_routes.h"
 #include "api/identity_routes.h"
+#include "api/private_api.h"
 #include "base/log.h"
 #include "base/runtime.h"
 #include "cli/atlas_role.h"
@@ -19,6 +20,7 @@
 #include "cli/port_file.h"
 #include "cli/signals.h"
 #include "cli/version.h"
+#include "control/event_log.h"
 #include "net/http_server.h"
 
 namespace drover::cli {
@@ -121,11 +123,13 @@ struct ServerCommand::Sites {
   std::unique_ptr<api::ControlApi> control;
   std::unique_ptr<AtlasRole> atlas;
   std::unique_ptr<ManagerRole> manager;
+  api::PrivateApi private_api{version_text(), "8.0"};
 
   net::HttpResponse handle(const net::HttpRequest& request) const {
     if (atlas && request.path.starts_with(api::kSitePrefix)) return atlas->handle_site(request);
     if (manager && request.path.starts_with(api::kAgentPrefix)) return manager->handle_agent(request);
     if (atlas && request.path.starts_with(api::kOauthPrefix)) return atlas->handle_oauth(request);
+    if (request.path.starts_with(api::kPrivatePrefix)) return private_api.handle(request);
     return control->handle(request);
   }
 };
@@ -139,6 +143,7 @@ Status ServerCommand::serve(control::Store& store, control::Identity& identity, 
   http.tls_ca_file = tls_ca_file_;
   const bool atlas = role_ != "manager", manager = role_ != "atlas";
   control::Events events(store);
+  control::EventLog audit(store, *runtime_);
   Sites sites;
   std::atomic<const Sites*> ready{nullptr};
   const auto server = TRY(net::HttpServer::start(http, [&](const net::HttpRequest& request) {
@@ -153,6 +158,7 @@ Status ServerCommand::serve(control::Store& store, control::Identity& identity, 
                                             : fmt::format("{}://127.0.0.1:{}", tls_file_.empty() ? "http" : "https", server->port());
   options.nonce_key = keys.hash("digest nonces");
   options.version = version_text();
+  options.tell = [&audit](const Json::Object& event) { return audit.tell(event); };
   api::RouteTable routes;
   api::add_identity_routes(routes, identity, [&sites](const std::string& group) -> api::RestResult<int> {
     return sites.atlas ? sites.atlas->may_delete_project(group) : api::RestResult<int>(0);

@@ -34,6 +34,8 @@ Cluster cluster_of(bson::View document) {
   cluster.authorization = flag_of(document, "authorization");
   cluster.shown_uri = text_of(document, "shownUri");
   cluster.host_id = text_of(document, "hostId");
+  cluster.connections = json_of(object_of(document, "connections"));
+  cluster.revision = number_of(document, "revision");
   return cluster;
 }
 
@@ -49,6 +51,8 @@ bson::Document document_of(const Cluster& cluster, const std::string& sealed_uri
   document.append("created", cluster.created).append("hostId", cluster.host_id).append("sealedUri", sealed_uri);
   append_seen(document, cluster);
   append_json(document, "description", cluster.description);
+  append_json(document, "connections", cluster.connections);
+  document.append("revision", cluster.revision);
   return std::move(document).finish();
 }
 
@@ -64,6 +68,25 @@ tl::unexpected<Error> taken(const std::string& name) {
 
 }  // namespace
 
+std::string private_uri(const Cluster& cluster) {
+  const auto* uri = cluster.connections.find("private");
+  return uri == nullptr || uri->as_string() == nullptr ? "" : *uri->as_string();
+}
+
+std::string endpoint_uri(const Cluster& cluster, const std::string& endpoint) {
+  const auto* all = cluster.connections.find("privateEndpoint");
+  if (all == nullptr || all->as_array() == nullptr) return "";
+  for (const auto& one : *all->as_array()) {
+    const auto *uri = one.find("connectionString"), *endpoints = one.find("endpoints");
+    if (uri == nullptr || uri->as_string() == nullptr || endpoints == nullptr || endpoints->as_array() == nullptr) continue;
+    for (const auto& known : *endpoints->as_array()) {
+      const auto* id = known.find("endpointId");
+      if (id != nullptr && id->as_string() != nullptr && *id->as_string() == endpoint) return *uri->as_string();
+    }
+  }
+  return "";
+}
+
 Result<Cluster> Clusters::look(Cluster cluster, const std::string& uri) {
   const auto deployment = TRY(connect_(uri));
   const auto facts = TRY(deployment->facts());
@@ -78,7 +101,8 @@ Result<Cluster> Clusters::look(Cluster cluster, const std::string& uri) {
   return cluster;
 }
 
-Result<Cluster> Clusters::register_deployment(const std::string& group, const std::string& name, const std::string& uri, const Json& description) {
+Result<Cluster> Clusters::register_deployment(const std::string& group, const std::string& name, const std::string& uri, const Json& description,
+                                              const Json& connections) {
   TRY(check_cluster_name(name));
   if (uri.size() > kMaxUriBytes) return fail(ErrorCode::kUsage, "connectionString is too long");
   TRY(split_uri(uri));
@@ -90,6 +114,7 @@ Result<Cluster> Clusters::register_deployment(const std::string& group, const st
   made.state = "IDLE";
   made.created = iso_time(runtime_);
   made.description = description;
+  made.connections = connections;
   made = TRY_WITH(look(std::move(made), uri), "registering the deployment");
   if (!TRY(store_.insert(kClusters, document_of(made, keys_.seal(seal_name(made), uri))))) return taken(name);
   return made;
@@ -138,6 +163,19 @@ Result<bool> Clusters::remove(const std::string& group, const std::string& name)
   return true;
 }
 
+Result<bool> Clusters::change(const Cluster& cluster, const Json& description, const Json& connections) {
+  bson::Builder set;
+  append_json(set, "description", description);
+  append_json(set, "connections", connections);
+  set.append("revision", cluster.revision + 1);
+  bson::Builder seen;
+  seen.append("_id", cluster.id);
+  // One that was kept before there were revisions has none.
+  if (cluster.revision == 0) seen.open_document("revision").append("$not", bson::make_document({{"$gt", 0}}));
+  else seen.append("revision", cluster.revision);
+  return store_.update(kClusters, std::move(seen).finish(), bson::make_document({{"$set", std::move(set).finish()}}));
+}
+
 Result<std::string> Clusters::uri(const Cluster& cluster) {
   const auto found = TRY(store_.find_one(kClusters, bson::make_document({{"_id", cluster.id}})));
   if (!found || text_of(*found, "sealedUri").empty())
@@ -159,6 +197,12 @@ Result<std::vector<Cluster>> Clusters::local_of(const std::string& host_id) {
   std::vector<Cluster> clusters;
   for (const auto& document : TRY(store_.find(kClusters, bson::make_document({{"kind", "local"}, {"hostId", host_id}}))))
     clusters.push_back(cluster_of(document));
+  return clusters;
+}
+
+Result<std::vector<Cluster>> Clusters::local_of_group(const std::string& group) {
+  std::vector<Cluster> clusters;
+  for (const auto& document : TRY(store_.find(kClusters, bson::make_document({{"groupId", group}, {"kind", "local"}})))) clusters.push_back(cluster_of(document));
   return clusters;
 }
 

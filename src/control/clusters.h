@@ -29,7 +29,17 @@ struct Cluster {
   bool authorization = false;
   std::string shown_uri;    // without credentials
   std::string host_id;      // kLocal: which server process runs it
+  // How it is reached through private networks, without credentials: {"private": TEXT, "privateEndpoint": [{"connectionString": TEXT,
+  // "endpoints": [{"endpointId", "providerName", "region"}]}]}, each field only when there is one.
+  Json connections;
+  std::int64_t revision = 0;  // of description and connections
 };
+
+// The connection string through VPC peering, or through this private endpoint; empty: there is none.
+std::string private_uri(const Cluster& cluster);
+std::string endpoint_uri(const Cluster& cluster, const std::string& endpoint);
+
+inline constexpr const char* kLocalClusterUser = "cluster-admin";  // of each local cluster: this site's own
 
 // The connection string's parts: "mongodb://", "user:password" or nothing, "host:1,host:2", "a=b&c=d".
 struct UriParts {
@@ -47,7 +57,10 @@ class Clusters {
       : store_(store), keys_(keys), runtime_(runtime), connect_(std::move(connect)) {}
 
   // Connects, to see what it is. kDestination: it does not answer; kWrongState: the name is taken; kUsage.
-  Result<Cluster> register_deployment(const std::string& group, const std::string& name, const std::string& uri, const Json& description);
+  Result<Cluster> register_deployment(const std::string& group, const std::string& name, const std::string& uri, const Json& description,
+                                      const Json& connections);
+  // Its description and connections become these. False: it has been changed since it was read, or is gone.
+  Result<bool> change(const Cluster& cluster, const Json& description, const Json& connections);
   // Notes the wish; whoever runs local clusters does the rest. kWrongState: the name is taken.
   Result<Cluster> create_local(const std::string& group, const std::string& name, const std::string& version, const Json& description,
                                const std::string& host_id);
@@ -65,6 +78,7 @@ class Clusters {
 
   // For whoever runs local clusters.
   Result<std::vector<Cluster>> local_of(const std::string& host_id);
+  Result<std::vector<Cluster>> local_of_group(const std::string& group);
   Status now_running(const Cluster& cluster, const std::string& uri);
   Status forget(const Cluster& cluster);
 

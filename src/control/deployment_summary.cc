@@ -14,6 +14,7 @@ constexpr std::array<std::string_view, 14> kFacts{"typeName", "version", "commun
                                                   "replicaSetName", "replicaStateName", "uptimeMsec", "tlsEnabled", "oplogSizeBytes",
                                                   "missingActions", "balancerMode"};
 constexpr std::size_t kMaxFactBytes = 4096;
+constexpr std::size_t kMaxDatabaseName = 255;
 
 std::string text_in(const Json& object, std::string_view key) {
   const auto* value = object.find(key);
@@ -195,6 +196,34 @@ Json figures_of(const Json& host, bson::View before, std::int64_t elapsed_millis
     figures.emplace_back("DB_DATA_SIZE_TOTAL", sizes.data);
   }
   return figures;
+}
+
+DatabaseSizes sizes_by_database(const Json& host) {
+  constexpr std::pair<const char*, const char*> kFields[] = {
+      {"DATABASE_AVERAGE_OBJECT_SIZE", "avgObjSize"}, {"DATABASE_COLLECTION_COUNT", "collections"}, {"DATABASE_DATA_SIZE", "dataSize"},
+      {"DATABASE_INDEX_COUNT", "indexes"},            {"DATABASE_INDEX_SIZE", "indexSize"},         {"DATABASE_OBJECT_COUNT", "objects"},
+      {"DATABASE_STORAGE_SIZE", "storageSize"}};
+  DatabaseSizes sizes;
+  const auto* list = host.find("databases");
+  if (list == nullptr || list->as_array() == nullptr) return sizes;
+  for (const auto& database : *list->as_array()) {
+    const auto name = text_in(database, "name");
+    if (name.empty() || name.size() > kMaxDatabaseName || sizes.databases.size() >= kMaxDatabasesOfHost) continue;
+    Json::Object values;
+    for (const auto& [measurement, field] : kFields) {
+      const auto* value = database.find(field);
+      if (value != nullptr && (value->as_int() != nullptr || value->as_double() != nullptr)) values.emplace_back(measurement, number_in(database, field));
+    }
+    sizes.databases.emplace_back(name, std::move(values));
+    // Each database tells of the whole file system.
+    const double total = number_in(database, "fsTotalSize"), used = number_in(database, "fsUsedSize");
+    if (total <= 0 || used < 0 || used > total) continue;
+    sizes.disk = Json::Object{{"DISK_PARTITION_SPACE_USED", used},
+                              {"DISK_PARTITION_SPACE_FREE", total - used},
+                              {"DISK_PARTITION_SPACE_PERCENT_USED", used * 100 / total},
+                              {"DISK_PARTITION_SPACE_PERCENT_FREE", (total - used) * 100 / total}};
+  }
+  return sizes;
 }
 
 }  // namespace drover::control

@@ -30,4 +30,11 @@ std::vector<std::string> events_of(bson::View before, const Json& facts);
 // `elapsed_millis` is 0. Sizes of the databases, when the sample has them.
 Json figures_of(const Json& host, bson::View before, std::int64_t elapsed_millis);
 
+// The databases of a host of a sample, and the partition that they are on, as measurements of the public API.
+struct DatabaseSizes {
+  std::vector<std::pair<std::string, Json>> databases;  // name, and {"DATABASE_DATA_SIZE": …}; at most kMaxDatabasesOfHost
+  Json disk;                                            // {"DISK_PARTITION_SPACE_USED": …}; null: not told
+};
+DatabaseSizes sizes_by_database(const Json& host);
+
 }  // namespace drover::control

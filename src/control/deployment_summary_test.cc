@@ -103,5 +103,21 @@ TEST(Credentials, EachMechanismNeedsItsOwn) {
   EXPECT_FALSE(check(AuthMechanism::kKerberos, "u@R", "p", false, ""));
 }
 
+TEST(DatabaseSizes, AreMeasurementsOfThePublicApi) {
+  const auto sizes = sizes_by_database(*Json::parse(R"({"databases": [
+      {"name": "shop", "collections": 3, "objects": 10, "avgObjSize": 12.5, "dataSize": 125, "storageSize": 4096, "indexes": 4, "indexSize": 8192,
+       "fsUsedSize": 25, "fsTotalSize": 100}, {"name": ""}, {"name": "a.b", "dataSize": "x"}]})"));
+  ASSERT_EQ(sizes.databases.size(), 2u);
+  EXPECT_EQ(sizes.databases[0].first, "shop");
+  EXPECT_EQ(*sizes.databases[0].second.find("DATABASE_DATA_SIZE")->as_double(), 125);
+  EXPECT_EQ(*sizes.databases[0].second.find("DATABASE_AVERAGE_OBJECT_SIZE")->as_double(), 12.5);
+  EXPECT_EQ(sizes.databases[0].second.find("DATABASE_FILE_SIZE"), nullptr);
+  EXPECT_EQ(sizes.databases[1].second.find("DATABASE_DATA_SIZE"), nullptr);
+  EXPECT_EQ(*sizes.disk.find("DISK_PARTITION_SPACE_FREE")->as_double(), 75);
+  EXPECT_EQ(*sizes.disk.find("DISK_PARTITION_SPACE_PERCENT_USED")->as_double(), 25);
+  EXPECT_TRUE(sizes_by_database(*Json::parse(R"({"databases": [{"name": "d", "fsTotalSize": 0}]})")).disk.is_null());
+  EXPECT_TRUE(sizes_by_database(*Json::parse("{}")).databases.empty());
+}
+
 }  // namespace
 }  // namespace drover::control

@@ -17,6 +17,7 @@ namespace {
 constexpr const char* kDeployments = "deployments";
 constexpr const char* kHosts = "hosts";
 constexpr const char* kMeasurements = "measurements";
+constexpr const char* kSizes = "databaseMeasurements";
 constexpr std::size_t kMaxDeploymentName = 100;
 constexpr std::size_t kMaxCredentialBytes = 1024;
 
@@ -155,7 +156,8 @@ Result<bool> Deployments::set_credentials(const std::string& group, const std::s
 
 Result<bool> Deployments::remove(const std::string& group, const std::string& id) {
   const bool there = TRY(store_.remove(kDeployments, in_group(group, id))) > 0;
-  for (const auto& host : TRY(hosts(group, id))) TRY(store_.remove(kMeasurements, bson::make_document({{"hostId", host.id}})));
+  for (const auto& host : TRY(hosts(group, id)))
+    for (const auto* collection : {kMeasurements, kSizes}) TRY(store_.remove(collection, bson::make_document({{"hostId", host.id}})));
   TRY(store_.remove(kHosts, bson::make_document({{"groupId", group}, {"deploymentId", id}})));
   return there;
 }
@@ -189,6 +191,8 @@ MonitoredHost Deployments::host_of(bson::View document) const {
   host.last_ping_millis = number_of(document, "lastPing");
   host.down = flag_of(document, "down");
   if (const auto facts = document["facts"].to_document()) host.facts = json_of(*facts);
+  host.databases = texts_of(document, "databases");
+  host.tells_disk = flag_of(document, "tellsDisk");
   return host;
 }
 
@@ -211,7 +215,7 @@ Result<bool> Deployments::remove_host(const std::string& group, const std::strin
   bson::Builder update;
   update.open_document("$pull").append("hosts", name);
   TRY(store_.update(kDeployments, in_group(group, found->deployment), std::move(update).finish()));
-  TRY(store_.remove(kMeasurements, bson::make_document({{"hostId", id}})));
+  for (const auto* collection : {kMeasurements, kSizes}) TRY(store_.remove(collection, bson::make_document({{"hostId", id}})));
   TRY(store_.remove(kHosts, in_group(group, id)));
   if (TRY(hosts(group, found->deployment)).empty()) TRY(remove(group, found->deployment));
   TRY(events_.tell(group, "DELETE_HOST_AUDIT", found->hostname, found->port));
@@ -276,10 +280,12 @@ Status Deployments::take_host(const MonitoredDeployment& deployment, const Json&
     bson::Builder point;
     point.append("hostId", id).append("at", bson::DateTime{minute}).append("values", document_of(figures));
     TRY(store_.upsert(kMeasurements, by_id(fmt::format("{}/{}", id, minute)), bson::make_document({{"$set", std::move(point).finish()}})));
+    TRY(take_sizes(set, id, host, now));
     bson::Builder old;
     old.append("hostId", id);
     old.open_document("at").append("$lt", bson::DateTime{now - std::chrono::duration_cast<std::chrono::milliseconds>(kMeasurementsKept).count()});
-    TRY(store_.remove(kMeasurements, std::move(old).finish()));
+    const auto filter = std::move(old).finish();
+    for (const auto* collection : {kMeasurements, kSizes}) TRY(store_.remove(collection, filter));
   }
   TRY(store_.upsert(kHosts, by_id(id), bson::make_document({{"$set", std::move(set).finish()}})));
   for (const auto& event : events) TRY(events_.tell(deployment.group, event, hostname, port));
@@ -310,24 +316,78 @@ Status Deployments::summarize(const MonitoredDeployment& deployment, const std::
   return {};
 }
 
+// One document for all databases of a sample that has their sizes.
+Status Deployments::take_sizes(bson::Builder& host_fields, const std::string& id, const Json& host, std::int64_t now) {
+  const auto sizes = sizes_by_database(host);
+  if (sizes.databases.empty()) return {};
+  {
+    auto names = host_fields.open_array("databases");
+    for (const auto& [name, values] : sizes.databases) names.append(name);
+  }
+  host_fields.append("tellsDisk", sizes.disk.as_object() != nullptr);
+  const auto minute = now / 60'000 * 60'000;
+  bson::Builder point;
+  point.append("hostId", id).append("at", bson::DateTime{minute});
+  {
+    // By place, not by name: a name may be anything.
+    auto databases = point.open_array("databases");
+    for (const auto& [name, values] : sizes.databases) {
+      auto one = databases.open_document();
+      one.append("name", name);
+      append_json(one, "values", values);
+    }
+  }
+  append_json(point, "disk", sizes.disk);
+  TRY(store_.upsert(kSizes, by_id(fmt::format("{}/{}", id, minute)), bson::make_document({{"$set", std::move(point).finish()}})));
+  return {};
+}
+
+namespace {
+
+MeasuredPoint point_of(bson::View document, bson::View values) {
+  MeasuredPoint point;
+  const auto at = document["at"];
+  point.millis = at.type() == bson::Type::kDateTime ? at.date_value().millis : 0;
+  for (const auto& value : values)
+    if (const auto number = value.to_double()) point.values.emplace_back(value.key(), *number);
+  return point;
+}
+
+}  // namespace
+
 Result<std::vector<MeasuredPoint>> Deployments::measurements(const std::string& host, std::int64_t from_millis, std::int64_t to_millis) {
+  std::vector<MeasuredPoint> points;
+  for (const auto& document : TRY(points_of(kMeasurements, host, from_millis, to_millis))) points.push_back(point_of(document, object_of(document, "values")));
+  return points;
+}
+
+Result<std::vector<MeasuredPoint>> Deployments::database_measurements(const std::string& host, const std::string& database, std::int64_t from_millis,
+                                                                      std::int64_t to_millis) {
+  std::vector<MeasuredPoint> points;
+  for (const auto& document : TRY(points_of(kSizes, host, from_millis, to_millis))) {
+    const auto databases = document["databases"].to_array();
+    if (!databases) continue;
+    for (const auto& item : *databases)
+      if (text_of(item.document_value(), "name") == database) points.push_back(point_of(document, object_of(item.document_value(), "values")));
+  }
+  return points;
+}
+
+Result<std::vector<MeasuredPoint>> Deployments::disk_measurements(const std::string& host, std::int64_t from_millis, std::int64_t to_millis) {
+  std::vector<MeasuredPoint> points;
+  for (const auto& document : TRY(points_of(kSizes, host, from_millis, to_millis))) points.push_back(point_of(document, object_of(document, "disk")));
+  return points;
+}
+
+Result<std::vector<bson::Document>> Deployments::points_of(const char* collection, const std::string& host, std::int64_t from_millis, std::int64_t to_millis) {
   bson::Builder filter;
   filter.append("hostId", host);
   {
     auto at = filter.open_document("at");
     at.append("$gte", bson::DateTime{from_millis}).append("$lte", bson::DateTime{to_millis});
   }
-  std::vector<MeasuredPoint> points;
   const auto limit = static_cast<int>(std::chrono::duration_cast<std::chrono::minutes>(kMeasurementsKept).count()) + 60;
-  for (const auto& document : TRY(store_.find(kMeasurements, std::move(filter).finish(), {1, limit}))) {
-    MeasuredPoint point;
-    const auto at = document["at"];
-    point.millis = at.type() == bson::Type::kDateTime ? at.date_value().millis : 0;
-    for (const auto& value : object_of(document, "values"))
-      if (const auto number = value.to_double()) point.values.emplace_back(value.key(), *number);
-    points.push_back(std::move(point));
-  }
-  return points;
+  return store_.find(collection, std::move(filter).finish(), {1, limit});
 }
 
 }  // namespace drover::control

@@ -21,6 +21,8 @@ inline constexpr int kMaxDeploymentsOfProject = 50;
 inline constexpr std::size_t kMaxHostsOfDeployment = 200;
 inline constexpr std::chrono::hours kMeasurementsKept{48};
 inline constexpr std::chrono::minutes kHostDownAfter{3};  // without an answer to monitoring
+inline constexpr std::size_t kMaxDatabasesOfHost = 500;   // whose sizes are kept
+inline constexpr const char* kDataPartition = "data";     // the one that a server's data is on; its own name is not told
 
 // How monitoring logs in. `password` is only ever read to make a connection string of it.
 struct MonitoringCredentials {
@@ -60,6 +62,8 @@ struct MonitoredHost {
   std::int64_t last_ping_millis = 0;
   bool down = false;
   Json facts;  // of the last sample: typeName, version, replicaSetName, …
+  std::vector<std::string> databases;  // whose sizes it has told; every 20 minutes it tells them
+  bool tells_disk = false;             // with them the space of its data's partition
 };
 
 // Figures of a host, a bucket at a time. Null where there is none.
@@ -92,11 +96,16 @@ class Deployments {
   Status take_sample(const std::string& group, const std::string& agent_version, const Json& sample);
   // In order; of at most kMeasurementsKept.
   Result<std::vector<MeasuredPoint>> measurements(const std::string& host, std::int64_t from_millis, std::int64_t to_millis);
+  Result<std::vector<MeasuredPoint>> database_measurements(const std::string& host, const std::string& database, std::int64_t from_millis,
+                                                           std::int64_t to_millis);
+  Result<std::vector<MeasuredPoint>> disk_measurements(const std::string& host, std::int64_t from_millis, std::int64_t to_millis);
 
  private:
   Result<MonitoredDeployment> deployment_of(bson::View document) const;
   MonitoredHost host_of(bson::View document) const;
   Status take_host(const MonitoredDeployment& deployment, const Json& host, std::int64_t now);
+  Status take_sizes(bson::Builder& host_fields, const std::string& id, const Json& host, std::int64_t now);
+  Result<std::vector<bson::Document>> points_of(const char* collection, const std::string& host, std::int64_t from_millis, std::int64_t to_millis);
   Status summarize(const MonitoredDeployment& deployment, const std::string& agent_version, const Json& hosts, std::int64_t now);
   void append_credentials(bson::Builder& document, const std::string& id, const MonitoringCredentials& credentials) const;
   std::string seal_name(std::string_view id) const;

@@ -1,7 +1,7 @@
 #include "control/event_log.h"
 
-#include "control/fields.h"
 #include "control/identity.h"
+#include "control/json_document.h"
 
 namespace drover::control {
 namespace {
@@ -21,15 +21,13 @@ Status EventLog::tell(const std::string& group, std::string_view type, const std
   return {};
 }
 
-Result<EventLog::Page> EventLog::of_project(const std::string& group, control::Page page) {
-  const auto filter = bson::make_document({{"groupId", group}});
-  Page found;
-  for (const auto& document : TRY(store_.find(kEvents, filter, page, Order::kNewestFirst))) {
-    found.events.push_back({text_of(document, "_id"), text_of(document, "groupId"), text_of(document, "eventTypeName"), text_of(document, "created"),
-                            text_of(document, "hostname"), static_cast<int>(number_of(document, "port")), text_of(document, "detail")});
-  }
-  found.total = TRY(store_.count(kEvents, filter));
-  return found;
+Status EventLog::tell(const Json::Object& event) {
+  bson::Builder document;
+  document.append("_id", new_id(runtime_)).append("created", iso_time(runtime_));
+  for (const auto& [name, value] : event)
+    if (name != "_id" && name != "created") append_json(document, name, value);
+  TRY(store_.insert(kEvents, std::move(document).finish()));
+  return {};
 }
 
 }  // namespace drover::control

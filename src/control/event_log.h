@@ -4,34 +4,21 @@
 
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "base/error.h"
+#include "base/json.h"
 #include "base/runtime.h"
 #include "control/store.h"
 
 namespace drover::control {
-
-struct Event {
-  std::string id;
-  std::string group;
-  std::string type;      // "HOST_DOWN"
-  std::string created;   // ISO 8601
-  std::string hostname;  // empty: it is about none
-  int port = 0;
-  std::string detail;
-};
 
 class EventLog {
  public:
   EventLog(Store& store, Runtime& runtime) : store_(store), runtime_(runtime) {}
 
   Status tell(const std::string& group, std::string_view type, const std::string& hostname = {}, int port = 0, const std::string& detail = {});
-  struct Page {
-    std::vector<Event> events;  // newest first
-    std::int64_t total = 0;
-  };
-  Result<Page> of_project(const std::string& group, control::Page page);
+  // With its eventTypeName, its organization or project, and what else there is to tell; `_id` and `created` are made here.
+  Status tell(const Json::Object& event);
 
  private:
   Store& store_;

@@ -13,7 +13,10 @@ const char* field_of(Events::Of of) { return of == Events::Of::kGroup ? "groupId
 Json event_of(bson::View document) {
   Json::Object fields;
   const auto kept = json_of(document);
-  for (const auto& [name, value] : *kept.as_object()) fields.emplace_back(name == "_id" ? "id" : name, value);
+  for (const auto& [name, value] : *kept.as_object()) {
+    const bool nothing = (value.as_string() != nullptr && value.as_string()->empty()) || (value.as_int() != nullptr && *value.as_int() == 0);
+    if (!nothing) fields.emplace_back(name == "_id" ? "id" : name, value);
+  }
   return fields;
 }
 

@@ -147,6 +147,22 @@ Result<Listed<Project>> Identity::projects(const std::string& org, const std::ve
   return list<Project>(store_, "projects", std::move(filter).finish(), page, project_of);
 }
 
+Result<std::vector<Project>> Identity::projects_named(const std::string& name, const std::vector<Grant>& visible_to) {
+  std::vector<Project> seen;
+  for (const auto& document : TRY(store_.find("projects", bson::make_document({{"name", name}})))) {
+    auto project = project_of(document);
+    if (allows(visible_to, Access::kGroupRead, project.org, project.id)) seen.push_back(std::move(project));
+  }
+  return seen;
+}
+
+Result<bool> Identity::rename_project(const std::string& id, const std::string& name) {
+  TRY(check_name("name", name));
+  const auto changed = TRY(store_.try_update("projects", bson::make_document({{"_id", id}}), bson::make_document({{"$set", bson::make_document({{"name", name}})}})));
+  if (changed == Changed::kDuplicate) return fail(ErrorCode::kWrongState, fmt::format("a project named {} is there already", name));
+  return changed == Changed::kYes;
+}
+
 Status Identity::delete_project(const std::string& id) {
   TRY(store_.remove("projects", bson::make_document({{"_id", id}})));
   return {};
@@ -154,24 +170,51 @@ Status Identity::delete_project(const std::string& id) {
 
 Result<ApiKey> Identity::create_key(const std::string& org, const std::string& description,
                                     const std::vector<std::string>& org_roles) {
-  if (description.empty() || description.size() > kMaxDescriptionBytes)
-    return fail(ErrorCode::kUsage, fmt::format("desc must have 1 to {} characters", kMaxDescriptionBytes));
   if (org_roles.empty()) return fail(ErrorCode::kUsage, "roles must name at least one role");
   ApiKey key;
+  key.org = org;
+  key.description = description;
   for (const auto& role : org_roles) {
     if (!is_org_role(role)) return fail(ErrorCode::kUsage, fmt::format("roles: {} is not a role of an organization", role));
     key.grants.push_back({role, org, ""});
   }
-  key.id = new_id(runtime_);
-  key.org = org;
+  return keep_new_key(std::move(key));
+}
+
+Result<ApiKey> Identity::create_project_key(const Project& project, const std::string& description, const std::vector<std::string>& group_roles) {
+  if (group_roles.empty()) return fail(ErrorCode::kUsage, "roles must name at least one role");
+  ApiKey key;
+  key.org = project.org;
   key.description = description;
+  key.grants.push_back({"ORG_MEMBER", project.org, ""});
+  for (const auto& role : group_roles) {
+    if (!is_group_role(role)) return fail(ErrorCode::kUsage, fmt::format("roles: {} is not a role of a project", role));
+    key.grants.push_back({role, "", project.id});
+  }
+  return keep_new_key(std::move(key));
+}
+
+Result<Listed<ApiKey>> Identity::project_keys(const std::string& group, Page page) {
+  return list<ApiKey>(store_, "apiKeys", bson::make_document({{"roles.groupId", group}}), page, key_of);
+}
+
+Result<bool> Identity::remove_key_from_project(const std::string& group, const std::string& id) {
+  bson::Builder update;
+  update.open_document("$pull").open_document("roles").append("groupId", group);
+  return store_.update("apiKeys", bson::make_document({{"_id", id}, {"roles.groupId", group}}), std::move(update).finish());
+}
+
+Result<ApiKey> Identity::keep_new_key(ApiKey key) {
+  if (key.description.empty() || key.description.size() > kMaxDescriptionBytes)
+    return fail(ErrorCode::kUsage, fmt::format("desc must have 1 to {} characters", kMaxDescriptionBytes));
+  key.id = new_id(runtime_);
   for (;;) {
     key.public_key = letters(kPublicKeyLetters);
     key.private_key = secret_uuid();
     const auto ha1 = net::hex_encode(net::digest(
         net::Digest::kMd5, fmt::format("{}:{}:{}", key.public_key, kDigestRealm, key.private_key)));
     bson::Builder document;
-    document.append("_id", key.id).append("orgId", org).append("desc", description).append("publicKey", key.public_key);
+    document.append("_id", key.id).append("orgId", key.org).append("desc", key.description).append("publicKey", key.public_key);
     document.append("ha1", keys_.seal(seal_name(key.public_key), ha1)).append("created", iso_time(runtime_));
     {
       auto roles = document.open_array("roles");

@@ -64,10 +64,19 @@ class Identity {
   Result<std::optional<Project>> project(const std::string& id);
   // Those of one organization, or of all when it is empty, that the grants let see.
   Result<Listed<Project>> projects(const std::string& org, const std::vector<Grant>& visible_to, Page page);
+  // Those of this name that the grants let see: one for each organization at most.
+  Result<std::vector<Project>> projects_named(const std::string& name, const std::vector<Grant>& visible_to);
+  // False: it is gone. kWrongState: another one of the organization has the name.
+  Result<bool> rename_project(const std::string& id, const std::string& name);
   Status delete_project(const std::string& id);
 
   // `org_roles` are of that organization.
   Result<ApiKey> create_key(const std::string& org, const std::string& description, const std::vector<std::string>& org_roles);
+  // A key of the project's organization (as its member) with these roles in the project.
+  Result<ApiKey> create_project_key(const Project& project, const std::string& description, const std::vector<std::string>& group_roles);
+  Result<Listed<ApiKey>> project_keys(const std::string& group, Page page);  // those with a role in it
+  // Takes its roles in the project from it; the key stays. False: it has none.
+  Result<bool> remove_key_from_project(const std::string& group, const std::string& id);
   Result<std::optional<ApiKey>> key(const std::string& org, const std::string& id);
   Result<Listed<ApiKey>> keys(const std::string& org, Page page);
   // The last owner's key of an organization cannot go: nobody could get in any more.
@@ -80,6 +89,8 @@ class Identity {
   Result<std::optional<ApiKey>> key_by_name(const std::string& public_key);
 
  private:
+  Result<ApiKey> keep_new_key(ApiKey key);
+
   Store& store_;
   const SealedKeys& keys_;
   Runtime& runtime_;

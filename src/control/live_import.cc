@@ -86,6 +86,10 @@ LiveImport live_import_of(bson::View document) {
   one.error = text_of(document, "errorMessage");
   one.outcome = text_of(document, "outcome");
   if (document["report"].is_document()) one.report = json_of(object_of(document, "report"));
+  one.cluster_revision = number_of(document, "clusterRevision");
+  one.user_may_exist = flag_of(document, "userMayExist");
+  one.cleaning_since = number_of(document, "cleaningSince");
+  one.user_dropped = number_of(document, "userDropped");
   one.forgotten = flag_of(document, "forgotten");
   one.untold = document.at_path("outbox.0").exists();
   one.created_millis = number_of(document, "createdMillis");
@@ -106,7 +110,8 @@ Json json_of(const LiveImportRequest& request) {
                       {"destination", Json::Object{{"groupId", request.destination_group},
                                                    {"clusterName", request.destination_cluster},
                                                    {"hostnameSchemaType", request.schema},
-                                                   {"privateLinkId", request.private_link}}},
+                                                   {"privateLinkId", request.private_link},
+                                                   {"privateConnectionString", request.private_uri}}},
                       {"migrationHosts", Json::Array{Json(request.host)}},
                       {"dropDestinationData", request.drop},
                       {"sharding", request.sharding}};
@@ -125,6 +130,7 @@ LiveImportRequest request_of(const Json& json) {
   request.destination_cluster = text_at(destination, "clusterName");
   request.schema = text_at(destination, "hostnameSchemaType");
   request.private_link = text_at(destination, "privateLinkId");
+  request.private_uri = text_at(destination, "privateConnectionString");
   if (const auto hosts = object_at(json, "migrationHosts"); hosts.as_array() != nullptr && !hosts.as_array()->empty() && hosts.as_array()->front().as_string() != nullptr)
     request.host = *hosts.as_array()->front().as_string();
   request.drop = flag_at(json, "dropDestinationData");

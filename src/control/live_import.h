@@ -17,6 +17,9 @@ inline constexpr std::chrono::hours kCutoverWindow{120};         // from the fir
 inline constexpr std::int64_t kReadyLagSeconds = 10;
 inline constexpr std::chrono::minutes kReportPatience{10};       // a validation's silence, a stop's
 inline constexpr std::chrono::minutes kPreparePatience{2};       // for the destination to let a user be made
+inline constexpr std::chrono::minutes kDropPatience{10};         // for the destination to let the user be dropped; then it ends without
+inline constexpr std::chrono::minutes kUserGrace{2};             // after which a user that was dropped is looked for once more
+inline constexpr std::chrono::hours kUserPatience{24};           // for a destination that does not let the user be dropped
 inline constexpr std::size_t kMaxReportBytes = 256 << 10;
 inline constexpr std::size_t kMaxOpenImportsOfLink = 100;
 
@@ -24,6 +27,7 @@ struct LiveImportRequest {
   std::string source_group, source_cluster, username, password, ca_path;
   bool managed = false, ssl = false;
   std::string destination_group, destination_cluster, schema = "PUBLIC", private_link;
+  std::string private_uri;  // how the destination is reached unless it is PUBLIC; without credentials
   std::string host;
   bool drop = false;
   Json sharding;  // null: none
@@ -42,6 +46,7 @@ struct LiveImport {
   std::int64_t revision = 0, sequence = 0;
   std::string created, path;
   LiveImportRequest request;     // without its password
+  std::int64_t cluster_revision = 0;  // of the destination, as the rules have judged it
   std::string destination_user;  // empty: the destination asks for none
   Json checks;                   // an array
   std::string error;             // errorMessage; empty: none
@@ -49,7 +54,9 @@ struct LiveImport {
   Json report;                   // the last one; null before
   bool forgotten = false;        // by the manager site, when it was asked to
   bool untold = false;           // there are events that are not told yet
+  bool user_may_exist = false;   // the temporary user; true before it is made, false when it is gone for good
   std::int64_t created_millis = 0, heard_millis = 0, timer_end = 0, stop_asked = 0, reminded_hours = 0;  // 0: not
+  std::int64_t cleaning_since = 0, user_dropped = 0;                                                     // 0: not
 
   // As the public API has them.
   const char* public_status() const;

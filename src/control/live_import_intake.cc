@@ -124,7 +124,37 @@ RuleFacts facts_of(const Json& deployment, const Cluster& cluster, const LiveImp
   return facts;
 }
 
-tl::expected<LiveImport, ImportRefusal> LiveImportIntake::take(ImportKind kind, const std::string& org, const LiveImportRequest& request) {
+// A private endpoint may be named by its service: then it is the one that the target has a connection string for.
+Status LiveImportIntake::read_networks(const Cluster& cluster, LiveImportRequest& request, RuleFacts& facts) {
+  if (facts.network == Network::kPublic) return {};
+  const bool link = facts.network == Network::kPrivateLink;
+  auto ways = link ? TRY(networks_.available_endpoints(request.destination_group, request.private_link)) : TRY(networks_.available_peers(request.destination_group));
+  (link ? facts.private_endpoint_available : facts.peering_available) = !ways.empty();
+  const auto elsewhere = [&](const PrivateWay& way) {
+    return std::none_of(facts.destination.regions.begin(), facts.destination.regions.end(), [&](const std::string& place) {
+      const auto slash = place.find('/');
+      return way.reaches(place.substr(0, slash), atlas_region(place.substr(slash + 1)));
+    });
+  };
+  std::erase_if(ways, elsewhere);
+  facts.private_way_in_place = !ways.empty();
+  if (!link) {
+    request.private_uri = private_uri(cluster);
+    facts.private_connection_string = !request.private_uri.empty();
+    return {};
+  }
+  const auto way = std::find_if(ways.begin(), ways.end(), [&](const PrivateWay& one) { return !endpoint_uri(cluster, one.endpoint).empty(); });
+  // Where there is no way to it, that is what is to be said.
+  facts.private_connection_string = ways.empty() || way != ways.end();
+  if (way != ways.end()) {
+    request.private_link = way->endpoint;
+    request.private_uri = endpoint_uri(cluster, way->endpoint);
+  }
+  return {};
+}
+
+tl::expected<LiveImport, ImportRefusal> LiveImportIntake::take(ImportKind kind, const std::string& org, const LiveImportRequest& asked) {
+  auto request = asked;
   auto cluster = TRY_STORE(clusters_.cluster(request.destination_group, request.destination_cluster));
   if (!cluster) return refuse(Kind::kNoCluster, fmt::format("No cluster named {} exists in group {}.", request.destination_cluster, request.destination_group));
   const auto project = TRY_STORE(links_.project_of_org(org, request.source_group));
@@ -151,7 +181,8 @@ tl::expected<LiveImport, ImportRefusal> LiveImportIntake::take(ImportKind kind, 
   if (auto seen = idle ? clusters_.refresh(*cluster) : Result<Cluster>(*cluster)) cluster = std::move(*seen);
   else checks.push_back(check_json("destination-reachable", "FAILED", "Could not reach the destination cluster. Check that it runs.", seen.error().message));
   if (!idle) checks.push_back(check_json("destination-reachable", "FAILED", fmt::format("The destination cluster is {}. Wait until it is IDLE.", cluster->state), ""));
-  const auto facts = facts_of(*deployment, *cluster, request);
+  auto facts = facts_of(*deployment, *cluster, request);
+  TRY_STORE(read_networks(*cluster, request, facts));
   const auto objections = judge(facts, policy_);
   const auto by_rule = checks_of(objections);
   checks.insert(checks.end(), by_rule.as_array()->begin(), by_rule.as_array()->end());
@@ -161,6 +192,7 @@ tl::expected<LiveImport, ImportRefusal> LiveImportIntake::take(ImportKind kind, 
   import.group = request.destination_group;
   import.link = project->link;
   import.request = request;
+  import.cluster_revision = cluster->revision;
   import.checks = checks;
   import.error = failures_of(import.checks);
   if (!import.error.empty()) {

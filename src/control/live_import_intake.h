@@ -9,6 +9,7 @@
 #include "control/access_lists.h"
 #include "control/links.h"
 #include "control/live_imports.h"
+#include "control/network_records.h"
 #include "control/rules.h"
 
 namespace drover::control {
@@ -27,21 +28,24 @@ struct ImportRefusal {
   Error error;
 };
 
-// What a link tells of a deployment, and what is known of the cluster, as facts for the rules.
+// What a link tells of a deployment, and what is known of the cluster, as facts for the rules; nothing of private networks.
 RuleFacts facts_of(const Json& deployment, const Cluster& cluster, const LiveImportRequest& request);
 
 class LiveImportIntake {
  public:
-  LiveImportIntake(Links& links, Clusters& clusters, AccessLists& access_lists, LiveImports& imports, Policy policy)
-      : links_(links), clusters_(clusters), access_lists_(access_lists), imports_(imports), policy_(policy) {}
+  LiveImportIntake(Links& links, Clusters& clusters, AccessLists& access_lists, NetworkRecords& networks, LiveImports& imports, Policy policy)
+      : links_(links), clusters_(clusters), access_lists_(access_lists), networks_(networks), imports_(imports), policy_(policy) {}
 
   // Of `org`'s project `request.destination_group`.
-  tl::expected<LiveImport, ImportRefusal> take(ImportKind kind, const std::string& org, const LiveImportRequest& request);
+  tl::expected<LiveImport, ImportRefusal> take(ImportKind kind, const std::string& org, const LiveImportRequest& asked);
 
  private:
+  Status read_networks(const Cluster& cluster, LiveImportRequest& request, RuleFacts& facts);
+
   Links& links_;
   Clusters& clusters_;
   AccessLists& access_lists_;
+  NetworkRecords& networks_;
   LiveImports& imports_;
   const Policy policy_;
 };

@@ -1,7 +1,10 @@
 #include "control/live_import_reconciler.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
+#include "base/backoff.h"
 #include "control/destination_user.h"
 #include "model/server_version.h"
 
@@ -28,8 +31,27 @@ ImportState end_of(const std::string& outcome) {
 }  // namespace
 
 Status LiveImportReconciler::step() {
-  for (const auto& import : TRY(imports_.open())) {
+  const auto open = TRY(imports_.open());
+  failures_.with([&](auto& failures) {
+    std::erase_if(failures, [&](const auto& known) {
+      return std::none_of(open.begin(), open.end(), [&](const LiveImport& import) { return import.id == known.first; });
+    });
+  });
+  for (const auto& import : open) {
+    const auto waits = failures_.with([&](auto& failures) {
+      const auto failed = failures.find(import.id);
+      return failed != failures.end() && runtime_.now() < failed->second.next;
+    });
+    if (waits) continue;
     const auto done = advance(import);
+    failures_.with([&](auto& failures) {
+      if (done) {
+        failures.erase(import.id);
+      } else {
+        auto& failure = failures[import.id];
+        failure.next = runtime_.now() + pause_after(++failure.in_a_row, runtime_.random());
+      }
+    });
     if (!done) log_.warn("live migration: a step failed, it is tried again", {{"id", import.id}, {"state", name_of(import.state)}, {"error", done.error().message}});
   }
   return {};
@@ -50,13 +72,34 @@ Status LiveImportReconciler::advance(const LiveImport& import) {
 
 // At its end, forgotten by the manager site, all events told: nobody looks at it any more.
 Status LiveImportReconciler::close(const LiveImport& import) {
+  if (import.user_may_exist) TRY(settle_user(import));
   TRY(imports_.change(import.id, [](const LiveImport& seen) -> Decision {
-    if (!is_terminal(seen.state) || !seen.forgotten || seen.untold) return std::optional<Change>();
+    if (!is_terminal(seen.state) || !seen.forgotten || seen.untold || seen.user_may_exist) return std::optional<Change>();
     Change change;
     change.unset = {"open"};
     return std::optional(std::move(change));
   }));
   return {};
+}
+
+// The temporary user of what has ended. It is dropped a second time after a while: a process that was making it when another one
+// dropped it may have died since. A destination that does not answer keeps it; an operator is told when it is given up.
+Status LiveImportReconciler::settle_user(const LiveImport& import) {
+  const auto now = imports_.now_millis();
+  if (import.user_dropped != 0 && now - import.user_dropped < millis(kUserGrace)) return {};
+  const bool gone = !TRY(clusters_.cluster(import.group, import.request.destination_cluster));
+  const bool given_up = import.user_dropped == 0 && (gone || now - import.cleaning_since >= millis(kUserPatience));
+  const bool enough = import.user_dropped != 0 && now - import.user_dropped >= millis(kUserPatience);
+  const auto dropped = given_up || enough ? Status() : drop_user(import);
+  TRY(imports_.change(import.id, [&](const LiveImport& seen) -> Decision {
+    if (!seen.user_may_exist || !dropped) return std::optional<Change>();
+    Change change;
+    if (given_up) change.event = "X_CLUSTER_IMPORT_USER_LEFT";
+    if (given_up || seen.user_dropped != 0) change.set.append("userMayExist", false);
+    else change.set.append("userDropped", now);
+    return std::optional(std::move(change));
+  }));
+  return dropped;
 }
 
 // Nobody can report of it any more, nor is there anybody to forget it.
@@ -74,8 +117,20 @@ Status LiveImportReconciler::without_link(const LiveImport& import) {
   return {};
 }
 
-// The user is made before the state says so: whoever finds the state unchanged makes it again.
+// That there may be a user is kept before it is made, and it is made before the state says so: whoever finds the state unchanged makes
+// it again, and whatever happens in between, it is dropped at the end.
 Status LiveImportReconciler::prepare(const LiveImport& import) {
+  const auto cluster = TRY(clusters_.cluster(import.group, import.request.destination_cluster));
+  const auto kept = TRY(imports_.change(import.id, [&](const LiveImport& seen) -> Decision {
+    if (seen.state != ImportState::kNew || seen.user_may_exist) return std::optional<Change>();
+    if (cluster && cluster->revision != seen.cluster_revision)
+      return std::optional(to_cleaning("FAILED", "The destination cluster was changed while this was asked for. Ask for it again."));
+    if (!cluster || !cluster->authorization) return std::optional<Change>();  // there is nobody to be
+    Change change;
+    change.set.append("userMayExist", true);
+    return std::optional(std::move(change));
+  }));
+  if (kept.state != ImportState::kNew) return {};
   std::string user;
   const auto made = make_user(import, user);
   const bool patient = imports_.now_millis() - import.created_millis < millis(kPreparePatience);
@@ -145,18 +200,26 @@ Status LiveImportReconciler::drop_user(const LiveImport& import) {
   return drop_destination_user(*deployment, user_of(import));
 }
 
+// A destination that does not answer does not keep what else waits for the end: locks, the source's password.
 Status LiveImportReconciler::clean(const LiveImport& import) {
-  TRY(drop_user(import));
-  TRY(imports_.change(import.id, [](const LiveImport& seen) -> Decision {
+  const auto dropped = drop_user(import);
+  const auto now = imports_.now_millis();
+  TRY(imports_.change(import.id, [&](const LiveImport& seen) -> Decision {
     if (seen.state != ImportState::kCleaning) return std::optional<Change>();
     Change change;
+    if (!dropped && seen.cleaning_since == 0) {
+      change.set.append("cleaningSince", now);
+      return std::optional(std::move(change));
+    }
+    if (!dropped && now - seen.cleaning_since < millis(kDropPatience)) return std::optional<Change>();
+    if (dropped) change.set.append("userDropped", now);
     change.set.append("state", name_of(end_of(seen.outcome)));
     change.unset = {"locks", "sealedPassword", "sealedDestination"};
     if (seen.kind == ImportKind::kMigration && seen.outcome == "COMPLETE") change.event = "CLUSTER_IMPORT_COMPLETED";
     if (seen.kind == ImportKind::kMigration && seen.outcome == "FAILED") change.event = "X_CLUSTER_IMPORT_FAILED";
     return std::optional(std::move(change));
   }));
-  return {};
+  return dropped;
 }
 
 }  // namespace drover::control

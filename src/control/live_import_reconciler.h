@@ -2,7 +2,12 @@
 // temporary user, timers, what nobody reports of, the end. What it does may be done twice; several processes may do it at once.
 #pragma once
 
+#include <map>
+#include <string>
+
+#include "base/guarded.h"
 #include "base/log.h"
+#include "base/runtime.h"
 #include "control/links.h"
 #include "control/live_imports.h"
 
@@ -10,10 +15,10 @@ namespace drover::control {
 
 class LiveImportReconciler {
  public:
-  LiveImportReconciler(LiveImports& imports, Clusters& clusters, Links& links, Log& log)
-      : imports_(imports), clusters_(clusters), links_(links), log_(log) {}
+  LiveImportReconciler(LiveImports& imports, Clusters& clusters, Links& links, Runtime& runtime, Log& log)
+      : imports_(imports), clusters_(clusters), links_(links), runtime_(runtime), log_(log) {}
 
-  // Looks at everything once. What fails is tried again the next time.
+  // Looks at everything once. What fails is tried again a little later, the others are not kept waiting by it. Thread-safe.
   Status step();
 
  private:
@@ -21,6 +26,7 @@ class LiveImportReconciler {
   Status prepare(const LiveImport& import);
   Status make_user(const LiveImport& import, std::string& user);
   Status close(const LiveImport& import);
+  Status settle_user(const LiveImport& import);
   Status drop_user(const LiveImport& import);
   Status watch(const LiveImport& import);
   Status without_link(const LiveImport& import);
@@ -29,7 +35,13 @@ class LiveImportReconciler {
   LiveImports& imports_;
   Clusters& clusters_;
   Links& links_;
+  Runtime& runtime_;
   Log& log_;
+  struct Failures {
+    int in_a_row = 0;
+    SteadyTime next{};
+  };
+  Guarded<std::map<std::string, Failures>> failures_;  // of those that are open
 };
 
 }  // namespace drover::control

@@ -109,7 +109,7 @@ Result<Json> LiveImports::item_of(const LiveImport& import, bson::View document,
     source.emplace_back("password", TRY(keys_.unseal("import source " + import.id, sealed)));
   if (!request.ca_path.empty()) source.emplace_back("caCertificatePath", request.ca_path);
   Json::Object destination{{"groupId", request.destination_group}, {"clusterName", request.destination_cluster}};
-  const auto parts = TRY(split_uri(TRY(clusters_.uri(cluster))));
+  const auto parts = TRY(split_uri(request.private_uri.empty() ? TRY(clusters_.uri(cluster)) : request.private_uri));
   const auto password = import.destination_user.empty()
                             ? std::string()
                             : TRY(keys_.unseal("import destination " + import.id, text_of(document, "sealedDestination")));

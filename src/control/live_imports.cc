@@ -46,6 +46,7 @@ Result<LiveImport> LiveImports::create(LiveImport first, const std::string& sour
   document.append("groupId", first.group).append("linkId", first.link).append("state", name_of(first.state)).append("revision", first.revision);
   document.append("created", first.created).append("createdMillis", first.created_millis).append("heardMillis", first.created_millis);
   document.append("path", first.path).append("errorMessage", first.error).append("sequence", std::int64_t{0});
+  document.append("clusterRevision", first.cluster_revision);
   append_json(document, "request", json_of(first.request));
   append_json(document, "checks", first.checks);
   if (!is_terminal(first.state)) {
@@ -100,6 +101,12 @@ Result<std::optional<LiveImport>> LiveImports::active_on_cluster(const std::stri
   const auto found = TRY(store_.find_one(kImports, bson::make_document({{"locks", destination_lock(group, cluster)}})));
   if (!found) return std::optional<LiveImport>();
   return std::optional(live_import_of(*found));
+}
+
+Result<bool> LiveImports::uses_network(const std::string& group, const std::string& schema) {
+  for (const auto& import : TRY(open()))
+    if (import.group == group && import.request.schema == schema && !is_terminal(import.state)) return true;
+  return false;
 }
 
 Result<LiveImport> LiveImports::change(const std::string& id, const std::function<Result<std::optional<Change>>(const LiveImport&)>& decide) {
@@ -173,6 +180,7 @@ Result<LiveImport> LiveImports::extend(const std::string& id, std::chrono::hours
     Change change;
     change.set.append("timerEnd", seen.timer_end + std::chrono::duration_cast<std::chrono::milliseconds>(by).count());
     change.set.append("remindedHours", std::int64_t{0});
+    change.event = "CLUSTER_IMPORT_EXTENDED";
     return std::optional(std::move(change));
   });
 }

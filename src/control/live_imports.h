@@ -36,6 +36,8 @@ class LiveImports {
   // Those that are not at their end; for links: a link with one stays.
   Result<std::vector<LiveImport>> active_of_link(const std::string& link);
   Result<std::optional<LiveImport>> active_on_cluster(const std::string& group, const std::string& cluster);
+  // Whether one of the project that is not at its end goes through such a network: VPC_PEERING, PRIVATE_LINK.
+  Result<bool> uses_network(const std::string& group, const std::string& schema);
 
   // The operator's. kWrongState says why not. Cutover again succeeds.
   Result<LiveImport> cutover(const std::string& id);

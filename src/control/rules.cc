@@ -42,6 +42,9 @@ bool speaks_scram(const F& f) {
 constexpr const char* kModify = "To migrate data from an M0 free cluster or M2/M5 shared cluster to a paid cluster, see Modify a Cluster; as a "
                                 "target, use a dedicated cluster, M10 or larger.";
 
+constexpr const char* kEndpointRemedy = "Private endpoints are supported only for live migration of replica sets deployed within a single cloud provider "
+                                        "and single region; use the standard connection.";
+
 const Rule kRules[] = {
     {"destination-free", "tier", true, [](const F& f, const P&) { return f.destination.tier != "M0"; },
      "You can't select an M0 free cluster as the target for live migration.", kModify},
@@ -108,18 +111,29 @@ const Rule kRules[] = {
      "The source's users do not log in by SCRAM.", "Make a user with both SCRAM-SHA-1 and SCRAM-SHA-256 credentials for the migration."},
     {"private-endpoint-state", "private-endpoint", true, [](const F& f, const P&) { return !private_link(f) || f.private_endpoint_available; },
      "The private endpoint is not there or not AVAILABLE.", "Choose one in the state AVAILABLE, or use the standard connection."},
+    {"private-endpoint-place", "private-endpoint", true,
+     [](const F& f, const P&) { return !private_link(f) || !f.private_endpoint_available || f.private_way_in_place; },
+     "The private endpoint is of another cloud provider or region than the target.", "Choose one of the target's provider and region, or use the standard connection."},
     {"private-endpoint-sharded", "private-endpoint", true,
      [](const F& f, const P& p) { return !private_link(f) || p.private_endpoints_for_sharded || !sharded_pair(f); },
-     "Sharded clusters don't support live migration through private endpoints.", "Use the standard connection."},
+     "Sharded clusters don't support live migration through private endpoints.", kEndpointRemedy},
     {"private-endpoint-regions", "private-endpoint", true, [](const F& f, const P&) { return !private_link(f) || f.destination.regions.size() <= 1; },
-     "Multi-region clusters don't support live migration through private endpoints.", "Use the standard connection."},
+     "Multi-region clusters don't support live migration through private endpoints.", kEndpointRemedy},
     {"private-endpoint-clouds", "private-endpoint", true, [](const F& f, const P&) { return !private_link(f) || f.destination.providers.size() <= 1; },
-     "Multi-cloud clusters don't support live migration through private endpoints.", "Use the standard connection."},
+     "Multi-cloud clusters don't support live migration through private endpoints.", kEndpointRemedy},
     {"peering-state", "private-endpoint", true, [](const F& f, const P&) { return f.network != Network::kVpcPeering || f.peering_available; },
      "The target's project has no VPC peering connection that is AVAILABLE.", "Set one up, or use the standard connection."},
+    {"peering-place", "private-endpoint", true,
+     [](const F& f, const P&) { return f.network != Network::kVpcPeering || !f.peering_available || f.private_way_in_place; },
+     "The project's VPC peering connections are of another cloud provider or region than the target.",
+     "Set one up in the target's provider and region, or use the standard connection."},
     {"peering-sharded", "private-endpoint", true,
      [](const F& f, const P&) { return f.network != Network::kVpcPeering || !sharded_pair(f); },
      "Sharded clusters don't support live migration through VPC peering.", "Use the standard connection."},
+    {"private-connection-string", "private-endpoint", true,
+     [](const F& f, const P&) { return f.network == Network::kPublic || f.private_connection_string; },
+     "The target has no connection string for this network.",
+     "Give it one as connectionStrings of the registered cluster, or use the standard connection."},
     {"community", "community", false, [](const F& f, const P&) { return !f.source.community; },
      "The source runs MongoDB Community Edition.", "It may be migrated; nothing has to be done."},
 };

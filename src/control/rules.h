@@ -46,6 +46,8 @@ struct RuleFacts {
   Network network = Network::kPublic;
   bool private_endpoint_available = false;
   bool peering_available = false;
+  bool private_way_in_place = true;        // it is of the provider and region of the target
+  bool private_connection_string = true;   // the target has one for this network
   bool sharding_asked = false;             // sharding parameters in the request
   bool managed_authentication = false;
 };

@@ -140,6 +140,27 @@ const std::vector<Row>& rows() {
       endpoint(false, 2, 2, true, {"private-endpoint-regions", "private-endpoint-clouds"}), endpoint(true, 1, 1, true, {}),
       endpoint(true, 1, 2, true, {"private-endpoint-regions"}),
       endpoint(true, 2, 2, true, {"private-endpoint-regions", "private-endpoint-clouds"}),
+      one("endpoint elsewhere", [](F& f, P&) {
+        f.network = Network::kPrivateLink;
+        f.private_endpoint_available = true;
+        f.private_way_in_place = false;
+      }, {"private-endpoint-place"}),
+      one("endpoint without a string", [](F& f, P&) {
+        f.network = Network::kPrivateLink;
+        f.private_endpoint_available = true;
+        f.private_connection_string = false;
+      }, {"private-connection-string"}),
+      one("peering elsewhere", [](F& f, P&) {
+        f.network = Network::kVpcPeering;
+        f.peering_available = true;
+        f.private_way_in_place = false;
+      }, {"peering-place"}),
+      one("peering without a string", [](F& f, P&) {
+        f.network = Network::kVpcPeering;
+        f.peering_available = true;
+        f.private_connection_string = false;
+      }, {"private-connection-string"}),
+      one("public, nothing private", [](F& f, P&) { f.private_way_in_place = f.private_connection_string = false; }, {}),
       one("endpoint away", [](F& f, P&) { f.network = Network::kPrivateLink; }, {"private-endpoint-state"}),
       one("peering", [](F& f, P&) { f.network = Network::kVpcPeering; f.peering_available = true; }, {}),
       one("peering away", [](F& f, P&) { f.network = Network::kVpcPeering; }, {"peering-state"}),

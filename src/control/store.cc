@@ -22,6 +22,7 @@ struct Index {
 };
 const Index kIndexes[] = {
     {"projects", {"orgId", "name"}, "org and name"},
+    {"projects", {"name"}, "name", Index::Kind::kPlain},
     {"apiKeys", {"publicKey"}, "public key"},
     {"orgLinks", {"orgId"}, "org", Index::Kind::kPlain},
     {"linkProjects", {"linkId"}, "link", Index::Kind::kPlain},
@@ -32,6 +33,11 @@ const Index kIndexes[] = {
     {"events", {"groupId"}, "project", Index::Kind::kPlain},
     {"events", {"orgId"}, "org", Index::Kind::kPlain},
     {"accessList", {"groupId", "cidrBlock"}, "project and range"},
+    {"networkContainers", {"groupId", "providerName", "region"}, "project, provider and region"},
+    {"networkPeers", {"groupId"}, "project", Index::Kind::kPlain},
+    {"endpointServices", {"groupId", "providerName", "region"}, "project, provider and region"},
+    {"databaseUsers", {"deleting"}, "deleting", Index::Kind::kPlainSparse},
+    {"databaseUsers", {"groupId", "databaseName", "username"}, "project, database and name"},
     {"serviceAccounts", {"orgId"}, "org", Index::Kind::kPlain},
     {"accessTokens", {"clientId"}, "client", Index::Kind::kPlain},
     {"agentKeys", {"keyHash"}, "key"},
@@ -42,6 +48,7 @@ const Index kIndexes[] = {
     {"deployments", {"groupId", "name"}, "group and name"},
     {"hosts", {"groupId", "deploymentId"}, "group and deployment", Index::Kind::kPlain},
     {"measurements", {"hostId", "at"}, "host and time", Index::Kind::kPlain},
+    {"databaseMeasurements", {"hostId", "at"}, "host and time", Index::Kind::kPlain},
 };
 
 }  // namespace

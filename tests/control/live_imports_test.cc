@@ -9,7 +9,9 @@
 
 #include "bson/builder.h"
 #include "cluster/mongo_deployment.h"
+#include "control/database_users.h"
 #include "control/fields.h"
+#include "control/identity.h"
 #include "control/live_import_intake.h"
 #include "sandbox/server/sandbox.h"
 
@@ -57,10 +59,11 @@ class ControlPlane : public ::testing::Test {
     links_ = std::make_unique<Links>(*store_, *keys_, clock_);
     clusters_ = std::make_unique<Clusters>(*store_, *keys_, clock_, connect);
     access_lists_ = std::make_unique<AccessLists>(*store_, clock_);
+    networks_ = std::make_unique<NetworkRecords>(*store_, clock_);
     imports_ = std::make_unique<LiveImports>(*store_, *keys_, clock_, *clusters_, LiveImports::Options{});
-    intake_ = std::make_unique<LiveImportIntake>(*links_, *clusters_, *access_lists_, *imports_, Policy{});
-    reconciler_ = std::make_unique<LiveImportReconciler>(*imports_, *clusters_, *links_, *log_);
-    good(clusters_->register_deployment(kGroup, "shop", sandbox_->uri(), Json(Json::Object{})));
+    intake_ = std::make_unique<LiveImportIntake>(*links_, *clusters_, *access_lists_, *networks_, *imports_, Policy{});
+    reconciler_ = std::make_unique<LiveImportReconciler>(*imports_, *clusters_, *links_, clock_, *log_);
+    good(clusters_->register_deployment(kGroup, "shop", sandbox_->uri(), Json(Json::Object{}), Json(Json::Object{})));
     const auto token = good(decode_token(good(links_->create_token(kOrg, {}, "http://127.0.0.1:1"))));
     link_ = good(links_->claim(token.link, token.secret, {"site", "org", "Org", std::string(64, 'a'), "127.0.0.1"}))->id;
     const auto project = good(Json::parse(R"({"name": "p", "migrationHosts": [{"hostname": "mig01"}], "deployments": [
@@ -116,6 +119,7 @@ class ControlPlane : public ::testing::Test {
   std::unique_ptr<Links> links_;
   std::unique_ptr<Clusters> clusters_;
   std::unique_ptr<AccessLists> access_lists_;
+  std::unique_ptr<NetworkRecords> networks_;
   std::unique_ptr<LiveImports> imports_;
   std::unique_ptr<LiveImportIntake> intake_;
   std::unique_ptr<LiveImportReconciler> reconciler_;
@@ -154,7 +158,7 @@ TEST_F(ControlPlane, TheTimerRunsFor120HoursAndIsExtended) {
   EXPECT_EQ(migration(id).state, ImportState::kExpired);
   after({});
   EXPECT_EQ(events(), (std::vector<std::string>{"CLUSTER_IMPORT_STARTED", "X_CLUSTER_IMPORT_EXPIRES_SOON", "X_CLUSTER_IMPORT_EXPIRES_SOON",
-                                                "X_CLUSTER_IMPORT_EXPIRES_SOON", "CLUSTER_IMPORT_EXPIRED"}));
+                                                "CLUSTER_IMPORT_EXTENDED", "X_CLUSTER_IMPORT_EXPIRES_SOON", "CLUSTER_IMPORT_EXPIRED"}));
 }
 
 TEST_F(ControlPlane, NothingExpiresOnceTheCutoverWasAskedFor) {
@@ -243,6 +247,206 @@ TEST_F(ControlPlane, AnOlderStoreIsBroughtToThisSchema) {
   const auto refused = again.open();
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::kUnsupported);
+}
+
+// A destination that asks for a login.
+class GuardedDestination : public ControlPlane {
+ protected:
+  void SetUp() override {
+    ControlPlane::SetUp();
+    start(0);
+    bson::Builder command;
+    command.append("createUser", "root").append("pwd", "pw");
+    command.open_array("roles").append("root");
+    good(good(cluster::connect({.uri = guarded_->uri()}, clock_, {}))->run_command("admin", std::move(command).finish()));
+    uri_ = "mongodb://root:pw@" + guarded_->uri().substr(std::string_view("mongodb://").size()) + "&authSource=admin&serverSelectionTimeoutMS=300";
+    good(clusters_->register_deployment(kGroup, "guarded", uri_, Json(Json::Object{}), Json(Json::Object{})));
+  }
+  void TearDown() override {
+    guarded_.reset();
+    ControlPlane::TearDown();
+    std::filesystem::remove_all(path_of("guarded"));
+  }
+  void start(int port) {
+    guarded_ = good(sandbox::Sandbox::start({.dbpath = path_of("guarded"), .port = port, .auth = true, .version = {8, 0, 4}}, clock_, *log_));
+    port_ = guarded_->port();
+  }
+  bool has(const std::string& user) {
+    const auto reply = good(good(cluster::connect({.uri = uri_}, clock_, {}))->run_command("admin", bson::make_document({{"usersInfo", user}})));
+    return !reply.view()["users"].to_array()->empty();
+  }
+  std::string begin_here() {
+    auto asked = request();
+    asked.destination_cluster = "guarded";
+    const auto taken = intake_->take(ImportKind::kMigration, kOrg, asked);
+    EXPECT_TRUE(taken) << (taken ? "" : taken.error().error.message);
+    good(reconciler_->step());
+    return taken ? taken->id : "";
+  }
+  // What has failed is tried again after a second or so.
+  void after_a_pause(std::chrono::milliseconds time) {
+    clock_.move(time);
+    std::this_thread::sleep_for(std::chrono::milliseconds(2100));
+    good(reconciler_->step());
+  }
+
+  std::unique_ptr<sandbox::Sandbox> guarded_;
+  std::string uri_;
+  int port_ = 0;
+};
+
+TEST_F(GuardedDestination, AUserThatIsMadeAfterTheEndIsDroppedToo) {
+  const auto id = begin_here(), user = "drover-import-" + id;
+  EXPECT_TRUE(has(user));
+  EXPECT_TRUE(migration(id).user_may_exist);
+  report(id, "FAILED");
+  after({});
+  EXPECT_EQ(migration(id).state, ImportState::kFailed);
+  EXPECT_FALSE(has(user));
+  // As by another process that was stopped while it made the user, and has died since.
+  bson::Builder late;
+  late.append("createUser", user).append("pwd", "left behind");
+  late.open_array("roles").append("readAnyDatabase");
+  good(good(cluster::connect({.uri = uri_}, clock_, {}))->run_command("admin", std::move(late).finish()));
+  report(id, "FORGOTTEN");
+  after({});
+  EXPECT_EQ(good(imports_->open()).size(), 1u);
+  after(minutes(3));
+  EXPECT_FALSE(has(user));
+  after({});
+  EXPECT_TRUE(good(imports_->open()).empty());
+}
+
+TEST_F(GuardedDestination, ADestinationThatIsAwayHoldsNothingUpAndKeepsNoUser) {
+  const auto id = begin_here(), user = "drover-import-" + id;
+  report(id, "FAILED");
+  guarded_.reset();
+  EXPECT_TRUE(reconciler_->step());
+  EXPECT_EQ(migration(id).state, ImportState::kCleaning);
+  after_a_pause(minutes(11));
+  EXPECT_EQ(migration(id).state, ImportState::kFailed);
+  EXPECT_TRUE(migration(id).user_may_exist);
+  report(id, "FORGOTTEN");
+  start(port_);
+  EXPECT_TRUE(has(user));
+  std::this_thread::sleep_for(std::chrono::milliseconds(2100));
+  after_a_pause({});
+  EXPECT_FALSE(has(user));
+  after(minutes(3));
+  after({});
+  EXPECT_TRUE(good(imports_->open()).empty());
+}
+
+TEST_F(GuardedDestination, OneThatIsGivenUpIsTold) {
+  const auto id = begin_here();
+  report(id, "FAILED");
+  guarded_.reset();
+  EXPECT_TRUE(reconciler_->step());
+  after_a_pause(minutes(11));
+  report(id, "FORGOTTEN");
+  good(clusters_->remove(kGroup, "guarded"));
+  after_a_pause({});
+  after({});
+  after({});
+  EXPECT_TRUE(good(imports_->open()).empty());
+  const auto told = events();
+  EXPECT_NE(std::find(told.begin(), told.end(), "X_CLUSTER_IMPORT_USER_LEFT"), told.end());
+}
+
+TEST_F(ControlPlane, AClusterThatChangesWhileItIsAskedForIsJudgedAgain) {
+  const auto taken = intake_->take(ImportKind::kMigration, kOrg, request());
+  ASSERT_TRUE(taken);
+  const auto cluster = *good(clusters_->cluster(kGroup, "shop"));
+  EXPECT_TRUE(good(clusters_->change(cluster, Json(Json::Object{{"clusterType", "GEOSHARDED"}}), Json(Json::Object{}))));
+  EXPECT_FALSE(good(clusters_->change(cluster, Json(Json::Object{}), Json(Json::Object{}))));  // as it was read it is no more
+  after({});
+  after({});
+  EXPECT_EQ(migration(taken->id).state, ImportState::kFailed);
+  EXPECT_NE(migration(taken->id).error.find("was changed"), std::string::npos);
+  EXPECT_FALSE(intake_->take(ImportKind::kMigration, kOrg, request()));
+}
+
+TEST_F(ControlPlane, RecordsOfNetworksAreCountedAndConditional) {
+  NetworkContainer wanted;
+  wanted.group = kGroup;
+  wanted.provider = "AWS";
+  wanted.region = "EU_WEST_1";
+  const auto container = good(networks_->add_container(wanted));
+  EXPECT_FALSE(networks_->add_container(wanted));
+  EXPECT_TRUE(good(networks_->available_peers(kGroup)).empty());
+  const auto peer = good(networks_->add_peer({"", kGroup, "AWS", container.id, "EU_WEST_1", "INITIATING", "", Json(Json::Object{})}));
+  EXPECT_FALSE(networks_->remove_container(kGroup, container.id));
+  good(networks_->set_peer_status(kGroup, peer.id, "AVAILABLE", ""));
+  ASSERT_EQ(good(networks_->available_peers(kGroup)).size(), 1u);
+  const auto service = good(networks_->add_service({"", kGroup, "AWS", "EU_WEST_1", "AVAILABLE", "", Json(Json::Object{}), {}}));
+  std::atomic<int> added = 0;
+  {
+    std::vector<std::jthread> threads;
+    for (int i = 0; i < 8; ++i) {
+      threads.emplace_back([&, i] {
+        added += good(networks_->change_service(kGroup, "AWS", service.id, [i](EndpointService& one) -> Status {
+          one.endpoints.push_back({"vpce-" + std::to_string(i), i % 2 == 0 ? "AVAILABLE" : "PENDING", "", Json(Json::Object{})});
+          return {};
+        })) ? 1 : 0;
+      });
+    }
+  }
+  EXPECT_EQ(added, 8);
+  EXPECT_EQ(good(networks_->service(kGroup, "AWS", service.id))->endpoints.size(), 8u);
+  EXPECT_EQ(good(networks_->available_endpoints(kGroup, service.id)).size(), 4u);
+  EXPECT_EQ(good(networks_->available_endpoints(kGroup, "vpce-2")).size(), 1u);
+  EXPECT_TRUE(good(networks_->available_endpoints(kGroup, "vpce-3")).empty());
+  EXPECT_FALSE(networks_->remove_service(kGroup, "AWS", service.id));
+  EXPECT_FALSE(good(networks_->service(std::string(24, '9'), "AWS", service.id)));
+}
+
+TEST_F(ControlPlane, DatabaseUsersAreRememberedUntilTheyAreNowhere) {
+  DatabaseUsers users(*store_, *keys_, clock_);
+  DatabaseUser wanted;
+  wanted.group = kGroup;
+  wanted.database = "admin";
+  wanted.name = "app";
+  wanted.roles = {{"readWrite", "shop"}};
+  wanted.labels = Json(Json::Array());
+  const auto user = good(users.add(wanted, "a good password"));
+  EXPECT_FALSE(users.add(wanted, "a good password"));
+  EXPECT_EQ(good(users.password(user)), "a good password");
+  ASSERT_EQ(good(users.not_applied(kGroup, "c1")).size(), 1u);
+  EXPECT_TRUE(good(users.note_present(user, "c1")));
+  EXPECT_TRUE(good(users.note_applied(user, "c1")));
+  EXPECT_TRUE(good(users.not_applied(kGroup, "c1")).empty());
+  // A change is to be applied anew, and who read the user before it is told so.
+  auto changed = *good(users.find(kGroup, "admin", "app"));
+  changed.roles = {{"read", "shop"}};
+  EXPECT_TRUE(good(users.change(changed, "")));
+  EXPECT_FALSE(good(users.change(changed, "")));
+  EXPECT_FALSE(good(users.note_applied(user, "c1")));
+  EXPECT_EQ(good(users.not_applied(kGroup, "c1")).size(), 1u);
+  EXPECT_TRUE(good(users.remove(kGroup, "admin", "app")));
+  EXPECT_FALSE(good(users.remove(kGroup, "admin", "app")));
+  EXPECT_FALSE(good(users.find(kGroup, "admin", "app")));
+  EXPECT_EQ(good(users.count(kGroup)), 0);
+  auto going = good(users.deleting());
+  ASSERT_EQ(going.size(), 1u);
+  EXPECT_EQ(going[0].present_on, std::vector<std::string>{"c1"});
+  good(users.forget(going[0]));
+  ASSERT_EQ(good(users.deleting()).size(), 1u);  // it is somewhere yet
+  // One of the same name becomes it.
+  const auto again = good(users.add(wanted, "another password"));
+  EXPECT_EQ(again.id, user.id);
+  EXPECT_EQ(good(users.password(*good(users.find(kGroup, "admin", "app")))), "another password");
+  EXPECT_TRUE(good(users.deleting()).empty());
+  EXPECT_TRUE(good(users.remove(kGroup, "admin", "app")));
+  going = good(users.deleting());
+  good(users.note_absent(going[0], "c1"));
+  good(users.forget(going[0]));
+  EXPECT_TRUE(good(users.deleting()).empty());
+  // A time that has come ends one.
+  wanted.delete_after = iso_time(clock_);
+  good(users.add(wanted, "a good password"));
+  clock_.move(minutes(1));
+  good(users.expire());
+  EXPECT_EQ(good(users.count(kGroup)), 0);
 }
 
 // As many processes on one store would: of many at a time exactly one wins.

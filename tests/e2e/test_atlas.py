@@ -228,26 +228,122 @@ class Clusters(AtlasTest):
 
 class OpenApi(AtlasTest):
     def test_the_document_names_what_is_served(self):
-        site = self.site()
-        request = urllib.request.Request(site.url + "/api/ext/v1/openapi.json")
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=30) as response:
-            document = json.loads(response.read())
+        site = Site(self, "--role", "both")
+        document = self.document(site)
         self.assertEqual(document["openapi"], "3.0.1")
         self.assertEqual(document["servers"], [{"url": site.url}])
         group, nobody = self.project(site), "0" * 24
-        names = {"orgId": site.org, "groupId": group}
-        for path, methods in document["paths"].items():
+        names = {"orgId": site.org, "groupId": group, "cloudProvider": "AWS", "type": "MONITORING"}
+        for template, methods in document["paths"].items():
+            path = template
             for name in set(re.findall(r"\{(\w+)\}", path)):
                 path = path.replace("{" + name + "}", names.get(name, nobody))
             accept = None if "/v2/" not in path else "application/vnd.atlas.2025-03-12+json"
-            for method in methods:
-                if method != "get":
-                    continue
+            if "get" in methods:
                 status, _, body = site.call("GET", path, accept=accept)
                 self.assertIn(status, (200, 404), path)
                 self.assertNotIn("Cannot find resource", json.dumps(body), path)
-            status, _, body = site.call("PATCH", path, {}, accept=accept)
-            self.assertEqual((status, body["errorCode"]), (405, "METHOD_NOT_ALLOWED"), path)
+            if "patch" not in methods:
+                status, _, body = site.call("PATCH", path, {}, accept=accept)
+                self.assertEqual((status, body["errorCode"]), (405, "METHOD_NOT_ALLOWED"), path)
+
+    def document(self, site):
+        request = urllib.request.Request(site.url + "/api/ext/v1/openapi.json")
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=30) as response:
+            return json.loads(response.read())
+
+    def test_every_operation_says_what_it_takes_and_answers(self):
+        document = self.document(Site(self, "--role", "both"))
+        schemas = document["components"]["schemas"]
+        operations = set()
+        for path, methods in document["paths"].items():
+            for method, operation in methods.items():
+                what = f"{method} {path}"
+                operations.add(operation["operationId"])
+                good = [status for status in operation["responses"] if status.startswith("2")]
+                self.assertEqual(len(good), 1, what)
+                answer = operation["responses"][good[0]].get("content")
+                self.assertEqual(answer is None, good[0] == "204" or (good[0] == "202"), what)
+                takes = method == "patch" or (method == "post" and not re.search("(cancel|:refresh)$", path))
+                self.assertEqual("requestBody" in operation, takes, what)
+                for content in (answer, operation.get("requestBody", {}).get("content")):
+                    for one in (content or {}).values():
+                        named = one["schema"].get("items", one["schema"])["$ref"].rsplit("/", 1)[1]
+                        self.assertIn("properties", schemas[named], what)
+        self.assertEqual(len(operations), sum(len(methods) for methods in document["paths"].values()))
+
+
+class CommandLines(AtlasTest):
+    """What the official ones ask for beside the public APIs."""
+
+    def get(self, site, path, method="GET"):
+        connection = http.client.HTTPConnection("127.0.0.1", site.port, timeout=30)
+        connection.request(method, "/api/private" + path, "client_id=x" if method == "POST" else None)
+        response = connection.getresponse()
+        body = response.read().decode()
+        connection.close()
+        return response.status, response.headers["Content-Type"], body
+
+    def test_side_requests(self):
+        site = self.site()
+        self.assertEqual(self.get(site, "/ipinfo"), (200, "application/json", '{"currentIpv4Address":"127.0.0.1"}'))
+        self.assertEqual(self.get(site, "/unauth/nds/defaultMongoDBMajorVersion"), (200, "text/plain", "8.0"))
+        self.assertRegex(self.get(site, "/unauth/version")[2], "^gitHash=.*; versionString=.+")
+        self.assertEqual(self.get(site, "/unauth/telemetry/events", "POST")[0], 404)
+
+    def test_a_login_by_browser_is_sent_to_api_keys(self):
+        site = self.site()
+        for path in ("authorize", "token", "revoke"):
+            status, kind, body = self.get(site, "/unauth/account/device/" + path, "POST")
+            error = json.loads(body)
+            self.assertEqual((status, kind, error["errorCode"]), (400, "application/json", "DEVICE_AUTHORIZATION_NOT_SUPPORTED"))
+            self.assertIn("MONGODB_ATLAS_PUBLIC_API_KEY", error["detail"])
+
+
+class ChangedClusters(AtlasTest):
+    def start_clusters(self):
+        self.destination = self.cluster("destination", auth=True)
+
+    def test_what_may_be_changed(self):
+        site = self.site()
+        group = self.project(site)
+        site.call("POST", f"{EXT}/groups/{group}/clusters", {"name": "shop", "connectionString": self.destination.uri})
+        path = f"{ATLAS}/groups/{group}/clusters/shop"
+        first = site.call("GET", path)[2]
+        region = {"providerName": "AWS", "regionName": "EU_WEST_1", "priority": 7, "electableSpecs": {"instanceSize": "M30", "nodeCount": 3}}
+        status, headers, now = site.call("PATCH", path, {"biConnector": {"enabled": True}, "labels": [{"key": "a", "value": "b"}],
+                                                         "replicationSpecs": [{"id": first["replicationSpecs"][0]["id"], "regionConfigs": [region]}]})
+        self.assertEqual((status, headers["Content-Type"]), (200, "application/vnd.atlas.2024-10-23+json;charset=utf-8"), now)
+        self.assertEqual((now["biConnector"]["enabled"], now["labels"]), (True, [{"key": "a", "value": "b"}]))
+        self.assertEqual(now["replicationSpecs"][0]["id"], first["replicationSpecs"][0]["id"])
+        self.assertEqual(now["connectionStrings"], first["connectionStrings"])
+        # As a client does it that reads, changes and sends back.
+        read = site.call("GET", path)[2]
+        self.assertEqual(site.call("PATCH", path, {**read, "biConnector": {"enabled": False}})[2]["biConnector"]["enabled"], False)
+        site.process.kill()
+        site.start()
+        self.assertEqual(site.call("GET", path)[2]["labels"], [{"key": "a", "value": "b"}])
+        for body, field in (({"paused": True}, "paused"), ({"mongoDBMajorVersion": "7.0"}, "mongoDBMajorVersion"), ({"backupEnabled": True}, "backupEnabled"),
+                            ({"name": "other"}, "name"), ({"colour": "blue"}, "colour"), ({"encryptionAtRestProvider": "AWS"}, "encryptionAtRestProvider")):
+            status, _, error = site.call("PATCH", path, body)
+            self.assertEqual((status, error["parameters"]), (400, [field]), body)
+        self.assertEqual(site.call("PATCH", path, {"clusterType": "BIG"})[0], 400)
+        self.assertEqual(site.call("PATCH", path + "s", {})[2]["errorCode"], "CLUSTER_NOT_FOUND")
+        self.assertEqual(site.call("GET", path)[2]["paused"], False)
+        # One that is protected stays, until it is no more.
+        site.call("PATCH", path, {"terminationProtectionEnabled": True})
+        self.assertEqual(site.call("DELETE", path)[2]["errorCode"], "CANNOT_TERMINATE_CLUSTER_WHEN_TERMINATION_PROTECTION_ENABLED")
+        site.call("PATCH", path, {"terminationProtectionEnabled": False})
+        self.assertEqual(site.call("DELETE", path)[0], 202)
+
+    def test_a_shared_tier_is_not_changed_by_the_public_api(self):
+        site = self.site()
+        group = self.project(site)
+        region = {"providerName": "TENANT", "regionName": "EU_WEST_1", "electableSpecs": {"instanceSize": "M0", "nodeCount": 3}}
+        site.call("POST", f"{EXT}/groups/{group}/clusters", {"name": "free", "connectionString": self.destination.uri, "replicationSpecs": [{"regionConfigs": [region]}]})
+        path = f"/groups/{group}/clusters/free"
+        self.assertEqual(site.call("PATCH", ATLAS + path, {"labels": []})[2]["errorCode"], "TENANT_CLUSTER_UPDATE_UNSUPPORTED")
+        self.assertEqual(site.call("PATCH", EXT + path, {"labels": []})[0], 200)
 
 
 class LocalClusters(AtlasTest):

@@ -77,13 +77,18 @@ class MigrationHosts(ImportTest):
         path = f"{ATLAS}/groups/{self.group}/events"
 
         def told():
-            return [event["eventTypeName"] for event in self.atlas.call("GET", path)[2]["results"]] == wanted
+            types = [event["eventTypeName"] for event in self.atlas.call("GET", path)[2]["results"]]
+            return [name for name in types if name.startswith("CLUSTER_IMPORT")] == wanted
         eventually(told, 20, "the events")
         page = self.atlas.call("GET", path + "?eventType=CLUSTER_IMPORT_CUTOVER")[2]
         self.assertEqual((page["totalCount"], page["results"][0]["liveMigrationId"]), (1, migration))
         event = page["results"][0]["id"]
         self.assertEqual(self.atlas.call("GET", f"{path}/{event}")[2]["clusterName"], "shop-atlas")
-        self.assertEqual(self.atlas.call("GET", f"{ATLAS}/orgs/{self.atlas.org}/events")[2]["totalCount"], 3)
+        told = self.atlas.call("GET", f"{ATLAS}/orgs/{self.atlas.org}/events")[2]["results"]
+        self.assertEqual([event["eventTypeName"] for event in told][-3:], ["CLUSTER_CREATED", "X_LINK_TOKEN_CREATED", "GROUP_CREATED"])
+        # Who did it, and from where.
+        self.assertEqual((told[-1]["publicKey"], told[-1]["remoteAddress"], told[-1]["groupId"]), (self.atlas.owner["publicKey"], "127.0.0.1", self.group))
+        self.assertEqual(told[-3]["clusterName"], "shop-atlas")
         other = self.project(self.atlas, "other")
         self.assertEqual(self.atlas.call("GET", f"{ATLAS}/groups/{other}/events/{event}")[0], 404)
         self.assertEqual(self.atlas.call("GET", f"{EXT}/groups/{self.group}/liveMigrations")[2]["results"][0]["state"], "COMPLETE")

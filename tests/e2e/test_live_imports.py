@@ -160,8 +160,9 @@ class Migrations(ImportTest):
         parallel = self.migrate(destination__clusterName="another", source__clusterName="other", migrationHosts=["mig02"])
         self.item(first, "RUN")
         self.item(parallel, "RUN")
-        status, _, error = self.atlas.call("DELETE", f"{ATLAS}/groups/{self.group}/clusters/shop-atlas")
-        self.assertEqual((status, error["errorCode"]), (409, "CANNOT_MODIFY_CLUSTER_WITH_RUNNING_LIVE_IMPORT"))
+        for method, body in (("DELETE", None), ("PATCH", {"biConnector": {"enabled": True}})):
+            status, _, error = self.atlas.call(method, f"{ATLAS}/groups/{self.group}/clusters/shop-atlas", body)
+            self.assertEqual((status, error["errorCode"]), (409, "CANNOT_MODIFY_CLUSTER_WITH_RUNNING_LIVE_IMPORT"), method)
         status, _, error = self.atlas.call("DELETE", f"{ATLAS}/orgs/{self.atlas.org}/liveMigrations/linkTokens")
         self.assertEqual((status, error["errorCode"]), (409, "CANNOT_DELETE_ORG_ACTIVE_LIVE_MIGRATION_ATLAS_ORG_LINK"))
         self.assertIn(self.group, error["detail"])
@@ -253,6 +254,21 @@ class Migrations(ImportTest):
         self.assertEqual([user for user in self.users() if user.startswith("drover-import")], [])
         self.restart()
         self.item(migration, "FORGET")
+
+    def test_the_temporary_user_of_an_end_that_nobody_noticed(self):
+        """The destination is away when the migration ends, and the site is killed: the user goes as soon as it can."""
+        self.begin()
+        migration = self.migrate()
+        self.item(migration, "RUN")
+        self.assertIn(f"drover-import-{migration}", self.users())
+        self.destination.kill()
+        self.report(migration, "FAILED", error="the destination is away")
+        eventually(lambda: self.whole(migration)["state"] == "CLEANING", 30, "CLEANING")
+        self.restart()
+        self.assertEqual(self.get(migration)["status"], "WORKING")
+        self.destination.start()
+        eventually(lambda: self.get(migration)["status"] == "FAILED", 90, "FAILED")
+        self.assertEqual([user for user in self.users() if user.startswith("drover-import")], [])
 
     def restart(self):
         self.atlas.process.kill()

@@ -90,11 +90,28 @@ class Monitoring(ManagerTest):
         self.assertEqual(status, 200, measured)
         self.assertEqual([one["name"] for one in measured["measurements"]], ["CONNECTIONS"])
         self.assertTrue(any(point["value"] for point in measured["measurements"][0]["dataPoints"]))
+        several = project.call("GET", f"/hosts/{host['id']}/measurements?granularity=PT1M&period=PT10M&m=OPCOUNTER_QUERY&m=CONNECTIONS")[2]
+        self.assertEqual([one["name"] for one in several["measurements"]], ["CONNECTIONS", "OPCOUNTER_QUERY"])
+        names = [one["databaseName"] for one in project.call("GET", f"/hosts/{host['id']}/databases")[2]["results"]]
+        self.assertIn("shop", names)
+        self.assertEqual(project.call("GET", f"/hosts/{host['id']}/databases/shop")[2]["databaseName"], "shop")
+        status, _, sizes = project.call("GET", f"/hosts/{host['id']}/databases/shop/measurements?granularity=PT1M&period=PT10M&m=DATABASE_OBJECT_COUNT&m=DATABASE_DATA_SIZE")
+        self.assertEqual((status, sizes["databaseName"]), (200, "shop"))
+        counted = {one["name"]: [point["value"] for point in one["dataPoints"] if point["value"] is not None] for one in sizes["measurements"]}
+        self.assertEqual(counted["DATABASE_OBJECT_COUNT"][:1], [50])
+        self.assertGreater(counted["DATABASE_DATA_SIZE"][0], 0)
+        self.assertEqual(project.call("GET", f"/hosts/{host['id']}/databases/none/measurements?granularity=PT1M&period=PT10M")[0], 404)
+        self.assertEqual(project.call("GET", f"/hosts/{host['id']}/databases/shop/measurements?granularity=PT1M&period=PT10M&m=CONNECTIONS")[0], 400)
+        # The disk only where the server tells of it.
+        for disk in project.call("GET", f"/hosts/{host['id']}/disks")[2]["results"]:
+            status, _, space = project.call("GET", f"/hosts/{host['id']}/disks/{disk['partitionName']}/measurements?granularity=PT1M&period=PT10M&m=DISK_PARTITION_SPACE_FREE")
+            self.assertEqual((status, space["partitionName"]), (200, disk["partitionName"]))
+        self.assertEqual(project.call("GET", f"/hosts/{host['id']}/disks/none/measurements?granularity=PT1M&period=PT10M")[0], 404)
         [monitoring] = project.call("GET", "/agents/MONITORING")[2]["results"]
         self.assertEqual((monitoring["hostname"], monitoring["stateName"]), ("mig01.example.net", "ACTIVE"))
         self.assertEqual(project.call("GET", "/agents/AUTOMATION")[2]["results"], [])
         self.assertEqual(project.call("GET", "/alerts")[2]["results"], [])
-        self.assertEqual(sorted(one["eventTypeName"] for one in project.call("GET", "/events")[2]["results"]), ["ADD_HOST_AUDIT", "NEW_AGENT"])
+        self.assertEqual(sorted(one["eventTypeName"] for one in project.call("GET", "/events")[2]["results"]), ["ADD_HOST_AUDIT", "AGENT_API_KEY_CREATED", "GROUP_CREATED", "NEW_AGENT"])
 
     def test_a_user_without_the_role_is_told(self):
         self.source.create_user("poor", ["readAnyDatabase"])
@@ -102,13 +119,15 @@ class Monitoring(ManagerTest):
         AgentProcess(self, project, migration=False)
         project.monitor("127.0.0.1", self.proxy.port, **self.credentials("poor"))
         found = eventually(lambda: project.call("GET", "/alerts")[2]["results"], 60, "an alert")
-        self.assertEqual(found[0]["eventTypeName"], "HOST_MONITORING_ACCESS_MISSING")
+        self.assertEqual(found[0]["eventTypeName"], "X_HOST_MONITORING_ACCESS_MISSING")
         self.assertIn("clusterMonitor", found[0]["detail"])
+        self.assertEqual(project.call("GET", f"/alerts/{found[0]['id']}")[2]["eventTypeName"], "X_HOST_MONITORING_ACCESS_MISSING")
+        self.assertEqual(project.call("GET", f"/alerts/{'0' * 24}")[0], 404)
         # Wrong ones, then right ones, by PATCH.
         [host] = project.hosts()
         wrong = {**self.credentials("poor"), "password": "wrong"}
         self.assertEqual(project.call("PATCH", f"/hosts/{host['id']}", wrong)[0], 200)
-        eventually(lambda: any(one["eventTypeName"] == "HOST_MONITORING_LOGIN_FAILED" for one in project.call("GET", "/alerts")[2]["results"]),
+        eventually(lambda: any(one["eventTypeName"] == "X_HOST_MONITORING_LOGIN_FAILED" for one in project.call("GET", "/alerts")[2]["results"]),
                    60, "the alert of a wrong password")
         self.source.create_user("monitor", ["clusterMonitor"])
         self.assertEqual(project.call("PATCH", f"/hosts/{host['id']}", self.credentials("monitor"))[0], 200)
@@ -134,7 +153,9 @@ class Monitoring(ManagerTest):
         host = project.monitor("h", 1, authMechanismName="PLAIN", username="ldap", password="p")
         self.assertEqual(project.call("POST", "/hosts", good)[0], 409)
         for query in ("m=CONNECTIONS", "granularity=PT1M", "granularity=PT2M&period=PT1H", "granularity=PT10S&period=P30D", "granularity=PT1M&period=x",
-                      "granularity=PT1M&period=PT1H&m=MAGIC"):
+                      "granularity=PT1M&period=PT1H&m=MAGIC", "granularity=PT1M&period=PT1H&start=2026-03-01T08:00:00Z&end=2026-03-01T09:00:00Z",
+                      "granularity=PT1M&start=2026-03-01T08:00:00Z", "granularity=PT1M&start=2026-03-01T09:00:00Z&end=2026-03-01T08:00:00Z",
+                      "granularity=PT1M&period=PT1H&m=CONNECTIONS&m=MAGIC"):
             self.assertEqual(project.call("GET", f"/hosts/{host['id']}/measurements?{query}")[0], 400, query)
         self.assertEqual(project.call("DELETE", f"/hosts/{host['id']}")[0], 204)
         self.assertEqual(project.call("GET", f"/hosts/{host['id']}")[0], 404)

@@ -132,6 +132,25 @@ class Access(ServerTest):
         self.assertEqual((statuses[0], statuses[-1]), (401, 429))
 
 
+class Projects(ServerTest):
+    def test_their_names(self):
+        site = self.site()
+        first = site.call("POST", ATLAS + "/groups", {"name": "first", "orgId": site.org})[2]
+        site.call("POST", ATLAS + "/groups", {"name": "second", "orgId": site.org})
+        self.assertEqual(site.call("GET", MANAGER + "/groups/byName/first", accept=None)[2]["id"], first["id"])
+        self.assertEqual(site.call("GET", ATLAS + "/groups/byName/none")[2]["errorCode"], "GROUP_NAME_NOT_FOUND")
+        path = f"{ATLAS}/groups/{first['id']}"
+        self.assertEqual(site.call("PATCH", path, {"name": "second"})[2]["errorCode"], "GROUP_ALREADY_EXISTS")
+        for body in ({}, {"name": ""}, {"name": "x" * 65}, {"name": "a", "tags": []}):
+            self.assertEqual(site.call("PATCH", path, body)[0], 400, body)
+        self.assertEqual(site.call("PATCH", path, {"name": "third"})[2]["name"], "third")
+        self.assertEqual(site.call("GET", ATLAS + "/groups/byName/third")[2]["id"], first["id"])
+        self.assertEqual(site.call("GET", ATLAS + "/groups/byName/first")[0], 404)
+        # Whoever may not see it does not find it.
+        member = site.call("POST", f"{ATLAS}/orgs/{site.org}/apiKeys", {"desc": "m", "roles": ["ORG_MEMBER"]})[2]
+        self.assertEqual(site.call("GET", ATLAS + "/groups/byName/third", key=member)[0], 404)
+
+
 class Roles(ServerTest):
     def test_a_manager_serves_its_own_family(self):
         site = self.site("--role", "manager")

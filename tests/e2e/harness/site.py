@@ -6,6 +6,7 @@ import secrets
 import urllib.error
 import urllib.request
 
+from harness.openapi import Document
 from harness.process import eventually
 
 ATLAS = "/api/atlas/v2"
@@ -38,9 +39,16 @@ class Site:
         with open(port_file, encoding="ascii") as file:
             self.port = int(file.read())
         self.url = f"http://127.0.0.1:{self.port}"
+        self.document = None
 
     def call(self, method, path, body=None, key=None, accept="application/vnd.atlas.2025-03-12+json"):
-        """(status, headers, JSON or None), as an HTTP client with digest authentication does it."""
+        """(status, headers, JSON or None), as an HTTP client with digest authentication does it; held against the OpenAPI document."""
+        status, headers, answer = self.send(method, path, body, key, accept)
+        self.document = self.document or Document(self.url)
+        self.document.check(self.test, method, path, status, headers, answer)
+        return status, headers, answer
+
+    def send(self, method, path, body, key, accept):
         key = key or self.owner
         passwords = urllib.request.HTTPPasswordMgrWithDefaultRealm()
         passwords.add_password(None, self.url, key["publicKey"], key["privateKey"])

@@ -1,0 +1,56 @@
+#include "api/private_api.h"
+
+#include <fmt/format.h>
+
+#include "api/rest.h"
+#include "control/address_range.h"
+
+namespace drover::api {
+namespace {
+
+constexpr std::string_view kDeviceFlow = "unauth/account/device/";
+constexpr const char* kUseKeys =
+    "This server has no user accounts, so there is no login with a browser. Use an API key: set MONGODB_ATLAS_PUBLIC_API_KEY and "
+    "MONGODB_ATLAS_PRIVATE_API_KEY (for mongocli MCLI_PUBLIC_API_KEY and MCLI_PRIVATE_API_KEY), or a service account: "
+    "MONGODB_ATLAS_CLIENT_ID and MONGODB_ATLAS_CLIENT_SECRET. An owner of the organization makes them; the first key comes from "
+    "drover server --create-organization.";
+
+net::HttpResponse text(std::string body) {
+  net::HttpResponse response;
+  response.content_type = "text/plain";
+  response.body = std::move(body);
+  return response;
+}
+
+net::HttpResponse refusal(int status, const char* code, const std::string& detail) {
+  net::HttpResponse response;
+  response.status = status;
+  response.body = dump_sorted(error_body({status, code, detail, {}, {}}), false);
+  response.headers.emplace_back("X-Error-Code", code);
+  return response;
+}
+
+}  // namespace
+
+net::HttpResponse PrivateApi::handle(const net::HttpRequest& request) const {
+  const auto path = std::string_view(request.path).substr(kPrivatePrefix.size());
+  net::HttpResponse response;
+  if (path.starts_with(kDeviceFlow)) {
+    // Not 401: the command lines would put words of their own in place of these.
+    response = refusal(400, "DEVICE_AUTHORIZATION_NOT_SUPPORTED", kUseKeys);
+  } else if (request.method == "GET" && path == "ipinfo") {
+    // Whoever asks is told where it comes from, which it could know.
+    response.body = dump_sorted(Json::Object{{"currentIpv4Address", control::host_of_peer(request.peer)}}, false);
+  } else if (request.method == "GET" && path == "unauth/nds/defaultMongoDBMajorVersion") {
+    response = text(cluster_version_);
+  } else if (request.method == "GET" && path == "unauth/version") {
+    response = text(fmt::format("gitHash=drover; versionString={}", version_));
+  } else {
+    response = refusal(404, "RESOURCE_NOT_FOUND", fmt::format("Cannot find resource {}.", request.path));
+  }
+  response.headers.emplace_back("Cache-Control", "no-store");
+  response.headers.emplace_back("X-Content-Type-Options", "nosniff");
+  return response;
+}
+
+}  // namespace drover::api

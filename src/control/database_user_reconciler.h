@@ -1,0 +1,33 @@
+// Makes the database users of projects so on the local clusters that run on this host. A place is noted before a user is made
+// there, so that whatever happens in between, it is found again; what it does may be done twice, and several processes may do it.
+#pragma once
+
+#include <string>
+
+#include "base/log.h"
+#include "control/clusters.h"
+#include "control/database_users.h"
+
+namespace drover::control {
+
+class DatabaseUserReconciler {
+ public:
+  // `host_id`: of this process's local clusters; empty: it has none, and only forgets what is nowhere any more.
+  DatabaseUserReconciler(DatabaseUsers& users, Clusters& clusters, std::string host_id, Log& log)
+      : users_(users), clusters_(clusters), host_id_(std::move(host_id)), log_(log) {}
+
+  // Looks at everything once. What fails is tried again the next time. One thread.
+  Status step();
+
+ private:
+  Status realise(const Cluster& cluster);
+  Status apply(const DatabaseUser& user, const Cluster& cluster, cluster::Deployment& deployment);
+  Status drop_everywhere(const DatabaseUser& user);
+
+  DatabaseUsers& users_;
+  Clusters& clusters_;
+  const std::string host_id_;
+  Log& log_;
+};
+
+}  // namespace drover::control

@@ -1,0 +1,160 @@
+"""Who may do what: every route of the document, in every family that serves it, with a key of every role. The table is the test's own:
+a route that is not in it is a failure, so that whoever adds one says here who may."""
+import re
+
+from harness.case import DroverTest
+from harness.site import ATLAS, EXT, MANAGER, Site
+
+V1 = "/api/atlas/v1.0"
+ANY, ORG_READ, ORG_OWN, READ, OWN = "any", "org read", "org own", "read", "own"
+
+ROUTES = {
+    "GET /orgs": ANY, "POST /orgs": ANY, "GET /groups": ANY, "POST /groups": ANY,
+    "GET /orgs/{orgId}": ORG_READ, "GET /orgs/{orgId}/groups": ORG_READ, "GET /orgs/{orgId}/events": ORG_READ, "GET /orgs/{orgId}/events/{eventId}": ORG_READ,
+    "GET /orgs/{orgId}/apiKeys": ORG_READ, "POST /orgs/{orgId}/apiKeys": ORG_OWN, "GET /orgs/{orgId}/apiKeys/{apiUserId}": ORG_READ,
+    "DELETE /orgs/{orgId}/apiKeys/{apiUserId}": ORG_OWN, "GET /orgs/{orgId}/apiKeys/{apiUserId}/accessList": ORG_READ,
+    "POST /orgs/{orgId}/apiKeys/{apiUserId}/accessList": ORG_OWN, "DELETE /orgs/{orgId}/apiKeys/{apiUserId}/accessList/{ipAddress}": ORG_OWN,
+    "GET /orgs/{orgId}/serviceAccounts": ORG_READ, "POST /orgs/{orgId}/serviceAccounts": ORG_OWN, "GET /orgs/{orgId}/serviceAccounts/{clientId}": ORG_READ,
+    "DELETE /orgs/{orgId}/serviceAccounts/{clientId}": ORG_OWN, "POST /orgs/{orgId}/serviceAccounts/{clientId}/secrets": ORG_OWN,
+    "DELETE /orgs/{orgId}/serviceAccounts/{clientId}/secrets/{secretId}": ORG_OWN,
+    "GET /groups/byName/{groupName}": ANY, "PATCH /groups/{groupId}": OWN, "GET /groups/{groupId}": READ, "DELETE /groups/{groupId}": OWN, "GET /groups/{groupId}/events": READ, "GET /groups/{groupId}/events/{eventId}": READ,
+    "GET /groups/{groupId}/apiKeys": READ, "POST /groups/{groupId}/apiKeys": OWN, "DELETE /groups/{groupId}/apiKeys/{apiUserId}": OWN,
+    "GET /groups/{groupId}/accessList": READ, "POST /groups/{groupId}/accessList": OWN, "GET /groups/{groupId}/accessList/{entryValue}": READ,
+    "GET /groups/{groupId}/accessList/{entryValue}/status": READ, "DELETE /groups/{groupId}/accessList/{entryValue}": OWN,
+    "GET /groups/{groupId}/containers": READ, "POST /groups/{groupId}/containers": OWN, "GET /groups/{groupId}/containers/all": READ,
+    "GET /groups/{groupId}/containers/{containerId}": READ, "DELETE /groups/{groupId}/containers/{containerId}": OWN,
+    "GET /groups/{groupId}/peers": READ, "POST /groups/{groupId}/peers": OWN, "GET /groups/{groupId}/peers/{peerId}": READ,
+    "DELETE /groups/{groupId}/peers/{peerId}": OWN, "PATCH /groups/{groupId}/peers/{peerId}": OWN,
+    "POST /groups/{groupId}/privateEndpoint/endpointService": OWN, "GET /groups/{groupId}/privateEndpoint/{cloudProvider}/endpointService": READ,
+    "GET /groups/{groupId}/privateEndpoint/{cloudProvider}/endpointService/{endpointServiceId}": READ,
+    "DELETE /groups/{groupId}/privateEndpoint/{cloudProvider}/endpointService/{endpointServiceId}": OWN,
+    "PATCH /groups/{groupId}/privateEndpoint/{cloudProvider}/endpointService/{endpointServiceId}": OWN,
+    "POST /groups/{groupId}/privateEndpoint/{cloudProvider}/endpointService/{endpointServiceId}/endpoint": OWN,
+    "GET /groups/{groupId}/privateEndpoint/{cloudProvider}/endpointService/{endpointServiceId}/endpoint/{endpointId}": READ,
+    "DELETE /groups/{groupId}/privateEndpoint/{cloudProvider}/endpointService/{endpointServiceId}/endpoint/{endpointId}": OWN,
+    "PATCH /groups/{groupId}/privateEndpoint/{cloudProvider}/endpointService/{endpointServiceId}/endpoint/{endpointId}": OWN,
+    "GET /groups/{groupId}/clusters": READ, "POST /groups/{groupId}/clusters": OWN, "GET /groups/{groupId}/clusters/{clusterName}": READ,
+    "PATCH /groups/{groupId}/clusters/{clusterName}": OWN, "DELETE /groups/{groupId}/clusters/{clusterName}": OWN,
+    "GET /groups/{groupId}/clusters/{clusterName}/status": READ, "GET /groups/{groupId}/clusters/{clusterId}": READ,
+    "GET /groups/{groupId}/databaseUsers": READ, "POST /groups/{groupId}/databaseUsers": OWN, "GET /groups/{groupId}/databaseUsers/{databaseName}/{username}": READ,
+    "PATCH /groups/{groupId}/databaseUsers/{databaseName}/{username}": OWN, "DELETE /groups/{groupId}/databaseUsers/{databaseName}/{username}": OWN,
+    "POST /orgs/{orgId}/liveMigrations/linkTokens": ORG_OWN, "DELETE /orgs/{orgId}/liveMigrations/linkTokens": ORG_OWN,
+    "GET /orgs/{orgId}/liveMigrations/availableProjects": ORG_OWN, "GET /orgs/{orgId}/liveMigrations/links": ORG_OWN,
+    "POST /groups/{groupId}/liveMigrations/validate": ORG_OWN, "GET /groups/{groupId}/liveMigrations/validate/{validationId}": ORG_OWN,
+    "POST /groups/{groupId}/liveMigrations": ORG_OWN, "GET /groups/{groupId}/liveMigrations": ORG_READ,
+    "GET /groups/{groupId}/liveMigrations/{liveMigrationId}": ORG_READ, "PUT /groups/{groupId}/liveMigrations/{liveMigrationId}/cutover": ORG_OWN,
+    "GET /groups/{groupId}/liveMigrations/{liveMigrationId}/log": ORG_OWN, "POST /groups/{groupId}/liveMigrations/{liveMigrationId}/cancel": ORG_OWN,
+    "POST /groups/{groupId}/liveMigrations/{liveMigrationId}/extend": ORG_OWN,
+    # The manager's own.
+    "GET /groups/{groupId}/agentapikeys": READ, "POST /groups/{groupId}/agentapikeys": OWN, "DELETE /groups/{groupId}/agentapikeys/{keyId}": OWN,
+    "GET /groups/{groupId}/agents": READ, "GET /groups/{groupId}/agents/{type}": READ,
+    "GET /groups/{groupId}/hosts": READ, "POST /groups/{groupId}/hosts": OWN, "GET /groups/{groupId}/hosts/{hostId}": READ,
+    "PATCH /groups/{groupId}/hosts/{hostId}": OWN, "DELETE /groups/{groupId}/hosts/{hostId}": OWN, "GET /groups/{groupId}/hosts/byName/{hostAndPort}": READ,
+    "GET /groups/{groupId}/hosts/{hostId}/measurements": READ, "GET /groups/{groupId}/hosts/{hostId}/databases": READ,
+    "GET /groups/{groupId}/hosts/{hostId}/databases/{databaseName}": READ, "GET /groups/{groupId}/hosts/{hostId}/databases/{databaseName}/measurements": READ,
+    "GET /groups/{groupId}/hosts/{hostId}/disks": READ, "GET /groups/{groupId}/hosts/{hostId}/disks/{partitionName}": READ,
+    "GET /groups/{groupId}/hosts/{hostId}/disks/{partitionName}/measurements": READ,
+    "GET /groups/{groupId}/alerts": READ, "GET /groups/{groupId}/alerts/{alertId}": READ,
+    "POST /orgs/{orgId}/liveExport/migrationLink": ORG_OWN, "DELETE /orgs/{orgId}/liveExport/migrationLink": ORG_OWN,
+    "GET /orgs/{orgId}/liveExport/migrationLink/status": ORG_OWN, "POST /orgs/{orgId}/liveExport/migrationLink:refresh": ORG_OWN,
+}
+# What each role may, and whether it sees the project at all. A key of a project is a member of the project's organization.
+MAY = {
+    "ORG_OWNER": {ANY, ORG_READ, ORG_OWN, READ, OWN}, "ORG_READ_ONLY": {ANY, ORG_READ, READ}, "ORG_MEMBER": {ANY, ORG_READ},
+    "ORG_GROUP_CREATOR": {ANY, ORG_READ}, "ORG_BILLING_ADMIN": {ANY, ORG_READ},
+    "GROUP_OWNER": {ANY, ORG_READ, READ, OWN}, "GROUP_READ_ONLY": {ANY, ORG_READ, READ}, "GROUP_CLUSTER_MANAGER": {ANY, ORG_READ, READ},
+    "GROUP_DATA_ACCESS_ADMIN": {ANY, ORG_READ, READ}, "GROUP_MONITORING_ADMIN": {ANY, ORG_READ, READ},
+}
+UNSEEN = {"GROUP_NOT_FOUND", "ORG_NOT_FOUND"}
+
+
+class EveryRoute(DroverTest):
+    once = True
+
+    def start_clusters(self):
+        pass
+
+    def setUp(self):
+        super().setUp()
+        self.site = Site(self, "--role", "both")
+        self.group = self.project("p")
+
+    def project(self, name):
+        status, _, made = self.site.call("POST", ATLAS + "/groups", {"name": name, "orgId": self.site.org})
+        self.assertEqual(status, 200, made)
+        return made["id"]
+
+    def key(self, role):
+        of_project = role.startswith("GROUP_")
+        path = f"/groups/{self.group}/apiKeys" if of_project else f"/orgs/{self.site.org}/apiKeys"
+        status, _, key = self.site.call("POST", ATLAS + path, {"desc": role, "roles": [role]})
+        self.assertEqual(status, 200, key)
+        return key
+
+    def operations(self):
+        for path, methods in self.site.document.document["paths"].items():
+            prefix = next(one for one in (ATLAS, V1, MANAGER, EXT) if path.startswith(one + "/"))
+            for method in methods:
+                yield prefix, method.upper(), path.removeprefix(prefix)
+
+    def ask(self, prefix, method, path, key, **names):
+        names = {"orgId": self.site.org, "groupId": self.group, "cloudProvider": "AWS", "type": "MONITORING", "ipAddress": "203.0.113.1",
+                 "entryValue": "203.0.113.1", "databaseName": "admin", "hostAndPort": "h:1", **names}
+        for name in re.findall(r"\{(\w+)\}", path):
+            path = path.replace("{" + name + "}", names.get(name, "0" * 24))
+        body = [] if path.endswith("/accessList") else {}
+        status, _, answer = self.site.call(method, prefix + path, body if method in ("POST", "PATCH", "PUT") else None, key=key)
+        return status, (answer or {}).get("errorCode") if not isinstance(answer, list) else None
+
+    def test_with_every_role(self):
+        routes = list(self.operations())
+        unknown = sorted({f"{method} {path}" for _, method, path in routes} - set(ROUTES))
+        self.assertEqual(unknown, [], "routes that the table of this test does not have")
+        self.assertEqual(sorted(set(ROUTES) - {f"{method} {path}" for _, method, path in routes}), [], "routes that are not served")
+        number = 0
+        for role, may in MAY.items():
+            key = self.key(role)
+            for prefix, method, path in routes:
+                needs = ROUTES[f"{method} {path}"]
+                names = {}
+                if needs == OWN and needs in may and (method, path) == ("DELETE", "/groups/{groupId}") and role == "GROUP_OWNER":
+                    continue  # its own project is needed further on
+                if (method, path) == ("DELETE", "/groups/{groupId}") and needs in may:
+                    number += 1
+                    names["groupId"] = self.project(f"to go {number}")
+                status, code = self.ask(prefix, method, path, key, **names)
+                with self.subTest(role=role, route=f"{method} {prefix}{path}", answered=(status, code)):
+                    if needs in may:
+                        self.assertNotIn(status, (401, 403, 405))
+                        self.assertNotIn(code, UNSEEN)
+                    elif needs in (READ, OWN) and READ not in may:
+                        self.assertEqual((status, code), (404, "GROUP_NOT_FOUND"))
+                    else:
+                        self.assertEqual((status, code), (403, "USER_UNAUTHORIZED"))
+
+    def test_of_another_organization(self):
+        """Two organizations in one store: an owner of the one sees nothing of the other."""
+        self.site.process.stop()
+        made = self.run_drover("server", "--data", self.site.data, "--create-organization", "Other", timeout=60)
+        stranger = self.last_json(made)
+        self.site.start()
+        self.site.call("GET", ATLAS + "/orgs")
+        for prefix, method, path in self.operations():
+            if "{orgId}" not in path and "{groupId}" not in path:
+                continue
+            status, code = self.ask(prefix, method, path, stranger)
+            with self.subTest(route=f"{method} {prefix}{path}"):
+                self.assertEqual(status, 404)
+                self.assertIn(code, UNSEEN)
+
+    def test_a_project_s_key_goes_with_its_roles(self):
+        key = self.key("GROUP_OWNER")
+        path = f"{ATLAS}/groups/{self.group}"
+        self.assertEqual(self.site.call("GET", path, key=key)[0], 200)
+        self.assertEqual([one["id"] for one in self.site.call("GET", path + "/apiKeys", key=key)[2]["results"]], [key["id"]])
+        for body in ({"desc": "d", "roles": ["ORG_OWNER"]}, {"desc": "d", "roles": []}, {"desc": "", "roles": ["GROUP_OWNER"]}):
+            self.assertEqual(self.site.call("POST", path + "/apiKeys", body)[0], 400, body)
+        self.assertEqual(self.site.call("DELETE", f"{path}/apiKeys/{key['id']}")[0], 204)
+        self.assertEqual(self.site.call("DELETE", f"{path}/apiKeys/{key['id']}")[0], 404)
+        self.assertEqual(self.site.call("GET", path, key=key)[0], 404)
+        self.assertEqual(self.site.call("GET", f"{ATLAS}/orgs/{self.site.org}", key=key)[0], 200)
