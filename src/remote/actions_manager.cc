@@ -13,7 +13,7 @@
 namespace drover::remote {
 namespace {
 
-constexpr const char* kLoginFailed = "HOST_MONITORING_LOGIN_FAILED";
+constexpr const char* kLoginFailed = "X_HOST_MONITORING_LOGIN_FAILED";
 
 std::string key_description(const std::string& hostname) { return "migration host " + hostname; }
 
