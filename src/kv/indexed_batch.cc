@@ -1,5 +1,6 @@
 #include "kv/indexed_batch.h"
 
+#include <algorithm>
 #include <array>
 #include <functional>
 
@@ -58,25 +59,62 @@ rocksdb::ColumnFamilyHandle* family_number(KeySpace space) {
   return &numbers[space];
 }
 
+// Records what the batch has already.
+class KeyTable::Filling : public rocksdb::WriteBatch::Handler {
+ public:
+  Filling(KeyTable& table, const rocksdb::WriteBatch& batch) : table_(table), batch_(batch) {}
+  rocksdb::Status PutCF(std::uint32_t family, const rocksdb::Slice& key, const rocksdb::Slice& value) override {
+    table_.record_put(batch_, family - 1, {key.data(), key.size()}, {value.data(), value.size()});
+    return {};
+  }
+  rocksdb::Status DeleteCF(std::uint32_t family, const rocksdb::Slice& key) override {
+    table_.record_removal(batch_, family - 1, {key.data(), key.size()});
+    return {};
+  }
+  rocksdb::Status DeleteRangeCF(std::uint32_t, const rocksdb::Slice&, const rocksdb::Slice&) override { return {}; }  // not read back
+
+ private:
+  KeyTable& table_;
+  const rocksdb::WriteBatch& batch_;
+};
+
 void KeyTable::put(rocksdb::WriteBatch& batch, KeySpace space, std::string_view key, std::string_view value) {
   batch.Put(family_number(space), slice(key), slice(value));
+  if (!made_) return;
   // The operation was put at the end of the batch's bytes: ... key, size of the value, value.
-  const auto value_at = batch.GetDataSize() - value.size();
-  record(batch, {.key_at = value_at - varint_size(value.size()) - key.size(), .value_at = value_at,
-                 .key_size = static_cast<std::uint32_t>(key.size()), .value_size = static_cast<std::uint32_t>(value.size()), .space = space});
+  const auto* end = batch.Data().data() + batch.GetDataSize();
+  const auto* key_at = end - value.size() - varint_size(value.size()) - key.size();
+  record_put(batch, space, {key_at, key.size()}, {end - value.size(), value.size()});
 }
 
 void KeyTable::remove(rocksdb::WriteBatch& batch, KeySpace space, std::string_view key) {
   batch.Delete(family_number(space), slice(key));
-  record(batch, {.key_at = batch.GetDataSize() - key.size(), .key_size = static_cast<std::uint32_t>(key.size()), .space = space, .removed = true});
+  if (made_) record_removal(batch, space, {batch.Data().data() + batch.GetDataSize() - key.size(), key.size()});
 }
 
-std::optional<KeyTable::Found> KeyTable::find(const rocksdb::WriteBatch& batch, KeySpace space, std::string_view key) const {
+std::optional<KeyTable::Found> KeyTable::find(const rocksdb::WriteBatch& batch, KeySpace space, std::string_view key) {
+  if (!made_) {
+    made_ = true;
+    Filling filling(*this, batch);
+    const auto status = batch.Iterate(&filling);
+    CHECK(status.ok(), "a batch's own operations are read back");
+  }
   if (entries_.empty()) return std::nullopt;
   const auto slot = slots_[slot_of(batch, space, key, std::hash<std::string_view>()(key))];
   if (slot == 0) return std::nullopt;
   const auto& entry = entries_[slot - 1];
   return Found{entry.removed, {batch.Data().data() + entry.value_at, entry.value_size}};
+}
+
+void KeyTable::record_put(const rocksdb::WriteBatch& batch, KeySpace space, std::string_view key, std::string_view value) {
+  const auto* bytes = batch.Data().data();
+  record(batch, {.key_at = static_cast<std::size_t>(key.data() - bytes), .value_at = static_cast<std::size_t>(value.data() - bytes),
+                 .key_size = static_cast<std::uint32_t>(key.size()), .value_size = static_cast<std::uint32_t>(value.size()), .space = space});
+}
+
+void KeyTable::record_removal(const rocksdb::WriteBatch& batch, KeySpace space, std::string_view key) {
+  record(batch, {.key_at = static_cast<std::size_t>(key.data() - batch.Data().data()), .key_size = static_cast<std::uint32_t>(key.size()),
+                 .space = space, .removed = true});
 }
 
 void KeyTable::record(const rocksdb::WriteBatch& batch, Entry entry) {
@@ -143,6 +181,16 @@ void IndexedBatch::remove(KeySpace space, std::string_view key) {
 }
 void IndexedBatch::put_blind(KeySpace space, std::string_view key, std::string_view value) {
   impl_->native().Put(family_number(space), slice(key), slice(value));
+}
+void IndexedBatch::put_blind(KeySpace space, std::string_view key, std::span<const std::string_view> parts) {
+  std::array<rocksdb::Slice, 8> slices;
+  CHECK(parts.size() <= slices.size(), "a value of more parts than there is room for");
+  std::transform(parts.begin(), parts.end(), slices.begin(), slice);
+  const auto whole_key = slice(key);
+  impl_->native().Put(family_number(space), rocksdb::SliceParts(&whole_key, 1), rocksdb::SliceParts(slices.data(), static_cast<int>(parts.size())));
+}
+void IndexedBatch::reserve(std::size_t bytes) {
+  if (!impl_->ordered && impl_->plain.Count() == 0) impl_->plain = rocksdb::WriteBatch(bytes);
 }
 void IndexedBatch::remove_range(KeySpace space, std::string_view begin, std::string_view end) {
   impl_->native().DeleteRange(family_number(space), slice(begin), slice(end));

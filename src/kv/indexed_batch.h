@@ -22,7 +22,8 @@ namespace drover::kv {
 // column family n + 1: number 0 is RocksDB's default one.
 rocksdb::ColumnFamilyHandle* family_number(KeySpace space);
 
-// The last operation on each key of a WriteBatch, found by hash. Keys and values stay in the batch's bytes.
+// The last operation on each key of a WriteBatch, found by hash. Keys and values stay in the batch's bytes. It is made when
+// a key is first asked for: many batches are only written.
 class KeyTable {
  public:
   // What the batch says of a key: nothing, or that it was put or removed.
@@ -32,9 +33,10 @@ class KeyTable {
   };
   void put(rocksdb::WriteBatch& batch, KeySpace space, std::string_view key, std::string_view value);
   void remove(rocksdb::WriteBatch& batch, KeySpace space, std::string_view key);
-  std::optional<Found> find(const rocksdb::WriteBatch& batch, KeySpace space, std::string_view key) const;
+  std::optional<Found> find(const rocksdb::WriteBatch& batch, KeySpace space, std::string_view key);
 
  private:
+  class Filling;
   struct Entry {
     std::uint64_t hash = 0;
     std::size_t key_at = 0, value_at = 0;  // in the batch's bytes
@@ -42,10 +44,13 @@ class KeyTable {
     KeySpace space = 0;
     bool removed = false;
   };
+  void record_put(const rocksdb::WriteBatch& batch, KeySpace space, std::string_view key, std::string_view value);  // in its bytes
+  void record_removal(const rocksdb::WriteBatch& batch, KeySpace space, std::string_view key);
   void record(const rocksdb::WriteBatch& batch, Entry entry);
   std::size_t slot_of(const rocksdb::WriteBatch& batch, KeySpace space, std::string_view key, std::uint64_t hash) const;
   void grow();
 
+  bool made_ = false;
   std::vector<Entry> entries_;
   std::vector<std::uint32_t> slots_;  // 1 + index of the entry; 0: free. A power of two of them
 };

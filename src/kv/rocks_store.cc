@@ -16,6 +16,8 @@ namespace drover::kv {
 
 namespace {
 
+constexpr std::uint64_t kRemovedKeysWalkedOver = 64;
+
 rocksdb::Slice slice(std::string_view text) { return {text.data(), text.size()}; }
 std::string_view text(const rocksdb::Slice& bytes) { return {bytes.data(), bytes.size()}; }
 
@@ -161,6 +163,15 @@ class RocksStore : public Store {
     iterator->set(over.impl_->make_ordered().NewIteratorWithBase(family(space), base));
     return iterator;
   }
+  bool is_surely_empty(KeySpace space, std::string_view begin, std::string_view end) override {
+    const auto upper = slice(end);
+    auto options = read_options(nullptr);
+    options.iterate_upper_bound = &upper;
+    options.max_skippable_internal_keys = kRemovedKeysWalkedOver;
+    const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator(options, family(space)));
+    it->Seek(slice(begin));
+    return !it->Valid() && it->status().ok();
+  }
   Status write(Batch& batch, bool sync) override {
     rocksdb::WriteBatch native(batch.bytes() + batch.count() * 16);
     for (const auto& operation : batch.impl_->operations) {
@@ -214,15 +225,23 @@ class RocksStore : public Store {
 
 namespace {
 
+constexpr std::size_t kJournalBytes = 256 << 20;
+// Few, for what is charged to a small cache must not fill one of its parts.
+constexpr int kCacheShardBits = 2;
+
 // Half of the memory for write buffers, the rest for the cache, which write buffers are charged to.
 rocksdb::Options database_options(const Options& options, const std::shared_ptr<rocksdb::Cache>& cache) {
   rocksdb::Options result;
   result.create_if_missing = true;
   result.create_missing_column_families = true;
   result.write_buffer_manager = std::make_shared<rocksdb::WriteBufferManager>(options.memory_bytes / 2, cache);
-  result.max_background_jobs = 2;
+  // A flush waits for the disk at its end; meanwhile the next one has the processor.
+  result.max_background_flushes = 2;
+  result.max_background_compactions = 1;
   result.max_open_files = 512;
-  result.max_total_wal_size = std::max<std::size_t>(64 << 20, options.memory_bytes / 2);
+  // Over it the buffers of all key spaces are flushed, full or not: a small one would be flushed at each turn of the large ones. What
+  // lies in the journal takes no memory, but is read again after a crash.
+  result.max_total_wal_size = std::max<std::size_t>(kJournalBytes, options.memory_bytes / 2);
   result.keep_log_file_num = 2;
   result.max_log_file_size = 8 << 20;
   result.info_log_level = rocksdb::WARN_LEVEL;
@@ -231,13 +250,20 @@ rocksdb::Options database_options(const Options& options, const std::shared_ptr<
   return result;
 }
 
-rocksdb::ColumnFamilyOptions family_options(const Options& options, const std::shared_ptr<rocksdb::Cache>& cache) {
+enum class Reading { kOneByOne, kInOrder };
+
+rocksdb::ColumnFamilyOptions family_options(const Options& options, const std::shared_ptr<rocksdb::Cache>& cache, Reading reading) {
   rocksdb::ColumnFamilyOptions result;
   rocksdb::BlockBasedTableOptions table;
   table.block_cache = cache;
   table.cache_index_and_filter_blocks = true;
   table.pin_l0_filter_and_index_blocks_in_cache = true;
-  table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10, false));
+  if (reading == Reading::kOneByOne) table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10, false));
+  // In small blocks of their own: a file's whole filter may be larger than what the cache has left, and would be read for each key.
+  table.index_type = rocksdb::BlockBasedTableOptions::kTwoLevelIndexSearch;
+  table.partition_filters = reading == Reading::kOneByOne;
+  // What filters are made from is as large as a file has keys.
+  table.cache_usage_options.options_overrides[rocksdb::CacheEntryRole::kFilterConstruction].charged = rocksdb::CacheEntryRoleOptions::Decision::kEnabled;
   table.block_size = 16 << 10;
   table.format_version = 5;
   result.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
@@ -254,8 +280,10 @@ rocksdb::ColumnFamilyOptions family_options(const Options& options, const std::s
   // What is new is written as it is, which costs a third less of the server's CPU; the older half is compressed when merged.
   result.compaction_options_universal.compression_size_percent = 50;
   // Most keys are asked for to learn that they are free: the answer is a bit, not a walk through each write buffer.
-  result.memtable_prefix_bloom_size_ratio = 0.05;
-  result.memtable_whole_key_filtering = true;
+  if (reading == Reading::kOneByOne) {
+    result.memtable_prefix_bloom_size_ratio = 0.05;
+    result.memtable_whole_key_filtering = true;
+  }
   return result;
 }
 
@@ -263,7 +291,7 @@ rocksdb::ColumnFamilyOptions family_options(const Options& options, const std::s
 
 Result<std::unique_ptr<Store>> RocksStore::open(const Options& options) {
   auto store = std::make_unique<RocksStore>();
-  const auto cache = rocksdb::NewLRUCache(options.memory_bytes);
+  const auto cache = rocksdb::NewLRUCache(options.memory_bytes, kCacheShardBits);
   auto database = database_options(options, cache);
   if (options.in_memory) {
     store->memory_env_.reset(rocksdb::NewMemEnv(rocksdb::Env::Default()));
@@ -273,9 +301,11 @@ Result<std::unique_ptr<Store>> RocksStore::open(const Options& options) {
     std::filesystem::create_directories(options.path, error);
     if (error) return fail(ErrorCode::kUnsupported, fmt::format("creating the data directory '{}': {}", options.path, error.message()));
   }
-  const auto family = family_options(options, cache);
-  std::vector<rocksdb::ColumnFamilyDescriptor> families{{rocksdb::kDefaultColumnFamilyName, family}};
-  for (const auto& name : options.key_spaces) families.emplace_back(name, family);
+  std::vector<rocksdb::ColumnFamilyDescriptor> families{{rocksdb::kDefaultColumnFamilyName, family_options(options, cache, Reading::kOneByOne)}};
+  for (KeySpace space = 0; space < options.key_spaces.size(); ++space) {
+    const bool scanned = std::find(options.scanned.begin(), options.scanned.end(), space) != options.scanned.end();
+    families.emplace_back(options.key_spaces[space], family_options(options, cache, scanned ? Reading::kInOrder : Reading::kOneByOne));
+  }
   const auto status = rocksdb::DB::Open(database, options.in_memory ? "/memory" : options.path, families, &store->families_, &store->db_);
   if (!status.ok()) {
     return fail(ErrorCode::kUnsupported, fmt::format("opening the store in '{}': {} (is another process using it?)", options.path, status.ToString()));

@@ -10,6 +10,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,6 +24,8 @@ using KeySpace = std::uint32_t;  // index into Options::key_spaces
 struct Options {
   std::string path;
   std::vector<std::string> key_spaces;
+  // Those of which keys are read in their order and hardly ever one by one: they have no filters, which every write pays for.
+  std::vector<KeySpace> scanned;
   std::size_t memory_bytes = 256 << 20;  // block cache and write buffers together
   bool in_memory = false;                // unit tests
 };
@@ -76,6 +79,9 @@ class IndexedBatch {
   void put(KeySpace space, std::string_view key, std::string_view value);
   void remove(KeySpace space, std::string_view key);
   void put_blind(KeySpace space, std::string_view key, std::string_view value);
+  void put_blind(KeySpace space, std::string_view key, std::span<const std::string_view> parts);  // of the value
+  // Room for so much, before the first write.
+  void reserve(std::size_t bytes);
   void remove_range(KeySpace space, std::string_view begin, std::string_view end);  // [begin, end)
   std::size_t count() const;
   std::size_t bytes() const;
@@ -109,6 +115,8 @@ class Store {
   virtual std::unique_ptr<Iterator> iterate(KeySpace space, const IndexedBatch& over,
                                             std::shared_ptr<const Snapshot> snapshot = nullptr,
                                             std::string upper_bound = {}) = 0;
+  // True: nothing is stored in [begin, end). False: something may be; traces of removed keys are not walked over to find out.
+  virtual bool is_surely_empty(KeySpace space, std::string_view begin, std::string_view end) = 0;
   // Disk full and I/O errors come back as errors; nothing of the batch is then visible.
   virtual Status write(Batch& batch, bool sync) = 0;
   virtual Status write(IndexedBatch& batch, bool sync) = 0;

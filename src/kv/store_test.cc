@@ -107,6 +107,66 @@ TEST(Store, IndexedBatchGivesTheLastOperationOnEachKey) {
   EXPECT_EQ(keys(*store->iterate(0)).size(), wanted.size());
 }
 
+// A batch that is read for the first time when it has operations of every kind.
+TEST(Store, IndexedBatchIsReadAfterItWasFilled) {
+  auto store = open_store();
+  Batch batch;
+  batch.put(0, "stored", "old");
+  batch.put(0, "gone", "old");
+  ASSERT_TRUE(store->write(batch, false));
+  IndexedBatch over;
+  over.put(0, "twice", "first");
+  over.put(1, "twice", "of the other space");
+  over.put_blind(1, "blind", "x");
+  over.remove_range(1, "m", "n");
+  over.put(0, "large", std::string(70'000, 'l'));
+  over.put(0, "empty", "");
+  over.remove(0, "gone");
+  over.put(0, "twice", "second");
+  EXPECT_EQ(*store->get(0, "twice", over), "second");
+  EXPECT_EQ(*store->get(1, "twice", over), "of the other space");
+  EXPECT_EQ(*store->get(0, "large", over), std::string(70'000, 'l'));
+  EXPECT_EQ(*store->get(0, "empty", over), "");
+  EXPECT_EQ(*store->get(0, "gone", over), std::nullopt);
+  EXPECT_EQ(*store->get(0, "stored", over), "old");
+  over.put(0, "gone", "again");
+  over.remove(0, "twice");
+  EXPECT_EQ(*store->get(0, "gone", over), "again");
+  EXPECT_EQ(*store->get(0, "twice", over), std::nullopt);
+}
+
+TEST(Store, PartsOfAValueAreOneValue) {
+  auto store = open_store();
+  IndexedBatch batch;
+  batch.reserve(1000);
+  batch.put(0, "first", "1");
+  batch.reserve(2000);  // too late: nothing happens
+  const std::string_view parts[] = {"head", "", "tail"};
+  batch.put_blind(0, "parts", parts);
+  EXPECT_EQ(batch.count(), 2u);
+  EXPECT_EQ(*store->get(0, "first", batch), "1");
+  ASSERT_TRUE(store->write(batch, false));
+  EXPECT_EQ(*store->get(0, "parts"), "headtail");
+  EXPECT_EQ(*store->get(0, "first"), "1");
+}
+
+TEST(Store, WhatIsSurelyEmptyHasNoKey) {
+  auto store = open_store();
+  Batch batch;
+  for (const char* key : {"a", "m"}) batch.put(0, key, "");
+  for (int i = 0; i < 1000; ++i) batch.put(1, "key" + std::to_string(i), "");
+  ASSERT_TRUE(store->write(batch, false));
+  EXPECT_TRUE(store->is_surely_empty(0, "b", "m"));
+  EXPECT_FALSE(store->is_surely_empty(0, "b", std::string_view("m\0", 2)));
+  EXPECT_FALSE(store->is_surely_empty(0, "a", "b"));
+  EXPECT_TRUE(store->is_surely_empty(0, "n", "z"));
+  Batch removals;
+  for (int i = 0; i < 1000; ++i) removals.remove(1, "key" + std::to_string(i));
+  ASSERT_TRUE(store->write(removals, false));
+  EXPECT_FALSE(store->is_surely_empty(1, "key", "kez")) << "it walked over a thousand removed keys to find out";
+  EXPECT_TRUE(store->is_surely_empty(1, "l", "z"));
+}
+
 TEST(Store, UpperBoundHoldsInBothDirections) {
   auto store = open_store();
   Batch batch;

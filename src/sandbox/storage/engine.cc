@@ -50,6 +50,7 @@ Result<std::unique_ptr<Engine>> Engine::open(EngineOptions options, Runtime& run
   auto impl = std::make_unique<Impl>(std::move(options), runtime, log);
   impl->store = TRY(kv::Store::open({.path = impl->options.dbpath,
                                      .key_spaces = {"meta", "records", "indexes", "oplog"},
+                                     .scanned = {kOplog},
                                      .memory_bytes = impl->options.memory_bytes,
                                      .in_memory = impl->options.in_memory}));
   TRY(impl->recover());
