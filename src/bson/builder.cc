@@ -38,9 +38,11 @@ void Builder::begin() { buffer_->resize(buffer_->size() + 4); }
 void Builder::header(Type type, std::string_view key) {
   CHECK(open_, "append to a finished builder");
   key = key.substr(0, key.find('\0'));  // a name ends at its first NUL byte, wherever it came from
-  buffer_->push_back(static_cast<std::uint8_t>(type));
-  bytes(key.data(), key.size());
-  buffer_->push_back(0);
+  const auto at = buffer_->size();
+  buffer_->resize(at + key.size() + 2);  // the name's NUL with it
+  auto* to = buffer_->data() + at;
+  *to = static_cast<std::uint8_t>(type);
+  if (!key.empty()) std::memcpy(to + 1, key.data(), key.size());
 }
 
 void Builder::bytes(const void* data, std::size_t size) {

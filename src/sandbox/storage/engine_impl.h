@@ -8,6 +8,7 @@
 #include <unordered_map>
 
 #include "base/log.h"
+#include "sandbox/storage/ascending_keys.h"
 #include "sandbox/storage/engine.h"
 #include "sandbox/storage/keys.h"
 #include "sandbox/storage/write_unit.h"
@@ -29,6 +30,8 @@ struct Engine::Impl {
   std::unordered_map<Ident, int> locked_collections;    // how many locks on documents of each
   Ident next_ident = 1;
   bson::Timestamp last_time;                            // last ts given out
+  AscendingKeys ascending;                              // of the unit
+  std::string key_buffer, name_buffer;                  // of the unit, kept to be used again
 
   // Protects what follows; a leaf.
   mutable std::mutex state;

@@ -65,6 +65,51 @@ class EngineTest : public testing::Test {
   std::unique_ptr<Engine> engine_;
 };
 
+// Whatever was expected, in whatever order they come: each _id is taken once.
+TEST_F(EngineTest, ExpectedInsertsAreUnique) {
+  create("c");
+  create("d");
+  insert("c", R"({"_id": 50})");
+  insert("d", R"({"_id": 5})");
+  std::vector<bson::Document> owned;
+  for (int i = 0; i < 300; ++i) owned.push_back(bson::make_document({{"_id", i}}));
+  const std::vector<bson::View> all(owned.begin(), owned.end());
+  const auto try_insert = [&](WriteUnit& unit, const std::string& name, int id) {
+    const auto result = unit.insert(unit.catalog().find(Namespace{"db", name}), owned[static_cast<std::size_t>(id)]);
+    if (result) return true;
+    EXPECT_EQ(result.error().server_code, code::kDuplicateKey);
+    EXPECT_EQ(unit.duplicate()->key_value, owned[static_cast<std::size_t>(id)]);
+    return false;
+  };
+  const auto expect = [&](WriteUnit& unit, int from, int to) {
+    unit.expect_inserts(unit.catalog().find(Namespace{"db", "c"}), std::span(all).subspan(static_cast<std::size_t>(from), static_cast<std::size_t>(to - from)));
+  };
+  write([&](WriteUnit& unit) {
+    expect(unit, 0, 100);  // one of them is there
+    for (int i = 0; i < 100; ++i) EXPECT_EQ(try_insert(unit, "c", i), i != 50) << i;
+    for (const int again : {7, 50, 99, 0}) EXPECT_FALSE(try_insert(unit, "c", again)) << again;
+  });
+  write([&](WriteUnit& unit) {
+    expect(unit, 100, 200);  // none is
+    EXPECT_TRUE(try_insert(unit, "c", 150));
+    EXPECT_TRUE(try_insert(unit, "c", 120));
+    for (int i = 121; i < 200; ++i) EXPECT_EQ(try_insert(unit, "c", i), i != 150) << i;
+    EXPECT_FALSE(try_insert(unit, "d", 5));
+    EXPECT_TRUE(try_insert(unit, "d", 6));
+    EXPECT_FALSE(try_insert(unit, "c", 199));
+    EXPECT_FALSE(try_insert(unit, "c", 99));  // outside of what was expected
+    EXPECT_TRUE(try_insert(unit, "c", 100));
+    EXPECT_TRUE(try_insert(unit, "c", 200));
+    EXPECT_FALSE(try_insert(unit, "d", 6));
+  });
+  write([&](WriteUnit& unit) {
+    expect(unit, 100, 300);  // the half of it is there
+    for (int i = 100; i < 300; ++i) EXPECT_EQ(try_insert(unit, "c", i), i > 200 || (i > 100 && i < 120)) << i;
+  });
+  EXPECT_EQ(documents("c").size(), 300u);
+  EXPECT_EQ(oplog({0, 0}).back()["o"].document_value()["_id"].to_int64(), 299);
+}
+
 TEST_F(EngineTest, AUnitIsSeenWholeOrNotAtAll) {
   create("c");
   const auto before = engine_->view();

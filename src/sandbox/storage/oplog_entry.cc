@@ -6,6 +6,10 @@ namespace drover::sandbox {
 
 namespace {
 
+// Enough for most, so that they are made in one piece of memory.
+constexpr std::size_t kFrameBytes = 320;
+constexpr std::size_t kOperationBytes = 64;
+
 void append_head(bson::Builder& out, const OplogEntry& entry) {
   out.append("op", entry.op).append("ns", entry.ns);
   if (entry.uuid) out.append("ui", *entry.uuid);
@@ -25,45 +29,41 @@ void append_time(bson::Builder& out, std::string_view key, bson::Timestamp ts) {
   time.append("ts", ts).append("t", ts.is_zero() ? std::int64_t{-1} : kTerm);
 }
 
-// The fields of `head`, {o: o} and the fields of `tail`, in one piece of memory of the right size: `o` may be large.
-bson::Document join(bson::View head, bson::View o, bson::View tail) {
-  static constexpr std::uint8_t kFieldO[] = {static_cast<std::uint8_t>(bson::Type::kDocument), 'o', 0};
-  std::vector<std::uint8_t> bytes;
-  bytes.reserve(head.size() + sizeof kFieldO + o.size() + tail.size());
-  bytes.insert(bytes.end(), head.data(), head.data() + head.size() - 1);
-  bytes.insert(bytes.end(), std::begin(kFieldO), std::end(kFieldO));
-  bytes.insert(bytes.end(), o.data(), o.data() + o.size());
-  bytes.insert(bytes.end(), tail.data() + 4, tail.data() + tail.size());
-  const auto size = static_cast<std::uint32_t>(bytes.size());
-  std::memcpy(bytes.data(), &size, sizeof size);
-  return bson::Document(std::move(bytes));
-}
-
 }  // namespace
 
 bson::Document to_operation(const OplogEntry& entry) {
-  bson::Builder head, tail;
-  append_head(head, entry);
-  if (entry.o2) tail.append("o2", *entry.o2);
-  return join(std::move(head).finish(), entry.o, std::move(tail).finish());
+  bson::Builder out;
+  out.reserve(kOperationBytes + entry.ns.size() + entry.o.size() + (entry.o2 ? entry.o2->size() : 0));
+  append_head(out, entry);
+  out.append("o", entry.o);
+  if (entry.o2) out.append("o2", *entry.o2);
+  return std::move(out).finish();
 }
 
-bson::Document to_document(const OplogEntry& entry, ServerVersion version) {
-  bson::Builder head, tail;
-  if (entry.lsid) head.append("lsid", *entry.lsid).append("txnNumber", entry.txn_number);
-  append_head(head, entry);
-  if (entry.o2) tail.append("o2", *entry.o2);
+OplogFrame frame_of(const OplogEntry& entry, ServerVersion version) {
+  bson::Builder out;
+  out.reserve(kFrameBytes);
+  if (entry.lsid) out.append("lsid", *entry.lsid).append("txnNumber", entry.txn_number);
+  append_head(out, entry);
+  out.append("o", bson::View());
+  const auto o_end = static_cast<std::ptrdiff_t>(out.size()) - 1;  // size() counts the byte that will end the entry
+  if (entry.o2) out.append("o2", *entry.o2);
   // Since 5.3 the statement belongs to the operation, not to the entry.
   const bool statement_first = version >= ServerVersion{5, 3, 0};
-  if (statement_first) append_statements(tail, entry);
-  if (!entry.retry_image.empty() && statement_first) tail.append("needsRetryImage", entry.retry_image);
-  tail.append("ts", entry.ts).append("t", kTerm).append("v", std::int64_t{2}).append("wall", entry.wall);
-  if (!statement_first) append_statements(tail, entry);
-  if (!entry.retry_image.empty() && !statement_first) tail.append("needsRetryImage", entry.retry_image);
-  if (entry.previous) append_time(tail, "prevOpTime", *entry.previous);
-  if (entry.pre_image) append_time(tail, "preImageOpTime", *entry.pre_image);
-  if (entry.post_image) append_time(tail, "postImageOpTime", *entry.post_image);
-  return join(std::move(head).finish(), entry.o, std::move(tail).finish());
+  if (statement_first) append_statements(out, entry);
+  if (!entry.retry_image.empty() && statement_first) out.append("needsRetryImage", entry.retry_image);
+  out.append("ts", entry.ts).append("t", kTerm).append("v", std::int64_t{2}).append("wall", entry.wall);
+  if (!statement_first) append_statements(out, entry);
+  if (!entry.retry_image.empty() && !statement_first) out.append("needsRetryImage", entry.retry_image);
+  if (entry.previous) append_time(out, "prevOpTime", *entry.previous);
+  if (entry.pre_image) append_time(out, "preImageOpTime", *entry.pre_image);
+  if (entry.post_image) append_time(out, "postImageOpTime", *entry.post_image);
+  auto bytes = std::move(out).finish().bytes();
+  const auto o_at = o_end - static_cast<std::ptrdiff_t>(bson::View().size());
+  bytes.erase(bytes.begin() + o_at, bytes.begin() + o_end);
+  const auto whole = static_cast<std::uint32_t>(bytes.size() + entry.o.size());
+  std::memcpy(bytes.data(), &whole, sizeof whole);
+  return {std::move(bytes), static_cast<std::size_t>(o_at)};
 }
 
 }  // namespace drover::sandbox

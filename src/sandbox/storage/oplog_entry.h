@@ -4,6 +4,7 @@
 #include <optional>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "base/uuid.h"
 #include "bson/builder.h"
@@ -34,6 +35,11 @@ struct OplogEntry {
 };
 // The part of an entry that stands in applyOps: op, ns, ui, o, o2.
 bson::Document to_operation(const OplogEntry& entry);
-bson::Document to_document(const OplogEntry& entry, ServerVersion version);
+// The whole entry but for the bytes of `o`, which may be many: they belong before byte `o_at`.
+struct OplogFrame {
+  std::vector<std::uint8_t> bytes;
+  std::size_t o_at = 0;
+};
+OplogFrame frame_of(const OplogEntry& entry, ServerVersion version);
 
 }  // namespace drover::sandbox

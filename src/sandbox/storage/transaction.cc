@@ -92,6 +92,7 @@ Result<bson::Timestamp> Transaction::commit(bson::View lsid, std::int64_t txn_nu
                 code::kWriteConflict);
   }
   std::swap(unit->own_batch_, batch_);
+  engine_.impl_->ascending.distrust();
   unit->deltas_ = std::move(deltas_);
   unit->multikeys_ = std::move(multikeys_);
   unit->session_ = SessionStamp{bson::Document(lsid), txn_number, {}};

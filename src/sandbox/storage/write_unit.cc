@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "bson/ejson.h"
+#include "bson/key_string.h"
 #include "sandbox/storage/engine_impl.h"
 #include "sandbox/storage/index_keys.h"
 #include "sandbox/storage/oplog_entry.h"
@@ -14,6 +15,12 @@
 namespace drover::sandbox {
 
 namespace {
+
+// Of documents that come at once: fewer are not worth a look at what lies between their _ids.
+constexpr std::size_t kWorthALook = 64;
+// What a batch has for an inserted document beside it and its copy in the oplog; and what is reserved for one at most.
+constexpr std::size_t kEntryOverhead = 200;
+constexpr std::size_t kReservedBytes = 3 << 20;
 
 Error write_conflict() {
   return Error{ErrorCode::kTemporary, "WriteConflict error: this operation conflicted with another operation. Please retry your "
@@ -25,6 +32,18 @@ bson::Document id_of(bson::View document) {
   if (const auto id = document["_id"]) out.append_raw(id);
   return std::move(out).finish();
 }
+
+// A record's key, where it is only handed on.
+struct ShortKey {
+  ShortKey(Ident ident, RecordId id) {
+    for (int i = 0; i < 8; ++i) {
+      bytes[i] = static_cast<char>(ident >> (56 - 8 * i));
+      bytes[8 + i] = static_cast<char>(static_cast<std::uint64_t>(id) >> (56 - 8 * i));
+    }
+  }
+  operator std::string_view() const { return {bytes, sizeof bytes}; }
+  char bytes[16];
+};
 
 // Where a lock on a key is kept in the table.
 std::string lock_name(kv::KeySpace space, std::string_view key) {
@@ -45,6 +64,7 @@ WriteUnit::WriteUnit(Engine& engine, Transaction* transaction) : engine_(engine)
     std::lock_guard lock(engine_.impl_->state);
     catalog_ = engine_.impl_->catalog;
   }
+  engine_.impl_->ascending.clear();
   last_time_ = engine_.impl_->last_time;
 }
 
@@ -144,7 +164,9 @@ Status WriteUnit::check_unique(const CollectionPtr& collection, const IndexInfo&
 
 void WriteUnit::put_key(const IndexInfo& index, const std::string& encoded, RecordId id) {
   if (index.is_id()) {
-    batch().put(kIndexes, index_key(index.ident, encoded), big_endian(static_cast<std::uint64_t>(id)));
+    const auto key = index_key(index.ident, encoded);
+    engine_.impl_->ascending.put(index.ident, key);
+    batch().put(kIndexes, key, big_endian(static_cast<std::uint64_t>(id)));
   } else {
     batch().put(kIndexes, index_entry(index.ident, encoded, id), {});
   }
@@ -161,6 +183,23 @@ void WriteUnit::note_multikey(const IndexInfo& index, std::uint64_t bits) {
 
 // All checks come before the first write, so that a refused document leaves nothing behind.
 Status WriteUnit::write_keys(const CollectionPtr& collection, RecordId id, bson::View document) {
+  // Most collections have this index alone: its key is made once, in memory that is there already.
+  if (const auto value = document["_id"]; value && collection->indexes.size() == 1 && collection->indexes.front()->is_id()) {
+    const auto& index = *collection->indexes.front();
+    auto& key = engine_.impl_->key_buffer;
+    key.clear();
+    append_big_endian(key, index.ident);
+    bson::append_key_string(key, value, index.collator.get());
+    TRY(claim(kIndexes, key));
+    auto& ascending = engine_.impl_->ascending;
+    if (!ascending.put(index.ident, key) || transaction_) {
+      if (TRY(get(kIndexes, key))) return check_unique(collection, index, key.substr(sizeof index.ident), id, document);  // says how
+    } else if (!ascending.is_stored_nowhere(key)) {
+      if (TRY(engine_.store().get(kIndexes, key))) return check_unique(collection, index, key.substr(sizeof index.ident), id, document);
+    }
+    batch().put(kIndexes, key, big_endian(static_cast<std::uint64_t>(id)));
+    return {};
+  }
   std::vector<IndexKeys> keys;
   keys.reserve(collection->indexes.size());
   for (const auto& index : collection->indexes) {
@@ -229,13 +268,29 @@ Result<RecordId> WriteUnit::next_record(const CollectionPtr& collection) {
   return next.fetch_add(1);
 }
 
+void WriteUnit::expect_inserts(const CollectionPtr& collection, std::span<const bson::View> documents) {
+  if (transaction_ || documents.size() < kWorthALook) return;
+  std::size_t bytes = 0;
+  for (const auto& document : documents) {
+    bytes += 2 * document.size() + kEntryOverhead;
+    if (bytes > kReservedBytes) break;
+  }
+  own_batch_.reserve(std::min(bytes, kReservedBytes));
+  const auto* index = collection->id_index();
+  const auto first = documents.front()["_id"], last = documents.back()["_id"];
+  if (!index || !first || !last) return;
+  auto from = index_key(index->ident, bson::key_string(first, index->collator.get()));
+  auto to = index_key(index->ident, bson::key_string(last, index->collator.get()));
+  if (from >= to || !engine_.store().is_surely_empty(kIndexes, from, to + '\0')) return;
+  engine_.impl_->ascending.note_free(std::move(from), std::move(to));
+}
+
 Result<RecordId> WriteUnit::insert(const CollectionPtr& collection, bson::View document, std::int32_t statement) {
   TRY(check_current(collection));
   const auto id = TRY(next_record(collection));
   TRY(write_keys(collection, id, document));
-  const auto key = record_key(collection->ident, id);
-  if (transaction_) TRY(claim(kRecords, key));
-  batch().put(kRecords, key, bytes_of(document));
+  if (transaction_) TRY(claim(kRecords, record_key(collection->ident, id)));
+  batch().put(kRecords, ShortKey(collection->ident, id), bytes_of(document));
   count(collection, 1, static_cast<std::int64_t>(document.size()));
   // Since 5.3 an insert's entry names its document as an update's does.
   if (engine_.options().version >= ServerVersion{5, 3, 0}) {
@@ -334,9 +389,12 @@ void WriteUnit::log(OplogEntry entry) {
   }
   entry.ts = next_time();
   entry.wall = {std::chrono::duration_cast<std::chrono::milliseconds>(engine_.runtime().wall_time().time_since_epoch()).count()};
-  const auto document = to_document(entry, engine_.options().version);
-  batch().put_blind(kOplog, big_endian(entry.ts.value()), bytes_of(document));
-  oplog_bytes_ += document.size();
+  // The document itself goes from the message into the batch.
+  const auto frame = frame_of(entry, engine_.options().version);
+  const std::string_view around(reinterpret_cast<const char*>(frame.bytes.data()), frame.bytes.size());
+  const std::string_view parts[] = {around.substr(0, frame.o_at), bytes_of(entry.o), around.substr(frame.o_at)};
+  batch().put_blind(kOplog, big_endian(entry.ts.value()), parts);
+  oplog_bytes_ += parts[0].size() + parts[1].size() + parts[2].size();
   if (first_entry_.is_zero()) first_entry_ = entry.ts;
   last_entry_ = entry.ts;
 }
@@ -360,7 +418,8 @@ void WriteUnit::set_image(bson::View image, Image which) {
 Status WriteUnit::log_crud(char op, const CollectionPtr& collection, bson::View o, const bson::Document* o2, std::int32_t statement,
                            bson::View before) {
   if (!is_logged(collection->ns)) return {};
-  const auto ns = collection->ns.to_string();
+  auto& ns = engine_.impl_->name_buffer;
+  ns.assign(collection->ns.db).append(1, '.').append(collection->ns.collection);
   const auto version = engine_.options().version;
   const auto note_image = [&](bson::View image) {
     OplogEntry note{.op = "n", .ns = ns, .uuid = collection->uuid, .o = image};

@@ -8,6 +8,7 @@
 
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -49,6 +50,8 @@ class WriteUnit : public Reader {
   // --- documents. Validation of content and write rules are the caller's; uniqueness and conflicts are checked here.
   // After 11000, duplicate() says which key. `document` begins with _id.
   Result<RecordId> insert(const CollectionPtr& collection, bson::View document, std::int32_t statement = 0);
+  // These are about to be inserted, or the first of them. Only a hint: it makes many cheaper.
+  void expect_inserts(const CollectionPtr& collection, std::span<const bson::View> documents);
   Status update(const CollectionPtr& collection, RecordId id, bson::View before, bson::View after, bson::View oplog_object,
                 std::int32_t statement = 0);
   Status remove(const CollectionPtr& collection, RecordId id, bson::View document, std::int32_t statement = 0);
