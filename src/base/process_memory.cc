@@ -10,8 +10,8 @@ namespace drover {
 namespace {
 constexpr int kArenas = 4;
 // Below these, half of a busy server's CPU goes into pages that are given back and taken again.
-constexpr int kMappedBlockBytes = 4 << 20;
-constexpr int kKeptAtTopBytes = 8 << 20;
+constexpr int kMappedBlockBytes = 8 << 20;
+constexpr int kKeptAtTopBytes = 16 << 20;
 }  // namespace
 
 std::size_t resident_bytes() {

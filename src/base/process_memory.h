@@ -9,8 +9,9 @@ namespace drover {
 // Resident pages, mapped files (the program) included; 0 when the system does not say.
 std::size_t resident_bytes();
 
-// Before any thread is made: few arenas, so that what one thread frees another can use; and large blocks are mapped by
-// themselves, so that they are given back at once.
+// For every process that moves messages of megabytes on many threads, best before any thread is made; again is harmless. Few
+// arenas, so that what one thread frees another can use. Blocks of more than 8 MB are mapped by themselves and given back at
+// once; smaller ones, as ordinary batches and replies are, are used again.
 void bound_allocator();
 
 // Gives pages that hold nothing back to the system. Takes milliseconds for each 100 MB in use.

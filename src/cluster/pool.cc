@@ -1,6 +1,5 @@
 #include "cluster/pool.h"
 
-#include <malloc.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -12,6 +11,7 @@
 
 #include "base/check.h"
 #include "base/guarded.h"
+#include "base/process_memory.h"
 #include "cluster/errors.h"
 #include "cluster/interruptible_stream.h"
 #include "cluster/own_session.h"
@@ -20,9 +20,6 @@ namespace drover::cluster {
 namespace {
 
 constexpr auto kFarewellReply = std::chrono::seconds(2);
-constexpr int kMappedBytes = 8 << 20;
-constexpr int kKeptBytes = 16 << 20;
-constexpr int kHeaps = 4;
 
 struct ClientSessionDeleter {
   void operator()(mongoc_client_session_t* session) const { mongoc_client_session_destroy(session); }
@@ -42,9 +39,7 @@ void start_driver() {
     mongoc_init();
     // Replies and commands of megabytes come and go on many threads: large ones go back to the system at once instead of
     // staying in each thread's heap, those of ordinary batches are used again.
-    mallopt(M_MMAP_THRESHOLD, kMappedBytes);
-    mallopt(M_TRIM_THRESHOLD, kKeptBytes);
-    mallopt(M_ARENA_MAX, kHeaps);
+    bound_allocator();
     return true;
   }();
   static_cast<void>(started);
