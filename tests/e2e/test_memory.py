@@ -22,6 +22,10 @@ MEMORY_MB = int(os.environ.get("MEMORY_MB", "512"))
 DOCUMENT_BYTES = 4096
 LARGE_BYTES = 4 << 20
 LOADERS = 4
+PAD = random.Random(1).randbytes(LARGE_BYTES)  # of every large document: a thousand clients share this process's memory
+SENT_AT_ONCE = 64 << 10
+FACET_DOCUMENTS = 20_000  # so that one command takes as long whatever the size of the database
+PATIENCE_SECONDS = 60     # for what is under way when the time is over
 # What a server that is out of its memory may answer; anything else is a fault.
 REFUSALS = {
     16819, 16945, 146, 292, 5943500, 39,  # a stage over its share
@@ -96,7 +100,7 @@ class Client:
 
     async def facet(self):
         self.note("facet", await self.run({"aggregate": "items", "pipeline": [
-            {"$match": {"k": {"$lt": 30}}}, {"$facet": {"a": [{"$sort": {"x": 1}}, {"$limit": 2000}], "b": [{"$group": {"_id": "$x"}}, {"$count": "n"}]}}], "cursor": {}}))
+            {"$match": {"k": {"$lt": 30}}}, {"$limit": FACET_DOCUMENTS}, {"$facet": {"a": [{"$sort": {"x": 1}}, {"$limit": 2000}], "b": [{"$group": {"_id": "$x"}}, {"$count": "n"}]}}], "cursor": {}}))
 
     def documents(self, count, size):
         made = []
@@ -108,8 +112,29 @@ class Client:
     async def insert(self):
         self.note("insert", await self.run({"insert": "more"}, [("documents", self.documents(500, DOCUMENT_BYTES))]))
 
+    def large_insert(self, count):
+        """A message with large documents, in pieces of which the large one is shared: what waits for the server takes no memory here."""
+        pieces, size = [], 0
+        for _ in range(count):
+            self.next_id += 1
+            small = bson.encode({"_id": self.next_id, "k": self.random.randrange(100), "pad": b""})
+            # Behind the name of `pad` come its length, its subtype and the document's end.
+            pieces += [struct.pack("<i", len(small) + len(PAD)) + small[4:-6] + struct.pack("<iB", len(PAD), 0), PAD, b"\0"]
+            size += len(small) + len(PAD)
+        body = b"\0" + bson.encode({"insert": "more", "$db": "load"})
+        section = b"\1" + struct.pack("<i", 4 + len(b"documents\0") + size) + b"documents\0"
+        header = struct.pack("<iiiiI", 20 + len(body) + len(section) + size, 1, 0, 2013, 0)
+        return [header + body + section, *pieces]
+
+    async def send(self, pieces):
+        for piece in pieces:
+            for at in range(0, len(piece), SENT_AT_ONCE):
+                self.writer.write(piece[at:at + SENT_AT_ONCE])
+                await self.writer.drain()
+
     async def insert_large(self):
-        self.note("insert large", await self.run({"insert": "more"}, [("documents", self.documents(6, LARGE_BYTES))]))
+        await self.send(self.large_insert(6))
+        self.note("insert large", await self.reply())
 
     async def update(self):
         low = self.random.randrange(90)
@@ -125,26 +150,26 @@ class Client:
 
     async def stop_in_the_midst(self):
         """Half a message of many megabytes, the rest of it much later."""
-        whole = raw.message({"insert": "more", "$db": "load"}, [("documents", self.documents(2, LARGE_BYTES))])
-        self.writer.write(whole[:len(whole) // 2])
-        await self.writer.drain()
+        pieces = self.large_insert(2)
+        await self.send(pieces[:4])
         await asyncio.sleep(self.random.random() * 3)
-        self.writer.write(whole[len(whole) // 2:])
-        await self.writer.drain()
+        await self.send(pieces[4:])
         self.note("sent late", await self.reply())
 
     async def live(self, until):
         loop = asyncio.get_running_loop()
         kinds = [self.scan, self.leave_open, self.sort, self.group, self.facet, self.insert, self.insert_large, self.update,
                  self.read_nothing, self.stop_in_the_midst]
-        while loop.time() < until:
-            try:
-                await self.random.choice(kinds)()
-            except (ConnectionError, asyncio.IncompleteReadError):
-                # Who stands still while others wait for memory is cut off, and a thousand clients in one process do stand still.
-                self.note("cut off", {"ok": 1.0})
-                self.reader, self.writer = await asyncio.open_connection("127.0.0.1", self.port)
-        self.writer.close()
+        try:
+            while loop.time() < until:
+                try:
+                    await self.random.choice(kinds)()
+                except (ConnectionError, asyncio.IncompleteReadError):
+                    # Who stands still while others wait for memory is cut off, and a thousand clients in one process do stand still.
+                    self.note("cut off", {"ok": 1.0})
+                    self.reader, self.writer = await asyncio.open_connection("127.0.0.1", self.port)
+        finally:
+            self.writer.close()
 
 
 async def load(port, megabytes):
@@ -165,8 +190,15 @@ async def load(port, megabytes):
 async def crowd(port):
     until = asyncio.get_running_loop().time() + SECONDS
     clients = [await Client.connect(port, 1000 + number) for number in range(CONNECTIONS)]
-    await asyncio.gather(*(client.live(until) for client in clients))
-    total = {}
+    lives = [asyncio.ensure_future(client.live(until)) for client in clients]
+    # Most of them wait for their turn at any time: they are not waited for, their connections end in the midst of it.
+    done, waiting = await asyncio.wait(lives, timeout=SECONDS + PATIENCE_SECONDS, return_when=asyncio.FIRST_EXCEPTION)
+    for life in waiting:
+        life.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+    for life in done:
+        life.result()
+    total = {("left waiting", 0): len(waiting)} if waiting else {}
     for client in clients:
         for key, count in client.outcomes.items():
             total[key] = total.get(key, 0) + count
