@@ -75,6 +75,14 @@ Result<Documents> current_operations(CommandContext& context, const Namespace& n
   }
   const bool own = !spec["allUsers"].is_truthy();
   auto documents = context.services.operations.describe(spec["idleConnections"].is_truthy(), own ? user_names(context) : std::vector<std::string>());
+  if (!spec["idleSessions"].exists() || spec["idleSessions"].is_truthy()) {
+    auto idle = context.services.sessions.describe_idle();
+    if (own && context.authorization.enabled()) {
+      const auto ours = TRY(session_key(context, bson::make_document({{"id", Uuid()}})));
+      std::erase_if(idle, [&](const bson::Document& session) { return !session.view().at_path("lsid.uid").same_value_bytes(ours["uid"]); });
+    }
+    std::ranges::move(idle, std::back_inserter(documents));
+  }
   if (spec["idleCursors"].is_truthy()) {
     for (auto& cursor : context.services.cursors.describe()) documents.push_back(std::move(cursor));
   }

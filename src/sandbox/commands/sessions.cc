@@ -142,6 +142,41 @@ void Sessions::reap() {
   }
 }
 
+std::vector<bson::Document> Sessions::describe_idle() const {
+  const auto micros = [](Duration duration) {
+    return static_cast<std::int64_t>(std::chrono::duration_cast<std::chrono::microseconds>(duration).count());
+  };
+  std::vector<bson::Document> out;
+  std::lock_guard lock(mutex_);
+  for (const auto& [key, entry] : entries_) {
+    const auto& session = entry->session;
+    if (entry->in_use || session.state != Session::State::kInProgress || session.transaction == nullptr) continue;
+    const auto open = runtime_.now() - session.transaction_started;
+    const auto idle = std::min<Duration>(open, runtime_.now() - entry->last_use);
+    bson::Builder one;
+    one.append("type", "idleSession").append("host", "").append("desc", "inactive transaction").append("lsid", session.lsid);
+    {
+      auto transaction = one.open_document("transaction");
+      {
+        auto parameters = transaction.open_document("parameters");
+        parameters.append("txnNumber", session.txn_number).append("autocommit", false);
+        if (!session.transaction_read_concern.empty()) parameters.append("readConcern", session.transaction_read_concern);
+      }
+      transaction.append("timeOpenMicros", micros(open))
+          .append("timeActiveMicros", micros(open - idle))
+          .append("timeInactiveMicros", micros(idle));
+    }
+    one.append("waitingForLock", false).append("active", false);
+    {
+      auto locks = one.open_document("locks");
+      for (const auto* level : {"ReplicationStateTransition", "Global", "Database", "Collection"})
+        locks.append(level, session.transaction->has_writes() || level[0] == 'R' ? "w" : "r");
+    }
+    out.push_back(std::move(one).finish());
+  }
+  return out;
+}
+
 std::vector<bson::Document> Sessions::list() const {
   std::lock_guard lock(mutex_);
   std::vector<bson::Document> result;

@@ -81,6 +81,8 @@ class Sessions {
   void reap();
   // Sessions seen lately: {_id: {id, uid}, lastUse}.
   std::vector<bson::Document> list() const;
+  // Open transactions in which nothing runs at this moment, as $currentOp tells of them (idleSessions).
+  std::vector<bson::Document> describe_idle() const;
   struct Counts {
     std::int64_t active = 0;       // transactions in progress
     std::int64_t committed = 0, aborted = 0, started = 0;

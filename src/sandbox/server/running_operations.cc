@@ -40,7 +40,9 @@ bson::Document describe_operation(const Operation& operation, SteadyTime now) {
   if (operation.session) out.open_document("lsid").append("id", *operation.session);
   if (operation.txn_number) {
     auto transaction = out.open_document("transaction");
-    transaction.open_document("parameters").append("txnNumber", *operation.txn_number);
+    auto parameters = transaction.open_document("parameters");
+    parameters.append("txnNumber", *operation.txn_number);
+    if (operation.command.view()["autocommit"].exists()) parameters.append("autocommit", false);
   }
   out.append("secs_running", static_cast<std::int64_t>(micros / 1'000'000))
       .append("microsecs_running", static_cast<std::int64_t>(micros))
