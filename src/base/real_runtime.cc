@@ -1,4 +1,5 @@
 #include <pthread.h>
+#include <time.h>
 
 #include <mutex>
 #include <random>
@@ -50,7 +51,12 @@ class RealThread final : public Runtime::Thread {
 
 class RealRuntime final : public Runtime {
  public:
-  SteadyTime now() override { return std::chrono::steady_clock::now().time_since_epoch(); }
+  // It goes on while the machine is suspended: what was true before need not be true after.
+  SteadyTime now() override {
+    timespec time{};
+    ::clock_gettime(CLOCK_BOOTTIME, &time);
+    return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+  }
   std::chrono::system_clock::time_point wall_time() override { return std::chrono::system_clock::now(); }
   std::uint64_t random() override {
     thread_local std::mt19937_64 generator{(static_cast<std::uint64_t>(std::random_device{}()) << 32) ^

@@ -6,6 +6,7 @@
 #include "engine/migration.h"
 #include "engine/retry.h"
 #include "preflight/found_migration.h"
+#include "preflight/preflight.h"
 
 namespace drover::cli {
 namespace {
@@ -55,10 +56,13 @@ Result<std::string> clean_up_migration(cluster::Deployment& source, cluster::Dep
                             "it? The data stays."
                           : "Remove the state of the migration from the destination? It cannot be continued then. The data that it "
                             "copied stays there."));
-  TRY(engine::clean_up(source, destination, runtime, log, stop));
+  const auto user = TRY(engine::retry_temporary(runtime, stop, [&]() -> Result<std::string> {
+    return preflight::user_of(destination, TRY(destination.facts()));
+  }));
+  TRY(engine::clean_up(source, destination, user, runtime, log, stop));
   if (committed) {
     fmt::print(stderr, "The migration was committed; the record of it is removed. Its data is in use: drop nothing. A write block "
-                       "on the source stays.\n");
+                       "on the source stays; it is lifted there by setUserWriteBlockMode with global: false.\n");
   } else {
     fmt::print(stderr, "The state of the migration is removed. Drop what it copied before you start anew.\n");
   }

@@ -203,6 +203,7 @@ Status MigrateCommand::migrate(cluster::Deployment& source, cluster::Deployment&
   options.spool_directory = std::filesystem::temp_directory_path(ignored).string();
   options.may_commit = [this] { return commit_requested(); };
   options.source = preflight_.source;
+  options.destination_user = preflight_.destination_user;
   const engine::Migration* self = nullptr;
   options.before_cutover = [&] { return before_cutover(*self); };
   std::function<void()> end_showing;

@@ -44,7 +44,7 @@ terminal::ProgressView MigrationView::update(const engine::Progress& progress, s
   view.events_per_second = per_second(&Sample::events, samples_.front(), samples_.back());
   if (progress.state != "INITIALIZING") view.lag_seconds = progress.lag_seconds;
   view.eta_seconds = eta_seconds(progress);
-  if (progress.phase == "change event application") view.note = progress.cannot_commit_because;
+  if (progress.phase == "change event application" || progress.phase == "initializing") view.note = progress.cannot_commit_because;
   return view;
 }
 

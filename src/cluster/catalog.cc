@@ -16,10 +16,6 @@ constexpr std::int64_t kFirstWithCollation = 2;  // version of an index
 constexpr int kIndexNotFound = 27;
 constexpr int kCollectionUuidMismatch = 361;
 
-bool is_server_owned(std::string_view name) {
-  return name == "system.views" || name == "system.profile" || name.starts_with("system.buckets.");
-}
-
 CollectionInfo parse_info(const std::string& db, bson::View entry) {
   CollectionInfo info;
   info.ns = Namespace{db, std::string(entry["name"].to_string_view().value_or(""))};
@@ -95,7 +91,7 @@ Result<std::vector<CollectionInfo>> MongoDeployment::list_matching(const std::st
   const auto entries = TRY(read_all(*pool_, std::move(list).finish(), {.db = db, .on = db}));
   for (const auto& entry : entries) {
     auto info = parse_info(db, entry);
-    if (is_server_owned(info.ns.collection)) continue;
+    if (is_server_owned_collection(info.ns.collection)) continue;
     if (info.kind == CollectionKind::kCollection) {
       bson::Builder command;
       // By UUID: of this very collection, not of another that took its name since.

@@ -75,6 +75,17 @@ struct StateRead {
   ClusterTime operation_time;             // q⁺
 };
 
+// What writes on a deployment, or may yet.
+struct RunningWrites {
+  struct Transaction {
+    std::string id;  // tells it from every other one
+    std::chrono::microseconds open{};
+  };
+  std::vector<Transaction> transactions;  // of users, open, with writes that their commit would make seen
+  int others = 0;         // users' commands that write
+  int block_changes = 0;  // setUserWriteBlockMode
+};
+
 struct CollectionSize {
   std::int64_t documents = 0;
   std::int64_t bytes = 0;
@@ -227,8 +238,8 @@ class Deployment {
   // Writes of users.
   virtual Result<WriteBlock> write_block() = 0;
   virtual Status set_write_block(bool enabled) = 0;  // idempotent
-  // User writes and prepared transactions that began before now and still run.
-  virtual Result<int> running_user_writes() = 0;
+  // Those that began before now and still run.
+  virtual Result<RunningWrites> running_writes() = 0;
 };
 
 inline Result<std::optional<CollectionInfo>> Deployment::find_collection(const Namespace& ns) {

@@ -68,7 +68,7 @@ class MongoDeployment final : public Deployment {
 
   Result<WriteBlock> write_block() override;
   Status set_write_block(bool enabled) override;
-  Result<int> running_user_writes() override;
+  Result<RunningWrites> running_writes() override;
 
  private:
   Result<bool> asks_for_login();

@@ -35,21 +35,33 @@ bool is_writing_command(bson::View command) {
          writes_by_aggregation(command);
 }
 
-// A transaction that may still write when it commits: prepared, or holding the lock that its first write took.
+// A transaction whose commit would make writes seen: prepared, about to commit, or holding the lock that its first write took.
+// A retryable write has a transaction number too; it commits by itself.
 bool is_writing_transaction(bson::View operation) {
-  if (!operation["transaction"].exists()) return false;
-  if (operation.at_path("transaction.timePreparedMicros").exists()) return true;
+  const auto transaction = operation["transaction"].to_document();
+  if (!transaction) return false;
+  if ((*transaction)["timePreparedMicros"].exists()) return true;
+  if (!transaction->at_path("parameters.autocommit").exists()) return false;
+  const auto command = operation["command"].to_document().value_or(bson::View());
+  if (!command.empty() && command.first().key() == "commitTransaction") return true;
   const auto lock = operation.at_path("locks.Global").to_string_view().value_or("");
   return lock == "w" || lock == "W";
 }
 
-bool is_user_write(bson::View operation) {
+bool is_writing(bson::View operation) {
   if (is_internal(operation["ns"].to_string_view().value_or(""))) return false;
-  if (is_writing_transaction(operation)) return true;
-  if (!operation["active"].is_truthy()) return false;
   const auto op = operation["op"].to_string_view().value_or("");
   if (op == "insert" || op == "update" || op == "remove") return true;
   return op == "command" && is_writing_command(operation["command"].to_document().value_or(bson::View()));
+}
+
+RunningWrites::Transaction transaction_of(bson::View operation) {
+  RunningWrites::Transaction transaction;
+  const auto session = operation.at_path("lsid.id").to_uuid().value_or(Uuid{});
+  const auto number = operation.at_path("transaction.parameters.txnNumber").to_int64().value_or(0);
+  transaction.id = session.to_string() + ":" + std::to_string(number);
+  transaction.open = std::chrono::microseconds(operation.at_path("transaction.timeOpenMicros").to_int64().value_or(0));
+  return transaction;
 }
 
 }  // namespace
@@ -72,11 +84,21 @@ Status MongoDeployment::set_write_block(bool enabled) {
   return {};
 }
 
-Result<int> MongoDeployment::running_user_writes() {
-  auto operations = current_operations(true, true, bson::View());
-  if (!operations) return tl::unexpected(std::move(operations).error());
-  return static_cast<int>(std::count_if(operations->begin(), operations->end(),
-                                        [](const auto& operation) { return is_user_write(operation); }));
+// A transaction that commits at this moment is an operation on admin.$cmd: its writes are elsewhere.
+Result<RunningWrites> MongoDeployment::running_writes() {
+  const auto operations = TRY(current_operations(true, true, bson::View()));
+  RunningWrites running;
+  for (const auto& operation : operations) {
+    const bson::View view = operation;
+    if (is_writing_transaction(view)) {
+      running.transactions.push_back(transaction_of(view));
+    } else if (view["active"].is_truthy()) {
+      const auto command = view["command"].to_document().value_or(bson::View());
+      if (!command.empty() && command.first().key() == "setUserWriteBlockMode") ++running.block_changes;
+      if (is_writing(view)) ++running.others;
+    }
+  }
+  return running;
 }
 
 }  // namespace drover::cluster

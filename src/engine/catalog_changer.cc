@@ -13,11 +13,11 @@ inline constexpr std::string_view kIdIndex = "_id_";
 
 }  // namespace
 
-Status CatalogChanger::refuse(const ChangeEvent& event, std::string_view what) const {
+Status CatalogChanger::refuse(const Namespace& ns, std::string_view what) const {
   return fail(ErrorCode::kUnsupported,
               fmt::format("following the source's changes: {} became {}, which this version does not carry; undo that on "
                           "the source or exclude the namespace (--exclude {}), then start anew with --cleanup",
-                          event.ns.to_string(), what, event.ns.to_string()));
+                          ns.to_string(), what, ns.to_string()));
 }
 
 Status CatalogChanger::apply(const ChangeEvent& event, const std::stop_token& stop) {
@@ -44,8 +44,8 @@ Status CatalogChanger::apply(const ChangeEvent& event, const std::stop_token& st
       return synchronise_views(event.ns.db, stop);
     }
     case ChangeKind::kUnsupported:
-      if (!filter_.matches(event.ns) || is_system_collection(event.ns.collection)) return {};
-      return refuse(event, fmt::format("changed by '{}'", event.document.view().first().key()));
+      if (!filter_.matches(event.ns) || is_server_owned_collection(event.ns.collection)) return {};
+      return refuse(event.ns, fmt::format("changed by '{}'", event.document.view().first().key()));
     default: return {};
   }
 }
@@ -67,8 +67,12 @@ Status CatalogChanger::create(const ChangeEvent& event, const std::stop_token& s
   if (find(event.uuid) && !mutant("ddl_done_ignored")) return {};
   if (!filter_.matches(event.ns)) return {};
   const bson::Document options = without(event.document, {"create", "idIndex", "temp", "autoIndexId"});
-  if (const auto what = not_carried(options); what && !mutant("not_carried_ignored")) return refuse(event, *what);
-  if (is_system_collection(event.ns.collection)) return {};
+  if (const auto what = not_carried(options); what && !mutant("not_carried_ignored")) {
+    if (event.document["temp"].is_truthy()) return {};  // a step of convertToCapped: what counts is the name that it takes
+    return refuse(event.ns, *what);
+  }
+  if (is_server_owned_collection(event.ns.collection)) return {};
+  if (is_system_collection(event.ns.collection)) return refuse(event.ns, "a system collection");
 
   CollectionInfo info;
   info.ns = event.ns;
@@ -130,24 +134,20 @@ Status CatalogChanger::drop_collection(const std::shared_ptr<Collection>& collec
   return {};
 }
 
+// A collection may come from outside of what is migrated, or leave it: $out and mapReduce write under a name of their own and
+// take the wanted one at the end.
 Status CatalogChanger::rename(const ChangeEvent& event, const std::stop_token& stop) {
-  const bool from_ours = filter_.matches(event.ns);
+  const auto time = ChangeTime::of(event);
   const bool to_ours = filter_.matches(event.target);
-  if (const auto known = find(event.uuid); known && (known->gone || ChangeTime::of(event) <= known->ddl_time)) return {};
-  if (!from_ours && !to_ours) return {};
-  if (from_ours != to_ours) {
-    return fail(ErrorCode::kUnsupported,
-                fmt::format("following the source's changes: {} was renamed to {}, across the border that --include and "
-                            "--exclude draw; include both or exclude both, then start anew with --cleanup",
-                            event.ns.to_string(), event.target.to_string()));
-  }
-  const auto collection = pending_change(event);
-  if (!collection) return {};
+  const auto collection = find(event.uuid);
+  const bool followed = collection && !collection->gone;
+  if (collection && time <= collection->ddl_time && !mutant("ddl_done_ignored")) return {};
+  if (!to_ours) return followed ? drop_collection(collection, time, stop) : Status();
   if (!event.drop_target.is_nil() && !mutant("rename_target_kept")) {
     auto target = find(event.drop_target);
-    if (target && !target->gone && target->ddl_time < ChangeTime::of(event))
-      TRY(drop_collection(target, ChangeTime::of(event), stop));
+    if (target && !target->gone && target->ddl_time < time) TRY(drop_collection(target, time, stop));
   }
+  if (!followed) return adopt(event, stop);
   const auto building = on_destination_.end_build(*collection, stop);
   if (!building) return tl::unexpected(stopped_error());
   auto alone = collection->gate.enter_exclusive(stop);
@@ -158,8 +158,27 @@ Status CatalogChanger::rename(const ChangeEvent& event, const std::stop_token& s
     MonitorLock lock(router_.lock());
     collection->info.ns = event.target;
   }
-  collection->ddl_time = ChangeTime::of(event);
+  collection->ddl_time = time;
   return save_collection(state_, *collection, stop);
+}
+
+// Its older changes were nobody's, so it is copied, as it is by now. Catalog changes between this one and now are on their way,
+// and find done what they ask for.
+Status CatalogChanger::adopt(const ChangeEvent& event, const std::stop_token& stop) {
+  if (is_server_owned_collection(event.target.collection)) return {};
+  if (is_system_collection(event.target.collection)) return refuse(event.target, "a system collection");
+  const auto found = TRY(retry_temporary(runtime_, stop, [&] { return source_.find_collection(event.target.db, event.uuid); }));
+  if (!found) return {};  // dropped, or in another database since
+  if (const auto what = not_carried(found->options)) return refuse(event.target, *what);
+  for (const auto& index : found->indexes)
+    if (const auto what = index_not_carried(index)) return refuse(event.target, *what);
+  CollectionInfo info = *found;
+  info.ns = event.target;
+  info.options = portable_options(info.options);
+  auto fresh = std::make_shared<Collection>(runtime_, std::move(info));
+  TRY(open_collation(*fresh));
+  log_.info("a collection from outside of what is migrated took a name that is: it is copied", {{"namespace", event.target.to_string()}});
+  return copy_fresh(fresh, ChangeTime::of(event), stop);
 }
 
 // Views are made as they are on the source now: one that came late goes, one that a late drop took comes back.

@@ -57,7 +57,10 @@ class CatalogChanger {
   Status copy_anew(const std::shared_ptr<Collection>& collection, ChangeTime time, const std::stop_token& stop);
   std::shared_ptr<Collection> find(const Uuid& uuid) const;
   std::shared_ptr<Collection> pending_change(const ChangeEvent& event) const;
-  Status refuse(const ChangeEvent& event, std::string_view what) const;
+  Status adopt(const ChangeEvent& event, const std::stop_token& stop);
+  // Makes it on the destination, with its unique indexes, and has it copied.
+  Status copy_fresh(const std::shared_ptr<Collection>& fresh, ChangeTime time, const std::stop_token& stop);
+  Status refuse(const Namespace& ns, std::string_view what) const;
 
   cluster::Deployment& source_;
   cluster::Deployment& destination_;

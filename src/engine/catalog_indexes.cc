@@ -39,7 +39,7 @@ Status CatalogChanger::create_indexes(const ChangeEvent& event, const std::stop_
   }
   std::vector<bson::Document> unique;
   for (const auto& spec : added) {
-    if (const auto what = index_not_carried(spec)) return refuse(event, *what);
+    if (const auto what = index_not_carried(spec)) return refuse(event.ns, *what);
     if (spec["unique"].is_truthy()) unique.push_back(spec);
   }
   {
@@ -92,6 +92,10 @@ Status CatalogChanger::copy_anew(const std::shared_ptr<Collection>& old, ChangeT
     if (!building) return tl::unexpected(stopped_error());
   }
   fresh->collator = old->collator;
+  return copy_fresh(fresh, time, stop);
+}
+
+Status CatalogChanger::copy_fresh(const std::shared_ptr<Collection>& fresh, ChangeTime time, const std::stop_token& stop) {
   fresh->ddl_time = time;
   fresh->indexes_valid_from = time.ts;
   TRY(save_collection(state_, *fresh, stop));  // without a UUID here it is created and planned anew after a crash
@@ -113,7 +117,7 @@ Status CatalogChanger::drop_indexes(const ChangeEvent& event, const std::stop_to
   const auto collection = pending_change(event);
   if (!collection) return {};
   const auto name = std::string(event.document["index"].to_string_view().value_or(""));
-  if (name.empty() || name == "*") return refuse(event, "stripped of its indexes in a form this version does not know");
+  if (name.empty() || name == "*") return refuse(event.ns, "stripped of its indexes in a form this version does not know");
   const auto building = on_destination_.end_build(*collection, stop);
   if (!building) return tl::unexpected(stopped_error());
   auto alone = collection->gate.enter_exclusive(stop);
@@ -164,7 +168,7 @@ Status CatalogChanger::coll_mod(const ChangeEvent& event, const std::stop_token&
                                               {"hidden", change["hidden"].is_truthy()}})}}));
       }
     } else {
-      return refuse(event, fmt::format("changed by collMod in '{}'", name));
+      return refuse(event.ns, fmt::format("changed by collMod in '{}'", name));
     }
   }
   const auto fields = std::move(to_send).finish();

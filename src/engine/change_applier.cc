@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "engine/server_codes.h"
+#include "engine/source_read.h"
 
 namespace drover::engine {
 namespace {
@@ -154,8 +155,8 @@ Status ChangeApplier::read_states(Collection& collection, std::span<KeyChange*> 
     after = std::max(after, change->newest);
   }
   if (mutant("state_read_early")) after = {};
-  auto read = retry_temporary(runtime_, stop, [&] {
-    return source_.read_by_ids(collection.info.ns, collection.info.uuid, ids, after);
+  auto read = read_or_gone(source_, runtime_, stop, [&] {
+    return retry_temporary(runtime_, stop, [&] { return source_.read_by_ids(collection.info.ns, collection.info.uuid, ids, after); });
   });
   if (!read) return tl::unexpected(std::move(read).error().with_context("reading " + collection.info.ns.to_string()));
   for (auto& document : read->documents) {

@@ -28,7 +28,7 @@ class ChangeApplier {
         router_(router),
         resolver_(resolver),
         budget_(budget),
-        session_(destination, runtime, session, [&state](const std::stop_token& stop) { return state.confirm_owner(stop); }) {}
+        session_(destination, runtime, session, [&state](const std::stop_token& stop, bool again) { return state.confirm_owner(stop, again); }) {}
 
   // Until stopped or an error.
   Status run(BoundedQueue<LaneEvent>& in, const std::stop_token& stop);

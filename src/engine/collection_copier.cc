@@ -8,6 +8,7 @@
 #include "bson/builder.h"
 #include "engine/retry.h"
 #include "engine/server_codes.h"
+#include "engine/source_read.h"
 
 namespace drover::engine {
 namespace {
@@ -63,7 +64,7 @@ Status CollectionCopier::copy(const std::shared_ptr<Collection>& collection, Par
 
   Progress progress;
   progress.f = r;
-  Status copied = copy_range(*collection, partition, snapshots, progress, stop);
+  Status copied = read_or_gone(source_, runtime_, stop, [&] { return copy_range(*collection, partition, snapshots, progress, stop); });
   if (!copied && copied.error().server_code == kServerNamespaceNotFound) copied = {};  // its drop is on the way
   TRY(copied);
   if (collection->gone) {
@@ -144,15 +145,16 @@ Status CollectionCopier::read_and_insert(Collection& collection, const Partition
 
 Status CollectionCopier::insert(Collection& collection, const cluster::DocumentBatch& batch, ClusterTime r,
                                 Progress& progress, const std::stop_token& stop) {
-  // A cursor that was opened again begins at the last document of the one before.
+  // A cursor that was opened again begins at the last document of the one before. Only that one is left out: a collation's
+  // order is the server's.
   bson::View documents = batch.array;
   bson::Document rest;
   if (progress.last_id.exists()) {
     const auto first = documents.first().document_value()["_id"];
-    if (collection.key_of(first) <= progress.last_key) {
+    if (collection.key_of(first) == progress.last_key) {
       bson::ArrayBuilder builder;
       for (const auto& item : documents)
-        if (collection.key_of(item.document_value()["_id"]) > progress.last_key) builder.append(item);
+        if (collection.key_of(item.document_value()["_id"]) != progress.last_key) builder.append(item);
       rest = std::move(builder).finish();
       documents = rest.view();
       if (documents.empty()) return {};

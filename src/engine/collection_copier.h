@@ -30,7 +30,7 @@ class CollectionCopier {
         resolver_(resolver),
         state_(state),
         budget_(budget),
-        session_(destination, runtime, session, [&state](const std::stop_token& stop) { return state.confirm_owner(stop); }) {}
+        session_(destination, runtime, session, [&state](const std::stop_token& stop, bool again) { return state.confirm_owner(stop, again); }) {}
 
   // `snapshots`: the source can read at an exact time (5.0+). Fine when the collection is gone meanwhile.
   Status copy(const std::shared_ptr<Collection>& collection, Partition& partition, bool snapshots,

@@ -11,6 +11,10 @@ namespace drover::engine {
 inline constexpr double kCommitLagSeconds = 2;
 inline constexpr std::uint64_t kCommitOutstanding = 5000;  // changes on their way through the lanes
 
+// What is still to be copied or built; nothing when all is. It may come back at any time: a unique index that the destination
+// refuses makes a collection be copied anew.
+std::optional<std::string> why_not_complete(Catalog& catalog, ChangeRouter& router, bool copy_finished);
+
 // Nothing when a commit may begin.
 std::optional<std::string> why_not_commit(Catalog& catalog, ChangeRouter& router, const PositionTracker& tracker,
                                           bool copy_finished, double lag_seconds);

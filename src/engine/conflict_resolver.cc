@@ -7,6 +7,7 @@
 
 #include "bson/ejson.h"
 #include "engine/server_codes.h"
+#include "engine/source_read.h"
 
 namespace drover::engine {
 namespace {
@@ -61,8 +62,8 @@ Status ConflictResolver::resolve(Collection& collection, const bson::Value& refu
     if (round == kRoundsBeforeDoubt || by_value) TRY(drop_indexes_gone_from_source(collection, stop));
     std::vector<bson::Value> ids;
     for (const auto& [key, id] : group) ids.push_back(id);
-    auto read = retry_temporary(runtime_, stop, [&] {
-      return source_.read_group(ns, collection.info.uuid, ids, after);
+    auto read = read_or_gone(source_, runtime_, stop, [&] {
+      return retry_temporary(runtime_, stop, [&] { return source_.read_group(ns, collection.info.uuid, ids, after); });
     });
     if (!read && read.error().server_code == kServerNamespaceNotFound) return {};  // its drop is on the way
     if (!read) return tl::unexpected(std::move(read).error().with_context("reading conflicting documents of " + ns.to_string()));

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -15,8 +17,14 @@ namespace drover::engine {
 namespace {
 
 inline constexpr std::chrono::milliseconds kWritersPoll{10};
-// Without a block: how long writes that run on the source are waited for, in all namespaces.
+inline constexpr std::chrono::milliseconds kBlockChangesPoll{100};
+inline constexpr std::chrono::seconds kOwnerAnswer{10};
+// How long commands that write on the source are waited for, in all namespaces.
 inline constexpr std::chrono::seconds kWritersGrace{5};
+// A block waits for every open transaction, and everything else on the source behind it: it is not asked for while one has been
+// open for longer than this, unless none ends for kTransactionsWait.
+inline constexpr std::chrono::seconds kLongTransaction{1};
+inline constexpr std::chrono::seconds kTransactionsWait{20};
 // The source's catalog may change all the time, and the destination trails: how long equality is waited for.
 inline constexpr std::chrono::seconds kCatalogsWait{20};
 inline constexpr std::chrono::milliseconds kCatalogsPoll{100};
@@ -25,8 +33,16 @@ inline constexpr std::chrono::milliseconds kCatalogsPoll{100};
 // a few times a second must be seen between them.
 inline constexpr std::chrono::milliseconds kQuietWithoutBlock{300};
 
+// A command that blocks may still wait for its lock after whoever sent it has gone, while the one that lifts the block finds
+// nothing to lift: until none of them runs, it is repeated.
 Status unblock_source(cluster::Deployment& source, Runtime& runtime, const std::stop_token& stop) {
-  return retry_temporary(runtime, stop, [&] { return source.set_write_block(false); });
+  for (;;) {
+    const auto running = retry_temporary(runtime, stop, [&] { return source.running_writes(); });
+    if (!running && running.error().server_code != kServerUnauthorized) return tl::unexpected(running.error());
+    TRY(retry_temporary(runtime, stop, [&] { return source.set_write_block(false); }));
+    if (!running || running->block_changes == 0) return {};
+    if (!runtime.sleep(kBlockChangesPoll, stop)) return tl::unexpected(stopped_error());
+  }
 }
 
 }  // namespace
@@ -39,13 +55,25 @@ Status Cutover::run(const std::stop_token& stop) {
   }
   log_.warn("the cutover was given up before its decision; the source is restored as it was found",
             {{"reason", decided.error().message}});
-  // Without the operator's stop request: the source must not stay blocked.
-  if (decided.error().code != ErrorCode::kWrongState) {
+  // Without the operator's stop request: the source must not stay blocked. But a successor's block is not ours to lift.
+  if (decided.error().code != ErrorCode::kWrongState && !(is_replaced() && !mutant("successor_unblocked"))) {
     if (blocks_ && !found_blocked_) TRY(unblock_source(source_, runtime_, {}));
     const std::vector<bson::Value> log{value_of("cutover")};
     TRY(state_.remove("x_cutover", log, {}));
   }
   return decided;
+}
+
+// When the destination cannot be asked, nobody else decides there either.
+bool Cutover::is_replaced() {
+  std::stop_source limit;
+  auto timer = runtime_.spawn("asking for the owner", [&](std::stop_token done) {
+    if (runtime_.sleep(kOwnerAnswer, done)) limit.request_stop();
+  });
+  const Status owner = state_.confirm_owner(limit.get_token(), true);
+  timer->request_stop();
+  timer->join();
+  return !owner && (owner.error().code == ErrorCode::kWrongState || owner.error().server_code == kServerTransactionTooOld);
 }
 
 Status Cutover::until_decision(const std::stop_token& stop) {
@@ -55,11 +83,14 @@ Status Cutover::until_decision(const std::stop_token& stop) {
     const auto block = TRY(retry_temporary(runtime_, stop, [&] { return source_.write_block(); }));
     blocks_ = block.supported && block.effective;
     found_blocked_ = block.enabled;
+    if (blocks_ && !found_blocked_) TRY(await_short_transactions(stop));
     TRY(record("intent", stop));
   }
   runtime_.reached("cutover.after_intent");
   if (options_.before) TRY_WITH(options_.before(), "stopping the application's writes before the cutover");
   runtime_.reached("cutover.after_hook");
+  // The hook may have taken long: whoever has been replaced meanwhile must not block a source that its successor has released.
+  if (!mutant("block_without_owning")) TRY(record("intent", stop));
 
   // From here the application waits: whatever takes longer than the deadline is stopped, and the source released.
   begun_ = runtime_.now();
@@ -75,8 +106,9 @@ Status Cutover::until_decision(const std::stop_token& stop) {
   timer->join();
   if (!ready && !stop.stop_requested() && remaining() <= Duration(1)) {
     return fail(ErrorCode::kTimedOut,
-                fmt::format("the cutover did not reach its decision within {} s of the block; see what is slow and commit again",
-                            std::chrono::duration_cast<std::chrono::seconds>(options_.deadline).count()));
+                fmt::format("the cutover did not reach its decision within {} s of the block{}; see what is slow and commit again",
+                            std::chrono::duration_cast<std::chrono::seconds>(options_.deadline).count(),
+                            waiting_for_.empty() ? "" : ", waiting for " + waiting_for_));
   }
   TRY(ready);
   if (stop.stop_requested()) return tl::unexpected(stopped_error());
@@ -100,6 +132,7 @@ Status Cutover::under_block(const std::stop_token& stop) {
   const SteadyTime fenced = runtime_.now();
   runtime_.reached("cutover.after_fence");
   if (!mutant("fences_not_awaited")) TRY_WITH(router_.await_applied(fence, remaining(), stop), "applying the last changes");
+  TRY(all_is_copied());
   // The stream shows every catalog change: without one since they were compared, the catalogs are still equal.
   if (router_.last_catalog_change() > compared_) TRY(catalogs_equal(stop));
   runtime_.reached("cutover.after_catalogs");
@@ -110,24 +143,53 @@ Status Cutover::under_block(const std::stop_token& stop) {
   if (!mutant("fences_not_awaited"))
     TRY_WITH(router_.await_applied(second, remaining(), stop), "waiting for the proof that the source is quiet");
   if (!mutant("f2_not_checked")) TRY(source_is_quiet(fence));
+  TRY(all_is_copied());
   runtime_.reached("cutover.before_decision");
   return {};
 }
 
+// Before the source is blocked, with its applications still writing.
+Status Cutover::await_short_transactions(const std::stop_token& stop) {
+  const SteadyTime since = runtime_.now();
+  for (;;) {
+    const auto running = retry_temporary(runtime_, stop, [&] { return source_.running_writes(); });
+    if (!running && running.error().server_code == kServerUnauthorized) return {};
+    const auto transactions = TRY(running).transactions;
+    const auto is_long = [](const auto& one) { return one.open > kLongTransaction; };
+    const auto open = std::count_if(transactions.begin(), transactions.end(), is_long);
+    if (open == 0) return {};
+    if (runtime_.now() - since > kTransactionsWait) {
+      log_.warn("transactions stay open on the source; blocking its writes waits for them", {{"open", static_cast<std::int64_t>(open)}});
+      return {};
+    }
+    if (!runtime_.sleep(kCatalogsPoll, stop)) return tl::unexpected(stopped_error());
+  }
+}
+
+// What runs is waited for: a transaction that was open when the writers were stopped for as long as it takes, since nothing of
+// it is seen before its commit; others for a while, then the second fence is the proof. They may be of namespaces that are not
+// migrated.
 Status Cutover::stop_writes(const std::stop_token& stop) {
   if (blocks_) TRY_WITH(retry_temporary(runtime_, stop, [&] { return source_.set_write_block(true); }), "blocking the source's writes");
   if (mutant("running_writes_ignored")) return {};
   const SteadyTime waiting_since = runtime_.now();
+  std::optional<std::set<std::string>> open;  // those of the beginning that still are
   for (;;) {
-    const auto running = retry_temporary(runtime_, stop, [&] { return source_.running_user_writes(); });
-    if (!running && running.error().server_code == kServerUnauthorized) {
+    const auto found = retry_temporary(runtime_, stop, [&] { return source_.running_writes(); });
+    if (!found && found.error().server_code == kServerUnauthorized) {
       log_.info("running writes of the source cannot be listed (inprog is missing); the second fence is the proof");
       return {};
     }
-    if (TRY(running) == 0) return {};
-    if (!blocks_ && runtime_.now() - waiting_since > kWritersGrace) {
-      // They may be of namespaces that are not migrated; if they are not, the second fence shows them.
-      log_.warn("writes still run on the source after they should have stopped", {{"running", *running}});
+    const auto running = TRY(found);
+    std::set<std::string> now;
+    for (const auto& transaction : running.transactions)
+      if (!open || open->contains(transaction.id)) now.insert(transaction.id);
+    open = std::move(now);
+    waiting_for_ = open->empty() ? "" : fmt::format("{} open transaction{} of the source", open->size(), open->size() == 1 ? "" : "s");
+    if (running.others == 0 && running.transactions.empty()) return {};
+    if (open->empty() && runtime_.now() - waiting_since > kWritersGrace) {
+      log_.warn("writes still run on the source after they should have stopped",
+                {{"commands", running.others}, {"transactions", static_cast<std::int64_t>(running.transactions.size())}});
       return {};
     }
     if (!runtime_.sleep(kWritersPoll, stop)) return tl::unexpected(stopped_error());
@@ -166,6 +228,13 @@ Status Cutover::catalogs_equal(const std::stop_token& stop) {
   return fail(ErrorCode::kMismatch, "the catalogs of source and destination differ: " + *difference);
 }
 
+// The gate was open when this began; a unique index created on the source since may have made a collection be copied anew.
+Status Cutover::all_is_copied() const {
+  const auto reason = options_.incomplete ? options_.incomplete() : std::nullopt;
+  if (!reason || mutant("copied_anew_unseen")) return {};
+  return fail(ErrorCode::kMismatch, "the destination is not complete any more: " + *reason);
+}
+
 Status Cutover::source_is_quiet(ClusterTime fence) const {
   const auto last = router_.last_change();
   if (last.ts <= fence) return {};
@@ -201,7 +270,7 @@ Status finish_cutover(cluster::Deployment& destination, Runtime& runtime, StateS
   const auto opened = std::chrono::duration_cast<std::chrono::milliseconds>(runtime.wall_time().time_since_epoch()).count();
   runtime.reached("cutover.after_unblock");
   bson::Builder fields;
-  fields.append("step", "committed").append("destinationTime", time).append("restarts", state.epoch() - 1);
+  fields.append("step", "committed").append("destinationTime", time).append("restarts", state.restarts());
   for (const auto& decided : TRY(state.load("x_cutover", stop))) {
     if (const auto stopped = decided["stoppedMillis"].to_int64()) fields.append("writeUnavailableMillis", std::max<std::int64_t>(0, opened - *stopped));
     for (const auto* name : {"verification", "figures"})

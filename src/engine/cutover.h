@@ -28,6 +28,7 @@ class Cutover {
     // Compares what is not compared yet, while nobody writes; says what was found, for the log. May be empty.
     std::function<Result<bson::Document>(const std::stop_token&)> verify;
     std::function<bson::Document()> figures;  // of the run so far, to be told by one that finds it finished. May be empty
+    std::function<std::optional<std::string>()> incomplete;  // why_not_complete
     std::function<Status()> decided;       // ends everything that still applies changes of the source, late requests too
     std::function<Status(const std::stop_token&)> put_right;  // catalogs that differ by what late commands left
   };
@@ -49,12 +50,15 @@ class Cutover {
 
  private:
   Status until_decision(const std::stop_token& stop);
+  bool is_replaced();
   Status under_block(const std::stop_token& stop);
   Status await_equal_catalogs(const std::stop_token& stop);
+  Status await_short_transactions(const std::stop_token& stop);
   Status stop_writes(const std::stop_token& stop);
   Status record(std::string_view step, const std::stop_token& stop);
   Result<ClusterTime> note(std::string_view name, const std::stop_token& stop);
   Status catalogs_equal(const std::stop_token& stop);
+  Status all_is_copied() const;
   Status source_is_quiet(ClusterTime fence) const;
   Duration remaining() const;
 
@@ -71,6 +75,7 @@ class Cutover {
   ClusterTime compared_;  // the catalogs were equal at a listing after this time
   std::int64_t stopped_millis_ = 0;  // wall clock: the writes' end
   bson::Document verified_;
+  std::string waiting_for_;  // what stop_writes waits for, to be told when the deadline comes first
   bool blocks_ = false;
   bool found_blocked_ = false;
 };

@@ -23,7 +23,7 @@ Progress finished_progress(StateStore& state, const std::stop_token& stop) {
   Progress progress;
   progress.state = "COMMITTING";  // until it is finished
   progress.phase = "cutover";
-  progress.restarts = state.epoch() - 1;
+  progress.restarts = state.restarts();
   std::set<Uuid> there;
   if (const auto catalog = state.load("x_catalog", stop)) {
     for (const auto& record : *catalog) {

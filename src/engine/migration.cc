@@ -82,7 +82,16 @@ Result<Outcome> Migration::run(const std::stop_token& stop) {
   destination_.use_session_for_catalog(sessions[1]);
   {
     const cluster::ThreadStop scope(stop);
-    TRY_WITH(run->state->take_over(sessions, stop), "becoming the only writer of the destination");
+    const auto waiting = [&] {
+      log_.warn("an earlier process of this migration wrote as another user of the destination; waiting until it must have stopped",
+                {{"seconds", static_cast<std::int64_t>(std::chrono::seconds(kOtherUserGoneAfter).count())}});
+      Progress progress;
+      progress.state = "INITIALIZING";
+      progress.cannot_commit_because = "an earlier process wrote as another user; it is waited for until it must have stopped";
+      remember(std::move(progress));
+    };
+    TRY_WITH(run->state->take_over(sessions, options_.destination_user, waiting, stop),
+             "becoming the only writer of the destination");
   }
   runtime_.reached("start.after_takeover");
   const Owning owning(*this, run);
@@ -236,6 +245,8 @@ Status Migration::cut_over(Run& run, const std::stop_token& stop) {
                          return bson::make_document({{"applied", static_cast<std::int64_t>(run.pipeline->events_applied())},
                                                      {"maxLagSeconds", run.pipeline->max_lag_seconds()}});
                        },
+                   .incomplete =
+                       [&] { return why_not_complete(run.catalog, run.pipeline->router(), run.pipeline->copy_finished()); },
                    .decided = [&] { return end_writing(run); },
                    .put_right = [&](const std::stop_token& token) { return run.pipeline->changer().put_right(token); }});
   // A part that fails ends the wait for its progress.
@@ -269,7 +280,7 @@ Progress Migration::progress() const {
   Progress progress;
   progress.state = run->name.load();
   progress.phase = run->phase.load();
-  progress.restarts = run->state->epoch() - 1;
+  progress.restarts = run->state->restarts();
   Pipeline& pipeline = *run->pipeline;
   {
     MonitorLock lock(pipeline.router().lock());
@@ -311,11 +322,12 @@ Progress Migration::progress() const {
   return progress;
 }
 
-Status clean_up(cluster::Deployment& source, cluster::Deployment& destination, Runtime& runtime, Log& log,
+Status clean_up(cluster::Deployment& source, cluster::Deployment& destination, std::string_view user, Runtime& runtime, Log& log,
                 const std::stop_token& stop) {
   StateStore state(destination, runtime, Uuid::random(runtime));
   const std::vector<Uuid> sessions;
-  TRY(state.take_over(sessions, stop));
+  const auto waiting = [&] { log.warn("an earlier process wrote as another user of the destination; waiting until it must have stopped"); };
+  TRY(state.take_over(sessions, user, waiting, stop));
   const auto cutover = TRY(recover_cutover(source, runtime, log, state, stop));
   bool blocked = false;
   for (const auto& migration : TRY(state.load("x_migration", stop)))

@@ -56,7 +56,7 @@ class Migration {
 };
 
 // Removes the migration's state from the destination and lifts what it blocked there. Migrated data stays.
-Status clean_up(cluster::Deployment& source, cluster::Deployment& destination, Runtime& runtime, Log& log,
+Status clean_up(cluster::Deployment& source, cluster::Deployment& destination, std::string_view user, Runtime& runtime, Log& log,
                 const std::stop_token& stop);
 
 }  // namespace drover::engine

@@ -54,6 +54,19 @@ Result<std::vector<std::string>> list_wanted_databases(cluster::Deployment& depl
   return databases;
 }
 
+// One that came since the checks were made.
+Status Planner::refuse_system_collections(const std::string& db) {
+  for (const auto& info : TRY(source_.list_collections(db))) {
+    if (is_system_collection(info.ns.collection) && filter_.matches(info.ns)) {
+      return fail(ErrorCode::kUnsupported,
+                  fmt::format("listing the source's collections: {} is a system collection, which this version does not carry; drop "
+                              "it, or exclude its database",
+                              info.ns.to_string()));
+    }
+  }
+  return {};
+}
+
 Result<Listing> Planner::list(ClusterTime t0, const std::stop_token& stop) {
   const auto note = bson::make_document({{"drover", "listing"}});
   Listing listing;
@@ -68,8 +81,10 @@ Result<Listing> Planner::list(ClusterTime t0, const std::stop_token& stop) {
     for (const auto& db : databases)
       if (first || !by_database.contains(db)) pending.insert(db);
     first = false;
-    for (const auto& db : pending)
+    for (const auto& db : pending) {
+      TRY(retry_temporary(runtime_, stop, [&] { return refuse_system_collections(db); }));
       by_database[db] = TRY(retry_temporary(runtime_, stop, [&] { return list_wanted(source_, db, filter_); }));
+    }
     // The note is after everything that the listing can have seen, and majority-committed.
     const auto until = TRY(retry_temporary(runtime_, stop, [&] { return source_.append_note(note); }));
     const auto changed = TRY(retry_temporary(runtime_, stop, [&] { return changed_between(after, until, stop); }));
@@ -144,7 +159,9 @@ Status Planner::partition(Collection& collection, const std::stop_token& stop) {
   const auto size = TRY(retry_temporary(runtime_, stop, [&] { return source_.size_of(collection.info.ns); }));
   collection.documents_expected = size.documents;
   collection.bytes_expected = size.bytes;
-  const auto wanted = std::clamp<std::int64_t>(size.bytes / partition_bytes_, 1, kMostPartitions);
+  // Which letters a collation puts first is the server's to say, whose tables are older than ours: what we took for one
+  // partition might be read with another.
+  const auto wanted = collection.collator ? 1 : std::clamp<std::int64_t>(size.bytes / partition_bytes_, 1, kMostPartitions);
   std::vector<bson::Value> bounds;
   if (wanted > 1 && size.documents > wanted) {
     auto drawn = retry_temporary(runtime_, stop, [&]() -> Result<std::vector<bson::Value>> {

@@ -39,47 +39,70 @@ class StateStore::Turn {
   StateStore& store_;
 };
 
-Status StateStore::save_owner(std::span<const Uuid> sessions, cluster::StateCondition condition, bool& won,
+Status StateStore::save_owner(std::span<const Owned> sessions, cluster::StateCondition condition, bool& won,
                               const std::stop_token& stop) {
   bson::Builder builder;
-  builder.append("_id", "owner").append("epoch", epoch_);
+  builder.append("_id", "owner").append("epoch", epoch_).append("restarts", restarts_);
   {
     auto array = builder.open_array("sessions");
-    for (const auto& session : sessions) array.append(session);
+    for (const auto& session : sessions) array.open_document().append("id", session.id).append("user", session.user);
   }
   const auto document = std::move(builder).finish();
   won = TRY(session_.save_state("x_owner", document, condition, stop));
   return {};
 }
 
-Status StateStore::take_over(std::span<const Uuid> sessions, const std::stop_token& stop) {
-  std::vector<Uuid> earlier;
-  for (;;) {
-    earlier.clear();
-    epoch_ = 1;
-    for (const auto& owner : TRY(load("x_owner", stop))) {
-      epoch_ = owner["epoch"].to_int64().value_or(0) + 1;
-      if (const auto list = owner["sessions"].to_array())
-        for (const auto& session : *list)
-          if (const auto uuid = session.to_uuid()) earlier.push_back(*uuid);
+// The epoch after the one that is recorded, and the sessions of those who had that one and earlier ones.
+Result<std::vector<StateStore::Owned>> StateStore::next_epoch(const std::stop_token& stop) {
+  std::vector<Owned> earlier;
+  const auto time = TRY(retry_temporary(runtime_, stop, [&] { return destination_.majority_time(); }));
+  epoch_ = static_cast<std::int64_t>(time.value());
+  restarts_ = 0;
+  for (const auto& owner : TRY(load("x_owner", stop))) {
+    epoch_ = owner["epoch"].to_int64().value_or(0) + 1;
+    restarts_ = owner["restarts"].to_int64().value_or(0) + 1;
+    const auto list = owner["sessions"].to_array();
+    if (!list) continue;
+    for (const auto& entry : *list) {
+      const auto session = entry.to_document();
+      const auto id = session ? (*session)["id"].to_uuid() : std::nullopt;
+      if (id) earlier.push_back({*id, std::string((*session)["user"].to_string_view().value_or(""))});
     }
+  }
+  return earlier;
+}
+
+Status StateStore::take_over(std::span<const Uuid> sessions, std::string_view user, const std::function<void()>& waiting,
+                             const std::stop_token& stop) {
+  std::vector<Owned> ours;
+  for (const auto& session : sessions) ours.push_back({session, std::string(user)});
+  std::vector<Owned> earlier;
+  for (bool won = false; !won;) {
+    earlier = TRY(next_epoch(stop));
     // The earlier sessions stay in the document until they are shut out: a crash in between must not forget them.
-    std::vector<Uuid> all(sessions.begin(), sessions.end());
+    std::vector<Owned> all = ours;
     all.insert(all.end(), earlier.begin(), earlier.end());
-    bool won = false;
     TRY(save_owner(all, cluster::StateCondition::kEpochBelow, won, stop));
-    if (won) break;
   }
   if (mutant("fence_skipped")) return {};
-  for (const auto& session : earlier)
-    TRY(retry_temporary(runtime_, stop, [&] { return destination_.fence_session(session); }));
-  while (!earlier.empty()) {
-    const int running = TRY(retry_temporary(runtime_, stop, [&] { return destination_.running_operations(earlier); }));
+  std::vector<Uuid> ids;
+  bool others = false;
+  for (const auto& session : earlier) {
+    ids.push_back(session.id);
+    others |= session.user != user;
+    TRY(retry_temporary(runtime_, stop, [&] { return destination_.fence_session(session.id); }));
+  }
+  if (others) {
+    if (waiting) waiting();
+    if (!runtime_.sleep(kOtherUserGoneAfter, stop)) return tl::unexpected(stopped_error());
+  }
+  while (!ids.empty()) {
+    const int running = TRY(retry_temporary(runtime_, stop, [&] { return destination_.running_operations(ids); }));
     if (running == 0) break;
     if (!runtime_.sleep(kOldCommandsPoll, stop)) return tl::unexpected(stopped_error());
   }
   bool won = false;
-  TRY(save_owner(sessions, cluster::StateCondition::kEpochAtMost, won, stop));
+  TRY(save_owner(ours, cluster::StateCondition::kEpochAtMost, won, stop));
   if (!won) return tl::unexpected(lost_ownership());
   return {};
 }
@@ -102,8 +125,8 @@ Status StateStore::save(const std::string& collection, const bson::Value& id, bs
   return {};
 }
 
-Status StateStore::confirm_owner(const std::stop_token& stop) {
-  if (runtime_.now() - Duration(confirmed_) < kOwnerConfirmedFor) return {};
+Status StateStore::confirm_owner(const std::stop_token& stop, bool again) {
+  if (!again && runtime_.now() - Duration(confirmed_) < kOwnerConfirmedFor) return {};
   return save("x_ddl", "owner", bson::make_document({{"writing", true}}), stop);
 }
 

@@ -3,7 +3,7 @@
 // session of our own, one at a time. Thread-safe. After a crash each document is as its last acknowledged write left it, or
 // as the unacknowledged one did.
 //
-//   x_owner       {_id: "owner", epoch, sessions: [uuid]}
+//   x_owner       {_id: "owner", epoch, restarts, sessions: [{id: uuid, user}]}
 //   x_migration   {_id: "migration", epoch, uuid, phase, t0, filter, source: {set, id, hosts}, listed: [{db, at}], listedDefault}
 //   x_catalog     {_id: uuid on S, epoch, db, coll, options and indexes (bytes), destinationUuid, ddlTime, gone, documents, bytes}
 //   x_plans       {_id: uuid on S, epoch, bounds: [min of each partition but the first]}
@@ -16,9 +16,11 @@
 
 #include <atomic>
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "cluster/deployment.h"
@@ -27,6 +29,9 @@
 namespace drover::engine {
 
 inline constexpr std::chrono::minutes kOwnerConfirmedFor{5};
+// How long the sessions of another user are waited for: a predecessor confirms itself at least every kOwnerConfirmedFor, the
+// rest is for what it had sent by then.
+inline constexpr std::chrono::minutes kOtherUserGoneAfter = kOwnerConfirmedFor + std::chrono::minutes(1);
 
 class StateStore {
  public:
@@ -34,13 +39,21 @@ class StateStore {
       : destination_(destination), runtime_(runtime), monitor_(runtime.make_monitor()), session_(destination, runtime, session) {}
 
   // Becomes the only writer (blueprint rule 8): raises the epoch, shuts out every session of earlier owners, waits for
-  // their commands to end. `sessions` are all that this process will write in.
-  Status take_over(std::span<const Uuid> sessions, const std::stop_token& stop);
-  std::int64_t epoch() const { return epoch_; }  // 1 for the first owner
+  // their commands to end. `sessions` are all that this process will write in, as `user` (preflight::user_of). A server keeps
+  // one session per id and user: those of another user cannot be shut out, so their owner is waited for until it must have
+  // noticed, kOtherUserGoneAfter; `waiting` is told first. (A request that was held back on its way for longer is not refused
+  // then, as it would be in a session that is shut out: dropping that user does refuse it.)
+  Status take_over(std::span<const Uuid> sessions, std::string_view user, const std::function<void()>& waiting,
+                   const std::stop_token& stop);
+  // Higher than that of every earlier owner, those of migrations whose state was removed included: the first epoch is a time
+  // of the destination.
+  std::int64_t epoch() const { return epoch_; }
+  std::int64_t restarts() const { return restarts_; }  // owners of this migration before this one
   // kWrongState when another process has taken over. Asks the destination only when it has not said otherwise for
-  // kOwnerConfirmedFor: a process that stood still for long must not write in sessions whose fence the destination may have
-  // forgotten, which it does no earlier than half an hour after they were last used.
-  Status confirm_owner(const std::stop_token& stop);
+  // kOwnerConfirmedFor, and whenever an attempt is made `again`: a process that stood still for long, or whose machine was
+  // suspended, must not write in sessions whose fence the destination may have forgotten, which it does no earlier than half
+  // an hour after they were last used.
+  Status confirm_owner(const std::stop_token& stop, bool again = false);
 
   Result<std::vector<bson::Document>> load(const std::string& collection, const std::stop_token& stop);
   // `fields` without _id and epoch, which are added. kWrongState when another process has taken over.
@@ -50,7 +63,12 @@ class StateStore {
 
  private:
   class Turn;
-  Status save_owner(std::span<const Uuid> sessions, cluster::StateCondition condition, bool& won,
+  struct Owned {  // a session, and whose it is
+    Uuid id;
+    std::string user;
+  };
+  Result<std::vector<Owned>> next_epoch(const std::stop_token& stop);
+  Status save_owner(std::span<const Owned> sessions, cluster::StateCondition condition, bool& won,
                     const std::stop_token& stop);
 
   cluster::Deployment& destination_;
@@ -59,6 +77,7 @@ class StateStore {
   bool busy_ = false;
   WriteSession session_;
   std::int64_t epoch_ = 0;
+  std::int64_t restarts_ = 0;
   std::atomic<Duration::rep> confirmed_{0};  // when the last successful save was begun
 };
 

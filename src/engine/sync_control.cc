@@ -199,6 +199,7 @@ Status SyncControl::begin(const SyncRequest& request, bool commit) {
     if (finding.severity == preflight::Severity::kWarn) log_.warn(finding.what, {{"check", finding.id}});
   TRY(report.verdict());
   options.source = report.source;
+  options.destination_user = report.destination_user;
   const auto block = TRY(retry_temporary(runtime_, stopping_.get_token(), [&] { return session->source->write_block(); }));
   session->source_blocks = block.supported && block.effective;
   session->migration = std::make_unique<Migration>(*session->source, *session->destination, runtime_, log_, options);

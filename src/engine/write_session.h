@@ -18,8 +18,9 @@ class WriteSession {
   template <typename F>
   auto repeat(const std::stop_token& stop, F&& call) {
     cluster::WriteContext context{id_, ++number_};
+    bool again = false;
     return retry_temporary(runtime_, stop, [&]() -> decltype(call(context)) {
-      if (owned_) TRY(owned_(stop));
+      if (owned_) TRY(owned_(stop, std::exchange(again, true)));
       auto result = call(context);
       if (!result && mutant("lost_reply_is_success")) result = decltype(result){};
       if (mutant("retry_new_number")) context.txn_number = ++number_;
@@ -28,8 +29,8 @@ class WriteSession {
   }
 
  public:
-  // `owned` is asked before each attempt; nothing is sent when it fails.
-  using Owned = std::function<Status(const std::stop_token&)>;
+  // `owned` is asked before each attempt (`again`: it is a repetition); nothing is sent when it fails.
+  using Owned = std::function<Status(const std::stop_token&, bool again)>;
   WriteSession(cluster::Deployment& destination, Runtime& runtime, Uuid id, Owned owned = {})
       : destination_(destination), runtime_(runtime), id_(id), owned_(std::move(owned)) {}
 
@@ -47,7 +48,7 @@ class WriteSession {
   }
   // One attempt under a new number. When it is temporary the caller reads its state again and tries anew.
   Status transaction(std::span<const cluster::TransactionStatement> statements, const std::stop_token& stop) {
-    if (owned_) TRY(owned_(stop));
+    if (owned_) TRY(owned_(stop, false));
     return destination_.transaction({id_, ++number_}, statements);
   }
   Result<bool> save_state(const std::string& collection, bson::View document, cluster::StateCondition condition,

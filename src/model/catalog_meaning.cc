@@ -205,4 +205,8 @@ Meaning meaning_of(bson::View document, std::span<const Rule> rules) {
 Meaning meaning_of_options(bson::View options) { return meaning_of(options, kOptions); }
 Meaning meaning_of_index(bson::View spec) { return meaning_of(spec, kIndex); }
 
+bool is_known_index_field(std::string_view field) {
+  return std::ranges::any_of(kIndex, [&](const Rule& rule) { return rule.field == field; });
+}
+
 }  // namespace drover

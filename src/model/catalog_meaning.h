@@ -17,5 +17,7 @@ using Meaning = std::map<std::string, bson::Value, std::less<>>;
 
 Meaning meaning_of_options(bson::View options);  // listCollections' `options`
 Meaning meaning_of_index(bson::View spec);       // a document of listIndexes
+// Whether the table knows the field. Old servers took any field in an index; later ones list it, and refuse it in a new index.
+bool is_known_index_field(std::string_view field);
 
 }  // namespace drover

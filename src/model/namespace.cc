@@ -14,4 +14,8 @@ bool is_internal_database(std::string_view db) {
 
 bool is_system_collection(std::string_view collection) { return collection.starts_with("system."); }
 
+bool is_server_owned_collection(std::string_view collection) {
+  return collection == "system.views" || collection == "system.profile" || collection.starts_with("system.buckets.");
+}
+
 }  // namespace drover

@@ -26,6 +26,8 @@ inline constexpr std::string_view kStateDatabase = "__mdb_internal_mongosync";
 bool is_internal_database(std::string_view db);
 // system.* collections that are not user data (system.views is a catalog, system.profile a log, ...).
 bool is_system_collection(std::string_view collection);
+// Those that a server makes by itself, for what is migrated otherwise or not at all: views, profiles, buckets.
+bool is_server_owned_collection(std::string_view collection);
 
 }  // namespace drover
 

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include "model/catalog_meaning.h"
 #include "preflight/checks.h"
 
 namespace drover::preflight {
@@ -41,6 +42,11 @@ class CatalogCheck {
     if (index["expireAfterSeconds"].exists()) {
       refuse("source-ttl", fmt::format("index {} of {} is a TTL index", name, ns),
              "drop it (or hide the collection with --exclude) and create it again after the migration");
+    }
+    for (const auto& field : index) {
+      if (is_known_index_field(field.key())) continue;
+      refuse("source-index-option", fmt::format("index {} of {} has the field '{}', which servers refuse in a new index", name, ns, field.key()),
+             "drop it and create it again without that field");
     }
     for (const auto& field : index["key"].to_document().value_or(bson::View())) {
       if (field.to_string_view() == "geoHaystack" && destination_ >= ServerVersion{5, 0, 0}) {

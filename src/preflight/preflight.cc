@@ -15,6 +15,14 @@ Result<Findings> check_user(Side side, cluster::Deployment& deployment, const cl
   if (!facts.authorization) return findings;
   const auto status =
       TRY(deployment.run_command("admin", bson::make_document({{"connectionStatus", 1}, {"showPrivileges", true}})));
+  const auto users = status.view().at_path("authInfo.authenticatedUsers").to_array();
+  if (users && users->empty()) {
+    findings.push_back({fmt::format("{}-login", side_name(side)), side, Severity::kRefuse,
+                        side == Side::kSource ? ErrorCode::kSource : ErrorCode::kDestination,
+                        "it asks for a login, and the connection string names no user",
+                        "give a user in the connection string (its roles: docs/operations/permissions.md)"});
+    return findings;
+  }
   const auto privileges = status.view().at_path("authInfo.authenticatedUserPrivileges").to_array();
   check_privileges(side, privileges.value_or(bson::View()), facts, findings);
   return findings;
@@ -39,6 +47,21 @@ bool is_hopeless(const Findings& findings) {
 }  // namespace
 
 const char* side_name(Side side) { return side == Side::kSource ? "source" : "destination"; }
+
+Result<std::string> user_of(cluster::Deployment& deployment, const cluster::Facts& facts) {
+  std::string user;
+  if (!facts.authorization) return user;
+  const auto status = TRY(deployment.run_command("admin", bson::make_document({{"connectionStatus", 1}})));
+  if (const auto users = status.view().at_path("authInfo.authenticatedUsers").to_array()) {
+    for (const auto& entry : *users) {
+      const auto one = entry.to_document();
+      if (!one) continue;
+      user += fmt::format("{}{}@{}", user.empty() ? "" : ", ", (*one)["user"].to_string_view().value_or(""),
+                          (*one)["db"].to_string_view().value_or(""));
+    }
+  }
+  return user;
+}
 
 bool Report::refused() const { return is_hopeless(findings); }
 
@@ -69,6 +92,7 @@ Result<Report> check(cluster::Deployment& source, cluster::Deployment& destinati
   std::ranges::move(TRY(check_user(Side::kSource, source, source_facts)), std::back_inserter(findings));
   std::ranges::move(TRY(check_user(Side::kDestination, destination, destination_facts)), std::back_inserter(findings));
   if (is_hopeless(findings)) return report;
+  report.destination_user = TRY_WITH(user_of(destination, destination_facts), "asking as whom the destination is written");
 
   const auto collections = TRY_WITH(list_all(source), "listing the collections of the source");
   const auto found = TRY(find_migration(destination, source_facts, collections));

@@ -32,6 +32,7 @@ struct Report {
   MigrationPhase found = MigrationPhase::kNone;  // of a migration of this source that the destination holds
   bool source_blocks = false;                    // it can block writes itself, with effect
   bson::Document source;                         // identity_of it, for engine::Options
+  std::string destination_user;                  // user_of it, for engine::Options
 
   bool resuming() const { return found >= MigrationPhase::kBegun; }
 
@@ -53,6 +54,9 @@ struct Options {
 };
 
 Result<Report> check(cluster::Deployment& source, cluster::Deployment& destination, const Options& options);
+
+// As whom the destination is written: its server keeps sessions apart by that. Empty where nobody has to log in.
+Result<std::string> user_of(cluster::Deployment& deployment, const cluster::Facts& facts);
 
 const char* side_name(Side side);
 

@@ -139,6 +139,13 @@ TEST_F(Preflight, ADestinationWithUsers) {
   EXPECT_EQ(refusal(), ErrorCode::kDestination);
 }
 
+TEST_F(Preflight, TheDestinationsUserIsKnown) {
+  destination.replies["connectionStatus"] = json(R"({"authInfo": {"authenticatedUsers": [{"user": "drover", "db": "admin"}]}})");
+  EXPECT_EQ(user_of(destination, destination.known).value(), "");  // the server does not tell its users apart
+  destination.known.authorization = true;
+  EXPECT_EQ(user_of(destination, destination.known).value(), "drover@admin");
+}
+
 TEST_F(Preflight, AnUnfinishedMigrationOfThisSourceIsResumed) {
   const auto uuid = source.add("d.c").uuid;
   destination.add("d.c");
@@ -238,6 +245,18 @@ TEST_F(Preflight, WhatIsNotCarriedIsNamed) {
   EXPECT_THAT(ids(), ElementsAre("source-capped"));
 }
 
+TEST_F(Preflight, AnIndexFieldOfOldThatNoServerTakesAnyMore) {
+  source.add("d.old").indexes.push_back(json(R"({"v": 1, "key": {"a": 1}, "name": "a_1", "w": 1, "dropDups": true})"));
+  EXPECT_THAT(ids(), ElementsAre("source-index-option"));
+  EXPECT_THAT(report.verdict().error().message, HasSubstr("index a_1 of d.old has the field 'w'"));
+}
+
+TEST_F(Preflight, AMemberThatIsNotThePrimary) {
+  destination.known.is_writable_primary = false;
+  EXPECT_THAT(ids(), ElementsAre("destination-not-primary"));
+  EXPECT_EQ(report.verdict().error().code, ErrorCode::kDestination);
+}
+
 TEST_F(Preflight, PreImagesOfOldHaveNoPlaceFrom6On) {
   source.add("d.images", R"({"recordPreImages": true})");
   EXPECT_THAT(ids(), ElementsAre());
@@ -254,6 +273,14 @@ TEST_F(Preflight, MissingPrivilegesAreNamedWithTheirRole) {
   EXPECT_THAT(ids(), ElementsAre("source-privileges"));
   EXPECT_EQ(report.verdict().error().code, ErrorCode::kSource);
   EXPECT_THAT(report.verdict().error().message, testing::AllOf(HasSubstr("appendOplogNote"), HasSubstr("backup")));
+}
+
+TEST_F(Preflight, NobodyLoggedInIsSaidRatherThanRolesMissing) {
+  source.known.authorization = true;
+  source.replies["connectionStatus"] = json(R"({"authInfo": {"authenticatedUsers": [], "authenticatedUserPrivileges": []}})");
+  EXPECT_THAT(ids(), ElementsAre("source-login"));
+  EXPECT_EQ(report.verdict().error().code, ErrorCode::kSource);
+  EXPECT_THAT(report.verdict().error().message, HasSubstr("names no user"));
 }
 
 TEST_F(Preflight, ASmallFullOplogIsAWarning) {

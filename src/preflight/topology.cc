@@ -54,6 +54,11 @@ void check_topology(Side side, const cluster::Facts& facts, Findings& findings) 
     findings.push_back({id_of(side, "standalone"), side, Severity::kRefuse, ErrorCode::kUnsupported,
                         "it is a standalone server, without an oplog and without majority",
                         "convert it to a replica set of one member (--replSet and rs.initiate())"});
+  } else if (!facts.is_writable_primary) {
+    findings.push_back({id_of(side, "not-primary"), side, Severity::kRefuse,
+                        side == Side::kSource ? ErrorCode::kSource : ErrorCode::kDestination,
+                        "the connection leads to a member that is not the primary",
+                        "leave directConnection out of the connection string, or name the primary"});
   }
 }
 

@@ -426,9 +426,11 @@ TEST_P(DeploymentTest, TheWriteBlock) {
   EXPECT_EQ(block->supported, GetParam() != "4.4");
   EXPECT_FALSE(block->effective);  // authorization is off
   EXPECT_FALSE(block->enabled);
-  const auto writes = deployment_->running_user_writes();
+  const auto writes = deployment_->running_writes();
   ASSERT_TRUE(writes) << writes.error().message;
-  EXPECT_EQ(*writes, 0);
+  EXPECT_EQ(writes->others, 0);
+  EXPECT_EQ(writes->block_changes, 0);
+  EXPECT_TRUE(writes->transactions.empty());
   if (!block->supported) return;
   for (const bool enabled : {true, true, false, false}) {
     ASSERT_TRUE(deployment_->set_write_block(enabled));

@@ -4,6 +4,7 @@ import re
 import signal
 import subprocess
 import threading
+import time
 
 from harness.case import DroverTest
 from harness.process import eventually
@@ -69,6 +70,24 @@ class Hooks(DroverTest):
             writer.join()
         self.assert_exit(process, SOURCE, "e2e_seed.slow", "still being written")
         self.migrate()
+        self.assert_equal_deployments()
+
+    def test_one_that_leaves_a_transaction_open_is_waited_for(self):
+        """Nothing of a transaction is in the oplog before its commit: no fence shows it."""
+        if self.source.can_block_writes():
+            raise NotRun("a source that cannot block writes")
+        client = self.source.client()
+        client.e2e_seed.late.insert_one({"_id": "first"})
+        with client.start_session() as session:
+            session.start_transaction()
+            client.e2e_seed.late.insert_one({"_id": "late"}, session=session)
+            process = self.start_migration("--before-cutover", f"touch '{self.file}'")
+            eventually(lambda: os.path.exists(self.file), 60, "the hook")
+            time.sleep(8)  # longer than commands are waited for
+            self.assertTrue(process.running(), process.tail())
+            session.commit_transaction()
+        self.assertEqual(process.wait(60), 0, process.tail())
+        self.assertIsNotNone(self.destination.client().e2e_seed.late.find_one({"_id": "late"}))
         self.assert_equal_deployments()
 
     def test_they_know_what_the_help_says(self):

@@ -1,13 +1,17 @@
 // The rules of the engine that no pitfall stands for, and its deaths: each as a story (scenario.h).
 #include <gtest/gtest.h>
 
+#include <utility>
+
 #include "bson/builder.h"
+#include "engine/state_store.h"
 #include "scenario.h"
 
 namespace drover::sim {
 namespace {
 
 using std::chrono::milliseconds;
+using std::chrono::minutes;
 using std::chrono::seconds;
 
 // In the window between the copier's mark and its start time a change is neither dropped nor lost.
@@ -91,6 +95,129 @@ TEST(Rules, ARecordIsForgottenOnlyWithItsDropRecorded) {
   };
   holds(story, 10);
   breaks("forgotten_early", story, 60);
+}
+
+// The destination keeps the sessions of one id apart by user: those of another are beyond reach, so their owner is given the
+// time to notice that it has been replaced.
+TEST(Rules, TheProcessOfAnotherUserIsWaitedFor) {
+  holds([](Scenario& s) {
+    const auto takes = [&](const std::string& user) {
+      const auto begun = s.scheduler().now();
+      Duration taken{};
+      s.options.destination_user = user;
+      s.at("start.after_takeover", [&] { taken = s.scheduler().now() - begun; });
+      s.at("migration.after_copy", [&] { s.kill(); });
+      (void)s.run_once();
+      return taken;
+    };
+    s.insert("app.c", R"({"_id": 1})");
+    s.expect(takes("one@admin") < minutes(1), "nobody was there to wait for");
+    s.expect(takes("one@admin") < minutes(1), "one's own sessions are shut out at once");
+    s.expect(takes("other@admin") >= engine::kOtherUserGoneAfter, "the sessions of another user cannot be shut out");
+    s.expect(takes("other@admin") < minutes(1), "what was waited for is not waited for again");
+    s.run();
+  });
+}
+
+// The gate is open, then a unique index of the source meets documents of different times on the destination.
+TEST(Rules, ACollectionThatIsCopiedAnewHoldsTheCutoverBack) {
+  const Story story = [](Scenario& s) {
+    s.insert("app.c", R"({"_id": 1, "u": 1})");
+    s.insert("app.c", R"({"_id": 2, "u": 2})");
+    s.options.before_cutover = [&s, first = true]() mutable -> Status {
+      if (!std::exchange(first, false)) return {};
+      s.before(s.source(), "read by ids app.c", [&s] {
+        s.create_index("app.c", R"({"v": 2, "key": {"u": 1}, "name": "u_1", "unique": true})");
+        s.set("app.c", "2", "u", "3");
+        s.set("app.c", "1", "u", "2");
+        s.pass(milliseconds(100));  // until a majority has them
+      });
+      s.before(s.source(), "find app.c", [&s] { s.pass(seconds(20)); });
+      s.set("app.c", "1", "x", "1");
+      s.pass(seconds(2));
+      return {};
+    };
+    s.run();
+  };
+  holds(story, 10);
+  breaks("copied_anew_unseen", story);
+}
+
+// The operator's command takes as long as it takes; the other process has released the source by then.
+TEST(Rules, WhoHasBeenReplacedDoesNotBlockTheSource) {
+  const Story story = [](Scenario& s) {
+    s.insert("app.c", R"({"_id": 1})");
+    s.options.before_cutover = [&s]() -> Status {
+      s.pause();
+      return {};
+    };
+    (void)s.run_once();
+    s.options.before_cutover = {};
+    s.options.commit = engine::CommitPolicy::kNever;
+    s.in_background("an operator", [&s] {
+      s.wait_until("the other process", [&s] { return s.runs() == 2; });
+      s.pass(seconds(5));
+      s.resume();
+      s.pass(seconds(5));
+      s.expect(!s.source().write_block(), "the source is blocked, and nobody knows");
+      s.stop();
+    });
+    (void)s.run_once();
+  };
+  holds(story, 10);
+  breaks("block_without_owning", story);
+}
+
+// The first has blocked the source and stands still; the second blocks it too, for its own cutover.
+TEST(Rules, WhoHasBeenReplacedDoesNotLiftTheBlockOfItsSuccessor) {
+  const Story story = [](Scenario& s) {
+    s.insert("app.c", R"({"_id": 1})");
+    s.at("cutover.after_block", [&s] {
+      s.at("cutover.after_block", [&s] {
+        s.resume();
+        s.pass(seconds(1));
+        s.expect(s.source().write_block(), "the source takes writes in the middle of a cutover");
+      });
+      s.pause();
+    });
+    (void)s.run_once();
+    s.run();
+  };
+  holds(story, 10);
+  breaks("successor_unblocked", story);
+}
+
+// Outside of what is migrated, a collection may be of any kind and change its name at will.
+TEST(Rules, RenamesAcrossTheBorderOfTheFilter) {
+  holds([](Scenario& s) {
+    s.options.filter = NamespaceFilter::parse(std::vector<std::string>{"app.in", "app.other"}, {}).value();
+    s.insert_many("app.in", 1, 5);
+    s.insert_many("app.other", 1, 5);
+    s.at("migration.after_copy", [&] {
+      s.create("app.out");
+      s.insert_many("app.out", 11, 15);
+      s.create_index("app.out", R"({"v": 2, "key": {"u": 1}, "name": "u_1"})");
+      s.rename("app.out", "app.in", true);   // $out into a collection that is migrated
+      s.insert("app.in", R"({"_id": 16})");
+      s.rename("app.other", "app.away", false);  // and one that leaves
+      s.insert("app.away", R"({"_id": 17})");
+      s.rename("app.away", "app.other", false);  // and comes back
+      s.remove("app.other", "2");
+    });
+    s.run();
+    s.expect(s.count(s.destination(), "app.in") == 6, "what took the name is not there");
+    s.expect(s.count(s.destination(), "app.other") == 5, "what came back is not there");
+  }, 20);
+}
+
+// Functions are not carried: better no migration than one without them.
+TEST(Rules, ASystemCollectionThatComesLateIsRefused) {
+  holds([](Scenario& s) {
+    s.insert("app.c", R"({"_id": 1})");
+    s.at("migration.after_copy", [&] { s.create("app.system.js"); });
+    const auto result = s.run_once();
+    s.expect(!result && result.error().code == ErrorCode::kUnsupported, "system.js is left out silently");
+  });
 }
 
 // A deletion that found nothing leaves no trace, so its number refuses no duplicate; by then the document may be a user's.

@@ -319,7 +319,7 @@ TEST(SimCluster, TheBlockHoldsUsersOnlyWhereAuthorizationIsOn) {
     simulate(1, options, [&](World& world) {
       ASSERT_TRUE(world.cluster.enter_user_write());
       ASSERT_TRUE(world.deployment.set_write_block(true));
-      EXPECT_EQ(*world.deployment.running_user_writes(), 1);
+      EXPECT_EQ(world.deployment.running_writes()->others, 1);
       world.cluster.leave_user_write();
       EXPECT_EQ(world.cluster.enter_user_write().has_value(), !authorization);
       EXPECT_TRUE(world.deployment.write_block()->enabled);

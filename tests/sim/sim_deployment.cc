@@ -202,13 +202,15 @@ Result<WriteBlock> SimDeployment::write_block() {
 
 Status SimDeployment::set_write_block(bool enabled) {
   return catalog_call(enabled ? "block writes" : "allow writes",
-                      [this, enabled] { return cluster_.set_write_block(enabled); });
+                      [this, enabled] { return cluster_.set_write_block(enabled); }, Kind::kWriteBlock);
 }
 
-Result<int> SimDeployment::running_user_writes() {
-  return call<int>("running_user_writes", Kind::kRead, [this]() -> Result<int> {
+Result<cluster::RunningWrites> SimDeployment::running_writes() {
+  return call<cluster::RunningWrites>("running writes", Kind::kRead, [this]() -> Result<cluster::RunningWrites> {
     TRY(cluster_.check_primary());
-    return cluster_.user_writes();
+    cluster::RunningWrites running;
+    running.others = cluster_.user_writes();
+    return running;
   });
 }
 

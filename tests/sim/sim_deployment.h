@@ -67,14 +67,15 @@ class SimDeployment final : public cluster::Deployment {
   Result<int> running_operations(std::span<const Uuid> sessions) override;
   Result<cluster::WriteBlock> write_block() override;
   Status set_write_block(bool enabled) override;
-  Result<int> running_user_writes() override;
+  Result<cluster::RunningWrites> running_writes() override;
 
   // A statement of a batch: what it did, or the server's refusal of it.
   using Statement = std::function<Result<Sessions::Statement>()>;
   // For cursors.
   SimCluster& cluster() { return cluster_; }
   // kLateCatalog: what comes late, or twice, does no harm that is not put right.
-  enum class Kind { kRead, kRetryable, kCatalog, kLateCatalog };
+  // kWriteBlock: whoever has been replaced can still send it.
+  enum class Kind { kRead, kRetryable, kCatalog, kLateCatalog, kWriteBlock };
   template <typename T>
   Result<T> call(std::string_view what, Kind kind, std::function<Result<T>()> execute);
 

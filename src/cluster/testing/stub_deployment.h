@@ -59,7 +59,7 @@ class StubDeployment : public Deployment {
   Result<int> running_operations(std::span<const Uuid>) override { return unused("running_operations"); }
   Result<WriteBlock> write_block() override { return unused("write_block"); }
   Status set_write_block(bool) override { return unused("set_write_block"); }
-  Result<int> running_user_writes() override { return unused("running_user_writes"); }
+  Result<RunningWrites> running_writes() override { return unused("running_writes"); }
 
  private:
   static tl::unexpected<Error> unused(const char* what) {
