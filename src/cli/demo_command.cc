@@ -15,6 +15,7 @@
 #include "cli/demo_gate.h"
 #include "cli/demo_report.h"
 #include "cli/demo_sandbox.h"
+#include "cli/demo_walk.h"
 #include "cli/demo_watch.h"
 #include "cli/signals.h"
 #include "cluster/mongo_deployment.h"
@@ -48,6 +49,7 @@ class DemoCommand final : public Subcommand {
   void end_everything();
   Status start_deployments(const DemoDirectory& directory);
   Status load();
+  Status move(const DemoDirectory& directory, workload::LiveWorkload& workload);
   Status migrate(const DemoDirectory& directory, workload::LiveWorkload& workload);
   Status follow(DemoEngine& engine, workload::LiveWorkload& workload);
   Status await_arrival(workload::LiveWorkload& workload);
@@ -59,7 +61,7 @@ class DemoCommand final : public Subcommand {
   double scale_ = 1;
   std::int64_t rate_ = 1000, writers_ = workload::kDefaultWriters;
   std::string version_ = "8.0", source_uri_, destination_uri_, datasets_ = DROVER_DATASETS;
-  bool kill_ = false, headless_ = false, json_ = false, keep_ = false;
+  bool kill_ = false, headless_ = false, json_ = false, keep_ = false, control_plane_ = false, one_process_ = false;
 
   std::unique_ptr<Runtime> runtime_ = make_real_runtime();
   std::optional<DemoWatch> watch_;
@@ -68,6 +70,7 @@ class DemoCommand final : public Subcommand {
   std::string source_workload_uri_, destination_workload_uri_;
   std::unique_ptr<cluster::Deployment> source_, destination_;  // as the application sees them
   bool gated_ = false;  // the source cannot refuse writes by itself
+  std::optional<DemoWalk> walk_;  // --control-plane
   DemoReport report_;
 };
 
@@ -76,11 +79,16 @@ void DemoCommand::configure(OptionSet& options) {
   options.integer("--writes-per-second", rate_, "Rate of the live workload, over all writers").range(1, 1'000'000);
   options.integer("--writers", writers_, "Threads of the live workload").range(8, workload::kMaxWriters);
   options.string("--server-version", version_, "What the embedded servers are").one_of({"4.4", "5.0", "6.0", "7.0", "8.0"});
-  options.flag("--kill-engine", kill_, "Kill and restart the engine in every phase, with batches in flight");
+  auto kill = options.flag("--kill-engine", kill_, "Kill and restart the engine in every phase, with batches in flight");
+  auto plane = options.flag("--control-plane", control_plane_,
+                            "The whole workflow instead of the engine alone: two sites, a migration host, all three stages, each step as by hand");
+  options.flag("--one-process", one_process_, "With --control-plane: both sites and the migration host in one process").needs(plane);
+  plane.excludes(kill);
   auto source = options.uri("--source", source_uri_, "Play on this empty deployment instead of an embedded server");
   auto destination = options.uri("--destination", destination_uri_, "The other one");
   source.needs(destination);
   destination.needs(source);
+  plane.excludes(source);
   options.path("--datasets", datasets_, "Directory of the npm package vega-datasets' files");
   options.flag("--headless", headless_, "No bars");
   options.flag("--json", json_, "Print one JSON object as the last line of standard output");
@@ -88,6 +96,7 @@ void DemoCommand::configure(OptionSet& options) {
   options.example("drover demo");
   options.example("drover demo --server-version 4.4 --kill-engine --scale 2",
                   "servers that cannot block writes, an engine that keeps dying, twice the data");
+  options.example("drover demo --control-plane", "link-token, migration host, validation, cutover: what Cloud Manager and Atlas do, on this machine");
   options.example("drover demo --source @source.uri --destination @destination.uri");
 }
 
@@ -129,6 +138,12 @@ Status DemoCommand::tell() {
 
 // In a bounded time, in whatever state they are.
 void DemoCommand::end_everything() {
+  if (walk_) {
+    if (report_.engine.is_null()) report_.engine = walk_->figures();
+    report_.control_plane = walk_->story();
+    walk_->end();
+  }
+  walk_.reset();
   watch_->dismiss_all();
   const auto leave = [&] {
     source_.reset();
@@ -145,6 +160,10 @@ void DemoCommand::end_everything() {
 
 Status DemoCommand::play(const DemoDirectory& directory) {
   TRY(start_deployments(directory));
+  if (walk_) {
+    TRY(walk_->start_sites());
+    walk_->introduce_application();
+  }
   TRY(load());
 
   workload::LiveOptions live{.writers = static_cast<int>(writers_), .writes_per_second = static_cast<double>(rate_),
@@ -154,17 +173,42 @@ Status DemoCommand::play(const DemoDirectory& directory) {
   workload.start();
   say(fmt::format("{} writers write {} times a second.", writers_, rate_));
   TRY(sleep(kWarmUp, workload));
-  TRY(migrate(directory, workload));
-  TRY(await_arrival(workload));
-  TRY(verify(directory));
+  TRY(move(directory, workload));
   workload.switchover().release();
   say(fmt::format("The writers go on, on the destination."));
   TRY(sleep(kGoOnFor, workload));
   workload.stop();
   TRY(check_ledgers(workload));
+  if (walk_) {
+    TRY(walk_->clean_up());
+    report_.control_plane = walk_->story();
+  }
 
   fmt::print(json_ ? stderr : stdout, "{}", demo_table(report_));
   if (report_.ledger_differences > 0) return fail(ErrorCode::kMismatch, "acknowledged writes are not on the destination");
+  return {};
+}
+
+// From the source to the destination, until every writer is there and both sides are found equal.
+Status DemoCommand::move(const DemoDirectory& directory, workload::LiveWorkload& workload) {
+  if (!walk_) {
+    TRY(migrate(directory, workload));
+    TRY(await_arrival(workload));
+    return verify(directory);
+  }
+  if (gated_) workload.switchover().close_destination();
+  walk_->look_at([&workload]() -> Status {
+    if (auto failure = workload.failure()) return tl::unexpected(std::move(*failure));
+    return {};
+  });
+  TRY(walk_->prepare());
+  TRY(walk_->link());
+  TRY(walk_->connect());
+  TRY(walk_->migrate(workload));
+  report_.engine = walk_->figures();
+  if (const auto* lag = report_.engine.find("maxLagSeconds"); lag != nullptr && lag->as_double() != nullptr) report_.max_lag_seconds = *lag->as_double();
+  TRY(await_arrival(workload));
+  report_.verification = TRY(walk_->verify());
   return {};
 }
 
@@ -195,6 +239,10 @@ Status DemoCommand::start_deployments(const DemoDirectory& directory) {
   report_.source = fmt::format("{} at {}, version {}", facts.set_name, facts.primary, facts.version.to_string());
   const auto other = TRY(engine_destination->facts());
   report_.destination = fmt::format("{} at {}, version {}", other.set_name, other.primary, other.version.to_string());
+  if (control_plane_)
+    walk_.emplace(directory, *watch_, *runtime_, DemoWalk::Options{.source_host = facts.primary, .source_uri = source_engine,
+                                                                   .destination_uri = destination_engine, .gated = gated_,
+                                                                   .one_process = one_process_, .headless = headless_});
   return {};
 }
 

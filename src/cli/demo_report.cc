@@ -28,6 +28,11 @@ Json kills_json(const std::vector<EngineKill>& kills) {
   return Json(std::move(array));
 }
 
+std::size_t steps(const Json& control_plane) {
+  const auto* all = control_plane.find("steps");
+  return all != nullptr && all->as_array() != nullptr ? all->as_array()->size() : 0;
+}
+
 bool is_equal(const Json& verification) {
   const auto* equal = verification.find("equal");
   return equal != nullptr && equal->as_bool() != nullptr && *equal->as_bool();
@@ -45,12 +50,16 @@ std::string demo_table(const DemoReport& report) {
   row("destination", report.destination);
   row("loaded", fmt::format("{} documents, {} in {:.1f} s", format_count(report.loaded_documents),
                             format_bytes(static_cast<double>(report.loaded_bytes)), report.load_seconds));
-  row("copied", fmt::format("{} documents, {} in {:.1f} s{}", format_count(static_cast<std::uint64_t>(documents)), format_bytes(bytes), seconds,
-                            seconds > 0 ? fmt::format(" ({}/s)", format_bytes(bytes / seconds)) : ""));
+  row("copied", fmt::format("{}{} in {:.1f} s{}", documents > 0 ? format_count(static_cast<std::uint64_t>(documents)) + " documents, " : "",
+                            format_bytes(bytes), seconds, seconds > 0 ? fmt::format(" ({}/s)", format_bytes(bytes / seconds)) : ""));
   row("changes followed", count(report.engine, "changeEventsApplied"));
   row("lag", fmt::format("at most {:.1f} s", report.max_lag_seconds));
   for (const auto& kill : report.kills)
     row("engine killed", fmt::format("in {} after {:.1f} s, {} batches in flight", kill.phase, static_cast<double>(kill.at_ms) / 1000, kill.batches_in_flight));
+  if (!report.control_plane.is_null()) {
+    row("ready for cutover", fmt::format("{:.1f} s after the start", number(report.control_plane, "readyAfterSeconds")));
+    row("steps", fmt::format("{}, each as by hand", steps(report.control_plane)));
+  }
   row("writes unavailable", fmt::format("{:.0f} ms", report.write_unavailable_millis));
   out += "\nThe application's writes, acknowledged\n";
   std::int64_t total = 0;
@@ -90,6 +99,7 @@ Json demo_json(const DemoReport& report) {
   for (const auto& kind : report.writes) writes.emplace_back(kind.name, kind.count);
   set("writes", Json(std::move(writes)));
   set("ledger", Json(Json::Object{{"documents", report.ledger_documents}, {"differences", report.ledger_differences}}));
+  if (!report.control_plane.is_null()) set("controlPlane", report.control_plane);
   return Json(std::move(out));
 }
 

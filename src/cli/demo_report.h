@@ -20,7 +20,8 @@ struct DemoReport {
   std::int64_t loaded_documents = 0;
   std::int64_t loaded_bytes = 0;
   double load_seconds = 0;
-  Json engine;                      // what `drover migrate --json` printed
+  Json engine;                      // what `drover migrate --json` printed, or the control plane told of it
+  Json control_plane;               // with --control-plane: DemoWalk::story()
   double max_lag_seconds = 0;
   std::vector<EngineKill> kills;
   double write_unavailable_millis = 0;

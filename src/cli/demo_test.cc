@@ -1,6 +1,7 @@
 #include <array>
 #include <chrono>
 #include <csignal>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
@@ -9,7 +10,9 @@
 
 #include "cli/child_process.h"
 #include "cli/demo_directory.h"
+#include "cli/demo_migration_view.h"
 #include "cli/demo_report.h"
+#include "cli/demo_shell.h"
 #include "cli/demo_watch.h"
 
 namespace drover::cli {
@@ -139,6 +142,83 @@ TEST_F(Watch, AStopRequestIsPassedOnAndCallsMayStillBeAnswered) {
   EXPECT_FALSE(watch_.cut().stop_requested());
 }
 
+class Shell : public Watch {
+ protected:
+  DemoShell shell_{directory_, watch_, *runtime_, false};
+  const DemoShell::Terminal terminal_{"atlas", {{"DROVER_SITE", "http://127.0.0.1:1"}, {"DROVER_PROJECT", "Shop (prod)"}}};
+};
+
+TEST_F(Shell, RunsWhatItShowsInTheDemosDirectory) {
+  ::setenv("DROVER_PUBLIC_KEY", "of the person's own terminal", 1);
+  testing::internal::CaptureStderr();
+  shell_.heading(2, "Stage 2");
+  const auto output = shell_.run(terminal_, "sh -c 'echo \"$DROVER_SITE $DROVER_PROJECT $DROVER_PUBLIC_KEY.\"; umask' > said");
+  EXPECT_EQ(output.value(), "");
+  EXPECT_EQ(shell_.run(terminal_, "cat said").value(), "http://127.0.0.1:1 Shop (prod) .\n0077\n");
+  const auto shown = testing::internal::GetCapturedStderr();
+  ::unsetenv("DROVER_PUBLIC_KEY");
+  EXPECT_THAT(shown, HasSubstr("\nStage 2\n=======\n"));
+  EXPECT_THAT(shown, HasSubstr("\natlas$ cat said\n    http://127.0.0.1:1 Shop (prod) .\n"));
+  ASSERT_EQ(shell_.steps().size(), 2u);
+  EXPECT_EQ(shell_.steps()[1].command, "cat said");
+  EXPECT_EQ(shell_.steps()[1].stage, 2);
+}
+
+TEST_F(Shell, AFailureIsTheCommandsOwn) {
+  testing::internal::CaptureStderr();
+  const auto failed = shell_.run(terminal_, "sh -c 'echo \"drover link: the token is used\" >&2; exit 4'");
+  EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("    drover link: the token is used\n"));
+  ASSERT_FALSE(failed);
+  EXPECT_EQ(failed.error().code, ErrorCode::kWrongState);
+  EXPECT_THAT(failed.error().message, HasSubstr("ended with 4: drover link: the token is used"));
+  EXPECT_EQ(shell_.steps().back().exit_code, 4);
+}
+
+TEST_F(Shell, IsQuietWhenItOnlyLooks) {
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(shell_.run(terminal_, "echo here", {.quiet = true}).value(), "here\n");
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
+  EXPECT_TRUE(shell_.steps().empty());
+}
+
+TEST_F(Shell, GivesLinesAsTheyComeAndShortensWhatItShows) {
+  testing::internal::CaptureStderr();
+  std::vector<std::string> lines;
+  EXPECT_TRUE(shell_.run(terminal_, "printf 'one\\ntwo\\n'", {.on_line = [&](const std::string& line) { lines.push_back(line); }}));
+  EXPECT_THAT(lines, testing::ElementsAre("one", "two"));
+  EXPECT_TRUE(shell_.run(terminal_, "seq 1 10", {.shown_lines = 3}));
+  EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("seq 1 10\n    1\n    2\n    3\n    ... 7 more lines\n"));
+}
+
+TEST_F(Shell, WhatTakesTooLongIsEnded) {
+  testing::internal::CaptureStderr();
+  const auto late = shell_.run(terminal_, "sleep 1000", {.limit = std::chrono::seconds(0)});
+  testing::internal::GetCapturedStderr();
+  ASSERT_FALSE(late);
+  EXPECT_EQ(late.error().code, ErrorCode::kTimedOut);
+}
+
+TEST_F(Shell, AStopEndsTheStep) {
+  testing::internal::CaptureStderr();
+  outer_.request_stop();
+  const auto stopped = shell_.run(terminal_, "sleep 1000");
+  testing::internal::GetCapturedStderr();
+  ASSERT_FALSE(stopped);
+  EXPECT_EQ(stopped.error().code, ErrorCode::kInterrupted);
+}
+
+TEST(DemoMigrationView, SaysBytesAndNeverMoreThanIsKnown) {
+  const auto migration = Json::parse(R"({"status":"WORKING","phase":"COLLECTION_COPY","copiedBytes":500000,"totalBytes":2000000,"appliedEvents":12,)"
+                                     R"("lagTimeSeconds":3})").value();
+  EXPECT_EQ(line_of(migration), "collection copy · 500.0 kB of 2.0 MB (25 %) · 12 changes applied · lag 3.0 s");
+  const auto view = view_of(migration, "shop-atlas");
+  ASSERT_EQ(view.collections.size(), 1u);
+  EXPECT_EQ(view.collections[0].ns, "bytes, to shop-atlas");
+  EXPECT_EQ(view.collections[0].state, terminal::CollectionProgress::State::kCopying);
+  EXPECT_FALSE(view.eta_seconds);
+  EXPECT_EQ(line_of(Json::parse(R"({"status":"NEW","lagTimeSeconds":null})").value()), "waiting for the migration host");
+}
+
 TEST(DemoDirectory, IsRemovedUnlessKept) {
   std::string path;
   {
@@ -167,6 +247,16 @@ TEST(DemoReport, JsonIsTheEnginesWithWhatOnlyTheDemoKnows) {
             R"("verification":{"equal":true,"collections":3,"documents":5,"mismatches":0},"writes":{"insert":10},)"
             R"("ledger":{"documents":0,"differences":0}})");
   EXPECT_THAT(demo_table(report), HasSubstr("412 ms"));
+}
+
+TEST(DemoReport, TheControlPlanesStoryIsAField) {
+  DemoReport report;
+  report.engine = Json::parse(R"({"state":"COMPLETE","documents":null,"bytes":2000000,"copySeconds":2.0,"verification":null})").value();
+  report.control_plane = Json::parse(R"({"processes":"one","readyAfterSeconds":4.5,"steps":[{},{}]})").value();
+  EXPECT_THAT(demo_json(report).dump(), HasSubstr(R"("controlPlane":{"processes":"one")"));
+  const auto table = demo_table(report);
+  EXPECT_THAT(table, HasSubstr("4.5 s after the start"));
+  EXPECT_THAT(table, HasSubstr("2.0 MB in 2.0 s (1.0 MB/s)"));
 }
 
 }  // namespace
