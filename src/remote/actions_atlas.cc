@@ -76,7 +76,7 @@ Result<Outcome> list_events(Session& session) {
   Outcome outcome;
   outcome.shape = Shape::kList;
   outcome.list = TRY(session.list(call, type.empty() ? limit : Session::kNoLimit));
-  // Cloud Manager's API has no such query: it answers all.
+  // Whatever a site makes of the query.
   if (!type.empty()) std::erase_if(outcome.list, [&](const Json& event) { return text_at(event, "eventTypeName") != type; });
   if (outcome.list.size() > limit) outcome.list.resize(limit);
   return outcome;

@@ -13,6 +13,7 @@ from pymongo.errors import OperationFailure, PyMongoError
 
 from harness.case import DroverTest
 from harness.clusters import PASSWORD
+from harness.openapi import problems
 from harness.process import eventually
 from harness.site import ATLAS, EXT, SITE, ManagerSite, Site
 
@@ -251,6 +252,19 @@ class OpenApi(AtlasTest):
         request = urllib.request.Request(site.url + "/api/ext/v1/openapi.json")
         with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=30) as response:
             return json.loads(response.read())
+
+    def test_the_checker_of_answers_sees_what_is_wrong(self):
+        schemas = {"Thing": {"type": "object", "required": ["id"], "properties": {
+            "id": {"type": "integer", "format": "int64"}, "kind": {"type": "string", "enum": ["A"]}, "at": {"type": "string", "format": "date-time"},
+            "more": {"nullable": True, "allOf": [{"$ref": "#/components/schemas/Thing"}]}, "all": {"type": "array", "items": {"type": "string"}}}}}
+        thing = {"$ref": "#/components/schemas/Thing"}
+        for good in ({"id": 1}, {"id": 1, "kind": "A", "at": "2026-03-01T09:10:00Z", "more": {"id": 2}, "all": ["x"]}, {"id": 1, "more": None}):
+            self.assertEqual(problems(schemas, thing, good), [], good)
+        for wrong in ({}, None, [], {"id": 1.0}, {"id": True}, {"id": "1"}, {"id": None}, {"id": 1, "kind": "B"}, {"id": 1, "kind": None}, {"id": 1, "at": "soon"},
+                      {"id": 1, "more": {}}, {"id": 1, "more": {"id": 1, "colour": "blue"}}, {"id": 1, "all": [1]}, {"id": 1, "all": "x"}, {"id": 1, "colour": "blue"}):
+            self.assertNotEqual(problems(schemas, thing, wrong), [], wrong)
+        with self.assertRaises(AssertionError):
+            problems(schemas, {"oneOf": []}, {})
 
     def test_every_operation_says_what_it_takes_and_answers(self):
         document = self.document(Site(self, "--role", "both"))
