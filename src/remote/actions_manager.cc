@@ -15,7 +15,7 @@ namespace {
 
 constexpr const char* kLoginFailed = "X_HOST_MONITORING_LOGIN_FAILED";
 
-std::string key_description(const std::string& hostname) { return "migration host " + hostname; }
+std::string key_description(const std::string& hostname, bool migrates) { return (migrates ? "migration host " : "monitoring agent ") + hostname; }
 
 Outcome one(Json value) {
   Outcome outcome;
@@ -105,20 +105,22 @@ Result<Outcome> list_hosts(Session& session) {
 // The agent's configuration file, with a key of its own: whoever has the file is a migration host of the project.
 Result<Outcome> provision_host(Session& session) {
   const auto& hostname = session.text("HOSTNAME");
+  const bool migrates = !session.flag("--monitoring-only");
   const auto project = TRY(session.project());
   const auto path = fmt::format("/groups/{}/agentapikeys", project);
   for (const auto& key : TRY(session.list(session.call_to("GET", Api::kManager, path)))) {
-    if (text_at(key, "desc") != key_description(hostname)) continue;
+    if (text_at(key, "desc") != key_description(hostname, migrates)) continue;
     return fail(ErrorCode::kWrongState, fmt::format("{} is provisioned already (agent key {}); its key is shown only once. `drover host unprovision {}` locks it "
                                                     "out, then provision it again", hostname, text_at(key, "_id"), hostname));
   }
   auto call = session.call_to("POST", Api::kManager, path);
-  call.body = Json(Json::Object{{"desc", key_description(hostname)}});
+  call.body = Json(Json::Object{{"desc", key_description(hostname, migrates)}});
   auto outcome = one(TRY(session.call(call)));
   const auto& login = session.login();
   if (!is_word(project) || !is_word(text_at(outcome.value, "key")))
     return fail(ErrorCode::kFailure, "the site answered an agent key that is not one word of letters and digits; no configuration was made of it");
-  outcome.text = fmt::format("mmsGroupId={}\nmmsApiKey={}\nmmsBaseUrl={}\nagentFeatureCloudMigrationEnabled=true\n", project, text_at(outcome.value, "key"), login.site);
+  outcome.text = fmt::format("mmsGroupId={}\nmmsApiKey={}\nmmsBaseUrl={}\n", project, text_at(outcome.value, "key"), login.site);
+  if (migrates) outcome.text += "agentFeatureCloudMigrationEnabled=true\n";
   if (!login.ca_file.empty()) outcome.text += fmt::format("httpsCAFile={}\n", login.ca_file);
   if (const auto& log = session.text("--log-file"); !log.empty()) outcome.text += fmt::format("logFile={}\n", log);
   outcome.remark = fmt::format("This is the configuration of the agent on {0}, with a key that is shown this once. There: drover agent -f FILE --data DIR --hostname {0}", hostname);
@@ -130,7 +132,8 @@ Result<Outcome> unprovision_host(Session& session) {
   const auto path = TRY(session.path_of("/groups/{groupId}/agentapikeys"));
   std::size_t removed = 0;
   for (const auto& key : TRY(session.list(session.call_to("GET", Api::kManager, path)))) {
-    if (text_at(key, "desc") != key_description(hostname)) continue;
+    const auto what = text_at(key, "desc");
+    if (what != key_description(hostname, true) && what != key_description(hostname, false)) continue;
     TRY(session.call(session.call_to("DELETE", Api::kManager, path + "/" + url_encoded(text_at(key, "_id")))));
     ++removed;
   }

@@ -235,6 +235,8 @@ TEST_F(SecretTest, AHostIsProvisionedOnce) {
   const auto again = run(site, "host", "provision", {{"HOSTNAME", "mig01"}}, {}, false);
   ASSERT_FALSE(again);
   EXPECT_EQ(exit_code_of(again.error()), 4);
+  EXPECT_EQ(*run(site, "host", "provision", {{"HOSTNAME", "mig01"}, {"--monitoring-only", ""}}, {}, false), 0);
+  EXPECT_THAT(output_, Not(HasSubstr("CloudMigration")));
   EXPECT_EQ(*run(site, "host", "unprovision", {{"HOSTNAME", "mig01"}}), 0);
   EXPECT_EQ(site.asked().back(), "DELETE /api/public/v1.0/groups/66ee00000000000000000001/agentapikeys/66cc00000000000000000001");
   EXPECT_EQ(exit_code_of(run(site, "host", "unprovision", {{"HOSTNAME", "mig02"}}).error()), kExitNotFound);

@@ -1,0 +1,98 @@
+// The commands of the control plane on the command line: every row of the table is there, teaches, and takes what its example says.
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include <unistd.h>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "cli/commands.h"
+#include "cli/options.h"
+#include "remote/verb.h"
+
+namespace drover::cli {
+namespace {
+
+using ::testing::AnyOf;
+using ::testing::HasSubstr;
+
+struct Outcome {
+  int code;
+  std::string out, err;
+};
+
+Outcome run(std::vector<std::string> words) {
+  std::vector<char*> argv;
+  for (auto& word : words) argv.push_back(word.data());
+  ::testing::internal::CaptureStdout();
+  ::testing::internal::CaptureStderr();
+  const int code = run_command_line(static_cast<int>(argv.size()), argv.data(), make_commands());
+  return {code, ::testing::internal::GetCapturedStdout(), ::testing::internal::GetCapturedStderr()};
+}
+
+// As a shell parts them, for what examples are made of.
+std::vector<std::string> words_of(std::string_view line) {
+  std::vector<std::string> words(1);
+  bool quoted = false;
+  for (const char c : line) {
+    if (c == '"') quoted = !quoted;
+    else if (c == ' ' && !quoted) words.emplace_back();
+    else words.back() += c;
+  }
+  return words;
+}
+
+class RemoteCommands : public ::testing::Test {
+ protected:
+  RemoteCommands() {
+    std::filesystem::create_directories(directory_);
+    std::ofstream(directory_ / "destination.uri") << "mongodb://h/";
+    std::filesystem::current_path(directory_);
+    for (const char* name : {"DROVER_SITE", "DROVER_CREDENTIALS", "DROVER_ATLAS_CREDENTIALS", "DROVER_MANAGER_CREDENTIALS"}) ::unsetenv(name);
+  }
+  ~RemoteCommands() override {
+    std::filesystem::current_path(before_);
+    std::filesystem::remove_all(directory_);
+  }
+  const std::filesystem::path before_ = std::filesystem::current_path();
+  const std::filesystem::path directory_ = std::filesystem::temp_directory_path() / ("drover remote command test " + std::to_string(::getpid()));
+};
+
+TEST_F(RemoteCommands, EachTeachesWhatItTakes) {
+  for (const auto& verb : remote::verbs()) {
+    const auto shown = run({"drover", std::string(verb.group), std::string(verb.name), "--help"});
+    EXPECT_EQ(shown.code, 0) << shown.err;
+    EXPECT_THAT(shown.out, HasSubstr(std::string(verb.examples.front().command)));
+    for (const auto& argument : verb.arguments) EXPECT_THAT(shown.out, HasSubstr(std::string(argument.name))) << verb.group << " " << verb.name;
+  }
+}
+
+TEST_F(RemoteCommands, EachTakesItsExamples) {
+  for (const auto& verb : remote::verbs()) {
+    for (const auto& example : verb.examples) {
+      const std::string line(example.command);
+      if (line.find('|') != std::string::npos || !line.starts_with(std::string("drover ") + std::string(verb.group))) continue;
+      const auto outcome = run(words_of(line));
+      // It was understood; only where to is not known here.
+      EXPECT_THAT(outcome.err, AnyOf(HasSubstr("which site?"), HasSubstr("shop.json"))) << line;
+    }
+  }
+}
+
+TEST_F(RemoteCommands, WhatIsWrongIsSaidOfTheVerb) {
+  const auto missing = run({"drover", "project", "create"});
+  EXPECT_EQ(missing.code, 2);
+  EXPECT_THAT(missing.err, HasSubstr("drover project create: "));
+  EXPECT_THAT(missing.err, HasSubstr("See `drover project create --help`."));
+  for (const auto& words : std::vector<std::vector<std::string>>{{"drover", "project"}, {"drover", "project", "creat", "x"}, {"drover", "project", "create", "x", "y"},
+                                                                 {"drover", "project", "delete", "", "--yes"}, {"drover", "project", "list", "--org", ""},
+                                                                 {"drover", "migration", "extend", "x", "--hours", "721"}, {"drover", "key", "create", "--role", "R"}}) {
+    EXPECT_EQ(run(words).code, 2) << ::testing::PrintToString(words);
+  }
+  EXPECT_THAT(run({"drover", "project", "create", "--json"}).out, HasSubstr(R"({"error":{"exitCode":2,"message":)"));
+}
+
+}  // namespace
+}  // namespace drover::cli
