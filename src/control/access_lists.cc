@@ -74,6 +74,11 @@ Result<bool> AccessLists::remove(const std::string& group, const std::string& ad
   return TRY(store_.remove(kEntries, entry_filter(group, range->cidr()))) > 0;
 }
 
+Status AccessLists::forget_project(const std::string& group) {
+  TRY(store_.remove(kEntries, bson::make_document({{"groupId", group}})));
+  return {};
+}
+
 Result<bool> AccessLists::allows(const std::string& group, const std::string& address) {
   for (const auto& entry : TRY(of_group(group, {1, kMaxAccessListEntries})))
     if (const auto range = AddressRange::parse(entry.cidr); range && range->contains(address)) return true;

@@ -31,6 +31,7 @@ class AccessLists {
   Result<std::int64_t> count(const std::string& group);
   Result<std::optional<AccessListEntry>> find(const std::string& group, const std::string& address_or_cidr);
   Result<bool> remove(const std::string& group, const std::string& address_or_cidr);
+  Status forget_project(const std::string& group);
   // Whether an entry that has not expired contains the address.
   Result<bool> allows(const std::string& group, const std::string& address);
 

@@ -193,6 +193,11 @@ Result<bool> DatabaseUsers::remove(const std::string& group, const std::string& 
   return store_.update(kUsers, std::move(filter).finish(), std::move(update).finish());
 }
 
+Status DatabaseUsers::forget_project(const std::string& group) {
+  TRY(store_.remove(kUsers, bson::make_document({{"groupId", group}})));
+  return {};
+}
+
 // Dates are of one spelling, so that texts compare as times.
 Status DatabaseUsers::expire() {
   bson::Builder filter;

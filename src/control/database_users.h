@@ -54,6 +54,9 @@ class DatabaseUsers {
   Result<bool> change(const DatabaseUser& user, const std::string& password);
   Result<bool> remove(const std::string& group, const std::string& database, const std::string& name);
 
+  // With their project, which has no clusters any more.
+  Status forget_project(const std::string& group);
+
   // For the reconciler.
   Status expire();
   Result<std::vector<DatabaseUser>> deleting();

@@ -192,6 +192,11 @@ Result<bool> NetworkRecords::remove_service(const std::string& group, const std:
   return fail(ErrorCode::kWrongState, "the service has private endpoints; delete them first");
 }
 
+Status NetworkRecords::forget_project(const std::string& group) {
+  for (const auto* collection : {kContainers, kPeers, kServices}) TRY(store_.remove(collection, of_group(group, "")));
+  return {};
+}
+
 Result<std::vector<PrivateWay>> NetworkRecords::available_peers(const std::string& group) {
   std::vector<PrivateWay> ways;
   for (const auto& peer : TRY(peers(group, "", {1, static_cast<int>(kMaxPeers)})))

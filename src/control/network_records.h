@@ -88,6 +88,8 @@ class NetworkRecords {
   // kWrongState: it has endpoints.
   Result<bool> remove_service(const std::string& group, const std::string& provider, const std::string& id);
 
+  Status forget_project(const std::string& group);
+
   // The peering connections that are AVAILABLE.
   Result<std::vector<PrivateWay>> available_peers(const std::string& group);
   // The endpoints that are AVAILABLE and whose service is: of this id, or all of the service of this id.

@@ -447,6 +447,13 @@ TEST_F(ControlPlane, DatabaseUsersAreRememberedUntilTheyAreNowhere) {
   clock_.move(minutes(1));
   good(users.expire());
   EXPECT_EQ(good(users.count(kGroup)), 0);
+  // They go with their project, those that are being deleted too, and no other's.
+  wanted.delete_after.clear();
+  wanted.group = kSource;
+  good(users.add(wanted, "a good password"));
+  good(users.forget_project(kGroup));
+  EXPECT_TRUE(good(users.deleting()).empty());
+  EXPECT_EQ(good(users.count(kSource)), 1);
 }
 
 // As many processes on one store would: of many at a time exactly one wins.
