@@ -74,4 +74,28 @@ Status check_arguments(const CommandContext& context, std::initializer_list<std:
   return server_error(2, fmt::format("\"{}\" is not a valid argument to {}", name, context.command->name));
 }
 
+Status check_type(const CommandContext& context, std::string_view field, bson::Type type) {
+  const auto value = context.body[field];
+  if (!value || value.type() == type) return {};
+  if (context.settings().at_least(5, 0)) {
+    return server_error(14, fmt::format("BSON field '{}.{}' is the wrong type '{}', expected type '{}'", context.command->name, field,
+                                        bson::type_name(value.type()), bson::type_name(type)));
+  }
+  return server_error(14, fmt::format("\"{}\" had the wrong type. Expected {}, found {}", field, bson::type_name(type), bson::type_name(value.type())));
+}
+
+Result<bson::View> needed_array(const CommandContext& context, std::string_view field) {
+  const bool since_50 = context.settings().at_least(5, 0);
+  const auto value = context.body[field];
+  if (!value && since_50) {
+    return server_error(40414, fmt::format("BSON field '{}.{}' is missing but a required field", context.command->name, field));
+  }
+  if (!value) return server_error(4, fmt::format("Missing expected field \"{}\"", field));
+  TRY(check_type(context, field, bson::Type::kArray));
+  const auto array = *value.to_array();
+  if (!array.empty()) return array;
+  const std::string_view quote = since_50 ? "\"" : "";
+  return server_error(2, fmt::format("{0}{1}{0} command requires a non-empty \"{2}\" array", quote, context.command->name, field));
+}
+
 }  // namespace drover::sandbox::auth

@@ -12,6 +12,10 @@ namespace drover::sandbox::auth {
 
 // As check_fields, in the words of the parser that these commands had before 5.0.
 Status check_arguments(const CommandContext& context, std::initializer_list<std::string_view> known);
+// Status of a field that may be missing but else must be of this type.
+Status check_type(const CommandContext& context, std::string_view field, bson::Type type);
+// The array that such a command cannot do without, and of which it needs something.
+Result<bson::View> needed_array(const CommandContext& context, std::string_view field);
 // The whole reply; a reply with ok: 0 or with writeErrors is an error.
 Result<bson::Document> run_internal(Services& services, std::string_view db, bson::View body);
 // Every document that matches, in one batch. For small collections.

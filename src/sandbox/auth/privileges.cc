@@ -1,5 +1,7 @@
 #include "sandbox/auth/privileges.h"
 
+#include <algorithm>
+#include <iterator>
 #include <optional>
 
 #include <fmt/core.h>
@@ -35,6 +37,34 @@ Result<ResourcePattern> parse_resource(bson::View resource) {
   if (collection->empty()) return ResourcePattern::database(std::string(*db));
   return ResourcePattern::exact(std::string(*db), std::string(*collection));
 }
+
+// Every action that a server from 4.4 to 8.0 has; sorted.
+constexpr std::string_view kActions[] = {
+    "addShard", "advanceClusterTime", "advanceLogicalTime", "allCollectionStats", "analyze", "analyzeShardKey", "anyAction",
+    "appendOplogNote", "applicationMessage", "applyOps", "auditConfigure", "auditLogRotate", "authCheck", "authSchemaUpgrade",
+    "authenticate", "bypassDocumentValidation", "bypassWriteBlockingMode", "changeCustomData", "changeOwnCustomData", "changeOwnPassword",
+    "changePassword", "changeStream", "checkFreeMonitoringStatus", "checkMetadataConsistency", "cleanupOrphaned",
+    "cleanupStructuredEncryptionData", "clearJumboFlag", "closeAllDatabases", "collMod", "collStats", "compact",
+    "compactStructuredEncryptionData", "configureQueryAnalyzer", "connPoolStats", "connPoolSync", "convertToCapped", "cpuProfiler",
+    "createCollection", "createDatabase", "createIndex", "createRole", "createSearchIndexes", "createUser", "dbCheck", "dbHash", "dbStats",
+    "dropAllRolesFromDatabase", "dropAllUsersFromDatabase", "dropCollection", "dropConnections", "dropDatabase", "dropIndex", "dropRole",
+    "dropSearchIndex", "dropUser", "emptycapped", "enableProfiler", "enableSharding", "exportCollection", "find", "flushRouterConfig",
+    "forceUUID", "fsync", "fsyncUnlock", "getChangeStreamState", "getClusterParameter", "getCmdLineOpts", "getDatabaseVersion",
+    "getDefaultRWConcern", "getLog", "getParameter", "getShardMap", "getShardVersion", "grantPrivilegesToRole", "grantRole",
+    "grantRolesToRole", "grantRolesToUser", "hostInfo", "impersonate", "importCollection", "indexStats", "inprog", "insert", "internal",
+    "invalidateUserCache", "issueDirectShardOperations", "killAnyCursor", "killAnySession", "killCursors", "killop",
+    "listCachedAndActiveUsers", "listCollections", "listCursors", "listDatabases", "listIndexes", "listSampledQueries", "listSearchIndexes",
+    "listSessions", "listShards", "logRotate", "moveChunk", "moveCollection", "netstat", "oidReset", "oidcListKeys", "oidcRefreshKeys",
+    "operationMetrics", "planCacheIndexFilter", "planCacheRead", "planCacheWrite", "querySettings", "queryStatsRead",
+    "queryStatsReadTransformed", "reIndex", "refineCollectionShardKey", "remove", "removeShard", "renameCollection",
+    "renameCollectionSameDB", "repairDatabase", "replSetConfigure", "replSetGetConfig", "replSetGetStatus", "replSetHeartbeat",
+    "replSetReconfig", "replSetResizeOplog", "replSetStateChange", "reshardCollection", "resync", "revokePrivilegesFromRole", "revokeRole",
+    "revokeRolesFromRole", "revokeRolesFromUser", "rotateCertificates", "runAsLessPrivilegedUser", "runTenantMigration", "serverStatus",
+    "setAuthenticationRestriction", "setChangeStreamState", "setClusterParameter", "setDefaultRWConcern", "setFeatureCompatibilityVersion",
+    "setFreeMonitoring", "setParameter", "setUserWriteBlockMode", "shardCollection", "shardedDataDistribution", "shardingState", "shutdown",
+    "splitChunk", "splitVector", "storageDetails", "top", "touch", "trafficRecord", "transitionFromDedicatedConfigServer",
+    "transitionToDedicatedConfigServer", "unlock", "update", "updateRole", "updateSearchIndex", "updateUser", "useTenant", "useUUID",
+    "validate", "viewDefaultRWConcern", "viewRole", "viewUser"};
 
 void append_resource(bson::Builder& out, const ResourcePattern& pattern) {
   auto resource = out.open_document("resource");
@@ -138,6 +168,9 @@ Result<PrivilegeSet> PrivilegeSet::parse(bson::View array) {
     for (const auto& action : *actions) {
       const auto name = action.to_string_view();
       if (!name) return server_error(9, "privilege actions must be strings");
+      if (!std::binary_search(std::begin(kActions), std::end(kActions), *name)) {
+        return server_error(9, fmt::format("Unrecognized action privilege strings: {}", *name));
+      }
       set.add(pattern, *name);
     }
   }

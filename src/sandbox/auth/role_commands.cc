@@ -4,6 +4,7 @@
 
 #include <fmt/core.h>
 
+#include "bson/ejson.h"
 #include "sandbox/auth/builtin_roles.h"
 #include "sandbox/auth/connection_auth.h"
 #include "sandbox/auth/internal_command.h"
@@ -33,11 +34,13 @@ Result<bson::Document> existing(CommandContext& context, const RoleName& name) {
     return server_error(kInvalidRoleModification, fmt::format("{}@{} is a built-in role and cannot be modified.", name.role, name.db));
   }
   auto document = TRY(directory_of(context).custom_role(name));
+  if (!document && !context.settings().at_least(5, 0)) return server_error(kRoleNotFound, fmt::format("No role named {}@{}", name.role, name.db));
   if (!document) return server_error(kRoleNotFound, fmt::format("Role {}@{} not found", name.role, name.db));
   return std::move(*document);
 }
 
 Status check_roles(CommandContext& context, const RoleName& target, const std::vector<RoleName>& roles) {
+  const bool since_50 = context.settings().at_least(5, 0);
   for (const auto& role : roles) {
     if (role == target) return server_error(kInvalidRoleModification, fmt::format("Cannot grant role {}@{} to itself.", role.role, role.db));
     if (target.db != "admin" && role.db != target.db) {
@@ -45,12 +48,12 @@ Status check_roles(CommandContext& context, const RoleName& target, const std::v
                           fmt::format("Roles on the '{}' database cannot be granted roles from other databases", target.db));
     }
     if (!TRY(directory_of(context).role_exists(role))) {
-      return server_error(kRoleNotFound, fmt::format("Could not find role: {}@{}", role.role, role.db));
+      return server_error(kRoleNotFound, fmt::format("{}{}@{}", since_50 ? "Could not find role: " : "Cannot grant nonexistent role ", role.role, role.db));
     }
     for (const auto& inherited : TRY(directory_of(context).expand({role}))) {
       if (inherited != target) continue;
-      return server_error(kInvalidRoleModification, fmt::format("Granting {}@{} to {}@{} would introduce a cycle in the role graph",
-                                                               role.role, role.db, target.role, target.db));
+      return server_error(kInvalidRoleModification, fmt::format("Granting {}@{} to {}@{} would introduce a cycle in the role graph{}",
+                                                               role.role, role.db, target.role, target.db, since_50 ? "" : "."));
     }
     TRY(context.authorize("grantRole", database_resource(role.db)));
   }
@@ -101,19 +104,21 @@ Status check_targets(const RoleName& role, const PrivilegeSet& privileges) {
 Result<bson::Document> create_role(CommandContext& context) {
   const auto name = TRY(named_role(context));
   TRY(context.authorize("createRole", database_resource(name.db)));
+  TRY(check_role_fields(context));
+  TRY(check_type(context, "privileges", bson::Type::kArray));
+  TRY(check_type(context, "roles", bson::Type::kArray));
   const auto privileges_field = context.body["privileges"].to_array();
   const auto roles_field = context.body["roles"].to_array();
-  TRY(check_role_fields(context));
-  if (!privileges_field) return server_error(kBadValue, "\"createRole\" command requires a \"privileges\" array");
-  if (!roles_field) return server_error(kBadValue, "\"createRole\" command requires a \"roles\" array");
   if (name.db == "local") return server_error(kBadValue, "Cannot create roles in the local database");
   if (name.db == "$external") return server_error(kBadValue, "Cannot create roles in the $external database");
   if (builtin_role(name.role, name.db, context.settings().version)) {
     return server_error(kBadValue, "Cannot create roles with the same name as a built-in role");
   }
+  if (!roles_field) return server_error(kBadValue, "\"createRole\" command requires a \"roles\" array");
+  if (!privileges_field) return server_error(kBadValue, "\"createRole\" command requires a \"privileges\" array");
   const auto privileges = TRY(PrivilegeSet::parse(*privileges_field));
   TRY(check_privileges(context, privileges));
-  const auto roles = TRY(parse_roles(*roles_field, name.db));
+  const auto roles = TRY(parse_roles(*roles_field, name.db, context.settings().version));
   TRY(check_roles(context, name, roles));
   TRY(check_targets(name, privileges));
   const bson::Document documents[] = {bson::make_document({{"_id", name.id()},
@@ -136,6 +141,9 @@ Result<bson::Document> update_role(CommandContext& context) {
   // Nobody knows what is being taken away: that needs the right to take anything.
   TRY(context.authorize("revokeRole", {Resource::Kind::kAnyNormal, {}}));
   TRY(check_role_fields(context));
+  TRY(check_type(context, "privileges", bson::Type::kArray));
+  TRY(check_type(context, "roles", bson::Type::kArray));
+  if (!context.body["privileges"] && !context.body["roles"]) return server_error(kBadValue, "Must specify at least one field to update in updateRole");
   TRY(existing(context, name));
   bson::Builder fields;
   if (const auto field = context.body["privileges"].to_array()) {
@@ -145,21 +153,17 @@ Result<bson::Document> update_role(CommandContext& context) {
     fields.append("privileges", bson::ArrayView{privileges.to_bson()});
   }
   if (const auto field = context.body["roles"].to_array()) {
-    const auto roles = TRY(parse_roles(*field, name.db));
+    const auto roles = TRY(parse_roles(*field, name.db, context.settings().version));
     TRY(check_roles(context, name, roles));
     fields.append("roles", bson::ArrayView{roles_array(roles)});
   }
-  if (fields.empty()) return server_error(kBadValue, "Must specify at least one field to update in updateRole");
   return store_field(context, name, std::move(fields).finish());
 }
 
 Result<bson::Document> change_privileges(CommandContext& context, bool grant) {
   const auto name = TRY(named_role(context));
-  const auto field = context.body["privileges"].to_array();
-  if (!field || field->empty()) {
-    return server_error(kBadValue, fmt::format("\"{}\" command requires a non-empty \"privileges\" array", context.command->name));
-  }
-  const auto change = TRY(PrivilegeSet::parse(*field));
+  TRY(check_arguments(context, {"privileges"}));
+  const auto change = TRY(PrivilegeSet::parse(TRY(needed_array(context, "privileges"))));
   TRY(check_privileges(context, change, grant ? "grantRole" : "revokeRole"));
   if (grant) TRY(check_targets(name, change));
   const auto document = TRY(existing(context, name));
@@ -181,12 +185,9 @@ Result<bson::Document> revoke_privileges(CommandContext& context) { return chang
 
 Result<bson::Document> change_roles(CommandContext& context, bool grant) {
   const auto name = TRY(named_role(context));
-  const auto field = context.body["roles"].to_array();
-  if (!field || field->empty()) {
-    return server_error(kBadValue, fmt::format("\"{}\" command requires a non-empty \"roles\" array", context.command->name));
-  }
+  TRY(check_arguments(context, {"roles"}));
+  const auto change = TRY(parse_roles(TRY(needed_array(context, "roles")), name.db, context.settings().version));
   const auto document = TRY(existing(context, name));
-  const auto change = TRY(parse_roles(*field, name.db));
   if (grant) {
     TRY(check_roles(context, name, change));
   } else {
@@ -195,8 +196,9 @@ Result<bson::Document> change_roles(CommandContext& context, bool grant) {
   const auto stored = document["roles"].to_array();
   auto roles = stored ? TRY(parse_roles(*stored, name.db)) : std::vector<RoleName>();
   for (const auto& role : change) {
-    std::erase(roles, role);
-    if (grant) roles.push_back(role);
+    const bool has = std::find(roles.begin(), roles.end(), role) != roles.end();
+    if (!grant) std::erase(roles, role);
+    else if (!has) roles.push_back(role);
   }
   return store_field(context, name, bson::make_document({{"roles", bson::ArrayView{roles_array(roles)}}}));
 }
@@ -250,6 +252,7 @@ Result<bson::Document> drop_all_roles(CommandContext& context) {
     TRY(pull_everywhere(context, bson::make_document({{"role", role["role"].to_string_view().value_or("")}, {"db", context.database}})));
   }
   directory_of(context).changed();
+  if (!context.settings().at_least(5, 0)) return bson::make_document({{"n", count}});
   return bson::make_document({{"n", static_cast<std::int32_t>(count)}});
 }
 
@@ -262,21 +265,26 @@ Status describe_role(CommandContext& context, bson::ArrayBuilder& out, const Rol
   if (document) {
     if (const auto stored = (*document)["roles"].to_array()) direct = TRY(parse_roles(*stored, name.db));
   }
-  auto role = out.open_document();
-  if (document) role.append("_id", name.id());
-  role.append("role", name.role).append("db", name.db);
+  const bool since_50 = context.settings().at_least(5, 0);  // since when a role is shown as it is stored
   const bool privileges = context.body["showPrivileges"].is_truthy();
-  if (privileges) {
+  auto role = out.open_document();
+  const auto append_privileges = [&] {
+    if (!privileges) return;
     if (document) {
       role.append("privileges", (*document)["privileges"]);
     } else {
       role.append("privileges", bson::ArrayView{builtin->to_bson()});
     }
-  }
+  };
+  if (document && since_50) role.append("_id", name.id());
+  role.append("role", name.role).append("db", name.db);
+  if (since_50) append_privileges();
+  else role.append("isBuiltin", builtin.has_value());
   role.append("roles", bson::ArrayView{roles_array(direct)});
   role.append("inheritedRoles", bson::ArrayView{roles_array(TRY(directory.expand(direct)))});
+  if (!since_50) append_privileges();
   if (privileges) role.append("inheritedPrivileges", bson::ArrayView{TRY(directory.privileges_of({name})).to_bson()});
-  role.append("isBuiltin", builtin.has_value());
+  if (since_50) role.append("isBuiltin", builtin.has_value());
   return {};
 }
 
@@ -291,7 +299,12 @@ bool has_role(CommandContext& context, const RoleName& name) {
 Result<bson::Document> roles_info(CommandContext& context) {
   const auto wanted = context.body.first();
   std::vector<RoleName> names;
-  if (wanted.is_number()) {
+  const auto shown = context.body["showPrivileges"];
+  if (shown && !shown.is_number() && shown.type() != bson::Type::kBool) {
+    return server_error(9, fmt::format("Failed to parse 'showPrivileges'. 'showPrivileges' should either be a boolean or the string 'asUserFragment', given: "
+                                       "showPrivileges: {}", bson::to_shell(shown)));
+  }
+  if (wanted.is_number() && wanted.to_int64() == 1) {
     TRY(context.authorize("viewRole", database_resource(std::string(context.database))));
     for (const auto& role : TRY(find_internal(context.services, "admin", "system.roles", bson::make_document({{"db", context.database}})))) {
       names.push_back({std::string(role["role"].to_string_view().value_or("")), std::string(context.database)});
@@ -304,7 +317,7 @@ Result<bson::Document> roles_info(CommandContext& context) {
     bson::ArrayBuilder single;
     if (!wanted.is_array()) single.append(wanted);
     const auto array = std::move(single).finish();
-    names = TRY(parse_roles(wanted.is_array() ? wanted.document_value() : array.view(), context.database));
+    names = TRY(parse_roles(wanted.is_array() ? wanted.document_value() : array.view(), context.database, context.settings().version));
     for (const auto& name : names) {
       if (!has_role(context, name)) TRY(context.authorize("viewRole", database_resource(name.db)));
     }

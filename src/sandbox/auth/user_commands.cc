@@ -1,6 +1,7 @@
 // createUser, updateUser, dropUser, dropAllUsersFromDatabase, grantRolesToUser, revokeRolesFromUser, usersInfo.
 // Users are documents of admin.system.users, as the server's; see its user_management_commands.cpp for the messages.
 #include <algorithm>
+#include <optional>
 #include <set>
 
 #include <fmt/core.h>
@@ -9,6 +10,7 @@
 #include "sandbox/auth/connection_auth.h"
 #include "sandbox/auth/internal_command.h"
 #include "sandbox/commands/support.h"
+#include "sandbox/query/matcher.h"
 
 namespace drover::sandbox::auth {
 
@@ -57,8 +59,7 @@ Result<bson::Document> make_credentials(CommandContext& context, const UserName&
     }
     if (wanted.empty()) return server_error(kBadValue, "mechanisms field must not be empty");
   } else {
-    wanted.emplace("SCRAM-SHA-1");
-    if (server_digests) wanted.emplace("SCRAM-SHA-256");
+    wanted = {"SCRAM-SHA-1", "SCRAM-SHA-256"};
   }
   if (password.empty()) return server_error(kBadValue, "Password cannot be empty");
   if (!server_digests && wanted.contains("SCRAM-SHA-256")) {
@@ -93,15 +94,22 @@ Status check_user_fields(const CommandContext& context) {
   return server_error(kBadValue, "authenticationRestrictions are not supported by this server");
 }
 
+// What the fields of createUser and updateUser may be; the roles, if there are any.
+Result<std::optional<std::vector<RoleName>>> parse_user_fields(CommandContext& context, const UserName& name) {
+  TRY(check_type(context, "pwd", bson::Type::kString));
+  TRY(check_type(context, "customData", bson::Type::kDocument));
+  TRY(check_type(context, "roles", bson::Type::kArray));
+  const auto roles = context.body["roles"].to_array();
+  if (!roles) return std::optional<std::vector<RoleName>>();
+  return std::optional(TRY(parse_roles(*roles, name.db, context.settings().version)));
+}
+
 Result<bson::Document> create_user(CommandContext& context) {
   TRY(check_user_fields(context));
   const auto name = TRY(named_user(context));
-  if (name.db == "local") return server_error(kBadValue, "Cannot create users in the local database");
   TRY(context.authorize("createUser", database_resource(name.db)));
-  const auto roles_field = context.body["roles"].to_array();
-  if (!roles_field) return server_error(kBadValue, "\"createUser\" command requires a \"roles\" array");
-  const auto roles = TRY(parse_roles(*roles_field, name.db));
-  TRY(check_roles(context, roles, "grantRole"));
+  const auto roles_given = TRY(parse_user_fields(context, name));
+  if (name.db == "local") return server_error(kBadValue, "Cannot create users in the local database");
   const auto password = context.body["pwd"].to_string_view();
   const bool external = name.db == "$external";
   if (!password && !external) {
@@ -112,10 +120,13 @@ Result<bson::Document> create_user(CommandContext& context) {
   if (password && external) {
     return server_error(kBadValue, "Cannot set the password for users defined on the '$external' database");
   }
+  if (!roles_given) return server_error(kBadValue, "\"createUser\" command requires a \"roles\" array");
+  const auto& roles = *roles_given;
   const auto credentials = external ? external_credentials() : TRY(make_credentials(context, name, *password));
   bson::Builder user;
   user.append("_id", name.id()).append("userId", Uuid::random(context.services.runtime));
   user.append("user", name.user).append("db", name.db).append("credentials", credentials);
+  TRY(check_roles(context, roles, "grantRole"));
   if (const auto data = context.body["customData"].to_document()) user.append("customData", *data);
   user.append("roles", bson::ArrayView{roles_array(roles)});
   const auto document = std::move(user).finish();
@@ -151,13 +162,33 @@ bool is_self(CommandContext& context, const UserName& name) {
   return false;
 }
 
+// Without a new password, mechanisms can only be taken away: the fields to unset.
+Result<bson::Document> dropped_credentials(CommandContext& context, const UserName& name, bson::View mechanisms) {
+  const auto user = TRY(auth_connection(context).auth.directory().user(name));
+  if (!user) return server_error(kUserNotFound, fmt::format("Could not find user \"{}\" for db \"{}\"", name.user, name.db));
+  std::set<std::string> kept;
+  for (const auto& item : mechanisms) {
+    const auto text = item.to_string_view().value_or("");
+    const auto mechanism = parse_mechanism(text);
+    if (!mechanism) return server_error(kBadValue, fmt::format("Unknown auth mechanism '{}'", text));
+    if (!user->credentials(*mechanism)) return server_error(kBadValue, "mechanisms field must be a subset of previously set mechanisms");
+    kept.emplace(text);
+  }
+  if (kept.empty()) return server_error(kBadValue, "mechanisms field must not be empty");
+  bson::Builder unset;
+  for (const auto* const stored : {"SCRAM-SHA-1", "SCRAM-SHA-256"}) {
+    if (!kept.contains(stored)) unset.append(std::string("credentials.") + stored, "");
+  }
+  return std::move(unset).finish();
+}
+
 Result<bson::Document> update_user(CommandContext& context) {
   TRY(check_user_fields(context));
   const auto name = TRY(named_user(context));
   const auto password = context.body["pwd"].to_string_view();
   const auto data = context.body["customData"].to_document();
-  const auto roles_field = context.body["roles"].to_array();
-  if (!password && !data && !roles_field && !context.body["mechanisms"]) {
+  const auto roles = TRY(parse_user_fields(context, name));
+  if (!password && !data && !roles && !context.body["mechanisms"]) {
     return server_error(kBadValue, "Must specify at least one field to update in updateUser");
   }
   const auto resource = database_resource(name.db);
@@ -167,19 +198,25 @@ Result<bson::Document> update_user(CommandContext& context) {
   };
   if (password) TRY(may_for_self("changePassword", "changeOwnPassword"));
   if (data) TRY(may_for_self("changeCustomData", "changeOwnCustomData"));
-  bson::Builder update;
-  {
-    auto set = update.open_document("$set");
-    if (password) set.append("credentials", TRY(make_credentials(context, name, *password)));
-    if (data) set.append("customData", *data);
-    if (roles_field) {
-      // Nobody knows what is being taken away: that needs the right to take anything.
-      TRY(context.authorize("revokeRole", kAnyDatabase));
-      const auto roles = TRY(parse_roles(*roles_field, name.db));
-      TRY(check_roles(context, roles, "grantRole"));
-      set.append("roles", bson::ArrayView{roles_array(roles)});
-    }
+  bson::Builder set;
+  if (password) set.append("credentials", TRY(make_credentials(context, name, *password)));
+  if (data) set.append("customData", *data);
+  if (roles) {
+    // Nobody knows what is being taken away: that needs the right to take anything.
+    TRY(context.authorize("revokeRole", kAnyDatabase));
+    TRY(check_roles(context, *roles, "grantRole"));
+    set.append("roles", bson::ArrayView{roles_array(*roles)});
   }
+  bson::Document unset;
+  if (const auto mechanisms = context.body["mechanisms"].to_array(); mechanisms && !password) {
+    TRY(may_for_self("changePassword", "changeOwnPassword"));
+    unset = TRY(dropped_credentials(context, name, *mechanisms));
+  }
+  const auto to_set = std::move(set).finish();
+  if (to_set.empty() && unset.empty()) return bson::Document();
+  bson::Builder update;
+  if (!to_set.empty()) update.append("$set", to_set);
+  if (!unset.empty()) update.append("$unset", unset);
   return update_document(context, name, std::move(update).finish());
 }
 
@@ -207,23 +244,23 @@ Result<bson::Document> drop_user(CommandContext& context) {
 Result<bson::Document> drop_all_users(CommandContext& context) {
   TRY(context.authorize("dropUser", database_resource(std::string(context.database))));
   const auto count = TRY(delete_users(context, bson::make_document({{"db", context.database}})));
+  if (!context.settings().at_least(5, 0)) return bson::make_document({{"n", count}});
   return bson::make_document({{"n", static_cast<std::int32_t>(count)}});
 }
 
 Result<bson::Document> change_roles(CommandContext& context, bool grant) {
   const auto name = TRY(named_user(context));
-  const auto field = context.body["roles"].to_array();
-  if (!field || field->empty()) {
-    return server_error(kBadValue, fmt::format("\"{}\" command requires a non-empty \"roles\" array", context.command->name));
-  }
-  const auto roles = TRY(parse_roles(*field, name.db));
-  TRY(check_roles(context, roles, grant ? "grantRole" : "revokeRole"));
+  TRY(check_arguments(context, {"roles"}));
+  const auto field = TRY(needed_array(context, "roles"));
+  const auto roles = TRY(parse_roles(field, name.db, context.settings().version));
   const auto user = TRY(auth_connection(context).auth.directory().user(name));
   if (!user) return server_error(kUserNotFound, fmt::format("Could not find user \"{}\" for db \"{}\"", name.user, name.db));
+  TRY(check_roles(context, roles, grant ? "grantRole" : "revokeRole"));
   auto granted = user->roles;
   for (const auto& role : roles) {
-    std::erase(granted, role);
-    if (grant) granted.push_back(role);
+    const bool has = std::find(granted.begin(), granted.end(), role) != granted.end();
+    if (!grant) std::erase(granted, role);
+    else if (!has) granted.push_back(role);
   }
   bson::Builder update;
   update.open_document("$set").append("roles", bson::ArrayView{roles_array(granted)});
@@ -236,7 +273,7 @@ Result<bson::Document> revoke_roles(CommandContext& context) { return change_rol
 Result<bson::Document> users_filter(CommandContext& context, bool& all_databases) {
   const auto wanted = context.body.first();
   bson::Builder filter;
-  if (wanted.is_number()) {
+  if (wanted.is_number() && wanted.to_int64() == 1) {
     filter.append("db", context.database);
     return std::move(filter).finish();
   }
@@ -254,7 +291,11 @@ Result<bson::Document> users_filter(CommandContext& context, bool& all_databases
     const auto object = item.to_document();
     const auto user = object ? (*object)["user"].to_string_view() : std::nullopt;
     const auto db = object ? (*object)["db"].to_string_view() : std::nullopt;
-    if (!user || !db) return server_error(kBadValue, "User names must be either strings or objects");
+    if (!object) {
+      const bool since_50 = context.settings().at_least(5, 0);
+      return server_error(kBadValue, since_50 ? "User names must be either strings or objects" : "User and role names must be either strings or objects");
+    }
+    if (!user || !db) return server_error(4, fmt::format("Missing expected field \"{}\"", user ? "db" : "user"));
     ids.append(UserName{std::string(*user), std::string(*db)}.id());
     return {};
   };
@@ -290,36 +331,58 @@ Result<bson::Document> describe_user(CommandContext& context, const bson::Docume
   const bool privileges = context.body["showPrivileges"].is_truthy();
   const bool credentials = context.body["showCredentials"].is_truthy();
   bson::Builder out;
+  const auto append_mechanisms = [&] {
+    auto mechanisms = out.open_array("mechanisms");
+    if (const auto stored = document["credentials"].to_document()) {
+      for (const auto& field : *stored) mechanisms.append(field.key());
+    }
+  };
   for (const auto& field : document) {
-    if (field.key() == "credentials" && !credentials) continue;
-    out.append_raw(field);
+    if (privileges && field.key() == "credentials") append_mechanisms();
+    if (field.key() != "credentials" || credentials) out.append_raw(field);
   }
-  auto mechanisms = out.open_array("mechanisms");
-  if (const auto stored = document["credentials"].to_document()) {
-    for (const auto& field : *stored) mechanisms.append(field.key());
-  }
-  mechanisms.close();
+  if (!privileges) append_mechanisms();
   if (!privileges) return std::move(out).finish();
   const auto roles = document["roles"].to_array();
   const auto direct = roles ? TRY(parse_roles(*roles, "")) : std::vector<RoleName>();
   out.append("inheritedRoles", bson::ArrayView{roles_array(TRY(directory.expand(direct)))});
   out.append("inheritedPrivileges", bson::ArrayView{TRY(directory.privileges_of(direct)).to_bson()});
   out.append("inheritedAuthenticationRestrictions", bson::ArrayView{bson::Document()});
-  if (!document["authenticationRestrictions"]) out.append("authenticationRestrictions", bson::ArrayView{bson::Document()});
+  if (context.body["showAuthenticationRestrictions"].is_truthy() && !document["authenticationRestrictions"]) out.append("authenticationRestrictions", bson::ArrayView{bson::Document()});
   return std::move(out).finish();
+}
+
+Status check_shown(const CommandContext& context, std::string_view field) {
+  const auto value = context.body[field];
+  if (!value || value.is_number() || value.type() == bson::Type::kBool) return {};
+  return server_error(14, fmt::format("Expected boolean or number type for field \"{}\", found {}", field, bson::type_name(value.type())));
 }
 
 Result<bson::Document> users_info(CommandContext& context) {
   bool all_databases = false;
+  TRY(check_arguments(context, {"showPrivileges", "showCredentials", "showCustomData", "showAuthenticationRestrictions", "filter"}));
   const auto filter = TRY(users_filter(context, all_databases));
+  TRY(check_shown(context, "showPrivileges"));
+  TRY(check_shown(context, "showCredentials"));
+  TRY(check_type(context, "filter", bson::Type::kDocument));
   TRY(authorize_view(context));
+  const auto shown = context.body["filter"].to_document();
+  if ((all_databases || filter["db"] || shown) && context.body["showPrivileges"].is_truthy()) {
+    return server_error(20, "Privilege or restriction details require exact-match usersInfo queries.");
+  }
+  std::optional<query::Matcher> matcher;
+  if (shown) matcher = TRY(query::Matcher::parse(*shown, nullptr, context.settings().version));
   auto documents = TRY(find_internal(context.services, "admin", "system.users", filter));
-  std::sort(documents.begin(), documents.end(), [](const bson::Document& a, const bson::Document& b) {
-    return a["_id"].to_string_view().value_or("") < b["_id"].to_string_view().value_or("");
-  });
+  const auto order = [](const bson::Document& user) {
+    return std::pair(user["user"].to_string_view().value_or(""), user["db"].to_string_view().value_or(""));
+  };
+  std::sort(documents.begin(), documents.end(), [&](const bson::Document& a, const bson::Document& b) { return order(a) < order(b); });
   bson::Builder out;
   auto users = out.open_array("users");
-  for (const auto& document : documents) users.append(TRY(describe_user(context, document)));
+  for (const auto& document : documents) {
+    const auto user = TRY(describe_user(context, document));
+    if (!matcher || matcher->matches(user)) users.append(user);
+  }
   users.close();
   return std::move(out).finish();
 }

@@ -108,7 +108,7 @@ void UserDirectory::changed() {
   ++generation_;
 }
 
-Result<std::vector<RoleName>> parse_roles(bson::View array, std::string_view db) {
+Result<std::vector<RoleName>> parse_roles(bson::View array, std::string_view db, ServerVersion version) {
   std::vector<RoleName> roles;
   for (const auto& item : array) {
     RoleName name;
@@ -118,11 +118,11 @@ Result<std::vector<RoleName>> parse_roles(bson::View array, std::string_view db)
       const auto role = (*object)["role"].to_string_view();
       const auto role_db = (*object)["db"].to_string_view();
       if (!role || !role_db) {
-        return server_error(2, "Missing expected field \"" + std::string(role ? "db" : "role") + "\"");
+        return server_error(4, "Missing expected field \"" + std::string(role ? "db" : "role") + "\"");
       }
       name = {std::string(*role), std::string(*role_db)};
     } else {
-      return server_error(2, "Role names must be either strings or objects");
+      return server_error(2, version >= ServerVersion{5, 0, 0} ? "Role names must be either strings or objects" : "User and role names must be either strings or objects");
     }
     if (std::find(roles.begin(), roles.end(), name) == roles.end()) roles.push_back(std::move(name));
   }

@@ -76,7 +76,7 @@ class UserDirectory {
 };
 
 // [{role, db}, ...] or names alone, which belong to `db`.
-Result<std::vector<RoleName>> parse_roles(bson::View array, std::string_view db);
+Result<std::vector<RoleName>> parse_roles(bson::View array, std::string_view db, ServerVersion version = {5, 0, 0});
 bson::Document roles_array(const std::vector<RoleName>& roles);
 
 }  // namespace drover::sandbox::auth

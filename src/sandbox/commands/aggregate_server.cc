@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "bson/ejson.h"
 #include "sandbox/commands/authorize.h"
 #include "sandbox/commands/collection_stats.h"
 #include "sandbox/commands/geo_near.h"
@@ -30,7 +31,21 @@ Result<CollectionPtr> existing_collection(const Reader& reader, const Namespace&
   return collection;
 }
 
+Status check_collection_stats(const CommandContext& context, bson::View spec) {
+  static constexpr std::pair<std::string_view, int> kOptions[] = {{"latencyStats", 40167}, {"storageStats", 40279}, {"count", 40480}, {"queryExecStats", 31141}};
+  for (const auto& option : spec) {
+    const auto* const known = std::find_if(std::begin(kOptions), std::end(kOptions), [&](const auto& row) { return row.first == option.key(); });
+    if (known == std::end(kOptions) && context.settings().at_least(5, 0)) return server_error(code::kUnknownField, fmt::format("BSON field '$collStats.{}' is an unknown field.", option.key()));
+    if (known == std::end(kOptions)) return server_error(40168, fmt::format("unrecognized option to $collStats: {}", option.key()));
+    if (!option.is_document()) {
+      return server_error(known->second, fmt::format("{} argument must be an object, but got {}: {} of type {}", option.key(), option.key(), bson::to_shell(option), bson::type_name(option.type())));
+    }
+  }
+  return {};
+}
+
 Result<Documents> collection_stats(CommandContext& context, const Namespace& ns, const Reader& reader, bson::View spec) {
+  TRY(check_collection_stats(context, spec));
   const auto collection = TRY(existing_collection(reader, ns, "$collStats"));
   const auto counters = collection->counters->copy();
   bson::Builder out;
@@ -174,6 +189,7 @@ Result<Documents> list_sessions(CommandContext& context, const Namespace& ns, co
 
 Result<Documents> documents_of(CommandContext& context, const Namespace& ns, const Reader& reader, const query::LeadingStage& stage) {
   if (stage.name == "$collStats") return collection_stats(context, ns, reader, spec_of(stage));
+  if (stage.name == "$indexStats" && !spec_of(stage).empty()) return server_error(28803, "The $indexStats stage specification must be an empty object");
   if (stage.name == "$indexStats") return index_stats(context, ns, reader);
   if (stage.name == "$currentOp") return current_operations(context, ns, spec_of(stage));
   if (stage.name == "$listSessions" || stage.name == "$listLocalSessions") return list_sessions(context, ns, stage);

@@ -237,6 +237,16 @@ Result<bson::Document> find_on_view(CommandContext& context, const FindRequest& 
   return first_batch_reply(context, std::move(opened.cursor), target.ns, options);
 }
 
+Status check_sort_key(const FindRequest& request) {
+  if (!request.sort.empty()) return {};
+  for (const auto& field : request.projection) {
+    const auto inner = field.to_document().value_or(bson::View());
+    const auto meta = inner["$meta"];
+    if (meta.is_string() && meta.string_value() == "sortKey") return server_error(code::kBadValue, "cannot use sortKey $meta projection without a sort");
+  }
+  return {};
+}
+
 Result<bson::Document> find(CommandContext& context) {
   const auto request = TRY(parse_find(context, context.body));
   auto scope = TRY(read_scope(context));
@@ -255,6 +265,7 @@ Result<bson::Document> find(CommandContext& context) {
   parts.filter = std::make_shared<query::Matcher>(TRY(query::Matcher::parse(request.filter, collator, context.settings().version, evaluation)));
   parts.sort = TRY(query::SortPattern::parse(request.sort, collator));
   if (!request.projection.empty()) {
+    TRY(check_sort_key(request));
     parts.projection = TRY(query::Projection::parse(request.projection, parts.filter.get(), context.settings().version, evaluation));
   }
   auto options = reply_options(context, request);

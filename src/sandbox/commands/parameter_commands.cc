@@ -123,6 +123,23 @@ Result<bson::Document> get_parameter(CommandContext& context) {
   return std::move(out).finish();
 }
 
+// A parameter keeps its type, whatever number or truth it is given.
+bson::Document converted(const bson::Element& given, bson::Type type) {
+  bson::Builder out;
+  if (type == bson::Type::kBool) {
+    out.append("", given.is_truthy());
+  } else if (given.is_number() && type == bson::Type::kInt32) {
+    out.append("", static_cast<std::int32_t>(given.to_int64().value_or(0)));
+  } else if (given.is_number() && type == bson::Type::kInt64) {
+    out.append("", given.to_int64().value_or(0));
+  } else if (given.is_number() && type == bson::Type::kDouble) {
+    out.append("", given.to_double().value_or(0));
+  } else {
+    out.append("", given);
+  }
+  return std::move(out).finish();
+}
+
 Result<bson::Document> set_parameter(CommandContext& context) {
   bson::Builder out;
   bool any = false;
@@ -139,9 +156,7 @@ Result<bson::Document> set_parameter(CommandContext& context) {
       }
       if (!at->second.settable) return server_error(20, fmt::format("not allowed to change [{}] at runtime", name));
       auto before = at->second.value;
-      bson::Builder value;
-      value.append("", field);
-      at->second.value = std::move(value).finish();
+      at->second.value = converted(field, before.view().first().type());
       return before;
     });
     if (!changed) return tl::unexpected(changed.error());

@@ -18,9 +18,13 @@ struct Names {
 Result<Names> parse(CommandContext& context) {
   TRY(check_fields(context, {"to", "dropTarget", "stayTemp", "collectionUUID"}));
   Names names;
+  const bson::Element target = context.body["to"];
+  if (target && !target.is_string()) {
+    return server_error(code::kTypeMismatch, fmt::format("BSON field 'renameCollection.to' is the wrong type '{}', expected type 'string'", bson::type_name(target.type())));
+  }
   const auto first = context.body.first().to_string_view();
-  const auto second = context.body["to"].to_string_view();
-  if (!context.body["to"]) return server_error(code::kMissingField, "BSON field 'renameCollection.to' is missing but a required field");
+  const auto second = target.to_string_view();
+  if (!target) return server_error(code::kMissingField, "BSON field 'renameCollection.to' is missing but a required field");
   const auto from = Namespace::parse(first.value_or(""));
   const auto to = Namespace::parse(second.value_or(""));
   if (!from) return server_error(code::kInvalidNamespace, fmt::format("Invalid source namespace: {}", first.value_or("")));

@@ -360,6 +360,7 @@ struct AccumulatorTable {
       factory.operand_ = TRY(parse_expression(op, scope));
       return factory;
     }
+    if (op.key() == "$accumulator") return bad(31264, "Cannot run server-side javascript without the javascript engine enabled");
     return bad(15952, fmt::format("unknown group operator '{}'", op.key()));
   }
 };

@@ -32,6 +32,8 @@ Result<Datum> add(Operands operands, Variables&) {
   }
   if (!date) return operands.empty() ? Datum::from(std::int32_t{0}) : sum.result();
   const Datum offset = sum.result();
+  const double about = as_double(offset) + static_cast<double>(*date);
+  if (!(std::fabs(about) < 9223372036854775808.0)) return bad(15, "date overflow in $add");
   const std::int64_t millis = fractional ? std::llround(as_double(offset)) : as_int64(offset);
   return Datum::from(bson::DateTime{*date + millis});
 }

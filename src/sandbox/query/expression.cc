@@ -199,6 +199,7 @@ Result<ExpressionPtr> variable(std::string_view text, const Scope& scope) {
   if (name == "DESCEND") return make_constant(Datum::from(std::string_view("descend")));  // $redact's verdicts
   if (name == "PRUNE") return make_constant(Datum::from(std::string_view("prune")));
   if (name == "KEEP") return make_constant(Datum::from(std::string_view("keep")));
+  if (const Element value = context.let[name]; value && value.type() == Type::kUndefined) return make_constant(Datum());  // bound to nothing
   if (const Element value = context.let[name]) return make_constant(path_value(Datum::copy(value), parts));
   return bad(17276, fmt::format("Use of undefined variable: {}", name));
 }

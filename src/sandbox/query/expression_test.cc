@@ -45,6 +45,8 @@ INSTANTIATE_TEST_SUITE_P(
         Row{R"({"$add":["$a",1]})", R"({ "$numberInt" : "6" })"},
         Row{R"({"$add":[{"$numberInt":"2147483647"},1]})", R"({ "$numberLong" : "2147483648" })"},
         Row{R"({"$add":[{"$numberLong":"1"},{"$numberDouble":"0.5"}]})", R"({ "$numberDouble" : "1.5" })"},
+        Row{R"({"$add":[{"$numberDouble":"2.5"},{"$numberDecimal":"1.10"}]})", R"({ "$numberDecimal" : "3.60" })"},
+        Row{R"({"$add":[{"$date":"2020-01-01T00:00:00Z"},1e300]})", "15 date overflow in $add"},
         Row{R"({"$add":["$a","$s"]})", "16554 $add only supports numeric or date types, not string"},
         Row{R"({"$add":["$a","$n"]})", "null"}, Row{R"({"$subtract":["$a",7]})", R"({ "$numberInt" : "-2" })"},
         Row{R"({"$multiply":["$a",{"$numberDecimal":"2"}]})", R"({ "$numberDecimal" : "10" })"},

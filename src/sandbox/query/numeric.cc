@@ -118,8 +118,11 @@ void NumberSum::add(const Datum& number) {
 }
 
 bson::Decimal128 NumberSum::decimal_result() const {
-  bson::Decimal128 total = decimal_seen_ ? decimal_ : bson::decimal_from_int64(0);
-  if (double_seen_) total = bson::decimal_add(total, bson::decimal_from_double(sum_ + compensation_));
+  // The sum of doubles joins with all the digits of a decimal, not with the 15 that a single double is converted to.
+  bson::Decimal128 total = bson::decimal_from_int64(0);
+  if (decimal_seen_) total = bson::decimal_add(total, decimal_);
+  if (double_seen_) total = bson::decimal_add(total, bson::decimal_from_double_exactly(sum_));
+  if (double_seen_ && std::isfinite(sum_)) total = bson::decimal_add(total, bson::decimal_from_double_exactly(compensation_));
   if (integers_ != 0) total = bson::decimal_add(total, bson::decimal_from_int64(static_cast<std::int64_t>(integers_)));
   return total;
 }

@@ -70,6 +70,9 @@ TEST(Pipeline, Lookups) {
           R"([{"$lookup":{"from":"o","let":{"v":"$a"},"pipeline":[{"$match":{"$expr":{"$eq":["$k","$$v"]}}},{"$count":"n"}],"as":"r"}}])",
           R"([{"_id":1,"a":1}])"),
       R"({ "_id" : 1, "a" : 1, "r" : [ { "n" : 2 } ] })");
+  f.others["h"] = R"([{"_id":1},{"_id":2,"k":null}])";  // a variable without a value is no null
+  EXPECT_EQ(f.run(R"([{"$lookup":{"from":"h","let":{"v":"$b"},"pipeline":[{"$match":{"$expr":{"$eq":["$k","$$v"]}}}],"as":"r"}}])", R"([{"_id":1}])"),
+            R"({ "_id" : 1, "r" : [ { "_id" : 1 } ] })");
   EXPECT_EQ(f.run(R"([{"$unionWith":{"coll":"o","pipeline":[{"$match":{"k":2}}]}}])", R"([{"_id":9}])"),
             R"({ "_id" : 9 }{ "_id" : 2, "k" : 2 })");
   f.others["g"] = R"([{"_id":1,"next":2},{"_id":2,"next":3},{"_id":3,"next":1}])";
@@ -111,6 +114,8 @@ TEST(Pipeline, Refuses) {
   EXPECT_EQ(Fixture().run(R"([{"$out":"x"},{"$match":{}}])", "[]"),
             "40601 $out can only be the final stage in the pipeline");
   EXPECT_EQ(Fixture().run(R"([{"$group":{"_id":1,"x":{"$nope":1}}}])", "[]"), "15952 unknown group operator '$nope'");
+  EXPECT_EQ(Fixture().run(R"([{"$project":{"x":{"$function":{"body":"","args":[],"lang":"js"}}}}])", "[]"),
+            "31264 Invalid $project :: caused by :: Cannot run server-side javascript without the javascript engine enabled");
   EXPECT_EQ(Fixture().run(R"([{"$count":"a\u0000b"}])", "[]"), "40159 the count field cannot contain a null byte");
   EXPECT_EQ(Fixture().run(R"([{"$unwind":"$"}])", "[]"), "40352 FieldPath cannot be constructed with empty string");
   EXPECT_EQ(Fixture().run(R"([{"$facet":{"a.b":[]}}])", "[]"), "16412 FieldPath field names may not contain '.'.");

@@ -162,9 +162,8 @@ struct LookupStage final : Stage {
     }
     for (const auto& [name, value] : let) {
       const Datum datum = TRY(value->evaluate(outer));
-      // A missing one is bound, and compares as missing nowhere: null is the nearest that BSON can say.
       if (datum.missing()) {
-        variables.append(name, bson::Null{});
+        variables.append(name, bson::Undefined{});
       } else {
         datum.append_to(variables, name);
       }

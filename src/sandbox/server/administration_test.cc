@@ -184,6 +184,45 @@ TEST_F(Administration, Since50TheReasonsOfARefusedDocumentAreTold) {
             R"({"index":0,"code":121,"errmsg":"Documentfailedvalidation"})");
 }
 
+TEST_F(Administration, UsersLoseMechanismsAndRolesAreShownAsTheirVersionShowsThem) {
+  start(kTest44);
+  ASSERT_EQ(code("d", R"({"createUser": "u", "pwd": "p", "roles": []})"), 0);
+  EXPECT_EQ(message("d", R"({"createUser": "v", "pwd": 5, "roles": []})"), "14 \"pwd\" had the wrong type. Expected string, found int");
+  EXPECT_EQ(message("d", R"({"grantRolesToUser": "u", "roles": []})"), "2 grantRolesToUser command requires a non-empty \"roles\" array");
+  EXPECT_EQ(message("d", R"({"grantRolesToUser": "u"})"), "4 Missing expected field \"roles\"");
+  EXPECT_EQ(message("d", R"({"usersInfo": 1, "showPrivileges": true})"), "20 Privilege or restriction details require exact-match usersInfo queries.");
+  EXPECT_FALSE(run("d", R"({"usersInfo": 1, "filter": {"user": "other"}})").view().at_path("users.0"));
+  EXPECT_EQ(message("d", R"({"createRole": "s", "roles": [], "privileges": [{"resource": {"db": "d", "collection": ""}, "actions": ["fly"]}]})"),
+            "9 Unrecognized action privilege strings: fly");
+  EXPECT_EQ(message("d", R"({"createRole": "s", "privileges": [], "roles": ["none"]})"), "31 Cannot grant nonexistent role none@d");
+  EXPECT_EQ(message("d", R"({"createUser": "v", "pwd": "p", "roles": [], "digestPassword": false})"),
+            "2 Use of SCRAM-SHA-256 requires undigested passwords");
+  ASSERT_EQ(code("d", R"({"updateUser": "u", "mechanisms": ["SCRAM-SHA-256"]})"), 0);
+  EXPECT_EQ(message("d", R"({"updateUser": "u", "mechanisms": ["SCRAM-SHA-1"]})"), "2 mechanisms field must be a subset of previously set mechanisms");
+  const auto users = run("d", R"({"usersInfo": "u"})");
+  EXPECT_EQ(users.view().at_path("users.0.mechanisms.0").to_string_view(), "SCRAM-SHA-256");
+  EXPECT_FALSE(users.view().at_path("users.0.mechanisms.1"));
+  ASSERT_EQ(code("d", R"({"createRole": "r", "privileges": [], "roles": []})"), 0);
+  const auto roles = run("d", R"({"rolesInfo": "r"})");
+  EXPECT_EQ(text(roles.view().at_path("roles.0")),
+            R"({"role":"r","db":"d","isBuiltin":false,"roles":[],"inheritedRoles":[]})");
+}
+
+TEST_F(Administration, WhatNoServerOfOneMemberTakesIsRefused) {
+  start(kTest44);
+  ASSERT_EQ(code("d", R"({"insert": "c", "documents": [{"_id": 1}]})"), 0);
+  EXPECT_EQ(message("admin", R"({"renameCollection": "d.c", "to": 5})"),
+            "14 BSON field 'renameCollection.to' is the wrong type 'int', expected type 'string'");
+  EXPECT_EQ(message("d", R"({"aggregate": "c", "pipeline": [{"$collStats": {"nope": {}}}], "cursor": {}})"), "40168 unrecognized option to $collStats: nope");
+  EXPECT_EQ(code("d", R"({"aggregate": "c", "pipeline": [{"$indexStats": {"a": 1}}], "cursor": {}})"), 28803);
+  EXPECT_EQ(message("d", R"({"find": "c", "projection": {"k": {"$meta": "sortKey"}}})"), "2 cannot use sortKey $meta projection without a sort");
+  ASSERT_EQ(code("admin", R"({"setParameter": 1, "notablescan": 0, "syncdelay": 30})"), 0);
+  const auto got = run("admin", R"({"getParameter": 1, "notablescan": 1, "syncdelay": 1})");
+  EXPECT_EQ(got["notablescan"].type(), bson::Type::kBool);
+  EXPECT_EQ(got["syncdelay"].type(), bson::Type::kDouble);
+  ASSERT_EQ(code("admin", R"({"setParameter": 1, "syncdelay": 60})"), 0);
+}
+
 TEST_F(Administration, CommandsAreParsedInTheWordsOfTheirVersion) {
   start(kTest44);
   EXPECT_EQ(message("d", R"({"find": "c", "foo": 1})"), R"(9 Failed to parse: { find: "c", foo: 1, $db: "d" }. Unrecognized field 'foo'.)");
