@@ -63,8 +63,8 @@ Result<Outcome> add_deployment(Session& session) {
   const auto path = fmt::format("/groups/{}/clusters/{}", project, url_encoded(text_at(added, "clusterId")));
   return one(TRY(wait_for(session, std::chrono::seconds(session.number("--within")), fmt::format("the first sample of {}", name),
                           [&]() -> Result<std::optional<Json>> {
-                            TRY(check_login(session, name));
                             auto seen = TRY(session.call(session.call_to("GET", Api::kManager, path)));
+                            TRY(check_login(session, text_at(seen, "clusterName")));
                             if (text_at(seen, "lastHeartbeat").empty()) return std::optional<Json>();
                             return std::optional(std::move(seen));
                           })));

@@ -58,9 +58,7 @@ class Workflow(SandboxOnly):
         manager("host", "provision", HOST, "--project", "Shop (prod)", "--log-file", os.path.join(self.directory, "agent.log"), "--out", config)
         self.assert_private(config)
         self.agent = ProvisionedAgent(self, config)
-        found = manager("deployment", "add", f"127.0.0.1:{self.source.port}", "--auth-mechanism", "SCRAM-SHA-256", "--username", "monitor",
-                        "--password-file", self.password, "--wait", "--project", "Shop (prod)")
-        self.source_name = found["clusterName"]
+        self.source_name = self.monitored(manager)
         atlas("project", "create", "Shop on Atlas")
         uri = atlas.file("destination.uri", self.destination.uri)
         atlas("cluster", "register", "shop-atlas", "--connection-string", f"@{uri}", "--project", "Shop on Atlas")
@@ -73,6 +71,11 @@ class Workflow(SandboxOnly):
         self.assertEqual(manager("link", "status"), {"status": "SYNCED"})
         self.assertEqual([one["state"] for one in atlas("link", "list")["results"]], ["SYNCED"])
         eventually(self.offered, 60, "the deployment at the Atlas site")
+
+    def monitored(self, manager):
+        found = manager("deployment", "add", f"127.0.0.1:{self.source.port}", "--auth-mechanism", "SCRAM-SHA-256", "--username", "monitor",
+                        "--password-file", self.password, "--wait", "--project", "Shop (prod)")
+        return found["clusterName"]
 
     def offered(self):
         self.manager("link", "refresh")
@@ -159,6 +162,21 @@ class Workflow(SandboxOnly):
         self.assertEqual(terminal.end(), 4)
         self.assertIn("FAILED (cancelled)", terminal.seen)
         self.source.client().e2e_seed.small.insert_one({"_id": "still writable"})
+
+
+class WrongPasswordFirst(Workflow):
+    """The source is added with a password that is wrong, and a name of its own; then the password is put right."""
+    once = True
+    test_all_three_stages = None
+
+    def monitored(self, manager):
+        here, login = ["--project", "Shop (prod)"], ["--auth-mechanism", "SCRAM-SHA-256", "--username", "monitor", "--password-file"]
+        failed = manager.fails(5, "deployment", "add", f"127.0.0.1:{self.source.port}", *login, manager.file("wrong", "wrong"), "--name", "shop source",
+                               "--wait", "--within", "60", *here)
+        self.assertIn("drover deployment set-credentials", failed["message"])
+        manager("deployment", "set-credentials", "shop source", *login, self.password, *here)
+        eventually(lambda: manager("deployment", "show", "shop source", *here).get("lastHeartbeat"), 60, "a sample")
+        return "shop source"
 
 
 class Administration(SandboxOnly):
