@@ -115,6 +115,10 @@ net::HttpResponse ControlApi::handle(const net::HttpRequest& request) {
   net::HttpResponse response;
   if (found) {
     response = formed(rest, found->reply.status, found->reply.body, found->version);
+    if (!found->deprecated.empty()) {
+      response.headers.emplace_back("Deprecation", found->deprecated);
+      response.headers.emplace_back("Sunset", kSunset);
+    }
   } else if (std::abs(found.error().status) == kUnauthorized) {
     response = unauthorized(found.error().status == kStale);
   } else {
@@ -165,7 +169,8 @@ RestResult<ControlApi::Answer> ControlApi::answer(const net::HttpRequest& reques
   rest.body = TRY_BODY(body_of(request, matched.route->array_body));
   auto reply = TRY_BODY(matched.route->handler(rest));
   tell(*matched.route, rest, reply);
-  return Answer{std::move(reply), std::move(version)};
+  auto deprecated = version.empty() ? std::string() : deprecated_since(*matched.route, version);
+  return Answer{std::move(reply), std::move(version), std::move(deprecated)};
 }
 
 // In the shape of the public API's events: who did what to what, from where.

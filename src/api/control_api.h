@@ -38,6 +38,7 @@ class ControlApi {
   struct Answer {
     RestReply reply;
     std::string version;  // Atlas v2's
+    std::string deprecated;  // since when, where a newer one is there
   };
   RestResult<Answer> answer(const net::HttpRequest& request, RestRequest& rest, std::optional<control::ApiKey>& caller);
   RestResult<control::ApiKey> authenticate(const net::HttpRequest& request);

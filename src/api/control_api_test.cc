@@ -91,6 +91,12 @@ TEST(Versions, TheNewestThatIsNotNewer) {
   EXPECT_FALSE(negotiate_version(route, "application/vnd.atlas.soon+json"));
 }
 
+TEST(Versions, ThatAreNotTheNewestAreDeprecated) {
+  const Route route{"POST", "/x", {}, {}, {"2023-01-01", "2024-05-30"}, {}};
+  EXPECT_EQ(deprecated_since(route, "2023-01-01"), "Thu, 30 May 2024 00:00:00 GMT");
+  EXPECT_EQ(deprecated_since(route, "2024-05-30"), "");
+}
+
 TEST(RestText, KeysAreSorted) {
   const Json value(Json::Object{{"b", 1}, {"a", Json::Array{Json(nullptr), Json::Object{{"d", "x"}, {"c", true}}}}, {"e", Json::Array()}});
   EXPECT_EQ(dump_sorted(value, false), R"({"a":[null,{"c":true,"d":"x"}],"b":1,"e":[]})");

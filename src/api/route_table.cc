@@ -1,6 +1,9 @@
 #include "api/route_table.h"
 
 #include <algorithm>
+#include <ctime>
+
+#include <fmt/format.h>
 
 namespace drover::api {
 namespace {
@@ -75,6 +78,20 @@ std::optional<std::string> negotiate_version(const Route& route, std::string_vie
   for (const auto& version : route.versions)
     if (version <= asked) found = version;
   return found;
+}
+
+std::string deprecated_since(const Route& route, std::string_view version) {
+  const auto newer = std::find_if(route.versions.begin(), route.versions.end(), [&](const std::string& one) { return one > version; });
+  if (newer == route.versions.end()) return "";
+  std::tm date{};
+  date.tm_year = std::stoi(newer->substr(0, 4)) - 1900;
+  date.tm_mon = std::stoi(newer->substr(5, 2)) - 1;
+  date.tm_mday = std::stoi(newer->substr(8, 2));
+  const auto time = ::timegm(&date);
+  ::gmtime_r(&time, &date);
+  constexpr const char* kDays[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+  constexpr const char* kMonths[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+  return fmt::format("{}, {} {} {} 00:00:00 GMT", kDays[date.tm_wday], date.tm_mday, kMonths[date.tm_mon], date.tm_year + 1900);
 }
 
 }  // namespace drover::api

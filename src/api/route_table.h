@@ -44,5 +44,8 @@ class RouteTable {
 // The version that answers a request for `accept`: the newest that is not newer than what is asked for, the oldest when
 // nothing is asked for. Nothing when it asks for what there is not.
 std::optional<std::string> negotiate_version(const Route& route, std::string_view accept);
+// Since when a newer version is there than this one, as HTTP writes a date: "Thu, 30 May 2024 00:00:00 GMT". Empty: it is the newest.
+std::string deprecated_since(const Route& route, std::string_view version);
+inline constexpr const char* kSunset = "Thu, 1 Jul 2027 00:00:00 GMT";  // of versions that are not the newest; Atlas's own date
 
 }  // namespace drover::api

@@ -330,6 +330,7 @@ class Requests(ImportTest):
         self.assertEqual((status, error["parameters"]), (400, ["dropEnabled"]))
         status, headers, made = self.atlas.call("POST", ATLAS + path, self.body(dropEnabled=True), accept=OLD)
         self.assertEqual((status, headers["Content-Type"]), (201, "application/vnd.atlas.2023-01-01+json;charset=utf-8"), made)
+        self.assertEqual((headers["Deprecation"], headers["Sunset"]), ("Thu, 30 May 2024 00:00:00 GMT", "Thu, 1 Jul 2027 00:00:00 GMT"))
         self.assertTrue(self.item(made["_id"], "RUN")["dropDestinationData"])
         status, headers, read = self.atlas.call("GET", f"{V1}{path}/{made['_id']}", accept="application/json")
         self.assertEqual((status, headers["Content-Type"], read["_id"]), (200, "application/json", made["_id"]))
