@@ -115,9 +115,8 @@ Status DemoWalk::monitor() {
     shell_.say("\nThe server is an agent, too, as soon as its configuration is there.");
     TRY(shell_.run(sites_.manager(), fmt::format("drover host provision {0} --out {0}.config", kMigrationHost)));
   } else {
-    shell_.say("\nAn agent beside the deployment. It only monitors, so it does without one line of its configuration.");
-    TRY(shell_.run(sites_.manager(), "drover host provision db1 --out db1.config --log-file -"));
-    TRY(shell_.run({"db1", {}}, "sed -i /agentFeatureCloudMigrationEnabled/d db1.config"));
+    shell_.say("\nAn agent beside the deployment, which only monitors.");
+    TRY(shell_.run(sites_.manager(), "drover host provision db1 --monitoring-only --out db1.config --log-file -"));
     TRY(sites_.start_monitoring("db1.config"));
   }
   shell_.say("\nIts user needs clusterMonitor, and no more: what is imported is metadata, never documents.");
@@ -276,7 +275,6 @@ Status DemoWalk::clean_up() {
   shell_.say("\nThe migration's temporary user is gone from the destination. What else is left is put away.");
   TRY(await_forgotten());
   sites_.end_migration_host();
-  TRY(shell_.run(sites_.host(), "drover migrate --cleanup --yes --source @source.uri --destination @destination.uri"));
   TRY(shell_.run(sites_.manager(), fmt::format("drover deployment remove {} --yes", deployment_)));
   TRY(shell_.run(sites_.manager(), "drover link disconnect --yes"));
   TRY(shell_.run(sites_.manager(), fmt::format("drover host unprovision {} --yes", kMigrationHost)));

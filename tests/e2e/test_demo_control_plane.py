@@ -33,7 +33,7 @@ class DemoOfTheControlPlane(DemoEnds):
         typed = [step["command"] for step in story["steps"]]
         for verb in ("server", "project create", "host provision", "deployment add", "deployment alerts", "cluster register", "link create-token",
                      "link connect", "link projects", "migration validate", "migration start", "migration watch", "migration cutover", "verify",
-                     "migrate --cleanup", "deployment remove", "link disconnect"):
+                     "deployment remove", "link disconnect"):
             self.assertTrue(any(command.startswith(f"drover {verb}") for command in typed), f"drover {verb}: {typed}")
             self.assertIn(f"drover {verb}", process.stderr())
         for heading in ("Before you begin", "Stage 1: ", "Stage 2: ", "Stage 3: "):
