@@ -140,6 +140,7 @@ Result<std::optional<Outcome>> Migration::begin(const std::shared_ptr<Run>& run,
   if (run->begun.decided) {
     TRY(finish_cutover(destination_, runtime_, *run->state, run->begun.destination_blocked, stop));
     TRY(run->starter->save_migration("committed", stop));
+    release(*run->state);
     remember(finished_progress(*run->state, stop));  // with what finishing added
     return Outcome::kCommitted;
   }
@@ -259,10 +260,17 @@ Status Migration::cut_over(Run& run, const std::stop_token& stop) {
     return done;
   }
   TRY(run.starter->save_migration("committed", {}));
+  release(*run.state);
   run.phase = "committed";
   run.name = "COMMITTED";
   log_.info("committed: the destination accepts writes");
   return {};
+}
+
+// Nothing depends on it but how long a later owner under another user waits.
+void Migration::release(StateStore& state) {
+  if (const auto released = state.release({}); !released)
+    log_.warn("the migration is done, but its owner is still recorded", {{"reason", released.error().message}});
 }
 
 void Migration::remember(Progress progress) {

@@ -42,6 +42,7 @@ class Migration {
   Status after_cutover(StateStore& state, const std::stop_token& stop) const;
   std::optional<std::string> why_not_commit(Run& run) const;
   std::function<Result<bson::Document>(const std::stop_token&)> verify_rest(Run& run);
+  void release(StateStore& state);
   void remember(Progress progress);
 
   cluster::Deployment& source_;

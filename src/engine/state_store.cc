@@ -107,6 +107,12 @@ Status StateStore::take_over(std::span<const Uuid> sessions, std::string_view us
   return {};
 }
 
+Status StateStore::release(const std::stop_token& stop) {
+  bool kept = false;
+  Turn turn(*this);
+  return save_owner({}, cluster::StateCondition::kEpochAtMost, kept, stop);
+}
+
 Result<std::vector<bson::Document>> StateStore::load(const std::string& collection, const std::stop_token& stop) {
   return retry_temporary(runtime_, stop, [&] { return destination_.load_state(collection); });
 }

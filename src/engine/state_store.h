@@ -45,6 +45,8 @@ class StateStore {
   // then, as it would be in a session that is shut out: dropping that user does refuse it.)
   Status take_over(std::span<const Uuid> sessions, std::string_view user, const std::function<void()>& waiting,
                    const std::stop_token& stop);
+  // Once everything is done: no later owner has to wait for this one.
+  Status release(const std::stop_token& stop);
   // Higher than that of every earlier owner, those of migrations whose state was removed included: the first epoch is a time
   // of the destination.
   std::int64_t epoch() const { return epoch_; }
