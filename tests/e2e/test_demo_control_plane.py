@@ -13,6 +13,8 @@ INTERRUPTED = 130
 
 
 class DemoOfTheControlPlane(DemoEnds):
+    once = True
+
     def assert_complete(self, process, processes):
         self.assertEqual(process.wait(DEMO_SECONDS), 0, process.tail())
         self.assert_nothing_runs(process)

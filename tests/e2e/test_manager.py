@@ -168,6 +168,8 @@ class Monitoring(ManagerTest):
 
 
 class AgentSessions(ManagerTest):
+    once = True
+
     def start_clusters(self):
         pass
 
@@ -247,6 +249,8 @@ class AgentSessions(ManagerTest):
 
 
 class MutualTls(ManagerTest):
+    once = True
+
     def start_clusters(self):
         pass
 
@@ -276,6 +280,8 @@ class MutualTls(ManagerTest):
 
 
 class Linking(ManagerTest):
+    once = True
+
     def start_clusters(self):
         pass
 
@@ -335,6 +341,7 @@ class Linking(ManagerTest):
 
 class OnAHost(ManagerTest):
     """Validations and migrations, as an Atlas site wants them."""
+    once = True
     auth = True
 
     def setUp(self):
@@ -385,6 +392,8 @@ class OnAHost(ManagerTest):
 
 
 class Whole(OnAHost):
+    once = False
+
     def test_from_start_to_committed(self):
         self.seed()
         self.assertEqual(self.atlas.projects[self.project.id]["migrationHosts"][0]["hostname"], "mig01.example.net")

@@ -46,6 +46,7 @@ class ProvisionedAgent(AgentProcess):
 
 
 class Workflow(SandboxOnly):
+    once = True
     auth = True
 
     def prepare(self, manager, atlas):

@@ -1,7 +1,9 @@
 """The control plane over HTTP: digest authentication, organizations, projects, API keys, in both families' conventions."""
+import collections
 import http.client
 import json
 import os
+import random
 import socket
 import stat
 
@@ -11,6 +13,8 @@ from harness.site import ATLAS, MANAGER, Site
 
 
 class ServerTest(DroverTest):
+    once = True
+
     def start_clusters(self):
         pass
 
@@ -84,6 +88,41 @@ class Conventions(ServerTest):
             self.assertEqual(connection.getresponse().status, 401)
             connection.close()
         self.assertEqual(site.call("GET", ATLAS + "/orgs")[0], 200)
+
+    def test_ten_thousand_malformed_requests(self):
+        """Requests of every kind with a few bytes changed, cut off, or said twice: none is a fault of the server's own."""
+        site = self.site()
+        chance = random.Random(7)
+        body = json.dumps({"name": "p", "orgId": site.org, "roles": ["GROUP_OWNER"], "desc": "d", "n": [1, -1, 1e300, None, True, "\u0000"]})
+        login = 'Digest username="a", realm="MMS Public API", nonce="' + "A" * 32 + '", uri="/", nc=1, cnonce="x", qop=auth, response="y"'
+        kinds = [(method, path, more)
+                 for method in ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "get", "")
+                 for path in (ATLAS + "/orgs", ATLAS + "/groups?pageNum=1&itemsPerPage=500&envelope=true&pretty=true", ATLAS + f"/groups/{site.org}/clusters",
+                              "/api/oauth/token", "/api/ext/v1/openapi.json", MANAGER + "/orgs", "/%00/..%2f../etc/passwd", "*", "http://x/")
+                 for more in ("", f"Authorization: {login}\r\n", "Transfer-Encoding: chunked\r\n", "Expect: 100-continue\r\n", "Accept: application/vnd.atlas.2023-01-01+json\r\n")]
+        answers = collections.Counter()
+        for number in range(10_000):
+            method, path, more = chance.choice(kinds)
+            request = bytearray(f"{method} {path} HTTP/1.{number % 2}\r\nHost: x\r\nContent-Type: application/json\r\n{more}"
+                                f"Content-Length: {len(body)}\r\n\r\n{body}".encode())
+            for _ in range(chance.randrange(6)):
+                request[chance.randrange(len(request))] = chance.randrange(256)
+            if number % 5 == 0:
+                del request[chance.randrange(len(request)):]
+            if number % 7 == 0:
+                request = request + request
+            with socket.create_connection(("127.0.0.1", site.port), 30) as link:
+                link.sendall(request)
+                link.shutdown(socket.SHUT_WR)
+                answer = b""
+                while more := link.recv(65536):
+                    answer += more
+            if answer:
+                answers[int(answer.split(b" ", 2)[1])] += 1
+            self.assertFalse(answer.startswith((b"HTTP/1.1 5", b"HTTP/1.0 5")) and b" 503 " not in answer[:20] and b" 501 " not in answer[:20], (request, answer[:300]))
+        self.assertTrue(site.process.running())
+        self.assertGreater(sum(answers.values()), 5_000, answers)
+        eventually(lambda: site.call("GET", ATLAS + "/orgs")[0] == 200, 60, "the site to serve again")
 
 
 class Access(ServerTest):
