@@ -66,6 +66,8 @@ class DemoOnDeployments(Demo):
 
 
 class DemoWithoutServers(DemoEnds):
+    once = True
+
     def running(self):
         process = self.begin()
         self.wait_until_said(process, "writers write")

@@ -179,6 +179,7 @@ class Workflow(WorkflowTest):
 
 class OneProcess(WorkflowTest):
     """Both sites and the migration host in one `drover server`; the link goes through its own listener as between two."""
+    once = True
 
     def make_agent(self):
         return EmbeddedAgent(self, self.project)
