@@ -1,4 +1,7 @@
 """Bad input: each a clear refusal, with its exit code, before anything is written."""
+import os
+import subprocess
+
 from harness import clusters
 from harness.case import DroverTest
 from harness.report import NotRun
@@ -200,6 +203,18 @@ class CommandLine(DroverTest):
         for words in (["--help"], ["migrate", "--help"], ["--version"]):
             process = self.run_drover(*words, timeout=10)
             self.assertEqual(process.child.returncode, 0, process.tail())
+
+    def test_output_that_cannot_be_written(self):
+        """A result that nobody got is no success; a reader that has seen enough is."""
+        with open("/dev/full", "w") as full:
+            told = subprocess.run([clusters.drover_binary(), "--version"], stdout=full, stderr=subprocess.PIPE, timeout=10)
+        self.assertEqual(told.returncode, 1)
+        self.assertIn(b"standard output could not be written", told.stderr)
+        reading, writing = os.pipe()
+        os.close(reading)
+        told = subprocess.run([clusters.drover_binary(), "--version"], stdout=writing, stderr=subprocess.PIPE, timeout=10)
+        os.close(writing)
+        self.assertEqual((told.returncode, told.stderr), (0, b""))
 
     def start_clusters(self):
         pass
