@@ -213,6 +213,22 @@ TEST(Rules, RenamesAcrossTheBorderOfTheFilter) {
   }, 20);
 }
 
+// The order of its _ids is its server's alone.
+TEST(Rules, ACollectionOfACollationIsOnePartition) {
+  for (const bool collated : {false, true}) {
+    holds([collated](Scenario& s) {
+      s.options.partition_bytes = 64;
+      s.create("app.c", collated ? R"({"collation": {"locale": "en", "strength": 3}})" : "{}");
+      s.insert_many("app.c", 1, 30);
+      s.at("migration.after_copy", [&] {
+        const auto partitions = s.count(s.destination(), "__mdb_internal_mongosync.x_partitions");
+        s.expect(collated ? partitions == 1 : partitions > 1, "partitions");
+      });
+      s.run();
+    });
+  }
+}
+
 // Functions are not carried: better no migration than one without them.
 TEST(Rules, ASystemCollectionThatComesLateIsRefused) {
   holds([](Scenario& s) {
