@@ -33,12 +33,18 @@ inline constexpr std::chrono::milliseconds kCatalogsPoll{100};
 // a few times a second must be seen between them.
 inline constexpr std::chrono::milliseconds kQuietWithoutBlock{300};
 
+// Nothing where this user may not list operations (inprog is missing).
+Result<std::optional<cluster::RunningWrites>> running_writes(cluster::Deployment& source, Runtime& runtime, const std::stop_token& stop) {
+  auto running = retry_temporary(runtime, stop, [&] { return source.running_writes(); });
+  if (!running && running.error().server_code == kServerUnauthorized) return std::optional<cluster::RunningWrites>();
+  return TRY(std::move(running));
+}
+
 // A command that blocks may still wait for its lock after whoever sent it has gone, while the one that lifts the block finds
 // nothing to lift: until none of them runs, it is repeated.
 Status unblock_source(cluster::Deployment& source, Runtime& runtime, const std::stop_token& stop) {
   for (;;) {
-    const auto running = retry_temporary(runtime, stop, [&] { return source.running_writes(); });
-    if (!running && running.error().server_code != kServerUnauthorized) return tl::unexpected(running.error());
+    const auto running = TRY(running_writes(source, runtime, stop));
     TRY(retry_temporary(runtime, stop, [&] { return source.set_write_block(false); }));
     if (!running || running->block_changes == 0) return {};
     if (!runtime.sleep(kBlockChangesPoll, stop)) return tl::unexpected(stopped_error());
@@ -152,11 +158,9 @@ Status Cutover::under_block(const std::stop_token& stop) {
 Status Cutover::await_short_transactions(const std::stop_token& stop) {
   const SteadyTime since = runtime_.now();
   for (;;) {
-    const auto running = retry_temporary(runtime_, stop, [&] { return source_.running_writes(); });
-    if (!running && running.error().server_code == kServerUnauthorized) return {};
-    const auto transactions = TRY(running).transactions;
-    const auto is_long = [](const auto& one) { return one.open > kLongTransaction; };
-    const auto open = std::count_if(transactions.begin(), transactions.end(), is_long);
+    const auto running = TRY(running_writes(source_, runtime_, stop));
+    if (!running) return {};
+    const auto open = std::ranges::count_if(running->transactions, [](const auto& one) { return one.open > kLongTransaction; });
     if (open == 0) return {};
     if (runtime_.now() - since > kTransactionsWait) {
       log_.warn("transactions stay open on the source; blocking its writes waits for them", {{"open", static_cast<std::int64_t>(open)}});
@@ -175,21 +179,20 @@ Status Cutover::stop_writes(const std::stop_token& stop) {
   const SteadyTime waiting_since = runtime_.now();
   std::optional<std::set<std::string>> open;  // those of the beginning that still are
   for (;;) {
-    const auto found = retry_temporary(runtime_, stop, [&] { return source_.running_writes(); });
-    if (!found && found.error().server_code == kServerUnauthorized) {
+    const auto running = TRY(running_writes(source_, runtime_, stop));
+    if (!running) {
       log_.info("running writes of the source cannot be listed (inprog is missing); the second fence is the proof");
       return {};
     }
-    const auto running = TRY(found);
     std::set<std::string> now;
-    for (const auto& transaction : running.transactions)
+    for (const auto& transaction : running->transactions)
       if (!open || open->contains(transaction.id)) now.insert(transaction.id);
     open = std::move(now);
     waiting_for_ = open->empty() ? "" : fmt::format("{} open transaction{} of the source", open->size(), open->size() == 1 ? "" : "s");
-    if (running.others == 0 && running.transactions.empty()) return {};
+    if (running->others == 0 && running->transactions.empty()) return {};
     if (open->empty() && runtime_.now() - waiting_since > kWritersGrace) {
       log_.warn("writes still run on the source after they should have stopped",
-                {{"commands", running.others}, {"transactions", static_cast<std::int64_t>(running.transactions.size())}});
+                {{"commands", running->others}, {"transactions", static_cast<std::int64_t>(running->transactions.size())}});
       return {};
     }
     if (!runtime_.sleep(kWritersPoll, stop)) return tl::unexpected(stopped_error());

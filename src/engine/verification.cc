@@ -8,13 +8,13 @@
 
 #include "bson/ejson.h"
 #include "engine/retry.h"
+#include "engine/server_codes.h"
 #include "verifier/document_difference.h"
 #include "verifier/range_comparison.h"
 
 namespace drover::engine {
 namespace {
 
-inline constexpr int kServerNamespaceNotFound = 26;
 inline constexpr std::size_t kMostKeys = 1000;                  // of one look at both sides
 inline constexpr std::size_t kKeysReadBytes = 4 << 20;
 inline constexpr std::size_t kReplyBytes = 1 << 20;
