@@ -109,6 +109,17 @@ class WorkflowTest(DroverTest):
         self.assertEqual(users, ["root"], "the temporary user is gone")
         eventually(lambda: os.listdir(os.path.join(self.agent.data, "jobs")) == [], 60, "the job being forgotten")
 
+    def migrate_under_writes(self):
+        """Stage 3, while an application writes: nothing that was acknowledged is lost, and nothing is left behind."""
+        with self.writers(self.application_uri()) as writers:
+            self.start_migration_by_api()
+            self.ready()
+            eventually(lambda: writers.acknowledged() > 50, 60, "writes")
+        self.cut_over()
+        self.assert_equal_deployments(self.agent.process)
+        self.assertEqual(writers.lost(self.destination.client()), [])
+        self.assert_cleaned()
+
 
 class Workflow(WorkflowTest):
     def test_all_three_stages(self):
@@ -119,14 +130,7 @@ class Workflow(WorkflowTest):
         self.assertIn("The username or password is not correct", wrong["errorMessage"])
         right = self.validated()
         self.assertEqual((right["status"], right["errorMessage"]), ("SUCCESS", None))
-        with self.writers(self.application_uri()) as writers:
-            self.start_migration_by_api()
-            self.ready()
-            eventually(lambda: writers.acknowledged() > 50, 60, "writes")
-        self.cut_over()
-        self.assert_equal_deployments(self.agent.process)
-        self.assertEqual(writers.lost(self.destination.client()), [])
-        self.assert_cleaned()
+        self.migrate_under_writes()
 
     def test_both_roles_in_one_process(self):
         self.seed()
@@ -192,14 +196,7 @@ class OneProcess(WorkflowTest):
         site = self.both()
         self.begin(site, site)
         self.assertEqual(self.validated()["status"], "SUCCESS")
-        with self.writers(self.application_uri()) as writers:
-            self.start_migration_by_api()
-            self.ready()
-            eventually(lambda: writers.acknowledged() > 50, 60, "writes")
-        self.cut_over()
-        self.assert_equal_deployments(self.agent.process)
-        self.assertEqual(writers.lost(self.destination.client()), [])
-        self.assert_cleaned()
+        self.migrate_under_writes()
 
     def test_the_process_is_killed(self):
         """The engine goes on without it, and the next process takes it over."""
