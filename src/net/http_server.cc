@@ -1,6 +1,5 @@
 #include "net/http_server.h"
 
-#include <atomic>
 #include <list>
 #include <mutex>
 #include <optional>
@@ -10,6 +9,7 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/ssl/context.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/strand.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <boost/beast/core.hpp>
@@ -18,6 +18,7 @@
 #include <fmt/core.h>
 #include <unistd.h>
 
+#include "net/admission.h"
 #include "net/listener.h"
 
 namespace drover::net {
@@ -57,12 +58,13 @@ class Connection {
 
 struct Shared {
   Shared(HttpServer::Options o, HttpServer::Handler h, Log& l)
-      : options(std::move(o)), handler(std::move(h)), log(l), handlers(static_cast<std::size_t>(options.handlers)) {}
+      : options(std::move(o)), handler(std::move(h)), log(l), admission(options.max_connections),
+        handlers(static_cast<std::size_t>(options.handlers)) {}
 
   HttpServer::Options options;
   HttpServer::Handler handler;
   Log& log;
-  std::atomic<std::size_t> open{0};  // connections, which may live as long as `io`
+  Admission admission;  // of connections, which may live as long as `io`
   std::optional<asio::ssl::context> tls;
   std::mutex mutex;
   std::list<std::weak_ptr<Connection>> connections;
@@ -75,12 +77,11 @@ template <typename Stream>
 class HttpConnection final : public Connection, public std::enable_shared_from_this<HttpConnection<Stream>> {
  public:
   HttpConnection(Shared& shared, Stream stream, std::string peer)
-      : shared_(shared), stream_(std::move(stream)), peer_(std::move(peer)) {
-    ++shared_.open;
-  }
-  ~HttpConnection() override { --shared_.open; }
+      : shared_(shared), stream_(std::move(stream)), peer_(std::move(peer)) {}
+  ~HttpConnection() override { shared_.admission.leave(id_); }
 
-  void begin() {
+  void begin(Admission::Id id) {
+    id_ = id;
     asio::post(stream_.get_executor(), [self = this->shared_from_this()] { self->handshake(); });
   }
 
@@ -100,10 +101,11 @@ class HttpConnection final : public Connection, public std::enable_shared_from_t
     }
   }
 
-  // An idle connection may wait; a request that has begun must arrive.
+  // A connection that has been used may wait for a while; a request that has begun must arrive.
   void await_request() {
+    if (!shared_.admission.await(id_, Awaiting::kHead)) return;
     if (buffer_.size() > 0) return read_request();
-    beast::get_lowest_layer(stream_).expires_after(kHttpIdleTimeout);
+    beast::get_lowest_layer(stream_).expires_after(used_ ? kHttpIdleTimeout : kHttpRequestTimeout);
     stream_.async_read_some(buffer_.prepare(1024),
                             [self = this->shared_from_this()](beast::error_code failed, std::size_t size) {
                               if (failed) return;
@@ -123,6 +125,7 @@ class HttpConnection final : public Connection, public std::enable_shared_from_t
 
   void on_head(beast::error_code failed) {
     if (failed) return refuse(failed);
+    if (!parser_->is_done() && !shared_.admission.await(id_, Awaiting::kBody)) return;
     // A client that waits for leave to send its body gets it.
     if (parser_->get()[http::field::expect] == "100-continue") {
       continue_ = http::response<http::empty_body>(http::status::continue_, 11);
@@ -141,6 +144,9 @@ class HttpConnection final : public Connection, public std::enable_shared_from_t
 
   void on_request(beast::error_code failed) {
     if (failed) return refuse(failed);
+    // One that has had to make room could not hear the answer: nothing is done for it.
+    if (!shared_.admission.await(id_, Awaiting::kNothing)) return;
+    used_ = true;
     auto message = parser_->release();
     keep_alive_ = message.keep_alive();
     head_only_ = message.method() == http::verb::head;
@@ -163,6 +169,7 @@ class HttpConnection final : public Connection, public std::enable_shared_from_t
   }
 
   void answer(HttpResponse response) {
+    if (!shared_.admission.await(id_, Awaiting::kReading)) return;
     reply_ = {};
     reply_.version(11);
     reply_.result(static_cast<unsigned>(response.status));
@@ -200,10 +207,12 @@ class HttpConnection final : public Connection, public std::enable_shared_from_t
   Shared& shared_;
   Stream stream_;
   const std::string peer_;
+  Admission::Id id_ = 0;
   beast::flat_buffer buffer_{kMaxHttpHeadBytes + (64 << 10)};
   std::optional<http::request_parser<http::string_body>> parser_;
   http::response<http::empty_body> continue_;
   http::response<http::string_body> reply_;
+  bool used_ = false;
   bool keep_alive_ = false;
   bool head_only_ = false;
 };
@@ -281,33 +290,62 @@ class BeastServer final : public HttpServer {
     acceptor.async_accept(asio::make_strand(shared_.io), [this, &acceptor](beast::error_code failed, Tcp::socket socket) {
       if (!acceptor.is_open()) return;
       if (!failed) serve(std::move(socket));
+      else if (is_out_of_descriptors(failed)) return make_room_and_accept(acceptor);
       accept(acceptor);
     });
+  }
+
+  static bool is_out_of_descriptors(beast::error_code failed) {
+    return failed == asio::error::no_descriptors || failed == boost::system::errc::too_many_files_open_in_system;
+  }
+
+  // Whoever waits stays in the system's queue meanwhile; without the pause this would spin.
+  void make_room_and_accept(Tcp::acceptor& acceptor) {
+    constexpr std::chrono::milliseconds kPause{50};
+    shared_.admission.drop_one();
+    tell_full("out of file descriptors; raise the limit of open files (ulimit -n)", "");
+    auto timer = std::make_shared<asio::steady_timer>(shared_.io, kPause);
+    timer->async_wait([this, timer, &acceptor](beast::error_code) {
+      if (acceptor.is_open()) accept(acceptor);
+    });
+  }
+
+  // One line for many: who fills the server up must not fill up the log.
+  void tell_full(std::string_view what, const std::string& peer) {
+    constexpr std::chrono::seconds kTellEvery{10};
+    ++full_times_;
+    const auto now = std::chrono::steady_clock::now();
+    if (told_full_ && now - *told_full_ < kTellEvery) return;
+    told_full_ = now;
+    shared_.log.warn(what, {{"peer", peer},
+                            {"limit", static_cast<std::int64_t>(shared_.options.max_connections)},
+                            {"times", std::exchange(full_times_, 0)}});
   }
 
   void serve(Tcp::socket socket) {
     beast::error_code gone;
     const auto remote = socket.remote_endpoint(gone);
     if (gone) return;
-    const auto peer = fmt::format("{}:{}", remote.address().to_string(), remote.port());
-    if (shared_.open >= shared_.options.max_connections) {
-      shared_.log.warn("connection refused: too many open connections",
-                       {{"peer", peer}, {"limit", static_cast<std::int64_t>(shared_.options.max_connections)}});
-      return;
-    }
-    if (shared_.tls) begin<beast::ssl_stream<beast::tcp_stream>>({beast::tcp_stream(std::move(socket)), *shared_.tls}, peer);
-    else begin<beast::tcp_stream>(beast::tcp_stream(std::move(socket)), peer);
+    if (shared_.tls) begin<beast::ssl_stream<beast::tcp_stream>>({beast::tcp_stream(std::move(socket)), *shared_.tls}, remote);
+    else begin<beast::tcp_stream>(beast::tcp_stream(std::move(socket)), remote);
   }
 
   template <typename Stream>
-  void begin(Stream stream, const std::string& peer) {
+  void begin(Stream stream, const Tcp::endpoint& remote) {
+    const auto address = remote.address().to_string();
+    const auto peer = fmt::format("{}:{}", address, remote.port());
     auto connection = std::make_shared<HttpConnection<Stream>>(shared_, std::move(stream), peer);
+    const auto ruling = shared_.admission.enter(address, [weak = std::weak_ptr<Connection>(connection)] {
+      if (const auto open = weak.lock()) open->close();
+    });
+    if (ruling.id == 0) return tell_full("connections were refused: too many are open, all with a request", peer);
+    if (ruling.dropped) tell_full("connections without a request were closed: too many are open", peer);
     {
       std::lock_guard lock(shared_.mutex);
       shared_.connections.remove_if([](const auto& weak) { return weak.expired(); });
       shared_.connections.push_back(connection);
     }
-    connection->begin();
+    connection->begin(ruling.id);
   }
 
   Shared shared_;
@@ -316,6 +354,9 @@ class BeastServer final : public HttpServer {
   std::vector<std::unique_ptr<Tcp::acceptor>> acceptors_;
   std::thread io_thread_;
   int port_ = 0;
+  // Of the one thread of `io`.
+  std::optional<std::chrono::steady_clock::time_point> told_full_;
+  std::int64_t full_times_ = 0;
 };
 
 }  // namespace

@@ -1,7 +1,8 @@
 // Serves HTTP/1.1 to many connections on few threads. Handlers run on threads of their own and may block.
 //
 // Whatever a client sends: a request that is not HTTP gets 400, one whose head or body is too large 431 or 413, one that
-// does not arrive whole in time is closed; nothing of it reaches the handler, and other connections do not notice.
+// does not arrive whole in time is closed; nothing of it reaches the handler, and other connections do not notice. When
+// there are too many connections, one that asks for nothing makes room for the new one (admission.h).
 #pragma once
 
 #include <chrono>
@@ -19,7 +20,7 @@ namespace drover::net {
 inline constexpr std::size_t kMaxHttpHeadBytes = 16 << 10;
 inline constexpr std::size_t kMaxHttpBodyBytes = 1 << 20;
 inline constexpr std::size_t kMaxHttpConnections = 512;
-inline constexpr std::chrono::seconds kHttpRequestTimeout{20};  // from its first byte to its last
+inline constexpr std::chrono::seconds kHttpRequestTimeout{20};  // a handshake; a first request to begin; one from first byte to last
 inline constexpr std::chrono::seconds kHttpIdleTimeout{60};     // between two requests of a connection
 inline constexpr std::chrono::seconds kHttpReplyTimeout{30};    // for the client to read an answer
 

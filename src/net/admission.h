@@ -1,0 +1,76 @@
+// Who keeps a connection of a server when there are more than it takes. Anybody may open connections, also who cannot log in,
+// and a hundred programs of one machine come from one address: so nobody new is turned away while there is a connection that
+// asks for nothing. It makes room, the one that has kept us waiting longest first.
+//
+// An address of another machine may have half of all connections. At that it makes room for itself.
+//
+// Knows no sockets: whoever is to go is told by a call. Thread-safe.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <list>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+
+namespace drover::net {
+
+// What a server waits for. The order is that in which connections make room: most have not even asked for anything.
+enum class Awaiting {
+  kHead,     // a handshake or a request's head to be complete, or a next request to begin
+  kBody,     // the rest of a request
+  kReading,  // the client to take its answer
+  kNothing   // the request is being carried out: such a connection stays
+};
+
+class Admission {
+ public:
+  using Id = std::uint64_t;
+  struct Ruling {
+    Id id = 0;            // 0: not let in, nobody could make room
+    bool dropped = false;  // somebody did
+  };
+
+  explicit Admission(std::size_t limit);
+
+  // `address` without its port; `close` is called at most once, without a lock held, when this connection is to make room.
+  // A new connection is awaited for its head.
+  Ruling enter(const std::string& address, std::function<void()> close);
+  // False when the connection has had to make room: nothing that comes from it counts any more. What is awaited anew begins
+  // now; the same as before has begun when it did, whatever has dripped in since.
+  bool await(Id id, Awaiting what);
+  // Idempotent.
+  void leave(Id id);
+  // The longest awaited of all makes room, for want of something else (descriptors). False when there is none.
+  bool drop_one();
+  std::size_t size() const;
+
+ private:
+  struct Member {
+    std::string origin;
+    std::function<void()> close;
+    Awaiting awaiting = Awaiting::kHead;
+    std::list<Id>::iterator place;
+  };
+  static constexpr std::size_t kKinds = 4;
+
+  bool pick(const std::string* origin, std::function<void()>& close);  // the lock is held
+  void remove(std::unordered_map<Id, Member>::iterator found);
+  std::list<Id>& waiting(Awaiting what) { return waiting_[static_cast<std::size_t>(what)]; }
+
+  const std::size_t limit_;
+  mutable std::mutex mutex_;
+  Id next_ = 1;
+  std::unordered_map<Id, Member> members_;
+  std::unordered_map<std::string, std::size_t> by_origin_;
+  std::array<std::list<Id>, kKinds> waiting_;  // by what is awaited, the longest first
+};
+
+// What counts as one address: IPv4 as it is, an IPv6 network of 64 bits, since a host has all of that; empty for loopback, which
+// is everybody of this machine and has no share of its own.
+std::string origin_of(const std::string& address);
+
+}  // namespace drover::net

@@ -1,0 +1,86 @@
+#include "net/admission.h"
+
+#include <vector>
+
+#include <gtest/gtest.h>
+
+namespace drover::net {
+namespace {
+
+class AdmissionTest : public ::testing::Test {
+ protected:
+  Admission admission_{4};
+  std::vector<Admission::Id> closed_;
+
+  Admission::Ruling enter(const std::string& address = "127.0.0.1") {
+    auto id = std::make_shared<Admission::Id>(0);
+    const auto ruling = admission_.enter(address, [this, id] { closed_.push_back(*id); });
+    *id = ruling.id;
+    return ruling;
+  }
+};
+
+using Ids = std::vector<Admission::Id>;
+
+TEST_F(AdmissionTest, WhoHasWaitedLongestMakesRoom) {
+  const auto first = enter(), second = enter(), third = enter(), fourth = enter();
+  EXPECT_TRUE(closed_.empty());
+  EXPECT_TRUE(admission_.await(first.id, Awaiting::kHead));  // a drip: it has begun when it did
+  const auto fifth = enter();
+  EXPECT_TRUE(fifth.id != 0 && fifth.dropped);
+  EXPECT_EQ(closed_, Ids{first.id});
+  EXPECT_FALSE(admission_.await(first.id, Awaiting::kNothing)) << "what still comes from it must not be carried out";
+  // One that was served waits since then.
+  admission_.await(second.id, Awaiting::kNothing);
+  admission_.await(second.id, Awaiting::kReading);
+  admission_.await(second.id, Awaiting::kHead);
+  enter();
+  EXPECT_EQ(closed_, (Ids{first.id, third.id}));
+  enter();
+  EXPECT_EQ(closed_, (Ids{first.id, third.id, fourth.id}));
+  EXPECT_EQ(admission_.size(), 4u);
+}
+
+TEST_F(AdmissionTest, HeadsBeforeBodiesBeforeReadersAndNobodyWhoIsServed) {
+  const auto reader = enter(), body = enter(), head = enter(), served = enter();
+  admission_.await(reader.id, Awaiting::kReading);
+  admission_.await(body.id, Awaiting::kBody);
+  admission_.await(served.id, Awaiting::kNothing);
+  for (int i = 0; i < 3; ++i) admission_.await(enter().id, Awaiting::kNothing);
+  EXPECT_EQ(closed_, (Ids{head.id, body.id, reader.id}));
+  const auto none = enter();
+  EXPECT_EQ(none.id, 0u);
+  EXPECT_FALSE(admission_.drop_one());
+  admission_.leave(served.id);
+  admission_.leave(served.id);
+  EXPECT_NE(enter().id, 0u);
+  EXPECT_EQ(closed_.size(), 3u);
+}
+
+TEST_F(AdmissionTest, AnAddressHasHalfAndMakesRoomForItself) {
+  const auto other = enter("10.0.0.1");
+  const auto first = enter("10.0.0.2"), second = enter("10.0.0.2"), third = enter("10.0.0.2");
+  EXPECT_EQ(closed_, Ids{first.id}) << "not the other's, though that is older";
+  admission_.await(second.id, Awaiting::kNothing);
+  admission_.await(third.id, Awaiting::kNothing);
+  EXPECT_EQ(enter("10.0.0.2").id, 0u);
+  EXPECT_NE(enter("10.0.0.3").id, 0u);
+  EXPECT_TRUE(admission_.await(other.id, Awaiting::kHead));
+}
+
+TEST_F(AdmissionTest, LoopbackHasNoShareOfItsOwn) {
+  for (int i = 0; i < 4; ++i) EXPECT_NE(enter(i % 2 == 0 ? "127.0.0.1" : "::1").id, 0u);
+  EXPECT_TRUE(closed_.empty());
+}
+
+TEST(Origin, IsAHostOrANetworkOfIPv6) {
+  EXPECT_EQ(origin_of("10.1.2.3"), "10.1.2.3");
+  EXPECT_EQ(origin_of("127.8.0.1"), "");
+  EXPECT_EQ(origin_of("::1"), "");
+  EXPECT_EQ(origin_of("2001:db8:1:2::7"), origin_of("2001:db8:1:2:ffff::"));
+  EXPECT_NE(origin_of("2001:db8:1:2::7"), origin_of("2001:db8:1:3::7"));
+  EXPECT_EQ(origin_of("fe80::1%eth0"), origin_of("fe80::2%eth0"));
+}
+
+}  // namespace
+}  // namespace drover::net
