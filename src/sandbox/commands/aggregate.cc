@@ -80,7 +80,7 @@ Result<query::DocumentSourcePtr> open_collection(const StatePtr& state, const Re
   const auto sort = order ? TRY(query::SortPattern::parse(*order, state->collator)) : query::SortPattern();
   auto plan = TRY(make_plan(*resolved.collection, {.filter = &matcher, .sort = &sort, .collator = state->collator, .hint = hint}));
   if (order && plan.sorted) pipeline.drop_leading_sort();
-  return query::DocumentSourcePtr(std::make_unique<ScanSource>(Scan(state->reader, resolved.collection, std::move(plan), std::move(matcher))));
+  return query::DocumentSourcePtr(std::make_unique<ScanSource>(Scan(state->reader, resolved.collection, std::move(plan), std::move(matcher), *state->memory)));
 }
 
 Result<query::DocumentSourcePtr> run_over(const StatePtr& state, const Resolved& resolved, const bson::Element& hint) {

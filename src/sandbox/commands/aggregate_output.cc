@@ -190,7 +190,7 @@ class MergeWriter {
     auto matcher = TRY(query::Matcher::parse(std::move(filter).finish(), collection->collator, context_.settings().version));
     auto plan = TRY(make_plan(*collection, {.filter = &matcher, .collator = collection->collator}));
     // The unit outlives the scan.
-    Scan scan(std::shared_ptr<const Reader>(std::shared_ptr<void>(), &unit), collection, std::move(plan), std::move(matcher));
+    Scan scan(std::shared_ptr<const Reader>(std::shared_ptr<void>(), &unit), collection, std::move(plan), std::move(matcher), context_.services.memory.work);
     const auto found = TRY(scan.next());
     if (!found) return std::optional<Record>();
     return std::optional(Record{scan.record_id(), bson::Document(*found)});

@@ -189,6 +189,7 @@ struct Services {
   MemoryPools& memory;
   ConcernDefaults& concern_defaults;
   Profiler& profiler;
+  const SteadyTime started;  // of the server
   // aggregate whose first stage is $changeStream. Set by changestream/; `pipeline` includes that stage.
   std::function<Result<std::unique_ptr<CommandCursor>>(CommandContext&, const Namespace& ns, bson::View pipeline)>
       open_change_stream;

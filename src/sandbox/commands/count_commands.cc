@@ -42,7 +42,7 @@ Result<std::optional<Scan>> open_scan(CommandContext& context, const ReadScope& 
   auto matcher = TRY(query::Matcher::parse(filter, collator, context.settings().version, evaluation_context(context)));
   if (!target.collection) return std::optional<Scan>();
   auto plan = TRY(make_plan(*target.collection, {.filter = &matcher, .collator = collator, .hint = context.body["hint"]}));
-  return std::optional(Scan(scope.reader, target.collection, std::move(plan), std::move(matcher)));
+  return std::optional(Scan(scope.reader, target.collection, std::move(plan), std::move(matcher), context.services.memory.work));
 }
 
 // All documents of the pipeline that does the same on a view.

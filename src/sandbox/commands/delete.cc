@@ -93,7 +93,7 @@ class Deleting {
         return server_error(code::kIllegalOperation, fmt::format("cannot remove from a capped collection: {}", ns_.to_string()));
       }
       auto plan = TRY(make_plan(*collection, {.filter = &filter, .collator = collator, .hint = spec.hint}));
-      Scan scan(scope.reader, collection, std::move(plan), filter);
+      Scan scan(scope.reader, collection, std::move(plan), filter, context_.services.memory.work);
       if (spec.many) return delete_many(scan, filter, collection->uuid);
       const auto document = TRY(scan.next());
       if (!document) return 0;

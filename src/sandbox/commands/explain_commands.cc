@@ -159,7 +159,7 @@ Result<bson::Document> execution_stats(CommandContext& context, std::shared_ptr<
   const auto started = wall_millis(context.services.runtime);
   std::int64_t matched = 0, keys = 0, examined = 0;
   if (collection) {
-    Scan scan(std::move(reader), collection, std::move(plan), filter);
+    Scan scan(std::move(reader), collection, std::move(plan), filter, context.services.memory.work);
     const std::int64_t wanted = request.limit > 0 && !sorts ? request.skip + request.limit : INT64_MAX;
     while (matched < wanted && TRY(scan.next())) {
       if (++matched % kCheckEvery == 0) TRY(check_interrupt(context));

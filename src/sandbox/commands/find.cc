@@ -285,7 +285,7 @@ Result<bson::Document> find(CommandContext& context) {
   auto plan = TRY(make_plan(*target.collection, plan_request));
   if (request.tailable && plan.index) plan = Plan{};
   parts.fixed_view = scope.at.has_value() || context.transaction != nullptr;
-  Scan scan(scope.reader, target.collection, std::move(plan), *parts.filter);
+  Scan scan(scope.reader, target.collection, std::move(plan), *parts.filter, context.services.memory.work);
   return first_batch_reply(context, std::make_unique<FindCursor>(std::move(scan), std::move(parts), scope.time, context.services.memory.work), target.ns, options);
 }
 

@@ -122,7 +122,7 @@ Result<std::vector<bson::Document>> near_documents(CommandContext& context, cons
                                           {.text = false, .where = false, .near = false}));
   auto plan = TRY(make_plan(*collection, {.filter = &filter, .collator = collator}));
   // The reader outlives the scan; it is not shared further.
-  Scan scan(std::shared_ptr<const Reader>(std::shared_ptr<void>(), &reader), collection, std::move(plan), std::move(filter));
+  Scan scan(std::shared_ptr<const Reader>(std::shared_ptr<void>(), &reader), collection, std::move(plan), std::move(filter), context.services.memory.work);
   MemoryShare memory(&context.services.memory.work);
   std::vector<Place> places;
   std::size_t bytes = 0;

@@ -44,7 +44,8 @@ Result<bson::Document> status(CommandContext& context) {
     auto members = out.open_array("members");
     auto member = members.open_document();
     member.append("_id", 0).append("name", self(context)).append("health", 1.0).append("state", 1).append("stateStr", "PRIMARY");
-    member.append("uptime", 1);
+    const auto uptime = std::chrono::duration_cast<std::chrono::seconds>(context.services.runtime.now() - context.services.started);
+    member.append("uptime", static_cast<std::int32_t>(uptime.count()));
     append_time(member, "optime");
     member.append("optimeDate", last_date).append("syncSourceHost", "").append("syncSourceId", -1).append("infoMessage", "");
     member.append("configVersion", 1).append("configTerm", kTerm).append("self", true).append("lastHeartbeatMessage", "");

@@ -12,6 +12,8 @@ namespace drover::sandbox {
 namespace {
 constexpr int kQueryPlanKilled = 175;
 constexpr int kCappedPositionLost = 136;
+// A scan that gives little needs no leave: this belongs to its command, or its cursor (kCursorBytes).
+constexpr std::size_t kUncountedSeenBytes = 4 << 10;
 
 thread_local ScanTotals* counting = nullptr;
 
@@ -42,8 +44,8 @@ void Scan::count_plan() const {
   counting->plan = by_id ? "IDHACK" : plan_.index ? "IXSCAN " + bson::to_shell(plan_.index->key_pattern()) : "COLLSCAN";
 }
 
-Scan::Scan(std::shared_ptr<const Reader> reader, CollectionPtr collection, Plan plan, query::Matcher filter)
-    : reader_(std::move(reader)), collection_(std::move(collection)), plan_(std::move(plan)), filter_(std::move(filter)) {
+Scan::Scan(std::shared_ptr<const Reader> reader, CollectionPtr collection, Plan plan, query::Matcher filter, MemoryBudget& memory)
+    : reader_(std::move(reader)), collection_(std::move(collection)), plan_(std::move(plan)), filter_(std::move(filter)), seen_memory_(&memory) {
   matches_all_ = filter_.matches_everything();
   dedupe_ = plan_.index && plan_.index->multikey->load() != 0;
 }
@@ -75,7 +77,7 @@ Result<std::optional<bson::View>> Scan::next_by_index() {
   while (const auto id = TRY(next_entry())) {
     ++keys_;
     if (counting != nullptr) ++counting->keys;
-    if (dedupe_ && !seen_.insert(*id).second) continue;
+    if (dedupe_ && TRY(is_given(*id))) continue;
     auto bytes = TRY(reader_->get(kRecords, record_key(collection_->ident, *id)));
     if (!bytes) continue;
     document_ = std::move(*bytes);
@@ -84,6 +86,13 @@ Result<std::optional<bson::View>> Scan::next_by_index() {
     return std::optional(view_of(document_));
   }
   return std::optional<bson::View>();
+}
+
+// Several keys of a multikey index lead to one document.
+Result<bool> Scan::is_given(RecordId id) {
+  if (!seen_.insert(id)) return true;
+  if (seen_.bytes() > kUncountedSeenBytes) TRY(seen_memory_.hold(seen_.bytes()));
+  return false;
 }
 
 Result<std::optional<RecordId>> Scan::next_entry() {

@@ -5,12 +5,13 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <unordered_set>
 
 #include "base/error.h"
 #include "bson/document.h"
 #include "sandbox/commands/plan.h"
+#include "sandbox/commands/record_id_set.h"
 #include "sandbox/query/matcher.h"
+#include "sandbox/query/stage_memory.h"
 #include "sandbox/storage/engine.h"
 
 namespace drover::sandbox {
@@ -39,7 +40,8 @@ void count_id_lookup(bool found);
 
 class Scan {
  public:
-  Scan(std::shared_ptr<const Reader> reader, CollectionPtr collection, Plan plan, query::Matcher filter);
+  // What it keeps of a multikey index is counted in `memory`: 292 when that is used up.
+  Scan(std::shared_ptr<const Reader> reader, CollectionPtr collection, Plan plan, query::Matcher filter, MemoryBudget& memory);
   Scan(Scan&&) noexcept = default;
 
   // The bytes are good until the next call. Nothing at the end; after more records came (move_to), there may be more.
@@ -62,6 +64,7 @@ class Scan {
   Result<std::optional<bson::View>> next_candidate();
   Result<std::optional<bson::View>> next_by_index();
   Result<std::optional<RecordId>> next_entry();
+  Result<bool> is_given(RecordId id);
   void resume_entries();
 
   std::shared_ptr<const Reader> reader_;
@@ -74,7 +77,8 @@ class Scan {
   std::size_t range_ = 0;         // how many ranges were begun
   std::string position_;          // full key of the entry last given
   bool dedupe_ = false;
-  std::unordered_set<RecordId> seen_;  // of a multikey index
+  RecordIdSet seen_;  // of a multikey index
+  query::StageMemory seen_memory_;
   std::string document_;
   RecordId record_ = 0;
   bool begun_ = false;

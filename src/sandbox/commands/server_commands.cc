@@ -88,12 +88,11 @@ Status append_repl(bson::Builder& out, CommandContext& context) {
 Result<bson::Document> server_status(CommandContext& context) {
   const auto& settings = context.settings();
   auto& services = context.services;
-  static const auto started = services.runtime.now();
-  const auto uptime = std::chrono::duration_cast<std::chrono::milliseconds>(services.runtime.now() - started).count();
+  const auto uptime = std::chrono::duration_cast<std::chrono::milliseconds>(services.runtime.now() - services.started).count();
   bson::Builder out;
   out.append("host", fmt::format("{}:{}", settings.host, settings.port)).append("version", settings.version.to_string());
   out.append("process", "mongod").append("pid", static_cast<std::int64_t>(::getpid()));
-  out.append("uptime", static_cast<double>(uptime) / 1000).append("uptimeMillis", static_cast<std::int64_t>(uptime));
+  out.append("uptime", static_cast<double>(uptime / 1000)).append("uptimeMillis", static_cast<std::int64_t>(uptime));
   out.append("uptimeEstimate", static_cast<std::int64_t>(uptime / 1000));
   out.append("localTime", bson::DateTime{wall_millis(services.runtime)});
   out.open_document("asserts").append("regular", 0).append("warning", 0).append("msg", 0).append("user", 0).append("rollovers", 0);

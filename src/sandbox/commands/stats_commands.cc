@@ -105,7 +105,7 @@ Status measure_range(CommandContext& context, const CollectionPtr& collection, s
   if (!min || !max) return server_error(code::kBadValue, "only one of min or max specified");
   auto plan = TRY(make_plan(*collection, {.collator = collection->collator, .hint = hint.view().first(), .min = min, .max = max}));
   std::shared_ptr<const Reader> reader = make_reader(context.engine(), context.engine().view());
-  Scan scan(reader, collection, std::move(plan), query::Matcher());
+  Scan scan(reader, collection, std::move(plan), query::Matcher(), context.services.memory.work);
   while (const auto document = TRY(scan.next())) {
     bytes += static_cast<std::int64_t>(document->size());
     if (++count % kCheckEvery == 0) TRY(check_interrupt(context));

@@ -230,7 +230,7 @@ class Updating {
     Outcome total;
     if (collection) {
       auto plan = TRY(make_plan(*collection, {.filter = &statement.filter(), .collator = statement.collator(), .hint = specs_[at_].hint}));
-      Scan scan(scope.reader, collection, std::move(plan), statement.filter());
+      Scan scan(scope.reader, collection, std::move(plan), statement.filter(), context_.services.memory.work);
       while (true) {
         TRY(check_interrupt(context_));
         const auto chunk = TRY(next_chunk(scan));

@@ -163,7 +163,7 @@ Result<std::optional<Found>> find_one(CommandContext& context, const Reader& rea
   auto plan = TRY(make_plan(*collection, {.filter = request.filter, .sort = request.sort, .collator = request.collator, .hint = request.hint}));
   const bool first_is_best = natural || (plan.sorted && !by_distance);
   // The reader outlives the scan; it is not shared further.
-  Scan scan(std::shared_ptr<const Reader>(std::shared_ptr<void>(), &reader), collection, std::move(plan), *request.filter);
+  Scan scan(std::shared_ptr<const Reader>(std::shared_ptr<void>(), &reader), collection, std::move(plan), *request.filter, context.services.memory.work);
   std::optional<Found> best;
   std::string best_key;
   query::MatchDetails details;

@@ -80,6 +80,16 @@ TEST_F(Administration, TheProfilerRecordsWhatIsSlowOrWhatItsFilterAccepts) {
   EXPECT_EQ(message("d", R"({"profile": 1, "sampleRate": 2})"), "2 'sampleRate' must be between 0.0 and 1.0 inclusive");
 }
 
+TEST_F(Administration, UptimeIsCountedFromTheStart) {
+  start(kTest44);
+  ASSERT_TRUE(runtime_->sleep(std::chrono::milliseconds(1100), {}));
+  const auto status = run("admin", R"({"serverStatus": 1})");
+  EXPECT_GE(status["uptimeMillis"].to_int64(), 1100) << text(status);
+  EXPECT_GE(status["uptimeEstimate"].to_int64(), 1);
+  EXPECT_GE(status["uptime"].to_double(), 1.0);
+  EXPECT_GE(run("admin", R"({"replSetGetStatus": 1})").view().at_path("members.0.uptime").to_int64(), 1);
+}
+
 TEST_F(Administration, DefaultConcernsAreKeptAndReported) {
   start(kTest44);
   EXPECT_FALSE(run("admin", R"({"getDefaultRWConcern": 1})")["defaultWriteConcern"]);

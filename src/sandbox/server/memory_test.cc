@@ -77,6 +77,38 @@ TEST_F(MemoryTest, AFinishedSortGivesItsMemoryBack) {
   EXPECT_EQ(pools().replies.used(), 0u);
 }
 
+TEST_F(MemoryTest, WhatAScanOfAnArrayIndexHasGivenIsCounted) {
+  // Ids so far from each other that each has a page of its own: documents of other lists lie between.
+  ASSERT_EQ(code("d", R"({"createIndexes": "a", "indexes": [{"key": {"t": 1}, "name": "t_1"}]})"), 0);
+  constexpr int kLists = 100, kBetween = 256;
+  for (int i = 0; i < kLists; ++i) {
+    bson::Builder insert;
+    insert.append("insert", "a");
+    {
+      auto documents = insert.open_array("documents");
+      documents.open_document().append("_id", i).open_array("t").append(1).append(2);
+      for (int j = 1; j < kBetween; ++j) documents.open_document();
+    }
+    ASSERT_EQ(code("d", std::move(insert).finish()), 0);
+  }
+  const auto few = R"({"find": "a", "filter": {"t": {"$gte": 1}}, "limit": 10})";
+  const char* all[] = {R"({"find": "a", "filter": {"t": {"$gte": 1}}, "batchSize": 1000})",
+                       R"({"count": "a", "query": {"t": {"$gte": 1}}})",
+                       R"({"aggregate": "a", "pipeline": [{"$match": {"t": {"$gte": 1}}}], "cursor": {}})",
+                       R"({"distinct": "a", "key": "_id", "query": {"t": {"$gte": 1}}})"};
+  {
+    MemoryShare everything(&pools().work);
+    ASSERT_TRUE(everything.try_grow_to(pools().work.limit()));
+    EXPECT_EQ(code("d", few), 0);
+    for (const char* command : all) EXPECT_EQ(code("d", command), 292) << command;
+    const auto removed = run("d", R"({"delete": "a", "deletes": [{"q": {"t": {"$gte": 1}}, "limit": 0}]})");
+    EXPECT_EQ(removed.view().at_path("writeErrors.0.code").to_int64(), 292) << text(removed);
+  }
+  for (const char* command : all) EXPECT_EQ(code("d", command), 0) << command;
+  EXPECT_EQ(find("d", "a", R"({"t": {"$gte": 1}})").size(), static_cast<std::size_t>(kLists));
+  EXPECT_EQ(pools().work.used(), 0u);
+}
+
 TEST_F(MemoryTest, ATransactionThatIsTooLargeIsAborted) {
   const auto in_transaction = [&](const std::string& start, const std::string& command) {
     return code("d", "{" + command + R"(, "lsid": {"id": {"$uuid": "00000000-0000-4000-8000-000000000007"}}, "txnNumber": {"$numberLong": "1"}, "autocommit": false)" + start + "}");

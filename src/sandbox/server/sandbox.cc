@@ -63,7 +63,7 @@ CommandTable make_table() {
 
 // In the order in which they are made; destroyed in reverse.
 struct Sandbox::Parts {
-  Parts(const SandboxOptions& options_in, Runtime& runtime_in, Log& log_in, std::unique_ptr<Engine> engine_in)
+  Parts(const SandboxOptions& options_in, Runtime& runtime_in, Log& log_in, std::unique_ptr<Engine> engine_in, SteadyTime started)
       : options(options_in), runtime(runtime_in), log(log_in), settings(make_settings(options)), table(make_table()),
         memory(plan_memory(options.memory_bytes).pools), engine(std::move(engine_in)), cursors(runtime), operations(runtime), sessions(runtime),
         services{.engine = *engine,
@@ -78,6 +78,7 @@ struct Sandbox::Parts {
                  .memory = memory,
                  .concern_defaults = concern_defaults,
                  .profiler = profiler,
+                 .started = started,
                  .open_change_stream = changestream::open_change_stream,
                  .auth_data_changed = [this] { users.changed(); }},
         users(options.version), state{.services = services, .users = users, .process_id = new_process_id(runtime)},
@@ -145,6 +146,7 @@ Sandbox::Sandbox(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 Sandbox::~Sandbox() { stop(); }
 
 Result<std::unique_ptr<Sandbox>> Sandbox::start(const SandboxOptions& options, Runtime& runtime, Log& log) {
+  const auto started = runtime.now();
   const auto plan = plan_memory(options.memory_bytes);
   net::WireServer::Options listen{.bind_ip = options.bind_ip, .port = options.port, .max_connections = plan.connections};
   if (!options.tls_certificate_key_file.empty()) {
@@ -160,7 +162,7 @@ Result<std::unique_ptr<Sandbox>> Sandbox::start(const SandboxOptions& options, R
                                        .oplog_bytes = options.oplog_bytes},
                                       runtime, log),
                          fmt::format("opening the database in {}", options.dbpath));
-  auto parts = std::make_unique<Parts>(options, runtime, log, std::move(engine));
+  auto parts = std::make_unique<Parts>(options, runtime, log, std::move(engine), started);
   auto& self = *parts;
   TRY(self.concern_defaults.load(*self.engine, runtime));
   if (options.listen) {
