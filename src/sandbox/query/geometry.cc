@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <map>
 #include <numbers>
 #include <optional>
 #include <string>
@@ -56,39 +57,44 @@ struct Shape {
   bool on_sphere = true;     // a pair may lie beside it
 };
 
-constexpr int kMaxDepth = 100;  // of collections
+constexpr std::string_view kStrictWinding = "urn:x-mongodb:crs:strictwinding:EPSG:4326";
 
 bool is_on_sphere(Flat p) { return p.x >= -180 && p.x <= 180 && p.y >= -90 && p.y <= 90; }
 Point on_sphere(Flat p) { return {p.x, p.y}; }
 
 tl::unexpected<Error> invalid(std::string message) { return bad(code::kBadValue, std::move(message)); }
 
-// The first two numbers of an array or document.
-std::optional<Flat> pair_of(const Element& value, bool more_allowed) {
-  if (!value.is_array() && !value.is_document()) return std::nullopt;
-  std::vector<double> numbers;
+// The first two numbers of an array or document, in the server's words where there are none.
+Result<Flat> flat_point(const Element& value) {
+  if (!value.is_array() && !value.is_document()) return invalid("Point must be an array or object");
+  double numbers[2] = {};
+  std::size_t count = 0;
   for (const Element& e : value.document_value()) {
-    if (numbers.size() == 2) {
-      if (more_allowed) break;
-      return std::nullopt;
-    }
-    if (!e.is_number()) return std::nullopt;
-    numbers.push_back(e.to_double().value_or(0));
+    if (count == 2) break;
+    if (!e.is_number()) return invalid("Point must only contain numeric elements");
+    numbers[count++] = e.to_double().value_or(0);
   }
-  if (numbers.size() != 2 || !std::isfinite(numbers[0]) || !std::isfinite(numbers[1])) return std::nullopt;
+  if (count != 2) return invalid("Point must only contain numeric elements");
+  if (!std::isfinite(numbers[0]) || !std::isfinite(numbers[1])) return invalid("Point coordinates must be finite numbers");
   return Flat{numbers[0], numbers[1]};
 }
 
-Result<Point> position(const Element& value) {
-  if (!value.is_array()) return invalid("Point must be an array or object");
-  const auto pair = pair_of(value, true);
-  if (!pair) return invalid("Point must only contain numeric elements");
-  if (!is_on_sphere(*pair)) return invalid(fmt::format("longitude/latitude is out of bounds, lng: {:g} lat: {:g}", pair->x, pair->y));
-  return on_sphere(*pair);
+// The same, or nothing; with `more_allowed` whatever follows them.
+std::optional<Flat> pair_of(const Element& value, bool more_allowed) {
+  const auto point = flat_point(value);
+  if (!point || (!more_allowed && value.document_value().field_count() != 2)) return std::nullopt;
+  return *point;
 }
 
-Result<std::vector<Point>> positions(const Element& value, std::string_view what) {
-  if (!value.is_array()) return invalid(fmt::format("{} coordinates must be an array of coordinates", what));
+Result<Point> position(const Element& value) {
+  if (!value.is_array()) return invalid("GeoJSON coordinates must be an array");
+  const auto pair = TRY(flat_point(value));
+  if (!is_on_sphere(pair)) return invalid(fmt::format("longitude/latitude is out of bounds, lng: {:.16g} lat: {:.16g}", pair.x, pair.y));
+  return on_sphere(pair);
+}
+
+Result<std::vector<Point>> positions(const Element& value) {
+  if (!value.is_array()) return invalid("GeoJSON coordinates must be an array of coordinates");
   std::vector<Point> out;
   for (const Element& e : value.document_value()) out.push_back(TRY(position(e)));
   return out;
@@ -97,7 +103,7 @@ Result<std::vector<Point>> positions(const Element& value, std::string_view what
 bool same(const Point& a, const Point& b) { return bg::get<0>(a) == bg::get<0>(b) && bg::get<1>(a) == bg::get<1>(b); }
 
 Result<Line> line_of(const Element& coordinates) {
-  const auto points = TRY(positions(coordinates, "LineString"));
+  const auto points = TRY(positions(coordinates));
   Line line;
   for (const auto& point : points) {
     if (line.empty() || !same(line.back(), point)) line.push_back(point);
@@ -106,13 +112,38 @@ Result<Line> line_of(const Element& coordinates) {
   return line;
 }
 
+// Why a ring (its first corner is its last, too) is none, as the server says it: the first corner that was there before, or the first two edges
+// that cross. Empty when it is neither of them, or too long to look at every two edges.
+std::string fault_of_ring(const std::vector<Point>& ring) {
+  constexpr std::size_t kMaxCorners = 300;
+  const auto corners = ring.size() - 1;
+  std::map<std::pair<double, double>, std::size_t> met;
+  for (std::size_t i = 0; i < corners; ++i) {
+    const auto [at, is_new] = met.emplace(std::pair(bg::get<0>(ring[i]), bg::get<1>(ring[i])), i);
+    if (!is_new) return fmt::format("Duplicate vertices: {} and {}", at->second, i);
+  }
+  if (corners > kMaxCorners) return {};
+  using Edge = bg::model::segment<Point>;
+  const auto shown = [](const Point& p) { return fmt::format("[{:.7f}, {:.7f}]", bg::get<1>(p), bg::get<0>(p)); };
+  for (std::size_t a = 0; a < corners; ++a) {
+    for (std::size_t b = a + 2; b < corners; ++b) {
+      if (a == 0 && b + 1 == corners) continue;  // they share a corner
+      if (!bg::intersects(Edge(ring[a], ring[a + 1]), Edge(ring[b], ring[b + 1]))) continue;
+      return fmt::format("Edges {} and {} cross. Edge locations in degrees: {}-{} and {}-{}", a, b, shown(ring[a]), shown(ring[a + 1]), shown(ring[b]),
+                         shown(ring[b + 1]));
+    }
+  }
+  return {};
+}
+
 Result<Polygon> polygon_of(const Element& coordinates) {
   if (!coordinates.is_array()) return invalid("Polygon coordinates must be an array");
   Polygon polygon;
   std::size_t rings = 0;
+  std::vector<std::vector<Point>> rings_as_given;  // `polygon` turns them round
   for (const Element& ring : coordinates.document_value()) {
-    const auto points = TRY(positions(ring, "Polygon"));
-    if (points.empty()) return invalid("Loop has no vertices.");
+    const auto points = TRY(positions(ring));
+    if (points.empty()) return invalid(fmt::format("Loop has no vertices: {}", bson::to_shell(ring)));
     if (!same(points.front(), points.back())) return invalid(fmt::format("Loop is not closed: {}", bson::to_shell(ring)));
     std::vector<Point> loop;
     for (const auto& point : points) {
@@ -122,19 +153,27 @@ Result<Polygon> polygon_of(const Element& coordinates) {
     if (rings > 0) polygon.inners().resize(rings);
     auto& target = rings == 0 ? polygon.outer() : polygon.inners().back();
     target.assign(loop.begin(), loop.end());
+    rings_as_given.push_back(std::move(loop));
     ++rings;
   }
   if (rings == 0) return invalid("Polygon has no loops.");
   bg::correct(polygon);
   std::string why;
-  if (!bg::is_valid(polygon, why)) return invalid(fmt::format("Polygon isn't valid: {} {}", why, bson::to_shell(coordinates)));
-  return polygon;
+  if (bg::is_valid(polygon, why)) return polygon;
+  for (std::size_t i = 0; const Element& ring : coordinates.document_value()) {
+    if (const auto fault = fault_of_ring(rings_as_given[i++]); !fault.empty()) {
+      return invalid(fmt::format("Loop is not valid: {} {}", bson::to_shell(ring), fault));
+    }
+  }
+  return invalid(fmt::format("Polygon isn't valid: {} {}", why, bson::to_shell(coordinates)));
 }
 
-Status add_geojson(View object, Shape& shape, int depth);
+Status add_geojson(View object, Shape& shape);
 
 Status add_each(const Element& coordinates, std::string_view what, Shape& shape, Status (*add)(const Element&, Shape&)) {
-  if (!coordinates.is_array()) return invalid(fmt::format("{} coordinates must be an array", what));
+  if (!coordinates.is_array()) {
+    return invalid(what == "MultiPoint" ? "GeoJSON coordinates must be an array of coordinates" : fmt::format("{} coordinates must be an array", what));
+  }
   if (coordinates.document_value().empty()) return invalid(fmt::format("{} coordinates must have at least 1 element", what));
   for (const Element& e : coordinates.document_value()) TRY(add(e, shape));
   return {};
@@ -153,19 +192,20 @@ Status add_polygon(const Element& e, Shape& shape) {
   return {};
 }
 
-Status add_collection(View object, Shape& shape, int depth) {
+Status add_collection(View object, Shape& shape) {
   const auto members = object["geometries"];
   if (!members.is_array()) return invalid("GeometryCollection geometries must be an array");
   if (members.document_value().empty()) return invalid("GeometryCollection geometries must have at least 1 element");
   for (const Element& member : members.document_value()) {
     if (!member.is_document()) return invalid(fmt::format("Element {} of \"geometries\" is not an object", member.key()));
-    TRY(add_geojson(member.document_value(), shape, depth + 1));
+    const auto type = member.document_value()["type"].to_string_view().value_or("");
+    if (type == "GeometryCollection") return invalid(fmt::format("GeometryCollections cannot be nested: {}", bson::to_shell(member)));
+    TRY(add_geojson(member.document_value(), shape));
   }
   return {};
 }
 
-Status add_geojson(View object, Shape& shape, int depth) {
-  if (depth > kMaxDepth) return invalid("GeometryCollections are nested too deeply");
+Status add_geojson(View object, Shape& shape) {
   const auto type = object["type"].to_string_view().value_or("");
   const auto coordinates = object["coordinates"];
   if (type == "Point") return add_point(coordinates, shape);
@@ -174,24 +214,31 @@ Status add_geojson(View object, Shape& shape, int depth) {
   if (type == "MultiPoint") return add_each(coordinates, type, shape, add_point);
   if (type == "MultiLineString") return add_each(coordinates, type, shape, add_line);
   if (type == "MultiPolygon") return add_each(coordinates, type, shape, add_polygon);
-  if (type == "GeometryCollection") return add_collection(object, shape, depth);
+  if (type == "GeometryCollection") return add_collection(object, shape);
   return invalid(fmt::format("unknown GeoJSON type: {}", bson::to_shell(object)));
 }
 
-// Only the names of the one reference system that GeoJSON has; the server's own for large polygons is not supported.
+// Only the names of the one reference system that GeoJSON has; the server's own for large polygons is not supported, and no index takes it.
 Status check_reference_system(View object) {
   const auto crs = object["crs"];
   if (!crs) return {};
-  const auto name = object.at_path("crs.properties.name").to_string_view().value_or("");
-  if (name == "urn:ogc:def:crs:OGC:1.3:CRS84" || name == "EPSG:4326") return {};
-  if (name == "urn:x-mongodb:crs:strictwinding:EPSG:4326") return invalid("strict winding order is not supported by this server");
-  return invalid(fmt::format("Unknown CRS name: {}", name));
+  if (!crs.is_document() && !crs.is_array()) return invalid("GeoJSON CRS must be an object");
+  const auto system = crs.document_value();
+  if (system["type"].to_string_view() != "name") return invalid("GeoJSON CRS must have field \"type\": \"name\"");
+  const auto properties = system["properties"];
+  if (!properties.is_document() && !properties.is_array()) return invalid("CRS must have field \"properties\" which is an object");
+  const auto name = properties.document_value()["name"].to_string_view();
+  if (!name) return invalid("In CRS, \"properties.name\" must be a string");
+  if (*name == "urn:ogc:def:crs:OGC:1.3:CRS84" || *name == "EPSG:4326") return {};
+  if (*name != kStrictWinding) return invalid(fmt::format("Unknown CRS name: {}", *name));
+  if (object["type"].to_string_view() != "Polygon") return invalid("Strict winding order is only supported by polygon");
+  return invalid("strict winding order is not supported by this server");
 }
 
 Result<Shape> geojson(View object) {
   Shape shape;
   TRY(check_reference_system(object));
-  TRY(add_geojson(object, shape, 0));
+  TRY(add_geojson(object, shape));
   if (object["type"].to_string_view() == "Point") {
     const auto& point = std::get<Point>(shape.parts.front());
     shape.flat = Flat{bg::get<0>(point), bg::get<1>(point)};
@@ -492,6 +539,24 @@ bool NearPoint::is_answered_by(std::string_view kind) const {
 
 std::string NearPoint::shown(std::string_view path) const {
   return fmt::format("GEONEAR  field={} maxdist={:g} isNearSphere={}", path, parts_->max, parts_->near_sphere ? 1 : 0);
+}
+
+std::optional<std::string> refusal_on_sphere(const Element& value) {
+  if (!value.is_array() && !value.is_document()) {
+    return fmt::format("geo element must be an array or object: {}: {}", value.key(), bson::to_shell(value));
+  }
+  const auto object = value.document_value();
+  if (value.is_array() || object.first().is_number()) {
+    const auto point = flat_point(value);
+    if (!point) return point.error().message;
+    if (!is_on_sphere(*point)) return "can't project geometry into spherical CRS: " + bson::to_shell(value);
+    return std::nullopt;
+  }
+  if (object["type"].to_string_view() == "Polygon" && object.at_path("crs.properties.name").to_string_view() == kStrictWinding) {
+    return "can't index geometry with strict winding order";
+  }
+  const auto shape = geojson(object);
+  return shape ? std::nullopt : std::optional(shape.error().message);
 }
 
 }  // namespace drover::sandbox::query

@@ -57,4 +57,7 @@ class NearPoint {
   std::unique_ptr<Parts> parts_;
 };
 
+// Why a 2dsphere index does not take what a document has at the index's field, in the server's words; nothing when it does.
+std::optional<std::string> refusal_on_sphere(const bson::Element& value);
+
 }  // namespace drover::sandbox::query

@@ -9,6 +9,7 @@
 #include "bson/builder.h"
 #include "bson/key_string.h"
 #include "sandbox/query/matcher.h"
+#include "sandbox/storage/kept_indexes.h"
 
 namespace drover::sandbox {
 
@@ -137,26 +138,6 @@ Result<std::uint64_t> for_each_key(const IndexInfo& index, bson::View document, 
   return expansion.multikey();
 }
 
-// Hashed indexes are only kept, but what they refuse is refused.
-Status check_hashed(const IndexInfo& index, bson::View document) {
-  const auto key = index.key_pattern();
-  const bool hashed = std::any_of(key.begin(), key.end(), [](const bson::Element& field) { return field.is_string() && field.string_value() == "hashed"; });
-  if (!hashed) return {};
-  for (const auto& field : key) {
-    auto [head, rest] = split(field.key());
-    auto value = document[head];
-    while (value.is_document() && !rest.empty()) {
-      const auto [next, after] = split(rest);
-      value = value.document_value()[next];
-      rest = after;
-    }
-    if (!value.is_array()) continue;
-    const auto path = field.key().substr(0, field.key().size() - rest.size() - (rest.empty() ? 0 : 1));
-    return fail(ErrorCode::kFailure, fmt::format("Error: hashed indexes do not currently support array values. Found array at path: {}", path), 16766);
-  }
-  return {};
-}
-
 }  // namespace
 
 Result<IndexKeys> index_keys(const IndexInfo& index, bson::View document) {
@@ -167,7 +148,7 @@ Result<IndexKeys> index_keys(const IndexInfo& index, bson::View document) {
     return result;
   }
   if (!index.is_plain()) {
-    if (!index.partial_filter || index.partial_filter->matches(document)) TRY(check_hashed(index, document));
+    if (!index.partial_filter || index.partial_filter->matches(document)) TRY(check_kept(index, document));
     return result;
   }
   if (index.partial_filter && !index.partial_filter->matches(document)) return result;
