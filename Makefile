@@ -33,8 +33,8 @@ test: everything ## Every test: unit, layers, conformance, simulation, end to en
 e2e: build ## End-to-end tests alone; make e2e ARGS="-k cutover"
 	@tests/e2e/run.py $(ARGS)
 
-conformance: build ## Drivers as they are: the C driver's own tests in several versions, long sessions of Node, mongoose, mongosh, pymongo
-	@tools/setup.sh conformance && tests/conformance/run_all.py $(ARGS)
+conformance: build ## Drivers as they are: the C driver's own tests and its corpora in several versions, long sessions of Node, mongoose, mongosh, pymongo
+	@tools/setup.sh conformance && cmake --build build --parallel $(JOBS) --target specification_cases && tests/conformance/run_all.py $(ARGS)
 
 sim: configure ## Simulated migrations, each from a seed that replays exactly; make sim SEEDS=2000
 	@cmake --build build --parallel $(JOBS) --target drover_sim && build/tests/sim/drover_sim --seeds $(SEEDS) --jobs $(JOBS) $(ARGS)

@@ -2,6 +2,8 @@
 
 #include <bson/bson.h>
 
+#include <optional>
+
 #include <fmt/format.h>
 
 #include "base/check.h"
@@ -31,9 +33,27 @@ std::string print(View document, char* (*as_json)(const bson_t*, std::size_t*)) 
   return text.empty() ? print_bytes(document) : text;
 }
 
+// The first number of a {"$numberDecimal": "..."} that is none: libbson would read NaN.
+std::optional<std::string> wrong_decimal(std::string_view text) {
+  constexpr std::string_view kName = "\"$numberDecimal\"", kSpace = " \t\r\n";
+  for (auto at = text.find(kName); at != std::string_view::npos; at = text.find(kName, at + 1)) {
+    if (at > 0 && text[at - 1] == '\\') continue;  // within a string
+    const auto colon = text.find_first_not_of(kSpace, at + kName.size());
+    const auto quote = colon == std::string_view::npos ? colon : text.find_first_not_of(kSpace, colon + 1);
+    if (quote == std::string_view::npos || text[colon] != ':' || text[quote] != '"') continue;
+    std::string number(text.substr(quote + 1, text.find('"', quote + 1) - quote - 1));
+    bson_decimal128_t decimal;
+    if (!bson_decimal128_from_string(number.c_str(), &decimal)) return number;
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 Result<Document> from_ejson(std::string_view text) {
+  if (const auto wrong = wrong_decimal(text)) {
+    return fail(ErrorCode::kUsage, fmt::format("parsing Extended JSON: \"{}\" is no decimal number, or one that does not fit", *wrong));
+  }
   bson_error_t error;
   bson_t* parsed = bson_new_from_json(reinterpret_cast<const std::uint8_t*>(text.data()),
                                       static_cast<ssize_t>(text.size()), &error);

@@ -32,6 +32,13 @@ TEST(Shell, CutsLongStrings) {
   EXPECT_EQ(to_shell(make_document({{"s", longer}})["s"]), "\"" + std::string(150, 'x') + "...\"");
 }
 
+TEST(ExtendedJson, ADecimalThatIsNoneIsRefused) {
+  const auto reads = [](const std::string& number) { return from_ejson("{\"a\": [{\"$numberDecimal\" : \"" + number + "\"}]}").has_value(); };
+  for (const char* number : {"1", "-1.50E+6144", "NaN", "-Infinity"}) EXPECT_TRUE(reads(number)) << number;
+  for (const char* number : {"", "1x", "E5", "1E6145", "1234567890123456789012345678901234567"}) EXPECT_FALSE(reads(number)) << number;
+  EXPECT_TRUE(from_ejson(R"({"a": "{\"$numberDecimal\": \"x\"}", "b": {"$numberInt": "1"}})"));
+}
+
 TEST(Decimal, PrintsByTheServersRule) {
   const auto printed = [](const char* text) { return decimal_to_string(decimal_from_string(text).value()); };
   EXPECT_EQ(printed("1"), "1");

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""What `make conformance` runs: the C driver's tests and the long driver sessions, in several server versions."""
+"""What `make conformance` runs: the C driver's tests, the BSON corpus and the connection strings of its tree, and the long driver sessions, in several server versions."""
 import argparse
 import pathlib
 import subprocess
@@ -19,6 +19,7 @@ def main():
     for version in options.versions:
         for auth in ([], ["--auth"]) if options.auth else ([],):
             failed |= subprocess.call([sys.executable, str(HERE / "run_libmongoc.py"), "--server-version", version, *auth, *record]) != 0
+        failed |= subprocess.call([sys.executable, str(HERE / "run_specifications.py"), "--server-version", version]) != 0
     failed |= subprocess.call([sys.executable, str(HERE.parent / "drivers/run.py"), "--versions", *options.versions]) != 0
     return 1 if failed else 0
 
