@@ -73,10 +73,11 @@ void Agent::take_up_known_jobs(Host& host) {
 Result<Json> Agent::register_host(Host& host, const std::stop_token& stop) {
   Json::Array features{Json("monitoring")};
   if (options_.config.cloud_migration) features.emplace_back("cloudMigration");
+  const auto hostname = options_.hostname.empty() ? this_hostname() : options_.hostname;
   for (int failures = 0;;) {
     Json::Array known;
     for (const auto& id : host.directory.job_ids()) known.emplace_back(id);
-    auto answer = host.site.hello({{"hostname", options_.hostname.empty() ? this_hostname() : options_.hostname},
+    auto answer = host.site.hello({{"hostname", hostname},
                                    {"version", options_.version},
                                    {"platform", platform_json(host.platform)},
                                    {"features", features},
@@ -84,10 +85,12 @@ Result<Json> Agent::register_host(Host& host, const std::stop_token& stop) {
                                   stop);
     if (answer) {
       log_.info("registered", {{"epoch", host.site.epoch()}});
+      contact_.registered(hostname);
       return answer;
     }
     const auto& error = answer.error();
     if (error.code == ErrorCode::kInterrupted) return answer;
+    contact_.failed(error);
     ++failures;
     const bool refused = error.code != ErrorCode::kTemporary;
     if (refused || failures == 1) log_.error("registering with the manager", {{"error", error.message}});
@@ -114,6 +117,8 @@ Status Agent::serve(Host& host, const std::stop_token& stop) {
     }
     if (!polled && polled.error().code != ErrorCode::kInterrupted && (failures++ == 0 || polled.error().code != ErrorCode::kTemporary))
       log_.warn("polling the manager", {{"error", polled.error().message}});
+    if (polled) contact_.answered();
+    else contact_.failed(polled.error());
     if (polled) failures = 0;
     std::chrono::milliseconds wait = pause;
     if (!polled) wait = polled.error().code == ErrorCode::kTemporary ? pause_after(failures, runtime_.random()) : std::chrono::milliseconds(kRefusedPause);

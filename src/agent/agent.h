@@ -10,6 +10,7 @@
 #include <string>
 
 #include "agent/config.h"
+#include "agent/contact.h"
 #include "agent/host.h"
 #include "agent/job_runner.h"
 #include "agent/monitor.h"
@@ -28,8 +29,10 @@ class Agent {
     std::string program;   // of this executable
     std::string version;
     bool end_engines = false;  // with this process, whatever ends it
+    Contact::Tell tell{};      // how it stands with its manager, for a person
   };
-  Agent(Options options, Runtime& runtime, Log& log) : options_(std::move(options)), runtime_(runtime), log_(log) {}
+  Agent(Options options, Runtime& runtime, Log& log)
+      : options_(std::move(options)), runtime_(runtime), log_(log), contact_(options_.config.base_url, options_.tell) {}
 
   // Until stopped. kWrongState: another process has this directory, or this host's session.
   Status run(const std::stop_token& stop);
@@ -47,6 +50,7 @@ class Agent {
   const Options options_;
   Runtime& runtime_;
   Log& log_;
+  Contact contact_;
   std::map<std::string, std::unique_ptr<JobRunner>> jobs_;
   std::map<std::string, std::int64_t> refused_;  // revisions whose refusal was told
   std::unique_ptr<Monitor> monitor_;

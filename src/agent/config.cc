@@ -6,10 +6,8 @@
 #include <charconv>
 #include <csignal>
 #include <cstring>
-#include <fstream>
 #include <map>
 #include <set>
-#include <sstream>
 
 #include <fcntl.h>
 #include <poll.h>
@@ -20,14 +18,25 @@
 
 #include <fmt/format.h>
 
+#include "base/input_file.h"
+
 namespace drover::agent {
 namespace {
 
 // Rotation is logrotate's here; there is no second configuration to back up.
 constexpr std::array<std::string_view, 5> kWithoutEffect{"maxLogFiles", "maxLogFileSize", "maxLogFileDurationHrs",
                                                          "maxUncompressedLogFiles", "mmsConfigBackup"};
-constexpr std::array<std::string_view, 3> kRefused{"httpProxy", "tlsMMSServerClientCertificatePassword",
-                                                   "sslMMSServerClientCertificatePassword"};
+struct Refused {
+  std::string_view key, why;
+};
+constexpr std::string_view kNoKeyPassword = "a key file with a password is not opened; store the key without one, readable by the agent's user only, and take the line out";
+constexpr std::array<Refused, 3> kRefused{{
+    {"httpProxy", "this agent connects to mmsBaseUrl directly and through no proxy, so the line would not be obeyed; take it out if this host may reach the manager so"},
+    {"tlsMMSServerClientCertificatePassword", kNoKeyPassword},
+    {"sslMMSServerClientCertificatePassword", kNoKeyPassword},
+}};
+
+constexpr int kLookForStopMillis = 100;
 
 using Entries = std::map<std::string, std::string, std::less<>>;
 
@@ -118,15 +127,15 @@ class KeyCommand {
     ::waitpid(pid_, nullptr, 0);
   }
 
-  Result<std::string> first_line() {
+  Result<std::string> first_line(const std::stop_token& stop) {
     TRY(start());
     const auto deadline = std::chrono::steady_clock::now() + kKeyCommandLimit;
     std::string text;
     while (text.find('\n') == std::string::npos && text.size() < 4096) {
-      const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+      if (stop.stop_requested()) return fail(ErrorCode::kInterrupted, "stopped while the command of mmsApiKeyExec ran");
+      if (std::chrono::steady_clock::now() >= deadline) return fail(ErrorCode::kUnsupported, "the command of mmsApiKeyExec printed no line in time");
       pollfd waiting{reader_, POLLIN, 0};
-      if (left.count() <= 0 || ::poll(&waiting, 1, static_cast<int>(left.count())) <= 0)
-        return fail(ErrorCode::kUnsupported, "the command of mmsApiKeyExec printed no line in time");
+      if (::poll(&waiting, 1, kLookForStopMillis) <= 0) continue;
       char piece[512];
       const auto size = ::read(reader_, piece, sizeof piece);
       if (size <= 0) break;
@@ -169,28 +178,24 @@ Result<Config> parse_config(std::string_view text) {
   Config config;
   std::string unknown, refused;
   for (const auto& [key, value] : TRY(entries_of(text))) {
-    if (std::find(kRefused.begin(), kRefused.end(), key) != kRefused.end()) refused += (refused.empty() ? "" : ", ") + key;
+    const auto known = std::find_if(kRefused.begin(), kRefused.end(), [&key = key](const Refused& one) { return one.key == key; });
+    if (known != kRefused.end()) refused += fmt::format("{}{} is not supported: {}", refused.empty() ? "" : ". ", key, known->why);
     else if (!TRY(apply(key, value, config))) unknown += (unknown.empty() ? "" : ", ") + key;
   }
   if (!unknown.empty()) return fail(ErrorCode::kUsage, "unknown keys: " + unknown);
-  if (!refused.empty())
-    return fail(ErrorCode::kUnsupported, fmt::format("not supported by this version: {}; leave them out only if the agent "
-                                                     "reaches the manager without", refused));
+  if (!refused.empty()) return fail(ErrorCode::kUnsupported, std::move(refused));
   TRY(check(config));
   return config;
 }
 
-Result<Config> read_config(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return fail(ErrorCode::kUsage, fmt::format("cannot read {}: {}", path, std::strerror(errno)));
-  std::string text(kMaxConfigBytes, '\0');
-  file.read(text.data(), static_cast<std::streamsize>(text.size()));
-  text.resize(static_cast<std::size_t>(file.gcount()));
+Result<Config> read_config(const std::string& path, const std::stop_token& stop) {
+  auto file = TRY_WITH(InputFile::open(path), "cannot read " + path);
+  const auto text = TRY_WITH(file.read(kMaxConfigBytes, stop), "cannot read " + path);
+  if (text.size() > kMaxConfigBytes) return fail(ErrorCode::kUsage, fmt::format("{} is larger than {} bytes", path, kMaxConfigBytes));
   auto config = TRY_WITH(parse_config(text), path);
-  struct stat facts {};
-  if (!config.api_key.empty() && ::stat(path.c_str(), &facts) == 0 && (facts.st_mode & S_IROTH) != 0)
+  if (!config.api_key.empty() && file.grants(S_IROTH))
     return fail(ErrorCode::kUnsupported, fmt::format("{} holds mmsApiKey, and everybody may read it; chmod o-r it", path));
-  if (!config.api_key_exec.empty()) config.api_key = TRY_WITH(KeyCommand(config.api_key_exec).first_line(), path);
+  if (!config.api_key_exec.empty()) config.api_key = TRY_WITH(KeyCommand(config.api_key_exec).first_line(stop), path);
   return config;
 }
 

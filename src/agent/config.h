@@ -4,6 +4,7 @@
 #pragma once
 
 #include <chrono>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -34,7 +35,8 @@ struct Config {
 Result<Config> parse_config(std::string_view text);
 // Reads the file. One that holds mmsApiKey and that everybody may read is refused. Then runs mmsApiKeyExec, if there is one,
 // in a shell, for at most kKeyCommandLimit; the first line that it prints is the key.
-Result<Config> read_config(const std::string& path);
+// A stop ends it while a pipe's writer or that command is waited for (kInterrupted).
+Result<Config> read_config(const std::string& path, const std::stop_token& stop);
 
 inline constexpr std::chrono::seconds kKeyCommandLimit{30};
 inline constexpr std::size_t kMaxConfigBytes = 1 << 20;

@@ -53,7 +53,8 @@ struct Wrong {
 TEST(AgentConfig, WhatIsWrongIsNamedAndNoValueIsQuoted) {
   const Wrong all[] = {
       {kMinimal + "mmsColour=blue-secret\nshape=x", "unknown keys: mmsColour, shape"},
-      {kMinimal + "httpProxy=http://u:secret@p", "httpProxy"},
+      {kMinimal + "httpProxy=http://u:secret@p", "httpProxy is not supported: this agent connects to mmsBaseUrl directly"},
+      {kMinimal + "tlsMMSServerClientCertificatePassword=secret", "tlsMMSServerClientCertificatePassword is not supported: a key file"},
       {kMinimal + "mmsApiKey=other-secret", "mmsApiKey stands there twice"},
       {kMinimal + "just secret words", "line 4"},
       {kMinimal + "=secret", "line 4"},
@@ -85,20 +86,20 @@ class ConfigFile : public ::testing::Test {
 
 TEST_F(ConfigFile, AKeyThatEverybodyMayReadIsRefused) {
   write(kMinimal, 0644);
-  EXPECT_FALSE(read_config(path_));
+  EXPECT_FALSE(read_config(path_, {}));
   write(kMinimal, 0640);
-  EXPECT_TRUE(read_config(path_));
-  EXPECT_FALSE(read_config(path_ + ".none"));
+  EXPECT_TRUE(read_config(path_, {}));
+  EXPECT_FALSE(read_config(path_ + ".none", {}));
 }
 
 TEST_F(ConfigFile, TheKeyMayComeFromACommand) {
   const std::string rest = "mmsGroupId=66ee00000000000000000001\nmmsBaseUrl=http://h\nmmsApiKeyExec=";
   write(rest + "printf 'k%s\\nnoise\\n' ey", 0644);
-  const auto config = read_config(path_);
+  const auto config = read_config(path_, {});
   ASSERT_TRUE(config) << config.error().message;
   EXPECT_EQ(config->api_key, "key");
   write(rest + "true", 0644);
-  EXPECT_FALSE(read_config(path_));
+  EXPECT_FALSE(read_config(path_, {}));
 }
 
 }  // namespace

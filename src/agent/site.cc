@@ -24,7 +24,16 @@ Error refusal(const net::HttpAnswer& answer) {
   if (answer.status == 404) kind = ErrorCode::kUsage;
   else if (answer.status == 409) kind = ErrorCode::kWrongState;
   else if (answer.status == 429 || answer.status >= 500) kind = ErrorCode::kTemporary;
-  return Error{kind, fmt::format("the manager answered {} {}: {}", answer.status, code, detail), 0, {}};
+  Error error{kind, fmt::format("it answered {} {}: {}", answer.status, code, detail), 0, {}};
+  if (answer.status == 401)
+    error.message += " Its configuration names another project or key than the site knows: check mmsGroupId and mmsApiKey (or what mmsApiKeyExec prints); "
+                     "`drover host provision` makes a configuration with a new key";
+  return error;
+}
+
+void advise(Error& error) {
+  if (error.has_label(net::kServerCertificateRefused)) error.message += "; an authority of your own is named with httpsCAFile";
+  if (error.has_label(net::kClientCertificateRefused)) error.message += "; tlsMMSServerClientCertificate names the one to show";
 }
 
 }  // namespace
@@ -64,7 +73,9 @@ Result<Json> Site::post(const std::string& target, Json::Object body, const std:
   net::HttpCall call{.method = "POST", .target = "/agent/v1" + target, .body = Json(std::move(body)).dump()};
   call.headers = {{"Authorization", state_->authorization}, {"Content-Type", "application/json"}, {"Accept", "application/json"}};
   call.timeout = state_->timeout;
-  const auto answer = TRY(state_->client.call(call, stop));
+  auto answered = state_->client.call(call, stop);
+  if (!answered) advise(answered.error());
+  const auto answer = TRY(std::move(answered));
   if (answer.status != 200) return tl::unexpected(refusal(answer));
   auto json = Json::parse(answer.body);
   if (!json || json->as_object() == nullptr) return fail(ErrorCode::kTemporary, fmt::format("{}: the answer is not JSON", target));

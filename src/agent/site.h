@@ -20,8 +20,8 @@ class Site {
   static Result<Site> open(const Config& config, const std::string& agent_id, const std::string& version);
   Site(Site&&) noexcept;
 
-  // What went wrong, for who decides what to do: kTemporary: again, with a pause; kUnsupported: 401, 403, 400, which is final
-  // for this configuration and is tried again now and then; kWrongState: another process has taken the session over;
+  // What went wrong, for who decides what to do: kTemporary: again, with a pause; kUnsupported: 401, 403, 400, and
+  // certificates that are refused, which is final for this configuration and is tried again now and then; kWrongState: another process has taken the session over;
   // kUsage: 404, the item is not there any more.
   Result<Json> hello(Json::Object body, const std::stop_token& stop);
   Result<Json> poll(const std::stop_token& stop) const;

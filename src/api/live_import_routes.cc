@@ -150,7 +150,7 @@ class ImportRoutes {
     switch (refusal.kind) {
       case ImportRefusal::Kind::kNoCluster: return refuse(404, "CLUSTER_NOT_FOUND", why, {cluster, body.destination_group});
       case ImportRefusal::Kind::kNoSource: return refuse(404, "RESOURCE_NOT_FOUND", why);
-      case ImportRefusal::Kind::kNoHost: return refuse(400, "INVALID_ATTRIBUTE", why, {"migrationHosts"});
+      case ImportRefusal::Kind::kNoHost: return refuse(404, "RESOURCE_NOT_FOUND", why, {body.host});
       case ImportRefusal::Kind::kFlex: return refuse(400, "CANNOT_USE_FLEX_CLUSTER_IN_CLUSTER_API", why, {cluster});
       case ImportRefusal::Kind::kNotSupported: return refuse(400, "LIVE_MIGRATION_NOT_SUPPORTED", why);
       case ImportRefusal::Kind::kBusy: return refuse(409, "CANNOT_MODIFY_CLUSTER_WITH_RUNNING_LIVE_IMPORT", why, {cluster});

@@ -10,6 +10,7 @@
 #include "cli/commands.h"
 #include "cli/signals.h"
 #include "cli/version.h"
+#include "terminal/table.h"
 
 namespace drover::cli {
 namespace {
@@ -43,12 +44,13 @@ void AgentCommand::configure(OptionSet& options) {
   options.description(
       "Registers with the manager that mmsBaseUrl names, and asks it what to do. With agentFeatureCloudMigrationEnabled=true it is a "
       "migration host: it runs the checks of validations and one migration at a time, by an engine (drover sync) that outlives it. "
-      "It monitors by metadata only. SIGTERM ends it and leaves the engine running; the next start takes it over.");
+      "It monitors by metadata only. Standard error has a line when it is registered, refused or cut off from its manager, each once; "
+      "the log has the rest. SIGTERM ends it and leaves the engine running; the next start takes it over.");
   options.example("drover agent -f /etc/mongodb-mms/automation-agent.config");
 }
 
 Status AgentCommand::execute(const std::stop_token& stop) {
-  auto config = TRY(agent::read_config(config_));
+  auto config = TRY(agent::read_config(config_, stop));
   if (config.log_file != "-") {
     std::error_code ignored;
     std::filesystem::create_directories(std::filesystem::path(config.log_file).parent_path(), ignored);
@@ -57,7 +59,10 @@ Status AgentCommand::execute(const std::stop_token& stop) {
   log_->info("drover agent", {{"version", version_text()}, {"project", config.group_id}, {"manager", config.base_url},
                               {"cloudMigration", config.cloud_migration}});
   for (const auto& key : config.without_effect) log_->warn("a key of the configuration has no effect here", {{"key", key}});
-  agent::Agent running({std::move(config), data_, hostname_, own_program(), version_text(), end_engines_}, *runtime_, *log_);
+  // A log that goes to standard error says it already.
+  agent::Contact::Tell tell;
+  if (config.log_file != "-") tell = [](std::string_view sentence) { fmt::print(stderr, "drover agent: {}\n", terminal::printable(sentence)); };
+  agent::Agent running({std::move(config), data_, hostname_, own_program(), version_text(), end_engines_, std::move(tell)}, *runtime_, *log_);
   return running.run(stop);
 }
 

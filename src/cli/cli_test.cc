@@ -8,6 +8,7 @@
 
 #include "cli/commands.h"
 #include "cli/options.h"
+#include "cli/spelling.h"
 #include "cli/uri_argument.h"
 
 namespace drover::cli {
@@ -141,6 +142,17 @@ TEST(CommandLine, EveryCommandOfTheProgramHasAnExample) {
     EXPECT_EQ(run_command_line(3, argv.data(), all), 0);
     EXPECT_THAT(::testing::internal::GetCapturedStdout(), HasSubstr("drover " + name)) << name;
   }
+}
+
+TEST(Spelling, FindsWhatWasMeant) {
+  const std::vector<std::string> words{"start", "show", "list", "cutover", "cancel", "set-credentials"};
+  EXPECT_THAT(near_words("strat", words), ElementsAre("start"));
+  EXPECT_THAT(near_words("lst", words), ElementsAre("list"));
+  EXPECT_THAT(near_words("cut-over", words), ElementsAre("cutover"));
+  EXPECT_THAT(near_words("canc", words), ElementsAre("cancel"));
+  EXPECT_THAT(near_words("x", words), ElementsAre());
+  EXPECT_THAT(near_words(std::string(5000, 'a'), words), ElementsAre());
+  EXPECT_EQ(did_you_mean("migrate", {"migrate-a", "migrate-b"}), "; did you mean `migrate-a` or `migrate-b`?");
 }
 
 class UriArgument : public ::testing::Test {

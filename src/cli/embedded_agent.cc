@@ -28,7 +28,7 @@ void EmbeddedAgent::run(const std::stop_token& stop) {
     const auto version = version_of_file();
     if (!version || *version == done_with) continue;
     done_with = *version;
-    auto config = agent::read_config(options_.config);
+    auto config = agent::read_config(options_.config, stop);
     if (config) serve(std::move(*config), *version, stop);
     else log_.error("the embedded agent cannot use its configuration; it looks again when the file changes", {{"error", config.error().message}});
   } while (runtime_.sleep(kLookEvery, stop));
@@ -44,7 +44,7 @@ void EmbeddedAgent::serve(agent::Config config, const std::string& version, cons
     while (runtime_.sleep(kLookEvery, own))
       if (version_of_file() != version) return static_cast<void>(over.request_stop());
   });
-  agent::Agent running({std::move(config), options_.data, options_.hostname, own_program(), version_text(), options_.end_engines}, runtime_, log_);
+  agent::Agent running({std::move(config), options_.data, options_.hostname, own_program(), version_text(), options_.end_engines, options_.tell}, runtime_, log_);
   const auto status = running.run(over.get_token());
   if (!status) log_.error("the embedded agent has ended; it begins anew when its configuration changes, or with the server", {{"error", status.error().message}});
   else if (!stop.stop_requested()) log_.info("the configuration of the embedded agent has changed");

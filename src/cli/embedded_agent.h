@@ -10,6 +10,7 @@
 #include <string>
 
 #include "agent/config.h"
+#include "agent/contact.h"
 #include "base/log.h"
 #include "base/runtime.h"
 
@@ -22,6 +23,7 @@ class EmbeddedAgent {
     std::string data;         // directory of the agent
     std::string hostname;     // empty: this machine's
     bool end_engines = false;
+    agent::Contact::Tell tell{};
   };
   EmbeddedAgent(Options options, Runtime& runtime, Log& log) : options_(std::move(options)), runtime_(runtime), log_(log) {}
 

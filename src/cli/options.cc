@@ -8,6 +8,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "cli/spelling.h"
 #include "cli/subcommand.h"
 #include "cli/uri_argument.h"
 #include "cli/version.h"
@@ -62,6 +63,33 @@ std::string names_of(const CLI::App& app) {
   std::string names;
   for (auto below = app.get_subcommands(); !below.empty(); below = below.front()->get_subcommands()) names += " " + below.front()->get_name();
   return names;
+}
+
+// What the library says of a word that nobody knows does not name what could have been meant.
+std::string usage_message(const CLI::App& app, int argc, char** argv, const CLI::ParseError& error) {
+  const auto* at = &app;
+  int next = 1;
+  for (; next < argc && argv[next][0] != '-'; ++next) {
+    std::vector<std::string> names;
+    const CLI::App* found = nullptr;
+    for (const auto* below : at->get_subcommands([](const CLI::App*) { return true; })) {
+      names.push_back(below->get_name());
+      if (below->get_name() == argv[next]) found = below;
+    }
+    if (names.empty()) break;
+    if (found == nullptr) return std::string("no such ") + (at == &app ? "command" : "verb") + " `" + argv[next] + "`" + did_you_mean(argv[next], names);
+    at = found;
+  }
+  if (error.get_exit_code() != static_cast<int>(CLI::ExitCodes::ExtrasError)) return error.what();
+  std::vector<std::string> options;
+  for (const auto* option : at->get_options())
+    for (const auto& name : option->get_lnames()) options.push_back("--" + name);
+  for (; next < argc; ++next) {
+    const std::string word = std::string(argv[next]).substr(0, std::string_view(argv[next]).find('='));
+    if (word.starts_with("--") && word.size() > 2 && std::find(options.begin(), options.end(), word) == options.end())
+      return "no such option " + word + did_you_mean(word, options);
+  }
+  return error.what();
 }
 
 constexpr const char* kParagraph = "\n\n";
@@ -222,15 +250,16 @@ int run_command_line(int argc, char** argv, const std::vector<std::unique_ptr<Su
     return app.exit(asked);
   } catch (const CLI::ParseError& error) {
     const auto used = app.get_subcommands();
+    const auto message = usage_message(app, argc, argv, error);
     const std::string name = "drover" + names_of(app);
     const bool json = std::any_of(argv, argv + argc, [](const char* word) { return std::string_view(word) == "--json"; });
     for (const auto& command : commands) {
       if (!json || used.empty() || used.front()->get_name() != command->name()) continue;
-      const auto line = command->failure_json({ErrorCode::kUsage, error.what(), 0, {}});
+      const auto line = command->failure_json({ErrorCode::kUsage, message, 0, {}});
       if (!line.is_null()) std::printf("%s\n", line.dump().c_str());
       std::fflush(stdout);
     }
-    std::fprintf(stderr, "%s: %s\nSee `%s --help`.\n", name.c_str(), error.what(), name.c_str());
+    std::fprintf(stderr, "%s: %s\nSee `%s --help`.\n", name.c_str(), message.c_str(), name.c_str());
     return exit_code(ErrorCode::kUsage);
   }
   if (hide_passwords(argc, argv)) {

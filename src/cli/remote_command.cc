@@ -153,7 +153,7 @@ Status RemoteCommand::confirm(const std::stop_token& stop) const {
 }
 
 Result<int> RemoteCommand::execute(const std::stop_token& stop) {
-  const auto login = TRY(remote::find_login(login_, verb_->site, remote::process_environment));
+  const auto login = TRY(remote::find_login(login_, verb_->site, remote::process_environment, stop));
   TRY(confirm(stop));
   // Whoever reads the output may go away (`… watch | head`): then there is nothing left to do.
   std::stop_source ending;

@@ -91,6 +91,11 @@ TEST_F(RemoteCommands, WhatIsWrongIsSaidOfTheVerb) {
                                                                  {"drover", "migration", "extend", "x", "--hours", "721"}, {"drover", "key", "create", "--role", "R"}}) {
     EXPECT_EQ(run(words).code, 2) << ::testing::PrintToString(words);
   }
+  EXPECT_THAT(run({"drover", "migration", "strat", "--cluster", "c"}).err, HasSubstr("drover migration: no such verb `strat`; did you mean `start`?\nSee `drover migration --help`."));
+  EXPECT_THAT(run({"drover", "migrations", "list"}).err, HasSubstr("drover: no such command `migrations`; did you mean `migration`?"));
+  EXPECT_THAT(run({"drover", "migration", "zebra"}).err, HasSubstr("no such verb `zebra`\n"));
+  EXPECT_THAT(run({"drover", "project", "list", "--ogr", "x"}).err, HasSubstr("no such option --ogr; did you mean `--org`?"));
+  EXPECT_THAT(run({"drover", "migration", "strat", "--json"}).out, HasSubstr(R"("message":"no such verb `strat`; did you mean `start`?")"));
   EXPECT_THAT(run({"drover", "project", "create", "--json"}).out, HasSubstr(R"({"error":{"exitCode":2,"message":)"));
 }
 

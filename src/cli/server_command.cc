@@ -22,6 +22,7 @@
 #include "cli/version.h"
 #include "control/event_log.h"
 #include "net/http_server.h"
+#include "terminal/table.h"
 
 namespace drover::cli {
 namespace {
@@ -196,7 +197,9 @@ Status ServerCommand::serve(control::Store& store, control::Identity& identity, 
   std::optional<EmbeddedAgent> agent;
   std::unique_ptr<Runtime::Thread> agent_thread;
   if (!agent_config_.empty()) {
-    agent.emplace(EmbeddedAgent::Options{agent_config_, data_ + "/agent", agent_hostname_, end_engines_}, *runtime_, *log_);
+    agent::Contact::Tell tell;
+    if (!log_path_.empty()) tell = [](std::string_view sentence) { fmt::print(stderr, "drover server: its agent: {}\n", terminal::printable(sentence)); };
+    agent.emplace(EmbeddedAgent::Options{agent_config_, data_ + "/agent", agent_hostname_, end_engines_, std::move(tell)}, *runtime_, *log_);
     agent_thread = runtime_->spawn("agent", [&](const std::stop_token& ending) { agent->run(ending); });
   }
   TRY(write_port_file(port_file_, server->port(), "--port-file"));

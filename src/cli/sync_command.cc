@@ -100,7 +100,7 @@ int SyncCommand::run() {
 
 Status SyncCommand::execute() {
   TRY(hang_on(static_cast<int>(lifeline_)));
-  TRY(settings_.finish());
+  TRY(settings_.finish(stop_));
   RotatingLog::Options options;
   options.directory = settings_.log_path;
   options.level = settings_.verbosity;

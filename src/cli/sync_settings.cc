@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <yaml-cpp/yaml.h>
 
+#include "base/input_file.h"
 #include "cli/uri_argument.h"
 #include "cluster/mongo_deployment.h"
 
@@ -19,6 +20,8 @@ constexpr std::array<std::string_view, 8> kNotDone{"createIndexesBatchSize", "en
                                                    "oplogRolloverResilienceIntervalSeconds"};
 // Asks for what is so anyway.
 constexpr std::array<std::string_view, 3> kNothingToDo{"disableTelemetry", "disableMetricsLogging", "disableVerification"};
+
+constexpr std::size_t kMaxConfigBytes = 1 << 20;
 
 std::string lower(std::string_view text) {
   std::string result(text);
@@ -70,24 +73,27 @@ void SyncSettings::declare(OptionSet& options) {
   options.flag("--disableTelemetry", telemetry_flag_, "Accepted for mongosync's scripts: nothing is ever sent anywhere");
 }
 
-Status SyncSettings::finish() {
+Status SyncSettings::finish(const std::stop_token& stop) {
   std::erase_if(given_, [](const auto& entry) { return entry.second.empty(); });
   if (accept_flag_) given_["acceptDisclaimer"] = "true";
-  if (!config_.empty()) TRY(read_file());
+  if (!config_.empty()) TRY(read_file(stop));
   for (const auto& [key, value] : from_file_)
     if (!given_.contains(key)) TRY_WITH(apply(key, value), "in " + config_);
   for (const auto& [key, value] : given_) TRY(apply(key, value));
   for (const auto& [name, uri] : {std::pair{"cluster0", &cluster0}, std::pair{"cluster1", &cluster1}}) {
     if (uri->empty()) return fail(ErrorCode::kUsage, fmt::format("{} is missing: give --{} or the key in --config", name, name));
-    *uri = TRY(resolve_uri_argument(*uri));
+    *uri = TRY(resolve_uri_argument(*uri, stop));
     TRY(check_sync_uri(name, *uri));
   }
   return {};
 }
 
-Status SyncSettings::read_file() {
+Status SyncSettings::read_file(const std::stop_token& stop) {
+  const auto what = fmt::format("cannot read the configuration file {}", config_);
+  auto input = TRY_WITH(InputFile::open(config_), what);
+  const auto text = TRY_WITH(input.read(kMaxConfigBytes, stop), what);
   try {
-    const auto file = YAML::LoadFile(config_);
+    const auto file = YAML::Load(text);
     if (!file.IsMap()) return fail(ErrorCode::kUsage, fmt::format("{} must hold lines of the form key: value", config_));
     for (const auto& entry : file) {
       const auto key = entry.first.as<std::string>();
@@ -96,8 +102,6 @@ Status SyncSettings::read_file() {
       if (!from_file_.emplace(key, entry.second.as<std::string>()).second)
         return fail(ErrorCode::kUsage, fmt::format("{} stands twice in {}", key, config_));
     }
-  } catch (const YAML::BadFile&) {
-    return fail(ErrorCode::kUsage, fmt::format("cannot read the configuration file {}", config_));
   } catch (const YAML::Exception& error) {
     // Without its text, which quotes the file: there may be passwords in it.
     return fail(ErrorCode::kUsage, fmt::format("{} is not YAML: line {}, column {}", config_, error.mark.line + 1,

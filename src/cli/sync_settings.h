@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <stop_token>
 #include <string>
 #include <string_view>
 
@@ -16,7 +17,7 @@ class SyncSettings {
  public:
   void declare(OptionSet& options);
   // Reads --config, then checks everything. Connection strings are resolved and obey mongosync's rules (1.2).
-  Status finish();
+  Status finish(const std::stop_token& stop);
 
   std::string cluster0, cluster1;
   std::int64_t port = 27182;
@@ -27,7 +28,7 @@ class SyncSettings {
   bool accept_disclaimer = false;
 
  private:
-  Status read_file();
+  Status read_file(const std::stop_token& stop);
   Status apply(const std::string& key, const std::string& value);
 
   std::string config_;

@@ -2,14 +2,16 @@
 
 #include <cstdlib>
 #include <cstring>
-#include <cerrno>
-#include <fstream>
 #include <string_view>
 
 #include <fmt/format.h>
 
+#include "base/input_file.h"
+
 namespace drover::cli {
 namespace {
+
+constexpr std::size_t kMaxUriFileBytes = 1 << 20;
 
 std::string trimmed(const std::string& text) {
   const char* blanks = " \t\r\n";
@@ -18,14 +20,10 @@ std::string trimmed(const std::string& text) {
   return text.substr(first, text.find_last_not_of(blanks) - first + 1);
 }
 
-Result<std::string> from_file(const std::string& path) {
-  std::ifstream file(path);
-  if (!file) {
-    return fail(ErrorCode::kUsage, fmt::format("cannot read a connection string from \"{}\": {}", path, std::strerror(errno)));
-  }
-  std::string line;
-  std::getline(file, line);
-  line = trimmed(line);
+Result<std::string> from_file(const std::string& path, const std::stop_token& stop) {
+  const auto what = fmt::format("cannot read a connection string from \"{}\"", path);
+  auto file = TRY_WITH(InputFile::open(path), what);
+  const auto line = trimmed(TRY_WITH(file.read_line(kMaxUriFileBytes, stop), what));
   if (line.empty()) {
     return fail(ErrorCode::kUsage, fmt::format("\"{}\" does not have a connection string on its first line", path));
   }
@@ -34,8 +32,8 @@ Result<std::string> from_file(const std::string& path) {
 
 }  // namespace
 
-Result<std::string> resolve_uri_argument(const std::string& argument) {
-  if (argument.starts_with("@")) return from_file(argument.substr(1));
+Result<std::string> resolve_uri_argument(const std::string& argument, const std::stop_token& stop) {
+  if (argument.starts_with("@")) return from_file(argument.substr(1), stop);
   if (argument.starts_with("env:")) {
     const auto name = argument.substr(4);
     const char* value = std::getenv(name.c_str());

@@ -43,7 +43,13 @@ Result<Json> AtlasClient::call(const std::string& method, const std::string& tar
     call.body = body.dump();
   }
   call.timeout = kTimeout;
-  const auto answer = TRY(client.call(call, stop));
+  auto answered = client.call(call, stop);
+  if (!answered && answered.error().has_label(net::kServerCertificateRefused)) {
+    // For a daemon it is temporary: the other site may be given another certificate.
+    answered.error().code = ErrorCode::kTemporary;
+    answered.error().message += "; an authority of your own is named with `drover server --link-ca-file`";
+  }
+  const auto answer = TRY(std::move(answered));
   if (answer.status < 200 || answer.status > 299) return tl::unexpected(refusal(answer));
   if (answer.body.empty()) return Json(Json::Object{});
   auto json = Json::parse(answer.body);

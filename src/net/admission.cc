@@ -10,21 +10,21 @@ namespace drover::net {
 
 Admission::Admission(std::size_t limit) : limit_(limit) {}
 
-Admission::Ruling Admission::enter(const std::string& address, std::function<void()> close) {
+Admission::Ruling Admission::enter(const std::string& address, const std::function<void()>& close) {
   const auto origin = origin_of(address);
   std::function<void()> goes;
-  Ruling ruling;
+  Ruling ruling{Verdict::kIn};
   {
     std::lock_guard lock(mutex_);
     const auto own = by_origin_.find(origin);
     const bool has_its_share = !origin.empty() && own != by_origin_.end() && own->second >= std::max<std::size_t>(1, limit_ / 2);
     if (has_its_share || members_.size() >= limit_) {
-      if (!pick(has_its_share ? &origin : nullptr, goes)) return ruling;
-      ruling.dropped = true;
+      if (!pick(has_its_share ? &origin : nullptr, goes)) return {has_its_share ? Verdict::kShareUsed : Verdict::kFull};
+      ruling.verdict = Verdict::kInForAnother;
     }
     ruling.id = next_++;
     auto& heads = waiting(Awaiting::kHead);
-    members_.emplace(ruling.id, Member{origin, std::move(close), Awaiting::kHead, heads.insert(heads.end(), ruling.id)});
+    members_.emplace(ruling.id, Member{origin, close, Awaiting::kHead, heads.insert(heads.end(), ruling.id)});
     ++by_origin_[origin];
   }
   if (goes) goes();

@@ -29,16 +29,22 @@ enum class Awaiting {
 class Admission {
  public:
   using Id = std::uint64_t;
+  enum class Verdict {
+    kIn,
+    kInForAnother,  // somebody has made room
+    kShareUsed,     // not let in: all of this address's connections are being served
+    kFull           // not now: all connections are being served, which ends
+  };
   struct Ruling {
-    Id id = 0;            // 0: not let in, nobody could make room
-    bool dropped = false;  // somebody did
+    Verdict verdict;
+    Id id = 0;  // 0 when it is not let in
   };
 
   explicit Admission(std::size_t limit);
 
   // `address` without its port; `close` is called at most once, without a lock held, when this connection is to make room.
   // A new connection is awaited for its head.
-  Ruling enter(const std::string& address, std::function<void()> close);
+  Ruling enter(const std::string& address, const std::function<void()>& close);
   // False when the connection has had to make room: nothing that comes from it counts any more. What is awaited anew begins
   // now; the same as before has begun when it did, whatever has dripped in since.
   bool await(Id id, Awaiting what);

@@ -27,7 +27,7 @@ TEST_F(AdmissionTest, WhoHasWaitedLongestMakesRoom) {
   EXPECT_TRUE(closed_.empty());
   EXPECT_TRUE(admission_.await(first.id, Awaiting::kHead));  // a drip: it has begun when it did
   const auto fifth = enter();
-  EXPECT_TRUE(fifth.id != 0 && fifth.dropped);
+  EXPECT_EQ(fifth.verdict, Admission::Verdict::kInForAnother);
   EXPECT_EQ(closed_, Ids{first.id});
   EXPECT_FALSE(admission_.await(first.id, Awaiting::kNothing)) << "what still comes from it must not be carried out";
   // One that was served waits since then.
@@ -50,6 +50,7 @@ TEST_F(AdmissionTest, HeadsBeforeBodiesBeforeReadersAndNobodyWhoIsServed) {
   EXPECT_EQ(closed_, (Ids{head.id, body.id, reader.id}));
   const auto none = enter();
   EXPECT_EQ(none.id, 0u);
+  EXPECT_EQ(none.verdict, Admission::Verdict::kFull);
   EXPECT_FALSE(admission_.drop_one());
   admission_.leave(served.id);
   admission_.leave(served.id);
@@ -63,7 +64,7 @@ TEST_F(AdmissionTest, AnAddressHasHalfAndMakesRoomForItself) {
   EXPECT_EQ(closed_, Ids{first.id}) << "not the other's, though that is older";
   admission_.await(second.id, Awaiting::kNothing);
   admission_.await(third.id, Awaiting::kNothing);
-  EXPECT_EQ(enter("10.0.0.2").id, 0u);
+  EXPECT_EQ(enter("10.0.0.2").verdict, Admission::Verdict::kShareUsed);
   EXPECT_NE(enter("10.0.0.3").id, 0u);
   EXPECT_TRUE(admission_.await(other.id, Awaiting::kHead));
 }

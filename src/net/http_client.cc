@@ -13,6 +13,9 @@
 #include <boost/beast/http.hpp>
 #include <boost/beast/ssl.hpp>
 #include <fmt/format.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509_vfy.h>
 
 #include "net/wait.h"
 
@@ -25,6 +28,28 @@ namespace http = boost::beast::http;
 using Tcp = asio::ip::tcp;
 
 constexpr std::size_t kMaxAnswerHeadBytes = 64 << 10;
+
+// The server's TLS alerts about a certificate of ours (RFC 8446, 6.2), as OpenSSL numbers them.
+bool is_certificate_alert(int reason) {
+  for (const int alert : {SSL_AD_BAD_CERTIFICATE, SSL_AD_UNSUPPORTED_CERTIFICATE, SSL_AD_CERTIFICATE_REVOKED, SSL_AD_CERTIFICATE_EXPIRED,
+                          SSL_AD_CERTIFICATE_UNKNOWN, SSL_AD_UNKNOWN_CA, SSL_AD_HANDSHAKE_FAILURE, TLS13_AD_CERTIFICATE_REQUIRED})
+    if (reason == SSL_AD_REASON_OFFSET + alert) return true;
+  return false;
+}
+
+Error failure(std::string_view what, beast::error_code failed) {
+  if (failed.category() != asio::error::get_ssl_category()) return {ErrorCode::kTemporary, fmt::format("{}: {}", what, failed.message()), 0, {}};
+  const auto permanent = [&](std::string_view why, std::vector<std::string> labels) {
+    return Error{ErrorCode::kUnsupported, fmt::format("{}: {}", what, why), 0, std::move(labels)};
+  };
+  const int reason = ERR_GET_REASON(static_cast<unsigned long>(failed.value()));
+  if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED) return permanent("the server's certificate is refused", {std::string(kServerCertificateRefused)});
+  if (is_certificate_alert(reason))
+    return permanent(fmt::format("the server refuses this client's certificate, or wants one ({})", failed.message()), {std::string(kClientCertificateRefused)});
+  if (reason == SSL_R_WRONG_VERSION_NUMBER || reason == SSL_R_HTTP_REQUEST)
+    return permanent("what answers there does not speak TLS; is it http://, or another port?", {});
+  return {ErrorCode::kTemporary, fmt::format("{}: {}", what, failed.message()), 0, {}};
+}
 
 // Runs one asynchronous step after the other on the caller's thread, until the deadline or a stop request.
 class Steps {
@@ -47,7 +72,7 @@ class Steps {
     if (!stop_.stop_requested()) io_.run_until(deadline_);
     if (stop_.stop_requested()) return fail(ErrorCode::kInterrupted, fmt::format("{}: stopped", what));
     if (!done) return fail(ErrorCode::kTemporary, fmt::format("{}: it took too long", what));
-    if (failed) return fail(ErrorCode::kTemporary, fmt::format("{}: {}", what, failed.message()));
+    if (failed) return tl::unexpected(failure(what, failed));
     return {};
   }
 
@@ -177,6 +202,15 @@ struct HttpClient::Impl {
     return answer;
   }
 
+  Status shake_hands(Steps& steps, beast::ssl_stream<beast::tcp_stream>& stream, const std::string& what) const {
+    auto done = steps.run(what, [&](auto handler) { stream.async_handshake(asio::ssl::stream_base::client, handler); });
+    if (done || !done.error().has_label(kServerCertificateRefused)) return done;
+    const auto why = SSL_get_verify_result(stream.native_handle());
+    const bool of_another = why == X509_V_OK || why == X509_V_ERR_UNSPECIFIED || why == X509_V_ERR_APPLICATION_VERIFICATION;
+    done.error().message += of_another ? fmt::format(": it is not one for {}", url.host) : fmt::format(": {}", X509_verify_cert_error_string(why));
+    return done;
+  }
+
   Status connect(Steps& steps, beast::tcp_stream& stream, const std::string& what) const {
     Tcp::resolver resolver(steps.io());
     Tcp::resolver::results_type found;
@@ -224,7 +258,7 @@ Result<HttpAnswer> HttpClient::call(const HttpCall& call, const std::stop_token&
   if (!SSL_set_tlsext_host_name(stream.native_handle(), impl_->url.host.c_str()))
     return fail(ErrorCode::kUsage, fmt::format("{}: TLS does not take this host's name", what));
   TRY(impl_->connect(steps, beast::get_lowest_layer(stream), what));
-  TRY(steps.run(what, [&](auto handler) { stream.async_handshake(asio::ssl::stream_base::client, handler); }));
+  TRY(impl_->shake_hands(steps, stream, what));
   return impl_->exchange(steps, stream, call);
 }
 

@@ -1,9 +1,10 @@
 // One HTTP/1.1 request and its answer, plain or TLS, within limits. For programs that call a server now and then: a
 // connection serves one call.
 //
-// Errors: kTemporary when no whole answer came (not reached, cut, timed out, its certificate refused): whether the server
-// has acted is not known, so callers repeat only what may be repeated. kInterrupted after a stop request. An answer with
-// any status is not an error. Messages name the server, never headers or bodies.
+// Errors: kTemporary when no whole answer came (not reached, cut, timed out): whether the server has acted is not known, so
+// callers repeat only what may be repeated. kUnsupported when TLS did not come about, which will be so the next time: nothing
+// was sent. A label says which side's certificate it was; only the caller knows by what setting it is named. kInterrupted after a
+// stop request. An answer with any status is not an error. Messages name the server, never headers or bodies.
 #pragma once
 
 #include <chrono>
@@ -21,6 +22,9 @@ namespace drover::net {
 
 inline constexpr std::size_t kMaxHttpAnswerBytes = 16 << 20;
 inline constexpr std::chrono::seconds kHttpCallTimeout{30};  // from the name's look-up to the answer's last byte
+
+inline constexpr std::string_view kServerCertificateRefused = "ServerCertificateRefused";  // by us: authority, name, date
+inline constexpr std::string_view kClientCertificateRefused = "ClientCertificateRefused";  // by the server, or it misses one
 
 struct Url {
   bool tls = false;

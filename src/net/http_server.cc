@@ -53,6 +53,7 @@ HttpResponse refusal(int status, std::string_view reason) {
 class Connection {
  public:
   virtual ~Connection() = default;
+  virtual void begin(Admission::Id id) = 0;
   virtual void close() = 0;
 };
 
@@ -80,7 +81,7 @@ class HttpConnection final : public Connection, public std::enable_shared_from_t
       : shared_(shared), stream_(std::move(stream)), peer_(std::move(peer)) {}
   ~HttpConnection() override { shared_.admission.leave(id_); }
 
-  void begin(Admission::Id id) {
+  void begin(Admission::Id id) override {
     id_ = id;
     asio::post(stream_.get_executor(), [self = this->shared_from_this()] { self->handshake(); });
   }
@@ -97,6 +98,7 @@ class HttpConnection final : public Connection, public std::enable_shared_from_t
       beast::get_lowest_layer(stream_).expires_after(kHttpRequestTimeout);
       stream_.async_handshake(asio::ssl::stream_base::server, [self = this->shared_from_this()](beast::error_code failed) {
         if (!failed) self->await_request();
+        else if (failed.category() == asio::error::get_ssl_category()) self->end();  // the client is to hear why
       });
     }
   }
@@ -289,8 +291,8 @@ class BeastServer final : public HttpServer {
   void accept(Tcp::acceptor& acceptor) {
     acceptor.async_accept(asio::make_strand(shared_.io), [this, &acceptor](beast::error_code failed, Tcp::socket socket) {
       if (!acceptor.is_open()) return;
-      if (!failed) serve(std::move(socket));
-      else if (is_out_of_descriptors(failed)) return make_room_and_accept(acceptor);
+      if (!failed) return take(std::move(socket), acceptor);
+      if (is_out_of_descriptors(failed)) return make_room_and_accept(acceptor);
       accept(acceptor);
     });
   }
@@ -304,9 +306,14 @@ class BeastServer final : public HttpServer {
     constexpr std::chrono::milliseconds kPause{50};
     shared_.admission.drop_one();
     tell_full("out of file descriptors; raise the limit of open files (ulimit -n)", "");
-    auto timer = std::make_shared<asio::steady_timer>(shared_.io, kPause);
-    timer->async_wait([this, timer, &acceptor](beast::error_code) {
-      if (acceptor.is_open()) accept(acceptor);
+    later(kPause, acceptor, [this, &acceptor] { accept(acceptor); });
+  }
+
+  template <typename Action>
+  void later(std::chrono::milliseconds pause, Tcp::acceptor& acceptor, Action action) {
+    auto timer = std::make_shared<asio::steady_timer>(shared_.io, pause);
+    timer->async_wait([timer, &acceptor, action = std::move(action)](beast::error_code) {
+      if (acceptor.is_open()) action();
     });
   }
 
@@ -322,30 +329,44 @@ class BeastServer final : public HttpServer {
                             {"times", std::exchange(full_times_, 0)}});
   }
 
-  void serve(Tcp::socket socket) {
+  void take(Tcp::socket socket, Tcp::acceptor& acceptor) {
     beast::error_code gone;
     const auto remote = socket.remote_endpoint(gone);
-    if (gone) return;
-    if (shared_.tls) begin<beast::ssl_stream<beast::tcp_stream>>({beast::tcp_stream(std::move(socket)), *shared_.tls}, remote);
-    else begin<beast::tcp_stream>(beast::tcp_stream(std::move(socket)), remote);
-  }
-
-  template <typename Stream>
-  void begin(Stream stream, const Tcp::endpoint& remote) {
+    if (gone) return accept(acceptor);
     const auto address = remote.address().to_string();
     const auto peer = fmt::format("{}:{}", address, remote.port());
-    auto connection = std::make_shared<HttpConnection<Stream>>(shared_, std::move(stream), peer);
+    std::shared_ptr<Connection> connection;
+    if (shared_.tls)
+      connection = std::make_shared<HttpConnection<beast::ssl_stream<beast::tcp_stream>>>(
+          shared_, beast::ssl_stream<beast::tcp_stream>(beast::tcp_stream(std::move(socket)), *shared_.tls), peer);
+    else
+      connection = std::make_shared<HttpConnection<beast::tcp_stream>>(shared_, beast::tcp_stream(std::move(socket)), peer);
+    admit(std::move(connection), address, peer, acceptor);
+  }
+
+  // While all are being served, this one waits, and behind it, in the system's queue, everybody else.
+  void admit(std::shared_ptr<Connection> connection, const std::string& address, const std::string& peer, Tcp::acceptor& acceptor) {
+    constexpr std::chrono::milliseconds kPause{5};
     const auto ruling = shared_.admission.enter(address, [weak = std::weak_ptr<Connection>(connection)] {
       if (const auto open = weak.lock()) open->close();
     });
-    if (ruling.id == 0) return tell_full("connections were refused: too many are open, all with a request", peer);
-    if (ruling.dropped) tell_full("connections without a request were closed: too many are open", peer);
+    switch (ruling.verdict) {
+      case Admission::Verdict::kFull:
+        tell_full("connections wait: too many are open, all with a request", peer);
+        return later(kPause, acceptor, [this, connection, address, peer, &acceptor] { admit(connection, address, peer, acceptor); });
+      case Admission::Verdict::kShareUsed:
+        tell_full("connections were refused: their address has half of all, each with a request", peer);
+        return accept(acceptor);
+      case Admission::Verdict::kInForAnother: tell_full("connections without a request were closed: too many are open", peer); break;
+      case Admission::Verdict::kIn: break;
+    }
     {
       std::lock_guard lock(shared_.mutex);
       shared_.connections.remove_if([](const auto& weak) { return weak.expired(); });
       shared_.connections.push_back(connection);
     }
     connection->begin(ruling.id);
+    accept(acceptor);
   }
 
   Shared shared_;

@@ -144,7 +144,7 @@ Result<Outcome> unprovision_host(Session& session) {
 
 Result<Outcome> connect_link(Session& session) {
   const auto& file = session.text("--token-file");
-  auto token = TRY(read_file(file.empty() ? "-" : file, "a link-token", Secrecy::kSecret));
+  auto token = TRY(read_file(file.empty() ? "-" : file, "a link-token", Secrecy::kSecret, session.around().stop));
   if (token.starts_with('{')) {  // what `drover link create-token --json` prints
     const auto json = Json::parse(token);
     token = json ? text_at(*json, "linkToken") : "";

@@ -27,8 +27,8 @@ constexpr Place kPlaces[] = {{"site", &Login::site},         {"publicKey", &Logi
                              {"clientId", &Login::client_id}, {"clientSecret", &Login::client_secret}, {"orgId", &Login::org},
                              {"projectId", &Login::project},  {"caFile", &Login::ca_file}};
 
-Result<Login> read_credentials(const std::string& path) {
-  return parse_credentials(TRY(read_file(path, "an API key", Secrecy::kSecret)), path);
+Result<Login> read_credentials(const std::string& path, const std::stop_token& stop) {
+  return parse_credentials(TRY(read_file(path, "an API key", Secrecy::kSecret, stop)), path);
 }
 
 Result<std::string> file_of_environment(SiteRole role, const Environment& environment) {
@@ -103,7 +103,7 @@ Result<Login> parse_credentials(std::string_view text, const std::string& path) 
   return login;
 }
 
-Result<Login> find_login(const LoginFlags& flags, SiteRole role, const Environment& environment) {
+Result<Login> find_login(const LoginFlags& flags, SiteRole role, const Environment& environment, const std::stop_token& stop) {
   std::vector<Login> layers;  // the nearest first
   Login said;
   said.site = flags.site;
@@ -111,7 +111,7 @@ Result<Login> find_login(const LoginFlags& flags, SiteRole role, const Environme
   said.project = flags.project;
   said.ca_file = flags.ca_file;
   layers.push_back(std::move(said));
-  if (!flags.credentials.empty()) layers.push_back(TRY(read_credentials(flags.credentials)));
+  if (!flags.credentials.empty()) layers.push_back(TRY(read_credentials(flags.credentials, stop)));
   Login around;
   around.origin = "the environment";
   for (const auto& [name, value] : {std::pair{"DROVER_SITE", &Login::site}, {"DROVER_PUBLIC_KEY", &Login::public_key}, {"DROVER_PRIVATE_KEY", &Login::private_key},
@@ -120,7 +120,7 @@ Result<Login> find_login(const LoginFlags& flags, SiteRole role, const Environme
     around.*value = environment(name);
   layers.push_back(std::move(around));
   if (flags.credentials.empty()) {
-    if (const auto file = TRY(file_of_environment(role, environment)); !file.empty()) layers.push_back(TRY(read_credentials(file)));
+    if (const auto file = TRY(file_of_environment(role, environment)); !file.empty()) layers.push_back(TRY(read_credentials(file, stop)));
   }
 
   Login login;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 
@@ -39,7 +40,7 @@ std::string process_environment(const char* name);
 // A key's two halves are from one of them.
 //
 // kUsage: something is missing or contradicts itself; kUnsupported: others can read the file; http:// to another machine.
-Result<Login> find_login(const LoginFlags& flags, SiteRole role, const Environment& environment);
+Result<Login> find_login(const LoginFlags& flags, SiteRole role, const Environment& environment, const std::stop_token& stop);
 
 // A credentials file's text as fields of a Login: an object with site, publicKey, privateKey, clientId, clientSecret, orgId, projectId,
 // caFile; what `drover server --create-organization` prints; or an answer of the API that showed a key. Other fields are refused.

@@ -37,7 +37,7 @@ class LoginTest : public ::testing::Test {
     return find_login(flags, role, [this](const char* name) {
       const auto found = environment_.find(name);
       return found == environment_.end() ? "" : found->second;
-    });
+    }, {});
   }
 
   std::string directory_;
@@ -144,12 +144,12 @@ TEST_F(LoginTest, PlainHttpIsForThisMachine) {
 }
 
 TEST_F(LoginTest, FilesAreReadWithoutTheirLineEnd) {
-  EXPECT_EQ(*read_file(file("a", "pass word\r\n"), "the password", Secrecy::kSecret), "pass word");
-  EXPECT_EQ(*read_file(file("b", "x\n\n"), "the password", Secrecy::kSecret), "x\n");
-  EXPECT_EQ(*read_file(file("c", "{}", 0644), "JSON", Secrecy::kPublic), "{}");
-  EXPECT_THAT(read_file(file("d", "\n"), "the password", Secrecy::kSecret).error().message, HasSubstr("must hold the password"));
-  EXPECT_EQ(read_file(file("e", std::string(kMaxFileBytes + 1, 'x')), "the password", Secrecy::kSecret).error().code, ErrorCode::kUsage);
-  EXPECT_FALSE(read_file(directory_, "the password", Secrecy::kSecret));
+  EXPECT_EQ(*read_file(file("a", "pass word\r\n"), "the password", Secrecy::kSecret, {}), "pass word");
+  EXPECT_EQ(*read_file(file("b", "x\n\n"), "the password", Secrecy::kSecret, {}), "x\n");
+  EXPECT_EQ(*read_file(file("c", "{}", 0644), "JSON", Secrecy::kPublic, {}), "{}");
+  EXPECT_THAT(read_file(file("d", "\n"), "the password", Secrecy::kSecret, {}).error().message, HasSubstr("must hold the password"));
+  EXPECT_EQ(read_file(file("e", std::string(kMaxFileBytes + 1, 'x')), "the password", Secrecy::kSecret, {}).error().code, ErrorCode::kUsage);
+  EXPECT_FALSE(read_file(directory_, "the password", Secrecy::kSecret, {}));
 }
 
 TEST_F(LoginTest, ASecretIsWrittenForItsOwnerOnlyAndOverNothing) {
@@ -162,7 +162,7 @@ TEST_F(LoginTest, ASecretIsWrittenForItsOwnerOnlyAndOverNothing) {
   struct stat facts {};
   ASSERT_EQ(::stat(path.c_str(), &facts), 0);
   EXPECT_EQ(facts.st_mode & 0777, 0600u);
-  EXPECT_EQ(*read_file(path, "it", Secrecy::kSecret), "secret");
+  EXPECT_EQ(*read_file(path, "it", Secrecy::kSecret, {}), "secret");
   const auto again = PrivateFile::create(path);
   ASSERT_FALSE(again);
   EXPECT_EQ(again.error().code, ErrorCode::kUsage);
@@ -173,7 +173,7 @@ TEST_F(LoginTest, ASecretIsWrittenForItsOwnerOnlyAndOverNothing) {
     file("raced", "somebody else's");
     EXPECT_FALSE(late->write("secret"));
   }
-  EXPECT_EQ(*read_file(directory_ + "/raced", "it", Secrecy::kSecret), "somebody else's");
+  EXPECT_EQ(*read_file(directory_ + "/raced", "it", Secrecy::kSecret, {}), "somebody else's");
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(directory_), std::filesystem::directory_iterator()), 2) << "nothing is left beside them";
   { EXPECT_TRUE(PrivateFile::create(directory_ + "/unused")); }
   EXPECT_FALSE(std::filesystem::exists(directory_ + "/unused"));

@@ -12,6 +12,8 @@
 
 #include <fmt/format.h>
 
+#include "base/input_file.h"
+
 namespace drover::remote {
 namespace {
 
@@ -21,41 +23,23 @@ tl::unexpected<Error> exists_already(const std::string& path) {
   return fail(ErrorCode::kUsage, fmt::format("--out {}: there is such a file already; nothing is overwritten, name another", path));
 }
 
-// All of it, or one byte more than the limit.
-Result<std::string> read_all(int file, const std::string& path, std::string_view what) {
-  std::string text;
-  char part[4096];
-  while (text.size() <= kMaxFileBytes) {
-    const auto count = ::read(file, part, sizeof part);
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return fail(ErrorCode::kUsage, fmt::format("reading {} from {}: {}", what, path, std::strerror(errno)));
-    if (count == 0) break;
-    text.append(part, static_cast<std::size_t>(count));
-  }
-  return text;
-}
-
 }  // namespace
 
-Result<std::string> read_file(const std::string& path, std::string_view what, Secrecy secrecy) {
+Result<std::string> read_file(const std::string& path, std::string_view what, Secrecy secrecy, const std::stop_token& stop) {
   const bool input = path == "-";
   const auto shown = input ? std::string("standard input") : path;
   if (input && secrecy == Secrecy::kSecret && ::isatty(STDIN_FILENO))
     return fail(ErrorCode::kUsage, fmt::format("standard input is a terminal, where {} would be seen: pipe it into this command, or name a file", what));
-  const int file = input ? STDIN_FILENO : ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (file < 0) return fail(ErrorCode::kUsage, fmt::format("reading {} from {}: {}", what, shown, std::strerror(errno)));
-  struct stat facts {};
-  const bool open_to_others = secrecy == Secrecy::kSecret && !input && ::fstat(file, &facts) == 0 && S_ISREG(facts.st_mode) && (facts.st_mode & kOthers) != 0;
-  auto text = open_to_others ? Result<std::string>(std::string()) : read_all(file, shown, what);
-  if (!input) ::close(file);
-  if (open_to_others)
+  const auto reading = fmt::format("reading {} from {}", what, shown);
+  auto file = input ? InputFile::standard_input() : TRY_WITH(InputFile::open(path), reading);
+  if (secrecy == Secrecy::kSecret && !input && file.grants(kOthers))
     return fail(ErrorCode::kUnsupported, fmt::format("{}, which holds {}, can be read by others; chmod 600 {}", shown, what, shown));
-  if (!text) return text;
-  if (text->size() > kMaxFileBytes)
+  auto text = TRY_WITH(file.read(kMaxFileBytes, stop), reading);
+  if (text.size() > kMaxFileBytes)
     return fail(ErrorCode::kUsage, fmt::format("{} holds more than {} bytes, which {} never has", shown, kMaxFileBytes, what));
-  if (text->ends_with('\n')) text->pop_back();
-  if (text->ends_with('\r')) text->pop_back();
-  if (text->empty()) return fail(ErrorCode::kUsage, fmt::format("{} is empty; it must hold {}", shown, what));
+  if (text.ends_with('\n')) text.pop_back();
+  if (text.ends_with('\r')) text.pop_back();
+  if (text.empty()) return fail(ErrorCode::kUsage, fmt::format("{} is empty; it must hold {}", shown, what));
   return text;
 }
 

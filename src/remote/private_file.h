@@ -1,6 +1,7 @@
 // Files that arguments name: secrets, read only when nobody else can read them and written so that nobody else can; and others.
 #pragma once
 
+#include <stop_token>
 #include <string>
 #include <string_view>
 
@@ -14,8 +15,8 @@ enum class Secrecy { kSecret, kPublic };
 
 // The whole text, without the line end at its end. "-" is standard input. `what` it holds is for messages: "the password".
 // kUsage: it cannot be read, is empty or too long, or a secret would be typed at a terminal; kUnsupported: group or others may read a secret (of regular files only: a pipe is
-// whose process reads it). Messages never quote what is in it.
-Result<std::string> read_file(const std::string& path, std::string_view what, Secrecy secrecy);
+// whose process reads it); kInterrupted: a stop while a pipe's writer was waited for. Messages never quote what is in it.
+Result<std::string> read_file(const std::string& path, std::string_view what, Secrecy secrecy, const std::stop_token& stop);
 
 // A new file of mode 0600. Its place is taken before the secret is asked for, so that no secret is lost for want of one; under its own
 // name it appears whole, or not at all.

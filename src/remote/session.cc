@@ -31,8 +31,8 @@ Result<Json> host_and_port(const std::string& text, const Json& body) {
   return with(with(body, "hostname", url->host), "port", std::stoi(url->port));
 }
 
-Result<Json> json_file(const Argument& argument, const std::string& path) {
-  const auto text = TRY(read_file(path, "JSON", Secrecy::kPublic));
+Result<Json> json_file(const Argument& argument, const std::string& path, const std::stop_token& stop) {
+  const auto text = TRY(read_file(path, "JSON", Secrecy::kPublic, stop));
   auto json = Json::parse(text);
   if (!json) return fail(ErrorCode::kUsage, fmt::format("{} {}: {}", argument.name, path, json.error().message));
   return std::move(*json);
@@ -163,8 +163,8 @@ Result<Json> Session::body() {
         body = with(body, place, std::move(all));
         break;
       }
-      case Kind::kSecretFile: body = with(body, place, TRY(read_file(value.text, "the password", Secrecy::kSecret))); break;
-      case Kind::kJsonFile: body = with(body, place, TRY(json_file(argument, value.text))); break;
+      case Kind::kSecretFile: body = with(body, place, TRY(read_file(value.text, "the password", Secrecy::kSecret, around_.stop))); break;
+      case Kind::kJsonFile: body = with(body, place, TRY(json_file(argument, value.text, around_.stop))); break;
       case Kind::kAddress: body = with(body, value.text.find('/') == std::string::npos ? "ipAddress" : "cidrBlock", value.text); break;
       case Kind::kHostPort: body = TRY(host_and_port(value.text, body)); break;
       case Kind::kText:

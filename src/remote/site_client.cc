@@ -68,9 +68,17 @@ Result<net::HttpAnswer> SiteClient::send(const SiteCall& call, const std::string
   auto answer = http_.call(http, stop);
   if (!answer && answer.error().code == ErrorCode::kTemporary && call.method != "GET")
     answer.error().message += ". It is not known whether it was done: look before you repeat it";
-  else if (!answer && answer.error().code == ErrorCode::kTemporary)
-    answer.error().message += ". Does the site run, and is this its URL? Try again";
+  else if (!answer)
+    advise(answer.error());
   return answer;
+}
+
+void SiteClient::advise(Error& error) const {
+  if (error.code == ErrorCode::kTemporary) error.message += ". Does the site run, and is this its URL? Try again";
+  if (error.has_label(net::kServerCertificateRefused))
+    error.message += login_.ca_file.empty() ? ". If it was made by an authority of your own, name that with --ca-file FILE (DROVER_CA_FILE, or caFile in the credentials file)"
+                                            : fmt::format(". The authority comes from {}", login_.ca_file);
+  if (error.has_label(net::kClientCertificateRefused)) error.message += ". --tls-certificate-key-file FILE shows one of an authority that the site knows";
 }
 
 std::string SiteClient::authorization(const std::string& method, const std::string& target) {
@@ -88,7 +96,7 @@ Result<bool> SiteClient::serves(Api api, const std::stop_token& stop) {
   http.headers.emplace_back("Accept", "application/json");
   auto answer = http_.call(http, stop);
   if (!answer) {
-    if (answer.error().code == ErrorCode::kTemporary) answer.error().message += ". Does the site run, and is this its URL? Try again";
+    advise(answer.error());
     return tl::unexpected(answer.error());
   }
   if (answer->status == kNotFoundStatus) return false;

@@ -63,6 +63,7 @@ class SiteClient {
   std::string authorization(const std::string& method, const std::string& target);
   Result<net::HttpAnswer> send(const SiteCall& call, const std::string& target, const std::stop_token& stop);
   std::string shown(const std::string& method, const std::string& target) const;
+  void advise(Error& error) const;  // what to do when no answer came
 
   Login login_;
   Options options_;

@@ -177,7 +177,7 @@ TEST_F(SecretTest, AKeyIsShownOnceOrKept) {
   const auto path = directory_ + "/key.json";
   EXPECT_EQ(*run(site, "key", "create", {{"--description", "d"}}, {"ORG_OWNER"}, true, path), 0);
   EXPECT_THAT(output_, Not(HasSubstr("the new secret")));
-  const auto login = find_login({.credentials = path}, SiteRole::kAny, [](const char*) { return std::string(); });
+  const auto login = find_login({.credentials = path}, SiteRole::kAny, [](const char*) { return std::string(); }, {});
   ASSERT_TRUE(login) << login.error().message;
   EXPECT_EQ(login->private_key, "the new secret");
   EXPECT_EQ(login->site, site.login().site);

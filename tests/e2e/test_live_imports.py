@@ -282,7 +282,7 @@ class Requests(ImportTest):
         nobody = "0" * 24
         for changes, status, code in (
                 ({"destination__clusterName": "none"}, 404, "CLUSTER_NOT_FOUND"), ({"source__groupId": nobody}, 404, "RESOURCE_NOT_FOUND"),
-                ({"source__clusterName": "none"}, 404, "RESOURCE_NOT_FOUND"), ({"migrationHosts": ["shop-primary"]}, 400, "INVALID_ATTRIBUTE"),
+                ({"source__clusterName": "none"}, 404, "RESOURCE_NOT_FOUND"), ({"migrationHosts": ["shop-primary"]}, 404, "RESOURCE_NOT_FOUND"),
                 ({"migrationHosts": ["a", "b"]}, 400, "INVALID_ATTRIBUTE"), ({"migrationHosts": []}, 400, "MISSING_ATTRIBUTE"),
                 ({"migrationHosts": None}, 400, "MISSING_ATTRIBUTE"), ({"source": None}, 400, "MISSING_ATTRIBUTE"),
                 ({"source__clusterName": ""}, 400, "MISSING_ATTRIBUTE"), ({"source__managedAuthentication": True}, 400, "INVALID_ATTRIBUTE"),

@@ -179,6 +179,8 @@ class AgentSessions(ManagerTest):
         eventually(lambda: "AGENT_API_KEY_NOT_FOUND" in agent.log(), 30, "the refusal in the log")
         self.assertTrue(agent.process.running())
         self.assertNotIn("0" * 64, agent.log())
+        said = agent.process.stderr()
+        self.assertRegex(said, r"^drover agent: the manager http://127.0.0.1:\d+ does not take this agent: .*401.*check mmsGroupId and mmsApiKey.*`drover host provision`.*\n$")
         for lines, code, said in (({"mmsColour": "blue"}, 2, "mmsColour"), ({"httpProxy": "http://p"}, 3, "httpProxy"),
                                   ({"mmsBaseUrl": "http://manager.example.net"}, 2, "https")):
             other = AgentProcess(self, project, name="wrong", **lines)
@@ -243,9 +245,30 @@ class AgentSessions(ManagerTest):
         site.process.stop()
         agent = AgentProcess(self, project)
         eventually(lambda: "registering with the manager" in agent.log(), 30, "the failure in the log")
+        self.assertRegex(agent.process.stderr(), r"^drover agent: the manager http://\S+ is not reached: .*Connection refused.*mmsBaseUrl.*\n$")
         site.keep_port = True
         site.start()
         eventually(lambda: "registered" in agent.log(), 90, "registered")
+        site.process.stop()
+        eventually(lambda: agent.process.stderr().count("is not reached") == 2, 30, "the second absence")
+        site.start()
+        eventually(lambda: "answers again" in agent.process.stderr(), 90, "the end of the absence")
+        lines = agent.process.stderr().splitlines()
+        self.assertEqual([next(word for word in ("not reached", "registered with", "answers again") if word in line) for line in lines],
+                         ["not reached", "registered with", "not reached", "answers again"], lines)
+
+    def test_a_configuration_that_does_not_come(self):
+        """A pipe whose writer is late is waited for, and that ends with the first signal."""
+        pipe = os.path.join(self.directory, "pipe")
+        os.mkfifo(pipe, 0o600)
+        for arguments in (("agent", "-f", pipe, "--data", os.path.join(self.directory, "agent data")),
+                          ("org", "list", "--credentials", pipe), ("sync", "--config", pipe)):
+            process = self.start(*arguments)
+            self.assertFalse(process.ended_within(0.5), process.tail())
+            process.signal(signal.SIGTERM)
+            self.assertTrue(process.ended_within(1), arguments)
+            self.assertEqual(process.child.returncode, 130, process.tail())
+            self.assertIn("stopped", process.stderr())
 
 
 class MutualTls(ManagerTest):

@@ -272,18 +272,21 @@ class Administration(SandboxOnly):
 
     def test_https(self):
         ca, pem = clusters.make_certificates(self.directory)
-        site = self.start_site("both", "--tls-certificate-key-file", pem)
+        site = self.start_site("both", "--tls-certificate-key-file", pem, "--bind-ip", "127.0.0.1,127.0.0.2")
         site.url = f"https://localhost:{site.port}"
         cli = Cli(self, site)
         self.assertEqual(cli("org", "list", "--ca-file", ca)["totalCount"], 1)
         self.assertEqual(self.run_drover("org", "list", "--credentials", cli.credentials, environment={"DROVER_CA_FILE": ca}).child.returncode, 0)
-        self.assertIn("certificate", cli.fails(75, "org", "list")["message"])
+        self.assertRegex(cli.fails(3, "org", "list")["message"], "certificate is refused: .*certificate.* --ca-file FILE")
+        self.assertIn("not one for 127.0.0.2", cli.fails(3, "org", "list", "--site", f"https://127.0.0.2:{site.port}", "--ca-file", ca)["message"])
         self.assertEqual(cli.fails(3, "org", "list", "--ca-file", os.path.join(self.directory, "no such file"))["exitCode"], 3)
         asking = Site(self, "--tls-certificate-key-file", pem, "--tls-ca-file", ca, data="asking")
         asking.url = f"https://localhost:{asking.port}"
         cli = Cli(self, asking)
         cli("org", "list", "--ca-file", ca, "--tls-certificate-key-file", pem)
-        cli.fails(75, "org", "list", "--ca-file", ca)
+        self.assertIn("--tls-certificate-key-file", cli.fails(3, "org", "list", "--ca-file", ca)["message"])
+        plain = Site(self, data="plain")
+        self.assertIn("does not speak TLS", cli.fails(3, "org", "list", "--site", f"https://localhost:{plain.port}")["message"])
 
     def test_pages_are_followed_to_the_end(self):
         site = self.start_site("manager")
