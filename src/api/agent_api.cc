@@ -85,8 +85,8 @@ RestResult<RestReply> AgentApi::answer(const net::HttpRequest& request, std::str
   call.peer = control::host_of_peer(request.peer);
   if (failures_.left(lockout_name(call.peer)) <= 0) return refuse(429, "RATE_LIMITED", "Too many failed logins from this address.");
   const auto login = parse_basic(request.header("Authorization"));
-  const bool known = login && control::is_id(login->first) && TRY_REST(parts_.keys.opens(login->first, login->second));
-  if (!known) {
+  if (login && control::is_id(login->first)) call.key = TRY_REST(parts_.keys.id_of(login->first, login->second));
+  if (call.key.empty()) {
     failures_.take(lockout_name(call.peer));
     return refuse(401, "AGENT_API_KEY_NOT_FOUND", "A project's id and one of its agent API keys are needed.");
   }
@@ -111,7 +111,7 @@ RestResult<RestReply> AgentApi::answer(const net::HttpRequest& request, std::str
 RestResult<control::Agent> AgentApi::session(const Call& call, control::Agents::Beat what) {
   const auto agent_id = TRY_BODY(required_text(call.body, "agentId"));
   const auto epoch = TRY_BODY(required_number(call.body, "epoch", 1));
-  auto agent = TRY_REST(parts_.agents.beat(call.group, agent_id, epoch, call.peer, what));
+  auto agent = TRY_REST(parts_.agents.beat(call.group, agent_id, epoch, call.peer, call.key, what));
   if (!agent) return refuse(409, "SESSION_REPLACED", "Another process has registered for this host since.");
   return std::move(*agent);
 }
@@ -124,6 +124,7 @@ RestResult<RestReply> AgentApi::hello(const Call& call) {
   hello.hostname = TRY_BODY(required_text(call.body, "hostname"));
   hello.version = TRY_BODY(required_text(call.body, "version"));
   hello.address = call.peer;
+  hello.key = call.key;
   for (const auto* text : {&hello.agent_id, &hello.hostname, &hello.version})
     if (text->size() > kMaxNameBytes) return refuse(400, "INVALID_ATTRIBUTE", "A name is too long.");
   const auto* platform = call.body.find("platform");
@@ -138,6 +139,11 @@ RestResult<RestReply> AgentApi::hello(const Call& call) {
       return refuse(403, "PLATFORM_NOT_SUPPORTED", fmt::format("{}. For sources of 6.0.8 and later: {}; for 4.4 and 5.0 any 64-bit Linux.", *why, all_platforms()));
   }
   const auto epoch = TRY_REST(parts_.agents.hello(call.group, hello));
+  // The key was deleted while this call was under way: it has let nobody in.
+  if (!TRY_REST(parts_.keys.exists(call.group, call.key))) {
+    if (const auto agent = TRY_REST(parts_.agents.by_hostname(call.group, hello.hostname))) TRY_REST(parts_.agents.take_away(*agent, call.key));
+    return refuse(401, "AGENT_API_KEY_NOT_FOUND", "The agent API key was deleted.");
+  }
   if (epoch == 1) TRY_REST(parts_.events.tell(call.group, "NEW_AGENT", hello.hostname));
   log_.info("an agent has registered", {{"project", call.group}, {"hostname", hello.hostname}, {"epoch", epoch}, {"peer", call.peer}});
   return RestReply{200, Json::Object{{"epoch", epoch}, {"pollSeconds", options_.poll_seconds}, {"monitoringSeconds", options_.monitoring_seconds}}};

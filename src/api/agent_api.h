@@ -49,6 +49,7 @@ class AgentApi {
     Json body;
     std::string peer;  // address
     std::string group;
+    std::string key;   // the id of the agent API key
   };
   RestResult<RestReply> answer(const net::HttpRequest& request, std::string& group);
   RestResult<RestReply> hello(const Call& call);

@@ -77,7 +77,14 @@ class MonitoringRoutes {
   }
   RestResult<RestReply> delete_key(const RestRequest& request) const {
     const auto& id = request.name("keyId");
-    if (!TRY_REST(parts_.keys.remove(request.name("groupId"), id)))
+    const auto force = request.query.find("force");
+    const bool forced = force != request.query.end() && force->second == "true";
+    const auto removed = TRY_REST(parts_.removals.remove_key(request.name("groupId"), id,
+                                                             forced ? control::SourceRemovals::How::kForced : control::SourceRemovals::How::kUnlessNeeded));
+    if (!removed.needed_by.empty())
+      return needed("MIGRATION_HOST_IN_USE", fmt::format("The agent API key {} is that of a migration host and", id), removed.needed_by,
+                    " force=true deletes the key all the same, and leaves them without their host: for a key that strangers have.");
+    if (!removed.there)
       return refuse(404, "AGENT_API_KEY_NOT_FOUND", fmt::format("No agent API key with ID {} exists.", id), {id});
     return RestReply{204, {}};
   }
@@ -141,7 +148,9 @@ class MonitoringRoutes {
   }
   RestResult<RestReply> delete_host(const RestRequest& request) const {
     const auto host = TRY_BODY(found_host(request, request.name("hostId")));
-    TRY_REST(parts_.deployments.remove_host(host.group, host.id));
+    const auto removed = TRY_REST(parts_.removals.remove_host(host.group, host.id));
+    if (!removed.needed_by.empty())
+      return needed("DEPLOYMENT_IN_USE", fmt::format("The deployment of the host {}:{}", host.hostname, host.port), removed.needed_by);
     return RestReply{204, {}};
   }
 
@@ -241,7 +250,7 @@ class MonitoringRoutes {
                                  {"links", self_link(request, fmt::format("/groups/{}/alerts/{}", group, id))}});
     };
     for (const auto& agent : TRY_REST(parts_.agents.of_project(group))) {
-      if (agent.alive) continue;
+      if (agent.alive || !agent.leaving.empty()) continue;
       add(agent.cloud_migration ? "AUTOMATION_AGENT_DOWN" : "MONITORING_AGENT_DOWN", agent.hostname, "the agent does not poll", agent.last_poll_millis);
     }
     for (const auto& host : TRY_REST(parts_.deployments.hosts(group)))
@@ -281,7 +290,7 @@ class MonitoringRoutes {
     if (type == "BACKUP") return all;
     for (const auto& agent : TRY_REST(parts_.agents.of_project(request.name("groupId")))) {
       const bool monitoring = type == "MONITORING";
-      if (monitoring ? !agent.monitoring : !agent.cloud_migration) continue;
+      if ((monitoring ? !agent.monitoring : !agent.cloud_migration) || !agent.leaving.empty()) continue;
       const bool active = monitoring ? TRY_REST(parts_.agents.monitors(agent)) : true;
       all.push_back(agent_json(request, agent, type, active));
     }
@@ -333,6 +342,22 @@ class MonitoringRoutes {
 };
 
 }  // namespace
+
+tl::unexpected<RestError> needed(std::string_view code, std::string_view what, const std::vector<control::AgentJob>& by, std::string_view else_how) {
+  std::string names;
+  std::vector<std::string> ids;
+  bool migrates = false;
+  for (const auto& job : by) {
+    migrates = migrates || job.kind == "migration";
+    names += fmt::format("{}the {} {}", names.empty() ? "" : ", ", job.kind == "migration" ? "live migration" : "validation", job.id);
+    ids.push_back(job.id);
+  }
+  return refuse(409, std::string(code),
+                fmt::format("{} is needed by {}. {}{}", what, names,
+                            migrates ? "Let the migration end first, or cancel it at the Atlas site (drover migration cancel)." : "A validation ends by itself, within ten minutes; try again then.",
+                            else_how),
+                std::move(ids));
+}
 
 void add_monitoring_routes(RouteTable& table, MonitoringParts parts) {
   const auto routes = std::make_shared<MonitoringRoutes>(parts);

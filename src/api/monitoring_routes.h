@@ -6,6 +6,7 @@
 #include "control/agent_keys.h"
 #include "control/agents.h"
 #include "control/deployments.h"
+#include "control/source_removals.h"
 
 namespace drover::api {
 
@@ -13,9 +14,13 @@ struct MonitoringParts {
   control::AgentKeys& keys;
   control::Agents& agents;
   control::Deployments& deployments;
+  control::SourceRemovals& removals;
   Runtime& runtime;
 };
 // The parts must live as long as the table.
 void add_monitoring_routes(RouteTable& table, MonitoringParts parts);
+
+// The refusal to take away `what` ("The project Shop"), which these validations and migrations need; `else_how` says what else can be done.
+tl::unexpected<RestError> needed(std::string_view code, std::string_view what, const std::vector<control::AgentJob>& by, std::string_view else_how = "");
 
 }  // namespace drover::api

@@ -242,7 +242,7 @@ constexpr OperationSchema kOperations[] = {
     {"ext", "POST", "/groups/{groupId}/liveMigrations/{liveMigrationId}/extend", 200, "Extension", "LiveMigration"},
     {"cm", "POST", "/groups/{groupId}/agentapikeys", 200, "CreateAgentApiKey", "AgentApiKey"},
     {"cm", "GET", "/groups/{groupId}/agentapikeys", 200, "", "AgentApiKey[]"},
-    {"cm", "DELETE", "/groups/{groupId}/agentapikeys/{keyId}", 204, "", ""},
+    {"cm", "DELETE", "/groups/{groupId}/agentapikeys/{keyId}", 204, "", "", "force:bool"},
     {"cm", "GET", "/groups/{groupId}/agents", 200, "", "Page<Agent>"},
     {"cm", "GET", "/groups/{groupId}/agents/{type}", 200, "", "Page<Agent>"},
     {"cm", "POST", "/groups/{groupId}/hosts", 201, "AddHost", "Host"},

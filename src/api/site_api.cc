@@ -176,12 +176,15 @@ RestResult<RestReply> SiteApi::finish_sync(const Call& call, const control::Link
 RestResult<RestReply> SiteApi::work(const control::Link& link) {
   Json::Array items;
   bool active = false;
+  // Before the items: what is given out in between is among those.
+  auto coming = TRY_REST(imports_.coming_of(link.id));
   for (auto& item : TRY_REST(imports_.work_of(link.id))) {
     const auto* desired = item.find("desired");
     active = active || *desired->as_string() != "FORGET";
     items.push_back(std::move(item));
   }
-  return RestReply{200, Json::Object{{"items", std::move(items)}, {"pollSeconds", active ? kBusyPollSeconds : kIdlePollSeconds}}};
+  active = active || !coming.empty();
+  return RestReply{200, Json::Object{{"items", std::move(items)}, {"coming", Json::Array(coming.begin(), coming.end())}, {"pollSeconds", active ? kBusyPollSeconds : kIdlePollSeconds}}};
 }
 
 RestResult<RestReply> SiteApi::report(const Call& call, const control::Link& link) {

@@ -49,9 +49,13 @@ AtlasRole::AtlasRole(control::Store& store, const control::SealedKeys& keys, con
   if (!host_id_.empty()) local_clusters_.emplace(clusters_, keys, runtime, log, LocalClusters::Options{options.local_directory, host_id_});
 }
 
-api::RestResult<int> AtlasRole::prepare_to_delete_project(const std::string& group) {
+api::RestResult<int> AtlasRole::may_delete_project(const std::string& group) {
   if (TRY_REST(clusters_.count(group)) != 0)
     return api::refuse(409, "CANNOT_CLOSE_GROUP_ACTIVE_ATLAS_CLUSTERS", fmt::format("The group {} has clusters; delete them first.", group), {group});
+  return 0;
+}
+
+api::RestResult<int> AtlasRole::forget_project(const std::string& group) {
   TRY_REST(users_.forget_project(group));
   TRY_REST(networks_.forget_project(group));
   TRY_REST(access_lists_.forget_project(group));

@@ -38,8 +38,10 @@ class AtlasRole {
   net::HttpResponse handle_site(const net::HttpRequest& request) { return site_.handle(request); }
   // Below api::kOauthPrefix. Thread-safe.
   net::HttpResponse handle_oauth(const net::HttpRequest& request) { return oauth_.handle(request); }
-  // A refusal while the project has clusters; else its records here go, before it does.
-  api::RestResult<int> prepare_to_delete_project(const std::string& group);
+  // A refusal while the project has clusters.
+  api::RestResult<int> may_delete_project(const std::string& group);
+  // Its records here go, before it does.
+  api::RestResult<int> forget_project(const std::string& group);
   Result<std::optional<control::ApiKey>> caller_of_token(const std::string& token);
   // Runs the local clusters, until it is stopped; on one thread.
   void run_clusters(const std::stop_token& stop);

@@ -1,5 +1,7 @@
 #include "cli/manager_role.h"
 
+#include <fmt/format.h>
+
 #include "api/export_routes.h"
 #include "api/monitoring_routes.h"
 
@@ -15,11 +17,19 @@ ManagerRole::ManagerRole(control::Store& store, const control::SealedKeys& keys,
       events_(store, runtime),
       deployments_(store, keys, events_, runtime),
       worker_({links_, identity, agents_, deployments_, jobs_}, {options.link_ca_file}, runtime, log),
+      removals_({keys_, agents_, deployments_, jobs_, worker_}, runtime),
       agent_api_({keys_, agents_, jobs_, deployments_, events_}, {options.poll_seconds, options.monitoring_seconds}, runtime, log) {}
 
 void ManagerRole::add_routes(api::RouteTable& table) {
-  api::add_monitoring_routes(table, {keys_, agents_, deployments_, runtime_});
+  api::add_monitoring_routes(table, {keys_, agents_, deployments_, removals_, runtime_});
   api::add_export_routes(table, links_, worker_);
+}
+
+api::RestResult<int> ManagerRole::prepare_to_delete_project(const std::string& group) {
+  const auto removed = TRY_REST(removals_.remove_project(group));
+  if (!removed.needed_by.empty())
+    return api::needed("CANNOT_CLOSE_GROUP_ACTIVE_LIVE_MIGRATION", fmt::format("A migration host or deployment of the group {}", group), removed.needed_by);
+  return 0;
 }
 
 void ManagerRole::start() {

@@ -8,6 +8,7 @@
 #include "api/agent_api.h"
 #include "api/route_table.h"
 #include "control/link_worker.h"
+#include "control/source_removals.h"
 #include "net/http_message.h"
 
 namespace drover::cli {
@@ -23,6 +24,8 @@ class ManagerRole {
   ManagerRole(control::Store& store, const control::SealedKeys& keys, control::Identity& identity, Runtime& runtime, Log& log, Options options);
 
   void add_routes(api::RouteTable& table);
+  // A refusal while a validation or migration needs what is in it; else its keys, agents and deployments go, before it does.
+  api::RestResult<int> prepare_to_delete_project(const std::string& group);
   // Below api::kAgentPrefix. Thread-safe.
   net::HttpResponse handle_agent(const net::HttpRequest& request) { return agent_api_.handle(request); }
   // Attends to the links on a thread of its own, until this goes.
@@ -37,6 +40,7 @@ class ManagerRole {
   control::EventLog events_;
   control::Deployments deployments_;
   control::LinkWorker worker_;
+  control::SourceRemovals removals_;
   api::AgentApi agent_api_;
   std::unique_ptr<Runtime::Thread> attending_;
 };

@@ -162,7 +162,9 @@ Status ServerCommand::serve(control::Store& store, control::Identity& identity, 
   options.tell = [&audit](const Json::Object& event) { return audit.tell(event); };
   api::RouteTable routes;
   api::add_identity_routes(routes, identity, [&sites](const std::string& group) -> api::RestResult<int> {
-    return sites.atlas ? sites.atlas->prepare_to_delete_project(group) : api::RestResult<int>(0);
+    if (sites.atlas) TRY_BODY(sites.atlas->may_delete_project(group));
+    if (sites.manager) TRY_BODY(sites.manager->prepare_to_delete_project(group));
+    return sites.atlas ? sites.atlas->forget_project(group) : api::RestResult<int>(0);
   });
   api::add_key_access_list_routes(routes, identity);
   api::add_event_routes(routes, events);

@@ -22,7 +22,15 @@ std::string text_in(const Json& object, std::string_view key) {
 
 bson::Document by_id(std::string_view id) { return bson::make_document({{"_id", id}}); }
 
+bson::Document undecided(std::string_view id) { return bson::make_document({{"_id", id}, {"accepted", false}, {"sequence", std::int64_t{0}}}); }
+
 }  // namespace
+
+bool AgentJob::needs_source() const {
+  if (desired == "FORGET" || sequence == kOwnReport) return false;
+  const auto state = text_in(report, "state");
+  return state != "DONE" && state != "COMMITTED" && state != "STOPPED" && state != "FAILED" && state != "FORGOTTEN";
+}
 
 std::string AgentJobs::seal_name(std::string_view id) const { return fmt::format("agentJob {}", id); }
 
@@ -32,12 +40,14 @@ AgentJob AgentJobs::job_of(bson::View document) const {
   job.link = text_of(document, "linkId");
   job.group = text_of(document, "groupId");
   job.hostname = text_of(document, "hostname");
+  job.cluster = text_of(document, "clusterName");
   job.kind = text_of(document, "kind");
   job.desired = text_of(document, "desired");
   job.item_revision = number_of(document, "itemRevision");
   job.sequence = number_of(document, "sequence");
   job.relayed_sequence = number_of(document, "relayedSequence");
   job.log_lines = number_of(document, "logLines");
+  job.accepted = !document["accepted"].exists() || flag_of(document, "accepted");  // of an older store: it was given out already
   if (const auto report = document["report"].to_document()) job.report = json_of(*report);
   return job;
 }
@@ -58,6 +68,8 @@ Result<bool> AgentJobs::take(const std::string& link, const Json& item) {
                                                                       {"linkId", link},
                                                                       {"groupId", source ? text_in(*source, "groupId") : ""},
                                                                       {"hostname", text_in(item, "migrationHost")},
+                                                                      {"clusterName", source ? text_in(*source, "clusterName") : ""},
+                                                                      {"accepted", false},
                                                                       {"kind", text_in(item, "kind")},
                                                                       {"desired", desired},
                                                                       {"itemRevision", item_revision},
@@ -100,7 +112,7 @@ Result<std::vector<AgentJob>> AgentJobs::for_agent(const std::string& group, con
   std::vector<AgentJob> jobs;
   for (const auto& document : TRY(store_.find(kJobs, bson::make_document({{"groupId", group}, {"hostname", hostname}})))) {
     auto job = job_of(document);
-    if (job.sequence == kOwnReport) continue;
+    if (!job.accepted) continue;
     if (const auto sealed = text_of(document, "sealedSpec"); !sealed.empty())
       job.item = TRY(Json::parse(TRY(keys_.unseal(seal_name(job.id), sealed))));
     jobs.push_back(std::move(job));
@@ -131,9 +143,14 @@ Result<std::optional<AgentJobs::Kept>> AgentJobs::report(const std::string& grou
   return std::optional(Kept{found->sequence, found->desired});
 }
 
-Status AgentJobs::report_here(const std::string& id, const Json& report) {
+Status AgentJobs::accept(const std::string& id) {
+  TRY(store_.update(kJobs, undecided(id), bson::make_document({{"$set", bson::make_document({{"accepted", true}})}})));
+  return {};
+}
+
+Status AgentJobs::refuse(const std::string& id, const Json& report) {
   const auto set = bson::make_document({{"sequence", kOwnReport}, {"report", document_of(report)}});
-  TRY(store_.update(kJobs, bson::make_document({{"_id", id}, {"sequence", std::int64_t{0}}}), bson::make_document({{"$set", set}})));
+  TRY(store_.update(kJobs, undecided(id), bson::make_document({{"$set", set}})));
   return {};
 }
 

@@ -25,6 +25,7 @@ struct AgentJob {
   std::string link;
   std::string group;     // the source's project
   std::string hostname;  // of the migration host
+  std::string cluster;   // the source's deployment
   std::string kind;
   std::string desired;
   std::int64_t item_revision = 0;
@@ -33,6 +34,11 @@ struct AgentJob {
   std::int64_t sequence = 0;          // of the report; 0: none
   std::int64_t relayed_sequence = 0;
   std::int64_t log_lines = 0;
+  bool accepted = false;  // its host and its source are there; before, no agent is given it
+
+  bool undecided() const { return !accepted && sequence == 0; }
+  // Whether it needs its host and its source: until its last report, or until it is to be forgotten.
+  bool needs_source() const;
 };
 
 class AgentJobs {
@@ -55,8 +61,9 @@ class AgentJobs {
   };
   Result<std::optional<Kept>> report(const std::string& group, const std::string& hostname, const std::string& id, std::int64_t sequence,
                                      const Json& report);
-  // One of this site's own: there is no agent that could say it. Only while no agent has reported.
-  Status report_here(const std::string& id, const Json& report);
+  // Decides once, whoever does it first: it is given to the agent of its host, or it is refused by a report of this site's own.
+  Status accept(const std::string& id);
+  Status refuse(const std::string& id, const Json& report);
   Status relayed(const std::string& id, std::int64_t sequence);
   Status remove(const std::string& id);
   Status remove_of_link(const std::string& link);

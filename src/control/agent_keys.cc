@@ -63,15 +63,26 @@ Result<bool> AgentKeys::remove(const std::string& group, const std::string& id) 
 }
 
 // By the hash, which is the index's: what the store compares says nothing of the key.
-Result<bool> AgentKeys::opens(const std::string& group, const std::string& key) {
-  const auto found = TRY(group_of(key));
-  return found && net::equal_constant_time(*found, group);
+Result<std::string> AgentKeys::id_of(const std::string& group, const std::string& key) {
+  const auto found = TRY(store_.find_one(kCollection, bson::make_document({{"keyHash", keys_.hash(key)}})));
+  if (!found || !net::equal_constant_time(text_of(*found, "groupId"), group)) return std::string();
+  return text_of(*found, "_id");
 }
 
-Result<std::optional<std::string>> AgentKeys::group_of(const std::string& key) {
-  const auto found = TRY(store_.find_one(kCollection, bson::make_document({{"keyHash", keys_.hash(key)}})));
-  if (!found) return std::optional<std::string>();
-  return std::optional(text_of(*found, "groupId"));
+Result<bool> AgentKeys::exists(const std::string& group, const std::string& id) { return TRY(record(group, id)).has_value(); }
+
+Result<std::optional<bson::Document>> AgentKeys::record(const std::string& group, const std::string& id) {
+  return store_.find_one(kCollection, bson::make_document({{"_id", id}, {"groupId", group}}));
+}
+
+Status AgentKeys::put_back(const bson::Document& record) {
+  TRY(store_.insert(kCollection, record));
+  return {};
+}
+
+Status AgentKeys::forget_project(const std::string& group) {
+  TRY(store_.remove(kCollection, bson::make_document({{"groupId", group}})));
+  return {};
 }
 
 }  // namespace drover::control

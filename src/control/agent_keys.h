@@ -32,10 +32,13 @@ class AgentKeys {
   Result<AgentKey> create(const std::string& group, const std::string& description, const std::string& by, const std::string& from);
   Result<std::vector<AgentKey>> list(const std::string& group);
   Result<bool> remove(const std::string& group, const std::string& id);
-  // Whether it is one of this project's.
-  Result<bool> opens(const std::string& group, const std::string& key);
-  // The project of a key; nothing when it is nobody's.
-  Result<std::optional<std::string>> group_of(const std::string& key);
+  // The id of this key of the project; empty: the project has no such key.
+  Result<std::string> id_of(const std::string& group, const std::string& key);
+  Result<bool> exists(const std::string& group, const std::string& id);
+  // For who takes one back out of use, and may have to put it back: as the store has it, without the key itself.
+  Result<std::optional<bson::Document>> record(const std::string& group, const std::string& id);
+  Status put_back(const bson::Document& record);
+  Status forget_project(const std::string& group);
 
  private:
   Store& store_;

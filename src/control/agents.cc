@@ -33,6 +33,8 @@ Agent Agents::agent_of(bson::View document) const {
   agent.pings = number_of(document, "pings");
   agent.last_ping_millis = number_of(document, "lastPing");
   agent.address = text_of(document, "address");
+  agent.key = text_of(document, "keyId");
+  agent.leaving = text_of(document, "leaving");
   const auto life = std::chrono::duration_cast<std::chrono::milliseconds>(kAgentDownAfter).count();
   agent.alive = now_millis() - agent.last_poll_millis < life;
   return agent;
@@ -44,6 +46,7 @@ Result<std::int64_t> Agents::hello(const std::string& group, const Hello& hello)
     const auto epoch = known ? number_of(*known, "epoch") + 1 : 1;
     bson::Builder fields;
     fields.append("agentId", hello.agent_id).append("version", hello.version).append("address", hello.address);
+    fields.append("keyId", hello.key).append("leaving", "");
     fields.append("platform", bson::make_document({{"os", hello.platform.os},
                                                    {"arch", hello.platform.arch},
                                                    {"distribution", hello.platform.distribution},
@@ -67,14 +70,14 @@ Result<std::int64_t> Agents::hello(const std::string& group, const Hello& hello)
 }
 
 Result<std::optional<Agent>> Agents::beat(const std::string& group, const std::string& agent_id, std::int64_t epoch,
-                                          const std::string& address, Beat what) {
+                                          const std::string& address, const std::string& key, Beat what) {
   const auto filter = bson::make_document({{"groupId", group}, {"agentId", agent_id}, {"epoch", epoch}});
   const auto found = TRY(store_.find_one(kCollection, filter));
   if (!found) return std::optional<Agent>();
   auto agent = agent_of(*found);
   if (what == Beat::kOther) return std::optional(std::move(agent));
   const bool poll = what == Beat::kPoll;
-  const auto set = bson::make_document({{poll ? "lastPoll" : "lastPing", now_millis()}, {"address", address}});
+  const auto set = bson::make_document({{poll ? "lastPoll" : "lastPing", now_millis()}, {"address", address}, {"keyId", key}});
   const auto inc = bson::make_document({{poll ? "polls" : "pings", 1}});
   if (!TRY(store_.update(kCollection, filter, bson::make_document({{"$set", set}, {"$inc", inc}})))) return std::optional<Agent>();
   if (poll) agent.alive = true;
@@ -95,8 +98,23 @@ Result<std::optional<Agent>> Agents::by_hostname(const std::string& group, const
 
 Result<bool> Agents::monitors(const Agent& agent) {
   for (const auto& one : TRY(of_project(agent.group)))
-    if (one.monitoring && (one.alive || one.id == agent.id)) return one.id == agent.id;
+    if (one.monitoring && (one.id == agent.id || (one.alive && one.leaving.empty()))) return one.id == agent.id;
   return false;
+}
+
+Status Agents::take_away(const Agent& agent, const std::string& mark) {
+  TRY(store_.update(kCollection, bson::make_document({{"_id", agent.id}}), bson::make_document({{"$set", bson::make_document({{"leaving", mark}})}})));
+  return {};
+}
+
+Status Agents::give_back(const Agent& agent, const std::string& mark) {
+  TRY(store_.update(kCollection, bson::make_document({{"_id", agent.id}, {"leaving", mark}}), bson::make_document({{"$set", bson::make_document({{"leaving", ""}})}})));
+  return {};
+}
+
+Status Agents::forget_project(const std::string& group) {
+  TRY(store_.remove(kCollection, bson::make_document({{"groupId", group}})));
+  return {};
 }
 
 }  // namespace drover::control

@@ -33,10 +33,12 @@ struct Agent {
   std::int64_t last_ping_millis = 0;
   std::string address;     // from where it comes
   bool alive = false;      // by this site's clock
+  std::string key;         // the id of the agent API key that its session is of; empty: not told yet
+  std::string leaving;     // who takes it away, or has: it is no migration host any more. Its next hello ends that
 };
 
 struct Hello {
-  std::string agent_id, hostname, version, address;
+  std::string agent_id, hostname, version, address, key;
   HostPlatform platform;
   bool monitoring = false;
   bool cloud_migration = false;
@@ -51,11 +53,15 @@ class Agents {
   // Notes that it polled (or sent a sample). Nothing: the session is another's, or unknown.
   enum class Beat { kPoll, kSample, kOther };
   Result<std::optional<Agent>> beat(const std::string& group, const std::string& agent_id, std::int64_t epoch, const std::string& address,
-                                    Beat what);
+                                    const std::string& key, Beat what);
   Result<std::vector<Agent>> of_project(const std::string& group);
   Result<std::optional<Agent>> by_hostname(const std::string& group, const std::string& hostname);
   // Whose turn it is to monitor: the first of those that live.
   Result<bool> monitors(const Agent& agent);
+  // Notes that it is taken away, by `mark`; a mark that another one has set since is not taken back.
+  Status take_away(const Agent& agent, const std::string& mark);
+  Status give_back(const Agent& agent, const std::string& mark);
+  Status forget_project(const std::string& group);
 
  private:
   Agent agent_of(bson::View document) const;

@@ -10,7 +10,6 @@ namespace {
 
 constexpr int kProtocol = 1;
 constexpr int kNotFound = 404;
-constexpr std::chrono::seconds kTimeout{20};
 
 std::string text_in(const Json& object, std::string_view key) {
   const auto* value = object.find(key);
@@ -34,7 +33,7 @@ Error refusal(const net::HttpAnswer& answer) {
 }  // namespace
 
 Result<Json> AtlasClient::call(const std::string& method, const std::string& target, const Json& body, const std::string& secret,
-                               const std::stop_token& stop) const {
+                               const std::stop_token& stop, std::chrono::seconds patience) const {
   const auto client = TRY(net::HttpClient::open({.base_url = link_.base_url, .tls_ca_file = options_.tls_ca_file, .user_agent = "drover-manager"}));
   net::HttpCall call{.method = method, .target = "/api/site/v1" + target};
   call.headers = {{"Authorization", "Basic " + net::base64_encode(link_.link + ":" + secret)}, {"Accept", "application/json"}};
@@ -42,7 +41,7 @@ Result<Json> AtlasClient::call(const std::string& method, const std::string& tar
     call.headers.emplace_back("Content-Type", "application/json");
     call.body = body.dump();
   }
-  call.timeout = kTimeout;
+  call.timeout = patience;
   auto answered = client.call(call, stop);
   if (!answered && answered.error().has_label(net::kServerCertificateRefused)) {
     // For a daemon it is temporary: the other site may be given another certificate.
@@ -77,10 +76,11 @@ Status AtlasClient::finish_sync(std::int64_t revision, const std::vector<std::st
   return {};
 }
 
-Result<AtlasClient::Work> AtlasClient::work(const std::stop_token& stop) const {
-  const auto answer = TRY(call("GET", "/work", {}, link_.secret, stop));
+Result<AtlasClient::Work> AtlasClient::work(const std::stop_token& stop, std::chrono::seconds patience) const {
+  const auto answer = TRY(call("GET", "/work", {}, link_.secret, stop, patience));
   Work work;
   if (const auto* items = answer.find("items"); items && items->as_array()) work.items = *items->as_array();
+  if (const auto* coming = answer.find("coming"); coming && coming->as_array()) work.coming = *coming->as_array();
   if (const auto* seconds = answer.find("pollSeconds"); seconds && seconds->as_int() && *seconds->as_int() >= 1) work.poll_seconds = *seconds->as_int();
   return work;
 }

@@ -4,6 +4,7 @@
 // site's reason; kUnsupported: other refusals.
 #pragma once
 
+#include <chrono>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -13,6 +14,8 @@
 #include "control/site_links.h"
 
 namespace drover::control {
+
+inline constexpr std::chrono::seconds kAtlasPatience{20};  // for an answer
 
 struct AtlasOptions {
   std::string tls_ca_file;  // of the atlas site's certificate; empty: the system's authorities
@@ -30,16 +33,17 @@ class AtlasClient {
   Status finish_sync(std::int64_t revision, const std::vector<std::string>& projects, const std::stop_token& stop) const;
   struct Work {
     Json::Array items;
+    Json::Array coming;  // what it has begun and not given out yet
     std::int64_t poll_seconds = 5;
   };
-  Result<Work> work(const std::stop_token& stop) const;
+  Result<Work> work(const std::stop_token& stop, std::chrono::seconds patience = kAtlasPatience) const;
   // Nothing: the item is not there any more.
   Result<std::optional<std::int64_t>> report(const std::string& item, std::int64_t sequence, const Json& report, const std::stop_token& stop) const;
   Status remove_link(const std::stop_token& stop) const;
 
  private:
   Result<Json> call(const std::string& method, const std::string& target, const Json& body, const std::string& secret,
-                    const std::stop_token& stop) const;
+                    const std::stop_token& stop, std::chrono::seconds patience = kAtlasPatience) const;
   const SiteLink& link_;
   const AtlasOptions& options_;
 };

@@ -97,6 +97,7 @@ Result<MonitoredDeployment> Deployments::deployment_of(bson::View document) cons
   one.created = text_of(document, "created");
   one.collects_db_stats = flag_of(document, "collectDbStats");
   one.last_ping_millis = number_of(document, "lastPing");
+  one.leaving = text_of(document, "leaving");
   auto& how = one.credentials;
   how.mechanism = auth_mechanism_of(text_of(document, "authMechanismName")).value_or(AuthMechanism::kNone);
   how.username = text_of(document, "username");
@@ -151,7 +152,19 @@ Result<bool> Deployments::set_credentials(const std::string& group, const std::s
   TRY(check_credentials(credentials));
   bson::Builder set;
   append_credentials(set, id, credentials);
+  set.append("leaving", "");  // of a removal that did not come to its end
   return store_.update(kDeployments, in_group(group, id), bson::make_document({{"$set", std::move(set).finish()}}));
+}
+
+Status Deployments::take_away(const MonitoredDeployment& deployment, const std::string& mark) {
+  TRY(store_.update(kDeployments, by_id(deployment.id), bson::make_document({{"$set", bson::make_document({{"leaving", mark}})}})));
+  return {};
+}
+
+Status Deployments::give_back(const MonitoredDeployment& deployment, const std::string& mark) {
+  TRY(store_.update(kDeployments, bson::make_document({{"_id", deployment.id}, {"leaving", mark}}),
+                    bson::make_document({{"$set", bson::make_document({{"leaving", ""}})}})));
+  return {};
 }
 
 Result<bool> Deployments::remove(const std::string& group, const std::string& id) {

@@ -51,6 +51,7 @@ struct MonitoredDeployment {
   std::vector<std::string> mechanisms;
   std::vector<std::string> missing_actions;  // of the role clusterMonitor: the required-access check
   bool login_failed = false;
+  std::string leaving;  // who is about to stop monitoring it, or of one of its hosts
 };
 
 struct MonitoredHost {
@@ -88,6 +89,9 @@ class Deployments {
 
   Result<std::vector<MonitoredHost>> hosts(const std::string& group, const std::string& deployment = {});
   Result<std::optional<MonitoredHost>> host(const std::string& group, const std::string& id);
+  // Notes that it is about to be taken away, by `mark`; a mark that another one has set since is not taken back.
+  Status take_away(const MonitoredDeployment& deployment, const std::string& mark);
+  Status give_back(const MonitoredDeployment& deployment, const std::string& mark);
   // Stops monitoring it; the deployment goes with its last one.
   Result<bool> remove_host(const std::string& group, const std::string& id);
   static std::string host_id(const std::string& group, const std::string& host_and_port);

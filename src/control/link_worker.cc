@@ -174,20 +174,46 @@ Result<Json::Object> LinkWorker::project_metadata(const Project& project) {
   const auto jobs = TRY(parts_.jobs.open_of_project(project.id));
   Json::Array hosts, deployments;
   for (const auto& agent : TRY(parts_.agents.of_project(project.id))) {
-    if (!agent.cloud_migration || !agent.alive) continue;
+    if (!agent.cloud_migration || !agent.alive || !agent.leaving.empty()) continue;
     const bool busy = std::any_of(jobs.begin(), jobs.end(), [&](const AgentJob& job) {
       return job.hostname == agent.hostname && job.kind == "migration" && job.desired != "FORGET";
     });
     hosts.push_back(host_json(agent, busy));
   }
   for (const auto& one : TRY(parts_.deployments.of_project(project.id)))
-    if (one.last_ping_millis != 0) deployments.push_back(deployment_json(one));
+    if (one.last_ping_millis != 0 && one.leaving.empty()) deployments.push_back(deployment_json(one));
   return Json::Object{{"name", project.name}, {"migrationHosts", std::move(hosts)}, {"deployments", std::move(deployments)}};
 }
 
 Status LinkWorker::take_work(const SiteLink& link, std::chrono::seconds& pause, const std::stop_token& stop) {
   const auto work = TRY(AtlasClient(link, options_).work(stop));
   pause = std::chrono::seconds(std::min<std::int64_t>(work.poll_seconds, 60));
+  return take_items(link, work, stop);
+}
+
+std::vector<AgentJob> LinkWorker::look_for_work(const std::string& group) {
+  std::vector<AgentJob> coming;
+  const auto look = [&]() -> Status {
+    const auto project = TRY(parts_.identity.project(group));
+    const auto link = project ? TRY(parts_.links.of_org(project->org)) : std::optional<SiteLink>();
+    if (!link || !link->claimed) return {};
+    const auto work = TRY(AtlasClient(*link, options_).work({}, kLookPatience));
+    for (const auto& one : work.coming) {
+      AgentJob job;
+      job.id = text_in(one, "id");
+      job.kind = text_in(one, "kind");
+      job.group = text_in(one, "sourceGroupId");
+      job.hostname = text_in(one, "migrationHost");
+      job.cluster = text_in(one, "sourceClusterName");
+      if (job.group == group) coming.push_back(std::move(job));
+    }
+    return take_items(*link, work, {});
+  };
+  if (const auto looked = look(); !looked) log_.warn("a link's other site, before a removal", {{"project", group}, {"error", looked.error().message}});
+  return coming;
+}
+
+Status LinkWorker::take_items(const SiteLink& link, const AtlasClient::Work& work, const std::stop_token& stop) {
   if (work.items.size() > static_cast<std::size_t>(kMaxOpenJobs))
     return fail(ErrorCode::kUnsupported, fmt::format("{} items of work at once; at most {} are open for a link", work.items.size(), kMaxOpenJobs));
   for (const auto& item : work.items) TRY(take_item(link, item, stop));
@@ -197,26 +223,35 @@ Status LinkWorker::take_work(const SiteLink& link, std::chrono::seconds& pause, 
 Status LinkWorker::take_item(const SiteLink& link, const Json& item, const std::stop_token& stop) {
   const auto id = text_in(item, "id");
   if (!is_id(id)) return fail(ErrorCode::kUnsupported, "an item of work without an id");
-  const auto known = TRY(parts_.jobs.find(id));
+  const bool known = TRY(parts_.jobs.find(id)).has_value();
   const bool taken = TRY(parts_.jobs.take(link.link, item));
-  // Nothing is known of it here, or no agent ever was to do it: it is forgotten already.
-  if (!taken || (known && known->sequence == kOwnReport && text_in(item, "desired") == "FORGET")) {
+  const auto job = TRY(parts_.jobs.find(id));
+  const bool forget = text_in(item, "desired") == "FORGET";
+  if (!taken || (job && forget && TRY(nobody_to_forget(*job)))) {
     TRY(AtlasClient(link, options_).report(id, kLastSequence, Json::Object{{"state", "FORGOTTEN"}}, stop));
     return parts_.jobs.remove(id);
   }
-  if (known) return {};
-  log_.info("work from the destination's site", {{"item", id}, {"kind", text_in(item, "kind")}, {"desired", text_in(item, "desired")}});
+  // Also one that another process has taken and not decided on: it may have died.
+  if (!job || !job->undecided()) return {};
+  if (!known) log_.info("work from the destination's site", {{"item", id}, {"kind", text_in(item, "kind")}, {"desired", text_in(item, "desired")}});
   const auto refused = TRY(refuses_host(item));
-  if (!refused) return {};
+  if (!refused) return parts_.jobs.accept(id);
   Json::Array checks;
   checks.push_back(Json::Object{{"id", "migration-host"}, {"status", "FAILED"}, {"title", "The migration host cannot be used"}, {"detail", *refused}});
   const bool validation = text_in(item, "kind") == "validation";
-  return parts_.jobs.report_here(id, Json::Object{{"state", validation ? "DONE" : "FAILED"},
+  return parts_.jobs.refuse(id, Json::Object{{"state", validation ? "DONE" : "FAILED"},
                                                   {"error", validation ? Json() : Json(*refused)},
                                                   {"checks", std::move(checks)}});
 }
 
-// Why no agent can do it: then this site says so itself.
+// No agent ever was to do it, or the one that was is gone for good: it is forgotten already.
+Result<bool> LinkWorker::nobody_to_forget(const AgentJob& job) {
+  if (!job.accepted) return true;
+  const auto agent = TRY(parts_.agents.by_hostname(job.group, job.hostname));
+  return !agent || (!agent->leaving.empty() && !agent->alive);
+}
+
+// Why no agent can do it: then this site says so itself. The job is kept before: see SourceRemovals.
 Result<std::optional<std::string>> LinkWorker::refuses_host(const Json& item) {
   const auto* source = item.find("source");
   const auto hostname = text_in(item, "migrationHost");
@@ -225,11 +260,14 @@ Result<std::optional<std::string>> LinkWorker::refuses_host(const Json& item) {
   if (kind != "validation" && kind != "migration") return std::optional(fmt::format("this manager does not know the kind {}", kind));
   const auto agent = TRY(parts_.agents.by_hostname(group, hostname));
   if (!agent) return std::optional(fmt::format("no agent is registered on {}; provision it as a migration host", hostname));
+  if (!agent->leaving.empty()) return std::optional(fmt::format("{} is no migration host any more: it was unprovisioned; provision it again", hostname));
   if (!agent->cloud_migration)
     return std::optional(fmt::format("the agent on {} is no migration host; set agentFeatureCloudMigrationEnabled=true there and start it again", hostname));
   if (!agent->alive) return std::optional(fmt::format("the agent on {} does not answer; start it", hostname));
   const auto name = source ? text_in(*source, "clusterName") : "";
-  if (!TRY(parts_.deployments.by_name(group, name))) return std::optional(fmt::format("the project monitors no deployment named {}", name));
+  const auto deployment = TRY(parts_.deployments.by_name(group, name));
+  if (!deployment) return std::optional(fmt::format("the project monitors no deployment named {}", name));
+  if (!deployment->leaving.empty()) return std::optional(fmt::format("the deployment {} is being removed from monitoring", name));
   return std::optional<std::string>();
 }
 

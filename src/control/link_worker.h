@@ -20,6 +20,7 @@ namespace drover::control {
 
 inline constexpr std::chrono::seconds kSyncEvery{60};
 inline constexpr std::chrono::seconds kWorkerStep{1};
+inline constexpr std::chrono::seconds kLookPatience{5};
 inline constexpr std::size_t kMaxFollowedLinks = 200;  // of one process
 
 class LinkWorker {
@@ -41,6 +42,9 @@ class LinkWorker {
   // more is removed here, and is kUsage.
   Status claim_now(SiteLink link, const std::stop_token& stop);
   Status sync_now(const SiteLink& link, const std::stop_token& stop);
+  // Takes the work that the organization's link has for the project now. The answer: validations and migrations of it that the other site
+  // has begun and not given out yet. A site that does not answer within kLookPatience has none.
+  std::vector<AgentJob> look_for_work(const std::string& group);
   // Ends the link on both sites. kWrongState: a migration is active.
   Status disconnect(const SiteLink& link, const std::stop_token& stop);
 
@@ -53,7 +57,9 @@ class LinkWorker {
   void follow(const std::string& org, const std::string& link, const std::stop_token& stop);
   void attend(const SiteLink& link, Pace& pace, const std::stop_token& stop);
   Status take_work(const SiteLink& link, std::chrono::seconds& pause, const std::stop_token& stop);
+  Status take_items(const SiteLink& link, const AtlasClient::Work& work, const std::stop_token& stop);
   Status take_item(const SiteLink& link, const Json& item, const std::stop_token& stop);
+  Result<bool> nobody_to_forget(const AgentJob& job);
   Status relay(const SiteLink& link, const std::stop_token& stop);
   Result<std::map<std::string, Json::Object>> metadata_of(const std::string& org);
   Result<Json::Object> project_metadata(const Project& project);

@@ -90,6 +90,19 @@ Result<std::vector<Json>> LiveImports::work_of(const std::string& link) {
   return items;
 }
 
+Result<std::vector<Json>> LiveImports::coming_of(const std::string& link) {
+  std::vector<Json> coming;
+  for (const auto& document : TRY(store_.find(kImports, bson::make_document({{"linkId", link}, {"open", true}, {"state", name_of(ImportState::kNew)}}), {1, kMaxItems}))) {
+    const auto import = live_import_of(document);
+    coming.push_back(Json::Object{{"id", import.id},
+                                  {"kind", import.kind == ImportKind::kMigration ? "migration" : "validation"},
+                                  {"migrationHost", import.request.host},
+                                  {"sourceGroupId", import.request.source_group},
+                                  {"sourceClusterName", import.request.source_cluster}});
+  }
+  return coming;
+}
+
 Result<Json> LiveImports::item_of(const LiveImport& import, bson::View document, const Cluster& cluster) {
   const auto& request = import.request;
   const std::string desired = desired_of(import.state);

@@ -46,6 +46,8 @@ class LiveImports {
 
   // Protocol 1. All items of the link that are not forgotten, secrets in them.
   Result<std::vector<Json>> work_of(const std::string& link);
+  // What is begun and not given out yet: which source and host it is for, nothing else.
+  Result<std::vector<Json>> coming_of(const std::string& link);
   struct Reported {
     std::int64_t sequence = 0;
     std::string desired;

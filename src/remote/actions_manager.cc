@@ -134,7 +134,9 @@ Result<Outcome> unprovision_host(Session& session) {
   for (const auto& key : TRY(session.list(session.call_to("GET", Api::kManager, path)))) {
     const auto what = text_at(key, "desc");
     if (what != key_description(hostname, true) && what != key_description(hostname, false)) continue;
-    TRY(session.call(session.call_to("DELETE", Api::kManager, path + "/" + url_encoded(text_at(key, "_id")))));
+    auto call = session.call_to("DELETE", Api::kManager, path + "/" + url_encoded(text_at(key, "_id")));
+    if (session.flag("--force")) call.query.emplace_back("force", "true");
+    TRY(session.call(call));
     ++removed;
   }
   if (removed == 0)

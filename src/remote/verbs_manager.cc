@@ -44,7 +44,7 @@ std::vector<Verb> deployment_verbs() {
       {.group = "deployment", .name = "set-credentials", .summary = "Change how monitoring logs in", .about = kAboutCredentials, .site = SiteRole::kManager, .needs = kProjectOwner,
        .method = "PATCH", .api = Api::kManager, .path = "/groups/{groupId}/hosts", .arguments = credentials({deployment}), .action = set_deployment_credentials,
        .examples = {{"drover deployment set-credentials shopRS --auth-mechanism SCRAM-SHA-256 --username monitor --password-file -"}}},
-      {.group = "deployment", .name = "remove", .summary = "Stop monitoring a deployment", .about = "The deployment itself is left alone.", .site = SiteRole::kManager,
+      {.group = "deployment", .name = "remove", .summary = "Stop monitoring a deployment", .about = "The deployment itself is left alone. Refused while a validation or migration needs it.", .site = SiteRole::kManager,
        .needs = kProjectOwner, .method = "DELETE", .api = Api::kManager, .path = "/groups/{groupId}/hosts", .arguments = {deployment},
        .question = "Stop monitoring {DEPLOYMENT}, and forget what was measured?", .action = remove_deployment, .examples = {{"drover deployment remove shopRS --yes"}}},
       {.group = "deployment", .name = "alerts", .summary = "What is wrong now in a project: logins, missing roles, hosts and agents that are down", .site = SiteRole::kManager,
@@ -72,8 +72,9 @@ std::vector<Verb> host_verbs() {
        .examples = {{"drover host provision mig01 --out automation-agent.config"},
                     {"drover agent -f automation-agent.config --data /var/lib/drover-agent --hostname mig01", "then, on the host"},
                     {"drover host provision db1 --monitoring-only --out db1.config", "for a machine beside the deployment"}}},
-      {.group = "host", .name = "unprovision", .summary = "Lock a migration host out", .about = "Deletes the keys that `drover host provision` made. Finish or cancel its migration first.",
-       .site = SiteRole::kManager, .needs = kProjectOwner, .method = "DELETE", .api = Api::kManager, .path = "/groups/{groupId}/agentapikeys", .arguments = {hostname},
+      {.group = "host", .name = "unprovision", .summary = "Lock a migration host out", .about = "Deletes the keys that `drover host provision` made. Refused while a validation or migration needs the host.",
+       .site = SiteRole::kManager, .needs = kProjectOwner, .method = "DELETE", .api = Api::kManager, .path = "/groups/{groupId}/agentapikeys",
+       .arguments = {hostname, {.name = "--force", .help = "Even while a migration needs it: it stands still until the host is provisioned again", .place = "", .kind = Kind::kFlag}},
        .question = "Lock the agent of {HOSTNAME} out?", .action = unprovision_host, .examples = {{"drover host unprovision mig01 --yes"}}},
   };
 }

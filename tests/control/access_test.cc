@@ -162,7 +162,7 @@ class AllRoutes : public ::testing::Test {
     add_database_user_routes(table_, users_);
     add_peering_routes(table_, {networks_, {}});
     add_private_endpoint_routes(table_, {networks_, {}});
-    add_monitoring_routes(table_, {agent_keys_, agents_, deployments_, *runtime_});
+    add_monitoring_routes(table_, {agent_keys_, agents_, deployments_, removals_, *runtime_});
     add_export_routes(table_, site_links_, worker_);
   }
   static control::SealedKeys keys_of_test() {
@@ -194,6 +194,7 @@ class AllRoutes : public ::testing::Test {
   control::Deployments deployments_{store_, keys_, log_of_events_, *runtime_};
   std::unique_ptr<Log> log_ = make_null_log();
   control::LinkWorker worker_{{site_links_, identity_, agents_, deployments_, jobs_}, {}, *runtime_, *log_};
+  control::SourceRemovals removals_{{agent_keys_, agents_, deployments_, jobs_, worker_}, *runtime_};
   RouteTable table_;
 };
 
