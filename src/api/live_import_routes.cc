@@ -6,6 +6,7 @@
 
 #include "api/live_import_body.h"
 #include "api/live_migration_routes.h"
+#include "control/import_attention.h"
 
 namespace drover::api {
 namespace {
@@ -40,8 +41,10 @@ Json migration_json(const LiveImport& one) {
 
 std::string iso(std::int64_t millis) { return control::iso_time(std::chrono::system_clock::time_point(std::chrono::milliseconds(millis))); }
 
+Json time_or_null(std::int64_t millis) { return millis == 0 ? Json() : Json(iso(millis)); }
+
 // Everything but secrets.
-Json whole_json(const LiveImport& one) {
+Json whole_json(const LiveImport& one, const std::string& attention) {
   auto body = *migration_json(one).as_object();
   const auto request = control::json_of(one.request);
   for (const auto& field : *request.as_object())
@@ -52,7 +55,11 @@ Json whole_json(const LiveImport& one) {
   body.emplace_back("state", control::name_of(one.state));
   body.emplace_back("outcome", text_or_null(one.outcome));
   body.emplace_back("errorMessage", text_or_null(one.error));
-  body.emplace_back("timerExpiresAt", one.timer_end == 0 ? Json() : Json(iso(one.timer_end)));
+  body.emplace_back("attention", text_or_null(attention));
+  body.emplace_back("hostSilentSince", time_or_null(one.host_silent_since));
+  body.emplace_back("lastReportAt", time_or_null(one.sequence == 0 ? 0 : one.heard_millis));
+  body.emplace_back("stopsAtLatest", time_or_null(control::stop_given_up_at(one).value_or(0)));
+  body.emplace_back("timerExpiresAt", time_or_null(one.timer_end));
   body.emplace_back("checks", one.checks);
   for (const auto* name : {"phase", "copiedBytes", "totalBytes", "appliedEvents", "etaSeconds", "warnings", "canCommit"}) {
     const auto* value = one.report.find(name);
@@ -92,10 +99,10 @@ class ImportRoutes {
   RestResult<RestReply> list(const RestRequest& request) const {
     Json::Array all;
     const auto& group = request.name("groupId");
-    for (const auto& found : TRY_REST(services_.imports.migrations_of(group, request.page))) all.push_back(whole_json(found));
+    for (const auto& found : TRY_REST(services_.imports.migrations_of(group, request.page))) all.push_back(TRY_BODY(shown(found)));
     return RestReply{200, page_of(request, std::move(all), TRY_REST(services_.imports.count_migrations(group)))};
   }
-  RestResult<RestReply> whole(const RestRequest& request) const { return RestReply{200, whole_json(TRY_BODY(one(request)))}; }
+  RestResult<RestReply> whole(const RestRequest& request) const { return RestReply{200, TRY_BODY(shown(TRY_BODY(one(request))))}; }
   RestResult<RestReply> whole_validation(const RestRequest& request) const {
     const auto found = TRY_BODY(find(ImportKind::kValidation, request, "validationId"));
     auto body = *validation_json(found).as_object();
@@ -123,10 +130,15 @@ class ImportRoutes {
   }
 
  private:
-  static RestResult<RestReply> changed(Result<LiveImport> found) {
+  RestResult<Json> shown(const LiveImport& one) const {
+    const auto link = one.host_silent_since == 0 ? std::optional<control::Link>() : TRY_REST(services_.links.find(one.link));
+    return whole_json(one, control::attention_of(one, link, services_.imports.now_millis()));
+  }
+
+  RestResult<RestReply> changed(Result<LiveImport> found) const {
     if (!found && found.error().code == ErrorCode::kWrongState)
       return refuse(409, "CONFLICT", fmt::format("Not in this state: {}.", found.error().message));
-    return RestReply{200, whole_json(TRY_REST(std::move(found)))};
+    return RestReply{200, TRY_BODY(shown(TRY_REST(std::move(found))))};
   }
 
   RestResult<LiveImport> find(ImportKind kind, const RestRequest& request, const char* name) const {

@@ -15,6 +15,7 @@ void add_link_routes(RouteTable& table, control::Links& links, control::LiveImpo
 struct ImportServices {
   control::LiveImports& imports;
   control::LiveImportIntake& intake;
+  control::Links& links;
 };
 void add_import_routes(RouteTable& table, ImportServices services);
 

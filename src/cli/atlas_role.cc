@@ -74,7 +74,7 @@ void AtlasRole::add_routes(api::RouteTable& table) {
   api::add_link_routes(table, links_, imports_);
   api::add_project_access_list_routes(table, access_lists_);
   api::add_service_account_routes(table, accounts_);
-  api::add_import_routes(table, {imports_, intake_});
+  api::add_import_routes(table, {imports_, intake_, links_});
   api::add_database_user_routes(table, users_);
   const api::NetworkServices networks{networks_, [this](const std::string& group, const std::string& schema) -> api::RestResult<int> {
     if (!TRY_REST(imports_.uses_network(group, schema))) return 0;

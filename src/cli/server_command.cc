@@ -46,7 +46,7 @@ class ServerCommand final : public Subcommand {
 
   std::string role_ = "both", data_ = "./drover-server", store_, bind_ip_ = "127.0.0.1", public_url_, port_file_, log_path_;
   std::string tls_file_, tls_ca_file_, key_file_, organization_;
-  std::int64_t cutover_window_ = 120 * 3600;
+  std::int64_t cutover_window_ = 120 * 3600, host_silent_ = control::kHostSilentAfter.count();
   bool local_clusters_ = false, endpoints_for_sharded_ = false, matching_versions_ = false, one_per_link_ = false;
   std::string link_ca_file_, agent_config_, agent_hostname_;
   bool end_engines_ = false;
@@ -79,6 +79,8 @@ void ServerCommand::configure(OptionSet& options) {
   options.flag("--local-clusters", local_clusters_, "Run the clusters that clients create on this machine, as embedded servers, for rehearsals");
   options.integer("--cutover-window-seconds", cutover_window_, "How long a migration that is ready waits for its cutover before it expires; 120 hours")
       .range(1, 10'000'000);
+  options.integer("--host-silent-seconds", host_silent_, "How long a migration host may tell nothing before its migration is said to wait for it; it reports every 10 seconds")
+      .range(15, 86'400);
   options.flag("--private-endpoints-for-sharded", endpoints_for_sharded_, "Allow private endpoints for sharded clusters, as newer documents do");
   options.flag("--matching-versions", matching_versions_, "Refuse migrations between different feature compatibility versions");
   options.flag("--one-migration-per-link", one_per_link_, "Run the migrations of a linked organization one at a time");
@@ -172,6 +174,7 @@ Status ServerCommand::serve(control::Store& store, control::Identity& identity, 
     options.families = {api::Family::kAtlasV2, api::Family::kAtlasV1};
     sites.atlas = std::make_unique<AtlasRole>(store, keys, identity, *runtime_, *log_,
                                               AtlasRole::Options{.imports = {.cutover_window = std::chrono::seconds(cutover_window_),
+                                                                             .host_silent_after = std::chrono::seconds(host_silent_),
                                                                              .one_migration_per_link = one_per_link_},
                                                                  .policy = {.private_endpoints_for_sharded = endpoints_for_sharded_,
                                                                             .matching_versions = matching_versions_,

@@ -143,6 +143,12 @@ Status Links::remove(const std::string& link) {
   return {};
 }
 
+Result<std::optional<Link>> Links::find(const std::string& link) {
+  const auto found = TRY(store_.find_one(kLinks, by_id(link)));
+  if (!found) return std::optional<Link>();
+  return std::optional(link_of(*found));
+}
+
 Result<bool> Links::exists(const std::string& link) { return TRY(store_.find_one(kLinks, by_id(link))).has_value(); }
 
 Result<std::optional<Link>> Links::claim(const std::string& id, const std::string& token_secret, const Claim& claim) {

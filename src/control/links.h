@@ -58,6 +58,7 @@ class Links {
   Result<bool> remove_of_org(const std::string& org);
   Status remove(const std::string& link);
   Result<bool> exists(const std::string& link);
+  Result<std::optional<Link>> find(const std::string& link);
 
   // Nothing: there is no such link, its token has expired, or the secret is another. kWrongState: somebody else has claimed it.
   // kUnsupported: the address is not in the token's list. The same claim again succeeds.

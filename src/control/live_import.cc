@@ -57,7 +57,7 @@ const char* LiveImport::public_status() const {
 }
 
 std::optional<std::int64_t> LiveImport::lag_seconds() const {
-  if (state != ImportState::kWorking && state != ImportState::kCutover) return std::nullopt;
+  if ((state != ImportState::kWorking && state != ImportState::kCutover) || host_silent_since != 0) return std::nullopt;
   const auto* lag = report.find("lagTimeSeconds");
   if (lag == nullptr || lag->as_int() == nullptr) return std::nullopt;
   return *lag->as_int();
@@ -66,6 +66,10 @@ std::optional<std::int64_t> LiveImport::lag_seconds() const {
 bool LiveImport::ready() const {
   const auto lag = lag_seconds();
   return kind == ImportKind::kMigration && state == ImportState::kWorking && flag_at(report, "canCommit") && lag && *lag <= kReadyLagSeconds;
+}
+
+bool needs_host(const LiveImport& import) {
+  return import.state == ImportState::kWorking || import.state == ImportState::kCutover || import.state == ImportState::kStopping;
 }
 
 LiveImport live_import_of(bson::View document) {

@@ -16,6 +16,7 @@ namespace drover::control {
 inline constexpr std::chrono::hours kCutoverWindow{120};         // from the first time that a migration is ready
 inline constexpr std::int64_t kReadyLagSeconds = 10;
 inline constexpr std::chrono::minutes kReportPatience{10};       // a validation's silence, a stop's
+inline constexpr std::chrono::seconds kHostSilentAfter{60};      // a host reports every 10 s at least
 inline constexpr std::chrono::minutes kPreparePatience{2};       // for the destination to let a user be made
 inline constexpr std::chrono::minutes kDropPatience{10};         // for the destination to let the user be dropped; then it ends without
 inline constexpr std::chrono::minutes kUserGrace{2};             // after which a user that was dropped is looked for once more
@@ -57,6 +58,9 @@ struct LiveImport {
   bool user_may_exist = false;   // the temporary user; true before it is made, false when it is gone for good
   std::int64_t created_millis = 0, heard_millis = 0, timer_end = 0, stop_asked = 0, reminded_hours = 0;  // 0: not
   std::int64_t cleaning_since = 0, user_dropped = 0;                                                     // 0: not
+  // Since when a migration that needs its host has heard nothing of it, once that is too long; 0: it has. What the last report says is not
+  // known to be so any more: it is not ready, and has no lag.
+  std::int64_t host_silent_since = 0;
 
   // As the public API has them.
   const char* public_status() const;
@@ -65,6 +69,8 @@ struct LiveImport {
 };
 
 LiveImport live_import_of(bson::View document);
+// Whether there is a host that is to do something for it now.
+bool needs_host(const LiveImport& import);
 Json json_of(const LiveImportRequest& request);  // without the password
 LiveImportRequest request_of(const Json& json);
 

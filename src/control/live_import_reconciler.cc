@@ -166,7 +166,10 @@ Status LiveImportReconciler::watch(const LiveImport& import) {
   TRY(imports_.change(import.id, [&](const LiveImport& seen) -> Decision {
     const bool silent = now - seen.heard_millis >= millis(kReportPatience);
     if (seen.state == ImportState::kStopping && now - seen.stop_asked >= millis(kReportPatience))
-      return std::optional(to_cleaning(seen.outcome.c_str(), seen.error + " The migration host did not confirm that it has stopped."));
+      return std::optional(to_cleaning(seen.outcome.c_str(), seen.error + fmt::format(" The migration host {} did not confirm within {} minutes that it has stopped. Its engine ends when it "
+                                                                                           "comes back; what it left on the destination, a write block among it, "
+                                                                                           "`drover migrate --cleanup` removes.",
+                                                                                           seen.request.host, kReportPatience.count())));
     if (seen.state != ImportState::kWorking) return std::optional<Change>();
     if (seen.kind == ImportKind::kValidation) {
       if (!silent) return std::optional<Change>();

@@ -62,6 +62,7 @@ LiveImports::Change after(const LiveImport& seen, const Json& report, std::int64
       if (failed || stopped) return to_cleaning("FAILED", stopped ? "The migration was stopped on its migration host." : error_of(report));
       auto next = seen;
       next.report = report;
+      next.host_silent_since = 0;
       LiveImports::Change change;
       if (seen.timer_end == 0 && next.ready()) change.set.append("timerEnd", now + window.count());
       return change;
@@ -81,7 +82,7 @@ LiveImports::Change after(const LiveImport& seen, const Json& report, std::int64
 Result<std::vector<Json>> LiveImports::work_of(const std::string& link) {
   std::vector<Json> items;
   for (const auto& document : TRY(store_.find(kImports, bson::make_document({{"linkId", link}, {"open", true}}), {1, kMaxItems}))) {
-    const auto import = live_import_of(document);
+    const auto import = read(document);
     if (import.state == ImportState::kNew || import.forgotten) continue;
     // Without its cluster it cannot be told; a validation ends by itself then, and a migration's cluster stays.
     if (const auto cluster = TRY(clusters_.cluster(import.group, import.request.destination_cluster)))
@@ -93,7 +94,7 @@ Result<std::vector<Json>> LiveImports::work_of(const std::string& link) {
 Result<std::vector<Json>> LiveImports::coming_of(const std::string& link) {
   std::vector<Json> coming;
   for (const auto& document : TRY(store_.find(kImports, bson::make_document({{"linkId", link}, {"open", true}, {"state", name_of(ImportState::kNew)}}), {1, kMaxItems}))) {
-    const auto import = live_import_of(document);
+    const auto import = read(document);
     coming.push_back(Json::Object{{"id", import.id},
                                   {"kind", import.kind == ImportKind::kMigration ? "migration" : "validation"},
                                   {"migrationHost", import.request.host},

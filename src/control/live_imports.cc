@@ -27,12 +27,22 @@ std::vector<std::string> locks_of(const LiveImport& import, bool one_per_link) {
   return locks;
 }
 
+std::string iso_of(std::int64_t millis) { return iso_time(std::chrono::system_clock::time_point(std::chrono::milliseconds(millis))); }
+
 bson::Document migrations(const std::string& group) { return bson::make_document({{"groupId", group}, {"kind", "migration"}}); }
 
 }  // namespace
 
 std::int64_t LiveImports::now_millis() const {
   return std::chrono::duration_cast<std::chrono::milliseconds>(runtime_.wall_time().time_since_epoch()).count();
+}
+
+// As the store has it, and whether its host is silent by this site's clock.
+LiveImport LiveImports::read(bson::View document) const {
+  auto import = live_import_of(document);
+  const bool silent = import.kind == ImportKind::kMigration && needs_host(import) && now_millis() - import.heard_millis >= options_.host_silent_after.count();
+  if (silent) import.host_silent_since = import.heard_millis;
+  return import;
 }
 
 Result<LiveImport> LiveImports::create(LiveImport first, const std::string& source_password) {
@@ -77,12 +87,12 @@ Result<std::optional<LiveImport>> LiveImports::find(ImportKind kind, const std::
   const auto found = TRY(store_.find_one(
       kImports, bson::make_document({{"_id", id}, {"groupId", group}, {"kind", kind == ImportKind::kMigration ? "migration" : "validation"}})));
   if (!found) return std::optional<LiveImport>();
-  return std::optional(live_import_of(*found));
+  return std::optional(read(*found));
 }
 
 Result<std::vector<LiveImport>> LiveImports::migrations_of(const std::string& group, Page page) {
   std::vector<LiveImport> all;
-  for (const auto& document : TRY(store_.find(kImports, migrations(group), page, Order::kNewestFirst))) all.push_back(live_import_of(document));
+  for (const auto& document : TRY(store_.find(kImports, migrations(group), page, Order::kNewestFirst))) all.push_back(read(document));
   return all;
 }
 
@@ -91,7 +101,7 @@ Result<std::int64_t> LiveImports::count_migrations(const std::string& group) { r
 Result<std::vector<LiveImport>> LiveImports::active_of_link(const std::string& link) {
   std::vector<LiveImport> active;
   for (const auto& document : TRY(store_.find(kImports, bson::make_document({{"linkId", link}, {"open", true}}), {1, kMaxOpen}))) {
-    auto one = live_import_of(document);
+    auto one = read(document);
     if (!is_terminal(one.state)) active.push_back(std::move(one));
   }
   return active;
@@ -100,7 +110,7 @@ Result<std::vector<LiveImport>> LiveImports::active_of_link(const std::string& l
 Result<std::optional<LiveImport>> LiveImports::active_on_cluster(const std::string& group, const std::string& cluster) {
   const auto found = TRY(store_.find_one(kImports, bson::make_document({{"locks", destination_lock(group, cluster)}})));
   if (!found) return std::optional<LiveImport>();
-  return std::optional(live_import_of(*found));
+  return std::optional(read(*found));
 }
 
 Result<bool> LiveImports::uses_network(const std::string& group, const std::string& schema) {
@@ -113,7 +123,7 @@ Result<LiveImport> LiveImports::change(const std::string& id, const std::functio
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     const auto found = TRY(store_.find_one(kImports, by_id(id)));
     if (!found) return fail(ErrorCode::kWrongState, "it is not there any more");
-    auto seen = live_import_of(*found);
+    auto seen = read(*found);
     auto change = TRY(decide(seen));
     if (!change) return seen;
     bson::Builder update;
@@ -129,7 +139,7 @@ Result<LiveImport> LiveImports::change(const std::string& id, const std::functio
     }
     if (TRY(store_.update(kImports, bson::make_document({{"_id", id}, {"revision", seen.revision}}), std::move(update).finish()))) {
       const auto now = TRY(store_.find_one(kImports, by_id(id)));
-      return now ? live_import_of(*now) : seen;
+      return now ? read(*now) : seen;
     }
   }
   return fail(ErrorCode::kTemporary, "it changes all the time; try again");
@@ -146,6 +156,9 @@ Result<LiveImport> LiveImports::cutover(const std::string& id) {
   return change(id, [](const LiveImport& seen) -> Result<std::optional<Change>> {
     if (seen.state == ImportState::kCutover || seen.outcome == "COMPLETE") return std::optional<Change>();
     if (seen.state != ImportState::kWorking) return fail(ErrorCode::kWrongState, fmt::format("the migration is {}", seen.public_status()));
+    if (seen.host_silent_since != 0)
+      return fail(ErrorCode::kWrongState, fmt::format("its migration host {} has been silent since {}; bring it back first, applications would wait for it",
+                                                      seen.request.host, iso_of(seen.host_silent_since)));
     if (!seen.ready()) {
       const auto lag = seen.lag_seconds();
       return fail(ErrorCode::kWrongState, lag ? fmt::format("source and destination are not nearly in sync yet; the lag is {} seconds", *lag)
@@ -162,7 +175,9 @@ Result<LiveImport> LiveImports::cancel(const std::string& id) {
   return change(id, [this](const LiveImport& seen) -> Result<std::optional<Change>> {
     if (seen.outcome == "CANCELLED") return std::optional<Change>();
     if (seen.state == ImportState::kCutover)
-      return fail(ErrorCode::kWrongState, "the cutover was asked for; from here on the migration completes or fails by itself");
+      return fail(ErrorCode::kWrongState, fmt::format("the cutover was asked for; from here on the migration completes or fails by itself{}",
+                                                      seen.host_silent_since == 0 ? "" : fmt::format(", once its migration host {} is back, which has been silent since {}",
+                                                                                                     seen.request.host, iso_of(seen.host_silent_since))));
     if (seen.state != ImportState::kNew && seen.state != ImportState::kWorking)
       return fail(ErrorCode::kWrongState, fmt::format("the migration is {}", seen.outcome.empty() ? seen.public_status() : seen.outcome));
     Change change;
@@ -187,7 +202,7 @@ Result<LiveImport> LiveImports::extend(const std::string& id, std::chrono::hours
 
 Result<std::vector<LiveImport>> LiveImports::open() {
   std::vector<LiveImport> all;
-  for (const auto& document : TRY(store_.find(kImports, bson::make_document({{"open", true}}), {1, kMaxOpen}))) all.push_back(live_import_of(document));
+  for (const auto& document : TRY(store_.find(kImports, bson::make_document({{"open", true}}), {1, kMaxOpen}))) all.push_back(read(document));
   return all;
 }
 

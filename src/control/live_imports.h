@@ -22,6 +22,7 @@ class LiveImports {
  public:
   struct Options {
     std::chrono::milliseconds cutover_window = kCutoverWindow;
+    std::chrono::milliseconds host_silent_after = kHostSilentAfter;
     bool one_migration_per_link = false;
   };
   LiveImports(Store& store, const SealedKeys& keys, Runtime& runtime, Clusters& clusters, Options options)
@@ -70,6 +71,7 @@ class LiveImports {
   std::int64_t now_millis() const;
 
  private:
+  LiveImport read(bson::View document) const;
   Result<Json> item_of(const LiveImport& import, bson::View document, const Cluster& cluster);
 
   Store& store_;

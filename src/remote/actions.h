@@ -27,6 +27,7 @@ Result<Outcome> start_migration(Session& session);
 Result<Outcome> show_validation(Session& session);
 Result<Outcome> show_log(Session& session);
 Result<Outcome> watch_migration(Session& session);
+Result<Outcome> cancel_migration(Session& session);
 Result<Outcome> cut_over_migration(Session& session);
 
 // finish() of bodies

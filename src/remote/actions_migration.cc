@@ -45,6 +45,14 @@ class Progress {
 
   void show(const Json& migration) {
     const auto stage = migration_stage(migration);
+    // What somebody must know or do, once, whenever it becomes so.
+    const auto attention = text_at(migration, "attention");
+    const auto about = attention.empty() ? std::string() : text_at(migration, "state") + text_at(migration, "hostSilentSince");
+    if (about != told_ && !about.empty() && !around_.json) {
+      finish();
+      around_.note(attention);
+    }
+    told_ = about;
     if (around_.json) {
       if (auto line = migration.dump(); line != last_) around_.out((last_ = std::move(line)) + "\n");
       return;
@@ -69,7 +77,7 @@ class Progress {
 
  private:
   const Surroundings& around_;
-  std::string stage_, last_;
+  std::string stage_, told_, last_;
   SteadyTime shown_{};
   bool drawn_ = false;
 };
@@ -141,6 +149,15 @@ Result<Outcome> watch_migration(Session& session) {
   const bool ended = has_ended(outcome.value);
   outcome.exit = ended ? exit_of(outcome.value) : 0;
   if (!ended) outcome.remark = fmt::format("Stop the applications' writes, then: drover migration cutover {}", text_at(outcome.value, "_id"));
+  return outcome;
+}
+
+// It takes effect when the host has stopped it.
+Result<Outcome> cancel_migration(Session& session) {
+  Outcome outcome;
+  outcome.value = TRY(session.call(TRY(session.request())));
+  outcome.remark = text_at(outcome.value, "attention");
+  if (!has_ended(outcome.value)) outcome.remark += fmt::format("\n`drover migration watch {}` tells when it has stopped.", text_at(outcome.value, "_id"));
   return outcome;
 }
 

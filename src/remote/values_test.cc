@@ -137,6 +137,8 @@ TEST(MigrationLine, TellsWhereItStands) {
   EXPECT_NE(migration_stage(copying), migration_stage(ready));
   EXPECT_EQ(migration_line(json(R"({"status":"NEW"})")), "NEW");
   EXPECT_EQ(migration_line(json(R"({"status":"WORKING","state":"CUTOVER","phase":"COMMITTING","copiedBytes":0,"totalBytes":0})")), "WORKING  committing (cutover)");
+  EXPECT_EQ(migration_line(json(R"({"status":"WORKING","state":"WORKING","phase":"COLLECTION_COPY","hostSilentSince":"2026-08-10T03:10:30Z"})")),
+            "WORKING  HOST SILENT since 2026-08-10T03:10:30Z  collection copy");
 }
 
 TEST(MigrationLine, KnowsTheEnds) {

@@ -84,9 +84,10 @@ std::vector<Verb> migration_verbs() {
        .site = SiteRole::kAtlas, .needs = kOrgOwner, .method = "PUT", .api = Api::kAtlas, .path = kOne,
        .arguments = {kMigration, {.name = "--wait", .help = "Wait until it is COMPLETE", .place = "", .kind = Kind::kFlag}, within(600)},
        .question = "Cut {MIGRATION} over now?", .action = cut_over_migration, .examples = {{"drover migration cutover shop-atlas --yes --wait"}}},
-      {.group = "migration", .name = "cancel", .summary = "Stop a migration before its cutover", .about = "What was copied stays on the destination.", .site = SiteRole::kAtlas,
+      {.group = "migration", .name = "cancel", .summary = "Stop a migration before its cutover", .about = "The migration host stops it; a host that is silent does once it is back, and after ten minutes the migration ends without it. What was copied stays on the "
+                "destination.", .site = SiteRole::kAtlas,
        .needs = kOrgOwner, .method = "POST", .api = Api::kExt, .path = "/groups/{groupId}/liveMigrations/{liveMigrationId}/cancel", .arguments = {kMigration},
-       .question = "Cancel the migration {MIGRATION}?", .examples = {{"drover migration cancel shop-atlas --yes"}}},
+       .question = "Cancel the migration {MIGRATION}?", .action = cancel_migration, .examples = {{"drover migration cancel shop-atlas --yes"}}},
   };
 }
 

@@ -158,7 +158,7 @@ class AllRoutes : public ::testing::Test {
     add_event_routes(table_, events_);
     add_cluster_routes(table_, clusters_, *runtime_, {});
     add_link_routes(table_, links_, imports_);
-    add_import_routes(table_, {imports_, intake_});
+    add_import_routes(table_, {imports_, intake_, links_});
     add_database_user_routes(table_, users_);
     add_peering_routes(table_, {networks_, {}});
     add_private_endpoint_routes(table_, {networks_, {}});

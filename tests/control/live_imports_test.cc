@@ -12,6 +12,7 @@
 #include "control/database_users.h"
 #include "control/fields.h"
 #include "control/identity.h"
+#include "control/import_attention.h"
 #include "control/live_import_intake.h"
 #include "sandbox/server/sandbox.h"
 
@@ -186,6 +187,62 @@ TEST_F(ControlPlane, AStopThatNobodyConfirmsEndsAfterTenMinutes) {
   // What was committed all the same is said.
   report(id, "COMMITTED");
   EXPECT_EQ(migration(id).outcome, "COMPLETE");
+}
+
+TEST_F(ControlPlane, AMigrationTellsThatItsHostIsSilent) {
+  const auto attention = [&](const std::string& id) { return attention_of(migration(id), good(links_->find(link_)), imports_->now_millis()); };
+  const auto id = begin(ImportKind::kMigration);
+  good(links_->finish_sync(link_, 1, {kSource}));
+  ready(id);
+  const auto heard = migration(id).heard_millis;
+  after(kHostSilentAfter - std::chrono::seconds(5));
+  EXPECT_EQ(migration(id).host_silent_since, 0);
+  EXPECT_TRUE(migration(id).ready());
+  EXPECT_EQ(attention(id), "");
+  after(std::chrono::seconds(10));
+  EXPECT_EQ(migration(id).host_silent_since, heard);
+  EXPECT_STREQ(migration(id).public_status(), "WORKING");
+  // What it last said is not so any more, as far as anybody knows.
+  EXPECT_FALSE(migration(id).ready());
+  EXPECT_FALSE(migration(id).lag_seconds());
+  EXPECT_NE(attention(id).find("mig01 has been silent since "), std::string::npos) << attention(id);
+  EXPECT_NE(attention(id).find("drover host provision mig01"), std::string::npos) << attention(id);
+  EXPECT_EQ(attention(id).find("manager site (organization"), std::string::npos) << "its site was heard of";
+  const auto refused = imports_->cutover(id);
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("silent since"), std::string::npos) << refused.error().message;
+  after(minutes(6));
+  EXPECT_NE(attention(id).find("manager site (organization Org) has not been heard of since 2"), std::string::npos) << attention(id);
+  ready(id);
+  EXPECT_TRUE(migration(id).ready());
+  EXPECT_EQ(attention(id), "");
+  // In its cutover it waits, and nobody can cancel it.
+  good(imports_->cutover(id));
+  after(minutes(2));
+  EXPECT_NE(attention(id).find("keep the applications' writes stopped"), std::string::npos) << attention(id);
+  EXPECT_NE(imports_->cancel(id).error().message.find("silent since"), std::string::npos);
+  report(id, "COMMITTED");
+  after({});
+  EXPECT_EQ(migration(id).state, ImportState::kComplete);
+  after(minutes(5));
+  EXPECT_EQ(migration(id).host_silent_since, 0) << "nothing is asked of it";
+}
+
+TEST_F(ControlPlane, ACancelThatWaitsForItsHostSaysSo) {
+  const auto attention = [&](const std::string& id) { return attention_of(migration(id), good(links_->find(link_)), imports_->now_millis()); };
+  const auto id = begin(ImportKind::kMigration);
+  report(id, "RUNNING");
+  after(minutes(3));
+  good(imports_->cancel(id));
+  EXPECT_EQ(*stop_given_up_at(migration(id)), migration(id).stop_asked + 10 * 60 * 1000);
+  for (const auto* said : {"The migration was cancelled. It waits for the migration host mig01", "silent since", "Once it is back it stops", "ends at "})
+    EXPECT_NE(attention(id).find(said), std::string::npos) << said << ": " << attention(id);
+  EXPECT_STREQ(migration(id).public_status(), "WORKING");
+  report(id, "STOPPED");
+  after({});
+  EXPECT_EQ(migration(id).state, ImportState::kFailed);
+  EXPECT_EQ(migration(id).outcome, "CANCELLED");
+  EXPECT_EQ(attention(id), "");
 }
 
 TEST_F(ControlPlane, ASilentValidationFails) {

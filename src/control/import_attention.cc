@@ -1,0 +1,60 @@
+#include "control/import_attention.h"
+
+#include <fmt/format.h>
+
+#include "control/identity.h"
+
+namespace drover::control {
+namespace {
+
+std::string iso_of(std::int64_t millis) { return iso_time(std::chrono::system_clock::time_point(std::chrono::milliseconds(millis))); }
+
+std::string lasting(std::int64_t millis) {
+  const auto seconds = millis / 1000;
+  if (seconds < 120) return fmt::format("{} seconds", seconds);
+  if (seconds < 2 * 3600) return fmt::format("{} minutes", seconds / 60);
+  return fmt::format("{} hours", seconds / 3600);
+}
+
+// The host's site calls every few seconds, and sends metadata once a minute.
+std::string of_the_site(const std::optional<Link>& link) {
+  if (!link || link->state != Link::State::kNotSynced) return "";
+  return fmt::format(" Its manager site{} has not been heard of since {} either: see that it runs, and reaches this one.",
+                     link->peer_org_name.empty() ? "" : fmt::format(" (organization {})", link->peer_org_name), link->last_sync.empty() ? "it was linked" : link->last_sync);
+}
+
+std::string way_back(const std::string& host) {
+  return fmt::format(" To bring it back: on {0} start `drover agent` again, with the configuration and directory that it had. If `drover host agents` at the manager site does "
+                     "not show it, its key was deleted: `drover host provision {0}` makes a new configuration for it.", host);
+}
+
+}  // namespace
+
+std::optional<std::int64_t> stop_given_up_at(const LiveImport& import) {
+  if (import.state != ImportState::kStopping) return std::nullopt;
+  return import.stop_asked + std::chrono::duration_cast<std::chrono::milliseconds>(kReportPatience).count();
+}
+
+std::string attention_of(const LiveImport& import, const std::optional<Link>& link, std::int64_t now_millis) {
+  if (import.kind != ImportKind::kMigration || !needs_host(import)) return "";
+  const auto& host = import.request.host;
+  const bool silent = import.host_silent_since != 0;
+  const auto given_up = stop_given_up_at(import);
+  if (!silent && !given_up) return "";
+  std::string text;
+  if (given_up) text = fmt::format("{} It waits for the migration host {} to stop it. ", import.error, host);
+  if (silent) {
+    text += fmt::format("The migration host {} has been silent since {} ({}).", host, iso_of(import.host_silent_since), lasting(now_millis - import.host_silent_since));
+    text += of_the_site(link) + way_back(host);
+    if (import.state == ImportState::kWorking) text += " Nothing is lost meanwhile: an engine that still runs goes on, another one resumes where the last one was.";
+    if (import.state == ImportState::kCutover)
+      text += " The cutover waits for it, and whether it is decided is known only then: keep the applications' writes stopped, on both sides.";
+    if (given_up) text += " Once it is back it stops, and leaves the source as it found it.";
+  }
+  if (given_up)
+    text += fmt::format("{}Without a word of it the migration ends at {} all the same; what its engine left on the destination, a write block among it, "
+                        "`drover migrate --cleanup` removes then.", silent ? " " : "", iso_of(*given_up));
+  return text;
+}
+
+}  // namespace drover::control
