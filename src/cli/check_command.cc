@@ -35,8 +35,8 @@ class CheckCommand final : public Subcommand {
 void CheckCommand::configure(OptionSet& options) {
   options.uri("--source", source_, "The deployment to read").required();
   options.uri("--destination", destination_, "The deployment to write").required();
-  options.repeated("--include", include_, "Only this database or database.collection (repeatable)");
-  options.repeated("--exclude", exclude_, "Not this database or database.collection (repeatable)");
+  options.repeated("--include", include_, "Only this database or database.collection");
+  options.repeated("--exclude", exclude_, "Not this database or database.collection");
   options.flag("--json", json_, "Print one JSON object instead of sentences");
   options.description(
       "Runs every check that `drover migrate` makes before it writes anything, and says for each finding what to do. Exits "

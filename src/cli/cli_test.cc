@@ -2,14 +2,17 @@
 #include <filesystem>
 #include <unistd.h>
 #include <fstream>
+#include <sstream>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "cli/commands.h"
+#include "cli/help_text.h"
 #include "cli/options.h"
 #include "cli/spelling.h"
 #include "cli/uri_argument.h"
+#include "terminal/format.h"
 
 namespace drover::cli {
 namespace {
@@ -140,7 +143,13 @@ TEST(CommandLine, EveryCommandOfTheProgramHasAnExample) {
     std::vector<char*> argv = {program.data(), name.data(), help.data()};
     ::testing::internal::CaptureStdout();
     EXPECT_EQ(run_command_line(3, argv.data(), all), 0);
-    EXPECT_THAT(::testing::internal::GetCapturedStdout(), HasSubstr("drover " + name)) << name;
+    const auto shown = ::testing::internal::GetCapturedStdout();
+    EXPECT_THAT(shown, HasSubstr("drover " + name)) << name;
+    std::istringstream lines(shown);
+    for (std::string line; std::getline(lines, line);) {
+      const bool one_word = line.find("://") != std::string::npos || line.find(' ', line.find_first_not_of(' ')) == std::string::npos;
+      EXPECT_TRUE(one_word || terminal::columns(line) <= kHelpColumns) << name << ": " << line;
+    }
   }
 }
 
@@ -153,6 +162,20 @@ TEST(Spelling, FindsWhatWasMeant) {
   EXPECT_THAT(near_words("x", words), ElementsAre());
   EXPECT_THAT(near_words(std::string(5000, 'a'), words), ElementsAre());
   EXPECT_EQ(did_you_mean("migrate", {"migrate-a", "migrate-b"}), "; did you mean `migrate-a` or `migrate-b`?");
+}
+
+TEST(HelpText, IsForEightyColumns) {
+  EXPECT_EQ(wrapped("one two three", 7), "one two\nthree");
+  EXPECT_EQ(wrapped("one  two\nthree", 9, 2), "one two\n  three");
+  EXPECT_EQ(wrapped("a-word-that-is-longer than", 7), "a-word-that-is-longer\nthan");
+  EXPECT_EQ(wrapped_command("drover x --short", 2), "drover x --short");
+  EXPECT_EQ(wrapped_command("drover x --first " + std::string(40, 'a') + " --second \"with -- in it\"", 2),
+            "drover x --first " + std::string(40, 'a') + " \\\n      --second \"with -- in it\"");
+  EXPECT_EQ(allowed_values("8..200"), "8 to 200");
+  EXPECT_EQ(allowed_values("0..100000000"), "from 0");
+  EXPECT_EQ(allowed_values("{a,b,c}"), "a, b or c");
+  EXPECT_EQ(size_text("805306368"), "768MB");
+  EXPECT_EQ(size_text("1000"), "1000");
 }
 
 class UriArgument : public ::testing::Test {

@@ -125,7 +125,7 @@ Json DemoCommand::failure_json(const Error& error) const {
 }
 
 Status DemoCommand::tell() {
-  if (scale_ < 0.001 || scale_ > 1000) return fail(ErrorCode::kUsage, "--scale is from 0.001 to 1000");
+  if (scale_ < 0.001 || scale_ > 1000) return fail(ErrorCode::kUsage, fmt::format("--scale {:g}: it is from 0.001 (a thousandth of the data) to 1000 (a thousand times)", scale_));
   TRY(workload::find_datasets(datasets_));  // before anything is started
   auto directory = TRY(DemoDirectory::create());
   auto status = play(directory);

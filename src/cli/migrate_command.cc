@@ -81,8 +81,8 @@ class MigrateCommand final : public Subcommand {
 void MigrateCommand::configure(OptionSet& options) {
   options.uri("--source", source_, "The replica set to read").required();
   options.uri("--destination", destination_, "The empty replica set to write").required();
-  options.repeated("--include", include_, "Only this database or database.collection (repeatable)");
-  options.repeated("--exclude", exclude_, "Not this database or database.collection (repeatable)");
+  options.repeated("--include", include_, "Only this database or database.collection");
+  options.repeated("--exclude", exclude_, "Not this database or database.collection");
   options.string("--commit", commit_,
                  "When to cut over: as soon as it is ready, when 'commit' is typed, or never (follow until stopped)")
       .one_of({"when-ready", "manual", "never"});

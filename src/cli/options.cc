@@ -8,6 +8,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "cli/help_text.h"
 #include "cli/spelling.h"
 #include "cli/subcommand.h"
 #include "cli/uri_argument.h"
@@ -16,8 +17,10 @@
 namespace drover::cli {
 namespace {
 
-constexpr std::size_t kHelpColumns = 100;
-constexpr std::size_t kOptionColumns = 34;  // an option and its value, before what it means
+constexpr std::size_t kOptionColumns = 28;   // an option and its value, before what it means
+constexpr std::size_t kCommandColumns = 18;  // a command's name
+constexpr std::size_t kExampleIndent = 2, kCommentIndent = 6;
+constexpr const char* kSizePlaceholder = "BYTES";
 
 CLI::Option* as_option(void* option) { return static_cast<CLI::Option*>(option); }
 
@@ -28,6 +31,16 @@ std::string check_range(const std::string& text, std::int64_t low, std::int64_t 
   return text + " is not a whole number from " + std::to_string(low) + " to " + std::to_string(high);
 }
 
+std::string check_number(const std::string& text) {
+  double value = 0;
+  return CLI::detail::lexical_cast(text, value) ? "" : text + " is not a number, such as 2 or 0.1";
+}
+
+std::string replace_size(std::string& text) {
+  const auto given = text;
+  return CLI::AsSizeValue(false)(text).empty() ? "" : given + " is not a size, such as 512MB or 2GB";
+}
+
 std::string replace_uri(std::string& text) {
   auto resolved = resolve_uri_argument(text);
   if (!resolved) return resolved.error().message;
@@ -35,26 +48,49 @@ std::string replace_uri(std::string& text) {
   return {};
 }
 
-std::string wrapped(const std::string& text, std::size_t columns = kHelpColumns) {
-  std::istringstream words(text);
-  std::string lines, word;
-  std::size_t used = 0;
-  while (words >> word) {
-    if (used > 0 && used + 1 + word.size() > columns) {
-      lines += '\n';
-      used = 0;
-    }
-    lines += (used > 0 ? " " : "") + word;
-    used += (used > 0 ? 1 : 0) + word.size();
-  }
-  return lines;
-}
-
+// The library's own form, NUMBER:8..200=8 Needs: --x, has to be deciphered; here the words stand behind what the option means.
 class HelpFormatter : public CLI::Formatter {
  public:
   HelpFormatter() { column_width(kOptionColumns); }
+
+  std::string make_option_opts(const CLI::Option* option) const override {
+    if (option->get_type_size() == 0) return "";
+    const auto type = option->get_type_name();
+    const auto placeholder = type.substr(0, type.find(':'));
+    return placeholder.empty() ? "" : " " + placeholder;
+  }
+
   std::string make_option_desc(const CLI::Option* option) const override {
-    return wrapped(CLI::Formatter::make_option_desc(option), kHelpColumns - kOptionColumns);
+    std::vector<std::string> facts;
+    const auto type = option->get_type_name();
+    const bool takes_value = option->get_type_size() != 0, is_size = type.starts_with(kSizePlaceholder);
+    if (option->get_required() && !option->get_positional()) facts.emplace_back("required");
+    if (const auto colon = type.find(':'); takes_value && colon != std::string::npos) facts.push_back(allowed_values(std::string_view(type).substr(colon + 1)));
+    if (takes_value && !option->get_default_str().empty())
+      facts.push_back("default " + (is_size ? size_text(option->get_default_str()) : option->get_default_str()));
+    if (option->get_multi_option_policy() == CLI::MultiOptionPolicy::TakeAll) facts.emplace_back("may be given several times");
+    for (const auto* other : option->get_needs()) facts.push_back("needs " + other->get_name());
+    for (const auto* other : option->get_excludes()) facts.push_back("not with " + other->get_name());
+    auto text = option->get_description();
+    for (std::size_t i = 0; i < facts.size(); ++i) text += (i == 0 ? " [" : "; ") + facts[i];
+    if (!facts.empty()) text += ']';
+    return wrapped(text, kHelpColumns - kOptionColumns);
+  }
+
+  // Names that are too many for a line stand below each other.
+  std::string make_option_name(const CLI::Option* option, bool positional) const override {
+    auto names = CLI::Formatter::make_option_name(option, positional);
+    const auto comma = names.find(',');
+    if (names.size() <= kHelpColumns / 2 || comma == std::string::npos) return names;
+    return names.substr(0, comma + 1) + "\n  " + names.substr(comma + 1);
+  }
+
+  std::string make_description(const CLI::App* app) const override { return wrapped(CLI::Formatter::make_description(app)) + "\n"; }
+
+  std::string make_subcommand(const CLI::App* below) const override {
+    std::stringstream out;
+    CLI::detail::format_help(out, below->get_name(), wrapped(below->get_description(), kHelpColumns - kCommandColumns), kCommandColumns);
+    return out.str();
   }
 };
 
@@ -98,18 +134,22 @@ constexpr const char* kAbout =
 
 constexpr const char* kMoreHelp = R"(Examples:
   drover demo
-      the whole story on this machine: two embedded servers, real data, live writes, a cutover, a comparison
+      the whole story on this machine: two embedded servers, real data, live
+      writes, a cutover, a comparison
   drover migrate --source @source.uri --destination @destination.uri
-      migrates one deployment to another; the connection strings are read from files, so no password is on show
+      migrates one deployment to another; the connection strings are read from
+      files, so no password is on show
   drover org list --site http://127.0.0.1:8080 --credentials shop.json
-      asks a control plane (`drover server`); its other groups are project, key, deployment, host, link, cluster, migration, …
+      asks a control plane (`drover server`), as project, key, deployment, host,
+      link, cluster, migration and other groups do
   drover migrate --help
       what one command takes, with examples
 
 )";
-constexpr const char* kExitCodes = R"(Exit codes: 0 ok, 1 failure, 2 usage, 3 configuration or unsupported, 4 wrong state, 5 source, 6 destination,
-7 verification mismatch, 8 timed out, 9 login refused, 10 not permitted, 11 not found, 75 temporary (try again), 130 interrupted.
-docs/operations/exit-codes.md says what to do.)";
+constexpr const char* kExitCodes = R"(Exit codes: 0 ok, 1 failure, 2 usage, 3 configuration or unsupported,
+4 wrong state, 5 source, 6 destination, 7 verification mismatch, 8 timed out,
+9 login refused, 10 not permitted, 11 not found, 75 temporary (try again),
+130 interrupted. docs/operations/exit-codes.md says what to do.)";
 
 }  // namespace
 
@@ -149,6 +189,11 @@ Option& Option::excludes(const Option& other) {
   return *this;
 }
 
+Option& Option::group(const std::string& title) {
+  as_option(option_)->group(title);
+  return *this;
+}
+
 struct OptionSet::State {
   CLI::App* app;
   std::string text;
@@ -185,7 +230,9 @@ Option OptionSet::integer(const std::string& name, std::int64_t& value, const st
 }
 
 Option OptionSet::number(const std::string& name, double& value, const std::string& help) {
-  return Option(state_->app->add_option(name, value, help)->capture_default_str()->type_name("NUMBER"));
+  auto* option = state_->app->add_option(name, value, help)->capture_default_str()->type_name("NUMBER");
+  option->check(CLI::Validator([](std::string& text) { return check_number(text); }, ""));
+  return Option(option);
 }
 
 Option OptionSet::flag(const std::string& name, bool& value, const std::string& help) {
@@ -200,8 +247,8 @@ Option OptionSet::repeated(const std::string& name, std::vector<std::string>& va
 
 Option OptionSet::bytes(const std::string& name, std::int64_t& value, const std::string& help) {
   auto* option = state_->app->add_option(name, value, help)->capture_default_str();
-  option->transform(CLI::AsSizeValue(false));
-  return Option(option->type_name("BYTES"));
+  option->transform(CLI::Validator(replace_size, ""));
+  return Option(option->type_name(kSizePlaceholder));
 }
 
 Option OptionSet::uri(const std::string& name, std::string& value, const std::string& help) {
@@ -224,8 +271,8 @@ void OptionSet::description(const std::string& text) {
 
 void OptionSet::example(const std::string& command, const std::string& comment) {
   state_->examples += state_->examples.empty() ? "Examples:\n  " : "\n  ";
-  state_->examples += command;
-  if (!comment.empty()) state_->examples += "\n      " + comment;
+  state_->examples += wrapped_command(command, kExampleIndent);
+  if (!comment.empty()) state_->examples += "\n      " + wrapped(comment, kHelpColumns, kCommentIndent);
   state_->show();
 }
 

@@ -29,6 +29,7 @@ class Option {
   Option& placeholder(const std::string& name);  // in the help: --port NUMBER
   Option& needs(const Option& other);
   Option& excludes(const Option& other);
+  Option& group(const std::string& title);  // its own section of the help
 
  private:
   void* option_;

@@ -23,6 +23,7 @@ using remote::Verb;
 
 constexpr std::chrono::milliseconds kLookForAnswer{100};
 constexpr std::int64_t kMaxTimeoutSeconds = 600;
+constexpr const char* kWhere = "Which site, and as whom";
 constexpr const char* kSettings =
     "Which site, and as whom, is said by flags, by the environment (DROVER_SITE, DROVER_CREDENTIALS, DROVER_PUBLIC_KEY and DROVER_PRIVATE_KEY, DROVER_CLIENT_ID and "
     "DROVER_CLIENT_SECRET, DROVER_ORG, DROVER_PROJECT, DROVER_CA_FILE; DROVER_ATLAS_CREDENTIALS and DROVER_MANAGER_CREDENTIALS, by the site that a command is for), or by the "
@@ -92,17 +93,17 @@ void RemoteCommand::configure(OptionSet& options) {
 void RemoteCommand::configure(const Verb& verb, OptionSet& options) {
   auto& values = values_[&verb];
   for (const auto& argument : verb.arguments) add(argument, values[std::string(argument.name)], options);
-  if (remote::takes_org(verb)) options.string("--org", login_.org, "The organization, by id or name (DROVER_ORG; the only one)").placeholder("ORG").not_empty();
-  if (remote::takes_project(verb)) options.string("--project", login_.project, "The project, by id or name (DROVER_PROJECT; the only one)").placeholder("PROJECT").not_empty();
   if (!verb.shown_once.empty()) options.path("--out", out_, "Write the secret to this new file, of mode 0600, and not to standard output").placeholder("FILE").not_empty();
   if (!verb.question.empty()) options.flag("--yes", yes_, "Do not ask");
-  options.string("--site", login_.site, "The site's URL (DROVER_SITE)").placeholder("URL").not_empty();
-  options.path("--credentials", login_.credentials, "File with the API key or service account (DROVER_CREDENTIALS)").placeholder("FILE").not_empty();
-  options.path("--ca-file", login_.ca_file, "Authority of the site's certificate (DROVER_CA_FILE; the system's)").placeholder("FILE").not_empty();
-  options.path("--tls-certificate-key-file", login_.certificate_key_file, "PEM file with certificate and key, for a site that asks for one").placeholder("FILE").not_empty();
-  options.flag("--allow-plain-http", login_.allow_plain_http, "Let http:// reach another machine, unencrypted");
-  options.integer("--timeout", timeout_, "Seconds for each request").range(1, kMaxTimeoutSeconds);
   options.flag("--json", json_, "One JSON object on standard output, for scripts");
+  if (remote::takes_org(verb)) options.string("--org", login_.org, "The organization, by id or name (DROVER_ORG; the only one)").placeholder("ORG").not_empty().group(kWhere);
+  if (remote::takes_project(verb)) options.string("--project", login_.project, "The project, by id or name (DROVER_PROJECT; the only one)").placeholder("PROJECT").not_empty().group(kWhere);
+  options.string("--site", login_.site, "The site's URL (DROVER_SITE)").placeholder("URL").not_empty().group(kWhere);
+  options.path("--credentials", login_.credentials, "File with the API key or service account (DROVER_CREDENTIALS)").placeholder("FILE").not_empty().group(kWhere);
+  options.path("--ca-file", login_.ca_file, "Authority of the site's certificate (DROVER_CA_FILE; the system's)").placeholder("FILE").not_empty().group(kWhere);
+  options.path("--tls-certificate-key-file", login_.certificate_key_file, "PEM file with certificate and key, for a site that asks for one").placeholder("FILE").not_empty().group(kWhere);
+  options.flag("--allow-plain-http", login_.allow_plain_http, "Let http:// reach another machine, unencrypted").group(kWhere);
+  options.integer("--timeout", timeout_, "Seconds for each request").range(1, kMaxTimeoutSeconds).group(kWhere);
   std::string about(verb.about.empty() ? verb.summary : verb.about);
   if (verb.about.empty()) about += '.';
   if (verb.site != remote::SiteRole::kAny) about += verb.site == remote::SiteRole::kAtlas ? " It asks an Atlas site." : " It asks a manager site.";

@@ -2,6 +2,8 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <regex>
+#include <sstream>
 
 #include <unistd.h>
 
@@ -9,6 +11,7 @@
 #include <gtest/gtest.h>
 
 #include "cli/commands.h"
+#include "cli/help_text.h"
 #include "cli/options.h"
 #include "remote/verb.h"
 
@@ -64,7 +67,14 @@ TEST_F(RemoteCommands, EachTeachesWhatItTakes) {
   for (const auto& verb : remote::verbs()) {
     const auto shown = run({"drover", std::string(verb.group), std::string(verb.name), "--help"});
     EXPECT_EQ(shown.code, 0) << shown.err;
-    EXPECT_THAT(shown.out, HasSubstr(std::string(verb.examples.front().command)));
+    // A shell joins what the backslashes part.
+    const auto joined = std::regex_replace(shown.out, std::regex(R"( \\\n +)"), " ");
+    EXPECT_THAT(joined, HasSubstr(std::string(verb.examples.front().command)));
+    std::istringstream lines(shown.out);
+    for (std::string line; std::getline(lines, line);) {
+      const bool one_word = line.find(' ', line.find_first_not_of(' ')) == std::string::npos;
+      EXPECT_TRUE(one_word || line.size() <= kHelpColumns) << verb.group << " " << verb.name << ": " << line;
+    }
     for (const auto& argument : verb.arguments) EXPECT_THAT(shown.out, HasSubstr(std::string(argument.name))) << verb.group << " " << verb.name;
   }
 }

@@ -49,7 +49,9 @@ class SandboxCommand : public Subcommand {
     options.description(
         "An embedded server that speaks MongoDB's wire protocol, for rehearsals, tests and the demo. It is a replica set of "
         "one member that is primary at once. It is not offered as a production database.\n\n"
-        "Prints one line on standard output when it accepts connections. SIGTERM stops it cleanly.");
+        "Prints one line on standard output when it accepts connections. SIGTERM stops it cleanly.\n\n"
+        "With --auth the first user is made from this machine without a login, by createUser in the database admin; from then on everybody logs in. "
+        "docs/operations/rehearsal.md has the command, with and without mongosh.");
     options.example("drover sandbox --dbpath ./data");
     options.example("drover sandbox --port 0 --port-file port --server-version 8.0 --auth");
   }

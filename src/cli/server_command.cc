@@ -93,8 +93,8 @@ void ServerCommand::configure(OptionSet& options) {
   options.example("drover server --data /var/lib/drover --create-organization Shop", "the first key");
   options.example("drover server --data /var/lib/drover --port 8080");
   options.example("drover server --data /var/lib/drover --agent-config /etc/drover/agent.config", "both sites and the migration host in one process");
-  options.example("curl --digest --user PUBLIC:PRIVATE -H 'Accept: application/vnd.atlas.2025-03-12+json' "
-                  "http://127.0.0.1:8080/api/atlas/v2/orgs");
+  options.example("curl http://127.0.0.1:8080/api/atlas/v2/orgs --digest --user PUBLIC:PRIVATE "
+                  "--header 'Accept: application/vnd.atlas.2025-03-12+json'");
 }
 
 Status ServerCommand::execute(const std::stop_token& stop) {

@@ -138,7 +138,10 @@ Result<Outcome> show_log(Session& session) {
   if (const auto* lines = outcome.value.find("lines"); lines != nullptr && lines->as_array() != nullptr) {
     for (const auto& line : *lines->as_array()) outcome.text += terminal::printable(text_at(line, "")) + "\n";
   }
-  if (outcome.text.empty()) outcome.remark = "The migration host has sent no lines of the engine's log.";
+  if (outcome.text.empty()) {
+    outcome.remark = "The migration host has sent no lines of the engine's log.";
+    outcome.printed = !session.around().json;
+  }
   return outcome;
 }
 

@@ -32,18 +32,48 @@ std::string text_of(const Json& value) {
   return value.dump();
 }
 
-void flatten(const std::string& path, const Json& value, std::vector<std::pair<std::string, std::string>>& fields) {
+bool is_plain_array(const Json& value) { return value.as_array() != nullptr && std::all_of(value.as_array()->begin(), value.as_array()->end(), is_plain); }
+
+// Whether one line of a table can hold it.
+bool is_row(const Json& value) {
+  const auto* object = value.as_object();
+  return object != nullptr && std::all_of(object->begin(), object->end(), [](const auto& field) {
+           return field.first == "links" || is_plain(field.second) || is_plain_array(field.second) || is_row(field.second);
+         });
+}
+
+ListOfObjects list_of(const std::string& path, const Json::Array& items);
+
+void open(const std::string& path, const Json& value, Opened& out) {
   const auto below = [&](std::string_view name) { return path.empty() ? std::string(name) : path + "." + std::string(name); };
   if (const auto* object = value.as_object(); object != nullptr && !object->empty()) {
     for (const auto& [name, field] : *object)
-      if (name != "links") flatten(below(name), field, fields);
+      if (name != "links") open(below(name), field, out);
     return;
   }
-  if (const auto* array = value.as_array(); array != nullptr && !std::all_of(array->begin(), array->end(), is_plain)) {
-    for (std::size_t i = 0; i < array->size(); ++i) flatten(below(std::to_string(i)), (*array)[i], fields);
+  if (const auto* array = value.as_array(); array != nullptr && !is_plain_array(value)) {
+    if (std::all_of(array->begin(), array->end(), is_row)) return out.lists.push_back(list_of(path, *array));
+    for (std::size_t i = 0; i < array->size(); ++i) open(below(std::to_string(i)), (*array)[i], out);
     return;
   }
-  fields.emplace_back(path, text_of(value));
+  out.fields.emplace_back(path, text_of(value));
+}
+
+ListOfObjects list_of(const std::string& path, const Json::Array& items) {
+  ListOfObjects list{path, {}, {}};
+  for (const auto& item : items) {
+    Opened row;
+    open("", item, row);
+    auto& cells = list.rows.emplace_back(list.columns.size());
+    for (auto& [name, text] : row.fields) {
+      const auto column = static_cast<std::size_t>(std::find(list.columns.begin(), list.columns.end(), name) - list.columns.begin());
+      if (column == list.columns.size()) list.columns.push_back(name);
+      cells.resize(list.columns.size());
+      cells[column] = std::move(text);
+    }
+  }
+  for (auto& row : list.rows) row.resize(list.columns.size());
+  return list;
 }
 
 }  // namespace
@@ -98,11 +128,11 @@ Json with(const Json& value, std::string_view path, Json added) {
   return Json(std::move(fields));
 }
 
-std::vector<std::pair<std::string, std::string>> fields_of(const Json& value) {
-  std::vector<std::pair<std::string, std::string>> fields;
-  if (!is_plain(value)) flatten("", value, fields);
-  std::erase_if(fields, [](const auto& field) { return field.first.empty(); });
-  return fields;
+Opened opened(const Json& value) {
+  Opened out;
+  if (!is_plain(value)) open("", value, out);
+  std::erase_if(out.fields, [](const auto& field) { return field.first.empty(); });
+  return out;
 }
 
 }  // namespace drover::remote

@@ -18,7 +18,18 @@ std::string expand(const Json& value, std::string_view pattern);
 // `value` with `added` at the path. Objects and arrays on the way are made; an array grows by one at most.
 Json with(const Json& value, std::string_view path, Json added);
 
-// Every value with its path, for people: objects are opened, arrays of plain values joined. `links` are left out.
-std::vector<std::pair<std::string, std::string>> fields_of(const Json& value);
+// A list of objects: a row each, a column for every field that one of them has.
+struct ListOfObjects {
+  std::string path;
+  std::vector<std::string> columns;
+  std::vector<std::vector<std::string>> rows;
+};
+// Every value with its path, for people: objects are opened, arrays of plain values joined, lists of objects apart. A list in
+// an object of a list has its own path, "specs.0.configs". `links` are left out.
+struct Opened {
+  std::vector<std::pair<std::string, std::string>> fields;
+  std::vector<ListOfObjects> lists;
+};
+Opened opened(const Json& value);
 
 }  // namespace drover::remote

@@ -70,10 +70,13 @@ std::string present(const Verb& verb, const Outcome& outcome, bool json) {
     return Json(Json::Object{{"results", Json(Json::Array(outcome.list))}, {"totalCount", static_cast<std::int64_t>(outcome.list.size())}}).dump() + "\n";
   }
   if (outcome.shape == Shape::kNothing) return "";
-  if (outcome.shape == Shape::kList) return table_of(verb.columns, outcome.list);
+  if (outcome.shape == Shape::kList) return outcome.list.empty() ? "" : table_of(verb.columns, outcome.list);
   if (!outcome.text.empty()) return outcome.text;
   if (verb.alone) return terminal::printable(text_at(outcome.value, verb.shown_once)) + "\n";
-  return terminal::render_fields(fields_of(outcome.value));
+  const auto [fields, tables] = opened(outcome.value);
+  auto text = terminal::render_fields(fields);
+  for (const auto& table : tables) text += fmt::format("{}{}:\n{}", text.empty() ? "" : "\n", table.path, terminal::render_table({table.columns, table.rows}));
+  return text;
 }
 
 Result<int> run_verb(const Verb& verb, const Values& values, const Login& login, const RunOptions& options, const Surroundings& around) {
@@ -82,6 +85,7 @@ Result<int> run_verb(const Verb& verb, const Values& values, const Login& login,
   auto client = TRY(SiteClient::open(login, options.client));
   Session session(verb, values, login, client, around);
   auto outcome = TRY(run(session));
+  if (outcome.shape == Shape::kList && outcome.list.empty() && outcome.remark.empty()) outcome.remark = std::string(verb.done);
   if (file) TRY(keep_secret(verb, session, *file, outcome));
   else if (!verb.shown_once.empty() && outcome.remark.empty()) outcome.remark = "It is shown this once.";
   if (!outcome.printed) around.out(present(verb, outcome, around.json));

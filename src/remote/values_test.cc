@@ -41,9 +41,16 @@ TEST(Paths, MakeBodies) {
 }
 
 TEST(Paths, OpenEverythingForPeople) {
-  const auto fields = fields_of(json(R"({"id":"1","links":[{"href":"x"}],"a":{"b":null,"links":1},"roles":[{"r":1}],"names":["x","y"],"none":[],"o":{}})"));
-  const std::vector<std::pair<std::string, std::string>> wanted{{"id", "1"}, {"a.b", ""}, {"roles.0.r", "1"}, {"names", "x, y"}, {"none", ""}, {"o", "{}"}};
-  EXPECT_EQ(fields, wanted);
+  const auto shown = opened(json(R"({"id":"1","links":[{"href":"x"}],"a":{"b":null,"links":1},"names":["x","y"],"none":[],"o":{},
+                                     "checks":[{"id":"c1","status":"PASSED"},{"id":"c2","detail":"why","at":{"n":[1,2]}}],"specs":[{"configs":[{"size":"M10"}]}]})"));
+  const std::vector<std::pair<std::string, std::string>> fields{{"id", "1"}, {"a.b", ""}, {"names", "x, y"}, {"none", ""}, {"o", "{}"}};
+  EXPECT_EQ(shown.fields, fields);
+  ASSERT_EQ(shown.lists.size(), 2u);
+  EXPECT_EQ(shown.lists[0].path, "checks");
+  EXPECT_EQ(shown.lists[0].columns, (std::vector<std::string>{"id", "status", "detail", "at.n"}));
+  EXPECT_EQ(shown.lists[0].rows, (std::vector<std::vector<std::string>>{{"c1", "PASSED", "", ""}, {"c2", "", "why", "1, 2"}}));
+  EXPECT_EQ(shown.lists[1].path, "specs.0.configs");
+  EXPECT_EQ(shown.lists[1].rows, (std::vector<std::vector<std::string>>{{"M10"}}));
 }
 
 const std::vector<Json> kProjects{json(R"({"id":"66ee00000000000000000001","name":"Shop"})"), json(R"({"id":"66ee00000000000000000002","name":"Books"})"),

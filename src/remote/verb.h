@@ -91,7 +91,7 @@ struct Verb {
   Json (*finish)(const Values&, Json body) = nullptr;  // what a table cannot say of a body
   bool array_body = false;         // the body is an array of this one object
   std::string_view question = "";  // asked before it is done: "Delete the project {PROJECT}?"
-  std::string_view done = "";      // said when there is nothing to show
+  std::string_view done = "";      // said when there is nothing to show: "No alerts."
   std::string_view shown_once = "";  // the field of a secret: --out is there for it
   bool alone = false;              // of a secret: it is printed, and written, alone
   bool credentials = false;        // of a secret: the file is one for --credentials

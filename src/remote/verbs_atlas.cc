@@ -33,9 +33,9 @@ std::vector<Verb> cluster_verbs() {
                      {.name = "--version", .help = "The server version that it behaves as (8.0)", .place = "body:mongoDBMajorVersion", .choices = {"4.4", "5.0", "6.0", "7.0", "8.0"}},
                      kTier,
                      {.name = "--wait", .help = "Wait until it is IDLE", .place = "", .kind = Kind::kFlag},
-                     {.name = "--within", .help = "Seconds to wait at most", .place = "", .kind = Kind::kNumber, .low = 1, .high = 86'400, .otherwise = 120}},
+                     {.name = "--within", .help = "Seconds to wait at most; 0: without end", .place = "", .kind = Kind::kNumber, .low = 0, .high = 100'000'000, .otherwise = 120}},
        .finish = with_replication_specs, .action = create_cluster, .examples = {{"drover cluster create rehearsal --version 7.0 --wait"}}},
-      {.group = "cluster", .name = "list", .summary = "Clusters of a project", .site = SiteRole::kAtlas, .api = Api::kAtlas, .path = all, .shape = Shape::kList, .columns = kClusters,
+      {.group = "cluster", .name = "list", .summary = "Clusters of a project", .site = SiteRole::kAtlas, .api = Api::kAtlas, .path = all, .shape = Shape::kList, .columns = kClusters, .done = "No clusters.",
        .examples = {{"drover cluster list"}}},
       {.group = "cluster", .name = "show", .summary = "One cluster", .site = SiteRole::kAtlas, .api = Api::kAtlas, .path = one, .arguments = {cluster},
        .examples = {{"drover cluster show shop-atlas"}}},
@@ -49,7 +49,7 @@ std::vector<Verb> cluster_verbs() {
 std::vector<Verb> access_list_verbs() {
   const auto* all = "/groups/{groupId}/accessList";
   return {
-      {.group = "access-list", .name = "list", .summary = "Entries of a project", .site = SiteRole::kAtlas, .api = Api::kAtlas, .path = all, .shape = Shape::kList, .columns = kEntries,
+      {.group = "access-list", .name = "list", .summary = "Entries of a project", .site = SiteRole::kAtlas, .api = Api::kAtlas, .path = all, .shape = Shape::kList, .columns = kEntries, .done = "No entries.",
        .examples = {{"drover access-list list"}}},
       {.group = "access-list", .name = "add", .summary = "Add an address or a range", .site = SiteRole::kAtlas, .needs = kProjectOwner, .method = "POST", .api = Api::kAtlas, .path = all,
        .arguments = {{.name = "ADDRESS", .help = "An IP address, or a range in CIDR notation", .place = "body:", .kind = Kind::kAddress, .required = true},
@@ -78,7 +78,7 @@ std::vector<Verb> event_verbs() {
        .path = "/orgs/{orgId}/events", .project_flag = true,
        .arguments = {{.name = "--type", .help = "Only this eventTypeName, such as CLUSTER_IMPORT_COMPLETED", .place = ""},
                      {.name = "--limit", .help = "How many at most", .place = "", .kind = Kind::kNumber, .low = 1, .high = 1'000'000, .otherwise = 100}, from},
-       .shape = Shape::kList, .columns = kEvents, .action = list_events, .examples = {{"drover event list --project \"Shop on Atlas\" --limit 20"}}},
+       .shape = Shape::kList, .columns = kEvents, .done = "No events.", .action = list_events, .examples = {{"drover event list --project \"Shop on Atlas\" --limit 20"}}},
       {.group = "event", .name = "show", .summary = "One event", .about = "Of the project when one is named (--project, DROVER_PROJECT), else of the organization.",
        .path = "/orgs/{orgId}/events", .project_flag = true, .arguments = {{.name = "EVENT", .help = "Its id", .place = "", .required = true}, from}, .action = show_event,
        .examples = {{"drover event show 66dd00000000000000000001"}}},

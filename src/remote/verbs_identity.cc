@@ -21,7 +21,7 @@ Argument secret_hours() {
 
 std::vector<Verb> org_verbs() {
   return {
-      {.group = "org", .name = "list", .summary = "Organizations that the key sees", .path = "/orgs", .shape = Shape::kList, .columns = kOrgs,
+      {.group = "org", .name = "list", .summary = "Organizations that the key sees", .path = "/orgs", .shape = Shape::kList, .columns = kOrgs, .done = "No organizations.",
        .examples = {{"drover org list --site http://127.0.0.1:8080 --credentials shop.json"}}},
       {.group = "org", .name = "show", .summary = "One organization", .path = "/orgs/{orgId}",
        .arguments = {{.name = "ORG", .help = "Id or name; the only one when it is left out", .place = "path:orgId", .thing = Thing::kOrg}},
@@ -38,7 +38,7 @@ std::vector<Verb> org_verbs() {
 std::vector<Verb> project_verbs() {
   const Argument project{.name = "PROJECT", .help = "Id or name", .place = "path:groupId", .required = true, .thing = Thing::kProject};
   return {
-      {.group = "project", .name = "list", .summary = "Projects of an organization", .path = "/orgs/{orgId}/groups", .shape = Shape::kList, .columns = kProjects,
+      {.group = "project", .name = "list", .summary = "Projects of an organization", .path = "/orgs/{orgId}/groups", .shape = Shape::kList, .columns = kProjects, .done = "No projects.",
        .examples = {{"drover project list"}}},
       {.group = "project", .name = "show", .summary = "One project", .path = "/groups/{groupId}", .arguments = {project}, .examples = {{"drover project show \"Shop (prod)\""}}},
       {.group = "project", .name = "create", .summary = "Make a project", .needs = "Organization Owner or Organization Project Creator", .method = "POST", .path = "/groups", .org_flag = true,
@@ -54,21 +54,21 @@ std::vector<Verb> key_verbs() {
   const Argument key{.name = "KEY", .help = "Id, public key, or description", .place = "path:apiUserId", .required = true, .thing = Thing::kKey};
   const Argument address{.name = "ADDRESS", .help = "An IP address, or a range in CIDR notation", .place = "body:", .kind = Kind::kAddress, .required = true};
   return {
-      {.group = "key", .name = "list", .summary = "API keys of an organization", .path = "/orgs/{orgId}/apiKeys", .shape = Shape::kList, .columns = kKeys, .examples = {{"drover key list"}}},
+      {.group = "key", .name = "list", .summary = "API keys of an organization", .path = "/orgs/{orgId}/apiKeys", .shape = Shape::kList, .columns = kKeys, .done = "No API keys.", .examples = {{"drover key list"}}},
       {.group = "key", .name = "show", .summary = "One API key, without its private key", .path = "/orgs/{orgId}/apiKeys/{apiUserId}", .arguments = {key},
        .examples = {{"drover key show abcdefgh"}}},
       {.group = "key", .name = "create", .summary = "Make an API key",
        .about = "Roles of an organization: ORG_OWNER, ORG_MEMBER, ORG_GROUP_CREATOR, ORG_BILLING_ADMIN, ORG_READ_ONLY.", .needs = kOrgOwner, .method = "POST",
        .path = "/orgs/{orgId}/apiKeys",
        .arguments = {{.name = "--description", .help = "What it is for", .place = "body:desc", .required = true},
-                     {.name = "--role", .help = "A role of the organization (repeatable)", .place = "body:roles", .kind = Kind::kTexts, .required = true}},
+                     {.name = "--role", .help = "A role of the organization", .place = "body:roles", .kind = Kind::kTexts, .required = true}},
        .shown_once = "privateKey", .credentials = true,
        .examples = {{"drover key create --description \"read only\" --role ORG_READ_ONLY --out reader.json", "reader.json is a file for --credentials"}}},
       {.group = "key", .name = "delete", .summary = "Delete an API key", .about = "An organization's last owner's key is refused.", .needs = kOrgOwner, .method = "DELETE",
        .path = "/orgs/{orgId}/apiKeys/{apiUserId}", .arguments = {key}, .question = "Delete the API key {KEY}?", .done = "The API key is deleted.",
        .examples = {{"drover key delete abcdefgh --yes"}}},
       {.group = "key", .name = "access-list", .summary = "Addresses from which a key may be used; none: from everywhere", .path = "/orgs/{orgId}/apiKeys/{apiUserId}/accessList",
-       .arguments = {key}, .shape = Shape::kList, .columns = kAddresses, .examples = {{"drover key access-list abcdefgh"}}},
+       .arguments = {key}, .shape = Shape::kList, .columns = kAddresses, .done = "No entries: the key may be used from any address.", .examples = {{"drover key access-list abcdefgh"}}},
       {.group = "key", .name = "allow", .summary = "Let a key be used from an address", .needs = kOrgOwner, .method = "POST", .path = "/orgs/{orgId}/apiKeys/{apiUserId}/accessList",
        .arguments = {key, address}, .shape = Shape::kList, .columns = kAddresses, .array_body = true, .examples = {{"drover key allow abcdefgh 10.0.0.0/24"}}},
       {.group = "key", .name = "disallow", .summary = "Take an address from a key's list", .needs = kOrgOwner, .method = "DELETE",
@@ -84,14 +84,14 @@ std::vector<Verb> account_verbs() {
   const auto* one = "/orgs/{orgId}/serviceAccounts/{clientId}";
   return {
       {.group = "service-account", .name = "list", .summary = "Service accounts of an organization", .site = SiteRole::kAtlas, .api = Api::kAtlas, .path = all, .shape = Shape::kList,
-       .columns = kAccounts, .examples = {{"drover service-account list"}}},
+       .columns = kAccounts, .done = "No service accounts.", .examples = {{"drover service-account list"}}},
       {.group = "service-account", .name = "show", .summary = "One service account, without its secrets", .site = SiteRole::kAtlas, .api = Api::kAtlas, .path = one,
        .arguments = {account}, .examples = {{"drover service-account show deploy"}}},
       {.group = "service-account", .name = "create", .summary = "Make a service account, with its first secret", .site = SiteRole::kAtlas, .needs = kOrgOwner, .method = "POST",
        .api = Api::kAtlas, .path = all,
        .arguments = {{.name = "NAME", .help = "Its name", .place = "body:name", .required = true},
                      {.name = "--description", .help = "What it is for", .place = "body:description", .required = true},
-                     {.name = "--role", .help = "A role of the organization (repeatable)", .place = "body:roles", .kind = Kind::kTexts, .required = true}, secret_hours()},
+                     {.name = "--role", .help = "A role of the organization", .place = "body:roles", .kind = Kind::kTexts, .required = true}, secret_hours()},
        .shown_once = "secrets.0.secret", .credentials = true,
        .examples = {{"drover service-account create deploy --description CI --role ORG_OWNER --out deploy.json", "deploy.json is a file for --credentials"}}},
       {.group = "service-account", .name = "delete", .summary = "Delete a service account, and its tokens with it", .site = SiteRole::kAtlas, .needs = kOrgOwner, .method = "DELETE",
@@ -111,7 +111,7 @@ std::vector<Verb> agent_key_verbs() {
   const auto* all = "/groups/{groupId}/agentapikeys";
   return {
       {.group = "agent-key", .name = "list", .summary = "Agent keys of a project", .site = SiteRole::kManager, .api = Api::kManager, .path = all, .shape = Shape::kList,
-       .columns = kAgentKeys, .examples = {{"drover agent-key list --project \"Shop (prod)\""}}},
+       .columns = kAgentKeys, .done = "No agent keys.", .examples = {{"drover agent-key list --project \"Shop (prod)\""}}},
       {.group = "agent-key", .name = "create", .summary = "Make an agent key", .site = SiteRole::kManager, .needs = kProjectOwner, .method = "POST", .api = Api::kManager, .path = all,
        .arguments = {{.name = "--description", .help = "What it is for", .place = "body:desc", .required = true}}, .shown_once = "key",
        .examples = {{"drover agent-key create --description monitoring"}}},

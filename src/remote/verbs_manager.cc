@@ -32,13 +32,13 @@ std::vector<Verb> deployment_verbs() {
   auto add = credentials({{.name = "MEMBER", .help = "HOST:PORT of one member; the others are found", .place = "body:", .kind = Kind::kHostPort, .required = true},
                           {.name = "--name", .help = "Its name, instead of its replica set's", .place = "body:clusterName"}});
   add.push_back({.name = "--wait", .help = "Wait until the first sample has come, and show the deployment", .place = "", .kind = Kind::kFlag});
-  add.push_back({.name = "--within", .help = "Seconds to wait at most", .place = "", .kind = Kind::kNumber, .low = 1, .high = 86'400, .otherwise = 120});
+  add.push_back({.name = "--within", .help = "Seconds to wait at most; 0: without end", .place = "", .kind = Kind::kNumber, .low = 0, .high = 100'000'000, .otherwise = 120});
   return {
       {.group = "deployment", .name = "add", .summary = "Monitor a deployment that is there", .about = kAboutCredentials, .site = SiteRole::kManager, .needs = kProjectOwner,
        .method = "POST", .api = Api::kManager, .path = "/groups/{groupId}/hosts", .arguments = std::move(add), .action = add_deployment,
        .examples = {{"drover deployment add db1.shop.local:27017 --auth-mechanism SCRAM-SHA-256 --username monitor --password-file monitor.pw --wait"}}},
       {.group = "deployment", .name = "list", .summary = "Deployments of a project", .site = SiteRole::kManager, .api = Api::kManager, .path = "/groups/{groupId}/clusters",
-       .shape = Shape::kList, .columns = kDeployments, .examples = {{"drover deployment list --project \"Shop (prod)\""}}},
+       .shape = Shape::kList, .columns = kDeployments, .done = "No deployments.", .examples = {{"drover deployment list --project \"Shop (prod)\""}}},
       {.group = "deployment", .name = "show", .summary = "One deployment", .site = SiteRole::kManager, .api = Api::kManager, .path = "/groups/{groupId}/clusters/{clusterId}",
        .arguments = {deployment}, .examples = {{"drover deployment show shopRS"}}},
       {.group = "deployment", .name = "set-credentials", .summary = "Change how monitoring logs in", .about = kAboutCredentials, .site = SiteRole::kManager, .needs = kProjectOwner,
@@ -48,7 +48,7 @@ std::vector<Verb> deployment_verbs() {
        .needs = kProjectOwner, .method = "DELETE", .api = Api::kManager, .path = "/groups/{groupId}/hosts", .arguments = {deployment},
        .question = "Stop monitoring {DEPLOYMENT}, and forget what was measured?", .action = remove_deployment, .examples = {{"drover deployment remove shopRS --yes"}}},
       {.group = "deployment", .name = "alerts", .summary = "What is wrong now in a project: logins, missing roles, hosts and agents that are down", .site = SiteRole::kManager,
-       .api = Api::kManager, .path = "/groups/{groupId}/alerts", .shape = Shape::kList, .columns = kAlerts, .examples = {{"drover deployment alerts"}}},
+       .api = Api::kManager, .path = "/groups/{groupId}/alerts", .shape = Shape::kList, .columns = kAlerts, .done = "No alerts.", .examples = {{"drover deployment alerts"}}},
   };
 }
 
@@ -56,13 +56,13 @@ std::vector<Verb> host_verbs() {
   const Argument hostname{.name = "HOSTNAME", .help = "How the migration host is called", .place = "", .required = true};
   return {
       {.group = "host", .name = "list", .summary = "Processes that are monitored", .site = SiteRole::kManager, .api = Api::kManager, .path = "/groups/{groupId}/hosts",
-       .arguments = {{.name = "--deployment", .help = "Only this deployment's, by id or name", .place = ""}}, .shape = Shape::kList, .columns = kHosts, .action = list_hosts,
+       .arguments = {{.name = "--deployment", .help = "Only this deployment's, by id or name", .place = ""}}, .shape = Shape::kList, .columns = kHosts, .done = "No hosts.", .action = list_hosts,
        .examples = {{"drover host list --deployment shopRS"}}},
       {.group = "host", .name = "show", .summary = "One monitored process", .site = SiteRole::kManager, .api = Api::kManager, .path = "/groups/{groupId}/hosts/{hostId}",
        .arguments = {{.name = "HOST", .help = "Id, or host:port", .place = "path:hostId", .required = true, .thing = Thing::kHost}},
        .examples = {{"drover host show db1.shop.local:27017"}}},
       {.group = "host", .name = "agents", .summary = "Agents of a project: who monitors, who is a migration host (AUTOMATION), who is alive", .site = SiteRole::kManager,
-       .api = Api::kManager, .path = "/groups/{groupId}/agents", .shape = Shape::kList, .columns = kAgents, .examples = {{"drover host agents"}}},
+       .api = Api::kManager, .path = "/groups/{groupId}/agents", .shape = Shape::kList, .columns = kAgents, .done = "No agents.", .examples = {{"drover host agents"}}},
       {.group = "host", .name = "provision", .summary = "Make the agent's configuration of a migration host",
        .about = "Makes an agent key and prints the configuration file of `drover agent` with it. Take it to the host, with mode 0600, and start the agent there.",
        .site = SiteRole::kManager, .needs = kProjectOwner, .method = "POST", .api = Api::kManager, .path = "/groups/{groupId}/agentapikeys",

@@ -14,7 +14,7 @@ constexpr std::string_view kOne = "/groups/{groupId}/liveMigrations/{liveMigrati
 const Argument kMigration{.name = "MIGRATION", .help = "Id; or the destination cluster's name: the migration that is going on there", .place = "path:liveMigrationId", .required = true,
                           .thing = Thing::kMigration};
 
-Argument within(std::int64_t otherwise, std::string_view help = "Seconds to wait at most") {
+Argument within(std::int64_t otherwise, std::string_view help = "Seconds to wait at most; 0: without end") {
   return {.name = "--within", .help = help, .place = "", .kind = Kind::kNumber, .low = 0, .high = 100'000'000, .otherwise = otherwise};
 }
 
@@ -52,7 +52,7 @@ std::vector<Verb> migration_verbs() {
   static const std::string kStartExample = "drover migration start " + std::string(kImportExample);
   return {
       {.group = "migration", .name = "validate", .summary = "Check everything that a migration needs, on the migration host, without migrating",
-       .about = "Waits for the result and shows each check. FAILED is exit code 3.", .site = SiteRole::kAtlas, .needs = kOrgOwner, .method = "POST", .api = Api::kAtlas, .path = kAll, .org_flag = true,
+       .about = "Waits for the result and shows each check. FAILED is exit code 3; --json prints the validation with its checks then, too, and no \"error\".", .site = SiteRole::kAtlas, .needs = kOrgOwner, .method = "POST", .api = Api::kAtlas, .path = kAll, .org_flag = true,
        .arguments = and_then(import_arguments(), {{.name = "--no-wait", .help = "Only begin it", .place = "", .kind = Kind::kFlag}, within(600)}), .action = validate_migration,
        .examples = {{kValidateExample}}},
       {.group = "migration", .name = "validation", .summary = "The result of a validation, with each check", .site = SiteRole::kAtlas, .needs = kOrgOwner, .api = Api::kExt,
@@ -62,7 +62,7 @@ std::vector<Verb> migration_verbs() {
       {.group = "migration", .name = "start", .summary = "Start a live migration", .about = "Applications keep writing to the source until the cutover.", .site = SiteRole::kAtlas,
        .needs = kOrgOwner, .method = "POST", .api = Api::kAtlas, .path = kAll, .org_flag = true, .arguments = import_arguments(), .action = start_migration, .examples = {{kStartExample}}},
       {.group = "migration", .name = "list", .summary = "Live migrations of a project", .site = SiteRole::kAtlas, .api = Api::kExt, .path = kAll, .shape = Shape::kList,
-       .columns = kMigrations, .examples = {{"drover migration list --project \"Shop on Atlas\""}}},
+       .columns = kMigrations, .done = "No live migrations.", .examples = {{"drover migration list --project \"Shop on Atlas\""}}},
       {.group = "migration", .name = "show", .summary = "Everything about one live migration", .site = SiteRole::kAtlas, .api = Api::kExt, .path = kOne, .arguments = {kMigration},
        .examples = {{"drover migration show shop-atlas"}}},
       {.group = "migration", .name = "log", .summary = "The last lines of the engine's log", .site = SiteRole::kAtlas, .needs = kOrgOwner, .api = Api::kExt,

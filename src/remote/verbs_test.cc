@@ -42,6 +42,7 @@ TEST(Table, EachRowIsWhole) {
     ASSERT_FALSE(verb.examples.empty()) << name << " has no example";
     EXPECT_TRUE(verb.examples.front().command.starts_with("drover " + name)) << name;
     EXPECT_EQ(verb.shape == Shape::kList, !verb.columns.empty()) << name;
+    EXPECT_TRUE(verb.shape != Shape::kList || verb.method != "GET" || verb.done.starts_with("No ")) << name << " says nothing of an empty list";
     std::set<std::string> arguments, places;
     for (const auto& argument : verb.arguments) {
       EXPECT_TRUE(arguments.insert(std::string(argument.name)).second) << name << " " << argument.name;
@@ -110,6 +111,32 @@ TEST_F(VerbTest, AListIsOneEnvelopeOrATable) {
   EXPECT_EQ(*run(site, "key", "list", {}, {}, false), 0);
   EXPECT_EQ(output_, "ID  PUBLIC KEY  DESCRIPTION  ROLES\n1   abcdefgh    mine         ORG_OWNER\n");
   EXPECT_THAT(site.asked().front(), HasSubstr("GET /api/atlas/v2/orgs/66bb00000000000000000001/apiKeys?pageNum=1"));
+}
+
+TEST_F(VerbTest, AnEmptyListSaysSo) {
+  FakeSite site([](const net::HttpRequest&) { return FakeSite::json(200, R"({"results":[],"totalCount":0})"); });
+  EXPECT_EQ(*run(site, "deployment", "alerts", {}, {}, false), 0);
+  EXPECT_EQ(output_, "");
+  EXPECT_EQ(notes_, "No alerts.\n");
+  EXPECT_EQ(*run(site, "deployment", "alerts"), 0);
+  EXPECT_EQ(output_ + notes_, R"({"results":[],"totalCount":0})" "\n");
+}
+
+TEST_F(VerbTest, AnEmptyLogSaysSo) {
+  FakeSite site([](const net::HttpRequest&) { return FakeSite::json(200, R"({"lines":[]})"); });
+  EXPECT_EQ(*run(site, "migration", "log", {{"MIGRATION", "66dd00000000000000000001"}}, {}, false), 0);
+  EXPECT_EQ(output_, "");
+  EXPECT_EQ(notes_, "The migration host has sent no lines of the engine's log.\n");
+  EXPECT_EQ(*run(site, "migration", "log", {{"MIGRATION", "66dd00000000000000000001"}}), 0);
+  EXPECT_EQ(output_, R"({"lines":[]})" "\n");
+}
+
+TEST_F(VerbTest, AListWithinAThingIsATable) {
+  FakeSite site([](const net::HttpRequest&) {
+    return FakeSite::json(200, R"({"_id":"66dd00000000000000000001","status":"WORKING","checks":[{"id":"oplog","status":"PASSED"},{"id":"login","status":"WARNING","detail":"x"}]})");
+  });
+  EXPECT_EQ(*run(site, "migration", "show", {{"MIGRATION", "66dd00000000000000000001"}}, {}, false), 0);
+  EXPECT_EQ(output_, "_id     66dd00000000000000000001\nstatus  WORKING\n\nchecks:\nid     status   detail\noplog  PASSED\nlogin  WARNING  x\n");
 }
 
 TEST_F(VerbTest, NothingIsAnEmptyObject) {

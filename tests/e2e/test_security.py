@@ -111,6 +111,16 @@ class TheFirstUser(DroverTest):
         client(self.source.port, username="u", password="pw").e2e.c.find_one()
 
 
+    def test_as_the_documentation_has_it(self):
+        path = os.path.join(os.path.dirname(__file__), "..", "..", "docs", "operations", "rehearsal.md")
+        with open(path, encoding="utf-8") as file:
+            [command] = [line for line in file.read().splitlines() if line.startswith("/usr/bin/python3 -c ")]
+        done = subprocess.run(["sh", "-c", command.replace("27017", str(self.source.port))], input="pw\n", text=True, capture_output=True,
+                              start_new_session=True, timeout=30)  # no terminal: the password comes from standard input
+        self.assertEqual(done.returncode, 0, done.stderr)
+        client(self.source.port, username="root", password="pw", authSource="admin").e2e.c.find_one()
+
+
 class Certificates(DroverTest):
     sandbox_only = True
     once = True
