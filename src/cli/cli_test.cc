@@ -26,6 +26,7 @@ struct Values {
   std::string name = "as it was";
   std::int64_t port = 27017;
   std::int64_t memory = 1024;
+  double factor = 1;
   bool yes = false;
   std::vector<std::string> include;
   int runs = 0;
@@ -41,6 +42,7 @@ class Probe : public Subcommand {
     options.string("--mode", values_.name, "A mode").one_of({"fast", "slow"});
     options.integer("-p,--port", values_.port, "A port").range(0, 65535);
     options.bytes("--memory", values_.memory, "A cap");
+    options.number("--factor", values_.factor, "A factor");
     options.flag("--yes", values_.yes, "Yes");
     options.repeated("--include", values_.include, "A namespace");
     options.example("drover probe --source @file", "teaches");
@@ -114,6 +116,16 @@ TEST(CommandLine, UsageErrorsExitWithTwoAndPointToHelp) {
     EXPECT_THAT(outcome.err, HasSubstr("--help`"));
     EXPECT_EQ(values.runs, 0);
   }
+}
+
+TEST(CommandLine, AWrongValueIsToldWhatItMayBe) {
+  Values values;
+  EXPECT_THAT(run(values, {"probe", "--source", "x", "--memory", "lots"}).err, HasSubstr("--memory: lots is not a size, such as 512MB or 2GB\n"));
+  EXPECT_THAT(run(values, {"probe", "--source", "x", "--port", "12x"}).err, HasSubstr("--port: 12x is not a whole number from 0 to 65535\n"));
+  EXPECT_THAT(run(values, {"probe", "--source", "x", "--factor", "small"}).err, HasSubstr("--factor: small is not a number, such as 2 or 0.1\n"));
+  EXPECT_EQ(run(values, {"probe", "--source", "x", "--memory", "2KB", "--factor", "0.5"}).code, 42);
+  EXPECT_EQ(values.memory, 2048);
+  EXPECT_EQ(values.factor, 0.5);
 }
 
 TEST(CommandLine, HelpTeachesWithExamples) {

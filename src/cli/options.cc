@@ -38,7 +38,11 @@ std::string check_number(const std::string& text) {
 
 std::string replace_size(std::string& text) {
   const auto given = text;
-  return CLI::AsSizeValue(false)(text).empty() ? "" : given + " is not a size, such as 512MB or 2GB";
+  try {
+    if (CLI::AsSizeValue(false)(text).empty()) return {};
+  } catch (const CLI::Error&) {  // how it tells of units that it does not know
+  }
+  return given + " is not a size, such as 512MB or 2GB";
 }
 
 std::string replace_uri(std::string& text) {
