@@ -1,3 +1,4 @@
+#include <atomic>
 #include <algorithm>
 #include <filesystem>
 
@@ -195,6 +196,16 @@ class RocksStore : public Store {
     std::uint64_t size = 0;
     db_->GetApproximateSizes(options, family(space), &range, 1, &size);
     return size;
+  }
+  Status compact(KeySpace space, std::string_view begin, std::string_view end, const std::stop_token& stop) override {
+    std::atomic<bool> canceled = false;
+    const std::stop_callback cancel(stop, [&] { canceled = true; });
+    rocksdb::CompactRangeOptions options;
+    options.exclusive_manual_compaction = false;
+    options.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForce;
+    options.canceled = &canceled;
+    const auto from = slice(begin), to = slice(end);
+    return to_status(db_->CompactRange(options, family(space), &from, &to), "compacting a range of keys");
   }
 
  private:

@@ -11,6 +11,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -122,6 +123,9 @@ class Store {
   virtual Status write(IndexedBatch& batch, bool sync) = 0;
   virtual Status sync() = 0;
   virtual std::uint64_t approximate_bytes(KeySpace space, std::string_view begin, std::string_view end) = 0;
+  // Writes the files of [begin, end) anew, without what was removed or overwritten. Others read and write meanwhile; it takes as
+  // long as reading and writing the range does. Stopped early, it is an error, and nothing is lost.
+  virtual Status compact(KeySpace space, std::string_view begin, std::string_view end, const std::stop_token& stop) = 0;
 };
 
 }  // namespace drover::kv

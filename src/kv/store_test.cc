@@ -262,5 +262,26 @@ TEST(Store, BoundedIteratorsPassNoRemovedKeysBehindTheirBound) {
   EXPECT_LT(rocksdb::get_perf_context()->internal_delete_skipped_count, 20u);
 }
 
+TEST(Store, CompactingARangeDropsWhatWasRemovedAndKeepsTheRest) {
+  auto store = open_store();
+  Batch written, removed;
+  for (int n = 0; n < 1000; ++n) {
+    const auto key = "k" + std::to_string(10000 + n);
+    written.put(0, key, std::string(1000, static_cast<char>('a' + n % 26)));
+    if (n % 10 != 0) removed.remove(0, key);
+  }
+  ASSERT_TRUE(store->write(written, false));
+  ASSERT_TRUE(store->compact(0, "k", "l", {}));
+  const auto before = store->approximate_bytes(0, "k", "l");
+  ASSERT_TRUE(store->write(removed, false));
+  ASSERT_TRUE(store->compact(0, "k", "l", {}));
+  EXPECT_LT(store->approximate_bytes(0, "k", "l"), before / 2);
+  EXPECT_TRUE(store->get(0, "k10000").value());
+  EXPECT_FALSE(store->get(0, "k10001").value());
+  std::stop_source stop;
+  stop.request_stop();
+  EXPECT_FALSE(store->compact(0, "k", "l", stop.get_token()));
+}
+
 }  // namespace
 }  // namespace drover::kv

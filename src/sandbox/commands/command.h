@@ -230,6 +230,8 @@ struct CommandContext {
   bool reads_change_stream = false;              // failures are labelled as such
   bool close_connection = false;                 // a fail point wants the client not to learn of what was done
 
+  int apply_depth = 0;                           // applyOps within applyOps
+
   bool bypass_write_block = false;               // `bypassWriteBlockingMode` is among the user's privileges
   // Waits for what another command has to bring about go through here: meanwhile its place is free.
   template <typename Wait>

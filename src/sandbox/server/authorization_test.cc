@@ -72,6 +72,11 @@ const std::vector<Row>& rows() {
       {"d", R"({"findAndModify": "c", "query": {}, "remove": true})", {{kC, "find"}, {kC, "remove"}}},
       {"d", R"({"findAndModify": "c", "query": {}, "update": {"a": 1}, "bypassDocumentValidation": true})", {{kC, "find"}, {kC, "update"}, {kC, "bypassDocumentValidation"}}},
       {"admin", R"({"bulkWrite": 1, "ops": [{"insert": 0, "document": {"a": 1}}, {"update": 0, "filter": {"a": 6}, "updateMods": {"a": 6}, "upsert": true}, {"delete": 1, "filter": {}}], "nsInfo": [{"ns": "d.c"}, {"ns": "d.other"}]})", {{kC, "insert"}, {kC, "update"}, {kOther, "remove"}}},
+      {"admin", R"({"applyOps": [{"op": "i", "ns": "d.c", "o": {"_id": 1}}, {"op": "d", "ns": "d.other", "o": {"_id": 1}}]})", {{kC, "insert"}, {kOther, "remove"}}},
+      {"admin", R"({"applyOps": [{"op": "u", "ns": "d.c", "o2": {"_id": 1}, "o": {"$set": {"a": 1}}}]})", {{kC, "update"}, {kC, "insert"}}},
+      {"admin", R"({"applyOps": [{"op": "u", "ns": "d.c", "o2": {"_id": 1}, "o": {"$set": {"a": 1}}}], "alwaysUpsert": false})", {{kC, "update"}}},
+      {"admin", R"({"applyOps": [{"op": "c", "ns": "d.$cmd", "o": {"drop": "c"}}, {"op": "n", "ns": "", "o": {}}]})", {{kC, "dropCollection"}, {kCluster, "appendOplogNote"}}},
+      {"admin", R"({"applyOps": [{"op": "c", "ns": "d.$cmd", "o": {"applyOps": [{"op": "i", "ns": "d.c", "o": {"_id": 1}}]}}]})", {{kC, "insert"}}},
       // catalog
       {"d", R"({"create": "c"})", {{kC, "createCollection"}}},
       {"d", R"({"create": "c"})", {{kC, "insert"}}},  // enough as well
@@ -96,6 +101,8 @@ const std::vector<Row>& rows() {
       {"d", R"({"dbStats": 1})", {{kDb, "dbStats"}}},
       {"d", R"({"dbHash": 1})", {{kDb, "dbHash"}}},
       {"d", R"({"validate": "c"})", {{kC, "validate"}}},
+      {"d", R"({"compact": "c", "force": true})", {{kC, "compact"}}},
+      {"d", R"({"reIndex": "c"})", {{kC, "reIndex"}}},
       {"d", R"({"validateDBMetadata": 1, "db": "d", "apiParameters": {"version": "1"}})", {{kDb, "validate"}}},
       {"d", R"({"planCacheClear": "c"})", {{kC, "planCacheWrite"}}},
       {"d", R"({"profile": 0})", {{kDb, "enableProfiler"}}},
@@ -164,6 +171,7 @@ const std::vector<Row>& rows() {
       {"admin", R"({"replSetStepUp": 1})", {{kCluster, "replSetStateChange"}}},
       {"admin", R"({"configureFailPoint": "nosuch", "mode": "off"})", {}},
       {"d", R"({"listCommands": 1})", {}},
+      {"d", R"({"getLastError": 1})", {}},
       {"d", R"({"features": 1})", {}},
       {"d", R"({"testDeprecation": 1})", {}},
       {"d", R"({"testVersion2": 1})", {}},

@@ -194,6 +194,7 @@ bson::Document Dispatcher::run_command(ClientConnection& connection, const Reque
   context.bypass_write_block =
       !connection.auth.enabled() || connection.auth.is_allowed("bypassWriteBlockingMode", {Resource::Kind::kCluster, {}});
   auto reply = execute(context);
+  if (!services.settings.at_least(5, 1)) note_last_write(connection, command, reply, context.last_op.value_or(bson::Timestamp()));
   close = context.close_connection;
   return reply;
 }

@@ -182,11 +182,13 @@ WireVersions wire_versions(ServerVersion version) {
 }
 
 void add_cursor_commands(CommandTable& table);
+void add_last_error_commands(CommandTable& table);
 void add_fail_point_commands(CommandTable& table);
 
 void add_server_commands(CommandTable& table) {
   add_handshake_commands(table);
   add_cursor_commands(table);
+  add_last_error_commands(table);
   add_fail_point_commands(table);
   add_api_test_commands(table);
 }

@@ -20,6 +20,17 @@ struct ServerState {
   std::atomic<std::int64_t> topology_counter{6};
 };
 
+// What getLastError tells of a connection.
+struct LastWrite {
+  int age = 0;  // commands since; 1: it was the last one
+  bson::Timestamp at;
+  std::int64_t n = 0;
+  std::optional<bool> updated_existing;
+  std::optional<bson::Value> upserted;
+  int code = 0;  // 0: it went well
+  std::string message;
+};
+
 struct ClientConnection : auth::AuthConnection {
   ClientConnection(ServerState& shared, bool is_loopback)
       : AuthConnection(shared.users, shared.services.settings.auth, is_loopback), state(shared) {}
@@ -27,6 +38,7 @@ struct ClientConnection : auth::AuthConnection {
   ServerState& state;
   bool handshake_done = false;  // client metadata may come with the first hello only
   bool hello_ok = false;
+  std::optional<LastWrite> last_write;
 
   std::string_view app_name() const;
 };
@@ -41,7 +53,10 @@ struct WireVersions {
 };
 WireVersions wire_versions(ServerVersion version);
 
-// hello, isMaster, ping, whatsmyuri; getMore, killCursors; configureFailPoint.
+// hello, isMaster, ping, whatsmyuri; getMore, killCursors; configureFailPoint; getLastError.
 void add_server_commands(CommandTable& table);
+
+// After each command of a connection. `at` is the time of its last entry in the oplog, or zero.
+void note_last_write(ClientConnection& connection, const Command& command, bson::View reply, bson::Timestamp at);
 
 }  // namespace drover::sandbox
