@@ -130,7 +130,7 @@ void RemoteCommand::add(const remote::Argument& argument, remote::Value& value, 
       case Kind::kFlag: return options.flag(name, value.flag, help);
       case Kind::kTexts: return options.repeated(name, value.texts, help).not_empty();
       case Kind::kUri: return options.uri(name, value.text, help);
-      case Kind::kSecretFile: return options.path(name, value.text, "File that holds " + help + ", readable by nobody else; - is standard input").placeholder("FILE").not_empty();
+      case Kind::kSecretFile: return options.path(name, value.text, "File that holds " + help + ", readable by nobody else; - is standard input" + (argument.asked ? "; without it, it is asked for" : "")).placeholder("FILE").not_empty();
       case Kind::kJsonFile: return options.path(name, value.text, help).placeholder("FILE").not_empty();
       default: return text();
     }

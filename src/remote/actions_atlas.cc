@@ -15,6 +15,12 @@ std::string text_of(const Values& values, std::string_view name) {
   return found == values.end() ? "" : found->second.text;
 }
 
+const std::vector<std::string>& texts_of(const Values& values, std::string_view name) {
+  static const std::vector<std::string> kNone;
+  const auto found = values.find(name);
+  return found == values.end() ? kNone : found->second.texts;
+}
+
 // Of one project's events, or the organization's.
 Result<SiteCall> events_call(Session& session) {
   const bool of_project = !session.login().project.empty();
@@ -35,6 +41,34 @@ Json with_replication_specs(const Values& values, Json body) {
                               {"priority", 7},
                               {"electableSpecs", specs}});
   return with(body, "replicationSpecs.0.regionConfigs.0", one);
+}
+
+// "readWrite@shop": of one database; without one the role is of admin.
+Json with_roles_and_scopes(const Values& values, Json body) {
+  Json::Array roles, scopes;
+  for (const auto& role : texts_of(values, "--role")) {
+    const auto at = role.find('@');
+    roles.push_back(Json::Object{{"roleName", role.substr(0, at)}, {"databaseName", at == std::string::npos ? "admin" : role.substr(at + 1)}});
+  }
+  for (const auto& cluster : texts_of(values, "--cluster")) scopes.push_back(Json::Object{{"name", cluster}, {"type", "CLUSTER"}});
+  body = with(body, "roles", std::move(roles));
+  return scopes.empty() ? body : with(body, "scopes", std::move(scopes));
+}
+
+Json with_container_region(const Values& values, Json body) {
+  const auto region = text_of(values, "--region");
+  return region.empty() ? body : with(body, text_of(values, "--provider") == "AZURE" ? "region" : "regionName", region);
+}
+
+Json with_endpoint(const Values& values, Json body) {
+  const auto id = text_of(values, "ENDPOINT");
+  if (text_of(values, "--provider") != "GCP") return with(body, "id", id);
+  Json::Array endpoints;
+  for (const auto& one : texts_of(values, "--endpoint")) {
+    const auto at = one.find('=');
+    endpoints.push_back(Json::Object{{"endpointName", one.substr(0, at)}, {"ipAddress", at == std::string::npos ? "" : one.substr(at + 1)}});
+  }
+  return with(with(body, "endpointGroupName", id), "endpoints", std::move(endpoints));
 }
 
 Result<Outcome> create_project(Session& session) {

@@ -9,11 +9,12 @@
 #include "remote/answer_error.h"
 #include "remote/json_path.h"
 #include "remote/private_file.h"
+#include "remote/secret_prompt.h"
 
 namespace drover::remote {
 namespace {
 
-constexpr std::string_view kBody = "body:", kPath = "path:";
+constexpr std::string_view kBody = "body:", kPath = "path:", kQuery = "query:";
 
 bool is_given(const Argument& argument, const Value& value) {
   switch (argument.kind) {
@@ -143,6 +144,9 @@ Result<std::string> Session::path_of(std::string_view pattern) {
 
 Result<SiteCall> Session::request() {
   auto call = call_to(verb_.method, verb_.api, TRY(path_of(verb_.path)));
+  for (const auto& argument : verb_.arguments)
+    if (const auto& given = text(argument.name); argument.place.starts_with(kQuery) && !given.empty())
+      call.query.emplace_back(argument.place.substr(kQuery.size()), given);
   if (verb_.method != "GET" && verb_.method != "DELETE") call.body = TRY(body());
   return call;
 }
@@ -152,7 +156,8 @@ Result<Json> Session::body() {
   for (const auto& [path, value] : verb_.constants) body = with(body, path, value);
   for (const auto& argument : verb_.arguments) {
     const auto& value = values_.find(argument.name)->second;
-    if (!argument.place.starts_with(kBody) || !is_given(argument, value)) continue;
+    const bool asked = argument.asked && value.text.empty();
+    if (!argument.place.starts_with(kBody) || (!is_given(argument, value) && !asked)) continue;
     const auto place = argument.place.substr(kBody.size());
     switch (argument.kind) {
       case Kind::kNumber: body = with(body, place, value.number); break;
@@ -163,7 +168,9 @@ Result<Json> Session::body() {
         body = with(body, place, std::move(all));
         break;
       }
-      case Kind::kSecretFile: body = with(body, place, TRY(read_file(value.text, "the password", Secrecy::kSecret, around_.stop))); break;
+      case Kind::kSecretFile:
+        body = with(body, place, TRY(asked ? ask_new_secret(argument.help, around_.stop) : read_file(value.text, "the password", Secrecy::kSecret, around_.stop)));
+        break;
       case Kind::kJsonFile: body = with(body, place, TRY(json_file(argument, value.text, around_.stop))); break;
       case Kind::kAddress: body = with(body, value.text.find('/') == std::string::npos ? "ipAddress" : "cidrBlock", value.text); break;
       case Kind::kHostPort: body = TRY(host_and_port(value.text, body)); break;

@@ -17,8 +17,8 @@ namespace {
 
 constexpr std::size_t kMaxCandidates = 20;  // of those that a message lists
 
-const std::array<ThingFacts, 10>& table() {
-  static const std::array<ThingFacts, 10> kThings{{
+const std::array<ThingFacts, 11>& table() {
+  static const std::array<ThingFacts, 11> kThings{{
       {Thing::kOrg, "organization", Api::kEither, "/orgs", "id", {"name"}, 24, "drover org list"},
       {Thing::kProject, "project", Api::kEither, "/groups", "id", {"name"}, 24, "drover project list"},
       {Thing::kKey, "API key", Api::kEither, "/orgs/{orgId}/apiKeys", "id", {"publicKey", "desc"}, 24, "drover key list"},
@@ -27,6 +27,7 @@ const std::array<ThingFacts, 10>& table() {
       {Thing::kDeployment, "deployment", Api::kManager, "/groups/{groupId}/clusters", "id", {"clusterName"}, 24, "drover deployment list"},
       {Thing::kHost, "host", Api::kManager, "/groups/{groupId}/hosts", "id", {"{hostname}:{port}"}, 32, "drover host list"},
       {Thing::kCluster, "cluster", Api::kAtlas, "/groups/{groupId}/clusters", "name", {"id"}, 0, "drover cluster list"},
+      {Thing::kDatabaseUser, "database user", Api::kAtlas, "/groups/{groupId}/databaseUsers", "username", {"username"}, 0, "drover database-user list"},
       {Thing::kSourceProject, "source project", Api::kAtlas, "/orgs/{orgId}/liveMigrations/availableProjects", "projectId", {"name"}, 24, "drover link projects"},
       {Thing::kMigration, "migration", Api::kExt, "/groups/{groupId}/liveMigrations", "_id", {"destination.clusterName"}, 24, "drover migration list",
        [](const Json& migration) { return !has_ended(migration); }},
@@ -37,7 +38,7 @@ const std::array<ThingFacts, 10>& table() {
 std::string shown(const ThingFacts& facts, const Json& one) {
   auto text = text_at(one, facts.sent);
   const auto name = expand(one, facts.names.front());
-  if (!name.empty()) text += fmt::format(" ({})", name);
+  if (!name.empty() && name != text) text += fmt::format(" ({})", name);
   return terminal::printable(text);
 }
 

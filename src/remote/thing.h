@@ -11,7 +11,7 @@
 
 namespace drover::remote {
 
-enum class Thing { kNone, kOrg, kProject, kKey, kAccount, kAgentKey, kDeployment, kHost, kCluster, kSourceProject, kMigration };
+enum class Thing { kNone, kOrg, kProject, kKey, kAccount, kAgentKey, kDeployment, kHost, kCluster, kDatabaseUser, kSourceProject, kMigration };
 
 struct ThingFacts {
   Thing thing;

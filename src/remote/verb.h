@@ -31,12 +31,13 @@ enum class Kind {
 struct Argument {
   std::string_view name;   // "--description"; without dashes it is positional
   std::string_view help;
-  std::string_view place;  // "path:apiUserId", "body:source.clusterName"; empty: the action reads it
+  std::string_view place;  // "path:apiUserId", "query:providerName", "body:source.clusterName"; empty: the action or finish() reads it
   Kind kind = Kind::kText;
   bool required = false;
   Thing thing = Thing::kNone;  // what it names: its id is sent
   std::vector<std::string> choices{};
   std::int64_t low = 0, high = 0, otherwise = 0;  // of a number
+  bool asked = false;          // a secret that is not given is asked for at the terminal
 };
 
 struct Value {

@@ -11,6 +11,8 @@ std::vector<Verb> identity_verbs();   // org, project, key, service-account, age
 std::vector<Verb> manager_verbs();    // deployment, host
 std::vector<Verb> link_verbs();       // link
 std::vector<Verb> atlas_verbs();      // cluster, access-list
+std::vector<Verb> database_user_verbs();  // database-user
+std::vector<Verb> network_verbs();    // peering, private-endpoint
 std::vector<Verb> migration_verbs();  // migration
 std::vector<Verb> event_verbs();      // event
 

@@ -17,6 +17,11 @@ const std::vector<Group>& groups() {
       {"link", "The link between an Atlas site and a manager site", "Stages 1 and 2 of a live migration: a link-token is made at the Atlas site, and the manager site connects with it."},
       {"cluster", "Clusters of an Atlas site: destinations", "A destination is a deployment that is there and is registered, or, for rehearsals, one that the site runs on its own machine."},
       {"access-list", "Addresses that may reach a project's clusters", "The external address of the migration host must be in the list of the destination's project, unless it is loopback."},
+      {"database-user", "Users who log in to a project's clusters", "They are made so on the clusters that the site runs on its own machine; of registered clusters they are records."},
+      {"peering", "VPC peering: records that migrations with VPC_PEERING need", "A network is its administrators' to make. They record it here, and tell when it is AVAILABLE; `drover cluster set-private` "
+                                                                            "says how a cluster is reached through it."},
+      {"private-endpoint", "Private endpoints: records for PRIVATE_LINK", "A network is its administrators' to make. They record its service and endpoints here, and tell when they are AVAILABLE; "
+                                                                       "`drover cluster set-private` says how a cluster is reached through them."},
       {"migration", "Live migrations: validate, start, watch, cut over", "Stage 3 of a live migration, at the Atlas site. The project is the destination's; the source is named as `drover link projects` shows it."},
       {"event", "What happened in an organization or a project", "Events are the audit log of a site."},
   };
@@ -26,7 +31,7 @@ const std::vector<Group>& groups() {
 const std::vector<Verb>& verbs() {
   static const std::vector<Verb> kVerbs = [] {
     std::vector<Verb> all;
-    for (auto rows : {identity_verbs(), manager_verbs(), link_verbs(), atlas_verbs(), migration_verbs(), event_verbs()})
+    for (auto rows : {identity_verbs(), manager_verbs(), link_verbs(), atlas_verbs(), database_user_verbs(), network_verbs(), migration_verbs(), event_verbs()})
       for (auto& verb : rows) all.push_back(std::move(verb));
     return all;
   }();

@@ -1,7 +1,10 @@
 """The control plane by its commands alone: all three stages with real processes, and what happens when something is wrong."""
 import json
 import os
+import signal
 import stat
+
+import pymongo
 
 from harness import clusters
 from harness.agent import AgentProcess
@@ -29,6 +32,16 @@ class SandboxOnly(DroverTest):
 
     def assert_private(self, path):
         self.assertEqual(stat.S_IMODE(os.stat(path).st_mode), 0o600)
+
+
+def logs_in(uri, user, password):
+    client = pymongo.MongoClient(uri, username=user, password=password, authSource="admin", serverSelectionTimeoutMS=3000)
+    try:
+        return bool(client.shop.command("ping")) and client.shop.things.find_one() is None
+    except pymongo.errors.OperationFailure:
+        return False
+    finally:
+        client.close()
 
 
 class ProvisionedAgent(AgentProcess):
@@ -251,6 +264,94 @@ class Administration(SandboxOnly):
         self.assertEqual(cli("access-list", "list"), {"results": [], "totalCount": 0})
         self.assertEqual(cli.fails(2, "access-list", "add", "nonsense")["errorCode"], "INVALID_IP_ADDRESS_OR_CIDR_NOTATION")
         cli("cluster", "delete", "small", "--yes")
+
+    def test_database_users(self):
+        cli = Cli(self, self.start_site("atlas", "--local-clusters"))
+        cli("project", "create", "Rehearsal")
+        cli("cluster", "create", "small", "--wait")
+        secrets = ["of a file 1", "of standard input 2", "typed twice 3", "another of a file 4"]
+        made = cli("database-user", "create", "app", "--role", "readWrite@shop", "--role", "clusterMonitor", "--cluster", "small", "--password-file", cli.file("app.pw", secrets[0] + "\n"))
+        self.assertEqual((made["roles"], made["scopes"]), ([{"databaseName": "shop", "roleName": "readWrite"}, {"databaseName": "admin", "roleName": "clusterMonitor"}],
+                                                           [{"name": "small", "type": "CLUSTER"}]))
+        cli("database-user", "create", "piped", "--role", "readAnyDatabase", "--password-file", "-", stdin=secrets[1] + "\n")
+        typed = self.terminal(cli, "database-user", "create", "typed/ü", "--role", "readAnyDatabase", "--json")
+        typed.wait_for("Type the user's password: ")
+        typed.answer(secrets[2])
+        typed.wait_for("Type the user's password again: ")
+        typed.answer(secrets[2])
+        self.assertEqual(typed.end(), 0, typed.seen)
+        differs = self.terminal(cli, "database-user", "create", "other", "--role", "readAnyDatabase")
+        differs.wait_for("password: ")
+        differs.answer("one")
+        differs.wait_for("again: ")
+        differs.answer("two")
+        self.assertEqual(differs.end(), 2, differs.seen)
+        self.assertIn("the two differ", differs.seen)
+        stopped = self.terminal(cli, "database-user", "create", "other", "--role", "readAnyDatabase")
+        stopped.wait_for("password: ")
+        stopped.child.send_signal(signal.SIGTERM)
+        self.assertEqual(stopped.end(2), 130, stopped.seen)
+        self.assertIn("no terminal is there", cli.fails(2, "database-user", "create", "other", "--role", "readAnyDatabase")["message"])
+        self.assertEqual([one["username"] for one in cli("database-user", "list")["results"]], ["app", "piped", "typed/ü"])
+        self.assertRegex(cli("database-user", "list", json_output=False), r"^NAME +ROLES +DATABASES +CLUSTERS +UNTIL +DESCRIPTION\napp +readWrite, clusterMonitor +shop, admin +small\n")
+        uri = cli("cluster", "show", "small")["connectionStrings"]["standard"]
+        eventually(lambda: logs_in(uri, "app", secrets[0]), 30, "the user on the cluster")
+        cli("database-user", "set-password", "app", "--password-file", cli.file("app2.pw", secrets[3]))
+        eventually(lambda: logs_in(uri, "app", secrets[3]), 30, "the other password")
+        self.assertEqual(cli("database-user", "show", "typed/ü")["username"], "typed/ü")
+        self.assertIn("there are: app, piped", cli.fails(11, "database-user", "delete", "ap", "--yes")["message"])
+        self.assertEqual(cli.fails(2, "database-user", "create", "r", "--role", "root", "--password-file", cli.file("r.pw", secrets[0]))["status"], 400)
+        cli("database-user", "delete", "typed/ü", "--yes")
+        self.assertEqual(cli("database-user", "list")["totalCount"], 2)
+        for name in os.listdir(self.directory):
+            if name.endswith((".stdout", ".stderr")):
+                with open(os.path.join(self.directory, name), encoding="utf-8", errors="replace") as file:
+                    text = file.read()
+                self.assertEqual([secret for secret in secrets if secret in text], [], name)
+        self.assertEqual([secret for secret in secrets if secret in typed.seen], [])
+
+    def test_private_networks(self):
+        cli = Cli(self, self.start_site("atlas"))
+        cli("project", "create", "Networks")
+        near = cli("peering", "create-container", "--cidr", "10.8.0.0/21", "--region", "EU_WEST_1")["id"]
+        azure = cli("peering", "create-container", "--provider", "AZURE", "--cidr", "10.16.0.0/21", "--region", "EUROPE_WEST")["id"]
+        far = cli("peering", "create-container", "--provider", "GCP", "--cidr", "10.24.0.0/18")["id"]
+        self.assertRegex(cli("peering", "containers", json_output=False), rf"{near} +AWS +EU_WEST_1 +10.8.0.0/21 +false\n{azure} +AZURE +EUROPE_WEST")
+        peer = cli("peering", "create", "--container", near, "--aws-account", "123456789012", "--vpc", "vpc-1", "--cidr", "192.168.0.0/24")["id"]
+        cli("peering", "create", "--container", azure, "--azure-directory", "d", "--azure-subscription", "s", "--resource-group", "g", "--vnet", "v")
+        cli("peering", "create", "--container", far, "--gcp-project", "p", "--network", "n")
+        self.assertEqual(cli("peering", "set-status", peer, "FAILED", "--error", "REJECTED")["errorStateName"], "REJECTED")
+        self.assertEqual(cli("peering", "set-status", peer, "AVAILABLE")["statusName"], "AVAILABLE")
+        self.assertRegex(cli("peering", "list", json_output=False), rf"{peer} +AWS +{near} +vpc-1 +AVAILABLE")
+        self.assertRegex(cli("peering", "list", "--provider", "AZURE", json_output=False), r" AZURE +\S+ +v +ADDING")
+        self.assertEqual(cli.fails(4, "peering", "delete-container", near, "--yes")["errorCode"], "CONTAINERS_IN_USE")
+        cli("peering", "delete", peer, "--yes")
+        cli("peering", "delete-container", near, "--yes")
+        self.assertEqual(cli.fails(11, "peering", "show", peer)["errorCode"], "PEER_NOT_FOUND")
+        self.assertEqual(cli("peering", "list"), {"results": [], "totalCount": 0})
+
+        for provider, endpoint, more in (("AWS", "vpce-1", ()), ("AZURE", "/subscriptions/1/pe", ("--ip", "10.0.0.4")),
+                                         ("GCP", "group1", ("--gcp-project", "p", "--endpoint", "e1=10.0.0.5", "--endpoint", "e2=10.0.0.6"))):
+            with self.subTest(provider):
+                of = ("--provider", provider)
+                service = cli("private-endpoint", "create-service", *of, "--region", "eu-west-1")["id"]
+                cli("private-endpoint", "set-service-status", service, "AVAILABLE", *of)
+                made = cli("private-endpoint", "create", service, endpoint, *of, *more)
+                if provider == "GCP":
+                    self.assertEqual([one["ipAddress"] for one in made["endpoints"]], ["10.0.0.5", "10.0.0.6"])
+                told = cli("private-endpoint", "set-status", service, endpoint, "AVAILABLE", *of)
+                self.assertEqual(told.get("connectionStatus", told.get("status")), "AVAILABLE")
+                self.assertEqual(cli("private-endpoint", "show", service, endpoint, *of), told)
+                self.assertRegex(cli("private-endpoint", "services", *of, json_output=False), rf"{service} +{provider} +EU_WEST_1 +AVAILABLE .*{endpoint}")
+                self.assertEqual(cli.fails(4, "private-endpoint", "delete-service", service, *of, "--yes")["status"], 409)
+                cli("private-endpoint", "delete", service, endpoint, *of, "--yes")
+                cli("private-endpoint", "delete-service", service, *of, "--yes")
+                self.assertEqual(cli.fails(11, "private-endpoint", "show-service", service, *of)["status"], 404)
+
+        destination = self.cluster("destination", auth=True)
+        cli("cluster", "register", "shop", "--connection-string", "@" + cli.file("destination.uri", destination.uri))
+        private = cli.file("private.json", json.dumps({"private": "mongodb://private.example.net/?tls=true"}))
+        self.assertEqual(cli("cluster", "set-private", "shop", "--connection-strings-file", private)["connectionStrings"]["private"], "mongodb://private.example.net/?tls=true")
 
     def test_what_cannot_be_taken_back_is_asked(self):
         cli = Cli(self, self.start_site("manager"))
