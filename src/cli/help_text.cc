@@ -16,12 +16,15 @@ bool number_of(std::string_view text, std::int64_t& number) {
   return failed == std::errc() && end == text.data() + text.size();
 }
 
-// Where the next option begins, outside of quotes.
+// Where the next word begins that is no option's value, outside of quotes.
 std::size_t next_break(std::string_view command) {
   bool quoted = false;
   for (std::size_t i = 0; i < command.size(); ++i) {
     if (command[i] == '"' || command[i] == '\'') quoted = !quoted;
-    if (i > 0 && !quoted && command.substr(i).starts_with(" --")) return i;
+    if (i == 0 || quoted || command[i] != ' ') continue;
+    const auto before = command.substr(0, i);
+    const auto word = before.substr(before.find_last_of(' ') + 1);
+    if (!word.starts_with('-') || command.substr(i).starts_with(" -")) return i;
   }
   return command.size();
 }

@@ -18,7 +18,7 @@ namespace drover::cli {
 namespace {
 
 constexpr std::size_t kOptionColumns = 28;   // an option and its value, before what it means
-constexpr std::size_t kCommandColumns = 18;  // a command's name
+constexpr std::size_t kCommandColumns = 20;  // a command's name
 constexpr std::size_t kExampleIndent = 2, kCommentIndent = 6;
 constexpr const char* kSizePlaceholder = "BYTES";
 
