@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <utility>
+#include <vector>
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -48,14 +49,15 @@ void Admission::leave(Id id) {
   if (const auto found = members_.find(id); found != members_.end()) remove(found);
 }
 
-bool Admission::drop_one() {
-  std::function<void()> goes;
+bool Admission::lower_limit() {
+  std::vector<std::function<void()>> go;
   {
     std::lock_guard lock(mutex_);
-    if (!pick(nullptr, goes)) return false;
+    limit_ = std::min(limit_, std::max(kLeastLimit, members_.size() - members_.size() / 4));
+    for (std::function<void()> one; members_.size() > limit_ && pick(nullptr, one);) go.push_back(std::move(one));
   }
-  goes();
-  return true;
+  for (const auto& one : go) one();
+  return !go.empty();
 }
 
 std::size_t Admission::size() const {
@@ -65,13 +67,21 @@ std::size_t Admission::size() const {
 
 bool Admission::pick(const std::string* origin, std::function<void()>& close) {
   for (const auto what : {Awaiting::kHead, Awaiting::kBody, Awaiting::kReading}) {
+    auto goes = members_.end();
+    std::size_t most = 0;
     for (const auto id : waiting(what)) {
       const auto found = members_.find(id);
-      if (origin != nullptr && found->second.origin != *origin) continue;
-      close = std::move(found->second.close);
-      remove(found);
-      return true;
+      const auto& from = found->second.origin;
+      if (origin != nullptr && from != *origin) continue;
+      const auto has = by_origin_.at(from);
+      if (has <= most) continue;
+      goes = found;
+      most = has;
     }
+    if (goes == members_.end()) continue;
+    close = std::move(goes->second.close);
+    remove(goes);
+    return true;
   }
   return false;
 }

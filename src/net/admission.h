@@ -1,6 +1,7 @@
 // Who keeps a connection of a server when there are more than it takes. Anybody may open connections, also who cannot log in,
 // and a hundred programs of one machine come from one address: so nobody new is turned away while there is a connection that
-// asks for nothing. It makes room, the one that has kept us waiting longest first.
+// asks for nothing. It makes room: of those of the address that has most connections the one that has kept us waiting longest. So
+// whoever opens many has to do without his own, and a slow client far away is left in peace.
 //
 // An address of another machine may have half of all connections. At that it makes room for itself.
 //
@@ -50,8 +51,9 @@ class Admission {
   bool await(Id id, Awaiting what);
   // Idempotent.
   void leave(Id id);
-  // The longest awaited of all makes room, for want of something else (descriptors). False when there is none.
-  bool drop_one();
+  // As many as there are have turned out to be too many (of descriptors, say): from now on the limit is a quarter below that,
+  // and who is over it makes room. The rest of the process needs some, too. False when nobody could.
+  bool lower_limit();
   std::size_t size() const;
 
  private:
@@ -63,12 +65,15 @@ class Admission {
   };
   static constexpr std::size_t kKinds = 4;
 
-  bool pick(const std::string* origin, std::function<void()>& close);  // the lock is held
+  // Of this origin, or of the one with the most connections. The lock is held.
+  bool pick(const std::string* origin, std::function<void()>& close);
   void remove(std::unordered_map<Id, Member>::iterator found);
   std::list<Id>& waiting(Awaiting what) { return waiting_[static_cast<std::size_t>(what)]; }
 
-  const std::size_t limit_;
+  static constexpr std::size_t kLeastLimit = 16;
+
   mutable std::mutex mutex_;
+  std::size_t limit_;
   Id next_ = 1;
   std::unordered_map<Id, Member> members_;
   std::unordered_map<std::string, std::size_t> by_origin_;

@@ -51,7 +51,7 @@ TEST_F(AdmissionTest, HeadsBeforeBodiesBeforeReadersAndNobodyWhoIsServed) {
   const auto none = enter();
   EXPECT_EQ(none.id, 0u);
   EXPECT_EQ(none.verdict, Admission::Verdict::kFull);
-  EXPECT_FALSE(admission_.drop_one());
+  EXPECT_FALSE(admission_.lower_limit());
   admission_.leave(served.id);
   admission_.leave(served.id);
   EXPECT_NE(enter().id, 0u);
@@ -69,9 +69,33 @@ TEST_F(AdmissionTest, AnAddressHasHalfAndMakesRoomForItself) {
   EXPECT_TRUE(admission_.await(other.id, Awaiting::kHead));
 }
 
+TEST_F(AdmissionTest, WhoHasMostMakesRoomBeforeWhoIsSlow) {
+  const auto slow = enter("10.0.0.1");
+  const auto first = enter("127.0.0.1");
+  enter("10.0.0.2");
+  enter("::1");
+  EXPECT_NE(enter("10.0.0.3").id, 0u);
+  EXPECT_EQ(closed_, Ids{first.id}) << "this machine has two";
+  EXPECT_NE(enter("10.0.0.4").id, 0u);
+  EXPECT_EQ(closed_, (Ids{first.id, slow.id})) << "all have one: the oldest";
+}
+
 TEST_F(AdmissionTest, LoopbackHasNoShareOfItsOwn) {
   for (int i = 0; i < 4; ++i) EXPECT_NE(enter(i % 2 == 0 ? "127.0.0.1" : "::1").id, 0u);
   EXPECT_TRUE(closed_.empty());
+}
+
+TEST(AdmissionLimit, IsLoweredByWhatHasTurnedOutToBeTooMany) {
+  Admission admission(100);
+  int closed = 0;
+  for (int i = 0; i < 40; ++i) admission.enter("127.0.0.1", [&] { ++closed; });
+  EXPECT_TRUE(admission.lower_limit());
+  EXPECT_EQ(admission.size(), 30u);
+  EXPECT_EQ(admission.enter("127.0.0.1", [] {}).verdict, Admission::Verdict::kInForAnother);
+  EXPECT_EQ(closed, 11);
+  while (admission.lower_limit()) {
+  }
+  EXPECT_EQ(admission.size(), 16u);
 }
 
 TEST(Origin, IsAHostOrANetworkOfIPv6) {

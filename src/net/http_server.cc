@@ -301,12 +301,12 @@ class BeastServer final : public HttpServer {
     return failed == asio::error::no_descriptors || failed == boost::system::errc::too_many_files_open_in_system;
   }
 
-  // Whoever waits stays in the system's queue meanwhile; without the pause this would spin.
+  // Whoever waits stays in the system's queue meanwhile. Where nobody could make room it would spin without the pause.
   void make_room_and_accept(Tcp::acceptor& acceptor) {
-    constexpr std::chrono::milliseconds kPause{50};
-    shared_.admission.drop_one();
-    tell_full("out of file descriptors; raise the limit of open files (ulimit -n)", "");
-    later(kPause, acceptor, [this, &acceptor] { accept(acceptor); });
+    constexpr std::chrono::milliseconds kPause{50}, kNone{0};
+    const bool some_went = shared_.admission.lower_limit();
+    tell_full("out of file descriptors, so fewer connections are taken; raise the limit of open files (ulimit -n)", "");
+    later(some_went ? kNone : kPause, acceptor, [this, &acceptor] { accept(acceptor); });
   }
 
   template <typename Action>

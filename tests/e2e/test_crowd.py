@@ -1,5 +1,6 @@
 """Connections of somebody who asks for nothing, more than the HTTP server takes: whoever does ask is answered as ever."""
 import http.client
+import os
 import resource
 import socket
 import ssl
@@ -78,6 +79,16 @@ class AmongACrowd(DroverTest):
         self.assert_answered(lambda: self.assertEqual(site.call("GET", ATLAS + "/orgs")[0], 200))
         self.assertIn("connections without a request were closed", site.process.stderr())
         self.assertLess(site.process.stderr().count("connections without a request were closed"), 20)
+
+    def test_out_of_file_descriptors(self):
+        """Fewer descriptors than connections: those that ask for nothing give theirs up."""
+        site = Site(self)
+        site.call("GET", ATLAS + "/orgs")
+        has = len(os.listdir(f"/proc/{site.process.pid}/fd"))
+        resource.prlimit(site.process.pid, resource.RLIMIT_NOFILE, (has + 50, has + 50))
+        Crowd(self, site.port)
+        self.assert_answered(lambda: self.assertEqual(site.call("GET", ATLAS + "/orgs")[0], 200))
+        self.assertIn("out of file descriptors", site.process.stderr())
 
     def test_handshakes_that_are_not_finished(self):
         ca, pem = clusters.make_certificates(self.directory)
