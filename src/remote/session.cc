@@ -106,7 +106,7 @@ Result<std::string> Session::project() {
 Result<std::string> Session::id_of(Thing thing, const std::string& given) {
   const auto& facts = facts_of(thing);
   if (is_sendable(facts, given)) return given;
-  return pick(facts, TRY(list(call_to("GET", facts.api, TRY(path_of(facts.path))))), given);
+  return pick(facts, TRY(list(call_to("GET", facts.api, TRY(path_of(facts.path))))), given, verb_.method == "GET" ? PickFor::kReading : PickFor::kChange);
 }
 
 SiteCall Session::call_to(std::string_view method, Api api, std::string path) const {

@@ -30,7 +30,7 @@ const std::array<ThingFacts, 11>& table() {
       {Thing::kDatabaseUser, "database user", Api::kAtlas, "/groups/{groupId}/databaseUsers", "username", {"username"}, 0, "drover database-user list"},
       {Thing::kSourceProject, "source project", Api::kAtlas, "/orgs/{orgId}/liveMigrations/availableProjects", "projectId", {"name"}, 24, "drover link projects"},
       {Thing::kMigration, "migration", Api::kExt, "/groups/{groupId}/liveMigrations", "_id", {"destination.clusterName"}, 24, "drover migration list",
-       [](const Json& migration) { return !has_ended(migration); }},
+       [](const Json& migration) { return !has_ended(migration); }, "{status}, of {created}"},
   }};
   return kThings;
 }
@@ -38,7 +38,8 @@ const std::array<ThingFacts, 11>& table() {
 std::string shown(const ThingFacts& facts, const Json& one) {
   auto text = text_at(one, facts.sent);
   const auto name = expand(one, facts.names.front());
-  if (!name.empty() && name != text) text += fmt::format(" ({})", name);
+  if (!facts.told.empty()) text += fmt::format(" ({}, {})", name, expand(one, facts.told));
+  else if (!name.empty() && name != text) text += fmt::format(" ({})", name);
   return terminal::printable(text);
 }
 
@@ -54,6 +55,10 @@ std::vector<const Json*> where(const std::vector<Json>& all, std::string_view pa
   for (const auto& one : all)
     if (expand(one, pattern) == value) found.push_back(&one);
   return found;
+}
+
+const Json* newest(const std::vector<const Json*>& some) {
+  return *std::max_element(some.begin(), some.end(), [](const Json* a, const Json* b) { return text_at(*a, "created") < text_at(*b, "created"); });
 }
 
 std::vector<const Json*> pointers(const std::vector<Json>& all) {
@@ -76,13 +81,16 @@ bool is_sendable(const ThingFacts& facts, std::string_view given) {
          given.find_first_not_of("0123456789abcdef") == std::string_view::npos;
 }
 
-Result<std::string> pick(const ThingFacts& facts, const std::vector<Json>& all, std::string_view given) {
+Result<std::string> pick(const ThingFacts& facts, const std::vector<Json>& all, std::string_view given, PickFor what) {
   auto found = where(all, facts.sent, given);
   for (const auto name : facts.names)
     if (found.empty()) found = where(all, name, given);
   if (found.size() > 1 && facts.is_current != nullptr) {
     std::vector<const Json*> current;
     std::copy_if(found.begin(), found.end(), std::back_inserter(current), [&](const Json* one) { return facts.is_current(*one); });
+    if (current.empty() && what == PickFor::kChange)
+      return fail(ErrorCode::kWrongState, fmt::format("no {} \"{}\" goes on; there were {}: {}. An id names one that has ended", facts.word, given, found.size(), listed(facts, found)));
+    if (current.empty()) current = {newest(found)};
     if (current.size() == 1) found = std::move(current);
   }
   if (found.size() == 1) return text_at(*found.front(), facts.sent);

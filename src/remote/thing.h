@@ -22,7 +22,9 @@ struct ThingFacts {
   std::vector<std::string_view> names;  // other fields, or patterns of fields, that name one
   int id_digits;           // hexadecimal digits of an id, which needs no look-up; 0: none is known by its look
   std::string_view list;   // the command that lists them
-  bool (*is_current)(const Json&) = nullptr;  // of several with a name the one that is meant, when there is just one
+  // Of things that end and leave their name to the next one: which one goes on. Of several with a name it is that one that is meant.
+  bool (*is_current)(const Json&) = nullptr;
+  std::string_view told = "";  // beside its name, where several are listed
 };
 const ThingFacts& facts_of(Thing thing);
 
@@ -30,8 +32,9 @@ const ThingFacts& facts_of(Thing thing);
 bool is_sendable(const ThingFacts& facts, std::string_view given);
 
 // The field `sent` of the one that is called `given`. An id counts before a name. A 404 error when there is none, kUsage with the
-// candidates when there are several.
-Result<std::string> pick(const ThingFacts& facts, const std::vector<Json>& all, std::string_view given);
+// candidates when there are several. Of several that have ended a reader means the newest, and who changes something none: kWrongState.
+enum class PickFor { kReading, kChange };
+Result<std::string> pick(const ThingFacts& facts, const std::vector<Json>& all, std::string_view given, PickFor what = PickFor::kReading);
 // The one that there is; kUsage with the candidates when there are several. `flag` says which one.
 Result<std::string> pick_only(const ThingFacts& facts, const std::vector<Json>& all, std::string_view flag);
 

@@ -1,4 +1,5 @@
 // Paths in JSON, names of things, errors of answers, lines of migrations.
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -93,6 +94,25 @@ TEST(Things, HaveTheNamesThatPeopleSee) {
   EXPECT_EQ(*pick(facts_of(Thing::kKey), {json(R"({"id":"1","publicKey":"abcdefgh","desc":"mine"})")}, "mine"), "1");
   EXPECT_EQ(*pick(facts_of(Thing::kCluster), {json(R"({"id":"66ee00000000000000000001","name":"c"})")}, "66ee00000000000000000001"), "c");
   EXPECT_EQ(*pick(facts_of(Thing::kMigration), {json(R"({"_id":"1","destination":{"clusterName":"c"}})")}, "c"), "1");
+}
+
+TEST(Things, OfSeveralMigrationsTheOneThatGoesOnIsMeant) {
+  const auto one = [](const char* id, const char* status, const char* created) {
+    return json(fmt::format(R"({{"_id":"{}","status":"{}","created":"{}","destination":{{"clusterName":"shop"}}}})", id, status, created));
+  };
+  const auto& facts = facts_of(Thing::kMigration);
+  const auto failed = one("1", "FAILED", "2026-08-10T03:10:30Z");
+  const auto complete = one("3", "COMPLETE", "2026-08-12T03:10:30Z");
+  const auto expired = one("2", "EXPIRED", "2026-08-11T03:10:30Z");
+  const std::vector<Json> ended{failed, complete, expired};
+  EXPECT_EQ(*pick(facts, ended, "shop"), "3");
+  EXPECT_EQ(*pick(facts, ended, "2", PickFor::kChange), "2");
+  const auto refused = pick(facts, ended, "shop", PickFor::kChange);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::kWrongState);
+  EXPECT_THAT(refused.error().message, HasSubstr("3 (shop, COMPLETE, of 2026-08-12T03:10:30Z)"));
+  const std::vector<Json> with_one_that_goes_on{failed, one("4", "WORKING", "2026-08-09T03:10:30Z"), complete};
+  for (const auto what : {PickFor::kReading, PickFor::kChange}) EXPECT_EQ(*pick(facts, with_one_that_goes_on, "shop", what), "4");
 }
 
 net::HttpAnswer answer(int status, std::string body) { return {status, {}, std::move(body)}; }

@@ -5,13 +5,13 @@
 namespace drover::remote {
 namespace {
 
-const std::vector<Column> kMigrations{{"ID", "_id"},       {"STATUS", "status"},       {"READY", "readyForCutover"}, {"LAG", "lagTimeSeconds"}, {"SOURCE", "source.clusterName"},
+const std::vector<Column> kMigrations{{"ID", "_id"},       {"STATUS", "status"},       {"OUTCOME", "outcome"}, {"HOST SILENT SINCE", "hostSilentSince"}, {"READY", "readyForCutover"}, {"LAG", "lagTimeSeconds"}, {"SOURCE", "source.clusterName"},
                                       {"DESTINATION", "destination.clusterName"}, {"HOST", "migrationHosts"}, {"CREATED", "created"}};
 
 constexpr std::string_view kAll = "/groups/{groupId}/liveMigrations";
 constexpr std::string_view kOne = "/groups/{groupId}/liveMigrations/{liveMigrationId}";
 
-const Argument kMigration{.name = "MIGRATION", .help = "Id; or the destination cluster's name: the migration that is going on there", .place = "path:liveMigrationId", .required = true,
+const Argument kMigration{.name = "MIGRATION", .help = "Id; or the destination cluster's name: the migration that goes on there (where one is only looked at: or else the last)", .place = "path:liveMigrationId", .required = true,
                           .thing = Thing::kMigration};
 
 Argument within(std::int64_t otherwise, std::string_view help = "Seconds to wait at most; 0: without end") {

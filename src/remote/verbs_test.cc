@@ -280,12 +280,17 @@ TEST_F(VerbTest, ASiteCannotWriteLinesOfTheAgentsConfiguration) {
 }
 
 TEST_F(VerbTest, OfSeveralMigrationsOfAClusterTheOneThatGoesOnIsMeant) {
-  std::string all = R"({"results":[{"_id":"1","status":"FAILED","destination":{"clusterName":"c"}},{"_id":"2","status":"WORKING","destination":{"clusterName":"c"}}]})";
+  std::string all = R"({"results":[{"_id":"3","status":"FAILED","created":"2026-08-12T03:10:30Z","destination":{"clusterName":"c"}},
+    {"_id":"2","status":"WORKING","created":"2026-08-11T03:10:30Z","destination":{"clusterName":"c"}}]})";
   FakeSite site([&](const net::HttpRequest& request) { return FakeSite::json(200, request.path.ends_with("/liveMigrations") ? all : "{}"); });
   EXPECT_EQ(*run(site, "migration", "show", {{"MIGRATION", "c"}}), 0);
   EXPECT_EQ(site.asked().back(), "GET /api/ext/v1/groups/66ee00000000000000000001/liveMigrations/2");
+  EXPECT_EQ(*run(site, "migration", "cancel", {{"MIGRATION", "c"}}), 0);
+  EXPECT_EQ(site.asked().back(), "POST /api/ext/v1/groups/66ee00000000000000000001/liveMigrations/2/cancel {}");
   all.replace(all.find("WORKING"), 7, "EXPIRED");
-  EXPECT_EQ(exit_code_of(run(site, "migration", "show", {{"MIGRATION", "c"}}).error()), 2);
+  EXPECT_EQ(*run(site, "migration", "show", {{"MIGRATION", "c"}}), 0);
+  EXPECT_EQ(site.asked().back(), "GET /api/ext/v1/groups/66ee00000000000000000001/liveMigrations/3");
+  EXPECT_EQ(exit_code_of(run(site, "migration", "cancel", {{"MIGRATION", "c"}}).error()), 4);
 }
 
 TEST_F(VerbTest, AWatchEndsAsTheMigrationDoes) {

@@ -166,6 +166,7 @@ class Workflow(SandboxOnly):
         terminal = self.terminal(cli, "migration", "watch", "shop-atlas", *here)
         terminal.wait_for(r"\r\x1b\[2K(NEW|WORKING)")
         self.assertEqual(cli.fails(4, "link", "revoke", "--yes")["errorCode"], "CANNOT_DELETE_ORG_ACTIVE_LIVE_MIGRATION_ATLAS_ORG_LINK")
+        self.assertEqual(cli.fails(4, "host", "unprovision", HOST, "--yes", "--project", "Shop (prod)")["errorCode"], "MIGRATION_HOST_IN_USE")
         site.process.kill()  # who watches waits for it
         site.start()
         cli("migration", "cancel", migration, "--yes", *here)
@@ -175,6 +176,16 @@ class Workflow(SandboxOnly):
         self.assertEqual((seen[-1]["status"], seen[-1]["outcome"]), ("FAILED", "CANCELLED"))
         self.assertEqual(terminal.end(), 4)
         self.assertIn("FAILED (cancelled)", terminal.seen)
+        # The cluster's name means the migration that goes on there; once there are several that have ended, the last one, for who only looks.
+        again = cli("migration", "start", *self.import_arguments())["_id"]
+        self.assertEqual(cli("migration", "show", "shop-atlas", *here)["_id"], again)
+        self.assertEqual(cli("migration", "cancel", "shop-atlas", "--yes", *here)["_id"], again)
+        eventually(lambda: cli("migration", "show", again, *here)["status"] == "FAILED", 60, "the end")
+        self.assertEqual(cli("migration", "show", "shop-atlas", *here)["_id"], again)
+        ended = cli.fails(4, "migration", "cancel", "shop-atlas", "--yes", *here)["message"]
+        for text in (migration, again, "FAILED, of 2"):
+            self.assertIn(text, ended)
+        self.assertRegex(cli("migration", "list", *here, json_output=False), rf"(?m)^{again} +FAILED +CANCELLED .* 20\d\d-")
         self.source.client().e2e_seed.small.insert_one({"_id": "still writable"})
 
 
