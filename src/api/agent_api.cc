@@ -125,8 +125,8 @@ RestResult<RestReply> AgentApi::hello(const Call& call) {
   hello.version = TRY_BODY(required_text(call.body, "version"));
   hello.address = call.peer;
   hello.key = call.key;
-  for (const auto* text : {&hello.agent_id, &hello.hostname, &hello.version})
-    if (text->size() > kMaxNameBytes) return refuse(400, "INVALID_ATTRIBUTE", "A name is too long.");
+  for (const auto& [field, text] : {std::pair{"agentId", &hello.agent_id}, {"hostname", &hello.hostname}, {"version", &hello.version}})
+    TRY_REST(control::check_text(field, *text, kMaxNameBytes));
   const auto* platform = call.body.find("platform");
   if (platform == nullptr || platform->as_object() == nullptr)
     return refuse(400, "MISSING_ATTRIBUTE", "platform must not be blank.", {"platform"});

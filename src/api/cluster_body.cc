@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include "control/names.h"
+
 #include "api/body_fields.h"
 #include "api/network_shapes.h"
 #include "control/clusters.h"
@@ -19,6 +21,7 @@ constexpr std::array<std::string_view, 36> kSizes{
     "M0",  "M2",  "M5",  "FLEX", "SERVERLESS", "M10", "M20", "M30", "M40", "M50", "M60", "M80", "M90", "M100", "M140",
     "M200", "M250", "M300", "M400", "R40", "R50", "R60", "R80", "R200", "R300", "R400", "R600", "R700", "M40_NVME", "M50_NVME", "M60_NVME",
     "M80_NVME", "M200_NVME", "M300_NVME", "M400_NVME", "M600_NVME"};
+constexpr std::size_t kMaxLabelText = 255;  // characters of a key, of a value
 constexpr std::array<std::string_view, 7> kChangeableFields{"clusterType", "replicationSpecs", "biConnector", "versionReleaseSystem", "labels", "tags",
                                                             "terminationProtectionEnabled"};
 // A client that reads a cluster, changes it and sends it back sends these too.
@@ -140,6 +143,8 @@ RestResult<Json> parse_cluster_description(const Json& body, Runtime& runtime) {
         const auto *key = one.find("key"), *text = one.find("value");
         const bool pair = one.as_object() != nullptr && one.as_object()->size() == 2 && key != nullptr && key->as_string() != nullptr && text != nullptr && text->as_string() != nullptr;
         if (!pair) return bad(field, "must hold objects of key and value, both strings");
+        TRY_REST(control::check_text(fmt::format("{}[].key", field), *key->as_string(), kMaxLabelText));
+        if (!text->as_string()->empty()) TRY_REST(control::check_text(fmt::format("{}[].value", field), *text->as_string(), kMaxLabelText));
       }
     }
     description.emplace_back(field, value == nullptr || value->is_null() ? Json(Json::Array()) : *value);

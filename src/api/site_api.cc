@@ -125,8 +125,8 @@ RestResult<RestReply> SiteApi::claim(const Call& call) {
   claim.address = call.peer;
   claim.secret = TRY_BODY(required_text(call.body, "linkSecret"));
   if (!is_secret(claim.secret)) return bad_attribute("linkSecret", fmt::format("must be {} hexadecimal digits", kSecretDigits));
-  if (claim.site.size() > kMaxOrgNameBytes || claim.org.size() > kMaxOrgNameBytes || claim.org_name.size() > kMaxOrgNameBytes)
-    return bad_attribute("orgName", "is too long");
+  for (const auto& [field, text] : {std::pair{"siteId", &claim.site}, {"orgId", &claim.org}, {"orgName", &claim.org_name}})
+    TRY_REST(control::check_text(field, *text, kMaxOrgNameBytes));
   if (!control::is_id(call.user)) return invalid(call);
   auto claimed = links_.claim(call.user, call.secret, claim);
   if (!claimed && claimed.error().code == ErrorCode::kWrongState) return refuse(409, "LINK_TAKEN", claimed.error().message);

@@ -24,7 +24,7 @@ bson::Document entry_filter(const std::string& group, const std::string& cidr) {
 Status AccessLists::add(const std::string& group, const std::vector<AccessListEntry>& entries) {
   for (const auto& entry : entries) {
     if (!AddressRange::parse(entry.cidr)) return fail(ErrorCode::kUsage, fmt::format("{} is not an IP address or CIDR notation", entry.cidr));
-    if (entry.comment.size() > kMaxCommentBytes) return fail(ErrorCode::kUsage, fmt::format("comment must have at most {} characters", kMaxCommentBytes));
+    if (!entry.comment.empty()) TRY(check_text("comment", entry.comment, kMaxCommentBytes));
   }
   if (TRY(count(group)) + static_cast<std::int64_t>(entries.size()) > kMaxAccessListEntries)
     return fail(ErrorCode::kWrongState, fmt::format("an access list has at most {} entries", kMaxAccessListEntries));

@@ -28,8 +28,7 @@ AgentKey key_of(bson::View document) {
 
 Result<AgentKey> AgentKeys::create(const std::string& group, const std::string& description, const std::string& by,
                                    const std::string& from) {
-  if (description.empty() || description.size() > kMaxDescriptionBytes)
-    return fail(ErrorCode::kUsage, fmt::format("desc must have 1 to {} characters", kMaxDescriptionBytes));
+  TRY(check_text("desc", description, kMaxDescriptionBytes));
   if (TRY(store_.count(kCollection, bson::make_document({{"groupId", group}}))) >= kMaxAgentKeysOfProject)
     return fail(ErrorCode::kWrongState, fmt::format("the project has {} agent API keys already; delete those that are not used", kMaxAgentKeysOfProject));
   AgentKey key;

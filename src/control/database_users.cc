@@ -79,7 +79,8 @@ void append_wish(bson::Builder& to, const DatabaseUser& user) {
 }
 
 Status check(const DatabaseUser& user, const std::string& password, bool needed) {
-  if (user.name.empty() || user.name.size() > kMaxNameOfUser || user.name.find('\0') != std::string::npos) return fail(ErrorCode::kUsage, "username must have 1 to 1024 characters");
+  TRY(check_text("username", user.name, kMaxNameOfUser));
+  if (!user.description.empty()) TRY(check_text("description", user.description, kMaxDescriptionBytes));
   if (is_reserved_user(user.name)) return fail(ErrorCode::kUsage, fmt::format("username: {} is a name that this server uses itself", user.name));
   if (user.database != "admin") return fail(ErrorCode::kUsage, "databaseName must be admin: this server's users log in by password");
   if (user.roles.size() > kMaxRoles) return fail(ErrorCode::kUsage, fmt::format("roles: at most {}", kMaxRoles));

@@ -116,7 +116,7 @@ Result<MonitoredDeployment> Deployments::add(const std::string& group, const std
   if (hosts.empty() || hosts.size() > kMaxHostsOfDeployment) return fail(ErrorCode::kUsage, "at least one host:port is needed");
   for (const auto& host : hosts)
     if (!is_host_and_port(host)) return fail(ErrorCode::kUsage, fmt::format("{} is not host:port", host));
-  if (name.size() > kMaxDeploymentName) return fail(ErrorCode::kUsage, "the name is too long");
+  if (!name.empty()) TRY(check_text("clusterName", name, kMaxDeploymentName));
   if (TRY(store_.count(kDeployments, bson::make_document({{"groupId", group}}))) >= kMaxDeploymentsOfProject)
     return fail(ErrorCode::kWrongState, fmt::format("the project has {} deployments already", kMaxDeploymentsOfProject));
   for (const auto& host : hosts) {

@@ -86,18 +86,6 @@ std::string iso_time(std::chrono::system_clock::time_point time) {
                      utc.tm_min, utc.tm_sec);
 }
 
-Status check_name(std::string_view what, std::string_view name) {
-  const auto allowed = [](unsigned char c) {
-    return std::isalnum(c) != 0 || c >= 0x80 || std::string_view(" -_.(),:&@+'").find(static_cast<char>(c)) != std::string_view::npos;
-  };
-  std::size_t characters = 0;
-  for (const unsigned char c : name) characters += (c & 0xC0) != 0x80 ? 1 : 0;
-  if (name.empty() || characters > kMaxNameBytes || !std::all_of(name.begin(), name.end(), allowed)) {
-    return fail(ErrorCode::kUsage, fmt::format("{} must have 1 to {} letters, digits, spaces or -_.(),:&@+'", what, kMaxNameBytes));
-  }
-  return {};
-}
-
 Result<Organization> Identity::create_organization(const std::string& name) {
   TRY(check_name("name", name));
   Organization org{new_id(runtime_), name, iso_time(runtime_)};
@@ -205,8 +193,7 @@ Result<bool> Identity::remove_key_from_project(const std::string& group, const s
 }
 
 Result<ApiKey> Identity::keep_new_key(ApiKey key) {
-  if (key.description.empty() || key.description.size() > kMaxDescriptionBytes)
-    return fail(ErrorCode::kUsage, fmt::format("desc must have 1 to {} characters", kMaxDescriptionBytes));
+  TRY(check_text("desc", key.description, kMaxDescriptionBytes));
   key.id = new_id(runtime_);
   for (;;) {
     key.public_key = letters(kPublicKeyLetters);

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/runtime.h"
+#include "control/names.h"
 #include "control/roles.h"
 #include "control/sealed_keys.h"
 #include "control/store.h"
@@ -16,8 +17,6 @@
 namespace drover::control {
 
 inline constexpr const char* kDigestRealm = "MMS Public API";
-inline constexpr std::size_t kMaxNameBytes = 64;
-inline constexpr std::size_t kMaxDescriptionBytes = 250;
 inline constexpr std::size_t kMaxKeyRanges = 200;
 
 struct Organization {
@@ -99,7 +98,5 @@ class Identity {
 // "2026-08-10T03:10:30Z"
 std::string iso_time(Runtime& runtime);
 std::string iso_time(std::chrono::system_clock::time_point time);
-// Atlas's rule for names of organizations and projects: letters, digits, space and -_.(),:&@+' ; 1 to 64 characters.
-Status check_name(std::string_view what, std::string_view name);
 
 }  // namespace drover::control

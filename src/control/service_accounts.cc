@@ -66,8 +66,7 @@ bson::Document ServiceAccounts::document_of(const ServiceSecret& secret) const {
 Result<ServiceAccount> ServiceAccounts::create(const std::string& org, const std::string& name, const std::string& description,
                                                const std::vector<std::string>& org_roles, std::int64_t secret_hours) {
   TRY(check_name("name", name));
-  if (description.empty() || description.size() > kMaxDescriptionBytes)
-    return fail(ErrorCode::kUsage, fmt::format("description must have 1 to {} characters", kMaxDescriptionBytes));
+  TRY(check_text("description", description, kMaxDescriptionBytes));
   if (secret_hours < kMinSecretHours || secret_hours > kMaxSecretHours)
     return fail(ErrorCode::kUsage, fmt::format("secretExpiresAfterHours must be from {} to {}", kMinSecretHours, kMaxSecretHours));
   if (org_roles.empty()) return fail(ErrorCode::kUsage, "roles must name at least one role");

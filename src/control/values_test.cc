@@ -3,6 +3,7 @@
 #include "control/address_range.h"
 #include "control/clusters.h"
 #include "control/json_document.h"
+#include "control/names.h"
 
 namespace drover::control {
 namespace {
@@ -64,6 +65,35 @@ TEST(ClusterUris, ChangeTheirUserAndNothingElse) {
     ASSERT_FALSE(parts) << wrong;
     EXPECT_EQ(parts.error().message.find("a:b"), std::string::npos);
   }
+}
+
+TEST(Names, AreWhatPeopleCanRead) {
+  struct Row {
+    std::string text;
+    const char* as_name;  // what is wrong with it; "": nothing
+    const char* as_text;
+  };
+  const std::string accented = "\u00fc", kanji = "\u5e97";
+  for (const auto& row : {
+           Row{"Shop (prod), 2+1", "", ""}, Row{"Caf\u00e9 \u5e97\u8216 \u0928\u093f", "", ""}, Row{std::string(64, 'x'), "", ""}, Row{std::string(65, 'x'), "it has 65", ""},
+           Row{"", "it is empty", "it is empty"}, Row{" ", "blanks", "blanks"}, Row{"   ", "blanks", "blanks"}, Row{"\u00a0\u3000\u200b", "blanks", "blanks"},
+           Row{"a\tb", "control character", "control character"}, Row{"a\nb", "control character", "control character"}, Row{"a\x1b[31m", "control character", "control character"},
+           Row{std::string("a\0b", 3), "control character", "control character"}, Row{"a\x7f", "control character", "control character"},
+           Row{"a\u0085", "control character", "control character"}, Row{"a\u2028", "control character", "control character"},
+           Row{"a\u202egpj.exe", "control character", "control character"}, Row{"a\xff", "not UTF-8", "not UTF-8"}, Row{"\xc3", "not UTF-8", "not UTF-8"},
+           Row{"\xc0\xaf", "not UTF-8", "not UTF-8"}, Row{"\xed\xa0\x80", "not UTF-8", "not UTF-8"}, Row{"a/b", "it has a /", ""}, Row{"a<b", "it has a <", ""},
+           Row{"a \U0001f600", "neither letter nor digit", ""}}) {
+    const auto name = check_name("name", row.text), text = check_text("desc", row.text, 250);
+    EXPECT_EQ(!name, *row.as_name != '\0') << row.text;
+    EXPECT_EQ(!text, *row.as_text != '\0') << row.text;
+    EXPECT_NE((name ? std::string() : name.error().message).find(row.as_name), std::string::npos) << row.text;
+    EXPECT_NE((text ? std::string() : text.error().message).find(row.as_text), std::string::npos) << row.text;
+  }
+  // Characters, not bytes.
+  std::string long_name;
+  for (int i = 0; i < 64; ++i) long_name += i % 2 == 0 ? accented : kanji;
+  EXPECT_TRUE(check_name("name", long_name));
+  EXPECT_FALSE(check_name("name", long_name + accented));
 }
 
 TEST(JsonDocuments, ComeBackAsTheyWere) {

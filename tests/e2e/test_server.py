@@ -6,10 +6,12 @@ import os
 import random
 import socket
 import stat
+import urllib.error
+import urllib.request
 
 from harness.case import DroverTest
 from harness.process import eventually
-from harness.site import ATLAS, MANAGER, Site
+from harness.site import ATLAS, EXT, MANAGER, Site
 
 
 class ServerTest(DroverTest):
@@ -188,6 +190,65 @@ class Projects(ServerTest):
         # Whoever may not see it does not find it.
         member = site.call("POST", f"{ATLAS}/orgs/{site.org}/apiKeys", {"desc": "m", "roles": ["ORG_MEMBER"]})[2]
         self.assertEqual(site.call("GET", ATLAS + "/groups/byName/third", key=member)[0], 404)
+
+
+class Names(ServerTest):
+    """Whatever has a name or a description: nothing that nobody can read, at no route."""
+
+    def routes(self, site, group):
+        """(method, path, the body with this name)"""
+        def owner(name, desc):
+            return {"name": name, "apiKey": {"desc": desc, "roles": ["ORG_OWNER"]}}
+        orgs, in_group = f"{ATLAS}/orgs/{site.org}", f"{ATLAS}/groups/{group}"
+        return [
+            ("POST", ATLAS + "/orgs", lambda text: owner(text, "d")),
+            ("POST", ATLAS + "/orgs", lambda text: owner("Books", text)),
+            ("POST", ATLAS + "/groups", lambda text: {"name": text, "orgId": site.org}),
+            ("PATCH", in_group, lambda text: {"name": text}),
+            ("POST", orgs + "/apiKeys", lambda text: {"desc": text, "roles": ["ORG_MEMBER"]}),
+            ("POST", in_group + "/apiKeys", lambda text: {"desc": text, "roles": ["GROUP_OWNER"]}),
+            ("POST", orgs + "/serviceAccounts", lambda text: {"name": text, "description": "d", "roles": ["ORG_MEMBER"], "secretExpiresAfterHours": 8}),
+            ("POST", orgs + "/serviceAccounts", lambda text: {"name": "n", "description": text, "roles": ["ORG_MEMBER"], "secretExpiresAfterHours": 8}),
+            ("POST", in_group + "/accessList", lambda text: [{"ipAddress": "192.0.2.1", "comment": text}]),
+            ("POST", in_group + "/databaseUsers", lambda text: {"databaseName": "admin", "groupId": group, "username": text, "password": "long enough",
+                                                                "roles": [{"databaseName": "admin", "roleName": "atlasAdmin"}]}),
+            ("POST", f"{EXT}/groups/{group}/clusters", lambda text: {"name": text, "connectionString": "mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=10"}),
+            ("POST", f"{MANAGER}/groups/{group}/agentapikeys", lambda text: {"desc": text}),
+            ("POST", f"{MANAGER}/groups/{group}/hosts", lambda text: {"hostname": "h", "port": 1, "clusterName": text}),
+        ]
+
+    def test_what_nobody_can_read_is_refused(self):
+        site = self.site("--role", "both")
+        group = site.call("POST", ATLAS + "/groups", {"name": "Shop", "orgId": site.org})[2]["id"]
+        for method, path, body in self.routes(site, group):
+            for text in (" ", "\t", "   ", "\u3000\u00a0", "a\nb", "a\u0000", "\u001b[31mred", "a\u202eb", "x" * 2000):
+                with self.subTest(path=path, text=text[:20]):
+                    status, headers, error = site.call(method, path, body(text))
+                    self.assertEqual(status, 400, error)
+                    self.assertIn(headers["X-Error-Code"], ("INVALID_ATTRIBUTE", "MISSING_ATTRIBUTE"), error)
+                    self.assertRegex(error["detail"], "must (have|not be)", error)
+            raw = json.dumps(body("NAME")).encode().replace(b"NAME", b"a\xff")
+            self.assertEqual(self.raw_call(site, method, path, raw)[0], 400, path)
+        self.assertEqual(site.call("GET", f"{ATLAS}/groups/{group}")[2]["name"], "Shop")
+        self.assertEqual(site.call("GET", ATLAS + "/orgs")[2]["totalCount"], 1)
+        self.assertEqual(site.call("PATCH", f"{ATLAS}/groups/{group}", {"name": "Caf\u00e9 \u5e97\u8216 (prod)"})[0], 200)
+        for name in (" ", "a\tb", "x" * 65):
+            process = self.run_drover("server", "--data", os.path.join(self.directory, "other"), "--create-organization", name)
+            self.assertEqual(process.child.returncode, 2, process.tail())
+            self.assertIn("name must have 1 to 64", process.stderr())
+
+    @staticmethod
+    def raw_call(site, method, path, body):
+        passwords = urllib.request.HTTPPasswordMgrWithDefaultRealm()
+        passwords.add_password(None, site.url, site.owner["publicKey"], site.owner["privateKey"])
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPDigestAuthHandler(passwords))
+        request = urllib.request.Request(site.url + path, body, {"Content-Type": "application/json"}, method=method)
+        try:
+            with opener.open(request, timeout=30) as response:
+                return site.read(response)
+        except urllib.error.HTTPError as error:
+            with error:
+                return site.read(error)
 
 
 class Roles(ServerTest):
