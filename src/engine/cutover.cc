@@ -76,7 +76,7 @@ bool Cutover::is_replaced() {
   auto timer = runtime_.spawn("asking for the owner", [&](std::stop_token done) {
     if (runtime_.sleep(kOwnerAnswer, done)) limit.request_stop();
   });
-  const Status owner = state_.confirm_owner(limit.get_token(), true);
+  const Status owner = retry_temporary(runtime_, limit.get_token(), [&] { return state_.confirm_owner(limit.get_token(), true); });
   timer->request_stop();
   timer->join();
   return !owner && (owner.error().code == ErrorCode::kWrongState || owner.error().server_code == kServerTransactionTooOld);

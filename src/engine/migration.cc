@@ -74,12 +74,12 @@ Status Migration::save_control(bson::View fields, const std::stop_token& stop) {
 Result<Outcome> Migration::run(const std::stop_token& stop) {
   auto run = std::make_shared<Run>();
   std::vector<Uuid> sessions;
-  for (int i = 0; i < 1 + Pipeline::session_count(options_); ++i) sessions.push_back(Uuid::random(runtime_));
-  run->state = std::make_unique<StateStore>(destination_, runtime_, sessions.front());
+  for (int i = 0; i < StateStore::kSessions + Pipeline::session_count(options_); ++i) sessions.push_back(Uuid::random(runtime_));
+  run->state = std::make_unique<StateStore>(destination_, runtime_, sessions);
   run->planner = std::make_unique<Planner>(source_, runtime_, log_, options_.filter, options_.partition_bytes);
   run->starter = std::make_unique<Starter>(source_, destination_, runtime_, log_, run->catalog, *run->state,
                                            *run->planner, options_);
-  destination_.use_session_for_catalog(sessions[1]);
+  destination_.use_session_for_catalog(sessions[StateStore::kSessions]);
   {
     const cluster::ThreadStop scope(stop);
     const auto waiting = [&] {
@@ -144,7 +144,7 @@ Result<std::optional<Outcome>> Migration::begin(const std::shared_ptr<Run>& run,
     remember(finished_progress(*run->state, stop));  // with what finishing added
     return Outcome::kCommitted;
   }
-  run->sessions.assign(sessions.begin() + 1, sessions.end());
+  run->sessions.assign(sessions.begin() + StateStore::kSessions, sessions.end());
   run->pipeline = std::make_unique<Pipeline>(
       Pipeline::Parts{source_, destination_, runtime_, log_, run->catalog, *run->state, options_}, run->begun.position,
       run->sessions);
@@ -332,8 +332,8 @@ Progress Migration::progress() const {
 
 Status clean_up(cluster::Deployment& source, cluster::Deployment& destination, std::string_view user, Runtime& runtime, Log& log,
                 const std::stop_token& stop) {
-  StateStore state(destination, runtime, Uuid::random(runtime));
-  const std::vector<Uuid> sessions;
+  const std::vector<Uuid> sessions{Uuid::random(runtime), Uuid::random(runtime)};
+  StateStore state(destination, runtime, sessions);
   const auto waiting = [&] { log.warn("an earlier process wrote as another user of the destination; waiting until it must have stopped"); };
   TRY(state.take_over(sessions, user, waiting, stop));
   const auto cutover = TRY(recover_cutover(source, runtime, log, state, stop));

@@ -29,6 +29,14 @@ void thin_out(std::vector<bson::Value>& bounds) {
   }
 }
 
+std::vector<CollectionInfo> wanted_of(std::vector<CollectionInfo> all, const NamespaceFilter& filter) {
+  std::erase_if(all, [&](const CollectionInfo& info) {
+    return is_system_collection(info.ns.collection) || !filter.matches(info.ns);
+  });
+  for (auto& info : all) info.options = portable_options(info.options);
+  return all;
+}
+
 }  // namespace
 
 bson::Document portable_options(bson::View options) {
@@ -40,12 +48,7 @@ bson::Document portable_options(bson::View options) {
 
 Result<std::vector<CollectionInfo>> list_wanted(cluster::Deployment& deployment, const std::string& db,
                                                 const NamespaceFilter& filter) {
-  auto all = TRY(deployment.list_collections(db));
-  std::erase_if(all, [&](const CollectionInfo& info) {
-    return is_system_collection(info.ns.collection) || !filter.matches(info.ns);
-  });
-  for (auto& info : all) info.options = portable_options(info.options);
-  return all;
+  return wanted_of(TRY(deployment.list_collections(db)), filter);
 }
 
 Result<std::vector<std::string>> list_wanted_databases(cluster::Deployment& deployment, const NamespaceFilter& filter) {
@@ -54,9 +57,10 @@ Result<std::vector<std::string>> list_wanted_databases(cluster::Deployment& depl
   return databases;
 }
 
-// One that came since the checks were made.
-Status Planner::refuse_system_collections(const std::string& db) {
-  for (const auto& info : TRY(source_.list_collections(db))) {
+// A system collection may have come since the checks were made.
+Result<std::vector<CollectionInfo>> Planner::list_source(const std::string& db) {
+  auto all = TRY(source_.list_collections(db));
+  for (const auto& info : all) {
     if (is_system_collection(info.ns.collection) && filter_.matches(info.ns)) {
       return fail(ErrorCode::kUnsupported,
                   fmt::format("listing the source's collections: {} is a system collection, which this version does not carry; drop "
@@ -64,7 +68,7 @@ Status Planner::refuse_system_collections(const std::string& db) {
                               info.ns.to_string()));
     }
   }
-  return {};
+  return wanted_of(std::move(all), filter_);
 }
 
 Result<Listing> Planner::list(ClusterTime t0, const std::stop_token& stop) {
@@ -81,10 +85,8 @@ Result<Listing> Planner::list(ClusterTime t0, const std::stop_token& stop) {
     for (const auto& db : databases)
       if (first || !by_database.contains(db)) pending.insert(db);
     first = false;
-    for (const auto& db : pending) {
-      TRY(retry_temporary(runtime_, stop, [&] { return refuse_system_collections(db); }));
-      by_database[db] = TRY(retry_temporary(runtime_, stop, [&] { return list_wanted(source_, db, filter_); }));
-    }
+    for (const auto& db : pending)
+      by_database[db] = TRY(retry_temporary(runtime_, stop, [&] { return list_source(db); }));
     // The note is after everything that the listing can have seen, and majority-committed.
     const auto until = TRY(retry_temporary(runtime_, stop, [&] { return source_.append_note(note); }));
     const auto changed = TRY(retry_temporary(runtime_, stop, [&] { return changed_between(after, until, stop); }));

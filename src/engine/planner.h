@@ -35,7 +35,7 @@ class Planner {
 
  private:
   Result<std::vector<bson::Value>> all_ids(const Collection& collection, const std::stop_token& stop);
-  Status refuse_system_collections(const std::string& db);
+  Result<std::vector<CollectionInfo>> list_source(const std::string& db);
   Result<std::set<std::string>> changed_between(ClusterTime after, ClusterTime until, const std::stop_token& stop);
 
   cluster::Deployment& source_;

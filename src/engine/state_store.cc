@@ -21,42 +21,40 @@ bson::Value value_of(std::string_view text) {
 }
 bson::Value value_of(const Uuid& uuid) { return bson::Value(bson::make_document({{"", uuid}}).view().first()); }
 
-// One writer at a time, without holding a lock over the network.
+// One writer of a session at a time, without holding a lock over the network.
 class StateStore::Turn {
  public:
-  explicit Turn(StateStore& store) : store_(store) {
-    MonitorLock lock(*store_.monitor_);
-    store_.monitor_->wait({}, {}, [&] { return !store_.busy_; });
-    store_.busy_ = true;
+  Turn(Runtime::Monitor& monitor, bool& busy) : monitor_(monitor), busy_(busy) {
+    MonitorLock lock(monitor_);
+    monitor_.wait({}, {}, [&] { return !busy_; });
+    busy_ = true;
   }
   ~Turn() {
-    MonitorLock lock(*store_.monitor_);
-    store_.busy_ = false;
-    store_.monitor_->notify_all();
+    MonitorLock lock(monitor_);
+    busy_ = false;
+    monitor_.notify_all();
   }
 
  private:
-  StateStore& store_;
+  Runtime::Monitor& monitor_;
+  bool& busy_;
 };
 
-Status StateStore::save_owner(std::span<const Owned> sessions, cluster::StateCondition condition, bool& won,
-                              const std::stop_token& stop) {
+bson::Document StateStore::owner_document(std::span<const Owned> sessions) const {
   bson::Builder builder;
   builder.append("_id", "owner").append("epoch", epoch_).append("restarts", restarts_);
   {
     auto array = builder.open_array("sessions");
     for (const auto& session : sessions) array.open_document().append("id", session.id).append("user", session.user);
   }
-  const auto document = std::move(builder).finish();
-  won = TRY(session_.save_state("x_owner", document, condition, stop));
-  return {};
+  return std::move(builder).finish();
 }
 
 // The epoch after the one that is recorded, and the sessions of those who had that one and earlier ones.
 Result<std::vector<StateStore::Owned>> StateStore::next_epoch(const std::stop_token& stop) {
   std::vector<Owned> earlier;
   const auto time = TRY(retry_temporary(runtime_, stop, [&] { return destination_.majority_time(); }));
-  epoch_ = static_cast<std::int64_t>(time.value());
+  epoch_ = mutant("epochs_begin_anew") ? 1 : static_cast<std::int64_t>(time.value());
   restarts_ = 0;
   for (const auto& owner : TRY(load("x_owner", stop))) {
     epoch_ = owner["epoch"].to_int64().value_or(0) + 1;
@@ -82,7 +80,7 @@ Status StateStore::take_over(std::span<const Uuid> sessions, std::string_view us
     // The earlier sessions stay in the document until they are shut out: a crash in between must not forget them.
     std::vector<Owned> all = ours;
     all.insert(all.end(), earlier.begin(), earlier.end());
-    TRY(save_owner(all, cluster::StateCondition::kEpochBelow, won, stop));
+    won = TRY(owner_session_.save_state("x_owner", owner_document(all), cluster::StateCondition::kEpochBelow, stop));
   }
   if (mutant("fence_skipped")) return {};
   std::vector<Uuid> ids;
@@ -101,16 +99,15 @@ Status StateStore::take_over(std::span<const Uuid> sessions, std::string_view us
     if (running == 0) break;
     if (!runtime_.sleep(kOldCommandsPoll, stop)) return tl::unexpected(stopped_error());
   }
-  bool won = false;
-  TRY(save_owner(ours, cluster::StateCondition::kEpochAtMost, won, stop));
-  if (!won) return tl::unexpected(lost_ownership());
-  return {};
+  owner_ = owner_document(ours);
+  return retry_temporary(runtime_, stop, [&] { return confirm_owner(stop, true); });
 }
 
 Status StateStore::release(const std::stop_token& stop) {
-  bool kept = false;
-  Turn turn(*this);
-  return save_owner({}, cluster::StateCondition::kEpochAtMost, kept, stop);
+  Turn turn(*monitor_, owner_busy_);
+  owner_ = owner_document({});
+  TRY(owner_session_.save_state("x_owner", owner_, cluster::StateCondition::kEpochAtMost, stop));
+  return {};
 }
 
 Result<std::vector<bson::Document>> StateStore::load(const std::string& collection, const std::stop_token& stop) {
@@ -122,18 +119,27 @@ Status StateStore::save(const std::string& collection, const bson::Value& id, bs
   bson::Builder builder;
   builder.append("_id", id).append("epoch", epoch_).append_all(fields);
   const auto document = std::move(builder).finish();
-  Turn turn(*this);
-  const Duration begun = runtime_.now();
+  Turn turn(*monitor_, busy_);
   const bool saved = TRY_WITH(session_.save_state(collection, document, cluster::StateCondition::kEpochAtMost, stop),
                               "recording the migration's state in " + collection);
   if (!saved) return tl::unexpected(lost_ownership());
-  confirmed_ = begun.count();
   return {};
 }
 
 Status StateStore::confirm_owner(const std::stop_token& stop, bool again) {
-  if (!again && runtime_.now() - Duration(confirmed_) < kOwnerConfirmedFor) return {};
-  return save("x_ddl", "owner", bson::make_document({{"writing", true}}), stop);
+  if (mutant("owner_not_asked")) return {};
+  const Duration since = runtime_.now() - (again ? Duration{} : kOwnerConfirmedFor);
+  const auto known = [&] { return Duration(confirmed_) > since; };
+  if (known()) return {};
+  Turn turn(*monitor_, owner_busy_);
+  if (known()) return {};  // another thread has asked meanwhile
+  if (stop.stop_requested()) return tl::unexpected(stopped_error());
+  const Duration begun = runtime_.now();
+  const bool owned = TRY_WITH(owner_session_.try_save_state("x_owner", owner_, cluster::StateCondition::kEpochAtMost),
+                              "asking who owns the migration");
+  if (!owned) return tl::unexpected(lost_ownership());
+  confirmed_ = begun.count();
+  return {};
 }
 
 Status StateStore::save(const std::string& collection, std::string_view id, bson::View fields,
@@ -143,7 +149,7 @@ Status StateStore::save(const std::string& collection, std::string_view id, bson
 
 Status StateStore::remove(const std::string& collection, std::span<const bson::Value> ids, const std::stop_token& stop) {
   if (ids.empty()) return {};
-  Turn turn(*this);
+  Turn turn(*monitor_, busy_);
   return session_.remove_state(collection, ids, stop);
 }
 

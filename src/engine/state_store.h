@@ -1,6 +1,6 @@
 // The migration's durable truth, on the destination in kStateDatabase (blueprint section 3, last part). Every document holds
-// the owner's epoch; a write under an older epoch is refused, and whoever is refused must stop. Writes go through one
-// session of our own, one at a time. Thread-safe. After a crash each document is as its last acknowledged write left it, or
+// the owner's epoch; a write under an older epoch than the document's own is refused, and whoever is refused must stop. Writes
+// go through one session of our own, one at a time; the owner's document through another. Thread-safe. After a crash each document is as its last acknowledged write left it, or
 // as the unacknowledged one did.
 //
 //   x_owner       {_id: "owner", epoch, restarts, sessions: [{id: uuid, user}]}
@@ -35,8 +35,14 @@ inline constexpr std::chrono::minutes kOtherUserGoneAfter = kOwnerConfirmedFor +
 
 class StateStore {
  public:
-  StateStore(cluster::Deployment& destination, Runtime& runtime, Uuid session)
-      : destination_(destination), runtime_(runtime), monitor_(runtime.make_monitor()), session_(destination, runtime, session) {}
+  static constexpr int kSessions = 2;
+  // Its sessions are the first kSessions of those that take_over is given.
+  StateStore(cluster::Deployment& destination, Runtime& runtime, std::span<const Uuid> sessions)
+      : destination_(destination),
+        runtime_(runtime),
+        monitor_(runtime.make_monitor()),
+        session_(destination, runtime, sessions[0], [this](const auto& stop, bool again) { return confirm_owner(stop, again); }),
+        owner_session_(destination, runtime, sessions[1]) {}
 
   // Becomes the only writer (blueprint rule 8): raises the epoch, shuts out every session of earlier owners, waits for
   // their commands to end. `sessions` are all that this process will write in, as `user` (preflight::user_of). A server keeps
@@ -51,10 +57,10 @@ class StateStore {
   // of the destination.
   std::int64_t epoch() const { return epoch_; }
   std::int64_t restarts() const { return restarts_; }  // owners of this migration before this one
-  // kWrongState when another process has taken over. Asks the destination only when it has not said otherwise for
-  // kOwnerConfirmedFor, and whenever an attempt is made `again`: a process that stood still for long, or whose machine was
-  // suspended, must not write in sessions whose fence the destination may have forgotten, which it does no earlier than half
-  // an hour after they were last used.
+  // kWrongState when another process has taken over: the owner's document is written again, under our epoch. Asked of the
+  // destination only when it has not been for kOwnerConfirmedFor, and whenever an attempt is made `again`: a process that stood
+  // still for long, or whose machine was suspended, must not write in sessions whose fence the destination may have forgotten,
+  // which it does no earlier than half an hour after they were last used. One attempt; kTemporary when there is no answer.
   Status confirm_owner(const std::stop_token& stop, bool again = false);
 
   Result<std::vector<bson::Document>> load(const std::string& collection, const std::stop_token& stop);
@@ -70,17 +76,17 @@ class StateStore {
     std::string user;
   };
   Result<std::vector<Owned>> next_epoch(const std::stop_token& stop);
-  Status save_owner(std::span<const Owned> sessions, cluster::StateCondition condition, bool& won,
-                    const std::stop_token& stop);
+  bson::Document owner_document(std::span<const Owned> sessions) const;
 
   cluster::Deployment& destination_;
   Runtime& runtime_;
   std::unique_ptr<Runtime::Monitor> monitor_;
-  bool busy_ = false;
-  WriteSession session_;
+  bool busy_ = false, owner_busy_ = false;
+  WriteSession session_, owner_session_;
   std::int64_t epoch_ = 0;
   std::int64_t restarts_ = 0;
-  std::atomic<Duration::rep> confirmed_{0};  // when the last successful save was begun
+  bson::Document owner_;                     // what take_over has recorded
+  std::atomic<Duration::rep> confirmed_{0};  // when that was last begun to be written with success
 };
 
 bson::Value value_of(std::string_view text);

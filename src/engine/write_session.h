@@ -20,7 +20,7 @@ class WriteSession {
     cluster::WriteContext context{id_, ++number_};
     bool again = false;
     return retry_temporary(runtime_, stop, [&]() -> decltype(call(context)) {
-      if (owned_) TRY(owned_(stop, std::exchange(again, true)));
+      if (owned_) TRY(owned_(stop, std::exchange(again, !mutant("repetition_unasked"))));
       auto result = call(context);
       if (!result && mutant("lost_reply_is_success")) result = decltype(result){};
       if (mutant("retry_new_number")) context.txn_number = ++number_;
@@ -48,13 +48,19 @@ class WriteSession {
   }
   // One attempt under a new number. When it is temporary the caller reads its state again and tries anew.
   Status transaction(std::span<const cluster::TransactionStatement> statements, const std::stop_token& stop) {
-    if (owned_) TRY(owned_(stop, false));
-    return destination_.transaction({id_, ++number_}, statements);
+    if (owned_) TRY(owned_(stop, unanswered_));
+    const Status done = destination_.transaction({id_, ++number_}, statements);
+    unanswered_ = !done && done.error().code == ErrorCode::kTemporary;
+    return done;
   }
   Result<bool> save_state(const std::string& collection, bson::View document, cluster::StateCondition condition,
                           const std::stop_token& stop) {
     return repeat(stop,
                   [&](const auto& context) { return destination_.save_state(context, collection, document, condition); });
+  }
+  // One attempt under a new number, for what may be done twice.
+  Result<bool> try_save_state(const std::string& collection, bson::View document, cluster::StateCondition condition) {
+    return destination_.save_state({id_, ++number_}, collection, document, condition);
   }
   Status remove_state(const std::string& collection, std::span<const bson::Value> ids, const std::stop_token& stop) {
     return repeat(stop, [&](const auto& context) { return destination_.remove_state(context, collection, ids); });
@@ -66,6 +72,7 @@ class WriteSession {
   const Uuid id_;
   const Owned owned_;
   std::int64_t number_ = 0;
+  bool unanswered_ = false;  // the last transaction
 };
 
 }  // namespace drover::engine

@@ -403,7 +403,7 @@ TEST(Pitfalls, P34ARetryAcrossTheCutoverIsANewWrite) {
     s.insert("app.c", R"({"_id": 1, "v": 1})");
     s.run();
     // The destination knows nothing of the sessions that the source's users wrote in.
-    const auto begun = s.destination().sessions().begin(Uuid{{7}}, 1, 1);
+    const auto begun = s.destination().sessions().begin(Uuid{{7}}, 1, 1, s.scheduler().now());
     s.expect(begun.has_value() && !s.destination().sessions().executed(Uuid{{7}}, 1, 0), "a session was carried over");
   };
   holds(story);

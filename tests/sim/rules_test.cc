@@ -45,27 +45,40 @@ TEST(Rules, APartitionFoundCopyingIsClearedFirst) {
 // The one that holds a unique value on the destination may be newer there than the change that it refuses.
 TEST(Rules, AHolderIsNotSetBack) {
   const Story story = [](Scenario& s) {
-    s.options.lanes = 4;
-    s.insert("app.c", R"({"_id": 1, "u": "a"})");
-    for (int id = 2; id <= 5; ++id) s.insert("app.c", "{\"_id\": " + std::to_string(id) + ", \"u\": " + std::to_string(id) + "}");
+    s.options.lanes = 16;
+    bool told = false;
+    s.options.commit = engine::CommitPolicy::kManual;
+    s.options.may_commit = [&] { return told; };
+    s.insert("app.c", R"({"_id": 1, "u": "x"})");
+    s.insert("app.c", R"({"_id": 2, "u": "b"})");
     s.create_index("app.c", R"({"v": 2, "unique": true, "key": {"u": 1}, "name": "u_1"})");
+    const auto within_seconds = [&s](const std::function<bool()>& ready) {  // never, where both are of one lane
+      for (int i = 0; i < 500 && !ready(); ++i) s.pass(milliseconds(10));
+    };
+    const auto holder_is_newer = [&s] {
+      const auto& there = s.entry(s.destination(), "app.c");
+      const auto holder = s.destination().store().latest(there.info.uuid, logical_key(there, bson::make_document({{"_id", 1}})["_id"]));
+      return holder != nullptr && (*holder)["w"].exists();
+    };
+    bool refused = false;
     s.at("migration.after_copy", [&] {
-      s.before(s.destination(), "replace app.c", [&] {
-        s.replace("app.c", R"({"_id": 1, "u": "y"})");
-        // One of these is in another lane; the value ends with it.
-        for (int id = 2; id <= 4; ++id) {
-          s.replace("app.c", "{\"_id\": " + std::to_string(id) + ", \"u\": \"x\"}");
-          s.replace("app.c", "{\"_id\": " + std::to_string(id) + ", \"u\": " + std::to_string(10 * id) + "}");
-        }
-        s.replace("app.c", R"({"_id": 5, "u": "x", "w": 1})");
-        s.pass(seconds(2));
+      s.before(s.source(), "read by ids app.c", [&] {  // the holder's first change
+        s.before(s.destination(), "replace app.c", [&] {
+          refused = true;
+          s.replace("app.c", R"({"_id": 2, "u": "c"})");
+          s.replace("app.c", R"({"_id": 1, "u": "x", "w": 1})");
+          within_seconds(holder_is_newer);
+        });
+        s.replace("app.c", R"({"_id": 2, "u": "x"})");
+        within_seconds([&] { return refused; });
+        told = true;
       });
-      s.replace("app.c", R"({"_id": 1, "u": "x"})");
+      s.set("app.c", "1", "u", "\"y\"");
     });
     s.run();
   };
   holds(story, 20);
-  breaks("holder_time_ignored", story, 200);
+  breaks("holder_time_ignored", story);
 }
 
 // A collection that is copied anew is gone and not gone: its record must outlive a checkpoint.
@@ -120,6 +133,65 @@ TEST(Rules, TheProcessOfAnotherUserIsWaitedFor) {
     s.run();
     s.expect(takes("one@admin") < minutes(1), "nobody is left to wait for once it is committed");
   });
+}
+
+// Meanwhile the destination has forgotten the sessions that were shut out.
+void stands_still_with_an_old_state(Scenario& s, const std::function<void()>& goes_on, const std::function<void()>& meanwhile = {}) {
+  s.options.commit = engine::CommitPolicy::kManual;
+  bool told = false;
+  s.options.may_commit = [&told] { return told; };
+  s.options.checkpoint_every = seconds(30);
+  s.insert("app.c", R"({"_id": 1, "v": 0})");
+  s.at("migration.after_copy", [&] {
+    s.after(s.source(), "read by ids app.c", [&s] { s.pause(); });
+    s.set("app.c", "1", "v", "1");
+  });
+  (void)s.run_once();
+  if (meanwhile) meanwhile();
+  s.set("app.c", "1", "v", "2");
+  s.in_background("an hour", [&, other = s.runs() + 1] {
+    s.wait_until("the other process", [&s, other] { return s.runs() == other; });
+    s.pass(minutes(31));
+    goes_on();
+    s.pass(seconds(10));
+    told = true;
+  });
+  s.run();
+}
+
+TEST(Rules, WhoStoodStillForLongAsksWhoOwnsTheMigration) {
+  const Story story = [](Scenario& s) { stands_still_with_an_old_state(s, [&s] { s.resume(); }); };
+  holds(story, 10);
+  breaks("owner_not_asked", story);
+}
+
+TEST(Rules, WhoseStateWasRemovedDoesNotOutrankWhoeverBeginsAnew) {
+  const Story story = [](Scenario& s) {
+    for (int restarts = 0; restarts < 2; ++restarts) {
+      s.at("start.after_takeover", [&s] { s.kill(); });
+      (void)s.run_once();
+    }
+    stands_still_with_an_old_state(s, [&s] { s.resume(); }, [&s] { s.empty_destination(); });
+  };
+  holds(story, 10);
+  breaks("epochs_begin_anew", story);
+}
+
+// The clock of a virtual machine that was suspended need not have gone on, but its connections are gone.
+TEST(Rules, WhoMustRepeatAWriteAsksWhoOwnsTheMigration) {
+  const Story story = [](Scenario& s) {
+    stands_still_with_an_old_state(s, [&s] {
+      const auto faults = s.destination().faults();
+      auto broken = faults;
+      broken.lost_request = 1'000'000;
+      s.destination().set_faults(broken);
+      s.resume(minutes(31));
+      s.pass(milliseconds(100));
+      s.destination().set_faults(faults);
+    });
+  };
+  holds(story, 10);
+  breaks("repetition_unasked", story);
 }
 
 // The gate is open, then a unique index of the source meets documents of different times on the destination.

@@ -261,6 +261,15 @@ void Scenario::drop_index(const std::string& ns, const std::string& name) {
   if (!done) fail("dropping a user's index was refused: " + done.error().message);
 }
 
+void Scenario::empty_destination() {
+  std::vector<Namespace> all;
+  for (const auto& [ns, entry] : destination_->store().catalog()) all.push_back(ns);
+  for (const auto& ns : all) {
+    const auto done = destination_->drop(ns);
+    if (!done) fail("an administrator's drop was refused: " + done.error().message);
+  }
+}
+
 // --- the engine
 
 Scenario::Engine& Scenario::start() {
@@ -332,8 +341,10 @@ void Scenario::pause() {
   scheduler_.yield();
 }
 
-void Scenario::resume() {
-  if (paused_ != nullptr) paused_->process.paused = false;
+void Scenario::resume(Duration unseen) {
+  if (paused_ == nullptr) return;
+  paused_->runtime->unseen = unseen;
+  paused_->process.paused = false;
 }
 
 void Scenario::wait_until(std::string_view what, const std::function<bool()>& ready) {

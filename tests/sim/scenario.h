@@ -67,6 +67,8 @@ class Scenario {
   void drop(const std::string& ns);
   void create_index(const std::string& ns, std::string_view spec);
   void drop_index(const std::string& ns, const std::string& name);
+  // An administrator empties the destination, the migration's state included.
+  void empty_destination();
 
   // --- cues. Each is taken once, the n-th time that the engine comes by.
   void at(std::string point, Act act, int nth = 1);
@@ -83,7 +85,7 @@ class Scenario {
   void kill();                          // the engine that runs now; run() starts it again
   void stop();                          // Ctrl-C
   void pause();                         // and whoever calls it stands still with it
-  void resume();                        // the one that was paused
+  void resume(Duration unseen = {});    // the one that was paused; `unseen` is what its steady clock has missed
   // Starts the engine, again after each end that an operator would answer so, until it has committed.
   void run();
   // One run, whatever its end.

@@ -3,9 +3,16 @@
 #include <fmt/format.h>
 
 namespace drover::sim {
+namespace {
 
-Status Sessions::begin(const Uuid& id, std::int64_t number, std::uint64_t content) {
+constexpr std::chrono::minutes kForgottenAfter{30};  // localLogicalSessionTimeoutMinutes
+
+}  // namespace
+
+Status Sessions::begin(const Uuid& id, std::int64_t number, std::uint64_t content, Duration now) {
   auto& session = sessions_[id];
+  if (now - session.used > kForgottenAfter) session = {};
+  session.used = now;
   if (number < session.newest) {
     return fail(ErrorCode::kFailure,
                 fmt::format("Retryable write with txnNumber {} is prohibited on session {} because a newer retryable "

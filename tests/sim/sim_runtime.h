@@ -17,7 +17,7 @@ class SimRuntime final : public Runtime {
  public:
   SimRuntime(Scheduler& scheduler, Process& process) : scheduler_(scheduler), process_(process) {}
 
-  SteadyTime now() override { return scheduler_.now(); }
+  SteadyTime now() override { return scheduler_.now() - unseen; }
   std::chrono::system_clock::time_point wall_time() override;
   std::uint64_t random() override { return scheduler_.random().next(); }
   bool sleep(Duration duration, const std::stop_token& stop) override;
@@ -29,6 +29,8 @@ class SimRuntime final : public Runtime {
   std::function<void(std::string_view)> on_reached;
   // How far this host's clock is off.
   std::chrono::seconds clock_error{0};
+  // What its steady clock has missed, as that of a virtual machine which was suspended.
+  Duration unseen{};
 
  private:
   Scheduler& scheduler_;

@@ -141,7 +141,7 @@ Result<WriteReply> execute_batch(SimCluster& cluster, const WriteContext& contex
 
   TRY(cluster.check_primary());
   const int term = cluster.term();
-  TRY(cluster.sessions().begin(context.session, context.txn_number, content));
+  TRY(cluster.sessions().begin(context.session, context.txn_number, content, cluster.scheduler().now()));
   WriteReply reply;
   for (std::size_t i = 0; i < statements.size(); ++i) {
     const int statement = static_cast<int>(i);
@@ -288,7 +288,7 @@ Status SimDeployment::fence_session(const Uuid& session) {
     cluster_.enter_session(session);
     const auto number = std::max<std::int64_t>(cluster_.sessions().newest(session), 0) + kBeyond;
     auto begun = cluster_.check_primary();
-    if (begun) begun = cluster_.sessions().begin(session, number, 0);
+    if (begun) begun = cluster_.sessions().begin(session, number, 0, cluster_.scheduler().now());
     if (begun) {
       cluster_.sessions().record(session, number, 0, cluster_.note(bson::make_document({{"msg", "fence"}})), 1);
     }
