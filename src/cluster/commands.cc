@@ -26,14 +26,18 @@ void append_literal(Builder& update, bson::View document) {
   with.append("$literal", document);
 }
 
-void append_id_query(Builder& update, const bson::Element& id, bool never_match) {
-  auto query = update.open_document("q");
-  // The plain form is what the server has a fast path for.
+// The plain form is what the server has a fast path for.
+void append_id(Builder& query, const bson::Element& id) {
   if (needs_eq(id)) {
     query.open_document("_id").append("$eq", id);
   } else {
     query.append("_id", id);
   }
+}
+
+void append_id_query(Builder& update, const bson::Element& id, bool never_match) {
+  auto query = update.open_document("q");
+  append_id(query, id);
   if (never_match) {
     auto nor = query.open_array("$nor");
     nor.append(bson::View());
@@ -205,6 +209,26 @@ bson::Document remove_command(const WriteContext& context, const std::string& co
   return std::move(command).finish();
 }
 
+bson::Document remove_state_command(const WriteContext& context, const std::string& collection,
+                                    std::span<const bson::Value> ids, std::int64_t epoch) {
+  Builder command;
+  command.append("delete", collection).append("ordered", false);
+  {
+    auto deletes = command.open_array("deletes");
+    for (const auto& id : ids) {
+      auto one = deletes.open_document();
+      {
+        auto query = one.open_document("q");
+        append_id(query, id.element());
+        query.open_document("epoch").append("$lte", epoch);
+      }
+      one.append("limit", 1);
+    }
+  }
+  append_write_mode(command, context, WriteMode::kRetryable);
+  return std::move(command).finish();
+}
+
 bson::Document save_command(const WriteContext& context, const std::string& collection, bson::View document,
                             StateCondition condition) {
   Builder command;
@@ -215,11 +239,12 @@ bson::Document save_command(const WriteContext& context, const std::string& coll
     {
       auto query = update.open_document("q");
       query.append("_id", document["_id"]);
-      query.open_document("epoch").append(condition == StateCondition::kEpochAtMost ? "$lte" : "$lt", document["epoch"]);
+      const auto* compares = condition == StateCondition::kEpochAtMost ? "$lte" : condition == StateCondition::kEpochBelow ? "$lt" : "$eq";
+      query.open_document("epoch").append(compares, document["epoch"]);
     }
     if (has_zero_timestamp(document)) append_literal(update, document);
     else update.append("u", document);
-    update.append("upsert", true);
+    update.append("upsert", condition != StateCondition::kSameEpoch);
   }
   append_write_mode(command, context, WriteMode::kRetryable);
   return std::move(command).finish();

@@ -47,6 +47,10 @@ bson::Document replace_command(const WriteContext& context, const std::string& c
 bson::Document remove_command(const WriteContext& context, const std::string& collection, std::span<const bson::Value> ids,
                               WriteMode mode = WriteMode::kRetryable);
 
+// Of the migration's state: only documents whose epoch is `epoch` at most.
+bson::Document remove_state_command(const WriteContext& context, const std::string& collection,
+                                    std::span<const bson::Value> ids, std::int64_t epoch);
+
 // Replaces or inserts one document of the migration's state, if the one there has an epoch that satisfies the condition. All
 // bytes are kept, a Timestamp(0,0) at the top too, which a plain replacement would turn into the server's time.
 bson::Document save_command(const WriteContext& context, const std::string& collection, bson::View document,

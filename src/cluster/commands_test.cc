@@ -67,6 +67,9 @@ TEST(Commands, WhatIsSavedIsKeptAsItIs) {
                                  StateCondition::kEpochAtMost);
   EXPECT_EQ(zero.view().at_path("updates.0.u.0.$replaceWith.$literal.r").type(), bson::Type::kTimestamp);
   EXPECT_EQ(zero.view().at_path("updates.0.q.epoch.$lte").to_int64(), 2);
+  const auto same = save_command({kUuid, 3}, "x_owner", json(R"({"_id": "owner", "epoch": 2})"), StateCondition::kSameEpoch);
+  EXPECT_EQ(same.view().at_path("updates.0.q.epoch.$eq").to_int64(), 2);
+  EXPECT_FALSE(same.view().at_path("updates.0.upsert").bool_value());
 }
 
 TEST(Commands, AnInsertSendsTheArrayAsItIs) {

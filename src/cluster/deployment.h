@@ -139,7 +139,8 @@ struct CatalogCall {
   bool detached = false;   // outside the catalog session: a successor does not wait for its end
 };
 
-enum class StateCondition { kEpochAtMost, kEpochBelow };
+// Of the document that is there, against the epoch of the one to be saved. The first two also hold where there is none.
+enum class StateCondition { kEpochAtMost, kEpochBelow, kSameEpoch };
 
 struct WriteBlock {
   bool supported = false;  // server 6.0+ and FCV 6.0+
@@ -221,12 +222,13 @@ class Deployment {
   virtual Status abort_index_builds(const Namespace& ns, const Uuid& collection) = 0;
 
   // The migration's state (kStateDatabase). Reads are majority. A save replaces the document with the same _id if its
-  // `epoch` satisfies the condition against the new document's, or inserts it; false when the condition fails.
+  // `epoch` satisfies the condition against the new document's, or inserts it; false when the condition fails. A removal
+  // leaves documents of an epoch above `epoch`.
   virtual Result<std::vector<bson::Document>> load_state(const std::string& collection) = 0;
   virtual Result<bool> save_state(const WriteContext& context, const std::string& collection, bson::View document,
                                   StateCondition condition) = 0;
-  virtual Status remove_state(const WriteContext& context, const std::string& collection,
-                              std::span<const bson::Value> ids) = 0;
+  virtual Status remove_state(const WriteContext& context, const std::string& collection, std::span<const bson::Value> ids,
+                              std::int64_t epoch) = 0;
   virtual Status drop_state() = 0;
 
   // Shuts out the process that owned `session`: a majority write in it with a number higher than any it used, then

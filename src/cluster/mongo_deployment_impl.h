@@ -59,8 +59,8 @@ class MongoDeployment final : public Deployment {
   Result<std::vector<bson::Document>> load_state(const std::string& collection) override;
   Result<bool> save_state(const WriteContext& context, const std::string& collection, bson::View document,
                           StateCondition condition) override;
-  Status remove_state(const WriteContext& context, const std::string& collection,
-                      std::span<const bson::Value> ids) override;
+  Status remove_state(const WriteContext& context, const std::string& collection, std::span<const bson::Value> ids,
+                      std::int64_t epoch) override;
   Status drop_state() override;
 
   Status fence_session(const Uuid& session) override;

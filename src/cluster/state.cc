@@ -27,7 +27,7 @@ Result<bool> MongoDeployment::save_state(const WriteContext& context, const std:
   const auto ns = state_namespace(collection);
   const auto command = save_command(context, collection, document, condition);
   const auto reply = parse_write_reply(TRY(write(context, ns, command)));
-  if (reply.errors.empty()) return true;
+  if (reply.errors.empty()) return reply.n > 0;
   // The condition failed, so the upsert tried to insert, and the _id was there.
   const auto& first = reply.errors.front();
   if (first.code == kDuplicateKey) return false;
@@ -38,9 +38,9 @@ Result<bool> MongoDeployment::save_state(const WriteContext& context, const std:
 }
 
 Status MongoDeployment::remove_state(const WriteContext& context, const std::string& collection,
-                                     std::span<const bson::Value> ids) {
+                                     std::span<const bson::Value> ids, std::int64_t epoch) {
   if (ids.empty()) return {};
-  const auto reply = TRY(remove(context, state_namespace(collection), ids));
+  const auto reply = parse_write_reply(TRY(write(context, state_namespace(collection), remove_state_command(context, collection, ids, epoch))));
   if (reply.errors.empty()) return {};
   const auto& first = reply.errors.front();
   auto failure = error(is_transient(first.code, {}) ? ErrorCode::kTemporary : side_code(pool_->side()),

@@ -5,6 +5,7 @@
 #include "bson/builder.h"
 #include "engine/planner.h"
 #include "engine/retry.h"
+#include "engine/source_read.h"
 
 namespace drover::engine {
 namespace {
@@ -167,7 +168,12 @@ Status CatalogChanger::rename(const ChangeEvent& event, const std::stop_token& s
 Status CatalogChanger::adopt(const ChangeEvent& event, const std::stop_token& stop) {
   if (is_server_owned_collection(event.target.collection)) return {};
   if (is_system_collection(event.target.collection)) return refuse(event.target, "a system collection");
-  const auto found = TRY(retry_temporary(runtime_, stop, [&] { return source_.find_collection(event.target.db, event.uuid); }));
+  const auto look = [&] { return retry_temporary(runtime_, stop, [&] { return source_.find_collection(event.target.db, event.uuid); }); };
+  auto found = TRY(look());
+  if (!found) {  // an election may undo a drop that no majority has
+    TRY(await_majority(source_, runtime_, stop));
+    found = TRY(look());
+  }
   if (!found) return {};  // dropped, or in another database since
   if (const auto what = not_carried(found->options)) return refuse(event.target, *what);
   for (const auto& index : found->indexes)
@@ -192,6 +198,9 @@ Status CatalogChanger::put_right(const std::stop_token& stop) {
 }
 
 Status CatalogChanger::forget_gone(ClusterTime checkpoint, const std::stop_token& stop) {
+  // A change that is under way may be recording one of these anew: then another time.
+  const auto turn = turn_.try_enter_exclusive();
+  if (!turn && !mutant("forgotten_early") && !mutant("forgotten_meanwhile")) return {};
   std::vector<bson::Value> ids;
   {
     MonitorLock lock(router_.lock());

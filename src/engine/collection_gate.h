@@ -49,6 +49,13 @@ class CollectionGate {
     ++waiting_exclusive_;
     return settle(entered_exclusive(stop, {}));
   }
+  // Empty unless nobody is inside.
+  Hold try_enter_exclusive() {
+    MonitorLock lock(*monitor_);
+    if (exclusive_ || shared_ > 0) return {};
+    exclusive_ = true;
+    return Hold(this, true);
+  }
   // Calls `hurry` every `pace` while it waits: it asks those inside to leave.
   template <typename F>
   Hold enter_exclusive(const std::stop_token& stop, Duration pace, F&& hurry) {

@@ -4,6 +4,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -19,6 +20,7 @@ namespace {
 inline constexpr std::chrono::milliseconds kWritersPoll{10};
 inline constexpr std::chrono::milliseconds kBlockChangesPoll{100};
 inline constexpr std::chrono::seconds kOwnerAnswer{10};
+inline constexpr std::string_view kBlockNote = "block";
 // How long commands that write on the source are waited for, in all namespaces.
 inline constexpr std::chrono::seconds kWritersGrace{5};
 // A block waits for every open transaction, and everything else on the source behind it: it is not asked for while one has been
@@ -40,14 +42,75 @@ Result<std::optional<cluster::RunningWrites>> running_writes(cluster::Deployment
   return TRY(std::move(running));
 }
 
-// A command that blocks may still wait for its lock after whoever sent it has gone, while the one that lifts the block finds
-// nothing to lift: until none of them runs, it is repeated.
-Status unblock_source(cluster::Deployment& source, Runtime& runtime, const std::stop_token& stop) {
+// Who blocks the source says so in its oplog first, for a predecessor that cannot reach the destination.
+Result<ClusterTime> announce_block(cluster::Deployment& source, Runtime& runtime, const StateStore& state, const std::stop_token& stop) {
+  const auto message = bson::make_document({{"drover", kBlockNote}, {"epoch", state.epoch()}});
+  return retry_temporary(runtime, stop, [&] { return source.append_note(message); });
+}
+
+Status another_has_taken_over() {
+  return fail(ErrorCode::kWrongState, "another drover process has taken over this migration; the source's write block is left to it");
+}
+
+// Nobody with a higher epoch has announced a block since `from`.
+Status check_announcements(cluster::Deployment& source, const StateStore& state, ClusterTime from, const std::stop_token& stop) {
+  const auto cursor = TRY(source.tail_oplog(from));
+  for (;;) {
+    const auto entries = TRY(cursor->next(std::chrono::milliseconds(1), stop));
+    if (entries.empty()) return {};
+    for (const auto& entry : entries) {
+      if (entry["op"].to_string_view() != std::string_view("n")) continue;
+      const auto message = entry["o"].to_document().value_or(bson::View());
+      if (message["drover"].to_string_view() == kBlockNote && message["epoch"].to_int64().value_or(0) > state.epoch()) return another_has_taken_over();
+    }
+  }
+}
+
+// Fails with kWrongState when the source's block is, or may soon be, a successor's. The destination says who owns the
+// migration; while it cannot be asked, the source's oplog since our own block says who else has blocked.
+Status check_block_is_ours(cluster::Deployment& source, Runtime& runtime, StateStore& state, ClusterTime blocked_at) {
+  if (mutant("successor_unblocked")) return {};
+  std::stop_source limit;
+  auto timer = runtime.spawn("asking for the owner", [&](std::stop_token done) {
+    if (runtime.sleep(kOwnerAnswer, done)) limit.request_stop();
+  });
+  Status owner;
+  {
+    const cluster::ThreadStop scope(limit.get_token());
+    owner = retry_temporary(runtime, limit.get_token(), [&] { return state.confirm_owner(limit.get_token(), true); });
+  }
+  timer->request_stop();
+  timer->join();
+  if (owner) return {};
+  const bool refused = owner.error().code == ErrorCode::kWrongState || owner.error().server_code == kServerTransactionTooOld;
+  if (refused) {
+    const auto owners = TRY(state.load("x_owner", {}));
+    if (!owners.empty()) return another_has_taken_over();  // else the state was removed, with nobody to lift the block
+  }
+  if (blocked_at == ClusterTime() || mutant("announcement_unread")) return {};
+  const Status announced = check_announcements(source, state, blocked_at, {});
+  // An oplog that has lost that time, or a user that may not read it any more: better an open source than one blocked for ever.
+  if (!announced && announced.error().code != ErrorCode::kWrongState && announced.error().code != ErrorCode::kTemporary) return {};
+  return announced;
+}
+
+// The owner is asked before each attempt: meanwhile a successor may have blocked the source for its own cutover. And a command
+// that blocks may still wait for its lock after whoever sent it has gone, while the one that lifts the block finds nothing to
+// lift: until none of them runs, it is repeated.
+Status unblock_source(cluster::Deployment& source, Runtime& runtime, StateStore& state, ClusterTime blocked_at, const std::stop_token& stop) {
+  bool asked = false;
+  const auto lift = [&] {
+    return retry_temporary(runtime, stop, [&]() -> Status {
+      if (!(std::exchange(asked, true) && mutant("lift_unasked"))) TRY(check_block_is_ours(source, runtime, state, blocked_at));
+      return source.set_write_block(false);
+    });
+  };
+  TRY(lift());
   for (;;) {
     const auto running = TRY(running_writes(source, runtime, stop));
-    TRY(retry_temporary(runtime, stop, [&] { return source.set_write_block(false); }));
-    if (!running || running->block_changes == 0) return {};
+    if (!running || running->block_changes == 0 || mutant("block_commands_unawaited")) return running ? lift() : Status();
     if (!runtime.sleep(kBlockChangesPoll, stop)) return tl::unexpected(stopped_error());
+    TRY(lift());
   }
 }
 
@@ -62,24 +125,12 @@ Status Cutover::run(const std::stop_token& stop) {
   log_.warn("the cutover was given up before its decision; the source is restored as it was found",
             {{"reason", decided.error().message}});
   // Without the operator's stop request: the source must not stay blocked. But a successor's block is not ours to lift.
-  if (decided.error().code != ErrorCode::kWrongState && !(is_replaced() && !mutant("successor_unblocked"))) {
-    if (blocks_ && !found_blocked_) TRY(unblock_source(source_, runtime_, {}));
+  if (decided.error().code != ErrorCode::kWrongState) {
+    if (blocks_ && !found_blocked_) TRY(unblock_source(source_, runtime_, state_, blocked_at_, {}));
     const std::vector<bson::Value> log{value_of("cutover")};
     TRY(state_.remove("x_cutover", log, {}));
   }
   return decided;
-}
-
-// When the destination cannot be asked, nobody else decides there either.
-bool Cutover::is_replaced() {
-  std::stop_source limit;
-  auto timer = runtime_.spawn("asking for the owner", [&](std::stop_token done) {
-    if (runtime_.sleep(kOwnerAnswer, done)) limit.request_stop();
-  });
-  const Status owner = retry_temporary(runtime_, limit.get_token(), [&] { return state_.confirm_owner(limit.get_token(), true); });
-  timer->request_stop();
-  timer->join();
-  return !owner && (owner.error().code == ErrorCode::kWrongState || owner.error().server_code == kServerTransactionTooOld);
 }
 
 Status Cutover::until_decision(const std::stop_token& stop) {
@@ -95,8 +146,6 @@ Status Cutover::until_decision(const std::stop_token& stop) {
   runtime_.reached("cutover.after_intent");
   if (options_.before) TRY_WITH(options_.before(), "stopping the application's writes before the cutover");
   runtime_.reached("cutover.after_hook");
-  // The hook may have taken long: whoever has been replaced meanwhile must not block a source that its successor has released.
-  if (!mutant("block_without_owning")) TRY(record("intent", stop));
 
   // From here the application waits: whatever takes longer than the deadline is stopped, and the source released.
   begun_ = runtime_.now();
@@ -112,7 +161,7 @@ Status Cutover::until_decision(const std::stop_token& stop) {
   timer->join();
   if (!ready && !stop.stop_requested() && remaining() <= Duration(1)) {
     return fail(ErrorCode::kTimedOut,
-                fmt::format("the cutover did not reach its decision within {} s of the block{}; see what is slow and commit again",
+                fmt::format("the cutover did not reach its decision within {} s of the writers' end{}; see what is slow and commit again",
                             std::chrono::duration_cast<std::chrono::seconds>(options_.deadline).count(),
                             waiting_for_.empty() ? "" : ", waiting for " + waiting_for_));
   }
@@ -132,6 +181,11 @@ Status Cutover::until_decision(const std::stop_token& stop) {
 
 Status Cutover::under_block(const std::stop_token& stop) {
   const cluster::ThreadStop scope(stop);
+  // The hook may have taken long: whoever has been replaced meanwhile must not block a source that its successor has released.
+  if (!mutant("block_without_owning")) {
+    TRY(retry_temporary(runtime_, stop, [&] { return state_.confirm_owner(stop, true); }));
+    TRY(record("intent", stop));
+  }
   TRY(stop_writes(stop));
   runtime_.reached("cutover.after_block");
   const ClusterTime fence = TRY(note("fence", stop));
@@ -149,6 +203,7 @@ Status Cutover::under_block(const std::stop_token& stop) {
   if (!mutant("fences_not_awaited"))
     TRY_WITH(router_.await_applied(second, remaining(), stop), "waiting for the proof that the source is quiet");
   if (!mutant("f2_not_checked")) TRY(source_is_quiet(fence));
+  if (!blocks_ && !mutant("late_transaction_ignored")) TRY(no_open_transaction(stop));
   TRY(all_is_copied());
   runtime_.reached("cutover.before_decision");
   return {};
@@ -174,7 +229,12 @@ Status Cutover::await_short_transactions(const std::stop_token& stop) {
 // it is seen before its commit; others for a while, then the second fence is the proof. They may be of namespaces that are not
 // migrated.
 Status Cutover::stop_writes(const std::stop_token& stop) {
-  if (blocks_) TRY_WITH(retry_temporary(runtime_, stop, [&] { return source_.set_write_block(true); }), "blocking the source's writes");
+  if (blocks_) {
+    blocked_at_ = TRY(announce_block(source_, runtime_, state_, stop));
+    waiting_for_ = "the source to take the block: transactions that are open there hold it up";
+    TRY_WITH(retry_temporary(runtime_, stop, [&] { return source_.set_write_block(true); }), "blocking the source's writes");
+    waiting_for_.clear();
+  }
   if (mutant("running_writes_ignored")) return {};
   const SteadyTime waiting_since = runtime_.now();
   std::optional<std::set<std::string>> open;  // those of the beginning that still are
@@ -190,13 +250,28 @@ Status Cutover::stop_writes(const std::stop_token& stop) {
     open = std::move(now);
     waiting_for_ = open->empty() ? "" : fmt::format("{} open transaction{} of the source", open->size(), open->size() == 1 ? "" : "s");
     if (running->others == 0 && running->transactions.empty()) return {};
-    if (open->empty() && runtime_.now() - waiting_since > kWritersGrace) {
+    if (open->empty() && runtime_.now() - waiting_since > kWritersGrace && !(blocks_ && mutant("block_awaits_all"))) {
       log_.warn("writes still run on the source after they should have stopped",
                 {{"commands", running->others}, {"transactions", static_cast<std::int64_t>(running->transactions.size())}});
       return {};
     }
     if (!runtime_.sleep(kWritersPoll, stop)) return tl::unexpected(stopped_error());
   }
+}
+
+// Without a block one may have begun since, and nothing of it is in the oplog before its commit. Where a part of the source is
+// migrated, it may well be another part's.
+Status Cutover::no_open_transaction(const std::stop_token& stop) {
+  const auto running = TRY(running_writes(source_, runtime_, stop));
+  if (!running || running->transactions.empty()) return {};
+  if (!filter_.selects_everything()) {
+    log_.warn("transactions are open on the source; they are taken for those of what is not migrated",
+              {{"open", static_cast<std::int64_t>(running->transactions.size())}});
+    return {};
+  }
+  return fail(ErrorCode::kSource, fmt::format("{} transaction{} open on the source after its writers should have stopped; stop that "
+                                              "writer and commit again",
+                                              running->transactions.size(), running->transactions.size() == 1 ? " is" : "s are"));
 }
 
 Status Cutover::record(std::string_view step, const std::stop_token& stop) {
@@ -259,7 +334,7 @@ Result<CutoverFound> recover_cutover(cluster::Deployment& source, Runtime& runti
   const auto& found = documents.front();
   if (found["step"].to_string_view() != std::string_view("intent")) return CutoverFound::kDecided;
   log.warn("a cutover was interrupted before its decision; the source is restored as it was found");
-  if (found["blocks"].is_truthy() && !found["foundBlocked"].is_truthy() && !mutant("block_left_behind")) TRY(unblock_source(source, runtime, stop));
+  if (found["blocks"].is_truthy() && !found["foundBlocked"].is_truthy() && !mutant("block_left_behind")) TRY(unblock_source(source, runtime, state, {}, stop));
   const std::vector<bson::Value> ids{value_of("cutover")};
   TRY(state.remove("x_cutover", ids, stop));
   return CutoverFound::kUndone;

@@ -24,7 +24,7 @@ class Cutover {
   struct Options {
     std::function<Status()> before;  // the operator's hook or answer: the application no longer writes to the source
     bool unblock_destination = false;  // this migration blocked it at its start
-    Duration deadline = kCutoverDeadline;  // from the block to the decision; the operator's hook is not counted
+    Duration deadline = kCutoverDeadline;  // from the end of the operator's hook to the decision, whose own record is not counted
     // Compares what is not compared yet, while nobody writes; says what was found, for the log. May be empty.
     std::function<Result<bson::Document>(const std::stop_token&)> verify;
     std::function<bson::Document()> figures;  // of the run so far, to be told by one that finds it finished. May be empty
@@ -50,11 +50,11 @@ class Cutover {
 
  private:
   Status until_decision(const std::stop_token& stop);
-  bool is_replaced();
   Status under_block(const std::stop_token& stop);
   Status await_equal_catalogs(const std::stop_token& stop);
   Status await_short_transactions(const std::stop_token& stop);
   Status stop_writes(const std::stop_token& stop);
+  Status no_open_transaction(const std::stop_token& stop);
   Status record(std::string_view step, const std::stop_token& stop);
   Result<ClusterTime> note(std::string_view name, const std::stop_token& stop);
   Status catalogs_equal(const std::stop_token& stop);
@@ -72,6 +72,7 @@ class Cutover {
   const NamespaceFilter& filter_;
   const Options options_;
   SteadyTime begun_{};
+  ClusterTime blocked_at_;  // our block was announced in the source's oplog
   ClusterTime compared_;  // the catalogs were equal at a listing after this time
   std::int64_t stopped_millis_ = 0;  // wall clock: the writes' end
   bson::Document verified_;

@@ -41,7 +41,7 @@ Status DestinationCatalog::change(std::string_view what, const Namespace& ns, co
 
 // Names are not epochs: whoever was taken over must not change what his successor has made since.
 Status DestinationCatalog::still_owner(const std::stop_token& stop) {
-  return state_.save("x_ddl", "ddl", bson::make_document({{"changing", true}}), stop);
+  return state_.confirm_owner(stop, true);
 }
 
 // Servers refuse most changes of a collection whose indexes are being built, an earlier run's build perhaps.

@@ -9,12 +9,18 @@
 
 namespace drover::engine {
 
+// What was seen on the primary before this has a majority after it.
+inline Status await_majority(cluster::Deployment& source, Runtime& runtime, const std::stop_token& stop) {
+  const auto note = bson::make_document({{"drover", "a collection is gone"}});
+  TRY(retry_temporary(runtime, stop, [&] { return source.append_note(note); }));
+  return {};
+}
+
 template <typename F>
 auto read_or_gone(cluster::Deployment& source, Runtime& runtime, const std::stop_token& stop, F&& read) -> decltype(read()) {
   auto result = read();
   if (result || result.error().server_code != kServerNamespaceNotFound) return result;
-  const auto note = bson::make_document({{"drover", "a collection is gone"}});
-  TRY(retry_temporary(runtime, stop, [&] { return source.append_note(note); }));
+  TRY(await_majority(source, runtime, stop));
   return read();
 }
 

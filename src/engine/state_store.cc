@@ -9,7 +9,7 @@ inline constexpr std::chrono::milliseconds kOldCommandsPoll{50};
 
 Error lost_ownership() {
   return Error{ErrorCode::kWrongState,
-               "another drover process has taken over this migration; this one stops and has written nothing since",
+               "another drover process has taken over this migration, or its state was removed; this one stops",
                0,
                {}};
 }
@@ -21,23 +21,27 @@ bson::Value value_of(std::string_view text) {
 }
 bson::Value value_of(const Uuid& uuid) { return bson::Value(bson::make_document({{"", uuid}}).view().first()); }
 
-// One writer of a session at a time, without holding a lock over the network.
+// One writer of a session at a time, without holding a lock over the network. False when stopped before it came.
 class StateStore::Turn {
  public:
-  Turn(Runtime::Monitor& monitor, bool& busy) : monitor_(monitor), busy_(busy) {
+  Turn(Runtime::Monitor& monitor, bool& busy, const std::stop_token& stop) : monitor_(monitor), busy_(busy) {
     MonitorLock lock(monitor_);
-    monitor_.wait({}, {}, [&] { return !busy_; });
-    busy_ = true;
+    taken_ = monitor_.wait(stop, {}, [&] { return !busy_; });
+    if (taken_) busy_ = true;
   }
   ~Turn() {
+    if (!taken_) return;
     MonitorLock lock(monitor_);
     busy_ = false;
     monitor_.notify_all();
   }
+  Turn(const Turn&) = delete;
+  explicit operator bool() const { return taken_; }
 
  private:
   Runtime::Monitor& monitor_;
   bool& busy_;
+  bool taken_ = false;
 };
 
 bson::Document StateStore::owner_document(std::span<const Owned> sessions) const {
@@ -104,9 +108,10 @@ Status StateStore::take_over(std::span<const Uuid> sessions, std::string_view us
 }
 
 Status StateStore::release(const std::stop_token& stop) {
-  Turn turn(*monitor_, owner_busy_);
+  const Turn turn(*monitor_, owner_busy_, stop);
+  if (!turn) return tl::unexpected(stopped_error());
   owner_ = owner_document({});
-  TRY(owner_session_.save_state("x_owner", owner_, cluster::StateCondition::kEpochAtMost, stop));
+  TRY(owner_session_.save_state("x_owner", owner_, cluster::StateCondition::kSameEpoch, stop));
   return {};
 }
 
@@ -119,7 +124,8 @@ Status StateStore::save(const std::string& collection, const bson::Value& id, bs
   bson::Builder builder;
   builder.append("_id", id).append("epoch", epoch_).append_all(fields);
   const auto document = std::move(builder).finish();
-  Turn turn(*monitor_, busy_);
+  const Turn turn(*monitor_, busy_, stop);
+  if (!turn) return tl::unexpected(stopped_error());
   const bool saved = TRY_WITH(session_.save_state(collection, document, cluster::StateCondition::kEpochAtMost, stop),
                               "recording the migration's state in " + collection);
   if (!saved) return tl::unexpected(lost_ownership());
@@ -131,11 +137,11 @@ Status StateStore::confirm_owner(const std::stop_token& stop, bool again) {
   const Duration since = runtime_.now() - (again ? Duration{} : kOwnerConfirmedFor);
   const auto known = [&] { return Duration(confirmed_) > since; };
   if (known()) return {};
-  Turn turn(*monitor_, owner_busy_);
+  const Turn turn(*monitor_, owner_busy_, stop);
+  if (!turn) return tl::unexpected(stopped_error());
   if (known()) return {};  // another thread has asked meanwhile
-  if (stop.stop_requested()) return tl::unexpected(stopped_error());
   const Duration begun = runtime_.now();
-  const bool owned = TRY_WITH(owner_session_.try_save_state("x_owner", owner_, cluster::StateCondition::kEpochAtMost),
+  const bool owned = TRY_WITH(owner_session_.try_save_state("x_owner", owner_, cluster::StateCondition::kSameEpoch),
                               "asking who owns the migration");
   if (!owned) return tl::unexpected(lost_ownership());
   confirmed_ = begun.count();
@@ -149,8 +155,9 @@ Status StateStore::save(const std::string& collection, std::string_view id, bson
 
 Status StateStore::remove(const std::string& collection, std::span<const bson::Value> ids, const std::stop_token& stop) {
   if (ids.empty()) return {};
-  Turn turn(*monitor_, busy_);
-  return session_.remove_state(collection, ids, stop);
+  const Turn turn(*monitor_, busy_, stop);
+  if (!turn) return tl::unexpected(stopped_error());
+  return session_.remove_state(collection, ids, epoch_, stop);
 }
 
 }  // namespace drover::engine

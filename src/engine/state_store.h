@@ -1,5 +1,6 @@
 // The migration's durable truth, on the destination in kStateDatabase (blueprint section 3, last part). Every document holds
-// the owner's epoch; a write under an older epoch than the document's own is refused, and whoever is refused must stop. Writes
+// the owner's epoch; a write or removal under an older epoch than the document's own is refused. That alone tells little, for a
+// successor need not have written that document: before each write the owner is confirmed. Whoever is refused must stop. Writes
 // go through one session of our own, one at a time; the owner's document through another. Thread-safe. After a crash each document is as its last acknowledged write left it, or
 // as the unacknowledged one did.
 //
@@ -57,8 +58,8 @@ class StateStore {
   // of the destination.
   std::int64_t epoch() const { return epoch_; }
   std::int64_t restarts() const { return restarts_; }  // owners of this migration before this one
-  // kWrongState when another process has taken over: the owner's document is written again, under our epoch. Asked of the
-  // destination only when it has not been for kOwnerConfirmedFor, and whenever an attempt is made `again`: a process that stood
+  // kWrongState when another process has taken over: the owner's document, which must be there under our epoch, is written again. Asked of
+  // the destination only when it has not been for kOwnerConfirmedFor, and whenever an attempt is made `again`: a process that stood
   // still for long, or whose machine was suspended, must not write in sessions whose fence the destination may have forgotten,
   // which it does no earlier than half an hour after they were last used. One attempt; kTemporary when there is no answer.
   Status confirm_owner(const std::stop_token& stop, bool again = false);

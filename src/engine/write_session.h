@@ -62,8 +62,9 @@ class WriteSession {
   Result<bool> try_save_state(const std::string& collection, bson::View document, cluster::StateCondition condition) {
     return destination_.save_state({id_, ++number_}, collection, document, condition);
   }
-  Status remove_state(const std::string& collection, std::span<const bson::Value> ids, const std::stop_token& stop) {
-    return repeat(stop, [&](const auto& context) { return destination_.remove_state(context, collection, ids); });
+  Status remove_state(const std::string& collection, std::span<const bson::Value> ids, std::int64_t epoch,
+                      const std::stop_token& stop) {
+    return repeat(stop, [&](const auto& context) { return destination_.remove_state(context, collection, ids, epoch); });
   }
 
  private:

@@ -379,12 +379,17 @@ TEST_P(DeploymentTest, StateIsSavedUnderItsEpoch) {
   EXPECT_FALSE(save(R"({"_id": "a", "epoch": 2})", StateCondition::kEpochBelow));
   EXPECT_TRUE(save(R"({"_id": "a", "epoch": 2, "x": 1})", StateCondition::kEpochAtMost));
   EXPECT_FALSE(save(R"({"_id": "a", "epoch": 1})", StateCondition::kEpochAtMost));
+  EXPECT_FALSE(save(R"({"_id": "a", "epoch": 3})", StateCondition::kSameEpoch));
+  EXPECT_TRUE(save(R"({"_id": "a", "epoch": 2, "x": 1})", StateCondition::kSameEpoch));
+  EXPECT_FALSE(save(R"({"_id": "b", "epoch": 2})", StateCondition::kSameEpoch));
   auto state = deployment_->load_state("x_test");
   ASSERT_TRUE(state);
   ASSERT_EQ(state->size(), 1u);
   EXPECT_EQ(state->front(), json(R"({"_id": "a", "epoch": 2, "x": 1})"));
   const std::vector ids = {value("\"a\"")};
-  ASSERT_TRUE(deployment_->remove_state(next(), "x_test", ids));
+  ASSERT_TRUE(deployment_->remove_state(next(), "x_test", ids, 1));
+  EXPECT_EQ(deployment_->load_state("x_test")->size(), 1u) << "removed under an older epoch";
+  ASSERT_TRUE(deployment_->remove_state(next(), "x_test", ids, 2));
   EXPECT_TRUE(deployment_->load_state("x_test")->empty());
   ASSERT_TRUE(deployment_->drop_state());
 }

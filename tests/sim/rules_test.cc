@@ -110,6 +110,41 @@ TEST(Rules, ARecordIsForgottenOnlyWithItsDropRecorded) {
   breaks("forgotten_early", story, 60);
 }
 
+// One leaves what is migrated and comes back under another name, while the record of its leaving is being removed.
+TEST(Rules, ARecordIsForgottenBetweenCatalogChanges) {
+  const Story story = [](Scenario& s) {
+    s.options.filter = NamespaceFilter::parse(std::vector<std::string>{"app.a", "app.b"}, {}).value();
+    s.insert_many("app.a", 1, 5);
+    const auto is_back = [&s] { return s.count(s.destination(), "app.b") == 5; };
+    bool recorded = false;
+    s.at("migration.after_copy", [&] {
+      s.at("ddl.after_drop", [&] {
+        s.at("checkpoint.after_recorded", [&] {  // those to be forgotten are about to be looked for
+          s.before(s.destination(), "save state x_catalog", [&] {  // the last one of its coming back
+            recorded = true;
+            s.pass(milliseconds(20));
+          }, 2);
+          s.rename("app.tmp", "app.b");
+          for (int i = 0; i < 1000 && !recorded; ++i) s.pass(milliseconds(1));
+        });
+      });
+      s.rename("app.a", "app.tmp");
+      s.in_background("its end", [&] {
+        s.wait_until("the collection", is_back);
+        s.pass(seconds(1));
+        s.kill();
+      });
+    });
+    s.options.commit = engine::CommitPolicy::kNever;
+    (void)s.run_once();
+    s.insert("app.b", R"({"_id": 6})");
+    s.options.commit = engine::CommitPolicy::kWhenReady;
+    s.run();
+  };
+  holds(story, 10);
+  breaks("forgotten_meanwhile", story);
+}
+
 // The destination keeps the sessions of one id apart by user: those of another are beyond reach, so their owner is given the
 // time to notice that it has been replaced.
 TEST(Rules, TheProcessOfAnotherUserIsWaitedFor) {
@@ -140,10 +175,13 @@ void stands_still_with_an_old_state(Scenario& s, const std::function<void()>& go
   s.options.commit = engine::CommitPolicy::kManual;
   bool told = false;
   s.options.may_commit = [&told] { return told; };
-  s.options.checkpoint_every = seconds(30);
+  s.options.checkpoint_every = std::chrono::hours(2);  // nothing else is saved that would tell
   s.insert("app.c", R"({"_id": 1, "v": 0})");
   s.at("migration.after_copy", [&] {
-    s.after(s.source(), "read by ids app.c", [&s] { s.pause(); });
+    s.after(s.source(), "read by ids app.c", [&s] {
+      s.cut_source(std::chrono::hours(1));  // what it writes, it does not put right itself
+      s.pause();
+    });
     s.set("app.c", "1", "v", "1");
   });
   (void)s.run_once();
@@ -167,10 +205,6 @@ TEST(Rules, WhoStoodStillForLongAsksWhoOwnsTheMigration) {
 
 TEST(Rules, WhoseStateWasRemovedDoesNotOutrankWhoeverBeginsAnew) {
   const Story story = [](Scenario& s) {
-    for (int restarts = 0; restarts < 2; ++restarts) {
-      s.at("start.after_takeover", [&s] { s.kill(); });
-      (void)s.run_once();
-    }
     stands_still_with_an_old_state(s, [&s] { s.resume(); }, [&s] { s.empty_destination(); });
   };
   holds(story, 10);
@@ -199,8 +233,9 @@ TEST(Rules, ACollectionThatIsCopiedAnewHoldsTheCutoverBack) {
   const Story story = [](Scenario& s) {
     s.insert("app.c", R"({"_id": 1, "u": 1})");
     s.insert("app.c", R"({"_id": 2, "u": 2})");
-    s.options.before_cutover = [&s, first = true]() mutable -> Status {
-      if (!std::exchange(first, false)) return {};
+    bool told = false;
+    s.options.before_cutover = [&s, &told]() -> Status {
+      if (std::exchange(told, true)) return {};
       s.before(s.source(), "read by ids app.c", [&s] {
         s.create_index("app.c", R"({"v": 2, "key": {"u": 1}, "name": "u_1", "unique": true})");
         s.set("app.c", "2", "u", "3");
@@ -213,6 +248,25 @@ TEST(Rules, ACollectionThatIsCopiedAnewHoldsTheCutoverBack) {
       return {};
     };
     s.run();
+  };
+  holds(story, 10);
+}
+
+// And of one that takes a name at that moment, nothing is held back that the fence would wait for.
+TEST(Rules, ACollectionThatIsAdoptedHoldsTheCutoverBack) {
+  const Story story = [](Scenario& s) {
+    s.options.filter = NamespaceFilter::parse(std::vector<std::string>{"app.in"}, {}).value();
+    s.insert_many("app.out", 1, 5);
+    bool renamed = false;
+    s.options.before_cutover = [&s, &renamed]() -> Status {
+      if (std::exchange(renamed, true)) return {};
+      s.before(s.source(), "find app.in", [&s] { s.pass(seconds(20)); });
+      s.rename("app.out", "app.in");
+      s.pass(seconds(2));
+      return {};
+    };
+    s.run();
+    s.expect(s.count(s.destination(), "app.in") == 5, "it is not there");
   };
   holds(story, 10);
   breaks("copied_anew_unseen", story);
@@ -260,6 +314,135 @@ TEST(Rules, WhoHasBeenReplacedDoesNotLiftTheBlockOfItsSuccessor) {
   };
   holds(story, 10);
   breaks("successor_unblocked", story);
+}
+
+// Cut off from the destination, it must find out on the source.
+TEST(Rules, WhoCannotReachTheDestinationLeavesTheBlockOfItsSuccessor) {
+  const Story story = [](Scenario& s) {
+    s.insert("app.c", R"({"_id": 1})");
+    s.at("cutover.after_fence", [&s] {
+      s.cut_destination(minutes(10));
+      s.in_background("the other process", [&s] { s.expect(s.run_once().has_value(), "the other process does not commit"); });
+      s.pass(seconds(61));  // the deadline
+    });
+    s.expect(!s.run_once(), "both have committed");
+    s.pass(minutes(1));
+    s.expect(s.source().write_block(), "the source takes writes that nobody migrates");
+  };
+  holds(story, 10);
+  breaks("announcement_unread", story);
+}
+
+// Cut off from the source, it asks again once it is back.
+TEST(Rules, WhoCannotReachTheSourceLeavesTheBlockOfItsSuccessor) {
+  const Story story = [](Scenario& s) {
+    s.insert("app.c", R"({"_id": 1})");
+    s.at("cutover.after_fence", [&s] {
+      s.at("cutover.after_fence", [&s] {
+        s.pass(seconds(50));
+        s.expect(s.source().write_block(), "the source takes writes in the middle of a cutover");
+      });
+      s.cut_source(seconds(100));
+      s.in_background("the other process", [&s] {
+        s.pass(seconds(65));
+        s.expect(s.run_once().has_value(), "the other process does not commit");
+      });
+      s.pass(seconds(61));
+    });
+    s.expect(!s.run_once(), "both have committed");
+  };
+  holds(story, 10);
+  breaks("lift_unasked", story);
+}
+
+// Everything that needs the destination stands still; the source must not.
+TEST(Rules, TheSourceIsReleasedWhileTheDestinationIsAway) {
+  holds([](Scenario& s) {
+    s.insert("app.c", R"({"_id": 1})");
+    s.at("cutover.after_intent", [&s] { s.set("app.c", "1", "v", "1"); });
+    s.at("cutover.after_fence", [&s] {
+      s.cut_destination(minutes(10));
+      s.in_background("an operator", [&s] {
+        s.pass(seconds(85));
+        s.expect(!s.source().write_block(), "the source is blocked for as long as the destination is away");
+      });
+      s.pass(seconds(61));
+    });
+    const auto result = s.run_once();
+    s.expect(!result && result.error().code == ErrorCode::kTimedOut, "the deadline did not come");
+  }, 10);
+}
+
+// The application waits from the end of the hook.
+TEST(Rules, TheDeadlineCountsFromTheEndOfTheHook) {
+  holds([](Scenario& s) {
+    s.insert("app.c", R"({"_id": 1})");
+    s.options.before_cutover = [&s]() -> Status {
+      s.cut_destination(minutes(10));
+      return {};
+    };
+    const auto result = s.run_once();
+    s.expect(!result && result.error().code == ErrorCode::kTimedOut, "the deadline did not come");
+  });
+}
+
+// The block of a process that died waits for its lock until after its successor has lifted it.
+TEST(Rules, ABlockThatComesLateIsLiftedToo) {
+  const Story story = [](Scenario& s) {
+    s.insert("app.c", R"({"_id": 1})");
+    s.source().lock_held = seconds(5);
+    s.in_background("its end", [&s] {
+      s.wait_until("the block", [&s] { return s.source().block_changes() == 1; });
+      s.kill();
+    });
+    (void)s.run_once();
+    s.options.commit = engine::CommitPolicy::kNever;
+    s.in_background("an operator", [&s] {
+      s.wait_until("the other process", [&s] { return s.runs() == 2; });
+      s.pass(seconds(20));
+      s.expect(!s.source().write_block(), "the source is blocked, and nobody knows");
+      s.stop();
+    });
+    (void)s.run_once();
+  };
+  holds(story, 10);
+  breaks("block_commands_unawaited", story);
+}
+
+// A long $merge that began before the block ends in no time that anybody could wait for.
+TEST(Rules, RunningWritesAreWaitedForForAWhile) {
+  const Story story = [](Scenario& s) {
+    s.insert("app.c", R"({"_id": 1})");
+    Duration begun{};
+    s.at("migration.before_cutover", [&s, &begun] {
+      s.user("a long $merge", [&s] { s.pass(minutes(3)); });
+      begun = s.scheduler().now();
+    });
+    s.at("cutover.after_block", [&s, &begun] {
+      const auto waited = s.scheduler().now() - begun;
+      s.expect(waited >= seconds(5), "it was not waited for");
+      s.expect(waited < seconds(15), "it was waited for too long");
+    });
+    s.run();
+    s.expect(s.runs() == 1, "it was waited for until the deadline");
+  };
+  holds(story);
+  breaks("block_awaits_all", story);
+}
+
+// Without a block nothing of it is seen but that it is open.
+TEST(Rules, ATransactionThatBeganAfterTheFenceIsSeen) {
+  const Story story = [](Scenario& s) {
+    s.versions(Scenario::k44, Scenario::k44);
+    s.insert("app.c", R"({"_id": 1})");
+    s.at("cutover.after_fence", [&s] { s.source().open_transactions = {milliseconds(100)}; });
+    const auto result = s.run_once();
+    s.expect(!result && result.error().code == ErrorCode::kSource, "a transaction is left behind");
+    s.source().open_transactions.clear();
+    s.run();
+  };
+  holds(story);
+  breaks("late_transaction_ignored", story);
 }
 
 // Outside of what is migrated, a collection may be of any kind and change its name at will.

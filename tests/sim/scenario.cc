@@ -125,10 +125,11 @@ void Scenario::watch(SimCluster& cluster, std::vector<Cue>& before, std::vector<
 }
 
 void Scenario::take(std::vector<Cue>& cues, std::string_view name, bool exactly) {
-  for (std::size_t i = 0; i < cues.size(); ++i) {
+  const auto given = cues.size();  // further ones, which an act may give, are for later
+  for (std::size_t i = 0; i < given; ++i) {
     if (exactly ? name != cues[i].name : !name.starts_with(cues[i].name)) continue;
     if (cues[i].left == 0 || --cues[i].left > 0) continue;
-    const Act act = cues[i].act;  // it may give further cues
+    const Act act = cues[i].act;
     act();
   }
 }
@@ -330,6 +331,9 @@ void Scenario::kill() {
   own.cut.request_stop();
   scheduler_.wake(this);
 }
+
+void Scenario::cut_source(Duration time) { engines_.back().source->cut_for(time); }
+void Scenario::cut_destination(Duration time) { engines_.back().destination->cut_for(time); }
 
 void Scenario::stop() { engines_.back().stop.request_stop(); }
 

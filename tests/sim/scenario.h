@@ -84,6 +84,8 @@ class Scenario {
   void user(std::string name, Act act);
   void kill();                          // the engine that runs now; run() starts it again
   void stop();                          // Ctrl-C
+  void cut_source(Duration time);       // of the engine that was started last: nothing arrives on either way
+  void cut_destination(Duration time);
   void pause();                         // and whoever calls it stands still with it
   void resume(Duration unseen = {});    // the one that was paused; `unseen` is what its steady clock has missed
   // Starts the engine, again after each end that an operator would answer so, until it has committed.

@@ -265,6 +265,9 @@ Status SimCluster::enter_user_write() {
 
 Status SimCluster::set_write_block(bool enabled) {
   if (!at_least(6)) return fail(ErrorCode::kUnsupported, "no such command: 'setUserWriteBlockMode'", 59);
+  ++block_changes_;
+  if (enabled && lock_held.count() > 0) scheduler_.sleep_for(lock_held);
+  --block_changes_;
   write_block_ = enabled;
   note(bson::make_document({{"msg", "write block"}}));
   if (on_write_block) on_write_block(enabled);

@@ -85,7 +85,11 @@ class SimCluster {
   int user_writes() const { return user_writes_; }
   bool write_block() const { return write_block_; }
   bool write_block_effective() const { return options_.authorization && at_least(6); }
+  // Waits first for the lock, while it runs as `block_changes` says.
   Status set_write_block(bool enabled);
+  int block_changes() const { return block_changes_; }
+  Duration lock_held{};  // what a block has to wait for
+  std::vector<Duration> open_transactions;  // of users: each for this long
 
   // Operations of sessions that run now. A session runs one at a time: `enter_session` waits.
   void enter_session(const Uuid& session);
@@ -138,6 +142,7 @@ class SimCluster {
   ClusterTime known_majority_;  // what the primary knows of that
   bool write_block_ = false;
   int user_writes_ = 0;
+  int block_changes_ = 0;
   std::set<Uuid> busy_;
   std::multiset<Uuid> catalog_busy_;
   struct IndexBuild {

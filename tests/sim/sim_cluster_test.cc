@@ -338,6 +338,9 @@ TEST(SimCluster, StateIsSavedOnlyByTheOwner) {
     EXPECT_FALSE(save(2, 3, cluster::StateCondition::kEpochBelow));
     EXPECT_TRUE(save(3, 3, cluster::StateCondition::kEpochAtMost));
     EXPECT_FALSE(save(4, 2, cluster::StateCondition::kEpochAtMost));
+    EXPECT_FALSE(save(5, 4, cluster::StateCondition::kSameEpoch));
+    const std::vector<bson::Value> ids{bson::Value(make_document({{"_id", "o"}})["_id"])};
+    EXPECT_TRUE(world.deployment.remove_state({kFirst.session, 6}, "s", ids, 2));
     const auto state = *world.deployment.load_state("s");
     ASSERT_EQ(state.size(), 1u);
     EXPECT_EQ(*state[0]["n"].to_int64(), 3);

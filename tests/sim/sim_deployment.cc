@@ -210,6 +210,9 @@ Result<cluster::RunningWrites> SimDeployment::running_writes() {
     TRY(cluster_.check_primary());
     cluster::RunningWrites running;
     running.others = cluster_.user_writes();
+    running.block_changes = cluster_.block_changes();
+    for (std::size_t i = 0; i < cluster_.open_transactions.size(); ++i)
+      running.transactions.push_back({std::to_string(i), std::chrono::duration_cast<std::chrono::microseconds>(cluster_.open_transactions[i])});
     return running;
   });
 }

@@ -61,7 +61,7 @@ class SimDeployment final : public cluster::Deployment {
   Result<bool> save_state(const cluster::WriteContext& context, const std::string& collection, bson::View document,
                           cluster::StateCondition condition) override;
   Status remove_state(const cluster::WriteContext& context, const std::string& collection,
-                      std::span<const bson::Value> ids) override;
+                      std::span<const bson::Value> ids, std::int64_t epoch) override;
   Status drop_state() override;
   Status fence_session(const Uuid& session) override;
   Result<int> running_operations(std::span<const Uuid> sessions) override;
@@ -78,6 +78,12 @@ class SimDeployment final : public cluster::Deployment {
   enum class Kind { kRead, kRetryable, kCatalog, kLateCatalog, kWriteBlock };
   template <typename T>
   Result<T> call(std::string_view what, Kind kind, std::function<Result<T>()> execute);
+
+  // Nothing arrives on either way.
+  void cut_for(Duration time) {
+    cut_until_ = scheduler_.now() + time;
+    half_open_ = false;
+  }
 
  private:
   Result<cluster::WriteReply> batch(std::string_view what, const cluster::WriteContext& context, std::uint64_t content,

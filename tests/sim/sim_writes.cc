@@ -117,11 +117,13 @@ Result<Done> save_one(SimCluster& cluster, const Namespace& ns, const bson::Docu
                       StateCondition condition, const WriteContext& context) {
   const auto* entry = TRY(existing_or_created(cluster, ns));
   const auto before = cluster.store().latest(entry->info.uuid, logical_key(*entry, document["_id"]));
+  if (!before && condition == StateCondition::kSameEpoch) return Done{};
   if (before) {
     const auto old_epoch = (*before)["epoch"].to_int64().value_or(0);
     const auto new_epoch = document["epoch"].to_int64().value_or(0);
-    const bool fits = condition == StateCondition::kEpochBelow ? old_epoch < new_epoch : old_epoch <= new_epoch;
-    if (!fits) return Done{};
+    if (old_epoch > new_epoch || (condition == StateCondition::kEpochBelow && old_epoch == new_epoch) ||
+        (condition == StateCondition::kSameEpoch && old_epoch != new_epoch))
+      return Done{};
   }
   return replace_one(cluster, ns, document, context);
 }
@@ -276,8 +278,20 @@ Result<bool> SimDeployment::save_state(const WriteContext& context, const std::s
 }
 
 Status SimDeployment::remove_state(const WriteContext& context, const std::string& collection,
-                                   std::span<const bson::Value> ids) {
-  TRY(remove(context, Namespace{std::string(kStateDatabase), collection}, ids));
+                                   std::span<const bson::Value> ids, std::int64_t epoch) {
+  const Namespace ns{std::string(kStateDatabase), collection};
+  std::vector<Statement> statements;
+  auto content = static_cast<std::uint64_t>(epoch);
+  for (const auto& id : ids) {
+    content = fold(content, bson::hash64(id.element().value_bytes()));
+    statements.push_back([cluster = &cluster_, ns, id, epoch, context]() -> Result<Done> {
+      const auto* entry = cluster->store().find(ns);
+      const auto before = entry == nullptr ? nullptr : cluster->store().latest(entry->info.uuid, logical_key(*entry, id.element()));
+      if (before && (*before)["epoch"].to_int64().value_or(0) > epoch) return Done{};
+      return remove_one(*cluster, ns, id, context);
+    });
+  }
+  TRY(batch("remove state " + collection, context, content, std::move(statements)));
   return {};
 }
 

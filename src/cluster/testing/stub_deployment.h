@@ -51,7 +51,7 @@ class StubDeployment : public Deployment {
   Result<bool> save_state(const WriteContext&, const std::string&, bson::View, StateCondition) override {
     return unused("save_state");
   }
-  Status remove_state(const WriteContext&, const std::string&, std::span<const bson::Value>) override {
+  Status remove_state(const WriteContext&, const std::string&, std::span<const bson::Value>, std::int64_t) override {
     return unused("remove_state");
   }
   Status drop_state() override { return unused("drop_state"); }
