@@ -190,6 +190,8 @@ Pool::Attempt Pool::attempt(const Call& call, mongoc_client_t* client) {
   return result;
 }
 
+bool Pool::is_direct() const { return mongoc_uri_get_option_as_bool(uri_.driver.get(), MONGOC_URI_DIRECTCONNECTION, false); }
+
 Uuid Pool::take_read_session() {
   const auto idle = read_sessions_->idle.with([](auto& sessions) -> std::optional<Uuid> {
     if (sessions.empty()) return std::nullopt;

@@ -69,6 +69,8 @@ class Pool {
   Runtime& runtime() { return runtime_; }
   const std::stop_token& stop() const { return stop_; }
   const std::string& hosts() const { return hosts_; }
+  // To the one member that the connection string names, whatever it is; else the driver looks for the primary.
+  bool is_direct() const;
 
  private:
   struct Attempt;
