@@ -50,6 +50,7 @@ class ServerCommand final : public Subcommand {
   bool local_clusters_ = false, endpoints_for_sharded_ = false, matching_versions_ = false, one_per_link_ = false;
   std::string link_ca_file_, agent_config_, agent_hostname_;
   bool end_engines_ = false;
+  std::int64_t events_days_ = control::kEventsKept.count() / 24;
   std::int64_t port_ = 8080, poll_seconds_ = 5, monitoring_seconds_ = 60;
   std::unique_ptr<Runtime> runtime_ = make_real_runtime();
   std::unique_ptr<Log> log_;
@@ -81,6 +82,7 @@ void ServerCommand::configure(OptionSet& options) {
       .range(1, 10'000'000);
   options.integer("--host-silent-seconds", host_silent_, "How long a migration host may tell nothing before its migration is said to wait for it; it reports every 10 seconds")
       .range(15, 86'400);
+  options.integer("--events-kept-days", events_days_, "How long events are kept").range(1, 36'500);
   options.flag("--private-endpoints-for-sharded", endpoints_for_sharded_, "Allow private endpoints for sharded clusters, as newer documents do");
   options.flag("--matching-versions", matching_versions_, "Refuse migrations between different feature compatibility versions");
   options.flag("--one-migration-per-link", one_per_link_, "Run the migrations of a linked organization one at a time");
@@ -145,7 +147,7 @@ Status ServerCommand::serve(control::Store& store, control::Identity& identity, 
   http.tls_certificate_key_file = tls_file_;
   http.tls_ca_file = tls_ca_file_;
   const bool atlas = role_ != "manager", manager = role_ != "atlas";
-  control::Events events(store);
+  control::Events events(store, *runtime_);
   control::EventLog audit(store, *runtime_);
   Sites sites;
   std::atomic<const Sites*> ready{nullptr};
@@ -195,6 +197,7 @@ Status ServerCommand::serve(control::Store& store, control::Identity& identity, 
   sites.control = std::make_unique<api::ControlApi>(std::move(routes), identity, *runtime_, *log_, options);
   ready = &sites;
   std::unique_ptr<Runtime::Thread> atlas_thread, clusters_thread;
+  const auto events_thread = runtime_->spawn("events", [&](const std::stop_token& ending) { events.keep_for(std::chrono::hours(24 * events_days_), *log_, ending); });
   if (sites.atlas && sites.atlas->has_local_clusters())
     clusters_thread = runtime_->spawn("clusters", [&](const std::stop_token& ending) { sites.atlas->run_clusters(ending); });
   if (sites.atlas) atlas_thread = runtime_->spawn("atlas", [&](const std::stop_token& ending) { sites.atlas->run(ending); });

@@ -39,4 +39,29 @@ Result<std::optional<Json>> Events::find(Of of, const std::string& owner, const 
   return std::optional(event_of(*found));
 }
 
+// An event's id begins with the time of its making, and the store's own order is that of ids: no index more is needed, and none that a clock
+// of the store would empty.
+Result<std::int64_t> Events::forget_older_than(std::chrono::hours age) {
+  bson::Builder older;
+  older.open_document("_id").append("$lt", first_id_of(runtime_.wall_time() - age));
+  const auto old = TRY(store_.find(kEvents, std::move(older).finish(), {1, kSweepBatch}));
+  if (old.empty()) return 0;
+  bson::Builder these;
+  these.open_document("_id").append("$lte", old.back()["_id"].to_string_view().value_or(""));
+  return store_.remove(kEvents, std::move(these).finish());
+}
+
+void Events::keep_for(std::chrono::hours age, Log& log, const std::stop_token& stop) {
+  do {
+    std::int64_t all = 0;
+    for (;;) {
+      const auto gone = forget_older_than(age);
+      if (!gone) log.warn("old events cannot be deleted; it is tried again in an hour", {{"error", gone.error().message}});
+      if (gone) all += *gone;
+      if (!gone || *gone < kSweepBatch || stop.stop_requested()) break;
+    }
+    if (all > 0) log.info("old events are deleted", {{"events", all}, {"olderThanDays", age.count() / 24}});
+  } while (runtime_.sleep(kSweepEvery, stop));
+}
+
 }  // namespace drover::control

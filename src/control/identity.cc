@@ -86,10 +86,20 @@ std::string iso_time(std::chrono::system_clock::time_point time) {
                      utc.tm_min, utc.tm_sec);
 }
 
-Result<Organization> Identity::create_organization(const std::string& name) {
+Result<Organization> Identity::create_organization(const std::string& name, const std::string& by) {
   TRY(check_name("name", name));
   Organization org{new_id(runtime_), name, iso_time(runtime_)};
-  TRY(store_.insert("orgs", bson::make_document({{"_id", org.id}, {"name", org.name}, {"created", org.created}})));
+  // All descendants of one count together: a new organization's key may make others, too.
+  std::string root;
+  if (!by.empty()) {
+    const auto maker = TRY(store_.find_one("orgs", bson::make_document({{"_id", by}})));
+    const auto of_maker = maker ? text_of(*maker, "root") : std::string();
+    root = of_maker.empty() ? by : of_maker;
+    if (TRY(store_.count("orgs", bson::make_document({{"root", root}}))) >= kMaxOrganizationsOfRoot)
+      return fail(ErrorCode::kWrongState, fmt::format("{} organizations were made with the keys of organization {} and of those that came of it, which is as many as may be; "
+                                                      "`drover server --create-organization` on the server's machine makes more", kMaxOrganizationsOfRoot, root));
+  }
+  TRY(store_.insert("orgs", bson::make_document({{"_id", org.id}, {"name", org.name}, {"created", org.created}, {"root", root}})));
   return org;
 }
 

@@ -18,6 +18,7 @@ namespace drover::control {
 
 inline constexpr const char* kDigestRealm = "MMS Public API";
 inline constexpr std::size_t kMaxKeyRanges = 200;
+inline constexpr std::int64_t kMaxOrganizationsOfRoot = 100;  // as many more as requests are answered at once
 
 struct Organization {
   std::string id;
@@ -55,7 +56,9 @@ class Identity {
  public:
   Identity(Store& store, const SealedKeys& keys, Runtime& runtime) : store_(store), keys_(keys), runtime_(runtime) {}
 
-  Result<Organization> create_organization(const std::string& name);
+  // `by`: the organization of whoever asks for it over the API; nothing: whoever has the machine. kWrongState: kMaxOrganizationsOfRoot have
+  // been made with the keys of the first one and of those that came of it.
+  Result<Organization> create_organization(const std::string& name, const std::string& by = {});
   Result<std::optional<Organization>> organization(const std::string& id);
   Result<Listed<Organization>> organizations(const std::vector<Grant>& visible_to, Page page);
 

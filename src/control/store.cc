@@ -1,5 +1,7 @@
 #include "control/store.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 namespace drover::control {
@@ -21,6 +23,7 @@ struct Index {
   enum class Kind { kUnique, kUniqueSparse, kPlain, kPlainSparse } kind = Kind::kUnique;
 };
 const Index kIndexes[] = {
+    {"orgs", {"root"}, "root", Index::Kind::kPlain},
     {"projects", {"orgId", "name"}, "org and name"},
     {"projects", {"name"}, "name", Index::Kind::kPlain},
     {"apiKeys", {"publicKey"}, "public key"},
@@ -231,6 +234,11 @@ std::string new_id(Runtime& runtime) {
   const auto micros = std::chrono::duration_cast<std::chrono::microseconds>(runtime.wall_time().time_since_epoch()).count();
   return fmt::format("{:08x}{:05x}{:011x}", static_cast<std::uint32_t>(micros / 1'000'000), micros % 1'000'000,
                      runtime.random() & 0xfffffffffffull);
+}
+
+std::string first_id_of(std::chrono::system_clock::time_point time) {
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(time.time_since_epoch()).count();
+  return fmt::format("{:08x}{:016x}", static_cast<std::uint32_t>(std::max<std::int64_t>(seconds, 0)), 0);
 }
 
 bool is_id(std::string_view text) {

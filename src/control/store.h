@@ -72,5 +72,7 @@ class Store {
 // A new id: 24 hexadecimal digits, in the order of their making as far as clocks agree.
 std::string new_id(Runtime& runtime);
 bool is_id(std::string_view text);
+// What comes before every id of that second and of later ones.
+std::string first_id_of(std::chrono::system_clock::time_point time);
 
 }  // namespace drover::control

@@ -177,7 +177,7 @@ class AllRoutes : public ::testing::Test {
   const control::SealedKeys keys_ = keys_of_test();
   control::Store store_{deployment_, *runtime_};
   control::Identity identity_{store_, keys_, *runtime_};
-  control::Events events_{store_};
+  control::Events events_{store_, *runtime_};
   control::ServiceAccounts accounts_{store_, keys_, *runtime_};
   control::AccessLists lists_{store_, *runtime_};
   control::Links links_{store_, keys_, *runtime_};

@@ -10,6 +10,8 @@
 #include "bson/builder.h"
 #include "cluster/mongo_deployment.h"
 #include "control/database_users.h"
+#include "control/event_log.h"
+#include "control/events.h"
 #include "control/fields.h"
 #include "control/identity.h"
 #include "control/import_attention.h"
@@ -277,6 +279,24 @@ TEST_F(ControlPlane, ADeletedLinkEndsWhatItCarried) {
   after({});
   after({});
   EXPECT_TRUE(good(imports_->open()).empty());
+}
+
+TEST_F(ControlPlane, EventsAreForgottenWhenTheyAreOld) {
+  EventLog log(*store_, clock_);
+  Events events(*store_, clock_);
+  const auto count = [&] { return good(events.list(Events::Of::kGroup, kGroup, "", {1, 1})).total; };
+  for (int i = 0; i < kSweepBatch + 20; ++i) good(log.tell(kGroup, "X_OLD"));
+  clock_.move(hours(24));
+  good(log.tell(kGroup, "X_NEW"));
+  EXPECT_EQ(good(events.forget_older_than(kEventsKept)), 0);
+  clock_.move(kEventsKept - hours(12));
+  EXPECT_EQ(good(events.forget_older_than(kEventsKept)), kSweepBatch) << "a bounded number at a time";
+  EXPECT_EQ(count(), 21);
+  std::stop_source once;
+  once.request_stop();
+  events.keep_for(kEventsKept, *log_, once.get_token());
+  EXPECT_EQ(count(), 1);
+  EXPECT_EQ(*good(events.list(Events::Of::kGroup, kGroup, "", {1, 1})).items.front().find("eventTypeName")->as_string(), "X_NEW");
 }
 
 TEST_F(ControlPlane, AnOlderStoreIsBroughtToThisSchema) {

@@ -192,6 +192,24 @@ class Projects(ServerTest):
         self.assertEqual(site.call("GET", ATLAS + "/groups/byName/third", key=member)[0], 404)
 
 
+class Organizations(ServerTest):
+    def test_as_many_as_may_be_made_with_the_keys_of_one(self):
+        """Those that came of it count, too: or each new owner's key would make as many again."""
+        site = self.site()
+        key = site.owner
+        for number in range(100):
+            status, _, made = site.call("POST", ATLAS + "/orgs", {"name": f"org {number}", "apiKey": {"desc": "d", "roles": ["ORG_OWNER"]}}, key=key)
+            self.assertEqual(status, 201, made)
+            key = made["apiKey"] if number % 2 else site.owner
+        for caller in (key, site.owner):
+            status, _, error = site.call("POST", ATLAS + "/orgs", {"name": "one more", "apiKey": {"desc": "d", "roles": ["ORG_OWNER"]}}, key=caller)
+            self.assertEqual((status, error["errorCode"]), (409, "CONFLICT"))
+            self.assertIn("100 organizations", error["detail"])
+        site.process.stop()
+        other = self.run_drover("server", "--data", site.data, "--create-organization", "Another")
+        self.assertEqual(other.child.returncode, 0, other.tail())
+
+
 class Names(ServerTest):
     """Whatever has a name or a description: nothing that nobody can read, at no route."""
 
