@@ -9,6 +9,7 @@ namespace drover::sandbox::query {
 
 namespace code {
 inline constexpr int kBadValue = 2;
+inline constexpr int kCannotBackfillArray = 34;
 inline constexpr int kFailedToParse = 9;
 inline constexpr int kTypeMismatch = 14;
 inline constexpr int kOverflow = 15;

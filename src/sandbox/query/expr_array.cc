@@ -100,8 +100,8 @@ Result<Datum> index_of_array(Operands o, Variables& variables) {
   for (std::size_t i = 2; i < o.size(); ++i) {
     const auto bound = whole_number(o[i]);
     if (!bound) {
-      return bad(40096, fmt::format("$indexOfArray requires an integral {} index, found a value of type: {}",
-                                    i == 2 ? "starting" : "ending", type_name_of(o[i])));
+      return bad(40096, fmt::format("$indexOfArrayrequires an integral {} index, found a value of type: {}, with value: {}",
+                                    i == 2 ? "starting" : "ending", type_name_of(o[i]), printed(o[i])));
     }
     if (*bound < 0) {
       return bad(40097, fmt::format("$indexOfArray requires a nonnegative {} index, found: {}",
@@ -129,8 +129,8 @@ Result<Datum> range(Operands o, Variables&) {
     const auto whole = whole_number(o[i]);
     if (!whole || *whole != static_cast<std::int32_t>(*whole)) {
       return bad(34444 + static_cast<int>(i) * 2,
-                 fmt::format("$range requires a {} that can be represented as a 32-bit integer, found value: {}",
-                             kNames[i], as_double(o[i])));
+                 fmt::format("$range requires {} {} that can be represented as a 32-bit integer, found value: {}",
+                             i == 1 ? "an" : "a", kNames[i], printed(o[i])));
     }
     bounds[i] = *whole;
   }

@@ -134,6 +134,13 @@ Result<Datum> to_decimal(const Datum& value) {
   if (value.type() != Type::kString) return unsupported(value, Type::kDecimal128);
   const auto parsed = bson::decimal_from_string(value.element().string_value());
   if (!parsed) return unparsable(value, "Failed to parse string to decimal");
+  // Read as infinite or as nothing, although it is written with digits.
+  const auto digits = value.element().string_value().find_first_of("0123456789");
+  if (digits != std::string_view::npos && std::isinf(bson::decimal_to_double(*parsed)) && text_of_number(Datum::from(*parsed)).ends_with("Infinity")) return unparsable(value, "Conversion from string to decimal would overflow");
+  const auto mantissa = value.element().string_value().substr(0, value.element().string_value().find_first_of("eE"));
+  if (bson::decimal_is_zero(*parsed) && mantissa.find_first_of("123456789") != std::string_view::npos) {
+    return unparsable(value, "Conversion from string to decimal would underflow");
+  }
   return Datum::from(*parsed);
 }
 

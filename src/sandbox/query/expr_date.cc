@@ -132,7 +132,7 @@ Result<ExpressionPtr> parse_part(const Element& argument, const Scope& scope) {
     }
   }
   if (!expression->date)
-    return bad(40539, fmt::format("missing 'date' argument to {}, provided: {}", argument.key(), "object"));
+    return bad(40539, fmt::format("missing 'date' argument to {0}, provided: {0}: {1}", argument.key(), bson::to_shell(argument)));
   return expression;
 }
 
@@ -184,18 +184,15 @@ struct ToStringExpression final : NamedDateExpression {
 struct FromStringExpression final : NamedDateExpression {
   Result<Datum> evaluate(Variables& variables) const override {
     const Datum text = TRY(operands.evaluate("dateString", variables));
+    const Datum format = TRY(operands.evaluate("format", variables));
+    if (!format.nullish() && format.type() != Type::kString) {
+      return bad(40684, fmt::format("$dateFromString requires that 'format' be a string, found: {} with value {}", type_name_of(format), printed(format)));
+    }
     const auto in = TRY(zone(variables));
     if (text.nullish())
       return operands.find("onNull") ? operands.evaluate("onNull", variables) : Result<Datum>(Datum::null());
-    if (!in) return Datum::null();
-    const Datum format = TRY(operands.evaluate("format", variables));
-    if (operands.find("format")) {
-      if (format.nullish()) return Datum::null();
-      if (format.type() != Type::kString) {
-        return bad(40684, fmt::format("$dateFromString requires that 'format' be a string, found: {} with value {}", type_name_of(format),
-                                      printed(format)));
-      }
-    }
+    if (text.type() == Type::kString && !in) return Datum::null();
+    if (text.type() == Type::kString && operands.find("format") && format.nullish()) return Datum::null();
     if (text.type() == Type::kString) {
       const auto millis = TRY(parse(text.element().string_value(), format, *in));
       if (millis) return Datum::from(bson::DateTime{*millis});
@@ -203,7 +200,7 @@ struct FromStringExpression final : NamedDateExpression {
     if (operands.find("onError")) return operands.evaluate("onError", variables);
     if (text.type() != Type::kString) {
       return bad(code::kConversionFailure,
-                 fmt::format("$dateFromString requires that 'dateString' be a string, found: {}", type_name_of(text)));
+                 fmt::format("$dateFromString requires that 'dateString' be a string, found: {} with value {}", type_name_of(text), printed(text)));
     }
     const std::string_view given = text.element().string_value();
     return bad(code::kConversionFailure, format.missing() ? date_complaint(given) : fmt::format("Error parsing date string '{}'", given));

@@ -91,8 +91,7 @@ Result<Pair> pair_of(const Element& item) {
                            object.field_count()));
   }
   if (!object["k"] || !object["v"]) {
-    return bad(40393,
-               "$arrayToObject requires an object with keys 'k' and 'v'. Missing either or both keys from: object");
+    return bad(40393, "$arrayToObject requires an object with keys 'k' and 'v'. Missing either or both keys from: " + printed(item));
   }
   if (!object["k"].is_string()) {
     return bad(40394, fmt::format("$arrayToObject requires an object with keys 'k' and 'v', where the value of 'k' "
@@ -100,6 +99,19 @@ Result<Pair> pair_of(const Element& item) {
                                   bson::type_name(object["k"].type())));
   }
   return Pair{std::string(object["k"].string_value()), object["v"]};
+}
+
+// The first item decides the form of all.
+Status check_form(const Element& first, const Element& item) {
+  if (first.is_array() && !item.is_array()) {
+    return bad(40396, fmt::format("$arrayToObject requires a consistent input format. Elements mustall be arrays or all be objects. "
+                                  "Array was detected, now found: {}", bson::type_name(item.type())));
+  }
+  if (first.is_document() && !item.is_document()) {
+    return bad(40391, fmt::format("$arrayToObject requires a consistent input format. Elements mustall be arrays or all be objects. "
+                                  "Object was detected, now found: {}", bson::type_name(item.type())));
+  }
+  return {};
 }
 
 Result<Datum> array_to_object(Operands operands, Variables&) {
@@ -110,6 +122,7 @@ Result<Datum> array_to_object(Operands operands, Variables&) {
   }
   std::vector<Pair> fields;
   for (const Element& item : array.element().document_value()) {
+    TRY(check_form(array.element().document_value().first(), item));
     Pair pair = TRY(pair_of(item));
     const auto same = std::find_if(fields.begin(), fields.end(), [&](const Pair& f) { return f.key == pair.key; });
     if (same == fields.end()) {

@@ -144,8 +144,8 @@ Result<Datum> index_of(std::string_view name, Operands o, bool by_code_point, in
   for (std::size_t i = 2; i < o.size(); ++i) {
     const auto bound = whole_number(o[i]);
     if (!bound)
-      return bad(40096, fmt::format("{} requires an integral {} index, found a value of type: {}", name,
-                                    i == 2 ? "starting" : "ending", type_name_of(o[i])));
+      return bad(40096, fmt::format("{}requires an integral {} index, found a value of type: {}, with value: {}", name,
+                                    i == 2 ? "starting" : "ending", type_name_of(o[i]), printed(o[i])));
     if (*bound < 0)
       return bad(40097, fmt::format("{} requires a nonnegative {} index, found: {}", name,
                                     i == 2 ? "starting" : "ending", *bound));
@@ -186,7 +186,7 @@ Result<Datum> split(Operands o, Variables&) {
 Result<Datum> trim_text(std::string_view name, const Datum& input, const Datum& chars, bool has_chars) {
   if (input.nullish()) return Datum::null();
   if (input.type() != Type::kString)
-    return bad(50699, fmt::format("{} requires its input to be a string, got {} (of type {}) instead.", name, "a value",
+    return bad(50699, fmt::format("{} requires its input to be a string, got {} (of type {}) instead.", name, printed(input),
                                   type_name_of(input)));
   std::vector<std::string_view> cut;
   static constexpr std::string_view kBlanks[] = {std::string_view("\0", 1),
@@ -212,7 +212,7 @@ Result<Datum> trim_text(std::string_view name, const Datum& input, const Datum& 
   if (has_chars) {
     if (chars.nullish()) return Datum::null();
     if (chars.type() != Type::kString)
-      return bad(50700, fmt::format("{} requires 'chars' to be a string, got {} (of type {}) instead.", name, "a value",
+      return bad(50700, fmt::format("{} requires 'chars' to be a string, got {} (of type {}) instead.", name, printed(chars),
                                     type_name_of(chars)));
     std::string_view rest = text(chars);
     while (!rest.empty()) {
@@ -270,7 +270,7 @@ struct ReplaceExpression final : Expression {
     int code = 51746;
     for (const auto& [role, value] : all) {
       if (!value->nullish() && value->type() != Type::kString) {
-        return bad(code, fmt::format("{} requires that '{}' be a string, found: {}", name, role, type_name_of(*value)));
+        return bad(code, fmt::format("{} requires that '{}' be a string, found: {}", name, role, printed(*value)));
       }
       --code;
     }

@@ -297,7 +297,7 @@ Result<ExpressionPtr> parse_object_expression(View object, const Scope& scope) {
   const Element first = object.first();
   if (first.key().starts_with('$') && first.exists()) {
     if (object.field_count() != 1) {
-      return bad(15983, fmt::format("an object representing an expression must have exactly one field: {}",
+      return bad(15983, fmt::format("An object representing an expression must have exactly one field: {}",
                                     bson::to_shell(object)));
     }
     return operator_call(first, scope);
@@ -347,7 +347,9 @@ Result<NamedOperands> NamedOperands::parse(const Element& argument, const Scope&
     bool known = false;
     for (const std::string_view name : allowed) known |= name == e.key();
     if (!known) {
-      return bad(unknown_code, fmt::format("Unrecognized parameter to {}: {}", operator_name.substr(1), e.key()));
+      // The server has two ways to say it.
+      if (operator_name.starts_with("$date")) return bad(unknown_code, fmt::format("Unrecognized argument to {}: {}", operator_name, e.key()));
+      return bad(unknown_code, fmt::format("{} found an unknown argument: {}", operator_name, e.key()));
     }
     named.operands_.emplace_back(std::string(e.key()), TRY(parse_expression(e, scope)));
   }

@@ -85,7 +85,7 @@ Status check_update_path(const std::string& text, const std::vector<std::string>
     return bad(code::kBadValue,
                fmt::format("Cannot have positional (i.e. '$') element in the first position in path '{}'", text));
   }
-  if (parts[0].starts_with("$[")) {
+  if (is_array_filter(parts[0])) {
     return bad(
         code::kBadValue,
         fmt::format("Cannot have array filter identifier (i.e. '$[<id>]') element in the first position in path '{}'",
@@ -141,7 +141,7 @@ class ModifierParser {
     TRY(check_update_path(text, parts));
     for (const auto& part : parts) {
       positional |= part == "$";
-      if (!part.starts_with("$[") || !part.ends_with(']')) continue;
+      if (!is_array_filter(part)) continue;
       const std::string id = part.substr(2, part.size() - 3);
       const bool known = std::ranges::any_of(filters_, [&](const auto& filter) { return filter.name == id; });
       if (!id.empty() && !known) {

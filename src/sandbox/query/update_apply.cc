@@ -31,7 +31,7 @@ class Walker {
   explicit Walker(ApplyState& state) : state_(state) {}
 
   Status walk(const UpdateTree& tree, MutableNode& element) {
-    if (!tree.children.empty() && tree.children.begin()->first.starts_with("$[")) return walk_array(tree, element);
+    if (!tree.children.empty() && is_array_filter(tree.children.begin()->first)) return walk_array(tree, element);
     for (const auto& [name, child] : tree.children) {
       MutableNode* target = element.find(name);
       path_.push_back({name, element.is_array()});
@@ -44,7 +44,7 @@ class Walker {
  private:
   Status existing(const UpdateTree& tree, MutableNode& parent, MutableNode& target) {
     if (!tree.leaf) {
-      const bool enters_array = !tree.children.empty() && tree.children.begin()->first.starts_with("$[");
+      const bool enters_array = !tree.children.empty() && is_array_filter(tree.children.begin()->first);
       if (target.is_document() || target.is_array() || enters_array) return walk(tree, target);
       for (const auto& [name, child] : tree.children) {
         path_.push_back({name, false});
@@ -80,7 +80,7 @@ class Walker {
       }
       return {};
     }
-    if (!tree.children.empty() && tree.children.begin()->first.starts_with("$[")) {
+    if (!tree.children.empty() && is_array_filter(tree.children.begin()->first)) {
       return bad(
           code::kBadValue,
           fmt::format("The path '{}' must exist in the document in order to apply array updates.", join_path(path_)));
@@ -122,7 +122,7 @@ class Walker {
       const std::size_t index = array_index(name).value_or(kMaxArrayPadding + 1);
       auto& items = element.children();
       if (index > items.size() + kMaxArrayPadding) {
-        return bad(code::kBadValue, fmt::format("can't backfill more than {} elements", kMaxArrayPadding));
+        return bad(code::kCannotBackfillArray, fmt::format("can't backfill more than {} elements", kMaxArrayPadding));
       }
       while (items.size() < index) items.push_back(MutableNode::make_null(""));
       path_[first_new].is_index = true;

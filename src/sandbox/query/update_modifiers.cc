@@ -196,7 +196,7 @@ ModifierPtr make_current_date(const Element& e, const UpdateOptions&) {
 
 bool is_dynamic(std::string_view path) {
   const auto parts = split_path(path);
-  return std::ranges::any_of(parts, [](const auto& part) { return part == "$" || part.starts_with("$["); });
+  return std::ranges::any_of(parts, [](const auto& part) { return part == "$" || is_array_filter(part); });
 }
 
 // `e` is {from: "to"}; the modifier stands at "to".

@@ -56,6 +56,9 @@ struct PathOrder {
   bool operator()(const std::string& a, const std::string& b) const;
 };
 
+// "$[]", "$[name]": every item of an array, or those that a filter chooses. "$[x" is a field's name.
+inline bool is_array_filter(std::string_view part) { return part.size() >= 3 && part.starts_with("$[") && part.ends_with(']'); }
+
 struct UpdateTree {
   explicit UpdateTree(PathOrder order) : children(order) {}
   std::map<std::string, std::shared_ptr<UpdateTree>, PathOrder> children;

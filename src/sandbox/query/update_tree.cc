@@ -29,8 +29,8 @@ Status insert(UpdateTree& root, const Assignment& assignment, PathOrder order, c
   std::string at;
   for (std::size_t i = 0; i < path.size(); ++i) {
     // Array filters and field names cannot stand side by side.
-    const bool filtered = path[i].starts_with("$[");
-    if (!tree->children.empty() && tree->children.begin()->first.starts_with("$[") != filtered) {
+    const bool filtered = is_array_filter(path[i]);
+    if (!tree->children.empty() && is_array_filter(tree->children.begin()->first) != filtered) {
       return conflict(join_path(path), at, positional);
     }
     at += (at.empty() ? "" : ".") + path[i];
