@@ -85,6 +85,7 @@ Result<query::DocumentSourcePtr> open_collection(const StatePtr& state, const Re
 
 Result<query::DocumentSourcePtr> run_over(const StatePtr& state, const Resolved& resolved, const bson::Element& hint) {
   auto pipeline = TRY(query::Pipeline::parse(resolved.pipeline, pipeline_context(state)));
+  TRY(state->evaluation->literals());
   auto source = TRY(open_collection(state, resolved, pipeline, hint));
   return std::move(pipeline).run(std::move(source));
 }
@@ -154,6 +155,7 @@ Result<OpenAggregate> open_aggregate(CommandContext& context, AggregateRequest r
   state->evaluation = evaluation_context(context, let, state->collator);
 
   auto pipeline = TRY(query::Pipeline::parse(resolved.pipeline, pipeline_context(state)));
+  TRY(state->evaluation->literals());
   const auto output = pipeline.output();
   if (output && context.read_concern.level == ReadConcern::Level::kLinearizable) {
     return server_error(code::kInvalidOptions, fmt::format("{} cannot be used with a 'linearizable' read concern level", output->kind == query::PipelineOutput::Kind::kOut ? "$out" : "$merge"));

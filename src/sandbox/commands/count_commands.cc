@@ -39,7 +39,9 @@ Result<std::int64_t> number_field(const CommandContext& context, std::string_vie
 // The scan that answers the command, or nothing for a collection that does not exist.
 Result<std::optional<Scan>> open_scan(CommandContext& context, const ReadScope& scope, const Target& target, bson::View filter,
                                       const std::shared_ptr<const bson::Collator>& collator) {
-  auto matcher = TRY(query::Matcher::parse(filter, collator, context.settings().version, evaluation_context(context)));
+  const auto evaluation = evaluation_context(context);
+  auto matcher = TRY(query::Matcher::parse(filter, collator, context.settings().version, evaluation));
+  TRY(evaluation->literals());
   if (!target.collection) return std::optional<Scan>();
   auto plan = TRY(make_plan(*target.collection, {.filter = &matcher, .collator = collator, .hint = context.body["hint"]}));
   return std::optional(Scan(scope.reader, target.collection, std::move(plan), std::move(matcher), context.services.memory.work));

@@ -86,7 +86,9 @@ class Deleting {
       auto collator = TRY(effective_collation(spec.statement, collection.get()));
       const auto let = context_.body["let"].to_document();
       const auto constants = let ? TRY(query::evaluate_let(*let, *evaluation_context(context_))) : bson::Document();
-      const auto filter = TRY(query::Matcher::parse(spec.query, collator, context_.settings().version, evaluation_context(context_, constants, collator)));
+      const auto evaluation = evaluation_context(context_, constants, collator);
+      const auto filter = TRY(query::Matcher::parse(spec.query, collator, context_.settings().version, evaluation));
+      TRY(evaluation->literals());
       if (!collection) return 0;
       if (collection->is_view()) return refuse_on_view(*collection, "a delete");
       if (collection->capped && !context_.settings().at_least(5, 0)) {

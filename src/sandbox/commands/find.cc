@@ -268,6 +268,7 @@ Result<bson::Document> find(CommandContext& context) {
     TRY(check_sort_key(request));
     parts.projection = TRY(query::Projection::parse(request.projection, parts.filter.get(), context.settings().version, evaluation));
   }
+  TRY(evaluation->literals());
   auto options = reply_options(context, request);
   if (context.settings().at_least(7, 0)) options.failing += ": " + target.ns.to_string();
   options.at_cluster_time = scope.at;

@@ -37,6 +37,11 @@ struct CondExpression final : Expression {
   ExpressionPtr condition, then, otherwise;
 };
 
+ExpressionPtr folded(std::unique_ptr<CondExpression> cond, const Scope& scope) {
+  const bool literals = cond->condition->is_literal() && cond->then->is_literal() && cond->otherwise->is_literal();
+  return fold(std::move(cond), literals, scope);
+}
+
 Result<ExpressionPtr> parse_cond(const Element& argument, const Scope& scope) {
   auto cond = std::make_unique<CondExpression>();
   if (!argument.is_document()) {
@@ -47,7 +52,7 @@ Result<ExpressionPtr> parse_cond(const Element& argument, const Scope& scope) {
     cond->condition = std::move(operands[0]);
     cond->then = std::move(operands[1]);
     cond->otherwise = std::move(operands[2]);
-    return cond;
+    return folded(std::move(cond), scope);
   }
   for (const Element& e : argument.document_value()) {
     if (e.key() == "if") {
@@ -63,7 +68,7 @@ Result<ExpressionPtr> parse_cond(const Element& argument, const Scope& scope) {
   if (!cond->condition) return bad(17080, "Missing 'if' parameter to $cond");
   if (!cond->then) return bad(17081, "Missing 'then' parameter to $cond");
   if (!cond->otherwise) return bad(17082, "Missing 'else' parameter to $cond");
-  return cond;
+  return folded(std::move(cond), scope);
 }
 
 struct IfNullExpression final : Expression {
@@ -87,7 +92,8 @@ Result<ExpressionPtr> parse_if_null(const Element& argument, const Scope& scope)
     }
     return bad(1257300, fmt::format("$ifNull needs at least two arguments, had: {}", count));
   }
-  return expression;
+  const bool literals = are_literals(expression->operands);
+  return fold(std::move(expression), literals, scope);
 }
 
 struct SwitchExpression final : Expression {

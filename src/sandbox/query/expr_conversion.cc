@@ -266,7 +266,8 @@ Result<ExpressionPtr> parse_convert(const Element& argument, const Scope& scope)
       TRY(NamedOperands::parse(argument, scope, "$convert", kNames, code::kFailedToParse, code::kFailedToParse));
   if (!expression->operands.find("input")) return bad(code::kFailedToParse, "Missing 'input' parameter to $convert");
   if (!expression->operands.find("to")) return bad(code::kFailedToParse, "Missing 'to' parameter to $convert");
-  return expression;
+  const bool literals = expression->operands.are_literals();
+  return fold(std::move(expression), literals, scope);
 }
 
 Result<Datum> type_of(Operands o, Variables&) { return Datum::from(std::string_view(type_name_of(o[0]))); }

@@ -294,14 +294,25 @@ struct FromPartsExpression final : NamedDateExpression {
 };
 
 template <typename T>
-Result<ExpressionPtr> parse_named(const Element& argument, const Scope& scope, std::span<const std::string_view> names,
-                                  std::string_view required, int unknown_code, int missing_code, int not_object_code) {
+Result<std::unique_ptr<T>> named(const Element& argument, const Scope& scope, std::span<const std::string_view> names, std::string_view required,
+                                 int unknown_code, int missing_code, int not_object_code) {
   auto expression = std::make_unique<T>();
   expression->operands = TRY(NamedOperands::parse(argument, scope, argument.key(), names, unknown_code, not_object_code));
   if (!required.empty() && !expression->operands.find(required)) {
     return bad(missing_code, fmt::format("Missing '{}' parameter to {}", required, argument.key()));
   }
   return expression;
+}
+
+ExpressionPtr folded(std::unique_ptr<NamedDateExpression> expression, const Scope& scope) {
+  const bool literals = expression->operands.are_literals();
+  return fold(std::move(expression), literals, scope);
+}
+
+template <typename T>
+Result<ExpressionPtr> parse_named(const Element& argument, const Scope& scope, std::span<const std::string_view> names, std::string_view required,
+                                  int unknown_code, int missing_code, int not_object_code) {
+  return folded(TRY(named<T>(argument, scope, names, required, unknown_code, missing_code, not_object_code)), scope);
 }
 
 Result<ExpressionPtr> parse_to_string(const Element& argument, const Scope& scope) {
@@ -323,8 +334,8 @@ Result<ExpressionPtr> parse_from_parts(const Element& argument, const Scope& sco
   static constexpr std::string_view kNames[] = {"year",    "month",        "day",         "hour",
                                                 "minute",  "second",       "millisecond", "isoWeekYear",
                                                 "isoWeek", "isoDayOfWeek", "timezone"};
-  auto parsed = TRY(parse_named<FromPartsExpression>(argument, scope, kNames, "", 40518, 40516, 40519));
-  const auto& operands = static_cast<const FromPartsExpression&>(*parsed).operands;
+  auto parsed = TRY(named<FromPartsExpression>(argument, scope, kNames, "", 40518, 40516, 40519));
+  const auto& operands = parsed->operands;
   if (!operands.find("year") && !operands.find("isoWeekYear")) {
     return bad(40516, "$dateFromParts requires either 'year' or 'isoWeekYear' to be present");
   }
@@ -334,7 +345,7 @@ Result<ExpressionPtr> parse_from_parts(const Element& argument, const Scope& sco
   if (operands.find("isoWeekYear") && (operands.find("month") || operands.find("day"))) {
     return bad(40525, "$dateFromParts does not allow mixing ISO dates with natural dates");
   }
-  return parsed;
+  return folded(std::move(parsed), scope);
 }
 
 enum class Unit { kYear, kQuarter, kMonth, kWeek, kDay, kHour, kMinute, kSecond, kMillisecond };

@@ -26,8 +26,6 @@ tl::unexpected<Error> not_numeric(int error_code, std::string_view name, const D
   return bad(error_code, fmt::format("{} only supports numeric types, not {}", name, type_name_of(value)));
 }
 
-// As a stream prints it: six digits, and "inf" where the shell would say Infinity.
-std::string shown(double value) { return fmt::format("{:.6g}", value); }
 std::string shown(const Datum& number) {
   return printed(number);
 }

@@ -42,10 +42,12 @@ Datum walk_array(const Datum& array, std::span<const std::string> parts) {
 }
 
 struct ConstantExpression final : Expression {
-  explicit ConstantExpression(Datum v) : value(std::move(v)) {}
+  explicit ConstantExpression(Datum v, bool as_written = true) : value(std::move(v)), literal(as_written) {}
   Result<Datum> evaluate(Variables&) const override { return value; }
   const Datum* constant() const override { return &value; }
+  bool is_literal() const override { return literal; }
   Datum value;
+  bool literal;
 };
 
 struct RootPathExpression final : Expression {
@@ -199,8 +201,10 @@ Result<ExpressionPtr> variable(std::string_view text, const Scope& scope) {
   if (name == "DESCEND") return make_constant(Datum::from(std::string_view("descend")));  // $redact's verdicts
   if (name == "PRUNE") return make_constant(Datum::from(std::string_view("prune")));
   if (name == "KEEP") return make_constant(Datum::from(std::string_view("keep")));
-  if (const Element value = context.let[name]; value && value.type() == Type::kUndefined) return make_constant(Datum());  // bound to nothing
-  if (const Element value = context.let[name]) return make_constant(path_value(Datum::copy(value), parts));
+  if (const Element value = context.let[name]; value && value.type() == Type::kUndefined) {
+    return std::make_unique<ConstantExpression>(Datum(), false);  // bound to nothing
+  }
+  if (const Element value = context.let[name]) return std::make_unique<ConstantExpression>(path_value(Datum::copy(value), parts).own(), false);
   return bad(17276, fmt::format("Use of undefined variable: {}", name));
 }
 
@@ -225,7 +229,8 @@ Result<ExpressionPtr> operator_call(const Element& call, const Scope& scope) {
   const Operator& op = *entry->second.op;
   auto operands = TRY(parse_operands(call, scope));
   TRY(check_count(op, operands.size()));
-  return make_call(op.function, std::move(operands));
+  const bool literals = are_literals(operands) && op.name != "$rand";
+  return fold(make_call(op.function, std::move(operands)), literals, scope);
 }
 
 }  // namespace
@@ -255,6 +260,24 @@ const std::size_t* Scope::find(std::string_view name) const {
   return found == slots_.end() ? nullptr : &found->second;
 }
 
+ExpressionPtr fold(ExpressionPtr expression, bool of_literals, const Scope& scope) {
+  constexpr std::size_t kMaxKeptBytes = 4 << 10;  // larger ones are made anew for each document
+  if (!of_literals) return expression;
+  Variables none(View(), scope.context());
+  auto value = expression->evaluate(none);
+  if (value && value->bytes() <= kMaxKeptBytes) return make_constant(std::move(*value));
+  if (!value && !scope.context().literal_failure) scope.context().literal_failure = std::move(value).error();
+  return expression;
+}
+
+bool are_literals(std::span<const ExpressionPtr> operands) {
+  return std::all_of(operands.begin(), operands.end(), [](const ExpressionPtr& operand) { return operand->is_literal(); });
+}
+
+bool NamedOperands::are_literals() const {
+  return std::all_of(operands_.begin(), operands_.end(), [](const auto& named) { return named.second->is_literal(); });
+}
+
 ExpressionPtr make_constant(Datum value) { return std::make_unique<ConstantExpression>(value.own()); }
 
 ExpressionPtr make_call(OperatorFunction function, std::vector<ExpressionPtr> operands) {
@@ -281,14 +304,15 @@ Result<ExpressionPtr> parse_expression(const Element& operand, const Scope& scop
   if (operand.is_document()) return parse_object_expression(operand.document_value(), scope);
   if (operand.is_array()) {
     auto array = std::make_unique<ArrayExpression>();
-    bool constant = true;
+    bool constant = true, literal = true;
     for (const Element& item : operand.document_value()) {
       array->items.push_back(TRY(parse_expression(item, scope)));
       constant &= array->items.back()->constant() != nullptr;
+      literal &= array->items.back()->is_literal();
     }
     if (!constant) return array;
     Variables none(View(), scope.context());
-    return make_constant(TRY(array->evaluate(none)));
+    return std::make_unique<ConstantExpression>(TRY(array->evaluate(none)).own(), literal);
   }
   return make_constant(Datum::copy(operand));
 }
@@ -303,7 +327,7 @@ Result<ExpressionPtr> parse_object_expression(View object, const Scope& scope) {
     return operator_call(first, scope);
   }
   auto expression = std::make_unique<ObjectExpression>();
-  bool constant = true;
+  bool constant = true, literal = true;
   for (const Element& field : object) {
     if (field.key().starts_with('$')) {
       const bool hint = scope.context().version >= ServerVersion{5, 0, 0};
@@ -313,10 +337,11 @@ Result<ExpressionPtr> parse_object_expression(View object, const Scope& scope) {
       return bad(16412, "FieldPath field names may not contain '.'.");
     expression->fields.emplace_back(std::string(field.key()), TRY(parse_expression(field, scope)));
     constant &= expression->fields.back().second->constant() != nullptr;
+    literal &= expression->fields.back().second->is_literal();
   }
   if (!constant) return expression;
   Variables none(View(), scope.context());
-  return make_constant(TRY(expression->evaluate(none)));
+  return std::make_unique<ConstantExpression>(TRY(expression->evaluate(none)).own(), literal);
 }
 
 bool is_known_expression(std::string_view operator_name, ServerVersion version) {

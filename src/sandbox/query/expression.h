@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,6 +25,10 @@ struct EvaluationContext {
   std::shared_ptr<const bson::Collator> collator;
   bson::Document let;              // user variables of the command's `let`, `c`, or a $lookup's, already values
   std::function<double()> random;  // $rand, $sample, $sampleRate: [0, 1)
+  // Of the first expression of literals alone that has no value, noted while parsing. A server evaluates such once, before it looks
+  // at any document, and fails; so does whoever asks this when all is parsed.
+  mutable std::optional<Error> literal_failure;
+  Status literals() const { return literal_failure ? Status(tl::unexpected(*literal_failure)) : Status(); }
 };
 
 // $$ROOT and the variables bound by $let, $map, ... while one document is evaluated.
@@ -65,6 +70,8 @@ class Expression {
   virtual Result<Datum> evaluate(Variables& variables) const = 0;
   // The value when it does not depend on the document.
   virtual const Datum* constant() const { return nullptr; }
+  // It was written as a value, or is made of such alone; a constant that is none stands for a variable.
+  virtual bool is_literal() const { return false; }
   // "a.b" for the field path "$a.b"; empty for everything else.
   virtual std::string_view field_path() const { return {}; }
 };

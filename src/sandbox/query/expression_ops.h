@@ -63,6 +63,7 @@ class NamedOperands {
                                      std::span<const std::string_view> allowed, int unknown_code, int not_object_code);
   const Expression* find(std::string_view name) const;
   ExpressionPtr take(std::string_view name);
+  bool are_literals() const;
   // Missing when the argument is not there.
   Result<Datum> evaluate(std::string_view name, Variables& variables) const;
 
@@ -72,6 +73,9 @@ class NamedOperands {
 
 // "$op takes named arguments, all evaluated": `function` gets them in the order of `names`.
 ExpressionPtr make_constant(Datum value);
+// Of literals alone: the value, once for all documents. A failure is noted in the context.
+ExpressionPtr fold(ExpressionPtr expression, bool of_literals, const Scope& scope);
+bool are_literals(std::span<const ExpressionPtr> operands);
 ExpressionPtr make_call(OperatorFunction function, std::vector<ExpressionPtr> operands);
 Result<std::vector<ExpressionPtr>> parse_operands(const bson::Element& argument, const Scope& scope);
 Datum path_value(const Datum& base, std::span<const std::string> parts);
