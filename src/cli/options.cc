@@ -20,6 +20,7 @@ namespace {
 constexpr std::size_t kOptionColumns = 28;   // an option and its value, before what it means
 constexpr std::size_t kCommandColumns = 20;  // a command's name
 constexpr std::size_t kExampleIndent = 2, kCommentIndent = 6;
+constexpr const char* kCommands = "Commands";
 constexpr const char* kSizePlaceholder = "BYTES";
 
 CLI::Option* as_option(void* option) { return static_cast<CLI::Option*>(option); }
@@ -55,7 +56,18 @@ std::string replace_uri(std::string& text) {
 // The library's own form, NUMBER:8..200=8 Needs: --x, has to be deciphered; here the words stand behind what the option means.
 class HelpFormatter : public CLI::Formatter {
  public:
-  HelpFormatter() { column_width(kOptionColumns); }
+  HelpFormatter() {
+    column_width(kOptionColumns);
+    label("SUBCOMMAND", "COMMAND");
+    label("Positionals", "Arguments");
+  }
+
+  // One empty line between sections, where the library makes two.
+  std::string make_help(const CLI::App* app, std::string name, CLI::AppFormatMode mode) const override {
+    auto text = CLI::Formatter::make_help(app, std::move(name), mode);
+    for (auto at = text.find("\n\n\n"); at != std::string::npos; at = text.find("\n\n\n", at)) text.erase(at, 1);
+    return text;
+  }
 
   std::string make_option_opts(const CLI::Option* option) const override {
     if (option->get_type_size() == 0) return "";
@@ -264,6 +276,7 @@ Option OptionSet::uri(const std::string& name, std::string& value, const std::st
 OptionSet OptionSet::verb(const std::string& name, const std::string& summary, std::function<void()> chosen) {
   state_->app->require_subcommand(1);
   auto* below = state_->app->add_subcommand(name, summary);
+  below->group(kCommands);
   below->callback(std::move(chosen));
   return OptionSet(below);
 }
@@ -291,6 +304,7 @@ int run_command_line(int argc, char** argv, const std::vector<std::unique_ptr<Su
   std::vector<OptionSet> option_sets;
   for (const auto& command : commands) {
     auto* sub = app.add_subcommand(std::string(command->name()), std::string(command->summary()));
+    sub->group(kCommands);
     sub->callback([&chosen, &command] { chosen = command.get(); });
     option_sets.emplace_back(sub);
     command->configure(option_sets.back());

@@ -104,11 +104,13 @@ void RemoteCommand::configure(const Verb& verb, OptionSet& options) {
   options.path("--tls-certificate-key-file", login_.certificate_key_file, "PEM file with certificate and key, for a site that asks for one").placeholder("FILE").not_empty().group(kWhere);
   options.flag("--allow-plain-http", login_.allow_plain_http, "Let http:// reach another machine, unencrypted").group(kWhere);
   options.integer("--timeout", timeout_, "Seconds for each request").range(1, kMaxTimeoutSeconds).group(kWhere);
-  std::string about(verb.about.empty() ? verb.summary : verb.about);
-  if (verb.about.empty()) about += '.';
-  if (verb.site != remote::SiteRole::kAny) about += verb.site == remote::SiteRole::kAtlas ? " It asks an Atlas site." : " It asks a manager site.";
-  if (!verb.needs.empty()) about += fmt::format(" The key's role: {}.", verb.needs);
-  options.description(fmt::format("{}\n\n`drover {} --help` says how the site and the key are named.", about, group_.name));
+  // The summary stands above already.
+  std::string about(verb.about);
+  const auto add_sentence = [&about](std::string_view sentence) { about += fmt::format("{}{}", about.empty() ? "" : " ", sentence); };
+  if (verb.site != remote::SiteRole::kAny) add_sentence(verb.site == remote::SiteRole::kAtlas ? "It asks an Atlas site." : "It asks a manager site.");
+  if (!verb.needs.empty()) add_sentence(fmt::format("The key's role: {}.", verb.needs));
+  if (!about.empty()) about += "\n\n";
+  options.description(fmt::format("{}`drover {} --help` says how the site and the key are named.", about, group_.name));
   for (const auto& example : verb.examples) options.example(std::string(example.command), std::string(example.comment));
 }
 

@@ -15,7 +15,7 @@ const std::vector<Column> kAgentKeys{{"ID", "_id"}, {"KEY", "key"}, {"DESCRIPTIO
 const std::vector<Column> kAddresses{{"ADDRESS", "cidrBlock"}};
 
 Argument secret_hours() {
-  return {.name = "--secret-hours", .help = "How long the secret is good for", .place = "body:secretExpiresAfterHours", .kind = Kind::kNumber, .low = kMinSecretHours,
+  return {.name = "--secret-hours", .help = "Hours that the secret is good for", .place = "body:secretExpiresAfterHours", .kind = Kind::kNumber, .low = kMinSecretHours,
           .high = kMaxSecretHours, .otherwise = kSecretHours};
 }
 
