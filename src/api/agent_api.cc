@@ -83,13 +83,16 @@ RestResult<RestReply> AgentApi::answer(const net::HttpRequest& request, std::str
   Call call;
   call.path = segments_of(std::string_view(request.path).substr(kAgentPrefix.size()));
   call.peer = control::host_of_peer(request.peer);
-  if (failures_.left(lockout_name(call.peer)) <= 0) return refuse(429, "RATE_LIMITED", "Too many failed logins from this address.");
-  const auto login = parse_basic(request.header("Authorization"));
+  const auto from = lockout_name(call.peer);
+  const auto shown = request.header("Authorization");
+  if (!logins_.admits(from, shown)) return refuse(429, "RATE_LIMITED", "Too many failed logins from this address.");
+  const auto login = parse_basic(shown);
   if (login && control::is_id(login->first)) call.key = TRY_REST(parts_.keys.id_of(login->first, login->second));
   if (call.key.empty()) {
-    failures_.take(lockout_name(call.peer));
+    logins_.failed(from, shown);
     return refuse(401, "AGENT_API_KEY_NOT_FOUND", "A project's id and one of its agent API keys are needed.");
   }
+  logins_.succeeded(from, shown);
   group = call.group = login->first;
   if (requests_.take(group) < 0) return refuse(429, "RATE_LIMITED", fmt::format("More than {} requests in a minute.", requests_.limit()));
   if (request.method != "POST") return refuse(405, "METHOD_NOT_ALLOWED", "Everything here is POST.");

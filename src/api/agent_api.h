@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "api/login_guard.h"
 #include "api/rate_limiter.h"
 #include "api/rest.h"
 #include "base/log.h"
@@ -38,7 +39,7 @@ class AgentApi {
   };
   AgentApi(Parts parts, Options options, Runtime& runtime, Log& log)
       : parts_(parts), options_(options), runtime_(runtime), log_(log), requests_(runtime, kAgentRequestsPerMinute),
-        failures_(runtime, kAgentFailuresPerMinute) {}
+        logins_(runtime, kAgentFailuresPerMinute) {}
 
   // For paths below kAgentPrefix. Thread-safe.
   net::HttpResponse handle(const net::HttpRequest& request);
@@ -65,7 +66,7 @@ class AgentApi {
   Runtime& runtime_;
   Log& log_;
   RateLimiter requests_;
-  RateLimiter failures_;
+  LoginGuard logins_;
 };
 
 }  // namespace drover::api

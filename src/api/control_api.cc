@@ -100,7 +100,7 @@ ControlApi::ControlApi(RouteTable routes, control::Identity& identity, Runtime& 
       options_(std::move(options)),
       digest_(runtime, control::kDigestRealm, options_.nonce_key),
       requests_(runtime, kRequestsPerMinute),
-      failures_(runtime, kFailuresPerMinute) {}
+      logins_(runtime, kFailuresPerMinute) {}
 
 net::HttpResponse ControlApi::handle(const net::HttpRequest& request) {
   const auto begun = runtime_.now();
@@ -193,34 +193,35 @@ void ControlApi::tell(const Route& route, const RestRequest& request, const Rest
 }
 
 RestResult<control::ApiKey> ControlApi::authenticate(const net::HttpRequest& request) {
-  const auto address = control::host_of_peer(request.peer);
-  if (failures_.left(lockout_name(address)) <= 0) return refuse(429, "RATE_LIMITED", "Too many failed logins from this address.");
+  const auto address = control::host_of_peer(request.peer), from = lockout_name(address);
   constexpr std::string_view kBearer = "Bearer ";
   const auto header = request.header("Authorization");
-  if (!header.starts_with(kBearer) || !options_.bearer) return by_digest(request, address);
-  auto account = TRY_REST(options_.bearer(std::string(header.substr(kBearer.size()))));
-  if (!account) {
-    failures_.take(lockout_name(address));
+  const bool by_token = header.starts_with(kBearer) && options_.bearer;
+  const auto digest = by_token ? std::nullopt : parse_digest(header);
+  // Whoever asks without a login gets the challenge, also from an address that is locked out: who is known there needs it.
+  if (!by_token && !digest) return refuse(kUnauthorized, "UNEXPECTED_ERROR", "");
+  const auto shown = digest ? std::string_view(digest->user) : header;
+  if (!logins_.admits(from, shown)) return refuse(429, "RATE_LIMITED", "Too many failed logins from this address.");
+  auto caller = by_token ? TRY_REST(options_.bearer(std::string(header.substr(kBearer.size())))) : TRY_BODY(by_digest(request, *digest));
+  if (!caller) {
+    logins_.failed(from, shown);
     return refuse(kUnauthorized, "UNEXPECTED_ERROR", "");
   }
-  return std::move(*account);
+  logins_.succeeded(from, shown);
+  if (!caller->access_list.empty() && !control::any_contains(caller->access_list, address))
+    return refuse(403, "IP_ADDRESS_NOT_ON_WHITELIST", fmt::format("IP address {} is not allowed to access this resource.", address), {address});
+  return std::move(*caller);
 }
 
-RestResult<control::ApiKey> ControlApi::by_digest(const net::HttpRequest& request, const std::string& address) {
-  const auto digest = parse_digest(request.header("Authorization"));
-  if (!digest) return refuse(kUnauthorized, "UNEXPECTED_ERROR", "");
-  auto key = TRY_REST(identity_.key_by_name(digest->user));
+// Nobody when the key is not known, or its private key is another one.
+RestResult<std::optional<control::ApiKey>> ControlApi::by_digest(const net::HttpRequest& request, const DigestAnswer& digest) {
+  auto key = TRY_REST(identity_.key_by_name(digest.user));
   const auto target = request.query.empty() ? request.path : request.path + "?" + request.query;
   // Also for a user that is not there, so that the time does not tell.
-  const auto verdict = digest_.check(*digest, key ? key->ha1 : std::string(32, '0'), request.method, target);
-  if (!key || verdict == DigestVerdict::kWrong) {
-    failures_.take(lockout_name(address));
-    return refuse(kUnauthorized, "UNEXPECTED_ERROR", "");
-  }
+  const auto verdict = digest_.check(digest, key ? key->ha1 : std::string(32, '0'), request.method, target);
+  if (!key || verdict == DigestVerdict::kWrong) return std::optional<control::ApiKey>();
   if (verdict == DigestVerdict::kStale) return refuse(kStale, "UNEXPECTED_ERROR", "");
-  if (!key->access_list.empty() && !control::any_contains(key->access_list, address))
-    return refuse(403, "IP_ADDRESS_NOT_ON_WHITELIST", fmt::format("IP address {} is not allowed to access this resource.", address), {address});
-  return std::move(*key);
+  return key;
 }
 
 // The organization that the path is about. What the caller may not even see is not there.

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "api/digest_auth.h"
+#include "api/login_guard.h"
 #include "api/rate_limiter.h"
 #include "api/route_table.h"
 #include "base/log.h"
@@ -42,7 +43,7 @@ class ControlApi {
   };
   RestResult<Answer> answer(const net::HttpRequest& request, RestRequest& rest, std::optional<control::ApiKey>& caller);
   RestResult<control::ApiKey> authenticate(const net::HttpRequest& request);
-  RestResult<control::ApiKey> by_digest(const net::HttpRequest& request, const std::string& address);
+  RestResult<std::optional<control::ApiKey>> by_digest(const net::HttpRequest& request, const DigestAnswer& digest);
   void tell(const Route& route, const RestRequest& request, const RestReply& reply);
   RestResult<std::string> authorize(const Route& route, const RestRequest& request);
   net::HttpResponse unauthorized(bool stale);
@@ -55,7 +56,7 @@ class ControlApi {
   const Options options_;
   DigestAuth digest_;
   RateLimiter requests_;
-  RateLimiter failures_;
+  LoginGuard logins_;
 };
 
 }  // namespace drover::api

@@ -154,8 +154,8 @@ net::HttpResponse OauthApi::handle(const net::HttpRequest& request) {
   return response;
 }
 
-OauthApi::Answer OauthApi::invalid_client(const std::string& address) {
-  failures_.take(lockout_name(address));
+OauthApi::Answer OauthApi::invalid_client(const std::string& address, std::string_view shown) {
+  logins_.failed(lockout_name(address), shown);
   return {401, Json::Object{{"error", "invalid_client"}, {"error_description", "The client is not known, or its secret is another one or has expired."}}};
 }
 
@@ -165,16 +165,17 @@ OauthApi::Answer OauthApi::answer(const net::HttpRequest& request) {
   if (action != "token" && action != "revoke")
     return {404, error_body({404, "RESOURCE_NOT_FOUND", fmt::format("Cannot find resource {}.", request.path), {request.path}, {}})};
   if (request.method != "POST") return {405, error_body({405, "METHOD_NOT_ALLOWED", fmt::format("{} is not allowed here.", request.method), {}, {}})};
-  if (failures_.left(lockout_name(address)) <= 0) return {429, error_body({429, "RATE_LIMITED", "Too many failed logins from this address.", {}, {}})};
-  const auto login = parse_basic(request.header("Authorization"));
-  if (!login) return invalid_client(address);
+  const auto shown = request.header("Authorization");
+  if (!logins_.admits(lockout_name(address), shown)) return {429, error_body({429, "RATE_LIMITED", "Too many failed logins from this address.", {}, {}})};
+  const auto login = parse_basic(shown);
+  if (!login) return invalid_client(address, shown);
   // RFC 6749 2.3.1: both are form-encoded before they are joined.
   const auto client = form_value("v=" + login->first, "v"), secret = form_value("v=" + login->second, "v");
   const Answer unavailable{503, Json::Object{{"error", "temporarily_unavailable"}, {"error_description", "The service's store does not answer. Try again."}}};
   if (action == "revoke") {
     const auto known = accounts_.knows(client, secret);
     if (!known) return unavailable;
-    if (!*known) return invalid_client(address);
+    if (!*known) return invalid_client(address, shown);
     if (!accounts_.revoke(client, form_value(request.body, "token"))) return unavailable;
     return {200, Json::Object{}};
   }
@@ -182,7 +183,8 @@ OauthApi::Answer OauthApi::answer(const net::HttpRequest& request) {
     return {400, Json::Object{{"error", "unsupported_grant_type"}, {"error_description", "grant_type must be client_credentials."}}};
   const auto token = accounts_.token_for(client, secret);
   if (!token) return unavailable;
-  if (!*token) return invalid_client(address);
+  if (!*token) return invalid_client(address, shown);
+  logins_.succeeded(lockout_name(address), shown);
   return {200, Json::Object{{"access_token", **token}, {"expires_in", std::int64_t{control::kAccessTokenLife.count()}}, {"token_type", "Bearer"}}};
 }
 

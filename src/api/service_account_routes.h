@@ -1,7 +1,7 @@
 // Service accounts of an organization, and the OAuth 2.0 endpoints that their clients call (spec/control-plane.md 3.1.7).
 #pragma once
 
-#include "api/rate_limiter.h"
+#include "api/login_guard.h"
 #include "api/route_table.h"
 #include "base/log.h"
 #include "control/service_accounts.h"
@@ -20,7 +20,7 @@ inline constexpr std::string_view kOauthPrefix = "/api/oauth/";
 // POST /api/oauth/token and /api/oauth/revoke: HTTP Basic with client id and secret, a form as body. Thread-safe.
 class OauthApi {
  public:
-  OauthApi(control::ServiceAccounts& accounts, Runtime& runtime, Log& log) : accounts_(accounts), log_(log), failures_(runtime, kFailuresPerMinute) {}
+  OauthApi(control::ServiceAccounts& accounts, Runtime& runtime, Log& log) : accounts_(accounts), log_(log), logins_(runtime, kFailuresPerMinute) {}
   net::HttpResponse handle(const net::HttpRequest& request);
 
  private:
@@ -30,11 +30,11 @@ class OauthApi {
     Json body;
   };
   Answer answer(const net::HttpRequest& request);
-  Answer invalid_client(const std::string& address);
+  Answer invalid_client(const std::string& address, std::string_view shown);
 
   control::ServiceAccounts& accounts_;
   Log& log_;
-  RateLimiter failures_;
+  LoginGuard logins_;
 };
 
 }  // namespace drover::api

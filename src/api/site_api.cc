@@ -89,8 +89,9 @@ RestResult<RestReply> SiteApi::answer(const net::HttpRequest& request, std::stri
   call.method = request.method;
   call.path = segments_of(std::string_view(request.path).substr(kSitePrefix.size()));
   call.peer = control::host_of_peer(request.peer);
-  if (failures_.left(lockout_name(call.peer)) <= 0) return refuse(429, "RATE_LIMITED", "Too many failed logins from this address.");
-  auto login = parse_basic(request.header("Authorization"));
+  call.shown = request.header("Authorization");
+  if (!logins_.admits(lockout_name(call.peer), call.shown)) return refuse(429, "RATE_LIMITED", "Too many failed logins from this address.");
+  auto login = parse_basic(call.shown);
   if (!login) return refuse(401, "LINK_INVALID", "A link's id and secret are needed.");
   std::tie(call.user, call.secret) = std::move(*login);
   if (call.method == "PUT" || call.method == "POST") {
@@ -104,13 +105,14 @@ RestResult<RestReply> SiteApi::answer(const net::HttpRequest& request, std::stri
     return claim(call);
   }
   const auto known = TRY_BODY(authenticate(call));
+  logins_.succeeded(lockout_name(call.peer), call.shown);
   link = known.id;
   if (requests_.take(known.id) < 0) return refuse(429, "RATE_LIMITED", fmt::format("More than {} requests in a minute.", requests_.limit()));
   return route(call, known);
 }
 
 tl::unexpected<RestError> SiteApi::invalid(const Call& call) {
-  failures_.take(lockout_name(call.peer));
+  logins_.failed(lockout_name(call.peer), call.shown);
   return refuse(401, "LINK_INVALID", "The link is not known, has expired or was deleted, or the secret is another one.");
 }
 

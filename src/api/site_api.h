@@ -6,6 +6,7 @@
 #include <string>
 
 #include "api/basic_auth.h"
+#include "api/login_guard.h"
 #include "api/rate_limiter.h"
 #include "api/rest.h"
 #include "base/log.h"
@@ -24,7 +25,7 @@ class SiteApi {
  public:
   SiteApi(control::Links& links, control::LiveImports& imports, control::Identity& identity, Runtime& runtime, Log& log)
       : links_(links), imports_(imports), identity_(identity), runtime_(runtime), log_(log), requests_(runtime, kSiteRequestsPerMinute),
-        failures_(runtime, kSiteFailuresPerMinute) {}
+        logins_(runtime, kSiteFailuresPerMinute) {}
 
   // For paths below kSitePrefix. Thread-safe.
   net::HttpResponse handle(const net::HttpRequest& request);
@@ -37,6 +38,7 @@ class SiteApi {
     std::size_t body_bytes = 0;
     std::string peer;  // address
     std::string user, secret;
+    std::string_view shown;  // the header with both
   };
   RestResult<RestReply> answer(const net::HttpRequest& request, std::string& link);
   RestResult<RestReply> claim(const Call& call);
@@ -56,7 +58,7 @@ class SiteApi {
   Runtime& runtime_;
   Log& log_;
   RateLimiter requests_;
-  RateLimiter failures_;
+  LoginGuard logins_;
 };
 
 }  // namespace drover::api

@@ -237,6 +237,8 @@ class AgentSessions(ManagerTest):
         # Whoever guesses keys is locked out for the rest of the minute; so is nobody else by that.
         codes = [call("/poll", json.dumps(session), key="f" * 64)[0] for _ in range(70)]
         self.assertEqual((codes[0], codes[-1]), (401, 429))
+        # Nor is who was known at that address before: an agent goes on working beside one who guesses.
+        self.assertEqual(call("/poll", json.dumps(session))[0], 200)
         self.assertEqual(site.call("GET", MANAGER + "/orgs")[0], 200)
 
     def test_an_agent_waits_for_its_site(self):

@@ -171,6 +171,15 @@ class Access(ServerTest):
         wrong = {"publicKey": "aaaaaaaa", "privateKey": "wrong"}
         statuses = [site.call("GET", ATLAS + "/orgs", key=wrong)[0] for _ in range(70)]
         self.assertEqual((statuses[0], statuses[-1]), (401, 429))
+        # Nobody who has not logged in from there before, whatever his key; who has, is known.
+        self.assertEqual(site.call("GET", ATLAS + "/orgs")[0], 429)
+        site.process.stop()
+        site.start()
+        self.assertEqual(site.call("GET", ATLAS + "/orgs")[0], 200)
+        for _ in range(70):
+            site.call("GET", ATLAS + "/orgs", key=wrong)
+        self.assertEqual(site.call("GET", ATLAS + "/orgs", key=wrong)[0], 429)
+        self.assertEqual(site.call("GET", ATLAS + "/orgs")[0], 200)
 
 
 class Projects(ServerTest):
