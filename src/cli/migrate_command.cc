@@ -32,6 +32,7 @@ inline constexpr std::chrono::milliseconds kShowEvery{100};
 inline constexpr std::chrono::milliseconds kLogEvery{500};
 inline constexpr std::chrono::milliseconds kLookEvery{100};  // for a stop request
 inline constexpr std::chrono::seconds kUndoPatience{7};      // for giving up a cutover
+static_assert(kUndoPatience >= engine::kOwnerAnswer + std::chrono::seconds(3), "the block is lifted while connections last");
 inline constexpr std::chrono::milliseconds kAskEvery{100};
 
 class MigrateCommand final : public Subcommand {

@@ -29,6 +29,7 @@ namespace {
 inline constexpr std::chrono::milliseconds kWatchEvery{100};
 inline constexpr std::chrono::seconds kTellEvery{30};
 inline constexpr std::chrono::seconds kPatience{6};  // with clusters that do not answer, once told to stop
+static_assert(kPatience >= engine::kOwnerAnswer + std::chrono::seconds(3), "the block is lifted while connections last");
 
 // A pipe whose other end its starter holds: that end is closed when the starter has ended, whatever ended it.
 Status hang_on(int lifeline) {

@@ -19,8 +19,8 @@ namespace {
 
 inline constexpr std::chrono::milliseconds kWritersPoll{10};
 inline constexpr std::chrono::milliseconds kBlockChangesPoll{100};
-inline constexpr std::chrono::seconds kOwnerAnswer{10};
 inline constexpr std::string_view kBlockNote = "block";
+inline constexpr std::chrono::seconds kOwnedFor{1};  // a block that is sent later than this after the owner was asked asks again
 // How long commands that write on the source are waited for, in all namespaces.
 inline constexpr std::chrono::seconds kWritersGrace{5};
 // A block waits for every open transaction, and everything else on the source behind it: it is not asked for while one has been
@@ -42,33 +42,36 @@ Result<std::optional<cluster::RunningWrites>> running_writes(cluster::Deployment
   return TRY(std::move(running));
 }
 
-// Who blocks the source says so in its oplog first, for a predecessor that cannot reach the destination.
-Result<ClusterTime> announce_block(cluster::Deployment& source, Runtime& runtime, const StateStore& state, const std::stop_token& stop) {
-  const auto message = bson::make_document({{"drover", kBlockNote}, {"epoch", state.epoch()}});
-  return retry_temporary(runtime, stop, [&] { return source.append_note(message); });
-}
+// What a process that has blocked the source, or may have, knows of who may have done so after it.
+struct OwnBlock {
+  Uuid migration;
+  ClusterTime since;  // whoever took over has announced a block of its own after this
+};
 
 Status another_has_taken_over() {
   return fail(ErrorCode::kWrongState, "another drover process has taken over this migration; the source's write block is left to it");
 }
 
-// Nobody with a higher epoch has announced a block since `from`.
-Status check_announcements(cluster::Deployment& source, const StateStore& state, ClusterTime from, const std::stop_token& stop) {
-  const auto cursor = TRY(source.tail_oplog(from));
+// Nobody with a higher epoch has announced a block.
+Status check_announcements(cluster::Deployment& source, const StateStore& state, const OwnBlock& own, const std::stop_token& stop) {
+  const auto cursor = TRY(source.tail_oplog(own.since));
   for (;;) {
     const auto entries = TRY(cursor->next(std::chrono::milliseconds(1), stop));
     if (entries.empty()) return {};
     for (const auto& entry : entries) {
       if (entry["op"].to_string_view() != std::string_view("n")) continue;
       const auto message = entry["o"].to_document().value_or(bson::View());
-      if (message["drover"].to_string_view() == kBlockNote && message["epoch"].to_int64().value_or(0) > state.epoch()) return another_has_taken_over();
+      if (message["drover"].to_string_view() == kBlockNote && message["migration"].to_uuid() == own.migration &&
+          message["epoch"].to_int64().value_or(0) > state.epoch())
+        return another_has_taken_over();
     }
   }
 }
 
 // Fails with kWrongState when the source's block is, or may soon be, a successor's. The destination says who owns the
-// migration; while it cannot be asked, the source's oplog since our own block says who else has blocked.
-Status check_block_is_ours(cluster::Deployment& source, Runtime& runtime, StateStore& state, ClusterTime blocked_at) {
+// migration; while it cannot be asked, the source's oplog says who else has blocked. Without `own`, the block being that of a
+// process that died, the answer is waited for.
+Status check_block_is_ours(cluster::Deployment& source, Runtime& runtime, StateStore& state, const std::optional<OwnBlock>& own) {
   if (mutant("successor_unblocked")) return {};
   std::stop_source limit;
   auto timer = runtime.spawn("asking for the owner", [&](std::stop_token done) {
@@ -87,8 +90,9 @@ Status check_block_is_ours(cluster::Deployment& source, Runtime& runtime, StateS
     const auto owners = TRY(state.load("x_owner", {}));
     if (!owners.empty()) return another_has_taken_over();  // else the state was removed, with nobody to lift the block
   }
-  if (blocked_at == ClusterTime() || mutant("announcement_unread")) return {};
-  const Status announced = check_announcements(source, state, blocked_at, {});
+  if (!own) return refused || mutant("recovery_unasked") ? Status() : tl::unexpected(Error(owner.error()).with_code(ErrorCode::kTemporary));
+  if (mutant("announcement_unread")) return {};
+  const Status announced = check_announcements(source, state, *own, {});
   // An oplog that has lost that time, or a user that may not read it any more: better an open source than one blocked for ever.
   if (!announced && announced.error().code != ErrorCode::kWrongState && announced.error().code != ErrorCode::kTemporary) return {};
   return announced;
@@ -97,11 +101,12 @@ Status check_block_is_ours(cluster::Deployment& source, Runtime& runtime, StateS
 // The owner is asked before each attempt: meanwhile a successor may have blocked the source for its own cutover. And a command
 // that blocks may still wait for its lock after whoever sent it has gone, while the one that lifts the block finds nothing to
 // lift: until none of them runs, it is repeated.
-Status unblock_source(cluster::Deployment& source, Runtime& runtime, StateStore& state, ClusterTime blocked_at, const std::stop_token& stop) {
+Status unblock_source(cluster::Deployment& source, Runtime& runtime, StateStore& state, const std::optional<OwnBlock>& own,
+                      const std::stop_token& stop) {
   bool asked = false;
   const auto lift = [&] {
     return retry_temporary(runtime, stop, [&]() -> Status {
-      if (!(std::exchange(asked, true) && mutant("lift_unasked"))) TRY(check_block_is_ours(source, runtime, state, blocked_at));
+      if (!(std::exchange(asked, true) && mutant("lift_unasked"))) TRY(check_block_is_ours(source, runtime, state, own));
       return source.set_write_block(false);
     });
   };
@@ -126,7 +131,8 @@ Status Cutover::run(const std::stop_token& stop) {
             {{"reason", decided.error().message}});
   // Without the operator's stop request: the source must not stay blocked. But a successor's block is not ours to lift.
   if (decided.error().code != ErrorCode::kWrongState) {
-    if (blocks_ && !found_blocked_) TRY(unblock_source(source_, runtime_, state_, blocked_at_, {}));
+    if ((may_have_blocked_ || (blocks_ && mutant("unblocked_unblocked"))) && !found_blocked_)
+      TRY(unblock_source(source_, runtime_, state_, OwnBlock{options_.migration, owned_at_}, {}));
     const std::vector<bson::Value> log{value_of("cutover")};
     TRY(state_.remove("x_cutover", log, {}));
   }
@@ -182,10 +188,9 @@ Status Cutover::until_decision(const std::stop_token& stop) {
 Status Cutover::under_block(const std::stop_token& stop) {
   const cluster::ThreadStop scope(stop);
   // The hook may have taken long: whoever has been replaced meanwhile must not block a source that its successor has released.
-  if (!mutant("block_without_owning")) {
-    TRY(retry_temporary(runtime_, stop, [&] { return state_.confirm_owner(stop, true); }));
-    TRY(record("intent", stop));
-  }
+  owned_at_ = TRY(retry_temporary(runtime_, stop, [&] { return source_.majority_time(); }));
+  TRY(retry_temporary(runtime_, stop, [&] { return still_owns(stop); }));
+  if (!mutant("block_without_owning")) TRY(record("intent", stop));
   TRY(stop_writes(stop));
   runtime_.reached("cutover.after_block");
   const ClusterTime fence = TRY(note("fence", stop));
@@ -205,6 +210,7 @@ Status Cutover::under_block(const std::stop_token& stop) {
   if (!mutant("f2_not_checked")) TRY(source_is_quiet(fence));
   if (!blocks_ && !mutant("late_transaction_ignored")) TRY(no_open_transaction(stop));
   TRY(all_is_copied());
+  if (blocks_ && !mutant("lifted_block_unseen")) TRY(block_stands(stop));
   runtime_.reached("cutover.before_decision");
   return {};
 }
@@ -225,16 +231,47 @@ Status Cutover::await_short_transactions(const std::stop_token& stop) {
   }
 }
 
+Status Cutover::still_owns(const std::stop_token& stop) {
+  if (mutant("block_without_owning")) return {};
+  const SteadyTime asked = runtime_.now();
+  TRY(state_.confirm_owner(stop, true));
+  owned_ = asked;
+  return {};
+}
+
+// Announced first, for a predecessor that cannot reach the destination. Where an attempt comes late the owner is asked again: a
+// successor that took over meanwhile has found nothing to lift.
+Status Cutover::block_source(const std::stop_token& stop) {
+  const auto owning = [&](auto&& call) {
+    return retry_temporary(runtime_, stop, [&]() -> Status {
+      if (runtime_.now() - owned_ > kOwnedFor && !mutant("block_unasked")) TRY(still_owns(stop));
+      return call();
+    });
+  };
+  const auto message = bson::make_document({{"drover", kBlockNote}, {"migration", options_.migration}, {"epoch", state_.epoch()}});
+  TRY(owning([&]() -> Status {
+    TRY(source_.append_note(message));
+    return {};
+  }));
+  may_have_blocked_ = true;
+  waiting_for_ = "the source to take the block: transactions that are open there hold it up";
+  TRY(owning([&] { return source_.set_write_block(true); }));
+  waiting_for_.clear();
+  return {};
+}
+
+// The second fence proves that nobody has written, not that nobody will.
+Status Cutover::block_stands(const std::stop_token& stop) {
+  const auto block = TRY(retry_temporary(runtime_, stop, [&] { return source_.write_block(); }));
+  if (block.enabled) return {};
+  return fail(ErrorCode::kSource, "the source's write block was lifted by somebody else before the decision; see who did, and commit again");
+}
+
 // What runs is waited for: a transaction that was open when the writers were stopped for as long as it takes, since nothing of
 // it is seen before its commit; others for a while, then the second fence is the proof. They may be of namespaces that are not
 // migrated.
 Status Cutover::stop_writes(const std::stop_token& stop) {
-  if (blocks_) {
-    blocked_at_ = TRY(announce_block(source_, runtime_, state_, stop));
-    waiting_for_ = "the source to take the block: transactions that are open there hold it up";
-    TRY_WITH(retry_temporary(runtime_, stop, [&] { return source_.set_write_block(true); }), "blocking the source's writes");
-    waiting_for_.clear();
-  }
+  if (blocks_) TRY_WITH(block_source(stop), "blocking the source's writes");
   if (mutant("running_writes_ignored")) return {};
   const SteadyTime waiting_since = runtime_.now();
   std::optional<std::set<std::string>> open;  // those of the beginning that still are
@@ -334,7 +371,7 @@ Result<CutoverFound> recover_cutover(cluster::Deployment& source, Runtime& runti
   const auto& found = documents.front();
   if (found["step"].to_string_view() != std::string_view("intent")) return CutoverFound::kDecided;
   log.warn("a cutover was interrupted before its decision; the source is restored as it was found");
-  if (found["blocks"].is_truthy() && !found["foundBlocked"].is_truthy() && !mutant("block_left_behind")) TRY(unblock_source(source, runtime, state, {}, stop));
+  if (found["blocks"].is_truthy() && !found["foundBlocked"].is_truthy() && !mutant("block_left_behind")) TRY(unblock_source(source, runtime, state, std::nullopt, stop));
   const std::vector<bson::Value> ids{value_of("cutover")};
   TRY(state.remove("x_cutover", ids, stop));
   return CutoverFound::kUndone;

@@ -18,10 +18,14 @@
 namespace drover::engine {
 
 inline constexpr std::chrono::seconds kCutoverDeadline{60};
+// How long the destination is asked who owns the migration before the source's block is lifted. Whoever ends the process'
+// connections, once told to stop, leaves it longer than this.
+inline constexpr std::chrono::seconds kOwnerAnswer{3};
 
 class Cutover {
  public:
   struct Options {
+    Uuid migration;
     std::function<Status()> before;  // the operator's hook or answer: the application no longer writes to the source
     bool unblock_destination = false;  // this migration blocked it at its start
     Duration deadline = kCutoverDeadline;  // from the end of the operator's hook to the decision, whose own record is not counted
@@ -51,6 +55,9 @@ class Cutover {
  private:
   Status until_decision(const std::stop_token& stop);
   Status under_block(const std::stop_token& stop);
+  Status still_owns(const std::stop_token& stop);
+  Status block_source(const std::stop_token& stop);
+  Status block_stands(const std::stop_token& stop);
   Status await_equal_catalogs(const std::stop_token& stop);
   Status await_short_transactions(const std::stop_token& stop);
   Status stop_writes(const std::stop_token& stop);
@@ -72,7 +79,9 @@ class Cutover {
   const NamespaceFilter& filter_;
   const Options options_;
   SteadyTime begun_{};
-  ClusterTime blocked_at_;  // our block was announced in the source's oplog
+  ClusterTime owned_at_;    // of the source, before the owner was last confirmed: a successor's announcement is later
+  SteadyTime owned_{};      // when that was
+  bool may_have_blocked_ = false;
   ClusterTime compared_;  // the catalogs were equal at a listing after this time
   std::int64_t stopped_millis_ = 0;  // wall clock: the writes' end
   bson::Document verified_;

@@ -237,7 +237,8 @@ Status Migration::cut_over(Run& run, const std::stop_token& stop) {
   run.name = "COMMITTING";
   runtime_.reached("migration.before_cutover");
   Cutover cutover(source_, destination_, runtime_, log_, run.catalog, run.pipeline->router(), *run.state, options_.filter,
-                  {.before = options_.before_cutover,
+                  {.migration = run.starter->migration(),
+                   .before = options_.before_cutover,
                    .unblock_destination = run.begun.destination_blocked,
                    .deadline = options_.cutover_deadline,
                    .verify = verify_rest(run),

@@ -86,7 +86,13 @@ Status StateStore::take_over(std::span<const Uuid> sessions, std::string_view us
     all.insert(all.end(), earlier.begin(), earlier.end());
     won = TRY(owner_session_.save_state("x_owner", owner_document(all), cluster::StateCondition::kEpochBelow, stop));
   }
-  if (mutant("fence_skipped")) return {};
+  owner_ = owner_document(ours);
+  if (!mutant("fence_skipped")) TRY(shut_out(earlier, user, waiting, stop));
+  return retry_temporary(runtime_, stop, [&] { return confirm_owner(stop, true); });
+}
+
+Status StateStore::shut_out(std::span<const Owned> earlier, std::string_view user, const std::function<void()>& waiting,
+                            const std::stop_token& stop) {
   std::vector<Uuid> ids;
   bool others = false;
   for (const auto& session : earlier) {
@@ -103,8 +109,7 @@ Status StateStore::take_over(std::span<const Uuid> sessions, std::string_view us
     if (running == 0) break;
     if (!runtime_.sleep(kOldCommandsPoll, stop)) return tl::unexpected(stopped_error());
   }
-  owner_ = owner_document(ours);
-  return retry_temporary(runtime_, stop, [&] { return confirm_owner(stop, true); });
+  return {};
 }
 
 Status StateStore::release(const std::stop_token& stop) {

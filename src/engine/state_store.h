@@ -76,6 +76,8 @@ class StateStore {
     Uuid id;
     std::string user;
   };
+  Status shut_out(std::span<const Owned> earlier, std::string_view user, const std::function<void()>& waiting,
+                  const std::stop_token& stop);
   Result<std::vector<Owned>> next_epoch(const std::stop_token& stop);
   bson::Document owner_document(std::span<const Owned> sessions) const;
 

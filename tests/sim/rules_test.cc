@@ -355,6 +355,78 @@ TEST(Rules, WhoCannotReachTheSourceLeavesTheBlockOfItsSuccessor) {
   breaks("lift_unasked", story);
 }
 
+// It has blocked nothing: its hook was running.
+TEST(Rules, WhoHasNotBlockedTheSourceDoesNotLiftTheBlockOfItsSuccessor) {
+  const Story story = [](Scenario& s) {
+    s.insert("app.c", R"({"_id": 1})");
+    bool first = true;
+    s.options.before_cutover = [&s, &first]() -> Status {
+      if (!std::exchange(first, false)) return {};
+      s.cut_destination(minutes(10));
+      s.in_background("the other process", [&s] { s.expect(s.run_once().has_value(), "the other process does not commit"); });
+      s.pass(seconds(10));
+      return {};
+    };
+    s.expect(!s.run_once(), "both have committed");
+    s.expect(s.source().write_block(), "the source takes writes that nobody migrates");
+  };
+  holds(story, 10);
+  breaks("unblocked_unblocked", story);
+}
+
+// Its connection breaks between the question and the block.
+TEST(Rules, WhoWasReplacedMeanwhileDoesNotBlockTheSource) {
+  const Story story = [](Scenario& s) {
+    s.insert("app.c", R"({"_id": 1})");
+    s.before(s.destination(), "save state x_cutover", [&s] { s.cut_source(seconds(30)); }, 2);
+    s.in_background("an operator", [&s] {
+      s.wait_until("the cutover", [&s] { return s.reached().contains("cutover.after_hook"); });
+      s.pass(seconds(10));
+      s.options.commit = engine::CommitPolicy::kNever;
+      s.in_background("the other process", [&s] { (void)s.run_once(); });
+      s.pass(seconds(50));
+      s.expect(!s.source().write_block(), "the source is blocked, and nobody knows");
+      s.stop();
+    });
+    s.expect(!s.run_once(), "the first has committed");
+  };
+  holds(story, 10);
+  breaks("block_unasked", story);
+}
+
+// An earlier process' cutover is to be undone, by one that a third has replaced.
+TEST(Rules, WhoUndoesACutoverWaitsForTheAnswer) {
+  const Story story = [](Scenario& s) {
+    s.insert("app.c", R"({"_id": 1})");
+    s.at("cutover.after_fence", [&s] { s.kill(); });
+    (void)s.run_once();
+    s.after(s.destination(), "load state x_cutover", [&s] {
+      s.cut_destination(minutes(10));
+      s.in_background("the third process", [&s] { s.expect(s.run_once().has_value(), "the third process does not commit"); });
+      s.cut_source(seconds(10));
+    });
+    s.in_background("an operator", [&s] {
+      s.pass(minutes(2));
+      s.expect(s.source().write_block(), "the source takes writes that nobody migrates");
+    });
+    s.expect(!s.run_once(), "both have committed");
+  };
+  holds(story, 10);
+  breaks("recovery_unasked", story);
+}
+
+TEST(Rules, ABlockThatSomebodyLiftsEndsTheCutover) {
+  const Story story = [](Scenario& s) {
+    s.insert("app.c", R"({"_id": 1})");
+    s.at("cutover.after_fence", [&s] { s.expect(s.source().set_write_block(false).has_value(), "it is not lifted"); });
+    const auto result = s.run_once();
+    s.expect(!result && result.error().code == ErrorCode::kSource, "the source takes writes that nobody migrates");
+    s.run();
+  };
+  holds(story);
+  breaks("lifted_block_unseen", story);
+}
+
 // Everything that needs the destination stands still; the source must not.
 TEST(Rules, TheSourceIsReleasedWhileTheDestinationIsAway) {
   holds([](Scenario& s) {
