@@ -1,5 +1,6 @@
 #include "sandbox/query/calendar.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 
@@ -119,6 +120,41 @@ int days_in_month(int year, int month) {
   return static_cast<int>(days_from_civil(month == 12 ? year + 1 : year, month == 12 ? 1 : month + 1, 1) - days_from_civil(year, month, 1));
 }
 
+std::size_t leading_digits(std::string_view text) { return std::min(text.find_first_not_of("0123456789"), text.size()); }
+
+std::optional<int> one_or_two_digits(Reader& reader) {
+  const auto count = std::min<std::size_t>(leading_digits(reader.rest), 2);
+  return count == 0 ? std::nullopt : reader.digits(count);
+}
+
+struct Day {
+  int year = 0, month = 1, day = 1;
+};
+
+// 2020-09-08, 2020-9-8, 2020/09/08, 20200908, 9/8/2020 (the month first), and 2020-09: with numbers that may be none.
+std::optional<Day> read_day(Reader& reader) {
+  std::optional<int> year, month, day = 1;
+  const auto digits = leading_digits(reader.rest);
+  if (digits == 8) {
+    year = reader.digits(4), month = reader.digits(2), day = reader.digits(2);
+  } else if (digits == 4) {
+    year = reader.digits(4);
+    const char between = reader.rest.starts_with('/') ? '/' : '-';
+    if (!reader.accept(between)) return {};
+    month = one_or_two_digits(reader);
+    if (reader.accept(between)) day = one_or_two_digits(reader);
+    else if (between == '/') return {};
+  } else {
+    month = one_or_two_digits(reader);
+    if (!month || !reader.accept('/')) return {};
+    day = one_or_two_digits(reader);
+    if (!day || !reader.accept('/') || leading_digits(reader.rest) != 4) return {};
+    year = reader.digits(4);
+  }
+  if (!year || !month || !day) return {};
+  return Day{*year, *month, *day};
+}
+
 // The rest of `text` up to the next character that no offset has.
 std::string_view take_offset(Reader& reader) {
   const auto end = std::min(reader.rest.find_first_not_of("+-:0123456789Z"), reader.rest.size());
@@ -135,11 +171,15 @@ Result<std::optional<std::int64_t>> parse_date(std::string_view format, std::str
   std::int64_t year = 1970, month = 1, day = 1, hour = 0, minute = 0, second = 0, millis = 0, offset = default_offset;
   std::int64_t iso_year = 0, iso_number = 1, iso_day = 1;
   bool iso = false, natural = false;
+  bool has_year = false, has_month = false, has_day = false, of_year = false;
   bool fits = true;
+  // Up to so many digits: fewer do.
   const auto number = [&](std::size_t digits, std::int64_t low, std::int64_t high, std::int64_t& out) {
-    const auto read = reader.digits(digits);
+    const auto count = std::min(leading_digits(reader.rest), digits);
+    const auto read = count == 0 ? std::nullopt : reader.digits(count);
     fits = fits && read && *read >= low && *read <= high;
     if (read) out = *read;
+    return count;
   };
   for (std::size_t i = 0; i < format.size(); ++i) {
     if (format[i] != '%') {
@@ -148,17 +188,19 @@ Result<std::optional<std::int64_t>> parse_date(std::string_view format, std::str
     }
     if (++i == format.size()) return bad(18535, "Unmatched '%' at end of format string");
     switch (format[i]) {
-      case 'Y': natural = true; number(4, 0, 9999, year); break;
-      case 'm': natural = true; number(2, 1, 12, month); break;
-      case 'd': natural = true; number(2, 1, 31, day); break;
+      case 'Y': natural = has_year = true; number(4, 0, 9999, year); break;
+      case 'm': natural = has_month = true; number(2, 1, 12, month); break;
+      case 'd': natural = has_day = true; number(2, 1, 31, day); break;
       case 'G': iso = true; number(4, 0, 9999, iso_year); break;
       case 'V': iso = true; number(2, 1, 53, iso_number); break;
       case 'u': iso = true; number(1, 1, 7, iso_day); break;
-      case 'H': number(2, 0, 24, hour); break;
+      case 'H': number(2, 0, 23, hour); break;
       case 'M': number(2, 0, 59, minute); break;
-      case 'S': number(2, 0, 60, second); break;
-      case 'L': number(3, 0, 999, millis); break;
-      case 'j': month = 1; number(3, 1, 366, day); break;
+      case 'S': number(2, 0, 59, second); break;
+      case 'L':  // a fraction: 5 is half a second
+        for (auto digits = number(3, 0, 999, millis); digits < 3; ++digits) millis *= 10;
+        break;
+      case 'j': of_year = has_month = has_day = true; month = 1; number(3, 1, 366, day); break;
       case 'z': {
         const auto zone = offset_of_zone(take_offset(reader));
         fits = fits && zone;
@@ -178,6 +220,10 @@ Result<std::optional<std::int64_t>> parse_date(std::string_view format, std::str
     }
   }
   if (!fits || !reader.rest.empty() || (iso && natural)) return kNone;
+  if (!iso && !(has_year && has_month && has_day)) {
+    return bad(code::kConversionFailure, fmt::format("an incomplete date/time string has been found, with elements missing: \"{}\"", text));
+  }
+  if (!iso && !of_year && day > days_in_month(static_cast<int>(year), static_cast<int>(month))) return kNone;
   if (iso) {
     year = iso_year;
     day = first_iso_monday(iso_year) + (iso_number - 1) * 7 + iso_day - 1;
@@ -187,16 +233,8 @@ Result<std::optional<std::int64_t>> parse_date(std::string_view format, std::str
 
 std::optional<std::int64_t> parse_iso_date(std::string_view text, std::int64_t default_offset) {
   Reader reader{text};
-  const auto year = reader.digits(4);
-  if (!year || !reader.accept('-')) return {};
-  const auto month = reader.digits(2);
-  if (!month || *month < 1 || *month > 12) return {};
-  int day = 1;
-  if (reader.accept('-')) {
-    const auto given = reader.digits(2);
-    if (!given || *given < 1 || *given > days_in_month(*year, *month)) return {};
-    day = *given;
-  }
+  const auto date = read_day(reader);
+  if (!date || date->month < 1 || date->month > 12 || date->day < 1 || date->day > days_in_month(date->year, date->month)) return {};
   int hour = 0, minute = 0, second = 0, millis = 0;
   if (reader.accept('T') || reader.accept(' ')) {
     const auto h = reader.digits(2);
@@ -230,7 +268,7 @@ std::optional<std::int64_t> parse_iso_date(std::string_view text, std::int64_t d
     if (!zone) return {};
     offset = *zone;
   }
-  return from_calendar(*year, *month, day, hour, minute, second, millis) - offset;
+  return from_calendar(date->year, date->month, date->day, hour, minute, second, millis) - offset;
 }
 
 std::string format_iso_date(std::int64_t millis) {

@@ -35,10 +35,10 @@ std::int64_t first_iso_monday(std::int64_t year);  // of its first week, as a da
 
 // "UTC", "GMT", "Z", "+02", "-0330", "+05:30" in milliseconds east of UTC.
 std::optional<std::int64_t> offset_of_zone(std::string_view zone);
-// 2020-09-08T12:30:15.123Z and its shorter forms, as $dateFromString and $toDate read them.
+// 2020-09-08T12:30:15.123Z and its shorter forms, 2020/09/08, 20200908 and 9/8/2020, as $dateFromString and $toDate read them.
 std::optional<std::int64_t> parse_iso_date(std::string_view text, std::int64_t default_offset);
-// `text` by the server's format language: %Y %m %d, or %G %V %u, and %H %M %S %L %j %z %Z %%. Nothing when it does not fit; 18535 and 18536
-// for a format that is none.
+// `text` by the server's format language: %Y %m %d, or %G %V %u, and %H %M %S %L %j %z %Z %%. Nothing when it does not fit, or names no day;
+// 241 for a format that leaves year, month or day out, 18535 and 18536 for one that is none.
 Result<std::optional<std::int64_t>> parse_date(std::string_view format, std::string_view text, std::int64_t default_offset);
 // 2020-09-08T12:30:15.123Z
 std::string format_iso_date(std::int64_t millis);

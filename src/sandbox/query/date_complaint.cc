@@ -55,6 +55,18 @@ bool is_abbreviation(std::string_view word) {
   return std::ranges::find(kZones, word) != std::end(kZones);
 }
 
+// Of yyyy-mm-dd that is no day: where the server's parser stops, which takes one digit of a month or day that is too large.
+std::optional<std::string> wrong_day(std::string_view text) {
+  if (text.size() != 10 || text[4] != '-' || text[7] != '-') return {};
+  for (const std::size_t i : {0, 1, 2, 3, 5, 6, 8, 9}) {
+    if (text[i] < '0' || text[i] > '9') return {};
+  }
+  const auto number = [&](std::size_t at) { return (text[at] - '0') * 10 + text[at + 1] - '0'; };
+  if (number(5) > 12) return fmt::format("; 6: Unexpected character '{}'", text[6]);
+  if (number(8) > 31) return fmt::format("; 9: Unexpected character '{}'", text[9]);
+  return "; 11: The parsed date was invalid '" + std::string(1, '\0') + "'";
+}
+
 }  // namespace
 
 std::string date_complaint(std::string_view text) {
@@ -64,6 +76,7 @@ std::string date_complaint(std::string_view text) {
     complaint.push_back('\0');
     return complaint + "'";
   }
+  if (const auto day = wrong_day(text)) return complaint + *day;
   const auto words = words_of(text);
   if (!words || words->empty() || std::ranges::any_of(*words, [](const Word& word) { return speaks_of_time(word.text); })) return complaint;
   std::size_t zones = 0, complaints = 0;

@@ -1,5 +1,6 @@
 // What the server says of a string that is no date. Its parser reads a string word by word, and takes a word that it does not
-// know for a time zone. Told here for strings of words alone; of others it is only said that they could not be parsed.
+// know for a time zone. Told here for strings of words alone and for days
+// that are none (2020-02-30); of others it is only said that they could not be parsed.
 #pragma once
 
 #include <string>

@@ -34,8 +34,9 @@ Result<Datum> add(Operands operands, Variables&) {
   const Datum offset = sum.result();
   const double about = as_double(offset) + static_cast<double>(*date);
   if (!(std::fabs(about) < 9223372036854775808.0)) return bad(15, "date overflow in $add");
-  const std::int64_t millis = fractional ? std::llround(as_double(offset)) : as_int64(offset);
-  return Datum::from(bson::DateTime{*date + millis});
+  // The sum is rounded, not what is added.
+  const std::int64_t millis = fractional ? std::llroundl(static_cast<long double>(*date) + static_cast<long double>(as_double(offset))) : *date + as_int64(offset);
+  return Datum::from(bson::DateTime{millis});
 }
 
 Result<Datum> subtract(Operands operands, Variables&) {
@@ -141,7 +142,7 @@ constexpr Operator kOperators[] = {
     {"$multiply", 0, kAnyCount, multiply},
     {"$divide", 2, 2, divide},
     {"$mod", 2, 2, mod},
-    {"$rand", 0, kAnyCount, random_number},
+    {"$rand", 0, kAnyCount, random_number, {4, 4, 2}},
     {"$bitAnd", 0, kAnyCount, bit_and, {6, 3, 0}},
     {"$bitOr", 0, kAnyCount, bit_or, {6, 3, 0}},
     {"$bitXor", 0, kAnyCount, bit_xor, {6, 3, 0}},

@@ -188,14 +188,17 @@ struct FromStringExpression final : NamedDateExpression {
     if (!format.nullish() && format.type() != Type::kString) {
       return bad(40684, fmt::format("$dateFromString requires that 'format' be a string, found: {} with value {}", type_name_of(format), printed(format)));
     }
+    if (format.type() == Type::kString) TRY(check_format(format.element().string_value()));
     const auto in = TRY(zone(variables));
     if (text.nullish())
       return operands.find("onNull") ? operands.evaluate("onNull", variables) : Result<Datum>(Datum::null());
     if (text.type() == Type::kString && !in) return Datum::null();
     if (text.type() == Type::kString && operands.find("format") && format.nullish()) return Datum::null();
     if (text.type() == Type::kString) {
-      const auto millis = TRY(parse(text.element().string_value(), format, *in));
-      if (millis) return Datum::from(bson::DateTime{*millis});
+      const auto millis = parse(text.element().string_value(), format, *in);
+      const bool forgiven = !millis && millis.error().server_code == code::kConversionFailure && operands.find("onError");
+      if (!millis && !forgiven) return tl::unexpected(millis.error());
+      if (millis && *millis) return Datum::from(bson::DateTime{**millis});
     }
     if (operands.find("onError")) return operands.evaluate("onError", variables);
     if (text.type() != Type::kString) {
@@ -206,6 +209,12 @@ struct FromStringExpression final : NamedDateExpression {
     return bad(code::kConversionFailure, format.missing() ? date_complaint(given) : fmt::format("Error parsing date string '{}'", given));
   }
 
+  // 18535 and 18536, whatever the string is.
+  static Status check_format(std::string_view format) {
+    const auto tried = parse_date(format, "", 0);
+    if (tried || tried.error().server_code == code::kConversionFailure) return {};
+    return tl::unexpected(tried.error());
+  }
   // Nothing when `text` is no date, or names a zone beside the one that was given.
   Result<std::optional<std::int64_t>> parse(std::string_view text, const Datum& format, const Zone& in) const {
     const auto read = [&](std::int64_t offset) -> Result<std::optional<std::int64_t>> {

@@ -329,19 +329,30 @@ struct RegexExpression final : Expression {
     const auto compiled = TRY(compile(regex, options, variables.context().version));
     if (!compiled || input.nullish()) return nothing();
     const std::string_view subject = text(input);
-    if (name == "$regexMatch") return Datum::from(compiled->found_in(subject));
     bson::ArrayBuilder found;
     std::size_t from = 0;
-    while (from <= subject.size()) {
-      const auto match = compiled->search(subject, from);
+    // An empty string is searched too; the end of another is not.
+    do {
+      int failure = 0;
+      const auto match = compiled->search(subject, from, failure);
+      if (failure != 0) return bad(51156, fmt::format("Error occurred while executing the regular expression in {}. Result code: {}", name, failure));
+      if (name == "$regexMatch") return Datum::from(match.has_value());
       if (!match) break;
       bson::Builder one = describe(subject, *match);
       if (name == "$regexFind") return Datum::document(std::move(one).finish());
       found.append(std::move(one).finish());
-      from = match->end > match->begin ? match->end : match->end + 1;
-    }
+      TRY(check_value_size(found.size()));
+      from = match->end > match->begin ? match->end : behind_code_point(subject, match->end);
+    } while (from < subject.size());
     if (name == "$regexFind") return Datum::null();
     return Datum::array(std::move(found));
+  }
+
+  static std::size_t behind_code_point(std::string_view subject, std::size_t at) {
+    do {
+      ++at;
+    } while (at < subject.size() && (static_cast<unsigned char>(subject[at]) & 0xc0) == 0x80);
+    return at;
   }
 
   Result<Datum> nothing() const {

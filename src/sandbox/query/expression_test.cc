@@ -132,7 +132,7 @@ INSTANTIATE_TEST_SUITE_P(
         Row{R"({"$dateFromString":{"dateString":"03/02/2020","format":"%Y"}})", "241 Error parsing date string '03/02/2020'"},
         Row{R"({"$dateFromString":{"dateString":"not a date"}})", "241 Error parsing date string 'not a date'; 0: The timezone could not be found in the database 'n'; 6: Double timezone specification 'd'"},
         Row{R"({"$toDate":"gmt"})", "241 an incomplete date/time string has been found, with elements missing: \"gmt\""},
-        Row{R"({"$dateFromString":{"dateString":"2020-02-30"}})", "241 Error parsing date string '2020-02-30'"},
+        Row{R"({"$dateFromString":{"dateString":"2020-02-30T00:00:00"}})", "241 Error parsing date string '2020-02-30T00:00:00'"},
         Row{R"({"$toString":{"$dateFromParts":{"year":2020,"month":7,"timezone":"Europe/Berlin"}}})", R"("2020-06-30T22:00:00.000Z")"},
         Row{R"({"$dateFromParts":{"year":"x"}})", "40515 'year' must evaluate to an integer, found string with value \"x\""},
         Row{R"({"$acos":2})", "50989 cannot apply $acos to 2, value must in [-1,1]"},

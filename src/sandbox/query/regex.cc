@@ -45,6 +45,18 @@ const char* old_message(int pcre2_error) {
   }
 }
 
+// Of a search, by its old number.
+int old_failure(int pcre2_error) {
+  if (pcre2_error <= PCRE2_ERROR_UTF8_ERR1 && pcre2_error >= PCRE2_ERROR_UTF8_ERR21) return -10;
+  switch (pcre2_error) {
+    case PCRE2_ERROR_MATCHLIMIT: return -8;
+    case PCRE2_ERROR_DEPTHLIMIT: return -21;
+    case PCRE2_ERROR_JIT_STACKLIMIT: return -27;
+    case PCRE2_ERROR_NOMEMORY: return -6;
+    default: return -14;  // PCRE_ERROR_INTERNAL
+  }
+}
+
 Result<std::uint32_t> flags_of(std::string_view options) {
   std::uint32_t flags = PCRE2_UTF;
   for (const char option : options) {
@@ -109,11 +121,11 @@ bool CompiledRegex::found_in(std::string_view text) const {
                      match_data(as_code(code_)), nullptr) >= 0;
 }
 
-std::optional<CompiledRegex::Match> CompiledRegex::search(std::string_view text, std::size_t from) const {
+std::optional<CompiledRegex::Match> CompiledRegex::search(std::string_view text, std::size_t from, int& failure) const {
   pcre2_match_data* data = match_data(as_code(code_));
-  if (pcre2_match(as_code(code_), reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), from, 0, data, nullptr) < 0) {
-    return std::nullopt;
-  }
+  const int found = pcre2_match(as_code(code_), reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), from, 0, data, nullptr);
+  failure = found < PCRE2_ERROR_NOMATCH ? old_failure(found) : 0;
+  if (found < 0) return std::nullopt;
   const PCRE2_SIZE* ends = pcre2_get_ovector_pointer(data);
   std::uint32_t groups = 0;
   pcre2_pattern_info(as_code(code_), PCRE2_INFO_CAPTURECOUNT, &groups);

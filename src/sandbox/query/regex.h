@@ -28,8 +28,9 @@ class CompiledRegex {
     std::size_t end = 0;
     std::vector<std::pair<std::size_t, std::size_t>> groups;  // npos, npos: did not take part
   };
-  // The first match at or after `from`.
-  std::optional<Match> search(std::string_view text, std::size_t from) const;
+  // The first match at or after `from`. Without one, `failure` is what kept it from being looked for, as PCRE 8 numbers it: -10 for text
+  // that is no UTF-8, -8 for a search that took too many steps, ...; 0 when there is none.
+  std::optional<Match> search(std::string_view text, std::size_t from, int& failure) const;
 
   const std::string& pattern() const { return pattern_; }
   const std::string& options() const { return options_; }
