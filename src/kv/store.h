@@ -123,8 +123,9 @@ class Store {
   virtual Status write(IndexedBatch& batch, bool sync) = 0;
   virtual Status sync() = 0;
   virtual std::uint64_t approximate_bytes(KeySpace space, std::string_view begin, std::string_view end) = 0;
-  // Writes the files of [begin, end) anew, without what was removed or overwritten. Others read and write meanwhile; it takes as
-  // long as reading and writing the range does. Stopped early, it is an error, and nothing is lost.
+  // Writes the files that [begin, end) is in anew, without what was removed or overwritten. Universal compaction takes all files of the
+  // key space with them: it takes as long as reading and writing them does, and as much free disk. Others read and write meanwhile.
+  // Stopped early, it is an error, and nothing is lost.
   virtual Status compact(KeySpace space, std::string_view begin, std::string_view end, const std::stop_token& stop) = 0;
 };
 

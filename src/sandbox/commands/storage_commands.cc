@@ -1,5 +1,5 @@
-// compact and reIndex: the files of one collection are written anew. Entries of indexes are written with their documents and always theirs;
-// so a rebuilt index is its own entries in new files.
+// compact and reIndex: the files of one collection are written anew, and with them those of its neighbours. Entries of indexes are written with
+// their documents and always theirs; so a rebuilt index is its own entries in new files.
 #include <algorithm>
 
 #include <fmt/format.h>
@@ -20,22 +20,26 @@ Result<CollectionPtr> existing(const CommandContext& context, const Namespace& n
   return collection;
 }
 
-struct Range {
-  kv::KeySpace space;
-  Ident ident;
-};
-
-Status compact_range(const CommandContext& context, Range range) {
-  auto done = context.engine().store().compact(range.space, big_endian(range.ident), big_endian(range.ident + 1), context.stop);
+// Once for all indexes: the store takes whole key spaces.
+Status compact_indexes(const CommandContext& context, const CollectionInfo& collection) {
+  const auto by_ident = [](const auto& a, const auto& b) { return a->ident < b->ident; };
+  const auto [first, last] = std::minmax_element(collection.indexes.begin(), collection.indexes.end(), by_ident);
+  if (first == collection.indexes.end()) return {};
+  auto done = context.engine().store().compact(kIndexes, big_endian((*first)->ident), big_endian((*last)->ident + 1), context.stop);
   TRY(check_interrupt(context));
   return done;
 }
 
-std::uint64_t bytes_of(const CommandContext& context, const std::vector<Range>& ranges) {
-  std::uint64_t bytes = 0;
-  for (const auto& range : ranges) {
-    bytes += context.engine().store().approximate_bytes(range.space, big_endian(range.ident), big_endian(range.ident + 1));
-  }
+Status compact_records(const CommandContext& context, const CollectionInfo& collection) {
+  auto done = context.engine().store().compact(kRecords, big_endian(collection.ident), big_endian(collection.ident + 1), context.stop);
+  TRY(check_interrupt(context));
+  return done;
+}
+
+std::uint64_t bytes_of(const CommandContext& context, const CollectionInfo& collection) {
+  auto& store = context.engine().store();
+  std::uint64_t bytes = store.approximate_bytes(kRecords, big_endian(collection.ident), big_endian(collection.ident + 1));
+  for (const auto& index : collection.indexes) bytes += store.approximate_bytes(kIndexes, big_endian(index->ident), big_endian(index->ident + 1));
   return bytes;
 }
 
@@ -47,11 +51,10 @@ Result<bson::Document> compact(CommandContext& context) {
   }
   if (ns.collection.starts_with("system.")) return server_error(code::kInvalidNamespace, "can't compact a system namespace");
   const auto collection = TRY(existing(context, ns, "can't compact a view"));
-  std::vector<Range> ranges{{kRecords, collection->ident}};
-  for (const auto& index : collection->indexes) ranges.push_back({kIndexes, index->ident});
-  const auto before = bytes_of(context, ranges);
-  for (const auto& range : ranges) TRY(compact_range(context, range));
-  const auto after = bytes_of(context, ranges);
+  const auto before = bytes_of(context, *collection);
+  TRY(compact_records(context, *collection));
+  TRY(compact_indexes(context, *collection));
+  const auto after = bytes_of(context, *collection);
   bson::Builder out;
   const auto freed = static_cast<std::int64_t>(before > after ? before - after : 0);
   freed < (1 << 30) ? out.append("bytesFreed", static_cast<std::int32_t>(freed)) : out.append("bytesFreed", freed);
@@ -69,7 +72,7 @@ Result<bson::Document> re_index(CommandContext& context) {
   if (building != collection->indexes.end()) {
     return server_error(12587, fmt::format("cannot perform operation: an index build is currently running for collection with UUID: {}", collection->uuid.to_string()));
   }
-  for (const auto& index : collection->indexes) TRY(compact_range(context, {kIndexes, index->ident}));
+  TRY(compact_indexes(context, *collection));
   const auto count = static_cast<std::int32_t>(collection->indexes.size());
   bson::Builder out;
   out.append("nIndexesWas", count).append("nIndexes", count);
