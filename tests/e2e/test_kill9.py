@@ -1,6 +1,7 @@
 """kill -9 of the sandbox in the midst of writes, again and again: nothing acknowledged is lost, nothing is damaged.
 
 KILLS says how often (default 3; `make kill9` does 50)."""
+import glob
 import os
 import random
 import threading
@@ -16,6 +17,9 @@ KILLS = int(os.environ.get("KILLS", "3"))
 WRITERS = 4
 ACCOUNTS = 10
 BALANCE = 100
+# It may grow to 256 MB before all write buffers are flushed for it.
+FULL_JOURNAL = 200 << 20
+RESTART_SECONDS = 10
 
 
 class Writer:
@@ -109,3 +113,26 @@ class KilledUnderLoad(DroverTest):
         self.assertEqual(by_index, found, "the index and the records differ")
         self.assertEqual(database.items.count_documents({}), database.items.estimated_document_count(), "the counters and the records differ")
         self.assertTrue(database.command("validate", "items")["valid"])
+
+    def test_starts_again_in_seconds_with_a_full_journal(self):
+        client = self.source.client()
+        items, pad = client.kill9.items, os.urandom(500).hex()
+        items.create_index("k")
+        written = 0
+        while self.journal_bytes() < FULL_JOURNAL:
+            self.assertLess(written, 1_000_000, f"{written} documents, and no more than {self.journal_bytes()} bytes of journal")
+            items.insert_many([{"_id": written + i, "k": random.random(), "pad": pad} for i in range(1000)])
+            written += 1000
+        client.close()
+        self.source.kill()
+        began = time.monotonic()
+        self.source.start()
+        client = self.source.client()
+        self.assertEqual(client.kill9.items.count_documents({}), written)
+        took = time.monotonic() - began
+        client.close()
+        self.assertLess(took, RESTART_SECONDS, f"a start with {FULL_JOURNAL >> 20} MB of journal")
+
+    def journal_bytes(self):
+        pattern = os.path.join(glob.escape(self.source.directory), f"{self.source.name} data", "**", "*.log")
+        return sum(os.path.getsize(path) for path in glob.glob(pattern, recursive=True))

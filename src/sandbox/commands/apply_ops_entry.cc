@@ -279,9 +279,6 @@ Status apply_command(CommandContext& context, bson::View entry, const ApplyOptio
   const auto o = TRY(object_of(entry, "o"));
   const auto* known = TRY(oplog_command(o));
   if (known->name == "applyOps" && options.depth >= kMaxApplyOpsDepth) return server_error(code::kFailedToParse, "Too many nested applyOps");
-  if (known->name == "create" && entry["ui"].to_uuid()) {
-    return server_error(code::kInvalidOptions, "applyOps cannot give a collection the UUID that `ui` names; leave `ui` out of the entry, and the collection gets one of its own");
-  }
   const auto db = database_of(entry);
   const auto body = as_command(*known, o, db);
   CommandContext sub = context;
@@ -290,9 +287,12 @@ Status apply_command(CommandContext& context, bson::View entry, const ApplyOptio
   sub.body = body;
   sub.sequences = {};
   sub.apply_depth = options.depth + 1;
+  if (known->name == "create") sub.wanted_uuid = entry["ui"].to_uuid();
   const auto reply = sub.command->handler(sub);
   if (sub.last_op) context.last_op = sub.last_op;
-  if (!reply && std::find(known->tolerated.begin(), known->tolerated.end(), reply.error().server_code) == known->tolerated.end()) {
+  // A collection of that name with another UUID is not what was asked for.
+  const bool may_be_done = !sub.wanted_uuid;
+  if (!reply && !(may_be_done && std::find(known->tolerated.begin(), known->tolerated.end(), reply.error().server_code) != known->tolerated.end())) {
     return tl::unexpected(reply.error());
   }
   if (reply && (*reply)["ok"] && !(*reply)["ok"].is_truthy()) {

@@ -231,6 +231,7 @@ struct CommandContext {
   bool close_connection = false;                 // a fail point wants the client not to learn of what was done
 
   int apply_depth = 0;                           // applyOps within applyOps
+  std::optional<Uuid> wanted_uuid;               // of the collection that an entry of applyOps creates
 
   bool bypass_write_block = false;               // `bypassWriteBlockingMode` is among the user's privileges
   // Waits for what another command has to bring about go through here: meanwhile its place is free.

@@ -219,7 +219,10 @@ Result<bson::Document> create(CommandContext& context) {
   }
   TRY(in_write_unit(context, [&](WriteUnit& unit) -> Status {
     TRY(check_write_allowed(context, unit, ns));
-    TRY(unit.create_collection(ns, options, id_index));
+    const auto same = context.wanted_uuid ? unit.catalog().find(*context.wanted_uuid) : nullptr;
+    if (same && same->ns == ns) return {};  // it was done before
+    if (same) return server_error(code::kInvalidOptions, fmt::format("the UUID {} is that of {}", same->uuid.to_string(), same->ns.to_string()));
+    TRY(unit.create_collection(ns, options, id_index, context.wanted_uuid));
     return {};
   }));
   return bson::Document();

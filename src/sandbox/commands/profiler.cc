@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "bson/ejson.h"
+#include "sandbox/commands/query_shape.h"
 #include "sandbox/commands/support.h"
 #include "sandbox/commands/write_support.h"
 #include "sandbox/query/matcher.h"
@@ -64,6 +65,20 @@ void append_counts(bson::Builder& out, bson::View reply, const Command& command)
   }
 }
 
+// The query in a command, or in a statement of one; nothing where there is none.
+std::optional<QueryParts> query_of(const Command& command, bson::View statement) {
+  const auto part = [&](std::string_view name) { return statement[name].to_document().value_or(bson::View()); };
+  if (command.name == "find") return QueryParts{part("filter"), part("sort"), part("projection"), part("collation")};
+  if (command.name == "count" || command.name == "distinct") return QueryParts{part("query"), {}, {}, part("collation")};
+  if (command.name == "findAndModify") return QueryParts{part("query"), part("sort"), part("fields"), part("collation")};
+  if (command.name == "update" || command.name == "delete") return QueryParts{part("q"), {}, {}, part("collation")};
+  if (command.name != "aggregate") return std::nullopt;
+  const auto stages = statement["pipeline"].to_array();
+  const auto first = stages ? stages->first().to_document() : std::nullopt;
+  const auto match = first ? (*first)["$match"].to_document() : std::nullopt;
+  return QueryParts{match.value_or(bson::View()), {}, {}, part("collation")};
+}
+
 }  // namespace
 
 Profiler::Database Profiler::of(std::string_view db) const {
@@ -108,30 +123,28 @@ void ProfiledCommand::finish(const Result<bson::Document>& reply) {
   bson::Builder counts;
   if (reply) append_counts(counts, *reply, *context_.command);
   const auto cursor = reply ? (*reply)["cursor"].to_document() : std::nullopt;
-  if (cursor) {
-    const auto batch = (*cursor)["firstBatch"].to_array().value_or((*cursor)["nextBatch"].to_array().value_or(bson::View()));
-    if (const auto id = (*cursor)["id"].to_int64().value_or(0); id != 0) {
-      counts.append("cursorid", id);
-    } else {
-      counts.append("cursorExhausted", true);
-    }
-    append_count(counts, "nreturned", static_cast<std::int64_t>(batch.field_count()));
-  }
+  if (cursor && (*cursor)["id"].to_int64().value_or(0) == 0) counts.append("cursorExhausted", true);
   const auto bytes = reply ? std::optional(reply->size()) : std::nullopt;
-  write(entry(op_of(*context_.command), shown(context_.body), std::move(counts).finish(), reply ? nullptr : &reply.error(), bytes));
+  write(entry(op_of(*context_.command), shown(context_.body), std::move(counts).finish(), reply ? nullptr : &reply.error(), bytes, cursor));
 }
 
 bson::Document ProfiledCommand::entry(std::string_view op, bson::View statement, bson::View counts, const Error* error,
-                                      std::optional<std::size_t> reply_bytes) {
+                                      std::optional<std::size_t> reply_bytes, std::optional<bson::View> cursor) {
   const auto named = context_.command->name == "getMore" ? context_.body["collection"] : context_.body.first();
   bson::Builder out;
   out.append("op", op).append("ns", fmt::format("{}.{}", context_.database, named.to_string_view().value_or("$cmd")));
   out.append("command", statement);
+  if (const auto id = cursor ? (*cursor)["id"].to_int64().value_or(0) : 0; id != 0) out.append("cursorid", id);
   if (!totals_.plan.empty()) {
     append_count(out, "keysExamined", totals_.keys);
     append_count(out, "docsExamined", totals_.documents);
   }
   out.append_all(counts).append("numYield", 0);
+  if (cursor) {
+    const auto batch = (*cursor)["firstBatch"].to_array().value_or((*cursor)["nextBatch"].to_array().value_or(bson::View()));
+    append_count(out, "nreturned", static_cast<std::int64_t>(batch.field_count()));
+  }
+  append_hashes(out, statement);
   if (error != nullptr) {
     const int code = error->server_code == 0 ? 1 : error->server_code;
     out.append("ok", 0.0).append("errMsg", error->message).append("errName", error_code_name(code)).append("errCode", code);
@@ -154,6 +167,17 @@ bson::Document ProfiledCommand::entry(std::string_view op, bson::View statement,
   out.append("user", users.empty() ? std::string() : users.front().name + "@" + users.front().db);
   auto document = std::move(out).finish();
   return wanted(document, millis) ? document : bson::Document();
+}
+
+// Of what was planned: a look-up by _id was not.
+void ProfiledCommand::append_hashes(bson::Builder& out, bson::View statement) const {
+  const auto parts = query_of(*context_.command, statement);
+  if (!parts || totals_.plan.empty() || totals_.plan == "IDHACK") return;
+  const auto name = context_.body.first().to_string_view();
+  const auto collection = name ? context_.engine().view()->catalog->find({std::string(context_.database), std::string(*name)}) : nullptr;
+  if (!collection) return;
+  const auto shape = query_shape(*parts);
+  out.append("queryHash", shape_hash(shape)).append("planCacheKey", plan_cache_key(shape, *collection));
 }
 
 bool ProfiledCommand::wanted(bson::View entry, std::int64_t millis) const {

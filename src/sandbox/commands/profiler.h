@@ -60,7 +60,9 @@ class ProfiledCommand {
 
  private:
   ProfiledCommand(CommandContext& context, Profiler::Database database);
-  bson::Document entry(std::string_view op, bson::View statement, bson::View counts, const Error* error, std::optional<std::size_t> reply_bytes);
+  bson::Document entry(std::string_view op, bson::View statement, bson::View counts, const Error* error, std::optional<std::size_t> reply_bytes,
+                       std::optional<bson::View> cursor = {});
+  void append_hashes(bson::Builder& out, bson::View statement) const;
   bool wanted(bson::View entry, std::int64_t millis) const;
   void write(const bson::Document& entry);
 

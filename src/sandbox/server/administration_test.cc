@@ -42,11 +42,15 @@ TEST_F(Administration, TheProfilerRecordsWhatWasReadAndChanged) {
   EXPECT_TRUE(finds[0]["cursorExhausted"].is_truthy());
   EXPECT_EQ(finds[0].view().at_path("command.filter.a").to_int64(), 2);
   EXPECT_EQ(finds[1]["errCode"].to_int64(), 2);
+  EXPECT_EQ(finds[0]["queryHash"].to_string_view().value_or("").size(), 8U);
+  EXPECT_NE(finds[0]["planCacheKey"].to_string_view(), finds[0]["queryHash"].to_string_view());
   EXPECT_EQ(finds[1]["errName"].to_string_view(), "BadValue");
   const auto updates = find("d", "system.profile", R"({"op": "update"})");
   ASSERT_EQ(updates.size(), 2U);
   EXPECT_EQ(updates[0]["planSummary"].to_string_view(), "IDHACK");
   EXPECT_EQ(updates[0]["nModified"].to_int64(), 1);
+  EXPECT_FALSE(updates[0]["queryHash"]);
+  EXPECT_TRUE(updates[1]["queryHash"]);
   EXPECT_EQ(updates[1]["planSummary"].to_string_view(), "COLLSCAN");
   EXPECT_EQ(updates[1]["docsExamined"].to_int64(), 2);
   EXPECT_EQ(updates[1]["nMatched"].to_int64(), 0);
@@ -64,6 +68,27 @@ TEST_F(Administration, TheProfilerRecordsWhatWasReadAndChanged) {
   for (const auto& entry : find("local", "oplog.rs")) {
     EXPECT_EQ(text(entry).find("system.profile"), std::string::npos) << text(entry);
   }
+}
+
+TEST_F(Administration, QueriesOfOneShapeHaveOneHash) {
+  start(kTest44);
+  ASSERT_EQ(code("d", R"({"insert": "c", "documents": [{"_id": 1, "a": 1}]})"), 0);
+  ASSERT_EQ(code("d", R"({"profile": 2})"), 0);
+  const auto hashes = [&](const std::string& rest) {
+    EXPECT_EQ(code("d", R"({"find": "c", )" + rest + "}"), 0) << rest;
+    const auto entry = recorded("query");
+    return std::pair(std::string(entry["queryHash"].to_string_view().value_or("none")), std::string(entry["planCacheKey"].to_string_view().value_or("none")));
+  };
+  const auto one = hashes(R"("filter": {"a": {"$gt": 1}, "b": 2})");
+  EXPECT_EQ(hashes(R"("filter": {"b": "x", "a": {"$gt": 7}})"), one);
+  for (const char* other : {R"("filter": {"a": {"$gte": 1}, "b": 2})", R"("filter": {"a": {"$gt": 1}})", R"("filter": {"$or": [{"a": {"$gt": 1}, "b": 2}]})",
+                            R"("filter": {"a": {"$gt": 1}, "b": 2}, "sort": {"a": 1})", R"("filter": {"a": {"$not": {"$gt": 1}}, "b": 2})"}) {
+    EXPECT_NE(hashes(other).first, one.first) << other;
+  }
+  ASSERT_EQ(code("d", R"({"createIndexes": "c", "indexes": [{"key": {"a": 1}, "name": "a_1"}]})"), 0);
+  const auto indexed = hashes(R"("filter": {"a": {"$gt": 1}, "b": 2})");
+  EXPECT_EQ(indexed.first, one.first);
+  EXPECT_NE(indexed.second, one.second);
 }
 
 TEST_F(Administration, TheProfilerRecordsWhatIsSlowOrWhatItsFilterAccepts) {

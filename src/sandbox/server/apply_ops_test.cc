@@ -72,6 +72,22 @@ TEST_P(ApplyOps, WritesAreSeenAsAnyOther) {
   EXPECT_EQ(events.back().view().at_path("updateDescription.updatedFields.u").to_int64(), 9);
 }
 
+TEST_P(ApplyOps, ACollectionGetsTheUuidThatItsEntryNames) {
+  const auto create = [&](const std::string& name, const std::string& uuid) {
+    return run("admin", R"({"applyOps": [{"op": "c", "ns": "d.$cmd", "ui": {"$uuid": ")" + uuid + R"("}, "o": {"create": ")" + name + R"("}}]})");
+  };
+  const std::string one = "00000000-0000-4000-8000-000000000001", two = "00000000-0000-4000-8000-000000000002";
+  for (int times = 0; times < 2; ++times) EXPECT_TRUE(create("c", one)["ok"].is_truthy());
+  const auto listed = batch(run("d", R"({"listCollections": 1})"));
+  ASSERT_EQ(listed.size(), 1U);
+  EXPECT_EQ(listed[0].view().at_path("info.uuid").to_uuid()->to_string(), one);
+  EXPECT_EQ(create("c", two)["code"].to_int64(), 48);
+  EXPECT_EQ(create("other", one)["code"].to_int64(), 72);
+  // By UUID, whatever the name.
+  EXPECT_EQ(code("admin", R"({"applyOps": [{"op": "i", "ns": "d.other", "ui": {"$uuid": ")" + one + R"("}, "o": {"_id": 1}}]})"), 0);
+  EXPECT_EQ(find("d", "c").size(), 1U);
+}
+
 INSTANTIATE_TEST_SUITE_P(Versions, ApplyOps, ::testing::Values(kTest44, kTest80));
 
 }  // namespace
