@@ -109,8 +109,7 @@ net::HttpResponse ControlApi::handle(const net::HttpRequest& request) {
   for (const auto& [name, value] : rest.every_query) rest.query[name] = value;
   rest.peer = request.peer.substr(0, request.peer.rfind(':'));
   std::optional<control::ApiKey> caller;
-  if (request.method == "GET" && request.path == kOpenApiPath)
-    return formed(rest, 200, openapi_document(routes_, options_.families, options_.public_url, options_.version), "");
+  if (request.method == "GET" && request.path == kOpenApiPath) return openapi(rest);
   auto found = answer(request, rest, caller);
   net::HttpResponse response;
   if (found) {
@@ -134,6 +133,14 @@ net::HttpResponse ControlApi::handle(const net::HttpRequest& request) {
   log_.info("request", {{"method", request.method}, {"path", request.path}, {"status", response.status}, {"millis", took},
                         {"peer", request.peer}, {"key", caller ? caller->public_key : ""}});
   return response;
+}
+
+net::HttpResponse ControlApi::openapi(const RestRequest& request) {
+  std::call_once(openapi_made_, [&] {
+    openapi_ = openapi_document(routes_, options_.families, options_.public_url, options_.version);
+    openapi_plain_ = formed({}, 200, openapi_, "");
+  });
+  return request.query.empty() ? openapi_plain_ : formed(request, 200, openapi_, "");
 }
 
 RestResult<ControlApi::Answer> ControlApi::answer(const net::HttpRequest& request, RestRequest& rest,

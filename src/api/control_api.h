@@ -2,6 +2,8 @@
 // the form that the family's clients expect. Every answer is JSON, whatever went wrong.
 #pragma once
 
+#include <mutex>
+
 #include "api/digest_auth.h"
 #include "api/login_guard.h"
 #include "api/rate_limiter.h"
@@ -47,6 +49,7 @@ class ControlApi {
   void tell(const Route& route, const RestRequest& request, const RestReply& reply);
   RestResult<std::string> authorize(const Route& route, const RestRequest& request);
   net::HttpResponse unauthorized(bool stale);
+  net::HttpResponse openapi(const RestRequest& request);
   net::HttpResponse formed(const RestRequest& request, int status, const Json& body, const std::string& version) const;
 
   const RouteTable routes_;
@@ -54,6 +57,9 @@ class ControlApi {
   Runtime& runtime_;
   Log& log_;
   const Options options_;
+  std::once_flag openapi_made_;
+  Json openapi_;                    // made once: it is told to anybody, and takes a while
+  net::HttpResponse openapi_plain_;
   DigestAuth digest_;
   RateLimiter requests_;
   LoginGuard logins_;

@@ -118,6 +118,16 @@ Error write_concern_error(Side side, const Doing& doing, bson::View error) {
   return result;
 }
 
+namespace {
+
+std::string_view selection_advice(std::string_view message) {
+  if (message.find("certificate verif") != std::string_view::npos || message.find("validate TLS certificate") != std::string_view::npos)
+    return "; if an authority of your own made the certificate, name it with tlsCAFile=FILE in the connection string, and name the host as the certificate does";
+  return "; check the host names and ports, that the server runs, and the set's name if one is given";
+}
+
+}  // namespace
+
 Error driver_error(Side side, const Doing& doing, DriverFailure failure, std::string_view message, std::string_view hosts,
                    bool reached) {
   Error error;
@@ -132,7 +142,7 @@ Error driver_error(Side side, const Doing& doing, DriverFailure failure, std::st
     case DriverFailure::kSelection:
       error.code = reached ? ErrorCode::kTemporary : side_code(side);
       error.message = fmt::format("{}: {} on {}: no primary found at {}: {}{}", word, doing.command, doing.on, hosts, message,
-                                  reached ? "" : "; check the host names and ports, that the server runs, and the set's name if one is given");
+                                  reached ? "" : selection_advice(message));
       break;
     case DriverFailure::kNetwork:
     case DriverFailure::kPool:

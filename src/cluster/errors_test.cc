@@ -53,6 +53,14 @@ TEST(Errors, ATakenOverSessionIsNotRepeated) {
   EXPECT_EQ(command_error(Side::kDestination, {"insert", "a.b"}, refusal(225, "older")).code, ErrorCode::kWrongState);
 }
 
+TEST(Errors, ACertificateThatIsRefusedIsNoAddressProblem) {
+  const auto refused = driver_error(Side::kSource, {"isMaster", "admin"}, DriverFailure::kSelection,
+                                    "TLS handshake failed: certificate verify failed (20): unable to get local issuer certificate", "h:1", false);
+  EXPECT_EQ(refused.code, ErrorCode::kSource);
+  EXPECT_NE(refused.message.find("tlsCAFile=FILE"), std::string::npos) << refused.message;
+  EXPECT_EQ(refused.message.find("host names and ports"), std::string::npos);
+}
+
 TEST(Errors, SilenceIsAnAddressProblemOnlyBeforeTheFirstAnswer) {
   const Doing doing{"isMaster", "admin"};
   const auto never = driver_error(Side::kSource, doing, DriverFailure::kSelection, "refused", "h:1", false);

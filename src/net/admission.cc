@@ -12,21 +12,23 @@ namespace drover::net {
 Admission::Admission(std::size_t limit) : limit_(limit) {}
 
 Admission::Ruling Admission::enter(const std::string& address, const std::function<void()>& close) {
-  const auto origin = origin_of(address);
+  const auto name = origin_of(address);
   std::function<void()> goes;
   Ruling ruling{Verdict::kIn};
   {
     std::lock_guard lock(mutex_);
-    const auto own = by_origin_.find(origin);
-    const bool has_its_share = !origin.empty() && own != by_origin_.end() && own->second >= std::max<std::size_t>(1, limit_ / 2);
+    const auto own = origins_.find(name);
+    const bool has_its_share = !name.empty() && own != origins_.end() && own->second.members >= std::max<std::size_t>(1, limit_ / 2);
     if (has_its_share || members_.size() >= limit_) {
-      if (!pick(has_its_share ? &origin : nullptr, goes)) return {has_its_share ? Verdict::kShareUsed : Verdict::kFull};
+      if (!pick(has_its_share ? &own->second : nullptr, goes)) return {has_its_share ? Verdict::kShareUsed : Verdict::kFull};
       ruling.verdict = Verdict::kInForAnother;
     }
+    auto& origin = origins_[name];
+    origin.name = name;
+    ++origin.members;
     ruling.id = next_++;
-    auto& heads = waiting(Awaiting::kHead);
-    members_.emplace(ruling.id, Member{origin, close, Awaiting::kHead, heads.insert(heads.end(), ruling.id)});
-    ++by_origin_[origin];
+    auto& heads = origin.of(Awaiting::kHead);
+    members_.emplace(ruling.id, Member{&origin, close, Awaiting::kHead, heads.insert(heads.end(), Waiting{ruling.id, ++clock_})});
   }
   if (goes) goes();
   return ruling;
@@ -38,8 +40,9 @@ bool Admission::await(Id id, Awaiting what) {
   if (found == members_.end()) return false;
   auto& member = found->second;
   if (member.awaiting == what) return true;
-  auto& to = waiting(what);
-  to.splice(to.end(), waiting(member.awaiting), member.place);
+  auto& to = member.origin->of(what);
+  to.splice(to.end(), member.origin->of(member.awaiting), member.place);
+  member.place->since = ++clock_;
   member.awaiting = what;
   return true;
 }
@@ -65,31 +68,31 @@ std::size_t Admission::size() const {
   return members_.size();
 }
 
-bool Admission::pick(const std::string* origin, std::function<void()>& close) {
+bool Admission::pick(Origin* origin, std::function<void()>& close) {
   for (const auto what : {Awaiting::kHead, Awaiting::kBody, Awaiting::kReading}) {
-    auto goes = members_.end();
-    std::size_t most = 0;
-    for (const auto id : waiting(what)) {
-      const auto found = members_.find(id);
-      const auto& from = found->second.origin;
-      if (origin != nullptr && from != *origin) continue;
-      const auto has = by_origin_.at(from);
-      if (has <= most) continue;
-      goes = found;
-      most = has;
-    }
-    if (goes == members_.end()) continue;
-    close = std::move(goes->second.close);
-    remove(goes);
+    Origin* goes = nullptr;
+    const auto consider = [&](Origin& one) {
+      if (one.of(what).empty()) return;
+      const bool more = goes == nullptr || one.members > goes->members;
+      if (more || (one.members == goes->members && one.of(what).front().since < goes->of(what).front().since)) goes = &one;
+    };
+    if (origin != nullptr) consider(*origin);
+    else
+      for (auto& [name, one] : origins_) consider(one);
+    if (goes == nullptr) continue;
+    const auto found = members_.find(goes->of(what).front().id);
+    close = std::move(found->second.close);
+    remove(found);
     return true;
   }
   return false;
 }
 
-void Admission::remove(std::unordered_map<Id, Member>::iterator found) {
-  waiting(found->second.awaiting).erase(found->second.place);
-  if (const auto own = by_origin_.find(found->second.origin); --own->second == 0) by_origin_.erase(own);
+void Admission::remove(Members::iterator found) {
+  auto& origin = *found->second.origin;
+  origin.of(found->second.awaiting).erase(found->second.place);
   members_.erase(found);
+  if (--origin.members == 0) origins_.erase(origins_.find(origin.name));
 }
 
 std::string origin_of(const std::string& address) {

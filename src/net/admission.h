@@ -57,27 +57,38 @@ class Admission {
   std::size_t size() const;
 
  private:
+  static constexpr std::size_t kKinds = 4;
+  static constexpr std::size_t kLeastLimit = 16;
+
+  struct Waiting {
+    Id id;
+    std::uint64_t since;  // counted, not timed
+  };
+  struct Origin {
+    std::string name;
+    std::size_t members = 0;
+    std::array<std::list<Waiting>, kKinds> waiting;  // by what is awaited, the longest first
+
+    std::list<Waiting>& of(Awaiting what) { return waiting[static_cast<std::size_t>(what)]; }
+  };
   struct Member {
-    std::string origin;
+    Origin* origin;
     std::function<void()> close;
     Awaiting awaiting = Awaiting::kHead;
-    std::list<Id>::iterator place;
+    std::list<Waiting>::iterator place;
   };
-  static constexpr std::size_t kKinds = 4;
+  using Members = std::unordered_map<Id, Member>;
 
   // Of this origin, or of the one with the most connections. The lock is held.
-  bool pick(const std::string* origin, std::function<void()>& close);
-  void remove(std::unordered_map<Id, Member>::iterator found);
-  std::list<Id>& waiting(Awaiting what) { return waiting_[static_cast<std::size_t>(what)]; }
-
-  static constexpr std::size_t kLeastLimit = 16;
+  bool pick(Origin* origin, std::function<void()>& close);
+  void remove(Members::iterator found);
 
   mutable std::mutex mutex_;
   std::size_t limit_;
   Id next_ = 1;
-  std::unordered_map<Id, Member> members_;
-  std::unordered_map<std::string, std::size_t> by_origin_;
-  std::array<std::list<Id>, kKinds> waiting_;  // by what is awaited, the longest first
+  std::uint64_t clock_ = 0;
+  Members members_;
+  std::unordered_map<std::string, Origin> origins_;  // with members; their addresses last
 };
 
 // What counts as one address: IPv4 as it is, an IPv6 network of 64 bits, since a host has all of that; empty for loopback, which

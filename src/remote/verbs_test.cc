@@ -326,6 +326,10 @@ TEST_F(VerbTest, AValidationShowsItsChecks) {
   EXPECT_EQ(*run(site, "migration", "validate", given, {}, false), 3);
   EXPECT_EQ(output_, "_id           66ab00000000000000000001\nstatus        FAILED\nerrorMessage  no\n\n"
                      "CHECK        RESULT  WHAT\ncredentials  FAILED  The password: is wrong\noplog        PASSED\n");
+  // What it has found out is no failure of the command.
+  EXPECT_EQ(*run(site, "migration", "validate", given), 3);
+  EXPECT_THAT(output_, HasSubstr(R"("status":"FAILED","errorMessage":"no","checks":[)"));
+  EXPECT_THAT(output_, Not(HasSubstr(R"("error":)")));
   auto begun = given;
   begun["--no-wait"] = "";
   EXPECT_EQ(*run(site, "migration", "validate", begun), 0);

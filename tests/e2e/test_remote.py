@@ -111,6 +111,8 @@ class Workflow(SandboxOnly):
                          rf"(?m)^[0-9a-f]{{32}} +127\.0\.0\.1:{self.source.port} +REPLICA_PRIMARY +PRIMARY ")
         self.assertEqual(manager("deployment", "alerts", "--project", "Shop (prod)"), {"results": [], "totalCount": 0})
 
+        nowhere = [word if word != HOST else "nope" for word in self.import_arguments()]
+        self.assertIn(f"There are: {HOST}", atlas.fails(11, "migration", "validate", *nowhere)["message"])
         wrong = atlas.start("migration", "validate", *self.import_arguments(password=atlas.file("wrong", "wrong")), json_output=False)
         wrong.wait(120)
         self.assertEqual(wrong.child.returncode, 3, wrong.tail())
