@@ -177,6 +177,7 @@ Status SyncCommand::serve() {
   control.stop();
   opening->join();
   server->stop();
+  if (const auto failure = control.failure(); status && failure) return tl::unexpected(*failure);
   return status;
 }
 

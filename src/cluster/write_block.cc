@@ -80,7 +80,8 @@ Result<WriteBlock> MongoDeployment::write_block() {
 Status MongoDeployment::set_write_block(bool enabled) {
   TRY(pool_->run({.db = "admin",
                   .command = bson::make_document({{"setUserWriteBlockMode", 1}, {"global", enabled}}),
-                  .on = "the cluster"}));
+                  .on = "the cluster",
+                  .once = true}));  // whoever repeats it asks first who owns the migration
   return {};
 }
 

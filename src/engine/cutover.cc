@@ -44,58 +44,94 @@ Result<std::optional<cluster::RunningWrites>> running_writes(cluster::Deployment
 
 // What a process that has blocked the source, or may have, knows of who may have done so after it.
 struct OwnBlock {
-  Uuid migration;
-  ClusterTime since;  // whoever took over has announced a block of its own after this
+  std::string destination;  // what others of the same destination name in their announcements
+  ClusterTime since;        // whoever took over has announced a block of its own after this
 };
 
 Status another_has_taken_over() {
   return fail(ErrorCode::kWrongState, "another drover process has taken over this migration; the source's write block is left to it");
 }
 
-// Nobody with a higher epoch has announced a block.
-Status check_announcements(cluster::Deployment& source, const StateStore& state, const OwnBlock& own, const std::stop_token& stop) {
-  const auto cursor = TRY(source.tail_oplog(own.since));
-  for (;;) {
-    const auto entries = TRY(cursor->next(std::chrono::milliseconds(1), stop));
-    if (entries.empty()) return {};
-    for (const auto& entry : entries) {
-      if (entry["op"].to_string_view() != std::string_view("n")) continue;
-      const auto message = entry["o"].to_document().value_or(bson::View());
-      if (message["drover"].to_string_view() == kBlockNote && message["migration"].to_uuid() == own.migration &&
-          message["epoch"].to_int64().value_or(0) > state.epoch())
-        return another_has_taken_over();
-    }
-  }
+bool is_refusal(const Error& error) {
+  return error.code == ErrorCode::kWrongState || error.server_code == kServerTransactionTooOld;
 }
 
-// Fails with kWrongState when the source's block is, or may soon be, a successor's. The destination says who owns the
-// migration; while it cannot be asked, the source's oplog says who else has blocked. Without `own`, the block being that of a
-// process that died, the answer is waited for.
-Status check_block_is_ours(cluster::Deployment& source, Runtime& runtime, StateStore& state, const std::optional<OwnBlock>& own) {
+// Nobody with a higher epoch has announced a block for this destination.
+Status check_announcements(cluster::Deployment& source, const StateStore& state, const OwnBlock& own) {
+  const ClusterTime until = TRY(source.majority_time());
+  const auto cursor = TRY(source.tail_oplog(own.since));
+  for (ClusterTime seen; seen < until;) {
+    const auto entries = TRY(cursor->next(std::chrono::milliseconds(1), {}));
+    if (entries.empty()) return {};
+    for (const auto& entry : entries) {
+      seen = entry["ts"].type() == bson::Type::kTimestamp ? entry["ts"].timestamp_value() : seen;
+      if (entry["op"].to_string_view() != std::string_view("n")) continue;
+      const auto message = entry["o"].to_document().value_or(bson::View());
+      if (message["drover"].to_string_view() != kBlockNote || message["epoch"].to_int64().value_or(0) <= state.epoch()) continue;
+      if (message["destination"].to_string_view() == own.destination || mutant("foreign_announcement_read")) return another_has_taken_over();
+    }
+  }
+  return {};
+}
+
+// Who owns the migration, asked of the destination on threads of its own: a connection that is being made cannot be hurried.
+class OwnerQuestion {
+ public:
+  OwnerQuestion(Runtime& runtime, StateStore& state) : runtime_(runtime), state_(state) {}
+
+  // kTemporary without an answer within kOwnerAnswer.
+  Status ask() {
+    struct Answer {
+      std::unique_ptr<Runtime::Monitor> lock;
+      std::optional<Status> owner;
+      std::stop_source limit;
+    };
+    auto answer = std::make_shared<Answer>();
+    answer->lock = runtime_.make_monitor();
+    asking_.push_back(runtime_.spawn("asking for the owner", [this, answer](std::stop_token) {
+      const auto limit = answer->limit.get_token();
+      const cluster::ThreadStop scope(limit);
+      auto owner = retry_temporary(runtime_, limit, [&] { return state_.confirm_owner(limit, true); });
+      MonitorLock lock(*answer->lock);
+      answer->owner = std::move(owner);
+      answer->lock->notify_all();
+    }));
+    std::optional<Status> owner;
+    {
+      MonitorLock lock(*answer->lock);
+      answer->lock->wait({}, kOwnerAnswer, [&] { return answer->owner.has_value(); });
+      owner = answer->owner;
+    }
+    answer->limit.request_stop();
+    return owner.value_or(fail(ErrorCode::kTemporary, "the destination does not say who owns the migration"));
+  }
+
+ private:
+  Runtime& runtime_;
+  StateStore& state_;
+  std::vector<std::unique_ptr<Runtime::Thread>> asking_;
+};
+
+// The block of a process that died: nothing tells who has blocked since but the destination, which is waited for.
+Status check_nobody_took_over(StateStore& state, const std::stop_token& stop) {
+  if (mutant("recovery_unasked")) return {};
+  const Status owner = state.confirm_owner(stop, true);
+  if (owner || !is_refusal(owner.error())) return owner;
+  const auto owners = TRY(state.load("x_owner", stop));
+  return owners.empty() ? Status() : another_has_taken_over();  // or the state was removed, with nobody to lift the block
+}
+
+// Fails with kWrongState when the source's block is a successor's. While the destination cannot be asked, or says that there
+// is one, the source's oplog tells whether it has announced a block: one that nobody has announced is ours.
+Status check_block_is_ours(cluster::Deployment& source, StateStore& state, OwnerQuestion& question, const OwnBlock& own) {
   if (mutant("successor_unblocked")) return {};
-  std::stop_source limit;
-  auto timer = runtime.spawn("asking for the owner", [&](std::stop_token done) {
-    if (runtime.sleep(kOwnerAnswer, done)) limit.request_stop();
-  });
-  Status owner;
-  {
-    const cluster::ThreadStop scope(limit.get_token());
-    owner = retry_temporary(runtime, limit.get_token(), [&] { return state.confirm_owner(limit.get_token(), true); });
-  }
-  timer->request_stop();
-  timer->join();
-  if (owner) return {};
-  const bool refused = owner.error().code == ErrorCode::kWrongState || owner.error().server_code == kServerTransactionTooOld;
-  if (refused) {
-    const auto owners = TRY(state.load("x_owner", {}));
-    if (!owners.empty()) return another_has_taken_over();  // else the state was removed, with nobody to lift the block
-  }
-  if (!own) return refused || mutant("recovery_unasked") ? Status() : tl::unexpected(Error(owner.error()).with_code(ErrorCode::kTemporary));
-  if (mutant("announcement_unread")) return {};
-  const Status announced = check_announcements(source, state, *own, {});
-  // An oplog that has lost that time, or a user that may not read it any more: better an open source than one blocked for ever.
-  if (!announced && announced.error().code != ErrorCode::kWrongState && announced.error().code != ErrorCode::kTemporary) return {};
-  return announced;
+  if (mutant("release_awaits_answer")) return check_nobody_took_over(state, {});
+  const Status owner = question.ask();
+  if (owner || mutant("announcement_unread")) return {};
+  const Status announced = check_announcements(source, state, own);
+  if (announced || announced.error().code == ErrorCode::kWrongState || announced.error().code == ErrorCode::kTemporary) return announced;
+  // An oplog that has lost that time, or that this user may not read any more: better an open source than one blocked for ever.
+  return is_refusal(owner.error()) ? another_has_taken_over() : Status();
 }
 
 // The owner is asked before each attempt: meanwhile a successor may have blocked the source for its own cutover. And a command
@@ -104,9 +140,11 @@ Status check_block_is_ours(cluster::Deployment& source, Runtime& runtime, StateS
 Status unblock_source(cluster::Deployment& source, Runtime& runtime, StateStore& state, const std::optional<OwnBlock>& own,
                       const std::stop_token& stop) {
   bool asked = false;
+  OwnerQuestion question(runtime, state);
   const auto lift = [&] {
     return retry_temporary(runtime, stop, [&]() -> Status {
-      if (!(std::exchange(asked, true) && mutant("lift_unasked"))) TRY(check_block_is_ours(source, runtime, state, own));
+      if (!(std::exchange(asked, true) && mutant("lift_unasked")))
+        TRY(own ? check_block_is_ours(source, state, question, *own) : check_nobody_took_over(state, stop));
       return source.set_write_block(false);
     });
   };
@@ -127,15 +165,23 @@ Status Cutover::run(const std::stop_token& stop) {
     TRY(options_.decided());  // a change of the source that comes after the decision must not overwrite the destination's own
     return finish_cutover(destination_, runtime_, state_, options_.unblock_destination, {});
   }
-  log_.warn("the cutover was given up before its decision; the source is restored as it was found",
-            {{"reason", decided.error().message}});
+  if (decision_sent_) return decided;  // whether it was written only another look at the log may tell
+  log_.warn("the cutover is given up before its decision", {{"reason", decided.error().message}});
   // Without the operator's stop request: the source must not stay blocked. But a successor's block is not ours to lift.
-  if (decided.error().code != ErrorCode::kWrongState) {
-    if ((may_have_blocked_ || (blocks_ && mutant("unblocked_unblocked"))) && !found_blocked_)
-      TRY(unblock_source(source_, runtime_, state_, OwnBlock{options_.migration, owned_at_}, {}));
-    const std::vector<bson::Value> log{value_of("cutover")};
-    TRY(state_.remove("x_cutover", log, {}));
+  if ((may_have_blocked_ || (blocks_ && mutant("unblocked_unblocked"))) && !found_blocked_) {
+    const Status lifted = unblock_source(source_, runtime_, state_, OwnBlock{destination_name_, owned_at_}, {});
+    if (!lifted && lifted.error().code != ErrorCode::kWrongState) {
+      return fail(ErrorCode::kWrongState,
+                  fmt::format("the cutover was given up ({}), but the source's write block may still be there: {}; start the same command "
+                              "again, or lift it with setUserWriteBlockMode and global: false",
+                              decided.error().message, lifted.error().message));
+    }
+    if (!lifted) return lifted;
+    log_.info("the source takes writes again");
   }
+  if (decided.error().code == ErrorCode::kWrongState) return decided;  // another process' log
+  const std::vector<bson::Value> log{value_of("cutover")};
+  TRY(state_.remove("x_cutover", log, {}));
   return decided;
 }
 
@@ -144,6 +190,8 @@ Status Cutover::until_decision(const std::stop_token& stop) {
     const cluster::ThreadStop scope(stop);
     TRY(await_equal_catalogs(stop));  // slow work is done before the block
     const auto block = TRY(retry_temporary(runtime_, stop, [&] { return source_.write_block(); }));
+    const auto facts = TRY(retry_temporary(runtime_, stop, [&] { return destination_.facts(); }));
+    destination_name_ = facts.replica_set_id.to_string() + "/" + facts.set_name;
     blocks_ = block.supported && block.effective;
     found_blocked_ = block.enabled;
     if (blocks_ && !found_blocked_) TRY(await_short_transactions(stop));
@@ -175,6 +223,7 @@ Status Cutover::until_decision(const std::stop_token& stop) {
   if (stop.stop_requested()) return tl::unexpected(stopped_error());
   if (mutant("opened_before_decision") && options_.unblock_destination) (void)destination_.set_write_block(false);
   // From here a failure leaves it open whether the decision was written: only another look at the log may tell.
+  decision_sent_ = true;
   const Status decision = record("decided", {});
   if (!decision) {
     return tl::unexpected(Error(decision.error())
@@ -248,16 +297,18 @@ Status Cutover::block_source(const std::stop_token& stop) {
       return call();
     });
   };
-  const auto message = bson::make_document({{"drover", kBlockNote}, {"migration", options_.migration}, {"epoch", state_.epoch()}});
+  const auto message = bson::make_document({{"drover", kBlockNote}, {"destination", destination_name_}, {"epoch", state_.epoch()}});
   TRY(owning([&]() -> Status {
     TRY(source_.append_note(message));
     return {};
   }));
+  runtime_.reached("cutover.after_announcement");
   may_have_blocked_ = true;
   waiting_for_ = "the source to take the block: transactions that are open there hold it up";
   TRY(owning([&] { return source_.set_write_block(true); }));
   waiting_for_.clear();
-  return {};
+  // Whoever was replaced in that moment has set a block that its successor does not know of.
+  return mutant("late_block_kept") ? Status() : retry_temporary(runtime_, stop, [&] { return still_owns(stop); });
 }
 
 // The second fence proves that nobody has written, not that nobody will.

@@ -25,7 +25,6 @@ inline constexpr std::chrono::seconds kOwnerAnswer{3};
 class Cutover {
  public:
   struct Options {
-    Uuid migration;
     std::function<Status()> before;  // the operator's hook or answer: the application no longer writes to the source
     bool unblock_destination = false;  // this migration blocked it at its start
     Duration deadline = kCutoverDeadline;  // from the end of the operator's hook to the decision, whose own record is not counted
@@ -81,7 +80,9 @@ class Cutover {
   SteadyTime begun_{};
   ClusterTime owned_at_;    // of the source, before the owner was last confirmed: a successor's announcement is later
   SteadyTime owned_{};      // when that was
+  std::string destination_name_;
   bool may_have_blocked_ = false;
+  bool decision_sent_ = false;
   ClusterTime compared_;  // the catalogs were equal at a listing after this time
   std::int64_t stopped_millis_ = 0;  // wall clock: the writes' end
   bson::Document verified_;

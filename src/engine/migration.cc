@@ -237,8 +237,7 @@ Status Migration::cut_over(Run& run, const std::stop_token& stop) {
   run.name = "COMMITTING";
   runtime_.reached("migration.before_cutover");
   Cutover cutover(source_, destination_, runtime_, log_, run.catalog, run.pipeline->router(), *run.state, options_.filter,
-                  {.migration = run.starter->migration(),
-                   .before = options_.before_cutover,
+                  {.before = options_.before_cutover,
                    .unblock_destination = run.begun.destination_blocked,
                    .deadline = options_.cutover_deadline,
                    .verify = verify_rest(run),

@@ -37,8 +37,6 @@ class Starter {
         planner_(planner),
         options_(options) {}
 
-  // Of the migration, the same for all of its processes. After `begin`.
-  const Uuid& migration() const { return migration_; }
   // After StateStore::take_over.
   Result<Begun> begin(const std::stop_token& stop);
   // The second half of a first start: creates and plans everything that was listed. Needs the changer, which needs the

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "bson/builder.h"
+#include "cluster/thread_stop.h"
 #include "engine/retry.h"
 #include "preflight/preflight.h"
 
@@ -88,15 +89,13 @@ SyncControl::~SyncControl() { stop(); }
 void SyncControl::stop() {
   stopping_.request_stop();
   const Turn turn(*this);
+  if (const auto running = session()) running->stop.request_stop();  // first of all: it may have a block to lift
   if (watcher_) {
     watcher_->request_stop();
     watcher_->join();
     watcher_.reset();
   }
-  if (const auto running = session()) {
-    running->stop.request_stop();
-    if (running->thread) running->thread->join();
-  }
+  if (const auto running = session(); running && running->thread) running->thread->join();
 }
 
 Status SyncControl::open(const std::stop_token& stop) {
@@ -234,7 +233,8 @@ void SyncControl::run(Session& session) {
   if (outcome) state_ = SyncState::kCommitted;
   else session.error = outcome.error();
   const bool asked = session.pausing || session.stop.stop_requested();
-  if (!outcome && session.saved && !asked) failure_ = outcome.error();
+  const bool left_behind = !outcome && outcome.error().code == ErrorCode::kWrongState;  // a block, perhaps: to be told in any case
+  if (!outcome && session.saved && (!asked || left_behind)) failure_ = outcome.error();
   lock_->notify_all();
 }
 
@@ -324,6 +324,7 @@ SyncProgress SyncControl::progress() const {
 }
 
 void SyncControl::watch(const std::stop_token& stop) {
+  const cluster::ThreadStop scope(stop);
   while (runtime_.sleep(kLookEvery, stop)) {
     const auto running = session();
     bool live = false;

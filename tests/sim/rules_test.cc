@@ -1,6 +1,7 @@
 // The rules of the engine that no pitfall stands for, and its deaths: each as a story (scenario.h).
 #include <gtest/gtest.h>
 
+#include <limits>
 #include <utility>
 
 #include "bson/builder.h"
@@ -378,20 +379,60 @@ TEST(Rules, WhoHasNotBlockedTheSourceDoesNotLiftTheBlockOfItsSuccessor) {
 TEST(Rules, WhoWasReplacedMeanwhileDoesNotBlockTheSource) {
   const Story story = [](Scenario& s) {
     s.insert("app.c", R"({"_id": 1})");
-    s.before(s.destination(), "save state x_cutover", [&s] { s.cut_source(seconds(30)); }, 2);
+    s.at("cutover.after_announcement", [&s] { s.cut_source(seconds(30)); });
     s.in_background("an operator", [&s] {
-      s.wait_until("the cutover", [&s] { return s.reached().contains("cutover.after_hook"); });
+      s.wait_until("the cutover", [&s] { return s.reached().contains("cutover.after_announcement"); });
       s.pass(seconds(10));
       s.options.commit = engine::CommitPolicy::kNever;
       s.in_background("the other process", [&s] { (void)s.run_once(); });
+      s.source().on_write_block = [&s](bool enabled) { s.expect(!enabled, "the source is blocked by one that was replaced"); };
       s.pass(seconds(50));
-      s.expect(!s.source().write_block(), "the source is blocked, and nobody knows");
       s.stop();
     });
     s.expect(!s.run_once(), "the first has committed");
   };
   holds(story, 10);
   breaks("block_unasked", story);
+}
+
+// It is replaced while its announcement is on its way: the block that it then sets is not its successor's.
+TEST(Rules, WhoBlocksInTheMomentOfItsReplacementLiftsThatBlock) {
+  const Story story = [](Scenario& s) {
+    s.options.checkpoint_every = std::chrono::hours(2);  // which would tell it
+    s.insert("app.c", R"({"_id": 1})");
+    s.at("cutover.after_announcement", [&s] {
+      s.options.commit = engine::CommitPolicy::kNever;
+      s.in_background("the other process", [&s] { (void)s.run_once(); });
+      s.pass(milliseconds(900));
+      s.in_background("an operator", [&s] {
+        s.pass(seconds(20));
+        s.expect(!s.source().write_block(), "the source is blocked, and nobody knows");
+        s.stop();
+      });
+    });
+    s.expect(!s.run_once(), "the first has committed");
+  };
+  holds(story, 10);
+  breaks("late_block_kept", story);
+}
+
+// Another migration of the same source, into another destination, has a block of its own and a greater epoch.
+TEST(Rules, TheAnnouncementOfAnotherDestinationIsNoSuccessors) {
+  const Story story = [](Scenario& s) {
+    s.insert("app.c", R"({"_id": 1})");
+    s.at("cutover.after_fence", [&s] {
+      s.source().note(bson::make_document({{"drover", "block"}, {"destination", "another"}, {"epoch", std::numeric_limits<std::int64_t>::max()}}));
+      s.cut_destination(minutes(10));
+      s.in_background("an operator", [&s] {
+        s.pass(seconds(85));
+        s.expect(!s.source().write_block(), "the source is left to a migration that has not blocked it");
+      });
+      s.pass(seconds(61));
+    });
+    s.expect(!s.run_once(), "it has committed");
+  };
+  holds(story, 10);
+  breaks("foreign_announcement_read", story);
 }
 
 // An earlier process' cutover is to be undone, by one that a third has replaced.
@@ -429,7 +470,7 @@ TEST(Rules, ABlockThatSomebodyLiftsEndsTheCutover) {
 
 // Everything that needs the destination stands still; the source must not.
 TEST(Rules, TheSourceIsReleasedWhileTheDestinationIsAway) {
-  holds([](Scenario& s) {
+  const Story story = [](Scenario& s) {
     s.insert("app.c", R"({"_id": 1})");
     s.at("cutover.after_intent", [&s] { s.set("app.c", "1", "v", "1"); });
     s.at("cutover.after_fence", [&s] {
@@ -442,7 +483,9 @@ TEST(Rules, TheSourceIsReleasedWhileTheDestinationIsAway) {
     });
     const auto result = s.run_once();
     s.expect(!result && result.error().code == ErrorCode::kTimedOut, "the deadline did not come");
-  }, 10);
+  };
+  holds(story, 10);
+  breaks("release_awaits_answer", story);
 }
 
 // The application waits from the end of the hook.
@@ -592,7 +635,7 @@ std::vector<std::string> fail_points() {
           "copier.before_copied_recorded", "copier.after_copied_recorded", "ddl.after_create", "ddl.after_drop",
           "ddl.after_rename", "ddl.after_create_indexes", "indexes.before_build", "indexes.after_build",
           "checkpoint.after_recorded", "migration.after_copy", "migration.before_cutover", "cutover.after_intent",
-          "cutover.after_hook", "cutover.after_block", "cutover.after_fence", "cutover.after_catalogs",
+          "cutover.after_hook", "cutover.after_announcement", "cutover.after_block", "cutover.after_fence", "cutover.after_catalogs",
           "cutover.before_decision", "cutover.after_decision", "cutover.after_unblock"};
 }
 
