@@ -145,6 +145,10 @@ constexpr Component kComponents[] = {
     {"PartitionOfHost", "partitionName!:string links!:Link[]"},
     {"Event", "id!:id eventTypeName!:string created!:time orgId:id groupId:id links!:Link[] publicKey:string apiKeyId:string remoteAddress:string ..."},
     {"Alert", "id!:id eventTypeName!:string groupId!:id status!:'OPEN' typeName!:string hostnameAndPort!:string detail!:string created!:time updated!:time links!:Link[]"},
+    {"Process", "id!:string created!:time groupId!:id hostname!:string port!:int lastPing:time replicaSetName:string userAlias!:string version:string "
+                "typeName!:'REPLICA_PRIMARY|REPLICA_SECONDARY|REPLICA_ARBITER|RECOVERING|SHARD_MONGOS|NO_DATA' links!:Link[]"},
+    {"MigrationAlert", "id!:id eventTypeName!:string groupId!:id orgId!:id clusterName!:string liveMigrationId!:id status!:'OPEN' detail!:string created!:time updated!:time "
+                       "links!:Link[]"},
     {"LinkToken", "linkToken!:string"},
     {"OrganizationLink", "status!:'SYNCED|NOT_SYNCED'"},
 };
@@ -261,6 +265,10 @@ constexpr OperationSchema kOperations[] = {
     {"cm", "GET", "/groups/{groupId}/hosts/{hostId}/disks/{partitionName}/measurements", 200, "", "Measurements", kMeasured},
     {"cm", "GET", "/groups/{groupId}/clusters", 200, "", "Page<MonitoredCluster>"},
     {"cm", "GET", "/groups/{groupId}/clusters/{clusterId}", 200, "", "MonitoredCluster"},
+    {"v2 v1", "GET", "/groups/{groupId}/processes", 200, "", "Page<Process>"},
+    {"v2 v1", "GET", "/groups/{groupId}/processes/{processId}", 200, "", "Process"},
+    {"v2 v1", "GET", "/groups/{groupId}/alerts", 200, "", "Page<MigrationAlert>", "status:'OPEN|CLOSED|TRACKING'"},
+    {"v2 v1", "GET", "/groups/{groupId}/alerts/{alertId}", 200, "", "MigrationAlert"},
     {"cm", "GET", "/groups/{groupId}/alerts", 200, "", "Page<Alert>"},
     {"cm", "GET", "/groups/{groupId}/alerts/{alertId}", 200, "", "Alert"},
     {"cm", "POST", "/orgs/{orgId}/liveExport/migrationLink", 200, "LinkToken", "OrganizationLink"},

@@ -7,6 +7,7 @@
 #include "api/database_user_routes.h"
 #include "api/live_migration_routes.h"
 #include "api/network_routes.h"
+#include "api/process_routes.h"
 #include "cluster/mongo_deployment.h"
 
 namespace drover::cli {
@@ -35,6 +36,7 @@ AtlasRole::AtlasRole(control::Store& store, const control::SealedKeys& keys, con
       log_(log),
       links_(store, keys, runtime),
       clusters_(store, keys, runtime, [&runtime](const std::string& uri) { return connect(uri, runtime); }),
+      processes_(clusters_, runtime),
       access_lists_(store, runtime),
       users_(store, keys, runtime),
       networks_(store, runtime),
@@ -75,6 +77,7 @@ void AtlasRole::add_routes(api::RouteTable& table) {
   api::add_project_access_list_routes(table, access_lists_);
   api::add_service_account_routes(table, accounts_);
   api::add_import_routes(table, {imports_, intake_, links_});
+  api::add_process_routes(table, {clusters_, processes_, imports_, links_});
   api::add_database_user_routes(table, users_);
   const api::NetworkServices networks{networks_, [this](const std::string& group, const std::string& schema) -> api::RestResult<int> {
     if (!TRY_REST(imports_.uses_network(group, schema))) return 0;

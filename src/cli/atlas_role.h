@@ -10,6 +10,7 @@
 #include "api/site_api.h"
 #include "cli/local_clusters.h"
 #include "control/access_lists.h"
+#include "control/cluster_processes.h"
 #include "control/clusters.h"
 #include "control/database_user_reconciler.h"
 #include "control/database_users.h"
@@ -54,6 +55,7 @@ class AtlasRole {
   Log& log_;
   control::Links links_;
   control::Clusters clusters_;
+  control::ClusterProcesses processes_;
   control::AccessLists access_lists_;
   control::DatabaseUsers users_;
   control::NetworkRecords networks_;

@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
 
 #include "control/address_range.h"
+#include "bson/builder.h"
+#include "control/cluster_processes.h"
 #include "control/clusters.h"
 #include "control/json_document.h"
 #include "control/names.h"
@@ -65,6 +67,46 @@ TEST(ClusterUris, ChangeTheirUserAndNothingElse) {
     ASSERT_FALSE(parts) << wrong;
     EXPECT_EQ(parts.error().message.find("a:b"), std::string::npos);
   }
+}
+
+TEST(ClusterProcesses, AreWhatTheSetTellsOfItsMembers) {
+  bson::Builder reply;
+  reply.append("set", "rs0");
+  {
+    auto members = reply.open_array("members");
+    const auto add = [&](const char* name, int state, bool self, int health, std::int64_t heard) {
+      auto member = members.open_document();
+      member.append("name", name).append("state", state).append("health", static_cast<double>(health));
+      if (self) member.append("self", true);
+      else member.append("lastHeartbeat", bson::DateTime{heard});
+    };
+    add("a:27017", 1, true, 1, 0);
+    add("b:27018", 2, false, 1, 5'000);
+    add("c:27017", 7, false, 1, 6'000);
+    add("d:27017", 2, false, 0, 1'000);  // it was a secondary, and is not reached
+    add("e:27017", 3, false, 1, 7'000);
+    add("f:27017", 8, false, 0, 0);
+  }
+  const auto all = processes_of_status(std::move(reply).finish(), "8.0.4", 9'000);
+  struct Row {
+    const char *host, *type, *version;
+    std::int64_t last_ping;
+  };
+  const Row rows[] = {{"a:27017", "REPLICA_PRIMARY", "8.0.4", 9'000}, {"b:27018", "REPLICA_SECONDARY", "", 5'000}, {"c:27017", "REPLICA_ARBITER", "", 6'000},
+                      {"d:27017", "NO_DATA", "", 1'000},              {"e:27017", "RECOVERING", "", 7'000},        {"f:27017", "NO_DATA", "", 0}};
+  ASSERT_EQ(all.size(), std::size(rows));
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    EXPECT_EQ(all[i].host, rows[i].host);
+    EXPECT_EQ(all[i].type, rows[i].type) << rows[i].host;
+    EXPECT_EQ(all[i].version, rows[i].version) << rows[i].host;
+    EXPECT_EQ(all[i].last_ping_millis, rows[i].last_ping) << rows[i].host;
+    EXPECT_EQ(all[i].replica_set, "rs0");
+  }
+  EXPECT_TRUE(processes_of_status(bson::Document(), "8.0.4", 1).empty());
+  EXPECT_EQ(host_and_port_of("h:1"), std::pair(std::string("h"), 1));
+  EXPECT_EQ(host_and_port_of("h"), std::pair(std::string("h"), 27017));
+  EXPECT_EQ(host_and_port_of("[::1]:1"), std::pair(std::string("[::1]"), 1));
+  EXPECT_EQ(host_and_port_of("[::1]"), std::pair(std::string("[::1]"), 27017));
 }
 
 TEST(Names, AreWhatPeopleCanRead) {

@@ -18,6 +18,7 @@
 #include "api/network_routes.h"
 #include "api/openapi.h"
 #include "api/operation_schemas.h"
+#include "api/process_routes.h"
 #include "api/service_account_routes.h"
 #include "cluster/testing/stub_deployment.h"
 
@@ -120,6 +121,8 @@ constexpr Row kRows[] = {
     {"GET /groups/{groupId}/privateEndpoint/{cloudProvider}/endpointService/{endpointServiceId}/endpoint/{endpointId}", kOfGroup},
     {"PATCH /groups/{groupId}/privateEndpoint/{cloudProvider}/endpointService/{endpointServiceId}/endpoint/{endpointId}", kGroupOwner},
     {"DELETE /groups/{groupId}/privateEndpoint/{cloudProvider}/endpointService/{endpointServiceId}/endpoint/{endpointId}", kGroupOwner},
+    {"GET /groups/{groupId}/processes", kOfGroup},
+    {"GET /groups/{groupId}/processes/{processId}", kOfGroup},
     // The manager's own.
     {"POST /groups/{groupId}/agentapikeys", kGroupOwner},
     {"GET /groups/{groupId}/agentapikeys", kOfGroup},
@@ -159,6 +162,7 @@ class AllRoutes : public ::testing::Test {
     add_cluster_routes(table_, clusters_, *runtime_, {});
     add_link_routes(table_, links_, imports_);
     add_import_routes(table_, {imports_, intake_, links_});
+    add_process_routes(table_, {clusters_, processes_, imports_, links_});
     add_database_user_routes(table_, users_);
     add_peering_routes(table_, {networks_, {}});
     add_private_endpoint_routes(table_, {networks_, {}});
@@ -182,6 +186,7 @@ class AllRoutes : public ::testing::Test {
   control::AccessLists lists_{store_, *runtime_};
   control::Links links_{store_, keys_, *runtime_};
   control::Clusters clusters_{store_, keys_, *runtime_, {}};
+  control::ClusterProcesses processes_{clusters_, *runtime_};
   control::LiveImports imports_{store_, keys_, *runtime_, clusters_, {}};
   control::NetworkRecords networks_{store_, *runtime_};
   control::DatabaseUsers users_{store_, keys_, *runtime_};

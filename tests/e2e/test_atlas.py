@@ -207,6 +207,29 @@ class Clusters(AtlasTest):
         with open(site.process.stderr_path, encoding="utf-8") as log:
             self.assertNotIn(destination.uri, log.read())
 
+    def test_its_processes(self):
+        site = self.site()
+        group = self.project(site)
+        destination = self.cluster("destination", auth=True)
+        processes = f"{ATLAS}/groups/{group}/processes"
+        self.assertEqual(site.call("GET", processes)[2]["results"], [])
+        self.assertEqual(site.call("POST", f"{EXT}/groups/{group}/clusters", {"name": "shop", "connectionString": destination.uri})[0], 201)
+        name = f"127.0.0.1:{destination.port}"
+        for family in (ATLAS, "/api/atlas/v1.0"):
+            status, _, listed = site.call("GET", f"{family}/groups/{group}/processes")
+            self.assertEqual((status, listed["totalCount"]), (200, 1), listed)
+            [one] = listed["results"]
+            self.assertEqual((one["id"], one["hostname"], one["port"], one["typeName"]), (name, "127.0.0.1", destination.port, "REPLICA_PRIMARY"))
+            self.assertEqual((one["replicaSetName"], one["groupId"]), ("destination", group))
+            self.assertTrue(one["version"].startswith(".".join(map(str, destination.version))), one)
+        self.assertEqual(site.call("GET", f"{processes}/{name}")[2]["id"], name)
+        status, _, error = site.call("GET", f"{processes}/127.0.0.1:1")
+        self.assertEqual((status, error["errorCode"]), (404, "HOSTNAME_AND_PORT_NOT_FOUND"))
+        destination.close()
+        gone = eventually(lambda: (found := site.call("GET", processes)[2]["results"][0])["typeName"] == "NO_DATA" and found, 60, "the silence of the member")
+        self.assertEqual(gone["id"], name)
+        self.assertGreaterEqual(gone["lastPing"], one["lastPing"])
+
     def test_what_cannot_be_registered(self):
         site = self.site()
         group = self.project(site)

@@ -41,6 +41,12 @@ class Silence(WorkflowTest):
         found = self.silent()
         self.assertEqual(found["hostSilentSince"], found["lastReportAt"])
         self.assertRegex(found["attention"], r"migration host mig01\.example\.net has been silent since 2.*start `drover agent` again")
+        [alert] = self.atlas.call("GET", f"{ATLAS}/groups/{self.group}/alerts?status=OPEN")[2]["results"]
+        self.assertEqual((alert["eventTypeName"], alert["clusterName"], alert["created"]), ("X_CLUSTER_IMPORT_HOST_SILENT", "shop-atlas", found["hostSilentSince"]))
+        self.assertIn("start `drover agent` again", alert["detail"])
+        self.assertEqual(self.atlas.call("GET", f"{ATLAS}/groups/{self.group}/alerts/{alert['id']}")[2]["id"], alert["id"])
+        self.assertEqual(self.atlas.call("GET", f"{ATLAS}/groups/{self.group}/alerts?status=CLOSED")[2]["results"], [])
+        self.assertEqual(self.atlas.call("GET", f"{ATLAS}/groups/{self.group}/alerts?status=LOUD")[0], 400)
         # The public API stays what it is, and promises nothing that nobody knows.
         public = self.get()
         self.assertEqual(public, {"_id": self.migration, "lagTimeSeconds": None, "migrationHosts": ["mig01.example.net"], "readyForCutover": False, "status": "WORKING"})
@@ -54,6 +60,8 @@ class Silence(WorkflowTest):
         self.agent.start()
         self.ready()
         self.assertEqual((self.whole()["hostSilentSince"], self.whole()["attention"]), (None, None))
+        self.assertEqual(self.atlas.call("GET", f"{ATLAS}/groups/{self.group}/alerts")[2]["results"], [])
+        self.assertEqual(self.atlas.call("GET", f"{ATLAS}/groups/{self.group}/alerts/{alert['id']}")[0], 404)
         self.cut_over()
         watch.wait(60)
         self.assertEqual(watch.child.returncode, 0, watch.tail())
