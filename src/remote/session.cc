@@ -144,9 +144,11 @@ Result<std::string> Session::path_of(std::string_view pattern) {
 
 Result<SiteCall> Session::request() {
   auto call = call_to(verb_.method, verb_.api, TRY(path_of(verb_.path)));
-  for (const auto& argument : verb_.arguments)
-    if (const auto& given = text(argument.name); argument.place.starts_with(kQuery) && !given.empty())
+  for (const auto& argument : verb_.arguments) {
+    if (!argument.place.starts_with(kQuery)) continue;
+    if (const auto given = flag(argument.name) ? std::string("true") : text(argument.name); !given.empty())
       call.query.emplace_back(argument.place.substr(kQuery.size()), given);
+  }
   if (verb_.method != "GET" && verb_.method != "DELETE") call.body = TRY(body());
   return call;
 }

@@ -117,7 +117,9 @@ std::vector<Verb> agent_key_verbs() {
        .examples = {{"drover agent-key create --description monitoring"}}},
       {.group = "agent-key", .name = "delete", .summary = "Delete an agent key: its agents are locked out", .site = SiteRole::kManager, .needs = kProjectOwner, .method = "DELETE",
        .api = Api::kManager, .path = "/groups/{groupId}/agentapikeys/{keyId}",
-       .arguments = {{.name = "KEY", .help = "Id or description", .place = "path:keyId", .required = true, .thing = Thing::kAgentKey}}, .question = "Delete the agent key {KEY}?",
+       .arguments = {{.name = "KEY", .help = "Id or description", .place = "path:keyId", .required = true, .thing = Thing::kAgentKey},
+                     {.name = "--force", .help = "Even while a migration needs its host: for a key that strangers have", .place = "query:force", .kind = Kind::kFlag}},
+       .question = "Delete the agent key {KEY}?",
        .done = "The agent key is deleted.", .examples = {{"drover agent-key delete monitoring --yes"}}},
   };
 }

@@ -163,6 +163,16 @@ TEST_F(VerbTest, NamesBecomeIds) {
   EXPECT_EQ(exit_code_of(none.error()), kExitNotFound);
 }
 
+TEST_F(VerbTest, AKeyOfAHostThatIsNeededGoesByForceOnly) {
+  FakeSite site([](const net::HttpRequest&) { return FakeSite::json(200, "{}"); });
+  std::map<std::string, std::string> key{{"KEY", "66aa00000000000000000001"}};
+  EXPECT_TRUE(run(site, "agent-key", "delete", key));
+  EXPECT_EQ(site.asked().back(), "DELETE /api/public/v1.0/groups/66ee00000000000000000001/agentapikeys/66aa00000000000000000001");
+  key["--force"] = "";
+  EXPECT_TRUE(run(site, "agent-key", "delete", key));
+  EXPECT_EQ(site.asked().back(), "DELETE /api/public/v1.0/groups/66ee00000000000000000001/agentapikeys/66aa00000000000000000001?force=true");
+}
+
 TEST_F(VerbTest, TheOnlyOrganizationNeedsNoName) {
   org_ = "";
   std::string orgs = R"({"results":[{"id":"66bb00000000000000000007","name":"Shop"}]})";
