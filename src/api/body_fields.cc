@@ -5,6 +5,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "control/names.h"
+
 namespace drover::api {
 
 tl::unexpected<RestError> bad_field(std::string_view code, std::string_view field, std::string_view why) {
@@ -26,6 +28,18 @@ RestResult<std::string> optional_text(const Json& body, std::string_view field) 
 RestResult<std::string> needed_text(const Json& body, std::string_view field) {
   auto text = TRY_BODY(optional_text(body, field));
   if (text.empty()) return bad_field("MISSING_ATTRIBUTE", field, "must not be blank");
+  return text;
+}
+
+RestResult<std::string> optional_name(const Json& body, std::string_view field) {
+  auto text = TRY_BODY(optional_text(body, field));
+  if (!text.empty()) TRY_REST(control::check_text(field, text, kMaxFieldBytes));
+  return text;
+}
+
+RestResult<std::string> needed_name(const Json& body, std::string_view field) {
+  auto text = TRY_BODY(needed_text(body, field));
+  TRY_REST(control::check_text(field, text, kMaxFieldBytes));
   return text;
 }
 

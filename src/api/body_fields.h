@@ -18,6 +18,9 @@ tl::unexpected<RestError> bad_field(std::string_view code, std::string_view fiel
 // Empty when it is absent, null or "". At most kMaxFieldBytes.
 RestResult<std::string> optional_text(const Json& body, std::string_view field);
 RestResult<std::string> needed_text(const Json& body, std::string_view field);
+// The same of what people read: see control::check_text.
+RestResult<std::string> optional_name(const Json& body, std::string_view field);
+RestResult<std::string> needed_name(const Json& body, std::string_view field);
 RestResult<bool> optional_flag(const Json& body, std::string_view field, bool otherwise);
 // `otherwise` when it is absent; empty `otherwise`: it must be there.
 RestResult<std::string> one_of(const Json& body, std::string_view field, std::span<const std::string_view> known, std::string_view otherwise = {});

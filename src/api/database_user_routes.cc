@@ -71,7 +71,7 @@ RestResult<Json> labels_of(const Json& body) {
   Json::Array labels;
   for (const auto& one : *TRY_BODY(list_of(body, "labels"))) {
     TRY_BODY(only(one, {"key", "value"}));
-    labels.push_back(Json::Object{{"key", TRY_BODY(needed_text(one, "key"))}, {"value", TRY_BODY(optional_text(one, "value"))}});
+    labels.push_back(Json::Object{{"key", TRY_BODY(needed_name(one, "key"))}, {"value", TRY_BODY(optional_name(one, "value"))}});
   }
   return Json(std::move(labels));
 }
@@ -94,7 +94,7 @@ RestResult<int> read_user(const Json& body, DatabaseUser& user) {
   if (gives(body, "roles")) user.roles = TRY_BODY(roles_of(body));
   if (gives(body, "scopes")) user.clusters = TRY_BODY(scopes_of(body));
   if (gives(body, "labels")) user.labels = TRY_BODY(labels_of(body));
-  if (gives(body, "description")) user.description = TRY_BODY(optional_text(body, "description"));
+  if (gives(body, "description")) user.description = TRY_BODY(optional_name(body, "description"));
   if (user.description.size() > kMaxDescription) return bad_field("INVALID_ATTRIBUTE", "description", fmt::format("must have at most {} characters", kMaxDescription));
   if (gives(body, "deleteAfterDate")) {
     user.delete_after = TRY_BODY(optional_text(body, "deleteAfterDate"));

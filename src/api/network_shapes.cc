@@ -30,7 +30,7 @@ Json text_or_null(const std::string& text) { return text.empty() ? Json() : Json
 // All that are named, none of them blank.
 RestResult<Json> needed(const Json& body, std::initializer_list<const char*> fields) {
   Json::Object read;
-  for (const auto* field : fields) put(read, field, TRY_BODY(needed_text(body, field)));
+  for (const auto* field : fields) put(read, field, TRY_BODY(needed_name(body, field)));
   return Json(std::move(read));
 }
 
@@ -40,7 +40,7 @@ void add_fields(Json::Object& to, const Json& fields) {
 }
 
 RestResult<std::string> range(const Json& body, const char* field) {
-  const auto text = TRY_BODY(needed_text(body, field));
+  const auto text = TRY_BODY(needed_name(body, field));
   const auto read = control::AddressRange::parse(text);
   if (!read || text.find('/') == std::string::npos)
     return refuse(400, "INVALID_IP_ADDRESS_OR_CIDR_NOTATION", fmt::format("The address {} must be in CIDR notation.", text), {text});
@@ -54,8 +54,8 @@ RestResult<NetworkContainer> parse_container(const Json& body) {
   container.provider = TRY_BODY(one_of(body, "providerName", kCloudProviders, "AWS"));
   Json::Object fields;
   put(fields, "atlasCidrBlock", TRY_BODY(range(body, "atlasCidrBlock")));
-  if (container.provider == "AWS") container.region = atlas_region(TRY_BODY(needed_text(body, "regionName")));
-  if (container.provider == "AZURE") container.region = atlas_region(TRY_BODY(needed_text(body, "region")));
+  if (container.provider == "AWS") container.region = atlas_region(TRY_BODY(needed_name(body, "regionName")));
+  if (container.provider == "AZURE") container.region = atlas_region(TRY_BODY(needed_name(body, "region")));
   container.fields = std::move(fields);
   return container;
 }
@@ -91,7 +91,7 @@ RestResult<NetworkPeer> parse_peer(const Json& body, const NetworkContainer& con
   if (peer.provider == "AWS") {
     auto fields = *TRY_BODY(needed(body, {"awsAccountId", "vpcId"})).as_object();
     put(fields, "routeTableCidrBlock", TRY_BODY(range(body, "routeTableCidrBlock")));
-    const auto region = TRY_BODY(optional_text(body, "accepterRegionName"));
+    const auto region = TRY_BODY(optional_name(body, "accepterRegionName"));
     put(fields, "accepterRegionName", region.empty() ? container.region : region);
     peer.fields = std::move(fields);
   } else if (peer.provider == "AZURE") {
@@ -115,7 +115,7 @@ Json peer_json(const NetworkPeer& peer) {
 RestResult<EndpointService> parse_service(const Json& body) {
   EndpointService service;
   service.provider = TRY_BODY(one_of(body, "providerName", kCloudProviders));
-  service.region = atlas_region(TRY_BODY(needed_text(body, "region")));
+  service.region = atlas_region(TRY_BODY(needed_name(body, "region")));
   service.status = kServiceStates[0];
   return service;
 }
@@ -126,7 +126,7 @@ RestResult<Json> parse_service_names(const Json& body, std::string_view provider
                      : provider == "AZURE" ? std::vector<const char*>{"privateLinkServiceName", "privateLinkServiceResourceId"}
                                            : std::vector<const char*>{};
   for (const auto* field : texts)
-    if (auto text = TRY_BODY(optional_text(body, field)); !text.empty()) put(fields, field, std::move(text));
+    if (auto text = TRY_BODY(optional_name(body, field)); !text.empty()) put(fields, field, std::move(text));
   if (provider == "GCP") {
     auto names = TRY_BODY(text_list(body, "serviceAttachmentNames", false));
     if (names.size() > kMaxGcpEndpoints) return bad_field("INVALID_ATTRIBUTE", "serviceAttachmentNames", "has too many names");
@@ -170,8 +170,8 @@ RestResult<PrivateEndpoint> parse_endpoint(const Json& body, std::string_view pr
   endpoint.status = endpoint_states(provider).front();
   Json::Object fields;
   if (provider == "GCP") {
-    endpoint.id = TRY_BODY(needed_text(body, "endpointGroupName"));
-    put(fields, "gcpProjectId", TRY_BODY(needed_text(body, "gcpProjectId")));
+    endpoint.id = TRY_BODY(needed_name(body, "endpointGroupName"));
+    put(fields, "gcpProjectId", TRY_BODY(needed_name(body, "gcpProjectId")));
     const auto* list = body.find("endpoints");
     if (list == nullptr || list->as_array() == nullptr || list->as_array()->empty() || list->as_array()->size() > kMaxGcpEndpoints)
       return bad_field("INVALID_ATTRIBUTE", "endpoints", fmt::format("must be an array of 1 to {} objects", kMaxGcpEndpoints));
@@ -179,8 +179,8 @@ RestResult<PrivateEndpoint> parse_endpoint(const Json& body, std::string_view pr
     for (const auto& one : *list->as_array()) endpoints.push_back(TRY_BODY(needed(one, {"endpointName", "ipAddress"})));
     put(fields, "endpoints", std::move(endpoints));
   } else {
-    endpoint.id = TRY_BODY(needed_text(body, "id"));
-    if (provider == "AZURE") put(fields, "privateEndpointIPAddress", TRY_BODY(needed_text(body, "privateEndpointIPAddress")));
+    endpoint.id = TRY_BODY(needed_name(body, "id"));
+    if (provider == "AZURE") put(fields, "privateEndpointIPAddress", TRY_BODY(needed_name(body, "privateEndpointIPAddress")));
   }
   endpoint.fields = std::move(fields);
   return endpoint;

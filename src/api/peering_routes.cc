@@ -56,7 +56,7 @@ class PeeringRoutes {
   RestResult<RestReply> get_peer(const RestRequest& request) const { return RestReply{200, peer_json(TRY_BODY(peer(request)))}; }
   RestResult<RestReply> create_peer(const RestRequest& request) const {
     const auto& group = request.name("groupId");
-    const auto id = TRY_BODY(needed_text(request.body, "containerId"));
+    const auto id = TRY_BODY(needed_name(request.body, "containerId"));
     const auto container = TRY_REST(services_.networks.container(group, id));
     if (!container) return no_container(group, id);
     auto made = services_.networks.add_peer(TRY_BODY(parse_peer(request.body, *container)));
@@ -75,7 +75,7 @@ class PeeringRoutes {
     const auto found = TRY_BODY(peer(request));
     TRY_BODY(only(request.body, {"status", "errorMessage"}));
     const auto status = TRY_BODY(one_of(request.body, "status", peer_states(found.provider)));
-    const auto error = TRY_BODY(optional_text(request.body, "errorMessage"));
+    const auto error = TRY_BODY(optional_name(request.body, "errorMessage"));
     if (status != control::kAvailable && services_.may_change) TRY_BODY(services_.may_change(found.group, "VPC_PEERING"));
     TRY_REST(services_.networks.set_peer_status(found.group, found.id, status, error));
     return RestReply{200, peer_json(TRY_BODY(peer(request))), false, {{"status", status}}};

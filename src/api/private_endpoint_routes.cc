@@ -73,7 +73,7 @@ class PrivateEndpointRoutes {
     const auto provider = TRY_BODY(provider_of(request));
     TRY_BODY(only(request.body, {"status", "errorMessage", "endpointServiceName", "privateLinkServiceName", "privateLinkServiceResourceId", "serviceAttachmentNames"}));
     const auto status = TRY_BODY(one_of(request.body, "status", kServiceStates));
-    const auto error = TRY_BODY(optional_text(request.body, "errorMessage"));
+    const auto error = TRY_BODY(optional_name(request.body, "errorMessage"));
     const auto names = TRY_BODY(parse_service_names(request.body, provider));
     TRY_BODY(service(request));
     if (status != control::kAvailable) TRY_BODY(may_change(request));
@@ -89,7 +89,7 @@ class PrivateEndpointRoutes {
     const auto provider = TRY_BODY(provider_of(request));
     TRY_BODY(only(request.body, {"status", "errorMessage"}));
     const auto status = TRY_BODY(one_of(request.body, "status", endpoint_states(provider)));
-    const auto error = TRY_BODY(optional_text(request.body, "errorMessage"));
+    const auto error = TRY_BODY(optional_name(request.body, "errorMessage"));
     TRY_BODY(endpoint(request, TRY_BODY(service(request))));
     if (status != control::kAvailable) TRY_BODY(may_change(request));
     const auto now = TRY_BODY(changed(request, [&](EndpointService& service) -> Status {

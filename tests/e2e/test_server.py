@@ -227,6 +227,7 @@ class Names(ServerTest):
         def owner(name, desc):
             return {"name": name, "apiKey": {"desc": desc, "roles": ["ORG_OWNER"]}}
         orgs, in_group = f"{ATLAS}/orgs/{site.org}", f"{ATLAS}/groups/{group}"
+        container = site.call("POST", in_group + "/containers", {"providerName": "GCP", "atlasCidrBlock": "10.24.0.0/18"})[2]["id"]
         return [
             ("POST", ATLAS + "/orgs", lambda text: owner(text, "d")),
             ("POST", ATLAS + "/orgs", lambda text: owner("Books", text)),
@@ -240,6 +241,9 @@ class Names(ServerTest):
             ("POST", in_group + "/databaseUsers", lambda text: {"databaseName": "admin", "groupId": group, "username": text, "password": "long enough",
                                                                 "roles": [{"databaseName": "admin", "roleName": "atlasAdmin"}]}),
             ("POST", f"{EXT}/groups/{group}/clusters", lambda text: {"name": text, "connectionString": "mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=10"}),
+            ("POST", in_group + "/databaseUsers", lambda text: {"databaseName": "admin", "groupId": group, "username": "u", "password": "long enough",
+                                                                "roles": [{"databaseName": "admin", "roleName": "atlasAdmin"}], "labels": [{"key": text, "value": "v"}]}),
+            ("POST", in_group + "/peers", lambda text: {"providerName": "GCP", "containerId": container, "gcpProjectId": "p", "networkName": text}),
             ("POST", f"{MANAGER}/groups/{group}/agentapikeys", lambda text: {"desc": text}),
             ("POST", f"{MANAGER}/groups/{group}/hosts", lambda text: {"hostname": "h", "port": 1, "clusterName": text}),
         ]
