@@ -1,0 +1,204 @@
+// What is taken away on the source's site while work comes, on an embedded store: each moment at which the two can meet.
+#include "control/source_removals.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <thread>
+#include <unistd.h>
+
+#include "cluster/mongo_deployment.h"
+#include "control/event_log.h"
+#include "sandbox/server/sandbox.h"
+
+namespace drover::control {
+namespace {
+
+using How = SourceRemovals::How;
+
+std::string path_of(const char* name) {
+  return (std::filesystem::temp_directory_path() / ("drover removals " + std::to_string(::getpid()) + name)).string();
+}
+
+template <typename T>
+T good(Result<T> result) {
+  EXPECT_TRUE(result) << (result ? "" : result.error().message);
+  return std::move(*result);
+}
+void good(const Status& status) { EXPECT_TRUE(status) << (status ? "" : status.error().message); }
+
+class Removals : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    sandbox_ = good(sandbox::Sandbox::start({.dbpath = path_of("data"), .port = 0, .version = {8, 0, 4}}, *runtime_, *log_));
+    deployment_ = good(cluster::connect({.uri = sandbox_->uri()}, *runtime_, {}));
+    sealed_ = std::make_unique<SealedKeys>(good(SealedKeys::open(path_of("key"))));
+    store_ = std::make_unique<Store>(*deployment_, *runtime_);
+    good(store_->open());
+    identity_ = std::make_unique<Identity>(*store_, *sealed_, *runtime_);
+    links_ = std::make_unique<SiteLinks>(*store_, *sealed_, *runtime_);
+    keys_ = std::make_unique<AgentKeys>(*store_, *sealed_, *runtime_);
+    agents_ = std::make_unique<Agents>(*store_, *runtime_);
+    jobs_ = std::make_unique<AgentJobs>(*store_, *sealed_, *runtime_);
+    events_ = std::make_unique<EventLog>(*store_, *runtime_);
+    deployments_ = std::make_unique<Deployments>(*store_, *sealed_, *events_, *runtime_);
+    worker_ = std::make_unique<LinkWorker>(LinkWorker::Parts{*links_, *identity_, *agents_, *deployments_, *jobs_}, AtlasOptions{}, *runtime_, *log_);
+    removals_ = std::make_unique<SourceRemovals>(SourceRemovals::Parts{*keys_, *agents_, *deployments_, *jobs_, *worker_}, *runtime_);
+    org_ = good(identity_->create_organization("Source")).id;
+    group_ = good(identity_->create_project(org_, "Shop")).id;
+    key_ = good(keys_->create(group_, "mig01", "", "")).id;
+    hello("mig01", key_);
+    deployment_id_ = good(deployments_->add(group_, "shopRS", {"db1:27017", "db2:27017"}, {})).id;
+  }
+  void TearDown() override {
+    deployment_.reset();
+    sandbox_.reset();
+    std::filesystem::remove_all(path_of("data"));
+    std::filesystem::remove(path_of("key"));
+  }
+
+  void hello(const std::string& hostname, const std::string& key) {
+    good(agents_->hello(group_, {.agent_id = hostname, .hostname = hostname, .version = "v", .address = "127.0.0.1", .key = key, .platform = {}, .monitoring = true, .cloud_migration = true}));
+  }
+  std::string work(const char* desired = "RUN", const char* host = "mig01", const char* cluster = "shopRS", const char* kind = "migration") {
+    const auto id = new_id(*runtime_);
+    const auto item = good(Json::parse(fmt::format(R"({{"id": "{}", "kind": "{}", "revision": 1, "desired": "{}", "migrationHost": "{}",
+      "source": {{"groupId": "{}", "clusterName": "{}"}}}})", id, kind, desired, host, group_, cluster)));
+    EXPECT_TRUE(good(jobs_->take("link", item)));
+    return id;
+  }
+  std::string accepted() {
+    const auto id = work();
+    good(jobs_->accept(id));
+    return id;
+  }
+  Agent agent(const char* hostname = "mig01") { return *good(agents_->by_hostname(group_, hostname)); }
+  static std::vector<std::string> ids(const std::vector<AgentJob>& jobs) {
+    std::vector<std::string> all;
+    for (const auto& job : jobs) all.push_back(job.id);
+    return all;
+  }
+  std::vector<std::string> remove_key(How how = How::kUnlessNeeded) {
+    const auto removed = good(removals_->remove_key(group_, key_, how));
+    EXPECT_TRUE(removed.there);
+    return ids(removed.needed_by);
+  }
+  bool key_is_there() { return good(keys_->exists(group_, key_)); }
+  Json failure() { return Json(Json::Object{{"state", "FAILED"}}); }
+
+  std::unique_ptr<Runtime> runtime_ = make_real_runtime();
+  std::unique_ptr<Log> log_ = make_null_log();
+  std::unique_ptr<sandbox::Sandbox> sandbox_;
+  std::unique_ptr<cluster::Deployment> deployment_;
+  std::unique_ptr<SealedKeys> sealed_;
+  std::unique_ptr<Store> store_;
+  std::unique_ptr<Identity> identity_;
+  std::unique_ptr<SiteLinks> links_;
+  std::unique_ptr<AgentKeys> keys_;
+  std::unique_ptr<Agents> agents_;
+  std::unique_ptr<AgentJobs> jobs_;
+  std::unique_ptr<EventLog> events_;
+  std::unique_ptr<Deployments> deployments_;
+  std::unique_ptr<LinkWorker> worker_;
+  std::unique_ptr<SourceRemovals> removals_;
+  std::string org_, group_, key_, deployment_id_;
+};
+
+TEST_F(Removals, AHostThatIsNeededKeepsItsKey) {
+  const auto id = accepted();
+  EXPECT_EQ(remove_key(), std::vector<std::string>{id});
+  EXPECT_TRUE(key_is_there());
+  EXPECT_EQ(agent().leaving, "") << "nothing is changed";
+  // Once its last report is there the host is free.
+  good(jobs_->report(group_, "mig01", id, kOwnReport + 1, failure()));
+  EXPECT_TRUE(remove_key().empty());
+  EXPECT_FALSE(key_is_there());
+  EXPECT_NE(agent().leaving, "");
+  hello("mig01", "another key");
+  EXPECT_EQ(agent().leaving, "") << "it is provisioned again";
+}
+
+TEST_F(Removals, WorkForOthersKeepsNothing) {
+  const auto id = work("RUN", "mig02", "other");
+  good(jobs_->accept(id));
+  EXPECT_TRUE(remove_key().empty());
+}
+
+TEST_F(Removals, AValidationAndAStopNeedTheirHost) {
+  const auto validation = work("RUN", "mig01", "shopRS", "validation"), stopping = work("STOP");
+  good(jobs_->accept(validation));
+  good(jobs_->accept(stopping));
+  EXPECT_EQ(remove_key(), (std::vector<std::string>{validation, stopping}));
+}
+
+TEST_F(Removals, AnAgentWhoseKeyIsNotKnownMayBeOfThisOne) {
+  hello("mig01", "");
+  const auto id = accepted();
+  EXPECT_EQ(remove_key(), std::vector<std::string>{id});
+}
+
+TEST_F(Removals, ByForceAtOnce) {
+  accepted();
+  EXPECT_TRUE(remove_key(How::kForced).empty());
+  EXPECT_FALSE(key_is_there());
+  EXPECT_NE(agent().leaving, "");
+}
+
+TEST_F(Removals, WaitsForWorkThatIsBeingTaken) {
+  for (const bool accept : {true, false}) {
+    const auto id = work();
+    std::thread decision([&] {
+      static_cast<void>(runtime_->sleep(std::chrono::milliseconds(300), {}));
+      EXPECT_NE(agent().leaving, "") << "whoever takes it sees the mark";
+      good(accept ? jobs_->accept(id) : jobs_->refuse(id, failure()));
+    });
+    const auto needed_by = remove_key();
+    decision.join();
+    EXPECT_EQ(needed_by, accept ? std::vector<std::string>{id} : std::vector<std::string>{});
+    EXPECT_EQ(key_is_there(), accept);
+    good(jobs_->remove(id));
+  }
+}
+
+TEST_F(Removals, WorkIsDecidedOnce) {
+  const auto id = work();
+  EXPECT_TRUE(good(jobs_->for_agent(group_, "mig01")).empty()) << "nobody is given it before";
+  good(jobs_->accept(id));
+  good(jobs_->refuse(id, failure()));
+  EXPECT_TRUE(good(jobs_->find(id))->report.is_null());
+  EXPECT_EQ(good(jobs_->for_agent(group_, "mig01")).size(), 1u);
+  const auto other = work();
+  good(jobs_->refuse(other, failure()));
+  good(jobs_->accept(other));
+  EXPECT_FALSE(good(jobs_->find(other))->accepted);
+}
+
+TEST_F(Removals, ADeploymentThatIsReadKeepsItsHosts) {
+  const auto id = accepted();
+  const auto first = Deployments::host_id(group_, "db1:27017"), second = Deployments::host_id(group_, "db2:27017");
+  EXPECT_EQ(ids(good(removals_->remove_host(group_, first)).needed_by), std::vector<std::string>{id});
+  EXPECT_EQ(good(deployments_->hosts(group_)).size(), 2u);
+  EXPECT_EQ(good(deployments_->find(group_, deployment_id_))->leaving, "");
+  good(jobs_->remove(id));
+  EXPECT_TRUE(good(removals_->remove_host(group_, first)).there);
+  EXPECT_EQ(good(deployments_->find(group_, deployment_id_))->leaving, "") << "another host of it stays";
+  EXPECT_TRUE(good(removals_->remove_host(group_, second)).there);
+  EXPECT_FALSE(good(deployments_->find(group_, deployment_id_)));
+  EXPECT_FALSE(good(removals_->remove_host(group_, second)).there);
+}
+
+TEST_F(Removals, AProjectGoesWithWhatItHas) {
+  const auto id = accepted();
+  EXPECT_EQ(ids(good(removals_->remove_project(group_)).needed_by), std::vector<std::string>{id});
+  EXPECT_TRUE(key_is_there());
+  EXPECT_EQ(agent().leaving, "");
+  good(jobs_->remove(id));
+  EXPECT_TRUE(good(removals_->remove_project(group_)).needed_by.empty());
+  EXPECT_FALSE(key_is_there());
+  EXPECT_TRUE(good(agents_->of_project(group_)).empty());
+  EXPECT_TRUE(good(deployments_->hosts(group_)).empty());
+}
+
+}  // namespace
+}  // namespace drover::control
