@@ -19,8 +19,8 @@ namespace drover::cli {
 namespace {
 
 // When so much of --memory is resident, what the allocator keeps is given back; looked at so often.
-constexpr std::size_t kHighPercent = 60;
-constexpr auto kLookAtMemory = std::chrono::milliseconds(250);
+constexpr std::size_t kHighPercent = 50;
+constexpr auto kLookAtMemory = std::chrono::milliseconds(50);
 constexpr std::int64_t kMinOplog = 1 << 20;
 
 class SandboxCommand : public Subcommand {
