@@ -14,18 +14,19 @@ namespace drover::cli {
 namespace {
 
 constexpr std::chrono::seconds kStepInterval{1};
-constexpr const char* kQuickSelection = "serverSelectionTimeoutMS=5000";
+constexpr std::chrono::seconds kSelectionLimit{5};
+constexpr std::chrono::seconds kReplyLimit{20};
 
-// A caller waits for the answer: a deployment that is not there is given up sooner than a migration would.
-Result<std::unique_ptr<cluster::Deployment>> connect(const std::string& uri, Runtime& runtime) {
-  auto parts = TRY(control::split_uri(uri));
-  auto quick = uri;
-  if (parts.options.find("serverSelectionTimeoutMS") == std::string::npos) {
-    if (!parts.options.empty()) quick += std::string("&") + kQuickSelection;
-    else if (uri.find('?') != std::string::npos) quick += kQuickSelection;
-    else quick += (uri.find('/', parts.scheme.size()) == std::string::npos ? "/?" : "?") + std::string(kQuickSelection);
-  }
-  return cluster::connect({.uri = quick, .side = cluster::Side::kDestination, .app_name = "drover server", .max_connections = 4}, runtime, {});
+// A caller waits for the answer, and every other migration for the reconciler: a deployment that is not there, or that hangs, is given up sooner
+// than a migration would, whatever time-outs its connection string has.
+Result<std::unique_ptr<cluster::Deployment>> connect(const std::string& uri, Runtime& runtime, const std::stop_token& stop) {
+  return cluster::connect({.uri = uri,
+                           .side = cluster::Side::kDestination,
+                           .app_name = "drover server",
+                           .max_connections = 4,
+                           .selection_limit = kSelectionLimit,
+                           .reply_limit = kReplyLimit},
+                          runtime, stop);
 }
 
 }  // namespace
@@ -35,7 +36,7 @@ AtlasRole::AtlasRole(control::Store& store, const control::SealedKeys& keys, con
     : runtime_(runtime),
       log_(log),
       links_(store, keys, runtime),
-      clusters_(store, keys, runtime, [&runtime](const std::string& uri) { return connect(uri, runtime); }),
+      clusters_(store, keys, runtime, [&runtime, stop = options.stop](const std::string& uri) { return connect(uri, runtime, stop); }),
       processes_(clusters_, runtime),
       access_lists_(store, runtime),
       users_(store, keys, runtime),

@@ -30,6 +30,7 @@ class AtlasRole {
     control::Policy policy;
     std::string local_directory;  // for clusters of this machine; empty: there are none
     std::string host_id;          // of this process, with local_directory
+    std::stop_token stop;         // once it is requested no deployment is waited for
   };
   // What is passed by reference outlives this.
   AtlasRole(control::Store& store, const control::SealedKeys& keys, control::Identity& identity, Runtime& runtime, Log& log, Options options);

@@ -7,6 +7,7 @@
 
 #include "bson/builder.h"
 #include "cluster/mongo_deployment.h"
+#include "control/store.h"
 
 namespace drover::cli {
 namespace {
@@ -16,13 +17,13 @@ constexpr const char* kSecretName = "embedded store";
 constexpr std::size_t kStoreMemory = 128 << 20;
 constexpr std::uint64_t kStoreOplog = 256 << 20;
 
-Result<std::unique_ptr<cluster::Deployment>> connect(const std::string& uri, Runtime& runtime) {
-  return cluster::connect({.uri = uri, .side = cluster::Side::kSource, .app_name = "drover server"}, runtime, {});
+Result<std::unique_ptr<cluster::Deployment>> connect(const std::string& uri, Runtime& runtime, const std::stop_token& stop) {
+  return cluster::connect({.uri = uri, .side = cluster::Side::kSource, .app_name = "drover server", .reply_limit = control::kStoreReplyLimit}, runtime, stop);
 }
 
 // The first user, by the localhost exception; afterwards there is one, and the password is the sealed one.
-Status create_user(const std::string& plain_uri, const std::string& password, Runtime& runtime) {
-  const auto first = TRY(connect(plain_uri, runtime));
+Status create_user(const std::string& plain_uri, const std::string& password, Runtime& runtime, const std::stop_token& stop) {
+  const auto first = TRY(connect(plain_uri, runtime, stop));
   bson::Builder command;
   command.append("createUser", kUser).append("pwd", password);
   command.open_array("roles").append(bson::make_document({{"role", "root"}, {"db", "admin"}}));
@@ -48,10 +49,10 @@ Status keep_password(const std::string& path, const control::SealedKeys& keys, c
 }  // namespace
 
 Result<EmbeddedStore> EmbeddedStore::open(const std::string& directory, const std::string& uri, const control::SealedKeys& keys,
-                                          Runtime& runtime, Log& log) {
+                                          Runtime& runtime, Log& log, const std::stop_token& stop) {
   EmbeddedStore store;
   if (!uri.empty()) {
-    store.deployment_ = TRY(connect(uri, runtime));
+    store.deployment_ = TRY(connect(uri, runtime, stop));
     return store;
   }
   const auto path = directory + "/store";
@@ -77,10 +78,10 @@ Result<EmbeddedStore> EmbeddedStore::open(const std::string& directory, const st
     TRY(keep_password(secret_file, keys, password));
   }
   const auto own = fmt::format("mongodb://{}:{}@{}/?directConnection=true&authSource=admin", kUser, password, host);
-  store.deployment_ = TRY(connect(own, runtime));
+  store.deployment_ = TRY(connect(own, runtime, stop));
   if (first || !store.deployment_->run_command("admin", bson::make_document({{"connectionStatus", 1}}))) {
-    TRY(create_user(fmt::format("mongodb://{}/?directConnection=true", host), password, runtime));
-    store.deployment_ = TRY(connect(own, runtime));
+    TRY(create_user(fmt::format("mongodb://{}/?directConnection=true", host), password, runtime, stop));
+    store.deployment_ = TRY(connect(own, runtime, stop));
   }
   return store;
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <stop_token>
 #include <string>
 
 #include "base/error.h"
@@ -16,9 +17,9 @@ namespace drover::cli {
 
 class EmbeddedStore {
  public:
-  // `directory` is made when it is not there; `uri` empty: embedded.
+  // `directory` is made when it is not there; `uri` empty: embedded. Once `stop` is requested the store is waited for no more.
   static Result<EmbeddedStore> open(const std::string& directory, const std::string& uri, const control::SealedKeys& keys,
-                                    Runtime& runtime, Log& log);
+                                    Runtime& runtime, Log& log, const std::stop_token& stop);
   cluster::Deployment& deployment() { return *deployment_; }
 
  private:

@@ -21,11 +21,14 @@
 #include "cli/signals.h"
 #include "cli/version.h"
 #include "control/event_log.h"
+#include "control/store_key.h"
 #include "net/http_server.h"
 #include "terminal/table.h"
 
 namespace drover::cli {
 namespace {
+
+constexpr std::chrono::seconds kFarewell{5};
 
 class ServerCommand final : public Subcommand {
  public:
@@ -42,7 +45,7 @@ class ServerCommand final : public Subcommand {
   struct Sites;
   Status execute(const std::stop_token& stop);
   Status create_organization(control::Identity& identity);
-  Status serve(control::Store& store, control::Identity& identity, const control::SealedKeys& keys, const std::stop_token& stop);
+  Status serve(control::Store& store, control::Identity& identity, const control::SealedKeys& keys, std::stop_source& store_ends, const std::stop_token& stop);
 
   std::string role_ = "both", data_ = "./drover-server", store_, bind_ip_ = "127.0.0.1", public_url_, port_file_, log_path_;
   std::string tls_file_, tls_ca_file_, key_file_, organization_;
@@ -108,12 +111,14 @@ Status ServerCommand::execute(const std::stop_token& stop) {
   if (failed) return fail(ErrorCode::kUnsupported, fmt::format("creating --data {}: {}", data_, failed.message()));
   std::filesystem::permissions(data_, std::filesystem::perms::owner_all, failed);
   const auto keys = TRY(control::SealedKeys::open(key_file_.empty() ? data_ + "/key" : key_file_));
-  auto embedded = TRY(EmbeddedStore::open(data_, store_, keys, *runtime_, *log_));
+  std::stop_source store_ends;
+  auto embedded = TRY(EmbeddedStore::open(data_, store_, keys, *runtime_, *log_, store_ends.get_token()));
   control::Store store(embedded.deployment(), *runtime_);
   TRY_WITH(store.open(), "opening the control plane's store");
+  TRY_WITH(control::bind_key(store, keys), "opening the control plane's store");
   control::Identity identity(store, keys, *runtime_);
   if (!organization_.empty()) return create_organization(identity);
-  return serve(store, identity, keys, stop);
+  return serve(store, identity, keys, store_ends, stop);
 }
 
 Status ServerCommand::create_organization(control::Identity& identity) {
@@ -139,8 +144,10 @@ struct ServerCommand::Sites {
   }
 };
 
-Status ServerCommand::serve(control::Store& store, control::Identity& identity, const control::SealedKeys& keys,
+// `store_ends`: what is under way when the process is to end may still use the store for kFarewell; one that does not answer keeps it no longer.
+Status ServerCommand::serve(control::Store& store, control::Identity& identity, const control::SealedKeys& keys, std::stop_source& store_ends,
                             const std::stop_token& stop) {
+  std::unique_ptr<Runtime::Thread> farewell;  // outlives what uses the store
   net::HttpServer::Options http;
   http.bind_ip = bind_ip_;
   http.port = static_cast<int>(port_);
@@ -182,7 +189,8 @@ Status ServerCommand::serve(control::Store& store, control::Identity& identity, 
                                                                             .matching_versions = matching_versions_,
                                                                             .one_migration_per_link = one_per_link_},
                                                                  .local_directory = local_clusters_ ? data_ : "",
-                                                                 .host_id = TRY(LocalClusters::host_id(data_, *runtime_))});
+                                                                 .host_id = TRY(LocalClusters::host_id(data_, *runtime_)),
+                                                                 .stop = stop});
     sites.atlas->add_routes(routes);
     options.bearer = [&sites](const std::string& token) { return sites.atlas->caller_of_token(token); };
   }
@@ -215,6 +223,9 @@ Status ServerCommand::serve(control::Store& store, control::Identity& identity, 
   std::fflush(stdout);
   while (runtime_->sleep(std::chrono::hours(1), stop)) {
   }
+  farewell = runtime_->spawn("farewell", [&](const std::stop_token& ended) {
+    if (runtime_->sleep(kFarewell, ended)) store_ends.request_stop();
+  });
   agent_thread.reset();  // it speaks to this very server
   server->stop();
   return {};

@@ -9,7 +9,7 @@ namespace drover::cluster {
 
 Result<std::unique_ptr<Deployment>> connect(const MongoOptions& options, Runtime& runtime, std::stop_token stop) {
   auto pool = TRY(Pool::open(options, runtime, std::move(stop)));
-  return std::make_unique<MongoDeployment>(std::move(pool));
+  return std::make_unique<MongoDeployment>(std::move(pool), options.reply_limit.value_or(kLongReply));
 }
 
 Result<bson::Document> MongoDeployment::run_command(const std::string& db, bson::View command) {
@@ -23,7 +23,7 @@ Result<bson::Document> MongoDeployment::run_command(const std::string& db, bson:
                                      .command = document,
                                      .on = db,
                                      .session = session ? &*session : nullptr,
-                                     .reply_limit = kLongReply}));
+                                     .reply_limit = command_limit_}));
   return bson::Document(reply.view());
 }
 

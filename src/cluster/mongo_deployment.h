@@ -1,7 +1,9 @@
 // Deployment over libmongoc, raw commands only.
 #pragma once
 
+#include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/error.h"
@@ -19,6 +21,10 @@ struct MongoOptions {
   Side side = Side::kSource;
   std::string app_name = "drover";
   int max_connections = 64;
+  // Of who has somebody waiting: they hold whatever the connection string says. Without them its own time-outs do, and run_command waits
+  // two days for a reply.
+  std::optional<std::chrono::milliseconds> selection_limit{};  // to find the primary, and to connect
+  std::optional<std::chrono::milliseconds> reply_limit{};      // of any command
 };
 
 // Parses the URI only: the first call connects. Bad URIs are kUsage errors naming what is wrong, without the password.

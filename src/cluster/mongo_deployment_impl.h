@@ -15,7 +15,7 @@ namespace drover::cluster {
 
 class MongoDeployment final : public Deployment {
  public:
-  explicit MongoDeployment(std::unique_ptr<Pool> pool) : pool_(std::move(pool)) {}
+  MongoDeployment(std::unique_ptr<Pool> pool, std::chrono::milliseconds command_limit) : pool_(std::move(pool)), command_limit_(command_limit) {}
 
   Result<Facts> facts() override;
   Result<bson::Document> run_command(const std::string& db, bson::View command) override;
@@ -87,6 +87,7 @@ class MongoDeployment final : public Deployment {
   Error error(ErrorCode code, std::string_view message) const;
 
   std::unique_ptr<Pool> pool_;
+  const std::chrono::milliseconds command_limit_;  // for the reply of run_command
   std::optional<Uuid> catalog_session_;  // set before any thread changes the catalog
   std::atomic<int> features_of_{-1};     // 100 times the major plus the minor feature compatibility version; not known at first
   // Sessions of read_group, with the last number used in each.

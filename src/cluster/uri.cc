@@ -41,6 +41,15 @@ void set_default(mongoc_uri_t* uri, const char* option, int millis) {
   if (!mongoc_uri_has_option(uri, option)) mongoc_uri_set_option_as_int32(uri, option, millis);
 }
 
+// What the caller limits is limited, whatever the string asks for.
+void set_limits(mongoc_uri_t* uri, const MongoOptions& options) {
+  const auto set = [&](const char* option, std::chrono::milliseconds limit) { mongoc_uri_set_option_as_int32(uri, option, static_cast<std::int32_t>(limit.count())); };
+  if (options.selection_limit) {
+    for (const char* option : {MONGOC_URI_SERVERSELECTIONTIMEOUTMS, MONGOC_URI_CONNECTTIMEOUTMS, MONGOC_URI_WAITQUEUETIMEOUTMS}) set(option, *options.selection_limit);
+  }
+  if (options.reply_limit) set(MONGOC_URI_SOCKETTIMEOUTMS, *options.reply_limit);
+}
+
 }  // namespace
 
 void UriDeleter::operator()(mongoc_uri_t* uri) const { mongoc_uri_destroy(uri); }
@@ -74,6 +83,7 @@ Result<Uri> parse_uri(const MongoOptions& options) {
   // Repeating is ours (blueprint, rule 5).
   mongoc_uri_set_option_as_bool(uri.get(), MONGOC_URI_RETRYWRITES, false);
   mongoc_uri_set_option_as_bool(uri.get(), MONGOC_URI_RETRYREADS, false);
+  set_limits(uri.get(), options);
   const int limit =
       mongoc_uri_get_option_as_int32(uri.get(), MONGOC_URI_SERVERSELECTIONTIMEOUTMS, kSelectionLimitMillis);
   mongoc_uri_set_option_as_int32(uri.get(), MONGOC_URI_SERVERSELECTIONTIMEOUTMS, kSelectionSliceMillis);

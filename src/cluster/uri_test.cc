@@ -49,5 +49,19 @@ TEST(Uri, OneHostIsASeedAndRepeatingIsOurs) {
   EXPECT_STREQ(mongoc_uri_get_appname(uri->driver.get()), "drover");
 }
 
+TEST(Uri, ACallersLimitsHoldWhateverTheStringSays) {
+  using std::chrono::milliseconds;
+  const auto text = "mongodb://h/?ServerSelectionTimeoutMS=2000000000&CONNECTTIMEOUTMS=2000000000&socketTimeoutMs=0&waitqueuetimeoutms=2000000000";
+  const auto uri = parse_uri({.uri = text, .selection_limit = milliseconds(5000), .reply_limit = milliseconds(20'000)});
+  ASSERT_TRUE(uri) << uri.error().message;
+  EXPECT_EQ(uri->selection_limit, milliseconds(5000));
+  EXPECT_EQ(uri->reply_limit, milliseconds(20'000));
+  const auto of = [&](const char* option) { return mongoc_uri_get_option_as_int32(uri->driver.get(), option, -1); };
+  EXPECT_EQ(of(MONGOC_URI_CONNECTTIMEOUTMS), 5000);
+  EXPECT_EQ(of(MONGOC_URI_WAITQUEUETIMEOUTMS), 5000);
+  EXPECT_EQ(of(MONGOC_URI_SOCKETTIMEOUTMS), 20'000);
+  EXPECT_LE(of(MONGOC_URI_SERVERSELECTIONTIMEOUTMS), 5000);
+}
+
 }  // namespace
 }  // namespace drover::cluster

@@ -47,6 +47,7 @@ const Index kIndexes[] = {
     {"agents", {"groupId", "hostname"}, "group and host name"},
     {"agentJobs", {"groupId", "hostname"}, "group and host name", Index::Kind::kPlain},
     {"agentJobs", {"linkId"}, "link", Index::Kind::kPlain},
+    {"agentJobs", {"removedAt"}, "removed", Index::Kind::kPlainSparse},
     {"agentJobLogs", {"jobId"}, "job", Index::Kind::kPlain},
     {"deployments", {"groupId", "name"}, "group and name"},
     {"hosts", {"groupId", "deploymentId"}, "group and deployment", Index::Kind::kPlain},
@@ -103,16 +104,22 @@ Status Store::create_indexes() {
       if (index.kind == Index::Kind::kUniqueSparse || index.kind == Index::Kind::kPlainSparse) spec.append("sparse", true);
     }
     append_write(command);
-    TRY_WITH(run(std::move(command).finish()), "preparing the store");
+    const auto document = std::move(command).finish();
+    // A build that takes longer than a reply may goes on in the store; asking again waits for it.
+    const auto until = runtime_.now() + kIndexPatience;
+    auto built = run(document);
+    while (!built && built.error().code == ErrorCode::kTemporary && runtime_.now() < until) built = run(document);
+    TRY_WITH(std::move(built), "preparing the store");
   }
   return {};
 }
 
 // For commands that end in the same state when they run twice.
 Result<bson::Document> Store::run(bson::View command) {
+  const auto until = runtime_.now() + kStorePatience;
   for (int attempt = 1;; ++attempt) {
     auto reply = deployment_.run_command(kStoreDatabase, command);
-    if (reply || reply.error().code != ErrorCode::kTemporary || attempt == kAttempts) return reply;
+    if (reply || reply.error().code != ErrorCode::kTemporary || attempt == kAttempts || runtime_.now() >= until) return reply;
     if (!runtime_.sleep(kPause * attempt, {})) return reply;
   }
 }
@@ -171,6 +178,20 @@ Result<std::vector<bson::Document>> Store::find(const std::string& collection, b
   }
 }
 
+Status Store::each(const std::string& collection, bson::View filter, const std::function<Status(bson::View)>& see) {
+  std::string last;
+  for (;;) {
+    bson::Builder rest;
+    rest.append_all(filter);
+    if (!last.empty()) rest.open_document("_id").append("$gt", last);
+    const auto page = TRY(find(collection, std::move(rest).finish(), {1, kStride}));
+    for (const auto& document : page) TRY(see(document));
+    if (page.size() < static_cast<std::size_t>(kStride)) return {};
+    last = std::string(page.back()["_id"].to_string_view().value_or(""));
+    if (last.empty()) return fail(ErrorCode::kFailure, fmt::format("the store's {} has an _id that is no text", collection));
+  }
+}
+
 Result<std::int64_t> Store::count(const std::string& collection, bson::View filter) {
   bson::Builder command;
   command.append("aggregate", collection);
@@ -178,6 +199,25 @@ Result<std::int64_t> Store::count(const std::string& collection, bson::View filt
     auto pipeline = command.open_array("pipeline");
     pipeline.open_document().append("$match", filter);
     pipeline.open_document().append("$count", "n");
+  }
+  command.open_document("cursor");
+  append_read(command);
+  const auto reply = TRY(run(std::move(command).finish()));
+  const auto batch = reply.view().at_path("cursor.firstBatch").to_array();
+  if (!batch || batch->empty()) return 0;
+  return batch->first().document_value()["n"].to_int64().value_or(0);
+}
+
+Result<std::int64_t> Store::sum(const std::string& collection, bson::View filter, const std::string& field) {
+  bson::Builder command;
+  command.append("aggregate", collection);
+  {
+    auto pipeline = command.open_array("pipeline");
+    pipeline.open_document().append("$match", filter);
+    auto stage = pipeline.open_document();
+    auto group = stage.open_document("$group");
+    group.append("_id", bson::Null{});
+    group.open_document("n").append("$sum", "$" + field);
   }
   command.open_document("cursor");
   append_read(command);

@@ -5,7 +5,9 @@
 // Errors: kTemporary when the store does not answer; the caller's request fails and may be repeated.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -23,6 +25,10 @@ namespace drover::control {
 
 inline constexpr const char* kStoreDatabase = "drover";
 inline constexpr int kStoreSchema = 2;  // raised with a step in migrate()
+// Who connects to the store gives it this limit: a store that has stopped answering holds nobody for longer.
+inline constexpr std::chrono::seconds kStoreReplyLimit{20};
+inline constexpr std::chrono::seconds kStorePatience{30};  // after which a command is not tried again
+inline constexpr std::chrono::minutes kIndexPatience{10};  // for the building of indexes, at the start
 
 struct Page {
   int number = 1;  // from 1
@@ -45,7 +51,13 @@ class Store {
   // In the order of _id.
   Result<std::vector<bson::Document>> find(const std::string& collection, bson::View filter, Page page = {1, 500},
                                            Order order = Order::kOldestFirst);
+  // All of them to the last one, in the order of _id, with no more than kStride in memory at a time. What changes meanwhile is seen as it is when
+  // its turn comes. `filter` does not name _id, which is text; the first failure of `see` ends it.
+  static constexpr int kStride = 100;
+  Status each(const std::string& collection, bson::View filter, const std::function<Status(bson::View)>& see);
   Result<std::int64_t> count(const std::string& collection, bson::View filter);
+  // Of a field that is a whole number; one that is missing counts as 0.
+  Result<std::int64_t> sum(const std::string& collection, bson::View filter, const std::string& field);
   // Whether one document matched; `update` is an update document.
   Result<bool> update(const std::string& collection, bson::View filter, bson::View update);
   Result<Changed> try_update(const std::string& collection, bson::View filter, bson::View update);
