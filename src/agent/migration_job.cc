@@ -93,10 +93,16 @@ Report MigrationJob::keep_running(const Job& job, const std::stop_token& stop) {
     return fruitless(job, hopeless ? RestartPolicy::End::kHopeless : RestartPolicy::End::kOther, std::move(because), waiting, stop);
   }
   if (restarts_.waits(now)) return still(JobState::kRunning, last_.warnings.empty() ? "" : last_.warnings.back());
-  if (job.drop_destination && !has_mark(kStarted)) {
-    if (const auto emptied = empty_destination(job, stop); !emptied) {
+  // A cutover is only wanted of what has been copied.
+  if (job.drop_destination && job.desired == Desired::kRun && !has_mark(kStarted)) {
+    const auto emptied = empty_destination(job, stop);
+    if (!emptied) {
       const auto because = "the destination's data cannot be dropped yet: " + emptied.error().message;
       return fruitless(job, RestartPolicy::End::kOther, because, because, stop);
+    }
+    if (*emptied == Found::kCommitted) {
+      return failed(job, Error{ErrorCode::kWrongState, "the destination's data is not dropped: it holds the record of a migration that was committed, its data may be in use. "
+                                                       "If it is not, remove the record with `drover migrate --cleanup`, and start again", 0, {}}, stop);
     }
   }
   if (const auto begun = engine_.start(); !begun) return fruitless(job, RestartPolicy::End::kOther, begun.error().message, begun.error().message, stop);
@@ -173,10 +179,16 @@ Status MigrationJob::begin(const Job& job, int port, const std::stop_token& stop
   return {};
 }
 
-// Only while the engine was never told to start: what it copies is never dropped. Twice is as once.
-Status MigrationJob::empty_destination(const Job& job, const std::stop_token& stop) {
+// Only while no migration has begun there: what an engine copied is never dropped, also when this host's files are lost and the job comes
+// as a new one. Twice is as once.
+Result<MigrationJob::Found> MigrationJob::empty_destination(const Job& job, const std::stop_token& stop) {
   const auto destination = TRY(cluster::connect({.uri = job.destination_uri, .side = cluster::Side::kDestination, .app_name = "drover agent"},
                                                 host_.runtime, stop));
+  if (const auto begun = TRY(destination->load_state("x_migration")); !begun.empty()) {
+    if (begun.front()["phase"].to_string_view() == std::string_view("committed")) return Found::kCommitted;
+    host_.log.warn("the destination holds a migration that has begun: it is gone on with, and nothing is dropped", {{"job", job.id}});
+    return Found::kMigration;
+  }
   const auto listed = TRY(destination->run_command("admin", bson::make_document({{"listDatabases", 1}, {"nameOnly", true}})));
   const auto databases = listed["databases"].to_array();
   if (!databases) return fail(ErrorCode::kTemporary, "listDatabases answers no list");
@@ -189,7 +201,7 @@ Status MigrationJob::empty_destination(const Job& job, const std::stop_token& st
     TRY_WITH(destination->run_command(name, std::move(command).finish()), "dropping the database " + name);
     host_.log.info("dropped a database of the destination, as it was asked for", {{"job", job.id}, {"database", name}});
   }
-  return {};
+  return Found::kNothing;
 }
 
 // An end that the next start would only repeat. What has to do with a deployment that does not answer, or with its users, is not.

@@ -41,7 +41,8 @@ class MigrationJob {
   Report keep_running(const Job& job, const std::stop_token& stop);
   Report watch(const Job& job, const std::stop_token& stop);
   Status begin(const Job& job, int port, const std::stop_token& stop);
-  Status empty_destination(const Job& job, const std::stop_token& stop);
+  enum class Found { kNothing, kMigration, kCommitted };
+  Result<Found> empty_destination(const Job& job, const std::stop_token& stop);
   Status clean_up(const Job& job);
   Report failed(const Job& job, const Error& why, const std::stop_token& stop);
   Report still(JobState state, std::string warning = {});
