@@ -34,7 +34,7 @@ class ExportRoutes {
     }
     const auto connected = TRY_REST(links_.of_org(request.org));
     // When the first one fails the worker repeats it, and the status says so.
-    if (connected && connected->claimed) static_cast<void>(worker_.sync_now(*connected, {}));
+    if (connected && connected->claimed) static_cast<void>(worker_.sync_for_caller(*connected));
     return status(request);
   }
 
@@ -46,7 +46,7 @@ class ExportRoutes {
   RestResult<RestReply> refresh(const RestRequest& request) const {
     const auto link = TRY_REST(links_.of_org(request.org));
     if (!link || !link->claimed) return refuse(404, "RESOURCE_NOT_FOUND", "The organization is not connected to Atlas.");
-    if (const auto synced = worker_.sync_now(*link, {}); !synced) {
+    if (const auto synced = worker_.sync_for_caller(*link); !synced) {
       if (synced.error().code == ErrorCode::kUsage) return refuse(404, "RESOURCE_NOT_FOUND", "Atlas does not know this link any more; disconnect, and connect by a new link-token.");
       return refuse(503, "SERVICE_UNAVAILABLE", synced.error().message);
     }
@@ -56,10 +56,13 @@ class ExportRoutes {
   RestResult<RestReply> disconnect(const RestRequest& request) const {
     const auto link = TRY_REST(links_.of_org(request.org));
     if (!link) return refuse(404, "RESOURCE_NOT_FOUND", "The organization is not connected to Atlas.");
-    if (const auto gone = worker_.disconnect(*link, {}); !gone) {
+    const auto force = request.query.find("force");
+    const bool forced = force != request.query.end() && force->second == "true";
+    if (const auto gone = worker_.disconnect(*link, forced ? control::LinkWorker::How::kForced : control::LinkWorker::How::kBoth, {}); !gone) {
       if (gone.error().code == ErrorCode::kWrongState)
         return refuse(409, "CANNOT_DELETE_ORG_ACTIVE_LIVE_MIGRATION_ATLAS_ORG_LINK", "A live migration of this organization is active; finish or cancel it first.");
-      if (gone.error().code == ErrorCode::kTemporary) return refuse(503, "SERVICE_UNAVAILABLE", gone.error().message);
+      if (gone.error().code == ErrorCode::kTemporary)
+        return refuse(503, "SERVICE_UNAVAILABLE", gone.error().message + ". If that site is gone for good, force=true removes the link here alone.");
       return tl::unexpected(rest_error(gone.error()));
     }
     return RestReply{204, {}};

@@ -22,6 +22,9 @@ std::string text_in(const Json& object, std::string_view key) {
 
 bson::Document by_id(std::string_view id) { return bson::make_document({{"_id", id}}); }
 
+// What is left of a job for a while: the list of work that another process has read before may still name it.
+bool is_removed(bson::View document) { return document["removedAt"].exists(); }
+
 bson::Document undecided(std::string_view id) { return bson::make_document({{"_id", id}, {"accepted", false}, {"sequence", std::int64_t{0}}}); }
 
 }  // namespace
@@ -61,6 +64,7 @@ Result<bool> AgentJobs::take(const std::string& link, const Json& item) {
     const auto known = TRY(store_.find_one(kJobs, by_id(id)));
     if (known && text_of(*known, "linkId") != link)
       return fail(ErrorCode::kUsage, fmt::format("item {} is another link's", id));
+    if (known && is_removed(*known)) return !forget;
     if (!known) {
       if (forget) return false;
       const auto* source = item.find("source");
@@ -98,13 +102,19 @@ Result<bool> AgentJobs::take(const std::string& link, const Json& item) {
 
 Result<std::vector<AgentJob>> AgentJobs::of_link(const std::string& link) {
   std::vector<AgentJob> jobs;
-  for (const auto& document : TRY(store_.find(kJobs, bson::make_document({{"linkId", link}})))) jobs.push_back(job_of(document));
+  TRY(store_.each(kJobs, bson::make_document({{"linkId", link}}), [&](bson::View document) -> Status {
+    if (!is_removed(document)) jobs.push_back(job_of(document));
+    return {};
+  }));
   return jobs;
 }
 
 Result<std::vector<AgentJob>> AgentJobs::open_of_project(const std::string& group) {
   std::vector<AgentJob> jobs;
-  for (const auto& document : TRY(store_.find(kJobs, bson::make_document({{"groupId", group}})))) jobs.push_back(job_of(document));
+  TRY(store_.each(kJobs, bson::make_document({{"groupId", group}}), [&](bson::View document) -> Status {
+    jobs.push_back(job_of(document));
+    return {};
+  }));
   return jobs;
 }
 
@@ -122,7 +132,7 @@ Result<std::vector<AgentJob>> AgentJobs::for_agent(const std::string& group, con
 
 Result<std::optional<AgentJob>> AgentJobs::find(const std::string& id) {
   const auto found = TRY(store_.find_one(kJobs, by_id(id)));
-  if (!found) return std::optional<AgentJob>();
+  if (!found || is_removed(*found)) return std::optional<AgentJob>();
   return std::optional(job_of(*found));
 }
 
@@ -163,9 +173,25 @@ Status AgentJobs::relayed(const std::string& id, std::int64_t sequence) {
   return {};
 }
 
+Status AgentJobs::forget(const std::string& id) {
+  bson::Builder update;
+  update.append("$set", bson::make_document({{"desired", "FORGET"}}));
+  update.open_document("$unset").append("sealedSpec", "");
+  update.open_document("$inc").append("revision", std::int64_t{1});
+  TRY(store_.update(kJobs, by_id(id), std::move(update).finish()));
+  return {};
+}
+
 Status AgentJobs::remove(const std::string& id) {
-  TRY(store_.remove(kJobs, by_id(id)));
+  const auto now = std::chrono::duration_cast<std::chrono::milliseconds>(runtime_.wall_time().time_since_epoch()).count();
+  if (const auto known = TRY(store_.find_one(kJobs, by_id(id))); known && !is_removed(*known)) {
+    const auto left = bson::make_document({{"linkId", text_of(*known, "linkId")}, {"removedAt", bson::DateTime{now}}});
+    TRY(store_.update(kJobs, by_id(id), left));
+  }
   TRY(store_.remove(kLogs, bson::make_document({{"jobId", id}})));
+  bson::Builder old;
+  old.open_document("removedAt").append("$lt", bson::DateTime{now - std::chrono::milliseconds(kRemovedKept).count()});
+  TRY(store_.remove(kJobs, std::move(old).finish()));
   return {};
 }
 

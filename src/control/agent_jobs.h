@@ -3,6 +3,7 @@
 // store in clear, and they are gone once it is to be forgotten.
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <string>
 #include <vector>
@@ -15,8 +16,9 @@
 
 namespace drover::control {
 
-inline constexpr int kMaxOpenJobs = 100;           // of one link
+inline constexpr int kMaxOpenJobs = 100;           // of one link, those to be forgotten not counted; more wait on the other site
 inline constexpr std::size_t kMaxKeptLogLines = 5000;
+inline constexpr std::chrono::hours kRemovedKept{1};  // that there was a job: the work that another process has read before may name it
 // Of a report that this site made itself, because no agent could: agents number from 2^32. Such a job is given to no agent.
 inline constexpr std::int64_t kOwnReport = 1;
 
@@ -45,7 +47,8 @@ class AgentJobs {
  public:
   AgentJobs(Store& store, const SealedKeys& keys, Runtime& runtime) : store_(store), keys_(keys), runtime_(runtime) {}
 
-  // Takes an item of a link. Repeating it, or an older revision, changes nothing. False: it is new, and to be forgotten at once.
+  // Takes an item of a link. Repeating it, or an older revision, changes nothing, nor does one that was removed within kRemovedKept. False: it is
+  // not there, and to be forgotten at once.
   Result<bool> take(const std::string& link, const Json& item);
   Result<std::vector<AgentJob>> of_link(const std::string& link);
   Result<std::vector<AgentJob>> open_of_project(const std::string& group);
@@ -65,6 +68,8 @@ class AgentJobs {
   Status accept(const std::string& id);
   Status refuse(const std::string& id, const Json& report);
   Status relayed(const std::string& id, std::int64_t sequence);
+  // It is to be forgotten, whatever the last item said: its secrets go.
+  Status forget(const std::string& id);
   Status remove(const std::string& id);
   Status remove_of_link(const std::string& link);
 

@@ -1,5 +1,7 @@
 #include "control/agents.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "control/fields.h"
@@ -59,14 +61,26 @@ Result<std::int64_t> Agents::hello(const std::string& group, const Hello& hello)
       if (TRY(store_.update(kCollection, filter, bson::make_document({{"$set", set}})))) return epoch;
       continue;
     }
-    if (TRY(store_.count(kCollection, bson::make_document({{"groupId", group}}))) >= kMaxAgentsOfProject)
-      return fail(ErrorCode::kWrongState, fmt::format("the project has {} agents already", kMaxAgentsOfProject));
+    if (TRY(store_.count(kCollection, bson::make_document({{"groupId", group}}))) >= kMaxAgentsOfProject && !TRY(make_room(group)))
+      return fail(ErrorCode::kWrongState, fmt::format("the project has {} agents already, each of which lives or has a job", kMaxAgentsOfProject));
     bson::Builder document;
     document.append("_id", new_id(runtime_)).append("groupId", group).append("hostname", hello.hostname);
     document.append_all(set);
     if (TRY(store_.insert(kCollection, std::move(document).finish()))) return epoch;
   }
   return fail(ErrorCode::kTemporary, "registering the agent: others register under its name at the same time");
+}
+
+// Names of hosts come and go. The one that is silent longest goes, unless it has a job, which is its to end.
+Result<bool> Agents::make_room(const std::string& group) {
+  auto agents = TRY(of_project(group));
+  std::erase_if(agents, [](const Agent& agent) { return agent.alive; });
+  std::sort(agents.begin(), agents.end(), [](const Agent& a, const Agent& b) { return a.last_poll_millis < b.last_poll_millis; });
+  for (const auto& agent : agents) {
+    if (TRY(store_.find_one("agentJobs", bson::make_document({{"groupId", group}, {"hostname", agent.hostname}})))) continue;
+    return TRY(store_.remove(kCollection, bson::make_document({{"_id", agent.id}, {"epoch", agent.epoch}}))) > 0;
+  }
+  return false;
 }
 
 Result<std::optional<Agent>> Agents::beat(const std::string& group, const std::string& agent_id, std::int64_t epoch,

@@ -48,7 +48,7 @@ class Agents {
  public:
   Agents(Store& store, Runtime& runtime) : store_(store), runtime_(runtime) {}
 
-  // The new epoch. The same hello again raises it again.
+  // The new epoch. The same hello again raises it again. With kMaxAgentsOfProject host names a new one takes the place of one that is gone.
   Result<std::int64_t> hello(const std::string& group, const Hello& hello);
   // Notes that it polled (or sent a sample). Nothing: the session is another's, or unknown.
   enum class Beat { kPoll, kSample, kOther };
@@ -64,6 +64,7 @@ class Agents {
   Status forget_project(const std::string& group);
 
  private:
+  Result<bool> make_room(const std::string& group);
   Agent agent_of(bson::View document) const;
   std::int64_t now_millis() const;
 

@@ -63,16 +63,18 @@ Result<AtlasClient::Claimed> AtlasClient::claim(const std::string& site_id, cons
   return Claimed{text_in(answer, "orgId"), text_in(answer, "orgName")};
 }
 
-Status AtlasClient::put_project(const std::string& project, Json::Object metadata, std::int64_t revision, const std::stop_token& stop) const {
+Status AtlasClient::put_project(const std::string& project, Json::Object metadata, std::int64_t revision, const std::stop_token& stop,
+                                std::chrono::seconds patience) const {
   metadata.emplace_back("revision", revision);
-  TRY(call("PUT", "/projects/" + project, Json(std::move(metadata)), link_.secret, stop));
+  TRY(call("PUT", "/projects/" + project, Json(std::move(metadata)), link_.secret, stop, patience));
   return {};
 }
 
-Status AtlasClient::finish_sync(std::int64_t revision, const std::vector<std::string>& projects, const std::stop_token& stop) const {
+Status AtlasClient::finish_sync(std::int64_t revision, const std::vector<std::string>& projects, const std::stop_token& stop,
+                                std::chrono::seconds patience) const {
   Json::Array ids;
   for (const auto& id : projects) ids.emplace_back(id);
-  TRY(call("PUT", "/projects", Json::Object{{"revision", revision}, {"projectIds", std::move(ids)}}, link_.secret, stop));
+  TRY(call("PUT", "/projects", Json::Object{{"revision", revision}, {"projectIds", std::move(ids)}}, link_.secret, stop, patience));
   return {};
 }
 
@@ -85,8 +87,8 @@ Result<AtlasClient::Work> AtlasClient::work(const std::stop_token& stop, std::ch
   return work;
 }
 
-Result<std::optional<std::int64_t>> AtlasClient::report(const std::string& item, std::int64_t sequence, const Json& report,
-                                                        const std::stop_token& stop) const {
+Result<std::optional<AtlasClient::Reported>> AtlasClient::report(const std::string& item, std::int64_t sequence, const Json& report,
+                                                                 const std::stop_token& stop) const {
   Json::Object body;
   if (report.as_object()) {
     for (const auto& [key, value] : *report.as_object())
@@ -94,10 +96,10 @@ Result<std::optional<std::int64_t>> AtlasClient::report(const std::string& item,
   }
   body.emplace_back("sequence", sequence);
   const auto answer = call("PUT", fmt::format("/work/{}/report", item), Json(std::move(body)), link_.secret, stop);
-  if (!answer && answer.error().server_code == kNotFound) return std::optional<std::int64_t>();
+  if (!answer && answer.error().server_code == kNotFound) return std::optional<Reported>();
   if (!answer) return tl::unexpected(answer.error());
   const auto* kept = answer->find("sequence");
-  return std::optional(kept && kept->as_int() ? *kept->as_int() : sequence);
+  return std::optional(Reported{kept && kept->as_int() ? *kept->as_int() : sequence, text_in(*answer, "desired")});
 }
 
 Status AtlasClient::remove_link(const std::stop_token& stop) const {

@@ -29,16 +29,22 @@ class AtlasClient {
     std::string org, org_name;
   };
   Result<Claimed> claim(const std::string& site_id, const std::string& org_name, const std::stop_token& stop) const;
-  Status put_project(const std::string& project, Json::Object metadata, std::int64_t revision, const std::stop_token& stop) const;
-  Status finish_sync(std::int64_t revision, const std::vector<std::string>& projects, const std::stop_token& stop) const;
+  Status put_project(const std::string& project, Json::Object metadata, std::int64_t revision, const std::stop_token& stop,
+                     std::chrono::seconds patience = kAtlasPatience) const;
+  Status finish_sync(std::int64_t revision, const std::vector<std::string>& projects, const std::stop_token& stop,
+                     std::chrono::seconds patience = kAtlasPatience) const;
   struct Work {
     Json::Array items;
     Json::Array coming;  // what it has begun and not given out yet
     std::int64_t poll_seconds = 5;
   };
   Result<Work> work(const std::stop_token& stop, std::chrono::seconds patience = kAtlasPatience) const;
-  // Nothing: the item is not there any more.
-  Result<std::optional<std::int64_t>> report(const std::string& item, std::int64_t sequence, const Json& report, const std::stop_token& stop) const;
+  struct Reported {
+    std::int64_t sequence = 0;  // the one that is kept there
+    std::string desired;        // what is wanted of it now; empty: it was not said
+  };
+  // Nothing: the item is not there any more. An error's server_code is the HTTP status, where there was an answer.
+  Result<std::optional<Reported>> report(const std::string& item, std::int64_t sequence, const Json& report, const std::stop_token& stop) const;
   Status remove_link(const std::stop_token& stop) const;
 
  private:

@@ -53,16 +53,40 @@ Json deployment_json(const MonitoredDeployment& one) {
                       {"monitoredBy", "CLOUD_MANAGER"}};
 }
 
+std::string source_group(const Json& item) {
+  const auto* source = item.find("source");
+  return source ? text_in(*source, "groupId") : std::string();
+}
+
+// What this site reports itself of an item that no agent can do.
+Json refusal_of(const Json& item, const std::string& why) {
+  Json::Array checks;
+  checks.push_back(Json::Object{{"id", "migration-host"}, {"status", "FAILED"}, {"title", "The migration host cannot be used"}, {"detail", why}});
+  const bool validation = text_in(item, "kind") == "validation";
+  return Json::Object{{"state", validation ? "DONE" : "FAILED"}, {"error", validation ? Json() : Json(why)}, {"checks", std::move(checks)}};
+}
+
+// Of what was sent, not of who sends it or of when.
+bool is_refusal_of_one(const Error& error) {
+  const auto status = error.server_code;
+  return status >= 400 && status < 500 && status != 401 && status != 403 && status != 429;
+}
+
 }  // namespace
 
 void LinkWorker::run(const std::stop_token& stop) {
   std::map<std::string, std::unique_ptr<Runtime::Thread>> followed;  // each ends, and joins, with its entry
+  std::map<std::string, std::string> told;  // of those that cannot be read
   while (runtime_.sleep(kWorkerStep, stop)) {
-    const auto links = parts_.links.all();
+    std::map<std::string, std::string> unreadable;
+    const auto links = parts_.links.all(unreadable);
     if (!links) {
       log_.warn("links cannot be read", {{"error", links.error().message}});
       continue;
     }
+    for (const auto& [org, why] : unreadable)
+      if (!told.contains(org)) log_.error("a link cannot be read; the others go on without it", {{"org", org}, {"error", why}});
+    told = std::move(unreadable);
     std::erase_if(followed, [&](const auto& entry) {
       return std::none_of(links->begin(), links->end(), [&](const SiteLink& link) { return link.link == entry.first; });
     });
@@ -93,15 +117,22 @@ void LinkWorker::attend(const SiteLink& link, Pace& pace, const std::stop_token&
   std::chrono::seconds pause{5};
   Status done;
   if (!link.claimed) done = claim_now(link, stop);
-  if (done && link.claimed) done = take_work(link, pause, stop);
-  if (done && link.claimed) done = relay(link, stop);
+  if (done && link.claimed) {
+    done = take_work(link, pace, pause, stop);
+    // Work that is wrong holds no report up.
+    if (done || done.error().code == ErrorCode::kUnsupported || done.error().code == ErrorCode::kUsage) {
+      const auto relayed = relay(link, stop);
+      if (done) done = relayed;
+    }
+  }
   if (done && link.claimed) {
     const auto metadata = metadata_of(link.org);
     std::string text;
     if (metadata)
       for (const auto& [id, project] : *metadata) text += id + Json(project).dump();
-    if (metadata && (now >= pace.next_sync || text != pace.metadata)) {
-      done = sync_now(link, stop);
+    const bool asked = asked_.with([&](auto& links) { return links.erase(link.link) != 0; });
+    if (metadata && (asked || now >= pace.next_sync || text != pace.metadata)) {
+      done = sync(link, std::nullopt, stop);
       if (done) {
         pace.metadata = std::move(text);
         pace.next_sync = now + kSyncEvery;
@@ -138,24 +169,43 @@ Status LinkWorker::claim_now(SiteLink link, const std::stop_token& stop) {
   return tl::unexpected(claimed.error());
 }
 
-Status LinkWorker::sync_now(const SiteLink& link, const std::stop_token& stop) {
+Status LinkWorker::sync_for_caller(const SiteLink& link) {
+  if (!refreshing_.with([&](auto& links) { return links.insert(link.link).second; }))
+    return fail(ErrorCode::kTemporary, "the link is being refreshed already; ask again in a few seconds");
+  const auto done = sync(link, runtime_.now() + kSyncPatience, {});
+  refreshing_.with([&](auto& links) { links.erase(link.link); });
+  // What could not be waited for is done all the same.
+  if (!done && done.error().code == ErrorCode::kTemporary) asked_.with([&](auto& links) { links.insert(link.link); });
+  return done;
+}
+
+Status LinkWorker::sync(const SiteLink& link, std::optional<SteadyTime> until, const std::stop_token& stop) {
   const AtlasClient atlas(link, options_);
+  const auto patience = [&]() -> Result<std::chrono::seconds> {
+    if (!until) return kAtlasPatience;
+    const auto left = std::chrono::ceil<std::chrono::seconds>(*until - runtime_.now());
+    if (left <= std::chrono::seconds(0))
+      return fail(ErrorCode::kTemporary, fmt::format("the destination's site takes longer than {} seconds; this goes on by itself", kSyncPatience.count()));
+    return std::min(left, kAtlasPatience);
+  };
   const auto revision = TRY(parts_.links.next_projects_revision(link.org));
   const auto metadata = TRY(metadata_of(link.org));
   std::vector<std::string> ids;
   for (const auto& [id, project] : metadata) {
-    TRY(atlas.put_project(id, project, revision, stop));
+    TRY(atlas.put_project(id, project, revision, stop, TRY(patience())));
     ids.push_back(id);
   }
-  TRY(atlas.finish_sync(revision, ids, stop));
+  TRY(atlas.finish_sync(revision, ids, stop, TRY(patience())));
   return parts_.links.synced(link);
 }
 
-Status LinkWorker::disconnect(const SiteLink& link, const std::stop_token& stop) {
+Status LinkWorker::disconnect(const SiteLink& link, How how, const std::stop_token& stop) {
   if (link.claimed) {
     const auto removed = AtlasClient(link, options_).remove_link(stop);
     // Unknown there: it was deleted there first.
-    if (!removed && removed.error().code != ErrorCode::kUsage) return removed;
+    const bool gone = removed || removed.error().code == ErrorCode::kUsage;
+    if (!gone && (how == How::kBoth || removed.error().code == ErrorCode::kWrongState)) return removed;
+    if (!gone) log_.warn("the link is removed here alone", {{"link", link.link}, {"error", removed.error().message}});
   }
   TRY(parts_.jobs.remove_of_link(link.link));
   return parts_.links.remove(link);
@@ -185,10 +235,14 @@ Result<Json::Object> LinkWorker::project_metadata(const Project& project) {
   return Json::Object{{"name", project.name}, {"migrationHosts", std::move(hosts)}, {"deployments", std::move(deployments)}};
 }
 
-Status LinkWorker::take_work(const SiteLink& link, std::chrono::seconds& pause, const std::stop_token& stop) {
+Status LinkWorker::take_work(const SiteLink& link, Pace& pace, std::chrono::seconds& pause, const std::stop_token& stop) {
   const auto work = TRY(AtlasClient(link, options_).work(stop));
   pause = std::chrono::seconds(std::min<std::int64_t>(work.poll_seconds, 60));
-  return take_items(link, work, stop);
+  const auto waiting = TRY(take_items(link, work, stop));
+  if (waiting != 0 && pace.waiting == 0)
+    log_.warn("a link has more work than is open at once; the rest waits", {{"link", link.link}, {"open", kMaxOpenJobs}, {"waiting", static_cast<std::int64_t>(waiting)}});
+  pace.waiting = waiting;
+  return {};
 }
 
 std::vector<AgentJob> LinkWorker::look_for_work(const std::string& group) {
@@ -207,26 +261,58 @@ std::vector<AgentJob> LinkWorker::look_for_work(const std::string& group) {
       job.cluster = text_in(one, "sourceClusterName");
       if (job.group == group) coming.push_back(std::move(job));
     }
-    return take_items(*link, work, {});
+    TRY(take_items(*link, work, {}));
+    return {};
   };
   if (const auto looked = look(); !looked) log_.warn("a link's other site, before a removal", {{"project", group}, {"error", looked.error().message}});
   return coming;
 }
 
-Status LinkWorker::take_items(const SiteLink& link, const AtlasClient::Work& work, const std::stop_token& stop) {
-  if (work.items.size() > static_cast<std::size_t>(kMaxOpenJobs))
-    return fail(ErrorCode::kUnsupported, fmt::format("{} items of work at once; at most {} are open for a link", work.items.size(), kMaxOpenJobs));
-  for (const auto& item : work.items) TRY(take_item(link, item, stop));
-  return {};
+// How many new ones wait: what is known already, and what is to be forgotten, is never kept waiting. One that is wrong keeps no other from being
+// taken; it is the error afterwards.
+Result<std::size_t> LinkWorker::take_items(const SiteLink& link, const AtlasClient::Work& work, const std::stop_token& stop) {
+  if (work.items.size() > kMaxListedItems)
+    return fail(ErrorCode::kUnsupported, fmt::format("{} items of work at once; at most {} are looked at", work.items.size(), kMaxListedItems));
+  std::map<std::string, AgentJob> known;
+  for (auto& job : TRY(parts_.jobs.of_link(link.link))) known.emplace(job.id, std::move(job));
+  auto open = std::count_if(known.begin(), known.end(), [](const auto& entry) { return entry.second.desired != "FORGET"; });
+  std::size_t waiting = 0;
+  Status done;
+  for (const auto& item : work.items) {
+    const auto job = known.find(text_in(item, "id"));
+    const bool is_new = job == known.end() && text_in(item, "desired") != "FORGET";
+    if (is_new && open >= kMaxOpenJobs) {
+      ++waiting;
+      continue;
+    }
+    const auto taken = take_item(link, item, job == known.end() ? nullptr : &job->second, stop);
+    if (taken) {
+      open += is_new ? 1 : 0;
+      continue;
+    }
+    const auto code = taken.error().code;
+    if (code != ErrorCode::kUnsupported && code != ErrorCode::kUsage) return tl::unexpected(taken.error());
+    if (done) done = taken;
+  }
+  TRY(done);
+  return waiting;
 }
 
-Status LinkWorker::take_item(const SiteLink& link, const Json& item, const std::stop_token& stop) {
+Status LinkWorker::take_item(const SiteLink& link, const Json& item, const AgentJob* known, const std::stop_token& stop) {
   const auto id = text_in(item, "id");
   if (!is_id(id)) return fail(ErrorCode::kUnsupported, "an item of work without an id");
-  const bool known = TRY(parts_.jobs.find(id)).has_value();
+  const bool forget = text_in(item, "desired") == "FORGET";
+  const auto* number = item.find("revision");
+  const auto revision = number && number->as_int() ? *number->as_int() : 0;
+  if (known && !forget && !known->undecided() && known->item_revision >= revision) return {};
+  if (!forget) {
+    // The hosts of another organization are none of this link's: nothing of the item is kept.
+    const auto group = source_group(item);
+    const auto project = is_id(group) ? TRY(parts_.identity.project(group)) : std::optional<Project>();
+    if (!project || project->org != link.org) return report_refused(link, item, fmt::format("the organization has no project {}", group), stop);
+  }
   const bool taken = TRY(parts_.jobs.take(link.link, item));
   const auto job = TRY(parts_.jobs.find(id));
-  const bool forget = text_in(item, "desired") == "FORGET";
   if (!taken || (job && forget && TRY(nobody_to_forget(*job)))) {
     TRY(AtlasClient(link, options_).report(id, kLastSequence, Json::Object{{"state", "FORGOTTEN"}}, stop));
     return parts_.jobs.remove(id);
@@ -236,12 +322,15 @@ Status LinkWorker::take_item(const SiteLink& link, const Json& item, const std::
   if (!known) log_.info("work from the destination's site", {{"item", id}, {"kind", text_in(item, "kind")}, {"desired", text_in(item, "desired")}});
   const auto refused = TRY(refuses_host(item));
   if (!refused) return parts_.jobs.accept(id);
-  Json::Array checks;
-  checks.push_back(Json::Object{{"id", "migration-host"}, {"status", "FAILED"}, {"title", "The migration host cannot be used"}, {"detail", *refused}});
-  const bool validation = text_in(item, "kind") == "validation";
-  return parts_.jobs.refuse(id, Json::Object{{"state", validation ? "DONE" : "FAILED"},
-                                                  {"error", validation ? Json() : Json(*refused)},
-                                                  {"checks", std::move(checks)}});
+  return parts_.jobs.refuse(id, refusal_of(item, *refused));
+}
+
+Status LinkWorker::report_refused(const SiteLink& link, const Json& item, const std::string& why, const std::stop_token& stop) {
+  const auto id = text_in(item, "id");
+  const auto kept = AtlasClient(link, options_).report(id, kOwnReport, refusal_of(item, why), stop);
+  if (!kept) return tl::unexpected(kept.error());
+  log_.debug("work from the destination's site is refused", {{"item", id}, {"link", link.link}, {"because", why}});
+  return {};
 }
 
 // No agent ever was to do it, or the one that was is gone for good: it is forgotten already.
@@ -255,7 +344,7 @@ Result<bool> LinkWorker::nobody_to_forget(const AgentJob& job) {
 Result<std::optional<std::string>> LinkWorker::refuses_host(const Json& item) {
   const auto* source = item.find("source");
   const auto hostname = text_in(item, "migrationHost");
-  const auto group = source ? text_in(*source, "groupId") : "";
+  const auto group = source_group(item);
   const auto kind = text_in(item, "kind");
   if (kind != "validation" && kind != "migration") return std::optional(fmt::format("this manager does not know the kind {}", kind));
   const auto agent = TRY(parts_.agents.by_hostname(group, hostname));
@@ -275,13 +364,21 @@ Status LinkWorker::relay(const SiteLink& link, const std::stop_token& stop) {
   const AtlasClient atlas(link, options_);
   for (const auto& job : TRY(parts_.jobs.of_link(link.link))) {
     if (job.sequence <= job.relayed_sequence) continue;
-    const auto kept = TRY(atlas.report(job.id, job.sequence, job.report, stop));
+    const auto told = atlas.report(job.id, job.sequence, job.report, stop);
+    if (!told && is_refusal_of_one(told.error())) {
+      // The same again would be refused again, and keep the reports of the others waiting.
+      log_.error("the destination's site does not take a report", {{"item", job.id}, {"link", link.link}, {"error", told.error().message}});
+      TRY(parts_.jobs.relayed(job.id, job.sequence));
+      continue;
+    }
+    const auto kept = TRY(told);
     const bool forgotten = job.report.find("state") && text_in(job.report, "state") == "FORGOTTEN";
     if (!kept || forgotten) {
       TRY(parts_.jobs.remove(job.id));
       continue;
     }
     TRY(parts_.jobs.relayed(job.id, job.sequence));
+    if (kept->desired == "FORGET" && job.desired != "FORGET") TRY(parts_.jobs.forget(job.id));
   }
   return {};
 }

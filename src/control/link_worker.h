@@ -4,9 +4,12 @@
 #pragma once
 
 #include <map>
+#include <optional>
+#include <set>
 #include <stop_token>
 #include <string>
 
+#include "base/guarded.h"
 #include "base/log.h"
 #include "base/runtime.h"
 #include "control/agent_jobs.h"
@@ -21,7 +24,9 @@ namespace drover::control {
 inline constexpr std::chrono::seconds kSyncEvery{60};
 inline constexpr std::chrono::seconds kWorkerStep{1};
 inline constexpr std::chrono::seconds kLookPatience{5};
+inline constexpr std::chrono::seconds kSyncPatience{10};  // of somebody who waits for it
 inline constexpr std::size_t kMaxFollowedLinks = 200;  // of one process
+inline constexpr std::size_t kMaxListedItems = 5000;   // of one answer; an Atlas site lists 1,000 at most
 
 class LinkWorker {
  public:
@@ -41,24 +46,29 @@ class LinkWorker {
   // For who asks for it now. Thread-safe. What the answer of the other site was is the result; a link that it does not know any
   // more is removed here, and is kUsage.
   Status claim_now(SiteLink link, const std::stop_token& stop);
-  Status sync_now(const SiteLink& link, const std::stop_token& stop);
+  // Within kSyncPatience, one at a time for each link; what takes longer the link's thread does afterwards, and this is kTemporary.
+  Status sync_for_caller(const SiteLink& link);
   // Takes the work that the organization's link has for the project now. The answer: validations and migrations of it that the other site
   // has begun and not given out yet. A site that does not answer within kLookPatience has none.
   std::vector<AgentJob> look_for_work(const std::string& group);
-  // Ends the link on both sites. kWrongState: a migration is active.
-  Status disconnect(const SiteLink& link, const std::stop_token& stop);
+  // Ends the link on both sites. kWrongState: a migration is active. kForced: here alone, when the other site does not answer or refuses otherwise.
+  enum class How { kBoth, kForced };
+  Status disconnect(const SiteLink& link, How how, const std::stop_token& stop);
 
  private:
   struct Pace {
     SteadyTime next_poll{}, next_sync{};
     int failures = 0;
     std::string metadata;  // as it was sent last
+    std::size_t waiting = 0;  // items that are more than are open at once
   };
+  Status sync(const SiteLink& link, std::optional<SteadyTime> until, const std::stop_token& stop);
   void follow(const std::string& org, const std::string& link, const std::stop_token& stop);
   void attend(const SiteLink& link, Pace& pace, const std::stop_token& stop);
-  Status take_work(const SiteLink& link, std::chrono::seconds& pause, const std::stop_token& stop);
-  Status take_items(const SiteLink& link, const AtlasClient::Work& work, const std::stop_token& stop);
-  Status take_item(const SiteLink& link, const Json& item, const std::stop_token& stop);
+  Status take_work(const SiteLink& link, Pace& pace, std::chrono::seconds& pause, const std::stop_token& stop);
+  Result<std::size_t> take_items(const SiteLink& link, const AtlasClient::Work& work, const std::stop_token& stop);
+  Status take_item(const SiteLink& link, const Json& item, const AgentJob* known, const std::stop_token& stop);
+  Status report_refused(const SiteLink& link, const Json& item, const std::string& why, const std::stop_token& stop);
   Result<bool> nobody_to_forget(const AgentJob& job);
   Status relay(const SiteLink& link, const std::stop_token& stop);
   Result<std::map<std::string, Json::Object>> metadata_of(const std::string& org);
@@ -69,6 +79,8 @@ class LinkWorker {
   const AtlasOptions options_;
   Runtime& runtime_;
   Log& log_;
+  Guarded<std::set<std::string>> refreshing_;  // links that a caller of this process waits for
+  Guarded<std::set<std::string>> asked_;       // links that are to be told of everything as soon as can be
 };
 
 }  // namespace drover::control

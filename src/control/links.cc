@@ -187,8 +187,15 @@ Result<std::optional<Link>> Links::authenticate(const std::string& id, const std
   return std::optional(link_of(*found));
 }
 
-Result<std::int64_t> Links::put_project(const std::string& link, const std::string& project, std::int64_t revision, const Json& metadata) {
+Result<std::int64_t> Links::put_project(const std::string& link, const std::string& project, std::int64_t revision, const Json& metadata,
+                                        std::size_t bytes) {
   const auto id = fmt::format("{}/{}", link, project);
+  if (bytes > kMaxProjectBytes) return fail(ErrorCode::kUsage, fmt::format("a link tells at most {} bytes of a project; it is {} bytes", kMaxProjectBytes, bytes));
+  bson::Builder others;
+  others.append("linkId", link);
+  others.open_document("_id").append("$ne", id);
+  if (TRY(store_.sum(kProjects, std::move(others).finish(), "bytes")) + static_cast<std::int64_t>(bytes) > kMaxProjectsBytes)
+    return fail(ErrorCode::kUsage, fmt::format("a link tells at most {} bytes of all its projects", kMaxProjectsBytes));
   if (TRY(store_.count(kProjects, bson::make_document({{"linkId", link}}))) >= kMaxProjectsOfLink &&
       !TRY(store_.find_one(kProjects, by_id(id)))) {
     return fail(ErrorCode::kUsage, fmt::format("a link carries at most {} projects", kMaxProjectsOfLink));
@@ -199,7 +206,7 @@ Result<std::int64_t> Links::put_project(const std::string& link, const std::stri
   bson::Builder update;
   {
     auto set = update.open_document("$set");
-    set.append("linkId", link).append("projectId", project).append("revision", revision);
+    set.append("linkId", link).append("projectId", project).append("revision", revision).append("bytes", static_cast<std::int64_t>(bytes));
     append_json(set, "project", metadata);
   }
   if (TRY(store_.upsert(kProjects, std::move(older).finish(), std::move(update).finish()))) return revision;

@@ -21,6 +21,8 @@ inline constexpr std::chrono::minutes kSyncedFor{5};          // after metadata 
 inline constexpr int kMaxLinksOfOrganization = 50;
 inline constexpr int kMaxAccessListIps = 200;
 inline constexpr int kMaxProjectsOfLink = 500;
+inline constexpr std::size_t kMaxProjectBytes = 256 << 10;    // what a link tells of one project, as it was sent
+inline constexpr std::int64_t kMaxProjectsBytes = 8 << 20;    // of all of a link's
 
 struct Link {
   enum class State { kTokenIssued, kSynced, kNotSynced };
@@ -66,8 +68,10 @@ class Links {
   // By the secret that was claimed with.
   Result<std::optional<Link>> authenticate(const std::string& link, const std::string& secret);
 
-  // The metadata of one project, as the manager sent it. The answer is the revision that is kept; a lower one changes nothing.
-  Result<std::int64_t> put_project(const std::string& link, const std::string& project, std::int64_t revision, const Json& metadata);
+  // The metadata of one project, as the manager sent it, in `bytes` bytes. The answer is the revision that is kept; a lower one changes nothing.
+  // kUsage: it is more than is kept of a project, or of a link.
+  Result<std::int64_t> put_project(const std::string& link, const std::string& project, std::int64_t revision, const Json& metadata,
+                                   std::size_t bytes = 0);
   // Ends a synchronisation: projects that are not named and are of an older revision are forgotten. How many those were.
   Result<std::int64_t> finish_sync(const std::string& link, std::int64_t revision, const std::vector<std::string>& projects);
   struct LinkedProject {

@@ -80,9 +80,14 @@ Result<std::optional<SiteLink>> SiteLinks::of_org(const std::string& org) {
   return std::optional(TRY(link_of(*found)));
 }
 
-Result<std::vector<SiteLink>> SiteLinks::all() {
+Result<std::vector<SiteLink>> SiteLinks::all(std::map<std::string, std::string>& unreadable) {
   std::vector<SiteLink> links;
-  for (const auto& document : TRY(store_.find(kCollection, bson::Document()))) links.push_back(TRY(link_of(document)));
+  TRY(store_.each(kCollection, bson::Document(), [&](bson::View document) -> Status {
+    auto link = link_of(document);
+    if (link) links.push_back(std::move(*link));
+    else unreadable.emplace(text_of(document, "_id"), link.error().message);
+    return {};
+  }));
   return links;
 }
 

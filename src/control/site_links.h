@@ -4,6 +4,7 @@
 #pragma once
 
 #include <chrono>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -41,7 +42,8 @@ class SiteLinks {
   // kWrongState: the organization has another link. The same token again answers the link as it is.
   Result<SiteLink> begin(const std::string& org, const std::string& token);
   Result<std::optional<SiteLink>> of_org(const std::string& org);
-  Result<std::vector<SiteLink>> all();
+  // One that cannot be read keeps no other from being served: it is left out, and `unreadable` says why, by its organization.
+  Result<std::vector<SiteLink>> all(std::map<std::string, std::string>& unreadable);
   Status claimed(const SiteLink& link, const std::string& peer_org, const std::string& peer_org_name);
   // The next number of a synchronisation, durable before it is used.
   Result<std::int64_t> next_projects_revision(const std::string& org);
