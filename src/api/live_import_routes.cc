@@ -68,6 +68,8 @@ Json whole_json(const LiveImport& one, const std::string& attention) {
   return body;
 }
 
+control::Asker asker_of(const RestRequest& request) { return {request.caller->public_key, request.caller->id, request.peer}; }
+
 class ImportRoutes {
  public:
   explicit ImportRoutes(ImportServices services) : services_(services) {}
@@ -85,7 +87,7 @@ class ImportRoutes {
 
   RestResult<RestReply> cutover(const RestRequest& request) const {
     const auto found = TRY_BODY(one(request));
-    auto asked = services_.imports.cutover(found.id);
+    auto asked = services_.imports.cutover(found.id, asker_of(request));
     if (!asked && asked.error().code == ErrorCode::kWrongState)
       return refuse(400, "LIVE_MIGRATION_NOT_READY_FOR_CUTOVER", fmt::format("The migration cannot be cut over: {}.", asked.error().message));
     const auto now = TRY_REST(std::move(asked));
@@ -116,7 +118,10 @@ class ImportRoutes {
   }
 
   RestResult<RestReply> cancel(const RestRequest& request) const {
-    return changed(services_.imports.cancel(TRY_BODY(one(request)).id));
+    using Cancel = control::LiveImports::Cancel;
+    const auto force = request.query.find("force");
+    const bool forced = force != request.query.end() && force->second == "true";
+    return changed(services_.imports.cancel(TRY_BODY(one(request)).id, asker_of(request), forced ? Cancel::kForced : Cancel::kBeforeCutover));
   }
   RestResult<RestReply> extend(const RestRequest& request) const {
     const auto found = TRY_BODY(one(request));
@@ -126,7 +131,7 @@ class ImportRoutes {
         return refuse(400, "INVALID_ATTRIBUTE", fmt::format("hours must be a whole number from 1 to {}.", kMaxExtensionHours), {"hours"});
       hours = *value->as_int();
     }
-    return changed(services_.imports.extend(found.id, std::chrono::hours(hours)));
+    return changed(services_.imports.extend(found.id, std::chrono::hours(hours), asker_of(request)));
   }
 
  private:
@@ -154,7 +159,7 @@ class ImportRoutes {
 
   RestResult<LiveImport> take(ImportKind kind, const RestRequest& request) const {
     const auto body = TRY_BODY(parse_live_import(request));
-    auto taken = services_.intake.take(kind, request.org, body);
+    auto taken = services_.intake.take(kind, request.org, body, asker_of(request));
     if (taken) return std::move(*taken);
     const auto& refusal = taken.error();
     const auto& why = refusal.error.message;

@@ -96,8 +96,13 @@ class ProcessRoutes {
                                  {"status", "OPEN"},
                                  {"updated", iso_of_millis(now)}});
     };
-    for (const auto& import : TRY_REST(services_.imports.open())) {
-      if (import.group != group || import.kind != control::ImportKind::kMigration) continue;
+    std::vector<control::LiveImport> open;
+    TRY_REST(services_.imports.each_open(bson::make_document({{"groupId", group}}), [&](const control::LiveImport& import) -> Status {
+      open.push_back(import);
+      return {};
+    }));
+    for (const auto& import : open) {
+      if (import.kind != control::ImportKind::kMigration) continue;
       if (import.host_silent_since != 0)
         add(import, "X_CLUSTER_IMPORT_HOST_SILENT", import.host_silent_since, control::attention_of(import, TRY_REST(services_.links.find(import.link)), now));
       if (import.state == control::ImportState::kWorking && import.timer_end != 0 && import.timer_end - now <= kExpiresSoonMillis)

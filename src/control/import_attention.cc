@@ -48,7 +48,8 @@ std::string attention_of(const LiveImport& import, const std::optional<Link>& li
     text += of_the_site(link) + way_back(host);
     if (import.state == ImportState::kWorking) text += " Nothing is lost meanwhile: an engine that still runs goes on, another one resumes where the last one was.";
     if (import.state == ImportState::kCutover)
-      text += " The cutover waits for it, and whether it is decided is known only then: keep the applications' writes stopped, on both sides.";
+      text += " The cutover waits for it, and whether it is decided is known only then: keep the applications' writes stopped, on both sides. "
+              "If the host is lost for good, an owner gives it up after an hour of silence (POST …/cancel?force=true).";
     if (given_up) text += " Once it is back it stops, and leaves the source as it found it.";
   }
   if (given_up)

@@ -94,6 +94,7 @@ LiveImport live_import_of(bson::View document) {
   one.user_may_exist = flag_of(document, "userMayExist");
   one.cleaning_since = number_of(document, "cleaningSince");
   one.user_dropped = number_of(document, "userDropped");
+  one.ended_millis = number_of(document, "endedMillis");
   one.forgotten = flag_of(document, "forgotten");
   one.untold = document.at_path("outbox.0").exists();
   one.created_millis = number_of(document, "createdMillis");

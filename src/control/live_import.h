@@ -17,12 +17,15 @@ inline constexpr std::chrono::hours kCutoverWindow{120};         // from the fir
 inline constexpr std::int64_t kReadyLagSeconds = 10;
 inline constexpr std::chrono::minutes kReportPatience{10};       // a validation's silence, a stop's
 inline constexpr std::chrono::seconds kHostSilentAfter{60};      // a host reports every 10 s at least
+inline constexpr std::chrono::hours kCutoverForced{1};           // of a host's silence, after which a cutover can be given up by force
 inline constexpr std::chrono::minutes kPreparePatience{2};       // for the destination to let a user be made
 inline constexpr std::chrono::minutes kDropPatience{10};         // for the destination to let the user be dropped; then it ends without
 inline constexpr std::chrono::minutes kUserGrace{2};             // after which a user that was dropped is looked for once more
 inline constexpr std::chrono::hours kUserPatience{24};           // for a destination that does not let the user be dropped
 inline constexpr std::size_t kMaxReportBytes = 256 << 10;
-inline constexpr std::size_t kMaxOpenImportsOfLink = 100;
+inline constexpr std::size_t kMaxOpenImportsOfLink = 100;        // active ones
+inline constexpr std::int64_t kMaxUnforgottenOfLink = 1000;      // those that have ended, and that the manager site has not forgotten yet, among them
+inline constexpr std::chrono::hours kForgetPatience{24 * 7};     // for the manager site to forget one that has ended; then it is not asked any more
 
 struct LiveImportRequest {
   std::string source_group, source_cluster, username, password, ca_path;
@@ -32,6 +35,11 @@ struct LiveImportRequest {
   std::string host;
   bool drop = false;
   Json sharding;  // null: none
+};
+
+// Who asked for something, for the events that tell it; empty: nobody did, this site acts by itself.
+struct Asker {
+  std::string public_key, key_id, address;
 };
 
 enum class ImportKind { kValidation, kMigration };
@@ -57,7 +65,7 @@ struct LiveImport {
   bool untold = false;           // there are events that are not told yet
   bool user_may_exist = false;   // the temporary user; true before it is made, false when it is gone for good
   std::int64_t created_millis = 0, heard_millis = 0, timer_end = 0, stop_asked = 0, reminded_hours = 0;  // 0: not
-  std::int64_t cleaning_since = 0, user_dropped = 0;                                                     // 0: not
+  std::int64_t cleaning_since = 0, user_dropped = 0, ended_millis = 0;                                   // 0: not
   // Since when a migration that needs its host has heard nothing of it, once that is too long; 0: it has. What the last report says is not
   // known to be so any more: it is not ready, and has no lag.
   std::int64_t host_silent_since = 0;

@@ -153,7 +153,7 @@ Status LiveImportIntake::read_networks(const Cluster& cluster, LiveImportRequest
   return {};
 }
 
-tl::expected<LiveImport, ImportRefusal> LiveImportIntake::take(ImportKind kind, const std::string& org, const LiveImportRequest& asked) {
+tl::expected<LiveImport, ImportRefusal> LiveImportIntake::take(ImportKind kind, const std::string& org, const LiveImportRequest& asked, const Asker& by) {
   auto request = asked;
   auto cluster = TRY_STORE(clusters_.cluster(request.destination_group, request.destination_cluster));
   if (!cluster) return refuse(Kind::kNoCluster, fmt::format("No cluster named {} exists in group {}.", request.destination_cluster, request.destination_group));
@@ -202,8 +202,11 @@ tl::expected<LiveImport, ImportRefusal> LiveImportIntake::take(ImportKind kind, 
     import.path = name_of(*path_of(facts));
     if (TRY_STORE(imports_.active_of_link(project->link)).size() >= kMaxOpenImportsOfLink)
       return refuse(Kind::kTooMany, fmt::format("{} validations and migrations are active for this link already; wait until some have ended.", kMaxOpenImportsOfLink));
+    if (TRY_STORE(imports_.count_open_of_link(project->link)) >= kMaxUnforgottenOfLink)
+      return refuse(Kind::kTooMany, fmt::format("{} validations and migrations of this link have ended and wait for its manager site, or its migration hosts, to forget them. Bring those back, "
+                                                "or wait: after {} days they are not waited for.", kMaxUnforgottenOfLink, kForgetPatience.count() / 24));
   }
-  auto made = imports_.create(std::move(import), request.password);
+  auto made = imports_.create(std::move(import), request.password, by);
   if (!made && made.error().code == ErrorCode::kWrongState) return refuse(Kind::kBusy, made.error().message);
   if (!made) return failed(std::move(made.error()));
   return std::move(*made);

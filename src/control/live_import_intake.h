@@ -37,7 +37,7 @@ class LiveImportIntake {
       : links_(links), clusters_(clusters), access_lists_(access_lists), networks_(networks), imports_(imports), policy_(policy) {}
 
   // Of `org`'s project `request.destination_group`.
-  tl::expected<LiveImport, ImportRefusal> take(ImportKind kind, const std::string& org, const LiveImportRequest& asked);
+  tl::expected<LiveImport, ImportRefusal> take(ImportKind kind, const std::string& org, const LiveImportRequest& asked, const Asker& by = {});
 
  private:
   Status read_networks(const Cluster& cluster, LiveImportRequest& request, RuleFacts& facts);

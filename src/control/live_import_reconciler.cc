@@ -1,6 +1,6 @@
 #include "control/live_import_reconciler.h"
 
-#include <algorithm>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -31,18 +31,14 @@ ImportState end_of(const std::string& outcome) {
 }  // namespace
 
 Status LiveImportReconciler::step() {
-  const auto open = TRY(imports_.open());
-  failures_.with([&](auto& failures) {
-    std::erase_if(failures, [&](const auto& known) {
-      return std::none_of(open.begin(), open.end(), [&](const LiveImport& import) { return import.id == known.first; });
-    });
-  });
-  for (const auto& import : open) {
+  std::set<std::string> open;
+  TRY(imports_.each_open(bson::View(), [&](const LiveImport& import) -> Status {
+    open.insert(import.id);
     const auto waits = failures_.with([&](auto& failures) {
       const auto failed = failures.find(import.id);
       return failed != failures.end() && runtime_.now() < failed->second.next;
     });
-    if (waits) continue;
+    if (waits) return {};
     const auto done = advance(import);
     failures_.with([&](auto& failures) {
       if (done) {
@@ -53,7 +49,9 @@ Status LiveImportReconciler::step() {
       }
     });
     if (!done) log_.warn("live migration: a step failed, it is tried again", {{"id", import.id}, {"state", name_of(import.state)}, {"error", done.error().message}});
-  }
+    return {};
+  }));
+  failures_.with([&](auto& failures) { std::erase_if(failures, [&](const auto& known) { return !open.contains(known.first); }); });
   return {};
 }
 
@@ -70,12 +68,18 @@ Status LiveImportReconciler::advance(const LiveImport& import) {
   }
 }
 
-// At its end, forgotten by the manager site, all events told: nobody looks at it any more.
+// At its end, forgotten by the manager site or for too long not, all events told: nobody looks at it any more.
 Status LiveImportReconciler::close(const LiveImport& import) {
   if (import.user_may_exist) TRY(settle_user(import));
-  TRY(imports_.change(import.id, [](const LiveImport& seen) -> Decision {
-    if (!is_terminal(seen.state) || !seen.forgotten || seen.untold || seen.user_may_exist) return std::optional<Change>();
+  const auto now = imports_.now_millis();
+  TRY(imports_.change(import.id, [&](const LiveImport& seen) -> Decision {
     Change change;
+    if (is_terminal(seen.state) && seen.ended_millis == 0) {  // of an older store: it waits from now on
+      change.set.append("endedMillis", now);
+      return std::optional(std::move(change));
+    }
+    const bool forgotten = seen.forgotten || now - seen.ended_millis >= millis(kForgetPatience);
+    if (!is_terminal(seen.state) || !forgotten || seen.untold || seen.user_may_exist) return std::optional<Change>();
     change.unset = {"open"};
     return std::optional(std::move(change));
   }));
@@ -134,7 +138,7 @@ Status LiveImportReconciler::prepare(const LiveImport& import) {
   std::string user;
   const auto made = make_user(import, user);
   const bool patient = imports_.now_millis() - import.created_millis < millis(kPreparePatience);
-  if (!made && patient) return made;
+  if (!made && (patient || made.error().code == ErrorCode::kInterrupted)) return made;  // this process ends: another one goes on
   const auto now = TRY(imports_.change(import.id, [&](const LiveImport& seen) -> Decision {
     if (seen.state != ImportState::kNew) return std::optional<Change>();
     if (!made) return std::optional(to_cleaning("FAILED", fmt::format("The destination cluster: {}", made.error().message)));
@@ -216,7 +220,7 @@ Status LiveImportReconciler::clean(const LiveImport& import) {
     }
     if (!dropped && now - seen.cleaning_since < millis(kDropPatience)) return std::optional<Change>();
     if (dropped) change.set.append("userDropped", now);
-    change.set.append("state", name_of(end_of(seen.outcome)));
+    change.set.append("state", name_of(end_of(seen.outcome))).append("endedMillis", now);
     change.unset = {"locks", "sealedPassword", "sealedDestination"};
     if (seen.kind == ImportKind::kMigration && seen.outcome == "COMPLETE") change.event = "CLUSTER_IMPORT_COMPLETED";
     if (seen.kind == ImportKind::kMigration && seen.outcome == "FAILED") change.event = "X_CLUSTER_IMPORT_FAILED";

@@ -11,7 +11,7 @@ namespace drover::control {
 namespace {
 
 constexpr const char* kImports = "liveImports";
-constexpr int kMaxItems = static_cast<int>(kMaxOpenImportsOfLink) * 10;  // those to be forgotten among them
+constexpr int kMaxItems = static_cast<int>(kMaxUnforgottenOfLink);
 
 std::string text_at(const Json& object, std::string_view field) {
   const auto* value = object.find(field);
@@ -77,6 +77,16 @@ LiveImports::Change after(const LiveImport& seen, const Json& report, std::int64
   }
 }
 
+// What there is to say of one that is to be forgotten, whatever became of its cluster.
+Json::Object item_head(const LiveImport& import) {
+  return {{"id", import.id},
+          {"kind", import.kind == ImportKind::kMigration ? "migration" : "validation"},
+          {"revision", import.revision},
+          {"desired", desired_of(import.state)},
+          {"path", import.path},
+          {"migrationHost", import.request.host}};
+}
+
 }  // namespace
 
 Result<std::vector<Json>> LiveImports::work_of(const std::string& link) {
@@ -84,6 +94,10 @@ Result<std::vector<Json>> LiveImports::work_of(const std::string& link) {
   for (const auto& document : TRY(store_.find(kImports, bson::make_document({{"linkId", link}, {"open", true}}), {1, kMaxItems}))) {
     const auto import = read(document);
     if (import.state == ImportState::kNew || import.forgotten) continue;
+    if (std::string_view(desired_of(import.state)) == "FORGET") {
+      items.push_back(Json(item_head(import)));
+      continue;
+    }
     // Without its cluster it cannot be told; a validation ends by itself then, and a migration's cluster stays.
     if (const auto cluster = TRY(clusters_.cluster(import.group, import.request.destination_cluster)))
       items.push_back(TRY(item_of(import, document, *cluster)));
@@ -106,14 +120,7 @@ Result<std::vector<Json>> LiveImports::coming_of(const std::string& link) {
 
 Result<Json> LiveImports::item_of(const LiveImport& import, bson::View document, const Cluster& cluster) {
   const auto& request = import.request;
-  const std::string desired = desired_of(import.state);
-  Json::Object item{{"id", import.id},
-                    {"kind", import.kind == ImportKind::kMigration ? "migration" : "validation"},
-                    {"revision", import.revision},
-                    {"desired", desired},
-                    {"path", import.path},
-                    {"migrationHost", request.host}};
-  if (desired == "FORGET") return Json(std::move(item));
+  auto item = item_head(import);
   Json::Object source{{"groupId", request.source_group},
                       {"clusterName", request.source_cluster},
                       {"managedAuthentication", request.managed},

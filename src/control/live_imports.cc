@@ -12,7 +12,6 @@ namespace {
 
 constexpr const char* kImports = "liveImports";
 constexpr int kAttempts = 50;
-constexpr int kMaxOpen = 10'000;
 
 bson::Document by_id(std::string_view id) { return bson::make_document({{"_id", id}}); }
 
@@ -28,6 +27,13 @@ std::vector<std::string> locks_of(const LiveImport& import, bool one_per_link) {
 }
 
 std::string iso_of(std::int64_t millis) { return iso_time(std::chrono::system_clock::time_point(std::chrono::milliseconds(millis))); }
+
+bson::Document event_of(Runtime& runtime, const char* type, const Asker& by) {
+  bson::Builder event;
+  event.append("id", new_id(runtime)).append("type", type).append("created", iso_time(runtime));
+  if (!by.public_key.empty()) event.append("publicKey", by.public_key).append("apiKeyId", by.key_id).append("remoteAddress", by.address);
+  return std::move(event).finish();
+}
 
 bson::Document migrations(const std::string& group) { return bson::make_document({{"groupId", group}, {"kind", "migration"}}); }
 
@@ -45,7 +51,7 @@ LiveImport LiveImports::read(bson::View document) const {
   return import;
 }
 
-Result<LiveImport> LiveImports::create(LiveImport first, const std::string& source_password) {
+Result<LiveImport> LiveImports::create(LiveImport first, const std::string& source_password, const Asker& by) {
   const bool migration = first.kind == ImportKind::kMigration;
   first.id = new_id(runtime_);
   first.created = iso_time(runtime_);
@@ -71,7 +77,7 @@ Result<LiveImport> LiveImports::create(LiveImport first, const std::string& sour
       for (const auto& lock : locks) list.append(lock);
     }
     auto outbox = document.open_array("outbox");
-    outbox.append(bson::make_document({{"id", new_id(runtime_)}, {"type", "CLUSTER_IMPORT_STARTED"}, {"created", first.created}}));
+    outbox.append(event_of(runtime_, "CLUSTER_IMPORT_STARTED", by));
   }
   if (TRY(store_.insert(kImports, std::move(document).finish()))) return first;
   for (const auto& lock : locks) {
@@ -100,12 +106,14 @@ Result<std::int64_t> LiveImports::count_migrations(const std::string& group) { r
 
 Result<std::vector<LiveImport>> LiveImports::active_of_link(const std::string& link) {
   std::vector<LiveImport> active;
-  for (const auto& document : TRY(store_.find(kImports, bson::make_document({{"linkId", link}, {"open", true}}), {1, kMaxOpen}))) {
-    auto one = read(document);
-    if (!is_terminal(one.state)) active.push_back(std::move(one));
-  }
+  TRY(each_open(bson::make_document({{"linkId", link}}), [&](const LiveImport& one) -> Status {
+    if (!is_terminal(one.state)) active.push_back(one);
+    return {};
+  }));
   return active;
 }
+
+Result<std::int64_t> LiveImports::count_open_of_link(const std::string& link) { return store_.count(kImports, bson::make_document({{"linkId", link}, {"open", true}})); }
 
 Result<std::optional<LiveImport>> LiveImports::active_on_cluster(const std::string& group, const std::string& cluster) {
   const auto found = TRY(store_.find_one(kImports, bson::make_document({{"locks", destination_lock(group, cluster)}})));
@@ -114,9 +122,12 @@ Result<std::optional<LiveImport>> LiveImports::active_on_cluster(const std::stri
 }
 
 Result<bool> LiveImports::uses_network(const std::string& group, const std::string& schema) {
-  for (const auto& import : TRY(open()))
-    if (import.group == group && import.request.schema == schema && !is_terminal(import.state)) return true;
-  return false;
+  bool uses = false;
+  TRY(each_open(bson::make_document({{"groupId", group}}), [&](const LiveImport& import) -> Status {
+    uses = uses || (import.request.schema == schema && !is_terminal(import.state));
+    return {};
+  }));
+  return uses;
 }
 
 Result<LiveImport> LiveImports::change(const std::string& id, const std::function<Result<std::optional<Change>>(const LiveImport&)>& decide) {
@@ -135,7 +146,7 @@ Result<LiveImport> LiveImports::change(const std::string& id, const std::functio
     }
     if (change->event != nullptr) {
       auto push = update.open_document("$push");
-      push.append("outbox", bson::make_document({{"id", new_id(runtime_)}, {"type", change->event}, {"created", iso_time(runtime_)}}));
+      push.append("outbox", event_of(runtime_, change->event, change->by));
     }
     if (TRY(store_.update(kImports, bson::make_document({{"_id", id}, {"revision", seen.revision}}), std::move(update).finish()))) {
       const auto now = TRY(store_.find_one(kImports, by_id(id)));
@@ -152,8 +163,8 @@ LiveImports::Change to_cleaning(const char* outcome, const std::string& error) {
   return change;
 }
 
-Result<LiveImport> LiveImports::cutover(const std::string& id) {
-  return change(id, [](const LiveImport& seen) -> Result<std::optional<Change>> {
+Result<LiveImport> LiveImports::cutover(const std::string& id, const Asker& by) {
+  return change(id, [&by](const LiveImport& seen) -> Result<std::optional<Change>> {
     if (seen.state == ImportState::kCutover || seen.outcome == "COMPLETE") return std::optional<Change>();
     if (seen.state != ImportState::kWorking) return fail(ErrorCode::kWrongState, fmt::format("the migration is {}", seen.public_status()));
     if (seen.host_silent_since != 0)
@@ -167,43 +178,51 @@ Result<LiveImport> LiveImports::cutover(const std::string& id) {
     Change change;
     change.set.append("state", name_of(ImportState::kCutover));
     change.event = "CLUSTER_IMPORT_CUTOVER";
+    change.by = by;
     return std::optional(std::move(change));
   });
 }
 
-Result<LiveImport> LiveImports::cancel(const std::string& id) {
-  return change(id, [this](const LiveImport& seen) -> Result<std::optional<Change>> {
+Result<LiveImport> LiveImports::cancel(const std::string& id, const Asker& by, Cancel how) {
+  return change(id, [this, &by, how](const LiveImport& seen) -> Result<std::optional<Change>> {
     if (seen.outcome == "CANCELLED") return std::optional<Change>();
-    if (seen.state == ImportState::kCutover)
+    const bool forced = seen.state == ImportState::kCutover && how == Cancel::kForced && seen.host_silent_since != 0 &&
+                        now_millis() - seen.host_silent_since >= std::chrono::milliseconds(kCutoverForced).count();
+    if (seen.state == ImportState::kCutover && !forced)
       return fail(ErrorCode::kWrongState, fmt::format("the cutover was asked for; from here on the migration completes or fails by itself{}",
-                                                      seen.host_silent_since == 0 ? "" : fmt::format(", once its migration host {} is back, which has been silent since {}",
+                                                      seen.host_silent_since == 0 ? "" : fmt::format(", once its migration host {} is back, which has been silent since {}; "
+                                                                                                     "after an hour of silence force=true gives it up",
                                                                                                      seen.request.host, iso_of(seen.host_silent_since))));
-    if (seen.state != ImportState::kNew && seen.state != ImportState::kWorking)
+    if (seen.state != ImportState::kNew && seen.state != ImportState::kWorking && !forced)
       return fail(ErrorCode::kWrongState, fmt::format("the migration is {}", seen.outcome.empty() ? seen.public_status() : seen.outcome));
     Change change;
     change.set.append("state", name_of(ImportState::kStopping)).append("outcome", "CANCELLED").append("stopAsked", now_millis());
-    change.set.append("errorMessage", "The migration was cancelled.");
+    change.set.append("errorMessage", forced ? "The migration was given up during its cutover, while its migration host was silent: look on the destination whether it was "
+                                               "committed, before applications write anywhere."
+                                             : "The migration was cancelled.");
     change.event = "CLUSTER_IMPORT_CANCELLED";
+    change.by = by;
     return std::optional(std::move(change));
   });
 }
 
-Result<LiveImport> LiveImports::extend(const std::string& id, std::chrono::hours by) {
-  return change(id, [by](const LiveImport& seen) -> Result<std::optional<Change>> {
+Result<LiveImport> LiveImports::extend(const std::string& id, std::chrono::hours how_long, const Asker& by) {
+  return change(id, [how_long, &by](const LiveImport& seen) -> Result<std::optional<Change>> {
     if (seen.state != ImportState::kWorking || seen.timer_end == 0)
       return fail(ErrorCode::kWrongState, "its timer does not run: it starts when source and destination are nearly in sync, and ends with the cutover");
     Change change;
-    change.set.append("timerEnd", seen.timer_end + std::chrono::duration_cast<std::chrono::milliseconds>(by).count());
+    change.set.append("timerEnd", seen.timer_end + std::chrono::duration_cast<std::chrono::milliseconds>(how_long).count());
     change.set.append("remindedHours", std::int64_t{0});
     change.event = "CLUSTER_IMPORT_EXTENDED";
+    change.by = by;
     return std::optional(std::move(change));
   });
 }
 
-Result<std::vector<LiveImport>> LiveImports::open() {
-  std::vector<LiveImport> all;
-  for (const auto& document : TRY(store_.find(kImports, bson::make_document({{"open", true}}), {1, kMaxOpen}))) all.push_back(read(document));
-  return all;
+Status LiveImports::each_open(bson::View filter, const std::function<Status(const LiveImport&)>& see) {
+  bson::Builder open;
+  open.append("open", true).append_all(filter);
+  return store_.each(kImports, std::move(open).finish(), [&](bson::View document) { return see(read(document)); });
 }
 
 // An event is inserted under its own id before it leaves the outbox: told once, whoever dies in between.
@@ -215,13 +234,12 @@ Status LiveImports::tell_events(const LiveImport& import) {
   for (const auto& item : *outbox) {
     const auto event = item.document_value();
     const auto id = text_of(event, "id");
-    TRY(store_.insert("events", bson::make_document({{"_id", id},
-                                                     {"orgId", import.org},
-                                                     {"groupId", import.group},
-                                                     {"eventTypeName", text_of(event, "type")},
-                                                     {"created", text_of(event, "created")},
-                                                     {"clusterName", import.request.destination_cluster},
-                                                     {"liveMigrationId", import.id}})));
+    bson::Builder told;
+    told.append("_id", id).append("orgId", import.org).append("groupId", import.group).append("eventTypeName", text_of(event, "type"));
+    told.append("created", text_of(event, "created")).append("clusterName", import.request.destination_cluster).append("liveMigrationId", import.id);
+    for (const auto* field : {"publicKey", "apiKeyId", "remoteAddress"})
+      if (event[field].exists()) told.append(field, text_of(event, field));
+    TRY(store_.insert("events", std::move(told).finish()));
     bson::Builder pull;
     pull.open_document("$pull").open_document("outbox").append("id", id);
     TRY(store_.update(kImports, by_id(import.id), std::move(pull).finish()));

@@ -30,7 +30,7 @@ class LiveImports {
 
   // As described; `first` is NEW, or FAILED for a validation whose checks failed. kWrongState: the destination, the source or the
   // migration host has a migration already; the message says which.
-  Result<LiveImport> create(LiveImport first, const std::string& source_password);
+  Result<LiveImport> create(LiveImport first, const std::string& source_password, const Asker& by = {});
   Result<std::optional<LiveImport>> find(ImportKind kind, const std::string& group, const std::string& id);
   Result<std::vector<LiveImport>> migrations_of(const std::string& group, Page page);
   Result<std::int64_t> count_migrations(const std::string& group);
@@ -41,9 +41,12 @@ class LiveImports {
   Result<bool> uses_network(const std::string& group, const std::string& schema);
 
   // The operator's. kWrongState says why not. Cutover again succeeds.
-  Result<LiveImport> cutover(const std::string& id);
-  Result<LiveImport> cancel(const std::string& id);
-  Result<LiveImport> extend(const std::string& id, std::chrono::hours by);
+  Result<LiveImport> cutover(const std::string& id, const Asker& by = {});
+  // kForced gives a cutover up, too, whose host has been silent for kCutoverForced: it may have been decided; a host that comes back says so, and then
+  // the migration is complete after all.
+  enum class Cancel { kBeforeCutover, kForced };
+  Result<LiveImport> cancel(const std::string& id, const Asker& by = {}, Cancel how = Cancel::kBeforeCutover);
+  Result<LiveImport> extend(const std::string& id, std::chrono::hours how_long, const Asker& by = {});
 
   // Protocol 1. All items of the link that are not forgotten, secrets in them.
   Result<std::vector<Json>> work_of(const std::string& link);
@@ -61,11 +64,13 @@ class LiveImports {
     bson::Builder set;
     std::vector<std::string> unset;
     const char* event = nullptr;  // "CLUSTER_IMPORT_STARTED"
+    Asker by = {};                // whom it tells of
   };
   // Decides on what is there, until its decision is the one. `decide` answers nothing to leave it as it is.
   Result<LiveImport> change(const std::string& id, const std::function<Result<std::optional<Change>>(const LiveImport&)>& decide);
-  // For the reconciler: what is not at its end, or not forgotten by the manager site, or has events to tell.
-  Result<std::vector<LiveImport>> open();
+  // What is not at its end, or not forgotten by the manager site, or has events to tell: to the last one of them, however many there are.
+  Status each_open(bson::View filter, const std::function<Status(const LiveImport&)>& see);
+  Result<std::int64_t> count_open_of_link(const std::string& link);
   Status tell_events(const LiveImport& import);
   Result<std::string> destination_password(const LiveImport& import);
   std::int64_t now_millis() const;
