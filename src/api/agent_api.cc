@@ -6,8 +6,10 @@
 
 #include "api/control_api.h"
 #include "api/machine_response.h"
+#include "api/report_body.h"
 #include "api/site_api.h"
 #include "control/address_range.h"
+#include "control/live_import.h"
 #include "model/connection_parts.h"
 
 namespace drover::api {
@@ -202,11 +204,11 @@ RestResult<Json> AgentApi::job_json(const control::AgentJob& job, const std::str
 }
 
 RestResult<RestReply> AgentApi::report(const Call& call, const control::Agent& agent, const std::string& job) {
-  const auto sequence = TRY_BODY(required_number(call.body, "sequence", 1));
-  TRY_BODY(required_text(call.body, "state"));
   Json::Object report;
   for (const auto& [key, value] : *call.body.as_object())
     if (key != "agentId" && key != "epoch" && key != "sequence") report.emplace_back(key, value);
+  const auto max_bytes = control::kMaxReportBytes - kReportMargin;
+  const auto sequence = TRY_BODY(check_report(call.body, cut_log(report, max_bytes), max_bytes));
   const auto kept = TRY_REST(parts_.jobs.report(call.group, agent.hostname, job, sequence, Json(std::move(report))));
   if (!kept) return refuse(404, "RESOURCE_NOT_FOUND", "The job is not known; forget it.");
   return RestReply{200, Json::Object{{"sequence", kept->sequence}, {"desired", kept->desired}}};

@@ -189,6 +189,7 @@ RestResult<std::string> connection_string(const Json& object, const char* field)
   const auto parts = control::split_uri(text);
   if (!parts) return bad(field, parts.error().message);
   if (!parts->login.empty()) return bad(field, "must have no user and password: they are the cluster's own");
+  if (const auto files = control::check_no_keys(*parts); !files) return bad(field, files.error().message);
   return control::uri_for(*parts, "", "");
 }
 

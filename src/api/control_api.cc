@@ -124,6 +124,7 @@ net::HttpResponse ControlApi::handle(const net::HttpRequest& request) {
     response = formed(rest, found.error().status, error_body(found.error()), "");
     response.headers.emplace_back("X-Error-Code", found.error().code);
     if (found.error().status == 429) response.headers.emplace_back("Retry-After", "60");
+    if (found.error().status == 503) response.headers.emplace_back("Retry-After", "5");
   }
   if (caller) {
     response.headers.emplace_back("RateLimit-Limit", std::to_string(requests_.limit()));

@@ -17,6 +17,7 @@ net::HttpResponse machine_response(const RestResult<RestReply>& found, std::stri
   response.headers.emplace_back("X-Error-Code", found.error().code);
   if (response.status == 401) response.headers.emplace_back("WWW-Authenticate", fmt::format("Basic realm=\"{}\"", realm));
   if (response.status == 429) response.headers.emplace_back("Retry-After", "60");
+  if (response.status == 503) response.headers.emplace_back("Retry-After", "5");
   return response;
 }
 

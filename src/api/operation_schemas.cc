@@ -243,7 +243,7 @@ constexpr OperationSchema kOperations[] = {
     {"ext", "GET", "/groups/{groupId}/liveMigrations", 200, "", "Page<LiveMigration>"},
     {"ext", "GET", "/groups/{groupId}/liveMigrations/{liveMigrationId}", 200, "", "LiveMigration"},
     {"ext", "GET", "/groups/{groupId}/liveMigrations/{liveMigrationId}/log", 200, "", "LogLines"},
-    {"ext", "POST", "/groups/{groupId}/liveMigrations/{liveMigrationId}/cancel", 200, "", "LiveMigration"},
+    {"ext", "POST", "/groups/{groupId}/liveMigrations/{liveMigrationId}/cancel", 200, "", "LiveMigration", "force:bool"},
     {"ext", "POST", "/groups/{groupId}/liveMigrations/{liveMigrationId}/extend", 200, "Extension", "LiveMigration"},
     {"cm", "POST", "/groups/{groupId}/agentapikeys", 200, "CreateAgentApiKey", "AgentApiKey"},
     {"cm", "GET", "/groups/{groupId}/agentapikeys", 200, "", "AgentApiKey[]"},
@@ -272,7 +272,7 @@ constexpr OperationSchema kOperations[] = {
     {"cm", "GET", "/groups/{groupId}/alerts", 200, "", "Page<Alert>"},
     {"cm", "GET", "/groups/{groupId}/alerts/{alertId}", 200, "", "Alert"},
     {"cm", "POST", "/orgs/{orgId}/liveExport/migrationLink", 200, "LinkToken", "OrganizationLink"},
-    {"cm", "DELETE", "/orgs/{orgId}/liveExport/migrationLink", 204, "", ""},
+    {"cm", "DELETE", "/orgs/{orgId}/liveExport/migrationLink", 204, "", "", "force:bool"},
     {"cm", "GET", "/orgs/{orgId}/liveExport/migrationLink/status", 200, "", "OrganizationLink"},
     {"ext", "POST", "/orgs/{orgId}/liveExport/migrationLink:refresh", 200, "", "OrganizationLink"},
 };

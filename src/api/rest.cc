@@ -1,4 +1,5 @@
 #include "api/rest.h"
+#include "control/clusters.h"
 
 #include <algorithm>
 
@@ -63,7 +64,12 @@ void write(const Json& value, bool pretty, int depth, std::string& out) {
 }
 
 std::string page_link(const RestRequest& request, int number) {
-  return fmt::format("{}{}?includeCount=true&pageNum={}&itemsPerPage={}", request.base, request.path, number, request.page.items);
+  auto link = fmt::format("{}{}?includeCount=true&pageNum={}&itemsPerPage={}", request.base, request.path, number, request.page.items);
+  for (const auto& [name, value] : request.every_query) {
+    if (name == "includeCount" || name == "pageNum" || name == "itemsPerPage") continue;
+    link += fmt::format("&{}={}", control::percent_encoded(name), control::percent_encoded(value));
+  }
+  return link;
 }
 
 }  // namespace

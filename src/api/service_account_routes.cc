@@ -149,6 +149,7 @@ net::HttpResponse OauthApi::handle(const net::HttpRequest& request) {
   response.headers = {{"Cache-Control", "no-store"}, {"Pragma", "no-cache"}, {"X-Content-Type-Options", "nosniff"}};
   if (answered.status == 401) response.headers.emplace_back("WWW-Authenticate", "Basic realm=\"oauth\"");
   if (answered.status == 429) response.headers.emplace_back("Retry-After", "60");
+  if (answered.status == 503) response.headers.emplace_back("Retry-After", "5");
   response.body = answered.body.dump();
   log_.info("oauth request", {{"path", request.path}, {"status", response.status}, {"peer", request.peer}});
   return response;
@@ -181,6 +182,12 @@ OauthApi::Answer OauthApi::answer(const net::HttpRequest& request) {
   }
   if (form_value(request.body, "grant_type") != "client_credentials")
     return {400, Json::Object{{"error", "unsupported_grant_type"}, {"error_description", "grant_type must be client_credentials."}}};
+  // Of those that are known: who is not is counted above, and takes nothing from whoever is.
+  const auto known = accounts_.knows(client, secret);
+  if (!known) return unavailable;
+  if (!*known) return invalid_client(address, shown);
+  if (requests_.take(client) < 0)
+    return {429, error_body({429, "RATE_LIMITED", fmt::format("More than {} tokens in a minute. One is good for {} seconds: keep it.", requests_.limit(), control::kAccessTokenLife.count()), {}, {}})};
   const auto token = accounts_.token_for(client, secret);
   if (!token) return unavailable;
   if (!*token) return invalid_client(address, shown);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "api/login_guard.h"
+#include "api/rate_limiter.h"
 #include "api/route_table.h"
 #include "base/log.h"
 #include "control/service_accounts.h"
@@ -20,11 +21,13 @@ inline constexpr std::string_view kOauthPrefix = "/api/oauth/";
 // POST /api/oauth/token and /api/oauth/revoke: HTTP Basic with client id and secret, a form as body. Thread-safe.
 class OauthApi {
  public:
-  OauthApi(control::ServiceAccounts& accounts, Runtime& runtime, Log& log) : accounts_(accounts), log_(log), logins_(runtime, kFailuresPerMinute) {}
+  OauthApi(control::ServiceAccounts& accounts, Runtime& runtime, Log& log)
+      : accounts_(accounts), log_(log), logins_(runtime, kFailuresPerMinute), requests_(runtime, kTokensPerMinute) {}
   net::HttpResponse handle(const net::HttpRequest& request);
 
  private:
   static constexpr int kFailuresPerMinute = 60;
+  static constexpr int kTokensPerMinute = 60;  // of one client; each is good for an hour
   struct Answer {
     int status = 200;
     Json body;
@@ -35,6 +38,7 @@ class OauthApi {
   control::ServiceAccounts& accounts_;
   Log& log_;
   LoginGuard logins_;
+  RateLimiter requests_;
 };
 
 }  // namespace drover::api

@@ -6,6 +6,7 @@
 
 #include "api/control_api.h"
 #include "api/machine_response.h"
+#include "api/report_body.h"
 #include "control/address_range.h"
 
 namespace drover::api {
@@ -16,7 +17,6 @@ constexpr std::size_t kSecretDigits = 64;
 constexpr std::size_t kMaxOrgNameBytes = 256;
 constexpr int kBusyPollSeconds = 1;
 constexpr int kIdlePollSeconds = 5;
-constexpr std::string_view kReportStates[] = {"ACCEPTED", "RUNNING", "COMMITTING", "DONE", "COMMITTED", "STOPPED", "FAILED", "FORGOTTEN"};
 
 std::vector<std::string> segments_of(std::string_view path) {
   std::vector<std::string> segments;
@@ -165,7 +165,7 @@ RestResult<RestReply> SiteApi::put_project(const Call& call, const control::Link
   if (!control::is_id(project)) return bad_attribute("projectId", "must be 24 hexadecimal digits");
   const auto revision = TRY_BODY(required_revision(call.body));
   TRY_BODY(check_project(call.body));
-  return RestReply{200, Json::Object{{"revision", TRY_REST(links_.put_project(link.id, project, revision, call.body))}}};
+  return RestReply{200, Json::Object{{"revision", TRY_REST(links_.put_project(link.id, project, revision, call.body, call.body_bytes))}}};
 }
 
 RestResult<RestReply> SiteApi::finish_sync(const Call& call, const control::Link& link) {
@@ -190,12 +190,7 @@ RestResult<RestReply> SiteApi::work(const control::Link& link) {
 }
 
 RestResult<RestReply> SiteApi::report(const Call& call, const control::Link& link) {
-  const auto* sequence = call.body.find("sequence");
-  if (sequence == nullptr || sequence->as_int() == nullptr || *sequence->as_int() < 1) return bad_attribute("sequence", "must be a whole number from 1");
-  const auto state = TRY_BODY(required_text(call.body, "state"));
-  if (std::find(std::begin(kReportStates), std::end(kReportStates), state) == std::end(kReportStates))
-    return refuse(400, "INVALID_ENUM_VALUE", fmt::format("state: {} is none of a report.", state), {"state"});
-  if (call.body_bytes > control::kMaxReportBytes) return bad_attribute("log", fmt::format("makes the report larger than {} bytes", control::kMaxReportBytes));
+  TRY_BODY(check_report(call.body, call.body_bytes, control::kMaxReportBytes));
   const auto reported = TRY_REST(imports_.report(link.id, call.path[1], call.body));
   if (!reported) return refuse(404, "RESOURCE_NOT_FOUND", fmt::format("The link has no item {}; forget it.", call.path[1]), {call.path[1]});
   return RestReply{200, Json::Object{{"sequence", reported->sequence}, {"desired", reported->desired}}};

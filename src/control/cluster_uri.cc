@@ -43,6 +43,23 @@ Result<UriParts> split_uri(const std::string& uri) {
   return parts;
 }
 
+Status check_no_keys(const UriParts& parts) {
+  std::string_view rest = parts.options;
+  while (!rest.empty()) {
+    const auto end = rest.find_first_of("&;");
+    std::string name(rest.substr(0, end));
+    rest = end == std::string_view::npos ? std::string_view() : rest.substr(end + 1);
+    name.erase(std::min(name.find('='), name.size()));
+    const auto shown = name;
+    std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    // The authority that certificates are verified by proves nothing about who connects.
+    if (name == "tlscafile" || name == "sslcertificateauthorityfile") continue;
+    if (name.find("file") == std::string::npos && name.find('%') == std::string::npos) continue;
+    return fail(ErrorCode::kUsage, fmt::format("the connection string must not have {}: it would be a key of this server's", shown));
+  }
+  return {};
+}
+
 std::string percent_encoded(std::string_view text) {
   std::string out;
   for (const unsigned char c : text) {

@@ -105,7 +105,7 @@ Result<Cluster> Clusters::register_deployment(const std::string& group, const st
                                               const Json& connections) {
   TRY(check_cluster_name(name));
   if (uri.size() > kMaxUriBytes) return fail(ErrorCode::kUsage, "connectionString is too long");
-  TRY(split_uri(uri));
+  TRY(check_no_keys(TRY(split_uri(uri))));
   if (TRY(cluster(group, name))) return taken(name);
   Cluster made;
   made.id = new_id(runtime_);

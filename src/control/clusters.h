@@ -49,6 +49,8 @@ Result<UriParts> split_uri(const std::string& uri);  // kUsage, without quoting 
 // For another user of the same deployment; with an empty `user` for nobody. The options that are about the login are left out.
 std::string uri_for(const UriParts& parts, const std::string& user, const std::string& password);
 std::string percent_encoded(std::string_view text);
+// kUsage: an option names a file that this server would prove itself by. Whoever registers a cluster has none here.
+Status check_no_keys(const UriParts& parts);
 
 class Clusters {
  public:

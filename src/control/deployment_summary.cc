@@ -69,6 +69,18 @@ void append_texts(bson::Builder& to, std::string_view key, const std::vector<std
   for (const auto& text : texts) array.append(text);
 }
 
+// Whoever sends samples chooses the names: they become fields of what is kept.
+Json numbers_in(const Json* object) {
+  constexpr std::size_t kMaxNameBytes = 64;
+  Json::Object numbers;
+  if (object == nullptr || object->as_object() == nullptr) return Json(std::move(numbers));
+  for (const auto& [name, value] : *object->as_object()) {
+    const bool named = !name.empty() && name.size() <= kMaxNameBytes && name.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == std::string::npos;
+    if (named && (value.as_int() || value.as_double()) && numbers.size() < kMaxFigures) numbers.emplace_back(name, value);
+  }
+  return Json(std::move(numbers));
+}
+
 }  // namespace
 
 SampleSummary summary_of(const MonitoredDeployment& before, const Json::Array& hosts) {
@@ -176,17 +188,16 @@ std::vector<std::string> events_of(bson::View before, const Json& facts) {
   return events;
 }
 
+Json counters_of(const Json& host) { return numbers_in(host.find("counters")); }
+
 Json figures_of(const Json& host, bson::View before, std::int64_t elapsed_millis) {
+  const auto metrics = numbers_in(host.find("metrics")), counters = counters_of(host);
   Json::Object figures;
-  if (const auto* metrics = host.find("metrics"); metrics && metrics->as_object()) {
-    for (const auto& [name, value] : *metrics->as_object())
-      if (value.as_int() || value.as_double()) figures.emplace_back(name, number_in(*metrics, name));
-  }
-  const auto* counters = host.find("counters");
-  if (counters && counters->as_object() && elapsed_millis > 0) {
-    for (const auto& [name, value] : *counters->as_object()) {
+  for (const auto& [name, value] : *metrics.as_object()) figures.emplace_back(name, number_in(metrics, name));
+  if (elapsed_millis > 0) {
+    for (const auto& [name, value] : *counters.as_object()) {
       const auto last = before[name].to_double();
-      const double now = number_in(*counters, name);
+      const double now = number_in(counters, name);
       if (last && now >= *last) figures.emplace_back(name, (now - *last) * 1000.0 / static_cast<double>(elapsed_millis));
     }
   }

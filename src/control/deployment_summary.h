@@ -29,6 +29,9 @@ std::vector<std::string> events_of(bson::View before, const Json& facts);
 // Metrics as they are, counters by second since `before`; nothing where a counter went backwards (the server began anew) or
 // `elapsed_millis` is 0. Sizes of the databases, when the sample has them.
 Json figures_of(const Json& host, bson::View before, std::int64_t elapsed_millis);
+// The sample's counters, as they are kept: numbers that are called as figures are, and no more than kMaxFigures.
+inline constexpr std::size_t kMaxFigures = 100;
+Json counters_of(const Json& host);
 
 // The databases of a host of a sample, and the partition that they are on, as measurements of the public API.
 struct DatabaseSizes {

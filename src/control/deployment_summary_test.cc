@@ -63,7 +63,9 @@ TEST(Summaries, AMongosMakesItSharded) {
 }
 
 TEST(Figures, CountersBecomeRates) {
-  const auto host = json(R"({"metrics": {"CONNECTIONS": 7}, "counters": {"OPCOUNTER_INSERT": 300, "ASSERT_USER": 1}})");
+  const auto host = json(R"({"metrics": {"CONNECTIONS": 7, "a b": 1, "SAID": "x"}, "counters": {"OPCOUNTER_INSERT": 300, "ASSERT_USER": 1, "$inc": 5, "": 1, "DEEP": {"A": 1}}})");
+  EXPECT_EQ(counters_of(host).dump(), R"({"OPCOUNTER_INSERT":300,"ASSERT_USER":1})");
+  EXPECT_EQ(figures_of(host, bson::View(), 0).dump(), R"({"CONNECTIONS":7})");
   const auto before = document_of(json(R"({"OPCOUNTER_INSERT": 100, "ASSERT_USER": 5})"));
   const auto figures = figures_of(host, before, 60'000);
   EXPECT_EQ(figures.find("CONNECTIONS")->dump().substr(0, 1), "7");

@@ -211,7 +211,10 @@ MonitoredHost Deployments::host_of(bson::View document) const {
 
 Result<std::vector<MonitoredHost>> Deployments::hosts(const std::string& group, const std::string& deployment) {
   std::vector<MonitoredHost> all;
-  for (const auto& document : TRY(store_.find(kHosts, hosts_filter(group, deployment)))) all.push_back(host_of(document));
+  TRY(store_.each(kHosts, hosts_filter(group, deployment), [&](bson::View document) -> Status {
+    all.push_back(host_of(document));
+    return {};
+  }));
   return all;
 }
 
@@ -257,6 +260,8 @@ Status Deployments::take_host(const MonitoredDeployment& deployment, const Json&
     return fail(ErrorCode::kUsage, "a host of a sample needs host: \"host:port\"");
   const auto id = host_id(deployment.group, *name->as_string());
   const auto known = TRY(store_.find_one(kHosts, by_id(id)));
+  // Whoever has an agent API key may name hosts, but not for ever.
+  if (!known && TRY(store_.count(kHosts, hosts_filter(deployment.group, deployment.id))) >= static_cast<std::int64_t>(kMaxHostsOfDeployment)) return {};
   const auto* reached = host.find("reached");
   const bool answered = reached && reached->as_bool() && *reached->as_bool();
   bson::Builder set;
@@ -285,7 +290,7 @@ Status Deployments::take_host(const MonitoredDeployment& deployment, const Json&
     const auto facts = facts_of(host);
     set.append("facts", document_of(facts));
     for (auto& event : events_of(known ? object_of(*known, "facts") : bson::View(), facts)) events.push_back(std::move(event));
-    set.append("counters", document_of(Json(host.find("counters") ? *host.find("counters") : Json(Json::Object{}))));
+    set.append("counters", document_of(counters_of(host)));
     // A figure for each metric, a rate for each counter that did not begin anew.
     const auto before = known ? object_of(*known, "counters") : bson::View();
     const auto figures = figures_of(host, before, last == 0 ? 0 : now - last);

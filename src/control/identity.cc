@@ -237,11 +237,20 @@ Result<bool> Identity::delete_key(const std::string& org, const std::string& id)
   if (!found) return false;
   const auto owns = [](const Grant& grant) { return grant.role == kOwner; };
   if (std::any_of(found->grants.begin(), found->grants.end(), owns)) {
-    bson::Builder filter;
-    filter.append("orgId", org);
-    filter.open_document("roles").open_document("$elemMatch").append("role", kOwner).append("orgId", org);
-    if (TRY(store_.count("apiKeys", std::move(filter).finish())) < 2)
+    // It counts no more before the others are counted: of two at the same time both may be refused, but not both deleted. One that is left so by a
+    // process that died opens as before, and can be deleted again.
+    const auto this_one = bson::make_document({{"_id", id}, {"orgId", org}});
+    TRY(store_.update("apiKeys", this_one, bson::make_document({{"$set", bson::make_document({{"deleting", true}})}})));
+    bson::Builder others;
+    others.append("orgId", org);
+    others.open_document("deleting").append("$ne", true);
+    others.open_document("roles").open_document("$elemMatch").append("role", kOwner).append("orgId", org);
+    if (TRY(store_.count("apiKeys", std::move(others).finish())) == 0) {
+      bson::Builder update;
+      update.open_document("$unset").append("deleting", "");
+      TRY(store_.update("apiKeys", this_one, std::move(update).finish()));
       return fail(ErrorCode::kWrongState, "this is the last key of an owner; nobody could get into the organization any more");
+    }
   }
   return TRY(store_.remove("apiKeys", bson::make_document({{"_id", id}, {"orgId", org}}))) > 0;
 }

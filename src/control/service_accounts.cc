@@ -132,37 +132,42 @@ Result<bool> ServiceAccounts::remove_secret(const std::string& org, const std::s
   filter.append("_id", client_id).append("orgId", org).append("secrets.id", secret_id);
   bson::Builder pull;
   pull.open_document("$pull").open_document("secrets").append("id", secret_id);
-  return store_.update(kAccounts, std::move(filter).finish(), std::move(pull).finish());
+  if (!TRY(store_.update(kAccounts, std::move(filter).finish(), std::move(pull).finish()))) return false;
+  TRY(store_.remove(kTokens, bson::make_document({{"clientId", client_id}, {"secretId", secret_id}})));
+  return true;
 }
 
-Result<bool> ServiceAccounts::knows(const std::string& client_id, const std::string& secret) {
+Result<bool> ServiceAccounts::knows(const std::string& client_id, const std::string& secret) { return !TRY(secret_id(client_id, secret)).empty(); }
+
+Result<std::string> ServiceAccounts::secret_id(const std::string& client_id, const std::string& secret) {
   const auto hash = keys_.hash(secret);
   const auto found = TRY(store_.find_one(kAccounts, bson::make_document({{"_id", client_id}})));
-  if (!found) return false;
+  if (!found) return std::string();
   const auto secrets = (*found)["secrets"].to_array();
-  if (!secrets) return false;
+  if (!secrets) return std::string();
   for (const auto& item : *secrets) {
     const auto one = item.document_value();
     if (!net::equal_constant_time(text_of(one, "hash"), hash)) continue;
-    if (text_of(one, "expires") <= iso_time(runtime_)) return false;
+    if (text_of(one, "expires") <= iso_time(runtime_)) return std::string();
     bson::Builder filter;
     filter.append("_id", client_id).append("secrets.id", text_of(one, "id"));
     TRY(store_.update(kAccounts, std::move(filter).finish(),
                       bson::make_document({{"$set", bson::make_document({{"secrets.$.lastUsed", iso_time(runtime_)}})}})));
-    return true;
+    return text_of(one, "id");
   }
-  return false;
+  return std::string();
 }
 
 Result<std::optional<std::string>> ServiceAccounts::token_for(const std::string& client_id, const std::string& secret) {
-  if (!TRY(knows(client_id, secret))) return std::optional<std::string>();
+  const auto shown = TRY(secret_id(client_id, secret));
+  if (shown.empty()) return std::optional<std::string>();
   bson::Builder expired;
   expired.append("clientId", client_id);
   expired.open_document("expires").append("$lt", now());
   TRY(store_.remove(kTokens, std::move(expired).finish()));
   const auto token = url_safe(net::base64_encode(net::random_bytes(kTokenBytes)));
   const auto life = std::chrono::duration_cast<std::chrono::milliseconds>(kAccessTokenLife).count();
-  TRY(store_.insert(kTokens, bson::make_document({{"_id", keys_.hash(token)}, {"clientId", client_id}, {"expires", bson::DateTime{now().millis + life}}})));
+  TRY(store_.insert(kTokens, bson::make_document({{"_id", keys_.hash(token)}, {"clientId", client_id}, {"secretId", shown}, {"expires", bson::DateTime{now().millis + life}}})));
   return std::optional(token);
 }
 
@@ -179,7 +184,12 @@ Result<std::optional<ServiceAccount>> ServiceAccounts::account_of_token(const st
   if (!found) return std::optional<ServiceAccount>();
   const auto account = TRY(store_.find_one(kAccounts, bson::make_document({{"_id", text_of(*found, "clientId")}})));
   if (!account) return std::optional<ServiceAccount>();
-  return std::optional(account_of(*account));
+  auto known = account_of(*account);
+  // Also one that was made while its secret was deleted.
+  const auto secret = text_of(*found, "secretId");
+  if (!secret.empty() && std::none_of(known.secrets.begin(), known.secrets.end(), [&](const ServiceSecret& one) { return one.id == secret; }))
+    return std::optional<ServiceAccount>();
+  return std::optional(std::move(known));
 }
 
 }  // namespace drover::control

@@ -45,6 +45,7 @@ class ServiceAccounts {
   Result<bool> remove(const std::string& org, const std::string& client_id);
   // kWrongState: it has as many as it may. Nothing: there is no such account.
   Result<std::optional<ServiceSecret>> add_secret(const std::string& org, const std::string& client_id, std::int64_t hours);
+  // The tokens that it was shown for end with it.
   Result<bool> remove_secret(const std::string& org, const std::string& client_id, const std::string& secret_id);
 
   // An access token; nothing when the secret is wrong or has expired.
@@ -52,6 +53,8 @@ class ServiceAccounts {
   // Only by the client that it was made for.
   Status revoke(const std::string& client_id, const std::string& token);
   Result<bool> knows(const std::string& client_id, const std::string& secret);
+  // The id of the secret that this is; empty: none of the client's, or one that has expired.
+  Result<std::string> secret_id(const std::string& client_id, const std::string& secret);
   Result<std::optional<ServiceAccount>> account_of_token(const std::string& token);
 
  private:

@@ -109,6 +109,15 @@ TEST(ClusterProcesses, AreWhatTheSetTellsOfItsMembers) {
   EXPECT_EQ(host_and_port_of("[::1]"), std::pair(std::string("[::1]"), 27017));
 }
 
+TEST(ClusterUris, NameNoKeys) {
+  EXPECT_TRUE(check_no_keys(*split_uri("mongodb://h/?tls=true&tlsCAFile=/c&appName=a&replicaSet=profile1")));
+  for (const auto* option : {"TLSCertificateKeyFile=/k", "tlscertificatekeyfile=%2Fk", "sslClientCertificateKeyFile=/k", "tlsCertificateKey%46ile=/k", "tls=true;tlsCertificateKeyFile=/k", "tlsCertificateKeyFilePassword=p"}) {
+    const auto refused = check_no_keys(*split_uri(std::string("mongodb://h/?w=1&") + option));
+    ASSERT_FALSE(refused) << option;
+    EXPECT_EQ(refused.error().code, ErrorCode::kUsage);
+  }
+}
+
 TEST(Names, AreWhatPeopleCanRead) {
   struct Row {
     std::string text;

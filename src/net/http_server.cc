@@ -42,11 +42,11 @@ HttpRequest plain_request(http::request<http::string_body>&& from, std::string p
   return request;
 }
 
-HttpResponse refusal(int status, std::string_view reason) {
+// As what the handlers of this program refuse: a client reads it the same way. The words need no escaping.
+HttpResponse refusal(int status, std::string_view reason, std::string_view code, std::string_view detail) {
   HttpResponse response;
   response.status = status;
-  response.content_type = "text/plain";
-  response.body = fmt::format("{}\n", reason);
+  response.body = fmt::format(R"({{"detail":"{}","error":{},"errorCode":"{}","parameters":[],"reason":"{}"}})", detail, status, code, reason);
   return response;
 }
 
@@ -162,12 +162,12 @@ class HttpConnection final : public Connection, public std::enable_shared_from_t
 
   void refuse(beast::error_code failed) {
     keep_alive_ = false;
-    if (failed == http::error::body_limit) return answer(refusal(413, "the request's body is too large"));
+    if (failed == http::error::body_limit) return answer(refusal(413, "Payload Too Large", "PAYLOAD_TOO_LARGE", "The request's body is too large."));
     if (failed == http::error::header_limit || failed == http::error::buffer_overflow)
-      return answer(refusal(431, "the request's head is too large"));
+      return answer(refusal(431, "Request Header Fields Too Large", "REQUEST_HEAD_TOO_LARGE", "The request's head is too large."));
     if (failed.category() == http::make_error_code(http::error::bad_version).category() &&
         failed != http::error::end_of_stream && failed != http::error::partial_message)
-      return answer(refusal(400, "this is not an HTTP request"));
+      return answer(refusal(400, "Bad Request", "INVALID_REQUEST", "This is not an HTTP request."));
   }
 
   void answer(HttpResponse response) {

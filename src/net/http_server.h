@@ -1,7 +1,7 @@
 // Serves HTTP/1.1 to many connections on few threads. Handlers run on threads of their own and may block.
 //
-// Whatever a client sends: a request that is not HTTP gets 400, one whose head or body is too large 431 or 413, one that
-// does not arrive whole in time is closed; nothing of it reaches the handler, and other connections do not notice. When
+// Whatever a client sends: a request that is not HTTP gets 400, one whose head or body is too large 431 or 413, each with a JSON
+// error object; one that does not arrive whole in time is closed; nothing of it reaches the handler, and other connections do not notice. When
 // there are too many connections, one that asks for nothing makes room for the new one (admission.h).
 #pragma once
 

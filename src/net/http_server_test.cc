@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/json.h"
 #include "net/http_client.h"
 
 namespace drover::net {
@@ -39,6 +40,18 @@ class Peer {
   bool is_closed(int millis = 0) const {
     pollfd entry{descriptor_, POLLIN | POLLRDHUP, 0};
     return ::poll(&entry, 1, millis) > 0 && (entry.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
+  }
+  // Until the other side has ended, within ten seconds.
+  std::string receive() const {
+    std::string text(64 << 10, '\0');
+    std::size_t size = 0;
+    for (pollfd entry{descriptor_, POLLIN, 0}; size < text.size() && ::poll(&entry, 1, 10'000) > 0;) {
+      const auto got = ::recv(descriptor_, text.data() + size, text.size() - size, 0);
+      if (got <= 0) break;
+      size += static_cast<std::size_t>(got);
+    }
+    text.resize(size);
+    return text;
   }
 
  private:
@@ -99,6 +112,27 @@ TEST_F(CrowdTest, DripsDoNotMakeAConnectionYounger) {
   const auto bodies = crowd(2 * kFew, "POST / HTTP/1.1\r\nContent-Length: 1000\r\n\r\n{");
   expect_answers("bodies that drip in");
   EXPECT_EQ(served_, before + 20) << "a request that is not whole was carried out";
+}
+
+TEST_F(CrowdTest, WhatIsNoRequestIsRefusedByAnErrorObject) {
+  serve();
+  struct Row {
+    std::string sends;
+    int status;
+    const char* code;
+  };
+  for (const auto& row : {Row{"POST / HTTP/1.1\r\nContent-Length: 2000000000\r\n\r\n", 413, "PAYLOAD_TOO_LARGE"},
+                          Row{"GET / HTTP/1.1\r\nX: " + std::string(kMaxHttpHeadBytes, 'a'), 431, "REQUEST_HEAD_TOO_LARGE"},
+                          Row{"SSH-2.0-client\r\n\r\n", 400, "INVALID_REQUEST"}}) {
+    const auto answer = Peer(server_->port(), row.sends).receive();
+    EXPECT_NE(answer.find("HTTP/1.1 " + std::to_string(row.status)), std::string::npos) << answer;
+    EXPECT_NE(answer.find("application/json"), std::string::npos) << answer;
+    const auto body = Json::parse(answer.substr(answer.find("\r\n\r\n") + 4));
+    ASSERT_TRUE(body) << answer;
+    EXPECT_EQ(*body->find("error")->as_int(), row.status);
+    EXPECT_EQ(*body->find("errorCode")->as_string(), row.code);
+  }
+  EXPECT_EQ(served_, 0);
 }
 
 TEST_F(CrowdTest, WhoDoesNotReadMakesRoom) {
