@@ -3,12 +3,18 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <thread>
 #include <unistd.h>
 
+#include <fmt/format.h>
+
 #include "bson/builder.h"
+#include "bson/ejson.h"
 #include "cluster/mongo_deployment.h"
+#include "control/agent_jobs.h"
+#include "control/agents.h"
 #include "control/database_users.h"
 #include "control/event_log.h"
 #include "control/events.h"
@@ -16,6 +22,7 @@
 #include "control/identity.h"
 #include "control/import_attention.h"
 #include "control/live_import_intake.h"
+#include "control/store_key.h"
 #include "sandbox/server/sandbox.h"
 
 namespace drover::control {
@@ -105,6 +112,14 @@ class ControlPlane : public ::testing::Test {
   void after(std::chrono::milliseconds time) {
     clock_.move(time);
     good(reconciler_->step());
+  }
+  std::vector<std::string> open() {
+    std::vector<std::string> ids;
+    good(imports_->each_open(bson::View(), [&](const LiveImport& one) -> Status {
+      ids.push_back(one.id);
+      return {};
+    }));
+    return ids;
   }
   std::vector<std::string> events() {
     std::vector<std::string> names;
@@ -230,6 +245,69 @@ TEST_F(ControlPlane, AMigrationTellsThatItsHostIsSilent) {
   EXPECT_EQ(migration(id).host_silent_since, 0) << "nothing is asked of it";
 }
 
+TEST_F(ControlPlane, ACutoverWhoseHostIsLostIsGivenUpByForce) {
+  const auto force = [&](const std::string& id) { return imports_->cancel(id, {}, LiveImports::Cancel::kForced); };
+  const auto id = begin(ImportKind::kMigration);
+  ready(id);
+  good(imports_->cutover(id));
+  EXPECT_FALSE(force(id)) << "its host has just been heard of";
+  after(minutes(50));
+  EXPECT_FALSE(force(id));
+  after(minutes(15));
+  EXPECT_FALSE(imports_->cancel(id));
+  good(force(id));
+  EXPECT_EQ(migration(id).state, ImportState::kStopping);
+  after(minutes(11));
+  after({});
+  EXPECT_EQ(migration(id).state, ImportState::kFailed);
+  EXPECT_EQ(migration(id).outcome, "CANCELLED");
+  EXPECT_NE(migration(id).error.find("whether it was committed"), std::string::npos);
+  begin(ImportKind::kMigration);  // the locks are free
+  report(id, "COMMITTED");
+  EXPECT_EQ(migration(id).outcome, "COMPLETE");
+}
+
+TEST_F(ControlPlane, HostNamesThatAreGoneMakeRoom) {
+  Agents agents(*store_, clock_);
+  const auto hello = [&](int number) {
+    Hello one;
+    one.agent_id = "a";
+    one.hostname = "h" + std::to_string(number);
+    return agents.hello(kGroup, one);
+  };
+  for (int i = 0; i < kMaxAgentsOfProject; ++i) good(hello(i));
+  EXPECT_FALSE(hello(1000)) << "all of them live";
+  good(store_->insert("agentJobs", bson::make_document({{"_id", "job"}, {"groupId", kGroup}, {"hostname", "h0"}})));
+  clock_.move(kAgentDownAfter + minutes(1));
+  good(hello(2));
+  good(hello(1000));
+  EXPECT_TRUE(good(agents.by_hostname(kGroup, "h0"))) << "it has a job";
+  EXPECT_FALSE(good(agents.by_hostname(kGroup, "h1")));
+  EXPECT_TRUE(good(agents.by_hostname(kGroup, "h2"))) << "it lives";
+}
+
+TEST_F(ControlPlane, OfTwoOwnersKeysThatAreDeletedAtOnceOneStays) {
+  Identity identity(*store_, *keys_, clock_);
+  for (int round = 0; round < 5; ++round) {
+    const auto org = good(identity.create_organization("o" + std::to_string(round)));
+    std::vector<std::string> keys;
+    for (int i = 0; i < 2; ++i) keys.push_back(good(identity.create_key(org.id, "owner", {"ORG_OWNER"})).id);
+    {
+      std::vector<std::jthread> threads;
+      for (const auto& key : keys) threads.emplace_back([&] { static_cast<void>(identity.delete_key(org.id, key)); });
+    }
+    EXPECT_GE(good(identity.keys(org.id, {})).total, 1);
+    // Who is left is the last one, also when nobody won; the other one can go.
+    int gone = 0;
+    for (const auto& key : keys) {
+      const auto deleted = identity.delete_key(org.id, key);
+      gone += deleted && *deleted ? 1 : 0;
+    }
+    EXPECT_LE(gone, 1);
+    EXPECT_EQ(good(identity.keys(org.id, {})).total, 1);
+  }
+}
+
 TEST_F(ControlPlane, ACancelThatWaitsForItsHostSaysSo) {
   const auto attention = [&](const std::string& id) { return attention_of(migration(id), good(links_->find(link_)), imports_->now_millis()); };
   const auto id = begin(ImportKind::kMigration);
@@ -245,6 +323,169 @@ TEST_F(ControlPlane, ACancelThatWaitsForItsHostSaysSo) {
   EXPECT_EQ(migration(id).state, ImportState::kFailed);
   EXPECT_EQ(migration(id).outcome, "CANCELLED");
   EXPECT_EQ(attention(id), "");
+}
+
+TEST_F(ControlPlane, WhatNobodyForgetsIsNotWaitedForForEver) {
+  const auto id = begin(ImportKind::kMigration);
+  report(id, "FAILED");
+  after({});
+  EXPECT_EQ(migration(id).state, ImportState::kFailed);
+  after(kForgetPatience - hours(1));
+  EXPECT_EQ(open().size(), 1u);
+  EXPECT_EQ(good(imports_->work_of(link_)).size(), 1u);
+  after(hours(2));
+  EXPECT_TRUE(open().empty());
+  EXPECT_TRUE(good(imports_->work_of(link_)).empty());
+  report(id, "FORGOTTEN");  // its host is back all the same
+}
+
+// A manager site that never asks leaves them: they do not keep what is active from being looked at, and new ones are refused before they would.
+TEST_F(ControlPlane, ManyThatAreNotForgottenHoldNothingUp) {
+  for (int batch = 0; batch < 10; ++batch) {
+    bson::Builder command;
+    command.append("insert", "liveImports");
+    {
+      auto documents = command.open_array("documents");
+      for (int i = 0; i < 1001; ++i)
+        documents.append(bson::make_document({{"_id", "0000000000000000" + std::to_string(10'000'000 + batch * 10'000 + i)}, {"open", true}, {"state", "FAILED"}, {"linkId", "gone"}}));
+    }
+    good(deployment_->run_command(kStoreDatabase, std::move(command).finish()));
+  }
+  const auto taken = intake_->take(ImportKind::kMigration, kOrg, request());
+  ASSERT_TRUE(taken) << taken.error().error.message;
+  const auto all = open();
+  EXPECT_EQ(all.size(), 10'011u);
+  EXPECT_EQ(all.back(), taken->id);
+  EXPECT_TRUE(std::is_sorted(all.begin(), all.end()));
+}
+
+TEST_F(ControlPlane, UnforgottenOnesAreCountedWhenANewOneIsAskedFor) {
+  bson::Builder command;
+  command.append("insert", "liveImports");
+  {
+    auto documents = command.open_array("documents");
+    for (int i = 0; i < kMaxUnforgottenOfLink; ++i)
+      documents.append(bson::make_document({{"_id", "0000000000000000" + std::to_string(10'000'000 + i)}, {"open", true}, {"state", "FAILED"}, {"linkId", link_}}));
+  }
+  good(deployment_->run_command(kStoreDatabase, std::move(command).finish()));
+  const auto refused = intake_->take(ImportKind::kValidation, kOrg, request());
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().kind, ImportRefusal::Kind::kTooMany);
+  good(store_->remove("liveImports", bson::make_document({{"_id", "000000000000000010000000"}})));
+  EXPECT_TRUE(intake_->take(ImportKind::kValidation, kOrg, request()));
+}
+
+TEST_F(ControlPlane, OneThatIsToBeForgottenIsListedWithoutItsCluster) {
+  const auto id = begin(ImportKind::kMigration);
+  report(id, "FAILED");
+  after({});
+  good(clusters_->remove(kGroup, "shop"));
+  const auto work = good(imports_->work_of(link_));
+  ASSERT_EQ(work.size(), 1u);
+  EXPECT_EQ(*work[0].find("id")->as_string(), id);
+  EXPECT_EQ(*work[0].find("desired")->as_string(), "FORGET");
+  EXPECT_EQ(work[0].find("destination"), nullptr);
+  report(id, "FORGOTTEN");
+  after({});
+  EXPECT_TRUE(open().empty());
+}
+
+TEST_F(ControlPlane, AJobThatIsGoneDoesNotComeBackFromAListThatIsOld) {
+  AgentJobs jobs(*store_, *keys_, clock_);
+  const auto id = std::string(24, '7'), other = std::string(24, '8');
+  const auto item = [](const std::string& of, const char* desired, int revision) {
+    return Json(Json::Object{{"id", of}, {"kind", "migration"}, {"desired", desired}, {"revision", revision}, {"migrationHost", "mig01"},
+                             {"source", Json::Object{{"groupId", std::string(24, '3')}, {"clusterName", "src"}}}});
+  };
+  EXPECT_TRUE(good(jobs.take(link_, item(id, "RUN", 1))));
+  good(jobs.accept(id));
+  ASSERT_EQ(good(jobs.for_agent(kSource, "mig01")).size(), 1u);
+  good(jobs.remove(id));
+  const auto gone = [&] {
+    EXPECT_FALSE(good(jobs.find(id)));
+    EXPECT_TRUE(good(jobs.of_link(link_)).empty());
+    EXPECT_TRUE(good(jobs.open_of_project(kSource)).empty());
+    EXPECT_TRUE(good(jobs.for_agent(kSource, "mig01")).empty());
+    EXPECT_FALSE(good(jobs.report(kSource, "mig01", id, 100, Json(Json::Object{{"state", "RUNNING"}}))));
+  };
+  gone();
+  // As another process has read it before.
+  EXPECT_TRUE(good(jobs.take(link_, item(id, "CUTOVER", 2))));
+  good(jobs.accept(id));
+  gone();
+  EXPECT_FALSE(good(jobs.take(link_, item(id, "FORGET", 3)))) << "to be told again that it is forgotten";
+  good(jobs.remove(id));
+  gone();
+  EXPECT_EQ(good(store_->count("agentJobs", bson::Document())), 1);
+  clock_.move(kRemovedKept + minutes(1));
+  good(jobs.remove(other));
+  EXPECT_EQ(good(store_->count("agentJobs", bson::Document())), 0);
+}
+
+TEST_F(ControlPlane, WhatALinkTellsIsBounded) {
+  const auto project = [](std::size_t size) { return Json(Json::Object{{"name", std::string(size, 'x')}}); };
+  EXPECT_FALSE(links_->put_project(link_, std::string(24, 'a'), 2, project(10), kMaxProjectBytes + 1));
+  int taken = 0;
+  for (int i = 10; i < 60; ++i) taken += links_->put_project(link_, "0000000000000000000000" + std::to_string(i), 2, project(10), kMaxProjectBytes) ? 1 : 0;
+  EXPECT_EQ(taken, kMaxProjectsBytes / static_cast<std::int64_t>(kMaxProjectBytes));
+  // The same again, and smaller ones, are taken; so is more once others are gone.
+  good(links_->put_project(link_, "000000000000000000000010", 3, project(10), kMaxProjectBytes));
+  EXPECT_FALSE(links_->put_project(link_, std::string(24, 'b'), 3, project(10), kMaxProjectBytes));
+  good(links_->put_project(link_, "000000000000000000000010", 4, project(10), 10));
+  good(links_->put_project(link_, std::string(24, 'b'), 4, project(10), kMaxProjectBytes - 10));
+  good(links_->finish_sync(link_, 5, {}));
+  good(links_->put_project(link_, std::string(24, 'c'), 5, project(10), kMaxProjectBytes));
+}
+
+TEST_F(ControlPlane, AnotherKeyThanTheStoresIsRefused) {
+  good(bind_key(*store_, *keys_));
+  good(bind_key(*store_, *keys_));
+  const auto other = good(SealedKeys::open(path_of("other key")));
+  std::filesystem::remove(path_of("other key"));
+  const auto refused = bind_key(*store_, other);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::kUnsupported);
+  EXPECT_NE(refused.error().message.find("--key-file"), std::string::npos);
+  good(bind_key(*store_, *keys_));
+}
+
+TEST_F(ControlPlane, EventsOfMigrationsTellWhoAskedForThem) {
+  const Asker owner{"abcdefgh", std::string(24, '9'), "203.0.113.7"};
+  const auto taken = intake_->take(ImportKind::kMigration, kOrg, request(), owner);
+  ASSERT_TRUE(taken);
+  good(reconciler_->step());
+  ready(taken->id);
+  good(imports_->extend(taken->id, hours(1), owner));
+  good(imports_->cutover(taken->id, owner));
+  report(taken->id, "FAILED");
+  after({});
+  after({});
+  std::vector<std::string> told;
+  for (const auto& event : good(store_->find("events", bson::make_document({{"groupId", kGroup}}))))
+    told.push_back(text_of(event, "eventTypeName") + " " + text_of(event, "publicKey") + text_of(event, "apiKeyId") + text_of(event, "remoteAddress"));
+  const auto by = owner.public_key + owner.key_id + owner.address;
+  EXPECT_EQ(told, (std::vector<std::string>{"CLUSTER_IMPORT_STARTED " + by, "CLUSTER_IMPORT_EXTENDED " + by, "CLUSTER_IMPORT_CUTOVER " + by, "X_CLUSTER_IMPORT_FAILED "}));
+}
+
+TEST_F(ControlPlane, AStoreThatHangsHoldsACallerNoLongerThanItsLimit) {
+  const auto impatient = good(cluster::connect({.uri = sandbox_->uri(), .app_name = "impatient", .reply_limit = std::chrono::milliseconds(300)}, clock_, {}));
+  Store store(*impatient, clock_);
+  const auto hang = [&](const char* command, int times) {
+    good(deployment_->run_command("admin", good(bson::from_ejson(fmt::format(
+        R"({{"configureFailPoint": "failCommand", "mode": {{"times": {}}}, "data": {{"failCommands": ["{}"], "blockConnection": true, "blockTimeMS": 4000, "appName": "impatient"}}}})", times, command)))));
+  };
+  const auto begun = clock_.now();
+  hang("find", 1);
+  EXPECT_TRUE(good(store.find_one("meta", bson::make_document({{"_id", "schema"}}))));
+  // A write whose reply is lost so is done once.
+  hang("insert", 1);
+  EXPECT_TRUE(good(store.insert("orgs", bson::make_document({{"_id", "once"}}))));
+  hang("find", 100);
+  const auto refused = store.find_one("meta", bson::make_document({{"_id", "schema"}}));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::kTemporary) << refused.error().message;
+  EXPECT_LT(clock_.now() - begun, std::chrono::seconds(12));
+  hang("find", 0);
 }
 
 TEST_F(ControlPlane, ASilentValidationFails) {
@@ -278,7 +519,7 @@ TEST_F(ControlPlane, ADeletedLinkEndsWhatItCarried) {
   EXPECT_EQ(migration(id).state, ImportState::kFailed);
   after({});
   after({});
-  EXPECT_TRUE(good(imports_->open()).empty());
+  EXPECT_TRUE(open().empty());
 }
 
 TEST_F(ControlPlane, EventsAreForgottenWhenTheyAreOld) {
@@ -387,11 +628,11 @@ TEST_F(GuardedDestination, AUserThatIsMadeAfterTheEndIsDroppedToo) {
   good(good(cluster::connect({.uri = uri_}, clock_, {}))->run_command("admin", std::move(late).finish()));
   report(id, "FORGOTTEN");
   after({});
-  EXPECT_EQ(good(imports_->open()).size(), 1u);
+  EXPECT_EQ(open().size(), 1u);
   after(minutes(3));
   EXPECT_FALSE(has(user));
   after({});
-  EXPECT_TRUE(good(imports_->open()).empty());
+  EXPECT_TRUE(open().empty());
 }
 
 TEST_F(GuardedDestination, ADestinationThatIsAwayHoldsNothingUpAndKeepsNoUser) {
@@ -411,7 +652,7 @@ TEST_F(GuardedDestination, ADestinationThatIsAwayHoldsNothingUpAndKeepsNoUser) {
   EXPECT_FALSE(has(user));
   after(minutes(3));
   after({});
-  EXPECT_TRUE(good(imports_->open()).empty());
+  EXPECT_TRUE(open().empty());
 }
 
 TEST_F(GuardedDestination, OneThatIsGivenUpIsTold) {
@@ -425,7 +666,7 @@ TEST_F(GuardedDestination, OneThatIsGivenUpIsTold) {
   after_a_pause({});
   after({});
   after({});
-  EXPECT_TRUE(good(imports_->open()).empty());
+  EXPECT_TRUE(open().empty());
   const auto told = events();
   EXPECT_NE(std::find(told.begin(), told.end(), "X_CLUSTER_IMPORT_USER_LEFT"), told.end());
 }

@@ -177,7 +177,15 @@ class ServiceAccounts(AtlasTest):
         status, _, new = site.call("POST", path, {"secretExpiresAfterHours": 24})
         self.assertEqual(status, 201, new)
         self.assertEqual(site.call("POST", path, {"secretExpiresAfterHours": 24})[0], 409)
-        self.assertEqual([self.token(site, client, one["secret"])[0] for one in (old, new)], [200, 200])
+        tokens = [self.token(site, client, one["secret"]) for one in (old, new)]
+        self.assertEqual([status for status, _ in tokens], [200, 200])
+        opens = lambda: [self.get(site, ATLAS + "/orgs", token["access_token"])[0] for _, token in tokens]
+        self.assertEqual(opens(), [200, 200])
         self.assertEqual(site.call("DELETE", f"{path}/{old['id']}")[0], 204)
+        self.assertEqual(opens(), [401, 200], "what a secret was shown for ends with it")
         self.assertEqual([self.token(site, client, one["secret"])[0] for one in (old, new)], [401, 200])
         self.assertEqual(site.call("DELETE", f"{path}/{old['id']}")[0], 404)
+        # Tokens are for an hour, not for each call.
+        answers = [self.token(site, client, new["secret"]) for _ in range(61)]
+        self.assertEqual((answers[0][0], answers[-1][0], answers[-1][1]["errorCode"]), (200, 429, "RATE_LIMITED"))
+        self.assertEqual(self.token(site, client, "wrong")[0], 401)

@@ -1,13 +1,16 @@
 """The manager site and its agents: monitoring by metadata only, the link to an Atlas site, validations and migrations on a
 migration host, and what any process's end leaves."""
 import base64
+import concurrent.futures
 import http.client
 import json
 import os
 import re
 import secrets
+import shutil
 import signal
 import stat
+import time
 
 from harness import clusters
 from harness.agent import AgentProcess, Project
@@ -344,6 +347,21 @@ class Linking(ManagerTest):
         self.assertEqual(site.call("DELETE", path)[0], 204)
         self.assertEqual(site.call("GET", path + "/status")[2], {"status": "NOT_SYNCED"})
 
+    def test_a_site_that_is_gone_for_good(self):
+        site, atlas = self.manager(), AtlasSite(self)
+        path = self.link_path(site)
+        self.assertEqual(site.call("POST", path, {"linkToken": atlas.token()})[0], 200)
+        atlas.active = True
+        self.assertEqual(site.call("DELETE", path + "?force=true")[0], 409, "it is there, and needs the link")
+        atlas.refusing = True
+        status, _, error = site.call("DELETE", path)
+        self.assertEqual((status, error["errorCode"]), (503, "SERVICE_UNAVAILABLE"))
+        self.assertIn("force=true", error["detail"])
+        self.assertEqual(site.call("DELETE", path + "?force=true")[0], 204)
+        self.assertEqual(site.call("DELETE", path)[0], 404)
+        again = AtlasSite(self)
+        self.assertEqual(site.call("POST", path, {"linkToken": again.token()})[::2], (200, {"status": "SYNCED"}))
+
     def test_a_site_that_is_away(self):
         """The claim is repeated with the same secret until it is answered, also by a new process of the manager."""
         site, atlas = self.manager(), AtlasSite(self)
@@ -362,6 +380,169 @@ class Linking(ManagerTest):
                 self.assertNotIn(atlas.token_secret.encode(), text, name)
                 self.assertNotIn(atlas.secret.encode(), text, name)
         self.assertNotIn(atlas.token_secret, site.process.stderr())
+
+
+class HostileSites(ManagerTest):
+    """What an Atlas site asks for, with agents played by the test: a link reaches its own organization and nothing else, and one thing that is
+    wrong holds nothing else up."""
+    once = True
+
+    def start_clusters(self):
+        pass
+
+    def agent(self, project):
+        """Calls of a registered agent of the project, as host mig01."""
+        login = base64.b64encode(f"{project.id}:{project.key['key']}".encode()).decode()
+
+        def call(path, **body):
+            link = http.client.HTTPConnection("127.0.0.1", project.site.port, timeout=30)
+            link.request("POST", "/agent/v1" + path, json.dumps(body), {"Authorization": "Basic " + login})
+            response = link.getresponse()
+            answer = json.loads(response.read())
+            link.close()
+            return response.status, answer
+        status, hello = call("/hello", protocol=1, agentId="a", hostname="mig01", version="v", features=["monitoring", "cloudMigration"],
+                             platform={"os": "linux", "arch": "x86_64"})
+        self.assertEqual(status, 200, hello)
+        return lambda path, **body: call(path, agentId="a", epoch=hello["epoch"], **body)
+
+    def monitored(self, project, call, name="h.example.net"):
+        """A deployment, as a sample tells of it; its name."""
+        project.monitor(name, 27017)
+        [wanted] = call("/poll")[1]["monitor"]
+        host = f"{name}:27017"
+        sample = {"deploymentId": wanted["deploymentId"], "at": 0, "hosts": [{"host": host, "reached": True, "typeName": "REPLICA_PRIMARY",
+                  "replicaSetName": "rs", "version": "6.0.17", "featureCompatibilityVersion": "6.0"}]}
+        self.assertEqual(call("/monitoring", samples=[sample])[0], 200)
+        return project.call("GET", "/clusters")[2]["results"][0]["clusterName"]
+
+    def connect(self, site, atlas, owner):
+        path = f"{MANAGER}/orgs/{owner['orgId']}/liveExport/migrationLink"
+        self.assertEqual(site.call("POST", path, {"linkToken": atlas.token()}, key=owner)[0], 200)
+
+    def want(self, atlas, project, cluster, item, desired="RUN", kind="validation"):
+        source = {"groupId": project.id, "clusterName": cluster, "managedAuthentication": True, "ssl": False}
+        atlas.want(item, desired, kind=kind, path="sync", migrationHost="mig01", source=source, dropDestinationData=False, sharding=None,
+                   destination={"groupId": "66ff00000000000000000001", "clusterName": "x", "connectionString": "mongodb://h/", "sharded": False})
+
+    def test_another_organizations_hosts_are_not_its_to_command(self):
+        site, atlas, own = self.manager(), AtlasSite(self), AtlasSite(self)
+        project = Project(self, site)
+        call = self.agent(project)
+        cluster = self.monitored(project, call)
+        status, _, made = site.call("POST", MANAGER + "/orgs", {"name": "Other", "apiKey": {"desc": "d", "roles": ["ORG_OWNER"]}})
+        self.assertEqual(status, 201, made)
+        stranger = {"orgId": made["organization"]["id"], **{key: made["apiKey"][key] for key in ("publicKey", "privateKey")}}
+        self.connect(site, atlas, stranger)
+        items = {kind: secrets.token_hex(12) for kind in ("validation", "migration")}
+        for kind, item in items.items():
+            self.want(atlas, project, cluster, item, kind=kind)
+        report = eventually(lambda: atlas.reports.get(items["migration"]), 30, "the refusal")
+        self.assertEqual((report["state"], report["error"]), ("FAILED", f"the organization has no project {project.id}"))
+        report = eventually(lambda: atlas.reports.get(items["validation"]), 30, "the validation's refusal")
+        self.assertEqual((report["state"], report["checks"][0]["status"]), ("DONE", "FAILED"))
+        self.assertEqual(call("/poll")[1]["jobs"], [])
+        for item in items.values():
+            self.want(atlas, project, cluster, item, "STOP")
+            self.want(atlas, project, cluster, item, "FORGET")
+            eventually(lambda item=item: item not in atlas.items, 30, "FORGOTTEN")
+        self.assertEqual(call("/poll")[1]["jobs"], [])
+        # Its own organization's link commands it.
+        self.connect(site, own, site.owner)
+        self.want(own, project, cluster, items["migration"], kind="migration")
+        eventually(lambda: [job["id"] for job in call("/poll")[1]["jobs"]] == [items["migration"]], 30, "the job")
+
+    def test_more_work_than_is_open_at_once(self):
+        """What has ended and waits to be forgotten keeps nothing new from being taken, and is told to be forgotten itself."""
+        site, atlas = self.manager(), AtlasSite(self)
+        project = Project(self, site)
+        call = self.agent(project)
+        cluster = self.monitored(project, call)
+        self.connect(site, atlas, site.owner)
+        old = [f"{number:024x}" for number in range(100)]
+        for item in old:
+            self.want(atlas, project, cluster, item)
+
+        def jobs():
+            return {job["id"]: job["desired"] for job in call("/poll")[1]["jobs"]}
+        eventually(lambda: len(jobs()) == 100, 60, "a hundred jobs")
+        new = [f"{number:024x}" for number in range(1000, 1030)]
+        for item in new:
+            self.want(atlas, project, cluster, item)
+        # The host does not forget: they are 130 for the other site, and 100 that end here.
+        for item in old:
+            self.want(atlas, project, cluster, item, "FORGET")
+        eventually(lambda: set(jobs()) == set(old + new), 60, "the new ones beside the old ones")
+        self.assertEqual({jobs()[item] for item in old}, {"FORGET"})
+        self.assertEqual({jobs()[item] for item in new}, {"RUN"})
+        # No more than a hundred at once; the rest comes when there is room.
+        more = [f"{number:024x}" for number in range(2000, 2090)]
+        for item in more:
+            self.want(atlas, project, cluster, item)
+        eventually(lambda: len(jobs()) == 200, 60, "a hundred that are open")
+        sequence = 1 << 32
+        for item in new:
+            call(f"/jobs/{item}/report", sequence=sequence, state="DONE", checks=[])
+            self.want(atlas, project, cluster, item, "FORGET")
+            call(f"/jobs/{item}/report", sequence=sequence + 1, state="FORGOTTEN")
+        eventually(lambda: set(more) <= set(jobs()), 60, "the rest")
+
+    def test_a_report_that_is_not_taken(self):
+        site, atlas = self.manager(), AtlasSite(self)
+        project = Project(self, site)
+        call = self.agent(project)
+        cluster = self.monitored(project, call)
+        self.connect(site, atlas, site.owner)
+        first, second = f"{1:024x}", f"{2:024x}"
+        for item in (first, second):
+            self.want(atlas, project, cluster, item, kind="migration")
+        eventually(lambda: len(call("/poll")[1]["jobs"]) == 2, 30, "the jobs")
+        # What the other site would not take is not taken here.
+        for body, code in (({"sequence": 1 << 32, "state": "WHATEVER"}, "INVALID_ENUM_VALUE"), ({"sequence": 0, "state": "RUNNING"}, "INVALID_ATTRIBUTE"),
+                           ({"sequence": 1 << 32, "state": "RUNNING", "warnings": ["x" * 300_000]}, "INVALID_ATTRIBUTE")):
+            status, answer = call(f"/jobs/{first}/report", **body)
+            self.assertEqual((status, answer["errorCode"]), (400, code), answer)
+        # Of a log that is too long the last lines are passed on.
+        status, _ = call(f"/jobs/{second}/report", sequence=1 << 32, state="RUNNING", log=['"' * 4000 + str(n) for n in range(100)])
+        self.assertEqual(status, 200)
+        report = eventually(lambda: atlas.reports.get(second), 30, "the report")
+        self.assertTrue(report["log"][-1].endswith("99"))
+        self.assertLess(len(json.dumps(report)), 256 << 10)
+        # One that it refuses all the same keeps no other waiting.
+        atlas.untold.add(first)
+        for item in (first, second):
+            self.assertEqual(call(f"/jobs/{item}/report", sequence=(1 << 32) + 1, state="RUNNING", canCommit=True)[0], 200)
+        eventually(lambda: atlas.reports[second].get("canCommit"), 30, "the other report")
+        atlas.untold.clear()
+        call(f"/jobs/{first}/report", sequence=(1 << 32) + 2, state="COMMITTED")
+        eventually(lambda: atlas.state(first) == "COMMITTED", 30, "the next one")
+
+    def test_a_site_that_is_slow_holds_no_caller(self):
+        site, atlas = self.manager(), AtlasSite(self)
+        for number in range(4):
+            Project(self, site, f"p{number}")
+        self.connect(site, atlas, site.owner)
+        atlas.slow = 6
+        refresh = f"{EXT}/orgs/{site.org}/liveExport/migrationLink:refresh"
+        answers = []
+
+        def ask():
+            begun = time.monotonic()
+            status, _, answer = site.send("POST", refresh, {}, None, None)
+            answers.append((status, answer["detail"], time.monotonic() - begun))
+        with concurrent.futures.ThreadPoolExecutor(4) as callers:
+            for _ in range(4):
+                callers.submit(ask)
+        self.assertEqual([status for status, _, _ in answers], [503] * 4, answers)
+        took = sorted(seconds for _, _, seconds in answers)
+        self.assertLess(took[2], 5, answers)
+        self.assertLess(took[3], 14, answers)
+        self.assertEqual(len([detail for _, detail, _ in answers if "being refreshed already" in detail]), 3, answers)
+        # It is done all the same.
+        atlas.slow = 0
+        finished = atlas.finished
+        Project(self, site, "one more")
+        eventually(lambda: atlas.finished > finished and len(atlas.projects) == 5, 60, "the sync")
 
 
 class OnAHost(ManagerTest):
@@ -480,6 +661,38 @@ class Whole(OnAHost):
         self.can_commit()
         self.want("CUTOVER", dropDestinationData=True)
         self.wait_for_state("COMMITTED")
+        self.assert_equal_deployments(self.agent.process)
+
+    def test_what_was_copied_is_not_dropped_by_a_host_that_lost_its_files(self):
+        self.seed()
+        self.destination.client().before.there.insert_one({"_id": 1})
+        self.want(dropDestinationData=True)
+        self.can_commit()
+        self.assertEqual(self.agent.log().count("dropped a database"), 1)
+
+        def lose():
+            engine = self.agent.engine_pid(self.item)
+            self.agent.process.kill()
+            if engine:
+                os.kill(engine, signal.SIGKILL)
+            shutil.rmtree(self.agent.job_path(self.item))
+            self.agent.start()
+        lose()
+        eventually(lambda: "it is gone on with, and nothing is dropped" in self.agent.log(), 60, "the migration found")
+        self.can_commit()
+        lose()
+        self.want("CUTOVER", dropDestinationData=True)
+        self.wait_for_state("COMMITTED")
+        lose()
+        time.sleep(3)
+        self.wait_for_state("COMMITTED")
+        self.assertEqual(self.agent.log().count("dropped a database"), 1)
+        self.assert_equal_deployments(self.agent.process)
+        self.forget()
+        # Nor is what is in use dropped by a later one.
+        self.item = secrets.token_hex(12)
+        self.want(dropDestinationData=True)
+        self.assertIn("was committed", self.wait_for_state("FAILED")["error"])
         self.assert_equal_deployments(self.agent.process)
 
     def test_what_is_not_done_is_failed_by_name(self):

@@ -5,6 +5,7 @@ import http.server
 import json
 import secrets
 import threading
+import time
 
 
 class AtlasSite:
@@ -19,6 +20,8 @@ class AtlasSite:
         self.problems = []
         self.refusing = False
         self.active = False  # a migration: the link may not be deleted
+        self.untold = set()  # items whose reports it does not take
+        self.slow = 0        # seconds for each project that it is told of
         site = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -78,6 +81,7 @@ class AtlasSite:
             self.secret = None
             return 204, None
         if method == "PUT" and path.startswith("/projects/"):
+            time.sleep(self.slow)
             self.projects[path.removeprefix("/projects/")] = body
             return 200, {"revision": body["revision"]}
         if (method, path) == ("PUT", "/projects"):
@@ -93,6 +97,8 @@ class AtlasSite:
     def report(self, item, body):
         if item not in self.items:
             return 404, {"errorCode": "RESOURCE_NOT_FOUND"}
+        if item in self.untold:
+            return 400, {"errorCode": "INVALID_ATTRIBUTE"}
         if body["sequence"] > self.sequences.get(item, 0):
             self.sequences[item], self.reports[item] = body["sequence"], body
         elif body["sequence"] == self.sequences[item] and body != self.reports[item]:
