@@ -19,6 +19,7 @@ namespace {
 
 inline constexpr std::chrono::milliseconds kWritersPoll{10};
 inline constexpr std::chrono::milliseconds kBlockChangesPoll{100};
+inline constexpr Duration kAnswerAgain = std::chrono::milliseconds(200);
 inline constexpr std::string_view kBlockNote = "block";
 inline constexpr std::chrono::seconds kOwnedFor{1};  // a block that is sent later than this after the owner was asked asks again
 // How long commands that write on the source are waited for, in all namespaces.
@@ -99,10 +100,13 @@ class OwnerQuestion {
     std::optional<Status> owner;
     {
       MonitorLock lock(*answer->lock);
-      answer->lock->wait({}, kOwnerAnswer, [&] { return answer->owner.has_value(); });
+      // One that was silent is given little time again: a lift asks more than once, and who is told to stop has only seconds.
+      answer->lock->wait({}, unanswered_ ? kAnswerAgain : kOwnerAnswer, [&] { return answer->owner.has_value(); });
       owner = answer->owner;
     }
     answer->limit.request_stop();
+    if (owner) asking_.pop_back();  // it has ended
+    unanswered_ = !owner;
     return owner.value_or(fail(ErrorCode::kTemporary, "the destination does not say who owns the migration"));
   }
 
@@ -110,6 +114,7 @@ class OwnerQuestion {
   Runtime& runtime_;
   StateStore& state_;
   std::vector<std::unique_ptr<Runtime::Thread>> asking_;
+  bool unanswered_ = false;  // the last one
 };
 
 // The block of a process that died: nothing tells who has blocked since but the destination, which is waited for.
@@ -421,7 +426,7 @@ Result<CutoverFound> recover_cutover(cluster::Deployment& source, Runtime& runti
   if (documents.empty()) return CutoverFound::kNone;
   const auto& found = documents.front();
   if (found["step"].to_string_view() != std::string_view("intent")) return CutoverFound::kDecided;
-  log.warn("a cutover was interrupted before its decision; the source is restored as it was found");
+  log.warn("a cutover was interrupted before its decision; the source is being restored as it was found");
   if (found["blocks"].is_truthy() && !found["foundBlocked"].is_truthy() && !mutant("block_left_behind")) TRY(unblock_source(source, runtime, state, std::nullopt, stop));
   const std::vector<bson::Value> ids{value_of("cutover")};
   TRY(state.remove("x_cutover", ids, stop));

@@ -256,8 +256,9 @@ Status Migration::cut_over(Run& run, const std::stop_token& stop) {
   const auto inner = run.pipeline->on_failure([&] { both.request_stop(); });
   const Status done = cutover.run(both.get_token());
   if (!done) {
-    if (const auto failure = run.pipeline->failure()) return tl::unexpected(*failure);
-    return done;
+    // What is said of a block that may be left, or of a decision that may have been taken, comes before what led to it.
+    const auto failure = run.pipeline->failure();
+    return failure && done.error().code != ErrorCode::kWrongState ? tl::unexpected(*failure) : done;
   }
   TRY(run.starter->save_migration("committed", {}));
   release(*run.state);

@@ -36,6 +36,7 @@ ROUTES = {
     "GET /groups/{groupId}/clusters": READ, "POST /groups/{groupId}/clusters": OWN, "GET /groups/{groupId}/clusters/{clusterName}": READ,
     "PATCH /groups/{groupId}/clusters/{clusterName}": OWN, "DELETE /groups/{groupId}/clusters/{clusterName}": OWN,
     "GET /groups/{groupId}/clusters/{clusterName}/status": READ, "GET /groups/{groupId}/clusters/{clusterId}": READ,
+    "GET /groups/{groupId}/processes": READ, "GET /groups/{groupId}/processes/{processId}": READ,
     "GET /groups/{groupId}/databaseUsers": READ, "POST /groups/{groupId}/databaseUsers": OWN, "GET /groups/{groupId}/databaseUsers/{databaseName}/{username}": READ,
     "PATCH /groups/{groupId}/databaseUsers/{databaseName}/{username}": OWN, "DELETE /groups/{groupId}/databaseUsers/{databaseName}/{username}": OWN,
     "POST /orgs/{orgId}/liveMigrations/linkTokens": ORG_OWN, "DELETE /orgs/{orgId}/liveMigrations/linkTokens": ORG_OWN,
