@@ -242,6 +242,13 @@ RestResult<MeasurementQuery> parse_measurement_query(Measured what, const RestRe
   return query;
 }
 
+RestResult<RestReply> alert_named(const RestRequest& request, Json::Array open) {
+  const auto& id = request.name("alertId");
+  for (auto& one : open)
+    if (*one.find("id")->as_string() == id) return RestReply{200, std::move(one)};
+  return refuse(404, "RESOURCE_NOT_FOUND", fmt::format("No alert with ID {} is open in group {}.", id, request.name("groupId")), {id, request.name("groupId")});
+}
+
 Json::Object measurements_json(Measured what, const MeasurementQuery& query, const std::vector<control::MeasuredPoint>& points) {
   struct Bucket {
     double sum = 0;

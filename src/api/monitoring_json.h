@@ -21,6 +21,9 @@ Json cluster_json(const RestRequest& request, const control::MonitoredDeployment
 // `type`: MONITORING, AUTOMATION.
 Json agent_json(const RestRequest& request, const control::Agent& agent, std::string_view type, bool active);
 
+// The one of `open` that the path names by {alertId}, or 404.
+RestResult<RestReply> alert_named(const RestRequest& request, Json::Array open);
+
 // What is measured: a process, one of its databases, the disk that its data is on.
 enum class Measured { kHost, kDatabase, kDisk };
 

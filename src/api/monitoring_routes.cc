@@ -221,12 +221,7 @@ class MonitoringRoutes {
   // ---- alerts: what is so now
 
   RestResult<RestReply> alerts(const RestRequest& request) const { return paged(request, TRY_BODY(open_alerts(request))); }
-  RestResult<RestReply> alert(const RestRequest& request) const {
-    const auto& id = request.name("alertId");
-    for (auto& one : TRY_BODY(open_alerts(request)))
-      if (*one.find("id")->as_string() == id) return RestReply{200, std::move(one)};
-    return refuse(404, "RESOURCE_NOT_FOUND", fmt::format("No alert with ID {} is open in group {}.", id, request.name("groupId")), {id, request.name("groupId")});
-  }
+  RestResult<RestReply> alert(const RestRequest& request) const { return alert_named(request, TRY_BODY(open_alerts(request))); }
 
  private:
   // What the public API has no name for has an X_ in front.

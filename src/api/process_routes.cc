@@ -59,12 +59,7 @@ class ProcessRoutes {
     return paged(request, std::move(all));
   }
 
-  RestResult<RestReply> alert(const RestRequest& request) const {
-    const auto& id = request.name("alertId");
-    for (auto& one : TRY_BODY(open_alerts(request)))
-      if (*one.find("id")->as_string() == id) return RestReply{200, std::move(one)};
-    return refuse(404, "RESOURCE_NOT_FOUND", fmt::format("No alert with ID {} is open in group {}.", id, request.name("groupId")), {id, request.name("groupId")});
-  }
+  RestResult<RestReply> alert(const RestRequest& request) const { return alert_named(request, TRY_BODY(open_alerts(request))); }
 
  private:
   RestResult<Json::Array> all_of(const RestRequest& request) const {

@@ -2,23 +2,10 @@
 
 #include <gtest/gtest.h>
 
-#include <stdexcept>
+#include "api/testing/time_runtime.h"
 
 namespace drover::api {
 namespace {
-
-// Only time, as the test has it.
-class TestRuntime final : public Runtime {
- public:
-  SteadyTime time{std::chrono::hours(1)};
-  SteadyTime now() override { return time; }
-  std::chrono::system_clock::time_point wall_time() override { return {}; }
-  std::uint64_t random() override { return 7; }
-  bool sleep(Duration, const std::stop_token&) override { return true; }
-  std::unique_ptr<Thread> spawn(std::string, std::function<void(std::stop_token)>) override { throw std::logic_error("no threads here"); }
-  std::unique_ptr<Monitor> make_monitor() override { throw std::logic_error("no monitors here"); }
-  void reached(std::string_view) override {}
-};
 
 TEST(RateLimiter, CountsInWindowsOfAMinute) {
   TestRuntime runtime;

@@ -192,13 +192,14 @@ Status Store::each(const std::string& collection, bson::View filter, const std::
   }
 }
 
-Result<std::int64_t> Store::count(const std::string& collection, bson::View filter) {
+// What the one stage makes of the documents of the filter, in its field `n`; of none at all, 0.
+Result<std::int64_t> Store::aggregate_number(const std::string& collection, bson::View filter, bson::View stage) {
   bson::Builder command;
   command.append("aggregate", collection);
   {
     auto pipeline = command.open_array("pipeline");
     pipeline.open_document().append("$match", filter);
-    pipeline.open_document().append("$count", "n");
+    pipeline.append(stage);
   }
   command.open_document("cursor");
   append_read(command);
@@ -208,23 +209,13 @@ Result<std::int64_t> Store::count(const std::string& collection, bson::View filt
   return batch->first().document_value()["n"].to_int64().value_or(0);
 }
 
+Result<std::int64_t> Store::count(const std::string& collection, bson::View filter) {
+  return aggregate_number(collection, filter, bson::make_document({{"$count", "n"}}));
+}
+
 Result<std::int64_t> Store::sum(const std::string& collection, bson::View filter, const std::string& field) {
-  bson::Builder command;
-  command.append("aggregate", collection);
-  {
-    auto pipeline = command.open_array("pipeline");
-    pipeline.open_document().append("$match", filter);
-    auto stage = pipeline.open_document();
-    auto group = stage.open_document("$group");
-    group.append("_id", bson::Null{});
-    group.open_document("n").append("$sum", "$" + field);
-  }
-  command.open_document("cursor");
-  append_read(command);
-  const auto reply = TRY(run(std::move(command).finish()));
-  const auto batch = reply.view().at_path("cursor.firstBatch").to_array();
-  if (!batch || batch->empty()) return 0;
-  return batch->first().document_value()["n"].to_int64().value_or(0);
+  const auto sum = bson::make_document({{"$sum", "$" + field}});
+  return aggregate_number(collection, filter, bson::make_document({{"$group", bson::make_document({{"_id", bson::Null{}}, {"n", sum}})}}));
 }
 
 Result<bool> Store::update(const std::string& collection, bson::View filter, bson::View update) {

@@ -72,6 +72,7 @@ class Store {
   };
   Result<bson::Document> run(bson::View command);
   Result<bson::Document> run_once(bson::Builder command);
+  Result<std::int64_t> aggregate_number(const std::string& collection, bson::View filter, bson::View stage);
   Result<Changed> change(const std::string& collection, bson::View filter, bson::View update, bool upsert);
   Status create_indexes();
   Status migrate(std::int64_t from);
