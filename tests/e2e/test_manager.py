@@ -79,7 +79,7 @@ class Monitoring(ManagerTest):
         for path in (agent.log_path, site.process.stderr_path, os.path.join(agent.data, "agent-id")):
             with open(path, "rb") as file:
                 text = file.read()
-            self.assertNotIn(b"4111", text)
+            self.assertNotIn(b"4111-1111", text)
             self.assertNotIn(clusters.PASSWORD.encode(), text)
 
         host = project.hosts()[0]
