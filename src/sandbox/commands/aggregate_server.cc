@@ -10,7 +10,7 @@
 #include "sandbox/commands/geo_near.h"
 #include "sandbox/commands/sessions.h"
 #include "sandbox/commands/support.h"
-#include "sandbox/query/expression.h"
+#include "sandbox/query/given_documents.h"
 
 namespace drover::sandbox {
 
@@ -132,24 +132,6 @@ Documents list_catalog(const Namespace& ns, const Reader& reader) {
   return documents;
 }
 
-Result<Documents> given_documents(CommandContext& context, const query::LeadingStage& stage) {
-  const auto evaluation = evaluation_context(context);
-  const query::Scope scope(*evaluation);
-  const auto expression = TRY(query::parse_expression(stage.spec.view().first(), scope));
-  const bson::Document nothing;
-  query::Variables variables(nothing, *evaluation);
-  const auto value = TRY(expression->evaluate(variables));
-  const auto array = value.element().to_array();
-  if (!array) return server_error(5858203, "an array is expected for $documents");
-  Documents documents;
-  for (const auto& item : *array) {
-    const auto document = item.to_document();
-    if (!document) return server_error(40228, "$documents takes an array of objects");
-    documents.emplace_back(*document);
-  }
-  return documents;
-}
-
 // Of the user, of those that are named, or of all.
 Result<Documents> list_sessions(CommandContext& context, const Namespace& ns, const query::LeadingStage& stage) {
   if (stage.name == "$listSessions" && ns != Namespace{"config", "system.sessions"}) {
@@ -189,15 +171,19 @@ Result<Documents> list_sessions(CommandContext& context, const Namespace& ns, co
 
 Result<Documents> documents_of(CommandContext& context, const Namespace& ns, const Reader& reader, const query::LeadingStage& stage) {
   if (stage.name == "$collStats") return collection_stats(context, ns, reader, spec_of(stage));
-  if (stage.name == "$indexStats" && !spec_of(stage).empty()) return server_error(28803, "The $indexStats stage specification must be an empty object");
+  if (stage.name == "$indexStats" && (!stage.spec.view().first().is_document() || !spec_of(stage).empty())) {
+    return server_error(28803, "The $indexStats stage specification must be an empty object");
+  }
   if (stage.name == "$indexStats") return index_stats(context, ns, reader);
   if (stage.name == "$currentOp") return current_operations(context, ns, spec_of(stage));
   if (stage.name == "$listSessions" || stage.name == "$listLocalSessions") return list_sessions(context, ns, stage);
   if (stage.name == "$geoNear") return near_documents(context, ns, reader, stage.spec);
-  if (stage.name == "$listCatalog") {
-    return list_catalog(ns, reader);
+  if (stage.name == "$listCatalog" && !context.settings().at_least(6, 0)) return server_error(40324, "Unrecognized pipeline stage name: '$listCatalog'");
+  if (stage.name == "$listCatalog" && (!stage.spec.view().first().is_document() || !spec_of(stage).empty())) {
+    return server_error(6200600, "The $listCatalog stage specification must be an empty object");
   }
-  if (stage.name == "$documents") return given_documents(context, stage);
+  if (stage.name == "$listCatalog") return list_catalog(ns, reader);
+  if (stage.name == "$documents") return query::given_documents(stage.spec.view().first(), *evaluation_context(context));
   if (stage.name == "$planCacheStats") return Documents();  // plans are chosen by rules here, none is cached
   return server_error(238, fmt::format("{} is not implemented by this server", stage.name));
 }

@@ -330,7 +330,7 @@ struct AccumulatorTable {
     if (!object["sortBy"].is_document()) return bad(5788002, "Missing value for 'sortBy'");
     if (!object["output"]) return bad(5788004, "Missing value for 'output'");
     factory.sort_by_ = Document(object["sortBy"].document_value());
-    TRY(SortPattern::parse(factory.sort_by_, nullptr));
+    TRY(SortPattern::parse(factory.sort_by_, nullptr, scope.context().version));
     auto operand = std::make_unique<TopOperand>();
     operand->output = TRY(parse_expression(object["output"], scope));
     factory.operand_ = std::move(operand);
@@ -361,6 +361,7 @@ struct AccumulatorTable {
       return factory;
     }
     if (op.key() == "$accumulator") return bad(31264, "Cannot run server-side javascript without the javascript engine enabled");
+    if (is_not_supported(op.key(), scope.context().version)) return bad(15952, fmt::format("The accumulator {} is not supported by this server", op.key()));
     return bad(15952, fmt::format("unknown group operator '{}'", op.key()));
   }
 };

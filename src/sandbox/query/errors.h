@@ -4,6 +4,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "model/server_version.h"
 
 namespace drover::sandbox::query {
 
@@ -27,6 +28,12 @@ inline constexpr int kExceededMemoryLimit = 146;
 
 inline tl::unexpected<Error> bad(int server_code, std::string message) {
   return fail(ErrorCode::kFailure, std::move(message), server_code);
+}
+
+// A part of a field's name that begins with a dollar. Since 5.0 with advice.
+inline tl::unexpected<Error> bad_dollar_name(ServerVersion version) {
+  const bool advised = version >= ServerVersion{5, 0, 0};
+  return bad(16410, std::string("FieldPath field names may not start with '$'.") + (advised ? " Consider using $getField or $setField." : ""));
 }
 
 }  // namespace drover::sandbox::query

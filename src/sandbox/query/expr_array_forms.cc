@@ -275,7 +275,7 @@ Result<ExpressionPtr> parse_sort_array(const Element& argument, const Scope& sco
   if (!object["sortBy"]) return bad(2942503, "$sortArray requires 'sortBy' to be specified");
   sort->input = TRY(parse_expression(object["input"], scope));
   if (object["sortBy"].is_document()) {
-    sort->pattern = TRY(SortPattern::parse(object["sortBy"].document_value(), scope.context().collator));
+    sort->pattern = TRY(SortPattern::parse(object["sortBy"].document_value(), scope.context().collator, scope.context().version));
   } else {
     const auto direction = object["sortBy"].to_int64().value_or(0);
     if (direction != 1 && direction != -1)

@@ -149,30 +149,30 @@ Status check_count(const Operator& op, std::size_t given) {
                                 op.name, op.min_operands, op.max_operands, count));
 }
 
-Status check_path(const std::vector<std::string>& parts) {
+Status check_path(const std::vector<std::string>& parts, ServerVersion version) {
   if (parts.size() > kMaxPathDepth) return bad(code::kOverflow, "FieldPath is too long");
   for (const auto& part : parts) {
     if (part.empty()) {
       if (parts.size() == 1) return bad(40352, "FieldPath cannot be constructed with empty string");
       return bad(15998, "FieldPath field names may not be empty strings.");
     }
-    if (part.starts_with('$')) return bad(16410, "FieldPath field names may not start with '$'.");
+    if (part.starts_with('$')) return bad_dollar_name(version);
     if (part.find('\0') != std::string::npos) return bad(16411, "FieldPath field names may not contain '\\0'.");
   }
   if (!parts.empty() && parts.back().empty()) return bad(40353, "FieldPath must not end with a '.'.");
   return {};
 }
 
-Result<ExpressionPtr> root_path(std::string_view path) {
+Result<ExpressionPtr> root_path(std::string_view path, ServerVersion version) {
   if (path.ends_with('.')) return bad(40353, "FieldPath must not end with a '.'.");
   auto expression = std::make_unique<RootPathExpression>(path);
-  TRY(check_path(expression->parts));
+  TRY(check_path(expression->parts, version));
   return expression;
 }
 
 // "$path": a path in the document, or in what $let has made CURRENT.
 Result<ExpressionPtr> current_path(std::string_view path, const Scope& scope) {
-  auto in_document = TRY(root_path(path));
+  auto in_document = TRY(root_path(path, scope.context().version));
   const std::size_t* current = scope.find("CURRENT");
   if (!current) return in_document;
   return std::make_unique<SlotExpression>(*current, split_path(path));
@@ -187,12 +187,12 @@ Result<ExpressionPtr> variable(std::string_view text, const Scope& scope) {
   std::vector<std::string> parts;
   if (dot != std::string_view::npos) {
     parts = split_path(rest);
-    TRY(check_path(parts));
+    TRY(check_path(parts, scope.context().version));
   }
   if (const std::size_t* slot = scope.find(name)) return std::make_unique<SlotExpression>(*slot, std::move(parts));
   if (name == "ROOT" || name == "CURRENT") {
     if (parts.empty()) return std::make_unique<RootExpression>();
-    return root_path(rest);
+    return root_path(rest, scope.context().version);
   }
   const EvaluationContext& context = scope.context();
   if (name == "NOW") return make_constant(path_value(Datum::from(context.now), parts));
@@ -224,7 +224,10 @@ tl::unexpected<Error> meta_expression(const Element& call) {
 Result<ExpressionPtr> operator_call(const Element& call, const Scope& scope) {
   if (call.key() == "$meta") return meta_expression(call);
   const auto entry = registry().find(call.key());
-  if (!is_known_expression(call.key(), scope.context().version)) return bad(code::kInvalidPipelineOperator, fmt::format("Unrecognized expression '{}'", call.key()));
+  if (!is_known_expression(call.key(), scope.context().version)) {
+    if (is_not_supported(call.key(), scope.context().version)) return bad(code::kInvalidPipelineOperator, fmt::format("The expression {} is not supported by this server", call.key()));
+    return bad(code::kInvalidPipelineOperator, fmt::format("Unrecognized expression '{}'", call.key()));
+  }
   if (entry->second.form) return entry->second.form->parse(call, scope);
   const Operator& op = *entry->second.op;
   auto operands = TRY(parse_operands(call, scope));
@@ -329,10 +332,7 @@ Result<ExpressionPtr> parse_object_expression(View object, const Scope& scope) {
   auto expression = std::make_unique<ObjectExpression>();
   bool constant = true, literal = true;
   for (const Element& field : object) {
-    if (field.key().starts_with('$')) {
-      const bool hint = scope.context().version >= ServerVersion{5, 0, 0};
-      return bad(16410, fmt::format("FieldPath field names may not start with '$'.{}", hint ? " Consider using $getField or $setField." : ""));
-    }
+    if (field.key().starts_with('$')) return bad_dollar_name(scope.context().version);
     if (field.key().find('.') != std::string_view::npos)
       return bad(16412, "FieldPath field names may not contain '.'.");
     expression->fields.emplace_back(std::string(field.key()), TRY(parse_expression(field, scope)));
@@ -342,6 +342,10 @@ Result<ExpressionPtr> parse_object_expression(View object, const Scope& scope) {
   if (!constant) return expression;
   Variables none(View(), scope.context());
   return std::make_unique<ConstantExpression>(TRY(expression->evaluate(none)).own(), literal);
+}
+
+bool is_not_supported(std::string_view operator_name, ServerVersion version) {
+  return version >= ServerVersion{7, 0, 0} && (operator_name == "$percentile" || operator_name == "$median" || operator_name == "$toHashedIndexKey");
 }
 
 bool is_known_expression(std::string_view operator_name, ServerVersion version) {

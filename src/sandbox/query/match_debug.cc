@@ -1,67 +1,12 @@
 // Filters as the server's planner prints them in its errors: one node a line, in the order of its normalised tree.
-#include <algorithm>
-
 #include <fmt/core.h>
 
 #include "bson/ejson.h"
-#include "sandbox/query/match_node.h"
+#include "sandbox/query/match_order.h"
 
 namespace drover::sandbox::query {
 
 namespace {
-
-// The server's order of siblings: kinds first, then paths.
-int rank(const MatchNode& node) {
-  switch (node.kind()) {
-    case MatchKind::kAnd: return 0;
-    case MatchKind::kOr: return 1;
-    case MatchKind::kElemMatchObject: return 2;
-    case MatchKind::kElemMatchValue: return 3;
-    case MatchKind::kSize: return 4;
-    case MatchKind::kCompare: {
-      switch (static_cast<const CompareNode&>(node).op) {
-        case Comparison::kEq: return 5;
-        case Comparison::kLte: return 6;
-        case Comparison::kLt: return 7;
-        case Comparison::kGt: return 8;
-        case Comparison::kGte: return 9;
-      }
-      return 9;
-    }
-    case MatchKind::kRegex: return 10;
-    case MatchKind::kMod: return 11;
-    case MatchKind::kExists: return 12;
-    case MatchKind::kIn: return 13;
-    case MatchKind::kBits: return 14;
-    case MatchKind::kNot: return 15;
-    case MatchKind::kNor: return 16;
-    case MatchKind::kType: return 17;
-    case MatchKind::kAlways: return 18;
-    case MatchKind::kExpr: return 19;
-    case MatchKind::kSchema: return 20;
-    case MatchKind::kText: return 21;
-    case MatchKind::kNear: return 23;
-    case MatchKind::kGeo: return 22;
-  }
-  return 20;
-}
-
-const std::string& path_of(const MatchNode& node) {
-  static const std::string kNone;
-  const auto* with_path = dynamic_cast<const PathNode*>(&node);
-  return with_path ? with_path->path.text() : kNone;
-}
-
-std::string_view name_of(Comparison op) {
-  switch (op) {
-    case Comparison::kEq: return "$eq";
-    case Comparison::kLt: return "$lt";
-    case Comparison::kLte: return "$lte";
-    case Comparison::kGt: return "$gt";
-    case Comparison::kGte: return "$gte";
-  }
-  return "";
-}
 
 class Printer {
  public:
@@ -86,33 +31,9 @@ class Printer {
   }
 
  private:
-  // One child stands for the list that holds it alone.
-  static const MatchNode& single(const MatchNode& n) {
-    if (n.kind() != MatchKind::kAnd && n.kind() != MatchKind::kOr) return n;
-    const auto& children = static_cast<const ListNode&>(n).children;
-    return children.size() == 1 ? single(*children.front()) : n;
-  }
-
   void list(const MatchNode& n, std::string_view name, int level) {
     text += fmt::format("{}\n", name);
-    std::vector<const MatchNode*> children;
-    gather(n, n.kind(), children);
-    std::ranges::stable_sort(children, [](const MatchNode* a, const MatchNode* b) {
-      return rank(*a) != rank(*b) ? rank(*a) < rank(*b) : path_of(*a) < path_of(*b);
-    });
-    for (const MatchNode* child : children) node(*child, level + 1);
-  }
-
-  // Lists within lists of their own kind are one.
-  static void gather(const MatchNode& n, MatchKind kind, std::vector<const MatchNode*>& out) {
-    for (const auto& child : static_cast<const ListNode&>(n).children) {
-      const MatchNode& inner = single(*child);
-      if (inner.kind() == kind && kind != MatchKind::kNor) {
-        gather(inner, kind, out);
-      } else {
-        out.push_back(&inner);
-      }
-    }
+    for (const MatchNode* child : ordered_children(n)) node(*child, level + 1);
   }
 
   static std::string leaf(const MatchNode& n) {
@@ -120,7 +41,7 @@ class Printer {
     switch (n.kind()) {
       case MatchKind::kCompare: {
         const auto& compare = static_cast<const CompareNode&>(n);
-        return fmt::format("{} {} {}", path, name_of(compare.op), bson::to_shell(compare.rhs));
+        return fmt::format("{} {} {}", path, operator_name(compare.op), bson::to_shell(compare.rhs));
       }
       case MatchKind::kIn: {
         const auto& in = static_cast<const InNode&>(n);

@@ -90,6 +90,8 @@ class Matcher {
   const bson::Collator* collator() const;
   // As the server's planner prints it in errors; ends with a line feed.
   std::string debug_string() const;
+  // As explain shows it; as it was given when it holds what has no other form ($expr, $jsonSchema, $text, places).
+  bson::Document normal_form() const;
 
   // What the top-level AND implies, in the filter's order.
   std::vector<PathBounds> bounds() const;

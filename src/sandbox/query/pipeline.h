@@ -43,6 +43,7 @@ struct ForeignQuery {
   std::string db;  // empty: the pipeline's own
   std::string collection;
   bson::Document filter;
+  std::optional<bson::Document> documents = std::nullopt;  // {"": the expression of $documents}: in place of a collection
 };
 
 struct PipelineContext {

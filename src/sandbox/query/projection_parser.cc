@@ -72,12 +72,13 @@ class Parser {
   Status object(const std::string& prefix, ProjectionNode& seen, const Element& e) {
     const View inner = e.document_value();
     if (inner.empty()) return bad(51270, "An empty sub-projection is not a valid value. Found empty object at path");
-    TRY(check_projection_path(e.key()));
+    TRY(check_projection_path(e.key(), context_.version));
     const Element call = inner.first();
     if (inner.field_count() == 1 && call.key().starts_with('$')) {
       if (for_find_ && call.key() == "$slice") return slice(prefix, seen, e);
       if (call.key() == "$elemMatch") return elem_match(prefix, seen, e, call);
       if (!is_known_expression(call.key(), context_.version) && call.key() != "$meta") {
+        if (is_not_supported(call.key(), context_.version)) return bad(31325, fmt::format("The expression {} is not supported by this server", call.key()));
         return bad(31325, fmt::format("Unknown expression {}", call.key()));
       }
       return computed(prefix, seen, e);
@@ -179,7 +180,7 @@ class Parser {
 
   Status literal(const std::string& prefix, ProjectionNode& seen, const Element& e) {
     auto expression = TRY(parse_expression(e, Scope(context_)));
-    TRY(check_projection_path(e.key()));
+    TRY(check_projection_path(e.key(), context_.version));
     TRY(seen.add(e.key()));
     if (inclusion_ == false) {
       return bad(31310, fmt::format("Cannot use an expression {}: {} in an exclusion projection", e.key(), bson::to_shell(e)));
@@ -192,7 +193,7 @@ class Parser {
     const std::string_view path = positional ? e.key().substr(0, e.key().size() - 2) : e.key();
     if (positional && !result_.positional.empty()) return bad(31276, "Cannot specify more than one positional projection per query.");
     if (positional && has_elem_match_) return bad(31256, "Cannot specify positional operator and $elemMatch.");
-    TRY(check_projection_path(path));
+    TRY(check_projection_path(path, context_.version));
     TRY(seen.add(path));
     if (prefix.empty() && e.key() == "_id") {
       id_included_ = true;
@@ -209,7 +210,7 @@ class Parser {
   }
 
   Status exclusion(const std::string& prefix, ProjectionNode& seen, const Element& e) {
-    TRY(check_projection_path(e.key()));
+    TRY(check_projection_path(e.key(), context_.version));
     TRY(seen.add(e.key()));
     if (prefix.empty() && e.key() == "_id") {
       id_excluded_ = true;

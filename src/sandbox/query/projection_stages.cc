@@ -13,7 +13,7 @@ using bson::View;
 namespace {
 
 Status add_computed(ProjectionTree& tree, const std::string& path, const Element& e, const EvaluationContext& context) {
-  TRY(check_projection_path(path));
+  TRY(check_projection_path(path, context.version));
   const bool nested =
       e.is_document() && !e.document_value().empty() && !e.document_value().first().key().starts_with('$');
   if (nested) {
@@ -42,14 +42,14 @@ Result<ProjectionTree> parse_add_fields_stage(View spec, const EvaluationContext
   return tree;
 }
 
-Result<ProjectionTree> parse_unset_stage(const Element& spec, std::string_view stage) {
+Result<ProjectionTree> parse_unset_stage(const Element& spec, std::string_view stage, ServerVersion version) {
   ProjectionTree tree;
   tree.kind = ProjectionTree::Kind::kExclusion;
   const auto add = [&](const Element& e) -> Status {
     if (!e.is_string())
       return bad(31120,
                  fmt::format("{} specification must be a string or an array containing only string values", stage));
-    TRY(check_projection_path(e.string_value()));
+    TRY(check_projection_path(e.string_value(), version));
     TRY(tree.root.add(e.string_value()))->listed = true;
     return {};
   };

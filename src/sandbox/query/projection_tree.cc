@@ -181,14 +181,14 @@ Result<bson::Document> ProjectionTree::apply(View document, const EvaluationCont
   return std::move(computed).finish();
 }
 
-Status check_projection_path(std::string_view path) {
+Status check_projection_path(std::string_view path, ServerVersion version) {
   if (path.empty()) return bad(40352, "FieldPath cannot be constructed with empty string");
   if (path.ends_with('.')) return bad(40353, "FieldPath must not end with a '.'.");
   const auto parts = split_path(path);
   if (parts.size() > kMaxPathDepth) return bad(code::kOverflow, "FieldPath is too long");
   for (const auto& part : parts) {
     if (part.empty()) return bad(15998, "FieldPath field names may not be empty strings.");
-    if (part.starts_with('$')) return bad(16410, "FieldPath field names may not start with '$'.");
+    if (part.starts_with('$')) return bad_dollar_name(version);
     if (part.find('\0') != std::string::npos) return bad(16411, "FieldPath field names may not contain '\\0'.");
   }
   return {};

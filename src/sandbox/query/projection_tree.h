@@ -50,8 +50,8 @@ struct ProjectionTree {
 // $project ({a: 1, b: {c: "$x"}, _id: 0}) and $addFields ({a: expr, "b.c": expr}) as the pipeline takes them.
 Result<ProjectionTree> parse_project_stage(bson::View spec, const EvaluationContext& context);
 Result<ProjectionTree> parse_add_fields_stage(bson::View spec, const EvaluationContext& context);
-Result<ProjectionTree> parse_unset_stage(const bson::Element& spec, std::string_view stage);
+Result<ProjectionTree> parse_unset_stage(const bson::Element& spec, std::string_view stage, ServerVersion version);
 
-Status check_projection_path(std::string_view path);
+Status check_projection_path(std::string_view path, ServerVersion version);
 
 }  // namespace drover::sandbox::query

@@ -106,7 +106,7 @@ struct KeyMaker {
 
 }  // namespace
 
-Result<SortPattern> SortPattern::parse(View spec, std::shared_ptr<const bson::Collator> collator) {
+Result<SortPattern> SortPattern::parse(View spec, std::shared_ptr<const bson::Collator> collator, ServerVersion version) {
   SortPattern pattern;
   pattern.collator_ = std::move(collator);
   for (const Element& e : spec) {
@@ -128,7 +128,7 @@ Result<SortPattern> SortPattern::parse(View spec, std::shared_ptr<const bson::Co
       pattern.natural_ = static_cast<int>(direction);
       continue;
     }
-    TRY(check_projection_path(e.key()));
+    TRY(check_projection_path(e.key(), version));
     pattern.parts_.push_back({std::string(e.key()), direction < 0, split_path(e.key())});
   }
   if (pattern.natural_ != 0 && !pattern.parts_.empty()) {

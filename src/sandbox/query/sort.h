@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "bson/collation.h"
 #include "bson/document.h"
+#include "model/server_version.h"
 
 namespace drover::sandbox::query {
 
@@ -22,7 +23,8 @@ class SortPattern {
   };
 
   // {} sorts nothing. {$natural: ±1} is recognised (natural() is +1 or -1) and stands alone. {$meta} is refused.
-  static Result<SortPattern> parse(bson::View spec, std::shared_ptr<const bson::Collator> collator = nullptr);
+  static Result<SortPattern> parse(bson::View spec, std::shared_ptr<const bson::Collator> collator = nullptr,
+                                   ServerVersion version = {4, 4, 0});
   SortPattern() = default;
 
   bool empty() const { return parts_.empty(); }

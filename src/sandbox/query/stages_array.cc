@@ -107,7 +107,7 @@ struct UnwindStage final : Stage {
   bool preserve = false;
 };
 
-Parsed parse_unwind(const Element& argument, const PipelineContext&) {
+Parsed parse_unwind(const Element& argument, const PipelineContext& context) {
   auto stage = std::make_shared<UnwindStage>();
   stage->name = "$unwind";
   std::optional<std::string_view> path;
@@ -152,7 +152,7 @@ Parsed parse_unwind(const Element& argument, const PipelineContext&) {
   if (!path || path->empty()) return bad(28812, "no path specified to $unwind stage");
   if (!path->starts_with('$'))
     return bad(28818, fmt::format("path option to $unwind stage should be prefixed with a '$': {}", *path));
-  TRY(check_projection_path(path->substr(1)));
+  TRY(check_projection_path(path->substr(1), context.evaluation->version));
   stage->path = split_path(path->substr(1));
   if (std::max(stage->path.size(), stage->index_path.size()) > kMaxPathDepth) {
     return bad(code::kOverflow, "FieldPath is too long");
@@ -224,9 +224,9 @@ struct FacetStage final : Stage {
   MemoryBudget* memory = nullptr;
 };
 
-Status check_facet_name(std::string_view name) {
+Status check_facet_name(std::string_view name, ServerVersion version) {
   if (name.empty()) return bad(15998, "FieldPath field names may not be empty strings.");
-  if (name.starts_with('$')) return bad(16410, "FieldPath field names may not start with '$'.");
+  if (name.starts_with('$')) return bad_dollar_name(version);
   if (name.find('.') != std::string_view::npos) return bad(16412, "FieldPath field names may not contain '.'.");
   return {};
 }
@@ -243,7 +243,7 @@ Parsed parse_facet(const Element& argument, const PipelineContext& context) {
     if (!e.is_array())
       return bad(40170,
                  fmt::format("arguments to $facet must be arrays, {} is type {}", e.key(), bson::type_name(e.type())));
-    TRY(check_facet_name(e.key()));
+    TRY(check_facet_name(e.key(), context.evaluation->version));
     for (const Element& item : e.document_value()) {
       if (item.is_document()) continue;
       return bad(40171, fmt::format("elements of arrays in $facet spec must be non-empty objects, {} argument contained an element of type {}: {}: {}",

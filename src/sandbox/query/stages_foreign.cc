@@ -1,6 +1,7 @@
 // Stages that read other collections: $lookup, $graphLookup, $unionWith.
 #include <algorithm>
 #include <set>
+#include <utility>
 
 #include <fmt/core.h>
 
@@ -8,6 +9,7 @@
 #include "bson/ejson.h"
 #include "bson/key_string.h"
 #include "sandbox/query/expression_ops.h"
+#include "sandbox/query/given_documents.h"
 #include "sandbox/query/matcher.h"
 #include "sandbox/query/numeric.h"
 #include "sandbox/query/path.h"
@@ -36,12 +38,44 @@ bool mentions_expr(View filter) {
   return false;
 }
 
+Result<DocumentSourcePtr> open_documents(const PipelineContext& context, const ForeignQuery& query) {
+  auto documents = TRY(given_documents(query.documents->view().first(), *context.evaluation));
+  const auto filter = TRY(Matcher::parse(query.filter, context.evaluation->collator, context.evaluation->version, context.evaluation));
+  std::vector<Document> matching;
+  for (auto& document : documents) {
+    if (TRY(filter.try_matches(document))) matching.push_back(std::move(document));
+  }
+  return make_vector_source(std::move(matching));
+}
+
 Result<DocumentSourcePtr> open_foreign(const PipelineContext& context, ForeignQuery query) {
+  if (query.documents) return open_documents(context, query);
   if (!context.open_foreign)
     return bad(code::kBadValue,
                fmt::format("reading collection {} is not possible in this pipeline", query.collection));
   return context.open_foreign(query);
 }
+
+// 5.1+: a pipeline without a collection begins with $documents, which is taken from it.
+Status take_documents(std::string_view stage, ForeignQuery& from, Document& pipeline) {
+  const Document given = pipeline;
+  const auto first = given.empty() ? View() : given.view().first().to_document().value_or(View());
+  if (first.empty() || first.first().key() != "$documents") {
+    return bad(code::kFailedToParse, fmt::format("{} stage without explicit collection must have a pipeline with $documents as first stage", stage));
+  }
+  bson::Builder expression;
+  expression.append("", first.first());
+  from.documents = std::move(expression).finish();
+  bson::ArrayBuilder rest;
+  bool leading = true;
+  for (const Element& each : given) {
+    if (!std::exchange(leading, false)) rest.append(each);
+  }
+  pipeline = std::move(rest).finish();
+  return {};
+}
+
+bool may_give_documents(const PipelineContext& context) { return context.evaluation->version >= ServerVersion{5, 1, 0}; }
 
 // The documents of `pipeline` over another collection.
 Result<DocumentSourcePtr> open_pipeline(const PipelineContext& context, const ForeignQuery& from, View pipeline) {
@@ -145,14 +179,14 @@ struct LookupStage final : Stage {
     return std::make_unique<Source>(std::static_pointer_cast<const LookupStage>(shared_from_this()), std::move(input));
   }
   void add_foreign(std::vector<std::pair<std::string, std::string>>& names) const override {
-    names.emplace_back(from.db, from.collection);
+    if (!from.documents) names.emplace_back(from.db, from.collection);
     for (const auto& stage : checked) stage->add_foreign(names);
   }
 
   Result<DocumentSourcePtr> open(View document) const {
     ForeignQuery query = from;
     if (!local.text().empty()) query.filter = join_filter(document, local, foreign);
-    if (pipeline.empty() && checked.empty()) return open_foreign(context, std::move(query));
+    if (pipeline.empty() && checked.empty() && !from.documents) return open_foreign(context, std::move(query));
     PipelineContext inner = context;
     auto evaluation = std::make_shared<EvaluationContext>(*context.evaluation);
     bson::Builder variables;
@@ -192,6 +226,7 @@ Status check_lookup_pipeline(LookupStage& stage) {
   for (const auto& [name, value] : stage.let) variables.append(name, bson::Null{});
   evaluation->let = std::move(variables).finish();
   inner.evaluation = std::move(evaluation);
+  if (stage.from.documents) TRY(parse_expression(stage.from.documents->view().first(), Scope(*inner.evaluation)));
   stage.checked = TRY(parse_stage_list(stage.pipeline.view(), inner, "$lookup"));
   return {};
 }
@@ -244,12 +279,16 @@ Parsed parse_lookup(const Element& argument, const PipelineContext& context) {
       return bad(code::kFailedToParse, fmt::format("unknown argument to $lookup: {}", e.key()));
     }
   }
-  if (stage->from.collection.empty()) return bad(code::kFailedToParse, "must specify 'from' field for a $lookup");
+  if (stage->from.collection.empty() && has_pipeline && may_give_documents(context)) {
+    TRY(take_documents("$lookup", stage->from, stage->pipeline));
+  } else if (stage->from.collection.empty()) {
+    return bad(code::kFailedToParse, "must specify 'from' field for a $lookup");
+  }
   if (as.empty()) return bad(code::kFailedToParse, "must specify 'as' field for a $lookup");
-  TRY(check_projection_path(as));
+  TRY(check_projection_path(as, context.evaluation->version));
   stage->as = split_path(as);
-  if (!local.empty()) TRY(check_projection_path(local));
-  if (!stage->foreign.empty()) TRY(check_projection_path(stage->foreign));
+  if (!local.empty()) TRY(check_projection_path(local, context.evaluation->version));
+  if (!stage->foreign.empty()) TRY(check_projection_path(stage->foreign, context.evaluation->version));
   stage->local = local.empty() ? FieldPath() : FieldPath(local);
   const bool has_fields = !local.empty() || !stage->foreign.empty();
   const bool both_fields = !local.empty() && !stage->foreign.empty();
@@ -290,7 +329,7 @@ struct UnionStage final : Stage {
     return std::make_unique<Source>(std::static_pointer_cast<const UnionStage>(shared_from_this()), std::move(input));
   }
   void add_foreign(std::vector<std::pair<std::string, std::string>>& names) const override {
-    names.emplace_back(from.db, from.collection);
+    if (!from.documents) names.emplace_back(from.db, from.collection);
   }
   PipelineContext context;
   ForeignQuery from;
@@ -301,6 +340,7 @@ Parsed parse_union(const Element& argument, const PipelineContext& context) {
   auto stage = std::make_shared<UnionStage>();
   stage->name = "$unionWith";
   stage->context = context;
+  bool has_pipeline = false;
   if (argument.is_string()) {
     stage->from.collection = argument.string_value();
   } else if (argument.is_document()) {
@@ -314,7 +354,7 @@ Parsed parse_union(const Element& argument, const PipelineContext& context) {
         stage->from.collection = e.string_value();
       } else if (e.key() == "pipeline" && e.is_array()) {
         stage->pipeline = Document(e.document_value());
-        TRY(parse_stage_list(stage->pipeline.view(), context, "$unionWith"));
+        has_pipeline = true;
       } else {
         return bad(40415, fmt::format("BSON field '$unionWith.{}' is an unknown field.", e.key()));
       }
@@ -324,7 +364,12 @@ Parsed parse_union(const Element& argument, const PipelineContext& context) {
                fmt::format("the $unionWith stage specification must be an object or string, but found {}",
                            bson::type_name(argument.type())));
   }
-  if (stage->from.collection.empty()) return bad(40414, "BSON field '$unionWith.coll' is missing but a required field");
+  if (stage->from.collection.empty() && has_pipeline && may_give_documents(context)) {
+    TRY(take_documents("$unionWith", stage->from, stage->pipeline));
+    TRY(parse_expression(stage->from.documents->view().first(), Scope(*context.evaluation)));
+  }
+  if (stage->from.collection.empty() && !stage->from.documents) return bad(40414, "BSON field '$unionWith.coll' is missing but a required field");
+  TRY(parse_stage_list(stage->pipeline.view(), context, "$unionWith"));
   return std::vector<StagePtr>{std::move(stage)};
 }
 
@@ -451,7 +496,7 @@ Parsed parse_graph(const Element& argument, const PipelineContext& context) {
     } else {
       stage->depth_field = split_path(e.string_value());
     }
-    if (e.is_string() && name != "from" && name != "startWith") TRY(check_projection_path(e.string_value()));
+    if (e.is_string() && name != "from" && name != "startWith") TRY(check_projection_path(e.string_value(), context.evaluation->version));
   }
   if (std::max(stage->as.size(), stage->depth_field.size()) > kMaxPathDepth) {
     return bad(code::kOverflow, "FieldPath is too long");

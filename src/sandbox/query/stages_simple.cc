@@ -84,7 +84,7 @@ Parsed parse_projection(const Element& argument, const PipelineContext& context)
   auto stage = std::make_shared<ProjectStage>();
   stage->context = context.evaluation;
   if (name == "$unset") {
-    stage->tree = TRY(parse_unset_stage(argument, name));
+    stage->tree = TRY(parse_unset_stage(argument, name, context.evaluation->version));
     return single(std::move(stage), argument);
   }
   const bool projects = name == "$project";
@@ -226,7 +226,7 @@ struct SortStage final : Stage {
 Parsed parse_sort(const Element& argument, const PipelineContext& context) {
   if (!argument.is_document()) return bad(15973, "the $sort key specification must be an object");
   if (argument.document_value().empty()) return bad(15976, "$sort stage must have at least one sort key");
-  auto pattern = TRY(SortPattern::parse(argument.document_value(), context.evaluation->collator));
+  auto pattern = TRY(SortPattern::parse(argument.document_value(), context.evaluation->collator, context.evaluation->version));
   return std::vector<StagePtr>{make_sort_stage(argument, std::move(pattern), context, 0)};
 }
 

@@ -73,7 +73,7 @@ Result<UpdatePipeline> UpdatePipeline::parse(View stages, const UpdateOptions& o
         return tl::unexpected(std::move(tree).error().with_context(fmt::format("Invalid {} :: caused by :", name)));
       pipeline.steps_.emplace_back(std::move(*tree));
     } else if (name == "$unset") {
-      pipeline.steps_.emplace_back(TRY(parse_unset_stage(stage, name)));
+      pipeline.steps_.emplace_back(TRY(parse_unset_stage(stage, name, context->version)));
     } else if (name == "$replaceRoot" || name == "$replaceWith") {
       pipeline.steps_.emplace_back(NewRoot{TRY(parse_new_root(stage, *context)), std::string(name)});
     } else if (is_pipeline_stage(name)) {
