@@ -119,6 +119,9 @@ Result<Parsed> parse(const CommandContext& context) {
   if (!cursor && !parsed.explain) {
     return server_error(code::kFailedToParse, "The 'cursor' option is required, except for aggregate with the explain argument");
   }
+  if (parsed.explain && context.body["writeConcern"]) {
+    return server_error(code::kFailedToParse, "Aggregation explain does not support the 'writeConcern' option");
+  }
   return parsed;
 }
 
@@ -126,7 +129,7 @@ Namespace reply_namespace(const Namespace& ns) { return ns.collection.empty() ? 
 
 Result<bson::Document> aggregate(CommandContext& context) {
   auto parsed = TRY(parse(context));
-  if (parsed.explain) return explain_command(context, context.body, false);
+  if (parsed.explain) return explain_command(context, context.body, ExplainVerbosity::kPlan);
   CursorReplyOptions options;
   options.request.max_documents = parsed.batch_size;
   options.request.stop = context.stop;
@@ -146,7 +149,7 @@ Result<bson::Document> aggregate(CommandContext& context) {
 
 std::span<const Command> aggregate_commands() {
   static const Command kRows[] = {
-      {.name = "aggregate", .flags = kInTransaction | kReadConcern, .resource = ResourceKind::kCustom, .also = authorize_aggregate, .handler = aggregate,
+      {.name = "aggregate", .flags = kInTransaction | kReadConcern | kSnapshotRead | kWriteConcern, .resource = ResourceKind::kCustom, .also = authorize_aggregate, .handler = aggregate,
        .help = "documents that go through a pipeline; change streams"},
   };
   return kRows;

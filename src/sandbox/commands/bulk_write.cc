@@ -213,6 +213,9 @@ class BulkWrite {
     for (const auto& error : answer["writeErrors"].to_array().value_or(bson::View())) {
       refused[error.document_value()["index"].to_int64().value_or(0)] = error.document_value();
     }
+    for (const auto& number : answer["retriedStmtIds"].to_array().value_or(bson::View())) {
+      retried_.push_back(static_cast<std::int32_t>(number.to_int64().value_or(0)));
+    }
     const auto& first = operations_[at];
     for (std::size_t i = 0; i < count && !stopped_; ++i) {
       if (const auto error = refused.find(static_cast<std::int64_t>(i)); error != refused.end()) {
@@ -272,6 +275,10 @@ class BulkWrite {
     append_count(out, "nModified", modified_);
     append_count(out, "nUpserted", upserted_);
     append_count(out, "nDeleted", deleted_);
+    if (!retried_.empty()) {
+      auto list = out.open_array("retriedStmtIds");
+      for (const auto number : retried_) list.append(number);
+    }
     return std::move(out).finish();
   }
 
@@ -279,6 +286,7 @@ class BulkWrite {
   const std::vector<NamedCollection> targets_;
   const std::vector<BulkOperation> operations_;
   std::vector<std::int32_t> numbers_;
+  std::vector<std::int32_t> retried_;
   bool ordered_ = true;
   bool errors_only_ = false;
   bool stopped_ = false;

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "bson/builder.h"
+#include "bson/ejson.h"
 #include "sandbox/commands/support.h"
 
 namespace drover::sandbox {
@@ -21,6 +22,59 @@ bson::Document canonical_options(bson::View options) {
     if (std::find(std::begin(kOrder), std::end(kOrder), option.key()) == std::end(kOrder)) out.append_raw(option);
   }
   return std::move(out).finish();
+}
+
+Status check_storage_engine(bson::View engines) {
+  for (const auto& engine : engines) {
+    if (!engine.is_document()) return server_error(code::kBadValue, fmt::format("'storageEngine.{}' has to be an embedded document.", engine.key()));
+    if (engine.key() != "wiredTiger") {
+      return server_error(code::kInvalidOptions, fmt::format("{} is not a registered storage engine for this server", engine.key()));
+    }
+  }
+  return {};
+}
+
+namespace {
+
+// What a collection is made of, without what is so anyhow.
+bson::Document essence(bson::View options) {
+  bson::Builder out;
+  for (const auto& option : options) {
+    const bool usual = (option.key() == "validationLevel" && option.to_string_view() == "strict") ||
+                       (option.key() == "validationAction" && option.to_string_view() == "error");
+    if (!usual) out.append_raw(option);
+  }
+  return std::move(out).finish();
+}
+
+bool same_collation(const bson::Collator* a, const bson::Collator* b) { return a == b || (a && a->same_as(b)); }
+
+tl::unexpected<Error> exists_otherwise(const CollectionInfo& there, std::string how) {
+  return server_error(code::kNamespaceExists, fmt::format("namespace {} already exists, but {}", there.ns.to_string(), how));
+}
+
+}  // namespace
+
+Status check_same_collection(const CollectionInfo& there, bson::View options) {
+  if (!there.is_view() && essence(there.options) == essence(options)) return {};
+  if (there.is_view()) return exists_otherwise(there, fmt::format("is a view on {}.{} rather than {}.", there.ns.db, there.view_on, there.ns.db));
+  bson::Builder shown;
+  shown.append("uuid", there.uuid).append_all(there.options);
+  return exists_otherwise(there, "with different options: " + bson::to_shell(std::move(shown).finish()));
+}
+
+Status check_same_view(const CollectionInfo& there, std::string_view on, bson::View pipeline, const bson::Collator* collator) {
+  if (!there.is_view()) return check_same_collection(there, bson::make_document({{"viewOn", on}}));
+  if (there.view_on != on) {
+    return exists_otherwise(there, fmt::format("is a view on {0}.{1} rather than {0}.{2}", there.ns.db, there.view_on, on));
+  }
+  if (!there.view_pipeline.view().same_bytes(pipeline)) {
+    const auto shown = [](bson::View stages) { return bson::to_shell(bson::make_document({{"", bson::ArrayView{stages}}}).view().first()); };
+    return exists_otherwise(there, fmt::format("with pipeline {} rather than {}", shown(there.view_pipeline), shown(pipeline)));
+  }
+  if (same_collation(there.collator.get(), collator)) return {};
+  const auto shown = [](const bson::Collator* one) { return one ? bson::to_shell(one->spec()) : std::string("{ locale: \"simple\" }"); };
+  return exists_otherwise(there, fmt::format("with collation: {} rather than {}", shown(there.collator.get()), shown(collator)));
 }
 
 Status check_image_option(const CommandContext& context, const bson::Element& option) {

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "bson/document.h"
 #include "sandbox/commands/command.h"
+#include "sandbox/storage/catalog.h"
 
 namespace drover::sandbox {
 
@@ -13,5 +14,11 @@ namespace drover::sandbox {
 bson::Document canonical_options(bson::View options);
 // changeStreamPreAndPostImages as `create` or `collMod` has it: {enabled: <bool>}, and not in the server's own databases.
 Status check_image_option(const CommandContext& context, const bson::Element& option);
+
+// 7.0+: `create` of what is there already is fine when it is the same; else 48, which says what differs.
+Status check_same_collection(const CollectionInfo& there, bson::View options);
+Status check_same_view(const CollectionInfo& there, std::string_view on, bson::View pipeline, const bson::Collator* collator);
+// storageEngine of a collection or an index: {wiredTiger: {...}}, which means nothing here; 72 for an engine that no server has.
+Status check_storage_engine(bson::View engines);
 
 }  // namespace drover::sandbox

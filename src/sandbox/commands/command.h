@@ -46,11 +46,13 @@ enum CommandFlag : std::uint32_t {
   kWrite = 1 << 1,               // takes writeConcern; refused by setUserWriteBlockMode where it concerns user data
   kInTransaction = 1 << 2,       // may run inside a multi-document transaction
   kRetryable = 1 << 3,           // may carry txnNumber without autocommit:false
-  kReadConcern = 1 << 4,         // takes readConcern other than local
+  kReadConcern = 1 << 4,         // takes readConcern other than local and snapshot
   kNoAuth = 1 << 5,              // before authentication too
   kTestOnly = 1 << 6,            // needs enableTestCommands (always on here)
   kHidden = 1 << 7,              // not in listCommands
   kUserBlocked = 1 << 8,         // a user write block refuses it (unless the user may bypass)
+  kWriteConcern = 1 << 9,        // takes writeConcern, though it need not write
+  kSnapshotRead = 1 << 10,       // takes readConcern snapshot outside of transactions too (5.0+)
 };
 
 // What a command is done to, for authorization.
@@ -165,6 +167,7 @@ struct ReadConcern {
   std::optional<Level> level;
   std::optional<bson::Timestamp> after_cluster_time;
   std::optional<bson::Timestamp> at_cluster_time;
+  std::optional<bson::Document> given;  // by the client, as messages show it
 };
 struct WriteConcern {
   std::int64_t w = 1;

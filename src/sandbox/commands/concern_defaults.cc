@@ -78,7 +78,7 @@ Result<bson::Document> new_defaults(CommandContext& context, const Wanted& wante
     out.append_raw(current.stored["defaultReadConcern"]);
   }
   if (wanted.write && !wanted.write->empty()) {
-    const auto concern = TRY(write_concern_of(*wanted.write));
+    const auto concern = TRY(write_concern_of(*wanted.write, context.settings().version));
     TRY(check_write(concern, *wanted.write));
     out.append("defaultWriteConcern", spelled_out(*wanted.write, concern));
   } else if (!wanted.write && current.has_write) {
@@ -160,7 +160,7 @@ Status ConcernDefaults::load(Engine& engine, Runtime& runtime) {
     }
   }
   if (const auto write = values->stored["defaultWriteConcern"].to_document(); write && !write->empty()) {
-    if (const auto concern = write_concern_of(*write)) {
+    if (const auto concern = write_concern_of(*write, engine.options().version)) {
       values->write = *concern;
       values->write.provided = false;
       values->write.by_default = true;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "bson/ejson.h"
 #include "sandbox/commands/support.h"
 #include "sandbox/storage/engine.h"
 
@@ -12,6 +13,8 @@ namespace {
 constexpr int kFailedToParse = 9;
 constexpr int kTypeMismatch = 14;
 constexpr int kInvalidOptions = 72;
+constexpr int kCommandNotSupported = 115;
+constexpr std::int64_t kMaxMembers = 50;  // of a replica set
 
 Result<ReadConcern::Level> parse_level(const bson::Element& field) {
   if (!field.is_string()) {
@@ -35,6 +38,52 @@ Result<bson::Timestamp> parse_time(const bson::Element& field) {
 
 std::string shown(bson::Timestamp ts) { return fmt::format("{{ ts: Timestamp({}, {}) }}", ts.seconds, ts.increment); }
 
+// As messages show what a client has asked for.
+bson::Document as_given(bson::View document) {
+  bson::Builder out;
+  {
+    auto inner = out.open_document("readConcern");
+    for (const auto* name : {"level", "afterOpTime", "afterClusterTime", "atClusterTime"}) {
+      if (const auto field = document[name]) inner.append_raw(field);
+    }
+    if (const auto field = document["provenance"]) inner.append_raw(field);
+    else inner.append("provenance", "clientSupplied");
+  }
+  return std::move(out).finish();
+}
+
+// The stages of a pipeline that are read at one level only.
+struct StageLevel {
+  std::string_view stage;
+  std::string_view only;
+};
+constexpr StageLevel kStageLevels[] = {{"$changeStream", "majority"}, {"$currentOp", "local"}, {"$listLocalSessions", "local"}};
+
+std::string why_not_in_pipeline(const CommandContext& context, std::string_view level) {
+  if (context.body["explain"].is_truthy() && level != "local" && !context.settings().at_least(8, 0)) {
+    return fmt::format("Explain for the aggregate command cannot run with a readConcern other than 'local'. Current readConcern level: {}", level);
+  }
+  const auto stages = context.body["pipeline"].to_array().value_or(bson::View());
+  for (const auto& stage : stages) {
+    const auto spec = stage.to_document().value_or(bson::View());
+    for (const auto& [name, only] : kStageLevels) {
+      if (spec.empty() || spec.first().key() != name || only == level) continue;
+      return fmt::format("Aggregation stage {} cannot run with a readConcern other than '{}'. Current readConcern: {}", name, only, level);
+    }
+  }
+  return {};
+}
+
+// Why the command cannot be read at a level; nothing when it can.
+std::string why_not_at(const CommandContext& context, std::string_view level) {
+  const auto flags = context.command->flags;
+  if (context.command->name == "aggregate") return why_not_in_pipeline(context, level);
+  if (level == "local") return {};
+  if ((flags & kReadConcern) == 0) return "read concern not supported";
+  if (level == "snapshot" && (flags & kSnapshotRead) == 0) return "read concern snapshot not supported";
+  return {};
+}
+
 }  // namespace
 
 Result<ReadConcern> parse_read_concern(bson::View body) {
@@ -42,7 +91,32 @@ Result<ReadConcern> parse_read_concern(bson::View body) {
   if (!element) return ReadConcern{};
   const auto document = element.to_document();
   if (!document) return server_error(kTypeMismatch, fmt::format("\"readConcern\" had the wrong type. Expected object, found {}", bson::type_name(element.type())));
-  return read_concern_of(*document);
+  auto concern = TRY(read_concern_of(*document));
+  concern.given = as_given(*document);
+  return concern;
+}
+
+Status check_read_concern(const CommandContext& context, TransactionStep step) {
+  const auto& concern = context.read_concern;
+  using Level = ReadConcern::Level;
+  if (step == TransactionStep::kFirst) {
+    if (!concern.level || *concern.level == Level::kLocal || *concern.level == Level::kMajority || *concern.level == Level::kSnapshot) return {};
+    return server_error(kInvalidOptions, "The readConcern level must be either 'local' (default), 'majority' or 'snapshot' in order to run in a transaction");
+  }
+  if (step == TransactionStep::kLater || !concern.given || !concern.level) return {};
+  const auto level = concern.given->view().at_path("readConcern.level").string_value();
+  if (const auto why = why_not_at(context, level); !why.empty()) {
+    return server_error(kInvalidOptions, fmt::format("Command {} does not support {} :: caused by :: {}", context.command->name, bson::to_shell(*concern.given), why));
+  }
+  if (level == "snapshot" && !context.settings().at_least(5, 0)) {
+    return server_error(kInvalidOptions, "read concern level snapshot is only valid in a transaction");
+  }
+  return {};
+}
+
+Status check_takes_write_concern(const CommandContext& context) {
+  if (!context.body["writeConcern"] || (context.command->flags & (kWrite | kWriteConcern)) != 0) return {};
+  return server_error(kInvalidOptions, "Command does not support writeConcern");
 }
 
 Result<ReadConcern> read_concern_of(bson::View document) {
@@ -70,15 +144,6 @@ Result<ReadConcern> read_concern_of(bson::View document) {
 
 Status apply_read_concern(CommandContext& context) {
   const auto& concern = context.read_concern;
-  if (concern.level == ReadConcern::Level::kSnapshot && !context.transaction) {
-    if (!context.settings().at_least(5, 0)) {
-      return server_error(kInvalidOptions, "read concern level snapshot is only valid in a transaction");
-    }
-    const auto name = context.command->name;
-    if (name != "find" && name != "aggregate" && name != "distinct" && name != "getMore") {
-      return server_error(kInvalidOptions, fmt::format("Command {} does not support this read concern: snapshot", name));
-    }
-  }
   const auto wanted = concern.after_cluster_time ? concern.after_cluster_time : concern.at_cluster_time;
   if (!wanted) return {};
   if (wanted->is_zero()) return server_error(kInvalidOptions, "Missing or empty cluster time in readConcern");
@@ -92,28 +157,41 @@ Status apply_read_concern(CommandContext& context) {
   return {};
 }
 
-Result<WriteConcern> parse_write_concern(bson::View body) {
+namespace {
+
+// Since 5.0 a refusal shows what was found.
+Status check_w(const bson::Element& w, ServerVersion version) {
+  const bool five = version >= ServerVersion{5, 0, 0};
+  if (w.is_string() || w.is_null() || w.type() == bson::Type::kUndefined) return {};
+  if (w.is_number()) {
+    const auto number = w.to_int64().value_or(-1);
+    if (number >= 0 && number <= kMaxMembers) return {};
+    return server_error(kFailedToParse, fmt::format("w has to be a non-negative number and not greater than {}{}", kMaxMembers, five ? fmt::format("; found: {}", number) : ""));
+  }
+  if (!five) return server_error(kFailedToParse, "w has to be a number or a string");
+  if (!w.is_document()) return server_error(kFailedToParse, fmt::format("w has to be a number, string, or object; found: {}", bson::type_name(w.type())));
+  return server_error(kCommandNotSupported, "a write concern of tags is not supported by this server");
+}
+
+}  // namespace
+
+Result<WriteConcern> parse_write_concern(bson::View body, ServerVersion version) {
   const auto element = body["writeConcern"];
   if (!element) return WriteConcern{};
   const auto document = element.to_document();
   if (!document) return server_error(kTypeMismatch, fmt::format("\"writeConcern\" had the wrong type. Expected object, found {}", bson::type_name(element.type())));
-  return write_concern_of(*document);
+  return write_concern_of(*document, version);
 }
 
-Result<WriteConcern> write_concern_of(bson::View document) {
+Result<WriteConcern> write_concern_of(bson::View document, ServerVersion version) {
   WriteConcern concern;
   concern.provided = !document.empty();
   for (const auto& field : document) {
     const auto key = field.key();
     if (key == "w") {
-      if (field.is_number()) {
-        concern.w = field.to_int64().value_or(-1);
-        if (concern.w < 0 || concern.w > 50) return server_error(kFailedToParse, "w has to be a non-negative number and not greater than 50");
-      } else if (field.is_string()) {
-        concern.w_mode = std::string(field.string_value());
-      } else {
-        return server_error(kFailedToParse, "w has to be a number or a string");
-      }
+      TRY(check_w(field, version));
+      if (field.is_number()) concern.w = field.to_int64().value_or(1);
+      if (field.is_string()) concern.w_mode = std::string(field.string_value());
     } else if (key == "j" || key == "fsync") {
       if (!field.is_number() && field.type() != bson::Type::kBool) return server_error(kFailedToParse, fmt::format("{} must be numeric or a boolean value", key));
       if (concern.journal && field.is_truthy()) return server_error(kFailedToParse, "fsync and j options cannot be used together");

@@ -176,7 +176,7 @@ constexpr auto kCollection = ResourceKind::kCollection;
 constexpr Command kRows[] = {
     {.name = "count", .flags = kReadConcern, .resource = kCollection, .action = "find", .handler = count,
      .help = "how many documents match"},
-    {.name = "distinct", .flags = kInTransaction | kReadConcern, .resource = kCollection, .action = "find", .handler = distinct,
+    {.name = "distinct", .flags = kInTransaction | kReadConcern | kSnapshotRead, .resource = kCollection, .action = "find", .handler = distinct,
      .help = "the values of a field"},
 };
 

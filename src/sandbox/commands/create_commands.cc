@@ -104,6 +104,7 @@ Result<bson::Document> collection_options(CommandContext& context) {
         const auto collator = TRY(effective_collation(body, nullptr));
         TRY(query::Matcher::parse(field.document_value(), collator, context.settings().version, nullptr, {.text = false, .where = false, .near = false}));
       }
+      if (name == "storageEngine") TRY(check_storage_engine(field.document_value()));
       if (!field.document_value().empty()) options.append_raw(field);
     } else if (name == "validationLevel") {
       TRY(check_choice(field, {"off", "strict", "moderate"}));
@@ -167,6 +168,9 @@ Result<bson::Document> create_timeseries_command(CommandContext& context, const 
   return bson::Document();
 }
 
+// Since 7.0 the same may be created again. Not in a transaction, which would be over.
+bool may_be_there(const CommandContext& context) { return context.settings().at_least(7, 0) && !context.transaction; }
+
 Result<bson::Document> create_view_command(CommandContext& context, const Namespace& ns) {
   bson::Builder options;
   TRY(check_type(context.body["viewOn"], context.body["viewOn"].is_string(), "string"));
@@ -183,10 +187,14 @@ Result<bson::Document> create_view_command(CommandContext& context, const Namesp
   if (context.body["changeStreamPreAndPostImages"].exists()) {
     return server_error(code::kInvalidOptions, "option not supported on a view: changeStreamPreAndPostImages");
   }
-  if (const auto collator = TRY(effective_collation(context.body, nullptr))) options.append("collation", collator->spec());
+  const auto collator = TRY(effective_collation(context.body, nullptr));
+  if (collator) options.append("collation", collator->spec());
   const auto definition = std::move(options).finish();
   TRY(in_write_unit(context, [&](WriteUnit& unit) -> Status {
     TRY(check_write_allowed(context, unit, ns));
+    if (const auto there = unit.catalog().find(ns); there && may_be_there(context)) {
+      return check_same_view(*there, *definition["viewOn"].to_string_view(), *definition["pipeline"].to_array(), collator.get());
+    }
     return create_view(context, unit, ns, definition);
   }));
   return bson::Document();
@@ -222,6 +230,8 @@ Result<bson::Document> create(CommandContext& context) {
     const auto same = context.wanted_uuid ? unit.catalog().find(*context.wanted_uuid) : nullptr;
     if (same && same->ns == ns) return {};  // it was done before
     if (same) return server_error(code::kInvalidOptions, fmt::format("the UUID {} is that of {}", same->uuid.to_string(), same->ns.to_string()));
+    const auto there = context.wanted_uuid ? nullptr : unit.catalog().find(ns);
+    if (there && may_be_there(context)) return check_same_collection(*there, options);
     TRY(unit.create_collection(ns, options, id_index, context.wanted_uuid));
     return {};
   }));

@@ -55,6 +55,7 @@ class Deleting {
     while (at_ < specs_.size() && !stopped_) {
       TRY(check_interrupt(context_));
       if (TRY(retries_.done(at_))) {
+        retries_.repeated(at_);
         ++deleted_;
         ++at_;
         continue;
@@ -74,6 +75,7 @@ class Deleting {
     bson::Builder reply;
     append_count(reply, "n", deleted_);
     errors_.append_to(reply);
+    retries_.append_to(reply);
     return std::move(reply).finish();
   }
 
@@ -91,6 +93,7 @@ class Deleting {
       TRY(evaluation->literals());
       if (!collection) return 0;
       if (collection->is_view()) return refuse_on_view(*collection, "a delete");
+      TRY(check_transactional(context_, collection));
       if (collection->capped && !context_.settings().at_least(5, 0)) {
         return server_error(code::kIllegalOperation, fmt::format("cannot remove from a capped collection: {}", ns_.to_string()));
       }

@@ -47,6 +47,15 @@ Result<bson::Document> drop_database(CommandContext& context) {
   if (db == "admin" || db == "local" || db == "config") {
     return server_error(code::kIllegalOperation, fmt::format("Dropping the '{}' database is prohibited.", db));
   }
+  const auto one = context.body.first();
+  if (!one.is_number() && context.settings().at_least(5, 0)) {
+    return server_error(code::kTypeMismatch, fmt::format("BSON field 'dropDatabase.dropDatabase' is the wrong type '{}', expected types '[int, decimal, double, long']",
+                                                         bson::type_name(one.type())));
+  }
+  if (one.to_double() != 1.0) {
+    return context.settings().at_least(5, 0) ? server_error(5255100, "Have to pass 1 as 'drop' parameter")
+                                             : server_error(code::kIllegalOperation, "have to pass 1 as db parameter");
+  }
   bool existed = false;
   TRY(in_write_unit(context, [&](WriteUnit& unit) -> Status {
     existed = unit.catalog().has_database(db);

@@ -15,11 +15,11 @@ namespace drover::sandbox {
 
 namespace {
 
+constexpr int kConflictingOperationInProgress = 117;
 constexpr int kExceededMemoryLimit = 146;
 constexpr int kTransactionTooOld = 225;
 constexpr int kNoSuchTransaction = 251;
 constexpr int kTransactionCommitted = 256;
-constexpr int kNotSupportedInTransaction = 263;
 
 // The replies to majority and snapshot reads, and to notes, carry times that may be asked for again as atClusterTime. The
 // dispatcher stamps the reply on the thread that ran the command.
@@ -27,7 +27,8 @@ thread_local Engine::HandOut next_hand_out = Engine::HandOut::kCasual;
 
 // Reads and writes of documents: those that take time and memory by the size of the data.
 bool works_on_data(const Command& command) {
-  return (command.flags & (kReadConcern | kRetryable)) != 0 || command.name == "getMore" || command.name == "createIndexes" || command.name == "validate";
+  static constexpr std::string_view kOthers[] = {"getMore", "createIndexes", "validate", "dbHash"};
+  return (command.flags & (kReadConcern | kRetryable)) != 0 || std::find(std::begin(kOthers), std::end(kOthers), command.name) != std::end(kOthers);
 }
 bool ends_transaction(const Command& command) { return command.name == "commitTransaction" || command.name == "abortTransaction"; }
 
@@ -38,10 +39,15 @@ class Execution {
 
   Result<bson::Document> run() {
     TRY(parse_session());
-    context_.read_concern = TRY(parse_read_concern(context_.body));
-    context_.write_concern = TRY(parse_write_concern(context_.body));
-    apply_concern_defaults(context_, in_transaction_ && !ends_transaction(*context_.command));
     if (context_.txn_number) TRY(check_numbered());
+    context_.read_concern = TRY(parse_read_concern(context_.body));
+    TRY(check_read_concern(context_, !in_transaction_ ? TransactionStep::kNone : starts_ ? TransactionStep::kFirst : TransactionStep::kLater));
+    TRY(check_takes_write_concern(context_));
+    context_.write_concern = TRY(parse_write_concern(context_.body, context_.settings().version));
+    const bool within = in_transaction_ && !ends_transaction(*context_.command);
+    if (within && context_.write_concern.provided) return server_error(code::kInvalidOptions, "writeConcern is not allowed within a multi-statement transaction");
+    apply_concern_defaults(context_, within);
+    if (context_.txn_number) TRY(enter_session());
     TRY(apply_read_concern(context_));
     return run_in_place();
   }
@@ -63,11 +69,15 @@ class Execution {
   }
 
   Status parse_session() {
-    const auto lsid = context_.body["lsid"];
-    if (!lsid) {
-      if (context_.body["txnNumber"]) return server_error(code::kInvalidOptions, "Transaction number requires a session ID to also be specified");
-      return {};
+    if (const auto lsid = context_.body["lsid"]) {
+      TRY(parse_lsid(lsid));
+    } else if (context_.body["txnNumber"]) {
+      return server_error(code::kInvalidOptions, "Transaction number requires a session ID to also be specified");
     }
+    return parse_numbers();
+  }
+
+  Status parse_lsid(const bson::Element& lsid) {
     const auto document = lsid.to_document();
     if (!document) {
       return server_error(code::kTypeMismatch, fmt::format("BSON field 'OperationSessionInfo.lsid' is the wrong type '{}', expected type 'object'",
@@ -76,6 +86,10 @@ class Execution {
     lsid_ = TRY(session_key(context_, *document));
     context_.session = (*document)["id"].to_uuid();
     context_.services.sessions.touch(lsid_);
+    return {};
+  }
+
+  Status parse_numbers() {
     const auto number = context_.body["txnNumber"];
     if (number && number.type() != bson::Type::kInt64) {
       return server_error(code::kTypeMismatch, fmt::format("BSON field 'OperationSessionInfo.txnNumber' is the wrong type '{}', expected type 'long'",
@@ -85,33 +99,50 @@ class Execution {
     if (number) context_.txn_number = number.int64_value();
     const auto autocommit = context_.body["autocommit"];
     const auto start = context_.body["startTransaction"];
-    if (!number && (autocommit || start)) {
-      return server_error(code::kInvalidOptions, fmt::format("'{}' field requires a transaction number to also be specified",
-                                                             autocommit ? "autocommit" : "startTransaction"));
-    }
-    if (autocommit && autocommit.is_truthy()) {
-      return server_error(code::kInvalidOptions, "Specifying autocommit=true is not allowed.");
-    }
-    if (start && !autocommit) return server_error(code::kInvalidOptions, "Specifying startTransaction=true is not allowed without autocommit=false");
+    if (autocommit && !number) return server_error(code::kInvalidOptions, "'autocommit' field requires a transaction number to also be specified");
+    if (autocommit && autocommit.is_truthy()) return server_error(code::kInvalidOptions, "Specifying autocommit=true is not allowed.");
+    if (start && !autocommit) return server_error(code::kInvalidOptions, "'startTransaction' field requires 'autocommit' field to also be specified");
+    if (start && !start.is_truthy()) return server_error(code::kInvalidOptions, "Specifying startTransaction=false is not allowed.");
     in_transaction_ = static_cast<bool>(autocommit);
     starts_ = start.is_truthy();
     return {};
   }
 
   // txnNumber: a transaction's statement, or a retryable write.
-  Status check_numbered() {
+  Status check_numbered() const {
     const auto& command = *context_.command;
     if (!in_transaction_ && (command.flags & kRetryable) == 0) {
-
       return server_error(50768, fmt::format("txnNumber may only be provided for multi-document transactions and retryable write commands. "
                                              "autocommit:false was not provided, and {} is not a retryable write command.", command.name));
     }
     if (in_transaction_ && (command.flags & kInTransaction) == 0) {
-      return server_error(kNotSupportedInTransaction,
+      return server_error(code::kOperationNotSupportedInTransaction,
                           command.name == "count" ? "Cannot run 'count' in a multi-document transaction. Please see "
                                                     "http://dochub.mongodb.org/core/transaction-count for a recommended alternative."
                                                   : fmt::format("Cannot run '{}' in a multi-document transaction.", command.name));
     }
+    if (in_transaction_) TRY(check_transactional_namespace());
+    if (starts_ && (command.name == "killCursors" || ends_transaction(command))) {
+      return server_error(code::kOperationNotSupportedInTransaction, fmt::format("Cannot run {} as the first operation in a multi-document transaction.", command.name));
+    }
+    return {};
+  }
+
+  // What no transaction reads or writes, whether it is there or not.
+  Status check_transactional_namespace() const {
+    const auto db = context_.database;
+    if (db == "local") return server_error(code::kOperationNotSupportedInTransaction, "Cannot run command against the 'local' database in a transaction.");
+    if (db == "config") {
+      return server_error(code::kOperationNotSupportedInTransaction, context_.settings().at_least(8, 0) ? "Cannot run command against the 'config' database in a transaction."
+                                                                                          : "Cannot run command against the config database in a transaction.");
+    }
+    const auto collection = context_.body.first().to_string_view().value_or("");
+    const bool views = collection == "system.views" && context_.settings().at_least(8, 0);
+    if (!views && (collection != "system.profile" || !context_.settings().at_least(5, 0))) return {};
+    return server_error(code::kOperationNotSupportedInTransaction, fmt::format("Cannot run command against the '{}.{}' collection in a transaction.", db, collection));
+  }
+
+  Status enter_session() {
     checkout_.emplace(TRY(context_.services.sessions.check_out(context_.engine(), lsid_, context_.stop)));
     context_.session_state = &**checkout_;
     return in_transaction_ ? enter_transaction(**checkout_) : enter_retryable(**checkout_);
@@ -128,8 +159,7 @@ class Execution {
       renumber(session, number);
       session.state = Session::State::kRetryable;
     } else if (session.state != Session::State::kRetryable) {
-      return server_error(50768, fmt::format("Cannot execute a retryable write with txnNumber {} on session {}: a transaction has used it",
-                                             number, session.name()));
+      return server_error(code::kInvalidOptions, "Must specify autocommit=false on all operations of a multi-statement transaction.");
     }
     if (session.statements_forgotten) TRY(load_session(context_.engine(), session));
     context_.retryable = true;
@@ -139,11 +169,17 @@ class Execution {
   Status enter_transaction(Session& session) {
     const auto number = *context_.txn_number;
     using State = Session::State;
+    // Since 5.1 transactions have a second number, of how often a sharded cluster has tried them.
+    const bool counted = context_.settings().at_least(5, 1);
     if (number < session.txn_number) {
       return server_error(kTransactionTooOld,
-                          fmt::format("Cannot start transaction {} on session {} because a newer {} with txnNumber {} has already started "
-                                      "on this session.", number, session.name(), kind(session), session.txn_number));
+                          counted ? fmt::format("Cannot start transaction with {{ txnNumber: {} }} on session {} because a newer {} with txnNumberAndRetryCounter "
+                                                "{{ txnNumber: {}, txnRetryCounter: {} }} has already started on this session.", number, session.name(), kind(session),
+                                                session.txn_number, session.state == State::kRetryable ? -1 : 0)
+                                  : fmt::format("Cannot start transaction {} on session {} because a newer {} with txnNumber {} has already started "
+                                                "on this session.", number, session.name(), kind(session), session.txn_number));
     }
+    const auto name = counted ? fmt::format("Transaction with {{ txnNumber: {} }}", number) : fmt::format("Transaction {}", number);
     if (starts_) return start_transaction(session, number);
     if (number > session.txn_number || session.state == State::kNone || session.state == State::kRetryable) {
       return server_error(kNoSuchTransaction,
@@ -159,24 +195,15 @@ class Execution {
     }
     if (session.state == State::kCommitted) {
       if (context_.command->name == "commitTransaction") return {};
-      return server_error(kTransactionCommitted, fmt::format("Transaction {} has been committed.", number));
+      return server_error(kTransactionCommitted, name + " has been committed.");
     }
-    return server_error(kNoSuchTransaction, fmt::format("Transaction {} has been aborted.", number));
+    return server_error(kNoSuchTransaction, name + " has been aborted.");
   }
 
   Status start_transaction(Session& session, std::int64_t number) {
-    if (ends_transaction(*context_.command)) {
-      return server_error(kNotSupportedInTransaction, fmt::format("Cannot run '{}' as the first command of a transaction.", context_.command->name));
-    }
     if (number == session.txn_number && session.state != Session::State::kNone) {
-      return server_error(50911, fmt::format("Cannot start a transaction at given transaction number {} a transaction with the same number is in state {}",
-                                             number, session.state == Session::State::kInProgress ? "TxnState::InProgress" : "TxnState::Done"));
+      return server_error(kConflictingOperationInProgress, "Only servers in a sharded cluster can start a new transaction at the active transaction number");
     }
-    const auto level = context_.read_concern.level;
-    if (level && *level != ReadConcern::Level::kLocal && *level != ReadConcern::Level::kMajority && *level != ReadConcern::Level::kSnapshot) {
-      return server_error(code::kInvalidOptions, "The readConcern level must be either 'local' (default), 'majority' or 'snapshot' in order to run in a transaction");
-    }
-    if (context_.write_concern.provided) return server_error(code::kInvalidOptions, "writeConcern is not allowed within a multi-statement transaction");
     renumber(session, number);
     auto& engine = context_.engine();
     auto view = context_.read_concern.at_cluster_time ? TRY(engine.view_at(*context_.read_concern.at_cluster_time)) : engine.view();
@@ -191,9 +218,6 @@ class Execution {
 
   // Any failure ends the transaction; so do refused writes inside a batch (context_.abort_transaction).
   Result<bson::Document> run_in_transaction() {
-    if (context_.write_concern.provided) {
-      return server_error(code::kInvalidOptions, "writeConcern is not allowed within a multi-statement transaction");
-    }
     auto reply = context_.command->handler(context_);
     auto& session = **checkout_;
     if (reply && !session.transaction_memory.try_grow_to(session.transaction ? session.transaction->memory_bytes() : 0)) {

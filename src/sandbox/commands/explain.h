@@ -6,7 +6,9 @@
 
 namespace drover::sandbox {
 
-// `execute`: also what it takes to find the documents. Nothing is written.
-Result<bson::Document> explain_command(CommandContext& context, bson::View command, bool execute);
+// The plan; what finding the documents took; what it took for every plan that was tried, of which there is but one here.
+enum class ExplainVerbosity { kPlan, kExecution, kAllPlans };
+// Nothing is written.
+Result<bson::Document> explain_command(CommandContext& context, bson::View command, ExplainVerbosity verbosity);
 
 }  // namespace drover::sandbox

@@ -20,6 +20,15 @@ struct Request {
   bson::View fields;
 };
 
+// Since 5.0 worded as every command's fields.
+tl::unexpected<Error> mistyped(const CommandContext& context, const bson::Element& field, std::string_view wanted, std::string_view type) {
+  if (!context.settings().at_least(5, 0)) {
+    return server_error(code::kTypeMismatch, fmt::format("'{}' parameter must be {}, found {}", field.key(), wanted, bson::type_name(field.type())));
+  }
+  return server_error(code::kTypeMismatch, fmt::format("BSON field 'findAndModify.{}' is the wrong type '{}', expected type '{}'", field.key(),
+                                                       bson::type_name(field.type()), type));
+}
+
 Result<Request> parse(const CommandContext& context) {
   TRY(check_fields(context, {"query", "sort", "remove", "update", "new", "fields", "upsert", "bypassDocumentValidation", "collation", "arrayFilters",
                              "hint", "let", "collectionUUID"}));
@@ -32,7 +41,7 @@ Result<Request> parse(const CommandContext& context) {
     if (key == "query" || key == "sort" || key == "fields" || key == "let") {
       if (field.is_null()) continue;
       const auto document = field.to_document();
-      if (!document) return server_error(code::kTypeMismatch, fmt::format("'{}' parameter must be an object, found {}", key, bson::type_name(field.type())));
+      if (!document) return mistyped(context, field, "an object", "object");
       if (key == "query") spec.query = *document;
       if (key == "sort") spec.sort = *document;
       if (key == "fields") request.fields = *document;
@@ -44,7 +53,7 @@ Result<Request> parse(const CommandContext& context) {
     else if (key == "hint") spec.hint = TRY(statement_hint(field));
     else if (key == "arrayFilters") {
       spec.array_filters = field.to_array();
-      if (!spec.array_filters) return server_error(code::kTypeMismatch, fmt::format("'arrayFilters' parameter must be an array, found {}", bson::type_name(field.type())));
+      if (!spec.array_filters) return mistyped(context, field, "an array", "array");
     }
   }
   if (!request.remove && !spec.update) return server_error(code::kFailedToParse, "Either an update or remove=true must be specified");
@@ -194,19 +203,24 @@ Result<bson::Document> find_and_modify(CommandContext& context) {
   const auto ns = TRY(named_collection(context));
   TRY(check_writable(context, ns));
   Retries retries(context);
-  if (const auto entry = TRY(retries.done(0))) return reply_of(context, request, nullptr, TRY(repeated(context, request, *entry)));
+  if (const auto entry = TRY(retries.done(0))) {
+    auto reply = TRY(reply_of(context, request, nullptr, TRY(repeated(context, request, *entry))));
+    if (!context.settings().at_least(5, 0)) return reply;
+    return bson::append_fields(std::move(reply), bson::make_document({{"retriedStmtId", retries.statement(0)}}));
+  }
   while (true) {
     TRY(check_interrupt(context));
     auto scope = TRY(read_scope(context));
     const auto collection = scope.reader->catalog().find(ns);
     if (collection && collection->is_view()) return refuse_on_view(*collection, "findAndModify");
+    TRY(check_transactional(context, collection));
     std::optional<UpdateStatement> statement;
     auto collator = TRY(effective_collation(context.body, collection.get()));
     const auto let = request.spec.let ? TRY(query::evaluate_let(*request.spec.let, *evaluation_context(context))) : bson::Document();
     if (!request.remove) statement = TRY(UpdateStatement::parse(context, request.spec, collection.get()));
     const auto filter = statement ? statement->filter() : TRY(query::Matcher::parse(request.spec.query, collator, context.settings().version, evaluation_context(context, let, collator)));
     TRY(check_projection(context, request, filter));
-    const auto sort = TRY(query::SortPattern::parse(request.spec.sort, collator));
+    const auto sort = TRY(query::SortPattern::parse(request.spec.sort, collator, context.settings().version));
     const FindOne what{.filter = &filter, .sort = &sort, .collator = collator, .hint = request.spec.hint, .failing = kFailing};
     const auto found = collection ? TRY(find_one(context, *scope.reader, collection, what)) : std::nullopt;
     if (!found && !request.spec.upsert) return reply_of(context, request, &filter, {});

@@ -79,7 +79,34 @@ bool same_fields(bson::View a, bson::View b) {
   return x == a.end() && y == b.end();
 }
 
-Status check(const FindRequest& request) {
+bson::Element natural_of(bson::View pattern) { return pattern["$natural"]; }
+
+// Since 7.0 $natural stands alone and is 1 or -1.
+Status check_natural_value(bson::View pattern, std::string_view what) {
+  const auto natural = natural_of(pattern);
+  if (!natural) return {};
+  const auto value = natural.is_number() ? natural.to_double().value_or(0) : 0;
+  if (pattern.field_count() == 1 && (value == 1 || value == -1)) return {};
+  return server_error(code::kBadValue, fmt::format("$natural {} cannot be set to a value other than -1 or 1.", what));
+}
+
+// A hint beside a sort by $natural says the same.
+Status check_natural(const CommandContext& context, const FindRequest& request) {
+  const auto hint = request.hint.to_document().value_or(bson::View());
+  if (context.settings().at_least(7, 0)) {
+    TRY(check_natural_value(request.sort, "sort"));
+    TRY(check_natural_value(hint, "hint"));
+  }
+  const auto sorted = natural_of(request.sort);
+  const bool hinted = request.hint && !(request.hint.is_document() && hint.empty());
+  if (!sorted || !hinted) return {};
+  const auto natural = natural_of(hint);
+  if (!natural) return server_error(code::kBadValue, "index hint not allowed with $natural sort order");
+  if (natural.to_int64().value_or(0) == sorted.to_int64().value_or(0)) return {};
+  return server_error(code::kBadValue, "$natural hint must be in the same direction as $natural sort order");
+}
+
+Status check(const CommandContext& context, const FindRequest& request) {
   if ((request.min || request.max) && !request.hint) {
     return server_error(51173, "When using min()/max() a hint of which index to use must be provided");
   }
@@ -87,6 +114,7 @@ Status check(const FindRequest& request) {
   TRY(check_count(request.limit, "Limit"));
   TRY(check_count(request.batch_size, "BatchSize"));
   TRY(check_count(request.skip, "Skip"));
+  TRY(check_natural(context, request));
   if (request.await_data && !request.tailable) return server_error(code::kFailedToParse, "Cannot set awaitData without tailable");
   if (request.tailable && !request.sort.empty() && request.sort.first().key() != "$natural") {
     return server_error(code::kBadValue, "cannot use tailable option with a sort other than {$natural: 1}");
@@ -131,7 +159,7 @@ Result<FindRequest> parse_find(const CommandContext& context, bson::View body) {
   }
   if (request.min && request.min->empty()) request.min.reset();
   if (request.max && request.max->empty()) request.max.reset();
-  TRY(check(request));
+  TRY(check(context, request));
   return request;
 }
 

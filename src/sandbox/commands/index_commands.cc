@@ -15,6 +15,10 @@ namespace drover::sandbox {
 namespace {
 
 constexpr std::size_t kMaxIndexes = 64;
+constexpr std::int64_t kMaxMembers = 50;  // of a replica set
+constexpr int kUnknownReplWriteConcern = 79;
+constexpr int kAmbiguousIndexKeyPattern = 181;
+constexpr int kUnsatisfiableCommitQuorum = 278;
 // Entries that are added under one hold of the writer's lock while an index is built.
 constexpr std::size_t kBuildStep = 1000;
 
@@ -79,6 +83,43 @@ Status check_among(const CommandContext& context, const Plan& plan, const Namesp
   return {};
 }
 
+// How many members build an index before it is ready. Looked at when one is to be built on a collection that is there: of this set it
+// cannot be more than one.
+Status check_commit_quorum_form(const CommandContext& context) {
+  const auto quorum = context.body["commitQuorum"];
+  if (!quorum) return {};
+  if (quorum.is_number()) {
+    const auto members = quorum.to_int64().value_or(-1);
+    if (members >= 0 && members <= kMaxMembers) return {};
+    return server_error(code::kFailedToParse, fmt::format("commitQuorum has to be a non-negative number and not greater than {}", kMaxMembers));
+  }
+  if (!quorum.is_string()) return server_error(code::kFailedToParse, "commitQuorum has to be a number or a string");
+  if (quorum.string_value().empty()) return server_error(code::kFailedToParse, "commitQuorum can't be an empty string");
+  return {};
+}
+
+Status check_commit_quorum(const CommandContext& context) {
+  const auto quorum = context.body["commitQuorum"];
+  if (!quorum || (quorum.is_number() && quorum.to_int64().value_or(0) <= 1)) return {};
+  const auto mode = quorum.to_string_view().value_or("");
+  if (mode == "majority" || mode == "votingMembers") return {};
+  if (mode.empty() || context.settings().version < ServerVersion{4, 4, 4}) {
+    return server_error(kUnsatisfiableCommitQuorum, "Commit quorum cannot be satisfied with the current replica set configuration");
+  }
+  return server_error(kUnknownReplWriteConcern, fmt::format("No write concern mode named '{}' found in replica set configuration", mode));
+}
+
+// In a transaction only a collection that it has made itself gets indexes, while it is empty.
+Status check_in_transaction(const CommandContext& context, const WriteUnit& unit, const CollectionInfo& collection) {
+  const auto refused = [&](std::string_view which) {
+    return server_error(code::kOperationNotSupportedInTransaction, fmt::format("Cannot create new indexes on {} collection {} in a multi-document transaction.", which,
+                                                                               collection.ns.to_string()));
+  };
+  if (context.transaction->view()->catalog->find(collection.uuid)) return refused("existing");
+  if (TRY(RecordCursor(unit, collection).next())) return refused("non-empty");
+  return {};
+}
+
 Status plan_and_begin(CommandContext& context, WriteUnit& unit, const Namespace& ns, const std::vector<bson::View>& specs, Plan& plan) {
   plan = Plan{};
   TRY(target_collection(context, unit.catalog()));  // collectionUUID
@@ -100,6 +141,8 @@ Status plan_and_begin(CommandContext& context, WriteUnit& unit, const Namespace&
   }
   plan.after = plan.before + static_cast<std::int32_t>(plan.missing.size());
   if (plan.missing.empty()) return {};
+  if (existed) TRY(check_commit_quorum(context));
+  if (context.transaction) TRY(check_in_transaction(context, unit, *plan.collection));
   if (context.transaction || plan.collection->counters->copy().records == 0) {
     TRY(unit.create_indexes(plan.collection, plan.missing));
     return {};
@@ -202,6 +245,7 @@ Result<bson::Document> create_indexes(CommandContext& context) {
   TRY(check_create_fields(context));
   const auto ns = TRY(named_collection(context));
   const auto specs = TRY(requested(context));
+  TRY(check_commit_quorum_form(context));
   Plan plan;
   TRY(in_write_unit(context, [&](WriteUnit& unit) { return plan_and_begin(context, unit, ns, specs, plan); }));
   if (plan.build) {
@@ -250,12 +294,16 @@ Result<std::vector<std::string>> named_indexes(const CommandContext& context, co
     }
   } else if (index.is_document()) {
     const auto key = index.document_value();
+    std::vector<const IndexInfo*> found;
     for (const auto& each : collection.indexes) {
-      if (bson::compare_documents(each->key_pattern(), key) != 0) continue;
-      TRY(one(each->name));
+      if (bson::compare_documents(each->key_pattern(), key) == 0) found.push_back(each.get());
     }
-    if (names.empty()) return server_error(code::kIndexNotFound, fmt::format("can't find index with key: {}", bson::to_shell(key)));
-    if (names.size() > 1) return server_error(86, fmt::format("{} indexes found for key: {}, identify by name instead.", names.size(), bson::to_shell(key)));
+    if (found.empty()) return server_error(code::kIndexNotFound, fmt::format("can't find index with key: {}", bson::to_shell(key)));
+    if (found.size() > 1) {
+      return server_error(kAmbiguousIndexKeyPattern, fmt::format("{} indexes found for key: {}, identify by name instead. Conflicting indexes: {}, {}", found.size(),
+                                                                 bson::to_shell(key), bson::to_shell(found[0]->spec), bson::to_shell(found[1]->spec)));
+    }
+    TRY(one(found.front()->name));
   } else if (!context.settings().at_least(5, 0)) {
     return server_error(code::kIndexNotFound, "invalid index name spec");
   } else if (!index) {

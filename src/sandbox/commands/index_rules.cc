@@ -8,6 +8,7 @@
 
 #include "bson/builder.h"
 #include "bson/ejson.h"
+#include "sandbox/commands/collection_options.h"
 #include "sandbox/query/matcher.h"
 #include "sandbox/query/projection.h"
 
@@ -22,6 +23,7 @@ constexpr std::string_view kKnown[] = {"v", "key", "name", "ns", "background", "
                                        "expireAfterSeconds", "storageEngine", "weights", "default_language", "language_override",
                                        "textIndexVersion", "2dsphereIndexVersion", "bits", "min", "max", "bucketSize", "collation",
                                        "wildcardProjection", "dropDups", "_id", "prepareUnique", "clustered"};
+constexpr std::string_view kSince53[] = {"prepareUnique", "clustered"};
 constexpr std::string_view kOfIdIndex[] = {"collation", "name", "v", "key", "ns", "_id", "clustered", "unique"};
 constexpr std::string_view kPlugins[] = {"2d", "2dsphere", "2dsphere_bucket", "geoHaystack", "hashed", "text", "wildcard"};
 
@@ -106,7 +108,7 @@ Status check_version(bson::View spec, const bson::Element& v) {
 
 Status check_form(const CommandContext& context, bson::View spec) {
   for (const auto& field : spec) {
-    if (is_one_of(kKnown, field.key())) continue;
+    if (is_one_of(kKnown, field.key()) && (!is_one_of(kSince53, field.key()) || context.settings().at_least(5, 3))) continue;
     return server_error(kInvalidIndexSpecificationOption,
                         fmt::format("The field '{}' is not valid for an index specification. Specification: {}", field.key(), bson::to_shell(spec)));
   }
@@ -253,6 +255,7 @@ Status check_options(const CommandContext& context, bson::View spec) {
   if (const auto engine = spec["storageEngine"]) {
     if (!engine.is_document()) return refused("\"storageEngine\" options must be a document if present");
     if (engine.document_value().empty()) return refused("Empty \"storageEngine\" options are invalid. Please remove the field or include valid options.");
+    TRY(check_storage_engine(engine.document_value()));
   }
   return {};
 }

@@ -53,6 +53,7 @@ class Insertion {
     bson::Builder reply;
     append_count(reply, "n", inserted_);
     errors_.append_to(reply);
+    retries_.append_to(reply);
     return std::move(reply).finish();
   }
 
@@ -63,11 +64,13 @@ class Insertion {
     retries_.enter(*unit);
     if (const auto view = unit->catalog().find(ns_); view && view->is_timeseries()) return run_measurements(*unit, *view);
     auto collection = collection_for_write(context_, *unit, ns_, true);
+    if (collection) {
+      if (auto fits = check_transactional(context_, *collection); !fits) collection = tl::unexpected(std::move(fits).error());
+    }
     if (!collection) {
       // Nothing can be inserted: every statement fails alike.
-      if (collection.error().server_code != code::kCommandNotSupportedOnView && collection.error().server_code != code::kInvalidNamespace) {
-        return tl::unexpected(collection.error());
-      }
+      static constexpr int kOfStatements[] = {code::kCommandNotSupportedOnView, code::kInvalidNamespace, code::kOperationNotSupportedInTransaction};
+      if (std::ranges::find(kOfStatements, collection.error().server_code) == std::end(kOfStatements)) return tl::unexpected(collection.error());
       fail_statement(collection.error(), {});
       return false;
     }
@@ -77,6 +80,7 @@ class Insertion {
     unit->expect_inserts(*collection, std::span(documents_).subspan(at_, std::min(documents_.size() - at_, kMaxUnitOperations)));
     while (at_ < documents_.size() && !stopped_ && unit->operations() < kMaxUnitOperations && unit->bytes() < limit) {
       if (TRY(retries_.done(at_))) {
+        retries_.repeated(at_);
         ++inserted;
         ++at_;
         continue;
@@ -112,7 +116,9 @@ class Insertion {
     std::size_t bytes = 0;
     for (std::size_t n = 0; at_ < documents_.size() && !stopped_ && n < kMaxUnitOperations && bytes < kMaxUnitBytes; ++n) {
       auto document = documents_[at_];
-      if (!TRY(retries_.done(at_))) {
+      if (TRY(retries_.done(at_))) {
+        retries_.repeated(at_);
+      } else {
         const auto fixed = fix_document(context_, document, unit);
         if (fixed) document = *fixed;
         bytes += document.size();

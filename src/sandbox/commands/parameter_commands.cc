@@ -190,9 +190,14 @@ Result<bson::Document> set_fcv(CommandContext& context) {
                                                      previous == kPrevious.end() ? own : previous->second, bson::to_shell(context.body)));
   }
   if (version >= ServerVersion{7, 0, 0} && !context.body["confirm"].is_truthy()) {
-    return server_error(7369100, "Once you have upgraded to " + std::string(*wanted) +
-                                     ", you will not be able to downgrade FCV and binary version without support assistance. Please re-run "
-                                     "this command with 'confirm: true' to acknowledge this and continue with the FCV upgrade.");
+    const auto reader = make_reader(context.engine(), context.engine().view());
+    const bool upgrade = *wanted > TRY(stored_fcv(*reader, version));
+    return server_error(7369100, upgrade ? "Once you have upgraded to " + std::string(*wanted) +
+                                               ", you will not be able to downgrade FCV and binary version without support assistance. Please re-run "
+                                               "this command with 'confirm: true' to acknowledge this and continue with the FCV upgrade."
+                                         : "Once you have downgraded the FCV, if you choose to downgrade the binary version, it will require support "
+                                           "assistance. Please re-run this command with 'confirm: true' to acknowledge this and continue with the FCV "
+                                           "downgrade.");
   }
   TRY(store_fcv(context, std::string(*wanted)));
   return bson::Document();

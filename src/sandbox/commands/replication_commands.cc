@@ -122,7 +122,7 @@ constexpr Command kRows[] = {
      .help = "state of the replica set"},
     {.name = "replSetGetConfig", .flags = kAdminOnly, .resource = kCluster, .action = "replSetGetConfig", .handler = configuration,
      .help = "configuration of the replica set"},
-    {.name = "appendOplogNote", .flags = kAdminOnly, .resource = kCluster, .action = "appendOplogNote", .handler = append_note,
+    {.name = "appendOplogNote", .flags = kAdminOnly | kWriteConcern, .resource = kCluster, .action = "appendOplogNote", .handler = append_note,
      .help = "writes a no-op entry into the oplog"},
     {.name = "replSetResizeOplog", .flags = kAdminOnly, .resource = kCluster, .action = "replSetResizeOplog", .handler = resize_oplog,
      .help = "changes the oplog's size"},

@@ -199,6 +199,10 @@ void Sessions::count(std::int64_t Counts::*what, std::int64_t by) {
 std::string user_digest(std::string_view user) { return net::digest(net::Digest::kSha256, user); }
 
 Result<bson::Document> session_key(const CommandContext& context, bson::View lsid) {
+  for (const auto& field : lsid) {
+    if (field.key() == "id" || field.key() == "uid") continue;
+    return server_error(code::kUnknownField, fmt::format("BSON field 'OperationSessionInfo.lsid.{}' is an unknown field.", field.key()));
+  }
   const auto id = lsid["id"].to_uuid();
   if (!id) return server_error(lsid["id"] ? 14 : 40414, lsid["id"] ? "BSON field 'OperationSessionInfo.lsid.id' is the wrong type, expected type 'binData'"
                                                                     : "BSON field 'OperationSessionInfo.lsid.id' is missing but a required field");

@@ -331,7 +331,7 @@ std::span<const Command> stats_commands() {
        .alias = "collstats"},
       {.name = "dataSize", .resource = ResourceKind::kCustom, .handler = data_size, .help = "bytes of a collection's documents, or of a range of them",
        .alias = "datasize"},
-      {.name = "dbHash", .flags = kReadConcern, .resource = ResourceKind::kDatabase, .action = "dbHash", .handler = db_hash,
+      {.name = "dbHash", .resource = ResourceKind::kDatabase, .action = "dbHash", .handler = db_hash,
        .help = "MD5 of every collection's documents", .alias = "dbhash"},
       {.name = "validate", .resource = ResourceKind::kCollection, .action = "validate", .handler = validate,
        .help = "reads a collection and its indexes and compares them"},

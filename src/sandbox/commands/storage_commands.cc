@@ -87,7 +87,7 @@ Result<bson::Document> re_index(CommandContext& context) {
 std::span<const Command> storage_commands() {
   static const Command kRows[] = {
       {.name = "compact", .resource = ResourceKind::kCollection, .action = "compact", .handler = compact, .help = "writes a collection's files anew"},
-      {.name = "reIndex", .resource = ResourceKind::kCollection, .action = "reIndex", .handler = re_index,
+      {.name = "reIndex", .flags = kWriteConcern, .resource = ResourceKind::kCollection, .action = "reIndex", .handler = re_index,
        .help = "writes the files of a collection's indexes anew; refused from 5.0 on"},
   };
   return kRows;

@@ -208,6 +208,12 @@ Result<CollectionPtr> collection_for_write(CommandContext& context, WriteUnit& u
   return unit.create_collection(ns, bson::View(), default_id_index(nullptr));
 }
 
+Status check_transactional(const CommandContext& context, const CollectionPtr& collection) {
+  if (!context.transaction || !collection || !collection->capped) return {};
+  return server_error(code::kOperationNotSupportedInTransaction,
+                      fmt::format("Collection '{}' is a capped collection. Writes in transactions are not allowed on capped collections.", collection->ns.to_string()));
+}
+
 Status check_write_allowed(const CommandContext& context, const Reader& state, const Namespace& ns) {
   if (context.internal || context.bypass_write_block || ns.db == "admin" || ns.db == "local" || ns.db == "config") return {};
   // A transaction's view may be older than the block: it is asked in the newest state.

@@ -34,6 +34,7 @@ inline constexpr int kIndexKeySpecsConflict = 86;
 inline constexpr int kDocumentValidationFailure = 121;
 inline constexpr int kCommandNotSupportedOnView = 166;
 inline constexpr int kMaxTimeMsExpired = 50;
+inline constexpr int kOperationNotSupportedInTransaction = 263;
 inline constexpr int kInterrupted = 11601;
 inline constexpr int kUnknownField = 40415;
 inline constexpr int kMissingField = 40414;
@@ -83,6 +84,8 @@ Status in_write_unit(CommandContext& context, const std::function<Status(WriteUn
                      const std::function<void(const WriteUnit&)>& committed = {});
 // The collection of that name in the unit's newest state, created when it is missing (as an insert does). 166 for views.
 Result<CollectionPtr> collection_for_write(CommandContext& context, WriteUnit& unit, const Namespace& ns, bool create);
+// 263 for a capped collection inside a transaction. `collection` may be null.
+Status check_transactional(const CommandContext& context, const CollectionPtr& collection);
 // {v: 2, key: {_id: 1}, name: "_id_", collation?}
 bson::Document default_id_index(const bson::Collator* collator);
 

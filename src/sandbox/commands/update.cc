@@ -47,6 +47,7 @@ Result<UpdateSpec> parse_spec(const CommandContext& context, bson::View statemen
   }
   if (!has_query) return server_error(code::kMissingField, "BSON field 'update.updates.q' is missing but a required field");
   if (!spec.update) return server_error(code::kMissingField, "BSON field 'update.updates.u' is missing but a required field");
+  if (statement["sort"] && spec.multi) return server_error(code::kFailedToParse, "Cannot specify sort with multi=true");
   return spec;
 }
 
@@ -73,13 +74,16 @@ class Updating {
     }
     note_system_write(context_, ns_);
     bson::Builder reply;
+    const bool five = context_.settings().at_least(5, 0);
     append_count(reply, "n", matched_);
-    append_count(reply, "nModified", modified_);
-    if (!upserted_.empty()) {
-      auto array = reply.open_array("upserted");
-      for (const auto& item : upserted_) array.append(item);
+    if (!five) append_count(reply, "nModified", modified_);
+    if (five) {
+      errors_.append_to(reply);
+      retries_.append_to(reply);
     }
-    errors_.append_to(reply);
+    append_upserted(reply);
+    if (five) append_count(reply, "nModified", modified_);
+    if (!five) errors_.append_to(reply);
     return std::move(reply).finish();
   }
 
@@ -89,10 +93,17 @@ class Updating {
            spec.query["_id"].type() != bson::Type::kRegex;
   }
 
+  void append_upserted(bson::Builder& reply) const {
+    if (upserted_.empty()) return;
+    auto array = reply.open_array("upserted");
+    for (const auto& item : upserted_) array.append(item);
+  }
+
   // A repeated statement answers what it answered when it was done.
   Result<bool> was_done() {
     const auto entry = TRY(retries_.done(at_));
     if (!entry) return false;
+    retries_.repeated(at_);
     Outcome outcome{.matched = 1};
     if ((*entry)["op"].to_string_view() == "i") {
       outcome.upserted = bson::Value((*entry)["o"].document_value()["_id"]);
@@ -138,6 +149,7 @@ class Updating {
   Result<Outcome> by_id(WriteUnit& unit, std::size_t index) {
     const auto& spec = specs_[index];
     auto collection = TRY(collection_for_write(context_, unit, ns_, spec.upsert));
+    TRY(check_transactional(context_, collection));
     const auto statement = TRY(UpdateStatement::parse(context_, spec, collection.get()));
     if (!collection) return Outcome{};
     std::optional<Found> found;
@@ -195,6 +207,7 @@ class Updating {
       const auto collection = scope.reader->catalog().find(ns_);
       const auto statement = TRY(UpdateStatement::parse(context_, specs_[at_], collection.get()));
       if (collection && collection->is_view()) return refuse_on_view(*collection, "an update");
+      TRY(check_transactional(context_, collection));
       const FindOne request{.filter = &statement.filter(), .sort = &statement.sort(), .collator = statement.collator(), .hint = specs_[at_].hint};
       auto found = collection ? TRY(find_one(context_, *scope.reader, collection, request)) : std::nullopt;
       if (!found && !specs_[at_].upsert) return Outcome{};
@@ -227,6 +240,7 @@ class Updating {
     const auto collection = scope.reader->catalog().find(ns_);
     const auto statement = TRY(UpdateStatement::parse(context_, specs_[at_], collection.get()));
     if (collection && collection->is_view()) return refuse_on_view(*collection, "an update");
+    TRY(check_transactional(context_, collection));
     Outcome total;
     if (collection) {
       auto plan = TRY(make_plan(*collection, {.filter = &statement.filter(), .collator = statement.collator(), .hint = specs_[at_].hint}));

@@ -31,7 +31,7 @@ Result<UpdateStatement> UpdateStatement::parse(CommandContext& context, const Up
   auto filter = TRY(std::move(parsed));
   TRY(check_special(collection, {.filter = &filter}));
   UpdateStatement statement(spec, std::move(filter), std::move(update));
-  statement.sort_ = TRY(query::SortPattern::parse(spec.sort, collator));
+  statement.sort_ = TRY(query::SortPattern::parse(spec.sort, collator, context.settings().version));
   statement.collator_ = std::move(collator);
   return statement;
 }

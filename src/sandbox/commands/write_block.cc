@@ -60,7 +60,7 @@ Result<bool> user_writes_blocked(const Reader& reader) {
 
 std::span<const Command> write_block_commands() {
   static const Command kRows[] = {
-      {.name = "setUserWriteBlockMode", .flags = kAdminOnly, .resource = ResourceKind::kCluster, .action = "setUserWriteBlockMode",
+      {.name = "setUserWriteBlockMode", .flags = kAdminOnly | kWriteConcern, .resource = ResourceKind::kCluster, .action = "setUserWriteBlockMode",
        .handler = set_user_write_block_mode, .help = "blocks or allows writes of users", .since = {6, 0, 0}},
   };
   return kRows;

@@ -14,6 +14,29 @@
 
 namespace drover::sandbox {
 
+namespace {
+
+constexpr int kInvalidLength = 16;
+
+// One number for each statement.
+Status check_statement_ids(const CommandContext& context, std::size_t statements) {
+  const auto field = context.body["stmtIds"];
+  if (!field) return {};
+  const auto ids = field.to_array();
+  if (!ids) {
+    return server_error(code::kTypeMismatch, fmt::format("BSON field '{}.stmtIds' is the wrong type '{}', expected type 'array'", context.command->name,
+                                                         bson::type_name(field.type())));
+  }
+  if (const auto count = ids->field_count(); count != statements) {
+    return server_error(kInvalidLength, fmt::format("Number of statement ids must match the number of batch entries. Got {} statement ids but {} operations.",
+                                                    count, statements));
+  }
+  if (context.body["stmtId"]) return server_error(code::kInvalidOptions, "May not specify both stmtId and stmtIds in write command");
+  return {};
+}
+
+}  // namespace
+
 Result<std::vector<bson::View>> batch_items(const CommandContext& context, std::string_view name) {
   std::vector<bson::View> items;
   std::size_t count = 0;
@@ -25,7 +48,7 @@ Result<std::vector<bson::View>> batch_items(const CommandContext& context, std::
     if (count <= kMaxBatchItems) items.insert(items.end(), sequence.documents.begin(), sequence.documents.end());
   }
   if (const auto field = context.body[name]) {
-    if (present) return server_error(40414, fmt::format("BSON field '{}.{}' is a duplicate field", context.command->name, name));
+    if (present) return server_error(40433, fmt::format("Duplicate field between body and document sequence {}", name));
     const auto array = field.to_array();
     if (!array) {
       return server_error(code::kTypeMismatch, fmt::format("BSON field '{}.{}' is the wrong type '{}', expected type 'array'", context.command->name,
@@ -42,8 +65,9 @@ Result<std::vector<bson::View>> batch_items(const CommandContext& context, std::
   }
   if (!present) return server_error(code::kMissingField, fmt::format("BSON field '{}.{}' is missing but a required field", context.command->name, name));
   if (count == 0 || count > kMaxBatchItems) {
-    return server_error(16, fmt::format("Write batch sizes must be between 1 and {}. Got {} operations.", kMaxBatchItems, count));
+    return server_error(kInvalidLength, fmt::format("Write batch sizes must be between 1 and {}. Got {} operations.", kMaxBatchItems, count));
   }
+  if (context.command->name != "bulkWrite") TRY(check_statement_ids(context, count));
   return items;
 }
 
@@ -148,6 +172,14 @@ void Retries::committed(const WriteUnit& unit) {
   session.last_write = unit.session_position().value_or(session.last_write);
   for (const auto& [number, ts] : pending_) session.statements[number] = ts;
   pending_.clear();
+}
+
+void Retries::repeated(std::size_t index) { repeated_.push_back(statement(index)); }
+
+void Retries::append_to(bson::Builder& out) const {
+  if (repeated_.empty() || !context_.settings().at_least(5, 0)) return;
+  auto list = out.open_array("retriedStmtIds");
+  for (const auto number : repeated_) list.append(number);
 }
 
 Result<std::optional<bson::Document>> oplog_entry_at(Engine& engine, bson::Timestamp ts) {

@@ -55,11 +55,15 @@ class Retries {
   void enter(WriteUnit& unit);                          // before the unit's first write
   void wrote(const WriteUnit& unit, std::size_t index);  // after a statement's write
   void committed(const WriteUnit& unit);                // after commit
+  void repeated(std::size_t index);                     // a statement was answered by what it had done before
+  // 5.0+: retriedStmtIds, when there are some.
+  void append_to(bson::Builder& out) const;
 
  private:
   CommandContext& context_;
   std::vector<std::int32_t> numbers_;
   std::vector<std::pair<std::int32_t, bson::Timestamp>> pending_;
+  std::vector<std::int32_t> repeated_;
 };
 // An entry of the oplog by its time.
 Result<std::optional<bson::Document>> oplog_entry_at(Engine& engine, bson::Timestamp ts);

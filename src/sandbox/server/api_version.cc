@@ -8,6 +8,7 @@ namespace drover::sandbox {
 
 namespace {
 
+constexpr int kTypeMismatch = 14;
 constexpr int kVersionError = 322, kStrictError = 323, kDeprecationError = 324;
 
 constexpr std::string_view kInVersion1[] = {
@@ -76,6 +77,9 @@ Status check_api_version(const Command& command, bson::View body, const ServerSe
   if (!version) {
     if (!body["apiStrict"] && !body["apiDeprecationErrors"]) return {};
     return server_error(4886600, "Provided apiStrict and/or apiDeprecationErrors without passing apiVersion");
+  }
+  if (!version.is_string()) {
+    return server_error(kTypeMismatch, fmt::format("BSON field 'APIParametersFromClient.apiVersion' is the wrong type '{}', expected type 'string'", bson::type_name(version.type())));
   }
   if (version.to_string_view() != "1") return server_error(kVersionError, "API version must be \"1\"");
   if (body["apiStrict"].is_truthy()) TRY(check_strict(command, body));

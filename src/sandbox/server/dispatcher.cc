@@ -18,6 +18,8 @@ namespace drover::sandbox {
 namespace {
 
 constexpr std::size_t kDescribedCommandBytes = 1024;
+constexpr int kCommandNotSupported = 115;
+constexpr int kLegacyQuery = 5739101;
 // Smaller replies are sent in one piece.
 constexpr std::size_t kCopiedReplyBytes = 64 << 10;
 
@@ -249,12 +251,16 @@ class ClientSession final : public net::WireSession {
   net::WireReply handle_plain(std::span<const std::uint8_t> frame, std::optional<net::Compressor> compressor) {
     const auto message = parse_message(frame);
     if (!message) {
-      if (message.error().server_code != 15) return close_because(message.error());
-      return {.frame = make_reply(unparsed_message(frame), dispatcher_.refusal(message.error()))};
+      if (!is_answered(message.error())) return close_because(message.error());
+      const auto refused = unparsed_message(frame);
+      if (!refused.wants_reply()) return {};
+      return {.frame = make_reply(refused, dispatcher_.refusal(message.error()))};
     }
+    if (message->is_legacy_find()) return {.frame = dispatcher_.refusal_of_legacy_find(*message)};
     bson::Document legacy;
     Dispatcher::Request request{.body = message->body, .sequences = message->sequences, .stop = stop_};
     if (message->op == OpCode::kQuery) {
+      if (message->body["$db"]) return {.frame = make_reply(*message, dispatcher_.refusal(Error{ErrorCode::kFailure, "$db is not allowed in OP_QUERY requests", 40621, {}}))};
       legacy = whole_command(*message);
       request.body = legacy;
       request.legacy = true;
@@ -325,6 +331,15 @@ class ClientSession final : public net::WireSession {
 }  // namespace
 
 bson::Document Dispatcher::refusal(const Error& error) const { return decorate(error_reply(error)); }
+
+std::vector<std::uint8_t> Dispatcher::refusal_of_legacy_find(const Message& message) const {
+  if (!state_.services.settings.at_least(5, 1)) {
+    return make_query_failure(message, fmt::format("OP_QUERY on the collection {} is not supported by this server: use the find command", message.query_ns),
+                              kCommandNotSupported);
+  }
+  return make_query_failure(message, "OP_QUERY is no longer supported. The client driver may require an upgrade. For more details see "
+                                     "https://dochub.mongodb.org/core/legacy-opcode-removal", kLegacyQuery);
+}
 
 std::unique_ptr<net::WireSession> Dispatcher::accept(net::ConnectionInfo info) {
   return std::make_unique<ClientSession>(*this, state_, operations_, std::move(info));

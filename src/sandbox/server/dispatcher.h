@@ -33,6 +33,8 @@ class Dispatcher {
   Outcome run(ClientConnection& connection, const Request& request);
   // The reply to what could not become a request.
   bson::Document refusal(const Error& error) const;
+  // The reply to OP_QUERY on a collection: no version of this server carries it out.
+  std::vector<std::uint8_t> refusal_of_legacy_find(const Message& message) const;
 
   // A session for a connection of the wire server.
   std::unique_ptr<net::WireSession> accept(net::ConnectionInfo info);

@@ -1,5 +1,6 @@
 #include "sandbox/server/message.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cstring>
 
@@ -16,6 +17,13 @@ namespace {
 
 constexpr std::size_t kHeaderBytes = 16;
 constexpr std::size_t kCompressionHeaderBytes = 9;  // original operation, size, compressor
+// No command has more than two; each is compared with all others.
+constexpr std::size_t kMaxSequences = 64;
+constexpr int kOverflow = 15;
+constexpr int kDuplicateSequence = 40431;
+constexpr int kSequenceInBody = 40433;
+constexpr std::int32_t kQueryFailure = 1 << 1;
+constexpr std::int32_t kAwaitCapable = 1 << 3;
 
 template <typename T>
 T read_at(std::span<const std::uint8_t> bytes, std::size_t offset) {
@@ -77,12 +85,21 @@ Status parse_sections(Message& message, std::span<const std::uint8_t> rest) {
       body_seen = true;
       message.body = TRY(take_document(rest));
     } else if (kind == 1) {
-      message.sequences.push_back(TRY(take_sequence(rest)));
+      if (message.sequences.size() == kMaxSequences) return malformed("too many sections");
+      auto sequence = TRY(take_sequence(rest));
+      for (const auto& other : message.sequences) {
+        if (other.name == sequence.name) return server_error(kDuplicateSequence, fmt::format("Duplicate document sequence: {}", sequence.name));
+      }
+      message.sequences.push_back(std::move(sequence));
     } else {
       return malformed(fmt::format("a section of kind {}", kind));
     }
   }
   if (!body_seen) return malformed("no body");
+  for (const auto& sequence : message.sequences) {
+    if (!message.body.at_path(sequence.name)) continue;
+    return server_error(kSequenceInBody, fmt::format("Duplicate field between body and document sequence {}", sequence.name));
+  }
   return {};
 }
 
@@ -139,12 +156,12 @@ std::vector<std::uint8_t> make_msg(std::int32_t id, std::int32_t to, bson::View 
   return out;
 }
 
-std::vector<std::uint8_t> make_op_reply(std::int32_t to, bson::View body) {
+std::vector<std::uint8_t> make_op_reply(std::int32_t to, bson::View body, std::int32_t flags) {
   const auto size = kHeaderBytes + 20 + body.size();
   std::vector<std::uint8_t> out;
   out.reserve(size);
   put_header(out, size, next_request_id(), to, OpCode::kReply);
-  put<std::int32_t>(out, 8);  // AwaitCapable
+  put<std::int32_t>(out, flags);
   put<std::int64_t>(out, 0);
   put<std::int32_t>(out, 0);
   put<std::int32_t>(out, 1);
@@ -171,7 +188,18 @@ Message unparsed_message(std::span<const std::uint8_t> frame) {
   Message message;
   message.request_id = read_at<std::int32_t>(frame, 4);
   message.op = static_cast<OpCode>(read_at<std::int32_t>(frame, 12));
+  if (message.op == OpCode::kMsg && frame.size() >= kHeaderBytes + 4) message.flags = read_at<std::uint32_t>(frame, kHeaderBytes);
   return message;
+}
+
+bool is_answered(const Error& error) {
+  return error.server_code == kOverflow || error.server_code == kDuplicateSequence || error.server_code == kSequenceInBody;
+}
+
+bool Message::is_legacy_find() const { return op == OpCode::kQuery && query_ns.substr(std::min(query_ns.find('.'), query_ns.size())) != ".$cmd"; }
+
+std::vector<std::uint8_t> make_query_failure(const Message& request, std::string_view message, int code) {
+  return make_op_reply(request.request_id, bson::make_document({{"$err", message}, {"code", code}, {"ok", 0.0}}), kQueryFailure);
 }
 
 bool is_compressed(std::span<const std::uint8_t> frame) {
@@ -231,7 +259,7 @@ bson::Document whole_command(const Message& message) {
 }
 
 std::vector<std::uint8_t> make_reply(const Message& request, bson::View reply, std::uint32_t flags) {
-  if (request.op == OpCode::kQuery) return make_op_reply(request.request_id, reply);
+  if (request.op == OpCode::kQuery) return make_op_reply(request.request_id, reply, kAwaitCapable);
   return make_msg(next_request_id(), request.request_id, reply, flags | (request.flags & kChecksumPresent));
 }
 

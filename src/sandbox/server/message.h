@@ -31,11 +31,14 @@ struct Message {
   std::vector<DocumentSequence> sequences;
 
   bool wants_reply() const { return op != OpCode::kMsg || (flags & kMoreToCome) == 0; }
+  // OP_QUERY whose document is a filter, as its namespace is not "<db>.$cmd": never a command, whatever its first field is.
+  bool is_legacy_find() const;
 };
 
-// An error closes the connection: what came is no protocol that we know. But 15 is a command that is nested too deeply, and
-// is answered. `frame` must outlive the message.
+// An error closes the connection: what came is no protocol that we know. Some are answered: a command that is nested too
+// deeply (15), or has a field twice (40431, 40433). `frame` must outlive the message.
 Result<Message> parse_message(std::span<const std::uint8_t> frame);
+bool is_answered(const Error& error);
 
 // An OP_COMPRESSED message: the frame that is inside, and what it was packed with. `frame` is of that operation.
 struct Unpacked {
@@ -55,6 +58,8 @@ Message unparsed_message(std::span<const std::uint8_t> frame);
 
 // The answer to `request` in the protocol it came in.
 std::vector<std::uint8_t> make_reply(const Message& request, bson::View reply, std::uint32_t flags = 0);
+// The answer to a legacy find that failed: {$err, code, ok: 0}.
+std::vector<std::uint8_t> make_query_failure(const Message& request, std::string_view message, int code);
 // What comes before a reply of so many bytes, to be sent without copying it; nothing where the bytes behind depend on it.
 std::optional<std::vector<std::uint8_t>> make_reply_head(const Message& request, std::size_t reply_bytes, std::uint32_t flags = 0);
 // A request, as a client sends it. For tests and for exhaust.

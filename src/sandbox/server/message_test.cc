@@ -52,6 +52,33 @@ TEST(Message, SequencesBecomeArrays) {
   EXPECT_EQ(whole["documents"].document_value().field_count(), 3u);
 }
 
+TEST(Message, AFieldThatIsThereTwiceIsRefusedAndAnswered) {
+  const auto item = bson::make_document({{"_id", 1}});
+  auto twice = make_request(1, bson::make_document({{"insert", "t"}, {"$db", "d"}}));
+  append_sequence(twice, "documents", item, 1);
+  append_sequence(twice, "documents", item, 1);
+  const auto sequences = parse_message(twice);
+  ASSERT_FALSE(sequences);
+  EXPECT_EQ(sequences.error().server_code, 40431);
+  EXPECT_EQ(sequences.error().message, "Duplicate document sequence: documents");
+  EXPECT_TRUE(is_answered(sequences.error()));
+
+  auto both = make_request(1, bson::make_document({{"insert", "t"}, {"documents", bson::make_document({{"0", 1}})}, {"$db", "d"}}));
+  append_sequence(both, "documents", item, 1);
+  const auto body = parse_message(both);
+  ASSERT_FALSE(body);
+  EXPECT_EQ(body.error().server_code, 40433);
+  EXPECT_EQ(body.error().message, "Duplicate field between body and document sequence documents");
+}
+
+TEST(Message, SectionsAreFew) {
+  auto frame = make_request(1, bson::make_document({{"insert", "t"}, {"$db", "d"}}));
+  for (int i = 0; i < 100; ++i) append_sequence(frame, "s" + std::to_string(i), bson::make_document({{"_id", 1}}), 1);
+  const auto message = parse_message(frame);
+  ASSERT_FALSE(message);
+  EXPECT_FALSE(is_answered(message.error()));
+}
+
 TEST(Message, ChecksumIsVerified) {
   auto frame = make_request(1, bson::make_document({{"ping", 1}}), kChecksumPresent);
   EXPECT_TRUE(parse_message(frame));

@@ -22,9 +22,11 @@ constexpr std::size_t kWorthALook = 64;
 constexpr std::size_t kEntryOverhead = 200;
 constexpr std::size_t kReservedBytes = 3 << 20;
 
-Error write_conflict() {
-  return Error{ErrorCode::kTemporary, "WriteConflict error: this operation conflicted with another operation. Please retry your "
-                                      "operation or multi-document transaction.", code::kWriteConflict, {}};
+Error write_conflict(ServerVersion version) {
+  const auto* message = version >= ServerVersion{7, 0, 0}
+                            ? "Caused by :: Write conflict during plan execution and yielding is disabled. :: Please retry your operation or multi-document transaction."
+                            : "WriteConflict error: this operation conflicted with another operation. Please retry your operation or multi-document transaction.";
+  return Error{ErrorCode::kTemporary, message, code::kWriteConflict, {}};
 }
 
 bson::Document id_of(bson::View document) {
@@ -99,14 +101,14 @@ Status WriteUnit::claim(kv::KeySpace space, const std::string& key) {
   if (!transaction_ && locks.empty()) return {};
   const auto name = lock_name(space, key);
   if (const auto it = locks.find(name); it != locks.end()) {
-    if (it->second != transaction_) return tl::unexpected(write_conflict());
+    if (it->second != transaction_) return tl::unexpected(write_conflict(engine_.options().version));
     return {};
   }
   if (!transaction_) return {};
   if (transaction_->view_->ts != engine_.last_committed()) {
     const auto now = TRY(engine_.store().get(space, key));
     const auto then = TRY(engine_.store().get(space, key, transaction_->view_->snapshot.get()));
-    if (now != then) return tl::unexpected(write_conflict());
+    if (now != then) return tl::unexpected(write_conflict(engine_.options().version));
   }
   locks.emplace(name, transaction_);
   if (space == kRecords) ++engine_.impl_->locked_collections[from_big_endian(key)];
@@ -151,7 +153,7 @@ Status WriteUnit::check_unique(const CollectionPtr& collection, const IndexInfo&
     if (!taken && transaction_ && transaction_->view_->ts != engine_.last_committed() &&
         other(engine_.store().iterate(kIndexes, nullptr, end)) &&
         !other(engine_.store().iterate(kIndexes, transaction_->view_->snapshot, end))) {
-      return tl::unexpected(write_conflict());
+      return tl::unexpected(write_conflict(engine_.options().version));
     }
   }
   if (!taken) return {};

@@ -1,0 +1,203 @@
+#include "sandbox/commands/explain_stages.h"
+
+#include <algorithm>
+#include <span>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "bson/ejson.h"
+#include "sandbox/commands/write_support.h"
+
+namespace drover::sandbox {
+
+namespace {
+
+// What a sort in memory may take.
+constexpr std::int32_t kSortBytes = 104857600;
+
+struct Stage {
+  std::string_view name;
+  bson::Document filter = {};  // empty: none
+  bson::Document facts = {};   // of the plan
+  std::int64_t advanced = 0;
+  std::int64_t need_time = 0;
+  bool ended = true;
+  bson::Document counts = {};  // of the execution
+};
+
+bson::Document index_bounds(const Plan& plan) {
+  bson::Builder bounds;
+  for (const auto& field : plan.index->fields) {
+    auto list = bounds.open_array(field.path);
+    bool constrained = false;
+    for (const auto& path : plan.bounds) {
+      if (path.path != field.path) continue;
+      constrained = true;
+      for (const auto& interval : path.intervals) {
+        list.append(fmt::format("{}{}, {}{}", interval.low_inclusive ? '[' : '(', bson::to_shell(interval.low.element()),
+                                bson::to_shell(interval.high.element()), interval.high_inclusive ? ']' : ')'));
+      }
+    }
+    if (!constrained) list.append("[MinKey, MaxKey]");
+  }
+  return std::move(bounds).finish();
+}
+
+bson::Document index_facts(const Plan& plan) {
+  const auto& index = *plan.index;
+  const bool multikey = index.multikey->load() != 0;
+  bson::Builder out;
+  out.append("keyPattern", index.key_pattern()).append("indexName", index.name).append("isMultiKey", multikey);
+  out.append("isUnique", index.unique).append("isSparse", index.sparse).append("isPartial", index.partial_filter != nullptr);
+  out.append("indexVersion", 2).append("direction", plan.forward ? "forward" : "backward").append("indexBounds", index_bounds(plan));
+  return std::move(out).finish();
+}
+
+// {name: number, ...}
+bson::Document counted(std::initializer_list<std::pair<std::string_view, std::int64_t>> counts) {
+  bson::Builder out;
+  for (const auto& [name, count] : counts) append_count(out, name, count);
+  return std::move(out).finish();
+}
+
+class Stages {
+ public:
+  Stages(const ExplainedPlan& explained, const ExplainedScan& scan) : explained_(explained), find_(*explained.find), scan_(scan) {}
+
+  std::vector<Stage> build() {
+    if (!explained_.plan) return {Stage{.name = "EOF"}};
+    if (explained_.counts_records) return {fast_count()};
+    add_scan();
+    if (explained_.use == ExplainedUse::kRead) {
+      add_sort();
+      add_skip();
+      add_projection();
+      add_limit();
+    } else {
+      add_sort();
+      add_use();
+      add_projection();
+    }
+    return std::move(stages_);
+  }
+
+ private:
+  std::int64_t below() const { return stages_.back().advanced; }
+  std::int64_t skipped_of(std::int64_t count) const { return std::min(count, find_.skip); }
+  std::int64_t limited(std::int64_t count) const { return find_.limit > 0 ? std::min(count, find_.limit) : count; }
+
+  Stage fast_count() const {
+    const auto skipped = skipped_of(scan_.records);
+    return {.name = "RECORD_STORE_COUNT", .counts = counted({{"nCounted", limited(scan_.records - skipped)}, {"nSkipped", skipped}})};
+  }
+
+  void add_scan() {
+    const auto& plan = *explained_.plan;
+    const auto missed = scan_.examined - scan_.matched;
+    if (explained_.by_id) return add_id_lookup();
+    if (!plan.index) {
+      stages_.push_back({.name = "COLLSCAN", .filter = bson::Document(explained_.filter),
+                         .facts = bson::make_document({{"direction", plan.forward ? "forward" : "backward"}}), .advanced = scan_.matched,
+                         .need_time = missed, .ended = scan_.ended, .counts = counted({{"docsExamined", scan_.examined}})});
+      return;
+    }
+    const auto dropped = scan_.keys - scan_.examined;
+    const bool multikey = plan.index->multikey->load() != 0;
+    stages_.push_back({.name = "IXSCAN", .facts = index_facts(plan), .advanced = scan_.examined, .need_time = dropped, .ended = scan_.ended,
+                       .counts = counted({{"keysExamined", scan_.keys}, {"dupsTested", multikey ? scan_.keys : 0}, {"dupsDropped", dropped}})});
+    stages_.push_back({.name = "FETCH", .filter = bson::Document(explained_.filter), .advanced = scan_.matched, .need_time = missed, .ended = scan_.ended,
+                       .counts = counted({{"docsExamined", scan_.examined}, {"alreadyHasObj", 0}})});
+  }
+
+  // Since 8.0 plain reads by _id go past the planner.
+  void add_id_lookup() {
+    const bool express = explained_.version >= ServerVersion{8, 0, 0} && explained_.use == ExplainedUse::kRead;
+    Stage stage{.name = express ? "EXPRESS_IXSCAN" : "IDHACK", .advanced = scan_.matched,
+                .counts = counted({{"keysExamined", scan_.keys}, {"docsExamined", scan_.examined}})};
+    if (express) stage.facts = bson::make_document({{"keyPattern", "{ _id: 1 }"}, {"indexName", "_id_"}});
+    stages_.push_back(std::move(stage));
+  }
+
+  // A limit is the sort's own: it keeps no more than are wanted.
+  void add_sort() {
+    if (!explained_.sorts || explained_.by_id) return;
+    const auto wanted = find_.limit > 0 ? find_.limit + find_.skip : 0;
+    bson::Builder facts;
+    facts.append("sortPattern", find_.sort).append("memLimit", kSortBytes);
+    if (wanted > 0) append_count(facts, "limitAmount", wanted);
+    facts.append("type", "simple");
+    const auto given = wanted > 0 ? std::min(below(), wanted) : below();
+    stages_.push_back({.name = "SORT", .facts = std::move(facts).finish(), .advanced = given, .need_time = below() + 1,
+                       .counts = bson::make_document({{"totalDataSizeSorted", scan_.bytes}, {"usedDisk", false}})});
+  }
+
+  void add_skip() {
+    if (find_.skip == 0) return;
+    const auto skipped = skipped_of(below());
+    stages_.push_back({.name = "SKIP", .facts = counted({{"skipAmount", find_.skip}}), .advanced = below() - skipped, .need_time = skipped});
+  }
+
+  void add_projection() {
+    if (find_.projection.empty()) return;
+    const bool simple = std::all_of(find_.projection.begin(), find_.projection.end(), [](const bson::Element& field) {
+      return (field.is_number() || field.type() == bson::Type::kBool) && field.key().find('.') == std::string_view::npos;
+    });
+    stages_.push_back({.name = simple ? "PROJECTION_SIMPLE" : "PROJECTION_DEFAULT", .facts = bson::make_document({{"transformBy", find_.projection}}),
+                       .advanced = below()});
+  }
+
+  void add_limit() {
+    if (find_.limit == 0 || explained_.sorts || explained_.by_id) return;
+    stages_.push_back({.name = "LIMIT", .facts = counted({{"limitAmount", find_.limit}}), .advanced = limited(below())});
+  }
+
+  void add_use() {
+    const auto found = below();
+    if (explained_.use == ExplainedUse::kCount) {
+      const auto skipped = skipped_of(found);
+      stages_.push_back({.name = "COUNT", .need_time = found, .counts = counted({{"nCounted", limited(found - skipped)}, {"nSkipped", skipped}})});
+      return;
+    }
+    const bool removes = explained_.use == ExplainedUse::kDelete;
+    stages_.push_back({.name = removes ? "DELETE" : "UPDATE", .advanced = explained_.returns_document ? found : 0,
+                       .need_time = explained_.returns_document ? 0 : found, .counts = counted({{removes ? "nWouldDelete" : "nMatched", found}})});
+  }
+
+  const ExplainedPlan& explained_;
+  const FindRequest& find_;
+  const ExplainedScan& scan_;
+  std::vector<Stage> stages_;  // the innermost first
+};
+
+void append_stages(bson::Builder& out, std::span<const Stage> stages, const std::optional<ExplainedScan>& scan) {
+  const auto& stage = stages.back();
+  out.append("stage", stage.name);
+  if (!stage.filter.empty()) out.append("filter", stage.filter);
+  if (scan) {
+    append_count(out, "nReturned", stage.advanced);
+    append_count(out, "executionTimeMillisEstimate", scan->millis);
+    append_count(out, "works", stage.advanced + stage.need_time + (stage.ended ? 1 : 0));
+    append_count(out, "advanced", stage.advanced);
+    append_count(out, "needTime", stage.need_time);
+    for (const auto* name : {"needYield", "saveState", "restoreState"}) out.append(name, 0);
+    out.append("isEOF", stage.ended ? 1 : 0);
+  }
+  out.append_all(stage.facts);
+  if (scan) out.append_all(stage.counts);
+  if (stages.size() == 1) return;
+  auto input = out.open_document("inputStage");
+  append_stages(input, stages.first(stages.size() - 1), scan);
+}
+
+}  // namespace
+
+ShownStages show_stages(const ExplainedPlan& explained, const std::optional<ExplainedScan>& scan) {
+  const auto stages = Stages(explained, scan.value_or(ExplainedScan{})).build();
+  bson::Builder out;
+  if (!scan && explained.version >= ServerVersion{8, 0, 0}) out.append("isCached", false);
+  append_stages(out, stages, scan);
+  return {std::move(out).finish(), stages.back().advanced};
+}
+
+}  // namespace drover::sandbox
