@@ -39,7 +39,9 @@ Result<Datum> add(Operands operands, Variables&) {
   return Datum::from(bson::DateTime{millis});
 }
 
-Result<Datum> subtract(Operands operands, Variables&) {
+// Before 5.0 a date lost the whole part of a fraction, and the words stood closer.
+Result<Datum> subtract(Operands operands, Variables& variables) {
+  const bool old = variables.context().version < ServerVersion{5, 0, 0};
   const Datum& a = operands[0];
   const Datum& b = operands[1];
   if (a.nullish() || b.nullish()) return Datum::null();
@@ -48,11 +50,14 @@ Result<Datum> subtract(Operands operands, Variables&) {
     const std::int64_t millis = a.element().date_value().millis;
     if (b.type() == Type::kDateTime) return Datum::from(millis - b.element().date_value().millis);
     if (b.is_number()) {
-      const std::int64_t offset = is_integer_type(b) ? as_int64(b) : std::llround(as_double(b));
-      return Datum::from(bson::DateTime{millis - offset});
+      const double fraction = old && b.type() == Type::kDouble ? std::trunc(as_double(b)) : as_double(b);
+      const std::int64_t offset = is_integer_type(b) ? as_int64(b) : std::llround(fraction);
+      return Datum::from(bson::DateTime{static_cast<std::int64_t>(static_cast<std::uint64_t>(millis) - static_cast<std::uint64_t>(offset))});
     }
+    return bad(16613, fmt::format("{} {} from {}Date", old ? "cant $subtract a" : "can't $subtract", type_name_of(b), old ? "a " : ""));
   }
-  return bad(16556, fmt::format("cant $subtract a{} from a{}", type_name_of(b), type_name_of(a)));
+  if (old) return bad(16556, fmt::format("cant $subtract a{} from a {}", type_name_of(b), type_name_of(a)));
+  return bad(16556, fmt::format("can't $subtract {} from {}", type_name_of(b), type_name_of(a)));
 }
 
 Result<Datum> multiply(Operands operands, Variables&) {

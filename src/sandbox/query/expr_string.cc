@@ -255,9 +255,13 @@ Result<ExpressionPtr> parse_trim(const Element& argument, const Scope& scope) {
   static constexpr std::string_view kNames[] = {"input", "chars"};
   auto trim = std::make_unique<TrimExpression>();
   trim->name = argument.key();
+  if (!argument.is_document()) {
+    return bad(50696, fmt::format("{} only supports an object as an argument, found {}", argument.key(), bson::type_name(argument.type())));
+  }
   trim->operands = TRY(NamedOperands::parse(argument, scope, argument.key(), kNames, 50694, 50696));
   if (!trim->operands.find("input")) return bad(50695, fmt::format("{} requires an 'input' field", argument.key()));
-  return trim;
+  const bool literals = trim->operands.are_literals();
+  return fold(std::move(trim), literals, scope);
 }
 
 struct ReplaceExpression final : Expression {
@@ -307,6 +311,9 @@ Result<ExpressionPtr> parse_replace(const Element& argument, const Scope& scope)
   static constexpr std::string_view kNames[] = {"input", "find", "replacement"};
   auto replace = std::make_unique<ReplaceExpression>();
   replace->name = argument.key();
+  if (!argument.is_document()) {
+    return bad(51751, fmt::format("{} requires an object as an argument, found: {}", argument.key(), bson::type_name(argument.type())));
+  }
   replace->operands = TRY(NamedOperands::parse(argument, scope, argument.key(), kNames, 51750, 51751));
   int code = 51749;
   for (const std::string_view name : kNames) {
