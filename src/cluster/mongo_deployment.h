@@ -19,7 +19,7 @@ enum class Side { kSource, kDestination, kCluster0, kCluster1 };
 struct MongoOptions {
   std::string uri;          // mongodb:// or mongodb+srv://; never logged with its password
   Side side = Side::kSource;
-  std::string app_name = "drover";
+  std::string app_name = "drover";  // what servers show for these connections; an appName in the connection string does not count
   int max_connections = 64;
   // Of who has somebody waiting: they hold whatever the connection string says. Without them its own time-outs do, and run_command waits
   // two days for a reply.

@@ -91,7 +91,8 @@ Result<Uri> parse_uri(const MongoOptions& options) {
   set_default(uri.get(), MONGOC_URI_WAITQUEUETIMEOUTMS, kQueueTimeoutMillis);
   set_default(uri.get(), MONGOC_URI_SOCKETTIMEOUTMS, kSocketTimeoutMillis);
   set_default(uri.get(), MONGOC_URI_HEARTBEATFREQUENCYMS, kHeartbeatMillis);
-  if (mongoc_uri_get_appname(uri.get()) == nullptr) mongoc_uri_set_appname(uri.get(), options.app_name.c_str());
+  // Whatever the string says: by this name a running migration is found, and copied connection strings often carry another.
+  mongoc_uri_set_appname(uri.get(), options.app_name.c_str());
   const int reply = mongoc_uri_get_option_as_int32(uri.get(), MONGOC_URI_SOCKETTIMEOUTMS, kSocketTimeoutMillis);
   // 0 would be no limit, and a half-open connection would never end.
   return Uri{std::move(uri), std::chrono::milliseconds(limit),

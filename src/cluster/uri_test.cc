@@ -49,6 +49,12 @@ TEST(Uri, OneHostIsASeedAndRepeatingIsOurs) {
   EXPECT_STREQ(mongoc_uri_get_appname(uri->driver.get()), "drover");
 }
 
+TEST(Uri, AProgramsNameIsItsOwnWhateverTheStringSays) {
+  const auto uri = parse_uri({.uri = "mongodb://h:1/?appName=Cluster0", .app_name = "drover migrate"});
+  ASSERT_TRUE(uri);
+  EXPECT_STREQ(mongoc_uri_get_appname(uri->driver.get()), "drover migrate");
+}
+
 TEST(Uri, ACallersLimitsHoldWhateverTheStringSays) {
   using std::chrono::milliseconds;
   const auto text = "mongodb://h/?ServerSelectionTimeoutMS=2000000000&CONNECTTIMEOUTMS=2000000000&socketTimeoutMs=0&waitqueuetimeoutms=2000000000";

@@ -50,7 +50,11 @@ class Cleanup(DroverTest):
         self.assertEqual(self.state(), before)
 
     def test_somebody_is_at_it(self):
-        running = self.begun()
+        # A name that came with a copied connection string does not hide it.
+        self.seed(documents=100)
+        uri = self.destination.uri
+        running = self.start_migration("--commit", "never", destination=uri + ("&" if "?" in uri else "?") + "appName=Cluster0")
+        self.wait_until_copied(running)
         self.assert_refused(self.cleanup(), WRONG_STATE, "at work on this destination right now", "drover migrate from")
         self.assertTrue(running.running(), running.tail())
         running.stop()
