@@ -138,7 +138,7 @@ Result<double> replace_all(const std::string& source, const std::string& destina
   return seconds_since(begun);
 }
 
-Status update_all(const std::string& uri, const Shape& shape, std::int64_t documents) {
+Status update_all(const std::string& uri, const std::string& db, const Shape& shape, std::int64_t documents) {
   return in_parallel(kCopyThreads, uri, [&](Client& client, int thread) -> Status {
     for (auto from = static_cast<std::int64_t>(thread) * kApplyDocuments; from < documents; from += kCopyThreads * kApplyDocuments) {
       bson::Builder command;
@@ -151,7 +151,7 @@ Status update_all(const std::string& uri, const Shape& shape, std::int64_t docum
           update.append("u", bson::make_document({{"$set", bson::make_document({{"n", static_cast<std::int32_t>(-1 - number)}})}}));
         }
       }
-      TRY(client.command(kDatabase, std::move(command).finish()));
+      TRY(client.command(db, std::move(command).finish()));
     }
     return {};
   });

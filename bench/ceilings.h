@@ -18,8 +18,8 @@ Result<double> scan_and_insert_all(const std::string& source, const std::string&
 // Seconds for `documents` documents, each read on the source by _id in batches and replaced on the destination in batches,
 // over kApplyThreads connections: what applying by state cannot do without.
 Result<double> replace_all(const std::string& source, const std::string& destination, const Shape& shape, std::int64_t documents);
-// {$set: {n: ...}} on the source for documents [0, documents), each once, each to a value that it did not have.
-Status update_all(const std::string& uri, const Shape& shape, std::int64_t documents);
+// {$set: {n: ...}} for documents [0, documents) of insert_all, each once, each to a value that it did not have.
+Status update_all(const std::string& uri, const std::string& db, const Shape& shape, std::int64_t documents);
 Status drop_database(const std::string& uri, const std::string& db);
 
 }  // namespace drover::bench
