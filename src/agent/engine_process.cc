@@ -115,13 +115,14 @@ std::optional<int> EngineProcess::port() const {
   return static_cast<int>(*port);
 }
 
-Status EngineProcess::start() const {
+Status EngineProcess::start(const std::string& job) const {
   ::unlink(port_path().c_str());
   ::unlink(pid_path().c_str());
   TRY(write_file(config_path(), fmt::format("cluster0: {}\ncluster1: {}\nport: 0\nlogPath: {}\nverbosity: DEBUG\nacceptDisclaimer: true\n",
                                             yaml_text(settings_.source_uri), yaml_text(settings_.destination_uri),
                                             yaml_text(settings_.directory + "/log"))));
   std::vector<std::string> arguments{settings_.program, "sync", "--config", config_path(), "--portFile", port_path()};
+  if (!job.empty()) arguments.insert(arguments.end(), {"--job", job});
   if (settings_.lifeline >= 0) arguments.insert(arguments.end(), {"--lifeline", std::to_string(settings_.lifeline)});
   auto list = argument_list(arguments);
   const auto pid_file = pid_path();

@@ -35,7 +35,8 @@ class EngineProcess {
   // Its HTTP API's port, once it listens.
   std::optional<int> port() const;
   // Only while none runs. What went before is removed first: port and output.
-  Status start() const;
+  // `job`: the only one whose state on the destination it may go on with; empty: any.
+  Status start(const std::string& job) const;
   void ask_to_end() const;  // SIGTERM; it stops safely
   void kill() const;        // SIGKILL
 

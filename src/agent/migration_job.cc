@@ -1,23 +1,22 @@
 #include "agent/migration_job.h"
 
 #include <algorithm>
-#include <array>
 
 #include <unistd.h>
 
 #include <fmt/format.h>
 
+#include "agent/destination_state.h"
 #include "base/backoff.h"
-#include "bson/builder.h"
 #include "cluster/mongo_deployment.h"
 
 namespace drover::agent {
 namespace {
 
 constexpr const char* kStarted = "started";  // the engine was told to start: the destination may hold what it copied
+constexpr const char* kPrepared = "prepared";  // the destination held nothing of another migration, or nothing any more
 constexpr const char* kCleaned = "cleaned";
 constexpr int kHistoryLost = 286;
-constexpr std::array<std::string_view, 4> kOwnDatabases{"admin", "local", "config", "__mdb_internal_mongosync"};
 
 std::string phase_of(const SyncProgress& progress) {
   if (progress.state == "COMMITTING" || progress.state == "COMMITTED") return "COMMITTING";
@@ -93,19 +92,13 @@ Report MigrationJob::keep_running(const Job& job, const std::stop_token& stop) {
     return fruitless(job, hopeless ? RestartPolicy::End::kHopeless : RestartPolicy::End::kOther, std::move(because), waiting, stop);
   }
   if (restarts_.waits(now)) return still(JobState::kRunning, last_.warnings.empty() ? "" : last_.warnings.back());
-  // A cutover is only wanted of what has been copied.
-  if (job.drop_destination && job.desired == Desired::kRun && !has_mark(kStarted)) {
-    const auto emptied = empty_destination(job, stop);
-    if (!emptied) {
-      const auto because = "the destination's data cannot be dropped yet: " + emptied.error().message;
-      return fruitless(job, RestartPolicy::End::kOther, because, because, stop);
-    }
-    if (*emptied == Found::kCommitted) {
-      return failed(job, Error{ErrorCode::kWrongState, "the destination's data is not dropped: it holds the record of a migration that was committed, its data may be in use. "
-                                                       "If it is not, remove the record with `drover migrate --cleanup`, and start again", 0, {}}, stop);
-    }
+  const auto refused = prepare(job, stop);
+  if (!refused) {
+    const auto because = "the destination cannot be prepared yet: " + refused.error().message;
+    return fruitless(job, RestartPolicy::End::kOther, because, because, stop);
   }
-  if (const auto begun = engine_.start(); !begun) return fruitless(job, RestartPolicy::End::kOther, begun.error().message, begun.error().message, stop);
+  if (*refused) return failed(job, **refused, stop);
+  if (const auto begun = engine_.start(has_mark(kPrepared) ? job.id : std::string()); !begun) return fruitless(job, RestartPolicy::End::kOther, begun.error().message, begun.error().message, stop);
   started_ = true;
   running_since_ = answered_ = now;
   host_.log.info("the engine is started", {{"job", job.id}});
@@ -179,29 +172,43 @@ Status MigrationJob::begin(const Job& job, int port, const std::stop_token& stop
   return {};
 }
 
-// Only while no migration has begun there: what an engine copied is never dropped, also when this host's files are lost and the job comes
-// as a new one. Twice is as once.
-Result<MigrationJob::Found> MigrationJob::empty_destination(const Job& job, const std::stop_token& stop) {
+// Before the first start: what the destination holds is this job's, or nothing is left there of another one. A refusal ends the job. What an
+// engine of this job copied is never dropped, also when this host's files are lost and the job comes as a new one. Twice is as once.
+Result<std::optional<Error>> MigrationJob::prepare(const Job& job, const std::stop_token& stop) {
+  if (has_mark(kStarted) || has_mark(kPrepared)) return std::optional<Error>();
   const auto destination = TRY(cluster::connect({.uri = job.destination_uri, .side = cluster::Side::kDestination, .app_name = "drover agent"},
                                                 host_.runtime, stop));
-  if (const auto begun = TRY(destination->load_state("x_migration")); !begun.empty()) {
-    if (begun.front()["phase"].to_string_view() == std::string_view("committed")) return Found::kCommitted;
-    host_.log.warn("the destination holds a migration that has begun: it is gone on with, and nothing is dropped", {{"job", job.id}});
-    return Found::kMigration;
+  const auto found = TRY(look_at_destination(*destination, job.id));
+  // A cutover is only wanted of what has been copied.
+  const bool drops = job.drop_destination && job.desired == Desired::kRun;
+  switch (found.holds) {
+    case Holds::kOurs:
+      host_.log.warn("the destination holds what this migration has begun: it is gone on with, and nothing is dropped", {{"job", job.id}});
+      TRY(set_mark(kStarted));
+      TRY(set_mark(kPrepared));
+      return std::optional<Error>();
+    case Holds::kCommitted:
+      if (!drops && !TRY(is_empty(*destination))) return std::optional(Error{ErrorCode::kWrongState, refusal_of(found), 0, {}});
+      host_.log.warn("the record of an earlier migration, which was committed, is removed from the destination", {{"job", job.id}, {"earlier", found.owner}});
+      TRY_WITH(destination->drop_state(), "removing the record of an earlier migration");
+      break;
+    case Holds::kUnfinished: {
+      if (!drops) return std::optional(Error{ErrorCode::kWrongState, refusal_of(found), 0, {}});
+      host_.log.warn("what another migration has begun is removed from the destination", {{"job", job.id}, {"other", found.owner}});
+      const auto removed = remove_state(job, found.owner, kCleanupOfAnother);
+      if (!removed && removed.error().code == ErrorCode::kWrongState)
+        return std::optional(Error{ErrorCode::kWrongState, fmt::format("{} (it could not be removed for dropDestinationData: {})", refusal_of(found), removed.error().message), 0, {}});
+      TRY(removed);
+      break;
+    }
+    case Holds::kNothing: break;
   }
-  const auto listed = TRY(destination->run_command("admin", bson::make_document({{"listDatabases", 1}, {"nameOnly", true}})));
-  const auto databases = listed["databases"].to_array();
-  if (!databases) return fail(ErrorCode::kTemporary, "listDatabases answers no list");
-  for (const auto& item : *databases) {
-    const std::string name(item.document_value()["name"].to_string_view().value_or(""));
-    if (name.empty() || std::find(kOwnDatabases.begin(), kOwnDatabases.end(), name) != kOwnDatabases.end()) continue;
-    bson::Builder command;
-    command.append("dropDatabase", 1);
-    command.open_document("writeConcern").append("w", "majority");
-    TRY_WITH(destination->run_command(name, std::move(command).finish()), "dropping the database " + name);
-    host_.log.info("dropped a database of the destination, as it was asked for", {{"job", job.id}, {"database", name}});
+  if (drops) {
+    for (const auto& name : TRY(drop_databases(*destination)))
+      host_.log.info("dropped a database of the destination, as it was asked for", {{"job", job.id}, {"database", name}});
   }
-  return Found::kNothing;
+  TRY(set_mark(kPrepared));
+  return std::optional<Error>();
 }
 
 // An end that the next start would only repeat. What has to do with a deployment that does not answer, or with its users, is not.
@@ -225,9 +232,9 @@ Report MigrationJob::wind_up(const Job& job, const std::stop_token& stop) {
     }
     end_engine(stop);
   }
-  if (!has_mark(kStarted)) return still(JobState::kStopped);
   if (now < next_cleanup_) return still(JobState::kRunning, last_.warnings.empty() ? "" : last_.warnings.back());
-  const auto cleaned = clean_up(job);
+  const auto begun = has_begun(job, stop);
+  const auto cleaned = !begun ? Status(tl::unexpected(begun.error())) : *begun ? clean_up(job) : Status();
   if (cleaned) return still(JobState::kStopped);
   if (cleaned.error().code == ErrorCode::kWrongState) {
     host_.log.warn("the cutover was decided before it was to be stopped; it is finished", {{"job", job.id}});
@@ -236,6 +243,18 @@ Report MigrationJob::wind_up(const Job& job, const std::stop_token& stop) {
   }
   next_cleanup_ = now + pause_after(++cleanups_, host_.runtime.random());
   return still(JobState::kRunning, "stopping: " + cleaned.error().message);
+}
+
+// Whether there may be something of this job on the destination. When its files are lost, only the destination knows.
+Result<bool> MigrationJob::has_begun(const Job& job, const std::stop_token& stop) {
+  if (has_mark(kStarted)) return true;
+  if (has_mark(kPrepared) || refusal(job)) return false;
+  const auto destination = TRY(cluster::connect({.uri = job.destination_uri, .side = cluster::Side::kDestination, .app_name = "drover agent"},
+                                                host_.runtime, stop));
+  if (TRY(look_at_destination(*destination, job.id)).holds != Holds::kOurs) return false;
+  TRY(set_mark(kStarted));
+  TRY(set_mark(kPrepared));
+  return true;
 }
 
 void MigrationJob::end_engine(const std::stop_token& stop) {
@@ -247,15 +266,21 @@ void MigrationJob::end_engine(const std::stop_token& stop) {
   if (engine_.running()) engine_.kill();
 }
 
-// Fences whoever still writes, undoes an undecided cutover, lifts the destination's write block, removes the state.
+// Fences whoever still writes, undoes an undecided cutover, lifts the destination's write block, removes the state. Only what is this
+// job's; a directory of an older version does not know whose it is.
 Status MigrationJob::clean_up(const Job& job) {
   if (has_mark(kCleaned)) return {};
+  TRY(remove_state(job, has_mark(kPrepared) ? job.id : std::string(), kCleanupLimit));
+  return set_mark(kCleaned);
+}
+
+Status MigrationJob::remove_state(const Job& job, const std::string& owner, std::chrono::seconds limit) {
   TRY(write_file(directory_ + "/source.uri", job.source_uri + "\n"));
   TRY(write_file(directory_ + "/destination.uri", job.destination_uri + "\n"));
-  TRY(run_to_end({host_.program, "migrate", "--cleanup", "--yes", "--source", "@" + directory_ + "/source.uri", "--destination",
-                  "@" + directory_ + "/destination.uri", "--log", directory_ + "/cleanup.log"},
-                 kCleanupLimit, directory_ + "/cleanup.output"));
-  return set_mark(kCleaned);
+  std::vector<std::string> command{host_.program, "migrate", "--cleanup", "--yes", "--source", "@" + directory_ + "/source.uri", "--destination",
+                                   "@" + directory_ + "/destination.uri", "--log", directory_ + "/cleanup.log"};
+  if (!owner.empty()) command.insert(command.end(), {"--job", owner});
+  return run_to_end(command, limit, directory_ + "/cleanup.output");
 }
 
 Report MigrationJob::failed(const Job& job, const Error& why, const std::stop_token& stop) {

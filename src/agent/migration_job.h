@@ -1,6 +1,7 @@
 // One migration on this host: starts and watches its engine and brings it to the state that is wanted. Every step can be
 // taken again by another process: what must not be done twice leaves a mark in the job's directory first.
 //
+// First the destination is looked at (destination_state.h): what another migration left there is refused, or removed where that is asked for.
 // RUN and CUTOVER: the engine runs. When it ends it is started again, with a growing pause: its state is on the destination. What the
 // engine itself calls hopeless, several times in a row, is FAILED, and so is what ends again and again for an hour without having moved
 // (restart_policy.h); the error names the cause. STOP: the engine is ended, its state
@@ -24,6 +25,7 @@ inline constexpr std::chrono::minutes kHealthyAfter{1};    // of running, with s
 inline constexpr std::chrono::seconds kEngineFarewell{20};
 inline constexpr std::chrono::minutes kCommitPatience{2};  // with a cutover that runs when it is to be stopped
 inline constexpr std::chrono::minutes kCleanupLimit{2};
+inline constexpr std::chrono::minutes kCleanupOfAnother{10};  // whose user is another one: its requests are waited for (engine::kOtherUserGoneAfter)
 
 class MigrationJob {
  public:
@@ -41,9 +43,10 @@ class MigrationJob {
   Report keep_running(const Job& job, const std::stop_token& stop);
   Report watch(const Job& job, const std::stop_token& stop);
   Status begin(const Job& job, int port, const std::stop_token& stop);
-  enum class Found { kNothing, kMigration, kCommitted };
-  Result<Found> empty_destination(const Job& job, const std::stop_token& stop);
+  Result<std::optional<Error>> prepare(const Job& job, const std::stop_token& stop);
+  Result<bool> has_begun(const Job& job, const std::stop_token& stop);
   Status clean_up(const Job& job);
+  Status remove_state(const Job& job, const std::string& owner, std::chrono::seconds limit);
   Report failed(const Job& job, const Error& why, const std::stop_token& stop);
   Report still(JobState state, std::string warning = {});
   bool has_mark(const char* name) const;

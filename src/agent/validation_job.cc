@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "agent/destination_state.h"
 #include "bson/builder.h"
 #include "cluster/mongo_deployment.h"
 #include "preflight/checks.h"
@@ -67,7 +68,8 @@ class Validation {
         checks_.push_back(skipped(id, "both sides must be reached first"));
       return checks_;
     }
-    const auto report = preflight::check(*source, *destination, {});
+    auto report = preflight::check(*source, *destination, {});
+    if (report) note_earlier_migration(*destination, report->findings);
     if (!report) {
       checks_.push_back({"engine", "FAILED", "The checks of the migration could not be made", report.error().message});
     } else {
@@ -113,6 +115,16 @@ class Validation {
     checks_.push_back(reached ? passed(reach_id(side)) : std::move(check));
     checks_.push_back(reached ? std::move(check) : skipped(login_id(side), "it was not reached"));
     return nullptr;
+  }
+
+  // What a process that is run by hand would go on with is not this migration's.
+  void note_earlier_migration(cluster::Deployment& destination, std::vector<preflight::Finding>& findings) {
+    const auto held = look_at_destination(destination, job_.id);
+    const auto empty = held ? is_empty(destination) : tl::unexpected(held.error());
+    if (!empty || held->holds == Holds::kNothing) return;
+    if (held->holds == Holds::kCommitted) std::erase_if(findings, [](const auto& finding) { return finding.id == "destination-other-migration"; });
+    if (job_.drop_destination || (held->holds == Holds::kCommitted && *empty)) return;
+    findings.push_back({"destination-earlier-migration", Side::kDestination, preflight::Severity::kRefuse, ErrorCode::kWrongState, refusal_of(*held), ""});
   }
 
   // Compressed, as it lies on the source's disks.

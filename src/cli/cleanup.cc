@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "engine/job_state.h"
 #include "engine/migration.h"
 #include "engine/retry.h"
 #include "preflight/found_migration.h"
@@ -31,13 +32,19 @@ Status nobody_is_at_it(cluster::Deployment& destination, Runtime& runtime, const
 
 Result<std::string> clean_up_migration(cluster::Deployment& source, cluster::Deployment& destination, Runtime& runtime, Log& log,
                                        const std::function<Status(const std::string& question)>& confirmed,
-                                       const std::stop_token& stop) {
+                                       const std::stop_token& stop, const std::string& job) {
   using preflight::MigrationPhase;
   const auto found = TRY_WITH(
       engine::retry_temporary(runtime, stop, [&] { return preflight::find_migration(source, destination); }),
       "seeing whose migration it is");
   if (found.phase == MigrationPhase::kNone) {
     fmt::print(stderr, "The destination holds no state of a migration; nothing was changed.\n");
+    return "nothing";
+  }
+  const auto load = [&](const std::string& collection) { return engine::retry_temporary(runtime, stop, [&] { return destination.load_state(collection); }); };
+  if (const auto ours = engine::check_job_of_state(load, job); !ours) {
+    if (ours.error().code != ErrorCode::kWrongState) return tl::unexpected(ours.error());
+    fmt::print(stderr, "The destination holds the state of another migration than {}; nothing was changed.\n", job);
     return "nothing";
   }
   if (!found.of_this_source) {

@@ -59,7 +59,7 @@ class MigrateCommand final : public Subcommand {
   void log_progress(const engine::Progress& progress);
   void print_last_line(const Error* error) const;
 
-  std::string source_, destination_, commit_ = "when-ready", before_, after_, log_path_;
+  std::string source_, destination_, commit_ = "when-ready", before_, after_, log_path_, job_;
   std::vector<std::string> include_, exclude_;
   std::int64_t load_level_ = 3;
   bool json_ = false, yes_ = false, cleanup_ = false, assume_stopped_ = false, no_verify_ = false;
@@ -100,7 +100,8 @@ void MigrateCommand::configure(OptionSet& options) {
   options.integer("--load-level", load_level_, "How hard to work both sides").range(1, 4);
   options.path("--log", log_path_, "File for the log, JSON lines ('-' is standard error)");
   options.flag("--json", json_, "Print one JSON object as the last line of standard output");
-  options.flag("--cleanup", cleanup_, "Remove the state of an earlier migration of this source from the destination, and end");
+  const auto cleanup = options.flag("--cleanup", cleanup_, "Remove the state of an earlier migration of this source from the destination, and end");
+  options.string("--job", job_, "With --cleanup: nothing is removed unless it is the state of the migration with this id").not_empty().placeholder("ID").needs(cleanup);
   options.flag("--yes", yes_, "Do not ask before --cleanup");
   options.description(
       "Copies every collection, follows every change, and cuts over with a pause of writes of less than a second. Run the "
@@ -188,7 +189,7 @@ Status MigrateCommand::clean(cluster::Deployment& source, cluster::Deployment& d
     if (yes_ || ask(question + " Type yes: ", "yes")) return {};
     return fail(ErrorCode::kInterrupted, "nothing was removed");
   };
-  cleaned_ = TRY(clean_up_migration(source, destination, *runtime_, *log_, confirmed, stop_));
+  cleaned_ = TRY(clean_up_migration(source, destination, *runtime_, *log_, confirmed, stop_, job_));
   return {};
 }
 

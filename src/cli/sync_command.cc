@@ -64,6 +64,7 @@ class SyncCommand final : public Subcommand {
   SyncSettings settings_;
   std::string port_file_;
   std::int64_t lifeline_ = -1;
+  std::string job_;
   std::stop_token stop_;
   std::stop_source cut_;  // ends every call on a cluster
   std::unique_ptr<Runtime> runtime_ = make_real_runtime();
@@ -74,6 +75,8 @@ void SyncCommand::configure(OptionSet& options) {
   settings_.declare(options);
   options.path("--portFile", port_file_, "Write the HTTP API's port to this file once it listens").placeholder("FILE");
   options.integer("--lifeline", lifeline_, "Die at once when this inherited descriptor, a pipe, is closed at its other end; for rehearsals");
+  options.string("--job", job_, "The id of the one migration that this may go on with: state of another one on the destination is refused")
+      .not_empty().placeholder("ID");
   options.description(
       "Waits for orders: POST /api/v1/start, pause, resume and commit; GET /api/v1/progress says how far it is. All state is on "
       "the destination: after a crash or SIGTERM the same command goes on by itself. SIGUSR1 begins a new log file. The API "
@@ -150,6 +153,7 @@ Result<std::unique_ptr<cluster::Deployment>> SyncCommand::connect(int cluster, e
 Status SyncCommand::serve() {
   engine::Options options;
   engine::set_load_level(options, settings_.load_level);
+  options.job = job_;
   engine::SyncControl control([this](int cluster, auto part) { return connect(cluster, part); }, *runtime_, *log_,
                               options);
   api::SyncRoutes routes(control, *runtime_, *log_,

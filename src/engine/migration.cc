@@ -9,6 +9,7 @@
 #include "engine/commit_gate.h"
 #include "engine/count_check.h"
 #include "engine/finished_progress.h"
+#include "engine/job_state.h"
 #include "engine/mutants.h"
 #include "engine/pipeline.h"
 #include "engine/retry.h"
@@ -130,6 +131,7 @@ Status Migration::after_cutover(StateStore& state, const std::stop_token& stop) 
 Result<std::optional<Outcome>> Migration::begin(const std::shared_ptr<Run>& run, std::span<const Uuid> sessions,
                                                 const std::stop_token& stop) {
   const cluster::ThreadStop scope(stop);
+  TRY(check_job_of_state([&](const auto& collection) { return run->state->load(collection, stop); }, options_.job));
   if (options_.control) {
     TRY(save_control(*options_.control, stop));
     if (options_.control_saved) options_.control_saved();

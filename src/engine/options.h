@@ -52,6 +52,7 @@ struct Options {
   // then told.
   std::optional<bson::Document> control;
   std::function<void()> control_saved;
+  std::string job;  // whose state it may go on with (job_state.h); `control` holds it. Empty: any
   bool block_destination = true;                // users cannot write it until the cutover, where the server can do that
 };
 

@@ -10,7 +10,7 @@
 //   x_plans       {_id: uuid on S, epoch, bounds: [min of each partition but the first]}
 //   x_partitions  {_id: "uuid.n", epoch, uuid, n, state: "copying"|"copied", r, f, documents, bytes}
 //   x_checkpoint  {_id: "checkpoint", epoch, ts}
-//   x_control     {_id: "control", epoch, ...} of the front that started it (sync_control.h)
+//   x_control     {_id: "control", epoch, job?, ...} of the front that started it (sync_control.h); job: job_state.h
 //   x_cutover     {_id: "cutover", epoch, step, stoppedMillis, writeUnavailableMillis, verification: {...}, figures: {...}, ...}
 //   x_hooks       {_id: "after", epoch, done} of the operator's command after the cutover: begun, and ended well
 #pragma once

@@ -4,6 +4,7 @@
 
 #include "bson/builder.h"
 #include "cluster/thread_stop.h"
+#include "engine/job_state.h"
 #include "engine/retry.h"
 #include "preflight/preflight.h"
 
@@ -81,6 +82,7 @@ SyncControl::SyncControl(Connect connect, Runtime& runtime, Log& log, Options op
       runtime_(runtime),
       log_(log),
       options_(std::move(options)),
+      job_(options_.job),
       lock_(runtime.make_monitor()),
       watcher_(runtime.spawn("sync.watch", [this](std::stop_token stop) { watch(stop); })) {}
 
@@ -104,9 +106,13 @@ Status SyncControl::open(const std::stop_token& stop) {
   bson::Document control;
   for (int cluster = 0; cluster < 2; ++cluster) {
     const auto deployment = TRY(connect_(cluster, Part::kNone));
+    if (!job_.empty() && cluster == 0) continue;  // jobs go from 0 to 1; what 0 holds led to it, and is over
     const auto documents = TRY_WITH(retry_temporary(runtime_, stop, [&] { return deployment->load_state("x_control"); }),
                                     "looking for a migration on " + cluster_name(cluster));
     if (documents.empty()) continue;
+    // Of a job that has begun nothing: a new one begins as if it had never been.
+    if (!job_.empty() && documents.front()["job"].to_string_view() != std::string_view(job_) &&
+        TRY(retry_temporary(runtime_, stop, [&] { return deployment->load_state("x_migration"); })).empty()) continue;
     if (destination) {
       return fail(ErrorCode::kWrongState,
                   "both clusters hold the state of a migration into them; drop __mdb_internal_mongosync on the one that is "
@@ -115,17 +121,21 @@ Status SyncControl::open(const std::stop_token& stop) {
     destination = cluster;
     control = documents.front();
   }
-  if (destination) return found(*destination, control);
+  if (destination) return found(*destination, control, stop);
   enter(SyncState::kIdle);
   return {};
 }
 
-Status SyncControl::found(int destination, const bson::Document& control) {
+Status SyncControl::found(int destination, const bson::Document& control, const std::stop_token& stop) {
   if (control["destination"].to_string_view() != std::string_view(cluster_name(destination))) {
     return fail(ErrorCode::kWrongState,
                 fmt::format("{} holds a migration that was started with it as {}; exchange --cluster0 and --cluster1",
                             cluster_name(destination), control["destination"].to_string_view().value_or("?")));
   }
+  const std::string owner(control["job"].to_string_view().value_or(""));
+  if (job_.empty()) job_ = owner;
+  const auto deployment = TRY(connect_(destination, Part::kDestination));
+  TRY(check_job_of_state([&](const auto& collection) { return retry_temporary(runtime_, stop, [&] { return deployment->load_state(collection); }); }, job_));
   SyncRequest request;
   request.source = 1 - destination;
   request.includes = strings(control["includes"]);
@@ -148,6 +158,7 @@ bson::Document SyncControl::control(const SyncRequest& request, bool paused, boo
     for (const auto& entry : *entries) array.append(entry);
   }
   builder.append("blockDestination", request.block_destination).append("paused", paused).append("commit", commit);
+  if (!job_.empty()) builder.append("job", job_);
   return std::move(builder).finish();
 }
 
@@ -185,6 +196,7 @@ Status SyncControl::begin(const SyncRequest& request, bool commit) {
   options.commit = CommitPolicy::kManual;
   options.block_destination = request.block_destination;
   options.may_commit = [raw = session.get()] { return raw->commit.load(); };
+  options.job = job_;
   options.control = control(request, false, commit);
   options.control_saved = [this, raw = session.get()] {
     MonitorLock lock(*lock_);
@@ -197,6 +209,8 @@ Status SyncControl::begin(const SyncRequest& request, bool commit) {
   for (const auto& finding : report.findings)
     if (finding.severity == preflight::Severity::kWarn) log_.warn(finding.what, {{"check", finding.id}});
   TRY(report.verdict());
+  // Before its owner is shut out, and once more when it is.
+  TRY(check_job_of_state([&](const auto& collection) { return retry_temporary(runtime_, stopping_.get_token(), [&] { return session->destination->load_state(collection); }); }, job_));
   options.source = report.source;
   options.destination_user = report.destination_user;
   const auto block = TRY(retry_temporary(runtime_, stopping_.get_token(), [&] { return session->source->write_block(); }));

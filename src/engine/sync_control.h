@@ -49,6 +49,7 @@ class SyncControl {
   enum class Part { kNone, kSource, kDestination };
   using Connect = std::function<Result<std::unique_ptr<cluster::Deployment>>(int cluster, Part part)>;
 
+  // With Options::job only that job's migration is gone on with (job_state.h); without, whose it is stays as it was found.
   SyncControl(Connect connect, Runtime& runtime, Log& log, Options options);
   ~SyncControl();  // as stop()
 
@@ -72,7 +73,7 @@ class SyncControl {
   class Turn;
   Status begin(const SyncRequest& request, bool commit);
   Status await_record(const std::shared_ptr<Session>& session, const SyncRequest& request);
-  Status found(int destination, const bson::Document& control);
+  Status found(int destination, const bson::Document& control, const std::stop_token& stop);
   Status wrong_state(const char* wanted) const;
   bson::Document control(const SyncRequest& request, bool paused, bool commit) const;
   void run(Session& session);
@@ -85,6 +86,7 @@ class SyncControl {
   Runtime& runtime_;
   Log& log_;
   const Options options_;
+  std::string job_;  // of the migration that it goes on with; set by open()
   std::unique_ptr<Runtime::Monitor> lock_;
   bool turn_taken_ = false;
   SyncState state_ = SyncState::kInitializing;

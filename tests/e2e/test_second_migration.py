@@ -1,0 +1,145 @@
+"""A migration into a destination that an earlier one has led to already: that one's commit is never the later one's."""
+import os
+import secrets
+import signal
+
+from harness.process import eventually
+from harness.site import ATLAS, EXT
+from test_manager import OnAHost
+from test_workflow import WorkflowTest
+
+STATE = "__mdb_internal_mongosync"
+
+
+class SecondMigration(WorkflowTest):
+    """Asked for as a user does it."""
+    once = True
+
+    def whole(self):
+        return self.atlas.call("GET", self.path(self.migration).replace(ATLAS, EXT))[2]
+
+    def unblock_source(self):
+        if self.source.can_block_writes():
+            self.source.client().admin.command("setUserWriteBlockMode", 1, **{"global": False})
+
+    def ask(self, drop):
+        status, _, made = self.atlas.call("POST", self.path(), {**self.body(), "dropDestinationData": drop})
+        self.assertEqual(status, 201, made)
+        self.migration = made["_id"]
+
+    def refused(self):
+        eventually(lambda: self.get()["status"] not in ("NEW", "WORKING"), 120, "the refusal")
+        found = self.whole()
+        self.assertEqual(found["status"], "FAILED", found)
+        return found["errorMessage"]
+
+    def test_one_after_the_other(self):
+        self.seed()
+        site = self.site("both")
+        self.begin(site, site)
+        self.ask(drop=False)
+        first = self.migration
+        self.ready()
+        self.cut_over()
+        self.assert_cleaned()
+        self.unblock_source()
+        # Both sides live on: neither is what the other is.
+        self.source.client().e2e_seed.later.insert_one({"_id": "written after the first cutover"})
+        self.destination.client().e2e_seed.ours.insert_one({"_id": "in use"})
+        validated = self.validated()
+        self.assertEqual(validated["status"], "FAILED")
+        self.ask(drop=False)
+        message = self.refused()
+        for said in ("earlier migration", first, "nothing of this migration has been copied", "dropDestinationData", "empty the destination"):
+            self.assertIn(said, message)
+        self.assertIsNotNone(self.destination.client().e2e_seed.ours.find_one(), "nothing was dropped")
+        self.assertIsNone(self.destination.client().e2e_seed.later.find_one())
+        self.assert_cleaned()
+        self.ask(drop=True)
+        self.ready()
+        self.cut_over()
+        self.assert_equal_deployments(self.agent.process)
+        self.assertIsNone(self.destination.client().e2e_seed.ours.find_one())
+        self.assert_cleaned()
+        # Once more, into a destination that somebody has emptied: the record of the commit is all that is left.
+        self.unblock_source()
+        self.source.client().e2e_seed.later.insert_one({"_id": "after the second"})
+        for name in self.destination.client().list_database_names():
+            if name not in ("admin", "local", "config", STATE):
+                self.destination.client().drop_database(name)
+        self.assertIn(STATE, self.destination.client().list_database_names())
+        self.ask(drop=False)
+        self.ready()
+        self.cut_over()
+        self.assert_equal_deployments(self.agent.process)
+        self.assert_cleaned()
+
+
+class OnTheHost(OnAHost):
+    """What an agent does with what others left on the destination."""
+    once = True
+    auth = False
+
+    def credentials(self, _):
+        return {}
+
+    def want(self, desired="RUN", **fields):
+        source = {"groupId": self.project.id, "clusterName": self.cluster_name, "managedAuthentication": False, "ssl": False}
+        super().want(desired, **{"source": source, **fields})
+
+    def another_one(self, *more, until="copied"):
+        """By hand, as a process that was killed."""
+        process = self.start("migrate", "--source", self.source.uri, "--destination", self.destination.uri, "--commit", "never", *more)
+        eventually(lambda: STATE in self.destination.client().list_database_names() and
+                   self.destination.client()[STATE].x_migration.find_one({"phase": "running"}), 60, until)
+        return process
+
+    def next_job(self, **fields):
+        self.item = secrets.token_hex(12)
+        self.want(**fields)
+
+    def test_what_was_begun_by_hand_is_not_gone_on_with(self):
+        self.seed()
+        process = self.another_one("--include", "e2e_seed.small")
+        self.next_job()
+        error = self.wait_for_state("FAILED")["error"]
+        self.assertIn("has begun and not finished", error)
+        self.assertIn("drover migrate --cleanup", error)
+        self.forget()
+        # Not under somebody's hands either.
+        self.next_job(dropDestinationData=True)
+        self.assertIn("somebody is at work", self.wait_for_state("FAILED")["error"])
+        self.assertTrue(process.running())
+        self.forget()
+        process.kill()
+        self.next_job(dropDestinationData=True)
+        self.can_commit()
+        self.want("CUTOVER", dropDestinationData=True)
+        self.wait_for_state("COMMITTED")
+        self.assert_equal_deployments(self.agent.process)
+
+    def test_a_cutover_by_a_host_that_finds_another_one_s_commit(self):
+        """Its files are lost, and the destination is not what it was: no commit of somebody else is this one's."""
+        self.seed()
+        committed = self.run_drover("migrate", "--source", self.source.uri, "--destination", self.destination.uri, "--assume-writes-stopped", timeout=120)
+        self.assertEqual(committed.child.returncode, 0, committed.tail())
+        self.item = secrets.token_hex(12)
+        self.want("CUTOVER")
+        self.assertIn("earlier migration", self.wait_for_state("FAILED")["error"])
+
+    def test_stopped_by_a_host_that_lost_its_files(self):
+        """The destination alone knows then that something is to be removed."""
+        self.seed()
+        self.next_job()
+        self.can_commit()
+        engine = self.agent.engine_pid(self.item)
+        self.agent.process.kill()
+        os.kill(engine, signal.SIGKILL)
+        for name in os.listdir(self.agent.job_path(self.item)):
+            if name != "log":
+                os.unlink(self.agent.job_path(self.item, name))
+        self.want("STOP")
+        self.agent.start()
+        self.wait_for_state("STOPPED")
+        self.assertNotIn(STATE, self.destination.client().list_database_names())
+        self.destination.client().other.there.insert_one({"_id": 1})
