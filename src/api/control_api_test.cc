@@ -30,8 +30,10 @@ class DigestTest : public ::testing::Test {
 };
 
 TEST_F(DigestTest, TheChallengeIsSpelledAsRecorded) {
-  EXPECT_EQ(auth_.challenge(false), "Digest realm=\"MMS Public API\", domain=\"\", nonce=\"" + nonce() +
-                                        "\", algorithm=MD5, qop=\"auth\", stale=false");
+  const std::string begin = "Digest realm=\"MMS Public API\", domain=\"\", nonce=\"", end = "\", algorithm=MD5, qop=\"auth\", stale=false";
+  const auto challenge = auth_.challenge(false);
+  EXPECT_EQ(challenge.substr(0, begin.size()), begin);
+  EXPECT_EQ(challenge.substr(begin.size() + 32), end);
   EXPECT_EQ(nonce().size(), 32u);
 }
 
@@ -46,6 +48,33 @@ TEST_F(DigestTest, OnlyTheRightAnswerIsRight) {
   EXPECT_EQ(auth_.check(foreign, ha1_, "GET", target), DigestVerdict::kWrong);
   DigestAuth other(*runtime_, "MMS Public API", "another site");
   EXPECT_EQ(other.check(right, ha1_, "GET", target), DigestVerdict::kWrong);
+}
+
+TEST_F(DigestTest, WhatComesAgainIsStale) {
+  const auto caught = answer(nonce());
+  EXPECT_EQ(auth_.check(caught, ha1_, "GET", caught.uri), DigestVerdict::kRight);
+  EXPECT_EQ(auth_.check(caught, ha1_, "GET", caught.uri), DigestVerdict::kStale);
+  EXPECT_EQ(auth_.check(caught, md5("other"), "GET", caught.uri), DigestVerdict::kWrong) << "that it was used is told to nobody else";
+  // Who is challenged at the same moment has a nonce of his own.
+  const auto other = answer(nonce()), third = answer(nonce());
+  EXPECT_NE(other.nonce, third.nonce);
+  EXPECT_EQ(auth_.check(other, ha1_, "GET", other.uri), DigestVerdict::kRight);
+  EXPECT_EQ(auth_.check(third, ha1_, "GET", third.uri), DigestVerdict::kRight);
+  for (const auto* nc : {"", "0x1", "-1", "1 ", "100000000", "g"}) {
+    auto wrong = answer(nonce());
+    wrong.nc = nc;
+    wrong.response = md5(ha1_ + ":" + wrong.nonce + ":" + nc + ":0a4f113b:auth:" + md5("GET:" + wrong.uri));
+    EXPECT_EQ(auth_.check(wrong, ha1_, "GET", wrong.uri), DigestVerdict::kWrong) << nc;
+  }
+}
+
+TEST_F(DigestTest, OneOfAnotherProcessOfTheSiteIsTakenUnlessItWasMadeBefore) {
+  const auto before = answer(nonce());
+  runtime_->sleep(std::chrono::milliseconds(3), {});
+  DigestAuth other(*runtime_, "MMS Public API", "site key");
+  EXPECT_EQ(other.check(before, ha1_, "GET", before.uri), DigestVerdict::kStale);
+  const auto after = answer(nonce());
+  EXPECT_EQ(other.check(after, ha1_, "GET", after.uri), DigestVerdict::kRight);
 }
 
 TEST(DigestHeader, IsParsed) {

@@ -1,7 +1,7 @@
 #include "api/digest_auth.h"
 
 #include <array>
-#include <cstring>
+#include <charconv>
 
 #include <fmt/format.h>
 
@@ -9,6 +9,8 @@
 
 namespace drover::api {
 namespace {
+
+constexpr std::size_t kTimeBytes = 6, kChanceBytes = 6, kHashBytes = 12;
 
 std::string md5(std::string_view text) { return net::hex_encode(net::digest(net::Digest::kMd5, text)); }
 
@@ -74,18 +76,19 @@ std::optional<DigestAnswer> parse_digest(std::string_view header) {
 }
 
 std::int64_t DigestAuth::now() const {
-  return std::chrono::duration_cast<std::chrono::seconds>(runtime_.wall_time().time_since_epoch()).count();
+  return std::chrono::duration_cast<std::chrono::milliseconds>(runtime_.wall_time().time_since_epoch()).count();
 }
 
-// 24 bytes, 32 letters: the time and what only a server of this site can know of it.
-std::string DigestAuth::nonce_at(std::int64_t seconds) const {
-  std::string time(sizeof seconds, '\0');
-  std::memcpy(time.data(), &seconds, sizeof seconds);
-  return net::base64_encode(time + net::hmac(net::Digest::kSha256, nonce_key_, time).substr(0, 16));
+// 24 bytes, 32 letters: time, chance, and what only a server of this site can know of them.
+std::string DigestAuth::signed_nonce(std::string_view time_and_chance) const {
+  return net::base64_encode(std::string(time_and_chance) + net::hmac(net::Digest::kSha256, nonce_key_, time_and_chance).substr(0, kHashBytes));
 }
 
 std::string DigestAuth::challenge(bool stale) {
-  return fmt::format(R"(Digest realm="{}", domain="", nonce="{}", algorithm=MD5, qop="auth", stale={})", realm_, nonce_at(now()),
+  auto time = static_cast<std::uint64_t>(now());
+  std::string own(kTimeBytes, '\0');
+  for (auto byte = own.rbegin(); byte != own.rend(); ++byte, time >>= 8) *byte = static_cast<char>(time & 0xff);
+  return fmt::format(R"(Digest realm="{}", domain="", nonce="{}", algorithm=MD5, qop="auth", stale={})", realm_, signed_nonce(own + net::random_bytes(kChanceBytes)),
                      stale);
 }
 
@@ -93,15 +96,21 @@ DigestVerdict DigestAuth::check(const DigestAnswer& answer, std::string_view ha1
                                 std::string_view target) {
   if (answer.realm != realm_ || answer.qop != "auth" || answer.uri != target) return DigestVerdict::kWrong;
   const auto bytes = net::base64_decode(answer.nonce);
-  if (!bytes || bytes->size() != 24) return DigestVerdict::kWrong;
-  std::int64_t made = 0;
-  std::memcpy(&made, bytes->data(), sizeof made);
-  if (!net::equal_constant_time(nonce_at(made), answer.nonce)) return DigestVerdict::kWrong;
+  if (!bytes || bytes->size() != kTimeBytes + kChanceBytes + kHashBytes) return DigestVerdict::kWrong;
+  const auto own = bytes->substr(0, kTimeBytes + kChanceBytes);
+  if (!net::equal_constant_time(signed_nonce(own), answer.nonce)) return DigestVerdict::kWrong;
+  std::uint32_t count = 0;
+  const auto [end, failed] = std::from_chars(answer.nc.data(), answer.nc.data() + answer.nc.size(), count, 16);
+  if (failed != std::errc() || end != answer.nc.data() + answer.nc.size()) return DigestVerdict::kWrong;
   const auto wanted = md5(fmt::format("{}:{}:{}:{}:{}:{}", ha1, answer.nonce, answer.nc, answer.cnonce, answer.qop,
                                       md5(fmt::format("{}:{}", method, answer.uri))));
   if (!net::equal_constant_time(wanted, answer.response)) return DigestVerdict::kWrong;
-  const auto age = now() - made;
-  return age < 0 || age > std::chrono::seconds(kNonceLife).count() ? DigestVerdict::kStale : DigestVerdict::kRight;
+  std::uint64_t made = 0;
+  for (std::size_t i = 0; i < kTimeBytes; ++i) made = made << 8 | static_cast<unsigned char>(own[i]);
+  const auto age = now() - static_cast<std::int64_t>(made);
+  if (age < -std::chrono::milliseconds(kClocksApart).count() || age > std::chrono::milliseconds(kNonceLife).count()) return DigestVerdict::kStale;
+  const auto oldest = now() - std::chrono::milliseconds(kNonceLife).count();
+  return uses_.take(own, static_cast<std::int64_t>(made), count, oldest) ? DigestVerdict::kRight : DigestVerdict::kStale;
 }
 
 }  // namespace drover::api

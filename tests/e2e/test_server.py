@@ -1,9 +1,12 @@
 """The control plane over HTTP: digest authentication, organizations, projects, API keys, in both families' conventions."""
 import collections
+import concurrent.futures
+import hashlib
 import http.client
 import json
 import os
 import random
+import re
 import socket
 import stat
 import urllib.error
@@ -90,6 +93,56 @@ class Conventions(ServerTest):
             self.assertEqual(connection.getresponse().status, 401)
             connection.close()
         self.assertEqual(site.call("GET", ATLAS + "/orgs")[0], 200)
+
+    def test_a_login_that_was_caught_is_not_taken_again(self):
+        """Each count of a nonce once; out of order as well. Who is refused so logs in anew, as clients do by themselves."""
+        site = self.site()
+        path = f"{ATLAS}/orgs/{site.org}/apiKeys"
+
+        def send(header, method="GET", body=None):
+            connection = http.client.HTTPConnection("127.0.0.1", site.port, timeout=30)
+            connection.request(method, path, body, {"Authorization": header, "Content-Type": "application/json"} if header else {})
+            answer = connection.getresponse()
+            answer.read()
+            connection.close()
+            return answer.status, answer.headers.get("WWW-Authenticate", "")
+
+        def login(nonce, count, method="GET"):
+            md5 = lambda text: hashlib.md5(text.encode()).hexdigest()
+            ha1, ha2 = md5(f"{site.owner['publicKey']}:MMS Public API:{site.owner['privateKey']}"), md5(f"{method}:{path}")
+            response = md5(f"{ha1}:{nonce}:{count:08x}:abc:auth:{ha2}")
+            return (f'Digest username="{site.owner["publicKey"]}", realm="MMS Public API", nonce="{nonce}", uri="{path}", '
+                    f'qop=auth, nc={count:08x}, cnonce="abc", response="{response}"')
+
+        def nonce():
+            return re.search(r'nonce="([^"]+)"', send(None)[1])[1]
+        one, other = nonce(), nonce()
+        self.assertNotEqual(one, other)
+        made = login(one, 1, "POST")
+        body = json.dumps({"desc": "of the caller", "roles": ["ORG_MEMBER"]})
+        self.assertEqual(send(made, "POST", body)[0], 200)
+        status, challenge = send(made, "POST", body)
+        self.assertEqual(status, 401)
+        self.assertIn("stale=true", challenge)
+        self.assertEqual(len(site.call("GET", path)[2]["results"]), 2, "the owner's and one more")
+        for count in (5, 3, 4, 2):
+            self.assertEqual(send(login(one, count))[0], 200, count)
+        self.assertEqual(send(login(one, 4))[0], 401)
+        self.assertEqual(send(login(other, 1))[0], 200)
+        # A client of the widest use: by a challenge for each request, by one for many, and side by side.
+        for _ in range(5):
+            self.assertEqual(site.call("GET", path)[0], 200)
+        shared = nonce()
+        with concurrent.futures.ThreadPoolExecutor(20) as pool:
+            self.assertEqual(set(pool.map(lambda count: send(login(shared, count))[0], random.sample(range(1, 101), 100))), {200})
+        # What an earlier process has taken, the next one does not take either.
+        last = login(other, 2)
+        self.assertEqual(send(last)[0], 200)
+        site.process.stop()
+        site.keep_port = True
+        site.start()
+        self.assertEqual(send(last)[0], 401)
+        self.assertEqual(site.call("GET", path)[0], 200)
 
     def test_ten_thousand_malformed_requests(self):
         """Requests of every kind with a few bytes changed, cut off, or said twice: none is a fault of the server's own."""
