@@ -169,7 +169,15 @@ Status MigrateCommand::execute() {
 
 Status MigrateCommand::check(cluster::Deployment& source, cluster::Deployment& destination) {
   const preflight::Options options{.filter = filter_, .writers = who_stops_writers()};
-  preflight_ = TRY(engine::retry_temporary(*runtime_, stop_, [&] { return preflight::check(source, destination, options); }));
+  bool told = false;
+  preflight_ = TRY(engine::retry_temporary(*runtime_, stop_, [&] {
+    auto checked = preflight::check(source, destination, options);
+    if (!checked && checked.error().code == ErrorCode::kTemporary && !std::exchange(told, true)) {
+      log_->warn("the check failed and is tried again", {{"error", checked.error().message}, {"forMinutes", engine::kRetryFor.count()}});
+      if (!json_) fmt::print(stderr, "note: {}; tried again for up to {} minutes\n", checked.error().message, engine::kRetryFor.count());
+    }
+    return checked;
+  }));
   for (const auto& finding : preflight_.findings) {
     if (finding.severity == preflight::Severity::kRefuse) continue;
     log_->warn(finding.what, {{"check", finding.id}});

@@ -2,8 +2,10 @@
 #include <cstdio>
 
 #include <filesystem>
+#include <filesystem>
 #include <fstream>
-
+#include <regex>
+#include <utility>
 #include <fmt/core.h>
 
 #include "base/log.h"
@@ -34,7 +36,7 @@ class SandboxCommand : public Subcommand {
     options.string("--bind-ip,--bind_ip", bind_ip_, "Addresses to listen on, with commas");
     options.path("--port-file", port_file_, "Write the port to this file once connections are accepted");
     options.string("--repl-set,--replSet", repl_set_, "Name of the replica set");
-    options.string("--host", host_, "Name of this member in the replica set's configuration");
+    options.string("--host", host_, "Name of this member in the replica set's configuration, with :PORT where clients reach it by another port");
     options.flag("--auth", auth_, "Require authentication and enforce roles");
     options.string("--server-version", version_, "Server version to behave as").one_of({"4.4", "5.0", "6.0", "7.0", "8.0"});
     options.bytes("--memory", memory_, "Memory of the whole process, whatever its clients do");
@@ -63,6 +65,18 @@ class SandboxCommand : public Subcommand {
   }
 
  private:
+  // HOST, HOST:PORT, [IPv6] or [IPv6]:PORT; the port is 0 where none is said.
+  static Result<std::pair<std::string, int>> member_of(const std::string& text) {
+    static const std::regex form(R"(([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?)");
+    if (text.empty()) return std::pair<std::string, int>{};
+    std::smatch parts;
+    const bool matches = std::regex_match(text, parts, form);
+    const int port = matches && parts[2].matched ? std::stoi(parts[2]) : 0;
+    if (!matches || port > 65535 || (parts[2].matched && port == 0))
+      return fail(ErrorCode::kUsage, fmt::format("--host '{}' is neither a host name nor HOST:PORT; an IPv6 address stands in brackets", text));
+    return std::pair(parts[1].str(), port);
+  }
+
   Status serve(const std::stop_token& stop) {
     const auto least = static_cast<std::int64_t>(sandbox::kMinServerMemory);
     if (memory_ < least) {
@@ -73,6 +87,7 @@ class SandboxCommand : public Subcommand {
     if (oplog_size_ < kMinOplog) return fail(ErrorCode::kUsage, "--oplog-size must be at least 1MB");
     const bool tls = tls_mode_ != "disabled" && !tls_file_.empty();
     if (!tls && !tls_mode_.empty() && tls_mode_ != "disabled") return fail(ErrorCode::kUsage, fmt::format("--tls-mode {} needs --tls-cert-key-file", tls_mode_));
+    const auto member = TRY(member_of(host_));
     std::error_code failed;
     std::filesystem::create_directories(dbpath_, failed);
     if (failed) return fail(ErrorCode::kUnsupported, fmt::format("creating --dbpath {}: {}", dbpath_, failed.message()));
@@ -83,7 +98,8 @@ class SandboxCommand : public Subcommand {
                                                       .bind_ip = bind_ip_,
                                                       .port = static_cast<int>(port_),
                                                       .repl_set = repl_set_,
-                                                      .host = host_,
+                                                      .host = member.first,
+                                                      .member_port = member.second,
                                                       .auth = auth_,
                                                       .version = version,
                                                       .memory_bytes = static_cast<std::size_t>(memory_),

@@ -36,8 +36,7 @@ Result<Facts> MongoDeployment::facts() {
   read_members(TRY(run("admin", bson::make_document({{"isMaster", 1}}), "admin")), facts);
   // The driver looks for the primary, and may not know yet that this one no longer is.
   if (!facts.is_mongos && !facts.set_name.empty() && !facts.is_writable_primary && !pool_->is_direct()) {
-    return tl::unexpected(error(ErrorCode::kTemporary, "the member that was the primary is none at this moment, an election perhaps; "
-                                                       "start the same command again"));
+    return tl::unexpected(error(ErrorCode::kTemporary, "the member that was the primary is none at this moment, an election perhaps"));
   }
   const auto build = TRY(run("admin", bson::make_document({{"buildInfo", 1}}), "admin"));
   const auto version = ServerVersion::parse(build["version"].to_string_view().value_or(""));

@@ -6,7 +6,7 @@ import subprocess
 from harness.case import DroverTest
 from harness.live import LiveMigration
 from harness.process import eventually
-from harness.proxy import command_name, op_msg_body
+from harness.proxy import FaultProxy, command_name, op_msg_body
 from harness.report import NotRun
 
 
@@ -83,6 +83,30 @@ class Network(DroverTest):
     @staticmethod
     def log_in(_socket):
         """Nothing to do: these deployments have no authorization."""
+
+
+class Election(DroverTest):
+    """The driver does not know yet: what it took for the primary says that it is none. That is no wrong address: it is asked again."""
+    sandbox_only = True
+
+    def test_a_member_that_has_just_stepped_down(self):
+        for side in ("source", "destination"):
+            with self.subTest(side):
+                proxy = FaultProxy(("127.0.0.1", 0))
+                self.addCleanup(proxy.close)
+                member = self.cluster(f"{side}-behind", options=("--host", f"127.0.0.1:{proxy.port}"))
+                proxy.target = ("127.0.0.1", member.port)
+                proxy.alters = lambda message: (command_name(message) == "isMaster" and b"lsid" in message
+                                                and (b"\x08ismaster\0\x01", b"\x08ismaster\0\x00"))
+                seed = f"mongodb://127.0.0.1:{proxy.port}/"
+                sides = {"source": self.source.uri, "destination": self.destination.uri, side: seed}
+                process = self.start_migration("--log", "-", **sides)
+                eventually(lambda: "an election perhaps" in process.stderr(), 60, "what it waits for")
+                self.assertIn("tried again", process.stderr())
+                self.assertTrue(process.running(), process.tail())
+                proxy.alters = None
+                process.wait(60)
+                self.assert_exit(process, 0)
 
 
 class Servers(DroverTest):

@@ -1,4 +1,6 @@
 """The embedded server as a driver sees it: what the other tests stand on."""
+import os
+
 import pymongo
 from pymongo.errors import OperationFailure
 
@@ -48,6 +50,15 @@ class Sandbox(DroverTest):
         client.e2e.items.insert_one({"_id": 2})
         self.assertEqual(client.e2e.items.count_documents({}), 2)
         client.close()
+
+    def test_a_member_that_clients_reach_by_another_port(self):
+        member = self.cluster("named", options=("--host", "127.0.0.1:4711"))
+        hello = member.client().admin.command("isMaster")
+        self.assertEqual((hello["me"], hello["hosts"], hello["primary"]), ("127.0.0.1:4711", ["127.0.0.1:4711"], "127.0.0.1:4711"))
+        for wrong in ("a b", "h:", "h:0", "h:99999", "h:1:2", "::1", "[::1", "http://h"):
+            with self.subTest(wrong):
+                process = self.run_drover("sandbox", "--dbpath", os.path.join(self.directory, "nowhere"), "--host", wrong, timeout=20)
+                self.assert_exit(process, 2, "--host")
 
     def test_a_busy_port_is_one_clear_line(self):
         process = self.run_drover("sandbox", "--dbpath", f"{self.directory}/other", "--port", str(self.source.port), timeout=20)

@@ -171,7 +171,7 @@ Result<std::unique_ptr<Sandbox>> Sandbox::start(const SandboxOptions& options, R
     self.server = TRY(net::WireServer::start(
         listen, [&self](net::ConnectionInfo info) { return self.dispatcher.accept(std::move(info)); }, log));
     // A client may already be connecting: it sees port 0 in hello for a moment only if the system chose the port.
-    self.settings.port = self.server->port();
+    self.settings.port = self.options.member_port != 0 ? self.options.member_port : self.server->port();
   }
   self.maintenance = runtime.spawn("sandbox", [&self](std::stop_token stop) { self.maintain(stop); });
   return std::unique_ptr<Sandbox>(new Sandbox(std::move(parts)));
@@ -189,7 +189,7 @@ void Sandbox::stop() {
   }
 }
 
-int Sandbox::port() const { return parts_->settings.port; }
+int Sandbox::port() const { return parts_->server ? parts_->server->port() : parts_->settings.port; }
 
 std::string Sandbox::uri() const {
   return fmt::format("mongodb://{}:{}/?replicaSet={}", parts_->settings.host, parts_->settings.port, parts_->settings.repl_set);

@@ -27,6 +27,7 @@ struct SandboxOptions {
   int port = 27017;                       // 0: the system chooses
   std::string repl_set = "rs0";
   std::string host;                       // as the replica set's configuration names this member; empty: the first bind_ip
+  int member_port = 0;                    // and its port there; 0: the one that it listens on
   bool auth = false;
   ServerVersion version{4, 4, 1};
   std::size_t memory_bytes = 256 << 20;

@@ -40,6 +40,8 @@ class Link:
                     self.proxy.observe(message)
                 elif self.proxy.swallow_reply(message):
                     break
+                else:
+                    message = self.proxy.altered(message)
                 sink.sendall(message)
         except OSError:
             pass
@@ -82,6 +84,8 @@ class FaultProxy:
         self.captured = []       # requests kept for delivery later
         self.capture = None      # message -> bool: keep a copy, and lose its reply
         self.lost_replies = {}   # request id -> True
+        self.alters = None       # message -> bytes to bytes of the same length, or None: replaced once in its reply
+        self.replacements = {}   # request id -> that
         self.held = 0            # requests that were kept back
         self.holds = None        # message -> bool: keep back until release()
         self.released = threading.Event()
@@ -125,10 +129,18 @@ class FaultProxy:
         if self.capture is not None and self.capture(message):
             self.captured.append(message)
             self.lost_replies[HEADER.unpack_from(message)[1]] = True
+        replacement = self.alters and self.alters(message)
+        if replacement:
+            self.replacements[HEADER.unpack_from(message)[1]] = replacement
 
     def swallow_reply(self, message):
         """The reply of a captured request never arrives: its connection breaks instead."""
         return self.lost_replies.pop(HEADER.unpack_from(message)[2], False)
+
+    def altered(self, message):
+        """A reply with what `alters` has asked for."""
+        old, new = self.replacements.pop(HEADER.unpack_from(message)[2], (b"", b""))
+        return message.replace(old, new, 1) if old else message
 
     def cut(self):
         """Every connection breaks; new ones are accepted."""
