@@ -64,6 +64,7 @@ class MongoDeployment final : public Deployment {
   Status drop_state() override;
 
   Status fence_session(const Uuid& session) override;
+  void warm_connections(int count, const std::stop_token& stop) override { pool_->warm(count, stop); }
   Result<int> running_operations(std::span<const Uuid> sessions) override;
 
   Result<WriteBlock> write_block() override;

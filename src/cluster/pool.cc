@@ -12,6 +12,7 @@
 #include "base/check.h"
 #include "base/guarded.h"
 #include "base/process_memory.h"
+#include "bson/builder.h"
 #include "cluster/errors.h"
 #include "cluster/interruptible_stream.h"
 #include "cluster/own_session.h"
@@ -20,6 +21,7 @@ namespace drover::cluster {
 namespace {
 
 constexpr auto kFarewellReply = std::chrono::seconds(2);
+constexpr auto kWarmReply = std::chrono::seconds(2);
 
 struct ClientSessionDeleter {
   void operator()(mongoc_client_session_t* session) const { mongoc_client_session_destroy(session); }
@@ -188,6 +190,25 @@ Pool::Attempt Pool::attempt(const Call& call, mongoc_client_t* client) {
   result.reply = take(reply);
   bson_destroy(&opts);
   return result;
+}
+
+// All are held until each has answered, so that they are different ones. The pool gives out those first that came back last.
+void Pool::warm(int count, const std::stop_token& stop) {
+  std::vector<mongoc_client_t*> clients;
+  std::vector<std::unique_ptr<Runtime::Thread>> threads;
+  while (static_cast<int>(clients.size()) < count) {
+    auto* client = mongoc_client_pool_try_pop(pool_);
+    if (client == nullptr) break;
+    make_interruptible(client);
+    clients.push_back(client);
+    threads.push_back(runtime_.spawn("connecting", [this, client, stop](std::stop_token) {
+      const auto ping = bson::make_document({{"ping", 1}});
+      const CallScope scope(stop_, stop, kWarmReply);
+      (void)attempt({.db = "admin", .command = ping, .on = "admin"}, client);
+    }));
+  }
+  for (auto& thread : threads) thread->join();
+  for (auto* client : clients) mongoc_client_pool_push(pool_, client);
 }
 
 bool Pool::is_direct() const { return mongoc_uri_get_option_as_bool(uri_.driver.get(), MONGOC_URI_DIRECTCONNECTION, false); }

@@ -61,6 +61,9 @@ class Pool {
   // A command is sent at most once.
   Result<Reply> run(const Call& call);
 
+  // Deployment::warm_connections.
+  void warm(int count, const std::stop_token& stop);
+
   // Sessions for reading, used again and again so that the server holds few.
   Uuid take_read_session();
   void return_read_session(const Uuid& session);

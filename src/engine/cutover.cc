@@ -21,6 +21,8 @@ inline constexpr std::chrono::milliseconds kWritersPoll{10};
 inline constexpr std::chrono::milliseconds kBlockChangesPoll{100};
 inline constexpr Duration kAnswerAgain = std::chrono::milliseconds(200);
 inline constexpr std::string_view kBlockNote = "block";
+// Balancers and firewalls between close what is idle, after minutes; a connection is opened and logged in on for a noticeable time.
+inline constexpr std::chrono::minutes kConnectionsStayFor{1};
 inline constexpr std::chrono::seconds kOwnedFor{1};  // a block that is sent later than this after the owner was asked asks again
 // How long commands that write on the source are waited for, in all namespaces.
 inline constexpr std::chrono::seconds kWritersGrace{5};
@@ -200,11 +202,14 @@ Status Cutover::until_decision(const std::stop_token& stop) {
     blocks_ = block.supported && block.effective;
     found_blocked_ = block.enabled;
     if (blocks_ && !found_blocked_) TRY(await_short_transactions(stop));
+    destination_.warm_connections(options_.connections, stop);
     TRY(record("intent", stop));
   }
   runtime_.reached("cutover.after_intent");
+  const SteadyTime warmed = runtime_.now();
   if (options_.before) TRY_WITH(options_.before(), "stopping the application's writes before the cutover");
   runtime_.reached("cutover.after_hook");
+  if (runtime_.now() - warmed > kConnectionsStayFor) destination_.warm_connections(options_.connections, stop);
 
   // From here the application waits: whatever takes longer than the deadline is stopped, and the source released.
   begun_ = runtime_.now();

@@ -32,6 +32,7 @@ class Cutover {
     std::function<Result<bson::Document>(const std::stop_token&)> verify;
     std::function<bson::Document()> figures;  // of the run so far, to be told by one that finds it finished. May be empty
     std::function<std::optional<std::string>()> incomplete;  // why_not_complete
+    int connections = 0;  // to the destination that `decided` uses at once
     std::function<Status()> decided;       // ends everything that still applies changes of the source, late requests too
     std::function<Status(const std::stop_token&)> put_right;  // catalogs that differ by what late commands left
   };

@@ -250,6 +250,7 @@ Status Migration::cut_over(Run& run, const std::stop_token& stop) {
                        },
                    .incomplete =
                        [&] { return why_not_complete(run.catalog, run.pipeline->router(), run.pipeline->copy_finished()); },
+                   .connections = static_cast<int>(run.sessions.size()),
                    .decided = [&] { return end_writing(run); },
                    .put_right = [&](const std::stop_token& token) { return run.pipeline->changer().put_right(token); }});
   // A part that fails ends the wait for its progress.

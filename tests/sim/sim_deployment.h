@@ -64,6 +64,7 @@ class SimDeployment final : public cluster::Deployment {
                       std::span<const bson::Value> ids, std::int64_t epoch) override;
   Status drop_state() override;
   Status fence_session(const Uuid& session) override;
+  void warm_connections(int, const std::stop_token&) override {}
   Result<int> running_operations(std::span<const Uuid> sessions) override;
   Result<cluster::WriteBlock> write_block() override;
   Status set_write_block(bool enabled) override;

@@ -56,6 +56,7 @@ class StubDeployment : public Deployment {
   }
   Status drop_state() override { return unused("drop_state"); }
   Status fence_session(const Uuid&) override { return unused("fence_session"); }
+  void warm_connections(int, const std::stop_token&) override {}
   Result<int> running_operations(std::span<const Uuid>) override { return unused("running_operations"); }
   Result<WriteBlock> write_block() override { return unused("write_block"); }
   Status set_write_block(bool) override { return unused("set_write_block"); }
