@@ -19,6 +19,7 @@
 #include "cli/demo_watch.h"
 #include "cli/signals.h"
 #include "cluster/mongo_deployment.h"
+#include "preflight/preflight.h"
 #include "terminal/format.h"
 #include "workload/datasets.h"
 #include "workload/live_workload.h"
@@ -48,6 +49,7 @@ class DemoCommand final : public Subcommand {
   Status play(const DemoDirectory& directory);
   void end_everything();
   Status start_deployments(const DemoDirectory& directory);
+  Status look_at_given(cluster::Deployment& source, cluster::Deployment& destination);
   Status load();
   Status move(const DemoDirectory& directory, workload::LiveWorkload& workload);
   Status migrate(const DemoDirectory& directory, workload::LiveWorkload& workload);
@@ -239,10 +241,27 @@ Status DemoCommand::start_deployments(const DemoDirectory& directory) {
   report_.source = fmt::format("{} at {}, version {}", facts.set_name, facts.primary, facts.version.to_string());
   const auto other = TRY(engine_destination->facts());
   report_.destination = fmt::format("{} at {}, version {}", other.set_name, other.primary, other.version.to_string());
+  if (!source_uri_.empty()) TRY(look_at_given(*engine_source, *engine_destination));
   if (control_plane_)
     walk_.emplace(directory, *watch_, *runtime_, DemoWalk::Options{.source_host = facts.primary, .source_uri = source_engine,
                                                                    .destination_uri = destination_engine, .gated = gated_,
                                                                    .one_process = one_process_, .headless = headless_});
+  return {};
+}
+
+// Before anything is written on deployments that are somebody's.
+Status DemoCommand::look_at_given(cluster::Deployment& source, cluster::Deployment& destination) {
+  const auto checked = TRY(preflight::check(source, destination, {.filter = {}, .writers = preflight::Writers::kStopped}));
+  TRY(checked.verdict());
+  if (checked.found != preflight::MigrationPhase::kNone)
+    return fail(ErrorCode::kDestination, "the destination is not empty: it holds the state of an earlier migration; give an empty one");
+  constexpr std::array<std::string_view, 3> kServersOwn{"admin", "config", "local"};
+  for (const auto& db : TRY(source.list_databases())) {
+    if (std::ranges::find(kServersOwn, db) != kServersOwn.end()) continue;
+    for (const auto& info : TRY(source.list_collections(db)))
+      return fail(ErrorCode::kSource, fmt::format("the source is not empty: it holds {}; the demo loads data of its own and writes there, so "
+                                                  "give an empty deployment", info.ns.to_string()));
+  }
   return {};
 }
 

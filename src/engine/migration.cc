@@ -185,6 +185,10 @@ Status Migration::end_writing(Run& run) {
 
 Result<Outcome> Migration::follow_until_committed(Run& run, const std::stop_token& stop) {
   int attempts = 0;
+  // A part that fails ends the wait for its progress.
+  std::stop_source either;
+  std::stop_callback outer(stop, [&] { either.request_stop(); });
+  const auto inner = run.pipeline->on_failure([&] { either.request_stop(); });
   for (;;) {
     if (const auto failure = run.pipeline->failure()) return tl::unexpected(*failure);
     if (run.pipeline->stopped()) return tl::unexpected(stopped_error());
@@ -202,12 +206,17 @@ Result<Outcome> Migration::follow_until_committed(Run& run, const std::stop_toke
     if (run.copied_at_millis != 0) run.phase = "change event application";
     if (why_not_commit(run)) continue;
     if (!run.counted && options_.verification != VerificationMode::kNone) {
-      run.counted = TRY(counts_agree(source_, destination_, runtime_, run.catalog, run.pipeline->router(), stop));
+      const auto agree = counts_agree(source_, destination_, runtime_, run.catalog, run.pipeline->router(), either.get_token());
+      if (agree) {
+        run.counted = *agree;
+      } else if (!run.pipeline->failure()) {
+        return tl::unexpected(agree.error());
+      }
       continue;
     }
     if (options_.commit == CommitPolicy::kNever) continue;
     if (options_.commit == CommitPolicy::kManual && !(options_.may_commit && options_.may_commit())) continue;
-    const Status done = cut_over(run, stop);
+    const Status done = cut_over(run, either.get_token());
     if (done) return Outcome::kCommitted;
     // Whether it was decided is open then.
     if (done.error().code == ErrorCode::kWrongState) return tl::unexpected(done.error());
@@ -253,11 +262,7 @@ Status Migration::cut_over(Run& run, const std::stop_token& stop) {
                    .connections = static_cast<int>(run.sessions.size()),
                    .decided = [&] { return end_writing(run); },
                    .put_right = [&](const std::stop_token& token) { return run.pipeline->changer().put_right(token); }});
-  // A part that fails ends the wait for its progress.
-  std::stop_source both;
-  std::stop_callback outer(stop, [&] { both.request_stop(); });
-  const auto inner = run.pipeline->on_failure([&] { both.request_stop(); });
-  const Status done = cutover.run(both.get_token());
+  const Status done = cutover.run(stop);
   if (!done) {
     // What is said of a block that may be left, or of a decision that may have been taken, comes before what led to it.
     const auto failure = run.pipeline->failure();

@@ -189,6 +189,20 @@ class WhileItIsCopied(DroverTest):
         self.while_copied(change)
 
 
+class WhatIsNotCarried(DroverTest):
+    def test_it_ends_the_run_and_the_next_one(self):
+        self.seed(documents=100)
+        process = self.start_migration("--commit", "never")
+        self.wait_until_copied(process)
+        self.source.client().e2e_seed.command({"convertToCapped": "small", "size": 100_000})
+        process.wait(60)
+        self.assert_exit(process, 3, "e2e_seed.small", "capped")
+        # At once: whatever else it waits for when it fails.
+        process = self.start_migration("--commit", "never")
+        process.wait(20)
+        self.assert_exit(process, 3, "e2e_seed.small")
+
+
 class DdlStorm(DroverTest):
     auth = True
 

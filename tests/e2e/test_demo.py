@@ -65,6 +65,19 @@ class DemoOnDeployments(Demo):
         self.assertGreater(result["changeEventsApplied"], 0)
 
 
+    def test_deployments_that_are_somebody_s_are_not_written_to(self):
+        for side, code in (("source", SOURCE), ("destination", DESTINATION)):
+            with self.subTest(side):
+                mine = getattr(self, side).client().mine
+                mine.customers.insert_one({"_id": 1})
+                process = self.run_drover("demo", "--headless", "--json", "--scale", "0.01", "--source", self.source.uri,
+                                          "--destination", self.destination.uri, timeout=60)
+                self.assert_exit(process, code, side, r"mine\.customers|mine", "empty")
+                for cluster in (self.source, self.destination):
+                    self.assertLessEqual(set(cluster.client().list_database_names()), {"admin", "config", "local", "mine"})
+                mine.client.drop_database("mine")
+
+
 class DemoWithoutServers(DemoEnds):
     once = True
 
