@@ -1,5 +1,7 @@
-#include <atomic>
+#include <sys/statvfs.h>
+
 #include <algorithm>
+#include <atomic>
 #include <filesystem>
 
 #include <fmt/format.h>
@@ -18,6 +20,14 @@ namespace drover::kv {
 namespace {
 
 constexpr std::uint64_t kRemovedKeysWalkedOver = 64;
+// The space of a disk below which it may be full at any moment.
+constexpr std::uint64_t kLittleSpace = 256 << 20;
+
+// Unknown counts as little.
+bool has_little_space(const std::string& path) {
+  struct statvfs disk{};
+  return ::statvfs(path.c_str(), &disk) != 0 || static_cast<std::uint64_t>(disk.f_bavail) * disk.f_frsize < kLittleSpace;
+}
 
 rocksdb::Slice slice(std::string_view text) { return {text.data(), text.size()}; }
 std::string_view text(const rocksdb::Slice& bytes) { return {bytes.data(), bytes.size()}; }
@@ -187,8 +197,16 @@ class RocksStore : public Store {
     return write_native(&native, sync);
   }
   Status write(IndexedBatch& batch, bool sync) override { return write_native(&batch.impl_->native(), sync); }
-  // There is nothing to sync in memory.
-  Status sync() override { return memory_env_ ? Status() : to_status(db_->SyncWAL(), "writing the journal to disk"); }
+  // There is nothing to sync in memory. SyncWAL goes beside the writes, but ends the process when one of them has failed in the same
+  // file; a write of nothing waits for the others and looks first.
+  Status sync() override {
+    if (memory_env_) return {};
+    rocksdb::WriteBatch nothing;
+    rocksdb::WriteOptions synced;
+    synced.sync = true;
+    const auto status = failed_ || has_little_space(path_) ? db_->Write(synced, &nothing) : db_->SyncWAL();
+    return to_status(status, "writing the journal to disk");
+  }
   std::uint64_t approximate_bytes(KeySpace space, std::string_view begin, std::string_view end) override {
     rocksdb::SizeApproximationOptions options;
     options.include_memtables = true;
@@ -225,10 +243,16 @@ class RocksStore : public Store {
     options.sync = sync;
     auto status = db_->Write(options, batch);
     // A full disk stops RocksDB's background work; once there is space again it goes on from here.
-    if (!status.ok() && db_->Resume().ok()) status = db_->Write(options, batch);
+    if (!status.ok()) {
+      failed_ = true;
+      if (db_->Resume().ok()) status = db_->Write(options, batch);
+    }
+    if (failed_ && status.ok()) failed_ = false;
     return to_status(status, "writing to the store");
   }
 
+  std::string path_;
+  std::atomic<bool> failed_ = false;  // the last write
   std::unique_ptr<rocksdb::Env> memory_env_;
   rocksdb::DB* db_ = nullptr;
   std::vector<rocksdb::ColumnFamilyHandle*> families_;
@@ -308,6 +332,7 @@ Result<std::unique_ptr<Store>> RocksStore::open(const Options& options) {
     store->memory_env_.reset(rocksdb::NewMemEnv(rocksdb::Env::Default()));
     database.env = store->memory_env_.get();
   } else {
+    store->path_ = options.path;
     std::error_code error;
     std::filesystem::create_directories(options.path, error);
     if (error) return fail(ErrorCode::kUnsupported, fmt::format("creating the data directory '{}': {}", options.path, error.message()));

@@ -1,10 +1,12 @@
 """The server's limits: what is just within them is taken, what is just over them is refused with the server's error, and nobody
 is harmed."""
+import concurrent.futures
 import os
 import shutil
 import socket
 import subprocess
 import tempfile
+import time
 
 import bson
 import pymongo
@@ -21,7 +23,6 @@ MAX_BATCH = 100_000
 MAX_DEPTH = 180  # of documents that are stored; 200 in commands
 MAX_INDEXES = 64
 MAX_INDEX_FIELDS = 32
-SMALL_DISK_MB = 96
 
 
 def nested(depth):
@@ -108,12 +109,13 @@ class FullDisk(DroverTest):
     """A small disk of its own, which root may mount."""
     sandbox_only = True
     once = True
+    disk_mb = 96
 
     def setUp(self):
         if os.geteuid() != 0:
             raise NotRun("root, to mount a small disk")
         self.disk = tempfile.mkdtemp(prefix="drover-small-disk-")
-        if subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={SMALL_DISK_MB}m", "drover", self.disk], capture_output=True).returncode != 0:
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={self.disk_mb}m", "drover", self.disk], capture_output=True).returncode != 0:
             shutil.rmtree(self.disk)
             raise NotRun("the right to mount a small disk")
         super().setUp()
@@ -128,7 +130,7 @@ class FullDisk(DroverTest):
     def insert_until_full(self, collection):
         """Ids that were acknowledged, and the refusal."""
         acknowledged = []
-        for number in range(SMALL_DISK_MB * 4):
+        for number in range(self.disk_mb * 4):
             try:
                 collection.insert_one({"_id": number, "x": os.urandom(500_000)})
             except pymongo.errors.PyMongoError as error:
@@ -146,7 +148,7 @@ class FullDisk(DroverTest):
         self.assertTrue(self.source.process.running(), self.source.process.tail())
         self.assertEqual([item["_id"] for item in collection.find({}, {"_id": 1}).sort("_id", 1)], acknowledged)
         # Space again: it goes on without being started anew.
-        subprocess.run(["mount", "-o", f"remount,size={SMALL_DISK_MB * 4}m", self.disk], check=True)
+        subprocess.run(["mount", "-o", f"remount,size={self.disk_mb * 4}m", self.disk], check=True)
 
         def writes():
             try:
@@ -160,3 +162,37 @@ class FullDisk(DroverTest):
         self.assertEqual([item["_id"] for item in collection.find({"_id": {"$type": "int"}}, {"_id": 1}).sort("_id", 1)], acknowledged)
         self.assertEqual(collection.count_documents({}), len(acknowledged) + 1)
         self.assertTrue(collection.database.command("validate", "items")["valid"])
+
+    def test_many_writers_who_do_not_wait_for_the_journal(self):
+        """The journal goes to disk beside them, ten times a second, also when a write of theirs has just failed."""
+        def write(number):
+            collection = self.source.client(w=1, retryWrites=False, socketTimeoutMS=60000).full[f"of {number}"]
+            acknowledged, error = self.insert_until_full(collection)
+            return collection, acknowledged, error
+
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            done = list(pool.map(write, range(4)))
+        for _, _, error in done:
+            self.assertIsInstance(error, OperationFailure)
+            self.assertEqual(error.code, 14031, error)
+        for _ in range(20):  # and it stays so
+            self.assertTrue(self.source.process.running(), self.source.process.tail())
+            with self.assertRaises(OperationFailure):
+                done[0][0].insert_one({"x": os.urandom(500_000)})
+            time.sleep(0.1)
+        for collection, acknowledged, _ in done:
+            self.assertEqual(collection.count_documents({}), len(acknowledged))
+        subprocess.run(["mount", "-o", f"remount,size={self.disk_mb * 4}m", self.disk], check=True)
+
+        def writes():
+            try:
+                return done[0][0].insert_one({"_id": "after"}).acknowledged
+            except OperationFailure as again:
+                self.assertEqual(again.code, 14031)
+                return False
+        eventually(writes, 60, "a write once there was space")
+
+
+class FullSmallerDisk(FullDisk):
+    """Another file is the first that finds no space."""
+    disk_mb = 60
