@@ -9,6 +9,7 @@
 #include "cli/signals.h"
 #include "cluster/mongo_deployment.h"
 #include "preflight/preflight.h"
+#include "terminal/table.h"
 
 namespace drover::cli {
 namespace {
@@ -72,7 +73,7 @@ Result<preflight::Report> CheckCommand::check() {
 void CheckCommand::print(const preflight::Report& report) const {
   for (const auto& finding : report.findings) {
     const bool refused = finding.severity == preflight::Severity::kRefuse;
-    fmt::print("{} {}: {}\n", refused ? "refused" : "warning", preflight::side_name(finding.side), finding.what);
+    fmt::print("{} {}: {}\n", refused ? "refused" : "warning", preflight::side_name(finding.side), terminal::printable(finding.what));
     if (!finding.remedy.empty()) fmt::print("        {}\n", finding.remedy);
   }
   fmt::print("{}\n", conclusion(report));

@@ -24,6 +24,7 @@
 #include "engine/retry.h"
 #include "preflight/preflight.h"
 #include "terminal/progress_display.h"
+#include "terminal/table.h"
 
 namespace drover::cli {
 namespace {
@@ -174,14 +175,14 @@ Status MigrateCommand::check(cluster::Deployment& source, cluster::Deployment& d
     auto checked = preflight::check(source, destination, options);
     if (!checked && checked.error().code == ErrorCode::kTemporary && !std::exchange(told, true)) {
       log_->warn("the check failed and is tried again", {{"error", checked.error().message}, {"forMinutes", engine::kRetryFor.count()}});
-      if (!json_) fmt::print(stderr, "note: {}; tried again for up to {} minutes\n", checked.error().message, engine::kRetryFor.count());
+      if (!json_) fmt::print(stderr, "note: {}; tried again for up to {} minutes\n", terminal::printable(checked.error().message), engine::kRetryFor.count());
     }
     return checked;
   }));
   for (const auto& finding : preflight_.findings) {
     if (finding.severity == preflight::Severity::kRefuse) continue;
     log_->warn(finding.what, {{"check", finding.id}});
-    if (!json_) fmt::print(stderr, "note: the {}: {}\n", preflight::side_name(finding.side), finding.what);
+    if (!json_) fmt::print(stderr, "note: the {}: {}\n", preflight::side_name(finding.side), terminal::printable(finding.what));
   }
   return preflight_.verdict();
 }

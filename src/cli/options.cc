@@ -13,6 +13,7 @@
 #include "cli/subcommand.h"
 #include "cli/uri_argument.h"
 #include "cli/version.h"
+#include "terminal/table.h"
 
 namespace drover::cli {
 namespace {
@@ -339,7 +340,8 @@ Json to_json(const Error& error) {
 
 int report(std::string_view command, const Error& error) {
   std::fflush(stdout);
-  std::fprintf(stderr, "drover %.*s: %s\n", static_cast<int>(command.size()), command.data(), error.message.c_str());
+  const auto message = terminal::printable_lines(error.message);  // it may hold names that would drive a terminal
+  std::fprintf(stderr, "drover %.*s: %s\n", static_cast<int>(command.size()), command.data(), message.c_str());
   return exit_code(error.code);
 }
 

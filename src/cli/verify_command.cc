@@ -14,6 +14,7 @@
 #include "cluster/mongo_deployment.h"
 #include "model/namespace_filter.h"
 #include "terminal/format.h"
+#include "terminal/table.h"
 #include "verifier/verifier.h"
 
 namespace drover::cli {
@@ -75,9 +76,8 @@ Json to_json(const verifier::Report& report) {
 
 void print_report(const verifier::Report& report) {
   for (const auto& mismatch : report.mismatches) {
-    fmt::print("{}: {}", verifier::kind_name(mismatch.kind), mismatch.ns.to_string());
-    if (mismatch.id.exists()) fmt::print(" _id {}", bson::to_shell(mismatch.id.element()));
-    fmt::print(": {}\n", mismatch.detail);
+    const auto id = mismatch.id.exists() ? " _id " + bson::to_shell(mismatch.id.element()) : "";
+    fmt::print("{}\n", terminal::printable(fmt::format("{}: {}{}: {}", verifier::kind_name(mismatch.kind), mismatch.ns.to_string(), id, mismatch.detail)));
   }
   if (report.mismatch_count > report.mismatches.size()) {
     fmt::print("and {} more\n", terminal::format_count(report.mismatch_count - report.mismatches.size()));

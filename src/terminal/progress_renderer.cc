@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "terminal/format.h"
+#include "terminal/table.h"
 
 namespace drover::terminal {
 namespace {
@@ -91,7 +92,7 @@ struct Columns {
 
 Columns lay_out(const std::vector<const CollectionProgress*>& shown, std::size_t width) {
   std::size_t name = columns("all 9999 collections");
-  for (const auto* one : shown) name = std::max(name, columns(one->ns));
+  for (const auto* one : shown) name = std::max(name, columns(printable(one->ns)));
   // name, two blanks, bar, blank, "100 %", two blanks, count, blank, state
   constexpr std::size_t kFixed = 2 + 1 + 5 + 2 + 1 + 7;
   Columns result{std::min({name, kMaxNameColumns, width / 3}), 0, 0};
@@ -125,7 +126,7 @@ std::string status(const ProgressView& view) {
   }
   if (view.lag_seconds) text += fmt::format(" · lag {}", format_duration(*view.lag_seconds));
   if (view.eta_seconds) text += fmt::format(" · ETA {}", format_duration(*view.eta_seconds));
-  if (!view.note.empty()) text += " · " + view.note;
+  if (!view.note.empty()) text += " · " + printable(view.note);
   return text;
 }
 
@@ -148,7 +149,7 @@ std::vector<std::string> render_screen(const ProgressView& view, const Screen& s
   const auto shown = most_active(view, std::min(room, kMaxCollectionLines));
   const auto at = lay_out(shown, width);
   std::vector<std::string> lines;
-  for (const auto* one : shown) lines.push_back(collection_line(*one, one->ns, at, screen));
+  for (const auto* one : shown) lines.push_back(collection_line(*one, printable(one->ns), at, screen));
   if (view.collections.size() > 1) {
     const auto name = fmt::format("all {} collections", view.collections.size());
     lines.push_back(collection_line(sum(view), name, at, screen));

@@ -66,6 +66,16 @@ TEST(RenderScreen, FitsEveryWidthAndHeight) {
   }
 }
 
+TEST(RenderScreen, NamesDoNotDriveTheTerminal) {
+  auto view = sample();
+  view.collections[0].ns = "shop.a\x1b[31mred\nline";
+  view.note = "waits for shop.a\x1b[31mred";
+  const auto lines = render_screen(view, {80, 24, false, true});
+  EXPECT_THAT(joined(lines), Not(HasSubstr("\x1b")));
+  EXPECT_THAT(joined(lines), HasSubstr("shop.a?[31mred line"));
+  EXPECT_EQ(lines.size(), render_screen(sample(), {80, 24, false, true}).size());
+}
+
 TEST(RenderScreen, ColourOnlyWhenAsked) {
   EXPECT_THAT(joined(render_screen(sample(), {.colour = false})), Not(HasSubstr("\x1b")));
   EXPECT_THAT(joined(render_screen(sample(), {.colour = true})), HasSubstr("\x1b[36m"));

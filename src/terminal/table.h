@@ -20,5 +20,7 @@ std::string render_fields(const std::vector<std::pair<std::string, std::string>>
 
 // Text of somebody else's on one line: line ends and tabs are blanks, other control characters (which could drive a terminal) a '?'.
 std::string printable(std::string_view text);
+// The same with the line ends as they are: of text of our own that holds names of somebody else's.
+std::string printable_lines(std::string_view text);
 
 }  // namespace drover::terminal

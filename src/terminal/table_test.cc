@@ -22,6 +22,7 @@ TEST(Fields, StandBelowOneAnother) { EXPECT_EQ(render_fields({{"id", "1"}, {"org
 TEST(Printable, KeepsATerminalFromBeingDriven) {
   EXPECT_EQ(printable("a\x1b[2Jb\nc\td\x7f"), "a?[2Jb c d?");
   EXPECT_EQ(printable("x\xc2\x9b" "31m"), "x?31m");
+  EXPECT_EQ(printable_lines("a\x1b\nb\tc\n"), "a?\nb c\n");
   EXPECT_EQ(printable("\xc2\xa0ü"), "\xc2\xa0ü");
   EXPECT_EQ(render_table({{"A"}, {{"\x1b]0;t\x07"}}}), "A\n?]0;t?\n");
 }
