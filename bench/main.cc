@@ -56,6 +56,7 @@ struct Figures {
   double both_server_core_seconds = 0;                   // of the servers, while scanning and inserting at once
   std::int64_t events = 0;
   double replace_seconds = 0, apply_seconds = 0;
+  double replace_server_core_seconds = 0, apply_server_core_seconds = 0, apply_engine_core_seconds = 0;
   std::int64_t peak_bytes = 0;
 
   double rate(double seconds) const { return seconds > 0 ? static_cast<double>(shape.bytes()) / seconds / 1e6 : 0; }
@@ -64,6 +65,9 @@ struct Figures {
   double both_ratio() const { return both_seconds > 0 && copy_seconds > 0 ? both_seconds / copy_seconds : 0; }
   double apply_rate(double seconds) const { return seconds > 0 ? static_cast<double>(events) / seconds : 0; }
   double apply_ratio() const { return apply_seconds > 0 ? replace_seconds / apply_seconds : 0; }
+  double per_changed_gb(double seconds) const {
+    return seconds / (static_cast<double>(events) * static_cast<double>(shape.document_bytes) / 1e9);
+  }
   double per_gb(double seconds) const { return seconds / (static_cast<double>(shape.bytes()) / 1e9); }
   double cores_per_gb() const { return per_gb(engine_core_seconds); }
   double server_cores_per_gb() const { return per_gb(all_core_seconds - engine_core_seconds); }
@@ -155,7 +159,9 @@ Result<Figures> measure(const Shape& shape, const Servers& servers, const cli::D
   // Replaced by what it is already, a document is not written: each is made to differ first.
   TRY_WITH(update_all(servers.destination, kCeilingDatabase, shape, figures.events), "changing what is to be replaced");
   settle(servers);
+  const auto replace_before = servers.core_seconds();
   figures.replace_seconds = TRY_WITH(replace_all(servers.source, servers.destination, shape, figures.events), "the replace ceiling");
+  figures.replace_server_core_seconds = servers.core_seconds() - replace_before;
   TRY(clear(servers));
 
   const auto servers_before = servers.core_seconds();
@@ -170,9 +176,12 @@ Result<Figures> measure(const Shape& shape, const Servers& servers, const cli::D
   settle(servers);
   engine.go_on();
   TRY_WITH(updated, "changing the source");
+  const auto apply_before = servers.core_seconds(), engine_before = core_seconds(engine.pid());
   const auto begun = Clock::now();
   TRY_WITH(engine.await_events(applied_before + figures.events), "applying");
   figures.apply_seconds = seconds_since(begun);
+  figures.apply_server_core_seconds = servers.core_seconds() - apply_before;
+  figures.apply_engine_core_seconds = core_seconds(engine.pid()) - engine_before;
   figures.peak_bytes = peak_memory_bytes(engine.pid());
   engine.end();
   TRY(clean_up(directory));
@@ -191,10 +200,15 @@ void print_table(const std::vector<Figures>& all) {
                f.rate(f.scan_seconds), f.rate(f.insert_seconds), f.rate(f.both_seconds), f.rate(f.copy_seconds), f.copy_ratio(), f.both_ratio(),
                f.apply_rate(f.replace_seconds), f.apply_rate(f.apply_seconds), f.apply_ratio(), f.cores_per_gb(), 100 * f.engine_share(),
                f.server_cores_per_gb(), f.per_gb(f.both_server_core_seconds), terminal::format_bytes(static_cast<double>(f.peak_bytes)));
+  fmt::print("\n{:<8} {:>16} {:>16} {:>16}\n{:<8} {:>16} {:>16} {:>16}\n", "", "replace: servers", "apply: servers", "engine", "", "core-s/GB",
+             "core-s/GB", "core-s/GB");
+  for (const auto& f : all)
+    fmt::print("{:<8} {:>16.1f} {:>16.1f} {:>16.1f}\n", f.shape.name, f.per_changed_gb(f.replace_server_core_seconds),
+               f.per_changed_gb(f.apply_server_core_seconds), f.per_changed_gb(f.apply_engine_core_seconds));
   fmt::print("\nscan, insert, both (at once), replace: ceilings, plain loops over the driver. ratio: copy to the lower of scan and\n"
              "insert, apply to replace; of both: copy to both at once, the ceiling when the two servers share the machine.\n"
              "core-s/GB: the engine's while copying, its share of all core-seconds, and both servers', beside what they need for scanning\n"
-             "and inserting at once.\n");
+             "and inserting at once. Below, of a GB of documents replaced, or changed and applied.\n");
 }
 
 Json to_json(const Figures& f) {
@@ -210,6 +224,9 @@ Json to_json(const Figures& f) {
                            {"replaceEventsPerSecond", f.apply_rate(f.replace_seconds)},
                            {"applyEventsPerSecond", f.apply_rate(f.apply_seconds)},
                            {"applyRatio", f.apply_ratio()},
+                           {"replaceServerCoreSecondsPerGB", f.per_changed_gb(f.replace_server_core_seconds)},
+                           {"applyServerCoreSecondsPerGB", f.per_changed_gb(f.apply_server_core_seconds)},
+                           {"applyEngineCoreSecondsPerGB", f.per_changed_gb(f.apply_engine_core_seconds)},
                            {"engineCoreSecondsPerGB", f.cores_per_gb()},
                            {"engineShareOfCoreSeconds", f.engine_share()},
                            {"serverCoreSecondsPerGB", f.server_cores_per_gb()},

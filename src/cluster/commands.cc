@@ -12,6 +12,10 @@ namespace {
 // Well under 16 MB, and few enough that the plan stays small.
 constexpr std::size_t kMaxIdBytes = 4 << 20;
 constexpr std::size_t kMaxIds = 10'000;
+// What a command has besides its documents and their _ids, and what it has for each of them: room is made once, for a buffer that
+// grows is copied each time and ends up to twice as large.
+constexpr std::size_t kCommandBytes = 512;
+constexpr std::size_t kUpdateBytes = 128;
 
 bool needs_eq(const bson::Element& id) {
   if (id.type() == Type::kRegex) return true;
@@ -175,6 +179,9 @@ bson::Document insert_command(const WriteContext& context, const std::string& co
 bson::Document replace_command(const WriteContext& context, const std::string& collection,
                                std::span<const bson::View> documents) {
   Builder command;
+  std::size_t bytes = kCommandBytes;
+  for (const auto& document : documents) bytes += document.size() + document["_id"].value_size() + kUpdateBytes;
+  command.reserve(bytes);
   command.append("update", collection).append("ordered", false).append("bypassDocumentValidation", true);
   {
     auto updates = command.open_array("updates");

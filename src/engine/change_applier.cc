@@ -127,8 +127,9 @@ Status ChangeApplier::write(Collection& collection, Changes& changes, Collection
   for (std::size_t at = 0; at < by_state.size();) {
     const auto some = std::span(by_state).subspan(at, std::min(ids_per_read(collection), by_state.size() - at));
     at += some.size();
-    // The reply, the documents taken from it, and the commands that they are sent in.
-    constexpr std::size_t kBytesPerByteRead = 2 + kBytesPerByteSent;
+    // Each document once as it was read, and in the commands that it is sent in. While it is read it is there twice: as the driver
+    // received it and as it hands it over, then as that and as taken from it; the reply is gone before a command is made.
+    constexpr std::size_t kBytesPerByteRead = 1 + kBytesPerByteSent;
     const std::size_t largest = collection.largest;
     auto grant = budget_.admit(kBytesPerByteRead * some.size() * (largest > 0 ? largest : kStateGuess), stop);
     if (!grant) return tl::unexpected(stopped_error());
