@@ -10,7 +10,6 @@
 #include "cli/commands.h"
 #include "cli/help_text.h"
 #include "cli/options.h"
-#include "cli/spelling.h"
 #include "cli/uri_argument.h"
 #include "terminal/format.h"
 
@@ -128,6 +127,16 @@ TEST(CommandLine, AWrongValueIsToldWhatItMayBe) {
   EXPECT_EQ(values.factor, 0.5);
 }
 
+TEST(CommandLine, AMistypedOptionIsNamedRatherThanTheOneThatIsMissing) {
+  Values values;
+  EXPECT_THAT(run(values, {"probe", "--sorce", "mongodb://a"}).err, HasSubstr("no such option --sorce; did you mean `--source`?\n"));
+  EXPECT_THAT(run(values, {"probe", "--sorce=mongodb://a"}).err, HasSubstr("no such option --sorce; did you mean `--source`?\n"));
+  EXPECT_THAT(run(values, {"probe", "-source", "mongodb://a"}).err, HasSubstr("no such option -source; did you mean `--source`?\n"));
+  EXPECT_THAT(run(values, {"probe", "--mode", "fast", "-p80", "--quiet"}).err, HasSubstr("no such option --quiet\n"));
+  EXPECT_THAT(run(values, {"probe", "--yes"}).err, HasSubstr("--source is required"));
+  EXPECT_THAT(run(values, {"probe", "-p", "80", "--mode=slow", "--memory", "2KB"}).err, HasSubstr("--source is required"));
+}
+
 TEST(CommandLine, HelpTeachesWithExamples) {
   Values values;
   const auto one = run(values, {"probe", "--help"});
@@ -163,17 +172,6 @@ TEST(CommandLine, EveryCommandOfTheProgramHasAnExample) {
       EXPECT_TRUE(one_word || terminal::columns(line) <= kHelpColumns) << name << ": " << line;
     }
   }
-}
-
-TEST(Spelling, FindsWhatWasMeant) {
-  const std::vector<std::string> words{"start", "show", "list", "cutover", "cancel", "set-credentials"};
-  EXPECT_THAT(near_words("strat", words), ElementsAre("start"));
-  EXPECT_THAT(near_words("lst", words), ElementsAre("list"));
-  EXPECT_THAT(near_words("cut-over", words), ElementsAre("cutover"));
-  EXPECT_THAT(near_words("canc", words), ElementsAre("cancel"));
-  EXPECT_THAT(near_words("x", words), ElementsAre());
-  EXPECT_THAT(near_words(std::string(5000, 'a'), words), ElementsAre());
-  EXPECT_EQ(did_you_mean("migrate", {"migrate-a", "migrate-b"}), "; did you mean `migrate-a` or `migrate-b`?");
 }
 
 TEST(HelpText, IsForEightyColumns) {

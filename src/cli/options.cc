@@ -1,15 +1,17 @@
 #include "cli/options.h"
 
 #include <algorithm>
+#include <cctype>
 #include <cstdio>
+#include <optional>
 #include <sstream>
 #include <string>
 #include <utility>
 
 #include <CLI/CLI.hpp>
 
+#include "base/spelling.h"
 #include "cli/help_text.h"
-#include "cli/spelling.h"
 #include "cli/subcommand.h"
 #include "cli/uri_argument.h"
 #include "cli/version.h"
@@ -118,6 +120,29 @@ std::string names_of(const CLI::App& app) {
   return names;
 }
 
+// The first word from `next` on that looks like an option and is none of the command's.
+std::optional<std::string> unknown_option(const CLI::App& command, int argc, char** argv, int next) {
+  std::vector<std::string> names, short_names;
+  for (const auto* option : command.get_options()) {
+    for (const auto& name : option->get_lnames()) names.push_back("--" + name);
+    for (const auto& name : option->get_snames()) short_names.push_back("-" + name);
+  }
+  const auto among = [](const std::string& name, const std::vector<std::string>& known) { return std::find(known.begin(), known.end(), name) != known.end(); };
+  for (; next < argc && std::string_view(argv[next]) != "--"; ++next) {
+    const std::string_view word(argv[next]);
+    const auto equals = word.find('=');
+    const std::string name(word.substr(0, equals));
+    if (word.size() < 2 || word[0] != '-' || (word[1] != '-' && std::isalpha(static_cast<unsigned char>(word[1])) == 0)) continue;
+    if (word[1] != '-' && among(name.substr(0, 2), short_names)) {
+      if (name.size() > 2) continue;  // -p80
+    } else if (!among(name, names)) {
+      return "no such option " + name + did_you_mean(name, names);
+    }
+    if (equals == std::string_view::npos && command.get_option(name)->get_type_size() != 0) ++next;  // its value
+  }
+  return std::nullopt;
+}
+
 // What the library says of a word that nobody knows does not name what could have been meant.
 std::string usage_message(const CLI::App& app, int argc, char** argv, const CLI::ParseError& error) {
   const auto* at = &app;
@@ -133,14 +158,10 @@ std::string usage_message(const CLI::App& app, int argc, char** argv, const CLI:
     if (found == nullptr) return std::string("no such ") + (at == &app ? "command" : "verb") + " `" + argv[next] + "`" + did_you_mean(argv[next], names);
     at = found;
   }
-  if (error.get_exit_code() != static_cast<int>(CLI::ExitCodes::ExtrasError)) return error.what();
-  std::vector<std::string> options;
-  for (const auto* option : at->get_options())
-    for (const auto& name : option->get_lnames()) options.push_back("--" + name);
-  for (; next < argc; ++next) {
-    const std::string word = std::string(argv[next]).substr(0, std::string_view(argv[next]).find('='));
-    if (word.starts_with("--") && word.size() > 2 && std::find(options.begin(), options.end(), word) == options.end())
-      return "no such option " + word + did_you_mean(word, options);
+  // Of an option that is mistyped the library also says that the one that was meant is missing.
+  const auto code = error.get_exit_code();
+  if (code == static_cast<int>(CLI::ExitCodes::ExtrasError) || code == static_cast<int>(CLI::ExitCodes::RequiredError)) {
+    if (auto unknown = unknown_option(*at, argc, argv, next)) return *unknown;
   }
   return error.what();
 }

@@ -1,11 +1,18 @@
-#include "cli/spelling.h"
+#include "base/spelling.h"
 
 #include <algorithm>
+#include <cctype>
 
-namespace drover::cli {
+namespace drover {
 namespace {
 
 constexpr std::size_t kLongestWord = 40;
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  for (char& c : out) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return out;
+}
 
 // Optimal string alignment: the least number of such changes.
 std::size_t changes(std::string_view a, std::string_view b) {
@@ -28,10 +35,12 @@ std::vector<std::string> near_words(std::string_view typed, const std::vector<st
   constexpr std::size_t kPrefixLetters = 3;
   std::vector<std::string> found;
   if (typed.empty() || typed.size() > kLongestWord) return found;
+  const auto wanted = lower(typed);
   auto best = std::max<std::size_t>(1, typed.size() / 3);
   for (const auto& word : words) {
-    const bool begins = typed.size() >= kPrefixLetters && word.starts_with(typed);
-    const auto distance = begins ? 1 : changes(typed, word);
+    const auto known = lower(word);
+    const bool begins = typed.size() >= kPrefixLetters && known.starts_with(wanted);
+    const auto distance = begins ? 1 : changes(wanted, known);
     if (distance > best) continue;
     if (distance < best) found.clear();
     best = distance;
@@ -46,4 +55,4 @@ std::string did_you_mean(std::string_view typed, const std::vector<std::string>&
   return text.empty() ? text : text + "?";
 }
 
-}  // namespace drover::cli
+}  // namespace drover
