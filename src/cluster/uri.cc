@@ -9,6 +9,7 @@
 #include <mongoc/mongoc.h>
 
 #include "cluster/errors.h"
+#include "cluster/uri_options.h"
 
 namespace drover::cluster {
 namespace {
@@ -72,6 +73,7 @@ Result<Uri> parse_uri(const MongoOptions& options) {
     return fail(ErrorCode::kUsage, fmt::format("{} connection string {}: special characters in user and password must be "
                                                "percent-encoded", side, redact(options.uri)));
   }
+  TRY(check_option_names(options.uri, side));
   for (const char* option : {MONGOC_URI_TLSCAFILE, MONGOC_URI_TLSCERTIFICATEKEYFILE}) {
     TRY(check_file(uri.get(), option, side));
   }

@@ -38,6 +38,49 @@ TEST(Uri, UnreadableCertificatesAreRefusedBeforeTheDriverSeesThem) {
   EXPECT_NE(bad.error().message.find("/nonexistent.pem"), std::string::npos);
 }
 
+std::string refusal(const std::string& options) {
+  const auto uri = parse_uri({.uri = "mongodb://u:p@h:1/db?" + options, .side = Side::kSource});
+  if (uri) return "none";
+  EXPECT_EQ(uri.error().code, ErrorCode::kUsage);
+  return uri.error().message;
+}
+
+TEST(Uri, OptionsThatNobodyKnowsAreRefusedByName) {
+  EXPECT_EQ(refusal("tsl=true"), "source connection string: there is no option tsl; did you mean `tls`?");
+  EXPECT_EQ(refusal("w=majority&ReplicSet=rs&tls=true"), "source connection string: there is no option ReplicSet; did you mean `replicaSet`?");
+  EXPECT_EQ(refusal("foo=bar"), "source connection string: there is no option foo");
+  EXPECT_EQ(refusal("tls=true&foo=se%40cret"), "source connection string: there is no option foo");
+}
+
+TEST(Uri, WhatSaysHowToConnectIsNotPassedOver) {
+  for (const std::string option : {"proxyHost", "proxyPort", "proxyUsername", "proxyPassword", "tlsCRLFile"}) {
+    EXPECT_EQ(refusal(option + "=secret").find("source connection string: the option " + option + " is not supported; "), 0U) << refusal(option + "=1");
+    EXPECT_EQ(refusal(option + "=secret").find("secret"), std::string::npos);
+  }
+}
+
+TEST(Uri, AnUnknownOptionThatMayBePartOfAPasswordIsNotNamed) {
+  const auto bad = parse_uri({.uri = "mongodb://user:12/x?secret=word@h/"});
+  ASSERT_FALSE(bad);
+  EXPECT_EQ(bad.error().message.find("secret"), std::string::npos) << bad.error().message;
+}
+
+TEST(Uri, EveryOptionOfTheSpecificationIsTakenInWhateverCase) {
+  const char* harmless = "appname=a&authMechanism=SCRAM-SHA-256&authSource=admin&compressors=zlib&connectTimeoutMS=1&"
+                         "heartbeatFrequencyMS=500&journal=true&localThresholdMS=1&maxConnecting=2&maxIdleTimeMS=1&maxPoolSize=1&minPoolSize=0&"
+                         "maxStalenessSeconds=90&readConcernLevel=majority&readPreference=secondaryPreferred&readPreferenceTags=dc:a&readPreferenceTags=&replicaSet=rs&"
+                         "retryReads=true&retryWrites=true&serverMonitoringMode=poll&serverSelectionTimeoutMS=1&serverSelectionTryOnce=false&"
+                         "socketTimeoutMS=1&timeoutMS=1&tls=true&tlsDisableOCSPEndpointCheck=false&"
+                         "uuidRepresentation=standard&w=majority&waitQueueTimeoutMS=1&waitQueueMultiple=1&wTimeoutMS=1&zlibCompressionLevel=1";
+  EXPECT_EQ(refusal(harmless), "none");
+  EXPECT_EQ(refusal("AUTHSOURCE=admin&Tls=true&UUIDREPRESENTATION=standard"), "none");
+  EXPECT_EQ(refusal("authMechanism=GSSAPI&authSource=$external&authMechanismProperties=CANONICALIZE_HOST_NAME:true,SERVICE_NAME:x"), "none");
+  EXPECT_EQ(refusal("ssl=true&sslAllowInvalidHostnames=true&socketCheckIntervalMS=1"), "none");
+  EXPECT_TRUE(parse_uri({.uri = "mongodb+srv://h.example.com/?srvMaxHosts=1&srvServiceName=mongodb&loadBalanced=false"}));
+  EXPECT_TRUE(parse_uri({.uri = "mongodb://h"}));
+  EXPECT_TRUE(parse_uri({.uri = "mongodb://u:p%3Ffoo%3Dbar@h/"}));
+}
+
 TEST(Uri, OneHostIsASeedAndRepeatingIsOurs) {
   const auto uri = parse_uri({.uri = "mongodb://h:1/?serverSelectionTimeoutMS=3000&socketTimeoutMS=5000"});
   ASSERT_TRUE(uri);
