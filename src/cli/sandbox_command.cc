@@ -2,7 +2,6 @@
 #include <cstdio>
 
 #include <filesystem>
-#include <filesystem>
 #include <fstream>
 #include <regex>
 #include <utility>
@@ -24,6 +23,7 @@ namespace {
 constexpr std::size_t kHighPercent = 50;
 constexpr auto kLookAtMemory = std::chrono::milliseconds(50);
 constexpr std::int64_t kMinOplog = 1 << 20;
+constexpr std::size_t kShownBytes = 80;  // of a name that is refused
 
 class SandboxCommand : public Subcommand {
  public:
@@ -77,6 +77,14 @@ class SandboxCommand : public Subcommand {
     return std::pair(parts[1].str(), port);
   }
 
+  // What may stand in a connection string and in front of the slash of "name/host:port", at a length that people can read.
+  static Status check_set_name(const std::string& name) {
+    static const std::regex form("[A-Za-z0-9._-]{1,64}");
+    if (std::regex_match(name, form)) return {};
+    return fail(ErrorCode::kUsage, fmt::format("--repl-set '{}': the name of a replica set is 1 to 64 letters, digits, dots, dashes and underscores",
+                                               name.size() > kShownBytes ? name.substr(0, kShownBytes) + "..." : name));
+  }
+
   Status serve(const std::stop_token& stop) {
     const auto least = static_cast<std::int64_t>(sandbox::kMinServerMemory);
     if (memory_ < least) {
@@ -87,6 +95,7 @@ class SandboxCommand : public Subcommand {
     if (oplog_size_ < kMinOplog) return fail(ErrorCode::kUsage, "--oplog-size must be at least 1MB");
     const bool tls = tls_mode_ != "disabled" && !tls_file_.empty();
     if (!tls && !tls_mode_.empty() && tls_mode_ != "disabled") return fail(ErrorCode::kUsage, fmt::format("--tls-mode {} needs --tls-cert-key-file", tls_mode_));
+    TRY(check_set_name(repl_set_));
     const auto member = TRY(member_of(host_));
     std::error_code failed;
     std::filesystem::create_directories(dbpath_, failed);

@@ -60,6 +60,14 @@ class Sandbox(DroverTest):
                 process = self.run_drover("sandbox", "--dbpath", os.path.join(self.directory, "nowhere"), "--host", wrong, timeout=20)
                 self.assert_exit(process, 2, "--host")
 
+    def test_the_name_of_the_set(self):
+        for wrong in ("", "a/b", "rs 0", "r?x=1", "r" * 65, "r" * 5000):
+            with self.subTest(wrong[:70]):
+                process = self.run_drover("sandbox", "--dbpath", os.path.join(self.directory, "nowhere"), "--repl-set", wrong, timeout=20)
+                self.assert_exit(process, 2, "--repl-set", "1 to 64 letters")
+                self.assertLess(len(process.stderr()), 500)
+        self.assertFalse(os.path.exists(os.path.join(self.directory, "nowhere")))
+
     def test_a_busy_port_is_one_clear_line(self):
         process = self.run_drover("sandbox", "--dbpath", f"{self.directory}/other", "--port", str(self.source.port), timeout=20)
         self.assert_exit(process, process.child.returncode, str(self.source.port))
