@@ -43,6 +43,7 @@ Prepared prepare(const ChildOptions& options) {
 }
 
 [[noreturn]] void become(const Prepared& prepared, const char* directory, int input, int output, int errors, pid_t parent) {
+  for (const int number : {SIGINT, SIGTERM, SIGPIPE}) ::signal(number, SIG_DFL);  // they are not the parent's words
   ::setpgid(0, 0);
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != parent) _exit(kCannotRun);  // it died before the line above
@@ -50,7 +51,6 @@ Prepared prepare(const ChildOptions& options) {
   ::dup2(input, STDIN_FILENO);
   if (output >= 0) ::dup2(output, STDOUT_FILENO);
   if (errors >= 0) ::dup2(errors, STDERR_FILENO);
-  ::signal(SIGPIPE, SIG_DFL);
   ::execve(prepared.arguments[0], prepared.arguments.data(), prepared.environment.data());
   _exit(kCannotRun);
 }

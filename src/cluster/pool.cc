@@ -29,15 +29,17 @@ struct ClientSessionDeleter {
 using ClientSession = std::unique_ptr<mongoc_client_session_t, ClientSessionDeleter>;
 
 // The driver's counters are nobody's. Its library puts them into shared memory as soon as it is loaded; under a name there they
-// would outlive a process that is killed, and be in the way of the next one with the same process id, with a warning on standard
-// error.
+// would outlive a process that is killed.
 [[maybe_unused]] const int unnamed_counters = ::shm_unlink(fmt::format("/mongoc-{}", ::getpid()).c_str());
 
-// The driver's own log goes to standard error otherwise; what matters in it comes back as errors.
+// The driver's own log goes to standard error otherwise; what matters in it comes back as errors. Its library begins to log in its
+// constructor, before any code of this program: but for what the loader calls first.
+void silence_driver(int, char**, char**) { mongoc_log_set_handler(nullptr, nullptr); }
+[[gnu::section(".preinit_array"), gnu::used]] void (*const call_first)(int, char**, char**) = silence_driver;
+
 void start_driver() {
   static const bool started = [] {
     ::setenv("MONGOC_DISABLE_SHM", "1", 0);  // for children; here the library was loaded before
-    mongoc_log_set_handler(nullptr, nullptr);
     mongoc_init();
     // Replies and commands of megabytes come and go on many threads: large ones go back to the system at once instead of
     // staying in each thread's heap, those of ordinary batches are used again.

@@ -1,5 +1,6 @@
 """Ctrl-C in each phase: one clear line, no orphan process, the source as it was, and the same command continues."""
 import signal
+import time
 
 import pymongo
 
@@ -63,6 +64,22 @@ class Interrupt(DroverTest):
         application = pymongo.MongoClient(self.application_uri(), serverSelectionTimeoutMS=20000)
         application.e2e_seed.small.insert_one({"_id": "taken again"})
         application.close()
+        live.start()
+        live.finish()
+
+    def test_a_second_time(self):
+        """It ends at once, and says so; the cutover that it was in is taken back by the next run."""
+        self.seed(documents=50)
+        proxy, live, process = self.through_a_proxy(lambda message: command_name(message) == "appendOplogNote"
+                                                    and b"fence" in message)
+        process.signal(signal.SIGINT)
+        time.sleep(0.5)
+        self.assertTrue(process.running(), "it did not wait for the cutover to be taken back")
+        process.signal(signal.SIGINT)
+        self.assertEqual(process.wait(5), INTERRUPTED, process.tail())
+        self.assertRegex(process.stderr().splitlines()[-1], "^drover: stopped at once, by the second Ctrl-C or SIGTERM")
+        self.assertEqual(process.children(), [], "a process was left behind")
+        proxy.release()
         live.start()
         live.finish()
 
