@@ -13,6 +13,7 @@
 #include "cli/signals.h"
 #include "cluster/mongo_deployment.h"
 #include "model/namespace_filter.h"
+#include "preflight/preflight.h"
 #include "terminal/format.h"
 #include "terminal/table.h"
 #include "verifier/verifier.h"
@@ -22,6 +23,7 @@ namespace {
 
 inline constexpr std::chrono::seconds kLineEvery{5};
 inline constexpr std::chrono::milliseconds kRedrawEvery{200};
+inline constexpr int kUnauthorized = 13;
 
 // One line on standard error: redrawn on a terminal, repeated now and then elsewhere.
 class ProgressLine {
@@ -155,8 +157,13 @@ Result<verifier::Report> VerifyCommand::verify() {
                                   .parallelism = static_cast<int>(parallelism_),
                                   .max_mismatches = static_cast<std::size_t>(max_mismatches_)};
   ProgressLine line(*runtime_);
-  return verifier::verify(
+  auto report = verifier::verify(
       *source, *destination, options, *runtime_, [&](const verifier::Progress& progress) { line.show(progress); }, stop);
+  if (!report && report.error().server_code == kUnauthorized) {  // nobody's roles are missing where nobody is logged in
+    TRY(preflight::check_login(preflight::Side::kSource, *source));
+    TRY(preflight::check_login(preflight::Side::kDestination, *destination));
+  }
+  return report;
 }
 
 Json VerifyCommand::failure_json(const Error& error) const {

@@ -104,6 +104,18 @@ TEST(NamespaceFilter, IncludesThatNothingBelongsTo) {
   EXPECT_TRUE(NamespaceFilter().unmatched_includes({}).empty());
 }
 
+TEST(NamespaceFilter, ExcludesThatNothingBelongsTo) {
+  const auto some = filter({}, {"shop", "crm.people", "crm.gone", "shpo", "crm.series"});
+  const std::vector<Namespace> present{{"shop", "a"}, {"crm", "people"}, {"crm", "system.buckets.series"}};
+  EXPECT_EQ(some.unmatched_excludes(present), (std::vector<Namespace>{{"crm", "gone"}, {"shpo", ""}}));
+  EXPECT_TRUE(filter({"shop"}, {}).unmatched_excludes({}).empty());
+}
+
+TEST(NamespaceFilter, BucketsAreKnownByTheirCollection) {
+  EXPECT_EQ(without_buckets_prefix({"shop", "system.buckets.ts"}), (Namespace{"shop", "ts"}));
+  EXPECT_EQ(without_buckets_prefix({"shop", "ts"}), (Namespace{"shop", "ts"}));
+}
+
 TEST(NamespaceFilter, ExcludesWin) {
   const auto some = filter({"shop"}, {"shop.logs", "tmp"});
   EXPECT_TRUE(some.matches({"shop", "orders"}));

@@ -44,12 +44,12 @@ Result<Namespace> parse_entry(std::string_view option, std::string_view entry) {
   return ns;
 }
 
+}  // namespace
+
 Namespace without_buckets_prefix(const Namespace& ns) {
   if (!ns.collection.starts_with(kBucketsPrefix)) return ns;
   return {ns.db, ns.collection.substr(kBucketsPrefix.size())};
 }
-
-}  // namespace
 
 Result<NamespaceFilter> NamespaceFilter::parse(std::span<const std::string> includes,
                                                std::span<const std::string> excludes) {
@@ -96,16 +96,16 @@ bool NamespaceFilter::names_collection_of(const Entries& entries, std::string_vi
   return next != entries.end() && next->db == db;
 }
 
-std::vector<Namespace> NamespaceFilter::unmatched_includes(std::span<const Namespace> present) const {
-  std::vector<Namespace> unmatched;
-  for (const auto& include : includes_) {
+std::vector<Namespace> NamespaceFilter::unmatched(const Entries& entries, std::span<const Namespace> present) {
+  std::vector<Namespace> found;
+  for (const auto& entry : entries) {
     const bool there = std::any_of(present.begin(), present.end(), [&](const Namespace& ns) {
       const Namespace plain = without_buckets_prefix(ns);
-      return plain.db == include.db && (include.collection.empty() || plain.collection == include.collection);
+      return plain.db == entry.db && (entry.collection.empty() || plain.collection == entry.collection);
     });
-    if (!there) unmatched.push_back(include);
+    if (!there) found.push_back(entry);
   }
-  return unmatched;
+  return found;
 }
 
 std::string NamespaceFilter::to_string() const {

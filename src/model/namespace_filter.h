@@ -13,6 +13,9 @@
 
 namespace drover {
 
+// The time-series collection that a collection of buckets belongs to, which is its name for people; any other as it is.
+Namespace without_buckets_prefix(const Namespace& ns);
+
 class NamespaceFilter {
  public:
   // Everything but internal databases.
@@ -29,7 +32,9 @@ class NamespaceFilter {
   // Whether every collection of `db`, present and future, is selected.
   bool selects_all_of(std::string_view db) const;
   // The includes, as they were given, that no namespace of `present` belongs to.
-  std::vector<Namespace> unmatched_includes(std::span<const Namespace> present) const;
+  std::vector<Namespace> unmatched_includes(std::span<const Namespace> present) const { return unmatched(includes_, present); }
+  // Likewise the excludes.
+  std::vector<Namespace> unmatched_excludes(std::span<const Namespace> present) const { return unmatched(excludes_, present); }
   bool has_includes() const { return !includes_.empty(); }
   bool selects_everything() const { return includes_.empty() && excludes_.empty(); }
   // Canonical: filters that select the same by the same names have equal texts. Kept with a migration.
@@ -38,6 +43,7 @@ class NamespaceFilter {
  private:
   using Entries = std::set<Namespace>;  // empty collection: the whole database
 
+  static std::vector<Namespace> unmatched(const Entries& entries, std::span<const Namespace> present);
   static bool covers(const Entries& entries, const Namespace& ns);
   static bool names_collection_of(const Entries& entries, std::string_view db);
 

@@ -77,9 +77,9 @@ void check_catalog(const std::vector<CollectionInfo>& collections, const ServerV
   }
 }
 
-void check_includes(const std::vector<CollectionInfo>& collections, const NamespaceFilter& filter, Findings& findings) {
+void check_filter(const std::vector<CollectionInfo>& collections, const NamespaceFilter& filter, Findings& findings) {
   std::vector<Namespace> present;
-  bool any = false;
+  bool any = false, refused = false;
   for (const auto& info : collections) {
     present.push_back(info.ns);
     any = any || filter.matches(info.ns);
@@ -88,7 +88,17 @@ void check_includes(const std::vector<CollectionInfo>& collections, const Namesp
     findings.push_back({"source-include", Side::kSource, any ? Severity::kWarn : Severity::kRefuse, ErrorCode::kUsage,
                         fmt::format("it holds nothing of the name {} (--include)", ns.to_string()),
                         any ? "it will be followed once it is there" : "see to the spelling; nothing would be migrated"});
+    refused = refused || !any;
   }
+  for (const auto& ns : filter.unmatched_excludes(present)) {
+    findings.push_back({"source-exclude", Side::kSource, Severity::kWarn, ErrorCode::kUsage,
+                        fmt::format("it holds nothing of the name {} (--exclude)", ns.to_string()),
+                        "see to the spelling; what else it was to leave out is migrated"});
+  }
+  if (any || collections.empty() || refused) return;
+  findings.push_back({"source-nothing-left", Side::kSource, Severity::kRefuse, ErrorCode::kUsage,
+                      fmt::format("{} leave nothing of it to be migrated", filter.has_includes() ? "--include and --exclude" : "the names given with --exclude"),
+                      "leave one of them away"});
 }
 
 Result<std::vector<CollectionInfo>> list_all(cluster::Deployment& deployment) {

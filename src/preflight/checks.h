@@ -31,8 +31,8 @@ Status check_oplog(cluster::Deployment& source, Findings& findings);
 // How the application's writes will be stopped at the cutover.
 void check_writers(const cluster::WriteBlock& block, const ServerVersion& version, Writers writers, Findings& findings);
 
-// What --include names and is not there.
-void check_includes(const std::vector<CollectionInfo>& collections, const NamespaceFilter& filter, Findings& findings);
+// What --include and --exclude name and is not there, and whether they leave anything.
+void check_filter(const std::vector<CollectionInfo>& collections, const NamespaceFilter& filter, Findings& findings);
 
 // What the destination holds already: nothing, a migration of this source, or something else.
 Status check_destination_content(cluster::Deployment& destination, const cluster::Facts& facts, const FoundMigration& found,

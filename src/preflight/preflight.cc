@@ -1,6 +1,7 @@
 #include "preflight/preflight.h"
 
 #include <algorithm>
+#include <optional>
 
 #include <fmt/format.h>
 
@@ -10,17 +11,22 @@
 namespace drover::preflight {
 namespace {
 
+std::optional<Finding> login_missing_in(Side side, bson::View connection_status) {
+  const auto users = connection_status.at_path("authInfo.authenticatedUsers").to_array();
+  if (!users || !users->empty()) return std::nullopt;
+  return Finding{fmt::format("{}-login", side_name(side)), side, Severity::kRefuse,
+                 side == Side::kSource ? ErrorCode::kSource : ErrorCode::kDestination,
+                 "it asks for a login, and the connection string names no user",
+                 "give a user in the connection string (its roles: docs/operations/permissions.md)"};
+}
+
 Result<Findings> check_user(Side side, cluster::Deployment& deployment, const cluster::Facts& facts) {
   Findings findings;
   if (!facts.authorization) return findings;
   const auto status =
       TRY(deployment.run_command("admin", bson::make_document({{"connectionStatus", 1}, {"showPrivileges", true}})));
-  const auto users = status.view().at_path("authInfo.authenticatedUsers").to_array();
-  if (users && users->empty()) {
-    findings.push_back({fmt::format("{}-login", side_name(side)), side, Severity::kRefuse,
-                        side == Side::kSource ? ErrorCode::kSource : ErrorCode::kDestination,
-                        "it asks for a login, and the connection string names no user",
-                        "give a user in the connection string (its roles: docs/operations/permissions.md)"});
+  if (auto missing = login_missing_in(side, status)) {
+    findings.push_back(std::move(*missing));
     return findings;
   }
   const auto privileges = status.view().at_path("authInfo.authenticatedUserPrivileges").to_array();
@@ -47,6 +53,13 @@ bool is_hopeless(const Findings& findings) {
 }  // namespace
 
 const char* side_name(Side side) { return side == Side::kSource ? "source" : "destination"; }
+
+Status check_login(Side side, cluster::Deployment& deployment) {
+  if (!TRY(deployment.facts()).authorization) return {};
+  const auto missing = login_missing_in(side, TRY(deployment.run_command("admin", bson::make_document({{"connectionStatus", 1}}))));
+  if (!missing) return {};
+  return fail(missing->code, fmt::format("the {}: {}; {}", side_name(side), missing->what, missing->remedy));
+}
 
 Result<std::string> user_of(cluster::Deployment& deployment, const cluster::Facts& facts) {
   std::string user;
@@ -104,7 +117,7 @@ Result<Report> check(cluster::Deployment& source, cluster::Deployment& destinati
   check_writers(block, source_facts.version, options.writers, findings);
   if (!report.resuming()) {
     check_catalog(collections, destination_facts.version, options.filter, findings);
-    check_includes(collections, options.filter, findings);
+    check_filter(collections, options.filter, findings);
     TRY(check_destination_block(destination, findings));
   }
   TRY(check_oplog(source, findings));

@@ -55,6 +55,9 @@ struct Options {
 
 Result<Report> check(cluster::Deployment& source, cluster::Deployment& destination, const Options& options);
 
+// An error when the deployment asks for a login and nobody is logged in.
+Status check_login(Side side, cluster::Deployment& deployment);
+
 // As whom the destination is written: its server keeps sessions apart by that. Empty where nobody has to log in.
 Result<std::string> user_of(cluster::Deployment& deployment, const cluster::Facts& facts);
 

@@ -221,6 +221,24 @@ TEST_F(Preflight, IncludesThatAreNotThere) {
   EXPECT_EQ(refusal(), ErrorCode::kUsage);
 }
 
+TEST_F(Preflight, ExcludesThatAreNotThereOrLeaveNothing) {
+  source.add("d.c");
+  source.add("e.c");
+  const auto excluding = [&](std::vector<std::string> excludes) {
+    options.filter = NamespaceFilter::parse({}, excludes).value();
+    return ids();
+  };
+  EXPECT_THAT(excluding({"d"}), ElementsAre());
+  EXPECT_THAT(excluding({"d.misspelt", "d.c"}), ElementsAre("source-exclude"));
+  EXPECT_THAT(report.findings.front().what, HasSubstr("d.misspelt (--exclude)"));
+  EXPECT_TRUE(report.verdict());
+  EXPECT_THAT(excluding({"d", "e.c"}), ElementsAre("source-nothing-left"));
+  EXPECT_EQ(refusal(), ErrorCode::kUsage);
+  options.filter = NamespaceFilter::parse(std::vector<std::string>{"d"}, std::vector<std::string>{"d.c"}).value();
+  EXPECT_THAT(ids(), ElementsAre("source-nothing-left"));
+  EXPECT_THAT(report.verdict().error().message, HasSubstr("--include and --exclude leave nothing"));
+}
+
 TEST_F(Preflight, AUserWhoMayNotEvenAskForTheVersionIsTold) {
   destination.known.authorization = true;
   destination.known.fcv = {};
@@ -281,6 +299,18 @@ TEST_F(Preflight, NobodyLoggedInIsSaidRatherThanRolesMissing) {
   EXPECT_THAT(ids(), ElementsAre("source-login"));
   EXPECT_EQ(report.verdict().error().code, ErrorCode::kSource);
   EXPECT_THAT(report.verdict().error().message, HasSubstr("names no user"));
+}
+
+TEST_F(Preflight, ALoginThatIsMissingCanBeAskedForAlone) {
+  EXPECT_TRUE(check_login(Side::kDestination, destination));
+  destination.known.authorization = true;
+  destination.replies["connectionStatus"] = json(R"({"authInfo": {"authenticatedUsers": [], "authenticatedUserRoles": []}})");
+  const auto missing = check_login(Side::kDestination, destination);
+  ASSERT_FALSE(missing);
+  EXPECT_EQ(missing.error().code, ErrorCode::kDestination);
+  EXPECT_THAT(missing.error().message, HasSubstr("the destination: it asks for a login, and the connection string names no user; give"));
+  destination.replies["connectionStatus"] = json(R"({"authInfo": {"authenticatedUsers": [{"user": "u", "db": "admin"}]}})");
+  EXPECT_TRUE(check_login(Side::kDestination, destination));
 }
 
 TEST_F(Preflight, ASmallFullOplogIsAWarning) {

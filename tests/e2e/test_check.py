@@ -36,8 +36,21 @@ class Check(DroverTest):
         self.assertIn(process.child.returncode, (3, 6))
 
     def test_what_is_excluded_is_not_judged(self):
+        self.seed(documents=10)
         self.source.client().e2e_check.create_collection("ring", capped=True, size=4096)
         self.assert_exit(self.check("--exclude", "e2e_check.ring"), 0)
+
+    def test_excludes_that_are_not_there_or_leave_nothing(self):
+        self.seed(documents=10)
+        self.source.client().e2e_check.a.insert_one({})
+        self.remember_destination()
+        process = self.check("--exclude", "e2e_chekc", "--exclude", "e2e_check.b")
+        self.assert_refused_untouched(process, 0, "warning source: it holds nothing of the name e2e_chekc ", r"the name e2e_check\.b ", "may begin")
+        everything = ("--exclude", "e2e_check", "--exclude", "e2e_seed")
+        self.assert_refused_untouched(self.check(*everything), 2, "the names given with --exclude leave nothing of it", "would be refused")
+        migration = self.start_migration(*everything)
+        migration.wait(60)
+        self.assert_refused_untouched(migration, 2, "leave nothing of it to be migrated")
 
     def test_a_migration_that_has_begun(self):
         self.seed(documents=10)

@@ -65,6 +65,15 @@ class SyncWhole(DroverTest):
         daemon.committed()
         self.assert_equal_deployments(daemon.process)
 
+    def test_excludes_that_leave_nothing(self):
+        self.seed(documents=10)
+        daemon = Daemon(self)
+        daemon.wait_for(lambda progress: progress["state"] == "IDLE", "IDLE")
+        status, answer = daemon.post("start", source="cluster0", destination="cluster1", excludeNamespaces=[{"database": "e2e_seed"}])
+        self.assertEqual((status, answer["success"]), (400, False), answer)
+        self.assertIn("leave nothing of it to be migrated", json.dumps(answer))
+        self.assertEqual(daemon.progress()["state"], "IDLE")
+
     def test_it_goes_on_by_itself(self):
         self.seed(documents=20000)
         daemon = Daemon(self)

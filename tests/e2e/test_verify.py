@@ -129,6 +129,17 @@ class VerifyFaults(DroverTest):
         self.assert_found("different: e2e_verify.deep _id \"x\": field l.0.y.1: int")
 
 
+class WithAuthorization(DroverTest):
+    auth = True
+
+    def test_nobody_is_logged_in(self):
+        """Which is said, rather than that roles are missing."""
+        uri = re.sub("//[^@/]*@", "//", self.destination.uri)
+        self.assertNotEqual(uri, self.destination.uri)
+        process = self.run_drover("verify", "--source", self.source.uri, "--destination", uri)
+        self.assert_exit(process, 6, "the destination: it asks for a login, and the connection string names no user; give")
+
+
 class BeforeTheCutover(DroverTest):
     """`drover migrate` compares every document itself."""
 
