@@ -16,9 +16,17 @@ inline constexpr std::string_view kIdIndex = "_id_";
 
 Status CatalogChanger::refuse(const Namespace& ns, std::string_view what) const {
   return fail(ErrorCode::kUnsupported,
-              fmt::format("following the source's changes: {} became {}, which this version does not carry; undo that on "
-                          "the source or exclude the namespace (--exclude {}), then start anew with --cleanup",
-                          ns.to_string(), what, ns.to_string()));
+              fmt::format("following the source's changes: {}, which this version does not carry; undo that on "
+                          "the source or leave the collection out (--exclude {}), then start anew with --cleanup",
+                          what, without_buckets_prefix(ns).to_string()));
+}
+
+Status CatalogChanger::refuse_collection(const Namespace& ns, std::string_view what) const {
+  return refuse(ns, fmt::format("{} is now {}", without_buckets_prefix(ns).to_string(), what));
+}
+
+Status CatalogChanger::refuse_index(const Namespace& ns, bson::View index, std::string_view what) const {
+  return refuse(ns, fmt::format("index {} of {} is {}", index["name"].to_string_view().value_or("?"), ns.to_string(), what));
 }
 
 Status CatalogChanger::apply(const ChangeEvent& event, const std::stop_token& stop) {
@@ -46,7 +54,7 @@ Status CatalogChanger::apply(const ChangeEvent& event, const std::stop_token& st
     }
     case ChangeKind::kUnsupported:
       if (!filter_.matches(event.ns) || is_server_owned_collection(event.ns.collection)) return {};
-      return refuse(event.ns, fmt::format("changed by '{}'", event.document.view().first().key()));
+      return refuse(event.ns, fmt::format("{} was changed by '{}'", without_buckets_prefix(event.ns).to_string(), event.document.view().first().key()));
     default: return {};
   }
 }
@@ -70,10 +78,10 @@ Status CatalogChanger::create(const ChangeEvent& event, const std::stop_token& s
   const bson::Document options = without(event.document, {"create", "idIndex", "temp", "autoIndexId"});
   if (const auto what = not_carried(options); what && !mutant("not_carried_ignored")) {
     if (event.document["temp"].is_truthy()) return {};  // a step of convertToCapped: what counts is the name that it takes
-    return refuse(event.ns, *what);
+    return refuse_collection(event.ns, *what);
   }
   if (is_server_owned_collection(event.ns.collection)) return {};
-  if (is_system_collection(event.ns.collection)) return refuse(event.ns, "a system collection");
+  if (is_system_collection(event.ns.collection)) return refuse_collection(event.ns, "a system collection");
 
   CollectionInfo info;
   info.ns = event.ns;
@@ -167,7 +175,7 @@ Status CatalogChanger::rename(const ChangeEvent& event, const std::stop_token& s
 // and find done what they ask for.
 Status CatalogChanger::adopt(const ChangeEvent& event, const std::stop_token& stop) {
   if (is_server_owned_collection(event.target.collection)) return {};
-  if (is_system_collection(event.target.collection)) return refuse(event.target, "a system collection");
+  if (is_system_collection(event.target.collection)) return refuse_collection(event.target, "a system collection");
   const auto look = [&] { return retry_temporary(runtime_, stop, [&] { return source_.find_collection(event.target.db, event.uuid); }); };
   auto found = TRY(look());
   if (!found) {  // an election may undo a drop that no majority has
@@ -175,9 +183,9 @@ Status CatalogChanger::adopt(const ChangeEvent& event, const std::stop_token& st
     found = TRY(look());
   }
   if (!found) return {};  // dropped, or in another database since
-  if (const auto what = not_carried(found->options)) return refuse(event.target, *what);
+  if (const auto what = not_carried(found->options)) return refuse_collection(event.target, *what);
   for (const auto& index : found->indexes)
-    if (const auto what = index_not_carried(index)) return refuse(event.target, *what);
+    if (const auto what = index_not_carried(index)) return refuse_index(event.target, index, *what);
   CollectionInfo info = *found;
   info.ns = event.target;
   info.options = portable_options(info.options);

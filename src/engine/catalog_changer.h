@@ -60,7 +60,10 @@ class CatalogChanger {
   Status adopt(const ChangeEvent& event, const std::stop_token& stop);
   // Makes it on the destination, with its unique indexes, and has it copied.
   Status copy_fresh(const std::shared_ptr<Collection>& fresh, ChangeTime time, const std::stop_token& stop);
+  // `what` is a clause that names the collection: "index at_1 of shop.orders is a TTL index".
   Status refuse(const Namespace& ns, std::string_view what) const;
+  Status refuse_collection(const Namespace& ns, std::string_view what) const;
+  Status refuse_index(const Namespace& ns, bson::View index, std::string_view what) const;
 
   cluster::Deployment& source_;
   cluster::Deployment& destination_;

@@ -25,6 +25,19 @@ bson::Document with_field(bson::View document, const bson::Element& field) {
   return std::move(builder).finish();
 }
 
+// "'expireAfterSeconds' of index at_1 of shop.orders", "'cappedSize' of shop.orders".
+std::string what_changed(const Namespace& ns, const bson::Element& field, const std::vector<bson::Document>& indexes) {
+  const auto change = field.key() == "index" ? field.to_document() : std::nullopt;
+  if (!change) return fmt::format("'{}' of {}", field.key(), ns.to_string());
+  std::string fields;
+  for (const auto& one : *change)
+    if (one.key() != "name" && one.key() != "keyPattern") fields += fmt::format("{}'{}'", fields.empty() ? "" : ", ", one.key());
+  std::string name((*change)["name"].to_string_view().value_or("?"));
+  for (const auto& index : indexes)
+    if (index["key"].same_value_bytes((*change)["keyPattern"])) name = index["name"].to_string_view().value_or("?");
+  return fmt::format("{} of index {} of {}", fields, name, ns.to_string());
+}
+
 }  // namespace
 
 Status CatalogChanger::create_indexes(const ChangeEvent& event, const std::stop_token& stop) {
@@ -39,7 +52,7 @@ Status CatalogChanger::create_indexes(const ChangeEvent& event, const std::stop_
   }
   std::vector<bson::Document> unique;
   for (const auto& spec : added) {
-    if (const auto what = index_not_carried(spec)) return refuse(event.ns, *what);
+    if (const auto what = index_not_carried(spec)) return refuse_index(event.ns, spec, *what);
     if (spec["unique"].is_truthy()) unique.push_back(spec);
   }
   {
@@ -117,7 +130,7 @@ Status CatalogChanger::drop_indexes(const ChangeEvent& event, const std::stop_to
   const auto collection = pending_change(event);
   if (!collection) return {};
   const auto name = std::string(event.document["index"].to_string_view().value_or(""));
-  if (name.empty() || name == "*") return refuse(event.ns, "stripped of its indexes in a form this version does not know");
+  if (name.empty() || name == "*") return refuse(event.ns, fmt::format("{} lost indexes in another form than one by one", event.ns.to_string()));
   const auto building = on_destination_.end_build(*collection, stop);
   if (!building) return tl::unexpected(stopped_error());
   auto alone = collection->gate.enter_exclusive(stop);
@@ -168,7 +181,7 @@ Status CatalogChanger::coll_mod(const ChangeEvent& event, const std::stop_token&
                                               {"hidden", change["hidden"].is_truthy()}})}}));
       }
     } else {
-      return refuse(event.ns, fmt::format("changed by collMod in '{}'", name));
+      return refuse(event.ns, fmt::format("collMod has changed {}", what_changed(event.ns, field, indexes)));
     }
   }
   const auto fields = std::move(to_send).finish();

@@ -84,7 +84,8 @@ Status Starter::begin_first(Begun& begun, bool begun_before, const std::stop_tok
   for (const auto& info : listing_.collections) {
     auto what = not_carried(info.options);
     for (const auto& index : info.indexes)
-      if (!what) what = index_not_carried(index);
+      if (const auto which = what ? std::nullopt : index_not_carried(index))
+        what = fmt::format("index {} is {}", index["name"].to_string_view().value_or("?"), *which);
     if (what) refused += fmt::format("\n  {}: {}", info.ns.to_string(), *what);
   }
   if (!refused.empty()) {

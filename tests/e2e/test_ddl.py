@@ -2,6 +2,9 @@
 from harness.case import DroverTest
 from harness.live import LiveMigration
 from harness.process import eventually
+from harness.report import NotRun
+
+UNSUPPORTED = 3
 
 
 class Ddl(DroverTest):
@@ -190,17 +193,57 @@ class WhileItIsCopied(DroverTest):
 
 
 class WhatIsNotCarried(DroverTest):
+    """What appears while a migration runs and is not carried is named as an operator knows it, with what leaves it out."""
+
+    def refused(self, change, *said):
+        self.seed(documents=20)
+        data = self.source.client().e2e_ddl
+        data.o.create_index("at", name="by time")
+        process = self.start_migration("--commit", "never")
+        self.wait_until_copied(process)
+        change(data)
+        process.wait(60)
+        self.assert_exit(process, UNSUPPORTED, *said)
+        self.assertNotIn("became", process.stderr())
+
+    def from_5_on(self):
+        if self.source.client().server_info()["versionArray"][0] < 5:
+            raise NotRun("5.0")
+
+    def test_a_time_series_collection(self):
+        self.from_5_on()
+        self.refused(lambda data: data.create_collection("ts", timeseries={"timeField": "t"}),
+                     r"e2e_ddl\.ts is now a time-series collection, which", r"\(--exclude e2e_ddl\.ts\)")
+
+    def test_an_index_that_lets_documents_expire(self):
+        self.refused(lambda data: data.o.create_index("until", name="until_1", expireAfterSeconds=60),
+                     r"index until_1 of e2e_ddl\.o is a TTL index, which", r"\(--exclude e2e_ddl\.o\)")
+
+    def expiry_by_coll_mod(self, **index):
+        self.from_5_on()
+        self.refused(lambda data: data.command("collMod", "o", index={**index, "expireAfterSeconds": 60}),
+                     r"collMod has changed 'expireAfterSeconds' of index by time of e2e_ddl\.o, which", r"\(--exclude e2e_ddl\.o\)")
+
+    def test_an_index_that_is_made_to_by_its_name(self):
+        self.expiry_by_coll_mod(name="by time")
+
+    def test_an_index_that_is_made_to_by_its_key(self):
+        self.expiry_by_coll_mod(keyPattern={"at": 1})
+
+    def test_a_collection_that_is_capped(self):
+        self.refused(lambda data: data.command("convertToCapped", "o", size=4096), r"e2e_ddl\.o is now a capped collection, which")
+
     def test_it_ends_the_run_and_the_next_one(self):
         self.seed(documents=100)
         process = self.start_migration("--commit", "never")
         self.wait_until_copied(process)
         self.source.client().e2e_seed.command({"convertToCapped": "small", "size": 100_000})
         process.wait(60)
-        self.assert_exit(process, 3, "e2e_seed.small", "capped")
+        self.assert_exit(process, UNSUPPORTED, "e2e_seed.small", "capped")
         # At once: whatever else it waits for when it fails.
         process = self.start_migration("--commit", "never")
         process.wait(20)
-        self.assert_exit(process, 3, "e2e_seed.small")
+        self.assert_exit(process, UNSUPPORTED, "e2e_seed.small")
 
 
 class DdlStorm(DroverTest):
