@@ -50,14 +50,16 @@ class CommandLine(DroverTest):
 
     def test_a_hangup_that_is_ignored_stays_ignored(self):
         """As below nohup."""
-        pipe = os.path.join(self.directory, "uri")
-        os.mkfifo(pipe)
-        program = subprocess.Popen(["sh", "-c", 'trap "" HUP; exec "$@"', "sh", clusters.drover_binary(), "check", "--source", f"@{pipe}",
-                                    "--destination", NOWHERE], stderr=subprocess.PIPE, text=True)
-        with open(pipe, "w", encoding="utf-8") as file:
-            program.send_signal(signal.SIGHUP)
-            file.write(NOWHERE + "\n")
-        self.assertIn("no primary found", program.communicate(timeout=60)[1])
+        program = subprocess.Popen(["sh", "-c", 'trap "" HUP; exec "$@"', "sh", clusters.drover_binary(), "sandbox", "--port", "0",
+                                    "--dbpath", os.path.join(self.directory, "data")], stdout=subprocess.PIPE, text=True)
+        self.addCleanup(program.kill)
+        self.assertIn("ready on", program.stdout.readline())
+        program.send_signal(signal.SIGHUP)
+        with self.assertRaises(subprocess.TimeoutExpired):
+            program.wait(1)
+        program.send_signal(signal.SIGTERM)
+        self.assertEqual(program.wait(20), 0)
+        program.stdout.close()
 
     def test_what_the_driver_has_to_say_is_not_on_standard_error(self):
         """Counters that a killed process left under the same process id are a warning of its library."""
