@@ -13,7 +13,8 @@ using bson::View;
 
 namespace {
 
-// Nested arrays are entered too.
+// Nested arrays are entered too. A scalar has nothing under it to include; where something is computed under it, it stays for
+// now, so that what is computed takes its place.
 void include_value(const ProjectionNode& node, const Element& value, std::string_view key, bson::Builder& out) {
   if (value.is_document()) {
     auto inner = out.open_document(key);
@@ -21,12 +22,14 @@ void include_value(const ProjectionNode& node, const Element& value, std::string
   } else if (value.is_array()) {
     bson::ArrayBuilder items;
     for (const Element& item : value.document_value()) {
-      if (!item.is_document() && !item.is_array()) continue;
+      if (!item.is_document() && !item.is_array() && !node.computes) continue;
       bson::Builder one;
       include_value(node, item, "", one);
       items.append(std::move(one).finish().view().first());
     }
     out.append(key, bson::ArrayView{std::move(items).finish().view()});
+  } else if (node.computes) {
+    out.append(key, value);
   }
 }
 
