@@ -196,6 +196,26 @@ TEST_F(Events, UpdateWithLookupOfADocumentThatIsGone) {
       "ns": {"db": "a", "coll": "t"}, "documentKey": {"_id": 1}, "updateDescription": {"updatedFields": {"x": 2}, "removedFields": []}})"));
 }
 
+TEST_F(Events, AViewIsCreatedChangedAndDropped) {
+  const auto stream = options({"a", ""}, R"({"showExpandedEvents": true})", k80);
+  const auto created = make(stream, R"({"op": "i", "ns": "a.system.views", "ui": {"$uuid": "01234567-89ab-cdef-0123-456789abcdef"},
+      "o": {"_id": "a.v", "viewOn": "t", "pipeline": []}, "ts": {"$timestamp": {"t": 5, "i": 2}}})");
+  ASSERT_TRUE(created);
+  EXPECT_EQ(shown(*created), relaxed(R"({"operationType": "create", "clusterTime": {"$timestamp": {"t": 5, "i": 2}}, "ns": {"db": "a", "coll": "v"},
+      "operationDescription": {"viewOn": "t", "pipeline": []}})"));
+  const auto changed = make(stream, R"({"op": "u", "ns": "a.system.views", "o": {"_id": "a.v", "viewOn": "u", "pipeline": []}, "o2": {"_id": "a.v"},
+      "ts": {"$timestamp": {"t": 5, "i": 3}}})");
+  ASSERT_TRUE(changed);
+  EXPECT_EQ(shown(*changed), relaxed(R"({"operationType": "modify", "clusterTime": {"$timestamp": {"t": 5, "i": 3}}, "ns": {"db": "a", "coll": "v"},
+      "operationDescription": {"viewOn": "u", "pipeline": []}})"));
+  const char* drop = R"({"op": "d", "ns": "a.system.views", "o": {"_id": "a.v"}, "ts": {"$timestamp": {"t": 5, "i": 4}}})";
+  const auto dropped = make(stream, drop);
+  ASSERT_TRUE(dropped);
+  EXPECT_EQ(shown(*dropped), relaxed(R"({"operationType": "drop", "clusterTime": {"$timestamp": {"t": 5, "i": 4}}, "ns": {"db": "a", "coll": "v"}})"));
+  EXPECT_FALSE(make(options({"a", ""}, "{}", k80), drop));
+  EXPECT_FALSE(make(options({"b", ""}, R"({"showExpandedEvents": true})", k80), drop));
+}
+
 TEST_F(Events, DropInvalidatesACollectionsStreamOnly) {
   const char* entry = R"({"op": "c", "ns": "a.$cmd", "o": {"drop": "t"}, "ts": {"$timestamp": {"t": 5, "i": 2}}})";
   EXPECT_TRUE(make(options({"a", "t"}, "{}", k44), entry)->invalidates);

@@ -151,6 +151,37 @@ bson::Document without_first(bson::View o) {
   return std::move(out).finish();
 }
 
+// Documents of <db>.system.views define views. Streams of expanded events over a database or all of them show them as what they
+// mean (6.0): a view's creation, change and end.
+bool defines_view(const Options& options, const Operation& operation) {
+  if (!options.expanded_events || options.scope == Options::Scope::kCollection || operation.op == "c" || operation.op == "n") return false;
+  const auto [db, collection] = split(operation.ns);
+  return collection == "system.views" && options.concerns_database(db);
+}
+
+std::optional<Event> make_view_event(const Options& options, const Operation& operation) {
+  const auto [db, view] = split(operation.o["_id"].to_string_view().value_or(""));
+  if (view.empty()) return std::nullopt;
+  if (operation.o["viewOn"].to_string_view().value_or("").starts_with("system.buckets.")) return std::nullopt;  // a time-series collection
+  const std::string_view type = operation.op == "i" ? "create" : operation.op == "d" ? "drop" : "modify";
+  bson::Builder described;
+  for (const auto& field : operation.o) {
+    if (field.key() != "_id") described.append_raw(field);
+  }
+  const auto description = std::move(described).finish();
+  const bool has_description = operation.op != "d";
+  const auto token = ResumeToken::event(options.token_version_at(operation.time), operation.time, operation.txn_index, operation.uuid,
+                                        {.operation_type = type, .key_name = has_description ? std::string_view("operationDescription") : std::string_view(),
+                                         .key = has_description ? description.view() : bson::View(), .is_expanded = has_description});
+  auto of_no_collection = operation;
+  of_no_collection.uuid.reset();
+  bson::Builder out;
+  begin(out, options, of_no_collection, type, token);
+  append_ns(out, "ns", db, view);
+  if (has_description) out.append("operationDescription", description);
+  return Event{.document = std::move(out).finish(), .token = token};
+}
+
 class CommandEvents {
  public:
   CommandEvents(const Options& options, const Operation& operation) : options_(options), operation_(operation) {
@@ -292,6 +323,7 @@ Operation Operation::parse(bson::View entry) {
 }
 
 Result<std::optional<Event>> make_event(const Options& options, const Operation& operation, const Lookups& lookups) {
+  if (defines_view(options, operation)) return make_view_event(options, operation);
   if (operation.op == "i" || operation.op == "u" || operation.op == "d") {
     if (!options.concerns(operation.ns)) return std::optional<Event>();
     return std::optional(TRY(make_data_event(options, operation, lookups)));
