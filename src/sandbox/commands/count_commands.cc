@@ -100,24 +100,21 @@ class Values {
  public:
   explicit Values(std::shared_ptr<const bson::Collator> collator) : collator_(std::move(collator)) {}
 
-  // An array counts by its items, at whatever place of the path it stands.
+  // An array counts by its items, at whatever place of the path it stands; a number in the path is an item's place, and nothing
+  // else there. A field whose own name is the whole rest of the path, dots and all, comes first.
   void add_path(bson::View document, std::string_view path) {
+    if (const auto whole = document[path]) return add_items(whole);
     const auto dot = path.find('.');
+    if (dot == std::string_view::npos) return;
     const auto field = document[path.substr(0, dot)];
-    if (!field) return;
-    if (dot == std::string_view::npos) {
-      if (!field.is_array()) return add(field);
-      for (const auto& item : field.document_value()) add(item);
-      return;
-    }
     const auto rest = path.substr(dot + 1);
     if (field.is_document()) return add_path(field.document_value(), rest);
     if (!field.is_array()) return;
+    const auto index = rest.substr(0, rest.find('.'));
+    if (!index.empty() && index.find_first_not_of("0123456789") == std::string_view::npos) return add_path(field.document_value(), rest);
     for (const auto& item : field.document_value()) {
       if (item.is_document()) add_path(item.document_value(), rest);
     }
-    const auto index = rest.substr(0, rest.find('.'));
-    if (!index.empty() && index.find_first_not_of("0123456789") == std::string_view::npos) add_path(field.document_value(), rest);
   }
   std::size_t bytes() const { return bytes_; }
   bson::Document finish() const {
@@ -127,6 +124,10 @@ class Values {
   }
 
  private:
+  void add_items(const bson::Element& value) {
+    if (!value.is_array()) return add(value);
+    for (const auto& item : value.document_value()) add(item);
+  }
   void add(const bson::Element& value) {
     auto key = bson::key_string(value, collator_.get());
     if (values_.contains(key)) return;
@@ -169,6 +170,7 @@ Result<bson::Document> distinct(CommandContext& context) {
   }
   bson::Builder reply;
   reply.append("values", bson::ArrayView{values.finish()});
+  if (scope.at) reply.append("atClusterTime", *scope.at);  // what a snapshot session reads at from now on
   return std::move(reply).finish();
 }
 

@@ -400,6 +400,7 @@ constexpr Row kRows[] = {
     {13435, "NotPrimaryNoSecondaryOk"},
     {13436, "NotPrimaryOrSecondary"},
     {14031, "OutOfDiskSpace"},
+    {31082, "SearchNotEnabled"},
     {46841, "ClientMarkedKilled"},
 };
 

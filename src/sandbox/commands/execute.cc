@@ -274,6 +274,23 @@ void add_labels(const CommandContext& context, Error& error) {
   }
 }
 
+// A write that came as far as the data, and failed there, waits for its write concern all the same.
+bool waits_though_failed(const CommandContext& context, const Error& error) {
+  static constexpr int kBefore[] = {9, 13, 14, 40414, 40415};  // the request itself was refused
+  const auto name = context.command->name;
+  if (name == "commitTransaction" || name == "abortTransaction" || context.transaction) return false;
+  return (context.command->flags & kWrite) != 0 && context.write_concern.provided &&
+         std::find(std::begin(kBefore), std::end(kBefore), error.server_code) == std::end(kBefore);
+}
+
+bson::Document with_unmet_concern(CommandContext& context, bson::Document reply) {
+  const auto unmet = apply_write_concern(context);
+  if (!unmet || !*unmet) return reply;
+  bson::Builder more;
+  more.append("writeConcernError", **unmet);
+  return bson::append_fields(std::move(reply), std::move(more).finish());
+}
+
 }  // namespace
 
 bson::Document execute(CommandContext& context) {
@@ -288,7 +305,8 @@ bson::Document execute(CommandContext& context) {
   if (!reply) {
     auto error = std::move(reply).error();
     add_labels(context, error);
-    return error_reply(error, context.error_extra);
+    auto failed = error_reply(error, context.error_extra);
+    return waits_though_failed(context, error) ? with_unmet_concern(context, std::move(failed)) : failed;
   }
   bson::Builder out;
   if (!(*reply)["ok"]) out.append("ok", 1.0);

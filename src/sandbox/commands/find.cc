@@ -115,7 +115,7 @@ class FindCursor : public CommandCursor {
       return false;
     }
     auto shown = parts_.return_key ? TRY(key_of(document)) : TRY(parts_.projection.apply(document));
-    if (parts_.show_record_id) {
+    if (parts_.show_record_id && !parts_.return_key) {
       bson::Builder with_id;
       with_id.append_all(shown).append("$recordId", id);
       shown = std::move(with_id).finish();
@@ -125,7 +125,7 @@ class FindCursor : public CommandCursor {
     return false;
   }
 
-  // The fields of the index that was used; nothing when none was.
+  // The fields of the index that was used; nothing when none was. They stand for the document, whatever else of it is asked for.
   Result<bson::Document> key_of(bson::View document) const {
     bson::Builder key;
     const auto& index = scan_.plan().index;
@@ -285,6 +285,10 @@ Result<bson::Document> find(CommandContext& context) {
   }
   auto plan = TRY(make_plan(*target.collection, plan_request));
   if (request.tailable && plan.index) plan = Plan{};
+  // Nothing can be followed where there is nothing yet: such a cursor ends at once.
+  if (request.tailable && !target.collection->is_oplog() && target.collection->counters->copy().records == 0) {
+    return first_batch_reply(context, make_list_cursor({}), target.ns, options);
+  }
   parts.fixed_view = scope.at.has_value() || context.transaction != nullptr;
   Scan scan(scope.reader, target.collection, std::move(plan), *parts.filter, context.services.memory.work);
   return first_batch_reply(context, std::make_unique<FindCursor>(std::move(scan), std::move(parts), scope.time, context.services.memory.work), target.ns, options);

@@ -81,6 +81,11 @@ bool same_fields(bson::View a, bson::View b) {
 
 bson::Element natural_of(bson::View pattern) { return pattern["$natural"]; }
 
+// {$natural: 1}
+bool is_insertion_order(bson::View sort) {
+  return sort.field_count() == 1 && sort.first().key() == "$natural" && sort.first().to_double() == 1.0;
+}
+
 // Since 7.0 $natural stands alone and is 1 or -1.
 Status check_natural_value(bson::View pattern, std::string_view what) {
   const auto natural = natural_of(pattern);
@@ -116,11 +121,10 @@ Status check(const CommandContext& context, const FindRequest& request) {
   TRY(check_count(request.skip, "Skip"));
   TRY(check_natural(context, request));
   if (request.await_data && !request.tailable) return server_error(code::kFailedToParse, "Cannot set awaitData without tailable");
-  if (request.tailable && !request.sort.empty() && request.sort.first().key() != "$natural") {
+  if (request.tailable && !request.sort.empty() && !is_insertion_order(request.sort)) {
     return server_error(code::kBadValue, "cannot use tailable option with a sort other than {$natural: 1}");
   }
   if (request.tailable && request.single_batch) return server_error(code::kBadValue, "cannot use tailable option with the 'singleBatch' option");
-  if (request.tailable && request.skip > 0) return server_error(code::kBadValue, "cannot use tailable option with the 'skip' option");
   return {};
 }
 

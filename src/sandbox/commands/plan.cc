@@ -1,6 +1,7 @@
 #include "sandbox/commands/plan.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include <fmt/format.h>
 
@@ -28,6 +29,47 @@ bool holds_text(const bson::Element& value) {
 bool same_collation(const bson::Collator* a, const bson::Collator* b) {
   if (!a || !b) return a == b;
   return a->same_as(b);
+}
+
+// Values that an order of values alone compares: no NaN, and nothing that a collation or an array has a say in.
+bool is_plain(const bson::Element& value) {
+  switch (value.type()) {
+    case bson::Type::kInt32:
+    case bson::Type::kInt64:
+    case bson::Type::kDateTime:
+    case bson::Type::kObjectId: return true;
+    case bson::Type::kDouble: return !std::isnan(value.double_value());
+    default: return false;
+  }
+}
+
+// Whether whatever is {operation: value} is {wanted: bound} too: {$lt: 2} is {$lte: 3}.
+bool implies(std::string_view operation, const bson::Element& value, std::string_view wanted, const bson::Element& bound) {
+  if (!is_plain(value) || !is_plain(bound) || value.is_number() != bound.is_number()) return false;
+  if (!value.is_number() && value.type() != bound.type()) return false;
+  const int order = bson::compare_values(value, bound);
+  const bool equal = operation == "$eq", below = operation == "$lt", above = operation == "$gt";
+  const bool at_most = below || operation == "$lte", at_least = above || operation == "$gte";
+  if (wanted == "$eq") return equal && order == 0;
+  if (wanted == "$lte") return (equal || at_most) && order <= 0;
+  if (wanted == "$gte") return (equal || at_least) && order >= 0;
+  if (wanted == "$lt") return ((equal || at_most) && order < 0) || (below && order == 0);
+  if (wanted == "$gt") return ((equal || at_least) && order > 0) || (above && order == 0);
+  return false;
+}
+
+// The same of a query's condition on a field, {a: 1} or {a: {$gt: 1, ...}}, and a partial filter's on it.
+bool implies(const bson::Element& given, const bson::Element& condition) {
+  const auto wanted = condition.to_document();
+  if (!given || (wanted && wanted->field_count() != 1)) return false;
+  const auto bound = wanted ? wanted->first() : condition;
+  const std::string_view operation = wanted ? bound.key() : std::string_view("$eq");
+  const auto conditions = given.to_document();
+  if (!conditions) return implies("$eq", given, operation, bound);
+  for (const auto& e : *conditions) {
+    if (implies(e.key(), e, operation, bound)) return true;
+  }
+  return false;
 }
 
 bool contains_null(const std::vector<Interval>& intervals) {
@@ -181,7 +223,8 @@ class Candidate {
     return std::none_of(bounds.intervals.begin(), bounds.intervals.end(),
                         [](const Interval& i) { return holds_text(i.low.element()) || holds_text(i.high.element()); });
   }
-  // Every condition of the partial filter stands in the query as it is, or is an $exists that an equality implies.
+  // Every condition of the partial filter stands in the query as it is, is an $exists that an equality implies, or a comparison that
+  // one of the query's is within.
   bool implies_partial() const {
     const auto filter = request_.filter->filter();
     for (const auto& condition : index_->partial_filter->filter()) {
@@ -190,6 +233,7 @@ class Candidate {
       const auto operators = condition.to_document();
       const bool only_exists = operators && operators->field_count() == 1 && (*operators)["$exists"].is_truthy();
       if (only_exists && given && !given.is_null() && !given.is_document()) continue;
+      if (implies(given, condition)) continue;
       return false;
     }
     return true;

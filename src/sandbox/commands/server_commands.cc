@@ -138,6 +138,7 @@ Result<bson::Document> command_line_options(CommandContext& context) {
     parsed.open_document("net").append("port", settings.port);
     parsed.open_document("replication").append("replSet", settings.repl_set);
     if (settings.auth) parsed.open_document("security").append("authorization", "enabled");
+    parsed.open_document("setParameter").append("enableTestCommands", "1");  // fail points are always there; tests look here for them
     parsed.open_document("storage").append("dbPath", settings.dbpath);
   }
   return std::move(out).finish();

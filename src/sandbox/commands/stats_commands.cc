@@ -255,6 +255,9 @@ Status read_indexes(CommandContext& context, const Reader& reader, const Collect
 Result<bson::Document> validate(CommandContext& context) {
   TRY(check_fields(context, {"full", "background", "scandata", "enforceFastCount", "checkBSONConformance", "metadata", "repair"}));
   if (TRY(bool_field(context, "repair"))) return server_error(code::kInvalidOptions, "'repair' is not supported by this server");
+  if (TRY(bool_field(context, "background")) && TRY(bool_field(context, "full"))) {
+    return server_error(115, "Running the validate command with both { background: true } and { full: true } is not supported.");
+  }
   const auto view = context.engine().view();
   const auto target = TRY(target_collection(context, *view->catalog));
   if (!target.collection) {

@@ -24,6 +24,7 @@ std::span<const Command> list_commands();
 std::span<const Command> explain_commands();
 std::span<const Command> stats_commands();
 std::span<const Command> storage_commands();
+std::span<const Command> search_index_commands();
 std::span<const Command> apply_ops_commands();
 std::span<const Command> session_commands();
 std::span<const Command> replication_commands();

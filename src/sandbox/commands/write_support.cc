@@ -244,6 +244,9 @@ Status check_document(CommandContext& context, const CollectionInfo& collection,
   if (before && collection.capped && before->size() != document.size()) {
     return server_error(10003, fmt::format("Cannot change the size of a document in a capped collection: {} != {}", before->size(), document.size()));
   }
+  if (!before && collection.capped && collection.capped_size > 0 && static_cast<std::int64_t>(document.size()) > collection.capped_size) {
+    return server_error(code::kBadValue, "object to insert exceeds cappedMaxSize");
+  }
   if (!collection.validator || context.body["bypassDocumentValidation"].is_truthy() || context.internal) return {};
   if (collection.options["validationAction"].to_string_view() == "warn" || collection.options["validationLevel"].to_string_view() == "off") return {};
   if (TRY(satisfies(context, *collection.validator, document))) return {};

@@ -288,6 +288,21 @@ Result<Datum> binary_size(Operands o, Variables&) {
   return bad(51276, fmt::format("$binarySize requires a string or BinData argument, found: {}", type_name_of(o[0])));
 }
 
+Result<bson::Timestamp> timestamp_of(const Datum& value, std::string_view name, int complaint) {
+  if (value.type() == Type::kTimestamp) return value.element().timestamp_value();
+  return bad(complaint, fmt::format(" Argument to {} must be a timestamp, but is {}", name, type_name_of(value)));
+}
+
+Result<Datum> ts_second(Operands o, Variables&) {
+  if (o[0].nullish()) return Datum::null();
+  return Datum::from(std::int64_t{TRY(timestamp_of(o[0], "$tsSecond", 5687301)).seconds});
+}
+
+Result<Datum> ts_increment(Operands o, Variables&) {
+  if (o[0].nullish()) return Datum::null();
+  return Datum::from(std::int64_t{TRY(timestamp_of(o[0], "$tsIncrement", 5687302)).increment});
+}
+
 constexpr Operator kOperators[] = {
     {"$type", 1, 1, type_of},
     {"$isNumber", 1, 1, is_number},
@@ -301,6 +316,8 @@ constexpr Operator kOperators[] = {
     {"$toLong", 1, 1, short_form<Type::kInt64>},
     {"$bsonSize", 1, 1, bson_size},
     {"$binarySize", 1, 1, binary_size},
+    {"$tsSecond", 1, 1, ts_second, {5, 1, 0}},
+    {"$tsIncrement", 1, 1, ts_increment, {5, 1, 0}},
 };
 constexpr SpecialForm kForms[] = {{"$convert", parse_convert}};
 

@@ -151,7 +151,11 @@ INSTANTIATE_TEST_SUITE_P(
         Row{R"({"$convert":{"input":"x","to":"int","onError":-1}})", R"({ "$numberInt" : "-1" })"},
         Row{R"({"$type":"$missing"})", R"("missing")"}, Row{R"({"$toString":1.5})", R"("1.5")"},
         Row{R"({"$dateTrunc":{"date":{"$toDate":"2020-09-08T12:30:15"},"unit":"month"}})",
-            R"({ "$date" : { "$numberLong" : "1598918400000" } })"}));
+            R"({ "$date" : { "$numberLong" : "1598918400000" } })"},
+        Row{R"({"$tsSecond":{"$timestamp":{"t":7,"i":9}}})", R"({ "$numberLong" : "7" })"},
+        Row{R"({"$tsIncrement":{"$timestamp":{"t":7,"i":9}}})", R"({ "$numberLong" : "9" })"},
+        Row{R"({"$tsSecond":null})", "null"},
+        Row{R"({"$tsSecond":1})", "5687301  Argument to $tsSecond must be a timestamp, but is int"}));
 
 TEST(Expressions, KnowTheirVersion) {
   EXPECT_EQ(value_of(R"({"$getField":"a"})", "{}", {4, 4, 0}), "168 Unrecognized expression '$getField'");

@@ -11,6 +11,7 @@
 #include "bson/ejson.h"
 #include "sandbox/query/errors.h"
 #include "sandbox/query/match_node.h"
+#include "sandbox/query/numeric.h"
 
 namespace drover::sandbox::query {
 
@@ -318,7 +319,7 @@ Result<MatchNodePtr> logical_list(const MatchParser& parser, MatchKind kind, con
 }
 
 Status check_allowed(const MatchParser& parser, std::string_view name) {
-  const bool top_only = name == "$expr" || name == "$text";
+  const bool top_only = name == "$expr" || name == "$text" || (name == "$sampleRate" && parser.version >= ServerVersion{4, 4, 2});
   if (top_only && parser.below_top) return bad(code::kBadValue, fmt::format("{} can only be applied to the top-level document", name));
   if (name == "$expr" && !parser.allowed.expr) return bad(kQueryFeatureNotAllowed, "$expr is not allowed in this context");
   if (name == "$jsonSchema" && !parser.allowed.schema) return bad(kQueryFeatureNotAllowed, "$jsonSchema is not allowed in this context");
@@ -332,6 +333,21 @@ Result<MatchNodePtr> constant_node(const Element& e) {
   return std::make_unique<AlwaysNode>(e.key() == "$alwaysTrue");
 }
 
+// A document is taken with the probability named: {$expr: {$lt: [{$rand: {}}, rate]}}.
+Result<MatchNodePtr> sample_rate_node(const MatchParser& parser, const Element& e) {
+  if (!e.is_number()) return bad(code::kBadValue, "argument to $sampleRate must be a numeric type");
+  const double rate = as_double(Datum::borrow(e));
+  if (!(rate >= 0 && rate <= 1)) return bad(code::kBadValue, "numeric argument to $sampleRate must be in [0, 1]");
+  const bson::Document random = bson::make_document({{"$rand", bson::View()}});
+  bson::ArrayBuilder operands;
+  operands.append(random.view());
+  operands.append(rate);
+  const bson::Document list = std::move(operands).finish();
+  const bson::Document less = bson::make_document({{"$lt", bson::ArrayView{list.view()}}});
+  const bson::Document wrapped = bson::make_document({{"$expr", less.view()}});
+  return make_expr_node(wrapped.view().first(), parser);
+}
+
 Result<MatchNodePtr> top_level_operator(const MatchParser& parser, const Element& e) {
   const std::string_view name = e.key();
   TRY(check_allowed(parser, name));
@@ -341,6 +357,7 @@ Result<MatchNodePtr> top_level_operator(const MatchParser& parser, const Element
   if (name == "$expr") return make_expr_node(e, parser);
   if (name == "$jsonSchema") return make_schema_node(e, parser);
   if (name == "$alwaysTrue" || name == "$alwaysFalse") return constant_node(e);
+  if (name == "$sampleRate" && parser.version >= ServerVersion{4, 4, 2}) return sample_rate_node(parser, e);
   if (name == "$ref" || name == "$id" || name == "$db") {  // part of a reference, as a field
     return std::make_unique<CompareNode>(name, Comparison::kEq, e, name == "$id" ? parser.collator : nullptr);
   }

@@ -7,6 +7,7 @@
 #include "bson/builder.h"
 #include "sandbox/query/expression.h"
 #include "sandbox/query/matcher.h"
+#include "sandbox/query/search.h"
 #include "sandbox/query/stage.h"
 
 namespace drover::sandbox::query {
@@ -52,6 +53,7 @@ Status parse_one(const Element& stage, const PipelineContext& context, std::vect
   const std::string_view name = stage.key();
   const StageRow* row = find_row(name, context.evaluation->version);
   if (!row) {
+    TRY(check_not_search(name, context.evaluation->version));
     if (!is_pipeline_stage(name)) return bad(40324, fmt::format("Unrecognized pipeline stage name: '{}'", name));
     if (context.evaluation->version < ServerVersion{5, 0, 0}) {
       return bad(40324, fmt::format("Unrecognized pipeline stage name: '{}'", name));

@@ -27,6 +27,18 @@ class ExplainTest : public SandboxClientTest {
   }
 };
 
+TEST_F(ExplainTest, APartialIndexServesWhatLiesWithinItsFilter) {
+  fill(kTest44);
+  run("t", R"({"createIndexes": "c", "indexes": [{"key": {"x": 1}, "name": "x_1", "partialFilterExpression": {"a": {"$lte": 1.5}}}]})");
+  for (const char* within : {R"({"x": 6, "a": 1})", R"({"x": {"$gt": 1}, "a": 1.5})", R"({"x": 6, "a": {"$lte": 1}})", R"({"x": 6, "a": {"$lt": 1.5, "$gt": 0}})"}) {
+    EXPECT_EQ(stages(R"({"find": "c", "filter": )" + std::string(within) + "}"), "FETCH IXSCAN ") << within;
+  }
+  for (const char* beyond : {R"({"x": 6, "a": 1.6})", R"({"x": 6, "a": {"$lte": 2}})", R"({"x": 6, "a": {"$gt": 1}})", R"({"x": 6, "a": null})", R"({"x": 6})",
+                             R"({"x": 6, "a": {"$numberDouble": "NaN"}})", R"({"x": 6, "a": {"$ne": 1}})"}) {
+    EXPECT_EQ(stages(R"({"find": "c", "filter": )" + std::string(beyond) + "}"), "COLLSCAN ") << beyond;
+  }
+}
+
 TEST_F(ExplainTest, AFilterIsShownInItsNormalForm) {
   fill(kTest44);
   EXPECT_EQ(parsed("{}"), "{}");

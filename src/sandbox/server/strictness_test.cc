@@ -177,6 +177,65 @@ TEST_F(StrictnessTest, PipelinesBringTheirOwnDocumentsSince51) {
   EXPECT_EQ(code_of(piped(R"({"$lookup": {"pipeline": [{"$documents": [{"a": 1}]}], "as": "x"}})")), 9);
 }
 
+TEST_F(StrictnessTest, CappedCollectionsAndWhatFollowsThem) {
+  start(kTest44);
+  run("t", R"({"create": "c", "capped": true, "size": 4096})");
+  const auto refused = run("t", R"({"insert": "c", "documents": [{"_id": 1, "s": ")" + std::string(5000, 'x') + R"("}]})");
+  EXPECT_EQ(refused.view().at_path("writeErrors.0.code").to_int64(), 2);
+  EXPECT_EQ(refused.view().at_path("writeErrors.0.errmsg").to_string_view(), "object to insert exceeds cappedMaxSize");
+  EXPECT_EQ(run("t", R"({"find": "c", "tailable": true})").view().at_path("cursor.id").to_int64(), 0);  // nothing to follow yet
+  run("t", R"({"insert": "c", "documents": [{"_id": 1}, {"_id": 2}]})");
+  EXPECT_NE(run("t", R"({"find": "c", "tailable": true, "skip": 1})").view().at_path("cursor.id").to_int64(), 0);
+  EXPECT_EQ(outcome("t", R"({"find": "c", "tailable": true, "sort": {"$natural": -1}})"), "2 cannot use tailable option with a sort other than {$natural: 1}");
+  EXPECT_EQ(outcome("t", R"({"validate": "c", "full": true, "background": true})"),
+            "115 Running the validate command with both { background: true } and { full: true } is not supported.");
+}
+
+TEST_F(StrictnessTest, AKeyStandsForTheDocument) {
+  start(kTest44);
+  run("t", R"({"insert": "c", "documents": [{"_id": 1, "a": 5}]})");
+  EXPECT_EQ(text(batch(run("t", R"({"find": "c", "hint": {"_id": 1}, "returnKey": true, "showRecordId": true, "projection": {"a": 1}})")).at(0)), R"({"_id":1})");
+}
+
+TEST_F(StrictnessTest, DistinctValuesAlongAPath) {
+  start(kTest44);
+  run("t", R"({"insert": "c", "documents": [{"_id": 1, "a": [{"0": "x", "b": 1}, {"b": [2, 3]}]}, {"_id": 2, "a.b": 4}]})");
+  const auto items = run("t", R"({"distinct": "c", "key": "a.0"})"), named = run("t", R"({"distinct": "c", "key": "a.b"})");
+  EXPECT_EQ(text(items["values"]), R"({"0":{"0":"x","b":1}})");
+  EXPECT_EQ(text(named["values"]), R"({"0":1,"1":2,"2":3,"3":4})");
+}
+
+TEST_F(StrictnessTest, ASampleOfTheDocuments) {
+  start(kTest80);
+  run("t", R"({"insert": "c", "documents": [{"_id": 1}, {"_id": 2}]})");
+  EXPECT_EQ(find("t", "c", R"({"$sampleRate": 1})").size(), 2U);
+  EXPECT_EQ(find("t", "c", R"({"$sampleRate": 0})").size(), 0U);
+  EXPECT_EQ(outcome("t", R"({"find": "c", "filter": {"$sampleRate": 1.5}})"), "2 numeric argument to $sampleRate must be in [0, 1]");
+  EXPECT_EQ(outcome("t", R"({"find": "c", "filter": {"a": {"$elemMatch": {"$sampleRate": 1}}}})"), "2 $sampleRate can only be applied to the top-level document");
+  EXPECT_TRUE(run("t", R"({"distinct": "c", "key": "_id", "readConcern": {"level": "snapshot"}})")["atClusterTime"]);
+}
+
+TEST_F(StrictnessTest, AFailedWriteWaitsForItsConcern) {
+  start(kTest44);
+  const auto reply = run("t", R"({"drop": "none", "writeConcern": {"w": 2}})");
+  EXPECT_EQ(code_of(reply), 26);
+  EXPECT_EQ(reply.view().at_path("writeConcernError.code").to_int64(), 100);
+  EXPECT_FALSE(run("t", R"({"drop": "none", "writeConcern": {"w": 1}})")["writeConcernError"]);
+}
+
+TEST_F(StrictnessTest, FullTextSearchIsAServiceBesideTheServer) {
+  const auto refused = [&](const std::string& command) { return outcome("t", command); };
+  const auto stage = [](const std::string& name) { return R"({"aggregate": "c", "cursor": {}, "pipeline": [{")" + name + R"(": {}}]})"; };
+  start(kTest80);
+  EXPECT_TRUE(refused(R"({"createSearchIndexes": "c", "indexes": [{"definition": {}}]})").starts_with("31082 Using Atlas Search Database Commands"));
+  EXPECT_TRUE(refused(R"({"dropSearchIndex": "c", "name": "x"})").starts_with("31082 "));
+  EXPECT_TRUE(refused(stage("$listSearchIndexes")).find("Please connect to Atlas") != std::string::npos);
+  EXPECT_TRUE(refused(stage("$vectorSearch")).starts_with("31082 Using $search and $vectorSearch aggregation stages"));
+  start(kTest44);
+  EXPECT_EQ(refused(R"({"createSearchIndexes": "c", "indexes": []})"), "59 no such command: 'createSearchIndexes'");
+  EXPECT_EQ(refused(stage("$search")), "40324 Unrecognized pipeline stage name: '$search'");
+}
+
 TEST_F(StrictnessTest, WhatTheVersionHasAndThisServerNot) {
   start(kTest80);
   run("t", R"({"insert": "c", "documents": [{"_id": 1, "k": 2}]})");
