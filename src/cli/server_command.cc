@@ -23,12 +23,28 @@
 #include "control/event_log.h"
 #include "control/store_key.h"
 #include "net/http_server.h"
+#include "net/loopback.h"
 #include "terminal/table.h"
 
 namespace drover::cli {
 namespace {
 
 constexpr std::chrono::seconds kFarewell{5};
+
+// Keys, access tokens and what they open would go over the network for anybody to read.
+Status check_plain_http(std::string_view bind_ip) {
+  for (std::size_t begin = 0; begin <= bind_ip.size();) {
+    const auto end = std::min(bind_ip.find(',', begin), bind_ip.size());
+    const auto address = bind_ip.substr(begin, end - begin);
+    begin = end + 1;
+    if (net::is_loopback_host(address)) continue;
+    return fail(ErrorCode::kUsage,
+                fmt::format("--bind-ip {}: {} is no loopback address, and without TLS agent keys and what is answered could be read on the way. Give "
+                            "--tls-certificate-key-file, or --insecure-plain-http when something else encrypts all the way to this port", bind_ip,
+                            address.empty() ? "an empty one" : address));
+  }
+  return {};
+}
 
 class ServerCommand final : public Subcommand {
  public:
@@ -52,7 +68,7 @@ class ServerCommand final : public Subcommand {
   std::int64_t cutover_window_ = 120 * 3600, host_silent_ = control::kHostSilentAfter.count();
   bool local_clusters_ = false, endpoints_for_sharded_ = false, matching_versions_ = false, one_per_link_ = false;
   std::string link_ca_file_, agent_config_, agent_hostname_;
-  bool end_engines_ = false;
+  bool end_engines_ = false, plain_http_ = false;
   std::int64_t events_days_ = control::kEventsKept.count() / 24;
   std::int64_t port_ = 8080, poll_seconds_ = 5, monitoring_seconds_ = 60;
   std::unique_ptr<Runtime> runtime_ = make_real_runtime();
@@ -69,6 +85,7 @@ void ServerCommand::configure(OptionSet& options) {
   options.string("--bind-ip", bind_ip_, "Addresses to listen on, with commas");
   options.string("--public-url", public_url_, "How clients reach this server, in links (http://127.0.0.1:PORT)");
   options.path("--tls-certificate-key-file", tls_file_, "PEM file with certificate and key: serve HTTPS");
+  options.flag("--insecure-plain-http", plain_http_, "Listen beyond loopback without TLS all the same, as behind a proxy on this host that speaks it");
   options.path("--tls-ca-file", tls_ca_file_, "Clients must show a certificate of this authority");
   options.path("--link-ca-file", link_ca_file_, "Authority of the certificates of the Atlas sites that link-tokens name (the system's)");
   options.integer("--agent-poll-seconds", poll_seconds_, "How often agents ask for work while they have none").range(1, 300);
@@ -94,7 +111,7 @@ void ServerCommand::configure(OptionSet& options) {
                  "shown this once");
   options.description(
       "Keeps everything in a MongoDB deployment. Callers authenticate with programmatic API keys (HTTP digest), as with "
-      "Atlas and Cloud Manager. Listen beyond loopback only with TLS.");
+      "Atlas and Cloud Manager. Beyond loopback it listens with TLS only, unless --insecure-plain-http is given.");
   options.example("drover server --data /var/lib/drover --create-organization Shop", "the first key");
   options.example("drover server --data /var/lib/drover --port 8080");
   options.example("drover server --data /var/lib/drover --agent-config /etc/drover/agent.config", "both sites and the migration host in one process");
@@ -105,7 +122,9 @@ void ServerCommand::configure(OptionSet& options) {
 Status ServerCommand::execute(const std::stop_token& stop) {
   if (!agent_config_.empty() && role_ == "atlas")
     return fail(ErrorCode::kUsage, "--agent-config needs the role manager: agents belong to the source's site");
+  if (tls_file_.empty() && !plain_http_) TRY(check_plain_http(bind_ip_));
   log_ = TRY(open_log(log_path_.empty() ? "-" : log_path_, LogLevel::kInfo));
+  if (tls_file_.empty() && plain_http_) log_->warn("plain HTTP may be read and changed on its way", {{"bindIp", bind_ip_}});
   std::error_code failed;
   std::filesystem::create_directories(data_, failed);
   if (failed) return fail(ErrorCode::kUnsupported, fmt::format("creating --data {}: {}", data_, failed.message()));

@@ -144,6 +144,19 @@ class Conventions(ServerTest):
         self.assertEqual(send(last)[0], 401)
         self.assertEqual(site.call("GET", path)[0], 200)
 
+    def test_plain_http_stays_on_loopback(self):
+        data = os.path.join(self.directory, "data")
+        for addresses in ("0.0.0.0", "127.0.0.1,0.0.0.0", "::", "127.0.0.1,", "", "127.example.com"):
+            with self.subTest(addresses=addresses):
+                refused = self.run_drover("server", "--data", data, "--port", "0", "--bind-ip", addresses, timeout=30)
+                self.assert_exit(refused, 2, "--tls-certificate-key-file, or --insecure-plain-http")
+        self.assertFalse(os.path.exists(data), "nothing was made")
+        for more in (["--bind-ip", "127.0.0.1,127.0.0.2"], ["--bind-ip", "0.0.0.0", "--insecure-plain-http"]):
+            with self.subTest(more=more):
+                site = Site(self, *more, data="data of " + more[1])
+                self.assertEqual(site.call("GET", ATLAS + "/orgs")[0], 200)
+                self.assertEqual("may be read and changed on its way" in site.process.stderr(), len(more) > 2)
+
     def test_ten_thousand_malformed_requests(self):
         """Requests of every kind with a few bytes changed, cut off, or said twice: none is a fault of the server's own."""
         site = self.site()
