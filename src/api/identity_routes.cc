@@ -24,7 +24,7 @@ Json organization_json(const RestRequest& request, const Organization& org) {
                       {"skipDefaultAlertsSettings", false}};
 }
 
-Json project_json(const RestRequest& request, const Project& project) {
+Json project_json(const RestRequest& request, const Project& project, std::int64_t clusters) {
   Json::Object body{{"id", project.id},
                     {"links", self_link(request, "/groups/" + project.id)},
                     {"name", project.name},
@@ -33,7 +33,7 @@ Json project_json(const RestRequest& request, const Project& project) {
     body.emplace_back("publicApiEnabled", true);
     body.emplace_back("tags", Json::Array());
   } else {
-    body.emplace_back("clusterCount", 0);
+    body.emplace_back("clusterCount", clusters);
     body.emplace_back("created", project.created);
   }
   return body;
@@ -63,7 +63,8 @@ RestReply listed(const RestRequest& request, const control::Listed<T>& listed, J
 
 class IdentityRoutes {
  public:
-  IdentityRoutes(Identity& identity, ProjectGuard may_delete) : identity_(identity), may_delete_(std::move(may_delete)) {}
+  IdentityRoutes(Identity& identity, ProjectGuard may_delete, CountClusters count_clusters)
+      : identity_(identity), may_delete_(std::move(may_delete)), count_clusters_(std::move(count_clusters)) {}
 
   RestResult<RestReply> list_orgs(const RestRequest& request) const {
     return listed(request, TRY_REST(identity_.organizations(request.caller->grants, request.page)), organization_json);
@@ -102,7 +103,11 @@ class IdentityRoutes {
   }
 
   RestResult<RestReply> list_projects(const RestRequest& request) const {
-    return listed(request, TRY_REST(identity_.projects(request.org, request.caller->grants, request.page)), project_json);
+    const auto found = TRY_REST(identity_.projects(request.org, request.caller->grants, request.page));
+    const auto counts = TRY_BODY(cluster_counts(request, found.items));
+    Json::Array all;
+    for (const auto& project : found.items) all.push_back(project_json(request, project, count_of(counts, project)));
+    return RestReply{200, page_of(request, std::move(all), found.total)};
   }
 
   RestResult<RestReply> create_project(const RestRequest& request) const {
@@ -115,14 +120,15 @@ class IdentityRoutes {
     auto project = identity_.create_project(org, name);
     if (!project && project.error().code == ErrorCode::kWrongState)
       return refuse(409, "GROUP_ALREADY_EXISTS", fmt::format("A group with name \"{}\" already exists.", name), {name});
+    if (!project && project.error().code == ErrorCode::kUnsupported) return refuse(409, "CONFLICT", project.error().message);
     const auto made = TRY_REST(std::move(project));
-    return RestReply{request.family == Family::kAtlasV2 ? 200 : 201, project_json(request, made), false, {{"orgId", made.org}, {"groupId", made.id}}};
+    return RestReply{request.family == Family::kAtlasV2 ? 200 : 201, project_json(request, made, 0), false, {{"orgId", made.org}, {"groupId", made.id}}};
   }
 
   RestResult<RestReply> get_project(const RestRequest& request) const {
     const auto project = TRY_REST(identity_.project(request.name("groupId")));
     if (!project) return refuse(404, "GROUP_NOT_FOUND", fmt::format("No group with ID {} exists.", request.name("groupId")), {request.name("groupId")});
-    return RestReply{200, project_json(request, *project)};
+    return shown(request, *project);
   }
 
   RestResult<RestReply> get_project_by_name(const RestRequest& request) const {
@@ -131,7 +137,7 @@ class IdentityRoutes {
     if (found.empty()) return refuse(404, "GROUP_NAME_NOT_FOUND", fmt::format("No group with name \"{}\" exists.", name), {name});
     if (found.size() > 1)
       return refuse(409, "CONFLICT", fmt::format("Groups of {} organizations have the name \"{}\"; ask for one by its ID.", found.size(), name), {name});
-    return RestReply{200, project_json(request, found.front())};
+    return shown(request, found.front());
   }
 
   RestResult<RestReply> rename_project(const RestRequest& request) const {
@@ -191,6 +197,22 @@ class IdentityRoutes {
   }
 
  private:
+  using Counts = std::map<std::string, std::int64_t>;
+  // Cloud Manager's projects do not tell.
+  RestResult<Counts> cluster_counts(const RestRequest& request, const std::vector<Project>& projects) const {
+    if (!count_clusters_ || request.family == Family::kCloudManager || projects.empty()) return Counts();
+    std::vector<std::string> groups;
+    for (const auto& project : projects) groups.push_back(project.id);
+    return TRY_REST(count_clusters_(groups));
+  }
+  static std::int64_t count_of(const Counts& counts, const Project& project) {
+    const auto found = counts.find(project.id);
+    return found == counts.end() ? 0 : found->second;
+  }
+  RestResult<RestReply> shown(const RestRequest& request, const Project& project) const {
+    return RestReply{200, project_json(request, project, count_of(TRY_BODY(cluster_counts(request, {project})), project))};
+  }
+
   static tl::unexpected<RestError> no_key(const RestRequest& request) {
     const auto& id = request.name("apiUserId");
     return refuse(404, "API_KEY_NOT_FOUND", fmt::format("No API Key with ID {} exists.", id), {id});
@@ -198,12 +220,13 @@ class IdentityRoutes {
 
   Identity& identity_;
   const ProjectGuard may_delete_;
+  const CountClusters count_clusters_;
 };
 
 }  // namespace
 
-void add_identity_routes(RouteTable& table, control::Identity& identity, ProjectGuard may_delete) {
-  const auto routes = std::make_shared<IdentityRoutes>(identity, std::move(may_delete));
+void add_identity_routes(RouteTable& table, control::Identity& identity, ProjectGuard may_delete, CountClusters count_clusters) {
+  const auto routes = std::make_shared<IdentityRoutes>(identity, std::move(may_delete), std::move(count_clusters));
   const auto add = [&](const char* method, const char* path, std::optional<Access> access,
                        RestResult<RestReply> (IdentityRoutes::*handler)(const RestRequest&) const, const char* event = "") {
     table.add({method, path, kAll, access, kFirst,

@@ -151,6 +151,7 @@ constexpr Component kComponents[] = {
                        "links!:Link[]"},
     {"LinkToken", "linkToken!:string"},
     {"OrganizationLink", "status!:'SYNCED|NOT_SYNCED'"},
+    {"WholeOrganizationLink", "status!:'SYNCED|NOT_SYNCED' site!?:string lastSyncAt!?:time problem!?:string"},
 };
 
 constexpr const char* kEvery = "v2 v1 cm ext";
@@ -274,6 +275,7 @@ constexpr OperationSchema kOperations[] = {
     {"cm", "POST", "/orgs/{orgId}/liveExport/migrationLink", 200, "LinkToken", "OrganizationLink"},
     {"cm", "DELETE", "/orgs/{orgId}/liveExport/migrationLink", 204, "", "", "force:bool"},
     {"cm", "GET", "/orgs/{orgId}/liveExport/migrationLink/status", 200, "", "OrganizationLink"},
+    {"ext", "GET", "/orgs/{orgId}/liveExport/migrationLink/status", 200, "", "WholeOrganizationLink"},
     {"ext", "POST", "/orgs/{orgId}/liveExport/migrationLink:refresh", 200, "", "OrganizationLink"},
 };
 

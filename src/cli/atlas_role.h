@@ -44,6 +44,7 @@ class AtlasRole {
   api::RestResult<int> may_delete_project(const std::string& group);
   // Its records here go, before it does.
   api::RestResult<int> forget_project(const std::string& group);
+  Result<std::map<std::string, std::int64_t>> count_clusters(const std::vector<std::string>& groups) { return clusters_.count_by_group(groups); }
   Result<std::optional<control::ApiKey>> caller_of_token(const std::string& token);
   // Runs the local clusters, until it is stopped; on one thread.
   void run_clusters(const std::stop_token& stop);

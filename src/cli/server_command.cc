@@ -181,6 +181,7 @@ Status ServerCommand::serve(control::Store& store, control::Identity& identity, 
     if (const auto* all = ready.load()) return all->handle(request);
     net::HttpResponse starting;
     starting.status = 503;
+    starting.headers.emplace_back("Retry-After", "5");
     starting.body = R"({"error":503,"errorCode":"SERVICE_UNAVAILABLE","reason":"Service Unavailable"})";
     return starting;
   }, *log_));
@@ -195,6 +196,9 @@ Status ServerCommand::serve(control::Store& store, control::Identity& identity, 
     if (sites.atlas) TRY_BODY(sites.atlas->may_delete_project(group));
     if (sites.manager) TRY_BODY(sites.manager->prepare_to_delete_project(group));
     return sites.atlas ? sites.atlas->forget_project(group) : api::RestResult<int>(0);
+  }, [&sites](const std::vector<std::string>& groups) -> Result<std::map<std::string, std::int64_t>> {
+    if (!sites.atlas) return std::map<std::string, std::int64_t>();
+    return sites.atlas->count_clusters(groups);
   });
   api::add_key_access_list_routes(routes, identity);
   api::add_event_routes(routes, events);

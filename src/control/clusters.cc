@@ -151,6 +151,21 @@ Result<std::vector<Cluster>> Clusters::of_group(const std::string& group, Page p
 
 Result<std::int64_t> Clusters::count(const std::string& group) { return store_.count(kClusters, bson::make_document({{"groupId", group}})); }
 
+Result<std::map<std::string, std::int64_t>> Clusters::count_by_group(const std::vector<std::string>& groups) {
+  bson::Builder filter;
+  {
+    auto of = filter.open_document("groupId");
+    auto in = of.open_array("$in");
+    for (const auto& group : groups) in.append(group);
+  }
+  std::map<std::string, std::int64_t> counts;
+  TRY(store_.each(kClusters, std::move(filter).finish(), [&](bson::View document) -> Status {
+    ++counts[text_of(document, "groupId")];
+    return {};
+  }));
+  return counts;
+}
+
 Result<bool> Clusters::remove(const std::string& group, const std::string& name) {
   const auto found = TRY(cluster(group, name));
   if (!found) return false;

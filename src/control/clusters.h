@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -69,6 +70,7 @@ class Clusters {
   Result<std::optional<Cluster>> cluster(const std::string& group, const std::string& name);
   Result<std::vector<Cluster>> of_group(const std::string& group, Page page);
   Result<std::int64_t> count(const std::string& group);
+  Result<std::map<std::string, std::int64_t>> count_by_group(const std::vector<std::string>& groups);  // those that have one
   // A registered one is forgotten, a local one's state becomes DELETING. False: there is none.
   Result<bool> remove(const std::string& group, const std::string& name);
 

@@ -118,6 +118,8 @@ Result<Listed<Organization>> Identity::organizations(const std::vector<Grant>& v
 
 Result<Project> Identity::create_project(const std::string& org, const std::string& name) {
   TRY(check_name("name", name));
+  if (TRY(store_.count("projects", bson::make_document({{"orgId", org}}))) >= kMaxProjectsOfOrganization)
+    return fail(ErrorCode::kUnsupported, fmt::format("an organization has at most {} projects; delete one first", kMaxProjectsOfOrganization));
   Project project{new_id(runtime_), org, name, iso_time(runtime_)};
   const bool made = TRY(store_.insert("projects", bson::make_document({{"_id", project.id},
                                                                        {"orgId", org},
@@ -204,6 +206,8 @@ Result<bool> Identity::remove_key_from_project(const std::string& group, const s
 
 Result<ApiKey> Identity::keep_new_key(ApiKey key) {
   TRY(check_text("desc", key.description, kMaxDescriptionBytes));
+  if (TRY(store_.count("apiKeys", bson::make_document({{"orgId", key.org}}))) >= kMaxKeysOfOrganization)
+    return fail(ErrorCode::kWrongState, fmt::format("an organization has at most {} API keys; delete one first", kMaxKeysOfOrganization));
   key.id = new_id(runtime_);
   for (;;) {
     key.public_key = letters(kPublicKeyLetters);

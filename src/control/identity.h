@@ -18,6 +18,9 @@ namespace drover::control {
 
 inline constexpr const char* kDigestRealm = "MMS Public API";
 inline constexpr std::size_t kMaxKeyRanges = 200;
+// Of one organization, each as many more as requests are answered at once.
+inline constexpr std::int64_t kMaxProjectsOfOrganization = 250;
+inline constexpr std::int64_t kMaxKeysOfOrganization = 500;
 inline constexpr std::int64_t kMaxOrganizationsOfRoot = 100;  // as many more as requests are answered at once
 
 struct Organization {

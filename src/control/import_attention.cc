@@ -36,6 +36,11 @@ std::optional<std::int64_t> stop_given_up_at(const LiveImport& import) {
 }
 
 std::string attention_of(const LiveImport& import, const std::optional<Link>& link, std::int64_t now_millis) {
+  if (const auto until = left_until(import)) {
+    return fmt::format("Its migration host {0} has not confirmed that it stopped. The destination may still hold a write block, and the state of its engine: the host removes them when "
+                       "it comes back until {1}, or remove them yourself, from any host: `drover migrate --cleanup --job {2} --source SOURCE --destination DESTINATION`.{3}",
+                       import.request.host, iso_of(*until), import.id, way_back(import.request.host));
+  }
   if (import.kind != ImportKind::kMigration || !needs_host(import)) return "";
   const auto& host = import.request.host;
   const bool silent = import.host_silent_since != 0;
@@ -54,7 +59,7 @@ std::string attention_of(const LiveImport& import, const std::optional<Link>& li
   }
   if (given_up)
     text += fmt::format("{}Without a word of it the migration ends at {} all the same; what its engine left on the destination, a write block among it, "
-                        "`drover migrate --cleanup` removes then.", silent ? " " : "", iso_of(*given_up));
+                        "the host removes when it comes back within a day, or `drover migrate --cleanup`.", silent ? " " : "", iso_of(*given_up));
   return text;
 }
 

@@ -33,8 +33,10 @@ ImportState state_of(std::string_view name) {
 
 const char* name_of(ImportState state) { return kStates[static_cast<std::size_t>(state)]; }
 
-const char* desired_of(ImportState state) {
-  switch (state) {
+// What has ended without a word of its host is still to be stopped: the host may come back, and what it left is there.
+const char* desired_of(const LiveImport& import) {
+  if (import.left_behind) return "STOP";
+  switch (import.state) {
     case ImportState::kNew: return "";
     case ImportState::kWorking: return "RUN";
     case ImportState::kCutover: return "CUTOVER";
@@ -68,6 +70,11 @@ bool LiveImport::ready() const {
   return kind == ImportKind::kMigration && state == ImportState::kWorking && flag_at(report, "canCommit") && lag && *lag <= kReadyLagSeconds;
 }
 
+std::optional<std::int64_t> left_until(const LiveImport& import) {
+  if (!import.left_behind || import.ended_millis == 0) return std::nullopt;
+  return import.ended_millis + std::chrono::duration_cast<std::chrono::milliseconds>(kLeftPatience).count();
+}
+
 bool needs_host(const LiveImport& import) {
   return import.state == ImportState::kWorking || import.state == ImportState::kCutover || import.state == ImportState::kStopping;
 }
@@ -95,6 +102,7 @@ LiveImport live_import_of(bson::View document) {
   one.cleaning_since = number_of(document, "cleaningSince");
   one.user_dropped = number_of(document, "userDropped");
   one.ended_millis = number_of(document, "endedMillis");
+  one.left_behind = flag_of(document, "leftBehind");
   one.forgotten = flag_of(document, "forgotten");
   one.untold = document.at_path("outbox.0").exists();
   one.created_millis = number_of(document, "createdMillis");

@@ -22,9 +22,11 @@ inline constexpr std::chrono::minutes kPreparePatience{2};       // for the dest
 inline constexpr std::chrono::minutes kDropPatience{10};         // for the destination to let the user be dropped; then it ends without
 inline constexpr std::chrono::minutes kUserGrace{2};             // after which a user that was dropped is looked for once more
 inline constexpr std::chrono::hours kUserPatience{24};           // for a destination that does not let the user be dropped
+inline constexpr std::chrono::hours kLeftPatience{24};           // for a host that did not confirm a stop to come back and remove what it left
 inline constexpr std::size_t kMaxReportBytes = 256 << 10;
 inline constexpr std::size_t kMaxOpenImportsOfLink = 100;        // active ones
 inline constexpr std::int64_t kMaxUnforgottenOfLink = 1000;      // those that have ended, and that the manager site has not forgotten yet, among them
+inline constexpr std::int64_t kMaxImportsOfOrganization = 5000; // validations and migrations that are kept; with more the oldest that are over are deleted
 inline constexpr std::chrono::hours kForgetPatience{24 * 7};     // for the manager site to forget one that has ended; then it is not asked any more
 
 struct LiveImportRequest {
@@ -45,7 +47,6 @@ struct Asker {
 enum class ImportKind { kValidation, kMigration };
 enum class ImportState { kNew, kWorking, kCutover, kStopping, kCleaning, kComplete, kFailed, kExpired };
 const char* name_of(ImportState state);    // "NEW", as in the store
-const char* desired_of(ImportState state); // "RUN", as in protocol 1; empty: nothing yet
 bool is_terminal(ImportState state);
 
 struct LiveImport {
@@ -61,6 +62,7 @@ struct LiveImport {
   std::string error;             // errorMessage; empty: none
   std::string outcome;           // COMPLETE FAILED EXPIRED CANCELLED, once it is on its way there
   Json report;                   // the last one; null before
+  bool left_behind = false;      // its host did not confirm that it stopped: the destination may be blocked, and hold the engine's state
   bool forgotten = false;        // by the manager site, when it was asked to
   bool untold = false;           // there are events that are not told yet
   bool user_may_exist = false;   // the temporary user; true before it is made, false when it is gone for good
@@ -77,6 +79,9 @@ struct LiveImport {
 };
 
 LiveImport live_import_of(bson::View document);
+const char* desired_of(const LiveImport& import);  // "RUN", as in protocol 1; empty: nothing yet
+// Until when a host that comes back removes what it left on the destination; nothing: it has left nothing, or has removed it.
+std::optional<std::int64_t> left_until(const LiveImport& import);
 // Whether there is a host that is to do something for it now.
 bool needs_host(const LiveImport& import);
 Json json_of(const LiveImportRequest& request);  // without the password

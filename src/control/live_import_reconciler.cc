@@ -28,6 +28,19 @@ ImportState end_of(const std::string& outcome) {
   return ImportState::kFailed;
 }
 
+// It ends without its host. What the host needs to put things right is kept for a while: it may come back.
+Change unconfirmed(const LiveImport& seen) {
+  if (seen.kind != ImportKind::kMigration)
+    return to_cleaning(seen.outcome.c_str(), seen.error + " The migration host did not confirm that it has stopped.");
+  Change change;
+  change.set.append("state", name_of(ImportState::kCleaning)).append("leftBehind", true).append("errorMessage", seen.error + fmt::format(
+      " The migration host {} did not confirm within {} minutes that it has stopped: the destination may still hold the write block and the state (__mdb_internal_mongosync) that "
+      "its engine left there. The host removes them when its agent comes back within {} hours; `drover migrate --cleanup --job {} --source SOURCE --destination DESTINATION` "
+      "does it from any host, and so does a new migration into it with dropDestinationData.", seen.request.host, kReportPatience.count(), kLeftPatience.count(), seen.id));
+  change.event = "X_CLUSTER_IMPORT_LEFT";
+  return change;
+}
+
 }  // namespace
 
 Status LiveImportReconciler::step() {
@@ -70,6 +83,7 @@ Status LiveImportReconciler::advance(const LiveImport& import) {
 
 // At its end, forgotten by the manager site or for too long not, all events told: nobody looks at it any more.
 Status LiveImportReconciler::close(const LiveImport& import) {
+  if (const auto until = left_until(import)) return end_wait(import, *until);  // what comes after it is decided on what is there then
   if (import.user_may_exist) TRY(settle_user(import));
   const auto now = imports_.now_millis();
   TRY(imports_.change(import.id, [&](const LiveImport& seen) -> Decision {
@@ -82,6 +96,17 @@ Status LiveImportReconciler::close(const LiveImport& import) {
     if (!is_terminal(seen.state) || !forgotten || seen.untold || seen.user_may_exist) return std::optional<Change>();
     change.unset = {"open"};
     return std::optional(std::move(change));
+  }));
+  return {};
+}
+
+// A host that left something behind is waited for; without its cluster, or for too long, it is not.
+Status LiveImportReconciler::end_wait(const LiveImport& import, std::int64_t until) {
+  const auto now = imports_.now_millis();
+  if (now < until && TRY(clusters_.cluster(import.group, import.request.destination_cluster))) return {};
+  TRY(imports_.change(import.id, [&](const LiveImport& seen) -> Decision {
+    if (!seen.left_behind) return std::optional<Change>();
+    return std::optional(nothing_left(seen.error + " The migration host was not heard of since, and is not waited for any more.", now));
   }));
   return {};
 }
@@ -108,10 +133,10 @@ Status LiveImportReconciler::settle_user(const LiveImport& import) {
 
 // Nobody can report of it any more, nor is there anybody to forget it.
 Status LiveImportReconciler::without_link(const LiveImport& import) {
-  TRY(imports_.change(import.id, [](const LiveImport& seen) -> Decision {
+  TRY(imports_.change(import.id, [this](const LiveImport& seen) -> Decision {
     if (is_terminal(seen.state)) {
       if (seen.forgotten) return std::optional<Change>();
-      Change change;
+      auto change = seen.left_behind ? nothing_left(seen.error, imports_.now_millis()) : Change();
       change.set.append("forgotten", true);
       return std::optional(std::move(change));
     }
@@ -169,11 +194,7 @@ Status LiveImportReconciler::watch(const LiveImport& import) {
   const auto now = imports_.now_millis();
   TRY(imports_.change(import.id, [&](const LiveImport& seen) -> Decision {
     const bool silent = now - seen.heard_millis >= millis(kReportPatience);
-    if (seen.state == ImportState::kStopping && now - seen.stop_asked >= millis(kReportPatience))
-      return std::optional(to_cleaning(seen.outcome.c_str(), seen.error + fmt::format(" The migration host {} did not confirm within {} minutes that it has stopped. Its engine ends when it "
-                                                                                           "comes back; what it left on the destination, a write block among it, "
-                                                                                           "`drover migrate --cleanup` removes.",
-                                                                                           seen.request.host, kReportPatience.count())));
+    if (seen.state == ImportState::kStopping && now - seen.stop_asked >= millis(kReportPatience)) return std::optional(unconfirmed(seen));
     if (seen.state != ImportState::kWorking) return std::optional<Change>();
     if (seen.kind == ImportKind::kValidation) {
       if (!silent) return std::optional<Change>();
@@ -209,19 +230,20 @@ Status LiveImportReconciler::drop_user(const LiveImport& import) {
 
 // A destination that does not answer does not keep what else waits for the end: locks, the source's password.
 Status LiveImportReconciler::clean(const LiveImport& import) {
-  const auto dropped = drop_user(import);
+  const auto dropped = import.left_behind ? Status() : drop_user(import);
   const auto now = imports_.now_millis();
   TRY(imports_.change(import.id, [&](const LiveImport& seen) -> Decision {
-    if (seen.state != ImportState::kCleaning) return std::optional<Change>();
+    if (seen.state != ImportState::kCleaning || seen.left_behind != import.left_behind) return std::optional<Change>();
     Change change;
     if (!dropped && seen.cleaning_since == 0) {
       change.set.append("cleaningSince", now);
       return std::optional(std::move(change));
     }
     if (!dropped && now - seen.cleaning_since < millis(kDropPatience)) return std::optional<Change>();
-    if (dropped) change.set.append("userDropped", now);
+    if (dropped && !seen.left_behind) change.set.append("userDropped", now);
     change.set.append("state", name_of(end_of(seen.outcome))).append("endedMillis", now);
-    change.unset = {"locks", "sealedPassword", "sealedDestination"};
+    change.unset = {"locks"};
+    if (!seen.left_behind) change.unset.insert(change.unset.end(), {"sealedPassword", "sealedDestination"});
     if (seen.kind == ImportKind::kMigration && seen.outcome == "COMPLETE") change.event = "CLUSTER_IMPORT_COMPLETED";
     if (seen.kind == ImportKind::kMigration && seen.outcome == "FAILED") change.event = "X_CLUSTER_IMPORT_FAILED";
     return std::optional(std::move(change));

@@ -26,6 +26,7 @@ class LiveImportReconciler {
   Status prepare(const LiveImport& import);
   Status make_user(const LiveImport& import, std::string& user);
   Status close(const LiveImport& import);
+  Status end_wait(const LiveImport& import, std::int64_t until);
   Status settle_user(const LiveImport& import);
   Status drop_user(const LiveImport& import);
   Status watch(const LiveImport& import);

@@ -73,8 +73,12 @@ LiveImports::Change after(const LiveImport& seen, const Json& report, std::int64
     case ImportState::kStopping:
       if (failed || stopped) return to_cleaning(seen.outcome.c_str(), seen.error);
       return {};
-    default: return {};
+    default: break;
   }
+  if (!seen.left_behind || (!failed && !stopped)) return {};
+  // It came back after all.
+  return stopped ? nothing_left(seen.error + " The migration host has come back since, and has removed what was left on the destination.", now)
+                 : nothing_left(seen.error + fmt::format(" The migration host has come back since, but could not remove what was left: {}", error_of(report)), now);
 }
 
 // What there is to say of one that is to be forgotten, whatever became of its cluster.
@@ -82,7 +86,7 @@ Json::Object item_head(const LiveImport& import) {
   return {{"id", import.id},
           {"kind", import.kind == ImportKind::kMigration ? "migration" : "validation"},
           {"revision", import.revision},
-          {"desired", desired_of(import.state)},
+          {"desired", desired_of(import)},
           {"path", import.path},
           {"migrationHost", import.request.host}};
 }
@@ -94,7 +98,7 @@ Result<std::vector<Json>> LiveImports::work_of(const std::string& link) {
   for (const auto& document : TRY(store_.find(kImports, bson::make_document({{"linkId", link}, {"open", true}}), {1, kMaxItems}))) {
     const auto import = read(document);
     if (import.state == ImportState::kNew || import.forgotten) continue;
-    if (std::string_view(desired_of(import.state)) == "FORGET") {
+    if (std::string_view(desired_of(import)) == "FORGET") {
       items.push_back(Json(item_head(import)));
       continue;
     }
@@ -150,7 +154,7 @@ Result<std::optional<LiveImports::Reported>> LiveImports::report(const std::stri
   const auto changed = TRY(change(id, [&](const LiveImport& seen) -> Result<std::optional<Change>> {
     if (text_at(report, "state") == "FORGOTTEN") {
       // A host that forgets what is still wanted of it has lost it: that shows as silence.
-      if (std::string_view(desired_of(seen.state)) != "FORGET" || seen.forgotten) return std::optional<Change>();
+      if (std::string_view(desired_of(seen)) != "FORGET" || seen.forgotten) return std::optional<Change>();
       Change change;
       change.set.append("forgotten", true).append("sequence", std::max(sequence, seen.sequence));
       return std::optional(std::move(change));
@@ -161,7 +165,7 @@ Result<std::optional<LiveImports::Reported>> LiveImports::report(const std::stri
     append_json(change.set, "report", report);
     return std::optional(std::move(change));
   }));
-  return std::optional(Reported{changed.sequence, desired_of(changed.state)});
+  return std::optional(Reported{changed.sequence, desired_of(changed)});
 }
 
 }  // namespace drover::control

@@ -1,5 +1,7 @@
 #include "control/live_imports.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "control/fields.h"
@@ -12,6 +14,7 @@ namespace {
 
 constexpr const char* kImports = "liveImports";
 constexpr int kAttempts = 50;
+constexpr std::int64_t kDeletedAtOnce = 100;
 
 bson::Document by_id(std::string_view id) { return bson::make_document({{"_id", id}}); }
 
@@ -51,6 +54,23 @@ LiveImport LiveImports::read(bson::View document) const {
   return import;
 }
 
+// What is over is kept, but not for ever. Of what goes on nothing is deleted.
+Status LiveImports::make_room(const std::string& org) {
+  const auto kept = TRY(store_.count(kImports, bson::make_document({{"orgId", org}})));
+  if (kept < options_.kept) return {};
+  bson::Builder over;
+  over.append("orgId", org);
+  over.open_document("open").append("$exists", false);
+  const auto most = static_cast<int>(std::min<std::int64_t>(kept - options_.kept + 1, kDeletedAtOnce));
+  for (const auto& document : TRY(store_.find(kImports, std::move(over).finish(), {1, most}))) {
+    bson::Builder this_one;
+    this_one.append("_id", text_of(document, "_id"));
+    this_one.open_document("open").append("$exists", false);
+    TRY(store_.remove(kImports, std::move(this_one).finish()));
+  }
+  return {};
+}
+
 Result<LiveImport> LiveImports::create(LiveImport first, const std::string& source_password, const Asker& by) {
   const bool migration = first.kind == ImportKind::kMigration;
   first.id = new_id(runtime_);
@@ -70,6 +90,7 @@ Result<LiveImport> LiveImports::create(LiveImport first, const std::string& sour
     document.append("sealedDestination", keys_.seal("import destination " + first.id, net::hex_encode(net::random_bytes(24))));
     if (!source_password.empty()) document.append("sealedPassword", keys_.seal("import source " + first.id, source_password));
   }
+  TRY(make_room(first.org));
   const auto locks = locks_of(first, options_.one_migration_per_link);
   if (migration) {
     {
@@ -159,7 +180,15 @@ Result<LiveImport> LiveImports::change(const std::string& id, const std::functio
 LiveImports::Change to_cleaning(const char* outcome, const std::string& error) {
   LiveImports::Change change;
   change.set.append("state", name_of(ImportState::kCleaning)).append("outcome", outcome).append("errorMessage", error).append("open", true);
+  change.set.append("leftBehind", false);
   change.unset = {"sealedPassword"};
+  return change;
+}
+
+LiveImports::Change nothing_left(const std::string& error, std::int64_t now_millis) {
+  LiveImports::Change change;
+  change.set.append("leftBehind", false).append("cleaningSince", now_millis).append("errorMessage", error);
+  change.unset = {"sealedPassword", "sealedDestination"};
   return change;
 }
 

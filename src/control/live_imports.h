@@ -24,6 +24,7 @@ class LiveImports {
     std::chrono::milliseconds cutover_window = kCutoverWindow;
     std::chrono::milliseconds host_silent_after = kHostSilentAfter;
     bool one_migration_per_link = false;
+    std::int64_t kept = kMaxImportsOfOrganization;
   };
   LiveImports(Store& store, const SealedKeys& keys, Runtime& runtime, Clusters& clusters, Options options)
       : store_(store), keys_(keys), runtime_(runtime), clusters_(clusters), options_(options) {}
@@ -76,6 +77,7 @@ class LiveImports {
   std::int64_t now_millis() const;
 
  private:
+  Status make_room(const std::string& org);
   LiveImport read(bson::View document) const;
   Result<Json> item_of(const LiveImport& import, bson::View document, const Cluster& cluster);
 
@@ -88,5 +90,7 @@ class LiveImports {
 
 // The change that ends a migration or validation on its way: to CLEANING, with secrets of the source gone.
 LiveImports::Change to_cleaning(const char* outcome, const std::string& error);
+// The change that ends the wait for a host which left something behind (LiveImport::left_behind): secrets go, then the temporary user.
+LiveImports::Change nothing_left(const std::string& error, std::int64_t now_millis);
 
 }  // namespace drover::control

@@ -70,6 +70,8 @@ Result<ServiceAccount> ServiceAccounts::create(const std::string& org, const std
   if (secret_hours < kMinSecretHours || secret_hours > kMaxSecretHours)
     return fail(ErrorCode::kUsage, fmt::format("secretExpiresAfterHours must be from {} to {}", kMinSecretHours, kMaxSecretHours));
   if (org_roles.empty()) return fail(ErrorCode::kUsage, "roles must name at least one role");
+  if (TRY(store_.count(kAccounts, bson::make_document({{"orgId", org}}))) >= kMaxAccountsOfOrganization)
+    return fail(ErrorCode::kWrongState, fmt::format("an organization has at most {} service accounts; delete one first", kMaxAccountsOfOrganization));
   ServiceAccount account;
   account.client_id = "mdb_sa_id_" + new_id(runtime_);
   account.org = org;

@@ -18,6 +18,7 @@ namespace drover::control {
 
 inline constexpr std::chrono::seconds kAccessTokenLife{3600};
 inline constexpr std::int64_t kMinSecretHours = 8, kMaxSecretHours = 365 * 24;
+inline constexpr std::int64_t kMaxAccountsOfOrganization = 200;  // as many more as requests are answered at once
 inline constexpr std::size_t kMaxSecrets = 2;  // of one account
 
 struct ServiceSecret {

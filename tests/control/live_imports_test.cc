@@ -16,12 +16,15 @@
 #include "control/agent_jobs.h"
 #include "control/agents.h"
 #include "control/database_users.h"
+#include "control/deployments.h"
 #include "control/event_log.h"
 #include "control/events.h"
 #include "control/fields.h"
 #include "control/identity.h"
 #include "control/import_attention.h"
 #include "control/live_import_intake.h"
+#include "control/service_accounts.h"
+#include "control/site_links.h"
 #include "control/store_key.h"
 #include "sandbox/server/sandbox.h"
 
@@ -206,6 +209,97 @@ TEST_F(ControlPlane, AStopThatNobodyConfirmsEndsAfterTenMinutes) {
   EXPECT_EQ(migration(id).outcome, "COMPLETE");
 }
 
+// What a host that died left on the destination: said by name, and removed by it when it comes back.
+class LeftBehind : public ControlPlane {
+ protected:
+  std::string left() {
+    const auto taken = intake_->take(ImportKind::kMigration, kOrg, [&] {
+      auto wanted = request();
+      wanted.username = "migrator";
+      wanted.password = "source password";
+      return wanted;
+    }());
+    EXPECT_TRUE(taken);
+    good(reconciler_->step());
+    report(taken->id, "RUNNING");
+    good(imports_->cancel(taken->id));
+    after(minutes(11));
+    after({});
+    EXPECT_EQ(migration(taken->id).state, ImportState::kFailed);
+    return taken->id;
+  }
+  Json item(const std::string& id) {
+    for (const auto& one : good(imports_->work_of(link_)))
+      if (*one.find("id")->as_string() == id) return one;
+    return Json();
+  }
+  std::string desired(const std::string& id) {
+    const auto found = item(id);
+    return found.is_null() ? "" : *found.find("desired")->as_string();
+  }
+  bson::Document stored(const std::string& id) { return *good(store_->find_one("liveImports", bson::make_document({{"_id", id}}))); }
+};
+
+TEST_F(LeftBehind, AHostThatComesBackRemovesIt) {
+  const auto id = left();
+  EXPECT_EQ(migration(id).outcome, "CANCELLED");
+  for (const auto* said : {"did not confirm", "write block", "__mdb_internal_mongosync", "comes back within 24 hours", "drover migrate --cleanup --job", "dropDestinationData"})
+    EXPECT_NE(migration(id).error.find(said), std::string::npos) << said << ": " << migration(id).error;
+  const auto attention = attention_of(migration(id), good(links_->find(link_)), imports_->now_millis());
+  EXPECT_NE(attention.find("may still hold a write block"), std::string::npos) << attention;
+  EXPECT_EQ(desired(id), "STOP");
+  EXPECT_EQ(*item(id).find("source")->find("password")->as_string(), "source password") << "what it needs for that";
+  // Nothing is kept from a new one meanwhile.
+  EXPECT_FALSE(stored(id)["locks"].exists());
+  after(hours(20));
+  EXPECT_EQ(desired(id), "STOP");
+  report(id, "STOPPED");
+  EXPECT_EQ(desired(id), "FORGET");
+  EXPECT_NE(migration(id).error.find("has come back since, and has removed"), std::string::npos) << migration(id).error;
+  EXPECT_FALSE(stored(id)["sealedPassword"].exists());
+  EXPECT_FALSE(stored(id)["sealedDestination"].exists());
+  EXPECT_EQ(attention_of(migration(id), good(links_->find(link_)), imports_->now_millis()), "");
+  report(id, "FORGOTTEN");
+  after({});
+  after({});
+  EXPECT_EQ(open(), std::vector<std::string>{});
+  const auto told = events();
+  EXPECT_NE(std::find(told.begin(), told.end(), "X_CLUSTER_IMPORT_LEFT"), told.end());
+  EXPECT_EQ(std::find(told.begin(), told.end(), "X_CLUSTER_IMPORT_USER_LEFT"), told.end());
+}
+
+TEST_F(LeftBehind, ItIsNotWaitedForForEver) {
+  const auto id = left();
+  after(kLeftPatience + minutes(1));
+  after({});
+  EXPECT_EQ(desired(id), "FORGET");
+  EXPECT_FALSE(stored(id)["sealedPassword"].exists());
+  EXPECT_FALSE(stored(id)["sealedDestination"].exists());
+  EXPECT_NE(migration(id).error.find("not waited for any more"), std::string::npos);
+  EXPECT_NE(migration(id).error.find("drover migrate --cleanup --job " + id), std::string::npos) << "the way out stays";
+  // One that comes back later still is told what to do with it.
+  report(id, "STOPPED");
+  EXPECT_EQ(desired(id), "FORGET");
+}
+
+TEST_F(LeftBehind, WhatWasCommittedOrCouldNotBeRemovedIsSaid) {
+  const auto committed = left();
+  report(committed, "COMMITTED");
+  EXPECT_EQ(migration(committed).outcome, "COMPLETE");
+  EXPECT_EQ(desired(committed), "FORGET");
+  const auto failed = left();
+  report(failed, "FAILED", R"(, "error": "the destination is full")");
+  EXPECT_EQ(desired(failed), "FORGET");
+  EXPECT_NE(migration(failed).error.find("could not remove what was left: the destination is full"), std::string::npos) << migration(failed).error;
+}
+
+TEST_F(LeftBehind, WithoutItsClusterOrItsLinkNobodyWaits) {
+  const auto id = left();
+  good(clusters_->remove(kGroup, "shop"));
+  after({});
+  EXPECT_EQ(desired(id), "FORGET");
+}
+
 TEST_F(ControlPlane, AMigrationTellsThatItsHostIsSilent) {
   const auto attention = [&](const std::string& id) { return attention_of(migration(id), good(links_->find(link_)), imports_->now_millis()); };
   const auto id = begin(ImportKind::kMigration);
@@ -265,6 +359,99 @@ TEST_F(ControlPlane, ACutoverWhoseHostIsLostIsGivenUpByForce) {
   begin(ImportKind::kMigration);  // the locks are free
   report(id, "COMMITTED");
   EXPECT_EQ(migration(id).outcome, "COMPLETE");
+}
+
+TEST_F(ControlPlane, ProjectsKeysAndAccountsOfAnOrganizationAreBounded) {
+  Identity identity(*store_, *keys_, clock_);
+  ServiceAccounts accounts(*store_, *keys_, clock_);
+  const auto org = good(identity.create_organization("o")).id, other = good(identity.create_organization("other")).id;
+  for (int i = 0; i < kMaxProjectsOfOrganization; ++i) good(identity.create_project(org, "p" + std::to_string(i)));
+  const auto project = identity.create_project(org, "one more");
+  ASSERT_FALSE(project);
+  EXPECT_EQ(project.error().message, "an organization has at most 250 projects; delete one first");
+  for (int i = 0; i < kMaxKeysOfOrganization; ++i) good(store_->insert("apiKeys", bson::make_document({{"_id", "k" + std::to_string(i)}, {"orgId", org}, {"publicKey", "k" + std::to_string(i)}})));
+  const auto key = identity.create_key(org, "one more", {"ORG_OWNER"});
+  ASSERT_FALSE(key);
+  EXPECT_EQ(key.error().message, "an organization has at most 500 API keys; delete one first");
+  EXPECT_FALSE(identity.create_project_key(Project{std::string(24, 'a'), org, "p", ""}, "one more", {"GROUP_OWNER"}));
+  for (int i = 0; i < kMaxAccountsOfOrganization; ++i) good(store_->insert("serviceAccounts", bson::make_document({{"_id", "a" + std::to_string(i)}, {"orgId", org}})));
+  EXPECT_FALSE(accounts.create(org, "one more", "d", {"ORG_OWNER"}, 24));
+  good(identity.create_project(other, "p"));
+  good(identity.create_key(other, "d", {"ORG_OWNER"}));
+  good(accounts.create(other, "n", "d", {"ORG_OWNER"}, 24));
+}
+
+TEST_F(ControlPlane, WhatIsOverIsKeptOnlySoLong) {
+  LiveImports few(*store_, *keys_, clock_, *clusters_, {.kept = 4});
+  const auto going_on = begin(ImportKind::kMigration);
+  const auto over = [&](int number) {
+    const auto id = fmt::format("0000000000000000000000{:02}", number);
+    good(store_->insert("liveImports", bson::make_document({{"_id", id}, {"kind", "validation"}, {"orgId", kOrg}, {"groupId", kGroup}, {"state", "FAILED"}})));
+    return id;
+  };
+  std::vector<std::string> ids;
+  for (int i = 10; i < 17; ++i) ids.push_back(over(i));
+  LiveImport next;
+  next.kind = ImportKind::kValidation;
+  next.state = ImportState::kFailed;
+  next.org = kOrg;
+  next.group = kGroup;
+  good(few.create(next, ""));
+  EXPECT_EQ(good(store_->count("liveImports", bson::make_document({{"orgId", kOrg}}))), 4);
+  EXPECT_EQ(migration(going_on).state, ImportState::kWorking) << "what goes on stays";
+  EXPECT_FALSE(good(imports_->find(ImportKind::kValidation, kGroup, ids.front())));
+  EXPECT_TRUE(good(imports_->find(ImportKind::kValidation, kGroup, ids.back()))) << "the oldest go first";
+  next.org = std::string(24, '9');
+  good(few.create(next, ""));
+  EXPECT_EQ(good(store_->count("liveImports", bson::make_document({{"orgId", kOrg}}))), 4) << "others' are others'";
+}
+
+TEST_F(ControlPlane, ClustersAreCountedByProject) {
+  const auto other = std::string(24, '5'), none = std::string(24, '6');
+  good(clusters_->register_deployment(kGroup, "second", sandbox_->uri(), Json(Json::Object{}), Json(Json::Object{})));
+  good(clusters_->register_deployment(other, "shop", sandbox_->uri(), Json(Json::Object{}), Json(Json::Object{})));
+  EXPECT_EQ(good(clusters_->count_by_group({kGroup, none})), (std::map<std::string, std::int64_t>{{kGroup, 2}}));
+  EXPECT_EQ(good(clusters_->count_by_group({kGroup, other, none})), (std::map<std::string, std::int64_t>{{kGroup, 2}, {other, 1}}));
+}
+
+TEST_F(ControlPlane, AllHostsOfAProjectAreListed) {
+  EventLog events(*store_, clock_);
+  Deployments deployments(*store_, *keys_, events, clock_);
+  for (int i = 0; i < 620; ++i)
+    good(store_->insert("hosts", bson::make_document({{"_id", fmt::format("h{:04}", i)}, {"groupId", kGroup}, {"deploymentId", i % 2 ? "a" : "b"}, {"hostname", "h"}, {"port", i}})));
+  EXPECT_EQ(good(deployments.hosts(kGroup)).size(), 620u);
+  EXPECT_EQ(good(deployments.hosts(kGroup, "a")).size(), 310u);
+}
+
+TEST_F(ControlPlane, WhoeverHasAnAgentKeyNamesOnlySoManyHosts) {
+  EventLog events(*store_, clock_);
+  Deployments deployments(*store_, *keys_, events, clock_);
+  const auto deployment = good(deployments.add(kGroup, "", {"h0.example.net:27017"}, {}));
+  const auto sample = [&](int from, int to) {
+    Json::Array hosts;
+    for (int i = from; i < to; ++i) hosts.push_back(Json::Object{{"host", fmt::format("h{}.example.net:27017", i)}, {"reached", false}});
+    return deployments.take_sample(kGroup, "v", Json(Json::Object{{"deploymentId", deployment.id}, {"hosts", std::move(hosts)}}));
+  };
+  good(sample(1, 151));
+  good(sample(151, 301));
+  EXPECT_EQ(good(deployments.hosts(kGroup)).size(), kMaxHostsOfDeployment);
+  good(sample(1, 1001));  // one that is too long is taken as far
+  EXPECT_EQ(good(deployments.hosts(kGroup)).size(), kMaxHostsOfDeployment);
+  EXPECT_LE(good(deployments.find(kGroup, deployment.id))->hosts.size(), kMaxHostsOfDeployment);
+}
+
+TEST_F(ControlPlane, ALinkThatCannotBeReadKeepsNoOtherFromBeingServed) {
+  SiteLinks site_links(*store_, *keys_, clock_);
+  const auto one = std::string(24, '7'), other = std::string(24, '8');
+  for (const auto& org : {one, other}) good(site_links.begin(org, good(links_->create_token(kOrg, {}, "http://127.0.0.1:1"))));
+  good(store_->update("siteLinks", bson::make_document({{"_id", one}}), bson::make_document({{"$set", bson::make_document({{"sealedSecret", "bm90IHNlYWxlZA=="}})}})));
+  std::map<std::string, std::string> unreadable;
+  const auto all = good(site_links.all(unreadable));
+  ASSERT_EQ(all.size(), 1u);
+  EXPECT_EQ(all.front().org, other);
+  ASSERT_EQ(unreadable.size(), 1u);
+  EXPECT_EQ(unreadable.begin()->first, one);
+  EXPECT_FALSE(unreadable.begin()->second.empty());
 }
 
 TEST_F(ControlPlane, HostNamesThatAreGoneMakeRoom) {
@@ -633,6 +820,36 @@ TEST_F(GuardedDestination, AUserThatIsMadeAfterTheEndIsDroppedToo) {
   EXPECT_FALSE(has(user));
   after({});
   EXPECT_TRUE(open().empty());
+}
+
+TEST_F(GuardedDestination, AHostThatLeftSomethingKeepsItsUserUntilItIsRemoved) {
+  const auto id = begin_here(), user = "drover-import-" + id;
+  report(id, "RUNNING");
+  good(imports_->cancel(id));
+  after(minutes(11));
+  after({});
+  after({});
+  EXPECT_EQ(migration(id).state, ImportState::kFailed);
+  EXPECT_TRUE(has(user)) << "it has to log in to remove anything";
+  report(id, "STOPPED");
+  after({});
+  EXPECT_FALSE(has(user));
+  report(id, "FORGOTTEN");
+  after(minutes(3));
+  after({});
+  EXPECT_TRUE(open().empty());
+  // Nor for ever.
+  const auto other = begin_here();
+  good(imports_->cancel(other));
+  after(minutes(11));
+  after({});
+  after(hours(23));
+  EXPECT_TRUE(has("drover-import-" + other));
+  after(hours(2));
+  after({});
+  EXPECT_FALSE(has("drover-import-" + other));
+  const auto told = events();
+  EXPECT_EQ(std::find(told.begin(), told.end(), "X_CLUSTER_IMPORT_USER_LEFT"), told.end());
 }
 
 TEST_F(GuardedDestination, ADestinationThatIsAwayHoldsNothingUpAndKeepsNoUser) {
