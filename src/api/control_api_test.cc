@@ -77,6 +77,20 @@ TEST_F(DigestTest, OneOfAnotherProcessOfTheSiteIsTakenUnlessItWasMadeBefore) {
   EXPECT_EQ(other.check(after, ha1_, "GET", after.uri), DigestVerdict::kRight);
 }
 
+TEST(Pages, LinksKeepTheFilters) {
+  RestRequest request;
+  request.base = "http://h/api/public/v1.0";
+  request.path = "/groups/g/hosts";
+  request.every_query = {{"clusterId", "a b&c"}, {"pageNum", "2"}, {"status", "OPEN"}, {"status", "CLOSED"}, {"itemsPerPage", "10"}, {"includeCount", "false"}};
+  request.page = {2, 10};
+  const auto page = page_of(request, Json::Array(10), 35);
+  std::map<std::string, std::string> links;
+  for (const auto& link : *page.find("links")->as_array()) links[*link.find("rel")->as_string()] = *link.find("href")->as_string();
+  const std::string filters = "&clusterId=a%20b%26c&status=OPEN&status=CLOSED";
+  EXPECT_EQ(links["next"], "http://h/api/public/v1.0/groups/g/hosts?includeCount=true&pageNum=3&itemsPerPage=10" + filters);
+  EXPECT_EQ(links["previous"], "http://h/api/public/v1.0/groups/g/hosts?includeCount=true&pageNum=1&itemsPerPage=10" + filters);
+}
+
 TEST(DigestHeader, IsParsed) {
   const auto parsed = parse_digest(
       R"(Digest username="Mufasa", realm="testrealm@host.com", nonce="dcd98b", uri="/dir/index.html?a=1,2", qop=auth, nc=00000001, cnonce="0a", response="66", opaque="5c")");

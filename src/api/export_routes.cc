@@ -28,19 +28,36 @@ class ExportRoutes {
           return refuse(404, "RESOURCE_NOT_FOUND", "The link-token is not valid any more: it was used, has expired, or was deleted. Generate another one in Atlas.");
         if (error.code == ErrorCode::kWrongState) return refuse(409, "CONFLICT", "The link-token is in use by another organization. Generate another one in Atlas.");
         // The other site cannot be reached: it is tried again until it can, or until somebody disconnects.
-        if (error.code == ErrorCode::kTemporary) return status(request);
+        if (error.code == ErrorCode::kTemporary) {
+          TRY_REST(links_.failed(link, error.message));
+          return status(request);
+        }
         return refuse(403, "FORBIDDEN", error.message);
       }
     }
     const auto connected = TRY_REST(links_.of_org(request.org));
     // When the first one fails the worker repeats it, and the status says so.
-    if (connected && connected->claimed) static_cast<void>(worker_.sync_for_caller(*connected));
+    if (connected && connected->claimed) {
+      if (const auto synced = worker_.sync_for_caller(*connected); !synced) TRY_REST(links_.failed(*connected, synced.error().message));
+    }
     return status(request);
   }
 
   RestResult<RestReply> status(const RestRequest& request) const {
     const auto link = TRY_REST(links_.of_org(request.org));
     return RestReply{200, Json::Object{{"status", link && link->synced ? "SYNCED" : "NOT_SYNCED"}}};
+  }
+
+  // With the reason: the other site may not be reached, its certificate may be refused, it may refuse what it is told.
+  RestResult<RestReply> whole_status(const RestRequest& request) const {
+    const auto link = TRY_REST(links_.of_org(request.org));
+    Json::Object body{{"status", link && link->synced ? "SYNCED" : "NOT_SYNCED"}};
+    body.emplace_back("site", link ? Json(link->base_url) : Json());
+    body.emplace_back("lastSyncAt", link && link->last_sync_millis != 0
+                                        ? Json(control::iso_time(std::chrono::system_clock::time_point(std::chrono::milliseconds(link->last_sync_millis))))
+                                        : Json());
+    body.emplace_back("problem", !link ? Json("The organization is not connected to Atlas.") : link->last_error.empty() ? Json() : Json(link->last_error));
+    return RestReply{200, std::move(body)};
   }
 
   RestResult<RestReply> refresh(const RestRequest& request) const {
@@ -85,6 +102,7 @@ void add_export_routes(RouteTable& table, control::SiteLinks& links, control::Li
   add("POST", "/orgs/{orgId}/liveExport/migrationLink", kManager, &ExportRoutes::connect, "X_ORG_LINKED_TO_ATLAS");
   add("DELETE", "/orgs/{orgId}/liveExport/migrationLink", kManager, &ExportRoutes::disconnect, "X_ORG_UNLINKED_FROM_ATLAS");
   add("GET", "/orgs/{orgId}/liveExport/migrationLink/status", kManager, &ExportRoutes::status);
+  add("GET", "/orgs/{orgId}/liveExport/migrationLink/status", {Family::kExt}, &ExportRoutes::whole_status);
   add("POST", "/orgs/{orgId}/liveExport/migrationLink:refresh", {Family::kExt}, &ExportRoutes::refresh);
 }
 

@@ -1,7 +1,9 @@
 #include "net/http_client.h"
 
+#include <algorithm>
 #include <charconv>
 #include <functional>
+#include <memory>
 #include <optional>
 
 #include <boost/asio/connect.hpp>
@@ -15,6 +17,8 @@
 #include <fmt/format.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <openssl/bio.h>
+#include <openssl/x509.h>
 #include <openssl/x509_vfy.h>
 
 #include "net/wait.h"
@@ -28,6 +32,7 @@ namespace http = boost::beast::http;
 using Tcp = asio::ip::tcp;
 
 constexpr std::size_t kMaxAnswerHeadBytes = 64 << 10;
+constexpr long kMaxCertificateName = 300;  // shown
 
 // The server's TLS alerts about a certificate of ours (RFC 8446, 6.2), as OpenSSL numbers them.
 bool is_certificate_alert(int reason) {
@@ -49,6 +54,22 @@ Error failure(std::string_view what, beast::error_code failed) {
   if (reason == SSL_R_WRONG_VERSION_NUMBER || reason == SSL_R_HTTP_REQUEST)
     return permanent("what answers there does not speak TLS; is it http://, or another port?", {});
   return {ErrorCode::kTemporary, fmt::format("{}: {}", what, failed.message()), 0, {}};
+}
+
+std::string text_of(const X509_NAME* name) {
+  BIO* memory = BIO_new(BIO_s_mem());
+  X509_NAME_print_ex(memory, name, 0, XN_FLAG_RFC2253);  // control characters are escaped
+  char* data = nullptr;
+  const auto size = BIO_get_mem_data(memory, &data);
+  std::string text(data, static_cast<std::size_t>(std::min<long>(size, kMaxCertificateName)));
+  BIO_free(memory);
+  return text.empty() ? "nobody" : text;
+}
+
+// "certificate of CN=atlas.example.net, issued by CN=Example CA"
+std::string name_of(X509* certificate) {
+  if (certificate == nullptr) return "";
+  return fmt::format("certificate of {}, issued by {}", text_of(X509_get_subject_name(certificate)), text_of(X509_get_issuer_name(certificate)));
 }
 
 // Runs one asynchronous step after the other on the caller's thread, until the deadline or a stop request.
@@ -156,7 +177,6 @@ struct HttpClient::Impl {
         tls->use_private_key_file(options.tls_certificate_key_file, asio::ssl::context::pem);
       }
       tls->set_verify_mode(options.verify_certificate ? asio::ssl::verify_peer : asio::ssl::verify_none);
-      if (options.verify_certificate) tls->set_verify_callback(asio::ssl::host_name_verification(url.host));
     } catch (const boost::system::system_error& error) {
       return fail(ErrorCode::kUnsupported, fmt::format("reading the TLS files {} {}: {}; PEM files are needed", options.tls_ca_file,
                                                        options.tls_certificate_key_file, error.code().message()));
@@ -203,11 +223,20 @@ struct HttpClient::Impl {
   }
 
   Status shake_hands(Steps& steps, beast::ssl_stream<beast::tcp_stream>& stream, const std::string& what) const {
+    const auto refused = std::make_shared<std::string>();  // the certificate that was looked at last
+    if (options.verify_certificate) {
+      stream.set_verify_callback([refused, host = asio::ssl::host_name_verification(url.host)](bool so_far, asio::ssl::verify_context& context) {
+        const bool good = host(so_far, context);
+        if (!good) *refused = name_of(X509_STORE_CTX_get_current_cert(context.native_handle()));
+        return good;
+      });
+    }
     auto done = steps.run(what, [&](auto handler) { stream.async_handshake(asio::ssl::stream_base::client, handler); });
     if (done || !done.error().has_label(kServerCertificateRefused)) return done;
     const auto why = SSL_get_verify_result(stream.native_handle());
     const bool of_another = why == X509_V_OK || why == X509_V_ERR_UNSPECIFIED || why == X509_V_ERR_APPLICATION_VERIFICATION;
     done.error().message += of_another ? fmt::format(": it is not one for {}", url.host) : fmt::format(": {}", X509_verify_cert_error_string(why));
+    if (!refused->empty()) done.error().message += fmt::format(" ({})", *refused);
     return done;
   }
 

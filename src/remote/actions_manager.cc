@@ -156,8 +156,11 @@ Result<Outcome> connect_link(Session& session) {
   auto call = TRY(session.request());
   call.body = Json(Json::Object{{"linkToken", token}});
   auto outcome = one(TRY(session.call(call)));
-  if (text_at(outcome.value, "status") != "SYNCED")
-    outcome.remark = "Not synchronised yet: the Atlas site that the token names may not be reached from the manager site. It is tried again; `drover link status` tells.";
+  if (text_at(outcome.value, "status") == "SYNCED") return outcome;
+  const auto why = session.call(session.call_to("GET", Api::kExt, call.path + "/status"));
+  const auto problem = why ? text_at(*why, "problem") : std::string();
+  outcome.remark = fmt::format("Not synchronised yet{}. It is tried again; `drover link status` tells.",
+                               problem.empty() ? ": the Atlas site that the token names may not be reached from the manager site" : ": " + problem);
   return outcome;
 }
 

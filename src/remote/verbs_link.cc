@@ -32,13 +32,15 @@ std::vector<Verb> link_verbs() {
        .api = Api::kManager, .path = kManagerLink,
        .arguments = {{.name = "--token-file", .help = "File with the link-token; without it, it is read from standard input", .place = ""}}, .action = connect_link,
        .examples = {{"drover link connect --token-file link-token"}}},
-      {.group = "link", .name = "status", .summary = "At the manager site: whether Atlas has its metadata", .site = SiteRole::kManager, .needs = kOrgOwner, .api = Api::kManager,
+      {.group = "link", .name = "status", .summary = "At the manager site: whether Atlas has its metadata, and why not", .site = SiteRole::kManager, .needs = kOrgOwner, .api = Api::kExt,
        .path = "/orgs/{orgId}/liveExport/migrationLink/status", .examples = {{"drover link status"}}},
       {.group = "link", .name = "refresh", .summary = "At the manager site: send the metadata now", .site = SiteRole::kManager, .needs = kOrgOwner, .method = "POST", .api = Api::kExt,
        .path = "/orgs/{orgId}/liveExport/migrationLink:refresh", .examples = {{"drover link refresh"}}},
-      {.group = "link", .name = "disconnect", .summary = "At the manager site: end the link", .about = "Refused while a migration is active.", .site = SiteRole::kManager,
-       .needs = kOrgOwner, .method = "DELETE", .api = Api::kManager, .path = kManagerLink, .question = "Disconnect the organization from Atlas?",
-       .done = "The organization is not connected to Atlas any more.", .examples = {{"drover link disconnect --yes"}}},
+      {.group = "link", .name = "disconnect", .summary = "At the manager site: end the link", .about = "Refused while a migration is active (exit code 4), and while the Atlas site does not answer (75).", .site = SiteRole::kManager,
+       .needs = kOrgOwner, .method = "DELETE", .api = Api::kManager, .path = kManagerLink,
+       .arguments = {{.name = "--force", .help = "Also when the Atlas site does not answer: only this half is removed then, and a migration's engine is left running", .place = "query:force", .kind = Kind::kFlag}},
+       .question = "Disconnect the organization from Atlas?",
+       .done = "The organization is not connected to Atlas any more.", .examples = {{"drover link disconnect --yes"}, {"drover link disconnect --force --yes", "the Atlas site is gone for good"}}},
   };
 }
 

@@ -86,8 +86,9 @@ std::vector<Verb> migration_verbs() {
        .question = "Cut {MIGRATION} over now?", .action = cut_over_migration, .examples = {{"drover migration cutover shop-atlas --yes --wait"}}},
       {.group = "migration", .name = "cancel", .summary = "Stop a migration before its cutover", .about = "The migration host stops it; a host that is silent does once it is back, and after ten minutes the migration ends without it. What was copied stays on the "
                 "destination.", .site = SiteRole::kAtlas,
-       .needs = kOrgOwner, .method = "POST", .api = Api::kExt, .path = "/groups/{groupId}/liveMigrations/{liveMigrationId}/cancel", .arguments = {kMigration},
-       .question = "Cancel the migration {MIGRATION}?", .action = cancel_migration, .examples = {{"drover migration cancel shop-atlas --yes"}}},
+       .needs = kOrgOwner, .method = "POST", .api = Api::kExt, .path = "/groups/{groupId}/liveMigrations/{liveMigrationId}/cancel",
+       .arguments = {kMigration, {.name = "--force", .help = "Also a cutover whose host has been silent for an hour: look on the destination whether it was committed", .place = "query:force", .kind = Kind::kFlag}},
+       .question = "Cancel the migration {MIGRATION}?", .action = cancel_migration, .examples = {{"drover migration cancel shop-atlas --yes"}, {"drover migration cancel shop-atlas --force --yes", "its host was lost during the cutover"}}},
   };
 }
 

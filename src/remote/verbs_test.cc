@@ -173,6 +173,21 @@ TEST_F(VerbTest, AKeyOfAHostThatIsNeededGoesByForceOnly) {
   EXPECT_EQ(site.asked().back(), "DELETE /api/public/v1.0/groups/66ee00000000000000000001/agentapikeys/66aa00000000000000000001?force=true");
 }
 
+TEST_F(VerbTest, WaysOutAreAskedForByForce) {
+  FakeSite site([](const net::HttpRequest&) { return FakeSite::json(200, R"({"_id": "66aa00000000000000000001", "status": "WORKING"})"); });
+  std::map<std::string, std::string> nothing, migration{{"MIGRATION", "66aa00000000000000000001"}};
+  EXPECT_TRUE(run(site, "link", "disconnect", nothing));
+  EXPECT_TRUE(site.asked().back().ends_with("/liveExport/migrationLink")) << site.asked().back();
+  nothing["--force"] = "";
+  EXPECT_TRUE(run(site, "link", "disconnect", nothing));
+  EXPECT_TRUE(site.asked().back().ends_with("/liveExport/migrationLink?force=true")) << site.asked().back();
+  EXPECT_TRUE(run(site, "migration", "cancel", migration));
+  EXPECT_TRUE(site.asked().back().ends_with("/66aa00000000000000000001/cancel")) << site.asked().back();
+  migration["--force"] = "";
+  EXPECT_TRUE(run(site, "migration", "cancel", migration));
+  EXPECT_TRUE(site.asked().back().ends_with("/66aa00000000000000000001/cancel?force=true")) << site.asked().back();
+}
+
 TEST_F(VerbTest, TheOnlyOrganizationNeedsNoName) {
   org_ = "";
   std::string orgs = R"({"results":[{"id":"66bb00000000000000000007","name":"Shop"}]})";

@@ -102,6 +102,16 @@ class ImportTest(AtlasTest):
 
 
 class Migrations(ImportTest):
+    def test_projects_tell_how_many_clusters_they_have(self):
+        self.begin()
+        self.register("second")
+        other = self.project(self.atlas, "other")
+        for path in ("/groups", f"/orgs/{self.atlas.org}/groups"):
+            listed = self.atlas.call("GET", ATLAS + path)[2]["results"]
+            self.assertEqual({one["id"]: one["clusterCount"] for one in listed}, {self.group: 2, other: 0})
+        self.assertEqual(self.atlas.call("GET", f"{ATLAS}/groups/{self.group}")[2]["clusterCount"], 2)
+        self.assertEqual(self.atlas.call("GET", f"{ATLAS}/groups/byName/other")[2]["clusterCount"], 0)
+
     def test_from_new_to_complete(self):
         self.begin()
         migration = self.migrate()

@@ -10,6 +10,7 @@ import secrets
 import shutil
 import signal
 import stat
+import subprocess
 import time
 
 from harness import clusters
@@ -354,8 +355,8 @@ class Linking(ManagerTest):
         atlas.active = True
         self.assertEqual(site.call("DELETE", path + "?force=true")[0], 409, "it is there, and needs the link")
         atlas.refusing = True
-        status, _, error = site.call("DELETE", path)
-        self.assertEqual((status, error["errorCode"]), (503, "SERVICE_UNAVAILABLE"))
+        status, headers, error = site.call("DELETE", path)
+        self.assertEqual((status, error["errorCode"], headers["Retry-After"]), (503, "SERVICE_UNAVAILABLE", "5"))
         self.assertIn("force=true", error["detail"])
         self.assertEqual(site.call("DELETE", path + "?force=true")[0], 204)
         self.assertEqual(site.call("DELETE", path)[0], 404)
@@ -705,6 +706,19 @@ class Whole(OnAHost):
                 self.want("FORGET")
                 eventually(lambda: self.item not in self.atlas.items, 60, "FORGOTTEN")
         self.assertEqual(self.destination.client().list_database_names(), sorted(set(self.destination.client().list_database_names())))
+
+    def test_what_a_report_s_answer_says_is_to_be_forgotten_is(self):
+        """Also while the list of work does not say so: the destination's cluster may be gone from it."""
+        self.seed()
+        self.want()
+        self.can_commit()
+        engine = self.agent.engine_pid(self.item)
+        self.atlas.answered[self.item] = "FORGET"
+        eventually(lambda: self.item not in self.atlas.items, 60, "FORGOTTEN")
+        eventually(lambda: not os.path.exists(self.agent.job_path(self.item)), 10, "the files being gone")
+        arguments = ["ps", "-o", "stat=", "-p", str(engine)]
+        state = subprocess.run(arguments, capture_output=True, text=True, check=False).stdout.strip()
+        self.assertIn(state[:1], ("", "Z"), "the engine has ended")
 
     def test_one_at_a_time(self):
         self.seed()

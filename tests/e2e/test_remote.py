@@ -82,7 +82,9 @@ class Workflow(SandboxOnly):
         self.assertEqual(shown, {"linkToken": f"(in {token})"})
         self.assertEqual([one["state"] for one in atlas("link", "list")["results"]], ["TOKEN_ISSUED"])
         self.assertEqual(manager("link", "connect", "--token-file", token), {"status": "SYNCED"})
-        self.assertEqual(manager("link", "status"), {"status": "SYNCED"})
+        linked = manager("link", "status")
+        self.assertEqual((linked["status"], linked["site"], linked["problem"]), ("SYNCED", atlas.site.url, None))
+        self.assertIsNotNone(linked["lastSyncAt"])
         self.assertEqual([one["state"] for one in atlas("link", "list")["results"]], ["SYNCED"])
         eventually(self.offered, 60, "the deployment at the Atlas site")
 
@@ -383,6 +385,32 @@ class Administration(SandboxOnly):
         terminal = self.terminal(cli, "link", "connect")
         self.assertEqual(terminal.end(), 2)
         self.assertIn("terminal", terminal.seen)
+
+    def test_a_certificate_that_is_refused_is_named(self):
+        ca, pem = clusters.make_certificates(self.directory)
+        atlas = self.start_site("atlas", "--tls-certificate-key-file", pem)
+        atlas.url = f"https://127.0.0.1:{atlas.port}"
+        token = os.path.join(self.directory, "token")
+        Cli(self, atlas)("link", "create-token", "--out", token, "--ca-file", ca)
+        manager = self.start_site("manager")
+        cli = Cli(self, manager)
+        connect = cli.start("link", "connect", "--token-file", token, json_output=False)
+        connect.wait(60)
+        self.assertEqual(connect.child.returncode, 0, connect.tail())
+        said = (f"{atlas.url}", "certificate is refused", "certificate of CN=127.0.0.1, issued by CN=Drover test CA", "drover server --link-ca-file")
+        for text in (connect.stderr(), cli("link", "status")["problem"]):
+            for part in said:
+                self.assertIn(part, text)
+        self.assertEqual(cli("link", "status")["status"], "NOT_SYNCED")
+        manager.process.stop()
+        manager.more += ("--link-ca-file", ca)
+        manager.start()
+        eventually(lambda: cli("link", "status")["status"] == "SYNCED", 90, "the link")
+        self.assertIsNone(cli("link", "status")["problem"])
+        atlas.process.kill()
+        cli.fails(75, "link", "disconnect", "--yes")
+        cli("link", "disconnect", "--force", "--yes")
+        self.assertEqual(cli("link", "status")["problem"], "The organization is not connected to Atlas.")
 
     def test_https(self):
         ca, pem = clusters.make_certificates(self.directory)

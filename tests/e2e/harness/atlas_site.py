@@ -21,6 +21,7 @@ class AtlasSite:
         self.refusing = False
         self.active = False  # a migration: the link may not be deleted
         self.untold = set()  # items whose reports it does not take
+        self.answered = {}   # what the answers to reports want of an item, whatever the list says
         self.slow = 0        # seconds for each project that it is told of
         site = self
 
@@ -103,7 +104,7 @@ class AtlasSite:
             self.sequences[item], self.reports[item] = body["sequence"], body
         elif body["sequence"] == self.sequences[item] and body != self.reports[item]:
             self.problems.append(f"two reports of {item} with the number {body['sequence']}")
-        desired = self.items[item]["desired"]
+        desired = self.answered.get(item, self.items[item]["desired"])
         if self.reports[item]["state"] == "FORGOTTEN":
             del self.items[item]
         return 200, {"sequence": self.sequences.get(item, 0), "desired": desired}
