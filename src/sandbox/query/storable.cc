@@ -91,6 +91,13 @@ Status check_embedded(View object) {
   return {};
 }
 
+Status check_own_name(std::string_view name) {
+  if (!name.starts_with('$') || is_reference(name)) return {};
+  return bad(code::kDollarPrefixedFieldName,
+             fmt::format("The dollar ($) prefixed field '{0}' in '{0}' is not allowed in the context of an update's replacement document. "
+                         "Consider using an aggregation pipeline with $replaceWith.", name));
+}
+
 }  // namespace
 
 Status check_written_names(View document, const LogEntry& entry) {
@@ -121,6 +128,16 @@ Status check_written_names(View document, const LogEntry& entry) {
   const Element value = entry.value.element();
   if (entry.kind == LogEntry::Kind::kUnset || (!value.is_document() && !value.is_array())) return {};
   return check_names(value, path);
+}
+
+Status check_written_field(const LogEntry& entry) {
+  const bool own = entry.kind == LogEntry::Kind::kCreate ? entry.first_new == 0 : entry.path.size() == 1;
+  return own && entry.kind != LogEntry::Kind::kUnset ? check_own_name(entry.path.front().name) : Status();
+}
+
+Status check_replacement_fields(View replacement) {
+  for (const Element& field : replacement) TRY(check_own_name(field.key()));
+  return {};
 }
 
 Status check_storable(View document, ServerVersion version) {

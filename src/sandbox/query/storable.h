@@ -13,5 +13,8 @@ namespace drover::sandbox::query {
 
 // What a modifier has written into `document`, its result: 52 DollarPrefixedFieldName, 55 InvalidDBRef.
 Status check_written_names(bson::View document, const LogEntry& entry);
+// Since 5.0: the document's own fields may not begin with a dollar where an update writes them; deeper ones may.
+Status check_written_field(const LogEntry& entry);
+Status check_replacement_fields(bson::View replacement);
 
 }  // namespace drover::sandbox::query

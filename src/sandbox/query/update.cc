@@ -268,6 +268,7 @@ Result<Update> Update::parse(const Element& u, const UpdateOptions& options) {
         return bad(code::kFailedToParse, "arrayFilters may not be specified for replacement-style updates");
       }
       TRY(check_storable(update, options.version));
+      if (options.version >= kFive) TRY(check_replacement_fields(update));
     }
   }
   return Update(std::move(parsed));
@@ -299,6 +300,8 @@ Result<Applied> Update::Parsed::apply_modifiers(View old, const UpdateContext& c
   TRY(check_size(applied.document.view(), 17419, "Resulting document after update"));
   if (version < kFive) {
     for (const LogEntry& entry : state.log) TRY(check_written_names(applied.document.view(), entry));
+  } else {
+    for (const LogEntry& entry : state.log) TRY(check_written_field(entry));
   }
   applied.oplog_object = version < kFive ? oplog_v1(state.log) : oplog_v2(state.log);
   return applied;

@@ -77,6 +77,19 @@ TEST_F(ConcernsTest, WriteConcernsAreOfWrites) {
   }
 }
 
+TEST_F(ConcernsTest, ASnapshotSessionNamesItsTimeForTheNextBatchToo) {
+  start(kTest80);
+  run("t", R"({"insert": "c", "documents": [{"_id": 1}, {"_id": 2}]})");
+  const std::string snapshot = R"("readConcern": {"level": "snapshot"}})";
+  const auto first = run("t", R"({"aggregate": "c", "pipeline": [], "cursor": {"batchSize": 0}, )" + snapshot);
+  const auto id = first.view().at_path("cursor.id").to_int64().value_or(0);
+  const auto next = [&](const std::string& concern) {
+    return outcome("t", fmt::format(R"({{"getMore": {{"$numberLong": "{}"}}, "collection": "c", "batchSize": 1, {})", id, concern));
+  };
+  EXPECT_EQ(next(snapshot), "ok");
+  EXPECT_TRUE(next(R"("readConcern": {"level": "majority"}})").starts_with("72 Command getMore does not support"));
+}
+
 TEST_F(ConcernsTest, AWriteConcernSaysWhatIsWrong) {
   start(kTest44);
   const auto refused = [&](const std::string& w) { return outcome("t", R"({"insert": "c", "documents": [{}], "writeConcern": {"w": )" + w + "}}"); };

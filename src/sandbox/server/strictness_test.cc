@@ -205,6 +205,21 @@ TEST_F(StrictnessTest, DistinctValuesAlongAPath) {
   EXPECT_EQ(text(named["values"]), R"({"0":1,"1":2,"2":3,"3":4})");
 }
 
+TEST_F(StrictnessTest, NoUpdateWritesAFieldThatBeginsWithADollar) {
+  start(kTest80);
+  run("t", R"({"insert": "c", "documents": [{"_id": 1, "a": {"b": 1}}]})");
+  const auto why = [&](const std::string& u) {
+    const auto reply = run("t", R"({"update": "c", "updates": [{"q": {"_id": 1}, "u": )" + u + "}]}");
+    return std::string(reply.view().at_path("writeErrors.0.errmsg").to_string_view().value_or("ok"));
+  };
+  const std::string refused = "The dollar ($) prefixed field '$set' in '$set' is not allowed in the context of an update's replacement document. "
+                              "Consider using an aggregation pipeline with $replaceWith.";
+  EXPECT_EQ(why(R"({"a": 1, "$set": {"b": 1}})"), refused);
+  EXPECT_EQ(why(R"({"$set": {"$set": {"b": 1}}})"), refused);
+  EXPECT_EQ(why(R"({"$set": {"a.$b": 1}})"), "ok");
+  EXPECT_EQ(why(R"({"a": {"$b": 1}})"), "ok");
+}
+
 TEST_F(StrictnessTest, ASampleOfTheDocuments) {
   start(kTest80);
   run("t", R"({"insert": "c", "documents": [{"_id": 1}, {"_id": 2}]})");
