@@ -7,6 +7,8 @@
 namespace drover::cluster {
 namespace {
 
+constexpr std::size_t kMostPerCommand = 500;
+constexpr std::size_t kBytesPerCommand = 4 << 20;
 constexpr int kCommitAttempts = 5;
 constexpr auto kCommitRetry = std::chrono::milliseconds(100);
 constexpr std::string_view kNothingWritten = "TransientTransactionError";
@@ -16,12 +18,30 @@ WriteMode mode_of(std::size_t statement) {
   return statement == 0 ? WriteMode::kFirstOfTransaction : WriteMode::kInTransaction;
 }
 
-bson::Document command_of(const WriteContext& context, const TransactionStatement& statement, std::size_t position) {
-  if (statement.kind == TransactionStatement::Kind::kDelete) {
-    return remove_command(context, statement.ns.collection, std::span(&statement.id, 1), mode_of(position));
+// How many of these go into one command: alike, on one collection, and small enough together.
+std::size_t count_alike(std::span<const TransactionStatement> statements) {
+  const auto& first = statements.front();
+  std::size_t count = 0, bytes = 0;
+  for (const auto& one : statements) {
+    if (one.kind != first.kind || one.ns != first.ns || count == kMostPerCommand) break;
+    bytes += one.kind == TransactionStatement::Kind::kDelete ? one.id.element().value_bytes().size() : one.document.size();
+    if (count > 0 && bytes > kBytesPerCommand) break;
+    ++count;
   }
-  const auto documents = bson::make_array(std::span(&statement.document, 1));
-  return insert_command(context, statement.ns.collection, documents, mode_of(position));
+  return count;
+}
+
+bson::Document command_of(const WriteContext& context, std::span<const TransactionStatement> alike, std::size_t position) {
+  const auto& collection = alike.front().ns.collection;
+  if (alike.front().kind == TransactionStatement::Kind::kDelete) {
+    std::vector<bson::Value> ids;
+    for (const auto& one : alike) ids.push_back(one.id);
+    return remove_command(context, collection, ids, mode_of(position));
+  }
+  bson::ArrayBuilder documents;
+  for (const auto& one : alike) documents.append(one.document);
+  const auto array = std::move(documents).finish();
+  return insert_command(context, collection, array, mode_of(position));
 }
 
 bson::Document end_command(std::string_view name, const WriteContext& context) {
@@ -56,9 +76,10 @@ Status MongoDeployment::transaction(const WriteContext& context, std::span<const
 }
 
 Status MongoDeployment::run_statements(const WriteContext& context, std::span<const TransactionStatement> statements) {
-  for (std::size_t i = 0; i < statements.size(); ++i) {
+  for (std::size_t i = 0, count = 0; i < statements.size(); i += count) {
     const auto& ns = statements[i].ns;
-    auto reply = write(context, ns, command_of(context, statements[i], i));
+    count = count_alike(statements.subspan(i));
+    auto reply = write(context, ns, command_of(context, statements.subspan(i, count), i));
     if (!reply) {
       // Before the commit is sent nothing can last, whatever became of this statement.
       auto error = std::move(reply).error();

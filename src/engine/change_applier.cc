@@ -228,13 +228,16 @@ Status ChangeApplier::resolve(Collection& collection, std::span<KeyChange*> refu
   auto alone = collection.gate.enter_exclusive(stop);
   if (!alone) return tl::unexpected(stopped_error());
   if (collection.gone) return {};
+  std::vector<bson::Value> ids;
+  ClusterTime newest;
   for (const auto* change : refused) {
     // Between the two gates another lane's group may have absorbed it at a later time.
     if (const auto read = collection.absorbed.find(change->key); read && change->newest <= read->after && !change->by_state)
       continue;
-    TRY(resolver_.resolve(collection, change->id, change->newest, session_, stop));
+    ids.push_back(change->id);
+    newest = std::max(newest, change->newest);
   }
-  return {};
+  return resolver_.resolve(collection, ids, newest, session_, stop);
 }
 
 }  // namespace drover::engine

@@ -187,7 +187,7 @@ Status CollectionCopier::insert(Collection& collection, const cluster::DocumentB
     auto alone = collection.gate.enter_exclusive(stop);
     if (!alone) return tl::unexpected(stopped_error());
     if (collection.gone) return {};
-    for (const auto& id : refused) TRY(resolver_.resolve(collection, id, r, session_, stop));
+    TRY(resolver_.resolve(collection, refused, r, session_, stop));
   }
   runtime_.reached("copier.after_insert");
   progress.last_id = bson::Value(last["_id"]);

@@ -1,7 +1,9 @@
 #include "engine/conflict_resolver.h"
 
 #include <algorithm>
+#include <functional>
 #include <map>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -18,8 +20,11 @@ inline constexpr int kMaxRounds = 50;
 inline constexpr int kRoundsBeforeDoubt = 3;
 
 // Documents that hold each other's values in a chain are written together; one transaction takes no more than these.
-inline constexpr std::size_t kLargestGroup = 1000;
+inline constexpr std::size_t kLargestGroup = 10'000;
 inline constexpr std::size_t kLargestGroupBytes = 48 << 20;
+// Of those that a group begins with, by the largest document that has been seen.
+inline constexpr std::size_t kMostTogether = 64;
+inline constexpr std::size_t kTogetherBytes = 4 << 20;
 
 tl::unexpected<Error> too_large(const Namespace& ns, std::size_t size) {
   return fail(ErrorCode::kFailure,
@@ -47,21 +52,45 @@ std::string names(const Group& group) {
 
 }  // namespace
 
-Status ConflictResolver::resolve(Collection& collection, const bson::Value& refused, ClusterTime after,
-                                 WriteSession& session, const std::stop_token& stop) {
+Status ConflictResolver::resolve(Collection& collection, std::span<const bson::Value> refused, ClusterTime after, WriteSession& session,
+                                 const std::stop_token& stop) {
+  const auto largest = std::max<std::size_t>(collection.largest, 1);
+  const auto most = std::clamp<std::size_t>(kTogetherBytes / largest, 1, kMostTogether);
+  for (std::size_t at = 0; at < refused.size(); at += most) {
+    const auto some = refused.subspan(at, std::min(most, refused.size() - at));
+    const Status done = resolve_together(collection, some, after, session, stop);
+    if (done) continue;
+    const auto code = done.error().code;
+    const bool may_be_the_groups = code == ErrorCode::kFailure || code == ErrorCode::kSource || code == ErrorCode::kDestination;
+    if (some.size() == 1 || !may_be_the_groups || stop.stop_requested()) return done;
+    for (std::size_t one = 0; one < some.size(); ++one) TRY(resolve_together(collection, some.subspan(one, 1), after, session, stop));
+  }
+  return {};
+}
+
+Status ConflictResolver::resolve_together(Collection& collection, std::span<const bson::Value> refused, ClusterTime after,
+                                          WriteSession& session, const std::stop_token& stop) {
   // A holder may be newer on the destination than the refused change.
   if (!mutant("holder_time_ignored")) after = std::max(after, collection.seen.newest());
   const Namespace ns = collection.info.ns;
   const auto unique = unique_indexes(collection.info);
-  Group group{{collection.key_of(refused.element()), refused}};
+  Group group;
+  for (const auto& id : refused) group.emplace(collection.key_of(id.element()), id);
   const SteadyTime begun = runtime_.now();
   Duration pause = kFirstPause;
   Status refusal;
+  // The destination stands still meanwhile: whom a document displaces there changes with the document alone.
+  std::map<std::string, std::size_t> looked_up;  // logical key → hash of the document whose holders are in the group
+  std::vector<bson::Value> found;                // since the last reading
+  std::size_t known_bytes = 0;                   // of the group, as far as it was read
   for (int round = 0; round < kMaxRounds; ++round) {
     const bool by_value = !refusal && refusal.error().server_code != kServerDuplicateKey;
     if (round == kRoundsBeforeDoubt || by_value) TRY(drop_indexes_gone_from_source(collection, stop));
-    std::vector<bson::Value> ids;
-    for (const auto& [key, id] : group) ids.push_back(id);
+    // A chain is followed by reading what is new in it; what is written is read at one time.
+    const bool whole = found.empty();
+    std::vector<bson::Value> ids = std::exchange(found, {});
+    if (whole)
+      for (const auto& [key, id] : group) ids.push_back(id);
     auto read = read_or_gone(source_, runtime_, stop, [&] {
       return retry_temporary(runtime_, stop, [&] { return source_.read_group(ns, collection.info.uuid, ids, after); });
     });
@@ -71,21 +100,25 @@ Status ConflictResolver::resolve(Collection& collection, const bson::Value& refu
     collection.seen.advance(read->operation_time);
     std::size_t bytes = 0;
     for (const auto& document : read->documents) bytes += document.size();
-    if (bytes > kLargestGroupBytes) return too_large(ns, group.size());
-    bool grew = false;
+    known_bytes = whole ? bytes : known_bytes + bytes;
+    if (known_bytes > kLargestGroupBytes) return too_large(ns, group.size());
     for (const auto& document : read->documents) {
+      const auto& raw = document.bytes();
+      const auto hash = std::hash<std::string_view>()({reinterpret_cast<const char*>(raw.data()), raw.size()});
+      const auto [known, fresh] = looked_up.try_emplace(collection.key_of(document["_id"]), hash);
+      if (!fresh && std::exchange(known->second, hash) == hash) continue;
       for (const auto& index : unique) {
         const auto holders = TRY(retry_temporary(runtime_, stop, [&] {
           return destination_.find_holders(ns, index, document);
         }));
         for (const auto& holder : holders)
-          grew |= group.emplace(collection.key_of(holder.element()), holder).second;
+          if (group.emplace(collection.key_of(holder.element()), holder).second) found.push_back(holder);
       }
     }
-    if (grew) {
+    if (!found.empty() || !whole) {
       if (group.size() > kLargestGroup) return too_large(ns, group.size());
       --round;  // only rounds that end in a refusal count
-      continue;  // read again, with all of them, at one time
+      continue;
     }
 
     std::vector<cluster::TransactionStatement> statements;
@@ -112,6 +145,7 @@ Status ConflictResolver::resolve(Collection& collection, const bson::Value& refu
     if (written.error().code != ErrorCode::kDestination || written.error().server_code == kServerTransactionTooOld)
       return written;
     refusal = written;
+    looked_up.clear();
   }
   if (refusal.error().server_code != kServerDuplicateKey) {
     return tl::unexpected(Error(refusal.error())

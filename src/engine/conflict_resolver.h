@@ -7,6 +7,7 @@
 // when the source has dropped it and the drop is still on its way. The destination's is then dropped early.
 #pragma once
 
+#include <span>
 #include <stop_token>
 #include <vector>
 
@@ -23,13 +24,16 @@ class ConflictResolver {
                    DestinationCatalog& on_destination)
       : source_(source), destination_(destination), runtime_(runtime), on_destination_(on_destination) {}
 
-  // The caller holds the collection's gate exclusively. `after`: no older state will do (the event's time, or the
-  // partition's r). kSource when the source itself holds a value twice, naming the _ids; kDestination when the destination
-  // refuses for another reason, and goes on to do so with all of the source's indexes and no others.
-  Status resolve(Collection& collection, const bson::Value& refused, ClusterTime after, WriteSession& session,
+  // Those that were refused together are written together, some at a time, for each group costs the same few round trips; where that
+  // fails, one by one. The caller holds the collection's gate exclusively. `after`: no older state will do (the newest event's time, or
+  // the partition's r). kSource when the source itself holds a value twice, naming the _ids; kDestination when the destination refuses
+  // for another reason, and goes on to do so with all of the source's indexes and no others.
+  Status resolve(Collection& collection, std::span<const bson::Value> refused, ClusterTime after, WriteSession& session,
                  const std::stop_token& stop);
 
  private:
+  Status resolve_together(Collection& collection, std::span<const bson::Value> refused, ClusterTime after, WriteSession& session,
+                          const std::stop_token& stop);
   Status drop_indexes_gone_from_source(Collection& collection, const std::stop_token& stop);
 
   cluster::Deployment& source_;

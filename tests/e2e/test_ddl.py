@@ -1,4 +1,6 @@
 """DDL while a migration runs: the result is equal, or the migration refuses by name."""
+import pymongo
+
 from harness.case import DroverTest
 from harness.live import LiveMigration
 from harness.process import eventually
@@ -190,6 +192,24 @@ class WhileItIsCopied(DroverTest):
                 data.held.delete_one({"_id": number})
                 data.held.insert_one({"_id": float(number), "u": number})
         self.while_copied(change)
+
+
+class UniqueValuesInAChain(DroverTest):
+    def test_each_document_takes_the_value_of_the_next_one(self):
+        """All of them have to be written together, and are found one behind the other."""
+        count = 1500
+        self.seed(documents=100)
+        links = self.source.client().e2e_ddl.links
+        links.create_index("u", unique=True)
+        links.insert_many([{"_id": n, "u": n} for n in range(count)])
+        process = self.start_migration("--commit", "never")
+        self.wait_until_copied(process)
+        process.stop()
+        links.update_one({"_id": 0}, {"$set": {"u": -1}})
+        links.bulk_write([pymongo.UpdateOne({"_id": n}, {"$set": {"u": n - 1}}) for n in range(1, count)])
+        links.update_one({"_id": 0}, {"$set": {"u": count - 1}})
+        self.migrate()
+        self.assert_equal_deployments()
 
 
 class WhatIsNotCarried(DroverTest):
