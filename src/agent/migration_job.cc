@@ -17,6 +17,7 @@ constexpr const char* kStarted = "started";  // the engine was told to start: th
 constexpr const char* kPrepared = "prepared";  // the destination held nothing of another migration, or nothing any more
 constexpr const char* kCleaned = "cleaned";
 constexpr int kHistoryLost = 286;
+constexpr int kUnauthorized = 13;
 
 std::string phase_of(const SyncProgress& progress) {
   if (progress.state == "COMMITTING" || progress.state == "COMMITTED") return "COMMITTING";
@@ -251,7 +252,10 @@ Result<bool> MigrationJob::has_begun(const Job& job, const std::stop_token& stop
   if (has_mark(kPrepared) || refusal(job)) return false;
   const auto destination = TRY(cluster::connect({.uri = job.destination_uri, .side = cluster::Side::kDestination, .app_name = "drover agent"},
                                                 host_.runtime, stop));
-  if (TRY(look_at_destination(*destination, job.id)).holds != Holds::kOurs) return false;
+  const auto found = look_at_destination(*destination, job.id);
+  // The item names no user, as one that is stopped before it has one: nothing of this job has ever been written there.
+  if (!found && found.error().server_code == kUnauthorized && job.destination_uri.find('@') == std::string::npos) return false;
+  if (TRY(found).holds != Holds::kOurs) return false;
   TRY(set_mark(kStarted));
   TRY(set_mark(kPrepared));
   return true;

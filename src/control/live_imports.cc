@@ -224,11 +224,15 @@ Result<LiveImport> LiveImports::cancel(const std::string& id, const Asker& by, C
                                                                                                      seen.request.host, iso_of(seen.host_silent_since))));
     if (seen.state != ImportState::kNew && seen.state != ImportState::kWorking && !forced)
       return fail(ErrorCode::kWrongState, fmt::format("the migration is {}", seen.outcome.empty() ? seen.public_status() : seen.outcome));
-    Change change;
-    change.set.append("state", name_of(ImportState::kStopping)).append("outcome", "CANCELLED").append("stopAsked", now_millis());
-    change.set.append("errorMessage", forced ? "The migration was given up during its cutover, while its migration host was silent: look on the destination whether it was "
-                                               "committed, before applications write anywhere."
-                                             : "The migration was cancelled.");
+    // While it is NEW no host has been told of it, and it has no user to log in with: there is nobody to wait for.
+    const bool untold = seen.state == ImportState::kNew;
+    auto change = untold ? to_cleaning("CANCELLED", "The migration was cancelled.") : Change();
+    if (!untold) {
+      change.set.append("state", name_of(ImportState::kStopping)).append("outcome", "CANCELLED").append("stopAsked", now_millis());
+      change.set.append("errorMessage", forced ? "The migration was given up during its cutover, while its migration host was silent: look on the destination whether it was "
+                                                 "committed, before applications write anywhere."
+                                               : "The migration was cancelled.");
+    }
     change.event = "CLUSTER_IMPORT_CANCELLED";
     change.by = by;
     return std::optional(std::move(change));

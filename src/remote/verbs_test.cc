@@ -182,10 +182,10 @@ TEST_F(VerbTest, WaysOutAreAskedForByForce) {
   EXPECT_TRUE(run(site, "link", "disconnect", nothing));
   EXPECT_TRUE(site.asked().back().ends_with("/liveExport/migrationLink?force=true")) << site.asked().back();
   EXPECT_TRUE(run(site, "migration", "cancel", migration));
-  EXPECT_TRUE(site.asked().back().ends_with("/66aa00000000000000000001/cancel")) << site.asked().back();
+  EXPECT_TRUE(site.asked().back().ends_with("/66aa00000000000000000001/cancel {}")) << site.asked().back();
   migration["--force"] = "";
   EXPECT_TRUE(run(site, "migration", "cancel", migration));
-  EXPECT_TRUE(site.asked().back().ends_with("/66aa00000000000000000001/cancel?force=true")) << site.asked().back();
+  EXPECT_TRUE(site.asked().back().ends_with("/66aa00000000000000000001/cancel?force=true {}")) << site.asked().back();
 }
 
 TEST_F(VerbTest, TheOnlyOrganizationNeedsNoName) {

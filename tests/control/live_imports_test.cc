@@ -300,6 +300,19 @@ TEST_F(LeftBehind, WithoutItsClusterOrItsLinkNobodyWaits) {
   EXPECT_EQ(desired(id), "FORGET");
 }
 
+TEST_F(ControlPlane, OneThatIsCancelledWhileItIsNewWaitsForNoHost) {
+  const auto taken = intake_->take(ImportKind::kMigration, kOrg, request());
+  ASSERT_TRUE(taken);
+  const auto cancelled = good(imports_->cancel(taken->id));
+  EXPECT_EQ(cancelled.state, ImportState::kCleaning);
+  EXPECT_EQ(cancelled.error, "The migration was cancelled.");
+  after({});
+  EXPECT_EQ(migration(taken->id).state, ImportState::kFailed);
+  EXPECT_EQ(migration(taken->id).outcome, "CANCELLED");
+  EXPECT_FALSE(migration(taken->id).left_behind);
+  begin(ImportKind::kMigration);  // the locks are free
+}
+
 TEST_F(ControlPlane, AMigrationTellsThatItsHostIsSilent) {
   const auto attention = [&](const std::string& id) { return attention_of(migration(id), good(links_->find(link_)), imports_->now_millis()); };
   const auto id = begin(ImportKind::kMigration);
