@@ -157,6 +157,7 @@ void Agent::take_jobs(Host& host, const Json& jobs, const std::stop_token& stop)
       refuse(host, id, revision && revision->as_int() ? *revision->as_int() : 0, job.error(), stop);
       continue;
     }
+    job->confirmed = runtime_.now();
     if (const auto known = jobs_.find(id); known != jobs_.end()) {
       known->second->want(*job);
       continue;

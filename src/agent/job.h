@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "base/runtime.h"
 #include "model/migration_platform.h"
 
 namespace drover::agent {
@@ -28,6 +29,7 @@ struct Job {
   bool drop_destination = false;
   bool sharding = false;        // shard keys are asked for
   std::string text;
+  SteadyTime confirmed{};       // when the site last said so to this process; never: it is known from the agent's directory alone
 };
 
 // What cannot be done as it is asked for is an error that names it; it never quotes what may be secret. The id, where the

@@ -40,7 +40,11 @@ JobRunner::~JobRunner() {
 
 void JobRunner::want(const Job& job) {
   MonitorLock lock(*lock_);
-  if (forgotten_ || job.revision < job_.revision || (job.revision == job_.revision && job.text == job_.text)) return;
+  if (forgotten_ || job.revision < job_.revision) return;
+  if (job.revision == job_.revision && job.text == job_.text) {
+    job_.confirmed = job.confirmed;
+    return;
+  }
   // Before it counts: a new process must not fall back behind it. Without the file it is tried again at the next poll.
   if (job.desired != Desired::kForget) {
     if (const auto kept = write_file(host_.directory.job_path(id_) + "/job.json", job.text); !kept) {
@@ -76,6 +80,8 @@ void JobRunner::take_step(const Job& job, const std::stop_token& stop) {
   Report report;
   if (job.kind == JobKind::kValidation) {
     report = job.desired == Desired::kStop ? Report{.state = JobState::kStopped} : validate(host_, job, stop);
+  } else if (!take_turn(job) && job.desired == Desired::kStop) {
+    report = {.state = JobState::kRunning, .warnings = {"stopping: this host carries out another migration; what this one left is removed after it"}};
   } else if (!take_turn(job)) {
     report.state = JobState::kFailed;
     report.error = fmt::format("this host carries out another migration ({}); it does one at a time", host_.migration.copy());

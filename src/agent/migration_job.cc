@@ -5,19 +5,33 @@
 #include <unistd.h>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "agent/destination_state.h"
 #include "base/backoff.h"
 #include "cluster/mongo_deployment.h"
+#include "preflight/found_migration.h"
 
 namespace drover::agent {
 namespace {
 
 constexpr const char* kStarted = "started";  // the engine was told to start: the destination may hold what it copied
 constexpr const char* kPrepared = "prepared";  // the destination held nothing of another migration, or nothing any more
+constexpr const char* kFoundUnfinished = "found-unfinished";  // another migration's, at an earlier look
 constexpr const char* kCleaned = "cleaned";
 constexpr int kHistoryLost = 286;
 constexpr int kUnauthorized = 13;
+
+// Other refusals of a clean-up (somebody is at work there, an old connection perhaps) pass.
+bool is_decided(const Error& error) {
+  return error.code == ErrorCode::kWrongState && error.message.find(preflight::kDecidedNotFinished) != std::string::npos;
+}
+
+Status nobody_migrates(cluster::Deployment& destination) {
+  const auto who = TRY(preflight::who_migrates(destination));
+  if (who.empty()) return {};
+  return fail(ErrorCode::kTemporary, fmt::format("somebody is at work on the destination ({}); nothing is removed there", fmt::join(who, ", ")));
+}
 
 std::string phase_of(const SyncProgress& progress) {
   if (progress.state == "COMMITTING" || progress.state == "COMMITTED") return "COMMITTING";
@@ -190,26 +204,47 @@ Result<std::optional<Error>> MigrationJob::prepare(const Job& job, const std::st
       return std::optional<Error>();
     case Holds::kCommitted:
       if (!drops && !TRY(is_empty(*destination))) return std::optional(Error{ErrorCode::kWrongState, refusal_of(found), 0, {}});
+      // What was asked to be dropped was not in use when it was asked.
+      TRY(is_wanted_now(job));
+      if (has_mark(kFoundUnfinished)) return std::optional(Error{ErrorCode::kWrongState, "meanwhile another migration was committed. " + refusal_of(found), 0, {}});
+      TRY(nobody_migrates(*destination));
       host_.log.warn("the record of an earlier migration, which was committed, is removed from the destination", {{"job", job.id}, {"earlier", found.owner}});
       TRY_WITH(destination->drop_state(), "removing the record of an earlier migration");
       break;
     case Holds::kUnfinished: {
       if (!drops) return std::optional(Error{ErrorCode::kWrongState, refusal_of(found), 0, {}});
+      TRY(is_wanted_now(job));
+      TRY(set_mark(kFoundUnfinished));
       host_.log.warn("what another migration has begun is removed from the destination", {{"job", job.id}, {"other", found.owner}});
-      const auto removed = remove_state(job, found.owner, kCleanupOfAnother);
+      const auto removed = remove_state(job, found.owner, kCleanupLimit);
       if (!removed && removed.error().code == ErrorCode::kWrongState)
         return std::optional(Error{ErrorCode::kWrongState, fmt::format("{} (it could not be removed for dropDestinationData: {})", refusal_of(found), removed.error().message), 0, {}});
       TRY(removed);
-      break;
+      if (const auto said = read_file(directory_ + "/cleanup.output"); !said || said->find(preflight::kWasCommitted) != std::string::npos)
+        return std::optional(Error{ErrorCode::kWrongState, "meanwhile another migration was committed; its record is removed, and what it copied may be in use: nothing is dropped", 0, {}});
+      // That may have taken minutes: what is wanted by now, and what is there, is looked at anew.
+      return fail(ErrorCode::kTemporary, "what another migration had begun is removed; the destination is looked at again");
     }
     case Holds::kNothing: break;
   }
   if (drops) {
+    TRY(is_wanted_now(job));
+    // Somebody may have begun there since it was looked at.
+    TRY(nobody_migrates(*destination));
+    if (TRY(look_at_destination(*destination, job.id)).holds != Holds::kNothing)
+      return fail(ErrorCode::kTemporary, "another migration has begun on the destination meanwhile; nothing is dropped");
     for (const auto& name : TRY(drop_databases(*destination)))
       host_.log.info("dropped a database of the destination, as it was asked for", {{"job", job.id}, {"database", name}});
   }
   TRY(set_mark(kPrepared));
   return std::optional<Error>();
+}
+
+// Nothing of another one is removed or dropped for what was wanted once, before this process began or the site was lost: it may have been
+// given up meanwhile, and the destination be in use.
+Status MigrationJob::is_wanted_now(const Job& job) const {
+  if (job.confirmed != SteadyTime{} && host_.runtime.now() - job.confirmed < kConfirmedFor) return {};
+  return fail(ErrorCode::kTemporary, "the site has not confirmed lately that this is wanted; nothing of the destination is removed before");
 }
 
 // An end that the next start would only repeat. What has to do with a deployment that does not answer, or with its users, is not.
@@ -234,10 +269,15 @@ Report MigrationJob::wind_up(const Job& job, const std::stop_token& stop) {
     end_engine(stop);
   }
   if (now < next_cleanup_) return still(JobState::kRunning, last_.warnings.empty() ? "" : last_.warnings.back());
-  const auto begun = has_begun(job, stop);
+  auto begun = has_begun(job, stop);
+  if (!begun && stop_asked_ == SteadyTime{}) stop_asked_ = now;
+  if (!begun && now - stop_asked_ > kUnansweredStop && !has_mark(kStarted)) {
+    host_.log.warn("the job is stopped without the destination's answer: by this host's files nothing of it was begun there", {{"job", job.id}, {"error", begun.error().message}});
+    begun = false;
+  }
   const auto cleaned = !begun ? Status(tl::unexpected(begun.error())) : *begun ? clean_up(job) : Status();
   if (cleaned) return still(JobState::kStopped);
-  if (cleaned.error().code == ErrorCode::kWrongState) {
+  if (is_decided(cleaned.error())) {
     host_.log.warn("the cutover was decided before it was to be stopped; it is finished", {{"job", job.id}});
     forward_ = true;
     return follow(job, stop);
@@ -294,7 +334,7 @@ Report MigrationJob::failed(const Job& job, const Error& why, const std::stop_to
   report.can_commit = false;
   if (has_mark(kStarted)) {
     const auto cleaned = clean_up(job);
-    if (!cleaned && cleaned.error().code == ErrorCode::kWrongState) {
+    if (!cleaned && is_decided(cleaned.error())) {
       forward_ = true;
       restarts_.moved();
       given_up_.reset();

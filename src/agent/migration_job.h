@@ -24,8 +24,10 @@ inline constexpr std::chrono::minutes kEngineSilence{5};   // running, without a
 inline constexpr std::chrono::minutes kHealthyAfter{1};    // of running, with something done: earlier ends are forgotten
 inline constexpr std::chrono::seconds kEngineFarewell{20};
 inline constexpr std::chrono::minutes kCommitPatience{2};  // with a cutover that runs when it is to be stopped
-inline constexpr std::chrono::minutes kCleanupLimit{2};
-inline constexpr std::chrono::minutes kCleanupOfAnother{10};  // whose user is another one: its requests are waited for (engine::kOtherUserGoneAfter)
+inline constexpr std::chrono::minutes kCleanupLimit{10};  // whoever wrote there last may have been another user, whose requests are waited for (engine::kOtherUserGoneAfter)
+inline constexpr std::chrono::minutes kConfirmedFor{1};
+
+inline constexpr std::chrono::minutes kUnansweredStop{10};  // of a job without a file that says it was begun: then the host is free again
 
 class MigrationJob {
  public:
@@ -44,6 +46,7 @@ class MigrationJob {
   Report watch(const Job& job, const std::stop_token& stop);
   Status begin(const Job& job, int port, const std::stop_token& stop);
   Result<std::optional<Error>> prepare(const Job& job, const std::stop_token& stop);
+  Status is_wanted_now(const Job& job) const;
   Result<bool> has_begun(const Job& job, const std::stop_token& stop);
   Status clean_up(const Job& job);
   Status remove_state(const Job& job, const std::string& owner, std::chrono::seconds limit);
@@ -56,6 +59,7 @@ class MigrationJob {
   Report fruitless(const Job& job, RestartPolicy::End how, std::string because, const std::string& while_waiting, const std::stop_token& stop);
   void note_moves(const SyncProgress& progress, SteadyTime now);
 
+  SteadyTime stop_asked_{};  // since when a stop waits for the destination's answer
   Host& host_;
   const std::string directory_;
   EngineProcess engine_;

@@ -107,9 +107,10 @@ DigestVerdict DigestAuth::check(const DigestAnswer& answer, std::string_view ha1
   if (!net::equal_constant_time(wanted, answer.response)) return DigestVerdict::kWrong;
   std::uint64_t made = 0;
   for (std::size_t i = 0; i < kTimeBytes; ++i) made = made << 8 | static_cast<unsigned char>(own[i]);
-  const auto age = now() - static_cast<std::int64_t>(made);
+  const auto time = now();
+  const auto age = time - static_cast<std::int64_t>(made);
   if (age < -std::chrono::milliseconds(kClocksApart).count() || age > std::chrono::milliseconds(kNonceLife).count()) return DigestVerdict::kStale;
-  const auto oldest = now() - std::chrono::milliseconds(kNonceLife).count();
+  const auto oldest = time - std::chrono::milliseconds(kNonceLife).count();
   return uses_.take(own, static_cast<std::int64_t>(made), count, oldest) ? DigestVerdict::kRight : DigestVerdict::kStale;
 }
 

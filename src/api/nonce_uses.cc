@@ -1,11 +1,17 @@
 #include "api/nonce_uses.h"
 
+#include <algorithm>
+
 namespace drover::api {
 
 bool NonceUses::take(const std::string& nonce, std::int64_t made, std::uint32_t count, std::int64_t oldest) {
   return uses_.with([&](Uses& uses) {
     auto& windows = uses.windows;
-    while (!windows.empty() && windows.begin()->first.first < oldest) windows.erase(windows.begin());
+    // Forgotten is used, also when the clock is set back.
+    while (!windows.empty() && windows.begin()->first.first < oldest) {
+      uses.floor = std::max(uses.floor, windows.begin()->first.first);
+      windows.erase(windows.begin());
+    }
     const auto key = std::pair(made, nonce);
     auto found = windows.find(key);
     if (found == windows.end()) {

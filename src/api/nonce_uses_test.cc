@@ -38,6 +38,14 @@ TEST(NonceUses, WhatWasMadeBeforeTheProcessMayHaveBeenUsed) {
   EXPECT_TRUE(uses.take("b", 1000, 1, 0));
 }
 
+TEST(NonceUses, WhatWasForgottenIsNotTakenWhenTheClockIsSetBack) {
+  NonceUses uses(0);
+  EXPECT_TRUE(uses.take("a", 1000, 1, 900));
+  EXPECT_TRUE(uses.take("b", 2000, 1, 1500));
+  EXPECT_FALSE(uses.take("a", 1000, 1, 900));
+  EXPECT_TRUE(uses.take("b", 2000, 2, 900));
+}
+
 TEST(NonceUses, WithTooManyTheOldestAreNotTakenAnyMore) {
   NonceUses uses(0, 3);
   for (int i = 1; i <= 4; ++i) EXPECT_TRUE(uses.take(std::to_string(i), i, 1, 0));

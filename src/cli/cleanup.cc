@@ -54,8 +54,8 @@ Result<std::string> clean_up_migration(cluster::Deployment& source, cluster::Dep
   }
   if (found.phase == MigrationPhase::kDecided) {
     return fail(ErrorCode::kWrongState,
-                "the cutover of this migration is decided but not finished; run the same migrate command without --cleanup to "
-                "finish it first. Nothing was removed");
+                fmt::format("the cutover of this migration {}; run the same migrate command without --cleanup to "
+                            "finish it first. Nothing was removed", preflight::kDecidedNotFinished));
   }
   TRY(nobody_is_at_it(destination, runtime, stop));
   const bool committed = found.phase == MigrationPhase::kCommitted;
@@ -68,8 +68,8 @@ Result<std::string> clean_up_migration(cluster::Deployment& source, cluster::Dep
   }));
   TRY(engine::clean_up(source, destination, user, runtime, log, stop));
   if (committed) {
-    fmt::print(stderr, "The migration was committed; the record of it is removed. Its data is in use: drop nothing. A write block "
-                       "on the source stays; it is lifted there by setUserWriteBlockMode with global: false.\n");
+    fmt::print(stderr, "{}; the record of it is removed. Its data is in use: drop nothing. A write block "
+                       "on the source stays; it is lifted there by setUserWriteBlockMode with global: false.\n", preflight::kWasCommitted);
   } else {
     fmt::print(stderr, "The state of the migration is removed. Drop what it copied before you start anew.\n");
   }

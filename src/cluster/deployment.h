@@ -235,7 +235,7 @@ class Deployment {
   // endSessions. Afterwards its late commands are refused (corpus engine/session-fence).
   virtual Status fence_session(const Uuid& session) = 0;
   // Opens so many connections and logs in on them, as far as they are not there yet, so that as many calls at once find them
-  // ready. Nothing but time depends on it: failures are passed over. At most a few seconds.
+  // ready. Nothing but time depends on it: failures are passed over.
   virtual void warm_connections(int count, const std::stop_token& stop) = 0;
   // How many operations of these sessions still run.
   virtual Result<int> running_operations(std::span<const Uuid> sessions) = 0;

@@ -21,7 +21,6 @@ namespace drover::cluster {
 namespace {
 
 constexpr auto kFarewellReply = std::chrono::seconds(2);
-constexpr auto kWarmReply = std::chrono::seconds(2);
 
 struct ClientSessionDeleter {
   void operator()(mongoc_client_session_t* session) const { mongoc_client_session_destroy(session); }
@@ -205,7 +204,7 @@ void Pool::warm(int count, const std::stop_token& stop) {
     clients.push_back(client);
     threads.push_back(runtime_.spawn("connecting", [this, client, stop](std::stop_token) {
       const auto ping = bson::make_document({{"ping", 1}});
-      const CallScope scope(stop_, stop, kWarmReply);
+      const CallScope scope(stop_, stop, uri_.reply_limit);  // as whoever would open it otherwise: the driver drops all when one fails
       (void)attempt({.db = "admin", .command = ping, .on = "admin"}, client);
     }));
   }

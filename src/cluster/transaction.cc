@@ -24,6 +24,8 @@ std::size_t count_alike(std::span<const TransactionStatement> statements) {
   std::size_t count = 0, bytes = 0;
   for (const auto& one : statements) {
     if (one.kind != first.kind || one.ns != first.ns || count == kMostPerCommand) break;
+    // Those are written by updates, which refuse what an insert takes (insert_command).
+    if (one.kind == TransactionStatement::Kind::kInsert && has_zero_timestamp(one.document) != has_zero_timestamp(first.document)) break;
     bytes += one.kind == TransactionStatement::Kind::kDelete ? one.id.element().value_bytes().size() : one.document.size();
     if (count > 0 && bytes > kBytesPerCommand) break;
     ++count;

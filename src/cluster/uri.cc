@@ -93,6 +93,7 @@ Result<Uri> parse_uri(const MongoOptions& options) {
   set_default(uri.get(), MONGOC_URI_WAITQUEUETIMEOUTMS, kQueueTimeoutMillis);
   set_default(uri.get(), MONGOC_URI_SOCKETTIMEOUTMS, kSocketTimeoutMillis);
   set_default(uri.get(), MONGOC_URI_HEARTBEATFREQUENCYMS, kHeartbeatMillis);
+  mongoc_uri_set_option_as_int32(uri.get(), MONGOC_URI_MINPOOLSIZE, 0);  // above it the driver would close what is not in use
   // Whatever the string says: by this name a running migration is found, and copied connection strings often carry another.
   mongoc_uri_set_appname(uri.get(), options.app_name.c_str());
   const int reply = mongoc_uri_get_option_as_int32(uri.get(), MONGOC_URI_SOCKETTIMEOUTMS, kSocketTimeoutMillis);

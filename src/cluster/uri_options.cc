@@ -23,7 +23,7 @@ struct Known {
   Support support = Support::kTaken;
 };
 
-// The URI options specification, uuidRepresentation of the handling of UUIDs, and what only this driver or older ones have.
+// The URI options specification, uuidRepresentation of the handling of UUIDs, and what only this driver, older or other ones have.
 constexpr Known kKnown[] = {
     {"appName"},
     {"authMechanism"},
@@ -31,17 +31,24 @@ constexpr Known kKnown[] = {
     {"authSource"},
     {"canonicalizeHostname", Support::kOld},
     {"compressors"},
+    {"connect", Support::kRefused},
     {"connectTimeoutMS"},
     {"directConnection"},
+    {"enableOverloadRetargeting", Support::kOld},
+    {"fsync", Support::kOld},
     {"gssapiServiceName", Support::kOld},
     {"heartbeatFrequencyMS"},
+    {"ipv6", Support::kOld},
+    {"j", Support::kOld},
     {"journal"},
     {"loadBalanced"},
     {"localThresholdMS"},
+    {"maxAdaptiveRetries", Support::kOld},
     {"maxConnecting"},
     {"maxIdleTimeMS"},
     {"maxPoolSize"},
     {"maxStalenessSeconds"},
+    {"minHeartbeatFrequencyMS", Support::kOld},
     {"minPoolSize"},
     {"proxyHost", Support::kRefused},
     {"proxyPassword", Support::kRefused},
@@ -79,11 +86,15 @@ constexpr Known kKnown[] = {
     {"tlsDisableCertificateRevocationCheck"},
     {"tlsDisableOCSPEndpointCheck"},
     {"tlsInsecure"},
+    {"tz_aware", Support::kOld},
+    {"useNewUrlParser", Support::kOld},
+    {"useUnifiedTopology", Support::kOld},
     {"uuidRepresentation"},
     {"w"},
     {"waitQueueMultiple", Support::kOld},
     {"waitQueueTimeoutMS"},
     {"wTimeoutMS"},
+    {"wtimeout", Support::kOld},
     {"zlibCompressionLevel"},
 };
 

@@ -20,6 +20,8 @@ constexpr std::int64_t kReminders[] = {24, 4};  // hours before the end
 std::int64_t millis(std::chrono::milliseconds time) { return time.count(); }
 
 std::string user_of(const LiveImport& import) { return "drover-import-" + import.id; }
+// Who removes what a host left that was given up. Another one than that host has had: what still runs there is shut out.
+std::string ending_user_of(const LiveImport& import) { return user_of(import) + "-end"; }
 
 // A final state for each outcome; the public API has no CANCELLED.
 ImportState end_of(const std::string& outcome) {
@@ -29,7 +31,7 @@ ImportState end_of(const std::string& outcome) {
 }
 
 // It ends without its host. What the host needs to put things right is kept for a while: it may come back.
-Change unconfirmed(const LiveImport& seen) {
+Change unconfirmed(const LiveImport& seen, const std::string& sealed_password) {
   if (seen.kind != ImportKind::kMigration)
     return to_cleaning(seen.outcome.c_str(), seen.error + " The migration host did not confirm that it has stopped.");
   Change change;
@@ -37,6 +39,7 @@ Change unconfirmed(const LiveImport& seen) {
       " The migration host {} did not confirm within {} minutes that it has stopped: the destination may still hold the write block and the state (__mdb_internal_mongosync) that "
       "its engine left there. The host removes them when its agent comes back within {} hours; `drover migrate --cleanup --job {} --source SOURCE --destination DESTINATION` "
       "does it from any host, and so does a new migration into it with dropDestinationData.", seen.request.host, kReportPatience.count(), kLeftPatience.count(), seen.id));
+  if (!seen.destination_user.empty()) change.set.append("destinationUser", ending_user_of(seen)).append("sealedDestination", sealed_password);
   change.event = "X_CLUSTER_IMPORT_LEFT";
   return change;
 }
@@ -161,7 +164,7 @@ Status LiveImportReconciler::prepare(const LiveImport& import) {
   }));
   if (kept.state != ImportState::kNew) return {};
   std::string user;
-  const auto made = make_user(import, user);
+  const auto made = make_user(import, user_of(import), user);
   const bool patient = imports_.now_millis() - import.created_millis < millis(kPreparePatience);
   if (!made && (patient || made.error().code == ErrorCode::kInterrupted)) return made;  // this process ends: another one goes on
   const auto now = TRY(imports_.change(import.id, [&](const LiveImport& seen) -> Decision {
@@ -176,17 +179,17 @@ Status LiveImportReconciler::prepare(const LiveImport& import) {
   return {};
 }
 
-Status LiveImportReconciler::make_user(const LiveImport& import, std::string& user) {
+Status LiveImportReconciler::make_user(const LiveImport& import, const std::string& name, std::string& user) {
   const auto cluster = TRY(clusters_.cluster(import.group, import.request.destination_cluster));
   if (!cluster) return fail(ErrorCode::kWrongState, fmt::format("{} is gone", import.request.destination_cluster));
   if (!cluster->authorization) return {};  // there is nobody to be
   const auto deployment = TRY(clusters_.connect(*cluster));
-  user = user_of(import);
+  user = name;
   const auto version = ServerVersion::parse(cluster->version).value_or(ServerVersion{});
   return make_destination_user(*deployment, {.name = user,
                                              .password = TRY(imports_.destination_password(import)),
                                              .sharded = cluster->sharded,
-                                             .drops_data = import.request.drop,
+                                             .drops_data = import.request.drop && !import.left_behind,
                                              .write_block = version.major >= 6});
 }
 
@@ -194,7 +197,7 @@ Status LiveImportReconciler::watch(const LiveImport& import) {
   const auto now = imports_.now_millis();
   TRY(imports_.change(import.id, [&](const LiveImport& seen) -> Decision {
     const bool silent = now - seen.heard_millis >= millis(kReportPatience);
-    if (seen.state == ImportState::kStopping && now - seen.stop_asked >= millis(kReportPatience)) return std::optional(unconfirmed(seen));
+    if (seen.state == ImportState::kStopping && now - seen.stop_asked >= millis(kReportPatience)) return std::optional(unconfirmed(seen, imports_.new_destination_password(seen.id)));
     if (seen.state != ImportState::kWorking) return std::optional<Change>();
     if (seen.kind == ImportKind::kValidation) {
       if (!silent) return std::optional<Change>();
@@ -225,15 +228,25 @@ Status LiveImportReconciler::drop_user(const LiveImport& import) {
   const auto cluster = TRY(clusters_.cluster(import.group, import.request.destination_cluster));
   if (!cluster || (import.destination_user.empty() && !cluster->authorization)) return {};
   const auto deployment = TRY(clusters_.connect(*cluster));
-  return drop_destination_user(*deployment, user_of(import));
+  TRY(drop_destination_user(*deployment, user_of(import)));
+  return drop_destination_user(*deployment, ending_user_of(import));
+}
+
+// The user that its host has goes, with whatever still runs there under it; another one is there for the clean-up.
+Status LiveImportReconciler::replace_user(const LiveImport& import) {
+  TRY(drop_user(import));
+  std::string user;
+  return import.destination_user.empty() ? Status() : make_user(import, import.destination_user, user);
 }
 
 // A destination that does not answer does not keep what else waits for the end: locks, the source's password.
 Status LiveImportReconciler::clean(const LiveImport& import) {
-  const auto dropped = import.left_behind ? Status() : drop_user(import);
+  const auto dropped = import.left_behind ? replace_user(import) : drop_user(import);
   const auto now = imports_.now_millis();
   TRY(imports_.change(import.id, [&](const LiveImport& seen) -> Decision {
     if (seen.state != ImportState::kCleaning || seen.left_behind != import.left_behind) return std::optional<Change>();
+    // While the host's user may still be there, it is not the other one's turn: the user goes when the destination answers.
+    const bool waits_for_host = seen.left_behind && dropped;
     Change change;
     if (!dropped && seen.cleaning_since == 0) {
       change.set.append("cleaningSince", now);
@@ -241,9 +254,10 @@ Status LiveImportReconciler::clean(const LiveImport& import) {
     }
     if (!dropped && now - seen.cleaning_since < millis(kDropPatience)) return std::optional<Change>();
     if (dropped && !seen.left_behind) change.set.append("userDropped", now);
+    if (seen.left_behind && !dropped) change.set.append("leftBehind", false);
     change.set.append("state", name_of(end_of(seen.outcome))).append("endedMillis", now);
     change.unset = {"locks"};
-    if (!seen.left_behind) change.unset.insert(change.unset.end(), {"sealedPassword", "sealedDestination"});
+    if (!waits_for_host) change.unset.insert(change.unset.end(), {"sealedPassword", "sealedDestination"});
     if (seen.kind == ImportKind::kMigration && seen.outcome == "COMPLETE") change.event = "CLUSTER_IMPORT_COMPLETED";
     if (seen.kind == ImportKind::kMigration && seen.outcome == "FAILED") change.event = "X_CLUSTER_IMPORT_FAILED";
     return std::optional(std::move(change));

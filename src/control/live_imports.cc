@@ -87,7 +87,7 @@ Result<LiveImport> LiveImports::create(LiveImport first, const std::string& sour
   append_json(document, "checks", first.checks);
   if (!is_terminal(first.state)) {
     document.append("open", true);
-    document.append("sealedDestination", keys_.seal("import destination " + first.id, net::hex_encode(net::random_bytes(24))));
+    document.append("sealedDestination", new_destination_password(first.id));
     if (!source_password.empty()) document.append("sealedPassword", keys_.seal("import source " + first.id, source_password));
   }
   TRY(make_room(first.org));
@@ -284,6 +284,10 @@ Result<std::string> LiveImports::destination_password(const LiveImport& import) 
   const auto found = TRY(store_.find_one(kImports, by_id(import.id)));
   if (!found) return fail(ErrorCode::kWrongState, "it is not there any more");
   return keys_.unseal("import destination " + import.id, text_of(*found, "sealedDestination"));
+}
+
+std::string LiveImports::new_destination_password(const std::string& id) const {
+  return keys_.seal("import destination " + id, net::hex_encode(net::random_bytes(24)));
 }
 
 }  // namespace drover::control

@@ -74,6 +74,7 @@ class LiveImports {
   Result<std::int64_t> count_open_of_link(const std::string& link);
   Status tell_events(const LiveImport& import);
   Result<std::string> destination_password(const LiveImport& import);
+  std::string new_destination_password(const std::string& id) const;  // sealed
   std::int64_t now_millis() const;
 
  private:

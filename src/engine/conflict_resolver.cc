@@ -25,6 +25,8 @@ inline constexpr std::size_t kLargestGroupBytes = 48 << 20;
 // Of those that a group begins with, by the largest document that has been seen.
 inline constexpr std::size_t kMostTogether = 64;
 inline constexpr std::size_t kTogetherBytes = 4 << 20;
+inline constexpr std::size_t kOfUnknownSize = 8;
+inline constexpr std::size_t kMostNamed = 10;  // in an error
 
 tl::unexpected<Error> too_large(const Namespace& ns, std::size_t size) {
   return fail(ErrorCode::kFailure,
@@ -46,22 +48,32 @@ bool refuses_alike(bson::View index, bson::View other) {
 
 std::string names(const Group& group) {
   std::string text;
-  for (const auto& [key, id] : group) text += (text.empty() ? "" : ", ") + bson::to_ejson(id.element());
+  std::size_t named = 0;
+  for (const auto& [key, id] : group) {
+    if (named++ == kMostNamed) return fmt::format("{} and {} more", text, group.size() - kMostNamed);
+    text += (text.empty() ? "" : ", ") + bson::to_ejson(id.element());
+  }
   return text;
+}
+
+// Of documents that are read at once before their size is known, by the largest that has been seen.
+std::size_t most_together(const Collection& collection) {
+  const std::size_t largest = collection.largest;
+  return largest == 0 ? kOfUnknownSize : std::clamp<std::size_t>(kTogetherBytes / largest, 1, kMostTogether);
 }
 
 }  // namespace
 
 Status ConflictResolver::resolve(Collection& collection, std::span<const bson::Value> refused, ClusterTime after, WriteSession& session,
                                  const std::stop_token& stop) {
-  const auto largest = std::max<std::size_t>(collection.largest, 1);
-  const auto most = std::clamp<std::size_t>(kTogetherBytes / largest, 1, kMostTogether);
-  for (std::size_t at = 0; at < refused.size(); at += most) {
-    const auto some = refused.subspan(at, std::min(most, refused.size() - at));
+  for (std::size_t at = 0, count = 0; at < refused.size(); at += count) {
+    count = std::min(most_together(collection), refused.size() - at);
+    const auto some = refused.subspan(at, count);
     const Status done = resolve_together(collection, some, after, session, stop);
     if (done) continue;
     const auto code = done.error().code;
-    const bool may_be_the_groups = code == ErrorCode::kFailure || code == ErrorCode::kSource || code == ErrorCode::kDestination;
+    const bool may_be_the_groups = (code == ErrorCode::kFailure || code == ErrorCode::kSource || code == ErrorCode::kDestination) &&
+                                   done.error().server_code != kServerTransactionTooOld;
     if (some.size() == 1 || !may_be_the_groups || stop.stop_requested()) return done;
     for (std::size_t one = 0; one < some.size(); ++one) TRY(resolve_together(collection, some.subspan(one, 1), after, session, stop));
   }
@@ -83,14 +95,20 @@ Status ConflictResolver::resolve_together(Collection& collection, std::span<cons
   std::map<std::string, std::size_t> looked_up;  // logical key → hash of the document whose holders are in the group
   std::vector<bson::Value> found;                // since the last reading
   std::size_t known_bytes = 0;                   // of the group, as far as it was read
-  for (int round = 0; round < kMaxRounds; ++round) {
+  // Whether it is one of several that is refused for good is not found out by trying them together.
+  const int rounds = refused.size() > 1 ? kRoundsBeforeDoubt + 1 : kMaxRounds;
+  for (int round = 0; round < rounds; ++round) {
     const bool by_value = !refusal && refusal.error().server_code != kServerDuplicateKey;
     if (round == kRoundsBeforeDoubt || by_value) TRY(drop_indexes_gone_from_source(collection, stop));
     // A chain is followed by reading what is new in it; what is written is read at one time.
     const bool whole = found.empty();
-    std::vector<bson::Value> ids = std::exchange(found, {});
+    std::vector<bson::Value> ids;
     if (whole)
       for (const auto& [key, id] : group) ids.push_back(id);
+    for (auto left = most_together(collection); left > 0 && !found.empty(); --left) {
+      ids.push_back(std::move(found.back()));
+      found.pop_back();
+    }
     auto read = read_or_gone(source_, runtime_, stop, [&] {
       return retry_temporary(runtime_, stop, [&] { return source_.read_group(ns, collection.info.uuid, ids, after); });
     });
@@ -104,6 +122,7 @@ Status ConflictResolver::resolve_together(Collection& collection, std::span<cons
     if (known_bytes > kLargestGroupBytes) return too_large(ns, group.size());
     for (const auto& document : read->documents) {
       const auto& raw = document.bytes();
+      if (raw.size() > collection.largest) collection.largest = raw.size();
       const auto hash = std::hash<std::string_view>()({reinterpret_cast<const char*>(raw.data()), raw.size()});
       const auto [known, fresh] = looked_up.try_emplace(collection.key_of(document["_id"]), hash);
       if (!fresh && std::exchange(known->second, hash) == hash) continue;
@@ -126,8 +145,8 @@ Status ConflictResolver::resolve_together(Collection& collection, std::span<cons
       if (mutant("holder_deleted_blindly") && key == group.begin()->first) continue;
       statements.push_back({cluster::TransactionStatement::Kind::kDelete, ns, id, {}});
     }
-    for (const auto& document : read->documents)
-      statements.push_back({cluster::TransactionStatement::Kind::kInsert, ns, {}, document});
+    for (auto& document : read->documents)
+      statements.push_back({cluster::TransactionStatement::Kind::kInsert, ns, {}, std::move(document)});
     const Status written = session.transaction(statements, stop);
     if (written) {
       for (const auto& [key, id] : group) collection.absorbed.absorb(key, {after, read->operation_time});
@@ -145,7 +164,7 @@ Status ConflictResolver::resolve_together(Collection& collection, std::span<cons
     if (written.error().code != ErrorCode::kDestination || written.error().server_code == kServerTransactionTooOld)
       return written;
     refusal = written;
-    looked_up.clear();
+    if (refusal.error().server_code == kServerDuplicateKey) looked_up.clear();
   }
   if (refusal.error().server_code != kServerDuplicateKey) {
     return tl::unexpected(Error(refusal.error())

@@ -209,7 +209,6 @@ Status Cutover::until_decision(const std::stop_token& stop) {
   const SteadyTime warmed = runtime_.now();
   if (options_.before) TRY_WITH(options_.before(), "stopping the application's writes before the cutover");
   runtime_.reached("cutover.after_hook");
-  if (runtime_.now() - warmed > kConnectionsStayFor) destination_.warm_connections(options_.connections, stop);
 
   // From here the application waits: whatever takes longer than the deadline is stopped, and the source released.
   begun_ = runtime_.now();
@@ -219,6 +218,7 @@ Status Cutover::until_decision(const std::stop_token& stop) {
   auto timer = runtime_.spawn("cutover deadline", [&](std::stop_token done) {
     if (runtime_.sleep(options_.deadline, done)) limit.request_stop();
   });
+  if (begun_ - warmed > kConnectionsStayFor) destination_.warm_connections(options_.connections, limit.get_token());
   Status ready = under_block(limit.get_token());
   if (ready && remaining() <= Duration(1)) ready = fail(ErrorCode::kTimedOut, "");
   timer->request_stop();

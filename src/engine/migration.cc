@@ -206,6 +206,7 @@ Result<Outcome> Migration::follow_until_committed(Run& run, const std::stop_toke
     if (run.copied_at_millis != 0) run.phase = "change event application";
     if (why_not_commit(run)) continue;
     if (!run.counted && options_.verification != VerificationMode::kNone) {
+      const cluster::ThreadStop scope(either.get_token());
       const auto agree = counts_agree(source_, destination_, runtime_, run.catalog, run.pipeline->router(), either.get_token());
       if (agree) {
         run.counted = *agree;

@@ -198,7 +198,7 @@ class RocksStore : public Store {
   }
   Status write(IndexedBatch& batch, bool sync) override { return write_native(&batch.impl_->native(), sync); }
   // There is nothing to sync in memory. SyncWAL goes beside the writes, but ends the process when one of them has failed in the same
-  // file; a write of nothing waits for the others and looks first.
+  // file; a write of nothing waits for the others and looks first. So it is done where a write has failed, and where one may fail for want of space.
   Status sync() override {
     if (memory_env_) return {};
     rocksdb::WriteBatch nothing;

@@ -14,6 +14,10 @@ namespace drover::preflight {
 // In this order. kRemnant: the state of a process that died before it had begun anything.
 enum class MigrationPhase { kNone, kRemnant, kBegun, kDecided, kCommitted };
 
+// Words of a clean-up (drover migrate --cleanup) by which whoever runs it as a process knows more than the exit code says.
+inline constexpr const char* kDecidedNotFinished = "is decided but not finished";     // refused: there is only forward
+inline constexpr const char* kWasCommitted = "The migration was committed";            // done: the record alone is gone, the data is in use
+
 struct FoundMigration {
   MigrationPhase phase = MigrationPhase::kNone;
   bool of_this_source = true;  // as far as can be told: true unless something says otherwise

@@ -835,18 +835,32 @@ TEST_F(GuardedDestination, AUserThatIsMadeAfterTheEndIsDroppedToo) {
   EXPECT_TRUE(open().empty());
 }
 
-TEST_F(GuardedDestination, AHostThatLeftSomethingKeepsItsUserUntilItIsRemoved) {
+// What still runs there, or wakes up with what was wanted before, must not write: another migration may be committed there by then.
+TEST_F(GuardedDestination, AHostThatLeftSomethingIsGivenAnotherUserToRemoveIt) {
   const auto id = begin_here(), user = "drover-import-" + id;
   report(id, "RUNNING");
+  const auto destination = [&] {
+    for (const auto& one : good(imports_->work_of(link_)))
+      if (*one.find("id")->as_string() == id) return *one.find("destination")->find("connectionString")->as_string();
+    return std::string();
+  };
+  const auto before = destination();
   good(imports_->cancel(id));
+  EXPECT_EQ(destination(), before);
   after(minutes(11));
   after({});
   after({});
   EXPECT_EQ(migration(id).state, ImportState::kFailed);
-  EXPECT_TRUE(has(user)) << "it has to log in to remove anything";
+  EXPECT_FALSE(has(user)) << "what it has may be in use by an engine that is cut off";
+  EXPECT_TRUE(has(user + "-end")) << "it has to log in to remove anything";
+  const auto after_it = destination();
+  EXPECT_NE(after_it.find(user + "-end:"), std::string::npos);
+  const auto password = [](const std::string& uri) { return uri.substr(uri.rfind(':', uri.find('@')), uri.find('@') - uri.rfind(':', uri.find('@'))); };
+  EXPECT_NE(password(after_it), password(before));
+  EXPECT_TRUE(cluster::connect({.uri = after_it}, clock_, {}).value()->run_command("admin", bson::make_document({{"ping", 1}})));
   report(id, "STOPPED");
   after({});
-  EXPECT_FALSE(has(user));
+  EXPECT_FALSE(has(user + "-end"));
   report(id, "FORGOTTEN");
   after(minutes(3));
   after({});
@@ -857,10 +871,10 @@ TEST_F(GuardedDestination, AHostThatLeftSomethingKeepsItsUserUntilItIsRemoved) {
   after(minutes(11));
   after({});
   after(hours(23));
-  EXPECT_TRUE(has("drover-import-" + other));
+  EXPECT_TRUE(has("drover-import-" + other + "-end"));
   after(hours(2));
   after({});
-  EXPECT_FALSE(has("drover-import-" + other));
+  EXPECT_FALSE(has("drover-import-" + other + "-end"));
   const auto told = events();
   EXPECT_EQ(std::find(told.begin(), told.end(), "X_CLUSTER_IMPORT_USER_LEFT"), told.end());
 }

@@ -1,4 +1,5 @@
 """DDL while a migration runs: the result is equal, or the migration refuses by name."""
+import bson
 import pymongo
 
 from harness.case import DroverTest
@@ -208,6 +209,33 @@ class UniqueValuesInAChain(DroverTest):
         links.update_one({"_id": 0}, {"$set": {"u": -1}})
         links.bulk_write([pymongo.UpdateOne({"_id": n}, {"$set": {"u": n - 1}}) for n in range(1, count)])
         links.update_one({"_id": 0}, {"$set": {"u": count - 1}})
+        self.migrate()
+        self.assert_equal_deployments()
+
+
+    def test_documents_that_are_written_in_different_ways(self):
+        """Before 5.0 an update takes no nested name that begins with a dollar, and an insert makes a time of Timestamp(0, 0)."""
+        self.seed(documents=100)
+        data = self.source.client().e2e_ddl
+        data.links.create_index("u", unique=True)
+
+        def write(number, unique):
+            if number % 2:
+                data.links.delete_one({"_id": number})
+                data.command("insert", "links", documents=[bson.SON([("_id", number), ("u", unique), ("a", {"$b": 1})])])
+            else:
+                document = bson.SON([("_id", number), ("u", unique), ("t", bson.Timestamp(0, 0))])
+                data.command("update", "links", updates=[{"q": {"_id": number}, "u": [{"$replaceWith": {"$literal": document}}], "upsert": True}])
+
+        for number in range(10):
+            write(number, number)
+        process = self.start_migration("--commit", "never")
+        self.wait_until_copied(process)
+        process.stop()
+        write(0, -1)
+        for number in range(1, 10):
+            write(number, number - 1)
+        write(0, 9)
         self.migrate()
         self.assert_equal_deployments()
 
