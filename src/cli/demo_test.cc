@@ -81,7 +81,9 @@ TEST_F(Child, BeginsInItsDirectory) {
 }
 
 TEST_F(Child, AllEndWithinOnePatience) {
-  auto deaf = shell("trap '' TERM; echo deaf; while :; do sleep 1; done"), orderly = shell("exec sleep 1000");
+  auto orderly = shell("echo orderly; exec sleep 1000");
+  while (last_line(directory_.file("out")).value_or("") != "orderly") {}
+  auto deaf = shell("trap '' TERM; echo deaf; while :; do sleep 1; done");
   while (last_line(directory_.file("out")).value_or("") != "deaf") {}
   const auto begun = std::chrono::steady_clock::now();
   stop_all(std::array{&deaf, static_cast<ChildProcess*>(nullptr), &orderly}, std::chrono::milliseconds(300));
