@@ -4,6 +4,7 @@
 // the reply without `ok`, `$clusterTime` and `operationTime`; an Error becomes {errorLabels?, ok: 0, errmsg, code, codeName}.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -211,6 +212,10 @@ struct CommandContext {
   Operation* operation = nullptr;
   std::stop_token stop;
   std::optional<SteadyTime> deadline;            // maxTimeMS: 50 MaxTimeMSExpired
+  std::optional<Duration> time_left() const {    // until then, at least zero
+    if (!deadline) return std::nullopt;
+    return std::max(*deadline - services.runtime.now(), Duration::zero());
+  }
   bool internal = false;                         // run by the server itself: no authorization, no write block
   MemoryShare* reply_memory = nullptr;           // lives until the reply is sent; null: not counted
 

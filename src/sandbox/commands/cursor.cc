@@ -67,6 +67,7 @@ Result<bson::Document> first_batch_reply(CommandContext& context, std::unique_pt
     }
     CursorEntry entry{.cursor = std::move(cursor), .ns = std::move(ns), .session = context.session, .no_timeout = options.no_timeout};
     if (context.transaction) entry.txn_number = context.txn_number;
+    entry.time_left = context.time_left();
     entry.users = user_names(context);
     entry.granted = context.granted;
     entry.memory = std::move(memory);

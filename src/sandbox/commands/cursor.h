@@ -100,6 +100,8 @@ struct CursorEntry {
   std::vector<Grant> granted;            // what the command that made it was allowed
   MemoryShare memory;                    // of what it keeps beside documents; stays with the registry
   bool no_timeout = false;
+  // Of the maxTimeMS of the command that made it: what no batch has used yet. The time between batches does not count.
+  std::optional<Duration> time_left;
   bson::Document origin;                 // the command, for currentOp
 };
 

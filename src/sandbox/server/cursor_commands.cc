@@ -142,6 +142,16 @@ Result<BatchRequest> batch_request(CommandContext& context, const GetMore& reque
   return batch;
 }
 
+// A getMore has no maxTimeMS of its own, but for cursors that await data: it goes on with what the command that made the cursor,
+// and the batches since, have left.
+Status limit_time(CommandContext& context, const CursorEntry& entry) {
+  if (!entry.time_left || entry.cursor->awaits_data()) return {};
+  if (context.services.fail_points.max_time_never_time_out.hit()) return {};
+  context.deadline = context.services.runtime.now() + *entry.time_left;
+  const bool over = *entry.time_left == Duration::zero() || context.services.fail_points.max_time_always_time_out.hit();
+  return over ? Status(server_error(50, "operation exceeded time limit")) : Status();
+}
+
 // Returns a checked-out cursor to the registry however the command ends.
 class CheckedOut {
  public:
@@ -178,7 +188,10 @@ Result<bson::Document> get_more(CommandContext& context) {
   }
   const auto batch_options = TRY(batch_request(context, request, *entry.cursor));
   CursorBatch batch(batch_options);
-  if (auto filled = entry.cursor->next_batch(context, batch); !filled) {
+  auto filled = limit_time(context, entry);
+  if (filled) filled = entry.cursor->next_batch(context, batch);
+  if (context.deadline) entry.time_left = context.time_left();
+  if (!filled) {
     checked_out.end();
     auto error = std::move(filled).error();
     if (!context.settings().at_least(5, 0)) return tl::unexpected(std::move(error));

@@ -32,6 +32,7 @@ Result<CursorEntry> OpenCursors::check_out(std::int64_t id) {
   out.users = slot.entry.users;
   out.granted = slot.entry.granted;
   out.no_timeout = slot.entry.no_timeout;
+  out.time_left = slot.entry.time_left;
   out.cursor = std::move(slot.entry.cursor);
   return out;
 }
@@ -51,6 +52,7 @@ void OpenCursors::check_in(std::int64_t id, CursorEntry entry) {
     return;
   }
   slot.entry.cursor = std::move(entry.cursor);
+  slot.entry.time_left = entry.time_left;
   slot.checked_out = false;
   slot.last_used = runtime_.now();
   slot.accessed = runtime_.wall_time();

@@ -106,6 +106,46 @@ TEST_F(ServerTest, ACursorBelongsToItsSession) {
   EXPECT_EQ(code(run("test", get_more + ", " + lsid + "}")), 0);
 }
 
+TEST_F(ServerTest, AGetMoreHasTheTimeThatItsCommandLeft) {
+  start();
+  run("test", R"({"insert": "t", "documents": [{"_id": 1}, {"_id": 2}, {"_id": 3}, {"_id": 4}]})");
+  const auto open = [&](const std::string& command) { return run("test", command).view().at_path("cursor.id").to_int64().value_or(0); };
+  const auto more = [&](std::int64_t id) {
+    return code(run("test", fmt::format(R"({{"getMore": {{"$numberLong": "{}"}}, "collection": "t", "batchSize": 1}})", id)));
+  };
+  const auto limited = open(R"({"find": "t", "batchSize": 1, "maxTimeMS": 60000})");
+  const auto pipeline = open(R"({"aggregate": "t", "pipeline": [], "cursor": {"batchSize": 1}, "maxTimeMS": 60000})");
+  const auto unlimited = open(R"({"find": "t", "batchSize": 1})");
+  EXPECT_EQ(more(limited), 0);
+  EXPECT_EQ(more(pipeline), 0);
+  EXPECT_EQ(code(run("admin", R"({"configureFailPoint": "maxTimeAlwaysTimeOut", "mode": "alwaysOn"})")), 0);
+  EXPECT_EQ(more(unlimited), 0);  // there is no limit that could be over
+  EXPECT_EQ(more(limited), 50);
+  EXPECT_EQ(more(pipeline), 50);
+  run("admin", R"({"configureFailPoint": "maxTimeAlwaysTimeOut", "mode": "off"})");
+  EXPECT_EQ(more(limited), 43);  // it ended
+  EXPECT_EQ(more(unlimited), 0);
+
+  // The time that is used up stays so; the time between the batches is not used.
+  const auto entry_of = [&](std::int64_t id) {
+    auto entry = sandbox_->state().services.cursors.check_out(id);
+    EXPECT_TRUE(entry);
+    return std::move(*entry);
+  };
+  const auto id = open(R"({"find": "t", "batchSize": 1, "maxTimeMS": 60000})");
+  auto entry = entry_of(id);
+  ASSERT_TRUE(entry.time_left);
+  const auto left = *entry.time_left;
+  EXPECT_GT(left, std::chrono::seconds(1));
+  sandbox_->state().services.cursors.check_in(id, std::move(entry));
+  EXPECT_EQ(more(id), 0);
+  entry = entry_of(id);
+  EXPECT_LT(*entry.time_left, left);
+  entry.time_left = Duration::zero();
+  sandbox_->state().services.cursors.check_in(id, std::move(entry));
+  EXPECT_EQ(more(id), 50);
+}
+
 TEST_F(ServerTest, AChangeStreamResumesWhereItWas) {
   start();
   run("test", R"({"create": "t"})");
