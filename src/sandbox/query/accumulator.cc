@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <set>
 
 #include <fmt/core.h>
@@ -11,6 +12,7 @@
 #include "bson/key_string.h"
 #include "sandbox/query/errors.h"
 #include "sandbox/query/numeric.h"
+#include "sandbox/query/percentile.h"
 #include "sandbox/query/sort.h"
 
 namespace drover::sandbox::query {
@@ -87,12 +89,22 @@ struct Last final : Accumulator {
 
 struct Push final : Accumulator {
   Status add(const Datum& value) override {
-    if (!value.missing()) items.append(value.element());
+    if (!value.missing()) items->append(value.element());
     return {};
   }
-  Datum result() override { return Datum::array(std::move(items)); }
-  std::size_t bytes() const override { return items.size(); }
-  bson::ArrayBuilder items;
+  Datum result() override { return Datum::array(std::move(*items)); }
+  Datum peek() override {
+    const Document held = std::move(*items).finish();
+    items.emplace();
+    bson::ArrayBuilder copy;
+    for (const Element& item : held.view()) {
+      items->append(item);
+      copy.append(item);
+    }
+    return Datum::array(std::move(copy));
+  }
+  std::size_t bytes() const override { return items->size(); }
+  std::optional<bson::ArrayBuilder> items{std::in_place};
 };
 
 struct AddToSet final : Accumulator {
@@ -285,6 +297,8 @@ struct AccumulatorTable {
                                  kBottom, kOne);
   }
 
+  static std::unique_ptr<Accumulator> percentile(const Self& self, const Context&) { return make_percentile(self.fractions_); }
+
   static constexpr Row kRows[] = {
       {"$sum", plain<Sum>},
       {"$avg", plain<Average>},
@@ -306,6 +320,8 @@ struct AccumulatorTable {
       {"$topN", top<false, false>, {5, 2, 0}},
       {"$bottom", top<true, true>, {5, 2, 0}},
       {"$bottomN", top<true, false>, {5, 2, 0}},
+      {"$median", percentile, {7, 0, 0}},
+      {"$percentile", percentile, {7, 0, 0}},
   };
 
   // {n: 3, input: expr} and {n: 3, sortBy: {...}, output: expr}
@@ -345,6 +361,12 @@ struct AccumulatorTable {
       const bool named = row.since == ServerVersion{5, 2, 0};
       if (named) {
         TRY(parse_named(factory, op, scope));
+        return factory;
+      }
+      if (row.since == ServerVersion{7, 0, 0}) {
+        auto spec = TRY(parse_percentile(op, scope, op.key() == "$median" ? 7436100 : 7429703));
+        factory.operand_ = std::move(spec.input);
+        factory.fractions_ = std::move(spec.fractions);
         return factory;
       }
       if (op.key() == "$count") {

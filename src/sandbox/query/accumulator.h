@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string_view>
+#include <vector>
 
 #include "base/error.h"
 #include "sandbox/query/expression.h"
@@ -14,6 +15,8 @@ class Accumulator {
   virtual ~Accumulator() = default;
   virtual Status add(const Datum& value) = 0;
   virtual Datum result() = 0;  // once, at the end
+  // The result so far: more may be added.
+  virtual Datum peek() { return result(); }
   // Beyond the object itself; may grow with every add.
   virtual std::size_t bytes() const { return 0; }
 };
@@ -32,6 +35,7 @@ class AccumulatorFactory {
   Maker make_ = nullptr;
   std::int64_t count_ = 1;  // n of $firstN and its like
   bson::Document sort_by_;  // $top, $bottom
+  std::vector<double> fractions_;  // $percentile
 };
 
 }  // namespace drover::sandbox::query

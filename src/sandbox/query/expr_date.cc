@@ -9,6 +9,7 @@
 #include "bson/time_zone.h"
 #include "sandbox/query/calendar.h"
 #include "sandbox/query/date_complaint.h"
+#include "sandbox/query/date_unit.h"
 #include "sandbox/query/expression_ops.h"
 #include "sandbox/query/numeric.h"
 
@@ -357,48 +358,20 @@ Result<ExpressionPtr> parse_from_parts(const Element& argument, const Scope& sco
   return folded(std::move(parsed), scope);
 }
 
-enum class Unit { kYear, kQuarter, kMonth, kWeek, kDay, kHour, kMinute, kSecond, kMillisecond };
+using Unit = DateUnit;
 
 Result<Unit> unit_of(const Datum& value, std::string_view name) {
-  static constexpr std::pair<std::string_view, Unit> kUnits[] = {
-      {"year", Unit::kYear},     {"quarter", Unit::kQuarter}, {"month", Unit::kMonth},
-      {"week", Unit::kWeek},     {"day", Unit::kDay},         {"hour", Unit::kHour},
-      {"minute", Unit::kMinute}, {"second", Unit::kSecond},   {"millisecond", Unit::kMillisecond}};
   if (value.type() != Type::kString) {
     return bad(5439013, fmt::format("{} requires 'unit' to be a string, but got {}", name, type_name_of(value)));
   }
-  for (const auto& [text, unit] : kUnits) {
-    if (text == value.element().string_value()) return unit;
-  }
+  if (const auto unit = find_date_unit(value.element().string_value())) return *unit;
   return bad(code::kFailedToParse, fmt::format("{} parameter 'unit' value cannot be recognized as a time unit: {}",
                                                name, value.element().string_value()));
-}
-
-std::int64_t fixed_millis(Unit unit) {
-  switch (unit) {
-    case Unit::kWeek: return 7 * 24 * 60 * kMinute;
-    case Unit::kDay: return 24 * 60 * kMinute;
-    case Unit::kHour: return 60 * kMinute;
-    case Unit::kMinute: return kMinute;
-    case Unit::kSecond: return 1000;
-    default: return 1;
-  }
-}
-
-std::int64_t months_in(Unit unit) {
-  return unit == Unit::kYear ? 12 : unit == Unit::kQuarter ? 3 : unit == Unit::kMonth ? 1 : 0;
 }
 
 std::int64_t floor_to(std::int64_t value, std::int64_t size) {
   const std::int64_t rest = value % size;
   return value - (rest < 0 ? rest + size : rest);
-}
-
-std::int64_t add_months(std::int64_t millis, std::int64_t months) {
-  const CalendarTime t = to_calendar(millis);
-  const std::int64_t last = to_calendar(from_calendar(t.year, t.month + months + 1, 0, 0, 0, 0, 0)).day;
-  return from_calendar(t.year, t.month + months, std::min<std::int64_t>(t.day, last), t.hour, t.minute, t.second,
-                       t.millisecond);
 }
 
 struct AddExpression final : NamedDateExpression {
@@ -416,7 +389,7 @@ struct AddExpression final : NamedDateExpression {
     if (const std::int64_t months = months_in(unit)) {
       return Datum::from(bson::DateTime{in->to_utc(add_months(in->to_local(millis), months * steps))});
     }
-    return Datum::from(bson::DateTime{millis + steps * fixed_millis(unit)});
+    return Datum::from(bson::DateTime{millis + steps * millis_in(unit)});
   }
   std::string name;
 };
@@ -447,7 +420,7 @@ std::int64_t truncate(std::int64_t local, Unit unit, std::int64_t size, int week
   }
   std::int64_t reference = from_calendar(2000, 1, 1, 0, 0, 0, 0);
   if (unit == Unit::kWeek) reference += ((week_start - day_of_week(reference) + 7) % 7) * 24 * 60 * kMinute;
-  return reference + floor_to(local - reference, fixed_millis(unit) * size);
+  return reference + floor_to(local - reference, millis_in(unit) * size);
 }
 
 Result<int> week_start_of(const NamedOperands& operands, Variables& variables) {
@@ -503,7 +476,7 @@ struct DiffExpression final : NamedDateExpression {
     const std::int64_t to = truncate(in->to_local(TRY(millis_of(end))), unit, 1, week_start);
     if (const std::int64_t months = months_in(unit))
       return Datum::from((month_number(to) - month_number(from)) / months);
-    return Datum::from((to - from) / fixed_millis(unit));
+    return Datum::from((to - from) / millis_in(unit));
   }
 };
 

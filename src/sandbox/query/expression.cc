@@ -7,6 +7,7 @@
 #include "bson/builder.h"
 #include "bson/ejson.h"
 #include "sandbox/query/expression_ops.h"
+#include "sandbox/query/percentile.h"
 #include "sandbox/query/path.h"
 
 namespace drover::sandbox::query {
@@ -129,7 +130,7 @@ const std::unordered_map<std::string_view, Entry>& registry() {
       for (const Operator& op : operators) entries[op.name].op = &op;
     }
     for (const auto forms :
-         {control_forms(), array_forms(), object_forms(), string_forms(), date_forms(), conversion_forms()}) {
+         {control_forms(), array_forms(), object_forms(), string_forms(), date_forms(), conversion_forms(), percentile_forms()}) {
       for (const SpecialForm& form : forms) entries[form.name].form = &form;
     }
     return entries;
@@ -345,7 +346,7 @@ Result<ExpressionPtr> parse_object_expression(View object, const Scope& scope) {
 }
 
 bool is_not_supported(std::string_view operator_name, ServerVersion version) {
-  return version >= ServerVersion{7, 0, 0} && (operator_name == "$percentile" || operator_name == "$median" || operator_name == "$toHashedIndexKey");
+  return version >= ServerVersion{7, 0, 0} && operator_name == "$toHashedIndexKey";
 }
 
 bool is_known_expression(std::string_view operator_name, ServerVersion version) {
