@@ -35,7 +35,7 @@ Result<Element> only_field(const Element& item) {
 }
 
 const StageRow* find_row(std::string_view name, ServerVersion version) {
-  for (const auto rows : {simple_stages(), group_stages(), foreign_stages(), array_stages(), bucket_stages(), window_stages()}) {
+  for (const auto rows : {simple_stages(), group_stages(), foreign_stages(), array_stages(), bucket_stages(), window_stages(), densify_stages()}) {
     for (const StageRow& row : rows) {
       if (row.name == name) return version >= row.since ? &row : nullptr;
     }

@@ -43,6 +43,7 @@ std::span<const StageRow> foreign_stages();  // stages_foreign.cc
 std::span<const StageRow> array_stages();    // stages_array.cc
 std::span<const StageRow> bucket_stages();   // stages_bucket.cc
 std::span<const StageRow> window_stages();   // stages_window.cc
+std::span<const StageRow> densify_stages();  // stages_densify.cc
 
 Result<std::vector<StagePtr>> parse_stage_list(bson::View stages, const PipelineContext& context,
                                                std::string_view inside);

@@ -1,4 +1,4 @@
-// $setWindowFields and $fill, and what they share with $group: $median and $percentile.
+// $setWindowFields, $fill and $densify, and what they share with $group: $median and $percentile.
 #include <gtest/gtest.h>
 
 #include "bson/ejson.h"
@@ -139,6 +139,40 @@ TEST_F(WindowTest, Refusals) {
   EXPECT_EQ(run(R"({"$setWindowFields": {"output": {"n": {"$count": {}}}}})", R"([{"v": 1}, {"v": 2}, {"v": 3}])").substr(0, 8), "5414201 ");
   version = {4, 4, 0};
   EXPECT_EQ(refused(R"({"output": {}})"), "40324 Unrecognized pipeline stage name: '$setWindowFields'");
+}
+
+TEST_F(WindowTest, DensifiesNumbers) {
+  const auto densify = [&](const std::string& spec, const std::string& input) { return run(R"({"$densify": )" + spec + "}", input); };
+  EXPECT_EQ(densify(R"({"field": "a", "range": {"step": 2, "bounds": "full"}})", R"([{"a": 6, "k": 1}, {"a": 1}, {"b": 1}])"), R"({"b":1}{"a":1}{"a":3}{"a":5}{"a":6,"k":1})");
+  EXPECT_EQ(densify(R"({"field": "a", "range": {"step": 2, "bounds": [0, 7]}})", R"([{"a": 3}, {"a": -1}, {"a": 9}])"),
+            R"({"a":-1}{"a":0}{"a":2}{"a":3}{"a":4}{"a":6}{"a":9})");
+  EXPECT_EQ(densify(R"({"field": "a", "range": {"step": 5, "bounds": [0, 11]}})", "[]"), R"({"a":0}{"a":5}{"a":10})");
+  EXPECT_EQ(densify(R"({"field": "a", "partitionByFields": ["p"], "range": {"step": 1, "bounds": "partition"}})", R"([{"p": 2, "a": 5}, {"p": 1, "a": 1}, {"p": 1, "a": 3}, {"p": 2, "a": 7}])"),
+            R"({"p":1,"a":1}{"p":1,"a":2}{"p":1,"a":3}{"p":2,"a":5}{"p":2,"a":6}{"p":2,"a":7})");
+  EXPECT_EQ(densify(R"({"field": "a", "partitionByFields": ["p"], "range": {"step": 1, "bounds": "full"}})", R"([{"p": 1, "a": 1}, {"p": 2, "a": 3}])"),
+            R"({"p":1,"a":1}{"p":2,"a":1}{"p":2,"a":2}{"p":2,"a":3}{"p":1,"a":2}{"p":1,"a":3})");
+  EXPECT_EQ(densify(R"({"field": "a.b", "range": {"step": 1, "bounds": "full"}})", R"([{"a": {"b": 1}}, {"a": {"b": 3}}])"), R"({"a":{"b":1}}{"a":{"b":2}}{"a":{"b":3}})");
+  EXPECT_EQ(densify(R"({"field": "a", "range": {"step": 1, "bounds": "full"}})", R"([{"a": "x"}])"), "5733201 Densify field type must be numeric or a date");
+  EXPECT_EQ(densify(R"({"field": "a", "range": {"step": 1, "bounds": "full"}})", R"([{"a": 0}, {"a": 1e9}])"),
+            "5897900 Generated 500001 documents in $densify, which is over the limit of 500000. Increase the 'internalQueryMaxAllowedDensifyDocs' parameter to allow more generated documents");
+  EXPECT_EQ(densify(R"({"field": "a", "range": {"step": 0, "bounds": "full"}})", "[]"), "5733401 The step parameter in a range statement must be a strictly positive numeric value");
+  EXPECT_EQ(densify(R"({"field": "a", "range": {"step": 1, "bounds": [3, 1]}})", "[]"), "5733402 A bounding array must be an ascending array of either two dates or two numbers");
+  EXPECT_EQ(densify(R"({"field": "a", "range": {"step": 1, "bounds": "partition"}})", "[]").substr(0, 8), "5733408 ");
+  EXPECT_EQ(densify(R"({"field": "a"})", "[]"), "40414 BSON field '$densify.range' is missing but a required field");
+  version = {5, 0, 0};
+  EXPECT_EQ(densify("{}", "[]").substr(0, 6), "40324 ");
+}
+
+TEST_F(WindowTest, DensifiesDates) {
+  const auto date = [](const std::string& day) { return R"({"$date": ")" + day + R"(T00:00:00Z"})"; };
+  EXPECT_EQ(run(R"({"$densify": {"field": "d", "range": {"step": 1, "unit": "month", "bounds": "full"}}}, {"$project": {"_id": {"$dayOfMonth": "$d"}}})",
+                R"([{"d": )" + date("2024-01-31") + R"(}, {"d": )" + date("2024-04-15") + "}]"),
+            R"({"_id":31}{"_id":29}{"_id":29}{"_id":15})");
+  EXPECT_EQ(run(R"({"$densify": {"field": "d", "range": {"step": 12, "unit": "hour", "bounds": [)" + date("2024-01-01") + "," + date("2024-01-02") +
+                    R"(]}}}, {"$project": {"_id": {"$hour": "$d"}}})", "[]"),
+            R"({"_id":0}{"_id":12})");
+  EXPECT_EQ(run(R"({"$densify": {"field": "d", "range": {"step": 1, "unit": "day", "bounds": "full"}}})", R"([{"d": 1}])"),
+            "6053600 Encountered numeric densify value in collection when step has a date unit.");
 }
 
 TEST_F(WindowTest, MediansAndPercentiles) {
