@@ -15,6 +15,7 @@
 #include "agent/job.h"
 #include "agent/log_shipper.h"
 #include "agent/member_sample.h"
+#include "agent/migration_job.h"
 #include "agent/monitoring_commands.h"
 #include "agent/restart_policy.h"
 #include "agent/site.h"
@@ -289,13 +290,45 @@ TEST_F(Files, APidThatIsAnothersIsNotTheEngine) {
 
 TEST_F(Files, AProgramIsRunToItsEndOrItsLimit) {
   std::filesystem::create_directories(path_);
-  EXPECT_TRUE(run_to_end({"/bin/sh", "-c", "exit 0"}, std::chrono::seconds(5), path_ + "/out"));
-  const auto wrong = run_to_end({"/bin/sh", "-c", "echo because >&2; exit 4"}, std::chrono::seconds(5), path_ + "/out");
+  EXPECT_TRUE(run_to_end({"/bin/sh", "-c", "exit 0"}, std::chrono::seconds(5), path_ + "/out", {}));
+  const auto wrong = run_to_end({"/bin/sh", "-c", "echo because >&2; exit 4"}, std::chrono::seconds(5), path_ + "/out", {});
   ASSERT_FALSE(wrong);
   EXPECT_EQ(wrong.error().code, ErrorCode::kWrongState);
   EXPECT_THAT(wrong.error().message, HasSubstr("because"));
-  EXPECT_EQ(run_to_end({"/bin/sh", "-c", "exit 75"}, std::chrono::seconds(5), path_ + "/out").error().code, ErrorCode::kTemporary);
-  EXPECT_EQ(run_to_end({"/bin/sh", "-c", "exec sleep 60"}, std::chrono::seconds(1), path_ + "/out").error().code, ErrorCode::kTemporary);
+  EXPECT_EQ(run_to_end({"/bin/sh", "-c", "exit 75"}, std::chrono::seconds(5), path_ + "/out", {}).error().code, ErrorCode::kTemporary);
+  EXPECT_EQ(run_to_end({"/bin/sh", "-c", "exec sleep 60"}, std::chrono::seconds(1), path_ + "/out", {}).error().code, ErrorCode::kTemporary);
+}
+
+TEST_F(Files, AStopIsHandedOnToAProgramAndIsBounded) {
+  std::filesystem::create_directories(path_);
+  const auto stopped = [&](const std::string& script) {
+    std::stop_source stop;
+    const auto asks = runtime_->spawn("asks", [&](std::stop_token) {
+      for (int i = 0; i < 500 && !std::filesystem::exists(path_ + "/begun"); ++i) runtime_->sleep(std::chrono::milliseconds(10), {});
+      stop.request_stop();
+    });
+    const auto begun = runtime_->now();
+    const auto ended = run_to_end({"/bin/sh", "-c", script, path_}, std::chrono::minutes(10), path_ + "/out", stop.get_token());
+    EXPECT_LT(runtime_->now() - begun, kProgramFarewell + std::chrono::seconds(15));
+    std::filesystem::remove(path_ + "/begun");
+    return ended;
+  };
+  const std::string begun = "touch \"$0/begun\"; ";
+  EXPECT_EQ(stopped(begun + "exec sleep 600").error().code, ErrorCode::kInterrupted);
+  EXPECT_EQ(stopped("trap 'exit 130' TERM; " + begun + "while :; do sleep 0.05; done").error().code, ErrorCode::kInterrupted);
+  // What it did before it ended, or in spite of it, counts.
+  EXPECT_TRUE(stopped("trap 'exit 0' TERM; " + begun + "while :; do sleep 0.05; done"));
+  EXPECT_EQ(stopped("trap 'exit 4' TERM; " + begun + "while :; do sleep 0.05; done").error().code, ErrorCode::kWrongState);
+  // One that does not listen is killed.
+  EXPECT_EQ(stopped("trap '' TERM; " + begun + "while :; do sleep 0.05; done").error().code, ErrorCode::kInterrupted);
+}
+
+TEST_F(Files, WhatWasInterruptedIsSaidFirst) {
+  std::filesystem::create_directories(path_);
+  EXPECT_EQ(report_at_first(path_).state, JobState::kAccepted);
+  append("removing", "\n");
+  EXPECT_EQ(report_at_first(path_).state, JobState::kRunning);
+  EXPECT_THAT(report_at_first(path_).warnings, ElementsAre(HasSubstr("was interrupted")));
 }
 
 TEST_F(Files, ACaFileIsLookedAt) {

@@ -1,5 +1,6 @@
 #include "agent/engine_process.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <chrono>
@@ -197,7 +198,7 @@ std::optional<EngineProcess::LastWords> EngineProcess::last_words() const {
   return words;
 }
 
-Status run_to_end(const std::vector<std::string>& arguments, std::chrono::seconds limit, const std::string& output) {
+Status run_to_end(const std::vector<std::string>& arguments, std::chrono::seconds limit, const std::string& output, const std::stop_token& stop) {
   auto list = argument_list(arguments);
   const pid_t pid = ::fork();
   if (pid < 0) return system_error("starting " + arguments.front());
@@ -208,17 +209,26 @@ Status run_to_end(const std::vector<std::string>& arguments, std::chrono::second
     _exit(kCannotRun);
   }
   int status = 0;
-  const auto deadline = std::chrono::steady_clock::now() + limit;
+  auto deadline = std::chrono::steady_clock::now() + limit;
+  bool asked = false;
   while (::waitpid(pid, &status, WNOHANG) == 0) {
+    if (!asked && stop.stop_requested()) {
+      asked = true;
+      ::kill(pid, SIGTERM);
+      deadline = std::min(deadline, std::chrono::steady_clock::now() + kProgramFarewell);
+    }
     if (std::chrono::steady_clock::now() > deadline) {
       ::kill(pid, SIGKILL);
       ::waitpid(pid, &status, 0);
+      if (asked) return fail(ErrorCode::kInterrupted, fmt::format("{} was stopped before its end", arguments[1]));
       return fail(ErrorCode::kTemporary, fmt::format("{} took longer than {} s", arguments[1], limit.count()));
     }
     std::this_thread::sleep_for(kPollEvery);
   }
   if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return {};
   const int code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  const bool stopped = asked && (WIFSIGNALED(status) || code == exit_code(ErrorCode::kInterrupted));
+  if (stopped) return fail(ErrorCode::kInterrupted, fmt::format("{} was stopped before its end", arguments[1]));
   const auto said = read_file(output, 4096).value_or("");
   const auto kind = code == exit_code(ErrorCode::kWrongState)    ? ErrorCode::kWrongState
                     : code == exit_code(ErrorCode::kTemporary)   ? ErrorCode::kTemporary

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -59,7 +60,10 @@ class EngineProcess {
   EngineSettings settings_;
 };
 
-// Runs a program to its end, at most so long; what it says on standard error is the error's text.
-Status run_to_end(const std::vector<std::string>& arguments, std::chrono::seconds limit, const std::string& output);
+inline constexpr std::chrono::seconds kProgramFarewell{10};  // of a program that is asked to end; then it is killed
+
+// Runs a program to its end, at most so long; what it says on standard error is the error's text. A stop is handed on to it as SIGTERM, and
+// it is gone when the call returns: kInterrupted, unless it had come to its end all the same.
+Status run_to_end(const std::vector<std::string>& arguments, std::chrono::seconds limit, const std::string& output, const std::stop_token& stop);
 
 }  // namespace drover::agent

@@ -17,7 +17,7 @@ JobRunner::JobRunner(Host& host, Job job)
       id_(job.id),
       lock_(host.runtime.make_monitor()),
       job_(std::move(job)),
-      fields_(report_fields(Report{})),
+      fields_(report_fields(report_at_first(host.directory.job_path(id_)))),
       log_(host.directory.job_path(id_) + "/log/mongosync.log", host.directory.job_path(id_) + "/log-sent") {
   if (const auto text = read_file(final_path(host, id_))) {
     if (const auto json = Json::parse(*text); json && json->as_object()) {

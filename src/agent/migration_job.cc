@@ -19,6 +19,9 @@ constexpr const char* kStarted = "started";  // the engine was told to start: th
 constexpr const char* kPrepared = "prepared";  // the destination held nothing of another migration, or nothing any more
 constexpr const char* kFoundUnfinished = "found-unfinished";  // another migration's, at an earlier look
 constexpr const char* kCleaned = "cleaned";
+constexpr const char* kRemoving = "removing";  // a clean-up was begun, and nobody has seen its end
+constexpr const char* kGivenUp = "given-up";   // it has failed, for the reason in it; what it left is still to be removed
+constexpr const char* kCarriedOn = "the removal of what is left on the destination was interrupted, with the agent; it is carried on";
 constexpr int kHistoryLost = 286;
 constexpr int kUnauthorized = 13;
 
@@ -56,6 +59,14 @@ Report report_of(const SyncProgress& progress) {
 
 }  // namespace
 
+Report report_at_first(const std::string& job_directory) {
+  Report report;
+  if (!read_file(job_directory + "/" + kRemoving, 1)) return report;
+  report.state = JobState::kRunning;
+  report.warnings.emplace_back(kCarriedOn);
+  return report;
+}
+
 MigrationJob::MigrationJob(Host& host, const Job& job)
     : host_(host),
       directory_(host.directory.job_path(job.id)),
@@ -64,6 +75,8 @@ MigrationJob::MigrationJob(Host& host, const Job& job)
     started_ = true;
     host_.log.info("found the engine of a migration running", {{"job", job.id}, {"pid", static_cast<std::int64_t>(*pid)}});
   }
+  if (auto why = read_file(directory_ + "/" + kGivenUp)) given_up_ = Error{ErrorCode::kFailure, std::move(*why), 0, {}};
+  last_ = report_at_first(directory_);
 }
 
 bool MigrationJob::has_mark(const char* name) const { return read_file(directory_ + "/" + name, 1).has_value(); }
@@ -83,7 +96,7 @@ std::optional<Error> MigrationJob::refusal(const Job& job) const {
 }
 
 Report MigrationJob::follow(const Job& job, const std::stop_token& stop) {
-  if (!engine_.running()) return keep_running(job, stop);
+  if (given_up_ || !engine_.running()) return keep_running(job, stop);
   started_ = true;
   return watch(job, stop);
 }
@@ -122,6 +135,7 @@ Report MigrationJob::keep_running(const Job& job, const std::stop_token& stop) {
 
 Report MigrationJob::fruitless(const Job& job, RestartPolicy::End how, std::string because, const std::string& while_waiting, const std::stop_token& stop) {
   const auto now = host_.runtime.now();
+  if (stop.stop_requested()) return still(JobState::kRunning, while_waiting);  // this process ends: that is no failure
   restarts_.ended(how, now, host_.runtime.random());
   ended_because_ = std::move(because);
   if (!restarts_.gives_up(now)) return still(JobState::kRunning, while_waiting);
@@ -216,7 +230,7 @@ Result<std::optional<Error>> MigrationJob::prepare(const Job& job, const std::st
       TRY(is_wanted_now(job));
       TRY(set_mark(kFoundUnfinished));
       host_.log.warn("what another migration has begun is removed from the destination", {{"job", job.id}, {"other", found.owner}});
-      const auto removed = remove_state(job, found.owner, kCleanupLimit);
+      const auto removed = remove_state(job, found.owner, stop);
       if (!removed && removed.error().code == ErrorCode::kWrongState)
         return std::optional(Error{ErrorCode::kWrongState, fmt::format("{} (it could not be removed for dropDestinationData: {})", refusal_of(found), removed.error().message), 0, {}});
       TRY(removed);
@@ -275,7 +289,7 @@ Report MigrationJob::wind_up(const Job& job, const std::stop_token& stop) {
     host_.log.warn("the job is stopped without the destination's answer: by this host's files nothing of it was begun there", {{"job", job.id}, {"error", begun.error().message}});
     begun = false;
   }
-  const auto cleaned = !begun ? Status(tl::unexpected(begun.error())) : *begun ? clean_up(job) : Status();
+  const auto cleaned = !begun ? Status(tl::unexpected(begun.error())) : *begun ? clean_up(job, stop) : Status();
   if (cleaned) return still(JobState::kStopped);
   if (is_decided(cleaned.error())) {
     host_.log.warn("the cutover was decided before it was to be stopped; it is finished", {{"job", job.id}});
@@ -312,32 +326,45 @@ void MigrationJob::end_engine(const std::stop_token& stop) {
 
 // Fences whoever still writes, undoes an undecided cutover, lifts the destination's write block, removes the state. Only what is this
 // job's; a directory of an older version does not know whose it is.
-Status MigrationJob::clean_up(const Job& job) {
+Status MigrationJob::clean_up(const Job& job, const std::stop_token& stop) {
   if (has_mark(kCleaned)) return {};
-  TRY(remove_state(job, has_mark(kPrepared) ? job.id : std::string(), kCleanupLimit));
+  TRY(remove_state(job, has_mark(kPrepared) ? job.id : std::string(), stop));
   return set_mark(kCleaned);
 }
 
-Status MigrationJob::remove_state(const Job& job, const std::string& owner, std::chrono::seconds limit) {
+Status MigrationJob::remove_state(const Job& job, const std::string& owner, const std::stop_token& stop) {
   TRY(write_file(directory_ + "/source.uri", job.source_uri + "\n"));
   TRY(write_file(directory_ + "/destination.uri", job.destination_uri + "\n"));
   std::vector<std::string> command{host_.program, "migrate", "--cleanup", "--yes", "--source", "@" + directory_ + "/source.uri", "--destination",
                                    "@" + directory_ + "/destination.uri", "--log", directory_ + "/cleanup.log"};
   if (!owner.empty()) command.insert(command.end(), {"--job", owner});
-  return run_to_end(command, limit, directory_ + "/cleanup.output");
+  if (has_mark(kRemoving)) host_.log.info("the removal of a migration's state, which was interrupted, is carried on", {{"job", job.id}});
+  TRY(set_mark(kRemoving));
+  const auto ended = run_to_end(command, kCleanupLimit, directory_ + "/cleanup.output", stop);
+  if (!ended && ended.error().code == ErrorCode::kInterrupted) {
+    host_.log.warn("the removal of a migration's state is interrupted; it is carried on when the agent runs again", {{"job", job.id}});
+    return ended;
+  }
+  remove_mark(kRemoving);
+  return ended;
 }
 
 Report MigrationJob::failed(const Job& job, const Error& why, const std::stop_token& stop) {
   end_engine(stop);
+  if (stop.stop_requested()) return still(JobState::kRunning, why.message);  // the engine may run yet: the next process decides
   Report report = still(JobState::kFailed);
   report.error = why.message;
   report.can_commit = false;
   if (has_mark(kStarted)) {
-    const auto cleaned = clean_up(job);
+    // Before anything of it is removed: who finds the removal begun must not start the engine again.
+    if (const auto noted = write_file(directory_ + "/" + kGivenUp, why.message); !noted)
+      return still(JobState::kRunning, fmt::format("{}; that cannot be noted: {}", why.message, noted.error().message));
+    const auto cleaned = clean_up(job, stop);
     if (!cleaned && is_decided(cleaned.error())) {
       forward_ = true;
       restarts_.moved();
       given_up_.reset();
+      remove_mark(kGivenUp);
       return still(JobState::kCommitting, "the cutover is decided and is finished: " + why.message);
     }
     if (!cleaned) {

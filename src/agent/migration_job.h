@@ -5,7 +5,8 @@
 // RUN and CUTOVER: the engine runs. When it ends it is started again, with a growing pause: its state is on the destination. What the
 // engine itself calls hopeless, several times in a row, is FAILED, and so is what ends again and again for an hour without having moved
 // (restart_policy.h); the error names the cause. STOP: the engine is ended, its state
-// removed, the source as it was found; a cutover that was decided is carried to its end instead.
+// removed, the source as it was found; a cutover that was decided is carried to its end instead. A removal that this process's end
+// interrupts is carried on by the next one, which says so first (report_at_first); so is a failure whose removal has not ended.
 #pragma once
 
 #include <optional>
@@ -29,6 +30,9 @@ inline constexpr std::chrono::minutes kConfirmedFor{1};
 
 inline constexpr std::chrono::minutes kUnansweredStop{10};  // of a job without a file that says it was begun: then the host is free again
 
+// What there is to say of a job before this process has taken a step: what an earlier one did not bring to its end.
+Report report_at_first(const std::string& job_directory);
+
 class MigrationJob {
  public:
   MigrationJob(Host& host, const Job& job);
@@ -48,8 +52,8 @@ class MigrationJob {
   Result<std::optional<Error>> prepare(const Job& job, const std::stop_token& stop);
   Status is_wanted_now(const Job& job) const;
   Result<bool> has_begun(const Job& job, const std::stop_token& stop);
-  Status clean_up(const Job& job);
-  Status remove_state(const Job& job, const std::string& owner, std::chrono::seconds limit);
+  Status clean_up(const Job& job, const std::stop_token& stop);
+  Status remove_state(const Job& job, const std::string& owner, const std::stop_token& stop);
   Report failed(const Job& job, const Error& why, const std::stop_token& stop);
   Report still(JobState state, std::string warning = {});
   bool has_mark(const char* name) const;

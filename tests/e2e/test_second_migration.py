@@ -2,7 +2,10 @@
 import os
 import secrets
 import signal
+import time
+import uuid
 
+from bson.binary import Binary, UuidRepresentation
 from harness.process import eventually
 from harness.site import ATLAS, EXT
 from test_manager import OnAHost
@@ -143,3 +146,38 @@ class OnTheHost(OnAHost):
         self.wait_for_state("STOPPED")
         self.assertNotIn(STATE, self.destination.client().list_database_names())
         self.destination.client().other.there.insert_one({"_id": 1})
+
+    def test_an_agent_that_is_ended_while_it_removes_a_state(self):
+        """SIGTERM does not wait for the removal, which is carried on by the next process; that says so first."""
+        self.seed()
+        self.next_job()
+        self.can_commit()
+        engine = self.agent.engine_pid(self.item)
+        self.agent.process.kill()
+        os.kill(engine, signal.SIGKILL)
+        # Whoever wrote as another user is waited for, for minutes.
+        state = self.destination.client()[STATE]
+        stranger = {"id": Binary.from_uuid(uuid.uuid4(), UuidRepresentation.STANDARD), "user": "somebody"}
+        state.x_owner.update_one({"_id": "owner"}, {"$push": {"sessions": stranger}})
+        self.want("STOP")
+
+        def waits():
+            log = self.agent.job_path(self.item, "cleanup.log")
+            if not os.path.exists(log):
+                return 0
+            with open(log, encoding="utf-8") as file:
+                return file.read().count("wrote as another user")
+        for times in (1, 2):
+            self.agent.start()
+            if times == 2:
+                self.wait_for(lambda report: any("was interrupted" in warning for warning in report["warnings"]), "what was interrupted to be told")
+            eventually(lambda expected=times: waits() == expected, 90, "the removal to wait")
+            begun = time.monotonic()
+            self.agent.process.stop()
+            self.assertLess(time.monotonic() - begun, 15)
+            self.assertIn("interrupted", self.agent.log())
+            self.assertIsNotNone(state.x_migration.find_one(), "it has not been removed")
+        state.x_owner.update_one({"_id": "owner"}, {"$set": {"sessions": []}})
+        self.agent.start()
+        self.wait_for_state("STOPPED")
+        self.assertNotIn(STATE, self.destination.client().list_database_names())
