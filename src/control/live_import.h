@@ -26,7 +26,9 @@ inline constexpr std::chrono::hours kLeftPatience{24};           // for a host t
 inline constexpr std::size_t kMaxReportBytes = 256 << 10;
 inline constexpr std::size_t kMaxOpenImportsOfLink = 100;        // active ones
 inline constexpr std::int64_t kMaxUnforgottenOfLink = 1000;      // those that have ended, and that the manager site has not forgotten yet, among them
-inline constexpr std::int64_t kMaxImportsOfOrganization = 5000; // validations and migrations that are kept; with more the oldest that are over are deleted
+// Of a project, that are kept. With more the oldest that are over go: of validations any, of migrations those that no event tells of any more.
+inline constexpr std::int64_t kMaxValidationsOfProject = 1000;
+inline constexpr std::int64_t kMaxMigrationsOfProject = 5000;    // with as many that nothing can be deleted of, no new one is begun
 inline constexpr std::chrono::hours kForgetPatience{24 * 7};     // for the manager site to forget one that has ended; then it is not asked any more
 
 struct LiveImportRequest {

@@ -208,6 +208,7 @@ tl::expected<LiveImport, ImportRefusal> LiveImportIntake::take(ImportKind kind, 
   }
   auto made = imports_.create(std::move(import), request.password, by);
   if (!made && made.error().code == ErrorCode::kWrongState) return refuse(Kind::kBusy, made.error().message);
+  if (!made && made.error().code == ErrorCode::kUnsupported) return refuse(Kind::kTooMany, made.error().message);
   if (!made) return failed(std::move(made.error()));
   return std::move(*made);
 }

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "control/events.h"
 #include "control/fields.h"
 #include "control/identity.h"
 #include "control/json_document.h"
@@ -54,21 +55,35 @@ LiveImport LiveImports::read(bson::View document) const {
   return import;
 }
 
-// What is over is kept, but not for ever. Of what goes on nothing is deleted.
-Status LiveImports::make_room(const std::string& org) {
-  const auto kept = TRY(store_.count(kImports, bson::make_document({{"orgId", org}})));
-  if (kept < options_.kept) return {};
+// What is over is kept, but not for ever; nothing else is deleted. A validation that is over is of no use but to whoever asked for it; a migration is
+// looked up by the events that tell of it, for as long as there are any. They are counted apart, and by project: nobody's refused validations
+// drive out what others have.
+Status LiveImports::make_room(ImportKind kind, const std::string& group) {
+  const bool migration = kind == ImportKind::kMigration;
+  const auto limit = migration ? options_.kept_migrations : options_.kept_validations;
+  const auto of_kind = bson::make_document({{"groupId", group}, {"kind", migration ? "migration" : "validation"}});
+  const auto kept = TRY(store_.count(kImports, of_kind));
+  if (kept < limit) return {};
   bson::Builder over;
-  over.append("orgId", org);
+  over.append_all(of_kind);
   over.open_document("open").append("$exists", false);
-  const auto most = static_cast<int>(std::min<std::int64_t>(kept - options_.kept + 1, kDeletedAtOnce));
+  if (migration) {
+    const auto told_until = runtime_.wall_time() - kEventsKept;
+    over.open_document("_id").append("$lt", first_id_of(told_until));
+    auto ended = over.open_document("endedMillis");
+    ended.open_document("$not").append("$gte", std::chrono::duration_cast<std::chrono::milliseconds>(told_until.time_since_epoch()).count());
+  }
+  const auto most = static_cast<int>(std::min<std::int64_t>(kept - limit + 1, kDeletedAtOnce));
+  std::int64_t gone = 0;
   for (const auto& document : TRY(store_.find(kImports, std::move(over).finish(), {1, most}))) {
     bson::Builder this_one;
     this_one.append("_id", text_of(document, "_id"));
     this_one.open_document("open").append("$exists", false);
-    TRY(store_.remove(kImports, std::move(this_one).finish()));
+    gone += TRY(store_.remove(kImports, std::move(this_one).finish()));
   }
-  return {};
+  if (!migration || gone != 0) return {};
+  return fail(ErrorCode::kUnsupported, fmt::format("{} migrations of the project {} are kept, and events of the last {} days tell of each of them; begin this one in another project", kept,
+                                                   group, std::chrono::duration_cast<std::chrono::hours>(kEventsKept).count() / 24));
 }
 
 Result<LiveImport> LiveImports::create(LiveImport first, const std::string& source_password, const Asker& by) {
@@ -90,7 +105,7 @@ Result<LiveImport> LiveImports::create(LiveImport first, const std::string& sour
     document.append("sealedDestination", new_destination_password(first.id));
     if (!source_password.empty()) document.append("sealedPassword", keys_.seal("import source " + first.id, source_password));
   }
-  TRY(make_room(first.org));
+  TRY(make_room(first.kind, first.group));
   const auto locks = locks_of(first, options_.one_migration_per_link);
   if (migration) {
     {

@@ -24,13 +24,13 @@ class LiveImports {
     std::chrono::milliseconds cutover_window = kCutoverWindow;
     std::chrono::milliseconds host_silent_after = kHostSilentAfter;
     bool one_migration_per_link = false;
-    std::int64_t kept = kMaxImportsOfOrganization;
+    std::int64_t kept_validations = kMaxValidationsOfProject, kept_migrations = kMaxMigrationsOfProject;
   };
   LiveImports(Store& store, const SealedKeys& keys, Runtime& runtime, Clusters& clusters, Options options)
       : store_(store), keys_(keys), runtime_(runtime), clusters_(clusters), options_(options) {}
 
   // As described; `first` is NEW, or FAILED for a validation whose checks failed. kWrongState: the destination, the source or the
-  // migration host has a migration already; the message says which.
+  // migration host has a migration already; the message says which. kUnsupported: too many are kept of the project.
   Result<LiveImport> create(LiveImport first, const std::string& source_password, const Asker& by = {});
   Result<std::optional<LiveImport>> find(ImportKind kind, const std::string& group, const std::string& id);
   Result<std::vector<LiveImport>> migrations_of(const std::string& group, Page page);
@@ -78,7 +78,7 @@ class LiveImports {
   std::int64_t now_millis() const;
 
  private:
-  Status make_room(const std::string& org);
+  Status make_room(ImportKind kind, const std::string& group);
   LiveImport read(bson::View document) const;
   Result<Json> item_of(const LiveImport& import, bson::View document, const Cluster& cluster);
 

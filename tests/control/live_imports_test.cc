@@ -395,7 +395,7 @@ TEST_F(ControlPlane, ProjectsKeysAndAccountsOfAnOrganizationAreBounded) {
 }
 
 TEST_F(ControlPlane, WhatIsOverIsKeptOnlySoLong) {
-  LiveImports few(*store_, *keys_, clock_, *clusters_, {.kept = 4});
+  LiveImports few(*store_, *keys_, clock_, *clusters_, {.kept_validations = 4, .kept_migrations = 2});
   const auto going_on = begin(ImportKind::kMigration);
   const auto over = [&](int number) {
     const auto id = fmt::format("0000000000000000000000{:02}", number);
@@ -410,13 +410,39 @@ TEST_F(ControlPlane, WhatIsOverIsKeptOnlySoLong) {
   next.org = kOrg;
   next.group = kGroup;
   good(few.create(next, ""));
-  EXPECT_EQ(good(store_->count("liveImports", bson::make_document({{"orgId", kOrg}}))), 4);
+  const auto kept = [&](const char* kind, const std::string& group) { return good(store_->count("liveImports", bson::make_document({{"groupId", group}, {"kind", kind}}))); };
+  EXPECT_EQ(kept("validation", kGroup), 4);
   EXPECT_EQ(migration(going_on).state, ImportState::kWorking) << "what goes on stays";
   EXPECT_FALSE(good(imports_->find(ImportKind::kValidation, kGroup, ids.front())));
   EXPECT_TRUE(good(imports_->find(ImportKind::kValidation, kGroup, ids.back()))) << "the oldest go first";
-  next.org = std::string(24, '9');
-  good(few.create(next, ""));
-  EXPECT_EQ(good(store_->count("liveImports", bson::make_document({{"orgId", kOrg}}))), 4) << "others' are others'";
+  next.group = kSource;  // of the same organization
+  for (int i = 0; i < 6; ++i) good(few.create(next, ""));
+  EXPECT_EQ(kept("validation", kGroup), 4) << "others' are others'";
+  EXPECT_EQ(kept("validation", kSource), 4);
+  // No validation drives a migration out, nor is one that events tell of deleted: then no new one is begun.
+  report(going_on, "FAILED");
+  after({});
+  report(going_on, "FORGOTTEN");
+  after(minutes(3));
+  after({});
+  EXPECT_TRUE(open().empty());
+  LiveImport another;
+  another.kind = ImportKind::kMigration;
+  another.org = kOrg;
+  another.group = kGroup;
+  another.link = link_;
+  another.request = request();
+  const auto second = good(few.create(another, "")).id;
+  another.request.destination_cluster = another.request.source_cluster = another.request.host = "other";
+  const auto refused = few.create(another, "");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::kUnsupported);
+  EXPECT_NE(refused.error().message.find("2 migrations of the project"), std::string::npos) << refused.error().message;
+  EXPECT_EQ(kept("migration", kGroup), 2);
+  clock_.move(kEventsKept + hours(24));
+  good(few.create(another, ""));
+  EXPECT_FALSE(good(imports_->find(ImportKind::kMigration, kGroup, going_on))) << "nobody is told of it any more";
+  EXPECT_TRUE(good(imports_->find(ImportKind::kMigration, kGroup, second))) << "it goes on, however old it is";
 }
 
 TEST_F(ControlPlane, ClustersAreCountedByProject) {
