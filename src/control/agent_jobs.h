@@ -16,7 +16,7 @@
 
 namespace drover::control {
 
-inline constexpr int kMaxOpenJobs = 100;           // of one link, those to be forgotten not counted; more wait on the other site
+inline constexpr int kMaxOpenJobs = 100;           // of one link, those to be ended or forgotten not counted; more wait on the other site
 inline constexpr std::size_t kMaxKeptLogLines = 5000;
 inline constexpr std::chrono::hours kRemovedKept{1};  // that there was a job: the work that another process has read before may name it
 // Of a report that this site made itself, because no agent could: agents number from 2^32. Such a job is given to no agent.

@@ -275,19 +275,24 @@ Result<std::size_t> LinkWorker::take_items(const SiteLink& link, const AtlasClie
     return fail(ErrorCode::kUnsupported, fmt::format("{} items of work at once; at most {} are looked at", work.items.size(), kMaxListedItems));
   std::map<std::string, AgentJob> known;
   for (auto& job : TRY(parts_.jobs.of_link(link.link))) known.emplace(job.id, std::move(job));
-  auto open = std::count_if(known.begin(), known.end(), [](const auto& entry) { return entry.second.desired != "FORGET"; });
+  // What is to be ended, or to be forgotten, keeps no new one waiting, however long its host is away; of all together there is a limit too.
+  const auto counts = [](std::string_view desired) { return desired != "FORGET" && desired != "STOP"; };
+  auto open = std::count_if(known.begin(), known.end(), [&](const auto& entry) { return counts(entry.second.desired); });
+  auto all = known.size();
   std::size_t waiting = 0;
   Status done;
   for (const auto& item : work.items) {
     const auto job = known.find(text_in(item, "id"));
     const bool is_new = job == known.end() && text_in(item, "desired") != "FORGET";
-    if (is_new && open >= kMaxOpenJobs) {
+    const bool more = is_new && counts(text_in(item, "desired"));
+    if ((more && open >= kMaxOpenJobs) || (is_new && all >= kMaxListedItems)) {
       ++waiting;
       continue;
     }
     const auto taken = take_item(link, item, job == known.end() ? nullptr : &job->second, stop);
     if (taken) {
-      open += is_new ? 1 : 0;
+      open += more ? 1 : 0;
+      all += is_new ? 1 : 0;
       continue;
     }
     const auto code = taken.error().code;

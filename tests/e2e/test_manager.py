@@ -487,6 +487,13 @@ class HostileSites(ManagerTest):
             self.want(atlas, project, cluster, item, "FORGET")
             call(f"/jobs/{item}/report", sequence=sequence + 1, state="FORGOTTEN")
         eventually(lambda: set(more) <= set(jobs()), 60, "the rest")
+        # Nor does what is to be ended, and whose host may have been away for a day, keep new ones waiting.
+        for item in more:
+            self.want(atlas, project, cluster, item, "STOP", kind="migration")
+        last = [f"{number:024x}" for number in range(3000, 3020)]
+        for item in last:
+            self.want(atlas, project, cluster, item)
+        eventually(lambda: set(last) <= set(jobs()), 60, "new ones beside those that are to be ended")
 
     def test_a_report_that_is_not_taken(self):
         site, atlas = self.manager(), AtlasSite(self)
