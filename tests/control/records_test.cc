@@ -1,0 +1,357 @@
+// The other records of a store: what bounds them, and what happens to them at the same time.
+#include "control_plane.h"
+
+#include <map>
+#include <thread>
+
+#include "bson/ejson.h"
+#include "control/agent_jobs.h"
+#include "control/agents.h"
+#include "control/database_users.h"
+#include "control/deployments.h"
+#include "control/event_log.h"
+#include "control/events.h"
+#include "control/identity.h"
+#include "control/service_accounts.h"
+#include "control/site_links.h"
+#include "control/store_key.h"
+
+namespace drover::control {
+namespace {
+
+TEST_F(ControlPlane, ProjectsKeysAndAccountsOfAnOrganizationAreBounded) {
+  Identity identity(*store_, *keys_, clock_);
+  ServiceAccounts accounts(*store_, *keys_, clock_);
+  const auto org = good(identity.create_organization("o")).id, other = good(identity.create_organization("other")).id;
+  for (int i = 0; i < kMaxProjectsOfOrganization; ++i) good(identity.create_project(org, "p" + std::to_string(i)));
+  const auto project = identity.create_project(org, "one more");
+  ASSERT_FALSE(project);
+  EXPECT_EQ(project.error().message, "an organization has at most 250 projects; delete one first");
+  for (int i = 0; i < kMaxKeysOfOrganization; ++i) good(store_->insert("apiKeys", bson::make_document({{"_id", "k" + std::to_string(i)}, {"orgId", org}, {"publicKey", "k" + std::to_string(i)}})));
+  const auto key = identity.create_key(org, "one more", {"ORG_OWNER"});
+  ASSERT_FALSE(key);
+  EXPECT_EQ(key.error().message, "an organization has at most 500 API keys; delete one first");
+  EXPECT_FALSE(identity.create_project_key(Project{std::string(24, 'a'), org, "p", ""}, "one more", {"GROUP_OWNER"}));
+  for (int i = 0; i < kMaxAccountsOfOrganization; ++i) good(store_->insert("serviceAccounts", bson::make_document({{"_id", "a" + std::to_string(i)}, {"orgId", org}})));
+  EXPECT_FALSE(accounts.create(org, "one more", "d", {"ORG_OWNER"}, 24));
+  good(identity.create_project(other, "p"));
+  good(identity.create_key(other, "d", {"ORG_OWNER"}));
+  good(accounts.create(other, "n", "d", {"ORG_OWNER"}, 24));
+}
+
+TEST_F(ControlPlane, ClustersAreCountedByProject) {
+  const auto other = std::string(24, '5'), none = std::string(24, '6');
+  good(clusters_->register_deployment(kGroup, "second", sandbox_->uri(), Json(Json::Object{}), Json(Json::Object{})));
+  good(clusters_->register_deployment(other, "shop", sandbox_->uri(), Json(Json::Object{}), Json(Json::Object{})));
+  EXPECT_EQ(good(clusters_->count_by_group({kGroup, none})), (std::map<std::string, std::int64_t>{{kGroup, 2}}));
+  EXPECT_EQ(good(clusters_->count_by_group({kGroup, other, none})), (std::map<std::string, std::int64_t>{{kGroup, 2}, {other, 1}}));
+}
+
+TEST_F(ControlPlane, AllHostsOfAProjectAreListed) {
+  EventLog events(*store_, clock_);
+  Deployments deployments(*store_, *keys_, events, clock_);
+  for (int i = 0; i < 620; ++i)
+    good(store_->insert("hosts", bson::make_document({{"_id", fmt::format("h{:04}", i)}, {"groupId", kGroup}, {"deploymentId", i % 2 ? "a" : "b"}, {"hostname", "h"}, {"port", i}})));
+  EXPECT_EQ(good(deployments.hosts(kGroup)).size(), 620u);
+  EXPECT_EQ(good(deployments.hosts(kGroup, "a")).size(), 310u);
+}
+
+TEST_F(ControlPlane, WhoeverHasAnAgentKeyNamesOnlySoManyHosts) {
+  EventLog events(*store_, clock_);
+  Deployments deployments(*store_, *keys_, events, clock_);
+  const auto deployment = good(deployments.add(kGroup, "", {"h0.example.net:27017"}, {}));
+  const auto sample = [&](int from, int to) {
+    Json::Array hosts;
+    for (int i = from; i < to; ++i) hosts.push_back(Json::Object{{"host", fmt::format("h{}.example.net:27017", i)}, {"reached", false}});
+    return deployments.take_sample(kGroup, "v", Json(Json::Object{{"deploymentId", deployment.id}, {"hosts", std::move(hosts)}}));
+  };
+  good(sample(1, 151));
+  good(sample(151, 301));
+  EXPECT_EQ(good(deployments.hosts(kGroup)).size(), kMaxHostsOfDeployment);
+  good(sample(1, 1001));  // one that is too long is taken as far
+  EXPECT_EQ(good(deployments.hosts(kGroup)).size(), kMaxHostsOfDeployment);
+  EXPECT_LE(good(deployments.find(kGroup, deployment.id))->hosts.size(), kMaxHostsOfDeployment);
+}
+
+TEST_F(ControlPlane, ALinkThatCannotBeReadKeepsNoOtherFromBeingServed) {
+  SiteLinks site_links(*store_, *keys_, clock_);
+  const auto one = std::string(24, '7'), other = std::string(24, '8');
+  for (const auto& org : {one, other}) good(site_links.begin(org, good(links_->create_token(kOrg, {}, "http://127.0.0.1:1"))));
+  good(store_->update("siteLinks", bson::make_document({{"_id", one}}), bson::make_document({{"$set", bson::make_document({{"sealedSecret", "bm90IHNlYWxlZA=="}})}})));
+  std::map<std::string, std::string> unreadable;
+  const auto all = good(site_links.all(unreadable));
+  ASSERT_EQ(all.size(), 1u);
+  EXPECT_EQ(all.front().org, other);
+  ASSERT_EQ(unreadable.size(), 1u);
+  EXPECT_EQ(unreadable.begin()->first, one);
+  EXPECT_FALSE(unreadable.begin()->second.empty());
+}
+
+TEST_F(ControlPlane, HostNamesThatAreGoneMakeRoom) {
+  Agents agents(*store_, clock_);
+  const auto hello = [&](int number) {
+    Hello one;
+    one.agent_id = "a";
+    one.hostname = "h" + std::to_string(number);
+    return agents.hello(kGroup, one);
+  };
+  for (int i = 0; i < kMaxAgentsOfProject; ++i) good(hello(i));
+  EXPECT_FALSE(hello(1000)) << "all of them live";
+  good(store_->insert("agentJobs", bson::make_document({{"_id", "job"}, {"groupId", kGroup}, {"hostname", "h0"}})));
+  clock_.move(kAgentDownAfter + minutes(1));
+  good(hello(2));
+  good(hello(1000));
+  EXPECT_TRUE(good(agents.by_hostname(kGroup, "h0"))) << "it has a job";
+  EXPECT_FALSE(good(agents.by_hostname(kGroup, "h1")));
+  EXPECT_TRUE(good(agents.by_hostname(kGroup, "h2"))) << "it lives";
+}
+
+TEST_F(ControlPlane, OfTwoOwnersKeysThatAreDeletedAtOnceOneStays) {
+  Identity identity(*store_, *keys_, clock_);
+  for (int round = 0; round < 5; ++round) {
+    const auto org = good(identity.create_organization("o" + std::to_string(round)));
+    std::vector<std::string> keys;
+    for (int i = 0; i < 2; ++i) keys.push_back(good(identity.create_key(org.id, "owner", {"ORG_OWNER"})).id);
+    {
+      std::vector<std::jthread> threads;
+      for (const auto& key : keys) threads.emplace_back([&] { static_cast<void>(identity.delete_key(org.id, key)); });
+    }
+    EXPECT_GE(good(identity.keys(org.id, {})).total, 1);
+    // Who is left is the last one, also when nobody won; the other one can go.
+    int gone = 0;
+    for (const auto& key : keys) {
+      const auto deleted = identity.delete_key(org.id, key);
+      gone += deleted && *deleted ? 1 : 0;
+    }
+    EXPECT_LE(gone, 1);
+    EXPECT_EQ(good(identity.keys(org.id, {})).total, 1);
+  }
+}
+
+TEST_F(ControlPlane, AJobThatIsGoneDoesNotComeBackFromAListThatIsOld) {
+  AgentJobs jobs(*store_, *keys_, clock_);
+  const auto id = std::string(24, '7'), other = std::string(24, '8');
+  const auto item = [](const std::string& of, const char* desired, int revision) {
+    return Json(Json::Object{{"id", of}, {"kind", "migration"}, {"desired", desired}, {"revision", revision}, {"migrationHost", "mig01"},
+                             {"source", Json::Object{{"groupId", std::string(24, '3')}, {"clusterName", "src"}}}});
+  };
+  EXPECT_TRUE(good(jobs.take(link_, item(id, "RUN", 1))));
+  good(jobs.accept(id));
+  ASSERT_EQ(good(jobs.for_agent(kSource, "mig01")).size(), 1u);
+  good(jobs.remove(id));
+  const auto gone = [&] {
+    EXPECT_FALSE(good(jobs.find(id)));
+    EXPECT_TRUE(good(jobs.of_link(link_)).empty());
+    EXPECT_TRUE(good(jobs.open_of_project(kSource)).empty());
+    EXPECT_TRUE(good(jobs.for_agent(kSource, "mig01")).empty());
+    EXPECT_FALSE(good(jobs.report(kSource, "mig01", id, 100, Json(Json::Object{{"state", "RUNNING"}}))));
+  };
+  gone();
+  // As another process has read it before.
+  EXPECT_TRUE(good(jobs.take(link_, item(id, "CUTOVER", 2))));
+  good(jobs.accept(id));
+  gone();
+  EXPECT_FALSE(good(jobs.take(link_, item(id, "FORGET", 3)))) << "to be told again that it is forgotten";
+  good(jobs.remove(id));
+  gone();
+  EXPECT_EQ(good(store_->count("agentJobs", bson::Document())), 1);
+  clock_.move(kRemovedKept + minutes(1));
+  good(jobs.remove(other));
+  EXPECT_EQ(good(store_->count("agentJobs", bson::Document())), 0);
+}
+
+TEST_F(ControlPlane, WhatALinkTellsIsBounded) {
+  const auto project = [](std::size_t size) { return Json(Json::Object{{"name", std::string(size, 'x')}}); };
+  EXPECT_FALSE(links_->put_project(link_, std::string(24, 'a'), 2, project(10), kMaxProjectBytes + 1));
+  int taken = 0;
+  for (int i = 10; i < 60; ++i) taken += links_->put_project(link_, "0000000000000000000000" + std::to_string(i), 2, project(10), kMaxProjectBytes) ? 1 : 0;
+  EXPECT_EQ(taken, kMaxProjectsBytes / static_cast<std::int64_t>(kMaxProjectBytes));
+  // The same again, and smaller ones, are taken; so is more once others are gone.
+  good(links_->put_project(link_, "000000000000000000000010", 3, project(10), kMaxProjectBytes));
+  EXPECT_FALSE(links_->put_project(link_, std::string(24, 'b'), 3, project(10), kMaxProjectBytes));
+  good(links_->put_project(link_, "000000000000000000000010", 4, project(10), 10));
+  good(links_->put_project(link_, std::string(24, 'b'), 4, project(10), kMaxProjectBytes - 10));
+  good(links_->finish_sync(link_, 5, {}));
+  good(links_->put_project(link_, std::string(24, 'c'), 5, project(10), kMaxProjectBytes));
+}
+
+TEST_F(ControlPlane, AnotherKeyThanTheStoresIsRefused) {
+  good(bind_key(*store_, *keys_));
+  good(bind_key(*store_, *keys_));
+  const auto other = good(SealedKeys::open(path_of("other key")));
+  std::filesystem::remove(path_of("other key"));
+  const auto refused = bind_key(*store_, other);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::kUnsupported);
+  EXPECT_NE(refused.error().message.find("--key-file"), std::string::npos);
+  good(bind_key(*store_, *keys_));
+}
+
+TEST_F(ControlPlane, AStoreThatHangsHoldsACallerNoLongerThanItsLimit) {
+  const auto impatient = good(cluster::connect({.uri = sandbox_->uri(), .app_name = "impatient", .reply_limit = std::chrono::milliseconds(300)}, clock_, {}));
+  Store store(*impatient, clock_);
+  const auto hang = [&](const char* command, int times) {
+    good(deployment_->run_command("admin", good(bson::from_ejson(fmt::format(
+        R"({{"configureFailPoint": "failCommand", "mode": {{"times": {}}}, "data": {{"failCommands": ["{}"], "blockConnection": true, "blockTimeMS": 4000, "appName": "impatient"}}}})", times, command)))));
+  };
+  const auto begun = clock_.now();
+  hang("find", 1);
+  EXPECT_TRUE(good(store.find_one("meta", bson::make_document({{"_id", "schema"}}))));
+  // A write whose reply is lost so is done once.
+  hang("insert", 1);
+  EXPECT_TRUE(good(store.insert("orgs", bson::make_document({{"_id", "once"}}))));
+  hang("find", 100);
+  const auto refused = store.find_one("meta", bson::make_document({{"_id", "schema"}}));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::kTemporary) << refused.error().message;
+  EXPECT_LT(clock_.now() - begun, std::chrono::seconds(12));
+  hang("find", 0);
+}
+
+TEST_F(ControlPlane, ATokenExpires) {
+  const auto token = good(decode_token(good(links_->create_token(kOrg, {}, "http://h"))));
+  clock_.move(hours(24 * 7) + minutes(1));
+  EXPECT_FALSE(good(links_->claim(token.link, token.secret, {"s", "o", "O", std::string(64, 'b'), "127.0.0.1"})));
+  EXPECT_EQ(good(links_->of_org(kOrg)).size(), 2u);
+  good(links_->create_token(kOrg, {}, "http://h"));
+  EXPECT_EQ(good(links_->of_org(kOrg)).size(), 2u);  // the expired one is gone; the claimed one stays
+  EXPECT_TRUE(good(links_->exists(link_)));
+}
+
+TEST_F(ControlPlane, EventsAreForgottenWhenTheyAreOld) {
+  EventLog log(*store_, clock_);
+  Events events(*store_, clock_);
+  const auto count = [&] { return good(events.list(Events::Of::kGroup, kGroup, "", {1, 1})).total; };
+  for (int i = 0; i < kSweepBatch + 20; ++i) good(log.tell(kGroup, "X_OLD"));
+  clock_.move(hours(24));
+  good(log.tell(kGroup, "X_NEW"));
+  EXPECT_EQ(good(events.forget_older_than(kEventsKept)), 0);
+  clock_.move(kEventsKept - hours(12));
+  EXPECT_EQ(good(events.forget_older_than(kEventsKept)), kSweepBatch) << "a bounded number at a time";
+  EXPECT_EQ(count(), 21);
+  std::stop_source once;
+  once.request_stop();
+  events.keep_for(kEventsKept, *log_, once.get_token());
+  EXPECT_EQ(count(), 1);
+  EXPECT_EQ(*good(events.list(Events::Of::kGroup, kGroup, "", {1, 1})).items.front().find("eventTypeName")->as_string(), "X_NEW");
+}
+
+TEST_F(ControlPlane, AnOlderStoreIsBroughtToThisSchema) {
+  const auto schema = [&] { return number_of(*good(store_->find_one("meta", bson::make_document({{"_id", "schema"}}))), "version"); };
+  const auto put = [&](int version) {
+    good(store_->update("meta", bson::make_document({{"_id", "schema"}}), bson::make_document({{"$set", bson::make_document({{"version", version}})}})));
+  };
+  EXPECT_EQ(schema(), kStoreSchema);
+  bson::Builder old;
+  old.append("createIndexes", "orgLinks");
+  {
+    auto indexes = old.open_array("indexes");
+    auto spec = indexes.open_document();
+    spec.append("key", bson::make_document({{"tokenHash", 1}})).append("name", "token").append("unique", true);
+  }
+  good(deployment_->run_command(kStoreDatabase, std::move(old).finish()));
+  put(1);
+  Store again(*deployment_, clock_);
+  good(again.open());
+  EXPECT_EQ(schema(), kStoreSchema);
+  const auto indexes = good(deployment_->run_command(kStoreDatabase, bson::make_document({{"listIndexes", "orgLinks"}})));
+  for (const auto& index : *indexes.view().at_path("cursor.firstBatch").to_array()) EXPECT_NE(text_of(index.document_value(), "name"), "token");
+  good(again.open());
+  put(kStoreSchema + 1);
+  const auto refused = again.open();
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::kUnsupported);
+}
+
+TEST_F(ControlPlane, RecordsOfNetworksAreCountedAndConditional) {
+  NetworkContainer wanted;
+  wanted.group = kGroup;
+  wanted.provider = "AWS";
+  wanted.region = "EU_WEST_1";
+  const auto container = good(networks_->add_container(wanted));
+  EXPECT_FALSE(networks_->add_container(wanted));
+  EXPECT_TRUE(good(networks_->available_peers(kGroup)).empty());
+  const auto peer = good(networks_->add_peer({"", kGroup, "AWS", container.id, "EU_WEST_1", "INITIATING", "", Json(Json::Object{})}));
+  EXPECT_FALSE(networks_->remove_container(kGroup, container.id));
+  good(networks_->set_peer_status(kGroup, peer.id, "AVAILABLE", ""));
+  ASSERT_EQ(good(networks_->available_peers(kGroup)).size(), 1u);
+  const auto service = good(networks_->add_service({"", kGroup, "AWS", "EU_WEST_1", "AVAILABLE", "", Json(Json::Object{}), {}}));
+  std::atomic<int> added = 0;
+  {
+    std::vector<std::jthread> threads;
+    for (int i = 0; i < 8; ++i) {
+      threads.emplace_back([&, i] {
+        added += good(networks_->change_service(kGroup, "AWS", service.id, [i](EndpointService& one) -> Status {
+          one.endpoints.push_back({"vpce-" + std::to_string(i), i % 2 == 0 ? "AVAILABLE" : "PENDING", "", Json(Json::Object{})});
+          return {};
+        })) ? 1 : 0;
+      });
+    }
+  }
+  EXPECT_EQ(added, 8);
+  EXPECT_EQ(good(networks_->service(kGroup, "AWS", service.id))->endpoints.size(), 8u);
+  EXPECT_EQ(good(networks_->available_endpoints(kGroup, service.id)).size(), 4u);
+  EXPECT_EQ(good(networks_->available_endpoints(kGroup, "vpce-2")).size(), 1u);
+  EXPECT_TRUE(good(networks_->available_endpoints(kGroup, "vpce-3")).empty());
+  EXPECT_FALSE(networks_->remove_service(kGroup, "AWS", service.id));
+  EXPECT_FALSE(good(networks_->service(std::string(24, '9'), "AWS", service.id)));
+}
+
+TEST_F(ControlPlane, DatabaseUsersAreRememberedUntilTheyAreNowhere) {
+  DatabaseUsers users(*store_, *keys_, clock_);
+  DatabaseUser wanted;
+  wanted.group = kGroup;
+  wanted.database = "admin";
+  wanted.name = "app";
+  wanted.roles = {{"readWrite", "shop"}};
+  wanted.labels = Json(Json::Array());
+  const auto user = good(users.add(wanted, "a good password"));
+  EXPECT_FALSE(users.add(wanted, "a good password"));
+  EXPECT_EQ(good(users.password(user)), "a good password");
+  ASSERT_EQ(good(users.not_applied(kGroup, "c1")).size(), 1u);
+  EXPECT_TRUE(good(users.note_present(user, "c1")));
+  EXPECT_TRUE(good(users.note_applied(user, "c1")));
+  EXPECT_TRUE(good(users.not_applied(kGroup, "c1")).empty());
+  // A change is to be applied anew, and who read the user before it is told so.
+  auto changed = *good(users.find(kGroup, "admin", "app"));
+  changed.roles = {{"read", "shop"}};
+  EXPECT_TRUE(good(users.change(changed, "")));
+  EXPECT_FALSE(good(users.change(changed, "")));
+  EXPECT_FALSE(good(users.note_applied(user, "c1")));
+  EXPECT_EQ(good(users.not_applied(kGroup, "c1")).size(), 1u);
+  EXPECT_TRUE(good(users.remove(kGroup, "admin", "app")));
+  EXPECT_FALSE(good(users.remove(kGroup, "admin", "app")));
+  EXPECT_FALSE(good(users.find(kGroup, "admin", "app")));
+  EXPECT_EQ(good(users.count(kGroup)), 0);
+  auto going = good(users.deleting());
+  ASSERT_EQ(going.size(), 1u);
+  EXPECT_EQ(going[0].present_on, std::vector<std::string>{"c1"});
+  good(users.forget(going[0]));
+  ASSERT_EQ(good(users.deleting()).size(), 1u);  // it is somewhere yet
+  // One of the same name becomes it.
+  const auto again = good(users.add(wanted, "another password"));
+  EXPECT_EQ(again.id, user.id);
+  EXPECT_EQ(good(users.password(*good(users.find(kGroup, "admin", "app")))), "another password");
+  EXPECT_TRUE(good(users.deleting()).empty());
+  EXPECT_TRUE(good(users.remove(kGroup, "admin", "app")));
+  going = good(users.deleting());
+  good(users.note_absent(going[0], "c1"));
+  good(users.forget(going[0]));
+  EXPECT_TRUE(good(users.deleting()).empty());
+  // A time that has come ends one.
+  wanted.delete_after = iso_time(clock_);
+  good(users.add(wanted, "a good password"));
+  clock_.move(minutes(1));
+  good(users.expire());
+  EXPECT_EQ(good(users.count(kGroup)), 0);
+  // They go with their project, those that are being deleted too, and no other's.
+  wanted.delete_after.clear();
+  wanted.group = kSource;
+  good(users.add(wanted, "a good password"));
+  good(users.forget_project(kGroup));
+  EXPECT_TRUE(good(users.deleting()).empty());
+  EXPECT_EQ(good(users.count(kSource)), 1);
+}
+
+}  // namespace
+}  // namespace drover::control
