@@ -1,6 +1,8 @@
 #include "agent/agent.h"
 
+#include <algorithm>
 #include <optional>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -55,7 +57,9 @@ Status Agent::run(const std::stop_token& stop) {
   return status;
 }
 
+// Those that are to be ended first: they have this host's turn before one that is to begin.
 void Agent::take_up_known_jobs(Host& host) {
+  std::vector<Job> known;
   for (const auto& id : host.directory.job_ids()) {
     const auto text = read_file(host.directory.job_path(id) + "/job.json");
     const auto json = text ? Json::parse(*text) : Result<Json>(fail(ErrorCode::kFailure, "not there"));
@@ -64,8 +68,13 @@ void Agent::take_up_known_jobs(Host& host) {
       log_.error("a job of the directory cannot be read; the site gives it again", {{"job", id}, {"error", parsed.job.error().message}});
       continue;
     }
-    log_.info("taking up a job", {{"job", id}, {"desired", name_of(parsed.job->desired)}});
-    jobs_[id] = std::make_unique<JobRunner>(host, std::move(*parsed.job));
+    known.push_back(std::move(*parsed.job));
+  }
+  std::stable_partition(known.begin(), known.end(), [](const Job& job) { return job.desired == Desired::kStop; });
+  for (auto& job : known) {
+    log_.info("taking up a job", {{"job", job.id}, {"desired", name_of(job.desired)}});
+    const auto id = job.id;
+    jobs_[id] = std::make_unique<JobRunner>(host, std::move(job));
   }
 }
 

@@ -13,6 +13,13 @@
 
 namespace drover::agent {
 
+// The migration that this host carries out, one at a time; empty: none. Validations are not counted. One that is leaving is to be ended, so that
+// another one waits for it; for one that goes on nobody waits.
+struct Turn {
+  std::string job;
+  bool leaving = false;
+};
+
 struct Host {
   Runtime& runtime;
   Log& log;
@@ -22,8 +29,7 @@ struct Host {
   HostPlatform platform;
   std::chrono::seconds server_selection_timeout;
   int lifeline = -1;            // what an engine that is not to outlive the agent hangs on (lifeline.h); -1: it outlives it
-  // The migration that this host carries out, one at a time; empty: none. Validations are not counted.
-  Guarded<std::string> migration = Guarded<std::string>();
+  Guarded<Turn> turn = Guarded<Turn>();
 };
 
 }  // namespace drover::agent

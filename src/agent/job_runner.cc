@@ -8,6 +8,20 @@
 namespace drover::agent {
 namespace {
 
+bool is_leaving(const Job& job) { return job.desired == Desired::kStop || job.desired == Desired::kForget; }
+
+// Another one has this host's turn.
+Report without_turn(const Job& job, const Turn& turn) {
+  if (job.desired == Desired::kStop)
+    return {.state = JobState::kRunning, .warnings = {"stopping: this host carries out another migration; what this one left is removed after it"}};
+  if (turn.leaving)
+    return {.state = JobState::kAccepted, .warnings = {fmt::format("this host is ending another migration ({}); this one begins after it", turn.job)}};
+  Report report;
+  report.state = JobState::kFailed;
+  report.error = fmt::format("this host carries out another migration ({}); it does one at a time", turn.job);
+  return report;
+}
+
 std::string final_path(const Host& host, const std::string& id) { return host.directory.job_path(id) + "/final.json"; }
 
 }  // namespace
@@ -25,6 +39,7 @@ JobRunner::JobRunner(Host& host, Job job)
       final_ = true;
     }
   }
+  if (job_.kind == JobKind::kMigration && job_.desired == Desired::kStop && !final_) take_turn();
   worker_ = host_.runtime.spawn("agent.job", [this](std::stop_token stop) { work(stop); });
   reporter_ = host_.runtime.spawn("agent.report", [this](std::stop_token stop) { report(stop); });
 }
@@ -54,6 +69,9 @@ void JobRunner::want(const Job& job) {
   }
   host_.log.info("wanted", {{"job", id_}, {"desired", name_of(job.desired)}, {"revision", job.revision}});
   job_ = job;
+  host_.turn.with([&](Turn& turn) {
+    if (turn.job == id_) turn.leaving = is_leaving(job);
+  });
   lock_->notify_all();
 }
 
@@ -80,11 +98,8 @@ void JobRunner::take_step(const Job& job, const std::stop_token& stop) {
   Report report;
   if (job.kind == JobKind::kValidation) {
     report = job.desired == Desired::kStop ? Report{.state = JobState::kStopped} : validate(host_, job, stop);
-  } else if (!take_turn(job) && job.desired == Desired::kStop) {
-    report = {.state = JobState::kRunning, .warnings = {"stopping: this host carries out another migration; what this one left is removed after it"}};
-  } else if (!take_turn(job)) {
-    report.state = JobState::kFailed;
-    report.error = fmt::format("this host carries out another migration ({}); it does one at a time", host_.migration.copy());
+  } else if (const auto turn = take_turn(); turn.job != job.id) {
+    report = without_turn(job, turn);
   } else {
     if (!migration_) migration_ = std::make_unique<MigrationJob>(host_, job);
     report = migration_->step(job, stop);
@@ -94,16 +109,19 @@ void JobRunner::take_step(const Job& job, const std::stop_token& stop) {
   settle(report);
 }
 
-bool JobRunner::take_turn(const Job& job) {
-  return host_.migration.with([&](std::string& current) {
-    if (current.empty()) current = job.id;
-    return current == job.id;
+// Whose it is after it was asked for.
+Turn JobRunner::take_turn() {
+  MonitorLock lock(*lock_);
+  return host_.turn.with([&](Turn& turn) {
+    if (turn.job.empty()) turn.job = id_;
+    if (turn.job == id_) turn.leaving = is_leaving(job_);  // as it is wanted by now
+    return turn;
   });
 }
 
 void JobRunner::give_turn() {
-  host_.migration.with([&](std::string& current) {
-    if (current == id_) current.clear();
+  host_.turn.with([&](Turn& turn) {
+    if (turn.job == id_) turn = {};
   });
 }
 

@@ -18,7 +18,8 @@ inline constexpr std::chrono::seconds kReportAtLeastEvery{10};
 
 class JobRunner {
  public:
-  // The job's directory is there, and holds what was known of it: a final report goes on to be sent.
+  // The job's directory is there, and holds what was known of it: a final report goes on to be sent. One that is to be ended has this host's turn at
+  // once, where it is free.
   JobRunner(Host& host, Job job);
   ~JobRunner();
 
@@ -33,7 +34,7 @@ class JobRunner {
  private:
   void work(const std::stop_token& stop);
   void take_step(const Job& job, const std::stop_token& stop);
-  bool take_turn(const Job& job);
+  Turn take_turn();
   void give_turn();
   void settle(const Report& report);
   void forget(const std::stop_token& stop);

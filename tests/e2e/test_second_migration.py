@@ -181,3 +181,22 @@ class OnTheHost(OnAHost):
         self.agent.start()
         self.wait_for_state("STOPPED")
         self.assertNotIn(STATE, self.destination.client().list_database_names())
+
+    def test_one_that_is_to_begin_waits_for_one_that_is_being_ended(self):
+        """As a host has them whose earlier migration is given up; after a restart of its agent too."""
+        self.seed()
+        self.next_job()
+        self.can_commit()
+        first = self.item
+        state = self.destination.client()[STATE]
+        stranger = {"id": Binary.from_uuid(uuid.uuid4(), UuidRepresentation.STANDARD), "user": "somebody"}
+        state.x_owner.update_one({"_id": "owner"}, {"$push": {"sessions": stranger}})
+        self.want("STOP")  # which takes minutes
+        eventually(lambda: os.path.exists(self.agent.job_path(first, "removing")), 60, "the removal")
+        self.next_job(dropDestinationData=True)
+        self.wait_for(lambda report: any(first in warning for warning in report["warnings"]), "waiting")
+        self.agent.process.stop()
+        state.x_owner.update_one({"_id": "owner"}, {"$set": {"sessions": []}})
+        self.agent.start()
+        self.wait_for_state("STOPPED", item=first)
+        self.can_commit()
