@@ -18,6 +18,30 @@ namespace {
 constexpr int kMaxViewDepth = 20;
 constexpr std::int64_t kCheckEvery = 256;
 
+// The command that a pipeline works for at the moment: its maxTimeMS and its end are the pipeline's, also while a stage gathers
+// documents and gives none.
+class Asking {
+ public:
+  class Scope {
+   public:
+    Scope(Asking& asking, const CommandContext& context) : asking_(asking) { asking_.command_ = &context; }
+    ~Scope() { asking_.command_ = nullptr; }
+    Scope(const Scope&) = delete;
+    Scope& operator=(const Scope&) = delete;
+
+   private:
+    Asking& asking_;
+  };
+  Status check() {
+    if (command_ == nullptr || ++steps_ % kCheckEvery != 0) return {};
+    return check_interrupt(*command_);
+  }
+
+ private:
+  const CommandContext* command_ = nullptr;
+  std::int64_t steps_ = 0;
+};
+
 // What every source of one pipeline reads by. Kept by the cursor for as long as it lives.
 struct PipelineState {
   std::shared_ptr<const Reader> reader;
@@ -26,14 +50,16 @@ struct PipelineState {
   std::string db;
   ServerVersion version;
   MemoryBudget* memory = nullptr;
+  std::shared_ptr<Asking> asking = std::make_shared<Asking>();
 };
 using StatePtr = std::shared_ptr<const PipelineState>;
 
 class ScanSource final : public query::DocumentSource {
  public:
-  explicit ScanSource(Scan scan) : scan_(std::move(scan)) {}
+  ScanSource(Scan scan, std::shared_ptr<Asking> asking) : scan_(std::move(scan)), asking_(std::move(asking)) {}
   void rest() override { scan_.rest(); }
   Result<std::optional<bson::Document>> next() override {
+    TRY(asking_->check());
     const auto document = TRY(scan_.next());
     if (!document) return std::optional<bson::Document>();
     return std::optional(bson::Document(*document));
@@ -41,6 +67,7 @@ class ScanSource final : public query::DocumentSource {
 
  private:
   Scan scan_;
+  std::shared_ptr<Asking> asking_;
 };
 
 // A view and what it stands on, down to a collection.
@@ -80,7 +107,7 @@ Result<query::DocumentSourcePtr> open_collection(const StatePtr& state, const Re
   const auto sort = order ? TRY(query::SortPattern::parse(*order, state->collator)) : query::SortPattern();
   auto plan = TRY(make_plan(*resolved.collection, {.filter = &matcher, .sort = &sort, .collator = state->collator, .hint = hint}));
   if (order && plan.sorted) pipeline.drop_leading_sort();
-  return query::DocumentSourcePtr(std::make_unique<ScanSource>(Scan(state->reader, resolved.collection, std::move(plan), std::move(matcher), *state->memory)));
+  return query::DocumentSourcePtr(std::make_unique<ScanSource>(Scan(state->reader, resolved.collection, std::move(plan), std::move(matcher), *state->memory), state->asking));
 }
 
 Result<query::DocumentSourcePtr> run_over(const StatePtr& state, const Resolved& resolved, const bson::Element& hint) {
@@ -94,6 +121,7 @@ query::PipelineContext pipeline_context(const StatePtr& state) {
   query::PipelineContext context;
   context.evaluation = state->evaluation;
   context.memory = state->memory;
+  context.interrupted = [asking = state->asking] { return asking->check(); };
   context.open_foreign = [state](const query::ForeignQuery& wanted) -> Result<query::DocumentSourcePtr> {
     bson::ArrayBuilder stages;
     stages.open_document().append("$match", wanted.filter);
@@ -106,9 +134,11 @@ query::PipelineContext pipeline_context(const StatePtr& state) {
 
 class PipelineCursor final : public CommandCursor {
  public:
-  explicit PipelineCursor(query::DocumentSourcePtr documents) : documents_(std::move(documents)) {}
+  PipelineCursor(query::DocumentSourcePtr documents, std::shared_ptr<Asking> asking)
+      : documents_(std::move(documents)), asking_(std::move(asking)) {}
 
   Status next_batch(CommandContext& context, CursorBatch& batch) override {
+    const Asking::Scope working(*asking_, context);
     while (!batch.full() && !exhausted_) {
       if (++steps_ % kCheckEvery == 0) TRY(check_interrupt(context));
       auto document = pending_ ? std::exchange(pending_, std::nullopt) : TRY(documents_->next());
@@ -126,6 +156,7 @@ class PipelineCursor final : public CommandCursor {
 
  private:
   query::DocumentSourcePtr documents_;
+  std::shared_ptr<Asking> asking_;
   std::optional<bson::Document> pending_;
   std::int64_t steps_ = 0;
   bool exhausted_ = false;
@@ -173,7 +204,8 @@ Result<OpenAggregate> open_aggregate(CommandContext& context, AggregateRequest r
     source = TRY(open_collection(state, resolved, pipeline, request.hint));
   }
   auto documents = std::move(pipeline).run(std::move(source));
-  if (!output) return OpenAggregate{.cursor = std::make_unique<PipelineCursor>(std::move(documents)), .at = scope.at};
+  if (!output) return OpenAggregate{.cursor = std::make_unique<PipelineCursor>(std::move(documents), state->asking), .at = scope.at};
+  const Asking::Scope working(*state->asking, context);
   TRY(write_output(context, request.ns, *output, *documents));
   return OpenAggregate{.cursor = make_list_cursor({}), .at = {}, .is_output = true};
 }

@@ -52,6 +52,8 @@ struct PipelineContext {
   std::size_t max_stage_bytes = kMaxStageBytes;
   MemoryBudget* memory = nullptr;  // what the blocking stages of all pipelines share; null: no such limit
   bool allow_disk_use = false;  // accepted; this server does not spill
+  // Asked now and then by stages that compute for long between documents: an error ends the pipeline. Empty: nobody asks.
+  std::function<Status()> interrupted;
 };
 
 // $out and $merge: always the last stage.

@@ -125,6 +125,7 @@ struct WindowStage final : Stage {
       partition_.documents = std::span<const Document>(documents_).subspan(partition_begin_, count);
       partition_.sort_keys = std::span<const std::string>(orders_).subspan(partition_begin_, count);
       partition_.context = stage_->context.get();
+      partition_.interrupted = &stage_->interrupted;
       bytes_ -= times_bytes_;
       times_bytes_ = 0;
       partition_.times.clear();
@@ -166,6 +167,7 @@ struct WindowStage final : Stage {
   std::shared_ptr<const EvaluationContext> context;
   std::size_t max_bytes = kMaxStageBytes;
   MemoryBudget* memory = nullptr;
+  std::function<Status()> interrupted;
 };
 
 bool collide(std::string_view a, std::string_view b) {
@@ -209,6 +211,7 @@ Parsed parse_window_fields(const Element& argument, const PipelineContext& conte
   stage->context = context.evaluation;
   stage->max_bytes = context.max_stage_bytes;
   stage->memory = context.memory;
+  stage->interrupted = context.interrupted;
   const Scope scope(*context.evaluation);
   if (const Element by = spec["partitionBy"]) {
     stage->partition_by = TRY(parse_expression(by, scope));

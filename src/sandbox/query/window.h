@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <vector>
@@ -37,6 +38,7 @@ struct Partition {
   std::span<const std::string> sort_keys;
   std::vector<Datum> times;
   const EvaluationContext* context = nullptr;
+  const std::function<Status()>* interrupted = nullptr;  // asked while long windows are gone through; null or empty: nobody asks
 };
 
 // Half open.

@@ -63,6 +63,7 @@ class Accumulated final : public WindowFunction {
       known_.reset();
     }
     for (; done_.end < frame->end; ++done_.end) {
+      if (partition_.interrupted && *partition_.interrupted) TRY((*partition_.interrupted)());
       TRY(accumulator_->add(TRY(evaluated(operand_, partition_, done_.end))));
       known_.reset();
     }

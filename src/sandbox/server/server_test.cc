@@ -146,6 +146,26 @@ TEST_F(ServerTest, AGetMoreHasTheTimeThatItsCommandLeft) {
   EXPECT_EQ(more(id), 50);
 }
 
+TEST_F(ServerTest, StagesThatGatherEndInTime) {
+  start({8, 0, 4});
+  for (int batch = 0; batch < 20; ++batch) {
+    std::string documents;
+    for (int i = 0; i < 1000; ++i) documents += fmt::format(R"({}{{"_id": {}}})", i == 0 ? "" : ", ", batch * 1000 + i);
+    ASSERT_EQ(code(run("test", R"({"insert": "t", "documents": [)" + documents + "]}")), 0);
+  }
+  const auto limited = [&](const std::string& stage, int millis) {
+    return code(run("test", fmt::format(R"({{"aggregate": "t", "pipeline": [{}], "cursor": {{}}, "maxTimeMS": {}}})", stage, millis)));
+  };
+  // Nothing comes out before all is read.
+  EXPECT_EQ(limited(R"({"$group": {"_id": null, "n": {"$sum": "$_id"}}})", 1), 50);
+  EXPECT_EQ(limited(R"({"$group": {"_id": null, "n": {"$sum": "$_id"}}}, {"$out": "u"})", 1), 50);
+  EXPECT_EQ(limited(R"({"$sort": {"x": 1}})", 1), 50);
+  // All sums anew for every document: two hundred million of them.
+  EXPECT_EQ(limited(R"({"$setWindowFields": {"sortBy": {"_id": 1}, "output": {"n": {"$sum": "$_id", "window": {"documents": ["current", "unbounded"]}}}}},
+                       {"$group": {"_id": null, "n": {"$max": "$n"}}})", 500), 50);
+  EXPECT_EQ(limited(R"({"$group": {"_id": null, "n": {"$sum": "$_id"}}})", 60000), 0);
+}
+
 TEST_F(ServerTest, AChangeStreamResumesWhereItWas) {
   start();
   run("test", R"({"create": "t"})");
