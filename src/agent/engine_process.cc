@@ -198,7 +198,7 @@ std::optional<EngineProcess::LastWords> EngineProcess::last_words() const {
   return words;
 }
 
-Status run_to_end(const std::vector<std::string>& arguments, std::chrono::seconds limit, const std::string& output, const std::stop_token& stop) {
+Result<int> run_to_end(const std::vector<std::string>& arguments, std::chrono::seconds limit, const std::string& output, const std::stop_token& stop) {
   auto list = argument_list(arguments);
   const pid_t pid = ::fork();
   if (pid < 0) return system_error("starting " + arguments.front());
@@ -225,15 +225,10 @@ Status run_to_end(const std::vector<std::string>& arguments, std::chrono::second
     }
     std::this_thread::sleep_for(kPollEvery);
   }
-  if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return {};
   const int code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   const bool stopped = asked && (WIFSIGNALED(status) || code == exit_code(ErrorCode::kInterrupted));
   if (stopped) return fail(ErrorCode::kInterrupted, fmt::format("{} was stopped before its end", arguments[1]));
-  const auto said = read_file(output, 4096).value_or("");
-  const auto kind = code == exit_code(ErrorCode::kWrongState)    ? ErrorCode::kWrongState
-                    : code == exit_code(ErrorCode::kTemporary)   ? ErrorCode::kTemporary
-                                                                 : ErrorCode::kFailure;
-  return fail(kind, fmt::format("drover {} ended with {}: {}", arguments[1], code, said));
+  return code;
 }
 
 }  // namespace drover::agent

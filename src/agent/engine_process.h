@@ -62,8 +62,8 @@ class EngineProcess {
 
 inline constexpr std::chrono::seconds kProgramFarewell{10};  // of a program that is asked to end; then it is killed
 
-// Runs a program to its end, at most so long; what it says on standard error is the error's text. A stop is handed on to it as SIGTERM, and
-// it is gone when the call returns: kInterrupted, unless it had come to its end all the same.
-Status run_to_end(const std::vector<std::string>& arguments, std::chrono::seconds limit, const std::string& output, const std::stop_token& stop);
+// Runs a program to its end, at most so long: its exit code. What it says is in `output`. kTemporary: it took longer, and was killed. A stop is handed
+// on to it as SIGTERM, and it is gone when the call returns: kInterrupted, unless it had come to its end all the same.
+Result<int> run_to_end(const std::vector<std::string>& arguments, std::chrono::seconds limit, const std::string& output, const std::stop_token& stop);
 
 }  // namespace drover::agent

@@ -19,16 +19,12 @@ constexpr const char* kStarted = "started";  // the engine was told to start: th
 constexpr const char* kPrepared = "prepared";  // the destination held nothing of another migration, or nothing any more
 constexpr const char* kFoundUnfinished = "found-unfinished";  // another migration's, at an earlier look
 constexpr const char* kCleaned = "cleaned";
+constexpr const char* kWasCommitted = "committed\n";  // in it
 constexpr const char* kRemoving = "removing";  // a clean-up was begun, and nobody has seen its end
 constexpr const char* kGivenUp = "given-up";   // it has failed, for the reason in it; what it left is still to be removed
 constexpr const char* kCarriedOn = "the removal of what is left on the destination was interrupted, with the agent; it is carried on";
 constexpr int kHistoryLost = 286;
 constexpr int kUnauthorized = 13;
-
-// Other refusals of a clean-up (somebody is at work there, an old connection perhaps) pass.
-bool is_decided(const Error& error) {
-  return error.code == ErrorCode::kWrongState && error.message.find(preflight::kDecidedNotFinished) != std::string::npos;
-}
 
 Status nobody_migrates(cluster::Deployment& destination) {
   const auto who = TRY(preflight::who_migrates(destination));
@@ -233,9 +229,13 @@ Result<std::optional<Error>> MigrationJob::prepare(const Job& job, const std::st
       const auto removed = remove_state(job, found.owner, stop);
       if (!removed && removed.error().code == ErrorCode::kWrongState)
         return std::optional(Error{ErrorCode::kWrongState, fmt::format("{} (it could not be removed for dropDestinationData: {})", refusal_of(found), removed.error().message), 0, {}});
-      TRY(removed);
-      if (const auto said = read_file(directory_ + "/cleanup.output"); !said || said->find(preflight::kWasCommitted) != std::string::npos)
-        return std::optional(Error{ErrorCode::kWrongState, "meanwhile another migration was committed; its record is removed, and what it copied may be in use: nothing is dropped", 0, {}});
+      switch (TRY(removed)) {
+        case Removed::kDone: break;
+        case Removed::kDecided:
+          return std::optional(Error{ErrorCode::kWrongState, refusal_of(found) + " (it could not be removed for dropDestinationData: its cutover is decided but not finished)", 0, {}});
+        case Removed::kCommitted:
+          return std::optional(Error{ErrorCode::kWrongState, "meanwhile another migration was committed; its record is removed, and what it copied may be in use: nothing is dropped", 0, {}});
+      }
       // That may have taken minutes: what is wanted by now, and what is there, is looked at anew.
       return fail(ErrorCode::kTemporary, "what another migration had begun is removed; the destination is looked at again");
     }
@@ -289,9 +289,9 @@ Report MigrationJob::wind_up(const Job& job, const std::stop_token& stop) {
     host_.log.warn("the job is stopped without the destination's answer: by this host's files nothing of it was begun there", {{"job", job.id}, {"error", begun.error().message}});
     begun = false;
   }
-  const auto cleaned = !begun ? Status(tl::unexpected(begun.error())) : *begun ? clean_up(job, stop) : Status();
-  if (cleaned) return still(JobState::kStopped);
-  if (is_decided(cleaned.error())) {
+  const auto cleaned = !begun ? Result<Removed>(tl::unexpected(begun.error())) : *begun ? clean_up(job, stop) : Removed::kDone;
+  if (cleaned && *cleaned != Removed::kDecided) return still(*cleaned == Removed::kCommitted ? JobState::kCommitted : JobState::kStopped);
+  if (cleaned) {
     host_.log.warn("the cutover was decided before it was to be stopped; it is finished", {{"job", job.id}});
     forward_ = true;
     return follow(job, stop);
@@ -326,13 +326,14 @@ void MigrationJob::end_engine(const std::stop_token& stop) {
 
 // Fences whoever still writes, undoes an undecided cutover, lifts the destination's write block, removes the state. Only what is this
 // job's; a directory of an older version does not know whose it is.
-Status MigrationJob::clean_up(const Job& job, const std::stop_token& stop) {
-  if (has_mark(kCleaned)) return {};
-  TRY(remove_state(job, has_mark(kPrepared) ? job.id : std::string(), stop));
-  return set_mark(kCleaned);
+Result<MigrationJob::Removed> MigrationJob::clean_up(const Job& job, const std::stop_token& stop) {
+  if (const auto before = read_file(directory_ + "/" + kCleaned)) return *before == kWasCommitted ? Removed::kCommitted : Removed::kDone;
+  const auto removed = TRY(remove_state(job, has_mark(kPrepared) ? job.id : std::string(), stop));
+  if (removed != Removed::kDecided) TRY(write_file(directory_ + "/" + kCleaned, removed == Removed::kCommitted ? kWasCommitted : "\n"));
+  return removed;
 }
 
-Status MigrationJob::remove_state(const Job& job, const std::string& owner, const std::stop_token& stop) {
+Result<MigrationJob::Removed> MigrationJob::remove_state(const Job& job, const std::string& owner, const std::stop_token& stop) {
   TRY(write_file(directory_ + "/source.uri", job.source_uri + "\n"));
   TRY(write_file(directory_ + "/destination.uri", job.destination_uri + "\n"));
   std::vector<std::string> command{host_.program, "migrate", "--cleanup", "--yes", "--source", "@" + directory_ + "/source.uri", "--destination",
@@ -343,10 +344,15 @@ Status MigrationJob::remove_state(const Job& job, const std::string& owner, cons
   const auto ended = run_to_end(command, kCleanupLimit, directory_ + "/cleanup.output", stop);
   if (!ended && ended.error().code == ErrorCode::kInterrupted) {
     host_.log.warn("the removal of a migration's state is interrupted; it is carried on when the agent runs again", {{"job", job.id}});
-    return ended;
+    return tl::unexpected(ended.error());
   }
   remove_mark(kRemoving);
-  return ended;
+  const int code = TRY(ended);
+  if (code == 0) return Removed::kDone;
+  if (code == preflight::kExitWasCommitted) return Removed::kCommitted;
+  if (code == preflight::kExitDecided) return Removed::kDecided;
+  const auto kind = code == exit_code(ErrorCode::kWrongState) ? ErrorCode::kWrongState : code == exit_code(ErrorCode::kTemporary) ? ErrorCode::kTemporary : ErrorCode::kFailure;
+  return fail(kind, fmt::format("drover migrate ended with {}: {}", code, read_file(directory_ + "/cleanup.output", 4096).value_or("")));
 }
 
 Report MigrationJob::failed(const Job& job, const Error& why, const std::stop_token& stop) {
@@ -360,7 +366,8 @@ Report MigrationJob::failed(const Job& job, const Error& why, const std::stop_to
     if (const auto noted = write_file(directory_ + "/" + kGivenUp, why.message); !noted)
       return still(JobState::kRunning, fmt::format("{}; that cannot be noted: {}", why.message, noted.error().message));
     const auto cleaned = clean_up(job, stop);
-    if (!cleaned && is_decided(cleaned.error())) {
+    if (cleaned && *cleaned == Removed::kCommitted) return still(JobState::kCommitted, "it was committed, and then: " + why.message);
+    if (cleaned && *cleaned == Removed::kDecided) {
       forward_ = true;
       restarts_.moved();
       given_up_.reset();

@@ -52,8 +52,9 @@ class MigrationJob {
   Result<std::optional<Error>> prepare(const Job& job, const std::stop_token& stop);
   Status is_wanted_now(const Job& job) const;
   Result<bool> has_begun(const Job& job, const std::stop_token& stop);
-  Status clean_up(const Job& job, const std::stop_token& stop);
-  Status remove_state(const Job& job, const std::string& owner, const std::stop_token& stop);
+  enum class Removed { kDone, kCommitted, kDecided };  // it was committed: the record is gone; its cutover is decided: nothing is
+  Result<Removed> clean_up(const Job& job, const std::stop_token& stop);
+  Result<Removed> remove_state(const Job& job, const std::string& owner, const std::stop_token& stop);
   Report failed(const Job& job, const Error& why, const std::stop_token& stop);
   Report still(JobState state, std::string warning = {});
   bool has_mark(const char* name) const;

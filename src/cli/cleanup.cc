@@ -30,50 +30,49 @@ Status nobody_is_at_it(cluster::Deployment& destination, Runtime& runtime, const
 
 }  // namespace
 
-Result<std::string> clean_up_migration(cluster::Deployment& source, cluster::Deployment& destination, Runtime& runtime, Log& log,
-                                       const std::function<Status(const std::string& question)>& confirmed,
-                                       const std::stop_token& stop, const std::string& job) {
+Result<Cleaned> clean_up_migration(cluster::Deployment& source, cluster::Deployment& destination, Runtime& runtime, Log& log,
+                                   const std::function<Status(const std::string& question)>& confirmed,
+                                   const std::stop_token& stop, const std::string& job) {
   using preflight::MigrationPhase;
   const auto found = TRY_WITH(
       engine::retry_temporary(runtime, stop, [&] { return preflight::find_migration(source, destination); }),
       "seeing whose migration it is");
   if (found.phase == MigrationPhase::kNone) {
     fmt::print(stderr, "The destination holds no state of a migration; nothing was changed.\n");
-    return "nothing";
+    return Cleaned::kNothing;
   }
-  const auto load = [&](const std::string& collection) { return engine::retry_temporary(runtime, stop, [&] { return destination.load_state(collection); }); };
-  if (const auto ours = engine::check_job_of_state(load, job); !ours) {
-    if (ours.error().code != ErrorCode::kWrongState) return tl::unexpected(ours.error());
+  const auto of_another = [&] {
     fmt::print(stderr, "The destination holds the state of another migration than {}; nothing was changed.\n", job);
-    return "nothing";
-  }
+    return Cleaned::kNothing;
+  };
+  const auto load = [&](const std::string& collection) { return engine::retry_temporary(runtime, stop, [&] { return destination.load_state(collection); }); };
+  // Now, before anybody is shut out for it, and once more under the epoch.
+  if (!TRY(engine::is_state_of_job(load, job))) return of_another();
   if (!found.of_this_source) {
     return fail(ErrorCode::kWrongState,
                 fmt::format("the destination holds the migration of another source{}; give that one as --source. Nothing was removed",
                             found.source.empty() ? "" : ", " + found.source));
   }
-  if (found.phase == MigrationPhase::kDecided) {
-    return fail(ErrorCode::kWrongState,
-                fmt::format("the cutover of this migration {}; run the same migrate command without --cleanup to "
-                            "finish it first. Nothing was removed", preflight::kDecidedNotFinished));
-  }
+  if (found.phase == MigrationPhase::kDecided) return Cleaned::kDecided;
   TRY(nobody_is_at_it(destination, runtime, stop));
-  const bool committed = found.phase == MigrationPhase::kCommitted;
-  TRY(confirmed(committed ? "This migration was committed: the destination is what the applications use now. Remove the record of "
+  TRY(confirmed(found.phase == MigrationPhase::kCommitted ? "This migration was committed: the destination is what the applications use now. Remove the record of "
                             "it? The data stays."
                           : "Remove the state of the migration from the destination? It cannot be continued then. The data that it "
                             "copied stays there."));
   const auto user = TRY(engine::retry_temporary(runtime, stop, [&]() -> Result<std::string> {
     return preflight::user_of(destination, TRY(destination.facts()));
   }));
-  TRY(engine::clean_up(source, destination, user, runtime, log, stop));
-  if (committed) {
-    fmt::print(stderr, "{}; the record of it is removed. Its data is in use: drop nothing. A write block "
-                       "on the source stays; it is lifted there by setUserWriteBlockMode with global: false.\n", preflight::kWasCommitted);
-  } else {
-    fmt::print(stderr, "The state of the migration is removed. Drop what it copied before you start anew.\n");
+  switch (TRY(engine::clean_up(source, destination, user, runtime, log, stop, job))) {
+    case engine::CleanedUp::kAnothers: return of_another();
+    case engine::CleanedUp::kDecided: return Cleaned::kDecided;
+    case engine::CleanedUp::kCommitted:
+      fmt::print(stderr, "The migration was committed; the record of it is removed. Its data is in use: drop nothing. A write block "
+                         "on the source stays; it is lifted there by setUserWriteBlockMode with global: false.\n");
+      return Cleaned::kCommitted;
+    case engine::CleanedUp::kBegun: break;
   }
-  return committed ? "committed" : "begun";
+  fmt::print(stderr, "The state of the migration is removed. Drop what it copied before you start anew.\n");
+  return Cleaned::kBegun;
 }
 
 }  // namespace drover::cli

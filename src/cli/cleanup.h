@@ -12,10 +12,13 @@
 
 namespace drover::cli {
 
-// What the migration was: "nothing", "begun" or "committed". kWrongState, and nothing is touched, when it is another source's,
-// when a process is at it right now, or when its cutover is decided but not finished. `confirmed` is asked, with the question
-// to put, before anything is removed. With `job`, the state of any other one is "nothing" (engine/job_state.h). What is to be done next is said on standard error.
-Result<std::string> clean_up_migration(cluster::Deployment& source, cluster::Deployment& destination, Runtime& runtime, Log& log,
+// What there was to remove; kDecided: the cutover is decided but not finished, and nothing is touched. So it is, with kWrongState, when it is another
+// source's, or when a process is at it right now. `confirmed` is asked, with the question to put, before anything is removed. With `job`, the state of
+// any other one is kNothing (engine/job_state.h). What is to be done next is said on standard error, but for kDecided.
+enum class Cleaned { kNothing, kBegun, kCommitted, kDecided };
+inline constexpr const char* kDecidedNotFinished = "the cutover of this migration is decided but not finished; run the same migrate command without --cleanup to "
+                                                   "finish it first. Nothing was removed";
+Result<Cleaned> clean_up_migration(cluster::Deployment& source, cluster::Deployment& destination, Runtime& runtime, Log& log,
                                        const std::function<Status(const std::string& question)>& confirmed,
                                        const std::stop_token& stop, const std::string& job = {});
 

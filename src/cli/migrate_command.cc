@@ -67,7 +67,7 @@ class MigrateCommand final : public Subcommand {
 
   preflight::Report preflight_;
   engine::Progress progress_;  // once there is no migration any more
-  std::optional<std::string> cleaned_;
+  std::optional<Cleaned> cleaned_;
   bool told_committed_ = false;
   std::unique_ptr<Runtime> runtime_ = make_real_runtime();
   std::unique_ptr<Log> log_;
@@ -101,7 +101,8 @@ void MigrateCommand::configure(OptionSet& options) {
   options.integer("--load-level", load_level_, "How hard to work both sides").range(1, 4);
   options.path("--log", log_path_, "File for the log, JSON lines ('-' is standard error)");
   options.flag("--json", json_, "Print one JSON object as the last line of standard output");
-  const auto cleanup = options.flag("--cleanup", cleanup_, "Remove the state of an earlier migration of this source from the destination, and end");
+  const auto cleanup = options.flag("--cleanup", cleanup_, "Remove the state of an earlier migration of this source from the destination, and end. Exit code 12: its cutover is decided, and "
+                                    "nothing was removed; 13: it was committed, its record is removed and its data in use");
   options.string("--job", job_, "With --cleanup: nothing is removed unless it is the state of the migration with this id").not_empty().placeholder("ID").needs(cleanup);
   options.flag("--yes", yes_, "Do not ask before --cleanup");
   options.description(
@@ -125,7 +126,7 @@ int MigrateCommand::run() {
   const Status status = execute();
   if (status) {
     print_last_line(nullptr);
-    return 0;
+    return cleaned_ == Cleaned::kCommitted ? preflight::kExitWasCommitted : 0;
   }
   Error error = status.error();
   if (interrupted() && error.code != ErrorCode::kWrongState) {
@@ -134,13 +135,15 @@ int MigrateCommand::run() {
   }
   if (log_) log_->error("the migration ended with an error", {{"error", error.message}});
   print_last_line(&error);
-  return report(name(), error);
+  const int code = report(name(), error);
+  return cleaned_ == Cleaned::kDecided ? preflight::kExitDecided : code;
 }
 
 void MigrateCommand::print_last_line(const Error* error) const {
   if (!json_) return;
   auto line = to_json(progress_, error);
-  if (cleaned_) line = Json(Json::Object{{"state", "IDLE"}, {"removed", *cleaned_}});
+  if (cleaned_ == Cleaned::kDecided) line = Json(Json::Object{{"state", "IDLE"}, {"error", Json::Object{{"exitCode", preflight::kExitDecided}, {"message", error->message}}}});
+  else if (cleaned_) line = Json(Json::Object{{"state", "IDLE"}, {"removed", *cleaned_ == Cleaned::kNothing ? "nothing" : *cleaned_ == Cleaned::kBegun ? "begun" : "committed"}});
   fmt::print("{}\n", line.dump());
   std::fflush(stdout);
 }
@@ -199,7 +202,7 @@ Status MigrateCommand::clean(cluster::Deployment& source, cluster::Deployment& d
     return fail(ErrorCode::kInterrupted, "nothing was removed");
   };
   cleaned_ = TRY(clean_up_migration(source, destination, *runtime_, *log_, confirmed, stop_, job_));
-  return {};
+  return *cleaned_ == Cleaned::kDecided ? fail(ErrorCode::kWrongState, kDecidedNotFinished) : Status();
 }
 
 Status MigrateCommand::migrate(cluster::Deployment& source, cluster::Deployment& destination) {

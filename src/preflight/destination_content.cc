@@ -52,6 +52,11 @@ Status check_users(cluster::Deployment& destination, const cluster::Facts& facts
 
 Status check_destination_content(cluster::Deployment& destination, const cluster::Facts& facts, const FoundMigration& found,
                                  Findings& findings) {
+  if (found.half_removed) {
+    refuse("destination-half-removed", ErrorCode::kWrongState, "it holds the rest of an earlier migration's state, whose removal was interrupted",
+           "finish the removal with --cleanup, then empty it", findings);
+    return {};
+  }
   if (found.phase >= MigrationPhase::kBegun) {
     if (found.of_this_source) return {};
     refuse("destination-other-migration", ErrorCode::kWrongState,

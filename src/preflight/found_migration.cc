@@ -35,6 +35,12 @@ Result<bool> knows_some_of(cluster::Deployment& destination, const std::vector<C
 
 }  // namespace
 
+Result<bool> is_half_removed(const LoadState& load) {
+  for (const auto* collection : {"x_catalog", "x_checkpoint", "x_cutover", "x_plans", "x_partitions", "x_hooks"})
+    if (!TRY(load(collection)).empty()) return true;
+  return false;
+}
+
 bson::Document identity_of(const cluster::Facts& source) {
   bson::Builder builder;
   builder.append("set", source.set_name).append("id", source.replica_set_id);
@@ -50,7 +56,13 @@ Result<FoundMigration> find_migration(cluster::Deployment& destination, const cl
   FoundMigration found;
   const auto migrations = TRY(destination.load_state("x_migration"));
   if (migrations.empty()) {
-    if (!TRY(destination.load_state("x_owner")).empty()) found.phase = MigrationPhase::kRemnant;
+    const auto load = [&](const std::string& collection) { return destination.load_state(collection); };
+    found.half_removed = TRY(is_half_removed(load));
+    const bool any = found.half_removed || !TRY(load("x_owner")).empty() || !TRY(load("x_control")).empty();
+    if (any) found.phase = MigrationPhase::kRemnant;
+    // Its removal was interrupted; that it was committed is known to the last.
+    for (const auto& cutover : TRY(load("x_cutover")))
+      if (cutover["step"].to_string_view() == std::string_view("committed")) found.phase = MigrationPhase::kCommitted;
     return found;
   }
   const auto& migration = migrations.front();

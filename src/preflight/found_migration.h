@@ -2,6 +2,7 @@
 // Reads only.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -14,12 +15,17 @@ namespace drover::preflight {
 // In this order. kRemnant: the state of a process that died before it had begun anything.
 enum class MigrationPhase { kNone, kRemnant, kBegun, kDecided, kCommitted };
 
-// Words of a clean-up (drover migrate --cleanup) by which whoever runs it as a process knows more than the exit code says.
-inline constexpr const char* kDecidedNotFinished = "is decided but not finished";     // refused: there is only forward
-inline constexpr const char* kWasCommitted = "The migration was committed";            // done: the record alone is gone, the data is in use
+// Exit codes of a clean-up's own (drover migrate --cleanup; docs/operations/exit-codes.md), for whoever runs it as a process.
+inline constexpr int kExitDecided = 12;       // refused: the cutover is decided and not finished, and there is only forward
+inline constexpr int kExitWasCommitted = 13;  // done, and it was committed: the record alone is gone, the data is in use
+
+using LoadState = std::function<Result<std::vector<bson::Document>>(const std::string& collection)>;
+// Of a destination without x_migration: what a removal that was interrupted has left (Deployment::drop_state has the order).
+Result<bool> is_half_removed(const LoadState& load);
 
 struct FoundMigration {
   MigrationPhase phase = MigrationPhase::kNone;
+  bool half_removed = false;   // kRemnant or kCommitted: the rest of a state whose removal was interrupted; nobody begins on it
   bool of_this_source = true;  // as far as can be told: true unless something says otherwise
   std::string source;          // "rs0 (a:27017, b:27017)", empty when it was not recorded
 };

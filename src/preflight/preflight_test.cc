@@ -175,6 +175,22 @@ TEST_F(Preflight, WhoseMigrationItIsStandsInItsRecord) {
   EXPECT_THAT(report.verdict().error().message, HasSubstr("other (other:27017)"));
 }
 
+TEST_F(Preflight, NobodyBeginsOnTheRestOfAState) {
+  destination.state["x_control"] = {json(R"({"_id": "control", "job": "a"})")};
+  EXPECT_EQ(find_migration(source, destination).value().phase, MigrationPhase::kRemnant);
+  EXPECT_THAT(ids(), ElementsAre());  // whoever wrote it had begun nothing
+  for (const auto* collection : {"x_catalog", "x_checkpoint", "x_cutover", "x_plans", "x_partitions", "x_hooks"}) {
+    destination.state[collection] = {json(R"({"_id": "a"})")};
+    EXPECT_THAT(ids(), ElementsAre("destination-half-removed")) << collection;
+    EXPECT_EQ(report.verdict().error().code, ErrorCode::kWrongState);
+    destination.state.erase(collection);
+  }
+  // That it was committed is known to the last.
+  destination.state["x_cutover"] = {json(R"({"_id": "cutover", "step": "committed"})")};
+  EXPECT_EQ(find_migration(source, destination).value().phase, MigrationPhase::kCommitted);
+  EXPECT_THAT(ids(), ElementsAre("destination-half-removed"));
+}
+
 TEST_F(Preflight, HowFarAMigrationCame) {
   EXPECT_EQ(find_migration(source, destination).value().phase, MigrationPhase::kNone);
   destination.state["x_owner"] = {json(R"({"_id": "owner"})")};

@@ -394,6 +394,29 @@ TEST_P(DeploymentTest, StateIsSavedUnderItsEpoch) {
   ASSERT_TRUE(deployment_->drop_state());
 }
 
+// Whoever is interrupted leaves what says so: nobody goes on with it, and whose it was is known to the last.
+TEST_P(DeploymentTest, StateIsRemovedInAnOrder) {
+  ASSERT_TRUE(deployment_->drop_state());
+  const std::vector<std::string> all{"x_catalog", "x_control", "x_cutover", "x_migration", "x_owner", "x_partitions"};
+  const auto there = [&](const std::string& name) { return !deployment_->load_state(name).value().empty(); };
+  for (int dropped = 0; dropped < static_cast<int>(all.size()); ++dropped) {
+    for (const auto& name : all) ASSERT_TRUE(deployment_->save_state(next(), name, json(R"({"_id": "a", "epoch": 2})"), StateCondition::kEpochAtMost));
+    const auto mode = dropped == 0 ? std::string(R"("alwaysOn")") : fmt::format(R"({{"skip": {}}})", dropped);
+    ASSERT_TRUE(deployment_->run_command("admin", json(fmt::format(
+        R"({{"configureFailPoint": "failCommand", "mode": {}, "data": {{"failCommands": ["drop", "dropDatabase"], "errorCode": 20}}}})", mode))));
+    EXPECT_FALSE(deployment_->drop_state());
+    ASSERT_TRUE(deployment_->run_command("admin", json(R"({"configureFailPoint": "failCommand", "mode": "off"})")));
+    EXPECT_EQ(there("x_migration"), dropped < 1);
+    EXPECT_EQ(there("x_catalog") && there("x_partitions"), dropped < 2);
+    EXPECT_EQ(there("x_catalog") || there("x_partitions"), dropped < 3);
+    EXPECT_EQ(there("x_cutover"), dropped < 4);
+    EXPECT_EQ(there("x_control"), dropped < 5);
+    EXPECT_TRUE(there("x_owner"));
+  }
+  ASSERT_TRUE(deployment_->drop_state());
+  for (const auto& name : all) EXPECT_FALSE(there(name));
+}
+
 // A time that nothing was read at yet must not become the server's own: all that is older would be taken for settled.
 TEST_P(DeploymentTest, StateWithAZeroTimeIsKept) {
   for (const auto* document : {R"({"_id": "p", "epoch": 2, "r": {"$timestamp": {"t": 0, "i": 0}}, "n": 1})",

@@ -1,7 +1,7 @@
 """`drover migrate --cleanup` looks at what it is told to remove: whose migration it is, how far it came, who is at it."""
 from harness.case import DroverTest
 
-USAGE, WRONG_STATE = 2, 4
+USAGE, WRONG_STATE, DECIDED, WAS_COMMITTED = 2, 4, 12, 13
 
 
 class Cleanup(DroverTest):
@@ -78,7 +78,7 @@ class Cleanup(DroverTest):
         self.seed(documents=100)
         self.migrate()
         process = self.cleanup()
-        self.assert_exit(process, 0, "drop nothing")
+        self.assert_exit(process, WAS_COMMITTED, "drop nothing")
         self.assertEqual(self.last_json(process)["removed"], "committed")
         self.assertEqual(self.state(), [])
         self.assert_equal_deployments()
@@ -88,7 +88,7 @@ class Cleanup(DroverTest):
         process = self.start_migration(environment={"DROVER_FAIL_POINT": "cutover.after_decision"})
         process.wait(60)
         self.assertLess(process.child.returncode, 0, process.tail())
-        self.assert_refused(self.cleanup(), WRONG_STATE, "decided but not finished")
+        self.assert_refused(self.cleanup(), DECIDED, "decided but not finished")
         check = self.run_drover("check", "--source", self.source.uri, "--destination", self.destination.uri, timeout=60)
         self.assert_exit(check, 0, "would finish it")
         self.migrate()

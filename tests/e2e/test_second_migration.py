@@ -6,9 +6,11 @@ import time
 import uuid
 
 from bson.binary import Binary, UuidRepresentation
+from harness import clusters
 from harness.process import eventually
 from harness.site import ATLAS, EXT
 from test_manager import OnAHost
+from test_terminal import Terminal
 from test_workflow import WorkflowTest
 
 STATE = "__mdb_internal_mongosync"
@@ -146,6 +148,48 @@ class OnTheHost(OnAHost):
         self.wait_for_state("STOPPED")
         self.assertNotIn(STATE, self.destination.client().list_database_names())
         self.destination.client().other.there.insert_one({"_id": 1})
+
+    def test_the_rest_of_a_state_is_nobody_s_to_go_on_with(self):
+        """As a removal leaves it that was interrupted: a later migration would take it for its own; and it can be carried on."""
+        self.seed()
+        self.another_one().kill()
+        state = self.destination.client()[STATE]
+        state.x_migration.drop()
+        for name in self.destination.client().list_database_names():
+            if name not in ("admin", "local", "config", STATE):
+                self.destination.client().drop_database(name)
+        refused = self.run_drover("migrate", "--source", self.source.uri, "--destination", self.destination.uri, "--commit", "never", timeout=60)
+        self.assertEqual(refused.child.returncode, 4, refused.tail())
+        self.assertIn("whose removal was interrupted", refused.tail())
+        self.next_job()
+        self.assertIn("--cleanup", self.wait_for_state("FAILED")["error"])
+        self.forget()
+        # Another job's is left alone.
+        state.x_control.update_one({"_id": "control"}, {"$set": {"job": "a" * 24}}, upsert=True)
+        cleanup = ("migrate", "--cleanup", "--yes", "--source", self.source.uri, "--destination", self.destination.uri)
+        other = self.run_drover(*cleanup, "--job", "b" * 24, timeout=60)
+        self.assertEqual(other.child.returncode, 0, other.tail())
+        self.assertIn("another migration", other.tail())
+        self.assertIsNotNone(state.x_catalog.find_one())
+        done = self.run_drover(*cleanup, "--job", "a" * 24, timeout=60)
+        self.assertEqual(done.child.returncode, 0, done.tail())
+        self.assertNotIn(STATE, self.destination.client().list_database_names())
+
+    def test_a_job_that_takes_the_state_while_it_is_being_removed(self):
+        """Whose it is counts once nobody else can write."""
+        self.seed()
+        self.another_one().kill()
+        state = self.destination.client()[STATE]
+        state.x_control.update_one({"_id": "control"}, {"$set": {"job": "a" * 24}}, upsert=True)
+        cleanup = Terminal([clusters.drover_binary(), "migrate", "--cleanup", "--source", self.source.uri, "--destination", self.destination.uri, "--job", "a" * 24])
+        self.addCleanup(cleanup.close)
+        cleanup.wait_for("Type yes: ")  # it has looked
+        state.x_control.update_one({"_id": "control"}, {"$set": {"job": "b" * 24}})
+        cleanup.answer("yes")
+        self.assertEqual(cleanup.end(), 0, cleanup.seen)
+        self.assertIn("another migration", cleanup.seen)
+        self.assertIsNotNone(state.x_migration.find_one())
+        self.assertEqual(state.x_owner.find_one()["sessions"], [], "nobody is to be waited for")
 
     def test_an_agent_that_is_ended_while_it_removes_a_state(self):
         """SIGTERM does not wait for the removal, which is carried on by the next process; that says so first."""
