@@ -16,12 +16,16 @@ namespace drover::agent {
 namespace {
 
 constexpr const char* kStarted = "started";  // the engine was told to start: the destination may hold what it copied
+constexpr const char* kRecorded = "recorded";  // the engine has recorded on the destination that it began: from then on there is a state
 constexpr const char* kPrepared = "prepared";  // the destination held nothing of another migration, or nothing any more
 constexpr const char* kFoundUnfinished = "found-unfinished";  // another migration's, at an earlier look
 constexpr const char* kCleaned = "cleaned";
 constexpr const char* kWasCommitted = "committed\n";  // in it
 constexpr const char* kRemoving = "removing";  // a clean-up was begun, and nobody has seen its end
 constexpr const char* kGivenUp = "given-up";   // it has failed, for the reason in it; what it left is still to be removed
+constexpr const char* kStateGone =
+    "the destination does not hold the state of this migration any more (__mdb_internal_mongosync): somebody has removed it, or it is another deployment, or one that was "
+    "restored. What was copied there is not complete, and is not gone on with. Start again with dropDestinationData, or empty the destination first";
 constexpr const char* kCarriedOn = "the removal of what is left on the destination was interrupted, with the agent; it is carried on";
 constexpr int kHistoryLost = 286;
 constexpr int kUnauthorized = 13;
@@ -169,7 +173,10 @@ Report MigrationJob::watch(const Job& job, const std::stop_token& stop) {
     return report;
   }
   auto report = report_of(*progress);
+  if (progress->state != "IDLE" && progress->state != "INITIALIZING") note_recorded(job);
   if (progress->state == "IDLE") {
+    // It looked for the state, and found none.
+    if (has_mark(kRecorded)) return failed(job, Error{ErrorCode::kWrongState, kStateGone, 0, {}}, stop);
     const auto begun = begin(job, *port, stop);
     if (!begun && begun.error().code != ErrorCode::kTemporary && begun.error().code != ErrorCode::kInterrupted)
       return failed(job, begun.error(), stop);
@@ -194,7 +201,14 @@ Status MigrationJob::begin(const Job& job, int port, const std::stop_token& stop
   if (!begun && begun.error().code != ErrorCode::kTemporary && begun.error().code != ErrorCode::kInterrupted) remove_mark(kStarted);
   TRY(begun);
   host_.log.info("the migration is started", {{"job", job.id}});
+  note_recorded(job);
   return {};
+}
+
+// Without the mark it is noted at the next look.
+void MigrationJob::note_recorded(const Job& job) {
+  if (has_mark(kRecorded)) return;
+  if (const auto noted = set_mark(kRecorded); !noted) host_.log.error("the start of a migration cannot be noted", {{"job", job.id}, {"error", noted.error().message}});
 }
 
 // Before the first start: what the destination holds is this job's, or nothing is left there of another one. A refusal ends the job. What an
@@ -209,6 +223,7 @@ Result<std::optional<Error>> MigrationJob::prepare(const Job& job, const std::st
   switch (found.holds) {
     case Holds::kOurs:
       host_.log.warn("the destination holds what this migration has begun: it is gone on with, and nothing is dropped", {{"job", job.id}});
+      TRY(set_mark(kRecorded));
       TRY(set_mark(kStarted));
       TRY(set_mark(kPrepared));
       return std::optional<Error>();

@@ -49,6 +49,7 @@ class MigrationJob {
   Report keep_running(const Job& job, const std::stop_token& stop);
   Report watch(const Job& job, const std::stop_token& stop);
   Status begin(const Job& job, int port, const std::stop_token& stop);
+  void note_recorded(const Job& job);
   Result<std::optional<Error>> prepare(const Job& job, const std::stop_token& stop);
   Status is_wanted_now(const Job& job) const;
   Result<bool> has_begun(const Job& job, const std::stop_token& stop);

@@ -149,6 +149,24 @@ class OnTheHost(OnAHost):
         self.assertNotIn(STATE, self.destination.client().list_database_names())
         self.destination.client().other.there.insert_one({"_id": 1})
 
+    def test_a_state_that_somebody_removed_is_not_begun_anew(self):
+        """Not over the top of what was copied, and nobody waits for it."""
+        self.seed()
+        self.next_job()
+        self.can_commit()
+        engine = self.agent.engine_pid(self.item)
+        self.agent.process.kill()
+        os.kill(engine, signal.SIGKILL)
+        self.destination.client().drop_database(STATE)
+        copied = self.destination.client().e2e_seed.small.count_documents({})
+        self.agent.start()
+        report = self.wait_for_state("FAILED")
+        for said in ("does not hold the state of this migration any more", "dropDestinationData"):
+            self.assertIn(said, report["error"])
+        self.assertNotIn(STATE, self.destination.client().list_database_names())
+        self.assertEqual(self.destination.client().e2e_seed.small.count_documents({}), copied)
+        self.forget()
+
     def test_the_rest_of_a_state_is_nobody_s_to_go_on_with(self):
         """As a removal leaves it that was interrupted: a later migration would take it for its own; and it can be carried on."""
         self.seed()
