@@ -10,6 +10,7 @@
 #include "bson/ejson.h"
 #include "bson/key_string.h"
 #include "sandbox/commands/support.h"
+#include "sandbox/query/path.h"
 
 namespace drover::sandbox {
 
@@ -29,6 +30,16 @@ bool holds_text(const bson::Element& value) {
 bool same_collation(const bson::Collator* a, const bson::Collator* b) {
   if (!a || !b) return a == b;
   return a->same_as(b);
+}
+
+// "a.0", "a.0.b": a number that may be the place of an item, or the name of a field of every item.
+bool has_place(std::string_view path) {
+  while (true) {
+    const auto dot = path.find('.');
+    if (dot == std::string_view::npos) return false;
+    path.remove_prefix(dot + 1);
+    if (query::is_array_index(path.substr(0, path.find('.')))) return true;
+  }
 }
 
 // Values that an order of values alone compares: no NaN, and nothing that a collation or an array has a say in.
@@ -219,6 +230,8 @@ class Candidate {
     return result;
   }
   bool usable(const PathBounds& bounds) const {
+    // Nothing there: of an array {a: [{b: 1}]} that is true of "a.0.b", since the item has no field "0". The index only knows the item.
+    if (has_place(bounds.path) && contains_null(bounds.intervals)) return false;
     if (same_collation(index_->collator.get(), request_.collator.get())) return true;
     return std::none_of(bounds.intervals.begin(), bounds.intervals.end(),
                         [](const Interval& i) { return holds_text(i.low.element()) || holds_text(i.high.element()); });

@@ -251,6 +251,24 @@ TEST_F(StrictnessTest, FullTextSearchIsAServiceBesideTheServer) {
   EXPECT_EQ(refused(stage("$search")), "40324 Unrecognized pipeline stage name: '$search'");
 }
 
+TEST_F(StrictnessTest, NothingBehindAPlaceIsFoundThroughAnIndexToo) {
+  start(kTest44);
+  run("t", R"({"insert": "c", "documents": [{"_id": 1, "a": [{"b": 3}, 2]}, {"_id": 2, "a": [{"b": null}]}, {"_id": 3, "a": []}, {"_id": 4, "a": {"0": 1}}, {"_id": 5}]})");
+  const auto found = [&](const std::string& filter, const std::string& hint) {
+    std::string ids;
+    for (const auto& document : batch(run("t", R"({"find": "c", "filter": )" + filter + R"(, "sort": {"_id": 1}, "hint": )" + hint + "}"))) ids += text(document);
+    return ids;
+  };
+  ASSERT_EQ(code("t", R"({"createIndexes": "c", "indexes": [{"key": {"a.0.b": 1}, "name": "i"}]})"), 0);
+  EXPECT_NE(found(R"({"a.0.b": null})", R"("i")").find(R"("_id":1)"), std::string::npos);
+  for (const std::string filter : {R"({"a.0.b": null})", R"({"a.0.b": {"$in": [null, 7]}})", R"({"a.0.b": {"$exists": false}})", R"({"a.0.b": {"$gte": null}})",
+                                   R"({"a.0.b": 3})", R"({"a.0.b": {"$gt": 1}})", R"({"a.0.b": {"$ne": 3}})"}) {
+    EXPECT_EQ(found(filter, R"("i")"), found(filter, R"({"$natural": 1})")) << filter;
+  }
+  const auto refused = run("t", R"({"update": "c", "updates": [{"q": {"_id": 1}, "u": {"$set": {"a": [{"0": 1}]}}}]})");
+  EXPECT_EQ(refused.view().at_path("writeErrors.0.code").to_int64(), 16746) << text(refused);
+}
+
 TEST_F(StrictnessTest, WhatTheVersionHasAndThisServerNot) {
   start(kTest80);
   run("t", R"({"insert": "c", "documents": [{"_id": 1, "k": 2}]})");

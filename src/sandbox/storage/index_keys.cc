@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "bson/builder.h"
+#include "bson/ejson.h"
 #include "bson/key_string.h"
 #include "sandbox/query/matcher.h"
 #include "sandbox/storage/kept_indexes.h"
@@ -33,22 +34,35 @@ bool is_number(std::string_view text) {
   return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
+// A number is an item's place, unless it names a field of one of the items as well: then it could mean either.
+Status check_unambiguous(std::string_view number, bson::View array) {
+  for (const auto& item : array) {
+    if (!item.is_document() || !item.document_value()[number].exists()) continue;
+    return fail(ErrorCode::kFailure,
+                fmt::format("Ambiguous field name found in array (do not use numeric field names in embedded elements in an array), "
+                            "field: '{}' for array: {}", number, bson::to_shell(array)), 16746);
+  }
+  return {};
+}
+
 // Follows the path until it ends or stands before an array to be expanded; then done is false.
-void follow(Slot& slot) {
+Status follow(Slot& slot) {
   while (!slot.rest.empty()) {
     const auto [head, tail] = split(slot.rest);
     if (slot.value.is_array()) {
       const auto item = is_number(head) ? slot.value.document_value()[head] : bson::Element();
-      if (!item.exists()) return;  // an array in the middle: expanded
+      if (!item.exists()) return {};  // an array in the middle: expanded
+      TRY(check_unambiguous(head, slot.value.document_value()));
       slot = {item, tail, false};
     } else if (slot.value.is_document()) {
       slot = {slot.value.document_value()[head], tail, false};
     } else {
       slot = {bson::Element(), {}, true};
-      return;
+      return {};
     }
   }
   slot.done = !slot.value.is_array();
+  return {};
 }
 
 class Expansion {
@@ -59,7 +73,7 @@ class Expansion {
     const Slot* array = nullptr;
     std::size_t array_field = 0;
     for (std::size_t i = 0; i < slots.size(); ++i) {
-      if (!slots[i].done) follow(slots[i]);
+      if (!slots[i].done) TRY(follow(slots[i]));
       if (slots[i].done) continue;
       multikey_ |= 1ull << i;
       if (!array) {

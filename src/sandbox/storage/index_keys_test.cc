@@ -54,6 +54,17 @@ TEST(IndexKeys, PathsGoThroughArraysOfDocuments) {
   EXPECT_THAT(values(*index(R"({"a.1": 1})"), R"({"a": [5, 6]})"), ElementsAre("{ a.1: 6 }"));
 }
 
+TEST(IndexKeys, ANumberThatIsAPlaceAndAFieldIsRefused) {
+  const auto info = index(R"({"a.0.b": 1})");
+  const auto keys = index_keys(*info, doc(R"({"a": [{"b": 1}, {"0": {"b": 2}}]})"));
+  ASSERT_FALSE(keys);
+  EXPECT_EQ(keys.error().server_code, 16746);
+  EXPECT_EQ(keys.error().message,
+            "Ambiguous field name found in array (do not use numeric field names in embedded elements in an array), field: '0' for array: "
+            "{ 0: { b: 1 }, 1: { 0: { b: 2 } } }");
+  EXPECT_THAT(values(*index(R"({"a.1": 1})"), R"({"a": [{"1": 7}]})"), ElementsAre("{ a.1: 7 }"));  // there is no second item
+}
+
 TEST(IndexKeys, ParallelArraysAreRefused) {
   const auto keys = index_keys(*index(R"({"a": 1, "b": 1})"), doc(R"({"a": [1], "b": [2]})"));
   ASSERT_FALSE(keys);
