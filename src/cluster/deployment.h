@@ -73,7 +73,9 @@ struct RangeRead {
 struct StateRead {
   std::vector<bson::Document> documents;  // those that exist, in any order
   ClusterTime operation_time;             // q⁺
+  bool complete = true;                   // else nothing is known of the ids that are not in `documents`
 };
+inline constexpr std::size_t kAllBytes = ~std::size_t{0};
 
 // What writes on a deployment, or may yet.
 struct RunningWrites {
@@ -174,9 +176,10 @@ class Deployment {
   // Reading.
   virtual Result<std::unique_ptr<DocumentCursor>> read_range(const RangeRead& range) = 0;
   // By UUID, one reply's snapshot or several: between at.time and operation_time. Collation does not matter: ids are
-  // matched by value.
+  // matched by value. No further reply is asked for once the documents have `most_bytes`: then it is not complete, and holds one
+  // document at least. A reply has 16 MiB at most.
   virtual Result<StateRead> read_by_ids(const Namespace& ns, const Uuid& uuid, std::span<const bson::Value> ids,
-                                        ClusterTime after) = 0;
+                                        ClusterTime after, std::size_t most_bytes) = 0;
   // All of them at one point q in (after, operation_time], by a snapshot transaction (works on 4.4).
   virtual Result<StateRead> read_group(const Namespace& ns, const Uuid& uuid, std::span<const bson::Value> ids,
                                        ClusterTime after) = 0;

@@ -31,7 +31,7 @@ class MongoDeployment final : public Deployment {
 
   Result<std::unique_ptr<DocumentCursor>> read_range(const RangeRead& range) override;
   Result<StateRead> read_by_ids(const Namespace& ns, const Uuid& uuid, std::span<const bson::Value> ids,
-                                ClusterTime after) override;
+                                ClusterTime after, std::size_t most_bytes) override;
   Result<StateRead> read_group(const Namespace& ns, const Uuid& uuid, std::span<const bson::Value> ids,
                                ClusterTime after) override;
   Result<std::vector<bson::Value>> sample_ids(const Namespace& ns, const Uuid& uuid, int count) override;

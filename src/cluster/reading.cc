@@ -26,21 +26,30 @@ Result<std::unique_ptr<DocumentCursor>> MongoDeployment::read_range(const RangeR
 }
 
 Result<StateRead> MongoDeployment::read_by_ids(const Namespace& ns, const Uuid& uuid, std::span<const bson::Value> ids,
-                                               ClusterTime after) {
+                                               ClusterTime after, std::size_t most_bytes) {
   StateRead state;
+  std::size_t bytes = 0;
   const auto on = ns.to_string();
   for (auto rest = ids; !rest.empty();) {
     const auto count = ids_per_command(rest);
     auto command = find_by_ids(uuid, rest.first(count));
+    // One more than there can be: the server's own first batch has 101, and the others would take a second round trip.
+    command.append("batchSize", static_cast<std::int64_t>(count) + 1);
     append_majority(command, after);
     auto cursor = TRY(ServerCursor::open(*pool_, std::move(command).finish(), {.db = ns.db, .on = on}));
+    rest = rest.subspan(count);
     for (bool last = false; !last;) {
       const auto batch = TRY(cursor->next({}));
-      for (const auto& item : batch.array) state.documents.emplace_back(item.document_value());
+      for (const auto& item : batch.array) {
+        state.documents.emplace_back(item.document_value());
+        bytes += state.documents.back().size();
+      }
       state.operation_time = std::max(state.operation_time, batch.operation_time);
       last = batch.last;
+      if (bytes < most_bytes || (last && rest.empty())) continue;
+      state.complete = false;
+      return state;
     }
-    rest = rest.subspan(count);
   }
   return state;
 }

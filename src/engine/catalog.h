@@ -15,6 +15,7 @@
 #include "engine/absorbed_keys.h"
 #include "engine/collection_gate.h"
 #include "engine/hold_queue.h"
+#include "engine/size_estimate.h"
 #include "model/collection_info.h"
 
 namespace drover::engine {
@@ -92,7 +93,8 @@ struct Collection {
   // before `gate`, so that documents do not wait for a build.
   CollectionGate build_gate;
   AbsorbedKeys absorbed;               // has its own lock
-  std::atomic<std::size_t> largest{0};  // bytes of the largest document seen, to size reads by
+  std::atomic<std::size_t> largest{0};  // bytes of the largest document seen, to size reads by that must be whole
+  SizeEstimate lately;                 // to size those by that may end early
   SeenTime seen;                       // of what was written to the destination's collection
 
   Partition& partition_of(const std::string& key);

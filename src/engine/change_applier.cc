@@ -16,11 +16,12 @@ inline constexpr std::size_t kIdsOfUnknownSize = 8;
 inline constexpr std::size_t kStateReadBytes = 1 << 20;
 inline constexpr std::size_t kStateGuess = 4 << 10;  // of a document, before one has been seen
 
-// By the largest document seen: what one read brings stays within kStateReadBytes, whatever the others are like.
+// What one read brings is about kStateReadBytes. Where documents turn out larger than those before, the read ends with the reply that
+// shows it.
 std::size_t ids_per_read(const Collection& collection) {
-  const auto largest = collection.largest.load();
-  if (largest == 0) return kIdsOfUnknownSize;
-  return std::clamp<std::size_t>(kStateReadBytes / largest, 1, kMostIdsPerRead);
+  const auto size = collection.lately.bytes();
+  if (size == 0) return kIdsOfUnknownSize;
+  return std::clamp<std::size_t>(kStateReadBytes / size, 1, kMostIdsPerRead);
 }
 
 void note_size(Collection& collection, std::size_t bytes) {
@@ -125,17 +126,17 @@ Status ChangeApplier::write(Collection& collection, Changes& changes, Collection
   }
   if (!by_image.empty()) TRY(write_portion(collection, by_image, refused, Admit::kHere, stop));
   for (std::size_t at = 0; at < by_state.size();) {
-    const auto some = std::span(by_state).subspan(at, std::min(ids_per_read(collection), by_state.size() - at));
-    at += some.size();
+    auto some = std::span(by_state).subspan(at, std::min(ids_per_read(collection), by_state.size() - at));
     // Each document once as it was read, and in the commands that it is sent in. While it is read it is there twice: as the driver
     // received it and as it hands it over, then as that and as taken from it; the reply is gone before a command is made.
     constexpr std::size_t kBytesPerByteRead = 1 + kBytesPerByteSent;
-    const std::size_t largest = collection.largest;
-    auto grant = budget_.admit(kBytesPerByteRead * some.size() * (largest > 0 ? largest : kStateGuess), stop);
+    const std::size_t size = collection.lately.bytes();
+    auto grant = budget_.admit(kBytesPerByteRead * some.size() * (size > 0 ? size : kStateGuess), stop);
     if (!grant) return tl::unexpected(stopped_error());
-    const Status read = read_states(collection, some, stop);
+    const auto read = read_states(collection, some, stop);
     if (!read && read.error().server_code == kServerNamespaceNotFound) return {};  // its drop is on the way
-    TRY(read);
+    some = some.first(TRY(read));
+    at += some.size();
     std::size_t bytes = 0;
     for (const auto* change : some) bytes += change->state.size();
     grant.resize(kBytesPerByteRead * bytes);
@@ -146,7 +147,8 @@ Status ChangeApplier::write(Collection& collection, Changes& changes, Collection
   return {};
 }
 
-Status ChangeApplier::read_states(Collection& collection, std::span<KeyChange*> changes, const std::stop_token& stop) {
+// How many were read: these are the first of `changes` now.
+Result<std::size_t> ChangeApplier::read_states(Collection& collection, std::span<KeyChange*> changes, const std::stop_token& stop) {
   std::vector<bson::Value> ids;
   std::map<std::string, KeyChange*> by_key;
   ClusterTime after;
@@ -157,9 +159,10 @@ Status ChangeApplier::read_states(Collection& collection, std::span<KeyChange*> 
   }
   if (mutant("state_read_early")) after = {};
   auto read = read_or_gone(source_, runtime_, stop, [&] {
-    return retry_temporary(runtime_, stop, [&] { return source_.read_by_ids(collection.info.ns, collection.info.uuid, ids, after); });
+    return retry_temporary(runtime_, stop, [&] { return source_.read_by_ids(collection.info.ns, collection.info.uuid, ids, after, kStateReadBytes); });
   });
   if (!read) return tl::unexpected(std::move(read).error().with_context("reading " + collection.info.ns.to_string()));
+  std::size_t largest = 0;
   for (auto& document : read->documents) {
     const auto found = by_key.find(collection.key_of(document["_id"]));
     if (found == by_key.end()) continue;
@@ -167,12 +170,22 @@ Status ChangeApplier::read_states(Collection& collection, std::span<KeyChange*> 
     change.exists = true;
     change.state = std::move(document);
     change.document = change.state.view();
-    note_size(collection, change.document.size());
+    largest = std::max(largest, change.document.size());
     if (!change.document["_id"].same_value_bytes(change.id.element())) change.other_spelling = true;
   }
+  note_size(collection, largest);
+  collection.lately.note(largest);
   collection.seen.advance(read->operation_time);
+  if (!read->complete && !mutant("unread_is_absent")) {
+    const auto unread = std::stable_partition(changes.begin(), changes.end(), [](const KeyChange* change) { return change->exists; });
+    changes = changes.first(static_cast<std::size_t>(unread - changes.begin()));
+    if (changes.empty()) {
+      return fail(ErrorCode::kFailure, fmt::format("reading {}: the source's reply has none of the documents that were asked for",
+                                                   collection.info.ns.to_string()));
+    }
+  }
   for (auto* change : changes) collection.absorbed.absorb(change->key, {after, read->operation_time});
-  return {};
+  return changes.size();
 }
 
 // Removals, then replacements in commands that fit. Keys that are refused are left in `refused`: by a unique index; by another

@@ -41,7 +41,7 @@ class ChangeApplier {
 
   Status apply_collection(std::span<LaneEvent*> events, const std::stop_token& stop);
   Changes net(Collection& collection, std::span<LaneEvent*> events);
-  Status read_states(Collection& collection, std::span<KeyChange*> changes, const std::stop_token& stop);
+  Result<std::size_t> read_states(Collection& collection, std::span<KeyChange*> changes, const std::stop_token& stop);
   Status write(Collection& collection, Changes& changes, CollectionGate::Hold& gate, const std::stop_token& stop);
   // Admits its commands' bytes, unless the caller has.
   enum class Admit { kHere, kDone };

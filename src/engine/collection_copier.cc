@@ -161,7 +161,7 @@ Status CollectionCopier::insert(Collection& collection, const cluster::DocumentB
     }
   }
   std::int64_t count = 0, bytes = 0;
-  std::size_t largest = collection.largest;
+  std::size_t largest = 0;
   bool altered = false;
   bson::View last;
   for (const auto& item : documents) {
@@ -172,6 +172,7 @@ Status CollectionCopier::insert(Collection& collection, const cluster::DocumentB
     ++count;
   }
   if (largest > collection.largest) collection.largest = largest;
+  collection.lately.note(largest);
   std::vector<bson::Value> refused;
   {
     auto gate = collection.gate.enter_shared(stop);

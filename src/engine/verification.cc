@@ -158,7 +158,7 @@ Verification::Work Verification::next_keys() {
       changed_.forget(uuid, {}, {});
       continue;
     }
-    const auto size = std::max(collection->largest.load(), typical_size(*collection));
+    const auto size = std::max(collection->lately.bytes(), typical_size(*collection));
     Work work;
     work.collection = collection;
     work.keys = changed_.take(uuid, std::clamp<std::size_t>(kKeysReadBytes / size, 1, kMostKeys));
@@ -209,7 +209,7 @@ Status Verification::compare_range(const Work& work, const std::stop_token& stop
   return {};
 }
 
-Status Verification::compare_keys(const Work& work, const std::stop_token& stop) {
+Status Verification::compare_keys(Work& work, const std::stop_token& stop) {
   TRY(await_settled(work.routed, stop));
   ClusterTime read_until;
   auto compared = read_and_compare(work, read_until, stop);
@@ -248,22 +248,42 @@ bool Verification::is_dirty(const Collection& collection, Partition& partition, 
          changed_.contains(collection.info.uuid, key);
 }
 
-Result<std::vector<Verification::Suspect>> Verification::read_and_compare(const Work& work, ClusterTime& read_until,
+// Of as many of the keys as the source's reply has room for; the others are left for another look.
+Result<std::vector<Verification::Suspect>> Verification::read_and_compare(Work& work, ClusterTime& read_until,
                                                                           const std::stop_token& stop) {
-  const Collection& collection = *work.collection;
-  std::vector<bson::Value> ids;
-  for (const auto& key : work.keys) ids.push_back(key.id);
+  Collection& collection = *work.collection;
+  const auto ids_of = [](const auto& keys) {
+    std::vector<bson::Value> ids;
+    for (const auto& key : keys) ids.push_back(key.id);
+    return ids;
+  };
+  auto ids = ids_of(work.keys);
   const auto& ns = work.source_info.ns;
+  // A single one is read whatever its size: under a collation the reply may have other spellings of it first.
+  const auto most = ids.size() > 1 ? kKeysReadBytes : cluster::kAllBytes;
   const auto on_source = TRY(retry_temporary(
-      runtime_, stop, [&] { return source_.read_by_ids(ns, work.source_info.uuid, ids, work.routed); }));
+      runtime_, stop, [&] { return source_.read_by_ids(ns, work.source_info.uuid, ids, work.routed, most); }));
+  std::size_t largest = 0;
+  for (const auto& document : on_source.documents) largest = std::max(largest, document.size());
+  collection.lately.note(largest);
+  const auto right = by_name(collection, on_source.documents);
+  if (!on_source.complete) {
+    const auto unread = std::stable_partition(work.keys.begin(), work.keys.end(), [&](const auto& key) {
+      return right.contains(name_of(collection, key.id.element()));
+    });
+    MonitorLock lock(router_.lock());
+    for (auto key = unread; key != work.keys.end(); ++key)
+      if (!collection.gone) remember(collection, collection.partition_of(key->key), key->key, key->id);
+    work.keys.erase(unread, work.keys.end());
+    ids = ids_of(work.keys);
+  }
   const auto on_destination = TRY(retry_temporary(runtime_, stop, [&]() -> Result<cluster::StateRead> {
-    return destination_.read_by_ids(ns, work.destination_info.uuid, ids, TRY(destination_.majority_time()));
+    return destination_.read_by_ids(ns, work.destination_info.uuid, ids, TRY(destination_.majority_time()), cluster::kAllBytes);
   }));
   read_until = on_source.operation_time;
   // The destination may be ahead of the stream: a holder of a unique value is written as the source had it when another document
   // was refused for it. Whatever was there when it was read is no newer than what had been seen by then.
   if (!mutant("destination_taken_for_stream")) read_until = std::max(read_until, collection.seen.newest());
-  const auto right = by_name(collection, on_source.documents);
   const auto found = by_name(collection, on_destination.documents);
   std::vector<Suspect> suspects;
   for (const auto& key : work.keys) {

@@ -88,8 +88,8 @@ class Verification {
   Error mismatch_error() const;
 
   Status compare_range(const Work& work, const std::stop_token& stop);
-  Status compare_keys(const Work& work, const std::stop_token& stop);
-  Result<std::vector<Suspect>> read_and_compare(const Work& work, ClusterTime& read_until, const std::stop_token& stop);
+  Status compare_keys(Work& work, const std::stop_token& stop);
+  Result<std::vector<Suspect>> read_and_compare(Work& work, ClusterTime& read_until, const std::stop_token& stop);
   Status await_settled(ClusterTime ts, const std::stop_token& stop);
 
   cluster::Deployment& source_;

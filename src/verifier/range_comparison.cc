@@ -124,7 +124,7 @@ Status for_each_batch(cluster::Deployment& deployment, cluster::RangeRead read, 
 
 Result<std::map<std::string, bson::Document>> look_up(cluster::Deployment& deployment, const CollectionInfo& info,
                                                       const std::vector<bson::Value>& ids, ClusterTime after) {
-  auto state = TRY(deployment.read_by_ids(info.ns, info.uuid, ids, after));
+  auto state = TRY(deployment.read_by_ids(info.ns, info.uuid, ids, after, cluster::kAllBytes));
   std::map<std::string, bson::Document> found;
   for (auto& document : state.documents) {
     auto key = exact(document["_id"]);

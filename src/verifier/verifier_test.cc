@@ -72,7 +72,7 @@ class MemoryDeployment : public cluster::StubDeployment {
     return std::make_unique<Cursor>(*this, std::move(documents));
   }
   Result<cluster::StateRead> read_by_ids(const Namespace& ns, const Uuid&, std::span<const bson::Value> ids,
-                                         ClusterTime) override {
+                                         ClusterTime, std::size_t) override {
     cluster::StateRead read;
     for (const auto& id : ids) {
       const auto found = collections_[ns].documents.find(bson::key_string(id.element()));

@@ -84,7 +84,7 @@ class DeploymentTest : public ::testing::TestWithParam<std::string> {
   }
   bson::Document only_document(const std::string& id) {
     const std::vector ids = {value(id)};
-    const auto state = deployment_->read_by_ids(ns_, info().uuid, ids, {});
+    const auto state = deployment_->read_by_ids(ns_, info().uuid, ids, {}, kAllBytes);
     EXPECT_TRUE(state && state->documents.size() == 1);
     return state && !state->documents.empty() ? state->documents.front() : bson::Document();
   }
@@ -207,7 +207,26 @@ TEST_P(DeploymentTest, ACollectionThatIsGoneIsError26) {
   ASSERT_FALSE(cursor);
   EXPECT_EQ(cursor.error().server_code, 26);
   const std::vector ids = {value("1")};
-  EXPECT_EQ(deployment_->read_by_ids(ns_, uuid, ids, {}).error().server_code, 26);
+  EXPECT_EQ(deployment_->read_by_ids(ns_, uuid, ids, {}, kAllBytes).error().server_code, 26);
+}
+
+TEST_P(DeploymentTest, AReadByIdsEndsWithTheReplyThatIsLargeEnough) {
+  std::vector<std::string> documents;
+  std::vector<bson::Value> ids;
+  for (int i = 0; i < 20; ++i) {
+    documents.push_back(R"({"_id": )" + std::to_string(i) + R"(, "pad": ")" + std::string(1 << 20, 'x') + "\"}");
+    ids.push_back(value(std::to_string(i)));
+  }
+  for (const auto& document : documents) fill({document});
+  const auto some = deployment_->read_by_ids(ns_, info().uuid, ids, {}, 1);
+  ASSERT_TRUE(some) << some.error().message;
+  EXPECT_FALSE(some->complete);
+  EXPECT_GE(some->documents.size(), 1u);
+  EXPECT_LT(some->documents.size(), 17u);
+  const auto all = deployment_->read_by_ids(ns_, info().uuid, ids, {}, kAllBytes);
+  ASSERT_TRUE(all) << all.error().message;
+  EXPECT_TRUE(all->complete);
+  EXPECT_EQ(all->documents.size(), 20u);
 }
 
 TEST_P(DeploymentTest, ManyIdsAndAGroup) {
@@ -220,10 +239,14 @@ TEST_P(DeploymentTest, ManyIdsAndAGroup) {
   fill(documents);
   const auto uuid = info().uuid;
   const auto time = deployment_->majority_time().value();
-  const auto state = deployment_->read_by_ids(ns_, uuid, ids, time);
+  const auto state = deployment_->read_by_ids(ns_, uuid, ids, time, kAllBytes);
   ASSERT_TRUE(state) << state.error().message;
   EXPECT_EQ(state->documents.size(), 1500u);
+  EXPECT_TRUE(state->complete);
   EXPECT_GE(state->operation_time, time);
+  const auto exact = deployment_->read_by_ids(ns_, uuid, ids, time, 1);
+  ASSERT_TRUE(exact) << exact.error().message;
+  EXPECT_TRUE(exact->complete);  // it fits into one reply
   for (int i = 0; i < 2; ++i) {
     const auto group = deployment_->read_group(ns_, uuid, std::span(ids).first(10), time);
     ASSERT_TRUE(group) << group.error().message;

@@ -32,6 +32,7 @@ inline constexpr const char* kMutants[] = {
     "retry_new_number",
     "state_read_early",
     "t0_after_listing",
+    "unread_is_absent",
 };
 
 }  // namespace drover::sim

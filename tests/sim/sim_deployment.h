@@ -27,7 +27,7 @@ class SimDeployment final : public cluster::Deployment {
   Result<std::vector<CollectionInfo>> list_collections(const std::string& db) override;
   Result<std::unique_ptr<cluster::DocumentCursor>> read_range(const cluster::RangeRead& range) override;
   Result<cluster::StateRead> read_by_ids(const Namespace& ns, const Uuid& uuid, std::span<const bson::Value> ids,
-                                         ClusterTime after) override;
+                                         ClusterTime after, std::size_t most_bytes) override;
   Result<cluster::StateRead> read_group(const Namespace& ns, const Uuid& uuid, std::span<const bson::Value> ids,
                                         ClusterTime after) override;
   Result<std::vector<bson::Value>> sample_ids(const Namespace& ns, const Uuid& uuid, int count) override;

@@ -208,7 +208,7 @@ Result<std::unique_ptr<cluster::DocumentCursor>> SimDeployment::read_range(const
 }
 
 Result<StateRead> SimDeployment::read_by_ids(const Namespace& ns, const Uuid& uuid, std::span<const bson::Value> ids,
-                                             ClusterTime after) {
+                                             ClusterTime after, std::size_t most_bytes) {
   return call<StateRead>("read by ids " + ns.to_string(), Kind::kRead, [&]() -> Result<StateRead> {
     TRY(cluster_.await_readable(after));
     const auto* entry = cluster_.store().find(uuid);
@@ -220,6 +220,11 @@ Result<StateRead> SimDeployment::read_by_ids(const Namespace& ns, const Uuid& uu
       }
     }
     read.operation_time = cluster_.majority();
+    // Documents are small here: now and then some stand for as many as a caller takes.
+    if (most_bytes != cluster::kAllBytes && read.documents.size() > 1 && read.operation_time.increment % 3 == 0) {
+      read.documents.resize((read.documents.size() + 1) / 2);
+      read.complete = false;
+    }
     return read;
   });
 }

@@ -14,7 +14,7 @@ class StubDeployment : public Deployment {
   Result<std::vector<std::string>> list_databases() override { return unused("list_databases"); }
   Result<std::vector<CollectionInfo>> list_collections(const std::string&) override { return unused("list_collections"); }
   Result<std::unique_ptr<DocumentCursor>> read_range(const RangeRead&) override { return unused("read_range"); }
-  Result<StateRead> read_by_ids(const Namespace&, const Uuid&, std::span<const bson::Value>, ClusterTime) override {
+  Result<StateRead> read_by_ids(const Namespace&, const Uuid&, std::span<const bson::Value>, ClusterTime, std::size_t) override {
     return unused("read_by_ids");
   }
   Result<StateRead> read_group(const Namespace&, const Uuid&, std::span<const bson::Value>, ClusterTime) override {

@@ -1,0 +1,28 @@
+// How large the documents of a collection are that are read now, so that reads can be sized before their reply is known. A larger one
+// counts at once; when it is no longer among what is read it is forgotten little by little, so that one large document does not make
+// all later reads of its collection small. Thread-safe; who notes at the same moment may undo the other's note, which costs a read.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+
+namespace drover::engine {
+
+class SizeEstimate {
+ public:
+  // `largest`: bytes of the largest document of one reply; 0, none.
+  void note(std::size_t largest) {
+    if (largest == 0) return;
+    const auto known = bytes_.load();
+    bytes_ = largest >= known ? largest : known - (known - largest + kForgetting - 1) / kForgetting;
+  }
+  // 0: nothing has been read.
+  std::size_t bytes() const { return bytes_; }
+
+ private:
+  static constexpr std::size_t kForgetting = 4;  // of what is too much, this part with each reply
+
+  std::atomic<std::size_t> bytes_{0};
+};
+
+}  // namespace drover::engine
