@@ -51,7 +51,7 @@ class MigrateCommand final : public Subcommand {
   Status clean(cluster::Deployment& source, cluster::Deployment& destination);
   preflight::Writers who_stops_writers() const;
   Status before_cutover(const engine::Migration& migration);
-  bool ask(const std::string& question, std::string_view expected);
+  bool ask(const std::string& question, std::string_view expected, std::string_view refusal = {});
   bool commit_requested();
   Facts facts(const engine::Progress& progress) const;
   Status after_cutover(const engine::Progress& progress, bool again);
@@ -198,7 +198,7 @@ preflight::Writers MigrateCommand::who_stops_writers() const {
 Status MigrateCommand::clean(cluster::Deployment& source, cluster::Deployment& destination) {
   if (!yes_ && !::isatty(STDIN_FILENO)) return fail(ErrorCode::kUsage, "--cleanup needs --yes when nobody can be asked");
   const auto confirmed = [&](const std::string& question) -> Status {
-    if (yes_ || ask(question + " Type yes: ", "yes")) return {};
+    if (yes_ || ask(question + " Type yes or no: ", "yes", "no")) return {};
     return fail(ErrorCode::kInterrupted, "nothing was removed");
   };
   cleaned_ = TRY(clean_up_migration(source, destination, *runtime_, *log_, confirmed, stop_, job_));
@@ -274,7 +274,8 @@ Status MigrateCommand::before_cutover(const engine::Migration& migration) {
   return fail(ErrorCode::kInterrupted, "the application's writes were not confirmed as stopped");
 }
 
-bool MigrateCommand::ask(const std::string& question, std::string_view expected) {
+// Asks again for whatever is neither.
+bool MigrateCommand::ask(const std::string& question, std::string_view expected, std::string_view refusal) {
   asking_ = true;
   if (display_ != nullptr) display_->leave();
   fmt::print(stderr, "{}", question);
@@ -283,9 +284,10 @@ bool MigrateCommand::ask(const std::string& question, std::string_view expected)
     const auto answer = input_.next(kAskEvery);
     if (!answer) continue;
     confirmed = *answer == expected;
+    if (!refusal.empty() && *answer == refusal) break;
     if (!confirmed) fmt::print(stderr, "{}", question);
   }
-  if (!confirmed) fmt::print(stderr, "\n");  // the cursor stands behind the question
+  if (!confirmed && (stop_.stop_requested() || input_.ended())) fmt::print(stderr, "\n");  // the cursor stands behind the question
   asking_ = false;
   return confirmed;
 }

@@ -45,5 +45,16 @@ TEST(Format, FitPadsOrShortensInTheMiddle) {
   EXPECT_EQ(columns("äöü"), 3u);
 }
 
+TEST(Format, WideCharactersTakeTwoColumnsAndMarksNone) {
+  EXPECT_EQ(columns("漢字"), 4u);
+  EXPECT_EQ(columns("e\u0301"), 1u);
+  EXPECT_EQ(columns("ключ✓"), 5u);
+  EXPECT_EQ(columns("a\xff" "b"), 3u);  // not UTF-8
+  EXPECT_EQ(fit("漢字", 5), "漢字 ");
+  EXPECT_EQ(fit("漢字漢字", 5), "漢…字");
+  EXPECT_EQ(fit("漢字漢字", 4), "…字 ");  // half a character does not fit
+  EXPECT_EQ(fit("ae\u0301io", 3), "a…o");
+}
+
 }  // namespace
 }  // namespace drover::terminal

@@ -88,6 +88,20 @@ class OnATerminal(DroverTest):
                 self.assertLessEqual(len(line), 2 * COLUMNS, line)
         self.assert_equal_deployments()
 
+    def test_a_no_removes_nothing(self):
+        terminal = self.terminal("--commit", "never", "--assume-writes-stopped")
+        terminal.wait_for(r"change event application")
+        os.write(terminal.master, b"\x03")
+        self.assertEqual(terminal.end(20), 130, terminal.seen[-3000:])
+        terminal = self.terminal("--cleanup")
+        terminal.wait_for(r"Type yes or no: ")
+        terminal.answer("perhaps")
+        terminal.wait_for(r"(?s)Type yes or no: .*Type yes or no: ")
+        terminal.answer("no")
+        self.assertEqual(terminal.end(20), 130, terminal.seen[-3000:])
+        self.assertRegex(terminal.seen, "nothing was removed")
+        self.assertIn("__mdb_internal_mongosync", self.destination.client().list_database_names())
+
     def test_commit_when_told(self):
         terminal = self.terminal("--commit", "manual", "--assume-writes-stopped")
         terminal.wait_for(r"ready: type commit")
