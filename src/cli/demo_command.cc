@@ -92,7 +92,7 @@ void DemoCommand::configure(OptionSet& options) {
   destination.needs(source);
   plane.excludes(source);
   options.path("--datasets", datasets_, "Directory of the npm package vega-datasets' files");
-  options.flag("--headless", headless_, "No bars");
+  options.flag("--headless", headless_, "No bars: a line every few seconds");
   options.flag("--json", json_, "Print one JSON object as the last line of standard output");
   options.flag("--keep", keep_, "Keep the servers' data and the logs, and say where they are");
   options.example("drover demo");
@@ -282,7 +282,7 @@ Status DemoCommand::load() {
 
 Status DemoCommand::migrate(const DemoDirectory& directory, workload::LiveWorkload& workload) {
   DemoEngineOptions options{.source_file = directory.file("source.uri"), .destination_file = directory.file("destination.uri"),
-                            .kill = kill_, .show_progress = !headless_, .quiet_log = directory.file("migrate.err")};
+                            .kill = kill_, .bars = !headless_};
   std::optional<DemoGate> gate;
   if (gated_) {
     gate.emplace(directory, workload, *runtime_);

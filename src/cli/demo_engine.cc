@@ -41,11 +41,11 @@ Status DemoEngine::launch() {
                                    "@" + options_.destination_file, "--json", "--log", directory_->file("migrate.log"), "--commit",
                                    "manual"},
                      .pipe_input = true,
-                     .output = directory_->file("migrate.out"),
-                     .errors = options_.show_progress ? std::string() : options_.quiet_log};
+                     .output = directory_->file("migrate.out")};
+  if (!options_.bars) child.environment.emplace_back("TERM", "dumb");
   child.arguments.insert(child.arguments.end(), options_.more_arguments.begin(), options_.more_arguments.end());
   armed_ = options_.kill && killed_in(kApply) && !killed_in(kCutover);
-  if (armed_) child.environment = {{"DROVER_FAIL_POINT", kCutoverPoints[runtime_->random() % kCutoverPoints.size()]}};
+  if (armed_) child.environment.emplace_back("DROVER_FAIL_POINT", kCutoverPoints[runtime_->random() % kCutoverPoints.size()]);
   process_.emplace(TRY_WITH(ChildProcess::start(child), "starting the engine"));
   committed_said_ = can_commit_ = false;
   ready_since_.reset();

@@ -30,8 +30,7 @@ struct DemoEngineOptions {
   std::string destination_file;
   std::vector<std::string> more_arguments;
   bool kill = false;
-  bool show_progress = false;    // its bars on this terminal; else lines on standard error
-  std::string quiet_log;         // for its standard error when nothing is to be shown
+  bool bars = false;             // on this terminal; else lines on standard error
 };
 
 class DemoEngine {

@@ -59,24 +59,29 @@ class ByteBudget {
 
   // An empty grant when stopped.
   Grant admit(std::size_t bytes, const std::stop_token& stop) {
-    const std::size_t wanted = std::min(bytes, capacity_);
-    const auto fits = [&] { return used_ == 0 || used_ + wanted <= capacity_; };
     if (spare_ != nullptr) {
-      {
-        MonitorLock lock(*monitor_);
-        if (fits()) return take(wanted);
-      }
-      if (auto grant = spare_->admit_now(bytes)) return grant;
+      if (auto grant = try_admit(bytes)) return grant;
     }
+    const std::size_t wanted = std::min(bytes, capacity_);
     MonitorLock lock(*monitor_);
     ++waiting_;
-    const bool admitted = monitor_->wait(stop, {}, fits);
+    const bool admitted = monitor_->wait(stop, {}, [&] { return fits(wanted); });
     --waiting_;
     if (!admitted) return {};
     return take(wanted);
   }
+  // An empty grant when there is no room now.
+  Grant try_admit(std::size_t bytes) {
+    const std::size_t wanted = std::min(bytes, capacity_);
+    {
+      MonitorLock lock(*monitor_);
+      if (fits(wanted)) return take(wanted);
+    }
+    return spare_ != nullptr ? spare_->admit_now(bytes) : Grant();
+  }
 
  private:
+  bool fits(std::size_t wanted) const { return used_ == 0 || used_ + wanted <= capacity_; }
   // An empty grant unless all of it fits, and nobody waits.
   Grant admit_now(std::size_t bytes) {
     MonitorLock lock(*monitor_);

@@ -12,6 +12,22 @@ std::stop_token stopped() {
   return source.get_token();
 }
 
+TEST(ByteBudget, TriesWithoutWaiting) {
+  const auto runtime = make_real_runtime();
+  ByteBudget copy(*runtime, 300);
+  ByteBudget budget(*runtime, 100, &copy);
+  auto alone = budget.try_admit(200);  // larger than the share, and nothing is in it
+  ASSERT_TRUE(alone);
+  auto spare = budget.try_admit(200);
+  ASSERT_TRUE(spare);
+  EXPECT_FALSE(budget.try_admit(200));  // the other one's room does not hold it too
+  alone.resize(10);
+  EXPECT_FALSE(budget.try_admit(200));
+  EXPECT_TRUE(budget.try_admit(90));
+  alone.release();
+  EXPECT_TRUE(budget.try_admit(200));
+}
+
 TEST(ByteBudget, AdmitsUpToItsCapacityAndOneThatIsLarger) {
   const auto runtime = make_real_runtime();
   ByteBudget budget(*runtime, 100);

@@ -14,12 +14,10 @@ namespace {
 inline constexpr std::size_t kMostIdsPerRead = 500;
 inline constexpr std::size_t kIdsOfUnknownSize = 8;
 inline constexpr std::size_t kStateReadBytes = 1 << 20;
-inline constexpr std::size_t kStateGuess = 4 << 10;  // of a document, before one has been seen
+inline constexpr std::size_t kLargestReply = 17 << 20;  // 16 MiB of documents and what is about them
 
-// What one read brings is about kStateReadBytes. Where documents turn out larger than those before, the read ends with the reply that
-// shows it.
-std::size_t ids_per_read(const Collection& collection) {
-  const auto size = collection.lately.bytes();
+// So many of this size are about kStateReadBytes.
+std::size_t ids_per_read(std::size_t size) {
   if (size == 0) return kIdsOfUnknownSize;
   return std::clamp<std::size_t>(kStateReadBytes / size, 1, kMostIdsPerRead);
 }
@@ -126,13 +124,23 @@ Status ChangeApplier::write(Collection& collection, Changes& changes, Collection
   }
   if (!by_image.empty()) TRY(write_portion(collection, by_image, refused, Admit::kHere, stop));
   for (std::size_t at = 0; at < by_state.size();) {
-    auto some = std::span(by_state).subspan(at, std::min(ids_per_read(collection), by_state.size() - at));
     // Each document once as it was read, and in the commands that it is sent in. While it is read it is there twice: as the driver
     // received it and as it hands it over, then as that and as taken from it; the reply is gone before a command is made.
     constexpr std::size_t kBytesPerByteRead = 1 + kBytesPerByteSent;
-    const std::size_t size = collection.lately.bytes();
-    auto grant = budget_.admit(kBytesPerByteRead * some.size() * (size > 0 ? size : kStateGuess), stop);
+    // So many as are read lately in one go, where there is room for what they may turn out to be: the read ends with the reply that
+    // shows it. Else so many as will do whichever they are.
+    const std::size_t left = by_state.size() - at, largest = collection.largest, lately = collection.lately.bytes();
+    const auto at_most = [&](std::size_t count) {
+      return kBytesPerByteRead * (largest > 0 ? std::min(count * std::max(largest, lately), kLargestReply) : kLargestReply);
+    };
+    auto count = std::min(ids_per_read(lately), left);
+    auto grant = budget_.try_admit(at_most(count));
+    if (!grant) {
+      count = std::min(ids_per_read(std::max(largest, lately)), left);
+      grant = budget_.admit(at_most(count), stop);
+    }
     if (!grant) return tl::unexpected(stopped_error());
+    auto some = std::span(by_state).subspan(at, count);
     const auto read = read_states(collection, some, stop);
     if (!read && read.error().server_code == kServerNamespaceNotFound) return {};  // its drop is on the way
     some = some.first(TRY(read));
@@ -158,8 +166,9 @@ Result<std::size_t> ChangeApplier::read_states(Collection& collection, std::span
     after = std::max(after, change->newest);
   }
   if (mutant("state_read_early")) after = {};
+  const auto most = changes.size() > 1 ? kStateReadBytes : cluster::kAllBytes;
   auto read = read_or_gone(source_, runtime_, stop, [&] {
-    return retry_temporary(runtime_, stop, [&] { return source_.read_by_ids(collection.info.ns, collection.info.uuid, ids, after, kStateReadBytes); });
+    return retry_temporary(runtime_, stop, [&] { return source_.read_by_ids(collection.info.ns, collection.info.uuid, ids, after, most); });
   });
   if (!read) return tl::unexpected(std::move(read).error().with_context("reading " + collection.info.ns.to_string()));
   std::size_t largest = 0;
@@ -178,11 +187,9 @@ Result<std::size_t> ChangeApplier::read_states(Collection& collection, std::span
   collection.seen.advance(read->operation_time);
   if (!read->complete && !mutant("unread_is_absent")) {
     const auto unread = std::stable_partition(changes.begin(), changes.end(), [](const KeyChange* change) { return change->exists; });
-    changes = changes.first(static_cast<std::size_t>(unread - changes.begin()));
-    if (changes.empty()) {
-      return fail(ErrorCode::kFailure, fmt::format("reading {}: the source's reply has none of the documents that were asked for",
-                                                   collection.info.ns.to_string()));
-    }
+    const auto count = static_cast<std::size_t>(unread - changes.begin());
+    if (count == 0) return read_states(collection, changes.first(1), stop);  // that one is read to the end
+    changes = changes.first(count);
   }
   for (auto* change : changes) collection.absorbed.absorb(change->key, {after, read->operation_time});
   return changes.size();

@@ -1,6 +1,6 @@
 // How large the documents of a collection are that are read now, so that reads can be sized before their reply is known. A larger one
 // counts at once; when it is no longer among what is read it is forgotten little by little, so that one large document does not make
-// all later reads of its collection small. Thread-safe; who notes at the same moment may undo the other's note, which costs a read.
+// all later reads of its collection small. Thread-safe.
 #pragma once
 
 #include <atomic>
@@ -13,8 +13,8 @@ class SizeEstimate {
   // `largest`: bytes of the largest document of one reply; 0, none.
   void note(std::size_t largest) {
     if (largest == 0) return;
-    const auto known = bytes_.load();
-    bytes_ = largest >= known ? largest : known - (known - largest + kForgetting - 1) / kForgetting;
+    auto known = bytes_.load();
+    while (!bytes_.compare_exchange_weak(known, largest >= known ? largest : known - (known - largest + kForgetting - 1) / kForgetting)) {}
   }
   // 0: nothing has been read.
   std::size_t bytes() const { return bytes_; }

@@ -215,9 +215,7 @@ Status Verification::compare_keys(Work& work, const std::stop_token& stop) {
   auto compared = read_and_compare(work, read_until, stop);
   if (!compared && compared.error().server_code == kServerNamespaceNotFound) {  // its drop is on the way
     if (!runtime_.sleep(kLookEvery, stop)) return tl::unexpected(stopped_error());
-    MonitorLock lock(router_.lock());
-    for (const auto& key : work.keys)
-      if (!work.collection->gone) remember(*work.collection, work.collection->partition_of(key.key), key.key, key.id);
+    put_back(work, work.keys.begin());
     return {};
   }
   const auto suspects = TRY_WITH(std::move(compared), "comparing " + work.source_info.ns.to_string());
@@ -227,7 +225,12 @@ Status Verification::compare_keys(Work& work, const std::stop_token& stop) {
   if (work.collection->gone) return {};
   for (const auto& suspect : suspects) {
     auto& partition = work.collection->partition_of(suspect.key.key);
-    if (is_dirty(*work.collection, partition, suspect.key.key)) continue;
+    if (is_dirty(*work.collection, partition, suspect.key.key)) {
+      // Under a collation it may be another spelling that waits to be looked at.
+      if (changed_.contains(work.collection->info.uuid, suspect.key.key))
+        remember(*work.collection, partition, suspect.key.key, suspect.key.id);
+      continue;
+    }
     if (work.forgotten != forgotten_) {  // a change of it may have been among what was forgotten
       remember(*work.collection, partition, suspect.key.key, suspect.key.id);
       continue;
@@ -248,43 +251,22 @@ bool Verification::is_dirty(const Collection& collection, Partition& partition, 
          changed_.contains(collection.info.uuid, key);
 }
 
-// Of as many of the keys as the source's reply has room for; the others are left for another look.
+// Of as many of the keys as each side's reply has room for; the others are left for another look.
 Result<std::vector<Verification::Suspect>> Verification::read_and_compare(Work& work, ClusterTime& read_until,
                                                                           const std::stop_token& stop) {
-  Collection& collection = *work.collection;
-  const auto ids_of = [](const auto& keys) {
-    std::vector<bson::Value> ids;
-    for (const auto& key : keys) ids.push_back(key.id);
-    return ids;
-  };
-  auto ids = ids_of(work.keys);
+  const Collection& collection = *work.collection;
   const auto& ns = work.source_info.ns;
-  // A single one is read whatever its size: under a collation the reply may have other spellings of it first.
-  const auto most = ids.size() > 1 ? kKeysReadBytes : cluster::kAllBytes;
-  const auto on_source = TRY(retry_temporary(
-      runtime_, stop, [&] { return source_.read_by_ids(ns, work.source_info.uuid, ids, work.routed, most); }));
-  std::size_t largest = 0;
-  for (const auto& document : on_source.documents) largest = std::max(largest, document.size());
-  collection.lately.note(largest);
-  const auto right = by_name(collection, on_source.documents);
-  if (!on_source.complete) {
-    const auto unread = std::stable_partition(work.keys.begin(), work.keys.end(), [&](const auto& key) {
-      return right.contains(name_of(collection, key.id.element()));
-    });
-    MonitorLock lock(router_.lock());
-    for (auto key = unread; key != work.keys.end(); ++key)
-      if (!collection.gone) remember(collection, collection.partition_of(key->key), key->key, key->id);
-    work.keys.erase(unread, work.keys.end());
-    ids = ids_of(work.keys);
-  }
-  const auto on_destination = TRY(retry_temporary(runtime_, stop, [&]() -> Result<cluster::StateRead> {
-    return destination_.read_by_ids(ns, work.destination_info.uuid, ids, TRY(destination_.majority_time()), cluster::kAllBytes);
+  const auto on_source = TRY(read_keys(work, stop, [&](const auto& ids, std::size_t most) {
+    return source_.read_by_ids(ns, work.source_info.uuid, ids, work.routed, most);
+  }));
+  const auto on_destination = TRY(read_keys(work, stop, [&](const auto& ids, std::size_t most) -> Result<cluster::StateRead> {
+    return destination_.read_by_ids(ns, work.destination_info.uuid, ids, TRY(destination_.majority_time()), most);
   }));
   read_until = on_source.operation_time;
   // The destination may be ahead of the stream: a holder of a unique value is written as the source had it when another document
   // was refused for it. Whatever was there when it was read is no newer than what had been seen by then.
   if (!mutant("destination_taken_for_stream")) read_until = std::max(read_until, collection.seen.newest());
-  const auto found = by_name(collection, on_destination.documents);
+  const auto right = by_name(collection, on_source.documents), found = by_name(collection, on_destination.documents);
   std::vector<Suspect> suspects;
   for (const auto& key : work.keys) {
     const auto name = name_of(collection, key.id.element());
@@ -305,6 +287,41 @@ Result<std::vector<Verification::Suspect>> Verification::read_and_compare(Work& 
     suspects.push_back({key, std::move(mismatch)});
   }
   return suspects;
+}
+
+// One side's documents of the keys; those that the reply had no room for are put back, and no longer among the keys.
+template <typename F>
+Result<cluster::StateRead> Verification::read_keys(Work& work, const std::stop_token& stop, F&& read) {
+  Collection& collection = *work.collection;
+  for (;;) {
+    std::vector<bson::Value> ids;
+    for (const auto& key : work.keys) ids.push_back(key.id);
+    // What has one key is read whatever its size: under a collation a reply may have other spellings of it first.
+    const bool one_key = work.keys.empty() || work.keys.back().key == work.keys.front().key;
+    auto side = TRY(retry_temporary(runtime_, stop, [&] { return read(ids, one_key ? cluster::kAllBytes : kKeysReadBytes); }));
+    std::size_t largest = 0;
+    for (const auto& document : side.documents) largest = std::max(largest, document.size());
+    collection.lately.note(largest);
+    if (side.complete) return side;
+    const auto known = by_name(collection, side.documents);
+    auto rest = std::stable_partition(work.keys.begin(), work.keys.end(), [&](const auto& key) {
+      return known.contains(name_of(collection, key.id.element()));
+    });
+    const bool none = rest == work.keys.begin();
+    if (none) {
+      rest = std::stable_partition(work.keys.begin(), work.keys.end(),
+                                   [first = work.keys.front().key](const auto& key) { return key.key == first; });
+    }
+    put_back(work, rest);
+    work.keys.erase(rest, work.keys.end());
+    if (!none) return side;
+  }
+}
+
+void Verification::put_back(const Work& work, std::vector<ChangedKeys::Key>::const_iterator first) {
+  MonitorLock lock(router_.lock());
+  for (; first != work.keys.end(); ++first)
+    if (!work.collection->gone) remember(*work.collection, work.collection->partition_of(first->key), first->key, first->id);
 }
 
 Status Verification::await_settled(ClusterTime ts, const std::stop_token& stop) {

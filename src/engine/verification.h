@@ -7,7 +7,8 @@
 // read; else it is looked at again. So a mismatch is one, and never a matter of time. It ends the migration (kMismatch)
 // before the decision.
 //
-// In memory alone: a restart compares everything again. Bounds: one reply of each side and thread, kChangedBytes of keys.
+// In memory alone: a restart compares everything again. Bounds: one reply of each side and thread, 4 MiB besides for
+// the one that compares keys; kChangedBytes of keys.
 #pragma once
 
 #include <atomic>
@@ -90,6 +91,9 @@ class Verification {
   Status compare_range(const Work& work, const std::stop_token& stop);
   Status compare_keys(Work& work, const std::stop_token& stop);
   Result<std::vector<Suspect>> read_and_compare(Work& work, ClusterTime& read_until, const std::stop_token& stop);
+  template <typename F>
+  Result<cluster::StateRead> read_keys(Work& work, const std::stop_token& stop, F&& read);
+  void put_back(const Work& work, std::vector<ChangedKeys::Key>::const_iterator first);
   Status await_settled(ClusterTime ts, const std::stop_token& stop);
 
   cluster::Deployment& source_;
