@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <filesystem>
+#include <thread>
 
 #include <fmt/format.h>
 #include <rocksdb/cache.h>
@@ -10,6 +12,7 @@
 #include <rocksdb/env.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/table.h>
+#include <rocksdb/table_properties.h>
 #include <rocksdb/write_buffer_manager.h>
 
 #include "kv/indexed_batch.h"
@@ -20,6 +23,10 @@ namespace drover::kv {
 namespace {
 
 constexpr std::uint64_t kRemovedKeysWalkedOver = 64;
+// A writer that waits for room in the write buffers looks so often; when no flush is under way, what fills them is kept by iterators, and
+// it waits no longer than this.
+constexpr auto kLookAtBuffers = std::chrono::milliseconds(1);
+constexpr auto kPatienceWithReaders = std::chrono::milliseconds(500);
 // The space of a disk below which it may be full at any moment.
 constexpr std::uint64_t kLittleSpace = 256 << 20;
 
@@ -40,12 +47,50 @@ Status to_status(const rocksdb::Status& status, std::string_view doing) {
               full ? 14031 : 0);  // OutOfDiskSpace
 }
 
+// Every file says which key is its first.
+constexpr const char* kFirstKeyProperty = "drover.first-key";
+
+class FirstKeyCollector : public rocksdb::TablePropertiesCollector {
+ public:
+  const char* Name() const override { return "drover.FirstKeyCollector"; }
+  // In order but for the beginnings of removed ranges.
+  rocksdb::Status AddUserKey(const rocksdb::Slice& key, const rocksdb::Slice&, rocksdb::EntryType, rocksdb::SequenceNumber, std::uint64_t) override {
+    if (!first_ || key.compare(*first_) < 0) first_ = key.ToString();
+    return rocksdb::Status::OK();
+  }
+  rocksdb::Status Finish(rocksdb::UserCollectedProperties* properties) override {
+    if (first_) properties->insert({kFirstKeyProperty, *first_});
+    return rocksdb::Status::OK();
+  }
+  rocksdb::UserCollectedProperties GetReadableProperties() const override { return {}; }
+
+ private:
+  std::optional<std::string> first_;
+};
+
+class FirstKeyCollectors : public rocksdb::TablePropertiesCollectorFactory {
+ public:
+  const char* Name() const override { return "drover.FirstKeyCollectors"; }
+  rocksdb::TablePropertiesCollector* CreateTablePropertiesCollector(Context) override { return new FirstKeyCollector; }
+};
+
+// A file of before there was the property may.
+bool may_hold_keys_before(const rocksdb::TableProperties& table, const std::string& end) {
+  const auto first = table.user_collected_properties.find(kFirstKeyProperty);
+  return first == table.user_collected_properties.end() || first->second < end;
+}
+
 class RocksIterator : public Iterator {
  public:
   RocksIterator(std::shared_ptr<const Snapshot> snapshot, std::string upper) : snapshot_(std::move(snapshot)), upper_(std::move(upper)) {
     upper_slice_ = upper_;
   }
-  const rocksdb::Slice* upper() const { return upper_.empty() ? nullptr : &upper_slice_; }
+  // Of files that lie behind the bound not even a block is read: a merge would keep the first one of each, as large as a document may be.
+  void bound(rocksdb::ReadOptions& options) const {
+    if (upper_.empty()) return;
+    options.iterate_upper_bound = &upper_slice_;
+    options.table_filter = [this](const rocksdb::TableProperties& table) { return may_hold_keys_before(table, upper_); };
+  }
   void set(rocksdb::Iterator* iterator) { iterator_.reset(iterator); }
 
   bool valid() const override {
@@ -160,7 +205,7 @@ class RocksStore : public Store {
   std::unique_ptr<Iterator> iterate(KeySpace space, std::shared_ptr<const Snapshot> snapshot, std::string upper_bound) override {
     auto options = read_options(snapshot.get());
     auto iterator = std::make_unique<RocksIterator>(std::move(snapshot), std::move(upper_bound));
-    options.iterate_upper_bound = iterator->upper();
+    iterator->bound(options);
     iterator->set(db_->NewIterator(options, family(space)));
     return iterator;
   }
@@ -168,7 +213,7 @@ class RocksStore : public Store {
                                     std::string upper_bound) override {
     auto options = read_options(snapshot.get());
     auto iterator = std::make_unique<RocksIterator>(std::move(snapshot), std::move(upper_bound));
-    options.iterate_upper_bound = iterator->upper();
+    iterator->bound(options);
     // The merged iterator knows no bound of the batch; RocksIterator checks it.
     auto* base = db_->NewIterator(options, family(space));
     iterator->set(over.impl_->make_ordered().NewIteratorWithBase(family(space), base));
@@ -185,6 +230,7 @@ class RocksStore : public Store {
   }
   Status write(Batch& batch, bool sync) override {
     rocksdb::WriteBatch native(batch.bytes() + batch.count() * 16);
+    await_flushes(batch.bytes());
     for (const auto& operation : batch.impl_->operations) {
       auto* handle = family(operation.space);
       using Kind = Batch::Impl::Operation::Kind;
@@ -196,7 +242,10 @@ class RocksStore : public Store {
     }
     return write_native(&native, sync);
   }
-  Status write(IndexedBatch& batch, bool sync) override { return write_native(&batch.impl_->native(), sync); }
+  Status write(IndexedBatch& batch, bool sync) override {
+    await_flushes(batch.bytes());
+    return write_native(&batch.impl_->native(), sync);
+  }
   // There is nothing to sync in memory. SyncWAL goes beside the writes, but ends the process when one of them has failed in the same
   // file; a write of nothing waits for the others and looks first. So it is done where a write has failed, and where one may fail for want of space.
   Status sync() override {
@@ -238,6 +287,23 @@ class RocksStore : public Store {
     TRY(to_status(status, "reading the store"));
     return std::optional<std::string>(std::in_place, value.data(), value.size());
   }
+  // RocksDB begins a flush when write buffers come to their limit, but takes more writes meanwhile, up to two buffers of each key space
+  // and a batch on top; and a flushed buffer stays as long as an iterator reads it. Here the writer waits while a flush is under way.
+  // For iterators alone, and for a flush that cannot go on (its disk is full), it waits a little and no more.
+  void await_flushes(std::size_t more) {
+    if (failed_) return;
+    auto idle_since = std::chrono::steady_clock::now();
+    while (buffers_->memory_usage() + more > buffers_limit_ && buffers_->memory_usage() > buffers_->mutable_memtable_memory_usage()) {
+      const auto now = std::chrono::steady_clock::now();
+      if (is_flushing()) idle_since = now;
+      if (now - idle_since >= kPatienceWithReaders) return;
+      std::this_thread::sleep_for(kLookAtBuffers);
+    }
+  }
+  bool is_flushing() {
+    std::uint64_t running = 0;
+    return db_->GetIntProperty(rocksdb::DB::Properties::kNumRunningFlushes, &running) && running > 0;
+  }
   Status write_native(rocksdb::WriteBatch* batch, bool sync) {
     rocksdb::WriteOptions options;
     options.sync = sync;
@@ -256,6 +322,8 @@ class RocksStore : public Store {
   std::unique_ptr<rocksdb::Env> memory_env_;
   rocksdb::DB* db_ = nullptr;
   std::vector<rocksdb::ColumnFamilyHandle*> families_;
+  std::shared_ptr<rocksdb::WriteBufferManager> buffers_;
+  std::size_t buffers_limit_ = 0;  // of all write buffers, those that are being flushed included
 };
 
 namespace {
@@ -264,7 +332,8 @@ constexpr std::size_t kJournalBytes = 256 << 20;
 // Few, for what is charged to a small cache must not fill one of its parts.
 constexpr int kCacheShardBits = 2;
 
-// Half of the memory for write buffers, the rest for the cache, which write buffers are charged to.
+// A flush begins when write buffers have half of the memory, and writers wait when those that are not flushed yet have all of it. They are
+// charged to the cache, which has the rest.
 rocksdb::Options database_options(const Options& options, const std::shared_ptr<rocksdb::Cache>& cache) {
   rocksdb::Options result;
   result.create_if_missing = true;
@@ -300,6 +369,7 @@ rocksdb::ColumnFamilyOptions family_options(const Options& options, const std::s
   // What filters are made from is as large as a file has keys.
   table.cache_usage_options.options_overrides[rocksdb::CacheEntryRole::kFilterConstruction].charged = rocksdb::CacheEntryRoleOptions::Decision::kEnabled;
   table.block_size = 16 << 10;
+  result.table_properties_collector_factories.push_back(std::make_shared<FirstKeyCollectors>());
   table.format_version = 5;
   result.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
   // Writers wait when one buffer of a key space is full while the one before is still being written out: so two of each, and
@@ -328,6 +398,8 @@ Result<std::unique_ptr<Store>> RocksStore::open(const Options& options) {
   auto store = std::make_unique<RocksStore>();
   const auto cache = rocksdb::NewLRUCache(options.memory_bytes, kCacheShardBits);
   auto database = database_options(options, cache);
+  store->buffers_ = database.write_buffer_manager;
+  store->buffers_limit_ = options.memory_bytes;
   if (options.in_memory) {
     store->memory_env_.reset(rocksdb::NewMemEnv(rocksdb::Env::Default()));
     database.env = store->memory_env_.get();

@@ -262,6 +262,34 @@ TEST(Store, BoundedIteratorsPassNoRemovedKeysBehindTheirBound) {
   EXPECT_LT(rocksdb::get_perf_context()->internal_delete_skipped_count, 20u);
 }
 
+// Of a file whose keys all lie behind the bound a merge would read the first block, and keep it: as large as its value is.
+TEST(Store, BoundedIteratorsReadNothingOfFilesBehindTheirBound) {
+  constexpr std::size_t kLarge = 200'000, kLargeValues = 100;
+  const auto opened = Store::open({.path = "x", .key_spaces = {"a", "b"}, .memory_bytes = 12 << 20, .in_memory = true});
+  ASSERT_TRUE(opened);
+  auto& store = **opened;
+  Batch small;
+  for (int n = 0; n < 10; ++n) small.put(0, "a" + std::to_string(n), "v");
+  ASSERT_TRUE(store.write(small, false));
+  ASSERT_TRUE(store.compact(0, "a", "b", {}));
+  for (std::size_t n = 0; n < kLargeValues; ++n) {
+    Batch large;
+    large.put(0, "z" + std::to_string(n), std::string(kLarge, static_cast<char>(n)));
+    ASSERT_TRUE(store.write(large, false));
+  }
+  const auto bytes_read = [&](const std::string& bound) {
+    rocksdb::get_perf_context()->Reset();
+    const auto it = store.iterate(0, nullptr, bound);
+    EXPECT_EQ(keys(*it).size(), 10u);
+    it->seek_to_last();
+    EXPECT_TRUE(it->valid() && it->key() == "a9");
+    return rocksdb::get_perf_context()->block_read_byte;
+  };
+  EXPECT_LT(bytes_read("b"), kLarge);
+  auto all = store.iterate(0);
+  EXPECT_EQ(keys(*all).size(), 10 + kLargeValues);
+}
+
 TEST(Store, CompactingARangeDropsWhatWasRemovedAndKeepsTheRest) {
   auto store = open_store();
   Batch written, removed;
