@@ -86,7 +86,8 @@ class Reader {
 // Keeps the view alive.
 std::unique_ptr<Reader> make_reader(Engine& engine, ReadViewPtr view);
 
-// The documents of a collection in record order (insertion order). The view of next() is good until the next call.
+// The documents of a collection in record order (insertion order). The view of next() is good until the next call. This and IndexCursor
+// make their iterators of the store anew now and then: the reader outlives them.
 class RecordCursor {
  public:
   RecordCursor(const Reader& reader, const CollectionInfo& collection, bool forward = true,

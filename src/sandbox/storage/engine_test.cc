@@ -166,6 +166,70 @@ TEST_F(EngineTest, AHandedOutTimeCanBeReadAgainExactly) {
   EXPECT_EQ(refused.error().server_code, code::kSnapshotTooOld);
 }
 
+// Longer than an iterator lives: nothing is left out, given twice or seen of what came later.
+TEST_F(EngineTest, LongWalksReadTheirViewToTheEnd) {
+  constexpr int kDocuments = 25'000, kLater = 100;
+  create("c");
+  const auto insert_many = [&](int from, int count) {
+    write([&](WriteUnit& unit) {
+      const auto collection = unit.catalog().find(Namespace{"db", "c"});
+      for (int i = from; i < from + count; ++i) ASSERT_TRUE(unit.insert(collection, bson::make_document({{"_id", i}})));
+    });
+  };
+  insert_many(0, kDocuments);
+  const auto reader = make_reader(*engine_, engine_->view());
+  const auto collection = reader->catalog().find(Namespace{"db", "c"});
+  for (const bool forward : {true, false}) {
+    RecordCursor records(*reader, *collection, forward);
+    IndexCursor entries(*reader, *collection->id_index(), "", "\xff", forward);
+    for (int i = 0; i < kDocuments; ++i) {
+      if (i == kDocuments / 4) insert_many(kDocuments + (forward ? 0 : kLater), kLater);
+      const auto document = records.next().value();
+      const auto id = entries.next().value();
+      ASSERT_TRUE(document && id) << i;
+      ASSERT_EQ((*document)["_id"].to_int64(), forward ? i : kDocuments - 1 - i);
+      ASSERT_EQ(*id, records.id());
+    }
+    EXPECT_FALSE(records.next().value());
+    EXPECT_FALSE(entries.next().value());
+  }
+}
+
+// Of large documents an iterator walks through a few at a time; gaps of any width lie between them.
+TEST_F(EngineTest, WalksThroughLargeDocumentsLeaveNoneOut) {
+  create("before");
+  create("c");
+  create("behind");
+  insert("before", R"({"_id": 1})");
+  insert("behind", R"({"_id": 1})");
+  const std::vector<std::uint8_t> bytes(300'000);
+  const bson::Binary pad{0, bytes};
+  std::vector<std::int64_t> left;
+  for (int i = 0; i < 150; ++i) {
+    write([&](WriteUnit& unit) {
+      const auto collection = unit.catalog().find(Namespace{"db", "c"});
+      const auto document = bson::make_document({{"_id", i}, {"pad", pad}});
+      const auto id = unit.insert(collection, document);
+      ASSERT_TRUE(id);
+      const bool stays = i == 3 || i == 40 || i == 41 || i >= 130;
+      if (stays) left.push_back(i);
+      else ASSERT_TRUE(unit.remove(collection, *id, document));
+    });
+  }
+  const auto reader = make_reader(*engine_, engine_->view());
+  const auto collection = reader->catalog().find(Namespace{"db", "c"});
+  const auto walk = [&](bool forward, std::optional<RecordId> after) {
+    std::vector<std::int64_t> found;
+    RecordCursor records(*reader, *collection, forward, after);
+    while (const auto document = records.next().value()) found.push_back((*document)["_id"].to_int64().value_or(-1));
+    EXPECT_FALSE(records.next().value());
+    return found;
+  };
+  EXPECT_EQ(walk(true, {}), left);
+  EXPECT_EQ(walk(false, {}), std::vector<std::int64_t>(left.rbegin(), left.rend()));
+  EXPECT_EQ(walk(true, RecordId{41}), std::vector<std::int64_t>(left.begin() + 2, left.end()));
+}
+
 TEST_F(EngineTest, UniqueIndexesRefuseAndSayWhichKey) {
   create("c");
   write([&](WriteUnit& unit) {

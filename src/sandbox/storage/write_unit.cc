@@ -271,18 +271,21 @@ Result<RecordId> WriteUnit::next_record(const CollectionPtr& collection) {
 }
 
 void WriteUnit::expect_inserts(const CollectionPtr& collection, std::span<const bson::View> documents) {
-  if (transaction_ || documents.size() < kWorthALook) return;
+  if (transaction_ || documents.empty()) return;
   std::size_t bytes = 0;
   for (const auto& document : documents) {
     bytes += 2 * document.size() + kEntryOverhead;
     if (bytes > kReservedBytes) break;
   }
-  own_batch_.reserve(std::min(bytes, kReservedBytes));
+  // A large document gets all the room it needs at once: what grows by doubling takes three times as much when it does.
+  const auto first = 2 * documents.front().size() + kEntryOverhead;
+  if (documents.size() >= kWorthALook || first > kReservedBytes) own_batch_.reserve(std::max(std::min(bytes, kReservedBytes), first));
+  if (documents.size() < kWorthALook) return;
   const auto* index = collection->id_index();
-  const auto first = documents.front()["_id"], last = documents.back()["_id"];
-  if (!index || !first || !last) return;
-  auto from = index_key(index->ident, bson::key_string(first, index->collator.get()));
-  auto to = index_key(index->ident, bson::key_string(last, index->collator.get()));
+  const auto first_id = documents.front()["_id"], last_id = documents.back()["_id"];
+  if (!index || !first_id || !last_id) return;
+  auto from = index_key(index->ident, bson::key_string(first_id, index->collator.get()));
+  auto to = index_key(index->ident, bson::key_string(last_id, index->collator.get()));
   if (from >= to || !engine_.store().is_surely_empty(kIndexes, from, to + '\0')) return;
   engine_.impl_->ascending.note_free(std::move(from), std::move(to));
 }
