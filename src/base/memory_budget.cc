@@ -14,6 +14,23 @@ bool MemoryBudget::is_short() const {
   return !queue_.empty() || waiting_to_grow_ > 0;
 }
 
+bool MemoryBudget::try_take(std::size_t more) {
+  if (!is_free(more)) return false;
+  if (process_ != nullptr && used_ == 0) process_->grant(more);
+  else if (process_ != nullptr && !process_->has_room(more)) return false;
+  used_ += more;
+  return true;
+}
+
+template <typename Ready>
+bool MemoryBudget::wait(std::unique_lock<std::mutex>& lock, const std::stop_token& stop, Ready&& ready) {
+  if (process_ == nullptr) return changed_.wait(lock, stop, ready);
+  while (!changed_.wait_for(lock, stop, kLookForRoom, ready)) {
+    if (stop.stop_requested()) return false;
+  }
+  return true;
+}
+
 MemoryShare& MemoryShare::operator=(MemoryShare&& other) noexcept {
   if (this == &other) return *this;
   release();
@@ -27,8 +44,11 @@ bool MemoryShare::try_grow_to(std::size_t bytes) {
   if (bytes <= bytes_) return true;
   if (budget_ != nullptr) {
     std::lock_guard lock(budget_->mutex_);
-    if (!overdrawn_ && (!budget_->queue_.empty() || !budget_->fits(bytes - bytes_))) return false;
-    budget_->used_ += bytes - bytes_;
+    if (overdrawn_) {
+      budget_->used_ += bytes - bytes_;
+    } else if (!budget_->queue_.empty() || !budget_->try_take(bytes - bytes_)) {
+      return false;
+    }
   }
   bytes_ = bytes;
   return true;
@@ -42,12 +62,9 @@ bool MemoryShare::take(std::size_t bytes, const std::stop_token& stop) {
   std::unique_lock lock(budget.mutex_);
   const auto turn = budget.next_turn_++;
   budget.queue_.insert(turn);
-  const bool granted = budget.changed_.wait(lock, stop, [&] { return *budget.queue_.begin() == turn && budget.fits(bytes); });
+  const bool granted = budget.wait(lock, stop, [&] { return *budget.queue_.begin() == turn && budget.try_take(bytes); });
   budget.queue_.erase(turn);
-  if (granted) {
-    budget.used_ += bytes;
-    bytes_ = bytes;
-  }
+  if (granted) bytes_ = bytes;
   if (!budget.queue_.empty()) budget.changed_.notify_all();
   return granted;
 }
@@ -58,14 +75,15 @@ bool MemoryShare::grow_to(std::size_t bytes, const std::stop_token& stop) {
   std::unique_lock lock(budget.mutex_);
   const auto more = bytes - bytes_;
   ++budget.waiting_to_grow_;
-  const bool granted = budget.changed_.wait(lock, stop, [&] { return budget.fits(more) || !budget.overdrawn_; });
+  const bool granted = budget.wait(lock, stop, [&] {
+    if (budget.try_take(more)) return true;
+    if (budget.overdrawn_) return false;
+    overdrawn_ = budget.overdrawn_ = true;
+    budget.used_ += more;
+    return true;
+  });
   --budget.waiting_to_grow_;
   if (!granted) return false;
-  if (!budget.fits(more)) {
-    overdrawn_ = true;
-    budget.overdrawn_ = true;
-  }
-  budget.used_ += more;
   bytes_ = bytes;
   return true;
 }
@@ -84,14 +102,19 @@ void MemoryShare::release() {
 
 bool Admission::enter(const std::stop_token& stop) {
   std::unique_lock lock(mutex_);
-  if (!changed_.wait(lock, stop, [&] { return free_ > 0; })) return false;
+  const auto may_enter = [&] { return free_ > 0 && (process_ == nullptr || inside_ == 0 || process_->has_room(0)); };
+  while (!changed_.wait_for(lock, stop, kLookForRoom, may_enter)) {
+    if (stop.stop_requested()) return false;
+  }
   --free_;
+  ++inside_;
   return true;
 }
 
 void Admission::leave() {
   std::lock_guard lock(mutex_);
   ++free_;
+  --inside_;
   changed_.notify_one();
 }
 

@@ -3,8 +3,12 @@
 //
 // No wait here can last for ever: whoever waits in `take` holds nothing of this budget yet, and of those that wait for more
 // in `grow_to` one at a time may go over the limit. So at most `limit` and the largest single share are in use.
+//
+// Over a ResidentLimit a share also grows only while the process has room, whatever is left of the budget; but the first share of
+// a budget, and one that may go over its limit, need not have it: with nothing that could be given back nobody would ever go on.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
@@ -14,11 +18,17 @@
 #include <stop_token>
 #include <utility>
 
+#include "base/process_memory.h"
+
 namespace drover {
+
+// Nobody tells when the process has room again: who waits for it looks so often.
+inline constexpr std::chrono::milliseconds kLookForRoom{10};
 
 class MemoryBudget {
  public:
-  explicit MemoryBudget(std::size_t limit = std::numeric_limits<std::size_t>::max()) : limit_(limit) {}
+  explicit MemoryBudget(std::size_t limit = std::numeric_limits<std::size_t>::max(), ResidentLimit* process = nullptr)
+      : limit_(limit), process_(process) {}
   MemoryBudget(const MemoryBudget&) = delete;
   MemoryBudget& operator=(const MemoryBudget&) = delete;
 
@@ -29,9 +39,15 @@ class MemoryBudget {
 
  private:
   friend class MemoryShare;
-  bool fits(std::size_t more) const { return used_ <= limit_ && more <= limit_ - used_; }
+  bool is_free(std::size_t more) const { return used_ <= limit_ && more <= limit_ - used_; }
+  // Takes it, if it is free and the process has room.
+  bool try_take(std::size_t more);
+  // Until `ready`, which is asked again whenever something is given back, or the process may have room. False: stopped.
+  template <typename Ready>
+  bool wait(std::unique_lock<std::mutex>& lock, const std::stop_token& stop, Ready&& ready);
 
   const std::size_t limit_;
+  ResidentLimit* const process_;
   mutable std::mutex mutex_;
   std::condition_variable_any changed_;
   std::size_t used_ = 0;
@@ -65,18 +81,21 @@ class MemoryShare {
   bool overdrawn_ = false;
 };
 
-// How many may do something at once. Waiting is in no order.
+// How many may do something at once; while the process has no room, one. Waiting is in no order.
 class Admission {
  public:
-  explicit Admission(std::size_t places = std::numeric_limits<std::size_t>::max()) : free_(places) {}
+  explicit Admission(std::size_t places = std::numeric_limits<std::size_t>::max(), ResidentLimit* process = nullptr)
+      : process_(process), free_(places) {}
   // False: stopped.
   bool enter(const std::stop_token& stop);
   void leave();
 
  private:
+  ResidentLimit* const process_;
   std::mutex mutex_;
   std::condition_variable_any changed_;
   std::size_t free_;
+  std::size_t inside_ = 0;
 };
 
 }  // namespace drover

@@ -97,5 +97,75 @@ TEST(Admission, HasSoManyPlaces) {
   EXPECT_TRUE(admission.enter({}));
 }
 
+// A process of which more is resident than it may have.
+TEST(MemoryBudget, WithoutRoomInTheProcessOneShareGoesOn) {
+  ResidentLimit full(1);
+  MemoryBudget budget(1000, &full);
+  MemoryShare first(&budget), second(&budget), over(&budget);
+  EXPECT_TRUE(first.try_grow_to(100));
+  EXPECT_FALSE(first.try_grow_to(200));
+  EXPECT_FALSE(second.try_grow_to(1));
+  EXPECT_TRUE(over.grow_to(50, {}));
+  EXPECT_EQ(budget.used(), 150u);
+  std::jthread waiter([&](const std::stop_token& stop) { EXPECT_TRUE(second.take(30, stop)); });
+  while (!budget.is_short()) std::this_thread::yield();
+  over.release();
+  EXPECT_EQ(budget.used(), 100u);
+  first.release();
+  waiter.join();
+  EXPECT_EQ(budget.used(), 30u);
+}
+
+TEST(MemoryBudget, ARoomyProcessIsNoLimit) {
+  ResidentLimit roomy(std::size_t{1} << 50);
+  MemoryBudget budget(1000, &roomy);
+  MemoryShare first(&budget), second(&budget);
+  EXPECT_TRUE(first.try_grow_to(500));
+  EXPECT_TRUE(second.try_grow_to(500));
+  EXPECT_FALSE(second.try_grow_to(501));
+}
+
+TEST(Admission, WithoutRoomInTheProcessOneIsInside) {
+  ResidentLimit full(1);
+  Admission admission(8, &full);
+  ASSERT_TRUE(admission.enter({}));
+  std::stop_source stop;
+  std::atomic<bool> inside = false;
+  std::jthread waiter([&] { inside = admission.enter(stop.get_token()); });
+  std::this_thread::sleep_for(3 * kLookForRoom);
+  EXPECT_FALSE(inside);
+  admission.leave();
+  waiter.join();
+  EXPECT_TRUE(inside);
+}
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // their allocators keep what they like
+// However long nobody has looked.
+TEST(ResidentLimit, FreeMemoryIsGivenBackBeforeItAnswers) {
+  constexpr std::size_t kBlock = 4096, kBytes = 64 << 20, kKeptOf = 1000;
+  ResidentLimit limit(resident_bytes() + kBytes);
+  std::vector<std::vector<char>> blocks;
+  for (std::size_t i = 0; i < kBytes / kBlock; ++i) blocks.emplace_back(kBlock, 'x');
+  EXPECT_FALSE(limit.has_room(kBytes / 10));
+  // Here and there one is left, so that what was free above the others would not do.
+  for (std::size_t i = 0; i < blocks.size(); ++i) {
+    if (i % kKeptOf != kKeptOf - 1) std::vector<char>().swap(blocks[i]);
+  }
+  // Not at once: giving back takes its time, and is not done at every question.
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  while (!limit.has_room(kBytes / 10) && std::chrono::steady_clock::now() < deadline) std::this_thread::sleep_for(kLookForRoom);
+  EXPECT_TRUE(limit.has_room(kBytes / 10));
+}
+#endif
+
+TEST(ResidentLimit, WhatWasGrantedCountsUntilTheNextLook) {
+  const auto now = resident_bytes();
+  ASSERT_GT(now, 0u);
+  ResidentLimit limit(now * 4);
+  EXPECT_TRUE(limit.has_room(1000));
+  EXPECT_FALSE(limit.has_room(now * 4));
+  EXPECT_TRUE(limit.has_room(1000));
+}
+
 }  // namespace
 }  // namespace drover

@@ -2,7 +2,9 @@
 // within a bound. Thread-safe.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
+#include <mutex>
 
 namespace drover {
 
@@ -16,5 +18,31 @@ void bound_allocator();
 
 // Gives pages that hold nothing back to the system. Takes milliseconds for each 100 MB in use.
 void give_back_free_memory();
+
+// What a process may still grow by, judged by what is resident of it: with all that nobody counts, and what the allocator keeps. Whoever is
+// about to allocate much asks first. It looks again whenever so much was granted as might matter, so it is not late however little
+// processor time anybody else gets; and when much is resident that may be free memory, it has that given back before it answers.
+class ResidentLimit {
+ public:
+  // Of `bound` bytes, kMarginPercent are kept for what grows without asking.
+  explicit ResidentLimit(std::size_t bound);
+
+  // True: `more` bytes may be allocated now. They are taken for allocated until the next look.
+  bool has_room(std::size_t more);
+  // As has_room, but granted in any case: for who would otherwise never go on.
+  void grant(std::size_t more);
+  // Now and then, for what grows without asking.
+  void look();
+
+ private:
+  void look_locked(std::size_t more);
+
+  const std::size_t limit_, trimmed_above_;
+  std::mutex mutex_;
+  std::size_t resident_ = 0;       // at the last look
+  std::size_t granted_ = 0;        // since then
+  std::size_t after_trim_ = 0;     // what was resident when free memory had been given back, or less since
+  std::chrono::steady_clock::time_point trimmed_at_;
+};
 
 }  // namespace drover

@@ -19,8 +19,7 @@
 namespace drover::cli {
 namespace {
 
-// When so much of --memory is resident, what the allocator keeps is given back; looked at so often.
-constexpr std::size_t kHighPercent = 50;
+// Besides whenever much is granted to clients.
 constexpr auto kLookAtMemory = std::chrono::milliseconds(50);
 constexpr std::int64_t kMinOplog = 1 << 20;
 constexpr std::size_t kShownBytes = 80;  // of a name that is refused
@@ -39,7 +38,7 @@ class SandboxCommand : public Subcommand {
     options.string("--host", host_, "Name of this member in the replica set's configuration, with :PORT where clients reach it by another port");
     options.flag("--auth", auth_, "Require authentication and enforce roles");
     options.string("--server-version", version_, "Server version to behave as").one_of({"4.4", "5.0", "6.0", "7.0", "8.0"});
-    options.bytes("--memory", memory_, "Memory of the whole process, whatever its clients do");
+    options.bytes("--memory", memory_, "Memory of the whole process; documents of many megabytes may take more");
     options.bytes("--oplog-size", oplog_size_, "Size of the oplog");
     const auto certificate = options.path("--tls-cert-key-file,--tlsCertificateKeyFile", tls_file_, "PEM file with certificate and key: serve TLS");
     const auto authorities = options.path("--tls-ca-file,--tlsCAFile", tls_ca_file_, "PEM file of the authorities that clients' certificates are verified by").needs(certificate);
@@ -103,6 +102,7 @@ class SandboxCommand : public Subcommand {
     const auto runtime = make_real_runtime();
     const auto log = TRY(log_.empty() ? open_log("-", LogLevel::kWarn) : open_log(log_, LogLevel::kInfo));
     const auto version = *sandbox::sandbox_version(version_);
+    ResidentLimit process_memory(static_cast<std::size_t>(memory_));
     const auto sandbox = TRY(sandbox::Sandbox::start({.dbpath = dbpath_,
                                                       .bind_ip = bind_ip_,
                                                       .port = static_cast<int>(port_),
@@ -112,6 +112,7 @@ class SandboxCommand : public Subcommand {
                                                       .auth = auth_,
                                                       .version = version,
                                                       .memory_bytes = static_cast<std::size_t>(memory_),
+                                                      .process_memory = &process_memory,
                                                       .oplog_bytes = static_cast<std::uint64_t>(oplog_size_),
                                                       .tls_certificate_key_file = tls ? tls_file_ : std::string(),
                                                       .tls_ca_file = tls_ca_file_,
@@ -122,10 +123,7 @@ class SandboxCommand : public Subcommand {
     TRY(write_port_file(port_file_, sandbox->port(), "--port-file"));
     std::puts(fmt::format("drover sandbox {}: ready on {}", version.to_string(), sandbox->uri()).c_str());
     std::fflush(stdout);
-    const auto high = static_cast<std::size_t>(memory_) / 100 * kHighPercent;
-    while (runtime->sleep(kLookAtMemory, stop)) {
-      if (resident_bytes() > high) give_back_free_memory();
-    }
+    while (runtime->sleep(kLookAtMemory, stop)) process_memory.look();
     sandbox->stop();
     return {};
   }

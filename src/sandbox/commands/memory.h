@@ -13,8 +13,12 @@ struct MemoryPools {
   struct Limits {
     std::size_t request_bytes, reply_bytes, work_bytes, running_commands;
   };
-  explicit MemoryPools(const Limits& limits)
-      : requests(limits.request_bytes), replies(limits.reply_bytes), work(limits.work_bytes), running(limits.running_commands) {}
+  // `process`, where there is one, is asked before any of them grows.
+  explicit MemoryPools(const Limits& limits, ResidentLimit* process = nullptr)
+      : requests(limits.request_bytes, process),
+        replies(limits.reply_bytes, process),
+        work(limits.work_bytes, process),
+        running(limits.running_commands, process) {}
 
   MemoryBudget requests;  // messages that arrive or are being worked on
   MemoryBudget replies;   // that are made, or wait for their client to read them

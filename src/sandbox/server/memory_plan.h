@@ -1,6 +1,7 @@
 // How --memory is divided. Everything that grows with clients or data has a part of its own and stays within it; together
 // they leave room for what the process is made of: the program, its threads, the store's own buffers for flushes and
-// compactions, and what an allocator keeps between allocations.
+// compactions, the documents that running commands look at, and what an allocator keeps between allocations. None of those is
+// counted here: where they come to more than that, the parts do not grow (base/process_memory, ResidentLimit).
 #pragma once
 
 #include <algorithm>

@@ -65,7 +65,7 @@ CommandTable make_table() {
 struct Sandbox::Parts {
   Parts(const SandboxOptions& options_in, Runtime& runtime_in, Log& log_in, std::unique_ptr<Engine> engine_in, SteadyTime started)
       : options(options_in), runtime(runtime_in), log(log_in), settings(make_settings(options)), table(make_table()),
-        memory(plan_memory(options.memory_bytes).pools), engine(std::move(engine_in)), cursors(runtime), operations(runtime), sessions(runtime),
+        memory(plan_memory(options.memory_bytes).pools, options.process_memory), engine(std::move(engine_in)), cursors(runtime), operations(runtime), sessions(runtime),
         services{.engine = *engine,
                  .runtime = runtime,
                  .log = log,

@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/process_memory.h"
 #include "base/runtime.h"
 #include "model/server_version.h"
 #include "net/wire_server.h"
@@ -31,6 +32,8 @@ struct SandboxOptions {
   bool auth = false;
   ServerVersion version{4, 4, 1};
   std::size_t memory_bytes = 256 << 20;
+  // Of a process that is this server and nothing else: what is granted to clients depends on what is resident of it, too. It outlives the server.
+  ResidentLimit* process_memory = nullptr;
   std::uint64_t oplog_bytes = 1ull << 30;
   std::string tls_certificate_key_file;   // empty: no TLS
   std::string tls_ca_file;                // whose clients' certificates are believed; without it none is asked for
