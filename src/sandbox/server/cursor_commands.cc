@@ -213,7 +213,26 @@ Result<bson::Document> get_more(CommandContext& context) {
   return std::move(out).finish();
 }
 
+// Since 5.0 in the words that all commands have.
+Status check_kill_cursors(const CommandContext& context) {
+  if (!context.settings().at_least(5, 0)) return {};
+  const auto wrong = [](const std::string& field, const bson::Element& value, std::string_view expected) {
+    return server_error(14, fmt::format("BSON field 'killCursors.{}' is the wrong type '{}', expected type '{}'", field, bson::type_name(value.type()), expected));
+  };
+  for (const auto& field : context.body) {
+    if (field.key() == "killCursors" || field.key() == "maxTimeMS" || is_generic(field.key())) continue;
+    if (field.key() != "cursors") return server_error(40415, fmt::format("BSON field 'killCursors.{}' is an unknown field.", field.key()));
+    if (!field.is_array()) return wrong("cursors", field, "array");
+    for (const auto& item : field.document_value()) {
+      if (item.type() != bson::Type::kInt64) return wrong(fmt::format("cursors.{}", item.key()), item, "long");
+    }
+  }
+  if (!context.body["cursors"]) return server_error(40414, "BSON field 'killCursors.cursors' is missing but a required field");
+  return {};
+}
+
 Result<bson::Document> kill_cursors(CommandContext& context) {
+  TRY(check_kill_cursors(context));
   const auto shown = [&] { return bson::to_shell(context.body); };
   const auto collection = context.body.first().to_string_view();
   if (!collection) {

@@ -251,6 +251,17 @@ TEST_F(StrictnessTest, FullTextSearchIsAServiceBesideTheServer) {
   EXPECT_EQ(refused(stage("$search")), "40324 Unrecognized pipeline stage name: '$search'");
 }
 
+TEST_F(StrictnessTest, KillCursorsIsParsedAsTheVersionDoes) {
+  start(kTest80);
+  EXPECT_EQ(outcome("t", R"({"killCursors": "c"})"), "40414 BSON field 'killCursors.cursors' is missing but a required field");
+  EXPECT_EQ(outcome("t", R"({"killCursors": "c", "cursors": 5})"), "14 BSON field 'killCursors.cursors' is the wrong type 'int', expected type 'array'");
+  EXPECT_EQ(outcome("t", R"({"killCursors": "c", "cursors": [5]})"), "14 BSON field 'killCursors.cursors.0' is the wrong type 'int', expected type 'long'");
+  EXPECT_EQ(outcome("t", R"({"killCursors": "c", "cursors": [{"$numberLong": "5"}], "z": 1})"), "40415 BSON field 'killCursors.z' is an unknown field.");
+  EXPECT_EQ(outcome("t", R"({"killCursors": "c", "cursors": [{"$numberLong": "5"}], "maxTimeMS": 1000})"), "ok");
+  start(kTest44);
+  EXPECT_EQ(outcome("t", R"({"killCursors": "c", "cursors": 5})").substr(0, 2), "9 ");
+}
+
 TEST_F(StrictnessTest, NothingBehindAPlaceIsFoundThroughAnIndexToo) {
   start(kTest44);
   run("t", R"({"insert": "c", "documents": [{"_id": 1, "a": [{"b": 3}, 2]}, {"_id": 2, "a": [{"b": null}]}, {"_id": 3, "a": []}, {"_id": 4, "a": {"0": 1}}, {"_id": 5}]})");
