@@ -5,7 +5,7 @@
 #include <string_view>
 
 #include "base/error.h"
-#include "preflight/found_migration.h"
+#include "preflight/half_removed.h"
 
 namespace drover::engine {
 

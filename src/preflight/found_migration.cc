@@ -35,12 +35,6 @@ Result<bool> knows_some_of(cluster::Deployment& destination, const std::vector<C
 
 }  // namespace
 
-Result<bool> is_half_removed(const LoadState& load) {
-  for (const auto* collection : {"x_catalog", "x_checkpoint", "x_cutover", "x_plans", "x_partitions", "x_hooks"})
-    if (!TRY(load(collection)).empty()) return true;
-  return false;
-}
-
 bson::Document identity_of(const cluster::Facts& source) {
   bson::Builder builder;
   builder.append("set", source.set_name).append("id", source.replica_set_id);

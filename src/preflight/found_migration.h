@@ -2,13 +2,13 @@
 // Reads only.
 #pragma once
 
-#include <functional>
 #include <string>
 #include <vector>
 
 #include "base/error.h"
 #include "cluster/deployment.h"
 #include "model/collection_info.h"
+#include "preflight/half_removed.h"
 
 namespace drover::preflight {
 
@@ -18,10 +18,6 @@ enum class MigrationPhase { kNone, kRemnant, kBegun, kDecided, kCommitted };
 // Exit codes of a clean-up's own (drover migrate --cleanup; docs/operations/exit-codes.md), for whoever runs it as a process.
 inline constexpr int kExitDecided = 12;       // refused: the cutover is decided and not finished, and there is only forward
 inline constexpr int kExitWasCommitted = 13;  // done, and it was committed: the record alone is gone, the data is in use
-
-using LoadState = std::function<Result<std::vector<bson::Document>>(const std::string& collection)>;
-// Of a destination without x_migration: what a removal that was interrupted has left (Deployment::drop_state has the order).
-Result<bool> is_half_removed(const LoadState& load);
 
 struct FoundMigration {
   MigrationPhase phase = MigrationPhase::kNone;
