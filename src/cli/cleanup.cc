@@ -71,6 +71,11 @@ Result<Cleaned> clean_up_migration(cluster::Deployment& source, cluster::Deploym
       return Cleaned::kCommitted;
     case engine::CleanedUp::kBegun: break;
   }
+  if (found.phase == MigrationPhase::kRemnant) {
+    fmt::print(stderr, "What was left of a migration's state is removed. It did not tell how far that one had come: if its removal was interrupted, "
+                       "it may have been committed; look before you drop anything.\n");
+    return Cleaned::kBegun;
+  }
   fmt::print(stderr, "The state of the migration is removed. Drop what it copied before you start anew.\n");
   return Cleaned::kBegun;
 }

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <list>
 #include <memory>
 #include <stop_token>
 #include <utility>
@@ -64,9 +65,10 @@ class ByteBudget {
     }
     const std::size_t wanted = std::min(bytes, capacity_);
     MonitorLock lock(*monitor_);
-    ++waiting_;
-    const bool admitted = monitor_->wait(stop, {}, [&] { return fits(wanted); });
-    --waiting_;
+    const auto turn = waiting_.insert(waiting_.end(), wanted);
+    const bool admitted = monitor_->wait(stop, {}, [&] { return turn == waiting_.begin() && fits(wanted); });
+    waiting_.erase(turn);
+    monitor_->notify_all();  // the next one's turn
     if (!admitted) return {};
     return take(wanted);
   }
@@ -75,7 +77,7 @@ class ByteBudget {
     const std::size_t wanted = std::min(bytes, capacity_);
     {
       MonitorLock lock(*monitor_);
-      if (fits(wanted)) return take(wanted);
+      if (waiting_.empty() && fits(wanted)) return take(wanted);
     }
     return spare_ != nullptr ? spare_->admit_now(bytes) : Grant();
   }
@@ -85,7 +87,7 @@ class ByteBudget {
   // An empty grant unless all of it fits, and nobody waits.
   Grant admit_now(std::size_t bytes) {
     MonitorLock lock(*monitor_);
-    if (waiting_ > 0 || used_ + bytes > capacity_) return {};
+    if (!waiting_.empty() || used_ + bytes > capacity_) return {};
     return take(bytes);
   }
   // Under the lock.
@@ -104,7 +106,7 @@ class ByteBudget {
   const std::size_t capacity_;
   ByteBudget* const spare_;
   std::size_t used_ = 0;
-  int waiting_ = 0;
+  std::list<std::size_t> waiting_;  // first come, first served: nobody overtakes who needs much
 };
 
 }  // namespace drover::engine

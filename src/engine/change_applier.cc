@@ -14,6 +14,7 @@ namespace {
 inline constexpr std::size_t kMostIdsPerRead = 500;
 inline constexpr std::size_t kIdsOfUnknownSize = 8;
 inline constexpr std::size_t kStateReadBytes = 1 << 20;
+inline constexpr std::size_t kWorthWaiting = 8;     // times as many _ids in one read
 inline constexpr std::size_t kLargestReply = 17 << 20;  // 16 MiB of documents and what is about them
 
 // So many of this size are about kStateReadBytes.
@@ -22,9 +23,6 @@ std::size_t ids_per_read(std::size_t size) {
   return std::clamp<std::size_t>(kStateReadBytes / size, 1, kMostIdsPerRead);
 }
 
-void note_size(Collection& collection, std::size_t bytes) {
-  if (bytes > collection.largest) collection.largest = bytes;
-}
 
 }  // namespace
 
@@ -118,7 +116,7 @@ Status ChangeApplier::write(Collection& collection, Changes& changes, Collection
     change.exists = change.last->kind != ChangeKind::kDelete;
     if (change.exists) {
       change.document = change.last->document.view();
-      note_size(collection, change.document.size());
+      raise(collection.largest, change.document.size());
     }
     by_image.push_back(&change);
   }
@@ -126,17 +124,18 @@ Status ChangeApplier::write(Collection& collection, Changes& changes, Collection
   for (std::size_t at = 0; at < by_state.size();) {
     // Each document once as it was read, and in the commands that it is sent in. While it is read it is there twice: as the driver
     // received it and as it hands it over, then as that and as taken from it; the reply is gone before a command is made.
-    constexpr std::size_t kBytesPerByteRead = 1 + kBytesPerByteSent;
+    constexpr std::size_t kBytesPerByteRead = 1 + kBytesPerByteSent, kTimesWhileRead = 2;
     // So many as are read lately in one go, where there is room for what they may turn out to be: the read ends with the reply that
-    // shows it. Else so many as will do whichever they are.
+    // shows it. Else so many as will do whichever they are, unless these are so few that waiting is better.
     const std::size_t left = by_state.size() - at, largest = collection.largest, lately = collection.lately.bytes();
     const auto at_most = [&](std::size_t count) {
-      return kBytesPerByteRead * (largest > 0 ? std::min(count * std::max(largest, lately), kLargestReply) : kLargestReply);
+      return kTimesWhileRead * (largest > 0 ? std::min(count * std::max(largest, lately), kLargestReply) : kLargestReply);
     };
-    auto count = std::min(ids_per_read(lately), left);
+    auto count = std::min(ids_per_read(lately > 0 ? lately : largest), left);
     auto grant = budget_.try_admit(at_most(count));
     if (!grant) {
-      count = std::min(ids_per_read(std::max(largest, lately)), left);
+      const auto few = std::min(ids_per_read(std::max(largest, lately)), left);
+      if (few * kWorthWaiting > count) count = few;
       grant = budget_.admit(at_most(count), stop);
     }
     if (!grant) return tl::unexpected(stopped_error());
@@ -182,7 +181,7 @@ Result<std::size_t> ChangeApplier::read_states(Collection& collection, std::span
     largest = std::max(largest, change.document.size());
     if (!change.document["_id"].same_value_bytes(change.id.element())) change.other_spelling = true;
   }
-  note_size(collection, largest);
+  raise(collection.largest, largest);
   collection.lately.note(largest);
   collection.seen.advance(read->operation_time);
   if (!read->complete && !mutant("unread_is_absent")) {

@@ -171,7 +171,7 @@ Status CollectionCopier::insert(Collection& collection, const cluster::DocumentB
     altered = altered || has_empty_timestamp(last);
     ++count;
   }
-  if (largest > collection.largest) collection.largest = largest;
+  raise(collection.largest, largest);
   collection.lately.note(largest);
   std::vector<bson::Value> refused;
   {

@@ -122,7 +122,7 @@ Status ConflictResolver::resolve_together(Collection& collection, std::span<cons
     if (known_bytes > kLargestGroupBytes) return too_large(ns, group.size());
     for (const auto& document : read->documents) {
       const auto& raw = document.bytes();
-      if (raw.size() > collection.largest) collection.largest = raw.size();
+      raise(collection.largest, raw.size());
       const auto hash = std::hash<std::string_view>()({reinterpret_cast<const char*>(raw.data()), raw.size()});
       const auto [known, fresh] = looked_up.try_emplace(collection.key_of(document["_id"]), hash);
       if (!fresh && std::exchange(known->second, hash) == hash) continue;

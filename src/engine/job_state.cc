@@ -21,7 +21,6 @@ Result<bool> is_state_of_job(const LoadState& load, std::string_view job) {
 }
 
 Status check_job_of_state(const LoadState& load, std::string_view job) {
-  if (job.empty()) return {};
   const auto migrations = TRY(load("x_migration"));
   if (migrations.empty()) {
     if (!TRY(preflight::is_half_removed(load))) return {};
@@ -29,6 +28,7 @@ Status check_job_of_state(const LoadState& load, std::string_view job) {
                 "the destination holds the rest of an earlier migration's state, whose removal was interrupted; this one has copied nothing. Finish the removal "
                 "with `drover migrate --cleanup`, empty the destination, then start again");
   }
+  if (job.empty()) return {};
   const auto owner = TRY(owner_of(load));
   if (owner == job) return {};
   const bool committed = migrations.front()["phase"].to_string_view() == std::string_view("committed");

@@ -16,8 +16,8 @@ using LoadState = preflight::LoadState;
 //   nothing, x_owner, x_control of whichever job   nothing was begun: it begins. The take-over has shut out whoever was about to
 //   x_migration without x_control                  another front's, or an older version's: refused to a job
 //   x_migration and x_control                      x_control's
-//   anything else without x_migration              a removal that was interrupted (Deployment::drop_state): refused, for what is left of it would be
-//                                                  taken for what this one has copied (without a job preflight refuses it)
+//   anything else without x_migration              a removal that was interrupted (Deployment::drop_state): refused, with or without a job, for what is left of it
+//                                                  would be taken for what this one has copied
 // Reads only.
 Status check_job_of_state(const LoadState& load, std::string_view job);
 

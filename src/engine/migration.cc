@@ -361,6 +361,7 @@ Result<CleanedUp> clean_up(cluster::Deployment& source, cluster::Deployment& des
     for (const auto& step : TRY(state.load("x_cutover", stop))) committed |= step["step"].to_string_view() == std::string_view("committed");
   if (cutover == CutoverFound::kDecided && !committed) return CleanedUp::kDecided;
   if (blocked) TRY(retry_temporary(runtime, stop, [&] { return destination.set_write_block(false); }));
+  TRY(state.confirm_owner(stop, true));  // all this may have taken long, and somebody else may have begun
   TRY(retry_temporary(runtime, stop, [&] { return destination.drop_state(); }));
   return committed ? CleanedUp::kCommitted : CleanedUp::kBegun;
 }

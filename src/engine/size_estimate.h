@@ -3,16 +3,22 @@
 // all later reads of its collection small. Thread-safe.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 
 namespace drover::engine {
 
+inline void raise(std::atomic<std::size_t>& highest, std::size_t value) {
+  auto known = highest.load();
+  while (known < value && !highest.compare_exchange_weak(known, value)) {}
+}
+
 class SizeEstimate {
  public:
-  // `largest`: bytes of the largest document of one reply; 0, none.
+  // `largest`: bytes of the largest document of one reply; 0, none: what is asked for now is mostly gone.
   void note(std::size_t largest) {
-    if (largest == 0) return;
+    largest = std::max<std::size_t>(largest, 1);
     auto known = bytes_.load();
     while (!bytes_.compare_exchange_weak(known, largest >= known ? largest : known - (known - largest + kForgetting - 1) / kForgetting)) {}
   }

@@ -20,11 +20,21 @@ TEST(SizeEstimate, ALargeDocumentCountsAtOnceAndIsForgottenWithinAFewReplies) {
   EXPECT_EQ(estimate.bytes(), 1000u);
 }
 
-TEST(SizeEstimate, AReplyWithoutDocumentsTellsNothing) {
+TEST(SizeEstimate, RepliesWithoutDocumentsCountAsSmall) {
   SizeEstimate estimate;
-  estimate.note(500);
   estimate.note(0);
-  EXPECT_EQ(estimate.bytes(), 500u);
+  EXPECT_EQ(estimate.bytes(), 1u);  // known, at least
+  estimate.note(12 << 20);
+  for (int i = 0; i < 60; ++i) estimate.note(0);
+  EXPECT_LT(estimate.bytes(), 1000u);
+}
+
+TEST(SizeEstimate, RaisesTheHighest) {
+  std::atomic<std::size_t> highest{5};
+  raise(highest, 3);
+  EXPECT_EQ(highest, 5u);
+  raise(highest, 9);
+  EXPECT_EQ(highest, 9u);
 }
 
 }  // namespace

@@ -187,7 +187,13 @@ Status Starter::begin_again(const bson::Document& migration, Begun& begun, const
   if (begun.committed || begun.decided) return {};
 
   begun.position = t0_;
-  for (const auto& checkpoint : TRY(state_.load("x_checkpoint", stop))) {
+  const auto checkpoints = TRY(state_.load("x_checkpoint", stop));
+  if (checkpoints.empty()) {  // it is there before the layout is recorded as done
+    return fail(ErrorCode::kWrongState,
+                "the destination holds only a part of this migration's state: removing it was interrupted, or somebody else removed "
+                "some of it; remove the rest with --cleanup, empty the destination, then start anew");
+  }
+  for (const auto& checkpoint : checkpoints) {
     begun.position = checkpoint["ts"].timestamp_value();
     begun.events_applied = static_cast<std::uint64_t>(checkpoint["applied"].to_int64().value_or(0));
     begun.max_lag_seconds = checkpoint["maxLagSeconds"].to_double().value_or(0);

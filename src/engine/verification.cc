@@ -65,13 +65,17 @@ Status Verification::run(const std::stop_token& stop) {
     {
       MonitorLock lock(router_.lock());
       work = next();
-      if (!work.any()) router_.lock().wait(stop, kLookEvery, [&] { return hurry_ && (!changed_.empty() || left().ranges > 0); });
+      if (!work.any()) {
+        const auto before = stirred_;
+        router_.lock().wait(stop, kLookEvery, [&] { return stirred_ != before || (hurry_ && !changed_.empty() && !keys_out_); });
+      }
     }
     if (stop.stop_requested()) return tl::unexpected(stopped_error());
     if (!work.any()) continue;
     const Status done = work.range != nullptr ? compare_range(work, stop) : compare_keys(work, stop);
     MonitorLock lock(router_.lock());
     --out_;
+    ++stirred_;
     if (work.large) --large_out_;
     if (work.range == nullptr) keys_out_ = false;
     router_.lock().notify_all();
@@ -366,6 +370,7 @@ std::optional<std::string> Verification::why_not_commit() {
 Status Verification::finish(const std::stop_token& stop) {
   MonitorLock lock(router_.lock());
   hurry_ = true;
+  ++stirred_;
   router_.lock().notify_all();
   const bool done = router_.lock().wait(stop, {}, [&] {
     return out_ == 0 && changed_.empty() && mismatches_.empty() && left().ranges == 0;

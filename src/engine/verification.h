@@ -114,6 +114,7 @@ class Verification {
   bool keys_last_ = false;
   bool keys_out_ = false;  // one look at keys at a time: what changes meanwhile is still in changed_ when it is judged
   std::uint64_t forgotten_ = 0;
+  std::uint64_t stirred_ = 0;  // how often something has ended or begun that may give an idle worker something to do
   bool hurry_ = false;
   SteadyTime next_keys_at_{};
 };
