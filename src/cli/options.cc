@@ -187,7 +187,8 @@ constexpr const char* kMoreHelp = R"(Examples:
 constexpr const char* kExitCodes = R"(Exit codes: 0 ok, 1 failure, 2 usage, 3 configuration or unsupported,
 4 wrong state, 5 source, 6 destination, 7 verification mismatch, 8 timed out,
 9 login refused, 10 not permitted, 11 not found, 12 and 13 of --cleanup (its
-cutover is decided; it was committed), 75 temporary (try again), 130 interrupted. docs/operations/exit-codes.md says what to do.)";
+cutover is decided; it was committed), 75 temporary (try again),
+130 interrupted. docs/operations/exit-codes.md says what to do.)";
 
 }  // namespace
 
