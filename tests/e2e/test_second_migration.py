@@ -201,7 +201,7 @@ class OnTheHost(OnAHost):
         state.x_control.update_one({"_id": "control"}, {"$set": {"job": "a" * 24}}, upsert=True)
         cleanup = Terminal([clusters.drover_binary(), "migrate", "--cleanup", "--source", self.source.uri, "--destination", self.destination.uri, "--job", "a" * 24])
         self.addCleanup(cleanup.close)
-        cleanup.wait_for("Type yes: ")  # it has looked
+        cleanup.wait_for("Type yes or no: ")  # it has looked
         state.x_control.update_one({"_id": "control"}, {"$set": {"job": "b" * 24}})
         cleanup.answer("yes")
         self.assertEqual(cleanup.end(), 0, cleanup.seen)
