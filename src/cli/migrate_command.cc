@@ -208,6 +208,7 @@ Status MigrateCommand::clean(cluster::Deployment& source, cluster::Deployment& d
 Status MigrateCommand::migrate(cluster::Deployment& source, cluster::Deployment& destination) {
   engine::Options options;
   options.filter = filter_;
+  options.resuming = preflight_.resuming();
   options.commit = commit_ == "manual"  ? engine::CommitPolicy::kManual
                    : commit_ == "never" ? engine::CommitPolicy::kNever
                                         : engine::CommitPolicy::kWhenReady;

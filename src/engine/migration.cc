@@ -132,6 +132,11 @@ Result<std::optional<Outcome>> Migration::begin(const std::shared_ptr<Run>& run,
                                                 const std::stop_token& stop) {
   const cluster::ThreadStop scope(stop);
   TRY(check_job_of_state([&](const auto& collection) { return run->state->load(collection, stop); }, options_.job));
+  if (options_.resuming && TRY(run->state->load("x_migration", stop)).empty()) {
+    return fail(ErrorCode::kWrongState,
+                "the state of the migration that was to go on has been removed from the destination in this moment; nothing was done. "
+                "Look what the destination holds, then start again");
+  }
   if (options_.control) {
     TRY(save_control(*options_.control, stop));
     if (options_.control_saved) options_.control_saved();

@@ -33,6 +33,7 @@ struct Options {
   NamespaceFilter filter;
   bson::Document source;  // what tells it from other deployments (preflight::Report), kept with the migration
   std::string destination_user;  // who writes there (preflight::Report)
+  bool resuming = false;  // a migration was found to go on with (preflight::Report): nobody looked whether the destination is empty
   CommitPolicy commit = CommitPolicy::kWhenReady;
   std::function<bool()> may_commit;             // asked again and again while the gate is open (kManual)
   std::function<Status()> before_cutover;       // stops the application's writes; must succeed before the fence

@@ -213,6 +213,7 @@ Status SyncControl::begin(const SyncRequest& request, bool commit) {
   TRY(check_job_of_state([&](const auto& collection) { return retry_temporary(runtime_, stopping_.get_token(), [&] { return session->destination->load_state(collection); }); }, job_));
   options.source = report.source;
   options.destination_user = report.destination_user;
+  options.resuming = report.resuming();
   const auto block = TRY(retry_temporary(runtime_, stopping_.get_token(), [&] { return session->source->write_block(); }));
   session->source_blocks = block.supported && block.effective;
   session->migration = std::make_unique<Migration>(*session->source, *session->destination, runtime_, log_, options);
