@@ -51,10 +51,7 @@ struct Partition {
 // others must be at or after it: the changes since the older one may have been settled already.
 class SeenTime {
  public:
-  void advance(ClusterTime time) {
-    auto known = value_.load();
-    while (known < time.value() && !value_.compare_exchange_weak(known, time.value())) continue;
-  }
+  void advance(ClusterTime time) { raise(value_, time.value()); }
   ClusterTime newest() const { return ClusterTime::from_value(value_); }
 
  private:

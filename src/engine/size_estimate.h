@@ -9,7 +9,8 @@
 
 namespace drover::engine {
 
-inline void raise(std::atomic<std::size_t>& highest, std::size_t value) {
+template <typename T>
+void raise(std::atomic<T>& highest, T value) {
   auto known = highest.load();
   while (known < value && !highest.compare_exchange_weak(known, value)) {}
 }

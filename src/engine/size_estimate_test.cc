@@ -31,9 +31,9 @@ TEST(SizeEstimate, RepliesWithoutDocumentsCountAsSmall) {
 
 TEST(SizeEstimate, RaisesTheHighest) {
   std::atomic<std::size_t> highest{5};
-  raise(highest, 3);
+  raise<std::size_t>(highest, 3);
   EXPECT_EQ(highest, 5u);
-  raise(highest, 9);
+  raise<std::size_t>(highest, 9);
   EXPECT_EQ(highest, 9u);
 }
 

@@ -103,6 +103,11 @@ class OnTheHost(OnAHost):
         self.item = secrets.token_hex(12)
         self.want(**fields)
 
+    def kill_agent_and_engine(self):
+        engine = self.agent.engine_pid(self.item)
+        self.agent.process.kill()
+        os.kill(engine, signal.SIGKILL)
+
     def test_what_was_begun_by_hand_is_not_gone_on_with(self):
         self.seed()
         process = self.another_one("--include", "e2e_seed.small")
@@ -137,9 +142,7 @@ class OnTheHost(OnAHost):
         self.seed()
         self.next_job()
         self.can_commit()
-        engine = self.agent.engine_pid(self.item)
-        self.agent.process.kill()
-        os.kill(engine, signal.SIGKILL)
+        self.kill_agent_and_engine()
         for name in os.listdir(self.agent.job_path(self.item)):
             if name != "log":
                 os.unlink(self.agent.job_path(self.item, name))
@@ -154,9 +157,7 @@ class OnTheHost(OnAHost):
         self.seed()
         self.next_job()
         self.can_commit()
-        engine = self.agent.engine_pid(self.item)
-        self.agent.process.kill()
-        os.kill(engine, signal.SIGKILL)
+        self.kill_agent_and_engine()
         self.destination.client().drop_database(STATE)
         copied = self.destination.client().e2e_seed.small.count_documents({})
         self.agent.start()
@@ -214,9 +215,7 @@ class OnTheHost(OnAHost):
         self.seed()
         self.next_job()
         self.can_commit()
-        engine = self.agent.engine_pid(self.item)
-        self.agent.process.kill()
-        os.kill(engine, signal.SIGKILL)
+        self.kill_agent_and_engine()
         # Whoever wrote as another user is waited for, for minutes.
         state = self.destination.client()[STATE]
         stranger = {"id": Binary.from_uuid(uuid.uuid4(), UuidRepresentation.STANDARD), "user": "somebody"}
