@@ -2,11 +2,14 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
 
+#include "agent/engine_process.h"
 #include "agent/lifeline.h"
+#include "agent/migration_job.h"
 #include "agent/platform.h"
 #include "base/backoff.h"
 
@@ -21,6 +24,14 @@ std::chrono::seconds seconds_of(const Json& answer, std::string_view key, std::i
 
 Json platform_json(const HostPlatform& platform) {
   return Json::Object{{"os", platform.os}, {"arch", platform.arch}, {"distribution", platform.distribution}, {"version", platform.version}};
+}
+
+// In the order in which they have this host's turn: what runs goes on, then what is to be ended, and what was begun before what was not.
+int rank_of(const Host& host, const Job& job) {
+  const auto directory = host.directory.job_path(job.id);
+  if (EngineProcess({host.program, directory, "", ""}).running()) return 0;
+  const bool begun = was_begun(directory), leaves = job.desired == Desired::kStop;
+  return begun ? (leaves ? 1 : 2) : leaves ? 3 : 4;
 }
 
 // Ends when any of the two is asked to.
@@ -57,7 +68,6 @@ Status Agent::run(const std::stop_token& stop) {
   return status;
 }
 
-// Those that are to be ended first: they have this host's turn before one that is to begin.
 void Agent::take_up_known_jobs(Host& host) {
   std::vector<Job> known;
   for (const auto& id : host.directory.job_ids()) {
@@ -70,8 +80,11 @@ void Agent::take_up_known_jobs(Host& host) {
     }
     known.push_back(std::move(*parsed.job));
   }
-  std::stable_partition(known.begin(), known.end(), [](const Job& job) { return job.desired == Desired::kStop; });
-  for (auto& job : known) {
+  std::vector<std::pair<int, std::size_t>> order;  // looked at once: an engine may end meanwhile
+  for (std::size_t i = 0; i < known.size(); ++i) order.emplace_back(rank_of(host, known[i]), i);
+  std::ranges::sort(order);
+  for (const auto& [rank, index] : order) {
+    auto& job = known[index];
     log_.info("taking up a job", {{"job", job.id}, {"desired", name_of(job.desired)}});
     const auto id = job.id;
     jobs_[id] = std::make_unique<JobRunner>(host, std::move(job));

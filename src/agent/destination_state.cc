@@ -18,13 +18,18 @@ constexpr std::array<std::string_view, 4> kOwnDatabases{"admin", "local", "confi
 
 Result<DestinationState> look_at_destination(cluster::Deployment& destination, const std::string& job) {
   DestinationState state;
-  const auto migrations = TRY(destination.load_state("x_migration"));
   const auto load = [&](const std::string& collection) { return destination.load_state(collection); };
-  if (migrations.empty() && !TRY(preflight::is_half_removed(load))) return state;
-  for (const auto& control : TRY(destination.load_state("x_control"))) state.owner = control["job"].to_string_view().value_or("");
-  bool committed = !migrations.empty() && migrations.front()["phase"].to_string_view() == std::string_view("committed");
-  if (migrations.empty())
-    for (const auto& cutover : TRY(load("x_cutover"))) committed |= cutover["step"].to_string_view() == std::string_view("committed");
+  bool committed = false;
+  if (const auto removal = TRY(preflight::unfinished_removal(load))) {
+    state.owner = removal->job;
+    committed = removal->committed;
+    state.half_removed = true;
+  } else {
+    const auto migrations = TRY(load("x_migration"));
+    if (migrations.empty()) return state;
+    committed = migrations.front()["phase"].to_string_view() == std::string_view("committed");
+    for (const auto& control : TRY(load("x_control"))) state.owner = control["job"].to_string_view().value_or("");
+  }
   state.holds = state.owner == job ? Holds::kOurs : committed ? Holds::kCommitted : Holds::kUnfinished;
   return state;
 }

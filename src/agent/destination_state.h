@@ -16,6 +16,7 @@ enum class Holds { kNothing, kOurs, kCommitted, kUnfinished };  // the last two 
 struct DestinationState {
   Holds holds = Holds::kNothing;
   std::string owner;  // the job whose state it is; empty: not one of an agent's
+  bool half_removed = false;  // preflight/removal.h
 };
 
 Result<DestinationState> look_at_destination(cluster::Deployment& destination, const std::string& job);

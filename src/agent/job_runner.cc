@@ -39,7 +39,9 @@ JobRunner::JobRunner(Host& host, Job job)
       final_ = true;
     }
   }
-  if (job_.kind == JobKind::kMigration && job_.desired == Desired::kStop && !final_) take_turn();
+  const auto directory = host.directory.job_path(id_);
+  const bool left_something = job_.desired == Desired::kStop || was_begun(directory) || EngineProcess({host.program, directory, "", ""}).running();
+  if (job_.kind == JobKind::kMigration && left_something && !final_) take_turn();
   worker_ = host_.runtime.spawn("agent.job", [this](std::stop_token stop) { work(stop); });
   reporter_ = host_.runtime.spawn("agent.report", [this](std::stop_token stop) { report(stop); });
 }

@@ -9,6 +9,7 @@
 
 #include "agent/destination_state.h"
 #include "base/backoff.h"
+#include "base/json.h"
 #include "cluster/mongo_deployment.h"
 #include "preflight/found_migration.h"
 
@@ -18,7 +19,8 @@ namespace {
 constexpr const char* kStarted = "started";  // the engine was told to start: the destination may hold what it copied
 constexpr const char* kRecorded = "recorded";  // the engine has recorded on the destination that it began: from then on there is a state
 constexpr const char* kPrepared = "prepared";  // the destination held nothing of another migration, or nothing any more
-constexpr const char* kFoundUnfinished = "found-unfinished";  // another migration's, at an earlier look
+constexpr const char* kFoundUnfinished = "found-unfinished";      // another migration's, at an earlier look
+constexpr const char* kRemovedUnfinished = "removed-unfinished";  // by this job, which was told so
 constexpr const char* kCleaned = "cleaned";
 constexpr const char* kWasCommitted = "committed\n";  // in it
 constexpr const char* kRemoving = "removing";  // a clean-up was begun, and nobody has seen its end
@@ -28,12 +30,35 @@ constexpr const char* kStateGone =
     "restored. What was copied there is not complete, and is not gone on with. Start again with dropDestinationData, or empty the destination first";
 constexpr const char* kCarriedOn = "the removal of what is left on the destination was interrupted, with the agent; it is carried on";
 constexpr int kHistoryLost = 286;
+constexpr std::size_t kMostOutput = 16384;  // of a clean-up that is read
 constexpr int kUnauthorized = 13;
 
 Status nobody_migrates(cluster::Deployment& destination) {
   const auto who = TRY(preflight::who_migrates(destination));
   if (who.empty()) return {};
   return fail(ErrorCode::kTemporary, fmt::format("somebody is at work on the destination ({}); nothing is removed there", fmt::join(who, ", ")));
+}
+
+// Of a clean-up's output, in which the last line is one JSON object.
+struct CleanUpOutput {
+  std::string removed;  // "nothing", "begun", "remnant", "committed"; empty when it was refused
+  std::string text;     // all but that line
+};
+
+CleanUpOutput parse_output(std::string_view output) {
+  CleanUpOutput parsed;
+  while (!output.empty()) {
+    const auto line = output.substr(0, output.find('\n'));
+    output.remove_prefix(std::min(output.size(), line.size() + 1));
+    const auto json = line.starts_with('{') ? Json::parse(line) : Result<Json>(fail(ErrorCode::kFailure, ""));
+    if (!json) {
+      parsed.text += std::string(line) + "\n";
+      continue;
+    }
+    const auto* removed = json->find("removed");
+    parsed.removed = removed != nullptr && removed->as_string() ? std::string(*removed->as_string()) : std::string();
+  }
+  return parsed;
 }
 
 std::string phase_of(const SyncProgress& progress) {
@@ -66,6 +91,8 @@ Report report_at_first(const std::string& job_directory) {
   report.warnings.emplace_back(kCarriedOn);
   return report;
 }
+
+bool was_begun(const std::string& job_directory) { return read_file(job_directory + "/" + kStarted, 1).has_value(); }
 
 MigrationJob::MigrationJob(Host& host, const Job& job)
     : host_(host),
@@ -222,10 +249,11 @@ Result<std::optional<Error>> MigrationJob::prepare(const Job& job, const std::st
   const bool drops = job.drop_destination && job.desired == Desired::kRun;
   switch (found.holds) {
     case Holds::kOurs:
-      host_.log.warn("the destination holds what this migration has begun: it is gone on with, and nothing is dropped", {{"job", job.id}});
       TRY(set_mark(kRecorded));
       TRY(set_mark(kStarted));
       TRY(set_mark(kPrepared));
+      if (found.half_removed) return std::optional(Error{ErrorCode::kWrongState, "the removal of this migration's state was interrupted; it cannot be gone on with", 0, {}});
+      host_.log.warn("the destination holds what this migration has begun: it is gone on with, and nothing is dropped", {{"job", job.id}});
       return std::optional<Error>();
     case Holds::kCommitted:
       if (!drops && !TRY(is_empty(*destination))) return std::optional(Error{ErrorCode::kWrongState, refusal_of(found), 0, {}});
@@ -234,27 +262,35 @@ Result<std::optional<Error>> MigrationJob::prepare(const Job& job, const std::st
       if (has_mark(kFoundUnfinished)) return std::optional(Error{ErrorCode::kWrongState, "meanwhile another migration was committed. " + refusal_of(found), 0, {}});
       TRY(nobody_migrates(*destination));
       host_.log.warn("the record of an earlier migration, which was committed, is removed from the destination", {{"job", job.id}, {"earlier", found.owner}});
-      TRY_WITH(destination->drop_state(), "removing the record of an earlier migration");
-      break;
+      TRY_WITH(remove_state(job, found.owner, "committed", stop), "removing the record of an earlier migration");
+      return fail(ErrorCode::kTemporary, "the record of an earlier migration is removed; the destination is looked at again");
     case Holds::kUnfinished: {
       if (!drops) return std::optional(Error{ErrorCode::kWrongState, refusal_of(found), 0, {}});
       TRY(is_wanted_now(job));
+      remove_mark(kRemovedUnfinished);  // of another one than this
       TRY(set_mark(kFoundUnfinished));
       host_.log.warn("what another migration has begun is removed from the destination", {{"job", job.id}, {"other", found.owner}});
-      const auto removed = remove_state(job, found.owner, stop);
+      const auto removed = remove_state(job, found.owner, "begun", stop);
       if (!removed && removed.error().code == ErrorCode::kWrongState)
         return std::optional(Error{ErrorCode::kWrongState, fmt::format("{} (it could not be removed for dropDestinationData: {})", refusal_of(found), removed.error().message), 0, {}});
       switch (TRY(removed)) {
-        case Removed::kDone: break;
+        case Removed::kNothing: break;  // of it, by this job
+        case Removed::kBegun: TRY(set_mark(kRemovedUnfinished)); break;
         case Removed::kDecided:
           return std::optional(Error{ErrorCode::kWrongState, refusal_of(found) + " (it could not be removed for dropDestinationData: its cutover is decided but not finished)", 0, {}});
         case Removed::kCommitted:
-          return std::optional(Error{ErrorCode::kWrongState, "meanwhile another migration was committed; its record is removed, and what it copied may be in use: nothing is dropped", 0, {}});
+          return std::optional(Error{ErrorCode::kWrongState, "meanwhile another migration was committed; what it copied may be in use: nothing is dropped", 0, {}});
       }
       // That may have taken minutes: what is wanted by now, and what is there, is looked at anew.
       return fail(ErrorCode::kTemporary, "what another migration had begun is removed; the destination is looked at again");
     }
     case Holds::kNothing: break;
+  }
+  // Gone, and not by this job: it may have been committed, and its record removed.
+  if (drops && has_mark(kFoundUnfinished) && !has_mark(kRemovedUnfinished) && !TRY(is_empty(*destination))) {
+    return std::optional(Error{ErrorCode::kWrongState,
+                               "what another migration had begun on the destination is gone, and this one cannot tell whether it was removed or committed; nothing is dropped. If nothing "
+                               "there is in use, start again with dropDestinationData", 0, {}});
   }
   if (drops) {
     TRY(is_wanted_now(job));
@@ -304,7 +340,7 @@ Report MigrationJob::wind_up(const Job& job, const std::stop_token& stop) {
     host_.log.warn("the job is stopped without the destination's answer: by this host's files nothing of it was begun there", {{"job", job.id}, {"error", begun.error().message}});
     begun = false;
   }
-  const auto cleaned = !begun ? Result<Removed>(tl::unexpected(begun.error())) : *begun ? clean_up(job, stop) : Removed::kDone;
+  const auto cleaned = !begun ? Result<Removed>(tl::unexpected(begun.error())) : *begun ? clean_up(job, stop) : Removed::kNothing;
   if (cleaned && *cleaned != Removed::kDecided) return still(*cleaned == Removed::kCommitted ? JobState::kCommitted : JobState::kStopped);
   if (cleaned) {
     host_.log.warn("the cutover was decided before it was to be stopped; it is finished", {{"job", job.id}});
@@ -342,16 +378,17 @@ void MigrationJob::end_engine(const std::stop_token& stop) {
 // Fences whoever still writes, undoes an undecided cutover, lifts the destination's write block, removes the state. Only what is this
 // job's; a directory of an older version does not know whose it is.
 Result<MigrationJob::Removed> MigrationJob::clean_up(const Job& job, const std::stop_token& stop) {
-  if (const auto before = read_file(directory_ + "/" + kCleaned)) return *before == kWasCommitted ? Removed::kCommitted : Removed::kDone;
-  const auto removed = TRY(remove_state(job, has_mark(kPrepared) ? job.id : std::string(), stop));
+  if (const auto before = read_file(directory_ + "/" + kCleaned)) return *before == kWasCommitted ? Removed::kCommitted : Removed::kBegun;
+  // What was committed stays as it is, with its record: once more it would be told the same.
+  const auto removed = TRY(remove_state(job, has_mark(kPrepared) ? job.id : std::string(), "begun", stop));
   if (removed != Removed::kDecided) TRY(write_file(directory_ + "/" + kCleaned, removed == Removed::kCommitted ? kWasCommitted : "\n"));
   return removed;
 }
 
-Result<MigrationJob::Removed> MigrationJob::remove_state(const Job& job, const std::string& owner, const std::stop_token& stop) {
+Result<MigrationJob::Removed> MigrationJob::remove_state(const Job& job, const std::string& owner, const char* only, const std::stop_token& stop) {
   TRY(write_file(directory_ + "/source.uri", job.source_uri + "\n"));
   TRY(write_file(directory_ + "/destination.uri", job.destination_uri + "\n"));
-  std::vector<std::string> command{host_.program, "migrate", "--cleanup", "--yes", "--source", "@" + directory_ + "/source.uri", "--destination",
+  std::vector<std::string> command{host_.program, "migrate", "--cleanup", "--yes", "--json", "--only", only, "--source", "@" + directory_ + "/source.uri", "--destination",
                                    "@" + directory_ + "/destination.uri", "--log", directory_ + "/cleanup.log"};
   if (!owner.empty()) command.insert(command.end(), {"--job", owner});
   if (has_mark(kRemoving)) host_.log.info("the removal of a migration's state, which was interrupted, is carried on", {{"job", job.id}});
@@ -363,11 +400,12 @@ Result<MigrationJob::Removed> MigrationJob::remove_state(const Job& job, const s
   }
   remove_mark(kRemoving);
   const int code = TRY(ended);
-  if (code == 0) return Removed::kDone;
+  const auto output = parse_output(read_file(directory_ + "/cleanup.output", kMostOutput).value_or(""));
+  if (code == 0) return output.removed == "begun" ? Removed::kBegun : Removed::kNothing;
   if (code == preflight::kExitWasCommitted) return Removed::kCommitted;
   if (code == preflight::kExitDecided) return Removed::kDecided;
   const auto kind = code == exit_code(ErrorCode::kWrongState) ? ErrorCode::kWrongState : code == exit_code(ErrorCode::kTemporary) ? ErrorCode::kTemporary : ErrorCode::kFailure;
-  return fail(kind, fmt::format("drover migrate ended with {}: {}", code, read_file(directory_ + "/cleanup.output", 4096).value_or("")));
+  return fail(kind, fmt::format("drover migrate ended with {}: {}", code, output.text));
 }
 
 Report MigrationJob::failed(const Job& job, const Error& why, const std::stop_token& stop) {

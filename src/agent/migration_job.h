@@ -32,6 +32,8 @@ inline constexpr std::chrono::minutes kUnansweredStop{10};  // of a job without 
 
 // What there is to say of a job before this process has taken a step: what an earlier one did not bring to its end.
 Report report_at_first(const std::string& job_directory);
+// An engine of it was told to start: it may have left something.
+bool was_begun(const std::string& job_directory);
 
 class MigrationJob {
  public:
@@ -53,9 +55,11 @@ class MigrationJob {
   Result<std::optional<Error>> prepare(const Job& job, const std::stop_token& stop);
   Status is_wanted_now(const Job& job) const;
   Result<bool> has_begun(const Job& job, const std::stop_token& stop);
-  enum class Removed { kDone, kCommitted, kDecided };  // it was committed: the record is gone; its cutover is decided: nothing is
+  // Nothing was there; it was begun, and is gone; it was committed; its cutover is decided, and nothing is removed.
+  enum class Removed { kNothing, kBegun, kCommitted, kDecided };
   Result<Removed> clean_up(const Job& job, const std::stop_token& stop);
-  Result<Removed> remove_state(const Job& job, const std::string& owner, const std::stop_token& stop);
+  // `only`: "begun", and a commit stays with its record; "committed", and anything else does (kWrongState).
+  Result<Removed> remove_state(const Job& job, const std::string& owner, const char* only, const std::stop_token& stop);
   Report failed(const Job& job, const Error& why, const std::stop_token& stop);
   Report still(JobState state, std::string warning = {});
   bool has_mark(const char* name) const;

@@ -60,7 +60,7 @@ class MigrateCommand final : public Subcommand {
   void log_progress(const engine::Progress& progress);
   void print_last_line(const Error* error) const;
 
-  std::string source_, destination_, commit_ = "when-ready", before_, after_, log_path_, job_;
+  std::string source_, destination_, commit_ = "when-ready", before_, after_, log_path_, job_, only_;
   std::vector<std::string> include_, exclude_;
   std::int64_t load_level_ = 3;
   bool json_ = false, yes_ = false, cleanup_ = false, assume_stopped_ = false, no_verify_ = false;
@@ -102,7 +102,10 @@ void MigrateCommand::configure(OptionSet& options) {
   options.path("--log", log_path_, "File for the log, JSON lines ('-' is standard error)");
   options.flag("--json", json_, "Print one JSON object as the last line of standard output");
   const auto cleanup = options.flag("--cleanup", cleanup_, "Remove the state of an earlier migration of this source from the destination, and end. Exit code 12: its cutover is decided, and "
-                                    "nothing was removed; 13: it was committed, its record is removed and its data in use");
+                                    "nothing was removed; 13: it was committed: its data is in use, and its record is removed, or stays with --only begun");
+  options.string("--only", only_, "With --cleanup: remove only what was begun and not committed, or only the record of a commit, whatever its source")
+      .one_of({"begun", "committed"})
+      .needs(cleanup);
   options.string("--job", job_, "With --cleanup: nothing is removed unless it is the state of the migration with this id").not_empty().placeholder("ID").needs(cleanup);
   options.flag("--yes", yes_, "Do not ask before --cleanup");
   options.description(
@@ -126,7 +129,7 @@ int MigrateCommand::run() {
   const Status status = execute();
   if (status) {
     print_last_line(nullptr);
-    return cleaned_ == Cleaned::kCommitted ? preflight::kExitWasCommitted : 0;
+    return cleaned_ == Cleaned::kCommitted || cleaned_ == Cleaned::kCommitStays ? preflight::kExitWasCommitted : 0;
   }
   Error error = status.error();
   if (interrupted() && error.code != ErrorCode::kWrongState) {
@@ -143,7 +146,10 @@ void MigrateCommand::print_last_line(const Error* error) const {
   if (!json_) return;
   auto line = to_json(progress_, error);
   if (cleaned_ == Cleaned::kDecided) line = Json(Json::Object{{"state", "IDLE"}, {"error", Json::Object{{"exitCode", preflight::kExitDecided}, {"message", error->message}}}});
-  else if (cleaned_) line = Json(Json::Object{{"state", "IDLE"}, {"removed", *cleaned_ == Cleaned::kNothing ? "nothing" : *cleaned_ == Cleaned::kBegun ? "begun" : "committed"}});
+  else if (cleaned_) line = Json(Json::Object{{"state", "IDLE"}, {"removed", *cleaned_ == Cleaned::kBegun       ? "begun"
+                                                                                   : *cleaned_ == Cleaned::kRemnant   ? "remnant"
+                                                                                   : *cleaned_ == Cleaned::kCommitted ? "committed"
+                                                                                                                      : "nothing"}});
   fmt::print("{}\n", line.dump());
   std::fflush(stdout);
 }
@@ -201,7 +207,9 @@ Status MigrateCommand::clean(cluster::Deployment& source, cluster::Deployment& d
     if (yes_ || ask(question + " Type yes or no: ", "yes", "no")) return {};
     return fail(ErrorCode::kInterrupted, "nothing was removed");
   };
-  cleaned_ = TRY(clean_up_migration(source, destination, *runtime_, *log_, confirmed, stop_, job_));
+  using Only = engine::CleanUp::Only;
+  const auto only = only_ == "begun" ? Only::kBegun : only_ == "committed" ? Only::kCommitted : Only::kAny;
+  cleaned_ = TRY(clean_up_migration(source, destination, *runtime_, *log_, confirmed, stop_, job_, only));
   return *cleaned_ == Cleaned::kDecided ? fail(ErrorCode::kWrongState, kDecidedNotFinished) : Status();
 }
 

@@ -232,9 +232,6 @@ class Deployment {
                                   StateCondition condition) = 0;
   virtual Status remove_state(const WriteContext& context, const std::string& collection, std::span<const bson::Value> ids,
                               std::int64_t epoch) = 0;
-  // Collection by collection, so that whoever is interrupted leaves what says so: x_migration first, since nobody goes on without it; whether it
-  // was committed (x_cutover), whose it was (x_control) and who may write (x_owner) last. Twice is as once.
-  virtual Status drop_state() = 0;
 
   // Shuts out the process that owned `session`: a majority write in it with a number higher than any it used, then
   // endSessions. Afterwards its late commands are refused (corpus engine/session-fence).

@@ -61,7 +61,6 @@ class MongoDeployment final : public Deployment {
                           StateCondition condition) override;
   Status remove_state(const WriteContext& context, const std::string& collection, std::span<const bson::Value> ids,
                       std::int64_t epoch) override;
-  Status drop_state() override;
 
   Status fence_session(const Uuid& session) override;
   void warm_connections(int count, const std::stop_token& stop) override { pool_->warm(count, stop); }

@@ -1,6 +1,4 @@
 // The migration's own documents on the destination.
-#include <algorithm>
-#include <array>
 #include <string_view>
 
 #include "bson/builder.h"
@@ -12,7 +10,6 @@ namespace drover::cluster {
 namespace {
 
 constexpr int kDuplicateKey = 11000;
-constexpr int kUnauthorized = 13;
 
 Namespace state_namespace(const std::string& collection) { return {std::string(kStateDatabase), collection}; }
 
@@ -51,22 +48,6 @@ Status MongoDeployment::remove_state(const WriteContext& context, const std::str
                        "removing from " + std::string(kStateDatabase) + "." + collection + ": " + first.message);
   failure.server_code = first.code;
   return tl::unexpected(std::move(failure));
-}
-
-Status MongoDeployment::drop_state() {
-  auto infos = TRY(list_collections(std::string(kStateDatabase)));
-  constexpr std::array<std::string_view, 4> kLast{"x_cutover", "x_hooks", "x_control", "x_owner"};
-  const auto place = [&](const CollectionInfo& info) {
-    if (info.ns.collection == "x_migration") return std::ptrdiff_t{-2};
-    const auto last = std::find(kLast.begin(), kLast.end(), info.ns.collection);
-    return last == kLast.end() ? std::ptrdiff_t{-1} : last - kLast.begin();
-  };
-  std::stable_sort(infos.begin(), infos.end(), [&](const auto& a, const auto& b) { return place(a) < place(b); });
-  for (const auto& info : infos) TRY(drop_collection(info.ns, {}));
-  // The documented roles may drop collections, but not databases; one without collections is none.
-  auto dropped = change_catalog(kStateDatabase, bson::make_document({{"dropDatabase", 1}}), kStateDatabase);
-  if (!dropped && dropped.error().server_code == kUnauthorized) return {};
-  return dropped;
 }
 
 }  // namespace drover::cluster

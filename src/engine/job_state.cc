@@ -4,32 +4,29 @@
 
 namespace drover::engine {
 
-namespace {
-
-Result<std::string> owner_of(const LoadState& load) {
-  std::string owner;
-  for (const auto& control : TRY(load("x_control"))) owner = control["job"].to_string_view().value_or("");
-  return owner;
+Result<std::string> job_of_state(const LoadState& load) {
+  std::string job;
+  for (const auto& control : TRY(load("x_control"))) job = control["job"].to_string_view().value_or("");
+  return job;
 }
-
-}  // namespace
 
 Result<bool> is_state_of_job(const LoadState& load, std::string_view job) {
   if (job.empty()) return true;
-  if (!TRY(load("x_control")).empty()) return TRY(owner_of(load)) == job;
-  return TRY(load("x_migration")).empty() && !TRY(preflight::is_half_removed(load));
+  if (const auto removal = TRY(preflight::unfinished_removal(load))) return removal->job == job;
+  if (!TRY(load("x_control")).empty()) return TRY(job_of_state(load)) == job;
+  return TRY(load("x_migration")).empty();
 }
 
 Status check_job_of_state(const LoadState& load, std::string_view job) {
-  const auto migrations = TRY(load("x_migration"));
-  if (migrations.empty()) {
-    if (!TRY(preflight::is_half_removed(load))) return {};
+  if (const auto removal = TRY(preflight::unfinished_removal(load))) {
     return fail(ErrorCode::kWrongState,
-                "the destination holds the rest of an earlier migration's state, whose removal was interrupted; this one has copied nothing. Finish the removal "
-                "with `drover migrate --cleanup`, empty the destination, then start again");
+                fmt::format("the destination holds the rest of an earlier migration's state, whose removal was interrupted; this one has copied nothing. Finish the removal "
+                            "with `drover migrate --cleanup`, empty the destination{}, then start again",
+                            removal->committed ? " if it is not in use (that migration was committed)" : ""));
   }
-  if (job.empty()) return {};
-  const auto owner = TRY(owner_of(load));
+  const auto migrations = TRY(load("x_migration"));
+  if (migrations.empty() || job.empty()) return {};
+  const auto owner = TRY(job_of_state(load));
   if (owner == job) return {};
   const bool committed = migrations.front()["phase"].to_string_view() == std::string_view("committed");
   return fail(ErrorCode::kWrongState,

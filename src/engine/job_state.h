@@ -2,10 +2,11 @@
 // before anything else of it is there. Another one's state is never gone on with, and above all its commit is never this one's.
 #pragma once
 
+#include <string>
 #include <string_view>
 
 #include "base/error.h"
-#include "preflight/half_removed.h"
+#include "preflight/removal.h"
 
 namespace drover::engine {
 
@@ -16,13 +17,16 @@ using LoadState = preflight::LoadState;
 //   nothing, x_owner, x_control of whichever job   nothing was begun: it begins. The take-over has shut out whoever was about to
 //   x_migration without x_control                  another front's, or an older version's: refused to a job
 //   x_migration and x_control                      x_control's
-//   anything else without x_migration              a removal that was interrupted (Deployment::drop_state): refused, with or without a job, for what is left of it
-//                                                  would be taken for what this one has copied
+//   a removal that was interrupted                 refused, with or without a job (preflight/removal.h): what is left of it would be taken for what this
+//                                                  one has copied
 // Reads only.
 Status check_job_of_state(const LoadState& load, std::string_view job);
 
-// For a clean-up: whether what there is is `job`'s to remove, half removed as it may be. Only what x_control says is his, or what
-// nobody has begun (an x_owner alone: the last that a removal drops); an empty job's is any.
+// The job that x_control names; empty without one.
+Result<std::string> job_of_state(const LoadState& load);
+
+// For a clean-up: whether what there is is `job`'s to remove, half removed as it may be. Only what x_control, or the removal, says is his, or what
+// nobody has begun (an x_owner alone); an empty job's is any.
 Result<bool> is_state_of_job(const LoadState& load, std::string_view job);
 
 }  // namespace drover::engine

@@ -345,30 +345,4 @@ Progress Migration::progress() const {
   return progress;
 }
 
-Result<CleanedUp> clean_up(cluster::Deployment& source, cluster::Deployment& destination, std::string_view user, Runtime& runtime, Log& log,
-                           const std::stop_token& stop, std::string_view job) {
-  const std::vector<Uuid> sessions{Uuid::random(runtime), Uuid::random(runtime)};
-  StateStore state(destination, runtime, sessions);
-  const auto waiting = [&] { log.warn("an earlier process wrote as another user of the destination; waiting until it must have stopped"); };
-  TRY(state.take_over(sessions, user, waiting, stop));
-  if (!TRY(is_state_of_job([&](const auto& collection) { return state.load(collection, stop); }, job))) {
-    TRY(state.release(stop));  // its own process, which was shut out, begins again and waits for nobody
-    return CleanedUp::kAnothers;
-  }
-  const auto cutover = TRY(recover_cutover(source, runtime, log, state, stop));
-  bool blocked = false, committed = false;
-  const auto migrations = TRY(state.load("x_migration", stop));
-  for (const auto& migration : migrations) {
-    committed = migration["phase"].to_string_view() == std::string_view("committed");
-    blocked = migration["destinationBlocked"].is_truthy() && !committed;
-  }
-  if (migrations.empty())  // an earlier removal was interrupted
-    for (const auto& step : TRY(state.load("x_cutover", stop))) committed |= step["step"].to_string_view() == std::string_view("committed");
-  if (cutover == CutoverFound::kDecided && !committed) return CleanedUp::kDecided;
-  if (blocked) TRY(retry_temporary(runtime, stop, [&] { return destination.set_write_block(false); }));
-  TRY(state.confirm_owner(stop, true));  // all this may have taken long, and somebody else may have begun
-  TRY(retry_temporary(runtime, stop, [&] { return destination.drop_state(); }));
-  return committed ? CleanedUp::kCommitted : CleanedUp::kBegun;
-}
-
 }  // namespace drover::engine

@@ -56,11 +56,4 @@ class Migration {
   Progress last_;
 };
 
-// Removes the migration's state from the destination and lifts what it blocked there. Migrated data stays. Whose state it is, and how far that one
-// came, is looked at once nobody else can write: kAnothers is that of another one than `job`, and nothing is removed; kDecided one whose cutover is
-// decided and not finished, and there is only forward. An empty job takes any.
-enum class CleanedUp { kBegun, kCommitted, kDecided, kAnothers };
-Result<CleanedUp> clean_up(cluster::Deployment& source, cluster::Deployment& destination, std::string_view user, Runtime& runtime, Log& log,
-                           const std::stop_token& stop, std::string_view job = {});
-
 }  // namespace drover::engine

@@ -51,6 +51,7 @@ bson::Document StateStore::owner_document(std::span<const Owned> sessions) const
     auto array = builder.open_array("sessions");
     for (const auto& session : sessions) array.open_document().append("id", session.id).append("user", session.user);
   }
+  if (removal_) builder.append("removing", preflight::to_document(*removal_));
   return std::move(builder).finish();
 }
 
@@ -60,9 +61,11 @@ Result<std::vector<StateStore::Owned>> StateStore::next_epoch(const std::stop_to
   const auto time = TRY(retry_temporary(runtime_, stop, [&] { return destination_.majority_time(); }));
   epoch_ = mutant("epochs_begin_anew") ? 1 : static_cast<std::int64_t>(time.value());
   restarts_ = 0;
+  removal_.reset();
   for (const auto& owner : TRY(load("x_owner", stop))) {
     epoch_ = owner["epoch"].to_int64().value_or(0) + 1;
     restarts_ = owner["restarts"].to_int64().value_or(0) + 1;
+    removal_ = preflight::removal_in(owner);
     const auto list = owner["sessions"].to_array();
     if (!list) continue;
     for (const auto& entry : *list) {
@@ -86,7 +89,8 @@ Status StateStore::take_over(std::span<const Uuid> sessions, std::string_view us
     all.insert(all.end(), earlier.begin(), earlier.end());
     won = TRY(owner_session_.save_state("x_owner", owner_document(all), cluster::StateCondition::kEpochBelow, stop));
   }
-  owner_ = owner_document(ours);
+  ours_ = std::move(ours);
+  owner_ = owner_document(ours_);
   if (!mutant("fence_skipped")) TRY(shut_out(earlier, user, waiting, stop));
   return retry_temporary(runtime_, stop, [&] { return confirm_owner(stop, true); });
 }
@@ -117,6 +121,17 @@ Status StateStore::release(const std::stop_token& stop) {
   if (!turn) return tl::unexpected(stopped_error());
   owner_ = owner_document({});
   TRY(owner_session_.save_state("x_owner", owner_, cluster::StateCondition::kSameEpoch, stop));
+  return {};
+}
+
+Status StateStore::record_removal(const std::optional<preflight::Removal>& removal, const std::stop_token& stop) {
+  const Turn turn(*monitor_, owner_busy_, stop);
+  if (!turn) return tl::unexpected(stopped_error());
+  removal_ = removal;
+  owner_ = owner_document(ours_);
+  const bool saved = TRY_WITH(owner_session_.save_state("x_owner", owner_, cluster::StateCondition::kSameEpoch, stop),
+                              "recording that the migration's state is being removed");
+  if (!saved) return tl::unexpected(lost_ownership());
   return {};
 }
 

@@ -4,7 +4,7 @@
 // go through one session of our own, one at a time; the owner's document through another. Thread-safe. After a crash each document is as its last acknowledged write left it, or
 // as the unacknowledged one did.
 //
-//   x_owner       {_id: "owner", epoch, restarts, sessions: [{id: uuid, user}]}
+//   x_owner       {_id: "owner", epoch, restarts, sessions: [{id: uuid, user}], removing: {job, committed}} (preflight/removal.h)
 //   x_migration   {_id: "migration", epoch, uuid, phase, t0, filter, source: {set, id, hosts}, listed: [{db, at}], listedDefault}
 //   x_catalog     {_id: uuid on S, epoch, db, coll, options and indexes (bytes), destinationUuid, ddlTime, gone, documents, bytes}
 //   x_plans       {_id: uuid on S, epoch, bounds: [min of each partition but the first]}
@@ -19,6 +19,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -26,6 +27,7 @@
 
 #include "cluster/deployment.h"
 #include "engine/write_session.h"
+#include "preflight/removal.h"
 
 namespace drover::engine {
 
@@ -52,6 +54,8 @@ class StateStore {
   // then, as it would be in a session that is shut out: dropping that user does refuse it.)
   Status take_over(std::span<const Uuid> sessions, std::string_view user, const std::function<void()>& waiting,
                    const std::stop_token& stop);
+  // Recorded before the first document is removed; every later owner keeps it. Nothing: none has begun after all.
+  Status record_removal(const std::optional<preflight::Removal>& removal, const std::stop_token& stop);
   // Once everything is done: no later owner has to wait for this one.
   Status release(const std::stop_token& stop);
   // Higher than that of every earlier owner, those of migrations whose state was removed included: the first epoch is a time
@@ -88,7 +92,9 @@ class StateStore {
   WriteSession session_, owner_session_;
   std::int64_t epoch_ = 0;
   std::int64_t restarts_ = 0;
-  bson::Document owner_;                     // what take_over has recorded
+  std::vector<Owned> ours_;
+  std::optional<preflight::Removal> removal_;
+  bson::Document owner_;                     // as we have recorded it last
   std::atomic<Duration::rep> confirmed_{0};  // when that was last begun to be written with success
 };
 

@@ -54,7 +54,9 @@ Status check_destination_content(cluster::Deployment& destination, const cluster
                                  Findings& findings) {
   if (found.half_removed) {
     refuse("destination-half-removed", ErrorCode::kWrongState, "it holds the rest of an earlier migration's state, whose removal was interrupted",
-           "finish the removal with --cleanup, then empty it", findings);
+           found.phase == MigrationPhase::kCommitted ? "that one was committed, and what it copied may be in use; if it is not, finish the removal with --cleanup, then empty it"
+                                                     : "finish the removal with --cleanup, then empty it",
+           findings);
     return {};
   }
   if (found.phase >= MigrationPhase::kBegun) {

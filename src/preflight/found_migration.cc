@@ -48,19 +48,20 @@ bson::Document identity_of(const cluster::Facts& source) {
 Result<FoundMigration> find_migration(cluster::Deployment& destination, const cluster::Facts& source,
                                       const std::vector<CollectionInfo>& source_collections) {
   FoundMigration found;
-  const auto migrations = TRY(destination.load_state("x_migration"));
+  const auto load = [&](const std::string& collection) { return destination.load_state(collection); };
+  if (const auto removal = TRY(unfinished_removal(load))) {
+    found.half_removed = true;
+    found.phase = removal->committed ? MigrationPhase::kCommitted : removal->recorded ? MigrationPhase::kBegun : MigrationPhase::kRemnant;
+    return found;
+  }
+  const auto migrations = TRY(load("x_migration"));
   if (migrations.empty()) {
-    const auto load = [&](const std::string& collection) { return destination.load_state(collection); };
-    found.half_removed = TRY(is_half_removed(load));
-    const bool any = found.half_removed || !TRY(load("x_owner")).empty() || !TRY(load("x_control")).empty();
-    if (any) found.phase = MigrationPhase::kRemnant;
-    // Its removal was interrupted; that it was committed is known to the last.
-    for (const auto& cutover : TRY(load("x_cutover")))
-      if (cutover["step"].to_string_view() == std::string_view("committed")) found.phase = MigrationPhase::kCommitted;
+    if (!TRY(load("x_owner")).empty() || !TRY(load("x_control")).empty()) found.phase = MigrationPhase::kRemnant;
     return found;
   }
   const auto& migration = migrations.front();
   found.phase = MigrationPhase::kBegun;
+  found.migration = migration["uuid"].to_uuid().value_or(Uuid{});
   for (const auto& cutover : TRY(destination.load_state("x_cutover")))
     if (cutover["step"].to_string_view() != std::string_view("intent")) found.phase = MigrationPhase::kDecided;
   if (migration["phase"].to_string_view() == std::string_view("committed")) found.phase = MigrationPhase::kCommitted;

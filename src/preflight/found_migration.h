@@ -6,22 +6,24 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/uuid.h"
 #include "cluster/deployment.h"
 #include "model/collection_info.h"
-#include "preflight/half_removed.h"
+#include "preflight/removal.h"
 
 namespace drover::preflight {
 
-// In this order. kRemnant: the state of a process that died before it had begun anything.
+// In this order. kRemnant: the state of a process that died before it had begun anything, or the rest of a removal that does not tell how far it had come.
 enum class MigrationPhase { kNone, kRemnant, kBegun, kDecided, kCommitted };
 
 // Exit codes of a clean-up's own (drover migrate --cleanup; docs/operations/exit-codes.md), for whoever runs it as a process.
 inline constexpr int kExitDecided = 12;       // refused: the cutover is decided and not finished, and there is only forward
-inline constexpr int kExitWasCommitted = 13;  // done, and it was committed: the record alone is gone, the data is in use
+inline constexpr int kExitWasCommitted = 13;  // it was committed: the record alone is gone, or not even that was to be; the data is in use
 
 struct FoundMigration {
   MigrationPhase phase = MigrationPhase::kNone;
-  bool half_removed = false;   // kRemnant or kCommitted: the rest of a state whose removal was interrupted; nobody begins on it
+  bool half_removed = false;   // the rest of a state whose removal was interrupted (removal.h)
+  Uuid migration;              // x_migration's; nil without one, or when it is half removed
   bool of_this_source = true;  // as far as can be told: true unless something says otherwise
   std::string source;          // "rs0 (a:27017, b:27017)", empty when it was not recorded
 };

@@ -109,7 +109,7 @@ Result<Report> check(cluster::Deployment& source, cluster::Deployment& destinati
 
   const auto collections = TRY_WITH(list_all(source), "listing the collections of the source");
   const auto found = TRY(find_migration(destination, source_facts, collections));
-  if (found.of_this_source) report.found = found.phase;
+  if (found.of_this_source && !found.half_removed) report.found = found.phase;
   TRY(check_destination_content(destination, destination_facts, found, findings));
   const auto block = TRY_WITH(source.write_block(), "looking at the source's write block");
   report.source_blocks = block.supported && block.effective;

@@ -185,10 +185,27 @@ TEST_F(Preflight, NobodyBeginsOnTheRestOfAState) {
     EXPECT_EQ(report.verdict().error().code, ErrorCode::kWrongState);
     destination.state.erase(collection);
   }
-  // That it was committed is known to the last.
-  destination.state["x_cutover"] = {json(R"({"_id": "cutover", "step": "committed"})")};
+  for (const auto* step : {"decided", "committed"}) {  // nobody can finish the one, and the applications may be there
+    destination.state["x_cutover"] = {bson::make_document({{"_id", "cutover"}, {"step", step}})};
+    EXPECT_EQ(find_migration(source, destination).value().phase, MigrationPhase::kCommitted);
+    EXPECT_THAT(ids(), ElementsAre("destination-half-removed"));
+  }
+}
+
+// That it was committed, and whose it was, is known to the last.
+TEST_F(Preflight, ARemovalThatHasBegunIsNotGoneOnWith) {
+  destination.state["x_migration"] = {json(R"({"_id": "migration", "phase": "running"})")};
+  destination.state["x_owner"] = {json(R"({"_id": "owner", "removing": {"job": "a", "committed": false}})")};
+  EXPECT_EQ(find_migration(source, destination).value().phase, MigrationPhase::kBegun);
+  EXPECT_THAT(ids(), ElementsAre("destination-half-removed"));
+  destination.state.erase("x_migration");
+  destination.state["x_owner"] = {json(R"({"_id": "owner", "removing": {"job": "a", "committed": true}})")};
   EXPECT_EQ(find_migration(source, destination).value().phase, MigrationPhase::kCommitted);
   EXPECT_THAT(ids(), ElementsAre("destination-half-removed"));
+  const auto removal = unfinished_removal([&](const std::string& collection) { return destination.load_state(collection); }).value();
+  ASSERT_TRUE(removal);
+  EXPECT_EQ(removal->job, "a");
+  EXPECT_TRUE(removal->committed);
 }
 
 TEST_F(Preflight, HowFarAMigrationCame) {

@@ -392,7 +392,7 @@ TEST_P(DeploymentTest, AnOplogThatBeginsLaterIsSaidSo) {
 }
 
 TEST_P(DeploymentTest, StateIsSavedUnderItsEpoch) {
-  ASSERT_TRUE(deployment_->drop_state());
+  ASSERT_TRUE(deployment_->run_command(std::string(kStateDatabase), json(R"({"dropDatabase": 1})")));
   const auto save = [&](const char* document, StateCondition condition) {
     const auto saved = deployment_->save_state(next(), "x_test", json(document), condition);
     EXPECT_TRUE(saved) << saved.error().message;
@@ -414,30 +414,7 @@ TEST_P(DeploymentTest, StateIsSavedUnderItsEpoch) {
   EXPECT_EQ(deployment_->load_state("x_test")->size(), 1u) << "removed under an older epoch";
   ASSERT_TRUE(deployment_->remove_state(next(), "x_test", ids, 2));
   EXPECT_TRUE(deployment_->load_state("x_test")->empty());
-  ASSERT_TRUE(deployment_->drop_state());
-}
-
-// Whoever is interrupted leaves what says so: nobody goes on with it, and whose it was is known to the last.
-TEST_P(DeploymentTest, StateIsRemovedInAnOrder) {
-  ASSERT_TRUE(deployment_->drop_state());
-  const std::vector<std::string> all{"x_catalog", "x_control", "x_cutover", "x_migration", "x_owner", "x_partitions"};
-  const auto there = [&](const std::string& name) { return !deployment_->load_state(name).value().empty(); };
-  for (int dropped = 0; dropped < static_cast<int>(all.size()); ++dropped) {
-    for (const auto& name : all) ASSERT_TRUE(deployment_->save_state(next(), name, json(R"({"_id": "a", "epoch": 2})"), StateCondition::kEpochAtMost));
-    const auto mode = dropped == 0 ? std::string(R"("alwaysOn")") : fmt::format(R"({{"skip": {}}})", dropped);
-    ASSERT_TRUE(deployment_->run_command("admin", json(fmt::format(
-        R"({{"configureFailPoint": "failCommand", "mode": {}, "data": {{"failCommands": ["drop", "dropDatabase"], "errorCode": 20}}}})", mode))));
-    EXPECT_FALSE(deployment_->drop_state());
-    ASSERT_TRUE(deployment_->run_command("admin", json(R"({"configureFailPoint": "failCommand", "mode": "off"})")));
-    EXPECT_EQ(there("x_migration"), dropped < 1);
-    EXPECT_EQ(there("x_catalog") && there("x_partitions"), dropped < 2);
-    EXPECT_EQ(there("x_catalog") || there("x_partitions"), dropped < 3);
-    EXPECT_EQ(there("x_cutover"), dropped < 4);
-    EXPECT_EQ(there("x_control"), dropped < 5);
-    EXPECT_TRUE(there("x_owner"));
-  }
-  ASSERT_TRUE(deployment_->drop_state());
-  for (const auto& name : all) EXPECT_FALSE(there(name));
+  ASSERT_TRUE(deployment_->run_command(std::string(kStateDatabase), json(R"({"dropDatabase": 1})")));
 }
 
 // A time that nothing was read at yet must not become the server's own: all that is older would be taken for settled.

@@ -2,12 +2,17 @@
 from harness.case import DroverTest
 
 USAGE, WRONG_STATE, DECIDED, WAS_COMMITTED = 2, 4, 12, 13
+CARRIED_ON_SECONDS = 240  # before 6.0 it waits for what may arrive late (engine/clean_up.h)
 
 
 class Cleanup(DroverTest):
-    def cleanup(self, *more, source=None):
+    def cleanup(self, *more, source=None, environment=None):
         return self.run_drover("migrate", "--cleanup", "--json", "--source", source or self.source.uri,
-                               "--destination", self.destination.uri, *(more or ["--yes"]), timeout=60)
+                               "--destination", self.destination.uri, *(more or ["--yes"]), environment=environment, timeout=CARRIED_ON_SECONDS)
+
+    def interrupted_cleanup(self, fail_point):
+        process = self.cleanup(environment={"DROVER_FAIL_POINT": fail_point})
+        self.assertLess(process.child.returncode, 0, process.tail())
 
     def state(self):
         return sorted(self.destination.client()["__mdb_internal_mongosync"].list_collection_names())
@@ -82,6 +87,41 @@ class Cleanup(DroverTest):
         self.assertEqual(self.last_json(process)["removed"], "committed")
         self.assertEqual(self.state(), [])
         self.assert_equal_deployments()
+
+    # There is only forward from the first document on: the next clean-up.
+    def test_one_whose_removal_was_interrupted(self):
+        self.begun().stop()
+        for fail_point in ("cleanup.after_takeover", "cleanup.before_record"):
+            self.interrupted_cleanup(fail_point)
+            process = self.start_migration("--commit", "never")
+            self.wait_until_copied(process)  # nothing was removed
+            process.stop()
+        for fail_point in ("cleanup.after_record", "cleanup.after_drop:3"):
+            self.interrupted_cleanup(fail_point)
+            process = self.start_migration()
+            process.wait(60)
+            self.assert_refused(process, WRONG_STATE, "whose removal was interrupted")
+            self.assertNotEqual(self.state(), [])
+        self.assert_exit(self.cleanup(), 0, "Drop what it copied")
+        self.assertEqual(self.state(), [])
+
+    def test_a_commit_is_known_to_the_last(self):
+        self.seed(documents=100)
+        self.migrate()
+        while self.state() != ["x_owner"]:
+            self.interrupted_cleanup("cleanup.after_drop")
+            before = self.state()
+            self.assert_exit(self.cleanup("--yes", "--only", "begun"), WAS_COMMITTED, "stays")
+            self.assertEqual(self.state(), before)
+        self.assert_exit(self.cleanup("--yes", "--only", "committed"), WAS_COMMITTED, "drop nothing")
+        self.assertEqual(self.state(), [])
+        self.assert_equal_deployments()
+
+    def test_only_a_commit(self):
+        self.begun().stop()
+        before = self.state()
+        self.assert_refused(self.cleanup("--yes", "--only", "committed"), WRONG_STATE, "does not hold the record of a commit")
+        self.assertEqual(self.state(), before)
 
     def test_one_whose_cutover_is_decided(self):
         self.seed(documents=100)

@@ -24,6 +24,7 @@ COPY_ANEW = "ddl.before_copy_anew"
 BEFORE_DECISION = ("migration.before_cutover", "cutover.after_intent", "cutover.after_hook", "cutover.after_announcement",
                    "cutover.after_block", "cutover.after_fence", "cutover.after_catalogs", "cutover.before_decision")
 WHERE_IT_BLOCKS = "cutover.after_announcement"  # of the source's write block: the others come by in any case
+CLEAN_UP = ("cleanup.after_takeover", "cleanup.before_record", "cleanup.after_record", "cleanup.after_drop")  # test_cleanup.py
 AFTER_DECISION = ("cutover.after_decision", "cutover.after_unblock")
 
 
@@ -42,7 +43,7 @@ class EveryPoint(DroverTest):
         pass
 
     def test_has_its_place_below(self):
-        self.assertEqual(fail_points(), {*START, *COPY, *APPLY, COPY_ANEW, *BEFORE_DECISION, *AFTER_DECISION})
+        self.assertEqual(fail_points(), {*START, *COPY, *APPLY, COPY_ANEW, *BEFORE_DECISION, *AFTER_DECISION, *CLEAN_UP})
 
 
 class KilledInTurn(DroverTest):

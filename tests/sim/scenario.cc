@@ -113,7 +113,7 @@ void Scenario::connect() {
   checks_.emplace(*source_, *destination_, [this](const std::string& message) { scheduler_.fail(message); });
   destination_->on_written = [this](const auto& writes, bool by_user) { checks_->written(writes, by_user); };
   destination_->on_write_block = [this](bool enabled) {
-    if (!enabled && !checks_->is_open()) checks_->opened("its write block was lifted");
+    if (!enabled && !checks_->is_open() && clean_ups_ == 0) checks_->opened("its write block was lifted");
   };
   watch(*source_, before_source_, after_source_);
   watch(*destination_, before_destination_, after_destination_);
@@ -262,9 +262,10 @@ void Scenario::drop_index(const std::string& ns, const std::string& name) {
   if (!done) fail("dropping a user's index was refused: " + done.error().message);
 }
 
-void Scenario::empty_destination() {
+void Scenario::empty_destination(bool state_too) {
   std::vector<Namespace> all;
-  for (const auto& [ns, entry] : destination_->store().catalog()) all.push_back(ns);
+  for (const auto& [ns, entry] : destination_->store().catalog())
+    if (state_too || ns.db != kStateDatabase) all.push_back(ns);
   for (const auto& ns : all) {
     const auto done = destination_->drop(ns);
     if (!done) fail("an administrator's drop was refused: " + done.error().message);
@@ -273,7 +274,14 @@ void Scenario::empty_destination() {
 
 // --- the engine
 
-Scenario::Engine& Scenario::start() {
+std::vector<std::string> Scenario::state() {
+  std::vector<std::string> names;
+  for (const auto& [ns, entry] : destination_->store().catalog())
+    if (ns.db == kStateDatabase) names.push_back(ns.collection);
+  return names;
+}
+
+Scenario::Engine& Scenario::start(std::function<void(Engine&)> body) {
   auto& own = engines_.emplace_back();
   own.process.name = fmt::format("engine{}", engines_.size());
   own.runtime = std::make_unique<SimRuntime>(scheduler_, own.process);
@@ -281,7 +289,7 @@ Scenario::Engine& Scenario::start() {
   own.runtime->on_reached = [this, &own](std::string_view point) {
     scheduler_.trace("reached " + std::string(point));
     reached_.emplace(point);
-    if (point == "start.after_takeover") {
+    if (point == "start.after_takeover" || point == "cleanup.after_takeover") {
       for (auto& other : engines_) other.process.superseded = other.process.superseded || &other != &own;
     }
     take(points_, point, true);
@@ -289,26 +297,46 @@ Scenario::Engine& Scenario::start() {
   own.source = std::make_unique<SimDeployment>(*source_, own.process, ErrorCode::kSource, own.cut.get_token());
   own.destination =
       std::make_unique<SimDeployment>(*destination_, own.process, ErrorCode::kDestination, own.cut.get_token());
-  scheduler_.spawn(own.process.name, &own.process, [this, &own] {
-    static NoLog log;
-    {
-      engine::Migration migration(*own.source, *own.destination, *own.runtime, log, options);
-      running_ = &migration;
-      own.result = migration.run(own.stop.get_token());
-      if (running_ == &migration) running_ = nullptr;
-    }
-    scheduler_.trace(own.process.name + " ended: " + (*own.result ? "committed" : own.result->error().message));
+  scheduler_.spawn(own.process.name, &own.process, [this, &own, body = std::move(body)] {
+    body(own);
     own.ended = true;
     scheduler_.wake(this);
   });
   return own;
 }
 
+void Scenario::migrate(Engine& own) {
+  static NoLog log;
+  {
+    engine::Migration migration(*own.source, *own.destination, *own.runtime, log, options);
+    running_ = &migration;
+    own.result = migration.run(own.stop.get_token());
+    if (running_ == &migration) running_ = nullptr;
+  }
+  scheduler_.trace(own.process.name + " ended: " + (*own.result ? "committed" : own.result->error().message));
+}
+
+bool Scenario::await_end(Engine& own) {
+  while (!own.ended && !own.process.paused && !own.process.dead) scheduler_.block("a process", this);
+  return own.ended && !own.process.dead;
+}
+
 Result<engine::Outcome> Scenario::run_once() {
-  auto& own = start();
-  while (!own.ended && !own.process.paused && !own.process.dead) scheduler_.block("the engine", this);
-  if (!own.ended || own.process.dead) return drover::fail(ErrorCode::kInterrupted, "killed or paused");
+  auto& own = start([this](Engine& engine) { migrate(engine); });
+  if (!await_end(own)) return drover::fail(ErrorCode::kInterrupted, "killed or paused");
   return *own.result;
+}
+
+Result<engine::CleanedUp> Scenario::clean_up(const engine::CleanUp& what) {
+  static NoLog log;
+  ++clean_ups_;
+  auto& own = start([this, what](Engine& cleaner) {
+    cleaner.cleaned = engine::clean_up(*cleaner.source, *cleaner.destination, options.destination_user, *cleaner.runtime, log, cleaner.stop.get_token(), what);
+    scheduler_.trace(cleaner.process.name + " ended: " + (*cleaner.cleaned ? "cleaned up" : cleaner.cleaned->error().message));
+    --clean_ups_;
+  });
+  if (!await_end(own)) return drover::fail(ErrorCode::kInterrupted, "killed or paused");
+  return *own.cleaned;
 }
 
 void Scenario::run() {
@@ -385,7 +413,7 @@ void Scenario::end() {
     own.stop.request_stop();
     own.cut.request_stop();
     while (!own.ended) scheduler_.block("an engine to end", this);
-    committed = committed || own.result->has_value();
+    committed = committed || (own.result && own.result->has_value());
   }
   if (committed && !checks_->is_open()) checks_->opened("the engine has committed");
   if (committed && !moved_on_) checks_->equal_now();

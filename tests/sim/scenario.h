@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "checks.h"
+#include "engine/clean_up.h"
 #include "engine/migration.h"
 #include "sim_deployment.h"
 
@@ -67,8 +68,8 @@ class Scenario {
   void drop(const std::string& ns);
   void create_index(const std::string& ns, std::string_view spec);
   void drop_index(const std::string& ns, const std::string& name);
-  // An administrator empties the destination, the migration's state included.
-  void empty_destination();
+  // An administrator empties the destination, the migration's state included, or but that.
+  void empty_destination(bool state_too = true);
 
   // --- cues. Each is taken once, the n-th time that the engine comes by.
   void at(std::string point, Act act, int nth = 1);
@@ -92,6 +93,10 @@ class Scenario {
   void run();
   // One run, whatever its end.
   Result<engine::Outcome> run_once();
+  // `drover migrate --cleanup` once it is confirmed, in a process of its own that kill() means from now on. Whatever its end.
+  Result<engine::CleanedUp> clean_up(const engine::CleanUp& what = {});
+  // Collections of the migration's state on the destination.
+  std::vector<std::string> state();
   engine::Migration* migration() { return running_; }
   [[noreturn]] void fail(const std::string& message) { scheduler_.fail(message); }
   void expect(bool claim, const std::string& words) { if (!claim) fail(words); }
@@ -116,14 +121,17 @@ class Scenario {
     std::unique_ptr<SimRuntime> runtime;
     std::unique_ptr<SimDeployment> source;
     std::unique_ptr<SimDeployment> destination;
-    std::optional<Result<engine::Outcome>> result;
+    std::optional<Result<engine::Outcome>> result;  // of a migration
+    std::optional<Result<engine::CleanedUp>> cleaned;
     bool ended = false;
   };
 
   void connect();
   void watch(SimCluster& cluster, std::vector<Cue>& before, std::vector<Cue>& after);
   void take(std::vector<Cue>& cues, std::string_view name, bool exactly);
-  Engine& start();
+  Engine& start(std::function<void(Engine&)> body);
+  void migrate(Engine& own);
+  bool await_end(Engine& own);  // false: it was killed or paused
   void write(Write write);
   Write write_of(const std::string& ns, Write::Kind kind, const bson::Element& id);
   bson::Document current(const std::string& ns, std::string_view id);
@@ -139,6 +147,7 @@ class Scenario {
   std::vector<Write>* collected_ = nullptr;  // of a transaction
   std::set<std::string> reached_;
   bool moved_on_ = false;  // users write to the destination
+  int clean_ups_ = 0;      // that run: they give the destination's block up
   int helpers_ = 0;
 };
 

@@ -132,7 +132,8 @@ Status SimDeployment::bound_call(std::string_view what, const Namespace& ns, con
     if (bound) TRY(check_bound(*cluster, ns, uuid));
     return execute();
   };
-  return catalog_call(text, checked, bound && what == "drop" ? Kind::kLateCatalog : Kind::kCatalog);
+  const auto kind = what != "drop" ? Kind::kCatalog : bound ? Kind::kLateCatalog : ns.db == kStateDatabase ? Kind::kStateDrop : Kind::kCatalog;
+  return catalog_call(text, checked, kind);
 }
 
 Status SimDeployment::drop_collection(const Namespace& ns, const cluster::CatalogCall& call) {
@@ -182,13 +183,6 @@ Status SimDeployment::coll_mod(const Namespace& ns, bson::View fields, const clu
 Status SimDeployment::abort_index_builds(const Namespace& ns, const Uuid& collection) {
   return catalog_call("abort index builds of " + ns.to_string(), [cluster = &cluster_, collection]() -> Status {
     cluster->abort_index_builds(collection);
-    return {};
-  });
-}
-
-Status SimDeployment::drop_state() {
-  return catalog_call("drop state", [this]() -> Status {
-    cluster_.drop_database(std::string(kStateDatabase));
     return {};
   });
 }

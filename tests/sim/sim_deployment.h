@@ -62,7 +62,6 @@ class SimDeployment final : public cluster::Deployment {
                           cluster::StateCondition condition) override;
   Status remove_state(const cluster::WriteContext& context, const std::string& collection,
                       std::span<const bson::Value> ids, std::int64_t epoch) override;
-  Status drop_state() override;
   Status fence_session(const Uuid& session) override;
   void warm_connections(int, const std::stop_token&) override {}
   Result<int> running_operations(std::span<const Uuid> sessions) override;
@@ -76,7 +75,8 @@ class SimDeployment final : public cluster::Deployment {
   SimCluster& cluster() { return cluster_; }
   // kLateCatalog: what comes late, or twice, does no harm that is not put right.
   // kWriteBlock: whoever has been replaced can still send it.
-  enum class Kind { kRead, kRetryable, kCatalog, kLateCatalog, kWriteBlock };
+  // kStateDrop: by name, of the migration's state, which nobody puts right.
+  enum class Kind { kRead, kRetryable, kCatalog, kLateCatalog, kStateDrop, kWriteBlock };
   template <typename T>
   Result<T> call(std::string_view what, Kind kind, std::function<Result<T>()> execute);
 
@@ -130,7 +130,7 @@ Result<T> SimDeployment::call(std::string_view what, Kind kind, std::function<Re
   if (gone()) return stopped();
   const Faults& faults = cluster_.faults();
   Random& random = cluster_.random();
-  const bool may_be_late = kind == Kind::kRetryable || kind == Kind::kLateCatalog;
+  const bool may_be_late = kind == Kind::kRetryable || kind == Kind::kLateCatalog || kind == Kind::kStateDrop;
   travel();
   if (bool delivered = false; cut_off(delivered)) {
     if (delivered && may_be_late) send_late([execute] { (void)execute(); });
@@ -151,7 +151,7 @@ Result<T> SimDeployment::call(std::string_view what, Kind kind, std::function<Re
     scheduler_.sleep_for(std::chrono::milliseconds(random.below(1'000)));
     return lost("lost, the request is still under way");
   }
-  if (may_be_late && random.chance(faults.duplicated)) send_late([execute] { (void)execute(); });
+  if (may_be_late && kind != Kind::kStateDrop && random.chance(faults.duplicated)) send_late([execute] { (void)execute(); });
   if (cluster_.on_request) cluster_.on_request(what);
   scheduler_.set_immune(true);
   auto result = execute();

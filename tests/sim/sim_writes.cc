@@ -115,6 +115,7 @@ Result<Done> run_transaction(SimCluster& cluster, const std::vector<TransactionS
 
 Result<Done> save_one(SimCluster& cluster, const Namespace& ns, const bson::Document& document,
                       StateCondition condition, const WriteContext& context) {
+  if (condition == StateCondition::kSameEpoch && cluster.store().find(ns) == nullptr) return Done{};
   const auto* entry = TRY(existing_or_created(cluster, ns));
   const auto before = cluster.store().latest(entry->info.uuid, logical_key(*entry, document["_id"]));
   if (!before && condition == StateCondition::kSameEpoch) return Done{};

@@ -54,7 +54,6 @@ class StubDeployment : public Deployment {
   Status remove_state(const WriteContext&, const std::string&, std::span<const bson::Value>, std::int64_t) override {
     return unused("remove_state");
   }
-  Status drop_state() override { return unused("drop_state"); }
   Status fence_session(const Uuid&) override { return unused("fence_session"); }
   void warm_connections(int, const std::stop_token&) override {}
   Result<int> running_operations(std::span<const Uuid>) override { return unused("running_operations"); }

@@ -49,6 +49,31 @@ TEST_F(ConcernsTest, SnapshotsAreOfSomeCommands) {
   EXPECT_EQ(outcome("t", R"({"delete": "c", "deletes": [{"q": {}, "limit": 0}], )" + snapshot), unsupported("delete", "snapshot", "read concern not supported"));
 }
 
+// What a scan sees of a write that happens while it runs: the engine's copy rests on it (docs/design/engine.md).
+TEST_F(ConcernsTest, EachReplyOfAMajorityCursorHasASnapshotOfItsOwn) {
+  for (const auto version : {kTest44, kTest80}) {
+    start(version);
+    const auto scan = [&](const std::string& concern) {
+      run("t", R"({"delete": "c", "deletes": [{"q": {}, "limit": 0}]})");
+      run("t", R"({"insert": "c", "documents": [{"_id": 1, "v": 0}, {"_id": 2, "v": 0}, {"_id": 3, "v": 0}]})");
+      auto reply = run("t", R"({"find": "c", "sort": {"_id": 1}, "batchSize": 2, "readConcern": {"level": ")" + concern + R"("}})");
+      run("t", R"({"update": "c", "updates": [{"q": {}, "u": {"$set": {"v": 1}}, "multi": true}]})");
+      run("t", R"({"insert": "c", "documents": [{"_id": 4, "v": 1}]})");
+      std::string seen;
+      for (const auto* batch : {"cursor.firstBatch", "cursor.nextBatch"}) {
+        for (const auto& item : reply.view().at_path(batch).to_array().value_or(bson::View()))
+          seen += fmt::format(" {}:{}", item.document_value()["_id"].to_int64().value_or(-1), item.document_value()["v"].to_int64().value_or(-1));
+        const auto id = reply.view().at_path("cursor.id").to_int64().value_or(0);
+        if (id != 0) reply = run("t", fmt::format(R"({{"getMore": {{"$numberLong": "{}"}}, "collection": "c"}})", id));
+      }
+      return seen;
+    };
+    EXPECT_EQ(scan("majority"), " 1:0 2:0 3:1 4:1");
+    EXPECT_EQ(scan("local"), " 1:0 2:0 3:1 4:1");
+    if (version == kTest80) EXPECT_EQ(scan("snapshot"), " 1:0 2:0 3:0");
+  }
+}
+
 TEST_F(ConcernsTest, SomeStagesAreReadAtOneLevel) {
   start(kTest44);
   run("t", R"({"create": "c"})");
