@@ -113,6 +113,12 @@ class RunningScope {
   Operation& operation_;
 };
 
+// Whose command it is, for fail points. Since 4.4.7 the first hello, which tells it, counts too.
+std::string app_name_of(const ClientConnection& connection, bson::View body, ServerVersion version) {
+  if (connection.client || version < ServerVersion{4, 4, 7}) return std::string(connection.app_name());
+  return std::string(body.at_path("client.application.name").to_string_view().value_or(""));
+}
+
 }  // namespace
 
 Dispatcher::Outcome Dispatcher::run(ClientConnection& connection, const Request& request) {
@@ -133,7 +139,8 @@ Dispatcher::Outcome Dispatcher::run(ClientConnection& connection, const Request&
                                        352, {}}))};
   }
   Namespace ns{std::string(*db), std::string(first.to_string_view().value_or(""))};
-  const auto action = hit_fail_command(state_.services.fail_points.fail_command, FailMoment::kBefore, *command, ns, connection.app_name());
+  const auto app_name = app_name_of(connection, request.body, settings.version);
+  const auto action = hit_fail_command(state_.services.fail_points.fail_command, FailMoment::kBefore, *command, ns, app_name);
   if (action) {
     state_.services.runtime.sleep(action->block, request.stop);
     if (action->close_connection) return {.close = true};

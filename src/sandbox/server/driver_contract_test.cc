@@ -50,6 +50,22 @@ class DriverContract : public ::testing::Test {
 
 using Labels = std::vector<std::string>;
 
+TEST_F(DriverContract, FailPointsKnowTheFirstHelloByTheNameThatItTells) {
+  const auto hello = [](const std::string& name) {
+    return R"({"isMaster": 1, "client": {"application": {"name": ")" + name + R"("}, "driver": {"name": "x", "version": "1"}, "os": {"type": "x"}}})";
+  };
+  for (const ServerVersion version : {ServerVersion{4, 4, 1}, ServerVersion{4, 4, 7}, ServerVersion{8, 0, 4}}) {
+    start(version);
+    fail_next(R"({"failCommands": ["isMaster"], "closeConnection": true, "appName": "wanted"})");
+    client_ = std::make_unique<ClientConnection>(sandbox_->state(), true);
+    run("admin", hello("other"));
+    EXPECT_FALSE(closed_);
+    client_ = std::make_unique<ClientConnection>(sandbox_->state(), true);
+    run("admin", hello("wanted"));
+    EXPECT_EQ(closed_, version != ServerVersion(4, 4, 1));  // earlier servers know a client once it has been answered
+  }
+}
+
 TEST_F(DriverContract, LabelsFollowFromCommandAndCode) {
   start();
   const std::string numbered = std::string(kSession) + R"(, "txnNumber": {"$numberLong": "1"})";
