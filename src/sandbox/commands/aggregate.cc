@@ -95,25 +95,36 @@ Result<Resolved> resolve(const Reader& reader, const Namespace& ns, bson::View p
   return resolved;
 }
 
+// Constants that have no value. Since 5.0 it is said what was done when they failed.
+Status check_literals(const query::EvaluationContext& evaluation) {
+  auto checked = evaluation.literals();
+  if (checked || evaluation.version < ServerVersion{5, 0, 0}) return checked;
+  return tl::unexpected(caused_by("Failed to optimize pipeline", std::move(checked).error()));
+}
+
 query::PipelineContext pipeline_context(const StatePtr& state);
 
 // The documents of a collection that a pipeline's front asks for; the front's $match and $sort are taken from it.
+// `outermost`: the command's own pipeline, not one inside it.
 Result<query::DocumentSourcePtr> open_collection(const StatePtr& state, const Resolved& resolved, query::Pipeline& pipeline,
-                                                 const bson::Element& hint) {
+                                                 const bson::Element& hint, bool outermost) {
   const auto filter = pipeline.take_leading_match();
   auto matcher = TRY(query::Matcher::parse(filter, state->collator, state->version, state->evaluation));
+  const bool scored = outermost && matcher.has_text();
+  if (scored) state->evaluation->text_score = matcher.text_scorer();
   if (!resolved.collection) return query::make_vector_source({});
   const auto order = pipeline.leading_sort();
-  const auto sort = order ? TRY(query::SortPattern::parse(*order, state->collator)) : query::SortPattern();
+  // By the text score no index has them.
+  const auto sort = order && !scored ? TRY(query::SortPattern::parse(*order, state->collator)) : query::SortPattern();
   auto plan = TRY(make_plan(*resolved.collection, {.filter = &matcher, .sort = &sort, .collator = state->collator, .hint = hint}));
-  if (order && plan.sorted) pipeline.drop_leading_sort();
+  if (order && !scored && plan.sorted) pipeline.drop_leading_sort();
   return query::DocumentSourcePtr(std::make_unique<ScanSource>(Scan(state->reader, resolved.collection, std::move(plan), std::move(matcher), *state->memory), state->asking));
 }
 
 Result<query::DocumentSourcePtr> run_over(const StatePtr& state, const Resolved& resolved, const bson::Element& hint) {
   auto pipeline = TRY(query::Pipeline::parse(resolved.pipeline, pipeline_context(state)));
-  TRY(state->evaluation->literals());
-  auto source = TRY(open_collection(state, resolved, pipeline, hint));
+  TRY(check_literals(*state->evaluation));
+  auto source = TRY(open_collection(state, resolved, pipeline, hint, false));
   return std::move(pipeline).run(std::move(source));
 }
 
@@ -185,8 +196,10 @@ Result<OpenAggregate> open_aggregate(CommandContext& context, AggregateRequest r
   const auto let = request.let.empty() ? bson::Document() : TRY(query::evaluate_let(request.let, *evaluation_context(context)));
   state->evaluation = evaluation_context(context, let, state->collator);
 
-  auto pipeline = TRY(query::Pipeline::parse(resolved.pipeline, pipeline_context(state)));
-  TRY(state->evaluation->literals());
+  auto stages_context = pipeline_context(state);
+  stages_context.reads_collection = true;
+  auto pipeline = TRY(query::Pipeline::parse(resolved.pipeline, stages_context));
+  TRY(check_literals(*state->evaluation));
   const auto output = pipeline.output();
   if (output && context.read_concern.level == ReadConcern::Level::kLinearizable) {
     return server_error(code::kInvalidOptions, fmt::format("{} cannot be used with a 'linearizable' read concern level", output->kind == query::PipelineOutput::Kind::kOut ? "$out" : "$merge"));
@@ -201,7 +214,7 @@ Result<OpenAggregate> open_aggregate(CommandContext& context, AggregateRequest r
     return server_error(code::kInvalidNamespace, first ? fmt::format("{{aggregate: 1}} is not valid for '{}'; a collection is required.", name)
                                                        : "{aggregate: 1} is not valid for an empty pipeline.");
   } else {
-    source = TRY(open_collection(state, resolved, pipeline, request.hint));
+    source = TRY(open_collection(state, resolved, pipeline, request.hint, true));
   }
   auto documents = std::move(pipeline).run(std::move(source));
   if (!output) return OpenAggregate{.cursor = std::make_unique<PipelineCursor>(std::move(documents), state->asking), .at = scope.at};

@@ -170,8 +170,10 @@ Result<bson::Document> explain_find(CommandContext& context, const Namespace& ns
   const auto collection = scope.reader->catalog().find(ns);
   if (collection && collection->is_view()) return server_error(115, "explain of a view is not supported by this server");
   const auto collator = TRY(effective_collation(explained.statement, collection.get()));
-  const auto filter = TRY(query::Matcher::parse(request.filter, collator, context.settings().version, evaluation_context(context)));
-  const auto sort = TRY(query::SortPattern::parse(request.sort, collator, context.settings().version));
+  const auto evaluation = evaluation_context(context);
+  const auto filter = TRY(query::Matcher::parse(request.filter, collator, context.settings().version, evaluation));
+  query::read_text_score(filter, *evaluation);
+  const auto sort = TRY(query::SortPattern::parse(request.sort, collator, context.settings().version, evaluation));
   Plan plan;
   if (collection) {
     plan = TRY(make_plan(*collection, {.filter = &filter, .sort = &sort, .collator = collator, .hint = request.hint, .min = request.min, .max = request.max}));

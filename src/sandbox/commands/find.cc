@@ -263,7 +263,8 @@ Result<bson::Document> find(CommandContext& context) {
   const auto let = request.let.empty() ? bson::Document() : TRY(query::evaluate_let(request.let, *evaluation_context(context)));
   const auto evaluation = evaluation_context(context, let, collator);
   parts.filter = std::make_shared<query::Matcher>(TRY(query::Matcher::parse(request.filter, collator, context.settings().version, evaluation)));
-  parts.sort = TRY(query::SortPattern::parse(request.sort, collator, context.settings().version));
+  query::read_text_score(*parts.filter, *evaluation);
+  parts.sort = TRY(query::SortPattern::parse(request.sort, collator, context.settings().version, evaluation));
   if (!request.projection.empty()) {
     TRY(check_sort_key(request));
     parts.projection = TRY(query::Projection::parse(request.projection, parts.filter.get(), context.settings().version, evaluation));

@@ -348,6 +348,21 @@ Plan clustered_plan(const CollectionInfo& collection, bool forward, bool sorted)
   return {.index = collection.indexes.front(), .ranges = {{"", std::string(2, '\xff')}}, .forward = forward, .sorted = sorted};
 }
 
+// Every document is looked at, by the index's definition. As the server does, it wants an equality for every field before the text's.
+Status answer_text(const CollectionInfo& collection, const IndexInfo& index, const PlanRequest& request) {
+  if (index.partial_filter) {
+    return server_error(kNotImplemented, fmt::format("index '{}' of {} is a partial one, and such answer no $text on this server", index.name, collection.ns.to_string()));
+  }
+  const auto equalities = request.filter->equalities();
+  for (const auto& field : index.key_pattern()) {
+    if (field.key() == "_fts") break;
+    if (std::any_of(equalities.begin(), equalities.end(), [&](const auto& equality) { return equality.first == field.key(); })) continue;
+    return planner_error(collection, request, "planner returned error :: caused by :: failed to use text index to satisfy $text query (if text index is compound, "
+                                              "are equality predicates given for all prefix fields?)", kNoQueryExecutionPlans);
+  }
+  return request.filter->answer_text_by(index.spec);
+}
+
 }  // namespace
 
 Status check_special(const CollectionInfo* collection, const PlanRequest& request) {
@@ -364,7 +379,7 @@ Status check_special(const CollectionInfo* collection, const PlanRequest& reques
   if (filter.has_text()) {
     const auto* index = index_that([](const auto& field) { return field.kind == "text"; });
     if (index == nullptr) return server_error(code::kIndexNotFound, "text index required for $text query");
-    return server_error(kNotImplemented, fmt::format("index '{}' of {} is kept, but this server answers no $text queries", index->name, collection->ns.to_string()));
+    return answer_text(*collection, *index, request);
   }
   if (collection == nullptr) return {};
   if (index_that([&](const auto& field) { return field.path == *near && filter.near_is_answered_by(field.kind); }) != nullptr) return {};

@@ -48,7 +48,7 @@ struct PlanRequest {
 tl::unexpected<Error> planner_error(const CollectionInfo& collection, const PlanRequest& request, std::string_view why, int code = 2);
 
 // $near and $text: the server's refusal when no index answers them (291, 27). A geo index is not read: $near looks at every
-// document. $text is refused (238) although there is an index. `collection` is null where there is none.
+// document. So does $text, by the definition of the index, which is made known to the filter here. `collection` is null where there is none.
 Status check_special(const CollectionInfo* collection, const PlanRequest& request);
 
 // 2 BadValue for a hint that names no index, 51173-51176 for min and max without a matching one.

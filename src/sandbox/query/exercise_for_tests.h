@@ -61,7 +61,9 @@ inline void exercise(bson::View task) {
   for (const ServerVersion version : {ServerVersion{4, 4, 0}, ServerVersion{8, 0, 0}}) {
     auto matcher = Matcher::parse(task["q"].to_document().value_or(bson::View()), nullptr, version);
     if (!matcher) matcher = Matcher();
+    if (matcher->has_text()) (void)matcher->answer_text_by(bson::make_document({{"weights", bson::make_document({{"$**", 1}})}}));
     matcher->matches(document);
+    if (matcher->has_text()) (void)matcher->text_scorer()(document);
     matcher->bounds();
     matcher->equalities();
     if (const auto spec = task["s"].to_document()) {

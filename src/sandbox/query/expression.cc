@@ -209,13 +209,27 @@ Result<ExpressionPtr> variable(std::string_view text, const Scope& scope) {
   return bad(17276, fmt::format("Use of undefined variable: {}", name));
 }
 
-// What only a text, geo or random-sorting query carries is never there.
-tl::unexpected<Error> meta_expression(const Element& call) {
+struct TextScoreExpression final : Expression {
+  Result<Datum> evaluate(Variables& variables) const override {
+    const auto& score = variables.context().text_score;
+    return score ? Datum::from(TRY(score(variables.root()))) : Datum();
+  }
+};
+
+// But for the score of $text, what only a text, geo or random-sorting query carries is never there.
+Result<ExpressionPtr> meta_expression(const Element& call, const EvaluationContext& context) {
   if (!call.is_string()) return bad(17307, "$meta only supports string arguments");
   static constexpr std::pair<std::string_view, std::string_view> kNames[] = {
       {"textScore", "text score"},   {"geoNearDistance", "$geoNear distance"}, {"geoNearPoint", "$geoNear point"},
       {"randVal", "rand val"},       {"searchScore", "$search score"},         {"searchHighlights", "$search highlights"},
       {"sortKey", "sort key"},       {"recordId", "record ID"},                {"indexKey", "index key"}};
+  if (call.string_value() == "textScore") {
+    using State = EvaluationContext::TextScore;
+    if (context.text_score_state == State::kReadable) return std::make_unique<TextScoreExpression>();
+    if (context.text_score_state == State::kPassed) {
+      return bad(238, "this server knows the text score up to the first stage that changes documents: let that stage put it into a field");
+    }
+  }
   for (const auto& [name, shown] : kNames) {
     if (name == call.string_value()) return bad(40218, fmt::format("query requires {} metadata, but it is not available", shown));
   }
@@ -223,7 +237,7 @@ tl::unexpected<Error> meta_expression(const Element& call) {
 }
 
 Result<ExpressionPtr> operator_call(const Element& call, const Scope& scope) {
-  if (call.key() == "$meta") return meta_expression(call);
+  if (call.key() == "$meta") return meta_expression(call, scope.context());
   const auto entry = registry().find(call.key());
   if (!is_known_expression(call.key(), scope.context().version)) {
     if (is_not_supported(call.key(), scope.context().version)) return bad(code::kInvalidPipelineOperator, fmt::format("The expression {} is not supported by this server", call.key()));

@@ -179,4 +179,12 @@ bool BitsNode::matches_single(const Element& value, MatchState) const {
   return judge([&](std::uint32_t p) { return (*number >> std::min<std::uint32_t>(p, 63) & 1) != 0; });
 }
 
+bool TextNode::matches(bson::View document, MatchState state) const {
+  if (!*answer) return false;
+  auto found = (*answer)->query.matches(document, (*answer)->index);
+  if (found) return *found;
+  if (state.failure && !state.failure->error) state.failure->error = std::move(found).error();
+  return false;
+}
+
 }  // namespace drover::sandbox::query

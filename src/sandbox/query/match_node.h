@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,7 @@
 #include "sandbox/query/matcher.h"
 #include "sandbox/query/path.h"
 #include "sandbox/query/regex.h"
+#include "sandbox/query/text_search.h"
 #include "sandbox/query/type_set.h"
 
 namespace drover::sandbox::query {
@@ -93,12 +95,19 @@ struct PathNode : MatchNode {
   LeafArrays leaf;
 };
 
-// $text, which only an index can answer: matches nothing by itself.
+// $text, which only an index can answer: matches nothing before it has one's definition.
+struct TextAnswer {
+  TextIndex index;
+  TextQuery query;
+};
 struct TextNode final : MatchNode {
-  explicit TextNode(std::string text) : MatchNode(MatchKind::kText), shown(std::move(text)) {}
-  bool matches(bson::View, MatchState) const override { return false; }
+  TextNode(bson::View spec, std::string text) : MatchNode(MatchKind::kText), asked(spec), shown(std::move(text)) {}
+  bool matches(bson::View document, MatchState state) const override;
   bool matches_single(const bson::Element&, MatchState) const override { return false; }
+  bson::View asked;
   std::string shown;  // as the planner prints it
+  // Filled once, before the first document: Matcher::answer_text_by.
+  std::shared_ptr<std::optional<TextAnswer>> answer = std::make_shared<std::optional<TextAnswer>>();
 };
 
 // $near and $nearSphere: what is near enough. The order is the reader's to make, by distance().
@@ -184,7 +193,7 @@ struct Matcher::Parsed {
   std::shared_ptr<const EvaluationContext> context;
   MatchNodePtr root;
   const NearNode* near = nullptr;  // in `root`
-  bool has_text = false;
+  const TextNode* text = nullptr;  // in `root`
 };
 
 struct MatchParser {

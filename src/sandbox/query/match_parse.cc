@@ -259,7 +259,7 @@ Result<MatchNodePtr> text_node(const Element& e) {
   }
   auto shown = fmt::format("TEXT : query={}, language={}, caseSensitive={}, diacriticSensitive={}, tag=NULL", text.string_value(),
                            spec["$language"].to_string_view().value_or("english"), flag("$caseSensitive"), flag("$diacriticSensitive"));
-  return std::make_unique<TextNode>(std::move(shown));
+  return std::make_unique<TextNode>(spec, std::move(shown));
 }
 
 Result<MatchNodePtr> one_operator(const MatchParser& parser, std::string_view path, View all, const Element& e) {

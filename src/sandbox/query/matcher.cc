@@ -44,7 +44,7 @@ Result<Matcher> Matcher::parse(View filter, std::shared_ptr<const bson::Collator
   parsed->context = std::move(context);
   const MatchParser parser{parsed->collator.get(), version, parsed->context, allowed, false};
   parsed->root = TRY(parser.parse_document(parsed->filter.view()));
-  parsed->has_text = find_kind(*parsed->root, MatchKind::kText) != nullptr;
+  parsed->text = static_cast<const TextNode*>(find_kind(*parsed->root, MatchKind::kText));
   parsed->near = static_cast<const NearNode*>(find_kind(*parsed->root, MatchKind::kNear));
   Matcher matcher;
   matcher.parsed_ = std::move(parsed);
@@ -79,7 +79,29 @@ bool Matcher::matches_everything() const {
   return parsed_->root->kind() == MatchKind::kAnd && static_cast<const ListNode&>(*parsed_->root).children.empty();
 }
 
-bool Matcher::has_text() const { return parsed_ && parsed_->has_text; }
+bool Matcher::has_text() const { return parsed_ && parsed_->text != nullptr; }
+
+Status Matcher::answer_text_by(View index_spec) const {
+  const auto& node = *parsed_->text;
+  auto index = TRY(TextIndex::parse(index_spec));
+  const auto named = node.asked["$language"].to_string_view();
+  const auto language = named ? TRY(text_language(*named)) : index.default_language();
+  node.answer->emplace(TextAnswer{std::move(index), TextQuery(node.asked, language)});
+  return {};
+}
+
+std::function<Result<double>(View)> Matcher::text_scorer() const {
+  return [answer = parsed_->text->answer](View document) -> Result<double> {
+    if (!*answer) return 0.0;
+    return (*answer)->query.score(document, (*answer)->index);
+  };
+}
+
+void read_text_score(const Matcher& filter, const EvaluationContext& context) {
+  if (!filter.has_text()) return;
+  context.text_score_state = EvaluationContext::TextScore::kReadable;
+  context.text_score = filter.text_scorer();
+}
 
 std::optional<std::string> Matcher::near_path() const {
   if (!parsed_ || parsed_->near == nullptr) return std::nullopt;

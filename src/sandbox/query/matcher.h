@@ -1,10 +1,11 @@
 // Filters, parsed once and matched many times. Immutable after parse and safe to share between threads. Matching simple
 // predicates allocates nothing.
 //
-// Refused with the server's errors: $where, unknown operators. $text parses, but matches nothing: whoever reads by the filter looks
-// at has_text().
+// Refused with the server's errors: $where, unknown operators. $text matches nothing before answer_text_by(): whoever reads by the filter
+// looks at has_text().
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -87,6 +88,10 @@ class Matcher {
   Result<std::optional<double>> distance(bson::View document) const;
   // $text is in the filter.
   bool has_text() const;
+  // The text index that answers it, once, before the first document. 2 and 238 for languages that are not known.
+  Status answer_text_by(bson::View index_spec) const;
+  // {$meta: "textScore"}. Holds nothing of the filter but $text.
+  std::function<Result<double>(bson::View)> text_scorer() const;
   const bson::Collator* collator() const;
   // As the server's planner prints it in errors; ends with a line feed.
   std::string debug_string() const;
@@ -107,5 +112,8 @@ class Matcher {
   struct Parsed;
   std::shared_ptr<const Parsed> parsed_;
 };
+
+// Makes {$meta: "textScore"} what the filter's $text says, if there is one.
+void read_text_score(const Matcher& filter, const EvaluationContext& context);
 
 }  // namespace drover::sandbox::query

@@ -120,12 +120,17 @@ Pipeline::~Pipeline() = default;
 
 namespace {
 
-// An index answers $text, and only the first stage reads by one.
-Status refuse_text(const Element& match, const PipelineContext& context) {
+bool asks_text(const Element& match, const PipelineContext& context) {
   const auto filter = Matcher::parse(match.document_value(), nullptr, context.evaluation->version, context.evaluation);
-  if (!filter || !filter->has_text()) return {};
-  return bad(17313, "$match with $text is only allowed as the first pipeline stage");
+  return filter && filter->has_text();
 }
+
+// Stages behind which documents are still as the collection has them.
+bool keeps_documents(std::string_view stage) {
+  return stage == "$match" || stage == "$sort" || stage == "$limit" || stage == "$skip" || stage == "$sample";
+}
+// Stages whose expressions are about other documents too.
+bool has_pipelines(std::string_view stage) { return stage == "$lookup" || stage == "$unionWith" || stage == "$graphLookup" || stage == "$facet"; }
 
 }  // namespace
 
@@ -140,9 +145,12 @@ Result<Pipeline> Pipeline::parse(View stages, const PipelineContext& context) {
     return bad(7749501, fmt::format("Pipeline length must be no longer than {} stages", kMaxStages));
   }
   std::size_t index = 0;
+  using Score = EvaluationContext::TextScore;
+  auto& score = own.evaluation->text_score_state;
   for (const Element& item : stages) {
     const Element stage = TRY(only_field(item));
     const std::string_view name = stage.key();
+    if (score == Score::kReadable && has_pipelines(name)) score = Score::kPassed;
     if (name == "$documents" && own.evaluation->version < ServerVersion{5, 1, 0}) {
       return bad(40324, fmt::format("Unrecognized pipeline stage name: '{}'", name));
     }
@@ -154,7 +162,12 @@ Result<Pipeline> Pipeline::parse(View stages, const PipelineContext& context) {
       parsed.output = TRY(parse_output(stage, own));
     } else {
       TRY(parse_one(stage, own, parsed.stages));
-      if (index > 0 && name == "$match") TRY(refuse_text(stage, own));
+      if (name == "$match" && asks_text(stage, own)) {
+        // An index answers it, and only the first stage reads by one.
+        if (index > 0) return bad(17313, "$match with $text is only allowed as the first pipeline stage");
+        if (own.reads_collection) score = Score::kReadable;
+      }
+      if (score == Score::kReadable && !keeps_documents(name)) score = Score::kPassed;
     }
     ++index;
   }

@@ -50,6 +50,7 @@ struct PipelineContext {
   std::shared_ptr<const EvaluationContext> evaluation;
   std::function<Result<DocumentSourcePtr>(const ForeignQuery&)> open_foreign;
   std::size_t max_stage_bytes = kMaxStageBytes;
+  bool reads_collection = false;  // the pipeline of the command itself, whose first $match may have $text
   MemoryBudget* memory = nullptr;  // what the blocking stages of all pipelines share; null: no such limit
   bool allow_disk_use = false;  // accepted; this server does not spill
   // Asked now and then by stages that compute for long between documents: an error ends the pipeline. Empty: nobody asks.

@@ -8,6 +8,7 @@
 #include "bson/ejson.h"
 #include "bson/key_string.h"
 #include "sandbox/query/errors.h"
+#include "sandbox/query/expression.h"
 #include "sandbox/query/path.h"
 #include "sandbox/query/projection_tree.h"
 
@@ -106,7 +107,8 @@ struct KeyMaker {
 
 }  // namespace
 
-Result<SortPattern> SortPattern::parse(View spec, std::shared_ptr<const bson::Collator> collator, ServerVersion version) {
+Result<SortPattern> SortPattern::parse(View spec, std::shared_ptr<const bson::Collator> collator, ServerVersion version,
+                                       std::shared_ptr<const EvaluationContext> evaluation) {
   SortPattern pattern;
   pattern.collator_ = std::move(collator);
   for (const Element& e : spec) {
@@ -114,6 +116,11 @@ Result<SortPattern> SortPattern::parse(View spec, std::shared_ptr<const bson::Co
       const Element meta = e.document_value().first();
       if (meta.key() != "$meta") return bad(17312, "$meta is the only expression supported by $sort right now");
       if (!meta.is_string()) return bad(17307, "$meta only supports string arguments");
+      if (meta.string_value() == "textScore" && evaluation && evaluation->text_score_state == EvaluationContext::TextScore::kReadable) {
+        pattern.parts_.push_back({.path = "", .descending = true, .components = {}, .text_score = true});
+        pattern.evaluation_ = evaluation;
+        continue;
+      }
       if (meta.string_value() == "textScore") return bad(40218, "query requires text score metadata, but it is not available");
       return bad(31138, fmt::format("Illegal $meta sort: {}: {}", e.key(), bson::to_shell(e)));
     }
@@ -129,7 +136,7 @@ Result<SortPattern> SortPattern::parse(View spec, std::shared_ptr<const bson::Co
       continue;
     }
     TRY(check_projection_path(e.key(), version));
-    pattern.parts_.push_back({std::string(e.key()), direction < 0, split_path(e.key())});
+    pattern.parts_.push_back({std::string(e.key()), direction < 0, split_path(e.key()), false});
   }
   if (pattern.natural_ != 0 && !pattern.parts_.empty()) {
     return bad(code::kBadValue, "Cannot include '$natural' in compound sort: " + bson::to_shell(spec));
@@ -140,9 +147,16 @@ Result<SortPattern> SortPattern::parse(View spec, std::shared_ptr<const bson::Co
 Result<std::string> SortPattern::key(View document) const {
   std::vector<Walk> walks;
   walks.reserve(parts_.size());
+  std::optional<bson::Document> score;
   for (const Part& part : parts_) {
-    walks.push_back({&part.components, 0, Element(), false});
-    descend(walks.back(), document);
+    walks.push_back({&part.components, 0, Element(), part.text_score});
+    if (part.text_score) {
+      const auto& scorer = evaluation_->text_score;
+      if (!score) score = bson::make_document({{"", scorer ? TRY(scorer(document)) : 0.0}});
+      walks.back().value = score->view().first();
+    } else {
+      descend(walks.back(), document);
+    }
   }
   KeyMaker maker{parts_, collator_.get(), {}};
   TRY(maker.expand(walks));

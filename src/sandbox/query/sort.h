@@ -14,17 +14,21 @@
 
 namespace drover::sandbox::query {
 
+struct EvaluationContext;  // expression.h
+
 class SortPattern {
  public:
   struct Part {
     std::string path;
     bool descending = false;
     std::vector<std::string> components;  // of `path`
+    bool text_score = false;              // no path
   };
 
-  // {} sorts nothing. {$natural: ±1} is recognised (natural() is +1 or -1) and stands alone. {$meta} is refused.
+  // {} sorts nothing. {$natural: ±1} is recognised (natural() is +1 or -1) and stands alone. {$meta: "textScore"} sorts by what
+  // `evaluation` says of it, best first, and is refused without; every other {$meta} is refused.
   static Result<SortPattern> parse(bson::View spec, std::shared_ptr<const bson::Collator> collator = nullptr,
-                                   ServerVersion version = {4, 4, 0});
+                                   ServerVersion version = {4, 4, 0}, std::shared_ptr<const EvaluationContext> evaluation = nullptr);
   SortPattern() = default;
 
   bool empty() const { return parts_.empty(); }
@@ -41,6 +45,7 @@ class SortPattern {
   std::vector<Part> parts_;
   int natural_ = 0;
   std::shared_ptr<const bson::Collator> collator_;
+  std::shared_ptr<const EvaluationContext> evaluation_;  // null when no part is the text score
 };
 
 }  // namespace drover::sandbox::query

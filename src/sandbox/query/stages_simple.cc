@@ -226,7 +226,7 @@ struct SortStage final : Stage {
 Parsed parse_sort(const Element& argument, const PipelineContext& context) {
   if (!argument.is_document()) return bad(15973, "the $sort key specification must be an object");
   if (argument.document_value().empty()) return bad(15976, "$sort stage must have at least one sort key");
-  auto pattern = TRY(SortPattern::parse(argument.document_value(), context.evaluation->collator, context.evaluation->version));
+  auto pattern = TRY(SortPattern::parse(argument.document_value(), context.evaluation->collator, context.evaluation->version, context.evaluation));
   return std::vector<StagePtr>{make_sort_stage(argument, std::move(pattern), context, 0)};
 }
 

@@ -56,12 +56,5 @@ TEST_F(Geo, GeoNearTellsTheDistance) {
   EXPECT_EQ(refusal(R"({"aggregate": "c", "cursor": {}, "pipeline": [{"$geoNear": {"near": [0, 0]}}]})"), "16606 $geoNear requires a 'distanceField' option as a String");
 }
 
-TEST_F(Geo, TextIsRefusedWithAndWithoutAnIndex) {
-  const std::string search = R"({"find": "c", "filter": {"$text": {"$search": "x"}}})";
-  EXPECT_EQ(refusal(search), "27 text index required for $text query");
-  ASSERT_EQ(code("d", R"({"createIndexes": "c", "indexes": [{"key": {"s": "text"}, "name": "s_text"}]})"), 0);
-  EXPECT_EQ(refusal(search), "238 index 's_text' of d.c is kept, but this server answers no $text queries");
-}
-
 }  // namespace
 }  // namespace drover::sandbox

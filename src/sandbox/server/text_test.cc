@@ -1,0 +1,77 @@
+// $text in commands: what index it wants, and {$meta: "textScore"} in find and pipelines.
+#include "sandbox/server/client_for_tests.h"
+
+namespace drover::sandbox {
+namespace {
+
+class Text : public SandboxClientTest {
+ protected:
+  void SetUp() override {
+    start(kTest44);
+    ASSERT_EQ(code("d", R"({"insert": "c", "documents": [
+        {"_id": 1, "name": "Java Hut", "about": "Coffee and cakes", "k": 1}, {"_id": 2, "name": "Burger Buns", "about": "Gourmet hamburgers", "k": 1},
+        {"_id": 3, "name": "Coffee Shop", "about": "Just coffee", "k": 2}, {"_id": 4, "name": "Clothes", "about": "Discount clothing", "k": 2}]})"),
+              0);
+  }
+  void index(const std::string& key) { ASSERT_EQ(code("d", R"({"createIndexes": "c", "indexes": [{"key": )" + key + R"(, "name": "t"}]})"), 0); }
+  std::string refusal(const std::string& command) {
+    const auto reply = run("d", command);
+    return std::to_string(code_of(reply)) + " " + std::string(reply["errmsg"].to_string_view().value_or(""));
+  }
+  std::string shown(const std::string& command) {
+    const auto reply = run("d", command);
+    EXPECT_TRUE(reply["ok"].is_truthy()) << text(reply);
+    std::string out;
+    for (const auto& document : batch(reply)) out += text(document);
+    return out;
+  }
+  static constexpr const char* kKey = R"({"name": "text", "about": "text"})";
+  static constexpr const char* kMatch = R"({"$match": {"$text": {"$search": "java coffee"}}})";
+  std::string pipeline(const std::string& stages) { return std::string(R"({"aggregate": "c", "cursor": {}, "pipeline": [)") + kMatch + stages + "]}"; }
+};
+
+TEST_F(Text, IsAnsweredByTheDefinitionOfAnIndex) {
+  const std::string search = R"({"find": "c", "filter": {"$text": {"$search": "coffee"}}, "projection": {"_id": 1}})";
+  EXPECT_EQ(refusal(search), "27 text index required for $text query");
+  index(kKey);
+  EXPECT_EQ(shown(search), R"({"_id":1}{"_id":3})");
+  EXPECT_EQ(shown(R"({"find": "c", "filter": {"k": 2, "$text": {"$search": "coffee"}}, "projection": {"_id": 1}})"), R"({"_id":3})");
+  EXPECT_EQ(run("d", R"({"count": "c", "query": {"$text": {"$search": "cake clothes"}}})")["n"].to_int64(), 2);
+  EXPECT_EQ(run("d", R"({"update": "c", "updates": [{"q": {"$text": {"$search": "cakes"}}, "u": {"$set": {"about": "closed"}}}]})")["nModified"].to_int64(), 1);
+  EXPECT_EQ(run("d", R"({"count": "c", "query": {"$text": {"$search": "cakes"}}})")["n"].to_int64(), 0);
+  EXPECT_EQ(refusal(R"({"find": "c", "filter": {"$text": {"$search": "x", "$language": "french"}}})").substr(0, 4), "238 ");
+  EXPECT_EQ(refusal(R"({"find": "c", "filter": {"$text": {"$search": "x", "$language": "klingon"}}})"), "2 unsupported language: \"klingon\" for text index version 3");
+}
+
+TEST_F(Text, FieldsBeforeTheTextWantEqualities) {
+  index(R"({"k": 1, "name": "text", "about": "text"})");
+  EXPECT_EQ(shown(R"({"find": "c", "filter": {"k": 1, "$text": {"$search": "coffee"}}, "projection": {"_id": 1}})"), R"({"_id":1})");
+  EXPECT_EQ(code("d", R"({"find": "c", "filter": {"k": {"$gt": 1}, "$text": {"$search": "coffee"}}})"), 291);
+}
+
+TEST_F(Text, FindSortsAndShowsTheScore) {
+  index(kKey);
+  EXPECT_EQ(shown(R"({"find": "c", "filter": {"$text": {"$search": "java coffee"}}, "projection": {"name": 1, "s": {"$meta": "textScore"}},
+                      "sort": {"s": {"$meta": "textScore"}, "_id": 1}})"),
+            R"({"_id":1,"name":"JavaHut","s":1.5}{"_id":3,"name":"CoffeeShop","s":1.5})");
+  EXPECT_EQ(shown(R"({"find": "c", "filter": {"$text": {"$search": "shop coffee"}}, "projection": {"_id": 1}, "sort": {"s": {"$meta": "textScore"}}})"),
+            R"({"_id":3}{"_id":1})");
+  EXPECT_EQ(refusal(R"({"find": "c", "projection": {"s": {"$meta": "textScore"}}})"), "40218 query requires text score metadata, but it is not available");
+  EXPECT_EQ(refusal(R"({"find": "c", "sort": {"s": {"$meta": "textScore"}}})"), "40218 query requires text score metadata, but it is not available");
+}
+
+TEST_F(Text, PipelinesReadTheScoreUntilDocumentsChange) {
+  index(kKey);
+  EXPECT_EQ(shown(pipeline(R"(, {"$sort": {"s": {"$meta": "textScore"}, "_id": -1}}, {"$project": {"s": {"$meta": "textScore"}, "k": 1}}, {"$match": {"s": {"$gt": 1}}})")),
+            R"({"_id":3,"k":2,"s":1.5}{"_id":1,"k":1,"s":1.5})");
+  EXPECT_EQ(shown(pipeline(R"(, {"$group": {"_id": null, "sum": {"$sum": {"$meta": "textScore"}}}})")), R"({"_id":null,"sum":3.0})");
+  EXPECT_EQ(code_of(run("d", pipeline(R"(, {"$unset": "name"}, {"$addFields": {"s": {"$meta": "textScore"}}})"))), 238);
+  EXPECT_EQ(code_of(run("d", pipeline(R"(, {"$lookup": {"from": "c", "as": "x", "pipeline": [{"$project": {"s": {"$meta": "textScore"}}}]}})"))), 238);
+  EXPECT_EQ(refusal(R"({"aggregate": "c", "cursor": {}, "pipeline": [{"$limit": 1}, {"$match": {"$text": {"$search": "x"}}}]})").substr(0, 6), "17313 ");
+  // A view reads as its collection does.
+  ASSERT_EQ(code("d", R"({"create": "v", "viewOn": "c", "pipeline": []})"), 0);
+  EXPECT_EQ(shown(R"({"find": "v", "filter": {"$text": {"$search": "cakes"}}, "projection": {"s": {"$meta": "textScore"}, "k": 1}})"), R"({"_id":1,"k":1,"s":0.75})");
+}
+
+}  // namespace
+}  // namespace drover::sandbox
