@@ -32,7 +32,13 @@ Result<MatchNodePtr> make_expr_node(const bson::Element& expression, const Match
     made->version = parser.version;
     context = std::move(made);
   }
-  return std::make_unique<ExprNode>(TRY(parse_expression(expression, Scope(*context))), context);
+  const bool failed_before = context->literal_failure.has_value();
+  auto parsed = TRY(parse_expression(expression, Scope(*context)));
+  // Since 5.0 it is said what was done when it failed.
+  if (!failed_before && context->literal_failure && parser.version >= ServerVersion{5, 0, 0}) {
+    context->literal_failure->message.insert(0, "Failed to optimize expression :: caused by :: ");
+  }
+  return std::make_unique<ExprNode>(std::move(parsed), context);
 }
 
 }  // namespace drover::sandbox::query

@@ -290,5 +290,18 @@ TEST_F(StrictnessTest, WhatTheVersionHasAndThisServerNot) {
   EXPECT_TRUE(refused(R"({"$addFields": {"x": {"$median": "$k"}}})").ends_with("Unrecognized expression '$median'"));
 }
 
+TEST_F(StrictnessTest, ConstantsThatFailSaySinceFiveWhatWasDone) {
+  const std::string constant = R"({"$divide": [1, {"$subtract": [1, 1]}]})";
+  const std::string project = R"({"aggregate": "c", "cursor": {}, "pipeline": [{"$project": {"x": )" + constant + "}}]}";
+  const std::string match = R"({"aggregate": "c", "cursor": {}, "pipeline": [{"$match": {"$expr": )" + constant + "}}]}";
+  const std::string find = R"({"find": "c", "filter": {"$expr": )" + constant + "}}";
+  start(kTest44);
+  for (const auto& command : {project, match, find}) EXPECT_EQ(outcome("t", command), "16608 can't $divide by zero");
+  start(kTest80);
+  EXPECT_EQ(outcome("t", project), "16608 Failed to optimize pipeline :: caused by :: can't $divide by zero");
+  EXPECT_EQ(outcome("t", match), "16608 Failed to optimize pipeline :: caused by :: Failed to optimize expression :: caused by :: can't $divide by zero");
+  EXPECT_EQ(outcome("t", find), "16608 Failed to optimize expression :: caused by :: can't $divide by zero");
+}
+
 }  // namespace
 }  // namespace drover::sandbox
