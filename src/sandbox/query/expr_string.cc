@@ -407,7 +407,7 @@ struct RegexExpression final : Expression {
       pattern = text(regex);
     }
     if (prepared) return prepared;
-    return TRY(CompiledRegex::compile(pattern, flags, version, 51111));
+    return TRY(CompiledRegex::compile_strictly(pattern, flags, version, 51111));
   }
   std::string name;
   NamedOperands operands;

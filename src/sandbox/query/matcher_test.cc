@@ -135,5 +135,18 @@ TEST(Matcher, SaysThatAnIndexHasToAnswer) {
   EXPECT_FALSE(Matcher::parse(doc(R"({"a":1})"))->has_near());
 }
 
+TEST(Matcher, OptionsOfRegexThatAreNoneMeanNothingBefore61) {
+  // Extended JSON would make {$regex, $options} a value.
+  const auto parse = [](const char* options, ServerVersion version) {
+    return Matcher::parse(bson::make_document({{"a", bson::make_document({{"$regex", "B"}, {"$options", options}})}}), nullptr, version);
+  };
+  EXPECT_TRUE(parse("Iiuz", {5, 0, 0})->matches(doc(R"({"a":"abc"})")));
+  EXPECT_FALSE(parse("I", {5, 0, 0})->matches(doc(R"({"a":"abc"})")));
+  EXPECT_TRUE(parse("imsxu", {8, 0, 0})->matches(doc(R"({"a":"abc"})")));
+  const auto refused = parse("I", {8, 0, 0});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().server_code, 51108);
+}
+
 }  // namespace
 }  // namespace drover::sandbox::query

@@ -57,7 +57,9 @@ int old_failure(int pcre2_error) {
   }
 }
 
-Result<std::uint32_t> flags_of(std::string_view options) {
+constexpr ServerVersion kPcre2Since{6, 1, 0};
+
+Result<std::uint32_t> flags_of(std::string_view options, ServerVersion version, bool strictly) {
   std::uint32_t flags = PCRE2_UTF;
   for (const char option : options) {
     switch (option) {
@@ -65,8 +67,9 @@ Result<std::uint32_t> flags_of(std::string_view options) {
       case 'm': flags |= PCRE2_MULTILINE; break;
       case 's': flags |= PCRE2_DOTALL; break;
       case 'x': flags |= PCRE2_EXTENDED; break;
-      case 'u': break;
-      default: return bad(51108, fmt::format(" invalid flag in regex options: {}", option));
+      default:
+        if (version >= kPcre2Since ? option == 'u' : !strictly) break;
+        return bad(51108, fmt::format(" invalid flag in regex options: {}", option));
     }
   }
   return flags;
@@ -93,15 +96,24 @@ pcre2_match_data* match_data(const pcre2_code* code) {
 
 }  // namespace
 
-Result<std::shared_ptr<const CompiledRegex>> CompiledRegex::compile(std::string_view pattern, std::string_view options,
-                                                                    ServerVersion version, int error_code) {
-  const std::uint32_t flags = TRY(flags_of(options));
+Result<std::shared_ptr<const CompiledRegex>> CompiledRegex::compile(std::string_view pattern, std::string_view options, ServerVersion version) {
+  return compile(pattern, options, version, 51091, false);
+}
+
+Result<std::shared_ptr<const CompiledRegex>> CompiledRegex::compile_strictly(std::string_view pattern, std::string_view options, ServerVersion version,
+                                                                             int error_code) {
+  return compile(pattern, options, version, error_code, true);
+}
+
+Result<std::shared_ptr<const CompiledRegex>> CompiledRegex::compile(std::string_view pattern, std::string_view options, ServerVersion version, int error_code,
+                                                                    bool strictly) {
+  const std::uint32_t flags = TRY(flags_of(options, version, strictly));
   int error = 0;
   PCRE2_SIZE offset = 0;
   pcre2_code* code =
       pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(), flags, &error, &offset, nullptr);
   if (!code) {
-    const char* old = version < ServerVersion{6, 1, 0} ? old_message(error) : nullptr;
+    const char* old = version < kPcre2Since ? old_message(error) : nullptr;
     char text[256] = {};
     pcre2_get_error_message(error, reinterpret_cast<PCRE2_UCHAR*>(text), sizeof text);
     return bad(error_code, fmt::format("Regular expression is invalid: {}", old ? old : text));

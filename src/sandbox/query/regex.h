@@ -16,9 +16,13 @@ namespace drover::sandbox::query {
 
 class CompiledRegex {
  public:
-  // 51091 for a bad pattern, in the words of the PCRE that the version links (PCRE2 from 6.1).
+  // 51091 for a bad pattern, in the words of the PCRE that the version links (PCRE2 from 6.1). Options are i, m, s and x, from 6.1 on u too.
+  // Others are refused (51108), but for those of filters before 6.1, which mean nothing.
   static Result<std::shared_ptr<const CompiledRegex>> compile(std::string_view pattern, std::string_view options,
-                                                              ServerVersion version, int error_code = 51091);
+                                                              ServerVersion version);
+  // For expressions.
+  static Result<std::shared_ptr<const CompiledRegex>> compile_strictly(std::string_view pattern, std::string_view options,
+                                                                       ServerVersion version, int error_code);
   ~CompiledRegex();
 
   bool found_in(std::string_view text) const;
@@ -37,6 +41,8 @@ class CompiledRegex {
 
  private:
   CompiledRegex() = default;
+  static Result<std::shared_ptr<const CompiledRegex>> compile(std::string_view pattern, std::string_view options, ServerVersion version, int error_code,
+                                                              bool strictly);
   std::string pattern_;
   std::string options_;
   void* code_ = nullptr;
