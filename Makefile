@@ -1,13 +1,13 @@
 # Every verb sets up and builds what it needs first; `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup configure build everything demo test e2e conformance sim sim-mutants verify-faults bench fuzz kill9 memory lint format fresh clean
+.PHONY: help setup configure build everything demo test e2e conformance conformance-pymongo sim sim-mutants verify-faults bench fuzz kill9 memory lint format fresh clean
 
 export DROVER := $(CURDIR)/build/drover
 SEEDS ?= 200
 JOBS ?= $(shell nproc)
 
 help: ## Show this list
-	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-20s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-27s %s\n", $$1, $$2}'
 
 setup: ## Install every Debian and npm package that is missing (root or sudo)
 	@tools/setup.sh
@@ -35,6 +35,9 @@ e2e: build ## End-to-end tests alone; make e2e ARGS="-k cutover"
 
 conformance: build ## Drivers as they are: the C driver's own tests and its corpora in several versions, long sessions of Node, mongoose, mongosh, pymongo
 	@tools/setup.sh conformance && cmake --build build --parallel $(JOBS) --target specification_cases && tests/conformance/run_all.py $(ARGS)
+
+conformance-pymongo: build ## pymongo's own tests against the sandbox, from PyPI; make conformance-pymongo ARGS="--server-version 4.4 --auth"
+	@tools/setup.sh pymongo && tests/conformance/run_pymongo.py $(ARGS)
 
 sim: configure ## Simulated migrations, each from a seed that replays exactly; make sim SEEDS=2000
 	@cmake --build build --parallel $(JOBS) --target drover_sim && build/tests/sim/drover_sim --seeds $(SEEDS) --jobs $(JOBS) $(ARGS)

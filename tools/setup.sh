@@ -4,6 +4,7 @@
 #
 #   tools/setup.sh               what build, test and demo need
 #   tools/setup.sh development   also what lint, format and fresh need
+#   tools/setup.sh pymongo       also what an environment for pymongo's own tests is made with
 #   tools/setup.sh conformance   also test-libmongoc, built from Debian's source package of mongo-c-driver under build/
 set -eu
 cd "$(dirname "$0")/.."
@@ -11,6 +12,7 @@ cd "$(dirname "$0")/.."
 wanted_packages() {
   sed -e 's/#.*//' tools/debian-packages.txt
   [ "${1:-}" != development ] || sed -e 's/#.*//' tools/debian-packages-development.txt
+  [ "${1:-}" != pymongo ] || echo python3-venv
 }
 
 # A Node that did not come as Debian's packages will do if it is new enough and has npm.

@@ -8,7 +8,6 @@ libmongoc_skip.txt; how many passed is recorded in libmongoc_passed.json and may
 import argparse
 import concurrent.futures
 import fnmatch
-import json
 import os
 import pathlib
 import queue
@@ -18,11 +17,11 @@ import sys
 import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
+from conformance_record import judge, read_skips  # noqa: E402
 from sandbox_process import Sandbox  # noqa: E402
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-KINDS = ("enterprise", "sharded", "retired")  # and needs-<what>
 # These talk to localhost:27017 wherever the server is said to be, and clean up on localhost:27018.
 FIXED_PORT = 27017
 OTHER_FIXED_PORT = 27018
@@ -38,25 +37,6 @@ def environment(sandbox):
     if sandbox.auth:
         env.update(MONGOC_TEST_USER="admin", MONGOC_TEST_PASSWORD="pass")
     return env
-
-
-def read_skips(path, version):
-    """(pattern, kind, reason) of each line that is for this version."""
-    skips = []
-    for number, line in enumerate(path.read_text().splitlines(), 1):
-        line = line.split("#", 1)[0].strip()
-        if not line:
-            continue
-        pattern, _, rest = line.partition(" ")
-        versions, colon, rest_of_pattern = pattern.partition(":")
-        if colon:
-            pattern = rest_of_pattern
-        kind, _, reason = rest.strip().partition(" ")
-        if (kind not in KINDS and not kind.startswith("needs-")) or not reason.strip():
-            sys.exit(f"{path}:{number}: expected '[versions:]<test> enterprise|sharded|retired|needs-<what> <reason>'")
-        if not colon or version in versions.split(","):
-            skips.append((pattern, kind, reason.strip()))
-    return skips
 
 
 def run_one(binary, source, sandbox, test, seconds):
@@ -156,19 +136,7 @@ def main():
           f"{counts['not run']} not run (the suite's own conditions)")
     if options.match or options.no_skip:
         return 1 if counts["failed"] else 0
-    return judge(options, mode, counts)
-
-
-def judge(options, mode, counts):
-    path = HERE / "libmongoc_passed.json"
-    recorded = json.loads(path.read_text()) if path.exists() else {}
-    if options.record and counts["passed"] > recorded.get(mode, 0):
-        recorded[mode] = counts["passed"]
-        path.write_text(json.dumps(recorded, indent=2, sort_keys=True) + "\n")
-    if counts["passed"] < recorded.get(mode, 0):
-        print(f"test-libmongoc on {mode}: {recorded[mode]} passed before; the number may only grow")
-        return 1
-    return 1 if counts["failed"] else 0
+    return judge("test-libmongoc", HERE / "libmongoc_passed.json", mode, counts["passed"], counts["failed"], options.record)
 
 
 if __name__ == "__main__":

@@ -10,9 +10,9 @@ START_SECONDS = 60
 
 
 class Sandbox:
-    def __init__(self, directory, version, auth=False, port=0):
+    def __init__(self, directory, version, auth=False, port=0, user=("admin", "pass")):
         self.directory = pathlib.Path(directory)
-        self.version, self.auth, self.wanted_port = version, auth, port
+        self.version, self.auth, self.wanted_port, self.user = version, auth, port, user
         self.process = None
 
     def start(self):
@@ -37,7 +37,7 @@ class Sandbox:
     def create_user(self):
         import pymongo
         client = pymongo.MongoClient(f"mongodb://127.0.0.1:{self.port}/?directConnection=true")
-        client.admin.command("createUser", "admin", pwd="pass", roles=["root"])
+        client.admin.command("createUser", self.user[0], pwd=self.user[1], roles=["root"])
         client.close()
 
     def ensure(self):
