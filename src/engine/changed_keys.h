@@ -43,18 +43,22 @@ class ChangedKeys {
     while (it != end) it = erase(keys->second, it);
     if (keys->second.empty()) collections_.erase(keys);
   }
-  // About `most` keys of one collection, which are then no longer here.
-  std::vector<Key> take(const Uuid& collection, std::size_t most) {
+  // About `most` keys of one collection, one at least, and no more after `most_bytes` of them; they are then no longer here.
+  std::vector<Key> take(const Uuid& collection, std::size_t most, std::size_t most_bytes) {
     std::vector<Key> taken;
     const auto keys = collections_.find(collection);
     if (keys == collections_.end()) return taken;
-    for (auto it = keys->second.begin(); it != keys->second.end() && taken.size() < most; it = erase(keys->second, it))
+    const auto bytes = bytes_;
+    for (auto it = keys->second.begin(); it != keys->second.end() && taken.size() < most && bytes - bytes_ <= most_bytes; it = erase(keys->second, it))
       for (const auto& id : it->second) taken.push_back({it->first, id});
     if (keys->second.empty()) collections_.erase(keys);
     return taken;
   }
-  // The first collection that has any. Not when empty().
-  const Uuid& first_collection() const { return collections_.begin()->first; }
+  // The first collection after that one, in turns, that has any. Not when empty().
+  Uuid collection_after(const Uuid& collection) const {
+    const auto after = collections_.upper_bound(collection);
+    return after == collections_.end() ? collections_.begin()->first : after->first;
+  }
 
   std::size_t count(const Uuid& collection) const {
     const auto keys = collections_.find(collection);

@@ -33,22 +33,33 @@ TEST(ChangedKeys, keeps_every_spelling_when_each_is_a_document) {
   keys.add(kOne, "same", value(1), Spellings::kAll);
   keys.add(kOne, "same", value(1.0), Spellings::kAll);
   EXPECT_EQ(keys.size(), 2u);
-  EXPECT_EQ(keys.take(kOne, 1).size(), 2u);  // a key's spellings stay together
+  EXPECT_EQ(keys.take(kOne, 1, 1 << 20).size(), 2u);  // a key's spellings stay together
   EXPECT_TRUE(keys.empty());
+}
+
+TEST(ChangedKeys, takes_no_more_than_so_many_bytes) {
+  ChangedKeys keys;
+  for (int n = 0; n < 10; ++n) keys.add(kOne, key(value(n)), value(n), Spellings::kOne);
+  const auto each = keys.bytes() / 10;
+  EXPECT_EQ(keys.take(kOne, 10, 3 * each).size(), 4u);  // one more shows that it is enough
+  EXPECT_EQ(keys.take(kOne, 10, 0).size(), 1u);
+  EXPECT_EQ(keys.size(), 5u);
 }
 
 TEST(ChangedKeys, takes_some_and_forgets_ranges) {
   ChangedKeys keys;
   for (int n = 0; n < 10; ++n) keys.add(kOne, key(value(n)), value(n), Spellings::kOne);
   keys.add(kOther, key(value(3)), value(3), Spellings::kOne);
-  EXPECT_EQ(keys.take(kOne, 4).size(), 4u);
+  EXPECT_EQ(keys.collection_after(kOne), kOther);
+  EXPECT_EQ(keys.collection_after(kOther), kOne);  // in turns
+  EXPECT_EQ(keys.take(kOne, 4, 1 << 20).size(), 4u);
   EXPECT_EQ(keys.count(kOne), 6u);
   keys.forget(kOne, key(value(6)), key(value(8)));
   EXPECT_EQ(keys.count(kOne), 4u);
   EXPECT_FALSE(keys.contains(kOne, key(value(7))));
   EXPECT_TRUE(keys.contains(kOne, key(value(8))));
   keys.forget(kOne, {}, {});
-  EXPECT_EQ(keys.first_collection(), kOther);
+  EXPECT_EQ(keys.collection_after(kOther), kOther);
   keys.forget(kOther, {}, {});
   EXPECT_TRUE(keys.empty());
   EXPECT_EQ(keys.bytes(), 0u);

@@ -105,6 +105,7 @@ Result<Outcome> Migration::run(const std::stop_token& stop) {
   }
   if (run->pipeline) {
     run->pipeline->stop();
+    if (!outcome) note_differences(*run);
     auto last = progress();
     if (outcome) add_cutover(*run->state, last, {});
     MonitorLock lock(*lock_);
@@ -125,6 +126,24 @@ Status Migration::after_cutover(StateStore& state, const std::stop_token& stop) 
   TRY(state.save("x_hooks", "after", bson::make_document({{"done", false}}), stop));
   TRY(options_.after_cutover(again));
   return state.save("x_hooks", "after", bson::make_document({{"done", true}}), {});
+}
+
+// So that no later run takes counts for a proof. A record that cannot be written is no reason for another error.
+void Migration::note_differences(Run& run) {
+  auto* verification = run.pipeline->verification();
+  if (verification == nullptr || verification->progress().mismatches == 0) return;
+  if (const auto noted = run.state->save("x_differences", "documents", bson::make_document({{"count", verification->progress().mismatches}}), {}); !noted)
+    log_.warn("that documents differ cannot be recorded", {{"reason", noted.error().message}});
+}
+
+Status Migration::refuse_known_differences(StateStore& state, const std::stop_token& stop) const {
+  if (options_.verification != VerificationMode::kCounts) return {};
+  for (const auto& found : TRY(state.load("x_differences", stop)))
+    return fail(ErrorCode::kMismatch,
+                fmt::format("an earlier comparison of this migration has found {} document(s) that differ, which counts cannot show to be right again; let it compare every document "
+                            "(without --no-verify). `drover verify` lists them; to start anew, drop what was copied and use --cleanup",
+                            found["count"].to_int64().value_or(0)));
+  return {};
 }
 
 // Everything before the pipeline runs; an outcome when an earlier run had reached it.
@@ -151,6 +170,7 @@ Result<std::optional<Outcome>> Migration::begin(const std::shared_ptr<Run>& run,
     remember(finished_progress(*run->state, stop));  // with what finishing added
     return Outcome::kCommitted;
   }
+  TRY(refuse_known_differences(*run->state, stop));
   run->sessions.assign(sessions.begin() + StateStore::kSessions, sessions.end());
   run->pipeline = std::make_unique<Pipeline>(
       Pipeline::Parts{source_, destination_, runtime_, log_, run->catalog, *run->state, options_}, run->begun.position,

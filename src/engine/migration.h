@@ -43,6 +43,8 @@ class Migration {
   std::optional<std::string> why_not_commit(Run& run) const;
   std::function<Result<bson::Document>(const std::stop_token&)> verify_rest(Run& run);
   void release(StateStore& state);
+  void note_differences(Run& run);
+  Status refuse_known_differences(StateStore& state, const std::stop_token& stop) const;
   void remember(Progress progress);
 
   cluster::Deployment& source_;

@@ -169,9 +169,13 @@ Status Starter::begin_again(const bson::Document& migration, Begun& begun, const
   copied_millis_ = begun.copied_millis = migration["copiedMillis"].to_int64().value_or(0);
   if (migration["filter"].to_string_view() != std::string_view(options_.filter.to_string())) {
     return fail(ErrorCode::kWrongState,
-                fmt::format("the destination holds a migration that was begun with other --include/--exclude ({}); repeat "
-                            "them to go on, or --cleanup to start anew",
-                            migration["filter"].to_string_view().value_or("?")));
+                migration["phase"].to_string_view() == std::string_view("committed")
+                    ? fmt::format("the destination holds the record of a migration that was committed with other --include/--exclude ({}); what it copied may be in use. "
+                                  "Nothing is left to do; repeat them to see that, or remove the record with --cleanup",
+                                  migration["filter"].to_string_view().value_or("?"))
+                    : fmt::format("the destination holds a migration that was begun with other --include/--exclude ({}); repeat "
+                                  "them to go on, or --cleanup to start anew",
+                                  migration["filter"].to_string_view().value_or("?")));
   }
   if (const auto listed = migration["listed"].to_array()) {
     for (const auto& item : *listed) {

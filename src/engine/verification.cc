@@ -16,7 +16,11 @@
 namespace drover::engine {
 namespace {
 
-inline constexpr std::size_t kMostKeys = 1000;                  // of one look at both sides
+inline constexpr std::size_t kManyKeys = 1000;                  // these are worth a look before the next range
+// Of one look at both sides. It waits for what is being applied, for as long as the lag is: so the more keys there are, the more it takes.
+inline constexpr std::size_t kMostKeys = 10'000;
+inline constexpr std::size_t kMostKeyBytes = 4 << 20;           // with what they cost in memory
+inline constexpr std::size_t kMostCollections = 100;            // of one look
 inline constexpr std::size_t kKeysReadBytes = 4 << 20;
 inline constexpr std::size_t kReplyBytes = 1 << 20;
 inline constexpr std::int64_t kMostReplyDocuments = 10'000;
@@ -26,6 +30,7 @@ inline constexpr std::chrono::milliseconds kLookEvery{100};
 inline constexpr std::chrono::milliseconds kGatherKeys{250};    // a document that changes all the time is compared now and then
 inline constexpr std::size_t kMismatchesInWords = 5;
 inline constexpr std::chrono::seconds kGatherMismatches{5};     // after the first, when everything has been compared once
+inline constexpr std::chrono::minutes kSlow{2};                 // with too many changed keys all the time: then somebody is told what to do
 
 std::size_t typical_size(const Collection& collection) {
   if (collection.documents_expected > 0 && collection.bytes_expected > 0)
@@ -55,29 +60,35 @@ std::string in_words(const verifier::Mismatch& mismatch) {
   return fmt::format("{} _id {}: {}", mismatch.ns.to_string(), bson::to_shell(mismatch.id.element()), mismatch.detail);
 }
 
+std::string grouped(std::int64_t number) {
+  auto text = std::to_string(number);
+  for (auto at = static_cast<std::ptrdiff_t>(text.size()) - 3; at > 0; at -= 3) text.insert(static_cast<std::size_t>(at), ",");
+  return text;
+}
+
 using CheckState = RangeCheck::State;
 
 }  // namespace
 
 Status Verification::run(const std::stop_token& stop) {
   for (;;) {
-    Work work;
+    Task task;
     {
       MonitorLock lock(router_.lock());
-      work = next();
-      if (!work.any()) {
+      task = next();
+      if (!task.any()) {
         const auto before = stirred_;
         router_.lock().wait(stop, kLookEvery, [&] { return stirred_ != before || (hurry_ && !changed_.empty() && !keys_out_); });
       }
     }
     if (stop.stop_requested()) return tl::unexpected(stopped_error());
-    if (!work.any()) continue;
-    const Status done = work.range != nullptr ? compare_range(work, stop) : compare_keys(work, stop);
+    if (!task.any()) continue;
+    const Status done = task.is_range() ? compare_range(task.parts.front(), task.routed, stop) : compare_keys(task, stop);
     MonitorLock lock(router_.lock());
     --out_;
     ++stirred_;
-    if (work.large) --large_out_;
-    if (work.range == nullptr) keys_out_ = false;
+    if (task.large()) --large_out_;
+    if (!task.is_range()) keys_out_ = false;
     router_.lock().notify_all();
     TRY(done);
     if (mismatches_.empty()) continue;
@@ -111,27 +122,27 @@ void Verification::remember(const Collection& collection, Partition& partition, 
 }
 
 // Keys that fill a look go first, so that they cannot pile up while a large collection is read; but in turn with ranges.
-Verification::Work Verification::next() {
+Verification::Task Verification::next() {
   if (!begun_ || (behind_ && !hurry_)) return {};
-  Work work;
+  Task task;
   const bool due = hurry_ || runtime_.now() >= next_keys_at_;
   const bool keys = !changed_.empty() && !keys_out_;
-  const bool many = changed_.size() >= kMostKeys && (!keys_last_ || changed_.bytes() > kChangedBytes / 2);
-  if (keys && many) work = next_keys();
-  if (!work.any()) work = next_range(false);
-  if (!work.any() && keys && due) work = next_keys();
-  if (!work.any() && changed_.empty() && out_ == 0) work = next_range(true);
-  if (!work.any()) return work;
-  keys_last_ = work.range == nullptr;
+  const bool many = changed_.size() >= kManyKeys && (!keys_last_ || changed_.bytes() > kChangedBytes / 2);
+  if (keys && many) task.parts = next_keys();
+  if (!task.any()) task.parts = next_range(false);
+  if (!task.any() && keys && due) task.parts = next_keys();
+  if (!task.any() && changed_.empty() && out_ == 0) task.parts = next_range(true);
+  if (!task.any()) return task;
+  keys_last_ = !task.is_range();
   if (keys_last_) keys_out_ = true;
   ++out_;
-  if (work.large) ++large_out_;
-  work.routed = router_.routed();
-  work.forgotten = forgotten_;
-  return work;
+  if (task.large()) ++large_out_;
+  task.routed = router_.routed();
+  task.forgotten = forgotten_;
+  return task;
 }
 
-Verification::Work Verification::next_range(bool again) {
+std::vector<Verification::Work> Verification::next_range(bool again) {
   for (const auto& [uuid, collection] : catalog_.collections) {
     if (collection->gone) continue;
     const bool large = std::max(collection->largest.load(), typical_size(*collection)) > kLargeDocument;
@@ -148,15 +159,20 @@ Verification::Work Verification::next_range(bool again) {
       work.range = partition.get();
       work.large = large;
       describe(work);
-      return work;
+      return {std::move(work)};
     }
   }
   return {};
 }
 
-Verification::Work Verification::next_keys() {
-  while (!changed_.empty()) {
-    const Uuid uuid = changed_.first_collection();
+std::vector<Verification::Work> Verification::next_keys() {
+  std::vector<Work> parts;
+  const auto before = changed_.bytes();
+  std::size_t keys = 0;
+  while (!changed_.empty() && parts.size() < kMostCollections && keys < kMostKeys && before - changed_.bytes() < kMostKeyBytes) {
+    const Uuid uuid = changed_.collection_after(looked_at_);
+    if (!parts.empty() && std::ranges::any_of(parts, [&](const Work& part) { return part.collection->info.uuid == uuid; })) break;  // once around
+    looked_at_ = uuid;
     const auto collection = catalog_.find(uuid);
     if (!collection || collection->gone) {
       changed_.forget(uuid, {}, {});
@@ -165,12 +181,13 @@ Verification::Work Verification::next_keys() {
     const auto size = std::max(collection->lately.bytes(), typical_size(*collection));
     Work work;
     work.collection = collection;
-    work.keys = changed_.take(uuid, std::clamp<std::size_t>(kKeysReadBytes / size, 1, kMostKeys));
+    work.keys = changed_.take(uuid, std::clamp<std::size_t>(kKeysReadBytes / size, 1, kMostKeys - keys), kMostKeyBytes - (before - changed_.bytes()));
+    keys += work.keys.size();
     describe(work);
-    if (changed_.empty()) next_keys_at_ = runtime_.now() + kGatherKeys;
-    return work;
+    parts.push_back(std::move(work));
   }
-  return {};
+  if (changed_.empty() && !parts.empty()) next_keys_at_ = runtime_.now() + kGatherKeys;
+  return parts;
 }
 
 void Verification::describe(Work& work) const {
@@ -182,15 +199,15 @@ void Verification::describe(Work& work) const {
 }
 
 // What differs at first sight may just have changed: it is looked at again like any change.
-Status Verification::compare_range(const Work& work, const std::stop_token& stop) {
-  TRY(await_settled(work.routed, stop));
+Status Verification::compare_range(const Work& work, ClusterTime routed, const std::stop_token& stop) {
+  TRY(await_settled(routed, stop));
   const auto pair = std::make_shared<const verifier::CollectionPair>(verifier::CollectionPair{work.source_info, work.destination_info});
   const verifier::Range range{pair, work.range->min, work.range->max, work.batch_documents};
   verifier::RangePosition position;
   std::uint64_t before = 0;
   const auto moved = [&] { return std::exchange(before, position.compared()) != position.compared(); };
   auto result = retry_temporary(runtime_, stop, [&]() -> Result<verifier::RangeResult> {
-    const verifier::Sides sides{source_, destination_, work.routed, TRY(destination_.majority_time())};
+    const verifier::Sides sides{source_, destination_, routed, TRY(destination_.majority_time())};
     return verifier::compare_range(sides, range, {.max_mismatches = kMostSuspects, .position = &position, .read = {}}, stop);
   }, moved);
   const bool dropped = !result && result.error().server_code == kServerNamespaceNotFound;  // its drop is on the way
@@ -213,30 +230,34 @@ Status Verification::compare_range(const Work& work, const std::stop_token& stop
   return {};
 }
 
-Status Verification::compare_keys(Work& work, const std::stop_token& stop) {
-  TRY(await_settled(work.routed, stop));
+Status Verification::compare_keys(Task& task, const std::stop_token& stop) {
+  TRY(await_settled(task.routed, stop));
+  std::vector<Suspect> suspects;
   ClusterTime read_until;
-  auto compared = read_and_compare(work, read_until, stop);
-  if (!compared && compared.error().server_code == kServerNamespaceNotFound) {  // its drop is on the way
-    if (!runtime_.sleep(kLookEvery, stop)) return tl::unexpected(stopped_error());
-    put_back(work, work.keys.begin());
-    return {};
+  for (auto& work : task.parts) {
+    auto compared = read_and_compare(work, task.routed, read_until, stop);
+    if (!compared && compared.error().server_code == kServerNamespaceNotFound) {  // its drop is on the way
+      if (!runtime_.sleep(kLookEvery, stop)) return tl::unexpected(stopped_error());
+      put_back(work, work.keys.begin());
+      continue;
+    }
+    for (auto& suspect : TRY_WITH(std::move(compared), "comparing " + work.source_info.ns.to_string())) suspects.push_back(std::move(suspect));
   }
-  const auto suspects = TRY_WITH(std::move(compared), "comparing " + work.source_info.ns.to_string());
   if (suspects.empty()) return {};
   TRY(await_settled(read_until, stop));  // every change that either reading can have seen is known by now
   MonitorLock lock(router_.lock());
-  if (work.collection->gone) return {};
   for (const auto& suspect : suspects) {
-    auto& partition = work.collection->partition_of(suspect.key.key);
-    if (is_dirty(*work.collection, partition, suspect.key.key)) {
+    const auto& collection = suspect.collection;
+    if (collection->gone) continue;
+    auto& partition = collection->partition_of(suspect.key.key);
+    if (is_dirty(*collection, partition, suspect.key.key)) {
       // Under a collation it may be another spelling that waits to be looked at.
-      if (changed_.contains(work.collection->info.uuid, suspect.key.key))
-        remember(*work.collection, partition, suspect.key.key, suspect.key.id);
+      if (changed_.contains(collection->info.uuid, suspect.key.key))
+        remember(*collection, partition, suspect.key.key, suspect.key.id);
       continue;
     }
-    if (work.forgotten != forgotten_) {  // a change of it may have been among what was forgotten
-      remember(*work.collection, partition, suspect.key.key, suspect.key.id);
+    if (task.forgotten != forgotten_) {  // a change of it may have been among what was forgotten
+      remember(*collection, partition, suspect.key.key, suspect.key.id);
       continue;
     }
     if (++mismatch_count_ == 1) first_mismatch_at_ = runtime_.now();
@@ -256,17 +277,17 @@ bool Verification::is_dirty(const Collection& collection, Partition& partition, 
 }
 
 // Of as many of the keys as each side's reply has room for; the others are left for another look.
-Result<std::vector<Verification::Suspect>> Verification::read_and_compare(Work& work, ClusterTime& read_until,
+Result<std::vector<Verification::Suspect>> Verification::read_and_compare(Work& work, ClusterTime routed, ClusterTime& read_until,
                                                                           const std::stop_token& stop) {
   const Collection& collection = *work.collection;
   const auto& ns = work.source_info.ns;
   const auto on_source = TRY(read_keys(work, stop, [&](const auto& ids, std::size_t most) {
-    return source_.read_by_ids(ns, work.source_info.uuid, ids, work.routed, most);
+    return source_.read_by_ids(ns, work.source_info.uuid, ids, routed, most);
   }));
   const auto on_destination = TRY(read_keys(work, stop, [&](const auto& ids, std::size_t most) -> Result<cluster::StateRead> {
     return destination_.read_by_ids(ns, work.destination_info.uuid, ids, TRY(destination_.majority_time()), most);
   }));
-  read_until = on_source.operation_time;
+  read_until = std::max(read_until, on_source.operation_time);
   // The destination may be ahead of the stream: a holder of a unique value is written as the source had it when another document
   // was refused for it. Whatever was there when it was read is no newer than what had been seen by then.
   if (!mutant("destination_taken_for_stream")) read_until = std::max(read_until, collection.seen.newest());
@@ -288,7 +309,7 @@ Result<std::vector<Verification::Suspect>> Verification::read_and_compare(Work& 
     } else {
       mismatch.detail = verifier::document_difference(source->second, destination->second);
     }
-    suspects.push_back({key, std::move(mismatch)});
+    suspects.push_back({work.collection, key, std::move(mismatch)});
   }
   return suspects;
 }
@@ -362,9 +383,15 @@ std::optional<std::string> Verification::why_not_commit() {
   if (left.unknown > 0) {
     return fmt::format("{} of {} ranges are still to be compared", left.ranges, left.ranges_in_all);
   }
-  if (left.documents > kMostComparedUnderBlock || left.bytes > kMostBytesUnderBlock)
-    return fmt::format("{} changed documents are still to be compared", left.documents);
-  return std::nullopt;
+  if (left.documents <= kMostComparedUnderBlock && left.bytes <= kMostBytesUnderBlock) {
+    many_since_ = {};
+    return std::nullopt;
+  }
+  if (many_since_ == SteadyTime{}) many_since_ = runtime_.now();
+  auto reason = fmt::format("{} changed documents are still to be compared", grouped(left.documents));
+  if (runtime_.now() - many_since_ > kSlow)
+    reason += "; the comparison does not keep pace with the writes: write less, give both sides a higher load level, or do without it (--no-verify)";
+  return reason;
 }
 
 Status Verification::finish(const std::stop_token& stop) {

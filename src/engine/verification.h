@@ -8,7 +8,7 @@
 // before the decision.
 //
 // In memory alone: a restart compares everything again. Bounds: one reply of each side and thread, 4 MiB besides for
-// the one that compares keys; kChangedBytes of keys.
+// the one that compares keys, and as much of the keys that it compares; kChangedBytes of keys.
 #pragma once
 
 #include <atomic>
@@ -60,13 +60,20 @@ class Verification {
     Partition* range = nullptr;           // compares it, or
     std::vector<ChangedKeys::Key> keys;   // these
     CollectionInfo source_info, destination_info;
-    ClusterTime routed;                   // changes up to it are to be on the destination first
     int batch_documents = 1;
     bool large = false;
+  };
+  // A range, or one look at the keys of several collections: all wait but once for what is to be applied first.
+  struct Task {
+    std::vector<Work> parts;
+    ClusterTime routed;  // changes up to it are to be on the destination first
     std::uint64_t forgotten = 0;
-    bool any() const { return collection != nullptr; }
+    bool any() const { return !parts.empty(); }
+    bool is_range() const { return any() && parts.front().range != nullptr; }
+    bool large() const { return is_range() && parts.front().large; }
   };
   struct Suspect {
+    std::shared_ptr<Collection> collection;
     ChangedKeys::Key key;
     verifier::Mismatch mismatch;
   };
@@ -79,18 +86,18 @@ class Verification {
   };
 
   // Under the lock.
-  Work next();
-  Work next_range(bool again);
-  Work next_keys();
+  Task next();
+  std::vector<Work> next_range(bool again);
+  std::vector<Work> next_keys();
   void describe(Work& work) const;
   void remember(const Collection& collection, Partition& partition, const std::string& key, const bson::Value& id);
   bool is_dirty(const Collection& collection, Partition& partition, const std::string& key) const;
   Left left() const;
   Error mismatch_error() const;
 
-  Status compare_range(const Work& work, const std::stop_token& stop);
-  Status compare_keys(Work& work, const std::stop_token& stop);
-  Result<std::vector<Suspect>> read_and_compare(Work& work, ClusterTime& read_until, const std::stop_token& stop);
+  Status compare_range(const Work& work, ClusterTime routed, const std::stop_token& stop);
+  Status compare_keys(Task& task, const std::stop_token& stop);
+  Result<std::vector<Suspect>> read_and_compare(Work& work, ClusterTime routed, ClusterTime& read_until, const std::stop_token& stop);
   template <typename F>
   Result<cluster::StateRead> read_keys(Work& work, const std::stop_token& stop, F&& read);
   void put_back(const Work& work, std::vector<ChangedKeys::Key>::const_iterator first);
@@ -117,6 +124,8 @@ class Verification {
   std::uint64_t stirred_ = 0;  // how often something has ended or begun that may give an idle worker something to do
   bool hurry_ = false;
   SteadyTime next_keys_at_{};
+  Uuid looked_at_;             // the collection whose keys were taken last
+  SteadyTime many_since_{};    // since when there have been too many keys for the block, with every range compared
 };
 
 }  // namespace drover::engine

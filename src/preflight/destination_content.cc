@@ -31,8 +31,12 @@ Status check_users(cluster::Deployment& destination, const cluster::Facts& facts
   const auto reply = destination.run_command("admin", std::move(command).finish());
   if (!reply) {
     const auto code = reply.error().server_code;
-    if (code == kUnauthorized || code == kCommandNotFound) return {};  // nobody may be asked
-    return tl::unexpected(reply.error());
+    if (code == kCommandNotFound) return {};
+    if (code != kUnauthorized) return tl::unexpected(reply.error());
+    findings.push_back({"destination-users-unseen", Side::kDestination, Severity::kWarn, ErrorCode::kDestination,
+                        "whether it holds users of its own cannot be seen: its user may not list them",
+                        "look for yourself, or grant it the action viewUser on the cluster (docs/operations/permissions.md)"});
+    return {};
   }
   std::vector<std::string> names;
   for (const auto& item : (*reply)["users"].to_array().value_or(bson::View())) {

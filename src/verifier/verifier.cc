@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <memory>
 #include <optional>
+#include <set>
 #include <vector>
 
 #include "base/guarded.h"
@@ -14,6 +15,7 @@ namespace drover::verifier {
 namespace {
 
 constexpr int kAttempts = 5;  // without getting any further
+constexpr int kNamespaceNotFound = 26;
 
 // What the comparing threads share.
 struct Shared {
@@ -21,6 +23,7 @@ struct Shared {
   Report report;
   Progress progress;
   std::optional<Error> error;
+  std::set<Namespace> gone;  // dropped or replaced meanwhile
 };
 
 class Comparison {
@@ -61,6 +64,8 @@ class Comparison {
       shared_.with([&](auto& shared) {
         if (result) {
           add(shared, std::move(*result));
+        } else if (result.error().server_code == kNamespaceNotFound) {
+          add_gone(shared, ranges_[*index].pair->source.ns);
         } else if (!shared.error) {
           shared.error = std::move(result).error().with_context("verifying " + ranges_[*index].pair->source.ns.to_string());
         }
@@ -106,6 +111,16 @@ class Comparison {
     ++shared.progress.ranges_done;
     shared.progress.mismatches = report.mismatch_count;
     if (progress_) progress_(shared.progress);
+  }
+
+  // One side has the collection no more, or another one under its name: somebody writes there, and that is a difference.
+  void add_gone(Shared& shared, const Namespace& ns) {
+    RangeResult result;
+    if (shared.gone.insert(ns).second) {
+      result.mismatch_count = 1;
+      result.mismatches.push_back({MismatchKind::kCatalog, ns, {}, "the collection was dropped or replaced, on one side at least, while it was compared"});
+    }
+    add(shared, std::move(result));
   }
 
   const Sides sides_;

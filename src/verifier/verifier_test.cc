@@ -42,6 +42,7 @@ class MemoryDeployment : public cluster::StubDeployment {
     collections_[*Namespace::parse(ns)].documents[key] = std::move(document);
   }
 
+  bool gone = false;  // all that was listed, by the time it is read
   Result<ClusterTime> majority_time() override { return ClusterTime{5, 1}; }
   Result<std::vector<std::string>> list_databases() override { return std::vector<std::string>{"admin", "d"}; }
   Result<std::vector<CollectionInfo>> list_collections(const std::string& db) override {
@@ -69,6 +70,7 @@ class MemoryDeployment : public cluster::StubDeployment {
       documents.push_back(document);
     }
     ++ranges_read;
+    if (gone) return fail(ErrorCode::kDestination, "ns not found", 26);
     return std::make_unique<Cursor>(*this, std::move(documents));
   }
   Result<cluster::StateRead> read_by_ids(const Namespace& ns, const Uuid&, std::span<const bson::Value> ids,
@@ -208,6 +210,14 @@ TEST_F(Verify, CollectionsAndViews) {
   auto& view = destination.add("d.view", R"({"viewOn": "c", "pipeline": []})").info;
   view.kind = CollectionKind::kView;
   EXPECT_EQ(only().kind, MismatchKind::kExtraCollection);
+}
+
+TEST_F(Verify, ACollectionThatGoesMeanwhileIsOneDifference) {
+  source.bytes_ = 300 << 20;  // many ranges
+  destination.gone = true;
+  const auto mismatch = only();
+  EXPECT_EQ(mismatch.kind, MismatchKind::kCatalog);
+  EXPECT_THAT(mismatch.detail, HasSubstr("while it was compared"));
 }
 
 TEST_F(Verify, WhatOnlyOneSideHasIsCounted) {

@@ -175,6 +175,19 @@ class BeforeTheCutover(DroverTest):
         self.assertFalse(found["equal"])
         self.assertEqual(found["mismatches"], 2)
         self.source.client().e2e_seed.small.insert_one({"_id": "after"})
+        # Counts cannot show that it is right again; another comparison can.
+        process = self.start_migration("--no-verify")
+        process.wait(60)
+        self.assert_exit(process, 7, "an earlier comparison of this migration has found 2", "without --no-verify")
+        for name, key in (("big", 7), ("small", "s3")):
+            there[name].replace_one({"_id": key}, self.source.client().e2e_seed[name].find_one({"_id": key}), upsert=True)
+        result = self.migrate()
+        self.assertEqual(result["verification"]["mismatches"], 0)
+        self.assertEqual(result["state"], "COMMITTED")
+        self.assert_equal_deployments()
+
+    def test_counts_alone_are_said_to_be_no_comparison(self):
+        self.seed(documents=100)
         result = self.migrate("--no-verify")
         self.assertIsNone(result["verification"])
         self.assertEqual(result["state"], "COMMITTED")

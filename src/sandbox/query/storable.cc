@@ -152,12 +152,10 @@ Status check_storable(View document, ServerVersion version) {
     return check_names(held.view().first(), "");
   }
   if (!id.is_document()) return {};
-  for (const Element& field : id.document_value()) {
-    if (!field.key().starts_with('$')) continue;
-    return bad(code::kDollarPrefixedFieldName,
-               fmt::format("_id fields may not contain '$'-prefixed fields: {} is not valid for storage.", field.key()));
-  }
-  return {};
+  // As it is anywhere within documents: a DBRef may be there, other names with a dollar may not.
+  const auto embedded = check_embedded(id.document_value());
+  if (embedded) return {};
+  return bad(code::kDollarPrefixedFieldName, "_id fields may not contain '$'-prefixed fields: " + embedded.error().message);
 }
 
 Status check_insertable(View document, ServerVersion version) {
