@@ -69,6 +69,8 @@ class MigrateCommand final : public Subcommand {
   engine::Progress progress_;  // once there is no migration any more
   std::optional<Cleaned> cleaned_;
   bool told_committed_ = false;
+  bool begun_ = false;     // the engine: before that nothing is written
+  bool removing_ = false;  // the same of --cleanup
   std::unique_ptr<Runtime> runtime_ = make_real_runtime();
   std::unique_ptr<Log> log_;
   NamespaceFilter filter_;
@@ -134,7 +136,8 @@ int MigrateCommand::run() {
   Error error = status.error();
   if (interrupted() && error.code != ErrorCode::kWrongState) {
     error.code = ErrorCode::kInterrupted;
-    error.message = "stopped; everything is recorded, run the same command again to continue";
+    error.message = cleanup_ ? (removing_ ? "stopped; the state may be removed in part, run the same command again to remove the rest" : "stopped; nothing was removed")
+                             : stopped_message(begun_, progress_.state);
   }
   if (log_) log_->error("the migration ended with an error", {{"error", error.message}});
   print_last_line(&error);
@@ -204,7 +207,8 @@ preflight::Writers MigrateCommand::who_stops_writers() const {
 Status MigrateCommand::clean(cluster::Deployment& source, cluster::Deployment& destination) {
   if (!yes_ && !::isatty(STDIN_FILENO)) return fail(ErrorCode::kUsage, "--cleanup needs --yes when nobody can be asked");
   const auto confirmed = [&](const std::string& question) -> Status {
-    if (yes_ || ask(question + " Type yes or no: ", "yes", "no")) return {};
+    removing_ = yes_ || ask(question + " Type yes or no: ", "yes", "no");
+    if (removing_) return {};
     return fail(ErrorCode::kInterrupted, "nothing was removed");
   };
   using Only = engine::CleanUp::Only;
@@ -251,6 +255,7 @@ Status MigrateCommand::migrate(cluster::Deployment& source, cluster::Deployment&
     display.leave();
     display_ = nullptr;
   };
+  begun_ = true;
   const auto outcome = migration.run(stop_);
   end_showing();
   progress_ = migration.progress();

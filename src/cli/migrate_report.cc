@@ -49,4 +49,14 @@ std::string summary(const engine::Progress& progress) {
   return text;
 }
 
+std::string stopped_message(bool begun, std::string_view state) {
+  if (!begun) return "stopped before anything was begun; this run has changed nothing";
+  if (state == "INITIALIZING") return "stopped while it was starting; run the same command again to go on";
+  if (state == "COMMITTING") return "stopped after the cutover was decided, but before it was finished; run the same command again to finish it";
+  if (state == "COMMITTED")
+    return "stopped after the cutover, which is done: the destination accepts writes. The command after it (--after-cutover) is not recorded as "
+           "done; run the same command again to run it again";
+  return "stopped; everything is recorded, run the same command again to continue";
+}
+
 }  // namespace drover::cli

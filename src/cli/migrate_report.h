@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "base/json.h"
 #include "engine/progress.h"
@@ -15,5 +16,9 @@ Json to_json(const engine::Progress& progress, const Error* error = nullptr);
 
 // "12,345 documents (67.8 MB) in 9 collections, ..." for a person at the end.
 std::string summary(const engine::Progress& progress);
+
+// What there is to say of a run that was stopped, by how far it had come: whether its engine had `begun`, and the state that it ended in
+// (engine::Progress). COMMITTING is that of a cutover that is decided: one that is given up before ends as RUNNING.
+std::string stopped_message(bool begun, std::string_view state);
 
 }  // namespace drover::cli

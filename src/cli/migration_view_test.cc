@@ -1,6 +1,9 @@
 #include "cli/migration_view.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include "cli/migrate_report.h"
 
 namespace drover::cli {
 namespace {
@@ -74,6 +77,18 @@ TEST(MigrationView, ACollectionIsDoneWhenItsIndexesAre) {
   EXPECT_EQ(view.update(progress, seconds(2)).collections[0].state, State::kIndexing);
   progress.collections[0].missing_indexes = 0;
   EXPECT_EQ(view.update(progress, seconds(3)).collections[0].state, State::kDone);
+}
+
+TEST(StoppedMessage, SaysHowFarItHadCome) {
+  using ::testing::AllOf;
+  using ::testing::HasSubstr;
+  using ::testing::Not;
+  using ::testing::StartsWith;
+  EXPECT_THAT(stopped_message(false, "INITIALIZING"), AllOf(StartsWith("stopped"), HasSubstr("changed nothing"), Not(HasSubstr("recorded"))));
+  EXPECT_THAT(stopped_message(true, "INITIALIZING"), AllOf(StartsWith("stopped"), HasSubstr("run the same command again to go on")));
+  EXPECT_THAT(stopped_message(true, "RUNNING"), AllOf(StartsWith("stopped"), HasSubstr("run the same command again to continue")));
+  EXPECT_THAT(stopped_message(true, "COMMITTING"), AllOf(StartsWith("stopped"), HasSubstr("decided"), HasSubstr("to finish it")));
+  EXPECT_THAT(stopped_message(true, "COMMITTED"), AllOf(StartsWith("stopped"), HasSubstr("is done"), HasSubstr("run the same command again")));
 }
 
 }  // namespace

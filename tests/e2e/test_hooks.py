@@ -118,6 +118,18 @@ class Hooks(DroverTest):
         self.migrate("--after-cutover", command)
         self.assertEqual(self.lines(), ["again=0", "again=1"])
 
+    def test_stopped_while_the_one_after_runs(self):
+        """The cutover is done, and said to be: only the command is left."""
+        process = self.start_migration("--after-cutover", f"touch '{self.file}'; sleep 1000")
+        eventually(lambda: os.path.exists(self.file), 60, "the hook")
+        process.signal(signal.SIGTERM)
+        self.assertEqual(process.wait(20), INTERRUPTED, process.tail())
+        self.assertRegex(process.stderr().strip().splitlines()[-1], "^drover migrate: stopped after the cutover, which is done.*the same command again")
+        line = self.last_json(process)
+        self.assertEqual((line["state"], line["error"]["exitCode"]), ("COMMITTED", INTERRUPTED))
+        self.migrate("--after-cutover", f"echo again=$DROVER_AGAIN >> '{self.file}'")
+        self.assertEqual(self.lines(), ["again=1"])
+
     def test_the_one_after_runs_when_a_later_run_finishes(self):
         process = self.start_migration("--after-cutover", f"echo never >> '{self.file}'",
                                        environment={"DROVER_FAIL_POINT": "cutover.after_decision"})

@@ -1,4 +1,5 @@
 """Ctrl-C in each phase: one clear line, no orphan process, the source as it was, and the same command continues."""
+import os
 import signal
 
 import pymongo
@@ -43,6 +44,15 @@ class Interrupt(DroverTest):
         self.seed(documents=500)
         proxy, live, process = self.through_a_proxy(lambda message: command_name(message) == "listCollections")
         self.interrupted(process, live, before_the_end=proxy.release)
+
+    def test_before_anything_is_begun(self):
+        """The source does not answer: nothing is recorded, and nothing is said to be."""
+        log = os.path.join(self.directory, "stopped.log")
+        process = self.start_migration("--log", log, source="mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=20000")
+        eventually(lambda: os.path.exists(log) or not process.running(), 60, "the log")  # it is opened before anybody is called
+        self.interrupt(process)
+        self.assertRegex(process.stderr().strip().splitlines()[-1], "stopped before anything was begun; this run has changed nothing")
+        self.assertEqual(self.last_json(process)["state"], "INITIALIZING")
 
     def test_while_copying(self):
         self.seed(documents=50)
