@@ -278,11 +278,20 @@ Status MigrateCommand::after_cutover(const engine::Progress& progress, bool agai
   tell_committed(progress);
   auto known = facts(progress);
   known.emplace_back("AGAIN", again ? "1" : "0");
-  return run_hook(after_, known, stop_);
+  auto done = run_hook(after_, known, stop_);
+  if (!done) done.error().message += "; the destination accepts writes all the same. Run the same drover command again: it runs this one again";
+  return done;
 }
 
 Status MigrateCommand::before_cutover(const engine::Migration& migration) {
-  if (!before_.empty()) return run_hook(before_, facts(migration.progress()), stop_);
+  if (!before_.empty()) {
+    auto done = run_hook(before_, facts(migration.progress()), stop_);
+    if (!done) {
+      done.error().message += "; the cutover is given up before drover has blocked anything on the source: applications write there as before, but for what "
+                              "the command has stopped. Put the command right, then run the same drover command again to go on";
+    }
+    return done;
+  }
   if (preflight_.source_blocks || assume_stopped_) return {};
   if (ask("The source cannot block writes itself. Stop every writer of the source now, then type stopped: ", "stopped")) return {};
   return fail(ErrorCode::kInterrupted, "the application's writes were not confirmed as stopped");

@@ -41,7 +41,7 @@ class Hooks(DroverTest):
     def test_one_that_fails_stops_the_cutover(self):
         process = self.start_migration("--before-cutover", "exit 3")
         process.wait(60)
-        self.assert_exit(process, 1, "exit 3", "exit status 3")
+        self.assert_exit(process, 1, "exit 3", "exit status 3; the cutover is given up", "run the same drover command again to go on")
         line = self.last_json(process)
         self.assertEqual((line["state"], line["error"]["exitCode"]), ("RUNNING", 1))
         self.source.client().e2e_seed.small.insert_one({"_id": "after"})
@@ -110,7 +110,7 @@ class Hooks(DroverTest):
         command = f"echo again=$DROVER_AGAIN >> '{self.file}'; test $DROVER_AGAIN = 1"
         process = self.start_migration("--after-cutover", command)
         process.wait(60)
-        self.assert_exit(process, 1, "after the cutover, which is done")
+        self.assert_exit(process, 1, "after the cutover, which is done", "the destination accepts writes all the same")
         line = self.last_json(process)
         self.assertEqual((line["state"], line["finalLagSeconds"], line["error"]["exitCode"]), ("COMMITTED", 0, 1))
         self.migrate("--after-cutover", command)
