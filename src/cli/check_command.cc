@@ -82,7 +82,10 @@ void CheckCommand::print(const preflight::Report& report) const {
 std::string CheckCommand::conclusion(const preflight::Report& report) {
   using preflight::MigrationPhase;
   if (report.refused()) return "A migration would be refused.";
-  if (report.found == MigrationPhase::kCommitted) return "A migration is committed; nothing is left to do.";
+  if (report.found == MigrationPhase::kCommitted) {
+    return "A migration of this source is committed: nothing is left to copy or to cut over. `drover migrate` with the --include and --exclude "
+           "that it was begun with runs an --after-cutover that has not succeeded yet.";
+  }
   if (report.found == MigrationPhase::kDecided) return "The cutover of a migration is decided; `drover migrate` would finish it.";
   const bool conditional = std::any_of(report.findings.begin(), report.findings.end(),
                                        [](const auto& finding) { return finding.id == "source-cannot-block"; });

@@ -59,7 +59,7 @@ class Check(DroverTest):
         process.stop()
         self.assert_exit(self.check(), 0, "would continue it")
         self.migrate()
-        self.assert_exit(self.check(), 0, "committed; nothing is left to do")
+        self.assert_exit(self.check(), 0, "committed: nothing is left to copy or to cut over", "an --after-cutover that has not succeeded yet")
         self.assertTrue(self.last_json(self.check("--json"))["committed"])
 
     def test_a_side_that_does_not_answer(self):
