@@ -114,19 +114,35 @@ std::string collection_line(const CollectionProgress& one, const std::string& na
   return line + paint(screen, one.state == State::kDone ? "32" : "2", word(one.state));
 }
 
-std::string status(const ProgressView& view) {
-  std::string text = view.phase;
+// What the status line may have to do without, in this order; the last two never.
+enum class Worth { kEventRate, kByteRate, kDocumentRate, kEventCount, kPhase, kTimes, kNote };
+
+struct Part {
+  Worth worth;
+  std::string text;
+  const char* separator = " · ";  // from the one before
+};
+
+std::vector<Part> status_parts(const ProgressView& view) {
+  std::vector<Part> parts{{Worth::kPhase, view.phase}};
   if (view.documents_per_second >= 0.5) {
-    text += fmt::format(" · {} documents/s · {}/s", format_count(std::llround(view.documents_per_second)),
-                        format_bytes(view.bytes_per_second));
+    parts.push_back({Worth::kDocumentRate, fmt::format("{} documents/s", format_count(std::llround(view.documents_per_second)))});
+    parts.push_back({Worth::kByteRate, fmt::format("{}/s", format_bytes(view.bytes_per_second))});
   }
   if (view.events_applied > 0) {
-    text += fmt::format(" · {} changes applied", format_count(view.events_applied));
-    if (view.events_per_second >= 0.5) text += fmt::format(" ({}/s)", format_count(std::llround(view.events_per_second)));
+    parts.push_back({Worth::kEventCount, fmt::format("{} changes applied", format_count(view.events_applied))});
+    if (view.events_per_second >= 0.5)
+      parts.push_back({Worth::kEventRate, fmt::format("({}/s)", format_count(std::llround(view.events_per_second))), " "});
   }
-  if (view.lag_seconds) text += fmt::format(" · lag {}", format_duration(*view.lag_seconds));
-  if (view.eta_seconds) text += fmt::format(" · ETA {}", format_duration(*view.eta_seconds));
-  if (!view.note.empty()) text += " · " + printable(view.note);
+  if (view.lag_seconds) parts.push_back({Worth::kTimes, fmt::format("lag {}", format_duration(*view.lag_seconds))});
+  if (view.eta_seconds) parts.push_back({Worth::kTimes, fmt::format("ETA {}", format_duration(*view.eta_seconds))});
+  if (!view.note.empty()) parts.push_back({Worth::kNote, printable(view.note)});
+  return parts;
+}
+
+std::string in_one_line(const std::vector<Part>& parts) {
+  std::string text;
+  for (const auto& part : parts) text += (text.empty() ? "" : part.separator) + part.text;
   return text;
 }
 
@@ -139,6 +155,16 @@ std::string cut(std::string text, std::size_t width) {
     kept += text[i];
   }
   return width == 0 ? std::string() : kept + "…";
+}
+
+// Without what is worth least, as far as there is no room for it.
+std::string fitting(std::vector<Part> parts, std::size_t width) {
+  while (parts.size() > 1 && columns(in_one_line(parts)) > width) {
+    const auto least = std::min_element(parts.begin(), parts.end(), [](const Part& a, const Part& b) { return a.worth < b.worth; });
+    if (least->worth >= Worth::kTimes) break;
+    parts.erase(least);
+  }
+  return cut(in_one_line(parts), width);
 }
 
 }  // namespace
@@ -154,7 +180,7 @@ std::vector<std::string> render_screen(const ProgressView& view, const Screen& s
     const auto name = fmt::format("all {} collections", view.collections.size());
     lines.push_back(collection_line(sum(view), name, at, screen));
   }
-  lines.push_back(paint(screen, "1", cut(status(view), width)));
+  lines.push_back(paint(screen, "1", fitting(status_parts(view), width)));
   return lines;
 }
 
@@ -162,7 +188,7 @@ std::string render_line(const ProgressView& view) {
   const auto all = sum(view);
   const auto done = std::count_if(view.collections.begin(), view.collections.end(),
                                   [](const auto& one) { return one.state == State::kDone; });
-  auto line = status(view);
+  auto line = in_one_line(status_parts(view));
   if (!view.collections.empty()) {
     line += fmt::format(" · {} of {} documents ({}), {} of {} collections", format_count(all.documents),
                         format_count(all.total_documents), format_percent(fraction(all)), done, view.collections.size());

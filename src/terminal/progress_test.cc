@@ -97,6 +97,46 @@ TEST(RenderScreen, MovingCollectionsAreShownBeforeFinishedOnes) {
   EXPECT_THAT(joined(render_screen(view, {})), HasSubstr("z.moving"));
 }
 
+ProgressView following() {
+  ProgressView view;
+  view.phase = "change event application";
+  view.events_applied = 1234567;
+  view.events_per_second = 735;
+  view.lag_seconds = 154;
+  return view;
+}
+
+TEST(RenderStatus, LeavesOutWhatMattersLeastWhereThereIsNoRoom) {
+  auto view = following();
+  view.note = "ready: type commit";
+  const auto status = [&](std::size_t width) { return render_screen(view, {.width = width}).back(); };
+  EXPECT_EQ(status(120), "change event application · 1,234,567 changes applied (735/s) · lag 2 min 34 s · ready: type commit");
+  EXPECT_EQ(status(94), "change event application · 1,234,567 changes applied · lag 2 min 34 s · ready: type commit");
+  EXPECT_EQ(status(80), "change event application · lag 2 min 34 s · ready: type commit");
+  EXPECT_EQ(status(50), "lag 2 min 34 s · ready: type commit");
+  EXPECT_EQ(status(31), "lag 2 min 34 s · ready: type …");
+}
+
+TEST(RenderStatus, SaysWhyThereIsNoCommitAndWhenTheCopyEndsFirst) {
+  auto view = following();
+  view.note = "76,287 changed documents are still to be compared";
+  EXPECT_EQ(render_screen(view, {}).back(), "lag 2 min 34 s · 76,287 changed documents are still to be compared");
+  auto copying = sample();
+  copying.events_applied = 76287;
+  copying.events_per_second = 735;
+  copying.eta_seconds = 7620;
+  EXPECT_EQ(render_screen(copying, {}).back(), "collection copy · 76,287 changes applied · lag 0.3 s · ETA 2 h 07 min");
+  ProgressView ended;
+  ended.phase = "committed";
+  EXPECT_EQ(render_screen(ended, {.width = 6}).back(), "comm…");
+}
+
+TEST(RenderStatus, OutsideATerminalEverythingIsThere) {
+  auto view = following();
+  view.note = "ready: type commit";
+  EXPECT_EQ(render_line(view), "change event application · 1,234,567 changes applied (735/s) · lag 2 min 34 s · ready: type commit");
+}
+
 TEST(RenderStatus, WithholdsWhatIsNotKnown) {
   auto view = sample();
   view.lag_seconds.reset();
