@@ -290,10 +290,14 @@ Status DemoCommand::migrate(const DemoDirectory& directory, workload::LiveWorklo
   }
   say("Migrating, while they write.");
   auto engine = TRY(DemoEngine::start(directory, options, *runtime_));
-  TRY(follow(engine, workload));
-  report_.engine = TRY(engine.result());
+  auto followed = follow(engine, workload);
   report_.kills = engine.kills();
   report_.max_lag_seconds = engine.max_lag_seconds();
+  if (!followed) {
+    report_.engine = unfinished_engine(engine.result().value_or(Json()), engine.last_progress(), engine.max_lag_seconds());
+    return followed;
+  }
+  report_.engine = TRY(engine.result());
   if (gated_) TRY(await_arrival(workload));  // before its gate goes
   return {};
 }

@@ -113,6 +113,7 @@ void DemoEngine::take_line(const std::string& line) {
   const auto* ready = json->find("canCommit");
   can_commit_ = ready != nullptr && ready->as_bool() != nullptr && *ready->as_bool();
   if (can_commit_ && !ready_since_) ready_since_ = runtime_->now();
+  progress_ = *json;
 }
 
 bool DemoEngine::killed_in(std::string_view phase) const {

@@ -44,6 +44,11 @@ class DemoEngine {
   const std::vector<EngineKill>& kills() const { return kills_; }
   const std::string& phase() const { return phase_; }
   double max_lag_seconds() const { return max_lag_; }
+  // The newest line of progress in its log; null before the first.
+  const Json& last_progress() {
+    read_log();
+    return progress_;
+  }
   // The object that the engine printed at its end.
   Result<Json> result() const;
   // A cutover that is under way is given up in order first.
@@ -70,6 +75,7 @@ class DemoEngine {
   std::ifstream log_;
   std::string partial_;
   SteadyTime started_{};
+  Json progress_;
   std::string phase_;
   std::int64_t batches_ = 0;
   bool can_commit_ = false;

@@ -1,6 +1,7 @@
 #include "cli/demo_report.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include <fmt/format.h>
 
@@ -60,7 +61,7 @@ std::string demo_table(const DemoReport& report) {
     row("ready for cutover", fmt::format("{:.1f} s after the start", number(report.control_plane, "readyAfterSeconds")));
     row("steps", fmt::format("{}, each as by hand", steps(report.control_plane)));
   }
-  row("writes unavailable", fmt::format("{:.0f} ms", report.write_unavailable_millis));
+  row("writes unavailable", report.write_unavailable_millis ? fmt::format("{} ms", std::llround(*report.write_unavailable_millis)) : "not known");
   out += "\nThe application's writes, acknowledged\n";
   std::int64_t total = 0;
   for (const auto& kind : report.writes) {
@@ -78,6 +79,31 @@ std::string demo_table(const DemoReport& report) {
   return out;
 }
 
+Json unfinished_engine(const Json& last, const Json& progress, double max_lag_seconds) {
+  if (const auto* fields = last.as_object()) {
+    Json::Object out;
+    for (const auto& field : *fields)
+      if (field.first != "error") out.push_back(field);  // the demo has its own
+    return Json(std::move(out));
+  }
+  if (progress.as_object() == nullptr) return {};
+  const auto known = [&](std::string_view key) {
+    const auto* value = progress.find(key);
+    return value != nullptr ? *value : Json();
+  };
+  return Json(Json::Object{{"state", known("state")},
+                           {"documents", known("documents")},
+                           {"bytes", known("bytes")},
+                           {"copySeconds", Json()},
+                           {"changeEventsApplied", known("changeEventsApplied")},
+                           {"maxLagSeconds", max_lag_seconds},
+                           {"finalLagSeconds", known("lagSeconds")},
+                           {"writeUnavailableMillis", Json()},
+                           {"restarts", known("restarts")},
+                           {"kills", Json::Array{}},
+                           {"verification", Json()}});
+}
+
 Json demo_json(const DemoReport& report) {
   Json::Object out;
   if (const auto* engine = report.engine.as_object()) out = *engine;
@@ -87,18 +113,20 @@ Json demo_json(const DemoReport& report) {
     else out.emplace_back(std::string(key), std::move(value));
   };
   set("maxLagSeconds", std::max(report.max_lag_seconds, number(report.engine, "maxLagSeconds")));
-  set("writeUnavailableMillis", report.write_unavailable_millis);
+  const auto pause = report.write_unavailable_millis;
+  set("writeUnavailableMillis", pause ? Json(static_cast<std::int64_t>(std::llround(*pause))) : Json());
   set("kills", kills_json(report.kills));
   Json::Object verification;
   for (const char* key : {"equal", "collections", "documents", "mismatches"}) {
     const auto* value = report.verification.find(key);
     verification.emplace_back(key, value != nullptr ? *value : Json());
   }
-  set("verification", Json(std::move(verification)));
+  set("verification", report.verification.is_null() ? Json() : Json(std::move(verification)));
   Json::Object writes;
   for (const auto& kind : report.writes) writes.emplace_back(kind.name, kind.count);
   set("writes", Json(std::move(writes)));
-  set("ledger", Json(Json::Object{{"documents", report.ledger_documents}, {"differences", report.ledger_differences}}));
+  const bool compared = report.ledger_documents > 0;
+  set("ledger", compared ? Json(Json::Object{{"documents", report.ledger_documents}, {"differences", report.ledger_differences}}) : Json());
   if (!report.control_plane.is_null()) set("controlPlane", report.control_plane);
   return Json(std::move(out));
 }

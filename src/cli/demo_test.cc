@@ -239,16 +239,31 @@ TEST(DemoReport, JsonIsTheEnginesWithWhatOnlyTheDemoKnows) {
   report.engine = Json::parse(R"({"state":"COMMITTED","documents":5,"maxLagSeconds":2,"writeUnavailableMillis":null,"kills":[],)"
                               R"("verification":null})").value();
   report.max_lag_seconds = 3.5;
-  report.write_unavailable_millis = 412.5;
+  report.write_unavailable_millis = 412.4;
   report.kills = {{"cutover", 900, 4}};
   report.verification = Json::parse(R"({"equal":true,"collections":3,"documents":5,"mismatches":0,"more":1})").value();
   report.writes = {{"insert", 10}};
+  report.ledger_documents = 4;
   EXPECT_EQ(demo_json(report).dump(),
-            R"({"state":"COMMITTED","documents":5,"maxLagSeconds":3.5,"writeUnavailableMillis":412.5,)"
+            R"({"state":"COMMITTED","documents":5,"maxLagSeconds":3.5,"writeUnavailableMillis":412,)"
             R"("kills":[{"phase":"cutover","atMs":900,"batchesInFlight":4}],)"
             R"("verification":{"equal":true,"collections":3,"documents":5,"mismatches":0},"writes":{"insert":10},)"
-            R"("ledger":{"documents":0,"differences":0}})");
+            R"("ledger":{"documents":4,"differences":0}})");
   EXPECT_THAT(demo_table(report), HasSubstr("412 ms"));
+}
+
+TEST(DemoReport, OfAnEngineThatDidNotComeToItsEndWhatIsKnownIsTold) {
+  const auto progress = Json::parse(R"({"message":"progress","state":"RUNNING","phase":"collection copy","documents":5,"bytes":100,)"
+                                    R"("changeEventsApplied":7,"lagSeconds":1.5,"restarts":2})").value();
+  DemoReport report;
+  report.max_lag_seconds = 3.5;
+  report.engine = unfinished_engine(Json(), progress, 3.5);
+  EXPECT_EQ(demo_json(report).dump(),
+            R"({"state":"RUNNING","documents":5,"bytes":100,"copySeconds":null,"changeEventsApplied":7,"maxLagSeconds":3.5,"finalLagSeconds":1.5,)"
+            R"("writeUnavailableMillis":null,"restarts":2,"kills":[],"verification":null,"writes":{},"ledger":null})");
+  const auto failed = Json::parse(R"({"state":"COMMITTED","documents":5,"error":{"exitCode":1,"message":"a hook"}})").value();
+  EXPECT_EQ(unfinished_engine(failed, progress, 3.5).dump(), R"({"state":"COMMITTED","documents":5})");
+  EXPECT_TRUE(unfinished_engine(Json(), Json(), 0).is_null());
 }
 
 TEST(DemoReport, TheControlPlanesStoryIsAField) {

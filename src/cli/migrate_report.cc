@@ -1,11 +1,19 @@
 #include "cli/migrate_report.h"
 
+#include <cmath>
+#include <cstdint>
+
 #include <fmt/format.h>
 
 #include "cli/subcommand.h"
 #include "terminal/format.h"
 
 namespace drover::cli {
+namespace {
+
+Json whole(double number) { return Json(static_cast<std::int64_t>(std::llround(number))); }
+
+}  // namespace
 
 Json to_json(const engine::Progress& progress, const Error* error) {
   Json verified;
@@ -23,7 +31,7 @@ Json to_json(const engine::Progress& progress, const Error* error) {
       {"changeEventsApplied", progress.change_events_applied},
       {"maxLagSeconds", progress.max_lag_seconds},
       {"finalLagSeconds", progress.lag_seconds},
-      {"writeUnavailableMillis", progress.write_unavailable_millis ? Json(*progress.write_unavailable_millis) : Json()},
+      {"writeUnavailableMillis", progress.write_unavailable_millis ? whole(*progress.write_unavailable_millis) : Json()},
       {"restarts", progress.restarts},
       {"kills", Json(Json::Array{})},
       {"verification", std::move(verified)},

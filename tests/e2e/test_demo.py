@@ -6,6 +6,7 @@ import signal
 
 from harness.case import DroverTest
 from harness.demo import DemoEnds
+from harness.process import eventually
 
 FIELDS = ("state", "documents", "bytes", "copySeconds", "changeEventsApplied", "maxLagSeconds", "finalLagSeconds",
           "writeUnavailableMillis", "restarts", "kills", "verification")
@@ -102,6 +103,25 @@ class DemoWithoutServers(DemoEnds):
             os.kill(server, signal.SIGSTOP)
         process.signal(signal.SIGTERM)
         self.assert_ends(process, INTERRUPTED, "^drover demo: stopped; nothing is left running")
+
+    def test_stopped_while_it_migrates(self):
+        """What is known of the migration is told all the same."""
+        process = self.running()
+        log = os.path.join(self.demo_directory(), "migrate.log")
+
+        def runs():
+            if not os.path.exists(log):
+                return not process.running()
+            with open(log, encoding="utf-8", errors="replace") as file:
+                return "RUNNING" in file.read() or not process.running()
+        eventually(runs, 60, "the migration")
+        process.signal(signal.SIGTERM)
+        self.assert_ends(process, INTERRUPTED, "^drover demo: stopped; nothing is left running")
+        result = self.last_json(process)
+        for field in FIELDS:
+            self.assertIn(field, result)
+        self.assertIn(result["state"], ("RUNNING", "COMMITTING"))
+        self.assertIsNone(result["verification"])
 
     def test_stopped(self):
         process = self.running()
