@@ -81,7 +81,7 @@ void DemoCommand::configure(OptionSet& options) {
   options.integer("--writes-per-second", rate_, "Rate of the live workload, over all writers").range(1, 1'000'000);
   options.integer("--writers", writers_, "Threads of the live workload").range(8, workload::kMaxWriters);
   options.string("--server-version", version_, "What the embedded servers are").one_of({"4.4", "5.0", "6.0", "7.0", "8.0"});
-  auto kill = options.flag("--kill-engine", kill_, "Kill and restart the engine in every phase, with batches in flight");
+  auto kill = options.flag("--kill-engine", kill_, "Kill and restart the engine in every phase, with batches in flight; writes are unavailable for longer when it dies in its cutover");
   auto plane = options.flag("--control-plane", control_plane_,
                             "The whole workflow instead of the engine alone: two sites, a migration host, all three stages, each step as by hand");
   options.flag("--one-process", one_process_, "With --control-plane: both sites and the migration host in one process").needs(plane);

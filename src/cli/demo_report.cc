@@ -61,7 +61,11 @@ std::string demo_table(const DemoReport& report) {
     row("ready for cutover", fmt::format("{:.1f} s after the start", number(report.control_plane, "readyAfterSeconds")));
     row("steps", fmt::format("{}, each as by hand", steps(report.control_plane)));
   }
-  row("writes unavailable", report.write_unavailable_millis ? fmt::format("{} ms", std::llround(*report.write_unavailable_millis)) : "not known");
+  const bool killed_there = std::any_of(report.kills.begin(), report.kills.end(), [](const auto& kill) { return kill.phase == "cutover"; });
+  row("writes unavailable",
+      report.write_unavailable_millis ? fmt::format("{} ms{}", std::llround(*report.write_unavailable_millis),
+                                                    killed_there ? ", with an engine killed in its cutover and started again" : "")
+                                      : "not known");
   out += "\nThe application's writes, acknowledged\n";
   std::int64_t total = 0;
   for (const auto& kind : report.writes) {
