@@ -79,7 +79,7 @@ class MigrateCommand final : public Subcommand {
   terminal::ProgressDisplay* display_ = nullptr;
   std::atomic<bool> asking_{false};
   InputLines input_{STDIN_FILENO};
-  bool input_end_told_ = false;
+  std::atomic<bool> input_end_told_{false};
 };
 
 void MigrateCommand::configure(OptionSet& options) {
@@ -319,7 +319,7 @@ bool MigrateCommand::ask(const std::string& question, std::string_view expected,
 bool MigrateCommand::commit_requested() {
   while (const auto line = input_.next(std::chrono::milliseconds(0)))
     if (*line == "commit") return true;
-  if (input_.ended() && !std::exchange(input_end_told_, true)) {
+  if (input_.ended() && !input_end_told_.exchange(true)) {
     log_->warn("standard input has ended: nobody can type commit any more; the migration follows the source until it is stopped");
     if (!json_) fmt::print(stderr, "note: standard input has ended, nobody can type commit any more\n");
   }
@@ -347,7 +347,7 @@ void MigrateCommand::watch(const engine::Migration& migration, terminal::Progres
     const auto progress = migration.progress();
     ran = ran || progress.state == "RUNNING" || progress.state == "COMMITTING";
     auto view = pictures.update(progress, now);
-    if (commit_ == "manual" && progress.can_commit && progress.state == "RUNNING") view.note = "ready: type commit";
+    if (commit_ == "manual" && progress.can_commit && progress.state == "RUNNING") view.note = input_end_told_ ? "ready, but nobody can type commit" : "ready: type commit";
     if (!asking_) display.show(view, now);
     if (commit_ == "manual" && progress.can_commit && !told) {
       told = true;

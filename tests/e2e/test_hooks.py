@@ -156,6 +156,7 @@ class TypedIntoAPipe(DroverTest):
         self.seed(documents=100)
         process = self.start_migration("--commit", "manual")  # /dev/null
         eventually(lambda: "nobody can type commit" in process.log() or not process.running(), 60, "the warning")
+        eventually(lambda: "ready, but nobody can type commit" in process.stderr() or not process.running(), 60, "the status")
         process.signal(signal.SIGTERM)
         self.assertEqual(process.wait(20), INTERRUPTED, process.tail())
         self.migrate()
