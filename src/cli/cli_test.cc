@@ -174,6 +174,15 @@ TEST(CommandLine, EveryCommandOfTheProgramHasAnExample) {
   }
 }
 
+TEST(CommandLine, TheSandboxsHelpSaysTheLeastMemory) {
+  std::vector<std::unique_ptr<Subcommand>> all = make_commands();
+  std::string program = "drover", name = "sandbox", help = "--help";
+  std::vector<char*> argv = {program.data(), name.data(), help.data()};
+  ::testing::internal::CaptureStdout();
+  EXPECT_EQ(run_command_line(3, argv.data(), all), 0);
+  EXPECT_THAT(::testing::internal::GetCapturedStdout(), HasSubstr("512MB"));
+}
+
 TEST(HelpText, IsForEightyColumns) {
   EXPECT_EQ(wrapped("one two three", 7), "one two\nthree");
   EXPECT_EQ(wrapped("one  two\nthree", 9, 2), "one two\n  three");
