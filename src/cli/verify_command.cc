@@ -1,6 +1,9 @@
 // `drover verify`: compares two deployments. Composition only: the verifier does the work.
 #include <algorithm>
+#include <cmath>
+#include <cstdint>
 #include <cstdio>
+#include <string_view>
 #include <thread>
 
 #include <fmt/format.h>
@@ -76,24 +79,37 @@ Json to_json(const verifier::Report& report) {
                            {"firstMismatches", Json(std::move(mismatches))}});
 }
 
+// As servers print it, but for what they print as nan.0 and inf.0.
+std::string id_text(const bson::Element& id) {
+  if (id.type() == bson::Type::kDouble) {
+    const double value = id.double_value();
+    if (std::isnan(value)) return "NaN";
+    if (std::isinf(value)) return value > 0 ? "Infinity" : "-Infinity";
+  }
+  return bson::to_shell(id);
+}
+
+// "1 document", "2 documents"
+std::string counted(std::uint64_t count, std::string_view one) {
+  return fmt::format("{} {}{}", terminal::format_count(count), one, count == 1 ? "" : one.ends_with('h') ? "es" : "s");
+}
+
 void print_report(const verifier::Report& report) {
   for (const auto& mismatch : report.mismatches) {
-    const auto id = mismatch.id.exists() ? " _id " + bson::to_shell(mismatch.id.element()) : "";
+    const auto id = mismatch.id.exists() ? " _id " + id_text(mismatch.id.element()) : "";
     fmt::print("{}\n", terminal::printable(fmt::format("{}: {}{}: {}", verifier::kind_name(mismatch.kind), mismatch.ns.to_string(), id, mismatch.detail)));
   }
   if (report.mismatch_count > report.mismatches.size()) {
     fmt::print("and {} more\n", terminal::format_count(report.mismatch_count - report.mismatches.size()));
   }
   const auto side = [](const verifier::Volume& volume) {
-    return fmt::format("{} documents, {} bytes", terminal::format_count(volume.documents),
-                       terminal::format_count(volume.bytes));
+    return fmt::format("{}, {}", counted(volume.documents, "document"), counted(volume.bytes, "byte"));
   };
   if (report.equal) {
-    fmt::print("Equal: {} collections, {}, byte for byte.\n", report.collections, side(report.source));
+    fmt::print("Equal: {}, {}, byte for byte.\n", counted(report.collections, "collection"), side(report.source));
   } else {
-    fmt::print("Different: {} mismatches in {} collections. Source: {}. Destination: {}.\n",
-               terminal::format_count(report.mismatch_count), report.collections, side(report.source),
-               side(report.destination));
+    fmt::print("Different: {} in {}. Source: {}. Destination: {}.\n", counted(report.mismatch_count, "mismatch"),
+               counted(report.collections, "collection"), side(report.source), side(report.destination));
   }
 }
 

@@ -84,6 +84,11 @@ class VerifyFaults(DroverTest):
         raw.insert(self.items.database, "items", [SON([("_id", 42.0), ("a", 1.0), ("b", "text"), ("c", Int64(42))])])
         self.assert_found("different: e2e_verify.items _id 42: ")
 
+    def test_ids_that_are_no_numbers(self):
+        """They stand there as extended JSON spells them."""
+        self.items.insert_many([{"_id": value} for value in (float("nan"), float("inf"), float("-inf"))])
+        self.assert_found(*(f"extra: e2e_verify.items _id {name}: " for name in ("NaN", "Infinity", "-Infinity")))
+
     def test_a_missing_index(self):
         self.items.drop_index("by a")
         self.assert_found("missing index: e2e_verify.items: index by a")
@@ -114,7 +119,7 @@ class VerifyFaults(DroverTest):
             process = self.verify("--json", "--include", "e2e_verify.items", "--include", include)
             self.assert_exit(process, 2, include, "neither side")
             self.assertIsNone(self.last_json(process)["equal"])
-        self.assert_exit(self.verify("--include", "e2e_verify.items"), EQUAL, "Equal: 1 collections, 3,000 documents")
+        self.assert_exit(self.verify("--include", "e2e_verify.items"), EQUAL, "Equal: 1 collection, 3,000 documents")
         self.assert_exit(self.verify("--exclude", "e2e_verify"), 2, "nothing to be compared")
 
     def test_a_destination_that_has_nothing(self):
