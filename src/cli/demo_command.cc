@@ -21,6 +21,7 @@
 #include "cluster/mongo_deployment.h"
 #include "preflight/preflight.h"
 #include "terminal/format.h"
+#include "terminal/progress_display.h"
 #include "workload/datasets.h"
 #include "workload/live_workload.h"
 #include "workload/loader.h"
@@ -51,6 +52,7 @@ class DemoCommand final : public Subcommand {
   Status start_deployments(const DemoDirectory& directory);
   Status look_at_given(cluster::Deployment& source, cluster::Deployment& destination);
   Status load();
+  void show_loading(const workload::LoadProgress& progress, const std::stop_token& done);
   Status move(const DemoDirectory& directory, workload::LiveWorkload& workload);
   Status migrate(const DemoDirectory& directory, workload::LiveWorkload& workload);
   Status follow(DemoEngine& engine, workload::LiveWorkload& workload);
@@ -269,7 +271,10 @@ Status DemoCommand::load() {
   say("Loading real data into the source: flights, movies, earthquakes, zip codes, this machine's packages, ...");
   const auto begun = runtime_->now();
   workload::LoadProgress progress;
+  auto shown = runtime_->spawn("load progress", [&](const std::stop_token& done) { show_loading(progress, done); });
   auto status = workload::load(*source_, *runtime_, {.directory = datasets_, .scale = scale_}, progress, stop_);
+  shown->request_stop();
+  shown->join();
   if (!status) return status;
   report_.loaded_documents = progress.documents;
   report_.loaded_bytes = progress.bytes;
@@ -278,6 +283,24 @@ Status DemoCommand::load() {
                   terminal::format_bytes(static_cast<double>(progress.bytes)), progress.collections.load(), progress.indexes.load(),
                   report_.load_seconds));
   return {};
+}
+
+// Redrawn on a terminal, a line every few seconds elsewhere; building the indexes moves no count of documents.
+void DemoCommand::show_loading(const workload::LoadProgress& progress, const std::stop_token& done) {
+  terminal::ProgressDisplay display(STDERR_FILENO);
+  const bool redrawn = !headless_ && display.is_terminal();
+  const auto begun = runtime_->now();
+  while (runtime_->sleep(redrawn ? Duration(terminal::kRedrawInterval) : Duration(terminal::kPlainLineInterval), done)) {
+    const auto now = runtime_->now();
+    const auto text = fmt::format("{} documents, {}, {} indexes in {}", terminal::format_count(static_cast<std::uint64_t>(progress.documents.load())),
+                                  terminal::format_bytes(static_cast<double>(progress.bytes.load())), progress.indexes.load(),
+                                  terminal::format_duration(std::chrono::duration<double>(now - begun).count()));
+    terminal::ProgressView view;
+    view.phase = "loading";
+    view.note = text;
+    if (redrawn) display.show(view, now);
+    else say("loading: " + text);
+  }
 }
 
 Status DemoCommand::migrate(const DemoDirectory& directory, workload::LiveWorkload& workload) {
