@@ -1,20 +1,18 @@
 // Facts: MongoDB's window_function_expression.h, window_function_shift.cpp, and the executors beside them.
 #include "sandbox/query/window_function.h"
 
-#include <algorithm>
-#include <cmath>
 #include <functional>
-#include <limits>
 
 #include <fmt/core.h>
 
 #include "bson/builder.h"
-#include "bson/compare.h"
 #include "bson/decimal.h"
 #include "bson/ejson.h"
 #include "sandbox/query/errors.h"
 #include "sandbox/query/numeric.h"
 #include "sandbox/query/window_accumulators.h"
+#include "sandbox/query/window_order.h"
+#include "sandbox/query/window_sliding.h"
 
 namespace drover::sandbox::query {
 
@@ -29,11 +27,6 @@ using Operand = std::shared_ptr<const Expression>;
 
 tl::unexpected<Error> unparsed(std::string message) { return bad(code::kFailedToParse, std::move(message)); }
 
-Result<Datum> evaluated(const Expression& operand, const Partition& partition, std::size_t index) {
-  Variables variables(partition.documents[index], *partition.context);
-  return operand.evaluate(variables);
-}
-
 // A function that is made by `make`, which lives as long as the factory.
 struct MadeBy final : WindowFunctionFactory {
   using Make = std::function<std::unique_ptr<WindowFunction>(const Partition&)>;
@@ -47,7 +40,8 @@ Factory made_by(Make make) {
   return std::make_unique<MadeBy>(std::move(make));
 }
 
-// An accumulator goes on while windows only gain documents at their end, and begins anew when they lose some.
+// An accumulator goes on while windows only gain documents at their end, and begins anew when they lose some. Those that can do without are
+// in window_sliding.h.
 class Accumulated final : public WindowFunction {
  public:
   using Make = std::function<std::unique_ptr<Accumulator>(const EvaluationContext&)>;
@@ -64,7 +58,8 @@ class Accumulated final : public WindowFunction {
     }
     for (; done_.end < frame->end; ++done_.end) {
       if (partition_.interrupted && *partition_.interrupted) TRY((*partition_.interrupted)());
-      TRY(accumulator_->add(TRY(evaluated(operand_, partition_, done_.end))));
+      Variables variables(partition_.documents[done_.end], *partition_.context);
+      TRY(accumulator_->add(TRY(operand_.evaluate(variables))));
       known_.reset();
     }
     if (!known_) known_ = accumulator_->peek();
@@ -93,178 +88,6 @@ Factory accumulated(Window window, Accumulated::Make make, Operand operand) {
     return std::make_unique<Accumulated>(parts->window, parts->make, *parts->operand, partition);
   });
 }
-
-class Endpoint final : public WindowFunction {
- public:
-  Endpoint(const Window& window, bool last, const Expression& operand, const Partition& partition)
-      : last_(last), operand_(operand), partition_(partition), frames_(window, partition) {}
-  Result<Datum> at(std::size_t index) override {
-    const auto frame = TRY(frames_.at(index));
-    if (!frame) return Datum::null();
-    return TRY(evaluated(operand_, partition_, last_ ? frame->end - 1 : frame->begin)).own();
-  }
-
- private:
-  bool last_;
-  const Expression& operand_;
-  const Partition& partition_;
-  Frames frames_;
-};
-
-class Rank final : public WindowFunction {
- public:
-  enum class Kind { kRank, kDense, kNumber };
-  Rank(Kind kind, const Partition& partition) : kind_(kind), partition_(partition) {}
-  Result<Datum> at(std::size_t index) override {
-    if (index == 0 || kind_ == Kind::kNumber || !same_as_before(index)) rank_ = kind_ == Kind::kDense ? rank_ + 1 : static_cast<std::int64_t>(index) + 1;
-    return Datum::integer(rank_);
-  }
-
- private:
-  // Up to 7.0 nothing and null were two values.
-  bool same_as_before(std::size_t index) const {
-    if (partition_.sort_keys[index] != partition_.sort_keys[index - 1]) return false;
-    if (partition_.context->version >= ServerVersion{8, 0, 0}) return true;
-    return partition_.times[index].missing() == partition_.times[index - 1].missing();
-  }
-
-  Kind kind_;
-  const Partition& partition_;
-  std::int64_t rank_ = 0;
-};
-
-class Shift final : public WindowFunction {
- public:
-  Shift(std::int64_t by, const Datum& otherwise, const Expression& operand, const Partition& partition)
-      : by_(by), otherwise_(otherwise), operand_(operand), partition_(partition) {}
-  Result<Datum> at(std::size_t index) override {
-    const std::int64_t other = static_cast<std::int64_t>(index) + by_;
-    if (other < 0 || other >= static_cast<std::int64_t>(partition_.documents.size())) return otherwise_;
-    return TRY(evaluated(operand_, partition_, static_cast<std::size_t>(other))).own();
-  }
-
- private:
-  std::int64_t by_;
-  const Datum& otherwise_;
-  const Expression& operand_;
-  const Partition& partition_;
-};
-
-// Dates count in milliseconds.
-Datum along(const Datum& value) { return value.type() == Type::kDateTime ? Datum::from(value.element().date_value().millis) : value; }
-
-Datum quotient(const Datum& a, const Datum& b) {
-  if (a.type() == Type::kDecimal128 || b.type() == Type::kDecimal128) return Datum::from(bson::decimal_divide(as_decimal(a), as_decimal(b)));
-  return Datum::from(as_double(a) / as_double(b));
-}
-
-bool is_zero(const Datum& value) { return value.type() == Type::kDecimal128 ? bson::decimal_is_zero(as_decimal(value)) : as_double(value) == 0; }
-
-class Derivative final : public WindowFunction {
- public:
-  Derivative(const Window& window, std::optional<DateUnit> unit, const Expression& operand, const Partition& partition)
-      : unit_(unit), operand_(operand), partition_(partition), frames_(window, partition) {}
-  Result<Datum> at(std::size_t index) override {
-    const auto frame = TRY(frames_.at(index));
-    if (!frame) return Datum::null();
-    const Datum& from = partition_.times[frame->begin];
-    const Datum& to = partition_.times[frame->end - 1];
-    TRY(check_times(from, to));
-    const Datum low = TRY(evaluated(operand_, partition_, frame->begin)), high = TRY(evaluated(operand_, partition_, frame->end - 1));
-    if (low.nullish() || high.nullish()) return bad(5624903, "$derivative input must not be null or missing");
-    const auto countable = [](const Datum& value) { return value.is_number() || value.type() == Type::kDateTime; };
-    if (!countable(low) || !countable(high) || (low.is_number() && !high.is_number())) {
-      return bad(16556, fmt::format("can't $subtract {} from {}", bson::type_name(low.type()), bson::type_name(high.type())));
-    }
-    if (high.type() == Type::kDateTime && low.is_number()) return bad(16609, "$divide only supports numeric types, not date and long");
-    const Datum run = subtract_numbers(along(to), along(from)), rise = subtract_numbers(along(high), along(low));
-    if (is_zero(run)) return Datum::null();
-    const Datum slope = quotient(rise, run);
-    return unit_ ? multiply_numbers(slope, Datum::from(millis_in(*unit_))) : slope;
-  }
-
- private:
-  Status check_times(const Datum& from, const Datum& to) const {
-    const bool date = from.type() == Type::kDateTime || to.type() == Type::kDateTime;
-    if (unit_) {
-      if (from.type() == Type::kDateTime && to.type() == Type::kDateTime) return {};
-      return bad(5624900, "$derivative with 'unit' expects the sortBy field to be a Date");
-    }
-    if (date) return bad(5624901, "$derivative where the sortBy is a Date requires an 'unit'");
-    if (from.is_number() && to.is_number()) return {};
-    return bad(5624902, "$derivative (with no 'unit') expects the sortBy field to be numeric");
-  }
-
-  std::optional<DateUnit> unit_;
-  const Expression& operand_;
-  const Partition& partition_;
-  Frames frames_;
-};
-
-// Between the last value and the next, in proportion to the sort field.
-class LinearFill final : public WindowFunction {
- public:
-  LinearFill(const Expression& operand, const Partition& partition) : operand_(operand), partition_(partition) {}
-  Result<Datum> at(std::size_t index) override {
-    const Datum value = TRY(evaluated(operand_, partition_, index)).own();
-    if (!value.is_number() && !value.nullish()) {
-      return bad(code::kTypeMismatch, fmt::format("Value to be filled must be numeric or nullish, but found {}", bson::type_name(value.type())));
-    }
-    TRY(check_time(index));
-    if (!value.nullish()) {
-      before_ = Point{index, value};
-      return value;
-    }
-    if (!before_) return Datum::null();
-    if (!after_ || after_->index < index) TRY(find_after(index));
-    if (!after_) return Datum::null();
-    const auto& times = partition_.times;
-    const Datum start = along(times[before_->index]);
-    const Datum slope = quotient(subtract_numbers(after_->value, before_->value), subtract_numbers(along(times[after_->index]), start));
-    return add_numbers(before_->value, multiply_numbers(subtract_numbers(along(times[index]), start), slope));
-  }
-
- private:
-  struct Point {
-    std::size_t index = 0;
-    Datum value;
-  };
-
-
-  Status check_time(std::size_t index) const {
-    const Datum& time = partition_.times[index];
-    const char* type = time.missing() ? "missing" : bson::type_name(time.type());
-    if (!time.is_number() && time.type() != Type::kDateTime) {
-      return bad(code::kTypeMismatch, fmt::format("Value of the sortBy field must be numeric or a date, but found {}", type));
-    }
-    if (index == 0) return {};
-    const Datum& earlier = partition_.times[index - 1];
-    if (bson::compare_values(time.element(), earlier.element()) == 0) return bad(6050106, "There can be no repeated values in the sort field");
-    if (time.is_number() == earlier.is_number()) return {};
-    return bad(code::kTypeMismatch, fmt::format("Conflicting sort value types, previously received type {}, but found {}", bson::type_name(earlier.type()), type));
-  }
-
-  // Every document is looked at once for all before it.
-  Status find_after(std::size_t index) {
-    after_.reset();
-    for (searched_ = std::max(searched_, index + 1); searched_ < partition_.documents.size(); ++searched_) {
-      const Datum value = TRY(evaluated(operand_, partition_, searched_));
-      const Datum& time = partition_.times[searched_];
-      if (value.nullish() || time.nullish()) continue;
-      if (!value.is_number() || time.is_number() != partition_.times[index].is_number()) {
-        return bad(code::kTypeMismatch, fmt::format("Value to be filled must be numeric or nullish, but found {}", bson::type_name(value.type())));
-      }
-      after_ = Point{searched_, value.own()};
-      return {};
-    }
-    return {};
-  }
-
-  const Expression& operand_;
-  const Partition& partition_;
-  std::optional<Point> before_, after_;
-  std::size_t searched_ = 0;
-};
 
 struct Row {
   std::string_view name;
@@ -298,6 +121,11 @@ Result<Factory> parse_group_operator(std::string_view name, View spec, const Sor
   }
   Window window = TRY(parse_window(spec, sort_by, scope));
   const auto factory = std::make_shared<const AccumulatorFactory>(TRY(AccumulatorFactory::parse(spec[name], scope)));
+  const auto make = window.lower.kind == Window::Kind::kUnbounded ? nullptr : find_sliding_state(name);
+  if (make != nullptr) {
+    const auto held = std::make_shared<const Window>(std::move(window));
+    return made_by([held, factory, make](const Partition& partition) { return make_sliding(*held, make, factory->operand(), partition); });
+  }
   return accumulated(std::move(window), [factory](const EvaluationContext& context) { return factory->make(context); },
                      Operand(factory, &factory->operand()));
 }
@@ -316,7 +144,7 @@ Result<Factory> parse_endpoint(std::string_view name, View spec, const SortPatte
   const auto window = std::make_shared<const Window>(TRY(parse_window(spec, sort_by, scope)));
   const Operand operand = TRY(parse_operand(spec[name], scope));
   return made_by([window, operand, last = name == "$last"](const Partition& partition) {
-    return std::make_unique<Endpoint>(*window, last, *operand, partition);
+    return make_endpoint(*window, last ? WindowEnd::kLast : WindowEnd::kFirst, *operand, partition);
   });
 }
 
@@ -328,8 +156,8 @@ Result<Factory> parse_rank(std::string_view name, View spec, const SortPattern* 
   if (!sorts_by_one(sort_by)) {
     return bad(5371602, fmt::format("{} must be specified with a top level sortBy expression with exactly one element", name));
   }
-  const auto kind = name == "$rank" ? Rank::Kind::kRank : name == "$denseRank" ? Rank::Kind::kDense : Rank::Kind::kNumber;
-  return made_by([kind](const Partition& partition) { return std::make_unique<Rank>(kind, partition); });
+  const auto kind = name == "$rank" ? RankKind::kRank : name == "$denseRank" ? RankKind::kDense : RankKind::kNumber;
+  return made_by([kind](const Partition& partition) { return make_rank(kind, partition); });
 }
 
 Result<Factory> parse_shift(std::string_view name, View spec, const SortPattern* sort_by, const Scope& scope) {
@@ -356,7 +184,7 @@ Result<Factory> parse_shift(std::string_view name, View spec, const SortPattern*
   if (!operand) return unparsed("$shift requires an 'output' expression.");
   if (!by) return unparsed("$shift requires 'by' as an integer value.");
   if (!sort_by) return unparsed("'$shift' requires a sortBy");
-  return made_by([operand, otherwise, by = *by](const Partition& partition) { return std::make_unique<Shift>(by, *otherwise, *operand, partition); });
+  return made_by([operand, otherwise, by = *by](const Partition& partition) { return make_shift(by, *otherwise, *operand, partition); });
 }
 
 struct Measured {
@@ -397,7 +225,7 @@ Result<Factory> parse_derivative(std::string_view name, View spec, const SortPat
   const auto window = std::make_shared<const Window>(TRY(parse_window(spec, sort_by, scope)));
   const Operand operand = TRY(parse_operand(measured.input, scope));
   return made_by([window, operand, unit = measured.unit](const Partition& partition) {
-    return std::make_unique<Derivative>(*window, unit, *operand, partition);
+    return make_derivative(*window, unit, *operand, partition);
   });
 }
 
@@ -450,7 +278,7 @@ Result<Factory> parse_fill(std::string_view name, View spec, const SortPattern* 
   if (!sorts_by_one(sort_by)) {
     return bad(605001, fmt::format("{} must be specified with a top level sortBy expression with exactly one element", name));
   }
-  return made_by([operand](const Partition& partition) { return std::make_unique<LinearFill>(*operand, partition); });
+  return made_by([operand](const Partition& partition) { return make_linear_fill(*operand, partition); });
 }
 
 constexpr Row kRows[] = {

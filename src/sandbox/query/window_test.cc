@@ -1,4 +1,9 @@
 // $setWindowFields, $fill and $densify, and what they share with $group: $median and $percentile.
+#include <algorithm>
+#include <cmath>
+#include <optional>
+#include <random>
+
 #include <gtest/gtest.h>
 
 #include "bson/ejson.h"
@@ -18,6 +23,10 @@ class WindowTest : public ::testing::Test {
     evaluation->version = version;
     context.evaluation = evaluation;
     context.max_stage_bytes = max_bytes;
+    context.interrupted = [this]() -> Status {
+      ++looked;
+      return {};
+    };
     const auto spec = bson::from_ejson(R"({"p": [)" + stage + R"(], "d": )" + input + "}");
     if (!spec) return "no JSON: " + stage + input;
     auto pipeline = Pipeline::parse((*spec)["p"].document_value(), context);
@@ -39,10 +48,29 @@ class WindowTest : public ::testing::Test {
   std::string values(const std::string& function, const std::string& input) const {
     return run(R"({"$setWindowFields": {"sortBy": {"t": 1}, "output": {"x": )" + function + R"(}}}, {"$group": {"_id": null, "x": {"$push": "$x"}}}, {"$unset": "_id"})", input);
   }
+  // Lists of {"x": number}, but for what rounding does.
+  static void expect_near(const std::string& all, const std::string& wanted, const std::string& what) {
+    const auto numbers = [](std::string text) {
+      std::vector<std::string> out;
+      for (std::size_t at; (at = text.find("\"x\":")) != std::string::npos;) {
+        text = text.substr(at + 4);
+        out.push_back(text.substr(0, text.find('}')));
+      }
+      return out;
+    };
+    const auto have = numbers(all), want = numbers(wanted);
+    ASSERT_EQ(have.size(), want.size()) << what;
+    for (std::size_t i = 0; i < have.size(); ++i) {
+      if (have[i] == want[i]) continue;
+      const double a = std::strtod(have[i].c_str(), nullptr), b = std::strtod(want[i].c_str(), nullptr);
+      EXPECT_NEAR(a, b, 1e-9 * std::max(std::fabs(a), std::fabs(b))) << what << " " << i << ": " << have[i] << " " << want[i];
+    }
+  }
   std::string refused(const std::string& spec) const { return run(R"({"$setWindowFields": )" + spec + "}", "[]"); }
 
   ServerVersion version{8, 0, 0};
   std::size_t max_bytes = kMaxStageBytes;
+  mutable std::size_t looked = 0;  // for an interrupt
   const std::string four = R"([{"t": 3, "v": 30}, {"t": 1, "v": 10}, {"t": 2, "v": 20}, {"t": 7, "v": 70}])";
 };
 
@@ -66,6 +94,101 @@ TEST_F(WindowTest, WindowsOfDocuments) {
   EXPECT_EQ(values(R"({"$last": "$v"})", four), R"({"x":[70,70,70,70]})");
   EXPECT_EQ(values(R"({"$avg": "$v", "window": {"documents": ["current", "current"]}})", four), R"({"x":[10.0,20.0,30.0,70.0]})");
   EXPECT_EQ(values(R"({"$firstN": {"n": 2, "input": "$v"}, "window": {"documents": [-1, 1]}})", four), R"({"x":[[10,20],[10,20],[20,30],[30,70]]})");
+}
+
+// Whatever a window loses at its front, its value is that of a $group over what is left.
+TEST_F(WindowTest, WindowsThatMoveAreAsIfMadeAnew) {
+  struct Kind {
+    std::vector<std::string> values;
+    bool rounded = false;  // where what is taken away exactly is nearer to the truth than sums in order are
+  };
+  const Kind kinds[] = {
+      {{"1", "-7", "12", "2147483647", "-2147483648"}},
+      {{R"({"$numberLong": "5"})", "3", R"({"$numberLong": "9223372036854775807"})", R"({"$numberLong": "-9223372036854775808"})", "0.5"}},
+      {{"0.1", "2.5", "-0.3", "1e12", "7", "-1e12", "-0.0"}},
+      {{"0.1", "1e17", "1e-9", "-1e17", "3"}, true},
+      {{R"({"$numberDecimal": "1.10"})", R"({"$numberDecimal": "-2.25"})", "4", "0.25", R"({"$numberDecimal": "12345678901234567890.50"})"}},
+      {{R"({"$numberDecimal": "1E+40"})", R"({"$numberDecimal": "1E-40"})", "1"}},
+      {{R"({"$numberDouble": "NaN"})", R"({"$numberDouble": "Infinity"})", R"({"$numberDouble": "-Infinity"})", "1", "2.5", R"({"$numberDecimal": "Infinity"})",
+        R"({"$numberDecimal": "NaN"})", "8", "9", "10"}},
+      {{"1", "null", "1e307", R"({"$numberDecimal": "9.9E+6144"})", R"({"$oid": "000000000000000000000001"})", R"("text")"}}};
+  std::mt19937 random(7);
+  for (const auto& kind : kinds) {
+    std::vector<std::string> documents;
+    for (int i = 0; i < 60; ++i) documents.push_back("{\"t\": " + std::to_string(i) + ", \"v\": " + kind.values[random() % kind.values.size()] + "}");
+    const auto list = [&](std::size_t from, std::size_t to) {
+      std::string text;
+      for (auto i = from; i < to; ++i) text += (text.empty() ? "" : ", ") + documents[i];
+      return "[" + text + "]";
+    };
+    for (const std::string function : {"$sum", "$avg", "$push", "$stdDevPop", "$stdDevSamp"}) {
+      for (const auto& [before, after] : {std::pair(3, 0), std::pair(0, 4), std::pair(2, 2), std::pair(9, -4), std::pair(-2, 7)}) {
+        const auto bounds = "[" + std::to_string(-before) + ", " + std::to_string(after) + "]";
+        const auto all = run(R"({"$setWindowFields": {"sortBy": {"t": 1}, "output": {"x": {")" + function + R"(": "$v", "window": {"documents": )" + bounds + R"(}}}}}, {"$project": {"x": 1}})",
+                             list(0, documents.size()));
+        std::string wanted;
+        for (int i = 0; i < 60; ++i) {
+          const auto from = std::clamp(i - before, 0, 60), to = std::clamp(i + after + 1, 0, 60);
+          auto one = from < to ? run(R"({"$group": {"_id": null, "x": {")" + function + R"(": "$v"}}}, {"$unset": "_id"})", list(static_cast<std::size_t>(from), static_cast<std::size_t>(to)))
+                               : function == "$sum" ? std::string(R"({"x":0})") : function == "$push" ? R"({"x":[]})" : R"({"x":null})";
+          wanted += one;
+        }
+        if (function.starts_with("$stdDev") || (kind.rounded && function != "$push")) {
+          expect_near(all, wanted, kind.values[0] + function + bounds);
+        } else {
+          EXPECT_EQ(all, wanted) << kind.values[0] << function << bounds;
+        }
+      }
+    }
+  }
+}
+
+TEST_F(WindowTest, LeastAndGreatestOfWindowsThatMove) {
+  std::mt19937 random(3);
+  std::string list;
+  std::vector<int> numbers;
+  for (int i = 0; i < 200; ++i) {
+    numbers.push_back(static_cast<int>(random() % 50));
+    list += (i > 0 ? ", " : "") + std::string("{\"t\": ") + std::to_string(i) + ", \"v\": " + (i % 7 == 3 ? "null" : std::to_string(numbers.back())) + "}";
+  }
+  for (const bool least : {true, false}) {
+    std::string wanted;
+    for (int i = 0; i < 200; ++i) {
+      std::optional<int> best;
+      for (int j = std::max(0, i - 6); j <= std::min(199, i + 2); ++j) {
+        if (j % 7 != 3) best = best ? (least ? std::min(*best, numbers[static_cast<std::size_t>(j)]) : std::max(*best, numbers[static_cast<std::size_t>(j)])) : numbers[static_cast<std::size_t>(j)];
+      }
+      wanted += (i > 0 ? "," : "") + (best ? std::to_string(*best) : "null");
+    }
+    EXPECT_EQ(values(std::string("{\"") + (least ? "$min" : "$max") + R"(": "$v", "window": {"documents": [-6, 2]}})", "[" + list + "]"), "{\"x\":[" + wanted + "]}");
+  }
+  // Of equals the first is the least, the last the greatest.
+  const std::string equals = R"([{"t": 1, "v": 2}, {"t": 2, "v": 2.0}, {"t": 3, "v": 1}])";
+  EXPECT_EQ(values(R"({"$max": "$v", "window": {"documents": [-1, 0]}})", equals), R"({"x":[2,2.0,2.0]})");
+  EXPECT_EQ(values(R"({"$min": "$v", "window": {"documents": [-1, 0]}})", equals), R"({"x":[2,2,1]})");
+}
+
+// A deviation is not what is left of the errors of a far larger one.
+TEST_F(WindowTest, ADeviationForgetsWhatHasGone) {
+  const std::string input = R"([{"t": 1, "v": 1e12}, {"t": 2, "v": 1}, {"t": 3, "v": 2}, {"t": 4, "v": 1}, {"t": 5, "v": 2}, {"t": 6, "v": 1}])";
+  expect_near(run(R"({"$setWindowFields": {"sortBy": {"t": 1}, "output": {"x": {"$stdDevPop": "$v", "window": {"documents": [-3, 0]}}}}}, {"$match": {"t": {"$gte": 5}}}, {"$project": {"x": 1}})", input),
+              R"({"x":0.5}{"x":0.5})", "behind 1e12");
+}
+
+// Every document comes into its windows once, and goes once.
+TEST_F(WindowTest, WindowsThatMoveLookAtEachDocumentOnce) {
+  constexpr std::size_t kDocuments = 2000;
+  std::string list;
+  for (std::size_t i = 0; i < kDocuments; ++i) list += (i > 0 ? ", " : "") + std::string("{\"t\": ") + std::to_string(i) + ", \"v\": " + std::to_string(i % 13) + "}";
+  for (const std::string function : {R"({"$sum": "$v")", R"({"$count": {})", R"({"$avg": "$v")", R"({"$min": "$v")", R"({"$max": "$v")", R"({"$stdDevPop": "$v")", R"({"$push": "$v")"}) {
+    for (const std::string window : {R"("documents": [-100, 100])", R"("range": [-50, 10])", R"("documents": ["current", "unbounded"])"}) {
+      if (function.starts_with(R"({"$push)") && window.ends_with("\"unbounded\"]")) continue;
+      looked = 0;
+      const auto all = run(R"({"$setWindowFields": {"sortBy": {"t": 1}, "output": {"x": )" + function + R"(, "window": {)" + window + R"(}}}}}, {"$count": "n"})", "[" + list + "]");
+      EXPECT_EQ(all, "{\"n\":2000}");
+      EXPECT_LT(looked, 3 * kDocuments) << function << window;
+    }
+  }
 }
 
 TEST_F(WindowTest, WindowsOfRanges) {
