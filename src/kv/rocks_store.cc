@@ -10,12 +10,11 @@
 #include <rocksdb/cache.h>
 #include <rocksdb/db.h>
 #include <rocksdb/env.h>
-#include <rocksdb/filter_policy.h>
-#include <rocksdb/table.h>
 #include <rocksdb/table_properties.h>
 #include <rocksdb/write_buffer_manager.h>
 
 #include "kv/indexed_batch.h"
+#include "kv/rocks_options.h"
 #include "kv/store.h"
 
 namespace drover::kv {
@@ -46,33 +45,6 @@ Status to_status(const rocksdb::Status& status, std::string_view doing) {
               fmt::format("{}: {}{}", doing, status.ToString(), full ? " (free some disk space and try again)" : ""),
               full ? 14031 : 0);  // OutOfDiskSpace
 }
-
-// Every file says which key is its first.
-constexpr const char* kFirstKeyProperty = "drover.first-key";
-
-class FirstKeyCollector : public rocksdb::TablePropertiesCollector {
- public:
-  const char* Name() const override { return "drover.FirstKeyCollector"; }
-  // In order but for the beginnings of removed ranges.
-  rocksdb::Status AddUserKey(const rocksdb::Slice& key, const rocksdb::Slice&, rocksdb::EntryType, rocksdb::SequenceNumber, std::uint64_t) override {
-    if (!first_ || key.compare(*first_) < 0) first_ = key.ToString();
-    return rocksdb::Status::OK();
-  }
-  rocksdb::Status Finish(rocksdb::UserCollectedProperties* properties) override {
-    if (first_) properties->insert({kFirstKeyProperty, *first_});
-    return rocksdb::Status::OK();
-  }
-  rocksdb::UserCollectedProperties GetReadableProperties() const override { return {}; }
-
- private:
-  std::optional<std::string> first_;
-};
-
-class FirstKeyCollectors : public rocksdb::TablePropertiesCollectorFactory {
- public:
-  const char* Name() const override { return "drover.FirstKeyCollectors"; }
-  rocksdb::TablePropertiesCollector* CreateTablePropertiesCollector(Context) override { return new FirstKeyCollector; }
-};
 
 // A file of before there was the property may.
 bool may_hold_keys_before(const rocksdb::TableProperties& table, const std::string& end) {
@@ -264,11 +236,18 @@ class RocksStore : public Store {
     db_->GetApproximateSizes(options, family(space), &range, 1, &size);
     return size;
   }
+  std::uint64_t large_value_bytes(KeySpace space) override {
+    std::uint64_t size = 0;
+    db_->GetIntProperty(family(space), rocksdb::DB::Properties::kLiveBlobFileSize, &size);
+    return size;
+  }
   Status compact(KeySpace space, std::string_view begin, std::string_view end, const std::stop_token& stop) override {
     std::atomic<bool> canceled = false;
     const std::stop_callback cancel(stop, [&] { canceled = true; });
     rocksdb::CompactRangeOptions options;
     options.exclusive_manual_compaction = false;
+    options.blob_garbage_collection_policy = rocksdb::BlobGarbageCollectionPolicy::kForce;
+    options.blob_garbage_collection_age_cutoff = 1;
     options.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForce;
     options.canceled = &canceled;
     const auto from = slice(begin), to = slice(end);
@@ -326,77 +305,9 @@ class RocksStore : public Store {
   std::size_t buffers_limit_ = 0;  // of all write buffers, those that are being flushed included
 };
 
-namespace {
-
-constexpr std::size_t kJournalBytes = 256 << 20;
-// Few, for what is charged to a small cache must not fill one of its parts.
-constexpr int kCacheShardBits = 2;
-
-// A flush begins when write buffers have half of the memory, and writers wait when those that are not flushed yet have all of it. They are
-// charged to the cache, which has the rest.
-rocksdb::Options database_options(const Options& options, const std::shared_ptr<rocksdb::Cache>& cache) {
-  rocksdb::Options result;
-  result.create_if_missing = true;
-  result.create_missing_column_families = true;
-  result.write_buffer_manager = std::make_shared<rocksdb::WriteBufferManager>(options.memory_bytes / 2, cache);
-  // A flush waits for the disk at its end; meanwhile the next one has the processor.
-  result.max_background_flushes = 2;
-  result.max_background_compactions = 1;
-  result.max_open_files = 512;
-  // Over it the buffers of all key spaces are flushed, full or not: a small one would be flushed at each turn of the large ones. What
-  // lies in the journal takes no memory, but is read again after a crash.
-  result.max_total_wal_size = std::max<std::size_t>(kJournalBytes, options.memory_bytes / 2);
-  result.keep_log_file_num = 2;
-  result.max_log_file_size = 8 << 20;
-  result.info_log_level = rocksdb::WARN_LEVEL;
-  result.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
-  result.bytes_per_sync = 1 << 20;
-  return result;
-}
-
-enum class Reading { kOneByOne, kInOrder };
-
-rocksdb::ColumnFamilyOptions family_options(const Options& options, const std::shared_ptr<rocksdb::Cache>& cache, Reading reading) {
-  rocksdb::ColumnFamilyOptions result;
-  rocksdb::BlockBasedTableOptions table;
-  table.block_cache = cache;
-  table.cache_index_and_filter_blocks = true;
-  table.pin_l0_filter_and_index_blocks_in_cache = true;
-  if (reading == Reading::kOneByOne) table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10, false));
-  // In small blocks of their own: a file's whole filter may be larger than what the cache has left, and would be read for each key.
-  table.index_type = rocksdb::BlockBasedTableOptions::kTwoLevelIndexSearch;
-  table.partition_filters = reading == Reading::kOneByOne;
-  // What filters are made from is as large as a file has keys.
-  table.cache_usage_options.options_overrides[rocksdb::CacheEntryRole::kFilterConstruction].charged = rocksdb::CacheEntryRoleOptions::Decision::kEnabled;
-  table.block_size = 16 << 10;
-  result.table_properties_collector_factories.push_back(std::make_shared<FirstKeyCollectors>());
-  table.format_version = 5;
-  result.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
-  // Writers wait when one buffer of a key space is full while the one before is still being written out: so two of each, and
-  // what the manager allows of them together, are all there is.
-  result.write_buffer_size = std::clamp<std::size_t>(options.memory_bytes / 6, 2 << 20, 64 << 20);
-  result.max_write_buffer_number = 2;
-  // Records and entries of the oplog come in the order of their keys: files that do not overlap are moved, not merged.
-  // Levelled compaction would write each of them again as soon as the snapshot that was open at its flush is released.
-  result.compaction_style = rocksdb::kCompactionStyleUniversal;
-  result.compaction_options_universal.allow_trivial_move = true;
-  result.level0_file_num_compaction_trigger = 8;
-  result.compression = rocksdb::kLZ4Compression;
-  // What is new is written as it is, which costs a third less of the server's CPU; the older half is compressed when merged.
-  result.compaction_options_universal.compression_size_percent = 50;
-  // Most keys are asked for to learn that they are free: the answer is a bit, not a walk through each write buffer.
-  if (reading == Reading::kOneByOne) {
-    result.memtable_prefix_bloom_size_ratio = 0.05;
-    result.memtable_whole_key_filtering = true;
-  }
-  return result;
-}
-
-}  // namespace
-
 Result<std::unique_ptr<Store>> RocksStore::open(const Options& options) {
   auto store = std::make_unique<RocksStore>();
-  const auto cache = rocksdb::NewLRUCache(options.memory_bytes, kCacheShardBits);
+  const auto cache = make_cache(options.memory_bytes);
   auto database = database_options(options, cache);
   store->buffers_ = database.write_buffer_manager;
   store->buffers_limit_ = options.memory_bytes;

@@ -122,7 +122,9 @@ class Store {
   virtual Status write(Batch& batch, bool sync) = 0;
   virtual Status write(IndexedBatch& batch, bool sync) = 0;
   virtual Status sync() = 0;
+  // Large values (128 KB and more) lie beside the keys in files of their own, which are counted for a whole key space.
   virtual std::uint64_t approximate_bytes(KeySpace space, std::string_view begin, std::string_view end) = 0;
+  virtual std::uint64_t large_value_bytes(KeySpace space) = 0;
   // Writes the files that [begin, end) is in anew, without what was removed or overwritten. Universal compaction takes all files of the
   // key space with them: it takes as long as reading and writing them does, and as much free disk. Others read and write meanwhile.
   // Stopped early, it is an error, and nothing is lost.

@@ -1,6 +1,7 @@
 #include "kv/store.h"
 
 #include <map>
+#include <random>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -264,7 +265,7 @@ TEST(Store, BoundedIteratorsPassNoRemovedKeysBehindTheirBound) {
 
 // Of a file whose keys all lie behind the bound a merge would read the first block, and keep it: as large as its value is.
 TEST(Store, BoundedIteratorsReadNothingOfFilesBehindTheirBound) {
-  constexpr std::size_t kLarge = 200'000, kLargeValues = 100;
+  constexpr std::size_t kLarge = 100'000, kLargeValues = 200;
   const auto opened = Store::open({.path = "x", .key_spaces = {"a", "b"}, .memory_bytes = 12 << 20, .in_memory = true});
   ASSERT_TRUE(opened);
   auto& store = **opened;
@@ -288,6 +289,48 @@ TEST(Store, BoundedIteratorsReadNothingOfFilesBehindTheirBound) {
   EXPECT_LT(bytes_read("b"), kLarge);
   auto all = store.iterate(0);
   EXPECT_EQ(keys(*all).size(), 10 + kLargeValues);
+}
+
+// An iterator that merges many files keeps none of their large values but the one that it shows; and what was overwritten takes no space for ever.
+TEST(Store, LargeValuesLieBesideTheKeys) {
+  constexpr std::size_t kLarge = 300'000;
+  constexpr int kKeys = 60;
+  const auto opened = Store::open({.path = "x", .key_spaces = {"a", "b"}, .memory_bytes = 12 << 20, .in_memory = true});
+  ASSERT_TRUE(opened);
+  auto& store = **opened;
+  const auto key = [](int n) { return "k" + std::to_string(10 + n); };
+  const auto value = [&](int n, int round) {
+    std::mt19937 random(static_cast<unsigned>(n * 10 + round));
+    std::string bytes(kLarge, 0);
+    for (auto& byte : bytes) byte = static_cast<char>(random());
+    return bytes;
+  };
+  const auto write = [&](int round) {
+    for (int n = 0; n < kKeys; ++n) {
+      Batch batch;
+      batch.put(0, key(n), value(n, round));
+      ASSERT_TRUE(store.write(batch, false));
+    }
+    ASSERT_TRUE(store.compact(0, "k", "l", {}));
+  };
+  write(0);
+  const auto once = store.large_value_bytes(0);
+  EXPECT_GE(once, kLarge * kKeys);
+  EXPECT_LT(store.approximate_bytes(0, "k", "l"), kLarge);
+  write(1);
+  EXPECT_LT(store.large_value_bytes(0), once + once / 4);
+  rocksdb::get_perf_context()->Reset();
+  IndexedBatch over;
+  over.put(0, key(5), "of the batch");
+  int n = 0;
+  auto it = store.iterate(0);
+  for (it->seek("k"); it->valid(); it->next(), ++n) ASSERT_EQ(it->value(), value(n, 1)) << n;
+  EXPECT_EQ(n, kKeys);
+  auto merged = store.iterate(0, over, nullptr, key(7));
+  for (merged->seek_to_last(), n = 6; merged->valid(); merged->prev(), --n) ASSERT_EQ(merged->value(), n == 5 ? "of the batch" : value(n, 1)) << n;
+  EXPECT_EQ(n, -1);
+  EXPECT_EQ(*store.get(0, key(3)), value(3, 1));
+  EXPECT_LT(rocksdb::get_perf_context()->block_read_byte, kLarge);
 }
 
 TEST(Store, CompactingARangeDropsWhatWasRemovedAndKeepsTheRest) {

@@ -38,7 +38,8 @@ Status compact_records(const CommandContext& context, const CollectionInfo& coll
 
 std::uint64_t bytes_of(const CommandContext& context, const CollectionInfo& collection) {
   auto& store = context.engine().store();
-  std::uint64_t bytes = store.approximate_bytes(kRecords, big_endian(collection.ident), big_endian(collection.ident + 1));
+  // Large documents lie beside the others, and are counted for all collections together: what is freed of them is freed.
+  std::uint64_t bytes = store.large_value_bytes(kRecords) + store.approximate_bytes(kRecords, big_endian(collection.ident), big_endian(collection.ident + 1));
   for (const auto& index : collection.indexes) bytes += store.approximate_bytes(kIndexes, big_endian(index->ident), big_endian(index->ident + 1));
   return bytes;
 }
