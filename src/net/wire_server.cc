@@ -225,11 +225,15 @@ class ThreadedServer final : public WireServer {
                 {{"peer", connection.peer.remote}, {"bytes", static_cast<std::int64_t>(size)}});
       return false;
     }
-    // Meanwhile the rest stays with the client.
-    if (size > kUncountedFrameBytes && !memory.take(size, connection.stop.get_token())) return false;
+    // Of a large one only the beginning: the rest stays with the client until there is memory for it.
+    const bool small = size <= kUncountedFrameBytes;
+    frame.assign(header, header + 4);
+    frame.resize(small ? size : kCompressedHeaderBytes);
+    if (socket.read_exact(std::span(frame).subspan(4), left()) != ReadEnd::kFull) return cut(connection);
+    const auto counted = (small ? 0 : size) + unpacked_bytes(frame);
+    if (counted > 0 && !memory.take(counted, connection.stop.get_token())) return false;
     // Grown as bytes come: a length alone touches no memory.
     frame.reserve(size);
-    frame.assign(header, header + 4);
     while (frame.size() < size) {
       const auto have = frame.size();
       const auto chunk = std::min<std::size_t>(size - have, kReadChunkBytes);
@@ -239,12 +243,25 @@ class ThreadedServer final : public WireServer {
     return true;
   }
 
+  // What a compressed message says it becomes, and is refused if it does not, and as much again while it is unpacked. 0 for a small one.
+  static std::size_t unpacked_bytes(std::span<const std::uint8_t> frame) {
+    constexpr std::uint32_t kCompressed = 2012;
+    if (frame.size() < kCompressedHeaderBytes) return 0;
+    std::uint32_t operation, size;
+    std::memcpy(&operation, frame.data() + 12, sizeof operation);
+    std::memcpy(&size, frame.data() + 20, sizeof size);
+    if (operation != kCompressed || size <= kUncountedFrameBytes) return 0;
+    return 2 * std::min<std::size_t>(size, kMaxWireMessageBytes);
+  }
+
   bool cut(const Connection& connection) {
     log_.info("connection ended in the middle of a message", {{"peer", connection.peer.remote}});
     return false;
   }
 
   static constexpr std::size_t kReadChunkBytes = 1 << 20;
+  // The header of OP_COMPRESSED: length, id, answered id, operation; original operation, size without compression, compressor.
+  static constexpr std::size_t kCompressedHeaderBytes = 25;
 
   const Options options_;
   const Accept accept_;

@@ -65,7 +65,8 @@ class WireServer {
     std::shared_ptr<TlsContext> tls;    // null: plain
     bool tls_required = true;           // else both are served on one port
     std::size_t max_connections = kMaxWireConnections;
-    // Of frames that arrive or are being handled, each with its whole size, and of replies. Null: without limit.
+    // Of frames that arrive or are being handled, each with its whole size, and what it becomes when it is compressed; and of replies.
+    // Null: without limit.
     MemoryBudget* request_memory = nullptr;
     MemoryBudget* reply_memory = nullptr;
   };
