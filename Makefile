@@ -58,9 +58,9 @@ fuzz: ## Every fuzz target for a while, with clang's libFuzzer; make fuzz SECOND
 kill9: build ## kill -9 the sandbox under load again and again; make kill9 TIMES=50
 	@KILLS=$(or $(TIMES),50) tests/e2e/run.py --module kill9 $(ARGS)
 
-memory: build ## The sandbox under its --memory with 10 GB of documents and 1,000 connections; make memory DATA_MB=2000
+memory: build ## The sandbox under its --memory with 10 GB of documents and 1,000 connections, and with 40 clients of 15 MB documents; make memory DATA_MB=2000
 	@MEMORY_DATA_MB=$(or $(DATA_MB),10240) MEMORY_CONNECTIONS=$(or $(CONNECTIONS),1000) MEMORY_SECONDS=$(or $(SECONDS),180) \
-	MEMORY_MB=$(or $(MEMORY_MB),512) tests/e2e/run.py --module memory $(ARGS)
+	MEMORY_MB=$(or $(MEMORY_MB),512) MEMORY_HUGE_CLIENTS=40 MEMORY_HUGE_SECONDS=120 tests/e2e/run.py --module memory $(ARGS)
 
 lint: ## Layers, clang-tidy
 	@tools/setup.sh development && python3 tools/check_layers.py . && cmake --preset lint >/dev/null && cmake --build build/lint --parallel $(JOBS)

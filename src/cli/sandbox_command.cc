@@ -38,8 +38,7 @@ class SandboxCommand : public Subcommand {
     options.string("--host", host_, "Name of this member in the replica set's configuration, with :PORT where clients reach it by another port");
     options.flag("--auth", auth_, "Require authentication and enforce roles");
     options.string("--server-version", version_, "Server version to behave as").one_of({"4.4", "5.0", "6.0", "7.0", "8.0"});
-    options.bytes("--memory", memory_,
-                  fmt::format("Memory of the whole process, at least {}MB; documents of many megabytes may take more", sandbox::kMinServerMemory >> 20));
+    options.bytes("--memory", memory_, fmt::format("Memory of the whole process, at least {}MB", sandbox::kMinServerMemory >> 20));
     options.bytes("--oplog-size", oplog_size_, fmt::format("Size of the oplog, at least {}MB", kMinOplog >> 20));
     const auto certificate = options.path("--tls-cert-key-file,--tlsCertificateKeyFile", tls_file_, "PEM file with certificate and key: serve TLS");
     const auto authorities = options.path("--tls-ca-file,--tlsCAFile", tls_ca_file_, "PEM file of the authorities that clients' certificates are verified by").needs(certificate);

@@ -2,8 +2,9 @@
 cursors left open, replies that nobody reads, messages that never end. What counts is the largest number of resident pages that the
 system has seen, those of the program's own files with them.
 
-MEMORY_DATA_MB (of documents), MEMORY_CONNECTIONS, MEMORY_SECONDS and MEMORY_MB say how large it is done; `make memory` does it
-with 10 GB and 1,000 connections."""
+MEMORY_DATA_MB (of documents), MEMORY_CONNECTIONS, MEMORY_SECONDS and MEMORY_MB say how large it is done, MEMORY_HUGE_CLIENTS and
+MEMORY_HUGE_SECONDS how many clients for how long have nothing but documents of 15 MB; `make memory` does it with 10 GB and 1,000
+connections, and with 40."""
 import asyncio
 import os
 import random
@@ -20,10 +21,15 @@ DATA_MB = int(os.environ.get("MEMORY_DATA_MB", "200"))
 CONNECTIONS = int(os.environ.get("MEMORY_CONNECTIONS", "200"))
 SECONDS = int(os.environ.get("MEMORY_SECONDS", "40"))
 MEMORY_MB = int(os.environ.get("MEMORY_MB", "512"))
+HUGE_CLIENTS = int(os.environ.get("MEMORY_HUGE_CLIENTS", "16"))
+HUGE_SECONDS = int(os.environ.get("MEMORY_HUGE_SECONDS", "20"))
+HUGE_BYTES = 15_000_000
+HUGE_DOCUMENTS = 12
 DOCUMENT_BYTES = 4096
 LARGE_BYTES = 4 << 20
 LOADERS = 4
 PAD = random.Random(1).randbytes(LARGE_BYTES)  # of every large document: a thousand clients share this process's memory
+HUGE_PAD = (PAD * 4)[:HUGE_BYTES]
 SENT_AT_ONCE = 64 << 10
 FACET_DOCUMENTS = 20_000  # so that one command takes as long whatever the size of the database
 PATIENCE_SECONDS = 60     # for what is under way when the time is over
@@ -31,6 +37,7 @@ PATIENCE_SECONDS = 60     # for what is under way when the time is over
 REFUSALS = {
     16819, 16945, 146, 292, 5943500, 39,  # a stage over its share
     112, 251,                             # a transaction that lost
+    286,                                  # a stream behind a small oplog
 }
 
 
@@ -39,7 +46,7 @@ class Client:
 
     def __init__(self, reader, writer, port, number):
         self.reader, self.writer, self.port, self.random = reader, writer, port, random.Random(number)
-        self.next_id = number << 40
+        self.number, self.next_id = number, number << 40
         self.outcomes = {}
 
     @classmethod
@@ -157,20 +164,117 @@ class Client:
         await self.send(pieces[4:])
         self.note("sent late", await self.reply())
 
+    def kinds(self):
+        return [self.scan, self.leave_open, self.sort, self.group, self.facet, self.insert, self.insert_large, self.update,
+                self.read_nothing, self.stop_in_the_midst]
+
+    def pick(self, kinds):
+        return self.random.choice(kinds)
+
     async def live(self, until):
         loop = asyncio.get_running_loop()
-        kinds = [self.scan, self.leave_open, self.sort, self.group, self.facet, self.insert, self.insert_large, self.update,
-                 self.read_nothing, self.stop_in_the_midst]
+        kinds = self.kinds()
         try:
             while loop.time() < until:
                 try:
-                    await self.random.choice(kinds)()
+                    await self.pick(kinds)()
                 except (ConnectionError, asyncio.IncompleteReadError):
                     # Who stands still while others wait for memory is cut off, and a thousand clients in one process do stand still.
                     self.note("cut off", {"ok": 1.0})
                     self.reader, self.writer = await asyncio.open_connection("127.0.0.1", self.port)
         finally:
             self.writer.close()
+
+
+class HugeClient(Client):
+    """One that has nothing but the largest documents."""
+
+    def pick(self, kinds):
+        """In turn: however slow the machine, each kind is somebody's first."""
+        self.number += 1
+        return kinds[self.number % len(kinds)]
+
+    def a_huge_one(self):
+        return self.random.randrange(HUGE_DOCUMENTS)
+
+    async def with_document(self, body, sequence, make):
+        """Sends a message whose one document, `make(pad)` of an empty pad, has a huge one."""
+        self.next_id += 1
+        small, pad = bson.encode(make(b"")), HUGE_PAD
+        at = small.index(b"\x05pad\0") + 5  # behind it: length, subtype
+        grown = [struct.pack("<i", len(small) + len(pad)) + small[4:at] + struct.pack("<iB", len(pad), 0), pad, small[at + 5:]]
+        section = b"\1" + struct.pack("<i", 4 + len(sequence) + 1 + len(small) + len(pad)) + sequence.encode() + b"\0"
+        head = b"\0" + bson.encode({**body, "$db": "load"})
+        size = 20 + len(head) + len(section) + len(small) + len(pad)
+        await self.send([struct.pack("<iiiiI", size, 1, 0, 2013, 0) + head + section, *grown])
+        return await self.reply()
+
+    async def insert(self):
+        self.note("insert", await self.with_document({"insert": "huge"}, "documents", lambda pad: {"_id": self.next_id, "k": 1, "pad": pad}))
+        self.note("delete", await self.run({"delete": "huge", "deletes": [{"q": {"_id": self.next_id}, "limit": 1}]}))
+
+    async def get(self):
+        self.note("get", await self.run({"find": "huge", "filter": {"_id": self.a_huge_one()}}))
+
+    async def scan(self):
+        reply = await self.run({"find": "huge", "batchSize": 1000})
+        self.note("scan", reply)
+        if cursor := reply.get("cursor", {}).get("id", 0):
+            self.note("getMore", await self.run({"getMore": bson.Int64(cursor), "collection": "huge"}))
+
+    async def leave_open(self):
+        pipeline = [{"$match": {"k": {"$gte": 0}}}, {"$addFields": {"more": 1}}]
+        self.note("open aggregate", await self.run({"aggregate": "huge", "pipeline": pipeline, "cursor": {"batchSize": 2}}))
+
+    async def sort(self):
+        self.note("sort", await self.run({"find": "huge", "sort": {"x": 1}, "singleBatch": True, "projection": {"x": 1}}))
+
+    async def group(self):
+        self.note("group", await self.run({"aggregate": "huge", "pipeline": [{"$group": {"_id": None, "all": {"$push": "$$ROOT"}}}], "cursor": {}}))
+
+    async def count(self):
+        self.note("count", await self.run({"aggregate": "huge", "pipeline": [{"$match": {"x": {"$gte": 0}}}, {"$count": "n"}], "cursor": {}}))
+
+    async def update(self):
+        self.note("update", await self.run({"update": "huge", "updates": [{"q": {"_id": self.a_huge_one()}, "u": {"$set": {"x": self.random.random()}}}]}))
+
+    async def update_by_scan(self):
+        self.note("update by scan", await self.run({"update": "huge", "updates": [{"q": {"x": {"$gte": 0}}, "u": {"$inc": {"n": 1}}, "multi": True}]}))
+
+    async def modify(self):
+        self.note("modify", await self.run({"findAndModify": "huge", "query": {"_id": self.a_huge_one()}, "update": {"$set": {"x": self.random.random()}}, "new": True}))
+
+    async def transact(self):
+        session = {"lsid": {"id": bson.Binary(self.random.randbytes(16), 4)}, "txnNumber": bson.Int64(1), "autocommit": False}
+        reply = await self.run({"find": "huge", "filter": {"_id": self.a_huge_one()}, **session, "startTransaction": True})
+        self.note("find in transaction", reply)
+        if reply["ok"] == 1.0:
+            reply = await self.run({"update": "huge", "updates": [{"q": {"_id": self.a_huge_one()}, "u": {"$set": {"x": 1}}}], **session})
+            self.note("update in transaction", reply)
+        if reply["ok"] == 1.0:
+            self.writer.write(raw.message({"commitTransaction": 1, **session, "$db": "admin"}))
+            await self.writer.drain()
+            self.note("commit", await self.reply())
+
+    async def watch(self):
+        reply = await self.run({"aggregate": "huge", "pipeline": [{"$changeStream": {"fullDocument": "updateLookup"}}], "cursor": {}})
+        self.note("watch", reply)
+        for _ in range(3):
+            if not (cursor := reply.get("cursor", {}).get("id")):
+                return
+            reply = await self.run({"getMore": bson.Int64(cursor), "collection": "huge", "maxTimeMS": 500})
+            self.note("watched", reply)
+
+    def kinds(self):
+        return [self.insert, self.get, self.scan, self.leave_open, self.sort, self.group, self.count, self.update, self.update_by_scan, self.modify,
+                self.transact, self.watch]
+
+
+async def load_huge(port):
+    client = await HugeClient.connect(port, 1)
+    for number in range(HUGE_DOCUMENTS):
+        client.note("load", await client.with_document({"insert": "huge"}, "documents", lambda pad: {"_id": number, "k": number, "x": 0.1, "pad": pad}))
+    client.writer.close()
 
 
 async def load(port, megabytes):
@@ -188,12 +292,12 @@ async def load(port, megabytes):
     await asyncio.gather(*(worker(number) for number in range(LOADERS)))
 
 
-async def crowd(port):
-    until = asyncio.get_running_loop().time() + SECONDS
-    clients = [await Client.connect(port, 1000 + number) for number in range(CONNECTIONS)]
+async def crowd(port, kind, connections, seconds):
+    until = asyncio.get_running_loop().time() + seconds
+    clients = [await kind.connect(port, 1000 + number) for number in range(connections)]
     lives = [asyncio.ensure_future(client.live(until)) for client in clients]
     # Most of them wait for their turn at any time: they are not waited for, their connections end in the midst of it.
-    done, waiting = await asyncio.wait(lives, timeout=SECONDS + PATIENCE_SECONDS, return_when=asyncio.FIRST_EXCEPTION)
+    done, waiting = await asyncio.wait(lives, timeout=seconds + PATIENCE_SECONDS, return_when=asyncio.FIRST_EXCEPTION)
     for life in waiting:
         life.cancel()
     await asyncio.gather(*waiting, return_exceptions=True)
@@ -231,13 +335,25 @@ class UnderItsMemory(DroverTest):
         print(f"memory: {self.resident()[1]} MB resident at the start", flush=True)
         asyncio.run(load(self.source.port, DATA_MB))
         print(f"memory: {DATA_MB} MB loaded, {self.resident()[0]} MB resident at most", flush=True)
-        outcomes = asyncio.run(crowd(self.source.port))
+        self.stays_under(Client, CONNECTIONS, SECONDS, ("scan", "sort", "group", "insert", "insert large", "update", "read late", "sent late"))
+        self.assertEqual(client.load.command("ping")["ok"], 1.0)
+
+    def test_with_documents_of_many_megabytes(self):
+        asyncio.run(load_huge(self.source.port))
+        outcomes = self.stays_under(HugeClient, HUGE_CLIENTS, HUGE_SECONDS, ("sort", "group"))
+        for what in ("insert", "get", "scan", "count", "update", "update by scan", "modify", "find in transaction", "watched"):
+            self.assertTrue(outcomes.get((what, 0)), f"{what} never went well")
+        documents = self.source.client().load.huge
+        self.assertEqual([len(document["pad"]) for document in documents.find({"_id": {"$lt": HUGE_DOCUMENTS}})], [HUGE_BYTES] * HUGE_DOCUMENTS)
+
+    def stays_under(self, kind, connections, seconds, wanted):
+        outcomes = asyncio.run(crowd(self.source.port, kind, connections, seconds))
         peak, after, files = self.resident()
         for (what, code), count in sorted(outcomes.items()):
-            print(f"memory: {what:16} {count:6} times {'ok' if code == 0 else f'refused with {code}'}", flush=True)
-        print(f"memory: {CONNECTIONS} connections for {SECONDS} s: {peak} MB resident at most, {after} MB after ({files} of files), of {MEMORY_MB} MB", flush=True)
+            print(f"memory: {what:21} {count:6} times {'ok' if code == 0 else f'refused with {code}'}", flush=True)
+        print(f"memory: {connections} connections for {seconds} s: {peak} MB resident at most, {after} MB after ({files} of files), of {MEMORY_MB} MB", flush=True)
         self.assertTrue(self.source.process.running(), self.source.process.tail())
         self.assertLessEqual(peak, MEMORY_MB, "the process used more than --memory")
-        for what in ("scan", "sort", "group", "insert", "insert large", "update", "read late", "sent late"):
+        for what in wanted:
             self.assertTrue(any(key[0] == what for key in outcomes), f"{what} never came to its end")
-        self.assertEqual(client.load.command("ping")["ok"], 1.0)
+        return outcomes

@@ -27,7 +27,11 @@ constexpr std::array<std::string_view, 8> kAllowedStages = {"$match",       "$pr
 // What the client's stages read from. It ends whenever the oplog does, and goes on when asked again.
 class StageSource final : public query::DocumentSource {
  public:
-  explicit StageSource(EventSource& events) : events_(events) {}
+  explicit StageSource(EventSource& events) : events_(&events) {}
+  void read_from(EventSource& events) {
+    events_ = &events;
+    held_.reset();
+  }
 
   Result<std::optional<bson::Document>> next() override {
     if (held_) {
@@ -35,7 +39,7 @@ class StageSource final : public query::DocumentSource {
       held_.reset();
       return give(std::move(event));
     }
-    auto event = TRY(events_.next(scan_until));
+    auto event = TRY(events_->next(scan_until));
     if (!event) return std::optional<bson::Document>();
     // The server waits for a majority of the collections' drops before it logs that the database is gone; a stream of
     // that database has nearly always answered with the drops by then.
@@ -46,6 +50,7 @@ class StageSource final : public query::DocumentSource {
     return give(std::move(*event));
   }
   bool holds() const { return held_.has_value(); }
+  std::size_t kept_bytes() const { return held_ ? held_->document.size() : 0; }
 
   SteadyTime scan_until{};
   int given_in_batch = 0;
@@ -58,7 +63,7 @@ class StageSource final : public query::DocumentSource {
     return std::move(event.document);
   }
 
-  EventSource& events_;
+  EventSource* events_;
   std::optional<Event> held_;
 };
 
@@ -75,6 +80,23 @@ class ChangeStreamCursor final : public CommandCursor {
   bool is_change_stream() const override { return true; }
   void rest() override { events_->rest(); }
   bool exhausted() const override { return events_->ended() && waiting_.empty(); }
+  std::size_t kept_bytes() const override {
+    std::size_t bytes = events_->kept_bytes() + source_->kept_bytes();
+    for (const auto& fragment : waiting_) bytes += fragment.document.size();
+    return bytes;
+  }
+  // As a client would resume it from what it was told last.
+  bool give_up_kept() override {
+    if (!told_) return false;
+    auto again = events_->again_after(*told_);
+    if (!again) return false;
+    source_->read_from(**again);
+    events_ = *std::move(again);
+    waiting_.clear();
+    delivered_.reset();
+    if (splitter_) splitter_ = EventSplitter(told_->fragment ? told_ : std::nullopt);
+    return true;
+  }
 
   Status next_batch(CommandContext& context, CursorBatch& batch) override {
     auto& engine = context.engine();
@@ -90,7 +112,8 @@ class ChangeStreamCursor final : public CommandCursor {
       const auto& stop = batch.request().stop;
       if (!context.wait_aside(stop, [&] { return engine.wait_for_oplog(events_->oplog_position(), left, stop); })) break;
     }
-    batch.post_batch_resume_token = token_after(batch).to_document();
+    told_ = token_after(batch);
+    batch.post_batch_resume_token = told_->to_document();
     return {};
   }
 
@@ -167,6 +190,7 @@ class ChangeStreamCursor final : public CommandCursor {
   std::optional<EventSplitter> splitter_;
   std::deque<Fragment> waiting_;  // did not fit into the last batch
   std::optional<ResumeToken> delivered_;
+  std::optional<ResumeToken> told_;  // with the last batch: where the client would resume
 };
 
 Status authorize(CommandContext& context, const Options& options) {

@@ -88,6 +88,19 @@ EventSource::EventSource(Engine& engine, Options options, bson::Timestamp start)
   }
 }
 
+std::size_t EventSource::kept_bytes() const {
+  std::size_t bytes = transaction_ ? transaction_->entry.size() + transaction_->commit.size() : 0;
+  for (const auto& event : ready_) bytes += event.document.size();
+  return bytes;
+}
+
+Result<std::unique_ptr<EventSource>> EventSource::again_after(ResumeToken token) const {
+  auto options = options_;
+  options.start_at.reset();
+  options.resume = std::move(token);
+  return open(engine_, std::move(options));
+}
+
 ResumeToken EventSource::position() const {
   const bool inside = transaction_ || !ready_.empty();
   if (last_ && (inside || last_->time >= read_to_)) return *last_;

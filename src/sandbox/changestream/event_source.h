@@ -25,6 +25,10 @@ class EventSource {
   ResumeToken position() const;
   bson::Timestamp oplog_position() const { return read_to_; }
   void rest() { oplog_->rest(); }
+  // Events, and the entry of a transaction that is being unwound.
+  std::size_t kept_bytes() const;
+  // Another source of the same stream, from behind `token`, which this one or what was made of its events has given.
+  Result<std::unique_ptr<EventSource>> again_after(ResumeToken token) const;
 
  private:
   EventSource(Engine& engine, Options options, bson::Timestamp start);

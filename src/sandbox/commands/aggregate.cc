@@ -164,6 +164,7 @@ class PipelineCursor final : public CommandCursor {
   }
   bool exhausted() const override { return exhausted_; }
   void rest() override { documents_->rest(); }
+  std::size_t kept_bytes() const override { return pending_ ? pending_->size() : 0; }
 
  private:
   query::DocumentSourcePtr documents_;

@@ -1,5 +1,7 @@
 #include "sandbox/commands/copy_collection.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "bson/builder.h"
@@ -10,6 +12,19 @@ namespace {
 
 // Interrupts are looked for once in so many documents.
 constexpr std::size_t kCheckEvery = 1024;
+// A unit has every document twice, for its entry in the oplog, and needs as much again when it grows.
+constexpr std::int64_t kCopiesInUnit = 4;
+constexpr int kExceededMemoryLimit = 146;
+
+// Counted until the unit ends.
+Status count_copy(CommandContext& context, WriteUnit& unit, const CollectionInfo& from) {
+  const auto bytes = from.counters->copy().bytes;
+  const auto share = std::make_shared<MemoryShare>(&context.services.memory.work);
+  unit.keep_until_end(share);
+  if (bytes <= kMaxCopiedBytes && share->try_grow_to(static_cast<std::size_t>(kCopiesInUnit * std::max<std::int64_t>(bytes, 0)))) return {};
+  return server_error(kExceededMemoryLimit, fmt::format("{} has {} bytes, and a copy is made in memory: there is not enough of it. Copy its documents by $merge, try again, "
+                                                        "or start the server with more --memory.", from.ns.to_string(), bytes));
+}
 
 }  // namespace
 
@@ -25,10 +40,7 @@ bson::Document with_temp(bson::View options) {
 }
 
 Result<CollectionPtr> copy_collection(CommandContext& context, WriteUnit& unit, const CollectionPtr& from, const CopyTarget& to) {
-  if (from->counters->copy().bytes > kMaxCopiedBytes) {
-    return server_error(code::kIllegalOperation, fmt::format("{} has more than {} bytes, which this server does not copy in one command",
-                                                             from->ns.to_string(), kMaxCopiedBytes));
-  }
+  TRY(count_copy(context, unit, *from));
   const auto* id_index = from->id_index();
   auto copy = TRY(unit.create_collection(to.ns, to.options, id_index ? id_index->spec.view() : bson::View()));
   std::vector<bson::Document> specs;
@@ -36,18 +48,12 @@ Result<CollectionPtr> copy_collection(CommandContext& context, WriteUnit& unit, 
     if (to.with_indexes && !index->is_id() && index->ready) specs.push_back(index->spec);
   }
   if (!specs.empty()) copy = TRY(unit.create_indexes(copy, specs));
-  // An iterator over the unit's writes does not outlive the next write.
-  std::vector<bson::Document> documents;
-  {
-    RecordCursor records(unit, *from);
-    while (const auto document = TRY(records.next())) {
-      documents.emplace_back(*document);
-      if (documents.size() % kCheckEvery == 0) TRY(check_interrupt(context));
-    }
-  }
-  for (auto& document : documents) {
-    TRY(unit.insert(copy, document));
-    document = bson::Document();
+  // Of the newest state, which no other unit changes meanwhile; an iterator over the unit's own writes would not outlive the next one.
+  const auto reader = make_reader(context.engine(), context.engine().view());
+  RecordCursor records(*reader, *from);
+  for (std::size_t n = 1; const auto document = TRY(records.next()); ++n) {
+    TRY(unit.insert(copy, *document));
+    if (n % kCheckEvery == 0) TRY(check_interrupt(context));
   }
   return copy;
 }

@@ -5,7 +5,7 @@
 
 namespace drover::sandbox {
 
-// A copy is gathered in memory before it is committed; larger collections are refused.
+// A copy is gathered in memory before it is committed, and counted there: 146 for larger collections, and when there is no room for it.
 inline constexpr std::int64_t kMaxCopiedBytes = 256ll << 20;
 
 struct CopyTarget {

@@ -1,5 +1,6 @@
 // count and distinct. Facts: corpus find/count-distinct.
 #include <algorithm>
+#include <limits>
 #include <map>
 
 #include <fmt/format.h>
@@ -10,12 +11,16 @@
 #include "sandbox/commands/scan.h"
 #include "sandbox/commands/tables.h"
 #include "sandbox/commands/write_support.h"
+#include "sandbox/query/stage_memory.h"
 
 namespace drover::sandbox {
 
 namespace {
 
 constexpr std::int64_t kCheckEvery = 256;
+constexpr std::size_t kViewBatchBytes = 1 << 20;
+// Of a distinct value, beside its bytes and those of its key: two strings and a node of a tree.
+constexpr std::size_t kValueOverhead = 128;
 
 Result<bson::View> query_field(const CommandContext& context) {
   const auto field = context.body["query"];
@@ -47,19 +52,19 @@ Result<std::optional<Scan>> open_scan(CommandContext& context, const ReadScope& 
   return std::optional(Scan(scope.reader, target.collection, std::move(plan), std::move(matcher), context.services.memory.work));
 }
 
-// All documents of the pipeline that does the same on a view.
-Result<std::vector<bson::Document>> run_on_view(CommandContext& context, const Namespace& ns, bson::Document pipeline) {
+// Shows `visit` every document of the pipeline that does the same on a view.
+template <typename Visit>
+Status run_on_view(CommandContext& context, const Namespace& ns, bson::Document pipeline, Visit&& visit) {
   auto opened = TRY(open_aggregate(context, {.ns = ns, .pipeline = std::move(pipeline), .statement = context.body}));
-  std::vector<bson::Document> documents;
-  BatchRequest request;
-  request.max_documents = std::numeric_limits<std::int64_t>::max();
+  const BatchRequest request{.max_documents = kCheckEvery, .max_bytes = kViewBatchBytes};
   while (!opened.cursor->exhausted()) {
+    TRY(check_interrupt(context));
     CursorBatch batch(request);
     TRY(opened.cursor->next_batch(context, batch));
     const auto array = std::move(batch).finish_documents();
-    for (const auto& item : array) documents.emplace_back(item.document_value());
+    for (const auto& item : array) TRY(visit(item.document_value()));
   }
-  return documents;
+  return {};
 }
 
 Result<bson::Document> count(CommandContext& context) {
@@ -73,9 +78,13 @@ Result<bson::Document> count(CommandContext& context) {
   auto scope = TRY(read_scope(context));
   const auto target = TRY(target_collection(context, scope.reader->catalog()));
   if (target.collection && target.collection->is_view()) {
-    const auto found = TRY(run_on_view(context, target.ns, pipeline_of_find(filter, {}, skip, limit, {})));
+    std::int64_t found = 0;
+    TRY(run_on_view(context, target.ns, pipeline_of_find(filter, {}, skip, limit, {}), [&](bson::View) -> Status {
+      ++found;
+      return {};
+    }));
     bson::Builder reply;
-    append_count(reply, "n", static_cast<std::int64_t>(found.size()));
+    append_count(reply, "n", found);
     return std::move(reply).finish();
   }
   std::int64_t n = 0;
@@ -117,6 +126,7 @@ class Values {
     }
   }
   std::size_t bytes() const { return bytes_; }
+  std::size_t memory_bytes() const { return memory_bytes_; }
   bson::Document finish() const {
     bson::ArrayBuilder out;
     for (const auto& [key, value] : values_) out.append(value.element());
@@ -132,11 +142,12 @@ class Values {
     auto key = bson::key_string(value, collator_.get());
     if (values_.contains(key)) return;
     bytes_ += value.size() + 16;
+    memory_bytes_ += key.size() + value.size() + kValueOverhead;
     values_.emplace(std::move(key), bson::Value(value));
   }
   std::shared_ptr<const bson::Collator> collator_;
   std::map<std::string, bson::Value> values_;
-  std::size_t bytes_ = 0;
+  std::size_t bytes_ = 0, memory_bytes_ = 0;
 };
 
 Result<bson::Document> distinct(CommandContext& context) {
@@ -158,14 +169,20 @@ Result<bson::Document> distinct(CommandContext& context) {
   const auto target = TRY(target_collection(context, scope.reader->catalog()));
   const auto collator = TRY(effective_collation(context.body, target.collection.get()));
   Values values(collator);
+  query::StageMemory memory(&context.services.memory.work);
+  const auto add = [&](bson::View document) -> Status {
+    values.add_path(document, *key);
+    TRY(memory.hold(values.memory_bytes()));
+    if (values.bytes() > kMaxBatchBytes) return server_error(17217, "distinct too big, 16mb cap");
+    return {};
+  };
   if (target.collection && target.collection->is_view()) {
-    for (const auto& document : TRY(run_on_view(context, target.ns, pipeline_of_find(filter, {}, 0, 0, {})))) values.add_path(document, *key);
+    TRY(run_on_view(context, target.ns, pipeline_of_find(filter, {}, 0, 0, {}), add));
   } else if (auto scan = TRY(open_scan(context, scope, target, filter, collator))) {
     std::int64_t steps = 0;
     while (const auto document = TRY(scan->next())) {
       if (++steps % kCheckEvery == 0) TRY(check_interrupt(context));
-      values.add_path(*document, *key);
-      if (values.bytes() > kMaxBatchBytes) return server_error(17217, "distinct too big, 16mb cap");
+      TRY(add(*document));
     }
   }
   bson::Builder reply;

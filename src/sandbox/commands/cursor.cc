@@ -23,6 +23,10 @@ class ListCursor : public CommandCursor {
   std::size_t at_ = 0;
 };
 
+tl::unexpected<Error> no_memory_for_cursors() {
+  return server_error(146, "The memory for open cursors, sorts and groups of all clients is used up. Close cursors, or start the server with more --memory.");
+}
+
 // Growth is asked for in pieces, so that many small documents ask seldom.
 constexpr std::size_t kReplyStep = 256 << 10;
 
@@ -60,11 +64,8 @@ Result<bson::Document> first_batch_reply(CommandContext& context, std::unique_pt
   std::int64_t id = 0;
   const auto name = ns.to_string();
   if (!cursor->exhausted() && !options.single_batch) {
-    cursor->rest();
     MemoryShare memory(&context.services.memory.work);
-    if (!memory.try_grow_to(kCursorBytes + kCursorCommandCopies * context.body.size())) {
-      return server_error(146, "The memory for open cursors, sorts and groups of all clients is used up. Close cursors, or start the server with more --memory.");
-    }
+    if (!memory.try_grow_to(kCursorBytes + kCursorCommandCopies * context.body.size())) return no_memory_for_cursors();
     CursorEntry entry{.cursor = std::move(cursor), .ns = std::move(ns), .session = context.session, .no_timeout = options.no_timeout};
     if (context.transaction) entry.txn_number = context.txn_number;
     entry.time_left = context.time_left();
@@ -72,6 +73,7 @@ Result<bson::Document> first_batch_reply(CommandContext& context, std::unique_pt
     entry.granted = context.granted;
     entry.memory = std::move(memory);
     if (context.operation) entry.origin = context.operation->command;
+    TRY(rest_between_batches(context, entry));
     id = context.services.cursors.add(std::move(entry));
   }
   auto token = std::move(batch.post_batch_resume_token);
@@ -87,6 +89,15 @@ Result<bson::Document> first_batch_reply(CommandContext& context, std::unique_pt
     if (!options.list_order) body.append("id", id).append("ns", name);
   }
   return std::move(out).finish();
+}
+
+Status rest_between_batches(CommandContext& context, CursorEntry& entry) {
+  auto& cursor = *entry.cursor;
+  cursor.rest();
+  const auto kept = cursor.kept_bytes();
+  entry.kept = MemoryShare(&context.services.memory.work);
+  if (kept <= kUncountedKeptBytes || entry.kept.try_grow_to(kept) || cursor.give_up_kept()) return {};
+  return no_memory_for_cursors();
 }
 
 }  // namespace drover::sandbox

@@ -86,6 +86,9 @@ class CommandCursor {
   virtual bool exhausted() const = 0;
   // Between batches: gives up what can be had again (iterators pin write buffers and blocks of the store).
   virtual void rest() {}
+  // Documents that it keeps for the next batch, in bytes; and giving them up, to read them again then. False: they cannot be had again.
+  virtual std::size_t kept_bytes() const { return 0; }
+  virtual bool give_up_kept() { return false; }
   virtual bool awaits_data() const { return false; }
   virtual bool is_change_stream() const { return false; }
 };
@@ -99,6 +102,7 @@ struct CursorEntry {
   std::vector<std::string> users;        // "name@db" authenticated when it was made
   std::vector<Grant> granted;            // what the command that made it was allowed
   MemoryShare memory;                    // of what it keeps beside documents; stays with the registry
+  MemoryShare kept;                      // of the documents that it keeps for the next batch
   bool no_timeout = false;
   // Of the maxTimeMS of the command that made it: what no batch has used yet. The time between batches does not count.
   std::optional<Duration> time_left;
@@ -143,6 +147,10 @@ struct CursorReplyOptions {
 };
 Result<bson::Document> first_batch_reply(CommandContext& context, std::unique_ptr<CommandCursor> cursor, Namespace ns,
                                          const CursorReplyOptions& options);
+
+// After every batch of a cursor that goes on: it gives up what can be had again, and what it keeps is counted. 146 when there is no memory
+// for that.
+Status rest_between_batches(CommandContext& context, CursorEntry& entry);
 
 // "what :: caused by :: message".
 Error caused_by(std::string_view what, Error error);

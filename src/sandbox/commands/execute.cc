@@ -7,6 +7,7 @@
 #include "sandbox/commands/concern_defaults.h"
 #include "sandbox/commands/concerns.h"
 #include "sandbox/commands/error_codes.h"
+#include "sandbox/commands/in_hand.h"
 #include "sandbox/commands/profiler.h"
 #include "sandbox/commands/sessions.h"
 #include "sandbox/commands/support.h"
@@ -53,11 +54,14 @@ class Execution {
   }
 
  private:
-  // Whoever is inside a transaction, or ends one, never waits for a place: others may wait in theirs for the transaction.
+  // Whoever is inside a transaction, or ends one, never waits for a place: others may wait in theirs for the transaction. For the memory of
+  // its documents it does: nobody waits for a transaction while he holds such.
   Result<bson::Document> run_in_place() {
-    const bool waits = works_on_data(*context_.command) && !context_.transaction && !context_.internal;
-    if (waits && !place_.enter(context_.services.memory.running, context_.stop)) return server_error(code::kInterrupted, "operation was interrupted");
-    if (waits) context_.place = &place_;
+    if (works_on_data(*context_.command) && !context_.internal) {
+      const auto kind = context_.transaction ? RunningPlace::Kind::kBesideThem : RunningPlace::Kind::kOneOfThem;
+      if (!place_.enter(context_.services.memory, kind, bytes_in_hand(context_), context_.stop)) return server_error(code::kInterrupted, "operation was interrupted");
+      context_.place = &place_;
+    }
     auto reply = in_transaction_ && !ends_transaction(*context_.command) ? run_in_transaction() : context_.command->handler(context_);
     // What came about otherwise than by a cursor is counted once it is there. Within the place, so that it is few at a time.
     if (reply && context_.reply_memory && reply->size() > kUncountedReplyBytes) {

@@ -75,17 +75,12 @@ class FindCursor : public CommandCursor {
       return {};
     }
     auto view = context.engine().view();
-    if (view->ts == seen_ && !pending_) return {};
+    if (view->ts == seen_) return {};
     seen_ = view->ts;
     return scan_.move_to(make_reader(context.engine(), std::move(view)));
   }
 
   Status scan_batch(CommandContext& context, CursorBatch& batch) {
-    if (pending_) {
-      if (!batch.append(*pending_)) return {};
-      pending_.reset();
-      if (limit_reached()) return {};
-    }
     while (!batch.full()) {
       if (++steps_ % kCheckEvery == 0) TRY(check_interrupt(context));
       const auto document = TRY(scan_.next());
@@ -97,8 +92,11 @@ class FindCursor : public CommandCursor {
         ++skipped_;
         continue;
       }
+      if (!TRY(give(*document, scan_.record_id(), batch))) {
+        scan_.give_again();
+        return {};
+      }
       ++returned_;
-      if (!TRY(give(*document, scan_.record_id(), batch))) return {};
       if (limit_reached()) return {};
     }
     return {};
@@ -107,12 +105,10 @@ class FindCursor : public CommandCursor {
     if (parts_.limit == 0 || returned_ < parts_.limit) return false;
     return exhausted_ = true;
   }
-  // False: the batch is full, the document waits for the next.
+  // False: the batch is full.
   Result<bool> give(bson::View document, RecordId id, CursorBatch& batch) {
     if (parts_.projection.is_identity() && !parts_.show_record_id && !parts_.return_key) {
-      if (batch.append(document)) return true;
-      pending_ = bson::Document(document);
-      return false;
+      return batch.append(document);
     }
     auto shown = parts_.return_key ? TRY(key_of(document)) : TRY(parts_.projection.apply(document));
     if (parts_.show_record_id && !parts_.return_key) {
@@ -120,9 +116,7 @@ class FindCursor : public CommandCursor {
       with_id.append_all(shown).append("$recordId", id);
       shown = std::move(with_id).finish();
     }
-    if (batch.append(shown)) return true;
-    pending_ = std::move(shown);
-    return false;
+    return batch.append(shown);
   }
 
   // The fields of the index that was used; nothing when none was. They stand for the document, whatever else of it is asked for.
@@ -178,17 +172,13 @@ class FindCursor : public CommandCursor {
     return {};
   }
   Status sorted_batch(CursorBatch& batch) {
-    if (pending_) {
-      if (!batch.append(*pending_)) return {};
-      pending_.reset();
-    }
     while (!batch.full() && next_sorted_ < ordered_.size()) {
-      auto& item = ordered_[next_sorted_++];
-      const bool given = TRY(give(item.document, item.id, batch));
+      auto& item = ordered_[next_sorted_];
+      if (!TRY(give(item.document, item.id, batch))) return {};
       item.document = bson::Document();
-      if (!given) return {};
+      ++next_sorted_;
     }
-    exhausted_ = next_sorted_ >= ordered_.size() && !pending_;
+    exhausted_ = next_sorted_ >= ordered_.size();
     return {};
   }
 
@@ -201,7 +191,6 @@ class FindCursor : public CommandCursor {
   query::StageMemory sort_memory_;
   std::vector<Sorted> ordered_;
   std::size_t next_sorted_ = 0;
-  std::optional<bson::Document> pending_;
   std::int64_t skipped_ = 0, returned_ = 0, steps_ = 0;
   bool begun_ = false;
   bool exhausted_ = false;

@@ -11,18 +11,20 @@ namespace drover::sandbox {
 struct MemoryPools {
   MemoryPools() = default;  // without limits
   struct Limits {
-    std::size_t request_bytes, reply_bytes, work_bytes, running_commands;
+    std::size_t request_bytes, reply_bytes, work_bytes, document_bytes, running_commands;
   };
   // `process`, where there is one, is asked before any of them grows.
   explicit MemoryPools(const Limits& limits, ResidentLimit* process = nullptr)
       : requests(limits.request_bytes, process),
         replies(limits.reply_bytes, process),
         work(limits.work_bytes, process),
+        documents(limits.document_bytes, process),
         running(limits.running_commands, process) {}
 
   MemoryBudget requests;  // messages that arrive or are being worked on
   MemoryBudget replies;   // that are made, or wait for their client to read them
   MemoryBudget work;      // what sorts, groups and other blocking stages have gathered, and open transactions have written
+  MemoryBudget documents;  // large ones in the hands of running commands
   Admission running;      // reads and writes of data
 };
 
@@ -33,25 +35,33 @@ inline constexpr std::size_t kReplyFrameBytes = 2048;
 // An open cursor is counted with so much, and with its command several times: what that was parsed into.
 inline constexpr std::size_t kCursorBytes = 8 << 10;
 inline constexpr std::size_t kCursorCommandCopies = 4;
+// So much of what it keeps for its next batch is among them.
+inline constexpr std::size_t kUncountedKeptBytes = 4 << 10;
 // So much of a reply belongs to its connection and is not counted.
 inline constexpr std::size_t kUncountedReplyBytes = 16 << 10;
 
-// A running command's place among those that run at once. It has none while it waits for something that another command
-// has to bring about, or all places could be taken by such as wait.
+// A running command's place among those that run at once, and the memory for the documents that it will have in hand, in the order of
+// asking. It has neither while it waits for something that another command has to bring about, or all could be taken by such as wait:
+// who waits for the place has no memory yet, and who waits for the memory holds nothing that somebody else waits for but the place.
 class RunningPlace {
  public:
+  enum class Kind { kOneOfThem, kBesideThem };  // statements of transactions are not counted among those that run
+
   RunningPlace() = default;
   ~RunningPlace() { leave(); }
   RunningPlace(const RunningPlace&) = delete;
   RunningPlace& operator=(const RunningPlace&) = delete;
 
   // False: stopped.
-  bool enter(Admission& admission, const std::stop_token& stop) {
-    admission_ = &admission;
-    return inside_ = admission.enter(stop);
+  bool enter(MemoryPools& pools, Kind kind, std::size_t document_bytes, const std::stop_token& stop) {
+    admission_ = kind == Kind::kOneOfThem ? &pools.running : nullptr;
+    documents_ = MemoryShare(&pools.documents);
+    document_bytes_ = document_bytes;
+    return enter_again(stop);
   }
   void leave() {
-    if (inside_) admission_->leave();
+    documents_.release();
+    if (inside_ && admission_ != nullptr) admission_->leave();
     inside_ = false;
   }
   // Runs `wait` without the place. When the command is stopped meanwhile, it ends without having it again.
@@ -62,7 +72,7 @@ class RunningPlace {
       const std::stop_token& stop;
       bool had;
       ~Return() {
-        if (had) place.inside_ = place.admission_->enter(stop);
+        if (had) place.enter_again(stop);
       }
     } const back{*this, stop, inside_};
     leave();
@@ -70,8 +80,15 @@ class RunningPlace {
   }
 
  private:
+  bool enter_again(const std::stop_token& stop) {
+    inside_ = admission_ == nullptr || admission_->enter(stop);
+    return inside_ && (document_bytes_ == 0 || documents_.take(document_bytes_, stop));
+  }
+
   Admission* admission_ = nullptr;
   bool inside_ = false;
+  MemoryShare documents_;
+  std::size_t document_bytes_ = 0;
 };
 
 }  // namespace drover::sandbox

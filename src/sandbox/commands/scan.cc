@@ -52,6 +52,14 @@ Scan::Scan(std::shared_ptr<const Reader> reader, CollectionPtr collection, Plan 
 
 Result<std::optional<bson::View>> Scan::next(query::MatchDetails* details) {
   if (counting != nullptr) count_plan();
+  if (std::exchange(again_, false)) {
+    // As it is in the state that is read now, if it still matches.
+    if (auto document = TRY(reader_->find_record(*collection_, record_))) {
+      held_ = std::move(*document);
+      if (details) details->array_index.reset();
+      if (matches_all_ || TRY(filter_.try_matches(held_, details))) return std::optional(held_.view());
+    }
+  }
   while (const auto candidate = TRY(next_candidate())) {
     ++examined_;
     if (counting != nullptr) ++counting->documents;
@@ -67,6 +75,7 @@ Result<std::optional<bson::View>> Scan::next_candidate() {
   if (!records_) records_.emplace(*reader_, *collection_, plan_.forward, begun_ ? std::optional(record_) : plan_.after);
   auto document = TRY(records_->next());
   if (document) {
+    collection_->note_size(document->size());
     record_ = records_->id();
     begun_ = true;
   }
@@ -81,6 +90,7 @@ Result<std::optional<bson::View>> Scan::next_by_index() {
     auto bytes = TRY(reader_->get(kRecords, record_key(collection_->ident, *id)));
     if (!bytes) continue;
     document_ = std::move(*bytes);
+    collection_->note_size(document_.size());
     record_ = *id;
     begun_ = true;
     return std::optional(view_of(document_));
@@ -138,6 +148,8 @@ void Scan::resume_entries() {
 void Scan::rest() {
   records_.reset();
   entries_.reset();
+  std::string().swap(document_);
+  held_ = bson::Document();
 }
 
 Status Scan::move_to(std::shared_ptr<const Reader> reader) {

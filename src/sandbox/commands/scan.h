@@ -47,6 +47,9 @@ class Scan {
   // The bytes are good until the next call. Nothing at the end; after more records came (move_to), there may be more.
   Result<std::optional<bson::View>> next() { return next(nullptr); }
   Result<std::optional<bson::View>> next(query::MatchDetails* details);
+  // The document given last comes again at the next call, as it is then, if it still matches: for cursors, which keep no document between
+  // two batches.
+  void give_again() { again_ = true; }
   RecordId record_id() const { return record_; }
   std::int64_t examined() const { return examined_; }
   std::int64_t keys_examined() const { return keys_; }
@@ -80,6 +83,8 @@ class Scan {
   RecordIdSet seen_;  // of a multikey index
   query::StageMemory seen_memory_;
   std::string document_;
+  bson::Document held_;  // given again
+  bool again_ = false;
   RecordId record_ = 0;
   bool begun_ = false;
   bool range_open_ = false;       // the range that was begun last is not at its end

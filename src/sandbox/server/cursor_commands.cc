@@ -200,7 +200,12 @@ Result<bson::Document> get_more(CommandContext& context) {
   }
   const bool ended = entry.cursor->exhausted();
   if (ended) checked_out.end();
-  entry.cursor->rest();
+  if (!ended) {
+    if (auto rested = rest_between_batches(context, entry); !rested) {
+      checked_out.end();
+      return tl::unexpected(std::move(rested).error());
+    }
+  }
   const auto token = std::move(batch.post_batch_resume_token);
   const auto documents = std::move(batch).finish_documents();
   bson::Builder out;

@@ -2,6 +2,8 @@
 
 #include <thread>
 
+#include "sandbox/commands/in_hand.h"
+
 namespace drover::sandbox {
 
 namespace {
@@ -11,6 +13,8 @@ constexpr std::size_t kProcessBytes = 44 << 20;
 // One message and one reply of the largest size fit always.
 constexpr std::size_t kMinRequests = net::kMaxWireMessageBytes;
 constexpr std::size_t kMinReplies = kReplyCopies * (kMaxBatchBytes + (256 << 10));
+// One command on documents of the largest size runs always.
+constexpr std::size_t kMinDocuments = kDocumentsInHand * (16 << 20);
 
 }  // namespace
 
@@ -23,6 +27,7 @@ MemoryPlan plan_memory(std::size_t memory_bytes) {
   plan.pools = {.request_bytes = std::max(kMinRequests, rest / 8),
                 .reply_bytes = std::max(kMinReplies, rest / 8),
                 .work_bytes = rest / 4,
+                .document_bytes = std::max(kMinDocuments, rest / 8),
                 .running_commands = std::clamp<std::size_t>(2 * std::thread::hardware_concurrency(), kMinRunningCommands,
                                                              std::max(kMinRunningCommands, total / kRunningCommandBytes))};
   return plan;

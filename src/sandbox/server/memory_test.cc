@@ -1,4 +1,8 @@
 // What happens when a part of --memory is used up.
+#include <atomic>
+#include <thread>
+
+#include "sandbox/commands/in_hand.h"
 #include "sandbox/commands/sessions.h"
 #include "sandbox/server/client_for_tests.h"
 #include "sandbox/server/memory_plan.h"
@@ -12,11 +16,13 @@ TEST(MemoryPlan, ThePartsLeaveRoom) {
   for (const std::size_t megabytes : {512, 768, 1024, 8192}) {
     const auto total = megabytes * kMegabyte;
     const auto plan = plan_memory(total);
-    const auto parts = plan.store_bytes + plan.connections * kConnectionBytes + plan.pools.request_bytes + plan.pools.reply_bytes + plan.pools.work_bytes;
+    const auto parts = plan.store_bytes + plan.connections * kConnectionBytes + plan.pools.request_bytes + plan.pools.reply_bytes + plan.pools.work_bytes +
+                       plan.pools.document_bytes;
     EXPECT_LT(parts, total / 10 * 9) << megabytes;
     EXPECT_GE(plan.connections, 1000u) << megabytes;
     EXPECT_GE(plan.pools.request_bytes, net::kMaxWireMessageBytes);
     EXPECT_GE(plan.pools.reply_bytes, kReplyCopies * kMaxBatchBytes);
+    EXPECT_GE(plan.pools.document_bytes, kDocumentsInHand * kMaxBatchBytes);
   }
   EXPECT_EQ(plan_memory(1).store_bytes, plan_memory(kMinServerMemory).store_bytes);
 }
@@ -34,6 +40,17 @@ class MemoryTest : public SandboxClientTest {
     ASSERT_EQ(code("d", std::move(insert).finish()), 0);
   }
   MemoryPools& pools() { return sandbox_->state().services.memory; }
+  // Ten documents of several hundred kilobytes.
+  void insert_large() {
+    for (int i = 0; i < 10; ++i) {
+      bson::Builder insert;
+      insert.append("insert", "large");
+      insert.open_array("documents").open_document().append("_id", i).append("x", std::string(2 * kLargeInHand, 'x'));
+      ASSERT_EQ(code("d", std::move(insert).finish()), 0);
+    }
+  }
+  // Of the memory for replies: what is left is enough for a batch of one of these, not for two.
+  std::size_t but_for_one_document() { return pools().replies.limit() - kReplyCopies * 3 * kLargeInHand; }
   bson::Document more(std::int64_t cursor) { return run("d", bson::make_document({{"getMore", cursor}, {"collection", "c"}})); }
 };
 
@@ -135,6 +152,140 @@ TEST_F(MemoryTest, OpenCursorsAreCounted) {
   EXPECT_EQ(refused, 146);
   ASSERT_EQ(more(open.front())["ok"].is_truthy(), true);
   EXPECT_EQ(code("d", R"({"find": "c", "batchSize": 1})"), 0);
+}
+
+// Commands on large documents wait for memory for them, in transactions and outside; those on small ones do not.
+TEST_F(MemoryTest, LargeDocumentsWaitForTheirTurn) {
+  insert_large();
+  MemoryShare everything(&pools().documents);
+  ASSERT_TRUE(everything.try_grow_to(pools().documents.limit()));
+  EXPECT_EQ(find("d", "c").size(), 100u);
+  EXPECT_EQ(code("d", R"({"insert": "large", "documents": [{"_id": 100}]})"), 0);
+  const auto in_transaction = R"(, "lsid": {"id": {"$uuid": "00000000-0000-4000-8000-000000000009"}}, "txnNumber": {"$numberLong": "1"}, "autocommit": false, "startTransaction": true})";
+  for (const auto& command : {std::string(R"({"find": "large"})"), std::string(R"({"update": "large", "updates": [{"q": {"_id": 1}, "u": {"$set": {"y": 1}}}]})"),
+                              R"({"find": "large")" + std::string(in_transaction)}) {
+    std::atomic<bool> done = false;
+    std::jthread client([&] {
+      EXPECT_EQ(code("d", command), 0) << command;
+      done = true;
+    });
+    while (!pools().documents.is_short() && !done) std::this_thread::yield();
+    EXPECT_FALSE(done) << command;
+    everything.release();
+    client.join();
+    ASSERT_TRUE(everything.try_grow_to(pools().documents.limit())) << "not given back";
+  }
+  // As does what is itself large, and becomes larger when it is parsed.
+  bson::Builder filter;
+  filter.append("count", "c");
+  {
+    auto query = filter.open_document("query");
+    auto list = query.open_document("k");
+    auto items = list.open_array("$in");
+    for (std::int32_t i = 0; i < 20'000; ++i) items.append(i);
+  }
+  const auto count = std::move(filter).finish();
+  std::atomic<bool> done = false;
+  std::jthread client([&] {
+    EXPECT_EQ(code("d", count), 0);
+    done = true;
+  });
+  while (!pools().documents.is_short() && !done) std::this_thread::yield();
+  EXPECT_FALSE(done);
+  everything.release();
+}
+
+// What did not fit into a batch is read again, or it is counted.
+TEST_F(MemoryTest, CursorsKeepNoDocumentsUncounted) {
+  insert_large();
+  const auto find_some = R"({"find": "large", "batchSize": 1000})";
+  const auto pipeline = R"({"aggregate": "large", "pipeline": [{"$addFields": {"y": 1}}], "cursor": {"batchSize": 1000}})";
+  const auto before = pools().work.used();
+  bson::Document found, made;
+  {
+    MemoryShare everything(&pools().replies);
+    ASSERT_TRUE(everything.try_grow_to(but_for_one_document()));
+    found = run("d", find_some);
+    EXPECT_EQ(batch(found).size(), 1u);
+    EXPECT_LT(pools().work.used(), before + 2 * kLargeInHand);
+    made = run("d", pipeline);
+    EXPECT_EQ(batch(made).size(), 1u);
+    EXPECT_GT(pools().work.used(), before + 2 * kLargeInHand);
+    MemoryShare all_work(&pools().work);
+    ASSERT_TRUE(all_work.try_grow_to(pools().work.limit() - pools().work.used() - 100'000));
+    EXPECT_EQ(code("d", pipeline), 146);
+  }
+  for (auto reply : {found, made}) {
+    auto documents = batch(reply);
+    const auto cursor = reply.view().at_path("cursor.id").to_int64().value_or(0);
+    reply = run("d", bson::make_document({{"getMore", cursor}, {"collection", "large"}}));
+    for (auto& document : batch(reply)) documents.push_back(std::move(document));
+    ASSERT_EQ(documents.size(), 10u) << text(reply);
+    for (int i = 0; i < 10; ++i) EXPECT_EQ(documents[static_cast<std::size_t>(i)]["_id"].to_int64(), i);
+  }
+  EXPECT_EQ(pools().work.used(), before);
+}
+
+// What is read again is as it is then.
+TEST_F(MemoryTest, ADocumentThatIsReadAgainMayHaveGone) {
+  insert_large();
+  bson::Document reply;
+  for (const char* sort : {"{}", R"({"_id": 1})"}) {
+    {
+      MemoryShare everything(&pools().replies);
+      ASSERT_TRUE(everything.try_grow_to(but_for_one_document()));
+      reply = run("d", R"({"find": "large", "filter": {"gone": null}, "batchSize": 1000, "sort": )" + std::string(sort) + "}");
+      ASSERT_EQ(batch(reply).size(), 1u);
+    }
+    ASSERT_EQ(code("d", R"({"update": "large", "updates": [{"q": {"_id": 1}, "u": {"$set": {"gone": true}}}]})"), 0);
+    const auto cursor = reply.view().at_path("cursor.id").to_int64().value_or(0);
+    const auto rest = batch(run("d", bson::make_document({{"getMore", cursor}, {"collection", "large"}})));
+    ASSERT_EQ(rest.size(), 8u) << sort;
+    EXPECT_EQ(rest[0]["_id"].to_int64(), 2);
+    ASSERT_EQ(code("d", R"({"update": "large", "updates": [{"q": {"_id": 1}, "u": {"$unset": {"gone": 1}}}]})"), 0);
+  }
+}
+
+TEST_F(MemoryTest, AChangeStreamReadsAgainWhatItCannotKeep) {
+  for (const auto version : {kTest44, kTest80}) {
+    start(version);
+    ASSERT_EQ(code("d", R"({"create": "large"})"), 0);
+    const auto stream = watch("d", "large", "{}");
+    insert_large();
+    MemoryShare all_replies(&pools().replies), all_work(&pools().work);
+    ASSERT_TRUE(all_replies.try_grow_to(but_for_one_document()));
+    ASSERT_TRUE(all_work.try_grow_to(pools().work.limit() - pools().work.used()));
+    for (int i = 0; i < 10; ++i) {
+      const auto events = batch(SandboxClientTest::more("d", "large", stream));
+      ASSERT_EQ(events.size(), 1u) << i;
+      EXPECT_EQ(events[0].view().at_path("documentKey._id").to_int64(), i);
+    }
+    EXPECT_EQ(batch(SandboxClientTest::more("d", "large", stream)).size(), 0u);
+  }
+}
+
+TEST_F(MemoryTest, DistinctValuesAreCounted) {
+  const auto distinct = R"({"distinct": "c", "key": "_id"})";
+  {
+    MemoryShare everything(&pools().work);
+    ASSERT_TRUE(everything.try_grow_to(pools().work.limit()));
+    EXPECT_EQ(code("d", distinct), 292);
+  }
+  EXPECT_EQ(code("d", distinct), 0);
+  EXPECT_EQ(pools().work.used(), 0u);
+}
+
+TEST_F(MemoryTest, CopiesOfCollectionsAreCounted) {
+  const auto convert = R"({"convertToCapped": "c", "size": 1000000})";
+  {
+    MemoryShare everything(&pools().work);
+    ASSERT_TRUE(everything.try_grow_to(pools().work.limit()));
+    EXPECT_EQ(code("d", convert), 146);
+    EXPECT_EQ(find("d", "c").size(), 100u);
+  }
+  EXPECT_EQ(code("d", convert), 0);
+  EXPECT_EQ(find("d", "c").size(), 100u);
+  EXPECT_EQ(pools().work.used(), 0u);
 }
 
 TEST_F(MemoryTest, SessionsAreForgottenBeforeThereAreTooMany) {

@@ -1,5 +1,7 @@
 #include "sandbox/storage/catalog.h"
 
+#include <algorithm>
+
 #include "bson/builder.h"
 #include "sandbox/query/matcher.h"
 
@@ -23,6 +25,12 @@ const IndexInfo* CollectionInfo::index(std::string_view name) const {
 
 const IndexInfo* CollectionInfo::id_index() const {
   return !indexes.empty() && indexes.front()->is_id() ? indexes.front().get() : nullptr;
+}
+
+std::size_t CollectionInfo::largest_document() const {
+  const auto now = counters->copy();
+  const auto average = now.records > 0 ? now.bytes / now.records : 0;
+  return std::max(largest_seen->load(std::memory_order_relaxed), static_cast<std::size_t>(std::max<std::int64_t>(average, 0)));
 }
 
 Result<std::shared_ptr<const IndexInfo>> make_index(bson::View spec, Ident ident, bool ready) {

@@ -61,6 +61,12 @@ struct CollectionCounters {
   std::int64_t bytes = 0;
 };
 
+// Thread-safe.
+inline void raise_to(std::atomic<std::size_t>& largest, std::size_t bytes) {
+  auto seen = largest.load(std::memory_order_relaxed);
+  while (bytes > seen && !largest.compare_exchange_weak(seen, bytes, std::memory_order_relaxed)) {}
+}
+
 struct CollectionInfo {
   Namespace ns;
   Uuid uuid;               // nil for views
@@ -81,10 +87,15 @@ struct CollectionInfo {
 
   std::shared_ptr<Guarded<CollectionCounters>> counters;
   std::shared_ptr<std::atomic<RecordId>> next_record;
+  // The largest document that was written or read since the start.
+  std::shared_ptr<std::atomic<std::size_t>> largest_seen = std::make_shared<std::atomic<std::size_t>>(0);
 
   // Of a time-series collection's buckets: the record that takes the next measurements of a series, by the series' bytes.
   std::shared_ptr<Guarded<std::map<std::string, RecordId>>> open_buckets;
 
+  void note_size(std::size_t bytes) const { raise_to(*largest_seen, bytes); }
+  // As far as it is known: what was seen, and the average.
+  std::size_t largest_document() const;
   bool is_view() const { return !view_on.empty(); }
   bool is_timeseries() const { return is_view() && !timeseries.empty(); }
   // Kept and read in the order of _id, which takes the place of an index of its own.

@@ -132,6 +132,7 @@ Status Engine::prepare() {
                                 Error{ErrorCode::kFailure, "the server was restarted during the index build", 11601, {}}));
   }
   TRY(unit->commit());
+  if (const auto oplog = impl_->catalog->find(Namespace{"local", "oplog.rs"})) impl_->largest_entry = oplog->largest_seen;
   return {};
 }
 

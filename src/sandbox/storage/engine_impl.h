@@ -31,6 +31,8 @@ struct Engine::Impl {
   Ident next_ident = 1;
   bson::Timestamp last_time;                            // last ts given out
   AscendingKeys ascending;                              // of the unit
+  // The largest entry of the oplog that was written or read since the start: that of its collection. Set before there is a second thread.
+  std::shared_ptr<std::atomic<std::size_t>> largest_entry = std::make_shared<std::atomic<std::size_t>>(0);
   std::string key_buffer, name_buffer;                  // of the unit, kept to be used again
 
   // Protects what follows; a leaf.

@@ -74,6 +74,7 @@ Result<std::optional<bson::Document>> Reader::find_record(const CollectionInfo& 
   const auto bytes = collection.is_oplog() ? TRY(get(kOplog, big_endian(static_cast<std::uint64_t>(id))))
                                            : TRY(get(kRecords, record_key(collection.ident, id)));
   if (!bytes) return std::optional<bson::Document>();
+  collection.note_size(bytes->size());
   return std::optional(document_of(*bytes));
 }
 
@@ -257,7 +258,9 @@ Result<std::optional<bson::View>> OplogCursor::next() {
   }
   s.position = bson::Timestamp::from_value(from_big_endian(s.iterator->key()));
   s.returned = true;
-  return std::optional(view_of(s.iterator->value()));
+  const auto entry = s.iterator->value();
+  raise_to(*s.engine.impl_->largest_entry, entry.size());
+  return std::optional(view_of(entry));
 }
 
 }  // namespace drover::sandbox

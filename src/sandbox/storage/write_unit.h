@@ -7,6 +7,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -65,6 +66,8 @@ class WriteUnit : public Reader {
   void set_statements(std::vector<std::int32_t> statements) { statements_ = std::move(statements); }
   // Writes to config.transactions & co. that replication does not see: no entries while set.
   void set_replicated(bool replicated) { replicated_ = replicated; }
+  // Destroyed when the unit is.
+  void keep_until_end(std::shared_ptr<const void> kept) { kept_ = std::move(kept); }
   std::size_t bytes() const;  // buffered so far
   std::size_t operations() const { return operations_; }
 
@@ -179,6 +182,7 @@ class WriteUnit : public Reader {
   Image image_kind_ = Image::kBefore;
   bool replicated_ = true;
   std::size_t operations_ = 0;
+  std::shared_ptr<const void> kept_;
   bson::Timestamp last_time_;   // last ts given out
   bson::Timestamp first_entry_;
   bson::Timestamp last_entry_;
