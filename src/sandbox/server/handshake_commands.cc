@@ -133,7 +133,7 @@ Result<bson::Document> hello(CommandContext& context) {
   const bool legacy = context.body.first().key() != "hello";
   const auto& settings = context.settings();
   bson::Builder out;
-  if (settings.at_least(5, 0) && context.body["helloOk"].is_truthy()) out.append("helloOk", true);
+  if (settings.version >= ServerVersion{4, 4, 2} && context.body["helloOk"].is_truthy()) out.append("helloOk", true);
   out.open_document("topologyVersion")
       .append("processId", connection.state.process_id)
       .append("counter", connection.state.topology_counter.load());

@@ -57,6 +57,9 @@ TEST_F(ServerTest, HandshakeFollowsTheVersion) {
   start();
   EXPECT_EQ(code(run("admin", R"({"hello": 1})")), 59);
   EXPECT_EQ(run("admin", R"({"isMaster": 1, "helloOk": true})")["helloOk"].type(), bson::Type::kEnd);
+  start({4, 4, 2});
+  EXPECT_TRUE(run("admin", R"({"isMaster": 1, "helloOk": true})")["helloOk"].is_truthy());
+  EXPECT_EQ(code(run("admin", R"({"hello": 1})")), 0);
   start({8, 0, 4});
   const auto hello = run("admin", R"({"hello": 1, "helloOk": true})");
   EXPECT_TRUE(hello["isWritablePrimary"].is_truthy());
