@@ -17,13 +17,13 @@
 #include "cli/embedded_agent.h"
 #include "cli/embedded_store.h"
 #include "cli/manager_role.h"
+#include "cli/plain_http.h"
 #include "cli/port_file.h"
 #include "cli/signals.h"
 #include "cli/version.h"
 #include "control/event_log.h"
 #include "control/store_key.h"
 #include "net/http_server.h"
-#include "net/loopback.h"
 #include "terminal/table.h"
 
 namespace drover::cli {
@@ -32,19 +32,8 @@ namespace {
 constexpr std::chrono::seconds kFarewell{5};
 
 // Keys, access tokens and what they open would go over the network for anybody to read.
-Status check_plain_http(std::string_view bind_ip) {
-  for (std::size_t begin = 0; begin <= bind_ip.size();) {
-    const auto end = std::min(bind_ip.find(',', begin), bind_ip.size());
-    const auto address = bind_ip.substr(begin, end - begin);
-    begin = end + 1;
-    if (net::is_loopback_host(address)) continue;
-    return fail(ErrorCode::kUsage,
-                fmt::format("--bind-ip {}: {} is no loopback address, and without TLS agent keys and what is answered could be read on the way. Give "
-                            "--tls-certificate-key-file, or --insecure-plain-http when something else encrypts all the way to this port", bind_ip,
-                            address.empty() ? "an empty one" : address));
-  }
-  return {};
-}
+constexpr const char* kWhyTls = "and without TLS agent keys and what is answered could be read on the way. Give --tls-certificate-key-file, or "
+                                "--insecure-plain-http when something else encrypts all the way to this port";
 
 class ServerCommand final : public Subcommand {
  public:
@@ -122,7 +111,7 @@ void ServerCommand::configure(OptionSet& options) {
 Status ServerCommand::execute(const std::stop_token& stop) {
   if (!agent_config_.empty() && role_ == "atlas")
     return fail(ErrorCode::kUsage, "--agent-config needs the role manager: agents belong to the source's site");
-  if (tls_file_.empty() && !plain_http_) TRY(check_plain_http(bind_ip_));
+  if (tls_file_.empty() && !plain_http_) TRY(check_loopback("--bind-ip", bind_ip_, kWhyTls));
   log_ = TRY(open_log(log_path_.empty() ? "-" : log_path_, LogLevel::kInfo));
   if (tls_file_.empty() && plain_http_) log_->warn("plain HTTP may be read and changed on its way", {{"bindIp", bind_ip_}});
   std::error_code failed;

@@ -80,7 +80,7 @@ void SyncCommand::configure(OptionSet& options) {
   options.description(
       "Waits for orders: POST /api/v1/start, pause, resume and commit; GET /api/v1/progress says how far it is. All state is on "
       "the destination: after a crash or SIGTERM the same command goes on by itself. SIGUSR1 begins a new log file. The API "
-      "listens on loopback and has no authentication.");
+      "listens on loopback and has neither TLS nor authentication.");
   options.example("drover sync --cluster0 @source.uri --cluster1 @destination.uri --logPath /var/log/drover --acceptDisclaimer");
   options.example("drover sync --config sync.yaml");
   options.example("curl localhost:27182/api/v1/start -XPOST --data '{\"source\":\"cluster0\",\"destination\":\"cluster1\"}'");
@@ -116,6 +116,7 @@ Status SyncCommand::execute() {
   log_->info("Mongosync Options", {{"port", settings_.port}, {"loadLevel", settings_.load_level}, {"id", "coordinator"},
                                    {"logPath", settings_.log_path}});
   TRY(accept_disclaimer());
+  if (settings_.insecure_plain_http) log_->warn("plain HTTP without authentication may be read and used by whoever reaches it", {{"bindIp", settings_.bind_ip}});
   log_->info(fmt::format("Initialized client0 with URI: {} and client1 with URI: {}", cluster::redact(settings_.cluster0),
                          cluster::redact(settings_.cluster1)));
   return serve();

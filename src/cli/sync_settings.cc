@@ -8,6 +8,7 @@
 #include <yaml-cpp/yaml.h>
 
 #include "base/input_file.h"
+#include "cli/plain_http.h"
 #include "cli/uri_argument.h"
 #include "cluster/mongo_deployment.h"
 
@@ -65,21 +66,26 @@ void SyncSettings::declare(OptionSet& options) {
   text("cluster0", "URI", "Connection string of the first cluster; @FILE and env:NAME keep it off the command line");
   text("cluster1", "URI", "Connection string of the second cluster");
   text("port", "NUMBER", "Port of the HTTP API (27182)");
-  text("bindIp", "ADDRESSES", "Addresses of the HTTP API (localhost). It has no authentication: keep it on loopback");
+  text("bindIp", "ADDRESSES", "Addresses of the HTTP API (localhost). It is plain HTTP without authentication: beyond loopback only with --insecurePlainHttp");
   text("logPath", "DIR", "Directory for mongosync.log; without it the log goes to standard output");
   text("verbosity", "LEVEL", "TRACE, DEBUG, INFO, WARN, ERROR, FATAL or PANIC (DEBUG)");
   text("loadLevel", "1..4", "How hard to work both sides (3)");
   options.flag("--acceptDisclaimer", accept_flag_, "Do not ask whether to go on");
+  options.flag("--insecurePlainHttp", plain_http_flag_, "Listen beyond loopback all the same: whoever reaches the API may start, commit and read");
   options.flag("--disableTelemetry", telemetry_flag_, "Accepted for mongosync's scripts: nothing is ever sent anywhere");
 }
 
 Status SyncSettings::finish(const std::stop_token& stop) {
   std::erase_if(given_, [](const auto& entry) { return entry.second.empty(); });
   if (accept_flag_) given_["acceptDisclaimer"] = "true";
+  if (plain_http_flag_) given_["insecurePlainHttp"] = "true";
   if (!config_.empty()) TRY(read_file(stop));
   for (const auto& [key, value] : from_file_)
     if (!given_.contains(key)) TRY_WITH(apply(key, value), "in " + config_);
   for (const auto& [key, value] : given_) TRY(apply(key, value));
+  if (!insecure_plain_http)
+    TRY(check_loopback("bindIp", bind_ip, "and this API has neither TLS nor authentication: whoever reaches it could start, commit and read. Keep it on loopback, behind a "
+                                          "proxy that has both, or give --insecurePlainHttp"));
   for (const auto& [name, uri] : {std::pair{"cluster0", &cluster0}, std::pair{"cluster1", &cluster1}}) {
     if (uri->empty()) return fail(ErrorCode::kUsage, fmt::format("{} is missing: give --{} or the key in --config", name, name));
     *uri = TRY(resolve_uri_argument(*uri, stop));
@@ -119,6 +125,7 @@ Status SyncSettings::apply(const std::string& key, const std::string& value) {
   else if (key == "loadLevel") load_level = static_cast<int>(TRY(whole_number(key, value, 1, 4)));
   else if (key == "verbosity") verbosity = TRY(level(value));
   else if (key == "acceptDisclaimer") accept_disclaimer = TRY(truth(key, value));
+  else if (key == "insecurePlainHttp") insecure_plain_http = TRY(truth(key, value));
   else if (std::find(kNothingToDo.begin(), kNothingToDo.end(), key) != kNothingToDo.end()) TRY(truth(key, value));
   else if (std::find(kNotDone.begin(), kNotDone.end(), key) != kNotDone.end())
     return fail(ErrorCode::kUnsupported, fmt::format("the option {} of mongosync is not supported by this version; leave it out", key));

@@ -26,6 +26,7 @@ class SyncSettings {
   LogLevel verbosity = LogLevel::kDebug;
   int load_level = 3;
   bool accept_disclaimer = false;
+  bool insecure_plain_http = false;  // beyond loopback, too
 
  private:
   Status read_file(const std::stop_token& stop);
@@ -34,7 +35,7 @@ class SyncSettings {
   std::string config_;
   std::map<std::string, std::string> given_;  // by key, from the command line
   std::map<std::string, std::string> from_file_;
-  bool accept_flag_ = false, telemetry_flag_ = false;
+  bool accept_flag_ = false, telemetry_flag_ = false, plain_http_flag_ = false;
 };
 
 // mongosync's rules for connection strings: majority reads and writes, from the primary, no socket timeout.

@@ -251,6 +251,9 @@ class SyncProcess(DroverTest):
                 ("unknown option sorce", ["--config", self.config(sorce=1)]),
                 ("is not supported", ["--config", self.config(hotDocIDs="x")]),
                 ("cannot read the configuration file", ["--config", "/nowhere/at all"]),
+                ("0.0.0.0 is no loopback address", ["--cluster0", "mongodb://x", "--cluster1", "mongodb://y", "--bindIp", "127.0.0.1,0.0.0.0"]),
+                ("192.0.2.1 is no loopback address", ["--config", self.config(cluster0="mongodb://x", cluster1="mongodb://y", bindIp="192.0.2.1")]),
+                ("insecurePlainHttp must be true or false", ["--config", self.config(insecurePlainHttp="perhaps")]),
                 ("loadLevel must be", ["--cluster0", "mongodb://x", "--cluster1", "mongodb://y", "--loadLevel", "9"])):
             with self.subTest(said=said):
                 process = self.run_drover("sync", "--acceptDisclaimer", *arguments, timeout=20)
