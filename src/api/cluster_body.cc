@@ -156,26 +156,43 @@ RestResult<Json> parse_cluster_description(const Json& body, Runtime& runtime) {
   return Json(std::move(description));
 }
 
+namespace {
+
+// A field beside the description's own. Null and false ask for nothing.
+RestResult<int> check_other_field(const std::string& name, const Json& value) {
+  const bool off = value.is_null() || (value.as_bool() != nullptr && !*value.as_bool());
+  const auto says = [&](std::string_view otherwise) { return value.as_string() != nullptr && *value.as_string() == otherwise; };
+  if (off) return 0;
+  if (name == "paused" || name == "backupEnabled" || name == "pitEnabled") return bad(name, "must be false: clusters here are neither paused nor backed up");
+  if (name == "encryptionAtRestProvider" && says("NONE")) return 0;
+  if (name == "diskWarmingMode" && says("FULLY_WARMED")) return 0;
+  if (name == "encryptionAtRestProvider") return bad(name, "must be NONE");
+  if (name == "diskWarmingMode") return bad(name, "must be FULLY_WARMED");
+  return bad(name, "cannot be set here");
+}
+
+}  // namespace
+
+RestResult<int> check_new_cluster(const Json& body) {
+  for (const auto& [name, value] : *body.as_object()) {
+    if (among(kChangeableFields, name) || among(kToldFields, name) || name == "mongoDBMajorVersion" || name == "connectionString") continue;
+    TRY_BODY(check_other_field(name, value));
+  }
+  return 0;
+}
+
 RestResult<Json> parse_cluster_update(const Json& body, const Json& now, const std::string& version, Runtime& runtime) {
   Json::Object merged;
   if (now.as_object() != nullptr) merged = *now.as_object();
   for (const auto& [name, value] : *body.as_object()) {
     if (value.is_null() || among(kToldFields, name)) continue;
-    const auto is = [&](bool otherwise) { return value.as_bool() != nullptr && *value.as_bool() == otherwise; };
-    const auto says = [&](std::string_view otherwise) { return value.as_string() != nullptr && *value.as_string() == otherwise; };
     if (among(kChangeableFields, name)) {
       std::erase_if(merged, [&, &known = name](const auto& field) { return field.first == known; });
       merged.emplace_back(name, value);
     } else if (name == "mongoDBMajorVersion") {
-      if (!says(version.substr(0, version.rfind('.')))) return bad(name, "cannot be changed here: upgrade the deployment itself");
-    } else if (name == "paused" || name == "backupEnabled" || name == "pitEnabled") {
-      if (!is(false)) return bad(name, "must be false: clusters here are neither paused nor backed up");
-    } else if (name == "encryptionAtRestProvider") {
-      if (!says("NONE")) return bad(name, "must be NONE");
-    } else if (name == "diskWarmingMode") {
-      if (!says("FULLY_WARMED")) return bad(name, "must be FULLY_WARMED");
+      if (value.as_string() == nullptr || *value.as_string() != version.substr(0, version.rfind('.'))) return bad(name, "cannot be changed here: upgrade the deployment itself");
     } else {
-      return bad(name, "cannot be changed here");
+      TRY_BODY(check_other_field(name, value));
     }
   }
   return parse_cluster_description(Json(std::move(merged)), runtime);

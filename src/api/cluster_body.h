@@ -10,6 +10,8 @@ namespace drover::api {
 // clusterType, replicationSpecs (with ids), biConnector, versionReleaseSystem, labels, tags, terminationProtectionEnabled, with their
 // defaults. Without replicationSpecs: one M10 of provider SELF_MANAGED, region LOCAL.
 RestResult<Json> parse_cluster_description(const Json& body, Runtime& runtime);
+// Refuses by name what a new cluster's body asks for and clusters here do not do: backups, encryption by another's keys, …
+RestResult<int> check_new_cluster(const Json& body);
 // `now`, a description, with what the body changes of it. Fields that only tell something are ignored; one that asks for what a
 // cluster here does not do is refused by name. `version`: the cluster's, "7.0.13".
 RestResult<Json> parse_cluster_update(const Json& body, const Json& now, const std::string& version, Runtime& runtime);

@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include "api/body_fields.h"
 #include "api/cluster_body.h"
+#include "api/cluster_versions.h"
 
 namespace drover::api {
 namespace {
@@ -49,7 +51,7 @@ Json cluster_json(const RestRequest& request, const Cluster& cluster) {
   body.emplace_back("paused", false);
   body.emplace_back("pitEnabled", false);
   body.emplace_back("stateName", cluster.state);
-  return body;
+  return cluster_in_shape(std::move(body), cluster_shape(request));
 }
 
 constexpr int kAttempts = 10;
@@ -73,9 +75,17 @@ class ClusterRoutes {
     return RestReply{200, Json::Object{{"changeStatus", cluster.state == "IDLE" ? "APPLIED" : "PENDING"}}};
   }
 
+  // Nothing here is scaled by itself.
+  RestResult<RestReply> scaling(const RestRequest& request) const {
+    TRY_BODY(find(request));
+    return RestReply{200, Json::Object{{"autoScalingMode", "CLUSTER_WIDE_SCALING"}}};
+  }
+
   RestResult<RestReply> create(const RestRequest& request) const {
     const auto name = TRY_BODY(required_text(request.body, "name"));
-    const auto description = TRY_BODY(parse_cluster_description(request.body, runtime_));
+    const auto body = TRY_BODY(newest_cluster_body(request.body, Json(Json::Object()), cluster_shape(request)));
+    TRY_BODY(check_new_cluster(body));
+    const auto description = TRY_BODY(parse_cluster_description(body, runtime_));
     if (is_flex(description))
       return refuse(400, "CANNOT_USE_FLEX_CLUSTER_IN_CLUSTER_API", fmt::format("Cannot use the Flex cluster {} in the cluster API.", name), {name});
     if (options_.host_id.empty())
@@ -84,8 +94,8 @@ class ClusterRoutes {
     const auto* type = description.find("clusterType");
     if (*type->as_string() != "REPLICASET")
       return refuse(400, "INVALID_ATTRIBUTE", "clusterType: clusters on this machine are replica sets of one member.", {"clusterType"});
-    const auto* major = request.body.find("mongoDBMajorVersion");
-    const auto version = major == nullptr || major->is_null() ? std::string("8.0") : TRY_BODY(required_text(request.body, "mongoDBMajorVersion"));
+    const auto major = TRY_BODY(optional_text(body, "mongoDBMajorVersion"));
+    const auto version = major.empty() ? std::string("8.0") : major;
     if (version != "4.4" && version != "5.0" && version != "6.0" && version != "7.0" && version != "8.0")
       return refuse(400, "INVALID_ENUM_VALUE", "mongoDBMajorVersion must be one of 4.4, 5.0, 6.0, 7.0, 8.0.", {"mongoDBMajorVersion"});
     if (TRY_REST(clusters_.local_of(options_.host_id)).size() >= options_.max_local)
@@ -96,6 +106,7 @@ class ClusterRoutes {
   RestResult<RestReply> register_deployment(const RestRequest& request) const {
     const auto name = TRY_BODY(required_text(request.body, "name"));
     const auto uri = TRY_BODY(required_text(request.body, "connectionString"));
+    TRY_BODY(check_new_cluster(request.body));
     const auto description = TRY_BODY(parse_cluster_description(request.body, runtime_));
     const auto connections = TRY_BODY(parse_private_connections(request.body));
     return made(request, clusters_.register_deployment(request.name("groupId"), name, uri, description, connections), name);
@@ -112,7 +123,8 @@ class ClusterRoutes {
         return refuse(400, "TENANT_CLUSTER_UPDATE_UNSUPPORTED", fmt::format("Cannot update the M0, M2 or M5 cluster {} through the public API.", cluster.name), {cluster.name});
       if (const auto* name = request.body.find("name"); name != nullptr && !name->is_null() && (name->as_string() == nullptr || *name->as_string() != cluster.name))
         return refuse(400, "INVALID_ATTRIBUTE", "name cannot be changed.", {"name"});
-      const auto description = TRY_BODY(parse_cluster_update(request.body, cluster.description, cluster.version, runtime_));
+      const auto body = TRY_BODY(newest_cluster_body(request.body, cluster.description, cluster_shape(request)));
+      const auto description = TRY_BODY(parse_cluster_update(body, cluster.description, cluster.version, runtime_));
       const auto* type = description.find("clusterType");
       if (cluster.kind == Cluster::Kind::kLocal && *type->as_string() != "REPLICASET")
         return refuse(400, "INVALID_ATTRIBUTE", "clusterType: clusters on this machine are replica sets of one member.", {"clusterType"});
@@ -168,20 +180,23 @@ class ClusterRoutes {
 
 void add_cluster_routes(RouteTable& table, Clusters& clusters, Runtime& runtime, ClusterRouteOptions options) {
   const auto routes = std::make_shared<ClusterRoutes>(clusters, runtime, std::move(options));
-  const auto add = [&](const char* method, const char* path, Family family, Access access, const char* version,
+  const auto add = [&](const char* method, const std::string& path, std::vector<Family> families, Access access, std::vector<std::string> versions,
                        RestResult<RestReply> (ClusterRoutes::*handler)(const RestRequest&) const, const char* event = "") {
-    table.add({method, path, {family}, access, {version}, [routes, handler](const RestRequest& request) { return ((*routes).*handler)(request); }, false, event});
+    table.add({method, path, std::move(families), access, std::move(versions),
+               [routes, handler](const RestRequest& request) { return ((*routes).*handler)(request); }, false, event});
   };
-  const auto* all = "/groups/{groupId}/clusters";
-  const auto* one = "/groups/{groupId}/clusters/{clusterName}";
-  add("GET", all, Family::kAtlasV2, Access::kGroupRead, "2024-08-05", &ClusterRoutes::list);
-  add("POST", all, Family::kAtlasV2, Access::kGroupOwn, "2024-10-23", &ClusterRoutes::create, "CLUSTER_CREATED");
-  add("GET", one, Family::kAtlasV2, Access::kGroupRead, "2024-08-05", &ClusterRoutes::get);
-  add("DELETE", one, Family::kAtlasV2, Access::kGroupOwn, "2023-02-01", &ClusterRoutes::remove, "CLUSTER_DELETE_SUBMITTED");
-  add("PATCH", one, Family::kAtlasV2, Access::kGroupOwn, "2024-10-23", &ClusterRoutes::change, "CLUSTER_UPDATE_COMPLETED");
-  add("PATCH", one, Family::kExt, Access::kGroupOwn, "2023-01-01", &ClusterRoutes::change, "CLUSTER_UPDATE_COMPLETED");
-  add("GET", "/groups/{groupId}/clusters/{clusterName}/status", Family::kAtlasV2, Access::kGroupRead, "2023-01-01", &ClusterRoutes::status);
-  add("POST", all, Family::kExt, Access::kGroupOwn, "2023-01-01", &ClusterRoutes::register_deployment, "CLUSTER_CREATED");
+  const std::vector<Family> atlas{Family::kAtlasV2, Family::kAtlasV1}, ext{Family::kExt};
+  const std::vector<std::string> read{"2023-01-01", "2023-02-01", "2024-08-05"}, written{"2023-01-01", "2023-02-01", "2024-08-05", "2024-10-23"};
+  const std::string all = "/groups/{groupId}/clusters", one = all + "/{clusterName}";
+  add("GET", all, atlas, Access::kGroupRead, read, &ClusterRoutes::list);
+  add("POST", all, atlas, Access::kGroupOwn, written, &ClusterRoutes::create, "CLUSTER_CREATED");
+  add("GET", one, atlas, Access::kGroupRead, read, &ClusterRoutes::get);
+  add("DELETE", one, atlas, Access::kGroupOwn, {"2023-01-01", "2023-02-01"}, &ClusterRoutes::remove, "CLUSTER_DELETE_SUBMITTED");
+  add("PATCH", one, atlas, Access::kGroupOwn, written, &ClusterRoutes::change, "CLUSTER_UPDATE_COMPLETED");
+  add("PATCH", one, ext, Access::kGroupOwn, {"2023-01-01"}, &ClusterRoutes::change, "CLUSTER_UPDATE_COMPLETED");
+  add("GET", one + "/status", atlas, Access::kGroupRead, {"2023-01-01"}, &ClusterRoutes::status);
+  add("GET", one + "/autoScalingConfiguration", {Family::kAtlasV2}, Access::kGroupRead, {"2024-08-05"}, &ClusterRoutes::scaling);
+  add("POST", all, ext, Access::kGroupOwn, {"2023-01-01"}, &ClusterRoutes::register_deployment, "CLUSTER_CREATED");
 }
 
 }  // namespace drover::api

@@ -1,6 +1,7 @@
 #include "api/operation_schemas.h"
 
 #include <set>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -75,6 +76,27 @@ constexpr Component kComponents[] = {
                 "mongoDBMajorVersion!:string mongoDBVersion!:string featureCompatibilityVersion!:string versionReleaseSystem!:'LTS|CONTINUOUS' "
                 "replicationSpecs!:ReplicationSpec[] connectionStrings!:ConnectionStrings biConnector!:BiConnector labels!:KeyValue[] tags!:KeyValue[] paused!:bool "
                 "pitEnabled!:bool backupEnabled!:bool terminationProtectionEnabled!:bool diskWarmingMode!:string encryptionAtRestProvider!:string links!:Link[]"},
+    {"CountedReplicationSpec", "id!:id zoneId:id zoneName!:string numShards!:int regionConfigs!:RegionConfig[]"},
+    {"CountedCluster",
+     "id!:id groupId!:id name!:string clusterType!:'REPLICASET|SHARDED|GEOSHARDED' stateName!:'IDLE|CREATING|UPDATING|DELETING|REPAIRING' createDate!:time "
+     "mongoDBMajorVersion!:string mongoDBVersion!:string featureCompatibilityVersion!:string versionReleaseSystem!:'LTS|CONTINUOUS' "
+     "replicationSpecs!:CountedReplicationSpec[] diskSizeGB:number connectionStrings!:ConnectionStrings biConnector!:BiConnector labels!:KeyValue[] tags!:KeyValue[] "
+     "paused!:bool pitEnabled!:bool backupEnabled!:bool terminationProtectionEnabled!:bool diskWarmingMode!:string encryptionAtRestProvider!:string links!:Link[]"},
+    {"LegacyReplicationSpec", "id!:id zoneName!:string numShards!:int regionsConfig!:object"},
+    {"LegacyProviderSettings", "providerName!:string instanceSizeName:string regionName:string backingProviderName:string diskIOPS:int volumeType:string"},
+    {"LegacyCluster",
+     "id!:id groupId!:id name!:string clusterType!:'REPLICASET|SHARDED|GEOSHARDED' stateName!:'IDLE|CREATING|UPDATING|DELETING|REPAIRING' createDate!:time "
+     "mongoDBMajorVersion!:string mongoDBVersion!:string featureCompatibilityVersion!:string versionReleaseSystem!:'LTS|CONTINUOUS' "
+     "replicationSpecs!:LegacyReplicationSpec[] numShards!:int replicationFactor!:int providerSettings:LegacyProviderSettings diskSizeGB:number autoScaling!:object "
+     "providerBackupEnabled!:bool mongoURI:string mongoURIWithOptions:string mongoURIUpdated:time srvAddress:string connectionStrings!:ConnectionStrings "
+     "biConnector!:BiConnector labels!:KeyValue[] tags!:KeyValue[] paused!:bool pitEnabled!:bool backupEnabled!:bool terminationProtectionEnabled!:bool "
+     "diskWarmingMode!:string encryptionAtRestProvider!:string links!:Link[]"},
+    {"CreateLegacyCluster", "name!:string clusterType:'REPLICASET|SHARDED|GEOSHARDED' providerSettings!:LegacyProviderSettings replicationSpecs:object[] numShards:int "
+                            "replicationFactor:int diskSizeGB:number ..."},
+    {"UpdateLegacyCluster", "providerSettings:object replicationSpecs:object[] numShards:int replicationFactor:int diskSizeGB:number ..."},
+    {"CreateCountedCluster", "name!:string clusterType:'REPLICASET|SHARDED|GEOSHARDED' replicationSpecs:object[] diskSizeGB:number ..."},
+    {"UpdateCountedCluster", "replicationSpecs:object[] diskSizeGB:number ..."},
+    {"AutoScalingMode", "autoScalingMode!:'INDEPENDENT_SHARD_SCALING|CLUSTER_WIDE_SCALING'"},
     {"CreateCluster", "name!:string clusterType:'REPLICASET|SHARDED|GEOSHARDED' mongoDBMajorVersion:string versionReleaseSystem:'LTS|CONTINUOUS' "
                       "replicationSpecs:object[] biConnector:object labels:KeyValue[] tags:KeyValue[] terminationProtectionEnabled:bool ..."},
     {"UpdateCluster", "clusterType:'REPLICASET|SHARDED|GEOSHARDED' versionReleaseSystem:'LTS|CONTINUOUS' replicationSpecs:object[] biConnector:object labels:KeyValue[] "
@@ -156,6 +178,7 @@ constexpr Component kComponents[] = {
 
 constexpr const char* kEvery = "v2 v1 cm ext";
 constexpr const char* kMeasured = "granularity!:string period:string start:time end:time m:string[]";
+constexpr const char* kEvents = "eventType:string[] excludedEventType:string[] clusterNames:string[] minDate:time maxDate:time";
 constexpr const char* kProvider = "providerName:'AWS|AZURE|GCP'";
 
 constexpr OperationSchema kOperations[] = {
@@ -217,14 +240,15 @@ constexpr OperationSchema kOperations[] = {
     {kEvery, "DELETE", "/groups/{groupId}/privateEndpoint/{cloudProvider}/endpointService/{endpointServiceId}/endpoint/{endpointId}", 204, "", ""},
     {"ext", "PATCH", "/groups/{groupId}/privateEndpoint/{cloudProvider}/endpointService/{endpointServiceId}/endpoint/{endpointId}", 200, "ConnectionState",
      "PrivateEndpoint"},
-    {"v2", "GET", "/groups/{groupId}/clusters", 200, "", "Page<Cluster>"},
-    {"v2", "POST", "/groups/{groupId}/clusters", 201, "CreateCluster", "Cluster"},
+    {"v2 v1", "GET", "/groups/{groupId}/clusters", 200, "", "Page<LegacyCluster>|Page<CountedCluster>|Page<Cluster>"},
+    {"v2 v1", "POST", "/groups/{groupId}/clusters", 201, "CreateLegacyCluster|CreateCountedCluster|CreateCluster", "LegacyCluster|CountedCluster|Cluster"},
     {"ext", "POST", "/groups/{groupId}/clusters", 201, "RegisterCluster", "Cluster"},
-    {"v2", "GET", "/groups/{groupId}/clusters/{clusterName}", 200, "", "Cluster"},
-    {"v2", "PATCH", "/groups/{groupId}/clusters/{clusterName}", 200, "UpdateCluster", "Cluster"},
+    {"v2 v1", "GET", "/groups/{groupId}/clusters/{clusterName}", 200, "", "LegacyCluster|CountedCluster|Cluster"},
+    {"v2 v1", "PATCH", "/groups/{groupId}/clusters/{clusterName}", 200, "UpdateLegacyCluster|UpdateCountedCluster|UpdateCluster", "LegacyCluster|CountedCluster|Cluster"},
     {"ext", "PATCH", "/groups/{groupId}/clusters/{clusterName}", 200, "ChangeRegisteredCluster", "Cluster"},
-    {"v2", "DELETE", "/groups/{groupId}/clusters/{clusterName}", 202, "", ""},
-    {"v2", "GET", "/groups/{groupId}/clusters/{clusterName}/status", 200, "", "ClusterStatus"},
+    {"v2 v1", "DELETE", "/groups/{groupId}/clusters/{clusterName}", 202, "", ""},
+    {"v2 v1", "GET", "/groups/{groupId}/clusters/{clusterName}/status", 200, "", "ClusterStatus"},
+    {"v2", "GET", "/groups/{groupId}/clusters/{clusterName}/autoScalingConfiguration", 200, "", "AutoScalingMode"},
     {kEvery, "GET", "/groups/{groupId}/databaseUsers", 200, "", "Page<DatabaseUser>"},
     {kEvery, "POST", "/groups/{groupId}/databaseUsers", 201, "CreateDatabaseUser", "DatabaseUser"},
     {kEvery, "GET", "/groups/{groupId}/databaseUsers/{databaseName}/{username}", 200, "", "DatabaseUser"},
@@ -289,6 +313,17 @@ std::string_view short_name(Family family) {
   return "";
 }
 
+// Those of the versions.
+std::vector<std::string_view> types_of(std::string_view text) {
+  std::vector<std::string_view> types;
+  while (!text.empty()) {
+    const auto end = text.find('|');
+    types.push_back(text.substr(0, end));
+    text = end == std::string_view::npos ? std::string_view() : text.substr(end + 1);
+  }
+  return types;
+}
+
 // The type of a page's results; empty: it is none.
 std::string_view paged_type(std::string_view response) {
   constexpr std::string_view kPage = "Page<";
@@ -313,7 +348,8 @@ Json schema_components() {
   for (const auto& component : kComponents) schemas.emplace_back(component.name, schema_of_fields(component.fields));
   std::set<std::string_view> pages;
   for (const auto& row : kOperations)
-    if (const auto paged = paged_type(row.response); !paged.empty()) pages.insert(paged);
+    for (const auto type : types_of(row.response))
+      if (const auto paged = paged_type(type); !paged.empty()) pages.insert(paged);
   for (const auto paged : pages) schemas.emplace_back(fmt::format("Paginated{}", paged), schema_of_fields(fmt::format("links!:Link[] results!:{}[] totalCount:int64", paged)));
   return schemas;
 }

@@ -16,7 +16,7 @@ struct OperationSchema {
   const char* path;
   int status;            // of success
   const char* request;   // a type (schema_text.h); empty: no body. "A|B": of the route's versions, oldest first
-  const char* response;  // a type; "Page<Type>": a list; empty: no body
+  const char* response;  // the same; "Page<Type>": a list; empty: no body
   const char* query = "";  // fields (schema_text.h) besides the common ones
 };
 // Null: there is none, which the tests do not let be.

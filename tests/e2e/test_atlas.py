@@ -250,6 +250,49 @@ class Clusters(AtlasTest):
         self.assertEqual((status, error["errorCode"], error["parameters"]), (400, "CANNOT_USE_FLEX_CLUSTER_IN_CLUSTER_API", ["f"]))
 
 
+class ClusterVersions(AtlasTest):
+    """One cluster to clients of every version: what the official command lines send, and the fields that they show."""
+    OLD = "application/vnd.atlas.2023-02-01+json"
+
+    def test_of_each_version(self):
+        site = self.site("--local-clusters")
+        group = self.project(site)
+        path = f"{ATLAS}/groups/{group}/clusters"
+        # `atlas clusters create shop --provider AWS --region EU_WEST_1 --tier M30 --diskSizeGB 40 --mdbVersion 7.0`
+        body = {"clusterType": "REPLICASET", "diskSizeGB": 40, "groupId": group, "mongoDBMajorVersion": "7.0", "name": "shop", "replicationSpecs": [{
+            "numShards": 1, "zoneName": "Zone 1", "regionConfigs": [{"electableSpecs": {"instanceSize": "M30", "nodeCount": 3}, "priority": 7, "providerName": "AWS",
+                                                                    "readOnlySpecs": {"instanceSize": "M30", "nodeCount": 0}, "regionName": "EU_WEST_1"}]}],
+            "terminationProtectionEnabled": False}
+        self.assertEqual(site.call("POST", path, {**body, "backupEnabled": True, "pitEnabled": True}, accept=self.OLD)[2]["errorCode"], "INVALID_ATTRIBUTE")
+        status, headers, made = site.call("POST", path, body, accept=self.OLD)
+        self.assertEqual((status, headers["Content-Type"]), (201, "application/vnd.atlas.2023-02-01+json;charset=utf-8"), made)
+        self.assertIn("Deprecation", headers)
+        eventually(lambda: site.call("GET", path + "/shop")[2]["stateName"] == "IDLE", 60, "the cluster")
+        listed = site.call("GET", path + "?pageNum=1&itemsPerPage=100", accept=self.OLD)[2]["results"]
+        self.assertEqual([(one["name"], one["mongoDBVersion"][:4], one["diskSizeGB"], one["replicationSpecs"][0]["numShards"]) for one in listed], [("shop", "7.0.", 40, 1)])
+        # `atlas clusters update shop --tier M40`: what is there, with the change.
+        again = {key: value for key, value in listed[0].items() if key not in ("id", "createDate", "stateName", "mongoDBVersion", "connectionStrings", "links")}
+        for specs in ("electableSpecs", "readOnlySpecs"):
+            again["replicationSpecs"][0]["regionConfigs"][0][specs]["instanceSize"] = "M40"
+        self.assertEqual(site.call("PATCH", path + "/shop", again, accept=self.OLD)[0], 200)
+        newest = site.call("GET", path + "/shop")[2]["replicationSpecs"]
+        self.assertEqual([spec["regionConfigs"][0]["electableSpecs"] for spec in newest], [{"instanceSize": "M40", "nodeCount": 3, "diskSizeGB": 40}])
+        # v1.0, which is 2023-01-01.
+        for legacy, accept in ((path + "/shop", "application/vnd.atlas.2023-01-01+json"), (f"/api/atlas/v1.0/groups/{group}/clusters/shop", None)):
+            old = site.call("GET", legacy, accept=accept)[2]
+            self.assertEqual((old["providerSettings"], old["diskSizeGB"], old["replicationFactor"]),
+                             ({"instanceSizeName": "M40", "providerName": "AWS", "regionName": "EU_WEST_1"}, 40, 3))
+            self.assertTrue(old["mongoURI"].startswith("mongodb://"))
+        v1 = f"/api/atlas/v1.0/groups/{group}/clusters"
+        self.assertEqual(site.call("PATCH", v1 + "/shop", {"providerSettings": {"instanceSizeName": "M50"}}, accept=None)[2]["providerSettings"]["instanceSizeName"], "M50")
+        self.assertEqual(site.call("PATCH", v1 + "/shop", {"providerBackupEnabled": True}, accept=None)[2]["errorCode"], "INVALID_ATTRIBUTE")
+        self.assertEqual(site.call("GET", path + "/shop/autoScalingConfiguration")[2], {"autoScalingMode": "CLUSTER_WIDE_SCALING"})
+        self.assertEqual(site.call("POST", v1, {"name": "old", "providerSettings": {"providerName": "AWS", "instanceSizeName": "M10", "regionName": "EU_WEST_1"}},
+                                   accept=None)[0], 201)
+        self.assertEqual(site.call("DELETE", v1 + "/old", accept=None)[0], 202)
+        self.assertEqual(site.call("DELETE", path + "/shop", accept=self.OLD)[0], 202)
+
+
 class OpenApi(AtlasTest):
     def test_the_document_names_what_is_served(self):
         site = Site(self, "--role", "both")

@@ -1,0 +1,144 @@
+#include "api/cluster_versions.h"
+
+#include <gtest/gtest.h>
+
+#include "api/cluster_body.h"
+#include "base/runtime.h"
+
+namespace drover::api {
+namespace {
+
+Json json(const char* text) { return *Json::parse(text); }
+
+std::string at(const Json& object, std::initializer_list<std::string_view> path) {
+  const auto* value = &object;
+  for (const auto step : path) {
+    value = value->as_array() != nullptr ? &value->as_array()->at(static_cast<std::size_t>(step.front() - '0')) : value->find(step);
+    if (value == nullptr) return "nothing";
+  }
+  return value->dump();
+}
+
+class ClusterVersions : public ::testing::Test {
+ protected:
+  // A cluster as it is kept after a body of this shape, and what the shape then tells of it.
+  Json kept(const char* body, ClusterShape shape) {
+    const auto newest = newest_cluster_body(json(body), json("{}"), shape);
+    EXPECT_TRUE(newest) << (newest ? "" : newest.error().detail);
+    if (!newest) return json("{}");
+    const auto description = parse_cluster_description(*newest, *runtime_);
+    EXPECT_TRUE(description) << (description ? "" : description.error().detail);
+    return description ? *description : json("{}");
+  }
+  Json changed(const Json& now, const char* body, ClusterShape shape) {
+    const auto newest = newest_cluster_body(json(body), now, shape);
+    EXPECT_TRUE(newest) << (newest ? "" : newest.error().detail);
+    if (!newest) return json("{}");
+    const auto description = parse_cluster_update(*newest, now, "8.0.0", *runtime_);
+    EXPECT_TRUE(description) << (description ? "" : description.error().detail);
+    return description ? *description : json("{}");
+  }
+  std::string refused(const char* body, const Json& now, ClusterShape shape) {
+    const auto newest = newest_cluster_body(json(body), now, shape);
+    return newest ? "" : newest.error().parameters.empty() ? newest.error().code : newest.error().parameters.front();
+  }
+
+  std::unique_ptr<Runtime> runtime_ = make_real_runtime();
+  // What `atlas clusters create shop --provider AWS --region EU_WEST_1 --tier M30 --diskSizeGB 40` sends.
+  static constexpr const char* kOfAtlasCli =
+      R"({"clusterType":"REPLICASET","diskSizeGB":40,"groupId":"66ff00000000000000000001","mongoDBMajorVersion":"8.0","name":"shop","replicationSpecs":[{"numShards":1,
+      "regionConfigs":[{"electableSpecs":{"instanceSize":"M30","nodeCount":3},"priority":7,"providerName":"AWS","readOnlySpecs":{"instanceSize":"M30","nodeCount":0},
+      "regionName":"EU_WEST_1"}],"zoneName":"Zone 1"}],"terminationProtectionEnabled":false})";
+};
+
+TEST_F(ClusterVersions, AShardCountedIsThatManyEntries) {
+  const auto description = kept(R"({"clusterType":"SHARDED","replicationSpecs":[{"numShards":3,"zoneName":"Z","regionConfigs":[{"providerName":"AWS","regionName":"EU_WEST_1",
+      "electableSpecs":{"instanceSize":"M30"}}]}]})", ClusterShape::kCounted);
+  EXPECT_EQ(description.find("replicationSpecs")->as_array()->size(), 3u);
+  EXPECT_EQ(at(description, {"replicationSpecs", "0", "numShards"}), "nothing");
+  const auto told = cluster_in_shape(description, ClusterShape::kCounted);
+  EXPECT_EQ(told.find("replicationSpecs")->as_array()->size(), 1u);
+  EXPECT_EQ(at(told, {"replicationSpecs", "0", "numShards"}), "3");
+  EXPECT_EQ(at(told, {"replicationSpecs", "0", "id"}), at(description, {"replicationSpecs", "0", "id"}));
+}
+
+TEST_F(ClusterVersions, ShardsThatAreNotAlikeStayApart) {
+  const auto told = cluster_in_shape(json(R"({"replicationSpecs":[{"id":"1","zoneName":"Z","regionConfigs":[{"electableSpecs":{"instanceSize":"M30","diskSizeGB":10}}]},
+      {"id":"2","zoneName":"Z","regionConfigs":[{"electableSpecs":{"instanceSize":"M40","diskSizeGB":20}}]}]})"), ClusterShape::kCounted);
+  EXPECT_EQ(told.find("replicationSpecs")->as_array()->size(), 2u);
+  EXPECT_EQ(at(told, {"diskSizeGB"}), "nothing");
+  EXPECT_EQ(at(told, {"replicationSpecs", "1", "regionConfigs", "0", "electableSpecs", "diskSizeGB"}), "20");
+}
+
+TEST_F(ClusterVersions, TheDiskOfTheClusterIsThatOfEachInstance) {
+  const auto description = kept(kOfAtlasCli, ClusterShape::kCounted);
+  EXPECT_EQ(at(description, {"replicationSpecs", "0", "regionConfigs", "0", "electableSpecs", "diskSizeGB"}), "40");
+  EXPECT_EQ(at(description, {"diskSizeGB"}), "nothing");
+  const auto told = cluster_in_shape(description, ClusterShape::kCounted);
+  EXPECT_EQ(at(told, {"diskSizeGB"}), "40");
+  EXPECT_EQ(at(told, {"replicationSpecs", "0", "regionConfigs", "0", "electableSpecs"}), R"({"instanceSize":"M30","nodeCount":3})");
+  // Alone, or with what was read before: nothing else changes.
+  EXPECT_EQ(at(cluster_in_shape(changed(description, R"({"diskSizeGB":80.5})", ClusterShape::kCounted), ClusterShape::kCounted), {"diskSizeGB"}), "80.5");
+  const auto back = std::string(R"({"replicationSpecs":)") + told.find("replicationSpecs")->dump() + "}";
+  EXPECT_EQ(changed(description, back.c_str(), ClusterShape::kCounted).find("replicationSpecs")->dump(), description.find("replicationSpecs")->dump());
+  EXPECT_EQ(refused(R"({"diskSizeGB":0})", description, ClusterShape::kCounted), "diskSizeGB");
+  EXPECT_EQ(refused(R"({"diskSizeGB":10})", json("{}"), ClusterShape::kCounted), "replicationSpecs");
+}
+
+TEST_F(ClusterVersions, AZoneKeepsItsId) {
+  const auto description = kept(kOfAtlasCli, ClusterShape::kCounted);
+  const auto body = R"({"replicationSpecs":[{"id":)" + at(description, {"replicationSpecs", "0", "id"}) +
+                    R"(,"numShards":1,"zoneName":"Zone 1","regionConfigs":[{"providerName":"AWS","regionName":"EU_WEST_1","electableSpecs":{"instanceSize":"M40","nodeCount":3}}]}]})";
+  const auto after = changed(description, body.c_str(), ClusterShape::kCounted);
+  EXPECT_EQ(at(after, {"replicationSpecs", "0", "zoneId"}), at(description, {"replicationSpecs", "0", "zoneId"}));
+  EXPECT_EQ(instance_size(after), "M40");
+  EXPECT_EQ(at(after, {"replicationSpecs", "0", "regionConfigs", "0", "electableSpecs", "diskSizeGB"}), "40") << "the size that is, as a client of this version means it";
+}
+
+TEST_F(ClusterVersions, TheLegacyShapeIsReadAndTold) {
+  const auto description = kept(R"({"name":"shop","diskSizeGB":40,"numShards":1,"replicationFactor":3,"providerBackupEnabled":false,"autoScaling":{"diskGBEnabled":false},
+      "providerSettings":{"providerName":"AWS","instanceSizeName":"M30","regionName":"EU_WEST_1"}})", ClusterShape::kLegacy);
+  EXPECT_EQ(at(description, {"replicationSpecs", "0", "regionConfigs"}),
+            R"([{"providerName":"AWS","regionName":"EU_WEST_1","priority":7,"electableSpecs":{"instanceSize":"M30","nodeCount":3,"diskSizeGB":40}}])");
+  const auto told = cluster_in_shape(description, ClusterShape::kLegacy);
+  EXPECT_EQ(at(told, {"providerSettings"}), R"({"providerName":"AWS","instanceSizeName":"M30","regionName":"EU_WEST_1"})");
+  EXPECT_EQ(at(told, {"replicationSpecs", "0", "regionsConfig"}), R"({"EU_WEST_1":{"electableNodes":3,"readOnlyNodes":0,"analyticsNodes":0,"priority":7}})");
+  for (const auto& [field, value] : {std::pair{"diskSizeGB", "40"}, {"numShards", "1"}, {"replicationFactor", "3"}, {"providerBackupEnabled", "false"}})
+    EXPECT_EQ(at(told, {field}), value) << field;
+  // A part of it changes that part.
+  const auto larger = changed(description, R"({"providerSettings":{"instanceSizeName":"M40"}})", ClusterShape::kLegacy);
+  EXPECT_EQ(at(larger, {"replicationSpecs", "0", "regionConfigs"}),
+            R"([{"providerName":"AWS","regionName":"EU_WEST_1","priority":7,"electableSpecs":{"instanceSize":"M40","nodeCount":3,"diskSizeGB":40}}])");
+  EXPECT_EQ(at(larger, {"replicationSpecs", "0", "id"}), at(description, {"replicationSpecs", "0", "id"}));
+  const auto wider = changed(description, R"({"replicationSpecs":[{"numShards":1,"zoneName":"Z","regionsConfig":{"EU_WEST_1":{"electableNodes":2,"priority":7},
+      "EU_WEST_2":{"electableNodes":1,"priority":6,"readOnlyNodes":1}}}]})", ClusterShape::kLegacy);
+  EXPECT_EQ(wider.find("replicationSpecs")->as_array()->front().find("regionConfigs")->as_array()->size(), 2u);
+  EXPECT_EQ(at(cluster_in_shape(wider, ClusterShape::kLegacy), {"providerSettings", "regionName"}), "nothing");
+  EXPECT_EQ(changed(description, R"({"labels":[{"key":"k","value":"v"}]})", ClusterShape::kLegacy).find("replicationSpecs")->dump(), description.find("replicationSpecs")->dump());
+}
+
+TEST_F(ClusterVersions, TheLegacyShapeRefusesWhatItCannotSay) {
+  const auto none = json("{}");
+  EXPECT_EQ(refused(R"({"providerSettings":{"providerName":"AWS","instanceSizeName":"M30"}})", none, ClusterShape::kLegacy), "providerSettings.regionName");
+  EXPECT_EQ(refused(R"({"diskSizeGB":10})", none, ClusterShape::kLegacy), "providerSettings");
+  EXPECT_EQ(refused(R"({"providerBackupEnabled":true})", none, ClusterShape::kLegacy), "providerBackupEnabled");
+  EXPECT_EQ(refused(R"({"autoScaling":{"compute":{"enabled":true}}})", none, ClusterShape::kLegacy), "autoScaling");
+  EXPECT_EQ(refused(R"({"providerSettings":{"providerName":"AWS","instanceSizeName":"M30","colour":"blue"}})", none, ClusterShape::kLegacy), "colour");
+  EXPECT_EQ(refused(R"({"replicationSpecs":[{"regionsConfig":{}}],"providerSettings":{"providerName":"AWS","instanceSizeName":"M30"}})", none, ClusterShape::kLegacy),
+            "replicationSpecs[].regionsConfig");
+  EXPECT_EQ(refused(R"({"replicationSpecs":[{"numShards":51,"regionConfigs":[]}]})", none, ClusterShape::kCounted), "numShards");
+  const auto both = kept(R"({"replicationSpecs":[{"regionConfigs":[{"providerName":"AWS","regionName":"EU_WEST_1","electableSpecs":{"instanceSize":"M30"}},
+      {"providerName":"GCP","regionName":"WESTERN_EUROPE","electableSpecs":{"instanceSize":"M30"}}]}]})", ClusterShape::kNewest);
+  EXPECT_EQ(refused(R"({"diskSizeGB":10})", both, ClusterShape::kLegacy), "MULTI_CLOUD_CLUSTER_UNSUPPORTED");
+  EXPECT_EQ(at(cluster_in_shape(both, ClusterShape::kLegacy), {"providerSettings"}), "nothing");
+}
+
+TEST_F(ClusterVersions, ANewClusterIsNotSilentlyWithoutWhatIsNotDone) {
+  EXPECT_TRUE(check_new_cluster(*newest_cluster_body(json(kOfAtlasCli), json("{}"), ClusterShape::kCounted)));
+  for (const auto* body : {R"({"backupEnabled":true})", R"({"pitEnabled":true})", R"({"encryptionAtRestProvider":"AWS"})", R"({"advancedConfiguration":{}})"})
+    EXPECT_FALSE(check_new_cluster(json(body))) << body;
+  EXPECT_TRUE(check_new_cluster(json(R"({"backupEnabled":false,"encryptionAtRestProvider":"NONE","acceptDataRisksAndForceReplicaSetReconfig":null})")));
+}
+
+}  // namespace
+}  // namespace drover::api
