@@ -4,6 +4,7 @@
 
 #include "api/access_list_routes.h"
 #include "api/cluster_routes.h"
+#include "api/custom_role_routes.h"
 #include "api/database_user_routes.h"
 #include "api/live_migration_routes.h"
 #include "api/network_routes.h"
@@ -39,7 +40,8 @@ AtlasRole::AtlasRole(control::Store& store, const control::SealedKeys& keys, con
       clusters_(store, keys, runtime, [&runtime, stop = options.stop](const std::string& uri) { return connect(uri, runtime, stop); }),
       processes_(clusters_, runtime),
       access_lists_(store, runtime),
-      users_(store, keys, runtime),
+      roles_(store, runtime),
+      users_(store, keys, roles_, runtime),
       networks_(store, runtime),
       imports_(store, keys, runtime, clusters_, options.imports),
       intake_(links_, clusters_, access_lists_, networks_, imports_, options.policy),
@@ -48,7 +50,7 @@ AtlasRole::AtlasRole(control::Store& store, const control::SealedKeys& keys, con
       accounts_(store, keys, runtime),
       oauth_(accounts_, runtime, log),
       host_id_(options.local_directory.empty() ? "" : options.host_id),
-      users_reconciler_(users_, clusters_, host_id_, log) {
+      users_reconciler_(users_, roles_, clusters_, host_id_, log) {
   if (!host_id_.empty()) local_clusters_.emplace(clusters_, keys, runtime, log, LocalClusters::Options{options.local_directory, host_id_});
 }
 
@@ -60,6 +62,7 @@ api::RestResult<int> AtlasRole::may_delete_project(const std::string& group) {
 
 api::RestResult<int> AtlasRole::forget_project(const std::string& group) {
   TRY_REST(users_.forget_project(group));
+  TRY_REST(roles_.forget_project(group));
   TRY_REST(networks_.forget_project(group));
   TRY_REST(access_lists_.forget_project(group));
   return 0;
@@ -80,6 +83,7 @@ void AtlasRole::add_routes(api::RouteTable& table) {
   api::add_import_routes(table, {imports_, intake_, links_});
   api::add_process_routes(table, {clusters_, processes_, imports_, links_});
   api::add_database_user_routes(table, users_);
+  api::add_custom_role_routes(table, roles_);
   const api::NetworkServices networks{networks_, [this](const std::string& group, const std::string& schema) -> api::RestResult<int> {
     if (!TRY_REST(imports_.uses_network(group, schema))) return 0;
     return api::refuse(409, "CANNOT_MODIFY_CLUSTER_WITH_RUNNING_LIVE_IMPORT",

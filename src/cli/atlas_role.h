@@ -59,6 +59,7 @@ class AtlasRole {
   control::Clusters clusters_;
   control::ClusterProcesses processes_;
   control::AccessLists access_lists_;
+  control::CustomRoles roles_;
   control::DatabaseUsers users_;
   control::NetworkRecords networks_;
   control::LiveImports imports_;

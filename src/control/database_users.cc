@@ -1,7 +1,6 @@
 #include "control/database_users.h"
 
 #include <algorithm>
-#include <array>
 
 #include <fmt/format.h>
 
@@ -21,26 +20,13 @@ constexpr std::size_t kMaxNameOfUser = 1024;
 constexpr std::size_t kMaxPasswordBytes = 1024;
 constexpr std::size_t kMaxRoles = 100;
 
-constexpr std::array<std::string_view, 7> kAdminRoles{"atlasAdmin", "backup", "clusterMonitor", "dbAdminAnyDatabase", "enableSharding", "readAnyDatabase",
-                                                      "readWriteAnyDatabase"};
-constexpr std::array<std::string_view, 3> kDatabaseRoles{"dbAdmin", "read", "readWrite"};
-// Atlas's own role has no equal on a server: what it may do there.
-constexpr std::array<std::string_view, 4> kAtlasAdmin{"readWriteAnyDatabase", "dbAdminAnyDatabase", "clusterMonitor", "enableSharding"};
-
 std::string seal_name(const std::string& id) { return "database user " + id; }
 
 bson::Document named(const std::string& group, const std::string& database, const std::string& name) {
   return bson::make_document({{"groupId", group}, {"databaseName", database}, {"username", name}});
 }
 
-bson::Document alive(const std::string& group) {
-  bson::Builder filter;
-  filter.append("groupId", group);
-  filter.open_document("deleting").append("$ne", true);
-  return std::move(filter).finish();
-}
-
-bson::Document as_read(const DatabaseUser& user) { return bson::make_document({{"_id", user.id}, {"revision", user.revision}}); }
+AppliedRecords::Read as_read(const DatabaseUser& user) { return {user.id, user.revision}; }
 
 DatabaseUser user_of(bson::View document) {
   DatabaseUser user;
@@ -84,18 +70,10 @@ Status check(const DatabaseUser& user, const std::string& password, bool needed)
   if (is_reserved_user(user.name)) return fail(ErrorCode::kUsage, fmt::format("username: {} is a name that this server uses itself", user.name));
   if (user.database != "admin") return fail(ErrorCode::kUsage, "databaseName must be admin: this server's users log in by password");
   if (user.roles.size() > kMaxRoles) return fail(ErrorCode::kUsage, fmt::format("roles: at most {}", kMaxRoles));
-  for (const auto& role : user.roles)
-    if (!is_database_role(role)) return fail(ErrorCode::kUsage, fmt::format("roles: there is no role {} in the database {}", role.name, role.database));
   if (password.empty() && !needed) return {};
   if (password.size() < kMinPasswordBytes || password.size() > kMaxPasswordBytes)
     return fail(ErrorCode::kUsage, fmt::format("password must have {} to {} characters", kMinPasswordBytes, kMaxPasswordBytes));
   return {};
-}
-
-bson::Document array_change(const char* verb, const char* field, const std::string& value) {
-  bson::Builder update;
-  update.open_document(verb).append(field, value);
-  return std::move(update).finish();
 }
 
 bson::Document user_command(const char* verb, const DatabaseUser& user, const std::string& password) {
@@ -103,13 +81,8 @@ bson::Document user_command(const char* verb, const DatabaseUser& user, const st
   command.append(verb, user.name).append("pwd", password);
   {
     auto roles = command.open_array("roles");
-    for (const auto& role : user.roles) {
-      if (role.name != "atlasAdmin") {
-        roles.open_document().append("role", role.name).append("db", role.database);
-        continue;
-      }
-      for (const auto part : kAtlasAdmin) roles.open_document().append("role", part).append("db", "admin");
-    }
+    for (const auto& role : user.roles)
+      for (const auto& part : server_roles_of(role)) roles.open_document().append("role", part.name).append("db", part.database);
   }
   command.open_document("writeConcern").append("w", "majority");
   return std::move(command).finish();
@@ -121,16 +94,11 @@ bool DatabaseUser::is_of(const std::string& cluster) const {
   return clusters.empty() || std::find(clusters.begin(), clusters.end(), cluster) != clusters.end();
 }
 
-bool is_database_role(const DatabaseUserRole& role) {
-  const auto in = [&](const auto& names) { return std::find(names.begin(), names.end(), role.name) != names.end(); };
-  if (in(kAdminRoles)) return role.database == "admin";
-  return in(kDatabaseRoles) && !role.database.empty() && role.database.size() < 64 && role.database.find_first_of(std::string_view("/\\. \"$*<>:|?\0", 13)) == std::string::npos;
-}
-
 bool is_reserved_user(std::string_view name) { return name == kLocalClusterUser || name.starts_with("drover-"); }
 
 Result<DatabaseUser> DatabaseUsers::add(DatabaseUser user, const std::string& password) {
   TRY(check(user, password, true));
+  TRY(check_roles(user));
   const auto taken = [&] { return fail(ErrorCode::kWrongState, fmt::format("a user {} of the database {} is there already", user.name, user.database)); };
   const auto found = TRY(store_.find_one(kUsers, named(user.group, user.database, user.name)));
   if (found) {
@@ -146,7 +114,7 @@ Result<DatabaseUser> DatabaseUsers::add(DatabaseUser user, const std::string& pa
       set.append("sealedPassword", keys_.seal(seal_name(user.id), password));
     }
     update.open_document("$unset").append("deleting", "");
-    if (!TRY(store_.update(kUsers, as_read(before), std::move(update).finish()))) return taken();
+    if (!TRY(store_.update(kUsers, AppliedRecords::filter_of(as_read(before)), std::move(update).finish()))) return taken();
   } else {
     if (TRY(count(user.group)) >= kMaxDatabaseUsers) return fail(ErrorCode::kWrongState, fmt::format("a project has at most {} database users", kMaxDatabaseUsers));
     user.id = new_id(runtime_);
@@ -159,7 +127,21 @@ Result<DatabaseUser> DatabaseUsers::add(DatabaseUser user, const std::string& pa
     if (!TRY(store_.insert(kUsers, std::move(document).finish()))) return taken();
   }
   ++user.revision;
+  // One of them may have been removed meanwhile: whoever did that has not seen this user.
+  if (const auto there = check_roles(user); !there) {
+    TRY(applied_.mark_deleting(named(user.group, user.database, user.name)));
+    return tl::unexpected(there.error());
+  }
   return user;
+}
+
+Status DatabaseUsers::check_roles(const DatabaseUser& user) {
+  for (const auto& role : user.roles) {
+    if (is_database_role(role)) continue;
+    const bool custom = role.database == "admin" && TRY(roles_.may_be_given(user.group, role.name));
+    if (!custom) return fail(ErrorCode::kUsage, fmt::format("roles: there is no role {} in the database {}", role.name, role.database));
+  }
+  return {};
 }
 
 Result<std::optional<DatabaseUser>> DatabaseUsers::find(const std::string& group, const std::string& database, const std::string& name) {
@@ -170,28 +152,36 @@ Result<std::optional<DatabaseUser>> DatabaseUsers::find(const std::string& group
 
 Result<std::vector<DatabaseUser>> DatabaseUsers::of_group(const std::string& group, Page page) {
   std::vector<DatabaseUser> all;
-  for (const auto& document : TRY(store_.find(kUsers, alive(group), page))) all.push_back(user_of(document));
+  for (const auto& document : TRY(store_.find(kUsers, AppliedRecords::alive_in(group), page))) all.push_back(user_of(document));
   return all;
 }
 
-Result<std::int64_t> DatabaseUsers::count(const std::string& group) { return store_.count(kUsers, alive(group)); }
+Result<std::int64_t> DatabaseUsers::count(const std::string& group) { return store_.count(kUsers, AppliedRecords::alive_in(group)); }
 
 Result<bool> DatabaseUsers::change(const DatabaseUser& user, const std::string& password) {
   TRY(check(user, password, false));
+  TRY(check_roles(user));
+  const auto before = TRY(applied_.by_id(user.id));
+  if (!before || !TRY(write(user, password))) return false;
+  const auto there = check_roles(user);
+  if (there) return true;
+  // As in add(): its roles as they were. Who has changed it since has looked as well.
+  auto as_it_was = user;
+  as_it_was.roles = user_of(*before).roles;
+  ++as_it_was.revision;
+  TRY(write(as_it_was, ""));
+  return tl::unexpected(there.error());
+}
+
+Result<bool> DatabaseUsers::write(const DatabaseUser& user, const std::string& password) {
   bson::Builder set;
   append_wish(set, user);
   if (!password.empty()) set.append("sealedPassword", keys_.seal(seal_name(user.id), password));
-  return store_.update(kUsers, as_read(user), bson::make_document({{"$set", std::move(set).finish()}}));
+  return store_.update(kUsers, AppliedRecords::filter_of(as_read(user)), bson::make_document({{"$set", std::move(set).finish()}}));
 }
 
 Result<bool> DatabaseUsers::remove(const std::string& group, const std::string& database, const std::string& name) {
-  bson::Builder filter;
-  filter.append_all(named(group, database, name));
-  filter.open_document("deleting").append("$ne", true);
-  bson::Builder update;
-  update.open_document("$set").append("deleting", true);
-  update.open_document("$inc").append("revision", 1);
-  return store_.update(kUsers, std::move(filter).finish(), std::move(update).finish());
+  return applied_.mark_deleting(named(group, database, name));
 }
 
 Status DatabaseUsers::forget_project(const std::string& group) {
@@ -213,56 +203,30 @@ Status DatabaseUsers::expire() {
 
 Result<std::vector<DatabaseUser>> DatabaseUsers::deleting() {
   std::vector<DatabaseUser> all;
-  for (const auto& document : TRY(store_.find(kUsers, bson::make_document({{"deleting", true}}), {1, kPage}))) all.push_back(user_of(document));
+  for (const auto& document : TRY(applied_.deleting())) all.push_back(user_of(document));
   return all;
 }
 
 Result<std::vector<DatabaseUser>> DatabaseUsers::not_applied(const std::string& group, const std::string& cluster) {
-  bson::Builder filter;
-  filter.append_all(alive(group));
-  filter.open_document("appliedTo").append("$ne", cluster);
   std::vector<DatabaseUser> all;
-  for (const auto& document : TRY(store_.find(kUsers, std::move(filter).finish(), {1, kPage}))) all.push_back(user_of(document));
+  for (const auto& document : TRY(applied_.not_applied(group, cluster))) all.push_back(user_of(document));
   return all;
 }
 
-Result<bool> DatabaseUsers::note_present(const DatabaseUser& user, const std::string& cluster) {
-  return store_.update(kUsers, as_read(user), array_change("$addToSet", "presentOn", cluster));
-}
-
-Result<bool> DatabaseUsers::note_applied(const DatabaseUser& user, const std::string& cluster) {
-  return store_.update(kUsers, as_read(user), array_change("$addToSet", "appliedTo", cluster));
-}
-
-Status DatabaseUsers::note_absent(const DatabaseUser& user, const std::string& cluster) {
-  TRY(store_.update(kUsers, as_read(user), array_change("$pull", "presentOn", cluster)));
-  return {};
-}
-
-Status DatabaseUsers::apply_again(const DatabaseUser& user) {
-  bson::Builder update;
-  update.open_document("$set").open_array("appliedTo");
-  TRY(store_.update(kUsers, bson::make_document({{"_id", user.id}}), std::move(update).finish()));
-  return {};
-}
-
-Status DatabaseUsers::forget(const DatabaseUser& user) {
-  bson::Builder filter;
-  filter.append_all(as_read(user));
-  filter.append("deleting", true);
-  filter.open_document("presentOn").append("$size", 0);
-  TRY(store_.remove(kUsers, std::move(filter).finish()));
-  return {};
-}
+Result<bool> DatabaseUsers::note_present(const DatabaseUser& user, const std::string& cluster) { return applied_.note_present(as_read(user), cluster); }
+Result<bool> DatabaseUsers::note_applied(const DatabaseUser& user, const std::string& cluster) { return applied_.note_applied(as_read(user), cluster); }
+Status DatabaseUsers::note_absent(const DatabaseUser& user, const std::string& cluster) { return applied_.note_absent(as_read(user), cluster); }
+Status DatabaseUsers::apply_again(const DatabaseUser& user) { return applied_.apply_again(user.id); }
+Status DatabaseUsers::forget(const DatabaseUser& user) { return applied_.forget(as_read(user)); }
 
 Result<std::optional<DatabaseUser>> DatabaseUsers::by_id(const std::string& id) {
-  const auto found = TRY(store_.find_one(kUsers, bson::make_document({{"_id", id}})));
+  const auto found = TRY(applied_.by_id(id));
   if (!found) return std::optional<DatabaseUser>();
   return std::optional(user_of(*found));
 }
 
 Result<std::string> DatabaseUsers::password(const DatabaseUser& user) {
-  const auto found = TRY(store_.find_one(kUsers, as_read(user)));
+  const auto found = TRY(store_.find_one(kUsers, AppliedRecords::filter_of(as_read(user))));
   if (!found) return fail(ErrorCode::kWrongState, "the user has changed");
   return keys_.unseal(seal_name(user.id), text_of(*found, "sealedPassword"));
 }

@@ -11,6 +11,9 @@
 #include "base/json.h"
 #include "base/runtime.h"
 #include "cluster/deployment.h"
+#include "control/applied_records.h"
+#include "control/custom_roles.h"
+#include "control/database_roles.h"
 #include "control/sealed_keys.h"
 #include "control/store.h"
 
@@ -19,9 +22,6 @@ namespace drover::control {
 inline constexpr std::int64_t kMaxDatabaseUsers = 100;  // of a project
 inline constexpr std::size_t kMinPasswordBytes = 8;
 
-struct DatabaseUserRole {
-  std::string name, database;
-};
 struct DatabaseUser {
   std::string id, group, database, name;
   std::vector<DatabaseUserRole> roles;
@@ -36,14 +36,13 @@ struct DatabaseUser {
   bool is_of(const std::string& cluster) const;
 };
 
-// Whether Atlas has such a role, and in this database.
-bool is_database_role(const DatabaseUserRole& role);
 // Names that this site gives users of its own: of local clusters, of migrations.
 bool is_reserved_user(std::string_view name);
 
 class DatabaseUsers {
  public:
-  DatabaseUsers(Store& store, const SealedKeys& keys, Runtime& runtime) : store_(store), keys_(keys), runtime_(runtime) {}
+  DatabaseUsers(Store& store, const SealedKeys& keys, CustomRoles& roles, Runtime& runtime)
+      : store_(store), keys_(keys), roles_(roles), runtime_(runtime), applied_(store, "databaseUsers") {}
 
   // kUsage: the password, a role, or the name will not do; kWrongState: there is one of that name, or too many.
   Result<DatabaseUser> add(DatabaseUser user, const std::string& password);
@@ -71,9 +70,15 @@ class DatabaseUsers {
   Result<std::string> password(const DatabaseUser& user);
 
  private:
+  // Each is one of Atlas's, or a custom role of the project that may be given.
+  Status check_roles(const DatabaseUser& user);
+  Result<bool> write(const DatabaseUser& user, const std::string& password);
+
   Store& store_;
   const SealedKeys& keys_;
+  CustomRoles& roles_;
   Runtime& runtime_;
+  AppliedRecords applied_;
 };
 
 // On a deployment: made, or, when it is there, made so. Both may be done again.

@@ -43,6 +43,8 @@ const Index kIndexes[] = {
     {"endpointServices", {"groupId", "providerName", "region"}, "project, provider and region"},
     {"databaseUsers", {"deleting"}, "deleting", Index::Kind::kPlainSparse},
     {"databaseUsers", {"groupId", "databaseName", "username"}, "project, database and name"},
+    {"customRoles", {"deleting"}, "deleting", Index::Kind::kPlainSparse},
+    {"customRoles", {"groupId", "roleName"}, "project and name"},
     {"serviceAccounts", {"orgId"}, "org", Index::Kind::kPlain},
     {"accessTokens", {"clientId"}, "client", Index::Kind::kPlain},
     {"agentKeys", {"keyHash"}, "key"},

@@ -42,7 +42,7 @@ Result<ResourcePattern> parse_resource(bson::View resource) {
 constexpr std::string_view kActions[] = {
     "addShard", "advanceClusterTime", "advanceLogicalTime", "allCollectionStats", "analyze", "analyzeShardKey", "anyAction",
     "appendOplogNote", "applicationMessage", "applyOps", "auditConfigure", "auditLogRotate", "authCheck", "authSchemaUpgrade",
-    "authenticate", "bypassDocumentValidation", "bypassWriteBlockingMode", "changeCustomData", "changeOwnCustomData", "changeOwnPassword",
+    "authenticate", "bypassDefaultMaxTimeMS", "bypassDocumentValidation", "bypassWriteBlockingMode", "changeCustomData", "changeOwnCustomData", "changeOwnPassword",
     "changePassword", "changeStream", "checkFreeMonitoringStatus", "checkMetadataConsistency", "cleanupOrphaned",
     "cleanupStructuredEncryptionData", "clearJumboFlag", "closeAllDatabases", "collMod", "collStats", "compact",
     "compactStructuredEncryptionData", "configureQueryAnalyzer", "connPoolStats", "connPoolSync", "convertToCapped", "cpuProfiler",
