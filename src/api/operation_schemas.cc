@@ -29,6 +29,14 @@ constexpr Component kComponents[] = {
     {"Project", "id!:id orgId!:id name!:string links!:Link[] clusterCount:int64 created:time publicApiEnabled:bool tags:KeyValue[]"},
     {"CreateProject", "name!:string orgId!:id withDefaultAlertsSettings:bool"},
     {"UpdateProject", "name!:string"},
+    {"ProjectSettings",
+     "isCollectDatabaseSpecificsStatisticsEnabled!:bool isDataExplorerEnabled!:bool isDataExplorerGenAIFeaturesEnabled!:bool "
+     "isDataExplorerGenAISampleDocumentPassingEnabled!:bool isExtendedStorageSizesEnabled!:bool isPerformanceAdvisorEnabled!:bool "
+     "isRealtimePerformancePanelEnabled!:bool isSchemaAdvisorEnabled!:bool"},
+    {"UpdateProjectSettings",
+     "isCollectDatabaseSpecificsStatisticsEnabled:bool isDataExplorerEnabled:bool isDataExplorerGenAIFeaturesEnabled:bool "
+     "isDataExplorerGenAISampleDocumentPassingEnabled:bool isExtendedStorageSizesEnabled:bool isPerformanceAdvisorEnabled:bool "
+     "isRealtimePerformancePanelEnabled:bool isSchemaAdvisorEnabled:bool"},
     {"RoleAssignment", "orgId:id groupId:id roleName!:string"},
     {"ApiKey", "id!:id desc!:string publicKey!:string privateKey!:string roles!:RoleAssignment[] links!:Link[]"},
     {"CreateApiKey", "desc!:string roles!:string[]"},
@@ -200,6 +208,8 @@ constexpr OperationSchema kOperations[] = {
     {kEvery, "PATCH", "/groups/{groupId}", 200, "UpdateProject", "Project"},
     {"v2", "DELETE", "/groups/{groupId}", 204, "", ""},
     {"v1 cm", "DELETE", "/groups/{groupId}", 202, "", ""},
+    {kEvery, "GET", "/groups/{groupId}/settings", 200, "", "ProjectSettings"},
+    {kEvery, "PATCH", "/groups/{groupId}/settings", 200, "UpdateProjectSettings", "ProjectSettings"},
     {kEvery, "POST", "/groups/{groupId}/apiKeys", 200, "CreateApiKey", "ApiKey"},
     {kEvery, "GET", "/groups/{groupId}/apiKeys", 200, "", "Page<ApiKey>"},
     {kEvery, "DELETE", "/groups/{groupId}/apiKeys/{apiUserId}", 204, "", ""},

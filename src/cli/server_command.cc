@@ -10,6 +10,7 @@
 #include "api/event_routes.h"
 #include "api/identity_routes.h"
 #include "api/private_api.h"
+#include "api/project_settings_routes.h"
 #include "base/log.h"
 #include "base/runtime.h"
 #include "cli/atlas_role.h"
@@ -164,6 +165,7 @@ Status ServerCommand::serve(control::Store& store, control::Identity& identity, 
   const bool atlas = role_ != "manager", manager = role_ != "atlas";
   control::Events events(store, *runtime_);
   control::EventLog audit(store, *runtime_);
+  control::ProjectSettingsRecords settings(store);
   Sites sites;
   std::atomic<const Sites*> ready{nullptr};
   const auto server = TRY(net::HttpServer::start(http, [&](const net::HttpRequest& request) {
@@ -181,9 +183,10 @@ Status ServerCommand::serve(control::Store& store, control::Identity& identity, 
   options.version = version_text();
   options.tell = [&audit](const Json::Object& event) { return audit.tell(event); };
   api::RouteTable routes;
-  api::add_identity_routes(routes, identity, [&sites](const std::string& group) -> api::RestResult<int> {
+  api::add_identity_routes(routes, identity, [&sites, &settings](const std::string& group) -> api::RestResult<int> {
     if (sites.atlas) TRY_BODY(sites.atlas->may_delete_project(group));
     if (sites.manager) TRY_BODY(sites.manager->prepare_to_delete_project(group));
+    TRY_REST(settings.forget(group));
     return sites.atlas ? sites.atlas->forget_project(group) : api::RestResult<int>(0);
   }, [&sites](const std::vector<std::string>& groups) -> Result<std::map<std::string, std::int64_t>> {
     if (!sites.atlas) return std::map<std::string, std::int64_t>();
@@ -191,6 +194,7 @@ Status ServerCommand::serve(control::Store& store, control::Identity& identity, 
   });
   api::add_key_access_list_routes(routes, identity);
   api::add_event_routes(routes, events);
+  api::add_project_settings_routes(routes, settings);
   if (atlas) {
     options.families = {api::Family::kAtlasV2, api::Family::kAtlasV1};
     sites.atlas = std::make_unique<AtlasRole>(store, keys, identity, *runtime_, *log_,

@@ -88,14 +88,14 @@ void Deployments::append_credentials(bson::Builder& document, const std::string&
   document.append("sslEnabled", how.tls).append("caCertificatePath", how.ca_path).append("clientCertificatePath", how.client_certificate_path);
 }
 
-Result<MonitoredDeployment> Deployments::deployment_of(bson::View document) const {
+Result<MonitoredDeployment> Deployments::deployment_of(bson::View document, const ProjectSettings& settings) const {
   MonitoredDeployment one;
   one.id = text_of(document, "_id");
   one.group = text_of(document, "groupId");
   one.name = text_of(document, "name");
   one.hosts = texts_of(document, "hosts");
   one.created = text_of(document, "created");
-  one.collects_db_stats = flag_of(document, "collectDbStats");
+  one.collects_db_stats = settings.collects_db_stats && flag_of(document, "collectDbStats");
   one.last_ping_millis = number_of(document, "lastPing");
   one.leaving = text_of(document, "leaving");
   auto& how = one.credentials;
@@ -177,20 +177,23 @@ Result<bool> Deployments::remove(const std::string& group, const std::string& id
 
 Result<std::vector<MonitoredDeployment>> Deployments::of_project(const std::string& group) {
   std::vector<MonitoredDeployment> all;
-  for (const auto& document : TRY(store_.find(kDeployments, bson::make_document({{"groupId", group}})))) all.push_back(TRY(deployment_of(document)));
+  const auto settings = TRY(settings_.of(group));
+  for (const auto& document : TRY(store_.find(kDeployments, bson::make_document({{"groupId", group}})))) all.push_back(TRY(deployment_of(document, settings)));
   return all;
 }
 
 Result<std::optional<MonitoredDeployment>> Deployments::find(const std::string& group, const std::string& id) {
-  const auto found = TRY(store_.find_one(kDeployments, in_group(group, id)));
-  if (!found) return std::optional<MonitoredDeployment>();
-  return std::optional(TRY(deployment_of(*found)));
+  return first_of(group, in_group(group, id));
 }
 
 Result<std::optional<MonitoredDeployment>> Deployments::by_name(const std::string& group, const std::string& name) {
-  const auto found = TRY(store_.find_one(kDeployments, bson::make_document({{"groupId", group}, {"name", name}})));
+  return first_of(group, bson::make_document({{"groupId", group}, {"name", name}}));
+}
+
+Result<std::optional<MonitoredDeployment>> Deployments::first_of(const std::string& group, bson::View filter) {
+  const auto found = TRY(store_.find_one(kDeployments, filter));
   if (!found) return std::optional<MonitoredDeployment>();
-  return std::optional(TRY(deployment_of(*found)));
+  return std::optional(TRY(deployment_of(*found, TRY(settings_.of(group)))));
 }
 
 MonitoredHost Deployments::host_of(bson::View document) const {

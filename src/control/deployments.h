@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "base/runtime.h"
 #include "control/event_log.h"
+#include "control/project_settings.h"
 #include "control/sealed_keys.h"
 #include "control/store.h"
 #include "model/connection_parts.h"
@@ -38,7 +39,7 @@ struct MonitoredDeployment {
   std::string name;   // its replica set's, once known; unique in the project
   std::vector<std::string> hosts;  // "host:port"
   MonitoringCredentials credentials;
-  bool collects_db_stats = true;
+  bool collects_db_stats = true;  // unless its project's settings say otherwise
   std::string created;
   std::int64_t last_ping_millis = 0;  // 0: no sample yet
   // Of the last sample.
@@ -76,7 +77,7 @@ struct MeasuredPoint {
 class Deployments {
  public:
   Deployments(Store& store, const SealedKeys& keys, EventLog& events, Runtime& runtime)
-      : store_(store), keys_(keys), events_(events), runtime_(runtime) {}
+      : store_(store), keys_(keys), events_(events), runtime_(runtime), settings_(store) {}
 
   // kUsage for what the caller sent, kWrongState when the host is monitored already.
   Result<MonitoredDeployment> add(const std::string& group, const std::string& name, const std::vector<std::string>& hosts,
@@ -105,7 +106,8 @@ class Deployments {
   Result<std::vector<MeasuredPoint>> disk_measurements(const std::string& host, std::int64_t from_millis, std::int64_t to_millis);
 
  private:
-  Result<MonitoredDeployment> deployment_of(bson::View document) const;
+  Result<MonitoredDeployment> deployment_of(bson::View document, const ProjectSettings& settings) const;
+  Result<std::optional<MonitoredDeployment>> first_of(const std::string& group, bson::View filter);
   MonitoredHost host_of(bson::View document) const;
   Status take_host(const MonitoredDeployment& deployment, const Json& host, std::int64_t now);
   Status take_sizes(bson::Builder& host_fields, const std::string& id, const Json& host, std::int64_t now);
@@ -119,6 +121,7 @@ class Deployments {
   const SealedKeys& keys_;
   EventLog& events_;
   Runtime& runtime_;
+  ProjectSettingsRecords settings_;
 };
 
 // The connection string of a migration's source: members, set and TLS as monitoring knows them; the user of the request, or

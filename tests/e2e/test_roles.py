@@ -18,6 +18,7 @@ ROUTES = {
     "DELETE /orgs/{orgId}/serviceAccounts/{clientId}": ORG_OWN, "POST /orgs/{orgId}/serviceAccounts/{clientId}/secrets": ORG_OWN,
     "DELETE /orgs/{orgId}/serviceAccounts/{clientId}/secrets/{secretId}": ORG_OWN,
     "GET /groups/byName/{groupName}": ANY, "PATCH /groups/{groupId}": OWN, "GET /groups/{groupId}": READ, "DELETE /groups/{groupId}": OWN, "GET /groups/{groupId}/events": READ, "GET /groups/{groupId}/events/{eventId}": READ,
+    "GET /groups/{groupId}/settings": READ, "PATCH /groups/{groupId}/settings": OWN,
     "GET /groups/{groupId}/apiKeys": READ, "POST /groups/{groupId}/apiKeys": OWN, "DELETE /groups/{groupId}/apiKeys/{apiUserId}": OWN,
     "GET /groups/{groupId}/accessList": READ, "POST /groups/{groupId}/accessList": OWN, "GET /groups/{groupId}/accessList/{entryValue}": READ,
     "GET /groups/{groupId}/accessList/{entryValue}/status": READ, "DELETE /groups/{groupId}/accessList/{entryValue}": OWN,
