@@ -119,16 +119,33 @@ class KeyRoutes {
     if (!TRY_REST(identity_.allow_key_from(request.org, request.name("apiUserId"), ranges))) return no_key(request);
     return page(request);
   }
+  RestResult<RestReply> get(const RestRequest& request) const {
+    const auto& text = request.name("ipAddress");
+    const auto range = AddressRange::parse(text);
+    if (!range) return bad_address(text);
+    const auto key = TRY_REST(identity_.key(request.org, request.name("apiUserId")));
+    if (!key) return no_key(request);
+    if (std::find(key->access_list.begin(), key->access_list.end(), range->cidr()) == key->access_list.end()) return no_entry(text);
+    return RestReply{200, entry(request, *key, range->cidr())};
+  }
   RestResult<RestReply> remove(const RestRequest& request) const {
     const auto& text = request.name("ipAddress");
     const auto range = AddressRange::parse(text);
     if (!range) return bad_address(text);
-    if (!TRY_REST(identity_.disallow_key_from(request.org, request.name("apiUserId"), range->cidr())))
-      return refuse(404, "RESOURCE_NOT_FOUND", fmt::format("The key's access list has no entry {}.", text), {text});
+    if (!TRY_REST(identity_.disallow_key_from(request.org, request.name("apiUserId"), range->cidr()))) return no_entry(text);
     return RestReply{204, {}};
   }
 
  private:
+  static tl::unexpected<RestError> no_entry(const std::string& text) {
+    return refuse(404, "RESOURCE_NOT_FOUND", fmt::format("The key's access list has no entry {}.", text), {text});
+  }
+  static Json entry(const RestRequest& request, const control::ApiKey& key, const std::string& cidr) {
+    const auto range = AddressRange::parse(cidr);
+    Json::Object body{{"cidrBlock", cidr}, {"links", self_link(request, fmt::format("/orgs/{}/apiKeys/{}/accessList/{}", key.org, key.id, encoded(cidr)))}};
+    if (range && range->is_single()) body.emplace_back("ipAddress", range->address());
+    return Json(std::move(body));
+  }
   static tl::unexpected<RestError> no_key(const RestRequest& request) {
     const auto& id = request.name("apiUserId");
     return refuse(404, "API_KEY_NOT_FOUND", fmt::format("No API Key with ID {} exists.", id), {id});
@@ -137,13 +154,7 @@ class KeyRoutes {
     const auto key = TRY_REST(identity_.key(request.org, request.name("apiUserId")));
     if (!key) return no_key(request);
     Json::Array all;
-    for (const auto& cidr : key->access_list) {
-      const auto range = AddressRange::parse(cidr);
-      Json::Object entry{{"cidrBlock", cidr},
-                         {"links", self_link(request, fmt::format("/orgs/{}/apiKeys/{}/accessList/{}", key->org, key->id, encoded(cidr)))}};
-      if (range && range->is_single()) entry.emplace_back("ipAddress", range->address());
-      all.push_back(std::move(entry));
-    }
+    for (const auto& cidr : key->access_list) all.push_back(entry(request, *key, cidr));
     const auto total = static_cast<std::int64_t>(all.size());
     return RestReply{200, page_of(request, std::move(all), total)};
   }
@@ -181,6 +192,7 @@ void add_key_access_list_routes(RouteTable& table, control::Identity& identity) 
   Adder add(table, std::make_shared<KeyRoutes>(identity), {Family::kAtlasV2, Family::kAtlasV1, Family::kCloudManager});
   add("GET", "/orgs/{orgId}/apiKeys/{apiUserId}/accessList", Access::kOrgRead, &KeyRoutes::list);
   add("POST", "/orgs/{orgId}/apiKeys/{apiUserId}/accessList", Access::kOrgOwn, &KeyRoutes::add);
+  add("GET", "/orgs/{orgId}/apiKeys/{apiUserId}/accessList/{ipAddress}", Access::kOrgRead, &KeyRoutes::get);
   add("DELETE", "/orgs/{orgId}/apiKeys/{apiUserId}/accessList/{ipAddress}", Access::kOrgOwn, &KeyRoutes::remove);
 }
 

@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "api/body_fields.h"
+
 namespace drover::api {
 namespace {
 
@@ -113,6 +115,10 @@ class IdentityRoutes {
   RestResult<RestReply> create_project(const RestRequest& request) const {
     const auto name = TRY_BODY(required_text(request.body, "name"));
     const auto org = TRY_BODY(required_text(request.body, "orgId"));
+    if (const auto* tags = request.body.find("tags"); tags != nullptr && !tags->is_null() && !(tags->as_array() != nullptr && tags->as_array()->empty()))
+      return bad_field("INVALID_ATTRIBUTE", "tags", "must be empty: projects here have none");
+    if (TRY_BODY(optional_text(request.body, "regionUsageRestrictions")) == "GOV_REGIONS_ONLY")
+      return bad_field("INVALID_ATTRIBUTE", "regionUsageRestrictions", "must not be GOV_REGIONS_ONLY: regions are labels here, and nothing keeps them apart");
     if (!control::sees_org(request.caller->grants, org))
       return refuse(404, "ORG_NOT_FOUND", fmt::format("No organization with ID {} exists.", org), {org});
     if (!control::allows(request.caller->grants, Access::kOrgCreateGroup, org, ""))
@@ -179,6 +185,31 @@ class IdentityRoutes {
     return RestReply{204, {}};
   }
 
+  RestResult<RestReply> change_key(const RestRequest& request) const {
+    const auto wanted = TRY_BODY(changes_of(request));
+    if (!TRY_REST(identity_.change_key(request.org, request.name("apiUserId"), wanted.roles, wanted.description))) return no_key(request);
+    return get_key(request);
+  }
+
+  RestResult<RestReply> change_project_key(const RestRequest& request) const {
+    const auto wanted = TRY_BODY(changes_of(request));
+    const auto project = TRY_REST(identity_.project(request.name("groupId")));
+    if (!TRY_REST(identity_.set_project_roles(*project, request.name("apiUserId"), wanted.roles, wanted.description))) return no_key(request);
+    return get_key(request);
+  }
+
+  // The body is [{"roles": [...]}].
+  RestResult<RestReply> add_project_key(const RestRequest& request) const {
+    std::vector<std::string> roles;
+    for (const auto& one : *request.body.as_array()) {
+      TRY_BODY(only(one, {"roles", "userId"}));
+      for (auto& role : TRY_BODY(text_list(one, "roles", true))) roles.push_back(std::move(role));
+    }
+    const auto project = TRY_REST(identity_.project(request.name("groupId")));
+    if (!TRY_REST(identity_.set_project_roles(*project, request.name("apiUserId"), roles, std::nullopt))) return no_key(request);
+    return RestReply{204, {}};
+  }
+
   RestResult<RestReply> create_project_key(const RestRequest& request) const {
     const auto description = TRY_BODY(required_text(request.body, "desc"));
     const auto roles = TRY_BODY(text_list(request.body, "roles", true));
@@ -197,6 +228,19 @@ class IdentityRoutes {
   }
 
  private:
+  struct KeyChanges {
+    std::optional<std::vector<std::string>> roles;
+    std::optional<std::string> description;
+  };
+  static RestResult<KeyChanges> changes_of(const RestRequest& request) {
+    TRY_BODY(only(request.body, {"desc", "roles"}));
+    KeyChanges wanted;
+    const auto gives = [&](const char* field) { return request.body.find(field) != nullptr && !request.body.find(field)->is_null(); };
+    if (gives("roles")) wanted.roles = TRY_BODY(text_list(request.body, "roles", true));
+    if (gives("desc")) wanted.description = TRY_BODY(required_text(request.body, "desc"));
+    return wanted;
+  }
+
   using Counts = std::map<std::string, std::int64_t>;
   // Cloud Manager's projects do not tell.
   RestResult<Counts> cluster_counts(const RestRequest& request, const std::vector<Project>& projects) const {
@@ -228,9 +272,9 @@ class IdentityRoutes {
 void add_identity_routes(RouteTable& table, control::Identity& identity, ProjectGuard may_delete, CountClusters count_clusters) {
   const auto routes = std::make_shared<IdentityRoutes>(identity, std::move(may_delete), std::move(count_clusters));
   const auto add = [&](const char* method, const char* path, std::optional<Access> access,
-                       RestResult<RestReply> (IdentityRoutes::*handler)(const RestRequest&) const, const char* event = "") {
+                       RestResult<RestReply> (IdentityRoutes::*handler)(const RestRequest&) const, const char* event = "", bool array_body = false) {
     table.add({method, path, kAll, access, kFirst,
-               [routes, handler](const RestRequest& request) { return ((*routes).*handler)(request); }, false, event});
+               [routes, handler](const RestRequest& request) { return ((*routes).*handler)(request); }, array_body, event});
   };
   add("GET", "/orgs", std::nullopt, &IdentityRoutes::list_orgs);
   add("POST", "/orgs", std::nullopt, &IdentityRoutes::create_org, "ORG_CREATED");
@@ -247,7 +291,10 @@ void add_identity_routes(RouteTable& table, control::Identity& identity, Project
   add("GET", "/orgs/{orgId}/apiKeys/{apiUserId}", Access::kOrgRead, &IdentityRoutes::get_key);
   add("POST", "/groups/{groupId}/apiKeys", Access::kGroupOwn, &IdentityRoutes::create_project_key, "ORG_API_KEY_ADDED");
   add("GET", "/groups/{groupId}/apiKeys", Access::kGroupRead, &IdentityRoutes::list_project_keys);
+  add("POST", "/groups/{groupId}/apiKeys/{apiUserId}", Access::kGroupOwn, &IdentityRoutes::add_project_key, "API_KEY_ADDED_TO_GROUP", true);
+  add("PATCH", "/groups/{groupId}/apiKeys/{apiUserId}", Access::kGroupOwn, &IdentityRoutes::change_project_key, "API_KEY_ROLES_CHANGED");
   add("DELETE", "/groups/{groupId}/apiKeys/{apiUserId}", Access::kGroupOwn, &IdentityRoutes::remove_project_key, "X_API_KEY_REMOVED_FROM_GROUP");
+  add("PATCH", "/orgs/{orgId}/apiKeys/{apiUserId}", Access::kOrgOwn, &IdentityRoutes::change_key, "API_KEY_ROLES_CHANGED");
   add("DELETE", "/orgs/{orgId}/apiKeys/{apiUserId}", Access::kOrgOwn, &IdentityRoutes::delete_key, "ORG_API_KEY_DELETED");
 }
 

@@ -13,6 +13,11 @@ namespace {
 
 constexpr std::size_t kPublicKeyLetters = 8;
 constexpr std::string_view kOwner = "ORG_OWNER";
+constexpr int kAttempts = 10;
+
+bool owns(const std::vector<Grant>& grants) {
+  return std::any_of(grants.begin(), grants.end(), [](const Grant& grant) { return grant.role == kOwner; });
+}
 
 Organization organization_of(bson::View document) {
   return {text_of(document, "_id"), text_of(document, "name"), text_of(document, "created")};
@@ -35,6 +40,11 @@ ApiKey key_of(bson::View document) {
     }
   }
   return key;
+}
+
+void append_roles(bson::Builder& to, const std::vector<Grant>& grants) {
+  auto roles = to.open_array("roles");
+  for (const auto& grant : grants) roles.append(bson::make_document({{"role", grant.role}, {"orgId", grant.org}, {"groupId", grant.group}}));
 }
 
 std::string letters(std::size_t count) {
@@ -204,6 +214,58 @@ Result<bool> Identity::remove_key_from_project(const std::string& group, const s
   return store_.update("apiKeys", bson::make_document({{"_id", id}, {"roles.groupId", group}}), std::move(update).finish());
 }
 
+Result<bool> Identity::set_project_roles(const Project& project, const std::string& id, const std::optional<std::vector<std::string>>& group_roles,
+                                         const std::optional<std::string>& description) {
+  if (group_roles && group_roles->empty()) return fail(ErrorCode::kUsage, "roles must name at least one role");
+  for (const auto& role : group_roles.value_or(std::vector<std::string>()))
+    if (!is_group_role(role)) return fail(ErrorCode::kUsage, fmt::format("roles: {} is not a role of a project", role));
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    const auto found = TRY(key(project.org, id));
+    if (!found) return false;
+    auto grants = found->grants;
+    if (group_roles) {
+      std::erase_if(grants, [&](const Grant& grant) { return grant.group == project.id; });
+      for (const auto& role : *group_roles) grants.push_back({role, "", project.id});
+    }
+    if (TRY(write_key(*found, grants, description))) return true;
+  }
+  return fail(ErrorCode::kWrongState, "the key's roles change all the time; try again");
+}
+
+Result<bool> Identity::change_key(const std::string& org, const std::string& id, const std::optional<std::vector<std::string>>& org_roles,
+                                  const std::optional<std::string>& description) {
+  if (org_roles && org_roles->empty()) return fail(ErrorCode::kUsage, "roles must name at least one role");
+  for (const auto& role : org_roles.value_or(std::vector<std::string>()))
+    if (!is_org_role(role)) return fail(ErrorCode::kUsage, fmt::format("roles: {} is not a role of an organization", role));
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    const auto found = TRY(key(org, id));
+    if (!found) return false;
+    auto grants = found->grants;
+    if (org_roles) {
+      std::erase_if(grants, [&](const Grant& grant) { return !grant.org.empty(); });
+      for (const auto& role : *org_roles) grants.push_back({role, org, ""});
+    }
+    if (owns(found->grants) && !owns(grants)) TRY(stop_counting(org, id));
+    if (TRY(write_key(*found, grants, description))) return true;
+  }
+  return fail(ErrorCode::kWrongState, "the key's roles change all the time; try again");
+}
+
+Result<bool> Identity::write_key(const ApiKey& before, const std::vector<Grant>& grants, const std::optional<std::string>& description) {
+  if (description) TRY(check_text("desc", *description, kMaxDescriptionBytes));
+  bson::Builder filter, update;
+  filter.append("_id", before.id).append("orgId", before.org);
+  append_roles(filter, before.grants);
+  {
+    auto set = update.open_document("$set");
+    append_roles(set, grants);
+    if (description) set.append("desc", *description);
+  }
+  // Of one that was let go, once. What is being let go now is not counted again.
+  if (owns(grants) && !owns(before.grants)) update.open_document("$unset").append("deleting", "");
+  return store_.update("apiKeys", std::move(filter).finish(), std::move(update).finish());
+}
+
 Result<ApiKey> Identity::keep_new_key(ApiKey key) {
   TRY(check_text("desc", key.description, kMaxDescriptionBytes));
   if (TRY(store_.count("apiKeys", bson::make_document({{"orgId", key.org}}))) >= kMaxKeysOfOrganization)
@@ -217,11 +279,7 @@ Result<ApiKey> Identity::keep_new_key(ApiKey key) {
     bson::Builder document;
     document.append("_id", key.id).append("orgId", key.org).append("desc", key.description).append("publicKey", key.public_key);
     document.append("ha1", keys_.seal(seal_name(key.public_key), ha1)).append("created", iso_time(runtime_));
-    {
-      auto roles = document.open_array("roles");
-      for (const auto& grant : key.grants)
-        roles.append(bson::make_document({{"role", grant.role}, {"orgId", grant.org}, {"groupId", grant.group}}));
-    }
+    append_roles(document, key.grants);
     if (TRY(store_.insert("apiKeys", std::move(document).finish()))) return key;  // else the name is taken
   }
 }
@@ -239,24 +297,24 @@ Result<Listed<ApiKey>> Identity::keys(const std::string& org, Page page) {
 Result<bool> Identity::delete_key(const std::string& org, const std::string& id) {
   const auto found = TRY(key(org, id));
   if (!found) return false;
-  const auto owns = [](const Grant& grant) { return grant.role == kOwner; };
-  if (std::any_of(found->grants.begin(), found->grants.end(), owns)) {
-    // It counts no more before the others are counted: of two at the same time both may be refused, but not both deleted. One that is left so by a
-    // process that died opens as before, and can be deleted again.
-    const auto this_one = bson::make_document({{"_id", id}, {"orgId", org}});
-    TRY(store_.update("apiKeys", this_one, bson::make_document({{"$set", bson::make_document({{"deleting", true}})}})));
-    bson::Builder others;
-    others.append("orgId", org);
-    others.open_document("deleting").append("$ne", true);
-    others.open_document("roles").open_document("$elemMatch").append("role", kOwner).append("orgId", org);
-    if (TRY(store_.count("apiKeys", std::move(others).finish())) == 0) {
-      bson::Builder update;
-      update.open_document("$unset").append("deleting", "");
-      TRY(store_.update("apiKeys", this_one, std::move(update).finish()));
-      return fail(ErrorCode::kWrongState, "this is the last key of an owner; nobody could get into the organization any more");
-    }
-  }
+  if (owns(found->grants)) TRY(stop_counting(org, id));
   return TRY(store_.remove("apiKeys", bson::make_document({{"_id", id}, {"orgId", org}}))) > 0;
+}
+
+// It counts no more before the others are counted: of two at the same time both may be refused, but not both let go. One that is left so by a process that
+// died opens as before, and can be let go again.
+Status Identity::stop_counting(const std::string& org, const std::string& id) {
+  const auto this_one = bson::make_document({{"_id", id}, {"orgId", org}});
+  TRY(store_.update("apiKeys", this_one, bson::make_document({{"$set", bson::make_document({{"deleting", true}})}})));
+  bson::Builder others;
+  others.append("orgId", org);
+  others.open_document("deleting").append("$ne", true);
+  others.open_document("roles").open_document("$elemMatch").append("role", kOwner).append("orgId", org);
+  if (TRY(store_.count("apiKeys", std::move(others).finish())) > 0) return {};
+  bson::Builder update;
+  update.open_document("$unset").append("deleting", "");
+  TRY(store_.update("apiKeys", this_one, std::move(update).finish()));
+  return fail(ErrorCode::kWrongState, "this is the last key of an owner; nobody could get into the organization any more");
 }
 
 Result<bool> Identity::allow_key_from(const std::string& org, const std::string& id, const std::vector<std::string>& ranges) {

@@ -80,10 +80,18 @@ class Identity {
   // A key of the project's organization (as its member) with these roles in the project.
   Result<ApiKey> create_project_key(const Project& project, const std::string& description, const std::vector<std::string>& group_roles);
   Result<Listed<ApiKey>> project_keys(const std::string& group, Page page);  // those with a role in it
+  // Its roles in the project become these; of a key that has none there yet as well. `description` when it is to be another. False: there is no such key in
+  // the project's organization. kWrongState: it changes all the time.
+  Result<bool> set_project_roles(const Project& project, const std::string& id, const std::optional<std::vector<std::string>>& group_roles,
+                                 const std::optional<std::string>& description);
   // Takes its roles in the project from it; the key stays. False: it has none.
   Result<bool> remove_key_from_project(const std::string& group, const std::string& id);
   Result<std::optional<ApiKey>> key(const std::string& org, const std::string& id);
   Result<Listed<ApiKey>> keys(const std::string& org, Page page);
+  // Its roles in the organization become these, its roles in projects stay. False: there is no such key. kWrongState: the last owner's key cannot be
+  // another's, or it changes all the time.
+  Result<bool> change_key(const std::string& org, const std::string& id, const std::optional<std::vector<std::string>>& org_roles,
+                          const std::optional<std::string>& description);
   // The last owner's key of an organization cannot go: nobody could get in any more.
   Result<bool> delete_key(const std::string& org, const std::string& id);
   // Ranges in CIDR notation. False: there is no such key. kWrongState: too many.
@@ -95,6 +103,10 @@ class Identity {
 
  private:
   Result<ApiKey> keep_new_key(ApiKey key);
+  // Before an owner's key stops to be one: from here on it counts no more, unless it is the last (kWrongState).
+  Status stop_counting(const std::string& org, const std::string& id);
+  // False: the key's roles are not `before` any more.
+  Result<bool> write_key(const ApiKey& before, const std::vector<Grant>& grants, const std::optional<std::string>& description);
 
   Store& store_;
   const SealedKeys& keys_;

@@ -300,7 +300,7 @@ class OpenApi(AtlasTest):
         self.assertEqual(document["openapi"], "3.0.1")
         self.assertEqual(document["servers"], [{"url": site.url}])
         group, nobody = self.project(site), "0" * 24
-        names = {"orgId": site.org, "groupId": group, "cloudProvider": "AWS", "type": "MONITORING"}
+        names = {"orgId": site.org, "groupId": group, "cloudProvider": "AWS", "type": "MONITORING", "ipAddress": "203.0.113.1"}
         for template, methods in document["paths"].items():
             path = template
             for name in set(re.findall(r"\{(\w+)\}", path)):

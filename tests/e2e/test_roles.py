@@ -20,6 +20,8 @@ ROUTES = {
     "GET /groups/byName/{groupName}": ANY, "PATCH /groups/{groupId}": OWN, "GET /groups/{groupId}": READ, "DELETE /groups/{groupId}": OWN, "GET /groups/{groupId}/events": READ, "GET /groups/{groupId}/events/{eventId}": READ,
     "GET /groups/{groupId}/settings": READ, "PATCH /groups/{groupId}/settings": OWN,
     "GET /groups/{groupId}/apiKeys": READ, "POST /groups/{groupId}/apiKeys": OWN, "DELETE /groups/{groupId}/apiKeys/{apiUserId}": OWN,
+    "POST /groups/{groupId}/apiKeys/{apiUserId}": OWN, "PATCH /groups/{groupId}/apiKeys/{apiUserId}": OWN, "PATCH /orgs/{orgId}/apiKeys/{apiUserId}": ORG_OWN,
+    "GET /orgs/{orgId}/apiKeys/{apiUserId}/accessList/{ipAddress}": ORG_READ,
     "GET /groups/{groupId}/accessList": READ, "POST /groups/{groupId}/accessList": OWN, "GET /groups/{groupId}/accessList/{entryValue}": READ,
     "GET /groups/{groupId}/accessList/{entryValue}/status": READ, "DELETE /groups/{groupId}/accessList/{entryValue}": OWN,
     "GET /groups/{groupId}/containers": READ, "POST /groups/{groupId}/containers": OWN, "GET /groups/{groupId}/containers/all": READ,
@@ -107,7 +109,8 @@ class EveryRoute(DroverTest):
                  "entryValue": "203.0.113.1", "databaseName": "admin", "hostAndPort": "h:1", **names}
         for name in re.findall(r"\{(\w+)\}", path):
             path = path.replace("{" + name + "}", names.get(name, "0" * 24))
-        body = [] if path.endswith("/accessList") else {}
+        arrays = path.endswith("/accessList") or (method == "POST" and "/groups/" in path and re.search(r"/apiKeys/[^/]+$", path))
+        body = [] if arrays else {}
         status, _, answer = self.site.call(method, prefix + path, body if method in ("POST", "PATCH", "PUT") else None, key=key)
         return status, (answer or {}).get("errorCode") if not isinstance(answer, list) else None
 

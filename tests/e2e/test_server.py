@@ -232,6 +232,36 @@ class Access(ServerTest):
         with open(site.process.stderr_path, encoding="utf-8") as log:
             self.assertNotIn(key["privateKey"], log.read())
 
+    def test_keys_change(self):
+        site = self.site()
+        group = site.call("POST", ATLAS + "/groups", {"name": "p", "orgId": site.org})[2]["id"]
+        keys, in_group = f"{ATLAS}/orgs/{site.org}/apiKeys", f"{ATLAS}/groups/{group}/apiKeys"
+        first = site.call("GET", keys)[2]["results"][0]["id"]
+        status, _, error = site.call("PATCH", f"{keys}/{first}", {"roles": ["ORG_MEMBER"]})
+        self.assertEqual((status, error["errorCode"]), (409, "CONFLICT"))
+        self.assertEqual(site.call("PATCH", f"{keys}/{first}", {"desc": "ours"})[2]["desc"], "ours")
+        key = site.call("POST", keys, {"desc": "d", "roles": ["ORG_OWNER"]})[2]
+        # A role in a project beside those in the organization, by each of the two ways; each set of roles is changed without the other.
+        self.assertEqual(site.call("POST", f"{in_group}/{key['id']}", [{"roles": ["GROUP_READ_ONLY"]}])[0], 204)
+        changed = site.call("PATCH", f"{keys}/{key['id']}", {"roles": ["ORG_MEMBER"]})[2]
+        self.assertEqual(changed["roles"], [{"groupId": group, "roleName": "GROUP_READ_ONLY"}, {"orgId": site.org, "roleName": "ORG_MEMBER"}])
+        self.assertEqual(site.call("PATCH", f"{ATLAS}/groups/{group}", {"name": "q"}, key=key)[0], 403)
+        changed = site.call("PATCH", f"{in_group}/{key['id']}", {"roles": ["GROUP_OWNER"]})[2]
+        self.assertEqual(changed["roles"], [{"orgId": site.org, "roleName": "ORG_MEMBER"}, {"groupId": group, "roleName": "GROUP_OWNER"}])
+        self.assertEqual(site.call("PATCH", f"{ATLAS}/groups/{group}", {"name": "q"}, key=key)[0], 200)
+        self.assertEqual(site.call("PATCH", f"{keys}/{first}", {"roles": ["ORG_MEMBER"]})[0], 409, "the second is an owner no more")
+        self.assertEqual(site.call("PATCH", f"{keys}/{key['id']}", {"roles": ["ORG_OWNER"]})[0], 200)
+        self.assertEqual(site.call("PATCH", f"{keys}/{first}", {"roles": ["ORG_READ_ONLY"]})[0], 200)
+        self.assertEqual(site.call("PATCH", f"{keys}/{first}", {"roles": ["ORG_OWNER"]})[0], 403)
+        for path, body, code in ((f"{keys}/{first}", {"roles": []}, "INVALID_ATTRIBUTE"), (f"{keys}/{first}", {"roles": ["GROUP_OWNER"]}, "INVALID_ATTRIBUTE"),
+                                 (f"{keys}/{first}", {"publicKey": "x"}, "INVALID_ATTRIBUTE"), (f"{keys}/{first}", {"desc": ""}, "MISSING_ATTRIBUTE"),
+                                 (f"{in_group}/{first}", {"roles": ["ORG_OWNER"]}, "INVALID_ATTRIBUTE"), (f"{keys}/{'0' * 24}", {"desc": "d"}, "API_KEY_NOT_FOUND")):
+            self.assertEqual(site.call("PATCH", path, body, key=key)[2]["errorCode"], code, (path, body))
+        self.assertEqual(site.call("POST", f"{keys}/{first}/accessList", [{"cidrBlock": "203.0.113.0/24"}], key=key)[0], 200)
+        entry = site.call("GET", f"{keys}/{first}/accessList/203.0.113.0%2F24", key=key)[2]
+        self.assertEqual(entry["cidrBlock"], "203.0.113.0/24")
+        self.assertEqual(site.call("GET", f"{keys}/{first}/accessList/203.0.113.1", key=key)[0], 404)
+
     def test_too_many_failures_lock_the_address_out(self):
         site = self.site()
         wrong = {"publicKey": "aaaaaaaa", "privateKey": "wrong"}
@@ -265,6 +295,39 @@ class Projects(ServerTest):
         # Whoever may not see it does not find it.
         member = site.call("POST", f"{ATLAS}/orgs/{site.org}/apiKeys", {"desc": "m", "roles": ["ORG_MEMBER"]})[2]
         self.assertEqual(site.call("GET", ATLAS + "/groups/byName/third", key=member)[0], 404)
+
+
+    def test_what_they_are_not(self):
+        site = self.site()
+        for more in ({"tags": [{"key": "k", "value": "v"}]}, {"regionUsageRestrictions": "GOV_REGIONS_ONLY"}):
+            self.assertEqual(site.call("POST", ATLAS + "/groups", {"name": "p", "orgId": site.org, **more})[2]["errorCode"], "INVALID_ATTRIBUTE", more)
+        # As the official client sends it.
+        body = {"clusterCount": 0, "created": "0001-01-01T00:00:00Z", "name": "p", "orgId": site.org, "withDefaultAlertsSettings": True}
+        self.assertEqual(site.call("POST", ATLAS + "/groups", body)[0], 200)
+
+
+class ChosenEvents(ServerTest):
+    def test_by_type_cluster_and_time(self):
+        site = self.site()
+        group = site.call("POST", ATLAS + "/groups", {"name": "p", "orgId": site.org})[2]["id"]
+        path = f"{ATLAS}/groups/{group}/events"
+        for cidr in ("203.0.113.1", "203.0.113.2"):
+            self.assertEqual(site.call("POST", f"{ATLAS}/groups/{group}/accessList", [{"ipAddress": cidr}])[0], 201)
+
+        def types(query):
+            status, _, answer = site.call("GET", path + query)
+            self.assertEqual((status, answer["totalCount"]), (200, len(answer["results"])), answer)
+            return [event["eventTypeName"] for event in answer["results"]]
+
+        added = "NETWORK_PERMISSION_ENTRY_ADDED"
+        self.assertEqual(types(""), [added, added, "GROUP_CREATED"])
+        self.assertEqual(types("?eventType=GROUP_CREATED"), ["GROUP_CREATED"])
+        self.assertEqual(types(f"?eventType=GROUP_CREATED&eventType={added}"), [added, added, "GROUP_CREATED"])
+        self.assertEqual(types(f"?eventType=GROUP_CREATED,{added}&excludedEventType={added}"), ["GROUP_CREATED"])
+        self.assertEqual(types("?clusterNames=shop"), [])
+        self.assertEqual(types("?minDate=2020-01-01T00:00:00Z&maxDate=2020-01-02T00:00:00Z"), [])
+        self.assertEqual(len(types("?minDate=2020-01-01T00:00:00Z")), 3)
+        self.assertEqual(site.call("GET", path + "?minDate=yesterday")[2]["errorCode"], "INVALID_QUERY_PARAMETER")
 
 
 class Organizations(ServerTest):
