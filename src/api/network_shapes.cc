@@ -47,6 +47,16 @@ RestResult<std::string> range(const Json& body, const char* field) {
   return read->cidr();
 }
 
+// What is, and what the body gives over it.
+Json overlaid(const Json& body, Json::Object now) {
+  for (const auto& [name, value] : *body.as_object()) {
+    if (value.is_null()) continue;
+    std::erase_if(now, [&, &known = name](const auto& field) { return field.first == known; });
+    now.emplace_back(name, value);
+  }
+  return Json(std::move(now));
+}
+
 }  // namespace
 
 RestResult<NetworkContainer> parse_container(const Json& body) {
@@ -71,6 +81,19 @@ Json container_json(const NetworkContainer& container) {
                                                        : std::vector<const char*>{"gcpProjectId", "networkName"};
   for (const auto* field : unknown) put(body, field, nullptr);
   return body;
+}
+
+RestResult<NetworkContainer> parse_container_update(const Json& body, const NetworkContainer& now) {
+  Json::Object fields{{"providerName", now.provider}};
+  if (now.provider == "AWS") put(fields, "regionName", now.region);
+  if (now.provider == "AZURE") put(fields, "region", now.region);
+  add_fields(fields, now.fields);
+  auto container = TRY_BODY(parse_container(overlaid(body, std::move(fields))));
+  if (container.provider != now.provider) return bad_field("INVALID_PROVIDER", "providerName", fmt::format("must be the container's, {}", now.provider));
+  if (container.region != now.region) return refuse(400, "CANNOT_CHANGE_CONTAINER_REGION", "The region of a cloud provider container cannot be changed.");
+  container.id = now.id;
+  container.group = now.group;
+  return container;
 }
 
 std::span<const std::string_view> peer_states(std::string_view provider) {
@@ -110,6 +133,19 @@ Json peer_json(const NetworkPeer& peer) {
   put(body, aws ? "errorStateName" : peer.provider == "AZURE" ? "errorState" : "errorMessage", text_or_null(peer.error));
   if (aws) put(body, "connectionId", nullptr);
   return body;
+}
+
+RestResult<NetworkPeer> parse_peer_update(const Json& body, const NetworkPeer& now, const NetworkContainer& container) {
+  if (const auto id = TRY_BODY(optional_text(body, "containerId")); !id.empty() && id != now.container)
+    return bad_field("INVALID_ATTRIBUTE", "containerId", "cannot be changed");
+  Json::Object fields{{"providerName", now.provider}};
+  add_fields(fields, now.fields);
+  auto peer = TRY_BODY(parse_peer(overlaid(body, std::move(fields)), container));
+  peer.id = now.id;
+  if (peer.fields.dump() != now.fields.dump()) return peer;
+  peer.status = now.status;
+  peer.error = now.error;
+  return peer;
 }
 
 RestResult<EndpointService> parse_service(const Json& body) {

@@ -61,6 +61,9 @@ constexpr Component kComponents[] = {
              "networkName:string errorMessage?:string status:'ADDING|ADDING_PEER|WAITING_FOR_USER|AVAILABLE|FAILED|DELETING'"},
     {"CreatePeer", "containerId!:id providerName:'AWS|AZURE|GCP' accepterRegionName:string awsAccountId:string routeTableCidrBlock:string vpcId:string "
                    "azureDirectoryId:string azureSubscriptionId:string resourceGroupName:string vnetName:string gcpProjectId:string networkName:string"},
+    {"UpdateContainer", "providerName:'AWS|AZURE|GCP' atlasCidrBlock:string regionName:string region:string"},
+    {"UpdatePeer", "containerId:id providerName:'AWS|AZURE|GCP' accepterRegionName:string awsAccountId:string routeTableCidrBlock:string vpcId:string "
+                   "azureDirectoryId:string azureSubscriptionId:string resourceGroupName:string vnetName:string gcpProjectId:string networkName:string"},
     {"ConnectionState", "status!:string errorMessage:string"},
     {"EndpointService", "id!:id cloudProvider!:'AWS|AZURE|GCP' regionName!:string status!:'INITIATING|AVAILABLE|WAITING_FOR_USER|FAILED|DELETING' "
                         "errorMessage?:string endpointServiceName?:string interfaceEndpoints:string[] privateEndpoints:string[] privateLinkServiceName?:string "
@@ -245,10 +248,12 @@ constexpr OperationSchema kOperations[] = {
     {kEvery, "GET", "/groups/{groupId}/containers/all", 200, "", "Page<Container>"},
     {kEvery, "POST", "/groups/{groupId}/containers", 201, "CreateContainer", "Container"},
     {kEvery, "GET", "/groups/{groupId}/containers/{containerId}", 200, "", "Container"},
+    {kEvery, "PATCH", "/groups/{groupId}/containers/{containerId}", 200, "UpdateContainer", "Container"},
     {kEvery, "DELETE", "/groups/{groupId}/containers/{containerId}", 204, "", ""},
     {kEvery, "GET", "/groups/{groupId}/peers", 200, "", "Page<Peer>", kProvider},
     {kEvery, "POST", "/groups/{groupId}/peers", 201, "CreatePeer", "Peer"},
     {kEvery, "GET", "/groups/{groupId}/peers/{peerId}", 200, "", "Peer"},
+    {"v2 v1", "PATCH", "/groups/{groupId}/peers/{peerId}", 200, "UpdatePeer", "Peer"},
     {"v2", "DELETE", "/groups/{groupId}/peers/{peerId}", 202, "", ""},
     {"v1", "DELETE", "/groups/{groupId}/peers/{peerId}", 204, "", ""},
     {"ext", "PATCH", "/groups/{groupId}/peers/{peerId}", 200, "ConnectionState", "Peer"},

@@ -38,6 +38,13 @@ class PeeringRoutes {
     const auto kept = TRY_REST(std::move(made));
     return RestReply{201, container_json(kept)};
   }
+  RestResult<RestReply> change_container(const RestRequest& request) const {
+    const auto wanted = TRY_BODY(parse_container_update(request.body, TRY_BODY(container(request))));
+    auto changed = services_.networks.change_container(wanted);
+    if (!changed && changed.error().code == ErrorCode::kWrongState) return refuse(409, "CONTAINERS_IN_USE", changed.error().message + ".", {wanted.id});
+    TRY_REST(std::move(changed));
+    return get_container(request);
+  }
   RestResult<RestReply> delete_container(const RestRequest& request) const {
     const auto found = TRY_BODY(container(request));
     auto gone = services_.networks.remove_container(found.group, found.id);
@@ -63,6 +70,15 @@ class PeeringRoutes {
     if (!made && made.error().code == ErrorCode::kWrongState) return conflict(made.error());
     const auto kept = TRY_REST(std::move(made));
     return RestReply{201, peer_json(kept), false, {{"peerId", kept.id}}};
+  }
+  RestResult<RestReply> change_peer(const RestRequest& request) const {
+    const auto found = TRY_BODY(peer(request));
+    const auto of = TRY_REST(services_.networks.container(found.group, found.container));
+    if (!of) return no_container(found.group, found.container);
+    const auto wanted = TRY_BODY(parse_peer_update(request.body, found, *of));
+    if (wanted.status != found.status && services_.may_change) TRY_BODY(services_.may_change(found.group, "VPC_PEERING"));
+    TRY_REST(services_.networks.change_peer(wanted));
+    return get_peer(request);
   }
   RestResult<RestReply> delete_peer(const RestRequest& request) const {
     const auto found = TRY_BODY(peer(request));
@@ -117,10 +133,12 @@ void add_peering_routes(RouteTable& table, NetworkServices services) {
   add("GET", containers + "/all", Access::kGroupRead, &PeeringRoutes::list_all_containers);
   add("POST", containers, Access::kGroupOwn, &PeeringRoutes::create_container);
   add("GET", containers + "/{containerId}", Access::kGroupRead, &PeeringRoutes::get_container);
+  add("PATCH", containers + "/{containerId}", Access::kGroupOwn, &PeeringRoutes::change_container, "CONTAINER_SUBNETS_UPDATE_REQUESTED");
   add("DELETE", containers + "/{containerId}", Access::kGroupOwn, &PeeringRoutes::delete_container);
   add("GET", peers, Access::kGroupRead, &PeeringRoutes::list_peers);
   add("POST", peers, Access::kGroupOwn, &PeeringRoutes::create_peer, "PEER_CREATED");
   add("GET", peers + "/{peerId}", Access::kGroupRead, &PeeringRoutes::get_peer);
+  add("PATCH", peers + "/{peerId}", Access::kGroupOwn, &PeeringRoutes::change_peer, "PEER_UPDATED");
   add("DELETE", peers + "/{peerId}", Access::kGroupOwn, &PeeringRoutes::delete_peer, "PEER_DELETED");
   ext("PATCH", peers + "/{peerId}", Access::kGroupOwn, &PeeringRoutes::tell_peer, "PEER_UPDATED");
 }

@@ -103,6 +103,14 @@ Result<std::int64_t> NetworkRecords::count_containers(const std::string& group, 
   return store_.count(kContainers, of_group(group, provider));
 }
 
+Result<bool> NetworkRecords::change_container(const NetworkContainer& container) {
+  if (TRY(store_.count(kPeers, bson::make_document({{"groupId", container.group}, {"containerId", container.id}}))) > 0)
+    return fail(ErrorCode::kWrongState, "a peering connection uses the container; delete the connection first");
+  bson::Builder set;
+  append_json(set, "fields", container.fields);
+  return store_.update(kContainers, in_group(container.group, container.id), bson::make_document({{"$set", std::move(set).finish()}}));
+}
+
 Result<bool> NetworkRecords::remove_container(const std::string& group, const std::string& id) {
   if (TRY(store_.count(kPeers, bson::make_document({{"groupId", group}, {"containerId", id}}))) > 0)
     return fail(ErrorCode::kWrongState, "a peering connection uses the container; delete the connection first");
@@ -133,6 +141,13 @@ Result<std::vector<NetworkPeer>> NetworkRecords::peers(const std::string& group,
 }
 
 Result<std::int64_t> NetworkRecords::count_peers(const std::string& group, const std::string& provider) { return store_.count(kPeers, of_group(group, provider)); }
+
+Result<bool> NetworkRecords::change_peer(const NetworkPeer& peer) {
+  bson::Builder set;
+  set.append("status", peer.status).append("error", peer.error);
+  append_json(set, "fields", peer.fields);
+  return store_.update(kPeers, in_group(peer.group, peer.id), bson::make_document({{"$set", std::move(set).finish()}}));
+}
 
 Result<bool> NetworkRecords::set_peer_status(const std::string& group, const std::string& id, const std::string& status, const std::string& error) {
   return store_.update(kPeers, in_group(group, id), bson::make_document({{"$set", bson::make_document({{"status", status}, {"error", error}})}}));

@@ -66,6 +66,8 @@ class NetworkRecords {
   // Of all providers when it is empty.
   Result<std::vector<NetworkContainer>> containers(const std::string& group, const std::string& provider, Page page);
   Result<std::int64_t> count_containers(const std::string& group, const std::string& provider);
+  // Its fields become these. False: there is none. kWrongState: a peering connection uses it.
+  Result<bool> change_container(const NetworkContainer& container);
   // False: there is none. kWrongState: a peering connection uses it.
   Result<bool> remove_container(const std::string& group, const std::string& id);
 
@@ -74,6 +76,8 @@ class NetworkRecords {
   Result<std::optional<NetworkPeer>> peer(const std::string& group, const std::string& id);
   Result<std::vector<NetworkPeer>> peers(const std::string& group, const std::string& provider, Page page);
   Result<std::int64_t> count_peers(const std::string& group, const std::string& provider);
+  // Its fields and status become these. False: there is none.
+  Result<bool> change_peer(const NetworkPeer& peer);
   Result<bool> set_peer_status(const std::string& group, const std::string& id, const std::string& status, const std::string& error);
   Result<bool> remove_peer(const std::string& group, const std::string& id);
 

@@ -38,6 +38,16 @@ class Peering(AtlasTest):
                               ({"awsAccountId": 1}, "INVALID_ATTRIBUTE")):
             error = site.call("POST", f"{ATLAS}{base}/peers", {**AWS_PEER, "containerId": container["id"], **changes})[2]
             self.assertEqual(error["errorCode"], code, changes)
+        # Another connection has to be made first; the same one is as it was.
+        own = f"{ATLAS}{base}/peers/{peer['id']}"
+        self.assertEqual(site.call("PATCH", f"{EXT}{base}/peers/{peer['id']}", {"status": "AVAILABLE"})[0], 200)
+        self.assertEqual(site.call("PATCH", own, {"vpcId": AWS_PEER["vpcId"]})[2]["statusName"], "AVAILABLE")
+        changed = site.call("PATCH", own, {"vpcId": "vpc-other", "providerName": "AWS"})[2]
+        self.assertEqual((changed["vpcId"], changed["statusName"], changed["awsAccountId"]), ("vpc-other", "INITIATING", peer["awsAccountId"]))
+        for changes, code in (({"containerId": azure["id"]}, "INVALID_ATTRIBUTE"), ({"providerName": "AZURE"}, "INVALID_PROVIDER"),
+                              ({"routeTableCidrBlock": "x"}, "INVALID_IP_ADDRESS_OR_CIDR_NOTATION"), ({"vpcId": ""}, "MISSING_ATTRIBUTE")):
+            self.assertEqual(site.call("PATCH", own, changes)[2]["errorCode"], code, changes)
+        self.assertEqual(site.call("PATCH", f"{ATLAS}{base}/containers/{container['id']}", {"atlasCidrBlock": "10.32.0.0/21"})[2]["errorCode"], "CONTAINERS_IN_USE")
         # What state it is in is told by whoever runs the network.
         tell = f"{EXT}{base}/peers/{peer['id']}"
         self.assertEqual(site.call("PATCH", tell, {"status": "ADDING"})[0], 400)
@@ -52,9 +62,13 @@ class Peering(AtlasTest):
         self.assertEqual(site.call("GET", f"{ATLAS}/groups/{elsewhere}/peers/{peer['id']}")[2]["errorCode"], "PEER_NOT_FOUND")
         self.assertEqual(site.call("DELETE", f"{ATLAS}{base}/peers/{peer['id']}")[0], 202)
         self.assertEqual(site.call("DELETE", f"{ATLAS}{base}/peers/{peer['id']}")[0], 404)
+        free = f"{ATLAS}{base}/containers/{container['id']}"
+        self.assertEqual(site.call("PATCH", free, {"atlasCidrBlock": "10.32.0.0/21"})[2]["atlasCidrBlock"], "10.32.0.0/21")
+        self.assertEqual(site.call("PATCH", free, {"providerName": "GCP"})[2]["errorCode"], "INVALID_PROVIDER")
+        self.assertEqual(site.call("PATCH", free, {"regionName": "US_EAST_1"})[2]["errorCode"], "CANNOT_CHANGE_CONTAINER_REGION")
         self.assertEqual(site.call("DELETE", f"{ATLAS}{base}/containers/{container['id']}")[0], 204)
         told = [event["eventTypeName"] for event in site.call("GET", f"{ATLAS}{base}/events")[2]["results"]]
-        self.assertEqual(told, ["PEER_DELETED", "PEER_UPDATED", "PEER_UPDATED", "PEER_CREATED", "PEER_CREATED", "PEER_CREATED", "GROUP_CREATED"])
+        self.assertEqual(told, ["CONTAINER_SUBNETS_UPDATE_REQUESTED", "PEER_DELETED", *["PEER_UPDATED"] * 5, "PEER_CREATED", "PEER_CREATED", "PEER_CREATED", "GROUP_CREATED"])
 
 
 class PrivateEndpoints(AtlasTest):

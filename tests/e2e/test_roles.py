@@ -25,7 +25,7 @@ ROUTES = {
     "GET /groups/{groupId}/accessList": READ, "POST /groups/{groupId}/accessList": OWN, "GET /groups/{groupId}/accessList/{entryValue}": READ,
     "GET /groups/{groupId}/accessList/{entryValue}/status": READ, "DELETE /groups/{groupId}/accessList/{entryValue}": OWN,
     "GET /groups/{groupId}/containers": READ, "POST /groups/{groupId}/containers": OWN, "GET /groups/{groupId}/containers/all": READ,
-    "GET /groups/{groupId}/containers/{containerId}": READ, "DELETE /groups/{groupId}/containers/{containerId}": OWN,
+    "GET /groups/{groupId}/containers/{containerId}": READ, "DELETE /groups/{groupId}/containers/{containerId}": OWN, "PATCH /groups/{groupId}/containers/{containerId}": OWN,
     "GET /groups/{groupId}/peers": READ, "POST /groups/{groupId}/peers": OWN, "GET /groups/{groupId}/peers/{peerId}": READ,
     "DELETE /groups/{groupId}/peers/{peerId}": OWN, "PATCH /groups/{groupId}/peers/{peerId}": OWN,
     "POST /groups/{groupId}/privateEndpoint/endpointService": OWN, "GET /groups/{groupId}/privateEndpoint/{cloudProvider}/endpointService": READ,
