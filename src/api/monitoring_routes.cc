@@ -141,8 +141,12 @@ class MonitoringRoutes {
     return one_host(request, id);
   }
   RestResult<RestReply> change_host(const RestRequest& request) const {
-    TRY_BODY(only(request.body, {"authMechanismName", "username", "password", "authSource", "sslEnabled", "caCertificatePath", "clientCertificatePath"}));
+    TRY_BODY(only(request.body, {"authMechanismName", "username", "password", "authSource", "sslEnabled", "caCertificatePath", "clientCertificatePath", "hostname", "port"}));
     const auto host = TRY_BODY(found_host(request, request.name("hostId")));
+    // A client sends both, also when it has nothing to say with them.
+    if (const auto name = text_in(request.body, "hostname"); !name.empty() && name != host.hostname) return bad_field("INVALID_ATTRIBUTE", "hostname", "cannot be changed");
+    if (const auto* port = request.body.find("port"); port != nullptr && port->as_int() != nullptr && *port->as_int() != 0 && *port->as_int() != host.port)
+      return bad_field("INVALID_ATTRIBUTE", "port", "cannot be changed");
     TRY_REST(parts_.deployments.set_credentials(host.group, host.deployment, TRY_BODY(credentials_of(request.body))));
     return one_host(request, host.id);
   }

@@ -176,7 +176,7 @@ constexpr Component kComponents[] = {
              "replicaStateName:string uptimeMsec:int64 lastRestart:time systemInfo:SystemInfo links!:Link[]"},
     {"AddHost", "hostname!:string port!:int authMechanismName:string username:string password:string authSource:string sslEnabled:bool caCertificatePath:string "
                 "clientCertificatePath:string alertsEnabled:bool logsEnabled:bool profilerEnabled:bool clusterName:string"},
-    {"ChangeHost", "authMechanismName:string username:string password:string authSource:string sslEnabled:bool caCertificatePath:string clientCertificatePath:string"},
+    {"ChangeHost", "hostname:string port:int authMechanismName:string username:string password:string authSource:string sslEnabled:bool caCertificatePath:string clientCertificatePath:string"},
     {"MonitoredCluster", "id!:id groupId!:id clusterName!:string typeName!:string replicaSetName:string lastHeartbeat:time links!:Link[]"},
     {"DataPoint", "timestamp!:time value!?:number"},
     {"Measurement", "name!:string units!:string dataPoints!:DataPoint[]"},
@@ -190,6 +190,17 @@ constexpr Component kComponents[] = {
                 "typeName!:'REPLICA_PRIMARY|REPLICA_SECONDARY|REPLICA_ARBITER|RECOVERING|SHARD_MONGOS|NO_DATA' links!:Link[]"},
     {"MigrationAlert", "id!:id eventTypeName!:string groupId!:id orgId!:id clusterName!:string liveMigrationId!:id status!:'OPEN' detail!:string created!:time updated!:time "
                        "links!:Link[]"},
+    {"AgentVersion", "address!:string confCount!:int64 hostname!:string hostnameShort!:string isManaged!:bool isModule!:bool isPrimary!:bool isVersionDeprecated!:bool "
+                     "isVersionOld!:bool lastConf!:int64 lastPing!:int64 msSinceLastConf!:int64 pingCount!:int64 pingState!:'ok|warning|error' version!:string"},
+    {"AgentVersions", "count!:int64 entries!:AgentVersion[] isAnyAgentNotManaged!:bool isAnyAgentVersionDeprecated!:bool isAnyAgentVersionOld!:bool "
+                      "latestVersion!:string links!:Link[]"},
+    {"ComponentVersions", "automationVersion!:string links!:Link[]"},
+    {"AutomationConfig", "auth!:object options!:object version!:int backupVersions!:object[] indexConfigs!:object[] mongosqlds!:object[] monitoringVersions!:object[] "
+                         "processes!:object[] replicaSets!:object[] roles!:object[] sharding!:object[]"},
+    {"AutomationStatus", "goalVersion!:int processes!:object[]"},
+    {"ClusterOfAll", "clusterId!:id name!:string type!:string availability!:'available|warning|unavailable' versions!:string[] backupEnabled!:bool authEnabled!:bool "
+                     "sslEnabled!:bool alertCount!:int64 dataSizeBytes!:int64 nodeCount!:int64"},
+    {"ClustersOfProject", "groupId!:id groupName!:string orgId!:id orgName!:string tags!:string[] clusters!:ClusterOfAll[]"},
     {"LinkToken", "linkToken!:string"},
     {"OrganizationLink", "status!:'SYNCED|NOT_SYNCED'"},
     {"WholeOrganizationLink", "status!:'SYNCED|NOT_SYNCED' site!?:string lastSyncAt!?:time problem!?:string"},
@@ -308,6 +319,11 @@ constexpr OperationSchema kOperations[] = {
     {"cm", "DELETE", "/groups/{groupId}/agentapikeys/{keyId}", 204, "", "", "force:bool"},
     {"cm", "GET", "/groups/{groupId}/agents", 200, "", "Page<Agent>"},
     {"cm", "GET", "/groups/{groupId}/agents/{type}", 200, "", "Page<Agent>"},
+    {"cm", "GET", "/groups/{groupId}/agents/versions", 200, "", "AgentVersions"},
+    {"cm", "GET", "/softwareComponents/versions", 200, "", "ComponentVersions"},
+    {"cm", "GET", "/groups/{groupId}/automationConfig", 200, "", "AutomationConfig"},
+    {"cm", "GET", "/groups/{groupId}/automationStatus", 200, "", "AutomationStatus"},
+    {"cm", "GET", "/clusters", 200, "", "Page<ClustersOfProject>"},
     {"cm", "POST", "/groups/{groupId}/hosts", 201, "AddHost", "Host"},
     {"cm", "GET", "/groups/{groupId}/hosts", 200, "", "Page<Host>", "clusterId:id"},
     {"cm", "GET", "/groups/{groupId}/hosts/{hostId}", 200, "", "Host"},

@@ -3,13 +3,16 @@
 #include <fmt/format.h>
 
 #include "api/export_routes.h"
+#include "api/manager_overview_routes.h"
 #include "api/monitoring_routes.h"
+#include "cli/version.h"
 
 namespace drover::cli {
 
 ManagerRole::ManagerRole(control::Store& store, const control::SealedKeys& keys, control::Identity& identity, Runtime& runtime, Log& log,
                          Options options)
     : runtime_(runtime),
+      identity_(identity),
       links_(store, keys, runtime),
       keys_(store, keys, runtime),
       agents_(store, runtime),
@@ -23,6 +26,7 @@ ManagerRole::ManagerRole(control::Store& store, const control::SealedKeys& keys,
 void ManagerRole::add_routes(api::RouteTable& table) {
   api::add_monitoring_routes(table, {keys_, agents_, deployments_, removals_, runtime_});
   api::add_export_routes(table, links_, worker_);
+  api::add_manager_overview_routes(table, {identity_, agents_, deployments_, runtime_, version_text()});
 }
 
 api::RestResult<int> ManagerRole::prepare_to_delete_project(const std::string& group) {

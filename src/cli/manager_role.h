@@ -33,6 +33,7 @@ class ManagerRole {
 
  private:
   Runtime& runtime_;
+  control::Identity& identity_;
   control::SiteLinks links_;
   control::AgentKeys keys_;
   control::Agents agents_;

@@ -117,6 +117,35 @@ class Monitoring(ManagerTest):
         self.assertEqual(project.call("GET", "/alerts")[2]["results"], [])
         self.assertEqual(sorted(one["eventTypeName"] for one in project.call("GET", "/events")[2]["results"]), ["ADD_HOST_AUDIT", "AGENT_API_KEY_CREATED", "GROUP_CREATED", "NEW_AGENT"])
 
+    def test_sizes_are_asked_for_unless_the_project_says_no(self):
+        self.source.create_user("monitor", ["clusterMonitor"])
+        site = self.manager()
+        project = Project(self, site)
+        switch = "isCollectDatabaseSpecificsStatisticsEnabled"
+        self.assertTrue(project.call("GET", "/settings")[2][switch])
+        self.assertFalse(project.call("PATCH", "/settings", {switch: False})[2][switch])
+        for body in ({"isDataExplorerEnabled": True}, {"colour": True}, {switch: "yes"}):
+            self.assertEqual(project.call("PATCH", "/settings", body)[2]["errorCode"], "INVALID_ATTRIBUTE", body)
+        sent = []
+        self.proxy.observe = lambda message: sent.append(command_name(message))
+        AgentProcess(self, project, migration=False)
+        project.monitor("127.0.0.1", self.proxy.port, **self.credentials("monitor"))
+        eventually(lambda: sent.count("serverStatus") >= 2, 60, "two samples")
+        self.assertNotIn("dbStats", sent)
+        site.process.kill()
+        site.keep_port = True
+        site.start()
+        self.assertEqual(project.call("PATCH", "/settings", {switch: True, "isSchemaAdvisorEnabled": False})[0], 200)
+        eventually(lambda: "dbStats" in sent, 60, "the sizes")
+        # What Cloud Manager's clients ask about the whole.
+        [whole] = site.call("GET", MANAGER + "/clusters")[2]["results"]
+        self.assertEqual((whole["groupId"], whole["orgName"]), (project.id, "Shop"))
+        [cluster] = whole["clusters"]
+        self.assertEqual((cluster["type"], cluster["availability"], cluster["authEnabled"], cluster["nodeCount"]), ("replica set", "available", True, 1))
+        versions = project.call("GET", "/agents/versions")[2]
+        self.assertEqual((versions["count"], versions["isAnyAgentVersionOld"], versions["entries"][0]["version"]), (1, False, versions["latestVersion"]))
+        self.assertEqual(project.call("GET", "/automationConfig")[2]["processes"], [])
+
     def test_a_user_without_the_role_is_told(self):
         self.source.create_user("poor", ["readAnyDatabase"])
         project = Project(self, self.manager())

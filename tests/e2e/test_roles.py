@@ -54,6 +54,8 @@ ROUTES = {
     "POST /groups/{groupId}/liveMigrations/{liveMigrationId}/extend": ORG_OWN,
     # The manager's own.
     "GET /groups/{groupId}/agentapikeys": READ, "POST /groups/{groupId}/agentapikeys": OWN, "DELETE /groups/{groupId}/agentapikeys/{keyId}": OWN,
+    "GET /clusters": ANY, "GET /softwareComponents/versions": ANY, "GET /groups/{groupId}/agents/versions": READ,
+    "GET /groups/{groupId}/automationConfig": READ, "GET /groups/{groupId}/automationStatus": READ,
     "GET /groups/{groupId}/agents": READ, "GET /groups/{groupId}/agents/{type}": READ,
     "GET /groups/{groupId}/hosts": READ, "POST /groups/{groupId}/hosts": OWN, "GET /groups/{groupId}/hosts/{hostId}": READ,
     "PATCH /groups/{groupId}/hosts/{hostId}": OWN, "DELETE /groups/{groupId}/hosts/{hostId}": OWN, "GET /groups/{groupId}/hosts/byName/{hostAndPort}": READ,
