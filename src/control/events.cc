@@ -22,10 +22,28 @@ Json event_of(bson::View document) {
 
 }  // namespace
 
-Result<Listed<Json>> Events::list(Of of, const std::string& owner, const std::string& type, Page page) {
+Result<Listed<Json>> Events::list(Of of, const std::string& owner, const Wanted& wanted, Page page) {
   bson::Builder builder;
   builder.append(field_of(of), owner);
-  if (!type.empty()) builder.append("eventTypeName", type);
+  const auto append_all = [](bson::Builder& to, const char* verb, const std::vector<std::string>& texts) {
+    if (texts.empty()) return;
+    auto list = to.open_array(verb);
+    for (const auto& text : texts) list.append(text);
+  };
+  if (!wanted.types.empty() || !wanted.not_types.empty()) {
+    auto type = builder.open_document("eventTypeName");
+    append_all(type, "$in", wanted.types);
+    append_all(type, "$nin", wanted.not_types);
+  }
+  if (!wanted.clusters.empty()) {
+    auto cluster = builder.open_document("clusterName");
+    append_all(cluster, "$in", wanted.clusters);
+  }
+  if (!wanted.from.empty() || !wanted.to.empty()) {
+    auto created = builder.open_document("created");
+    if (!wanted.from.empty()) created.append("$gte", wanted.from);
+    if (!wanted.to.empty()) created.append("$lte", wanted.to);
+  }
   const auto filter = std::move(builder).finish();
   Listed<Json> listed;
   for (const auto& document : TRY(store_.find(kEvents, filter, page, Order::kNewestFirst))) listed.items.push_back(event_of(document));

@@ -24,8 +24,13 @@ class Events {
   Events(Store& store, Runtime& runtime) : store_(store), runtime_(runtime) {}
 
   enum class Of { kOrg, kGroup };
-  // Newest first, of one type when `type` is not empty; each with its `id`.
-  Result<Listed<Json>> list(Of of, const std::string& owner, const std::string& type, Page page);
+  // Newest first, each with its `id`.
+  struct Wanted {
+    std::vector<std::string> types, not_types;  // empty: any; none
+    std::vector<std::string> clusters;          // by name; empty: any, also those of no cluster
+    std::string from, to;                       // ISO 8601 as they are kept, both included; empty: unbounded
+  };
+  Result<Listed<Json>> list(Of of, const std::string& owner, const Wanted& wanted, Page page);
   Result<std::optional<Json>> find(Of of, const std::string& owner, const std::string& id);
 
   // Deletes the oldest of those that are older, at most kSweepBatch; how many those were. Any number of processes may do it at once.
