@@ -132,9 +132,7 @@ class IdentityRoutes {
   }
 
   RestResult<RestReply> get_project(const RestRequest& request) const {
-    const auto project = TRY_REST(identity_.project(request.name("groupId")));
-    if (!project) return refuse(404, "GROUP_NOT_FOUND", fmt::format("No group with ID {} exists.", request.name("groupId")), {request.name("groupId")});
-    return shown(request, *project);
+    return shown(request, TRY_BODY(project_of(request)));
   }
 
   RestResult<RestReply> get_project_by_name(const RestRequest& request) const {
@@ -193,8 +191,8 @@ class IdentityRoutes {
 
   RestResult<RestReply> change_project_key(const RestRequest& request) const {
     const auto wanted = TRY_BODY(changes_of(request));
-    const auto project = TRY_REST(identity_.project(request.name("groupId")));
-    if (!TRY_REST(identity_.set_project_roles(*project, request.name("apiUserId"), wanted.roles, wanted.description))) return no_key(request);
+    const auto project = TRY_BODY(project_of(request));
+    if (!TRY_REST(identity_.set_project_roles(project, request.name("apiUserId"), wanted.roles, wanted.description))) return no_key(request);
     return get_key(request);
   }
 
@@ -205,16 +203,16 @@ class IdentityRoutes {
       TRY_BODY(only(one, {"roles", "userId"}));
       for (auto& role : TRY_BODY(text_list(one, "roles", true))) roles.push_back(std::move(role));
     }
-    const auto project = TRY_REST(identity_.project(request.name("groupId")));
-    if (!TRY_REST(identity_.set_project_roles(*project, request.name("apiUserId"), roles, std::nullopt))) return no_key(request);
+    const auto project = TRY_BODY(project_of(request));
+    if (!TRY_REST(identity_.set_project_roles(project, request.name("apiUserId"), roles, std::nullopt))) return no_key(request);
     return RestReply{204, {}};
   }
 
   RestResult<RestReply> create_project_key(const RestRequest& request) const {
     const auto description = TRY_BODY(required_text(request.body, "desc"));
     const auto roles = TRY_BODY(text_list(request.body, "roles", true));
-    const auto project = TRY_REST(identity_.project(request.name("groupId")));
-    const auto key = TRY_REST(identity_.create_project_key(*project, description, roles));
+    const auto project = TRY_BODY(project_of(request));
+    const auto key = TRY_REST(identity_.create_project_key(project, description, roles));
     return RestReply{200, key_json(request, key), false, {{"targetPublicKey", key.public_key}}};
   }
 
@@ -232,6 +230,13 @@ class IdentityRoutes {
     std::optional<std::vector<std::string>> roles;
     std::optional<std::string> description;
   };
+  // It was there when the request was let in.
+  RestResult<control::Project> project_of(const RestRequest& request) const {
+    const auto& id = request.name("groupId");
+    auto project = TRY_REST(identity_.project(id));
+    if (!project) return refuse(404, "GROUP_NOT_FOUND", fmt::format("No group with ID {} exists.", id), {id});
+    return std::move(*project);
+  }
   static RestResult<KeyChanges> changes_of(const RestRequest& request) {
     TRY_BODY(only(request.body, {"desc", "roles"}));
     KeyChanges wanted;
