@@ -145,7 +145,7 @@ std::string operation_id(const Route& route, Family family) {
   std::string id = lower(route.method);
   bool capital = true;
   for (const char c : route.path) {
-    if (c == '/' || c == '}' || c == '-' || c == '_') {
+    if (c == '/' || c == '}' || c == '-' || c == '_' || c == ':') {
       capital = true;
     } else if (c == '{') {
       id += "By";

@@ -26,8 +26,11 @@ std::optional<int> fits(std::string_view pattern, const std::vector<std::string_
   int literal = 0;
   for (std::size_t i = 0; i < wanted.size(); ++i) {
     if (wanted[i].starts_with('{')) {
-      if (path[i].empty()) return std::nullopt;
-      names[std::string(wanted[i].substr(1, wanted[i].size() - 2))] = path[i];
+      const auto end = wanted[i].find('}');
+      const auto suffix = wanted[i].substr(end + 1);
+      if (path[i].size() <= suffix.size() || !path[i].ends_with(suffix)) return std::nullopt;
+      names[std::string(wanted[i].substr(1, end - 1))] = path[i].substr(0, path[i].size() - suffix.size());
+      if (!suffix.empty()) ++literal;
     } else if (wanted[i] == path[i]) {
       ++literal;
     } else {

@@ -1,4 +1,5 @@
-// Routes as data: what the path is, who may, which versions there are. Paths are templates: "/orgs/{orgId}/apiKeys/{keyId}".
+// Routes as data: what the path is, who may, which versions there are. Paths are templates: "/orgs/{orgId}/apiKeys/{keyId}"; a name may have a suffix,
+// "/serviceAccounts/{clientId}:invite".
 #pragma once
 
 #include <functional>

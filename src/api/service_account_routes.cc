@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "api/basic_auth.h"
+#include "api/body_fields.h"
 #include "api/control_api.h"
 #include "control/address_range.h"
 
@@ -26,9 +27,12 @@ Json secret_json(const ServiceSecret& secret) {
   return body;
 }
 
-Json account_json(const RestRequest&, const ServiceAccount& account) {
+// Its roles in the organization, or in the project that the path is about.
+Json account_json(const RestRequest& request, const ServiceAccount& account) {
   Json::Array roles, secrets;
-  for (const auto& grant : account.grants) roles.emplace_back(grant.role);
+  const auto group = request.names.find("groupId");
+  for (const auto& grant : account.grants)
+    if (group == request.names.end() ? !grant.org.empty() : grant.group == group->second) roles.emplace_back(grant.role);
   for (const auto& secret : account.secrets) secrets.push_back(secret_json(secret));
   return Json::Object{{"clientId", account.client_id}, {"createdAt", account.created}, {"description", account.description},
                       {"name", account.name},          {"roles", std::move(roles)},    {"secrets", std::move(secrets)}};
@@ -43,7 +47,7 @@ RestResult<std::int64_t> hours_of(const Json& body) {
 
 class AccountRoutes {
  public:
-  explicit AccountRoutes(control::ServiceAccounts& accounts) : accounts_(accounts) {}
+  AccountRoutes(control::ServiceAccounts& accounts, control::Identity& identity) : accounts_(accounts), identity_(identity) {}
 
   RestResult<RestReply> create(const RestRequest& request) const {
     const auto name = TRY_BODY(required_text(request.body, "name"));
@@ -63,6 +67,52 @@ class AccountRoutes {
     if (!found) return missing(request);
     return RestReply{200, account_json(request, *found)};
   }
+  RestResult<RestReply> change(const RestRequest& request) const {
+    TRY_BODY(only(request.body, {"description", "name", "roles"}));
+    control::ServiceAccounts::Changes changes;
+    const auto gives = [&](const char* field) { return request.body.find(field) != nullptr && !request.body.find(field)->is_null(); };
+    if (gives("name")) changes.name = TRY_BODY(required_text(request.body, "name"));
+    if (gives("description")) changes.description = TRY_BODY(required_text(request.body, "description"));
+    if (gives("roles")) changes.org_roles = TRY_BODY(text_list(request.body, "roles", true));
+    if (!TRY_REST(accounts_.change(request.org, request.name("clientId"), changes))) return missing(request);
+    return get(request);
+  }
+
+  // ---- in a project
+
+  RestResult<RestReply> create_in_project(const RestRequest& request) const {
+    const auto name = TRY_BODY(required_text(request.body, "name"));
+    const auto description = TRY_BODY(required_text(request.body, "description"));
+    const auto roles = TRY_BODY(text_list(request.body, "roles", true));
+    const auto hours = TRY_BODY(hours_of(request.body));
+    const auto project = TRY_BODY(project_of(request));
+    return RestReply{201, account_json(request, TRY_REST(accounts_.create_in_project(project, name, description, roles, hours)))};
+  }
+  RestResult<RestReply> list_in_project(const RestRequest& request) const {
+    const auto listed = TRY_REST(accounts_.of_project(request.name("groupId"), request.page));
+    Json::Array all;
+    for (const auto& account : listed.items) all.push_back(account_json(request, account));
+    return RestReply{200, page_of(request, std::move(all), listed.total)};
+  }
+  RestResult<RestReply> get_in_project(const RestRequest& request) const { return RestReply{200, account_json(request, TRY_BODY(found_in_project(request)))}; }
+  RestResult<RestReply> invite(const RestRequest& request) const {
+    TRY_BODY(only(request.body, {"roles"}));
+    return with_roles(request, TRY_BODY(text_list(request.body, "roles", true)));
+  }
+  // What it is called is its organization's to say.
+  RestResult<RestReply> change_in_project(const RestRequest& request) const {
+    TRY_BODY(found_in_project(request));
+    for (const auto* field : {"name", "description"})
+      if (const auto* value = request.body.find(field); value != nullptr && !value->is_null())
+        return bad_field("INVALID_ATTRIBUTE", field, "is changed at the organization's service accounts");
+    return invite(request);
+  }
+  RestResult<RestReply> remove_from_project(const RestRequest& request) const {
+    TRY_BODY(found_in_project(request));
+    if (!TRY_REST(accounts_.set_project_roles(TRY_BODY(project_of(request)), request.name("clientId"), {}))) return missing(request);
+    return RestReply{204, {}};
+  }
+
   RestResult<RestReply> remove(const RestRequest& request) const {
     if (!TRY_REST(accounts_.remove(request.org, request.name("clientId")))) return missing(request);
     return RestReply{204, {}};
@@ -84,7 +134,26 @@ class AccountRoutes {
     const auto& id = request.name("clientId");
     return refuse(404, "SERVICE_ACCOUNT_NOT_FOUND", fmt::format("No service account with ID {} exists.", id), {id});
   }
+  // It was there when the request was let in.
+  RestResult<control::Project> project_of(const RestRequest& request) const {
+    const auto& id = request.name("groupId");
+    auto project = TRY_REST(identity_.project(id));
+    if (!project) return refuse(404, "GROUP_NOT_FOUND", fmt::format("No group with ID {} exists.", id), {id});
+    return std::move(*project);
+  }
+  RestResult<ServiceAccount> found_in_project(const RestRequest& request) const {
+    auto found = TRY_REST(accounts_.find(request.org, request.name("clientId")));
+    const auto of_it = [&](const control::Grant& grant) { return grant.group == request.name("groupId"); };
+    if (!found || std::none_of(found->grants.begin(), found->grants.end(), of_it)) return missing(request);
+    return std::move(*found);
+  }
+  RestResult<RestReply> with_roles(const RestRequest& request, const std::vector<std::string>& roles) const {
+    if (roles.empty()) return bad_field("INVALID_ATTRIBUTE", "roles", "must name at least one role");
+    if (!TRY_REST(accounts_.set_project_roles(TRY_BODY(project_of(request)), request.name("clientId"), roles))) return missing(request);
+    return get_in_project(request);
+  }
   control::ServiceAccounts& accounts_;
+  control::Identity& identity_;
 };
 
 int hex_digit(char c) {
@@ -117,8 +186,8 @@ std::string form_value(std::string_view form, std::string_view name) {
 
 }  // namespace
 
-void add_service_account_routes(RouteTable& table, control::ServiceAccounts& accounts) {
-  const auto routes = std::make_shared<AccountRoutes>(accounts);
+void add_service_account_routes(RouteTable& table, control::ServiceAccounts& accounts, control::Identity& identity) {
+  const auto routes = std::make_shared<AccountRoutes>(accounts, identity);
   const auto add = [&](const char* method, const char* path, Access access, RestResult<RestReply> (AccountRoutes::*handler)(const RestRequest&) const,
                        const char* event = "") {
     table.add({method, path, {Family::kAtlasV2}, access, {"2024-08-05"},
@@ -127,6 +196,13 @@ void add_service_account_routes(RouteTable& table, control::ServiceAccounts& acc
   add("POST", "/orgs/{orgId}/serviceAccounts", Access::kOrgOwn, &AccountRoutes::create, "SERVICE_ACCOUNT_CREATED");
   add("GET", "/orgs/{orgId}/serviceAccounts", Access::kOrgRead, &AccountRoutes::list);
   add("GET", "/orgs/{orgId}/serviceAccounts/{clientId}", Access::kOrgRead, &AccountRoutes::get);
+  add("PATCH", "/orgs/{orgId}/serviceAccounts/{clientId}", Access::kOrgOwn, &AccountRoutes::change, "SERVICE_ACCOUNT_DETAILS_CHANGED");
+  add("GET", "/groups/{groupId}/serviceAccounts", Access::kGroupRead, &AccountRoutes::list_in_project);
+  add("POST", "/groups/{groupId}/serviceAccounts", Access::kGroupOwn, &AccountRoutes::create_in_project, "SERVICE_ACCOUNT_CREATED");
+  add("GET", "/groups/{groupId}/serviceAccounts/{clientId}", Access::kGroupRead, &AccountRoutes::get_in_project);
+  add("POST", "/groups/{groupId}/serviceAccounts/{clientId}:invite", Access::kGroupOwn, &AccountRoutes::invite, "SERVICE_ACCOUNT_ADDED_TO_GROUP");
+  add("PATCH", "/groups/{groupId}/serviceAccounts/{clientId}", Access::kGroupOwn, &AccountRoutes::change_in_project, "SERVICE_ACCOUNT_ROLES_CHANGED");
+  add("DELETE", "/groups/{groupId}/serviceAccounts/{clientId}", Access::kGroupOwn, &AccountRoutes::remove_from_project, "SERVICE_ACCOUNT_REMOVED_FROM_GROUP");
   add("DELETE", "/orgs/{orgId}/serviceAccounts/{clientId}", Access::kOrgOwn, &AccountRoutes::remove, "SERVICE_ACCOUNT_DELETED");
   add("POST", "/orgs/{orgId}/serviceAccounts/{clientId}/secrets", Access::kOrgOwn, &AccountRoutes::add_secret, "SERVICE_ACCOUNT_SECRET_ADDED");
   add("DELETE", "/orgs/{orgId}/serviceAccounts/{clientId}/secrets/{secretId}", Access::kOrgOwn, &AccountRoutes::remove_secret, "SERVICE_ACCOUNT_SECRET_DELETED");

@@ -11,7 +11,7 @@
 namespace drover::api {
 
 // `accounts` outlives the table.
-void add_service_account_routes(RouteTable& table, control::ServiceAccounts& accounts);
+void add_service_account_routes(RouteTable& table, control::ServiceAccounts& accounts, control::Identity& identity);
 
 // As what authenticates with an access token appears to routes.
 control::ApiKey caller_of(const control::ServiceAccount& account);

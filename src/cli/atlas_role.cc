@@ -36,6 +36,7 @@ AtlasRole::AtlasRole(control::Store& store, const control::SealedKeys& keys, con
                      Options options)
     : runtime_(runtime),
       log_(log),
+      identity_(identity),
       links_(store, keys, runtime),
       clusters_(store, keys, runtime, [&runtime, stop = options.stop](const std::string& uri) { return connect(uri, runtime, stop); }),
       processes_(clusters_, runtime),
@@ -79,7 +80,7 @@ Result<std::optional<control::ApiKey>> AtlasRole::caller_of_token(const std::str
 void AtlasRole::add_routes(api::RouteTable& table) {
   api::add_link_routes(table, links_, imports_);
   api::add_project_access_list_routes(table, access_lists_);
-  api::add_service_account_routes(table, accounts_);
+  api::add_service_account_routes(table, accounts_, identity_);
   api::add_import_routes(table, {imports_, intake_, links_});
   api::add_process_routes(table, {clusters_, processes_, imports_, links_});
   api::add_database_user_routes(table, users_);

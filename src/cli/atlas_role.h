@@ -55,6 +55,7 @@ class AtlasRole {
  private:
   Runtime& runtime_;
   Log& log_;
+  control::Identity& identity_;
   control::Links links_;
   control::Clusters clusters_;
   control::ClusterProcesses processes_;

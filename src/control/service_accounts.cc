@@ -15,8 +15,26 @@ constexpr const char* kTokens = "accessTokens";
 constexpr std::size_t kSecretBytes = 30;  // 40 characters of base64
 constexpr std::size_t kTokenBytes = 32;
 constexpr std::size_t kTail = 4;
+constexpr int kAttempts = 10;
 
 bson::Document account_filter(const std::string& org, const std::string& client) { return bson::make_document({{"_id", client}, {"orgId", org}}); }
+
+void append_group_role(bson::ArrayBuilder& to, const std::string& role, const std::string& group) {
+  to.append(bson::make_document({{"role", role}, {"groupId", group}}));
+}
+
+Status check_group_roles(const std::vector<std::string>& roles) {
+  for (const auto& role : roles)
+    if (!is_group_role(role)) return fail(ErrorCode::kUsage, fmt::format("roles: {} is not a role of a project", role));
+  return {};
+}
+
+Status check_org_roles(const std::vector<std::string>& roles) {
+  if (roles.empty()) return fail(ErrorCode::kUsage, "roles must name at least one role");
+  for (const auto& role : roles)
+    if (!is_org_role(role)) return fail(ErrorCode::kUsage, fmt::format("roles: {} is not a role of an organization", role));
+  return {};
+}
 
 std::string url_safe(std::string text) {
   for (auto& c : text) c = c == '+' ? '-' : c == '/' ? '_' : c;
@@ -32,6 +50,8 @@ ServiceAccount account_of(bson::View document) {
   account.description = text_of(document, "description");
   account.created = text_of(document, "created");
   for (const auto& role : texts_of(document, "roles")) account.grants.push_back({role, account.org, ""});
+  if (const auto roles = document["groupRoles"].to_array())
+    for (const auto& item : *roles) account.grants.push_back({text_of(item.document_value(), "role"), "", text_of(item.document_value(), "groupId")});
   if (const auto secrets = document["secrets"].to_array()) {
     for (const auto& item : *secrets) {
       const auto secret = item.document_value();
@@ -65,34 +85,108 @@ bson::Document ServiceAccounts::document_of(const ServiceSecret& secret) const {
 
 Result<ServiceAccount> ServiceAccounts::create(const std::string& org, const std::string& name, const std::string& description,
                                                const std::vector<std::string>& org_roles, std::int64_t secret_hours) {
-  TRY(check_name("name", name));
-  TRY(check_text("description", description, kMaxDescriptionBytes));
-  if (secret_hours < kMinSecretHours || secret_hours > kMaxSecretHours)
-    return fail(ErrorCode::kUsage, fmt::format("secretExpiresAfterHours must be from {} to {}", kMinSecretHours, kMaxSecretHours));
-  if (org_roles.empty()) return fail(ErrorCode::kUsage, "roles must name at least one role");
-  if (TRY(store_.count(kAccounts, bson::make_document({{"orgId", org}}))) >= kMaxAccountsOfOrganization)
-    return fail(ErrorCode::kWrongState, fmt::format("an organization has at most {} service accounts; delete one first", kMaxAccountsOfOrganization));
+  TRY(check_org_roles(org_roles));
   ServiceAccount account;
-  account.client_id = "mdb_sa_id_" + new_id(runtime_);
   account.org = org;
   account.name = name;
   account.description = description;
+  for (const auto& role : org_roles) account.grants.push_back({role, org, ""});
+  return keep_new(std::move(account), secret_hours);
+}
+
+Result<ServiceAccount> ServiceAccounts::create_in_project(const Project& project, const std::string& name, const std::string& description,
+                                                          const std::vector<std::string>& group_roles, std::int64_t secret_hours) {
+  if (group_roles.empty()) return fail(ErrorCode::kUsage, "roles must name at least one role");
+  TRY(check_group_roles(group_roles));
+  ServiceAccount account;
+  account.org = project.org;
+  account.name = name;
+  account.description = description;
+  account.grants.push_back({"ORG_MEMBER", project.org, ""});
+  for (const auto& role : group_roles) account.grants.push_back({role, "", project.id});
+  return keep_new(std::move(account), secret_hours);
+}
+
+Result<ServiceAccount> ServiceAccounts::keep_new(ServiceAccount account, std::int64_t secret_hours) {
+  TRY(check_name("name", account.name));
+  TRY(check_text("description", account.description, kMaxDescriptionBytes));
+  if (secret_hours < kMinSecretHours || secret_hours > kMaxSecretHours)
+    return fail(ErrorCode::kUsage, fmt::format("secretExpiresAfterHours must be from {} to {}", kMinSecretHours, kMaxSecretHours));
+  if (TRY(store_.count(kAccounts, bson::make_document({{"orgId", account.org}}))) >= kMaxAccountsOfOrganization)
+    return fail(ErrorCode::kWrongState, fmt::format("an organization has at most {} service accounts; delete one first", kMaxAccountsOfOrganization));
+  account.client_id = "mdb_sa_id_" + new_id(runtime_);
   account.created = iso_time(runtime_);
   account.secrets.push_back(make_secret(secret_hours));
   bson::Builder document;
-  document.append("_id", account.client_id).append("orgId", org).append("name", name).append("description", description);
+  document.append("_id", account.client_id).append("orgId", account.org).append("name", account.name).append("description", account.description);
   document.append("created", account.created);
   {
     auto roles = document.open_array("roles");
-    for (const auto& role : org_roles) {
-      if (!is_org_role(role)) return fail(ErrorCode::kUsage, fmt::format("roles: {} is not a role of an organization", role));
-      account.grants.push_back({role, org, ""});
-      roles.append(role);
-    }
+    for (const auto& grant : account.grants)
+      if (!grant.org.empty()) roles.append(grant.role);
+  }
+  {
+    auto roles = document.open_array("groupRoles");
+    for (const auto& grant : account.grants)
+      if (!grant.group.empty()) append_group_role(roles, grant.role, grant.group);
   }
   document.open_array("secrets").append(document_of(account.secrets.front()));
   TRY(store_.insert(kAccounts, std::move(document).finish()));
   return account;
+}
+
+Result<bool> ServiceAccounts::change(const std::string& org, const std::string& client_id, const Changes& changes) {
+  bson::Builder set;
+  if (changes.name) {
+    TRY(check_name("name", *changes.name));
+    set.append("name", *changes.name);
+  }
+  if (changes.description) {
+    TRY(check_text("description", *changes.description, kMaxDescriptionBytes));
+    set.append("description", *changes.description);
+  }
+  if (changes.org_roles) {
+    TRY(check_org_roles(*changes.org_roles));
+    auto roles = set.open_array("roles");
+    for (const auto& role : *changes.org_roles) roles.append(role);
+  }
+  if (!changes.name && !changes.description && !changes.org_roles) return TRY(find(org, client_id)).has_value();
+  return store_.update(kAccounts, account_filter(org, client_id), bson::make_document({{"$set", std::move(set).finish()}}));
+}
+
+Result<Listed<ServiceAccount>> ServiceAccounts::of_project(const std::string& group, Page page) {
+  Listed<ServiceAccount> listed;
+  const auto filter = bson::make_document({{"groupRoles.groupId", group}});
+  for (const auto& document : TRY(store_.find(kAccounts, filter, page))) listed.items.push_back(account_of(document));
+  listed.total = TRY(store_.count(kAccounts, filter));
+  return listed;
+}
+
+Result<bool> ServiceAccounts::set_project_roles(const Project& project, const std::string& client_id, const std::vector<std::string>& group_roles) {
+  TRY(check_group_roles(group_roles));
+  // The project's own are taken out, and the new ones put in, in one update: of two at the same time one is whole.
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    const auto found = TRY(store_.find_one(kAccounts, account_filter(project.org, client_id)));
+    if (!found) return false;
+    const auto before = account_of(*found);
+    bson::Builder filter, set;
+    filter.append_all(account_filter(project.org, client_id));
+    if ((*found)["groupRoles"]) {
+      auto roles = filter.open_array("groupRoles");
+      for (const auto& grant : before.grants)
+        if (!grant.group.empty()) append_group_role(roles, grant.role, grant.group);
+    } else {
+      filter.open_document("groupRoles").append("$exists", false);
+    }
+    {
+      auto roles = set.open_array("groupRoles");
+      for (const auto& grant : before.grants)
+        if (!grant.group.empty() && grant.group != project.id) append_group_role(roles, grant.role, grant.group);
+      for (const auto& role : group_roles) append_group_role(roles, role, project.id);
+    }
+    if (TRY(store_.update(kAccounts, std::move(filter).finish(), bson::make_document({{"$set", std::move(set).finish()}})))) return true;
+  }
+  return fail(ErrorCode::kWrongState, "the account's roles change all the time; try again");
 }
 
 Result<Listed<ServiceAccount>> ServiceAccounts::of_org(const std::string& org, Page page) {

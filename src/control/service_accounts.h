@@ -40,6 +40,19 @@ class ServiceAccounts {
 
   Result<ServiceAccount> create(const std::string& org, const std::string& name, const std::string& description,
                                 const std::vector<std::string>& org_roles, std::int64_t secret_hours);
+  // An account of the project's organization, as its member, with these roles in the project.
+  Result<ServiceAccount> create_in_project(const Project& project, const std::string& name, const std::string& description,
+                                           const std::vector<std::string>& group_roles, std::int64_t secret_hours);
+  // What is given becomes so. False: there is no such account.
+  struct Changes {
+    std::optional<std::string> name, description;
+    std::optional<std::vector<std::string>> org_roles;
+  };
+  Result<bool> change(const std::string& org, const std::string& client_id, const Changes& changes);
+  // Those with a role in it.
+  Result<Listed<ServiceAccount>> of_project(const std::string& group, Page page);
+  // Its roles in the project become these; none: it has none there any more. False: there is no such account in the project's organization.
+  Result<bool> set_project_roles(const Project& project, const std::string& client_id, const std::vector<std::string>& group_roles);
   Result<Listed<ServiceAccount>> of_org(const std::string& org, Page page);
   Result<std::optional<ServiceAccount>> find(const std::string& org, const std::string& client_id);
   // Its tokens end with it.
@@ -59,6 +72,7 @@ class ServiceAccounts {
   Result<std::optional<ServiceAccount>> account_of_token(const std::string& token);
 
  private:
+  Result<ServiceAccount> keep_new(ServiceAccount account, std::int64_t secret_hours);
   ServiceSecret make_secret(std::int64_t hours) const;
   bson::Document document_of(const ServiceSecret& secret) const;
   bson::DateTime now() const;

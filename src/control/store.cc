@@ -46,6 +46,7 @@ const Index kIndexes[] = {
     {"customRoles", {"deleting"}, "deleting", Index::Kind::kPlainSparse},
     {"customRoles", {"groupId", "roleName"}, "project and name"},
     {"serviceAccounts", {"orgId"}, "org", Index::Kind::kPlain},
+    {"serviceAccounts", {"groupRoles.groupId"}, "project", Index::Kind::kPlain},
     {"accessTokens", {"clientId"}, "client", Index::Kind::kPlain},
     {"agentKeys", {"keyHash"}, "key"},
     {"agents", {"groupId", "hostname"}, "group and host name"},

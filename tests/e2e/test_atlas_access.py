@@ -169,6 +169,35 @@ class ServiceAccounts(AtlasTest):
             body = {"name": "r", "description": "d", "roles": ["ORG_OWNER"], "secretExpiresAfterHours": 8, **changes}
             self.assertEqual(site.call("POST", f"{ATLAS}/orgs/{site.org}/serviceAccounts", body)[0], 400, changes)
 
+    def test_in_a_project(self):
+        site = self.site()
+        group, other = self.project(site), self.project(site, "other")
+        base = f"{ATLAS}/groups/{group}"
+        body = {"name": "robot", "description": "d", "roles": ["GROUP_READ_ONLY"], "secretExpiresAfterHours": 8}
+        status, _, made = site.call("POST", base + "/serviceAccounts", body)
+        self.assertEqual((status, made["roles"]), (201, ["GROUP_READ_ONLY"]), made)
+        client = made["clientId"]
+        self.assertEqual(site.call("GET", f"{ATLAS}/orgs/{site.org}/serviceAccounts/{client}")[2]["roles"], ["ORG_MEMBER"])
+        token = self.token(site, client, made["secrets"][0]["secret"])[1]["access_token"]
+        self.assertEqual(self.get(site, base, token)[0], 200)
+        self.assertEqual(self.get(site, f"{ATLAS}/groups/{other}", token)[0], 404)
+        # Into another project, and with other roles; each project's own.
+        self.assertEqual(site.call("POST", f"{ATLAS}/groups/{other}/serviceAccounts/{client}:invite", {"roles": ["GROUP_OWNER"]})[2]["roles"], ["GROUP_OWNER"])
+        self.assertEqual(self.get(site, f"{ATLAS}/groups/{other}", token)[0], 200)
+        self.assertEqual(site.call("PATCH", f"{base}/serviceAccounts/{client}", {"roles": ["GROUP_OWNER", "GROUP_READ_ONLY"]})[2]["roles"], ["GROUP_OWNER", "GROUP_READ_ONLY"])
+        self.assertEqual(site.call("GET", base + "/serviceAccounts")[2]["totalCount"], 1)
+        for path, body, code in ((f"{base}/serviceAccounts/{client}", {"roles": ["ORG_OWNER"]}, "INVALID_ATTRIBUTE"), (f"{base}/serviceAccounts/{client}", {"roles": []}, "INVALID_ATTRIBUTE"),
+                                 (f"{base}/serviceAccounts/{client}", {"name": "n", "roles": ["GROUP_OWNER"]}, "INVALID_ATTRIBUTE"),
+                                 (f"{base}/serviceAccounts/mdb_sa_id_{'0' * 24}", {"roles": ["GROUP_OWNER"]}, "SERVICE_ACCOUNT_NOT_FOUND")):
+            self.assertEqual(site.call("PATCH", path, body)[2]["errorCode"], code, body)
+        changed = site.call("PATCH", f"{ATLAS}/orgs/{site.org}/serviceAccounts/{client}", {"name": "android", "roles": ["ORG_READ_ONLY"]})[2]
+        self.assertEqual((changed["name"], changed["roles"], changed["description"]), ("android", ["ORG_READ_ONLY"], "d"))
+        self.assertEqual(site.call("PATCH", f"{ATLAS}/orgs/{site.org}/serviceAccounts/{client}", {"roles": ["ORG_MEMBER"]})[0], 200)
+        self.assertEqual(site.call("DELETE", f"{base}/serviceAccounts/{client}")[0], 204)
+        self.assertEqual(site.call("DELETE", f"{base}/serviceAccounts/{client}")[2]["errorCode"], "SERVICE_ACCOUNT_NOT_FOUND")
+        self.assertEqual(self.get(site, base, token)[0], 404)
+        self.assertEqual(self.get(site, f"{ATLAS}/groups/{other}", token)[0], 200)
+
     def test_secrets_are_changed_one_by_one(self):
         site = self.site()
         account = self.account(site)
