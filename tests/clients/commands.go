@@ -247,6 +247,27 @@ var commands = map[string]command{
 			return one(c.v2.ServiceAccountsApi.CreateServiceAccount(x, in.Org, b).Execute())
 		})
 	},
+	"api projects serviceAccounts create": func(x ctx, c *clients, in input) (any, error) {
+		return with(in, func(b *admin.GroupServiceAccountRequest) (any, error) {
+			return one(c.v2.ServiceAccountsApi.CreateProjectServiceAccount(x, in.Group, b).Execute())
+		})
+	},
+	"api projects serviceAccounts list": func(x ctx, c *clients, in input) (any, error) {
+		return one(c.v2.ServiceAccountsApi.ListProjectServiceAccounts(x, in.Group).Execute())
+	},
+	"api projects serviceAccounts add": func(x ctx, c *clients, in input) (any, error) {
+		return with(in, func(b *admin.GroupServiceAccountRoleAssignment) (any, error) {
+			return one(c.v2.ServiceAccountsApi.AddProjectServiceAccount(x, in.Name, in.Group, b).Execute())
+		})
+	},
+	"api projects serviceAccounts update": func(x ctx, c *clients, in input) (any, error) {
+		return with(in, func(b *admin.GroupServiceAccountUpdateRequest) (any, error) {
+			return one(c.v2.ServiceAccountsApi.UpdateProjectServiceAccount(x, in.Name, in.Group, b).Execute())
+		})
+	},
+	"api projects serviceAccounts delete": func(x ctx, c *clients, in input) (any, error) {
+		return none(c.v2.ServiceAccountsApi.DeleteProjectServiceAccount(x, in.Name, in.Group).Execute())
+	},
 
 	"atlas liveMigrations link create": func(x ctx, c *clients, in input) (any, error) {
 		ips := []string{}

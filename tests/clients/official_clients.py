@@ -106,6 +106,14 @@ class Commands(DroverTest):
         made = self.atlas("api serviceAccounts create", body={"name": "robot", "description": "d", "roles": ["ORG_OWNER"], "secretExpiresAfterHours": 8})
         robot = Asked(self, self.site.url, self.site.org, {"clientId": made["clientId"], "secret": made["secrets"][0]["secret"]}, self.atlas.group)
         self.assertEqual(robot("atlas projects list")["totalCount"], 1)
+        # And in a project.
+        made = self.atlas("api projects serviceAccounts create", body={"name": "mover", "description": "d", "roles": ["GROUP_OWNER"], "secretExpiresAfterHours": 8})
+        mover = Asked(self, self.site.url, self.site.org, {"clientId": made["clientId"], "secret": made["secrets"][0]["secret"]}, self.atlas.group)
+        self.assertEqual(mover("atlas projects describe")["name"], "Shop")
+        self.assertEqual(mover("api projects serviceAccounts list")["totalCount"], 1)
+        self.assertEqual(mover("api projects serviceAccounts update", name=made["clientId"], body={"roles": ["GROUP_READ_ONLY"]})["roles"], ["GROUP_READ_ONLY"])
+        self.assertIsNone(self.atlas("api projects serviceAccounts delete", name=made["clientId"]))
+        self.assertEqual(self.atlas("api projects serviceAccounts add", name=made["clientId"], body={"roles": ["GROUP_OWNER"]})["roles"], ["GROUP_OWNER"])
 
     def test_access_lists_users_and_roles(self):
         atlas = self.atlas
