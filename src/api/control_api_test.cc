@@ -123,6 +123,25 @@ TEST(Routes, ALiteralSegmentWins) {
     EXPECT_EQ(table.match(Family::kAtlasV2, "GET", nothing).route, nullptr) << nothing;
 }
 
+TEST(Routes, TheMostLiteralPathIsMeantByEveryMethod) {
+  const auto table = table_of({{"PATCH", "/containers/{id}"}, {"GET", "/containers/all"}, {"GET", "/containers/{id}"}});
+  EXPECT_EQ(table.match(Family::kAtlasV2, "PATCH", "/containers/1").names.at("id"), "1");
+  const auto patch = table.match(Family::kAtlasV2, "PATCH", "/containers/all");
+  EXPECT_TRUE(patch.route == nullptr && patch.other_method);
+}
+
+TEST(Routes, ANameMayHaveASuffix) {
+  const auto table = table_of({{"GET", "/accounts/{id}"}, {"POST", "/accounts/{id}:invite"}});
+  EXPECT_EQ(table.match(Family::kAtlasV2, "POST", "/accounts/1:invite").names.at("id"), "1");
+  EXPECT_EQ(table.match(Family::kAtlasV2, "GET", "/accounts/1:other").names.at("id"), "1:other");
+  for (const auto* path : {"/accounts/1:invite", "/accounts/1:a:invite"}) {
+    const auto get = table.match(Family::kAtlasV2, "GET", path);
+    EXPECT_TRUE(get.route == nullptr && get.other_method) << path;
+  }
+  for (const auto* path : {"/accounts/:invite", "/accounts/1", "/accounts/1:invite/", "/accounts/"})
+    EXPECT_EQ(table.match(Family::kAtlasV2, "POST", path).route, nullptr) << path;
+}
+
 TEST(Versions, TheNewestThatIsNotNewer) {
   const Route route{"POST", "/x", {}, {}, {"2023-01-01", "2024-05-30"}, {}};
   EXPECT_EQ(negotiate_version(route, ""), "2023-01-01");

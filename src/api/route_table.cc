@@ -59,11 +59,12 @@ RouteMatch RouteTable::match(Family family, std::string_view method, std::string
     if (std::find(route.families.begin(), route.families.end(), family) == route.families.end()) continue;
     std::map<std::string, std::string> names;
     const auto literal = fits(route.path, segments, names);
-    if (!literal) continue;
+    if (!literal || *literal < best_literal) continue;
+    if (*literal > best_literal) best = {};
+    best_literal = *literal;
     if (route.method != method) {
       best.other_method = true;
-    } else if (*literal > best_literal) {
-      best_literal = *literal;
+    } else if (best.route == nullptr) {
       best.route = &route;
       best.names = std::move(names);
     }

@@ -34,7 +34,7 @@ struct RouteMatch {
 class RouteTable {
  public:
   void add(Route route) { routes_.push_back(std::move(route)); }
-  // A literal segment wins over a name, whatever the order of adding.
+  // The path with the most literal segments is meant, whatever the method and the order of adding.
   RouteMatch match(Family family, std::string_view method, std::string_view path) const;
   const std::vector<Route>& all() const { return routes_; }
 
