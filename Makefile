@@ -26,7 +26,7 @@ demo: build ## The whole story on this machine; make demo ARGS="--help"
 
 test: everything ## Every test: unit, layers, conformance, simulation, end to end; make test ARGS="-R cli"
 	@rm -rf build/e2e; failed=0; \
-	ctest --test-dir build --output-on-failure --parallel $$(( $(JOBS) + 1 )) $(ARGS) || failed=1; \
+	ctest --test-dir build --output-on-failure --parallel $$(( $(JOBS) + 2 )) $(ARGS) || failed=1; \
 	build/tests/sim/drover_sim --seeds $(SEEDS) --jobs $(JOBS) || failed=1; \
 	tests/e2e/summary.py build/e2e; exit $$failed
 
