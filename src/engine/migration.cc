@@ -18,6 +18,7 @@ namespace drover::engine {
 namespace {
 
 inline constexpr std::chrono::milliseconds kWatchEvery{100};
+inline constexpr std::chrono::seconds kNotingDifferences{5};
 inline constexpr int kMostAttempts = 10;  // of a cutover whose catalogs do not become equal
 
 }  // namespace
@@ -34,6 +35,7 @@ struct Migration::Run {
   std::atomic<const char*> name{"INITIALIZING"};
   std::atomic<std::int64_t> copied_at_millis{0};
   std::atomic<bool> started{false};  // its parts run: only from then on the catalog tells what is still to be done
+  bool differences_noted = false;
   bool counted = false;  // the sides agree in how many documents there are
 };
 
@@ -105,7 +107,7 @@ Result<Outcome> Migration::run(const std::stop_token& stop) {
   }
   if (run->pipeline) {
     run->pipeline->stop();
-    if (!outcome) note_differences(*run);
+    if (!outcome && outcome.error().code != ErrorCode::kWrongState) note_differences(*run);
     auto last = progress();
     if (outcome) add_cutover(*run->state, last, {});
     MonitorLock lock(*lock_);
@@ -128,22 +130,30 @@ Status Migration::after_cutover(StateStore& state, const std::stop_token& stop) 
   return state.save("x_hooks", "after", bson::make_document({{"done", true}}), {});
 }
 
-// So that no later run takes counts for a proof. A record that cannot be written is no reason for another error.
+// So that no later run takes counts for a proof: as soon as one is known, for this process may die. Not being able to record it is no reason for
+// another error, nor to go on after a stop for long.
 void Migration::note_differences(Run& run) {
   auto* verification = run.pipeline->verification();
-  if (verification == nullptr || verification->progress().mismatches == 0) return;
-  if (const auto noted = run.state->save("x_differences", "documents", bson::make_document({{"count", verification->progress().mismatches}}), {}); !noted)
-    log_.warn("that documents differ cannot be recorded", {{"reason", noted.error().message}});
+  const auto count = verification == nullptr ? 0 : verification->mismatches();
+  if (count == 0 || run.differences_noted) return;
+  std::stop_source limit;
+  const auto timer = runtime_.spawn("limit", [&](const std::stop_token& done) {
+    if (runtime_.sleep(kNotingDifferences, done)) limit.request_stop();
+  });
+  const cluster::ThreadStop scope(limit.get_token());
+  const auto noted = run.state->save("x_differences", "documents", bson::make_document({{"count", count}}), limit.get_token());
+  timer->request_stop();
+  timer->join();
+  run.differences_noted = noted.has_value();
+  if (!noted) log_.warn("that documents differ cannot be recorded", {{"reason", noted.error().message}});
 }
 
 Status Migration::refuse_known_differences(StateStore& state, const std::stop_token& stop) const {
   if (options_.verification != VerificationMode::kCounts) return {};
-  for (const auto& found : TRY(state.load("x_differences", stop)))
-    return fail(ErrorCode::kMismatch,
-                fmt::format("an earlier comparison of this migration has found {} document(s) that differ, which counts cannot show to be right again; let it compare every document "
-                            "(without --no-verify). `drover verify` lists them; to start anew, drop what was copied and use --cleanup",
-                            found["count"].to_int64().value_or(0)));
-  return {};
+  if (TRY(state.load("x_differences", stop)).empty()) return {};
+  return fail(ErrorCode::kMismatch,
+              "an earlier comparison of this migration has found documents that differ, and counts cannot show that they are right by now; let it compare every document "
+              "(without --no-verify). `drover verify` lists what differs; to start anew, drop what was copied and use --cleanup");
 }
 
 // Everything before the pipeline runs; an outcome when an earlier run had reached it.
@@ -217,6 +227,7 @@ Result<Outcome> Migration::follow_until_committed(Run& run, const std::stop_toke
   for (;;) {
     if (const auto failure = run.pipeline->failure()) return tl::unexpected(*failure);
     if (run.pipeline->stopped()) return tl::unexpected(stopped_error());
+    note_differences(run);
     if (!runtime_.sleep(kWatchEvery, stop)) return tl::unexpected(stopped_error());
     if (run.copied_at_millis == 0 && run.pipeline->copy_finished()) {
       const auto now = std::chrono::duration_cast<std::chrono::milliseconds>(runtime_.wall_time().time_since_epoch());

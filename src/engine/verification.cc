@@ -21,6 +21,7 @@ inline constexpr std::size_t kManyKeys = 1000;                  // these are wor
 inline constexpr std::size_t kMostKeys = 10'000;
 inline constexpr std::size_t kMostKeyBytes = 4 << 20;           // with what they cost in memory
 inline constexpr std::size_t kMostCollections = 100;            // of one look
+inline constexpr std::size_t kLookBytes = 16 << 20;             // of their documents on each side, about; one collection's at a time
 inline constexpr std::size_t kKeysReadBytes = 4 << 20;
 inline constexpr std::size_t kReplyBytes = 1 << 20;
 inline constexpr std::int64_t kMostReplyDocuments = 10'000;
@@ -88,7 +89,10 @@ Status Verification::run(const std::stop_token& stop) {
     --out_;
     ++stirred_;
     if (task.large()) --large_out_;
-    if (!task.is_range()) keys_out_ = false;
+    if (!task.is_range()) {
+      keys_out_ = false;
+      documents_out_ = bytes_out_ = 0;
+    }
     router_.lock().notify_all();
     TRY(done);
     if (mismatches_.empty()) continue;
@@ -168,8 +172,8 @@ std::vector<Verification::Work> Verification::next_range(bool again) {
 std::vector<Verification::Work> Verification::next_keys() {
   std::vector<Work> parts;
   const auto before = changed_.bytes();
-  std::size_t keys = 0;
-  while (!changed_.empty() && parts.size() < kMostCollections && keys < kMostKeys && before - changed_.bytes() < kMostKeyBytes) {
+  std::size_t keys = 0, documents_bytes = 0;
+  while (!changed_.empty() && parts.size() < kMostCollections && keys < kMostKeys && documents_bytes < kLookBytes && before - changed_.bytes() < kMostKeyBytes) {
     const Uuid uuid = changed_.collection_after(looked_at_);
     if (!parts.empty() && std::ranges::any_of(parts, [&](const Work& part) { return part.collection->info.uuid == uuid; })) break;  // once around
     looked_at_ = uuid;
@@ -183,9 +187,12 @@ std::vector<Verification::Work> Verification::next_keys() {
     work.collection = collection;
     work.keys = changed_.take(uuid, std::clamp<std::size_t>(kKeysReadBytes / size, 1, kMostKeys - keys), kMostKeyBytes - (before - changed_.bytes()));
     keys += work.keys.size();
+    documents_bytes += work.keys.size() * size;
     describe(work);
     parts.push_back(std::move(work));
   }
+  documents_out_ = static_cast<std::int64_t>(keys);
+  bytes_out_ = static_cast<std::int64_t>(documents_bytes);
   if (changed_.empty() && !parts.empty()) next_keys_at_ = runtime_.now() + kGatherKeys;
   return parts;
 }
@@ -232,17 +239,20 @@ Status Verification::compare_range(const Work& work, ClusterTime routed, const s
 
 Status Verification::compare_keys(Task& task, const std::stop_token& stop) {
   TRY(await_settled(task.routed, stop));
+  task.written = TRY(retry_temporary(runtime_, stop, [&] { return destination_.majority_time(); }));
   std::vector<Suspect> suspects;
   ClusterTime read_until;
+  bool drops = false;  // on the way: what is put back is not looked at again at once
   for (auto& work : task.parts) {
-    auto compared = read_and_compare(work, task.routed, read_until, stop);
-    if (!compared && compared.error().server_code == kServerNamespaceNotFound) {  // its drop is on the way
-      if (!runtime_.sleep(kLookEvery, stop)) return tl::unexpected(stopped_error());
+    auto compared = read_and_compare(work, task, read_until, stop);
+    if (!compared && compared.error().server_code == kServerNamespaceNotFound) {
+      drops = true;
       put_back(work, work.keys.begin());
       continue;
     }
     for (auto& suspect : TRY_WITH(std::move(compared), "comparing " + work.source_info.ns.to_string())) suspects.push_back(std::move(suspect));
   }
+  if (drops && !runtime_.sleep(kLookEvery, stop)) return tl::unexpected(stopped_error());
   if (suspects.empty()) return {};
   TRY(await_settled(read_until, stop));  // every change that either reading can have seen is known by now
   MonitorLock lock(router_.lock());
@@ -261,7 +271,8 @@ Status Verification::compare_keys(Task& task, const std::stop_token& stop) {
       continue;
     }
     if (++mismatch_count_ == 1) first_mismatch_at_ = runtime_.now();
-    if (mismatches_.size() < kMostMismatches) mismatches_.push_back(suspect.mismatch);
+    if (mismatches_.size() >= kMostMismatches) continue;
+    mismatches_.push_back(suspect.mismatch);
     log_.error("source and destination differ", {{"namespace", suspect.mismatch.ns.to_string()},
                                                  {"kind", verifier::kind_name(suspect.mismatch.kind)},
                                                  {"detail", suspect.mismatch.detail}});
@@ -277,15 +288,15 @@ bool Verification::is_dirty(const Collection& collection, Partition& partition, 
 }
 
 // Of as many of the keys as each side's reply has room for; the others are left for another look.
-Result<std::vector<Verification::Suspect>> Verification::read_and_compare(Work& work, ClusterTime routed, ClusterTime& read_until,
+Result<std::vector<Verification::Suspect>> Verification::read_and_compare(Work& work, const Task& task, ClusterTime& read_until,
                                                                           const std::stop_token& stop) {
   const Collection& collection = *work.collection;
   const auto& ns = work.source_info.ns;
   const auto on_source = TRY(read_keys(work, stop, [&](const auto& ids, std::size_t most) {
-    return source_.read_by_ids(ns, work.source_info.uuid, ids, routed, most);
+    return source_.read_by_ids(ns, work.source_info.uuid, ids, task.routed, most);
   }));
-  const auto on_destination = TRY(read_keys(work, stop, [&](const auto& ids, std::size_t most) -> Result<cluster::StateRead> {
-    return destination_.read_by_ids(ns, work.destination_info.uuid, ids, TRY(destination_.majority_time()), most);
+  const auto on_destination = TRY(read_keys(work, stop, [&](const auto& ids, std::size_t most) {
+    return destination_.read_by_ids(ns, work.destination_info.uuid, ids, task.written, most);
   }));
   read_until = std::max(read_until, on_source.operation_time);
   // The destination may be ahead of the stream: a holder of a unique value is written as the source had it when another document
@@ -374,6 +385,8 @@ Verification::Left Verification::left() const {
     left.documents += documents;
     left.bytes += documents * static_cast<std::int64_t>(typical_size(*collection));
   }
+  left.documents += documents_out_;
+  left.bytes += bytes_out_;
   return left;
 }
 
@@ -381,6 +394,7 @@ std::optional<std::string> Verification::why_not_commit() {
   MonitorLock lock(router_.lock());
   const auto left = this->left();
   if (left.unknown > 0) {
+    many_since_ = {};
     return fmt::format("{} of {} ranges are still to be compared", left.ranges, left.ranges_in_all);
   }
   if (left.documents <= kMostComparedUnderBlock && left.bytes <= kMostBytesUnderBlock) {
@@ -390,8 +404,13 @@ std::optional<std::string> Verification::why_not_commit() {
   if (many_since_ == SteadyTime{}) many_since_ = runtime_.now();
   auto reason = fmt::format("{} changed documents are still to be compared", grouped(left.documents));
   if (runtime_.now() - many_since_ > kSlow)
-    reason += "; the comparison does not keep pace with the writes: write less, give both sides a higher load level, or do without it (--no-verify)";
+    reason += ": it does not keep pace, write less";
   return reason;
+}
+
+std::int64_t Verification::mismatches() {
+  MonitorLock lock(router_.lock());
+  return mismatch_count_;
 }
 
 Status Verification::finish(const std::stop_token& stop) {

@@ -50,6 +50,8 @@ class Verification {
   Status run(const std::stop_token& stop);
   // Why the cutover cannot begin yet; nothing when little enough is left.
   std::optional<std::string> why_not_commit();
+  // How many documents differ, as far as is known.
+  std::int64_t mismatches();
   // The rest, while nobody writes to the source and everything up to the fence is applied.
   Status finish(const std::stop_token& stop);
   VerificationProgress progress();
@@ -68,6 +70,7 @@ class Verification {
     std::vector<Work> parts;
     ClusterTime routed;  // changes up to it are to be on the destination first
     std::uint64_t forgotten = 0;
+    ClusterTime written;  // a time on the destination at which that was there
     bool any() const { return !parts.empty(); }
     bool is_range() const { return any() && parts.front().range != nullptr; }
     bool large() const { return is_range() && parts.front().large; }
@@ -97,7 +100,7 @@ class Verification {
 
   Status compare_range(const Work& work, ClusterTime routed, const std::stop_token& stop);
   Status compare_keys(Task& task, const std::stop_token& stop);
-  Result<std::vector<Suspect>> read_and_compare(Work& work, ClusterTime routed, ClusterTime& read_until, const std::stop_token& stop);
+  Result<std::vector<Suspect>> read_and_compare(Work& work, const Task& task, ClusterTime& read_until, const std::stop_token& stop);
   template <typename F>
   Result<cluster::StateRead> read_keys(Work& work, const std::stop_token& stop, F&& read);
   void put_back(const Work& work, std::vector<ChangedKeys::Key>::const_iterator first);
@@ -119,6 +122,7 @@ class Verification {
   int out_ = 0;        // pieces of work under way
   int large_out_ = 0;  // of them, those of very large documents
   bool keys_last_ = false;
+  std::int64_t documents_out_ = 0, bytes_out_ = 0;  // of the look at keys that is under way
   bool keys_out_ = false;  // one look at keys at a time: what changes meanwhile is still in changed_ when it is judged
   std::uint64_t forgotten_ = 0;
   std::uint64_t stirred_ = 0;  // how often something has ended or begun that may give an idle worker something to do

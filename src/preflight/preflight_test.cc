@@ -45,10 +45,12 @@ class FakeDeployment : public cluster::StubDeployment {
   Result<cluster::WriteBlock> write_block() override { return block; }
   Result<bson::Document> run_command(const std::string&, bson::View command) override {
     const auto found = replies.find(std::string(command.first().key()));
+    if (forbidden == command.first().key()) return fail(ErrorCode::kDestination, "not authorized", 13);
     if (found == replies.end()) return fail(ErrorCode::kSource, "no such command", 59);
     return found->second;
   }
 
+  std::string forbidden;  // a command
   cluster::Facts known;
   std::vector<CollectionInfo> collections;
   std::map<std::string, std::vector<bson::Document>> state;
@@ -137,6 +139,12 @@ TEST_F(Preflight, ADestinationWithUsers) {
   destination.replies["usersInfo"] = json(R"({"users": [{"user": "root", "db": "admin"}]})");
   destination.replies["connectionStatus"] = json(R"({"authInfo": {"authenticatedUserPrivileges": []}})");
   EXPECT_EQ(refusal(), ErrorCode::kDestination);
+}
+
+TEST_F(Preflight, ADestinationWhoseUsersCannotBeSeen) {
+  destination.forbidden = "usersInfo";
+  EXPECT_THAT(ids(), ElementsAre("destination-users-unseen"));
+  EXPECT_FALSE(report.refused());
 }
 
 TEST_F(Preflight, TheDestinationsUserIsKnown) {

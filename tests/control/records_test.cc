@@ -221,7 +221,7 @@ TEST_F(ControlPlane, ATokenExpires) {
 TEST_F(ControlPlane, EventsAreForgottenWhenTheyAreOld) {
   EventLog log(*store_, clock_);
   Events events(*store_, clock_);
-  const auto count = [&] { return good(events.list(Events::Of::kGroup, kGroup, "", {1, 1})).total; };
+  const auto count = [&] { return good(events.list(Events::Of::kGroup, kGroup, {}, {1, 1})).total; };
   for (int i = 0; i < kSweepBatch + 20; ++i) good(log.tell(kGroup, "X_OLD"));
   clock_.move(hours(24));
   good(log.tell(kGroup, "X_NEW"));
@@ -233,7 +233,7 @@ TEST_F(ControlPlane, EventsAreForgottenWhenTheyAreOld) {
   once.request_stop();
   events.keep_for(kEventsKept, *log_, once.get_token());
   EXPECT_EQ(count(), 1);
-  EXPECT_EQ(*good(events.list(Events::Of::kGroup, kGroup, "", {1, 1})).items.front().find("eventTypeName")->as_string(), "X_NEW");
+  EXPECT_EQ(*good(events.list(Events::Of::kGroup, kGroup, {}, {1, 1})).items.front().find("eventTypeName")->as_string(), "X_NEW");
 }
 
 TEST_F(ControlPlane, AnOlderStoreIsBroughtToThisSchema) {
@@ -298,7 +298,8 @@ TEST_F(ControlPlane, RecordsOfNetworksAreCountedAndConditional) {
 }
 
 TEST_F(ControlPlane, DatabaseUsersAreRememberedUntilTheyAreNowhere) {
-  DatabaseUsers users(*store_, *keys_, clock_);
+  CustomRoles roles(*store_, clock_);
+  DatabaseUsers users(*store_, *keys_, roles, clock_);
   DatabaseUser wanted;
   wanted.group = kGroup;
   wanted.database = "admin";

@@ -183,7 +183,7 @@ class BeforeTheCutover(DroverTest):
         # Counts cannot show that it is right again; another comparison can.
         process = self.start_migration("--no-verify")
         process.wait(60)
-        self.assert_exit(process, 7, "an earlier comparison of this migration has found 2", "without --no-verify")
+        self.assert_exit(process, 7, "an earlier comparison of this migration has found documents that differ", "without --no-verify")
         for name, key in (("big", 7), ("small", "s3")):
             there[name].replace_one({"_id": key}, self.source.client().e2e_seed[name].find_one({"_id": key}), upsert=True)
         result = self.migrate()

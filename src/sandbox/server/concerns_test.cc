@@ -70,7 +70,9 @@ TEST_F(ConcernsTest, EachReplyOfAMajorityCursorHasASnapshotOfItsOwn) {
     };
     EXPECT_EQ(scan("majority"), " 1:0 2:0 3:1 4:1");
     EXPECT_EQ(scan("local"), " 1:0 2:0 3:1 4:1");
-    if (version == kTest80) EXPECT_EQ(scan("snapshot"), " 1:0 2:0 3:0");
+    if (version == kTest80) {
+      EXPECT_EQ(scan("snapshot"), " 1:0 2:0 3:0");
+    }
   }
 }
 
