@@ -1,6 +1,7 @@
 #include "api/monitoring_routes.h"
 
 #include <algorithm>
+#include <array>
 #include <memory>
 
 #include <fmt/format.h>
@@ -144,9 +145,15 @@ class MonitoringRoutes {
     TRY_BODY(only(request.body, {"authMechanismName", "username", "password", "authSource", "sslEnabled", "caCertificatePath", "clientCertificatePath", "hostname", "port"}));
     const auto host = TRY_BODY(found_host(request, request.name("hostId")));
     // A client sends both, also when it has nothing to say with them.
-    if (const auto name = text_in(request.body, "hostname"); !name.empty() && name != host.hostname) return bad_field("INVALID_ATTRIBUTE", "hostname", "cannot be changed");
-    if (const auto* port = request.body.find("port"); port != nullptr && port->as_int() != nullptr && *port->as_int() != 0 && *port->as_int() != host.port)
+    if (const auto* name = request.body.find("hostname"); name != nullptr && (name->as_string() == nullptr || (!name->as_string()->empty() && *name->as_string() != host.hostname)))
+      return bad_field("INVALID_ATTRIBUTE", "hostname", "cannot be changed");
+    if (const auto* port = request.body.find("port"); port != nullptr && (port->as_int() == nullptr || (*port->as_int() != 0 && *port->as_int() != host.port)))
       return bad_field("INVALID_ATTRIBUTE", "port", "cannot be changed");
+    const auto has = [&](const char* field) { return request.body.find(field) != nullptr; };
+    constexpr std::array kCredentials{"authMechanismName", "username", "password", "authSource", "sslEnabled", "caCertificatePath", "clientCertificatePath"};
+    if (std::ranges::none_of(kCredentials, has)) return one_host(request, host.id);
+    // They are replaced as a whole: who names one of them must not lose the others unawares.
+    if (!has("authMechanismName") && !has("username")) return bad_field("INVALID_ATTRIBUTE", "authMechanismName", "must be given, with everything that belongs to it: credentials are replaced as a whole");
     TRY_REST(parts_.deployments.set_credentials(host.group, host.deployment, TRY_BODY(credentials_of(request.body))));
     return one_host(request, host.id);
   }

@@ -84,6 +84,19 @@ Result<Listed<T>> list(Store& store, const char* collection, const bson::Documen
   return listed;
 }
 
+// Each once, in their order.
+Result<std::vector<std::string>> checked_roles(const std::vector<std::string>& roles, bool (*is_role)(std::string_view), const char* of_what) {
+  if (roles.empty()) return fail(ErrorCode::kUsage, "roles must name at least one role");
+  std::vector<std::string> once;
+  for (const auto& role : roles) {
+    if (!is_role(role)) return fail(ErrorCode::kUsage, fmt::format("roles: {} is not a role of {}", role, of_what));
+    if (std::ranges::find(once, role) == once.end()) once.push_back(role);
+  }
+  return once;
+}
+Result<std::vector<std::string>> roles_of_org(const std::vector<std::string>& roles) { return checked_roles(roles, is_org_role, "an organization"); }
+Result<std::vector<std::string>> roles_of_project(const std::vector<std::string>& roles) { return checked_roles(roles, is_group_role, "a project"); }
+
 }  // namespace
 
 std::string iso_time(Runtime& runtime) { return iso_time(runtime.wall_time()); }
@@ -180,27 +193,19 @@ Status Identity::delete_project(const std::string& id) {
 
 Result<ApiKey> Identity::create_key(const std::string& org, const std::string& description,
                                     const std::vector<std::string>& org_roles) {
-  if (org_roles.empty()) return fail(ErrorCode::kUsage, "roles must name at least one role");
   ApiKey key;
   key.org = org;
   key.description = description;
-  for (const auto& role : org_roles) {
-    if (!is_org_role(role)) return fail(ErrorCode::kUsage, fmt::format("roles: {} is not a role of an organization", role));
-    key.grants.push_back({role, org, ""});
-  }
+  for (const auto& role : TRY(roles_of_org(org_roles))) key.grants.push_back({role, org, ""});
   return keep_new_key(std::move(key));
 }
 
 Result<ApiKey> Identity::create_project_key(const Project& project, const std::string& description, const std::vector<std::string>& group_roles) {
-  if (group_roles.empty()) return fail(ErrorCode::kUsage, "roles must name at least one role");
   ApiKey key;
   key.org = project.org;
   key.description = description;
   key.grants.push_back({"ORG_MEMBER", project.org, ""});
-  for (const auto& role : group_roles) {
-    if (!is_group_role(role)) return fail(ErrorCode::kUsage, fmt::format("roles: {} is not a role of a project", role));
-    key.grants.push_back({role, "", project.id});
-  }
+  for (const auto& role : TRY(roles_of_project(group_roles))) key.grants.push_back({role, "", project.id});
   return keep_new_key(std::move(key));
 }
 
@@ -216,16 +221,17 @@ Result<bool> Identity::remove_key_from_project(const std::string& group, const s
 
 Result<bool> Identity::set_project_roles(const Project& project, const std::string& id, const std::optional<std::vector<std::string>>& group_roles,
                                          const std::optional<std::string>& description) {
-  if (group_roles && group_roles->empty()) return fail(ErrorCode::kUsage, "roles must name at least one role");
-  for (const auto& role : group_roles.value_or(std::vector<std::string>()))
-    if (!is_group_role(role)) return fail(ErrorCode::kUsage, fmt::format("roles: {} is not a role of a project", role));
+  std::vector<std::string> wanted;
+  if (group_roles) wanted = TRY(roles_of_project(*group_roles));
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     const auto found = TRY(key(project.org, id));
     if (!found) return false;
     auto grants = found->grants;
+    const bool of_project = std::ranges::any_of(grants, [&](const Grant& grant) { return grant.group == project.id; });
+    if (!group_roles && !of_project) return false;  // another project's, or the organization's alone: not its to describe
     if (group_roles) {
       std::erase_if(grants, [&](const Grant& grant) { return grant.group == project.id; });
-      for (const auto& role : *group_roles) grants.push_back({role, "", project.id});
+      for (const auto& role : wanted) grants.push_back({role, "", project.id});
     }
     if (TRY(write_key(*found, grants, description))) return true;
   }
@@ -234,16 +240,16 @@ Result<bool> Identity::set_project_roles(const Project& project, const std::stri
 
 Result<bool> Identity::change_key(const std::string& org, const std::string& id, const std::optional<std::vector<std::string>>& org_roles,
                                   const std::optional<std::string>& description) {
-  if (org_roles && org_roles->empty()) return fail(ErrorCode::kUsage, "roles must name at least one role");
-  for (const auto& role : org_roles.value_or(std::vector<std::string>()))
-    if (!is_org_role(role)) return fail(ErrorCode::kUsage, fmt::format("roles: {} is not a role of an organization", role));
+  std::vector<std::string> wanted;
+  if (org_roles) wanted = TRY(roles_of_org(*org_roles));
+  if (description) TRY(check_text("desc", *description, kMaxDescriptionBytes));  // before an owner's key is let go
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     const auto found = TRY(key(org, id));
     if (!found) return false;
     auto grants = found->grants;
     if (org_roles) {
       std::erase_if(grants, [&](const Grant& grant) { return !grant.org.empty(); });
-      for (const auto& role : *org_roles) grants.push_back({role, org, ""});
+      for (const auto& role : wanted) grants.push_back({role, org, ""});
     }
     if (owns(found->grants) && !owns(grants)) TRY(stop_counting(org, id));
     if (TRY(write_key(*found, grants, description))) return true;

@@ -10,7 +10,7 @@ import time
 
 import bson
 import pymongo
-from pymongo.errors import OperationFailure
+from pymongo.errors import OperationFailure, WriteConcernError
 
 from harness import raw
 from harness.case import DroverTest
@@ -128,13 +128,13 @@ class FullDisk(DroverTest):
         self.source = self.cluster("source", options=["--oplog-size", "16MB"])
 
     def insert_until_full(self, collection):
-        """Ids that were acknowledged, and the refusal."""
+        """Ids that were acknowledged, and the refusal. One that is there, and only could not be made durable, is among them."""
         acknowledged = []
         for number in range(self.disk_mb * 4):
             try:
                 collection.insert_one({"_id": number, "x": os.urandom(500_000)})
             except pymongo.errors.PyMongoError as error:
-                return acknowledged, error
+                return acknowledged + [number] * isinstance(error, WriteConcernError), error
             acknowledged.append(number)
         self.fail("the disk never became full")
 

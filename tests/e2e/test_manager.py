@@ -165,6 +165,11 @@ class Monitoring(ManagerTest):
         self.source.create_user("monitor", ["clusterMonitor"])
         self.assertEqual(project.call("PATCH", f"/hosts/{host['id']}", self.credentials("monitor"))[0], 200)
         eventually(lambda: project.call("GET", "/alerts")[2]["results"] == [], 60, "no alert any more")
+        # Clients send the name also when they change nothing; and nobody loses a login by naming a part of it.
+        same = {"hostname": host["hostname"], "port": host["port"]}
+        self.assertEqual(project.call("PATCH", f"/hosts/{host['id']}", same)[2]["authMechanismName"], "SCRAM-SHA-256")
+        for body in ({"sslEnabled": False}, {"port": "1"}, {**same, "hostname": "other"}):
+            self.assertEqual(project.call("PATCH", f"/hosts/{host['id']}", body)[0], 400, body)
 
     def test_refusals(self):
         site = self.manager()

@@ -218,7 +218,11 @@ Status check_satisfiable(const WriteConcern& concern) {
 Result<std::optional<bson::Document>> apply_write_concern(CommandContext& context) {
   const auto& concern = context.write_concern;
   const bool majority = concern.w_mode == "majority" || (!concern.provided && !concern.by_default && context.settings().at_least(5, 0) && !context.internal);
-  if (concern.journal || majority) TRY(context.engine().make_durable());
+  // What was written is there by now, whether or not the journal can be: it is the concern that is not met.
+  if (const auto durable = concern.journal || majority ? context.engine().make_durable() : Status(); !durable) {
+    const auto& why = durable.error();
+    return std::optional(bson::make_document({{"code", why.server_code}, {"codeName", error_code_name(why.server_code)}, {"errmsg", why.message}}));
+  }
   const auto satisfiable = check_satisfiable(concern);
   if (satisfiable) return std::optional<bson::Document>();
   const auto& why = satisfiable.error();

@@ -41,8 +41,9 @@ inline constexpr std::size_t kUncountedKeptBytes = 4 << 10;
 inline constexpr std::size_t kUncountedReplyBytes = 16 << 10;
 
 // A running command's place among those that run at once, and the memory for the documents that it will have in hand, in the order of
-// asking. It has neither while it waits for something that another command has to bring about, or all could be taken by such as wait:
-// who waits for the place has no memory yet, and who waits for the memory holds nothing that somebody else waits for but the place.
+// asking. It has neither while it waits for something that another command has to bring about, or all could be taken by such as wait.
+// The memory comes first: who waits for it has no place, so that commands on other collections run, and who waits for a place waits for
+// such as have all that they need.
 class RunningPlace {
  public:
   enum class Kind { kOneOfThem, kBesideThem };  // statements of transactions are not counted among those that run
@@ -81,8 +82,9 @@ class RunningPlace {
 
  private:
   bool enter_again(const std::stop_token& stop) {
+    if (document_bytes_ != 0 && !documents_.take(document_bytes_, stop)) return false;
     inside_ = admission_ == nullptr || admission_->enter(stop);
-    return inside_ && (document_bytes_ == 0 || documents_.take(document_bytes_, stop));
+    return inside_;
   }
 
   Admission* admission_ = nullptr;

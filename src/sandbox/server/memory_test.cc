@@ -1,6 +1,8 @@
 // What happens when a part of --memory is used up.
 #include <atomic>
+#include <chrono>
 #include <thread>
+#include <vector>
 
 #include "sandbox/commands/in_hand.h"
 #include "sandbox/commands/sessions.h"
@@ -173,6 +175,17 @@ TEST_F(MemoryTest, LargeDocumentsWaitForTheirTurn) {
     EXPECT_FALSE(done) << command;
     everything.release();
     client.join();
+    ASSERT_TRUE(everything.try_grow_to(pools().documents.limit())) << "not given back";
+  }
+  // However many of them wait, what needs no such memory runs.
+  {
+    std::vector<std::jthread> clients;
+    for (int i = 0; i < 24; ++i) clients.emplace_back([&] { EXPECT_EQ(code("d", R"({"find": "large"})"), 0); });
+    while (!pools().documents.is_short()) std::this_thread::yield();
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    EXPECT_EQ(find("d", "c").size(), 100u);
+    everything.release();
+    clients.clear();
     ASSERT_TRUE(everything.try_grow_to(pools().documents.limit())) << "not given back";
   }
   // As does what is itself large, and becomes larger when it is parsed.
