@@ -1,6 +1,7 @@
 """The sandbox's change streams and oplog under what the engine does to them: many events, many cursors, restarts, a
 rolled-over oplog, transactions larger than an entry, events larger than a reply."""
 import threading
+import time
 
 from bson.timestamp import Timestamp
 from pymongo import CursorType
@@ -13,6 +14,7 @@ EVENTS = 20000
 CURSORS = 6
 MEGABYTE = 1024 * 1024
 TRIES = 300                        # each waits half a second at most
+ROLLS_OVER_WITHIN = 60             # seconds of writing, in which 2 MB of oplog are many times too small
 
 
 def next_change(stream):
@@ -88,14 +90,15 @@ class Streams(DroverTest):
             items.insert_one({"_id": 0})
             token = next_change(stream)["_id"]
         raised = None
-        for number in range(1, 300):
-            items.insert_one({"_id": number, "x": "x" * 200000})
-            if number % 20 == 0:
-                try:
-                    items.watch(resume_after=token).close()
-                except OperationFailure as error:
-                    raised = error
-                    break
+        deadline = time.monotonic() + ROLLS_OVER_WITHIN
+        while raised is None and time.monotonic() < deadline:
+            for _ in range(20):
+                items.replace_one({"_id": 0}, {"x": "x" * 200000})
+            try:
+                items.watch(resume_after=token).close()
+                time.sleep(0.1)
+            except OperationFailure as error:
+                raised = error
         self.assertIsNotNone(raised, "the oplog did not roll over")
         self.assertEqual(raised.code, 286)
         self.assertIn("NonResumableChangeStreamError", raised.details.get("errorLabels", []))
