@@ -2,8 +2,9 @@
 # drover_test(module a_test.cc ... [DEPS ...]): one test program per module, named <module>_test, on GoogleTest.
 
 find_program(CCACHE ccache)
-if(CCACHE)
-  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
+if(CCACHE)  # with what it needs to keep a file that is compiled with a precompiled header
+  set(CMAKE_CXX_COMPILER_LAUNCHER
+    ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime ${CCACHE})
   set(CMAKE_C_COMPILER_LAUNCHER ${CCACHE})
 endif()
 find_program(MOLD mold)
@@ -27,6 +28,9 @@ if(DROVER_LINT)
 endif()
 
 find_package(Threads REQUIRED)
+find_package(GTest REQUIRED)
+find_package(fmt REQUIRED)
+include(DroverPrecompiled)
 
 function(drover_module name)
   cmake_parse_arguments(M "" "" "SOURCES;DEPS;LIBS" ${ARGN})
@@ -34,9 +38,9 @@ function(drover_module name)
   target_include_directories(drover_${name} PUBLIC ${CMAKE_SOURCE_DIR}/src)
   list(TRANSFORM M_DEPS PREPEND drover_)
   target_link_libraries(drover_${name} PUBLIC ${M_DEPS} PRIVATE ${M_LIBS})
+  drover_precompile(drover_${name})
 endfunction()
 
-find_package(GTest REQUIRED)
 function(drover_test module)
   cmake_parse_arguments(T "" "TIMEOUT" "DEPS;LIBS" ${ARGN})
   add_executable(${module}_test ${T_UNPARSED_ARGUMENTS})
@@ -46,6 +50,7 @@ function(drover_test module)
     list(APPEND T_DEPS drover_${module})
   endif()
   target_link_libraries(${module}_test PRIVATE ${T_DEPS} ${T_LIBS} GTest::gtest_main GTest::gmock)
+  drover_precompile_test(${module}_test)
   if(NOT T_TIMEOUT)
     set(T_TIMEOUT 120)
   endif()
