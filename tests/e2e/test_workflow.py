@@ -41,23 +41,34 @@ class WorkflowTest(DroverTest):
         status, _, made = atlas.call("POST", ATLAS + "/groups", {"name": "Shop on Atlas", "orgId": atlas.org})
         self.assertEqual(status, 200, made)
         self.group = made["id"]
-        status, _, made = atlas.call("POST", f"{EXT}/groups/{self.group}/clusters", {"name": "shop-atlas", "connectionString": self.destination.uri})
+        status, _, made = atlas.call("POST", f"{EXT}/groups/{self.group}/clusters", {"name": "shop-atlas", "connectionString": self.destination_uri()})
         self.assertEqual(status, 201, made)
         # Stage 1: the link-token.
         status, _, made = atlas.call("POST", f"{ATLAS}/orgs/{atlas.org}/liveMigrations/linkTokens", {"accessListIps": []})
         self.assertEqual(status, 201, made)
         # Stage 2: the migration host, and the connection.
         self.agent = self.make_agent()
-        self.source_name = self.project.monitored(self.source, authMechanismName="SCRAM-SHA-256", username="monitor",
+        self.source_name = self.project.monitored(self.source_door(), authMechanismName="SCRAM-SHA-256", username="monitor",
                                                   password=clusters.PASSWORD)["clusterName"]
-        answer = manager.call("POST", f"{MANAGER}/orgs/{manager.org}/liveExport/migrationLink", {"linkToken": made["linkToken"]})
-        self.assertEqual(answer[::2], (200, {"status": "SYNCED"}))
+        self.connect(made["linkToken"])
         available = eventually(self.available, 60, "the deployment at the Atlas site")
         self.assertEqual(available["migrationHosts"], ["mig01.example.net"])
         self.assertEqual([one["name"] for one in available["deployments"]], [self.source_name])
 
     def make_agent(self):
         return AgentProcess(self, self.project)
+
+    def connect(self, token):
+        answer = self.manager.call("POST", f"{MANAGER}/orgs/{self.manager.org}/liveExport/migrationLink", {"linkToken": token})
+        self.assertEqual(answer[::2], (200, {"status": "SYNCED"}))
+
+    def source_door(self):
+        """What has the port by which the agent comes to the source."""
+        return self.source
+
+    def destination_uri(self):
+        """By which the destination is registered, and migrated to."""
+        return self.destination.uri
 
     def available(self):
         projects = self.atlas.call("GET", f"{ATLAS}/orgs/{self.atlas.org}/liveMigrations/availableProjects")[2]
@@ -73,9 +84,15 @@ class WorkflowTest(DroverTest):
         return "/".join([f"{ATLAS}/groups/{self.group}/liveMigrations", *parts])
 
     def validated(self, **changes):
+        return self.end_of_validation(self.begin_validation(**changes))
+
+    def begin_validation(self, **changes):
         status, _, made = self.atlas.call("POST", self.path("validate"), self.body(**changes))
         self.assertEqual((status, made["status"]), (200, "PENDING"), made)
-        return eventually(lambda: next((one for one in [self.atlas.call("GET", self.path("validate", made["_id"]))[2]]
+        return made["_id"]
+
+    def end_of_validation(self, validation):
+        return eventually(lambda: next((one for one in [self.atlas.call("GET", self.path("validate", validation))[2]]
                                         if one["status"] != "PENDING"), None), 120, "the validation's end")
 
     def get(self):
@@ -157,9 +174,17 @@ class Workflow(WorkflowTest):
         self.destination.client().other.there.insert_one({"_id": 1})
         self.assertIsNone(self.agent.engine_pid(self.migration))
 
+    def kill_each(self):
+        for again in (self.atlas, self.manager, self.agent):
+            again.process.kill()
+            again.start()
+
     def test_every_process_is_killed_at_every_stage(self):
         self.seed(documents=20000)
         self.begin(self.site("manager"), self.site("atlas"))
+        validation = self.begin_validation()
+        self.kill_each()
+        self.assertEqual(self.end_of_validation(validation)["status"], "SUCCESS")
         with self.writers(self.application_uri()) as writers:
             self.start_migration_by_api()
             for number, again in enumerate((self.atlas, self.manager, self.agent)):
@@ -168,6 +193,8 @@ class Workflow(WorkflowTest):
                 self.wait_for(lambda found: found["status"] in ("NEW", "WORKING"), f"going on after kill {number}")
             engine = eventually(lambda: self.agent.engine_pid(self.migration), 90, "the engine")
             os.kill(engine, signal.SIGKILL)
+            self.ready()
+            self.kill_each()
             self.ready()
             before = writers.acknowledged()
             eventually(lambda: writers.acknowledged() > before + 50, 60, "writes")

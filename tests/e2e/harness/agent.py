@@ -31,9 +31,9 @@ class Project:
     def monitored(self, cluster, **credentials):
         """Adds it, and waits until a sample of it has come. The cluster, as the API shows it."""
         self.monitor("127.0.0.1", cluster.port, **credentials)
-        eventually(lambda: any(host["port"] == cluster.port and host["typeName"] != "NO_DATA" for host in self.hosts()), 60, "a sample")
-        return eventually(lambda: next((one for one in self.call("GET", "/clusters")[2]["results"] if one.get("replicaSetName")), None),
-                          30, "the set's name")
+        host = eventually(lambda: next((one for one in self.hosts() if one["port"] == cluster.port and one["typeName"] != "NO_DATA"), None), 60, "a sample")
+        return eventually(lambda: next((one for one in self.call("GET", "/clusters")[2]["results"]
+                                        if one["id"] == host["clusterId"] and one.get("replicaSetName")), None), 30, "the set's name")
 
 
 class AgentProcess:

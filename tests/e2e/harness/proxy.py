@@ -1,6 +1,6 @@
-"""A TCP proxy that misbehaves on request: cuts, freezes (half-open), delays, drops replies, holds requests back until a test
-has done what must come first, and delivers a captured request a second time later, as a network does that lost an
-acknowledgement and kept the packet."""
+"""A TCP proxy that misbehaves on request: cuts, freezes (half-open), is down or silent for a while, delays, drops replies, holds
+requests back until a test has done what must come first, and delivers a captured request a second time later, as a network does that
+lost an acknowledgement and kept the packet. One for MongoDB's wire protocol, and one for whatever else."""
 import select
 import socket
 import struct
@@ -18,7 +18,8 @@ class Link:
         self.proxy = proxy
         self.client = client
         self.thawed = threading.Event()
-        self.thawed.set()
+        if not proxy.silent:
+            self.thawed.set()
         self.upstream = socket.create_connection(proxy.target, timeout=10)
         self.upstream.settimeout(None)
         for end in (client, self.upstream):
@@ -29,9 +30,11 @@ class Link:
     def pump(self, source, sink, is_request):
         try:
             while True:
-                message = read_message(source)
+                message = self.proxy.read(source)
                 if message is None:
                     break
+                if not self.thawed.is_set():
+                    self.proxy.stuck += 1
                 self.thawed.wait()
                 if self.proxy.delay:
                     time.sleep(self.proxy.delay)
@@ -77,6 +80,8 @@ def read_message(sock):
 
 
 class FaultProxy:
+    read = staticmethod(read_message)
+
     def __init__(self, target, port=0):
         self.target = target
         self.links = set()
@@ -90,6 +95,9 @@ class FaultProxy:
         self.holds = None        # message -> bool: keep back until release()
         self.released = threading.Event()
         self.refusing = False
+        self.refused = 0         # connections that were
+        self.silent = False
+        self.stuck = 0           # messages that did not come through
         self.listener = socket.socket()
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.listener.bind(("127.0.0.1", port))
@@ -104,6 +112,7 @@ class FaultProxy:
             except OSError:
                 return
             if self.refusing:
+                self.refused += 1
                 client.close()
                 continue
             try:
@@ -152,6 +161,22 @@ class FaultProxy:
         for link in list(self.links):
             link.thawed.clear()
 
+    def down(self):
+        """No way at all until up(): every connection breaks, and so does each new one."""
+        self.refusing = True
+        self.cut()
+
+    def silence(self):
+        """Until up() nothing comes through, on the connections that there are and on new ones; none of them breaks."""
+        self.silent = True
+        self.freeze()
+
+    def up(self):
+        """There is a way again; what was on it when it fell silent arrives now."""
+        self.refusing = self.silent = False
+        for link in list(self.links):
+            link.thawed.set()
+
     def deliver_captured(self, handshake):
         """Sends captured requests again on new connections, after `handshake(socket)` made each ready. Answers replies."""
         replies = []
@@ -167,6 +192,82 @@ class FaultProxy:
         self.listener.close()
         self.release()
         self.cut()
+
+
+class ByteProxy(FaultProxy):
+    """For another protocol than MongoDB's, HTTP: it passes on bytes as they come, and can cut, freeze, and be down or silent."""
+
+    @staticmethod
+    def read(sock):
+        return sock.recv(65536) or None
+
+    def observe(self, message):
+        pass
+
+    def swallow_reply(self, message):
+        return False
+
+    def altered(self, message):
+        return message
+
+
+class ConnectProxy:
+    """An HTTP proxy that makes tunnels (CONNECT), and nothing else."""
+
+    def __init__(self):
+        self.asked = []          # "host:port"
+        self.refuses = False
+        self.seen = bytearray()  # what its clients have sent
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.serve, args=(client,), daemon=True).start()
+
+    def serve(self, client):
+        try:
+            head = b""
+            while b"\r\n\r\n" not in head:
+                piece = client.recv(1)  # what follows is the server's
+                if not piece:
+                    return
+                head += piece
+            self.seen += head
+            method, where, _ = head.decode("latin-1").split(" ", 2)
+            if method != "CONNECT" or self.refuses:
+                client.sendall(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+                return
+            self.asked.append(where)
+            host, _, port = where.rpartition(":")
+            with socket.create_connection((host, int(port)), timeout=10) as server:
+                client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+                self.pump(client, server)
+        except OSError:
+            pass
+        finally:
+            client.close()
+
+    def pump(self, client, server):
+        while True:
+            readable, _, _ = select.select([client, server], [], [], 60)
+            if not readable:
+                return
+            for end in readable:
+                piece = end.recv(65536)
+                if not piece:
+                    return
+                if end is client:
+                    self.seen += piece
+                (server if end is client else client).sendall(piece)
+
+    def close(self):
+        self.listener.close()
 
 
 def op_msg_body(message):
