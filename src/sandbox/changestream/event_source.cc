@@ -5,6 +5,7 @@
 #include <fmt/core.h>
 
 #include "sandbox/commands/command.h"
+#include "sandbox/commands/write_support.h"
 #include "sandbox/storage/side_collections.h"
 
 namespace drover::sandbox::changestream {
@@ -36,9 +37,8 @@ Result<std::optional<bson::Document>> kept_image(Engine& engine, const Operation
 // Before: a no-op entry that the operation's points to.
 Result<std::optional<bson::Document>> logged_image(Engine& engine, const Operation& operation) {
   if (!operation.pre_image) return std::optional<bson::Document>();
-  const auto cursor = engine.oplog(*operation.pre_image);
-  const auto entry = TRY(cursor->next());
-  if (!entry || (*entry)["ts"].to_timestamp() != operation.pre_image) return std::optional<bson::Document>();
+  const auto entry = TRY(oplog_entry_at(engine, *operation.pre_image));
+  if (!entry) return std::optional<bson::Document>();
   const auto image = (*entry)["o"].to_document();
   return image ? std::optional(bson::Document(*image)) : std::nullopt;
 }
@@ -192,11 +192,10 @@ Status EventSource::begin_transaction(bson::View entry) {
   state.parts.push_back(*entry["ts"].to_timestamp());
   auto previous = entry.at_path("prevOpTime.ts").to_timestamp().value_or(bson::Timestamp());
   while (!previous.is_zero()) {
-    const auto cursor = engine_.oplog(previous);
-    const auto part = TRY(cursor->next());
-    if (!part || (*part)["ts"].to_timestamp() != previous) return history_lost();
+    const auto part = TRY(oplog_entry_at(engine_, previous));
+    if (!part) return history_lost();
     state.parts.push_back(previous);
-    previous = part->at_path("prevOpTime.ts").to_timestamp().value_or(bson::Timestamp());
+    previous = part->view().at_path("prevOpTime.ts").to_timestamp().value_or(bson::Timestamp());
   }
   transaction_ = std::move(state);
   return load_part();
@@ -206,10 +205,9 @@ Status EventSource::load_part() {
   auto& state = *transaction_;
   const auto time = state.parts.back();
   state.parts.pop_back();
-  const auto cursor = engine_.oplog(time);
-  const auto entry = TRY(cursor->next());
-  if (!entry || (*entry)["ts"].to_timestamp() != time) return history_lost();
-  state.entry = bson::Document(*entry);
+  auto entry = TRY(oplog_entry_at(engine_, time));
+  if (!entry) return history_lost();
+  state.entry = std::move(*entry);
   state.entry_time = time;
   state.operations.clear();
   state.next = 0;

@@ -182,10 +182,13 @@ Result<CollectionPtr> WriteUnit::start_index_build(const CollectionPtr& collecti
 Result<std::optional<RecordId>> WriteUnit::add_index_entries(const CollectionPtr& collection, std::optional<RecordId> after, std::size_t limit) {
   RecordCursor records(*this, *collection, true, after);
   std::optional<RecordId> last;
-  for (std::size_t n = 0; n < limit; ++n) {
+  std::size_t read = 0;
+  const auto began_with = bytes();
+  for (std::size_t n = 0; n < limit && read < kMaxBuildStepBytes && bytes() - began_with < kMaxBuildStepBytes; ++n) {
     const auto document = TRY(records.next());
     if (!document) break;
     last = records.id();
+    read += document->size();
     for (const auto& index : collection->indexes) {
       if (index->ready) continue;
       const auto keys = TRY(index_keys(*index, *document));

@@ -16,9 +16,9 @@ using namespace std::chrono_literals;
 
 constexpr std::string_view kFormat = "1";
 constexpr Duration kJournalInterval = 100ms;
-constexpr Duration kHousekeepingInterval = 1s;
 // Truncation removes this share of the oplog's cap at a time, so that it is rare.
 constexpr std::uint64_t kTruncateShare = 16;
+constexpr std::uint64_t kMarksOfOplog = 64;
 
 std::int64_t stored_int(std::string_view bytes, std::size_t index) {
   return static_cast<std::int64_t>(from_big_endian(bytes.substr(index * 8, 8)));
@@ -89,12 +89,14 @@ Status Engine::Impl::recover() {
   if (const auto bytes = TRY(store->get(kMeta, "oplog"))) {
     oplog_written = static_cast<std::uint64_t>(stored_int(*bytes, 0));
     oplog_removed = static_cast<std::uint64_t>(stored_int(*bytes, 1));
+    oplog_marked = oplog_written;
   }
   auto entries = store->iterate(kOplog);
   entries->seek_to_last();
   if (entries->valid()) last_committed = last_time = bson::Timestamp::from_value(from_big_endian(entries->key()));
   entries->seek("");
   if (entries->valid()) oldest_oplog = bson::Timestamp::from_value(from_big_endian(entries->key()));
+  if (oplog_removed > 0) oplog_removed_to = bson::Timestamp::from_value(oldest_oplog.value() - 1);  // or before: nothing says when
   return entries->status();
 }
 
@@ -169,6 +171,11 @@ Status Engine::Impl::write(kv::IndexedBatch& batch, bson::Timestamp first, bson:
     if (oldest_oplog.is_zero()) oldest_oplog = first;
   }
   oplog_written += oplog_bytes;
+  if (oplog_bytes > 0 && oplog_written - oplog_marked >= oplog_max / kMarksOfOplog) {
+    oplog_marks.push_back({last, oplog_written});
+    oplog_marked = oplog_written;
+  }
+  if (oplog_bytes > 0 && oplog_overflows()) overflowing.notify_all();
   if (new_catalog) catalog = std::move(new_catalog);
   current.reset();
   changed.notify_all();
@@ -302,8 +309,14 @@ void Engine::Impl::run_journal(const std::stop_token& stop) {
   }
 }
 
+// By time, and by what is written: within one interval of time an oplog can be written many times over.
 void Engine::Impl::run_housekeeping(const std::stop_token& stop) {
-  while (runtime.sleep(kHousekeepingInterval, stop)) {
+  while (!stop.stop_requested()) {
+    {
+      std::unique_lock lock(state);
+      overflowing.wait_for(lock, stop, options.housekeeping_interval, [&] { return oplog_overflows(); });
+    }
+    if (stop.stop_requested()) return;
     drop_old_pins();
     if (const auto result = truncate_oplog(); !result) log.error("truncating the oplog failed", {{"error", result.error().message}});
   }
@@ -318,31 +331,58 @@ void Engine::Impl::drop_old_pins() {
   }
 }
 
+// `state` is held. It is looked at again after another share of its size only: a single entry may be larger than all of it may be.
+bool Engine::Impl::oplog_overflows() const {
+  const auto share = oplog_max / kTruncateShare;
+  return oplog_written - oplog_removed > oplog_max + share && oplog_written - oplog_looked_at > share;
+}
+
+// `state` is held. The first mark behind so much, or the last one there is; those before it are forgotten.
+std::optional<Engine::Impl::OplogMark> Engine::Impl::mark_behind(std::uint64_t written, bson::Timestamp newest) {
+  while (!oplog_marks.empty() && oplog_marks.front().written <= oplog_removed) oplog_marks.pop_front();
+  std::optional<OplogMark> found;
+  while (!oplog_marks.empty() && oplog_marks.front().last < newest && (!found || found->written < written)) {
+    // A mark is behind all that was written before this start: that is cut piece by piece before it comes to the first of them.
+    if (!found && oplog_marks.front().written - oplog_removed > 2 * (written - oplog_removed)) return std::nullopt;
+    found = oplog_marks.front();
+    oplog_marks.pop_front();
+  }
+  return found;
+}
+
 // From the front, in the store's own batch: this changes no state at any time that a view can have, but for the oplog's
 // own beginning, which every server truncates as it likes.
 Status Engine::Impl::truncate_oplog() {
   std::uint64_t excess = 0;
   bson::Timestamp newest;
+  std::optional<OplogMark> mark;
+  std::uint64_t removed = 0;
   {
     std::lock_guard lock(state);
     newest = last_committed;
+    oplog_looked_at = oplog_written;
     const auto size = oplog_written - oplog_removed;
     if (size <= oplog_max + oplog_max / kTruncateShare) return {};
     excess = size - oplog_max;
+    mark = mark_behind(oplog_removed + excess, newest);
+    if (mark) removed = mark->written - oplog_removed;
   }
   auto it = store->iterate(kOplog);
-  std::uint64_t removed = 0;
-  bson::Timestamp end;
-  for (it->seek(""); it->valid() && removed < excess; it->next()) {
+  bson::Timestamp last = mark ? mark->last : bson::Timestamp();
+  // What was written before the start has no marks.
+  for (it->seek(mark ? big_endian(mark->last.value() + 1) : ""); it->valid() && !mark && removed < excess; it->next()) {
+    const auto time = bson::Timestamp::from_value(from_big_endian(it->key()));
+    if (time >= newest) break;
+    last = time;
     removed += it->value().size();
-    if (bson::Timestamp::from_value(from_big_endian(it->key())) >= newest) break;
   }
-  if (!it->valid()) return it->status();
+  if (!it->valid() || removed == 0) return it->status();
   const auto new_oldest = bson::Timestamp::from_value(from_big_endian(it->key()));
   std::lock_guard writing(writer);  // the counters are written by commits too
   {
     std::lock_guard lock(state);
     oldest_oplog = new_oldest;  // readers behind it are refused before the entries go
+    oplog_removed_to = last;
     oplog_removed += removed;
   }
   kv::Batch batch;

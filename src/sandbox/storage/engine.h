@@ -54,6 +54,7 @@ struct EngineOptions {
   std::size_t memory_bytes = 256 << 20;
   bool in_memory = false;  // unit tests
   bool background = true;  // journal and housekeeping threads
+  Duration housekeeping_interval = std::chrono::seconds(1);
   ServerVersion version{4, 4, 1};
   std::uint64_t oplog_bytes = 1ull << 30;
 };
@@ -123,8 +124,8 @@ class IndexCursor {
 class OplogCursor {
  public:
   ~OplogCursor();
-  // The next committed entry, or nothing for now. The bytes are good until the next call. 136 CappedPositionLost when
-  // the position was truncated meanwhile.
+  // The next committed entry, or nothing for now. The bytes are good until the next call. 136 CappedPositionLost when entries
+  // behind the position (or from the start on, before the first) have left the oplog: never a gap.
   Result<std::optional<bson::View>> next();
   // Timestamp of the entry last returned (or the start, before the first).
   bson::Timestamp position() const;
@@ -135,6 +136,7 @@ class OplogCursor {
   friend class Engine;
   struct Impl;
   explicit OplogCursor(std::unique_ptr<Impl> impl);
+  bool is_lost() const;
   std::unique_ptr<Impl> impl_;
 };
 

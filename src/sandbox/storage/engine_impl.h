@@ -38,6 +38,7 @@ struct Engine::Impl {
   // Protects what follows; a leaf.
   mutable std::mutex state;
   std::condition_variable_any changed;  // a commit, the end of a transaction
+  std::condition_variable_any overflowing;  // the oplog is to be cut before housekeeping's time
   ReadViewPtr current;                  // null: made when asked for
   CatalogPtr catalog;
   bson::Timestamp last_committed;
@@ -51,7 +52,16 @@ struct Engine::Impl {
   std::map<bson::Timestamp, Pin> pins[2];
   std::uint64_t oplog_written = 0;      // since ever
   std::uint64_t oplog_removed = 0;
+  std::uint64_t oplog_looked_at = 0;    // what was written when it was last cut, or could not be
   bson::Timestamp oldest_oplog;
+  // Where it may be cut without a look at what is there: after the entry at `last`, `written` bytes had been written since ever.
+  struct OplogMark {
+    bson::Timestamp last;
+    std::uint64_t written = 0;
+  };
+  std::deque<OplogMark> oplog_marks;    // of this start, at most kMarksOfOplog and those of an excess
+  std::uint64_t oplog_marked = 0;       // what was written at the last of them, or at the start
+  bson::Timestamp oplog_removed_to;     // of the last entry that was removed; {0,0}: none ever was
   std::uint64_t oplog_max = 0;
   std::uint64_t transactions_ended = 0;
 
@@ -72,6 +82,8 @@ struct Engine::Impl {
                std::uint64_t oplog_bytes);
   void run_journal(const std::stop_token& stop);
   void run_housekeeping(const std::stop_token& stop);
+  bool oplog_overflows() const;
+  std::optional<OplogMark> mark_behind(std::uint64_t written, bson::Timestamp newest);
   Status truncate_oplog();
   void drop_old_pins();
 };

@@ -1,6 +1,8 @@
 #include "sandbox/storage/engine.h"
 
+#include <chrono>
 #include <filesystem>
+#include <thread>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -145,6 +147,90 @@ TEST_F(EngineTest, TimesIncreaseAndTheOplogHasEveryWrite) {
   EXPECT_EQ(entries[1]["op"].string_value(), "u");
   EXPECT_EQ(bson::to_shell(entries[1]["o2"].document_value()), "{ _id: 1 }");
   EXPECT_EQ(*entries[1]["ts"].to_timestamp(), second);
+}
+
+// Housekeeping's own time would come long after the test has failed. What an earlier start has written is cut with the rest.
+TEST_F(EngineTest, TheOplogIsCutByWhatIsWritten) {
+  constexpr std::uint64_t kSize = 256 << 10;
+  const auto path = (std::filesystem::temp_directory_path() / ("drover-engine-" + std::to_string(runtime_->random()))).string();
+  const auto pad = std::string(10'000, 'x');
+  const auto insert_some = [&](int from) {
+    for (int i = from; i < from + 100; ++i) insert("c", "{\"_id\": " + std::to_string(i) + ", \"x\": \"" + pad + "\"}");
+  };
+  open({.dbpath = path, .background = false, .oplog_bytes = kSize});
+  create("c");
+  insert_some(0);
+  const auto of_the_first_start = engine_->last_committed();
+  EXPECT_GT(engine_->oplog_bytes(), 2 * kSize);
+  open({.dbpath = path, .housekeeping_interval = std::chrono::hours(1), .oplog_bytes = kSize});
+  // What is counted is what is there.
+  const auto bytes = [&] {
+    std::uint64_t sum = 0;
+    auto cursor = engine_->oplog({});
+    while (const auto entry = cursor->next().value()) sum += entry->size();
+    return sum;
+  };
+  for (const int from : {100, 200, 300}) {
+    insert_some(from);
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+    const auto is_cut = [&] { return engine_->oplog_bytes() <= 2 * kSize && engine_->oplog_bytes() == bytes(); };
+    while (!is_cut() && std::chrono::steady_clock::now() < deadline) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    EXPECT_LE(engine_->oplog_bytes(), 2 * kSize);
+    EXPECT_EQ(engine_->oplog_bytes(), bytes());
+    EXPECT_GT(engine_->oldest_oplog_time(), of_the_first_start);
+    EXPECT_LE(engine_->oldest_oplog_time(), engine_->last_committed());
+  }
+  engine_.reset();
+  std::filesystem::remove_all(path);
+}
+
+// A cursor that has read nothing yet, or rests, and an oplog that goes on without it.
+TEST_F(EngineTest, AnOplogCursorHasNoGap) {
+  constexpr std::uint64_t kSize = 64 << 10;
+  open({.in_memory = true, .housekeeping_interval = std::chrono::hours(1), .oplog_bytes = kSize});
+  create("c");
+  const auto start = insert("c", R"({"_id": 0})");
+  const auto unread = engine_->oplog(start), read = engine_->oplog(start), later = engine_->oplog({start.seconds, start.increment + 1});
+  const auto from_the_oldest = engine_->oplog({});
+  ASSERT_TRUE(read->next().value());
+  read->rest();
+  insert("c", R"({"_id": 1})");
+  const auto third = insert("c", R"({"_id": 2})");
+  const auto pad = std::string(10'000, 'x');
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  for (int i = 3; engine_->oldest_oplog_time() <= third && std::chrono::steady_clock::now() < deadline; ++i) {
+    insert("c", "{\"_id\": " + std::to_string(i) + ", \"x\": \"" + pad + "\"}");
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  ASSERT_GT(engine_->oldest_oplog_time(), third);
+  for (const auto* cursor : {&unread, &read, &later}) {
+    const auto next = (*cursor)->next();
+    ASSERT_FALSE(next);
+    EXPECT_EQ(next.error().server_code, 136);
+  }
+  EXPECT_TRUE(from_the_oldest->next().value());
+  const auto at_the_end = engine_->oplog({engine_->last_committed().seconds, engine_->last_committed().increment + 1});
+  EXPECT_FALSE(at_the_end->next().value());
+  insert("c", R"({"_id": "last"})");
+  EXPECT_TRUE(at_the_end->next().value());
+}
+
+// An entry larger than the whole oplog stays until there is another, and is counted as long.
+TEST_F(EngineTest, AnEntryLargerThanTheOplogIsKept) {
+  constexpr std::uint64_t kSize = 64 << 10;
+  open({.in_memory = true, .housekeeping_interval = std::chrono::milliseconds(1), .oplog_bytes = kSize});
+  create("c");
+  const auto only = insert("c", R"({"_id": 1, "x": ")" + std::string(2 * kSize, 'x') + "\"}");
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  while (engine_->oldest_oplog_time() < only && std::chrono::steady_clock::now() < deadline) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  EXPECT_EQ(engine_->oldest_oplog_time(), only);
+  EXPECT_GT(engine_->oplog_bytes(), 2 * kSize);
+  auto rest = engine_->oplog({});
+  const auto entry = rest->next().value();
+  ASSERT_TRUE(entry);
+  EXPECT_EQ((*entry)["ts"].to_timestamp(), only);
+  EXPECT_FALSE(rest->next().value());
 }
 
 TEST_F(EngineTest, AHandedOutTimeCanBeReadAgainExactly) {
@@ -340,6 +426,40 @@ TEST_F(EngineTest, LongIndexBuildsFollowWritesAndCheckAtTheEnd) {
   const auto refused = unit->commit_index_build(unit->catalog().find(Namespace{"db", "c"}), build);
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().server_code, 11000);
+}
+
+// One unit of a build holds up every other writer: it is short, however large the documents are, or their keys.
+TEST_F(EngineTest, AStepOfAnIndexBuildIsBoundedInBytes) {
+  create("c");
+  constexpr int kDocuments = 8;
+  const auto pad = std::string(1'500'000, 'x');
+  for (int i = 0; i < kDocuments; ++i) insert("c", "{\"_id\": " + std::to_string(i) + ", \"a\": [" + std::to_string(i) + ", \"y\"], \"x\": \"" + pad + "\"}");
+  for (const auto* key : {"a", "x"}) {
+    const auto build = Uuid::random(*runtime_);
+    const auto name = std::string(key) + "_1";
+    write([&](WriteUnit& unit) {
+      const auto spec = doc("{\"v\": 2, \"key\": {\"" + std::string(key) + "\": 1}, \"name\": \"" + name + "\"}");
+      EXPECT_TRUE(unit.start_index_build(unit.catalog().find(Namespace{"db", "c"}), build, {spec}));
+    });
+    std::optional<RecordId> at;
+    int steps = 0;
+    for (bool more = true; more && steps <= kDocuments; ++steps) {
+      write([&](WriteUnit& unit) {
+        const auto next = unit.add_index_entries(unit.catalog().find(Namespace{"db", "c"}), at, 1000).value();
+        EXPECT_LE(unit.bytes(), WriteUnit::kMaxBuildStepBytes + 2 * pad.size());
+        more = next.has_value();
+        if (next) at = next;
+      });
+    }
+    EXPECT_EQ(steps, 4) << "three documents in a step, and one that finds the end";
+    write([&](WriteUnit& unit) { EXPECT_TRUE(unit.commit_index_build(unit.catalog().find(Namespace{"db", "c"}), build)); });
+    const auto reader = make_reader(*engine_, engine_->view());
+    const auto index = reader->catalog().find(Namespace{"db", "c"})->index(name);
+    IndexCursor entries(*reader, *index, "", std::string(1, '\xff') + std::string(8, '\xff'));
+    int found = 0;
+    while (entries.next().value()) ++found;
+    EXPECT_EQ(found, key == std::string("a") ? 2 * kDocuments : kDocuments);
+  }
 }
 
 TEST_F(EngineTest, DropsAndRenamesKeepOldViewsWhole) {

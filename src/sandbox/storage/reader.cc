@@ -243,12 +243,14 @@ Result<std::optional<bson::View>> OplogCursor::next() {
   if (s.iterator && s.iterator->valid()) s.iterator->next();
   if (!s.iterator || !s.iterator->valid()) {
     if (s.view && s.engine.last_committed() == s.view->ts) return std::optional<bson::View>();
-    if (s.returned && s.position < s.engine.oldest_oplog_time()) {
+    rest();
+    s.view = s.engine.view();
+    if (is_lost()) {
+      rest();
       return fail(ErrorCode::kFailure,
                   fmt::format("CollectionScan died due to position in capped collection being deleted. Last seen record id: "
                               "RecordId({})", s.position.value()), 136);
     }
-    s.view = s.engine.view();
     s.iterator = s.engine.store().iterate(kOplog, s.view->snapshot);
     s.iterator->seek(big_endian(s.position.value() + (s.returned ? 1 : 0)));
   }
@@ -261,6 +263,14 @@ Result<std::optional<bson::View>> OplogCursor::next() {
   const auto entry = s.iterator->value();
   raise_to(*s.engine.impl_->largest_entry, entry.size());
   return std::optional(view_of(entry));
+}
+
+// Asked once the view is taken: what it lacks was said to be removed before it was.
+bool OplogCursor::is_lost() const {
+  const auto& engine = *impl_->engine.impl_;
+  if (impl_->position.is_zero()) return false;
+  std::lock_guard lock(engine.state);
+  return impl_->returned ? impl_->position < engine.oplog_removed_to : impl_->position <= engine.oplog_removed_to;
 }
 
 }  // namespace drover::sandbox

@@ -83,7 +83,9 @@ class WriteUnit : public Reader {
   // Long builds: registered unready (writes maintain it), filled by add_index_entries in units of their own, then
   // committed, which checks uniqueness, or aborted.
   Result<CollectionPtr> start_index_build(const CollectionPtr& collection, const Uuid& build, const std::vector<bson::Document>& specs);
-  // The next records after `after`; nothing left when it returns no id.
+  // The next records after `after`, `count` of them or fewer: no more than so many bytes are read, or written, in one unit, for everybody
+  // else waits meanwhile. Nothing is left when it returns no id.
+  static constexpr std::size_t kMaxBuildStepBytes = 4 << 20;
   Result<std::optional<RecordId>> add_index_entries(const CollectionPtr& collection, std::optional<RecordId> after, std::size_t count);
   Result<CollectionPtr> commit_index_build(const CollectionPtr& collection, const Uuid& build);
   Result<CollectionPtr> abort_index_build(const CollectionPtr& collection, const Uuid& build, const Error& cause);
