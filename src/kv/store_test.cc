@@ -1,11 +1,15 @@
 #include "kv/store.h"
 
+#include <filesystem>
 #include <map>
 #include <random>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <rocksdb/db.h>
 #include <rocksdb/perf_context.h>
+
+#include "kv/rocks_options.h"
 
 namespace drover::kv {
 namespace {
@@ -331,6 +335,62 @@ TEST(Store, LargeValuesLieBesideTheKeys) {
   EXPECT_EQ(n, -1);
   EXPECT_EQ(*store.get(0, key(3)), value(3, 1));
   EXPECT_LT(rocksdb::get_perf_context()->block_read_byte, kLarge);
+}
+
+// A data directory that was made when large values lay in the files of the keys, which did not yet say which key is their first.
+TEST(Store, OpensWhatHasLargeValuesAmongItsKeys) {
+  constexpr std::size_t kLarge = 300'000;
+  constexpr int kKeys = 20;
+  const auto path = (std::filesystem::temp_directory_path() / ("drover-store-" + std::to_string(std::random_device()()))).string();
+  std::filesystem::create_directories(path);
+  const auto key = [](int n) { return "k" + std::to_string(10 + n); };
+  const auto value = [&](int n, int round) { return std::to_string(n * 10 + round) + std::string(kLarge, static_cast<char>('a' + n % 26)); };
+  const Options options{.path = path, .key_spaces = {"a", "b"}, .memory_bytes = 12 << 20};
+  {
+    const auto cache = make_cache(options.memory_bytes);
+    auto family = family_options(options, cache, Reading::kOneByOne);
+    family.enable_blob_files = false;
+    family.table_properties_collector_factories.clear();
+    std::vector<rocksdb::ColumnFamilyDescriptor> families{{rocksdb::kDefaultColumnFamilyName, family}, {"a", family}, {"b", family}};
+    std::vector<rocksdb::ColumnFamilyHandle*> handles;
+    rocksdb::DB* db = nullptr;
+    ASSERT_TRUE(rocksdb::DB::Open(database_options(options, cache), path, families, &handles, &db).ok());
+    for (int n = 0; n < kKeys; ++n) ASSERT_TRUE(db->Put({}, handles[1], key(n), value(n, 0)).ok());
+    ASSERT_TRUE(db->Flush({}, handles[1]).ok());
+    ASSERT_TRUE(db->Put({}, handles[1], key(0), value(0, 1)).ok());  // in the journal alone
+    for (auto* handle : handles) db->DestroyColumnFamilyHandle(handle);
+    ASSERT_TRUE(db->Close().ok());
+    delete db;
+  }
+  int round_of_even = 1;
+  const auto check = [&](Store& store) {
+    int n = 0;
+    const auto it = store.iterate(0, nullptr, key(kKeys - 1));
+    const auto wanted = [&](int at) { return value(at, at % 2 == 0 && (at == 0 || round_of_even == 2) ? round_of_even : 0); };
+    for (it->seek("k"); it->valid(); it->next(), ++n) ASSERT_EQ(it->value(), wanted(n)) << n;
+    EXPECT_EQ(n, kKeys - 1);
+    for (n = 0; n < kKeys; ++n) EXPECT_EQ(*store.get(0, key(n)), wanted(n)) << n;
+  };
+  {
+    const auto store = Store::open(options);
+    ASSERT_TRUE(store) << store.error().message;
+    check(**store);
+    const auto of_the_journal = (*store)->large_value_bytes(0);
+    for (int n = 0; n < kKeys; n += 2) {
+      Batch batch;
+      batch.put(0, key(n), value(n, 2));
+      ASSERT_TRUE((*store)->write(batch, false));
+    }
+    round_of_even = 2;
+    check(**store);
+    ASSERT_TRUE((*store)->compact(0, "k", "l", {}));
+    check(**store);
+    EXPECT_GT((*store)->large_value_bytes(0), of_the_journal);
+  }
+  const auto again = Store::open(options);
+  ASSERT_TRUE(again) << again.error().message;
+  check(**again);
+  std::filesystem::remove_all(path);
 }
 
 TEST(Store, CompactingARangeDropsWhatWasRemovedAndKeepsTheRest) {

@@ -136,3 +136,76 @@ class KilledUnderLoad(DroverTest):
     def journal_bytes(self):
         pattern = os.path.join(glob.escape(self.source.directory), f"{self.source.name} data", "**", "*.log")
         return sum(os.path.getsize(path) for path in glob.glob(pattern, recursive=True))
+
+
+class LargeWriter:
+    """Inserts and replaces documents of 150 KB to 1 MB, whose bytes follow from their id and version."""
+
+    IDS = 12
+
+    def __init__(self, uri, name):
+        self.uri, self.name = uri, name
+        self.acknowledged = {}  # id: the version whose acknowledgement arrived
+        self.tried = {}         # id: the last version that may be there
+
+    @staticmethod
+    def pad(key, version):
+        source = random.Random(f"{key} {version}")
+        return source.randbytes(source.randrange(150_000, 1_000_000))
+
+    def run(self, stop):
+        client = pymongo.MongoClient(self.uri, w="majority", journal=True, retryWrites=False,
+                                     serverSelectionTimeoutMS=2000, socketTimeoutMS=20000)
+        try:
+            while not stop.is_set():
+                key = f"{self.name}-{random.randrange(self.IDS)}"
+                version = self.tried.get(key, 0) + 1
+                self.tried[key] = version
+                client.kill9.large.replace_one({"_id": key}, {"version": version, "pad": self.pad(key, version)}, upsert=True)
+                self.acknowledged[key] = version
+        except PyMongoError:
+            pass  # the server is gone
+        finally:
+            client.close()
+
+
+class KilledWithLargeDocuments(DroverTest):
+    """Large values lie in files of their own; what is overwritten leaves them when keys are merged."""
+    sandbox_only = True
+
+    def start_clusters(self):
+        # The least memory: small write buffers, which are flushed often. And little oplog, whose entries are as large.
+        self.source = self.cluster("source", options=["--memory", "512MB", "--oplog-size", "64MB"])
+
+    def test_loses_and_damages_none(self):
+        writers = [LargeWriter(self.source.plain_uri, f"w{number}") for number in range(2)]
+        for kill in range(KILLS):
+            stop = threading.Event()
+            threads = [threading.Thread(target=writer.run, args=(stop,)) for writer in writers]
+            before = sum(sum(writer.acknowledged.values()) for writer in writers)
+            for thread in threads:
+                thread.start()
+            eventually(lambda: sum(sum(writer.acknowledged.values()) for writer in writers) > before + 60, 120, "acknowledged writes")
+            time.sleep(random.random() / 2)
+            self.source.kill()
+            stop.set()
+            for thread in threads:
+                thread.join(60)
+                self.assertFalse(thread.is_alive(), "a writer hangs after the server was killed")
+            self.source.start()
+            with self.subTest(kill=kill):
+                self.check(writers)
+        self.assertTrue(glob.glob(os.path.join(glob.escape(self.source.directory), f"{self.source.name} data", "**", "*.blob"), recursive=True), "no large values of their own")
+
+    def check(self, writers):
+        client = self.source.client()
+        found = {item["_id"]: item for item in client.kill9.large.find()}
+        for writer in writers:
+            for key, tried in writer.tried.items():
+                acknowledged = writer.acknowledged.get(key, 0)
+                version = found[key]["version"] if key in found else 0
+                self.assertTrue(acknowledged <= version <= tried, f"{key}: {acknowledged} acknowledged, {version} stored, {tried} tried")
+                self.assertTrue(version == 0 or found[key]["pad"] == writer.pad(key, version), f"{key} is not as it was written")
+                writer.tried[key] = writer.acknowledged[key] = version
+        self.assertTrue(client.kill9.command("validate", "large")["valid"])
+        client.close()

@@ -1,6 +1,7 @@
 """The server's limits: what is just within them is taken, what is just over them is refused with the server's error, and nobody
 is harmed."""
 import concurrent.futures
+import hashlib
 import os
 import shutil
 import socket
@@ -105,6 +106,12 @@ class Limits(DroverTest):
                             indexes=[{"key": {f"f{number}": 1 for number in range(MAX_INDEX_FIELDS + 1)}, "name": "wider"}])
 
 
+def large(number):
+    """A document of half a megabyte, whose bytes lie beside the keys, and that says whether it is whole."""
+    bytes_of_it = os.urandom(500_000)
+    return {"_id": number, "sum": hashlib.sha256(bytes_of_it).digest(), "x": bytes_of_it}
+
+
 class FullDisk(DroverTest):
     """A small disk of its own, which root may mount."""
     sandbox_only = True
@@ -132,11 +139,15 @@ class FullDisk(DroverTest):
         acknowledged = []
         for number in range(self.disk_mb * 4):
             try:
-                collection.insert_one({"_id": number, "x": os.urandom(500_000)})
+                collection.insert_one(large(number))
             except pymongo.errors.PyMongoError as error:
                 return acknowledged + [number] * isinstance(error, WriteConcernError), error
             acknowledged.append(number)
         self.fail("the disk never became full")
+
+    def assert_whole(self, collection):
+        damaged = [item["_id"] for item in collection.find({"sum": {"$exists": True}}) if hashlib.sha256(item["x"]).digest() != item["sum"]]
+        self.assertEqual(damaged, [], "documents that are not as they were written")
 
     def test_is_a_clear_error_and_no_damage(self):
         client = self.source.client(w="majority", journal=True, retryWrites=False, socketTimeoutMS=60000)
@@ -145,6 +156,7 @@ class FullDisk(DroverTest):
         self.assertIsInstance(error, OperationFailure)
         self.assertEqual(error.code, 14031, error)
         self.assertRegex(str(error), "(?i)space")
+        self.assert_whole(collection)
         self.assertTrue(self.source.process.running(), self.source.process.tail())
         self.assertEqual([item["_id"] for item in collection.find({}, {"_id": 1}).sort("_id", 1)], acknowledged)
         # Space again: it goes on without being started anew.
@@ -161,6 +173,7 @@ class FullDisk(DroverTest):
         collection = self.source.client().full.items
         self.assertEqual([item["_id"] for item in collection.find({"_id": {"$type": "int"}}, {"_id": 1}).sort("_id", 1)], acknowledged)
         self.assertEqual(collection.count_documents({}), len(acknowledged) + 1)
+        self.assert_whole(collection)
         self.assertTrue(collection.database.command("validate", "items")["valid"])
 
     def test_many_writers_who_do_not_wait_for_the_journal(self):
@@ -187,6 +200,7 @@ class FullDisk(DroverTest):
             time.sleep(0.1)
         for collection, acknowledged, _ in done:
             self.assertEqual(collection.count_documents({}), len(acknowledged))
+            self.assert_whole(collection)
         subprocess.run(["mount", "-o", f"remount,size={self.disk_mb * 4}m", self.disk], check=True)
 
         def writes():
