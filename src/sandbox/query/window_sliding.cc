@@ -143,12 +143,12 @@ class Sliding final : public WindowFunction {
     if (frame->begin == held_.begin() && frame->end == held_.end() && known_) return *known_;
     if (frame->begin < held_.begin() || frame->begin >= held_.end() || frame->end < held_.end()) begin_anew(frame->begin);
     while (held_.end() < frame->end) {
-      if (partition_.interrupted && *partition_.interrupted) TRY((*partition_.interrupted)());
+      TRY(look());
       Variables variables(partition_.documents[held_.end()], *partition_.context);
       held_.push(TRY(operand_.evaluate(variables)));
       state_->add(held_, held_.end() - 1);
     }
-    drop_until(frame->begin);
+    TRY(drop_until(frame->begin));
     known_ = state_->result(held_);
     return *known_;
   }
@@ -160,16 +160,21 @@ class Sliding final : public WindowFunction {
     state_ = make_(*partition_.context);
   }
   // What is left is added anew once, however many go.
-  void drop_until(std::size_t begin) {
+  Status drop_until(std::size_t begin) {
     bool exact = true;
     while (held_.begin() < begin) {
       exact = exact && state_->remove(held_, held_.begin());
       held_.pop();
     }
-    if (exact) return;
+    if (exact) return {};
     state_ = make_(*partition_.context);
-    for (auto index = held_.begin(); index < held_.end(); ++index) state_->add(held_, index);
+    for (auto index = held_.begin(); index < held_.end(); ++index) {
+      TRY(look());
+      state_->add(held_, index);
+    }
+    return {};
   }
+  Status look() const { return partition_.interrupted && *partition_.interrupted ? (*partition_.interrupted)() : Status(); }
 
   const MakeSlidingState make_;
   const Expression& operand_;

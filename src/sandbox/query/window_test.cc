@@ -175,7 +175,8 @@ TEST_F(WindowTest, ADeviationForgetsWhatHasGone) {
               R"({"x":0.5}{"x":0.5})", "behind 1e12");
 }
 
-// Every document comes into its windows once, and goes once.
+// Every document comes into its windows once, and goes once: it is looked at once. A deviation is made anew from what is left when as many have
+// gone as are there.
 TEST_F(WindowTest, WindowsThatMoveLookAtEachDocumentOnce) {
   constexpr std::size_t kDocuments = 2000;
   std::string list;
@@ -186,7 +187,12 @@ TEST_F(WindowTest, WindowsThatMoveLookAtEachDocumentOnce) {
       looked = 0;
       const auto all = run(R"({"$setWindowFields": {"sortBy": {"t": 1}, "output": {"x": )" + function + R"(, "window": {)" + window + R"(}}}}}, {"$count": "n"})", "[" + list + "]");
       EXPECT_EQ(all, "{\"n\":2000}");
-      EXPECT_LT(looked, 3 * kDocuments) << function << window;
+      if (function.starts_with(R"({"$stdDev)")) {
+        EXPECT_GE(looked, kDocuments) << function << window;
+        EXPECT_LT(looked, 3 * kDocuments) << function << window;
+      } else {
+        EXPECT_EQ(looked, kDocuments) << function << window;
+      }
     }
   }
 }
