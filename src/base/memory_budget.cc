@@ -4,6 +4,31 @@
 
 namespace drover {
 
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// How long a wait sleeps at most where it is told of everything.
+constexpr std::chrono::minutes kLongSleep{1};
+
+Clock::time_point end_of(std::chrono::nanoseconds timeout) {
+  return timeout == kNoTimeout ? Clock::time_point::max() : Clock::now() + timeout;
+}
+
+// Looks at `ready` whenever it is notified, and at least once in every `step`.
+template <typename Ready>
+bool wait_in_steps(std::condition_variable_any& changed, std::unique_lock<std::mutex>& lock, const std::stop_token& stop, std::chrono::nanoseconds step,
+                   std::chrono::nanoseconds timeout, Ready&& ready) {
+  const auto end = end_of(timeout);
+  while (true) {
+    const auto left = std::max<std::chrono::nanoseconds>(end - Clock::now(), std::chrono::nanoseconds::zero());
+    if (changed.wait_for(lock, stop, std::min(left, step), ready)) return true;
+    if (stop.stop_requested() || left == std::chrono::nanoseconds::zero()) return false;
+  }
+}
+
+}  // namespace
+
 std::size_t MemoryBudget::used() const {
   std::lock_guard lock(mutex_);
   return used_;
@@ -23,12 +48,8 @@ bool MemoryBudget::try_take(std::size_t more) {
 }
 
 template <typename Ready>
-bool MemoryBudget::wait(std::unique_lock<std::mutex>& lock, const std::stop_token& stop, Ready&& ready) {
-  if (process_ == nullptr) return changed_.wait(lock, stop, ready);
-  while (!changed_.wait_for(lock, stop, kLookForRoom, ready)) {
-    if (stop.stop_requested()) return false;
-  }
-  return true;
+bool MemoryBudget::wait(std::unique_lock<std::mutex>& lock, const std::stop_token& stop, std::chrono::nanoseconds timeout, Ready&& ready) {
+  return wait_in_steps(changed_, lock, stop, process_ == nullptr ? std::chrono::nanoseconds(kLongSleep) : kLookForRoom, timeout, ready);
 }
 
 MemoryShare& MemoryShare::operator=(MemoryShare&& other) noexcept {
@@ -54,7 +75,7 @@ bool MemoryShare::try_grow_to(std::size_t bytes) {
   return true;
 }
 
-bool MemoryShare::take(std::size_t bytes, const std::stop_token& stop) {
+bool MemoryShare::take(std::size_t bytes, const std::stop_token& stop, std::chrono::nanoseconds timeout) {
   release();
   if (budget_ == nullptr) return true;
   auto& budget = *budget_;
@@ -62,20 +83,20 @@ bool MemoryShare::take(std::size_t bytes, const std::stop_token& stop) {
   std::unique_lock lock(budget.mutex_);
   const auto turn = budget.next_turn_++;
   budget.queue_.insert(turn);
-  const bool granted = budget.wait(lock, stop, [&] { return *budget.queue_.begin() == turn && budget.try_take(bytes); });
+  const bool granted = budget.wait(lock, stop, timeout, [&] { return *budget.queue_.begin() == turn && budget.try_take(bytes); });
   budget.queue_.erase(turn);
   if (granted) bytes_ = bytes;
   if (!budget.queue_.empty()) budget.changed_.notify_all();
   return granted;
 }
 
-bool MemoryShare::grow_to(std::size_t bytes, const std::stop_token& stop) {
+bool MemoryShare::grow_to(std::size_t bytes, const std::stop_token& stop, std::chrono::nanoseconds timeout) {
   if (try_grow_to(bytes)) return true;
   auto& budget = *budget_;
   std::unique_lock lock(budget.mutex_);
   const auto more = bytes - bytes_;
   ++budget.waiting_to_grow_;
-  const bool granted = budget.wait(lock, stop, [&] {
+  const bool granted = budget.wait(lock, stop, timeout, [&] {
     if (budget.try_take(more)) return true;
     if (budget.overdrawn_) return false;
     overdrawn_ = budget.overdrawn_ = true;
@@ -100,12 +121,10 @@ void MemoryShare::release() {
   overdrawn_ = false;
 }
 
-bool Admission::enter(const std::stop_token& stop) {
+bool Admission::enter(const std::stop_token& stop, std::chrono::nanoseconds timeout) {
   std::unique_lock lock(mutex_);
   const auto may_enter = [&] { return free_ > 0 && (process_ == nullptr || inside_ == 0 || process_->has_room(0)); };
-  while (!changed_.wait_for(lock, stop, kLookForRoom, may_enter)) {
-    if (stop.stop_requested()) return false;
-  }
+  if (!wait_in_steps(changed_, lock, stop, kLookForRoom, timeout, may_enter)) return false;
   --free_;
   ++inside_;
   return true;

@@ -24,6 +24,8 @@ namespace drover {
 
 // Nobody tells when the process has room again: who waits for it looks so often.
 inline constexpr std::chrono::milliseconds kLookForRoom{10};
+// A wait without one ends when it is granted or stopped.
+inline constexpr std::chrono::nanoseconds kNoTimeout = std::chrono::nanoseconds::max();
 
 class MemoryBudget {
  public:
@@ -42,9 +44,9 @@ class MemoryBudget {
   bool is_free(std::size_t more) const { return used_ <= limit_ && more <= limit_ - used_; }
   // Takes it, if it is free and the process has room.
   bool try_take(std::size_t more);
-  // Until `ready`, which is asked again whenever something is given back, or the process may have room. False: stopped.
+  // Until `ready`, which is asked again whenever something is given back, or the process may have room. False: stopped, or too late.
   template <typename Ready>
-  bool wait(std::unique_lock<std::mutex>& lock, const std::stop_token& stop, Ready&& ready);
+  bool wait(std::unique_lock<std::mutex>& lock, const std::stop_token& stop, std::chrono::nanoseconds timeout, Ready&& ready);
 
   const std::size_t limit_;
   ResidentLimit* const process_;
@@ -69,10 +71,10 @@ class MemoryShare {
   std::size_t bytes() const { return bytes_; }
   // To `bytes` in all, without waiting. False, and nothing changed, when there is not so much, or others wait for it.
   bool try_grow_to(std::size_t bytes);
-  // From nothing to `bytes` (at most the whole budget), in the order of asking. False: stopped.
-  bool take(std::size_t bytes, const std::stop_token& stop);
-  // To `bytes` in all. When the budget is used up, one share at a time goes over it. False: stopped.
-  bool grow_to(std::size_t bytes, const std::stop_token& stop);
+  // From nothing to `bytes` (at most the whole budget), in the order of asking. False: stopped, or not within `timeout`.
+  bool take(std::size_t bytes, const std::stop_token& stop, std::chrono::nanoseconds timeout = kNoTimeout);
+  // To `bytes` in all. When the budget is used up, one share at a time goes over it. False: stopped, or not within `timeout`.
+  bool grow_to(std::size_t bytes, const std::stop_token& stop, std::chrono::nanoseconds timeout = kNoTimeout);
   void release();
 
  private:
@@ -86,8 +88,8 @@ class Admission {
  public:
   explicit Admission(std::size_t places = std::numeric_limits<std::size_t>::max(), ResidentLimit* process = nullptr)
       : process_(process), free_(places) {}
-  // False: stopped.
-  bool enter(const std::stop_token& stop);
+  // False: stopped, or not within `timeout`.
+  bool enter(const std::stop_token& stop, std::chrono::nanoseconds timeout = kNoTimeout);
   void leave();
 
  private:

@@ -55,6 +55,27 @@ TEST(MemoryBudget, OneAtATimeGoesOverIt) {
   EXPECT_EQ(budget.used(), 110u);
 }
 
+TEST(MemoryBudget, NoWaitIsLongerThanItMayBe) {
+  using std::chrono::milliseconds;
+  MemoryBudget budget(100);
+  MemoryShare holder(&budget), over(&budget), waiting(&budget);
+  ASSERT_TRUE(holder.try_grow_to(100));
+  EXPECT_FALSE(waiting.take(1, {}, milliseconds(20)));
+  EXPECT_FALSE(waiting.take(1, {}, milliseconds(0)));
+  EXPECT_FALSE(budget.is_short()) << "nobody waits any more";
+  ASSERT_TRUE(over.grow_to(10, {}, milliseconds(20)));
+  EXPECT_FALSE(waiting.grow_to(1, {}, milliseconds(20)));
+  EXPECT_EQ(waiting.bytes(), 0u);
+  over.release();
+  holder.release();
+  EXPECT_TRUE(waiting.take(1, {}, milliseconds(0)));
+  Admission one(1);
+  ASSERT_TRUE(one.enter({}, milliseconds(0)));
+  EXPECT_FALSE(one.enter({}, milliseconds(20)));
+  one.leave();
+  EXPECT_TRUE(one.enter({}, milliseconds(20)));
+}
+
 TEST(MemoryBudget, AStopEndsTheWait) {
   MemoryBudget budget(100);
   MemoryShare holder(&budget), waiting(&budget);

@@ -37,6 +37,7 @@ PATIENCE_SECONDS = 60     # for what is under way when the time is over
 REFUSALS = {
     16819, 16945, 146, 292, 5943500, 39,  # a stage over its share
     112, 251,                             # a transaction that lost
+    24,                                   # a transaction that could not wait for memory
     286,                                  # a stream behind a small oplog
 }
 

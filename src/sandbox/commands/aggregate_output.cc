@@ -9,6 +9,7 @@
 #include "sandbox/commands/support.h"
 #include "sandbox/commands/write_support.h"
 #include "sandbox/query/expression.h"
+#include "sandbox/query/stage_memory.h"
 #include "sandbox/query/update.h"
 
 namespace drover::sandbox {
@@ -21,8 +22,8 @@ Namespace target_of(const Namespace& source, const Output& output) {
   return {output.db.empty() ? source.db : output.db, output.collection};
 }
 
-// Documents of one write unit.
-Result<std::vector<bson::Document>> next_group(CommandContext& context, query::DocumentSource& documents) {
+// Documents of one write unit. Large ones are counted: they are kept while a transaction is waited for.
+Result<std::vector<bson::Document>> next_group(CommandContext& context, query::DocumentSource& documents, query::StageMemory& memory) {
   std::vector<bson::Document> group;
   std::size_t bytes = 0;
   while (group.size() < kMaxUnitOperations && bytes < kMaxUnitBytes) {
@@ -31,13 +32,14 @@ Result<std::vector<bson::Document>> next_group(CommandContext& context, query::D
     bytes += document->size();
     group.push_back(std::move(*document));
   }
+  if (bytes > 2 * kMaxUnitBytes) TRY(memory.hold(bytes));
   TRY(check_interrupt(context));
   return group;
 }
 
 class OutWriter {
  public:
-  OutWriter(CommandContext& context, Namespace target) : context_(context), target_(std::move(target)) {
+  OutWriter(CommandContext& context, Namespace target) : context_(context), target_(std::move(target)), memory_(&context.services.memory.work) {
     temporary_ = {target_.db, "tmp.agg_out." + Uuid::random(context.services.runtime).to_string()};
   }
 
@@ -71,7 +73,7 @@ class OutWriter {
 
   Status fill(query::DocumentSource& documents) {
     for (;;) {
-      const auto group = TRY(next_group(context_, documents));
+      const auto group = TRY(next_group(context_, documents, memory_));
       if (group.empty()) return {};
       TRY(in_write_unit(context_, [&](WriteUnit& unit) -> Status {
         const auto collection = unit.catalog().find(temporary_);
@@ -108,17 +110,19 @@ class OutWriter {
   CommandContext& context_;
   const Namespace target_;
   Namespace temporary_;
+  query::StageMemory memory_;
 };
 
 class MergeWriter {
  public:
   MergeWriter(CommandContext& context, Namespace target, const Output& output)
-      : context_(context), target_(std::move(target)), output_(output), by_id_(output.on.size() == 1 && output.on[0] == "_id") {}
+      : context_(context), target_(std::move(target)), output_(output), by_id_(output.on.size() == 1 && output.on[0] == "_id"),
+        memory_(&context.services.memory.work) {}
 
   Status run(query::DocumentSource& documents) {
     TRY(check_unique_index());
     for (;;) {
-      const auto group = TRY(next_group(context_, documents));
+      const auto group = TRY(next_group(context_, documents, memory_));
       if (group.empty()) return {};
       TRY(in_write_unit(context_, [&](WriteUnit& unit) -> Status {
         const auto collection = TRY(collection_for_write(context_, unit, target_, true));
@@ -247,6 +251,7 @@ class MergeWriter {
   const Namespace target_;
   const Output& output_;
   const bool by_id_;
+  query::StageMemory memory_;
   std::string index_name_ = "_id_";
 };
 

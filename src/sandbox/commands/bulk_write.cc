@@ -5,6 +5,7 @@
 #include "bson/builder.h"
 #include "sandbox/commands/tables.h"
 #include "sandbox/commands/write_support.h"
+#include "sandbox/query/stage_memory.h"
 
 namespace drover::sandbox {
 
@@ -13,6 +14,9 @@ namespace {
 constexpr int kOperationKinds = 3;
 constexpr std::string_view kKinds[kOperationKinds] = {"insert", "update", "delete"};
 constexpr std::string_view kActions[kOperationKinds] = {"insert", "update", "remove"};
+
+// So much of the results belongs to the command.
+constexpr std::size_t kUncountedItemBytes = 64 << 10;
 
 struct NamedCollection {
   Namespace ns;
@@ -23,7 +27,7 @@ struct BulkOperation {
   int kind = 0;           // index into kKinds
   std::size_t target = 0;  // index into nsInfo
   bson::View document;     // an insert's
-  bson::Document statement;  // an update's or delete's, as its own command has it
+  bson::View item;         // an update's or delete's: checked, and put into its own command's form when its turn has come
   bool upsert = false;
   bool multi = false;
 };
@@ -96,7 +100,8 @@ Result<BulkOperation> parse_operation(bson::View item, std::size_t index, std::s
   }
   operation.target = static_cast<std::size_t>(*target);
   if (kKinds[operation.kind] != "insert") {
-    operation.statement = TRY(to_statement(item, operation.kind));
+    TRY(to_statement(item, operation.kind));
+    operation.item = item;
     operation.upsert = item["upsert"].is_truthy();
     operation.multi = item["multi"].is_truthy();
     return operation;
@@ -113,7 +118,7 @@ Result<BulkOperation> parse_operation(bson::View item, std::size_t index, std::s
 class BulkWrite {
  public:
   BulkWrite(CommandContext& context, std::vector<NamedCollection> targets, std::vector<BulkOperation> operations)
-      : context_(context), targets_(std::move(targets)), operations_(std::move(operations)) {}
+      : context_(context), targets_(std::move(targets)), operations_(std::move(operations)), memory_(&context.services.memory.work) {}
 
   Status authorize() const {
     const bool bypass = context_.body["bypassDocumentValidation"].is_truthy();
@@ -168,12 +173,13 @@ class BulkWrite {
       const bool known = kKinds[first.kind] == "delete" ? name == std::string_view("let") : kKinds[first.kind] != "insert" || name != std::string_view("let");
       if (known && context_.body[name]) body.append_raw(context_.body[name]);
     }
+    const bool inserts = kKinds[first.kind] == "insert";
+    const auto statement = inserts ? bson::Document() : TRY(to_statement(first.item, first.kind));
     {
       auto ids = body.open_array("stmtIds");
       for (std::size_t i = at; i < at + count; ++i) {
         ids.append(numbers_[i]);
-        const auto& operation = operations_[i];
-        sequence.documents.push_back(kKinds[operation.kind] == "insert" ? operation.document : operation.statement.view());
+        sequence.documents.push_back(inserts ? operations_[i].document : statement.view());
       }
     }
     body.append("$db", target.ns.db);
@@ -189,14 +195,20 @@ class BulkWrite {
     context_.abort_transaction |= sub.abort_transaction;
     if (answer) {
       note(at, count, *answer);
-      return {};
+      return count_items();
     }
     const auto& error = answer.error();
     if (context_.transaction || is_conflict(error) || error.server_code == code::kInterrupted || error.server_code == code::kMaxTimeMsExpired) {
       return tl::unexpected(error);
     }
     for (std::size_t i = at; i < at + count && !stopped_; ++i) refuse(i, error.server_code, error.message, {});
-    return {};
+    return count_items();
+  }
+
+  // The results of 100,000 operations are kept until the last is done, and each may show a key of megabytes.
+  Status count_items() {
+    for (; counted_ < items_.size(); ++counted_) item_bytes_ += items_[counted_].size() + sizeof(bson::Document);
+    return item_bytes_ > kUncountedItemBytes ? memory_.hold(item_bytes_) : Status();
   }
 
   Status check_uuid(const NamedCollection& target) const {
@@ -291,6 +303,8 @@ class BulkWrite {
   bool errors_only_ = false;
   bool stopped_ = false;
   std::vector<bson::Document> items_;
+  query::StageMemory memory_;
+  std::size_t counted_ = 0, item_bytes_ = 0;
   std::int64_t errors_ = 0, inserted_ = 0, matched_ = 0, modified_ = 0, upserted_ = 0, deleted_ = 0;
 };
 

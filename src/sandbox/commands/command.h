@@ -216,6 +216,7 @@ struct CommandContext {
     if (!deadline) return std::nullopt;
     return std::max(*deadline - services.runtime.now(), Duration::zero());
   }
+  Duration patience() const { return time_left().value_or(kNoTimeout); }  // of its waits for memory, a place, a session
   bool internal = false;                         // run by the server itself: no authorization, no write block
   MemoryShare* reply_memory = nullptr;           // lives until the reply is sent; null: not counted
 
@@ -245,7 +246,7 @@ struct CommandContext {
   // Waits for what another command has to bring about go through here: meanwhile its place is free.
   template <typename Wait>
   auto wait_aside(const std::stop_token& while_waiting, Wait&& wait) {
-    return place ? place->without(while_waiting, std::forward<Wait>(wait)) : wait();
+    return place ? place->without(while_waiting, [this] { return patience(); }, std::forward<Wait>(wait)) : wait();
   }
   const ServerSettings& settings() const { return services.settings; }
   Engine& engine() const { return services.engine; }

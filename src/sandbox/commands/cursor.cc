@@ -4,6 +4,8 @@
 
 #include "sandbox/commands/authorize.h"
 #include "sandbox/commands/command.h"
+#include "sandbox/commands/in_hand.h"
+#include "sandbox/commands/support.h"
 
 namespace drover::sandbox {
 
@@ -38,7 +40,9 @@ bool CursorBatch::has_memory(std::size_t bytes) {
   if (wanted <= request_.memory->bytes()) return true;
   if (request_.memory->try_grow_to(wanted + kReplyStep) || request_.memory->try_grow_to(wanted)) return true;
   if (documents_.count() > 0 && !request_.whole) return false;
-  return request_.memory->grow_to(wanted, request_.stop);
+  const auto patience = request_.command ? request_.command->patience() : kNoTimeout;
+  gave_up_ = !request_.memory->grow_to(wanted, request_.stop, patience);
+  return !gave_up_;
 }
 
 std::unique_ptr<CommandCursor> make_list_cursor(std::vector<bson::Document> documents) {
@@ -54,6 +58,7 @@ Result<bson::Document> first_batch_reply(CommandContext& context, std::unique_pt
                                          const CursorReplyOptions& options) {
   auto request = options.request;
   request.memory = context.reply_memory;
+  request.command = &context;
   request.whole = options.single_batch;
   CursorBatch batch(request);
   if (auto filled = cursor->next_batch(context, batch); !filled) {
@@ -61,6 +66,7 @@ Result<bson::Document> first_batch_reply(CommandContext& context, std::unique_pt
     if (options.failing.empty() || !context.settings().at_least(5, 0)) return tl::unexpected(std::move(error));
     return tl::unexpected(caused_by(options.failing, std::move(error)));
   }
+  if (batch.gave_up()) return interrupted_wait(context);
   std::int64_t id = 0;
   const auto name = ns.to_string();
   if (!cursor->exhausted() && !options.single_batch) {
@@ -71,6 +77,7 @@ Result<bson::Document> first_batch_reply(CommandContext& context, std::unique_pt
     entry.time_left = context.time_left();
     entry.users = user_names(context);
     entry.granted = context.granted;
+    entry.also_reads = also_read(context);
     entry.memory = std::move(memory);
     if (context.operation) entry.origin = context.operation->command;
     TRY(rest_between_batches(context, entry));

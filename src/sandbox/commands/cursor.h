@@ -37,6 +37,7 @@ struct BatchRequest {
   Duration await{};
   std::stop_token stop;  // connection closed, killOp, shutdown
   MemoryShare* memory = nullptr;  // the reply's
+  const CommandContext* command = nullptr;  // whose time is over when it says so; null: it waits as long as it takes
   bool whole = false;             // there is no getMore for the rest: waits for memory rather than to end early
 };
 
@@ -48,7 +49,7 @@ class CursorBatch {
     return short_of_memory_ || static_cast<std::int64_t>(documents_.count()) >= request_.max_documents || documents_.size() >= request_.max_bytes;
   }
   // False, and nothing appended, when `document` would make the reply too large, for the protocol or for the memory that
-  // there is now: the cursor keeps it for the next batch.
+  // there is now: the cursor keeps it for the next batch. Also when the command's wait for memory was cut short: gave_up().
   bool append(bson::View document) {
     if (documents_.count() > 0 && documents_.size() + document.size() + 16 > request_.max_bytes) return false;
     if (!has_memory(documents_.size() + document.size())) {
@@ -61,6 +62,8 @@ class CursorBatch {
     return true;
   }
   const BatchRequest& request() const { return request_; }
+  // It waited for memory, and was stopped or ran out of time: what it has is not an answer.
+  bool gave_up() const { return gave_up_; }
   std::size_t count() const { return documents_.count(); }
   bson::Document finish_documents() && { return std::move(documents_).finish(); }
 
@@ -74,6 +77,7 @@ class CursorBatch {
   const BatchRequest& request_;
   bson::ArrayBuilder documents_;
   bool short_of_memory_ = false;
+  bool gave_up_ = false;
   bool reserved_ = false;
 };
 
@@ -106,6 +110,7 @@ struct CursorEntry {
   bool no_timeout = false;
   // Of the maxTimeMS of the command that made it: what no batch has used yet. The time between batches does not count.
   std::optional<Duration> time_left;
+  std::vector<Namespace> also_reads;     // the collections of a pipeline
   bson::Document origin;                 // the command, for currentOp
 };
 
@@ -125,6 +130,12 @@ class CursorRegistry {
   virtual Kill kill(std::int64_t id) = 0;
   // Nothing when there is no such cursor.
   virtual std::optional<std::vector<std::string>> users_of(std::int64_t id) const = 0;
+  // What a getMore has to know before it has its place. Nothing when there is none, or another has it.
+  struct Waiting {
+    std::optional<Duration> time_left;  // of its maxTimeMS; not of a cursor that awaits data
+    std::vector<Namespace> also_reads;
+  };
+  virtual std::optional<Waiting> look_at(std::int64_t id) const = 0;
   virtual std::size_t kill_of_session(const Uuid& lsid) = 0;
   virtual std::size_t kill_of_transaction(const Uuid& lsid, std::int64_t txn_number) = 0;
   struct Counts {

@@ -104,7 +104,7 @@ class Deleting {
       if (!document) return 0;
       std::vector<Found> one;
       one.push_back({scan.record_id(), bson::Document(*document), {}});
-      if (const auto count = TRY(delete_found(one, filter, collection->uuid)); count > 0) return count;
+      if (const auto count = TRY(delete_found(one, filter, collection->uuid, scan)); count > 0) return count;
       TRY(check_interrupt(context_));  // it changed meanwhile: look again
     }
   }
@@ -122,11 +122,11 @@ class Deleting {
         chunk.push_back({scan.record_id(), bson::Document(*document), {}});
       }
       if (chunk.empty()) return total;
-      total += TRY(delete_found(chunk, filter, uuid));
+      total += TRY(delete_found(chunk, filter, uuid, scan));
     }
   }
 
-  Result<std::int64_t> delete_found(const std::vector<Found>& chunk, const query::Matcher& filter, const Uuid& uuid) {
+  Result<std::int64_t> delete_found(std::vector<Found>& chunk, const query::Matcher& filter, const Uuid& uuid, Scan& scan) {
     std::int64_t count = 0;
     TRY(in_write_unit(context_, [&](WriteUnit& unit) -> Status {
       count = 0;
@@ -142,7 +142,10 @@ class Deleting {
         count += of_series_ ? measurements_in(found->document) : 1;
       }
       return {};
-    }, [&](const WriteUnit& unit) { retries_.committed(unit); }));
+    }, [&](const WriteUnit& unit) { retries_.committed(unit); }, [&] {
+      forget_documents(chunk);
+      scan.rest();
+    }));
     return count;
   }
 

@@ -16,11 +16,15 @@ namespace drover::sandbox {
 
 namespace {
 
+constexpr int kLockTimeout = 24;
 constexpr int kConflictingOperationInProgress = 117;
 constexpr int kExceededMemoryLimit = 146;
 constexpr int kTransactionTooOld = 225;
 constexpr int kNoSuchTransaction = 251;
 constexpr int kTransactionCommitted = 256;
+
+// How long a transaction's statement waits for memory when the transaction has written: others may be waiting for it.
+constexpr Duration kPatienceOfWriters = std::chrono::seconds(2);
 
 // The replies to majority and snapshot reads, and to notes, carry times that may be asked for again as atClusterTime. The
 // dispatcher stamps the reply on the thread that ran the command.
@@ -54,22 +58,44 @@ class Execution {
   }
 
  private:
-  // Whoever is inside a transaction, or ends one, never waits for a place: others may wait in theirs for the transaction. For the memory of
-  // its documents it does: nobody waits for a transaction while he holds such.
   Result<bson::Document> run_in_place() {
-    if (works_on_data(*context_.command) && !context_.internal) {
-      const auto kind = context_.transaction ? RunningPlace::Kind::kBesideThem : RunningPlace::Kind::kOneOfThem;
-      if (!place_.enter(context_.services.memory, kind, bytes_in_hand(context_), context_.stop)) return server_error(code::kInterrupted, "operation was interrupted");
-      context_.place = &place_;
-    }
-    auto reply = in_transaction_ && !ends_transaction(*context_.command) ? run_in_transaction() : context_.command->handler(context_);
-    // What came about otherwise than by a cursor is counted once it is there. Within the place, so that it is few at a time.
+    auto reply = in_transaction_ && !ends_transaction(*context_.command) ? run_in_transaction() : run_handler();
+    // What came about otherwise than by a cursor is counted once it is there. Within the place, so that it is few at a time. What was
+    // written is told, late as it may be.
     if (reply && context_.reply_memory && reply->size() > kUncountedReplyBytes) {
-      (void)context_.reply_memory->grow_to(reply->size(), context_.stop);
+      const bool wrote = (context_.command->flags & kWrite) != 0;
+      const bool counted = context_.reply_memory->grow_to(reply->size(), context_.stop, wrote ? kNoTimeout : context_.patience());
+      if (!counted && !wrote) reply = interrupted_wait(context_);
     }
     context_.place = nullptr;
     place_.leave();
     return reply;
+  }
+
+  Result<bson::Document> run_handler() {
+    TRY(enter_place());
+    return context_.command->handler(context_);
+  }
+
+  // Whoever is inside a transaction, or ends one, never waits for a place: others may wait in theirs for the transaction. For the memory of
+  // its documents it does, since nobody waits for a transaction while he holds such; but not for long when others may wait for what it has
+  // written, as a server's statement does not wait for locks.
+  Status enter_place() {
+    if (!works_on_data(*context_.command) || context_.internal) return {};
+    if (context_.command->name == "getMore") {
+      const auto cursor = context_.services.cursors.look_at(context_.body.first().to_int64().value_or(0));
+      if (cursor && cursor->time_left) context_.deadline = context_.services.runtime.now() + *cursor->time_left;
+    }
+    const auto kind = context_.transaction ? RunningPlace::Kind::kBesideThem : RunningPlace::Kind::kOneOfThem;
+    const bool is_waited_for = context_.transaction && context_.transaction->has_writes();
+    const auto patience = is_waited_for ? std::min(context_.patience(), kPatienceOfWriters) : context_.patience();
+    if (place_.enter(context_.services.memory, kind, bytes_in_hand(context_), context_.stop, patience)) {
+      context_.place = &place_;
+      return {};
+    }
+    if (!is_waited_for || context_.stop.stop_requested() || context_.patience() == Duration::zero()) return interrupted_wait(context_);
+    return server_error(kLockTimeout, fmt::format("Unable to acquire memory for the documents of '{}' within a max lock request timeout of '{}ms' milliseconds.",
+                                                  context_.command->name, kPatienceOfWriters / std::chrono::milliseconds(1)));
   }
 
   Status parse_session() {
@@ -147,7 +173,7 @@ class Execution {
   }
 
   Status enter_session() {
-    checkout_.emplace(TRY(context_.services.sessions.check_out(context_.engine(), lsid_, context_.stop)));
+    checkout_.emplace(TRY(context_.services.sessions.check_out(context_.engine(), lsid_, context_.stop, context_.patience())));
     context_.session_state = &**checkout_;
     return in_transaction_ ? enter_transaction(**checkout_) : enter_retryable(**checkout_);
   }
@@ -222,7 +248,7 @@ class Execution {
 
   // Any failure ends the transaction; so do refused writes inside a batch (context_.abort_transaction).
   Result<bson::Document> run_in_transaction() {
-    auto reply = context_.command->handler(context_);
+    auto reply = run_handler();
     auto& session = **checkout_;
     if (reply && !session.transaction_memory.try_grow_to(session.transaction ? session.transaction->memory_bytes() : 0)) {
       reply = server_error(kExceededMemoryLimit, "The memory for sorts, groups and open transactions of all clients is used up. Commit in smaller transactions, or "

@@ -222,7 +222,7 @@ Result<bson::Document> find_and_modify(CommandContext& context) {
     TRY(check_projection(context, request, filter));
     const auto sort = TRY(query::SortPattern::parse(request.spec.sort, collator, context.settings().version));
     const FindOne what{.filter = &filter, .sort = &sort, .collator = collator, .hint = request.spec.hint, .failing = kFailing};
-    const auto found = collection ? TRY(find_one(context, *scope.reader, collection, what)) : std::nullopt;
+    auto found = collection ? TRY(find_one(context, *scope.reader, collection, what)) : std::nullopt;
     if (!found && !request.spec.upsert) return reply_of(context, request, &filter, {});
     std::optional<Outcome> outcome;
     const auto written = in_write_unit(context, [&](WriteUnit& unit) -> Status {
@@ -243,7 +243,10 @@ Result<bson::Document> find_and_modify(CommandContext& context) {
       }
       outcome = std::move(*changed);
       return {};
-    }, [&](const WriteUnit& unit) { retries.committed(unit); });
+    }, [&](const WriteUnit& unit) { retries.committed(unit); }, [&] {
+      forget_document(found);
+      outcome.reset();
+    });
     if (!written) return failed(context, written.error());
     note_system_write(context, ns);
     if (outcome) return reply_of(context, request, &filter, *outcome);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <vector>
 
 #include "sandbox/commands/command.h"
 
@@ -15,8 +16,11 @@ inline constexpr std::size_t kDocumentsInHand = 3;
 // What a command's own values become when they are parsed.
 inline constexpr std::size_t kParsedCopies = 6;
 
-// By the largest document that is known of the collection: one that was written or read since the start, or the average. Inserts have none
-// but those of their message; what write units have is one unit's at a time.
+// By the largest document that is known of the collection: one that was written or read since the start, or the average. A pipeline has
+// documents of all that it reads at once; a change stream those of the oplog too. Inserts have none but those of their message; what write
+// units have is one unit's at a time.
 std::size_t bytes_in_hand(const CommandContext& context);
+// What a cursor that an aggregate makes will read of when it goes on.
+std::vector<Namespace> also_read(const CommandContext& context);
 
 }  // namespace drover::sandbox

@@ -15,8 +15,6 @@ namespace drover::sandbox {
 
 namespace {
 
-using namespace std::chrono_literals;
-
 // Nothing of it is ever refused or changed before it is stored, in any version: _id comes first, once, and is a plain value, no
 // name begins with $, and no time is to be filled in. So are nearly all documents; one look decides.
 bool is_ordinary(bson::View document) {
@@ -47,7 +45,7 @@ class Insertion {
       TRY(check_interrupt(context_));
       const auto ended = context_.engine().transactions_ended();
       const bool met_lock = TRY(run_unit());
-      if (met_lock) context_.wait_aside(context_.stop, [&] { return context_.engine().wait_for_transaction_end(ended, 100ms, context_.stop); });
+      if (met_lock) wait_for_transaction(context_, ended);
     }
     note_system_write(context_, ns_);
     bson::Builder reply;

@@ -2,6 +2,8 @@
 // are in server/memory_plan.h. Thread-safe.
 #pragma once
 
+#include <algorithm>
+#include <chrono>
 #include <cstddef>
 
 #include "base/memory_budget.h"
@@ -53,37 +55,42 @@ class RunningPlace {
   RunningPlace(const RunningPlace&) = delete;
   RunningPlace& operator=(const RunningPlace&) = delete;
 
-  // False: stopped.
-  bool enter(MemoryPools& pools, Kind kind, std::size_t document_bytes, const std::stop_token& stop) {
+  // False: stopped, or not within `patience`.
+  bool enter(MemoryPools& pools, Kind kind, std::size_t document_bytes, const std::stop_token& stop, std::chrono::nanoseconds patience) {
     admission_ = kind == Kind::kOneOfThem ? &pools.running : nullptr;
     documents_ = MemoryShare(&pools.documents);
     document_bytes_ = document_bytes;
-    return enter_again(stop);
+    return enter_again(stop, patience);
   }
   void leave() {
     documents_.release();
     if (inside_ && admission_ != nullptr) admission_->leave();
     inside_ = false;
   }
-  // Runs `wait` without the place. When the command is stopped meanwhile, it ends without having it again.
-  template <typename Wait>
-  auto without(const std::stop_token& stop, Wait&& wait) {
+  // Runs `wait` without the place. When the command is stopped meanwhile, or its time is over (`patience()`, asked when it comes back), it
+  // ends without having it again.
+  template <typename Patience, typename Wait>
+  auto without(const std::stop_token& stop, Patience&& patience, Wait&& wait) {
     struct Return {
       RunningPlace& place;
       const std::stop_token& stop;
+      Patience& patience;
       bool had;
       ~Return() {
-        if (had) place.enter_again(stop);
+        if (had) place.enter_again(stop, patience());
       }
-    } const back{*this, stop, inside_};
+    } const back{*this, stop, patience, inside_};
     leave();
     return wait();
   }
 
  private:
-  bool enter_again(const std::stop_token& stop) {
-    if (document_bytes_ != 0 && !documents_.take(document_bytes_, stop)) return false;
-    inside_ = admission_ == nullptr || admission_->enter(stop);
+  bool enter_again(const std::stop_token& stop, std::chrono::nanoseconds patience) {
+    const auto began = std::chrono::steady_clock::now();
+    if (document_bytes_ != 0 && !documents_.take(document_bytes_, stop, patience)) return false;
+    if (patience != kNoTimeout) patience -= std::min<std::chrono::nanoseconds>(patience, std::chrono::steady_clock::now() - began);
+    inside_ = admission_ == nullptr || admission_->enter(stop, patience);
+    if (!inside_) documents_.release();
     return inside_;
   }
 

@@ -52,14 +52,18 @@ Scan::Scan(std::shared_ptr<const Reader> reader, CollectionPtr collection, Plan 
 
 Result<std::optional<bson::View>> Scan::next(query::MatchDetails* details) {
   if (counting != nullptr) count_plan();
-  if (std::exchange(again_, false)) {
-    // As it is in the state that is read now, if it still matches.
-    if (auto document = TRY(reader_->find_record(*collection_, record_))) {
-      held_ = std::move(*document);
-      if (details) details->array_index.reset();
-      if (matches_all_ || TRY(filter_.try_matches(held_, details))) return std::optional(held_.view());
+  if (again_) {
+    if (!held_) TRY(hold_again());
+    again_ = false;
+    if (held_) {
+      if (details) {
+        details->array_index.reset();
+        TRY(filter_.try_matches(*held_, details));  // once more for where it matches
+      }
+      return std::optional(held_->view());
     }
   }
+  held_.reset();
   while (const auto candidate = TRY(next_candidate())) {
     ++examined_;
     if (counting != nullptr) ++counting->documents;
@@ -68,6 +72,12 @@ Result<std::optional<bson::View>> Scan::next(query::MatchDetails* details) {
     if (TRY(filter_.try_matches(*candidate, details))) return candidate;
   }
   return std::optional<bson::View>();
+}
+
+// Nothing: a transaction has removed it itself.
+Status Scan::hold_again() {
+  held_ = TRY(reader_->find_record(*collection_, record_));
+  return {};
 }
 
 Result<std::optional<bson::View>> Scan::next_candidate() {
@@ -149,7 +159,7 @@ void Scan::rest() {
   records_.reset();
   entries_.reset();
   std::string().swap(document_);
-  held_ = bson::Document();
+  held_.reset();
 }
 
 Status Scan::move_to(std::shared_ptr<const Reader> reader) {
@@ -168,8 +178,10 @@ Status Scan::move_to(std::shared_ptr<const Reader> reader) {
     return server_error(kCappedPositionLost, fmt::format("CollectionScan died due to position in capped collection being deleted. "
                                                          "Last seen record id: RecordId({})", record_));
   }
-  collection_ = now;
   rest();
+  // What is to come again is read before the state that it was seen in is left: it may be gone, or elsewhere in the order, in the next.
+  if (again_) TRY(hold_again());
+  collection_ = now;
   reader_ = std::move(reader);
   return {};
 }

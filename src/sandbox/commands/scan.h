@@ -47,8 +47,8 @@ class Scan {
   // The bytes are good until the next call. Nothing at the end; after more records came (move_to), there may be more.
   Result<std::optional<bson::View>> next() { return next(nullptr); }
   Result<std::optional<bson::View>> next(query::MatchDetails* details);
-  // The document given last comes again at the next call, as it is then, if it still matches: for cursors, which keep no document between
-  // two batches.
+  // The document given last comes again at the next call, as it was: for cursors, which keep no document between two batches. It is read
+  // again in the state that it was seen in, also when the scan has moved on since (move_to).
   void give_again() { again_ = true; }
   RecordId record_id() const { return record_; }
   std::int64_t examined() const { return examined_; }
@@ -64,6 +64,7 @@ class Scan {
 
  private:
   void count_plan() const;
+  Status hold_again();
   Result<std::optional<bson::View>> next_candidate();
   Result<std::optional<bson::View>> next_by_index();
   Result<std::optional<RecordId>> next_entry();
@@ -83,7 +84,7 @@ class Scan {
   RecordIdSet seen_;  // of a multikey index
   query::StageMemory seen_memory_;
   std::string document_;
-  bson::Document held_;  // given again
+  std::optional<bson::Document> held_;  // given again
   bool again_ = false;
   RecordId record_ = 0;
   bool begun_ = false;

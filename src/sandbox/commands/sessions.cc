@@ -60,14 +60,16 @@ void Sessions::touch(const bson::Document& lsid) {
   entry_locked(lsid);
 }
 
-Result<Sessions::Checkout> Sessions::check_out(Engine& engine, const bson::Document& lsid, const std::stop_token& stop) {
+Result<Sessions::Checkout> Sessions::check_out(Engine& engine, const bson::Document& lsid, const std::stop_token& stop, Duration patience) {
   Session* session = nullptr;
   {
     std::unique_lock lock(mutex_);
     auto& entry = entry_locked(lsid);
     ++entry.waiting;
-    const bool free = changed_.wait(lock, stop, [&] { return !entry.in_use; });
+    const auto is_free = [&] { return !entry.in_use; };
+    const bool free = patience == kNoTimeout ? changed_.wait(lock, stop, is_free) : changed_.wait_for(lock, stop, patience, is_free);
     --entry.waiting;
+    if (!free && !stop.stop_requested()) return server_error(50, "operation exceeded time limit");
     if (!free) return server_error(11601, "operation was interrupted");
     entry.in_use = true;
     session = &entry.session;

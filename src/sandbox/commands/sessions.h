@@ -67,8 +67,8 @@ class Sessions {
     Sessions* sessions_;
     Session* session_;
   };
-  // Waits while another operation uses it. `lsid` is {id, uid}. 11601 when stopped while waiting.
-  Result<Checkout> check_out(Engine& engine, const bson::Document& lsid, const std::stop_token& stop);
+  // Waits while another operation uses it. `lsid` is {id, uid}. 11601 when stopped while waiting, 50 when it took longer than `patience`.
+  Result<Checkout> check_out(Engine& engine, const bson::Document& lsid, const std::stop_token& stop, Duration patience = kNoTimeout);
 
   // A session was named by a command: it lives another 30 minutes.
   void touch(const bson::Document& lsid);

@@ -140,8 +140,18 @@ Status check_interrupt(const CommandContext& context) {
   return {};
 }
 
+tl::unexpected<Error> interrupted_wait(const CommandContext& context) {
+  if (context.stop.stop_requested()) return server_error(code::kInterrupted, "operation was interrupted");
+  return server_error(code::kMaxTimeMsExpired, "operation exceeded time limit");
+}
+
+void wait_for_transaction(CommandContext& context, std::uint64_t ended) {
+  const auto wait = std::min(kLockWait, context.patience());
+  context.wait_aside(context.stop, [&] { return wait > Duration::zero() && context.engine().wait_for_transaction_end(ended, wait, context.stop); });
+}
+
 Status in_write_unit(CommandContext& context, const std::function<Status(WriteUnit&)>& body,
-                     const std::function<void(const WriteUnit&)>& committed) {
+                     const std::function<void(const WriteUnit&)>& committed, const std::function<void()>& waits) {
   auto& engine = context.engine();
   while (true) {
     const auto ended = engine.transactions_ended();
@@ -159,7 +169,9 @@ Status in_write_unit(CommandContext& context, const std::function<Status(WriteUn
     }
     if (result || result.error().server_code != code::kWriteConflict || context.transaction) return result;
     TRY(check_interrupt(context));
-    context.wait_aside(context.stop, [&] { return engine.wait_for_transaction_end(ended, kLockWait, context.stop); });
+    if (waits) waits();
+    wait_for_transaction(context, ended);
+    TRY(check_interrupt(context));
   }
 }
 

@@ -76,12 +76,18 @@ Result<ReadScope> read_scope(CommandContext& context);
 
 // 11601 when killed, 50 when out of time.
 Status check_interrupt(const CommandContext& context);
+// The same of a command whose wait was ended by one of them.
+tl::unexpected<Error> interrupted_wait(const CommandContext& context);
+
+// Until one more than `ended` transactions have ended, or for a moment, or until the command's time is over: with its place free.
+void wait_for_transaction(CommandContext& context, std::uint64_t ended);
 
 // Runs `body` in a write unit and commits it. Met a document that a transaction holds (112), the unit is dropped and, outside
 // transactions, made again after a transaction has ended: `body` runs from the start. Inside a transaction the error stands.
-// `committed` sees the unit once it is committed.
+// `committed` sees the unit once it is committed. `waits` is called before each wait: whoever waits keeps no documents, for there may be
+// as many such as there are clients, and nobody counts what they have.
 Status in_write_unit(CommandContext& context, const std::function<Status(WriteUnit&)>& body,
-                     const std::function<void(const WriteUnit&)>& committed = {});
+                     const std::function<void(const WriteUnit&)>& committed = {}, const std::function<void()>& waits = {});
 // The collection of that name in the unit's newest state, created when it is missing (as an insert does). 166 for views.
 Result<CollectionPtr> collection_for_write(CommandContext& context, WriteUnit& unit, const Namespace& ns, bool create);
 // 263 for a capped collection inside a transaction. `collection` may be null.

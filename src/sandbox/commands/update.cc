@@ -227,7 +227,7 @@ class Updating {
         }
         outcome = std::move(*changed);
         return {};
-      }, [&](const WriteUnit& unit) { retries_.committed(unit); }));
+      }, [&](const WriteUnit& unit) { retries_.committed(unit); }, [&] { forget_document(found); }));
       if (outcome) return *outcome;
       if (!TRY(read_scope(context_)).reader->catalog().find(ns_)) return Outcome{};
       TRY(check_interrupt(context_));
@@ -247,9 +247,9 @@ class Updating {
       Scan scan(scope.reader, collection, std::move(plan), statement.filter(), context_.services.memory.work);
       while (true) {
         TRY(check_interrupt(context_));
-        const auto chunk = TRY(next_chunk(scan));
+        auto chunk = TRY(next_chunk(scan));
         if (chunk.empty()) break;
-        TRY(update_chunk(statement, collection->uuid, chunk, total));
+        TRY(update_chunk(statement, collection->uuid, chunk, total, scan));
       }
     }
     if (total.matched == 0 && specs_[at_].upsert) {
@@ -274,7 +274,7 @@ class Updating {
     return chunk;
   }
 
-  Status update_chunk(const UpdateStatement& statement, const Uuid& uuid, const std::vector<Found>& chunk, Outcome& total) {
+  Status update_chunk(const UpdateStatement& statement, const Uuid& uuid, std::vector<Found>& chunk, Outcome& total, Scan& scan) {
     Outcome part;
     std::optional<Error> failed;
     TRY(in_write_unit(context_, [&](WriteUnit& unit) -> Status {
@@ -297,6 +297,9 @@ class Updating {
         part.modified += changed->modified ? 1 : 0;
       }
       return {};
+    }, {}, [&] {
+      forget_documents(chunk);
+      scan.rest();
     }));
     total.matched += part.matched;
     total.modified += part.modified;

@@ -9,8 +9,6 @@ namespace drover::sandbox {
 
 namespace {
 
-using namespace std::chrono_literals;
-
 const Namespace kSections{"config", "user_writes_critical_sections"};
 
 Result<bson::Document> set_user_write_block_mode(CommandContext& context) {
@@ -42,7 +40,7 @@ Result<bson::Document> set_user_write_block_mode(CommandContext& context) {
     }));
     if (!waiting) return bson::Document();
     TRY(check_interrupt(context));
-    context.wait_aside(context.stop, [&] { return context.engine().wait_for_transaction_end(ended, 100ms, context.stop); });
+    wait_for_transaction(context, ended);
   }
 }
 

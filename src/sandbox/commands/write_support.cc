@@ -214,6 +214,10 @@ Result<std::optional<Found>> find_one(CommandContext& context, const Reader& rea
   }
 }
 
+void forget_documents(std::vector<Found>& found) {
+  for (auto& item : found) item.document = bson::Document();
+}
+
 Result<std::optional<Found>> still_there(const WriteUnit& unit, const CollectionPtr& collection, const query::Matcher& filter, Found found) {
   auto now = TRY(unit.find_record(*collection, found.id));
   if (!now) return std::optional<Found>();

@@ -74,6 +74,11 @@ struct Found {
   bson::Document document;
   query::MatchDetails details;
 };
+// What is found in a unit by still_there all the same.
+inline void forget_document(std::optional<Found>& found) {
+  if (found) found->document = bson::Document();
+}
+void forget_documents(std::vector<Found>& found);
 struct FindOne {
   const query::Matcher* filter = nullptr;
   const query::SortPattern* sort = nullptr;
@@ -82,7 +87,7 @@ struct FindOne {
   std::string_view failing = {};  // what errors of the search itself are said to come from
 };
 Result<std::optional<Found>> find_one(CommandContext& context, const Reader& reader, const CollectionPtr& collection, const FindOne& request);
-// The same document in a unit: as it is now, if it still matches.
+// The same document in a unit: as it is now, if it still matches. Its bytes may have been forgotten meanwhile.
 Result<std::optional<Found>> still_there(const WriteUnit& unit, const CollectionPtr& collection, const query::Matcher& filter, Found found);
 
 // Validator (121; from 5.0 on with its reasons in context.error_extra), size (10334). `before` is null for inserts.

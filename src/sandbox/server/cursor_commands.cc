@@ -7,6 +7,7 @@
 #include "bson/ejson.h"
 #include "sandbox/commands/authorize.h"
 #include "sandbox/commands/fail_points.h"
+#include "sandbox/commands/support.h"
 #include "sandbox/server/server_state.h"
 
 namespace drover::sandbox {
@@ -133,6 +134,7 @@ Result<BatchRequest> batch_request(CommandContext& context, const GetMore& reque
   batch.max_documents = request.batch_size.value_or(std::numeric_limits<std::int64_t>::max());
   batch.stop = context.stop;
   batch.memory = context.reply_memory;
+  batch.command = &context;
   if (cursor.awaits_data()) {
     const auto millis = request.max_time_ms.value_or(0) == 0 ? kDefaultAwaitMillis : *request.max_time_ms;
     batch.await = std::chrono::milliseconds(millis);
@@ -143,12 +145,15 @@ Result<BatchRequest> batch_request(CommandContext& context, const GetMore& reque
 }
 
 // A getMore has no maxTimeMS of its own, but for cursors that await data: it goes on with what the command that made the cursor,
-// and the batches since, have left.
+// and the batches since, have left. It may have begun to run while the getMore waited for its place.
 Status limit_time(CommandContext& context, const CursorEntry& entry) {
   if (!entry.time_left || entry.cursor->awaits_data()) return {};
-  if (context.services.fail_points.max_time_never_time_out.hit()) return {};
-  context.deadline = context.services.runtime.now() + *entry.time_left;
-  const bool over = *entry.time_left == Duration::zero() || context.services.fail_points.max_time_always_time_out.hit();
+  if (context.services.fail_points.max_time_never_time_out.hit()) {
+    context.deadline.reset();
+    return {};
+  }
+  if (!context.deadline) context.deadline = context.services.runtime.now() + *entry.time_left;
+  const bool over = context.patience() == Duration::zero() || context.services.fail_points.max_time_always_time_out.hit();
   return over ? Status(server_error(50, "operation exceeded time limit")) : Status();
 }
 
@@ -190,6 +195,7 @@ Result<bson::Document> get_more(CommandContext& context) {
   CursorBatch batch(batch_options);
   auto filled = limit_time(context, entry);
   if (filled) filled = entry.cursor->next_batch(context, batch);
+  if (filled && batch.gave_up()) filled = interrupted_wait(context);
   if (context.deadline) entry.time_left = context.time_left();
   if (!filled) {
     checked_out.end();

@@ -77,6 +77,16 @@ CursorRegistry::Kill OpenCursors::kill(std::int64_t id) {
   return Kill::kKilled;
 }
 
+std::optional<CursorRegistry::Waiting> OpenCursors::look_at(std::int64_t id) const {
+  std::lock_guard lock(mutex_);
+  const auto found = slots_.find(id);
+  if (found == slots_.end() || !found->second.entry.cursor) return std::nullopt;
+  const auto& entry = found->second.entry;
+  Waiting out{.time_left = {}, .also_reads = entry.also_reads};
+  if (!entry.cursor->awaits_data()) out.time_left = entry.time_left;
+  return out;
+}
+
 template <typename Predicate>
 std::size_t OpenCursors::kill_where(Predicate predicate) {
   std::vector<CursorEntry> dead;

@@ -26,6 +26,7 @@ class OpenCursors final : public CursorRegistry {
   Counts counts() const override;
   std::vector<bson::Document> describe() const override;
   std::optional<std::vector<std::string>> users_of(std::int64_t id) const override;
+  std::optional<Waiting> look_at(std::int64_t id) const override;
 
   // Ends cursors that nobody asked for kCursorTimeout.
   void expire();

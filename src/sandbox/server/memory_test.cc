@@ -239,8 +239,9 @@ TEST_F(MemoryTest, CursorsKeepNoDocumentsUncounted) {
   EXPECT_EQ(pools().work.used(), before);
 }
 
-// What is read again is as it is then.
-TEST_F(MemoryTest, ADocumentThatIsReadAgainMayHaveGone) {
+// What did not fit into a batch comes with the next as it was seen, as a server gives it: whoever has been there all the time is not left out, and
+// what is in an index's order stays so.
+TEST_F(MemoryTest, ADocumentThatIsReadAgainIsAsItWasSeen) {
   insert_large();
   bson::Document reply;
   for (const char* sort : {"{}", R"({"_id": 1})"}) {
@@ -253,9 +254,34 @@ TEST_F(MemoryTest, ADocumentThatIsReadAgainMayHaveGone) {
     ASSERT_EQ(code("d", R"({"update": "large", "updates": [{"q": {"_id": 1}, "u": {"$set": {"gone": true}}}]})"), 0);
     const auto cursor = reply.view().at_path("cursor.id").to_int64().value_or(0);
     const auto rest = batch(run("d", bson::make_document({{"getMore", cursor}, {"collection", "large"}})));
-    ASSERT_EQ(rest.size(), 8u) << sort;
-    EXPECT_EQ(rest[0]["_id"].to_int64(), 2);
+    ASSERT_EQ(rest.size(), 9u) << sort;
+    for (int i = 0; i < 9; ++i) EXPECT_EQ(rest[static_cast<std::size_t>(i)]["_id"].to_int64(), i + 1) << sort;
+    EXPECT_FALSE(rest[0]["gone"].exists());
     ASSERT_EQ(code("d", R"({"update": "large", "updates": [{"q": {"_id": 1}, "u": {"$unset": {"gone": 1}}}]})"), 0);
+  }
+  // Removed and inserted again; moved to another place in the order.
+  const char* changes[][2] = {{R"({"_id": 1})", R"({"delete": "large", "deletes": [{"q": {"_id": 1}, "limit": 1}]})"},
+                              {R"({"n": 1})", R"({"update": "large", "updates": [{"q": {"n": 1}, "u": {"$set": {"n": -1}}}]})"}};
+  ASSERT_EQ(code("d", R"({"createIndexes": "large", "indexes": [{"key": {"n": 1}, "name": "n_1"}]})"), 0);
+  ASSERT_EQ(code("d", R"({"update": "large", "updates": [{"q": {}, "u": [{"$set": {"n": "$_id"}}], "multi": true}]})"), 0);
+  for (const auto& [sort, change] : changes) {
+    {
+      MemoryShare everything(&pools().replies);
+      ASSERT_TRUE(everything.try_grow_to(but_for_one_document()));
+      reply = run("d", R"({"find": "large", "batchSize": 1000, "sort": )" + std::string(sort) + "}");
+      ASSERT_EQ(batch(reply).size(), 1u);
+    }
+    ASSERT_EQ(code("d", change), 0);
+    if (change == changes[0][1]) {
+      bson::Builder insert;
+      insert.append("insert", "large");
+      insert.open_array("documents").open_document().append("_id", 1).append("n", 1).append("x", std::string(2 * kLargeInHand, 'x'));
+      ASSERT_EQ(code("d", std::move(insert).finish()), 0);
+    }
+    const auto cursor = reply.view().at_path("cursor.id").to_int64().value_or(0);
+    const auto rest = batch(run("d", bson::make_document({{"getMore", cursor}, {"collection", "large"}})));
+    ASSERT_EQ(rest.size(), 9u) << change;
+    for (int i = 0; i < 9; ++i) EXPECT_EQ(rest[static_cast<std::size_t>(i)]["n"].to_int64(), i + 1) << change;
   }
 }
 
