@@ -109,6 +109,30 @@ class Election(DroverTest):
                 self.assert_exit(process, 0)
 
 
+class StepDownOfOne(DroverTest):
+    """The embedded server has no other member, but rehearses an election: for two seconds there is no primary, then a new term."""
+    sandbox_only = True
+
+    def start_clusters(self):
+        self.source = self.cluster("source")
+        self.destination = self.cluster("destination")
+
+    def test_each_side_in_the_midst_of_a_migration(self):
+        self.seed()
+        live = LiveMigration(self, writers=2, durable=True)
+        process = live.start("--commit", "never")
+        for cluster in (self.source, self.destination):
+            live.wait_for_writes(30)
+            cluster.client().admin.command("replSetStepDown", 2, force=True)
+            eventually(lambda: cluster.client().admin.command("isMaster")["ismaster"], 60, "an election")
+            live.wait_for_writes(30)
+            self.assertTrue(process.running(), process.tail())
+        self.wait_until_copied(process)
+        process.stop()
+        live.start()
+        live.finish()
+
+
 class Servers(DroverTest):
     auth = True
 

@@ -59,7 +59,7 @@ Result<std::optional<bson::Document>> apply_together(CommandContext& context, bs
     return {};
   });
   if (one_by_one) return std::optional<bson::Document>();
-  if (!done && (done.error().server_code == code::kInterrupted || done.error().server_code == code::kMaxTimeMsExpired)) return tl::unexpected(done.error());
+  if (!done && is_interruption(done.error())) return tl::unexpected(done.error());
   if (!done) return std::optional(stopped(applied, done.error(), std::vector<bool>(static_cast<std::size_t>(applied), false)));
   return std::optional(finished(std::vector<bool>(static_cast<std::size_t>(applied), true)));
 }

@@ -198,7 +198,7 @@ class BulkWrite {
       return count_items();
     }
     const auto& error = answer.error();
-    if (context_.transaction || is_conflict(error) || error.server_code == code::kInterrupted || error.server_code == code::kMaxTimeMsExpired) {
+    if (context_.transaction || is_conflict(error) || is_interruption(error)) {
       return tl::unexpected(error);
     }
     for (std::size_t i = at; i < at + count && !stopped_; ++i) refuse(i, error.server_code, error.message, {});

@@ -34,6 +34,7 @@ namespace drover::sandbox {
 
 class ConcernDefaults;
 class Engine;
+class Member;
 struct FailPoints;
 class ProfiledCommand;
 class Profiler;
@@ -193,6 +194,7 @@ struct Services {
   MemoryPools& memory;
   ConcernDefaults& concern_defaults;
   Profiler& profiler;
+  Member& member;
   const SteadyTime started;  // of the server
   // aggregate whose first stage is $changeStream. Set by changestream/; `pipeline` includes that stage.
   std::function<Result<std::unique_ptr<CommandCursor>>(CommandContext&, const Namespace& ns, bson::View pipeline)>

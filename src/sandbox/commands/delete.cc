@@ -65,7 +65,7 @@ class Deleting {
         if (context_.profiled) record(*count, nullptr);
         deleted_ += *count;
         ++at_;
-      } else if (is_conflict(count.error()) || count.error().server_code == code::kInterrupted || count.error().server_code == code::kMaxTimeMsExpired) {
+      } else if (is_conflict(count.error()) || is_interruption(count.error())) {
         return tl::unexpected(count.error());
       } else {
         refuse(count.error());

@@ -186,7 +186,7 @@ Status build(CommandContext& context, const Plan& plan) {
 }
 
 // Killed, out of time, or shut down: not the build's own failure.
-bool is_interruption(const Error& error) {
+bool is_no_failure_of_its_own(const Error& error) {
   static constexpr int kCodes[] = {50, 91, 237, 262, 279, 290, 11600, 11601, 11602};
   return std::find(std::begin(kCodes), std::end(kCodes), error.server_code) != std::end(kCodes);
 }
@@ -253,7 +253,7 @@ Result<bson::Document> create_indexes(CommandContext& context) {
     if (!built) {
       TRY(give_up(context, plan, built.error()));
       Error error = built.error();
-      if (is_interruption(error)) return tl::unexpected(std::move(error));
+      if (is_no_failure_of_its_own(error)) return tl::unexpected(std::move(error));
       return tl::unexpected(caused_by(fmt::format("Index build failed: {}: Collection {} ( {} )", plan.build->to_string(), ns.to_string(),
                                                   plan.collection->uuid.to_string()), std::move(error)));
     }

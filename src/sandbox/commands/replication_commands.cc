@@ -1,9 +1,11 @@
 // The replica set of one: status, configuration, notes in the oplog, the oplog's size. Facts: corpus engine/notes-and-times.
 #include <algorithm>
+#include <ctime>
 #include <optional>
 
 #include <fmt/format.h>
 
+#include "sandbox/commands/member.h"
 #include "sandbox/commands/support.h"
 #include "sandbox/commands/tables.h"
 #include "sandbox/storage/engine.h"
@@ -16,18 +18,25 @@ namespace {
 constexpr std::uint64_t kMegabyte = 1 << 20;
 constexpr double kMinOplogMegabytes = 990;
 constexpr std::size_t kMaxNoteBytes = 16 << 20;
+constexpr std::int64_t kDefaultStepDownSeconds = 60;
+constexpr std::int64_t kDefaultCatchUpSeconds = 10;
+constexpr std::int64_t kMaxSeconds = 1'000'000'000;
+constexpr int kNotSecondary = 95;
+constexpr int kNotWritablePrimary = 10107;
 
 std::string self(CommandContext& context) { return fmt::format("{}:{}", context.settings().host, context.settings().port); }
 
 Result<bson::Document> status(CommandContext& context) {
   const auto now = bson::DateTime{wall_millis(context.services.runtime)};
   const auto last = context.engine().last_committed();
+  const auto term = context.engine().term();
+  const bool primary = context.engine().is_primary();
   const bson::DateTime last_date{static_cast<std::int64_t>(last.seconds) * 1000};
   const auto append_time = [&](bson::Builder& out, std::string_view name) {
-    out.open_document(name).append("ts", last).append("t", kTerm);
+    out.open_document(name).append("ts", last).append("t", term);
   };
   bson::Builder out;
-  out.append("set", context.settings().repl_set).append("date", now).append("myState", 1).append("term", kTerm);
+  out.append("set", context.settings().repl_set).append("date", now).append("myState", primary ? 1 : 2).append("term", term);
   out.append("syncSourceHost", "").append("syncSourceId", -1).append("heartbeatIntervalMillis", std::int64_t{2000});
   out.append("majorityVoteCount", 1).append("writeMajorityCount", 1).append("votingMembersCount", 1).append("writableVotingMembersCount", 1);
   {
@@ -43,12 +52,12 @@ Result<bson::Document> status(CommandContext& context) {
   {
     auto members = out.open_array("members");
     auto member = members.open_document();
-    member.append("_id", 0).append("name", self(context)).append("health", 1.0).append("state", 1).append("stateStr", "PRIMARY");
+    member.append("_id", 0).append("name", self(context)).append("health", 1.0).append("state", primary ? 1 : 2).append("stateStr", primary ? "PRIMARY" : "SECONDARY");
     const auto uptime = std::chrono::duration_cast<std::chrono::seconds>(context.services.runtime.now() - context.services.started);
     member.append("uptime", static_cast<std::int32_t>(uptime.count()));
     append_time(member, "optime");
     member.append("optimeDate", last_date).append("syncSourceHost", "").append("syncSourceId", -1).append("infoMessage", "");
-    member.append("configVersion", 1).append("configTerm", kTerm).append("self", true).append("lastHeartbeatMessage", "");
+    member.append("configVersion", 1).append("configTerm", term).append("self", true).append("lastHeartbeatMessage", "");
   }
   return std::move(out).finish();
 }
@@ -66,7 +75,7 @@ Result<std::optional<bson::ObjectId>> replica_set_id(CommandContext& context) {
 Result<bson::Document> configuration(CommandContext& context) {
   bson::Builder out;
   auto config = out.open_document("config");
-  config.append("_id", context.settings().repl_set).append("version", 1).append("term", kTerm);
+  config.append("_id", context.settings().repl_set).append("version", 1).append("term", context.engine().term());
   {
     auto members = config.open_array("members");
     auto member = members.open_document();
@@ -110,11 +119,79 @@ Result<bson::Document> resize_oplog(CommandContext& context) {
 
 Result<bson::Document> already_initiated(CommandContext&) { return server_error(23, "already initialized"); }
 
-Result<bson::Document> cannot_step_down(CommandContext&) {
-  return server_error(262, "No electable secondaries caught up: this is a replica set of one member");
+// Facts: MongoDB's repl_set_commands.cpp and topology_coordinator.cpp.
+struct StepDown {
+  bool force = false;
+  std::int64_t seconds = kDefaultStepDownSeconds;
+  std::int64_t catch_up_seconds = 0;
+};
+
+Result<StepDown> parse_step_down(const CommandContext& context) {
+  TRY(check_fields(context, {"force", "secondaryCatchUpPeriodSecs"}));
+  StepDown request{.force = TRY(bool_field(context, "force"))};
+  request.seconds = context.body.first().to_int64().value_or(0);
+  if (request.seconds == 0) request.seconds = kDefaultStepDownSeconds;
+  if (request.seconds < 0) return server_error(code::kBadValue, "stepdown period must be a positive integer");
+  request.catch_up_seconds = request.force ? 0 : kDefaultCatchUpSeconds;
+  if (const auto given = context.body["secondaryCatchUpPeriodSecs"]) {
+    if (!given.is_number()) {
+      return server_error(code::kTypeMismatch, fmt::format("\"secondaryCatchUpPeriodSecs\" had the wrong type. Expected number, found {}", bson::type_name(given.type())));
+    }
+    request.catch_up_seconds = given.to_int64().value_or(-1);
+  }
+  if (request.catch_up_seconds < 0) return server_error(code::kBadValue, "secondaryCatchUpPeriodSecs period must be a positive or absent integer");
+  if (request.seconds < request.catch_up_seconds) return server_error(code::kBadValue, "stepdown period must be longer than secondaryCatchUpPeriodSecs");
+  if (request.seconds > kMaxSeconds) return server_error(code::kBadValue, "stepdown period is too long");
+  return request;
 }
 
-Result<bson::Document> stay_primary(CommandContext&) { return bson::Document(); }
+std::string shown_now(Runtime& runtime) {
+  const auto millis = wall_millis(runtime);
+  const std::time_t seconds = millis / 1000;
+  std::tm parts{};
+  ::gmtime_r(&seconds, &parts);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &parts);
+  return fmt::format("{}.{:03}+0000", text, millis % 1000);
+}
+
+// There is nobody who could take over: it waits for such a one in vain, and steps down when it is forced to.
+Result<bson::Document> step_down(CommandContext& context) {
+  const auto request = TRY(parse_step_down(context));
+  const auto began = context.services.runtime.now();
+  if (!context.engine().is_primary()) {
+    return server_error(kNotWritablePrimary, context.settings().at_least(5, 0) ? "not primary so can't step down" : "not master so can't step down");
+  }
+  const auto wait = std::min<Duration>(std::chrono::seconds(request.catch_up_seconds), context.patience());
+  if (wait > Duration::zero()) (void)context.services.runtime.sleep(wait, context.stop);
+  TRY(check_interrupt(context));
+  if (!request.force) {
+    return server_error(262, fmt::format("No electable secondaries caught up as of {}. Please use the replSetStepDown command with the argument {{force: true}} to force "
+                                         "node to step down.", shown_now(context.services.runtime)));
+  }
+  const auto left = std::chrono::seconds(request.seconds) - (context.services.runtime.now() - began);
+  context.services.member.step_down(context.services, std::max<Duration>(left, Duration::zero()));
+  return bson::Document();
+}
+
+Result<bson::Document> freeze(CommandContext& context) {
+  const auto seconds = context.body.first().to_int64().value_or(0);
+  if (seconds < 0 || seconds > kMaxSeconds) return server_error(code::kBadValue, "the period must be a number of seconds");
+  if (context.engine().is_primary()) return server_error(kNotSecondary, "cannot freeze node when primary or running for election. state: Primary");
+  context.services.member.freeze(context.services, std::chrono::seconds(seconds));
+  bson::Builder out;
+  if (seconds == 0) {
+    out.append("info", "unfreezing");
+    TRY(context.services.member.stand(context.services));
+  }
+  if (seconds == 1) out.append("warning", "you really want to freeze for only 1 second?");
+  return std::move(out).finish();
+}
+
+Result<bson::Document> step_up(CommandContext& context) {
+  if (TRY(context.services.member.stand(context.services))) return bson::Document();
+  return server_error(125, "Election failed.");
+}
 
 constexpr auto kCluster = ResourceKind::kCluster;
 constexpr Command kRows[] = {
@@ -128,10 +205,12 @@ constexpr Command kRows[] = {
      .help = "changes the oplog's size"},
     {.name = "replSetInitiate", .flags = kAdminOnly, .resource = kCluster, .action = "replSetConfigure", .handler = already_initiated,
      .help = "refused: the set exists from the start"},
-    {.name = "replSetStepDown", .flags = kAdminOnly, .resource = kCluster, .action = "replSetStateChange", .handler = cannot_step_down,
-     .help = "refused: there is no other member"},
-    {.name = "replSetStepUp", .flags = kAdminOnly, .resource = kCluster, .action = "replSetStateChange", .handler = stay_primary,
-     .help = "the only member is primary already"},
+    {.name = "replSetStepDown", .flags = kAdminOnly, .resource = kCluster, .action = "replSetStateChange", .handler = step_down,
+     .help = "with force: no primary for a while, until it is elected again; without: refused, for there is no other member"},
+    {.name = "replSetFreeze", .flags = kAdminOnly, .resource = kCluster, .action = "replSetStateChange", .handler = freeze,
+     .help = "keeps a member that has stepped down from being elected"},
+    {.name = "replSetStepUp", .flags = kAdminOnly, .resource = kCluster, .action = "replSetStateChange", .handler = step_up,
+     .help = "has the only member elected, where it may be"},
 };
 
 }  // namespace

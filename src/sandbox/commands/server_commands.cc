@@ -73,11 +73,14 @@ Result<bson::Document> host_info(CommandContext& context) {
 Status append_repl(bson::Builder& out, CommandContext& context) {
   const auto& settings = context.settings();
   const auto self = fmt::format("{}:{}", settings.host, settings.port);
+  const bool primary = context.engine().is_primary();
   auto repl = out.open_document("repl");
   repl.open_array("hosts").append(self);
   repl.append("setName", settings.repl_set).append("setVersion", 1);
-  repl.append(settings.at_least(5, 0) ? "isWritablePrimary" : "ismaster", true);
-  repl.append("secondary", false).append("primary", self).append("me", self).append("rbid", 1);
+  repl.append(settings.at_least(5, 0) ? "isWritablePrimary" : "ismaster", primary);
+  repl.append("secondary", !primary);
+  if (primary) repl.append("primary", self);
+  repl.append("me", self).append("rbid", 1);
   if (settings.at_least(6, 0)) {
     const bool blocked = TRY(user_writes_blocked(*TRY(read_scope(context)).reader));
     repl.append("userWriteBlockMode", blocked ? kBlockedMode : kUnblockedMode);

@@ -140,6 +140,10 @@ Status check_interrupt(const CommandContext& context) {
   return {};
 }
 
+bool is_interruption(const Error& error) {
+  return error.server_code == code::kInterrupted || error.server_code == code::kMaxTimeMsExpired || error.server_code == code::kInterruptedDueToReplStateChange;
+}
+
 tl::unexpected<Error> interrupted_wait(const CommandContext& context) {
   if (context.stop.stop_requested()) return server_error(code::kInterrupted, "operation was interrupted");
   return server_error(code::kMaxTimeMsExpired, "operation exceeded time limit");

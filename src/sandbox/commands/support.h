@@ -76,6 +76,8 @@ Result<ReadScope> read_scope(CommandContext& context);
 
 // 11601 when killed, 50 when out of time.
 Status check_interrupt(const CommandContext& context);
+// Those two, and a primary that stepped down: they end the command, and are no write's error.
+bool is_interruption(const Error& error);
 // The same of a command whose wait was ended by one of them.
 tl::unexpected<Error> interrupted_wait(const CommandContext& context);
 

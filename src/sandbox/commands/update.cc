@@ -193,7 +193,7 @@ class Updating {
       finish(*outcome);
       return {};
     }
-    if (is_conflict(outcome.error()) || outcome.error().server_code == code::kInterrupted || outcome.error().server_code == code::kMaxTimeMsExpired) {
+    if (is_conflict(outcome.error()) || is_interruption(outcome.error())) {
       return tl::unexpected(outcome.error());
     }
     refuse(outcome.error(), duplicate_);

@@ -169,6 +169,7 @@ const std::vector<Row>& rows() {
       {"admin", R"({"replSetResizeOplog": 1, "size": 990.0})", {{kCluster, "replSetResizeOplog"}}},
       {"admin", R"({"replSetStepDown": 1})", {{kCluster, "replSetStateChange"}}},
       {"admin", R"({"replSetStepUp": 1})", {{kCluster, "replSetStateChange"}}},
+      {"admin", R"({"replSetFreeze": 1})", {{kCluster, "replSetStateChange"}}},
       {"admin", R"({"configureFailPoint": "nosuch", "mode": "off"})", {}},
       {"d", R"({"listCommands": 1})", {}},
       {"d", R"({"getLastError": 1})", {}},

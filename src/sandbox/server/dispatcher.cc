@@ -9,6 +9,7 @@
 #include "bson/ejson.h"
 #include "sandbox/commands/authorize.h"
 #include "sandbox/commands/error_codes.h"
+#include "sandbox/commands/member.h"
 #include "sandbox/server/api_version.h"
 #include "sandbox/server/running_operations.h"
 #include "sandbox/storage/engine.h"
@@ -200,12 +201,24 @@ bson::Document Dispatcher::run_command(ClientConnection& connection, const Reque
   if (context.deadline && services.fail_points.max_time_always_time_out.hit()) {
     return error_reply(Error{ErrorCode::kFailure, "operation exceeded time limit", 50, {}});
   }
+  if (auto serves = check_member(context); !serves) {
+    auto refused = std::move(serves).error();
+    refused.labels = error_labels({.body = request.body, .code = refused.server_code});
+    return with_topology(error_reply(refused));
+  }
   context.bypass_write_block =
       !connection.auth.enabled() || connection.auth.is_allowed("bypassWriteBlockingMode", {Resource::Kind::kCluster, {}});
   auto reply = execute(context);
   if (!services.settings.at_least(5, 1)) note_last_write(connection, command, reply, context.last_op.value_or(bson::Timestamp()));
   close = context.close_connection;
+  if (!reply["ok"].is_truthy() && is_not_primary_code(static_cast<int>(reply["code"].to_int64().value_or(0)))) return with_topology(std::move(reply));
   return reply;
+}
+
+bson::Document Dispatcher::with_topology(bson::Document reply) const {
+  bson::Builder version;
+  version.open_document("topologyVersion").append("processId", state_.process_id).append("counter", state_.services.member.topology());
+  return bson::append_fields(std::move(reply), std::move(version).finish());
 }
 
 bson::Document Dispatcher::decorate(bson::Document reply) const {

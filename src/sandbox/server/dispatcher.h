@@ -43,6 +43,7 @@ class Dispatcher {
   bson::Document run_command(ClientConnection& connection, const Request& request, const Command& command,
                              std::string_view db, MemoryShare& memory, bool& close);
   bson::Document decorate(bson::Document reply) const;
+  bson::Document with_topology(bson::Document reply) const;
 
   ServerState& state_;
   RunningOperations& operations_;

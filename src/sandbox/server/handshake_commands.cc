@@ -3,6 +3,7 @@
 
 #include "net/compression.h"
 #include "sandbox/server/api_version.h"
+#include "sandbox/commands/member.h"
 #include "sandbox/server/server_state.h"
 #include "sandbox/storage/engine.h"
 
@@ -51,8 +52,7 @@ Status take_metadata(ClientConnection& connection, CommandContext& context) {
   return {};
 }
 
-// An awaitable hello is answered when the topology changes, or after maxAwaitTimeMS. With one member that stays primary
-// it does not change.
+// An awaitable hello is answered when the topology changes, or after maxAwaitTimeMS.
 Status await_change(ClientConnection& connection, CommandContext& context) {
   const auto known = context.body["topologyVersion"].to_document();
   const auto wait = context.body["maxAwaitTimeMS"].to_int64();
@@ -66,13 +66,14 @@ Status await_change(ClientConnection& connection, CommandContext& context) {
     return server_error(31372, "topologyVersion must have a 'processId' and a non-negative 'counter'");
   }
   if (process.object_id_value() != connection.state.process_id) return {};
-  const auto current = connection.state.topology_counter.load();
+  auto& member = context.services.member;
+  const auto current = member.topology();
   if (*counter > current) {
     return server_error(31382, fmt::format("Received a topology version with counter: {} which is greater than the server topology version counter: {}",
                                            *counter, current));
   }
   if (*counter < current) return {};
-  if (!context.services.runtime.sleep(std::chrono::milliseconds(*wait), context.stop)) {
+  if (!member.await_change(*counter, std::chrono::milliseconds(*wait), context.stop) && context.stop.stop_requested()) {
     return server_error(91, "the server is shutting down, or the client has gone");
   }
   return {};
@@ -83,18 +84,23 @@ void append_replica_set(bson::Builder& out, CommandContext& context, bool legacy
   const auto self = fmt::format("{}:{}", settings.host, settings.port);
   out.open_array("hosts").append(self);
   out.append("setName", settings.repl_set).append("setVersion", 1);
-  out.append(legacy ? "ismaster" : "isWritablePrimary", true).append("secondary", false);
-  out.append("primary", self).append("me", self);
-  // The one member has been elected once, in term 1.
-  bson::ObjectId election;
-  election.bytes = {0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0, 0, 0, 1};
-  out.append("electionId", election);
+  const bool primary = context.engine().is_primary();
+  const auto term = context.engine().term();
+  out.append(legacy ? "ismaster" : "isWritablePrimary", primary).append("secondary", !primary);
+  if (primary) out.append("primary", self);
+  out.append("me", self);
+  if (primary) {
+    bson::ObjectId election;
+    election.bytes = {0x7f, 0xff, 0xff, 0xff};
+    for (int i = 0; i < 8; ++i) election.bytes[static_cast<std::size_t>(4 + i)] = static_cast<std::uint8_t>(term >> (56 - 8 * i));
+    out.append("electionId", election);
+  }
   const auto last = context.engine().last_committed();
   auto write = out.open_document("lastWrite");
   const bson::DateTime date{static_cast<std::int64_t>(last.seconds) * 1000};
   for (const char* name : {"opTime", "majorityOpTime"}) {
     const bool majority = std::string_view(name) == "majorityOpTime";
-    write.open_document(name).append("ts", last).append("t", std::int64_t{1});
+    write.open_document(name).append("ts", last).append("t", term);
     write.append(majority ? "majorityWriteDate" : "lastWriteDate", date);
   }
 }
@@ -134,9 +140,7 @@ Result<bson::Document> hello(CommandContext& context) {
   const auto& settings = context.settings();
   bson::Builder out;
   if (settings.version >= ServerVersion{4, 4, 2} && context.body["helloOk"].is_truthy()) out.append("helloOk", true);
-  out.open_document("topologyVersion")
-      .append("processId", connection.state.process_id)
-      .append("counter", connection.state.topology_counter.load());
+  out.open_document("topologyVersion").append("processId", connection.state.process_id).append("counter", context.services.member.topology());
   append_replica_set(out, context, legacy);
   const auto wire = wire_versions(settings.version);
   out.append("maxBsonObjectSize", kMaxBsonBytes)

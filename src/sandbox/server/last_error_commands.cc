@@ -29,7 +29,7 @@ Result<bson::Document> get_last_error(CommandContext& context) {
   // Only the command right before counts.
   const auto write = connection.last_write && connection.last_write->age == 1 ? *connection.last_write : LastWrite();
   bson::Builder out;
-  if (!write.at.is_zero()) out.open_document("lastOp").append("ts", write.at).append("t", kTerm);
+  if (!write.at.is_zero()) out.open_document("lastOp").append("ts", write.at).append("t", context.engine().term());
   out.append("connectionId", static_cast<std::int32_t>(connection.id));
   append_outcome(out, write);
   if (write.code != 0) return std::move(out).finish();

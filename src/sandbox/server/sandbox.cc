@@ -8,6 +8,7 @@
 #include "sandbox/commands/concern_defaults.h"
 #include "sandbox/commands/expired_images.h"
 #include "sandbox/commands/fail_points.h"
+#include "sandbox/commands/member.h"
 #include "sandbox/commands/profiler.h"
 #include "sandbox/commands/sessions.h"
 #include "sandbox/commands/ttl.h"
@@ -78,6 +79,7 @@ struct Sandbox::Parts {
                  .memory = memory,
                  .concern_defaults = concern_defaults,
                  .profiler = profiler,
+                 .member = member,
                  .started = started,
                  .open_change_stream = changestream::open_change_stream,
                  .auth_data_changed = [this] { users.changed(); }},
@@ -101,6 +103,7 @@ struct Sandbox::Parts {
   FailPoints fail_points;
   ConcernDefaults concern_defaults;
   Profiler profiler;
+  Member member;
   Services services;
   auth::UserDirectory users;
   ServerState state;
@@ -120,6 +123,8 @@ void Sandbox::Parts::maintain(const std::stop_token& stop) {
     operations.kill_abandoned();
     cursors.expire();
     sessions.reap();
+    if (const auto elected = member.stand(services); !elected) log.warn("the election failed", {{"reason", elected.error().message}});
+    if (!engine->is_primary()) continue;  // deletes and writes nothing by itself
     if (ttl_monitor_enabled() && runtime.now() - last_expiry >= ttl_monitor_sleep()) {
       const auto expired = delete_expired(services, stop);
       if (!expired) log.warn("expired documents could not be deleted", {{"reason", expired.error().message}});

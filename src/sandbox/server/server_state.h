@@ -2,7 +2,6 @@
 // connection as the dispatcher made it.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -17,7 +16,6 @@ struct ServerState {
   Services& services;
   auth::UserDirectory& users;
   bson::ObjectId process_id;                  // topologyVersion.processId
-  std::atomic<std::int64_t> topology_counter{6};
 };
 
 // What getLastError tells of a connection.

@@ -93,7 +93,10 @@ Status Engine::Impl::recover() {
   }
   auto entries = store->iterate(kOplog);
   entries->seek_to_last();
-  if (entries->valid()) last_committed = last_time = bson::Timestamp::from_value(from_big_endian(entries->key()));
+  if (entries->valid()) {
+    last_committed = last_time = bson::Timestamp::from_value(from_big_endian(entries->key()));
+    term = view_of(entries->value())["t"].to_int64().value_or(kFirstTerm);
+  }
   entries->seek("");
   if (entries->valid()) oldest_oplog = bson::Timestamp::from_value(from_big_endian(entries->key()));
   if (oplog_removed > 0) oplog_removed_to = bson::Timestamp::from_value(oldest_oplog.value() - 1);  // or before: nothing says when
@@ -271,6 +274,35 @@ Result<bson::Timestamp> Engine::append_note(bson::View note) {
   auto unit = begin_write();
   unit->log_note(note);
   return unit->commit();
+}
+
+bool Engine::is_primary() const { return impl_->primary; }
+std::int64_t Engine::term() const { return impl_->term; }
+
+void Engine::step_down() {
+  std::lock_guard writing(impl_->writer);
+  impl_->primary = false;
+}
+
+Status Engine::be_elected() {
+  auto unit = begin_write();
+  if (impl_->primary) return {};
+  const auto before = impl_->term.load();
+  impl_->term = before + 1;
+  impl_->term_starts.emplace(bson::Timestamp(), before);
+  impl_->term_starts[unit->upcoming_time()] = before + 1;
+  unit->log_note(bson::make_document({{"msg", "new primary"}}));
+  impl_->primary = true;
+  if (const auto elected = unit->commit(); !elected) {
+    impl_->primary = false;
+    return tl::unexpected(elected.error());
+  }
+  return {};
+}
+
+std::int64_t Engine::Impl::term_at(bson::Timestamp entry) const {
+  const auto after = term_starts.upper_bound(entry);
+  return after == term_starts.begin() ? term.load() : std::prev(after)->second;
 }
 
 std::unique_ptr<WriteUnit> Engine::begin_write() { return std::unique_ptr<WriteUnit>(new WriteUnit(*this, nullptr)); }

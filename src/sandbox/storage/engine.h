@@ -174,6 +174,14 @@ class Engine {
   // All commits so far are on disk (fsync) on return.
   Status make_durable();
 
+  // --- the member's part in its set. Of what is logged a primary alone commits: others get 11602 InterruptedDueToReplStateChange.
+  bool is_primary() const;
+  std::int64_t term() const;
+  // Nothing is being committed any more when it returns.
+  void step_down();
+  // In a new term, whose first entry says so. Nothing when it is primary already.
+  Status be_elected();
+
   std::unique_ptr<Transaction> begin_transaction(ReadViewPtr view);
   // How many transactions have ended; wait_for_transaction_end waits for one more. What a write does that met a lock.
   std::uint64_t transactions_ended() const;

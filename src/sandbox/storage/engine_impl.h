@@ -1,6 +1,7 @@
 // The engine's state, for the few source files that are the engine. Grouped by what protects it.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <map>
@@ -11,6 +12,7 @@
 #include "sandbox/storage/ascending_keys.h"
 #include "sandbox/storage/engine.h"
 #include "sandbox/storage/keys.h"
+#include "sandbox/storage/oplog_entry.h"
 #include "sandbox/storage/write_unit.h"
 
 namespace drover::sandbox {
@@ -34,6 +36,10 @@ struct Engine::Impl {
   // The largest entry of the oplog that was written or read since the start: that of its collection. Set before there is a second thread.
   std::shared_ptr<std::atomic<std::size_t>> largest_entry = std::make_shared<std::atomic<std::size_t>>(0);
   std::string key_buffer, name_buffer;                  // of the unit, kept to be used again
+  std::map<bson::Timestamp, std::int64_t> term_starts;  // the first entry of each term since the start
+  // Written by who holds `writer`, read by all.
+  std::atomic<bool> primary{true};
+  std::atomic<std::int64_t> term{kFirstTerm};
 
   // Protects what follows; a leaf.
   mutable std::mutex state;
@@ -76,6 +82,7 @@ struct Engine::Impl {
   std::vector<std::unique_ptr<Runtime::Thread>> threads;  // last: stopped first
 
   Status recover();
+  std::int64_t term_at(bson::Timestamp entry) const;  // `writer` is held
   ReadViewPtr view_locked();
   // Commits: `first` and `last` are the times of its entries ({0,0} when it has none).
   Status write(kv::IndexedBatch& batch, bson::Timestamp first, bson::Timestamp last, CatalogPtr new_catalog,

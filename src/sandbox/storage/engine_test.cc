@@ -473,6 +473,47 @@ TEST_F(EngineTest, DropsAndRenamesKeepOldViewsWhole) {
   EXPECT_THAT(documents(*make_reader(*engine_, before), "c"), ElementsAre("{ _id: 1 }"));
 }
 
+// What is logged is committed by a primary alone; and the term that it was elected in is in every entry, after a restart too.
+TEST_F(EngineTest, ASecondaryCommitsNothing) {
+  const auto path = (std::filesystem::temp_directory_path() / ("drover-engine-" + std::to_string(runtime_->random()))).string();
+  open({.dbpath = path, .background = false});
+  create("c");
+  const auto first = insert("c", R"({"_id": 1})");
+  EXPECT_EQ(engine_->term(), 1);
+  {
+    auto under_way = engine_->begin_write();
+    ASSERT_TRUE(under_way->insert(under_way->catalog().find(Namespace{"db", "c"}), doc(R"({"_id": 2})")));
+    std::jthread steps_down([&] { engine_->step_down(); });  // waits for it
+    EXPECT_TRUE(under_way->commit());
+  }
+  EXPECT_FALSE(engine_->is_primary());
+  {
+    auto transaction = engine_->begin_transaction(engine_->view());
+    {
+      auto statement = transaction->begin_statement();
+      ASSERT_TRUE(statement->insert(statement->catalog().find(Namespace{"db", "c"}), doc(R"({"_id": 3})")));
+      ASSERT_TRUE(statement->commit());
+    }
+    const auto refused = transaction->commit(doc(R"({"id": 1})"), 1);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().server_code, 11602);
+  }
+  EXPECT_FALSE(engine_->append_note(doc("{}")));
+  EXPECT_THAT(documents("c"), ElementsAre("{ _id: 1 }", "{ _id: 2 }"));
+  ASSERT_TRUE(engine_->be_elected());
+  EXPECT_TRUE(engine_->is_primary());
+  insert("c", R"({"_id": 4})");
+  const auto entries = oplog(first);
+  ASSERT_EQ(entries.size(), 3u);
+  EXPECT_EQ(entries[0]["t"].to_int64(), 1);
+  EXPECT_EQ(bson::to_shell(entries[1]["o"].document_value()), "{ msg: \"new primary\" }");
+  for (const auto i : {1u, 2u}) EXPECT_EQ(entries[i]["t"].to_int64(), 2);
+  open({.dbpath = path, .background = false});
+  EXPECT_EQ(engine_->term(), 2);
+  engine_.reset();
+  std::filesystem::remove_all(path);
+}
+
 TEST_F(EngineTest, ARestartFindsEverything) {
   const auto path = (std::filesystem::temp_directory_path() / ("drover-engine-" + std::to_string(runtime_->random()))).string();
   open({.dbpath = path, .background = false});

@@ -24,9 +24,9 @@ void append_statements(bson::Builder& out, const OplogEntry& entry) {
   for (const auto statement : entry.statements) list.append(statement);
 }
 
-void append_time(bson::Builder& out, std::string_view key, bson::Timestamp ts) {
+void append_time(bson::Builder& out, std::string_view key, bson::Timestamp ts, std::int64_t term) {
   auto time = out.open_document(key);
-  time.append("ts", ts).append("t", ts.is_zero() ? std::int64_t{-1} : kTerm);
+  time.append("ts", ts).append("t", ts.is_zero() ? std::int64_t{-1} : term);
 }
 
 }  // namespace
@@ -52,12 +52,12 @@ OplogFrame frame_of(const OplogEntry& entry, ServerVersion version) {
   const bool statement_first = version >= ServerVersion{5, 3, 0};
   if (statement_first) append_statements(out, entry);
   if (!entry.retry_image.empty() && statement_first) out.append("needsRetryImage", entry.retry_image);
-  out.append("ts", entry.ts).append("t", kTerm).append("v", std::int64_t{2}).append("wall", entry.wall);
+  out.append("ts", entry.ts).append("t", entry.term).append("v", std::int64_t{2}).append("wall", entry.wall);
   if (!statement_first) append_statements(out, entry);
   if (!entry.retry_image.empty() && !statement_first) out.append("needsRetryImage", entry.retry_image);
-  if (entry.previous) append_time(out, "prevOpTime", *entry.previous);
-  if (entry.pre_image) append_time(out, "preImageOpTime", *entry.pre_image);
-  if (entry.post_image) append_time(out, "postImageOpTime", *entry.post_image);
+  if (entry.previous) append_time(out, "prevOpTime", *entry.previous, entry.previous_term);
+  if (entry.pre_image) append_time(out, "preImageOpTime", *entry.pre_image, entry.term);
+  if (entry.post_image) append_time(out, "postImageOpTime", *entry.post_image, entry.term);
   auto bytes = std::move(out).finish().bytes();
   const auto o_at = o_end - static_cast<std::ptrdiff_t>(bson::View().size());
   bytes.erase(bytes.begin() + o_at, bytes.begin() + o_end);

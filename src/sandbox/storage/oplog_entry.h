@@ -14,7 +14,8 @@
 
 namespace drover::sandbox {
 
-inline constexpr std::int64_t kTerm = 1;
+// Of the election that a set begins with.
+inline constexpr std::int64_t kFirstTerm = 1;
 
 struct OplogEntry {
   const bson::Document* lsid = nullptr;  // with txn_number
@@ -25,6 +26,8 @@ struct OplogEntry {
   bson::View o;
   const bson::Document* o2 = nullptr;
   bson::Timestamp ts;
+  std::int64_t term = kFirstTerm;
+  std::int64_t previous_term = kFirstTerm;     // of the entry at `previous`
   bson::DateTime wall;
   std::optional<std::int32_t> statement;
   std::span<const std::int32_t> statements;    // when there are several

@@ -214,6 +214,9 @@ Result<bson::Timestamp> WriteUnit::commit() {
     release();
     return transaction_->view_->ts;
   }
+  if (!last_entry_.is_zero() && !engine.primary) {
+    return fail(ErrorCode::kTemporary, "operation was interrupted", code::kInterruptedDueToReplStateChange);
+  }
   TRY(save_retry_image());
   TRY(save_session());
   for (const auto& db : view_databases_) TRY(refresh_views(db));

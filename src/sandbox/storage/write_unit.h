@@ -24,6 +24,7 @@ inline constexpr int kDuplicateKey = 11000;
 inline constexpr int kSnapshotUnavailable = 246;
 inline constexpr int kSnapshotTooOld = 239;
 inline constexpr int kNamespaceExists = 48;
+inline constexpr int kInterruptedDueToReplStateChange = 11602;
 }  // namespace code
 
 // A retryable write's session: its entries are chained (prevOpTime), and config.transactions remembers the last.

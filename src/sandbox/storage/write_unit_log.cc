@@ -16,6 +16,8 @@ void WriteUnit::log(OplogEntry entry) {
     return;
   }
   entry.ts = next_time();
+  entry.term = engine_.impl_->term;
+  if (entry.previous) entry.previous_term = engine_.impl_->term_at(*entry.previous);
   entry.wall = {std::chrono::duration_cast<std::chrono::milliseconds>(engine_.runtime().wall_time().time_since_epoch()).count()};
   // The document itself goes from the message into the batch.
   const auto frame = frame_of(entry, engine_.options().version);
@@ -130,7 +132,7 @@ Status WriteUnit::save_session() {
   out.append("_id", session_->lsid).append("txnNum", session_->txn_number);
   {
     auto time = out.open_document("lastWriteOpTime");
-    time.append("ts", session_->previous).append("t", kTerm);
+    time.append("ts", session_->previous).append("t", engine_.impl_->term_at(session_->previous));
   }
   const auto wall = std::chrono::duration_cast<std::chrono::milliseconds>(engine_.runtime().wall_time().time_since_epoch()).count();
   out.append("lastWriteDate", bson::DateTime{wall});

@@ -1,0 +1,98 @@
+#include "sandbox/commands/member.h"
+
+#include <algorithm>
+
+#include "sandbox/commands/command.h"
+#include "sandbox/commands/sessions.h"
+#include "sandbox/commands/support.h"
+
+namespace drover::sandbox {
+
+namespace {
+
+constexpr int kNotWritablePrimary = 10107;
+constexpr int kNotPrimaryNoSecondaryOk = 13435;
+
+bool contains(std::initializer_list<std::string_view> names, std::string_view name) { return std::ranges::find(names, name) != names.end(); }
+
+// Besides those that are flagged as writes.
+bool is_for_primaries(const Command& command) {
+  return (command.flags & kWrite) != 0 || contains({"appendOplogNote", "setUserWriteBlockMode", "createSearchIndexes", "updateSearchIndex", "dropSearchIndex"}, command.name);
+}
+
+bool reads_data(const Command& command) {
+  return contains({"find", "aggregate", "count", "distinct", "explain", "listCollections", "listIndexes", "listDatabases", "listSearchIndexes", "collStats", "dbStats",
+                   "dataSize", "validate", "usersInfo", "rolesInfo"}, command.name);
+}
+
+bool writes_output(const CommandContext& context) {
+  if (context.command->name != "aggregate") return false;
+  for (const auto& stage : context.body["pipeline"].to_array().value_or(bson::View())) {
+    const auto name = stage.to_document().value_or(bson::View()).first();
+    if (name && (name.key() == "$out" || name.key() == "$merge")) return true;
+  }
+  return false;
+}
+
+bool may_read_secondaries(bson::View body) {
+  const auto preference = body["$readPreference"].to_document();
+  return preference && (*preference)["mode"].to_string_view().value_or("primary") != "primary";
+}
+
+}  // namespace
+
+void Member::step_down(Services& services, Duration period) {
+  {
+    std::lock_guard lock(mutex_);
+    not_before_ = services.runtime.now() + period;
+  }
+  services.engine.step_down();
+  services.sessions.kill_all();
+  changed();
+}
+
+void Member::freeze(Services& services, Duration period) {
+  const auto now = services.runtime.now();
+  std::lock_guard lock(mutex_);
+  not_before_ = period == Duration::zero() ? now : std::max(not_before_, now + period);
+}
+
+Result<bool> Member::stand(Services& services) {
+  if (services.engine.is_primary()) return true;
+  {
+    std::lock_guard lock(mutex_);
+    if (services.runtime.now() < not_before_) return false;
+  }
+  TRY(services.engine.be_elected());
+  changed();
+  return true;
+}
+
+void Member::changed() {
+  std::lock_guard lock(mutex_);
+  ++topology_;
+  changed_.notify_all();
+}
+
+bool Member::await_change(std::int64_t known, Duration timeout, const std::stop_token& stop) {
+  std::unique_lock lock(mutex_);
+  return changed_.wait_for(lock, stop, timeout, [&] { return topology_ != known; });
+}
+
+Status check_member(const CommandContext& context) {
+  if (context.internal || context.engine().is_primary()) return {};
+  const bool five = context.settings().at_least(5, 0);
+  const bool in_transaction = context.body["autocommit"].exists();
+  if (is_for_primaries(*context.command) || in_transaction || writes_output(context)) {
+    return server_error(kNotWritablePrimary, five ? "not primary" : "not master");
+  }
+  if (!reads_data(*context.command) || may_read_secondaries(context.body)) return {};
+  return server_error(kNotPrimaryNoSecondaryOk, five ? "not primary and secondaryOk=false" : "not master and slaveOk=false");
+}
+
+bool is_not_primary_code(int code) {
+  static constexpr int kCodes[] = {189, 10058, kNotWritablePrimary, 11602, kNotPrimaryNoSecondaryOk, 13436};
+  return std::ranges::find(kCodes, code) != std::end(kCodes);
+}
+
+}  // namespace drover::sandbox

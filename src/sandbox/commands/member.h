@@ -1,0 +1,49 @@
+// The part that this member has in its replica set: primary, but for a while after replSetStepDown {force: true}, when it is a secondary that
+// nobody writes to. With nobody else there it is elected again, in a new term. What makes it safe is the engine's: nothing that is
+// logged is committed meanwhile. Thread-safe.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+#include <stop_token>
+
+#include "base/error.h"
+#include "base/runtime.h"
+
+namespace drover::sandbox {
+
+struct CommandContext;
+struct Services;
+
+class Member {
+ public:
+  // A secondary for so long. Open transactions are aborted; what else is writing is refused when it commits.
+  void step_down(Services& services, Duration period);
+  // Of a secondary: not elected for so long from now on, at least; zero: as soon as may be.
+  void freeze(Services& services, Duration period);
+  // It is elected if the time for it has come. False: it has not.
+  Result<bool> stand(Services& services);
+
+  // topologyVersion.counter of hello: higher after each change.
+  std::int64_t topology() const { return topology_; }
+  // Until it is another than `known`. False: stopped, or not within `timeout`.
+  bool await_change(std::int64_t known, Duration timeout, const std::stop_token& stop);
+
+ private:
+  void changed();
+
+  std::atomic<std::int64_t> topology_{6};
+  std::mutex mutex_;
+  std::condition_variable_any changed_;
+  SteadyTime not_before_{};
+};
+
+// What a secondary does for its clients: it refuses writes (10107 NotWritablePrimary) and, without a read preference that allows it, reads
+// (13435 NotPrimaryNoSecondaryOk). Nothing to say while it is primary. Facts: AllowedOnSecondary of MongoDB's commands.
+Status check_member(const CommandContext& context);
+// Of such failures the reply has the topologyVersion, so that drivers look again.
+bool is_not_primary_code(int code);
+
+}  // namespace drover::sandbox
