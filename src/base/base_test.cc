@@ -2,6 +2,7 @@
 
 #include "base/bounded_queue.h"
 #include "base/error.h"
+#include "base/format_count.h"
 #include "base/json.h"
 #include "base/runtime.h"
 #include "base/uuid.h"
@@ -40,6 +41,13 @@ TEST(Error, ExitCodesAreTheDocumentedOnes) {
   EXPECT_EQ(exit_code(ErrorCode::kMismatch), 7);
   EXPECT_EQ(exit_code(ErrorCode::kTimedOut), 8);
   EXPECT_EQ(exit_code(ErrorCode::kTemporary), 75);
+}
+
+TEST(FormatCount, GroupsByThree) {
+  EXPECT_EQ(format_count(0), "0");
+  EXPECT_EQ(format_count(999), "999");
+  EXPECT_EQ(format_count(1000), "1,000");
+  EXPECT_EQ(format_count(1234567), "1,234,567");
 }
 
 TEST(Json, RoundTripsAndKeepsOrder) {

@@ -9,6 +9,7 @@
 
 #include <fmt/format.h>
 
+#include "base/format_count.h"
 #include "cli/commands.h"
 #include "cli/demo_directory.h"
 #include "cli/demo_engine.h"
@@ -279,7 +280,7 @@ Status DemoCommand::load() {
   report_.loaded_documents = progress.documents;
   report_.loaded_bytes = progress.bytes;
   report_.load_seconds = std::chrono::duration<double>(runtime_->now() - begun).count();
-  say(fmt::format("{} documents, {}, {} collections and views, {} indexes in {:.1f} s.", terminal::format_count(progress.documents),
+  say(fmt::format("{} documents, {}, {} collections and views, {} indexes in {:.1f} s.", format_count(progress.documents),
                   terminal::format_bytes(static_cast<double>(progress.bytes)), progress.collections.load(), progress.indexes.load(),
                   report_.load_seconds));
   return {};
@@ -292,7 +293,7 @@ void DemoCommand::show_loading(const workload::LoadProgress& progress, const std
   const auto begun = runtime_->now();
   while (runtime_->sleep(redrawn ? Duration(terminal::kRedrawInterval) : Duration(terminal::kPlainLineInterval), done)) {
     const auto now = runtime_->now();
-    const auto text = fmt::format("{} documents, {}, {} indexes in {}", terminal::format_count(static_cast<std::uint64_t>(progress.documents.load())),
+    const auto text = fmt::format("{} documents, {}, {} indexes in {}", format_count(static_cast<std::uint64_t>(progress.documents.load())),
                                   terminal::format_bytes(static_cast<double>(progress.bytes.load())), progress.indexes.load(),
                                   terminal::format_duration(std::chrono::duration<double>(now - begun).count()));
     terminal::ProgressView view;

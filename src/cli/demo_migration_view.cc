@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "base/format_count.h"
 #include "terminal/format.h"
 
 namespace drover::cli {
@@ -34,7 +35,7 @@ std::string line_of(const Json& migration) {
   if (copied && total && *total > 0)
     line += fmt::format(" · {} of {} ({})", terminal::format_bytes(*copied), terminal::format_bytes(*total), terminal::format_percent(*copied / *total));
   if (const auto events = number(migration, "appliedEvents"); events && *events > 0)
-    line += fmt::format(" · {} changes applied", terminal::format_count(static_cast<std::uint64_t>(*events)));
+    line += fmt::format(" · {} changes applied", format_count(static_cast<std::uint64_t>(*events)));
   if (const auto lag = number(migration, "lagTimeSeconds")) line += fmt::format(" · lag {}", terminal::format_duration(*lag));
   return line;
 }

@@ -5,13 +5,13 @@
 
 #include <fmt/format.h>
 
+#include "base/format_count.h"
 #include "terminal/format.h"
 
 namespace drover::cli {
 namespace {
 
 using terminal::format_bytes;
-using terminal::format_count;
 
 double number(const Json& object, std::string_view key) {
   const auto* value = object.find(key);

@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "base/format_count.h"
 #include "bson/builder.h"
 #include "bson/ejson.h"
 #include "cli/child_process.h"
@@ -265,8 +266,8 @@ Result<Json> DemoWalk::verify() {
   if (!done) return tl::unexpected(done.error());
   auto found = TRY_WITH(Json::parse(last), "the last line of drover verify");
   shell_.say(fmt::format("    equal: {} documents in {} collections compared, byte by byte",
-                         terminal::format_count(static_cast<std::uint64_t>(number(found, "documents").value_or(0))),
-                         terminal::format_count(static_cast<std::uint64_t>(number(found, "collections").value_or(0)))));
+                         format_count(static_cast<std::uint64_t>(number(found, "documents").value_or(0))),
+                         format_count(static_cast<std::uint64_t>(number(found, "collections").value_or(0)))));
   return found;
 }
 

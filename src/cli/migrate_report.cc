@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "base/format_count.h"
 #include "cli/subcommand.h"
 #include "terminal/format.h"
 
@@ -43,14 +44,14 @@ Json to_json(const engine::Progress& progress, const Error* error) {
 std::string summary(const engine::Progress& progress) {
   auto text =
       fmt::format("{} documents ({}) in {} collections copied in {}; {} changes followed; lag at most {:.0f} s",
-                     terminal::format_count(static_cast<std::uint64_t>(progress.documents)),
+                     format_count(static_cast<std::uint64_t>(progress.documents)),
                      terminal::format_bytes(static_cast<double>(progress.bytes)), progress.collections.size(),
                      terminal::format_duration(progress.copy_seconds),
-                     terminal::format_count(progress.change_events_applied), progress.max_lag_seconds);
+                     format_count(progress.change_events_applied), progress.max_lag_seconds);
   if (progress.write_unavailable_millis) text += fmt::format("; no writes for {:.0f} ms", *progress.write_unavailable_millis);
   if (const auto& verification = progress.verification; verification && verification->equal()) {
     text += fmt::format(". Compared before the cutover: {} documents in {} collections, equal byte for byte",
-                        terminal::format_count(static_cast<std::uint64_t>(verification->documents)), verification->collections);
+                        format_count(static_cast<std::uint64_t>(verification->documents)), verification->collections);
   } else {
     text += ". The documents were not compared (--no-verify)";
   }

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "base/format_count.h"
 #include "base/json.h"
 #include "base/runtime.h"
 #include "bson/ejson.h"
@@ -41,7 +42,7 @@ class ProgressLine {
     shown_ = now;
     drawn_ = terminal_;
     fmt::print(stderr, "{}{} documents compared ({}), {} of {} ranges, {} mismatches{}", terminal_ ? "\r\x1b[K" : "",
-               terminal::format_count(progress.compared.documents),
+               format_count(progress.compared.documents),
                terminal::format_bytes(static_cast<double>(progress.compared.bytes)), progress.ranges_done,
                progress.ranges_total, progress.mismatches, terminal_ ? "" : "\n");
   }
@@ -91,7 +92,7 @@ std::string id_text(const bson::Element& id) {
 
 // "1 document", "2 documents"
 std::string counted(std::uint64_t count, std::string_view one) {
-  return fmt::format("{} {}{}", terminal::format_count(count), one, count == 1 ? "" : one.ends_with('h') ? "es" : "s");
+  return fmt::format("{} {}{}", format_count(count), one, count == 1 ? "" : one.ends_with('h') ? "es" : "s");
 }
 
 void print_report(const verifier::Report& report) {
@@ -100,7 +101,7 @@ void print_report(const verifier::Report& report) {
     fmt::print("{}\n", terminal::printable(fmt::format("{}: {}{}: {}", verifier::kind_name(mismatch.kind), mismatch.ns.to_string(), id, mismatch.detail)));
   }
   if (report.mismatch_count > report.mismatches.size()) {
-    fmt::print("and {} more\n", terminal::format_count(report.mismatch_count - report.mismatches.size()));
+    fmt::print("and {} more\n", format_count(report.mismatch_count - report.mismatches.size()));
   }
   const auto side = [](const verifier::Volume& volume) {
     return fmt::format("{}, {}", counted(volume.documents, "document"), counted(volume.bytes, "byte"));

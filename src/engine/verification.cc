@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "base/format_count.h"
 #include "bson/ejson.h"
 #include "engine/mutants.h"
 #include "engine/retry.h"
@@ -59,12 +60,6 @@ ChangedKeys::Spellings spellings(const Collection& collection) {
 
 std::string in_words(const verifier::Mismatch& mismatch) {
   return fmt::format("{} _id {}: {}", mismatch.ns.to_string(), bson::to_shell(mismatch.id.element()), mismatch.detail);
-}
-
-std::string grouped(std::int64_t number) {
-  auto text = std::to_string(number);
-  for (auto at = static_cast<std::ptrdiff_t>(text.size()) - 3; at > 0; at -= 3) text.insert(static_cast<std::size_t>(at), ",");
-  return text;
 }
 
 using CheckState = RangeCheck::State;
@@ -402,7 +397,7 @@ std::optional<std::string> Verification::why_not_commit() {
     return std::nullopt;
   }
   if (many_since_ == SteadyTime{}) many_since_ = runtime_.now();
-  auto reason = fmt::format("{} changed documents are still to be compared", grouped(left.documents));
+  auto reason = fmt::format("{} changed documents are still to be compared", format_count(static_cast<std::uint64_t>(left.documents)));
   if (runtime_.now() - many_since_ > kSlow)
     reason += ": it does not keep pace, write less";
   return reason;

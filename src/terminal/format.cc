@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstdint>
 #include <iterator>
 #include <utility>
 #include <vector>
@@ -49,12 +50,6 @@ std::pair<It, std::size_t> within(It at, It end, std::size_t width) {
 }
 
 }  // namespace
-
-std::string format_count(std::uint64_t count) {
-  std::string digits = std::to_string(count);
-  for (auto place = static_cast<std::ptrdiff_t>(digits.size()) - 3; place > 0; place -= 3) digits.insert(place, ",");
-  return digits;
-}
 
 std::string format_bytes(double bytes) {
   static constexpr std::array<const char*, 5> kUnits = {"B", "kB", "MB", "GB", "TB"};

@@ -2,13 +2,11 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
 #include <string>
 #include <string_view>
 
 namespace drover::terminal {
 
-std::string format_count(std::uint64_t count);  // 1,234,567
 std::string format_bytes(double bytes);         // 512 B, 3.4 MB, 1.2 GB (powers of 1000, as rates are)
 std::string format_duration(double seconds);    // 0.4 s, 42 s, 3 min 05 s, 2 h 07 min
 std::string format_percent(double fraction);    // 0 %, 99 %; 100 % only when it is reached

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "base/format_count.h"
 #include "terminal/format.h"
 #include "terminal/table.h"
 
