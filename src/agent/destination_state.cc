@@ -8,6 +8,7 @@
 #include "bson/builder.h"
 #include "preflight/checks.h"
 #include "preflight/found_migration.h"
+#include "preflight/removal.h"
 
 namespace drover::agent {
 namespace {
@@ -28,7 +29,7 @@ Result<DestinationState> look_at_destination(cluster::Deployment& destination, c
     const auto migrations = TRY(load("x_migration"));
     if (migrations.empty()) return state;
     committed = migrations.front()["phase"].to_string_view() == std::string_view("committed");
-    for (const auto& control : TRY(load("x_control"))) state.owner = control["job"].to_string_view().value_or("");
+    state.owner = TRY(preflight::job_of_state(load));
   }
   state.holds = state.owner == job ? Holds::kOurs : committed ? Holds::kCommitted : Holds::kUnfinished;
   return state;

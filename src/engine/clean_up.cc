@@ -111,7 +111,7 @@ Result<CleanedUp> clean_up(cluster::Deployment& source, cluster::Deployment& des
       removal.committed = found["phase"].to_string_view() == std::string_view("committed");
       blocked = found["destinationBlocked"].is_truthy() && !removal.committed;
     }
-    removal.job = TRY(job_of_state(load));
+    removal.job = TRY(preflight::job_of_state(load));
   }
   if (what.seen && (what.seen->migration != here.migration || what.seen->half_removed != here.half_removed)) return leave(CleanedUp::kChanged);
   if (removal.committed && what.only == CleanUp::Only::kBegun) return leave(CleanedUp::kCommitStays);

@@ -4,16 +4,10 @@
 
 namespace drover::engine {
 
-Result<std::string> job_of_state(const LoadState& load) {
-  std::string job;
-  for (const auto& control : TRY(load("x_control"))) job = control["job"].to_string_view().value_or("");
-  return job;
-}
-
 Result<bool> is_state_of_job(const LoadState& load, std::string_view job) {
   if (job.empty()) return true;
   if (const auto removal = TRY(preflight::unfinished_removal(load))) return removal->job == job;
-  if (!TRY(load("x_control")).empty()) return TRY(job_of_state(load)) == job;
+  if (!TRY(load("x_control")).empty()) return TRY(preflight::job_of_state(load)) == job;
   return TRY(load("x_migration")).empty();
 }
 
@@ -26,7 +20,7 @@ Status check_job_of_state(const LoadState& load, std::string_view job) {
   }
   const auto migrations = TRY(load("x_migration"));
   if (migrations.empty() || job.empty()) return {};
-  const auto owner = TRY(job_of_state(load));
+  const auto owner = TRY(preflight::job_of_state(load));
   if (owner == job) return {};
   const bool committed = migrations.front()["phase"].to_string_view() == std::string_view("committed");
   return fail(ErrorCode::kWrongState,

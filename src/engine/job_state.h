@@ -22,9 +22,6 @@ using LoadState = preflight::LoadState;
 // Reads only.
 Status check_job_of_state(const LoadState& load, std::string_view job);
 
-// The job that x_control names; empty without one.
-Result<std::string> job_of_state(const LoadState& load);
-
 // For a clean-up: whether what there is is `job`'s to remove, half removed as it may be. Only what x_control, or the removal, says is his, or what
 // nobody has begun (an x_owner alone); an empty job's is any.
 Result<bool> is_state_of_job(const LoadState& load, std::string_view job);

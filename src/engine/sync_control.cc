@@ -7,6 +7,7 @@
 #include "engine/job_state.h"
 #include "engine/retry.h"
 #include "preflight/preflight.h"
+#include "preflight/removal.h"
 
 namespace drover::engine {
 namespace {
@@ -111,7 +112,7 @@ Status SyncControl::open(const std::stop_token& stop) {
                                     "looking for a migration on " + cluster_name(cluster));
     if (documents.empty()) continue;
     // Of a job that has begun nothing: a new one begins as if it had never been.
-    if (!job_.empty() && documents.front()["job"].to_string_view() != std::string_view(job_) &&
+    if (!job_.empty() && preflight::job_in(documents.front()) != job_ &&
         TRY(retry_temporary(runtime_, stop, [&] { return deployment->load_state("x_migration"); })).empty()) continue;
     if (destination) {
       return fail(ErrorCode::kWrongState,
@@ -132,8 +133,7 @@ Status SyncControl::found(int destination, const bson::Document& control, const 
                 fmt::format("{} holds a migration that was started with it as {}; exchange --cluster0 and --cluster1",
                             cluster_name(destination), control["destination"].to_string_view().value_or("?")));
   }
-  const std::string owner(control["job"].to_string_view().value_or(""));
-  if (job_.empty()) job_ = owner;
+  if (job_.empty()) job_ = preflight::job_in(control);
   const auto deployment = TRY(connect_(destination, Part::kDestination));
   TRY(check_job_of_state([&](const auto& collection) { return retry_temporary(runtime_, stop, [&] { return deployment->load_state(collection); }); }, job_));
   SyncRequest request;

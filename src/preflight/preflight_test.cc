@@ -216,6 +216,19 @@ TEST_F(Preflight, ARemovalThatHasBegunIsNotGoneOnWith) {
   EXPECT_TRUE(removal->committed);
 }
 
+TEST_F(Preflight, WhoseAStateIs) {
+  const auto job = [&] { return job_of_state([&](const std::string& collection) { return destination.load_state(collection); }).value(); };
+  EXPECT_EQ(job(), "");
+  destination.state["x_control"] = {json(R"({"_id": "control", "paused": false})")};
+  EXPECT_EQ(job(), "");
+  destination.state["x_control"] = {json(R"({"_id": "control", "job": "a"})")};
+  EXPECT_EQ(job(), "a");
+  destination.state["x_control"] = {json(R"({"_id": "control", "job": 7})")};  // nobody's that we know
+  EXPECT_EQ(job(), "");
+  const auto failed = job_of_state([](const std::string&) -> Result<std::vector<bson::Document>> { return fail(ErrorCode::kTemporary, "away"); });
+  EXPECT_FALSE(failed);
+}
+
 TEST_F(Preflight, HowFarAMigrationCame) {
   EXPECT_EQ(find_migration(source, destination).value().phase, MigrationPhase::kNone);
   destination.state["x_owner"] = {json(R"({"_id": "owner"})")};

@@ -12,7 +12,7 @@ Result<std::optional<Removal>> without_a_record(const LoadState& load) {
     rest = rest || !TRY(load(collection)).empty();
   if (!rest) return std::optional<Removal>();
   Removal removal;
-  for (const auto& control : TRY(load("x_control"))) removal.job = control["job"].to_string_view().value_or("");
+  removal.job = TRY(job_of_state(load));
   removal.committed = !TRY(load("x_hooks")).empty();  // it is written after the commit
   // Decided, and without x_migration: nobody can finish it any more, but the applications may be there.
   for (const auto& cutover : TRY(load("x_cutover"))) removal.committed |= cutover["step"].to_string_view() != std::string_view("intent");
@@ -34,5 +34,13 @@ Result<std::optional<Removal>> unfinished_removal(const LoadState& load) {
     if (auto removal = removal_in(owner)) return removal;
   return without_a_record(load);
 }
+
+Result<std::string> job_of_state(const LoadState& load) {
+  std::string job;
+  for (const auto& control : TRY(load("x_control"))) job = job_in(control);
+  return job;
+}
+
+std::string job_in(bson::View control) { return std::string(control["job"].to_string_view().value_or("")); }
 
 }  // namespace drover::preflight

@@ -29,4 +29,8 @@ bson::Document to_document(const Removal& removal);
 
 Result<std::optional<Removal>> unfinished_removal(const LoadState& load);
 
+// Whose the state is that is not being removed: the job that x_control names. Empty without one: not one of an agent's.
+Result<std::string> job_of_state(const LoadState& load);
+std::string job_in(bson::View control);  // x_control's document
+
 }  // namespace drover::preflight
