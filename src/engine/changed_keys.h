@@ -8,6 +8,7 @@
 
 #include "base/uuid.h"
 #include "bson/document.h"
+#include "engine/mutants.h"
 
 namespace drover::engine {
 
@@ -22,7 +23,7 @@ class ChangedKeys {
   enum class Spellings { kOne, kAll };  // of one logical key: under a collation "a" and "A" are documents of their own
 
   void add(const Uuid& collection, const std::string& key, const bson::Value& id, Spellings spellings) {
-    auto& ids = collections_[collection][key];
+    auto& ids = collections_[collection].keys[key];
     if (!ids.empty() && spellings == Spellings::kOne) return;
     for (const auto& known : ids)
       if (known.element().type() == id.element().type() && known.element().same_value_bytes(id.element())) return;
@@ -32,26 +33,34 @@ class ChangedKeys {
   }
   bool contains(const Uuid& collection, const std::string& key) const {
     const auto keys = collections_.find(collection);
-    return keys != collections_.end() && keys->second.contains(key);
+    return keys != collections_.end() && keys->second.keys.contains(key);
   }
   // In [min, max); an empty max is unbounded.
   void forget(const Uuid& collection, const std::string& min, const std::string& max) {
-    const auto keys = collections_.find(collection);
-    if (keys == collections_.end()) return;
-    auto it = keys->second.lower_bound(min);
-    const auto end = max.empty() ? keys->second.end() : keys->second.lower_bound(max);
-    while (it != end) it = erase(keys->second, it);
-    if (keys->second.empty()) collections_.erase(keys);
+    const auto found = collections_.find(collection);
+    if (found == collections_.end()) return;
+    auto& keys = found->second.keys;
+    auto it = keys.lower_bound(min);
+    const auto end = max.empty() ? keys.end() : keys.lower_bound(max);
+    while (it != end) it = erase(keys, it);
+    if (keys.empty()) collections_.erase(found);
   }
-  // About `most` keys of one collection, one at least, and no more after `most_bytes` of them; they are then no longer here.
+  // About `most` keys of one collection, one at least, and no more after `most_bytes` of them; they are then no longer here. In turns:
+  // from the key after the last that was taken, so that none waits for others that change all the time.
   std::vector<Key> take(const Uuid& collection, std::size_t most, std::size_t most_bytes) {
     std::vector<Key> taken;
-    const auto keys = collections_.find(collection);
-    if (keys == collections_.end()) return taken;
+    const auto found = collections_.find(collection);
+    if (found == collections_.end()) return taken;
+    auto& [keys, last] = found->second;
     const auto bytes = bytes_;
-    for (auto it = keys->second.begin(); it != keys->second.end() && taken.size() < most && bytes - bytes_ <= most_bytes; it = erase(keys->second, it))
+    auto it = mutant("lowest_keys_first") ? keys.begin() : keys.upper_bound(last);
+    while (!keys.empty() && taken.size() < most && bytes - bytes_ <= most_bytes) {
+      if (it == keys.end()) it = keys.begin();
+      last = it->first;
       for (const auto& id : it->second) taken.push_back({it->first, id});
-    if (keys->second.empty()) collections_.erase(keys);
+      it = erase(keys, it);
+    }
+    if (keys.empty()) collections_.erase(found);
     return taken;
   }
   // The first collection after that one, in turns, that has any. Not when empty().
@@ -62,7 +71,7 @@ class ChangedKeys {
 
   std::size_t count(const Uuid& collection) const {
     const auto keys = collections_.find(collection);
-    return keys == collections_.end() ? 0 : keys->second.size();
+    return keys == collections_.end() ? 0 : keys->second.keys.size();
   }
   bool empty() const { return collections_.empty(); }
   std::size_t size() const { return size_; }
@@ -70,6 +79,10 @@ class ChangedKeys {
 
  private:
   using Keys = std::map<std::string, std::vector<bson::Value>>;
+  struct OfCollection {
+    Keys keys;
+    std::string last;  // taken
+  };
   static std::size_t cost(const std::string& key, const bson::Value& id) {
     return key.size() + id.element().size() + kChangedKeyOverhead;
   }
@@ -79,7 +92,7 @@ class ChangedKeys {
     return keys.erase(it);
   }
 
-  std::map<Uuid, Keys> collections_;
+  std::map<Uuid, OfCollection> collections_;
   std::size_t size_ = 0;
   std::size_t bytes_ = 0;
 };

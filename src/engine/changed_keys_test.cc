@@ -46,6 +46,28 @@ TEST(ChangedKeys, takes_no_more_than_so_many_bytes) {
   EXPECT_EQ(keys.size(), 5u);
 }
 
+std::vector<int> numbers(const std::vector<ChangedKeys::Key>& keys) {
+  std::vector<int> all;
+  for (const auto& one : keys) all.push_back(one.id.element().int32_value());
+  return all;
+}
+
+// Whoever changes all the time stands behind those that wait.
+TEST(ChangedKeys, goes_round) {
+  ChangedKeys keys;
+  const auto add = [&](int n) { keys.add(kOne, key(value(n)), value(n), Spellings::kOne); };
+  for (int n = 0; n < 5; ++n) add(n);
+  EXPECT_EQ(numbers(keys.take(kOne, 2, 1 << 20)), (std::vector{0, 1}));
+  add(0);
+  add(1);
+  EXPECT_EQ(numbers(keys.take(kOne, 2, 1 << 20)), (std::vector{2, 3}));
+  add(2);
+  EXPECT_EQ(numbers(keys.take(kOne, 2, 1 << 20)), (std::vector{4, 0}));
+  EXPECT_EQ(numbers(keys.take(kOne, 5, 1 << 20)), (std::vector{1, 2}));
+  EXPECT_TRUE(keys.empty());
+  EXPECT_EQ(keys.bytes(), 0u);
+}
+
 TEST(ChangedKeys, takes_some_and_forgets_ranges) {
   ChangedKeys keys;
   for (int n = 0; n < 10; ++n) keys.add(kOne, key(value(n)), value(n), Spellings::kOne);
