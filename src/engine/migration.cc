@@ -36,6 +36,7 @@ struct Migration::Run {
   std::atomic<std::int64_t> copied_at_millis{0};
   std::atomic<bool> started{false};  // its parts run: only from then on the catalog tells what is still to be done
   bool differences_noted = false;
+  bool differences_known = false;  // from an earlier run
   bool counted = false;  // the sides agree in how many documents there are
 };
 
@@ -148,9 +149,20 @@ void Migration::note_differences(Run& run) {
   if (!noted) log_.warn("that documents differ cannot be recorded", {{"reason", noted.error().message}});
 }
 
-Status Migration::refuse_known_differences(StateStore& state, const std::stop_token& stop) const {
-  if (options_.verification != VerificationMode::kCounts) return {};
-  if (TRY(state.load("x_differences", stop)).empty()) return {};
+// They have been put right: everything has been compared again. On the thread that notes them, which does so again for what is found later.
+Status Migration::forget_differences(Run& run, const std::stop_token& stop) {
+  if (!run.differences_known || !run.pipeline->verification()->was_equal()) return {};
+  const std::vector<bson::Value> ids{value_of("documents")};
+  TRY(run.state->remove("x_differences", ids, stop));
+  run.differences_known = false;
+  log_.info("what an earlier comparison found is put right: every document has been compared again");
+  return {};
+}
+
+Status Migration::look_for_differences(Run& run, const std::stop_token& stop) const {
+  if (options_.verification == VerificationMode::kNone) return {};
+  run.differences_known = !TRY(run.state->load("x_differences", stop)).empty();
+  if (!run.differences_known || options_.verification == VerificationMode::kDocuments) return {};
   return fail(ErrorCode::kMismatch,
               "an earlier comparison of this migration has found documents that differ, and counts cannot show that they are right by now; let it compare every document "
               "(without --no-verify). `drover verify` lists what differs; to start anew, drop what was copied and use --cleanup");
@@ -180,7 +192,7 @@ Result<std::optional<Outcome>> Migration::begin(const std::shared_ptr<Run>& run,
     remember(finished_progress(*run->state, stop));  // with what finishing added
     return Outcome::kCommitted;
   }
-  TRY(refuse_known_differences(*run->state, stop));
+  TRY(look_for_differences(*run, stop));
   run->sessions.assign(sessions.begin() + StateStore::kSessions, sessions.end());
   run->pipeline = std::make_unique<Pipeline>(
       Pipeline::Parts{source_, destination_, runtime_, log_, run->catalog, *run->state, options_}, run->begun.position,
@@ -228,6 +240,7 @@ Result<Outcome> Migration::follow_until_committed(Run& run, const std::stop_toke
     if (const auto failure = run.pipeline->failure()) return tl::unexpected(*failure);
     if (run.pipeline->stopped()) return tl::unexpected(stopped_error());
     note_differences(run);
+    TRY(forget_differences(run, stop));
     if (!runtime_.sleep(kWatchEvery, stop)) return tl::unexpected(stopped_error());
     if (run.copied_at_millis == 0 && run.pipeline->copy_finished()) {
       const auto now = std::chrono::duration_cast<std::chrono::milliseconds>(runtime_.wall_time().time_since_epoch());

@@ -44,7 +44,8 @@ class Migration {
   std::function<Result<bson::Document>(const std::stop_token&)> verify_rest(Run& run);
   void release(StateStore& state);
   void note_differences(Run& run);
-  Status refuse_known_differences(StateStore& state, const std::stop_token& stop) const;
+  Status forget_differences(Run& run, const std::stop_token& stop);
+  Status look_for_differences(Run& run, const std::stop_token& stop) const;
   void remember(Progress progress);
 
   cluster::Deployment& source_;

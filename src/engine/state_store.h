@@ -12,7 +12,7 @@
 //   x_checkpoint  {_id: "checkpoint", epoch, ts}
 //   x_control     {_id: "control", epoch, job?, ...} of the front that started it (sync_control.h); job: job_state.h
 //   x_cutover     {_id: "cutover", epoch, step, stoppedMillis, writeUnavailableMillis, verification: {...}, figures: {...}, ...}
-//   x_differences {_id: "documents", epoch, count} that a comparison found: from then on counts alone are no proof
+//   x_differences {_id: "documents", epoch, count} that a comparison found: counts alone are no proof until a whole one finds none
 //   x_hooks       {_id: "after", epoch, done} of the operator's command after the cutover: begun, and ended well
 #pragma once
 

@@ -130,7 +130,10 @@ Verification::Task Verification::next() {
   if (keys && many) task.parts = next_keys();
   if (!task.any()) task.parts = next_range(false);
   if (!task.any() && keys && due) task.parts = next_keys();
-  if (!task.any() && changed_.empty() && out_ == 0) task.parts = next_range(true);
+  if (!task.any() && changed_.empty() && out_ == 0) {
+    task.parts = next_range(true);
+    whole_ = whole_ || (!task.any() && left().ranges == 0);
+  }
   if (!task.any()) return task;
   keys_last_ = !task.is_range();
   if (keys_last_) keys_out_ = true;
@@ -408,6 +411,11 @@ std::int64_t Verification::mismatches() {
   return mismatch_count_;
 }
 
+bool Verification::was_equal() {
+  MonitorLock lock(router_.lock());
+  return whole_ && mismatch_count_ == 0;
+}
+
 Status Verification::finish(const std::stop_token& stop) {
   MonitorLock lock(router_.lock());
   hurry_ = true;
@@ -418,6 +426,7 @@ Status Verification::finish(const std::stop_token& stop) {
   });
   hurry_ = false;
   if (!done) return tl::unexpected(stopped_error());
+  whole_ = true;
   return {};
 }
 

@@ -52,6 +52,9 @@ class Verification {
   std::optional<std::string> why_not_commit();
   // How many documents differ, as far as is known.
   std::int64_t mismatches();
+  // Everything has been compared, some time, and nothing differs as far as is known. Where documents change all the time, not before they
+  // pause for a moment, or the rest is compared under the block.
+  bool was_equal();
   // The rest, while nobody writes to the source and everything up to the fence is applied.
   Status finish(const std::stop_token& stop);
   VerificationProgress progress();
@@ -126,6 +129,7 @@ class Verification {
   bool keys_out_ = false;  // one look at keys at a time: what changes meanwhile is still in changed_ when it is judged
   std::uint64_t forgotten_ = 0;
   std::uint64_t stirred_ = 0;  // how often something has ended or begun that may give an idle worker something to do
+  bool whole_ = false;  // for a moment nothing was left to be compared
   bool hurry_ = false;
   SteadyTime next_keys_at_{};
   Uuid looked_at_;             // the collection whose keys were taken last

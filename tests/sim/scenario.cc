@@ -197,6 +197,19 @@ void Scenario::insert_on_destination(const std::string& ns, std::string_view doc
   if (!done) fail("a user's write to the destination was refused: " + done.error().message);
 }
 
+void Scenario::alter_on_destination(const std::string& ns, std::string_view document) {
+  destination_->on_written = nullptr;
+  const auto& there = entry(*destination_, ns);
+  Write replacement;
+  replacement.kind = Write::Kind::kReplace;
+  replacement.ns = there.info.ns;
+  replacement.uuid = there.info.uuid;
+  replacement.document = std::make_shared<const bson::Document>(json(document));
+  replacement.key = logical_key(there, (*replacement.document)["_id"]);
+  const auto done = destination_->write({replacement}, SimCluster::Form::kEach, true, {});
+  if (!done) fail("a write behind everybody's back was refused: " + done.error().message);
+}
+
 void Scenario::insert_many(const std::string& ns, int first, int last, std::string_view fields) {
   for (int id = first; id <= last; ++id) insert(ns, fmt::format("{{\"_id\": {}{}{}}}", id, fields.empty() ? "" : ", ", fields));
 }
@@ -311,6 +324,7 @@ void Scenario::migrate(Engine& own) {
     engine::Migration migration(*own.source, *own.destination, *own.runtime, log, options);
     running_ = &migration;
     own.result = migration.run(own.stop.get_token());
+    if (!own.process.dead) last_progress_ = migration.progress();
     if (running_ == &migration) running_ = nullptr;
   }
   scheduler_.trace(own.process.name + " ended: " + (*own.result ? "committed" : own.result->error().message));

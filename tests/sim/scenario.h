@@ -62,6 +62,8 @@ class Scenario {
   void remove(const std::string& ns, std::string_view id);
   // Once users have been let in there; the sides are no longer compared at the end.
   void insert_on_destination(const std::string& ns, std::string_view document);
+  // Behind everybody's back: the document there becomes this one. What the engine writes is no longer checked step by step.
+  void alter_on_destination(const std::string& ns, std::string_view document);
   // What is written by `writes` becomes one transaction, in several oplog entries when `chain`.
   void transaction(const Act& writes, bool chain = false);
   void rename(const std::string& from, const std::string& to, bool drop_target = false);
@@ -98,6 +100,7 @@ class Scenario {
   // Collections of the migration's state on the destination.
   std::vector<std::string> state();
   engine::Migration* migration() { return running_; }
+  const engine::Progress& last_progress() const { return last_progress_; }  // of the last run that has ended
   [[noreturn]] void fail(const std::string& message) { scheduler_.fail(message); }
   void expect(bool claim, const std::string& words) { if (!claim) fail(words); }
 
@@ -144,6 +147,7 @@ class Scenario {
   std::list<Engine> engines_;
   Engine* paused_ = nullptr;
   engine::Migration* running_ = nullptr;
+  engine::Progress last_progress_;
   std::vector<Write>* collected_ = nullptr;  // of a transaction
   std::set<std::string> reached_;
   bool moved_on_ = false;  // users write to the destination

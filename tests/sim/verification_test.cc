@@ -1,0 +1,138 @@
+// The comparison before the cutover (engine/verification.h), each rule as a story (scenario.h).
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "bson/builder.h"
+#include "scenario.h"
+
+namespace drover::sim {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr auto kDifferences = "__mdb_internal_mongosync.x_differences";
+constexpr int kHot = 6;  // documents of each collection that change with every look; more than one look takes
+constexpr int kQuiet = 7;  // above them
+
+bool has_field(Scenario& s, SimCluster& cluster, const std::string& ns, int id, const char* field, int value) {
+  const auto& there = s.entry(cluster, ns);
+  const auto document = cluster.store().latest(there.info.uuid, logical_key(there, bson::make_document({{"_id", id}})["_id"]));
+  return document != nullptr && (*document)[field].to_int64() == value;
+}
+
+// With each look of the comparison at `hot` collections all their low documents change again, and the router knows of it before the next
+// look. Meanwhile one above them in the last of the collections differs: it must be found while the source is followed.
+Story a_difference_above_what_changes(std::vector<std::string> namespaces) {
+  return [namespaces](Scenario& s) {
+    s.options.verification = engine::VerificationMode::kDocuments;
+    s.options.verifiers = 1;
+    s.options.commit = engine::CommitPolicy::kNever;
+    const std::string large(3 << 20, 'x');
+    for (const auto& ns : namespaces) {
+      s.insert_many(ns, 1, kQuiet);
+      for (int id = 101; id <= 103; ++id) s.insert(ns, fmt::format(R"({{"_id": {}, "pad": "{}"}})", id, large));
+    }
+    int round = 0;
+    const auto change = [&] {
+      ++round;
+      for (const auto& ns : namespaces)
+        for (int id = 1; id <= kHot; ++id) s.set(ns, std::to_string(id), "w", std::to_string(round));
+    };
+    std::function<void()> at_each_look = [&] {
+      change();
+      s.pass(milliseconds(20));
+      s.before(s.destination(), "read by ids ", at_each_look);
+    };
+    bool over = false, gone = false;
+    s.at("migration.after_copy", [&] {
+      s.in_background("the user", [&] {
+        s.wait_until("everything to be compared once", [&] {
+          if (over || s.migration() == nullptr) return true;
+          const auto compared = s.migration()->progress().verification;
+          return compared && compared->complete;
+        });
+        s.before(s.destination(), "read by ids ", at_each_look);
+        change();
+        const auto& ns = namespaces.back();
+        for (int i = 1; i <= 20 && !over; ++i) {
+          s.set(ns, std::to_string(kQuiet), "w", std::to_string(i));
+          s.wait_until("the change to be applied", [&] { return over || has_field(s, s.destination(), ns, kQuiet, "w", i); });
+          s.alter_on_destination(ns, fmt::format(R"({{"_id": {}, "altered": {}}})", kQuiet, i));
+          s.pass(seconds(2));
+        }
+        s.pass(seconds(10));  // what is found is told a little later
+        s.stop();
+        gone = true;
+      });
+    });
+    const auto result = s.run_once();
+    over = true;
+    s.wait_until("the user", [&] { return gone; });
+    s.expect(!result && result.error().code == ErrorCode::kMismatch, "the difference is not found while others change");
+  };
+}
+
+TEST(Comparison, ADocumentDoesNotWaitForLowerOnesThatChangeAllTheTime) {
+  const auto story = a_difference_above_what_changes({"app.c"});
+  holds(story);
+  breaks("lowest_keys_first", story, 1);
+}
+
+TEST(Comparison, ACollectionDoesNotWaitForOthersThatChangeAllTheTime) { holds(a_difference_above_what_changes({"app.a", "app.b", "app.c"})); }
+
+// Counts are no proof after a difference was found, until everything has been compared again and was equal.
+TEST(Comparison, ADifferenceIsForgottenOnceAllIsComparedAndEqual) {
+  holds([](Scenario& s) {
+    using engine::CommitPolicy;
+    using engine::VerificationMode;
+    s.options.verification = VerificationMode::kDocuments;
+    s.options.commit = CommitPolicy::kNever;
+    s.insert_many("app.c", 1, 20);
+    s.at("migration.after_copy", [&] { s.alter_on_destination("app.c", R"({"_id": 7, "altered": 1})"); });
+    const auto mismatch = [](const Result<engine::Outcome>& result) { return !result && result.error().code == ErrorCode::kMismatch; };
+    s.expect(mismatch(s.run_once()), "the difference is not found");
+    s.expect(s.count(s.destination(), kDifferences) == 1, "the difference is not recorded");
+
+    s.options.verification = VerificationMode::kCounts;
+    s.options.commit = CommitPolicy::kWhenReady;
+    s.expect(mismatch(s.run_once()), "counts are taken for a proof");
+
+    s.alter_on_destination("app.c", R"({"_id": 7})");
+    s.options.verification = VerificationMode::kDocuments;
+    s.options.commit = CommitPolicy::kNever;
+    s.in_background("the operator", [&] {
+      s.wait_until("the difference to be forgotten", [&] { return s.count(s.destination(), kDifferences) == 0; });
+      s.stop();
+    });
+    const auto stopped = s.run_once();
+    s.expect(!stopped && stopped.error().code == ErrorCode::kInterrupted, "the second comparison does not follow the source");
+
+    s.options.verification = VerificationMode::kCounts;
+    s.options.commit = CommitPolicy::kWhenReady;
+    s.run();
+  });
+}
+
+// And not by a comparison that was stopped before it had seen everything.
+TEST(Comparison, ADifferenceIsRememberedUntilAllIsCompared) {
+  holds([](Scenario& s) {
+    s.options.verification = engine::VerificationMode::kDocuments;
+    s.options.commit = engine::CommitPolicy::kNever;
+    s.insert_many("app.c", 1, 20);
+    s.at("migration.after_copy", [&] { s.alter_on_destination("app.c", R"({"_id": 7, "altered": 1})"); });
+    (void)s.run_once();
+    s.alter_on_destination("app.c", R"({"_id": 7})");
+    s.before(s.destination(), "find app.c", [&] { s.stop(); });  // by the comparison, of the only range
+    (void)s.run_once();
+    s.expect(s.count(s.destination(), kDifferences) == 1, "the difference is forgotten");
+  });
+}
+
+}  // namespace
+}  // namespace drover::sim
