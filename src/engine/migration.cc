@@ -37,6 +37,7 @@ struct Migration::Run {
   std::atomic<bool> started{false};  // its parts run: only from then on the catalog tells what is still to be done
   bool differences_noted = false;
   bool differences_known = false;  // from an earlier run
+  bool decided = false;  // the cutover: there is only forward
   bool counted = false;  // the sides agree in how many documents there are
 };
 
@@ -226,7 +227,7 @@ Status Migration::end_writing(Run& run) {
     }));
   }
   for (auto& thread : threads) thread->join();
-  for (const auto& status : done) TRY_WITH(status, "shutting out late requests of this process; start the same command again to go on");
+  for (const auto& status : done) TRY_WITH(status, "shutting out late requests of this process");
   return {};
 }
 
@@ -268,8 +269,8 @@ Result<Outcome> Migration::follow_until_committed(Run& run, const std::stop_toke
     if (options_.commit == CommitPolicy::kManual && !(options_.may_commit && options_.may_commit())) continue;
     const Status done = cut_over(run, either.get_token());
     if (done) return Outcome::kCommitted;
-    // Whether it was decided is open then.
-    if (done.error().code == ErrorCode::kWrongState) return tl::unexpected(done.error());
+    // With kWrongState it is open whether it was decided.
+    if (run.decided || done.error().code == ErrorCode::kWrongState) return tl::unexpected(done.error());
     run.phase = "change event application";
     run.name = "RUNNING";
     // The catalogs not being equal yet is no reason to end: the source may be changing its own all the time.
@@ -310,15 +311,21 @@ Status Migration::cut_over(Run& run, const std::stop_token& stop) {
                    .incomplete =
                        [&] { return why_not_complete(run.catalog, run.pipeline->router(), run.pipeline->copy_finished()); },
                    .connections = static_cast<int>(run.sessions.size()),
-                   .decided = [&] { return end_writing(run); },
+                   .decided =
+                       [&] {
+                         run.decided = true;
+                         return end_writing(run);
+                       },
                    .put_right = [&](const std::stop_token& token) { return run.pipeline->changer().put_right(token); }});
-  const Status done = cutover.run(stop);
+  Status done = cutover.run(stop);
+  if (done) done = run.starter->save_migration("committed", {});
+  if (!done && run.decided)
+    return tl::unexpected(Error(done.error()).with_context("finishing the cutover, which is decided; start the same command again to finish it"));
   if (!done) {
     // What is said of a block that may be left, or of a decision that may have been taken, comes before what led to it.
     const auto failure = run.pipeline->failure();
     return failure && done.error().code != ErrorCode::kWrongState ? tl::unexpected(*failure) : done;
   }
-  TRY(run.starter->save_migration("committed", {}));
   release(*run.state);
   run.phase = "committed";
   run.name = "COMMITTED";

@@ -33,7 +33,7 @@ struct VerificationProgress {
 };
 
 struct Progress {
-  std::string state = "INITIALIZING";  // blueprint section 6
+  std::string state = "INITIALIZING";  // RUNNING, COMMITTING (in a cutover; once it is decided until it is finished, whatever fails), COMMITTED
   std::string phase = "initializing";  // initializing, collection copy, change event application, cutover, committed
   std::vector<CollectionProgress> collections;
   std::int64_t indexes_wanted = 0;  // besides _id, of all collections

@@ -231,6 +231,37 @@ TEST(Rules, ACollectionThatIsAdoptedHoldsTheCutoverBack) {
   breaks("copied_anew_unseen", story);
 }
 
+// After the decision there is only forward: nobody is told that the migration runs as before.
+TEST(Rules, ACutoverThatFailsAfterItsDecisionIsBeingCommitted) {
+  holds([](Scenario& s) {
+    s.insert_many("app.c", 1, 5);
+    s.at("cutover.after_decision", [&] { s.cut_destination(std::chrono::minutes(33)); });
+    const auto failed = s.run_once();
+    s.expect(!failed && failed.error().code == ErrorCode::kTemporary, "it does not give up");
+    s.expect(failed.error().message.find("which is decided") != std::string::npos, "it does not say that the cutover is decided: " + failed.error().message);
+    s.expect(s.last_progress().state == "COMMITTING", "its state is " + s.last_progress().state);
+    s.expect(s.source().write_block(), "the source is open after the decision");
+    s.run();
+    s.expect(s.last_progress().state == "COMMITTED", "its state is " + s.last_progress().state + " at the end");
+  });
+}
+
+// Before it the migration goes on, or ends, as it was.
+TEST(Rules, ACutoverThatIsGivenUpLeavesTheMigrationRunning) {
+  holds([](Scenario& s) {
+    s.insert_many("app.c", 1, 5);
+    bool refused = false;
+    s.options.before_cutover = [&]() -> Status {
+      if (std::exchange(refused, true)) return {};
+      return drover::fail(ErrorCode::kFailure, "the hook failed");
+    };
+    const auto failed = s.run_once();
+    s.expect(!failed && failed.error().code == ErrorCode::kFailure, "the hook's failure is passed over");
+    s.expect(s.last_progress().state == "RUNNING", "its state is " + s.last_progress().state);
+    s.run();
+  });
+}
+
 // Outside of what is migrated, a collection may be of any kind and change its name at will.
 TEST(Rules, RenamesAcrossTheBorderOfTheFilter) {
   holds([](Scenario& s) {
