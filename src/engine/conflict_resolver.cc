@@ -7,7 +7,7 @@
 
 #include <fmt/format.h>
 
-#include "bson/ejson.h"
+#include "engine/id_text.h"
 #include "engine/server_codes.h"
 #include "engine/source_read.h"
 
@@ -51,7 +51,7 @@ std::string names(const Group& group) {
   std::size_t named = 0;
   for (const auto& [key, id] : group) {
     if (named++ == kMostNamed) return fmt::format("{} and {} more", text, group.size() - kMostNamed);
-    text += (text.empty() ? "" : ", ") + bson::to_ejson(id.element());
+    text += (text.empty() ? "" : ", ") + id_text(id.element());
   }
   return text;
 }

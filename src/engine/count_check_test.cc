@@ -5,6 +5,7 @@
 
 #include "bson/ejson.h"
 #include "cluster/testing/stub_deployment.h"
+#include "engine/testing/impatient_runtime.h"
 
 namespace drover::engine {
 namespace {
@@ -23,25 +24,8 @@ class Counted : public cluster::StubDeployment {
   const std::int64_t documents_, really_;
 };
 
-// The real one, but nobody waits.
-class Impatient : public Runtime {
- public:
-  SteadyTime now() override { return real_->now(); }
-  std::chrono::system_clock::time_point wall_time() override { return real_->wall_time(); }
-  std::uint64_t random() override { return real_->random(); }
-  bool sleep(Duration, const std::stop_token&) override { return true; }
-  std::unique_ptr<Thread> spawn(std::string name, std::function<void(std::stop_token)> body) override {
-    return real_->spawn(std::move(name), std::move(body));
-  }
-  std::unique_ptr<Monitor> make_monitor() override { return real_->make_monitor(); }
-  void reached(std::string_view) override {}
-
- private:
-  std::unique_ptr<Runtime> real_ = make_real_runtime();
-};
-
 Result<bool> check(std::int64_t on_source, std::int64_t on_destination, std::int64_t really = -1, std::int64_t really_there = -1) {
-  Impatient runtime;
+  ImpatientRuntime runtime;
   Catalog catalog;
   CollectionInfo info;
   info.ns = {"shop", "orders"};

@@ -7,7 +7,7 @@
 #include <fmt/format.h>
 
 #include "base/format_count.h"
-#include "bson/ejson.h"
+#include "engine/id_text.h"
 #include "engine/mutants.h"
 #include "engine/retry.h"
 #include "engine/server_codes.h"
@@ -59,7 +59,7 @@ ChangedKeys::Spellings spellings(const Collection& collection) {
 }
 
 std::string in_words(const verifier::Mismatch& mismatch) {
-  return fmt::format("{} _id {}: {}", mismatch.ns.to_string(), bson::to_shell(mismatch.id.element()), mismatch.detail);
+  return fmt::format("{} _id {}: {}", mismatch.ns.to_string(), id_text(mismatch.id.element()), mismatch.detail);
 }
 
 using CheckState = RangeCheck::State;
@@ -272,6 +272,7 @@ Status Verification::compare_keys(Task& task, const std::stop_token& stop) {
     if (mismatches_.size() >= kMostMismatches) continue;
     mismatches_.push_back(suspect.mismatch);
     log_.error("source and destination differ", {{"namespace", suspect.mismatch.ns.to_string()},
+                                                 {"_id", id_text(suspect.mismatch.id.element())},
                                                  {"kind", verifier::kind_name(suspect.mismatch.kind)},
                                                  {"detail", suspect.mismatch.detail}});
   }

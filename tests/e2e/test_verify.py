@@ -175,7 +175,7 @@ class BeforeTheCutover(DroverTest):
         there.small.delete_one({"_id": "s3"})
         process = self.start_migration()
         process.wait(120)
-        self.assert_exit(process, 7, r"e2e_seed\.big _id 7", r"e2e_seed\.small _id .s3.", "the source is as it was")
+        self.assert_exit(process, 7, r"e2e_seed\.big _id . .\$numberInt. : .7. .:", r"e2e_seed\.small _id .s3.", "the source is as it was")
         found = self.last_json(process)["verification"]
         self.assertFalse(found["equal"])
         self.assertEqual(found["mismatches"], 2)

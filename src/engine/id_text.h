@@ -1,0 +1,24 @@
+// An _id in a message or the log: in Extended JSON, as whoever looks for the document needs it. What is longer than kIdText bytes is
+// cut and says so. Nothing else of a document is ever told.
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+#include <fmt/format.h>
+
+#include "bson/ejson.h"
+
+namespace drover::engine {
+
+inline constexpr std::size_t kIdText = 256;
+
+inline std::string id_text(const bson::Element& id) {
+  auto text = bson::to_ejson(id);
+  if (text.size() <= kIdText) return text;
+  auto end = kIdText;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;  // no half of a character
+  return fmt::format("{}... ({} bytes)", text.substr(0, end), id.value_size());
+}
+
+}  // namespace drover::engine
