@@ -56,6 +56,7 @@ Status save_partition(StateStore& state, const Collection& collection, const Par
   builder.append("state", partition.state == PartitionState::kCopied ? "copied" : "copying");
   builder.append("r", partition.r).append("f", partition.f);
   builder.append("documents", documents).append("bytes", bytes);
+  builder.append("largest", static_cast<std::int64_t>(collection.largest.load()));
   return state.save("x_partitions", partition_id(collection, partition.number), std::move(builder).finish(), stop);
 }
 
@@ -122,6 +123,7 @@ Result<Restored> restore_catalog(StateStore& state, Runtime& runtime, ClusterTim
     auto& collection = *found->second;
     const auto number = static_cast<std::size_t>(record["n"].to_int64().value_or(0));
     if (number >= collection.partitions.size()) continue;
+    raise(collection.largest, static_cast<std::size_t>(std::max<std::int64_t>(0, record["largest"].to_int64().value_or(0))));
     Partition& partition = *collection.partitions[number];
     if (record["state"].string_value() == "copied") {
       partition.state = PartitionState::kCopied;

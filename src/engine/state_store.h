@@ -8,7 +8,7 @@
 //   x_migration   {_id: "migration", epoch, uuid, phase, t0, filter, source: {set, id, hosts}, listed: [{db, at}], listedDefault}
 //   x_catalog     {_id: uuid on S, epoch, db, coll, options and indexes (bytes), destinationUuid, ddlTime, gone, documents, bytes}
 //   x_plans       {_id: uuid on S, epoch, bounds: [min of each partition but the first]}
-//   x_partitions  {_id: "uuid.n", epoch, uuid, n, state: "copying"|"copied", r, f, documents, bytes}
+//   x_partitions  {_id: "uuid.n", epoch, uuid, n, state: "copying"|"copied", r, f, documents, bytes, largest (document of the collection, in bytes)}
 //   x_checkpoint  {_id: "checkpoint", epoch, ts}
 //   x_control     {_id: "control", epoch, job?, ...} of the front that started it (sync_control.h); job: job_state.h
 //   x_cutover     {_id: "cutover", epoch, step, stoppedMillis, writeUnavailableMillis, verification: {...}, figures: {...}, ...}
