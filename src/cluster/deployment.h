@@ -180,9 +180,10 @@ class Deployment {
   // document at least. A reply has 16 MiB at most.
   virtual Result<StateRead> read_by_ids(const Namespace& ns, const Uuid& uuid, std::span<const bson::Value> ids,
                                         ClusterTime after, std::size_t most_bytes) = 0;
-  // All of them at one point q in (after, operation_time], by a snapshot transaction (works on 4.4).
+  // All of them at one point q in (after, operation_time], by a snapshot transaction (works on 4.4). No further reply is asked for once
+  // the documents have `most_bytes`: then it is not complete, and tells nothing but that they are too many.
   virtual Result<StateRead> read_group(const Namespace& ns, const Uuid& uuid, std::span<const bson::Value> ids,
-                                       ClusterTime after) = 0;
+                                       ClusterTime after, std::size_t most_bytes) = 0;
   // About `count` random _ids, unsorted.
   virtual Result<std::vector<bson::Value>> sample_ids(const Namespace& ns, const Uuid& uuid, int count) = 0;
   virtual Result<CollectionSize> size_of(const Namespace& ns) = 0;

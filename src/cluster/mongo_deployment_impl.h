@@ -33,7 +33,7 @@ class MongoDeployment final : public Deployment {
   Result<StateRead> read_by_ids(const Namespace& ns, const Uuid& uuid, std::span<const bson::Value> ids,
                                 ClusterTime after, std::size_t most_bytes) override;
   Result<StateRead> read_group(const Namespace& ns, const Uuid& uuid, std::span<const bson::Value> ids,
-                               ClusterTime after) override;
+                               ClusterTime after, std::size_t most_bytes) override;
   Result<std::vector<bson::Value>> sample_ids(const Namespace& ns, const Uuid& uuid, int count) override;
   Result<CollectionSize> size_of(const Namespace& ns) override;
 
@@ -79,7 +79,7 @@ class MongoDeployment final : public Deployment {
                         std::optional<std::chrono::milliseconds> limit = std::nullopt);
   Result<bool> has_features_of(int major, int minor);
   Result<StateRead> find_in_transaction(const WriteContext& context, const Namespace& ns, const Uuid& uuid,
-                                        std::span<const bson::Value> ids, ClusterTime after);
+                                        std::span<const bson::Value> ids, ClusterTime after, std::size_t most_bytes);
   Status run_statements(const WriteContext& context, std::span<const TransactionStatement> statements);
   Result<ClusterTime> commit(const WriteContext& context);
   void abort(const WriteContext& context);

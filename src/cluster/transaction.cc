@@ -127,7 +127,7 @@ void MongoDeployment::abort(const WriteContext& context) {
 }
 
 Result<StateRead> MongoDeployment::read_group(const Namespace& ns, const Uuid& uuid, std::span<const bson::Value> ids,
-                                              ClusterTime after) {
+                                              ClusterTime after, std::size_t most_bytes) {
   auto context = group_sessions_.with([&](auto& idle) {
     if (idle.empty()) return WriteContext{Uuid::random(pool_->runtime()), 0};
     const auto last = idle.back();
@@ -135,8 +135,8 @@ Result<StateRead> MongoDeployment::read_group(const Namespace& ns, const Uuid& u
     return last;
   });
   ++context.txn_number;
-  auto state = find_in_transaction(context, ns, uuid, ids, after);
-  if (state) {
+  auto state = find_in_transaction(context, ns, uuid, ids, after, most_bytes);
+  if (state && state->complete) {
     // The commit waits until what was read is majority-committed: only then is it known to last, and its reply's time is at
     // or after the point of the reads.
     if (auto time = commit(context)) {
@@ -152,8 +152,9 @@ Result<StateRead> MongoDeployment::read_group(const Namespace& ns, const Uuid& u
 }
 
 Result<StateRead> MongoDeployment::find_in_transaction(const WriteContext& context, const Namespace& ns, const Uuid& uuid,
-                                                       std::span<const bson::Value> ids, ClusterTime after) {
+                                                       std::span<const bson::Value> ids, ClusterTime after, std::size_t most_bytes) {
   StateRead state;
+  std::size_t bytes = 0;
   const auto on = ns.to_string();
   auto mode = WriteMode::kFirstOfTransaction;
   for (auto rest = ids; !rest.empty();) {
@@ -172,8 +173,15 @@ Result<StateRead> MongoDeployment::find_in_transaction(const WriteContext& conte
       const auto cursor = reply["cursor"].to_document().value_or(bson::View());
       const auto batch = cursor[field].to_array();
       if (!batch) return tl::unexpected(error(side_code(pool_->side()), "the reply to a find holds no cursor"));
-      for (const auto& item : *batch) state.documents.emplace_back(item.document_value());
+      for (const auto& item : *batch) {
+        state.documents.emplace_back(item.document_value());
+        bytes += state.documents.back().size();
+      }
       const auto id = cursor["id"].to_int64().value_or(0);
+      if (bytes >= most_bytes && (id != 0 || rest.size() > count)) {
+        state.complete = false;
+        return state;
+      }
       if (id == 0) break;
       const auto name = cursor["ns"].to_string_view().value_or("");
       bson::Builder more;

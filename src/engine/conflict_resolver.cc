@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "engine/id_text.h"
+#include "engine/mutants.h"
 #include "engine/server_codes.h"
 #include "engine/source_read.h"
 
@@ -22,7 +23,7 @@ inline constexpr int kRoundsBeforeDoubt = 3;
 // Documents that hold each other's values in a chain are written together; one transaction takes no more than these.
 inline constexpr std::size_t kLargestGroup = 10'000;
 inline constexpr std::size_t kLargestGroupBytes = 48 << 20;
-// Of those that a group begins with, by the largest document that has been seen.
+// Of those that a group begins with, by what documents were like lately.
 inline constexpr std::size_t kMostTogether = 64;
 inline constexpr std::size_t kTogetherBytes = 4 << 20;
 inline constexpr std::size_t kOfUnknownSize = 8;
@@ -56,10 +57,12 @@ std::string names(const Group& group) {
   return text;
 }
 
-// Of documents that are read at once before their size is known, by the largest that has been seen.
+// Of documents that are read at once before their size is known. By what they were like lately: one large document does not make all groups of
+// its collection small. Where they turn out larger the reading ends, and they are taken one by one.
 std::size_t most_together(const Collection& collection) {
-  const std::size_t largest = collection.largest;
-  return largest == 0 ? kOfUnknownSize : std::clamp<std::size_t>(kTogetherBytes / largest, 1, kMostTogether);
+  const std::size_t lately = mutant("groups_by_the_largest_ever") ? 0 : collection.lately.bytes();
+  const std::size_t size = lately > 0 ? lately : collection.largest.load();
+  return size == 0 ? kOfUnknownSize : std::clamp<std::size_t>(kTogetherBytes / size, 1, kMostTogether);
 }
 
 }  // namespace
@@ -110,19 +113,24 @@ Status ConflictResolver::resolve_together(Collection& collection, std::span<cons
       found.pop_back();
     }
     auto read = read_or_gone(source_, runtime_, stop, [&] {
-      return retry_temporary(runtime_, stop, [&] { return source_.read_group(ns, collection.info.uuid, ids, after); });
+      return retry_temporary(runtime_, stop, [&] { return source_.read_group(ns, collection.info.uuid, ids, after, kLargestGroupBytes); });
     });
     if (!read && read.error().server_code == kServerNamespaceNotFound) return {};  // its drop is on the way
     if (!read) return tl::unexpected(std::move(read).error().with_context("reading conflicting documents of " + ns.to_string()));
 
+    std::size_t bytes = 0, largest = 0;
+    for (const auto& document : read->documents) {
+      bytes += document.size();
+      largest = std::max(largest, document.size());
+    }
+    raise(collection.largest, largest);
+    collection.lately.note(largest);
+    if (!read->complete) return too_large(ns, group.size());
     collection.seen.advance(read->operation_time);
-    std::size_t bytes = 0;
-    for (const auto& document : read->documents) bytes += document.size();
     known_bytes = whole ? bytes : known_bytes + bytes;
     if (known_bytes > kLargestGroupBytes) return too_large(ns, group.size());
     for (const auto& document : read->documents) {
       const auto& raw = document.bytes();
-      raise(collection.largest, raw.size());
       const auto hash = std::hash<std::string_view>()({reinterpret_cast<const char*>(raw.data()), raw.size()});
       const auto [known, fresh] = looked_up.try_emplace(collection.key_of(document["_id"]), hash);
       if (!fresh && std::exchange(known->second, hash) == hash) continue;

@@ -248,11 +248,19 @@ TEST_P(DeploymentTest, ManyIdsAndAGroup) {
   ASSERT_TRUE(exact) << exact.error().message;
   EXPECT_TRUE(exact->complete);  // it fits into one reply
   for (int i = 0; i < 2; ++i) {
-    const auto group = deployment_->read_group(ns_, uuid, std::span(ids).first(10), time);
+    const auto group = deployment_->read_group(ns_, uuid, std::span(ids).first(10), time, 1);
     ASSERT_TRUE(group) << group.error().message;
     EXPECT_EQ(group->documents.size(), 10u);
+    EXPECT_TRUE(group->complete);  // it fits into one reply
     EXPECT_GE(group->operation_time, time);
+    const auto too_many = deployment_->read_group(ns_, uuid, ids, time, 1);
+    ASSERT_TRUE(too_many) << too_many.error().message;
+    EXPECT_FALSE(too_many->complete);
+    EXPECT_LT(too_many->documents.size(), 1500u);
   }
+  const auto whole = deployment_->read_group(ns_, uuid, ids, time, kAllBytes);
+  ASSERT_TRUE(whole) << whole.error().message;
+  EXPECT_EQ(whole->documents.size(), 1500u);
   const auto sample = deployment_->sample_ids(ns_, uuid, 20);
   ASSERT_TRUE(sample) << sample.error().message;
   EXPECT_EQ(sample->size(), 20u);

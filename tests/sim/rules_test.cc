@@ -231,6 +231,46 @@ TEST(Rules, ACollectionThatIsAdoptedHoldsTheCutoverBack) {
   breaks("copied_anew_unseen", story);
 }
 
+// Documents that an index refuses together are read together, however large one of the collection once was.
+TEST(Rules, OneLargeDocumentDoesNotMakeAllGroupsSmall) {
+  const Story story = [](Scenario& s) {
+    constexpr int kPairs = 20, kMostReadings = 30;
+    bool told = false, many = false;
+    s.options.lanes = 1;
+    s.options.commit = engine::CommitPolicy::kManual;
+    s.options.may_commit = [&] { return told; };
+    s.insert("app.c", R"({"_id": 0, "u": 0, "pad": ")" + std::string(3 << 20, 'x') + R"("})");
+    for (int id = 1; id <= 2 * kPairs; ++id) s.insert("app.c", R"({"_id": )" + std::to_string(id) + R"(, "u": )" + std::to_string(id) + "}");
+    s.create_index("app.c", R"({"v": 2, "unique": true, "key": {"u": 1}, "name": "u_1"})");
+    const auto is_there = [&s](int id, const char* field, int value) {
+      const auto& there = s.entry(s.destination(), "app.c");
+      const auto document = s.destination().store().latest(there.info.uuid, logical_key(there, bson::make_document({{"_id", id}})["_id"]));
+      return document != nullptr && (*document)[field].to_int64() == value;
+    };
+    s.at("migration.after_copy", [&] {
+      s.in_background("the user", [&] {
+        for (int i = 1; i <= 20; ++i) {  // by now what is read is small
+          s.set("app.c", "1", "w", std::to_string(i));
+          s.wait_until("a change", [&] { return is_there(1, "w", i); });
+        }
+        s.before(s.source(), "read group app.c", [&] { many = true; }, kMostReadings);
+        for (int id = 1; id < 2 * kPairs; id += 2) {
+          const auto one = std::to_string(id), other = std::to_string(id + 1);
+          s.set("app.c", one, "u", "-" + one);
+          s.set("app.c", other, "u", one);
+          s.set("app.c", one, "u", other);
+        }
+        s.wait_until("the last change", [&] { return is_there(2 * kPairs, "u", 2 * kPairs - 1); });
+        told = true;
+      });
+    });
+    s.run();
+    s.expect(!many, "they are read one by one");
+  };
+  holds(story, 10);
+  breaks("groups_by_the_largest_ever", story);
+}
+
 // After the decision there is only forward: nobody is told that the migration runs as before.
 TEST(Rules, ACutoverThatFailsAfterItsDecisionIsBeingCommitted) {
   holds([](Scenario& s) {

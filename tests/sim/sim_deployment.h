@@ -29,7 +29,7 @@ class SimDeployment final : public cluster::Deployment {
   Result<cluster::StateRead> read_by_ids(const Namespace& ns, const Uuid& uuid, std::span<const bson::Value> ids,
                                          ClusterTime after, std::size_t most_bytes) override;
   Result<cluster::StateRead> read_group(const Namespace& ns, const Uuid& uuid, std::span<const bson::Value> ids,
-                                        ClusterTime after) override;
+                                        ClusterTime after, std::size_t most_bytes) override;
   Result<std::vector<bson::Value>> sample_ids(const Namespace& ns, const Uuid& uuid, int count) override;
   Result<cluster::CollectionSize> size_of(const Namespace& ns) override;
   Result<std::unique_ptr<cluster::OplogCursor>> tail_oplog(ClusterTime from) override;

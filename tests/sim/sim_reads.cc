@@ -230,7 +230,7 @@ Result<StateRead> SimDeployment::read_by_ids(const Namespace& ns, const Uuid& uu
 }
 
 Result<StateRead> SimDeployment::read_group(const Namespace& ns, const Uuid& uuid, std::span<const bson::Value> ids,
-                                            ClusterTime after) {
+                                            ClusterTime after, std::size_t most_bytes) {
   return call<StateRead>("read group " + ns.to_string(), Kind::kRead, [&]() -> Result<StateRead> {
     TRY(cluster_.await_readable(after));
     const auto* entry = cluster_.store().find(uuid);
@@ -241,8 +241,12 @@ Result<StateRead> SimDeployment::read_group(const Namespace& ns, const Uuid& uui
     }
     const auto time = cluster_.random().pick(times);
     StateRead read;
+    std::size_t bytes = 0;
     for (const auto& id : ids) {
+      read.complete = bytes < most_bytes;
+      if (!read.complete) break;
       if (auto document = cluster_.store().document_at(uuid, logical_key(*entry, id.element()), time)) {
+        bytes += document->size();
         read.documents.push_back(*document);
       }
     }

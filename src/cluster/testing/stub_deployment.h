@@ -17,7 +17,7 @@ class StubDeployment : public Deployment {
   Result<StateRead> read_by_ids(const Namespace&, const Uuid&, std::span<const bson::Value>, ClusterTime, std::size_t) override {
     return unused("read_by_ids");
   }
-  Result<StateRead> read_group(const Namespace&, const Uuid&, std::span<const bson::Value>, ClusterTime) override {
+  Result<StateRead> read_group(const Namespace&, const Uuid&, std::span<const bson::Value>, ClusterTime, std::size_t) override {
     return unused("read_group");
   }
   Result<std::vector<bson::Value>> sample_ids(const Namespace&, const Uuid&, int) override { return unused("sample_ids"); }
