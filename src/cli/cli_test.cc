@@ -10,6 +10,7 @@
 #include "cli/commands.h"
 #include "cli/help_text.h"
 #include "cli/options.h"
+#include "cli/spool_directory.h"
 #include "cli/uri_argument.h"
 #include "terminal/format.h"
 
@@ -195,6 +196,20 @@ TEST(HelpText, IsForEightyColumns) {
   EXPECT_EQ(allowed_values("{a,b,c}"), "a, b or c");
   EXPECT_EQ(size_text("805306368"), "768MB");
   EXPECT_EQ(size_text("1000"), "1000");
+}
+
+TEST(SpoolDirectory, IsOneThatIsThere) {
+  const char* before = std::getenv("TMPDIR");
+  const std::string kept = before == nullptr ? "" : before;
+  ::setenv("TMPDIR", "/usr", 1);
+  EXPECT_EQ(spool_directory().value(), "/usr");
+  ::setenv("TMPDIR", "/no/such", 1);
+  const auto wrong = spool_directory();
+  ASSERT_FALSE(wrong);
+  EXPECT_EQ(wrong.error().code, ErrorCode::kUsage);
+  EXPECT_THAT(wrong.error().message, HasSubstr("TMPDIR"));
+  if (before == nullptr) ::unsetenv("TMPDIR");
+  else ::setenv("TMPDIR", kept.c_str(), 1);
 }
 
 class UriArgument : public ::testing::Test {

@@ -3,7 +3,6 @@
 
 #include <atomic>
 #include <cstdio>
-#include <filesystem>
 #include <optional>
 #include <utility>
 
@@ -18,6 +17,7 @@
 #include "cli/migrate_report.h"
 #include "cli/migration_view.h"
 #include "cli/signals.h"
+#include "cli/spool_directory.h"
 #include "cluster/mongo_deployment.h"
 #include "cluster/thread_stop.h"
 #include "engine/migration.h"
@@ -226,8 +226,7 @@ Status MigrateCommand::migrate(cluster::Deployment& source, cluster::Deployment&
                                         : engine::CommitPolicy::kWhenReady;
   engine::set_load_level(options, static_cast<int>(load_level_));
   options.verification = no_verify_ ? engine::VerificationMode::kCounts : engine::VerificationMode::kDocuments;
-  std::error_code ignored;
-  options.spool_directory = std::filesystem::temp_directory_path(ignored).string();
+  options.spool_directory = TRY(spool_directory());
   options.may_commit = [this] { return commit_requested(); };
   options.source = preflight_.source;
   options.destination_user = preflight_.destination_user;

@@ -17,6 +17,7 @@
 #include "cli/commands.h"
 #include "cli/port_file.h"
 #include "cli/signals.h"
+#include "cli/spool_directory.h"
 #include "cli/sync_settings.h"
 #include "cli/version.h"
 #include "cluster/mongo_deployment.h"
@@ -155,6 +156,7 @@ Status SyncCommand::serve() {
   engine::Options options;
   engine::set_load_level(options, settings_.load_level);
   options.job = job_;
+  options.spool_directory = TRY(spool_directory());
   engine::SyncControl control([this](int cluster, auto part) { return connect(cluster, part); }, *runtime_, *log_,
                               options);
   api::SyncRoutes routes(control, *runtime_, *log_,

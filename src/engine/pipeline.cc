@@ -121,8 +121,13 @@ void Pipeline::enqueue(const std::shared_ptr<Collection>& collection) {
 
 Status Pipeline::run_copier(CollectionCopier& copier, bool snapshots, const std::stop_token& stop) {
   for (;;) {
-    while (!router_.may_begin_partition())
+    while (!router_.may_begin_partition()) {
+      if (!spool_full_told_.exchange(true)) {
+        parts_.log.warn("many changes wait in temporary files for the ranges that are being copied; no other range is begun until there are less",
+                        {{"directory", parts_.options.spool_directory}, {"bytes", kHeldDiskBytes}});
+      }
       if (!parts_.runtime.sleep(kCopyPause, stop)) return tl::unexpected(stopped_error());
+    }
     CopyTask task;
     {
       MonitorLock lock(router_.lock());

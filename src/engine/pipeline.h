@@ -102,6 +102,7 @@ class Pipeline {
   std::atomic<std::int64_t> copies_outstanding_{0};
   std::atomic<double> lag_seconds_{0};
   std::atomic<double> max_lag_seconds_{0};
+  std::atomic<bool> spool_full_told_{false};
   std::uint64_t earlier_events_ = 0;
   ClusterTime recorded_;
   std::unique_ptr<Runtime::Monitor> failure_lock_;
