@@ -1,6 +1,7 @@
 #include "engine/planner.h"
 
 #include <algorithm>
+#include <optional>
 
 #include <fmt/format.h>
 
@@ -89,8 +90,9 @@ Result<Listing> Planner::list(ClusterTime t0, const std::stop_token& stop) {
       by_database[db] = TRY(retry_temporary(runtime_, stop, [&] { return list_source(db); }));
     // The note is after everything that the listing can have seen, and majority-committed.
     const auto until = TRY(retry_temporary(runtime_, stop, [&] { return source_.append_note(note); }));
-    const auto changed = TRY(retry_temporary(runtime_, stop, [&] { return changed_between(after, until, stop); }));
-    bool unseen = false;
+    auto [changed, elected] = TRY(retry_temporary(runtime_, stop, [&] { return look_at(after, until, stop); }));
+    if (elected) changed.insert(pending.begin(), pending.end());
+    bool unseen = elected;
     for (const auto& db : changed) unseen |= pending.insert(db).second;
     for (auto it = pending.begin(); it != pending.end();) {
       if (changed.contains(*it)) {
@@ -102,7 +104,9 @@ Result<Listing> Planner::list(ClusterTime t0, const std::stop_token& stop) {
     }
     listing.listed_default = until;
     if (pending.empty() && !unseen) break;
-    log_.info("the source's catalog changed while it was listed; listing again", {{"databases", static_cast<std::int64_t>(pending.size())}});
+    log_.info(elected ? "the source elected a primary while its catalog was listed; listing again"
+                      : "the source's catalog changed while it was listed; listing again",
+              {{"databases", static_cast<std::int64_t>(pending.size())}});
   }
   if (!pending.empty()) {
     return fail(ErrorCode::kSource,
@@ -117,10 +121,10 @@ Result<Listing> Planner::list(ClusterTime t0, const std::stop_token& stop) {
 }
 
 // Which databases had a catalog change in (after, until]. A database that a listing round finds changed is listed again in
-// the next, whose window begins later.
-Result<std::set<std::string>> Planner::changed_between(ClusterTime after, ClusterTime until,
-                                                       const std::stop_token& stop) {
-  std::set<std::string> changed;
+// the next, whose window begins later. Both times have entries that a majority has.
+Result<Planner::Window> Planner::look_at(ClusterTime after, ClusterTime until, const std::stop_token& stop) {
+  Window window;
+  std::optional<std::int64_t> term;
   auto cursor = TRY(source_.tail_oplog(after));
   ClusterTime at = after;
   while (at < until) {
@@ -128,16 +132,19 @@ Result<std::set<std::string>> Planner::changed_between(ClusterTime after, Cluste
       const auto parsed = TRY(parse_oplog_entry(entry, true));
       at = parsed.ts;
       if (at > until) break;
+      const auto its = entry["t"].to_int64().value_or(0);
+      window.elected = window.elected || (term && *term != its);
+      term = its;
       if (at == after) continue;
       for (const auto& event : parsed.events) {
         if (!event.is_ddl() || !filter_.selects_some_of(event.ns.db)) continue;
-        changed.insert(event.ns.db);
-        if (event.kind == ChangeKind::kRename) changed.insert(event.target.db);
+        window.changed.insert(event.ns.db);
+        if (event.kind == ChangeKind::kRename) window.changed.insert(event.target.db);
       }
     }
     if (stop.stop_requested()) return tl::unexpected(stopped_error());
   }
-  return changed;
+  return window;
 }
 
 // Few documents, perhaps large ones: their _ids are read from the index, which costs less than sampling.

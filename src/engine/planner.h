@@ -1,6 +1,7 @@
 // Looks at the source's catalog once, at a known time, and lays out the copy: which collections, in which partitions. The
 // listing of each database is repeated until no catalog change fell into its window, so that it has one time (blueprint
-// rule 1): changes up to it are in it, later ones are applied.
+// rule 1): changes up to it are in it, later ones are applied. Nor an election: listings are local reads (no server version has majority ones),
+// and may show what the next primary never had.
 #pragma once
 
 #include "base/log.h"
@@ -36,7 +37,11 @@ class Planner {
  private:
   Result<std::vector<bson::Value>> all_ids(const Collection& collection, const std::stop_token& stop);
   Result<std::vector<CollectionInfo>> list_source(const std::string& db);
-  Result<std::set<std::string>> changed_between(ClusterTime after, ClusterTime until, const std::stop_token& stop);
+  struct Window {
+    std::set<std::string> changed;  // databases
+    bool elected = false;           // another primary than at its beginning
+  };
+  Result<Window> look_at(ClusterTime after, ClusterTime until, const std::stop_token& stop);
 
   cluster::Deployment& source_;
   Runtime& runtime_;
