@@ -43,7 +43,8 @@ Result<Cleaned> clean_up_migration(cluster::Deployment& source, cluster::Deploym
       engine::retry_temporary(runtime, stop, [&] { return preflight::find_migration(source, destination); }),
       "seeing whose migration it is");
   if (found.phase == MigrationPhase::kNone) {
-    fmt::print(stderr, "The destination holds no state of a migration; nothing was changed.\n");
+    fmt::print(stderr, "The destination holds no state of a migration; nothing was changed. Whether an earlier --cleanup has removed one, and whether that one was committed, "
+                       "cannot be told: look before you drop anything.\n");
     return Cleaned::kNothing;
   }
   const auto of_another = [&] {

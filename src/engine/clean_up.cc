@@ -37,7 +37,11 @@ class StateRemoval {
     std::stable_sort(infos.begin(), infos.end(), [](const auto& a, const auto& b) { return place_of(a.ns.collection) < place_of(b.ns.collection); });
     for (const auto& info : infos) {
       if (carried_on && info.ns.collection == "x_owner") TRY(await_late_drops("a removal that was interrupted is carried on"));
-      TRY_WITH(drop(info), "removing " + info.ns.to_string());
+      if (auto dropped = drop(info); !dropped) {
+        auto error = std::move(dropped).error().with_context("removing " + info.ns.to_string());
+        if (dropped_any_) error.message += "; the state may be removed in part: run --cleanup again to remove the rest. If it finds nothing any more, this one had removed everything";
+        return tl::unexpected(std::move(error));
+      }
       dropped_any_ = true;
       runtime_.reached("cleanup.after_drop");
     }

@@ -30,7 +30,7 @@ class Cleanup(DroverTest):
     def test_nothing_to_remove(self):
         self.remember_destination()
         process = self.cleanup()
-        self.assert_refused_untouched(process, 0, "no state of a migration")
+        self.assert_refused_untouched(process, 0, "no state of a migration", "look before you drop")
         self.assertEqual(self.last_json(process), {"state": "IDLE", "removed": "nothing"})
         self.assertEqual(self.state(), [])
 

@@ -71,6 +71,20 @@ TEST(CleanUps, ARemovalThatIsInterruptedIsCarriedOnOnly) {
   }
 }
 
+// Whoever reads why it failed knows what to do, and what it means when nothing is left.
+TEST(CleanUps, OneThatFailsHalfWaySaysThatAnotherOneIsNeeded) {
+  holds([](Scenario& s) {
+    begin(s);
+    s.at("cleanup.after_drop", [&] { s.cut_destination(std::chrono::minutes(33)); });
+    const auto failed = s.clean_up();
+    s.expect(!failed && failed.error().code == ErrorCode::kTemporary, "it does not give up");
+    const auto& said = failed.error().message;
+    s.expect(said.find("removed in part: run --cleanup again") != std::string::npos && said.find("finds nothing any more") != std::string::npos, said);
+    s.expect(s.clean_up() == CleanedUp::kBegun, "the second removal tells something else");
+    s.expect(s.state().empty(), "something of the state is left");
+  });
+}
+
 TEST(CleanUps, WhatWasCommittedIsKnownToTheLast) {
   const auto goes_on = [](Scenario& s) {
     s.expect(s.clean_up({.only = CleanUp::Only::kBegun}) == CleanedUp::kCommitStays, "what was committed is taken for begun");
