@@ -51,12 +51,12 @@ TEST(CatalogStore, remembers_the_largest_document_of_a_collection) {
   const auto restored = restore_catalog(state, runtime, ClusterTime{9, 0}, {});
   ASSERT_TRUE(restored) << restored.error().message;
   ASSERT_EQ(restored->collections.size(), 1u);
-  EXPECT_EQ(restored->collections[0]->largest, std::size_t{12} << 20);
-  EXPECT_EQ(restored->collections[0]->documents_copied, 6);
+  EXPECT_EQ(restored->collections[0]->largest.load(), std::size_t{12} << 20);
+  EXPECT_EQ(restored->collections[0]->documents_copied.load(), 6);
 
   // Of a state that does not tell, nothing is known.
   for (auto& [id, document] : destination.state["x_partitions"]) document = without(document, {"largest"});
-  EXPECT_EQ(restore_catalog(state, runtime, ClusterTime{9, 0}, {})->collections[0]->largest, 0u);
+  EXPECT_EQ(restore_catalog(state, runtime, ClusterTime{9, 0}, {})->collections[0]->largest.load(), 0u);
 }
 
 }  // namespace

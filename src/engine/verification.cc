@@ -172,7 +172,7 @@ std::vector<Verification::Work> Verification::next_keys() {
   const auto before = changed_.bytes();
   std::size_t keys = 0, documents_bytes = 0;
   while (!changed_.empty() && parts.size() < kMostCollections && keys < kMostKeys && documents_bytes < kLookBytes && before - changed_.bytes() < kMostKeyBytes) {
-    const Uuid uuid = changed_.collection_after(looked_at_);
+    const Uuid uuid = changed_.collection_after(mutant("first_collections_first") && parts.empty() ? Uuid{} : looked_at_);
     if (!parts.empty() && std::ranges::any_of(parts, [&](const Work& part) { return part.collection->info.uuid == uuid; })) break;  // once around
     looked_at_ = uuid;
     const auto collection = catalog_.find(uuid);
