@@ -80,6 +80,9 @@ class Refusals(DroverTest):
     def test_a_file_that_is_not_there(self):
         self.refused(USAGE, "no such place", source="@/no such place")
 
+    def test_a_directory_for_temporary_files_that_is_not_there(self):
+        self.refused(USAGE, "TMPDIR", environment={"TMPDIR": "/no such place"})
+
     def test_a_destination_with_documents(self):
         self.destination.client().e2e_full.items.insert_one({"_id": 1})
         self.remember_destination()

@@ -260,6 +260,11 @@ class SyncProcess(DroverTest):
                 self.assertNotEqual(process.child.returncode, 0, process.tail())
                 self.assertIn(said, process.stderr())
 
+    def test_a_directory_for_temporary_files_that_is_not_there(self):
+        process = self.run_drover("sync", "--acceptDisclaimer", "--cluster0", self.source.uri, "--cluster1", self.destination.uri, "--port", "0",
+                                  environment={"TMPDIR": "/no such place"}, timeout=20)
+        self.assert_exit(process, 2, "TMPDIR")
+
     def test_a_busy_port(self):
         with socket.create_server(("127.0.0.1", 0)) as busy:
             process = self.run_drover("sync", "--acceptDisclaimer", "--cluster0", self.source.uri, "--cluster1",
