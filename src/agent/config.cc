@@ -19,6 +19,7 @@
 #include <fmt/format.h>
 
 #include "base/input_file.h"
+#include "net/http_client.h"
 
 namespace drover::agent {
 namespace {
@@ -30,8 +31,7 @@ struct Refused {
   std::string_view key, why;
 };
 constexpr std::string_view kNoKeyPassword = "a key file with a password is not opened; store the key without one, readable by the agent's user only, and take the line out";
-constexpr std::array<Refused, 3> kRefused{{
-    {"httpProxy", "this agent connects to mmsBaseUrl directly and through no proxy, so the line would not be obeyed; take it out if this host may reach the manager so"},
+constexpr std::array<Refused, 2> kRefused{{
     {"tlsMMSServerClientCertificatePassword", kNoKeyPassword},
     {"sslMMSServerClientCertificatePassword", kNoKeyPassword},
 }};
@@ -99,6 +99,7 @@ Result<bool> apply(const std::string& key, const std::string& value, Config& con
   else if (key == "dialTimeoutSeconds") config.dial_timeout = TRY(seconds(key, value));
   else if (key == "serverSelectionTimeoutSeconds") config.server_selection_timeout = TRY(seconds(key, value));
   else if (key == "httpsCAFile") config.https_ca_file = value;
+  else if (key == "httpProxy") config.http_proxy = value;
   else if (key == "tlsMMSServerClientCertificate" || key == "sslMMSServerClientCertificate") config.client_certificate = value;
   else if (key == "tlsRequireValidMMSServerCertificates" || key == "sslRequireValidMMSServerCertificates")
     config.verify_certificate = TRY(truth(key, value));
@@ -114,6 +115,12 @@ Status check(const Config& config) {
   if (config.api_key.empty() == config.api_key_exec.empty())
     return fail(ErrorCode::kUsage, "give the project's agent API key by mmsApiKey, or the command that prints it by mmsApiKeyExec");
   if (config.base_url.empty()) return fail(ErrorCode::kUsage, "mmsBaseUrl must name the manager's URL");
+  if (config.http_proxy.empty()) return {};
+  const auto proxy = net::parse_url(config.http_proxy);
+  if (!proxy || proxy->tls || !proxy->path.empty())
+    return fail(ErrorCode::kUsage, "httpProxy must be http://HOST:PORT; a proxy that asks for a user and password, or for TLS, is not supported");
+  if (!config.base_url.starts_with("https://"))
+    return fail(ErrorCode::kUsage, "httpProxy is for an mmsBaseUrl with https:// only; plain http:// is for loopback, which needs no proxy");
   return {};
 }
 

@@ -28,6 +28,7 @@ struct Config {
   std::string https_ca_file;
   std::string client_certificate;   // tlsMMSServerClientCertificate: PEM with certificate and key
   bool verify_certificate = true;   // tlsRequireValidMMSServerCertificates
+  std::string http_proxy;           // httpProxy: "http://host:port"; deployments are reached directly
   std::vector<std::string> without_effect;  // keys of the file that have nothing to do here
 };
 

@@ -53,7 +53,9 @@ struct Wrong {
 TEST(AgentConfig, WhatIsWrongIsNamedAndNoValueIsQuoted) {
   const Wrong all[] = {
       {kMinimal + "mmsColour=blue-secret\nshape=x", "unknown keys: mmsColour, shape"},
-      {kMinimal + "httpProxy=http://u:secret@p", "httpProxy is not supported: this agent connects to mmsBaseUrl directly"},
+      {kMinimal + "httpProxy=http://u:secret@p", "httpProxy must be http://HOST:PORT; a proxy that asks for a user"},
+      {kMinimal + "httpProxy=https://p:3128", "httpProxy must be http://HOST:PORT"},
+      {kMinimal + "httpProxy=p:3128", "httpProxy must be http://HOST:PORT"},
       {kMinimal + "tlsMMSServerClientCertificatePassword=secret", "tlsMMSServerClientCertificatePassword is not supported: a key file"},
       {kMinimal + "mmsApiKey=other-secret", "mmsApiKey stands there twice"},
       {kMinimal + "just secret words", "line 4"},

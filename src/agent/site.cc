@@ -56,6 +56,7 @@ Result<Site> Site::open(const Config& config, const std::string& agent_id, const
                                                 .tls_ca_file = config.https_ca_file,
                                                 .tls_certificate_key_file = config.client_certificate,
                                                 .verify_certificate = config.verify_certificate,
+                                                .proxy = config.http_proxy,
                                                 .user_agent = "drover-agent/" + version}),
                          "mmsBaseUrl");
   TRY(check_transport(client.base()));

@@ -159,6 +159,7 @@ std::string_view HttpAnswer::header(std::string_view name) const {
 struct HttpClient::Impl {
   Options options;
   Url url;
+  std::optional<Url> proxy;
   mutable std::optional<asio::ssl::context> tls;
 
   std::string where(const HttpCall& call) const {
@@ -240,23 +241,43 @@ struct HttpClient::Impl {
     return done;
   }
 
-  Status connect(Steps& steps, beast::tcp_stream& stream, const std::string& what) const {
+  // Nothing of the server's but its name and port is told to a proxy, which then passes on bytes.
+  Status tunnel(Steps& steps, beast::tcp_stream& stream, const std::string& what) const {
+    const auto server = fmt::format("{}:{}", bracketed(url.host), url.port);
+    http::request<http::empty_body> request{http::verb::connect, server, 11};
+    request.set(http::field::host, server);
+    request.set(http::field::user_agent, options.user_agent);
+    TRY(steps.run(what, [&](auto handler) { http::async_write(stream, request, handler); }));
+    http::response_parser<http::empty_body> parser;
+    parser.header_limit(kMaxAnswerHeadBytes);
+    parser.skip(true);  // whatever length is told, what follows is the server's
+    beast::flat_buffer buffer;
+    TRY(steps.run(what, [&](auto handler) { http::async_read_header(stream, buffer, parser, handler); }));
+    const auto status = parser.get().result_int();
+    if (status < 200 || status > 299) return fail(ErrorCode::kTemporary, fmt::format("{}: the proxy {} refuses a way to it ({})", what, proxy->origin(), status));
+    if (buffer.size() != 0) return fail(ErrorCode::kTemporary, fmt::format("{}: the proxy {} does not speak as one does", what, proxy->origin()));
+    return {};
+  }
+
+  Status connect(Steps& steps, beast::tcp_stream& stream, const std::string& server) const {
+    const auto& to = proxy ? *proxy : url;
+    const auto what = proxy ? fmt::format("{} by the proxy {}", server, proxy->origin()) : server;
     Tcp::resolver resolver(steps.io());
     Tcp::resolver::results_type found;
     const auto resolve = [&](const std::string& host) {
       return steps.run(what, [&](auto handler) {
-        resolver.async_resolve(host, url.port, [&found, handler](beast::error_code failed, auto results) mutable {
+        resolver.async_resolve(host, to.port, [&found, handler](beast::error_code failed, auto results) mutable {
           found = results;
           handler(failed);
         });
       });
     };
-    Status resolved = resolve(url.host);
-    if (!resolved && url.host == "localhost") resolved = resolve("127.0.0.1");  // where no hosts file says so
+    Status resolved = resolve(to.host);
+    if (!resolved && to.host == "localhost") resolved = resolve("127.0.0.1");  // where no hosts file says so
     TRY(resolved);
     TRY(steps.run(what, [&](auto handler) { stream.async_connect(found, handler); }));
     prepare_stream(stream.socket().native_handle());
-    return {};
+    return proxy ? tunnel(steps, stream, server) : Status();
   }
 };
 
@@ -268,6 +289,11 @@ HttpClient::~HttpClient() = default;
 Result<HttpClient> HttpClient::open(Options options) {
   auto impl = std::make_unique<Impl>();
   impl->url = TRY(parse_url(options.base_url));
+  if (!options.proxy.empty()) {
+    impl->proxy = TRY_WITH(parse_url(options.proxy), "the proxy");
+    if (impl->proxy->tls || !impl->proxy->path.empty()) return fail(ErrorCode::kUsage, "the proxy must be http://HOST:PORT");
+    if (!impl->url.tls) return fail(ErrorCode::kUsage, "a proxy is for a server with https:// only");
+  }
   impl->options = std::move(options);
   if (impl->url.tls) TRY(impl->open_tls());
   return HttpClient(std::move(impl));

@@ -60,10 +60,11 @@ class HttpClient {
     std::string tls_ca_file;               // empty: the system's authorities
     std::string tls_certificate_key_file;  // PEM, shown to servers that ask for a certificate
     bool verify_certificate = true;        // and that it is the host's
+    std::string proxy;                     // "http://host:port": asked for a tunnel (CONNECT), through which the server is spoken to; empty: none
     std::string user_agent = "drover";
   };
 
-  // Connects to nothing yet. kUsage for a base URL, kUnsupported for files that cannot be used.
+  // Connects to nothing yet. kUsage for a base URL, and a proxy that is for https:// only, kUnsupported for files that cannot be used.
   static Result<HttpClient> open(Options options);
   HttpClient(HttpClient&&) noexcept;
   HttpClient& operator=(HttpClient&&) noexcept;

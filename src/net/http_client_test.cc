@@ -124,6 +124,21 @@ TEST_F(ClientTest, WhatIsNotHttpIsAnError) {
   EXPECT_FALSE(client(listener->front().port()).call({.target = "/"}));
 }
 
+TEST(Proxy, IsNamedPlainlyAndForTlsOnly) {
+  const auto refused = [](const char* url, const char* proxy) {
+    const auto client = HttpClient::open({.base_url = url, .proxy = proxy});
+    return client ? std::string("none") : client.error().code == ErrorCode::kUsage ? client.error().message : "another code";
+  };
+  EXPECT_EQ(refused("https://manager.example.net", "http://proxy.example.net:3128"), "none");
+  EXPECT_EQ(refused("http://127.0.0.1:8080", "http://127.0.0.1:3128"), "a proxy is for a server with https:// only");
+  for (const char* proxy : {"https://p:3128", "http://p:3128/path"}) EXPECT_EQ(refused("https://m", proxy), "the proxy must be http://HOST:PORT") << proxy;
+  for (const char* proxy : {"p:3128", "http://user:secret@p:3128", "socks5://p:1080"}) {
+    const auto why = refused("https://m", proxy);
+    EXPECT_EQ(why.find("secret"), std::string::npos);
+    EXPECT_NE(why, "none") << proxy;
+  }
+}
+
 TEST(Loopback, IsMeantByNamesThatNobodyElseCanHave) {
   for (const char* host : {"localhost", "::1", "127.0.0.1", "127.1.2.3"}) EXPECT_TRUE(is_loopback_host(host)) << host;
   for (const char* host : {"", "[::1]", "127.example.com", "localhost.example.com", "10.0.0.1", "0.0.0.0"})

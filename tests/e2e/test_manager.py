@@ -18,7 +18,7 @@ from harness.agent import AgentProcess, Project
 from harness.atlas_site import AtlasSite
 from harness.case import DroverTest
 from harness.process import eventually
-from harness.proxy import FaultProxy, command_name
+from harness.proxy import ConnectProxy, FaultProxy, command_name
 from harness.site import EXT, MANAGER, Site
 
 # What monitoring may send (agent/monitoring_commands.cc), and what a driver sends by itself.
@@ -219,7 +219,7 @@ class AgentSessions(ManagerTest):
         self.assertNotIn("0" * 64, agent.log())
         said = agent.process.stderr()
         self.assertRegex(said, r"^drover agent: the manager http://127.0.0.1:\d+ does not take this agent: .*401.*check mmsGroupId and mmsApiKey.*`drover host provision`.*\n$")
-        for lines, code, said in (({"mmsColour": "blue"}, 2, "mmsColour"), ({"httpProxy": "http://p"}, 3, "httpProxy"),
+        for lines, code, said in (({"mmsColour": "blue"}, 2, "mmsColour"), ({"httpProxy": "http://127.0.0.1:3128"}, 2, "httpProxy is for an mmsBaseUrl with https://"),
                                   ({"mmsBaseUrl": "http://manager.example.net"}, 2, "https")):
             other = AgentProcess(self, project, name="wrong", **lines)
             self.assertEqual(other.process.wait(20), code, other.tail())
@@ -340,6 +340,20 @@ class MutualTls(ManagerTest):
         self.assertEqual(len(project.call("GET", "/agents/AUTOMATION")[2]["results"]), 1)
         for agent in (without, unknown):
             self.assertNotIn("registered", agent.log())
+        self.by_a_proxy(project, url, httpsCAFile=ca_file, tlsMMSServerClientCertificate=pem_file)
+
+    def by_a_proxy(self, project, url, **lines):
+        """It is asked for a way, and sees nothing of what is said on it."""
+        proxy = ConnectProxy()
+        self.addCleanup(proxy.close)
+        proxy.refuses = True
+        agent = AgentProcess(self, project, name="proxied", hostname="mig02.example.net", base_url=url, httpProxy=f"http://127.0.0.1:{proxy.port}", **lines)
+        eventually(lambda: "refuses a way to it (403)" in agent.log(), 30, "the proxy's refusal in the log")
+        proxy.refuses = False
+        eventually(lambda: "registered" in agent.log(), 30, "registered")
+        self.assertEqual(set(proxy.asked), {url.removeprefix("https://")})
+        self.assertNotIn(project.key["key"].encode(), bytes(proxy.seen))
+        self.assertNotIn(b"/agent/v1", bytes(proxy.seen))
 
 
 class Linking(ManagerTest):
