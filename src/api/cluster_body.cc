@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <span>
 
 #include <fmt/format.h>
@@ -54,6 +55,12 @@ RestResult<std::string> one_of(const Json& object, std::string_view field, const
 
 RestResult<Json> region_of(const Json& given) {
   if (given.as_object() == nullptr) return bad("replicationSpecs[].regionConfigs[]", "must be an object");
+  TRY_BODY(only(given, {"analyticsAutoScaling", "analyticsSpecs", "autoScaling", "backingProviderName", "electableSpecs", "priority", "providerName", "readOnlySpecs", "regionName"}));
+  for (const auto* field : {"autoScaling", "analyticsAutoScaling"})
+    if (const auto* scaling = given.find(field); scaling != nullptr && !scaling->is_null()) TRY_BODY(check_auto_scaling(field, *scaling));
+  for (const auto* field : {"electableSpecs", "readOnlySpecs", "analyticsSpecs"})
+    if (const auto* specs = given.find(field); specs != nullptr && specs->as_object() != nullptr)
+      TRY_BODY(only(*specs, {"diskIOPS", "diskSizeGB", "ebsVolumeType", "instanceSize", "nodeCount"}));
   auto region = *given.as_object();
   if (given.find("providerName") == nullptr) return bad("replicationSpecs[].regionConfigs[].providerName", "must not be blank");
   TRY_BODY(one_of(given, "providerName", kProviders, ""));
@@ -76,6 +83,11 @@ std::string kept_id(const Json& spec, const char* field, Runtime& runtime) {
   return id != nullptr && id->as_string() != nullptr && control::is_id(*id->as_string()) ? *id->as_string() : control::new_id(runtime);
 }
 
+std::string zone_name(const Json& spec) {
+  const auto* name = spec.find("zoneName");
+  return name != nullptr && name->as_string() != nullptr ? *name->as_string() : "Zone 1";
+}
+
 RestResult<Json> specs_of(const Json& body, Runtime& runtime) {
   const auto* given = body.find("replicationSpecs");
   Json::Array specs;
@@ -90,17 +102,24 @@ RestResult<Json> specs_of(const Json& body, Runtime& runtime) {
   } else {
     specs = *given->as_array();
   }
-  Json::Array read;
+  // The shards of one zone have its id, whichever of them names it.
+  std::map<std::string, std::string> zones;
   for (const auto& one : specs) {
     if (one.as_object() == nullptr) return bad("replicationSpecs", "must be an array of objects");
+    if (const auto* id = one.find("zoneId"); id != nullptr && id->as_string() != nullptr && control::is_id(*id->as_string())) zones.try_emplace(zone_name(one), *id->as_string());
+  }
+  Json::Array read;
+  for (const auto& one : specs) {
     const auto* regions = one.find("regionConfigs");
     if (regions == nullptr || regions->as_array() == nullptr || regions->as_array()->empty() || regions->as_array()->size() > kMaxRegions)
       return bad("replicationSpecs[].regionConfigs", fmt::format("must be an array of 1 to {} objects", kMaxRegions));
     Json::Array configs;
     for (const auto& region : *regions->as_array()) configs.push_back(TRY_BODY(region_of(region)));
-    Json::Object spec{{"id", kept_id(one, "id", runtime)}, {"regionConfigs", std::move(configs)}, {"zoneId", kept_id(one, "zoneId", runtime)}};
-    const auto* zone = one.find("zoneName");
-    spec.emplace_back("zoneName", zone != nullptr && zone->as_string() != nullptr ? *zone : Json("Zone 1"));
+    const auto name = zone_name(one);
+    if (!zones.contains(name)) zones.emplace(name, control::new_id(runtime));
+    const auto* zone = one.find("zoneId");
+    const bool has_zone = zone != nullptr && zone->as_string() != nullptr && control::is_id(*zone->as_string());
+    Json::Object spec{{"id", kept_id(one, "id", runtime)}, {"regionConfigs", std::move(configs)}, {"zoneId", has_zone ? *zone->as_string() : zones[name]}, {"zoneName", name}};
     if (const auto* shards = one.find("numShards"); shards != nullptr && shards->as_int() != nullptr) spec.emplace_back("numShards", *shards);
     read.push_back(std::move(spec));
   }
@@ -120,6 +139,25 @@ std::string text_at(const Json* object, std::string_view field) {
 }
 
 }  // namespace
+
+RestResult<int> check_auto_scaling(std::string_view field, const Json& value) {
+  if (value.as_object() == nullptr) return bad(field, "must be an object");
+  TRY_BODY(only(value, {"autoIndexingEnabled", "compute", "diskGB", "diskGBEnabled"}));
+  const auto check = [&](const Json& object, std::initializer_list<std::string_view> flags) -> RestResult<int> {
+    for (const auto flag : flags)
+      if (TRY_BODY(optional_flag(object, flag, false))) return bad(field, "must be off: clusters here are not scaled by this server");
+    return 0;
+  };
+  TRY_BODY(check(value, {"autoIndexingEnabled", "diskGBEnabled"}));
+  for (const auto* part : {"compute", "diskGB"}) {
+    const auto* of = value.find(part);
+    if (of == nullptr || of->is_null()) continue;
+    if (of->as_object() == nullptr) return bad(fmt::format("{}.{}", field, part), "must be an object");
+    TRY_BODY(only(*of, {"enabled", "maxInstanceSize", "minInstanceSize", "predictiveEnabled", "scaleDownEnabled"}));
+    TRY_BODY(check(*of, {"enabled", "predictiveEnabled", "scaleDownEnabled"}));
+  }
+  return 0;
+}
 
 RestResult<Json> parse_cluster_description(const Json& body, Runtime& runtime) {
   constexpr std::array<std::string_view, 2> kReleases{"LTS", "CONTINUOUS"};
@@ -195,7 +233,15 @@ RestResult<Json> parse_cluster_update(const Json& body, const Json& now, const s
       TRY_BODY(check_other_field(name, value));
     }
   }
-  return parse_cluster_description(Json(std::move(merged)), runtime);
+  // What it is made of, and is not to be changed, is not judged again: an older version may have kept more of it.
+  const auto* changed = body.find("replicationSpecs");
+  const auto* specs = changed == nullptr || changed->is_null() ? now.find("replicationSpecs") : nullptr;
+  if (specs == nullptr) return parse_cluster_description(Json(std::move(merged)), runtime);
+  const auto is_specs = [](const auto& field) { return field.first == "replicationSpecs"; };
+  std::erase_if(merged, is_specs);
+  auto description = *TRY_BODY(parse_cluster_description(Json(std::move(merged)), runtime)).as_object();
+  std::find_if(description.begin(), description.end(), is_specs)->second = *specs;
+  return Json(std::move(description));
 }
 
 namespace {

@@ -2,10 +2,14 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "api/rest.h"
 
 namespace drover::api {
+
+// Nothing is scaled here: what asks for it, and fields that are not known, are refused by name.
+RestResult<int> check_auto_scaling(std::string_view field, const Json& value);
 
 // clusterType, replicationSpecs (with ids), biConnector, versionReleaseSystem, labels, tags, terminationProtectionEnabled, with their
 // defaults. Without replicationSpecs: one M10 of provider SELF_MANAGED, region LOCAL.

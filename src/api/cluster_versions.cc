@@ -3,10 +3,14 @@
 #include <algorithm>
 #include <array>
 #include <initializer_list>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
 #include "api/body_fields.h"
+#include "api/cluster_body.h"
 #include "control/clusters.h"
 
 namespace drover::api {
@@ -147,26 +151,59 @@ Json::Array counted(const Json::Array& specs) {
   return all;
 }
 
-// The zone's id goes with the entry's; clients of these versions know the latter only.
-Json zone_id_of(const Json& spec, const Json& now) {
-  if (const auto* id = given(spec, "zoneId")) return *id;
-  for (const auto& known : list_in(now, "replicationSpecs"))
-    if (!text_in(spec, "id").empty() && text_in(known, "id") == text_in(spec, "id") && known.find("zoneId") != nullptr) return *known.find("zoneId");
-  return {};
+// The zone's id goes with the entry's; clients of these versions know the latter only. Of an entry without an id it is that of the zone of its name.
+std::string zone_id_of(const Json& spec, const Json& now) {
+  if (const auto id = text_in(spec, "zoneId"); !id.empty()) return id;
+  for (const auto* field : {"id", "zoneName"}) {
+    const auto wanted = text_in(spec, field);
+    for (const auto& known : list_in(now, "replicationSpecs"))
+      if (!wanted.empty() && text_in(known, field) == wanted && !text_in(known, "zoneId").empty()) return text_in(known, "zoneId");
+  }
+  return "";
 }
+
+// The ids of shards that there are, by zone, in their order, without those that entries name: each is given to one of them.
+class ShardIds {
+ public:
+  ShardIds(const Json::Array& specs, const Json& now) {
+    for (const auto& known : list_in(now, "replicationSpecs")) {
+      const auto id = text_in(known, "id");
+      const bool named = std::any_of(specs.begin(), specs.end(), [&](const Json& spec) { return text_in(spec, "id") == id; });
+      if (!named && !id.empty()) free_.emplace_back(text_in(known, "zoneId"), id);
+    }
+  }
+  // Empty: none is left.
+  std::string next(const std::string& zone) {
+    const auto found = std::find_if(free_.begin(), free_.end(), [&](const auto& one) { return one.first == zone; });
+    if (zone.empty() || found == free_.end()) return "";
+    auto id = std::move(found->second);
+    free_.erase(found);
+    return id;
+  }
+
+ private:
+  std::vector<std::pair<std::string, std::string>> free_;
+};
 
 // An entry for each shard.
 RestResult<Json> uncounted(const Json::Array& specs, const Json& now) {
   Json::Array all;
-  for (const auto& spec : specs) {
+  for (const auto& spec : specs)
     if (spec.as_object() == nullptr) return bad_field("INVALID_ATTRIBUTE", "replicationSpecs", "must be an array of objects");
+  ShardIds ids(specs, now);
+  for (const auto& spec : specs) {
     const auto shards = TRY_BODY(number_in(spec, "numShards", 1, 1, kMaxShards));
     if (static_cast<std::int64_t>(all.size()) + shards > kMaxShards)
       return bad_field("INVALID_ATTRIBUTE", "replicationSpecs[].numShards", fmt::format("must be {} on all at most", kMaxShards));
-    auto fields = without(spec, {"numShards", "zoneId"});
-    if (auto zone = zone_id_of(spec, now); !zone.is_null()) fields.emplace_back("zoneId", std::move(zone));
-    all.emplace_back(fields);
-    for (std::int64_t more = 1; more < shards; ++more) all.emplace_back(without(fields, {"id"}));
+    const auto zone = zone_id_of(spec, now);
+    const auto common = without(spec, {"id", "numShards", "zoneId"});
+    for (std::int64_t shard = 0; shard < shards; ++shard) {
+      auto fields = common;
+      const auto named = shard == 0 ? text_in(spec, "id") : std::string();
+      if (const auto id = named.empty() ? ids.next(zone) : named; !id.empty()) fields.emplace_back("id", id);
+      if (!zone.empty()) fields.emplace_back("zoneId", zone);
+      all.emplace_back(std::move(fields));
+    }
   }
   return Json(std::move(all));
 }
@@ -283,11 +320,6 @@ Json legacy_of_newest(const Json& newest) {
   return Json(std::move(body));
 }
 
-bool is_off(const Json& value) {
-  if (value.as_object() == nullptr) return value.is_null() || (value.as_bool() != nullptr && !*value.as_bool()) || value.as_string() != nullptr;
-  return std::all_of(value.as_object()->begin(), value.as_object()->end(), [](const auto& field) { return is_off(field.second); });
-}
-
 struct Made {
   std::string provider, size, backing, region;
   double disk = 0;
@@ -361,12 +393,13 @@ RestResult<Json> newest_of_legacy(const Json& body, const Json& now) {
   for (const auto& [name, value] : *body.as_object()) {
     if (value.is_null() || among(kToldByLegacy, name)) continue;
     if (among(kMadeOf, name)) remade = true;
-    else if (name != "providerBackupEnabled" && name != "autoScaling") newest.emplace_back(name, value);
-    else if (!is_off(value)) return bad_field("INVALID_ATTRIBUTE", name, "must be off: clusters here are neither backed up nor scaled by this server");
+    else if (name == "autoScaling") TRY_BODY(check_auto_scaling(name, value));
+    else if (name != "providerBackupEnabled") newest.emplace_back(name, value);
+    else if (value.as_bool() == nullptr || *value.as_bool()) return bad_field("INVALID_ATTRIBUTE", name, "must be false: clusters here are not backed up by this server");
   }
   if (!remade) return Json(std::move(newest));
-  if (const auto* settings = given(body, "providerSettings"); settings != nullptr && given(*settings, "autoScaling") != nullptr && !is_off(*given(*settings, "autoScaling")))
-    return bad_field("INVALID_ATTRIBUTE", "providerSettings.autoScaling", "must be off: clusters here are not scaled by this server");
+  if (const auto* settings = given(body, "providerSettings"); settings != nullptr && given(*settings, "autoScaling") != nullptr)
+    TRY_BODY(check_auto_scaling("providerSettings.autoScaling", *given(*settings, "autoScaling")));
   Json::Object parts;
   if (!list_in(now, "replicationSpecs").empty()) {
     if (!of_one_provider(list_in(now, "replicationSpecs")))

@@ -1,5 +1,9 @@
 #include "api/cluster_versions.h"
 
+#include <algorithm>
+#include <string>
+#include <vector>
+
 #include <gtest/gtest.h>
 
 #include "api/cluster_body.h"
@@ -93,6 +97,55 @@ TEST_F(ClusterVersions, AZoneKeepsItsId) {
   EXPECT_EQ(at(after, {"replicationSpecs", "0", "zoneId"}), at(description, {"replicationSpecs", "0", "zoneId"}));
   EXPECT_EQ(instance_size(after), "M40");
   EXPECT_EQ(at(after, {"replicationSpecs", "0", "regionConfigs", "0", "electableSpecs", "diskSizeGB"}), "40") << "the size that is, as a client of this version means it";
+}
+
+TEST_F(ClusterVersions, ShardsOfAZoneKeepTheirIdsAndShareTheZones) {
+  const auto ids = [](const Json& description, const char* field) {
+    std::vector<std::string> all;
+    for (const auto& spec : *description.find("replicationSpecs")->as_array()) all.push_back(spec.find(field)->dump());
+    return all;
+  };
+  const std::string region = R"("regionConfigs":[{"providerName":"AWS","regionName":"EU_WEST_1","electableSpecs":{"instanceSize":"M40"}}])";
+  const auto description = kept((R"({"clusterType":"SHARDED","replicationSpecs":[{"numShards":3,"zoneName":"Z",)" + region + "}]}").c_str(), ClusterShape::kCounted);
+  const auto shards = ids(description, "id"), zones = ids(description, "zoneId");
+  EXPECT_EQ(zones, std::vector<std::string>(3, zones.front())) << "one zone, one id";
+  // With the id of its entry, as it is told; and without, by the zone's name.
+  for (const auto& named : {R"("id":)" + shards.front() + ",", std::string()}) {
+    const auto after = changed(description, (R"({"replicationSpecs":[{)" + named + R"("numShards":3,"zoneName":"Z",)" + region + "}]}").c_str(), ClusterShape::kCounted);
+    EXPECT_EQ(ids(after, "id"), shards) << named;
+    EXPECT_EQ(ids(after, "zoneId"), zones) << named;
+  }
+  const auto more = changed(description, (R"({"replicationSpecs":[{"id":)" + shards[1] + R"(,"numShards":4,"zoneName":"Z",)" + region + "}]}").c_str(), ClusterShape::kCounted);
+  EXPECT_EQ(ids(more, "zoneId"), std::vector<std::string>(4, zones.front()));
+  auto all = ids(more, "id");
+  EXPECT_EQ(all.front(), shards[1]);
+  EXPECT_EQ(all[1], shards[0]);
+  EXPECT_EQ(all[2], shards[2]);
+  EXPECT_EQ(std::count(shards.begin(), shards.end(), all[3]), 0);
+  const auto legacy = changed(description, R"({"replicationSpecs":[{"numShards":3,"zoneName":"Z","regionsConfig":{"EU_WEST_1":{"electableNodes":3}}}]})", ClusterShape::kLegacy);
+  EXPECT_EQ(ids(legacy, "id"), shards);
+  EXPECT_EQ(ids(legacy, "zoneId"), zones);
+}
+
+TEST_F(ClusterVersions, NothingThatAsksForScalingIsKeptOrLeftOut) {
+  const auto with = [](const std::string& scaling) {
+    return R"({"replicationSpecs":[{"regionConfigs":[{"providerName":"AWS","regionName":"EU_WEST_1","electableSpecs":{"instanceSize":"M30"})" + scaling + "}]}]}";
+  };
+  const auto why = [&](const std::string& body) {
+    const auto read = parse_cluster_description(json(body.c_str()), *runtime_);
+    return read ? std::string() : read.error().parameters.front();
+  };
+  EXPECT_EQ(why(with("")), "");
+  EXPECT_EQ(why(with(R"(,"autoScaling":{"compute":{"enabled":false,"scaleDownEnabled":false},"diskGB":{"enabled":false}})")), "");
+  EXPECT_EQ(why(with(R"(,"autoScaling":{"compute":{"enabled":true}})")), "autoScaling");
+  EXPECT_EQ(why(with(R"(,"analyticsAutoScaling":{"diskGB":{"enabled":true}})")), "analyticsAutoScaling");
+  EXPECT_EQ(why(with(R"(,"autoScaling":{"colour":"blue"})")), "colour");
+  EXPECT_EQ(why(with(R"(,"autoScaling":{"compute":{"colour":"blue"}})")), "colour");
+  EXPECT_EQ(why(with(R"(,"colour":"blue")")), "colour");
+  EXPECT_EQ(refused(R"({"autoScaling":{"colour":"blue"}})", json("{}"), ClusterShape::kLegacy), "colour");
+  EXPECT_EQ(refused(R"({"autoScaling":{"diskGBEnabled":true}})", json("{}"), ClusterShape::kLegacy), "autoScaling");
+  EXPECT_EQ(refused(R"({"providerSettings":{"providerName":"AWS","instanceSizeName":"M30","regionName":"EU_WEST_1","autoScaling":{"compute":{"colour":1}}}})", json("{}"), ClusterShape::kLegacy),
+            "colour");
 }
 
 TEST_F(ClusterVersions, TheLegacyShapeIsReadAndTold) {
