@@ -93,6 +93,7 @@ RestResult<NetworkContainer> parse_container_update(const Json& body, const Netw
   if (container.region != now.region) return refuse(400, "CANNOT_CHANGE_CONTAINER_REGION", "The region of a cloud provider container cannot be changed.");
   container.id = now.id;
   container.group = now.group;
+  container.revision = now.revision;
   return container;
 }
 
@@ -142,6 +143,7 @@ RestResult<NetworkPeer> parse_peer_update(const Json& body, const NetworkPeer& n
   add_fields(fields, now.fields);
   auto peer = TRY_BODY(parse_peer(overlaid(body, std::move(fields)), container));
   peer.id = now.id;
+  peer.revision = now.revision;
   if (peer.fields.dump() != now.fields.dump()) return peer;
   peer.status = now.status;
   peer.error = now.error;

@@ -21,7 +21,10 @@ RestResult<std::string> provider_of(const RestRequest& request) {
   return refuse(400, "INVALID_PROVIDER", fmt::format("An invalid cloud provider {} was specified.", given->second), {given->second});
 }
 
+constexpr int kAttempts = 10;
+
 tl::unexpected<RestError> conflict(const Error& error) { return refuse(409, "CONFLICT", error.message); }
+tl::unexpected<RestError> changes_always(const char* what) { return refuse(409, "CONFLICT", fmt::format("The {} changes all the time. Try again.", what)); }
 
 class PeeringRoutes {
  public:
@@ -36,14 +39,16 @@ class PeeringRoutes {
     auto made = services_.networks.add_container(std::move(asked));
     if (!made && made.error().code == ErrorCode::kWrongState) return conflict(made.error());
     const auto kept = TRY_REST(std::move(made));
-    return RestReply{201, container_json(kept)};
+    return RestReply{201, container_json(kept), false, {{"containerId", kept.id}}};
   }
   RestResult<RestReply> change_container(const RestRequest& request) const {
-    const auto wanted = TRY_BODY(parse_container_update(request.body, TRY_BODY(container(request))));
-    auto changed = services_.networks.change_container(wanted);
-    if (!changed && changed.error().code == ErrorCode::kWrongState) return refuse(409, "CONTAINERS_IN_USE", changed.error().message + ".", {wanted.id});
-    TRY_REST(std::move(changed));
-    return get_container(request);
+    for (int attempt = 0; attempt < kAttempts; ++attempt) {
+      const auto wanted = TRY_BODY(parse_container_update(request.body, TRY_BODY(container(request))));
+      auto changed = services_.networks.change_container(wanted);
+      if (!changed && changed.error().code == ErrorCode::kWrongState) return refuse(409, "CONTAINERS_IN_USE", changed.error().message + ".", {wanted.id});
+      if (TRY_REST(std::move(changed))) return get_container(request);
+    }
+    return changes_always("container");
   }
   RestResult<RestReply> delete_container(const RestRequest& request) const {
     const auto found = TRY_BODY(container(request));
@@ -72,13 +77,15 @@ class PeeringRoutes {
     return RestReply{201, peer_json(kept), false, {{"peerId", kept.id}}};
   }
   RestResult<RestReply> change_peer(const RestRequest& request) const {
-    const auto found = TRY_BODY(peer(request));
-    const auto of = TRY_REST(services_.networks.container(found.group, found.container));
-    if (!of) return no_container(found.group, found.container);
-    const auto wanted = TRY_BODY(parse_peer_update(request.body, found, *of));
-    if (wanted.status != found.status && services_.may_change) TRY_BODY(services_.may_change(found.group, "VPC_PEERING"));
-    TRY_REST(services_.networks.change_peer(wanted));
-    return get_peer(request);
+    for (int attempt = 0; attempt < kAttempts; ++attempt) {
+      const auto found = TRY_BODY(peer(request));
+      const auto of = TRY_REST(services_.networks.container(found.group, found.container));
+      if (!of) return no_container(found.group, found.container);
+      const auto wanted = TRY_BODY(parse_peer_update(request.body, found, *of));
+      if (wanted.status != found.status && services_.may_change) TRY_BODY(services_.may_change(found.group, "VPC_PEERING"));
+      if (TRY_REST(services_.networks.change_peer(wanted))) return get_peer(request);
+    }
+    return changes_always("peering connection");
   }
   RestResult<RestReply> delete_peer(const RestRequest& request) const {
     const auto found = TRY_BODY(peer(request));
@@ -88,13 +95,15 @@ class PeeringRoutes {
   }
   // Ours: what its network's administrators know.
   RestResult<RestReply> tell_peer(const RestRequest& request) const {
-    const auto found = TRY_BODY(peer(request));
     TRY_BODY(only(request.body, {"status", "errorMessage"}));
-    const auto status = TRY_BODY(one_of(request.body, "status", peer_states(found.provider)));
-    const auto error = TRY_BODY(optional_name(request.body, "errorMessage"));
-    if (status != control::kAvailable && services_.may_change) TRY_BODY(services_.may_change(found.group, "VPC_PEERING"));
-    TRY_REST(services_.networks.set_peer_status(found.group, found.id, status, error));
-    return RestReply{200, peer_json(TRY_BODY(peer(request))), false, {{"status", status}}};
+    for (int attempt = 0; attempt < kAttempts; ++attempt) {
+      auto wanted = TRY_BODY(peer(request));
+      wanted.status = TRY_BODY(one_of(request.body, "status", peer_states(wanted.provider)));
+      wanted.error = TRY_BODY(optional_name(request.body, "errorMessage"));
+      if (wanted.status != control::kAvailable && services_.may_change) TRY_BODY(services_.may_change(wanted.group, "VPC_PEERING"));
+      if (TRY_REST(services_.networks.change_peer(wanted))) return RestReply{200, peer_json(wanted), false, {{"status", wanted.status}}};
+    }
+    return changes_always("peering connection");
   }
 
  private:
@@ -131,10 +140,10 @@ void add_peering_routes(RouteTable& table, NetworkServices services) {
   const std::string containers = "/groups/{groupId}/containers", peers = "/groups/{groupId}/peers";
   add("GET", containers, Access::kGroupRead, &PeeringRoutes::list_containers);
   add("GET", containers + "/all", Access::kGroupRead, &PeeringRoutes::list_all_containers);
-  add("POST", containers, Access::kGroupOwn, &PeeringRoutes::create_container);
+  add("POST", containers, Access::kGroupOwn, &PeeringRoutes::create_container, "X_CONTAINER_CREATED");
   add("GET", containers + "/{containerId}", Access::kGroupRead, &PeeringRoutes::get_container);
   add("PATCH", containers + "/{containerId}", Access::kGroupOwn, &PeeringRoutes::change_container, "CONTAINER_SUBNETS_UPDATE_REQUESTED");
-  add("DELETE", containers + "/{containerId}", Access::kGroupOwn, &PeeringRoutes::delete_container);
+  add("DELETE", containers + "/{containerId}", Access::kGroupOwn, &PeeringRoutes::delete_container, "X_CONTAINER_DELETED");
   add("GET", peers, Access::kGroupRead, &PeeringRoutes::list_peers);
   add("POST", peers, Access::kGroupOwn, &PeeringRoutes::create_peer, "PEER_CREATED");
   add("GET", peers + "/{peerId}", Access::kGroupRead, &PeeringRoutes::get_peer);

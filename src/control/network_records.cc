@@ -19,6 +19,16 @@ constexpr int kAttempts = 50;
 
 bson::Document in_group(const std::string& group, const std::string& id) { return bson::make_document({{"_id", id}, {"groupId", group}}); }
 
+// As it was read, and not changed since.
+template <typename Record>
+bson::Document unchanged(const Record& record) {
+  bson::Builder filter;
+  filter.append("_id", record.id).append("groupId", record.group);
+  if (record.revision != 0) filter.append("revision", record.revision);
+  else filter.open_document("revision").append("$exists", false);
+  return std::move(filter).finish();
+}
+
 bson::Document of_group(const std::string& group, const std::string& provider) {
   bson::Builder filter;
   filter.append("groupId", group);
@@ -28,12 +38,13 @@ bson::Document of_group(const std::string& group, const std::string& provider) {
 
 NetworkContainer container_of(bson::View document) {
   return {text_of(document, "_id"), text_of(document, "groupId"), text_of(document, "providerName"), text_of(document, "region"), false,
-          json_of(object_of(document, "fields"))};
+          json_of(object_of(document, "fields")), number_of(document, "revision")};
 }
 
 NetworkPeer peer_of(bson::View document) {
   return {text_of(document, "_id"),    text_of(document, "groupId"), text_of(document, "providerName"), text_of(document, "containerId"),
-          text_of(document, "region"), text_of(document, "status"),  text_of(document, "error"),        json_of(object_of(document, "fields"))};
+          text_of(document, "region"), text_of(document, "status"),  text_of(document, "error"),        json_of(object_of(document, "fields")),
+          number_of(document, "revision")};
 }
 
 EndpointService service_of(bson::View document) {
@@ -73,8 +84,10 @@ std::string atlas_region(std::string region) {
 Result<NetworkContainer> NetworkRecords::add_container(NetworkContainer container) {
   if (TRY(count_containers(container.group, "")) >= kMaxContainers) return too_many(kMaxContainers, "network containers");
   container.id = new_id(runtime_);
+  container.revision = 1;
   bson::Builder document;
   document.append("_id", container.id).append("groupId", container.group).append("providerName", container.provider).append("region", container.region);
+  document.append("revision", container.revision);
   append_json(document, "fields", container.fields);
   if (!TRY(store_.insert(kContainers, std::move(document).finish())))
     return fail(ErrorCode::kWrongState, fmt::format("the project has a container of {} {} already", container.provider, container.region));
@@ -108,24 +121,34 @@ Result<bool> NetworkRecords::change_container(const NetworkContainer& container)
     return fail(ErrorCode::kWrongState, "a peering connection uses the container; delete the connection first");
   bson::Builder set;
   append_json(set, "fields", container.fields);
-  return store_.update(kContainers, in_group(container.group, container.id), bson::make_document({{"$set", std::move(set).finish()}}));
+  set.append("revision", container.revision + 1);
+  return store_.update(kContainers, unchanged(container), bson::make_document({{"$set", std::move(set).finish()}}));
 }
 
 Result<bool> NetworkRecords::remove_container(const std::string& group, const std::string& id) {
-  if (TRY(store_.count(kPeers, bson::make_document({{"groupId", group}, {"containerId", id}}))) > 0)
-    return fail(ErrorCode::kWrongState, "a peering connection uses the container; delete the connection first");
-  return TRY(store_.remove(kContainers, in_group(group, id))) > 0;
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    const auto found = TRY(container(group, id));
+    if (!found) return false;
+    if (found->provisioned) return fail(ErrorCode::kWrongState, "a peering connection uses the container; delete the connection first");
+    if (TRY(store_.remove(kContainers, unchanged(*found))) > 0) return true;
+  }
+  return fail(ErrorCode::kWrongState, "the container changes all the time; try again");
 }
 
 Result<NetworkPeer> NetworkRecords::add_peer(NetworkPeer peer) {
   if (TRY(count_peers(peer.group, "")) >= kMaxPeers) return too_many(kMaxPeers, "peering connections");
   peer.id = new_id(runtime_);
+  peer.revision = 1;
   bson::Builder document;
   document.append("_id", peer.id).append("groupId", peer.group).append("providerName", peer.provider).append("containerId", peer.container);
-  document.append("region", peer.region).append("status", peer.status).append("error", peer.error);
+  document.append("region", peer.region).append("status", peer.status).append("error", peer.error).append("revision", peer.revision);
   append_json(document, "fields", peer.fields);
   TRY(store_.insert(kPeers, std::move(document).finish()));
-  return peer;
+  bson::Builder counted;
+  counted.open_document("$inc").append("revision", std::int64_t{1});
+  if (TRY(store_.update(kContainers, in_group(peer.group, peer.container), std::move(counted).finish()))) return peer;
+  TRY(store_.remove(kPeers, in_group(peer.group, peer.id)));
+  return fail(ErrorCode::kWrongState, "the container of the peering connection was deleted meanwhile");
 }
 
 Result<std::optional<NetworkPeer>> NetworkRecords::peer(const std::string& group, const std::string& id) {
@@ -144,13 +167,9 @@ Result<std::int64_t> NetworkRecords::count_peers(const std::string& group, const
 
 Result<bool> NetworkRecords::change_peer(const NetworkPeer& peer) {
   bson::Builder set;
-  set.append("status", peer.status).append("error", peer.error);
+  set.append("status", peer.status).append("error", peer.error).append("revision", peer.revision + 1);
   append_json(set, "fields", peer.fields);
-  return store_.update(kPeers, in_group(peer.group, peer.id), bson::make_document({{"$set", std::move(set).finish()}}));
-}
-
-Result<bool> NetworkRecords::set_peer_status(const std::string& group, const std::string& id, const std::string& status, const std::string& error) {
-  return store_.update(kPeers, in_group(group, id), bson::make_document({{"$set", bson::make_document({{"status", status}, {"error", error}})}}));
+  return store_.update(kPeers, unchanged(peer), bson::make_document({{"$set", std::move(set).finish()}}));
 }
 
 Result<bool> NetworkRecords::remove_peer(const std::string& group, const std::string& id) { return TRY(store_.remove(kPeers, in_group(group, id))) > 0; }

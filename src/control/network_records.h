@@ -31,10 +31,12 @@ struct NetworkContainer {
   std::string id, group, provider, region;
   bool provisioned = false;  // a peering connection uses it
   Json fields;
+  std::int64_t revision = 0;  // 0: of an older version, which did not count
 };
 struct NetworkPeer {
   std::string id, group, provider, container, region, status, error;
   Json fields;
+  std::int64_t revision = 0;  // as above
 };
 struct PrivateEndpoint {
   std::string id, status, error;
@@ -66,19 +68,19 @@ class NetworkRecords {
   // Of all providers when it is empty.
   Result<std::vector<NetworkContainer>> containers(const std::string& group, const std::string& provider, Page page);
   Result<std::int64_t> count_containers(const std::string& group, const std::string& provider);
-  // Its fields become these. False: there is none. kWrongState: a peering connection uses it.
+  // `container` as it was read, with the fields that it is to have. False: somebody else was faster. kWrongState: a peering connection uses it.
   Result<bool> change_container(const NetworkContainer& container);
-  // False: there is none. kWrongState: a peering connection uses it.
+  // False: there is none. kWrongState: a peering connection uses it, or it changes all the time.
   Result<bool> remove_container(const std::string& group, const std::string& id);
 
-  // `container` is one of the same group and provider.
+  // `container` is one of the same group and provider. Whoever adds one writes it and then counts the container on; whoever changes or removes the
+  // container reads it, looks for peers, and writes what it has read: one of the two sees the other. kWrongState: the container is gone, or too many.
   Result<NetworkPeer> add_peer(NetworkPeer peer);
   Result<std::optional<NetworkPeer>> peer(const std::string& group, const std::string& id);
   Result<std::vector<NetworkPeer>> peers(const std::string& group, const std::string& provider, Page page);
   Result<std::int64_t> count_peers(const std::string& group, const std::string& provider);
-  // Its fields and status become these. False: there is none.
+  // `peer` as it was read, with the fields and the status that it is to have. False: somebody else was faster.
   Result<bool> change_peer(const NetworkPeer& peer);
-  Result<bool> set_peer_status(const std::string& group, const std::string& id, const std::string& status, const std::string& error);
   Result<bool> remove_peer(const std::string& group, const std::string& id);
 
   // One for each provider and region.

@@ -271,9 +271,11 @@ TEST_F(ControlPlane, RecordsOfNetworksAreCountedAndConditional) {
   const auto container = good(networks_->add_container(wanted));
   EXPECT_FALSE(networks_->add_container(wanted));
   EXPECT_TRUE(good(networks_->available_peers(kGroup)).empty());
-  const auto peer = good(networks_->add_peer({"", kGroup, "AWS", container.id, "EU_WEST_1", "INITIATING", "", Json(Json::Object{})}));
+  auto peer = good(networks_->add_peer({"", kGroup, "AWS", container.id, "EU_WEST_1", "INITIATING", "", Json(Json::Object{})}));
   EXPECT_FALSE(networks_->remove_container(kGroup, container.id));
-  good(networks_->set_peer_status(kGroup, peer.id, "AVAILABLE", ""));
+  peer.status = "AVAILABLE";
+  EXPECT_TRUE(good(networks_->change_peer(peer)));
+  EXPECT_FALSE(good(networks_->change_peer(peer))) << "it is not as it was read any more";
   ASSERT_EQ(good(networks_->available_peers(kGroup)).size(), 1u);
   const auto service = good(networks_->add_service({"", kGroup, "AWS", "EU_WEST_1", "AVAILABLE", "", Json(Json::Object{}), {}}));
   std::atomic<int> added = 0;
@@ -295,6 +297,61 @@ TEST_F(ControlPlane, RecordsOfNetworksAreCountedAndConditional) {
   EXPECT_TRUE(good(networks_->available_endpoints(kGroup, "vpce-3")).empty());
   EXPECT_FALSE(networks_->remove_service(kGroup, "AWS", service.id));
   EXPECT_FALSE(good(networks_->service(std::string(24, '9'), "AWS", service.id)));
+}
+
+TEST_F(ControlPlane, ChangesOfOnePeerOrContainerAtOnceAreAllKept) {
+  NetworkContainer wanted;
+  wanted.group = kGroup;
+  wanted.provider = "AWS";
+  wanted.region = "EU_WEST_2";
+  wanted.fields = Json(Json::Object{});
+  const auto container = good(networks_->add_container(wanted));
+  const auto unused = good(networks_->add_container({"", kGroup, "AWS", "EU_WEST_3", false, Json(Json::Object{})}));
+  const auto peer = good(networks_->add_peer({"", kGroup, "AWS", container.id, "EU_WEST_2", "INITIATING", "", Json(Json::Object{})}));
+  // One that an older version wrote does not count yet.
+  good(store_->update("networkPeers", bson::make_document({{"_id", peer.id}}), bson::make_document({{"$unset", bson::make_document({{"revision", ""}})}})));
+  const auto with = [](const Json& fields, int number) {
+    auto all = *fields.as_object();
+    all.emplace_back("f" + std::to_string(number), number);
+    return Json(std::move(all));
+  };
+  {
+    std::vector<std::jthread> threads;
+    for (int i = 0; i < 8; ++i) {
+      threads.emplace_back([&, i] {
+        for (;;) {
+          auto one = *good(networks_->peer(kGroup, peer.id));
+          one.fields = with(one.fields, i);
+          if (good(networks_->change_peer(one))) break;
+        }
+        for (;;) {
+          auto one = *good(networks_->container(kGroup, unused.id));
+          one.fields = with(one.fields, i);
+          if (good(networks_->change_container(one))) break;
+        }
+      });
+    }
+  }
+  EXPECT_EQ(good(networks_->peer(kGroup, peer.id))->fields.as_object()->size(), 8u);
+  EXPECT_EQ(good(networks_->container(kGroup, unused.id))->fields.as_object()->size(), 8u);
+  EXPECT_FALSE(networks_->change_container(*good(networks_->container(kGroup, container.id)))) << "a peer uses it";
+}
+
+TEST_F(ControlPlane, NoPeerIsLeftWithoutItsContainer) {
+  for (int round = 0; round < 15; ++round) {
+    const auto container = good(networks_->add_container({"", kGroup, "AWS", "R" + std::to_string(round), false, Json(Json::Object{})}));
+    {
+      std::vector<std::jthread> threads;
+      threads.emplace_back([&] { static_cast<void>(networks_->add_peer({"", kGroup, "AWS", container.id, "R", "INITIATING", "", Json(Json::Object{})})); });
+      threads.emplace_back([&] { static_cast<void>(networks_->remove_container(kGroup, container.id)); });
+    }
+    const bool there = good(networks_->container(kGroup, container.id)).has_value();
+    for (const auto& peer : good(networks_->peers(kGroup, "AWS", {1, 100}))) {
+      EXPECT_TRUE(there || peer.container != container.id) << round;
+    }
+  }
+  EXPECT_FALSE(networks_->add_peer({"", kGroup, "AWS", std::string(24, '9'), "R", "INITIATING", "", Json(Json::Object{})}));
+  EXPECT_EQ(good(networks_->count_peers(std::string(24, '9'), "")), 0);
 }
 
 TEST_F(ControlPlane, DatabaseUsersAreRememberedUntilTheyAreNowhere) {

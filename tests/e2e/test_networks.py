@@ -68,7 +68,8 @@ class Peering(AtlasTest):
         self.assertEqual(site.call("PATCH", free, {"regionName": "US_EAST_1"})[2]["errorCode"], "CANNOT_CHANGE_CONTAINER_REGION")
         self.assertEqual(site.call("DELETE", f"{ATLAS}{base}/containers/{container['id']}")[0], 204)
         told = [event["eventTypeName"] for event in site.call("GET", f"{ATLAS}{base}/events")[2]["results"]]
-        self.assertEqual(told, ["CONTAINER_SUBNETS_UPDATE_REQUESTED", "PEER_DELETED", *["PEER_UPDATED"] * 5, "PEER_CREATED", "PEER_CREATED", "PEER_CREATED", "GROUP_CREATED"])
+        self.assertEqual(told, ["X_CONTAINER_DELETED", "CONTAINER_SUBNETS_UPDATE_REQUESTED", "PEER_DELETED", *["PEER_UPDATED"] * 5, *["PEER_CREATED"] * 3,
+                                *["X_CONTAINER_CREATED"] * 3, "GROUP_CREATED"])
 
 
 class PrivateEndpoints(AtlasTest):
