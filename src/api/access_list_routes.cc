@@ -191,9 +191,9 @@ void add_project_access_list_routes(RouteTable& table, control::AccessLists& lis
 void add_key_access_list_routes(RouteTable& table, control::Identity& identity) {
   Adder add(table, std::make_shared<KeyRoutes>(identity), {Family::kAtlasV2, Family::kAtlasV1, Family::kCloudManager});
   add("GET", "/orgs/{orgId}/apiKeys/{apiUserId}/accessList", Access::kOrgRead, &KeyRoutes::list);
-  add("POST", "/orgs/{orgId}/apiKeys/{apiUserId}/accessList", Access::kOrgOwn, &KeyRoutes::add);
+  add("POST", "/orgs/{orgId}/apiKeys/{apiUserId}/accessList", Access::kOrgOwn, &KeyRoutes::add, "API_KEY_ACCESS_LIST_ENTRY_ADDED");
   add("GET", "/orgs/{orgId}/apiKeys/{apiUserId}/accessList/{ipAddress}", Access::kOrgRead, &KeyRoutes::get);
-  add("DELETE", "/orgs/{orgId}/apiKeys/{apiUserId}/accessList/{ipAddress}", Access::kOrgOwn, &KeyRoutes::remove);
+  add("DELETE", "/orgs/{orgId}/apiKeys/{apiUserId}/accessList/{ipAddress}", Access::kOrgOwn, &KeyRoutes::remove, "API_KEY_ACCESS_LIST_ENTRY_DELETED");
 }
 
 }  // namespace drover::api

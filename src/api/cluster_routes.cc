@@ -134,6 +134,7 @@ class ClusterRoutes {
           return refuse(400, "INVALID_ATTRIBUTE", "connectionStrings: a cluster on this machine has no private networks.", {"connectionStrings"});
         connections = TRY_BODY(parse_private_connections(request.body));
       }
+      TRY_BODY(may_change_to(request, cluster, description, connections));
       if (!TRY_REST(clusters_.change(cluster, description, connections))) continue;
       return RestReply{200, cluster_json(request, TRY_BODY(find(request)))};
     }
@@ -143,8 +144,7 @@ class ClusterRoutes {
   RestResult<RestReply> remove(const RestRequest& request) const {
     const auto cluster = TRY_BODY(find(request));
     if (options_.may_change) TRY_BODY(options_.may_change(cluster));
-    const auto* protection = cluster.description.find("terminationProtectionEnabled");
-    if (protection != nullptr && protection->as_bool() != nullptr && *protection->as_bool())
+    if (is_protected(cluster.description))
       return refuse(400, "CANNOT_TERMINATE_CLUSTER_WHEN_TERMINATION_PROTECTION_ENABLED",
                     fmt::format("The cluster {} has termination protection.", cluster.name), {cluster.name});
     TRY_REST(clusters_.remove(cluster.group, cluster.name));
@@ -152,6 +152,18 @@ class ClusterRoutes {
   }
 
  private:
+  // Whether a cluster can be deleted, and where what is migrated goes, are its owners' to say.
+  static RestResult<int> may_change_to(const RestRequest& request, const Cluster& now, const Json& description, const Json& connections) {
+    if (control::allows(request.caller->grants, Access::kGroupOwn, request.org, request.name("groupId"))) return 0;
+    const auto only_owners = [](const char* field) { return refuse(403, "USER_UNAUTHORIZED", fmt::format("Only an owner of the project changes {}.", field), {field}); };
+    if (is_protected(description) != is_protected(now.description)) return only_owners("terminationProtectionEnabled");
+    if (connections.dump() != now.connections.dump()) return only_owners("connectionStrings");
+    return 0;
+  }
+  static bool is_protected(const Json& description) {
+    const auto* protection = description.find("terminationProtectionEnabled");
+    return protection != nullptr && protection->as_bool() != nullptr && *protection->as_bool();
+  }
   RestResult<Cluster> find(const RestRequest& request) const {
     const auto& group = request.name("groupId");
     const auto& name = request.name("clusterName");
@@ -160,8 +172,14 @@ class ClusterRoutes {
     return std::move(*cluster);
   }
 
-  static RestResult<RestReply> made(const RestRequest& request, Result<Cluster> cluster, const std::string& name) {
-    if (cluster) return RestReply{201, cluster_json(request, *cluster), false, {{"clusterName", name}}};
+  RestResult<RestReply> made(const RestRequest& request, Result<Cluster> cluster, const std::string& name) const {
+    if (cluster) {
+      // Whoever deletes the project has not seen this cluster.
+      const auto& group = request.name("groupId");
+      if (!options_.project_stays || TRY_REST(options_.project_stays(group))) return RestReply{201, cluster_json(request, *cluster), false, {{"clusterName", name}}};
+      TRY_REST(clusters_.remove(group, name));
+      return refuse(404, "GROUP_NOT_FOUND", fmt::format("The group {} is being deleted.", group), {group});
+    }
     const auto& error = cluster.error();
     if (error.code == ErrorCode::kWrongState)
       return refuse(409, "DUPLICATE_CLUSTER_NAME", fmt::format("A cluster named {} is already present in group {}.", name, request.name("groupId")),
@@ -192,8 +210,8 @@ void add_cluster_routes(RouteTable& table, Clusters& clusters, Runtime& runtime,
   add("POST", all, atlas, Access::kGroupOwn, written, &ClusterRoutes::create, "CLUSTER_CREATED");
   add("GET", one, atlas, Access::kGroupRead, read, &ClusterRoutes::get);
   add("DELETE", one, atlas, Access::kGroupOwn, {"2023-01-01", "2023-02-01"}, &ClusterRoutes::remove, "CLUSTER_DELETE_SUBMITTED");
-  add("PATCH", one, atlas, Access::kGroupOwn, written, &ClusterRoutes::change, "CLUSTER_UPDATE_COMPLETED");
-  add("PATCH", one, ext, Access::kGroupOwn, {"2023-01-01"}, &ClusterRoutes::change, "CLUSTER_UPDATE_COMPLETED");
+  add("PATCH", one, atlas, Access::kGroupClusters, written, &ClusterRoutes::change, "CLUSTER_UPDATE_COMPLETED");
+  add("PATCH", one, ext, Access::kGroupClusters, {"2023-01-01"}, &ClusterRoutes::change, "CLUSTER_UPDATE_COMPLETED");
   add("GET", one + "/status", atlas, Access::kGroupRead, {"2023-01-01"}, &ClusterRoutes::status);
   add("GET", one + "/autoScalingConfiguration", {Family::kAtlasV2}, Access::kGroupRead, {"2024-08-05"}, &ClusterRoutes::scaling);
   add("POST", all, ext, Access::kGroupOwn, {"2023-01-01"}, &ClusterRoutes::register_deployment, "CLUSTER_CREATED");

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <string>
 
 #include "api/route_table.h"
 #include "control/clusters.h"
@@ -13,6 +14,8 @@ struct ClusterRouteOptions {
   std::size_t max_local = 0;
   // A refusal when the cluster must stay as it is now.
   std::function<RestResult<int>(const control::Cluster&)> may_change;
+  // Whether the project of a cluster that has just been made is there, and stays.
+  std::function<Result<bool>(const std::string& group)> project_stays;
 };
 
 // What is passed by reference outlives the table.

@@ -1,6 +1,7 @@
 #include "api/control_api.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 
 #include <fmt/format.h>
@@ -191,10 +192,12 @@ void ControlApi::tell(const Route& route, const RestRequest& request, const Rest
   };
   for (const auto& [name, value] : reply.about) add(name, value);
   if (!request.org.empty()) add("orgId", request.org);
+  constexpr std::array kTold{"groupId", "clusterName", "containerId", "peerId", "endpointServiceId", "endpointId", "hostId", "clientId", "secretId"};
   for (const auto& [name, value] : request.names) {
-    if (name == "groupId" || name == "clusterName" || name == "peerId" || name == "endpointServiceId" || name == "endpointId" || name == "hostId") add(name, value);
+    if (std::find(kTold.begin(), kTold.end(), name) != kTold.end()) add(name, value);
     if (name == "username") add("dbUserUsername", value);
     if (name == "apiUserId") add("targetApiKeyId", value);
+    if (name == "ipAddress") add("accessListEntry", value);
   }
   if (const auto told = options_.tell(event); !told)
     log_.error("an audit event cannot be kept", {{"event", route.event}, {"key", request.caller->public_key}, {"error", told.error().message}});

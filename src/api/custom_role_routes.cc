@@ -148,10 +148,10 @@ void add_custom_role_routes(RouteTable& table, CustomRoles& roles) {
   RouteAdder<CustomRoleRoutes> add(table, std::make_shared<const CustomRoleRoutes>(roles), {Family::kAtlasV2, Family::kAtlasV1});
   const std::string all = "/groups/{groupId}/customDBRoles/roles", one = all + "/{roleName}";
   add("GET", all, Access::kGroupRead, &CustomRoleRoutes::list);
-  add("POST", all, Access::kGroupOwn, &CustomRoleRoutes::create, "MONGODB_ROLE_ADDED");
+  add("POST", all, Access::kGroupDatabaseRoles, &CustomRoleRoutes::create, "MONGODB_ROLE_ADDED");
   add("GET", one, Access::kGroupRead, &CustomRoleRoutes::get);
-  add("PATCH", one, Access::kGroupOwn, &CustomRoleRoutes::change, "MONGODB_ROLE_UPDATED");
-  add("DELETE", one, Access::kGroupOwn, &CustomRoleRoutes::remove, "MONGODB_ROLE_DELETED");
+  add("PATCH", one, Access::kGroupDatabaseRoles, &CustomRoleRoutes::change, "MONGODB_ROLE_UPDATED");
+  add("DELETE", one, Access::kGroupDatabaseRoles, &CustomRoleRoutes::remove, "MONGODB_ROLE_DELETED");
 }
 
 }  // namespace drover::api

@@ -172,10 +172,10 @@ void add_database_user_routes(RouteTable& table, DatabaseUsers& users) {
   RouteAdder<DatabaseUserRoutes> add(table, std::make_shared<const DatabaseUserRoutes>(users), {Family::kAtlasV2, Family::kAtlasV1});
   const std::string all = "/groups/{groupId}/databaseUsers", one = all + "/{databaseName}/{username}";
   add("GET", all, Access::kGroupRead, &DatabaseUserRoutes::list);
-  add("POST", all, Access::kGroupOwn, &DatabaseUserRoutes::create, "MONGODB_USER_ADDED");
+  add("POST", all, Access::kGroupDatabaseUsers, &DatabaseUserRoutes::create, "MONGODB_USER_ADDED");
   add("GET", one, Access::kGroupRead, &DatabaseUserRoutes::get);
-  add("PATCH", one, Access::kGroupOwn, &DatabaseUserRoutes::change, "MONGODB_USER_UPDATED");
-  add("DELETE", one, Access::kGroupOwn, &DatabaseUserRoutes::remove, "MONGODB_USER_DELETED");
+  add("PATCH", one, Access::kGroupDatabaseUsers, &DatabaseUserRoutes::change, "MONGODB_USER_UPDATED");
+  add("DELETE", one, Access::kGroupDatabaseUsers, &DatabaseUserRoutes::remove, "MONGODB_USER_DELETED");
 }
 
 }  // namespace drover::api

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "api/body_fields.h"
+#include "api/role_guard.h"
 
 namespace drover::api {
 namespace {
@@ -65,8 +66,7 @@ RestReply listed(const RestRequest& request, const control::Listed<T>& listed, J
 
 class IdentityRoutes {
  public:
-  IdentityRoutes(Identity& identity, ProjectGuard may_delete, CountClusters count_clusters)
-      : identity_(identity), may_delete_(std::move(may_delete)), count_clusters_(std::move(count_clusters)) {}
+  IdentityRoutes(Identity& identity, IdentityHooks hooks) : identity_(identity), hooks_(std::move(hooks)) {}
 
   RestResult<RestReply> list_orgs(const RestRequest& request) const {
     return listed(request, TRY_REST(identity_.organizations(request.caller->grants, request.page)), organization_json);
@@ -74,7 +74,7 @@ class IdentityRoutes {
 
   RestResult<RestReply> get_org(const RestRequest& request) const {
     const auto org = TRY_REST(identity_.organization(request.org));
-    if (!org) return refuse(404, "ORG_NOT_FOUND", fmt::format("No organization with ID {} exists.", request.org), {request.org});
+    if (!org) return no_org(request);
     return RestReply{200, organization_json(request, *org)};
   }
 
@@ -102,6 +102,26 @@ class IdentityRoutes {
                                        {"skipDefaultAlertsSettings", false}},
                      false,
                      {{"orgId", org.id}}};
+  }
+
+  RestResult<RestReply> rename_org(const RestRequest& request) const {
+    // What a client reads beside the name may come back as it was.
+    TRY_BODY(only(request.body, {"id", "isDeleted", "links", "name", "skipDefaultAlertsSettings"}));
+    for (const auto* field : {"isDeleted", "skipDefaultAlertsSettings"})
+      if (TRY_BODY(optional_flag(request.body, field, false))) return bad_field("INVALID_ATTRIBUTE", field, "must be false");
+    if (!TRY_REST(identity_.rename_organization(request.org, TRY_BODY(required_text(request.body, "name"))))) return no_org(request);
+    return get_org(request);
+  }
+
+  // Its last key goes with it: nobody has to get into what is not there.
+  RestResult<RestReply> delete_org(const RestRequest& request) const {
+    if (hooks_.may_delete_organization) TRY_BODY(hooks_.may_delete_organization(request.org));
+    auto gone = identity_.delete_organization(request.org);
+    if (!gone && gone.error().code == ErrorCode::kWrongState)
+      return refuse(409, "CONFLICT", fmt::format("The organization {} stays: {}.", request.org, gone.error().message), {request.org});
+    if (!TRY_REST(std::move(gone))) return no_org(request);
+    if (hooks_.organization_gone) TRY_BODY(hooks_.organization_gone(request.org));
+    return RestReply{request.family == Family::kAtlasV2 ? 204 : 202, {}};
   }
 
   RestResult<RestReply> list_projects(const RestRequest& request) const {
@@ -156,8 +176,15 @@ class IdentityRoutes {
   }
 
   RestResult<RestReply> delete_project(const RestRequest& request) const {
-    if (may_delete_) TRY_BODY(may_delete_(request.name("groupId")));
-    TRY_REST(identity_.delete_project(request.name("groupId")));
+    const auto& id = request.name("groupId");
+    const auto mark = TRY_REST(identity_.begin_deleting_project(id));
+    if (!mark) return no_group(id);
+    if (const auto may = hooks_.may_delete_project ? hooks_.may_delete_project(id) : RestResult<int>(0); !may) {
+      TRY_REST(identity_.stop_deleting_project(id, *mark));
+      return tl::unexpected(may.error());
+    }
+    if (!TRY_REST(identity_.delete_project(id, *mark))) return refuse(409, "CONFLICT", fmt::format("The group {} is being changed, or deleted by another request. Try again.", id), {id});
+    if (hooks_.project_gone) TRY_BODY(hooks_.project_gone(request.name("groupId")));
     return RestReply{request.family == Family::kAtlasV2 ? 204 : 202, {}};
   }
 
@@ -192,6 +219,7 @@ class IdentityRoutes {
   RestResult<RestReply> change_project_key(const RestRequest& request) const {
     const auto wanted = TRY_BODY(changes_of(request));
     const auto project = TRY_BODY(project_of(request));
+    TRY_BODY(may_change(request, wanted.roles.value_or(std::vector<std::string>())));
     if (!TRY_REST(identity_.set_project_roles(project, request.name("apiUserId"), wanted.roles, wanted.description))) return no_key(request);
     return get_key(request);
   }
@@ -204,6 +232,7 @@ class IdentityRoutes {
       for (auto& role : TRY_BODY(text_list(one, "roles", true))) roles.push_back(std::move(role));
     }
     const auto project = TRY_BODY(project_of(request));
+    TRY_BODY(may_change(request, roles));
     if (!TRY_REST(identity_.set_project_roles(project, request.name("apiUserId"), roles, std::nullopt))) return no_key(request);
     return RestReply{204, {}};
   }
@@ -212,6 +241,7 @@ class IdentityRoutes {
     const auto description = TRY_BODY(required_text(request.body, "desc"));
     const auto roles = TRY_BODY(text_list(request.body, "roles", true));
     const auto project = TRY_BODY(project_of(request));
+    TRY_BODY(may_give(request, roles));
     const auto key = TRY_REST(identity_.create_project_key(project, description, roles));
     return RestReply{200, key_json(request, key), false, {{"targetPublicKey", key.public_key}}};
   }
@@ -221,6 +251,7 @@ class IdentityRoutes {
   }
 
   RestResult<RestReply> remove_project_key(const RestRequest& request) const {
+    TRY_BODY(may_change(request, {}));
     if (!TRY_REST(identity_.remove_key_from_project(request.name("groupId"), request.name("apiUserId")))) return no_key(request);
     return RestReply{204, {}};
   }
@@ -234,8 +265,13 @@ class IdentityRoutes {
   RestResult<control::Project> project_of(const RestRequest& request) const {
     const auto& id = request.name("groupId");
     auto project = TRY_REST(identity_.project(id));
-    if (!project) return refuse(404, "GROUP_NOT_FOUND", fmt::format("No group with ID {} exists.", id), {id});
+    if (!project) return no_group(id);
     return std::move(*project);
+  }
+  RestResult<int> may_change(const RestRequest& request, const std::vector<std::string>& given) const {
+    const auto key = TRY_REST(identity_.key(request.org, request.name("apiUserId")));
+    if (!key) return no_key(request);
+    return may_give(request, given, key->id, key->grants);
   }
   static RestResult<KeyChanges> changes_of(const RestRequest& request) {
     TRY_BODY(only(request.body, {"desc", "roles"}));
@@ -249,10 +285,10 @@ class IdentityRoutes {
   using Counts = std::map<std::string, std::int64_t>;
   // Cloud Manager's projects do not tell.
   RestResult<Counts> cluster_counts(const RestRequest& request, const std::vector<Project>& projects) const {
-    if (!count_clusters_ || request.family == Family::kCloudManager || projects.empty()) return Counts();
+    if (!hooks_.count_clusters || request.family == Family::kCloudManager || projects.empty()) return Counts();
     std::vector<std::string> groups;
     for (const auto& project : projects) groups.push_back(project.id);
-    return TRY_REST(count_clusters_(groups));
+    return TRY_REST(hooks_.count_clusters(groups));
   }
   static std::int64_t count_of(const Counts& counts, const Project& project) {
     const auto found = counts.find(project.id);
@@ -262,20 +298,23 @@ class IdentityRoutes {
     return RestReply{200, project_json(request, project, count_of(TRY_BODY(cluster_counts(request, {project})), project))};
   }
 
+  static tl::unexpected<RestError> no_group(const std::string& id) { return refuse(404, "GROUP_NOT_FOUND", fmt::format("No group with ID {} exists.", id), {id}); }
+  static tl::unexpected<RestError> no_org(const RestRequest& request) {
+    return refuse(404, "ORG_NOT_FOUND", fmt::format("No organization with ID {} exists.", request.org), {request.org});
+  }
   static tl::unexpected<RestError> no_key(const RestRequest& request) {
     const auto& id = request.name("apiUserId");
     return refuse(404, "API_KEY_NOT_FOUND", fmt::format("No API Key with ID {} exists.", id), {id});
   }
 
   Identity& identity_;
-  const ProjectGuard may_delete_;
-  const CountClusters count_clusters_;
+  const IdentityHooks hooks_;
 };
 
 }  // namespace
 
-void add_identity_routes(RouteTable& table, control::Identity& identity, ProjectGuard may_delete, CountClusters count_clusters) {
-  const auto routes = std::make_shared<IdentityRoutes>(identity, std::move(may_delete), std::move(count_clusters));
+void add_identity_routes(RouteTable& table, control::Identity& identity, IdentityHooks hooks) {
+  const auto routes = std::make_shared<IdentityRoutes>(identity, std::move(hooks));
   const auto add = [&](const char* method, const char* path, std::optional<Access> access,
                        RestResult<RestReply> (IdentityRoutes::*handler)(const RestRequest&) const, const char* event = "", bool array_body = false) {
     table.add({method, path, kAll, access, kFirst,
@@ -284,6 +323,8 @@ void add_identity_routes(RouteTable& table, control::Identity& identity, Project
   add("GET", "/orgs", std::nullopt, &IdentityRoutes::list_orgs);
   add("POST", "/orgs", std::nullopt, &IdentityRoutes::create_org, "ORG_CREATED");
   add("GET", "/orgs/{orgId}", Access::kOrgRead, &IdentityRoutes::get_org);
+  add("PATCH", "/orgs/{orgId}", Access::kOrgOwn, &IdentityRoutes::rename_org, "ORG_RENAMED");
+  add("DELETE", "/orgs/{orgId}", Access::kOrgOwn, &IdentityRoutes::delete_org, "ORG_DELETED");
   add("GET", "/orgs/{orgId}/groups", Access::kOrgRead, &IdentityRoutes::list_projects);
   add("GET", "/groups", std::nullopt, &IdentityRoutes::list_projects);
   add("POST", "/groups", std::nullopt, &IdentityRoutes::create_project, "GROUP_CREATED");
@@ -294,11 +335,11 @@ void add_identity_routes(RouteTable& table, control::Identity& identity, Project
   add("POST", "/orgs/{orgId}/apiKeys", Access::kOrgOwn, &IdentityRoutes::create_key, "ORG_API_KEY_ADDED");
   add("GET", "/orgs/{orgId}/apiKeys", Access::kOrgRead, &IdentityRoutes::list_keys);
   add("GET", "/orgs/{orgId}/apiKeys/{apiUserId}", Access::kOrgRead, &IdentityRoutes::get_key);
-  add("POST", "/groups/{groupId}/apiKeys", Access::kGroupOwn, &IdentityRoutes::create_project_key, "ORG_API_KEY_ADDED");
+  add("POST", "/groups/{groupId}/apiKeys", Access::kGroupKeys, &IdentityRoutes::create_project_key, "ORG_API_KEY_ADDED");
   add("GET", "/groups/{groupId}/apiKeys", Access::kGroupRead, &IdentityRoutes::list_project_keys);
-  add("POST", "/groups/{groupId}/apiKeys/{apiUserId}", Access::kGroupOwn, &IdentityRoutes::add_project_key, "API_KEY_ADDED_TO_GROUP", true);
-  add("PATCH", "/groups/{groupId}/apiKeys/{apiUserId}", Access::kGroupOwn, &IdentityRoutes::change_project_key, "API_KEY_ROLES_CHANGED");
-  add("DELETE", "/groups/{groupId}/apiKeys/{apiUserId}", Access::kGroupOwn, &IdentityRoutes::remove_project_key, "X_API_KEY_REMOVED_FROM_GROUP");
+  add("POST", "/groups/{groupId}/apiKeys/{apiUserId}", Access::kGroupKeys, &IdentityRoutes::add_project_key, "API_KEY_ADDED_TO_GROUP", true);
+  add("PATCH", "/groups/{groupId}/apiKeys/{apiUserId}", Access::kGroupKeys, &IdentityRoutes::change_project_key, "API_KEY_ROLES_CHANGED");
+  add("DELETE", "/groups/{groupId}/apiKeys/{apiUserId}", Access::kGroupKeys, &IdentityRoutes::remove_project_key, "API_KEY_REMOVED_FROM_GROUP");
   add("PATCH", "/orgs/{orgId}/apiKeys/{apiUserId}", Access::kOrgOwn, &IdentityRoutes::change_key, "API_KEY_ROLES_CHANGED");
   add("DELETE", "/orgs/{orgId}/apiKeys/{apiUserId}", Access::kOrgOwn, &IdentityRoutes::delete_key, "ORG_API_KEY_DELETED");
 }

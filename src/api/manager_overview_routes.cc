@@ -15,10 +15,9 @@ using control::Agent;
 using control::MonitoredDeployment;
 
 // "available" only when all of it answers.
-const char* availability_of(const std::vector<control::MonitoredHost>& hosts) {
-  const auto down = std::count_if(hosts.begin(), hosts.end(), [](const control::MonitoredHost& host) { return host.down || host.last_ping_millis == 0; });
-  if (down == 0 && !hosts.empty()) return "available";
-  return static_cast<std::size_t>(down) == hosts.size() ? "unavailable" : "warning";
+const char* availability_of(const control::HostCounts& hosts) {
+  if (hosts.silent == 0 && hosts.all != 0) return "available";
+  return hosts.silent == hosts.all ? "unavailable" : "warning";
 }
 
 const char* type_of(const MonitoredDeployment& one) {
@@ -27,7 +26,7 @@ const char* type_of(const MonitoredDeployment& one) {
   return one.topology == "STANDALONE" ? "standalone" : "none";
 }
 
-Json cluster_of_all(const MonitoredDeployment& one, const std::vector<control::MonitoredHost>& hosts) {
+Json cluster_of_all(const MonitoredDeployment& one, const control::HostCounts& hosts) {
   Json::Array versions;
   if (!one.version.empty()) versions.emplace_back(one.version);
   return Json::Object{{"clusterId", one.id},
@@ -38,9 +37,9 @@ Json cluster_of_all(const MonitoredDeployment& one, const std::vector<control::M
                       {"backupEnabled", false},
                       {"authEnabled", one.credentials.mechanism != AuthMechanism::kNone},
                       {"sslEnabled", one.tls_enabled},
-                      {"alertCount", std::count_if(hosts.begin(), hosts.end(), [](const control::MonitoredHost& host) { return host.down; })},
+                      {"alertCount", hosts.down},
                       {"dataSizeBytes", one.data_bytes},
-                      {"nodeCount", static_cast<std::int64_t>(hosts.size())}};
+                      {"nodeCount", hosts.all}};
 }
 
 class OverviewRoutes {
@@ -50,6 +49,10 @@ class OverviewRoutes {
   RestResult<RestReply> all_clusters(const RestRequest& request) const {
     const auto projects = TRY_REST(parts_.identity.projects("", request.caller->grants, request.page));
     std::map<std::string, std::string> names;
+    std::vector<std::string> ids;
+    for (const auto& project : projects.items) ids.push_back(project.id);
+    // Hosts are counted where they are kept: a page may have millions.
+    auto hosts = TRY_REST(parts_.deployments.host_counts(ids));
     Json::Array all;
     for (const auto& project : projects.items) {
       if (!names.contains(project.org)) {
@@ -58,7 +61,7 @@ class OverviewRoutes {
       }
       Json::Array clusters;
       for (const auto& one : TRY_REST(parts_.deployments.of_project(project.id)))
-        clusters.push_back(cluster_of_all(one, TRY_REST(parts_.deployments.hosts(project.id, one.id))));
+        clusters.push_back(cluster_of_all(one, hosts[one.id]));
       all.push_back(Json::Object{{"groupId", project.id}, {"groupName", project.name}, {"orgId", project.org}, {"orgName", names[project.org]},
                                  {"tags", Json::Array()}, {"clusters", std::move(clusters)}});
     }
@@ -69,7 +72,8 @@ class OverviewRoutes {
     const auto now = std::chrono::duration_cast<std::chrono::milliseconds>(parts_.runtime.wall_time().time_since_epoch()).count();
     Json::Array entries;
     bool old = false;
-    for (const auto& agent : TRY_REST(parts_.agents.of_project(request.name("groupId")))) {
+    const auto agents = TRY_REST(parts_.agents.of_project(request.name("groupId")));
+    for (const auto& agent : agents) {
       if (!agent.leaving.empty()) continue;
       const bool other = agent.version != parts_.version;
       old = old || other;
@@ -79,7 +83,7 @@ class OverviewRoutes {
                                      {"hostnameShort", agent.hostname.substr(0, agent.hostname.find('.'))},
                                      {"isManaged", false},
                                      {"isModule", false},
-                                     {"isPrimary", TRY_REST(parts_.agents.monitors(agent))},
+                                     {"isPrimary", control::Agents::monitors(agent, agents)},
                                      {"isVersionDeprecated", false},
                                      {"isVersionOld", other},
                                      {"lastConf", agent.last_poll_millis},

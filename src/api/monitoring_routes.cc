@@ -123,15 +123,15 @@ class MonitoringRoutes {
     if (!added && added.error().code == ErrorCode::kWrongState) return refuse(409, "DUPLICATE_CLUSTER_NAME", added.error().message, {name});
     const auto deployment = TRY_REST(std::move(added));
     const auto host = TRY_REST(parts_.deployments.host(deployment.group, control::Deployments::host_id(deployment.group, name)));
-    return RestReply{201, host_json(request, *host, &deployment)};
+    return RestReply{201, host_json(request, *host, &deployment), false, {{"hostname", host->hostname}, {"port", host->port}, {"hostId", host->id}}};
   }
   RestResult<RestReply> list_hosts(const RestRequest& request) const {
     const auto cluster = request.query.find("clusterId");
     const auto deployments = TRY_REST(parts_.deployments.of_project(request.name("groupId")));
     Json::Array all;
-    for (const auto& host : TRY_REST(parts_.deployments.hosts(request.name("groupId"), cluster == request.query.end() ? "" : cluster->second)))
-      all.push_back(host_json(request, host, of(deployments, host.deployment)));
-    return paged(request, std::move(all));
+    const auto of_one = cluster == request.query.end() ? std::string() : cluster->second;
+    for (const auto& host : TRY_REST(parts_.deployments.hosts(request.name("groupId"), of_one, request.page))) all.push_back(host_json(request, host, of(deployments, host.deployment)));
+    return RestReply{200, page_of(request, std::move(all), TRY_REST(parts_.deployments.count_hosts(request.name("groupId"), of_one)))};
   }
   RestResult<RestReply> get_host(const RestRequest& request) const { return one_host(request, request.name("hostId")); }
   RestResult<RestReply> get_host_by_name(const RestRequest& request) const {
@@ -162,7 +162,7 @@ class MonitoringRoutes {
     const auto removed = TRY_REST(parts_.removals.remove_host(host.group, host.id));
     if (!removed.needed_by.empty())
       return needed("DEPLOYMENT_IN_USE", fmt::format("The deployment of the host {}:{}", host.hostname, host.port), removed.needed_by);
-    return RestReply{204, {}};
+    return RestReply{204, {}, false, {{"hostname", host.hostname}, {"port", host.port}}};
   }
 
   // ---- clusters
@@ -259,8 +259,8 @@ class MonitoringRoutes {
       if (agent.alive || !agent.leaving.empty()) continue;
       add(agent.cloud_migration ? "AUTOMATION_AGENT_DOWN" : "MONITORING_AGENT_DOWN", agent.hostname, "the agent does not poll", agent.last_poll_millis);
     }
-    for (const auto& host : TRY_REST(parts_.deployments.hosts(group)))
-      if (host.down) add("HOST_DOWN", fmt::format("{}:{}", host.hostname, host.port), "it does not answer to monitoring", host.last_ping_millis);
+    for (const auto& host : TRY_REST(parts_.deployments.hosts_down(group)))
+      add("HOST_DOWN", fmt::format("{}:{}", host.hostname, host.port), "it does not answer to monitoring", host.last_ping_millis);
     for (const auto& one : TRY_REST(parts_.deployments.of_project(group))) {
       if (one.login_failed) add("X_HOST_MONITORING_LOGIN_FAILED", one.name, "monitoring cannot log in: give its user and password again", 0);
       if (one.missing_actions.empty()) continue;
@@ -294,10 +294,11 @@ class MonitoringRoutes {
   RestResult<Json::Array> agents_of(const RestRequest& request, std::string_view type) const {
     Json::Array all;
     if (type == "BACKUP") return all;
-    for (const auto& agent : TRY_REST(parts_.agents.of_project(request.name("groupId")))) {
+    const auto agents = TRY_REST(parts_.agents.of_project(request.name("groupId")));
+    for (const auto& agent : agents) {
       const bool monitoring = type == "MONITORING";
       if ((monitoring ? !agent.monitoring : !agent.cloud_migration) || !agent.leaving.empty()) continue;
-      const bool active = monitoring ? TRY_REST(parts_.agents.monitors(agent)) : true;
+      const bool active = monitoring ? control::Agents::monitors(agent, agents) : true;
       all.push_back(agent_json(request, agent, type, active));
     }
     return all;
@@ -377,12 +378,12 @@ void add_monitoring_routes(RouteTable& table, MonitoringParts parts) {
   add("DELETE", "/agentapikeys/{keyId}", Access::kGroupOwn, &MonitoringRoutes::delete_key, "AGENT_API_KEY_DELETED");
   add("GET", "/agents", Access::kGroupRead, &MonitoringRoutes::list_agents);
   add("GET", "/agents/{type}", Access::kGroupRead, &MonitoringRoutes::list_agents_of_type);
-  add("POST", "/hosts", Access::kGroupOwn, &MonitoringRoutes::add_host);
+  add("POST", "/hosts", Access::kGroupHosts, &MonitoringRoutes::add_host, "ADD_HOST_AUDIT");
   add("GET", "/hosts", Access::kGroupRead, &MonitoringRoutes::list_hosts);
   add("GET", "/hosts/{hostId}", Access::kGroupRead, &MonitoringRoutes::get_host);
   add("GET", "/hosts/byName/{hostAndPort}", Access::kGroupRead, &MonitoringRoutes::get_host_by_name);
-  add("PATCH", "/hosts/{hostId}", Access::kGroupOwn, &MonitoringRoutes::change_host, "X_HOST_CREDENTIALS_CHANGED");
-  add("DELETE", "/hosts/{hostId}", Access::kGroupOwn, &MonitoringRoutes::delete_host);
+  add("PATCH", "/hosts/{hostId}", Access::kGroupHosts, &MonitoringRoutes::change_host, "X_HOST_CREDENTIALS_CHANGED");
+  add("DELETE", "/hosts/{hostId}", Access::kGroupHosts, &MonitoringRoutes::delete_host, "DELETE_HOST_AUDIT");
   add("GET", "/hosts/{hostId}/measurements", Access::kGroupRead, &MonitoringRoutes::measurements);
   add("GET", "/hosts/{hostId}/databases", Access::kGroupRead, &MonitoringRoutes::list_databases);
   add("GET", "/hosts/{hostId}/databases/{databaseName}", Access::kGroupRead, &MonitoringRoutes::get_database);

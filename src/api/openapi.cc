@@ -37,6 +37,11 @@ const char* role_of(const std::optional<Access>& access) {
     case Access::kOrgCreateGroup: return "Organization Project Creator";
     case Access::kGroupRead: return "any role of the project, Organization Read Only, Organization Owner";
     case Access::kGroupOwn: return "Project Owner, Organization Owner";
+    case Access::kGroupClusters: return "Project Cluster Manager, Project Stream Processing Owner, Project Owner, Organization Owner";
+    case Access::kGroupDatabaseUsers: return "Project Database Access Admin, Project Stream Processing Owner, Project Owner, Organization Owner";
+    case Access::kGroupDatabaseRoles: return "Project Database Access Admin, Project Owner, Organization Owner";
+    case Access::kGroupHosts: return "Project Monitoring Admin, Project Owner, Organization Owner";
+    case Access::kGroupKeys: return "Project User Admin, Project Owner, Organization Owner";
   }
   return "whoever is authenticated";
 }

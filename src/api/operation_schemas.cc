@@ -24,6 +24,7 @@ constexpr Component kComponents[] = {
     {"KeyValue", "key!:string value!:string"},
     // Organizations, projects, keys.
     {"Organization", "id!:id isDeleted!:bool links!:Link[] name!:string skipDefaultAlertsSettings:bool"},
+    {"UpdateOrganization", "name!:string id:id isDeleted:bool links:Link[] skipDefaultAlertsSettings:bool"},
     {"CreateOrganization", "name!:string apiKey!:CreateApiKey"},
     {"CreatedOrganization", "organization!:Organization apiKey!:ApiKey orgOwnerId!?:id skipDefaultAlertsSettings!:bool"},
     {"Project", "id!:id orgId!:id name!:string links!:Link[] clusterCount:int64 created:time publicApiEnabled:bool tags:KeyValue[]"},
@@ -217,6 +218,9 @@ constexpr OperationSchema kOperations[] = {
     {kEvery, "GET", "/orgs", 200, "", "Page<Organization>"},
     {kEvery, "POST", "/orgs", 201, "CreateOrganization", "CreatedOrganization"},
     {kEvery, "GET", "/orgs/{orgId}", 200, "", "Organization"},
+    {kEvery, "PATCH", "/orgs/{orgId}", 200, "UpdateOrganization", "Organization"},
+    {"v2", "DELETE", "/orgs/{orgId}", 204, "", ""},
+    {"v1 cm", "DELETE", "/orgs/{orgId}", 202, "", ""},
     {kEvery, "GET", "/orgs/{orgId}/groups", 200, "", "Page<Project>"},
     {kEvery, "GET", "/groups", 200, "", "Page<Project>"},
     {"v2", "POST", "/groups", 200, "CreateProject", "Project"},

@@ -30,9 +30,39 @@ net::HttpResponse refusal(int status, const char* code, const std::string& detai
   return response;
 }
 
+// Of none of Atlas's providers: those that clients know by name are empty.
+Json by_provider(const std::vector<std::string>& addresses) {
+  Json::Array all;
+  for (const auto& one : addresses) all.emplace_back(one);
+  Json::Object self;
+  if (!all.empty()) self.emplace_back("LOCAL", std::move(all));
+  return Json::Object{{"aws", Json::Object()}, {"azure", Json::Object()}, {"gcp", Json::Object()}, {"x_selfManaged", std::move(self)}};
+}
+
 }  // namespace
 
+Result<std::vector<std::string>> parse_addresses(std::string_view text) {
+  std::vector<std::string> all;
+  for (bool more = !text.empty(); more;) {
+    const auto comma = text.find(',');
+    const auto one = text.substr(0, comma);
+    more = comma != std::string_view::npos;
+    if (more) text.remove_prefix(comma + 1);
+    const auto range = control::AddressRange::parse(one);
+    if (!range) return fail(ErrorCode::kUsage, fmt::format("\"{}\" is no IP address or range in CIDR notation", one));
+    all.push_back(range->cidr());
+  }
+  return all;
+}
+
 net::HttpResponse PrivateApi::handle(const net::HttpRequest& request) const {
+  if (request.path == kAddressesPath) {
+    if (request.method != "GET") return refusal(405, "METHOD_NOT_ALLOWED", fmt::format("{} is not allowed here.", request.method));
+    net::HttpResponse response;
+    response.content_type = "application/vnd.atlas.2023-11-15+json;charset=utf-8";
+    response.body = dump_sorted(Json::Object{{"inbound", by_provider(addresses_.inbound)}, {"outbound", by_provider(addresses_.outbound)}}, false);
+    return response;
+  }
   const auto path = std::string_view(request.path).substr(kPrivatePrefix.size());
   net::HttpResponse response;
   if (path.starts_with(kDeviceFlow)) {

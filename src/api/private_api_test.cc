@@ -33,6 +33,23 @@ TEST(PrivateApi, SendsWhoLogsInWithABrowserToApiKeys) {
   }
 }
 
+TEST(PrivateApi, TellsTheAddressesThatItWasGiven) {
+  net::HttpRequest request;
+  request.method = "GET";
+  request.path = std::string(kAddressesPath);
+  const auto addresses = ControlPlaneAddresses{*parse_addresses("203.0.113.7,10.1.2.3/8"), *parse_addresses("2001:db8::1")};
+  const auto told = PrivateApi("1.2.3", "8.0", addresses).handle(request);
+  EXPECT_EQ(told.status, 200);
+  EXPECT_EQ(told.content_type, "application/vnd.atlas.2023-11-15+json;charset=utf-8");
+  EXPECT_EQ(told.body, R"({"inbound":{"aws":{},"azure":{},"gcp":{},"x_selfManaged":{"LOCAL":["203.0.113.7/32","10.0.0.0/8"]}},)"
+                       R"("outbound":{"aws":{},"azure":{},"gcp":{},"x_selfManaged":{"LOCAL":["2001:db8::1/128"]}}})");
+  EXPECT_THAT(PrivateApi("1.2.3", "8.0").handle(request).body, HasSubstr(R"("x_selfManaged":{}})"));
+  request.method = "POST";
+  EXPECT_EQ(PrivateApi("1.2.3", "8.0").handle(request).status, 405);
+  EXPECT_TRUE(parse_addresses("")->empty());
+  for (const auto* text : {"x", "203.0.113.7,", ",203.0.113.7", "203.0.113.7, 203.0.113.8", "10.0.0.0/33"}) EXPECT_FALSE(parse_addresses(text)) << text;
+}
+
 TEST(PrivateApi, CollectsNothing) {
   for (const auto* path : {"/api/private/v1.0/telemetry/events", "/api/private/unauth/telemetry/events", "/api/private/", "/api/private/x"})
     EXPECT_EQ(ask("POST", path).status, 404) << path;

@@ -8,6 +8,7 @@
 #include "api/basic_auth.h"
 #include "api/body_fields.h"
 #include "api/control_api.h"
+#include "api/role_guard.h"
 #include "control/address_range.h"
 
 namespace drover::api {
@@ -54,7 +55,7 @@ class AccountRoutes {
     const auto description = TRY_BODY(required_text(request.body, "description"));
     const auto roles = TRY_BODY(text_list(request.body, "roles", true));
     const auto hours = TRY_BODY(hours_of(request.body));
-    return RestReply{201, account_json(request, TRY_REST(accounts_.create(request.org, name, description, roles, hours)))};
+    return made(request, TRY_REST(accounts_.create(request.org, name, description, roles, hours)));
   }
   RestResult<RestReply> list(const RestRequest& request) const {
     const auto listed = TRY_REST(accounts_.of_org(request.org, request.page));
@@ -86,7 +87,8 @@ class AccountRoutes {
     const auto roles = TRY_BODY(text_list(request.body, "roles", true));
     const auto hours = TRY_BODY(hours_of(request.body));
     const auto project = TRY_BODY(project_of(request));
-    return RestReply{201, account_json(request, TRY_REST(accounts_.create_in_project(project, name, description, roles, hours)))};
+    TRY_BODY(may_give(request, roles));
+    return made(request, TRY_REST(accounts_.create_in_project(project, name, description, roles, hours)));
   }
   RestResult<RestReply> list_in_project(const RestRequest& request) const {
     const auto listed = TRY_REST(accounts_.of_project(request.name("groupId"), request.page));
@@ -108,7 +110,8 @@ class AccountRoutes {
     return invite(request);
   }
   RestResult<RestReply> remove_from_project(const RestRequest& request) const {
-    TRY_BODY(found_in_project(request));
+    const auto found = TRY_BODY(found_in_project(request));
+    TRY_BODY(may_give(request, {}, found.client_id, found.grants));
     if (!TRY_REST(accounts_.set_project_roles(TRY_BODY(project_of(request)), request.name("clientId"), {}))) return missing(request);
     return RestReply{204, {}};
   }
@@ -120,7 +123,7 @@ class AccountRoutes {
   RestResult<RestReply> add_secret(const RestRequest& request) const {
     const auto made = TRY_REST(accounts_.add_secret(request.org, request.name("clientId"), TRY_BODY(hours_of(request.body))));
     if (!made) return missing(request);
-    return RestReply{201, secret_json(*made)};
+    return RestReply{201, secret_json(*made), false, {{"secretId", made->id}}};
   }
   RestResult<RestReply> remove_secret(const RestRequest& request) const {
     const auto& id = request.name("secretId");
@@ -130,6 +133,9 @@ class AccountRoutes {
   }
 
  private:
+  static RestReply made(const RestRequest& request, const ServiceAccount& account) {
+    return {201, account_json(request, account), false, {{"clientId", account.client_id}}};
+  }
   static tl::unexpected<RestError> missing(const RestRequest& request) {
     const auto& id = request.name("clientId");
     return refuse(404, "SERVICE_ACCOUNT_NOT_FOUND", fmt::format("No service account with ID {} exists.", id), {id});
@@ -149,6 +155,9 @@ class AccountRoutes {
   }
   RestResult<RestReply> with_roles(const RestRequest& request, const std::vector<std::string>& roles) const {
     if (roles.empty()) return bad_field("INVALID_ATTRIBUTE", "roles", "must name at least one role");
+    const auto found = TRY_REST(accounts_.find(request.org, request.name("clientId")));
+    if (!found) return missing(request);
+    TRY_BODY(may_give(request, roles, found->client_id, found->grants));
     if (!TRY_REST(accounts_.set_project_roles(TRY_BODY(project_of(request)), request.name("clientId"), roles))) return missing(request);
     return get_in_project(request);
   }
@@ -198,11 +207,11 @@ void add_service_account_routes(RouteTable& table, control::ServiceAccounts& acc
   add("GET", "/orgs/{orgId}/serviceAccounts/{clientId}", Access::kOrgRead, &AccountRoutes::get);
   add("PATCH", "/orgs/{orgId}/serviceAccounts/{clientId}", Access::kOrgOwn, &AccountRoutes::change, "SERVICE_ACCOUNT_DETAILS_CHANGED");
   add("GET", "/groups/{groupId}/serviceAccounts", Access::kGroupRead, &AccountRoutes::list_in_project);
-  add("POST", "/groups/{groupId}/serviceAccounts", Access::kGroupOwn, &AccountRoutes::create_in_project, "SERVICE_ACCOUNT_CREATED");
+  add("POST", "/groups/{groupId}/serviceAccounts", Access::kGroupKeys, &AccountRoutes::create_in_project, "SERVICE_ACCOUNT_CREATED");
   add("GET", "/groups/{groupId}/serviceAccounts/{clientId}", Access::kGroupRead, &AccountRoutes::get_in_project);
-  add("POST", "/groups/{groupId}/serviceAccounts/{clientId}:invite", Access::kGroupOwn, &AccountRoutes::invite, "SERVICE_ACCOUNT_ADDED_TO_GROUP");
-  add("PATCH", "/groups/{groupId}/serviceAccounts/{clientId}", Access::kGroupOwn, &AccountRoutes::change_in_project, "SERVICE_ACCOUNT_ROLES_CHANGED");
-  add("DELETE", "/groups/{groupId}/serviceAccounts/{clientId}", Access::kGroupOwn, &AccountRoutes::remove_from_project, "SERVICE_ACCOUNT_REMOVED_FROM_GROUP");
+  add("POST", "/groups/{groupId}/serviceAccounts/{clientId}:invite", Access::kGroupKeys, &AccountRoutes::invite, "SERVICE_ACCOUNT_ADDED_TO_GROUP");
+  add("PATCH", "/groups/{groupId}/serviceAccounts/{clientId}", Access::kGroupKeys, &AccountRoutes::change_in_project, "SERVICE_ACCOUNT_ROLES_CHANGED");
+  add("DELETE", "/groups/{groupId}/serviceAccounts/{clientId}", Access::kGroupKeys, &AccountRoutes::remove_from_project, "SERVICE_ACCOUNT_REMOVED_FROM_GROUP");
   add("DELETE", "/orgs/{orgId}/serviceAccounts/{clientId}", Access::kOrgOwn, &AccountRoutes::remove, "SERVICE_ACCOUNT_DELETED");
   add("POST", "/orgs/{orgId}/serviceAccounts/{clientId}/secrets", Access::kOrgOwn, &AccountRoutes::add_secret, "SERVICE_ACCOUNT_SECRET_ADDED");
   add("DELETE", "/orgs/{orgId}/serviceAccounts/{clientId}/secrets/{secretId}", Access::kOrgOwn, &AccountRoutes::remove_secret, "SERVICE_ACCOUNT_SECRET_DELETED");

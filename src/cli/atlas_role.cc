@@ -69,6 +69,18 @@ api::RestResult<int> AtlasRole::forget_project(const std::string& group) {
   return 0;
 }
 
+api::RestResult<int> AtlasRole::forget_rest_of(const std::string& group) {
+  TRY_BODY(forget_project(group));
+  TRY_REST(accounts_.forget_project(group));
+  return 0;
+}
+
+api::RestResult<int> AtlasRole::forget_organization(const std::string& org) {
+  TRY_REST(links_.remove_of_org(org));
+  TRY_REST(accounts_.forget_organization(org));
+  return 0;
+}
+
 void AtlasRole::run_clusters(const std::stop_token& stop) { local_clusters_->run(stop); }
 
 Result<std::optional<control::ApiKey>> AtlasRole::caller_of_token(const std::string& token) {
@@ -95,6 +107,7 @@ void AtlasRole::add_routes(api::RouteTable& table) {
   api::ClusterRouteOptions options;
   options.host_id = host_id_;
   options.max_local = kMaxLocalClusters;
+  options.project_stays = [this](const std::string& group) { return identity_.project_stays(group); };
   options.may_change = [this](const control::Cluster& cluster) -> api::RestResult<int> {
     if (!TRY_REST(imports_.active_on_cluster(cluster.group, cluster.name))) return 0;
     return api::refuse(409, "CANNOT_MODIFY_CLUSTER_WITH_RUNNING_LIVE_IMPORT",

@@ -44,6 +44,10 @@ class AtlasRole {
   api::RestResult<int> may_delete_project(const std::string& group);
   // Its records here go, before it does.
   api::RestResult<int> forget_project(const std::string& group);
+  // What was added to it meanwhile, and the roles that service accounts have in it, go once it is gone.
+  api::RestResult<int> forget_rest_of(const std::string& group);
+  // Its links and service accounts go, once it is gone.
+  api::RestResult<int> forget_organization(const std::string& org);
   Result<std::map<std::string, std::int64_t>> count_clusters(const std::vector<std::string>& groups) { return clusters_.count_by_group(groups); }
   Result<std::optional<control::ApiKey>> caller_of_token(const std::string& token);
   // Runs the local clusters, until it is stopped; on one thread.

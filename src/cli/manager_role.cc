@@ -36,6 +36,12 @@ api::RestResult<int> ManagerRole::prepare_to_delete_project(const std::string& g
   return 0;
 }
 
+api::RestResult<int> ManagerRole::may_delete_organization(const std::string& org) {
+  if (TRY_REST(links_.of_org(org)))
+    return api::refuse(409, "CONFLICT", fmt::format("The organization {} is connected to Atlas; disconnect it first (drover link disconnect).", org), {org});
+  return 0;
+}
+
 void ManagerRole::start() {
   attending_ = runtime_.spawn("server.links", [this](std::stop_token stop) { worker_.run(stop); });
 }

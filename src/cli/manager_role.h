@@ -26,6 +26,8 @@ class ManagerRole {
   void add_routes(api::RouteTable& table);
   // A refusal while a validation or migration needs what is in it; else its keys, agents and deployments go, before it does.
   api::RestResult<int> prepare_to_delete_project(const std::string& group);
+  // A refusal while it is connected to Atlas.
+  api::RestResult<int> may_delete_organization(const std::string& org);
   // Below api::kAgentPrefix. Thread-safe.
   net::HttpResponse handle_agent(const net::HttpRequest& request) { return agent_api_.handle(request); }
   // Attends to the links on a thread of its own, until this goes.

@@ -57,7 +57,7 @@ class ServerCommand final : public Subcommand {
   std::string tls_file_, tls_ca_file_, key_file_, organization_;
   std::int64_t cutover_window_ = 120 * 3600, host_silent_ = control::kHostSilentAfter.count();
   bool local_clusters_ = false, endpoints_for_sharded_ = false, matching_versions_ = false, one_per_link_ = false;
-  std::string link_ca_file_, agent_config_, agent_hostname_;
+  std::string link_ca_file_, agent_config_, agent_hostname_, inbound_, outbound_;
   bool end_engines_ = false, plain_http_ = false;
   std::int64_t events_days_ = control::kEventsKept.count() / 24;
   std::int64_t port_ = 8080, poll_seconds_ = 5, monitoring_seconds_ = 60;
@@ -74,6 +74,8 @@ void ServerCommand::configure(OptionSet& options) {
   options.integer("--port", port_, "Port of the HTTP API").range(0, 65535);
   options.string("--bind-ip", bind_ip_, "Addresses to listen on, with commas");
   options.string("--public-url", public_url_, "How clients reach this server, in links (http://127.0.0.1:PORT)");
+  options.string("--inbound-addresses", inbound_, "IP addresses and ranges, with commas, by which clients reach this server: told by …/unauth/controlPlaneIPAddresses");
+  options.string("--outbound-addresses", outbound_, "The same of those from which this server calls the clusters of its projects");
   options.path("--tls-certificate-key-file", tls_file_, "PEM file with certificate and key: serve HTTPS");
   options.flag("--insecure-plain-http", plain_http_, "Listen beyond loopback without TLS all the same, as behind a proxy on this host that speaks it");
   options.path("--tls-ca-file", tls_ca_file_, "Clients must show a certificate of this authority");
@@ -142,13 +144,13 @@ struct ServerCommand::Sites {
   std::unique_ptr<api::ControlApi> control;
   std::unique_ptr<AtlasRole> atlas;
   std::unique_ptr<ManagerRole> manager;
-  api::PrivateApi private_api{version_text(), "8.0"};
+  std::unique_ptr<api::PrivateApi> private_api;
 
   net::HttpResponse handle(const net::HttpRequest& request) const {
     if (atlas && request.path.starts_with(api::kSitePrefix)) return atlas->handle_site(request);
     if (manager && request.path.starts_with(api::kAgentPrefix)) return manager->handle_agent(request);
     if (atlas && request.path.starts_with(api::kOauthPrefix)) return atlas->handle_oauth(request);
-    if (request.path.starts_with(api::kPrivatePrefix)) return private_api.handle(request);
+    if (request.path.starts_with(api::kPrivatePrefix) || (atlas && request.path == api::kAddressesPath)) return private_api->handle(request);
     return control->handle(request);
   }
 };
@@ -167,6 +169,9 @@ Status ServerCommand::serve(control::Store& store, control::Identity& identity, 
   control::EventLog audit(store, *runtime_);
   control::ProjectSettingsRecords settings(store);
   Sites sites;
+  auto inbound = TRY_WITH(api::parse_addresses(inbound_), "--inbound-addresses");
+  auto outbound = TRY_WITH(api::parse_addresses(outbound_), "--outbound-addresses");
+  sites.private_api = std::make_unique<api::PrivateApi>(version_text(), "8.0", api::ControlPlaneAddresses{std::move(inbound), std::move(outbound)});
   std::atomic<const Sites*> ready{nullptr};
   const auto server = TRY(net::HttpServer::start(http, [&](const net::HttpRequest& request) {
     if (const auto* all = ready.load()) return all->handle(request);
@@ -183,15 +188,21 @@ Status ServerCommand::serve(control::Store& store, control::Identity& identity, 
   options.version = version_text();
   options.tell = [&audit](const Json::Object& event) { return audit.tell(event); };
   api::RouteTable routes;
-  api::add_identity_routes(routes, identity, [&sites, &settings](const std::string& group) -> api::RestResult<int> {
+  api::IdentityHooks hooks;
+  hooks.may_delete_project = [&sites, &settings](const std::string& group) -> api::RestResult<int> {
     if (sites.atlas) TRY_BODY(sites.atlas->may_delete_project(group));
     if (sites.manager) TRY_BODY(sites.manager->prepare_to_delete_project(group));
     TRY_REST(settings.forget(group));
     return sites.atlas ? sites.atlas->forget_project(group) : api::RestResult<int>(0);
-  }, [&sites](const std::vector<std::string>& groups) -> Result<std::map<std::string, std::int64_t>> {
+  };
+  hooks.project_gone = [&sites](const std::string& group) { return sites.atlas ? sites.atlas->forget_rest_of(group) : api::RestResult<int>(0); };
+  hooks.count_clusters = [&sites](const std::vector<std::string>& groups) -> Result<std::map<std::string, std::int64_t>> {
     if (!sites.atlas) return std::map<std::string, std::int64_t>();
     return sites.atlas->count_clusters(groups);
-  });
+  };
+  hooks.may_delete_organization = [&sites](const std::string& org) { return sites.manager ? sites.manager->may_delete_organization(org) : api::RestResult<int>(0); };
+  hooks.organization_gone = [&sites](const std::string& org) { return sites.atlas ? sites.atlas->forget_organization(org) : api::RestResult<int>(0); };
+  api::add_identity_routes(routes, identity, std::move(hooks));
   api::add_key_access_list_routes(routes, identity);
   api::add_event_routes(routes, events);
   api::add_project_settings_routes(routes, settings);

@@ -110,8 +110,10 @@ Result<std::optional<Agent>> Agents::by_hostname(const std::string& group, const
   return std::optional(agent_of(*found));
 }
 
-Result<bool> Agents::monitors(const Agent& agent) {
-  for (const auto& one : TRY(of_project(agent.group)))
+Result<bool> Agents::monitors(const Agent& agent) { return monitors(agent, TRY(of_project(agent.group))); }
+
+bool Agents::monitors(const Agent& agent, const std::vector<Agent>& of_project) {
+  for (const auto& one : of_project)
     if (one.monitoring && (one.id == agent.id || (one.alive && one.leaving.empty()))) return one.id == agent.id;
   return false;
 }

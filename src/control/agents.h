@@ -58,6 +58,7 @@ class Agents {
   Result<std::optional<Agent>> by_hostname(const std::string& group, const std::string& hostname);
   // Whose turn it is to monitor: the first of those that live.
   Result<bool> monitors(const Agent& agent);
+  static bool monitors(const Agent& agent, const std::vector<Agent>& of_project);
   // Notes that it is taken away, by `mark`; a mark that another one has set since is not taken back.
   Status take_away(const Agent& agent, const std::string& mark);
   Status give_back(const Agent& agent, const std::string& mark);

@@ -158,12 +158,7 @@ Result<std::map<std::string, std::int64_t>> Clusters::count_by_group(const std::
     auto in = of.open_array("$in");
     for (const auto& group : groups) in.append(group);
   }
-  std::map<std::string, std::int64_t> counts;
-  TRY(store_.each(kClusters, std::move(filter).finish(), [&](bson::View document) -> Status {
-    ++counts[text_of(document, "groupId")];
-    return {};
-  }));
-  return counts;
+  return store_.count_by(kClusters, std::move(filter).finish(), "groupId");
 }
 
 Result<bool> Clusters::remove(const std::string& group, const std::string& name) {

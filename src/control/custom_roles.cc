@@ -111,6 +111,7 @@ std::optional<RoleRefusal> check_action(const RoleAction& action) {
       return refusal("ATLAS_INVALID_RESOURCE", fmt::format("the action {}: a resource is the cluster, or a database and collection", action.name));
     if (!resource.database.empty() && !is_database_name(resource.database))
       return refusal("ATLAS_INVALID_RESOURCE", fmt::format("the action {}: no database can be called {}", action.name, resource.database));
+    if (resource.collection.size() > kMaxCollectionBytes) return refusal("ATLAS_INVALID_RESOURCE", fmt::format("the action {}: no collection's name is longer than {} bytes", action.name, kMaxCollectionBytes));
     if (resource.collection.find('\0') != std::string::npos || resource.collection.starts_with("system."))
       return refusal("ATLAS_RESTRICTED_COLLECTION", fmt::format("the action {}: the collection {} is restricted", action.name, resource.collection));
   }
@@ -158,7 +159,10 @@ std::optional<RoleRefusal> check_custom_role(const CustomRole& role) {
   if (role.actions.size() > kMaxActions) return refusal("INVALID_ATTRIBUTE", fmt::format("a role has at most {} actions", kMaxActions));
   if (role.inherited.size() > kMaxInherited) return refusal("INVALID_ATTRIBUTE", fmt::format("a role inherits at most {} roles", kMaxInherited));
   std::set<std::string> actions;
+  std::size_t resources = 0;
   for (const auto& action : role.actions) {
+    resources += action.resources.size();
+    if (resources > kMaxResourcesOfRole) return refusal("INVALID_ATTRIBUTE", fmt::format("a role has at most {} resources in all its actions", kMaxResourcesOfRole));
     if (!actions.insert(action.name).second) return refusal("ATLAS_DUPLICATE_CUSTOM_ROLE_ACTION", fmt::format("the action {} stands there twice", action.name));
     if (auto wrong = check_action(action)) return wrong;
   }
@@ -215,12 +219,21 @@ Result<CustomRole> CustomRoles::add(CustomRole role) {
 Result<std::optional<CustomRole>> CustomRoles::find(const std::string& group, const std::string& name) {
   const auto found = TRY(store_.find_one(kRoles, named(group, name)));
   if (!found || flag_of(*found, "deleting")) return std::optional<CustomRole>();
-  return std::optional(role_of(*found));
+  return std::optional(TRY(without_old_mark(role_of(*found))));
 }
 
 Result<std::vector<CustomRole>> CustomRoles::of_group(const std::string& group) {
   // Twice as many as may be: more are made by requests at one moment, never that many.
-  return roles_of(TRY(store_.find(kRoles, AppliedRecords::alive_in(group), {1, static_cast<int>(2 * kMaxCustomRoles)})));
+  auto roles = roles_of(TRY(store_.find(kRoles, AppliedRecords::alive_in(group), {1, static_cast<int>(2 * kMaxCustomRoles)})));
+  for (auto& role : roles) role = TRY(without_old_mark(std::move(role)));
+  return roles;
+}
+
+Result<CustomRole> CustomRoles::without_old_mark(CustomRole role) {
+  if (role.leaving.empty() || role.leaving >= first_id_of(runtime_.wall_time() - kLeavingFor)) return role;
+  if (TRY(store_.update(kRoles, bson::make_document({{"_id", role.id}, {"leaving", role.leaving}}), bson::make_document({{"$set", bson::make_document({{"leaving", ""}})}}))))
+    role.leaving.clear();
+  return role;
 }
 
 Result<bool> CustomRoles::change(const CustomRole& role) {

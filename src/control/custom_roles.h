@@ -2,9 +2,11 @@
 // them, and kept as records for registered ones. On a server a role is one of the database admin. Thread-safe; several processes may work on one store.
 //
 // A role goes only when no user and no other role has it. Whoever removes one marks it (leaving) and looks for them; whoever gives one to a user or a
-// role writes that and looks for the mark. By majority writes and reads one of the two sees the other, and takes its own change back.
+// role writes that and looks for the mark. By majority writes and reads one of the two sees the other, and takes its own change back. A mark
+// that is older than kLeavingFor is taken away by who meets it: whoever made it, if it lives, finds it gone and removes nothing.
 #pragma once
 
+#include <chrono>
 #include <compare>
 #include <optional>
 #include <string>
@@ -22,7 +24,10 @@ namespace drover::control {
 inline constexpr std::int64_t kMaxCustomRoles = 100;  // of a project
 inline constexpr std::size_t kMaxActions = 100;       // of a role
 inline constexpr std::size_t kMaxResources = 100;     // of an action
+inline constexpr std::size_t kMaxResourcesOfRole = 500;  // of all its actions: all roles of a project are listed at once
+inline constexpr std::size_t kMaxCollectionBytes = 255;
 inline constexpr std::size_t kMaxInherited = 100;     // of a role
+inline constexpr std::chrono::minutes kLeavingFor{1};  // then whoever was about to remove a role is taken for dead
 
 struct RoleResource {
   bool cluster = false;
@@ -86,6 +91,8 @@ class CustomRoles {
   Result<std::optional<CustomRole>> by_id(const std::string& id);
 
  private:
+  // Takes away the mark of a removal that did not come to its end.
+  Result<CustomRole> without_old_mark(CustomRole role);
   Result<std::vector<std::string>> users_of(const std::string& group, const std::string& name);
 
   Store& store_;

@@ -1,5 +1,8 @@
 #include "control/custom_roles.h"
 
+#include <string>
+#include <vector>
+
 #include <gtest/gtest.h>
 
 namespace drover::control {
@@ -35,6 +38,17 @@ TEST(CustomRole, IsMadeOfActionsWhereTheyMayBe) {
   for (const auto& [action, resource] : {std::pair{"FIND", whole}, {"SERVER_STATUS", shop}, {"SERVER_STATUS", {true, "shop", ""}}, {"FIND", {false, "a.b", ""}}, {"OUT_TO_S3", shop}})
     EXPECT_EQ(code(check_custom_role(role("a", {{action, {resource}}}))), "ATLAS_INVALID_RESOURCE") << action;
   EXPECT_EQ(code(check_custom_role(role("a", {{"FIND", {{false, "admin", "system.users"}}}}))), "ATLAS_RESTRICTED_COLLECTION");
+}
+
+TEST(CustomRole, IsBounded) {
+  std::vector<RoleResource> many;
+  for (std::size_t i = 0; i < kMaxResources; ++i) many.push_back({false, "shop", "c" + std::to_string(i)});
+  std::vector<RoleAction> actions{{"FIND", many}, {"INSERT", many}, {"REMOVE", many}, {"UPDATE", many}, {"COLL_STATS", many}};
+  EXPECT_EQ(code(check_custom_role(role("a", actions))), "");
+  actions.push_back({"CREATE_INDEX", {{false, "shop", "one more"}}});
+  EXPECT_EQ(code(check_custom_role(role("a", actions))), "INVALID_ATTRIBUTE") << "of all actions together";
+  EXPECT_EQ(code(check_custom_role(role("a", {{"FIND", {{false, "shop", std::string(kMaxCollectionBytes, 'c')}}}}))), "");
+  EXPECT_EQ(code(check_custom_role(role("a", {{"FIND", {{false, "shop", std::string(kMaxCollectionBytes + 1, 'c')}}}}))), "ATLAS_INVALID_RESOURCE");
 }
 
 TEST(CustomRole, InheritsWhatIsThereAndNotItself) {

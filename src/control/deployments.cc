@@ -143,7 +143,6 @@ Result<MonitoredDeployment> Deployments::add(const std::string& group, const std
                                                    {"port", port},
                                                    {"created", iso_time(runtime_)},
                                                    {"lastPing", std::int64_t{0}}})));
-    TRY(events_.tell(group, "ADD_HOST_AUDIT", host.substr(0, colon), port));
   }
   return *TRY(find(group, id));
 }
@@ -221,6 +220,46 @@ Result<std::vector<MonitoredHost>> Deployments::hosts(const std::string& group, 
   return all;
 }
 
+Result<std::vector<MonitoredHost>> Deployments::hosts(const std::string& group, const std::string& deployment, Page page) {
+  std::vector<MonitoredHost> some;
+  for (const auto& document : TRY(store_.find(kHosts, hosts_filter(group, deployment), page))) some.push_back(host_of(document));
+  return some;
+}
+
+Result<std::int64_t> Deployments::count_hosts(const std::string& group, const std::string& deployment) { return store_.count(kHosts, hosts_filter(group, deployment)); }
+
+Result<std::vector<MonitoredHost>> Deployments::hosts_down(const std::string& group) {
+  std::vector<MonitoredHost> all;
+  TRY(store_.each(kHosts, bson::make_document({{"groupId", group}, {"down", true}}), [&](bson::View document) -> Status {
+    all.push_back(host_of(document));
+    return {};
+  }));
+  return all;
+}
+
+Result<std::map<std::string, HostCounts>> Deployments::host_counts(const std::vector<std::string>& groups) {
+  std::map<std::string, HostCounts> counts;
+  if (groups.empty()) return counts;
+  const auto count = [&](const char* what, std::int64_t HostCounts::* into) -> Status {
+    bson::Builder filter;
+    {
+      auto of = filter.open_document("groupId");
+      append_texts(of, "$in", groups);
+    }
+    if (*what != '\0') {
+      auto any = filter.open_array("$or");
+      any.append(bson::make_document({{"down", true}}));
+      if (std::string_view(what) == "silent") any.append(bson::make_document({{"lastPing", 0}}));
+    }
+    for (const auto& [deployment, number] : TRY(store_.count_by(kHosts, std::move(filter).finish(), "deploymentId"))) counts[deployment].*into = number;
+    return {};
+  };
+  TRY(count("", &HostCounts::all));
+  TRY(count("silent", &HostCounts::silent));
+  TRY(count("down", &HostCounts::down));
+  return counts;
+}
+
 Result<std::optional<MonitoredHost>> Deployments::host(const std::string& group, const std::string& id) {
   const auto found = TRY(store_.find_one(kHosts, in_group(group, id)));
   if (!found) return std::optional<MonitoredHost>();
@@ -237,7 +276,6 @@ Result<bool> Deployments::remove_host(const std::string& group, const std::strin
   for (const auto* collection : {kMeasurements, kSizes}) TRY(store_.remove(collection, bson::make_document({{"hostId", id}})));
   TRY(store_.remove(kHosts, in_group(group, id)));
   if (TRY(hosts(group, found->deployment)).empty()) TRY(remove(group, found->deployment));
-  TRY(events_.tell(group, "DELETE_HOST_AUDIT", found->hostname, found->port));
   return true;
 }
 

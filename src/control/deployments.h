@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -68,6 +69,12 @@ struct MonitoredHost {
   bool tells_disk = false;             // with them the space of its data's partition
 };
 
+struct HostCounts {
+  std::int64_t all = 0;
+  std::int64_t down = 0;
+  std::int64_t silent = 0;  // those, and of which no sample has ever come
+};
+
 // Figures of a host, a bucket at a time. Null where there is none.
 struct MeasuredPoint {
   std::int64_t millis = 0;
@@ -89,6 +96,12 @@ class Deployments {
   Result<std::optional<MonitoredDeployment>> by_name(const std::string& group, const std::string& name);
 
   Result<std::vector<MonitoredHost>> hosts(const std::string& group, const std::string& deployment = {});
+  // Of all of the project's deployments when `deployment` is empty.
+  Result<std::vector<MonitoredHost>> hosts(const std::string& group, const std::string& deployment, Page page);
+  Result<std::int64_t> count_hosts(const std::string& group, const std::string& deployment);
+  Result<std::vector<MonitoredHost>> hosts_down(const std::string& group);
+  // By deployment; one that is not in the answer has none.
+  Result<std::map<std::string, HostCounts>> host_counts(const std::vector<std::string>& groups);
   Result<std::optional<MonitoredHost>> host(const std::string& group, const std::string& id);
   // Notes that it is about to be taken away, by `mark`; a mark that another one has set since is not taken back.
   Status take_away(const MonitoredDeployment& deployment, const std::string& mark);

@@ -116,7 +116,8 @@ Result<Organization> Identity::create_organization(const std::string& name, cons
   std::string root;
   if (!by.empty()) {
     const auto maker = TRY(store_.find_one("orgs", bson::make_document({{"_id", by}})));
-    const auto of_maker = maker ? text_of(*maker, "root") : std::string();
+    if (!maker) return fail(ErrorCode::kWrongState, "the organization of whoever asks was deleted");
+    const auto of_maker = text_of(*maker, "root");
     root = of_maker.empty() ? by : of_maker;
     if (TRY(store_.count("orgs", bson::make_document({{"root", root}}))) >= kMaxOrganizationsOfRoot)
       return fail(ErrorCode::kWrongState, fmt::format("{} organizations were made with the keys of organization {} and of those that came of it, which is as many as may be; "
@@ -139,6 +140,36 @@ Result<Listed<Organization>> Identity::organizations(const std::vector<Grant>& v
   return list<Organization>(store_, "orgs", filter, page, organization_of);
 }
 
+Result<bool> Identity::rename_organization(const std::string& id, const std::string& name) {
+  TRY(check_name("name", name));
+  return store_.update("orgs", bson::make_document({{"_id", id}}), bson::make_document({{"$set", bson::make_document({{"name", name}})}}));
+}
+
+Result<bool> Identity::delete_organization(const std::string& id) {
+  const auto mark = new_id(runtime_);
+  const auto by_id = bson::make_document({{"_id", id}}), marked = bson::make_document({{"_id", id}, {"deleting", mark}});
+  if (!TRY(store_.update("orgs", by_id, bson::make_document({{"$set", bson::make_document({{"deleting", mark}})}})))) return false;
+  const auto projects = TRY(store_.count("projects", bson::make_document({{"orgId", id}})));
+  if (projects > 0) {
+    TRY(store_.update("orgs", marked, bson::make_document({{"$unset", bson::make_document({{"deleting", ""}})}})));
+    return fail(ErrorCode::kWrongState, fmt::format("the organization has {} projects; delete them first", projects));
+  }
+  if (TRY(store_.remove("orgs", marked)) == 0) return fail(ErrorCode::kWrongState, "the organization is being changed; try again");
+  TRY(store_.remove("apiKeys", bson::make_document({{"orgId", id}})));
+  return true;
+}
+
+Result<bool> Identity::project_stays(const std::string& id) { return stays("projects", id); }
+
+Result<bool> Identity::stays(const char* collection, const std::string& id) {
+  const auto found = TRY(store_.find_one(collection, bson::make_document({{"_id", id}})));
+  if (!found) return false;
+  const auto mark = text_of(*found, "deleting");
+  if (mark.empty()) return true;
+  if (mark >= first_id_of(runtime_.wall_time() - kLettingGo)) return false;
+  return store_.update(collection, bson::make_document({{"_id", id}, {"deleting", mark}}), bson::make_document({{"$unset", bson::make_document({{"deleting", ""}})}}));
+}
+
 Result<Project> Identity::create_project(const std::string& org, const std::string& name) {
   TRY(check_name("name", name));
   if (TRY(store_.count("projects", bson::make_document({{"orgId", org}}))) >= kMaxProjectsOfOrganization)
@@ -149,7 +180,9 @@ Result<Project> Identity::create_project(const std::string& org, const std::stri
                                                                        {"name", name},
                                                                        {"created", project.created}})));
   if (!made) return fail(ErrorCode::kWrongState, fmt::format("a project named {} is there already", name));
-  return project;
+  if (TRY(stays("orgs", org))) return project;
+  TRY(store_.remove("projects", bson::make_document({{"_id", project.id}})));
+  return fail(ErrorCode::kUnsupported, "the organization is being deleted");
 }
 
 Result<std::optional<Project>> Identity::project(const std::string& id) {
@@ -186,8 +219,34 @@ Result<bool> Identity::rename_project(const std::string& id, const std::string& 
   return changed == Changed::kYes;
 }
 
-Status Identity::delete_project(const std::string& id) {
-  TRY(store_.remove("projects", bson::make_document({{"_id", id}})));
+Result<std::optional<std::string>> Identity::begin_deleting_project(const std::string& id) {
+  const auto mark = new_id(runtime_);
+  const bool there = TRY(store_.update("projects", bson::make_document({{"_id", id}}), bson::make_document({{"$set", bson::make_document({{"deleting", mark}})}})));
+  return there ? std::optional(mark) : std::optional<std::string>();
+}
+
+Status Identity::stop_deleting_project(const std::string& id, const std::string& mark) {
+  TRY(store_.update("projects", bson::make_document({{"_id", id}, {"deleting", mark}}), bson::make_document({{"$unset", bson::make_document({{"deleting", ""}})}})));
+  return {};
+}
+
+Result<bool> Identity::delete_project(const std::string& id, const std::string& mark) {
+  const auto found = TRY(project(id));
+  if (!found) return false;
+  bson::Builder filter;
+  filter.append("_id", id);
+  if (!mark.empty()) filter.append("deleting", mark);
+  if (TRY(store_.remove("projects", std::move(filter).finish())) == 0) return false;
+  TRY(take_project_roles(found->org, id));
+  return true;
+}
+
+Status Identity::take_project_roles(const std::string& org, const std::string& group) {
+  for (std::int64_t taken = 0; taken < 2 * kMaxKeysOfOrganization; ++taken) {
+    bson::Builder update;
+    update.open_document("$pull").open_document("roles").append("groupId", group);
+    if (!TRY(store_.update("apiKeys", bson::make_document({{"orgId", org}, {"roles.groupId", group}}), std::move(update).finish()))) break;
+  }
   return {};
 }
 
@@ -206,7 +265,10 @@ Result<ApiKey> Identity::create_project_key(const Project& project, const std::s
   key.description = description;
   key.grants.push_back({"ORG_MEMBER", project.org, ""});
   for (const auto& role : TRY(roles_of_project(group_roles))) key.grants.push_back({role, "", project.id});
-  return keep_new_key(std::move(key));
+  auto made = TRY(keep_new_key(std::move(key)));
+  if (TRY(this->project(project.id))) return made;
+  TRY(store_.remove("apiKeys", bson::make_document({{"_id", made.id}})));
+  return fail(ErrorCode::kWrongState, "the project was deleted meanwhile");
 }
 
 Result<Listed<ApiKey>> Identity::project_keys(const std::string& group, Page page) {
@@ -233,7 +295,11 @@ Result<bool> Identity::set_project_roles(const Project& project, const std::stri
       std::erase_if(grants, [&](const Grant& grant) { return grant.group == project.id; });
       for (const auto& role : wanted) grants.push_back({role, "", project.id});
     }
-    if (TRY(write_key(*found, grants, description))) return true;
+    if (!TRY(write_key(*found, grants, description))) continue;
+    // It may have been deleted while the roles were written, after its own were taken from the keys.
+    if (TRY(this->project(project.id))) return true;
+    TRY(take_project_roles(project.org, project.id));
+    return false;
   }
   return fail(ErrorCode::kWrongState, "the key's roles change all the time; try again");
 }
@@ -251,24 +317,25 @@ Result<bool> Identity::change_key(const std::string& org, const std::string& id,
       std::erase_if(grants, [&](const Grant& grant) { return !grant.org.empty(); });
       for (const auto& role : wanted) grants.push_back({role, org, ""});
     }
-    if (owns(found->grants) && !owns(grants)) TRY(stop_counting(org, id));
-    if (TRY(write_key(*found, grants, description))) return true;
+    const auto mark = owns(found->grants) && !owns(grants) ? TRY(stop_counting(org, id)) : std::string();
+    if (TRY(write_key(*found, grants, description, mark))) return true;
   }
   return fail(ErrorCode::kWrongState, "the key's roles change all the time; try again");
 }
 
-Result<bool> Identity::write_key(const ApiKey& before, const std::vector<Grant>& grants, const std::optional<std::string>& description) {
+Result<bool> Identity::write_key(const ApiKey& before, const std::vector<Grant>& grants, const std::optional<std::string>& description, const std::string& mark) {
   if (description) TRY(check_text("desc", *description, kMaxDescriptionBytes));
   bson::Builder filter, update;
   filter.append("_id", before.id).append("orgId", before.org);
   append_roles(filter, before.grants);
+  if (!mark.empty()) filter.append("deleting", mark);
   {
     auto set = update.open_document("$set");
     append_roles(set, grants);
     if (description) set.append("desc", *description);
   }
-  // Of one that was let go, once. What is being let go now is not counted again.
-  if (owns(grants) && !owns(before.grants)) update.open_document("$unset").append("deleting", "");
+  // No owner's any more, it needs no mark; one that becomes an owner's counts.
+  if (owns(grants) != owns(before.grants)) update.open_document("$unset").append("deleting", "");
   return store_.update("apiKeys", std::move(filter).finish(), std::move(update).finish());
 }
 
@@ -301,26 +368,52 @@ Result<Listed<ApiKey>> Identity::keys(const std::string& org, Page page) {
 }
 
 Result<bool> Identity::delete_key(const std::string& org, const std::string& id) {
-  const auto found = TRY(key(org, id));
-  if (!found) return false;
-  if (owns(found->grants)) TRY(stop_counting(org, id));
-  return TRY(store_.remove("apiKeys", bson::make_document({{"_id", id}, {"orgId", org}}))) > 0;
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    const auto found = TRY(key(org, id));
+    if (!found) return false;
+    // With the roles that it was looked at with: it may be made an owner's meanwhile, on which another one's removal counts.
+    bson::Builder filter;
+    filter.append("_id", id).append("orgId", org);
+    append_roles(filter, found->grants);
+    if (owns(found->grants)) filter.append("deleting", TRY(stop_counting(org, id)));
+    if (TRY(store_.remove("apiKeys", std::move(filter).finish())) > 0) return true;
+  }
+  return fail(ErrorCode::kWrongState, "the key changes all the time; try again");
 }
 
 // It counts no more before the others are counted: of two at the same time both may be refused, but not both let go. One that is left so by a process that
-// died opens as before, and can be let go again.
-Status Identity::stop_counting(const std::string& org, const std::string& id) {
-  const auto this_one = bson::make_document({{"_id", id}, {"orgId", org}});
-  TRY(store_.update("apiKeys", this_one, bson::make_document({{"$set", bson::make_document({{"deleting", true}})}})));
+// died opens as before, can be let go again, and counts again after kLettingGo.
+Result<std::string> Identity::stop_counting(const std::string& org, const std::string& id) {
+  TRY(count_those_left(org));
+  const auto mark = new_id(runtime_);
+  TRY(store_.update("apiKeys", bson::make_document({{"_id", id}, {"orgId", org}}), bson::make_document({{"$set", bson::make_document({{"deleting", mark}})}})));
   bson::Builder others;
   others.append("orgId", org);
-  others.open_document("deleting").append("$ne", true);
+  others.open_document("deleting").append("$exists", false);
   others.open_document("roles").open_document("$elemMatch").append("role", kOwner).append("orgId", org);
-  if (TRY(store_.count("apiKeys", std::move(others).finish())) > 0) return {};
+  if (TRY(store_.count("apiKeys", std::move(others).finish())) > 0) return mark;
   bson::Builder update;
   update.open_document("$unset").append("deleting", "");
-  TRY(store_.update("apiKeys", this_one, std::move(update).finish()));
+  TRY(store_.update("apiKeys", bson::make_document({{"_id", id}, {"orgId", org}, {"deleting", mark}}), std::move(update).finish()));
   return fail(ErrorCode::kWrongState, "this is the last key of an owner; nobody could get into the organization any more");
+}
+
+// Marks of processes that died, and those of an older version, which say not whose they are. To take one away is safe at any time: whoever made it
+// finds it gone, and looks again.
+Status Identity::count_those_left(const std::string& org) {
+  const auto cutoff = first_id_of(runtime_.wall_time() - kLettingGo);
+  for (std::int64_t gone = 0; gone < 2 * kMaxKeysOfOrganization; ++gone) {
+    bson::Builder filter, update;
+    filter.append("orgId", org);
+    {
+      auto any = filter.open_array("$or");
+      any.append(bson::make_document({{"deleting", true}}));
+      any.append(bson::make_document({{"deleting", bson::make_document({{"$lt", cutoff}})}}));
+    }
+    update.open_document("$unset").append("deleting", "");
+    if (!TRY(store_.update("apiKeys", std::move(filter).finish(), std::move(update).finish()))) break;
+  }
+  return {};
 }
 
 Result<bool> Identity::allow_key_from(const std::string& org, const std::string& id, const std::vector<std::string>& ranges) {

@@ -2,6 +2,7 @@
 // private key is shown once; what digest authentication needs of it is sealed in the store.
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -22,6 +23,8 @@ inline constexpr std::size_t kMaxKeyRanges = 200;
 inline constexpr std::int64_t kMaxProjectsOfOrganization = 250;
 inline constexpr std::int64_t kMaxKeysOfOrganization = 500;
 inline constexpr std::int64_t kMaxOrganizationsOfRoot = 100;  // as many more as requests are answered at once
+// An owner's key that is being let go does not count as one for so long; then whoever let it go is taken for dead.
+inline constexpr std::chrono::minutes kLettingGo{1};
 
 struct Organization {
   std::string id;
@@ -65,6 +68,13 @@ class Identity {
   Result<std::optional<Organization>> organization(const std::string& id);
   Result<Listed<Organization>> organizations(const std::vector<Grant>& visible_to, Page page);
 
+  // False: it is gone.
+  Result<bool> rename_organization(const std::string& id, const std::string& name);
+  // With its API keys. Whoever deletes one marks it and looks for its projects; whoever makes a project writes that and looks for the mark: one of the
+  // two sees the other. A mark that is older than kLettingGo is a dead process's. False: it is gone. kWrongState: it has projects, or one is being made.
+  Result<bool> delete_organization(const std::string& id);
+
+  // kWrongState: there is one of that name. kUnsupported: there are too many, or the organization is gone or about to be.
   Result<Project> create_project(const std::string& org, const std::string& name);
   Result<std::optional<Project>> project(const std::string& id);
   // Those of one organization, or of all when it is empty, that the grants let see.
@@ -73,7 +83,14 @@ class Identity {
   Result<std::vector<Project>> projects_named(const std::string& name, const std::vector<Grant>& visible_to);
   // False: it is gone. kWrongState: another one of the organization has the name.
   Result<bool> rename_project(const std::string& id, const std::string& name);
-  Status delete_project(const std::string& id);
+  // Whoever deletes a project marks it, looks for what keeps it, and deletes it while it still finds its mark; whoever makes something that keeps a
+  // project writes that and asks whether the project stays: one of the two sees the other. Nothing: there is no such project.
+  Result<std::optional<std::string>> begin_deleting_project(const std::string& id);
+  Status stop_deleting_project(const std::string& id, const std::string& mark);
+  // Whether it is there, and nobody who lives is about to delete it.
+  Result<bool> project_stays(const std::string& id);
+  // With the roles in it that API keys of its organization have. False: the mark is another one (empty: whatever it is), or it is gone.
+  Result<bool> delete_project(const std::string& id, const std::string& mark = {});
 
   // `org_roles` are of that organization.
   Result<ApiKey> create_key(const std::string& org, const std::string& description, const std::vector<std::string>& org_roles);
@@ -103,10 +120,14 @@ class Identity {
 
  private:
   Result<ApiKey> keep_new_key(ApiKey key);
-  // Before an owner's key stops to be one: from here on it counts no more, unless it is the last (kWrongState).
-  Status stop_counting(const std::string& org, const std::string& id);
-  // False: the key's roles are not `before` any more.
-  Result<bool> write_key(const ApiKey& before, const std::vector<Grant>& grants, const std::optional<std::string>& description);
+  Result<bool> stays(const char* collection, const std::string& id);
+  // Before an owner's key stops to be one: from here on it counts no more, unless it is the last (kWrongState). The mark is this caller's, and another
+  // one's takes its place: only who still finds its own may go on.
+  Result<std::string> stop_counting(const std::string& org, const std::string& id);
+  Status count_those_left(const std::string& org);
+  Status take_project_roles(const std::string& org, const std::string& group);
+  // False: the key's roles are not `before` any more, or it is not marked so (`mark`, unless it is empty).
+  Result<bool> write_key(const ApiKey& before, const std::vector<Grant>& grants, const std::optional<std::string>& description, const std::string& mark = {});
 
   Store& store_;
   const SealedKeys& keys_;

@@ -196,6 +196,8 @@ Result<std::int64_t> Links::put_project(const std::string& link, const std::stri
   others.open_document("_id").append("$ne", id);
   if (TRY(store_.sum(kProjects, std::move(others).finish(), "bytes")) + static_cast<std::int64_t>(bytes) > kMaxProjectsBytes)
     return fail(ErrorCode::kUsage, fmt::format("a link tells at most {} bytes of all its projects", kMaxProjectsBytes));
+  if (TRY(bytes_of_org_without(link, id)) + static_cast<std::int64_t>(bytes) > kMaxProjectsBytesOfOrganization)
+    return fail(ErrorCode::kUsage, fmt::format("all links of an organization tell at most {} bytes of their projects", kMaxProjectsBytesOfOrganization));
   if (TRY(store_.count(kProjects, bson::make_document({{"linkId", link}}))) >= kMaxProjectsOfLink &&
       !TRY(store_.find_one(kProjects, by_id(id)))) {
     return fail(ErrorCode::kUsage, fmt::format("a link carries at most {} projects", kMaxProjectsOfLink));
@@ -212,6 +214,20 @@ Result<std::int64_t> Links::put_project(const std::string& link, const std::stri
   if (TRY(store_.upsert(kProjects, std::move(older).finish(), std::move(update).finish()))) return revision;
   const auto kept = TRY(store_.find_one(kProjects, by_id(id)));
   return kept ? number_of(*kept, "revision") : revision;
+}
+
+// Of all projects of the organization that the link is of, but for the one of this id.
+Result<std::int64_t> Links::bytes_of_org_without(const std::string& link, const std::string& id) {
+  const auto found = TRY(find(link));
+  if (!found) return 0;
+  bson::Builder filter;
+  {
+    auto of = filter.open_document("linkId");
+    auto in = of.open_array("$in");
+    for (const auto& one : TRY(of_org(found->org))) in.append(one.id);
+  }
+  filter.open_document("_id").append("$ne", id);
+  return store_.sum(kProjects, std::move(filter).finish(), "bytes");
 }
 
 Result<std::int64_t> Links::finish_sync(const std::string& link, std::int64_t revision, const std::vector<std::string>& projects) {

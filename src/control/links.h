@@ -23,6 +23,7 @@ inline constexpr int kMaxAccessListIps = 200;
 inline constexpr int kMaxProjectsOfLink = 500;
 inline constexpr std::size_t kMaxProjectBytes = 256 << 10;    // what a link tells of one project, as it was sent
 inline constexpr std::int64_t kMaxProjectsBytes = 8 << 20;    // of all of a link's
+inline constexpr std::int64_t kMaxProjectsBytesOfOrganization = 32 << 20;  // of all its links': they are told in one answer
 
 struct Link {
   enum class State { kTokenIssued, kSynced, kNotSynced };
@@ -69,7 +70,7 @@ class Links {
   Result<std::optional<Link>> authenticate(const std::string& link, const std::string& secret);
 
   // The metadata of one project, as the manager sent it, in `bytes` bytes. The answer is the revision that is kept; a lower one changes nothing.
-  // kUsage: it is more than is kept of a project, or of a link.
+  // kUsage: it is more than is kept of a project, of a link, or of an organization.
   Result<std::int64_t> put_project(const std::string& link, const std::string& project, std::int64_t revision, const Json& metadata,
                                    std::size_t bytes = 0);
   // Ends a synchronisation: projects that are not named and are of an older revision are forgotten. How many those were.
@@ -83,6 +84,7 @@ class Links {
 
  private:
   Link link_of(bson::View document);
+  Result<std::int64_t> bytes_of_org_without(const std::string& link, const std::string& id);
   Result<std::vector<LinkedProject>> projects_where(const std::string& org, const std::string& project);
   bson::DateTime now() const;
 

@@ -104,8 +104,13 @@ Result<ServiceAccount> ServiceAccounts::create_in_project(const Project& project
   account.description = description;
   account.grants.push_back({"ORG_MEMBER", project.org, ""});
   for (const auto& role : group_roles) account.grants.push_back({role, "", project.id});
-  return keep_new(std::move(account), secret_hours);
+  auto made = TRY(keep_new(std::move(account), secret_hours));
+  if (TRY(is_there(project))) return made;
+  TRY(store_.remove(kAccounts, bson::make_document({{"_id", made.client_id}})));
+  return fail(ErrorCode::kWrongState, "the project was deleted meanwhile");
 }
+
+Result<bool> ServiceAccounts::is_there(const Project& project) { return TRY(store_.count("projects", bson::make_document({{"_id", project.id}}))) > 0; }
 
 Result<ServiceAccount> ServiceAccounts::keep_new(ServiceAccount account, std::int64_t secret_hours) {
   TRY(check_name("name", account.name));
@@ -184,9 +189,32 @@ Result<bool> ServiceAccounts::set_project_roles(const Project& project, const st
         if (!grant.group.empty() && grant.group != project.id) append_group_role(roles, grant.role, grant.group);
       for (const auto& role : group_roles) append_group_role(roles, role, project.id);
     }
-    if (TRY(store_.update(kAccounts, std::move(filter).finish(), bson::make_document({{"$set", std::move(set).finish()}})))) return true;
+    if (!TRY(store_.update(kAccounts, std::move(filter).finish(), bson::make_document({{"$set", std::move(set).finish()}})))) continue;
+    // It may have been deleted while the roles were written, after its own were taken from the accounts.
+    if (group_roles.empty() || TRY(is_there(project))) return true;
+    TRY(forget_project(project.id));
+    return false;
   }
   return fail(ErrorCode::kWrongState, "the account's roles change all the time; try again");
+}
+
+Status ServiceAccounts::forget_project(const std::string& group) {
+  for (std::int64_t taken = 0; taken < 2 * kMaxAccountsOfOrganization; ++taken) {
+    bson::Builder update;
+    update.open_document("$pull").open_document("groupRoles").append("groupId", group);
+    if (!TRY(store_.update(kAccounts, bson::make_document({{"groupRoles.groupId", group}}), std::move(update).finish()))) break;
+  }
+  return {};
+}
+
+Status ServiceAccounts::forget_organization(const std::string& org) {
+  const auto of_org = bson::make_document({{"orgId", org}});
+  TRY(store_.each(kAccounts, of_org, [&](bson::View account) -> Status {
+    TRY(store_.remove(kTokens, bson::make_document({{"clientId", text_of(account, "_id")}})));
+    return {};
+  }));
+  TRY(store_.remove(kAccounts, of_org));
+  return {};
 }
 
 Result<Listed<ServiceAccount>> ServiceAccounts::of_org(const std::string& org, Page page) {

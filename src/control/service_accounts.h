@@ -53,6 +53,10 @@ class ServiceAccounts {
   Result<Listed<ServiceAccount>> of_project(const std::string& group, Page page);
   // Its roles in the project become these; none: it has none there any more. False: there is no such account in the project's organization.
   Result<bool> set_project_roles(const Project& project, const std::string& client_id, const std::vector<std::string>& group_roles);
+  // The roles in a project that has just been deleted.
+  Status forget_project(const std::string& group);
+  // All of an organization that has just been deleted, and their tokens.
+  Status forget_organization(const std::string& org);
   Result<Listed<ServiceAccount>> of_org(const std::string& org, Page page);
   Result<std::optional<ServiceAccount>> find(const std::string& org, const std::string& client_id);
   // Its tokens end with it.
@@ -72,6 +76,7 @@ class ServiceAccounts {
   Result<std::optional<ServiceAccount>> account_of_token(const std::string& token);
 
  private:
+  Result<bool> is_there(const Project& project);
   Result<ServiceAccount> keep_new(ServiceAccount account, std::int64_t secret_hours);
   ServiceSecret make_secret(std::int64_t hours) const;
   bson::Document document_of(const ServiceSecret& secret) const;

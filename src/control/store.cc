@@ -171,7 +171,11 @@ Result<std::vector<bson::Document>> Store::find(const std::string& collection, b
   command.append("skip", static_cast<std::int64_t>(page.number - 1) * page.items);
   command.append("limit", page.items).append("batchSize", page.items);
   append_read(command);
-  auto reply = TRY(run(std::move(command).finish()));
+  return run_to_end(collection, std::move(command).finish());
+}
+
+Result<std::vector<bson::Document>> Store::run_to_end(const std::string& collection, bson::View command) {
+  auto reply = TRY(run(command));
   std::vector<bson::Document> documents;
   for (const char* batch = "cursor.firstBatch";; batch = "cursor.nextBatch") {
     if (const auto items = reply.view().at_path(batch).to_array())
@@ -212,6 +216,22 @@ Result<std::int64_t> Store::aggregate_number(const std::string& collection, bson
   const auto batch = reply.view().at_path("cursor.firstBatch").to_array();
   if (!batch || batch->empty()) return 0;
   return batch->first().document_value()["n"].to_int64().value_or(0);
+}
+
+Result<std::map<std::string, std::int64_t>> Store::count_by(const std::string& collection, bson::View filter, const std::string& field) {
+  bson::Builder command;
+  command.append("aggregate", collection);
+  {
+    auto pipeline = command.open_array("pipeline");
+    pipeline.open_document().append("$match", filter);
+    pipeline.append(bson::make_document({{"$group", bson::make_document({{"_id", "$" + field}, {"n", bson::make_document({{"$sum", 1}})}})}}));
+  }
+  command.open_document("cursor");
+  append_read(command);
+  std::map<std::string, std::int64_t> counts;
+  for (const auto& one : TRY(run_to_end(collection, std::move(command).finish())))
+    counts[std::string(one["_id"].to_string_view().value_or(""))] = one["n"].to_int64().value_or(0);
+  return counts;
 }
 
 Result<std::int64_t> Store::count(const std::string& collection, bson::View filter) {

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -56,6 +57,8 @@ class Store {
   static constexpr int kStride = 100;
   Status each(const std::string& collection, bson::View filter, const std::function<Status(bson::View)>& see);
   Result<std::int64_t> count(const std::string& collection, bson::View filter);
+  // How many there are of each value of a field that is text. What is read is one document for each value.
+  Result<std::map<std::string, std::int64_t>> count_by(const std::string& collection, bson::View filter, const std::string& field);
   // Of a field that is a whole number; one that is missing counts as 0.
   Result<std::int64_t> sum(const std::string& collection, bson::View filter, const std::string& field);
   // Whether one document matched; `update` is an update document.
@@ -66,6 +69,8 @@ class Store {
   Result<std::int64_t> remove(const std::string& collection, bson::View filter);
 
  private:
+  // All that a command's cursor has.
+  Result<std::vector<bson::Document>> run_to_end(const std::string& collection, bson::View command);
   struct WriteSession {
     Uuid id;
     std::int64_t last_number = 0;

@@ -30,15 +30,26 @@ namespace {
 
 using control::Access;
 
-constexpr const char* kRoles[] = {"ORG_OWNER", "ORG_MEMBER", "ORG_GROUP_CREATOR", "ORG_BILLING_ADMIN", "ORG_READ_ONLY", "GROUP_OWNER",
-                                  "GROUP_READ_ONLY", "GROUP_CLUSTER_MANAGER", "GROUP_DATA_ACCESS_ADMIN", "GROUP_DATA_ACCESS_READ_WRITE",
-                                  "GROUP_DATA_ACCESS_READ_ONLY", "GROUP_MONITORING_ADMIN"};
-// One letter for each of kRoles.
-constexpr const char* kEverybody = "yyyyyyyyyyyy";
-constexpr const char* kOrgOwner = "y-----------";
-constexpr const char* kOfOrg = "yyyyy-------";
-constexpr const char* kOfGroup = "y---yyyyyyyy";
-constexpr const char* kGroupOwner = "y----y------";
+constexpr const char* kRoles[] = {"ORG_OWNER", "ORG_MEMBER", "ORG_GROUP_CREATOR", "ORG_BILLING_ADMIN", "ORG_BILLING_READ_ONLY", "ORG_READ_ONLY",
+                                  "GROUP_OWNER", "GROUP_READ_ONLY",
+                                  // Atlas's.
+                                  "GROUP_CLUSTER_MANAGER", "GROUP_STREAM_PROCESSING_OWNER", "GROUP_DATABASE_ACCESS_ADMIN", "GROUP_BACKUP_MANAGER",
+                                  "GROUP_OBSERVABILITY_VIEWER", "GROUP_SEARCH_INDEX_EDITOR",
+                                  // Of both.
+                                  "GROUP_DATA_ACCESS_ADMIN", "GROUP_DATA_ACCESS_READ_WRITE", "GROUP_DATA_ACCESS_READ_ONLY",
+                                  // Cloud Manager's.
+                                  "GROUP_MONITORING_ADMIN", "GROUP_USER_ADMIN", "GROUP_AUTOMATION_ADMIN", "GROUP_BACKUP_ADMIN"};
+// One letter for each of kRoles; blanks are for the eye: of an organization, of both, Atlas's, of both, Cloud Manager's.
+constexpr const char* kEverybody = "yyyyyy yy yyyyyy yyy yyyy";
+constexpr const char* kOrgOwner = "y----- -- ------ --- ----";
+constexpr const char* kOfOrg = "yyyyyy -- ------ --- ----";
+constexpr const char* kOfGroup = "y----y yy yyyyyy yyy yyyy";
+constexpr const char* kGroupOwner = "y----- y- ------ --- ----";
+constexpr const char* kGroupClusters = "y----- y- yy---- --- ----";
+constexpr const char* kGroupDatabaseUsers = "y----- y- -yy--- --- ----";
+constexpr const char* kGroupDatabaseRoles = "y----- y- --y--- --- ----";
+constexpr const char* kGroupHosts = "y----- y- ------ --- y---";
+constexpr const char* kGroupKeys = "y----- y- ------ --- -y--";
 
 struct Row {
   const char* route;
@@ -49,6 +60,8 @@ constexpr Row kRows[] = {
     {"GET /orgs", kEverybody},
     {"POST /orgs", kEverybody},
     {"GET /orgs/{orgId}", kOfOrg},
+    {"PATCH /orgs/{orgId}", kOrgOwner},
+    {"DELETE /orgs/{orgId}", kOrgOwner},
     {"GET /orgs/{orgId}/groups", kOfOrg},
     {"GET /groups", kEverybody},
     {"POST /groups", kEverybody},
@@ -56,9 +69,9 @@ constexpr Row kRows[] = {
     {"PATCH /groups/{groupId}", kGroupOwner},
     {"DELETE /groups/{groupId}", kGroupOwner},
     {"GET /groups/byName/{groupName}", kEverybody},
-    {"POST /groups/{groupId}/apiKeys", kGroupOwner},
+    {"POST /groups/{groupId}/apiKeys", kGroupKeys},
     {"GET /groups/{groupId}/apiKeys", kOfGroup},
-    {"DELETE /groups/{groupId}/apiKeys/{apiUserId}", kGroupOwner},
+    {"DELETE /groups/{groupId}/apiKeys/{apiUserId}", kGroupKeys},
     {"POST /orgs/{orgId}/apiKeys", kOrgOwner},
     {"GET /orgs/{orgId}/apiKeys", kOfOrg},
     {"GET /orgs/{orgId}/apiKeys/{apiUserId}", kOfOrg},
@@ -72,23 +85,23 @@ constexpr Row kRows[] = {
     {"DELETE /orgs/{orgId}/serviceAccounts/{clientId}", kOrgOwner},
     {"POST /orgs/{orgId}/serviceAccounts/{clientId}/secrets", kOrgOwner},
     {"DELETE /orgs/{orgId}/serviceAccounts/{clientId}/secrets/{secretId}", kOrgOwner},
-    {"POST /groups/{groupId}/apiKeys/{apiUserId}", kGroupOwner},
-    {"PATCH /groups/{groupId}/apiKeys/{apiUserId}", kGroupOwner},
+    {"POST /groups/{groupId}/apiKeys/{apiUserId}", kGroupKeys},
+    {"PATCH /groups/{groupId}/apiKeys/{apiUserId}", kGroupKeys},
     {"PATCH /orgs/{orgId}/apiKeys/{apiUserId}", kOrgOwner},
     {"GET /orgs/{orgId}/apiKeys/{apiUserId}/accessList/{ipAddress}", kOfOrg},
     {"PATCH /orgs/{orgId}/serviceAccounts/{clientId}", kOrgOwner},
     {"GET /groups/{groupId}/serviceAccounts", kOfGroup},
-    {"POST /groups/{groupId}/serviceAccounts", kGroupOwner},
+    {"POST /groups/{groupId}/serviceAccounts", kGroupKeys},
     {"GET /groups/{groupId}/serviceAccounts/{clientId}", kOfGroup},
-    {"POST /groups/{groupId}/serviceAccounts/{clientId}:invite", kGroupOwner},
-    {"PATCH /groups/{groupId}/serviceAccounts/{clientId}", kGroupOwner},
-    {"DELETE /groups/{groupId}/serviceAccounts/{clientId}", kGroupOwner},
+    {"POST /groups/{groupId}/serviceAccounts/{clientId}:invite", kGroupKeys},
+    {"PATCH /groups/{groupId}/serviceAccounts/{clientId}", kGroupKeys},
+    {"DELETE /groups/{groupId}/serviceAccounts/{clientId}", kGroupKeys},
     {"GET /groups/{groupId}/clusters/{clusterName}/autoScalingConfiguration", kOfGroup},
     {"GET /groups/{groupId}/customDBRoles/roles", kOfGroup},
-    {"POST /groups/{groupId}/customDBRoles/roles", kGroupOwner},
+    {"POST /groups/{groupId}/customDBRoles/roles", kGroupDatabaseRoles},
     {"GET /groups/{groupId}/customDBRoles/roles/{roleName}", kOfGroup},
-    {"PATCH /groups/{groupId}/customDBRoles/roles/{roleName}", kGroupOwner},
-    {"DELETE /groups/{groupId}/customDBRoles/roles/{roleName}", kGroupOwner},
+    {"PATCH /groups/{groupId}/customDBRoles/roles/{roleName}", kGroupDatabaseRoles},
+    {"DELETE /groups/{groupId}/customDBRoles/roles/{roleName}", kGroupDatabaseRoles},
     {"GET /groups/{groupId}/settings", kOfGroup},
     {"PATCH /groups/{groupId}/settings", kGroupOwner},
     {"PATCH /groups/{groupId}/containers/{containerId}", kGroupOwner},
@@ -124,12 +137,12 @@ constexpr Row kRows[] = {
     {"GET /groups/{groupId}/liveMigrations/{liveMigrationId}/log", kOrgOwner},
     {"POST /groups/{groupId}/liveMigrations/{liveMigrationId}/cancel", kOrgOwner},
     {"POST /groups/{groupId}/liveMigrations/{liveMigrationId}/extend", kOrgOwner},
-    {"PATCH /groups/{groupId}/clusters/{clusterName}", kGroupOwner},
+    {"PATCH /groups/{groupId}/clusters/{clusterName}", kGroupClusters},
     {"GET /groups/{groupId}/databaseUsers", kOfGroup},
-    {"POST /groups/{groupId}/databaseUsers", kGroupOwner},
+    {"POST /groups/{groupId}/databaseUsers", kGroupDatabaseUsers},
     {"GET /groups/{groupId}/databaseUsers/{databaseName}/{username}", kOfGroup},
-    {"PATCH /groups/{groupId}/databaseUsers/{databaseName}/{username}", kGroupOwner},
-    {"DELETE /groups/{groupId}/databaseUsers/{databaseName}/{username}", kGroupOwner},
+    {"PATCH /groups/{groupId}/databaseUsers/{databaseName}/{username}", kGroupDatabaseUsers},
+    {"DELETE /groups/{groupId}/databaseUsers/{databaseName}/{username}", kGroupDatabaseUsers},
     {"GET /groups/{groupId}/containers", kOfGroup},
     {"GET /groups/{groupId}/containers/all", kOfGroup},
     {"POST /groups/{groupId}/containers", kGroupOwner},
@@ -157,12 +170,12 @@ constexpr Row kRows[] = {
     {"DELETE /groups/{groupId}/agentapikeys/{keyId}", kGroupOwner},
     {"GET /groups/{groupId}/agents", kOfGroup},
     {"GET /groups/{groupId}/agents/{type}", kOfGroup},
-    {"POST /groups/{groupId}/hosts", kGroupOwner},
+    {"POST /groups/{groupId}/hosts", kGroupHosts},
     {"GET /groups/{groupId}/hosts", kOfGroup},
     {"GET /groups/{groupId}/hosts/{hostId}", kOfGroup},
     {"GET /groups/{groupId}/hosts/byName/{hostAndPort}", kOfGroup},
-    {"PATCH /groups/{groupId}/hosts/{hostId}", kGroupOwner},
-    {"DELETE /groups/{groupId}/hosts/{hostId}", kGroupOwner},
+    {"PATCH /groups/{groupId}/hosts/{hostId}", kGroupHosts},
+    {"DELETE /groups/{groupId}/hosts/{hostId}", kGroupHosts},
     {"GET /groups/{groupId}/hosts/{hostId}/measurements", kOfGroup},
     {"GET /groups/{groupId}/hosts/{hostId}/databases", kOfGroup},
     {"GET /groups/{groupId}/hosts/{hostId}/databases/{databaseName}", kOfGroup},
@@ -238,7 +251,12 @@ class AllRoutes : public ::testing::Test {
 
 TEST_F(AllRoutes, EachIsForItsRoles) {
   std::map<std::string, std::string> rows;
-  for (const auto& row : kRows) rows[row.route] = row.may;
+  for (const auto& row : kRows) {
+    std::string may = row.may;
+    std::erase(may, ' ');
+    ASSERT_EQ(may.size(), std::size(kRoles)) << row.route;
+    rows[row.route] = may;
+  }
   std::set<std::string> seen;
   for (const auto& route : table_.all()) {
     const auto name = route.method + " " + route.path;
@@ -259,6 +277,18 @@ TEST_F(AllRoutes, EachIsForItsRoles) {
     }
   }
   for (const auto& [name, may] : rows) EXPECT_TRUE(seen.contains(name)) << name << " is no route";
+}
+
+// What somebody changes is told, by the route or by what it begins, which may end without anybody.
+TEST_F(AllRoutes, EachThatChangesSomethingIsTold) {
+  const std::set<std::string> told_elsewhere{"POST /groups/{groupId}/liveMigrations", "PUT /groups/{groupId}/liveMigrations/{liveMigrationId}/cutover",
+                                             "POST /groups/{groupId}/liveMigrations/{liveMigrationId}/cancel", "POST /groups/{groupId}/liveMigrations/{liveMigrationId}/extend"};
+  const std::set<std::string> changes_nothing{"POST /groups/{groupId}/liveMigrations/validate", "POST /orgs/{orgId}/liveExport/migrationLink:refresh"};
+  for (const auto& route : table_.all()) {
+    const auto name = route.method + " " + route.path;
+    const bool tells = *route.event != '\0';
+    EXPECT_EQ(tells, route.method != "GET" && !told_elsewhere.contains(name) && !changes_nothing.contains(name)) << name;
+  }
 }
 
 TEST_F(AllRoutes, TheDocumentSaysTheSame) {

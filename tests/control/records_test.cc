@@ -71,6 +71,21 @@ TEST_F(ControlPlane, WhoeverHasAnAgentKeyNamesOnlySoManyHosts) {
   good(sample(1, 1001));  // one that is too long is taken as far
   EXPECT_EQ(good(deployments.hosts(kGroup)).size(), kMaxHostsOfDeployment);
   EXPECT_LE(good(deployments.find(kGroup, deployment.id))->hosts.size(), kMaxHostsOfDeployment);
+  // A list reads no more than its page, and what is only counted is counted in the store.
+  const auto page = good(deployments.hosts(kGroup, "", {2, 30}));
+  EXPECT_EQ(page.size(), 30u);
+  EXPECT_EQ(good(deployments.count_hosts(kGroup, deployment.id)), static_cast<std::int64_t>(kMaxHostsOfDeployment));
+  EXPECT_EQ(good(deployments.count_hosts(kGroup, "another")), 0);
+  good(store_->update("hosts", bson::make_document({{"_id", page.front().id}}), bson::make_document({{"$set", bson::make_document({{"down", true}, {"lastPing", 5}})}})));
+  good(store_->update("hosts", bson::make_document({{"_id", page.back().id}}), bson::make_document({{"$set", bson::make_document({{"down", false}, {"lastPing", 5}})}})));
+  good(deployments.add(kSource, "", {"other:1"}, {}));
+  auto counts = good(deployments.host_counts({kGroup, kSource}));
+  EXPECT_EQ(counts.size(), 2u);
+  EXPECT_EQ(counts[deployment.id].all, static_cast<std::int64_t>(kMaxHostsOfDeployment));
+  EXPECT_GE(counts[deployment.id].down, 1);
+  EXPECT_EQ(counts[deployment.id].silent, static_cast<std::int64_t>(kMaxHostsOfDeployment) - 1) << "of one a sample has come, and it is not down";
+  EXPECT_EQ(static_cast<std::int64_t>(good(deployments.hosts_down(kGroup)).size()), counts[deployment.id].down);
+  EXPECT_TRUE(good(deployments.host_counts({})).empty());
 }
 
 TEST_F(ControlPlane, ALinkThatCannotBeReadKeepsNoOtherFromBeingServed) {
@@ -128,6 +143,156 @@ TEST_F(ControlPlane, OfTwoOwnersKeysThatAreDeletedAtOnceOneStays) {
   }
 }
 
+TEST_F(ControlPlane, OfTwoOwnersKeysThatAreDeletedTwiceAtOnceOneStays) {
+  Identity identity(*store_, *keys_, clock_);
+  for (int round = 0; round < 20; ++round) {
+    const auto org = good(identity.create_organization("o" + std::to_string(round)));
+    std::vector<std::string> keys;
+    for (int i = 0; i < 2; ++i) keys.push_back(good(identity.create_key(org.id, "owner", {"ORG_OWNER"})).id);
+    {
+      std::vector<std::jthread> threads;
+      for (int i = 0; i < 6; ++i) {
+        threads.emplace_back([&, i] {
+          const auto& key = keys[static_cast<std::size_t>(i % 2)];
+          if (i < 4) static_cast<void>(identity.delete_key(org.id, key));
+          else static_cast<void>(identity.change_key(org.id, key, std::vector<std::string>{"ORG_MEMBER"}, std::nullopt));
+        });
+      }
+    }
+    int owners = 0;
+    for (const auto& key : good(identity.keys(org.id, {})).items) owners += key.grants.front().role == "ORG_OWNER" ? 1 : 0;
+    ASSERT_GE(owners, 1) << round;
+  }
+}
+
+TEST_F(ControlPlane, AnOwnersKeyThatADeadProcessWasDeletingCountsAgain) {
+  Identity identity(*store_, *keys_, clock_);
+  const auto org = good(identity.create_organization("o"));
+  const auto one = good(identity.create_key(org.id, "one", {"ORG_OWNER"})).id, other = good(identity.create_key(org.id, "other", {"ORG_OWNER"})).id;
+  const auto mark = [&](const bson::Document& set) {
+    good(store_->update("apiKeys", bson::make_document({{"_id", one}}), bson::make_document({{"$set", set}})));
+  };
+  mark(bson::make_document({{"deleting", new_id(clock_)}}));
+  EXPECT_FALSE(identity.delete_key(org.id, other)) << "somebody is about to delete the only other one";
+  clock_.move(kLettingGo + std::chrono::seconds(2));
+  EXPECT_TRUE(good(identity.change_key(org.id, other, std::vector<std::string>{"ORG_MEMBER"}, std::nullopt)));
+  EXPECT_FALSE(identity.delete_key(org.id, one));
+  EXPECT_TRUE(good(identity.change_key(org.id, other, std::vector<std::string>{"ORG_OWNER"}, std::nullopt)));
+  mark(bson::make_document({{"deleting", true}}));  // as an older version has left it
+  EXPECT_TRUE(good(identity.delete_key(org.id, other)));
+  EXPECT_FALSE(identity.delete_key(org.id, one));
+}
+
+TEST_F(ControlPlane, RolesInAProjectGoWithIt) {
+  Identity identity(*store_, *keys_, clock_);
+  ServiceAccounts accounts(*store_, *keys_, clock_);
+  const auto org = good(identity.create_organization("o"));
+  const auto gone = good(identity.create_project(org.id, "gone")), stays = good(identity.create_project(org.id, "stays"));
+  const auto key = good(identity.create_project_key(gone, "k", {"GROUP_OWNER", "GROUP_READ_ONLY"}));
+  EXPECT_TRUE(good(identity.set_project_roles(stays, key.id, std::vector<std::string>{"GROUP_READ_ONLY"}, std::nullopt)));
+  const auto account = good(accounts.create_in_project(gone, "a", "an account", {"GROUP_OWNER"}, 24));
+  EXPECT_TRUE(good(accounts.set_project_roles(stays, account.client_id, {"GROUP_READ_ONLY"})));
+  good(identity.delete_project(gone.id));
+  good(accounts.forget_project(gone.id));
+  const auto roles = [](const std::vector<Grant>& grants) {
+    std::string all;
+    for (const auto& grant : grants) all += grant.role + " ";
+    return all;
+  };
+  EXPECT_EQ(roles(good(identity.key(org.id, key.id))->grants), "ORG_MEMBER GROUP_READ_ONLY ");
+  EXPECT_EQ(roles(good(accounts.find(org.id, account.client_id))->grants), "ORG_MEMBER GROUP_READ_ONLY ");
+  // Whoever has read the project before gives nobody a role in it any more.
+  EXPECT_FALSE(good(identity.set_project_roles(gone, key.id, std::vector<std::string>{"GROUP_OWNER"}, std::nullopt)));
+  EXPECT_FALSE(good(accounts.set_project_roles(gone, account.client_id, {"GROUP_OWNER"})));
+  EXPECT_FALSE(identity.create_project_key(gone, "late", {"GROUP_OWNER"}));
+  EXPECT_FALSE(accounts.create_in_project(gone, "late", "an account", {"GROUP_OWNER"}, 24));
+  EXPECT_EQ(good(identity.project_keys(gone.id, {})).total, 0);
+  EXPECT_EQ(good(accounts.of_project(gone.id, {})).total, 0);
+}
+
+TEST_F(ControlPlane, AProjectThatIsBeingDeletedIsGivenNothing) {
+  Identity identity(*store_, *keys_, clock_);
+  const auto id = good(identity.create_project(good(identity.create_organization("o")).id, "p")).id;
+  EXPECT_TRUE(good(identity.project_stays(id)));
+  auto mark = *good(identity.begin_deleting_project(id));
+  EXPECT_FALSE(good(identity.project_stays(id)));
+  EXPECT_TRUE(good(identity.project(id))) << "it is there until it is gone";
+  good(identity.stop_deleting_project(id, mark));
+  EXPECT_TRUE(good(identity.project_stays(id)));
+  // Of two who delete it one does; of one that stood still for long, what came meanwhile is not lost.
+  mark = *good(identity.begin_deleting_project(id));
+  const auto other = *good(identity.begin_deleting_project(id));
+  EXPECT_FALSE(good(identity.delete_project(id, mark)));
+  clock_.move(kLettingGo + std::chrono::seconds(2));
+  EXPECT_TRUE(good(identity.project_stays(id)));
+  EXPECT_FALSE(good(identity.delete_project(id, other)));
+  mark = *good(identity.begin_deleting_project(id));
+  EXPECT_TRUE(good(identity.delete_project(id, mark)));
+  EXPECT_FALSE(good(identity.project_stays(id)));
+  EXPECT_FALSE(good(identity.begin_deleting_project(id)));
+}
+
+TEST_F(ControlPlane, AnOrganizationGoesOnceItHasNoProjects) {
+  Identity identity(*store_, *keys_, clock_);
+  const auto org = good(identity.create_organization("o")).id;
+  good(identity.create_key(org, "owner", {"ORG_OWNER"}));
+  EXPECT_TRUE(good(identity.rename_organization(org, "renamed")));
+  EXPECT_FALSE(identity.rename_organization(org, "  "));
+  EXPECT_EQ(good(identity.organization(org))->name, "renamed");
+  const auto project = good(identity.create_project(org, "p")).id;
+  EXPECT_FALSE(identity.delete_organization(org)) << "it has a project";
+  good(identity.delete_project(project));
+  // One that a dead process was deleting has projects again after a while.
+  good(store_->update("orgs", bson::make_document({{"_id", org}}), bson::make_document({{"$set", bson::make_document({{"deleting", new_id(clock_)}})}})));
+  EXPECT_FALSE(identity.create_project(org, "p"));
+  clock_.move(kLettingGo + std::chrono::seconds(2));
+  good(identity.delete_project(good(identity.create_project(org, "p")).id));
+  EXPECT_TRUE(good(identity.delete_organization(org)));
+  EXPECT_FALSE(good(identity.delete_organization(org)));
+  EXPECT_EQ(good(identity.keys(org, {})).total, 0);
+  EXPECT_FALSE(identity.create_project(org, "late"));
+  EXPECT_FALSE(identity.create_organization("child", org)) << "whoever asks was of it";
+  EXPECT_EQ(good(store_->count("projects", bson::make_document({{"orgId", org}}))), 0);
+  // Of a removal and a new project at once one wins.
+  for (int round = 0; round < 15; ++round) {
+    const auto id = good(identity.create_organization("o")).id;
+    {
+      std::vector<std::jthread> threads;
+      threads.emplace_back([&] { static_cast<void>(identity.delete_organization(id)); });
+      threads.emplace_back([&] { static_cast<void>(identity.create_project(id, "p")); });
+    }
+    const bool there = good(identity.organization(id)).has_value();
+    const auto left = good(store_->count("projects", bson::make_document({{"orgId", id}})));
+    EXPECT_TRUE(there || left == 0) << round;
+  }
+}
+
+TEST_F(ControlPlane, AccountsOfAnOrganizationGoWithTheirTokens) {
+  ServiceAccounts accounts(*store_, *keys_, clock_);
+  const auto account = good(accounts.create(kOrg, "a", "an account", {"ORG_OWNER"}, 24)), other = good(accounts.create(kSource, "b", "an account", {"ORG_OWNER"}, 24));
+  const auto token = *good(accounts.token_for(account.client_id, account.secrets.front().secret)), kept = *good(accounts.token_for(other.client_id, other.secrets.front().secret));
+  good(accounts.forget_organization(kOrg));
+  EXPECT_FALSE(good(accounts.account_of_token(token)));
+  EXPECT_TRUE(good(accounts.account_of_token(kept)));
+  EXPECT_EQ(good(accounts.of_org(kOrg, {})).total, 0);
+  EXPECT_EQ(good(store_->count("accessTokens", bson::Document())), 1);
+}
+
+TEST_F(ControlPlane, ACustomRoleThatADeadProcessWasRemovingCanBeGivenAgain) {
+  CustomRoles roles(*store_, clock_);
+  CustomRole wanted;
+  wanted.group = kGroup;
+  wanted.name = "auditor";
+  wanted.actions = {{"FIND", {{false, "shop", ""}}}};
+  const auto role = good(roles.add(wanted));
+  good(store_->update("customRoles", bson::make_document({{"_id", role.id}}), bson::make_document({{"$set", bson::make_document({{"leaving", new_id(clock_)}})}})));
+  EXPECT_FALSE(good(roles.may_be_given(kGroup, "auditor")));
+  clock_.move(kLeavingFor + std::chrono::seconds(2));
+  EXPECT_TRUE(good(roles.may_be_given(kGroup, "auditor")));
+  EXPECT_TRUE(good(roles.of_group(kGroup)).front().leaving.empty());
+  EXPECT_TRUE(good(roles.remove(kGroup, "auditor")).there);
+}
+
 TEST_F(ControlPlane, AJobThatIsGoneDoesNotComeBackFromAListThatIsOld) {
   AgentJobs jobs(*store_, *keys_, clock_);
   const auto id = std::string(24, '7'), other = std::string(24, '8');
@@ -173,6 +338,23 @@ TEST_F(ControlPlane, WhatALinkTellsIsBounded) {
   good(links_->put_project(link_, std::string(24, 'b'), 4, project(10), kMaxProjectBytes - 10));
   good(links_->finish_sync(link_, 5, {}));
   good(links_->put_project(link_, std::string(24, 'c'), 5, project(10), kMaxProjectBytes));
+}
+
+TEST_F(ControlPlane, WhatAllLinksOfAnOrganizationTellIsBounded) {
+  std::vector<std::string> links;
+  for (char c : {'b', 'c', 'd', 'e', 'f'}) {
+    const auto token = good(decode_token(good(links_->create_token(kOrg, {}, "http://h"))));
+    links.push_back(good(links_->claim(token.link, token.secret, {"s", "o", "O", std::string(64, c), "127.0.0.1"}))->id);
+  }
+  int taken = 0;
+  for (const auto& link : links)
+    for (int i = 10; i < 10 + kMaxProjectsBytes / static_cast<std::int64_t>(kMaxProjectBytes); ++i)
+      taken += links_->put_project(link, "0000000000000000000000" + std::to_string(i), 2, Json(Json::Object{}), kMaxProjectBytes) ? 1 : 0;
+  EXPECT_EQ(taken, kMaxProjectsBytesOfOrganization / static_cast<std::int64_t>(kMaxProjectBytes));
+  // What is told again takes no more room, and what is gone makes some.
+  good(links_->put_project(links.front(), "000000000000000000000010", 3, Json(Json::Object{}), kMaxProjectBytes));
+  good(links_->finish_sync(links.front(), 4, {}));
+  good(links_->put_project(links.back(), std::string(24, 'a'), 4, Json(Json::Object{}), 10));
 }
 
 TEST_F(ControlPlane, AnotherKeyThanTheStoresIsRefused) {

@@ -353,6 +353,18 @@ class OpenApi(AtlasTest):
         self.assertEqual(len(operations), sum(len(methods) for methods in document["paths"].values()))
 
 
+class Addresses(AtlasTest):
+    once = True
+
+    def test_they_are_told_to_whoever_asks(self):
+        site = Site(self, "--role", "atlas", "--inbound-addresses", "203.0.113.7", "--outbound-addresses", "203.0.113.0/28,2001:db8::1")
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(f"{site.url}{ATLAS}/unauth/controlPlaneIPAddresses", timeout=30) as response:
+            told = json.loads(response.read())
+        self.assertEqual((told["inbound"]["x_selfManaged"], told["outbound"]["x_selfManaged"]), ({"LOCAL": ["203.0.113.7/32"]}, {"LOCAL": ["203.0.113.0/28", "2001:db8::1/128"]}))
+        wrong = self.run_drover("server", "--data", site.data + " wrong", "--inbound-addresses", "here")
+        self.assert_exit(wrong, 2, "--inbound-addresses.*here")
+
+
 class CommandLines(AtlasTest):
     """What the official ones ask for beside the public APIs."""
 

@@ -121,6 +121,21 @@ class ServiceAccounts(AtlasTest):
             with error:
                 return error.code, json.loads(error.read())
 
+    def test_events_say_whose(self):
+        site = self.site()
+        account = self.account(site)
+        client, path = account["clientId"], f"{ATLAS}/orgs/{site.org}/serviceAccounts"
+        secret = site.call("POST", f"{path}/{client}/secrets", {"secretExpiresAfterHours": 8})[2]["id"]
+        self.assertEqual(site.call("DELETE", f"{path}/{client}/secrets/{secret}")[0], 204)
+        group = self.project(site)
+        self.assertEqual(site.call("POST", f"{ATLAS}/groups/{group}/serviceAccounts/{client}:invite", {"roles": ["GROUP_READ_ONLY"]})[0], 200)
+        self.assertEqual(site.call("DELETE", f"{path}/{client}")[0], 204)
+        told = [one for one in site.call("GET", f"{ATLAS}/orgs/{site.org}/events")[2]["results"] if one["eventTypeName"].startswith("SERVICE_ACCOUNT")]
+        self.assertEqual([(one["eventTypeName"], one["clientId"], one.get("secretId"), one["publicKey"]) for one in told],
+                         [(name, client, about, site.owner["publicKey"]) for name, about in
+                          (("SERVICE_ACCOUNT_DELETED", None), ("SERVICE_ACCOUNT_ADDED_TO_GROUP", None), ("SERVICE_ACCOUNT_SECRET_DELETED", secret),
+                           ("SERVICE_ACCOUNT_SECRET_ADDED", secret), ("SERVICE_ACCOUNT_CREATED", None))])
+
     def test_a_token_opens_what_the_account_may(self):
         site = self.site()
         account = self.account(site)

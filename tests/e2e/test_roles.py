@@ -7,23 +7,24 @@ from harness.site import ATLAS, EXT, MANAGER, Site
 
 V1 = "/api/atlas/v1.0"
 ANY, ORG_READ, ORG_OWN, READ, OWN = "any", "org read", "org own", "read", "own"
+CLUSTERS, USERS, ROLES, HOSTS, KEYS = "clusters", "database users", "database roles", "hosts", "keys"
 
 ROUTES = {
     "GET /orgs": ANY, "POST /orgs": ANY, "GET /groups": ANY, "POST /groups": ANY,
-    "GET /orgs/{orgId}": ORG_READ, "GET /orgs/{orgId}/groups": ORG_READ, "GET /orgs/{orgId}/events": ORG_READ, "GET /orgs/{orgId}/events/{eventId}": ORG_READ,
+    "GET /orgs/{orgId}": ORG_READ, "PATCH /orgs/{orgId}": ORG_OWN, "DELETE /orgs/{orgId}": ORG_OWN, "GET /orgs/{orgId}/groups": ORG_READ, "GET /orgs/{orgId}/events": ORG_READ, "GET /orgs/{orgId}/events/{eventId}": ORG_READ,
     "GET /orgs/{orgId}/apiKeys": ORG_READ, "POST /orgs/{orgId}/apiKeys": ORG_OWN, "GET /orgs/{orgId}/apiKeys/{apiUserId}": ORG_READ,
     "DELETE /orgs/{orgId}/apiKeys/{apiUserId}": ORG_OWN, "GET /orgs/{orgId}/apiKeys/{apiUserId}/accessList": ORG_READ,
     "POST /orgs/{orgId}/apiKeys/{apiUserId}/accessList": ORG_OWN, "DELETE /orgs/{orgId}/apiKeys/{apiUserId}/accessList/{ipAddress}": ORG_OWN,
     "GET /orgs/{orgId}/serviceAccounts": ORG_READ, "POST /orgs/{orgId}/serviceAccounts": ORG_OWN, "GET /orgs/{orgId}/serviceAccounts/{clientId}": ORG_READ,
     "DELETE /orgs/{orgId}/serviceAccounts/{clientId}": ORG_OWN, "POST /orgs/{orgId}/serviceAccounts/{clientId}/secrets": ORG_OWN,
     "DELETE /orgs/{orgId}/serviceAccounts/{clientId}/secrets/{secretId}": ORG_OWN,
-    "PATCH /orgs/{orgId}/serviceAccounts/{clientId}": ORG_OWN, "GET /groups/{groupId}/serviceAccounts": READ, "POST /groups/{groupId}/serviceAccounts": OWN,
-    "GET /groups/{groupId}/serviceAccounts/{clientId}": READ, "POST /groups/{groupId}/serviceAccounts/{clientId}:invite": OWN,
-    "PATCH /groups/{groupId}/serviceAccounts/{clientId}": OWN, "DELETE /groups/{groupId}/serviceAccounts/{clientId}": OWN,
+    "PATCH /orgs/{orgId}/serviceAccounts/{clientId}": ORG_OWN, "GET /groups/{groupId}/serviceAccounts": READ, "POST /groups/{groupId}/serviceAccounts": KEYS,
+    "GET /groups/{groupId}/serviceAccounts/{clientId}": READ, "POST /groups/{groupId}/serviceAccounts/{clientId}:invite": KEYS,
+    "PATCH /groups/{groupId}/serviceAccounts/{clientId}": KEYS, "DELETE /groups/{groupId}/serviceAccounts/{clientId}": KEYS,
     "GET /groups/byName/{groupName}": ANY, "PATCH /groups/{groupId}": OWN, "GET /groups/{groupId}": READ, "DELETE /groups/{groupId}": OWN, "GET /groups/{groupId}/events": READ, "GET /groups/{groupId}/events/{eventId}": READ,
     "GET /groups/{groupId}/settings": READ, "PATCH /groups/{groupId}/settings": OWN,
-    "GET /groups/{groupId}/apiKeys": READ, "POST /groups/{groupId}/apiKeys": OWN, "DELETE /groups/{groupId}/apiKeys/{apiUserId}": OWN,
-    "POST /groups/{groupId}/apiKeys/{apiUserId}": OWN, "PATCH /groups/{groupId}/apiKeys/{apiUserId}": OWN, "PATCH /orgs/{orgId}/apiKeys/{apiUserId}": ORG_OWN,
+    "GET /groups/{groupId}/apiKeys": READ, "POST /groups/{groupId}/apiKeys": KEYS, "DELETE /groups/{groupId}/apiKeys/{apiUserId}": KEYS,
+    "POST /groups/{groupId}/apiKeys/{apiUserId}": KEYS, "PATCH /groups/{groupId}/apiKeys/{apiUserId}": KEYS, "PATCH /orgs/{orgId}/apiKeys/{apiUserId}": ORG_OWN,
     "GET /orgs/{orgId}/apiKeys/{apiUserId}/accessList/{ipAddress}": ORG_READ,
     "GET /groups/{groupId}/accessList": READ, "POST /groups/{groupId}/accessList": OWN, "GET /groups/{groupId}/accessList/{entryValue}": READ,
     "GET /groups/{groupId}/accessList/{entryValue}/status": READ, "DELETE /groups/{groupId}/accessList/{entryValue}": OWN,
@@ -40,14 +41,14 @@ ROUTES = {
     "DELETE /groups/{groupId}/privateEndpoint/{cloudProvider}/endpointService/{endpointServiceId}/endpoint/{endpointId}": OWN,
     "PATCH /groups/{groupId}/privateEndpoint/{cloudProvider}/endpointService/{endpointServiceId}/endpoint/{endpointId}": OWN,
     "GET /groups/{groupId}/clusters": READ, "POST /groups/{groupId}/clusters": OWN, "GET /groups/{groupId}/clusters/{clusterName}": READ,
-    "PATCH /groups/{groupId}/clusters/{clusterName}": OWN, "DELETE /groups/{groupId}/clusters/{clusterName}": OWN,
+    "PATCH /groups/{groupId}/clusters/{clusterName}": CLUSTERS, "DELETE /groups/{groupId}/clusters/{clusterName}": OWN,
     "GET /groups/{groupId}/clusters/{clusterName}/status": READ, "GET /groups/{groupId}/clusters/{clusterId}": READ,
     "GET /groups/{groupId}/clusters/{clusterName}/autoScalingConfiguration": READ,
-    "GET /groups/{groupId}/customDBRoles/roles": READ, "POST /groups/{groupId}/customDBRoles/roles": OWN, "GET /groups/{groupId}/customDBRoles/roles/{roleName}": READ,
-    "PATCH /groups/{groupId}/customDBRoles/roles/{roleName}": OWN, "DELETE /groups/{groupId}/customDBRoles/roles/{roleName}": OWN,
+    "GET /groups/{groupId}/customDBRoles/roles": READ, "POST /groups/{groupId}/customDBRoles/roles": ROLES, "GET /groups/{groupId}/customDBRoles/roles/{roleName}": READ,
+    "PATCH /groups/{groupId}/customDBRoles/roles/{roleName}": ROLES, "DELETE /groups/{groupId}/customDBRoles/roles/{roleName}": ROLES,
     "GET /groups/{groupId}/processes": READ, "GET /groups/{groupId}/processes/{processId}": READ,
-    "GET /groups/{groupId}/databaseUsers": READ, "POST /groups/{groupId}/databaseUsers": OWN, "GET /groups/{groupId}/databaseUsers/{databaseName}/{username}": READ,
-    "PATCH /groups/{groupId}/databaseUsers/{databaseName}/{username}": OWN, "DELETE /groups/{groupId}/databaseUsers/{databaseName}/{username}": OWN,
+    "GET /groups/{groupId}/databaseUsers": READ, "POST /groups/{groupId}/databaseUsers": USERS, "GET /groups/{groupId}/databaseUsers/{databaseName}/{username}": READ,
+    "PATCH /groups/{groupId}/databaseUsers/{databaseName}/{username}": USERS, "DELETE /groups/{groupId}/databaseUsers/{databaseName}/{username}": USERS,
     "POST /orgs/{orgId}/liveMigrations/linkTokens": ORG_OWN, "DELETE /orgs/{orgId}/liveMigrations/linkTokens": ORG_OWN,
     "GET /orgs/{orgId}/liveMigrations/availableProjects": ORG_OWN, "GET /orgs/{orgId}/liveMigrations/links": ORG_OWN,
     "POST /groups/{groupId}/liveMigrations/validate": ORG_OWN, "GET /groups/{groupId}/liveMigrations/validate/{validationId}": ORG_OWN,
@@ -60,8 +61,8 @@ ROUTES = {
     "GET /clusters": ANY, "GET /softwareComponents/versions": ANY, "GET /groups/{groupId}/agents/versions": READ,
     "GET /groups/{groupId}/automationConfig": READ, "GET /groups/{groupId}/automationStatus": READ,
     "GET /groups/{groupId}/agents": READ, "GET /groups/{groupId}/agents/{type}": READ,
-    "GET /groups/{groupId}/hosts": READ, "POST /groups/{groupId}/hosts": OWN, "GET /groups/{groupId}/hosts/{hostId}": READ,
-    "PATCH /groups/{groupId}/hosts/{hostId}": OWN, "DELETE /groups/{groupId}/hosts/{hostId}": OWN, "GET /groups/{groupId}/hosts/byName/{hostAndPort}": READ,
+    "GET /groups/{groupId}/hosts": READ, "POST /groups/{groupId}/hosts": HOSTS, "GET /groups/{groupId}/hosts/{hostId}": READ,
+    "PATCH /groups/{groupId}/hosts/{hostId}": HOSTS, "DELETE /groups/{groupId}/hosts/{hostId}": HOSTS, "GET /groups/{groupId}/hosts/byName/{hostAndPort}": READ,
     "GET /groups/{groupId}/hosts/{hostId}/measurements": READ, "GET /groups/{groupId}/hosts/{hostId}/databases": READ,
     "GET /groups/{groupId}/hosts/{hostId}/databases/{databaseName}": READ, "GET /groups/{groupId}/hosts/{hostId}/databases/{databaseName}/measurements": READ,
     "GET /groups/{groupId}/hosts/{hostId}/disks": READ, "GET /groups/{groupId}/hosts/{hostId}/disks/{partitionName}": READ,
@@ -71,11 +72,14 @@ ROUTES = {
     "GET /orgs/{orgId}/liveExport/migrationLink/status": ORG_OWN, "POST /orgs/{orgId}/liveExport/migrationLink:refresh": ORG_OWN,
 }
 # What each role may, and whether it sees the project at all. A key of a project is a member of the project's organization.
+OF_PROJECT = {ANY, ORG_READ, READ}
+ALL_OF_PROJECT = {OWN, CLUSTERS, USERS, ROLES, HOSTS, KEYS}
 MAY = {
-    "ORG_OWNER": {ANY, ORG_READ, ORG_OWN, READ, OWN}, "ORG_READ_ONLY": {ANY, ORG_READ, READ}, "ORG_MEMBER": {ANY, ORG_READ},
+    "ORG_OWNER": {ANY, ORG_READ, ORG_OWN, READ} | ALL_OF_PROJECT, "ORG_READ_ONLY": {ANY, ORG_READ, READ}, "ORG_MEMBER": {ANY, ORG_READ},
     "ORG_GROUP_CREATOR": {ANY, ORG_READ}, "ORG_BILLING_ADMIN": {ANY, ORG_READ},
-    "GROUP_OWNER": {ANY, ORG_READ, READ, OWN}, "GROUP_READ_ONLY": {ANY, ORG_READ, READ}, "GROUP_CLUSTER_MANAGER": {ANY, ORG_READ, READ},
-    "GROUP_DATA_ACCESS_ADMIN": {ANY, ORG_READ, READ}, "GROUP_MONITORING_ADMIN": {ANY, ORG_READ, READ},
+    "GROUP_OWNER": OF_PROJECT | ALL_OF_PROJECT, "GROUP_READ_ONLY": OF_PROJECT, "GROUP_CLUSTER_MANAGER": OF_PROJECT | {CLUSTERS},
+    "GROUP_STREAM_PROCESSING_OWNER": OF_PROJECT | {CLUSTERS, USERS}, "GROUP_DATABASE_ACCESS_ADMIN": OF_PROJECT | {USERS, ROLES},
+    "GROUP_DATA_ACCESS_ADMIN": OF_PROJECT, "GROUP_MONITORING_ADMIN": OF_PROJECT | {HOSTS}, "GROUP_USER_ADMIN": OF_PROJECT | {KEYS},
 }
 UNSEEN = {"GROUP_NOT_FOUND", "ORG_NOT_FOUND"}
 
@@ -109,13 +113,13 @@ class EveryRoute(DroverTest):
             for method in methods:
                 yield prefix, method.upper(), path.removeprefix(prefix)
 
-    def ask(self, prefix, method, path, key, **names):
+    def ask(self, prefix, method, path, key, body=None, **names):
         names = {"orgId": self.site.org, "groupId": self.group, "cloudProvider": "AWS", "type": "MONITORING", "ipAddress": "203.0.113.1",
                  "entryValue": "203.0.113.1", "databaseName": "admin", "hostAndPort": "h:1", **names}
         for name in re.findall(r"\{(\w+)\}", path):
             path = path.replace("{" + name + "}", names.get(name, "0" * 24))
         arrays = path.endswith("/accessList") or (method == "POST" and "/groups/" in path and re.search(r"/apiKeys/[^/]+$", path))
-        body = [] if arrays else {}
+        body = body or ([] if arrays else {})
         status, _, answer = self.site.call(method, prefix + path, body if method in ("POST", "PATCH", "PUT") else None, key=key)
         return status, (answer or {}).get("errorCode") if not isinstance(answer, list) else None
 
@@ -132,6 +136,11 @@ class EveryRoute(DroverTest):
                 names = {}
                 if needs == OWN and needs in may and (method, path) == ("DELETE", "/groups/{groupId}") and role == "GROUP_OWNER":
                     continue  # its own project is needed further on
+                if (method, path) == ("DELETE", "/orgs/{orgId}") and needs in may:
+                    self.assertEqual(self.ask(prefix, method, path, key), (409, "CONFLICT"))  # it has projects
+                    continue
+                if (method, path) == ("PATCH", "/orgs/{orgId}") and needs in may:
+                    names["body"] = {"name": "Shop"}
                 if (method, path) == ("DELETE", "/groups/{groupId}") and needs in may:
                     number += 1
                     names["groupId"] = self.project(f"to go {number}")
@@ -140,7 +149,7 @@ class EveryRoute(DroverTest):
                     if needs in may:
                         self.assertNotIn(status, (401, 403, 405))
                         self.assertNotIn(code, UNSEEN)
-                    elif needs in (READ, OWN) and READ not in may:
+                    elif needs in {READ} | ALL_OF_PROJECT and READ not in may:
                         self.assertEqual((status, code), (404, "GROUP_NOT_FOUND"))
                     else:
                         self.assertEqual((status, code), (403, "USER_UNAUTHORIZED"))
@@ -171,3 +180,30 @@ class EveryRoute(DroverTest):
         self.assertEqual(self.site.call("DELETE", f"{path}/apiKeys/{key['id']}")[0], 404)
         self.assertEqual(self.site.call("GET", path, key=key)[0], 404)
         self.assertEqual(self.site.call("GET", f"{ATLAS}/orgs/{self.site.org}", key=key)[0], 200)
+
+    def test_an_administrator_of_users_makes_no_owners(self):
+        admin, owner = self.key("GROUP_USER_ADMIN"), self.key("GROUP_OWNER")
+        path = f"{ATLAS}/groups/{self.group}/apiKeys"
+        status, _, made = self.site.call("POST", path, {"desc": "d", "roles": ["GROUP_CLUSTER_MANAGER"]}, key=admin)
+        self.assertEqual(status, 200, made)
+        for method, where, body in (("POST", path, {"desc": "d", "roles": ["GROUP_OWNER"]}), ("PATCH", f"{path}/{made['id']}", {"roles": ["GROUP_OWNER"]}),
+                                    ("POST", f"{path}/{made['id']}", [{"roles": ["GROUP_OWNER"]}]), ("PATCH", f"{path}/{owner['id']}", {"roles": ["GROUP_READ_ONLY"]}),
+                                    ("DELETE", f"{path}/{owner['id']}", None), ("PATCH", f"{path}/{admin['id']}", {"roles": ["GROUP_DATABASE_ACCESS_ADMIN"]}),
+                                    ("POST", f"{ATLAS}/groups/{self.group}/serviceAccounts",
+                                     {"name": "n", "description": "d", "roles": ["GROUP_OWNER"], "secretExpiresAfterHours": 8})):
+            status, _, error = self.site.call(method, where, body, key=admin)
+            self.assertEqual((status, (error or {}).get("errorCode")), (403, "USER_UNAUTHORIZED"), (method, where, body))
+        self.assertEqual(self.site.call("PATCH", f"{path}/{made['id']}", {"roles": ["GROUP_READ_ONLY"]}, key=admin)[0], 200)
+        self.assertEqual(self.site.call("DELETE", f"{path}/{made['id']}", key=admin)[0], 204)
+
+    def test_an_organization_goes_last(self):
+        path = f"{ATLAS}/orgs/{self.site.org}"
+        status, _, renamed = self.site.call("PATCH", path, {"name": "Books"})
+        self.assertEqual((status, renamed["name"]), (200, "Books"))
+        self.assertEqual(self.site.call("PATCH", path, {"name": ""})[0], 400)
+        status, _, error = self.site.call("DELETE", path)
+        self.assertEqual((status, error["errorCode"]), (409, "CONFLICT"))
+        self.assertIn("1 projects", error["detail"])
+        self.assertEqual(self.site.call("DELETE", f"{ATLAS}/groups/{self.group}")[0], 204)
+        self.assertEqual(self.site.call("DELETE", path)[0], 204)
+        self.assertEqual(self.site.call("GET", path)[0], 401, "its keys are gone with it")

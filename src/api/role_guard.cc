@@ -1,0 +1,22 @@
+#include "api/role_guard.h"
+
+#include <algorithm>
+
+namespace drover::api {
+namespace {
+
+constexpr const char* kOwner = "GROUP_OWNER";
+
+}  // namespace
+
+RestResult<int> may_give(const RestRequest& request, const std::vector<std::string>& given, const std::string& whom, const std::vector<control::Grant>& held) {
+  const auto& group = request.name("groupId");
+  if (control::allows(request.caller->grants, control::Access::kGroupOwn, request.org, group)) return 0;
+  const auto refused = [](const char* why) { return refuse(403, "USER_UNAUTHORIZED", why); };
+  if (std::find(given.begin(), given.end(), kOwner) != given.end()) return refused("Only an owner of the project makes another one.");
+  if (!whom.empty() && whom == request.caller->id) return refused("Nobody but an owner of the project changes its own roles.");
+  if (control::allows(held, control::Access::kGroupOwn, request.org, group)) return refused("Only an owner of the project changes what an owner of it may do.");
+  return 0;
+}
+
+}  // namespace drover::api
