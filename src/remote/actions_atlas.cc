@@ -1,5 +1,8 @@
 // What is done at an Atlas site, or at either, in more than one request.
+#include <algorithm>
 #include <chrono>
+#include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -53,6 +56,34 @@ Json with_roles_and_scopes(const Values& values, Json body) {
   for (const auto& cluster : texts_of(values, "--cluster")) scopes.push_back(Json::Object{{"name", cluster}, {"type", "CLUSTER"}});
   body = with(body, "roles", std::move(roles));
   return scopes.empty() ? body : with(body, "scopes", std::move(scopes));
+}
+
+// "FIND@shop.orders": on one collection; "FIND@shop": on a database; without an @ the action is of the cluster. One action may have several resources.
+Json with_actions_and_roles(const Values& values, Json body) {
+  std::vector<std::pair<std::string, Json::Array>> actions;
+  for (const auto& text : texts_of(values, "--action")) {
+    const auto at = text.find('@');
+    const auto name = text.substr(0, at);
+    const auto where = at == std::string::npos ? std::string() : text.substr(at + 1);
+    const auto dot = where.find('.');
+    Json resource = at == std::string::npos ? Json(Json::Object{{"cluster", true}})
+                                            : Json(Json::Object{{"db", where.substr(0, dot)}, {"collection", dot == std::string::npos ? "" : where.substr(dot + 1)}});
+    auto known = std::find_if(actions.begin(), actions.end(), [&](const auto& one) { return one.first == name; });
+    if (known == actions.end()) known = actions.insert(actions.end(), std::pair(name, Json::Array()));
+    known->second.push_back(std::move(resource));
+  }
+  Json::Array all, inherited;
+  for (auto& [name, resources] : actions) all.push_back(Json::Object{{"action", name}, {"resources", std::move(resources)}});
+  for (const auto& text : texts_of(values, "--inherit")) {
+    const auto at = text.find('@');
+    inherited.push_back(Json::Object{{"role", text.substr(0, at)}, {"db", at == std::string::npos ? "admin" : text.substr(at + 1)}});
+  }
+  if (!all.empty()) body = with(body, "actions", std::move(all));
+  return inherited.empty() ? body : with(body, "inheritedRoles", std::move(inherited));
+}
+
+Json with_settings(const Values& values, Json body) {
+  return with(body, "isCollectDatabaseSpecificsStatisticsEnabled", text_of(values, "--collect-database-statistics") == "on");
 }
 
 Json with_container_region(const Values& values, Json body) {

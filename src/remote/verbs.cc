@@ -18,6 +18,7 @@ const std::vector<Group>& groups() {
       {"cluster", "Clusters of an Atlas site: destinations", "A destination is a deployment that is there and is registered, or, for rehearsals, one that the site runs on its own machine."},
       {"access-list", "Addresses that may reach a project's clusters", "The external address of the migration host must be in the list of the destination's project, unless it is loopback."},
       {"database-user", "Users who log in to a project's clusters", "They are made so on the clusters that the site runs on its own machine; of registered clusters they are records."},
+      {"database-role", "Custom roles of users who log in to a project's clusters", "They are made so as users are. What a role may is said by Atlas's actions, and by roles that it inherits."},
       {"peering", "VPC peering: records that migrations with VPC_PEERING need", "A network is its administrators' to make. They record it here, and tell when it is AVAILABLE; `drover cluster set-private` "
                                                                             "says how a cluster is reached through it."},
       {"private-endpoint", "Private endpoints: records for PRIVATE_LINK", "A network is its administrators' to make. They record its service and endpoints here, and tell when they are AVAILABLE; "
@@ -31,7 +32,7 @@ const std::vector<Group>& groups() {
 const std::vector<Verb>& verbs() {
   static const std::vector<Verb> kVerbs = [] {
     std::vector<Verb> all;
-    for (auto rows : {identity_verbs(), manager_verbs(), link_verbs(), atlas_verbs(), database_user_verbs(), network_verbs(), migration_verbs(), event_verbs()})
+    for (auto rows : {identity_verbs(), manager_verbs(), link_verbs(), atlas_verbs(), database_user_verbs(), database_role_verbs(), network_verbs(), migration_verbs(), event_verbs()})
       for (auto& verb : rows) all.push_back(std::move(verb));
     return all;
   }();

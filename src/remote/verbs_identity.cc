@@ -32,6 +32,13 @@ std::vector<Verb> org_verbs() {
        .arguments = {{.name = "NAME", .help = "Its name", .place = "body:name", .required = true}},
        .constants = {{"apiKey.desc", "first owner"}, {"apiKey.roles.0", "ORG_OWNER"}}, .shown_once = "apiKey.privateKey", .credentials = true,
        .examples = {{"drover org create Books --out books.json", "books.json is the new owner's file for --credentials"}}},
+      {.group = "org", .name = "rename", .summary = "Give an organization another name", .needs = kOrgOwner, .method = "PATCH", .path = "/orgs/{orgId}",
+       .arguments = {{.name = "ORG", .help = "Id or name", .place = "path:orgId", .required = true, .thing = Thing::kOrg}, {.name = "NAME", .help = "Its new name", .place = "body:name", .required = true}},
+       .examples = {{"drover org rename Shop Books"}}},
+      {.group = "org", .name = "delete", .summary = "Delete an organization, and all its keys with it",
+       .about = "One with projects, or that is connected to Atlas, is refused. The key that asks goes as well, if it is of this organization.", .needs = kOrgOwner, .method = "DELETE",
+       .path = "/orgs/{orgId}", .arguments = {{.name = "ORG", .help = "Id or name", .place = "path:orgId", .required = true, .thing = Thing::kOrg}},
+       .question = "Delete the organization {ORG} and all its keys?", .done = "The organization is deleted.", .examples = {{"drover org delete Books --yes"}}},
   };
 }
 
@@ -44,6 +51,15 @@ std::vector<Verb> project_verbs() {
       {.group = "project", .name = "create", .summary = "Make a project", .needs = "Organization Owner or Organization Project Creator", .method = "POST", .path = "/groups", .org_flag = true,
        .arguments = {{.name = "NAME", .help = "Its name", .place = "body:name", .required = true}}, .action = create_project,
        .examples = {{"drover project create \"Shop (prod)\""}}},
+      {.group = "project", .name = "rename", .summary = "Give a project another name", .needs = kProjectOwner, .method = "PATCH", .path = "/groups/{groupId}",
+       .arguments = {project, {.name = "NAME", .help = "Its new name", .place = "body:name", .required = true}}, .examples = {{"drover project rename Shop \"Shop (prod)\""}}},
+      {.group = "project", .name = "settings", .summary = "Settings of a project", .path = "/groups/{groupId}/settings", .arguments = {project},
+       .examples = {{"drover project settings \"Shop (prod)\""}}},
+      {.group = "project", .name = "set", .summary = "Change settings of a project",
+       .about = "Agents ask deployments for the sizes of their databases unless that is off; without them a validation fails.", .needs = kProjectOwner, .method = "PATCH",
+       .path = "/groups/{groupId}/settings",
+       .arguments = {project, {.name = "--collect-database-statistics", .help = "Whether agents ask for the sizes of databases", .place = "", .required = true, .choices = {"on", "off"}}},
+       .finish = with_settings, .examples = {{"drover project set \"Shop (prod)\" --collect-database-statistics on"}}},
       {.group = "project", .name = "delete", .summary = "Delete a project", .about = "A project with clusters is refused.", .needs = kProjectOwner, .method = "DELETE",
        .path = "/groups/{groupId}", .arguments = {project}, .question = "Delete the project {PROJECT}?", .done = "The project is deleted.",
        .examples = {{"drover project delete \"Shop (old)\" --yes"}}},
@@ -58,7 +74,7 @@ std::vector<Verb> key_verbs() {
       {.group = "key", .name = "show", .summary = "One API key, without its private key", .path = "/orgs/{orgId}/apiKeys/{apiUserId}", .arguments = {key},
        .examples = {{"drover key show abcdefgh"}}},
       {.group = "key", .name = "create", .summary = "Make an API key",
-       .about = "Roles of an organization: ORG_OWNER, ORG_MEMBER, ORG_GROUP_CREATOR, ORG_BILLING_ADMIN, ORG_READ_ONLY.", .needs = kOrgOwner, .method = "POST",
+       .about = "Roles of an organization: ORG_OWNER, ORG_MEMBER, ORG_GROUP_CREATOR, ORG_BILLING_ADMIN, ORG_BILLING_READ_ONLY, ORG_READ_ONLY.", .needs = kOrgOwner, .method = "POST",
        .path = "/orgs/{orgId}/apiKeys",
        .arguments = {{.name = "--description", .help = "What it is for", .place = "body:desc", .required = true},
                      {.name = "--role", .help = "A role of the organization", .place = "body:roles", .kind = Kind::kTexts, .required = true}},
@@ -82,6 +98,8 @@ std::vector<Verb> account_verbs() {
   const Argument account{.name = "ACCOUNT", .help = "Client id or name", .place = "path:clientId", .required = true, .thing = Thing::kAccount};
   const auto* all = "/orgs/{orgId}/serviceAccounts";
   const auto* one = "/orgs/{orgId}/serviceAccounts/{clientId}";
+  const auto* in_project = "/groups/{groupId}/serviceAccounts";
+  const Argument project_role{.name = "--role", .help = "A role of the project: GROUP_OWNER, GROUP_CLUSTER_MANAGER, GROUP_READ_ONLY, …", .place = "body:roles", .kind = Kind::kTexts, .required = true};
   return {
       {.group = "service-account", .name = "list", .summary = "Service accounts of an organization", .site = SiteRole::kAtlas, .api = Api::kAtlas, .path = all, .shape = Shape::kList,
        .columns = kAccounts, .done = "No service accounts.", .examples = {{"drover service-account list"}}},
@@ -104,6 +122,21 @@ std::vector<Verb> account_verbs() {
        .api = Api::kAtlas, .path = "/orgs/{orgId}/serviceAccounts/{clientId}/secrets/{secretId}",
        .arguments = {account, {.name = "SECRET", .help = "Its id", .place = "path:secretId", .required = true}}, .question = "End the secret {SECRET} of {ACCOUNT}?",
        .done = "The secret is deleted.", .examples = {{"drover service-account delete-secret deploy 66dd00000000000000000001 --yes"}}},
+      {.group = "service-account", .name = "list-in-project", .summary = "Service accounts with roles in a project", .site = SiteRole::kAtlas, .api = Api::kAtlas, .path = in_project,
+       .shape = Shape::kList, .columns = kAccounts, .done = "No service accounts have roles in the project.", .examples = {{"drover service-account list-in-project --project Shop"}}},
+      {.group = "service-account", .name = "create-in-project", .summary = "Make a service account with roles in a project", .site = SiteRole::kAtlas, .needs = kProjectUserAdmin,
+       .method = "POST", .api = Api::kAtlas, .path = in_project, .org_flag = true,
+       .arguments = {{.name = "NAME", .help = "Its name", .place = "body:name", .required = true},
+                     {.name = "--description", .help = "What it is for", .place = "body:description", .required = true}, project_role, secret_hours()},
+       .shown_once = "secrets.0.secret", .credentials = true,
+       .examples = {{"drover service-account create-in-project deploy --description CI --role GROUP_CLUSTER_MANAGER --project Shop --out deploy.json"}}},
+      {.group = "service-account", .name = "give", .summary = "Give a service account roles in a project, in place of those that it has there", .site = SiteRole::kAtlas,
+       .needs = kProjectUserAdmin, .method = "POST", .api = Api::kAtlas, .path = "/groups/{groupId}/serviceAccounts/{clientId}:invite", .org_flag = true,
+       .arguments = {account, project_role}, .examples = {{"drover service-account give deploy --role GROUP_CLUSTER_MANAGER --project Shop"}}},
+      {.group = "service-account", .name = "take", .summary = "Take from a service account its roles in a project", .site = SiteRole::kAtlas, .needs = kProjectUserAdmin, .method = "DELETE",
+       .api = Api::kAtlas, .path = "/groups/{groupId}/serviceAccounts/{clientId}", .org_flag = true, .arguments = {account},
+       .question = "Take from the service account {ACCOUNT} its roles in the project?", .done = "The service account has no roles in the project any more.",
+       .examples = {{"drover service-account take deploy --project Shop --yes"}}},
   };
 }
 

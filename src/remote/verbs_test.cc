@@ -149,6 +149,38 @@ TEST_F(VerbTest, NothingIsAnEmptyObject) {
   EXPECT_EQ(notes_, "The project is deleted.\n");
 }
 
+TEST_F(VerbTest, ACustomRolesBodyIsTheApis) {
+  FakeSite site([](const net::HttpRequest&) { return FakeSite::json(202, R"({"roleName":"auditor"})"); });
+  // Every repeatable argument is given the same texts here.
+  EXPECT_EQ(*run(site, "database-role", "create", {{"NAME", "auditor"}}, {"FIND@shop.orders.2026", "FIND@books", "SERVER_STATUS"}), 0);
+  const auto asked = site.asked().back();
+  EXPECT_THAT(asked, HasSubstr("POST /api/atlas/v2/groups/66ee00000000000000000001/customDBRoles/roles "));
+  EXPECT_THAT(asked, HasSubstr(R"("roleName":"auditor")"));
+  EXPECT_THAT(asked, HasSubstr(R"("actions":[{"action":"FIND","resources":[{"db":"shop","collection":"orders.2026"},{"db":"books","collection":""}]},)"
+                               R"({"action":"SERVER_STATUS","resources":[{"cluster":true}]}])"));
+  EXPECT_THAT(asked, HasSubstr(R"("inheritedRoles":[{"role":"FIND","db":"shop.orders.2026"},{"role":"FIND","db":"books"},{"role":"SERVER_STATUS","db":"admin"}])"));
+  EXPECT_EQ(*run(site, "database-role", "set", {{"ROLE", "auditor"}}), 0);
+  EXPECT_EQ(site.asked().back(), "PATCH /api/atlas/v2/groups/66ee00000000000000000001/customDBRoles/roles/auditor {}");
+}
+
+TEST_F(VerbTest, SettingsAndAccountsOfAProject) {
+  FakeSite site([](const net::HttpRequest& request) {
+    if (request.path.ends_with("/orgs/66bb00000000000000000001/serviceAccounts")) return FakeSite::json(200, R"({"results":[{"clientId":"mdb_sa_id_1","name":"deploy"}]})");
+    return FakeSite::json(200, "{}");
+  });
+  const std::string project = "/api/atlas/v2/groups/66ee00000000000000000001";
+  EXPECT_EQ(*run(site, "project", "set", {{"PROJECT", project_}, {"--collect-database-statistics", "off"}}), 0);
+  EXPECT_EQ(site.asked().back(), "PATCH " + project + R"(/settings {"isCollectDatabaseSpecificsStatisticsEnabled":false})");
+  EXPECT_EQ(*run(site, "project", "rename", {{"PROJECT", project_}, {"NAME", "Books"}}), 0);
+  EXPECT_EQ(site.asked().back(), "PATCH " + project + R"( {"name":"Books"})");
+  EXPECT_EQ(*run(site, "service-account", "give", {{"ACCOUNT", "deploy"}}, {"GROUP_OWNER"}), 0);
+  EXPECT_EQ(site.asked().back(), "POST " + project + R"(/serviceAccounts/mdb_sa_id_1:invite {"roles":["GROUP_OWNER"]})");
+  EXPECT_EQ(*run(site, "service-account", "take", {{"ACCOUNT", "deploy"}}), 0);
+  EXPECT_EQ(site.asked().back(), "DELETE " + project + "/serviceAccounts/mdb_sa_id_1");
+  EXPECT_EQ(*run(site, "org", "rename", {{"ORG", org_}, {"NAME", "Books"}}), 0);
+  EXPECT_EQ(site.asked().back(), R"(PATCH /api/atlas/v2/orgs/66bb00000000000000000001 {"name":"Books"})");
+}
+
 TEST_F(VerbTest, NamesBecomeIds) {
   project_ = "Shop";
   FakeSite site([](const net::HttpRequest& request) {

@@ -325,6 +325,33 @@ class Administration(SandboxOnly):
                 self.assertEqual([secret for secret in secrets if secret in text], [], name)
         self.assertEqual([secret for secret in secrets if secret in typed.seen], [])
 
+    def test_roles_settings_and_accounts_of_a_project(self):
+        cli = Cli(self, self.start_site("atlas"))
+        cli("project", "create", "Shop")
+        self.assertEqual(cli("project", "rename", "Shop", "Shop (prod)")["name"], "Shop (prod)")
+        self.assertTrue(cli("project", "settings", "Shop (prod)")["isCollectDatabaseSpecificsStatisticsEnabled"])
+        self.assertFalse(cli("project", "set", "Shop (prod)", "--collect-database-statistics", "off")["isCollectDatabaseSpecificsStatisticsEnabled"])
+        made = cli("database-role", "create", "auditor", "--action", "FIND@shop.orders", "--action", "FIND@books", "--action", "SERVER_STATUS", "--inherit", "read@papers")
+        self.assertEqual(made, {"actions": [{"action": "FIND", "resources": [{"cluster": False, "collection": "orders", "db": "shop"}, {"cluster": False, "collection": "", "db": "books"}]},
+                                            {"action": "SERVER_STATUS", "resources": [{"cluster": True, "collection": "", "db": ""}]}],
+                                "inheritedRoles": [{"db": "papers", "role": "read"}], "roleName": "auditor"})
+        changed = cli("database-role", "set", "auditor", "--action", "INSERT@shop")
+        self.assertEqual((changed["actions"][0]["action"], changed["inheritedRoles"]), ("INSERT", made["inheritedRoles"]))
+        self.assertRegex(cli("database-role", "list", json_output=False), r"^NAME +ACTIONS +INHERITS +DATABASES\nauditor +INSERT +read +papers\n")
+        self.assertEqual(cli.fails(2, "database-role", "create", "other", "--action", "DANCE@shop")["errorCode"], "INVALID_ENUM_VALUE")
+        cli("database-role", "delete", "auditor", "--yes")
+        self.assertEqual(cli("database-role", "list")["totalCount"], 0)
+        account = cli("service-account", "create-in-project", "deploy", "--description", "CI", "--role", "GROUP_CLUSTER_MANAGER", "--out", os.path.join(self.directory, "deploy.json"))
+        self.assertEqual([one["clientId"] for one in cli("service-account", "list-in-project")["results"]], [account["clientId"]])
+        self.assertEqual(cli("service-account", "give", "deploy", "--role", "GROUP_READ_ONLY")["roles"], ["GROUP_READ_ONLY"])
+        cli("service-account", "take", "deploy", "--yes")
+        self.assertEqual(cli("service-account", "list-in-project")["results"], [])
+        self.assertEqual(cli("org", "rename", "Shop", "Books")["name"], "Books")
+        self.assertEqual(cli.fails(4, "org", "delete", "Books", "--yes")["errorCode"], "CONFLICT")
+        cli("project", "delete", "Shop (prod)", "--yes")
+        cli("org", "delete", "Books", "--yes")
+        self.assertEqual(cli.fails(9, "org", "list")["status"], 401)
+
     def test_private_networks(self):
         cli = Cli(self, self.start_site("atlas"))
         cli("project", "create", "Networks")
