@@ -8,6 +8,7 @@
 #include <functional>
 #include <mutex>
 #include <optional>
+#include <utility>
 
 #include "base/error.h"
 #include "bson/document.h"
@@ -16,21 +17,48 @@ namespace drover::sandbox {
 
 class FailPoint {
  public:
-  // configureFailPoint's command. Returns how often it was hit before.
-  Result<std::int64_t> configure(bson::View command);
+  // Somebody is in the fail point as long as it lives: what it does takes time.
+  class Stay {
+   public:
+    Stay() = default;
+    explicit Stay(std::atomic<int>& inside) : inside_(&inside) { ++inside; }
+    Stay(Stay&& other) noexcept : inside_(std::exchange(other.inside_, nullptr)) {}
+    Stay& operator=(Stay&& other) noexcept {
+      leave();
+      inside_ = std::exchange(other.inside_, nullptr);
+      return *this;
+    }
+    ~Stay() { leave(); }
+    void leave() {
+      if (inside_ != nullptr) --*std::exchange(inside_, nullptr);
+    }
+
+   private:
+    std::atomic<int>* inside_ = nullptr;
+  };
+
+  // configureFailPoint's command. Returns how often it was hit before. It is off at once, and what is wanted only when all have left it:
+  // until then `pause` is called, and nothing more is done once that says no.
+  Result<std::int64_t> configure(bson::View command, const std::function<bool()>& pause);
+  bool has_guests() const { return inside_ != 0; }
   // The data it was configured with when it is on, `applies` says yes to the data, and its mode says so. Counts.
-  std::optional<bson::Document> hit(const std::function<bool(bson::View)>& applies = {});
+  std::optional<bson::Document> hit(const std::function<bool(bson::View)>& applies = {}, Stay* stay = nullptr);
 
  private:
-  enum class Mode { kOff, kAlways, kTimes, kSkip, kProbability };
-  Status parse_mode(bson::Element mode);
+  enum class Kind { kOff, kAlways, kTimes, kSkip, kProbability };
+  struct Mode {
+    Kind kind = Kind::kOff;
+    std::int64_t remaining = 0;
+    double probability = 0;
+  };
+  static Result<Mode> parse_mode(bson::Element mode);
   bool due();
 
   std::atomic<bool> on_{false};  // asked by every command, and nearly always false
+  std::atomic<int> inside_{0};
+  std::mutex changing_;  // before mutex_
   std::mutex mutex_;
-  Mode mode_ = Mode::kOff;
-  std::int64_t remaining_ = 0;
-  double probability_ = 0;
+  Mode mode_;
   std::int64_t count_ = 0;
   bson::Document data_;
 };

@@ -141,9 +141,10 @@ Dispatcher::Outcome Dispatcher::run(ClientConnection& connection, const Request&
   }
   Namespace ns{std::string(*db), std::string(first.to_string_view().value_or(""))};
   const auto app_name = app_name_of(connection, request.body, settings.version);
-  const auto action = hit_fail_command(state_.services.fail_points.fail_command, FailMoment::kBefore, *command, ns, app_name);
+  auto action = hit_fail_command(state_.services.fail_points.fail_command, FailMoment::kBefore, *command, ns, app_name);
   if (action) {
     state_.services.runtime.sleep(action->block, request.stop);
+    action->stay.leave();
     if (action->close_connection) return {.close = true};
     if (action->error_code) return {decorate(failed_command(request.body, *action))};
   }

@@ -1,6 +1,9 @@
 // What drivers rely on beside data: labels, the versioned API, compression, fail points, sessions.
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <thread>
+
 #include "base/log.h"
 #include "base/runtime.h"
 #include "bson/builder.h"
@@ -64,6 +67,24 @@ TEST_F(DriverContract, FailPointsKnowTheFirstHelloByTheNameThatItTells) {
     run("admin", hello("wanted"));
     EXPECT_EQ(closed_, version != ServerVersion(4, 4, 1));  // earlier servers know a client once it has been answered
   }
+}
+
+TEST_F(DriverContract, AFailPointChangesWhenAllHaveLeftIt) {
+  start();
+  fail_next(R"({"failCommands": ["insert"], "blockConnection": true, "blockTimeMS": 1000})");
+  auto& point = sandbox_->state().services.fail_points.fail_command;
+  ClientConnection other(sandbox_->state(), true);
+  other.id = 2;
+  std::jthread blocked([&] {
+    const auto body = bson::from_ejson(R"({"insert": "c", "documents": [{"_id": 2}], "$db": "d"})");
+    sandbox_->dispatcher().run(other, {.body = *body, .sequences = {}});
+  });
+  for (int i = 0; i < 10'000 && !point.has_guests(); ++i) runtime_->sleep(std::chrono::milliseconds(1), {});
+  ASSERT_TRUE(point.has_guests());
+  EXPECT_EQ(run("admin", R"({"configureFailPoint": "failCommand", "mode": "never"})")["code"].to_int64(), 2);
+  EXPECT_TRUE(point.has_guests());
+  EXPECT_EQ(run("admin", R"({"configureFailPoint": "failCommand", "mode": "off"})")["count"].to_int64(), 1);
+  EXPECT_FALSE(point.has_guests());
 }
 
 TEST_F(DriverContract, LabelsFollowFromCommandAndCode) {

@@ -32,16 +32,20 @@ FailAction action_of(bson::View data) {
 std::optional<FailAction> hit_fail_command(FailPoint& point, FailMoment moment, const Command& command, const Namespace& ns,
                                            std::string_view app_name) {
   if (command.name == "configureFailPoint") return std::nullopt;
-  const auto data = point.hit([&](bson::View data) {
+  FailPoint::Stay stay;
+  const auto applies = [&](bson::View data) {
     if (!lists(data, command)) return false;
     if (const auto wanted = data["appName"].to_string_view(); wanted && *wanted != app_name) return false;
     if (const auto wanted = data["namespace"].to_string_view(); wanted && *wanted != ns.to_string()) return false;
     const auto action = action_of(data);
     if (moment == FailMoment::kAfter) return action.write_concern_error && (command.flags & kWrite) != 0;
     return action.block.count() > 0 || action.close_connection || action.error_code.has_value();
-  });
+  };
+  const auto data = point.hit(applies, &stay);
   if (!data) return std::nullopt;
-  return action_of(*data);
+  auto action = action_of(*data);
+  action.stay = std::move(stay);
+  return action;
 }
 
 }  // namespace drover::sandbox

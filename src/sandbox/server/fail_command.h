@@ -21,6 +21,7 @@ struct FailAction {
   std::optional<int> error_code;
   std::optional<bson::Document> write_concern_error;
   std::optional<std::vector<std::string>> labels;  // in place of those that the server would add
+  FailPoint::Stay stay;                            // until `block` is over
 };
 
 // Asked before a command runs, for everything but write concern errors, and after it ran, for those.
