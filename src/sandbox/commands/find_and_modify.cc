@@ -31,7 +31,7 @@ tl::unexpected<Error> mistyped(const CommandContext& context, const bson::Elemen
 
 Result<Request> parse(const CommandContext& context) {
   TRY(check_fields(context, {"query", "sort", "remove", "update", "new", "fields", "upsert", "bypassDocumentValidation", "collation", "arrayFilters",
-                             "hint", "let", "collectionUUID"}));
+                             "hint", "let", "collectionUUID", "bypassEmptyTsReplacement"}));
   TRY(check_let(context));
   Request request;
   auto& spec = request.spec;

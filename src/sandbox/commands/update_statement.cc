@@ -36,9 +36,18 @@ Result<UpdateStatement> UpdateStatement::parse(CommandContext& context, const Up
   return statement;
 }
 
+namespace {
+
+query::UpdateContext context_of(const CommandContext& context, const WriteUnit& unit) {
+  return {.now = {wall_millis(context.services.runtime)}, .cluster_time = unit.upcoming_time(), .keep_empty_times = context.body["bypassEmptyTsReplacement"].is_truthy()};
+}
+
+}  // namespace
+
 Result<UpdateStatement::Changed> UpdateStatement::apply(CommandContext& context, WriteUnit& unit, const CollectionPtr& collection, const Found& found,
                                                         std::int32_t statement, std::optional<WriteUnit::Image> image) const {
-  const query::UpdateContext update_context{.now = {wall_millis(context.services.runtime)}, .cluster_time = unit.upcoming_time(), .details = &found.details};
+  auto update_context = context_of(context, unit);
+  update_context.details = &found.details;
   auto applied = TRY(update_.apply(found.document, update_context));
   if (!applied.modified) return Changed{false, found.document};
   const bson::View before = found.document;
@@ -49,7 +58,8 @@ Result<UpdateStatement::Changed> UpdateStatement::apply(CommandContext& context,
 }
 
 Result<bson::Document> UpdateStatement::insert(CommandContext& context, WriteUnit& unit, const CollectionPtr& collection, std::int32_t statement) const {
-  const query::UpdateContext update_context{.now = {wall_millis(context.services.runtime)}, .cluster_time = unit.upcoming_time(), .is_insert = true};
+  auto update_context = context_of(context, unit);
+  update_context.is_insert = true;
   auto document = TRY(update_.upsert_document(filter_, update_context, [&] { return new_object_id(context.services.runtime); }));
   TRY(query::check_storable(document, context.settings().version));
   TRY(check_document(context, *collection, document, nullptr));

@@ -333,7 +333,7 @@ Document Update::Parsed::replacement_with_times(const UpdateContext& context) co
   const auto is_empty_time = [](const Element& e) {
     return e.key() != "_id" && e.type() == Type::kTimestamp && e.timestamp_value().is_zero();
   };
-  if (context.cluster_time.is_zero() || std::none_of(replacement.begin(), replacement.end(), is_empty_time)) {
+  if (context.keep_empty_times || context.cluster_time.is_zero() || std::none_of(replacement.begin(), replacement.end(), is_empty_time)) {
     return Document(replacement);
   }
   bson::Builder out;

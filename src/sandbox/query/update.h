@@ -32,6 +32,7 @@ struct UpdateContext {
   bson::Timestamp cluster_time;           // $currentDate {$type: "timestamp"}, replacements' Timestamp(0,0)
   bool is_insert = false;                 // the document is an upsert's: $setOnInsert applies, _id may be set
   const MatchDetails* details = nullptr;  // for the positional operator
+  bool keep_empty_times = false;          // bypassEmptyTsReplacement
 };
 
 struct Applied {

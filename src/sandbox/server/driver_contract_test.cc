@@ -172,6 +172,27 @@ TEST_F(DriverContract, BeforeFiveZeroWritesHaveNoLet) {
   EXPECT_EQ(code(run("d", R"({"count": "c", "comment": {"a": 1}})")), 14);
 }
 
+TEST_F(DriverContract, EmptyTimesAreKeptByWhoeverAsksForIt) {
+  for (const ServerVersion version : {ServerVersion{5, 0, 31}, ServerVersion{8, 0, 4}}) {
+    start(version);
+    run("d", R"({"insert": "c", "documents": [{"_id": 1}]})");
+    const auto replaced = [this](const std::string& more) {
+      const auto reply = run("d", R"({"findAndModify": "c", "query": {"_id": 1}, "new": true, "update": {"t": {"$timestamp": {"t": 0, "i": 0}}})" + more + "}");
+      return reply["value"].document_value()["t"].timestamp_value().is_zero();
+    };
+    const auto updated = [this](const std::string& more) {
+      run("d", R"({"update": "c", "updates": [{"q": {"_id": 1}, "u": {"t": {"$timestamp": {"t": 0, "i": 0}}}}])" + more + "}");
+      const auto reply = run("d", R"({"find": "c"})");
+      return reply.view().at_path("cursor.firstBatch.0.t").timestamp_value().is_zero();
+    };
+    EXPECT_FALSE(updated(""));
+    EXPECT_TRUE(updated(R"(, "bypassEmptyTsReplacement": true)"));
+    EXPECT_FALSE(replaced(""));
+    EXPECT_TRUE(replaced(R"(, "bypassEmptyTsReplacement": true)"));
+    EXPECT_FALSE(replaced(R"(, "bypassEmptyTsReplacement": false)"));
+  }
+}
+
 TEST_F(DriverContract, LetIsForFiltersToo) {
   start();
   run("d", R"({"insert": "c", "documents": [{"_id": 1}, {"_id": 2}]})");
