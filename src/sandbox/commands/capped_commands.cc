@@ -1,11 +1,10 @@
 // convertToCapped and cloneCollectionAsCapped: the collection is copied into a capped one; its indexes besides that of _id
 // are left behind, as the server leaves them. Facts: corpus catalog/options.
-#include <algorithm>
-
 #include <fmt/format.h>
 
 #include "bson/builder.h"
 #include "sandbox/commands/authorize.h"
+#include "sandbox/commands/collection_options.h"
 #include "sandbox/commands/copy_collection.h"
 #include "sandbox/commands/tables.h"
 
@@ -13,20 +12,16 @@ namespace drover::sandbox {
 
 namespace {
 
-constexpr std::int64_t kSmallestCapped = 4096;
-constexpr std::int64_t kCappedRounding = 256;
-
 Result<std::int64_t> wanted_size(const CommandContext& context) {
   const auto size = context.body["size"].to_double().value_or(0);
   if (size <= 0 || size > static_cast<double>(1ll << 50)) return server_error(code::kInvalidOptions, "Capped collection size must be greater than zero");
-  return std::max(kSmallestCapped, (static_cast<std::int64_t>(size) + kCappedRounding - 1) / kCappedRounding * kCappedRounding);
+  return static_cast<std::int64_t>(size);
 }
 
-bson::Document capped_options(bson::View options, std::int64_t size) {
+bson::Document capped_options(const CommandContext& context, bson::View options, std::int64_t size) {
   bson::Builder out;
   out.append("capped", true);
-  if (size <= INT32_MAX) out.append("size", static_cast<std::int32_t>(size));
-  else out.append("size", size);
+  append_capped_size(context, out, size);
   for (const auto& option : options) {
     if (option.key() != "capped" && option.key() != "size" && option.key() != "max") out.append_raw(option);
   }
@@ -49,7 +44,7 @@ Result<bson::Document> convert_to_capped(CommandContext& context) {
     const auto collection = TRY(source_of(context, unit, ns));
     const auto copy = TRY(copy_collection(context, unit, collection,
                                           {.ns = temporary_name(context, ns.db, "convertToCapped." + ns.collection),
-                                           .options = with_temp(capped_options(collection->options, size)),
+                                           .options = with_temp(capped_options(context, collection->options, size)),
                                            .with_indexes = false}));
     TRY(unit.rename_collection(copy, ns));
     return {};
@@ -67,7 +62,7 @@ Result<bson::Document> clone_as_capped(CommandContext& context) {
   const auto size = TRY(wanted_size(context));
   TRY(in_write_unit(context, [&](WriteUnit& unit) -> Status {
     const auto collection = TRY(source_of(context, unit, from));
-    auto options = capped_options(collection->options, size);
+    auto options = capped_options(context, collection->options, size);
     if (context.body["temp"].is_truthy()) options = with_temp(options);
     TRY(copy_collection(context, unit, collection, {.ns = to, .options = std::move(options), .with_indexes = false}));
     return {};

@@ -176,21 +176,24 @@ Status check_choice(const bson::Element& field, std::initializer_list<std::strin
 }
 
 // Of a capped collection (6.0+). The oldest documents over a smaller limit go with the next insert.
-Status add_capped_limits(bson::View body, const CollectionInfo& collection, std::map<std::string, bson::Value>& changes) {
+Status add_capped_limits(const CommandContext& context, const CollectionInfo& collection, std::map<std::string, bson::Value>& changes) {
   constexpr std::int64_t kMost = std::int64_t{1} << 50;
-  constexpr std::int64_t kSmallest = 4096, kRounding = 256;
-  const auto size = body["cappedSize"], max = body["cappedMax"];
+  const auto size = context.body["cappedSize"], max = context.body["cappedMax"];
+  const auto kept = [](bson::Builder&& out) { return bson::Value(std::move(out).finish().view().first()); };
   if ((size || max) && !collection.capped) return bad_option("Collection must be capped.");
   if (size) {
     const auto bytes = size.is_number() ? size.to_int64().value_or(0) : 0;
     if (bytes < 1 || bytes > kMost) return server_error(51024, fmt::format("BSON field 'cappedSize' value must be >= 1 and <= {}, actual value '{}'", kMost, bytes));
-    const auto rounded = std::max(kSmallest, (bytes + kRounding - 1) / kRounding * kRounding);
-    changes["size"] = bson::Value(bson::make_document({{"", rounded}}).view().first());
+    bson::Builder out;
+    append_capped_size(context, out, bytes);
+    changes["size"] = kept(std::move(out));
   }
   if (max) {
     const auto number = max.is_number() ? max.to_int64().value_or(0) : 0;
     if (number >= INT32_MAX) return server_error(51024, fmt::format("BSON field 'cappedMax' value must be < {}, actual value '{}'", INT32_MAX, number));
-    changes["max"] = number > 0 ? bson::Value(bson::make_document({{"", number}}).view().first()) : bson::Value();
+    bson::Builder out;
+    append_capped_max(out, number);
+    changes["max"] = kept(std::move(out));
   }
   return {};
 }
@@ -220,7 +223,7 @@ Result<std::map<std::string, bson::Value>> option_changes(const CommandContext& 
     if (!collection.options["validationLevel"]) changes.emplace("validationLevel", text_value("strict"));
     if (!collection.options["validationAction"]) changes.emplace("validationAction", text_value("error"));
   }
-  TRY(add_capped_limits(body, collection, changes));
+  TRY(add_capped_limits(context, collection, changes));
   if (const auto images = body["recordPreImages"]) {
     if (images.type() != bson::Type::kBool) return bad_option("recordPreImages must be a boolean");
     changes["recordPreImages"] = images.is_truthy() ? bson::Value(images) : bson::Value();

@@ -7,6 +7,7 @@
 #include "bson/builder.h"
 #include "bson/ejson.h"
 #include "sandbox/commands/support.h"
+#include "sandbox/commands/write_support.h"
 
 namespace drover::sandbox {
 
@@ -22,6 +23,15 @@ bson::Document canonical_options(bson::View options) {
     if (std::find(std::begin(kOrder), std::end(kOrder), option.key()) == std::end(kOrder)) out.append_raw(option);
   }
   return std::move(out).finish();
+}
+
+void append_capped_size(const CommandContext& context, bson::Builder& out, std::int64_t size) {
+  constexpr std::int64_t kPiece = 256;
+  append_count(out, "size", context.settings().at_least(6, 2) ? size : (size + kPiece - 1) / kPiece * kPiece);
+}
+
+void append_capped_max(bson::Builder& out, std::int64_t max) {
+  append_count(out, "max", max > 0 ? max : INT32_MAX);
 }
 
 Status check_storage_engine(bson::View engines) {

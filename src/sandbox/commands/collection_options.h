@@ -1,9 +1,11 @@
 // A collection's options: what create and collMod share.
 #pragma once
 
+#include <cstdint>
 #include <string_view>
 
 #include "base/error.h"
+#include "bson/builder.h"
 #include "bson/document.h"
 #include "sandbox/commands/command.h"
 #include "sandbox/storage/catalog.h"
@@ -14,6 +16,11 @@ namespace drover::sandbox {
 bson::Document canonical_options(bson::View options);
 // changeStreamPreAndPostImages as `create` or `collMod` has it: {enabled: <bool>}, and not in the server's own databases.
 Status check_image_option(const CommandContext& context, const bson::Element& option);
+
+// `size` and `max` of a capped collection as the server keeps them: whole pieces of 256 bytes up to 6.1, as given since; no `max`, or
+// one that says so, is the largest.
+void append_capped_size(const CommandContext& context, bson::Builder& out, std::int64_t size);
+void append_capped_max(bson::Builder& out, std::int64_t max);
 
 // 7.0+: `create` of what is there already is fine when it is the same; else 48, which says what differs.
 Status check_same_collection(const CollectionInfo& there, bson::View options);

@@ -14,9 +14,7 @@ namespace drover::sandbox {
 
 namespace {
 
-constexpr std::int64_t kSmallestCapped = 4096;
 constexpr std::int64_t kLargestCapped = std::int64_t{1} << 50;
-constexpr std::int64_t kCappedRounding = 256;
 constexpr std::size_t kMaxNamespaceBytes = 255;
 
 Status check_new_name(const CommandContext& context, const Namespace& ns) {
@@ -81,11 +79,9 @@ Result<bson::Document> collection_options(CommandContext& context) {
     if (body["max"].to_int64().value_or(0) >= std::int64_t{1} << 31) {
       return server_error(code::kBadValue, "max in a capped collection has to be < 2^31 or not set");
     }
-    const auto rounded = std::max(kSmallestCapped, (*size + kCappedRounding - 1) / kCappedRounding * kCappedRounding);
     options.append("capped", true);
-    if (rounded <= INT32_MAX) options.append("size", static_cast<std::int32_t>(rounded));
-    else options.append("size", rounded);
-    if (const auto max = body["max"].to_int64(); max && *max > 0) options.append("max", body["max"]);
+    append_capped_size(context, options, *size);
+    if (const auto max = body["max"].to_int64()) append_capped_max(options, *max);
   } else if (body["size"].exists() || body["max"].exists()) {
     return server_error(code::kInvalidOptions, "the 'capped' field needs to be true when either the 'size' or 'max' fields are present");
   }

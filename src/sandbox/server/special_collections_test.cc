@@ -177,6 +177,20 @@ TEST_F(SpecialCollectionsTest, CappedCollectionsTakeOtherLimits) {
   EXPECT_EQ(code("t", R"({"collMod": "plain", "cappedSize": 5000})"), 72);
 }
 
+TEST_F(SpecialCollectionsTest, CappedSizesAreKeptAsTheVersionKeepsThem) {
+  for (const auto version : {kTest44, kTest60, kTest80}) {
+    start(version);
+    const bool rounds = version != kTest80;
+    run("t", R"({"create": "small", "capped": true, "size": {"$numberLong": "1000"}, "max": {"$numberLong": "100"}})");
+    EXPECT_NE(listed("small").find(rounds ? R"("size":1024,"max":100)" : R"("size":1000,"max":100)"), std::string::npos) << listed("small");
+    run("t", R"({"create": "any", "capped": true, "size": 5000, "max": 0})");
+    EXPECT_NE(listed("any").find(rounds ? R"("size":5120,"max":2147483647)" : R"("size":5000,"max":2147483647)"), std::string::npos) << listed("any");
+    run("t", R"({"insert": "plain", "documents": [{"_id": 1}]})");
+    run("t", R"({"convertToCapped": "plain", "size": 1000})");
+    EXPECT_NE(listed("plain").find(rounds ? R"("size":1024)" : R"("size":1000)"), std::string::npos) << listed("plain");
+  }
+}
+
 TEST_F(SpecialCollectionsTest, MetadataIsComparedWithTheVersionedApi) {
   start(kTest44);
   EXPECT_EQ(code("admin", R"({"validateDBMetadata": 1, "apiParameters": {"version": "1"}})"), 59);

@@ -61,10 +61,14 @@ Result<std::shared_ptr<const IndexInfo>> make_index(bson::View spec, Ident ident
   return index;
 }
 
+// A capped collection whose size is 0 holds this much.
+constexpr std::int64_t kCappedBytesOfNone = 4096;
+
 Status derive_from_options(CollectionInfo& collection, ServerVersion version) {
   const bson::View options = collection.options;
   collection.capped = options["capped"].is_truthy();
   collection.capped_size = options["size"].to_int64().value_or(0);
+  if (collection.capped && collection.capped_size == 0) collection.capped_size = kCappedBytesOfNone;
   collection.capped_max = options["max"].to_int64().value_or(0);
   collection.record_pre_images = options["recordPreImages"].is_truthy();
   if (const auto images = options["changeStreamPreAndPostImages"].to_document()) {
