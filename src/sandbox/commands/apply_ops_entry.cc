@@ -25,7 +25,7 @@ std::string_view text(bson::View document, std::string_view field) { return docu
 Result<Namespace> namespace_of(bson::View entry) {
   const auto name = text(entry, "ns");
   const auto ns = Namespace::parse(name);
-  if (!ns) return server_error(code::kInvalidNamespace, fmt::format("invalid ns: {}", name));
+  if (!ns || !is_valid_namespace(*ns)) return server_error(code::kInvalidNamespace, fmt::format("invalid ns: {}", name));
   return *ns;
 }
 

@@ -44,7 +44,7 @@ Result<std::vector<NamedCollection>> parse_targets(const CommandContext& context
       const auto key = field.key();
       if (key == "ns") {
         const auto ns = Namespace::parse(field.to_string_view().value_or(""));
-        if (!ns || ns->collection.empty()) {
+        if (!ns || !is_valid_namespace(*ns)) {
           return server_error(code::kInvalidNamespace, fmt::format("Invalid namespace specified for bulkWrite: '{}'", field.to_string_view().value_or("")));
         }
         target.ns = *ns;

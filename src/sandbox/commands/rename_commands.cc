@@ -27,8 +27,8 @@ Result<Names> parse(CommandContext& context) {
   if (!target) return server_error(code::kMissingField, "BSON field 'renameCollection.to' is missing but a required field");
   const auto from = Namespace::parse(first.value_or(""));
   const auto to = Namespace::parse(second.value_or(""));
-  if (!from) return server_error(code::kInvalidNamespace, fmt::format("Invalid source namespace: {}", first.value_or("")));
-  if (!to || to->collection.find('$') != std::string::npos || to->collection.front() == '.') {
+  if (!from || !is_valid_namespace(*from)) return server_error(code::kInvalidNamespace, fmt::format("Invalid source namespace: {}", first.value_or("")));
+  if (!to || !is_valid_namespace(*to) || to->collection.find('$') != std::string::npos) {
     return server_error(code::kInvalidNamespace, fmt::format("Invalid target namespace: {}", second.value_or("")));
   }
   if (*from == *to && context.settings().at_least(5, 0)) return server_error(code::kIllegalOperation, "Can't rename a collection to itself");

@@ -67,6 +67,14 @@ Result<bool> bool_field(const CommandContext& context, std::string_view name, bo
   return field.is_truthy();
 }
 
+bool is_valid_database(std::string_view db) {
+  return !db.empty() && db.size() < 64 && db.find_first_of(std::string_view("\0 \"\\/", 5)) == std::string_view::npos;
+}
+
+bool is_valid_namespace(const Namespace& ns) {
+  return is_valid_database(ns.db) && !ns.collection.empty() && ns.collection.front() != '.' && ns.collection.find('\0') == std::string::npos;
+}
+
 Status check_collection_name(const Namespace& ns) {
   const auto& name = ns.collection;
   if (name.empty() || name.front() == '.' || name.find('\0') != std::string::npos) {

@@ -62,6 +62,9 @@ struct Target {
 };
 Result<Target> target_collection(CommandContext& context, const Catalog& catalog);
 Status check_collection_name(const Namespace& ns);
+bool is_valid_database(std::string_view db);
+// Whether there can be such a collection: of names that commands carry elsewhere than in their first field.
+bool is_valid_namespace(const Namespace& ns);
 // What may be created, and what may be written, whoever asks: 73 InvalidNamespace for names with $ and names of the system's.
 Status check_creatable(const CommandContext& context, const Namespace& ns);
 Status check_writable(const CommandContext& context, const Namespace& ns);

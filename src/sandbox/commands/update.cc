@@ -8,6 +8,7 @@
 #include "sandbox/commands/tables.h"
 #include "sandbox/commands/timeseries.h"
 #include "sandbox/commands/update_statement.h"
+#include "sandbox/query/pipeline.h"
 
 namespace drover::sandbox {
 
@@ -43,6 +44,11 @@ Result<UpdateSpec> parse_spec(const CommandContext& context, bson::View statemen
       spec.array_filters = *array;
     } else if (key != "upsertSupplied" && key != "sampleId" && key != "allowShardKeyUpdatesWithoutFullShardKeyInQuery") {
       return server_error(code::kUnknownField, fmt::format("BSON field 'update.updates.{}' is an unknown field.", key));
+    }
+  }
+  if (const auto stages = spec.update.to_array()) {
+    for (const auto& stage : *stages) {
+      if (!stage.is_document()) return server_error(code::kTypeMismatch, "Each element of the 'pipeline' array must be an object");
     }
   }
   if (!has_query) return server_error(code::kMissingField, "BSON field 'update.updates.q' is missing but a required field");
@@ -346,6 +352,20 @@ class Updating {
   bool stopped_ = false;
 };
 
+// The server counts the stages of pipelines by their names once the statements are done; one that no server knows fails the command there.
+Status check_known_stages(const CommandContext& context) {
+  for (const auto& statement : TRY(batch_items(context, "updates"))) {
+    const auto stages = statement["u"].to_array();
+    if (!stages) continue;
+    for (const auto& stage : *stages) {
+      if (stage.document_value().field_count() != 1) return server_error(40323, "A pipeline stage specification object must contain exactly one field.");
+      const auto name = stage.document_value().first().key();
+      if (!query::is_pipeline_stage(name)) return server_error(40324, fmt::format("Unrecognized pipeline stage name: '{}'", name));
+    }
+  }
+  return {};
+}
+
 Result<bson::Document> update(CommandContext& context) {
   TRY(check_fields(context, {"updates", "ordered", "bypassDocumentValidation", "let", "collectionUUID", "bypassEmptyTsReplacement"}));
   TRY(check_let(context));
@@ -357,7 +377,9 @@ Result<bson::Document> update(CommandContext& context) {
   auto ns = TRY(named_collection(context));
   TRY(check_writable(context, ns));
   const bool ordered = TRY(bool_field(context, "ordered", true));
-  return Updating(context, std::move(ns), std::move(specs), ordered).run();
+  auto reply = TRY(Updating(context, std::move(ns), std::move(specs), ordered).run());
+  TRY(check_known_stages(context));
+  return reply;
 }
 
 }  // namespace

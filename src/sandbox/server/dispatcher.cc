@@ -10,6 +10,7 @@
 #include "sandbox/commands/authorize.h"
 #include "sandbox/commands/error_codes.h"
 #include "sandbox/commands/member.h"
+#include "sandbox/commands/support.h"
 #include "sandbox/server/api_version.h"
 #include "sandbox/server/running_operations.h"
 #include "sandbox/storage/engine.h"
@@ -23,10 +24,6 @@ constexpr int kCommandNotSupported = 115;
 constexpr int kLegacyQuery = 5739101;
 // Smaller replies are sent in one piece.
 constexpr std::size_t kCopiedReplyBytes = 64 << 10;
-
-bool is_valid_database(std::string_view db) {
-  return !db.empty() && db.size() < 64 && db.find_first_of(std::string_view("\0 \"\\/", 5)) == std::string_view::npos;
-}
 
 Status check_database(std::string_view db) {
   if (db.find('.') != std::string_view::npos) return server_error(73, "'.' is an invalid character in a database name");

@@ -30,6 +30,36 @@ TEST_F(StrictnessTest, AHintBesideASortByNaturalSaysTheSame) {
   EXPECT_EQ(outcome("t", R"({"find": "c", "sort": {"a": 1, "$natural": 1}})"), "2 $natural sort cannot be set to a value other than -1 or 1.");
 }
 
+// What other statements did is done.
+TEST_F(StrictnessTest, AStageThatNoServerKnowsFailsTheUpdate) {
+  for (const auto version : {kTest44, kTest80}) {
+    start(version);
+    run("t", R"({"insert": "c", "documents": [{"_id": 1}]})");
+    const auto with = [](const std::string& stages) {
+      return R"({"update": "c", "updates": [{"q": {"_id": 1}, "u": {"$inc": {"n": 1}}}, {"q": {"_id": 9}, "u": )" + stages + "}]}";
+    };
+    EXPECT_EQ(outcome("t", with(R"([{"$bogus": 1}])")), "40324 Unrecognized pipeline stage name: '$bogus'");
+    EXPECT_EQ(outcome("t", with(R"([{"$set": {"a": 1}, "$unset": "b"}])")), "40323 A pipeline stage specification object must contain exactly one field.");
+    EXPECT_EQ(outcome("t", with("[1]")), "14 Each element of the 'pipeline' array must be an object");
+    EXPECT_EQ(find("t", "c").at(0)["n"].to_int64(), 2);
+    const auto known = run("t", with(R"([{"$match": {}}])"));
+    EXPECT_TRUE(known["ok"].is_truthy());
+    EXPECT_EQ(known.view().at_path("writeErrors.0.code").to_int64(), 72);
+  }
+}
+
+TEST_F(StrictnessTest, NamesThatNoCollectionCanHave) {
+  start(kTest80);
+  for (const std::string name : {R"(foo\u0000bar.c)", R"(foo.c\u0000d)", "foo..c", "a b.c"}) {
+    const auto bulk = outcome("admin", R"({"bulkWrite": 1, "ops": [{"insert": 0, "document": {"_id": 1}}], "nsInfo": [{"ns": ")" + name + R"("}]})");
+    EXPECT_EQ(bulk.substr(0, 3), "73 ") << name;
+    run("t", R"({"insert": "c", "documents": [{"_id": 1}]})");
+    EXPECT_EQ(outcome("admin", R"({"renameCollection": "t.c", "to": ")" + name + R"("})").substr(0, 3), "73 ") << name;
+    EXPECT_NE(outcome("admin", R"({"applyOps": [{"op": "i", "ns": ")" + name + R"(", "o": {"_id": 1}}]})"), "ok") << name;
+  }
+  EXPECT_EQ(run("admin", R"({"listDatabases": 1, "nameOnly": true})").view().at_path("databases.4").exists(), false);
+}
+
 TEST_F(StrictnessTest, DropDatabaseIsGivenOne) {
   for (const auto version : {kTest44, kTest80}) {
     start(version);
