@@ -117,9 +117,12 @@ void Sessions::end(const bson::Document& lsid) {
 
 void Sessions::kill(const Uuid& id) {
   std::lock_guard lock(mutex_);
-  for (auto& [name, entry] : entries_) {
-    if (id_of(entry->session.lsid) != id) continue;
-    entry->in_use ? void(entry->abort_wanted = true) : abort_locked(*entry);
+  if (entries_.empty()) return;
+  // Keys have one form, so those of an id, of one user or another, stand together.
+  const auto wanted = entries_.begin()->first.substr(0, kKeyPrefix) + std::string(reinterpret_cast<const char*>(id.bytes.data()), id.bytes.size());
+  for (auto at = entries_.lower_bound(wanted); at != entries_.end() && at->first.starts_with(wanted); ++at) {
+    auto& entry = *at->second;
+    entry.in_use ? void(entry.abort_wanted = true) : abort_locked(entry);
   }
 }
 

@@ -1,5 +1,9 @@
 // What administrators set and ask: the profiler, default concerns, sessions of others, parameters; and the reasons of a refused
 // document.
+#include <chrono>
+
+#include <fmt/format.h>
+
 #include "sandbox/server/client_for_tests.h"
 
 namespace drover::sandbox {
@@ -168,6 +172,23 @@ TEST_F(Administration, PatternsNameTheSessionsThatAreKilled) {
   EXPECT_EQ(message("admin", R"({"killAllSessions": [{"user": "u"}]})"), "40414 BSON field 'KillAllSessionsUser.db' is missing but a required field");
   ASSERT_EQ(code("admin", R"({"killAllSessions": [{"user": "nobody", "db": "admin"}]})"), 0);
   EXPECT_EQ(batch(run("admin", R"({"aggregate": 1, "pipeline": [{"$currentOp": {"idleCursors": true, "allUsers": true}}, {"$match": {"type": "idleCursor"}}], "cursor": {}})")).size(), 1U);
+}
+
+// Each is found by its key: with a walk through all of them for each this took half a minute.
+TEST_F(Administration, ManySessionsAreKilledAtOnce) {
+  start(kTest80);
+  for (int i = 0; i < 20; ++i) {
+    std::string ids;
+    for (int k = 0; k < 1000; ++k) ids += fmt::format(R"({}{{"id": {{"$uuid": "00000000-0000-0000-0000-{:012}"}}}})", k == 0 ? "" : ", ", i * 1000 + k);
+    ASSERT_EQ(code("admin", R"({"refreshSessions": [)" + ids + "]}"), 0);
+  }
+  ASSERT_EQ(code("d", R"({"create": "c"})"), 0);
+  const std::string in_transaction = R"("lsid": {"id": {"$uuid": "10000000-0000-0000-0000-000000000001"}}, "txnNumber": {"$numberLong": "1"}, "autocommit": false)";
+  ASSERT_EQ(code("d", R"({"insert": "c", "documents": [{"_id": 1}], "startTransaction": true, )" + in_transaction + "}"), 0);
+  const auto before = std::chrono::steady_clock::now();
+  ASSERT_EQ(code("admin", R"({"killAllSessions": []})"), 0);
+  EXPECT_LT(std::chrono::steady_clock::now() - before, std::chrono::seconds(10));
+  EXPECT_EQ(code("admin", R"({"commitTransaction": 1, )" + in_transaction + "}"), 251);
 }
 
 TEST_F(Administration, SessionsAreListedWhereTheyAre) {
