@@ -1,6 +1,6 @@
 # Every verb sets up and builds what it needs first; `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup configure build everything demo test e2e conformance conformance-pymongo clients sim sim-mutants verify-faults bench fuzz kill9 memory lint format fresh clean
+.PHONY: help setup configure build everything demo test e2e conformance conformance-pymongo conformance-go clients sim sim-mutants verify-faults bench fuzz kill9 memory lint format fresh clean
 
 export DROVER := $(CURDIR)/build/drover
 SEEDS ?= 200
@@ -38,6 +38,9 @@ conformance: build ## Drivers as they are: the C driver's own tests and its corp
 
 conformance-pymongo: build ## pymongo's own tests against the sandbox, from PyPI; make conformance-pymongo ARGS="--server-version 4.4 --auth"
 	@tools/setup.sh pymongo && tests/conformance/run_pymongo.py $(ARGS)
+
+conformance-go: build ## The Go driver's own tests against the sandbox, by version from the module proxy; needs Go 1.25; make conformance-go ARGS="--server-version 4.4"
+	@tests/conformance/run_go.py $(ARGS)
 
 clients: build ## The official clients' own libraries against the control plane, over HTTP and HTTPS; needs Go 1.23
 	@tests/clients/run.py $(ARGS)
