@@ -383,7 +383,6 @@ struct AccumulatorTable {
       return factory;
     }
     if (op.key() == "$accumulator") return bad(31264, "Cannot run server-side javascript without the javascript engine enabled");
-    if (is_not_supported(op.key(), scope.context().version)) return bad(15952, fmt::format("The accumulator {} is not supported by this server", op.key()));
     return bad(15952, fmt::format("unknown group operator '{}'", op.key()));
   }
 };

@@ -1,6 +1,8 @@
 #include "sandbox/query/date_unit.h"
 
 #include <algorithm>
+#include <limits>
+#include <utility>
 
 #include <fmt/core.h>
 
@@ -14,13 +16,30 @@ namespace {
 constexpr std::int64_t kMinute = 60'000;
 constexpr std::int64_t kMaxMonths = 12 * 292'000'000LL;  // more than 64 bits of milliseconds hold
 
+constexpr std::pair<std::string_view, DateUnit> kUnits[] = {
+    {"year", DateUnit::kYear},     {"quarter", DateUnit::kQuarter}, {"month", DateUnit::kMonth},
+    {"week", DateUnit::kWeek},     {"day", DateUnit::kDay},         {"hour", DateUnit::kHour},
+    {"minute", DateUnit::kMinute}, {"second", DateUnit::kSecond},   {"millisecond", DateUnit::kMillisecond}};
+
 }  // namespace
 
+std::string_view date_unit_name(DateUnit unit) {
+  for (const auto& [text, known] : kUnits) {
+    if (known == unit) return text;
+  }
+  return "";
+}
+
+// As the server bounds it: about as many as 64 bits of milliseconds hold, twice.
+bool is_amount_in_range(std::int64_t amount, DateUnit unit) {
+  constexpr std::int64_t kMaxDays = static_cast<std::int64_t>(std::numeric_limits<std::uint64_t>::max() / (24 * 60 * kMinute) + 1);
+  constexpr std::int64_t kMaxYears = kMaxDays / 365 + 1;
+  const std::int64_t months = months_in(unit);
+  const std::int64_t bound = months != 0 ? kMaxYears * 12 / months : unit == DateUnit::kWeek ? kMaxDays / 7 : kMaxDays * (24 * 60 * kMinute / millis_in(unit));
+  return -bound < amount && amount < bound;
+}
+
 std::optional<DateUnit> find_date_unit(std::string_view name) {
-  static constexpr std::pair<std::string_view, DateUnit> kUnits[] = {
-      {"year", DateUnit::kYear},     {"quarter", DateUnit::kQuarter}, {"month", DateUnit::kMonth},
-      {"week", DateUnit::kWeek},     {"day", DateUnit::kDay},         {"hour", DateUnit::kHour},
-      {"minute", DateUnit::kMinute}, {"second", DateUnit::kSecond},   {"millisecond", DateUnit::kMillisecond}};
   for (const auto& [text, unit] : kUnits) {
     if (text == name) return unit;
   }

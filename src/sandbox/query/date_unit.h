@@ -14,6 +14,9 @@ enum class DateUnit { kYear, kQuarter, kMonth, kWeek, kDay, kHour, kMinute, kSec
 std::optional<DateUnit> find_date_unit(std::string_view name);
 // The same, with the server's refusal.
 Result<DateUnit> parse_date_unit(std::string_view name);
+std::string_view date_unit_name(DateUnit unit);
+// Whether $dateAdd takes so many at all. Of any unit but milliseconds.
+bool is_amount_in_range(std::int64_t amount, DateUnit unit);
 // Zero for the units of days and less.
 std::int64_t months_in(DateUnit unit);
 // Of the units of weeks and less.

@@ -6,8 +6,10 @@
 
 #include "bson/ejson.h"
 #include "sandbox/query/calendar.h"
+#include "sandbox/query/convert_binary.h"
 #include "sandbox/query/date_complaint.h"
 #include "sandbox/query/expression_ops.h"
+#include "sandbox/query/hashed_key.h"
 #include "sandbox/query/numeric.h"
 #include "sandbox/query/type_set.h"
 
@@ -221,10 +223,43 @@ Result<Datum> convert(const Datum& value, Type target) {
   }
 }
 
+constexpr ServerVersion kBinarySince{8, 0, 0};
+
 template <Type kTarget>
-Result<Datum> short_form(Operands o, Variables&) {
+Result<Datum> short_form(Operands o, Variables& variables) {
   if (o[0].nullish()) return Datum::null();
-  return convert(o[0], kTarget);
+  const bool of_binary = o[0].type() == Type::kBinary && kTarget == Type::kString && variables.context().version >= kBinarySince;
+  return of_binary ? text_of_binary(o[0], BinaryFormat::kAuto) : convert(o[0], kTarget);
+}
+
+Result<Datum> to_uuid(Operands o, Variables&) {
+  if (o[0].nullish()) return Datum::null();
+  if (o[0].type() == Type::kBinary) return binary_of_binary(o[0], kUuidSubtype);
+  return o[0].type() == Type::kString ? binary_of_text(o[0], BinaryFormat::kUuid, kUuidSubtype) : Result<Datum>(unsupported(o[0], Type::kBinary));
+}
+
+Result<Type> type_named(const Datum& target) {
+  if (target.type() == Type::kString) {
+    const auto type = type_from_alias(target.element().string_value());
+    if (!type) return bad(code::kBadValue, fmt::format("Unknown type name: {}", target.element().string_value()));
+    return *type;
+  }
+  const auto code_number = target.is_number() ? whole_number(target) : std::nullopt;
+  if (!code_number) return bad(code::kFailedToParse, fmt::format("$convert's 'to' argument must be a string or number, but is {}", type_name_of(target)));
+  const auto type = type_from_code(*code_number);
+  if (!type) return bad(code::kFailedToParse, fmt::format("In $convert, numeric value for 'to' does not correspond to a BSON type: {}", *code_number));
+  return *type;
+}
+
+// Types of binary data that are known, and those that users may define.
+Result<std::uint8_t> subtype_named(const Datum& subtype) {
+  constexpr std::int64_t kLastKnown = 8, kFirstOfUsers = 128, kLastOfUsers = 255;
+  if (!subtype.is_number()) return bad(4341108, fmt::format("$convert's 'subtype' argument must be a number, but is {}", type_name_of(subtype)));
+  const auto number = whole_number(subtype);
+  if (!number) return bad(4341106, fmt::format("In $convert, numeric 'subtype' argument is not an integer: {}", printed(subtype)));
+  const bool known = (*number >= 0 && *number <= kLastKnown) || (*number >= kFirstOfUsers && *number <= kLastOfUsers);
+  if (!known) return bad(4341107, fmt::format("In $convert, numeric value for 'subtype' does not correspond to a BinData type: {}", *number));
+  return static_cast<std::uint8_t>(*number);
 }
 
 struct ConvertExpression final : Expression {
@@ -234,23 +269,36 @@ struct ConvertExpression final : Expression {
     if (input.nullish())
       return operands.find("onNull") ? operands.evaluate("onNull", variables) : Result<Datum>(Datum::null());
     if (target.nullish()) return Datum::null();
-    std::optional<Type> type;
-    if (target.type() == Type::kString) {
-      type = type_from_alias(target.element().string_value());
-      if (!type) return bad(code::kBadValue, fmt::format("Unknown type name: {}", target.element().string_value()));
-    } else if (const auto code_number = target.is_number() ? whole_number(target) : std::nullopt) {
-      type = type_from_code(*code_number);
-      if (!type)
-        return bad(
-            code::kFailedToParse,
-            fmt::format("In $convert, numeric value for 'to' does not correspond to a BSON type: {}", *code_number));
-    } else {
-      return bad(code::kFailedToParse,
-                 fmt::format("$convert's 'to' argument must be a string or number, but is {}", type_name_of(target)));
+    const bool knows_binary = variables.context().version >= kBinarySince;
+    const bool detailed = knows_binary && target.type() == Type::kDocument;
+    const Datum type_value = detailed ? target.inside(target.element().document_value()["type"]) : target;
+    if (type_value.nullish()) return Datum::null();
+    const Type type = TRY(type_named(type_value));
+    std::uint8_t subtype = 0;
+    if (detailed) {
+      const Datum given = target.inside(target.element().document_value()["subtype"]);
+      if (!given.nullish()) subtype = TRY(subtype_named(given));
     }
-    auto result = convert(input, *type);
-    if (!result && operands.find("onError")) return operands.evaluate("onError", variables);
+    auto result = knows_binary ? convert_with_binary(variables, input, type, subtype) : convert(input, type);
+    if (!result && result.error().server_code == code::kConversionFailure && operands.find("onError")) return operands.evaluate("onError", variables);
     return result;
+  }
+
+  Result<Datum> convert_with_binary(Variables& variables, const Datum& input, Type type, std::uint8_t subtype) const {
+    if (input.type() == Type::kBinary && type == Type::kBinary) return binary_of_binary(input, subtype);
+    const bool to_text = input.type() == Type::kBinary && type == Type::kString;
+    const bool from_text = input.type() == Type::kString && type == Type::kBinary;
+    if (!to_text && !from_text) return convert(input, type);
+    const Datum format = TRY(operands.evaluate("format", variables));
+    if (format.nullish()) {
+      return bad(4341115, fmt::format("Format must be speficied when converting from '{}' to '{}'", type_name_of(input), bson::type_name(type)));
+    }
+    if (format.type() != Type::kString) {
+      return bad(4341114, fmt::format("$convert requires that 'format' be a string, found: {} with value {}", type_name_of(format), printed(format)));
+    }
+    const auto known = find_binary_format(format.element().string_value());
+    if (!known) return bad(4341125, fmt::format("Invalid 'format' argument for $convert: {}", format.element().string_value()));
+    return to_text ? text_of_binary(input, *known) : binary_of_text(input, *known, subtype);
   }
   NamedOperands operands;
 };
@@ -262,8 +310,9 @@ Result<ExpressionPtr> parse_convert(const Element& argument, const Scope& scope)
                                                  bson::type_name(argument.type())));
   }
   auto expression = std::make_unique<ConvertExpression>();
-  expression->operands =
-      TRY(NamedOperands::parse(argument, scope, "$convert", kNames, code::kFailedToParse, code::kFailedToParse));
+  const bool formats = scope.context().version >= kBinarySince;
+  const auto names = std::span(kNames).first(formats ? 5 : 4);
+  expression->operands = TRY(NamedOperands::parse(argument, scope, "$convert", names, code::kFailedToParse, code::kFailedToParse));
   if (!expression->operands.find("input")) return bad(code::kFailedToParse, "Missing 'input' parameter to $convert");
   if (!expression->operands.find("to")) return bad(code::kFailedToParse, "Missing 'to' parameter to $convert");
   const bool literals = expression->operands.are_literals();
@@ -303,7 +352,10 @@ Result<Datum> ts_increment(Operands o, Variables&) {
   return Datum::from(std::int64_t{TRY(timestamp_of(o[0], "$tsIncrement", 5687302)).increment});
 }
 
+Result<Datum> to_hashed_index_key(Operands o, Variables&) { return o[0].missing() ? Datum::null() : Datum::from(hashed_key(o[0].element())); }
+
 constexpr Operator kOperators[] = {
+    {"$toHashedIndexKey", 1, 1, to_hashed_index_key, {7, 0, 0}},
     {"$type", 1, 1, type_of},
     {"$isNumber", 1, 1, is_number},
     {"$toDouble", 1, 1, short_form<Type::kDouble>},
@@ -314,6 +366,7 @@ constexpr Operator kOperators[] = {
     {"$toBool", 1, 1, short_form<Type::kBool>},
     {"$toInt", 1, 1, short_form<Type::kInt32>},
     {"$toLong", 1, 1, short_form<Type::kInt64>},
+    {"$toUUID", 1, 1, to_uuid, kBinarySince},
     {"$bsonSize", 1, 1, bson_size},
     {"$binarySize", 1, 1, binary_size},
     {"$tsSecond", 1, 1, ts_second, {5, 1, 0}},

@@ -1,6 +1,7 @@
 // Dates: their parts, formatting, parsing, and (5.0) arithmetic in units, in time zones by offset or by name.
 #include <algorithm>
 #include <array>
+#include <limits>
 
 #include <fmt/core.h>
 
@@ -22,6 +23,7 @@ using bson::View;
 namespace {
 
 constexpr std::int64_t kMinute = 60'000;
+constexpr std::int64_t kMaxBinUnits = 100'000'000'000;  // the server's limit
 
 Result<std::int64_t> millis_of(const Datum& value) {
   switch (value.type()) {
@@ -89,15 +91,16 @@ constexpr std::array<Part, 13> kParts = {{
 
 struct PartExpression final : Expression {
   Result<Datum> evaluate(Variables& variables) const override {
+    const Datum value = TRY(date->evaluate(variables));
+    if (value.nullish()) return Datum::null();
+    const std::int64_t millis = TRY(millis_of(value));
     Zone in;
     if (zone) {
       const Datum given = TRY(zone->evaluate(variables));
       if (given.nullish()) return Datum::null();
       in = TRY(Zone::parse(given));
     }
-    const Datum value = TRY(date->evaluate(variables));
-    if (value.nullish()) return Datum::null();
-    const std::int64_t result = part(in.to_local(TRY(millis_of(value))));
+    const std::int64_t result = part(in.to_local(millis));
     return is_long ? Datum::from(result) : Datum::integer(result);
   }
   ExpressionPtr date, zone;
@@ -163,6 +166,7 @@ struct ToStringExpression final : NamedDateExpression {
   Result<Datum> evaluate(Variables& variables) const override {
     const Datum date = TRY(operands.evaluate("date", variables));
     const Datum format = TRY(operands.evaluate("format", variables));
+    if (!format.nullish()) TRY(check_format(format, variables.context().version));
     const auto in = TRY(zone(variables));
     if (date.nullish())
       return operands.find("onNull") ? operands.evaluate("onNull", variables) : Result<Datum>(Datum::null());
@@ -172,13 +176,18 @@ struct ToStringExpression final : NamedDateExpression {
       const std::string_view standard = in->is_utc() ? "%Y-%m-%dT%H:%M:%S.%LZ" : "%Y-%m-%dT%H:%M:%S.%L";
       return Datum::from(std::string_view(TRY(format_date(standard, millis, in->offset_at(millis)))));
     }
+    return Datum::from(std::string_view(TRY(format_date(format.element().string_value(), millis, in->offset_at(millis)))));
+  }
+
+  // Whatever the date is.
+  static Status check_format(const Datum& format, ServerVersion version) {
     if (format.type() != Type::kString) {
-      return bad(18533,
-                 fmt::format("$dateToString requires that 'format' be a string, found: {}", type_name_of(format)));
+      return bad(18533, fmt::format("$dateToString requires that 'format' be a string, found: {} with value {}", type_name_of(format), printed(format)));
     }
     const std::string_view text = format.element().string_value();
-    if (variables.context().version < ServerVersion{7, 0, 0}) TRY(refuse_month_names(text));
-    return Datum::from(std::string_view(TRY(format_date(text, millis, in->offset_at(millis)))));
+    if (version < ServerVersion{7, 0, 0}) TRY(refuse_month_names(text));
+    TRY(format_date(text, 0, 0));
+    return {};
   }
 };
 
@@ -239,15 +248,16 @@ struct ToPartsExpression final : NamedDateExpression {
   Result<Datum> evaluate(Variables& variables) const override {
     const Datum date = TRY(operands.evaluate("date", variables));
     const auto in = TRY(zone(variables));
-    if (date.nullish() || !in) return Datum::null();
-    const std::int64_t local = in->to_local(TRY(millis_of(date)));
-    const CalendarTime t = to_calendar(local);
-    bson::Builder out;
+    if (!in) return Datum::null();
     const Datum iso = TRY(operands.evaluate("iso8601", variables));
     if (operands.find("iso8601")) {
       if (iso.nullish()) return Datum::null();
       if (iso.type() != Type::kBool) return bad(40521, fmt::format("iso8601 must evaluate to a bool, found {}", type_name_of(iso)));
     }
+    if (date.nullish()) return Datum::null();
+    const std::int64_t local = in->to_local(TRY(millis_of(date)));
+    const CalendarTime t = to_calendar(local);
+    bson::Builder out;
     if (iso.truthy()) {
       const IsoWeek week = iso_week(local);
       out.append("isoWeekYear", static_cast<std::int32_t>(week.year)).append("isoWeek", week.week);
@@ -274,7 +284,13 @@ struct FromPartsExpression final : NamedDateExpression {
                                       "second",
                                       "millisecond"};
     std::int64_t values[] = {1970, 1, 1, 0, 0, 0, 0};
-    for (std::size_t i = 0; i < std::size(names); ++i) {
+    std::optional<Zone> in;
+    static constexpr std::size_t kOrder[] = {3, 4, 5, 6, 0, 1, 2};  // the time of day; with the zone, the day
+    for (const std::size_t i : kOrder) {
+      if (i == 0) {
+        in = TRY(zone(variables));
+        if (!in) return Datum::null();
+      }
       if (!operands.find(names[i])) continue;
       const Datum value = TRY(operands.evaluate(names[i], variables));
       if (value.nullish()) return Datum::null();
@@ -289,11 +305,9 @@ struct FromPartsExpression final : NamedDateExpression {
       values[i] = *whole;
     }
     if (values[0] < 1 || values[0] > 9999) {
-      return bad(40523, fmt::format("'{}' must evaluate to an integer in the range {} to {}, found {}", names[0], 1,
-                                    9999, values[0]));
+      return bad(iso ? 31095 : 40523, fmt::format("'{}' must evaluate to an integer in the range {} to {}, found {}", names[0], 1,
+                                                  9999, values[0]));
     }
-    const auto in = TRY(zone(variables));
-    if (!in) return Datum::null();
     std::int64_t day = values[2];
     if (iso) {
       day = first_iso_monday(values[0]) + (values[1] - 1) * 7 + values[2] - 1;
@@ -364,9 +378,15 @@ Result<Unit> unit_of(const Datum& value, std::string_view name) {
   if (value.type() != Type::kString) {
     return bad(5439013, fmt::format("{} requires 'unit' to be a string, but got {}", name, type_name_of(value)));
   }
-  if (const auto unit = find_date_unit(value.element().string_value())) return *unit;
-  return bad(code::kFailedToParse, fmt::format("{} parameter 'unit' value cannot be recognized as a time unit: {}",
-                                               name, value.element().string_value()));
+  return parse_date_unit(value.element().string_value()).map_error([&](Error error) {
+    return std::move(error).with_context(fmt::format("{} parameter 'unit' value parsing failed :: caused by :", name));
+  });
+}
+
+Result<std::int64_t> date_of(const Datum& value, std::string_view name, std::string_view parameter) {
+  auto millis = millis_of(value);
+  if (!millis) return bad(5166307, fmt::format("{} requires '{}' to be a date, but got {}", name, parameter, type_name_of(value)));
+  return millis;
 }
 
 std::int64_t floor_to(std::int64_t value, std::int64_t size) {
@@ -377,19 +397,32 @@ std::int64_t floor_to(std::int64_t value, std::int64_t size) {
 struct AddExpression final : NamedDateExpression {
   Result<Datum> evaluate(Variables& variables) const override {
     const Datum start = TRY(operands.evaluate("startDate", variables));
+    if (start.nullish()) return Datum::null();
     const Datum unit_name = TRY(operands.evaluate("unit", variables));
-    const Datum amount = TRY(operands.evaluate("amount", variables));
-    const auto in = TRY(zone(variables));
-    if (start.nullish() || unit_name.nullish() || amount.nullish() || !in) return Datum::null();
+    if (unit_name.nullish()) return Datum::null();
     const Unit unit = TRY(unit_of(unit_name, name));
+    const Datum amount = TRY(operands.evaluate("amount", variables));
+    if (amount.nullish()) return Datum::null();
+    const auto in = TRY(zone(variables));
+    if (!in) return Datum::null();
+    const auto millis = millis_of(start);
+    if (!millis) return bad(5166403, fmt::format("{} requires startDate to be convertible to a date", name));
     const auto count = whole_number(amount);
     if (!count) return bad(5166405, fmt::format("{} expects integer amount of time units", name));
-    const std::int64_t steps = name == "$dateSubtract" ? -*count : *count;
-    const std::int64_t millis = TRY(millis_of(start));
-    if (const std::int64_t months = months_in(unit)) {
-      return Datum::from(bson::DateTime{in->to_utc(add_months(in->to_local(millis), months * steps))});
+    if (name == "$dateSubtract" && *count == std::numeric_limits<std::int64_t>::min()) {
+      return bad(6045000, fmt::format("invalid $dateSubtract 'amount' parameter value: {}", *count));
     }
-    return Datum::from(bson::DateTime{millis + steps * millis_in(unit)});
+    return Datum::from(bson::DateTime{TRY(add(*millis, unit, name == "$dateSubtract" ? -*count : *count, *in))});
+  }
+
+  // From a day on by the clock on the wall there: the time of day stays, whatever the zone's offset is then.
+  static Result<std::int64_t> add(std::int64_t millis, Unit unit, std::int64_t count, const Zone& in) {
+    if (unit != Unit::kMillisecond && !is_amount_in_range(count, unit)) {
+      return bad(5976500, fmt::format("invalid dateAdd 'amount' parameter value: {} {}", count, date_unit_name(unit)));
+    }
+    const bool by_calendar = months_in(unit) != 0 || unit == Unit::kWeek || unit == Unit::kDay;
+    if (!by_calendar) return add_units(millis, unit, count);
+    return in.to_utc(TRY(add_units(in.to_local(millis), unit, count)));
   }
   std::string name;
 };
@@ -423,66 +456,111 @@ std::int64_t truncate(std::int64_t local, Unit unit, std::int64_t size, int week
   return reference + floor_to(local - reference, millis_in(unit) * size);
 }
 
-Result<int> week_start_of(const NamedOperands& operands, Variables& variables) {
-  if (!operands.find("startOfWeek")) return 0;
+// Read for weeks only. Nothing where it is null.
+Result<std::optional<int>> week_start_of(const NamedOperands& operands, Variables& variables, std::string_view name, Unit unit) {
+  if (unit != Unit::kWeek || !operands.find("startOfWeek")) return 0;
   const Datum day = TRY(operands.evaluate("startOfWeek", variables));
+  if (day.nullish()) return std::optional<int>();
+  if (day.type() != Type::kString) return bad(5439015, fmt::format("{} requires 'startOfWeek' to be a string, but got {}", name, type_name_of(day)));
   static constexpr std::string_view kDays[] = {"sunday",   "monday", "tuesday", "wednesday",
                                                "thursday", "friday", "saturday"};
-  if (day.type() == Type::kString) {
-    std::string name(day.element().string_value());
-    for (char& c : name) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-    for (int i = 0; i < 7; ++i) {
-      if (name == kDays[i] || name == kDays[i].substr(0, 3)) return i;
-    }
+  std::string given(day.element().string_value());
+  for (char& c : given) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  for (int i = 0; i < 7; ++i) {
+    if (given == kDays[i] || given == kDays[i].substr(0, 3)) return i;
   }
-  return bad(5439016, "'startOfWeek' must be the name of a day of the week");
+  return bad(5439016, fmt::format("{} parameter 'startOfWeek' value cannot be recognized as a day of a week: {}", name, day.element().string_value()));
+}
+
+Result<std::optional<Zone>> zone_of(const NamedDateExpression& expression, Variables& variables, std::string_view name) {
+  return expression.zone(variables).map_error([&](Error error) {
+    return std::move(error).with_context(fmt::format("{} parameter 'timezone' value parsing failed :: caused by :", name));
+  });
+}
+
+// Bins of less than a day are as long as each other, whatever the clocks on the wall do: counted from 2000-01-01 there.
+Result<std::int64_t> truncate_instant(std::int64_t millis, Unit unit, std::int64_t size, const Zone& in) {
+  const std::int64_t reference = in.to_utc(from_calendar(2000, 1, 1, 0, 0, 0, 0));
+  std::int64_t bin = 0, from_reference = 0, start = 0;
+  const bool over = __builtin_mul_overflow(size, millis_in(unit), &bin) || __builtin_sub_overflow(millis, reference, &from_reference) ||
+                    __builtin_add_overflow(reference, floor_to(from_reference, bin), &start);
+  if (over) return bad(5439002, "dateTrunc overflowed");
+  return start;
 }
 
 struct TruncExpression final : NamedDateExpression {
   Result<Datum> evaluate(Variables& variables) const override {
     const Datum date = TRY(operands.evaluate("date", variables));
-    const Datum unit_name = TRY(operands.evaluate("unit", variables));
-    const auto in = TRY(zone(variables));
-    if (date.nullish() || unit_name.nullish() || !in) return Datum::null();
-    const Unit unit = TRY(unit_of(unit_name, "$dateTrunc"));
+    if (date.nullish()) return Datum::null();
     std::int64_t size = 1;
     if (operands.find("binSize")) {
       const Datum given = TRY(operands.evaluate("binSize", variables));
       if (given.nullish()) return Datum::null();
       const auto whole = whole_number(given);
-      if (!whole || *whole <= 0) return bad(5439018, "$dateTrunc requires 'binSize' to be greater than 0");
+      if (!whole) {
+        return bad(5439017, fmt::format("$dateTrunc requires 'binSize' to be a 64-bit integer, but got value '{}' of type {}", printed(given), type_name_of(given)));
+      }
+      if (*whole <= 0) return bad(5439018, fmt::format("$dateTrunc requires 'binSize' to be greater than 0, but got value {}", *whole));
       size = *whole;
     }
-    const int week_start = TRY(week_start_of(operands, variables));
-    return Datum::from(bson::DateTime{in->to_utc(truncate(in->to_local(TRY(millis_of(date))), unit, size, week_start))});
+    const Datum unit_name = TRY(operands.evaluate("unit", variables));
+    if (unit_name.nullish()) return Datum::null();
+    const Unit unit = TRY(unit_of(unit_name, "$dateTrunc"));
+    const auto week_start = TRY(week_start_of(operands, variables, "$dateTrunc", unit));
+    if (!week_start) return Datum::null();
+    const auto in = TRY(zone_of(*this, variables, "$dateTrunc"));
+    if (!in) return Datum::null();
+    const std::int64_t millis = TRY(date_of(date, "$dateTrunc", "date"));
+    const bool by_calendar = months_in(unit) != 0 || unit == Unit::kWeek || unit == Unit::kDay;
+    if (!by_calendar) return Datum::from(bson::DateTime{TRY(truncate_instant(millis, unit, size, *in))});
+    if (size > kMaxBinUnits) return bad(5439006, "dateTrunc unsupported binSize value");
+    return Datum::from(bson::DateTime{in->to_utc(truncate(in->to_local(millis), unit, size, *week_start))});
   }
 };
 
 Result<ExpressionPtr> parse_trunc(const Element& argument, const Scope& scope) {
   static constexpr std::string_view kNames[] = {"date", "unit", "binSize", "timezone", "startOfWeek"};
-  return parse_named<TruncExpression>(argument, scope, kNames, "date", 5439008, 5439009, 5439007);
+  auto parsed = TRY(named<TruncExpression>(argument, scope, kNames, "date", 5439008, 5439009, 5439007));
+  if (!parsed->operands.find("unit")) return bad(5439010, "Missing 'unit' parameter to $dateTrunc");
+  return folded(std::move(parsed), scope);
 }
 
 struct DiffExpression final : NamedDateExpression {
   Result<Datum> evaluate(Variables& variables) const override {
-    const Datum start = TRY(operands.evaluate("startDate", variables));
-    const Datum end = TRY(operands.evaluate("endDate", variables));
+    const Datum start_date = TRY(operands.evaluate("startDate", variables));
+    if (start_date.nullish()) return Datum::null();
+    const Datum end_date = TRY(operands.evaluate("endDate", variables));
+    if (end_date.nullish()) return Datum::null();
     const Datum unit_name = TRY(operands.evaluate("unit", variables));
-    const auto in = TRY(zone(variables));
-    if (start.nullish() || end.nullish() || unit_name.nullish() || !in) return Datum::null();
+    if (unit_name.nullish()) return Datum::null();
     const Unit unit = TRY(unit_of(unit_name, "$dateDiff"));
-    const int week_start = TRY(week_start_of(operands, variables));
-    const std::int64_t from = truncate(in->to_local(TRY(millis_of(start))), unit, 1, week_start);
-    const std::int64_t to = truncate(in->to_local(TRY(millis_of(end))), unit, 1, week_start);
+    const auto week_start = TRY(week_start_of(operands, variables, "$dateDiff", unit));
+    if (!week_start) return Datum::null();
+    const auto in = TRY(zone_of(*this, variables, "$dateDiff"));
+    if (!in) return Datum::null();
+    const std::int64_t start = TRY(date_of(start_date, "$dateDiff", "startDate"));
+    const std::int64_t end = TRY(date_of(end_date, "$dateDiff", "endDate"));
+    if (unit == Unit::kMillisecond) {
+      std::int64_t between = 0;
+      if (__builtin_sub_overflow(end, start, &between)) return bad(5166308, "dateDiff overflowed");
+      return Datum::from(between);
+    }
+    const std::int64_t from = truncate(in->to_local(start), unit, 1, *week_start);
+    const std::int64_t to = truncate(in->to_local(end), unit, 1, *week_start);
     if (const std::int64_t months = months_in(unit))
       return Datum::from((month_number(to) - month_number(from)) / months);
-    return Datum::from((to - from) / millis_in(unit));
+    const bool by_calendar = unit == Unit::kWeek || unit == Unit::kDay;
+    const std::int64_t shift = by_calendar ? 0 : (in->offset_at(start) - in->offset_at(end)) / millis_in(unit);
+    return Datum::from((to - from) / millis_in(unit) + shift);
   }
 };
 
 Result<ExpressionPtr> parse_diff(const Element& argument, const Scope& scope) {
   static constexpr std::string_view kNames[] = {"startDate", "endDate", "unit", "timezone", "startOfWeek"};
-  return parse_named<DiffExpression>(argument, scope, kNames, "startDate", 5166302, 5166303, 5166301);
+  auto parsed = TRY(named<DiffExpression>(argument, scope, kNames, "startDate", 5166302, 5166303, 5166301));
+  if (!parsed->operands.find("endDate")) return bad(5166304, "Missing 'endDate' parameter to $dateDiff");
+  if (!parsed->operands.find("unit")) return bad(5166305, "Missing 'unit' parameter to $dateDiff");
+  return folded(std::move(parsed), scope);
 }
 
 constexpr SpecialForm kForms[] = {

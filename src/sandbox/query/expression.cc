@@ -240,7 +240,6 @@ Result<ExpressionPtr> operator_call(const Element& call, const Scope& scope) {
   if (call.key() == "$meta") return meta_expression(call, scope.context());
   const auto entry = registry().find(call.key());
   if (!is_known_expression(call.key(), scope.context().version)) {
-    if (is_not_supported(call.key(), scope.context().version)) return bad(code::kInvalidPipelineOperator, fmt::format("The expression {} is not supported by this server", call.key()));
     return bad(code::kInvalidPipelineOperator, fmt::format("Unrecognized expression '{}'", call.key()));
   }
   if (entry->second.form) return entry->second.form->parse(call, scope);
@@ -357,10 +356,6 @@ Result<ExpressionPtr> parse_object_expression(View object, const Scope& scope) {
   if (!constant) return expression;
   Variables none(View(), scope.context());
   return std::make_unique<ConstantExpression>(TRY(expression->evaluate(none)).own(), literal);
-}
-
-bool is_not_supported(std::string_view operator_name, ServerVersion version) {
-  return version >= ServerVersion{7, 0, 0} && operator_name == "$toHashedIndexKey";
 }
 
 bool is_known_expression(std::string_view operator_name, ServerVersion version) {

@@ -87,8 +87,6 @@ Result<ExpressionPtr> parse_expression(const bson::Element& operand, const Scope
 // {$operator: ...}, or an object expression.
 Result<ExpressionPtr> parse_object_expression(bson::View object, const Scope& scope);
 bool is_known_expression(std::string_view operator_name, ServerVersion version);
-// Operators and accumulators that the version has, and this server does not.
-bool is_not_supported(std::string_view operator_name, ServerVersion version);
 
 // The command's `let` evaluated to constants.
 Result<bson::Document> evaluate_let(bson::View let, const EvaluationContext& context);

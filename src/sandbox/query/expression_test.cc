@@ -47,11 +47,11 @@ INSTANTIATE_TEST_SUITE_P(
         Row{R"({"$add":[{"$numberLong":"1"},{"$numberDouble":"0.5"}]})", R"({ "$numberDouble" : "1.5" })"},
         Row{R"({"$add":[{"$numberDouble":"2.5"},{"$numberDecimal":"1.10"}]})", R"({ "$numberDecimal" : "3.60" })"},
         Row{R"({"$add":[{"$date":"2020-01-01T00:00:00Z"},1e300]})", "15 date overflow in $add"},
-        Row{R"({"$add":["$a","$s"]})", "16554 $add only supports numeric or date types, not string"},
+        Row{R"({"$add":["$a","$s"]})", "14 $add only supports numeric or date types, not string"},
         Row{R"({"$add":["$a","$n"]})", "null"}, Row{R"({"$subtract":["$a",7]})", R"({ "$numberInt" : "-2" })"},
         Row{R"({"$multiply":["$a",{"$numberDecimal":"2"}]})", R"({ "$numberDecimal" : "10" })"},
         Row{R"({"$divide":["$a",2]})", R"({ "$numberDouble" : "2.5" })"},
-        Row{R"({"$divide":[1,0]})", "16608 can't $divide by zero"},
+        Row{R"({"$divide":[1,0]})", "2 can't $divide by zero"},
         Row{R"({"$mod":[-7,3]})", R"({ "$numberInt" : "-1" })"}, Row{R"({"$abs":-3})", R"({ "$numberInt" : "3" })"},
         Row{R"({"$round":[2.5]})", R"({ "$numberDouble" : "2.0" })"},
         Row{R"({"$pow":[2,10]})", R"({ "$numberInt" : "1024" })"},
@@ -156,6 +156,132 @@ INSTANTIATE_TEST_SUITE_P(
         Row{R"({"$tsIncrement":{"$timestamp":{"t":7,"i":9}}})", R"({ "$numberLong" : "9" })"},
         Row{R"({"$tsSecond":null})", "null"},
         Row{R"({"$tsSecond":1})", "5687301  Argument to $tsSecond must be a timestamp, but is int"}));
+
+TEST(Expressions, AddOneAfterTheOtherSinceSix) {
+  const std::string tenths = R"({"$add":[{"$numberDouble":"0.1"},{"$numberDouble":"0.2"},{"$numberDouble":"0.3"}]})";
+  EXPECT_EQ(value_of(tenths, "{}", {4, 4, 1}), R"({ "$numberDouble" : "0.5999999999999999778" })");
+  EXPECT_EQ(value_of(tenths, "{}", {8, 0, 4}), R"({ "$numberDouble" : "0.60000000000000008882" })");
+  // What was a double when the decimal came keeps all its digits; what comes later has fifteen.
+  EXPECT_EQ(value_of(R"({"$add":[{"$numberDouble":"0.1"},{"$numberDecimal":"1"}]})", "{}", {8, 0, 4}),
+            R"({ "$numberDecimal" : "1.100000000000000005551115123125783" })");
+  EXPECT_EQ(value_of(R"({"$add":[{"$numberDecimal":"1"},{"$numberDouble":"0.1"}]})", "{}", {8, 0, 4}), R"({ "$numberDecimal" : "1.100000000000000" })");
+  EXPECT_EQ(value_of(R"({"$add":[{"$numberLong":"9223372036854775807"},1]})", "{}", {8, 0, 4}), R"({ "$numberDouble" : "9223372036854775808.0" })");
+  EXPECT_EQ(value_of(R"({"$add":[{"$numberInt":"2147483647"},1]})", "{}", {8, 0, 4}), R"({ "$numberLong" : "2147483648" })");
+  EXPECT_EQ(value_of(R"({"$add":[{"$numberLong":"1"},1]})", "{}", {8, 0, 4}), R"({ "$numberLong" : "2" })");
+  EXPECT_EQ(value_of(R"({"$add":[{"$date":"1970-01-01T00:00:01Z"},{"$numberDouble":"1.5"}]})", "{}", {8, 0, 4}), R"({ "$date" : { "$numberLong" : "1002" } })");
+  EXPECT_EQ(value_of(R"({"$add":[{"$date":"1970-01-01T00:00:01Z"},5]})", "{}", {8, 0, 4}), R"({ "$date" : { "$numberLong" : "1005" } })");
+  EXPECT_EQ(value_of(R"({"$add":[]})", "{}", {8, 0, 4}), R"({ "$numberInt" : "0" })");
+}
+
+TEST(Expressions, TellTypesThatDoNotFitByOneCodeSinceFive) {
+  const std::pair<const char*, std::pair<const char*, const char*>> kCases[] = {
+      {R"({"$add":["x",1]})", {"16554 $add only supports numeric or date types, not string", "14 $add only supports numeric or date types, not string"}},
+      {R"({"$multiply":["x",1]})", {"16555 $multiply only supports numeric types, not string", "14 $multiply only supports numeric types, not string"}},
+      {R"({"$divide":["x",1]})", {"16609 $divide only supports numeric types, not string and int", "14 $divide only supports numeric types, not string and int"}},
+      {R"({"$subtract":["x",1]})", {"16556 cant $subtract aint from a string", "14 can't $subtract int from string"}},
+      {R"({"$divide":[1,0]})", {"16608 can't $divide by zero", "2 can't $divide by zero"}},
+      {R"({"$mod":[{"$numberDecimal":"1"},0]})", {"16610 can't $mod by zero", "5733415 can't $mod by zero"}}};
+  for (const auto& [expression, errors] : kCases) {
+    EXPECT_EQ(value_of(expression, "{}", {4, 4, 1}), errors.first);
+    EXPECT_EQ(value_of(expression, "{}", {8, 0, 4}), errors.second);
+  }
+}
+
+TEST(Expressions, MoveDatesByTheClockOnTheWall) {
+  const auto result = [](const std::string& expression) { return value_of(expression, "{}", {8, 0, 4}); };
+  // The clocks of Berlin went forward on 2020-03-29: a day later it is noon there again, 23 hours on.
+  const std::string start = R"("startDate":{"$date":"2020-03-28T11:00:00Z"},"timezone":"Europe/Berlin")";
+  EXPECT_EQ(result(R"({"$dateAdd":{)" + start + R"(,"unit":"day","amount":1}})"), R"({ "$date" : { "$numberLong" : "1585476000000" } })");
+  EXPECT_EQ(result(R"({"$dateAdd":{)" + start + R"(,"unit":"hour","amount":24}})"), R"({ "$date" : { "$numberLong" : "1585479600000" } })");
+  // 01:30 to 03:30 there is one hour.
+  const std::string night = R"("startDate":{"$date":"2020-03-29T00:30:00Z"},"endDate":{"$date":"2020-03-29T01:30:00Z"},"timezone":"Europe/Berlin")";
+  EXPECT_EQ(result(R"({"$dateDiff":{)" + night + R"(,"unit":"hour"}})"), R"({ "$numberLong" : "1" })");
+  EXPECT_EQ(result(R"({"$dateDiff":{)" + night + R"(,"unit":"minute"}})"), R"({ "$numberLong" : "60" })");
+  EXPECT_EQ(result(R"({"$dateDiff":{)" + night + R"(,"unit":"day"}})"), R"({ "$numberLong" : "0" })");
+  // Bins of hours go on across the change.
+  EXPECT_EQ(result(R"({"$dateTrunc":{"date":{"$date":"2020-06-15T11:30:00Z"},"unit":"hour","binSize":2,"timezone":"Europe/Berlin"}})"),
+            R"({ "$date" : { "$numberLong" : "1592218800000" } })");
+  EXPECT_EQ(result(R"({"$dateTrunc":{"date":{"$date":"2020-06-15T11:30:00Z"},"unit":"day","timezone":"Europe/Berlin"}})"),
+            R"({ "$date" : { "$numberLong" : "1592172000000" } })");
+}
+
+TEST(Expressions, RefuseDatesInTheServersWords) {
+  const std::pair<const char*, const char*> kCases[] = {
+      {R"({"$dateDiff":{"startDate":1,"unit":"day"}})", "5166304 Missing 'endDate' parameter to $dateDiff"},
+      {R"({"$dateDiff":{"startDate":1,"endDate":1}})", "5166305 Missing 'unit' parameter to $dateDiff"},
+      {R"({"$dateTrunc":{"date":1}})", "5439010 Missing 'unit' parameter to $dateTrunc"},
+      {R"({"$dateDiff":{"startDate":1,"endDate":{"$date":"2020-01-01T00:00:00Z"},"unit":"day"}})", "5166307 $dateDiff requires 'startDate' to be a date, but got int"},
+      {R"({"$dateDiff":{"startDate":{"$date":"2020-01-01T00:00:00Z"},"endDate":{"$date":"2020-01-01T00:00:00Z"},"unit":"moon"}})",
+       "9 $dateDiff parameter 'unit' value parsing failed :: caused by :: unknown time unit value: moon"},
+      {R"({"$dateDiff":{"startDate":{"$date":"2020-01-01T00:00:00Z"},"endDate":{"$date":"2020-01-01T00:00:00Z"},"unit":"week","startOfWeek":"x"}})",
+       "5439016 $dateDiff parameter 'startOfWeek' value cannot be recognized as a day of a week: x"},
+      {R"({"$dateTrunc":{"date":{"$date":"2020-01-01T00:00:00Z"},"unit":"week","startOfWeek":1}})", "5439015 $dateTrunc requires 'startOfWeek' to be a string, but got int"},
+      // Only weeks begin on a day.
+      {R"({"$dateTrunc":{"date":{"$date":"2020-01-02T00:00:00Z"},"unit":"month","startOfWeek":1}})", R"({ "$date" : { "$numberLong" : "1577836800000" } })"},
+      {R"({"$dateTrunc":{"date":{"$date":"2020-01-01T00:00:00Z"},"unit":"day","binSize":0}})", "5439018 $dateTrunc requires 'binSize' to be greater than 0, but got value 0"},
+      {R"({"$dateTrunc":{"date":{"$date":"2020-01-01T00:00:00Z"},"unit":"day","binSize":"x"}})",
+       "5439017 $dateTrunc requires 'binSize' to be a 64-bit integer, but got value '\"x\"' of type string"},
+      {R"({"$dateTrunc":{"date":{"$date":"2020-01-01T00:00:00Z"},"unit":"day","timezone":"Nowhere"}})",
+       "40485 $dateTrunc parameter 'timezone' value parsing failed :: caused by :: unrecognized time zone identifier: \"Nowhere\""},
+      {R"({"$dateAdd":{"startDate":"x","unit":"day","amount":1}})", "5166403 $dateAdd requires startDate to be convertible to a date"},
+      {R"({"$dateAdd":{"startDate":{"$date":"2020-01-01T00:00:00Z"},"unit":"day","amount":1.5}})", "5166405 $dateAdd expects integer amount of time units"},
+      {R"({"$dateAdd":{"startDate":{"$date":"2020-01-01T00:00:00Z"},"unit":"day","amount":{"$numberLong":"9223372036854775807"}}})",
+       "5976500 invalid dateAdd 'amount' parameter value: 9223372036854775807 day"},
+      {R"({"$dateSubtract":{"startDate":{"$date":"2020-01-01T00:00:00Z"},"unit":"day","amount":{"$numberLong":"-9223372036854775808"}}})",
+       "6045000 invalid $dateSubtract 'amount' parameter value: -9223372036854775808"},
+      {R"({"$dateFromParts":{"isoWeekYear":0}})", "31095 'isoWeekYear' must evaluate to an integer in the range 1 to 9999, found 0"},
+      {R"({"$dateToString":{"date":null,"format":5}})", "18533 $dateToString requires that 'format' be a string, found: int with value 5"},
+      {R"({"$year":{"date":null,"timezone":"Nowhere"}})", "null"}};
+  for (const auto& [expression, result] : kCases) EXPECT_EQ(value_of(expression, "{}", {8, 0, 4}), result) << expression;
+}
+
+TEST(Expressions, ConvertBinaryDataSinceEight) {
+  const std::string bytes = R"({"$binary":{"base64":"hn3uUsMxSE6S0cVkebjmfg==","subType":"00"}})";
+  const std::string uuid = R"({"$binary":{"base64":"hn3uUsMxSE6S0cVkebjmfg==","subType":"04"}})";
+  const std::string written_bytes = R"({ "$binary" : { "base64" : "hn3uUsMxSE6S0cVkebjmfg==", "subType" : "00" } })";
+  const std::string written_uuid = R"({ "$binary" : { "base64" : "hn3uUsMxSE6S0cVkebjmfg==", "subType" : "04" } })";
+  const std::string text = "867dee52-c331-484e-92d1-c56479b8e67e";
+  const auto quoted = [](const std::string& inside) { return '"' + inside + '"'; };
+  const auto converted = [](const std::string& input, const std::string& rest) {
+    return value_of(R"({"$convert":{"input":)" + input + "," + rest + "}}", "{}", {8, 0, 4});
+  };
+  EXPECT_EQ(converted(bytes, R"("to":"string","format":"base64")"), R"("hn3uUsMxSE6S0cVkebjmfg==")");
+  EXPECT_EQ(converted(bytes, R"("to":"string","format":"base64url")"), R"("hn3uUsMxSE6S0cVkebjmfg")");
+  EXPECT_EQ(converted(bytes, R"("to":"string","format":"hex")"), R"("867DEE52C331484E92D1C56479B8E67E")");
+  EXPECT_EQ(converted(uuid, R"("to":"string","format":"auto")"), quoted(text));
+  EXPECT_EQ(converted(bytes, R"("to":"string","format":"auto")"), R"("hn3uUsMxSE6S0cVkebjmfg==")");
+  EXPECT_EQ(converted(R"({"$binary":{"base64":"aGk=","subType":"00"}})", R"("to":{"type":"string"},"format":"utf8")"), R"("hi")");
+  EXPECT_EQ(converted(quoted("867dee52c331484e92D1C56479B8E67E"), R"("to":"binData","format":"hex")"), written_bytes);
+  EXPECT_EQ(converted(quoted("hn3uUsMxSE6S0cVkebjmfg"), R"("to":{"type":"binData"},"format":"base64url")"), written_bytes);
+  EXPECT_EQ(converted(quoted(text), R"("to":{"type":"binData","subtype":4},"format":"uuid")"), written_uuid);
+  EXPECT_EQ(converted(uuid, R"("to":{"type":"binData","subtype":4})"), written_uuid);
+  EXPECT_EQ(converted(uuid, R"("to":"binData")"), "241 Conversions between different BinData subtypes are not supported");
+  EXPECT_EQ(converted(uuid, R"("to":"binData","onError":"no")"), R"("no")");
+  EXPECT_EQ(converted(bytes, R"("to":"string")"), "4341115 Format must be speficied when converting from 'binData' to 'string'");
+  EXPECT_EQ(converted(quoted("x"), R"("to":"binData","format":"base64")"), "241 Failed to parse BinData 'x' in $convert with no onError value: invalid base64");
+  EXPECT_EQ(converted(quoted("abc"), R"("to":"binData","format":"hex","onError":null)"), "null");
+  EXPECT_EQ(converted(quoted("x"), R"("to":"binData","format":"uuid")"),
+            "241 Failed to parse BinData 'x' in $convert with no onError value: Only the 'uuid' format is allowed with the UUID subtype");
+  EXPECT_EQ(converted(quoted("x"), R"("to":{"type":"binData","subtype":127},"format":"hex")"),
+            "4341107 In $convert, numeric value for 'subtype' does not correspond to a BinData type: 127");
+  EXPECT_EQ(converted("1", R"("to":{"type":"long"})"), R"({ "$numberLong" : "1" })");
+  EXPECT_EQ(value_of(R"({"$toUUID":)" + quoted(text) + "}", "{}", {8, 0, 4}), written_uuid);
+  EXPECT_EQ(value_of(R"({"$toString":)" + uuid + "}", "{}", {8, 0, 4}), quoted(text));
+  EXPECT_EQ(value_of(R"({"$toUUID":"x"})", "{}", {7, 0, 16}), "168 Unrecognized expression '$toUUID'");
+  EXPECT_EQ(value_of(R"({"$convert":{"input":1,"to":"int","format":"hex"}})", "{}", {7, 0, 16}), "9 $convert found an unknown argument: format");
+  EXPECT_EQ(value_of(R"({"$toString":)" + uuid + "}", "{}", {7, 0, 16}), "241 Unsupported conversion from binData to string in $convert with no onError value");
+}
+
+TEST(Expressions, HashAsHashedIndexesDo) {
+  const auto hashed = [](const std::string& value) { return value_of(R"({"$toHashedIndexKey":)" + value + "}", "{}", {7, 0, 16}); };
+  EXPECT_EQ(hashed("42"), R"({ "$numberLong" : "-944302157085130861" })");  // of the server's own tests
+  // Numbers of one whole part share their key; what is missing has none.
+  EXPECT_EQ(hashed("1"), hashed(R"({"$numberDouble":"1.9"})"));
+  EXPECT_EQ(hashed("1"), hashed(R"({"$numberDecimal":"1.5"})"));
+  EXPECT_NE(hashed("1"), hashed("2"));
+  EXPECT_NE(hashed(R"({"$literal":{"a":1}})"), hashed(R"({"$literal":{"b":1}})"));
+  EXPECT_EQ(hashed("\"$missing\""), "null");
+}
 
 TEST(Expressions, KnowTheirVersion) {
   EXPECT_EQ(value_of(R"({"$getField":"a"})", "{}", {4, 4, 0}), "168 Unrecognized expression '$getField'");

@@ -2,16 +2,11 @@
 #include <gtest/gtest.h>
 
 #include "bson/ejson.h"
+#include "sandbox/query/doc_for_tests.h"
 #include "sandbox/query/matcher.h"
 
 namespace drover::sandbox::query {
 namespace {
-
-bson::Document doc(const std::string& text) {
-  auto parsed = bson::from_ejson(text);
-  EXPECT_TRUE(parsed) << text;
-  return parsed ? std::move(*parsed) : bson::Document();
-}
 
 bool matches(const std::string& predicate, const std::string& place) {
   const auto matcher = Matcher::parse(doc("{\"p\":" + predicate + "}"));

@@ -7,17 +7,12 @@
 
 #include "bson/builder.h"
 #include "bson/ejson.h"
+#include "sandbox/query/doc_for_tests.h"
 
 namespace drover::sandbox::query {
 namespace {
 
 using bson::Document;
-
-Document doc(const std::string& text) {
-  auto parsed = bson::from_ejson(text);
-  EXPECT_TRUE(parsed) << text;
-  return parsed ? std::move(*parsed) : Document();
-}
 
 bool matches(const std::string& filter, const std::string& document) {
   const auto matcher = Matcher::parse(doc(filter));

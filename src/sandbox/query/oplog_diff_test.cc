@@ -4,13 +4,13 @@
 
 #include "bson/builder.h"
 #include "bson/ejson.h"
+#include "sandbox/query/doc_for_tests.h"
 
 namespace drover::sandbox::query {
 namespace {
 
 using bson::Document;
 
-Document doc(const std::string& text) { return *bson::from_ejson(text); }
 std::string show(const Document& document) { return bson::to_relaxed_ejson(document); }
 
 TEST(OplogDiff, BringsBeforeToAfter) {

@@ -5,18 +5,13 @@
 #include <gtest/gtest.h>
 
 #include "bson/ejson.h"
+#include "sandbox/query/doc_for_tests.h"
 #include "sandbox/query/matcher.h"
 
 namespace drover::sandbox::query {
 namespace {
 
 using bson::Document;
-
-Document doc(const std::string& text) {
-  auto parsed = bson::from_ejson(text);
-  EXPECT_TRUE(parsed) << text;
-  return parsed ? std::move(*parsed) : Document();
-}
 
 std::vector<Document> documents(const std::string& array) {
   std::vector<Document> out;

@@ -78,7 +78,6 @@ class Parser {
       if (for_find_ && call.key() == "$slice") return slice(prefix, seen, e);
       if (call.key() == "$elemMatch") return elem_match(prefix, seen, e, call);
       if (!is_known_expression(call.key(), context_.version) && call.key() != "$meta") {
-        if (is_not_supported(call.key(), context_.version)) return bad(31325, fmt::format("The expression {} is not supported by this server", call.key()));
         return bad(31325, fmt::format("Unknown expression {}", call.key()));
       }
       return computed(prefix, seen, e);

@@ -3,6 +3,7 @@
 
 #include "bson/builder.h"
 #include "bson/ejson.h"
+#include "sandbox/query/doc_for_tests.h"
 #include "sandbox/query/matcher.h"
 #include "sandbox/query/projection.h"
 #include "sandbox/query/sort.h"
@@ -12,12 +13,6 @@ namespace drover::sandbox::query {
 namespace {
 
 using bson::Document;
-
-Document doc(const std::string& text) {
-  auto parsed = bson::from_ejson(text);
-  EXPECT_TRUE(parsed) << text;
-  return parsed ? std::move(*parsed) : Document();
-}
 
 std::string show(const Error& error) { return std::to_string(error.server_code) + " " + error.message; }
 

@@ -233,7 +233,7 @@ Status check_facet_name(std::string_view name, ServerVersion version) {
 
 Parsed parse_facet(const Element& argument, const PipelineContext& context) {
   if (!argument.is_document() || argument.document_value().empty()) {
-    return bad(40169, "the $facet specification must be a non-empty object");
+    return bad(40169, fmt::format("the $facet specification must be a non-empty object, but found: $facet: {}", bson::to_shell(argument)));
   }
   auto stage = std::make_shared<FacetStage>();
   stage->name = "$facet";

@@ -233,7 +233,7 @@ Status check_lookup_pipeline(LookupStage& stage) {
 
 Parsed parse_lookup(const Element& argument, const PipelineContext& context) {
   if (!argument.is_document())
-    return bad(code::kFailedToParse, fmt::format("the $lookup specification must be an object, but found {}",
+    return bad(code::kFailedToParse, fmt::format("the $lookup stage specification must be an object, but found {}",
                                                  bson::type_name(argument.type())));
   auto stage = std::make_shared<LookupStage>();
   stage->name = "$lookup";
@@ -458,7 +458,7 @@ struct GraphStage final : Stage {
 
 Parsed parse_graph(const Element& argument, const PipelineContext& context) {
   if (!argument.is_document())
-    return bad(40327, fmt::format("the $graphLookup stage specification must be an object, but found {}",
+    return bad(code::kFailedToParse, fmt::format("the $graphLookup stage specification must be an object, but found {}",
                                   bson::type_name(argument.type())));
   auto stage = std::make_shared<GraphStage>();
   stage->name = "$graphLookup";

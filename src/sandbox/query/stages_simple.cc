@@ -6,6 +6,7 @@
 
 #include "bson/builder.h"
 #include "bson/ejson.h"
+#include "sandbox/query/match_node.h"
 #include "sandbox/query/matcher.h"
 #include "sandbox/query/projection_tree.h"
 #include "sandbox/query/stage.h"
@@ -130,7 +131,17 @@ struct LimitStage final : Stage {
   std::int64_t count = 0;
 };
 
-Parsed parse_limit(const Element& argument, const PipelineContext&) {
+// Since 5.0 the argument of $limit and $skip is a whole number that is not negative.
+Status check_count(const Element& argument, const PipelineContext& context, int failure) {
+  if (context.evaluation->version < ServerVersion{5, 0, 0}) return {};
+  const auto count = whole_number(argument);
+  if (count && *count >= 0) return {};
+  const auto why = count ? fmt::format("Expected a non-negative number in: {}: {}", argument.key(), bson::to_shell(argument)) : count.error().message;
+  return bad(failure, fmt::format("invalid argument to {} stage: {}", argument.key(), why));
+}
+
+Parsed parse_limit(const Element& argument, const PipelineContext& context) {
+  TRY(check_count(argument, context, 5107201));
   if (!argument.is_number()) return bad(15957, "the limit must be specified as a number");
   auto stage = std::make_shared<LimitStage>();
   stage->count = argument.to_int64().value_or(0);
@@ -155,7 +166,8 @@ struct SkipStage final : Stage {
   std::int64_t count = 0;
 };
 
-Parsed parse_skip(const Element& argument, const PipelineContext&) {
+Parsed parse_skip(const Element& argument, const PipelineContext& context) {
+  TRY(check_count(argument, context, 5107200));
   if (!argument.is_number())
     return bad(15972, fmt::format("Argument to $skip must be a number not a {}", bson::type_name(argument.type())));
   auto stage = std::make_shared<SkipStage>();

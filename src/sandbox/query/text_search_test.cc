@@ -6,16 +6,11 @@
 #include "bson/builder.h"
 #include "bson/ejson.h"
 #include "bson/words.h"
+#include "sandbox/query/doc_for_tests.h"
 #include "sandbox/query/english_stemmer.h"
 
 namespace drover::sandbox::query {
 namespace {
-
-bson::Document doc(const std::string& text) {
-  auto parsed = bson::from_ejson(text);
-  EXPECT_TRUE(parsed) << text;
-  return parsed ? std::move(*parsed) : bson::Document();
-}
 
 TEST(EnglishStemmer, GivesTheAlgorithmsStems) {
   // https://snowballstem.org/algorithms/english/stemmer.html, and a word for each step.

@@ -281,8 +281,7 @@ ModifierPtr make_add_to_set(const Element& e, const UpdateOptions&) {
 }
 
 ModifierPtr make_pop(const Element& e, const UpdateOptions&) {
-  if (!e.is_number()) return bad(code::kFailedToParse, fmt::format("Expected a number in: {}", show_field(e.key(), e)));
-  const double direction = e.to_double().value_or(0);
+  const std::int64_t direction = TRY(whole_number(e));
   if (direction != 1 && direction != -1)
     return bad(code::kFailedToParse, fmt::format("$pop expects 1 or -1, found: {}", direction));
   auto pop = std::make_shared<PopModifier>();

@@ -6,6 +6,7 @@
 
 #include "bson/compare.h"
 #include "bson/ejson.h"
+#include "sandbox/query/match_node.h"
 #include "sandbox/query/numeric.h"
 #include "sandbox/query/path.h"
 #include "sandbox/query/update_array_modifiers.h"
@@ -69,7 +70,8 @@ struct ArithmeticModifier final : Modifier {
                  fmt::format("Failed to apply {} operations to current value ({}{}) for document {{{}}}", name,
                              shown_type, as_int64(before), id_of(context)));
     }
-    if (after.type() == current.type() && after.element().same_value_bytes(current)) return Effect::kNone;
+    // Equal numbers of one type are one, whatever their bytes: 1.0 and 1.00, 0.0 and -0.0. NaN is equal to nothing.
+    if (after.type() == current.type() && !is_nan(current) && bson::compare_values(after.element(), current) == 0) return Effect::kNone;
     target.set(value_of(after));
     return Effect::kReplaced;
   }

@@ -21,12 +21,10 @@ Result<ExpressionPtr> parse_new_root(const Element& stage, const EvaluationConte
                                   bson::type_name(stage.type())));
   }
   for (const Element& e : stage.document_value()) {
-    if (e.key() != "newRoot")
-      return bad(40230, fmt::format("unrecognized option to $replaceRoot stage: {}, only valid option is 'newRoot'.",
-                                    e.key()));
+    if (e.key() != "newRoot") return bad(40415, fmt::format("BSON field '$replaceRoot.{}' is an unknown field.", e.key()));
   }
   const Element root = stage.document_value()["newRoot"];
-  if (!root) return bad(40231, "no newRoot specified for the $replaceRoot stage");
+  if (!root) return bad(40414, "BSON field '$replaceRoot.newRoot' is missing but a required field");
   return parse_expression(root, scope);
 }
 

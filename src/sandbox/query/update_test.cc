@@ -5,18 +5,13 @@
 
 #include "bson/builder.h"
 #include "bson/ejson.h"
+#include "sandbox/query/doc_for_tests.h"
 #include "sandbox/query/oplog_diff.h"
 
 namespace drover::sandbox::query {
 namespace {
 
 using bson::Document;
-
-Document doc(const std::string& text) {
-  auto parsed = bson::from_ejson(text);
-  EXPECT_TRUE(parsed) << text;
-  return parsed ? std::move(*parsed) : Document();
-}
 
 std::string show(const Document& document) { return bson::to_relaxed_ejson(document); }
 
@@ -190,6 +185,28 @@ TEST(Update, OplogFormats) {
   EXPECT_EQ(
       show(v2->oplog_object),
       R"({ "$v" : 2, "diff" : { "d" : { "z" : false }, "u" : { "a" : 2 }, "i" : { "n" : { "m" : 1 } }, "sarr" : { "a" : true, "u2" : 3 }, "sb" : { "u" : { "c" : 5 } } } })");
+}
+
+TEST(Update, EqualNumbersOfOneTypeAreNoChange) {
+  const auto modified = [](const std::string& u, const std::string& old) {
+    const auto applied = Case(u).apply(old);
+    EXPECT_TRUE(applied) << u;
+    return applied && applied->modified;
+  };
+  EXPECT_FALSE(modified(R"({"$inc":{"a":{"$numberDecimal":"0.00"}}})", R"({"a":{"$numberDecimal":"1.0"}})"));
+  EXPECT_FALSE(modified(R"({"$mul":{"a":{"$numberDouble":"-1.0"}}})", R"({"a":{"$numberDouble":"0.0"}})"));
+  EXPECT_TRUE(modified(R"({"$inc":{"a":{"$numberDouble":"0.0"}}})", R"({"a":{"$numberInt":"1"}})"));
+  EXPECT_TRUE(modified(R"({"$inc":{"a":1}})", R"({"a":{"$numberDouble":"NaN"}})"));
+}
+
+TEST(Update, ArgumentsOfPop) {
+  const auto refusal = [](const std::string& u) {
+    const auto applied = Case(u).apply(R"({"a":[1,2]})");
+    return applied ? "" : std::to_string(applied.error().server_code) + " " + applied.error().message;
+  };
+  EXPECT_EQ(refusal(R"({"$pop":{"a":{"$numberDouble":"1.5"}}})"), "9 Expected an integer: a: 1.5");
+  EXPECT_EQ(refusal(R"({"$pop":{"a":"x"}})"), "9 Expected a number in: a: \"x\"");
+  EXPECT_EQ(refusal(R"({"$pop":{"a":2}})"), "9 $pop expects 1 or -1, found: 2");
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "bson/builder.h"
+#include "sandbox/query/errors.h"
 #include "sandbox/query/expression.h"
 #include "sandbox/query/match_node.h"
 #include "sandbox/query/path.h"
@@ -23,6 +24,18 @@ namespace {
 
 // How many of the values that a path leads to are shown.
 constexpr std::size_t kMaxConsideredValues = 10;
+
+// The names of the codes that expressions fail with; the others have none.
+std::string name_of_code(int failure) {
+  switch (failure) {
+    case code::kBadValue: return "BadValue";
+    case code::kFailedToParse: return "FailedToParse";
+    case code::kTypeMismatch: return "TypeMismatch";
+    case code::kOverflow: return "Overflow";
+    case code::kConversionFailure: return "ConversionFailure";
+    default: return "Location" + std::to_string(failure);
+  }
+}
 
 // One predicate of a filter, alone: {path: {$op: value}}, {path: value} or {$op: value}.
 struct Clause {
@@ -189,7 +202,7 @@ class Explainer {
       out.append("reason", "failed to evaluate aggregation expression");
       auto details = out.open_document("details");
       const int code = value.error().server_code;
-      details.append("code", code).append("codeName", "Location" + std::to_string(code)).append("errmsg", value.error().message);
+      details.append("code", code).append("codeName", name_of_code(code)).append("errmsg", value.error().message);
       details.close();
       return end(std::move(out));
     }

@@ -101,9 +101,9 @@ class Derivative final : public WindowFunction {
     if (low.nullish() || high.nullish()) return bad(5624903, "$derivative input must not be null or missing");
     const auto countable = [](const Datum& value) { return value.is_number() || value.type() == Type::kDateTime; };
     if (!countable(low) || !countable(high) || (low.is_number() && !high.is_number())) {
-      return bad(16556, fmt::format("can't $subtract {} from {}", bson::type_name(low.type()), bson::type_name(high.type())));
+      return bad(code::kTypeMismatch, fmt::format("can't $subtract {} from {}", bson::type_name(low.type()), bson::type_name(high.type())));
     }
-    if (high.type() == Type::kDateTime && low.is_number()) return bad(16609, "$divide only supports numeric types, not date and long");
+    if (high.type() == Type::kDateTime && low.is_number()) return bad(code::kTypeMismatch, "$divide only supports numeric types, not date and long");
     const Datum run = subtract_numbers(along(to), along(from)), rise = subtract_numbers(along(high), along(low));
     if (is_zero(run)) return Datum::null();
     const Datum slope = quotient(rise, run);
