@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "bson/ejson.h"
+#include "sandbox/commands/activity.h"
 #include "sandbox/commands/authorize.h"
 #include "sandbox/commands/collection_stats.h"
 #include "sandbox/commands/geo_near.h"
@@ -20,6 +21,10 @@ using Documents = std::vector<bson::Document>;
 
 std::string host(const CommandContext& context) { return fmt::format("{}:{}", context.settings().host, context.settings().port); }
 bson::DateTime now(CommandContext& context) { return {wall_millis(context.services.runtime)}; }
+std::int64_t started(CommandContext& context) {
+  const auto& services = context.services;
+  return wall_millis(services.runtime) - std::chrono::duration_cast<std::chrono::milliseconds>(services.runtime.now() - services.started).count();
+}
 bson::View spec_of(const query::LeadingStage& stage) { return stage.spec.view().first().to_document().value_or(bson::View()); }
 
 Result<CollectionPtr> existing_collection(const Reader& reader, const Namespace& ns, std::string_view stage) {
@@ -50,11 +55,10 @@ Result<Documents> collection_stats(CommandContext& context, const Namespace& ns,
   const auto counters = collection->counters->copy();
   bson::Builder out;
   out.append("ns", ns.to_string()).append("host", host(context)).append("localTime", now(context));
-  if (spec["latencyStats"]) {
+  if (const auto latency_spec = spec["latencyStats"].to_document()) {
+    if ((*latency_spec)["histograms"].is_truthy()) return server_error(238, "histograms of latencies are not kept by this server");
     auto latency = out.open_document("latencyStats");
-    for (const char* kind : {"reads", "writes", "commands", "transactions"}) {
-      latency.open_document(kind).append("latency", std::int64_t{0}).append("ops", std::int64_t{0});
-    }
+    append_latencies(latency, context.services.activity.of(ns).latencies);
   }
   if (spec["storageStats"]) {
     auto storage = out.open_document("storageStats");
@@ -76,7 +80,8 @@ Result<Documents> index_stats(CommandContext& context, const Namespace& ns, cons
   for (const auto& index : collection->indexes) {
     bson::Builder out;
     out.append("name", index->name).append("key", index->key_pattern()).append("host", host(context));
-    out.open_document("accesses").append("ops", std::int64_t{0}).append("since", now(context));
+    const auto since = index->uses->since_millis.load();
+    out.open_document("accesses").append("ops", index->uses->count.load()).append("since", bson::DateTime{since != 0 ? since : started(context)});
     out.append("spec", index->spec);
     if (!index->ready) out.append("building", true);
     documents.push_back(std::move(out).finish());

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -32,6 +33,7 @@ class Log;
 
 namespace drover::sandbox {
 
+class Activity;
 class ConcernDefaults;
 class Engine;
 class Member;
@@ -138,6 +140,8 @@ struct Operation {
   std::optional<std::int64_t> txn_number;
   std::vector<std::string> users;    // "name@db" of those it runs for; with authorization only
   SteadyTime started{};
+  bool writes = false;
+  std::atomic<bool> waits = false;   // for its turn among those that run at once
   std::stop_source killed;
 };
 class Operations {
@@ -153,6 +157,11 @@ class Operations {
   virtual std::int64_t current_connections() const = 0;
   virtual std::int64_t total_connections() const = 0;  // since the start
   virtual std::int64_t running() const = 0;
+  // Of those that run, how many read and how many write, and how many of them wait for their turn.
+  struct Load {
+    std::int64_t readers = 0, writers = 0, waiting_readers = 0, waiting_writers = 0;
+  };
+  virtual Load load() const = 0;
 };
 
 // A kind-1 section of OP_MSG: {documents: [...]}, {updates: [...]}, {deletes: [...]} in wire form.
@@ -195,6 +204,7 @@ struct Services {
   ConcernDefaults& concern_defaults;
   Profiler& profiler;
   Member& member;
+  Activity& activity;
   const SteadyTime started;  // of the server
   // aggregate whose first stage is $changeStream. Set by changestream/; `pipeline` includes that stage.
   std::function<Result<std::unique_ptr<CommandCursor>>(CommandContext&, const Namespace& ns, bson::View pipeline)>

@@ -89,7 +89,11 @@ class Execution {
     const auto kind = context_.transaction ? RunningPlace::Kind::kBesideThem : RunningPlace::Kind::kOneOfThem;
     const bool is_waited_for = context_.transaction && context_.transaction->has_writes();
     const auto patience = is_waited_for ? std::min(context_.patience(), kPatienceOfWriters) : context_.patience();
-    if (place_.enter(context_.services.memory, kind, bytes_in_hand(context_), context_.stop, patience)) {
+    auto* const operation = context_.operation;
+    if (operation != nullptr) operation->waits = true;
+    const bool entered = place_.enter(context_.services.memory, kind, bytes_in_hand(context_), context_.stop, patience);
+    if (operation != nullptr) operation->waits = false;
+    if (entered) {
       context_.place = &place_;
       return {};
     }

@@ -15,22 +15,28 @@ constexpr int kCappedPositionLost = 136;
 // A scan that gives little needs no leave: this belongs to its command, or its cursor (kCursorBytes).
 constexpr std::size_t kUncountedSeenBytes = 4 << 10;
 
-thread_local ScanTotals* counting = nullptr;
-
 bool is_point(const KeyRange& range) {
   const auto& [lower, upper] = range;
   return !lower.empty() && upper.size() == lower.size() + 1 && upper.starts_with(lower) && upper.substr(lower.size()) == bson::key_string_highest();
 }
 }  // namespace
 
-CountScans::CountScans(ScanTotals& totals) : outer_(std::exchange(counting, &totals)) {}
-CountScans::~CountScans() { counting = outer_; }
+thread_local CountScans* CountScans::innermost_ = nullptr;
 
-void count_id_lookup(bool found) {
-  if (counting == nullptr) return;
-  if (counting->plan.empty()) counting->plan = "IDHACK";
-  counting->documents += found ? 1 : 0;
-  counting->keys += found ? 1 : 0;
+CountScans::CountScans(ScanTotals& totals, Wants wants) : totals_(totals), wants_(wants), outer_(std::exchange(innermost_, this)) {}
+CountScans::~CountScans() { innermost_ = outer_; }
+
+void CountScans::add(std::int64_t documents, std::int64_t keys) {
+  for (auto* one = innermost_; one != nullptr; one = one->outer_) {
+    one->totals_.documents += documents;
+    one->totals_.keys += keys;
+  }
+}
+
+void count_id_lookup(const CollectionInfo& collection, bool found) {
+  CountScans::note_plan([] { return std::string("IDHACK"); });
+  CountScans::add(found ? 1 : 0, found ? 1 : 0);
+  if (const auto* index = collection.id_index()) index->uses->count.fetch_add(1, std::memory_order_relaxed);
 }
 
 Result<std::string> distance_key(const query::Matcher& filter, bson::View document) {
@@ -39,19 +45,21 @@ Result<std::string> distance_key(const query::Matcher& filter, bson::View docume
 }
 
 void Scan::count_plan() const {
-  if (!counting->plan.empty()) return;
-  const bool by_id = plan_.index && plan_.index->is_id() && plan_.ranges.size() == 1 && is_point(plan_.ranges.front());
-  counting->plan = by_id ? "IDHACK" : plan_.index ? "IXSCAN " + bson::to_shell(plan_.index->key_pattern()) : "COLLSCAN";
+  CountScans::note_plan([&]() -> std::string {
+    const bool by_id = plan_.index && plan_.index->is_id() && plan_.ranges.size() == 1 && is_point(plan_.ranges.front());
+    return by_id ? "IDHACK" : plan_.index ? "IXSCAN " + bson::to_shell(plan_.index->key_pattern()) : "COLLSCAN";
+  });
 }
 
 Scan::Scan(std::shared_ptr<const Reader> reader, CollectionPtr collection, Plan plan, query::Matcher filter, MemoryBudget& memory)
     : reader_(std::move(reader)), collection_(std::move(collection)), plan_(std::move(plan)), filter_(std::move(filter)), seen_memory_(&memory) {
   matches_all_ = filter_.matches_everything();
   dedupe_ = plan_.index && plan_.index->multikey->load() != 0;
+  if (plan_.index) plan_.index->uses->count.fetch_add(1, std::memory_order_relaxed);
 }
 
 Result<std::optional<bson::View>> Scan::next(query::MatchDetails* details) {
-  if (counting != nullptr) count_plan();
+  count_plan();
   if (again_) {
     if (!held_) TRY(hold_again());
     again_ = false;
@@ -66,7 +74,7 @@ Result<std::optional<bson::View>> Scan::next(query::MatchDetails* details) {
   held_.reset();
   while (const auto candidate = TRY(next_candidate())) {
     ++examined_;
-    if (counting != nullptr) ++counting->documents;
+    CountScans::add(1, 0);
     if (matches_all_) return candidate;
     if (details) details->array_index.reset();
     if (TRY(filter_.try_matches(*candidate, details))) return candidate;
@@ -95,7 +103,7 @@ Result<std::optional<bson::View>> Scan::next_candidate() {
 Result<std::optional<bson::View>> Scan::next_by_index() {
   while (const auto id = TRY(next_entry())) {
     ++keys_;
-    if (counting != nullptr) ++counting->keys;
+    CountScans::add(0, 1);
     if (dedupe_ && TRY(is_given(*id))) continue;
     auto bytes = TRY(reader_->get(kRecords, record_key(collection_->ident, *id)));
     if (!bytes) continue;

@@ -19,24 +19,37 @@ namespace drover::sandbox {
 // What the scans of one command have read: the sum of them, and the first one's plan.
 struct ScanTotals {
   std::int64_t documents = 0, keys = 0;
-  std::string plan;  // "COLLSCAN", "IXSCAN { a: 1 }", "IDHACK"; empty: nothing was scanned
+  std::string plan;  // "COLLSCAN", "IXSCAN { a: 1 }", "IDHACK"; empty: nothing was scanned, or only numbers are wanted
 };
-// While it lives, every scan on this thread adds to `totals`.
+// While it lives, every scan on this thread adds to `totals`, and to those of the CountScans around it.
 class CountScans {
  public:
-  explicit CountScans(ScanTotals& totals);
+  enum class Wants { kPlan, kNumbers };
+  explicit CountScans(ScanTotals& totals, Wants wants = Wants::kPlan);
   ~CountScans();
   CountScans(const CountScans&) = delete;
   CountScans& operator=(const CountScans&) = delete;
 
+  static void add(std::int64_t documents, std::int64_t keys);
+  // The plan of who wants one and has none yet: `name` is called for it.
+  template <typename Name>
+  static void note_plan(Name&& name) {
+    for (auto* one = innermost_; one != nullptr; one = one->outer_) {
+      if (one->wants_ == Wants::kPlan && one->totals_.plan.empty()) one->totals_.plan = name();
+    }
+  }
+
  private:
-  ScanTotals* outer_;
+  static thread_local CountScans* innermost_;
+  ScanTotals& totals_;
+  const Wants wants_;
+  CountScans* const outer_;
 };
 // Sorts by how far a document is from the filter's $near.
 Result<std::string> distance_key(const query::Matcher& filter, bson::View document);
 
 // One document was looked up by its _id, without a scan; `found` or not.
-void count_id_lookup(bool found);
+void count_id_lookup(const CollectionInfo& collection, bool found);
 
 class Scan {
  public:

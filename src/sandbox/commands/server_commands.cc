@@ -1,17 +1,10 @@
-// What a server says of itself: buildInfo, hostInfo, serverStatus, getCmdLineOpts, getLog, listCommands, and what runs on it:
-// currentOp, killOp. Nothing here touches data, except that fsync makes it durable.
-#include <unistd.h>
-
-#include <fstream>
-#include <thread>
-
+// What a server says of itself: buildInfo, getCmdLineOpts, getLog, listCommands, and what runs on it: currentOp, killOp. Its counters are in
+// status_commands.cc. Nothing here touches data, except that fsync makes it durable.
 #include <fmt/format.h>
 
 #include "sandbox/commands/authorize.h"
-#include "sandbox/commands/sessions.h"
 #include "sandbox/commands/support.h"
 #include "sandbox/commands/tables.h"
-#include "sandbox/commands/write_block.h"
 #include "sandbox/query/matcher.h"
 #include "sandbox/storage/engine.h"
 
@@ -20,9 +13,6 @@ namespace drover::sandbox {
 namespace {
 
 constexpr std::int32_t kMaxBsonBytes = 16777216;
-constexpr std::int32_t kUnblockedMode = 1, kBlockedMode = 2;
-
-std::string storage_note() { return "drover sandbox (RocksDB)"; }
 
 Result<bson::Document> build_info(CommandContext& context) {
   const auto version = context.settings().version;
@@ -41,91 +31,6 @@ Result<bson::Document> build_info(CommandContext& context) {
     auto engines = out.open_array("storageEngines");
     engines.append("rocksdb");
   }
-  return std::move(out).finish();
-}
-
-std::int64_t memory_of_process_mb() {
-  std::ifstream statm("/proc/self/statm");
-  std::int64_t pages = 0, resident = 0;
-  statm >> pages >> resident;
-  return resident * ::sysconf(_SC_PAGESIZE) >> 20;
-}
-
-std::string host_name() {
-  char name[256] = "localhost";
-  ::gethostname(name, sizeof name - 1);
-  return name;
-}
-
-Result<bson::Document> host_info(CommandContext& context) {
-  bson::Builder out;
-  {
-    auto system = out.open_document("system");
-    system.append("currentTime", bson::DateTime{wall_millis(context.services.runtime)}).append("hostname", host_name());
-    system.append("cpuAddrSize", 64).append("memSizeMB", static_cast<std::int64_t>(::sysconf(_SC_PHYS_PAGES)) * ::sysconf(_SC_PAGESIZE) >> 20);
-    system.append("numCores", static_cast<std::int32_t>(std::thread::hardware_concurrency())).append("cpuArch", "x86_64").append("numaEnabled", false);
-  }
-  out.open_document("os").append("type", "Linux").append("name", "Linux").append("version", "unknown");
-  out.open_document("extra");
-  return std::move(out).finish();
-}
-
-Status append_repl(bson::Builder& out, CommandContext& context) {
-  const auto& settings = context.settings();
-  const auto self = fmt::format("{}:{}", settings.host, settings.port);
-  const bool primary = context.engine().is_primary();
-  auto repl = out.open_document("repl");
-  repl.open_array("hosts").append(self);
-  repl.append("setName", settings.repl_set).append("setVersion", 1);
-  repl.append(settings.at_least(5, 0) ? "isWritablePrimary" : "ismaster", primary);
-  repl.append("secondary", !primary);
-  if (primary) repl.append("primary", self);
-  repl.append("me", self).append("rbid", 1);
-  if (settings.at_least(6, 0)) {
-    const bool blocked = TRY(user_writes_blocked(*TRY(read_scope(context)).reader));
-    repl.append("userWriteBlockMode", blocked ? kBlockedMode : kUnblockedMode);
-  }
-  return {};
-}
-
-Result<bson::Document> server_status(CommandContext& context) {
-  const auto& settings = context.settings();
-  auto& services = context.services;
-  const auto uptime = std::chrono::duration_cast<std::chrono::milliseconds>(services.runtime.now() - services.started).count();
-  bson::Builder out;
-  out.append("host", fmt::format("{}:{}", settings.host, settings.port)).append("version", settings.version.to_string());
-  out.append("process", "mongod").append("pid", static_cast<std::int64_t>(::getpid()));
-  out.append("uptime", static_cast<double>(uptime / 1000)).append("uptimeMillis", static_cast<std::int64_t>(uptime));
-  out.append("uptimeEstimate", static_cast<std::int64_t>(uptime / 1000));
-  out.append("localTime", bson::DateTime{wall_millis(services.runtime)});
-  out.open_document("asserts").append("regular", 0).append("warning", 0).append("msg", 0).append("user", 0).append("rollovers", 0);
-  const auto connections = static_cast<std::int32_t>(services.operations.current_connections());
-  out.open_document("connections").append("current", connections).append("available", 2000 - connections)
-      .append("totalCreated", static_cast<std::int32_t>(services.operations.total_connections())).append("active", static_cast<std::int32_t>(services.operations.running()));
-  const auto sessions = services.sessions.counts();
-  out.open_document("logicalSessionRecordCache").append("activeSessionsCount", static_cast<std::int32_t>(services.sessions.list().size()));
-  out.open_document("mem").append("bits", 64).append("resident", static_cast<std::int32_t>(memory_of_process_mb())).append("supported", true);
-  {
-    const auto cursors = services.cursors.counts();
-    auto metrics = out.open_document("metrics");
-    auto cursor = metrics.open_document("cursor");
-    cursor.append("timedOut", cursors.timed_out).append("totalOpened", cursors.total_opened);
-    cursor.open_document("open").append("noTimeout", cursors.open_no_timeout).append("pinned", cursors.pinned).append("total", cursors.open);
-  }
-  TRY(append_repl(out, context));
-  {
-    auto engine = out.open_document("storageEngine");
-    engine.append("name", "rocksdb").append("supportsCommittedReads", true).append("supportsSnapshotReadConcern", true);
-    engine.append("readOnly", false).append("persistent", !context.settings().dbpath.empty()).append("note", storage_note());
-  }
-  out.open_document("transactions")
-      .append("retriedCommandsCount", std::int64_t{0})
-      .append("currentActive", sessions.active)
-      .append("currentInactive", std::int64_t{0})
-      .append("currentOpen", sessions.active)
-      .append("totalAborted", sessions.aborted)
-      .append("totalCommitted", sessions.committed)
-      .append("totalStarted", sessions.started);
   return std::move(out).finish();
 }
 
@@ -215,19 +120,19 @@ Result<bson::Document> fsync(CommandContext& context) {
   return bson::make_document({{"numFiles", 1}});
 }
 
+Result<bson::Document> fsync_unlock(CommandContext&) { return server_error(code::kIllegalOperation, "fsyncUnlock called when not locked"); }
+
 Result<bson::Document> features(CommandContext&) { return bson::make_document({{"oidMachine", 0}}); }
 Result<bson::Document> nothing(CommandContext&) { return bson::Document(); }
-Result<bson::Document> top(CommandContext&) { return bson::make_document({{"totals", bson::make_document({{"note", "all times in microseconds"}})}}); }
 Result<bson::Document> connection_pools(CommandContext&) {
   return bson::make_document({{"numClientConnections", 0}, {"numAScopedConnections", 0}, {"totalInUse", 0}, {"totalAvailable", 0},
-                              {"totalCreated", 0}, {"totalRefreshing", 0}});
+                              {"totalCreated", 0}, {"totalRefreshing", 0}, {"pools", bson::Document()}, {"hosts", bson::Document()},
+                              {"replicaSets", bson::Document()}});
 }
 
 constexpr auto kCluster = ResourceKind::kCluster;
 constexpr Command kRows[] = {
     {.name = "buildInfo", .flags = kNoAuth, .handler = build_info, .help = "the server's version", .alias = "buildinfo"},
-    {.name = "hostInfo", .flags = kAdminOnly, .resource = kCluster, .action = "hostInfo", .handler = host_info, .help = "the machine"},
-    {.name = "serverStatus", .resource = kCluster, .action = "serverStatus", .handler = server_status, .help = "counters of the server"},
     {.name = "getCmdLineOpts", .flags = kAdminOnly, .resource = kCluster, .action = "getCmdLineOpts", .handler = command_line_options,
      .help = "how the server was started"},
     {.name = "getLog", .flags = kAdminOnly, .resource = kCluster, .action = "getLog", .handler = get_log, .help = "log lines kept in memory: none"},
@@ -236,8 +141,8 @@ constexpr Command kRows[] = {
     {.name = "killOp", .flags = kAdminOnly, .resource = ResourceKind::kCustom, .also = authorize_kill_op, .handler = kill_op,
      .help = "interrupts an operation"},
     {.name = "fsync", .flags = kAdminOnly, .resource = kCluster, .action = "fsync", .handler = fsync, .help = "makes all commits durable"},
+    {.name = "fsyncUnlock", .flags = kAdminOnly, .resource = kCluster, .action = "unlock", .handler = fsync_unlock, .help = "refused: nothing is locked by fsync"},
     {.name = "features", .resource = ResourceKind::kAuthenticated, .handler = features, .help = "features of the build"},
-    {.name = "top", .flags = kAdminOnly, .resource = kCluster, .action = "top", .handler = top, .help = "times by collection: not kept"},
     {.name = "connPoolStats", .resource = kCluster, .action = "connPoolStats", .handler = connection_pools, .help = "outgoing connections: none"},
     {.name = "invalidateUserCache", .flags = kAdminOnly, .resource = kCluster, .action = "invalidateUserCache", .handler = nothing,
      .help = "users are never stale here"},

@@ -29,6 +29,7 @@ std::span<const Command> apply_ops_commands();
 std::span<const Command> session_commands();
 std::span<const Command> replication_commands();
 std::span<const Command> server_commands();
+std::span<const Command> status_commands();
 std::span<const Command> parameter_commands();
 std::span<const Command> write_block_commands();
 std::span<const Command> cluster_parameter_commands();

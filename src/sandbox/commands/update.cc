@@ -162,7 +162,7 @@ class Updating {
     const auto id = statement.filter().id_equality();
     if (id && same_collation(statement, *collection)) {
       auto record = TRY(unit.find_by_id(*collection, *id));
-      count_id_lookup(record.has_value());
+      count_id_lookup(*collection, record.has_value());
       if (record) {
         Found candidate{record->id, std::move(record->document), {}};
         if (TRY(statement.filter().try_matches(candidate.document, &candidate.details))) found = std::move(candidate);

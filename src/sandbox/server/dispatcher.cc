@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "bson/builder.h"
 #include "bson/ejson.h"
+#include "sandbox/commands/activity.h"
 #include "sandbox/commands/authorize.h"
 #include "sandbox/commands/error_codes.h"
 #include "sandbox/commands/member.h"
@@ -170,6 +171,7 @@ bson::Document Dispatcher::run_command(ClientConnection& connection, const Reque
   operation.command_name = command.name;
   operation.ns = {std::string(db), std::string(request.body.first().to_string_view().value_or("$cmd"))};
   operation.command = described(request.body);
+  operation.writes = (command.flags & kWrite) != 0;
   if (const auto lsid = request.body["lsid"].to_document()) operation.session = (*lsid)["id"].to_uuid();
   operation.txn_number = request.body["txnNumber"].to_int64();
   if (connection.auth.enabled()) {
@@ -187,12 +189,26 @@ bson::Document Dispatcher::run_command(ClientConnection& connection, const Reque
                          .operation = &operation,
                          .stop = operation.killed.get_token(),
                          .reply_memory = &memory};
-  if ((command.flags & kAdminOnly) != 0 && db != "admin") {
+  const auto started = services.runtime.now();
+  ScanTotals scanned;
+  auto reply = [&] {
+    const CountScans counting(scanned, CountScans::Wants::kNumbers);
+    return run_in(context, connection);
+  }();
+  services.activity.note(context, reply, services.runtime.now() - started, scanned);
+  close = context.close_connection;
+  return reply;
+}
+
+bson::Document Dispatcher::run_in(CommandContext& context, ClientConnection& connection) {
+  const auto& services = state_.services;
+  const auto& command = *context.command;
+  if ((command.flags & kAdminOnly) != 0 && context.database != "admin") {
     return error_reply(Error{ErrorCode::kFailure, fmt::format("{} may only be run against the admin database.", command.name), 13, {}});
   }
-  if (auto stable = check_api_version(command, request.body, services.settings); !stable) return error_reply(stable.error());
+  if (auto stable = check_api_version(command, context.body, services.settings); !stable) return error_reply(stable.error());
   if (auto allowed = check_authorized(context, connection); !allowed) return error_reply(allowed.error());
-  auto deadline = deadline_of(command, request.body, services.runtime);
+  auto deadline = deadline_of(command, context.body, services.runtime);
   if (!deadline) return error_reply(deadline.error());
   context.deadline = *deadline;
   if (context.deadline && services.fail_points.max_time_never_time_out.hit()) context.deadline.reset();
@@ -201,14 +217,13 @@ bson::Document Dispatcher::run_command(ClientConnection& connection, const Reque
   }
   if (auto serves = check_member(context); !serves) {
     auto refused = std::move(serves).error();
-    refused.labels = error_labels({.body = request.body, .code = refused.server_code});
+    refused.labels = error_labels({.body = context.body, .code = refused.server_code});
     return with_topology(error_reply(refused));
   }
   context.bypass_write_block =
       !connection.auth.enabled() || connection.auth.is_allowed("bypassWriteBlockingMode", {Resource::Kind::kCluster, {}});
   auto reply = execute(context);
   if (!services.settings.at_least(5, 1)) note_last_write(connection, command, reply, context.last_op.value_or(bson::Timestamp()));
-  close = context.close_connection;
   if (!reply["ok"].is_truthy() && is_not_primary_code(static_cast<int>(reply["code"].to_int64().value_or(0)))) return with_topology(std::move(reply));
   return reply;
 }
@@ -242,7 +257,7 @@ namespace {
 class ClientSession final : public net::WireSession {
  public:
   ClientSession(Dispatcher& dispatcher, ServerState& state, RunningOperations& operations, net::ConnectionInfo info)
-      : dispatcher_(dispatcher), operations_(operations), log_(state.services.log), stop_(info.stop),
+      : dispatcher_(dispatcher), operations_(operations), activity_(state.services.activity), log_(state.services.log), stop_(info.stop),
         connection_(state, info.loopback) {
     connection_.id = info.id;
     connection_.remote = info.peer;
@@ -253,16 +268,27 @@ class ClientSession final : public net::WireSession {
   ~ClientSession() override { operations_.remove_connection(connection_); }
 
   net::WireReply handle(std::span<const std::uint8_t> frame) override {
-    if (!is_compressed(frame)) return handle_plain(frame, std::exchange(next_compressor_, std::nullopt));
+    if (!is_compressed(frame)) {
+      activity_.note_request(frame.size(), frame.size());
+      return noted(handle_plain(frame, std::exchange(next_compressor_, std::nullopt)));
+    }
     const auto unpacked = unpack_message(frame);
     if (!unpacked) return close_because(unpacked.error());
-    return handle_plain(unpacked->frame, unpacked->compressor);
+    activity_.note_request(unpacked->frame.size(), frame.size());
+    return noted(handle_plain(unpacked->frame, unpacked->compressor));
   }
 
  private:
   net::WireReply close_because(const Error& error) {
     log_.warn("connection closed", {{"peer", connection_.remote}, {"reason", error.message}});
     return {.close = true};
+  }
+
+  net::WireReply noted(net::WireReply reply) {
+    if (!reply.frame) return reply;
+    const auto on_wire = reply.frame->size() + reply.rest.size();
+    activity_.note_reply(std::exchange(unpacked_reply_bytes_, 0) + reply.rest.size(), on_wire);
+    return reply;
   }
 
   // The answer is packed as the question was.
@@ -288,6 +314,7 @@ class ClientSession final : public net::WireSession {
     if (!message->wants_reply()) return {};
     auto reply = reply_to(*message, std::move(outcome.reply), !compressor);
     reply.memory = std::move(outcome.memory);
+    unpacked_reply_bytes_ = reply.frame->size();
     if (compressor) {
       auto packed = pack_message(*reply.frame, *compressor);
       if (!packed) return close_because(packed.error());
@@ -340,7 +367,9 @@ class ClientSession final : public net::WireSession {
 
   Dispatcher& dispatcher_;
   RunningOperations& operations_;
+  Activity& activity_;
   Log& log_;
+  std::size_t unpacked_reply_bytes_ = 0;  // of the reply that is being made
   std::stop_token stop_;
   ClientConnection connection_;
   std::optional<net::Compressor> next_compressor_;  // of the stream of replies that this connection is in

@@ -42,6 +42,7 @@ class Dispatcher {
  private:
   bson::Document run_command(ClientConnection& connection, const Request& request, const Command& command,
                              std::string_view db, MemoryShare& memory, bool& close);
+  bson::Document run_in(CommandContext& context, ClientConnection& connection);
   bson::Document decorate(bson::Document reply) const;
   bson::Document with_topology(bson::Document reply) const;
 

@@ -1,6 +1,9 @@
 #include "sandbox/server/running_operations.h"
 
 #include <algorithm>
+#include <chrono>
+
+#include "sandbox/query/calendar.h"
 
 namespace drover::sandbox {
 
@@ -24,12 +27,21 @@ std::string_view kind_of(std::string_view command) {
   return "command";
 }
 
-bson::Document describe_operation(const Operation& operation, SteadyTime now) {
+// 2026-11-30T12:00:00.000+00:00
+std::string shown_time(std::int64_t wall_millis) {
+  auto text = query::format_iso_date(wall_millis);
+  text.pop_back();
+  return text + "+00:00";
+}
+
+bson::Document describe_operation(const Operation& operation, SteadyTime now, std::int64_t wall_millis, const std::string& host, bool shows_threads) {
   const auto micros = std::chrono::duration_cast<std::chrono::microseconds>(now - operation.started).count();
   bson::Builder out;
-  out.append("type", "op").append("host", "").append("desc", "conn" + std::to_string(operation.connection->id));
+  out.append("type", "op").append("host", host).append("desc", "conn" + std::to_string(operation.connection->id));
   describe_client(out, *operation.connection);
-  out.append("active", true).append("opid", static_cast<std::int32_t>(operation.id));
+  out.append("active", true).append("currentOpTime", shown_time(wall_millis));
+  if (shows_threads) out.append("threaded", true);
+  out.append("opid", static_cast<std::int32_t>(operation.id));
   if (!operation.users.empty()) {
     auto users = out.open_array("effectiveUsers");
     for (const auto& name : operation.users) {
@@ -50,7 +62,7 @@ bson::Document describe_operation(const Operation& operation, SteadyTime now) {
       .append("ns", operation.ns.to_string())
       .append("command", operation.command)
       .append("numYields", 0)
-      .append("waitingForLock", false);
+      .append("waitingForLock", operation.waits.load());
   if (operation.killed.stop_requested()) out.append("killPending", true);
   return std::move(out).finish();
 }
@@ -62,18 +74,21 @@ std::vector<bson::Document> RunningOperations::describe(bool idle_connections, c
     return of_users.empty() || std::find_first_of(operation.users.begin(), operation.users.end(), of_users.begin(), of_users.end()) != operation.users.end();
   };
   const auto now = runtime_.now();
+  const auto wall_millis = std::chrono::duration_cast<std::chrono::milliseconds>(runtime_.wall_time().time_since_epoch()).count();
+  const auto host = settings_.host + ":" + std::to_string(settings_.port);
+  const bool shows_threads = settings_.at_least(5, 0);
   std::vector<bson::Document> out;
   std::lock_guard lock(mutex_);
   for (const auto& [id, operation] : running_) {
-    if (is_theirs(*operation)) out.push_back(describe_operation(*operation, now));
+    if (is_theirs(*operation)) out.push_back(describe_operation(*operation, now, wall_millis, host, shows_threads));
   }
   if (!idle_connections) return out;
   for (const auto& [id, client] : clients_) {
     if (client.busy) continue;
     bson::Builder idle;
-    idle.append("type", "op").append("desc", "conn" + std::to_string(id));
+    idle.append("type", "op").append("host", host).append("desc", "conn" + std::to_string(id));
     describe_client(idle, *client.connection);
-    idle.append("active", false);
+    idle.append("active", false).append("currentOpTime", shown_time(wall_millis));
     out.push_back(std::move(idle).finish());
   }
   return out;
@@ -118,6 +133,16 @@ std::int64_t RunningOperations::total_connections() const {
 std::int64_t RunningOperations::running() const {
   std::lock_guard lock(mutex_);
   return static_cast<std::int64_t>(running_.size());
+}
+
+Operations::Load RunningOperations::load() const {
+  Load load;
+  std::lock_guard lock(mutex_);
+  for (const auto& [id, operation] : running_) {
+    ++(operation->writes ? load.writers : load.readers);
+    if (operation->waits) ++(operation->writes ? load.waiting_writers : load.waiting_readers);
+  }
+  return load;
 }
 
 void RunningOperations::add_connection(const Connection& connection, std::function<bool()> peer_gone) {

@@ -12,7 +12,7 @@ namespace drover::sandbox {
 
 class RunningOperations final : public Operations {
  public:
-  explicit RunningOperations(Runtime& runtime) : runtime_(runtime) {}
+  RunningOperations(Runtime& runtime, const ServerSettings& settings) : runtime_(runtime), settings_(settings) {}
 
   std::vector<bson::Document> describe(bool idle_connections, const std::vector<std::string>& of_users) const override;
   std::optional<std::vector<std::string>> users_of(std::int64_t operation_id) const override;
@@ -21,6 +21,7 @@ class RunningOperations final : public Operations {
   std::int64_t current_connections() const override;
   std::int64_t total_connections() const override;
   std::int64_t running() const override;
+  Load load() const override;
 
   void add_connection(const Connection& connection, std::function<bool()> peer_gone);
   void remove_connection(const Connection& connection);
@@ -38,6 +39,7 @@ class RunningOperations final : public Operations {
   };
 
   Runtime& runtime_;
+  const ServerSettings& settings_;
   mutable std::mutex mutex_;
   std::int64_t next_id_ = 1;
   std::int64_t total_connections_ = 0;

@@ -5,6 +5,7 @@
 #include "bson/builder.h"
 #include "sandbox/auth/connection_auth.h"
 #include "sandbox/changestream/change_stream.h"
+#include "sandbox/commands/activity.h"
 #include "sandbox/commands/concern_defaults.h"
 #include "sandbox/commands/expired_images.h"
 #include "sandbox/commands/fail_points.h"
@@ -66,7 +67,7 @@ CommandTable make_table() {
 struct Sandbox::Parts {
   Parts(const SandboxOptions& options_in, Runtime& runtime_in, Log& log_in, std::unique_ptr<Engine> engine_in, SteadyTime started)
       : options(options_in), runtime(runtime_in), log(log_in), settings(make_settings(options)), table(make_table()),
-        memory(plan_memory(options.memory_bytes).pools, options.process_memory), engine(std::move(engine_in)), cursors(runtime), operations(runtime), sessions(runtime),
+        memory(plan_memory(options.memory_bytes).pools, options.process_memory), engine(std::move(engine_in)), cursors(runtime), operations(runtime, settings), sessions(runtime),
         services{.engine = *engine,
                  .runtime = runtime,
                  .log = log,
@@ -80,6 +81,7 @@ struct Sandbox::Parts {
                  .concern_defaults = concern_defaults,
                  .profiler = profiler,
                  .member = member,
+                 .activity = activity,
                  .started = started,
                  .open_change_stream = changestream::open_change_stream,
                  .auth_data_changed = [this] { users.changed(); }},
@@ -104,6 +106,7 @@ struct Sandbox::Parts {
   ConcernDefaults concern_defaults;
   Profiler profiler;
   Member member;
+  Activity activity;
   Services services;
   auth::UserDirectory users;
   ServerState state;

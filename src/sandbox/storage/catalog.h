@@ -36,6 +36,12 @@ struct IndexField {
   std::string kind;  // empty for 1/-1; "hashed", "text", "2dsphere", "2d", "wildcard"
 };
 
+// How often an index was read since it was made, or the server started. Not stored.
+struct IndexUses {
+  std::atomic<std::int64_t> count = 0;
+  std::atomic<std::int64_t> since_millis = 0;  // 0: since the start
+};
+
 struct IndexInfo {
   std::string name;
   Ident ident = 0;
@@ -48,6 +54,7 @@ struct IndexInfo {
   std::shared_ptr<const query::Matcher> partial_filter;  // null: every document
   std::shared_ptr<const bson::Collator> collator;
   std::shared_ptr<std::atomic<std::uint64_t>> multikey;  // bit i: field i had an array once; never goes back
+  std::shared_ptr<IndexUses> uses = std::make_shared<IndexUses>();
 
   bool is_id() const { return fields.size() == 1 && fields[0].path == "_id" && (name == "_id_" || clustered); }
   // Ordered index over plain paths, that a planner may use.

@@ -1,5 +1,6 @@
 // The catalog half of WriteUnit: every change of a collection or index with its oplog entry.
 #include <algorithm>
+#include <chrono>
 
 #include <fmt/format.h>
 
@@ -31,6 +32,11 @@ bson::Document build_command(std::string_view command, const CollectionInfo& col
     why.append("ok", false).append("code", cause->server_code).append("errmsg", cause->message);
   }
   return std::move(o).finish();
+}
+
+Result<std::shared_ptr<const IndexInfo>> made_now(Result<std::shared_ptr<const IndexInfo>> index, Runtime& runtime) {
+  if (index) (*index)->uses->since_millis = std::chrono::duration_cast<std::chrono::milliseconds>(runtime.wall_time().time_since_epoch()).count();
+  return index;
 }
 
 }  // namespace
@@ -82,7 +88,7 @@ Result<CollectionPtr> WriteUnit::create_collection(const Namespace& ns, bson::Vi
   collection->ident = new_ident();
   collection->options = bson::Document(options);
   TRY(derive_from_options(*collection, engine_.options().version));
-  if (!id_index.empty()) collection->indexes.push_back(TRY(make_index(id_index, new_ident(), true)));
+  if (!id_index.empty()) collection->indexes.push_back(TRY(made_now(make_index(id_index, new_ident(), true), engine_.runtime())));
   collection->counters = std::make_shared<Guarded<CollectionCounters>>();
   collection->next_record = std::make_shared<std::atomic<RecordId>>(1);
   collection->open_buckets = std::make_shared<Guarded<std::map<std::string, RecordId>>>();
@@ -139,7 +145,7 @@ Result<CollectionPtr> WriteUnit::rename_collection(const CollectionPtr& collecti
 Result<std::shared_ptr<CollectionInfo>> WriteUnit::with_new_indexes(const CollectionPtr& collection, const std::vector<bson::Document>& specs,
                                                                     bool ready) {
   auto changed = copy(collection);
-  for (const auto& spec : specs) changed->indexes.push_back(TRY(make_index(spec, new_ident(), ready)));
+  for (const auto& spec : specs) changed->indexes.push_back(TRY(made_now(make_index(spec, new_ident(), ready), engine_.runtime())));
   return changed;
 }
 
@@ -299,6 +305,7 @@ Result<CollectionPtr> WriteUnit::modify_collection(const CollectionPtr& collecti
     if (spec == index_specs.end()) continue;
     auto modified = std::make_shared<IndexInfo>(*TRY(make_index(spec->second, index->ident, index->ready)));
     modified->multikey = index->multikey;
+    modified->uses = index->uses;
     index = std::move(modified);
   }
   const bson::Document before(o2);
