@@ -161,6 +161,7 @@ Result<bson::Document> get_nonce(CommandContext& context) {
 
 void add_user_commands(CommandTable& table);
 void add_role_commands(CommandTable& table);
+void add_merge_command(CommandTable& table);
 
 void add_auth_commands(CommandTable& table) {
   static constexpr Command kRows[] = {
@@ -174,6 +175,7 @@ void add_auth_commands(CommandTable& table) {
   table.add(kRows);
   add_user_commands(table);
   add_role_commands(table);
+  add_merge_command(table);
 }
 
 }  // namespace drover::sandbox::auth

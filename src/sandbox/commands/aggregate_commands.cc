@@ -148,7 +148,13 @@ Result<bson::Document> aggregate(CommandContext& context) {
 }  // namespace
 
 std::span<const Command> aggregate_commands() {
+  // In the server's words where JavaScript is switched off, as it always is here.
+  static constexpr auto kNoJavaScript = [](CommandContext&) -> Result<bson::Document> {
+    return server_error(31264, "Cannot run server-side javascript without the javascript engine enabled");
+  };
   static const Command kRows[] = {
+      {.name = "mapReduce", .flags = kReadConcern | kWriteConcern, .resource = ResourceKind::kCollection, .action = "find", .handler = kNoJavaScript,
+       .help = "refused: JavaScript is never run", .alias = "mapreduce"},
       {.name = "aggregate", .flags = kInTransaction | kReadConcern | kSnapshotRead | kWriteConcern, .resource = ResourceKind::kCustom, .also = authorize_aggregate, .handler = aggregate,
        .help = "documents that go through a pipeline; change streams"},
   };

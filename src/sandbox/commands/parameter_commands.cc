@@ -32,12 +32,13 @@ Result<std::string> stored_fcv(const Reader& reader, ServerVersion version) {
   return std::string(record->document["version"].to_string_view().value_or(""));
 }
 
-// Parameters that clients read or set. Those that may be set keep what they were set to; of them, only the TTL monitor's
-// and the lifetime of transactions change anything here.
+// Parameters that clients read or set. Those that may be set keep what they were set to; of them, the TTL monitor's, the lifetimes of
+// transactions and cursors, notablescan and the SCRAM iterations change anything here.
 class Parameters {
  public:
   Parameters() {
     add("logLevel", 0, true);
+    add("authSchemaVersion", 5, false);  // tools that dump users and roles ask for it
     add("quiet", false, true);
     add("traceExceptions", false, true);
     add("notablescan", false, true);
@@ -218,6 +219,8 @@ constexpr Command kRows[] = {
 int scram_iterations(bool sha256) {
   return static_cast<int>(parameter_value(sha256 ? "scramSHA256IterationCount" : "scramIterationCount").element().to_int64().value_or(15000));
 }
+Duration cursor_timeout() { return std::chrono::milliseconds(parameter_value("cursorTimeoutMillis").element().to_int64().value_or(600000)); }
+bool refuses_table_scans() { return parameter_value("notablescan").element().is_truthy(); }
 bool ttl_monitor_enabled() { return parameter_value("ttlMonitorEnabled").element().is_truthy(); }
 Duration transaction_lifetime() {
   return std::chrono::seconds(std::max<std::int64_t>(1, parameter_value("transactionLifetimeLimitSeconds").element().to_int64().value_or(60)));

@@ -393,6 +393,17 @@ tl::unexpected<Error> planner_error(const CollectionInfo& collection, const Plan
                                                    bson::to_shell(request.projection), collation, why));
 }
 
+namespace {
+
+// With notablescan a filter has to be answered by an index, but for collections of the system's.
+bool may_scan(const CollectionInfo& collection, const PlanRequest& request) {
+  const auto& ns = collection.ns;
+  const bool internal = ns.db == "admin" || ns.db == "config" || ns.db == "local" || ns.collection.starts_with("system.");
+  return internal || request.filter->matches_everything() || !refuses_table_scans();
+}
+
+}  // namespace
+
 Result<Plan> make_plan(const CollectionInfo& collection, const PlanRequest& request) {
   TRY(check_special(&collection, request));
   if (request.min || request.max) return min_max_plan(collection, request);
@@ -400,6 +411,9 @@ Result<Plan> make_plan(const CollectionInfo& collection, const PlanRequest& requ
   const bool natural_hint = request.hint.is_document() && request.hint.document_value().first().key() == "$natural";
   const auto bounds = request.filter->bounds();
   if (natural != 0 || natural_hint || collection.is_oplog()) {
+    if (natural_hint && !may_scan(collection, request)) {
+      return planner_error(collection, request, "planner returned error :: caused by :: hint $natural is not allowed, because 'notablescan' is enabled");
+    }
     const bool back = natural != 0 ? natural < 0 : natural_hint && request.hint.document_value().first().to_double().value_or(1) < 0;
     if (collection.is_clustered()) return clustered_plan(collection, !back, natural != 0);
     Plan plan{.forward = !back, .sorted = natural != 0};
@@ -427,6 +441,9 @@ Result<Plan> make_plan(const CollectionInfo& collection, const PlanRequest& requ
     best = candidate.plan(sorts, forward);
   }
   if (!best && collection.is_clustered()) return clustered_plan(collection, true, false);
+  if (!best && !may_scan(collection, request)) {
+    return planner_error(collection, request, "planner returned error :: caused by :: No indexed plans available, and running with 'notablescan'", kNoQueryExecutionPlans);
+  }
   return best.value_or(Plan{});
 }
 

@@ -105,6 +105,9 @@ Status check_write_allowed(const CommandContext& context, const Reader& state, c
 
 // scramIterationCount and scramSHA256IterationCount, as setParameter left them: for passwords that are set from now on.
 int scram_iterations(bool sha256);
+// As setParameter has set them: cursorTimeoutMillis, notablescan.
+Duration cursor_timeout();
+bool refuses_table_scans();
 
 // For $$NOW and the rest of expressions.
 std::shared_ptr<const query::EvaluationContext> evaluation_context(CommandContext& context, bson::View let = {},

@@ -297,5 +297,78 @@ TEST_F(Administration, CommandsAreParsedInTheWordsOfTheirVersion) {
   EXPECT_EQ(message("d", R"({"getMore": {"$numberLong": "1"}, "collection": "c", "foo": 1})"), "40415 BSON field 'getMore.foo' is an unknown field.");
 }
 
+TEST_F(Administration, UsersAndRolesOfARestoreTakeTheirPlace) {
+  start(kTest44);
+  EXPECT_EQ(run("admin", R"({"getParameter": 1, "authSchemaVersion": 1})")["authSchemaVersion"].to_int64(), 5);
+  for (const char* user : {"kept", "old"}) {
+    ASSERT_EQ(code("d", std::string(R"({"createUser": ")") + user + R"(", "pwd": "p", "roles": ["read"]})"), 0);
+  }
+  ASSERT_EQ(code("other", R"({"createUser": "elsewhere", "pwd": "p", "roles": ["read"]})"), 0);
+  const auto names = [&] {
+    std::string out;
+    for (const auto& user : find("admin", "system.users")) out += std::string(user["_id"].to_string_view().value_or("")) + ":" + text(user["roles"]) + " ";
+    return out;
+  };
+  // As mongorestore leaves them: a changed user, a new one, a role.
+  const auto copy = find("admin", "system.users", R"({"user": "kept"})").at(0);
+  for (const char* name : {"kept", "new"}) {
+    bson::Builder user;
+    user.append("_id", std::string("d.") + name).append("userId", copy["userId"]).append("user", name).append("db", "d").append("credentials", copy["credentials"]);
+    {
+      auto roles = user.open_array("roles");
+      roles.open_document().append("role", "readWrite").append("db", "d");
+    }
+    bson::ArrayBuilder documents;
+    documents.append(std::move(user).finish());
+    ASSERT_EQ(code("admin", bson::make_document({{"insert", "tempusers"}, {"documents", bson::ArrayView{std::move(documents).finish()}}}).view()), 0);
+  }
+  ASSERT_EQ(code("admin", R"({"insert": "temproles", "documents": [{"_id": "d.r", "role": "r", "db": "d", "privileges": [], "roles": []}]})"), 0);
+
+  ASSERT_EQ(code("admin", R"({"_mergeAuthzCollections": 1, "tempUsersCollection": "admin.tempusers", "tempRolesCollection": "admin.temproles", "db": "d", "drop": false})"), 0);
+  const std::string write = R"({"0":{"role":"readWrite","db":"d"}})";
+  EXPECT_EQ(names(), "d.kept:" + write + R"( d.old:{"0":{"role":"read","db":"d"}} other.elsewhere:{"0":{"role":"read","db":"other"}} d.new:)" + write + " ");
+  EXPECT_EQ(find("admin", "system.roles").size(), 1U);
+  // With drop the others of that database go; and again, for nothing changes.
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_EQ(code("admin", R"({"_mergeAuthzCollections": 1, "tempUsersCollection": "admin.tempusers", "db": "d", "drop": true})"), 0);
+    EXPECT_EQ(names(), "d.kept:" + write + R"( other.elsewhere:{"0":{"role":"read","db":"other"}} d.new:)" + write + " ");
+  }
+  EXPECT_EQ(find("admin", "system.roles").size(), 1U);
+  // A document that is no user changes nothing.
+  ASSERT_EQ(code("admin", R"({"insert": "tempusers", "documents": [{"_id": "d.bad", "user": "other", "db": "d", "roles": []}]})"), 0);
+  EXPECT_EQ(code("admin", R"({"_mergeAuthzCollections": 1, "tempUsersCollection": "admin.tempusers", "db": "", "drop": true})"), 2);
+  EXPECT_EQ(find("admin", "system.users").size(), 3U);
+  EXPECT_EQ(code("admin", R"({"_mergeAuthzCollections": 1, "drop": true})"), 2);
+}
+
+TEST_F(Administration, WithNotablescanFiltersNeedAnIndex) {
+  start(kTest44);
+  ASSERT_EQ(code("d", R"({"insert": "c", "documents": [{"_id": 1, "a": 1, "b": 1}]})"), 0);
+  ASSERT_EQ(code("d", R"({"createIndexes": "c", "indexes": [{"key": {"a": 1}, "name": "a_1"}]})"), 0);
+  ASSERT_EQ(code("admin", R"({"setParameter": 1, "notablescan": true})"), 0);
+  EXPECT_EQ(message("d", R"({"find": "c", "filter": {"b": 1}})"),
+            "291 error processing query: ns=d.cTree: b $eq 1\nSort: {}\nProj: {}\n planner returned error :: caused by :: No indexed plans available, and running with "
+            "'notablescan'");
+  EXPECT_EQ(code("d", R"({"find": "c", "filter": {"b": 1}, "hint": {"$natural": 1}})"), 2);
+  EXPECT_EQ(code("d", R"({"find": "c", "filter": {"a": 1}})"), 0);
+  EXPECT_EQ(code("d", R"({"find": "c"})"), 0);
+  EXPECT_EQ(code("admin", R"({"find": "system.version", "filter": {"x": 1}})"), 0);
+  ASSERT_EQ(code("admin", R"({"setParameter": 1, "notablescan": false})"), 0);
+  EXPECT_EQ(code("d", R"({"find": "c", "filter": {"b": 1}})"), 0);
+}
+
+TEST_F(Administration, WhatIsNotThereIsRefusedInTheServersWords) {
+  start(kTest44);
+  EXPECT_EQ(message("d", R"({"mapReduce": "c", "map": "f", "reduce": "g", "out": {"inline": 1}})"), "31264 Cannot run server-side javascript without the javascript engine enabled");
+  EXPECT_EQ(message("admin", R"({"fsyncUnlock": 1})"), "20 fsyncUnlock called when not locked");
+  ASSERT_EQ(code("d", R"({"insert": "c", "documents": [{"_id": 1}]})"), 0);
+  EXPECT_EQ(code("d", R"({"insert": "c", "documents": [{"_id": 1}]})"), 0);
+  EXPECT_EQ(code("d", R"({"resetError": 1})"), 0);
+  EXPECT_FALSE(run("d", R"({"getLastError": 1})")["code"]);
+  start(kTest60);
+  EXPECT_EQ(code("d", R"({"resetError": 1})"), 59);
+  EXPECT_EQ(code("d", R"({"getLastError": 1})"), 59);
+}
+
 }  // namespace
 }  // namespace drover::sandbox

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include "sandbox/commands/command.h"
+#include "sandbox/commands/support.h"
 
 namespace drover::sandbox {
 
@@ -121,8 +122,9 @@ std::size_t OpenCursors::kill_of_transaction(const Uuid& lsid, std::int64_t txn_
 
 void OpenCursors::expire() {
   const auto now = runtime_.now();
+  const auto longest = cursor_timeout();
   const auto ended = kill_where([&](const Slot& slot) {
-    return !slot.checked_out && !slot.entry.no_timeout && now - slot.last_used >= kCursorTimeout;
+    return !slot.checked_out && !slot.entry.no_timeout && now - slot.last_used >= longest;
   });
   std::lock_guard lock(mutex_);
   timed_out_ += static_cast<std::int64_t>(ended);

@@ -10,8 +10,6 @@
 
 namespace drover::sandbox {
 
-inline constexpr Duration kCursorTimeout = std::chrono::minutes(10);
-
 class OpenCursors final : public CursorRegistry {
  public:
   explicit OpenCursors(Runtime& runtime) : runtime_(runtime) {}
@@ -28,7 +26,7 @@ class OpenCursors final : public CursorRegistry {
   std::optional<std::vector<std::string>> users_of(std::int64_t id) const override;
   std::optional<Waiting> look_at(std::int64_t id) const override;
 
-  // Ends cursors that nobody asked for kCursorTimeout.
+  // Ends cursors that nobody asked for cursorTimeoutMillis.
   void expire();
   void clear();
 

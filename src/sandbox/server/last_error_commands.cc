@@ -1,4 +1,4 @@
-// getLastError, until 5.0: how the connection's last write ended. What it tells is taken from that write's reply.
+// getLastError and resetError, until 5.0: how the connection's last write ended. What it tells is taken from that write's reply.
 #include <fmt/format.h>
 
 #include "sandbox/commands/error_codes.h"
@@ -44,6 +44,11 @@ Result<bson::Document> get_last_error(CommandContext& context) {
   return std::move(out).finish();
 }
 
+Result<bson::Document> reset_error(CommandContext& context) {
+  client_connection(context).last_write.reset();
+  return bson::Document();
+}
+
 }  // namespace
 
 void note_last_write(ClientConnection& connection, const Command& command, bson::View reply, bson::Timestamp at) {
@@ -78,6 +83,8 @@ void add_last_error_commands(CommandTable& table) {
   static const Command kRows[] = {
       {.name = "getLastError", .resource = ResourceKind::kAuthenticated, .handler = get_last_error, .help = "how the last write of this connection ended",
        .alias = "getlasterror", .removed = kLastErrorRemoved},
+      {.name = "resetError", .resource = ResourceKind::kAuthenticated, .handler = reset_error, .help = "forgets how the last write of this connection ended",
+       .alias = "reseterror", .removed = kLastErrorRemoved},
   };
   table.add(kRows);
 }
