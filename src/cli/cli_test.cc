@@ -201,13 +201,17 @@ TEST(HelpText, IsForEightyColumns) {
 TEST(SpoolDirectory, IsOneThatIsThere) {
   const char* before = std::getenv("TMPDIR");
   const std::string kept = before == nullptr ? "" : before;
-  ::setenv("TMPDIR", "/usr", 1);
-  EXPECT_EQ(spool_directory().value(), "/usr");
+  ::setenv("TMPDIR", "/var/tmp", 1);
+  EXPECT_EQ(spool_directory().value(), "/var/tmp");
+  ::setenv("TMPDIR", "/dev/null", 1);
+  EXPECT_FALSE(spool_directory());
   ::setenv("TMPDIR", "/no/such", 1);
   const auto wrong = spool_directory();
   ASSERT_FALSE(wrong);
   EXPECT_EQ(wrong.error().code, ErrorCode::kUsage);
-  EXPECT_THAT(wrong.error().message, HasSubstr("TMPDIR"));
+  EXPECT_THAT(wrong.error().message, HasSubstr("/no/such ($TMPDIR)"));
+  const auto log = make_null_log();
+  EXPECT_EQ(spool_directory_or_tmp(*log), "/tmp");
   if (before == nullptr) ::unsetenv("TMPDIR");
   else ::setenv("TMPDIR", kept.c_str(), 1);
 }

@@ -156,7 +156,7 @@ Status SyncCommand::serve() {
   engine::Options options;
   engine::set_load_level(options, settings_.load_level);
   options.job = job_;
-  options.spool_directory = TRY(spool_directory());
+  options.spool_directory = job_.empty() ? TRY(spool_directory()) : spool_directory_or_tmp(*log_);
   engine::SyncControl control([this](int cluster, auto part) { return connect(cluster, part); }, *runtime_, *log_,
                               options);
   api::SyncRoutes routes(control, *runtime_, *log_,

@@ -45,23 +45,30 @@ class ChangedKeys {
     while (it != end) it = erase(keys, it);
     if (keys.empty()) collections_.erase(found);
   }
-  // About `most` keys of one collection, one at least, and no more after `most_bytes` of them; they are then no longer here. In turns:
-  // from the key after the last that was taken, so that none waits for others that change all the time.
+  // About `most` keys of one collection, one at least, and no more after `most_bytes` of them; they are then no longer here. In turns, in
+  // the order of keys: from the one after the last that was taken to the end, then from the first, so that none waits for others that
+  // change all the time.
   std::vector<Key> take(const Uuid& collection, std::size_t most, std::size_t most_bytes) {
     std::vector<Key> taken;
     const auto found = collections_.find(collection);
     if (found == collections_.end()) return taken;
-    auto& [keys, last] = found->second;
+    auto& [keys, next] = found->second;
     const auto bytes = bytes_;
-    auto it = mutant("lowest_keys_first") ? keys.begin() : keys.upper_bound(last);
-    while (!keys.empty() && taken.size() < most && bytes - bytes_ <= most_bytes) {
-      if (it == keys.end()) it = keys.begin();
-      last = it->first;
+    auto it = mutant("lowest_keys_first") ? keys.begin() : keys.lower_bound(next);
+    if (it == keys.end()) it = keys.begin();
+    while (it != keys.end() && taken.size() < most && bytes - bytes_ <= most_bytes) {
+      next = it->first;
       for (const auto& id : it->second) taken.push_back({it->first, id});
       it = erase(keys, it);
     }
+    next += '\0';  // the key after it
     if (keys.empty()) collections_.erase(found);
     return taken;
+  }
+  // It was taken, but its turn is still to come. It has been added again.
+  void set_turn(const Uuid& collection, const std::string& key) {
+    const auto found = collections_.find(collection);
+    if (found != collections_.end()) found->second.next = key;
   }
   // The first collection after that one, in turns, that has any. Not when empty().
   Uuid collection_after(const Uuid& collection) const {
@@ -81,7 +88,7 @@ class ChangedKeys {
   using Keys = std::map<std::string, std::vector<bson::Value>>;
   struct OfCollection {
     Keys keys;
-    std::string last;  // taken
+    std::string next;  // to be taken, or the first one after it
   };
   static std::size_t cost(const std::string& key, const bson::Value& id) {
     return key.size() + id.element().size() + kChangedKeyOverhead;

@@ -62,10 +62,25 @@ TEST(ChangedKeys, goes_round) {
   add(1);
   EXPECT_EQ(numbers(keys.take(kOne, 2, 1 << 20)), (std::vector{2, 3}));
   add(2);
-  EXPECT_EQ(numbers(keys.take(kOne, 2, 1 << 20)), (std::vector{4, 0}));
-  EXPECT_EQ(numbers(keys.take(kOne, 5, 1 << 20)), (std::vector{1, 2}));
+  EXPECT_EQ(numbers(keys.take(kOne, 2, 1 << 20)), (std::vector{4}));  // the low ones are read first, and not to be in its way
+  EXPECT_EQ(numbers(keys.take(kOne, 5, 1 << 20)), (std::vector{0, 1, 2}));
   EXPECT_TRUE(keys.empty());
   EXPECT_EQ(keys.bytes(), 0u);
+}
+
+// What a reply had no room for is not passed over, though it was taken, and though nothing else was left.
+TEST(ChangedKeys, keeps_the_turn_of_what_is_put_back) {
+  ChangedKeys keys;
+  const auto add = [&](int n) { keys.add(kOne, key(value(n)), value(n), Spellings::kOne); };
+  for (int n = 0; n < 5; ++n) add(n);
+  EXPECT_EQ(numbers(keys.take(kOne, 5, 1 << 20)), (std::vector{0, 1, 2, 3, 4}));
+  add(0);
+  for (const int n : {3, 4}) add(n);
+  keys.set_turn(kOne, key(value(3)));
+  EXPECT_EQ(numbers(keys.take(kOne, 5, 1 << 20)), (std::vector{3, 4}));
+  EXPECT_EQ(numbers(keys.take(kOne, 5, 1 << 20)), (std::vector{0}));
+  keys.set_turn(kOne, key(value(3)));  // forgotten meanwhile, as all of them
+  EXPECT_TRUE(keys.empty());
 }
 
 TEST(ChangedKeys, takes_some_and_forgets_ranges) {

@@ -98,6 +98,8 @@ Status ConflictResolver::resolve_together(Collection& collection, std::span<cons
   std::map<std::string, std::size_t> looked_up;  // logical key → hash of the document whose holders are in the group
   std::vector<bson::Value> found;                // since the last reading
   std::size_t known_bytes = 0;                   // of the group, as far as it was read
+  // Several are together because they are few bytes: where they are not, each of them is resolved by itself.
+  const std::size_t most_bytes = refused.size() > 1 ? kTogetherBytes : kLargestGroupBytes;
   // Whether it is one of several that is refused for good is not found out by trying them together.
   const int rounds = refused.size() > 1 ? kRoundsBeforeDoubt + 1 : kMaxRounds;
   for (int round = 0; round < rounds; ++round) {
@@ -113,7 +115,7 @@ Status ConflictResolver::resolve_together(Collection& collection, std::span<cons
       found.pop_back();
     }
     auto read = read_or_gone(source_, runtime_, stop, [&] {
-      return retry_temporary(runtime_, stop, [&] { return source_.read_group(ns, collection.info.uuid, ids, after, kLargestGroupBytes); });
+      return retry_temporary(runtime_, stop, [&] { return source_.read_group(ns, collection.info.uuid, ids, after, most_bytes); });
     });
     if (!read && read.error().server_code == kServerNamespaceNotFound) return {};  // its drop is on the way
     if (!read) return tl::unexpected(std::move(read).error().with_context("reading conflicting documents of " + ns.to_string()));
@@ -128,7 +130,7 @@ Status ConflictResolver::resolve_together(Collection& collection, std::span<cons
     if (!read->complete) return too_large(ns, group.size());
     collection.seen.advance(read->operation_time);
     known_bytes = whole ? bytes : known_bytes + bytes;
-    if (known_bytes > kLargestGroupBytes) return too_large(ns, group.size());
+    if (known_bytes > most_bytes) return too_large(ns, group.size());
     for (const auto& document : read->documents) {
       const auto& raw = document.bytes();
       const auto hash = std::hash<std::string_view>()({reinterpret_cast<const char*>(raw.data()), raw.size()});

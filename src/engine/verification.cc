@@ -78,7 +78,12 @@ Status Verification::run(const std::stop_token& stop) {
       }
     }
     if (stop.stop_requested()) return tl::unexpected(stopped_error());
-    if (!task.any()) continue;
+    if (!task.any()) {
+      // What else was to be looked at may have gone with its collection.
+      MonitorLock lock(router_.lock());
+      TRY(tell_mismatches());
+      continue;
+    }
     const Status done = task.is_range() ? compare_range(task.parts.front(), task.routed, stop) : compare_keys(task, stop);
     MonitorLock lock(router_.lock());
     --out_;
@@ -90,10 +95,16 @@ Status Verification::run(const std::stop_token& stop) {
     }
     router_.lock().notify_all();
     TRY(done);
-    if (mismatches_.empty()) continue;
-    const bool seen_all = left().ranges == 0 && (changed_.empty() || runtime_.now() - first_mismatch_at_ > kGatherMismatches);
-    if (hurry_ || mismatches_.size() >= kMostMismatches || seen_all) return tl::unexpected(mismatch_error());
+    TRY(tell_mismatches());
   }
+}
+
+// The error that ends the comparison, once others have had their chance to be told with the first.
+Status Verification::tell_mismatches() const {
+  if (mismatches_.empty()) return {};
+  const bool seen_all = left().ranges == 0 && (changed_.empty() || runtime_.now() - first_mismatch_at_ > kGatherMismatches);
+  if (hurry_ || mismatches_.size() >= kMostMismatches || seen_all) return tl::unexpected(mismatch_error());
+  return {};
 }
 
 void Verification::changed(const Collection& collection, Partition& partition, const std::string& key, const bson::Value& id) {
@@ -355,8 +366,9 @@ Result<cluster::StateRead> Verification::read_keys(Work& work, const std::stop_t
 
 void Verification::put_back(const Work& work, std::vector<ChangedKeys::Key>::const_iterator first) {
   MonitorLock lock(router_.lock());
-  for (; first != work.keys.end(); ++first)
-    if (!work.collection->gone) remember(*work.collection, work.collection->partition_of(first->key), first->key, first->id);
+  if (work.collection->gone || first == work.keys.end()) return;
+  for (auto it = first; it != work.keys.end(); ++it) remember(*work.collection, work.collection->partition_of(it->key), it->key, it->id);
+  changed_.set_turn(work.collection->info.uuid, first->key);
 }
 
 Status Verification::await_settled(ClusterTime ts, const std::stop_token& stop) {
@@ -391,6 +403,7 @@ Verification::Left Verification::left() const {
 
 std::optional<std::string> Verification::why_not_commit() {
   MonitorLock lock(router_.lock());
+  if (mismatch_count_ > 0) return "documents have been found that differ";
   const auto left = this->left();
   if (left.unknown > 0) {
     many_since_ = {};

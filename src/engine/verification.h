@@ -99,6 +99,7 @@ class Verification {
   void remember(const Collection& collection, Partition& partition, const std::string& key, const bson::Value& id);
   bool is_dirty(const Collection& collection, Partition& partition, const std::string& key) const;
   Left left() const;
+  Status tell_mismatches() const;
   Error mismatch_error() const;
 
   Status compare_range(const Work& work, ClusterTime routed, const std::stop_token& stop);

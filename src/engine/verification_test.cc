@@ -1,6 +1,9 @@
 #include "engine/verification.h"
 
+#include <chrono>
 #include <limits>
+#include <stop_token>
+#include <thread>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -113,6 +116,38 @@ TEST_F(VerificationTest, a_difference_is_told_by_its_id_and_field_and_nothing_el
   const auto nothing_else = AllOf(Not(HasSubstr("secret")), Not(HasSubstr("hidden")), Not(HasSubstr("4929")));
   EXPECT_THAT(result.error().message, AllOf(HasSubstr(R"(shop.orders _id { "$numberDouble" : "NaN" }: field card)"), nothing_else));
   EXPECT_THAT(log_.text, AllOf(HasSubstr(R"("_id":"{ \"$numberDouble\" : \"NaN\" }")"), HasSubstr("field card"), nothing_else));
+}
+
+// It is held back while others may be found with it: not once what was still to be compared has gone with its collection.
+TEST_F(VerificationTest, a_difference_is_told_when_there_is_nothing_more_to_look_at) {
+  CollectionInfo info;
+  info.ns = {"shop", "dropped"};
+  info.uuid = *Uuid::parse("22222222-2222-4333-8444-555555555555");
+  const auto other = std::make_shared<Collection>(clock_, std::move(info));
+  set_partitions(*other, {});
+  catalog_.collections[other->info.uuid] = other;
+  source_.document = bson::make_document({{"_id", 1}, {"a", 1}});
+  destination_.document = bson::make_document({{"_id", 1}, {"a", 2}});
+  change(value(source_.document));
+  std::stop_source stop;
+  Status result;
+  {
+    std::jthread run([&] { result = verification_.run(stop.get_token()); });
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+    while (verification_.mismatches() == 0 && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
+    EXPECT_EQ(verification_.why_not_commit(), "documents have been found that differ");
+    {
+      MonitorLock lock(router_.lock());
+      other->gone = true;
+    }
+    std::jthread watch([&](const std::stop_token& enough) {
+      while (!enough.stop_requested() && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
+      stop.request_stop();
+    });
+    run.join();
+  }
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().code, ErrorCode::kMismatch);
 }
 
 TEST(IdText, is_what_finds_the_document) {
