@@ -92,7 +92,7 @@ TEST(Comparison, ADocumentDoesNotWaitForLowerOnesThatChangeAllTheTime) {
 
 // More of them than one look has room for.
 TEST(Comparison, ACollectionDoesNotWaitForOthersThatChangeAllTheTime) {
-  const auto story = a_difference_above_what_changes({"app.a", "app.b", "app.c", "app.d", "app.e", "app.f"});
+  const auto story = a_difference_above_what_changes({"app.a", "app.b", "app.c", "app.d", "app.e", "app.f", "app.g", "app.h", "app.i", "app.j", "app.k", "app.l"});
   holds(story, 1);
   breaks("first_collections_first", story, 1);
 }
