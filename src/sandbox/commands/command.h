@@ -223,6 +223,7 @@ struct CommandContext {
   const Authorization& authorization;
   Operation* operation = nullptr;
   std::stop_token stop;
+  std::stop_token closing;                       // the server's end alone: for what is put in order although the command was killed
   std::optional<SteadyTime> deadline;            // maxTimeMS: 50 MaxTimeMSExpired
   std::optional<Duration> time_left() const {    // until then, at least zero
     if (!deadline) return std::nullopt;

@@ -89,6 +89,7 @@ FailPoint* FailPoints::find(std::string_view name) {
   if (name == "failCommand") return &fail_command;
   if (name == "onPrimaryTransactionalWrite") return &on_primary_transactional_write;
   if (name == "failGetMoreAfterCursorCheckout") return &fail_get_more_after_cursor_checkout;
+  if (name == "hangIndexBuildBeforeCommit") return &hang_index_build_before_commit;
   if (name == "maxTimeAlwaysTimeOut") return &max_time_always_time_out;
   if (name == "maxTimeNeverTimeOut") return &max_time_never_time_out;
   if (name == "dummy") return &dummy;

@@ -41,6 +41,7 @@ class FailPoint {
   // until then `pause` is called, and nothing more is done once that says no.
   Result<std::int64_t> configure(bson::View command, const std::function<bool()>& pause);
   bool has_guests() const { return inside_ != 0; }
+  bool is_on() const { return on_; }  // for a guest that stays as long
   // The data it was configured with when it is on, `applies` says yes to the data, and its mode says so. Counts.
   std::optional<bson::Document> hit(const std::function<bool(bson::View)>& applies = {}, Stay* stay = nullptr);
 
@@ -67,6 +68,7 @@ struct FailPoints {
   FailPoint fail_command;
   FailPoint on_primary_transactional_write;        // {closeConnection = true, failBeforeCommitExceptionCode}
   FailPoint fail_get_more_after_cursor_checkout;   // {errorCode, closeConnection}
+  FailPoint hang_index_build_before_commit;
   FailPoint max_time_always_time_out, max_time_never_time_out;
   FailPoint dummy;
 

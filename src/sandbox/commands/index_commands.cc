@@ -1,11 +1,14 @@
 // createIndexes, dropIndexes, listIndexes. Facts: corpus catalog/indexes, insert/unique-index.
 #include <algorithm>
+#include <chrono>
+#include <functional>
 
 #include <fmt/format.h>
 
 #include "bson/builder.h"
 #include "bson/compare.h"
 #include "bson/ejson.h"
+#include "sandbox/commands/fail_points.h"
 #include "sandbox/commands/index_spec.h"
 #include "sandbox/commands/tables.h"
 #include "sandbox/commands/timeseries.h"
@@ -19,6 +22,9 @@ constexpr std::int64_t kMaxMembers = 50;  // of a replica set
 constexpr int kUnknownReplWriteConcern = 79;
 constexpr int kAmbiguousIndexKeyPattern = 181;
 constexpr int kUnsatisfiableCommitQuorum = 278;
+constexpr int kIndexBuildAlreadyInProgress = 285;
+// Between two looks at what another command, or an election, brings about.
+constexpr Duration kLookInterval = std::chrono::milliseconds(20);
 // Entries that are added under one hold of the writer's lock while an index is built.
 constexpr std::size_t kBuildStep = 1000;
 
@@ -134,7 +140,8 @@ Status plan_and_begin(CommandContext& context, WriteUnit& unit, const Namespace&
   plan.before = static_cast<std::int32_t>(plan.collection->indexes.size());
   for (auto& spec : normal) {
     const auto match = TRY(compare_with_existing(context, *plan.collection, spec));
-    if (match == IndexMatch::kNew) {
+    if (match == IndexMatch::kBuilding && !context.transaction) return server_error(kIndexBuildAlreadyInProgress, "Index build already in progress");
+    if (match != IndexMatch::kExists) {  // a transaction is refused below
       TRY(check_among(context, plan, ns, spec));
       plan.missing.push_back(std::move(spec));
     }
@@ -152,11 +159,50 @@ Status plan_and_begin(CommandContext& context, WriteUnit& unit, const Namespace&
   return {};
 }
 
+// Who wants what another builds waits for that to be done, or to have failed.
+Status begin(CommandContext& context, const Namespace& ns, const std::vector<bson::View>& specs, Plan& plan) {
+  while (true) {
+    auto begun = in_write_unit(context, [&](WriteUnit& unit) { return plan_and_begin(context, unit, ns, specs, plan); });
+    if (begun || begun.error().server_code != kIndexBuildAlreadyInProgress) return begun;
+    context.wait_aside(context.stop, [&] { return context.services.runtime.sleep(std::min(kLookInterval, context.patience()), context.stop); });
+    TRY(check_interrupt(context));
+  }
+}
+
 // The collection as it is now, or 26 when it was dropped meanwhile.
 Result<CollectionPtr> now(WriteUnit& unit, const Uuid& uuid) {
   auto collection = unit.catalog().find(uuid);
   if (!collection) return server_error(code::kNamespaceNotFound, "collection dropped while its index was built");
   return collection;
+}
+
+// A secondary commits nothing, but goes on with its builds when it is elected. False: the server stops before that, or `gives_up` says so.
+bool await_election(CommandContext& context, const std::stop_token& stop, const std::function<bool()>& gives_up) {
+  return context.wait_aside(stop, [&] {
+    while (!context.engine().is_primary()) {
+      if (gives_up() || !context.services.runtime.sleep(kLookInterval, stop)) return false;
+    }
+    return true;
+  });
+}
+
+// The commit or the abort of a build, by a member that may not be primary just now.
+Status end_build(CommandContext& context, const std::stop_token& stop, const std::function<bool()>& gives_up, const std::function<Status(WriteUnit&)>& body) {
+  while (true) {
+    auto ended = in_write_unit(context, body);
+    if (ended || ended.error().server_code != code::kInterruptedDueToReplStateChange) return ended;
+    if (!await_election(context, stop, gives_up)) return ended;
+  }
+}
+
+void hang_before_commit(CommandContext& context) {
+  auto& point = context.services.fail_points.hang_index_build_before_commit;
+  FailPoint::Stay stay;
+  if (!point.hit({}, &stay)) return;
+  context.wait_aside(context.stop, [&] {
+    while (point.is_on() && context.services.runtime.sleep(kLookInterval, context.stop)) {}
+    return true;
+  });
 }
 
 Status build(CommandContext& context, const Plan& plan) {
@@ -165,14 +211,16 @@ Status build(CommandContext& context, const Plan& plan) {
   for (bool more = true; more;) {
     TRY(in_write_unit(context, [&](WriteUnit& unit) -> Status {
       const auto collection = TRY(now(unit, uuid));
-      const auto next = TRY(unit.add_index_entries(collection, at, kBuildStep));
+      const auto next = TRY(unit.add_index_entries(collection, *plan.build, at, kBuildStep));
       more = next.has_value();
       if (next) at = next;
       return {};
     }));
     TRY(check_interrupt(context));
   }
-  return in_write_unit(context, [&](WriteUnit& unit) -> Status {
+  const auto interrupted = [&] { return !check_interrupt(context); };
+  hang_before_commit(context);
+  const auto built = end_build(context, context.stop, interrupted, [&](WriteUnit& unit) -> Status {
     const auto collection = TRY(now(unit, uuid));
     const auto done = unit.commit_index_build(collection, *plan.build);
     if (done) return {};
@@ -183,6 +231,8 @@ Status build(CommandContext& context, const Plan& plan) {
     }
     return tl::unexpected(done.error());
   });
+  if (!built && interrupted()) return check_interrupt(context);
+  return built;
 }
 
 // Killed, out of time, or shut down: not the build's own failure.
@@ -191,8 +241,9 @@ bool is_no_failure_of_its_own(const Error& error) {
   return std::find(std::begin(kCodes), std::end(kCodes), error.server_code) != std::end(kCodes);
 }
 
+// Whatever has become of the command. When the server stops, the build is aborted at its next start.
 Status give_up(CommandContext& context, const Plan& plan, const Error& cause) {
-  return in_write_unit(context, [&](WriteUnit& unit) -> Status {
+  return end_build(context, context.closing, [] { return false; }, [&](WriteUnit& unit) -> Status {
     const auto collection = unit.catalog().find(plan.collection->uuid);
     if (!collection) return {};
     TRY(unit.abort_index_build(collection, *plan.build, cause));
@@ -247,7 +298,7 @@ Result<bson::Document> create_indexes(CommandContext& context) {
   const auto specs = TRY(requested(context));
   TRY(check_commit_quorum_form(context));
   Plan plan;
-  TRY(in_write_unit(context, [&](WriteUnit& unit) { return plan_and_begin(context, unit, ns, specs, plan); }));
+  TRY(begin(context, ns, specs, plan));
   if (plan.build) {
     const Status built = build(context, plan);
     if (!built) {

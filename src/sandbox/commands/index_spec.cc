@@ -148,7 +148,7 @@ Result<IndexMatch> compare_with_existing(const CommandContext& context, const Co
                                              shown(spec), shown(there))
                                : fmt::format("Index must have unique name.The existing index: {} has the same name as the requested index: {}", shown(there), shown(spec)));
     }
-    if (same_options(there, spec)) return IndexMatch::kExists;
+    if (same_options(there, spec)) return existing->ready ? IndexMatch::kExists : IndexMatch::kBuilding;
     return server_error(code::kIndexOptionsConflict,
                         five ? fmt::format("An equivalent index already exists with the same name but different options. Requested index: {}, existing index: {}",
                                            shown(spec), shown(there))

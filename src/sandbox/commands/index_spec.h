@@ -8,7 +8,11 @@ namespace drover::sandbox {
 
 Result<bson::Document> normalize_index(const CommandContext& context, bson::View spec, const CollectionInfo* collection);
 
-enum class IndexMatch { kNew, kExists };
+enum class IndexMatch {
+  kNew,
+  kExists,
+  kBuilding,  // another's build makes the same, and may still fail
+};
 // 85 and 86 when it contradicts one that exists.
 Result<IndexMatch> compare_with_existing(const CommandContext& context, const CollectionInfo& collection, bson::View spec);
 

@@ -188,6 +188,7 @@ bson::Document Dispatcher::run_command(ClientConnection& connection, const Reque
                          .authorization = connection.auth,
                          .operation = &operation,
                          .stop = operation.killed.get_token(),
+                         .closing = request.stop,
                          .reply_memory = &memory};
   const auto started = services.runtime.now();
   ScanTotals scanned;

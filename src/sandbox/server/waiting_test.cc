@@ -11,6 +11,7 @@
 
 #include "sandbox/commands/in_hand.h"
 #include "sandbox/server/client_for_tests.h"
+#include "sandbox/storage/write_unit.h"
 
 namespace drover::sandbox {
 namespace {
@@ -57,8 +58,9 @@ class WaitingTest : public SandboxClientTest {
 };
 
 TEST_F(WaitingTest, MaxTimeRunsWhileACommandWaitsForMemory) {
-  const auto opened = run("d", R"({"find": "large", "batchSize": 1, "maxTimeMS": 300})");
+  const auto opened = run("d", R"({"find": "large", "batchSize": 1, "maxTimeMS": 3000})");
   const auto cursor = opened.view().at_path("cursor.id").to_int64().value_or(0);
+  ASSERT_NE(cursor, 0) << text(opened);
   auto all = all_documents();
   const Rescue rescue([&] { all.release(); });
   for (const auto& command : {std::string(R"({"find": "large", "maxTimeMS": 100})"), std::string(R"({"update": "large", "updates": [{"q": {}, "u": {"$set": {"y": 1}}}], "maxTimeMS": 100})"),
@@ -88,8 +90,9 @@ TEST_F(WaitingTest, MaxTimeRunsWhileACommandWaitsForAPlace) {
 
 // What has come together by then is not an answer.
 TEST_F(WaitingTest, MaxTimeRunsWhileABatchWaitsForMemory) {
-  const auto opened = run("d", R"({"find": "large", "batchSize": 0, "maxTimeMS": 300})");
+  const auto opened = run("d", R"({"find": "large", "batchSize": 0, "maxTimeMS": 3000})");
   const auto cursor = opened.view().at_path("cursor.id").to_int64().value_or(0);
+  ASSERT_NE(cursor, 0) << text(opened);
   MemoryShare all(&pools().replies), over(&pools().replies);
   ASSERT_TRUE(all.try_grow_to(pools().replies.limit() - 3 * kReplyCopies * kLargeInHand));
   EXPECT_EQ(code("d", R"({"find": "large", "singleBatch": true, "batchSize": 1})"), 0);
@@ -183,12 +186,50 @@ TEST_F(WaitingTest, WritersThatWaitKeepNoDocuments) {
   EXPECT_EQ(done.load(), static_cast<int>(kWriters));
 }
 
+// It is not there before that build is done; and it may still fail.
+TEST_F(WaitingTest, WhoWantsAnIndexThatAnotherBuildsWaitsForTheBuild) {
+  auto& engine = sandbox_->state().services.engine;
+  const auto change = [&](const std::function<bool(WriteUnit&, const CollectionPtr&)>& body) {
+    auto unit = engine.begin_write();
+    ASSERT_TRUE(body(*unit, unit->catalog().find(Namespace{"d", "c"})));
+    ASSERT_TRUE(unit->commit());
+  };
+  const std::string command = R"("createIndexes": "c", "indexes": [{"key": {"a": 1}, "name": "a"}])";
+  for (const bool fails : {false, true}) {
+    const auto build = Uuid::random(*runtime_);
+    change([&](WriteUnit& unit, const CollectionPtr& c) {
+      return unit.start_index_build(c, build, {bson::from_ejson(R"({"v": 2, "key": {"a": 1}, "name": "a"})").value()}).has_value();
+    });
+    EXPECT_EQ(code("d", "{" + command + R"(, "maxTimeMS": 100})"), 50);
+    EXPECT_EQ(code("d", R"({"createIndexes": "c", "indexes": [{"key": {"a": 1}, "name": "b"}]})"), 85);
+    bson::Document reply;
+    std::atomic<bool> ended = false;
+    std::jthread client([&] {
+      reply = run("d", "{" + command + "}");
+      ended = true;
+    });
+    std::this_thread::sleep_for(100ms);
+    EXPECT_FALSE(ended);
+    change([&](WriteUnit& unit, const CollectionPtr& c) {
+      if (fails) return unit.abort_index_build(c, build, Error{ErrorCode::kFailure, "killed", 11601, {}}).has_value();
+      return unit.add_index_entries(c, build, {}, 100).has_value() && unit.commit_index_build(c, build).has_value();
+    });
+    client.join();
+    EXPECT_EQ(code_of(reply), 0) << text(reply);
+    EXPECT_EQ(reply["note"].exists(), !fails) << text(reply);
+    EXPECT_EQ(run("d", R"({"validate": "c"})").view().at_path("keysPerIndex.a").to_int64(), 2);
+    ASSERT_EQ(code("d", R"({"dropIndexes": "c", "index": "a"})"), 0);
+  }
+}
+
 // Whatever way a command comes to documents, they are counted before.
 TEST_F(WaitingTest, WhatIsReadBesideTheNamedCollectionIsCounted) {
   ASSERT_EQ(code("d", R"({"create": "both", "viewOn": "c", "pipeline": [{"$unionWith": "large"}]})"), 0);
   const auto stream = watch("d", "c", "{}");
   const auto joined = run("d", R"({"aggregate": "c", "pipeline": [{"$lookup": {"from": "large", "localField": "_id", "foreignField": "_id", "as": "l"}}], "cursor": {"batchSize": 0},
-                                   "maxTimeMS": 500})");
+                                   "maxTimeMS": 3000})");
+  const auto joining = joined.view().at_path("cursor.id").to_int64().value_or(0);
+  ASSERT_NE(joining, 0) << text(joined);
   auto all = all_documents();
   const Rescue rescue([&] { all.release(); });
   const std::pair<const char*, std::string> reading[] = {
@@ -202,7 +243,7 @@ TEST_F(WaitingTest, WhatIsReadBesideTheNamedCollectionIsCounted) {
       {"d", R"("dbHash": 1)"},
       {"admin", R"("bulkWrite": 1, "ops": [{"update": 0, "filter": {"_id": 1}, "updateMods": {"$set": {"y": 1}}}], "nsInfo": [{"ns": "d.large"}])"}};
   for (const auto& [db, command] : reading) EXPECT_EQ(code(db, "{" + command + R"(, "maxTimeMS": 100})"), 50) << command;
-  EXPECT_EQ(code("d", bson::make_document({{"getMore", joined.view().at_path("cursor.id").to_int64().value_or(0)}, {"collection", "c"}})), 50);
+  EXPECT_EQ(code("d", bson::make_document({{"getMore", joining}, {"collection", "c"}})), 50);
   for (const auto& [db, command] : {std::pair("d", R"("aggregate": "c", "pipeline": [{"$unionWith": "c"}], "cursor": {})"), std::pair("d", R"("explain": {"find": "c"})"),
                                     std::pair("admin", R"("bulkWrite": 1, "ops": [{"update": 0, "filter": {"_id": 1}, "updateMods": {"$set": {"y": 1}}}], "nsInfo": [{"ns": "d.c"}])")}) {
     EXPECT_EQ(code(db, "{" + std::string(command) + R"(, "maxTimeMS": 10000})"), 0) << command;

@@ -33,11 +33,12 @@ std::size_t CollectionInfo::largest_document() const {
   return std::max(largest_seen->load(std::memory_order_relaxed), static_cast<std::size_t>(std::max<std::int64_t>(average, 0)));
 }
 
-Result<std::shared_ptr<const IndexInfo>> make_index(bson::View spec, Ident ident, bool ready) {
+Result<std::shared_ptr<const IndexInfo>> make_index(bson::View spec, Ident ident, bool ready, const Uuid& build) {
   auto index = std::make_shared<IndexInfo>();
   index->spec = bson::Document(spec);
   index->ident = ident;
   index->ready = ready;
+  index->build = build;
   index->name = std::string(spec["name"].to_string_view().value_or(""));
   for (const auto& field : index->key_pattern()) {
     IndexField out{.path = std::string(field.key())};
@@ -91,6 +92,7 @@ bson::Document to_stored(const CollectionInfo& collection) {
   for (const auto& index : collection.indexes) {
     auto entry = indexes.open_document();
     entry.append("ident", static_cast<std::int64_t>(index->ident)).append("ready", index->ready).append("spec", index->spec);
+    if (!index->ready && !index->build.is_nil()) entry.append("build", index->build);
   }
   indexes.close();
   return std::move(out).finish();
@@ -110,7 +112,7 @@ Result<std::shared_ptr<CollectionInfo>> from_stored(bson::View stored, ServerVer
     const auto index = entry.document_value();
     collection->indexes.push_back(TRY(make_index(index["spec"].document_value(),
                                                  static_cast<Ident>(index["ident"].to_int64().value_or(0)),
-                                                 index["ready"].is_truthy())));
+                                                 index["ready"].is_truthy(), index["build"].to_uuid().value_or(Uuid()))));
   }
   collection->counters = std::make_shared<Guarded<CollectionCounters>>();
   collection->next_record = std::make_shared<std::atomic<RecordId>>(0);

@@ -51,6 +51,7 @@ struct IndexInfo {
   bool sparse = false;
   bool clustered = false;
   bool ready = true;     // false while it is built: maintained by writes, not used by reads
+  Uuid build;            // the one that fills it, while it is not ready; nil in what versions before this one have left
   std::shared_ptr<const query::Matcher> partial_filter;  // null: every document
   std::shared_ptr<const bson::Collator> collator;
   std::shared_ptr<std::atomic<std::uint64_t>> multikey;  // bit i: field i had an array once; never goes back
@@ -114,7 +115,8 @@ struct CollectionInfo {
 using CollectionPtr = std::shared_ptr<const CollectionInfo>;
 
 // An index from its definition as listIndexes gives it. The definition was validated where it came in.
-Result<std::shared_ptr<const IndexInfo>> make_index(bson::View spec, Ident ident, bool ready);
+// `build` is that of an index that is not ready.
+Result<std::shared_ptr<const IndexInfo>> make_index(bson::View spec, Ident ident, bool ready, const Uuid& build = {});
 // What the options say, for the members derived from them (capped, collator, validator, ...).
 // Validators may use what servers of `version` know.
 Status derive_from_options(CollectionInfo& collection, ServerVersion version);

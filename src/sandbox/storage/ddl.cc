@@ -18,13 +18,15 @@ bson::Document number_of_records(const CollectionPtr& collection) {
   return bson::make_document({{"numRecords", collection->counters->copy().records}});
 }
 
+bool is_filled_by(const IndexInfo& index, const Uuid& build) { return !index.ready && index.build == build; }
+
 bson::Document build_command(std::string_view command, const CollectionInfo& collection, const Uuid& build, const Error* cause) {
   bson::Builder o;
   o.append(command, collection.ns.collection).append("indexBuildUUID", build);
   {
     auto specs = o.open_array("indexes");
     for (const auto& index : collection.indexes) {
-      if (!index->ready) specs.append(index->spec);
+      if (is_filled_by(*index, build)) specs.append(index->spec);
     }
   }
   if (cause) {
@@ -143,15 +145,18 @@ Result<CollectionPtr> WriteUnit::rename_collection(const CollectionPtr& collecti
 }
 
 Result<std::shared_ptr<CollectionInfo>> WriteUnit::with_new_indexes(const CollectionPtr& collection, const std::vector<bson::Document>& specs,
-                                                                    bool ready) {
+                                                                    const Uuid* build) {
   auto changed = copy(collection);
-  for (const auto& spec : specs) changed->indexes.push_back(TRY(made_now(make_index(spec, new_ident(), ready), engine_.runtime())));
+  for (const auto& spec : specs) {
+    auto index = build ? make_index(spec, new_ident(), false, *build) : make_index(spec, new_ident(), true);
+    changed->indexes.push_back(TRY(made_now(std::move(index), engine_.runtime())));
+  }
   return changed;
 }
 
 Result<CollectionPtr> WriteUnit::create_indexes(const CollectionPtr& collection, const std::vector<bson::Document>& specs) {
   TRY(check_no_transaction(collection));
-  auto changed = TRY(with_new_indexes(collection, specs, true));
+  auto changed = TRY(with_new_indexes(collection, specs));
   const std::size_t first = changed->indexes.size() - specs.size();
   RecordCursor records(*this, *collection);
   std::vector<std::pair<RecordId, bson::Document>> found;
@@ -179,13 +184,14 @@ Result<CollectionPtr> WriteUnit::create_indexes(const CollectionPtr& collection,
 
 Result<CollectionPtr> WriteUnit::start_index_build(const CollectionPtr& collection, const Uuid& build, const std::vector<bson::Document>& specs) {
   TRY(check_no_transaction(collection));
-  auto changed = TRY(with_new_indexes(collection, specs, false));
+  auto changed = TRY(with_new_indexes(collection, specs, &build));
   log_command(collection->ns.db, collection->uuid, build_command("startIndexBuild", *changed, build, nullptr));
   put_collection(changed);
   return CollectionPtr(changed);
 }
 
-Result<std::optional<RecordId>> WriteUnit::add_index_entries(const CollectionPtr& collection, std::optional<RecordId> after, std::size_t limit) {
+Result<std::optional<RecordId>> WriteUnit::add_index_entries(const CollectionPtr& collection, const Uuid& build, std::optional<RecordId> after,
+                                                             std::size_t limit) {
   RecordCursor records(*this, *collection, true, after);
   std::optional<RecordId> last;
   std::size_t read = 0;
@@ -196,7 +202,7 @@ Result<std::optional<RecordId>> WriteUnit::add_index_entries(const CollectionPtr
     last = records.id();
     read += document->size();
     for (const auto& index : collection->indexes) {
-      if (index->ready) continue;
+      if (!is_filled_by(*index, build)) continue;
       const auto keys = TRY(index_keys(*index, *document));
       note_multikey(*index, keys.multikey);
       // The cursor runs over another key space than the one written here.
@@ -228,15 +234,18 @@ Status WriteUnit::check_no_duplicates(const CollectionPtr& collection, const Ind
 }
 
 Result<CollectionPtr> WriteUnit::commit_index_build(const CollectionPtr& collection, const Uuid& build) {
+  // Who has written in it so far did not ask whether a key was taken: what it will commit would lie beside equal keys.
+  TRY(check_no_transaction(collection));
   for (const auto& index : collection->indexes) {
-    if (!index->ready && index->unique) TRY(check_no_duplicates(collection, *index));
+    if (is_filled_by(*index, build) && index->unique) TRY(check_no_duplicates(collection, *index));
   }
   log_command(collection->ns.db, collection->uuid, build_command("commitIndexBuild", *collection, build, nullptr));
   auto changed = copy(collection);
   for (auto& index : changed->indexes) {
-    if (index->ready) continue;
+    if (!is_filled_by(*index, build)) continue;
     auto done = std::make_shared<IndexInfo>(*index);
     done->ready = true;
+    done->build = {};
     index = std::move(done);
   }
   put_collection(changed);
@@ -247,8 +256,9 @@ Result<CollectionPtr> WriteUnit::abort_index_build(const CollectionPtr& collecti
   log_command(collection->ns.db, collection->uuid, build_command("abortIndexBuild", *collection, build, &cause));
   auto changed = copy(collection);
   std::erase_if(changed->indexes, [&](const auto& index) {
-    if (!index->ready) drop_index_data(*index);
-    return !index->ready;
+    if (!is_filled_by(*index, build)) return false;
+    drop_index_data(*index);
+    return true;
   });
   put_collection(changed);
   return CollectionPtr(changed);
@@ -303,7 +313,7 @@ Result<CollectionPtr> WriteUnit::modify_collection(const CollectionPtr& collecti
   for (auto& index : changed->indexes) {
     const auto spec = index_specs.find(index->name);
     if (spec == index_specs.end()) continue;
-    auto modified = std::make_shared<IndexInfo>(*TRY(make_index(spec->second, index->ident, index->ready)));
+    auto modified = std::make_shared<IndexInfo>(*TRY(make_index(spec->second, index->ident, index->ready, index->build)));
     modified->multikey = index->multikey;
     modified->uses = index->uses;
     index = std::move(modified);

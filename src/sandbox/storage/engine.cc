@@ -1,6 +1,7 @@
 #include "sandbox/storage/engine.h"
 
 #include <algorithm>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -131,10 +132,14 @@ Status Engine::prepare() {
   }
   unit->set_replicated(true);
   for (const auto& collection : unit->catalog().all()) {
-    const bool unfinished = std::any_of(collection->indexes.begin(), collection->indexes.end(), [](const auto& i) { return !i->ready; });
-    if (!unfinished) continue;
-    TRY(unit->abort_index_build(collection, Uuid::random(impl_->runtime),
-                                Error{ErrorCode::kFailure, "the server was restarted during the index build", 11601, {}}));
+    std::set<Uuid> unfinished;
+    for (const auto& index : collection->indexes) {
+      if (!index->ready) unfinished.insert(index->build);
+    }
+    auto now = collection;
+    for (const auto& build : unfinished) {
+      now = TRY(unit->abort_index_build(now, build, Error{ErrorCode::kFailure, "the server was restarted during the index build", 11601, {}}));
+    }
   }
   TRY(unit->commit());
   if (const auto oplog = impl_->catalog->find(Namespace{"local", "oplog.rs"})) impl_->largest_entry = oplog->largest_seen;

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <set>
 #include <thread>
 
 #include <gmock/gmock.h>
@@ -419,13 +420,91 @@ TEST_F(EngineTest, LongIndexBuildsFollowWritesAndCheckAtTheEnd) {
     EXPECT_TRUE(unit.start_index_build(unit.catalog().find(Namespace{"db", "c"}), build, {doc(R"({"v": 2, "unique": true, "key": {"a": 1}, "name": "a_1"})")}));
   });
   std::optional<RecordId> at;
-  write([&](WriteUnit& unit) { at = unit.add_index_entries(unit.catalog().find(Namespace{"db", "c"}), {}, 5).value(); });
+  write([&](WriteUnit& unit) { at = unit.add_index_entries(unit.catalog().find(Namespace{"db", "c"}), build, {}, 5).value(); });
   insert("c", R"({"_id": 100, "a": 3})");  // a duplicate, while nobody checks
-  write([&](WriteUnit& unit) { EXPECT_TRUE(unit.add_index_entries(unit.catalog().find(Namespace{"db", "c"}), at, 100)); });
+  write([&](WriteUnit& unit) { EXPECT_TRUE(unit.add_index_entries(unit.catalog().find(Namespace{"db", "c"}), build, at, 100)); });
   auto unit = engine_->begin_write();
   const auto refused = unit->commit_index_build(unit->catalog().find(Namespace{"db", "c"}), build);
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().server_code, 11000);
+}
+
+// Each ends what it has filled itself, and what a start finds unfinished is aborted as what it was.
+TEST_F(EngineTest, BuildsOfOneCollectionKeepApart) {
+  const auto path = (std::filesystem::temp_directory_path() / ("drover-engine-" + std::to_string(runtime_->random()))).string();
+  open({.dbpath = path, .background = false});
+  create("c");
+  for (int i = 0; i < 10; ++i) insert("c", "{\"_id\": " + std::to_string(i) + ", \"a\": " + std::to_string(i) + "}");
+  const auto collection = [](const Reader& reader) { return reader.catalog().find(Namespace{"db", "c"}); };
+  const auto begin = [&](const std::string& name) {
+    const auto build = Uuid::random(*runtime_);
+    write([&](WriteUnit& unit) { EXPECT_TRUE(unit.start_index_build(collection(unit), build, {doc(R"({"v": 2, "key": {"a": 1}, "name": ")" + name + "\"}")})); });
+    return build;
+  };
+  const auto fill = [&](const Uuid& build, std::optional<RecordId> after, std::size_t limit) {
+    std::optional<RecordId> last;
+    write([&](WriteUnit& unit) { last = unit.add_index_entries(collection(unit), build, after, limit).value(); });
+    return last;
+  };
+  const auto entries = [&](const std::string& name) {
+    const auto reader = make_reader(*engine_, engine_->view());
+    IndexCursor cursor(*reader, *collection(*reader)->index(name), "", std::string(1, '\xff') + std::string(8, '\xff'));
+    int found = 0;
+    while (cursor.next().value()) ++found;
+    return found;
+  };
+  const auto is_ready = [&](const std::string& name) { return collection(*make_reader(*engine_, engine_->view()))->index(name)->ready; };
+  const auto first = begin("first");
+  const auto at = fill(first, {}, 5);
+  const auto second = begin("second"), third = begin("third");
+  fill(first, at, 100);
+  EXPECT_EQ(entries("second"), 0);
+  fill(second, {}, 5);
+  write([&](WriteUnit& unit) { EXPECT_TRUE(unit.commit_index_build(collection(unit), first)); });
+  EXPECT_TRUE(is_ready("first"));
+  EXPECT_FALSE(is_ready("second"));
+  EXPECT_EQ(bson::to_shell(oplog({}).back().view().at_path("o.indexes").document_value()), "{ 0: { v: 2, key: { a: 1 }, name: \"first\" } }");
+  write([&](WriteUnit& unit) { EXPECT_TRUE(unit.abort_index_build(collection(unit), third, Error{ErrorCode::kFailure, "killed", 11601, {}})); });
+  EXPECT_EQ(entries("first"), 10);
+  EXPECT_EQ(entries("second"), 5);
+  const auto fourth = begin("fourth");
+  const auto before = engine_->last_committed();
+  open({.dbpath = path, .background = false});
+  ASSERT_EQ(collection(*make_reader(*engine_, engine_->view()))->indexes.size(), 2u);  // and _id
+  EXPECT_EQ(entries("first"), 10);
+  const auto aborted = oplog(before);
+  ASSERT_EQ(aborted.size(), 2u);
+  std::set<Uuid> builds;
+  for (const auto& entry : aborted) builds.insert(entry.view().at_path("o.indexBuildUUID").to_uuid().value_or(Uuid()));
+  EXPECT_EQ(builds, (std::set<Uuid>{second, fourth}));
+  engine_.reset();
+  std::filesystem::remove_all(path);
+}
+
+// What an open transaction has written is in the index, and was not asked whether its keys were taken.
+TEST_F(EngineTest, ABuildIsNotCommittedOverATransaction) {
+  create("c");
+  insert("c", R"({"_id": 1, "a": 1})");
+  const auto build = Uuid::random(*runtime_);
+  const auto collection = [](const Reader& reader) { return reader.catalog().find(Namespace{"db", "c"}); };
+  write([&](WriteUnit& unit) {
+    EXPECT_TRUE(unit.start_index_build(collection(unit), build, {doc(R"({"v": 2, "unique": true, "key": {"a": 1}, "name": "a_1"})")}));
+  });
+  write([&](WriteUnit& unit) { EXPECT_TRUE(unit.add_index_entries(collection(unit), build, {}, 100)); });
+  const auto commit_build = [&] {
+    auto unit = engine_->begin_write();
+    const auto done = unit->commit_index_build(collection(*unit), build);
+    return done ? 0 : done.error().server_code;
+  };
+  auto transaction = engine_->begin_transaction(engine_->view());
+  {
+    auto statement = transaction->begin_statement();
+    ASSERT_TRUE(statement->insert(collection(*statement), doc(R"({"_id": 2, "a": 1})")));
+    ASSERT_TRUE(statement->commit());
+  }
+  EXPECT_EQ(commit_build(), code::kWriteConflict);
+  ASSERT_TRUE(transaction->commit(doc(R"({"id": 1})"), 1));
+  EXPECT_EQ(commit_build(), code::kDuplicateKey);
 }
 
 // One unit of a build holds up every other writer: it is short, however large the documents are, or their keys.
@@ -445,7 +524,7 @@ TEST_F(EngineTest, AStepOfAnIndexBuildIsBoundedInBytes) {
     int steps = 0;
     for (bool more = true; more && steps <= kDocuments; ++steps) {
       write([&](WriteUnit& unit) {
-        const auto next = unit.add_index_entries(unit.catalog().find(Namespace{"db", "c"}), at, 1000).value();
+        const auto next = unit.add_index_entries(unit.catalog().find(Namespace{"db", "c"}), build, at, 1000).value();
         EXPECT_LE(unit.bytes(), WriteUnit::kMaxBuildStepBytes + 2 * pad.size());
         more = next.has_value();
         if (next) at = next;

@@ -82,12 +82,14 @@ class WriteUnit : public Reader {
   // With their entries, all in this unit: for empty collections, and those made in the same transaction.
   Result<CollectionPtr> create_indexes(const CollectionPtr& collection, const std::vector<bson::Document>& specs);
   // Long builds: registered unready (writes maintain it), filled by add_index_entries in units of their own, then
-  // committed, which checks uniqueness, or aborted.
+  // committed, which checks uniqueness (112 while a transaction holds documents of the collection), or aborted. There may be several at
+  // once on a collection: each has its own indexes.
   Result<CollectionPtr> start_index_build(const CollectionPtr& collection, const Uuid& build, const std::vector<bson::Document>& specs);
   // The next records after `after`, `count` of them or fewer: no more than so many bytes are read, or written, in one unit, for everybody
   // else waits meanwhile. Nothing is left when it returns no id.
   static constexpr std::size_t kMaxBuildStepBytes = 4 << 20;
-  Result<std::optional<RecordId>> add_index_entries(const CollectionPtr& collection, std::optional<RecordId> after, std::size_t count);
+  Result<std::optional<RecordId>> add_index_entries(const CollectionPtr& collection, const Uuid& build, std::optional<RecordId> after,
+                                                    std::size_t count);
   Result<CollectionPtr> commit_index_build(const CollectionPtr& collection, const Uuid& build);
   Result<CollectionPtr> abort_index_build(const CollectionPtr& collection, const Uuid& build, const Error& cause);
   // {ids: [...]} for each value that several documents have, for collMod's `unique`.
@@ -163,7 +165,7 @@ class WriteUnit : public Reader {
   void drop_index_data(const IndexInfo& index);
   void touch_views(const CollectionPtr& collection);
   Result<std::shared_ptr<CollectionInfo>> with_new_indexes(const CollectionPtr& collection,
-                                                           const std::vector<bson::Document>& specs, bool ready);
+                                                           const std::vector<bson::Document>& specs, const Uuid* build = nullptr);
   void release();
 
   Engine& engine_;
