@@ -45,10 +45,11 @@ void Member::step_down(Services& services, Duration period) {
   {
     std::lock_guard lock(mutex_);
     not_before_ = services.runtime.now() + period;
+    services.engine.step_down();
+    ++topology_;
+    changed_.notify_all();
   }
-  services.engine.step_down();
   services.sessions.kill_all();
-  changed();
 }
 
 void Member::freeze(Services& services, Duration period) {
@@ -59,24 +60,31 @@ void Member::freeze(Services& services, Duration period) {
 
 Result<bool> Member::stand(Services& services) {
   if (services.engine.is_primary()) return true;
-  {
-    std::lock_guard lock(mutex_);
-    if (services.runtime.now() < not_before_) return false;
-  }
+  std::lock_guard lock(mutex_);
+  if (services.engine.is_primary()) return true;  // another was faster
+  if (services.runtime.now() < not_before_) return false;
   TRY(services.engine.be_elected());
-  changed();
+  ++topology_;
+  changed_.notify_all();
   return true;
 }
 
-void Member::changed() {
+std::int64_t Member::topology() const {
   std::lock_guard lock(mutex_);
-  ++topology_;
-  changed_.notify_all();
+  return topology_;
+}
+
+int Member::waiting() const {
+  std::lock_guard lock(mutex_);
+  return waiting_;
 }
 
 bool Member::await_change(std::int64_t known, Duration timeout, const std::stop_token& stop) {
   std::unique_lock lock(mutex_);
-  return changed_.wait_for(lock, stop, timeout, [&] { return topology_ != known; });
+  ++waiting_;
+  const bool changed = changed_.wait_for(lock, stop, timeout, [&] { return topology_ != known; });
+  --waiting_;
+  return changed;
 }
 
 Status check_member(const CommandContext& context) {

@@ -3,7 +3,6 @@
 // logged is committed meanwhile. Thread-safe.
 #pragma once
 
-#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <mutex>
@@ -27,15 +26,16 @@ class Member {
   Result<bool> stand(Services& services);
 
   // topologyVersion.counter of hello: higher after each change.
-  std::int64_t topology() const { return topology_; }
+  // Who has met a change finds it here: asked before the member's state, it is never newer than that.
+  std::int64_t topology() const;
   // Until it is another than `known`. False: stopped, or not within `timeout`.
   bool await_change(std::int64_t known, Duration timeout, const std::stop_token& stop);
+  int waiting() const;  // for that
 
  private:
-  void changed();
-
-  std::atomic<std::int64_t> topology_{6};
-  std::mutex mutex_;
+  mutable std::mutex mutex_;  // before the engine's; held while the member's state changes, with its version
+  std::int64_t topology_ = 6;
+  int waiting_ = 0;
   std::condition_variable_any changed_;
   SteadyTime not_before_{};
 };

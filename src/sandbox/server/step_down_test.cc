@@ -1,8 +1,12 @@
 // The one member steps down, is a secondary for a while, and is elected again.
+#include <atomic>
 #include <chrono>
 #include <thread>
 
+#include "sandbox/commands/fail_points.h"
+#include "sandbox/commands/member.h"
 #include "sandbox/server/client_for_tests.h"
+#include "sandbox/storage/engine.h"
 
 namespace drover::sandbox {
 namespace {
@@ -13,14 +17,36 @@ class StepDownTest : public SandboxClientTest {
  protected:
   bson::Document hello() { return run("admin", R"({"isMaster": 1})"); }
   static std::int64_t counter(const bson::Document& reply) { return reply.view().at_path("topologyVersion.counter").to_int64().value_or(-1); }
-  void await_election() {
+  template <typename Condition>
+  static bool await(Condition condition) {
     const auto deadline = std::chrono::steady_clock::now() + 60s;
-    while (!hello()["ismaster"].is_truthy() && std::chrono::steady_clock::now() < deadline) std::this_thread::sleep_for(10ms);
-    ASSERT_TRUE(hello()["ismaster"].is_truthy());
+    while (std::chrono::steady_clock::now() < deadline) {
+      if (condition()) return true;
+      std::this_thread::sleep_for(1ms);
+    }
+    return false;
   }
+  // Of an index build, from its start on; null when there is no such index.
+  const IndexInfo* index(const std::string& name) {
+    const auto view = engine().view();
+    seen_ = view->catalog->find(Namespace{"d", "c"});
+    return seen_ ? seen_->index(name) : nullptr;
+  }
+  Engine& engine() { return sandbox_->state().services.engine; }
+  // A build that has filled its index and has not committed it.
+  std::jthread start_build(const std::string& command, std::atomic<std::int64_t>& ended) {
+    EXPECT_EQ(code("admin", R"({"configureFailPoint": "hangIndexBuildBeforeCommit", "mode": "alwaysOn"})"), 0);
+    std::jthread client([this, command, &ended] { ended = code("d", command); });
+    EXPECT_TRUE(await([&] { return sandbox_->state().services.fail_points.hang_index_build_before_commit.has_guests(); }));
+    return client;
+  }
+  void let_builds_go() { EXPECT_EQ(code("admin", R"({"configureFailPoint": "hangIndexBuildBeforeCommit", "mode": "off"})"), 0); }
   std::string numbered(int number, const std::string& more) {
     return R"(, "lsid": {"id": {"$uuid": "00000000-0000-4000-8000-000000000021"}}, "txnNumber": {"$numberLong": ")" + std::to_string(number) + "\"}" + more + "}";
   }
+
+ private:
+  CollectionPtr seen_;
 };
 
 TEST_F(StepDownTest, ASecondaryServesReadersAlone) {
@@ -30,7 +56,7 @@ TEST_F(StepDownTest, ASecondaryServesReadersAlone) {
     ASSERT_EQ(code("d", R"({"insert": "c", "documents": [{"_id": "never"}])" + numbered(2, R"(, "autocommit": false, "startTransaction": true)")), 0);
     const auto stream = watch("d", "c", "{}");
     const auto before = hello();
-    ASSERT_EQ(code("admin", R"({"replSetStepDown": 2, "force": true})"), 0);
+    ASSERT_EQ(code("admin", R"({"replSetStepDown": 3600, "force": true})"), 0);
     const auto after = hello();
     EXPECT_FALSE(after["ismaster"].is_truthy());
     EXPECT_TRUE(after["secondary"].is_truthy());
@@ -49,7 +75,7 @@ TEST_F(StepDownTest, ASecondaryServesReadersAlone) {
     EXPECT_EQ(code("admin", R"({"commitTransaction": 1)" + numbered(2, R"(, "autocommit": false)")), 10107);
     EXPECT_EQ(run("admin", R"({"replSetGetStatus": 1})")["myState"].to_int64(), 2);
     EXPECT_EQ(code("admin", R"({"replSetStepDown": 1, "force": true})"), 10107);
-    await_election();
+    ASSERT_EQ(code("admin", R"({"replSetFreeze": 0})"), 0);
     const auto again = hello();
     EXPECT_EQ(counter(again), counter(before) + 2);
     EXPECT_LT(before["electionId"].object_id_value().bytes, again["electionId"].object_id_value().bytes);
@@ -72,8 +98,8 @@ TEST_F(StepDownTest, ItStaysForAsLongAsItIsFrozen) {
   start(kTest80);
   EXPECT_EQ(code("admin", R"({"replSetFreeze": 1})"), 95);
   EXPECT_EQ(code("admin", R"({"replSetStepUp": 1})"), 0);
-  ASSERT_EQ(code("admin", R"({"replSetStepDown": 1, "force": true})"), 0);
-  EXPECT_EQ(code("admin", R"({"replSetFreeze": 3600})"), 0);
+  // It may have been elected again before it was asked to stay.
+  ASSERT_TRUE(await([&] { return code("admin", R"({"replSetStepDown": 1, "force": true})") == 0 && code("admin", R"({"replSetFreeze": 3600})") == 0; }));
   std::this_thread::sleep_for(2500ms);
   EXPECT_FALSE(hello()["ismaster"].is_truthy());
   EXPECT_EQ(code("admin", R"({"replSetStepUp": 1})"), 125);
@@ -103,11 +129,69 @@ TEST_F(StepDownTest, WhoAwaitsAChangeIsTold) {
   const auto awaiting = std::move(command).finish();
   const auto began = std::chrono::steady_clock::now();
   std::jthread client([&] { EXPECT_FALSE(run("admin", awaiting)["isWritablePrimary"].is_truthy()); });
-  auto& operations = sandbox_->state().services.operations;
-  while (operations.running() == 0) std::this_thread::sleep_for(1ms);
-  ASSERT_EQ(code("admin", R"({"replSetStepDown": 30, "force": true})"), 0);
+  ASSERT_TRUE(await([&] { return sandbox_->state().services.member.waiting() == 1; }));
+  ASSERT_EQ(code("admin", R"({"replSetStepDown": 3600, "force": true})"), 0);
   client.join();
   EXPECT_LT(std::chrono::steady_clock::now() - began, 20s);
+}
+
+// Whoever is refused is told the topology's version with it: drivers take an older one for yesterday's news.
+TEST_F(StepDownTest, NobodyIsRefusedWithTheVersionBefore) {
+  start(kTest80);
+  for (int round = 0; round < 50; ++round) {
+    const auto before = counter(hello());
+    bson::Document refused;
+    std::atomic<bool> writes = false;
+    std::jthread client([&] {
+      do {
+        refused = run("d", R"({"insert": "c", "documents": [{}]})");
+        writes = true;
+      } while (refused["ok"].is_truthy());
+    });
+    ASSERT_TRUE(await([&] { return writes.load(); }));
+    ASSERT_EQ(code("admin", R"({"replSetStepDown": 3600, "force": true})"), 0);
+    client.join();
+    EXPECT_EQ(counter(refused), before + 1) << text(refused);
+    ASSERT_EQ(code("admin", R"({"replSetFreeze": 0})"), 0);
+  }
+}
+
+// It has filled its index and cannot commit it for a while: it does so when it is primary again, or gives it up then.
+TEST_F(StepDownTest, AnIndexBuildGoesOnAfterTheElection) {
+  for (const bool fails : {false, true}) {
+    start(kTest80);
+    ASSERT_EQ(code("d", fails ? R"({"insert": "c", "documents": [{"_id": 1, "a": 1}, {"_id": 2, "a": 1}]})" : R"({"insert": "c", "documents": [{"_id": 1, "a": 1}]})"), 0);
+    std::atomic<std::int64_t> ended = -1;
+    const auto command = R"({"createIndexes": "c", "indexes": [{"key": {"a": 1}, "name": "a", "unique": true}]})";
+    auto client = start_build(command, ended);
+    ASSERT_EQ(code("admin", R"({"replSetStepDown": 3600, "force": true})"), 0);
+    let_builds_go();
+    std::this_thread::sleep_for(100ms);
+    EXPECT_EQ(ended.load(), -1);
+    ASSERT_EQ(code("admin", R"({"replSetFreeze": 0})"), 0);
+    client.join();
+    EXPECT_EQ(ended.load(), fails ? 11000 : 0);
+    ASSERT_EQ(index("a") != nullptr, !fails);
+    EXPECT_TRUE(fails || index("a")->ready);
+  }
+}
+
+// Nobody waits for it any more, but the index is not left behind for ever.
+TEST_F(StepDownTest, AKilledIndexBuildIsAbortedAfterTheElection) {
+  start(kTest80);
+  ASSERT_EQ(code("d", R"({"insert": "c", "documents": [{"_id": 1, "a": 1}]})"), 0);
+  std::atomic<std::int64_t> ended = -1;
+  auto client = start_build(R"({"createIndexes": "c", "indexes": [{"key": {"a": 1}, "name": "a"}]})", ended);
+  ASSERT_EQ(code("admin", R"({"replSetStepDown": 3600, "force": true})"), 0);
+  auto& operations = sandbox_->state().services.operations;
+  for (const auto& operation : operations.describe(false)) operations.kill(operation["opid"].to_int64().value_or(0));
+  let_builds_go();
+  std::this_thread::sleep_for(100ms);
+  EXPECT_NE(index("a"), nullptr);
+  ASSERT_EQ(code("admin", R"({"replSetFreeze": 0})"), 0);
+  client.join();
+  EXPECT_EQ(ended.load(), 11601);
+  EXPECT_EQ(index("a"), nullptr);
 }
 
 }  // namespace
