@@ -106,7 +106,7 @@ struct CursorEntry {
   std::vector<std::string> users;        // "name@db" authenticated when it was made
   std::vector<Grant> granted;            // what the command that made it was allowed
   MemoryShare memory;                    // of what it keeps beside documents; stays with the registry
-  MemoryShare kept;                      // of the documents that it keeps for the next batch
+  MemoryShare kept;                      // of the documents that it keeps for the next batch; goes with the cursor
   bool no_timeout = false;
   // Of the maxTimeMS of the command that made it: what no batch has used yet. The time between batches does not count.
   std::optional<Duration> time_left;

@@ -35,6 +35,7 @@ Result<CursorEntry> OpenCursors::check_out(std::int64_t id) {
   out.no_timeout = slot.entry.no_timeout;
   out.time_left = slot.entry.time_left;
   out.cursor = std::move(slot.entry.cursor);
+  out.kept = std::move(slot.entry.kept);
   return out;
 }
 
@@ -53,6 +54,7 @@ void OpenCursors::check_in(std::int64_t id, CursorEntry entry) {
     return;
   }
   slot.entry.cursor = std::move(entry.cursor);
+  slot.entry.kept = std::move(entry.kept);
   slot.entry.time_left = entry.time_left;
   slot.checked_out = false;
   slot.last_used = runtime_.now();

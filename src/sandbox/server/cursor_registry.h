@@ -32,7 +32,7 @@ class OpenCursors final : public CursorRegistry {
 
  private:
   struct Slot {
-    CursorEntry entry;  // without its cursor while checked out
+    CursorEntry entry;  // without its cursor and what that keeps while checked out
     bool checked_out = false;
     bool killed = false;
     SteadyTime last_used{};

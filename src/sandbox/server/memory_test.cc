@@ -239,6 +239,25 @@ TEST_F(MemoryTest, CursorsKeepNoDocumentsUncounted) {
   EXPECT_EQ(pools().work.used(), before);
 }
 
+// After the second batch as after the first.
+TEST_F(MemoryTest, WhatACursorKeepsIsCountedAfterEachBatch) {
+  insert_large();
+  const auto before = pools().work.used();
+  MemoryShare everything(&pools().replies);
+  ASSERT_TRUE(everything.try_grow_to(but_for_one_document()));
+  const auto made = run("d", R"({"aggregate": "large", "pipeline": [{"$addFields": {"y": 1}}], "cursor": {"batchSize": 1000}})");
+  const auto cursor = made.view().at_path("cursor.id").to_int64().value_or(0);
+  const auto get_more = bson::make_document({{"getMore", cursor}, {"collection", "large"}});
+  EXPECT_EQ(batch(made).size(), 1u);
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(batch(run("d", get_more)).size(), 1u);
+    EXPECT_GT(pools().work.used(), before + 2 * kLargeInHand) << i;
+    EXPECT_LT(pools().work.used(), before + 4 * kLargeInHand) << i;
+  }
+  EXPECT_EQ(code("d", bson::make_document({{"killCursors", "large"}, {"cursors", bson::ArrayView{bson::make_document({{"0", cursor}})}}})), 0);
+  EXPECT_EQ(pools().work.used(), before);
+}
+
 // What did not fit into a batch comes with the next as it was seen, as a server gives it: whoever has been there all the time is not left out, and
 // what is in an index's order stays so.
 TEST_F(MemoryTest, ADocumentThatIsReadAgainIsAsItWasSeen) {
