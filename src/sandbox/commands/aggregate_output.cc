@@ -40,7 +40,7 @@ Result<std::vector<bson::Document>> next_group(CommandContext& context, query::D
 class OutWriter {
  public:
   OutWriter(CommandContext& context, Namespace target) : context_(context), target_(std::move(target)), memory_(&context.services.memory.work) {
-    temporary_ = {target_.db, "tmp.agg_out." + Uuid::random(context.services.runtime).to_string()};
+    temporary_ = {target_.db, std::string(kUnfinishedOutput) + Uuid::random(context.services.runtime).to_string()};
   }
 
   Status run(query::DocumentSource& documents) {

@@ -30,6 +30,16 @@ bson::Document oplog_options(std::uint64_t bytes) {
   return bson::make_document({{"capped", true}, {"size", static_cast<std::int64_t>(bytes)}, {"autoIndexId", false}});
 }
 
+// What a $out had not finished when the server ended, or when it was no longer primary.
+Status drop_unfinished_outputs(WriteUnit& unit) {
+  for (const auto& collection : unit.catalog().all()) {
+    if (!collection->ns.collection.starts_with(kUnfinishedOutput) || !collection->options["temp"].is_truthy()) continue;
+    const auto dropped = unit.drop_collection(collection);
+    if (!dropped && dropped.error().server_code != code::kWriteConflict) return dropped;  // a client's transaction has it: another time
+  }
+  return {};
+}
+
 }  // namespace
 
 Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -141,6 +151,7 @@ Status Engine::prepare() {
       now = TRY(unit->abort_index_build(now, build, Error{ErrorCode::kFailure, "the server was restarted during the index build", 11601, {}}));
     }
   }
+  TRY(drop_unfinished_outputs(*unit));
   TRY(unit->commit());
   if (const auto oplog = impl_->catalog->find(Namespace{"local", "oplog.rs"})) impl_->largest_entry = oplog->largest_seen;
   return {};
@@ -297,6 +308,7 @@ Status Engine::be_elected() {
   impl_->term_starts.emplace(bson::Timestamp(), before);
   impl_->term_starts[unit->upcoming_time()] = before + 1;
   unit->log_note(bson::make_document({{"msg", "new primary"}}));
+  TRY(drop_unfinished_outputs(*unit));
   impl_->primary = true;
   if (const auto elected = unit->commit(); !elected) {
     impl_->primary = false;
@@ -427,7 +439,12 @@ Status Engine::Impl::truncate_oplog() {
   std::string counts = big_endian(oplog_written);
   append_big_endian(counts, oplog_removed);
   batch.put(kMeta, "oplog", counts);
-  return store->write(batch, false);
+  auto cut = store->write(batch, false);
+  if (!cut) {  // all of it is still there, and is cut another time
+    std::lock_guard lock(state);
+    oplog_removed -= removed;
+  }
+  return cut;
 }
 
 }  // namespace drover::sandbox

@@ -593,6 +593,28 @@ TEST_F(EngineTest, ASecondaryCommitsNothing) {
   std::filesystem::remove_all(path);
 }
 
+TEST_F(EngineTest, WhatIsLeftOfAnOutputIsDroppedAtTheStartAndAfterAnElection) {
+  const auto path = (std::filesystem::temp_directory_path() / ("drover-engine-" + std::to_string(runtime_->random()))).string();
+  open({.dbpath = path, .background = false});
+  create("tmp.agg_out.mine");
+  create("temporary", R"({"temp": true})");
+  for (const bool restarts : {false, true}) {
+    create("tmp.agg_out.1", R"({"temp": true})");
+    insert("tmp.agg_out.1", R"({"_id": 1})");
+    if (restarts) {
+      open({.dbpath = path, .background = false});
+    } else {
+      engine_->step_down();
+      ASSERT_TRUE(engine_->be_elected());
+    }
+    EXPECT_THAT(documents("tmp.agg_out.1"), ElementsAre("no collection"));
+    EXPECT_EQ(oplog({}).back().view().at_path("o.drop").to_string_view(), "tmp.agg_out.1");
+    for (const auto* name : {"tmp.agg_out.mine", "temporary"}) EXPECT_THAT(documents(name), testing::IsEmpty());
+  }
+  engine_.reset();
+  std::filesystem::remove_all(path);
+}
+
 TEST_F(EngineTest, ARestartFindsEverything) {
   const auto path = (std::filesystem::temp_directory_path() / ("drover-engine-" + std::to_string(runtime_->random()))).string();
   open({.dbpath = path, .background = false});

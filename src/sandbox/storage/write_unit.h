@@ -27,6 +27,9 @@ inline constexpr int kNamespaceExists = 48;
 inline constexpr int kInterruptedDueToReplStateChange = 11602;
 }  // namespace code
 
+// Of the temporary collection of a $out; what is left of one is dropped at the start and after an election.
+inline constexpr std::string_view kUnfinishedOutput = "tmp.agg_out.";
+
 // A retryable write's session: its entries are chained (prevOpTime), and config.transactions remembers the last.
 struct SessionStamp {
   bson::Document lsid;             // {id, uid}
