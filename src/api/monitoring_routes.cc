@@ -123,6 +123,7 @@ class MonitoringRoutes {
     if (!added && added.error().code == ErrorCode::kWrongState) return refuse(409, "DUPLICATE_CLUSTER_NAME", added.error().message, {name});
     const auto deployment = TRY_REST(std::move(added));
     const auto host = TRY_REST(parts_.deployments.host(deployment.group, control::Deployments::host_id(deployment.group, name)));
+    if (!host) return refuse(409, "CONFLICT", "The host was removed while it was added. Try again.");
     return RestReply{201, host_json(request, *host, &deployment), false, {{"hostname", host->hostname}, {"port", host->port}, {"hostId", host->id}}};
   }
   RestResult<RestReply> list_hosts(const RestRequest& request) const {

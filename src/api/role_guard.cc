@@ -14,6 +14,9 @@ RestResult<int> may_give(const RestRequest& request, const std::vector<std::stri
   if (control::allows(request.caller->grants, control::Access::kGroupOwn, request.org, group)) return 0;
   const auto refused = [](const char* why) { return refuse(403, "USER_UNAUTHORIZED", why); };
   if (std::find(given.begin(), given.end(), kOwner) != given.end()) return refused("Only an owner of the project makes another one.");
+  for (const auto& role : given)
+    if (control::is_group_role(role) && !control::allows_as_much_as(request.caller->grants, role, request.org, group))
+      return refused("Nobody but an owner of the project gives a role that allows more than its own.");
   if (!whom.empty() && whom == request.caller->id) return refused("Nobody but an owner of the project changes its own roles.");
   if (control::allows(held, control::Access::kGroupOwn, request.org, group)) return refused("Only an owner of the project changes what an owner of it may do.");
   return 0;

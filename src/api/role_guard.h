@@ -1,5 +1,5 @@
-// Who gives roles in a project without owning it (Cloud Manager's Project User Admin) makes nobody its owner, changes nothing of an owner's, and nothing
-// of its own.
+// Who gives roles in a project without owning it (Cloud Manager's Project User Admin) makes nobody its owner, gives nothing that it may not do itself,
+// and changes nothing of an owner's and nothing of its own: what another key of its making may do, it may do.
 #pragma once
 
 #include <string>

@@ -144,7 +144,9 @@ Result<MonitoredDeployment> Deployments::add(const std::string& group, const std
                                                    {"created", iso_time(runtime_)},
                                                    {"lastPing", std::int64_t{0}}})));
   }
-  return *TRY(find(group, id));
+  const auto added = TRY(find(group, id));
+  if (!added) return fail(ErrorCode::kWrongState, fmt::format("the deployment {} was removed while it was added; try again", name.empty() ? hosts.front() : name));
+  return *added;
 }
 
 Result<bool> Deployments::set_credentials(const std::string& group, const std::string& id, const MonitoringCredentials& credentials) {

@@ -65,6 +65,12 @@ bool allows(const std::vector<Grant>& grants, Access access, std::string_view or
   return std::any_of(grants.begin(), grants.end(), [&](const Grant& grant) { return allows(grant, access, org, group); });
 }
 
+bool allows_as_much_as(const std::vector<Grant>& grants, std::string_view name, std::string_view org, std::string_view group) {
+  const auto* role = group_role(name);
+  return role != nullptr && allows(grants, Access::kGroupRead, org, group) &&
+         std::all_of(role->may.begin(), role->may.end(), [&](Access access) { return allows(grants, access, org, group); });
+}
+
 bool sees_org(const std::vector<Grant>& grants, std::string_view org) {
   return std::any_of(grants.begin(), grants.end(), [&](const Grant& grant) { return grant.org == org; });
 }

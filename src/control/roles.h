@@ -34,6 +34,8 @@ bool is_org_role(std::string_view role);
 bool is_group_role(std::string_view role);
 // `group` is of `org`.
 bool allows(const std::vector<Grant>& grants, Access access, std::string_view org, std::string_view group);
+// All that a role of the project allows.
+bool allows_as_much_as(const std::vector<Grant>& grants, std::string_view group_role, std::string_view org, std::string_view group);
 // Whether the holder sees that the organization exists.
 bool sees_org(const std::vector<Grant>& grants, std::string_view org);
 

@@ -184,8 +184,12 @@ class EveryRoute(DroverTest):
     def test_an_administrator_of_users_makes_no_owners(self):
         admin, owner = self.key("GROUP_USER_ADMIN"), self.key("GROUP_OWNER")
         path = f"{ATLAS}/groups/{self.group}/apiKeys"
-        status, _, made = self.site.call("POST", path, {"desc": "d", "roles": ["GROUP_CLUSTER_MANAGER"]}, key=admin)
+        status, _, made = self.site.call("POST", path, {"desc": "d", "roles": ["GROUP_BACKUP_MANAGER", "GROUP_USER_ADMIN"]}, key=admin)
         self.assertEqual(status, 200, made)
+        more = ("GROUP_CLUSTER_MANAGER", "GROUP_DATABASE_ACCESS_ADMIN", "GROUP_MONITORING_ADMIN", "GROUP_STREAM_PROCESSING_OWNER")
+        for role in more:  # of a key of its own making it would be its own
+            self.assertEqual(self.site.call("POST", path, {"desc": "d", "roles": ["GROUP_READ_ONLY", role]}, key=admin)[0], 403, role)
+            self.assertEqual(self.site.call("PATCH", f"{path}/{made['id']}", {"roles": [role]}, key=admin)[0], 403, role)
         for method, where, body in (("POST", path, {"desc": "d", "roles": ["GROUP_OWNER"]}), ("PATCH", f"{path}/{made['id']}", {"roles": ["GROUP_OWNER"]}),
                                     ("POST", f"{path}/{made['id']}", [{"roles": ["GROUP_OWNER"]}]), ("PATCH", f"{path}/{owner['id']}", {"roles": ["GROUP_READ_ONLY"]}),
                                     ("DELETE", f"{path}/{owner['id']}", None), ("PATCH", f"{path}/{admin['id']}", {"roles": ["GROUP_DATABASE_ACCESS_ADMIN"]}),
