@@ -145,7 +145,10 @@ Result<MonitoredDeployment> Deployments::add(const std::string& group, const std
                                                    {"lastPing", std::int64_t{0}}})));
   }
   const auto added = TRY(find(group, id));
-  if (!added) return fail(ErrorCode::kWrongState, fmt::format("the deployment {} was removed while it was added; try again", name.empty() ? hosts.front() : name));
+  if (!added) {
+    TRY(store_.remove(kHosts, bson::make_document({{"groupId", group}, {"deploymentId", id}})));
+    return fail(ErrorCode::kWrongState, fmt::format("the deployment {} was removed while it was added; try again", name.empty() ? hosts.front() : name));
+  }
   return *added;
 }
 

@@ -61,7 +61,8 @@ class ChangedKeys {
       for (const auto& id : it->second) taken.push_back({it->first, id});
       it = erase(keys, it);
     }
-    next += '\0';  // the key after it
+    if (it == keys.end()) next.clear();
+    else next += '\0';  // the key after it
     if (keys.empty()) collections_.erase(found);
     return taken;
   }
@@ -88,7 +89,7 @@ class ChangedKeys {
   using Keys = std::map<std::string, std::vector<bson::Value>>;
   struct OfCollection {
     Keys keys;
-    std::string next;  // to be taken, or the first one after it
+    std::string next;  // to be taken, or the first one after it; empty: from the first key on
   };
   static std::size_t cost(const std::string& key, const bson::Value& id) {
     return key.size() + id.element().size() + kChangedKeyOverhead;

@@ -68,6 +68,18 @@ TEST(ChangedKeys, goes_round) {
   EXPECT_EQ(keys.bytes(), 0u);
 }
 
+// Inserts with ascending _ids come behind the last that was taken: after one way to the end it is the lowest ones' turn.
+TEST(ChangedKeys, begins_again_at_the_end) {
+  ChangedKeys keys;
+  const auto add = [&](int n) { keys.add(kOne, key(value(n)), value(n), Spellings::kOne); };
+  for (int n = 0; n < 4; ++n) add(n);
+  EXPECT_EQ(numbers(keys.take(kOne, 2, 1 << 20)), (std::vector{0, 1}));
+  add(0);
+  EXPECT_EQ(numbers(keys.take(kOne, 5, 1 << 20)), (std::vector{2, 3}));
+  add(4);
+  EXPECT_EQ(numbers(keys.take(kOne, 1, 1 << 20)), (std::vector{0}));
+}
+
 // What a reply had no room for is not passed over, though it was taken, and though nothing else was left.
 TEST(ChangedKeys, keeps_the_turn_of_what_is_put_back) {
   ChangedKeys keys;

@@ -98,8 +98,8 @@ Status ConflictResolver::resolve_together(Collection& collection, std::span<cons
   std::map<std::string, std::size_t> looked_up;  // logical key → hash of the document whose holders are in the group
   std::vector<bson::Value> found;                // since the last reading
   std::size_t known_bytes = 0;                   // of the group, as far as it was read
-  // Several are together because they are few bytes: where they are not, each of them is resolved by itself.
-  const std::size_t most_bytes = refused.size() > 1 ? kTogetherBytes : kLargestGroupBytes;
+  // Several are together because they are few bytes, each with one or two that it displaces: where they are not, each of them is resolved by itself.
+  const std::size_t most_bytes = refused.size() > 1 ? 3 * kTogetherBytes : kLargestGroupBytes;
   // Whether it is one of several that is refused for good is not found out by trying them together.
   const int rounds = refused.size() > 1 ? kRoundsBeforeDoubt + 1 : kMaxRounds;
   for (int round = 0; round < rounds; ++round) {

@@ -102,7 +102,7 @@ Status Verification::run(const std::stop_token& stop) {
 // The error that ends the comparison, once others have had their chance to be told with the first.
 Status Verification::tell_mismatches() const {
   if (mismatches_.empty()) return {};
-  const bool seen_all = left().ranges == 0 && (changed_.empty() || runtime_.now() - first_mismatch_at_ > kGatherMismatches);
+  const bool seen_all = left().ranges == 0 && ((changed_.empty() && out_ == 0) || runtime_.now() - first_mismatch_at_ > kGatherMismatches);
   if (hurry_ || mismatches_.size() >= kMostMismatches || seen_all) return tl::unexpected(mismatch_error());
   return {};
 }

@@ -5,6 +5,7 @@
 #include <limits>
 #include <string_view>
 
+#include "bson/compare.h"
 #include "bson/decimal.h"
 #include "net/crypto.h"
 
@@ -14,33 +15,6 @@ namespace {
 
 using bson::Element;
 using bson::Type;
-
-// The server's canonical types, which also order values of different types.
-std::int32_t canonical_number(Type type) {
-  switch (type) {
-    case Type::kMinKey: return -1;
-    case Type::kMaxKey: return 127;
-    case Type::kNull: return 5;
-    case Type::kDouble:
-    case Type::kInt32:
-    case Type::kInt64:
-    case Type::kDecimal128: return 10;
-    case Type::kString:
-    case Type::kSymbol: return 15;
-    case Type::kDocument: return 20;
-    case Type::kArray: return 25;
-    case Type::kBinary: return 30;
-    case Type::kObjectId: return 35;
-    case Type::kBool: return 40;
-    case Type::kDateTime: return 45;
-    case Type::kTimestamp: return 47;
-    case Type::kRegex: return 50;
-    case Type::kDbPointer: return 55;
-    case Type::kCode: return 60;
-    case Type::kCodeWithScope: return 65;
-    default: return 0;
-  }
-}
 
 // Towards zero; what lies outside is the nearest that there is, and NaN zero.
 std::int64_t whole_part(const Element& number) {
@@ -72,7 +46,7 @@ void add_fields(net::Hasher& hasher, bson::View fields) {
 }
 
 void add(net::Hasher& hasher, const Element& value, bool with_name) {
-  add_number(hasher, canonical_number(value.type()));
+  add_number(hasher, bson::canonical_type(value.type()));
   if (with_name) {
     hasher.add(value.key());
     hasher.add(std::string_view("\0", 1));

@@ -234,10 +234,11 @@ Status WriteUnit::check_no_duplicates(const CollectionPtr& collection, const Ind
 }
 
 Result<CollectionPtr> WriteUnit::commit_index_build(const CollectionPtr& collection, const Uuid& build) {
-  // Who has written in it so far did not ask whether a key was taken: what it will commit would lie beside equal keys.
-  TRY(check_no_transaction(collection));
   for (const auto& index : collection->indexes) {
-    if (is_filled_by(*index, build) && index->unique) TRY(check_no_duplicates(collection, *index));
+    if (!is_filled_by(*index, build) || !index->unique) continue;
+    // Who has written in it so far did not ask whether a key was taken: what it will commit would lie beside equal keys.
+    TRY(check_no_transaction(collection));
+    TRY(check_no_duplicates(collection, *index));
   }
   log_command(collection->ns.db, collection->uuid, build_command("commitIndexBuild", *collection, build, nullptr));
   auto changed = copy(collection);

@@ -440,10 +440,9 @@ Status Engine::Impl::truncate_oplog() {
   append_big_endian(counts, oplog_removed);
   batch.put(kMeta, "oplog", counts);
   auto cut = store->write(batch, false);
-  if (!cut) {  // all of it is still there, and is cut another time
-    std::lock_guard lock(state);
-    oplog_removed -= removed;
-  }
+  std::lock_guard lock(state);
+  if (cut) current.reset();  // it has what was cut
+  else oplog_removed -= removed;  // all of it is still there, and is cut another time
   return cut;
 }
 
