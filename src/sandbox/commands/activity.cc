@@ -5,6 +5,8 @@
 #include <optional>
 #include <utility>
 
+#include "sandbox/commands/support.h"
+
 namespace drover::sandbox {
 
 namespace {
@@ -206,7 +208,8 @@ void Activity::note(const CommandContext& context, bson::View reply, Duration sp
     }
     const auto name = ns->to_string();
     const auto known = collections.find(name);
-    if (known == collections.end() && collections.size() >= kMaxWatchedCollections) return;
+    // Nobody fills it with what is refused, or with names that no collection has.
+    if (known == collections.end() && (!ok || name.size() > kMaxNamespaceBytes || collections.size() >= kMaxWatchedCollections)) return;
     add(known != collections.end() ? known->second : collections[name], command.name, kind, outcome, micros);
   });
 }

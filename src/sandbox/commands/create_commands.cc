@@ -15,7 +15,6 @@ namespace drover::sandbox {
 namespace {
 
 constexpr std::int64_t kLargestCapped = std::int64_t{1} << 50;
-constexpr std::size_t kMaxNamespaceBytes = 255;
 
 Status check_new_name(const CommandContext& context, const Namespace& ns) {
   TRY(check_creatable(context, ns));

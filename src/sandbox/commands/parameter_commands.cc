@@ -219,7 +219,10 @@ constexpr Command kRows[] = {
 int scram_iterations(bool sha256) {
   return static_cast<int>(parameter_value(sha256 ? "scramSHA256IterationCount" : "scramIterationCount").element().to_int64().value_or(15000));
 }
-Duration cursor_timeout() { return std::chrono::milliseconds(parameter_value("cursorTimeoutMillis").element().to_int64().value_or(600000)); }
+Duration cursor_timeout() {
+  constexpr std::int64_t kNever = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::hours(24 * 365 * 100)).count();
+  return std::chrono::milliseconds(std::clamp<std::int64_t>(parameter_value("cursorTimeoutMillis").element().to_int64().value_or(600000), 0, kNever));
+}
 bool refuses_table_scans() { return parameter_value("notablescan").element().is_truthy(); }
 bool ttl_monitor_enabled() { return parameter_value("ttlMonitorEnabled").element().is_truthy(); }
 Duration transaction_lifetime() {

@@ -36,7 +36,7 @@ Result<Names> parse(CommandContext& context) {
     return server_error(code::kIllegalOperation, "Cannot rename collections between a replicated and an unreplicated database");
   }
   if (from->db == "local" && from->collection.starts_with("oplog.")) return server_error(code::kIllegalOperation, "can't rename live oplog while replicating");
-  if (to->to_string().size() > 255) {
+  if (to->to_string().size() > kMaxNamespaceBytes) {
     return server_error(code::kInvalidNamespace, fmt::format("Fully qualified namespace is too long. Namespace: {} Max: 255", to->to_string()));
   }
   if (auto creatable = check_creatable(context, *to); !creatable) {

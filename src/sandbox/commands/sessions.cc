@@ -227,6 +227,8 @@ Result<bson::Document> session_key(const CommandContext& context, bson::View lsi
   if (context.authorization.enabled() && !context.internal && !context.authorization.is_allowed("impersonate", {Resource::Kind::kCluster, {}})) {
     return server_error(code::kUnauthorized, "Unauthorized to set user digest in LogicalSessionId");
   }
+  const auto size = uid.binary_value().data.size();
+  if (size != digest.size()) return server_error(12, fmt::format("Unsupported SHA256Block hash length: {}", size));
   return bson::make_document({{"id", *id}, {"uid", uid}});
 }
 

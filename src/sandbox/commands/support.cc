@@ -17,7 +17,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::size_t kMaxNamespaceBytes = 255;
 // How long a write waits for the transaction in its way before it looks again.
 constexpr Duration kLockWait = 100ms;
 

@@ -18,6 +18,8 @@
 
 namespace drover::sandbox {
 
+inline constexpr std::size_t kMaxNamespaceBytes = 255;
+
 namespace code {
 inline constexpr int kBadValue = 2;
 inline constexpr int kFailedToParse = 9;

@@ -1,5 +1,7 @@
 // update. Facts: corpus update/*, engine/replace-batch.
 #include <algorithm>
+#include <span>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -26,7 +28,10 @@ Result<UpdateSpec> parse_spec(const CommandContext& context, bson::View statemen
     if (key == "q") {
       spec.query = TRY(as_document());
       has_query = true;
-    } else if (key == "u") spec.update = field;
+    } else if (key == "u") {
+      if (spec.update) return server_error(40413, "BSON field 'update.updates.u' is a duplicate field");
+      spec.update = field;
+    }
     else if (key == "c") spec.constants = TRY(as_document());
     else if (key == "upsert") spec.upsert = TRY(statement_flag("update.updates", field));
     else if (key == "multi") spec.multi = TRY(statement_flag("update.updates", field));
@@ -353,11 +358,9 @@ class Updating {
 };
 
 // The server counts the stages of pipelines by their names once the statements are done; one that no server knows fails the command there.
-Status check_known_stages(const CommandContext& context) {
-  for (const auto& statement : TRY(batch_items(context, "updates"))) {
-    const auto stages = statement["u"].to_array();
-    if (!stages) continue;
-    for (const auto& stage : *stages) {
+Status check_known_stages(std::span<const bson::View> pipelines) {
+  for (const auto& stages : pipelines) {
+    for (const auto& stage : stages) {
       if (stage.document_value().field_count() != 1) return server_error(40323, "A pipeline stage specification object must contain exactly one field.");
       const auto name = stage.document_value().first().key();
       if (!query::is_pipeline_stage(name)) return server_error(40324, fmt::format("Unrecognized pipeline stage name: '{}'", name));
@@ -370,15 +373,17 @@ Result<bson::Document> update(CommandContext& context) {
   TRY(check_fields(context, {"updates", "ordered", "bypassDocumentValidation", "let", "collectionUUID", "bypassEmptyTsReplacement"}));
   TRY(check_let(context));
   std::vector<UpdateSpec> specs;
+  std::vector<bson::View> pipelines;  // of documents alone
   for (const auto& item : TRY(batch_items(context, "updates"))) {
     specs.push_back(TRY(parse_spec(context, item)));
+    if (const auto stages = specs.back().update.to_array()) pipelines.push_back(*stages);
     if (const auto let = context.body["let"].to_document(); let) specs.back().let = *let;
   }
   auto ns = TRY(named_collection(context));
   TRY(check_writable(context, ns));
   const bool ordered = TRY(bool_field(context, "ordered", true));
   auto reply = TRY(Updating(context, std::move(ns), std::move(specs), ordered).run());
-  TRY(check_known_stages(context));
+  TRY(check_known_stages(pipelines));
   return reply;
 }
 

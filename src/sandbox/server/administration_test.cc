@@ -185,6 +185,8 @@ TEST_F(Administration, ManySessionsAreKilledAtOnce) {
   ASSERT_EQ(code("d", R"({"create": "c"})"), 0);
   const std::string in_transaction = R"("lsid": {"id": {"$uuid": "10000000-0000-0000-0000-000000000001"}}, "txnNumber": {"$numberLong": "1"}, "autocommit": false)";
   ASSERT_EQ(code("d", R"({"insert": "c", "documents": [{"_id": 1}], "startTransaction": true, )" + in_transaction + "}"), 0);
+  EXPECT_EQ(message("admin", R"({"ping": 1, "lsid": {"id": {"$uuid": "10000000-0000-0000-0000-000000000002"}, "uid": {"$binary": {"base64": "", "subType": "00"}}}})"),
+            "12 Unsupported SHA256Block hash length: 0");
   const auto before = std::chrono::steady_clock::now();
   ASSERT_EQ(code("admin", R"({"killAllSessions": []})"), 0);
   EXPECT_LT(std::chrono::steady_clock::now() - before, std::chrono::seconds(10));

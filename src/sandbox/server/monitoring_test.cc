@@ -110,6 +110,16 @@ TEST_F(Monitoring, TopTellsOfEachCollectionUntilItIsDropped) {
   EXPECT_TRUE(top_of("d.other").view().empty());
 }
 
+TEST_F(Monitoring, NobodyFillsTopWithNamesThatAreRefused) {
+  start(kTest44);
+  EXPECT_NE(code("d", R"({"find": "refused", "filter": {"$nope": 1}})"), 0);
+  EXPECT_TRUE(top_of("d.refused").empty());
+  run("d", R"({"find": ")" + std::string(1000, 'x') + "\"}");
+  EXPECT_TRUE(top_of("d." + std::string(1000, 'x')).empty());
+  EXPECT_EQ(code("d", R"({"find": "asked"})"), 0);
+  EXPECT_FALSE(top_of("d.asked").empty());
+}
+
 TEST_F(Monitoring, ACollectionTellsItsLatenciesAndTheUsesOfItsIndexes) {
   start(kTest70);
   ASSERT_EQ(code("d", R"({"insert": "c", "documents": [{"_id": 1, "a": 1}, {"_id": 2, "a": 2}]})"), 0);

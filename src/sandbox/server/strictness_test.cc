@@ -40,6 +40,8 @@ TEST_F(StrictnessTest, AStageThatNoServerKnowsFailsTheUpdate) {
     };
     EXPECT_EQ(outcome("t", with(R"([{"$bogus": 1}])")), "40324 Unrecognized pipeline stage name: '$bogus'");
     EXPECT_EQ(outcome("t", with(R"([{"$set": {"a": 1}, "$unset": "b"}])")), "40323 A pipeline stage specification object must contain exactly one field.");
+    EXPECT_EQ(outcome("t", R"({"update": "c", "updates": [{"q": {}, "u": [{"$numberLong": "180388626432"}], "u": {"$set": {"a": 1}}}]})"),
+              "40413 BSON field 'update.updates.u' is a duplicate field");
     EXPECT_EQ(outcome("t", with("[1]")), "14 Each element of the 'pipeline' array must be an object");
     EXPECT_EQ(find("t", "c").at(0)["n"].to_int64(), 2);
     const auto known = run("t", with(R"([{"$match": {}}])"));
