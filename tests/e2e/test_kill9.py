@@ -64,6 +64,22 @@ class Writer:
             accounts.update_one({"_id": f"{self.name}-{payee}"}, {"$inc": {"balance": 1}}, session=session)
 
 
+def write_until_killed(test, writers, written, enough):
+    """Kills the source at a random moment once `written()` has risen by more than `enough`."""
+    stop = threading.Event()
+    threads = [threading.Thread(target=writer.run, args=(stop,)) for writer in writers]
+    before = written()
+    for thread in threads:
+        thread.start()
+    eventually(lambda: written() > before + enough, 120, "acknowledged writes")
+    time.sleep(random.random() / 2)
+    test.source.kill()
+    stop.set()
+    for thread in threads:
+        thread.join(60)
+        test.assertFalse(thread.is_alive(), "a writer hangs after the server was killed")
+
+
 class KilledUnderLoad(DroverTest):
     sandbox_only = True
 
@@ -78,26 +94,12 @@ class KilledUnderLoad(DroverTest):
         client.kill9.accounts.insert_many([{"_id": f"{writer.name}-{i}", "balance": BALANCE} for writer in writers for i in range(ACCOUNTS)])
         client.close()
         for kill in range(KILLS):
-            self.write_until_killed(writers)
+            write_until_killed(self, writers, lambda: sum(len(writer.acknowledged) for writer in writers), 40)
             self.source.start()
             client = self.source.client()
             with self.subTest(kill=kill):
                 self.check(client, writers)
             client.close()
-
-    def write_until_killed(self, writers):
-        stop = threading.Event()
-        threads = [threading.Thread(target=writer.run, args=(stop,)) for writer in writers]
-        before = sum(len(writer.acknowledged) for writer in writers)
-        for thread in threads:
-            thread.start()
-        eventually(lambda: sum(len(writer.acknowledged) for writer in writers) > before + 40, 120, "acknowledged writes")
-        time.sleep(random.random() / 2)
-        self.source.kill()
-        stop.set()
-        for thread in threads:
-            thread.join(60)
-            self.assertFalse(thread.is_alive(), "a writer hangs after the server was killed")
 
     def check(self, client, writers):
         database = client.kill9
@@ -180,18 +182,7 @@ class KilledWithLargeDocuments(DroverTest):
     def test_loses_and_damages_none(self):
         writers = [LargeWriter(self.source.plain_uri, f"w{number}") for number in range(2)]
         for kill in range(KILLS):
-            stop = threading.Event()
-            threads = [threading.Thread(target=writer.run, args=(stop,)) for writer in writers]
-            before = sum(sum(writer.acknowledged.values()) for writer in writers)
-            for thread in threads:
-                thread.start()
-            eventually(lambda: sum(sum(writer.acknowledged.values()) for writer in writers) > before + 60, 120, "acknowledged writes")
-            time.sleep(random.random() / 2)
-            self.source.kill()
-            stop.set()
-            for thread in threads:
-                thread.join(60)
-                self.assertFalse(thread.is_alive(), "a writer hangs after the server was killed")
+            write_until_killed(self, writers, lambda: sum(sum(writer.acknowledged.values()) for writer in writers), 60)
             self.source.start()
             with self.subTest(kill=kill):
                 self.check(writers)

@@ -162,19 +162,16 @@ void add(DocumentCounts& to, const DocumentCounts& more) {
   to.updated += more.updated;
 }
 
-// Whose collection is gone is forgotten, as the server does. True: the command is not to be counted for one.
-bool forget_dropped(std::map<std::string, CollectionActivity>& collections, std::string_view name, std::string_view db, bson::View body) {
+// Whose collection is gone is forgotten, as the server does.
+void forget_dropped(std::map<std::string, CollectionActivity>& collections, std::string_view name, std::string_view db, bson::View body) {
   if (name == "drop") {
     collections.erase(std::string(db) + "." + std::string(body.first().to_string_view().value_or("")));
   } else if (name == "renameCollection") {
     collections.erase(std::string(body.first().to_string_view().value_or("")));
-  } else if (name == "dropDatabase") {
+  } else {  // dropDatabase
     const auto prefix = std::string(db) + ".";
     std::erase_if(collections, [&](const auto& entry) { return entry.first.starts_with(prefix); });
-  } else {
-    return false;
   }
-  return true;
 }
 
 }  // namespace

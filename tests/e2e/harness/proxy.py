@@ -79,6 +79,16 @@ def read_message(sock):
     return None if rest is None else head + rest
 
 
+def take_each(listener, take):
+    """Every connection, until the listener is closed."""
+    while True:
+        try:
+            client, _ = listener.accept()
+        except OSError:
+            return
+        take(client)
+
+
 class FaultProxy:
     read = staticmethod(read_message)
 
@@ -103,22 +113,17 @@ class FaultProxy:
         self.listener.bind(("127.0.0.1", port))
         self.listener.listen(256)
         self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self.accept, daemon=True).start()
+        threading.Thread(target=take_each, args=(self.listener, self.take), daemon=True).start()
 
-    def accept(self):
-        while True:
-            try:
-                client, _ = self.listener.accept()
-            except OSError:
-                return
-            if self.refusing:
-                self.refused += 1
-                client.close()
-                continue
-            try:
-                self.links.add(Link(self, client))
-            except OSError:
-                client.close()
+    def take(self, client):
+        if self.refusing:
+            self.refused += 1
+            client.close()
+            return
+        try:
+            self.links.add(Link(self, client))
+        except OSError:
+            client.close()
 
     def hold(self, holds):
         """Requests of which `holds(message)` is true do not arrive until release(); others pass them by."""
@@ -220,15 +225,10 @@ class ConnectProxy:
         self.seen = bytearray()  # what its clients have sent
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self.accept, daemon=True).start()
+        threading.Thread(target=take_each, args=(self.listener, self.take), daemon=True).start()
 
-    def accept(self):
-        while True:
-            try:
-                client, _ = self.listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self.serve, args=(client,), daemon=True).start()
+    def take(self, client):
+        threading.Thread(target=self.serve, args=(client,), daemon=True).start()
 
     def serve(self, client):
         try:
