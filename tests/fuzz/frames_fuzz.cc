@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "bson/builder.h"
+#include "sandbox/server/legacy_operations.h"
 #include "sandbox/server/message.h"
 
 namespace {
@@ -28,6 +29,16 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (!unpacked) return 0;
     frame = std::move(unpacked->frame);
     if (frame.size() < kHeader) return 0;
+  }
+  if (is_legacy_operation(frame)) {
+    const auto operation = parse_legacy_operation(frame);
+    if (!operation) return 0;
+    walk(operation->command);
+    for (const auto& sequence : operation->sequences) {
+      for (const auto& document : sequence.documents) walk(document);
+    }
+    make_legacy_reply(*operation, operation->command, 0);
+    return 0;
   }
   const auto message = parse_message(frame);
   if (!message) return 0;

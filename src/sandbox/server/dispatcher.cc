@@ -1,6 +1,8 @@
 #include "sandbox/server/dispatcher.h"
 
+#include <cstring>
 #include <exception>
+#include <unordered_map>
 
 #include <fmt/core.h>
 
@@ -13,6 +15,7 @@
 #include "sandbox/commands/member.h"
 #include "sandbox/commands/support.h"
 #include "sandbox/server/api_version.h"
+#include "sandbox/server/legacy_operations.h"
 #include "sandbox/server/running_operations.h"
 #include "sandbox/storage/engine.h"
 
@@ -21,7 +24,6 @@ namespace drover::sandbox {
 namespace {
 
 constexpr std::size_t kDescribedCommandBytes = 1024;
-constexpr int kCommandNotSupported = 115;
 constexpr int kLegacyQuery = 5739101;
 // Smaller replies are sent in one piece.
 constexpr std::size_t kCopiedReplyBytes = 64 << 10;
@@ -294,6 +296,7 @@ class ClientSession final : public net::WireSession {
 
   // The answer is packed as the question was.
   net::WireReply handle_plain(std::span<const std::uint8_t> frame, std::optional<net::Compressor> compressor) {
+    if (is_legacy_operation(frame)) return handle_legacy(frame, compressor);
     const auto message = parse_message(frame);
     if (!message) {
       if (!is_answered(message.error())) return close_because(message.error());
@@ -301,7 +304,6 @@ class ClientSession final : public net::WireSession {
       if (!refused.wants_reply()) return {};
       return {.frame = make_reply(refused, dispatcher_.refusal(message.error()))};
     }
-    if (message->is_legacy_find()) return {.frame = dispatcher_.refusal_of_legacy_find(*message)};
     bson::Document legacy;
     Dispatcher::Request request{.body = message->body, .sequences = message->sequences, .stop = stop_};
     if (message->op == OpCode::kQuery) {
@@ -315,13 +317,71 @@ class ClientSession final : public net::WireSession {
     if (!message->wants_reply()) return {};
     auto reply = reply_to(*message, std::move(outcome.reply), !compressor);
     reply.memory = std::move(outcome.memory);
-    unpacked_reply_bytes_ = reply.frame->size();
-    if (compressor) {
-      auto packed = pack_message(*reply.frame, *compressor);
-      if (!packed) return close_because(packed.error());
-      reply.frame = *std::move(packed);
-      if (reply.next_request) next_compressor_ = compressor;
+    return packed(std::move(reply), compressor);
+  }
+
+  net::WireReply handle_legacy(std::span<const std::uint8_t> frame, std::optional<net::Compressor> compressor) {
+    const auto operation = parse_legacy_operation(frame);
+    if (!operation) return close_because(operation.error());
+    if (connection_.state.services.settings.at_least(5, 1)) return refuse_legacy(*operation);
+    if (!operation->wants_reply()) return write_legacy(*operation);
+    auto outcome = dispatcher_.run(connection_, {.body = operation->command, .sequences = {}, .stop = stop_});
+    if (outcome.close) return {.close = true};
+    const auto known = positions_.find(operation->cursor_id);
+    const auto position = known == positions_.end() ? 0 : known->second;
+    if (known != positions_.end()) positions_.erase(known);
+    auto answer = make_legacy_reply(*operation, outcome.reply, position);
+    if (answer.cursor_id != 0) {
+      if (positions_.size() >= kMaxPositions) positions_.clear();
+      positions_[answer.cursor_id] = position + answer.documents;
     }
+    net::WireReply reply{.frame = std::move(answer.frame), .memory = std::move(outcome.memory)};
+    const bool exhaust = operation->exhaust || std::exchange(exhausts_, false);
+    if (exhaust && answer.cursor_id != 0) {
+      exhausts_ = true;
+      reply.next_request = make_legacy_get_more(request_id_of(*reply.frame), operation->ns, operation->to_return, answer.cursor_id);
+    }
+    return packed(std::move(reply), compressor);
+  }
+
+  // Nobody waits for an answer; getLastError tells how it ended.
+  net::WireReply write_legacy(const LegacyOperation& operation) {
+    for (const auto id : operation.kills) {
+      bson::Builder kill;
+      kill.append("killCursors", "$cmd").open_array("cursors").append(id);
+      kill.append("$db", "admin");
+      const auto command = std::move(kill).finish();
+      dispatcher_.run(connection_, {.body = command, .sequences = {}, .stop = stop_});
+    }
+    if (operation.op == OpCode::kKillCursors) return {};
+    const auto outcome = dispatcher_.run(connection_, {.body = operation.command, .sequences = operation.sequences, .stop = stop_});
+    if (outcome.close) return {.close = true};
+    // Of what was refused before it was carried out too.
+    const auto& services = connection_.state.services;
+    const auto* command = services.commands.find(operation.command.view().first().key(), services.settings.version);
+    if (!outcome.reply["ok"].is_truthy() && command != nullptr) note_last_write(connection_, *command, outcome.reply, bson::Timestamp());
+    return {};
+  }
+
+  net::WireReply refuse_legacy(const LegacyOperation& operation) {
+    if (operation.op != OpCode::kQuery) return close_because(Error{ErrorCode::kUsage, "an operation of the wire protocol that ended with 5.0", 0, {}});
+    return {.frame = make_legacy_failure(operation.request_id, "OP_QUERY is no longer supported. The client driver may require an upgrade. For more "
+                                                               "details see https://dochub.mongodb.org/core/legacy-opcode-removal", kLegacyQuery)};
+  }
+
+  static std::int32_t request_id_of(std::span<const std::uint8_t> frame) {
+    std::int32_t id;
+    std::memcpy(&id, frame.data() + 4, sizeof id);
+    return id;
+  }
+
+  net::WireReply packed(net::WireReply reply, std::optional<net::Compressor> compressor) {
+    unpacked_reply_bytes_ = reply.frame->size();
+    if (!compressor) return reply;
+    auto small = pack_message(*reply.frame, *compressor);
+    if (!small) return close_because(small.error());
+    reply.frame = *std::move(small);
+    if (reply.next_request) next_compressor_ = compressor;
     return reply;
   }
 
@@ -336,9 +396,7 @@ class ClientSession final : public net::WireSession {
       out.frame = make_reply(message, reply, flags);
     }
     if (next) {
-      std::int32_t id;  // the next reply answers this one
-      std::memcpy(&id, out.frame->data() + 4, sizeof id);
-      out.next_request = make_request(id, *next, kExhaustAllowed);
+      out.next_request = make_request(request_id_of(*out.frame), *next, kExhaustAllowed);  // the next reply answers this one
     }
     return out;
   }
@@ -374,20 +432,15 @@ class ClientSession final : public net::WireSession {
   std::stop_token stop_;
   ClientConnection connection_;
   std::optional<net::Compressor> next_compressor_;  // of the stream of replies that this connection is in
+  // Of OP_QUERY: whether the next OP_GET_MORE is the server's own, and how many documents its cursors gave (beyond so many cursors 0 is told).
+  static constexpr std::size_t kMaxPositions = 1'000;
+  bool exhausts_ = false;
+  std::unordered_map<std::int64_t, std::int32_t> positions_;
 };
 
 }  // namespace
 
 bson::Document Dispatcher::refusal(const Error& error) const { return decorate(error_reply(error)); }
-
-std::vector<std::uint8_t> Dispatcher::refusal_of_legacy_find(const Message& message) const {
-  if (!state_.services.settings.at_least(5, 1)) {
-    return make_query_failure(message, fmt::format("OP_QUERY on the collection {} is not supported by this server: use the find command", message.query_ns),
-                              kCommandNotSupported);
-  }
-  return make_query_failure(message, "OP_QUERY is no longer supported. The client driver may require an upgrade. For more details see "
-                                     "https://dochub.mongodb.org/core/legacy-opcode-removal", kLegacyQuery);
-}
 
 std::unique_ptr<net::WireSession> Dispatcher::accept(net::ConnectionInfo info) {
   return std::make_unique<ClientSession>(*this, state_, operations_, std::move(info));

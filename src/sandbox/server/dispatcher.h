@@ -22,7 +22,7 @@ class Dispatcher {
   struct Request {
     bson::View body;
     std::span<const DocumentSequence> sequences;
-    bool legacy = false;  // OP_QUERY
+    bool legacy = false;  // a command in OP_QUERY
     std::stop_token stop;
   };
   struct Outcome {
@@ -33,8 +33,6 @@ class Dispatcher {
   Outcome run(ClientConnection& connection, const Request& request);
   // The reply to what could not become a request.
   bson::Document refusal(const Error& error) const;
-  // The reply to OP_QUERY on a collection: no version of this server carries it out.
-  std::vector<std::uint8_t> refusal_of_legacy_find(const Message& message) const;
 
   // A session for a connection of the wire server.
   std::unique_ptr<net::WireSession> accept(net::ConnectionInfo info);

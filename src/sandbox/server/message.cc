@@ -1,59 +1,26 @@
 #include "sandbox/server/message.h"
 
 #include <algorithm>
-#include <atomic>
 #include <cstring>
 
 #include <fmt/core.h>
 
 #include "bson/builder.h"
-#include "bson/validate.h"
 #include "net/wire_server.h"
 #include "sandbox/server/crc32c.h"
+#include "sandbox/server/frame_bytes.h"
 
 namespace drover::sandbox {
 
 namespace {
 
-constexpr std::size_t kHeaderBytes = 16;
 constexpr std::size_t kCompressionHeaderBytes = 9;  // original operation, size, compressor
 // No command has more than two; each is compared with all others.
 constexpr std::size_t kMaxSequences = 64;
 constexpr int kOverflow = 15;
 constexpr int kDuplicateSequence = 40431;
 constexpr int kSequenceInBody = 40433;
-constexpr std::int32_t kQueryFailure = 1 << 1;
 constexpr std::int32_t kAwaitCapable = 1 << 3;
-
-template <typename T>
-T read_at(std::span<const std::uint8_t> bytes, std::size_t offset) {
-  T value;
-  std::memcpy(&value, bytes.data() + offset, sizeof value);
-  return value;
-}
-
-tl::unexpected<Error> malformed(std::string what) {
-  return fail(ErrorCode::kUsage, fmt::format("a malformed message: {}", what));
-}
-
-// Takes a document from the front of `rest`.
-Result<bson::View> take_document(std::span<const std::uint8_t>& rest) {
-  if (rest.size() < 5) return malformed("a document is cut off");
-  const auto size = read_at<std::uint32_t>(rest, 0);
-  if (size < 5 || size > rest.size()) return malformed("a document's length is impossible");
-  auto view = TRY_WITH(bson::validate(rest.first(size)), "a malformed message");
-  rest = rest.subspan(size);
-  return view;
-}
-
-Result<std::string_view> take_cstring(std::span<const std::uint8_t>& rest) {
-  const auto* end = static_cast<const std::uint8_t*>(std::memchr(rest.data(), 0, rest.size()));
-  if (end == nullptr) return malformed("a name without an end");
-  const auto size = static_cast<std::size_t>(end - rest.data());
-  std::string_view name(reinterpret_cast<const char*>(rest.data()), size);
-  rest = rest.subspan(size + 1);
-  return name;
-}
 
 Result<DocumentSequence> take_sequence(std::span<const std::uint8_t>& rest) {
   if (rest.size() < 4) return malformed("a section is cut off");
@@ -63,15 +30,7 @@ Result<DocumentSequence> take_sequence(std::span<const std::uint8_t>& rest) {
   rest = rest.subspan(size);
   DocumentSequence sequence;
   sequence.name = TRY(take_cstring(section));
-  // What is too many for any command is checked and counted, but takes no memory: it is refused by its number.
-  while (!section.empty()) {
-    const auto document = TRY(take_document(section));
-    if (sequence.documents.size() <= kMaxBatchItems) {
-      sequence.documents.push_back(document);
-    } else {
-      ++sequence.left_out;
-    }
-  }
+  TRY(take_documents(sequence, section));
   return sequence;
 }
 
@@ -126,23 +85,6 @@ Status parse_query(Message& message, std::span<const std::uint8_t> frame) {
   return {};
 }
 
-void put_header(std::vector<std::uint8_t>& out, std::size_t size, std::int32_t id, std::int32_t to, OpCode op) {
-  const std::int32_t header[4] = {static_cast<std::int32_t>(size), id, to, static_cast<std::int32_t>(op)};
-  const auto* bytes = reinterpret_cast<const std::uint8_t*>(header);
-  out.insert(out.end(), bytes, bytes + sizeof header);
-}
-
-template <typename T>
-void put(std::vector<std::uint8_t>& out, T value) {
-  const auto* bytes = reinterpret_cast<const std::uint8_t*>(&value);
-  out.insert(out.end(), bytes, bytes + sizeof value);
-}
-
-std::int32_t next_request_id() {
-  static std::atomic<std::uint32_t> next{1};
-  return static_cast<std::int32_t>(next++ & 0x7fffffff);
-}
-
 std::vector<std::uint8_t> make_msg(std::int32_t id, std::int32_t to, bson::View body, std::uint32_t flags) {
   const bool checksum = (flags & kChecksumPresent) != 0;
   const auto size = kHeaderBytes + 4 + 1 + body.size() + (checksum ? 4 : 0);
@@ -194,12 +136,6 @@ Message unparsed_message(std::span<const std::uint8_t> frame) {
 
 bool is_answered(const Error& error) {
   return error.server_code == kOverflow || error.server_code == kDuplicateSequence || error.server_code == kSequenceInBody;
-}
-
-bool Message::is_legacy_find() const { return op == OpCode::kQuery && query_ns.substr(std::min(query_ns.find('.'), query_ns.size())) != ".$cmd"; }
-
-std::vector<std::uint8_t> make_query_failure(const Message& request, std::string_view message, int code) {
-  return make_op_reply(request.request_id, bson::make_document({{"$err", message}, {"code", code}, {"ok", 0.0}}), kQueryFailure);
 }
 
 bool is_compressed(std::span<const std::uint8_t> frame) {

@@ -1,4 +1,4 @@
-// MongoDB wire messages (OP_MSG, OP_QUERY for the handshake of old clients, OP_COMPRESSED around either): bytes to sections and back. Everything is
+// MongoDB wire messages that carry commands (OP_MSG, OP_QUERY on "<db>.$cmd", OP_COMPRESSED around either; legacy_operations.h has the others): bytes to sections and back. Everything is
 // checked here, once: after `parse` the views iterate safely. Specification: mongodb/specifications message/OP_MSG.
 #pragma once
 
@@ -16,7 +16,13 @@
 
 namespace drover::sandbox {
 
-enum class OpCode : std::int32_t { kReply = 1, kQuery = 2004, kCompressed = 2012, kMsg = 2013 };
+enum class OpCode : std::int32_t {
+  kReply = 1,
+  // Up to 5.0 (legacy_operations.h); kQuery for the handshake ever since.
+  kUpdate = 2001, kInsert = 2002, kQuery = 2004, kGetMore = 2005, kDelete = 2006, kKillCursors = 2007,
+  kCompressed = 2012,
+  kMsg = 2013,
+};
 
 inline constexpr std::uint32_t kChecksumPresent = 1u << 0;
 inline constexpr std::uint32_t kMoreToCome = 1u << 1;
@@ -31,8 +37,6 @@ struct Message {
   std::vector<DocumentSequence> sequences;
 
   bool wants_reply() const { return op != OpCode::kMsg || (flags & kMoreToCome) == 0; }
-  // OP_QUERY whose document is a filter, as its namespace is not "<db>.$cmd": never a command, whatever its first field is.
-  bool is_legacy_find() const;
 };
 
 // An error closes the connection: what came is no protocol that we know. Some are answered: a command that is nested too
@@ -58,8 +62,6 @@ Message unparsed_message(std::span<const std::uint8_t> frame);
 
 // The answer to `request` in the protocol it came in.
 std::vector<std::uint8_t> make_reply(const Message& request, bson::View reply, std::uint32_t flags = 0);
-// The answer to a legacy find that failed: {$err, code, ok: 0}.
-std::vector<std::uint8_t> make_query_failure(const Message& request, std::string_view message, int code);
 // What comes before a reply of so many bytes, to be sent without copying it; nothing where the bytes behind depend on it.
 std::optional<std::vector<std::uint8_t>> make_reply_head(const Message& request, std::size_t reply_bytes, std::uint32_t flags = 0);
 // A request, as a client sends it. For tests and for exhaust.
