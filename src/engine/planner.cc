@@ -72,15 +72,14 @@ Result<std::vector<CollectionInfo>> Planner::list_source(const std::string& db) 
   return wanted_of(std::move(all), filter_);
 }
 
-Result<Listing> Planner::list(ClusterTime t0, const std::stop_token& stop) {
-  const auto note = bson::make_document({{"drover", "listing"}});
+Result<Listing> Planner::list(const std::stop_token& stop) {
   Listing listing;
   std::map<std::string, std::vector<CollectionInfo>> by_database;
   std::set<std::string> pending;
   bool first = true;
-  ClusterTime after = t0;
   for (int round = 0; round < kMostListings; ++round) {
-    if (!first) after = TRY(retry_temporary(runtime_, stop, [&] { return source_.majority_time(); }));
+    // Before and after everything that the listing can see, each an entry that a majority has.
+    const auto from = TRY(note(stop));
     const auto databases =
         TRY(retry_temporary(runtime_, stop, [&] { return list_wanted_databases(source_, filter_); }));
     for (const auto& db : databases)
@@ -88,9 +87,8 @@ Result<Listing> Planner::list(ClusterTime t0, const std::stop_token& stop) {
     first = false;
     for (const auto& db : pending)
       by_database[db] = TRY(retry_temporary(runtime_, stop, [&] { return list_source(db); }));
-    // The note is after everything that the listing can have seen, and majority-committed.
-    const auto until = TRY(retry_temporary(runtime_, stop, [&] { return source_.append_note(note); }));
-    auto [changed, elected] = TRY(retry_temporary(runtime_, stop, [&] { return look_at(after, until, stop); }));
+    const auto until = TRY(note(stop));
+    auto [changed, elected] = TRY(retry_temporary(runtime_, stop, [&] { return look_at(from, until, stop); }));
     if (elected) changed.insert(pending.begin(), pending.end());
     bool unseen = elected;
     for (const auto& db : changed) unseen |= pending.insert(db).second;
@@ -120,22 +118,27 @@ Result<Listing> Planner::list(ClusterTime t0, const std::stop_token& stop) {
   return listing;
 }
 
-// Which databases had a catalog change in (after, until]. A database that a listing round finds changed is listed again in
-// the next, whose window begins later. Both times have entries that a majority has.
-Result<Planner::Window> Planner::look_at(ClusterTime after, ClusterTime until, const std::stop_token& stop) {
+Result<ClusterTime> Planner::note(const std::stop_token& stop) {
+  const auto message = bson::make_document({{"drover", "listing"}});
+  return retry_temporary(runtime_, stop, [&] { return source_.append_note(message); });
+}
+
+// Which databases had a catalog change in (from, until], both the times of notes. A database that a listing round finds changed is listed
+// again in the next, whose window begins later.
+Result<Planner::Window> Planner::look_at(ClusterTime from, ClusterTime until, const std::stop_token& stop) {
   Window window;
   std::optional<std::int64_t> term;
-  auto cursor = TRY(source_.tail_oplog(after));
-  ClusterTime at = after;
+  auto cursor = TRY(source_.tail_oplog(from));
+  ClusterTime at = from;
   while (at < until) {
     for (const auto& entry : TRY(cursor->next(kWindowWait, stop))) {
       const auto parsed = TRY(parse_oplog_entry(entry, true));
       at = parsed.ts;
       if (at > until) break;
       const auto its = entry["t"].to_int64().value_or(0);
-      window.elected = window.elected || (term && *term != its);
+      window.elected = window.elected || (term ? *term != its : at != from);
       term = its;
-      if (at == after) continue;
+      if (at == from) continue;
       for (const auto& event : parsed.events) {
         if (!event.is_ddl() || !filter_.selects_some_of(event.ns.db)) continue;
         window.changed.insert(event.ns.db);

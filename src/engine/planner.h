@@ -29,8 +29,8 @@ class Planner {
           std::int64_t partition_bytes = kPartitionBytes)
       : source_(source), runtime_(runtime), log_(log), filter_(filter), partition_bytes_(partition_bytes) {}
 
-  // `t0`: the stream starts there; the window of the listing is read from the oplog after it.
-  Result<Listing> list(ClusterTime t0, const std::stop_token& stop);
+  // Once the stream's start is fixed: what changes before the listing is in it, and dropped from the stream.
+  Result<Listing> list(const std::stop_token& stop);
   // Sets partitions by sampled _ids, and the expected size.
   Status partition(Collection& collection, const std::stop_token& stop);
 
@@ -41,7 +41,8 @@ class Planner {
     std::set<std::string> changed;  // databases
     bool elected = false;           // another primary than at its beginning
   };
-  Result<Window> look_at(ClusterTime after, ClusterTime until, const std::stop_token& stop);
+  Result<ClusterTime> note(const std::stop_token& stop);
+  Result<Window> look_at(ClusterTime from, ClusterTime until, const std::stop_token& stop);
 
   cluster::Deployment& source_;
   Runtime& runtime_;

@@ -63,7 +63,7 @@ Status Starter::begin_first(Begun& begun, bool begun_before, const std::stop_tok
   migration_ = Uuid::random(runtime_);
   source_identity_ = options_.source;
   started_millis_ = begun.started_millis = wall_millis(runtime_);
-  if (mutant("t0_after_listing")) listing_ = TRY(planner_.list(TRY(source_.majority_time()), stop));
+  if (mutant("t0_after_listing")) listing_ = TRY(planner_.list(stop));
   // The start is fixed, readable and durable before anything is looked at.
   t0_ = TRY(retry_temporary(runtime_, stop, [&] { return source_.majority_time(); }));
   TRY_WITH(retry_temporary(runtime_, stop,
@@ -76,7 +76,7 @@ Status Starter::begin_first(Begun& begun, bool begun_before, const std::stop_tok
   runtime_.reached("start.after_t0");
   TRY(block_destination(stop));
   TRY(save_migration("initializing", stop));
-  if (!mutant("t0_after_listing")) listing_ = TRY(planner_.list(t0_, stop));
+  if (!mutant("t0_after_listing")) listing_ = TRY(planner_.list(stop));
   catalog_.listed_at = listing_.listed_at;
   catalog_.listed_default = listing_.listed_default;
 
