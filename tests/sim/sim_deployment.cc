@@ -10,6 +10,14 @@ namespace drover::sim {
 using cluster::Facts;
 using cluster::WriteBlock;
 using std::chrono::milliseconds;
+namespace {
+
+bool holds_a_cutover(SimCluster& cluster) {
+  const auto* log = cluster.store().find(Namespace{std::string(kStateDatabase), "x_cutover"});
+  return log != nullptr && !cluster.store().documents_at(log->info.uuid, cluster.store().last()).empty();
+}
+
+}  // namespace
 
 // A request or reply on its way. Usually short, now and then long enough for much else to happen.
 void SimDeployment::travel() {
@@ -35,14 +43,15 @@ bool SimDeployment::cut_off(bool& delivered) {
   return true;
 }
 
-void SimDeployment::send_late(std::function<void()> execute) {
+void SimDeployment::send_late(Kind kind, std::function<void()> execute) {
   ++cluster_.requests_under_way;
   auto* cluster = &cluster_;
   const auto delay = milliseconds(cluster_.random().below(cluster_.random().coin() ? 100 : 10'000));
-  scheduler_.spawn("late request to " + cluster_.options().name, nullptr, [cluster, delay, execute = std::move(execute)] {
+  scheduler_.spawn("late request to " + cluster_.options().name, nullptr, [cluster, delay, kind, execute = std::move(execute)] {
     cluster->scheduler().sleep_for(delay);
-    cluster->scheduler().trace("a late request arrives");
-    execute();
+    const bool lost = kind == Kind::kLateCatalog && holds_a_cutover(*cluster);
+    cluster->scheduler().trace(lost ? "a late request is lost" : "a late request arrives");
+    if (!lost) execute();
     --cluster->requests_under_way;
   });
 }

@@ -73,7 +73,7 @@ class SimDeployment final : public cluster::Deployment {
   using Statement = std::function<Result<Sessions::Statement>()>;
   // For cursors.
   SimCluster& cluster() { return cluster_; }
-  // kLateCatalog: what comes late, or twice, does no harm that is not put right.
+  // kLateCatalog: what comes late, or twice, does no harm that is not put right before the cutover; then it comes no more.
   // kWriteBlock: whoever has been replaced can still send it.
   // kStateDrop: by name, of the migration's state, which nobody puts right.
   enum class Kind { kRead, kRetryable, kCatalog, kLateCatalog, kStateDrop, kWriteBlock };
@@ -98,7 +98,7 @@ class SimDeployment final : public cluster::Deployment {
   void travel();
   // True when the network is cut: then nobody answers, and the caller has waited for that in vain.
   bool cut_off(bool& delivered);
-  void send_late(std::function<void()> execute);
+  void send_late(Kind kind, std::function<void()> execute);
   Error as_side(Error error) const;
 
   SimCluster& cluster_;
@@ -133,13 +133,13 @@ Result<T> SimDeployment::call(std::string_view what, Kind kind, std::function<Re
   const bool may_be_late = kind == Kind::kRetryable || kind == Kind::kLateCatalog || kind == Kind::kStateDrop;
   travel();
   if (bool delivered = false; cut_off(delivered)) {
-    if (delivered && may_be_late) send_late([execute] { (void)execute(); });
+    if (delivered && may_be_late) send_late(kind, [execute] { (void)execute(); });
     if (gone()) return stopped();
     return lost("silent until the time limit");
   }
   if (process_.superseded && (kind == Kind::kCatalog || kind == Kind::kLateCatalog)) return lost("cut: its process no longer owns the migration");
   if (process_.dead) {
-    if (may_be_late && random.coin()) send_late([execute] { (void)execute(); });
+    if (may_be_late && random.coin()) send_late(kind, [execute] { (void)execute(); });
     return stopped();
   }
   if (random.chance(faults.lost_request)) {
@@ -147,11 +147,11 @@ Result<T> SimDeployment::call(std::string_view what, Kind kind, std::function<Re
     return lost("lost before the request arrived");
   }
   if (may_be_late && random.chance(faults.late_request)) {
-    send_late([execute] { (void)execute(); });
+    send_late(kind, [execute] { (void)execute(); });
     scheduler_.sleep_for(std::chrono::milliseconds(random.below(1'000)));
     return lost("lost, the request is still under way");
   }
-  if (may_be_late && kind != Kind::kStateDrop && random.chance(faults.duplicated)) send_late([execute] { (void)execute(); });
+  if (may_be_late && kind != Kind::kStateDrop && random.chance(faults.duplicated)) send_late(kind, [execute] { (void)execute(); });
   if (cluster_.on_request) cluster_.on_request(what);
   scheduler_.set_immune(true);
   auto result = execute();
