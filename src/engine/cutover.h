@@ -51,6 +51,8 @@ class Cutover {
 
   // Ends after the decision with everything done, or before it with the source as it was found.
   Status run(const std::stop_token& stop);
+  // Whether its decision may be recorded: after a failure only another look at the log tells.
+  bool may_be_decided() const { return decision_sent_; }
 
  private:
   Status until_decision(const std::stop_token& stop);

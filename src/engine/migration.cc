@@ -20,6 +20,7 @@ namespace {
 inline constexpr std::chrono::milliseconds kWatchEvery{100};
 inline constexpr std::chrono::seconds kNotingDifferences{5};
 inline constexpr int kMostAttempts = 10;  // of a cutover whose catalogs do not become equal
+constexpr const char* kFinishing = "finishing the cutover, which is decided; start the same command again to finish it";
 
 }  // namespace
 
@@ -37,7 +38,8 @@ struct Migration::Run {
   std::atomic<bool> started{false};  // its parts run: only from then on the catalog tells what is still to be done
   bool differences_noted = false;
   bool differences_known = false;  // from an earlier run
-  bool decided = false;  // the cutover: there is only forward
+  bool decided = false;   // the cutover: there is only forward
+  bool in_doubt = false;  // whether it is
   bool counted = false;  // the sides agree in how many documents there are
 };
 
@@ -187,8 +189,8 @@ Result<std::optional<Outcome>> Migration::begin(const std::shared_ptr<Run>& run,
   if (run->begun.committed || run->begun.decided) remember(finished_progress(*run->state, stop));
   if (run->begun.committed) return Outcome::kAlreadyCommitted;
   if (run->begun.decided) {
-    TRY(finish_cutover(destination_, runtime_, *run->state, run->begun.destination_blocked, stop));
-    TRY(run->starter->save_migration("committed", stop));
+    TRY_WITH(finish_cutover(destination_, runtime_, *run->state, run->begun.destination_blocked, stop), kFinishing);
+    TRY_WITH(run->starter->save_migration("committed", stop), kFinishing);
     release(*run->state);
     remember(finished_progress(*run->state, stop));  // with what finishing added
     return Outcome::kCommitted;
@@ -269,8 +271,7 @@ Result<Outcome> Migration::follow_until_committed(Run& run, const std::stop_toke
     if (options_.commit == CommitPolicy::kManual && !(options_.may_commit && options_.may_commit())) continue;
     const Status done = cut_over(run, either.get_token());
     if (done) return Outcome::kCommitted;
-    // With kWrongState it is open whether it was decided.
-    if (run.decided || done.error().code == ErrorCode::kWrongState) return tl::unexpected(done.error());
+    if (run.decided || run.in_doubt) return tl::unexpected(done.error());
     run.phase = "change event application";
     run.name = "RUNNING";
     // The catalogs not being equal yet is no reason to end: the source may be changing its own all the time.
@@ -318,9 +319,9 @@ Status Migration::cut_over(Run& run, const std::stop_token& stop) {
                        },
                    .put_right = [&](const std::stop_token& token) { return run.pipeline->changer().put_right(token); }});
   Status done = cutover.run(stop);
+  run.in_doubt = !run.decided && cutover.may_be_decided();
   if (done) done = run.starter->save_migration("committed", {});
-  if (!done && run.decided)
-    return tl::unexpected(Error(done.error()).with_context("finishing the cutover, which is decided; start the same command again to finish it"));
+  if (!done && run.decided) return tl::unexpected(std::move(done).error().with_context(kFinishing));
   if (!done) {
     // What is said of a block that may be left, or of a decision that may have been taken, comes before what led to it.
     const auto failure = run.pipeline->failure();

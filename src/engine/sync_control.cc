@@ -243,12 +243,13 @@ Status SyncControl::await_record(const std::shared_ptr<Session>& session, const 
 
 void SyncControl::run(Session& session) {
   const auto outcome = session.migration->run(session.stop.get_token());
+  // To be told in any case: a block, perhaps, or a source that stays blocked until somebody finishes what is decided.
+  const bool left_behind = !outcome && (outcome.error().code == ErrorCode::kWrongState || session.migration->progress().state == "COMMITTING");
   MonitorLock lock(*lock_);
   session.ended = true;
   if (outcome) state_ = SyncState::kCommitted;
   else session.error = outcome.error();
   const bool asked = session.pausing || session.stop.stop_requested();
-  const bool left_behind = !outcome && outcome.error().code == ErrorCode::kWrongState;  // a block, perhaps: to be told in any case
   if (!outcome && session.saved && (!asked || left_behind)) failure_ = outcome.error();
   lock_->notify_all();
 }

@@ -110,6 +110,25 @@ class SyncWhole(DroverTest):
         self.assert_equal_deployments(daemon.process)
 
 
+    def test_stopped_while_it_finishes_a_decided_cutover(self):
+        """Until somebody goes on the source stays blocked: that is no silent end."""
+        self.seed(documents=50)
+        proxy = self.proxy_before(self.destination)
+        daemon = Daemon(self, cluster1=self.destination.proxied_uri(proxy))
+        daemon.started()
+        daemon.can_commit()
+        proxy.hold(lambda message: b"x_cutover" in message and b"committed" in message)
+        daemon.ordered("commit")
+        eventually(lambda: proxy.held > 0, 60, "the last step")
+        daemon.process.signal(signal.SIGTERM)
+        self.assertEqual(daemon.process.wait(15), 130, daemon.process.tail())
+        self.assertIn("the cutover, which is decided; start the same command again", daemon.process.stderr())
+        proxy.release()
+        daemon.start()
+        daemon.committed()
+        self.assert_equal_deployments(daemon.process)
+
+
 class SyncBlocks(DroverTest):
     auth = True
 

@@ -286,6 +286,32 @@ TEST(Rules, ACutoverThatFailsAfterItsDecisionIsBeingCommitted) {
   });
 }
 
+// And one that is given up before is not, though the source's block may be left behind.
+TEST(Rules, ACutoverThatIsGivenUpIsNotBeingCommitted) {
+  holds([](Scenario& s) {
+    s.insert_many("app.c", 1, 5);
+    s.at("cutover.after_block", [&] { s.cut_source(std::chrono::minutes(33)); });
+    const auto failed = s.run_once();
+    s.expect(!failed && failed.error().code == ErrorCode::kWrongState, "it does not say that a block may be left");
+    s.expect(failed.error().message.find("may still be there") != std::string::npos, failed.error().message);
+    s.expect(s.last_progress().state == "RUNNING", "its state is " + s.last_progress().state);
+    s.run();
+    s.expect(s.last_progress().state == "COMMITTED", "its state is " + s.last_progress().state + " at the end");
+  });
+}
+
+// Whether it was decided is then for the next run to see.
+TEST(Rules, ACutoverWhoseDecisionIsInDoubtIsBeingCommitted) {
+  holds([](Scenario& s) {
+    s.insert_many("app.c", 1, 5);
+    s.at("cutover.before_decision", [&] { s.cut_destination(std::chrono::minutes(33)); });
+    const auto failed = s.run_once();
+    s.expect(!failed && failed.error().code == ErrorCode::kWrongState, "it does not leave the decision to another look");
+    s.expect(s.last_progress().state == "COMMITTING", "its state is " + s.last_progress().state);
+    s.run();
+  });
+}
+
 // Before it the migration goes on, or ends, as it was.
 TEST(Rules, ACutoverThatIsGivenUpLeavesTheMigrationRunning) {
   holds([](Scenario& s) {
