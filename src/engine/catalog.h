@@ -81,6 +81,7 @@ struct Collection {
   ClusterTime indexes_valid_from;      // the time up to which changes must be settled before the wanted ones are built
   std::int64_t outstanding = 0;        // changes handed to the lanes and not yet applied, released ones included
   std::atomic<bool> gone{false};       // dropped (or given up): its events and copies end
+  bool being_replaced = false;         // gone, for it is copied anew: the one to come is not in the catalog yet
   std::atomic<std::int64_t> documents_copied{0};
   std::atomic<std::int64_t> bytes_copied{0};
   std::int64_t documents_expected = 0;

@@ -94,6 +94,7 @@ Status CatalogChanger::copy_anew(const std::shared_ptr<Collection>& old, ChangeT
     if (!alone) return tl::unexpected(stopped_error());
     MonitorLock lock(router_.lock());
     old->gone = true;  // not forgotten, which would take the new one's record with it
+    old->being_replaced = true;
     for (const auto& partition : old->partitions)
       if (partition->held) partition->held->clear();
     router_.lock().notify_all();

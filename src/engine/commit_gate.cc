@@ -10,6 +10,7 @@ std::optional<std::string> why_not_complete(Catalog& catalog, ChangeRouter& rout
   {
     MonitorLock lock(router.lock());
     for (const auto& [uuid, collection] : catalog.collections) {
+      if (collection->being_replaced) return fmt::format("{} is to be copied anew", collection->info.ns.to_string());
       if (collection->gone) continue;
       if (!collection->copied()) return fmt::format("{} is still being copied", collection->info.ns.to_string());
       if (const auto missing = missing_indexes(*collection); !missing.empty())

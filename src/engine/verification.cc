@@ -294,6 +294,11 @@ Status Verification::compare_keys(Task& task, const std::stop_token& stop) {
 bool Verification::is_dirty(const Collection& collection, Partition& partition, const std::string& key) const {
   const auto& check = partition.check;
   return check.state == CheckState::kWaiting || (check.state == CheckState::kComparing && check.again) ||
+    if (collection->being_replaced && !mutant("replaced_uncounted")) {
+      ++left.ranges;
+      ++left.unknown;
+      ++left.ranges_in_all;
+    }
          changed_.contains(collection.info.uuid, key);
 }
 

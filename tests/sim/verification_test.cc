@@ -130,6 +130,37 @@ TEST(Comparison, ADifferenceIsForgottenOnceAllIsComparedAndEqual) {
   });
 }
 
+// What is copied anew is not there to be compared for a while, and not equal either.
+TEST(Comparison, ADifferenceIsNotForgottenWhileACollectionIsCopiedAnew) {
+  const Story story = [](Scenario& s) {
+    s.options.verification = engine::VerificationMode::kDocuments;
+    s.options.commit = engine::CommitPolicy::kNever;
+    s.insert("app.c", R"({"_id": 1, "u": 1})");
+    s.insert("app.c", R"({"_id": 2, "u": 2})");
+    s.at("migration.after_copy", [&] { s.alter_on_destination("app.c", R"({"_id": 2, "u": 7})"); });
+    (void)s.run_once();
+    s.expect(s.count(s.destination(), kDifferences) == 1, "the difference is not recorded");
+    bool anew = false;
+    s.at("ddl.before_copy_anew", [&] {
+      anew = true;
+      s.pass(seconds(20));
+      s.expect(s.count(s.destination(), kDifferences) == 1, "the difference is forgotten");
+      const auto seen = s.migration()->progress().verification;
+      s.expect(seen && !seen->complete, "everything is compared");
+      s.stop();
+    });
+    s.before(s.destination(), "find app.c", [&] {  // by the comparison: before it, the destination holds a value twice
+      s.alter_on_destination("app.c", R"({"_id": 2, "u": 1})");
+      s.create_index("app.c", R"({"v": 2, "unique": true, "key": {"u": 1}, "name": "u_1"})");
+      s.wait_until("it to be copied anew", [&] { return anew; });
+    });
+    (void)s.run_once();
+    s.expect(anew, "nothing is copied anew");
+  };
+  holds(story);
+  breaks("replaced_uncounted", story);
+}
+
 // And not by a comparison that was stopped before it had seen everything.
 TEST(Comparison, ADifferenceIsRememberedUntilAllIsCompared) {
   holds([](Scenario& s) {
