@@ -4,6 +4,7 @@
 
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/uuid.h"
@@ -29,7 +30,7 @@ class ChangedKeys {
       if (known.element().type() == id.element().type() && known.element().same_value_bytes(id.element())) return;
     ids.push_back(id);
     ++size_;
-    bytes_ += cost(key, id);
+    key_bytes_ += cost(key, id);
   }
   bool contains(const Uuid& collection, const std::string& key) const {
     const auto keys = collections_.find(collection);
@@ -43,7 +44,7 @@ class ChangedKeys {
     auto it = keys.lower_bound(min);
     const auto end = max.empty() ? keys.end() : keys.lower_bound(max);
     while (it != end) it = erase(keys, it);
-    if (keys.empty()) collections_.erase(found);
+    if (keys.empty()) erase(found);
   }
   // About `most` keys of one collection, one at least, and no more after `most_bytes` of them; they are then no longer here. In turns, in
   // the order of keys: from the one after the last that was taken to the end, then from the first, so that none waits for others that
@@ -52,24 +53,25 @@ class ChangedKeys {
     std::vector<Key> taken;
     const auto found = collections_.find(collection);
     if (found == collections_.end()) return taken;
-    auto& [keys, next] = found->second;
-    const auto bytes = bytes_;
-    auto it = mutant("lowest_keys_first") ? keys.begin() : keys.lower_bound(next);
+    auto& keys = found->second.keys;
+    const auto bytes = key_bytes_;
+    auto it = mutant("lowest_keys_first") ? keys.begin() : keys.lower_bound(found->second.next);
     if (it == keys.end()) it = keys.begin();
-    while (it != keys.end() && taken.size() < most && bytes - bytes_ <= most_bytes) {
-      next = it->first;
+    while (it != keys.end() && taken.size() < most && bytes - key_bytes_ <= most_bytes) {
       for (const auto& id : it->second) taken.push_back({it->first, id});
       it = erase(keys, it);
     }
-    if (it == keys.end()) next.clear();
-    else next += '\0';  // the key after it
-    if (keys.empty()) collections_.erase(found);
+    if (keys.empty()) {
+      erase(found);
+    } else {
+      set_next(found->second, it == keys.end() ? std::string() : taken.back().key + '\0');  // the key after it
+    }
     return taken;
   }
   // It was taken, but its turn is still to come. It has been added again.
   void set_turn(const Uuid& collection, const std::string& key) {
     const auto found = collections_.find(collection);
-    if (found != collections_.end()) found->second.next = key;
+    if (found != collections_.end()) set_next(found->second, key);
   }
   // The first collection after that one, in turns, that has any. Not when empty().
   Uuid collection_after(const Uuid& collection) const {
@@ -83,7 +85,8 @@ class ChangedKeys {
   }
   bool empty() const { return collections_.empty(); }
   std::size_t size() const { return size_; }
-  std::size_t bytes() const { return bytes_; }
+  std::size_t bytes() const { return key_bytes_ + turn_bytes_; }
+  std::size_t key_bytes() const { return key_bytes_; }  // without what is kept for the turns
 
  private:
   using Keys = std::map<std::string, std::vector<bson::Value>>;
@@ -95,14 +98,24 @@ class ChangedKeys {
     return key.size() + id.element().size() + kChangedKeyOverhead;
   }
   Keys::iterator erase(Keys& keys, Keys::iterator it) {
-    for (const auto& id : it->second) bytes_ -= cost(it->first, id);
+    for (const auto& id : it->second) key_bytes_ -= cost(it->first, id);
     size_ -= it->second.size();
     return keys.erase(it);
+  }
+  void erase(std::map<Uuid, OfCollection>::iterator collection) {
+    turn_bytes_ -= collection->second.next.size();
+    collections_.erase(collection);
+  }
+  void set_next(OfCollection& collection, std::string key) {
+    turn_bytes_ += key.size();
+    turn_bytes_ -= collection.next.size();
+    collection.next = std::move(key);
   }
 
   std::map<Uuid, OfCollection> collections_;
   std::size_t size_ = 0;
-  std::size_t bytes_ = 0;
+  std::size_t key_bytes_ = 0;
+  std::size_t turn_bytes_ = 0;
 };
 
 }  // namespace drover::engine

@@ -95,6 +95,24 @@ TEST(ChangedKeys, keeps_the_turn_of_what_is_put_back) {
   EXPECT_TRUE(keys.empty());
 }
 
+// With large _ids that is as much as a key.
+TEST(ChangedKeys, counts_what_it_keeps_for_the_turns) {
+  ChangedKeys keys;
+  const std::string large(1 << 20, 'x');
+  const auto id = [&](char last) { return bson::Value(bson::make_document({{"", large + last}})[""]); };
+  for (const char last : {'a', 'b', 'c'}) keys.add(kOne, large + last, id(last), Spellings::kOne);
+  const auto each = keys.bytes() / 3;
+  EXPECT_EQ(keys.take(kOne, 1, SIZE_MAX).size(), 1u);
+  EXPECT_EQ(keys.key_bytes(), 2 * each);
+  EXPECT_EQ(keys.bytes(), 2 * each + large.size() + 2);
+  keys.set_turn(kOne, "short");
+  EXPECT_EQ(keys.bytes(), 2 * each + 5);
+  EXPECT_EQ(keys.take(kOne, 1, SIZE_MAX).size(), 1u);
+  EXPECT_EQ(keys.bytes(), each + large.size() + 2);
+  keys.forget(kOne, {}, {});
+  EXPECT_EQ(keys.bytes(), 0u);
+}
+
 TEST(ChangedKeys, takes_some_and_forgets_ranges) {
   ChangedKeys keys;
   for (int n = 0; n < 10; ++n) keys.add(kOne, key(value(n)), value(n), Spellings::kOne);

@@ -180,9 +180,9 @@ std::vector<Verification::Work> Verification::next_range(bool again) {
 
 std::vector<Verification::Work> Verification::next_keys() {
   std::vector<Work> parts;
-  const auto before = changed_.bytes();
+  const auto before = changed_.key_bytes();
   std::size_t keys = 0, documents_bytes = 0;
-  while (!changed_.empty() && parts.size() < kMostCollections && keys < kMostKeys && documents_bytes < kLookBytes && before - changed_.bytes() < kMostKeyBytes) {
+  while (!changed_.empty() && parts.size() < kMostCollections && keys < kMostKeys && documents_bytes < kLookBytes && before - changed_.key_bytes() < kMostKeyBytes) {
     const Uuid uuid = changed_.collection_after(mutant("first_collections_first") && parts.empty() ? Uuid{} : looked_at_);
     if (!parts.empty() && std::ranges::any_of(parts, [&](const Work& part) { return part.collection->info.uuid == uuid; })) break;  // once around
     looked_at_ = uuid;
@@ -194,7 +194,7 @@ std::vector<Verification::Work> Verification::next_keys() {
     const auto size = std::max(collection->lately.bytes(), typical_size(*collection));
     Work work;
     work.collection = collection;
-    work.keys = changed_.take(uuid, std::clamp<std::size_t>(kKeysReadBytes / size, 1, kMostKeys - keys), kMostKeyBytes - (before - changed_.bytes()));
+    work.keys = changed_.take(uuid, std::clamp<std::size_t>(kKeysReadBytes / size, 1, kMostKeys - keys), kMostKeyBytes - (before - changed_.key_bytes()));
     keys += work.keys.size();
     documents_bytes += work.keys.size() * size;
     describe(work);
