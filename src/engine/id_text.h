@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "base/cut_text.h"
 #include "bson/ejson.h"
 
 namespace drover::engine {
@@ -16,9 +17,7 @@ inline constexpr std::size_t kIdText = 256;
 inline std::string id_text(const bson::Element& id) {
   auto text = bson::to_ejson(id);
   if (text.size() <= kIdText) return text;
-  auto end = kIdText;
-  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;  // no half of a character
-  return fmt::format("{}... ({} bytes)", text.substr(0, end), id.value_size());
+  return fmt::format("{}... ({} bytes)", cut_text(text, kIdText), id.value_size());
 }
 
 }  // namespace drover::engine

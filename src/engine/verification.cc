@@ -1,17 +1,16 @@
 #include "engine/verification.h"
 
 #include <algorithm>
-#include <map>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "base/format_count.h"
 #include "engine/id_text.h"
+#include "engine/key_comparison.h"
 #include "engine/mutants.h"
 #include "engine/retry.h"
 #include "engine/server_codes.h"
-#include "verifier/document_difference.h"
 #include "verifier/range_comparison.h"
 
 namespace drover::engine {
@@ -23,7 +22,6 @@ inline constexpr std::size_t kMostKeys = 10'000;
 inline constexpr std::size_t kMostKeyBytes = 4 << 20;           // with what they cost in memory
 inline constexpr std::size_t kMostCollections = 100;            // of one look
 inline constexpr std::size_t kLookBytes = 16 << 20;             // of their documents on each side, about; one collection's at a time
-inline constexpr std::size_t kKeysReadBytes = 4 << 20;
 inline constexpr std::size_t kReplyBytes = 1 << 20;
 inline constexpr std::int64_t kMostReplyDocuments = 10'000;
 inline constexpr std::size_t kLargeDocument = 4 << 20;          // such collections are compared by one worker at a time
@@ -38,24 +36,6 @@ std::size_t typical_size(const Collection& collection) {
   if (collection.documents_expected > 0 && collection.bytes_expected > 0)
     return static_cast<std::size_t>(collection.bytes_expected / collection.documents_expected) + 1;
   return collection.largest > 0 ? collection.largest.load() : 1024;
-}
-
-// What tells one document of a collection from another: the logical key, or under a collation the bytes of the _id.
-std::string name_of(const Collection& collection, const bson::Element& id) {
-  if (collection.collator == nullptr) return collection.key_of(id);
-  std::string name(1, static_cast<char>(id.type()));
-  const auto bytes = id.value_bytes();
-  return name.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-}
-
-std::map<std::string, bson::View> by_name(const Collection& collection, const std::vector<bson::Document>& documents) {
-  std::map<std::string, bson::View> named;
-  for (const auto& document : documents) named.emplace(name_of(collection, document["_id"]), document.view());
-  return named;
-}
-
-ChangedKeys::Spellings spellings(const Collection& collection) {
-  return collection.collator == nullptr ? ChangedKeys::Spellings::kOne : ChangedKeys::Spellings::kAll;
 }
 
 std::string in_words(const verifier::Mismatch& mismatch) {
@@ -249,24 +229,25 @@ Status Verification::compare_range(const Work& work, ClusterTime routed, const s
 Status Verification::compare_keys(Task& task, const std::stop_token& stop) {
   TRY(await_settled(task.routed, stop));
   task.written = TRY(retry_temporary(runtime_, stop, [&] { return destination_.majority_time(); }));
-  std::vector<Suspect> suspects;
+  std::vector<std::pair<std::shared_ptr<Collection>, KeyDifference>> suspects;
   ClusterTime read_until;
   bool drops = false;  // on the way: what is put back is not looked at again at once
   for (auto& work : task.parts) {
-    auto compared = read_and_compare(work, task, read_until, stop);
+    auto compared = engine::compare_keys(source_, destination_, runtime_, work, {.source = task.routed, .destination = task.written}, read_until, stop);
+    put_back(work, work.unread);
     if (!compared && compared.error().server_code == kServerNamespaceNotFound) {
       drops = true;
-      put_back(work, work.keys.begin());
+      put_back(work, work.keys);
       continue;
     }
-    for (auto& suspect : TRY_WITH(std::move(compared), "comparing " + work.source_info.ns.to_string())) suspects.push_back(std::move(suspect));
+    for (auto& suspect : TRY_WITH(std::move(compared), "comparing " + work.source_info.ns.to_string()))
+      suspects.emplace_back(work.collection, std::move(suspect));
   }
   if (drops && !runtime_.sleep(kLookEvery, stop)) return tl::unexpected(stopped_error());
   if (suspects.empty()) return {};
   TRY(await_settled(read_until, stop));  // every change that either reading can have seen is known by now
   MonitorLock lock(router_.lock());
-  for (const auto& suspect : suspects) {
-    const auto& collection = suspect.collection;
+  for (const auto& [collection, suspect] : suspects) {
     if (collection->gone) continue;
     auto& partition = collection->partition_of(suspect.key.key);
     if (is_dirty(*collection, partition, suspect.key.key)) {
@@ -294,86 +275,14 @@ Status Verification::compare_keys(Task& task, const std::stop_token& stop) {
 bool Verification::is_dirty(const Collection& collection, Partition& partition, const std::string& key) const {
   const auto& check = partition.check;
   return check.state == CheckState::kWaiting || (check.state == CheckState::kComparing && check.again) ||
-    if (collection->being_replaced && !mutant("replaced_uncounted")) {
-      ++left.ranges;
-      ++left.unknown;
-      ++left.ranges_in_all;
-    }
          changed_.contains(collection.info.uuid, key);
 }
 
-// Of as many of the keys as each side's reply has room for; the others are left for another look.
-Result<std::vector<Verification::Suspect>> Verification::read_and_compare(Work& work, const Task& task, ClusterTime& read_until,
-                                                                          const std::stop_token& stop) {
-  const Collection& collection = *work.collection;
-  const auto& ns = work.source_info.ns;
-  const auto on_source = TRY(read_keys(work, stop, [&](const auto& ids, std::size_t most) {
-    return source_.read_by_ids(ns, work.source_info.uuid, ids, task.routed, most);
-  }));
-  const auto on_destination = TRY(read_keys(work, stop, [&](const auto& ids, std::size_t most) {
-    return destination_.read_by_ids(ns, work.destination_info.uuid, ids, task.written, most);
-  }));
-  read_until = std::max(read_until, on_source.operation_time);
-  // The destination may be ahead of the stream: a holder of a unique value is written as the source had it when another document
-  // was refused for it. Whatever was there when it was read is no newer than what had been seen by then.
-  if (!mutant("destination_taken_for_stream")) read_until = std::max(read_until, collection.seen.newest());
-  const auto right = by_name(collection, on_source.documents), found = by_name(collection, on_destination.documents);
-  std::vector<Suspect> suspects;
-  for (const auto& key : work.keys) {
-    const auto name = name_of(collection, key.id.element());
-    const auto source = right.find(name), destination = found.find(name);
-    verifier::Mismatch mismatch{verifier::MismatchKind::kDifferent, ns, key.id, {}};
-    if (source == right.end() && destination == found.end()) continue;
-    if (destination == found.end()) {
-      mismatch.kind = verifier::MismatchKind::kMissing;
-      mismatch.detail = "the document is only on the source";
-    } else if (source == right.end()) {
-      mismatch.kind = verifier::MismatchKind::kExtra;
-      mismatch.detail = "the document is only on the destination";
-    } else if (source->second.same_bytes(destination->second)) {
-      continue;
-    } else {
-      mismatch.detail = verifier::document_difference(source->second, destination->second);
-    }
-    suspects.push_back({work.collection, key, std::move(mismatch)});
-  }
-  return suspects;
-}
-
-// One side's documents of the keys; those that the reply had no room for are put back, and no longer among the keys.
-template <typename F>
-Result<cluster::StateRead> Verification::read_keys(Work& work, const std::stop_token& stop, F&& read) {
-  Collection& collection = *work.collection;
-  for (;;) {
-    std::vector<bson::Value> ids;
-    for (const auto& key : work.keys) ids.push_back(key.id);
-    // What has one key is read whatever its size: under a collation a reply may have other spellings of it first.
-    const bool one_key = work.keys.empty() || work.keys.back().key == work.keys.front().key;
-    auto side = TRY(retry_temporary(runtime_, stop, [&] { return read(ids, one_key ? cluster::kAllBytes : kKeysReadBytes); }));
-    std::size_t largest = 0;
-    for (const auto& document : side.documents) largest = std::max(largest, document.size());
-    collection.lately.note(largest);
-    if (side.complete) return side;
-    const auto known = by_name(collection, side.documents);
-    auto rest = std::stable_partition(work.keys.begin(), work.keys.end(), [&](const auto& key) {
-      return known.contains(name_of(collection, key.id.element()));
-    });
-    const bool none = rest == work.keys.begin();
-    if (none) {
-      rest = std::stable_partition(work.keys.begin(), work.keys.end(),
-                                   [first = work.keys.front().key](const auto& key) { return key.key == first; });
-    }
-    put_back(work, rest);
-    work.keys.erase(rest, work.keys.end());
-    if (!none) return side;
-  }
-}
-
-void Verification::put_back(const Work& work, std::vector<ChangedKeys::Key>::const_iterator first) {
+void Verification::put_back(const Work& work, const std::vector<ChangedKeys::Key>& keys) {
   MonitorLock lock(router_.lock());
-  if (work.collection->gone || first == work.keys.end()) return;
-  for (auto it = first; it != work.keys.end(); ++it) remember(*work.collection, work.collection->partition_of(it->key), it->key, it->id);
-  changed_.set_turn(work.collection->info.uuid, first->key);
+  if (work.collection->gone || keys.empty()) return;
+  for (const auto& key : keys) remember(*work.collection, work.collection->partition_of(key.key), key.key, key.id);
+  changed_.set_turn(work.collection->info.uuid, keys.front().key);
 }
 
 Status Verification::await_settled(ClusterTime ts, const std::stop_token& stop) {
@@ -385,6 +294,11 @@ Status Verification::await_settled(ClusterTime ts, const std::stop_token& stop) 
 Verification::Left Verification::left() const {
   Left left;
   for (const auto& [uuid, collection] : catalog_.collections) {
+    if (collection->being_replaced && !mutant("replaced_uncounted")) {
+      ++left.ranges;
+      ++left.unknown;
+      ++left.ranges_in_all;
+    }
     if (collection->gone) continue;
     auto documents = static_cast<std::int64_t>(changed_.count(uuid));
     for (const auto& partition : collection->partitions) {

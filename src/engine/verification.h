@@ -23,6 +23,7 @@
 #include "engine/catalog.h"
 #include "engine/change_router.h"
 #include "engine/changed_keys.h"
+#include "engine/key_comparison.h"
 #include "engine/progress.h"
 #include "verifier/report.h"
 
@@ -60,11 +61,8 @@ class Verification {
   VerificationProgress progress();
 
  private:
-  struct Work {
-    std::shared_ptr<Collection> collection;
-    Partition* range = nullptr;           // compares it, or
-    std::vector<ChangedKeys::Key> keys;   // these
-    CollectionInfo source_info, destination_info;
+  struct Work : KeyReading {
+    Partition* range = nullptr;  // compares it; else the keys
     int batch_documents = 1;
     bool large = false;
   };
@@ -77,11 +75,6 @@ class Verification {
     bool any() const { return !parts.empty(); }
     bool is_range() const { return any() && parts.front().range != nullptr; }
     bool large() const { return is_range() && parts.front().large; }
-  };
-  struct Suspect {
-    std::shared_ptr<Collection> collection;
-    ChangedKeys::Key key;
-    verifier::Mismatch mismatch;
   };
   struct Left {
     std::int64_t ranges = 0;     // not compared yet
@@ -104,10 +97,7 @@ class Verification {
 
   Status compare_range(const Work& work, ClusterTime routed, const std::stop_token& stop);
   Status compare_keys(Task& task, const std::stop_token& stop);
-  Result<std::vector<Suspect>> read_and_compare(Work& work, const Task& task, ClusterTime& read_until, const std::stop_token& stop);
-  template <typename F>
-  Result<cluster::StateRead> read_keys(Work& work, const std::stop_token& stop, F&& read);
-  void put_back(const Work& work, std::vector<ChangedKeys::Key>::const_iterator first);
+  void put_back(const Work& work, const std::vector<ChangedKeys::Key>& keys);
   Status await_settled(ClusterTime ts, const std::stop_token& stop);
 
   cluster::Deployment& source_;

@@ -103,7 +103,7 @@ TEST_F(VerificationTest, too_much_that_changes_for_two_minutes_is_told_with_what
   EXPECT_EQ(verification_.why_not_commit(), "5,001 changed documents are still to be compared");
 }
 
-TEST_F(VerificationTest, a_difference_is_told_by_its_id_and_field_and_nothing_else_of_the_document) {
+TEST_F(VerificationTest, a_difference_is_told_by_its_id_and_nothing_else_of_the_document) {
   const auto nan = std::numeric_limits<double>::quiet_NaN();
   source_.document = bson::make_document({{"_id", nan}, {"card", "4929-secret"}});
   destination_.document = bson::make_document({{"_id", nan}, {"card", "5555-hidden"}});
@@ -113,9 +113,9 @@ TEST_F(VerificationTest, a_difference_is_told_by_its_id_and_field_and_nothing_el
   EXPECT_EQ(result.error().code, ErrorCode::kMismatch);
   EXPECT_EQ(verification_.mismatches(), 1);
   EXPECT_FALSE(verification_.was_equal());
-  const auto nothing_else = AllOf(Not(HasSubstr("secret")), Not(HasSubstr("hidden")), Not(HasSubstr("4929")));
-  EXPECT_THAT(result.error().message, AllOf(HasSubstr(R"(shop.orders _id { "$numberDouble" : "NaN" }: field card)"), nothing_else));
-  EXPECT_THAT(log_.text, AllOf(HasSubstr(R"("_id":"{ \"$numberDouble\" : \"NaN\" }")"), HasSubstr("field card"), nothing_else));
+  const auto nothing_else = AllOf(Not(HasSubstr("secret")), Not(HasSubstr("hidden")), Not(HasSubstr("4929")), Not(HasSubstr("card")));
+  EXPECT_THAT(result.error().message, AllOf(HasSubstr(R"(shop.orders _id { "$numberDouble" : "NaN" }: a field: another string)"), nothing_else));
+  EXPECT_THAT(log_.text, AllOf(HasSubstr(R"("_id":"{ \"$numberDouble\" : \"NaN\" }")"), HasSubstr("a field: another string"), nothing_else));
 }
 
 // It is held back while others may be found with it: not once what was still to be compared has gone with its collection.

@@ -299,5 +299,30 @@ TEST(DocumentDifference, NamesTheField) {
   EXPECT_EQ(document_difference(json(R"({"_id": 1})"), json(R"({"_id": 1})")), "");
 }
 
+TEST(DocumentDifference, TellsNoMoreOfALongPathThanItsBeginning) {
+  bson::Document source = json(R"({"x": 1})"), destination = json(R"({"x": 2})");
+  for (int i = 0; i < 100; ++i) {
+    source = bson::make_document({{std::string(9, 'a'), source}});
+    destination = bson::make_document({{std::string(9, 'a'), destination}});
+  }
+  const auto deep = document_difference(source, destination);
+  EXPECT_THAT(deep, testing::StartsWith("field aaaaaaaaa.aaaaaaaaa."));
+  EXPECT_THAT(deep, testing::EndsWith("...: another int"));
+  EXPECT_EQ(deep.size(), std::string("field ...: another int").size() + kMostFieldPath);
+  const std::string most(kMostFieldPath, 'k');
+  EXPECT_EQ(document_difference(bson::make_document({{most, 1}}), bson::make_document({{most, 2}})), "field " + most + ": another int");
+  const std::string umlauts = most.substr(1) + "\xc3\xa4";  // the limit is in the midst of a character
+  EXPECT_EQ(document_difference(bson::make_document({{umlauts, 1}}), bson::make_document({{umlauts, 2}})), "field " + most.substr(1) + "...: another int");
+}
+
+// Names may be data: the keys of a map.
+TEST(DocumentDifference, WithholdsTheNames) {
+  const auto told = [](const char* source, const char* destination) { return document_difference(json(source), json(destination), FieldNames::kWithheld); };
+  EXPECT_EQ(told(R"({"who": {"ann@example.net": 1}})", R"({"who": {"ann@example.net": 1.5}})"), "a field: int on the source, double on the destination");
+  EXPECT_EQ(told(R"({"who": {"ann@example.net": 1}})", R"({"who": {}})"), "a field is only on the source");
+  EXPECT_EQ(told(R"({"a": 1})", R"({"a": 1, "ann@example.net": 1})"), "a field is only on the destination");
+  EXPECT_EQ(told(R"({"a": 1, "ann@example.net": 1})", R"({"ann@example.net": 1, "a": 1})"), "fields in another order");
+}
+
 }  // namespace
 }  // namespace drover::verifier
