@@ -9,18 +9,15 @@
 namespace drover::engine {
 
 ChangeRouter::ChangeRouter(Runtime& runtime, Catalog& catalog, Lanes& lanes, PositionTracker& tracker,
-                           const NamespaceFilter& filter, std::string spool_directory, std::size_t held_memory,
-                           ClusterTime start)
+                           const NamespaceFilter& filter, HoldUsage held, ClusterTime start)
     : catalog_(catalog),
       lanes_(lanes),
       tracker_(tracker),
       filter_(filter),
       budget_(runtime, kLaneShare),
       monitor_(runtime.make_monitor()),
-      routed_(start) {
-  usage_.directory = std::move(spool_directory);
-  usage_.memory_limit = held_memory;
-}
+      usage_(std::move(held)),
+      routed_(start) {}
 
 Status ChangeRouter::run(BoundedQueue<ChangeBatch>& in, const CatalogChange& on_catalog_change,
                          const std::stop_token& stop) {
@@ -207,7 +204,7 @@ HoldUsage ChangeRouter::held_usage() {
 
 bool ChangeRouter::may_begin_partition() {
   MonitorLock lock(*monitor_);
-  return usage_.disk_bytes < kHeldDiskBytes;
+  return usage_.disk_bytes < usage_.disk_limit;
 }
 
 ChangeRouter::LastChange ChangeRouter::last_change() {

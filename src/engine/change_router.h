@@ -49,7 +49,7 @@ class ChangeRouter {
   using CatalogChange = std::function<Status(const ChangeEvent&, const std::stop_token&)>;
 
   ChangeRouter(Runtime& runtime, Catalog& catalog, Lanes& lanes, PositionTracker& tracker, const NamespaceFilter& filter,
-               std::string spool_directory, std::size_t held_memory, ClusterTime start);
+               HoldUsage held, ClusterTime start);
 
   // Routes until stopped or an error. `on_catalog_change` is called in order with everything before it handed on.
   Status run(BoundedQueue<ChangeBatch>& in, const CatalogChange& on_catalog_change, const std::stop_token& stop);

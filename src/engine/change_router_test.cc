@@ -53,7 +53,7 @@ class RouterTest : public testing::Test {
   ChangeRouter::Lanes lanes_;
   PositionTracker tracker_{ClusterTime{1, 0}};
   NamespaceFilter filter_;
-  ChangeRouter router_{*runtime_, catalog_, lanes_, tracker_, filter_, testing::TempDir(), 1 << 20, ClusterTime{1, 0}};
+  ChangeRouter router_{*runtime_, catalog_, lanes_, tracker_, filter_, {.memory_limit = 1 << 20, .directory = testing::TempDir()}, ClusterTime{1, 0}};
   BoundedQueue<ChangeBatch> in_{*runtime_, 16};
   std::shared_ptr<Collection> collection_;
   std::unique_ptr<Runtime::Thread> running_;

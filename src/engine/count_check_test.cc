@@ -34,7 +34,7 @@ Result<bool> check(std::int64_t on_source, std::int64_t on_destination, std::int
   ChangeRouter::Lanes lanes;
   PositionTracker tracker{ClusterTime{9, 0}};
   NamespaceFilter filter;
-  ChangeRouter router{runtime, catalog, lanes, tracker, filter, testing::TempDir(), 1 << 20, ClusterTime{9, 0}};
+  ChangeRouter router{runtime, catalog, lanes, tracker, filter, {.memory_limit = 1 << 20, .directory = testing::TempDir()}, ClusterTime{9, 0}};
   Counted source(on_source, really), destination(on_destination, really_there);
   return counts_agree(source, destination, runtime, catalog, router, {});
 }

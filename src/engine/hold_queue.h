@@ -24,6 +24,7 @@ struct HoldUsage {
   std::uint64_t disk_bytes = 0;
   std::uint64_t events = 0;
   std::size_t memory_limit = kHeldMemoryBytes;
+  std::uint64_t disk_limit = kHeldDiskBytes;  // looked at before a partition is begun
   std::string directory;  // for the temporary files
 };
 

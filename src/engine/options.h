@@ -46,6 +46,7 @@ struct Options {
   VerificationMode verification = VerificationMode::kCounts;
   std::string spool_directory = "/tmp";
   std::size_t held_memory = kHeldMemoryBytes;
+  std::uint64_t held_disk = kHeldDiskBytes;
   std::int64_t partition_bytes = kPartitionBytes;  // aim of one partition
   Duration checkpoint_every = std::chrono::milliseconds(500);
   Duration cutover_deadline = kCutoverDeadline;

@@ -12,6 +12,7 @@ namespace {
 
 inline constexpr std::chrono::milliseconds kLagEvery{250};
 inline constexpr std::chrono::milliseconds kCopyPause{50};
+inline constexpr std::chrono::minutes kTellSpoolEvery{5};
 
 ChangeRouter::Lanes make_lanes(Runtime& runtime, int count) {
   ChangeRouter::Lanes lanes;
@@ -28,8 +29,8 @@ Pipeline::Pipeline(Parts parts, ClusterTime position, std::span<const Uuid> sess
       write_budget_(parts.runtime, kWriteShare, &copy_budget_),
       reader_budget_(parts.runtime, kReaderShare),
       lanes_(make_lanes(parts.runtime, parts.options.lanes)),
-      router_(parts.runtime, parts.catalog, lanes_, tracker_, parts.options.filter, parts.options.spool_directory,
-              parts.options.held_memory, position),
+      router_(parts.runtime, parts.catalog, lanes_, tracker_, parts.options.filter,
+              {.memory_limit = parts.options.held_memory, .disk_limit = parts.options.held_disk, .directory = parts.options.spool_directory}, position),
       on_destination_(parts.destination, parts.runtime, parts.log, parts.catalog, router_.lock(), parts.state,
                       parts.options.filter, sessions.front()),
       changer_(parts.source, parts.destination, parts.runtime, parts.log, parts.catalog, router_, on_destination_, parts.state,
@@ -121,23 +122,38 @@ void Pipeline::enqueue(const std::shared_ptr<Collection>& collection) {
 
 Status Pipeline::run_copier(CollectionCopier& copier, bool snapshots, const std::stop_token& stop) {
   for (;;) {
-    while (!router_.may_begin_partition()) {
-      if (!spool_full_told_.exchange(true)) {
-        parts_.log.warn("many changes wait in temporary files for the ranges that are being copied; no other range is begun until there are less",
-                        {{"directory", parts_.options.spool_directory}, {"bytes", kHeldDiskBytes}});
-      }
+    {
+      MonitorLock lock(router_.lock());
+      if (!router_.lock().wait(stop, {}, [&] { return !copy_tasks_.empty(); })) return tl::unexpected(stopped_error());
+    }
+    if (!router_.may_begin_partition()) {
+      tell_spool_full();
       if (!parts_.runtime.sleep(kCopyPause, stop)) return tl::unexpected(stopped_error());
+      continue;
     }
     CopyTask task;
     {
       MonitorLock lock(router_.lock());
-      if (!router_.lock().wait(stop, {}, [&] { return !copy_tasks_.empty(); })) return tl::unexpected(stopped_error());
+      if (copy_tasks_.empty()) continue;  // another copier has taken it
       task = std::move(copy_tasks_.front());
       copy_tasks_.pop_front();
     }
     if (!task.collection->gone) TRY(copier.copy(task.collection, *task.partition, snapshots, stop));
     --copies_outstanding_;
   }
+}
+
+// Again and again while it lasts: what was said grows old, and so do the bytes.
+void Pipeline::tell_spool_full() {
+  const auto held = router_.held_usage();
+  {
+    MonitorLock lock(router_.lock());
+    const auto now = parts_.runtime.now();
+    if (spool_told_ && now - *spool_told_ < kTellSpoolEvery) return;
+    spool_told_ = now;
+  }
+  parts_.log.warn("many changes wait in temporary files for the ranges that are being copied; no other range is begun until there are less",
+                  {{"directory", held.directory}, {"bytes", held.disk_bytes}, {"mostBytes", held.disk_limit}});
 }
 
 Status Pipeline::checkpoint(const std::stop_token& stop) {

@@ -77,6 +77,7 @@ class Pipeline {
   };
   void enqueue(const std::shared_ptr<Collection>& collection);
   Status run_copier(CollectionCopier& copier, bool snapshots, const std::stop_token& stop);
+  void tell_spool_full();
   Status run_checkpointer(const std::stop_token& stop);
   Status run_lag_monitor(const std::stop_token& stop);
   void spawn(const char* name, std::function<Status(const std::stop_token&)> body);
@@ -102,7 +103,7 @@ class Pipeline {
   std::atomic<std::int64_t> copies_outstanding_{0};
   std::atomic<double> lag_seconds_{0};
   std::atomic<double> max_lag_seconds_{0};
-  std::atomic<bool> spool_full_told_{false};
+  std::optional<SteadyTime> spool_told_;  // when it was told last that no partition is begun; under the router's lock
   std::uint64_t earlier_events_ = 0;
   ClusterTime recorded_;
   std::unique_ptr<Runtime::Monitor> failure_lock_;

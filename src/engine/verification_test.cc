@@ -75,7 +75,7 @@ class VerificationTest : public testing::Test {
   ChangeRouter::Lanes lanes_;
   PositionTracker tracker_{ClusterTime{9, 0}};
   NamespaceFilter filter_;
-  ChangeRouter router_{clock_, catalog_, lanes_, tracker_, filter_, testing::TempDir(), 1 << 20, ClusterTime{9, 0}};
+  ChangeRouter router_{clock_, catalog_, lanes_, tracker_, filter_, {.memory_limit = 1 << 20, .directory = testing::TempDir()}, ClusterTime{9, 0}};
   Verification verification_{source_, destination_, clock_, log_, catalog_, router_};
 };
 

@@ -312,6 +312,38 @@ TEST(Rules, ACutoverWhoseDecisionIsInDoubtIsBeingCommitted) {
   });
 }
 
+// While one partition's changes fill the temporary files no other is begun, and that is told as it is, again while it lasts.
+TEST(Rules, FullTemporaryFilesAreToldAgainAndWithTheirBytes) {
+  holds([](Scenario& s) {
+    s.options.copiers = 2;
+    s.options.held_memory = 0;
+    s.options.held_disk = 500;
+    std::vector<std::string> namespaces;
+    for (const char name : std::string("abcdefgh")) namespaces.push_back(std::string("app.") + name);
+    for (const auto& ns : namespaces) s.insert_many(ns, 1, 5);
+    const auto told = [&s] {
+      std::vector<std::string> lines;
+      for (const auto& line : s.logged())
+        if (line.find("wait in temporary files") != std::string::npos) lines.push_back(line);
+      return lines;
+    };
+    s.at("copier.after_insert", [&] {
+      for (const auto& ns : namespaces) s.insert_many(ns, 101, 120);
+      s.wait_until("it to be told", [&] { return !told().empty(); });
+      s.pass(seconds(1));
+      s.expect(told().size() == 1, "it is told all the time");
+      for (const auto& ns : namespaces) s.insert_many(ns, 121, 140);
+      s.wait_until("it to be told again", [&] { return told().size() == 2; });
+      s.expect(told()[0].find("\"mostBytes\":500") != std::string::npos, told()[0]);
+      const auto bytes = [](const std::string& line) { return std::stoll(line.substr(line.find("\"bytes\":") + 8)); };
+      s.expect(bytes(told()[0]) >= 500 && bytes(told()[0]) < 100'000, told()[0]);
+      s.expect(bytes(told()[1]) > bytes(told()[0]), told()[1]);
+    });
+    s.run();
+    s.expect(!told().empty(), "it is not told");
+  });
+}
+
 // Before it the migration goes on, or ends, as it was.
 TEST(Rules, ACutoverThatIsGivenUpLeavesTheMigrationRunning) {
   holds([](Scenario& s) {

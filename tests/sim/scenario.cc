@@ -319,9 +319,8 @@ Scenario::Engine& Scenario::start(std::function<void(Engine&)> body) {
 }
 
 void Scenario::migrate(Engine& own) {
-  static NoLog log;
   {
-    engine::Migration migration(*own.source, *own.destination, *own.runtime, log, options);
+    engine::Migration migration(*own.source, *own.destination, *own.runtime, log_, options);
     running_ = &migration;
     own.result = migration.run(own.stop.get_token());
     if (!own.process.dead) last_progress_ = migration.progress();

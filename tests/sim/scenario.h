@@ -12,6 +12,7 @@
 #include <list>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -101,6 +102,8 @@ class Scenario {
   std::vector<std::string> state();
   engine::Migration* migration() { return running_; }
   const engine::Progress& last_progress() const { return last_progress_; }  // of the last run that has ended
+  // What migrations have logged, as JSON lines.
+  const std::vector<std::string>& logged() const { return log_.lines; }
   [[noreturn]] void fail(const std::string& message) { scheduler_.fail(message); }
   void expect(bool claim, const std::string& words) { if (!claim) fail(words); }
 
@@ -129,6 +132,14 @@ class Scenario {
     bool ended = false;
   };
 
+  class Lines final : public Log {
+   public:
+    std::vector<std::string> lines;
+    void write(LogLevel level, std::string_view message, std::initializer_list<LogField> fields) override {
+      lines.push_back(log_line(level, message, "", std::span(fields.begin(), fields.size())));
+    }
+  };
+
   void connect();
   void watch(SimCluster& cluster, std::vector<Cue>& before, std::vector<Cue>& after);
   void take(std::vector<Cue>& cues, std::string_view name, bool exactly);
@@ -141,6 +152,7 @@ class Scenario {
   void end();
 
   Scheduler& scheduler_;
+  Lines log_;
   std::optional<SimCluster> source_, destination_;
   std::optional<Checks> checks_;
   std::vector<Cue> points_, before_source_, after_source_, before_destination_, after_destination_;
