@@ -150,6 +150,27 @@ TEST(Restarts, OfWhatTheEngineCallsFinalAreFew) {
   EXPECT_TRUE(policy.gives_up(now));
 }
 
+// To give up is to remove what was copied, for a disk that somebody may clear tomorrow.
+TEST(Restarts, BecauseOfTheHostsOwnDiskNeverEnd) {
+  using End = RestartPolicy::End;
+  RestartPolicy policy;
+  SteadyTime now{std::chrono::hours(5)};
+  for (int i = 0; i < 10 * kFruitlessEnds; ++i, now += std::chrono::hours(1)) {
+    policy.ended(End::kHost, now, 0);
+    EXPECT_TRUE(policy.waits(now));
+    ASSERT_FALSE(policy.gives_up(now)) << i;
+  }
+  EXPECT_EQ(policy.ends(), 10 * kFruitlessEnds);
+  EXPECT_EQ(policy.fruitless(), 0);
+  // Nor do they make other ends look like many.
+  policy.ended(End::kOther, now, 0);
+  policy.ended(End::kHopeless, now, 0);
+  policy.ended(End::kHopeless, now, 0);
+  EXPECT_FALSE(policy.gives_up(now));
+  policy.ended(End::kHopeless, now, 0);
+  EXPECT_TRUE(policy.gives_up(now));
+}
+
 TEST(MonitoringCommands, NothingThatReadsDocumentsIsInTheList) {
   for (const char* name : {"find", "aggregate", "getMore", "count", "distinct", "insert", "update", "delete", "findAndModify", "create", "drop",
                            "listCollections", "listIndexes", "getLog", "profile", "mapReduce", "eval", "shutdown"}) {
@@ -280,6 +301,17 @@ TEST_F(Files, AnEnginesLastWordsAreItsOwn) {
   EXPECT_EQ(engine.last_words()->error, "why");
   EXPECT_EQ(engine.last_words()->exit_code, 5);
   EXPECT_EQ(engine.last_words()->server_code, 286);
+  EXPECT_FALSE(engine.last_words()->local_disk);
+  append("log/mongosync.log", "{\"level\":\"fatal\",\"error\":\"no room\",\"exitCode\":1,\"serverCode\":0,\"localDisk\":true}\n");
+  EXPECT_TRUE(engine.last_words()->local_disk);
+}
+
+TEST_F(Files, ADiskIsFullBeforeItsLastByte) {
+  std::filesystem::create_directories(path_);
+  const auto room = std::filesystem::space(path_).available;
+  EXPECT_FALSE(is_full(path_, room / 2));
+  EXPECT_TRUE(is_full(path_, 2 * room + 1));
+  EXPECT_FALSE(is_full("/nowhere"));
 }
 
 TEST_F(Files, APidThatIsAnothersIsNotTheEngine) {

@@ -74,6 +74,12 @@ Status write_file(const std::string& path, std::string_view text) {
   return {};
 }
 
+bool is_full(const std::string& path, std::uintmax_t least) {
+  std::error_code failed;
+  const auto room = fs::space(path, failed);
+  return !failed && room.available < least;
+}
+
 Result<Directory> Directory::open(const std::string& path, Runtime& runtime) {
   TRY(make_private(path));
   TRY(make_private(path + "/jobs"));

@@ -8,6 +8,7 @@
 //   jobs/ID/…                the engine's files, see engine_process.h; marks of steps that must not be done twice
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -45,5 +46,9 @@ class Directory {
 // Nothing when it is not there.
 std::optional<std::string> read_file(const std::string& path, std::size_t limit = 1 << 20);
 Status write_file(const std::string& path, std::string_view text);
+
+inline constexpr std::uintmax_t kLeastRoom = 1 << 20;
+// The disk that it is on has no room for files of a process that starts there.
+bool is_full(const std::string& path, std::uintmax_t least = kLeastRoom);
 
 }  // namespace drover::agent

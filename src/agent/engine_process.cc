@@ -187,6 +187,8 @@ std::optional<EngineProcess::LastWords> EngineProcess::last_words() const {
       };
       words.exit_code = number("exitCode");
       words.server_code = number("serverCode");
+      const auto* disk = json->find("localDisk");
+      words.local_disk = disk && disk->as_bool() && *disk->as_bool();
       return words;
     }
   }

@@ -47,6 +47,7 @@ class EngineProcess {
     std::string error;
     int exit_code = 0;    // 0: not said
     int server_code = 0;
+    bool local_disk = false;  // base/local_disk.h
   };
   std::optional<LastWords> last_words() const;
 

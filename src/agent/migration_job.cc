@@ -138,13 +138,17 @@ Report MigrationJob::keep_running(const Job& job, const std::stop_token& stop) {
   if (started_) {
     started_ = false;
     const auto words = engine_.last_words();
-    const bool hopeless = words && is_hopeless(*words, job);
+    auto how = words ? kind_of(*words, job) : RestartPolicy::End::kOther;
     auto because = words ? words->error : std::string("it was killed");
+    if ((!words || words->exit_code == 0) && is_full(directory_)) {  // it had no room to say so
+      how = RestartPolicy::End::kHost;
+      because = fmt::format("the disk of this host with {} is full: {}", directory_, because);
+    }
     if (words && words->exit_code == exit_code(ErrorCode::kSource)) because = "the source deployment: " + because;
     if (words && words->exit_code == exit_code(ErrorCode::kDestination)) because = "the destination deployment: " + because;
     host_.log.warn("the engine has ended", {{"job", job.id}, {"because", because}, {"times", restarts_.ends() + 1}});
     const auto waiting = "the engine has ended and is started again: " + because;
-    return fruitless(job, hopeless ? RestartPolicy::End::kHopeless : RestartPolicy::End::kOther, std::move(because), waiting, stop);
+    return fruitless(job, how, std::move(because), waiting, stop);
   }
   if (restarts_.waits(now)) return still(JobState::kRunning, last_.warnings.empty() ? "" : last_.warnings.back());
   const auto refused = prepare(job, stop);
@@ -153,7 +157,10 @@ Report MigrationJob::keep_running(const Job& job, const std::stop_token& stop) {
     return fruitless(job, RestartPolicy::End::kOther, because, because, stop);
   }
   if (*refused) return failed(job, **refused, stop);
-  if (const auto begun = engine_.start(has_mark(kPrepared) ? job.id : std::string()); !begun) return fruitless(job, RestartPolicy::End::kOther, begun.error().message, begun.error().message, stop);
+  if (const auto begun = engine_.start(has_mark(kPrepared) ? job.id : std::string()); !begun) {
+    // It is this host that cannot: a reason to give up what has begun nothing, but not what has.
+    return fruitless(job, has_mark(kStarted) ? RestartPolicy::End::kHost : RestartPolicy::End::kOther, begun.error().message, begun.error().message, stop);
+  }
   started_ = true;
   running_since_ = answered_ = now;
   host_.log.info("the engine is started", {{"job", job.id}});
@@ -167,7 +174,7 @@ Report MigrationJob::fruitless(const Job& job, RestartPolicy::End how, std::stri
   ended_because_ = std::move(because);
   if (!restarts_.gives_up(now)) return still(JobState::kRunning, while_waiting);
   if (how == RestartPolicy::End::kHopeless) return failed(job, Error{ErrorCode::kFailure, ended_because_, 0, {}}, stop);
-  return failed(job, Error{ErrorCode::kFailure, fmt::format("given up after {} attempts in {} minutes that came no further; the last one: {}", restarts_.ends(),
+  return failed(job, Error{ErrorCode::kFailure, fmt::format("given up after {} attempts in {} minutes that came no further; the last one: {}", restarts_.fruitless(),
                                                             restarts_.since_first(now).count(), ended_because_), 0, {}}, stop);
 }
 
@@ -222,7 +229,7 @@ Report MigrationJob::watch(const Job& job, const std::stop_token& stop) {
 }
 
 Status MigrationJob::begin(const Job& job, int port, const std::stop_token& stop) {
-  TRY(set_mark(kStarted));
+  if (auto marked = set_mark(kStarted); !marked) return tl::unexpected(std::move(marked).error().with_code(ErrorCode::kTemporary));  // a full disk
   const auto begun = SyncClient(port).start(stop);
   // Refused: nothing was written, so there is nothing of ours to clean up, and what is there may be another migration's.
   if (!begun && begun.error().code != ErrorCode::kTemporary && begun.error().code != ErrorCode::kInterrupted) remove_mark(kStarted);
@@ -312,13 +319,15 @@ Status MigrationJob::is_wanted_now(const Job& job) const {
   return fail(ErrorCode::kTemporary, "the site has not confirmed lately that this is wanted; nothing of the destination is removed before");
 }
 
-// An end that the next start would only repeat. What has to do with a deployment that does not answer, or with its users, is not.
-bool MigrationJob::is_hopeless(const EngineProcess::LastWords& words, const Job& job) const {
-  if (words.server_code == kHistoryLost) return true;
+// Hopeless: an end that the next start would only repeat. What has to do with a deployment that does not answer, or with its users, is not.
+RestartPolicy::End MigrationJob::kind_of(const EngineProcess::LastWords& words, const Job& job) {
+  using End = RestartPolicy::End;
+  if (words.local_disk) return End::kHost;
+  if (words.server_code == kHistoryLost) return End::kHopeless;
   const auto is = [&](ErrorCode code) { return words.exit_code == exit_code(code); };
   // During a cutover it is somebody who still writes: the cutover is tried again.
-  if (is(ErrorCode::kWrongState)) return job.desired != Desired::kCutover;
-  return is(ErrorCode::kFailure) || is(ErrorCode::kUsage) || is(ErrorCode::kUnsupported) || is(ErrorCode::kMismatch);
+  if (is(ErrorCode::kWrongState)) return job.desired == Desired::kCutover ? End::kOther : End::kHopeless;
+  return is(ErrorCode::kFailure) || is(ErrorCode::kUsage) || is(ErrorCode::kUnsupported) || is(ErrorCode::kMismatch) ? End::kHopeless : End::kOther;
 }
 
 Report MigrationJob::wind_up(const Job& job, const std::stop_token& stop) {

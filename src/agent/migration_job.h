@@ -4,7 +4,7 @@
 // First the destination is looked at (destination_state.h): what another migration left there is refused, or removed where that is asked for.
 // RUN and CUTOVER: the engine runs. When it ends it is started again, with a growing pause: its state is on the destination. What the
 // engine itself calls hopeless, several times in a row, is FAILED, and so is what ends again and again for an hour without having moved
-// (restart_policy.h); the error names the cause. STOP: the engine is ended, its state
+// (restart_policy.h); the error names the cause. But a full disk of this host is waited for. STOP: the engine is ended, its state
 // removed, the source as it was found; a cutover that was decided is carried to its end instead. A removal that this process's end
 // interrupts is carried on by the next one, which says so first (report_at_first); so is a failure whose removal has not ended.
 #pragma once
@@ -65,7 +65,7 @@ class MigrationJob {
   bool has_mark(const char* name) const;
   Status set_mark(const char* name) const;
   void remove_mark(const char* name) const;
-  bool is_hopeless(const EngineProcess::LastWords& words, const Job& job) const;
+  static RestartPolicy::End kind_of(const EngineProcess::LastWords& words, const Job& job);
   Report fruitless(const Job& job, RestartPolicy::End how, std::string because, const std::string& while_waiting, const std::stop_token& stop);
   void note_moves(const SyncProgress& progress, SteadyTime now);
 

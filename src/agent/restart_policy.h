@@ -16,25 +16,31 @@ inline constexpr std::chrono::hours kFruitlessTime{1};  // and for at least so l
 
 class RestartPolicy {
  public:
-  enum class End { kHopeless, kOther };
+  enum class End {
+    kHopeless,
+    kOther,
+    kHost,  // of this machine's own making, its full disk: waited for however long it takes, for giving up would remove what was copied
+  };
 
   // It has ended, or could not be started. In a row: without `moved` in between.
   void ended(End how, SteadyTime now, std::uint64_t random) {
-    if (ends_ == 0) first_ = now;
-    ++ends_;
+    next_ = now + pause_after(++ends_, random);
+    if (how == End::kHost) return;
+    if (fruitless_ == 0) first_ = now;
+    ++fruitless_;
     hopeless_ = how == End::kHopeless ? hopeless_ + 1 : 0;
-    next_ = now + pause_after(ends_, random);
   }
   // It has done something that it had not done before.
-  void moved() { ends_ = hopeless_ = 0; }
+  void moved() { ends_ = fruitless_ = hopeless_ = 0; }
 
-  bool gives_up(SteadyTime now) const { return hopeless_ >= kHopelessEnds || (ends_ >= kFruitlessEnds && now - first_ >= kFruitlessTime); }
+  bool gives_up(SteadyTime now) const { return hopeless_ >= kHopelessEnds || (fruitless_ >= kFruitlessEnds && now - first_ >= kFruitlessTime); }
   bool waits(SteadyTime now) const { return now < next_; }
   int ends() const { return ends_; }
+  int fruitless() const { return fruitless_; }  // of them, those that count
   std::chrono::minutes since_first(SteadyTime now) const { return std::chrono::duration_cast<std::chrono::minutes>(now - first_); }
 
  private:
-  int ends_ = 0, hopeless_ = 0;
+  int ends_ = 0, fruitless_ = 0, hopeless_ = 0;
   SteadyTime first_{}, next_{};
 };
 

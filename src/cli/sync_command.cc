@@ -12,6 +12,7 @@
 #include <fmt/format.h>
 
 #include "api/sync_routes.h"
+#include "base/local_disk.h"
 #include "base/rotating_log.h"
 #include "base/runtime.h"
 #include "cli/commands.h"
@@ -98,7 +99,8 @@ int SyncCommand::run() {
   if (log_) {
     log_->fatal("Got a fatal error running Mongosync", {{"error", status.error().message},
                                                         {"exitCode", exit_code(status.error().code)},
-                                                        {"serverCode", status.error().server_code}});
+                                                        {"serverCode", status.error().server_code},
+                                                        {"localDisk", status.error().has_label(kLocalDisk)}});
   }
   return report(name(), status.error());
 }

@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "base/local_disk.h"
 #include "bson/builder.h"
 
 namespace drover::engine {
@@ -18,7 +19,7 @@ Error disk_error(const HoldUsage& usage, std::string_view what) {
                            "disk, and start again",
                            what, usage.directory, std::strerror(errno)),
                0,
-               {}};
+               {std::string(kLocalDisk)}};
 }
 
 }  // namespace
@@ -70,6 +71,11 @@ Status HoldQueue::spool(const ChangeEvent& event) {
     if (descriptor < 0) return tl::unexpected(disk_error(usage_, "creating"));
     ::unlink(path.c_str());
     file_.reset(::fdopen(descriptor, "w+b"));
+    if (!file_) {
+      const auto failed = disk_error(usage_, "opening");
+      ::close(descriptor);
+      return tl::unexpected(failed);
+    }
   }
   bson::Builder builder;
   builder.append("k", static_cast<std::int32_t>(event.kind)).append("t", event.ts);

@@ -35,7 +35,7 @@ class HoldQueue {
   HoldQueue(const HoldQueue&) = delete;
   HoldQueue& operator=(const HoldQueue&) = delete;
 
-  // A full disk is an error: the migration stops rather than lose an event.
+  // A full disk is an error (kLocalDisk): the migration stops rather than lose an event.
   Status push(ChangeEvent event);
   bool empty() const { return memory_.empty() && on_disk_ == 0; }
   std::uint64_t size() const { return memory_.size() + on_disk_; }

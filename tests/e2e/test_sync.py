@@ -3,6 +3,7 @@ import json
 import os
 import signal
 import socket
+import subprocess
 import threading
 
 from harness import clusters
@@ -125,6 +126,33 @@ class SyncWhole(DroverTest):
         self.assertIn("the cutover, which is decided; start the same command again", daemon.process.stderr())
         proxy.release()
         daemon.start()
+        daemon.committed()
+        self.assert_equal_deployments(daemon.process)
+
+    def test_no_room_for_temporary_files(self):
+        """It ends and says what to do; whoever supervises it can tell that it is this machine's own disk."""
+        small = os.path.join(self.directory, "small disk")
+        os.makedirs(small)
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", small], capture_output=True).returncode != 0:
+            raise NotRun("root, to mount a small disk")
+        self.addCleanup(subprocess.run, ["umount", "-l", small], check=True)
+        proxy = self.proxy_before(self.source)
+        data = self.seed_held("e2e_seed", "held")
+        daemon = Daemon(self, cluster0=self.source.proxied_uri(proxy), environment={"TMPDIR": small})
+        self.hold_the_copy(proxy, "held")
+        daemon.started()
+        self.wait_until_held(daemon.process, proxy, "e2e_seed", "held")
+        for n in range(20):
+            data.insert_one({"_id": 1000 + n, "u": 1000 + n, "x": "x" * (1 << 20)})
+        self.assertEqual(daemon.process.wait(60), 1, daemon.process.tail())
+        self.assertIn(f"temporary file in {small}", daemon.process.stderr())
+        last = json.loads(daemon.process.stdout().strip().splitlines()[-1])
+        self.assertEqual((last["level"], last["exitCode"], last["localDisk"]), ("fatal", 1, True), last)
+        proxy.release()
+        subprocess.run(["mount", "-o", "remount,size=64m", small], check=True)
+        daemon.start()
+        daemon.can_commit()
+        daemon.ordered("commit")
         daemon.committed()
         self.assert_equal_deployments(daemon.process)
 
