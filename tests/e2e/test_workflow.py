@@ -2,11 +2,15 @@
 and the same with both roles in one process. Each is killed on the way."""
 import os
 import signal
+import subprocess
+import threading
 
 from harness import clusters
 from harness.agent import AgentProcess, EmbeddedAgent, Project
 from harness.case import DroverTest
 from harness.process import eventually
+from harness.proxy import FaultProxy
+from harness.report import NotRun
 from harness.site import ATLAS, EXT, MANAGER, Site
 
 
@@ -205,6 +209,62 @@ class Workflow(WorkflowTest):
         self.wait_for(lambda found: found["status"] == "COMPLETE", "COMPLETE")
         self.assert_equal_deployments(self.agent.process)
         self.assertEqual(writers.lost(self.destination.client()), [])
+        self.assert_cleaned()
+
+
+class FullDiskOfTheHost(WorkflowTest):
+    """It is waited for, however often the engine ends by it: nothing that was copied is given up."""
+    once = True
+
+    def start_clusters(self):
+        self.source_way = FaultProxy(("127.0.0.1", 0))
+        self.addCleanup(self.source_way.close)
+        self.source = self.cluster("source", options=("--host", f"127.0.0.1:{self.source_way.port}"))
+        self.source_way.target = ("127.0.0.1", self.source.port)
+        self.destination = self.cluster("destination")
+
+    def source_door(self):
+        return self.source_way
+
+    def make_agent(self):
+        self.small = os.path.join(self.directory, "small disk")
+        os.makedirs(self.small)
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", self.small], capture_output=True).returncode != 0:
+            raise NotRun("root, to mount a small disk")
+        self.addCleanup(subprocess.run, ["umount", "-l", self.small], check=True)
+        return AgentProcess(self, self.project, environment={"TMPDIR": self.small})
+
+    def change_all_the_time(self, data, enough):
+        """More than fits into memory, while a range is being copied."""
+        n = 0
+        while not enough.wait(0.05):
+            n = (n + 1) % 20
+            data.replace_one({"_id": 1000 + n}, {"u": 1000 + n, "x": "x" * (1 << 20)}, upsert=True)
+
+    def test_until_there_is_room(self):
+        self.seed()
+        data = self.seed_held("e2e_held", "held")
+        site = self.site("both")
+        self.begin(site, site)
+        self.hold_the_copy(self.source_way, "held")
+        enough = threading.Event()
+        writer = threading.Thread(target=self.change_all_the_time, args=(data, enough))
+        writer.start()
+        try:
+            self.start_migration_by_api()
+            path = self.path(self.migration).replace(ATLAS, EXT)
+            eventually(lambda: self.agent.log().count("the engine has ended") > 3 or self.get()["status"] == "FAILED", 120, "more ends than others are given")
+            self.assertEqual(self.get()["status"], "WORKING", self.agent.tail())
+            eventually(lambda: any(f"temporary file in {self.small}" in one for one in self.atlas.call("GET", path)[2]["warnings"]), 60, "the reason being told")
+            self.assertIn("__mdb_internal_mongosync", self.destination.client().list_database_names())
+        finally:
+            enough.set()
+            writer.join()
+        subprocess.run(["mount", "-o", "remount,size=256m", self.small], check=True)
+        self.source_way.release()
+        self.ready()
+        self.cut_over()
+        self.assert_equal_deployments(self.agent.process)
         self.assert_cleaned()
 
 

@@ -37,8 +37,8 @@ class Project:
 
 
 class AgentProcess:
-    def __init__(self, test, project, hostname="mig01.example.net", name="agent", migration=True, base_url=None, **lines):
-        self.test, self.hostname, self.name = test, hostname, name
+    def __init__(self, test, project, hostname="mig01.example.net", name="agent", migration=True, base_url=None, environment=None, **lines):
+        self.test, self.hostname, self.name, self.environment = test, hostname, name, environment
         self.data = os.path.join(test.directory, f"{name} data")
         self.config = os.path.join(test.directory, f"{name}.config")
         self.log_path = os.path.join(test.directory, f"{name}.log")
@@ -53,7 +53,7 @@ class AgentProcess:
 
     def start(self):
         self.write_config()
-        self.process = self.test.start("agent", "-f", self.config, "--data", self.data, "--hostname", self.hostname)
+        self.process = self.test.start("agent", "-f", self.config, "--data", self.data, "--hostname", self.hostname, environment=self.environment)
         self.test.addCleanup(self.end_engines)
 
     def log(self):
