@@ -31,11 +31,11 @@ Result<Outcome> cancel_migration(Session& session);
 Result<Outcome> cut_over_migration(Session& session);
 
 // finish() of bodies
-Json with_replication_specs(const Values& values, Json body);
-Json with_roles_and_scopes(const Values& values, Json body);
-Json with_actions_and_roles(const Values& values, Json body);
-Json with_settings(const Values& values, Json body);
-Json with_container_region(const Values& values, Json body);
-Json with_endpoint(const Values& values, Json body);
+Result<Json> with_replication_specs(const Values& values, Json body);
+Result<Json> with_roles_and_scopes(const Values& values, Json body);
+Result<Json> with_actions_and_roles(const Values& values, Json body);
+Result<Json> with_settings(const Values& values, Json body);
+Result<Json> with_container_region(const Values& values, Json body);
+Result<Json> with_endpoint(const Values& values, Json body);
 
 }  // namespace drover::remote

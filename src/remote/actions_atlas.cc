@@ -1,6 +1,8 @@
 // What is done at an Atlas site, or at either, in more than one request.
 #include <algorithm>
 #include <chrono>
+#include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -35,7 +37,7 @@ Result<SiteCall> events_call(Session& session) {
 }  // namespace
 
 // One region with what was said of it; nothing when nothing was said: the site has its own idea then.
-Json with_replication_specs(const Values& values, Json body) {
+Result<Json> with_replication_specs(const Values& values, Json body) {
   const auto provider = text_of(values, "--provider"), region = text_of(values, "--region"), tier = text_of(values, "--tier");
   if (provider.empty() && region.empty() && tier.empty()) return body;
   const Json specs(Json::Object{{"instanceSize", tier.empty() ? "M10" : tier}, {"nodeCount", 3}});
@@ -46,12 +48,27 @@ Json with_replication_specs(const Values& values, Json body) {
   return with(body, "replicationSpecs.0.regionConfigs.0", one);
 }
 
+namespace {
+
+tl::unexpected<Error> malformed(std::string_view option, std::string_view text, std::string_view forms) {
+  return fail(ErrorCode::kUsage, fmt::format("{} {}: it must be {}", option, text, forms));
+}
+
+// What is in front of the first @, and what is behind it.
+Result<std::pair<std::string, std::optional<std::string>>> split_at_sign(std::string_view option, const std::string& text, std::string_view forms) {
+  const auto at = text.find('@');
+  if (text.empty() || at == 0 || at == text.size() - 1) return malformed(option, text, forms);
+  return std::pair(text.substr(0, at), at == std::string::npos ? std::optional<std::string>() : std::optional(text.substr(at + 1)));
+}
+
+}  // namespace
+
 // "readWrite@shop": of one database; without one the role is of admin.
-Json with_roles_and_scopes(const Values& values, Json body) {
+Result<Json> with_roles_and_scopes(const Values& values, Json body) {
   Json::Array roles, scopes;
   for (const auto& role : texts_of(values, "--role")) {
-    const auto at = role.find('@');
-    roles.push_back(Json::Object{{"roleName", role.substr(0, at)}, {"databaseName", at == std::string::npos ? "admin" : role.substr(at + 1)}});
+    const auto [name, database] = TRY(split_at_sign("--role", role, "ROLE or ROLE@DATABASE"));
+    roles.push_back(Json::Object{{"roleName", name}, {"databaseName", database.value_or("admin")}});
   }
   for (const auto& cluster : texts_of(values, "--cluster")) scopes.push_back(Json::Object{{"name", cluster}, {"type", "CLUSTER"}});
   body = with(body, "roles", std::move(roles));
@@ -59,15 +76,18 @@ Json with_roles_and_scopes(const Values& values, Json body) {
 }
 
 // "FIND@shop.orders": on one collection; "FIND@shop": on a database; without an @ the action is of the cluster. One action may have several resources.
-Json with_actions_and_roles(const Values& values, Json body) {
+Result<Json> with_actions_and_roles(const Values& values, Json body) {
   std::vector<std::pair<std::string, Json::Array>> actions;
   for (const auto& text : texts_of(values, "--action")) {
-    const auto at = text.find('@');
-    const auto name = text.substr(0, at);
-    const auto where = at == std::string::npos ? std::string() : text.substr(at + 1);
+    constexpr const char* kForms = "ACTION, ACTION@DATABASE or ACTION@DATABASE.COLLECTION";
+    const auto split = TRY(split_at_sign("--action", text, kForms));
+    const auto& name = split.first;
+    const auto where = split.second.value_or("");
     const auto dot = where.find('.');
-    Json resource = at == std::string::npos ? Json(Json::Object{{"cluster", true}})
-                                            : Json(Json::Object{{"db", where.substr(0, dot)}, {"collection", dot == std::string::npos ? "" : where.substr(dot + 1)}});
+    // A name that is left out would be every database, or every collection.
+    if (dot == 0 || where.ends_with('.')) return malformed("--action", text, kForms);
+    Json resource = !split.second ? Json(Json::Object{{"cluster", true}})
+                                  : Json(Json::Object{{"db", where.substr(0, dot)}, {"collection", dot == std::string::npos ? "" : where.substr(dot + 1)}});
     auto known = std::find_if(actions.begin(), actions.end(), [&](const auto& one) { return one.first == name; });
     if (known == actions.end()) known = actions.insert(actions.end(), std::pair(name, Json::Array()));
     known->second.push_back(std::move(resource));
@@ -75,23 +95,23 @@ Json with_actions_and_roles(const Values& values, Json body) {
   Json::Array all, inherited;
   for (auto& [name, resources] : actions) all.push_back(Json::Object{{"action", name}, {"resources", std::move(resources)}});
   for (const auto& text : texts_of(values, "--inherit")) {
-    const auto at = text.find('@');
-    inherited.push_back(Json::Object{{"role", text.substr(0, at)}, {"db", at == std::string::npos ? "admin" : text.substr(at + 1)}});
+    const auto [name, database] = TRY(split_at_sign("--inherit", text, "ROLE or ROLE@DATABASE"));
+    inherited.push_back(Json::Object{{"role", name}, {"db", database.value_or("admin")}});
   }
   if (!all.empty()) body = with(body, "actions", std::move(all));
   return inherited.empty() ? body : with(body, "inheritedRoles", std::move(inherited));
 }
 
-Json with_settings(const Values& values, Json body) {
+Result<Json> with_settings(const Values& values, Json body) {
   return with(body, "isCollectDatabaseSpecificsStatisticsEnabled", text_of(values, "--collect-database-statistics") == "on");
 }
 
-Json with_container_region(const Values& values, Json body) {
+Result<Json> with_container_region(const Values& values, Json body) {
   const auto region = text_of(values, "--region");
   return region.empty() ? body : with(body, text_of(values, "--provider") == "AZURE" ? "region" : "regionName", region);
 }
 
-Json with_endpoint(const Values& values, Json body) {
+Result<Json> with_endpoint(const Values& values, Json body) {
   const auto id = text_of(values, "ENDPOINT");
   if (text_of(values, "--provider") != "GCP") return with(body, "id", id);
   Json::Array endpoints;

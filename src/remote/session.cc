@@ -182,7 +182,7 @@ Result<Json> Session::body() {
         break;
     }
   }
-  if (verb_.finish != nullptr) body = verb_.finish(values_, std::move(body));
+  if (verb_.finish != nullptr) body = TRY(verb_.finish(values_, std::move(body)));
   return verb_.array_body ? Json(Json::Array{std::move(body)}) : std::move(body);
 }
 

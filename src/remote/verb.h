@@ -89,7 +89,7 @@ struct Verb {
   Shape shape = Shape::kOne;
   std::vector<Column> columns{};   // of a list
   Json::Object constants{};        // of the body, by dotted path
-  Json (*finish)(const Values&, Json body) = nullptr;  // what a table cannot say of a body
+  Result<Json> (*finish)(const Values&, Json body) = nullptr;  // what a table cannot say of a body
   bool array_body = false;         // the body is an array of this one object
   std::string_view question = "";  // asked before it is done: "Delete the project {PROJECT}?"
   std::string_view done = "";      // said when there is nothing to show: "No alerts."

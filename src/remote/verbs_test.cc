@@ -12,6 +12,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "remote/actions.h"
 #include "remote/answer_error.h"
 #include "remote/run.h"
 #include "remote/testing/fake_site.h"
@@ -161,6 +162,25 @@ TEST_F(VerbTest, ACustomRolesBodyIsTheApis) {
   EXPECT_THAT(asked, HasSubstr(R"("inheritedRoles":[{"role":"FIND","db":"shop.orders.2026"},{"role":"FIND","db":"books"},{"role":"SERVER_STATUS","db":"admin"}])"));
   EXPECT_EQ(*run(site, "database-role", "set", {{"ROLE", "auditor"}}), 0);
   EXPECT_EQ(site.asked().back(), "PATCH /api/atlas/v2/groups/66ee00000000000000000001/customDBRoles/roles/auditor {}");
+}
+
+TEST_F(VerbTest, ANameThatIsLeftOutIsNotEveryOne) {
+  FakeSite site([](const net::HttpRequest&) { return FakeSite::json(202, "{}"); });
+  for (const auto* text : {"FIND@", "FIND@.orders", "FIND@shop.", "FIND@.", "@shop", "@", ""}) {
+    const auto ran = run(site, "database-role", "create", {{"NAME", "auditor"}}, {text});
+    ASSERT_FALSE(ran) << text;
+    EXPECT_EQ(ran.error().code, ErrorCode::kUsage) << text;
+    EXPECT_THAT(ran.error().message, HasSubstr("ACTION@DATABASE.COLLECTION")) << text;
+  }
+  for (const auto* text : {"readWrite@", "@shop", ""}) {
+    Values values;
+    values["--role"].texts = values["--inherit"].texts = {text};
+    const auto of_user = with_roles_and_scopes(values, Json(Json::Object{})), of_role = with_actions_and_roles(values, Json(Json::Object{}));
+    ASSERT_FALSE(of_user || of_role) << text;
+    EXPECT_THAT(of_user.error().message, HasSubstr("--role " + std::string(text) + ": it must be ROLE or ROLE@DATABASE"));
+    EXPECT_THAT(of_role.error().message, HasSubstr("--inherit " + std::string(text) + ": it must be ROLE or ROLE@DATABASE"));
+  }
+  EXPECT_TRUE(site.asked().empty());
 }
 
 TEST_F(VerbTest, SettingsAndAccountsOfAProject) {
