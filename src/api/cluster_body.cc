@@ -10,6 +10,7 @@
 #include "control/names.h"
 
 #include "api/body_fields.h"
+#include "api/disk_size.h"
 #include "api/network_shapes.h"
 #include "control/clusters.h"
 
@@ -83,11 +84,6 @@ std::string kept_id(const Json& spec, const char* field, Runtime& runtime) {
   return id != nullptr && id->as_string() != nullptr && control::is_id(*id->as_string()) ? *id->as_string() : control::new_id(runtime);
 }
 
-std::string zone_name(const Json& spec) {
-  const auto* name = spec.find("zoneName");
-  return name != nullptr && name->as_string() != nullptr ? *name->as_string() : "Zone 1";
-}
-
 RestResult<Json> specs_of(const Json& body, Runtime& runtime) {
   const auto* given = body.find("replicationSpecs");
   Json::Array specs;
@@ -139,6 +135,11 @@ std::string text_at(const Json* object, std::string_view field) {
 }
 
 }  // namespace
+
+std::string zone_name(const Json& spec) {
+  const auto* name = spec.find("zoneName");
+  return name != nullptr && name->as_string() != nullptr && !name->as_string()->empty() ? *name->as_string() : "Zone 1";
+}
 
 RestResult<int> check_auto_scaling(std::string_view field, const Json& value) {
   if (value.as_object() == nullptr) return bad(field, "must be an object");
@@ -223,7 +224,7 @@ RestResult<Json> parse_cluster_update(const Json& body, const Json& now, const s
   Json::Object merged;
   if (now.as_object() != nullptr) merged = *now.as_object();
   for (const auto& [name, value] : *body.as_object()) {
-    if (value.is_null() || among(kToldFields, name)) continue;
+    if (value.is_null() || among(kToldFields, name) || name == "diskSizeGB") continue;
     if (among(kChangeableFields, name)) {
       std::erase_if(merged, [&, &known = name](const auto& field) { return field.first == known; });
       merged.emplace_back(name, value);
@@ -240,7 +241,11 @@ RestResult<Json> parse_cluster_update(const Json& body, const Json& now, const s
   const auto is_specs = [](const auto& field) { return field.first == "replicationSpecs"; };
   std::erase_if(merged, is_specs);
   auto description = *TRY_BODY(parse_cluster_description(Json(std::move(merged)), runtime)).as_object();
-  std::find_if(description.begin(), description.end(), is_specs)->second = *specs;
+  auto& kept = std::find_if(description.begin(), description.end(), is_specs)->second;
+  const auto size = TRY_BODY(asked_size(body));
+  Json::Array sized;
+  for (const auto& spec : specs->as_array() == nullptr ? Json::Array() : *specs->as_array()) sized.push_back(size > 0 ? spec_with_size(spec, size) : spec);
+  kept = std::move(sized);
   return Json(std::move(description));
 }
 

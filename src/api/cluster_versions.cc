@@ -11,6 +11,7 @@
 
 #include "api/body_fields.h"
 #include "api/cluster_body.h"
+#include "api/disk_size.h"
 #include "control/clusters.h"
 
 namespace drover::api {
@@ -74,59 +75,6 @@ std::int64_t shards_of(const Json& spec) {
   return number == nullptr || number->as_int() == nullptr ? 1 : *number->as_int();
 }
 
-// ---- the disk's size: of the whole cluster, or of each instance
-
-double size_of(const Json& region) {
-  const auto* specs = region.find("electableSpecs");
-  const auto* size = specs == nullptr ? nullptr : specs->find("diskSizeGB");
-  if (size == nullptr) return 0;
-  return size->as_double() != nullptr ? *size->as_double() : size->as_int() != nullptr ? static_cast<double>(*size->as_int()) : 0;
-}
-
-// 0: they do not tell, or not the same.
-double size_of_all(const Json::Array& specs) {
-  double size = 0;
-  bool first = true;
-  for (const auto& spec : specs) {
-    for (const auto& region : list_in(spec, "regionConfigs")) {
-      if (!first && size_of(region) != size) return 0;
-      size = size_of(region);
-      first = false;
-    }
-  }
-  return size;
-}
-
-// Size 0 takes it out of the instances.
-Json region_with_size(const Json& region, double size) {
-  auto changed = without(region, {});
-  for (const auto* field : kSpecs) {
-    const auto* specs = region.find(field);
-    if (specs == nullptr || specs->as_object() == nullptr) continue;
-    auto instance = without(*specs, {"diskSizeGB"});
-    if (size > 0) instance.emplace_back("diskSizeGB", size);
-    put(changed, field, std::move(instance));
-  }
-  return Json(std::move(changed));
-}
-
-Json spec_with_size(const Json& spec, double size) {
-  if (spec.find("regionConfigs") == nullptr) return spec;
-  auto changed = without(spec, {});
-  Json::Array regions;
-  for (const auto& region : list_in(spec, "regionConfigs")) regions.push_back(region_with_size(region, size));
-  put(changed, "regionConfigs", std::move(regions));
-  return Json(std::move(changed));
-}
-
-RestResult<double> asked_size(const Json& body) {
-  const auto* size = given(body, "diskSizeGB");
-  if (size == nullptr) return 0.0;
-  const double value = size->as_double() != nullptr ? *size->as_double() : size->as_int() != nullptr ? static_cast<double>(*size->as_int()) : 0;
-  if (!(value > 0)) return bad_field("INVALID_ATTRIBUTE", "diskSizeGB", "must be a number above 0");
-  return value;
-}
-
 // ---- 2023-02-01
 
 // An entry for each zone; those of one zone that are not alike stay apart.
@@ -154,11 +102,12 @@ Json::Array counted(const Json::Array& specs) {
 // The zone's id goes with the entry's; clients of these versions know the latter only. Of an entry without an id it is that of the zone of its name.
 std::string zone_id_of(const Json& spec, const Json& now) {
   if (const auto id = text_in(spec, "zoneId"); !id.empty()) return id;
-  for (const auto* field : {"id", "zoneName"}) {
-    const auto wanted = text_in(spec, field);
-    for (const auto& known : list_in(now, "replicationSpecs"))
-      if (!wanted.empty() && text_in(known, field) == wanted && !text_in(known, "zoneId").empty()) return text_in(known, "zoneId");
-  }
+  const auto id = text_in(spec, "id"), name = zone_name(spec);
+  const auto& known = list_in(now, "replicationSpecs");
+  for (const auto& one : known)
+    if (!id.empty() && text_in(one, "id") == id && !text_in(one, "zoneId").empty()) return text_in(one, "zoneId");
+  for (const auto& one : known)
+    if (zone_name(one) == name && !text_in(one, "zoneId").empty()) return text_in(one, "zoneId");
   return "";
 }
 
@@ -215,7 +164,12 @@ RestResult<Json> newest_of_counted(const Json& body, const Json& now) {
   if (specs == nullptr && size == 0) return Json(std::move(newest));
   if (specs != nullptr && specs->as_array() == nullptr) return bad_field("INVALID_ATTRIBUTE", "replicationSpecs", "must be an array of objects");
   if (specs == nullptr && list_in(now, "replicationSpecs").empty()) return bad_field("MISSING_ATTRIBUTE", "replicationSpecs", "must be given with diskSizeGB");
-  auto shards = specs == nullptr ? Json(list_in(now, "replicationSpecs")) : TRY_BODY(uncounted(*specs->as_array(), now));
+  if (specs == nullptr) {
+    // What else the cluster is made of is not to be changed: parse_cluster_update puts the size into it.
+    newest.emplace_back("diskSizeGB", size);
+    return Json(std::move(newest));
+  }
+  const auto shards = TRY_BODY(uncounted(*specs->as_array(), now));
   // A client that sends replicationSpecs without a size means the one that is.
   const auto wanted = size > 0 ? size : size_of_all(list_in(now, "replicationSpecs"));
   Json::Array sized;
@@ -444,7 +398,9 @@ ClusterShape cluster_shape(const RestRequest& request) {
 
 RestResult<Json> newest_cluster_body(const Json& body, const Json& now, ClusterShape shape) {
   switch (shape) {
-    case ClusterShape::kNewest: return body;
+    case ClusterShape::kNewest:
+      if (given(body, "diskSizeGB") != nullptr) return bad_field("INVALID_ATTRIBUTE", "diskSizeGB", "cannot be set here: each instance has its own");
+      return body;
     case ClusterShape::kCounted: return newest_of_counted(body, now);
     case ClusterShape::kLegacy: return newest_of_legacy(body, now);
   }

@@ -127,6 +127,36 @@ TEST_F(ClusterVersions, ShardsOfAZoneKeepTheirIdsAndShareTheZones) {
   EXPECT_EQ(ids(legacy, "zoneId"), zones);
 }
 
+// What an older version kept, and this one would refuse, is in nobody's way.
+TEST_F(ClusterVersions, AnotherDiskSizeAloneJudgesNothingElseOfTheCluster) {
+  const auto old = json(R"({"clusterType":"REPLICASET","replicationSpecs":[{"id":"66dd00000000000000000001","zoneId":"66dd00000000000000000002","zoneName":"Zone 1","regionConfigs":[
+      {"providerName":"AWS","regionName":"EU_WEST_1","autoScaling":{"compute":{"enabled":true}},"colour":"blue","electableSpecs":{"instanceSize":"M30","nodeCount":3,"diskSizeGB":10,"volume":1}}]}]})");
+  const auto after = changed(old, R"({"diskSizeGB":20})", ClusterShape::kCounted);
+  EXPECT_EQ(at(after, {"replicationSpecs", "0", "regionConfigs"}),
+            R"([{"providerName":"AWS","regionName":"EU_WEST_1","autoScaling":{"compute":{"enabled":true}},"colour":"blue",)"
+            R"("electableSpecs":{"instanceSize":"M30","nodeCount":3,"volume":1,"diskSizeGB":20}}])");
+  EXPECT_EQ(at(after, {"replicationSpecs", "0", "zoneId"}), R"("66dd00000000000000000002")");
+  EXPECT_EQ(at(after, {"diskSizeGB"}), "nothing");
+  EXPECT_EQ(refused(R"({"diskSizeGB":20})", old, ClusterShape::kNewest), "diskSizeGB") << "each instance has its own there";
+}
+
+TEST_F(ClusterVersions, AZoneWithoutANameIsZoneOne) {
+  const auto description = kept(kOfAtlasCli, ClusterShape::kCounted);
+  for (const auto* name : {R"("zoneName":"",)", ""}) {
+    const auto body = std::string(R"({"replicationSpecs":[{)") + name +
+                      R"("numShards":1,"regionConfigs":[{"providerName":"AWS","regionName":"EU_WEST_1","electableSpecs":{"instanceSize":"M40","nodeCount":3}}]}]})";
+    for (const auto shape : {ClusterShape::kCounted, ClusterShape::kNewest}) {
+      const auto after = changed(description, body.c_str(), shape);
+      EXPECT_EQ(at(after, {"replicationSpecs", "0", "zoneName"}), R"("Zone 1")") << name;
+      if (shape == ClusterShape::kNewest) continue;  // its clients name the ids
+      EXPECT_EQ(at(after, {"replicationSpecs", "0", "zoneId"}), at(description, {"replicationSpecs", "0", "zoneId"})) << name;
+      EXPECT_EQ(at(after, {"replicationSpecs", "0", "id"}), at(description, {"replicationSpecs", "0", "id"})) << name;
+    }
+    const auto legacy = std::string(R"({"replicationSpecs":[{)") + name + R"("numShards":1,"regionsConfig":{"EU_WEST_1":{"electableNodes":3}}}]})";
+    EXPECT_EQ(at(changed(description, legacy.c_str(), ClusterShape::kLegacy), {"replicationSpecs", "0", "zoneId"}), at(description, {"replicationSpecs", "0", "zoneId"})) << name;
+  }
+}
+
 TEST_F(ClusterVersions, NothingThatAsksForScalingIsKeptOrLeftOut) {
   const auto with = [](const std::string& scaling) {
     return R"({"replicationSpecs":[{"regionConfigs":[{"providerName":"AWS","regionName":"EU_WEST_1","electableSpecs":{"instanceSize":"M30"})" + scaling + "}]}]}";
