@@ -10,6 +10,7 @@
 #include "agent/monitoring_commands.h"
 #include "bson/builder.h"
 #include "cluster/mongo_deployment.h"
+#include "model/process_figures.h"
 
 namespace drover::agent {
 namespace {
@@ -75,18 +76,7 @@ Result<Json> database_stats(cluster::Deployment& member) {
     const std::string name(item.document_value()["name"].to_string_view().value_or(""));
     if (name.empty() || all.size() >= kMaxDatabases) continue;
     const auto stats = TRY(optional(member, name, bson::make_document({{"dbStats", 1}})));
-    const auto figure = [&](const char* key) { return Json(stats[key].to_int64().value_or(0)); };
-    const auto told = [&](const char* key) { return stats[key].to_double() ? Json(*stats[key].to_double()) : Json(); };
-    all.push_back(Json::Object{{"name", name},
-                               {"collections", figure("collections")},
-                               {"objects", figure("objects")},
-                               {"avgObjSize", figure("avgObjSize")},
-                               {"dataSize", figure("dataSize")},
-                               {"storageSize", figure("storageSize")},
-                               {"indexes", figure("indexes")},
-                               {"indexSize", figure("indexSize")},
-                               {"fsUsedSize", told("fsUsedSize")},
-                               {"fsTotalSize", told("fsTotalSize")}});
+    all.push_back(database_sizes(name, stats));
   }
   return Json(std::move(all));
 }

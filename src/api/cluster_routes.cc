@@ -142,13 +142,15 @@ class ClusterRoutes {
   }
 
   RestResult<RestReply> remove(const RestRequest& request) const {
-    const auto cluster = TRY_BODY(find(request));
-    if (options_.may_change) TRY_BODY(options_.may_change(cluster));
-    if (is_protected(cluster.description))
-      return refuse(400, "CANNOT_TERMINATE_CLUSTER_WHEN_TERMINATION_PROTECTION_ENABLED",
-                    fmt::format("The cluster {} has termination protection.", cluster.name), {cluster.name});
-    TRY_REST(clusters_.remove(cluster.group, cluster.name));
-    return RestReply{request.family == Family::kExt ? 204 : 202, {}};
+    for (int attempt = 0; attempt < kAttempts; ++attempt) {
+      const auto cluster = TRY_BODY(find(request));
+      if (options_.may_change) TRY_BODY(options_.may_change(cluster));
+      if (is_protected(cluster.description))
+        return refuse(400, "CANNOT_TERMINATE_CLUSTER_WHEN_TERMINATION_PROTECTION_ENABLED",
+                      fmt::format("The cluster {} has termination protection.", cluster.name), {cluster.name});
+      if (TRY_REST(clusters_.remove(cluster))) return RestReply{request.family == Family::kExt ? 204 : 202, {}};
+    }
+    return refuse(409, "CONFLICT", "The cluster changes all the time. Try again.");
   }
 
  private:

@@ -177,6 +177,7 @@ RestResult<ControlApi::Answer> ControlApi::answer(const net::HttpRequest& reques
   rest.page.items = TRY_BODY(number(rest, "itemsPerPage", 100, 1, 500));
   rest.body = TRY_BODY(body_of(request, matched.route->array_body));
   auto reply = TRY_BODY(matched.route->handler(rest));
+  TRY_BODY(check_still_there(*matched.route, rest));
   tell(*matched.route, rest, reply);
   auto deprecated = version.empty() ? std::string() : deprecated_since(*matched.route, version);
   return Answer{std::move(reply), std::move(version), std::move(deprecated)};
@@ -258,6 +259,23 @@ RestResult<std::string> ControlApi::authorize(const Route& route, const RestRequ
   if (route.access && !control::allows(request.caller->grants, *route.access, org, group))
     return refuse(403, "USER_UNAUTHORIZED", "Current user is not authorized to perform this action.");
   return org;
+}
+
+// Whoever deletes a project or an organization takes away what it has; what a request has written meanwhile, after that, goes now.
+RestResult<int> ControlApi::check_still_there(const Route& route, const RestRequest& request) {
+  if (route.method == "GET" || request.org.empty() || options_.deletions == nullptr) return 0;
+  const auto group = request.names.find("groupId");
+  const bool goes = route.method == "DELETE" && (route.path == "/groups/{groupId}" || route.path == "/orgs/{orgId}");
+  if (goes) return 0;
+  if (group != request.names.end() && !TRY_REST(identity_.project(group->second))) {
+    TRY_REST(options_.deletions->finish_project(group->second));
+    return refuse(404, "GROUP_NOT_FOUND", fmt::format("The group {} was deleted meanwhile.", group->second), {group->second});
+  }
+  if (!TRY_REST(identity_.organization(request.org))) {
+    TRY_REST(options_.deletions->finish_organization(request.org, ""));
+    return refuse(404, "ORG_NOT_FOUND", fmt::format("The organization {} was deleted meanwhile.", request.org), {request.org});
+  }
+  return 0;
 }
 
 net::HttpResponse ControlApi::unauthorized(bool stale) {

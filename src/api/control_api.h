@@ -9,6 +9,7 @@
 #include "api/rate_limiter.h"
 #include "api/route_table.h"
 #include "base/log.h"
+#include "control/deletions.h"
 #include "control/identity.h"
 #include "net/http_message.h"
 
@@ -31,6 +32,7 @@ class ControlApi {
     std::function<Result<std::optional<control::ApiKey>>(const std::string& token)> bearer;
     // Keeps the audit event of what has succeeded. What fails here is logged, and the request's answer stays.
     std::function<Status(const Json::Object& event)> tell;
+    control::Deletions* deletions = nullptr;  // outlives this
   };
   ControlApi(RouteTable routes, control::Identity& identity, Runtime& runtime, Log& log, Options options);
 
@@ -48,6 +50,7 @@ class ControlApi {
   RestResult<std::optional<control::ApiKey>> by_digest(const net::HttpRequest& request, const DigestAnswer& digest);
   void tell(const Route& route, const RestRequest& request, const RestReply& reply);
   RestResult<std::string> authorize(const Route& route, const RestRequest& request);
+  RestResult<int> check_still_there(const Route& route, const RestRequest& request);
   net::HttpResponse unauthorized(bool stale);
   net::HttpResponse openapi(const RestRequest& request);
   net::HttpResponse formed(const RestRequest& request, int status, const Json& body, const std::string& version) const;

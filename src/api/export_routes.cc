@@ -17,7 +17,7 @@ class ExportRoutes {
   // Repeating it with the same token is answered as the first time.
   RestResult<RestReply> connect(const RestRequest& request) const {
     const auto token = TRY_BODY(required_text(request.body, "linkToken"));
-    auto begun = links_.begin(request.org, token);
+    auto begun = worker_.begin(request.org, token);
     if (!begun && begun.error().code == ErrorCode::kUsage) return refuse(400, "INVALID_ATTRIBUTE", begun.error().message, {"linkToken"});
     const auto link = TRY_REST(std::move(begun));
     if (!link.claimed) {

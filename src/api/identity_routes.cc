@@ -15,6 +15,7 @@ using control::ApiKey;
 using control::Identity;
 using control::Organization;
 using control::Project;
+using control::Tenant;
 
 const std::vector<Family> kAll{Family::kAtlasV2, Family::kAtlasV1, Family::kCloudManager};
 const std::vector<std::string> kFirst{"2023-01-01"};
@@ -66,7 +67,7 @@ RestReply listed(const RestRequest& request, const control::Listed<T>& listed, J
 
 class IdentityRoutes {
  public:
-  IdentityRoutes(Identity& identity, IdentityHooks hooks) : identity_(identity), hooks_(std::move(hooks)) {}
+  IdentityRoutes(Identity& identity, control::Deletions& deletions, IdentityHooks hooks) : identity_(identity), deletions_(deletions), hooks_(std::move(hooks)) {}
 
   RestResult<RestReply> list_orgs(const RestRequest& request) const {
     return listed(request, TRY_REST(identity_.organizations(request.caller->grants, request.page)), organization_json);
@@ -113,14 +114,17 @@ class IdentityRoutes {
     return get_org(request);
   }
 
-  // Its last key goes with it: nobody has to get into what is not there.
+  // Its last key goes with it: nobody has to get into what is not there. Asked again by the same caller it is finished, whatever ended it before.
   RestResult<RestReply> delete_org(const RestRequest& request) const {
-    if (hooks_.may_delete_organization) TRY_BODY(hooks_.may_delete_organization(request.org));
-    auto gone = identity_.delete_organization(request.org);
-    if (!gone && gone.error().code == ErrorCode::kWrongState)
-      return refuse(409, "CONFLICT", fmt::format("The organization {} stays: {}.", request.org, gone.error().message), {request.org});
-    if (!TRY_REST(std::move(gone))) return no_org(request);
-    if (hooks_.organization_gone) TRY_BODY(hooks_.organization_gone(request.org));
+    const auto& id = request.org;
+    const bool there = TRY_BODY(settled(Tenant::kOrganization, id, [&]() -> RestResult<int> {
+      if (hooks_.may_delete_organization) TRY_BODY(hooks_.may_delete_organization(id));
+      if (const auto projects = TRY_REST(identity_.count_projects(id)); projects > 0)
+        return refuse(409, "CONFLICT", fmt::format("The organization {} stays: it has {} projects; delete them first.", id, projects), {id});
+      return 0;
+    }));
+    if (!there) return no_org(request);
+    TRY_REST(deletions_.finish_organization(id, request.caller->id));
     return RestReply{request.family == Family::kAtlasV2 ? 204 : 202, {}};
   }
 
@@ -148,6 +152,8 @@ class IdentityRoutes {
       return refuse(409, "GROUP_ALREADY_EXISTS", fmt::format("A group with name \"{}\" already exists.", name), {name});
     if (!project && project.error().code == ErrorCode::kUnsupported) return refuse(409, "CONFLICT", project.error().message);
     const auto made = TRY_REST(std::move(project));
+    // Whoever may do no more than make projects owns what it makes, as at Atlas: else it could not even see it.
+    if (!control::allows(request.caller->grants, Access::kGroupOwn, org, made.id)) TRY_BODY(own(made, request.caller->id));
     return RestReply{request.family == Family::kAtlasV2 ? 200 : 201, project_json(request, made, 0), false, {{"orgId", made.org}, {"groupId", made.id}}};
   }
 
@@ -177,14 +183,8 @@ class IdentityRoutes {
 
   RestResult<RestReply> delete_project(const RestRequest& request) const {
     const auto& id = request.name("groupId");
-    const auto mark = TRY_REST(identity_.begin_deleting_project(id));
-    if (!mark) return no_group(id);
-    if (const auto may = hooks_.may_delete_project ? hooks_.may_delete_project(id) : RestResult<int>(0); !may) {
-      TRY_REST(identity_.stop_deleting_project(id, *mark));
-      return tl::unexpected(may.error());
-    }
-    if (!TRY_REST(identity_.delete_project(id, *mark))) return refuse(409, "CONFLICT", fmt::format("The group {} is being changed, or deleted by another request. Try again.", id), {id});
-    if (hooks_.project_gone) TRY_BODY(hooks_.project_gone(request.name("groupId")));
+    if (!TRY_BODY(settled(Tenant::kProject, id, [&] { return hooks_.may_delete_project ? hooks_.may_delete_project(id) : RestResult<int>(0); }))) return no_group(id);
+    TRY_REST(deletions_.finish_project(id));
     return RestReply{request.family == Family::kAtlasV2 ? 204 : 202, {}};
   }
 
@@ -219,8 +219,9 @@ class IdentityRoutes {
   RestResult<RestReply> change_project_key(const RestRequest& request) const {
     const auto wanted = TRY_BODY(changes_of(request));
     const auto project = TRY_BODY(project_of(request));
-    TRY_BODY(may_change(request, wanted.roles.value_or(std::vector<std::string>())));
-    if (!TRY_REST(identity_.set_project_roles(project, request.name("apiUserId"), wanted.roles, wanted.description))) return no_key(request);
+    TRY_BODY(changed(request, wanted.roles.value_or(std::vector<std::string>()), [&](const std::string& id, const control::MayChange& may) {
+      return identity_.set_project_roles(project, id, wanted.roles, wanted.description, may);
+    }));
     return get_key(request);
   }
 
@@ -232,8 +233,7 @@ class IdentityRoutes {
       for (auto& role : TRY_BODY(text_list(one, "roles", true))) roles.push_back(std::move(role));
     }
     const auto project = TRY_BODY(project_of(request));
-    TRY_BODY(may_change(request, roles));
-    if (!TRY_REST(identity_.set_project_roles(project, request.name("apiUserId"), roles, std::nullopt))) return no_key(request);
+    TRY_BODY(changed(request, roles, [&](const std::string& id, const control::MayChange& may) { return identity_.set_project_roles(project, id, roles, std::nullopt, may); }));
     return RestReply{204, {}};
   }
 
@@ -242,7 +242,7 @@ class IdentityRoutes {
     const auto roles = TRY_BODY(text_list(request.body, "roles", true));
     const auto project = TRY_BODY(project_of(request));
     TRY_BODY(may_give(request, roles));
-    const auto key = TRY_REST(identity_.create_project_key(project, description, roles));
+    const auto key = TRY_REST(identity_.create_project_key(project, description, roles, ranges_of_maker(request)));
     return RestReply{200, key_json(request, key), false, {{"targetPublicKey", key.public_key}}};
   }
 
@@ -251,8 +251,8 @@ class IdentityRoutes {
   }
 
   RestResult<RestReply> remove_project_key(const RestRequest& request) const {
-    TRY_BODY(may_change(request, {}));
-    if (!TRY_REST(identity_.remove_key_from_project(request.name("groupId"), request.name("apiUserId")))) return no_key(request);
+    const auto project = TRY_BODY(project_of(request));
+    TRY_BODY(changed(request, {}, [&](const std::string& id, const control::MayChange& may) { return identity_.remove_key_from_project(project, id, may); }));
     return RestReply{204, {}};
   }
 
@@ -268,10 +268,31 @@ class IdentityRoutes {
     if (!project) return no_group(id);
     return std::move(*project);
   }
-  RestResult<int> may_change(const RestRequest& request, const std::vector<std::string>& given) const {
-    const auto key = TRY_REST(identity_.key(request.org, request.name("apiUserId")));
-    if (!key) return no_key(request);
-    return may_give(request, given, key->id, key->grants);
+  RestResult<int> own(const Project& project, const std::string& caller) const {
+    const auto done = TRY_REST(identity_.set_project_roles(project, caller, std::vector<std::string>{"GROUP_OWNER"}, std::nullopt));
+    if (done == control::RoleChange::kNoSuch && hooks_.give_account_project) TRY_REST(hooks_.give_account_project(project, caller));
+    return 0;
+  }
+  // From here on it is gone. False: there is none.
+  RestResult<bool> settled(Tenant tenant, const std::string& id, const std::function<RestResult<int>()>& may) const {
+    const auto begun = TRY_REST(identity_.begin_deleting(tenant, id));
+    if (!begun || begun->settled) return begun.has_value();
+    if (const auto allowed = may(); !allowed) {
+      TRY_REST(identity_.stop_deleting(tenant, id, begun->mark));
+      return tl::unexpected(allowed.error());
+    }
+    if (TRY_REST(identity_.settle_deleting(tenant, id, begun->mark))) return true;
+    return refuse(409, "CONFLICT", fmt::format("The {} {} is being changed, or deleted by another request. Try again.", tenant == Tenant::kProject ? "group" : "organization", id), {id});
+  }
+  // Changes the key of the path, if the caller may give it these roles.
+  template <typename Change>
+  RestResult<int> changed(const RestRequest& request, const std::vector<std::string>& given, Change&& change) const {
+    const auto& id = request.name("apiUserId");
+    std::optional<RestError> refused;
+    const auto done = TRY_REST(change(id, may_give_at_change(request, given, id, refused)));
+    if (done == control::RoleChange::kRefused && refused) return tl::unexpected(std::move(*refused));
+    if (done != control::RoleChange::kDone) return no_key(request);
+    return 0;
   }
   static RestResult<KeyChanges> changes_of(const RestRequest& request) {
     TRY_BODY(only(request.body, {"desc", "roles"}));
@@ -308,13 +329,14 @@ class IdentityRoutes {
   }
 
   Identity& identity_;
+  control::Deletions& deletions_;
   const IdentityHooks hooks_;
 };
 
 }  // namespace
 
-void add_identity_routes(RouteTable& table, control::Identity& identity, IdentityHooks hooks) {
-  const auto routes = std::make_shared<IdentityRoutes>(identity, std::move(hooks));
+void add_identity_routes(RouteTable& table, control::Identity& identity, control::Deletions& deletions, IdentityHooks hooks) {
+  const auto routes = std::make_shared<IdentityRoutes>(identity, deletions, std::move(hooks));
   const auto add = [&](const char* method, const char* path, std::optional<Access> access,
                        RestResult<RestReply> (IdentityRoutes::*handler)(const RestRequest&) const, const char* event = "", bool array_body = false) {
     table.add({method, path, kAll, access, kFirst,

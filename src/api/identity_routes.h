@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "api/route_table.h"
+#include "control/deletions.h"
 #include "control/identity.h"
 
 namespace drover::api {
@@ -15,26 +16,24 @@ namespace drover::api {
 // A refusal when the project must stay.
 using ProjectGuard = std::function<RestResult<int>(const std::string& group)>;
 
-// What is left of a project that was deleted goes.
-using ProjectGone = std::function<RestResult<int>(const std::string& group)>;
-
 // The same of an organization.
 using OrganizationGuard = std::function<RestResult<int>(const std::string& org)>;
-using OrganizationGone = std::function<RestResult<int>(const std::string& org)>;
 
 // How many clusters each of the projects has; one that is not in the answer has none.
 using CountClusters = std::function<Result<std::map<std::string, std::int64_t>>(const std::vector<std::string>& groups)>;
 
-// What others keep of an organization and its projects; each may be missing.
+// Gives a service account of the project's organization the role of its owner. False: there is no such account.
+using GiveAccountProject = std::function<Result<bool>(const control::Project& project, const std::string& client_id)>;
+
+// What others keep of an organization and its projects; each may be missing. Who may delete is asked once it is marked.
 struct IdentityHooks {
   ProjectGuard may_delete_project;
-  ProjectGone project_gone;
   CountClusters count_clusters;
-  OrganizationGuard may_delete_organization;  // of one without projects
-  OrganizationGone organization_gone;
+  OrganizationGuard may_delete_organization;
+  GiveAccountProject give_account_project;
 };
 
-// `identity` outlives the table.
-void add_identity_routes(RouteTable& table, control::Identity& identity, IdentityHooks hooks = {});
+// `identity` and `deletions` outlive the table.
+void add_identity_routes(RouteTable& table, control::Identity& identity, control::Deletions& deletions, IdentityHooks hooks = {});
 
 }  // namespace drover::api

@@ -108,6 +108,7 @@ class MonitoringRoutes {
   // ---- hosts
 
   RestResult<RestReply> add_host(const RestRequest& request) const {
+    TRY_BODY(may_name_files(request, nullptr));
     TRY_BODY(only(request.body, {"hostname", "port", "authMechanismName", "username", "password", "authSource", "sslEnabled", "caCertificatePath",
                                  "clientCertificatePath", "alertsEnabled", "logsEnabled", "profilerEnabled", "clusterName"}));
     for (const char* field : {"logsEnabled", "profilerEnabled"})
@@ -155,12 +156,18 @@ class MonitoringRoutes {
     if (std::ranges::none_of(kCredentials, has)) return one_host(request, host.id);
     // They are replaced as a whole: who names one of them must not lose the others unawares.
     if (!has("authMechanismName") && !has("username")) return bad_field("INVALID_ATTRIBUTE", "authMechanismName", "must be given, with everything that belongs to it: credentials are replaced as a whole");
+    const auto deployment = TRY_REST(parts_.deployments.find(host.group, host.deployment));
+    TRY_BODY(may_name_files(request, deployment ? &*deployment : nullptr));
     TRY_REST(parts_.deployments.set_credentials(host.group, host.deployment, TRY_BODY(credentials_of(request.body))));
     return one_host(request, host.id);
   }
   RestResult<RestReply> delete_host(const RestRequest& request) const {
     const auto host = TRY_BODY(found_host(request, request.name("hostId")));
-    const auto removed = TRY_REST(parts_.removals.remove_host(host.group, host.id));
+    using Last = control::Deployments::Last;
+    const auto removed = TRY_REST(parts_.removals.remove_host(host.group, host.id, owns(request) ? Last::kGoes : Last::kStaysOnceSeen));
+    if (removed.last)
+      return refuse(403, "USER_UNAUTHORIZED", "Only an owner of the project takes away a deployment that monitoring has seen, with its last host: another one could be called as it "
+                    "was, and be migrated in its place.");
     if (!removed.needed_by.empty())
       return needed("DEPLOYMENT_IN_USE", fmt::format("The deployment of the host {}:{}", host.hostname, host.port), removed.needed_by);
     return RestReply{204, {}, false, {{"hostname", host.hostname}, {"port", host.port}}};
@@ -185,7 +192,7 @@ class MonitoringRoutes {
   RestResult<RestReply> measurements(const RestRequest& request) const {
     const auto host = TRY_BODY(found_host(request, request.name("hostId")));
     const auto query = TRY_BODY(parse_measurement_query(Measured::kHost, request, now_millis()));
-    const auto points = TRY_REST(parts_.deployments.measurements(host.id, query.start, query.end));
+    const auto points = TRY_REST(parts_.deployments.measurements().of_host(host.id, query.start, query.end));
     return RestReply{200, measured(request, host, "", measurements_json(Measured::kHost, query, points))};
   }
 
@@ -203,7 +210,7 @@ class MonitoringRoutes {
     const auto host = TRY_BODY(found_host(request, request.name("hostId")));
     const auto name = TRY_BODY(found_database(request, host));
     const auto query = TRY_BODY(parse_measurement_query(Measured::kDatabase, request, now_millis()));
-    const auto points = TRY_REST(parts_.deployments.database_measurements(host.id, name, query.start, query.end));
+    const auto points = TRY_REST(parts_.deployments.measurements().of_database(host.id, name, query.start, query.end));
     auto body = measurements_json(Measured::kDatabase, query, points);
     body.emplace_back("databaseName", name);
     return RestReply{200, measured(request, host, "/databases/" + control::percent_encoded(name), std::move(body))};
@@ -224,7 +231,7 @@ class MonitoringRoutes {
     const auto host = TRY_BODY(found_host(request, request.name("hostId")));
     const auto name = TRY_BODY(found_disk(request, host));
     const auto query = TRY_BODY(parse_measurement_query(Measured::kDisk, request, now_millis()));
-    const auto points = TRY_REST(parts_.deployments.disk_measurements(host.id, query.start, query.end));
+    const auto points = TRY_REST(parts_.deployments.measurements().of_disk(host.id, query.start, query.end));
     auto body = measurements_json(Measured::kDisk, query, points);
     body.emplace_back("partitionName", name);
     return RestReply{200, measured(request, host, "/disks/" + name, std::move(body))};
@@ -236,6 +243,17 @@ class MonitoringRoutes {
   RestResult<RestReply> alert(const RestRequest& request) const { return alert_named(request, TRY_BODY(open_alerts(request))); }
 
  private:
+  static bool owns(const RestRequest& request) { return control::allows(request.caller->grants, Access::kGroupOwn, request.org, request.name("groupId")); }
+  // Files of the agents' hosts are an owner's to name. `now`: what has credentials that are to be replaced.
+  static RestResult<int> may_name_files(const RestRequest& request, const control::MonitoredDeployment* now) {
+    if (owns(request)) return 0;
+    for (const char* field : {"caCertificatePath", "clientCertificatePath"})
+      if (const auto* value = request.body.find(field); value != nullptr && !value->is_null())
+        return refuse(403, "USER_UNAUTHORIZED", fmt::format("Only an owner of the project gives {}: it names a file on the agents' hosts.", field), {field});
+    if (now != nullptr && !(now->credentials.ca_path.empty() && now->credentials.client_certificate_path.empty()))
+      return refuse(403, "USER_UNAUTHORIZED", "Only an owner of the project replaces credentials with certificate paths: they name files on the agents' hosts.");
+    return 0;
+  }
   // What the public API has no name for has an X_ in front.
   RestResult<Json::Array> open_alerts(const RestRequest& request) const {
     const auto& group = request.name("groupId");

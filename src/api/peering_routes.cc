@@ -69,12 +69,14 @@ class PeeringRoutes {
   RestResult<RestReply> create_peer(const RestRequest& request) const {
     const auto& group = request.name("groupId");
     const auto id = TRY_BODY(needed_name(request.body, "containerId"));
-    const auto container = TRY_REST(services_.networks.container(group, id));
-    if (!container) return no_container(group, id);
-    auto made = services_.networks.add_peer(TRY_BODY(parse_peer(request.body, *container)));
-    if (!made && made.error().code == ErrorCode::kWrongState) return conflict(made.error());
-    const auto kept = TRY_REST(std::move(made));
-    return RestReply{201, peer_json(kept), false, {{"peerId", kept.id}}};
+    for (int attempt = 0; attempt < kAttempts; ++attempt) {
+      const auto container = TRY_REST(services_.networks.container(group, id));
+      if (!container) return no_container(group, id);
+      auto made = services_.networks.add_peer(TRY_BODY(parse_peer(request.body, *container)), *container);
+      if (!made && made.error().code == ErrorCode::kWrongState) return conflict(made.error());
+      if (const auto kept = TRY_REST(std::move(made))) return RestReply{201, peer_json(*kept), false, {{"peerId", kept->id}}};
+    }
+    return changes_always("container");
   }
   RestResult<RestReply> change_peer(const RestRequest& request) const {
     for (int attempt = 0; attempt < kAttempts; ++attempt) {

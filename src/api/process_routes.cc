@@ -17,7 +17,6 @@ using control::Access;
 using control::ClusterProcess;
 using control::LiveImport;
 
-constexpr int kMaxClusters = 500;  // of one project, of one answer
 constexpr std::int64_t kExpiresSoonMillis = std::int64_t{24} * 3600 * 1000;
 
 Json process_json(const RestRequest& request, const std::string& group, const control::Cluster& cluster, const ClusterProcess& process) {
@@ -65,7 +64,7 @@ class ProcessRoutes {
   RestResult<Json::Array> all_of(const RestRequest& request) const {
     const auto& group = request.name("groupId");
     Json::Array all;
-    const auto clusters = TRY_REST(services_.clusters.of_group(group, {1, kMaxClusters}));
+    const auto clusters = TRY_REST(services_.clusters.of_group(group, {1, kMaxClustersOfAnswer}));
     const auto processes = services_.processes.of(clusters);
     for (std::size_t i = 0; i < clusters.size(); ++i)
       for (const auto& process : processes[i]) all.push_back(process_json(request, group, clusters[i], process));

@@ -22,4 +22,17 @@ RestResult<int> may_give(const RestRequest& request, const std::vector<std::stri
   return 0;
 }
 
+std::vector<std::string> ranges_of_maker(const RestRequest& request) {
+  if (control::allows(request.caller->grants, control::Access::kOrgOwn, request.org, "")) return {};
+  return request.caller->access_list;
+}
+
+control::MayChange may_give_at_change(const RestRequest& request, const std::vector<std::string>& given, const std::string& whom, std::optional<RestError>& refused) {
+  return [&request, given, whom, &refused](const std::vector<control::Grant>& held) {
+    auto may = may_give(request, given, whom, held);
+    if (!may) refused = std::move(may).error();
+    return may.has_value();
+  };
+}
+
 }  // namespace drover::api

@@ -88,7 +88,7 @@ class AccountRoutes {
     const auto hours = TRY_BODY(hours_of(request.body));
     const auto project = TRY_BODY(project_of(request));
     TRY_BODY(may_give(request, roles));
-    return made(request, TRY_REST(accounts_.create_in_project(project, name, description, roles, hours)));
+    return made(request, TRY_REST(accounts_.create_in_project(project, name, description, roles, hours, ranges_of_maker(request))));
   }
   RestResult<RestReply> list_in_project(const RestRequest& request) const {
     const auto listed = TRY_REST(accounts_.of_project(request.name("groupId"), request.page));
@@ -110,9 +110,8 @@ class AccountRoutes {
     return invite(request);
   }
   RestResult<RestReply> remove_from_project(const RestRequest& request) const {
-    const auto found = TRY_BODY(found_in_project(request));
-    TRY_BODY(may_give(request, {}, found.client_id, found.grants));
-    if (!TRY_REST(accounts_.set_project_roles(TRY_BODY(project_of(request)), request.name("clientId"), {}))) return missing(request);
+    TRY_BODY(found_in_project(request));
+    TRY_BODY(changed(request, {}));
     return RestReply{204, {}};
   }
 
@@ -155,11 +154,17 @@ class AccountRoutes {
   }
   RestResult<RestReply> with_roles(const RestRequest& request, const std::vector<std::string>& roles) const {
     if (roles.empty()) return bad_field("INVALID_ATTRIBUTE", "roles", "must name at least one role");
-    const auto found = TRY_REST(accounts_.find(request.org, request.name("clientId")));
-    if (!found) return missing(request);
-    TRY_BODY(may_give(request, roles, found->client_id, found->grants));
-    if (!TRY_REST(accounts_.set_project_roles(TRY_BODY(project_of(request)), request.name("clientId"), roles))) return missing(request);
+    TRY_BODY(changed(request, roles));
     return get_in_project(request);
+  }
+  // Gives the account of the path these roles in the project, if the caller may.
+  RestResult<int> changed(const RestRequest& request, const std::vector<std::string>& roles) const {
+    const auto& id = request.name("clientId");
+    std::optional<RestError> refused;
+    const auto done = TRY_REST(accounts_.set_project_roles(TRY_BODY(project_of(request)), id, roles, may_give_at_change(request, roles, id, refused)));
+    if (done == control::RoleChange::kRefused && refused) return tl::unexpected(std::move(*refused));
+    if (done != control::RoleChange::kDone) return missing(request);
+    return 0;
   }
   control::ServiceAccounts& accounts_;
   control::Identity& identity_;
@@ -224,6 +229,7 @@ control::ApiKey caller_of(const ServiceAccount& account) {
   caller.description = account.name;
   caller.public_key = account.client_id;
   caller.grants = account.grants;
+  caller.access_list = account.access_list;
   return caller;
 }
 

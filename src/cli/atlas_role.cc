@@ -40,6 +40,7 @@ AtlasRole::AtlasRole(control::Store& store, const control::SealedKeys& keys, con
       links_(store, keys, runtime),
       clusters_(store, keys, runtime, [&runtime, stop = options.stop](const std::string& uri) { return connect(uri, runtime, stop); }),
       processes_(clusters_, runtime),
+      monitor_(store, clusters_, runtime, log),
       access_lists_(store, runtime),
       roles_(store, runtime),
       users_(store, keys, roles_, runtime),
@@ -61,24 +62,22 @@ api::RestResult<int> AtlasRole::may_delete_project(const std::string& group) {
   return 0;
 }
 
-api::RestResult<int> AtlasRole::forget_project(const std::string& group) {
-  TRY_REST(users_.forget_project(group));
-  TRY_REST(roles_.forget_project(group));
-  TRY_REST(networks_.forget_project(group));
-  TRY_REST(access_lists_.forget_project(group));
-  return 0;
+Status AtlasRole::forget_project(const std::string& group) {
+  TRY(users_.forget_project(group));
+  TRY(roles_.forget_project(group));
+  TRY(networks_.forget_project(group));
+  TRY(access_lists_.forget_project(group));
+  TRY(monitor_.forget_project(group));
+  return accounts_.forget_project(group);
 }
 
-api::RestResult<int> AtlasRole::forget_rest_of(const std::string& group) {
-  TRY_BODY(forget_project(group));
-  TRY_REST(accounts_.forget_project(group));
-  return 0;
+Status AtlasRole::forget_organization(const std::string& org, const std::string& but) {
+  TRY(links_.remove_of_org(org));
+  return accounts_.forget_organization(org, but);
 }
 
-api::RestResult<int> AtlasRole::forget_organization(const std::string& org) {
-  TRY_REST(links_.remove_of_org(org));
-  TRY_REST(accounts_.forget_organization(org));
-  return 0;
+Result<bool> AtlasRole::give_account_project(const control::Project& project, const std::string& client_id) {
+  return TRY(accounts_.set_project_roles(project, client_id, {"GROUP_OWNER"})) == control::RoleChange::kDone;
 }
 
 void AtlasRole::run_clusters(const std::stop_token& stop) { local_clusters_->run(stop); }
@@ -94,7 +93,9 @@ void AtlasRole::add_routes(api::RouteTable& table) {
   api::add_project_access_list_routes(table, access_lists_);
   api::add_service_account_routes(table, accounts_, identity_);
   api::add_import_routes(table, {imports_, intake_, links_});
-  api::add_process_routes(table, {clusters_, processes_, imports_, links_});
+  const api::ProcessServices processes{clusters_, processes_, imports_, links_, monitor_};
+  api::add_process_routes(table, processes);
+  api::add_process_measurement_routes(table, processes);
   api::add_database_user_routes(table, users_);
   api::add_custom_role_routes(table, roles_);
   const api::NetworkServices networks{networks_, [this](const std::string& group, const std::string& schema) -> api::RestResult<int> {
@@ -107,7 +108,7 @@ void AtlasRole::add_routes(api::RouteTable& table) {
   api::ClusterRouteOptions options;
   options.host_id = host_id_;
   options.max_local = kMaxLocalClusters;
-  options.project_stays = [this](const std::string& group) { return identity_.project_stays(group); };
+  options.project_stays = [this](const std::string& group) { return identity_.stays(control::Tenant::kProject, group); };
   options.may_change = [this](const control::Cluster& cluster) -> api::RestResult<int> {
     if (!TRY_REST(imports_.active_on_cluster(cluster.group, cluster.name))) return 0;
     return api::refuse(409, "CANNOT_MODIFY_CLUSTER_WITH_RUNNING_LIVE_IMPORT",

@@ -10,6 +10,7 @@
 #include "api/site_api.h"
 #include "cli/local_clusters.h"
 #include "control/access_lists.h"
+#include "control/cluster_monitor.h"
 #include "control/cluster_processes.h"
 #include "control/clusters.h"
 #include "control/database_user_reconciler.h"
@@ -42,12 +43,12 @@ class AtlasRole {
   net::HttpResponse handle_oauth(const net::HttpRequest& request) { return oauth_.handle(request); }
   // A refusal while the project has clusters.
   api::RestResult<int> may_delete_project(const std::string& group);
-  // Its records here go, before it does.
-  api::RestResult<int> forget_project(const std::string& group);
-  // What was added to it meanwhile, and the roles that service accounts have in it, go once it is gone.
-  api::RestResult<int> forget_rest_of(const std::string& group);
-  // Its links and service accounts go, once it is gone.
-  api::RestResult<int> forget_organization(const std::string& org);
+  // Its records here go, and the roles that service accounts have in it; once it is settled that it does. May be repeated.
+  Status forget_project(const std::string& group);
+  // The same of an organization's links and service accounts, but for one.
+  Status forget_organization(const std::string& org, const std::string& but);
+  // Makes a service account the owner of a project. False: there is no such account in the project's organization.
+  Result<bool> give_account_project(const control::Project& project, const std::string& client_id);
   Result<std::map<std::string, std::int64_t>> count_clusters(const std::vector<std::string>& groups) { return clusters_.count_by_group(groups); }
   Result<std::optional<control::ApiKey>> caller_of_token(const std::string& token);
   // Runs the local clusters, until it is stopped; on one thread.
@@ -55,6 +56,8 @@ class AtlasRole {
   bool has_local_clusters() const { return local_clusters_.has_value(); }
   // Takes migrations from state to state, until it is stopped.
   void run(const std::stop_token& stop);
+  // Measures the clusters, until it is stopped; on one thread.
+  void measure(const std::stop_token& stop) { monitor_.run(stop); }
 
  private:
   Runtime& runtime_;
@@ -63,6 +66,7 @@ class AtlasRole {
   control::Links links_;
   control::Clusters clusters_;
   control::ClusterProcesses processes_;
+  control::ClusterMonitor monitor_;
   control::AccessLists access_lists_;
   control::CustomRoles roles_;
   control::DatabaseUsers users_;

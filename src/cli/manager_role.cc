@@ -29,10 +29,9 @@ void ManagerRole::add_routes(api::RouteTable& table) {
   api::add_manager_overview_routes(table, {identity_, agents_, deployments_, runtime_, version_text()});
 }
 
-api::RestResult<int> ManagerRole::prepare_to_delete_project(const std::string& group) {
-  const auto removed = TRY_REST(removals_.remove_project(group));
-  if (!removed.needed_by.empty())
-    return api::needed("CANNOT_CLOSE_GROUP_ACTIVE_LIVE_MIGRATION", fmt::format("A migration host or deployment of the group {}", group), removed.needed_by);
+api::RestResult<int> ManagerRole::may_delete_project(const std::string& group) {
+  if (const auto needed_by = TRY_REST(removals_.needing_project(group)); !needed_by.empty())
+    return api::needed("CANNOT_CLOSE_GROUP_ACTIVE_LIVE_MIGRATION", fmt::format("A migration host or deployment of the group {}", group), needed_by);
   return 0;
 }
 

@@ -24,10 +24,14 @@ class ManagerRole {
   ManagerRole(control::Store& store, const control::SealedKeys& keys, control::Identity& identity, Runtime& runtime, Log& log, Options options);
 
   void add_routes(api::RouteTable& table);
-  // A refusal while a validation or migration needs what is in it; else its keys, agents and deployments go, before it does.
-  api::RestResult<int> prepare_to_delete_project(const std::string& group);
+  // A refusal while a validation or migration needs what is in it.
+  api::RestResult<int> may_delete_project(const std::string& group);
+  // Its keys, agents and deployments go, once it is settled that it does. May be repeated.
+  Status forget_project(const std::string& group) { return removals_.forget_project(group); }
   // A refusal while it is connected to Atlas.
   api::RestResult<int> may_delete_organization(const std::string& org);
+  // What it has begun too late goes, once it is settled that it does. May be repeated.
+  Status forget_organization(const std::string& org) { return links_.forget_organization(org); }
   // Below api::kAgentPrefix. Thread-safe.
   net::HttpResponse handle_agent(const net::HttpRequest& request) { return agent_api_.handle(request); }
   // Attends to the links on a thread of its own, until this goes.

@@ -22,6 +22,7 @@
 #include "cli/port_file.h"
 #include "cli/signals.h"
 #include "cli/version.h"
+#include "control/deletions.h"
 #include "control/event_log.h"
 #include "control/store_key.h"
 #include "net/http_server.h"
@@ -139,18 +140,20 @@ Status ServerCommand::create_organization(control::Identity& identity) {
   return {};
 }
 
-// What answers requests; made when the port is known.
+// What answers requests; made when the port is known. Both roles are there in any case: what is deleted goes whole, also on a store where each role has a process of
+// its own. Only those that this process has are served.
 struct ServerCommand::Sites {
+  bool serves_atlas = false, serves_manager = false;
   std::unique_ptr<api::ControlApi> control;
   std::unique_ptr<AtlasRole> atlas;
   std::unique_ptr<ManagerRole> manager;
   std::unique_ptr<api::PrivateApi> private_api;
 
   net::HttpResponse handle(const net::HttpRequest& request) const {
-    if (atlas && request.path.starts_with(api::kSitePrefix)) return atlas->handle_site(request);
-    if (manager && request.path.starts_with(api::kAgentPrefix)) return manager->handle_agent(request);
-    if (atlas && request.path.starts_with(api::kOauthPrefix)) return atlas->handle_oauth(request);
-    if (request.path.starts_with(api::kPrivatePrefix) || (atlas && request.path == api::kAddressesPath)) return private_api->handle(request);
+    if (serves_atlas && request.path.starts_with(api::kSitePrefix)) return atlas->handle_site(request);
+    if (serves_manager && request.path.starts_with(api::kAgentPrefix)) return manager->handle_agent(request);
+    if (serves_atlas && request.path.starts_with(api::kOauthPrefix)) return atlas->handle_oauth(request);
+    if (request.path.starts_with(api::kPrivatePrefix) || (serves_atlas && request.path == api::kAddressesPath)) return private_api->handle(request);
     return control->handle(request);
   }
 };
@@ -168,7 +171,18 @@ Status ServerCommand::serve(control::Store& store, control::Identity& identity, 
   control::Events events(store, *runtime_);
   control::EventLog audit(store, *runtime_);
   control::ProjectSettingsRecords settings(store);
-  Sites sites;
+  Sites sites{.serves_atlas = atlas, .serves_manager = manager, .control = nullptr, .atlas = nullptr, .manager = nullptr, .private_api = nullptr};
+  control::Deletions::Parts forget;
+  forget.forget_project = [&sites, &settings](const std::string& group) -> Status {
+    TRY(sites.manager->forget_project(group));
+    TRY(sites.atlas->forget_project(group));
+    return settings.forget(group);
+  };
+  forget.forget_organization = [&sites](const std::string& org, const std::string& but) -> Status {
+    TRY(sites.manager->forget_organization(org));
+    return sites.atlas->forget_organization(org, but);
+  };
+  control::Deletions deletions(identity, std::move(forget), *runtime_, *log_);
   auto inbound = TRY_WITH(api::parse_addresses(inbound_), "--inbound-addresses");
   auto outbound = TRY_WITH(api::parse_addresses(outbound_), "--outbound-addresses");
   sites.private_api = std::make_unique<api::PrivateApi>(version_text(), "8.0", api::ControlPlaneAddresses{std::move(inbound), std::move(outbound)});
@@ -188,55 +202,53 @@ Status ServerCommand::serve(control::Store& store, control::Identity& identity, 
   options.version = version_text();
   options.tell = [&audit](const Json::Object& event) { return audit.tell(event); };
   api::RouteTable routes;
+  options.deletions = &deletions;
   api::IdentityHooks hooks;
-  hooks.may_delete_project = [&sites, &settings](const std::string& group) -> api::RestResult<int> {
-    if (sites.atlas) TRY_BODY(sites.atlas->may_delete_project(group));
-    if (sites.manager) TRY_BODY(sites.manager->prepare_to_delete_project(group));
-    TRY_REST(settings.forget(group));
-    return sites.atlas ? sites.atlas->forget_project(group) : api::RestResult<int>(0);
+  hooks.may_delete_project = [&sites](const std::string& group) -> api::RestResult<int> {
+    TRY_BODY(sites.atlas->may_delete_project(group));
+    return sites.manager->may_delete_project(group);
   };
-  hooks.project_gone = [&sites](const std::string& group) { return sites.atlas ? sites.atlas->forget_rest_of(group) : api::RestResult<int>(0); };
   hooks.count_clusters = [&sites](const std::vector<std::string>& groups) -> Result<std::map<std::string, std::int64_t>> {
-    if (!sites.atlas) return std::map<std::string, std::int64_t>();
     return sites.atlas->count_clusters(groups);
   };
-  hooks.may_delete_organization = [&sites](const std::string& org) { return sites.manager ? sites.manager->may_delete_organization(org) : api::RestResult<int>(0); };
-  hooks.organization_gone = [&sites](const std::string& org) { return sites.atlas ? sites.atlas->forget_organization(org) : api::RestResult<int>(0); };
-  api::add_identity_routes(routes, identity, std::move(hooks));
+  hooks.may_delete_organization = [&sites](const std::string& org) { return sites.manager->may_delete_organization(org); };
+  hooks.give_account_project = [&sites](const control::Project& project, const std::string& account) { return sites.atlas->give_account_project(project, account); };
+  api::add_identity_routes(routes, identity, deletions, std::move(hooks));
   api::add_key_access_list_routes(routes, identity);
   api::add_event_routes(routes, events);
   api::add_project_settings_routes(routes, settings);
-  if (atlas) {
-    options.families = {api::Family::kAtlasV2, api::Family::kAtlasV1};
-    sites.atlas = std::make_unique<AtlasRole>(store, keys, identity, *runtime_, *log_,
+  sites.atlas = std::make_unique<AtlasRole>(store, keys, identity, *runtime_, *log_,
                                               AtlasRole::Options{.imports = {.cutover_window = std::chrono::seconds(cutover_window_),
                                                                              .host_silent_after = std::chrono::seconds(host_silent_),
                                                                              .one_migration_per_link = one_per_link_},
                                                                  .policy = {.private_endpoints_for_sharded = endpoints_for_sharded_,
                                                                             .matching_versions = matching_versions_,
                                                                             .one_migration_per_link = one_per_link_},
-                                                                 .local_directory = local_clusters_ ? data_ : "",
-                                                                 .host_id = TRY(LocalClusters::host_id(data_, *runtime_)),
+                                                                 .local_directory = atlas && local_clusters_ ? data_ : "",
+                                                                 .host_id = atlas ? TRY(LocalClusters::host_id(data_, *runtime_)) : "",
                                                                  .stop = stop});
+  sites.manager = std::make_unique<ManagerRole>(store, keys, identity, *runtime_, *log_,
+                                                ManagerRole::Options{link_ca_file_, static_cast<int>(poll_seconds_), static_cast<int>(monitoring_seconds_)});
+  if (atlas) {
+    options.families = {api::Family::kAtlasV2, api::Family::kAtlasV1};
     sites.atlas->add_routes(routes);
     options.bearer = [&sites](const std::string& token) { return sites.atlas->caller_of_token(token); };
   }
   if (manager) {
     options.families.push_back(api::Family::kCloudManager);
-    sites.manager = std::make_unique<ManagerRole>(store, keys, identity, *runtime_, *log_,
-                                                  ManagerRole::Options{link_ca_file_, static_cast<int>(poll_seconds_),
-                                                                       static_cast<int>(monitoring_seconds_)});
     sites.manager->add_routes(routes);
   }
   options.families.push_back(api::Family::kExt);
   sites.control = std::make_unique<api::ControlApi>(std::move(routes), identity, *runtime_, *log_, options);
   ready = &sites;
-  std::unique_ptr<Runtime::Thread> atlas_thread, clusters_thread;
+  std::unique_ptr<Runtime::Thread> atlas_thread, clusters_thread, measuring_thread;
   const auto events_thread = runtime_->spawn("events", [&](const std::stop_token& ending) { events.keep_for(std::chrono::hours(24 * events_days_), *log_, ending); });
-  if (sites.atlas && sites.atlas->has_local_clusters())
+  if (sites.atlas->has_local_clusters())
     clusters_thread = runtime_->spawn("clusters", [&](const std::stop_token& ending) { sites.atlas->run_clusters(ending); });
-  if (sites.atlas) atlas_thread = runtime_->spawn("atlas", [&](const std::stop_token& ending) { sites.atlas->run(ending); });
-  if (sites.manager) sites.manager->start();
+  if (atlas) atlas_thread = runtime_->spawn("atlas", [&](const std::stop_token& ending) { sites.atlas->run(ending); });
+  if (atlas) measuring_thread = runtime_->spawn("measuring", [&](const std::stop_token& ending) { sites.atlas->measure(ending); });
+  if (manager) sites.manager->start();
+  const auto deletions_thread = runtime_->spawn("deletions", [&](const std::stop_token& ending) { deletions.run(ending); });
   std::optional<EmbeddedAgent> agent;
   std::unique_ptr<Runtime::Thread> agent_thread;
   if (!agent_config_.empty()) {

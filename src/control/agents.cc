@@ -118,9 +118,8 @@ bool Agents::monitors(const Agent& agent, const std::vector<Agent>& of_project) 
   return false;
 }
 
-Status Agents::take_away(const Agent& agent, const std::string& mark) {
-  TRY(store_.update(kCollection, bson::make_document({{"_id", agent.id}}), bson::make_document({{"$set", bson::make_document({{"leaving", mark}})}})));
-  return {};
+Result<bool> Agents::take_away(const Agent& agent, const std::string& mark) {
+  return store_.update(kCollection, bson::make_document({{"_id", agent.id}, {"epoch", agent.epoch}}), bson::make_document({{"$set", bson::make_document({{"leaving", mark}})}}));
 }
 
 Status Agents::give_back(const Agent& agent, const std::string& mark) {

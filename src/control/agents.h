@@ -59,8 +59,8 @@ class Agents {
   // Whose turn it is to monitor: the first of those that live.
   Result<bool> monitors(const Agent& agent);
   static bool monitors(const Agent& agent, const std::vector<Agent>& of_project);
-  // Notes that it is taken away, by `mark`; a mark that another one has set since is not taken back.
-  Status take_away(const Agent& agent, const std::string& mark);
+  // Notes that it is taken away, by `mark`; a mark that another one has set since is not taken back. False: it has registered anew since it was read.
+  Result<bool> take_away(const Agent& agent, const std::string& mark);
   Status give_back(const Agent& agent, const std::string& mark);
   Status forget_project(const std::string& group);
 

@@ -62,6 +62,15 @@ Status check_cluster_name(std::string_view name) {
   return fail(ErrorCode::kUsage, fmt::format("name must have 1 to {} letters, digits and hyphens, and begin with none of the latter", kMaxClusterName));
 }
 
+// One that was kept before there were revisions has none.
+bson::Document as_read(const Cluster& cluster) {
+  bson::Builder seen;
+  seen.append("_id", cluster.id);
+  if (cluster.revision == 0) seen.open_document("revision").append("$not", bson::make_document({{"$gt", 0}}));
+  else seen.append("revision", cluster.revision);
+  return std::move(seen).finish();
+}
+
 tl::unexpected<Error> taken(const std::string& name) {
   return fail(ErrorCode::kWrongState, fmt::format("a cluster named {} is in this project already", name));
 }
@@ -149,6 +158,10 @@ Result<std::vector<Cluster>> Clusters::of_group(const std::string& group, Page p
   return clusters;
 }
 
+Status Clusters::each(const std::function<Status(const Cluster&)>& see) {
+  return store_.each(kClusters, bson::Document(), [&](bson::View document) { return see(cluster_of(document)); });
+}
+
 Result<std::int64_t> Clusters::count(const std::string& group) { return store_.count(kClusters, bson::make_document({{"groupId", group}})); }
 
 Result<std::map<std::string, std::int64_t>> Clusters::count_by_group(const std::vector<std::string>& groups) {
@@ -162,15 +175,20 @@ Result<std::map<std::string, std::int64_t>> Clusters::count_by_group(const std::
 }
 
 Result<bool> Clusters::remove(const std::string& group, const std::string& name) {
-  const auto found = TRY(cluster(group, name));
-  if (!found) return false;
-  if (found->kind == Cluster::Kind::kRegistered) {
-    TRY(forget(*found));
-  } else {
-    TRY(store_.update(kClusters, bson::make_document({{"_id", found->id}}),
-                      bson::make_document({{"$set", bson::make_document({{"stateName", "DELETING"}})}})));
+  for (;;) {
+    const auto found = TRY(cluster(group, name));
+    if (!found) return false;
+    if (TRY(remove(*found))) return true;
   }
-  return true;
+}
+
+Result<bool> Clusters::remove(const Cluster& cluster) {
+  if (cluster.kind == Cluster::Kind::kRegistered) return TRY(store_.remove(kClusters, as_read(cluster))) > 0;
+  return store_.update(kClusters, as_read(cluster), bson::make_document({{"$set", bson::make_document({{"stateName", "DELETING"}, {"revision", cluster.revision + 1}})}}));
+}
+
+Result<bool> Clusters::count_on(const Cluster& cluster) {
+  return store_.update(kClusters, as_read(cluster), bson::make_document({{"$set", bson::make_document({{"revision", cluster.revision + 1}})}}));
 }
 
 Result<bool> Clusters::change(const Cluster& cluster, const Json& description, const Json& connections) {
@@ -178,12 +196,7 @@ Result<bool> Clusters::change(const Cluster& cluster, const Json& description, c
   append_json(set, "description", description);
   append_json(set, "connections", connections);
   set.append("revision", cluster.revision + 1);
-  bson::Builder seen;
-  seen.append("_id", cluster.id);
-  // One that was kept before there were revisions has none.
-  if (cluster.revision == 0) seen.open_document("revision").append("$not", bson::make_document({{"$gt", 0}}));
-  else seen.append("revision", cluster.revision);
-  return store_.update(kClusters, std::move(seen).finish(), bson::make_document({{"$set", std::move(set).finish()}}));
+  return store_.update(kClusters, as_read(cluster), bson::make_document({{"$set", std::move(set).finish()}}));
 }
 
 Result<std::string> Clusters::uri(const Cluster& cluster) {

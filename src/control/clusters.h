@@ -69,10 +69,17 @@ class Clusters {
                                const std::string& host_id);
   Result<std::optional<Cluster>> cluster(const std::string& group, const std::string& name);
   Result<std::vector<Cluster>> of_group(const std::string& group, Page page);
+  // Of all projects; no more than Store::kStride of them are in memory at a time.
+  Status each(const std::function<Status(const Cluster&)>& see);
   Result<std::int64_t> count(const std::string& group);
   Result<std::map<std::string, std::int64_t>> count_by_group(const std::vector<std::string>& groups);  // those that have one
   // A registered one is forgotten, a local one's state becomes DELETING. False: there is none.
   Result<bool> remove(const std::string& group, const std::string& name);
+  // The same of one as it was read. False: it has been changed, or counted on, since. Who begins a migration keeps that and counts the cluster on then; who changes
+  // or removes a cluster reads it, looks for migrations, and writes what it has read: one of the two sees the other.
+  Result<bool> remove(const Cluster& cluster);
+  // Its revision is one more, whatever it is now. False: it is another one, or was changed since it was read.
+  Result<bool> count_on(const Cluster& cluster);
 
   // With credentials.
   Result<std::string> uri(const Cluster& cluster);

@@ -230,7 +230,8 @@ Result<std::vector<CustomRole>> CustomRoles::of_group(const std::string& group) 
 }
 
 Result<CustomRole> CustomRoles::without_old_mark(CustomRole role) {
-  if (role.leaving.empty() || role.leaving >= first_id_of(runtime_.wall_time() - kLeavingFor)) return role;
+  const auto young = ids_around(runtime_.wall_time(), kLeavingFor);
+  if (role.leaving.empty() || (role.leaving >= young.first && role.leaving < young.second)) return role;
   if (TRY(store_.update(kRoles, bson::make_document({{"_id", role.id}, {"leaving", role.leaving}}), bson::make_document({{"$set", bson::make_document({{"leaving", ""}})}}))))
     role.leaving.clear();
   return role;

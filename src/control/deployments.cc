@@ -16,8 +16,6 @@ namespace {
 
 constexpr const char* kDeployments = "deployments";
 constexpr const char* kHosts = "hosts";
-constexpr const char* kMeasurements = "measurements";
-constexpr const char* kSizes = "databaseMeasurements";
 constexpr std::size_t kMaxDeploymentName = 100;
 constexpr std::size_t kMaxCredentialBytes = 1024;
 
@@ -146,7 +144,7 @@ Result<MonitoredDeployment> Deployments::add(const std::string& group, const std
   }
   const auto added = TRY(find(group, id));
   if (!added) {
-    TRY(store_.remove(kHosts, bson::make_document({{"groupId", group}, {"deploymentId", id}})));
+    TRY(forget_hosts(group, id));
     return fail(ErrorCode::kWrongState, fmt::format("the deployment {} was removed while it was added; try again", name.empty() ? hosts.front() : name));
   }
   return *added;
@@ -171,12 +169,19 @@ Status Deployments::give_back(const MonitoredDeployment& deployment, const std::
   return {};
 }
 
-Result<bool> Deployments::remove(const std::string& group, const std::string& id) {
-  const bool there = TRY(store_.remove(kDeployments, in_group(group, id))) > 0;
-  for (const auto& host : TRY(hosts(group, id)))
-    for (const auto* collection : {kMeasurements, kSizes}) TRY(store_.remove(collection, bson::make_document({{"hostId", host.id}})));
-  TRY(store_.remove(kHosts, bson::make_document({{"groupId", group}, {"deploymentId", id}})));
-  return there;
+Status Deployments::forget_project(const std::string& group) {
+  TRY(store_.remove(kDeployments, bson::make_document({{"groupId", group}})));
+  return forget_hosts(group, "");
+}
+
+// What was measured first: without the host nobody knows that it is there.
+Status Deployments::forget_hosts(const std::string& group, const std::string& deployment, const std::string& id) {
+  for (const auto& host : TRY(hosts(group, deployment))) {
+    if (!id.empty() && host.id != id) continue;
+    TRY(measurements_.forget(host.id));
+    TRY(store_.remove(kHosts, in_group(group, host.id)));
+  }
+  return {};
 }
 
 Result<std::vector<MonitoredDeployment>> Deployments::of_project(const std::string& group) {
@@ -271,17 +276,24 @@ Result<std::optional<MonitoredHost>> Deployments::host(const std::string& group,
   return std::optional(host_of(*found));
 }
 
-Result<bool> Deployments::remove_host(const std::string& group, const std::string& id) {
+Result<Deployments::Removal> Deployments::remove_host(const std::string& group, const std::string& id, const std::string& mark, Last last) {
   const auto found = TRY(host(group, id));
-  if (!found) return false;
-  const auto name = fmt::format("{}:{}", found->hostname, found->port);
+  if (!found) return Removal::kNotThere;
+  const auto& deployment = found->deployment;
+  const auto marked = bson::make_document({{"_id", deployment}, {"groupId", group}, {"leaving", mark}});
+  if (TRY(count_hosts(group, deployment)) <= 1) {
+    const auto known = TRY(find(group, deployment));
+    if (last == Last::kStaysOnceSeen && known && known->last_ping_millis != 0) return Removal::kLast;
+    // Without its mark it is not to go: work has come to it, or another one takes it away.
+    if (TRY(store_.remove(kDeployments, marked)) == 0 && TRY(store_.find_one(kDeployments, in_group(group, deployment)))) return Removal::kNotMarked;
+    TRY(forget_hosts(group, deployment));
+    return Removal::kDone;
+  }
   bson::Builder update;
-  update.open_document("$pull").append("hosts", name);
-  TRY(store_.update(kDeployments, in_group(group, found->deployment), std::move(update).finish()));
-  for (const auto* collection : {kMeasurements, kSizes}) TRY(store_.remove(collection, bson::make_document({{"hostId", id}})));
-  TRY(store_.remove(kHosts, in_group(group, id)));
-  if (TRY(hosts(group, found->deployment)).empty()) TRY(remove(group, found->deployment));
-  return true;
+  update.open_document("$pull").append("hosts", fmt::format("{}:{}", found->hostname, found->port));
+  if (!TRY(store_.update(kDeployments, marked, std::move(update).finish())) && TRY(store_.find_one(kDeployments, in_group(group, deployment)))) return Removal::kNotMarked;
+  TRY(forget_hosts(group, deployment, id));
+  return Removal::kDone;
 }
 
 Status Deployments::take_sample(const std::string& group, const std::string& agent_version, const Json& sample) {
@@ -297,7 +309,10 @@ Status Deployments::take_sample(const std::string& group, const std::string& age
     if (++taken > kMaxHostsOfDeployment) break;
     TRY(take_host(*deployment, host, now));
   }
-  return summarize(*deployment, agent_version, *hosts, now);
+  TRY(summarize(*deployment, agent_version, *hosts, now));
+  // It may have been removed while its hosts were written, after they were taken away.
+  if (!TRY(store_.find_one(kDeployments, in_group(group, deployment->id)))) TRY(forget_hosts(group, deployment->id));
+  return {};
 }
 
 Status Deployments::take_host(const MonitoredDeployment& deployment, const Json& host, std::int64_t now) {
@@ -336,20 +351,7 @@ Status Deployments::take_host(const MonitoredDeployment& deployment, const Json&
     const auto facts = facts_of(host);
     set.append("facts", document_of(facts));
     for (auto& event : events_of(known ? object_of(*known, "facts") : bson::View(), facts)) events.push_back(std::move(event));
-    set.append("counters", document_of(counters_of(host)));
-    // A figure for each metric, a rate for each counter that did not begin anew.
-    const auto before = known ? object_of(*known, "counters") : bson::View();
-    const auto figures = figures_of(host, before, last == 0 ? 0 : now - last);
-    const auto minute = now / 60'000 * 60'000;
-    bson::Builder point;
-    point.append("hostId", id).append("at", bson::DateTime{minute}).append("values", document_of(figures));
-    TRY(store_.upsert(kMeasurements, by_id(fmt::format("{}/{}", id, minute)), bson::make_document({{"$set", std::move(point).finish()}})));
-    TRY(take_sizes(set, id, host, now));
-    bson::Builder old;
-    old.append("hostId", id);
-    old.open_document("at").append("$lt", bson::DateTime{now - std::chrono::duration_cast<std::chrono::milliseconds>(kMeasurementsKept).count()});
-    const auto filter = std::move(old).finish();
-    for (const auto* collection : {kMeasurements, kSizes}) TRY(store_.remove(collection, filter));
+    TRY(measurements_.take(id, host, known ? known->view() : bson::View(), now, set));
   }
   TRY(store_.upsert(kHosts, by_id(id), bson::make_document({{"$set", std::move(set).finish()}})));
   for (const auto& event : events) TRY(events_.tell(deployment.group, event, hostname, port));
@@ -378,80 +380,6 @@ Status Deployments::summarize(const MonitoredDeployment& deployment, const std::
   const auto update = bson::make_document({{"$set", std::move(set).finish()}});
   TRY(store_.update(kDeployments, in_group(deployment.group, deployment.id), update));
   return {};
-}
-
-// One document for all databases of a sample that has their sizes.
-Status Deployments::take_sizes(bson::Builder& host_fields, const std::string& id, const Json& host, std::int64_t now) {
-  const auto sizes = sizes_by_database(host);
-  if (sizes.databases.empty()) return {};
-  {
-    auto names = host_fields.open_array("databases");
-    for (const auto& [name, values] : sizes.databases) names.append(name);
-  }
-  host_fields.append("tellsDisk", sizes.disk.as_object() != nullptr);
-  const auto minute = now / 60'000 * 60'000;
-  bson::Builder point;
-  point.append("hostId", id).append("at", bson::DateTime{minute});
-  {
-    // By place, not by name: a name may be anything.
-    auto databases = point.open_array("databases");
-    for (const auto& [name, values] : sizes.databases) {
-      auto one = databases.open_document();
-      one.append("name", name);
-      append_json(one, "values", values);
-    }
-  }
-  append_json(point, "disk", sizes.disk);
-  TRY(store_.upsert(kSizes, by_id(fmt::format("{}/{}", id, minute)), bson::make_document({{"$set", std::move(point).finish()}})));
-  return {};
-}
-
-namespace {
-
-MeasuredPoint point_of(bson::View document, bson::View values) {
-  MeasuredPoint point;
-  const auto at = document["at"];
-  point.millis = at.type() == bson::Type::kDateTime ? at.date_value().millis : 0;
-  for (const auto& value : values)
-    if (const auto number = value.to_double()) point.values.emplace_back(value.key(), *number);
-  return point;
-}
-
-}  // namespace
-
-Result<std::vector<MeasuredPoint>> Deployments::measurements(const std::string& host, std::int64_t from_millis, std::int64_t to_millis) {
-  std::vector<MeasuredPoint> points;
-  for (const auto& document : TRY(points_of(kMeasurements, host, from_millis, to_millis))) points.push_back(point_of(document, object_of(document, "values")));
-  return points;
-}
-
-Result<std::vector<MeasuredPoint>> Deployments::database_measurements(const std::string& host, const std::string& database, std::int64_t from_millis,
-                                                                      std::int64_t to_millis) {
-  std::vector<MeasuredPoint> points;
-  for (const auto& document : TRY(points_of(kSizes, host, from_millis, to_millis))) {
-    const auto databases = document["databases"].to_array();
-    if (!databases) continue;
-    for (const auto& item : *databases)
-      if (text_of(item.document_value(), "name") == database) points.push_back(point_of(document, object_of(item.document_value(), "values")));
-  }
-  return points;
-}
-
-Result<std::vector<MeasuredPoint>> Deployments::disk_measurements(const std::string& host, std::int64_t from_millis, std::int64_t to_millis) {
-  std::vector<MeasuredPoint> points;
-  for (const auto& document : TRY(points_of(kSizes, host, from_millis, to_millis))) points.push_back(point_of(document, object_of(document, "disk")));
-  return points;
-}
-
-Result<std::vector<bson::Document>> Deployments::points_of(const char* collection, const std::string& host, std::int64_t from_millis, std::int64_t to_millis) {
-  bson::Builder filter;
-  filter.append("hostId", host);
-  {
-    auto at = filter.open_document("at");
-    at.append("$gte", bson::DateTime{from_millis}).append("$lte", bson::DateTime{to_millis});
-  }
-  const auto limit = static_cast<int>(std::chrono::duration_cast<std::chrono::minutes>(kMeasurementsKept).count()) + 60;
-  return store_.find(collection, std::move(filter).finish(), {1, limit});
 }
 
 }  // namespace drover::control

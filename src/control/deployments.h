@@ -12,6 +12,7 @@
 #include "base/json.h"
 #include "base/runtime.h"
 #include "control/event_log.h"
+#include "control/measurements.h"
 #include "control/project_settings.h"
 #include "control/sealed_keys.h"
 #include "control/store.h"
@@ -21,10 +22,7 @@ namespace drover::control {
 
 inline constexpr int kMaxDeploymentsOfProject = 50;
 inline constexpr std::size_t kMaxHostsOfDeployment = 200;
-inline constexpr std::chrono::hours kMeasurementsKept{48};
 inline constexpr std::chrono::minutes kHostDownAfter{3};  // without an answer to monitoring
-inline constexpr std::size_t kMaxDatabasesOfHost = 500;   // whose sizes are kept
-inline constexpr const char* kDataPartition = "data";     // the one that a server's data is on; its own name is not told
 
 // How monitoring logs in. `password` is only ever read to make a connection string of it.
 struct MonitoringCredentials {
@@ -75,22 +73,17 @@ struct HostCounts {
   std::int64_t silent = 0;  // those, and of which no sample has ever come
 };
 
-// Figures of a host, a bucket at a time. Null where there is none.
-struct MeasuredPoint {
-  std::int64_t millis = 0;
-  std::vector<std::pair<std::string, double>> values;
-};
-
 class Deployments {
  public:
   Deployments(Store& store, const SealedKeys& keys, EventLog& events, Runtime& runtime)
-      : store_(store), keys_(keys), events_(events), runtime_(runtime), settings_(store) {}
+      : store_(store), keys_(keys), events_(events), runtime_(runtime), settings_(store), measurements_(store) {}
 
   // kUsage for what the caller sent, kWrongState when the host is monitored already.
   Result<MonitoredDeployment> add(const std::string& group, const std::string& name, const std::vector<std::string>& hosts,
                                   const MonitoringCredentials& credentials);
   Result<bool> set_credentials(const std::string& group, const std::string& id, const MonitoringCredentials& credentials);
-  Result<bool> remove(const std::string& group, const std::string& id);
+  // All of a project, with what was measured.
+  Status forget_project(const std::string& group);
   Result<std::vector<MonitoredDeployment>> of_project(const std::string& group);
   Result<std::optional<MonitoredDeployment>> find(const std::string& group, const std::string& id);
   Result<std::optional<MonitoredDeployment>> by_name(const std::string& group, const std::string& name);
@@ -106,27 +99,26 @@ class Deployments {
   // Notes that it is about to be taken away, by `mark`; a mark that another one has set since is not taken back.
   Status take_away(const MonitoredDeployment& deployment, const std::string& mark);
   Status give_back(const MonitoredDeployment& deployment, const std::string& mark);
-  // Stops monitoring it; the deployment goes with its last one.
-  Result<bool> remove_host(const std::string& group, const std::string& id);
+  // Stops monitoring it, while its deployment has this mark; the deployment goes with its last one, if that may. Running it again goes on.
+  enum class Removal { kDone, kNotThere, kNotMarked, kLast };
+  enum class Last { kGoes, kStaysOnceSeen };  // once a sample of the deployment has come
+  Result<Removal> remove_host(const std::string& group, const std::string& id, const std::string& mark, Last last = Last::kGoes);
   static std::string host_id(const std::string& group, const std::string& host_and_port);
 
   // What an agent saw. Of a deployment that the project does not have: ignored.
   Status take_sample(const std::string& group, const std::string& agent_version, const Json& sample);
-  // In order; of at most kMeasurementsKept.
-  Result<std::vector<MeasuredPoint>> measurements(const std::string& host, std::int64_t from_millis, std::int64_t to_millis);
-  Result<std::vector<MeasuredPoint>> database_measurements(const std::string& host, const std::string& database, std::int64_t from_millis,
-                                                           std::int64_t to_millis);
-  Result<std::vector<MeasuredPoint>> disk_measurements(const std::string& host, std::int64_t from_millis, std::int64_t to_millis);
+  // Of its hosts, by their ids.
+  Measurements& measurements() { return measurements_; }
 
  private:
   Result<MonitoredDeployment> deployment_of(bson::View document, const ProjectSettings& settings) const;
   Result<std::optional<MonitoredDeployment>> first_of(const std::string& group, bson::View filter);
   MonitoredHost host_of(bson::View document) const;
   Status take_host(const MonitoredDeployment& deployment, const Json& host, std::int64_t now);
-  Status take_sizes(bson::Builder& host_fields, const std::string& id, const Json& host, std::int64_t now);
-  Result<std::vector<bson::Document>> points_of(const char* collection, const std::string& host, std::int64_t from_millis, std::int64_t to_millis);
   Status summarize(const MonitoredDeployment& deployment, const std::string& agent_version, const Json& hosts, std::int64_t now);
   void append_credentials(bson::Builder& document, const std::string& id, const MonitoringCredentials& credentials) const;
+  // Hosts of a deployment that is gone, or the one host of this id, with what was measured of them.
+  Status forget_hosts(const std::string& group, const std::string& deployment, const std::string& id = {});
   std::string seal_name(std::string_view id) const;
   std::int64_t now_millis() const;
 
@@ -135,6 +127,7 @@ class Deployments {
   EventLog& events_;
   Runtime& runtime_;
   ProjectSettingsRecords settings_;
+  Measurements measurements_;
 };
 
 // The connection string of a migration's source: members, set and TLS as monitoring knows them; the user of the request, or

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -39,6 +40,12 @@ struct Project {
   std::string created;
 };
 
+enum class Tenant { kOrganization, kProject };
+
+// Of a change of the roles that a key or account has in a project: whether it may be, by what it holds at the moment of the change.
+using MayChange = std::function<bool(const std::vector<Grant>& held)>;
+enum class RoleChange { kDone, kNoSuch, kRefused };
+
 struct ApiKey {
   std::string id;
   std::string org;
@@ -70,12 +77,9 @@ class Identity {
 
   // False: it is gone.
   Result<bool> rename_organization(const std::string& id, const std::string& name);
-  // With its API keys. Whoever deletes one marks it and looks for its projects; whoever makes a project writes that and looks for the mark: one of the
-  // two sees the other. A mark that is older than kLettingGo is a dead process's. False: it is gone. kWrongState: it has projects, or one is being made.
-  Result<bool> delete_organization(const std::string& id);
-
-  // kWrongState: there is one of that name. kUnsupported: there are too many, or the organization is gone or about to be.
+  // kWrongState: there is one of that name. kUnsupported: there are too many, or the organization is gone.
   Result<Project> create_project(const std::string& org, const std::string& name);
+  Result<std::int64_t> count_projects(const std::string& org);
   Result<std::optional<Project>> project(const std::string& id);
   // Those of one organization, or of all when it is empty, that the grants let see.
   Result<Listed<Project>> projects(const std::string& org, const std::vector<Grant>& visible_to, Page page);
@@ -83,26 +87,41 @@ class Identity {
   Result<std::vector<Project>> projects_named(const std::string& name, const std::vector<Grant>& visible_to);
   // False: it is gone. kWrongState: another one of the organization has the name.
   Result<bool> rename_project(const std::string& id, const std::string& name);
-  // Whoever deletes a project marks it, looks for what keeps it, and deletes it while it still finds its mark; whoever makes something that keeps a
-  // project writes that and asks whether the project stays: one of the two sees the other. Nothing: there is no such project.
-  Result<std::optional<std::string>> begin_deleting_project(const std::string& id);
-  Status stop_deleting_project(const std::string& id, const std::string& mark);
-  // Whether it is there, and nobody who lives is about to delete it.
-  Result<bool> project_stays(const std::string& id);
-  // With the roles in it that API keys of its organization have. False: the mark is another one (empty: whatever it is), or it is gone.
-  Result<bool> delete_project(const std::string& id, const std::string& mark = {});
+
+  // How an organization or a project goes. Whoever deletes one marks it, looks for what keeps it, and settles that while it still finds its mark. Whoever
+  // makes something that keeps it (a project its organization; a cluster its project) writes that and asks whether it stays, which takes the mark away. By
+  // majority writes and reads one of the two sees the other, whoever dies in between, and no clock is asked. What is settled nobody sees any more; its
+  // document stays until all that it had is taken away, so that another process can go on with that (control/deletions.h).
+  struct Deletion {
+    std::string mark;
+    bool settled = false;  // by somebody who may have died: there is no mark
+  };
+  // Nothing: there is none. Of two who begin the one who came first finds another's mark.
+  Result<std::optional<Deletion>> begin_deleting(Tenant tenant, const std::string& id);
+  Status stop_deleting(Tenant tenant, const std::string& id, const std::string& mark);
+  // False: the mark is another's, or was taken away by something that keeps it.
+  Result<bool> settle_deleting(Tenant tenant, const std::string& id, const std::string& mark);
+  // For whoever has just made something that keeps it. False: it is gone, and what was made is to be taken back.
+  Result<bool> stays(Tenant tenant, const std::string& id);
+  // Those that are settled and whose documents are there yet: some of them.
+  Result<std::vector<std::string>> settled(Tenant tenant);
+  // All keys of an organization that is settled; `but`: the id of one that is kept for now.
+  Status take_keys(const std::string& org, const std::string& but);
+  // The document of what is settled; of a project, before, the roles in it that API keys of its organization have.
+  Status forget(Tenant tenant, const std::string& id);
 
   // `org_roles` are of that organization.
   Result<ApiKey> create_key(const std::string& org, const std::string& description, const std::vector<std::string>& org_roles);
-  // A key of the project's organization (as its member) with these roles in the project.
-  Result<ApiKey> create_project_key(const Project& project, const std::string& description, const std::vector<std::string>& group_roles);
+  // A key of the project's organization (as its member) with these roles in the project. `access_list`: what it is bound to from the beginning.
+  Result<ApiKey> create_project_key(const Project& project, const std::string& description, const std::vector<std::string>& group_roles,
+                                    const std::vector<std::string>& access_list = {});
   Result<Listed<ApiKey>> project_keys(const std::string& group, Page page);  // those with a role in it
-  // Its roles in the project become these; of a key that has none there yet as well. `description` when it is to be another. False: there is no such key in
+  // Its roles in the project become these; of a key that has none there yet as well. `description` when it is to be another. kNoSuch: there is no such key in
   // the project's organization. kWrongState: it changes all the time.
-  Result<bool> set_project_roles(const Project& project, const std::string& id, const std::optional<std::vector<std::string>>& group_roles,
-                                 const std::optional<std::string>& description);
-  // Takes its roles in the project from it; the key stays. False: it has none.
-  Result<bool> remove_key_from_project(const std::string& group, const std::string& id);
+  Result<RoleChange> set_project_roles(const Project& project, const std::string& id, const std::optional<std::vector<std::string>>& group_roles,
+                                       const std::optional<std::string>& description, const MayChange& may = {});
+  // Takes its roles in the project from it; the key stays. kNoSuch: it has none.
+  Result<RoleChange> remove_key_from_project(const Project& project, const std::string& id, const MayChange& may = {});
   Result<std::optional<ApiKey>> key(const std::string& org, const std::string& id);
   Result<Listed<ApiKey>> keys(const std::string& org, Page page);
   // Its roles in the organization become these, its roles in projects stay. False: there is no such key. kWrongState: the last owner's key cannot be
@@ -120,11 +139,13 @@ class Identity {
 
  private:
   Result<ApiKey> keep_new_key(ApiKey key);
-  Result<bool> stays(const char* collection, const std::string& id);
   // Before an owner's key stops to be one: from here on it counts no more, unless it is the last (kWrongState). The mark is this caller's, and another
   // one's takes its place: only who still finds its own may go on.
   Result<std::string> stop_counting(const std::string& org, const std::string& id);
   Status count_those_left(const std::string& org);
+  // No roles: it has none there any more.
+  Result<RoleChange> change_project_roles(const Project& project, const std::string& id, const std::optional<std::vector<std::string>>& wanted,
+                                          const std::optional<std::string>& description, const MayChange& may);
   Status take_project_roles(const std::string& org, const std::string& group);
   // False: the key's roles are not `before` any more, or it is not marked so (`mark`, unless it is empty).
   Result<bool> write_key(const ApiKey& before, const std::vector<Grant>& grants, const std::optional<std::string>& description, const std::string& mark = {});

@@ -245,6 +245,13 @@ Status LinkWorker::take_work(const SiteLink& link, Pace& pace, std::chrono::seco
   return {};
 }
 
+Result<SiteLink> LinkWorker::begin(const std::string& org, const std::string& token) {
+  auto link = TRY(parts_.links.begin(org, token));
+  if (TRY(parts_.identity.stays(Tenant::kOrganization, org))) return link;
+  TRY(parts_.links.remove(link));
+  return fail(ErrorCode::kWrongState, "the organization was deleted meanwhile");
+}
+
 std::vector<AgentJob> LinkWorker::look_for_work(const std::string& group) {
   std::vector<AgentJob> coming;
   const auto look = [&]() -> Status {
@@ -325,7 +332,8 @@ Status LinkWorker::take_item(const SiteLink& link, const Json& item, const Agent
   // Also one that another process has taken and not decided on: it may have died.
   if (!job || !job->undecided()) return {};
   if (!known) log_.info("work from the destination's site", {{"item", id}, {"kind", text_in(item, "kind")}, {"desired", text_in(item, "desired")}});
-  const auto refused = TRY(refuses_host(item));
+  auto refused = TRY(refuses_host(item));
+  if (!refused && !TRY(parts_.identity.stays(Tenant::kProject, job->group))) refused = fmt::format("the project {} is gone", job->group);
   if (!refused) return parts_.jobs.accept(id);
   return parts_.jobs.refuse(id, refusal_of(item, *refused));
 }

@@ -43,6 +43,8 @@ class LinkWorker {
   // Until stopped. A thread for each link, so that a site that does not answer keeps nobody else waiting.
   void run(const std::stop_token& stop);
 
+  // Takes a token, as SiteLinks::begin; a link keeps its organization from being deleted. kWrongState also: it was deleted meanwhile.
+  Result<SiteLink> begin(const std::string& org, const std::string& token);
   // For who asks for it now. Thread-safe. What the answer of the other site was is the result; a link that it does not know any
   // more is removed here, and is kUsage.
   Status claim_now(SiteLink link, const std::stop_token& stop);

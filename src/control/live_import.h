@@ -58,7 +58,8 @@ struct LiveImport {
   std::int64_t revision = 0, sequence = 0;
   std::string created, path;
   LiveImportRequest request;     // without its password
-  std::int64_t cluster_revision = 0;  // of the destination, as the rules have judged it
+  std::string cluster_id;             // of the destination; empty: of an older version
+  std::int64_t cluster_revision = 0;  // of it, as the rules have judged it; of a migration it is counted on, one more
   std::string destination_user;  // empty: the destination asks for none
   Json checks;                   // an array
   std::string error;             // errorMessage; empty: none

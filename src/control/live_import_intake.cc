@@ -192,7 +192,9 @@ tl::expected<LiveImport, ImportRefusal> LiveImportIntake::take(ImportKind kind, 
   import.group = request.destination_group;
   import.link = project->link;
   import.request = request;
-  import.cluster_revision = cluster->revision;
+  const bool migrates = kind == ImportKind::kMigration;
+  import.cluster_id = cluster->id;
+  import.cluster_revision = cluster->revision + (migrates ? 1 : 0);
   import.checks = checks;
   import.error = failures_of(import.checks);
   if (!import.error.empty()) {
@@ -210,6 +212,8 @@ tl::expected<LiveImport, ImportRefusal> LiveImportIntake::take(ImportKind kind, 
   if (!made && made.error().code == ErrorCode::kWrongState) return refuse(Kind::kBusy, made.error().message);
   if (!made && made.error().code == ErrorCode::kUnsupported) return refuse(Kind::kTooMany, made.error().message);
   if (!made) return failed(std::move(made.error()));
+  // Whoever changes or removes the cluster has not seen this. If it was changed before, the migration ends as soon as it is looked at.
+  if (migrates) TRY_STORE(clusters_.count_on(*cluster));
   return std::move(*made);
 }
 

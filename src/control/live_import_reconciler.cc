@@ -155,7 +155,7 @@ Status LiveImportReconciler::prepare(const LiveImport& import) {
   const auto cluster = TRY(clusters_.cluster(import.group, import.request.destination_cluster));
   const auto kept = TRY(imports_.change(import.id, [&](const LiveImport& seen) -> Decision {
     if (seen.state != ImportState::kNew || seen.user_may_exist) return std::optional<Change>();
-    if (cluster && cluster->revision != seen.cluster_revision)
+    if (cluster && (cluster->revision != seen.cluster_revision || (!seen.cluster_id.empty() && cluster->id != seen.cluster_id)))
       return std::optional(to_cleaning("FAILED", "The destination cluster was changed while this was asked for. Ask for it again."));
     if (!cluster || !cluster->authorization) return std::optional<Change>();  // there is nobody to be
     Change change;

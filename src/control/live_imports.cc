@@ -97,7 +97,7 @@ Result<LiveImport> LiveImports::create(LiveImport first, const std::string& sour
   document.append("groupId", first.group).append("linkId", first.link).append("state", name_of(first.state)).append("revision", first.revision);
   document.append("created", first.created).append("createdMillis", first.created_millis).append("heardMillis", first.created_millis);
   document.append("path", first.path).append("errorMessage", first.error).append("sequence", std::int64_t{0});
-  document.append("clusterRevision", first.cluster_revision);
+  document.append("clusterId", first.cluster_id).append("clusterRevision", first.cluster_revision);
   append_json(document, "request", json_of(first.request));
   append_json(document, "checks", first.checks);
   if (!is_terminal(first.state)) {

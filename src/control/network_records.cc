@@ -135,7 +135,7 @@ Result<bool> NetworkRecords::remove_container(const std::string& group, const st
   return fail(ErrorCode::kWrongState, "the container changes all the time; try again");
 }
 
-Result<NetworkPeer> NetworkRecords::add_peer(NetworkPeer peer) {
+Result<std::optional<NetworkPeer>> NetworkRecords::add_peer(NetworkPeer peer, const NetworkContainer& container) {
   if (TRY(count_peers(peer.group, "")) >= kMaxPeers) return too_many(kMaxPeers, "peering connections");
   peer.id = new_id(runtime_);
   peer.revision = 1;
@@ -146,8 +146,9 @@ Result<NetworkPeer> NetworkRecords::add_peer(NetworkPeer peer) {
   TRY(store_.insert(kPeers, std::move(document).finish()));
   bson::Builder counted;
   counted.open_document("$inc").append("revision", std::int64_t{1});
-  if (TRY(store_.update(kContainers, in_group(peer.group, peer.container), std::move(counted).finish()))) return peer;
+  if (TRY(store_.update(kContainers, unchanged(container), std::move(counted).finish()))) return std::optional(std::move(peer));
   TRY(store_.remove(kPeers, in_group(peer.group, peer.id)));
+  if (TRY(store_.find_one(kContainers, in_group(container.group, container.id)))) return std::optional<NetworkPeer>();
   return fail(ErrorCode::kWrongState, "the container of the peering connection was deleted meanwhile");
 }
 

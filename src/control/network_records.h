@@ -73,9 +73,10 @@ class NetworkRecords {
   // False: there is none. kWrongState: a peering connection uses it, or it changes all the time.
   Result<bool> remove_container(const std::string& group, const std::string& id);
 
-  // `container` is one of the same group and provider. Whoever adds one writes it and then counts the container on; whoever changes or removes the
-  // container reads it, looks for peers, and writes what it has read: one of the two sees the other. kWrongState: the container is gone, or too many.
-  Result<NetworkPeer> add_peer(NetworkPeer peer);
+  // `container`, one of the same group and provider, as it was read. Whoever adds a peer writes it and then counts the container on; whoever changes or removes
+  // the container reads it, looks for peers, and writes; both only what is as they have read it, so one of the two takes its own back. Nothing: somebody else
+  // was faster. kWrongState: the container is gone, or too many.
+  Result<std::optional<NetworkPeer>> add_peer(NetworkPeer peer, const NetworkContainer& container);
   Result<std::optional<NetworkPeer>> peer(const std::string& group, const std::string& id);
   Result<std::vector<NetworkPeer>> peers(const std::string& group, const std::string& provider, Page page);
   Result<std::int64_t> count_peers(const std::string& group, const std::string& provider);

@@ -19,7 +19,7 @@ const GroupRole kGroupRoles[] = {
     {"GROUP_READ_ONLY"},
     // Atlas's.
     {"GROUP_CLUSTER_MANAGER", {Access::kGroupClusters}},
-    {"GROUP_STREAM_PROCESSING_OWNER", {Access::kGroupClusters, Access::kGroupDatabaseUsers}},
+    {"GROUP_STREAM_PROCESSING_OWNER", {Access::kGroupDatabaseUsers, Access::kGroupDatabaseRoles}},
     {"GROUP_DATABASE_ACCESS_ADMIN", {Access::kGroupDatabaseUsers, Access::kGroupDatabaseRoles}},
     {"GROUP_BACKUP_MANAGER"},
     {"GROUP_OBSERVABILITY_VIEWER"},

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "control/fields.h"
+#include "control/identity_documents.h"
 #include "net/crypto.h"
 
 namespace drover::control {
@@ -49,6 +50,7 @@ ServiceAccount account_of(bson::View document) {
   account.name = text_of(document, "name");
   account.description = text_of(document, "description");
   account.created = text_of(document, "created");
+  account.access_list = texts_of(document, "accessList");
   for (const auto& role : texts_of(document, "roles")) account.grants.push_back({role, account.org, ""});
   if (const auto roles = document["groupRoles"].to_array())
     for (const auto& item : *roles) account.grants.push_back({text_of(item.document_value(), "role"), "", text_of(item.document_value(), "groupId")});
@@ -95,13 +97,15 @@ Result<ServiceAccount> ServiceAccounts::create(const std::string& org, const std
 }
 
 Result<ServiceAccount> ServiceAccounts::create_in_project(const Project& project, const std::string& name, const std::string& description,
-                                                          const std::vector<std::string>& group_roles, std::int64_t secret_hours) {
+                                                          const std::vector<std::string>& group_roles, std::int64_t secret_hours,
+                                                          const std::vector<std::string>& access_list) {
   if (group_roles.empty()) return fail(ErrorCode::kUsage, "roles must name at least one role");
   TRY(check_group_roles(group_roles));
   ServiceAccount account;
   account.org = project.org;
   account.name = name;
   account.description = description;
+  account.access_list = access_list;
   account.grants.push_back({"ORG_MEMBER", project.org, ""});
   for (const auto& role : group_roles) account.grants.push_back({role, "", project.id});
   auto made = TRY(keep_new(std::move(account), secret_hours));
@@ -110,7 +114,7 @@ Result<ServiceAccount> ServiceAccounts::create_in_project(const Project& project
   return fail(ErrorCode::kWrongState, "the project was deleted meanwhile");
 }
 
-Result<bool> ServiceAccounts::is_there(const Project& project) { return TRY(store_.count("projects", bson::make_document({{"_id", project.id}}))) > 0; }
+Result<bool> ServiceAccounts::is_there(const Project& project) { return TRY(store_.count(kProjects, there(project.id))) > 0; }
 
 Result<ServiceAccount> ServiceAccounts::keep_new(ServiceAccount account, std::int64_t secret_hours) {
   TRY(check_name("name", account.name));
@@ -136,6 +140,10 @@ Result<ServiceAccount> ServiceAccounts::keep_new(ServiceAccount account, std::in
       if (!grant.group.empty()) append_group_role(roles, grant.role, grant.group);
   }
   document.open_array("secrets").append(document_of(account.secrets.front()));
+  if (!account.access_list.empty()) {
+    auto list = document.open_array("accessList");
+    for (const auto& range : account.access_list) list.append(range);
+  }
   TRY(store_.insert(kAccounts, std::move(document).finish()));
   return account;
 }
@@ -167,15 +175,21 @@ Result<Listed<ServiceAccount>> ServiceAccounts::of_project(const std::string& gr
   return listed;
 }
 
-Result<bool> ServiceAccounts::set_project_roles(const Project& project, const std::string& client_id, const std::vector<std::string>& group_roles) {
+Result<RoleChange> ServiceAccounts::set_project_roles(const Project& project, const std::string& client_id, const std::vector<std::string>& group_roles,
+                                                      const MayChange& may) {
   TRY(check_group_roles(group_roles));
   // The project's own are taken out, and the new ones put in, in one update: of two at the same time one is whole.
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     const auto found = TRY(store_.find_one(kAccounts, account_filter(project.org, client_id)));
-    if (!found) return false;
+    if (!found) return RoleChange::kNoSuch;
     const auto before = account_of(*found);
+    if (may && !may(before.grants)) return RoleChange::kRefused;
     bson::Builder filter, set;
     filter.append_all(account_filter(project.org, client_id));
+    {
+      auto roles = filter.open_array("roles");
+      for (const auto& role : texts_of(*found, "roles")) roles.append(role);
+    }
     if ((*found)["groupRoles"]) {
       auto roles = filter.open_array("groupRoles");
       for (const auto& grant : before.grants)
@@ -191,9 +205,9 @@ Result<bool> ServiceAccounts::set_project_roles(const Project& project, const st
     }
     if (!TRY(store_.update(kAccounts, std::move(filter).finish(), bson::make_document({{"$set", std::move(set).finish()}})))) continue;
     // It may have been deleted while the roles were written, after its own were taken from the accounts.
-    if (group_roles.empty() || TRY(is_there(project))) return true;
+    if (group_roles.empty() || TRY(is_there(project))) return RoleChange::kDone;
     TRY(forget_project(project.id));
-    return false;
+    return RoleChange::kNoSuch;
   }
   return fail(ErrorCode::kWrongState, "the account's roles change all the time; try again");
 }
@@ -207,14 +221,17 @@ Status ServiceAccounts::forget_project(const std::string& group) {
   return {};
 }
 
-Status ServiceAccounts::forget_organization(const std::string& org) {
-  const auto of_org = bson::make_document({{"orgId", org}});
-  TRY(store_.each(kAccounts, of_org, [&](bson::View account) -> Status {
-    TRY(store_.remove(kTokens, bson::make_document({{"clientId", text_of(account, "_id")}})));
+Status ServiceAccounts::forget_organization(const std::string& org, const std::string& but) {
+  return store_.each(kAccounts, bson::make_document({{"orgId", org}}), [&](bson::View account) -> Status {
+    const auto id = text_of(account, "_id");
+    if (id == but) return {};
+    // Its tokens before it, by which they are found, and once more what was made of it meanwhile: without it that opens nothing.
+    const auto tokens = bson::make_document({{"clientId", id}});
+    TRY(store_.remove(kTokens, tokens));
+    TRY(store_.remove(kAccounts, account_filter(org, id)));
+    TRY(store_.remove(kTokens, tokens));
     return {};
-  }));
-  TRY(store_.remove(kAccounts, of_org));
-  return {};
+  });
 }
 
 Result<Listed<ServiceAccount>> ServiceAccounts::of_org(const std::string& org, Page page) {

@@ -32,6 +32,7 @@ struct ServiceAccount {
   std::string org, name, description, created;
   std::vector<Grant> grants;
   std::vector<ServiceSecret> secrets;
+  std::vector<std::string> access_list;  // ranges that its tokens may be used from; empty: everywhere
 };
 
 class ServiceAccounts {
@@ -40,9 +41,10 @@ class ServiceAccounts {
 
   Result<ServiceAccount> create(const std::string& org, const std::string& name, const std::string& description,
                                 const std::vector<std::string>& org_roles, std::int64_t secret_hours);
-  // An account of the project's organization, as its member, with these roles in the project.
+  // An account of the project's organization, as its member, with these roles in the project. `access_list`: what it is bound to.
   Result<ServiceAccount> create_in_project(const Project& project, const std::string& name, const std::string& description,
-                                           const std::vector<std::string>& group_roles, std::int64_t secret_hours);
+                                           const std::vector<std::string>& group_roles, std::int64_t secret_hours,
+                                           const std::vector<std::string>& access_list = {});
   // What is given becomes so. False: there is no such account.
   struct Changes {
     std::optional<std::string> name, description;
@@ -51,12 +53,12 @@ class ServiceAccounts {
   Result<bool> change(const std::string& org, const std::string& client_id, const Changes& changes);
   // Those with a role in it.
   Result<Listed<ServiceAccount>> of_project(const std::string& group, Page page);
-  // Its roles in the project become these; none: it has none there any more. False: there is no such account in the project's organization.
-  Result<bool> set_project_roles(const Project& project, const std::string& client_id, const std::vector<std::string>& group_roles);
+  // Its roles in the project become these; none: it has none there any more. kNoSuch: there is no such account in the project's organization.
+  Result<RoleChange> set_project_roles(const Project& project, const std::string& client_id, const std::vector<std::string>& group_roles, const MayChange& may = {});
   // The roles in a project that has just been deleted.
   Status forget_project(const std::string& group);
-  // All of an organization that has just been deleted, and their tokens.
-  Status forget_organization(const std::string& org);
+  // All of an organization that is deleted, and their tokens; `but`: one that is kept for now.
+  Status forget_organization(const std::string& org, const std::string& but = {});
   Result<Listed<ServiceAccount>> of_org(const std::string& org, Page page);
   Result<std::optional<ServiceAccount>> find(const std::string& org, const std::string& client_id);
   // Its tokens end with it.

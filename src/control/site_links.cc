@@ -126,6 +126,11 @@ Status SiteLinks::remove(const SiteLink& link) {
   return {};
 }
 
+Status SiteLinks::forget_organization(const std::string& org) {
+  TRY(store_.remove(kCollection, by_id(org)));
+  return {};
+}
+
 Result<std::string> SiteLinks::site_id() {
   TRY(store_.insert("meta", bson::make_document({{"_id", "site"}, {"siteId", Uuid::random(runtime_).to_string()}})));
   const auto found = TRY(store_.find_one("meta", by_id("site")));

@@ -51,6 +51,8 @@ class SiteLinks {
   Status failed(const SiteLink& link, const std::string& why);
   // Only while it is this link.
   Status remove(const SiteLink& link);
+  // Of an organization that is deleted: one that was begun too late.
+  Status forget_organization(const std::string& org);
 
   // Of this site: a UUID, made once.
   Result<std::string> site_id();

@@ -24,6 +24,8 @@ struct Index {
 };
 const Index kIndexes[] = {
     {"orgs", {"root"}, "root", Index::Kind::kPlain},
+    {"orgs", {"gone"}, "gone", Index::Kind::kPlainSparse},
+    {"projects", {"gone"}, "gone", Index::Kind::kPlainSparse},
     {"projects", {"orgId", "name"}, "org and name"},
     {"projects", {"name"}, "name", Index::Kind::kPlain},
     {"apiKeys", {"publicKey"}, "public key"},
@@ -31,6 +33,8 @@ const Index kIndexes[] = {
     {"orgLinks", {"orgId"}, "org", Index::Kind::kPlain},
     {"linkProjects", {"linkId"}, "link", Index::Kind::kPlain},
     {"clusters", {"groupId", "name"}, "project and name"},
+    {"clusterHosts", {"groupId"}, "project", Index::Kind::kPlain},
+    {"clusterHosts", {"clusterId"}, "cluster", Index::Kind::kPlain},
     {"liveImports", {"locks"}, "locks", Index::Kind::kUniqueSparse},
     {"liveImports", {"open"}, "open", Index::Kind::kPlainSparse},
     {"liveImports", {"groupId"}, "project", Index::Kind::kPlain},
@@ -295,6 +299,10 @@ std::string new_id(Runtime& runtime) {
 std::string first_id_of(std::chrono::system_clock::time_point time) {
   const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(time.time_since_epoch()).count();
   return fmt::format("{:08x}{:016x}", static_cast<std::uint32_t>(std::max<std::int64_t>(seconds, 0)), 0);
+}
+
+std::pair<std::string, std::string> ids_around(std::chrono::system_clock::time_point time, std::chrono::seconds within) {
+  return {first_id_of(time - within), first_id_of(time + within + std::chrono::seconds(1))};
 }
 
 bool is_id(std::string_view text) {

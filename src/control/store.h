@@ -12,6 +12,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -92,5 +93,8 @@ std::string new_id(Runtime& runtime);
 bool is_id(std::string_view text);
 // What comes before every id of that second and of later ones.
 std::string first_id_of(std::chrono::system_clock::time_point time);
+// The ids that were made within so long of a time, earlier or later: from the first up to the second, which is none of them. For what is taken for dead
+// after a while, by hosts whose clocks are not the same: one from the future is no younger than one from the past.
+std::pair<std::string, std::string> ids_around(std::chrono::system_clock::time_point time, std::chrono::seconds within);
 
 }  // namespace drover::control

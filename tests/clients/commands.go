@@ -193,6 +193,21 @@ var commands = map[string]command{
 	"atlas processes describe": func(x ctx, c *clients, in input) (any, error) {
 		return one(c.v2.MonitoringAndLogsApi.GetAtlasProcess(x, in.Group, in.Name).Execute())
 	},
+	"atlas metrics processes": func(x ctx, c *clients, in input) (any, error) {
+		return one(c.v2.MonitoringAndLogsApi.GetHostMeasurements(x, in.Group, in.Name).Granularity("PT1M").Period("PT10M").M([]string{in.Other}).Execute())
+	},
+	"atlas metrics databases list": func(x ctx, c *clients, in input) (any, error) {
+		return one(c.v2.MonitoringAndLogsApi.ListDatabases(x, in.Group, in.Name).PageNum(1).ItemsPerPage(100).IncludeCount(true).Execute())
+	},
+	"atlas metrics databases describe": func(x ctx, c *clients, in input) (any, error) {
+		return one(c.v2.MonitoringAndLogsApi.GetDatabaseMeasurements(x, in.Group, in.Other, in.Name).Granularity("PT1M").Period("PT10M").Execute())
+	},
+	"atlas metrics disks list": func(x ctx, c *clients, in input) (any, error) {
+		return one(c.v2.MonitoringAndLogsApi.ListDiskPartitions(x, in.Group, in.Name).PageNum(1).ItemsPerPage(100).IncludeCount(true).Execute())
+	},
+	"atlas metrics disks describe": func(x ctx, c *clients, in input) (any, error) {
+		return one(c.v2.MonitoringAndLogsApi.GetDiskMeasurements(x, in.Group, in.Other, in.Name).Granularity("PT1M").Period("PT10M").Execute())
+	},
 	"atlas alerts list": func(x ctx, c *clients, in input) (any, error) {
 		return one(c.v2.AlertsApi.ListAlerts(x, in.Group).PageNum(1).ItemsPerPage(100).Status("OPEN").Execute())
 	},

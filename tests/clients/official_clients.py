@@ -179,6 +179,17 @@ class Commands(DroverTest):
         process = eventually(lambda: next((one for one in atlas("atlas processes list")["results"] if one["typeName"] == "REPLICA_PRIMARY"), None), 60, "a process")
         self.assertEqual(atlas("atlas processes describe", name=process["id"])["port"], process["port"])
         self.assertTrue(atlas("v1 processes list"))
+        # What it does: asked for once a minute, the first time soon.
+        measured = eventually(lambda: next((one for one in [atlas("atlas metrics processes", name=process["id"], other="CONNECTIONS")]
+                                            if any(point.get("value") for point in one["measurements"][0]["dataPoints"])), None), 60, "a measurement")
+        self.assertEqual((measured["processId"], measured["hostId"], measured["granularity"]), (process["id"], process["id"], "PT1M"))
+        self.assertEqual([(one["name"], one["units"]) for one in measured["measurements"]], [("CONNECTIONS", "SCALAR")])
+        self.assertIn("admin", [one["databaseName"] for one in atlas("atlas metrics databases list", name=process["id"])["results"]])
+        sizes = atlas("atlas metrics databases describe", name=process["id"], other="admin")
+        self.assertEqual((sizes["databaseName"], {one["name"] for one in sizes["measurements"]} >= {"DATABASE_DATA_SIZE", "DATABASE_OBJECT_COUNT"}), ("admin", True))
+        for disk in atlas("atlas metrics disks list", name=process["id"])["results"]:
+            self.assertEqual(atlas("atlas metrics disks describe", name=process["id"], other=disk["partitionName"])["partitionName"], disk["partitionName"])
+        atlas.refused("atlas metrics processes", "HOSTNAME_AND_PORT_NOT_FOUND", name="127.0.0.1:1", other="CONNECTIONS")
         self.assertEqual(atlas("atlas alerts list")["totalCount"], 0)
         self.assertEqual(atlas("v1 alerts list")["totalCount"], 0)
         self.assertEqual([one["eventTypeName"] for one in atlas("atlas events projects list", name="CLUSTER_CREATED")["results"]], ["CLUSTER_CREATED"] * 2)

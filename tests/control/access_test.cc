@@ -45,9 +45,9 @@ constexpr const char* kOrgOwner = "y----- -- ------ --- ----";
 constexpr const char* kOfOrg = "yyyyyy -- ------ --- ----";
 constexpr const char* kOfGroup = "y----y yy yyyyyy yyy yyyy";
 constexpr const char* kGroupOwner = "y----- y- ------ --- ----";
-constexpr const char* kGroupClusters = "y----- y- yy---- --- ----";
+constexpr const char* kGroupClusters = "y----- y- y----- --- ----";
 constexpr const char* kGroupDatabaseUsers = "y----- y- -yy--- --- ----";
-constexpr const char* kGroupDatabaseRoles = "y----- y- --y--- --- ----";
+constexpr const char* kGroupDatabaseRoles = "y----- y- -yy--- --- ----";
 constexpr const char* kGroupHosts = "y----- y- ------ --- y---";
 constexpr const char* kGroupKeys = "y----- y- ------ --- -y--";
 
@@ -164,6 +164,13 @@ constexpr Row kRows[] = {
     {"DELETE /groups/{groupId}/privateEndpoint/{cloudProvider}/endpointService/{endpointServiceId}/endpoint/{endpointId}", kGroupOwner},
     {"GET /groups/{groupId}/processes", kOfGroup},
     {"GET /groups/{groupId}/processes/{processId}", kOfGroup},
+    {"GET /groups/{groupId}/processes/{processId}/measurements", kOfGroup},
+    {"GET /groups/{groupId}/processes/{processId}/databases", kOfGroup},
+    {"GET /groups/{groupId}/processes/{processId}/databases/{databaseName}", kOfGroup},
+    {"GET /groups/{groupId}/processes/{processId}/databases/{databaseName}/measurements", kOfGroup},
+    {"GET /groups/{groupId}/processes/{processId}/disks", kOfGroup},
+    {"GET /groups/{groupId}/processes/{processId}/disks/{partitionName}", kOfGroup},
+    {"GET /groups/{groupId}/processes/{processId}/disks/{partitionName}/measurements", kOfGroup},
     // The manager's own.
     {"POST /groups/{groupId}/agentapikeys", kGroupOwner},
     {"GET /groups/{groupId}/agentapikeys", kOfGroup},
@@ -195,7 +202,7 @@ constexpr Row kRows[] = {
 class AllRoutes : public ::testing::Test {
  protected:
   AllRoutes() {
-    add_identity_routes(table_, identity_);
+    add_identity_routes(table_, identity_, deletions_);
     add_key_access_list_routes(table_, identity_);
     add_service_account_routes(table_, accounts_, identity_);
     add_project_access_list_routes(table_, lists_);
@@ -203,7 +210,8 @@ class AllRoutes : public ::testing::Test {
     add_cluster_routes(table_, clusters_, *runtime_, {});
     add_link_routes(table_, links_, imports_);
     add_import_routes(table_, {imports_, intake_, links_});
-    add_process_routes(table_, {clusters_, processes_, imports_, links_});
+    add_process_routes(table_, {clusters_, processes_, imports_, links_, monitor_});
+    add_process_measurement_routes(table_, {clusters_, processes_, imports_, links_, monitor_});
     add_database_user_routes(table_, users_);
     add_custom_role_routes(table_, roles_);
     add_project_settings_routes(table_, settings_);
@@ -244,6 +252,8 @@ class AllRoutes : public ::testing::Test {
   control::EventLog log_of_events_{store_, *runtime_};
   control::Deployments deployments_{store_, keys_, log_of_events_, *runtime_};
   std::unique_ptr<Log> log_ = make_null_log();
+  control::Deletions deletions_{identity_, {}, *runtime_, *log_};
+  control::ClusterMonitor monitor_{store_, clusters_, *runtime_, *log_};
   control::LinkWorker worker_{{site_links_, identity_, agents_, deployments_, jobs_}, {}, *runtime_, *log_};
   control::SourceRemovals removals_{{agent_keys_, agents_, deployments_, jobs_, worker_}, *runtime_};
   RouteTable table_;

@@ -212,6 +212,33 @@ TEST_F(ControlPlane, AClusterThatChangesWhileItIsAskedForIsJudgedAgain) {
   EXPECT_FALSE(intake_->take(ImportKind::kMigration, kOrg, request()));
 }
 
+// Whoever has read the cluster before the migration was there neither changes nor removes it; and one of the same name is another one.
+TEST_F(ControlPlane, AMigrationCountsOnTheClusterThatItWasAskedFor) {
+  const auto before = *good(clusters_->cluster(kGroup, "shop"));
+  const auto validation = intake_->take(ImportKind::kValidation, kOrg, request());
+  ASSERT_TRUE(validation);
+  EXPECT_EQ(good(clusters_->cluster(kGroup, "shop"))->revision, before.revision) << "a validation keeps nothing";
+  const auto taken = intake_->take(ImportKind::kMigration, kOrg, request());
+  ASSERT_TRUE(taken);
+  EXPECT_FALSE(good(clusters_->remove(before)));
+  EXPECT_FALSE(good(clusters_->change(before, Json(Json::Object{}), Json(Json::Object{}))));
+  good(reconciler_->step());
+  EXPECT_EQ(migration(taken->id).state, ImportState::kWorking);
+}
+
+TEST_F(ControlPlane, AClusterOfTheSameNameIsAnotherOne) {
+  const auto taken = intake_->take(ImportKind::kMigration, kOrg, request());
+  ASSERT_TRUE(taken);
+  const auto counted = *good(clusters_->cluster(kGroup, "shop"));
+  EXPECT_TRUE(good(clusters_->remove(counted)));
+  good(clusters_->register_deployment(kGroup, "shop", sandbox_->uri(), Json(Json::Object{}), Json(Json::Object{})));
+  good(store_->update("clusters", bson::make_document({{"name", "shop"}}), bson::make_document({{"$set", bson::make_document({{"revision", counted.revision}})}})));
+  good(reconciler_->step());
+  good(reconciler_->step());
+  EXPECT_EQ(migration(taken->id).state, ImportState::kFailed);
+  EXPECT_NE(migration(taken->id).error.find("was changed"), std::string::npos);
+}
+
 // As many processes on one store would: of many at a time exactly one wins.
 TEST_F(ControlPlane, OfManyAtATimeOneWins) {
   std::atomic<int> taken = 0;

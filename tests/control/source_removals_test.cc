@@ -73,6 +73,10 @@ class Removals : public ::testing::Test {
     good(jobs_->accept(id));
     return id;
   }
+  void sample(const std::string& host) {
+    Json::Array hosts{Json::Object{{"host", host}, {"reached", true}, {"typeName", "REPLICA_PRIMARY"}, {"version", "8.0.4"}, {"metrics", Json::Object{{"CONNECTIONS", 1}}}}};
+    good(deployments_->take_sample(group_, "v", Json(Json::Object{{"deploymentId", deployment_id_}, {"hosts", std::move(hosts)}})));
+  }
   Agent agent(const char* hostname = "mig01") { return *good(agents_->by_hostname(group_, hostname)); }
   static std::vector<std::string> ids(const std::vector<AgentJob>& jobs) {
     std::vector<std::string> all;
@@ -190,14 +194,61 @@ TEST_F(Removals, ADeploymentThatIsReadKeepsItsHosts) {
 
 TEST_F(Removals, AProjectGoesWithWhatItHas) {
   const auto id = accepted();
-  EXPECT_EQ(ids(good(removals_->remove_project(group_)).needed_by), std::vector<std::string>{id});
+  EXPECT_EQ(ids(good(removals_->needing_project(group_))), std::vector<std::string>{id});
   EXPECT_TRUE(key_is_there());
   EXPECT_EQ(agent().leaving, "");
   good(jobs_->remove(id));
-  EXPECT_TRUE(good(removals_->remove_project(group_)).needed_by.empty());
-  EXPECT_FALSE(key_is_there());
-  EXPECT_TRUE(good(agents_->of_project(group_)).empty());
-  EXPECT_TRUE(good(deployments_->hosts(group_)).empty());
+  EXPECT_TRUE(good(removals_->needing_project(group_)).empty());
+  EXPECT_TRUE(key_is_there()) << "whoever asks takes nothing away";
+  sample("db1:27017");
+  for (int twice = 0; twice < 2; ++twice) {
+    good(removals_->forget_project(group_));
+    EXPECT_FALSE(key_is_there());
+    EXPECT_TRUE(good(agents_->of_project(group_)).empty());
+    for (const auto* collection : {"deployments", "hosts", "measurements"}) EXPECT_EQ(good(store_->count(collection, bson::Document())), 0) << collection;
+  }
+}
+
+TEST_F(Removals, WorkThatIsTakenKeepsItsProject) {
+  const auto deletion = *good(identity_->begin_deleting(Tenant::kProject, group_));
+  EXPECT_TRUE(good(removals_->needing_project(group_)).empty());
+  EXPECT_TRUE(good(identity_->stays(Tenant::kProject, group_))) << "work comes now, and is given out";
+  EXPECT_FALSE(good(identity_->settle_deleting(Tenant::kProject, group_, deletion.mark)));
+  EXPECT_TRUE(good(identity_->project(group_)));
+}
+
+// What the mark was for is over when somebody has taken it away: work may have come by it.
+TEST_F(Removals, OnlyWhatHasItsMarkIsTakenAway) {
+  using Removal = Deployments::Removal;
+  const auto first = Deployments::host_id(group_, "db1:27017"), second = Deployments::host_id(group_, "db2:27017");
+  const auto mark = [&](const char* by) { good(deployments_->take_away(*good(deployments_->find(group_, deployment_id_)), by)); };
+  for (const auto& host : {first, second}) {
+    mark("one");
+    EXPECT_TRUE(good(deployments_->set_credentials(group_, deployment_id_, {})));
+    EXPECT_EQ(good(deployments_->remove_host(group_, host, "one")), Removal::kNotMarked);
+    mark("one");
+    mark("other");
+    EXPECT_EQ(good(deployments_->remove_host(group_, host, "one")), Removal::kNotMarked);
+    EXPECT_TRUE(good(deployments_->host(group_, host)));
+    EXPECT_EQ(good(deployments_->remove_host(group_, host, "other")), Removal::kDone);
+    EXPECT_EQ(good(deployments_->remove_host(group_, host, "other")), Removal::kNotThere);
+  }
+  EXPECT_FALSE(good(deployments_->find(group_, deployment_id_)));
+  // An agent that has registered since it was read is another one.
+  const auto before = agent();
+  hello("mig01", "another key");
+  EXPECT_FALSE(good(agents_->take_away(before, "one")));
+  EXPECT_EQ(agent().leaving, "");
+  EXPECT_TRUE(good(agents_->take_away(agent(), "one")));
+}
+
+TEST_F(Removals, ASampleThatComesTooLateLeavesNothing) {
+  sample("db1:27017");
+  EXPECT_GT(good(store_->count("measurements", bson::Document())), 0);
+  for (const auto* host : {"db1:27017", "db2:27017"}) EXPECT_TRUE(good(removals_->remove_host(group_, Deployments::host_id(group_, host))).there);
+  sample("db1:27017");
+  EXPECT_EQ(good(store_->count("hosts", bson::Document())), 0);
+  EXPECT_EQ(good(store_->count("measurements", bson::Document())), 0);
 }
 
 }  // namespace

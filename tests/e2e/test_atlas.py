@@ -225,6 +225,31 @@ class Clusters(AtlasTest):
         self.assertEqual(site.call("GET", f"{processes}/{name}")[2]["id"], name)
         status, _, error = site.call("GET", f"{processes}/127.0.0.1:1")
         self.assertEqual((status, error["errorCode"]), (404, "HOSTNAME_AND_PORT_NOT_FOUND"))
+        # What was measured: within seconds of its registration once, then every minute.
+        destination.client().shop.orders.insert_many([{"n": n} for n in range(20)])
+        span = "granularity=PT1M&period=PT10M"
+
+        def values(path, name):
+            status, _, body = site.call("GET", f"{processes}/{name_of_url}{path}/measurements?{span}&m={name}")
+            self.assertEqual((status, body["hostId"], body["processId"]), (200, one["id"], one["id"]), body)
+            [series] = body["measurements"]
+            self.assertEqual(series["name"], name)
+            return [point["value"] for point in series["dataPoints"] if point["value"] is not None], body
+        name_of_url = name.replace(":", "%3A")
+        eventually(lambda: values("", "CONNECTIONS")[0], 60, "a measurement")
+        self.assertGreater(values("", "CONNECTIONS")[0][0], 0)
+        databases = [one["databaseName"] for one in site.call("GET", f"{processes}/{name}/databases")[2]["results"]]
+        self.assertIn("admin", databases)
+        found, body = values("/databases/admin", "DATABASE_DATA_SIZE")
+        self.assertEqual((len(found) > 0, body["databaseName"]), (True, "admin"))
+        self.assertEqual(site.call("GET", f"{processes}/{name}/databases/admin")[2]["databaseName"], "admin")
+        for disk in site.call("GET", f"{processes}/{name}/disks")[2]["results"]:
+            self.assertEqual(values(f"/disks/{disk['partitionName']}", "DISK_PARTITION_SPACE_FREE")[1]["partitionName"], disk["partitionName"])
+        for path, status, code in ((f"/{name}/databases/none", 404, "RESOURCE_NOT_FOUND"), (f"/{name}/disks/none/measurements?{span}", 404, "RESOURCE_NOT_FOUND"),
+                                   (f"/127.0.0.1:1/measurements?{span}", 404, "HOSTNAME_AND_PORT_NOT_FOUND"), (f"/{name}/measurements?period=PT1H", 400, "INVALID_QUERY_PARAMETER"),
+                                   (f"/{name}/measurements?{span}&m=MAGIC", 400, "INVALID_METRIC_NAME")):
+            got, _, error = site.call("GET", processes + path)
+            self.assertEqual((got, error["errorCode"]), (status, code), path)
         destination.close()
         gone = eventually(lambda: (found := site.call("GET", processes)[2]["results"][0])["typeName"] == "NO_DATA" and found, 60, "the silence of the member")
         self.assertEqual(gone["id"], name)
@@ -427,6 +452,26 @@ class ChangedClusters(AtlasTest):
         self.assertEqual(site.call("DELETE", path)[2]["errorCode"], "CANNOT_TERMINATE_CLUSTER_WHEN_TERMINATION_PROTECTION_ENABLED")
         site.call("PATCH", path, {"terminationProtectionEnabled": False})
         self.assertEqual(site.call("DELETE", path)[0], 202)
+
+    def test_where_data_goes_is_not_a_cluster_manager_s_to_say(self):
+        site = self.site()
+        group = self.project(site)
+        site.call("POST", f"{EXT}/groups/{group}/clusters", {"name": "shop", "connectionString": self.destination.uri})
+        manager = site.call("POST", f"{ATLAS}/groups/{group}/apiKeys", {"desc": "d", "roles": ["GROUP_CLUSTER_MANAGER"]})[2]
+        path = f"/groups/{group}/clusters/shop"
+        private = {"connectionStrings": {"private": "mongodb://private.example.net:27017"}}
+        self.assertEqual(site.call("PATCH", ATLAS + path, {"labels": [{"key": "a", "value": "b"}]}, key=manager)[0], 200)
+        for body, field in (({"terminationProtectionEnabled": True}, "terminationProtectionEnabled"), (private, "connectionStrings")):
+            status, _, error = site.call("PATCH", EXT + path, body, key=manager)
+            self.assertEqual((status, error["errorCode"], error["parameters"]), (403, "USER_UNAUTHORIZED", [field]))
+        self.assertNotIn("private", site.call("GET", ATLAS + path)[2]["connectionStrings"])
+        # What is so already may be said again, and what is an owner's stays his to take back.
+        for body in (private, {"terminationProtectionEnabled": True}):
+            self.assertEqual(site.call("PATCH", EXT + path, body)[0], 200)
+        self.assertEqual(site.call("PATCH", EXT + path, {**private, "terminationProtectionEnabled": True}, key=manager)[0], 200)
+        for body in ({"connectionStrings": {}}, {"terminationProtectionEnabled": False}):
+            self.assertEqual(site.call("PATCH", EXT + path, body, key=manager)[0], 403, body)
+        self.assertIn("private", site.call("GET", ATLAS + path)[2]["connectionStrings"])
 
     def test_a_shared_tier_is_not_changed_by_the_public_api(self):
         site = self.site()

@@ -342,8 +342,13 @@ class MutualTls(ManagerTest):
             self.assertNotIn("registered", agent.log())
         self.by_a_proxy(project, url, httpsCAFile=ca_file, tlsMMSServerClientCertificate=pem_file)
 
+    def shows_key(self, project, text):
+        """Whether an agent's login is in what somebody has seen: as it is, or as HTTP sends it."""
+        login = f"{project.id}:{project.key['key']}".encode()
+        return project.key["key"].encode() in text or base64.b64encode(login) in text
+
     def by_a_proxy(self, project, url, **lines):
-        """It is asked for a way, and sees nothing of what is said on it."""
+        """It is asked for a way, and sees nothing of what is said on it. Nobody who sits on that way is taken for the manager."""
         proxy = ConnectProxy()
         self.addCleanup(proxy.close)
         proxy.refuses = True
@@ -352,8 +357,20 @@ class MutualTls(ManagerTest):
         proxy.refuses = False
         eventually(lambda: "registered" in agent.log(), 30, "registered")
         self.assertEqual(set(proxy.asked), {url.removeprefix("https://")})
-        self.assertNotIn(project.key["key"].encode(), bytes(proxy.seen))
-        self.assertNotIn(b"/agent/v1", bytes(proxy.seen))
+        others = os.path.join(self.directory, "others")
+        os.mkdir(others)
+        other_ca, other_pem = clusters.make_certificates(others)
+        for name, more in (("stranger", {"httpsCAFile": other_ca}), ("trusting", {"httpsCAFile": lines["httpsCAFile"], "tlsMMSServerClientCertificate": other_pem})):
+            wrong = AgentProcess(self, project, name=name, hostname=f"{name}.example.net", base_url=url, httpProxy=f"http://127.0.0.1:{proxy.port}", **{**lines, **more})
+            asked = len(proxy.asked)
+            eventually(lambda wrong=wrong, asked=asked: "registering with the manager" in wrong.log() and len(proxy.asked) > asked, 30, f"the refusal in the log of the {name} one")
+            self.assertNotIn("registered", wrong.log())
+        self.assertEqual({one["hostname"] for one in project.call("GET", "/agents/AUTOMATION")[2]["results"]}, {"mig01.example.net", "mig02.example.net"})
+        seen = bytes(proxy.seen)
+        self.assertIn(b"CONNECT ", seen)
+        self.assertTrue(self.shows_key(project, b"Basic " + base64.b64encode(f"{project.id}:{project.key['key']}".encode())))
+        self.assertFalse(self.shows_key(project, seen))
+        self.assertNotIn(b"/agent/v1", seen)
 
 
 class Linking(ManagerTest):

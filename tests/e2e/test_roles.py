@@ -1,5 +1,8 @@
 """Who may do what: every route of the document, in every family that serves it, with a key of every role. The table is the test's own:
 a route that is not in it is a failure, so that whoever adds one says here who may."""
+import base64
+import http.client
+import json
 import re
 
 from harness.case import DroverTest
@@ -46,7 +49,10 @@ ROUTES = {
     "GET /groups/{groupId}/clusters/{clusterName}/autoScalingConfiguration": READ,
     "GET /groups/{groupId}/customDBRoles/roles": READ, "POST /groups/{groupId}/customDBRoles/roles": ROLES, "GET /groups/{groupId}/customDBRoles/roles/{roleName}": READ,
     "PATCH /groups/{groupId}/customDBRoles/roles/{roleName}": ROLES, "DELETE /groups/{groupId}/customDBRoles/roles/{roleName}": ROLES,
-    "GET /groups/{groupId}/processes": READ, "GET /groups/{groupId}/processes/{processId}": READ,
+    "GET /groups/{groupId}/processes": READ, "GET /groups/{groupId}/processes/{processId}": READ, "GET /groups/{groupId}/processes/{processId}/measurements": READ,
+    "GET /groups/{groupId}/processes/{processId}/databases": READ, "GET /groups/{groupId}/processes/{processId}/databases/{databaseName}": READ,
+    "GET /groups/{groupId}/processes/{processId}/databases/{databaseName}/measurements": READ, "GET /groups/{groupId}/processes/{processId}/disks": READ,
+    "GET /groups/{groupId}/processes/{processId}/disks/{partitionName}": READ, "GET /groups/{groupId}/processes/{processId}/disks/{partitionName}/measurements": READ,
     "GET /groups/{groupId}/databaseUsers": READ, "POST /groups/{groupId}/databaseUsers": USERS, "GET /groups/{groupId}/databaseUsers/{databaseName}/{username}": READ,
     "PATCH /groups/{groupId}/databaseUsers/{databaseName}/{username}": USERS, "DELETE /groups/{groupId}/databaseUsers/{databaseName}/{username}": USERS,
     "POST /orgs/{orgId}/liveMigrations/linkTokens": ORG_OWN, "DELETE /orgs/{orgId}/liveMigrations/linkTokens": ORG_OWN,
@@ -78,7 +84,7 @@ MAY = {
     "ORG_OWNER": {ANY, ORG_READ, ORG_OWN, READ} | ALL_OF_PROJECT, "ORG_READ_ONLY": {ANY, ORG_READ, READ}, "ORG_MEMBER": {ANY, ORG_READ},
     "ORG_GROUP_CREATOR": {ANY, ORG_READ}, "ORG_BILLING_ADMIN": {ANY, ORG_READ},
     "GROUP_OWNER": OF_PROJECT | ALL_OF_PROJECT, "GROUP_READ_ONLY": OF_PROJECT, "GROUP_CLUSTER_MANAGER": OF_PROJECT | {CLUSTERS},
-    "GROUP_STREAM_PROCESSING_OWNER": OF_PROJECT | {CLUSTERS, USERS}, "GROUP_DATABASE_ACCESS_ADMIN": OF_PROJECT | {USERS, ROLES},
+    "GROUP_STREAM_PROCESSING_OWNER": OF_PROJECT | {USERS, ROLES}, "GROUP_DATABASE_ACCESS_ADMIN": OF_PROJECT | {USERS, ROLES},
     "GROUP_DATA_ACCESS_ADMIN": OF_PROJECT, "GROUP_MONITORING_ADMIN": OF_PROJECT | {HOSTS}, "GROUP_USER_ADMIN": OF_PROJECT | {KEYS},
 }
 UNSEEN = {"GROUP_NOT_FOUND", "ORG_NOT_FOUND"}
@@ -197,8 +203,118 @@ class EveryRoute(DroverTest):
                                      {"name": "n", "description": "d", "roles": ["GROUP_OWNER"], "secretExpiresAfterHours": 8})):
             status, _, error = self.site.call(method, where, body, key=admin)
             self.assertEqual((status, (error or {}).get("errorCode")), (403, "USER_UNAUTHORIZED"), (method, where, body))
+        # The same of service accounts: one that it made, one of an owner, and one of the organization's owner.
+        accounts = f"{ATLAS}/groups/{self.group}/serviceAccounts"
+        body = {"name": "n", "description": "d", "secretExpiresAfterHours": 8}
+        mine = self.site.call("POST", accounts, {**body, "roles": ["GROUP_READ_ONLY"]}, key=admin)[2]["clientId"]
+        of_owner = self.site.call("POST", accounts, {**body, "roles": ["GROUP_OWNER"]})[2]["clientId"]
+        of_org = self.site.call("POST", f"{ATLAS}/orgs/{self.site.org}/serviceAccounts", {**body, "roles": ["ORG_OWNER"]})[2]["clientId"]
+        self.assertEqual(self.site.call("POST", f"{accounts}/{of_org}:invite", {"roles": ["GROUP_READ_ONLY"]})[0], 200)
+        for method, where, roles in (("POST", f"{mine}:invite", ["GROUP_OWNER"]), ("PATCH", mine, ["GROUP_DATABASE_ACCESS_ADMIN"]), ("PATCH", of_owner, ["GROUP_READ_ONLY"]),
+                                     ("POST", f"{of_owner}:invite", ["GROUP_READ_ONLY"]), ("DELETE", of_owner, None), ("DELETE", of_org, None),
+                                     ("POST", f"{of_org}:invite", ["GROUP_USER_ADMIN"]), ("PATCH", of_org, ["GROUP_USER_ADMIN"])):
+            status, _, error = self.site.call(method, f"{accounts}/{where}", roles and {"roles": roles}, key=admin)
+            self.assertEqual((status, (error or {}).get("errorCode")), (403, "USER_UNAUTHORIZED"), (method, where, roles))
+        roles = {one["clientId"]: one["roles"] for one in self.site.call("GET", accounts)[2]["results"]}
+        self.assertEqual(roles, {mine: ["GROUP_READ_ONLY"], of_owner: ["GROUP_OWNER"], of_org: ["GROUP_READ_ONLY"]})
+        self.assertEqual(self.site.call("PATCH", f"{accounts}/{mine}", {"roles": ["GROUP_USER_ADMIN"]}, key=admin)[0], 200)
+        self.assertEqual(self.site.call("DELETE", f"{accounts}/{mine}", key=admin)[0], 204)
         self.assertEqual(self.site.call("PATCH", f"{path}/{made['id']}", {"roles": ["GROUP_READ_ONLY"]}, key=admin)[0], 200)
         self.assertEqual(self.site.call("DELETE", f"{path}/{made['id']}", key=admin)[0], 204)
+
+    def test_whoever_makes_a_project_owns_it(self):
+        key = self.key("ORG_GROUP_CREATOR")
+        status, _, mine = self.site.call("POST", ATLAS + "/groups", {"name": "mine", "orgId": self.site.org}, key=key)
+        self.assertEqual(status, 200, mine)
+        path = f"{ATLAS}/groups/{mine['id']}"
+        self.assertEqual([one["id"] for one in self.site.call("GET", ATLAS + "/groups", key=key)[2]["results"]], [mine["id"]])
+        self.assertEqual(self.site.call("PATCH", path, {"name": "still mine"}, key=key)[0], 200)
+        self.assertEqual(self.site.call("GET", f"{ATLAS}/groups/{self.group}", key=key)[0], 404)
+        self.assertEqual(self.site.call("DELETE", path, key=key)[0], 204)
+        self.assertEqual(self.site.call("GET", f"{ATLAS}/orgs/{self.site.org}/apiKeys/{key['id']}")[2]["roles"], [{"orgId": self.site.org, "roleName": "ORG_GROUP_CREATOR"}])
+        # An owner of the organization needs no role of its own in what it makes.
+        self.assertEqual(len(self.site.call("GET", f"{ATLAS}/orgs/{self.site.org}/apiKeys")[2]["results"]), 2)
+        self.assertEqual(self.site.call("GET", f"{ATLAS}/groups/{self.project('theirs')}/apiKeys")[2]["totalCount"], 0)
+
+    def test_whoever_is_bound_to_addresses_makes_nothing_that_is_not(self):
+        owner = self.key("GROUP_OWNER")
+        keys = f"{ATLAS}/orgs/{self.site.org}/apiKeys"
+        self.assertEqual(self.site.call("POST", f"{keys}/{owner['id']}/accessList", [{"cidrBlock": "127.0.0.0/8"}])[0], 200)
+
+        def ranges(key):
+            return [one["cidrBlock"] for one in self.site.call("GET", f"{keys}/{key['id']}/accessList")[2]["results"]]
+        self.assertEqual(ranges(owner), ["127.0.0.0/8"])
+        made = self.site.call("POST", f"{ATLAS}/groups/{self.group}/apiKeys", {"desc": "d", "roles": ["GROUP_READ_ONLY"]}, key=owner)[2]
+        self.assertEqual(ranges(made), ["127.0.0.0/8"])
+        self.assertEqual(self.site.call("GET", f"{ATLAS}/groups/{self.group}", key=made)[0], 200)
+        self.assertEqual(ranges(self.key("GROUP_USER_ADMIN")), [], "an owner of the organization says of each key from where")
+        # An account is bound as well.
+        body = {"name": "n", "description": "d", "roles": ["GROUP_READ_ONLY"], "secretExpiresAfterHours": 8}
+        accounts = f"{ATLAS}/groups/{self.group}/serviceAccounts"
+        bound = self.site.call("POST", accounts, body, key=owner)[2]
+        self.assertEqual(self.token_opens(bound), 200)
+        self.assertEqual(self.site.call("POST", f"{keys}/{owner['id']}/accessList", [{"cidrBlock": "203.0.113.0/24"}])[0], 200)
+        self.assertEqual(self.site.call("DELETE", f"{keys}/{owner['id']}/accessList/127.0.0.0%2F8")[0], 204)
+        self.assertEqual(self.site.call("GET", accounts, key=owner)[2]["errorCode"], "IP_ADDRESS_NOT_ON_WHITELIST")
+        self.assertEqual(self.token_opens(bound), 200, "its own list is what it was made with")
+        self.assertEqual(self.site.call("POST", f"{keys}/{made['id']}/accessList", [{"cidrBlock": "203.0.113.0/24"}])[0], 200)
+        self.assertEqual(self.site.call("DELETE", f"{keys}/{made['id']}/accessList/127.0.0.0%2F8")[0], 204)
+        self.assertEqual(self.site.call("GET", f"{ATLAS}/groups/{self.group}", key=made)[0], 403)
+
+    def token_opens(self, account):
+        login = base64.b64encode(f"{account['clientId']}:{account['secrets'][0]['secret']}".encode()).decode()
+        link = http.client.HTTPConnection("127.0.0.1", self.site.port, timeout=30)
+        link.request("POST", "/api/oauth/token", "grant_type=client_credentials", {"Authorization": "Basic " + login, "Content-Type": "application/x-www-form-urlencoded"})
+        token = json.loads(link.getresponse().read())["access_token"]
+        link.request("GET", f"{ATLAS}/groups/{self.group}", headers={"Authorization": "Bearer " + token})
+        response = link.getresponse()
+        response.read()
+        link.close()
+        return response.status
+
+    def test_an_administrator_of_monitoring_names_no_files_and_frees_no_names(self):
+        admin = self.key("GROUP_MONITORING_ADMIN")
+        hosts = f"{MANAGER}/groups/{self.group}/hosts"
+        host = {"hostname": "db1", "port": 1}
+        login = {"authMechanismName": "SCRAM-SHA-256", "username": "u", "password": "p", "sslEnabled": True}
+        for more in ({"caCertificatePath": "/etc/shadow"}, {**login, "clientCertificatePath": "/root/key.pem"}):
+            status, _, error = self.site.call("POST", hosts, {**host, **more}, key=admin)
+            self.assertEqual((status, error["errorCode"]), (403, "USER_UNAUTHORIZED"), more)
+        status, _, one = self.site.call("POST", hosts, {**host, **login, "clusterName": "shopRS"}, key=admin)
+        self.assertEqual(status, 201, one)
+        one = f"{hosts}/{one['id']}"
+        self.assertEqual(self.site.call("PATCH", one, {**login, "caCertificatePath": "/etc/shadow"}, key=admin)[0], 403)
+        self.assertEqual(self.site.call("PATCH", one, {**login, "password": "q"}, key=admin)[0], 200)
+        self.assertEqual(self.site.call("PATCH", one, {**login, "caCertificatePath": "/etc/ssl/ca.pem"})[0], 200)
+        self.assertEqual(self.site.call("PATCH", one, login, key=admin)[0], 403, "an owner has named files: they would be gone")
+        # One that monitoring has not seen yet may go, as a name that was mistyped.
+        self.assertEqual(self.site.call("DELETE", one, key=admin)[0], 204)
+        seen = self.site.call("POST", hosts, {**host, "clusterName": "shopRS"})[2]
+        self.sampled(seen)
+        other = next(one["id"] for one in self.site.call("GET", hosts)[2]["results"] if one["id"] != seen["id"])
+        self.assertEqual(self.site.call("DELETE", f"{hosts}/{other}", key=admin)[0], 204, "not the last of its deployment")
+        status, _, error = self.site.call("DELETE", f"{hosts}/{seen['id']}", key=admin)
+        self.assertEqual((status, error["errorCode"]), (403, "USER_UNAUTHORIZED"))
+        self.assertEqual([one["id"] for one in self.site.call("GET", hosts)[2]["results"]], [seen["id"]])
+        self.assertEqual(self.site.call("DELETE", f"{hosts}/{seen['id']}")[0], 204)
+
+    def sampled(self, host):
+        """As an agent does that has seen it, and another member of its set."""
+        key = self.site.call("POST", f"{MANAGER}/groups/{self.group}/agentapikeys", {"desc": "d"})[2]["key"]
+
+        def call(path, body):
+            login = base64.b64encode(f"{self.group}:{key}".encode()).decode()
+            link = http.client.HTTPConnection("127.0.0.1", self.site.port, timeout=30)
+            link.request("POST", "/agent/v1" + path, json.dumps(body), {"Authorization": "Basic " + login})
+            response = link.getresponse()
+            answer = json.loads(response.read())
+            self.assertEqual(response.status, 200, answer)
+            link.close()
+            return answer
+        hello = {"protocol": 1, "agentId": "a", "hostname": "a", "version": "v", "features": ["monitoring"], "platform": {"os": "linux", "arch": "x86_64"}}
+        session = {"agentId": "a", "epoch": call("/hello", hello)["epoch"]}
+        seen = [{"host": name, "reached": True, "typeName": "REPLICA_PRIMARY", "version": "8.0.4", "replicaSetName": "rs"} for name in (f"{host['hostname']}:{host['port']}", "db2:1")]
+        call("/monitoring", {**session, "samples": [{"deploymentId": host["clusterId"], "hosts": seen}]})
 
     def test_an_organization_goes_last(self):
         path = f"{ATLAS}/orgs/{self.site.org}"
