@@ -12,7 +12,7 @@ bool allowed_by_exception(std::string_view action, const Resource& resource) {
     return action == "addShard" || action == "replSetConfigure" || action == "replSetGetStatus" ||
            action == "replSetGetConfig" || action == "appendOplogNote";
   }
-  if (resource.ns.db == "admin") return action == "createUser" || action == "createRole" || action == "grantRole";
+  if (resource.ns.db == "admin") return action == "createUser" || action == "grantRole";
   return resource.ns.db == "$external" && action == "createUser";
 }
 

@@ -41,6 +41,7 @@ Result<bson::Document> existing(CommandContext& context, const RoleName& name) {
 
 Status check_roles(CommandContext& context, const RoleName& target, const std::vector<RoleName>& roles) {
   const bool since_50 = context.settings().at_least(5, 0);
+  for (const auto& role : roles) TRY(context.authorize("grantRole", database_resource(role.db)));
   for (const auto& role : roles) {
     if (role == target) return server_error(kInvalidRoleModification, fmt::format("Cannot grant role {}@{} to itself.", role.role, role.db));
     if (target.db != "admin" && role.db != target.db) {
@@ -55,7 +56,6 @@ Status check_roles(CommandContext& context, const RoleName& target, const std::v
       return server_error(kInvalidRoleModification, fmt::format("Granting {}@{} to {}@{} would introduce a cycle in the role graph{}",
                                                                role.role, role.db, target.role, target.db, since_50 ? "" : "."));
     }
-    TRY(context.authorize("grantRole", database_resource(role.db)));
   }
   return {};
 }
@@ -187,12 +187,12 @@ Result<bson::Document> change_roles(CommandContext& context, bool grant) {
   const auto name = TRY(named_role(context));
   TRY(check_arguments(context, {"roles"}));
   const auto change = TRY(parse_roles(TRY(needed_array(context, "roles")), name.db, context.settings().version));
-  const auto document = TRY(existing(context, name));
   if (grant) {
     TRY(check_roles(context, name, change));
   } else {
     for (const auto& role : change) TRY(context.authorize("revokeRole", database_resource(role.db)));
   }
+  const auto document = TRY(existing(context, name));  // last: who may not is not told what is there
   const auto stored = document["roles"].to_array();
   auto roles = stored ? TRY(parse_roles(*stored, name.db)) : std::vector<RoleName>();
   for (const auto& role : change) {

@@ -36,12 +36,10 @@ Result<UserName> named_user(CommandContext& context) {
 }
 
 Status check_roles(CommandContext& context, const std::vector<RoleName>& roles, std::string_view action) {
+  for (const auto& role : roles) TRY(context.authorize(action, database_resource(role.db)));
   auto& directory = auth_connection(context).auth.directory();
   for (const auto& role : roles) {
-    if (!TRY(directory.role_exists(role))) {
-      return server_error(kRoleNotFound, fmt::format("No role named {}@{}", role.role, role.db));
-    }
-    TRY(context.authorize(action, database_resource(role.db)));
+    if (!TRY(directory.role_exists(role))) return server_error(kRoleNotFound, fmt::format("No role named {}@{}", role.role, role.db));
   }
   return {};
 }
@@ -253,9 +251,9 @@ Result<bson::Document> change_roles(CommandContext& context, bool grant) {
   TRY(check_arguments(context, {"roles"}));
   const auto field = TRY(needed_array(context, "roles"));
   const auto roles = TRY(parse_roles(field, name.db, context.settings().version));
+  TRY(check_roles(context, roles, grant ? "grantRole" : "revokeRole"));  // first: who may not is not told who is there
   const auto user = TRY(auth_connection(context).auth.directory().user(name));
   if (!user) return server_error(kUserNotFound, fmt::format("Could not find user \"{}\" for db \"{}\"", name.user, name.db));
-  TRY(check_roles(context, roles, grant ? "grantRole" : "revokeRole"));
   auto granted = user->roles;
   for (const auto& role : roles) {
     const bool has = std::find(granted.begin(), granted.end(), role) != granted.end();

@@ -66,13 +66,19 @@ bson::Timestamp start_of(Engine& engine, const Options& options) {
   return options.resume->from_invalidate ? one_later(options.resume->time) : options.resume->time;
 }
 
+// Whether the oplog has everything that was ever written: it begins with the set's own beginning.
+Result<bool> is_whole(Engine& engine, bson::Timestamp oldest) {
+  const auto first = TRY(oplog_entry_at(engine, oldest));
+  return first && first->view().at_path("o.msg").to_string_view() == std::string_view("initiating set");
+}
+
 }  // namespace
 
 Result<std::unique_ptr<EventSource>> EventSource::open(Engine& engine, Options options) {
   const auto start = start_of(engine, options);
   const auto oldest = engine.oldest_oplog_time();
   const bool asked = options.start_at || options.resume;
-  if (asked && !oldest.is_zero() && start < oldest) return history_lost();
+  if (asked && !oldest.is_zero() && start < oldest && !TRY(is_whole(engine, oldest))) return history_lost();
   return std::unique_ptr<EventSource>(new EventSource(engine, std::move(options), start));
 }
 

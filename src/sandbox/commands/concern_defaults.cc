@@ -176,7 +176,7 @@ void apply_concern_defaults(CommandContext& context, bool in_transaction) {
   if (context.internal || in_transaction) return;
   const auto values = context.services.concern_defaults.current();
   auto& read = context.read_concern;
-  const bool reads = (context.command->flags & kReadConcern) != 0;
+  const bool reads = (context.command->flags & kReadConcern) != 0 && !is_read_at_one_level(context);
   if (values->has_read && reads && !read.level && !read.after_cluster_time && !read.at_cluster_time) read.level = values->read.level;
   if (values->has_write && !context.write_concern.provided) context.write_concern = values->write;
 }

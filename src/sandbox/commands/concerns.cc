@@ -1,5 +1,7 @@
 #include "sandbox/commands/concerns.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "bson/ejson.h"
@@ -59,19 +61,25 @@ struct StageLevel {
 };
 constexpr StageLevel kStageLevels[] = {{"$changeStream", "majority"}, {"$currentOp", "local"}, {"$listLocalSessions", "local"}};
 
+// The first of a pipeline's stages that is read at one level only.
+const StageLevel* fixed_level(const CommandContext& context) {
+  if (context.command->name != "aggregate") return nullptr;
+  const auto stages = context.body["pipeline"].to_array().value_or(bson::View());
+  for (const auto& stage : stages) {
+    const auto spec = stage.to_document().value_or(bson::View());
+    const auto level = std::ranges::find(kStageLevels, spec.first().key(), &StageLevel::stage);
+    if (level != std::end(kStageLevels)) return level;
+  }
+  return nullptr;
+}
+
 std::string why_not_in_pipeline(const CommandContext& context, std::string_view level) {
   if (context.body["explain"].is_truthy() && level != "local" && !context.settings().at_least(8, 0)) {
     return fmt::format("Explain for the aggregate command cannot run with a readConcern other than 'local'. Current readConcern level: {}", level);
   }
-  const auto stages = context.body["pipeline"].to_array().value_or(bson::View());
-  for (const auto& stage : stages) {
-    const auto spec = stage.to_document().value_or(bson::View());
-    for (const auto& [name, only] : kStageLevels) {
-      if (spec.empty() || spec.first().key() != name || only == level) continue;
-      return fmt::format("Aggregation stage {} cannot run with a readConcern other than '{}'. Current readConcern: {}", name, only, level);
-    }
-  }
-  return {};
+  const auto* fixed = fixed_level(context);
+  if (fixed == nullptr || fixed->only == level) return {};
+  return fmt::format("Aggregation stage {} cannot run with a readConcern other than '{}'. Current readConcern: {}", fixed->stage, fixed->only, level);
 }
 
 // Why the command cannot be read at a level; nothing when it can.
@@ -87,6 +95,8 @@ std::string why_not_at(const CommandContext& context, std::string_view level) {
 }
 
 }  // namespace
+
+bool is_read_at_one_level(const CommandContext& context) { return fixed_level(context) != nullptr; }
 
 Result<ReadConcern> parse_read_concern(bson::View body) {
   const auto element = body["readConcern"];

@@ -18,6 +18,8 @@ Result<WriteConcern> write_concern_of(bson::View document, ServerVersion version
 enum class TransactionStep { kNone, kFirst, kLater };
 // 72 for a level that the command, its pipeline or the version does not take, or a transaction cannot begin with.
 Status check_read_concern(const CommandContext& context, TransactionStep step);
+// An aggregate with a stage that has a level of its own ($changeStream, $currentOp): default concerns are not for it.
+bool is_read_at_one_level(const CommandContext& context);
 // 72 for a writeConcern, whatever it says, where the command takes none.
 Status check_takes_write_concern(const CommandContext& context);
 // 79 or 100 for a write concern that this set of one member cannot satisfy.

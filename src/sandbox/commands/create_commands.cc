@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "bson/builder.h"
+#include "bson/ejson.h"
 #include "sandbox/commands/authorize.h"
 #include "sandbox/commands/collection_options.h"
 #include "sandbox/commands/support.h"
@@ -218,6 +219,12 @@ Result<bson::Document> create(CommandContext& context) {
     const auto key = (*given)["key"].to_document();
     if (!key || key->field_count() != 1 || key->first().key() != "_id") {
       return server_error(code::kBadValue, "The field 'key' for an _id index must be {_id: 1}, but got another key pattern");
+    }
+    const auto own = TRY(effective_collation(*given, nullptr));
+    const auto shown = [](const auto& one) { return one ? bson::to_shell(one->spec()) : std::string("{ locale: \"simple\" }"); };
+    if ((*given)["collation"] && shown(own) != shown(collator)) {
+      return server_error(code::kBadValue, fmt::format("The '_id' index must have the same collation as the collection. Index collation: {}, collection collation: {}",
+                                                       shown(own), shown(collator)));
     }
   }
   TRY(in_write_unit(context, [&](WriteUnit& unit) -> Status {

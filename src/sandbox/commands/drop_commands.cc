@@ -1,4 +1,6 @@
 // drop and dropDatabase. Facts: corpus catalog/create-list-drop, admin/list-databases.
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "bson/builder.h"
@@ -11,6 +13,15 @@ namespace drover::sandbox {
 
 namespace {
 
+// What is left of system collections for clients to drop. Facts: MongoDB's database_impl.cpp.
+Status check_droppable(const Namespace& ns) {
+  static constexpr std::string_view kEverywhere[] = {"system.profile", "system.views"};
+  static constexpr std::string_view kOfOne[] = {"config.system.sessions", "config.system.preimages", "admin.system.keys", "local.system.healthlog"};
+  const bool droppable = !ns.collection.starts_with("system.") || ns.collection.starts_with("system.buckets.") ||
+                         std::ranges::find(kEverywhere, ns.collection) != std::end(kEverywhere) || std::ranges::find(kOfOne, ns.to_string()) != std::end(kOfOne);
+  return droppable ? Status() : Status(server_error(code::kIllegalOperation, fmt::format("can't drop system collection {}", ns.to_string())));
+}
+
 Result<bson::Document> drop(CommandContext& context) {
   TRY(check_fields(context, {"collectionUUID"}));
   bson::Document reply;
@@ -21,6 +32,7 @@ Result<bson::Document> drop(CommandContext& context) {
       return server_error(code::kNamespaceNotFound, "ns not found");
     }
     TRY(check_write_allowed(context, unit, target.ns));
+    if (!context.internal) TRY(check_droppable(target.ns));
     if (target.collection->is_oplog()) return server_error(code::kIllegalOperation, "can't drop live oplog while replicating");
     if (target.ns.collection == kProfileCollection && context.services.profiler.of(target.ns.db).level > 0) {
       return server_error(code::kIllegalOperation, "turn off profiling before dropping system.profile collection");

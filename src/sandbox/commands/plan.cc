@@ -366,6 +366,7 @@ Status answer_text(const CollectionInfo& collection, const IndexInfo& index, con
 }  // namespace
 
 Status check_special(const CollectionInfo* collection, const PlanRequest& request) {
+  if (request.filter == nullptr) return {};
   const auto& filter = *request.filter;
   const auto near = filter.near_path();
   if (!near && !filter.has_text()) return {};

@@ -208,6 +208,10 @@ Status check_creatable(const CommandContext& context, const Namespace& ns) {
 
 Status check_writable(const CommandContext& context, const Namespace& ns) {
   if (context.internal) return {};
+  const bool holds_privileges = ns.db == "admin" && (ns.collection == "system.users" || ns.collection == "system.roles");
+  if (context.transaction != nullptr && ns.collection.starts_with("system.") && !holds_privileges && !ns.collection.starts_with("system.buckets.")) {
+    return server_error(code::kSystemWriteInTransaction, fmt::format("Cannot write to system collection {} within a transaction.", ns.to_string()));
+  }
   const bool five = context.settings().at_least(5, 0);
   if (ns.collection == "system.profile" || (five && ns.collection == "system.views")) {
     return server_error(code::kInvalidNamespace, fmt::format(fmt::runtime(five ? "cannot write to {}" : "cannot write to '{}'"), ns.to_string()));

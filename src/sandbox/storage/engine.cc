@@ -118,7 +118,7 @@ Status Engine::Impl::recover() {
 Status Engine::prepare() {
   auto unit = begin_write();
   TRY(unit->refresh_all_views());
-  const auto id_index = bson::make_document({{"v", 2}, {"key", bson::make_document({{"_id", 1}})}, {"name", "_id_"}});
+  const auto id_index = plain_id_index();
   if (!unit->catalog().find(Namespace{"local", "oplog.rs"})) {
     unit->set_replicated(false);
     kv::IndexedBatch& batch = unit->batch();

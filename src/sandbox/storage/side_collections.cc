@@ -1,8 +1,25 @@
 #include "sandbox/storage/side_collections.h"
 
+#include <algorithm>
+
+#include <fmt/format.h>
+
 #include "bson/builder.h"
 
 namespace drover::sandbox {
+
+bson::Document plain_id_index() { return bson::make_document({{"v", 2}, {"key", bson::make_document({{"_id", 1}})}, {"name", "_id_"}}); }
+
+Status check_version_document(const Namespace& ns, bson::View before, const bson::View* after, ServerVersion server) {
+  constexpr std::string_view kVersions[] = {"4.2", "4.4", "5.0", "6.0", "7.0", "8.0"};
+  if (ns.db != "admin" || ns.collection != "system.version" || before["_id"].to_string_view() != std::string_view("featureCompatibilityVersion")) return {};
+  if (after == nullptr) return fail(ErrorCode::kFailure, "removing FeatureCompatibilityVersion document is not allowed", 40670);
+  const auto version = (*after)["version"].to_string_view().value_or("");
+  const auto newest = fmt::format("{}.{}", server.major, server.minor);
+  if (std::ranges::find(kVersions, version) != std::end(kVersions) && version <= newest) return {};
+  return fail(ErrorCode::kFailure, fmt::format("Invalid value for version, found {}, expected a feature compatibility version up to '{}' in "
+                                               "featureCompatibilityVersion document in admin.system.version", version, newest), 2);
+}
 
 Namespace pre_images_namespace() { return {"config", "system.preimages"}; }
 Namespace retry_images_namespace() { return {"config", "image_collection"}; }

@@ -1,10 +1,11 @@
-// Collections of `config` that a member keeps beside the oplog: images of documents, written in the same commit as the
-// entries that they belong to and not logged themselves. Sources: MongoDB's change_stream_preimage.idl and
-// image_collection_entry.idl.
+// Collections of the server's own. Of `config`, those that a member keeps beside the oplog: images of documents, written in the same commit as
+// the entries that they belong to and not logged themselves. Sources: MongoDB's change_stream_preimage.idl and
+// image_collection_entry.idl. Of `admin`, system.version, whose document `featureCompatibilityVersion` is not anybody's to spoil (fcv_op_observer.cpp).
 #pragma once
 
 #include <string_view>
 
+#include "base/error.h"
 #include "base/uuid.h"
 #include "bson/document.h"
 #include "bson/types.h"
@@ -18,6 +19,13 @@ namespace drover::sandbox {
 inline constexpr ServerVersion kPreImagesSince{6, 0, 0};
 // From here on a retryable findAndModify's image is in config.image_collection; before, it is a no-op of the oplog.
 inline constexpr ServerVersion kRetryImagesSince{5, 0, 0};
+
+// {v: 2, key: {_id: 1}, name: "_id_"}: what collections of the server's own begin with.
+bson::Document plain_id_index();
+
+// Refuses (40670, 2) to remove the document `featureCompatibilityVersion` of admin.system.version or to give it a version that is none of
+// this server's. `after`: null for a removal.
+Status check_version_document(const Namespace& ns, bson::View before, const bson::View* after, ServerVersion server);
 
 Namespace pre_images_namespace();    // config.system.preimages
 Namespace retry_images_namespace();  // config.image_collection

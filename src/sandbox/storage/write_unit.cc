@@ -6,6 +6,7 @@
 #include "bson/key_string.h"
 #include "sandbox/storage/engine_impl.h"
 #include "sandbox/storage/oplog_entry.h"
+#include "sandbox/storage/side_collections.h"
 
 namespace drover::sandbox {
 
@@ -132,6 +133,7 @@ Result<RecordId> WriteUnit::insert(const CollectionPtr& collection, bson::View d
 Status WriteUnit::update(const CollectionPtr& collection, RecordId id, bson::View before, bson::View after, bson::View oplog_object,
                          std::int32_t statement) {
   TRY(check_current(collection));
+  TRY(check_version_document(collection->ns, before, &after, engine_.options().version));
   const auto key = record_key(collection->ident, id);
   TRY(claim(kRecords, key));
   TRY(change_keys(collection, id, before, after));
@@ -147,6 +149,7 @@ Status WriteUnit::update(const CollectionPtr& collection, RecordId id, bson::Vie
 
 Status WriteUnit::remove(const CollectionPtr& collection, RecordId id, bson::View document, std::int32_t statement) {
   TRY(check_current(collection));
+  TRY(check_version_document(collection->ns, document, nullptr, engine_.options().version));
   const auto key = record_key(collection->ident, id);
   TRY(claim(kRecords, key));
   TRY(remove_keys(collection, id, document));

@@ -114,6 +114,12 @@ Status WriteUnit::put_aside(const Namespace& ns, const bson::Document& document)
 
 Status WriteUnit::save_pre_image(const Uuid& collection, bson::Timestamp entry, std::int64_t apply_ops_index, bson::View before) {
   const auto wall = std::chrono::duration_cast<std::chrono::milliseconds>(engine_.runtime().wall_time().time_since_epoch()).count();
+  if (!catalog().find(pre_images_namespace())) {  // somebody has dropped it
+    const bool replicated = std::exchange(replicated_, false);
+    const auto created = create_collection(pre_images_namespace(), bson::View(), plain_id_index());
+    replicated_ = replicated;
+    if (!created) return tl::unexpected(created.error());
+  }
   return put_aside(pre_images_namespace(), pre_image(pre_image_id(collection, entry, apply_ops_index), {wall}, before));
 }
 
