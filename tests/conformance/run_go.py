@@ -9,13 +9,11 @@ pass is listed with its reason in go_skip.txt; how many passed is recorded in go
 A test that has parts is counted by its parts. Needs Go 1.23, for v2 Go 1.25, and the module proxy the first time.
 """
 import argparse
-import concurrent.futures
 import dataclasses
 import fnmatch
 import json
 import os
 import pathlib
-import queue
 import re
 import shutil
 import signal
@@ -23,14 +21,11 @@ import subprocess
 import sys
 import tempfile
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
-from conformance_record import judge, read_skips  # noqa: E402
-from sandbox_process import Sandbox  # noqa: E402
+from conformance_record import read_skips
+from suite_run import FAILED, NOT_RUN, PASSED, USER, outcome, run_parts, say_repeated
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-USER = ("user", "password")
-PASSED, FAILED, NOT_RUN = "passed", "failed", "not run"
 OUTCOMES = {"pass": PASSED, "fail": FAILED, "skip": NOT_RUN}
 
 
@@ -187,37 +182,12 @@ def read_events(output):
 
 
 def run_all(options, go, work):
-    """work: [(driver, package, patterns of what is not run, names of what is run, or none for all)]"""
-    results = {}
-    with tempfile.TemporaryDirectory(prefix="drover-go-") as scratch:
-        sandboxes = queue.Queue()
-        made = [Sandbox(f"{scratch}/{i}", options.server_version, options.auth, user=USER) for i in range(options.jobs)]
-        for sandbox in made:
-            sandboxes.put(sandbox)
-
-        def one(item):
-            driver, package, skips, only = item
-            sandbox = sandboxes.get()
-            try:
-                return driver, package, *run_package(options, go, driver, package, sandbox, skips, only)
-            finally:
-                sandboxes.put(sandbox)
-
-        try:
-            with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-                for driver, package, outcomes, printed in pool.map(one, work):
-                    failed = [test for test, outcome in outcomes.items() if outcome == FAILED]
-                    for test in failed:
-                        print(f"failed: {driver.name} {package} {test}", flush=True)
-                    if failed or options.keep:
-                        log = pathlib.Path(options.output) / f"{driver.name}_{package.replace('/', '_')}.log"
-                        log.parent.mkdir(parents=True, exist_ok=True)
-                        log.write_text(printed)
-                    results.update({(driver, package, test): outcome for test, outcome in outcomes.items()})
-        finally:
-            for sandbox in made:
-                sandbox.stop()
-    return results
+    """{(driver, package, test): outcome}. work: [(driver, package, patterns of what is not run, names of what is run, or none for all)]"""
+    def run(item, sandbox):
+        driver, package, skips, only = item
+        return run_package(options, go, driver, package, sandbox, skips, only)
+    results = run_parts(options, work, run, lambda item: f"{item[0].name} {item[1]}")
+    return {(driver, package, test): result for ((driver, package, _, _), test), result in results.items()}
 
 
 def skips_of(listed, driver, package):
@@ -227,7 +197,7 @@ def skips_of(listed, driver, package):
         version, of_package, test = pattern.split(":", 2)
         if fnmatch.fnmatchcase(driver.name, version) and fnmatch.fnmatchcase(package, of_package):
             wanted.append(test)
-    return wanted
+    return tuple(wanted)
 
 
 def main():
@@ -261,28 +231,22 @@ def main():
         work += [(driver, package, skips_of(listed, driver, package), ()) for package in driver.packages
                  if not options.package or any(fnmatch.fnmatchcase(package, pattern) for pattern in options.package)]
     results = run_all(options, go, work)
-    # Some tests wait for heartbeats within fixed times, which a loaded machine cannot promise: what failed runs once more, alone.
     again = {}
-    for (driver, package, test), outcome in results.items():
-        if outcome == FAILED and not test.startswith("("):
+    for (driver, package, test), result in results.items():
+        if result == FAILED and not test.startswith("("):
             again.setdefault((driver, package), []).append(test)
     if again:
         options.jobs, options.output = 1, options.output + "-again"
-        second = run_all(options, go, [(driver, package, skips_of(listed, driver, package), tests) for (driver, package), tests in again.items()])
+        second = run_all(options, go, [(driver, package, skips_of(listed, driver, package), tuple(tests)) for (driver, package), tests in again.items()])
         repeated = [(driver, package, test) for (driver, package), tests in again.items() for test in tests]
         results.update({key: second.get(key, FAILED) for key in repeated})
-        print("passed when run again alone:", *[f"{key[0].name} {key[1]} {key[2]}" for key in repeated if results[key] == PASSED] or ["none"], sep="\n  ")
+        say_repeated([f"{key[0].name} {key[1]} {key[2]}" for key in repeated if results[key] == PASSED])
     mode = f"{options.server_version}{' with authentication' if options.auth else ''}"
     code = 0
     for driver in drivers:
-        counts = {kind: sum(1 for key, outcome in results.items() if key[0] == driver and outcome == kind) for kind in (PASSED, FAILED, NOT_RUN)}
         skipped = sum(len(skips) for of_driver, _, skips, _ in work if of_driver == driver)
-        print(f"Go driver {driver.name} on {mode}: {counts[PASSED]} passed, {counts[FAILED]} failed, {skipped} skipped (lines of go_skip.txt), "
-              f"{counts[NOT_RUN]} not run (the suite's own conditions)")
-        if options.run or options.package or options.no_skip:
-            code |= 1 if counts[FAILED] else 0
-        else:
-            code |= judge(f"Go driver {driver.name}", HERE / "go_passed.json", f"{driver.name} on {mode}", counts[PASSED], counts[FAILED], options.record)
+        code |= outcome(f"Go driver {driver.name}", "go_passed.json", mode, [result for key, result in results.items() if key[0] == driver],
+                        f"{skipped} skipped (lines of go_skip.txt)", options, partial=options.run or options.package or options.no_skip, key=f"{driver.name} on {mode}")
     return code
 
 

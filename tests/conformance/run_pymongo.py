@@ -7,11 +7,9 @@ asked for. Each file of tests is a process of its own; sandboxes are shared by t
 only grow.
 """
 import argparse
-import concurrent.futures
 import fnmatch
 import os
 import pathlib
-import queue
 import re
 import signal
 import subprocess
@@ -20,16 +18,13 @@ import tarfile
 import tempfile
 import xml.etree.ElementTree
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
-from conformance_record import judge, read_skips  # noqa: E402
-from sandbox_process import Sandbox  # noqa: E402
+from conformance_record import read_skips
+from suite_run import FAILED, NOT_RUN, PASSED, USER, outcome, run_parts, say_repeated
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 PYMONGO = "4.11.3"
 NEEDS = ["pytest==8.3.5", "pytest-asyncio==0.26.0", "dnspython==2.7.0"]
-USER = ("user", "password")  # not admin: tests make and remove that one
-PASSED, FAILED, NOT_RUN = "passed", "failed", "not run"
 
 
 def make_tree(build):
@@ -92,43 +87,18 @@ def read_report(path, name):
     for case in xml.etree.ElementTree.parse(path).getroot().iter("testcase"):
         if not case.get("name"):
             continue  # left half written by a test that forked
-        outcome = FAILED if case.find("failure") is not None or case.find("error") is not None else NOT_RUN if case.find("skipped") is not None else PASSED
+        result = FAILED if case.find("failure") is not None or case.find("error") is not None else NOT_RUN if case.find("skipped") is not None else PASSED
         in_module = case.get("classname").removeprefix(name.removesuffix(".py").replace("/", ".")).strip(".")
         test = "::".join([name, *filter(None, in_module.split(".")), case.get("name")])
-        results[test] = outcome if results.get(test) != FAILED else FAILED
+        results[test] = result if results.get(test) != FAILED else FAILED
     return results
 
 
 def run_all(options, python, files):
-    results = {}
-    with tempfile.TemporaryDirectory(prefix="drover-pymongo-") as scratch:
-        sandboxes = queue.Queue()
-        made = [Sandbox(f"{scratch}/{i}", options.server_version, options.auth, user=USER) for i in range(options.jobs)]
-        for sandbox in made:
-            sandboxes.put(sandbox)
-
-        def work(name):
-            sandbox = sandboxes.get()
-            try:
-                return name, *run_file(options, python, sandbox, name, files[name])
-            finally:
-                sandboxes.put(sandbox)
-
-        try:
-            with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-                for name, outcomes, output in pool.map(work, sorted(files, key=lambda file: -len(files[file]))):
-                    results.update(outcomes)
-                    failed = [test for test, outcome in outcomes.items() if outcome == FAILED]
-                    for test in failed:
-                        print(f"failed: {test}", flush=True)
-                    if failed:
-                        log = pathlib.Path(options.output) / (name.replace("/", "_") + ".log")
-                        log.parent.mkdir(parents=True, exist_ok=True)
-                        log.write_text(output)
-        finally:
-            for sandbox in made:
-                sandbox.stop()
-    return results
+    """{test: outcome}. The longest file first."""
+    names = sorted(files, key=lambda file: -len(files[file]))
+    results = run_parts(options, names, lambda name, sandbox: run_file(options, python, sandbox, name, files[name]), lambda name: name)
+    return {test: result for (_, test), result in results.items()}
 
 
 def main():
@@ -162,21 +132,16 @@ def main():
         files[name] = chosen
     files = {name: tests for name, tests in files.items() if tests}
     results = run_all(options, python, files)
-    # Some tests wait for heartbeats within fixed times, which a loaded machine cannot promise: what failed runs once more, alone.
     again = {}
-    for test in (test for test, outcome in results.items() if outcome == FAILED):
+    for test in (test for test, result in results.items() if result == FAILED):
         again.setdefault(test.split("::")[0], []).append(test)
     if again:
         options.jobs = 1
         results.update(run_all(options, python, again))
-        print("passed when run again alone:", *[test for tests in again.values() for test in tests if results[test] == PASSED] or ["none"])
-    counts = {kind: sum(1 for outcome in results.values() if outcome == kind) for kind in (PASSED, FAILED, NOT_RUN)}
+        say_repeated([test for tests in again.values() for test in tests if results[test] == PASSED])
     mode = f"{options.server_version}{' with authentication' if options.auth else ''}{', asynchronous' if options.asynchronous else ''}"
-    print(f"pymongo {PYMONGO} on {mode}: {counts[PASSED]} passed, {counts[FAILED]} failed, {skipped} skipped (pymongo_skip.txt), "
-          f"{counts[NOT_RUN]} not run (the suite's own conditions)")
-    if options.match or options.no_skip:
-        return 1 if counts[FAILED] else 0
-    return judge("pymongo", HERE / "pymongo_passed.json", mode, counts[PASSED], counts[FAILED], options.record)
+    return outcome(f"pymongo {PYMONGO}", "pymongo_passed.json", mode, results.values(), f"{skipped} skipped (pymongo_skip.txt)", options,
+                   partial=options.match or options.no_skip)
 
 
 if __name__ == "__main__":
