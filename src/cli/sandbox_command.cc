@@ -96,12 +96,14 @@ class SandboxCommand : public Subcommand {
     if (!tls && !tls_mode_.empty() && tls_mode_ != "disabled") return fail(ErrorCode::kUsage, fmt::format("--tls-mode {} needs --tls-cert-key-file", tls_mode_));
     TRY(check_set_name(repl_set_));
     const auto member = TRY(member_of(host_));
-    std::error_code failed;
-    std::filesystem::create_directories(dbpath_, failed);
-    if (failed) return fail(ErrorCode::kUnsupported, fmt::format("creating --dbpath {}: {}", dbpath_, failed.message()));
     const auto runtime = make_real_runtime();
+    // A log may lie beside the data.
+    std::error_code ignored;
+    if (const auto directory = std::filesystem::path(log_).parent_path(); !directory.empty()) std::filesystem::create_directories(directory, ignored);
     const auto log = TRY(log_.empty() ? open_log("-", LogLevel::kWarn) : open_log(log_, LogLevel::kInfo));
     const auto version = *sandbox::sandbox_version(version_);
+    std::stop_source ends;  // by a signal, or by a client's shutdown
+    const std::stop_callback signalled(stop, [&ends] { ends.request_stop(); });
     ResidentLimit process_memory(static_cast<std::size_t>(memory_));
     const auto sandbox = TRY(sandbox::Sandbox::start({.dbpath = dbpath_,
                                                       .bind_ip = bind_ip_,
@@ -118,12 +120,13 @@ class SandboxCommand : public Subcommand {
                                                       .tls_ca_file = tls_ca_file_,
                                                       .tls_allow_without_certificate = tls_without_certificate_,
                                                       .tls_allow_plain = tls_mode_ == "preferTLS" || tls_mode_ == "allowTLS",
+                                                      .on_shutdown = [&ends] { ends.request_stop(); },
                                                       .arguments = {"drover", "sandbox", "--dbpath", dbpath_}},
                                                      *runtime, *log));
     TRY(write_port_file(port_file_, sandbox->port(), "--port-file"));
     std::puts(fmt::format("drover sandbox {}: ready on {}", version.to_string(), sandbox->uri()).c_str());
     std::fflush(stdout);
-    while (runtime->sleep(kLookAtMemory, stop)) process_memory.look();
+    while (runtime->sleep(kLookAtMemory, ends.get_token())) process_memory.look();
     sandbox->stop();
     return {};
   }

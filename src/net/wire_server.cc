@@ -15,8 +15,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "net/listener.h"
-
 namespace drover::net {
 
 namespace {
@@ -279,10 +277,13 @@ class ThreadedServer final : public WireServer {
 }  // namespace
 
 Result<std::unique_ptr<WireServer>> WireServer::start(const Options& options, Accept accept, Log& log) {
-  auto listeners = TRY(listen_on(options.bind_ip, options.port));
+  return start(options, std::move(accept), log, TRY(listen_on(options.bind_ip, options.port)));
+}
+
+std::unique_ptr<WireServer> WireServer::start(const Options& options, Accept accept, Log& log, std::vector<Listener> listeners) {
   auto server = std::make_unique<ThreadedServer>(options, std::move(accept), log, std::move(listeners));
   server->serve();
-  return std::unique_ptr<WireServer>(std::move(server));
+  return server;
 }
 
 }  // namespace drover::net

@@ -17,6 +17,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/memory_budget.h"
+#include "net/listener.h"
 #include "net/socket.h"
 
 namespace drover::net {
@@ -74,6 +75,8 @@ class WireServer {
   virtual ~WireServer() = default;  // stops
   // Listens when it returns; serves from then on, on threads of its own.
   static Result<std::unique_ptr<WireServer>> start(const Options& options, Accept accept, Log& log);
+  // On what listens already: who connected meanwhile is served now.
+  static std::unique_ptr<WireServer> start(const Options& options, Accept accept, Log& log, std::vector<Listener> listeners);
   virtual int port() const = 0;
   virtual std::size_t connections() const = 0;
   virtual std::int64_t total_accepted() const = 0;

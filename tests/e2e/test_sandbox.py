@@ -2,7 +2,7 @@
 import os
 
 import pymongo
-from pymongo.errors import OperationFailure
+from pymongo.errors import AutoReconnect, OperationFailure
 
 from harness import compare
 from harness.case import DroverTest
@@ -73,6 +73,20 @@ class Sandbox(DroverTest):
         self.assert_exit(process, process.child.returncode, str(self.source.port))
         self.assertNotEqual(process.child.returncode, 0)
         self.assertEqual(len(process.stderr().strip().splitlines()), 1, process.tail())
+        self.assertFalse(os.path.exists(f"{self.directory}/other"))
+
+    def test_a_client_ends_it(self):
+        client = self.source.client()
+        client.e2e.items.insert_one({"_id": 1})
+        with self.assertRaises(OperationFailure) as raised:
+            client.admin.command("shutdown", timeoutSecs=0)
+        self.assertEqual(raised.exception.code, 262)
+        with self.assertRaises(AutoReconnect):
+            client.admin.command("shutdown", force=True)
+        eventually(lambda: not self.source.process.running(), 30, "the end of the sandbox")
+        self.assertEqual(self.source.process.child.returncode, 0, self.source.process.tail())
+        self.source.restart()
+        self.assertEqual(self.source.client().e2e.items.count_documents({}), 1)
 
 
 class SandboxAuth(DroverTest):

@@ -18,7 +18,7 @@ class NoAuthorization final : public Authorization {
   std::vector<User> users() const override { return {}; }
 };
 
-constexpr std::int32_t kMaxInternalDocuments = 100'000;
+constexpr std::int32_t kInternalBatch = 1000;
 
 }  // namespace
 
@@ -52,17 +52,38 @@ Result<bson::Document> run_internal(Services& services, std::string_view db, bso
   return reply;
 }
 
+Status for_each_internal(Services& services, const Namespace& ns, bson::View filter, const std::function<Status(bson::View)>& body) {
+  auto reply = TRY(run_internal(services, ns.db, bson::make_document({{"find", ns.collection}, {"filter", filter}, {"batchSize", kInternalBatch}})));
+  const auto handle = [&](std::string_view batch) -> Status {
+    for (const auto& item : reply["cursor"].document_value()[batch].to_array().value_or(bson::View())) TRY(body(item.document_value()));
+    return {};
+  };
+  auto handled = handle("firstBatch");
+  for (auto cursor = reply.view().at_path("cursor.id").to_int64().value_or(0); cursor != 0;) {
+    if (!handled) {
+      services.cursors.kill(cursor);
+      break;
+    }
+    reply = TRY(run_internal(services, ns.db, bson::make_document({{"getMore", cursor}, {"collection", ns.collection}, {"batchSize", kInternalBatch}})));
+    cursor = reply.view().at_path("cursor.id").to_int64().value_or(0);
+    handled = handle("nextBatch");
+  }
+  return handled;
+}
+
 Result<std::vector<bson::Document>> find_internal(Services& services, std::string_view db, std::string_view collection,
                                                   bson::View filter) {
-  const auto reply = TRY(run_internal(services, db, bson::make_document({{"find", collection},
-                                                                         {"filter", filter},
-                                                                         {"batchSize", kMaxInternalDocuments},
-                                                                         {"singleBatch", true}})));
   std::vector<bson::Document> documents;
-  const auto batch = reply.view().at_path("cursor.firstBatch").to_array();
-  if (!batch) return documents;
-  for (const auto& item : *batch) documents.emplace_back(item.document_value());
+  TRY(for_each_internal(services, {std::string(db), std::string(collection)}, filter, [&](bson::View document) -> Status {
+    documents.emplace_back(document);
+    return {};
+  }));
   return documents;
+}
+
+Result<bool> any_internal(Services& services, const Namespace& ns) {
+  const auto reply = TRY(run_internal(services, ns.db, bson::make_document({{"find", ns.collection}, {"limit", 1}, {"singleBatch", true}})));
+  return reply.view().at_path("cursor.firstBatch.0").exists();
 }
 
 Status check_arguments(const CommandContext& context, std::initializer_list<std::string_view> known) {

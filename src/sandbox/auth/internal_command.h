@@ -2,6 +2,7 @@
 // client's, but without authorization or write block. Used for users and roles, which are ordinary documents in admin.
 #pragma once
 
+#include <functional>
 #include <string_view>
 
 #include "base/error.h"
@@ -18,8 +19,12 @@ Status check_type(const CommandContext& context, std::string_view field, bson::T
 Result<bson::View> needed_array(const CommandContext& context, std::string_view field);
 // The whole reply; a reply with ok: 0 or with writeErrors is an error.
 Result<bson::Document> run_internal(Services& services, std::string_view db, bson::View body);
-// Every document that matches, in one batch. For small collections.
+// Every document that matches, batch by batch. The views are good until the next call.
+Status for_each_internal(Services& services, const Namespace& ns, bson::View filter, const std::function<Status(bson::View)>& body);
+// All of them at once. For what is few.
 Result<std::vector<bson::Document>> find_internal(Services& services, std::string_view db, std::string_view collection,
                                                   bson::View filter);
+// Whether there is any.
+Result<bool> any_internal(Services& services, const Namespace& ns);
 
 }  // namespace drover::sandbox::auth

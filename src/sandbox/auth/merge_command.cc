@@ -7,6 +7,8 @@
 #include <fmt/core.h>
 
 #include "sandbox/auth/internal_command.h"
+#include "sandbox/auth/privileges.h"
+#include "sandbox/auth/scram.h"
 #include "sandbox/commands/support.h"
 
 namespace drover::sandbox::auth {
@@ -16,6 +18,10 @@ void add_merge_command(CommandTable& table);
 namespace {
 
 constexpr int kBadValue = 2;
+constexpr int kOutdatedClient = 101;
+constexpr int kNotImplemented = 238;
+constexpr int kExceededMemoryLimit = 146;
+constexpr std::size_t kNodeBytes = 96;  // of a kept name
 
 struct Kind {
   std::string_view field;   // of the command: where they are
@@ -36,55 +42,120 @@ Result<std::string> text_argument(const CommandContext& context, std::string_vie
 
 struct Merge {
   Kind kind;
-  std::vector<bson::Document> documents;
-  std::vector<bson::Document> before;  // those that are there
+  std::string source;
+  Namespace from;
+  bson::Document filter;
+  bool is_asked_for() const { return !source.empty(); }
 };
 
-// What is to be merged, every document of it fit for its place.
-Result<Merge> read(CommandContext& context, const Kind& kind, bson::View filter) {
-  Merge merge{kind, {}, {}};
-  const auto source = TRY(text_argument(context, kind.field));
-  if (source.empty()) return merge;
-  const auto ns = Namespace::parse(source);
-  if (!ns) return server_error(73, fmt::format("Invalid namespace for {}: {}", kind.field, source));
-  TRY(context.authorize("find", {Resource::Kind::kCollection, *ns}));
-  merge.documents = TRY(find_internal(context.services, ns->db, ns->collection, filter));
-  merge.before = TRY(find_internal(context.services, "admin", kind.target, filter));
-  for (const auto& document : merge.documents) {
-    const auto name = document[kind.name].to_string_view(), db = document["db"].to_string_view();
-    const bool fits = name && db && document["_id"].to_string_view() == fmt::format("{}.{}", *db, *name) && document["roles"].is_array();
-    if (!fits) return server_error(kBadValue, fmt::format("{} holds a document that is no {}", source, kind.name));
-  }
+Result<Merge> parse(const CommandContext& context, const Kind& kind, bson::View filter) {
+  Merge merge{.kind = kind, .source = TRY(text_argument(context, kind.field)), .from = {}, .filter = bson::Document(filter)};
+  if (!merge.is_asked_for()) return merge;
+  const auto ns = Namespace::parse(merge.source);
+  if (!ns) return server_error(73, fmt::format("Invalid namespace for {}: {}", kind.field, merge.source));
+  merge.from = *ns;
   return merge;
 }
 
-Status write(CommandContext& context, const Merge& merge, bool drop) {
-  auto& services = context.services;
-  std::set<std::string_view> kept;
-  for (const auto& document : merge.documents) {
-    const auto id = document["_id"];
-    kept.insert(id.string_value());
-    bson::ArrayBuilder updates;
-    {
-      auto update = updates.open_document();
-      update.open_document("q").append("_id", id);
-      update.append("u", document).append("upsert", true);
+// Whether the server could use such a document.
+Status check_credentials(bson::View document) {
+  const auto credentials = document["credentials"];
+  if (!credentials) return {};
+  if (!credentials.is_document()) return server_error(kBadValue, "its credentials are no document");
+  for (const auto mechanism : {Mechanism::kSha1, Mechanism::kSha256}) {
+    const auto stored = credentials.document_value()[mechanism_name(mechanism)];
+    if (stored && (!stored.is_document() || !ScramCredentials::parse(stored.document_value()))) {
+      return server_error(kBadValue, fmt::format("its credentials for {} are none", mechanism_name(mechanism)));
     }
-    TRY(run_internal(services, "admin", bson::make_document({{"update", merge.kind.target}, {"updates", bson::ArrayView{std::move(updates).finish()}}})));
-  }
-  if (!drop) return {};
-  for (const auto& document : merge.before) {
-    const auto id = document["_id"];
-    if (kept.contains(id.to_string_view().value_or(""))) continue;
-    bson::ArrayBuilder deletes;
-    {
-      auto one = deletes.open_document();
-      one.open_document("q").append("_id", id);
-      one.append("limit", 1);
-    }
-    TRY(run_internal(services, "admin", bson::make_document({{"delete", merge.kind.target}, {"deletes", bson::ArrayView{std::move(deletes).finish()}}})));
   }
   return {};
+}
+
+Status check_contents(const Kind& kind, bson::View document) {
+  const auto roles = document["roles"];
+  if (!roles.is_array()) return server_error(kBadValue, "its roles are no array");
+  for (const auto& role : roles.document_value()) {
+    const auto name = role.to_document().value_or(bson::View());
+    if (!name["role"].is_string() || !name["db"].is_string()) return server_error(kBadValue, "a role of it has no role and db");
+  }
+  if (const auto restrictions = document["authenticationRestrictions"]; restrictions && !(restrictions.is_array() && restrictions.document_value().empty())) {
+    return server_error(kNotImplemented, "its authenticationRestrictions would not be enforced by this server");
+  }
+  if (kind.target == kUsers.target) return check_credentials(document);
+  if (!document["privileges"].is_array()) return server_error(kBadValue, "its privileges are no array");
+  return PrivilegeSet::parse(document["privileges"].document_value()).map([](const PrivilegeSet&) {});
+}
+
+Status check_document(const Merge& merge, bson::View document) {
+  const auto name = document[merge.kind.name].to_string_view(), db = document["db"].to_string_view();
+  if (!name || !db || name->empty() || db->empty() || document["_id"].to_string_view() != fmt::format("{}.{}", *db, *name)) {
+    return server_error(kBadValue, fmt::format("{} holds a document that is no {}", merge.source, merge.kind.name));
+  }
+  auto fits = check_contents(merge.kind, document);
+  if (fits) return fits;
+  return tl::unexpected(caused_by(fmt::format("{} holds the {} {} of {}, which cannot be used", merge.source, merge.kind.name, *name, *db), std::move(fits).error()));
+}
+
+// Every document of it has to be fit for its place before the first is written.
+Status check(CommandContext& context, const Merge& merge) {
+  if (!merge.is_asked_for()) return {};
+  TRY(context.authorize("find", {Resource::Kind::kCollection, merge.from}));
+  return for_each_internal(context.services, merge.from, merge.filter, [&](bson::View document) -> Status {
+    TRY(check_interrupt(context));
+    return check_document(merge, document);
+  });
+}
+
+Status put(CommandContext& context, const Merge& merge, bson::View document) {
+  bson::ArrayBuilder updates;
+  {
+    auto update = updates.open_document();
+    update.open_document("q").append("_id", document["_id"]);
+    update.append("u", document).append("upsert", true);
+  }
+  return run_internal(context.services, "admin", bson::make_document({{"update", merge.kind.target}, {"updates", bson::ArrayView{std::move(updates).finish()}}}))
+      .map([](const bson::Document&) {});
+}
+
+Status remove(CommandContext& context, const Merge& merge, const bson::Element& id) {
+  bson::ArrayBuilder deletes;
+  {
+    auto one = deletes.open_document();
+    one.open_document("q").append("_id", id);
+    one.append("limit", 1);
+  }
+  return run_internal(context.services, "admin", bson::make_document({{"delete", merge.kind.target}, {"deletes", bson::ArrayView{std::move(deletes).finish()}}}))
+      .map([](const bson::Document&) {});
+}
+
+Status write(CommandContext& context, const Merge& merge, bool drop) {
+  if (!merge.is_asked_for()) return {};
+  std::set<std::string, std::less<>> kept;
+  std::size_t kept_bytes = 0;
+  MemoryShare memory(&context.services.memory.work);
+  TRY(for_each_internal(context.services, merge.from, merge.filter, [&](bson::View document) -> Status {
+    TRY(check_interrupt(context));
+    TRY(check_document(merge, document));  // it may have been changed since
+    const auto id = document["_id"].string_value();
+    kept_bytes += id.size() + kNodeBytes;
+    if (drop && !memory.try_grow_to(kept_bytes)) return server_error(kExceededMemoryLimit, "there is not enough memory for the names of all that are merged");
+    if (drop) kept.emplace(id);
+    return put(context, merge, document);
+  }));
+  if (!drop) return {};
+  return for_each_internal(context.services, {"admin", std::string(merge.kind.target)}, merge.filter, [&](bson::View document) -> Status {
+    TRY(check_interrupt(context));
+    const auto id = document["_id"];
+    return kept.contains(id.to_string_view().value_or("")) ? Status() : remove(context, merge, id);
+  });
+}
+
+// The database is always named, an empty one for all.
+Result<std::string> database_of(const CommandContext& context) {
+  if (context.body["db"]) return text_argument(context, "db");
+  if (context.settings().at_least(5, 0)) return server_error(code::kMissingField, "BSON field '_mergeAuthzCollections.db' is missing but a required field");
+  return server_error(kOutdatedClient, "Missing \"db\" field for _mergeAuthzCollections command. This is most likely due to running an outdated (pre-2.6.4) version "
+                                       "of mongorestore.");
 }
 
 Status authorize_merge(CommandContext& context, bson::View) {
@@ -97,15 +168,15 @@ Status authorize_merge(CommandContext& context, bson::View) {
 Result<bson::Document> merge_users_and_roles(CommandContext& context) {
   TRY(check_fields(context, {kUsers.field, kRoles.field, "db", "drop"}));
   const bool drop = TRY(bool_field(context, "drop"));
-  const auto db = TRY(text_argument(context, "db"));
+  const auto db = TRY(database_of(context));
   if (!context.body[kUsers.field] && !context.body[kRoles.field]) {
     return server_error(kBadValue, "Must provide at least one of \"tempUsersCollection\" and \"tempRolescollection\"");
   }
   const auto filter = db.empty() ? bson::Document() : bson::make_document({{"db", db}});
-  const auto users = TRY(read(context, kUsers, filter));
-  const auto roles = TRY(read(context, kRoles, filter));
-  TRY(write(context, roles, drop && context.body[kRoles.field]));
-  TRY(write(context, users, drop && context.body[kUsers.field]));
+  const auto users = TRY(parse(context, kUsers, filter));
+  const auto roles = TRY(parse(context, kRoles, filter));
+  for (const auto* merge : {&roles, &users}) TRY(check(context, *merge));
+  for (const auto* merge : {&roles, &users}) TRY(write(context, *merge, drop));
   return bson::Document();
 }
 

@@ -9,6 +9,7 @@
 #include "bson/sasl_prep.h"
 #include "sandbox/auth/connection_auth.h"
 #include "sandbox/auth/internal_command.h"
+#include "sandbox/commands/parameters.h"
 #include "sandbox/commands/support.h"
 #include "sandbox/query/matcher.h"
 
@@ -65,14 +66,14 @@ Result<bson::Document> make_credentials(CommandContext& context, const UserName&
   }
   bson::Builder out;
   if (wanted.contains("SCRAM-SHA-1")) {
-    const auto made = server_digests ? ScramCredentials::make(Mechanism::kSha1, name.user, password, scram_iterations(false))
-                                     : ScramCredentials::make_from_digest(password, scram_iterations(false));
+    const auto made = server_digests ? ScramCredentials::make(Mechanism::kSha1, name.user, password, context.services.parameters.scram_iterations(false))
+                                     : ScramCredentials::make_from_digest(password, context.services.parameters.scram_iterations(false));
     made.append_to(out, "SCRAM-SHA-1");
   }
   if (wanted.contains("SCRAM-SHA-256")) {
     const auto prepared = bson::sasl_prep(password);
     if (!prepared) return server_error(50695, "Error preparing password: " + prepared.error().message);
-    ScramCredentials::make(Mechanism::kSha256, name.user, *prepared, scram_iterations(true)).append_to(out, "SCRAM-SHA-256");
+    ScramCredentials::make(Mechanism::kSha256, name.user, *prepared, context.services.parameters.scram_iterations(true)).append_to(out, "SCRAM-SHA-256");
   }
   return std::move(out).finish();
 }

@@ -47,8 +47,8 @@ bool UserDirectory::has_users() {
     std::lock_guard lock(mutex_);
     if (has_users_) return *has_users_;
   }
-  const auto found = find_internal(*services_, "admin", "system.users", bson::Document());
-  const bool any = !found || !found->empty();  // when in doubt the exception does not hold
+  const auto found = any_internal(*services_, {"admin", "system.users"});
+  const bool any = !found || *found;  // when in doubt the exception does not hold
   std::lock_guard lock(mutex_);
   if (found && generation == generation_) has_users_ = any;
   return any;

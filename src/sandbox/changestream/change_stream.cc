@@ -242,7 +242,7 @@ Result<ClientStages> parse_stages(CommandContext& context, bson::View pipeline) 
       }
       if (splits) return server_error(7182802, fmt::format("{} must be the last stage in the pipeline", kSplitStage));
       if (std::find(kAllowedStages.begin(), kAllowedStages.end(), name) == kAllowedStages.end() && name.starts_with('$')) {
-        if (!query::is_pipeline_stage(name)) {
+        if (!query::is_pipeline_stage(name, context.settings().version)) {
           return server_error(40324, fmt::format("Unrecognized pipeline stage name: '{}'", name));
         }
         return server_error(20, fmt::format("{} is not permitted in a $changeStream pipeline", name));

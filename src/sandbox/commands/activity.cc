@@ -64,17 +64,20 @@ void count_batch(std::string_view name, bson::View body, std::span<const Documen
   }
 }
 
-void count_bulk(bson::View body, std::span<const DocumentSequence> sequences, bson::View reply, Outcome& out) {
+void count_bulk(const CommandContext& context, bson::View reply, Outcome& out) {
+  auto left = context.statements_tried.value_or(kMaxBatchItems);
   const auto count = [&](bson::View operation) {
+    if (left == 0) return;
+    --left;
     const auto kind = operation.first().key();
     ++(kind == "insert" ? out.operations.insert : kind == "delete" ? out.operations.remove : out.operations.update);
   };
-  if (const auto operations = body["ops"].to_array()) {
+  if (const auto operations = context.body["ops"].to_array()) {
     for (const auto& operation : *operations) {
       if (operation.is_document()) count(operation.document_value());
     }
   }
-  for (const auto& sequence : sequences) {
+  for (const auto& sequence : context.sequences) {
     if (sequence.name == "ops") std::ranges::for_each(sequence.documents, count);
   }
   out.refused += number(reply, "nErrors");
@@ -92,7 +95,10 @@ void count_find_and_modify(bson::View reply, Outcome& out) {
   }
 }
 
-Outcome outcome_of(std::string_view name, bson::View body, std::span<const DocumentSequence> sequences, bson::View reply) {
+Outcome outcome_of(const CommandContext& context, bson::View reply) {
+  const auto name = context.command->name;
+  const auto body = context.body;
+  const auto sequences = context.sequences;
   Outcome out;
   if (!reply["ok"].is_truthy()) {
     out.refused = 1;
@@ -100,7 +106,7 @@ Outcome outcome_of(std::string_view name, bson::View body, std::span<const Docum
   if (name == "insert" || name == "update" || name == "delete") {
     if (reply["ok"].is_truthy()) count_batch(name, body, sequences, reply, out);
   } else if (name == "bulkWrite") {
-    if (reply["ok"].is_truthy()) count_bulk(body, sequences, reply, out);
+    if (reply["ok"].is_truthy()) count_bulk(context, reply, out);
   } else if (name == "find") {
     out.operations.query = 1;
   } else if (name == "getMore") {
@@ -162,29 +168,34 @@ void add(DocumentCounts& to, const DocumentCounts& more) {
   to.updated += more.updated;
 }
 
-// Whose collection is gone is forgotten, as the server does.
-void forget_dropped(std::map<std::string, CollectionActivity>& collections, std::string_view name, std::string_view db, bson::View body) {
-  if (name == "drop") {
-    collections.erase(std::string(db) + "." + std::string(body.first().to_string_view().value_or("")));
-  } else if (name == "renameCollection") {
-    collections.erase(std::string(body.first().to_string_view().value_or("")));
-  } else {  // dropDatabase
-    const auto prefix = std::string(db) + ".";
-    std::erase_if(collections, [&](const auto& entry) { return entry.first.starts_with(prefix); });
+void add(Spent& to, const Spent& more) { to.add(more.micros, more.count); }
+
+void add(Activity::Server& to, const Activity::Server& more) {
+  add(to.operations, more.operations);
+  add(to.documents, more.documents);
+  add(to.latencies.reads, more.latencies.reads);
+  add(to.latencies.writes, more.latencies.writes);
+  add(to.latencies.commands, more.latencies.commands);
+  add(to.latencies.transactions, more.latencies.transactions);
+  for (const auto& [name, counts] : more.commands) {
+    auto& sum = to.commands[name];
+    sum.failed += counts.failed;
+    sum.total += counts.total;
   }
+  to.user_asserts += more.user_asserts;
+  to.keys_scanned += more.keys_scanned;
+  to.documents_scanned += more.documents_scanned;
 }
 
 }  // namespace
 
 void Activity::note(const CommandContext& context, bson::View reply, Duration spent, const ScanTotals& scanned) {
   const auto& command = *context.command;
-  const auto db = context.database;
-  const auto body = context.body;
   const auto micros = std::chrono::duration_cast<std::chrono::microseconds>(spent).count();
   const auto kind = kind_of(command.name);
-  const auto outcome = outcome_of(command.name, body, context.sequences, reply);
+  const auto outcome = outcome_of(context, reply);
   const bool ok = reply["ok"].is_truthy();
-  server_.with([&](Server& server) {
+  servers_[static_cast<std::size_t>(context.connection.id) % kShards].server.with([&](Server& server) {
     add(server.operations, outcome.operations);
     add(server.documents, outcome.documents);
     of_kind(server.latencies, kind).add(micros, 1);
@@ -195,20 +206,53 @@ void Activity::note(const CommandContext& context, bson::View reply, Duration sp
     ++counts.total;
     if (!ok) ++counts.failed;
   });
-  const auto ns = collection_of(command, db, body);
-  const bool drops = command.name == "drop" || command.name == "dropDatabase" || command.name == "renameCollection";
-  if (!ns && !drops) return;
-  collections_.with([&](auto& collections) {
-    if (drops) {
-      if (ok) forget_dropped(collections, command.name, db, body);
-      return;
+  if (command.name == "drop" || command.name == "dropDatabase" || command.name == "renameCollection") {
+    if (ok) forget_dropped(command.name, context.database, context.body);
+    return;
+  }
+  const auto ns = collection_of(command, context.database, context.body);
+  if (!ns) return;
+  const auto name = ns->to_string();
+  shard_of(name).collections.with([&](Collections& collections) {
+    auto known = collections.find(name);
+    if (known == collections.end()) {
+      // Nobody fills it with what is refused, or with names that no collection has.
+      if (!ok || name.size() > kMaxNamespaceBytes || watched_ >= kMaxWatchedCollections) return;
+      known = collections.try_emplace(name).first;
+      ++watched_;
     }
-    const auto name = ns->to_string();
-    const auto known = collections.find(name);
-    // Nobody fills it with what is refused, or with names that no collection has.
-    if (known == collections.end() && (!ok || name.size() > kMaxNamespaceBytes || collections.size() >= kMaxWatchedCollections)) return;
-    add(known != collections.end() ? known->second : collections[name], command.name, kind, outcome, micros);
+    add(known->second, command.name, kind, outcome, micros);
   });
+}
+
+// Whose collection is gone is forgotten, as the server does.
+void Activity::forget_dropped(std::string_view command, std::string_view db, bson::View body) {
+  const auto forget = [&](const std::string& name) {
+    shard_of(name).collections.with([&](Collections& collections) { watched_ -= collections.erase(name); });
+  };
+  const auto named = body.first().to_string_view().value_or("");
+  if (command == "drop") return forget(std::string(db) + "." + std::string(named));
+  if (command == "renameCollection") return forget(std::string(named));
+  const auto prefix = std::string(db) + ".";
+  for (auto& shard : collections_) {
+    shard.collections.with([&](Collections& collections) {
+      watched_ -= std::erase_if(collections, [&](const auto& entry) { return entry.first.starts_with(prefix); });
+    });
+  }
+}
+
+Activity::Server Activity::server() const {
+  Server sum;
+  for (const auto& shard : servers_) add(sum, shard.server.copy());
+  return sum;
+}
+
+std::map<std::string, CollectionActivity> Activity::collections() const {
+  std::map<std::string, CollectionActivity> all;
+  for (const auto& shard : collections_) {
+    shard.collections.with([&](const Collections& collections) { all.insert(collections.begin(), collections.end()); });
+  }
+  return all;
 }
 
 void Activity::note_request(std::size_t bytes, std::size_t on_wire) {
@@ -228,8 +272,9 @@ Activity::Network Activity::network() const {
 }
 
 CollectionActivity Activity::of(const Namespace& ns) const {
-  return collections_.with([&](const auto& collections) {
-    const auto found = collections.find(ns.to_string());
+  const auto name = ns.to_string();
+  return shard_of(name).collections.with([&](const Collections& collections) {
+    const auto found = collections.find(name);
     return found == collections.end() ? CollectionActivity() : found->second;
   });
 }

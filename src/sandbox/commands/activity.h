@@ -5,10 +5,12 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 
 #include "base/guarded.h"
 #include "base/runtime.h"
@@ -69,19 +71,33 @@ class Activity {
     std::int64_t user_asserts = 0;  // commands and statements that were refused
     std::int64_t keys_scanned = 0, documents_scanned = 0;
   };
-  Server server() const { return server_.copy(); }
+  Server server() const;
 
   struct Network {
     std::int64_t bytes_in = 0, bytes_out = 0, wire_in = 0, wire_out = 0, requests = 0;
   };
   Network network() const;
 
-  std::map<std::string, CollectionActivity> collections() const { return collections_.copy(); }
+  std::map<std::string, CollectionActivity> collections() const;
   CollectionActivity of(const Namespace& ns) const;
 
  private:
-  Guarded<Server> server_;
-  Guarded<std::map<std::string, CollectionActivity>> collections_;
+  // Commands of different connections, and on different collections, seldom meet: each is noted in one of so many places.
+  static constexpr std::size_t kShards = 16;
+  using Collections = std::unordered_map<std::string, CollectionActivity>;
+  struct alignas(64) ServerShard {
+    Guarded<Server> server;
+  };
+  struct alignas(64) CollectionShard {
+    Guarded<Collections> collections;
+  };
+  CollectionShard& shard_of(const std::string& ns) { return collections_[std::hash<std::string>()(ns) % kShards]; }
+  const CollectionShard& shard_of(const std::string& ns) const { return collections_[std::hash<std::string>()(ns) % kShards]; }
+  void forget_dropped(std::string_view command, std::string_view db, bson::View body);
+
+  std::array<ServerShard, kShards> servers_;           // by connection
+  std::array<CollectionShard, kShards> collections_;   // by name
+  std::atomic<std::size_t> watched_ = 0;               // collections in all of them
   std::atomic<std::int64_t> bytes_in_ = 0, bytes_out_ = 0, wire_in_ = 0, wire_out_ = 0, requests_ = 0;
 };
 

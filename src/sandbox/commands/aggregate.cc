@@ -49,6 +49,7 @@ struct PipelineState {
   std::shared_ptr<const bson::Collator> collator;
   std::string db;
   ServerVersion version;
+  bool refuses_scans = false;  // notablescan
   MemoryBudget* memory = nullptr;
   std::shared_ptr<Asking> asking = std::make_shared<Asking>();
 };
@@ -116,12 +117,13 @@ Result<query::DocumentSourcePtr> open_collection(const StatePtr& state, const Re
   const auto order = pipeline.leading_sort();
   // By the text score no index has them.
   const auto sort = order && !scored ? TRY(query::SortPattern::parse(*order, state->collator)) : query::SortPattern();
-  auto plan = TRY(make_plan(*resolved.collection, {.filter = &matcher, .sort = &sort, .collator = state->collator, .hint = hint}));
+  auto plan = TRY(make_plan(*resolved.collection, {.refuses_scans = state->refuses_scans, .filter = &matcher, .sort = &sort, .collator = state->collator, .hint = hint}));
   if (order && !scored && plan.sorted) pipeline.drop_leading_sort();
   return query::DocumentSourcePtr(std::make_unique<ScanSource>(Scan(state->reader, resolved.collection, std::move(plan), std::move(matcher), *state->memory), state->asking));
 }
 
 Result<query::DocumentSourcePtr> run_over(const StatePtr& state, const Resolved& resolved, const bson::Element& hint) {
+  TRY(state->asking->check());  // any number of them may have no documents
   auto pipeline = TRY(query::Pipeline::parse(resolved.pipeline, pipeline_context(state)));
   TRY(check_literals(*state->evaluation));
   auto source = TRY(open_collection(state, resolved, pipeline, hint, false));
@@ -192,6 +194,7 @@ Result<OpenAggregate> open_aggregate(CommandContext& context, AggregateRequest r
   state->reader = scope.reader;
   state->db = request.ns.db;
   state->version = context.settings().version;
+  state->refuses_scans = refuses_table_scans(context);
   state->memory = &context.services.memory.work;
   state->collator = TRY(choose_collation(request, resolved));
   const auto let = request.let.empty() ? bson::Document() : TRY(query::evaluate_let(request.let, *evaluation_context(context)));
@@ -207,6 +210,9 @@ Result<OpenAggregate> open_aggregate(CommandContext& context, AggregateRequest r
   }
   if (output) TRY(check_output(context, request.ns, *output));
   query::DocumentSourcePtr source;
+  if (pipeline.leading() && pipeline.leading()->name == "$documents" && !request.ns.collection.empty()) {
+    return server_error(code::kInvalidNamespace, "'$documents' can only be run with {aggregate: 1}");
+  }
   if (pipeline.leading()) {
     source = TRY(open_server_source(context, request.ns, *scope.reader, *pipeline.leading()));
   } else if (request.ns.collection.empty()) {

@@ -1,5 +1,6 @@
 #include "sandbox/commands/aggregate_output.h"
 
+#include <algorithm>
 #include <set>
 
 #include <fmt/format.h>
@@ -17,6 +18,8 @@ namespace drover::sandbox {
 namespace {
 
 using Output = query::PipelineOutput;
+
+constexpr int kCommandFailed = 125;
 
 Namespace target_of(const Namespace& source, const Output& output) {
   return {output.db.empty() ? source.db : output.db, output.collection};
@@ -40,7 +43,9 @@ Result<std::vector<bson::Document>> next_group(CommandContext& context, query::D
 class OutWriter {
  public:
   OutWriter(CommandContext& context, Namespace target) : context_(context), target_(std::move(target)), memory_(&context.services.memory.work) {
-    temporary_ = {target_.db, std::string(kUnfinishedOutput) + Uuid::random(context.services.runtime).to_string()};
+    const auto work = Uuid::random(context.services.runtime);
+    temporary_ = {target_.db, std::string(kUnfinishedOutput) + work.to_string()};
+    carried_ = context.engine().carry_on(work);
   }
 
   Status run(query::DocumentSource& documents) {
@@ -55,20 +60,23 @@ class OutWriter {
     return in_write_unit(context_, [&](WriteUnit& unit) -> Status {
       TRY(check_write_allowed(context_, unit, target_));
       const auto existing = unit.catalog().find(target_);
+      options_ = existing ? existing->options : bson::Document();
+      indexes_ = existing ? specs_of(*existing) : std::vector<bson::Document>();
       bson::Builder options;
-      std::vector<bson::Document> indexes;
-      auto id_index = default_id_index(existing ? existing->collator.get() : nullptr);
-      if (existing) {
-        options.append_all(existing->options);
-        for (const auto& index : existing->indexes) {
-          if (!index->is_id()) indexes.push_back(index->spec);
-        }
-      }
-      options.append("temp", true);
-      const auto created = TRY(unit.create_collection(temporary_, std::move(options).finish(), id_index));
-      if (!indexes.empty()) TRY(unit.create_indexes(created, indexes));
+      options.append_all(options_).append("temp", true);
+      const auto created = TRY(unit.create_collection(temporary_, std::move(options).finish(), default_id_index(existing ? existing->collator.get() : nullptr)));
+      if (!indexes_.empty()) TRY(unit.create_indexes(created, indexes_));
       return {};
     });
+  }
+
+  // Those of builds too: by the end they are ready, or the target is not what it was.
+  static std::vector<bson::Document> specs_of(const CollectionInfo& collection) {
+    std::vector<bson::Document> specs;
+    for (const auto& index : collection.indexes) {
+      if (!index->is_id()) specs.push_back(index->spec);
+    }
+    return specs;
   }
 
   Status fill(query::DocumentSource& documents) {
@@ -96,12 +104,32 @@ class OutWriter {
     return in_write_unit(context_, [&](WriteUnit& unit) -> Status {
       const auto collection = unit.catalog().find(temporary_);
       if (!collection) return server_error(code::kNamespaceNotFound, "the temporary collection of $out was dropped");
+      TRY(check_target(unit));
       return unit.rename_collection(collection, target_).map([](const CollectionPtr&) {});
     });
   }
 
+  // What was made of it meanwhile would be gone without a word.
+  Status check_target(const WriteUnit& unit) const {
+    const auto now = unit.catalog().find(target_);
+    if (now && now->is_view()) return server_error(code::kCommandNotSupportedOnView, fmt::format("Namespace {} is a view, not a collection", target_.to_string()));
+    const auto options = now ? now->options : bson::Document();
+    if (options != options_) {
+      return server_error(kCommandFailed, fmt::format("collection options of target collection {} changed during processing. Original options: {}, new options: {}",
+                                                      target_.to_string(), bson::to_shell(options_), bson::to_shell(options)));
+    }
+    auto before = indexes_, indexes = now ? specs_of(*now) : std::vector<bson::Document>();
+    const auto by_name = [](const bson::Document& index) { return index["name"].string_value(); };
+    std::ranges::sort(before, {}, by_name);
+    std::ranges::sort(indexes, {}, by_name);
+    if (before == indexes) return {};
+    return server_error(kCommandFailed, fmt::format("indexes of target collection {} changed while processing.", target_.to_string()));
+  }
+
+  // What cannot be dropped now, because it is no longer primary or the disk is full, is dropped when nobody carries it on.
   void discard() {
-    (void)in_write_unit(context_, [&](WriteUnit& unit) -> Status {
+    auto context = tidying(context_);
+    (void)in_write_unit(context, [&](WriteUnit& unit) -> Status {
       const auto collection = unit.catalog().find(temporary_);
       return collection ? unit.drop_collection(collection) : Status();
     });
@@ -110,6 +138,9 @@ class OutWriter {
   CommandContext& context_;
   const Namespace target_;
   Namespace temporary_;
+  std::unique_ptr<CarriedWork> carried_;
+  bson::Document options_;                // the target's, when it began
+  std::vector<bson::Document> indexes_;
   query::StageMemory memory_;
 };
 
@@ -142,7 +173,7 @@ class MergeWriter {
       for (const auto& index : collection->indexes) {
         std::set<std::string> fields;
         for (const auto& field : index->fields) fields.insert(field.path);
-        if (!index->unique || index->partial_filter || fields != wanted) continue;
+        if (!index->ready || !index->unique || index->partial_filter || fields != wanted) continue;
         index_name_ = index->name;
         return {};
       }
@@ -192,7 +223,7 @@ class MergeWriter {
     }
     if (by_id_) return unit.find_by_id(*collection, document["_id"]);
     auto matcher = TRY(query::Matcher::parse(std::move(filter).finish(), collection->collator, context_.settings().version));
-    auto plan = TRY(make_plan(*collection, {.filter = &matcher, .collator = collection->collator}));
+    auto plan = TRY(make_plan(*collection, {.refuses_scans = refuses_table_scans(context_), .filter = &matcher, .collator = collection->collator}));
     // The unit outlives the scan.
     Scan scan(std::shared_ptr<const Reader>(std::shared_ptr<void>(), &unit), collection, std::move(plan), std::move(matcher), context_.services.memory.work);
     const auto found = TRY(scan.next());

@@ -94,7 +94,8 @@ Result<Documents> current_operations(CommandContext& context, const Namespace& n
     return server_error(code::kInvalidNamespace, "$currentOp must be run against the 'admin' database with {aggregate: 1}");
   }
   const bool own = !spec["allUsers"].is_truthy();
-  auto documents = context.services.operations.describe(spec["idleConnections"].is_truthy(), own ? user_names(context) : std::vector<std::string>());
+  const auto users = own ? user_names(context) : std::vector<std::string>();
+  auto documents = context.services.operations.describe(spec["idleConnections"].is_truthy(), users);
   if (!spec["idleSessions"].exists() || spec["idleSessions"].is_truthy()) {
     auto idle = context.services.sessions.describe_idle();
     if (own && context.authorization.enabled()) {
@@ -104,7 +105,7 @@ Result<Documents> current_operations(CommandContext& context, const Namespace& n
     std::ranges::move(idle, std::back_inserter(documents));
   }
   if (spec["idleCursors"].is_truthy()) {
-    for (auto& cursor : context.services.cursors.describe()) documents.push_back(std::move(cursor));
+    for (auto& cursor : context.services.cursors.describe(users)) documents.push_back(std::move(cursor));
   }
   return documents;
 }
@@ -183,7 +184,6 @@ Result<Documents> documents_of(CommandContext& context, const Namespace& ns, con
   if (stage.name == "$currentOp") return current_operations(context, ns, spec_of(stage));
   if (stage.name == "$listSessions" || stage.name == "$listLocalSessions") return list_sessions(context, ns, stage);
   if (stage.name == "$geoNear") return near_documents(context, ns, reader, stage.spec);
-  if (stage.name == "$listCatalog" && !context.settings().at_least(6, 0)) return server_error(40324, "Unrecognized pipeline stage name: '$listCatalog'");
   if (stage.name == "$listCatalog" && (!stage.spec.view().first().is_document() || !spec_of(stage).empty())) {
     return server_error(6200600, "The $listCatalog stage specification must be an empty object");
   }

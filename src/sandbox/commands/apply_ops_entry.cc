@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "bson/compare.h"
 #include "bson/ejson.h"
 #include "sandbox/commands/authorize.h"
 #include "sandbox/commands/write_support.h"
@@ -16,6 +17,7 @@ namespace drover::sandbox {
 namespace {
 
 constexpr int kNoSuchKey = 4;
+constexpr int kImmutableField = 66;
 constexpr int kUpdateOperationFailed = 218;
 constexpr int kCommandNotSupported = 115;
 constexpr int kIndexAlreadyExists = 68;
@@ -57,6 +59,7 @@ Result<std::optional<Record>> find_target(const CommandContext& context, const W
 
 Status put(CommandContext& context, WriteUnit& unit, const CollectionPtr& collection, const Record* before, bson::View after, bson::View oplog_object) {
   const auto old = before ? std::optional(before->document.view()) : std::nullopt;
+  TRY(query::check_insertable(after, context.settings().version));
   TRY(check_document(context, *collection, after, old ? &*old : nullptr));
   if (before) return unit.update(collection, before->id, before->document, after, oplog_object);
   TRY(unit.insert(collection, after));
@@ -110,6 +113,10 @@ Status apply_update(CommandContext& context, WriteUnit& unit, const CollectionPt
   const auto made_of = before ? bson::Document() : std::move(alone).finish();
   const auto changed = TRY(changed_by(context, before ? before->document.view() : made_of.view(), o));
   if (before && !changed.modified) return {};
+  const auto id = before ? before->document["_id"] : criteria["_id"];
+  if (const auto now = changed.document["_id"]; !now || bson::compare_values(id, now) != 0) {
+    return server_error(kImmutableField, "Performing an update on the path '_id' would modify the immutable field '_id'");
+  }
   return put(context, unit, collection, before ? &*before : nullptr, changed.document, changed.oplog_object);
 }
 
@@ -268,6 +275,7 @@ Status apply_crud(CommandContext& context, WriteUnit& unit, bson::View entry, co
     return server_error(code::kNamespaceNotFound, fmt::format("cannot apply insert or update operation on a non-existent namespace {}: {}", ns.to_string(), bson::to_shell(entry)));
   }
   if (collection->is_view()) return server_error(code::kCommandNotSupportedOnView, fmt::format("applyOps not supported on view: {}", ns.to_string()));
+  if (collection->is_oplog()) return server_error(code::kInvalidNamespace, "cannot write to the oplog");
   TRY(check_writable(context, collection->ns));
   TRY(check_write_allowed(context, unit, collection->ns));
   if (op == "i") return apply_insert(context, unit, collection, entry);
@@ -290,6 +298,7 @@ Status apply_command(CommandContext& context, bson::View entry, const ApplyOptio
   if (known->name == "create") sub.wanted_uuid = entry["ui"].to_uuid();
   const auto reply = sub.command->handler(sub);
   if (sub.last_op) context.last_op = sub.last_op;
+  context.writes_in_term = sub.writes_in_term;
   // A collection of that name with another UUID is not what was asked for.
   const bool may_be_done = !sub.wanted_uuid;
   if (!reply && !(may_be_done && std::find(known->tolerated.begin(), known->tolerated.end(), reply.error().server_code) != known->tolerated.end())) {

@@ -132,6 +132,7 @@ class BulkWrite {
   }
 
   Result<bson::Document> run() {
+    TRY(first_batch_size(context_));  // before anything is written
     ordered_ = TRY(bool_field(context_, "ordered", true));
     errors_only_ = TRY(bool_field(context_, "errorsOnly"));
     const auto base = context_.body["stmtId"].to_int64().value_or(0);
@@ -192,6 +193,7 @@ class BulkWrite {
     auto result = check_uuid(target);
     auto answer = result ? command->handler(sub) : Result<bson::Document>(tl::unexpected(result.error()));
     if (sub.last_op) context_.last_op = sub.last_op;
+    context_.writes_in_term = sub.writes_in_term;
     context_.abort_transaction |= sub.abort_transaction;
     if (answer) {
       note(at, count, *answer);
@@ -269,16 +271,15 @@ class BulkWrite {
     if (kKinds[operations_[index].kind] == "update") item.append("nModified", 0);
     items_.push_back(std::move(item).finish());
     ++errors_;
-    if (ordered_ || context_.transaction) stopped_ = true;
+    if (!ordered_ && !context_.transaction) return;
+    stopped_ = true;
+    context_.statements_tried = index + 1;
   }
 
   Result<bson::Document> reply() {
     CursorReplyOptions options;
     options.request.stop = context_.stop;
-    options.request.max_documents = INT32_MAX;
-    if (const auto cursor = context_.body["cursor"].to_document()) {
-      if (const auto size = (*cursor)["batchSize"].to_int64()) options.request.max_documents = *size;
-    }
+    options.request.max_documents = TRY(first_batch_size(context_));
     bson::Builder out;
     out.append_all(TRY(first_batch_reply(context_, make_list_cursor(std::move(items_)), {"admin", "$cmd.bulkWrite"}, options)));
     append_count(out, "nErrors", errors_);

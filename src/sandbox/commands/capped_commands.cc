@@ -42,6 +42,7 @@ Result<bson::Document> convert_to_capped(CommandContext& context) {
   const auto size = TRY(wanted_size(context));
   TRY(in_write_unit(context, [&](WriteUnit& unit) -> Status {
     const auto collection = TRY(source_of(context, unit, ns));
+    TRY(unit.check_no_build(*collection));
     const auto copy = TRY(copy_collection(context, unit, collection,
                                           {.ns = temporary_name(context, ns.db, "convertToCapped." + ns.collection),
                                            .options = with_temp(capped_options(context, collection->options, size)),

@@ -1,5 +1,7 @@
 // setClusterParameter, getClusterParameter (6.0+): the one parameter that means something to a replica set by itself is
 // changeStreamOptions, how long pre-images are kept. It is a document of config.clusterParameters.
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "bson/builder.h"
@@ -97,7 +99,8 @@ Result<bson::Document> set_cluster_parameter(CommandContext& context) {
 Result<std::optional<std::chrono::seconds>> pre_image_lifetime(const Reader& reader) {
   const auto found = TRY(stored(reader));
   const auto seconds = found ? found->view().at_path("preAndPostImages.expireAfterSeconds").to_int64() : std::nullopt;
-  return seconds ? std::optional(std::chrono::seconds(*seconds)) : std::nullopt;
+  constexpr std::int64_t kLongest = std::int64_t{1} << 40;  // that its milliseconds can be computed with
+  return seconds ? std::optional(std::chrono::seconds(std::min(*seconds, kLongest))) : std::nullopt;
 }
 
 std::span<const Command> cluster_parameter_commands() {

@@ -54,13 +54,13 @@ Result<const IndexInfo*> named_index(const CollectionInfo& collection, bson::Vie
   if (key && !key.is_document()) return bad_option("Key pattern must be an object.");
   if (name) {
     const auto* index = collection.index(name.string_value());
-    if (index) return index;
+    if (index && index->ready) return index;
     return server_error(code::kIndexNotFound, fmt::format("cannot find index {} for ns {}", name.string_value(), collection.ns.to_string()));
   }
   const IndexInfo* found = nullptr;
   int matches = 0;
   for (const auto& index : collection.indexes) {
-    if (bson::compare_documents(index->key_pattern(), key.document_value()) != 0) continue;
+    if (!index->ready || bson::compare_documents(index->key_pattern(), key.document_value()) != 0) continue;
     found = index.get();
     ++matches;
   }
@@ -113,6 +113,9 @@ Result<IndexChange> index_change(const CommandContext& context, const Collection
     if (index->is_id() || index->fields.size() != 1) return bad_option("TTL indexes are single-field indexes, compound indexes do not support TTL");
     const auto after = seconds.to_int64().value_or(-1);
     if (after < 0) return bad_option("TTL index 'expireAfterSeconds' option must be within an acceptable range");
+    if (after > wall_millis(context.services.runtime) / 1000) {
+      return bad_option("TTL index 'expireAfterSeconds' option must be within an acceptable range, try a lower number");
+    }
     change.seconds_before = spec["expireAfterSeconds"].to_int64();
     change.seconds = after;
     changes["expireAfterSeconds"] = bson::Value(bson::make_document({{"", after}}).view().first());

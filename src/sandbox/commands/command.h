@@ -26,6 +26,7 @@
 #include "sandbox/commands/cursor.h"
 #include "sandbox/commands/memory.h"
 #include "sandbox/commands/resource.h"
+#include "sandbox/commands/session_id.h"
 
 namespace drover {
 class Log;
@@ -37,9 +38,11 @@ class Activity;
 class ConcernDefaults;
 class Engine;
 class Member;
+class Parameters;
 struct FailPoints;
 class ProfiledCommand;
 class Profiler;
+class RecentLog;
 class Session;
 class Sessions;
 class Transaction;
@@ -103,6 +106,7 @@ struct ServerSettings {
   std::string dbpath;
   std::vector<std::string> arguments;  // for getCmdLineOpts
   std::size_t memory_bytes = 256 << 20;
+  std::size_t max_connections = 0;
   bool at_least(int major, int minor) const { return version >= ServerVersion{major, minor, 0}; }
 };
 
@@ -136,7 +140,7 @@ struct Operation {
   Namespace ns;
   std::string command_name;
   bson::Document command;            // redacted of documents over 1 KB by the describer
-  std::optional<Uuid> session;
+  std::optional<SessionId> session;
   std::optional<std::int64_t> txn_number;
   std::vector<std::string> users;    // "name@db" of those it runs for; with authorization only
   SteadyTime started{};
@@ -153,7 +157,8 @@ class Operations {
   virtual bool kill(std::int64_t operation_id) = 0;
   // Nothing when there is no such operation.
   virtual std::optional<std::vector<std::string>> users_of(std::int64_t operation_id) const = 0;
-  virtual std::size_t kill_of_session(const Uuid& lsid) = 0;
+  // Looks at every operation once, however many sessions are meant.
+  virtual std::size_t kill_of_sessions(const WhichSessions& which) = 0;
   virtual std::int64_t current_connections() const = 0;
   virtual std::int64_t total_connections() const = 0;  // since the start
   virtual std::int64_t running() const = 0;
@@ -205,12 +210,16 @@ struct Services {
   Profiler& profiler;
   Member& member;
   Activity& activity;
+  Parameters& parameters;
+  const RecentLog& recent_log;
   const SteadyTime started;  // of the server
   // aggregate whose first stage is $changeStream. Set by changestream/; `pipeline` includes that stage.
   std::function<Result<std::unique_ptr<CommandCursor>>(CommandContext&, const Namespace& ns, bson::View pipeline)>
       open_change_stream;
   // Called after any write to admin.system.users, admin.system.roles or admin.system.version, so that caches refresh.
   std::function<void()> auth_data_changed;
+  // Asks the process that runs the server to end it. Empty: it belongs to something else, and is not ended by a client.
+  std::function<void()> shut_down;
 };
 
 struct CommandContext {
@@ -233,9 +242,11 @@ struct CommandContext {
   bool internal = false;                         // run by the server itself: no authorization, no write block
   MemoryShare* reply_memory = nullptr;           // lives until the reply is sent; null: not counted
 
+  std::optional<bson::Document> lsid;            // {id, uid} of the command's lsid; the dispatcher's, where it is a good one
+
   // Filled by execute().
   RunningPlace* place = nullptr;                 // null: it needs none
-  std::optional<Uuid> session;                   // lsid.id (authenticated users' digests are folded into it)
+  std::optional<SessionId> session;
   std::optional<std::int64_t> txn_number;
   bool retryable = false;                        // txn_number without autocommit: statement ids are recorded
   Session* session_state = nullptr;              // checked out, when there is a txn_number
@@ -247,6 +258,7 @@ struct CommandContext {
   // Filled by handlers.
   std::optional<bson::Document> error_extra;     // fields after codeName: keyPattern, keyValue, ...
   std::optional<bson::Timestamp> last_op;        // ts of the last entry this command wrote
+  std::optional<std::size_t> statements_tried;   // of a bulkWrite: up to where it was ordered to end
   bool abort_transaction = false;                // the reply is ok, but the transaction is over (writeErrors)
 
   bool reads_change_stream = false;              // failures are labelled as such
@@ -254,6 +266,10 @@ struct CommandContext {
 
   int apply_depth = 0;                           // applyOps within applyOps
   std::optional<Uuid> wanted_uuid;               // of the collection that an entry of applyOps creates
+
+  // A command that has written does not go on in another term, but for what outlives elections: index builds.
+  std::optional<std::int64_t> writes_in_term;
+  bool outlives_elections = false;
 
   bool bypass_write_block = false;               // `bypassWriteBlockingMode` is among the user's privileges
   // Waits for what another command has to bring about go through here: meanwhile its place is free.

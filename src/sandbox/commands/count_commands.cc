@@ -48,7 +48,7 @@ Result<std::optional<Scan>> open_scan(CommandContext& context, const ReadScope& 
   auto matcher = TRY(query::Matcher::parse(filter, collator, context.settings().version, evaluation));
   TRY(evaluation->literals());
   if (!target.collection) return std::optional<Scan>();
-  auto plan = TRY(make_plan(*target.collection, {.filter = &matcher, .collator = collator, .hint = context.body["hint"]}));
+  auto plan = TRY(make_plan(*target.collection, {.refuses_scans = refuses_table_scans(context), .filter = &matcher, .collator = collator, .hint = context.body["hint"]}));
   return std::optional(Scan(scope.reader, target.collection, std::move(plan), std::move(matcher), context.services.memory.work));
 }
 
@@ -72,7 +72,7 @@ Result<bson::Document> count(CommandContext& context) {
   TRY(check_comment(context));
   const auto filter = TRY(query_field(context));
   auto limit = TRY(number_field(context, "limit"));
-  if (limit < 0) limit = -limit;
+  if (limit < 0) limit = limit == std::numeric_limits<std::int64_t>::min() ? std::numeric_limits<std::int64_t>::max() : -limit;
   const auto skip = TRY(number_field(context, "skip"));
   if (skip < 0) return server_error(51024, fmt::format("BSON field 'skip' value must be >= 0, actual value '{}'", skip));
   auto scope = TRY(read_scope(context));
@@ -92,7 +92,7 @@ Result<bson::Document> count(CommandContext& context) {
   if (filter.empty() && target.collection && !context.transaction && !scope.at && !context.body["hint"]) {
     n = target.collection->counters->copy().records;  // as the server does: fast, of the newest state
   } else if (auto scan = TRY(open_scan(context, scope, target, filter, collator))) {
-    const auto wanted = limit > 0 ? skip + limit : std::numeric_limits<std::int64_t>::max();
+    const auto wanted = limit > 0 ? saturating_sum(skip, limit) : std::numeric_limits<std::int64_t>::max();
     while (n < wanted && TRY(scan->next())) {
       if (++n % kCheckEvery == 0) TRY(check_interrupt(context));
     }

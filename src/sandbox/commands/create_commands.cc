@@ -143,7 +143,8 @@ Status check_special_kinds(const CommandContext& context) {
     return server_error(code::kInvalidOptions, "'expireAfterSeconds' is only supported on time-series collections or when the 'clusteredIndex' option is specified");
   }
   TRY(check_type(expire, expire.is_number(), "long"));
-  if (expire.to_int64().value_or(-1) < 0) {
+  const auto seconds = expire.to_int64().value_or(-1);
+  if (seconds < 0 || seconds > wall_millis(context.services.runtime) / 1000) {
     return server_error(code::kInvalidOptions, "TTL index 'expireAfterSeconds' option must be within an acceptable range");
   }
   return {};

@@ -21,6 +21,7 @@
 #include "model/namespace.h"
 #include "sandbox/commands/memory.h"
 #include "sandbox/commands/resource.h"
+#include "sandbox/commands/session_id.h"
 
 namespace drover::sandbox {
 
@@ -101,7 +102,7 @@ class CommandCursor {
 struct CursorEntry {
   std::unique_ptr<CommandCursor> cursor;
   Namespace ns;                          // "db.coll", or db with "$cmd.listCollections", "$cmd.aggregate"
-  std::optional<Uuid> session;           // lsid.id of the creator
+  std::optional<SessionId> session;      // of the creator
   std::optional<std::int64_t> txn_number;  // created inside this transaction
   std::vector<std::string> users;        // "name@db" authenticated when it was made
   std::vector<Grant> granted;            // what the command that made it was allowed
@@ -120,8 +121,11 @@ class CursorRegistry {
   virtual ~CursorRegistry() = default;
   // A new random positive id.
   virtual std::int64_t add(CursorEntry entry) = 0;
-  // Takes the cursor for one getMore: 43 CursorNotFound ("cursor id N not found"), 12051 CursorInUse.
-  virtual Result<CursorEntry> check_out(std::int64_t id) = 0;
+  // Takes the cursor for one getMore: 43 CursorNotFound ("cursor id N not found"), 12051 CursorInUse. `interrupt` is stopped when the cursor
+  // is killed meanwhile.
+  virtual Result<CursorEntry> check_out(std::int64_t id, std::stop_source interrupt = std::stop_source(std::nostopstate)) = 0;
+  // Whether one that is checked out was killed since.
+  virtual bool was_killed(std::int64_t id) const = 0;
   // Gives it back under the same id. If it was killed meanwhile it is destroyed.
   virtual void check_in(std::int64_t id, CursorEntry entry) = 0;
   // Ends a checkout whose cursor is exhausted or failed.
@@ -136,14 +140,16 @@ class CursorRegistry {
     std::vector<Namespace> also_reads;
   };
   virtual std::optional<Waiting> look_at(std::int64_t id) const = 0;
-  virtual std::size_t kill_of_session(const Uuid& lsid) = 0;
-  virtual std::size_t kill_of_transaction(const Uuid& lsid, std::int64_t txn_number) = 0;
+  // Looks at every cursor once, however many sessions are meant.
+  virtual std::size_t kill_of_sessions(const WhichSessions& which) = 0;
+  virtual std::size_t kill_of_transaction(const SessionId& session, std::int64_t txn_number) = 0;
   struct Counts {
     std::int64_t open = 0, open_no_timeout = 0, pinned = 0, total_opened = 0, timed_out = 0;
   };
   virtual Counts counts() const = 0;
   // {cursorId, ns, lsid, createdDate, lastAccessDate, originatingCommand, ...} for $currentOp {idleCursors: true}.
-  virtual std::vector<bson::Document> describe() const = 0;
+  // Of those users alone, when there are some.
+  virtual std::vector<bson::Document> describe(const std::vector<std::string>& of_users = {}) const = 0;
 };
 
 // {cursor: {firstBatch|nextBatch, postBatchResumeToken?, atClusterTime?, id, ns}}: the reply that all of them give. Runs

@@ -97,7 +97,7 @@ class Deleting {
       if (collection->capped && !context_.settings().at_least(5, 0)) {
         return server_error(code::kIllegalOperation, fmt::format("cannot remove from a capped collection: {}", ns_.to_string()));
       }
-      auto plan = TRY(make_plan(*collection, {.filter = &filter, .collator = collator, .hint = spec.hint}));
+      auto plan = TRY(make_plan(*collection, {.refuses_scans = refuses_table_scans(context_), .filter = &filter, .collator = collator, .hint = spec.hint}));
       Scan scan(scope.reader, collection, std::move(plan), filter, context_.services.memory.work);
       if (spec.many) return delete_many(scan, filter, collection->uuid);
       const auto document = TRY(scan.next());
@@ -189,7 +189,7 @@ Result<bson::Document> delete_series(CommandContext& context, const CollectionIn
 
 Result<bson::Document> delete_documents(CommandContext& context) {
   TRY(check_fields(context, {"deletes", "ordered", "let", "collectionUUID"}));
-  TRY(check_let(context));
+  TRY(check_newer_fields(context));
   std::vector<DeleteSpec> specs;
   for (const auto& item : TRY(batch_items(context, "deletes"))) specs.push_back(TRY(parse_spec(item)));
   auto ns = TRY(named_collection(context));

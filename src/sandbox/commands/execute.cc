@@ -117,8 +117,8 @@ class Execution {
       return server_error(code::kTypeMismatch, fmt::format("BSON field 'OperationSessionInfo.lsid' is the wrong type '{}', expected type 'object'",
                                                            bson::type_name(lsid.type())));
     }
-    lsid_ = TRY(session_key(context_, *document));
-    context_.session = (*document)["id"].to_uuid();
+    lsid_ = context_.lsid ? *context_.lsid : TRY(session_key(context_, *document));
+    context_.session = SessionId::of(lsid_);
     context_.services.sessions.touch(lsid_);
     return {};
   }

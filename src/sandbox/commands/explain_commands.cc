@@ -59,7 +59,7 @@ Result<Explained> of_pipeline(const CommandContext& context, bson::View command)
     const auto spec = stage.to_document();
     if (!spec || spec->field_count() != 1) return server_error(40323, "A pipeline stage specification object must contain exactly one field.");
     const auto only = spec->first();
-    if (!query::is_pipeline_stage(only.key())) return server_error(40324, fmt::format("Unrecognized pipeline stage name: '{}'", only.key()));
+    if (!query::is_pipeline_stage(only.key(), context.settings().version)) return server_error(40324, fmt::format("Unrecognized pipeline stage name: '{}'", only.key()));
     const auto value = only.to_document();
     auto& find = explained.find;
     if (front && only.key() == "$match" && value && find.filter.empty() && find.sort.empty()) {
@@ -115,7 +115,7 @@ Result<ExplainedScan> carry_out(CommandContext& context, const std::shared_ptr<c
   const auto started = wall_millis(context.services.runtime);
   const auto& find = *explained.find;
   Scan scan(reader, collection, plan, filter, context.services.memory.work);
-  const std::int64_t wanted = find.limit > 0 && !explained.sorts ? find.skip + find.limit : INT64_MAX;
+  const std::int64_t wanted = find.limit > 0 && !explained.sorts ? saturating_sum(find.skip, find.limit) : INT64_MAX;
   while (result.matched < wanted) {
     const auto document = TRY(scan.next());
     if (!document) {
@@ -176,7 +176,8 @@ Result<bson::Document> explain_find(CommandContext& context, const Namespace& ns
   const auto sort = TRY(query::SortPattern::parse(request.sort, collator, context.settings().version, evaluation));
   Plan plan;
   if (collection) {
-    plan = TRY(make_plan(*collection, {.filter = &filter, .sort = &sort, .collator = collator, .hint = request.hint, .min = request.min, .max = request.max}));
+    plan = TRY(make_plan(*collection, {.refuses_scans = refuses_table_scans(context), .filter = &filter, .sort = &sort, .collator = collator,
+                                       .hint = request.hint, .min = request.min, .max = request.max}));
   }
   const auto normal = filter.normal_form();
   const bool counts = explained.use == ExplainedUse::kCount;

@@ -122,7 +122,7 @@ class Stages {
   // A limit is the sort's own: it keeps no more than are wanted.
   void add_sort() {
     if (!explained_.sorts || explained_.by_id) return;
-    const auto wanted = find_.limit > 0 ? find_.limit + find_.skip : 0;
+    const auto wanted = find_.limit > 0 ? saturating_sum(find_.limit, find_.skip) : 0;
     bson::Builder facts;
     facts.append("sortPattern", find_.sort).append("memLimit", kSortBytes);
     if (wanted > 0) append_count(facts, "limitAmount", wanted);

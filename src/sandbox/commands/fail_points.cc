@@ -8,24 +8,24 @@
 
 namespace drover::sandbox {
 
-Result<std::int64_t> FailPoint::configure(bson::View command, const std::function<bool()>& pause) {
+Result<std::int64_t> FailPoint::configure(bson::View command, const std::function<Status()>& pause) {
   const auto wanted = TRY(parse_mode(command["mode"]));
   const auto data = command["data"].to_document();
-  std::lock_guard changing(changing_);
+  while (changing_.exchange(true)) TRY(pause());
+  struct Changed {
+    std::atomic<bool>& changing;
+    ~Changed() { changing = false; }
+  } const changed{changing_};
   {
     std::lock_guard lock(mutex_);
     mode_ = {};
     on_ = false;
   }
-  while (inside_ != 0) {
-    if (!pause()) break;
-  }
+  while (inside_ != 0) TRY(pause());
   std::lock_guard lock(mutex_);
-  if (inside_ == 0) {
-    mode_ = wanted;
-    data_ = data ? bson::Document(*data) : bson::Document();
-    on_ = mode_.kind != Kind::kOff;
-  }
+  mode_ = wanted;
+  data_ = data ? bson::Document(*data) : bson::Document();
+  on_ = mode_.kind != Kind::kOff;
   return count_;
 }
 

@@ -37,9 +37,9 @@ class FailPoint {
     std::atomic<int>* inside_ = nullptr;
   };
 
-  // configureFailPoint's command. Returns how often it was hit before. It is off at once, and what is wanted only when all have left it:
-  // until then `pause` is called, and nothing more is done once that says no.
-  Result<std::int64_t> configure(bson::View command, const std::function<bool()>& pause);
+  // configureFailPoint's command. Returns how often it was hit before. It is off at once, and what is wanted only when all have left it, and
+  // who configured it before: until then `pause` is called, whose failure ends it.
+  Result<std::int64_t> configure(bson::View command, const std::function<Status()>& pause);
   bool has_guests() const { return inside_ != 0; }
   bool is_on() const { return on_; }  // for a guest that stays as long
   // The data it was configured with when it is on, `applies` says yes to the data, and its mode says so. Counts.
@@ -57,7 +57,7 @@ class FailPoint {
 
   std::atomic<bool> on_{false};  // asked by every command, and nearly always false
   std::atomic<int> inside_{0};
-  std::mutex changing_;  // before mutex_
+  std::atomic<bool> changing_{false};  // one at a time
   std::mutex mutex_;
   Mode mode_;
   std::int64_t count_ = 0;

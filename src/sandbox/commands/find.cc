@@ -145,7 +145,9 @@ class FindCursor : public CommandCursor {
   // All documents, or with a limit the first of them.
   Status sort_all(CommandContext& context) {
     if (std::exchange(sorted_, true)) return {};
-    const std::size_t wanted = parts_.limit > 0 ? static_cast<std::size_t>(parts_.limit + parts_.skip) : 0;
+    constexpr std::int64_t kMost = std::int64_t{1} << 40;  // more than there can be: as if there were no limit
+    const auto asked = saturating_sum(parts_.limit, parts_.skip);
+    const std::size_t wanted = parts_.limit > 0 && asked < kMost ? static_cast<std::size_t>(asked) : 0;
     const auto by_key = [](const Sorted& a, const Sorted& b) { return a.key != b.key ? a.key < b.key : a.id < b.id; };
     std::size_t bytes = 0;
     while (const auto document = TRY(scan_.next())) {
@@ -281,7 +283,7 @@ Result<bson::Document> find(CommandContext& context) {
     options.list_order = true;
     return first_batch_reply(context, make_list_cursor({}), target.ns, options);
   }
-  const PlanRequest plan_request{.filter = parts.filter.get(), .sort = &parts.sort, .collator = collator, .hint = request.hint, .min = request.min,
+  const PlanRequest plan_request{.refuses_scans = refuses_table_scans(context), .filter = parts.filter.get(), .sort = &parts.sort, .collator = collator, .hint = request.hint, .min = request.min,
                                  .max = request.max, .sort_spec = request.sort, .projection = request.projection,
                                  .collation = context.body["collation"].to_document().value_or(bson::View()), .limits = shown_limits(request)};
   if (request.tailable && !target.collection->capped) {

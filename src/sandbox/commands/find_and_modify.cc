@@ -32,7 +32,7 @@ tl::unexpected<Error> mistyped(const CommandContext& context, const bson::Elemen
 Result<Request> parse(const CommandContext& context) {
   TRY(check_fields(context, {"query", "sort", "remove", "update", "new", "fields", "upsert", "bypassDocumentValidation", "collation", "arrayFilters",
                              "hint", "let", "collectionUUID", "bypassEmptyTsReplacement"}));
-  TRY(check_let(context));
+  TRY(check_newer_fields(context));
   Request request;
   auto& spec = request.spec;
   spec.collation_of = context.body;
@@ -204,6 +204,7 @@ Result<bson::Document> find_and_modify(CommandContext& context) {
   TRY(check_writable(context, ns));
   Retries retries(context);
   if (const auto entry = TRY(retries.done(0))) {
+    context.services.sessions.count_retried(true);
     auto reply = TRY(reply_of(context, request, nullptr, TRY(repeated(context, request, *entry))));
     if (!context.settings().at_least(5, 0)) return reply;
     return bson::append_fields(std::move(reply), bson::make_document({{"retriedStmtId", retries.statement(0)}}));

@@ -1,6 +1,7 @@
 #include "sandbox/commands/in_hand.h"
 
 #include <algorithm>
+#include <set>
 
 #include "bson/validate.h"
 #include "sandbox/storage/engine.h"
@@ -14,21 +15,27 @@ constexpr int kMaxDepth = 20;
 
 using Collections = std::vector<CollectionPtr>;
 
-void add_pipeline(const Catalog& catalog, std::string_view db, bson::View pipeline, int depth, Collections& out);
+// Each view and collection once: views that read the same view several times, level upon level, are read in no other number of ways.
+struct Gathered {
+  Collections collections;
+  std::set<Namespace> seen;
+};
+
+void add_pipeline(const Catalog& catalog, std::string_view db, bson::View pipeline, int depth, Gathered& out);
 
 // A view is what stands behind it, and what its pipeline reads.
-void add(const Catalog& catalog, const Namespace& ns, int depth, Collections& out) {
+void add(const Catalog& catalog, const Namespace& ns, int depth, Gathered& out) {
   auto found = catalog.find(ns);
-  if (!found || depth > kMaxDepth) return;
+  if (!found || depth > kMaxDepth || !out.seen.insert(ns).second) return;
   if (found->is_view()) {
     add(catalog, {found->ns.db, found->view_on}, depth + 1, out);
     return add_pipeline(catalog, found->ns.db, found->view_pipeline, depth + 1, out);
   }
-  if (std::ranges::find(out, found) == out.end()) out.push_back(std::move(found));
+  out.collections.push_back(std::move(found));
 }
 
 // "coll", or {db, coll}.
-void add_named(const Catalog& catalog, std::string_view db, const bson::Element& name, int depth, Collections& out) {
+void add_named(const Catalog& catalog, std::string_view db, const bson::Element& name, int depth, Gathered& out) {
   if (const auto document = name.to_document()) {
     const auto other = (*document)["db"].to_string_view().value_or(db);
     return add_named(catalog, other, (*document)["coll"], depth, out);
@@ -37,7 +44,7 @@ void add_named(const Catalog& catalog, std::string_view db, const bson::Element&
 }
 
 // What stages read beside their input.
-void add_pipeline(const Catalog& catalog, std::string_view db, bson::View pipeline, int depth, Collections& out) {
+void add_pipeline(const Catalog& catalog, std::string_view db, bson::View pipeline, int depth, Gathered& out) {
   if (depth > kMaxDepth) return;
   for (const auto& item : pipeline) {
     const auto stage = item.to_document().value_or(bson::View()).first();
@@ -57,25 +64,25 @@ void add_pipeline(const Catalog& catalog, std::string_view db, bson::View pipeli
 
 // Those of which a command has documents in hand at the same time.
 Collections read_by(bson::View body, std::string_view db, const Catalog& catalog) {
-  Collections out;
+  Gathered out;
   const auto first = body.first();
   if (const auto uuid = first.to_uuid()) {
-    if (auto found = catalog.find(*uuid)) out.push_back(std::move(found));
+    if (const auto found = catalog.find(*uuid)) add(catalog, found->ns, 0, out);
   } else {
     add_named(catalog, db, first, 0, out);
   }
   if (first.key() == "aggregate") add_pipeline(catalog, db, body["pipeline"].to_array().value_or(bson::View()), 0, out);
-  return out;
+  return std::move(out.collections);
 }
 
 // A getMore names the collection; the rest is known of its cursor. Streams of whole databases name none.
 Collections read_by_cursor(const CommandContext& context, const Catalog& catalog) {
-  Collections out;
+  Gathered out;
   add_named(catalog, context.database, context.body["collection"], 0, out);
   if (const auto cursor = context.services.cursors.look_at(context.body.first().to_int64().value_or(0))) {
     for (const auto& ns : cursor->also_reads) add(catalog, ns, 0, out);
   }
-  return out;
+  return std::move(out.collections);
 }
 
 std::size_t bytes_of(const CollectionInfo& collection) {
@@ -100,7 +107,7 @@ std::size_t largest_of(const Collections& collections) {
 
 // A bulkWrite's collections stand in its nsInfo.
 Collections written_in_bulk(const CommandContext& context, const Catalog& catalog) {
-  Collections out;
+  Gathered out;
   const auto add_target = [&](bson::View item) {
     if (const auto ns = Namespace::parse(item["ns"].to_string_view().value_or(""))) add(catalog, *ns, 0, out);
   };
@@ -108,7 +115,7 @@ Collections written_in_bulk(const CommandContext& context, const Catalog& catalo
   for (const auto& sequence : context.sequences) {
     if (sequence.name == "nsInfo") std::ranges::for_each(sequence.documents, add_target);
   }
-  return out;
+  return std::move(out.collections);
 }
 
 std::size_t documents_in_hand(const CommandContext& context) {

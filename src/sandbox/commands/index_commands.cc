@@ -2,9 +2,11 @@
 #include <algorithm>
 #include <chrono>
 #include <functional>
+#include <set>
 
 #include <fmt/format.h>
 
+#include "base/log.h"
 #include "bson/builder.h"
 #include "bson/compare.h"
 #include "bson/ejson.h"
@@ -63,6 +65,7 @@ struct Plan {
   std::int32_t before = 0;
   std::int32_t after = 0;
   std::optional<Uuid> build;  // goes on outside this unit
+  std::unique_ptr<CarriedWork> carried;
 };
 
 // One definition against those before it in the same command.
@@ -136,6 +139,7 @@ Status plan_and_begin(CommandContext& context, WriteUnit& unit, const Namespace&
   std::vector<bson::Document> normal;
   for (const auto& spec : specs) normal.push_back(TRY(normalize_index(context, spec, unit.catalog().find(ns).get())));
   plan.collection = TRY(collection_for_write(context, unit, ns, true));
+  if (!context.transaction) plan.collection = TRY(unit.abort_abandoned_builds(plan.collection));
   plan.created = !existed;
   plan.before = static_cast<std::int32_t>(plan.collection->indexes.size());
   for (auto& spec : normal) {
@@ -155,6 +159,7 @@ Status plan_and_begin(CommandContext& context, WriteUnit& unit, const Namespace&
     return {};
   }
   plan.build = Uuid::random(context.services.runtime);
+  plan.carried = context.engine().carry_on(*plan.build);
   plan.collection = TRY(unit.start_index_build(plan.collection, *plan.build, plan.missing));
   return {};
 }
@@ -169,11 +174,12 @@ Status begin(CommandContext& context, const Namespace& ns, const std::vector<bso
   }
 }
 
-// The collection as it is now, or 26 when it was dropped meanwhile.
-Result<CollectionPtr> now(WriteUnit& unit, const Uuid& uuid) {
-  auto collection = unit.catalog().find(uuid);
-  if (!collection) return server_error(code::kNamespaceNotFound, "collection dropped while its index was built");
-  return collection;
+// The collection as it is now, or why the build is no more: its indexes or its collection were dropped meanwhile.
+Result<CollectionPtr> now(const WriteUnit& unit, const Plan& plan) {
+  auto collection = unit.catalog().find(plan.collection->uuid);
+  if (collection && builds_of(*collection).contains(*plan.build)) return collection;
+  if (auto cause = plan.carried->aborted()) return tl::unexpected(std::move(*cause));
+  return server_error(code::kIndexBuildAborted, "the index build is gone");
 }
 
 // A secondary commits nothing, but goes on with its builds when it is elected. False: the server stops before that, or `gives_up` says so.
@@ -206,11 +212,10 @@ void hang_before_commit(CommandContext& context) {
 }
 
 Status build(CommandContext& context, const Plan& plan) {
-  const Uuid uuid = plan.collection->uuid;
   std::optional<RecordId> at;
   for (bool more = true; more;) {
     TRY(in_write_unit(context, [&](WriteUnit& unit) -> Status {
-      const auto collection = TRY(now(unit, uuid));
+      const auto collection = TRY(now(unit, plan));
       const auto next = TRY(unit.add_index_entries(collection, *plan.build, at, kBuildStep));
       more = next.has_value();
       if (next) at = next;
@@ -221,7 +226,7 @@ Status build(CommandContext& context, const Plan& plan) {
   const auto interrupted = [&] { return !check_interrupt(context); };
   hang_before_commit(context);
   const auto built = end_build(context, context.stop, interrupted, [&](WriteUnit& unit) -> Status {
-    const auto collection = TRY(now(unit, uuid));
+    const auto collection = TRY(now(unit, plan));
     const auto done = unit.commit_index_build(collection, *plan.build);
     if (done) return {};
     if (unit.duplicate()) {
@@ -231,7 +236,8 @@ Status build(CommandContext& context, const Plan& plan) {
     }
     return tl::unexpected(done.error());
   });
-  if (!built && interrupted()) return check_interrupt(context);
+  // Who was killed, or out of time, while it was no primary; not who has failed by himself.
+  if (!built && built.error().server_code == code::kInterruptedDueToReplStateChange && interrupted()) return check_interrupt(context);
   return built;
 }
 
@@ -242,11 +248,11 @@ bool is_no_failure_of_its_own(const Error& error) {
 }
 
 // Whatever has become of the command. When the server stops, the build is aborted at its next start.
-Status give_up(CommandContext& context, const Plan& plan, const Error& cause) {
+Status give_up(CommandContext& given_up, const Plan& plan, const Error& cause) {
+  auto context = tidying(given_up);
   return end_build(context, context.closing, [] { return false; }, [&](WriteUnit& unit) -> Status {
     const auto collection = unit.catalog().find(plan.collection->uuid);
-    if (!collection) return {};
-    TRY(unit.abort_index_build(collection, *plan.build, cause));
+    if (collection && builds_of(*collection).contains(*plan.build)) TRY(unit.abort_index_build(collection, *plan.build, cause));
     return {};
   });
 }
@@ -300,10 +306,14 @@ Result<bson::Document> create_indexes(CommandContext& context) {
   Plan plan;
   TRY(begin(context, ns, specs, plan));
   if (plan.build) {
+    context.outlives_elections = true;
     const Status built = build(context, plan);
     if (!built) {
-      TRY(give_up(context, plan, built.error()));
       Error error = built.error();
+      // What cannot be aborted now is aborted when nobody carries it on.
+      if (const auto given_up = give_up(context, plan, error); !given_up) {
+        context.services.log.warn("an index build could not be given up yet", {{"reason", given_up.error().message}});
+      }
       if (is_no_failure_of_its_own(error)) return tl::unexpected(std::move(error));
       return tl::unexpected(caused_by(fmt::format("Index build failed: {}: Collection {} ( {} )", plan.build->to_string(), ns.to_string(),
                                                   plan.collection->uuid.to_string()), std::move(error)));
@@ -365,6 +375,29 @@ Result<std::vector<std::string>> named_indexes(const CommandContext& context, co
   return names;
 }
 
+// As a server does it: a build is aborted when just what it builds is named, or everything; otherwise nothing is dropped while there is one,
+// and from 5.2 on what is ready. True when a build was aborted, and nothing but a build was named. Facts: MongoDB's drop_indexes.cpp.
+Result<bool> abort_named_builds(CommandContext& context, WriteUnit& unit, CollectionPtr& collection, const std::vector<std::string>& names, bool all) {
+  const Error cause{ErrorCode::kFailure, "dropIndexes command", code::kIndexBuildAborted, {}};
+  collection = TRY(unit.abort_abandoned_builds(collection));
+  for (const auto& build : builds_of(*collection)) {
+    std::set<std::string> built;
+    for (const auto& index : collection->indexes) {
+      if (!index->ready && index->build == build) built.insert(index->name);
+    }
+    const bool named = built == std::set<std::string>(names.begin(), names.end());
+    if (!all && !named) continue;
+    collection = TRY(unit.abort_index_build(collection, build, cause));
+    if (!all) return true;
+  }
+  if (!context.settings().at_least(5, 2)) TRY(unit.check_no_build(*collection));
+  for (const auto& name : names) {
+    const auto* index = collection->index(name);
+    if (index && !index->ready) return server_error(code::kIndexNotFound, fmt::format("can't drop unfinished index with name: {}", name));
+  }
+  return false;
+}
+
 Result<bson::Document> drop_indexes(CommandContext& context) {
   if (const auto view = named_timeseries(context)) {
     const auto index = context.body["index"];
@@ -383,10 +416,14 @@ Result<bson::Document> drop_indexes(CommandContext& context) {
     const auto names = TRY(named_indexes(context, *target.collection, context.body["index"]));
     bson::Builder out;
     out.append("nIndexesWas", static_cast<std::int32_t>(target.collection->indexes.size()));
-    if (context.body["index"].to_string_view() == std::string_view("*")) out.append("msg", "non-_id indexes dropped for collection");
+    const bool all = context.body["index"].to_string_view() == std::string_view("*");
+    if (all) out.append("msg", "non-_id indexes dropped for collection");
     reply = std::move(out).finish();
     auto collection = target.collection;
-    for (const auto& name : names) collection = TRY(unit.drop_index(collection, name));
+    if (TRY(abort_named_builds(context, unit, collection, names, all))) return {};
+    for (const auto& name : names) {
+      if (collection->index(name)) collection = TRY(unit.drop_index(collection, name));
+    }
     return {};
   }));
   return reply;
@@ -397,8 +434,27 @@ bool is_hidden_id(const CollectionInfo& collection, const IndexInfo& index) {
   return index.is_id() && collection.options["clusteredIndex"].type() == bson::Type::kBool;
 }
 
+enum class ShowBuilds { kLikeOthers, kUuid, kInfo };
+
+Result<ShowBuilds> wanted_builds(const CommandContext& context) {
+  const bool uuids = TRY(bool_field(context, "includeBuildUUIDs")), info = TRY(bool_field(context, "includeIndexBuildInfo"));
+  if (uuids && info) return server_error(code::kInvalidOptions, "Cannot specify both 'includeBuildUUIDs' and 'includeIndexBuildInfo'");
+  return info ? ShowBuilds::kInfo : uuids ? ShowBuilds::kUuid : ShowBuilds::kLikeOthers;
+}
+
+// One that is being built is listed as all others are, unless the client wants to know which build it is.
+bson::Document shown_index(const IndexInfo& index, bson::Document spec, ShowBuilds how) {
+  if (index.ready || how == ShowBuilds::kLikeOthers) return spec;
+  bson::Builder out;
+  out.append("spec", spec);
+  if (how == ShowBuilds::kUuid) out.append("buildUUID", index.build);
+  else out.open_document("indexBuildInfo").append("buildUUID", index.build);
+  return std::move(out).finish();
+}
+
 Result<bson::Document> list_indexes(CommandContext& context) {
   TRY(check_fields(context, {"cursor", "includeBuildUUIDs", "includeIndexBuildInfo"}));
+  const auto how = TRY(wanted_builds(context));
   const auto view = context.engine().view();
   const auto target = TRY(target_collection(context, *view->catalog));
   TRY(context.authorize("listIndexes", {Resource::Kind::kCollection, target.ns}));
@@ -413,17 +469,15 @@ Result<bson::Document> list_indexes(CommandContext& context) {
     const auto buckets = view->catalog->find({target.ns.db, target.collection->view_on});
     const auto timeseries = TimeseriesOptions::of(target.collection->timeseries);
     for (const auto& index : buckets->indexes) {
-      if (index->ready && !index->is_id()) documents.push_back(measurement_index(timeseries, index->spec));
+      if (!index->is_id()) documents.push_back(shown_index(*index, measurement_index(timeseries, index->spec), how));
     }
   }
   for (const auto& index : target.collection->indexes)
-    if (index->ready && !is_hidden_id(*target.collection, *index)) documents.push_back(index->spec);
+    if (!is_hidden_id(*target.collection, *index)) documents.push_back(shown_index(*index, index->spec, how));
   CursorReplyOptions options;
   options.list_order = true;
   options.request.stop = context.stop;
-  options.request.max_documents = INT32_MAX;
-  if (const auto cursor = context.body["cursor"].to_document())
-    if (const auto size = (*cursor)["batchSize"].to_int64()) options.request.max_documents = *size;
+  options.request.max_documents = TRY(first_batch_size(context));
   return first_batch_reply(context, make_list_cursor(std::move(documents)), target.ns, options);
 }
 

@@ -58,7 +58,7 @@ class Insertion {
  private:
   // True when it stopped at a document whose key a transaction holds.
   Result<bool> run_unit() {
-    auto unit = context_.transaction ? context_.transaction->begin_statement() : context_.engine().begin_write();
+    auto unit = TRY(begin_unit(context_));
     retries_.enter(*unit);
     if (const auto view = unit->catalog().find(ns_); view && view->is_timeseries()) return run_measurements(*unit, *view);
     auto collection = collection_for_write(context_, *unit, ns_, true);
@@ -172,6 +172,7 @@ class Insertion {
 
 Result<bson::Document> insert(CommandContext& context) {
   TRY(check_fields(context, {"documents", "ordered", "bypassDocumentValidation", "collectionUUID", "encryptionInformation", "bypassEmptyTsReplacement"}));
+  TRY(check_newer_fields(context));
   auto documents = TRY(batch_items(context, "documents"));
   auto ns = TRY(named_collection(context));
   TRY(check_writable(context, ns));

@@ -47,10 +47,7 @@ Result<bson::Document> list_collections(CommandContext& context) {
   const bool sees_all = context.internal || !context.authorization.enabled() || !authorized_only;
   CursorReplyOptions options{.list_order = true};
   options.request.stop = context.stop;
-  options.request.max_documents = INT32_MAX;
-  if (const auto cursor = context.body["cursor"].to_document()) {
-    if (const auto size = (*cursor)["batchSize"].to_int64()) options.request.max_documents = *size;
-  }
+  options.request.max_documents = TRY(first_batch_size(context));
   std::vector<bson::Document> found;
   for (const auto& collection : context.engine().view()->catalog->of_database(db)) {
     if (!sees_all && !context.authorization.may_anything_on(collection->ns)) continue;

@@ -1,6 +1,9 @@
 #include "sandbox/commands/member.h"
 
 #include <algorithm>
+#include <ctime>
+
+#include <fmt/format.h>
 
 #include "sandbox/commands/command.h"
 #include "sandbox/commands/sessions.h"
@@ -39,33 +42,48 @@ bool may_read_secondaries(bson::View body) {
   return preference && (*preference)["mode"].to_string_view().value_or("primary") != "primary";
 }
 
+std::string shown_now(Runtime& runtime) {
+  const auto millis = wall_millis(runtime);
+  const std::time_t seconds = millis / 1000;
+  std::tm parts{};
+  ::gmtime_r(&seconds, &parts);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &parts);
+  return fmt::format("{}.{:03}+0000", text, millis % 1000);
+}
+
 }  // namespace
+
+Engine::AtOnce Member::with_version() {
+  return [this](const Engine::Change& change) {
+    std::lock_guard lock(mutex_);
+    change();
+    ++topology_;
+    changed_.notify_all();
+  };
+}
 
 void Member::step_down(Services& services, Duration period) {
   {
-    std::lock_guard lock(mutex_);
+    std::lock_guard lock(changing_);
     not_before_ = services.runtime.now() + period;
-    services.engine.step_down();
-    ++topology_;
-    changed_.notify_all();
+    services.engine.step_down(with_version());
   }
   services.sessions.kill_all();
 }
 
 void Member::freeze(Services& services, Duration period) {
   const auto now = services.runtime.now();
-  std::lock_guard lock(mutex_);
+  std::lock_guard lock(changing_);
   not_before_ = period == Duration::zero() ? now : std::max(not_before_, now + period);
 }
 
 Result<bool> Member::stand(Services& services) {
   if (services.engine.is_primary()) return true;
-  std::lock_guard lock(mutex_);
+  std::lock_guard lock(changing_);
   if (services.engine.is_primary()) return true;  // another was faster
   if (services.runtime.now() < not_before_) return false;
-  TRY(services.engine.be_elected());
-  ++topology_;
-  changed_.notify_all();
+  TRY(services.engine.be_elected(with_version()));
   return true;
 }
 
@@ -96,6 +114,13 @@ Status check_member(const CommandContext& context) {
   }
   if (!reads_data(*context.command) || may_read_secondaries(context.body)) return {};
   return server_error(kNotPrimaryNoSecondaryOk, five ? "not primary and secondaryOk=false" : "not master and slaveOk=false");
+}
+
+tl::unexpected<Error> refuse_step_down(CommandContext& context, Duration wait) {
+  (void)context.services.runtime.sleep(std::min(wait, context.patience()), context.stop);
+  if (auto goes_on = check_interrupt(context); !goes_on) return tl::unexpected(std::move(goes_on).error());
+  return server_error(262, fmt::format("No electable secondaries caught up as of {}. Please use the replSetStepDown command with the argument {{force: true}} to force "
+                                       "node to step down.", shown_now(context.services.runtime)));
 }
 
 bool is_not_primary_code(int code) {

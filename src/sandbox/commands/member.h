@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/runtime.h"
+#include "sandbox/storage/engine.h"
 
 namespace drover::sandbox {
 
@@ -33,16 +34,21 @@ class Member {
   int waiting() const;  // for that
 
  private:
-  mutable std::mutex mutex_;  // before the engine's; held while the member's state changes, with its version
+  Engine::AtOnce with_version();  // what the engine calls when it changes
+
+  std::mutex changing_;       // before the engine's: one change at a time, which may wait for who writes
+  SteadyTime not_before_{};   // protected by it
+  mutable std::mutex mutex_;  // a leaf, for what is asked by everybody: held while the member's state changes, with its version
   std::int64_t topology_ = 6;
   int waiting_ = 0;
   std::condition_variable_any changed_;
-  SteadyTime not_before_{};
 };
 
 // What a secondary does for its clients: it refuses writes (10107 NotWritablePrimary) and, without a read preference that allows it, reads
 // (13435 NotPrimaryNoSecondaryOk). Nothing to say while it is primary. Facts: AllowedOnSecondary of MongoDB's commands.
 Status check_member(const CommandContext& context);
+// A primary waits so long for a member that could take over, in vain: 262 ExceededTimeLimit, 11601 and 50.
+tl::unexpected<Error> refuse_step_down(CommandContext& context, Duration wait);
 // Of such failures the reply has the topologyVersion, so that drivers look again.
 bool is_not_primary_code(int code);
 

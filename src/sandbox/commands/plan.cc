@@ -390,7 +390,7 @@ Status check_special(const CollectionInfo* collection, const PlanRequest& reques
 tl::unexpected<Error> planner_error(const CollectionInfo& collection, const PlanRequest& request, std::string_view why, int error_code) {
   const auto collation = request.collation.empty() ? std::string() : fmt::format("Collation: {}\n", bson::to_shell(request.collation));
   return server_error(error_code, fmt::format("error processing query: ns={}{}Tree: {}Sort: {}\nProj: {}\n{} {}", collection.ns.to_string(),
-                                                   request.limits, request.filter->debug_string(), bson::to_shell(request.sort_spec),
+                                                   request.limits, request.filter != nullptr ? request.filter->debug_string() : "$and\n", bson::to_shell(request.sort_spec),
                                                    bson::to_shell(request.projection), collation, why));
 }
 
@@ -400,7 +400,9 @@ namespace {
 bool may_scan(const CollectionInfo& collection, const PlanRequest& request) {
   const auto& ns = collection.ns;
   const bool internal = ns.db == "admin" || ns.db == "config" || ns.db == "local" || ns.collection.starts_with("system.");
-  return internal || request.filter->matches_everything() || !refuses_table_scans();
+  // What a geo or text index answers looks at every document here, but is answered by an index all the same.
+  const auto& filter = *request.filter;
+  return internal || !request.refuses_scans || filter.matches_everything() || filter.near_path() || filter.has_text();
 }
 
 }  // namespace
@@ -412,8 +414,9 @@ Result<Plan> make_plan(const CollectionInfo& collection, const PlanRequest& requ
   const bool natural_hint = request.hint.is_document() && request.hint.document_value().first().key() == "$natural";
   const auto bounds = request.filter->bounds();
   if (natural != 0 || natural_hint || collection.is_oplog()) {
-    if (natural_hint && !may_scan(collection, request)) {
-      return planner_error(collection, request, "planner returned error :: caused by :: hint $natural is not allowed, because 'notablescan' is enabled");
+    // A sort by $natural is a hint, too.
+    if (!may_scan(collection, request)) {
+      return planner_error(collection, request, "planner returned error :: caused by :: hint $natural is not allowed, because 'notablescan' is enabled", kNoQueryExecutionPlans);
     }
     const bool back = natural != 0 ? natural < 0 : natural_hint && request.hint.document_value().first().to_double().value_or(1) < 0;
     if (collection.is_clustered()) return clustered_plan(collection, !back, natural != 0);

@@ -34,6 +34,7 @@ struct Plan {
 };
 
 struct PlanRequest {
+  bool refuses_scans = false;  // notablescan: a filter has to be answered by an index
   const query::Matcher* filter = nullptr;
   const query::SortPattern* sort = nullptr;
   std::shared_ptr<const bson::Collator> collator;

@@ -65,6 +65,7 @@ Status check_target(WriteUnit& unit, const Names& names) {
 }
 
 Status copy_to_other_database(CommandContext& context, WriteUnit& unit, const CollectionPtr& collection, const Names& names) {
+  TRY(unit.check_no_build(*collection));
   const auto copy = TRY(copy_collection(context, unit, collection, {.ns = temporary_name(context, names.to.db, "renameCollection"),
                                                                     .options = with_temp(collection->options)}));
   TRY(unit.rename_collection(copy, names.to, false));

@@ -1,6 +1,5 @@
 // The replica set of one: status, configuration, notes in the oplog, the oplog's size. Facts: corpus engine/notes-and-times.
 #include <algorithm>
-#include <ctime>
 #include <optional>
 
 #include <fmt/format.h>
@@ -57,6 +56,10 @@ Result<bson::Document> status(CommandContext& context) {
     member.append("uptime", static_cast<std::int32_t>(uptime.count()));
     append_time(member, "optime");
     member.append("optimeDate", last_date).append("syncSourceHost", "").append("syncSourceId", -1).append("infoMessage", "");
+    if (primary) {
+      const auto elected = context.engine().election_time();
+      member.append("electionTime", elected).append("electionDate", bson::DateTime{static_cast<std::int64_t>(elected.seconds) * 1000});
+    }
     member.append("configVersion", 1).append("configTerm", term).append("self", true).append("lastHeartbeatMessage", "");
   }
   return std::move(out).finish();
@@ -105,7 +108,7 @@ Result<bson::Document> append_note(CommandContext& context) {
     return server_error(code::kTypeMismatch, fmt::format("\"data\" had the wrong type. Expected object, found {}", bson::type_name(data.type())));
   }
   if (note->size() > kMaxNoteBytes) return server_error(10334, "the note is too large");
-  context.last_op = TRY(context.engine().append_note(*note));
+  context.last_op = TRY(context.engine().append_note(*note, {context.patience(), context.stop}));
   return bson::Document();
 }
 
@@ -145,16 +148,6 @@ Result<StepDown> parse_step_down(const CommandContext& context) {
   return request;
 }
 
-std::string shown_now(Runtime& runtime) {
-  const auto millis = wall_millis(runtime);
-  const std::time_t seconds = millis / 1000;
-  std::tm parts{};
-  ::gmtime_r(&seconds, &parts);
-  char text[32];
-  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &parts);
-  return fmt::format("{}.{:03}+0000", text, millis % 1000);
-}
-
 // There is nobody who could take over: it waits for such a one in vain, and steps down when it is forced to.
 Result<bson::Document> step_down(CommandContext& context) {
   const auto request = TRY(parse_step_down(context));
@@ -162,13 +155,9 @@ Result<bson::Document> step_down(CommandContext& context) {
   if (!context.engine().is_primary()) {
     return server_error(kNotWritablePrimary, context.settings().at_least(5, 0) ? "not primary so can't step down" : "not master so can't step down");
   }
-  const auto wait = std::min<Duration>(std::chrono::seconds(request.catch_up_seconds), context.patience());
-  if (wait > Duration::zero()) (void)context.services.runtime.sleep(wait, context.stop);
+  if (!request.force) return refuse_step_down(context, std::chrono::seconds(request.catch_up_seconds));
+  (void)context.services.runtime.sleep(std::min<Duration>(std::chrono::seconds(request.catch_up_seconds), context.patience()), context.stop);
   TRY(check_interrupt(context));
-  if (!request.force) {
-    return server_error(262, fmt::format("No electable secondaries caught up as of {}. Please use the replSetStepDown command with the argument {{force: true}} to force "
-                                         "node to step down.", shown_now(context.services.runtime)));
-  }
   const auto left = std::chrono::seconds(request.seconds) - (context.services.runtime.now() - began);
   context.services.member.step_down(context.services, std::max<Duration>(left, Duration::zero()));
   return bson::Document();

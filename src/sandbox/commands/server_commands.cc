@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include "sandbox/commands/authorize.h"
+#include "sandbox/commands/member.h"
+#include "sandbox/commands/recent_log.h"
 #include "sandbox/commands/support.h"
 #include "sandbox/commands/tables.h"
 #include "sandbox/query/matcher.h"
@@ -13,6 +15,7 @@ namespace drover::sandbox {
 namespace {
 
 constexpr std::int32_t kMaxBsonBytes = 16777216;
+constexpr std::int64_t kMaxShutdownSeconds = 1'000'000'000;
 
 Result<bson::Document> build_info(CommandContext& context) {
   const auto version = context.settings().version;
@@ -52,7 +55,6 @@ Result<bson::Document> command_line_options(CommandContext& context) {
   return std::move(out).finish();
 }
 
-// The log is a file or standard error, not kept in memory; the lists are there, and empty.
 Result<bson::Document> get_log(CommandContext& context) {
   const auto name = context.body.first().to_string_view();
   if (!name) {
@@ -63,12 +65,37 @@ Result<bson::Document> get_log(CommandContext& context) {
     out.open_array("names").append("global").append("startupWarnings");
     return std::move(out).finish();
   }
-  if (*name != "global" && *name != "startupWarnings" && *name != "rs") {
-    return server_error(-1, fmt::format("no RamLog named: {}", *name));
+  if (*name != "global" && *name != "startupWarnings") {
+    if (!context.settings().at_least(5, 0)) return server_error(-1, fmt::format("no RamLog named: {}", *name));
+    return server_error(96, fmt::format("No log named '{}'", *name));
   }
-  out.append("totalLinesWritten", 0);
-  out.open_array("log");
+  const auto& log = context.services.recent_log;
+  const auto lines = *name == "global" ? log.global() : log.startup_warnings();
+  out.append("totalLinesWritten", static_cast<std::int32_t>(lines.written));
+  auto list = out.open_array("log");
+  for (const auto& line : lines.kept) list.append(line);
+  list.close();
   return std::move(out).finish();
+}
+
+// As a server's: a primary that nobody can take over from ends only when it is forced to. What was acknowledged is on the disk when it has
+// ended; the client finds its connection closed.
+Result<bson::Document> shut_down(CommandContext& context) {
+  TRY(check_fields(context, {"force", "timeoutSecs"}));
+  const bool force = TRY(bool_field(context, "force"));
+  const auto given = context.body["timeoutSecs"];
+  if (given && !given.is_number()) {
+    return server_error(code::kTypeMismatch, fmt::format("BSON field 'shutdown.timeoutSecs' is the wrong type '{}', expected types '[long, int, decimal, double']",
+                                                         bson::type_name(given.type())));
+  }
+  const auto seconds = given ? given.to_int64().value_or(0) : context.settings().at_least(5, 0) ? 15 : 10;
+  if (seconds < 0 || seconds > kMaxShutdownSeconds) return server_error(code::kBadValue, fmt::format("timeoutSecs must be between 0 and {}", kMaxShutdownSeconds));
+  if (!context.services.shut_down) return server_error(code::kIllegalOperation, "this server is part of another program, and ends with it");
+  if (!force && context.engine().is_primary()) return refuse_step_down(context, std::chrono::seconds(seconds));
+  context.services.log.info("a client shuts the server down", {{"peer", context.connection.remote}});
+  context.services.shut_down();
+  context.close_connection = true;
+  return bson::Document();
 }
 
 Result<bson::Document> list_commands(CommandContext& context) {
@@ -135,7 +162,8 @@ constexpr Command kRows[] = {
     {.name = "buildInfo", .flags = kNoAuth, .handler = build_info, .help = "the server's version", .alias = "buildinfo"},
     {.name = "getCmdLineOpts", .flags = kAdminOnly, .resource = kCluster, .action = "getCmdLineOpts", .handler = command_line_options,
      .help = "how the server was started"},
-    {.name = "getLog", .flags = kAdminOnly, .resource = kCluster, .action = "getLog", .handler = get_log, .help = "log lines kept in memory: none"},
+    {.name = "getLog", .flags = kAdminOnly, .resource = kCluster, .action = "getLog", .handler = get_log, .help = "the last 1,024 lines of the log, and the warnings of the start"},
+    {.name = "shutdown", .flags = kAdminOnly, .resource = kCluster, .action = "shutdown", .handler = shut_down, .help = "ends the server, with force: true while it is primary"},
     {.name = "listCommands", .resource = ResourceKind::kAuthenticated, .handler = list_commands, .help = "the commands of this server"},
     {.name = "currentOp", .flags = kAdminOnly, .resource = ResourceKind::kCustom, .handler = current_op, .help = "what runs now"},
     {.name = "killOp", .flags = kAdminOnly, .resource = ResourceKind::kCustom, .also = authorize_kill_op, .handler = kill_op,

@@ -1,6 +1,8 @@
 // Sessions and the end of transactions: startSession, refreshSessions, endSessions, killSessions and its kin,
 // commitTransaction, abortTransaction. What begins and surrounds a transaction is in execute.cc.
 // Facts: corpus session/transactions, engine/session-fence.
+#include <set>
+
 #include <fmt/format.h>
 
 #include "sandbox/commands/authorize.h"
@@ -44,37 +46,37 @@ Result<bson::Document> refresh_sessions(CommandContext& context) {
 }
 
 Result<bson::Document> end_sessions(CommandContext& context) {
+  std::set<SessionId> ended;
   for (const auto& lsid : TRY(listed_sessions(context))) {
     context.services.sessions.end(lsid);
-    context.services.cursors.kill_of_session(*lsid["id"].to_uuid());
+    ended.insert(SessionId::of(lsid));
   }
+  if (!ended.empty()) context.services.cursors.kill_of_sessions([&](const SessionId& session) { return ended.contains(session); });
   return bson::Document();
 }
 
-void kill_session(CommandContext& context, const Uuid& id) {
-  context.services.operations.kill_of_session(id);
-  context.services.cursors.kill_of_session(id);
-  context.services.sessions.kill(id);
+// However many are meant, operations, cursors and sessions are each looked at once.
+void kill(CommandContext& context, const WhichSessions& which) {
+  context.services.operations.kill_of_sessions(which);
+  context.services.cursors.kill_of_sessions(which);
+  context.services.sessions.kill(which);
 }
 
-// Of everybody, or of those that have this digest of a user.
-void kill_all(CommandContext& context, const bson::Element& uid = {}) {
-  for (const auto& session : context.services.sessions.list()) {
-    const auto id = session.view().at_path("_id.id").to_uuid();
-    if (!id || id == context.session) continue;  // the session that this command runs in goes on
-    if (uid && !session.view().at_path("_id.uid").same_value_bytes(uid)) continue;
-    kill_session(context, *id);
-  }
+// Those of many users, or all; the session that this command runs in goes on.
+void kill_others(CommandContext& context, const WhichSessions& which) {
+  kill(context, [&](const SessionId& session) { return session != context.session && which(session); });
 }
 
 Result<bson::Document> kill_sessions(CommandContext& context) {
   const auto sessions = TRY(listed_sessions(context));
   if (sessions.empty()) {
-    const auto own = TRY(session_key(context, bson::make_document({{"id", Uuid()}})));
-    kill_all(context, own["uid"]);
+    const auto own = SessionId::of(TRY(session_key(context, bson::make_document({{"id", Uuid()}}))));
+    kill_others(context, [&](const SessionId& session) { return session.user == own.user; });
     return bson::Document();
   }
-  for (const auto& lsid : sessions) kill_session(context, *lsid["id"].to_uuid());
+  std::set<SessionId> listed;
+  for (const auto& lsid : sessions) listed.insert(SessionId::of(lsid));
+  kill(context, [&](const SessionId& session) { return listed.contains(session); });
   return bson::Document();
 }
 
@@ -101,21 +103,25 @@ Result<std::string> digest_of_user(std::string_view where, bson::View user) {
 Result<bson::Document> kill_all_sessions(CommandContext& context) {
   const auto list = context.body.first().to_array();
   if (!list) return wrong_type("killAllSessions.killAllSessions", context.body.first(), "array");
-  std::vector<std::string> digests;
+  std::set<std::string> users;
   for (const auto& item : *list) {
     if (!item.is_document()) return wrong_type(fmt::format("killAllSessions.killAllSessions.{}", item.key()), item, "object");
-    digests.push_back(TRY(digest_of_user("KillAllSessionsUser", item.document_value())));
+    users.insert(TRY(digest_of_user("KillAllSessionsUser", item.document_value())));
   }
-  if (digests.empty()) kill_all(context);
-  for (const auto& digest : digests) {
-    const auto uid = bson::make_document({{"", bson::Binary{0, {reinterpret_cast<const std::uint8_t*>(digest.data()), digest.size()}}}});
-    kill_all(context, uid.view().first());
-  }
+  kill_others(context, [&](const SessionId& session) { return users.empty() || users.contains(session.user); });
   return bson::Document();
 }
 
-// A pattern names a session, or a user by digest; one that names neither (users and roles say only on whose behalf) means all.
-Status kill_by_pattern(CommandContext& context, bson::View pattern) {
+// What a list of patterns names: sessions, users by their digests, or, by one that names neither (users and roles say only on whose behalf),
+// all.
+struct Patterns {
+  std::set<SessionId> sessions;
+  std::set<Uuid> ids;           // of any user
+  std::set<std::string> users;
+  bool all = false;
+};
+
+Status add_pattern(Patterns& patterns, bson::View pattern) {
   constexpr std::string_view kWhere = "KillAllSessionsByPattern";
   const auto lsid = pattern["lsid"], uid = pattern["uid"];
   for (const auto& field : pattern) {
@@ -127,24 +133,32 @@ Status kill_by_pattern(CommandContext& context, bson::View pattern) {
   if (lsid && !lsid.is_document()) return wrong_type(fmt::format("{}.lsid", kWhere), lsid, "object");
   if (uid && uid.type() != bson::Type::kBinary) return wrong_type(fmt::format("{}.uid", kWhere), uid, "binData");
   if (lsid) {
-    const auto id = lsid.document_value()["id"];
-    if (!id) return missing(fmt::format("{}.lsid.id", kWhere));
-    if (!id.to_uuid()) return wrong_type(fmt::format("{}.lsid.id", kWhere), id, "binData");
-    kill_session(context, *id.to_uuid());
-    return {};
+    const auto session = lsid.document_value();
+    if (!session["id"]) return missing(fmt::format("{}.lsid.id", kWhere));
+    if (!session["id"].to_uuid()) return wrong_type(fmt::format("{}.lsid.id", kWhere), session["id"], "binData");
+    if (session["uid"]) patterns.sessions.insert(SessionId::of(session));
+    else patterns.ids.insert(*session["id"].to_uuid());
+  } else if (uid) {
+    const auto digest = uid.binary_value().data;
+    patterns.users.emplace(reinterpret_cast<const char*>(digest.data()), digest.size());
+  } else {
+    patterns.all = true;
   }
-  kill_all(context, uid);
   return {};
 }
 
 Result<bson::Document> kill_all_sessions_by_pattern(CommandContext& context) {
   const auto list = context.body.first().to_array();
   if (!list) return wrong_type("killAllSessionsByPattern.killAllSessionsByPattern", context.body.first(), "array");
+  Patterns patterns{.all = list->empty()};
   for (const auto& item : *list) {
     if (!item.is_document()) return wrong_type(fmt::format("killAllSessionsByPattern.killAllSessionsByPattern.{}", item.key()), item, "object");
-    TRY(kill_by_pattern(context, item.document_value()));
+    TRY(add_pattern(patterns, item.document_value()));
   }
-  if (list->empty()) kill_all(context);
+  kill(context, [&](const SessionId& session) {
+    if (patterns.sessions.contains(session) || patterns.ids.contains(session.id)) return true;
+    return session != context.session && (patterns.all || patterns.users.contains(session.user));
+  });
   return bson::Document();
 }
 

@@ -100,7 +100,7 @@ void Sessions::abort_locked(Entry& entry) {
   entry.session.transaction_memory.release();
   entry.session.state = Session::State::kAborted;
   ++counts_.aborted;
-  --counts_.active;
+  --counts_.open;
 }
 
 void Sessions::end(const bson::Document& lsid) {
@@ -115,26 +115,20 @@ void Sessions::end(const bson::Document& lsid) {
   if (it->second->waiting == 0) entries_.erase(it);
 }
 
-void Sessions::kill(const Uuid& id) {
+void Sessions::kill(const WhichSessions& which) {
   std::lock_guard lock(mutex_);
-  if (entries_.empty()) return;
-  // Keys have one form, so those of an id, of one user or another, stand together.
-  const auto wanted = entries_.begin()->first.substr(0, kKeyPrefix) + std::string(reinterpret_cast<const char*>(id.bytes.data()), id.bytes.size());
-  for (auto at = entries_.lower_bound(wanted); at != entries_.end() && at->first.starts_with(wanted); ++at) {
-    auto& entry = *at->second;
-    entry.in_use ? void(entry.abort_wanted = true) : abort_locked(entry);
+  for (auto& [name, entry] : entries_) {
+    if (which(SessionId::of(entry->session.lsid))) entry->in_use ? void(entry->abort_wanted = true) : abort_locked(*entry);
   }
 }
 
 void Sessions::kill_all() {
-  std::lock_guard lock(mutex_);
-  for (auto& [name, entry] : entries_) entry->in_use ? void(entry->abort_wanted = true) : abort_locked(*entry);
+  kill([](const SessionId&) { return true; });
 }
 
-void Sessions::reap() {
+void Sessions::reap(Duration lifetime) {
   std::lock_guard lock(mutex_);
   const auto now = runtime_.now();
-  const auto lifetime = transaction_lifetime();
   for (auto it = entries_.begin(); it != entries_.end();) {
     auto& entry = *it->second;
     // One that a command is using ends when the command does; its session is no one else's to look at until then.
@@ -191,9 +185,21 @@ std::vector<bson::Document> Sessions::list() const {
   return result;
 }
 
+std::size_t Sessions::count() const {
+  std::lock_guard lock(mutex_);
+  return entries_.size();
+}
+
 Sessions::Counts Sessions::counts() const {
   std::lock_guard lock(mutex_);
-  return counts_;
+  auto counts = counts_;
+  // Whose session is in use is nobody else's to look at: the others are counted.
+  std::int64_t idle = 0;
+  for (auto at = entries_.begin(); counts.open > 0 && at != entries_.end(); ++at) {
+    if (!at->second->in_use && at->second->session.state == Session::State::kInProgress) ++idle;
+  }
+  counts.active = std::max<std::int64_t>(counts.open - idle, 0);
+  return counts;
 }
 
 void Sessions::count(std::int64_t Counts::*what, std::int64_t by) {
@@ -201,7 +207,10 @@ void Sessions::count(std::int64_t Counts::*what, std::int64_t by) {
   counts_.*what += by;
 }
 
-std::string user_digest(std::string_view user) { return net::digest(net::Digest::kSha256, user); }
+std::string user_digest(std::string_view user) {
+  static const std::string nobody = net::digest(net::Digest::kSha256, "");
+  return user.empty() ? nobody : net::digest(net::Digest::kSha256, user);
+}
 
 Result<bson::Document> session_key(const CommandContext& context, bson::View lsid) {
   for (const auto& field : lsid) {

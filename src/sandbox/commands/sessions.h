@@ -24,8 +24,6 @@ inline constexpr std::chrono::minutes kSessionTimeout{30};
 inline constexpr std::size_t kMaxSessions = 100'000;
 // A session that is not in use remembers at most so many statements; more are read again from the oplog when they are repeated.
 inline constexpr std::size_t kKeptStatements = 1000;
-// transactionLifetimeLimitSeconds, as setParameter left it.
-Duration transaction_lifetime();
 
 // One session's state. Reached only while it is checked out.
 class Session {
@@ -74,22 +72,27 @@ class Sessions {
   void touch(const bson::Document& lsid);
   // Forgets that it was used lately; its numbers stay valid (config.transactions), its open transaction is aborted.
   void end(const bson::Document& lsid);
-  // Aborts its transaction as soon as nothing runs in it.
-  void kill(const Uuid& id);
+  // Aborts their transactions as soon as nothing runs in them.
+  void kill(const WhichSessions& which);
   void kill_all();
-  // Aborts transactions older than transaction_lifetime(), forgets sessions unused for kSessionTimeout.
-  void reap();
+  // Aborts transactions older than `lifetime`, forgets sessions unused for kSessionTimeout.
+  void reap(Duration lifetime);
   // Sessions seen lately: {_id: {id, uid}, lastUse}.
   std::vector<bson::Document> list() const;
+  std::size_t count() const;  // of them
   // Open transactions in which nothing runs at this moment, as $currentOp tells of them (idleSessions).
   std::vector<bson::Document> describe_idle() const;
   struct Counts {
-    std::int64_t active = 0;       // transactions in progress
+    std::int64_t open = 0;         // transactions in progress
+    std::int64_t active = 0;       // of them, those in which a command runs
     std::int64_t committed = 0, aborted = 0, started = 0;
+    std::int64_t retried_commands = 0, retried_statements = 0;
   };
   Counts counts() const;
-  void count_started() { count(&Counts::started, 1); count(&Counts::active, 1); }
-  void count_ended(bool committed) { count(committed ? &Counts::committed : &Counts::aborted, 1); count(&Counts::active, -1); }
+  void count_started() { count(&Counts::started, 1); count(&Counts::open, 1); }
+  void count_ended(bool committed) { count(committed ? &Counts::committed : &Counts::aborted, 1); count(&Counts::open, -1); }
+  // A statement was answered by what it had done before; the first of its command?
+  void count_retried(bool first) { count(&Counts::retried_statements, 1); if (first) count(&Counts::retried_commands, 1); }
 
  private:
   struct Entry {

@@ -1,6 +1,8 @@
 // dbStats, collStats, dataSize, dbHash, validate: how much there is, and whether it is sound. Facts: corpus catalog/stats.
 //
 // Sizes are those of documents and index keys; what they take on disk after compression is known for the store as a whole only.
+#include <sys/statvfs.h>
+
 #include <algorithm>
 
 #include <fmt/format.h>
@@ -73,6 +75,12 @@ Result<bson::Document> db_stats(CommandContext& context) {
   append_count(context, out, "indexes", indexes);
   out.append("indexSize", static_cast<double>(index_size) / scale);
   out.append("totalSize", static_cast<double>(bytes + index_size) / scale).append("scaleFactor", scale);
+  // Of the disk that the data lies on.
+  struct statvfs disk{};
+  const auto& path = context.settings().dbpath;
+  const bool known = !path.empty() && ::statvfs(path.c_str(), &disk) == 0;
+  const auto bytes_of = [&](std::uint64_t blocks) { return known ? static_cast<double>(blocks) * static_cast<double>(disk.f_frsize) / scale : 0.0; };
+  out.append("fsUsedSize", bytes_of(disk.f_blocks - disk.f_bfree)).append("fsTotalSize", bytes_of(disk.f_blocks));
   return std::move(out).finish();
 }
 

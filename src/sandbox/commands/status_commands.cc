@@ -4,6 +4,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <fstream>
 #include <iterator>
 #include <thread>
@@ -117,9 +118,10 @@ void append_operations(bson::Builder& out, std::string_view name, const Operatio
 void append_connections(bson::Builder& out, CommandContext& context) {
   const auto& operations = context.services.operations;
   const auto current = static_cast<std::int32_t>(operations.current_connections());
+  const auto most = static_cast<std::int32_t>(context.settings().max_connections);
   out.open_document("connections")
       .append("current", current)
-      .append("available", 2000 - current)
+      .append("available", std::max(most - current, 0))
       .append("totalCreated", static_cast<std::int32_t>(operations.total_connections()))
       .append("active", static_cast<std::int32_t>(operations.running()));
 }
@@ -188,10 +190,11 @@ void append_metrics(bson::Builder& out, CommandContext& context, const Activity:
 void append_transactions(bson::Builder& out, CommandContext& context) {
   const auto sessions = context.services.sessions.counts();
   out.open_document("transactions")
-      .append("retriedCommandsCount", std::int64_t{0})
+      .append("retriedCommandsCount", sessions.retried_commands)
+      .append("retriedStatementsCount", sessions.retried_statements)
       .append("currentActive", sessions.active)
-      .append("currentInactive", std::int64_t{0})
-      .append("currentOpen", sessions.active)
+      .append("currentInactive", sessions.open - sessions.active)
+      .append("currentOpen", sessions.open)
       .append("totalAborted", sessions.aborted)
       .append("totalCommitted", sessions.committed)
       .append("totalStarted", sessions.started);
@@ -228,7 +231,7 @@ Result<bson::Document> server_status(CommandContext& context) {
   append_connections(out, context);
   append_extra_info(out);
   append_global_lock(out, services.operations.load(), uptime);
-  out.open_document("logicalSessionRecordCache").append("activeSessionsCount", static_cast<std::int32_t>(services.sessions.list().size()));
+  out.open_document("logicalSessionRecordCache").append("activeSessionsCount", static_cast<std::int32_t>(services.sessions.count()));
   append_network(out, services.activity.network());
   {
     auto latencies = out.open_document("opLatencies");

@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <atomic>
+#include <limits>
 
 #include <fmt/format.h>
 
 #include "base/check.h"
 #include "bson/ejson.h"
+#include "sandbox/commands/parameters.h"
 #include "sandbox/commands/timeseries.h"
 #include "sandbox/commands/write_block.h"
 #include "sandbox/commands/write_support.h"
@@ -41,11 +43,15 @@ Status check_fields(const CommandContext& context, std::initializer_list<std::st
   return {};
 }
 
-Status check_let(const CommandContext& context) {
-  if (!context.body["let"] || context.settings().at_least(5, 0)) return {};
-  // findAndModify had a parser of its own then.
-  if (context.command->name == "findAndModify") return server_error(51177, "BSON field 'let' is an unknown field.");
-  return server_error(code::kUnknownField, fmt::format("BSON field '{}.let' is an unknown field.", context.command->name));
+Status check_newer_fields(const CommandContext& context) {
+  if (context.settings().at_least(5, 0)) return {};
+  for (const std::string_view name : {"let", "bypassEmptyTsReplacement"}) {
+    if (!context.body[name]) continue;
+    // findAndModify had a parser of its own then.
+    if (context.command->name == "findAndModify") return server_error(51177, fmt::format("BSON field '{}' is an unknown field.", name));
+    return server_error(code::kUnknownField, fmt::format("BSON field '{}.{}' is an unknown field.", context.command->name, name));
+  }
+  return {};
 }
 
 Status check_comment(const CommandContext& context) {
@@ -161,6 +167,26 @@ void wait_for_transaction(CommandContext& context, std::uint64_t ended) {
   context.wait_aside(context.stop, [&] { return wait > Duration::zero() && context.engine().wait_for_transaction_end(ended, wait, context.stop); });
 }
 
+Result<std::unique_ptr<WriteUnit>> begin_unit(CommandContext& context) {
+  const Patience patience{context.patience(), context.stop};
+  if (context.transaction) return context.transaction->begin_statement(patience);
+  auto unit = TRY(context.engine().begin_write(patience));
+  const auto term = context.engine().term();
+  if (!context.outlives_elections && context.writes_in_term.value_or(term) != term) {
+    return server_error(code::kInterruptedDueToReplStateChange, "operation was interrupted");
+  }
+  context.writes_in_term = term;
+  return unit;
+}
+
+CommandContext tidying(const CommandContext& context) {
+  CommandContext out = context;
+  out.stop = context.closing;
+  out.deadline.reset();
+  out.outlives_elections = true;
+  return out;
+}
+
 Status in_write_unit(CommandContext& context, const std::function<Status(WriteUnit&)>& body,
                      const std::function<void(const WriteUnit&)>& committed, const std::function<void()>& waits) {
   auto& engine = context.engine();
@@ -168,7 +194,7 @@ Status in_write_unit(CommandContext& context, const std::function<Status(WriteUn
     const auto ended = engine.transactions_ended();
     Status result;
     {
-      auto unit = context.transaction ? context.transaction->begin_statement() : engine.begin_write();
+      auto unit = TRY(begin_unit(context));
       result = body(*unit);
       if (result && context.retryable && unit->operations() > 0) result = hit_transactional_write(context);
       if (result) {
@@ -248,6 +274,34 @@ Status check_write_allowed(const CommandContext& context, const Reader& state, c
   if (!TRY(user_writes_blocked(newest ? *newest : state))) return {};
   return server_error(kUserWritesBlocked, "User writes blocked");
 }
+
+Result<std::int64_t> first_batch_size(const CommandContext& context) {
+  const bool idl = context.settings().at_least(5, 0);
+  const auto cursor = context.body["cursor"];
+  if (cursor && !cursor.is_document() && !idl) return server_error(code::kTypeMismatch, "cursor field must be missing or an object");
+  if (cursor && !cursor.is_document()) {
+    return server_error(code::kTypeMismatch, fmt::format("BSON field '{}.cursor' is the wrong type '{}', expected type 'object'", context.command->name,
+                                                         bson::type_name(cursor.type())));
+  }
+  const auto size = cursor ? cursor.document_value()["batchSize"] : bson::Element();
+  if (!size) return std::numeric_limits<std::int32_t>::max();
+  if (!size.is_number() && !idl) return server_error(code::kTypeMismatch, "cursor.batchSize field must be a number");
+  if (!size.is_number()) {
+    return server_error(code::kTypeMismatch, fmt::format("BSON field '{}.cursor.batchSize' is the wrong type '{}', expected types '[long, int, decimal, double']",
+                                                         context.command->name, bson::type_name(size.type())));
+  }
+  const auto number = size.to_int64().value_or(0);
+  if (number < 0 && !idl) return server_error(code::kBadValue, "cursor.batchSize must not be negative");
+  if (number < 0) return server_error(51024, fmt::format("BSON field 'batchSize' value must be >= 0, actual value '{}'", number));
+  return number;
+}
+
+std::int64_t saturating_sum(std::int64_t a, std::int64_t b) {
+  std::int64_t sum = 0;
+  return __builtin_add_overflow(a, b, &sum) ? std::numeric_limits<std::int64_t>::max() : sum;
+}
+
+bool refuses_table_scans(const CommandContext& context) { return context.services.parameters.refuses_table_scans(); }
 
 std::shared_ptr<const query::EvaluationContext> evaluation_context(CommandContext& context, bson::View let,
                                                                    std::shared_ptr<const bson::Collator> collator) {

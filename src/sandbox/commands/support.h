@@ -39,7 +39,6 @@ inline constexpr int kMaxTimeMsExpired = 50;
 inline constexpr int kInvalidPipelineOperator = 168;
 inline constexpr int kSystemWriteInTransaction = 50791;
 inline constexpr int kOperationNotSupportedInTransaction = 263;
-inline constexpr int kInterrupted = 11601;
 inline constexpr int kUnknownField = 40415;
 inline constexpr int kMissingField = 40414;
 inline constexpr int kCollectionUuidMismatch = 361;
@@ -51,8 +50,8 @@ bool is_generic_field(std::string_view name);
 Status check_fields(const CommandContext& context, std::initializer_list<std::string_view> known);
 
 // The boolean, number or document of an optional field; 14 TypeMismatch as IDL commands word it.
-// 5.0+: `let` of writes.
-Status check_let(const CommandContext& context);
+// What write commands know from 5.0 on: `let`, and bypassEmptyTsReplacement, which the last releases of each version have.
+Status check_newer_fields(const CommandContext& context);
 // Before 5.0 a comment of count and distinct is a string.
 Status check_comment(const CommandContext& context);
 Result<bool> bool_field(const CommandContext& context, std::string_view name, bool otherwise = false);
@@ -91,6 +90,11 @@ tl::unexpected<Error> interrupted_wait(const CommandContext& context);
 // Until one more than `ended` transactions have ended, or for a moment, or until the command's time is over: with its place free.
 void wait_for_transaction(CommandContext& context, std::uint64_t ended);
 
+// The next unit of a command's writes: 11601 and 50 when its wait for others' is cut short, 11602 when the term is no longer that of its first.
+Result<std::unique_ptr<WriteUnit>> begin_unit(CommandContext& context);
+// The same command where it puts in order what it has begun: neither killed nor out of time, but when the server stops.
+CommandContext tidying(const CommandContext& context);
+
 // Runs `body` in a write unit and commits it. Met a document that a transaction holds (112), the unit is dropped and, outside
 // transactions, made again after a transaction has ended: `body` runs from the start. Inside a transaction the error stands.
 // `committed` sees the unit once it is committed. `waits` is called before each wait: whoever waits keeps no documents, for there may be
@@ -107,11 +111,14 @@ bson::Document default_id_index(const bson::Collator* collator);
 // Refuses user writes while they are blocked (setUserWriteBlockMode) and the user may not bypass it.
 Status check_write_allowed(const CommandContext& context, const Reader& state, const Namespace& ns);
 
-// scramIterationCount and scramSHA256IterationCount, as setParameter left them: for passwords that are set from now on.
-int scram_iterations(bool sha256);
-// As setParameter has set them: cursorTimeoutMillis, notablescan.
-Duration cursor_timeout();
-bool refuses_table_scans();
+// Of a skip and a limit: the greatest number there is, where there is no such sum.
+std::int64_t saturating_sum(std::int64_t a, std::int64_t b);
+
+// `cursor: {batchSize}` of a command whose lists fit into one reply: how many documents that is to have. 14 and 51024 for what says no number.
+Result<std::int64_t> first_batch_size(const CommandContext& context);
+
+// notablescan, for plans.
+bool refuses_table_scans(const CommandContext& context);
 
 // For $$NOW and the rest of expressions.
 std::shared_ptr<const query::EvaluationContext> evaluation_context(CommandContext& context, bson::View let = {},

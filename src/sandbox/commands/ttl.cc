@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <optional>
 
 #include "bson/key_string.h"
 #include "model/namespace.h"
@@ -64,6 +65,14 @@ Result<std::size_t> delete_records(Engine& engine, const Uuid& uuid, const std::
   return deleted;
 }
 
+// Before when what lives so many seconds has expired. Nothing: it never does, as with what is no number, or more than there have been.
+std::optional<std::int64_t> expired_before(std::int64_t now, const bson::Element& seconds, std::int64_t more = 0) {
+  constexpr double kMost = 1e12;
+  const auto age = seconds.to_double().value_or(std::numeric_limits<double>::quiet_NaN());
+  if (!(age < kMost)) return std::nullopt;
+  return now - (static_cast<std::int64_t>(std::max(age, 0.0)) + more) * 1000;
+}
+
 Expired before(const IndexInfo& index, std::int64_t millis) {
   return expired_keys(index, bson::DateTime{std::numeric_limits<std::int64_t>::min()}, bson::DateTime{millis});
 }
@@ -105,16 +114,17 @@ Status delete_expired(Services& services, const std::stop_token& stop) {
     for (const auto& index : collection->indexes) {
       if (stop.stop_requested()) return {};
       if (!is_ttl(*index)) continue;
-      TRY(delete_by_index(services, *collection, *index, before(*index, now - index->spec["expireAfterSeconds"].to_int64().value_or(0) * 1000), stop));
+      const auto limit = expired_before(now, index->spec["expireAfterSeconds"]);
+      if (limit) TRY(delete_by_index(services, *collection, *index, before(*index, *limit), stop));
     }
     const auto* id_index = collection->id_index();
-    const auto age = collection->options["expireAfterSeconds"].to_int64();
+    const auto age = collection->options["expireAfterSeconds"];
     if (!age || !id_index) continue;
     // A clustered collection's documents by their _id, buckets by the end of their span.
     const auto timeseries = collection->options["timeseries"].to_document();
     const auto span = timeseries ? TimeseriesOptions::of(*timeseries).max_span_seconds : 0;
-    const auto limit = now - (*age + span) * 1000;
-    TRY(delete_by_index(services, *collection, *id_index, timeseries ? buckets_before(*id_index, limit) : before(*id_index, limit), stop));
+    const auto limit = expired_before(now, age, span);
+    if (limit) TRY(delete_by_index(services, *collection, *id_index, timeseries ? buckets_before(*id_index, *limit) : before(*id_index, *limit), stop));
   }
   return {};
 }

@@ -7,9 +7,6 @@
 
 namespace drover::sandbox {
 
-// The server's parameters of the same names. The owner calls delete_expired every so often.
-bool ttl_monitor_enabled();
-Duration ttl_monitor_sleep();
 // One pass over all TTL indexes. While user writes are blocked, user databases are left alone; what a transaction holds is
 // left for the next pass. Running it twice deletes nothing more.
 Status delete_expired(Services& services, const std::stop_token& stop);

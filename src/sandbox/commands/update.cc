@@ -254,7 +254,7 @@ class Updating {
     TRY(check_transactional(context_, collection));
     Outcome total;
     if (collection) {
-      auto plan = TRY(make_plan(*collection, {.filter = &statement.filter(), .collator = statement.collator(), .hint = specs_[at_].hint}));
+      auto plan = TRY(make_plan(*collection, {.refuses_scans = refuses_table_scans(context_), .filter = &statement.filter(), .collator = statement.collator(), .hint = specs_[at_].hint}));
       Scan scan(scope.reader, collection, std::move(plan), statement.filter(), context_.services.memory.work);
       while (true) {
         TRY(check_interrupt(context_));
@@ -358,12 +358,12 @@ class Updating {
 };
 
 // The server counts the stages of pipelines by their names once the statements are done; one that no server knows fails the command there.
-Status check_known_stages(std::span<const bson::View> pipelines) {
+Status check_known_stages(const CommandContext& context, std::span<const bson::View> pipelines) {
   for (const auto& stages : pipelines) {
     for (const auto& stage : stages) {
       if (stage.document_value().field_count() != 1) return server_error(40323, "A pipeline stage specification object must contain exactly one field.");
       const auto name = stage.document_value().first().key();
-      if (!query::is_pipeline_stage(name)) return server_error(40324, fmt::format("Unrecognized pipeline stage name: '{}'", name));
+      if (!query::is_pipeline_stage(name, context.settings().version)) return server_error(40324, fmt::format("Unrecognized pipeline stage name: '{}'", name));
     }
   }
   return {};
@@ -371,7 +371,7 @@ Status check_known_stages(std::span<const bson::View> pipelines) {
 
 Result<bson::Document> update(CommandContext& context) {
   TRY(check_fields(context, {"updates", "ordered", "bypassDocumentValidation", "let", "collectionUUID", "bypassEmptyTsReplacement"}));
-  TRY(check_let(context));
+  TRY(check_newer_fields(context));
   std::vector<UpdateSpec> specs;
   std::vector<bson::View> pipelines;  // of documents alone
   for (const auto& item : TRY(batch_items(context, "updates"))) {
@@ -383,7 +383,7 @@ Result<bson::Document> update(CommandContext& context) {
   TRY(check_writable(context, ns));
   const bool ordered = TRY(bool_field(context, "ordered", true));
   auto reply = TRY(Updating(context, std::move(ns), std::move(specs), ordered).run());
-  TRY(check_known_stages(pipelines));
+  TRY(check_known_stages(context, pipelines));
   return reply;
 }
 

@@ -1,5 +1,8 @@
 #include "sandbox/commands/views.h"
 
+#include <algorithm>
+#include <map>
+
 #include <fmt/format.h>
 
 #include "bson/builder.h"
@@ -43,28 +46,49 @@ Result<std::vector<Namespace>> reads_of(CommandContext& context, const std::stri
   return result;
 }
 
-// `chain` is the way from the view being defined to `at`.
-Status check_no_cycle(CommandContext& context, const Catalog& catalog, std::vector<Namespace>& chain, const Namespace& at) {
-  chain.push_back(at);
-  if (at == chain.front()) {
-    std::string way;
-    for (const auto& ns : chain) way += (way.empty() ? "" : " => ") + ns.to_string();
-    return server_error(kGraphContainsCycle, "View cycle detected: " + way);
+// What a view that is being defined may read: nothing that reads it, and no more than so many views upon each other. Each is looked at once, however
+// many ways there are to it.
+class Reading {
+ public:
+  Reading(CommandContext& context, const Catalog& catalog, const Namespace& defined) : context_(context), catalog_(catalog), chain_{defined} {}
+
+  // How many views stand upon each other at most, from `at` down.
+  Result<std::size_t> height(const Namespace& at) {
+    chain_.push_back(at);
+    if (at == chain_.front()) return cycle();
+    if (const auto known = heights_.find(at); known != heights_.end()) return leave(known->second);
+    const auto view = catalog_.find(at);
+    if (!view || !view->is_view()) return leave(0);
+    if (chain_.size() > kMaxViewDepth) return too_deep();
+    std::size_t highest = 0;
+    // A definition that was written to system.views by hand need not parse.
+    if (const auto reads = reads_of(context_, at.db, view->view_on, view->view_pipeline)) {
+      for (const auto& next : *reads) highest = std::max(highest, TRY(height(next)));
+    }
+    heights_[at] = highest + 1;
+    return leave(highest + 1);
   }
-  if (chain.size() > kMaxViewDepth + 1) {
+
+  static tl::unexpected<Error> too_deep() {
     return server_error(kViewDepthLimitExceeded, fmt::format("View depth limit exceeded; maximum depth is {}", kMaxViewDepth));
   }
-  const auto view = catalog.find(at);
-  if (view && view->is_view()) {
-    // A definition that was written to system.views by hand need not parse.
-    const auto reads = reads_of(context, at.db, view->view_on, view->view_pipeline);
-    if (reads) {
-      for (const auto& next : *reads) TRY(check_no_cycle(context, catalog, chain, next));
-    }
+
+ private:
+  std::size_t leave(std::size_t height) {
+    chain_.pop_back();
+    return height;
   }
-  chain.pop_back();
-  return {};
-}
+  tl::unexpected<Error> cycle() const {
+    std::string way;
+    for (const auto& ns : chain_) way += (way.empty() ? "" : " => ") + ns.to_string();
+    return server_error(kGraphContainsCycle, "View cycle detected: " + way);
+  }
+
+  CommandContext& context_;
+  const Catalog& catalog_;
+  std::vector<Namespace> chain_;  // the way from the view that is being defined
+  std::map<Namespace, std::size_t> heights_;
+};
 
 Status check_definition(CommandContext& context, WriteUnit& unit, const Namespace& ns, bson::View options) {
   const std::string on(options["viewOn"].to_string_view().value_or(""));
@@ -78,8 +102,10 @@ Status check_definition(CommandContext& context, WriteUnit& unit, const Namespac
                                     pipeline.output() ? (pipeline.output()->kind == query::PipelineOutput::Kind::kOut ? "$out" : "$merge") : "$changeStream",
                                     ns.to_string()));
   }
-  std::vector<Namespace> chain{ns};
-  for (const auto& next : TRY(reads_of(context, ns.db, on, stages))) TRY(check_no_cycle(context, unit.catalog(), chain, next));
+  Reading reading(context, unit.catalog(), ns);
+  for (const auto& next : TRY(reads_of(context, ns.db, on, stages))) {
+    if (TRY(reading.height(next)) >= kMaxViewDepth) return Reading::too_deep();
+  }
   const auto below = unit.catalog().find({ns.db, on});
   if (!below || !below->is_view()) return {};
   const auto collator = TRY(effective_collation(options, nullptr));

@@ -174,7 +174,10 @@ void Retries::committed(const WriteUnit& unit) {
   pending_.clear();
 }
 
-void Retries::repeated(std::size_t index) { repeated_.push_back(statement(index)); }
+void Retries::repeated(std::size_t index) {
+  context_.services.sessions.count_retried(repeated_.empty());
+  repeated_.push_back(statement(index));
+}
 
 void Retries::append_to(bson::Builder& out) const {
   if (repeated_.empty() || !context_.settings().at_least(5, 0)) return;
@@ -192,7 +195,7 @@ Result<std::optional<Found>> find_one(CommandContext& context, const Reader& rea
   const auto failing = [&](Error error) { return request.failing.empty() ? error : caused_by(request.failing, std::move(error)); };
   const bool by_distance = request.filter->has_near() && (!request.sort || request.sort->empty());
   const bool natural = !by_distance && (!request.sort || request.sort->empty() || request.sort->natural() != 0);
-  auto plan = TRY(make_plan(*collection, {.filter = request.filter, .sort = request.sort, .collator = request.collator, .hint = request.hint}));
+  auto plan = TRY(make_plan(*collection, {.refuses_scans = refuses_table_scans(context), .filter = request.filter, .sort = request.sort, .collator = request.collator, .hint = request.hint}));
   const bool first_is_best = natural || (plan.sorted && !by_distance);
   // The reader outlives the scan; it is not shared further.
   Scan scan(std::shared_ptr<const Reader>(std::shared_ptr<void>(), &reader), collection, std::move(plan), *request.filter, context.services.memory.work);

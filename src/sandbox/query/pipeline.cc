@@ -49,15 +49,35 @@ Document wrap(const Element& value) {
   return std::move(builder).finish();
 }
 
+Status check_name(std::string_view name, ServerVersion version) {
+  if (is_pipeline_stage(name, version)) return {};
+  return bad(40324, fmt::format("Unrecognized pipeline stage name: '{}'", name));
+}
+
+// Names are looked at before anything else of a pipeline, in those within it too.
+Status check_names(View stages, ServerVersion version) {
+  for (const Element& item : stages) {
+    if (!item.is_document() || item.document_value().field_count() != 1) continue;  // refused in its turn
+    const Element stage = item.document_value().first();
+    TRY(check_name(stage.key(), version));
+    if (!stage.is_document()) continue;
+    const bool facet = stage.key() == "$facet";
+    const std::string_view other = stage.key() == "$lookup" ? "from" : stage.key() == "$unionWith" ? "coll" : "";
+    if (!facet && other.empty()) continue;
+    if (!facet && !stage.document_value()[other] && version < ServerVersion{5, 1, 0}) continue;  // that is what is said first
+    for (const Element& field : stage.document_value()) {
+      if (field.is_array() && (facet || field.key() == "pipeline")) TRY(check_names(field.document_value(), version));
+    }
+  }
+  return {};
+}
+
 Status parse_one(const Element& stage, const PipelineContext& context, std::vector<StagePtr>& out) {
   const std::string_view name = stage.key();
   const StageRow* row = find_row(name, context.evaluation->version);
   if (!row) {
     TRY(check_not_search(name, context.evaluation->version));
-    if (!is_pipeline_stage(name)) return bad(40324, fmt::format("Unrecognized pipeline stage name: '{}'", name));
-    if (context.evaluation->version < ServerVersion{5, 0, 0}) {
-      return bad(40324, fmt::format("Unrecognized pipeline stage name: '{}'", name));
-    }
+    TRY(check_name(name, context.evaluation->version));
     return bad(40324, fmt::format("The pipeline stage {} is not supported by this server", name));
   }
   for (StagePtr& parsed : TRY(row->parse(stage, context))) out.push_back(std::move(parsed));
@@ -144,6 +164,7 @@ Result<Pipeline> Pipeline::parse(View stages, const PipelineContext& context) {
   if (count > kMaxStages) {
     return bad(7749501, fmt::format("Pipeline length must be no longer than {} stages", kMaxStages));
   }
+  TRY(check_names(stages, own.evaluation->version));
   std::size_t index = 0;
   using Score = EvaluationContext::TextScore;
   auto& score = own.evaluation->text_score_state;
@@ -151,9 +172,6 @@ Result<Pipeline> Pipeline::parse(View stages, const PipelineContext& context) {
     const Element stage = TRY(only_field(item));
     const std::string_view name = stage.key();
     if (score == Score::kReadable && has_pipelines(name)) score = Score::kPassed;
-    if (name == "$documents" && own.evaluation->version < ServerVersion{5, 1, 0}) {
-      return bad(40324, fmt::format("Unrecognized pipeline stage name: '{}'", name));
-    }
     if (is_leading(name)) {
       if (index > 0) return bad(40602, fmt::format("{} is only valid as the first stage in a pipeline.", name));
       parsed.leading = LeadingStage{std::string(name), wrap(stage)};

@@ -113,7 +113,7 @@ class Pipeline {
 };
 
 // Whether the name is one of a stage that the server knows (in whatever version).
-bool is_pipeline_stage(std::string_view name);
+bool is_pipeline_stage(std::string_view name, ServerVersion version);
 
 // A source over documents in memory.
 DocumentSourcePtr make_vector_source(std::vector<bson::Document> documents);

@@ -402,8 +402,9 @@ StagePtr make_sort_stage(const Element& argument, SortPattern pattern, const Pip
 }
 
 StagePtr limited_sort(const Stage& sort, std::size_t limit) {
+  constexpr std::size_t kMost = std::size_t{1} << 40;  // more than there can be: as if there were no limit
   auto stage = std::make_shared<SortStage>(static_cast<const SortStage&>(sort));
-  stage->limit = limit;
+  stage->limit = limit < kMost ? limit : 0;
   return stage;
 }
 

@@ -74,7 +74,7 @@ Result<UpdatePipeline> UpdatePipeline::parse(View stages, const UpdateOptions& o
       pipeline.steps_.emplace_back(TRY(parse_unset_stage(stage, name, context->version)));
     } else if (name == "$replaceRoot" || name == "$replaceWith") {
       pipeline.steps_.emplace_back(NewRoot{TRY(parse_new_root(stage, *context)), std::string(name)});
-    } else if (is_pipeline_stage(name)) {
+    } else if (is_pipeline_stage(name, context->version)) {
       return bad(code::kInvalidOptions, fmt::format("{} is not allowed to be used within an update", name));
     } else {
       return bad(40324, fmt::format("Unrecognized pipeline stage name: '{}'", name));

@@ -340,7 +340,191 @@ TEST_F(Administration, UsersAndRolesOfARestoreTakeTheirPlace) {
   ASSERT_EQ(code("admin", R"({"insert": "tempusers", "documents": [{"_id": "d.bad", "user": "other", "db": "d", "roles": []}]})"), 0);
   EXPECT_EQ(code("admin", R"({"_mergeAuthzCollections": 1, "tempUsersCollection": "admin.tempusers", "db": "", "drop": true})"), 2);
   EXPECT_EQ(find("admin", "system.users").size(), 3U);
-  EXPECT_EQ(code("admin", R"({"_mergeAuthzCollections": 1, "drop": true})"), 2);
+  EXPECT_EQ(code("admin", R"({"_mergeAuthzCollections": 1, "db": "", "drop": true})"), 2);
+  EXPECT_EQ(code("admin", R"({"_mergeAuthzCollections": 1, "tempUsersCollection": "admin.tempusers", "drop": true})"), 101);
+}
+
+TEST_F(Administration, WhatCouldNotBeUsedIsNotRestored) {
+  start(kTest80);
+  EXPECT_EQ(code("admin", R"({"_mergeAuthzCollections": 1, "tempUsersCollection": "admin.temp"})"), 40414);
+  const std::string user = R"({"_id": "d.u", "user": "u", "db": "d", "roles": [)", role = R"({"_id": "d.r", "role": "r", "db": "d", "roles": [)";
+  const std::pair<std::string, std::string> unfit[] = {
+      {"tempUsersCollection", user + R"("read"]})"},
+      {"tempUsersCollection", user + R"({"role": "read"}]})"},
+      {"tempUsersCollection", user + R"(], "credentials": 1})"},
+      {"tempUsersCollection", user + R"(], "credentials": {"SCRAM-SHA-256": {"iterationCount": 15000}}})"},
+      {"tempUsersCollection", user + R"(], "authenticationRestrictions": [{"clientSource": ["10.0.0.0/8"]}]})"},
+      {"tempRolesCollection", role + "]}"},
+      {"tempRolesCollection", role + R"(], "privileges": [{"resource": {"cluster": true}}]})"}};
+  for (const auto& [field, document] : unfit) {
+    run("admin", R"({"drop": "temp"})");
+    ASSERT_EQ(code("admin", R"({"insert": "temp", "documents": [)" + document + "]}"), 0);
+    EXPECT_NE(code("admin", R"({"_mergeAuthzCollections": 1, "db": "", ")" + field + R"(": "admin.temp"})"), 0) << document;
+    EXPECT_EQ(find("admin", "system.users").size() + find("admin", "system.roles").size(), 0u) << document;
+  }
+  // However many there are.
+  run("admin", R"({"drop": "temp"})");
+  for (int i = 0; i < 3; ++i) {
+    bson::Builder insert;
+    insert.append("insert", "temp");
+    auto documents = insert.open_array("documents");
+    for (int j = 0; j < 1000; ++j) {
+      const auto name = "u" + std::to_string(1000 * i + j);
+      auto one = documents.open_document();
+      one.append("_id", "d." + name).append("user", name).append("db", "d").append("x", std::string(8000, 'x'));
+      one.open_array("roles");
+    }
+    documents.close();
+    ASSERT_EQ(code("admin", std::move(insert).finish()), 0);
+  }
+  ASSERT_EQ(code("admin", R"({"_mergeAuthzCollections": 1, "db": "d", "tempUsersCollection": "admin.temp", "drop": true})"), 0);
+  EXPECT_EQ(run("admin", R"({"count": "system.users"})")["n"].to_int64(), 3000);
+  ASSERT_EQ(code("admin", R"({"delete": "temp", "deletes": [{"q": {"user": {"$ne": "u7"}}, "limit": 0}]})"), 0);
+  ASSERT_EQ(code("admin", R"({"_mergeAuthzCollections": 1, "db": "d", "tempUsersCollection": "admin.temp", "drop": true})"), 0);
+  EXPECT_EQ(run("admin", R"({"count": "system.users"})")["n"].to_int64(), 1);
+}
+
+// Sums of the greatest numbers are none.
+TEST_F(Administration, TheGreatestLimitIsAsGoodAsNone) {
+  start(kTest80);
+  for (int i = 0; i < 3; ++i) {
+    bson::Builder insert;
+    insert.append("insert", "c");
+    auto documents = insert.open_array("documents");
+    for (int j = 0; j < 1000; ++j) documents.open_document().append("_id", 1000 * i + j).append("a", -j);
+    documents.close();
+    ASSERT_EQ(code("d", std::move(insert).finish()), 0);
+  }
+  const std::string most = R"({"$numberLong": "9223372036854775807"})", least = R"({"$numberLong": "-9223372036854775808"})";
+  for (const std::string& more : {"\"limit\": " + most, "\"skip\": 5, \"limit\": " + most}) {
+    EXPECT_EQ(batch(run("d", R"({"find": "c", "sort": {"a": 1}, "batchSize": 10, )" + more + "}")).size(), 10u) << more;
+    EXPECT_EQ(code("d", R"({"explain": {"find": "c", "sort": {"a": 1}, )" + more + R"(}, "verbosity": "executionStats"})"), 0) << more;
+  }
+  EXPECT_EQ(batch(run("d", R"({"find": "c", "sort": {"a": 1}, "limit": 5, "skip": )" + most + "}")).size(), 0u);
+  EXPECT_EQ(run("d", R"({"count": "c", "query": {"a": {"$lte": 0}}, "skip": 5, "limit": )" + most + "}")["n"].to_int64(), 2995);
+  EXPECT_EQ(run("d", R"({"count": "c", "query": {"a": {"$lte": 0}}, "limit": )" + least + "}")["n"].to_int64(), 3000);
+  EXPECT_EQ(batch(run("d", R"({"aggregate": "c", "pipeline": [{"$sort": {"a": 1}}, {"$limit": )" + most + R"(}], "cursor": {"batchSize": 10}})")).size(), 10u);
+}
+
+TEST_F(Administration, ListsHaveBatches) {
+  start(kTest80);
+  ASSERT_EQ(code("d", R"({"insert": "c", "documents": [{"_id": 1}]})"), 0);
+  for (const std::string list : {R"("listCollections": 1)", R"("listIndexes": "c")"}) {
+    EXPECT_EQ(batch(run("d", "{" + list + R"(, "cursor": {"batchSize": 1}})")).size(), 1u);
+    EXPECT_EQ(batch(run("d", "{" + list + R"(, "cursor": {"batchSize": 0}})")).size(), 0u);
+    EXPECT_EQ(code("d", "{" + list + R"(, "cursor": {"batchSize": -1}})"), 51024);
+    EXPECT_EQ(code("d", "{" + list + R"(, "cursor": {"batchSize": "x"}})"), 14);
+    EXPECT_EQ(code("d", "{" + list + R"(, "cursor": 1})"), 14);
+  }
+  EXPECT_EQ(code("admin", R"({"bulkWrite": 1, "nsInfo": [{"ns": "d.c"}], "ops": [{"insert": 0, "document": {"_id": 2}}], "cursor": {"batchSize": -1}})"), 51024);
+  EXPECT_EQ(find("d", "c").size(), 1u);
+}
+
+TEST_F(Administration, ARangeOfDocumentsIsMeasured) {
+  start(kTest80);
+  ASSERT_EQ(code("d", R"({"insert": "c", "documents": [{"_id": 1}, {"_id": 2}, {"_id": 3}]})"), 0);
+  const auto measured = run("d", R"({"dataSize": "d.c", "keyPattern": {"_id": 1}, "min": {"_id": 1}, "max": {"_id": 3}})");
+  EXPECT_EQ(measured["numObjects"].to_int64(), 2) << text(measured);
+  EXPECT_EQ(code("d", R"({"dataSize": "d.c", "min": {"_id": 1}})"), 2);
+  EXPECT_EQ(code("d", R"({"dataSize": "d.c", "min": {"_id": 1}, "max": {"_id": 1}})"), 51175);
+  EXPECT_EQ(code("d", R"({"dataSize": "d.c", "keyPattern": {"x": 1}, "min": {"x": 1}, "max": {"x": 2}})"), 2);
+}
+
+// There are 3^18 ways from the topmost to the collection. Nobody goes them one by one, under the writer's lock or before a command begins.
+TEST_F(Administration, ViewsThatReadAViewSeveralTimesAreLookedAtOnce) {
+  start(kTest80);
+  ASSERT_EQ(code("d", R"({"insert": "c", "documents": [{"_id": 1}]})"), 0);
+  std::string below = "c";
+  const auto began = std::chrono::steady_clock::now();
+  for (int i = 1; i <= 20; ++i) {
+    const auto name = "v" + std::to_string(i);
+    const auto stage = R"({"$unionWith": ")" + below + "\"}";
+    ASSERT_EQ(code("d", R"({"create": ")" + name + R"(", "viewOn": ")" + below + R"(", "pipeline": [)" + stage + ", " + stage + "]}"), 0) << i;
+    below = name;
+  }
+  EXPECT_EQ(code("d", R"({"create": "v21", "viewOn": "v20", "pipeline": []})"), 165);
+  EXPECT_EQ(code("d", R"({"collMod": "v1", "viewOn": "v20", "pipeline": []})"), 5);
+  EXPECT_EQ(code("d", R"({"find": "v19", "limit": 1})"), 0);
+  // Who wants all of it can be stopped, also where there is nothing.
+  ASSERT_EQ(code("d", R"({"drop": "c"})"), 0);
+  EXPECT_EQ(code("d", R"({"find": "v20", "maxTimeMS": 200})"), 50);
+  EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(60));
+}
+
+TEST_F(Administration, ServersInOneProcessHaveParametersOfTheirOwn) {
+  start(kTest44);
+  const auto other = Sandbox::start({.version = kTest44, .listen = false}, *runtime_, *log_);
+  ASSERT_TRUE(other);
+  ASSERT_EQ(code("admin", R"({"setParameter": 1, "notablescan": true, "cursorTimeoutMillis": 5})"), 0);
+  ClientConnection client((*other)->state(), true);
+  const auto body = bson::from_ejson(R"({"getParameter": 1, "notablescan": 1, "cursorTimeoutMillis": 1, "$db": "admin"})").value();
+  const auto reply = (*other)->dispatcher().run(client, {.body = body, .sequences = {}}).reply;
+  EXPECT_FALSE(reply["notablescan"].is_truthy());
+  EXPECT_EQ(reply["cursorTimeoutMillis"].to_int64(), 600000);
+}
+
+TEST_F(Administration, TheLastLinesOfTheLogAreKept) {
+  start(kTest80);
+  EXPECT_EQ(text(run("admin", R"({"getLog": "*"})")["names"]), R"({"0":"global","1":"startupWarnings"})");
+  EXPECT_EQ(code("admin", R"({"getLog": "rs"})"), 96);
+  EXPECT_EQ(code("admin", R"({"getLog": 1})"), 14);
+  auto& log = sandbox_->state().services.log;
+  for (int i = 0; i < 2000; ++i) log.warn("line", {{"number", i}});
+  log.error(std::string(100'000, 'x'), {{"field", std::string(100'000, 'y')}});
+  log.debug("not one of them");
+  const auto reply = run("admin", R"({"getLog": "global"})");
+  const auto lines = reply["log"].to_array().value_or(bson::View());
+  EXPECT_EQ(lines.field_count(), 1024u);
+  EXPECT_GE(reply["totalLinesWritten"].to_int64().value_or(0), 2002);
+  const auto first = bson::from_ejson(lines.first().string_value());
+  ASSERT_TRUE(first);
+  EXPECT_EQ((*first)["msg"].to_string_view(), "line");
+  EXPECT_EQ((*first)["s"].to_string_view(), "W");
+  EXPECT_EQ((*first)["t"].type(), bson::Type::kDateTime);
+  EXPECT_EQ(first->view().at_path("attr.number").to_int64(), 2001 - 1024);
+  EXPECT_LT(reply.size(), 1024u * 1200);
+  EXPECT_EQ(run("admin", R"({"getLog": "startupWarnings"})")["totalLinesWritten"].to_int64(), 0);
+}
+
+TEST_F(Administration, AClientMayEndTheServerThatIsItsOwnProcess) {
+  start(kTest44);
+  EXPECT_EQ(code("admin", R"({"shutdown": 1, "force": true})"), 20);
+  int asked = 0;
+  start(SandboxOptions{.version = kTest80, .on_shutdown = [&] { ++asked; }});
+  EXPECT_EQ(code("admin", R"({"shutdown": 1, "timeoutSecs": 0})"), 262);
+  EXPECT_EQ(code("admin", R"({"shutdown": 1, "timeoutSecs": -1})"), 2);
+  EXPECT_EQ(code("admin", R"({"shutdown": 1, "other": 1})"), 40415);
+  EXPECT_EQ(code("d", R"({"shutdown": 1, "force": true})"), 13);
+  EXPECT_EQ(asked, 0);
+  const auto body = bson::from_ejson(R"({"shutdown": 1, "force": true, "$db": "admin"})").value();
+  EXPECT_TRUE(sandbox_->dispatcher().run(*client_, {.body = body, .sequences = {}}).close);
+  EXPECT_EQ(asked, 1);
+}
+
+TEST_F(Administration, StagesAreKnownFromTheirVersionOn) {
+  struct Case {
+    std::string stage;
+    ServerVersion before;
+  };
+  const Case cases[] = {{R"({"$densify": {"field": "a", "range": {"step": 1, "bounds": "full"}}})", kTest50}, {R"({"$fill": {"output": {}}})", kTest50},
+                        {R"({"$setWindowFields": {"output": {}}})", kTest44}, {R"({"$listCatalog": {}})", kTest50}, {R"({"$documents": []})", kTest50},
+                        {R"({"$changeStreamSplitLargeEvent": {}})", kTest50}, {R"({"$vectorSearch": {}})", kTest60}};
+  for (const auto& one : cases) {
+    start(one.before);
+    const auto name = one.stage.substr(2, one.stage.find('"', 2) - 2);
+    const auto unknown = "40324 Unrecognized pipeline stage name: '" + name + "'";
+    const auto aggregate = [&](const std::string& stages) { return message("d", R"({"aggregate": "c", "pipeline": [)" + stages + R"(], "cursor": {}})"); };
+    EXPECT_EQ(aggregate(one.stage), unknown);
+    EXPECT_EQ(aggregate(R"({"$match": {"$nope": 1}}, )" + one.stage), unknown);
+    EXPECT_EQ(aggregate(R"({"$facet": {"a": [)" + one.stage + "]}}"), unknown);
+    EXPECT_EQ(aggregate(R"({"$lookup": {"from": "c", "pipeline": [)" + one.stage + R"(], "as": "x"}})"), unknown);
+    EXPECT_EQ(aggregate(R"({"$unionWith": {"coll": "c", "pipeline": [)" + one.stage + "]}}"), unknown);
+    EXPECT_EQ(message("d", R"({"explain": {"aggregate": "c", "pipeline": [)" + one.stage + R"(], "cursor": {}}})"), unknown);
+    EXPECT_EQ(message("d", R"({"update": "c", "updates": [{"q": {}, "u": [)" + one.stage + "]}]}"), unknown);
+  }
+  start(kTest80);
+  EXPECT_EQ(message("d", R"({"aggregate": "c", "pipeline": [{"$documents": [{"a": 1}]}], "cursor": {}})"), "73 '$documents' can only be run with {aggregate: 1}");
+  EXPECT_EQ(batch(run("d", R"({"aggregate": 1, "pipeline": [{"$documents": [{"a": 1}]}], "cursor": {}})")).size(), 1u);
 }
 
 TEST_F(Administration, WithNotablescanFiltersNeedAnIndex) {
@@ -351,7 +535,9 @@ TEST_F(Administration, WithNotablescanFiltersNeedAnIndex) {
   EXPECT_EQ(message("d", R"({"find": "c", "filter": {"b": 1}})"),
             "291 error processing query: ns=d.cTree: b $eq 1\nSort: {}\nProj: {}\n planner returned error :: caused by :: No indexed plans available, and running with "
             "'notablescan'");
-  EXPECT_EQ(code("d", R"({"find": "c", "filter": {"b": 1}, "hint": {"$natural": 1}})"), 2);
+  EXPECT_EQ(code("d", R"({"find": "c", "filter": {"b": 1}, "hint": {"$natural": 1}})"), 291);
+  EXPECT_EQ(code("d", R"({"find": "c", "filter": {"a": 1}, "sort": {"$natural": 1}})"), 291);
+  EXPECT_EQ(code("d", R"({"find": "c", "sort": {"$natural": 1}})"), 0);
   EXPECT_EQ(code("d", R"({"find": "c", "filter": {"a": 1}})"), 0);
   EXPECT_EQ(code("d", R"({"find": "c"})"), 0);
   EXPECT_EQ(code("admin", R"({"find": "system.version", "filter": {"x": 1}})"), 0);

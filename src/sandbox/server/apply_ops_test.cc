@@ -72,6 +72,23 @@ TEST_P(ApplyOps, WritesAreSeenAsAnyOther) {
   EXPECT_EQ(events.back().view().at_path("updateDescription.updatedFields.u").to_int64(), 9);
 }
 
+// The index of _id is never changed by an update, so that its entries would be those of other documents.
+TEST_P(ApplyOps, NoEntryChangesAnId) {
+  ASSERT_EQ(code("d", R"({"insert": "c", "documents": [{"_id": 1, "a": 1}]})"), 0);
+  const auto apply = [&](const std::string& more) { return code("admin", R"({"applyOps": [{"ns": "d.c", )" + more + "}]}"); };
+  if (GetParam() >= ServerVersion{5, 0, 0}) {
+    EXPECT_NE(apply(R"("op": "u", "o2": {"_id": 1}, "o": {"$v": 2, "diff": {"u": {"_id": 5}}})"), 0);
+    EXPECT_NE(apply(R"("op": "u", "o2": {"_id": 1}, "o": {"$v": 2, "diff": {"d": {"_id": false}}})"), 0);
+    EXPECT_NE(apply(R"("op": "u", "b": true, "o2": {"_id": 7}, "o": {"$v": 2, "diff": {"u": {"_id": 8}}})"), 0);
+  }
+  EXPECT_NE(apply(R"("op": "u", "o2": {"_id": 1}, "o": {"_id": 5, "a": 1})"), 0);
+  EXPECT_NE(apply(R"("op": "i", "o": {"_id": [1, 2]})"), 0);
+  EXPECT_NE(code("admin", R"({"applyOps": [{"op": "i", "ns": "local.oplog.rs", "o": {"_id": 1}}]})"), 0);
+  EXPECT_EQ(text(find("d", "c", R"({"_id": 1})").at(0)), R"({"_id":1,"a":1})");
+  EXPECT_EQ(find("d", "c").size(), 1u);
+  EXPECT_TRUE(run("d", R"({"validate": "c"})")["valid"].is_truthy());
+}
+
 TEST_P(ApplyOps, ACollectionGetsTheUuidThatItsEntryNames) {
   const auto create = [&](const std::string& name, const std::string& uuid) {
     return run("admin", R"({"applyOps": [{"op": "c", "ns": "d.$cmd", "ui": {"$uuid": ")" + uuid + R"("}, "o": {"create": ")" + name + R"("}}]})");

@@ -110,8 +110,9 @@ const std::vector<Row>& rows() {
       {"d", R"({"profile": -1})", {{R"({"db": "d", "collection": "system.profile"})", "find"}}},
       // users and roles
       {"d", R"({"createUser": "new", "pwd": "secret", "roles": ["read"]})", {{kDb, "createUser"}, {kDb, "grantRole"}}},
-      {"admin", R"({"_mergeAuthzCollections": 1, "tempUsersCollection": "d.c"})", {{kAnyNormal, "createUser"}, {kAnyNormal, "dropUser"}, {kAnyNormal, "createRole"},
+      {"admin", R"({"_mergeAuthzCollections": 1, "tempUsersCollection": "d.c", "db": ""})", {{kAnyNormal, "createUser"}, {kAnyNormal, "dropUser"}, {kAnyNormal, "createRole"},
           {kAnyNormal, "dropRole"}, {kAnyNormal, "grantRole"}, {kAnyNormal, "revokeRole"}, {kC, "find"}}},
+      {"admin", R"({"shutdown": 1, "timeoutSecs": 0})", {{kCluster, "shutdown"}}},
       {"d", R"({"updateUser": "old", "pwd": "secret"})", {{kDb, "changePassword"}}},
       {"d", R"({"updateUser": "old", "customData": {"a": 1}})", {{kDb, "changeCustomData"}}},
       {"d", R"({"updateUser": "old", "roles": ["read"]})", {{kAnyNormal, "revokeRole"}, {kDb, "grantRole"}}},

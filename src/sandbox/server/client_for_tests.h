@@ -3,8 +3,14 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <condition_variable>
+#include <cstdio>
+#include <cstdlib>
 #include <memory>
+#include <mutex>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "base/log.h"
@@ -21,6 +27,27 @@ inline constexpr ServerVersion kTest50{5, 0, 31};
 inline constexpr ServerVersion kTest60{6, 0, 20};
 inline constexpr ServerVersion kTest70{7, 0, 16};
 inline constexpr ServerVersion kTest80{8, 0, 4};
+
+// What waits for ever is a failure that says what it waits in: the whole program ends, since nothing else could end the wait.
+class TestDeadline {
+ public:
+  TestDeadline() : thread_([](const std::stop_token& stop) {
+    std::mutex mutex;
+    std::condition_variable_any never;
+    std::unique_lock lock(mutex);
+    never.wait_for(lock, stop, kLimit, [] { return false; });
+    if (stop.stop_requested()) return;
+    const auto* test = ::testing::UnitTest::GetInstance()->current_test_info();
+    std::fprintf(stderr, "[  FAILED  ] %s.%s still waits after %d seconds\n", test ? test->test_suite_name() : "", test ? test->name() : "",
+                 static_cast<int>(kLimit.count()));
+    std::fflush(stderr);
+    std::_Exit(1);
+  }) {}
+
+ private:
+  static constexpr std::chrono::seconds kLimit{300};  // sanitizers are slow
+  std::jthread thread_;
+};
 
 class SandboxClientTest : public ::testing::Test {
  protected:
@@ -89,6 +116,7 @@ class SandboxClientTest : public ::testing::Test {
     return run(db, std::move(command).finish().view());
   }
 
+  TestDeadline deadline_;
   std::unique_ptr<Runtime> runtime_ = make_real_runtime();
   std::unique_ptr<Log> log_ = make_null_log();
   std::unique_ptr<Sandbox> sandbox_;

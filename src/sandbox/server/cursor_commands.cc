@@ -15,6 +15,7 @@ namespace drover::sandbox {
 namespace {
 
 constexpr std::int64_t kDefaultAwaitMillis = 1000;
+constexpr int kCursorKilled = 237;
 
 struct GetMore {
   std::int64_t id = 0;
@@ -181,7 +182,7 @@ class CheckedOut {
 
 Result<bson::Document> get_more(CommandContext& context) {
   const auto request = TRY(parse_get_more(context));
-  CheckedOut checked_out(context.services.cursors, request.id, TRY(context.services.cursors.check_out(request.id)));
+  CheckedOut checked_out(context.services.cursors, request.id, TRY(context.services.cursors.check_out(request.id, context.operation->killed)));
   auto& entry = checked_out.entry();
   TRY(check_owner(context, request, entry));
   context.reads_change_stream = entry.cursor->is_change_stream();
@@ -196,10 +197,13 @@ Result<bson::Document> get_more(CommandContext& context) {
   auto filled = limit_time(context, entry);
   if (filled) filled = entry.cursor->next_batch(context, batch);
   if (filled && batch.gave_up()) filled = interrupted_wait(context);
+  // Who waited for data in vain was not answered by there being none.
+  if (filled && batch.count() == 0 && entry.cursor->awaits_data() && context.stop.stop_requested()) filled = interrupted_wait(context);
   if (context.deadline) entry.time_left = context.time_left();
   if (!filled) {
-    checked_out.end();
     auto error = std::move(filled).error();
+    if (error.server_code == code::kInterrupted && context.services.cursors.was_killed(request.id)) error.server_code = kCursorKilled;
+    checked_out.end();
     if (!context.settings().at_least(5, 0)) return tl::unexpected(std::move(error));
     const auto where = context.settings().at_least(7, 0) ? ": " + entry.ns.to_string() : std::string();
     return tl::unexpected(caused_by("Executor error during getMore" + where, std::move(error)));

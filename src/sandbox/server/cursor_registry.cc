@@ -1,5 +1,7 @@
 #include "sandbox/server/cursor_registry.h"
 
+#include <algorithm>
+
 #include <fmt/core.h>
 
 #include "sandbox/commands/command.h"
@@ -19,13 +21,14 @@ std::int64_t OpenCursors::add(CursorEntry entry) {
   return id;
 }
 
-Result<CursorEntry> OpenCursors::check_out(std::int64_t id) {
+Result<CursorEntry> OpenCursors::check_out(std::int64_t id, std::stop_source interrupt) {
   std::lock_guard lock(mutex_);
   const auto found = slots_.find(id);
   if (found == slots_.end() || found->second.killed) return server_error(43, fmt::format("cursor id {} not found", id));
   auto& slot = found->second;
   if (slot.checked_out) return server_error(143, fmt::format("cursor id {} is already in use", id));
   slot.checked_out = true;
+  slot.interrupt = std::move(interrupt);
   CursorEntry out;
   out.ns = slot.entry.ns;
   out.session = slot.entry.session;
@@ -57,8 +60,15 @@ void OpenCursors::check_in(std::int64_t id, CursorEntry entry) {
   slot.entry.kept = std::move(entry.kept);
   slot.entry.time_left = entry.time_left;
   slot.checked_out = false;
+  slot.interrupt = std::stop_source(std::nostopstate);
   slot.last_used = runtime_.now();
   slot.accessed = runtime_.wall_time();
+}
+
+bool OpenCursors::was_killed(std::int64_t id) const {
+  std::lock_guard lock(mutex_);
+  const auto found = slots_.find(id);
+  return found != slots_.end() && found->second.killed;
 }
 
 void OpenCursors::drop(std::int64_t id) {
@@ -68,15 +78,20 @@ void OpenCursors::drop(std::int64_t id) {
 
 CursorRegistry::Kill OpenCursors::kill(std::int64_t id) {
   CursorEntry dead;
-  std::lock_guard lock(mutex_);
-  const auto found = slots_.find(id);
-  if (found == slots_.end() || found->second.killed) return Kill::kNotFound;
-  if (found->second.checked_out) {
-    found->second.killed = true;
-  } else {
-    dead = std::move(found->second.entry);
-    slots_.erase(found);
+  std::stop_source interrupted(std::nostopstate);  // without the lock: what it wakes may want it
+  {
+    std::lock_guard lock(mutex_);
+    const auto found = slots_.find(id);
+    if (found == slots_.end() || found->second.killed) return Kill::kNotFound;
+    if (found->second.checked_out) {
+      found->second.killed = true;
+      interrupted = found->second.interrupt;
+    } else {
+      dead = std::move(found->second.entry);
+      slots_.erase(found);
+    }
   }
+  interrupted.request_stop();
   return Kill::kKilled;
 }
 
@@ -113,18 +128,16 @@ std::size_t OpenCursors::kill_where(Predicate predicate) {
   return killed;
 }
 
-std::size_t OpenCursors::kill_of_session(const Uuid& lsid) {
-  return kill_where([&](const Slot& slot) { return slot.entry.session == lsid; });
+std::size_t OpenCursors::kill_of_sessions(const WhichSessions& which) {
+  return kill_where([&](const Slot& slot) { return slot.entry.session && which(*slot.entry.session); });
 }
 
-std::size_t OpenCursors::kill_of_transaction(const Uuid& lsid, std::int64_t txn_number) {
-  return kill_where(
-      [&](const Slot& slot) { return slot.entry.session == lsid && slot.entry.txn_number == txn_number; });
+std::size_t OpenCursors::kill_of_transaction(const SessionId& session, std::int64_t txn_number) {
+  return kill_where([&](const Slot& slot) { return slot.entry.txn_number == txn_number && slot.entry.session == session; });
 }
 
-void OpenCursors::expire() {
+void OpenCursors::expire(Duration longest) {
   const auto now = runtime_.now();
-  const auto longest = cursor_timeout();
   const auto ended = kill_where([&](const Slot& slot) {
     return !slot.checked_out && !slot.entry.no_timeout && now - slot.last_used >= longest;
   });
@@ -155,17 +168,20 @@ CursorRegistry::Counts OpenCursors::counts() const {
   return counts;
 }
 
-std::vector<bson::Document> OpenCursors::describe() const {
+std::vector<bson::Document> OpenCursors::describe(const std::vector<std::string>& of_users) const {
+  const auto is_theirs = [&](const CursorEntry& entry) {
+    return of_users.empty() || std::find_first_of(entry.users.begin(), entry.users.end(), of_users.begin(), of_users.end()) != entry.users.end();
+  };
   const auto date = [](std::chrono::system_clock::time_point time) {
     return bson::DateTime{std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count()};
   };
   std::vector<bson::Document> out;
   std::lock_guard lock(mutex_);
   for (const auto& [id, slot] : slots_) {
-    if (slot.checked_out) continue;
+    if (slot.checked_out || !is_theirs(slot.entry)) continue;
     bson::Builder builder;
     builder.append("type", "idleCursor").append("ns", slot.entry.ns.to_string());
-    if (slot.entry.session) builder.open_document("lsid").append("id", *slot.entry.session);
+    if (slot.entry.session) append_session(builder, *slot.entry.session);
     auto cursor = builder.open_document("cursor");
     cursor.append("cursorId", id).append("createdDate", date(slot.created)).append("lastAccessDate", date(slot.accessed));
     cursor.append("tailable", slot.entry.cursor && slot.entry.cursor->awaits_data());

@@ -15,19 +15,20 @@ class OpenCursors final : public CursorRegistry {
   explicit OpenCursors(Runtime& runtime) : runtime_(runtime) {}
 
   std::int64_t add(CursorEntry entry) override;
-  Result<CursorEntry> check_out(std::int64_t id) override;
+  Result<CursorEntry> check_out(std::int64_t id, std::stop_source interrupt) override;
+  bool was_killed(std::int64_t id) const override;
   void check_in(std::int64_t id, CursorEntry entry) override;
   void drop(std::int64_t id) override;
   Kill kill(std::int64_t id) override;
-  std::size_t kill_of_session(const Uuid& lsid) override;
-  std::size_t kill_of_transaction(const Uuid& lsid, std::int64_t txn_number) override;
+  std::size_t kill_of_sessions(const WhichSessions& which) override;
+  std::size_t kill_of_transaction(const SessionId& session, std::int64_t txn_number) override;
   Counts counts() const override;
-  std::vector<bson::Document> describe() const override;
+  std::vector<bson::Document> describe(const std::vector<std::string>& of_users) const override;
   std::optional<std::vector<std::string>> users_of(std::int64_t id) const override;
   std::optional<Waiting> look_at(std::int64_t id) const override;
 
-  // Ends cursors that nobody asked for cursorTimeoutMillis.
-  void expire();
+  // Ends cursors that nobody has asked for so long.
+  void expire(Duration longest);
   void clear();
 
  private:
@@ -35,6 +36,7 @@ class OpenCursors final : public CursorRegistry {
     CursorEntry entry;  // without its cursor and what that keeps while checked out
     bool checked_out = false;
     bool killed = false;
+    std::stop_source interrupt{std::nostopstate};  // of who has checked it out
     SteadyTime last_used{};
     std::chrono::system_clock::time_point created;
     std::chrono::system_clock::time_point accessed;

@@ -13,6 +13,7 @@
 #include "sandbox/commands/authorize.h"
 #include "sandbox/commands/error_codes.h"
 #include "sandbox/commands/member.h"
+#include "sandbox/commands/sessions.h"
 #include "sandbox/commands/support.h"
 #include "sandbox/server/api_version.h"
 #include "sandbox/server/legacy_operations.h"
@@ -174,12 +175,10 @@ bson::Document Dispatcher::run_command(ClientConnection& connection, const Reque
   operation.ns = {std::string(db), std::string(request.body.first().to_string_view().value_or("$cmd"))};
   operation.command = described(request.body);
   operation.writes = (command.flags & kWrite) != 0;
-  if (const auto lsid = request.body["lsid"].to_document()) operation.session = (*lsid)["id"].to_uuid();
   operation.txn_number = request.body["txnNumber"].to_int64();
   if (connection.auth.enabled()) {
     for (const auto& user : connection.auth.users()) operation.users.push_back(user.name + "@" + user.db);
   }
-  const RunningScope running(operations_, operation);
   const std::stop_callback stop(request.stop, [&] { operation.killed.request_stop(); });
   CommandContext context{.services = services,
                          .command = &command,
@@ -192,6 +191,11 @@ bson::Document Dispatcher::run_command(ClientConnection& connection, const Reque
                          .stop = operation.killed.get_token(),
                          .closing = request.stop,
                          .reply_memory = &memory};
+  if (const auto lsid = request.body["lsid"].to_document()) {
+    if (auto key = session_key(context, *lsid)) context.lsid = std::move(*key);
+    if (context.lsid) operation.session = SessionId::of(*context.lsid);
+  }
+  const RunningScope running(operations_, operation);
   const auto started = services.runtime.now();
   ScanTotals scanned;
   auto reply = [&] {

@@ -191,6 +191,10 @@ TEST_F(DriverContract, EmptyTimesAreKeptByWhoeverAsksForIt) {
     EXPECT_TRUE(replaced(R"(, "bypassEmptyTsReplacement": true)"));
     EXPECT_FALSE(replaced(R"(, "bypassEmptyTsReplacement": false)"));
   }
+  start({4, 4, 1});
+  EXPECT_EQ(code(run("d", R"({"insert": "c", "documents": [{"_id": 1}], "bypassEmptyTsReplacement": true})")), 40415);
+  EXPECT_EQ(code(run("d", R"({"update": "c", "updates": [{"q": {}, "u": {"a": 1}}], "bypassEmptyTsReplacement": true})")), 40415);
+  EXPECT_EQ(code(run("d", R"({"findAndModify": "c", "query": {}, "update": {"a": 1}, "bypassEmptyTsReplacement": true})")), 51177);
 }
 
 TEST_F(DriverContract, LetIsForFiltersToo) {

@@ -4,6 +4,7 @@
 #include <fmt/core.h>
 
 #include "sandbox/commands/fail_points.h"
+#include "sandbox/commands/support.h"
 #include "sandbox/server/server_state.h"
 
 namespace drover::sandbox {
@@ -17,7 +18,10 @@ Result<bson::Document> configure_fail_point(CommandContext& context) {
   const auto name = context.body.first().to_string_view();
   auto* point = context.services.fail_points.find(name.value_or(""));
   if (point == nullptr) return server_error(266, fmt::format("{} not found", name.value_or("")));
-  const auto pause = [&] { return context.services.runtime.sleep(kLeaving, context.stop); };
+  const auto pause = [&]() -> Status {
+    (void)context.services.runtime.sleep(kLeaving, context.stop);
+    return check_interrupt(context);
+  };
   const auto count = TRY(point->configure(context.body, pause));
   return bson::make_document({{"count", static_cast<std::int32_t>(count)}});
 }

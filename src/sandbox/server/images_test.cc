@@ -1,4 +1,5 @@
 // Images of documents by version: change streams' pre- and post-images, findAndModify's for its retry.
+#include "sandbox/commands/expired_images.h"
 #include "sandbox/server/client_for_tests.h"
 
 namespace drover::sandbox {
@@ -104,6 +105,13 @@ TEST_F(ImagesTest, LifetimeIsAClusterParameter) {
   EXPECT_EQ(code("admin", R"({"setClusterParameter": {"nothing": {"a": 1}}})"), 4);
   EXPECT_EQ(code("admin", R"({"setClusterParameter": {"changeStreamOptions": {"preAndPostImages": {"expireAfterSeconds": 100}}}})"), 0);
   EXPECT_EQ(lifetime(), R"({"expireAfterSeconds":100})");
+  // As good as for ever, and not at once.
+  ASSERT_EQ(code("t", R"({"create": "kept", "changeStreamPreAndPostImages": {"enabled": true}})"), 0);
+  ASSERT_EQ(code("admin", R"({"setClusterParameter": {"changeStreamOptions": {"preAndPostImages": {"expireAfterSeconds": {"$numberLong": "9223372036854775807"}}}}})"), 0);
+  ASSERT_EQ(code("t", R"({"insert": "kept", "documents": [{"_id": 1}]})"), 0);
+  ASSERT_EQ(code("t", R"({"delete": "kept", "deletes": [{"q": {}, "limit": 0}]})"), 0);
+  ASSERT_TRUE(delete_expired_images(sandbox_->state().services, {}));
+  EXPECT_EQ(find("config", "system.preimages").size(), 1U);
 }
 
 TEST_F(ImagesTest, RetriedFindAndModifyAnswersFromWhereItsVersionKeepsImages) {

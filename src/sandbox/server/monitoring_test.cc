@@ -48,6 +48,38 @@ TEST_F(Monitoring, OperationsAreCountedByStatement) {
   EXPECT_EQ(raised("metrics.commands.find.total", sends(R"({"find": "c"})")), 1);
 }
 
+TEST_F(Monitoring, AnOrderedBulkWriteIsCountedToItsEnd) {
+  start(kTest80);
+  const auto bulk = [&](const std::string& more) {
+    return [this, more] {
+      run("admin", R"({"bulkWrite": 1, "nsInfo": [{"ns": "d.c"}], "ops": [{"insert": 0, "document": {"_id": 1}}, {"insert": 0, "document": {"_id": 1}},
+                       {"delete": 0, "filter": {"_id": 9}}, {"update": 0, "filter": {"_id": 9}, "updateMods": {"$set": {"a": 1}}}])" + more + "}");
+    };
+  };
+  EXPECT_EQ(raised("opcounters.insert", bulk("")), 2);
+  ASSERT_EQ(code("d", R"({"drop": "c"})"), 0);
+  EXPECT_EQ(raised("opcounters.delete", bulk("")), 0);
+  EXPECT_EQ(raised("opcounters.update", bulk(R"(, "ordered": false)")), 1);
+  EXPECT_EQ(raised("opcounters.delete", bulk(R"(, "ordered": false)")), 1);
+}
+
+// Of many connections and collections, whose counters lie apart.
+TEST_F(Monitoring, CountersOfAllConnectionsAreOneSum) {
+  start(kTest80);
+  const auto all = raised("opcounters.query", [&] {
+    for (int i = 1; i <= 40; ++i) {
+      client_->id = i;
+      const auto name = "c" + std::to_string(i);
+      ASSERT_EQ(code("d", R"({"insert": ")" + name + R"(", "documents": [{"_id": 1}]})"), 0);
+      run("d", R"({"find": ")" + name + "\"}");
+    }
+  });
+  EXPECT_EQ(all, 40);
+  for (int i = 1; i <= 40; ++i) EXPECT_EQ(top_of("d.c" + std::to_string(i)).view().at_path("queries.count").to_int64(), 1) << i;
+  ASSERT_EQ(code("d", R"({"dropDatabase": 1})"), 0);
+  for (int i = 1; i <= 40; ++i) EXPECT_TRUE(top_of("d.c" + std::to_string(i)).view().empty()) << i;
+}
+
 TEST_F(Monitoring, DocumentsAreCountedThatWereReadAndChanged) {
   start(kTest80);
   const auto sends = [&](const std::string& db, const char* command) {

@@ -49,7 +49,7 @@ bson::Document describe_operation(const Operation& operation, SteadyTime now, st
       users.open_document().append("user", name.substr(0, at)).append("db", name.substr(at + 1));
     }
   }
-  if (operation.session) out.open_document("lsid").append("id", *operation.session);
+  if (operation.session) append_session(out, *operation.session);
   if (operation.txn_number) {
     auto transaction = out.open_document("transaction");
     auto parameters = transaction.open_document("parameters");
@@ -109,11 +109,11 @@ bool RunningOperations::kill(std::int64_t operation_id) {
   return true;
 }
 
-std::size_t RunningOperations::kill_of_session(const Uuid& lsid) {
+std::size_t RunningOperations::kill_of_sessions(const WhichSessions& which) {
   std::size_t killed = 0;
   std::lock_guard lock(mutex_);
   for (const auto& [id, operation] : running_) {
-    if (operation->session != lsid) continue;
+    if (!operation->session || !which(*operation->session)) continue;
     operation->killed.request_stop();
     ++killed;
   }

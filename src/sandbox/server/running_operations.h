@@ -17,7 +17,7 @@ class RunningOperations final : public Operations {
   std::vector<bson::Document> describe(bool idle_connections, const std::vector<std::string>& of_users) const override;
   std::optional<std::vector<std::string>> users_of(std::int64_t operation_id) const override;
   bool kill(std::int64_t operation_id) override;
-  std::size_t kill_of_session(const Uuid& lsid) override;
+  std::size_t kill_of_sessions(const WhichSessions& which) override;
   std::int64_t current_connections() const override;
   std::int64_t total_connections() const override;
   std::int64_t running() const override;

@@ -1,5 +1,7 @@
 #include "sandbox/server/sandbox.h"
 
+#include <filesystem>
+
 #include <fmt/core.h>
 
 #include "bson/builder.h"
@@ -10,7 +12,9 @@
 #include "sandbox/commands/expired_images.h"
 #include "sandbox/commands/fail_points.h"
 #include "sandbox/commands/member.h"
+#include "sandbox/commands/parameters.h"
 #include "sandbox/commands/profiler.h"
+#include "sandbox/commands/recent_log.h"
 #include "sandbox/commands/sessions.h"
 #include "sandbox/commands/ttl.h"
 #include "sandbox/server/cursor_registry.h"
@@ -50,7 +54,15 @@ ServerSettings make_settings(const SandboxOptions& options) {
           .auth = options.auth,
           .dbpath = options.dbpath,
           .arguments = options.arguments,
-          .memory_bytes = options.memory_bytes};
+          .memory_bytes = options.memory_bytes,
+          .max_connections = plan_memory(options.memory_bytes).connections};
+}
+
+Status make_directory(const std::string& path) {
+  if (path.empty()) return {};
+  std::error_code failed;
+  std::filesystem::create_directories(path, failed);
+  return failed ? Status(fail(ErrorCode::kUnsupported, fmt::format("creating --dbpath {}: {}", path, failed.message()))) : Status();
 }
 
 CommandTable make_table() {
@@ -65,8 +77,8 @@ CommandTable make_table() {
 
 // In the order in which they are made; destroyed in reverse.
 struct Sandbox::Parts {
-  Parts(const SandboxOptions& options_in, Runtime& runtime_in, Log& log_in, std::unique_ptr<Engine> engine_in, SteadyTime started)
-      : options(options_in), runtime(runtime_in), log(log_in), settings(make_settings(options)), table(make_table()),
+  Parts(const SandboxOptions& options_in, Runtime& runtime_in, std::unique_ptr<RecentLog> log_in, std::unique_ptr<Engine> engine_in, SteadyTime started)
+      : options(options_in), runtime(runtime_in), recent_log(std::move(log_in)), log(*recent_log), settings(make_settings(options)), table(make_table()),
         memory(plan_memory(options.memory_bytes).pools, options.process_memory), engine(std::move(engine_in)), cursors(runtime), operations(runtime, settings), sessions(runtime),
         services{.engine = *engine,
                  .runtime = runtime,
@@ -82,9 +94,12 @@ struct Sandbox::Parts {
                  .profiler = profiler,
                  .member = member,
                  .activity = activity,
+                 .parameters = parameters,
+                 .recent_log = *recent_log,
                  .started = started,
                  .open_change_stream = changestream::open_change_stream,
-                 .auth_data_changed = [this] { users.changed(); }},
+                 .auth_data_changed = [this] { users.changed(); },
+                 .shut_down = options.on_shutdown},
         users(options.version), state{.services = services, .users = users, .process_id = new_process_id(runtime)},
         dispatcher(state, operations) {
     users.attach(services);
@@ -94,6 +109,7 @@ struct Sandbox::Parts {
 
   const SandboxOptions options;
   Runtime& runtime;
+  const std::unique_ptr<RecentLog> recent_log;
   Log& log;
   ServerSettings settings;
   const CommandTable table;
@@ -107,6 +123,7 @@ struct Sandbox::Parts {
   Profiler profiler;
   Member member;
   Activity activity;
+  Parameters parameters;
   Services services;
   auth::UserDirectory users;
   ServerState state;
@@ -124,11 +141,12 @@ void Sandbox::Parts::maintain(const std::stop_token& stop) {
   auto last_image_expiry = runtime.now();
   while (runtime.sleep(kMaintenance, stop)) {
     operations.kill_abandoned();
-    cursors.expire();
-    sessions.reap();
+    cursors.expire(parameters.cursor_timeout());
+    sessions.reap(parameters.transaction_lifetime());
     if (const auto elected = member.stand(services); !elected) log.warn("the election failed", {{"reason", elected.error().message}});
     if (!engine->is_primary()) continue;  // deletes and writes nothing by itself
-    if (ttl_monitor_enabled() && runtime.now() - last_expiry >= ttl_monitor_sleep()) {
+    if (const auto tidied = engine->tidy_abandoned(); !tidied) log.warn("what commands have left behind could not be put in order", {{"reason", tidied.error().message}});
+    if (parameters.expires_documents() && runtime.now() - last_expiry >= parameters.expiry_interval()) {
       const auto expired = delete_expired(services, stop);
       if (!expired) log.warn("expired documents could not be deleted", {{"reason", expired.error().message}});
       last_expiry = runtime.now();
@@ -153,7 +171,9 @@ void Sandbox::Parts::maintain(const std::stop_token& stop) {
 Sandbox::Sandbox(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 Sandbox::~Sandbox() { stop(); }
 
-Result<std::unique_ptr<Sandbox>> Sandbox::start(const SandboxOptions& options, Runtime& runtime, Log& log) {
+Result<std::unique_ptr<Sandbox>> Sandbox::start(const SandboxOptions& options, Runtime& runtime, Log& given_log) {
+  auto recent_log = std::make_unique<RecentLog>(given_log, runtime);
+  Log& log = *recent_log;
   const auto started = runtime.now();
   const auto plan = plan_memory(options.memory_bytes);
   net::WireServer::Options listen{.bind_ip = options.bind_ip, .port = options.port, .max_connections = plan.connections};
@@ -163,6 +183,10 @@ Result<std::unique_ptr<Sandbox>> Sandbox::start(const SandboxOptions& options, R
                                              .require_client_certificate = !options.tls_ca_file.empty() && !options.tls_allow_without_certificate}));
     listen.tls_required = !options.tls_allow_plain;
   }
+  // Before anything is made on the disk: a busy port leaves nothing behind.
+  std::vector<net::Listener> listeners;
+  if (options.listen) listeners = TRY(net::listen_on(listen.bind_ip, listen.port));
+  TRY(make_directory(options.dbpath));
   auto engine = TRY_WITH(Engine::open({.dbpath = options.dbpath,
                                        .memory_bytes = plan.store_bytes,
                                        .in_memory = options.dbpath.empty(),
@@ -170,17 +194,19 @@ Result<std::unique_ptr<Sandbox>> Sandbox::start(const SandboxOptions& options, R
                                        .oplog_bytes = options.oplog_bytes},
                                       runtime, log),
                          fmt::format("opening the database in {}", options.dbpath));
-  auto parts = std::make_unique<Parts>(options, runtime, log, std::move(engine), started);
+  auto parts = std::make_unique<Parts>(options, runtime, std::move(recent_log), std::move(engine), started);
   auto& self = *parts;
   TRY(self.concern_defaults.load(*self.engine, runtime));
   if (options.listen) {
     listen.request_memory = &self.memory.requests;
     listen.reply_memory = &self.memory.replies;
-    self.server = TRY(net::WireServer::start(
-        listen, [&self](net::ConnectionInfo info) { return self.dispatcher.accept(std::move(info)); }, log));
+    self.server = net::WireServer::start(
+        listen, [&self](net::ConnectionInfo info) { return self.dispatcher.accept(std::move(info)); }, log, std::move(listeners));
     // A client may already be connecting: it sees port 0 in hello for a moment only if the system chose the port.
     self.settings.port = self.options.member_port != 0 ? self.options.member_port : self.server->port();
   }
+  log.info("the server has started", {{"version", options.version.to_string()}, {"port", self.settings.port}, {"dbpath", options.dbpath}, {"auth", options.auth}});
+  self.recent_log->started();
   self.maintenance = runtime.spawn("sandbox", [&self](std::stop_token stop) { self.maintain(stop); });
   return std::unique_ptr<Sandbox>(new Sandbox(std::move(parts)));
 }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -39,6 +40,7 @@ struct SandboxOptions {
   std::string tls_ca_file;                // whose clients' certificates are believed; without it none is asked for
   bool tls_allow_without_certificate = false;  // with it: clients may have none
   bool tls_allow_plain = false;           // "preferTLS", "allowTLS": both on one port
+  std::function<void()> on_shutdown;      // a client has asked for the server's end; empty: no client can
   bool listen = true;                     // false: in-process use through dispatcher()
   std::vector<std::string> arguments;     // for getCmdLineOpts
 };

@@ -55,6 +55,20 @@ TEST_F(SpecialCollectionsTest, DocumentsOfAClusteredCollectionExpireByTheirId) {
   EXPECT_EQ(find("t", "c").size(), 2U);
 }
 
+// An age that no number of milliseconds can say is no reason to delete everything.
+TEST_F(SpecialCollectionsTest, WhatIsToLiveForEverDoes) {
+  start(kTest60);
+  ASSERT_EQ(code("t", R"({"insert": "c", "documents": [{"_id": 1, "at": {"$date": "2020-01-01T00:00:00Z"}}]})"), 0);
+  ASSERT_EQ(code("t", R"({"createIndexes": "c", "indexes": [{"key": {"at": 1}, "name": "at", "expireAfterSeconds": {"$numberDouble": "NaN"}}]})"), 0);
+  ASSERT_TRUE(delete_expired(sandbox_->state().services, {}));
+  EXPECT_EQ(find("t", "c").size(), 1U);
+  EXPECT_EQ(code("t", R"({"collMod": "c", "index": {"name": "at", "expireAfterSeconds": {"$numberLong": "9223372036854775807"}}})"), 72);
+  EXPECT_EQ(code("t", R"({"create": "x", "clusteredIndex": {"key": {"_id": 1}, "unique": true}, "expireAfterSeconds": {"$numberLong": "9223372036854775807"}})"), 72);
+  ASSERT_EQ(code("t", R"({"collMod": "c", "index": {"name": "at", "expireAfterSeconds": 60}})"), 0);
+  ASSERT_TRUE(delete_expired(sandbox_->state().services, {}));
+  EXPECT_EQ(find("t", "c").size(), 0U);
+}
+
 constexpr const char* kWeather = R"({"create": "w", "timeseries": {"timeField": "t", "metaField": "m", "granularity": "minutes"}})";
 constexpr const char* kMeasurements = R"({"insert": "w", "documents": [
     {"_id": 1, "t": {"$date": "2026-01-01T00:10:30Z"}, "m": {"s": 1}, "x": 5, "only": 1}, {"_id": 2, "t": {"$date": "2026-01-01T00:11:00Z"}, "m": {"s": 1}, "x": 3},

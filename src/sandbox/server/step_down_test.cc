@@ -1,4 +1,5 @@
 // The one member steps down, is a secondary for a while, and is elected again.
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <thread>
@@ -6,7 +7,7 @@
 #include "sandbox/commands/fail_points.h"
 #include "sandbox/commands/member.h"
 #include "sandbox/server/client_for_tests.h"
-#include "sandbox/storage/engine.h"
+#include "sandbox/storage/write_unit.h"
 
 namespace drover::sandbox {
 namespace {
@@ -32,6 +33,22 @@ class StepDownTest : public SandboxClientTest {
     seen_ = view->catalog->find(Namespace{"d", "c"});
     return seen_ ? seen_->index(name) : nullptr;
   }
+  // Enough for a $out that takes many units.
+  void insert_many() {
+    for (int i = 0; i < 40; ++i) {
+      bson::Builder insert;
+      insert.append("insert", "many");
+      auto documents = insert.open_array("documents");
+      for (int j = 0; j < 1000; ++j) documents.open_document().append("_id", i * 1000 + j);
+      documents.close();
+      ASSERT_EQ(code("d", std::move(insert).finish()), 0);
+    }
+  }
+  bool has_temporary() {
+    const auto collections = engine().view()->catalog->of_database("d");
+    return std::ranges::any_of(collections, [](const auto& collection) { return collection->ns.collection.starts_with("tmp.agg_out."); });
+  }
+  bool seen(const std::string& name) { return engine().view()->catalog->find(Namespace{"d", name}) != nullptr; }
   Engine& engine() { return sandbox_->state().services.engine; }
   // A build that has filled its index and has not committed it.
   std::jthread start_build(const std::string& command, std::atomic<std::int64_t>& ended) {
@@ -102,9 +119,11 @@ TEST_F(StepDownTest, ItStaysForAsLongAsItIsFrozen) {
   ASSERT_TRUE(await([&] { return code("admin", R"({"replSetStepDown": 1, "force": true})") == 0 && code("admin", R"({"replSetFreeze": 3600})") == 0; }));
   std::this_thread::sleep_for(2500ms);
   EXPECT_FALSE(hello()["ismaster"].is_truthy());
+  EXPECT_FALSE(run("admin", R"({"replSetGetStatus": 1})").view().at_path("members.0.electionTime"));
   EXPECT_EQ(code("admin", R"({"replSetStepUp": 1})"), 125);
   const auto unfrozen = run("admin", R"({"replSetFreeze": 0})");
   EXPECT_EQ(unfrozen["info"].to_string_view(), "unfreezing") << text(unfrozen);
+  EXPECT_EQ(run("admin", R"({"replSetGetStatus": 1})").view().at_path("members.0.electionTime").to_timestamp(), last_entry()["ts"].to_timestamp());
   EXPECT_TRUE(hello()["ismaster"].is_truthy());
 }
 
@@ -182,6 +201,153 @@ TEST_F(StepDownTest, AnIndexBuildGoesOnAfterTheElection) {
     ASSERT_EQ(index("a") != nullptr, !fails);
     EXPECT_TRUE(fails || index("a")->ready);
   }
+}
+
+// What a build fails of is told, though its time is over as well.
+TEST_F(StepDownTest, AFailedBuildSaysWhyThoughItsTimeIsOver) {
+  start(kTest80);
+  ASSERT_EQ(code("d", R"({"insert": "c", "documents": [{"_id": 1, "a": 1}, {"_id": 2, "a": 1}]})"), 0);
+  std::atomic<std::int64_t> ended = -1;
+  auto client = start_build(R"({"createIndexes": "c", "indexes": [{"key": {"a": 1}, "name": "a", "unique": true}], "maxTimeMS": 500})", ended);
+  std::this_thread::sleep_for(600ms);
+  let_builds_go();
+  client.join();
+  EXPECT_EQ(ended.load(), 11000);
+}
+
+// It waits for who writes; nobody who asks how things stand waits with it.
+TEST_F(StepDownTest, HelloAnswersWhileItWaitsForAWriter) {
+  start(kTest80);
+  const auto before = hello();
+  auto writing = engine().begin_write();
+  std::atomic<std::int64_t> ended = -1;
+  std::jthread client([&] { ended = code("admin", R"({"replSetStepDown": 3600, "force": true})"); });
+  ASSERT_TRUE(await([&] { return sandbox_->state().services.operations.running() == 1; }));
+  std::this_thread::sleep_for(50ms);
+  const auto began = std::chrono::steady_clock::now();
+  const auto meanwhile = hello();
+  EXPECT_LT(std::chrono::steady_clock::now() - began, 5s);
+  EXPECT_TRUE(meanwhile["ismaster"].is_truthy());
+  EXPECT_EQ(counter(meanwhile), counter(before));
+  EXPECT_EQ(ended.load(), -1);
+  writing.reset();
+  client.join();
+  EXPECT_EQ(ended.load(), 0);
+  EXPECT_EQ(counter(hello()), counter(before) + 1);
+}
+
+// It began in one term, and is not continued in another, where others may have written meanwhile.
+TEST_F(StepDownTest, AnOutputDoesNotGoOnInAnotherTerm) {
+  start(kTest80);
+  insert_many();
+  std::int64_t ended = 0;
+  for (int tries = 0; tries < 50 && ended == 0; ++tries) {
+    std::jthread client([&] { ended = code("d", R"({"aggregate": "many", "pipeline": [{"$out": "copy"}], "cursor": {}})"); });
+    ASSERT_TRUE(await([&] { return has_temporary(); }));
+    EXPECT_EQ(code("admin", R"({"replSetStepDown": 3600, "force": true})"), 0);
+    EXPECT_EQ(code("admin", R"({"replSetFreeze": 0})"), 0);
+    client.join();
+  }
+  EXPECT_EQ(ended, 11602);
+  EXPECT_TRUE(await([&] { return !has_temporary(); }));
+}
+
+// Facts: MongoDB's drop_indexes.cpp, rename_collection.cpp, drop_collection.cpp.
+TEST_F(StepDownTest, WhatBecomesOfABuildWhenItsIndexIsDropped) {
+  struct Case {
+    std::string db, command;
+    std::int64_t in44, in80, build;  // what the command and the build end with
+  };
+  const Case cases[] = {{"d", R"({"dropIndexes": "c", "index": ["b", "a"]})", 0, 0, 276},
+                        {"d", R"({"dropIndexes": "c", "index": "*"})", 0, 0, 276},
+                        {"d", R"({"drop": "c"})", 0, 0, 276},
+                        {"d", R"({"dropDatabase": 1})", 0, 0, 276},
+                        {"d", R"({"dropIndexes": "c", "index": "a"})", 12587, 27, 0},
+                        {"d", R"({"dropIndexes": "c", "index": "ready"})", 12587, 0, 0},
+                        {"d", R"({"convertToCapped": "c", "size": 4096})", 12587, 12587, 0},
+                        {"d", R"({"collMod": "c", "index": {"name": "a", "hidden": true}})", 27, 27, 0},
+                        {"admin", R"({"renameCollection": "d.c", "to": "d.other"})", 12587, 12587, 0},
+                        {"admin", R"({"renameCollection": "d.c", "to": "e.c"})", 12587, 12587, 0},
+                        {"admin", R"({"renameCollection": "d.from", "to": "d.c", "dropTarget": true})", 12587, 12587, 0},
+                        {"d", R"({"aggregate": "from", "pipeline": [{"$out": "c"}], "cursor": {}})", 12587, 12587, 0}};
+  for (const auto version : {kTest44, kTest80}) {
+    for (const auto& one : cases) {
+      start(version);
+      ASSERT_EQ(code("d", R"({"insert": "c", "documents": [{"_id": 1, "a": 1}]})"), 0);
+      ASSERT_EQ(code("d", R"({"insert": "from", "documents": [{"_id": 1}]})"), 0);
+      ASSERT_EQ(code("d", R"({"createIndexes": "c", "indexes": [{"key": {"r": 1}, "name": "ready"}]})"), 0);
+      std::atomic<std::int64_t> ended = -1;
+      auto client = start_build(R"({"createIndexes": "c", "indexes": [{"key": {"a": 1}, "name": "a"}, {"key": {"b": 1}, "name": "b"}]})", ended);
+      EXPECT_EQ(code(one.db, one.command), version == kTest44 ? one.in44 : one.in80) << one.command;
+      let_builds_go();
+      client.join();
+      EXPECT_EQ(ended.load(), one.build) << one.command;
+      if (one.build == 0) {
+        EXPECT_TRUE(index("a") != nullptr && index("a")->ready) << one.command;
+      } else if (seen("c")) {
+        EXPECT_EQ(index("a"), nullptr) << one.command;
+        EXPECT_TRUE(run("d", R"({"validate": "c"})")["valid"].is_truthy());
+      }
+    }
+  }
+}
+
+TEST_F(StepDownTest, ABuildIsListedAsWhatItIs) {
+  start(kTest80);
+  ASSERT_EQ(code("d", R"({"insert": "c", "documents": [{"_id": 1, "a": 1}]})"), 0);
+  std::atomic<std::int64_t> ended = -1;
+  auto client = start_build(R"({"createIndexes": "c", "indexes": [{"key": {"a": 1}, "name": "a"}]})", ended);
+  const auto listed = [&](const std::string& more) { return batch(run("d", R"({"listIndexes": "c")" + more + "}")); };
+  const auto build = index("a")->build.to_string();
+  ASSERT_EQ(listed("").size(), 2u);
+  EXPECT_EQ(text(listed("")[1]), R"({"v":2,"key":{"a":1},"name":"a"})");
+  const auto uuids = listed(R"(, "includeBuildUUIDs": true)");
+  EXPECT_EQ(text(uuids[0]), R"({"v":2,"key":{"_id":1},"name":"_id_"})");
+  EXPECT_EQ(text(uuids[1]["spec"]), R"({"v":2,"key":{"a":1},"name":"a"})");
+  EXPECT_EQ(uuids[1]["buildUUID"].to_uuid()->to_string(), build);
+  EXPECT_EQ(listed(R"(, "includeIndexBuildInfo": true)")[1].view().at_path("indexBuildInfo.buildUUID").to_uuid()->to_string(), build);
+  EXPECT_EQ(code("d", R"({"listIndexes": "c", "includeBuildUUIDs": true, "includeIndexBuildInfo": true})"), 72);
+  // It is read by nobody, and answers no hint.
+  EXPECT_EQ(code("d", R"({"find": "c", "filter": {"a": 1}, "hint": "a"})"), 2);
+  let_builds_go();
+  client.join();
+  EXPECT_EQ(ended.load(), 0);
+  EXPECT_EQ(text(listed(R"(, "includeBuildUUIDs": true)")[1]), R"({"v":2,"key":{"a":1},"name":"a"})");
+}
+
+// What is made of the target meanwhile would be gone without a word.
+TEST_F(StepDownTest, AnOutputReplacesOnlyWhatItHasSeen) {
+  start(kTest80);
+  ASSERT_EQ(code("d", R"({"insert": "from", "documents": [{"_id": 1}]})"), 0);
+  ASSERT_EQ(code("d", R"({"insert": "c", "documents": [{"_id": 1, "a": 1}]})"), 0);
+  std::atomic<std::int64_t> ended = -1;
+  auto client = start_build(R"({"createIndexes": "c", "indexes": [{"key": {"a": 1}, "name": "a"}]})", ended);
+  // With the build's index, which it finds ready when it is done.
+  std::int64_t out = -1;
+  auto& operations = sandbox_->state().services.operations;
+  {
+    auto writing = engine().begin_write();
+    std::jthread output([&] { out = code("d", R"({"aggregate": "from", "pipeline": [{"$out": "c"}], "cursor": {}})"); });
+    ASSERT_TRUE(await([&] { return operations.running() >= 2; }));
+    writing.reset();
+  }
+  EXPECT_EQ(out, 12587);
+  let_builds_go();
+  client.join();
+  EXPECT_EQ(ended.load(), 0);
+  EXPECT_EQ(code("d", R"({"aggregate": "from", "pipeline": [{"$out": "c"}], "cursor": {}})"), 0);
+  EXPECT_TRUE(index("a") != nullptr && index("a")->ready);
+  // An index that comes while it fills.
+  insert_many();
+  std::int64_t ended_with = 0;
+  for (int tries = 0; tries < 50 && ended_with == 0; ++tries) {
+    std::jthread output([&] { ended_with = code("d", R"({"aggregate": "many", "pipeline": [{"$out": "c"}], "cursor": {}})"); });
+    ASSERT_TRUE(await([&] { return has_temporary(); }));
+    EXPECT_EQ(code("d", R"({"createIndexes": "c", "indexes": [{"key": {"t)" + std::to_string(tries) + R"(": 1}, "name": "t)" + std::to_string(tries) + "\"}]}"), 0);
+    output.join();
+  }
+  EXPECT_EQ(ended_with, 125);
+  EXPECT_FALSE(has_temporary());
 }
 
 // Nobody waits for it any more, but the index is not left behind for ever.

@@ -1,6 +1,9 @@
 // What a transaction may do, how its numbers are refused, and the words for it.
+#include <map>
+
 #include <fmt/format.h>
 
+#include "sandbox/commands/sessions.h"
 #include "sandbox/server/client_for_tests.h"
 
 namespace drover::sandbox {
@@ -140,6 +143,46 @@ TEST_F(TransactionsTest, RepeatedStatementsAreNamedSince5) {
     EXPECT_FALSE(run("t", modify)["retriedStmtId"].exists());
     EXPECT_EQ(run("t", modify)["retriedStmtId"].exists(), named);
   }
+}
+
+// A session is a user's: two of one id are two.
+TEST_F(TransactionsTest, SessionsOfOneIdAndTwoUsersAreTwo) {
+  start(kTest80);
+  ASSERT_EQ(code("t", R"({"insert": "c", "documents": [{"_id": 1}, {"_id": 2}, {"_id": 3}]})"), 0);
+  const auto id = Uuid::random(*runtime_);
+  const auto lsid = [&](const std::string& user) {
+    const auto digest = user_digest(user);
+    return bson::make_document({{"id", id}, {"uid", bson::Binary{0, {reinterpret_cast<const std::uint8_t*>(digest.data()), digest.size()}}}});
+  };
+  const auto in_transaction = [&](const std::string& user, const std::string& db, const std::string& command, bool starts) {
+    bson::Builder out;
+    out.append_all(*bson::from_ejson(command)).append("lsid", lsid(user)).append("txnNumber", std::int64_t{1}).append("autocommit", false);
+    if (starts) out.append("startTransaction", true);
+    return run(db, std::move(out).finish().view());
+  };
+  std::map<std::string, std::int64_t> cursors;
+  for (const std::string user : {"a@d", "b@d"}) {
+    const auto opened = in_transaction(user, "t", R"({"find": "c", "batchSize": 1})", true);
+    cursors[user] = opened.view().at_path("cursor.id").to_int64().value_or(0);
+    ASSERT_NE(cursors[user], 0) << text(opened);
+  }
+  const auto listed = [&](const char* command, const bson::Document& item) {
+    bson::Builder out;
+    out.open_array(command).append(item);
+    return code("admin", std::move(out).finish());
+  };
+  const auto goes_on = [&](const std::string& user) {
+    return code_of(in_transaction(user, "t", R"({"getMore": {"$numberLong": ")" + std::to_string(cursors[user]) + R"("}, "collection": "c", "batchSize": 1})", false)) == 0;
+  };
+  ASSERT_EQ(listed("killSessions", lsid("a@d")), 0);
+  EXPECT_FALSE(goes_on("a@d"));
+  EXPECT_TRUE(goes_on("b@d"));
+  ASSERT_EQ(listed("killAllSessions", *bson::from_ejson(R"({"user": "a", "db": "d"})")), 0);
+  ASSERT_EQ(listed("killAllSessionsByPattern", bson::make_document({{"lsid", lsid("a@d")}})), 0);
+  ASSERT_EQ(listed("endSessions", lsid("a@d")), 0);
+  EXPECT_EQ(code_of(in_transaction("b@d", "t", R"({"find": "c"})", false)), 0);
+  ASSERT_EQ(listed("killAllSessions", *bson::from_ejson(R"({"user": "b", "db": "d"})")), 0);
+  EXPECT_EQ(code_of(in_transaction("b@d", "t", R"({"find": "c"})", false)), 251);
 }
 
 TEST_F(TransactionsTest, StatementsHaveOneNumberEach) {

@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "sandbox/commands/fail_points.h"
 #include "sandbox/commands/in_hand.h"
 #include "sandbox/server/client_for_tests.h"
 #include "sandbox/storage/write_unit.h"
@@ -119,7 +120,7 @@ TEST_F(WaitingTest, WhoIsKilledOrGoneDoesNotWait) {
     for (const auto& operation : operations.describe(false)) operations.kill(operation["opid"].to_int64().value_or(0));
   };
   std::stop_source connection;
-  for (const auto& end : {std::function<void()>(kill), std::function<void()>([&] { operations.kill_of_session(lsid); }), std::function<void()>([&] { connection.request_stop(); })}) {
+  for (const auto& end : {std::function<void()>(kill), std::function<void()>([&] { operations.kill_of_sessions([&](const SessionId& session) { return session.id == lsid; }); }), std::function<void()>([&] { connection.request_stop(); })}) {
     std::atomic<std::int64_t> ended = -1;
     std::jthread client([&] { ended = code_of(sandbox_->dispatcher().run(*client_, {.body = body, .sequences = {}, .stop = connection.get_token()}).reply); });
     while (!pools().documents.is_short() && ended < 0) std::this_thread::yield();
@@ -197,6 +198,7 @@ TEST_F(WaitingTest, WhoWantsAnIndexThatAnotherBuildsWaitsForTheBuild) {
   const std::string command = R"("createIndexes": "c", "indexes": [{"key": {"a": 1}, "name": "a"}])";
   for (const bool fails : {false, true}) {
     const auto build = Uuid::random(*runtime_);
+    auto carried = engine.carry_on(build);
     change([&](WriteUnit& unit, const CollectionPtr& c) {
       return unit.start_index_build(c, build, {bson::from_ejson(R"({"v": 2, "key": {"a": 1}, "name": "a"})").value()}).has_value();
     });
@@ -220,6 +222,117 @@ TEST_F(WaitingTest, WhoWantsAnIndexThatAnotherBuildsWaitsForTheBuild) {
     EXPECT_EQ(run("d", R"({"validate": "c"})").view().at_path("keysPerIndex.a").to_int64(), 2);
     ASSERT_EQ(code("d", R"({"dropIndexes": "c", "index": "a"})"), 0);
   }
+}
+
+// Its command is over and could not abort it: nobody waits for what nobody does.
+TEST_F(WaitingTest, ABuildThatNobodyCarriesOnIsNotWaitedFor) {
+  auto& engine = sandbox_->state().services.engine;
+  const auto leave_build = [&](const std::string& name) {
+    const auto build = Uuid::random(*runtime_);
+    const auto carried = engine.carry_on(build);
+    auto unit = engine.begin_write();
+    ASSERT_TRUE(unit->start_index_build(unit->catalog().find(Namespace{"d", "c"}), build,
+                                        {bson::from_ejson(R"({"v": 2, "unique": true, "key": {")" + name + R"(": 1}, "name": ")" + name + "\"}").value()}));
+    ASSERT_TRUE(unit->commit());
+  };
+  const auto has = [&](const std::string& name) { return engine.view()->catalog->find(Namespace{"d", "c"})->index(name) != nullptr; };
+  leave_build("a");
+  // Another definition under the same name: the one that is left stands in nobody's way.
+  EXPECT_EQ(code("d", R"({"createIndexes": "c", "indexes": [{"key": {"a": -1}, "name": "a"}]})"), 0);
+  EXPECT_TRUE(engine.view()->catalog->find(Namespace{"d", "c"})->index("a")->ready);
+  leave_build("b");
+  EXPECT_EQ(code("d", R"({"dropIndexes": "c", "index": "a"})"), 0);
+  EXPECT_FALSE(has("b"));
+  leave_build("b");
+  EXPECT_EQ(code("admin", R"({"renameCollection": "d.c", "to": "d.moved"})"), 0);
+  EXPECT_EQ(code("admin", R"({"renameCollection": "d.moved", "to": "d.c"})"), 0);
+  // And without anybody's help, soon.
+  for (int i = 0; i < 1000 && has("b"); ++i) std::this_thread::sleep_for(10ms);
+  EXPECT_FALSE(has("b"));
+}
+
+// One unit writes at a time; who waits for it can be killed, and his time runs.
+TEST_F(WaitingTest, WaitingForAnothersWriteEndsWithTheCommand) {
+  auto& operations = sandbox_->state().services.operations;
+  const char* commands[] = {R"({"insert": "c", "documents": [{"_id": 9}])", R"({"update": "c", "updates": [{"q": {"_id": 1}, "u": {"$set": {"a": 1}}}])",
+                            R"({"create": "other")", R"({"createIndexes": "c", "indexes": [{"key": {"w": 1}, "name": "w"}])"};
+  auto writing = sandbox_->state().services.engine.begin_write();
+  for (const std::string command : commands) {
+    EXPECT_EQ(code("d", command + R"(, "maxTimeMS": 50})"), 50) << command;
+    std::atomic<std::int64_t> ended = -1;
+    std::jthread client([&] { ended = code("d", command + "}"); });
+    while (operations.running() == 0) std::this_thread::yield();
+    std::this_thread::sleep_for(20ms);
+    EXPECT_EQ(ended.load(), -1);
+    for (const auto& operation : operations.describe(false)) operations.kill(operation["opid"].to_int64().value_or(0));
+    client.join();
+    EXPECT_EQ(ended.load(), 11601) << command;
+  }
+  EXPECT_EQ(code("admin", R"({"appendOplogNote": 1, "data": {"a": 1}, "maxTimeMS": 50})"), 50);
+  writing.reset();
+  EXPECT_EQ(code("d", R"({"insert": "c", "documents": [{"_id": 9}]})"), 0);
+}
+
+// Nothing came, but that is not why it was answered.
+TEST_F(WaitingTest, WhoAwaitsDataIsToldOfItsEnd) {
+  auto& operations = sandbox_->state().services.operations;
+  for (const bool by_cursor : {false, true}) {
+    const auto stream = watch("d", "c", "{}");
+    bson::Document reply;
+    std::jthread client([&] { reply = run("d", bson::make_document({{"getMore", stream}, {"collection", "c"}, {"maxTimeMS", 200'000}}).view()); });
+    while (operations.running() == 0) std::this_thread::yield();
+    std::this_thread::sleep_for(20ms);
+    if (by_cursor) {
+      const auto killed = run("d", R"({"killCursors": "c", "cursors": [{"$numberLong": ")" + std::to_string(stream) + "\"}]}");
+      EXPECT_EQ(killed.view().at_path("cursorsKilled.0").to_int64(), stream) << text(killed);
+    } else {
+      for (const auto& operation : operations.describe(false)) operations.kill(operation["opid"].to_int64().value_or(0));
+    }
+    client.join();
+    EXPECT_EQ(code_of(reply), by_cursor ? 237 : 11601) << text(reply);
+    EXPECT_EQ(code("d", bson::make_document({{"getMore", stream}, {"collection", "c"}})), 43);
+  }
+}
+
+// Each waits until those before have left the fail point, or until it is killed.
+TEST_F(WaitingTest, WhoConfiguresAFailPointCanBeKilled) {
+  auto& operations = sandbox_->state().services.operations;
+  auto& point = sandbox_->state().services.fail_points.dummy;
+  ASSERT_EQ(code("admin", R"({"configureFailPoint": "dummy", "mode": "alwaysOn"})"), 0);
+  FailPoint::Stay stay;
+  ASSERT_TRUE(point.hit({}, &stay));
+  std::atomic<int> killed = 0;
+  {
+    std::vector<std::jthread> clients;
+    for (int i = 0; i < 3; ++i) {
+      clients.emplace_back([&] {
+        if (code("admin", R"({"configureFailPoint": "dummy", "mode": "off"})") == 11601) ++killed;
+      });
+    }
+    while (operations.running() < 3) std::this_thread::yield();
+    EXPECT_EQ(code("admin", R"({"configureFailPoint": "dummy", "mode": "off", "maxTimeMS": 50})"), 50);
+    for (const auto& operation : operations.describe(false)) operations.kill(operation["opid"].to_int64().value_or(0));
+  }
+  EXPECT_EQ(killed.load(), 3);
+  stay.leave();
+  EXPECT_EQ(run("admin", R"({"configureFailPoint": "dummy", "mode": "off"})")["count"].to_int64(), 1);
+}
+
+// What a transaction has written was checked by what the collection was then.
+TEST_F(WaitingTest, ACollectionIsNotChangedUnderATransaction) {
+  ASSERT_EQ(code("d", R"({"createIndexes": "c", "indexes": [{"key": {"k": 1}, "name": "k"}]})"), 0);
+  ASSERT_EQ(code("d", R"({"collMod": "c", "index": {"name": "k", "prepareUnique": true}})"), 0);
+  ASSERT_EQ(code("d", R"({"collMod": "c", "index": {"name": "k", "prepareUnique": false}})"), 0);
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_EQ(code("d", R"({"update": "c", "updates": [{"q": {"_id": )" + std::to_string(i + 1) + R"(}, "u": {"$set": {"k": 1}}}], )" + (i == 0 ? R"("startTransaction": true, )" : "") +
+                            kLsid + "}"), 0);
+  }
+  for (const std::string change : {R"("index": {"name": "k", "prepareUnique": true})", R"("validator": {"k": {"$exists": false}})"}) {
+    EXPECT_EQ(code("d", R"({"collMod": "c", "maxTimeMS": 100, )" + change + "}"), 50) << change;
+  }
+  ASSERT_EQ(code("admin", R"({"commitTransaction": 1, )" + std::string(kLsid) + "}"), 0);
+  EXPECT_EQ(code("d", R"({"collMod": "c", "index": {"name": "k", "prepareUnique": true}})"), 0);
+  EXPECT_EQ(code("d", R"({"collMod": "c", "index": {"name": "k", "unique": true}})"), 359);
 }
 
 // Whatever way a command comes to documents, they are counted before.

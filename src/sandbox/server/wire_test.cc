@@ -1,5 +1,6 @@
 // Whole frames through a session: what is a command and what is not.
 #include <cstring>
+#include <filesystem>
 
 #include "sandbox/server/client_for_tests.h"
 #include "sandbox/server/message.h"
@@ -68,6 +69,20 @@ TEST_F(WireTest, OpQueryOnTheCommandNamespaceIsOne) {
   start(kTest80);
   EXPECT_TRUE(ask(op_query("admin.$cmd", bson::make_document({{"isMaster", 1}})))["ok"].is_truthy());
   EXPECT_EQ(ask(op_query("admin.$cmd", bson::make_document({{"ping", 1}})))["code"].to_int64(), 352);
+}
+
+// Nothing is made on the disk before it is known that it can be served.
+TEST_F(WireTest, ABusyPortLeavesNothingBehind) {
+  const auto listening = Sandbox::start({.port = 0}, *runtime_, *log_);
+  ASSERT_TRUE(listening) << listening.error().message;
+  const auto path = std::filesystem::temp_directory_path() / ("drover-busy-" + std::to_string(runtime_->random()));
+  EXPECT_FALSE(Sandbox::start({.dbpath = path / "data", .port = (*listening)->port()}, *runtime_, *log_));
+  EXPECT_FALSE(std::filesystem::exists(path));
+  {
+    const auto started = Sandbox::start({.dbpath = path / "data", .port = 0}, *runtime_, *log_);
+    EXPECT_TRUE(started);
+  }
+  std::filesystem::remove_all(path);
 }
 
 }  // namespace

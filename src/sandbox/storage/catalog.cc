@@ -16,6 +16,14 @@ bool IndexInfo::is_plain() const {
 
 bson::View IndexInfo::key_pattern() const { return spec["key"].to_document().value_or(bson::View()); }
 
+std::set<Uuid> builds_of(const CollectionInfo& collection) {
+  std::set<Uuid> builds;
+  for (const auto& index : collection.indexes) {
+    if (!index->ready) builds.insert(index->build);
+  }
+  return builds;
+}
+
 const IndexInfo* CollectionInfo::index(std::string_view name) const {
   for (const auto& index : indexes) {
     if (index->name == name) return index.get();

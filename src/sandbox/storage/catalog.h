@@ -108,11 +108,15 @@ struct CollectionInfo {
   bool is_timeseries() const { return is_view() && !timeseries.empty(); }
   // Kept and read in the order of _id, which takes the place of an index of its own.
   bool is_clustered() const { return options["clusteredIndex"].is_truthy(); }
+  // Also one that is not ready.
   const IndexInfo* index(std::string_view name) const;
   const IndexInfo* id_index() const;
   bool is_oplog() const { return ns.db == "local" && ns.collection == "oplog.rs"; }
 };
 using CollectionPtr = std::shared_ptr<const CollectionInfo>;
+
+// The builds of its indexes that are not ready.
+std::set<Uuid> builds_of(const CollectionInfo& collection);
 
 // An index from its definition as listIndexes gives it. The definition was validated where it came in.
 // `build` is that of an index that is not ready.

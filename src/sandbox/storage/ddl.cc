@@ -103,8 +103,13 @@ Result<CollectionPtr> WriteUnit::create_collection(const Namespace& ns, bson::Vi
   return collection;
 }
 
-Status WriteUnit::drop_collection(const CollectionPtr& collection) {
-  TRY(check_no_transaction(collection));
+Status WriteUnit::drop_collection(const CollectionPtr& given) {
+  TRY(check_no_transaction(given));
+  auto collection = given;
+  for (const auto& build : builds_of(*given)) {
+    const auto cause = fmt::format("Collection {}({}) is being dropped", given->ns.to_string(), given->uuid.to_string());
+    collection = TRY(abort_index_build(collection, build, Error{ErrorCode::kFailure, cause, code::kIndexBuildAborted, {}}));
+  }
   const auto o2 = number_of_records(collection);
   const bool is_replicated = collection->ns.collection != "system.profile";
   if (is_replicated) log_command(collection->ns.db, collection->uuid, bson::make_document({{"drop", collection->ns.collection}}), &o2);
@@ -117,12 +122,14 @@ Status WriteUnit::drop_collection(const CollectionPtr& collection) {
 Result<CollectionPtr> WriteUnit::rename_collection(const CollectionPtr& collection, const Namespace& to, bool stay_temp) {
   CHECK(collection->ns.db == to.db, "a rename to another database is a copy");
   TRY(check_no_transaction(collection));
+  TRY(check_no_build(*collection));
   const auto target = catalog().find(to);
   bson::Builder o;
   o.append("renameCollection", collection->ns.to_string()).append("to", to.to_string()).append("stayTemp", stay_temp);
   std::optional<bson::Document> o2;
   if (target) {
     TRY(check_no_transaction(target));
+    TRY(check_no_build(*target));
     o.append("dropTarget", target->uuid);
     o2 = number_of_records(target);
     drop_data(*target);
@@ -255,6 +262,7 @@ Result<CollectionPtr> WriteUnit::commit_index_build(const CollectionPtr& collect
 
 Result<CollectionPtr> WriteUnit::abort_index_build(const CollectionPtr& collection, const Uuid& build, const Error& cause) {
   log_command(collection->ns.db, collection->uuid, build_command("abortIndexBuild", *collection, build, &cause));
+  engine_.impl_->note_aborted(build, cause);
   auto changed = copy(collection);
   std::erase_if(changed->indexes, [&](const auto& index) {
     if (!is_filled_by(*index, build)) return false;
@@ -263,6 +271,27 @@ Result<CollectionPtr> WriteUnit::abort_index_build(const CollectionPtr& collecti
   });
   put_collection(changed);
   return CollectionPtr(changed);
+}
+
+Result<CollectionPtr> WriteUnit::abort_abandoned_builds(const CollectionPtr& collection) {
+  auto now = collection;
+  for (const auto& build : builds_of(*collection)) {
+    if (engine_.is_carried_on(build)) continue;
+    now = TRY(abort_index_build(now, build, Error{ErrorCode::kFailure, "nobody carries the index build on", code::kIndexBuildAborted, {}}));
+  }
+  return now;
+}
+
+Status WriteUnit::check_no_build(const CollectionInfo& collection) const {
+  for (const auto& build : builds_of(collection)) {
+    if (!engine_.is_carried_on(build)) continue;
+    const bool named = engine_.options().version >= ServerVersion{5, 0, 0};
+    return fail(ErrorCode::kFailure,
+                fmt::format("cannot perform operation: an index build is currently running for collection with UUID: {}{}", collection.uuid.to_string(),
+                            named ? ". Found index build: " + build.to_string() : ""),
+                code::kBackgroundOperationInProgressForNamespace);
+  }
+  return {};
 }
 
 Status WriteUnit::check_can_be_unique(const CollectionPtr& collection, const IndexInfo& index, std::vector<bson::Document>& violations) {
@@ -308,6 +337,7 @@ Result<CollectionPtr> WriteUnit::drop_index(const CollectionPtr& collection, std
 
 Result<CollectionPtr> WriteUnit::modify_collection(const CollectionPtr& collection, bson::View options,
                                                    const std::map<std::string, bson::Document>& index_specs, bson::View o, bson::View o2) {
+  TRY(check_no_transaction(collection));  // what it has written was checked by what was there before: uniqueness, a validator
   auto changed = copy(collection);
   changed->options = bson::Document(options);
   TRY(derive_from_options(*changed, engine_.options().version));

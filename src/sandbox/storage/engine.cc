@@ -1,7 +1,7 @@
 #include "sandbox/storage/engine.h"
 
 #include <algorithm>
-#include <set>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -17,6 +17,8 @@ using namespace std::chrono_literals;
 
 constexpr std::string_view kFormat = "1";
 constexpr Duration kJournalInterval = 100ms;
+// While a wait for the writer's lock may be cut short.
+constexpr Duration kLookInterval = 20ms;
 // Truncation removes this share of the oplog's cap at a time, so that it is rare.
 constexpr std::uint64_t kTruncateShare = 16;
 constexpr std::uint64_t kMarksOfOplog = 64;
@@ -28,16 +30,6 @@ std::int64_t stored_int(std::string_view bytes, std::size_t index) {
 // The oplog's own place in the catalog, made with the store.
 bson::Document oplog_options(std::uint64_t bytes) {
   return bson::make_document({{"capped", true}, {"size", static_cast<std::int64_t>(bytes)}, {"autoIndexId", false}});
-}
-
-// What a $out had not finished when the server ended, or when it was no longer primary.
-Status drop_unfinished_outputs(WriteUnit& unit) {
-  for (const auto& collection : unit.catalog().all()) {
-    if (!collection->ns.collection.starts_with(kUnfinishedOutput) || !collection->options["temp"].is_truthy()) continue;
-    const auto dropped = unit.drop_collection(collection);
-    if (!dropped && dropped.error().server_code != code::kWriteConflict) return dropped;  // a client's transaction has it: another time
-  }
-  return {};
 }
 
 }  // namespace
@@ -141,18 +133,9 @@ Status Engine::prepare() {
     TRY(unit->create_collection(pre_images_namespace(), bson::View(), id_index));
   }
   unit->set_replicated(true);
-  for (const auto& collection : unit->catalog().all()) {
-    std::set<Uuid> unfinished;
-    for (const auto& index : collection->indexes) {
-      if (!index->ready) unfinished.insert(index->build);
-    }
-    auto now = collection;
-    for (const auto& build : unfinished) {
-      now = TRY(unit->abort_index_build(now, build, Error{ErrorCode::kFailure, "the server was restarted during the index build", 11601, {}}));
-    }
-  }
-  TRY(drop_unfinished_outputs(*unit));
+  TRY(tidy(*unit));
   TRY(unit->commit());
+  impl_->elected = last_committed();
   if (const auto oplog = impl_->catalog->find(Namespace{"local", "oplog.rs"})) impl_->largest_entry = oplog->largest_seen;
   return {};
 }
@@ -286,8 +269,8 @@ Status Engine::resize_oplog(std::uint64_t bytes) {
   return {};
 }
 
-Result<bson::Timestamp> Engine::append_note(bson::View note) {
-  auto unit = begin_write();
+Result<bson::Timestamp> Engine::append_note(bson::View note, const Patience& patience) {
+  auto unit = TRY(begin_write(patience));
   unit->log_note(note);
   return unit->commit();
 }
@@ -295,12 +278,17 @@ Result<bson::Timestamp> Engine::append_note(bson::View note) {
 bool Engine::is_primary() const { return impl_->primary; }
 std::int64_t Engine::term() const { return impl_->term; }
 
-void Engine::step_down() {
+void Engine::step_down(const AtOnce& at_once) {
   std::lock_guard writing(impl_->writer);
-  impl_->primary = false;
+  const auto change = [&] { impl_->primary = false; };
+  at_once ? at_once(change) : change();
 }
 
-Status Engine::be_elected() {
+Status Engine::be_elected(const AtOnce& at_once) {
+  const auto change_to = [&](bool primary) {
+    const auto change = [&, primary] { impl_->primary = primary; };
+    at_once ? at_once(change) : change();
+  };
   auto unit = begin_write();
   if (impl_->primary) return {};
   const auto before = impl_->term.load();
@@ -308,13 +296,21 @@ Status Engine::be_elected() {
   impl_->term_starts.emplace(bson::Timestamp(), before);
   impl_->term_starts[unit->upcoming_time()] = before + 1;
   unit->log_note(bson::make_document({{"msg", "new primary"}}));
-  TRY(drop_unfinished_outputs(*unit));
-  impl_->primary = true;
+  const auto elected_at = unit->last_entry();
+  TRY(tidy(*unit));
+  change_to(true);
   if (const auto elected = unit->commit(); !elected) {
-    impl_->primary = false;
+    change_to(false);
     return tl::unexpected(elected.error());
   }
+  std::lock_guard lock(impl_->state);
+  impl_->elected = elected_at;
   return {};
+}
+
+bson::Timestamp Engine::election_time() const {
+  std::lock_guard lock(impl_->state);
+  return impl_->elected;
 }
 
 std::int64_t Engine::Impl::term_at(bson::Timestamp entry) const {
@@ -322,7 +318,25 @@ std::int64_t Engine::Impl::term_at(bson::Timestamp entry) const {
   return after == term_starts.begin() ? term.load() : std::prev(after)->second;
 }
 
-std::unique_ptr<WriteUnit> Engine::begin_write() { return std::unique_ptr<WriteUnit>(new WriteUnit(*this, nullptr)); }
+Result<std::unique_lock<std::timed_mutex>> Engine::Impl::lock_writer(const Patience& patience) {
+  std::unique_lock lock(writer, std::try_to_lock);
+  const auto began = lock ? SteadyTime() : runtime.now();
+  while (!lock) {
+    if (patience.stop.stop_requested()) return fail(ErrorCode::kFailure, "operation was interrupted", code::kInterrupted);
+    auto wait = kLookInterval;
+    if (patience.timeout != kNoTimeout) wait = std::min(wait, patience.timeout - (runtime.now() - began));
+    if (wait <= Duration::zero()) return fail(ErrorCode::kFailure, "operation exceeded time limit", code::kMaxTimeMsExpired);
+    (void)lock.try_lock_for(wait);
+  }
+  return lock;
+}
+
+std::unique_ptr<WriteUnit> Engine::begin_write() { return std::unique_ptr<WriteUnit>(new WriteUnit(*this, nullptr, std::unique_lock(impl_->writer))); }
+
+Result<std::unique_ptr<WriteUnit>> Engine::begin_write(const Patience& patience) {
+  auto lock = TRY(impl_->lock_writer(patience));
+  return std::unique_ptr<WriteUnit>(new WriteUnit(*this, nullptr, std::move(lock)));
+}
 
 std::unique_ptr<Transaction> Engine::begin_transaction(ReadViewPtr view) {
   return std::unique_ptr<Transaction>(new Transaction(*this, std::move(view)));

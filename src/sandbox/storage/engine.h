@@ -26,6 +26,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/memory_budget.h"
 #include "base/runtime.h"
 #include "bson/builder.h"
 #include "bson/document.h"
@@ -48,6 +49,12 @@ inline constexpr std::chrono::seconds kCasualSnapshotWindow{10};
 class Engine;
 class WriteUnit;
 class Transaction;
+
+// How long a wait may take.
+struct Patience {
+  Duration timeout = kNoTimeout;
+  std::stop_token stop = {};
+};
 
 struct EngineOptions {
   std::string dbpath;
@@ -140,6 +147,22 @@ class OplogCursor {
   std::unique_ptr<Impl> impl_;
 };
 
+// Held from before the work's first unit is committed to its end, by who carries it on.
+class CarriedWork {
+ public:
+  ~CarriedWork();
+  CarriedWork(const CarriedWork&) = delete;
+  CarriedWork& operator=(const CarriedWork&) = delete;
+  // Of an index build that is gone: why somebody else has aborted it. Nothing: nobody has.
+  std::optional<Error> aborted() const;
+
+ private:
+  friend class Engine;
+  CarriedWork(Engine& engine, const Uuid& work) : engine_(engine), work_(work) {}
+  Engine& engine_;
+  const Uuid work_;
+};
+
 class Engine {
  public:
   static Result<std::unique_ptr<Engine>> open(EngineOptions options, Runtime& runtime, Log& log);
@@ -169,18 +192,32 @@ class Engine {
   // --- writing
   // Takes the writer's lock until the unit is committed or destroyed. Never call it twice in one thread.
   std::unique_ptr<WriteUnit> begin_write();
+  // The same, for who waits no longer than he is asked to: 11601 when stopped, 50 when it took longer than `patience`.
+  Result<std::unique_ptr<WriteUnit>> begin_write(const Patience& patience);
   // {op: "n", o: note}. Returns its ts.
-  Result<bson::Timestamp> append_note(bson::View note);
+  Result<bson::Timestamp> append_note(bson::View note, const Patience& patience = {});
   // All commits so far are on disk (fsync) on return.
   Status make_durable();
 
   // --- the member's part in its set. Of what is logged a primary alone commits: others get 11602 InterruptedDueToReplStateChange.
   bool is_primary() const;
   std::int64_t term() const;
+  // When it was elected last; the start counts.
+  bson::Timestamp election_time() const;
+  // Both wait for the writer's lock, and change the member while they have it: `at_once`, when there is one, is called then with the change
+  // that it makes, to make another together with it.
+  using Change = std::function<void()>;
+  using AtOnce = std::function<void(const Change&)>;
   // Nothing is being committed any more when it returns.
-  void step_down();
+  void step_down(const AtOnce& at_once = {});
   // In a new term, whose first entry says so. Nothing when it is primary already.
-  Status be_elected();
+  Status be_elected(const AtOnce& at_once = {});
+
+  // --- work of many units: index builds, and what $out fills. It is waited for, and left alone, as long as its command carries it on.
+  std::unique_ptr<CarriedWork> carry_on(const Uuid& work);
+  bool is_carried_on(const Uuid& work) const;
+  // What its command could not put in order, as on a full disk, is aborted or dropped. Cheap when there is none; running it twice is once.
+  Status tidy_abandoned();
 
   std::unique_ptr<Transaction> begin_transaction(ReadViewPtr view);
   // How many transactions have ended; wait_for_transaction_end waits for one more. What a write does that met a lock.
@@ -195,9 +232,12 @@ class Engine {
   friend class WriteUnit;
   friend class Transaction;
   friend class OplogCursor;
+  friend class CarriedWork;
   struct Impl;
   explicit Engine(std::unique_ptr<Impl> impl);
   Status prepare();
+  // True when a client's transaction holds some of it: another time.
+  Result<bool> tidy(WriteUnit& unit) const;
   std::unique_ptr<Impl> impl_;
 };
 

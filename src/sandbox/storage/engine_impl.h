@@ -26,7 +26,7 @@ struct Engine::Impl {
   std::unique_ptr<kv::Store> store;
 
   // Held by the one write unit.
-  std::mutex writer;
+  std::timed_mutex writer;
   // Protected by `writer`.
   std::unordered_map<std::string, Transaction*> locks;  // key space number + key -> who holds it
   std::unordered_map<Ident, int> locked_collections;    // how many locks on documents of each
@@ -70,6 +70,10 @@ struct Engine::Impl {
   bson::Timestamp oplog_removed_to;     // of the last entry that was removed; {0,0}: none ever was
   std::uint64_t oplog_max = 0;
   std::uint64_t transactions_ended = 0;
+  // Index builds and outputs that are carried on, and why the builds have been aborted.
+  std::map<Uuid, std::optional<Error>> carried;
+  bson::Timestamp elected;              // the first entry of this term, or of this start
+  bool some_left = false;               // some may have been left as they were
 
   // Group commit of fsync.
   std::mutex durable;
@@ -82,6 +86,8 @@ struct Engine::Impl {
   std::vector<std::unique_ptr<Runtime::Thread>> threads;  // last: stopped first
 
   Status recover();
+  Result<std::unique_lock<std::timed_mutex>> lock_writer(const Patience& patience);
+  void note_aborted(const Uuid& build, const Error& cause);
   std::int64_t term_at(bson::Timestamp entry) const;  // `writer` is held
   ReadViewPtr view_locked();
   // Commits: `first` and `last` are the times of its entries ({0,0} when it has none).

@@ -435,6 +435,70 @@ TEST_F(EngineTest, LongIndexBuildsFollowWritesAndCheckAtTheEnd) {
   EXPECT_EQ(refused.error().server_code, 11000);
 }
 
+// What nobody carries on is aborted, with its entry; what somebody does is left alone.
+TEST_F(EngineTest, WhatNobodyCarriesOnIsTidied) {
+  create("c");
+  insert("c", R"({"_id": 1, "a": 1})");
+  const auto collection = [](const Reader& reader) { return reader.catalog().find(Namespace{"db", "c"}); };
+  const auto build = Uuid::random(*runtime_), output = Uuid::random(*runtime_);
+  auto building = engine_->carry_on(build);
+  auto filling = engine_->carry_on(output);
+  write([&](WriteUnit& unit) {
+    EXPECT_TRUE(unit.start_index_build(collection(unit), build, {doc(R"({"v": 2, "key": {"a": 1}, "name": "a_1"})")}));
+    EXPECT_TRUE(unit.create_collection({"db", std::string(kUnfinishedOutput) + output.to_string()}, doc(R"({"temp": true})"), bson::View()));
+  });
+  const auto is_there = [&] { return collection(*make_reader(*engine_, engine_->view()))->index("a_1") != nullptr; };
+  const auto has_output = [&] { return engine_->view()->catalog->find(Namespace{"db", std::string(kUnfinishedOutput) + output.to_string()}) != nullptr; };
+  ASSERT_TRUE(engine_->tidy_abandoned());
+  EXPECT_TRUE(is_there() && has_output());
+  write([&](WriteUnit& unit) {
+    const auto refused = unit.rename_collection(collection(unit), {"db", "other"});
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().server_code, 12587);
+  });
+  building.reset();
+  ASSERT_TRUE(engine_->tidy_abandoned());
+  EXPECT_FALSE(is_there());
+  EXPECT_TRUE(has_output());
+  EXPECT_TRUE(oplog({}).back()["o"].document_value()["abortIndexBuild"].exists());
+  filling.reset();
+  const auto before = engine_->last_committed();
+  ASSERT_TRUE(engine_->tidy_abandoned());
+  EXPECT_FALSE(has_output());
+  EXPECT_GT(engine_->last_committed(), before);
+}
+
+TEST_F(EngineTest, WhoseCollectionIsDroppedIsTold) {
+  create("c");
+  insert("c", R"({"_id": 1, "a": 1})");
+  const auto build = Uuid::random(*runtime_);
+  const auto carried = engine_->carry_on(build);
+  const auto collection = [](const Reader& reader) { return reader.catalog().find(Namespace{"db", "c"}); };
+  write([&](WriteUnit& unit) { EXPECT_TRUE(unit.start_index_build(collection(unit), build, {doc(R"({"v": 2, "key": {"a": 1}, "name": "a_1"})")})); });
+  EXPECT_FALSE(carried->aborted());
+  write([&](WriteUnit& unit) { EXPECT_TRUE(unit.drop_collection(collection(unit))); });
+  ASSERT_TRUE(carried->aborted());
+  EXPECT_EQ(carried->aborted()->server_code, 276);
+  const auto entries = oplog({});
+  EXPECT_TRUE(entries.at(entries.size() - 2)["o"].document_value()["abortIndexBuild"].exists());
+  EXPECT_TRUE(entries.back()["o"].document_value()["drop"].exists());
+}
+
+TEST_F(EngineTest, WhoWaitsToWriteMayBeStopped) {
+  create("c");
+  auto writing = engine_->begin_write();
+  std::thread([&] {
+    std::stop_source stop;
+    EXPECT_EQ(engine_->begin_write(Patience{std::chrono::milliseconds(30), stop.get_token()}).error().server_code, 50);
+    stop.request_stop();
+    EXPECT_EQ(engine_->begin_write(Patience{kNoTimeout, stop.get_token()}).error().server_code, 11601);
+  }).join();
+  writing.reset();
+  std::stop_source stopped;
+  stopped.request_stop();
+  EXPECT_TRUE(engine_->begin_write(Patience{Duration::zero(), stopped.get_token()}));  // nobody is in the way
+}
+
 // Each ends what it has filled itself, and what a start finds unfinished is aborted as what it was.
 TEST_F(EngineTest, BuildsOfOneCollectionKeepApart) {
   const auto path = (std::filesystem::temp_directory_path() / ("drover-engine-" + std::to_string(runtime_->random()))).string();

@@ -44,7 +44,13 @@ std::unique_ptr<Reader> Transaction::reader() {
 
 std::unique_ptr<WriteUnit> Transaction::begin_statement() {
   CHECK(!ended_, "no statement after the end of a transaction");
-  return std::unique_ptr<WriteUnit>(new WriteUnit(engine_, this));
+  return std::unique_ptr<WriteUnit>(new WriteUnit(engine_, this, std::unique_lock(engine_.impl_->writer)));
+}
+
+Result<std::unique_ptr<WriteUnit>> Transaction::begin_statement(const Patience& patience) {
+  CHECK(!ended_, "no statement after the end of a transaction");
+  auto lock = TRY(engine_.impl_->lock_writer(patience));
+  return std::unique_ptr<WriteUnit>(new WriteUnit(engine_, this, std::move(lock)));
 }
 
 bool Transaction::has_writes() const { return !operations_.empty(); }

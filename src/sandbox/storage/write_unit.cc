@@ -38,9 +38,8 @@ struct ShortKey {
 
 }  // namespace
 
-WriteUnit::WriteUnit(Engine& engine, Transaction* transaction) : engine_(engine), transaction_(transaction) {
-  engine_.impl_->writer.lock();
-  holds_lock_ = true;
+WriteUnit::WriteUnit(Engine& engine, Transaction* transaction, std::unique_lock<std::timed_mutex> lock)
+    : engine_(engine), transaction_(transaction), lock_(std::move(lock)) {
   if (transaction_) {
     catalog_ = transaction_->catalog_;
     transaction_->batch_.set_save_point();
@@ -54,13 +53,7 @@ WriteUnit::WriteUnit(Engine& engine, Transaction* transaction) : engine_(engine)
 
 WriteUnit::~WriteUnit() {
   if (transaction_ && !committed_) transaction_->batch_.roll_back();
-  release();
-}
-
-void WriteUnit::release() {
-  if (!holds_lock_) return;
-  holds_lock_ = false;
-  engine_.impl_->writer.unlock();
+  if (lock_) lock_.unlock();
 }
 
 kv::IndexedBatch& WriteUnit::batch() { return transaction_ ? transaction_->batch_ : own_batch_; }
@@ -208,13 +201,13 @@ bson::Timestamp WriteUnit::next_time() { return last_time_ = upcoming_time(); }
 bool WriteUnit::any_transaction_writes() const { return !engine_.impl_->locks.empty(); }
 
 Result<bson::Timestamp> WriteUnit::commit() {
-  CHECK(holds_lock_ && !committed_, "a write unit is committed once");
+  CHECK(lock_.owns_lock() && !committed_, "a write unit is committed once");
   auto& engine = *engine_.impl_;
   if (transaction_) {
     committed_ = true;
     transaction_->batch_.drop_save_point();
     if (new_catalog_) transaction_->catalog_ = new_catalog_;
-    release();
+    lock_.unlock();
     return transaction_->view_->ts;
   }
   if (!last_entry_.is_zero() && !engine.primary) {
@@ -241,7 +234,7 @@ Result<bson::Timestamp> WriteUnit::commit() {
     engine.last_time = last_time_;
   }
   committed_ = true;
-  release();
+  lock_.unlock();
   return last_entry_.is_zero() ? engine_.last_committed() : last_entry_;
 }
 

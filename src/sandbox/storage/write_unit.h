@@ -8,6 +8,7 @@
 
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -24,10 +25,14 @@ inline constexpr int kDuplicateKey = 11000;
 inline constexpr int kSnapshotUnavailable = 246;
 inline constexpr int kSnapshotTooOld = 239;
 inline constexpr int kNamespaceExists = 48;
+inline constexpr int kMaxTimeMsExpired = 50;
+inline constexpr int kIndexBuildAborted = 276;
+inline constexpr int kInterrupted = 11601;
 inline constexpr int kInterruptedDueToReplStateChange = 11602;
+inline constexpr int kBackgroundOperationInProgressForNamespace = 12587;
 }  // namespace code
 
-// Of the temporary collection of a $out; what is left of one is dropped at the start and after an election.
+// Of the temporary collection of a $out, before the UUID of that work; what is left of one that nobody carries on is dropped.
 inline constexpr std::string_view kUnfinishedOutput = "tmp.agg_out.";
 
 // A retryable write's session: its entries are chained (prevOpTime), and config.transactions remembers the last.
@@ -78,9 +83,9 @@ class WriteUnit : public Reader {
   // --- catalog. Names and options were validated by the caller; what already exists is refused with 48.
   Result<CollectionPtr> create_collection(const Namespace& ns, bson::View options, bson::View id_index,
                                           std::optional<Uuid> uuid = {});
-  // 112 while a transaction holds documents of it.
+  // 112 while a transaction holds documents of it. Index builds on it are aborted.
   Status drop_collection(const CollectionPtr& collection);
-  // Within one database. The target is dropped with it.
+  // Within one database. The target is dropped with it. 12587 while an index is built on one of them.
   Result<CollectionPtr> rename_collection(const CollectionPtr& collection, const Namespace& to, bool stay_temp = false);
   // With their entries, all in this unit: for empty collections, and those made in the same transaction.
   Result<CollectionPtr> create_indexes(const CollectionPtr& collection, const std::vector<bson::Document>& specs);
@@ -95,10 +100,15 @@ class WriteUnit : public Reader {
                                                     std::size_t count);
   Result<CollectionPtr> commit_index_build(const CollectionPtr& collection, const Uuid& build);
   Result<CollectionPtr> abort_index_build(const CollectionPtr& collection, const Uuid& build, const Error& cause);
+  // Of builds that nobody carries on.
+  Result<CollectionPtr> abort_abandoned_builds(const CollectionPtr& collection);
+  // 12587 while somebody builds an index on it.
+  Status check_no_build(const CollectionInfo& collection) const;
   // {ids: [...]} for each value that several documents have, for collMod's `unique`.
   Status check_can_be_unique(const CollectionPtr& collection, const IndexInfo& index, std::vector<bson::Document>& violations);
   Result<CollectionPtr> drop_index(const CollectionPtr& collection, std::string_view name);
-  // `o` and `o2` go to the oplog as they are ({collMod: name, ...}); `options` and `indexes` are the new state.
+  // `o` and `o2` go to the oplog as they are ({collMod: name, ...}); `options` and `indexes` are the new state. 112 while a transaction holds
+  // documents of it.
   Result<CollectionPtr> modify_collection(const CollectionPtr& collection, bson::View options,
                                           const std::map<std::string, bson::Document>& index_specs, bson::View o, bson::View o2);
   // The entry alone: its collections are dropped first, in the same unit.
@@ -123,7 +133,7 @@ class WriteUnit : public Reader {
  private:
   friend class Engine;
   friend class Transaction;
-  WriteUnit(Engine& engine, Transaction* transaction);
+  WriteUnit(Engine& engine, Transaction* transaction, std::unique_lock<std::timed_mutex> lock);
 
   struct Delta {
     CollectionPtr collection;
@@ -169,11 +179,9 @@ class WriteUnit : public Reader {
   void touch_views(const CollectionPtr& collection);
   Result<std::shared_ptr<CollectionInfo>> with_new_indexes(const CollectionPtr& collection,
                                                            const std::vector<bson::Document>& specs, const Uuid* build = nullptr);
-  void release();
-
   Engine& engine_;
   Transaction* transaction_;
-  bool holds_lock_ = false;
+  std::unique_lock<std::timed_mutex> lock_;  // the writer's
   bool committed_ = false;
   kv::IndexedBatch own_batch_;
   CatalogPtr catalog_;
@@ -205,8 +213,9 @@ class Transaction {
   ~Transaction();
   // The view with the transaction's own writes over it.
   std::unique_ptr<Reader> reader();
-  // A statement that writes. 112 errors mean that the transaction has to be aborted.
+  // A statement that writes. 112 errors mean that the transaction has to be aborted. Waits for the writer's lock as Engine::begin_write.
   std::unique_ptr<WriteUnit> begin_statement();
+  Result<std::unique_ptr<WriteUnit>> begin_statement(const Patience& patience);
   const ReadViewPtr& view() const { return view_; }
   bool has_writes() const;
   // Of memory, that its writes are kept in until it ends.
