@@ -15,7 +15,7 @@ namespace drover::sandbox {
 namespace {
 
 constexpr std::uint64_t kMegabyte = 1 << 20;
-constexpr double kMinOplogMegabytes = 990;
+constexpr double kMinOplogMegabytes = 990, kMaxOplogMegabytes = 1 << 30;
 constexpr std::size_t kMaxNoteBytes = 16 << 20;
 constexpr std::int64_t kDefaultStepDownSeconds = 60;
 constexpr std::int64_t kDefaultCatchUpSeconds = 10;
@@ -113,9 +113,12 @@ Result<bson::Document> append_note(CommandContext& context) {
 }
 
 Result<bson::Document> resize_oplog(CommandContext& context) {
+  TRY(check_fields(context, {"size", "minRetentionHours"}));
+  if (context.body["minRetentionHours"].is_truthy()) return server_error(238, "'minRetentionHours' is not implemented by this server");
   const auto size = context.body["size"].to_double();
   if (!size) return server_error(4, "no size field");
-  if (*size < kMinOplogMegabytes) return server_error(code::kBadValue, "the oplog size must be at least 990 megabytes");
+  if (!(*size >= kMinOplogMegabytes)) return server_error(code::kBadValue, "the oplog size must be at least 990 megabytes");
+  if (*size > kMaxOplogMegabytes) return server_error(code::kBadValue, "the oplog size cannot exceed 1 PB");
   TRY(context.engine().resize_oplog(static_cast<std::uint64_t>(*size) * kMegabyte));
   return bson::Document();
 }

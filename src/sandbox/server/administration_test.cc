@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "sandbox/server/client_for_tests.h"
+#include "sandbox/storage/engine.h"
 
 namespace drover::sandbox {
 namespace {
@@ -404,6 +405,17 @@ TEST_F(Administration, TheGreatestLimitIsAsGoodAsNone) {
   EXPECT_EQ(run("d", R"({"count": "c", "query": {"a": {"$lte": 0}}, "skip": 5, "limit": )" + most + "}")["n"].to_int64(), 2995);
   EXPECT_EQ(run("d", R"({"count": "c", "query": {"a": {"$lte": 0}}, "limit": )" + least + "}")["n"].to_int64(), 3000);
   EXPECT_EQ(batch(run("d", R"({"aggregate": "c", "pipeline": [{"$sort": {"a": 1}}, {"$limit": )" + most + R"(}], "cursor": {"batchSize": 10}})")).size(), 10u);
+}
+
+TEST_F(Administration, TheOplogKeepsASizeThatItCanHave) {
+  start(kTest80);
+  for (const char* size : {R"({"$numberDouble": "NaN"})", "989", "2e9", R"({"$numberLong": "17592186044416"})", R"({"$numberDouble": "Infinity"})"}) {
+    EXPECT_EQ(code("admin", std::string(R"({"replSetResizeOplog": 1, "size": )") + size + "}"), 2) << size;
+  }
+  EXPECT_EQ(code("admin", R"({"replSetResizeOplog": 1, "size": 1000, "minRetentionHours": 2})"), 238);
+  EXPECT_EQ(code("admin", R"({"replSetResizeOplog": 1, "size": 1000, "other": 2})"), 40415);
+  EXPECT_EQ(code("admin", R"({"replSetResizeOplog": 1, "size": 1000})"), 0);
+  EXPECT_EQ(sandbox_->state().services.engine.oplog_max_bytes(), 1000u << 20);
 }
 
 TEST_F(Administration, ListsHaveBatches) {

@@ -1,4 +1,7 @@
 // hello and isMaster, whatsmyuri. Facts: corpus admin/hello; MongoDB's replication_info.cpp.
+#include <algorithm>
+#include <limits>
+
 #include <fmt/core.h>
 
 #include "net/compression.h"
@@ -73,7 +76,8 @@ Status await_change(ClientConnection& connection, CommandContext& context) {
                                            *counter, current));
   }
   if (*counter < current) return {};
-  if (!member.await_change(*counter, std::chrono::milliseconds(*wait), context.stop) && context.stop.stop_requested()) {
+  const auto patience = std::chrono::milliseconds(std::min<std::int64_t>(*wait, std::numeric_limits<std::int32_t>::max()));
+  if (!member.await_change(*counter, patience, context.stop) && context.stop.stop_requested()) {
     return server_error(91, "the server is shutting down, or the client has gone");
   }
   return {};
