@@ -11,6 +11,7 @@
 #include "sandbox/commands/geo_near.h"
 #include "sandbox/commands/sessions.h"
 #include "sandbox/commands/support.h"
+#include "sandbox/commands/write_support.h"
 #include "sandbox/query/given_documents.h"
 
 namespace drover::sandbox {
@@ -52,7 +53,7 @@ Status check_collection_stats(const CommandContext& context, bson::View spec) {
 Result<Documents> collection_stats(CommandContext& context, const Namespace& ns, const Reader& reader, bson::View spec) {
   TRY(check_collection_stats(context, spec));
   const auto collection = TRY(existing_collection(reader, ns, "$collStats"));
-  const auto counters = collection->counters->copy();
+  const auto counters = counters_of(context.engine(), *collection);
   bson::Builder out;
   out.append("ns", ns.to_string()).append("host", host(context)).append("localTime", now(context));
   if (const auto latency_spec = spec["latencyStats"].to_document()) {
@@ -67,7 +68,7 @@ Result<Documents> collection_stats(CommandContext& context, const Namespace& ns,
     append_collection_stats(context, storage, *collection, scale);
     storage.append("scaleFactor", static_cast<std::int32_t>(scale));
   }
-  if (spec["count"]) out.append("count", static_cast<std::int32_t>(counters.records));
+  if (spec["count"]) append_count(out, "count", counters.records);
   Documents documents;
   documents.push_back(std::move(out).finish());
   return documents;

@@ -7,6 +7,8 @@
 
 namespace drover::sandbox {
 
+// Of the oplog the number of entries is near, not exact.
+CollectionCounters counters_of(const Engine& engine, const CollectionInfo& collection);
 void append_collection_stats(const CommandContext& context, bson::Builder& out, const CollectionInfo& collection, std::int64_t scale);
 
 }  // namespace drover::sandbox

@@ -89,7 +89,7 @@ Result<bson::Document> count(CommandContext& context) {
   }
   std::int64_t n = 0;
   const auto collator = TRY(effective_collation(context.body, target.collection.get()));
-  if (filter.empty() && target.collection && !context.transaction && !scope.at && !context.body["hint"]) {
+  if (filter.empty() && target.collection && !target.collection->is_oplog() && !context.transaction && !scope.at && !context.body["hint"]) {
     n = target.collection->counters->copy().records;  // as the server does: fast, of the newest state
   } else if (auto scan = TRY(open_scan(context, scope, target, filter, collator))) {
     const auto wanted = limit > 0 ? saturating_sum(skip, limit) : std::numeric_limits<std::int64_t>::max();

@@ -5,6 +5,7 @@
 
 #include "bson/builder.h"
 #include "sandbox/commands/authorize.h"
+#include "sandbox/commands/collection_stats.h"
 #include "sandbox/commands/support.h"
 #include "sandbox/commands/tables.h"
 #include "sandbox/query/matcher.h"
@@ -58,9 +59,9 @@ Result<bson::Document> list_collections(CommandContext& context) {
 }
 
 // Of documents: what the store needs for them is not known per collection.
-std::int64_t bytes_of(const Catalog& catalog, const std::string& db) {
+std::int64_t bytes_of(const Engine& engine, const Catalog& catalog, const std::string& db) {
   std::int64_t bytes = 0;
-  for (const auto& collection : catalog.of_database(db)) bytes += collection->counters->copy().bytes;
+  for (const auto& collection : catalog.of_database(db)) bytes += counters_of(engine, *collection).bytes;
   return bytes;
 }
 
@@ -83,7 +84,7 @@ Result<bson::Document> list_databases(CommandContext& context) {
       if (!sees_all && !context.authorization.may_anything_in(db)) continue;
       bson::Builder entry;
       entry.append("name", db);
-      const auto bytes = name_only ? 0 : bytes_of(*view->catalog, db);
+      const auto bytes = name_only ? 0 : bytes_of(context.engine(), *view->catalog, db);
       if (!name_only) {
         if (newer) entry.append("sizeOnDisk", bytes);
         else entry.append("sizeOnDisk", static_cast<double>(bytes));

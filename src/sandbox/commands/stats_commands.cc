@@ -57,7 +57,7 @@ Result<bson::Document> db_stats(CommandContext& context) {
       continue;
     }
     ++collections;
-    const auto counters = collection->counters->copy();
+    const auto counters = counters_of(context.engine(), *collection);
     objects += counters.records;
     bytes += counters.bytes;
     for (const auto& index : collection->indexes) {
@@ -139,7 +139,7 @@ Result<bson::Document> data_size(CommandContext& context) {
   if (context.body["min"] || context.body["max"]) {
     TRY(measure_range(context, collection, bytes, count));
   } else {
-    const auto counters = collection->counters->copy();
+    const auto counters = counters_of(context.engine(), *collection);
     bytes = counters.bytes;
     count = counters.records;
   }
@@ -304,9 +304,13 @@ Result<bson::Document> validate(CommandContext& context) {
 
 }  // namespace
 
+CollectionCounters counters_of(const Engine& engine, const CollectionInfo& collection) {
+  if (!collection.is_oplog()) return collection.counters->copy();
+  return {engine.oplog_entries(), static_cast<std::int64_t>(engine.oplog_bytes())};  // its entries are not counted one by one
+}
+
 void append_collection_stats(const CommandContext& context, bson::Builder& out, const CollectionInfo& collection, std::int64_t scale) {
-  auto counters = collection.counters->copy();
-  if (collection.is_oplog()) counters.bytes = static_cast<std::int64_t>(context.engine().oplog_bytes());  // its entries are not counted
+  const auto counters = counters_of(context.engine(), collection);
   append_count(context, out, "size", counters.bytes / scale);
   append_count(context, out, "count", counters.records);
   if (counters.records > 0) append_count(context, out, "avgObjSize", counters.bytes / counters.records);

@@ -418,6 +418,26 @@ TEST_F(Administration, TheOplogKeepsASizeThatItCanHave) {
   EXPECT_EQ(sandbox_->state().services.engine.oplog_max_bytes(), 1000u << 20);
 }
 
+// Its entries are no documents of a collection; it is asked for all the same.
+TEST_F(Administration, TheOplogIsCounted) {
+  start(kTest44);
+  for (int i = 0; i < 30; ++i) ASSERT_EQ(code("d", R"({"insert": "c", "documents": [{"_id": )" + std::to_string(i) + "}]}"), 0);
+  const auto entries = static_cast<std::int64_t>(find("local", "oplog.rs").size());
+  EXPECT_GT(entries, 30);
+  EXPECT_EQ(run("local", R"({"count": "oplog.rs"})")["n"].to_int64(), entries);
+  EXPECT_EQ(run("local", R"({"collStats": "oplog.rs"})")["count"].to_int64(), entries);
+  EXPECT_EQ(batch(run("local", R"({"aggregate": "oplog.rs", "pipeline": [{"$collStats": {"count": {}}}], "cursor": {}})")).at(0)["count"].to_int64(), entries);
+  EXPECT_EQ(run("local", R"({"dbStats": 1})")["objects"].to_int64(), entries);
+  // What is told of many is near.
+  bson::Builder insert;
+  insert.append("insert", "many");
+  auto documents = insert.open_array("documents");
+  for (int i = 0; i < 3000; ++i) documents.open_document().append("_id", i);
+  documents.close();
+  ASSERT_EQ(code("d", std::move(insert).finish()), 0);
+  EXPECT_NEAR(static_cast<double>(run("local", R"({"collStats": "oplog.rs"})")["count"].to_int64().value_or(0)), static_cast<double>(entries + 3001), 150);
+}
+
 TEST_F(Administration, ListsHaveBatches) {
   start(kTest80);
   ASSERT_EQ(code("d", R"({"insert": "c", "documents": [{"_id": 1}]})"), 0);

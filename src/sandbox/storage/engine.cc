@@ -258,6 +258,19 @@ std::uint64_t Engine::oplog_bytes() const {
   return impl_->oplog_written - impl_->oplog_removed;
 }
 
+std::int64_t Engine::oplog_entries() const {
+  constexpr std::int64_t kLookedAt = 1000;
+  const auto all = static_cast<double>(oplog_bytes());
+  std::int64_t entries = 0;
+  double bytes = 0;
+  auto it = impl_->store->iterate(kOplog);
+  for (it->seek_to_last(); it->valid() && entries < kLookedAt; it->prev()) {
+    ++entries;
+    bytes += static_cast<double>(it->value().size());
+  }
+  return it->valid() ? std::max(entries, static_cast<std::int64_t>(all / bytes * static_cast<double>(entries))) : entries;
+}
+
 Status Engine::resize_oplog(std::uint64_t bytes) {
   auto unit = begin_write();
   unit->set_replicated(false);
