@@ -35,7 +35,6 @@ inline constexpr int kIndexOptionsConflict = 85;
 inline constexpr int kIndexKeySpecsConflict = 86;
 inline constexpr int kDocumentValidationFailure = 121;
 inline constexpr int kCommandNotSupportedOnView = 166;
-inline constexpr int kMaxTimeMsExpired = 50;
 inline constexpr int kInvalidPipelineOperator = 168;
 inline constexpr int kSystemWriteInTransaction = 50791;
 inline constexpr int kOperationNotSupportedInTransaction = 263;
