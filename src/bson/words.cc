@@ -81,7 +81,8 @@ std::string fold_words(std::string_view text, WordFolding folding) {
       out.append(text.substr(static_cast<std::size_t>(before), static_cast<std::size_t>(at - before)));
       continue;
     }
-    if (folding.lower_case) c = u_tolower(c);
+    constexpr UChar32 kCapitalDotted = 0x130, kSmallDotless = 0x131;
+    if (folding.lower_case) c = folding.turkish && c == 'I' ? kSmallDotless : folding.turkish && c == kCapitalDotted ? UChar32{'i'} : u_tolower(c);
     if (!folding.strip_diacritics || (c < 0x80 && c != '^' && c != '`')) append_character(out, c);
     else append_stripped(out, c);
   }

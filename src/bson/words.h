@@ -15,6 +15,7 @@ std::vector<std::string_view> split_words(std::string_view text, bool english);
 struct WordFolding {
   bool lower_case = true;
   bool strip_diacritics = true;  // marks go, letters become those that they stand on
+  bool turkish = false;          // whose small I has no dot
 };
 std::string fold_words(std::string_view text, WordFolding folding);
 

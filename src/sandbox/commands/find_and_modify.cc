@@ -221,7 +221,9 @@ Result<bson::Document> find_and_modify(CommandContext& context) {
     if (!request.remove) statement = TRY(UpdateStatement::parse(context, request.spec, collection.get()));
     const auto filter = statement ? statement->filter() : TRY(query::Matcher::parse(request.spec.query, collator, context.settings().version, evaluation_context(context, let, collator)));
     TRY(check_projection(context, request, filter));
-    const auto sort = TRY(query::SortPattern::parse(request.spec.sort, collator, context.settings().version));
+    const auto evaluation = evaluation_context(context, let, collator);
+    query::read_text_score(filter, *evaluation);
+    const auto sort = TRY(query::SortPattern::parse(request.spec.sort, collator, context.settings().version, evaluation));
     const FindOne what{.filter = &filter, .sort = &sort, .collator = collator, .hint = request.spec.hint, .failing = kFailing};
     auto found = collection ? TRY(find_one(context, *scope.reader, collection, what)) : std::nullopt;
     if (!found && !request.spec.upsert) return reply_of(context, request, &filter, {});

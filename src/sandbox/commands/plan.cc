@@ -16,7 +16,6 @@ namespace drover::sandbox {
 
 namespace {
 
-constexpr int kNotImplemented = 238;
 constexpr int kNoQueryExecutionPlans = 291;
 
 using query::Interval;
@@ -81,6 +80,21 @@ bool implies(const bson::Element& given, const bson::Element& condition) {
     if (implies(e.key(), e, operation, bound)) return true;
   }
   return false;
+}
+
+// Every condition of the partial filter stands in the query as it is, is an $exists that an equality implies, or a comparison that
+// one of the query's is within.
+bool implies_partial(bson::View filter, bson::View partial) {
+  for (const auto& condition : partial) {
+    const auto given = filter[condition.key()];
+    if (given && given.same_value_bytes(condition)) continue;
+    const auto operators = condition.to_document();
+    const bool only_exists = operators && operators->field_count() == 1 && (*operators)["$exists"].is_truthy();
+    if (only_exists && given && !given.is_null() && !given.is_document()) continue;
+    if (implies(given, condition)) continue;
+    return false;
+  }
+  return true;
 }
 
 bool contains_null(const std::vector<Interval>& intervals) {
@@ -155,7 +169,7 @@ class Candidate {
   // An index that leaves documents out may be used only when the filter leaves them out too.
   bool complete() const {
     if (index_->sparse && std::none_of(used_.begin(), used_.end(), [](const PathBounds& b) { return !contains_null(b.intervals); })) return false;
-    return !index_->partial_filter || implies_partial();
+    return !index_->partial_filter || implies_partial(request_.filter->filter(), index_->partial_filter->filter());
   }
 
   bool delivers_sort(bool& forward) const {
@@ -235,21 +249,6 @@ class Candidate {
     if (same_collation(index_->collator.get(), request_.collator.get())) return true;
     return std::none_of(bounds.intervals.begin(), bounds.intervals.end(),
                         [](const Interval& i) { return holds_text(i.low.element()) || holds_text(i.high.element()); });
-  }
-  // Every condition of the partial filter stands in the query as it is, is an $exists that an equality implies, or a comparison that
-  // one of the query's is within.
-  bool implies_partial() const {
-    const auto filter = request_.filter->filter();
-    for (const auto& condition : index_->partial_filter->filter()) {
-      const auto given = filter[condition.key()];
-      if (given && given.same_value_bytes(condition)) continue;
-      const auto operators = condition.to_document();
-      const bool only_exists = operators && operators->field_count() == 1 && (*operators)["$exists"].is_truthy();
-      if (only_exists && given && !given.is_null() && !given.is_document()) continue;
-      if (implies(given, condition)) continue;
-      return false;
-    }
-    return true;
   }
   std::vector<Interval> in_order(std::size_t field) const {
     auto intervals = used_[field].intervals;
@@ -350,13 +349,13 @@ Plan clustered_plan(const CollectionInfo& collection, bool forward, bool sorted)
 
 // Every document is looked at, by the index's definition. As the server does, it wants an equality for every field before the text's.
 Status answer_text(const CollectionInfo& collection, const IndexInfo& index, const PlanRequest& request) {
-  if (index.partial_filter) {
-    return server_error(kNotImplemented, fmt::format("index '{}' of {} is a partial one, and such answer no $text on this server", index.name, collection.ns.to_string()));
-  }
   const auto equalities = request.filter->equalities();
+  bool answers = !index.partial_filter || implies_partial(request.filter->filter(), index.partial_filter->filter());
   for (const auto& field : index.key_pattern()) {
     if (field.key() == "_fts") break;
-    if (std::any_of(equalities.begin(), equalities.end(), [&](const auto& equality) { return equality.first == field.key(); })) continue;
+    answers = answers && std::any_of(equalities.begin(), equalities.end(), [&](const auto& equality) { return equality.first == field.key(); });
+  }
+  if (!answers) {
     return planner_error(collection, request, "planner returned error :: caused by :: failed to use text index to satisfy $text query (if text index is compound, "
                                               "are equality predicates given for all prefix fields?)", kNoQueryExecutionPlans);
   }

@@ -36,7 +36,9 @@ class Stemmer {
   explicit Stemmer(std::string_view word) : word_(word) {
     if (word_.starts_with('\'')) word_.erase(0, 1);
     for (std::size_t i = 0; i < word_.size(); ++i) {
-      if (word_[i] == 'y' && (i == 0 || is_vowel(word_[i - 1]))) word_[i] = 'Y';  // a consonant
+      if (word_[i] != 'y' || (i > 0 && !is_vowel(word_[i - 1]))) continue;
+      word_[i] = 'Y';  // a consonant
+      marked_ = true;
     }
     for (const auto start : {"gener"sv, "commun"sv, "arsen"sv}) {
       if (word_.starts_with(start)) first_ = start.size();
@@ -56,7 +58,7 @@ class Stemmer {
       step_four();
       step_five();
     }
-    std::replace(word_.begin(), word_.end(), 'Y', 'y');
+    if (marked_) std::replace(word_.begin(), word_.end(), 'Y', 'y');
     return std::move(word_);
   }
 
@@ -148,6 +150,7 @@ class Stemmer {
 
   std::string word_;
   std::size_t first_ = 0, second_ = 0;  // where the regions R1 and R2 begin
+  bool marked_ = false;                 // a y as a consonant
 };
 
 // Sorted.

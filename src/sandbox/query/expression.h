@@ -28,10 +28,13 @@ struct EvaluationContext {
   // Of the first expression of literals alone that has no value, noted while parsing. A server evaluates such once, before it looks
   // at any document, and fails; so does whoever asks this when all is parsed.
   mutable std::optional<Error> literal_failure;
-  // The score of $text: of the documents as the collection has them, so that a pipeline can read it up to and in the first stage that changes them.
-  enum class TextScore { kNone, kReadable, kPassed };
+  // The score of $text. kReadable: of the documents as the collection has them, up to and in the first stage that changes them. kCarried: noted in
+  // `carried_score` as that stage pulls each document, for those behind it that give documents as they pull them. kLost: documents were made of several.
+  // kPassed: a stage is, or was, there that does not say which document it gives.
+  enum class TextScore { kNone, kReadable, kCarried, kLost, kPassed };
   mutable TextScore text_score_state = TextScore::kNone;  // while parsing
   mutable std::function<Result<double>(bson::View)> text_score;
+  mutable double carried_score = 0;  // while running
   Status literals() const { return literal_failure ? Status(tl::unexpected(*literal_failure)) : Status(); }
 };
 

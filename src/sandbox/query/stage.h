@@ -39,6 +39,7 @@ struct StageRow {
 
 std::span<const StageRow> simple_stages();   // stages_simple.cc
 std::span<const StageRow> group_stages();    // stages_group.cc
+std::span<const StageRow> lookup_stages();   // stages_lookup.cc
 std::span<const StageRow> foreign_stages();  // stages_foreign.cc
 std::span<const StageRow> array_stages();    // stages_array.cc
 std::span<const StageRow> bucket_stages();   // stages_bucket.cc

@@ -6,9 +6,9 @@
 #include <fmt/core.h>
 
 #include "bson/words.h"
-#include "sandbox/query/english_stemmer.h"
 #include "sandbox/query/errors.h"
 #include "sandbox/query/path.h"
+#include "sandbox/query/stop_words.h"
 
 namespace drover::sandbox::query {
 
@@ -17,19 +17,41 @@ namespace {
 using bson::Element;
 using bson::View;
 
-constexpr std::string_view kUnserved[] = {"da", "danish", "nl", "dutch", "fi", "finnish", "fr", "french", "de", "german", "hu", "hungarian", "it", "italian", "nb",
-                                          "norwegian", "pt", "portuguese", "ro", "romanian", "ru", "russian", "es", "spanish", "sv", "swedish", "tr", "turkish"};
+// Indexes of versions 1 and 2: every byte beyond ASCII belongs to a word.
+std::vector<std::string_view> split_ascii_words(std::string_view text, bool english) {
+  const std::string_view parting = english ? " \f\v\t\r\n~`!@#$%^&*()-=+[]{}|\\;:\"<>,./?" : " \f\v\t\r\n'~`!@#$%^&*()-=+[]{}|\\;:\"<>,./?";
+  std::vector<std::string_view> words;
+  for (std::size_t begin = text.find_first_not_of(parting); begin != std::string_view::npos;) {
+    const auto end = std::min(text.find_first_of(parting, begin), text.size());
+    words.push_back(text.substr(begin, end - begin));
+    begin = text.find_first_not_of(parting, end);
+  }
+  return words;
+}
+
+// A text in the form that it is compared in.
+std::string folded(std::string_view text, bson::WordFolding folding, bool by_unicode) {
+  if (by_unicode) return bson::fold_words(text, folding);
+  std::string out(text);
+  for (char& c : out) {
+    if (folding.lower_case && c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return out;
+}
 
 // The words of a text in the form that they are compared in. Stop words are told by their lower case.
-void each_word(std::string_view text, TextLanguage language, bson::WordFolding folding, bool stop_words, const std::function<void(std::string)>& take) {
-  const bool english = language == TextLanguage::kEnglish;
-  for (const auto word : bson::split_words(text, english)) {
-    const auto lower = bson::fold_words(word, {.lower_case = true, .strip_diacritics = false});
-    if (english && !stop_words && is_english_stop_word(lower)) continue;
+void each_word(std::string_view text, TextLanguage language, bool by_unicode, bson::WordFolding folding, bool stop_words,
+               const std::function<void(std::string)>& take) {
+  const bool english = language == TextLanguage::kEnglish, turkish = language == TextLanguage::kTurkish;
+  for (const auto word : by_unicode ? bson::split_words(text, english) : split_ascii_words(text, english)) {
+    const auto lower = folded(word, {.lower_case = true, .strip_diacritics = false, .turkish = turkish}, by_unicode);
+    if (!stop_words && is_stop_word(language, lower)) continue;
     const auto form = folding.lower_case ? lower : std::string(word);
-    take(bson::fold_words(english ? english_stem(form) : form, {.lower_case = false, .strip_diacritics = folding.strip_diacritics}));
+    take(folded(text_stem(language, form), {.lower_case = false, .strip_diacritics = folding.strip_diacritics}, by_unicode));
   }
 }
+
+constexpr std::string_view kSpaces = " \n\v\f\r";  // between the parts of a search
 
 // What one word of a text adds: a second time counts half, a third a quarter, and so on.
 struct Frequency {
@@ -38,24 +60,15 @@ struct Frequency {
 
 }  // namespace
 
-Result<TextLanguage> text_language(std::string_view name) {
-  const auto lower = bson::fold_words(name, {.lower_case = true, .strip_diacritics = false});
-  if (lower == "none") return TextLanguage::kNone;
-  if (lower == "english" || lower == "en") return TextLanguage::kEnglish;
-  if (std::find(std::begin(kUnserved), std::end(kUnserved), lower) != std::end(kUnserved)) {
-    return bad(238, fmt::format("this server answers $text in english and in no language, but not in {}", name));
-  }
-  return bad(code::kBadValue, fmt::format("unsupported language: \"{}\" for text index version 3", name));
-}
-
 Result<TextIndex> TextIndex::parse(View spec) {
   TextIndex index;
   for (const Element& weight : spec["weights"].to_document().value_or(View())) {
-    if (weight.key() == "$**") index.everywhere_ = weight.to_double().value_or(1);
+    if (weight.key() == "$**") index.everywhere_ = 1;  // whatever its weight is said to be
     else index.weights_.emplace(weight.key(), weight.to_double().value_or(1));
   }
   index.language_ = TRY(text_language(spec["default_language"].to_string_view().value_or("english")));
   index.override_field_ = spec["language_override"].to_string_view().value_or("language");
+  index.by_unicode_ = spec["textIndexVersion"].to_double().value_or(3) >= 3;
   return index;
 }
 
@@ -101,12 +114,12 @@ Status TextIndex::visit(View document, const std::function<bool(const Text&)>& v
 }
 
 void TextQuery::add_words(std::string_view text, TextLanguage language, Words& words) const {
-  each_word(text, language, {!case_sensitive_, !diacritic_sensitive_}, false, [&](std::string word) { words.insert(std::move(word)); });
+  each_word(text, language, by_unicode_, folding(), false, [&](std::string word) { words.insert(std::move(word)); });
 }
 
 // A minus after a space (or first) negates what follows it up to the next space: words, or phrases in quotation marks. A phrase's words are
 // words that are asked for too; one that does not end is none.
-TextQuery::TextQuery(View spec, TextLanguage language) {
+TextQuery::TextQuery(View spec, TextLanguage language, bool by_unicode) : by_unicode_(by_unicode) {
   case_sensitive_ = spec["$caseSensitive"].is_truthy();
   diacritic_sensitive_ = spec["$diacriticSensitive"].is_truthy();
   const auto text = spec["$search"].string_value();
@@ -116,7 +129,7 @@ TextQuery::TextQuery(View spec, TextLanguage language) {
   std::size_t phrase = 0;
   for (std::size_t at = 0; at < text.size();) {
     const char c = text[at];
-    if (c == ' ') {
+    if (kSpaces.find(c) != std::string_view::npos) {
       after_space = true;
       ++at;
       continue;
@@ -135,7 +148,7 @@ TextQuery::TextQuery(View spec, TextLanguage language) {
       in_phrase = !in_phrase;
       ++at;
     } else {
-      const auto end = std::min(text.find_first_of(" -\"", at), text.size());
+      const auto end = std::min(text.find_first_of(" \n\v\f\r-\"", at), text.size());
       if (!(in_phrase && negated)) {
         if (spaced) negated = false;
         (negated ? unwanted : wanted).append(text.substr(at, end - at)).push_back(' ');
@@ -143,22 +156,21 @@ TextQuery::TextQuery(View spec, TextLanguage language) {
       at = end;
     }
   }
-  each_word(wanted, language, {}, false, [&](std::string word) { indexed_.insert(std::move(word)); });
+  each_word(wanted, language, by_unicode_, {}, false, [&](std::string word) { indexed_.insert(std::move(word)); });
   add_words(wanted, language, wanted_);
   add_words(unwanted, language, unwanted_);
 }
 
 bool TextQuery::has_phrase(const std::string& phrase, std::string_view text) const {
-  const bson::WordFolding folding{!case_sensitive_, !diacritic_sensitive_};
-  return bson::fold_words(text, folding).find(bson::fold_words(phrase, folding)) != std::string::npos;
+  return folded(text, folding(), by_unicode_).find(folded(phrase, folding(), by_unicode_)) != std::string::npos;
 }
 
 Result<bool> TextQuery::matches(View document, const TextIndex& index) const {
   bool indexed = false, wanted = false, unwanted = false;
   std::vector<bool> found(phrases_.size(), false);
   TRY(index.visit(document, [&](const TextIndex::Text& text) {
-    each_word(text.text, text.language, {}, false, [&](const std::string& word) { indexed = indexed || indexed_.contains(word); });
-    each_word(text.text, text.language, {!case_sensitive_, !diacritic_sensitive_}, true, [&](const std::string& word) {
+    each_word(text.text, text.language, by_unicode_, {}, false, [&](const std::string& word) { indexed = indexed || indexed_.contains(word); });
+    each_word(text.text, text.language, by_unicode_, folding(), true, [&](const std::string& word) {
       wanted = wanted || wanted_.contains(word);
       unwanted = unwanted || unwanted_.contains(word);
     });
@@ -174,14 +186,14 @@ Result<double> TextQuery::score(View document, const TextIndex& index) const {
   TRY(index.visit(document, [&](const TextIndex::Text& text) {
     std::map<std::string, Frequency> words;
     double all = 0;
-    each_word(text.text, text.language, {}, false, [&](std::string word) {
+    each_word(text.text, text.language, by_unicode_, {}, false, [&](std::string word) {
       auto& frequency = words[std::move(word)];
       ++frequency.count;
       frequency.sum += frequency.next;
       frequency.next /= 2;
       ++all;
     });
-    const auto whole = bson::fold_words(text.text, {.lower_case = true, .strip_diacritics = false});
+    const auto whole = folded(text.text, {.lower_case = true, .strip_diacritics = false}, by_unicode_);
     for (const auto& word : indexed_) {
       const auto found = words.find(word);
       if (found == words.end()) continue;

@@ -22,7 +22,7 @@ TEST(EnglishStemmer, GivesTheAlgorithmsStems) {
       {"by", "by"}, {"say", "say"}, {"happy", "happi"}, {"generate", "generat"}, {"generously", "generous"}, {"communism", "communism"}, {"relational", "relat"},
       {"electrical", "electr"}, {"analogies", "analog"}, {"probably", "probabl"}, {"skies", "sky"}, {"dying", "die"}, {"herring", "herring"}, {"succeeded", "succeed"},
       {"youth", "youth"}, {"boy", "boy"}, {"adoption", "adopt"}, {"controlled", "control"}, {"rate", "rate"}, {"as", "as"}, {"running", "run"}, {"really", "realli"},
-      {"Positively", "Posit"}, {"caf\xc3\xa9s", "caf\xc3\xa9"}};
+      {"Positively", "Posit"}, {"Yes", "Yes"}, {"Yoyo", "yoyo"}, {"caf\xc3\xa9s", "caf\xc3\xa9"}};
   for (const auto& [word, stem] : kPairs) EXPECT_EQ(english_stem(word), stem) << word;
   EXPECT_TRUE(is_english_stop_word("doesn't"));
   EXPECT_FALSE(is_english_stop_word("fun"));
@@ -47,7 +47,7 @@ class TextSearch : public ::testing::Test {
     bson::Builder spec;
     spec.append("$search", search).append_all(doc("{" + more + "}"));
     const auto asked = std::move(spec).finish();
-    const TextQuery query(asked, index->default_language());
+    const TextQuery query(asked, index->default_language(), index->by_unicode());
     std::string out;
     for (std::size_t i = 0; i < texts.size(); ++i) {
       bson::Builder document;
@@ -61,7 +61,7 @@ class TextSearch : public ::testing::Test {
     bson::Builder spec;
     spec.append("$search", search);
     const auto asked = std::move(spec).finish();
-    return TextQuery(asked, index->default_language()).score(doc(document), *index).value();
+    return TextQuery(asked, index->default_language(), index->by_unicode()).score(doc(document), *index).value();
   }
   std::string index_ = R"({"weights": {"t": 1}, "default_language": "english", "language_override": "language"})";
 };
@@ -104,11 +104,11 @@ TEST_F(TextSearch, ScoresWordsByHowMuchOfTheTextTheyAre) {
 TEST_F(TextSearch, ReadsPathsArraysAndEverything) {
   index_ = R"({"weights": {"a.t": 1, "a.b.t": 3}, "default_language": "english", "language_override": "language"})";
   EXPECT_DOUBLE_EQ(score("x", R"({"t": "x", "a": [{"t": ["x y", 5, "z"]}, {"b": {"t": "x y"}}, "x"]})"), 0.75 + 2.25);
-  index_ = R"({"weights": {"$**": 1, "b": 2}, "default_language": "english", "language_override": "language"})";
+  index_ = R"({"weights": {"$**": 5, "b": 2}, "default_language": "english", "language_override": "language"})";
   EXPECT_DOUBLE_EQ(score("x", R"({"language": "en", "a": {"c": [["x y"], "x y"]}, "b": "x y"})"), 0.75 + 1.5);
 }
 
-TEST_F(TextSearch, KnowsEnglishAndNone) {
+TEST_F(TextSearch, KnowsLanguages) {
   index_ = R"({"weights": {"t": 1}, "default_language": "none", "language_override": "lang"})";
   EXPECT_EQ(found("the running", {"the", "run", "running"}), "02");
   const auto index = TextIndex::parse(doc(index_));
@@ -116,10 +116,37 @@ TEST_F(TextSearch, KnowsEnglishAndNone) {
   const TextQuery query(asked, TextLanguage::kEnglish);
   EXPECT_FALSE(*query.matches(doc(R"({"t": "cakes"})"), *index));
   EXPECT_TRUE(*query.matches(doc(R"({"t": "cakes", "lang": "english"})"), *index));
-  EXPECT_EQ(query.matches(doc(R"({"t": "cakes", "lang": "german"})"), *index).error().server_code, 238);
+  EXPECT_EQ(query.matches(doc(R"({"t": "cakes", "lang": "romanian"})"), *index).error().server_code, 238);
   EXPECT_EQ(query.matches(doc(R"({"t": "cakes", "lang": 5})"), *index).error().server_code, 17261);
   EXPECT_EQ(text_language("klingon").error().message, "unsupported language: \"klingon\" for text index version 3");
-  EXPECT_EQ(TextIndex::parse(doc(R"({"weights": {"t": 1}, "default_language": "spanish"})")).error().server_code, 238);
+  EXPECT_EQ(TextIndex::parse(doc(R"({"weights": {"t": 1}, "default_language": "romanian"})")).error().server_code, 238);
+}
+
+TEST_F(TextSearch, StemsAndStopsByLanguage) {
+  const auto in = [&](const std::string& language, const std::string& search, const std::vector<std::string>& texts) {
+    index_ = R"({"weights": {"t": 1}, "default_language": ")" + language + R"(", "language_override": "language"})";
+    return found(search, texts);
+  };
+  EXPECT_EQ(in("german", "H\xc3\xa4user", {"das Haus", "die H\xc3\xa4user", "nichts"}), "01");
+  EXPECT_EQ(in("de", "laufen", {"ich laufe", "gelaufen"}), "0");
+  EXPECT_EQ(in("german", "die ist", {"die ist"}), "");
+  EXPECT_EQ(in("french", "continuellement", {"continuel", "continu"}), "0");
+  EXPECT_EQ(in("spanish", "corriendo", {"correr", "corriendo", "los"}), "01");
+  EXPECT_EQ(in("es", "los vosotros", {"los vosotros"}), "");
+  EXPECT_EQ(in("russian", "\xd0\xba\xd0\xbd\xd0\xb8\xd0\xb3\xd0\xb8", {"\xd0\xba\xd0\xbd\xd0\xb8\xd0\xb3\xd0\xb0"}), "0");  // книги, книга
+  EXPECT_EQ(in("turkish", "I\xc5\x9eIK", {"\xc4\xb1\xc5\x9f\xc4\xb1k"}), "0");  // IŞIK, ışık
+}
+
+TEST_F(TextSearch, IndexesBeforeVersionThreeKnowAsciiAlone) {
+  index_ = R"({"weights": {"t": 1}, "default_language": "english", "language_override": "language", "textIndexVersion": 2})";
+  EXPECT_EQ(found("cafe", {"caf\xc3\xa9", "CAFE"}), "1");
+  EXPECT_EQ(found("CAF\xc3\x89", {"caf\xc3\xa9", "caf\xc3\x89"}), "1");
+  EXPECT_EQ(found("bien", {"\xc2\xab" "bien\xc2\xbb", "bien,"}), "1");
+}
+
+TEST_F(TextSearch, TakesSearchesApartAtAnySpace) {
+  EXPECT_EQ(found("coffee\n-shop", {"coffee", "coffee shop"}), "0");
+  EXPECT_EQ(found("coffee\t-shop", {"coffee", "coffee shop"}), "01");  // a tab is none
 }
 
 }  // namespace
