@@ -39,8 +39,14 @@ bool contains(const FlatPolygon& polygon, Flat p) {
   return inside;
 }
 
-// All of the part's corners: a cap of less than half the sphere is convex.
+// All of the part's corners: a cap of less than half the sphere is convex. A larger one is all that is far enough from the point opposite.
 bool contains(const Cap& cap, const Part& part) {
+  if (cap.radians >= std::numbers::pi / 2) {
+    const auto x = bg::get<0>(cap.center);
+    const Point opposite(x > 0 ? x - 180 : x + 180, -bg::get<1>(cap.center));
+    const auto away = std::visit([&](const auto& shape) { return static_cast<double>(bg::distance(opposite, shape)); }, part);
+    return away >= std::numbers::pi - cap.radians;
+  }
   const auto inside = [&](const Point& point) { return angle(cap.center, point) <= cap.radians; };
   if (const auto* point = std::get_if<Point>(&part)) return inside(*point);
   if (const auto* line = std::get_if<Line>(&part)) return std::ranges::all_of(*line, inside);
@@ -92,7 +98,6 @@ Result<QueryShape> QueryShape::parse(const Element& e) {
   } else if (key == "$centerSphere") {
     const auto circle = TRY(circle_of(e));
     if (!is_on_sphere(circle.center)) return invalid_shape("Spherical distance would require (unimplemented) wrapping");
-    if (circle.radius >= std::numbers::pi / 2) return invalid_shape("$centerSphere of a quarter turn and more is not supported by this server");
     parts->shape = Cap{on_sphere(circle.center), circle.radius};
   } else {
     return invalid_shape(fmt::format("unknown geo specifier: {}: {}", key, bson::to_shell(e)));
@@ -109,13 +114,16 @@ bool QueryShape::has_area() const {
 
 bool QueryShape::is_around(const Element& value) const {
   const auto held = stored_shape(value);
-  if (!held) return false;
+  if (!held || held->outside) return false;
   return std::visit(
       [&](const auto& shape) {
         using Kind = std::decay_t<decltype(shape)>;
         if constexpr (std::is_same_v<Kind, Cap>) {
           return held->on_sphere && std::ranges::all_of(held->parts, [&](const Part& part) { return query::contains(shape, part); });
         } else if constexpr (std::is_same_v<Kind, Shape>) {
+          if (shape.outside) {
+            return held->on_sphere && std::ranges::none_of(held->parts, [&](const Part& part) { return parts_intersect(shape.parts.front(), part); });
+          }
           return held->on_sphere && std::ranges::all_of(held->parts, [&](const Part& part) {
                    return std::ranges::any_of(shape.parts, [&](const Part& outer) { return part_contains(outer, part); });
                  });
@@ -129,7 +137,8 @@ bool QueryShape::is_around(const Element& value) const {
 bool QueryShape::touches(const Element& value) const {
   const auto* shape = std::get_if<Shape>(&parts_->shape);
   const auto held = stored_shape(value);
-  if (shape == nullptr || !held || !held->on_sphere) return false;
+  if (shape == nullptr || !held || held->outside || !held->on_sphere) return false;
+  if (shape->outside) return !std::ranges::all_of(held->parts, [&](const Part& part) { return part_contains(shape->parts.front(), part); });
   return std::ranges::any_of(held->parts, [&](const Part& part) {
     return std::ranges::any_of(shape->parts, [&](const Part& own) { return parts_intersect(own, part); });
   });

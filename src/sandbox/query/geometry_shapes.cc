@@ -170,10 +170,10 @@ Status add_geojson(View object, Shape& shape) {
   return invalid_shape(fmt::format("unknown GeoJSON type: {}", bson::to_shell(object)));
 }
 
-// Only the names of the one reference system that GeoJSON has; the server's own for large polygons is not supported, and no index takes it.
-Status check_reference_system(View object) {
+// True: the server's own reference system for large polygons, which no index takes. Else only the names of the one that GeoJSON has.
+Result<bool> is_strict(View object) {
   const auto crs = object["crs"];
-  if (!crs) return {};
+  if (!crs) return false;
   if (!crs.is_document() && !crs.is_array()) return invalid_shape("GeoJSON CRS must be an object");
   const auto system = crs.document_value();
   if (system["type"].to_string_view() != "name") return invalid_shape("GeoJSON CRS must have field \"type\": \"name\"");
@@ -181,10 +181,18 @@ Status check_reference_system(View object) {
   if (!properties.is_document() && !properties.is_array()) return invalid_shape("CRS must have field \"properties\" which is an object");
   const auto name = properties.document_value()["name"].to_string_view();
   if (!name) return invalid_shape("In CRS, \"properties.name\" must be a string");
-  if (*name == "urn:ogc:def:crs:OGC:1.3:CRS84" || *name == "EPSG:4326") return {};
+  if (*name == "urn:ogc:def:crs:OGC:1.3:CRS84" || *name == "EPSG:4326") return false;
   if (*name != kStrictWinding) return invalid_shape(fmt::format("Unknown CRS name: {}", *name));
   if (object["type"].to_string_view() != "Polygon") return invalid_shape("Strict winding order is only supported by polygon");
-  return invalid_shape("strict winding order is not supported by this server");
+  const auto loops = object["coordinates"];
+  if (loops.is_array() && loops.document_value().field_count() == 1) return true;
+  return invalid_shape(fmt::format("Only one simple loop is allowed in a big polygon: {}", bson::to_shell(loops)));
+}
+
+// Whether the ring goes round what lies on its right.
+Result<bool> goes_clockwise(const Element& ring) {
+  const auto points = TRY(positions(ring));
+  return bg::area(bg::model::ring<Point>(points.begin(), points.end())) > 0;
 }
 
 tl::unexpected<Error> wrong(const Element& e, std::string_view what) { return invalid_shape(fmt::format("{}: {}: {}", what, e.key(), bson::to_shell(e))); }
@@ -193,8 +201,9 @@ tl::unexpected<Error> wrong(const Element& e, std::string_view what) { return in
 
 Result<Shape> geojson(View object) {
   Shape shape;
-  TRY(check_reference_system(object));
+  const bool strict = TRY(is_strict(object));
   TRY(add_geojson(object, shape));
+  if (strict) shape.outside = TRY(goes_clockwise(object["coordinates"].document_value().first()));
   if (object["type"].to_string_view() == "Point") {
     const auto& point = std::get<Point>(shape.parts.front());
     shape.flat = Flat{bg::get<0>(point), bg::get<1>(point)};

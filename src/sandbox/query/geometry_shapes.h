@@ -46,6 +46,7 @@ struct Shape {
   std::vector<Part> parts;
   std::optional<Flat> flat;  // of a point
   bool on_sphere = true;     // a pair may lie beside it
+  bool outside = false;      // what is meant is all but the one polygon in `parts`
 };
 
 inline constexpr std::string_view kStrictWinding = "urn:x-mongodb:crs:strictwinding:EPSG:4326";

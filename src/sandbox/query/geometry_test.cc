@@ -79,5 +79,29 @@ TEST(Geometry, WhatIsNoShapeIsRefused) {
             "2 longitude/latitude is out of bounds, lng: 200 lat: 0");
 }
 
+TEST(Geometry, StrictWindingOrderMeansWhatLiesOnTheLeft) {
+  const auto with_ring = [](const std::string& op, const std::string& ring) {
+    return "{\"" + op + R"(":{"$geometry":{"type":"Polygon","coordinates":)" + ring +
+           R"(,"crs":{"type":"name","properties":{"name":"urn:x-mongodb:crs:strictwinding:EPSG:4326"}}}}})";
+  };
+  const std::string left = "[[[0,0],[10,0],[10,10],[0,10],[0,0]]]", right = "[[[0,0],[0,10],[10,10],[10,0],[0,0]]]";
+  EXPECT_TRUE(matches(with_ring("$geoWithin", left), "[5,5]"));
+  EXPECT_FALSE(matches(with_ring("$geoWithin", left), "[50,5]"));
+  EXPECT_FALSE(matches(with_ring("$geoWithin", right), "[5,5]"));
+  EXPECT_TRUE(matches(with_ring("$geoWithin", right), "[50,5]"));
+  EXPECT_FALSE(matches(with_ring("$geoWithin", right), geojson("LineString", "[[5,5],[50,5]]")));
+  EXPECT_TRUE(matches(with_ring("$geoIntersects", right), geojson("LineString", "[[5,5],[50,5]]")));
+  EXPECT_FALSE(matches(with_ring("$geoIntersects", right), geojson("LineString", "[[5,5],[6,6]]")));
+  EXPECT_EQ(refusal(with_ring("$geoWithin", "[[[0,0],[10,0],[10,10],[0,0]],[[1,1],[2,1],[2,2],[1,1]]]")).find("2 Only one simple loop is allowed in a big polygon: "), 0U);
+}
+
+TEST(Geometry, CapsOfMoreThanHalfTheSphere) {
+  const std::string cap = R"({"$geoWithin":{"$centerSphere":[[0,0],3]}})";
+  EXPECT_TRUE(matches(cap, "[120,10]"));
+  EXPECT_FALSE(matches(cap, "[179,0]"));
+  EXPECT_TRUE(matches(cap, geojson("LineString", "[[100,0],[120,20]]")));
+  EXPECT_FALSE(matches(cap, geojson("LineString", "[[170,-20],[-170,20]]")));  // leads through what is left out
+}
+
 }  // namespace
 }  // namespace drover::sandbox::query
