@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
+#include <limits>
 
 #include <fmt/core.h>
 
@@ -72,8 +73,11 @@ std::int64_t from_calendar(std::int64_t year, std::int64_t month, std::int64_t d
   const std::int64_t carried = floor_div(month - 1, 12);
   year += carried;
   month -= carried * 12;
-  const std::int64_t days = days_from_civil(year, static_cast<int>(month), 1) + day - 1;
-  return ((days * 24 + hour) * 60 + minute) * 60'000 + second * 1000 + millisecond;
+  __extension__ using Wide = __int128;
+  const Wide days = Wide{days_from_civil(year, static_cast<int>(month), 1)} + day - 1;
+  const Wide millis = ((days * 24 + hour) * 60 + minute) * 60'000 + Wide{second} * 1000 + millisecond;
+  constexpr Wide kFirst = std::numeric_limits<std::int64_t>::min(), kLast = std::numeric_limits<std::int64_t>::max();
+  return static_cast<std::int64_t>(std::clamp(millis, kFirst, kLast));
 }
 
 int day_of_week(std::int64_t millis) {
@@ -87,7 +91,8 @@ int day_of_year(const CalendarTime& time) {
 
 IsoWeek iso_week(std::int64_t millis) {
   const int weekday = (day_of_week(millis) + 6) % 7;  // 0 is Monday
-  const std::int64_t thursday = millis + (3 - weekday) * kDay;
+  std::int64_t thursday = 0;
+  if (__builtin_add_overflow(millis, (3 - weekday) * kDay, &thursday)) thursday = millis;  // in the last days of time
   const CalendarTime time = to_calendar(thursday);
   return {time.year, (day_of_year(time) - 1) / 7 + 1};
 }

@@ -21,7 +21,7 @@ struct CalendarTime {
 };
 
 CalendarTime to_calendar(std::int64_t millis);
-// Months and smaller units may be out of range and carry over.
+// Months and smaller units may be out of range and carry over. What is no date is the first or the last one.
 std::int64_t from_calendar(std::int64_t year, std::int64_t month, std::int64_t day, std::int64_t hour,
                            std::int64_t minute, std::int64_t second, std::int64_t millisecond);
 int day_of_week(std::int64_t millis);       // 0 is Sunday

@@ -79,6 +79,7 @@ std::optional<std::string> bytes_of_base64(std::string_view text) { return is_ba
 std::optional<std::string> bytes_of_base64_url(std::string_view text) {
   if (!is_base64(text, "-_")) return std::nullopt;
   std::string standard(text.substr(0, text.find('=')));
+  if (standard.size() % 4 == 1) return std::nullopt;  // six bits are no byte
   std::ranges::replace(standard, '-', '+');
   std::ranges::replace(standard, '_', '/');
   standard.append((4 - standard.size() % 4) % 4, '=');

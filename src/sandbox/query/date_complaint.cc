@@ -7,6 +7,8 @@
 
 #include <fmt/core.h>
 
+#include "sandbox/query/date_words.h"
+
 namespace drover::sandbox::query {
 
 namespace {
@@ -77,6 +79,9 @@ std::string date_complaint(std::string_view text) {
     return complaint + "'";
   }
   if (const auto day = wrong_day(text)) return complaint + *day;
+  if (const auto written = read_written_date(text, 0); written && !written->millis) {
+    return fmt::format("an incomplete date/time string has been found, with elements missing: \"{}\"", text);
+  }
   const auto words = words_of(text);
   if (!words || words->empty() || std::ranges::any_of(*words, [](const Word& word) { return speaks_of_time(word.text); })) return complaint;
   std::size_t zones = 0, complaints = 0;

@@ -1,17 +1,15 @@
-// Dates: their parts, formatting, parsing, and (5.0) arithmetic in units, in time zones by offset or by name.
+// Dates: their parts, formatting and parsing, in time zones by offset or by name. Arithmetic with them is expr_date_arithmetic.cc.
 #include <algorithm>
 #include <array>
-#include <limits>
 
 #include <fmt/core.h>
 
 #include "bson/builder.h"
 #include "bson/ejson.h"
-#include "bson/time_zone.h"
 #include "sandbox/query/calendar.h"
 #include "sandbox/query/date_complaint.h"
-#include "sandbox/query/date_unit.h"
-#include "sandbox/query/expression_ops.h"
+#include "sandbox/query/date_forms.h"
+#include "sandbox/query/date_words.h"
 #include "sandbox/query/numeric.h"
 
 namespace drover::sandbox::query {
@@ -23,48 +21,6 @@ using bson::View;
 namespace {
 
 constexpr std::int64_t kMinute = 60'000;
-constexpr std::int64_t kMaxBinUnits = 100'000'000'000;  // the server's limit
-
-Result<std::int64_t> millis_of(const Datum& value) {
-  switch (value.type()) {
-    case Type::kDateTime: return value.element().date_value().millis;
-    case Type::kTimestamp: return std::int64_t{value.element().timestamp_value().seconds} * 1000;
-    case Type::kObjectId: {
-      const auto id = value.element().object_id_value();
-      const auto seconds = std::uint32_t{id.bytes[0]} << 24 | std::uint32_t{id.bytes[1]} << 16 |
-                           std::uint32_t{id.bytes[2]} << 8 | id.bytes[3];
-      return std::int64_t{seconds} * 1000;
-    }
-    default: return bad(16006, fmt::format("can't convert from BSON type {} to Date", type_name_of(value)));
-  }
-}
-
-// An offset or a named zone.
-class Zone {
- public:
-  static Result<Zone> parse(const Datum& given) {
-    if (given.type() != Type::kString) {
-      return bad(40517, fmt::format("timezone must evaluate to a string, found {}", type_name_of(given)));
-    }
-    const std::string_view name = given.element().string_value();
-    Zone zone;
-    if (const auto offset = offset_of_zone(name)) {
-      zone.offset_ = *offset;
-      return zone;
-    }
-    zone.named_ = bson::TimeZone::find(name);
-    if (!zone.named_) return bad(40485, fmt::format("unrecognized time zone identifier: \"{}\"", name));
-    return zone;
-  }
-  bool is_utc() const { return !named_ && offset_ == 0; }
-  std::int64_t offset_at(std::int64_t utc) const { return named_ ? named_->offset_at(utc) : offset_; }
-  std::int64_t to_local(std::int64_t utc) const { return utc + offset_at(utc); }
-  std::int64_t to_utc(std::int64_t local) const { return local - (named_ ? named_->offset_at_local(local) : offset_); }
-
- private:
-  std::int64_t offset_ = 0;
-  std::optional<bson::TimeZone> named_;
-};
 
 using PartFunction = std::int64_t (*)(std::int64_t local_millis);
 
@@ -139,17 +95,6 @@ Result<ExpressionPtr> parse_part(const Element& argument, const Scope& scope) {
     return bad(40539, fmt::format("missing 'date' argument to {0}, provided: {0}: {1}", argument.key(), bson::to_shell(argument)));
   return expression;
 }
-
-// A form with named operands whose null `date` or `timezone` makes it null (or `onNull`).
-struct NamedDateExpression : Expression {
-  NamedOperands operands;
-  Result<std::optional<Zone>> zone(Variables& variables) const {
-    if (!operands.find("timezone")) return std::optional(Zone());
-    const Datum zone = TRY(operands.evaluate("timezone", variables));
-    if (zone.nullish()) return std::optional<Zone>();
-    return std::optional(TRY(Zone::parse(zone)));
-  }
-};
 
 // %b and %B came with 7.0.
 Status refuse_month_names(std::string_view format) {
@@ -229,7 +174,7 @@ struct FromStringExpression final : NamedDateExpression {
   Result<std::optional<std::int64_t>> parse(std::string_view text, const Datum& format, const Zone& in) const {
     const auto read = [&](std::int64_t offset) -> Result<std::optional<std::int64_t>> {
       if (format.type() == Type::kString) return parse_date(format.element().string_value(), text, offset);
-      return parse_iso_date(text, offset);
+      return read_date(text, offset);
     };
     constexpr std::int64_t kHour = 60 * kMinute;
     const auto local = TRY(read(0));
@@ -238,9 +183,10 @@ struct FromStringExpression final : NamedDateExpression {
     if (!names_zone) return std::optional(in.to_utc(*local));
     if (in.is_utc()) return local;
     if (operands.find("onError")) return std::optional<std::int64_t>();
+    const auto name = text.substr(text.find_last_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz") + 1);
     return bad(code::kConversionFailure,
-               text.ends_with('Z') ? "you cannot pass in a date/time string with time zone information ('Z') together with a timezone argument"
-                                   : "you cannot pass in a date/time string with GMT offset together with a timezone argument");
+               name.empty() ? "you cannot pass in a date/time string with GMT offset together with a timezone argument"
+                            : fmt::format("you cannot pass in a date/time string with time zone information ('{}') together with a timezone argument", name));
   }
 };
 
@@ -317,28 +263,6 @@ struct FromPartsExpression final : NamedDateExpression {
   }
 };
 
-template <typename T>
-Result<std::unique_ptr<T>> named(const Element& argument, const Scope& scope, std::span<const std::string_view> names, std::string_view required,
-                                 int unknown_code, int missing_code, int not_object_code) {
-  auto expression = std::make_unique<T>();
-  expression->operands = TRY(NamedOperands::parse(argument, scope, argument.key(), names, unknown_code, not_object_code));
-  if (!required.empty() && !expression->operands.find(required)) {
-    return bad(missing_code, fmt::format("Missing '{}' parameter to {}", required, argument.key()));
-  }
-  return expression;
-}
-
-ExpressionPtr folded(std::unique_ptr<NamedDateExpression> expression, const Scope& scope) {
-  const bool literals = expression->operands.are_literals();
-  return fold(std::move(expression), literals, scope);
-}
-
-template <typename T>
-Result<ExpressionPtr> parse_named(const Element& argument, const Scope& scope, std::span<const std::string_view> names, std::string_view required,
-                                  int unknown_code, int missing_code, int not_object_code) {
-  return folded(TRY(named<T>(argument, scope, names, required, unknown_code, missing_code, not_object_code)), scope);
-}
-
 Result<ExpressionPtr> parse_to_string(const Element& argument, const Scope& scope) {
   static constexpr std::string_view kNames[] = {"date", "format", "timezone", "onNull"};
   return parse_named<ToStringExpression>(argument, scope, kNames, "date", 18534, 18628, 18629);
@@ -372,197 +296,6 @@ Result<ExpressionPtr> parse_from_parts(const Element& argument, const Scope& sco
   return folded(std::move(parsed), scope);
 }
 
-using Unit = DateUnit;
-
-Result<Unit> unit_of(const Datum& value, std::string_view name) {
-  if (value.type() != Type::kString) {
-    return bad(5439013, fmt::format("{} requires 'unit' to be a string, but got {}", name, type_name_of(value)));
-  }
-  return parse_date_unit(value.element().string_value()).map_error([&](Error error) {
-    return std::move(error).with_context(fmt::format("{} parameter 'unit' value parsing failed :: caused by :", name));
-  });
-}
-
-Result<std::int64_t> date_of(const Datum& value, std::string_view name, std::string_view parameter) {
-  auto millis = millis_of(value);
-  if (!millis) return bad(5166307, fmt::format("{} requires '{}' to be a date, but got {}", name, parameter, type_name_of(value)));
-  return millis;
-}
-
-std::int64_t floor_to(std::int64_t value, std::int64_t size) {
-  const std::int64_t rest = value % size;
-  return value - (rest < 0 ? rest + size : rest);
-}
-
-struct AddExpression final : NamedDateExpression {
-  Result<Datum> evaluate(Variables& variables) const override {
-    const Datum start = TRY(operands.evaluate("startDate", variables));
-    if (start.nullish()) return Datum::null();
-    const Datum unit_name = TRY(operands.evaluate("unit", variables));
-    if (unit_name.nullish()) return Datum::null();
-    const Unit unit = TRY(unit_of(unit_name, name));
-    const Datum amount = TRY(operands.evaluate("amount", variables));
-    if (amount.nullish()) return Datum::null();
-    const auto in = TRY(zone(variables));
-    if (!in) return Datum::null();
-    const auto millis = millis_of(start);
-    if (!millis) return bad(5166403, fmt::format("{} requires startDate to be convertible to a date", name));
-    const auto count = whole_number(amount);
-    if (!count) return bad(5166405, fmt::format("{} expects integer amount of time units", name));
-    if (name == "$dateSubtract" && *count == std::numeric_limits<std::int64_t>::min()) {
-      return bad(6045000, fmt::format("invalid $dateSubtract 'amount' parameter value: {}", *count));
-    }
-    return Datum::from(bson::DateTime{TRY(add(*millis, unit, name == "$dateSubtract" ? -*count : *count, *in))});
-  }
-
-  // From a day on by the clock on the wall there: the time of day stays, whatever the zone's offset is then.
-  static Result<std::int64_t> add(std::int64_t millis, Unit unit, std::int64_t count, const Zone& in) {
-    if (unit != Unit::kMillisecond && !is_amount_in_range(count, unit)) {
-      return bad(5976500, fmt::format("invalid dateAdd 'amount' parameter value: {} {}", count, date_unit_name(unit)));
-    }
-    const bool by_calendar = months_in(unit) != 0 || unit == Unit::kWeek || unit == Unit::kDay;
-    if (!by_calendar) return add_units(millis, unit, count);
-    return in.to_utc(TRY(add_units(in.to_local(millis), unit, count)));
-  }
-  std::string name;
-};
-
-Result<ExpressionPtr> parse_add(const Element& argument, const Scope& scope) {
-  static constexpr std::string_view kNames[] = {"startDate", "unit", "amount", "timezone"};
-  auto expression = std::make_unique<AddExpression>();
-  expression->name = argument.key();
-  expression->operands = TRY(NamedOperands::parse(argument, scope, argument.key(), kNames, 5166401, 5166400));
-  for (const std::string_view name : {"startDate", "unit", "amount"}) {
-    if (!expression->operands.find(name)) {
-      return bad(5166402, fmt::format("{} requires startDate, unit, and amount to be present", argument.key()));
-    }
-  }
-  return expression;
-}
-
-std::int64_t month_number(std::int64_t local) {
-  const CalendarTime t = to_calendar(local);
-  return t.year * 12 + t.month - 1;
-}
-
-// The start of the bin of `size` units that holds `local`, bins counted from 2000-01-01.
-std::int64_t truncate(std::int64_t local, Unit unit, std::int64_t size, int week_start) {
-  if (const std::int64_t months = months_in(unit)) {
-    const std::int64_t bin = floor_to(month_number(local) - 2000 * 12, months * size);
-    return from_calendar(2000, 1 + bin, 1, 0, 0, 0, 0);
-  }
-  std::int64_t reference = from_calendar(2000, 1, 1, 0, 0, 0, 0);
-  if (unit == Unit::kWeek) reference += ((week_start - day_of_week(reference) + 7) % 7) * 24 * 60 * kMinute;
-  return reference + floor_to(local - reference, millis_in(unit) * size);
-}
-
-// Read for weeks only. Nothing where it is null.
-Result<std::optional<int>> week_start_of(const NamedOperands& operands, Variables& variables, std::string_view name, Unit unit) {
-  if (unit != Unit::kWeek || !operands.find("startOfWeek")) return 0;
-  const Datum day = TRY(operands.evaluate("startOfWeek", variables));
-  if (day.nullish()) return std::optional<int>();
-  if (day.type() != Type::kString) return bad(5439015, fmt::format("{} requires 'startOfWeek' to be a string, but got {}", name, type_name_of(day)));
-  static constexpr std::string_view kDays[] = {"sunday",   "monday", "tuesday", "wednesday",
-                                               "thursday", "friday", "saturday"};
-  std::string given(day.element().string_value());
-  for (char& c : given) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  for (int i = 0; i < 7; ++i) {
-    if (given == kDays[i] || given == kDays[i].substr(0, 3)) return i;
-  }
-  return bad(5439016, fmt::format("{} parameter 'startOfWeek' value cannot be recognized as a day of a week: {}", name, day.element().string_value()));
-}
-
-Result<std::optional<Zone>> zone_of(const NamedDateExpression& expression, Variables& variables, std::string_view name) {
-  return expression.zone(variables).map_error([&](Error error) {
-    return std::move(error).with_context(fmt::format("{} parameter 'timezone' value parsing failed :: caused by :", name));
-  });
-}
-
-// Bins of less than a day are as long as each other, whatever the clocks on the wall do: counted from 2000-01-01 there.
-Result<std::int64_t> truncate_instant(std::int64_t millis, Unit unit, std::int64_t size, const Zone& in) {
-  const std::int64_t reference = in.to_utc(from_calendar(2000, 1, 1, 0, 0, 0, 0));
-  std::int64_t bin = 0, from_reference = 0, start = 0;
-  const bool over = __builtin_mul_overflow(size, millis_in(unit), &bin) || __builtin_sub_overflow(millis, reference, &from_reference) ||
-                    __builtin_add_overflow(reference, floor_to(from_reference, bin), &start);
-  if (over) return bad(5439002, "dateTrunc overflowed");
-  return start;
-}
-
-struct TruncExpression final : NamedDateExpression {
-  Result<Datum> evaluate(Variables& variables) const override {
-    const Datum date = TRY(operands.evaluate("date", variables));
-    if (date.nullish()) return Datum::null();
-    std::int64_t size = 1;
-    if (operands.find("binSize")) {
-      const Datum given = TRY(operands.evaluate("binSize", variables));
-      if (given.nullish()) return Datum::null();
-      const auto whole = whole_number(given);
-      if (!whole) {
-        return bad(5439017, fmt::format("$dateTrunc requires 'binSize' to be a 64-bit integer, but got value '{}' of type {}", printed(given), type_name_of(given)));
-      }
-      if (*whole <= 0) return bad(5439018, fmt::format("$dateTrunc requires 'binSize' to be greater than 0, but got value {}", *whole));
-      size = *whole;
-    }
-    const Datum unit_name = TRY(operands.evaluate("unit", variables));
-    if (unit_name.nullish()) return Datum::null();
-    const Unit unit = TRY(unit_of(unit_name, "$dateTrunc"));
-    const auto week_start = TRY(week_start_of(operands, variables, "$dateTrunc", unit));
-    if (!week_start) return Datum::null();
-    const auto in = TRY(zone_of(*this, variables, "$dateTrunc"));
-    if (!in) return Datum::null();
-    const std::int64_t millis = TRY(date_of(date, "$dateTrunc", "date"));
-    const bool by_calendar = months_in(unit) != 0 || unit == Unit::kWeek || unit == Unit::kDay;
-    if (!by_calendar) return Datum::from(bson::DateTime{TRY(truncate_instant(millis, unit, size, *in))});
-    if (size > kMaxBinUnits) return bad(5439006, "dateTrunc unsupported binSize value");
-    return Datum::from(bson::DateTime{in->to_utc(truncate(in->to_local(millis), unit, size, *week_start))});
-  }
-};
-
-Result<ExpressionPtr> parse_trunc(const Element& argument, const Scope& scope) {
-  static constexpr std::string_view kNames[] = {"date", "unit", "binSize", "timezone", "startOfWeek"};
-  auto parsed = TRY(named<TruncExpression>(argument, scope, kNames, "date", 5439008, 5439009, 5439007));
-  if (!parsed->operands.find("unit")) return bad(5439010, "Missing 'unit' parameter to $dateTrunc");
-  return folded(std::move(parsed), scope);
-}
-
-struct DiffExpression final : NamedDateExpression {
-  Result<Datum> evaluate(Variables& variables) const override {
-    const Datum start_date = TRY(operands.evaluate("startDate", variables));
-    if (start_date.nullish()) return Datum::null();
-    const Datum end_date = TRY(operands.evaluate("endDate", variables));
-    if (end_date.nullish()) return Datum::null();
-    const Datum unit_name = TRY(operands.evaluate("unit", variables));
-    if (unit_name.nullish()) return Datum::null();
-    const Unit unit = TRY(unit_of(unit_name, "$dateDiff"));
-    const auto week_start = TRY(week_start_of(operands, variables, "$dateDiff", unit));
-    if (!week_start) return Datum::null();
-    const auto in = TRY(zone_of(*this, variables, "$dateDiff"));
-    if (!in) return Datum::null();
-    const std::int64_t start = TRY(date_of(start_date, "$dateDiff", "startDate"));
-    const std::int64_t end = TRY(date_of(end_date, "$dateDiff", "endDate"));
-    if (unit == Unit::kMillisecond) {
-      std::int64_t between = 0;
-      if (__builtin_sub_overflow(end, start, &between)) return bad(5166308, "dateDiff overflowed");
-      return Datum::from(between);
-    }
-    const std::int64_t from = truncate(in->to_local(start), unit, 1, *week_start);
-    const std::int64_t to = truncate(in->to_local(end), unit, 1, *week_start);
-    if (const std::int64_t months = months_in(unit))
-      return Datum::from((month_number(to) - month_number(from)) / months);
-    const bool by_calendar = unit == Unit::kWeek || unit == Unit::kDay;
-    const std::int64_t shift = by_calendar ? 0 : (in->offset_at(start) - in->offset_at(end)) / millis_in(unit);
-    return Datum::from((to - from) / millis_in(unit) + shift);
-  }
-};
-
-Result<ExpressionPtr> parse_diff(const Element& argument, const Scope& scope) {
-  static constexpr std::string_view kNames[] = {"startDate", "endDate", "unit", "timezone", "startOfWeek"};
-  auto parsed = TRY(named<DiffExpression>(argument, scope, kNames, "startDate", 5166302, 5166303, 5166301));
-  if (!parsed->operands.find("endDate")) return bad(5166304, "Missing 'endDate' parameter to $dateDiff");
-  if (!parsed->operands.find("unit")) return bad(5166305, "Missing 'unit' parameter to $dateDiff");
-  return folded(std::move(parsed), scope);
-}
-
 constexpr SpecialForm kForms[] = {
     {"$year", parse_part},
     {"$month", parse_part},
@@ -581,10 +314,6 @@ constexpr SpecialForm kForms[] = {
     {"$dateFromString", parse_from_string},
     {"$dateToParts", parse_to_parts},
     {"$dateFromParts", parse_from_parts},
-    {"$dateAdd", parse_add, {5, 0, 0}},
-    {"$dateSubtract", parse_add, {5, 0, 0}},
-    {"$dateTrunc", parse_trunc, {5, 0, 0}},
-    {"$dateDiff", parse_diff, {5, 0, 0}},
 };
 
 }  // namespace

@@ -53,6 +53,7 @@ std::span<const SpecialForm> array_forms();
 std::span<const SpecialForm> object_forms();
 std::span<const SpecialForm> string_forms();
 std::span<const SpecialForm> date_forms();
+std::span<const SpecialForm> date_arithmetic_forms();
 std::span<const SpecialForm> conversion_forms();
 
 // Named arguments {input: ..., in: ...} of a special form.
