@@ -9,6 +9,7 @@
 
 #include "bson/builder.h"
 #include "bson/compare.h"
+#include "bson/ejson.h"
 #include "bson/key_string.h"
 #include "sandbox/query/errors.h"
 #include "sandbox/query/numeric.h"
@@ -276,28 +277,28 @@ struct AccumulatorTable {
   };
 
   template <typename T, auto... kArguments>
-  static std::unique_ptr<Accumulator> plain(const Self&, const Context&) {
+  static std::unique_ptr<Accumulator> plain(const Self&, const Context&, std::int64_t) {
     return std::make_unique<T>(kArguments...);
   }
   template <int kSign>
-  static std::unique_ptr<Accumulator> extreme(const Self&, const Context& context) {
+  static std::unique_ptr<Accumulator> extreme(const Self&, const Context& context, std::int64_t) {
     return std::make_unique<Extreme>(kSign, context.collator.get());
   }
-  static std::unique_ptr<Accumulator> add_to_set(const Self&, const Context& context) {
+  static std::unique_ptr<Accumulator> add_to_set(const Self&, const Context& context, std::int64_t) {
     return std::make_unique<AddToSet>(context.collator.get());
   }
   template <Several::Keep kKeep>
-  static std::unique_ptr<Accumulator> several(const Self& self, const Context& context) {
-    return std::make_unique<Several>(kKeep, self.count_, context.collator.get());
+  static std::unique_ptr<Accumulator> several(const Self&, const Context& context, std::int64_t count) {
+    return std::make_unique<Several>(kKeep, count, context.collator.get());
   }
   template <bool kBottom, bool kOne>
-  static std::unique_ptr<Accumulator> top(const Self& self, const Context& context) {
+  static std::unique_ptr<Accumulator> top(const Self& self, const Context& context, std::int64_t count) {
     auto pattern = SortPattern::parse(self.sort_by_, context.collator);
-    return std::make_unique<Top>(pattern ? std::move(*pattern) : SortPattern(), static_cast<std::size_t>(self.count_),
+    return std::make_unique<Top>(pattern ? std::move(*pattern) : SortPattern(), static_cast<std::size_t>(count),
                                  kBottom, kOne);
   }
 
-  static std::unique_ptr<Accumulator> percentile(const Self& self, const Context&) { return make_percentile(self.fractions_); }
+  static std::unique_ptr<Accumulator> percentile(const Self& self, const Context&, std::int64_t) { return make_percentile(self.fractions_); }
 
   static constexpr Row kRows[] = {
       {"$sum", plain<Sum>},
@@ -324,27 +325,28 @@ struct AccumulatorTable {
       {"$percentile", percentile, {7, 0, 0}},
   };
 
-  // {n: 3, input: expr} and {n: 3, sortBy: {...}, output: expr}
-  static Status parse_named(Self& factory, const Element& op, const Scope& scope) {
-    if (!op.is_document())
-      return bad(5787900, fmt::format("specification must be an object; found {}", bson::type_name(op.type())));
+  // {n: 3, input: expr}
+  static Status parse_n(Self& factory, const Element& op, const Scope& scope) {
+    TRY(check_n_form(op));
+    factory.count_ = TRY(parse_expression(op.document_value()["n"], scope));
+    factory.operand_ = TRY(parse_expression(op.document_value()["input"], scope));
+    return {};
+  }
+
+  // {n: 3, sortBy: {...}, output: expr}
+  static Status parse_top(Self& factory, const Element& op, const Scope& scope) {
+    if (!op.is_document()) return bad(5788001, fmt::format("specification must be an object; found {}: {}", op.key(), bson::to_shell(op)));
     const View object = op.document_value();
-    const bool ordered = op.key().starts_with("$top") || op.key().starts_with("$bottom");
-    if (op.key().ends_with('N')) {
-      if (!object["n"]) return bad(5787906, "Missing value for 'n'");
-      Variables none{View(), scope.context()};
-      const Datum n = TRY(TRY(parse_expression(object["n"], scope))->evaluate(none));
-      const auto count = whole_number(n);
-      if (!count || *count <= 0) return bad(5787908, "'n' must be greater than 0");
-      factory.count_ = *count;
+    const bool counts = op.key().ends_with('N');
+    for (const Element& e : object) {
+      const bool known = e.key() == "sortBy" || e.key() == "output" || (counts && e.key() == "n");
+      if (!known) return bad(5788002, fmt::format("Unknown argument to {} '{}'", op.key(), e.key()));
     }
-    if (!ordered) {
-      if (!object["input"]) return bad(5787907, "Missing value for 'input'");
-      factory.operand_ = TRY(parse_expression(object["input"], scope));
-      return {};
-    }
-    if (!object["sortBy"].is_document()) return bad(5788002, "Missing value for 'sortBy'");
+    if (counts && !object["n"]) return bad(5788003, "Missing value for 'n'");
     if (!object["output"]) return bad(5788004, "Missing value for 'output'");
+    if (!object["sortBy"]) return bad(5788005, "Missing value for 'sortBy'");
+    if (!object["sortBy"].is_document()) return bad(10065, "invalid parameter: expected an object (sortBy)");
+    if (counts) factory.count_ = TRY(parse_expression(object["n"], scope));
     factory.sort_by_ = Document(object["sortBy"].document_value());
     TRY(SortPattern::parse(factory.sort_by_, nullptr, scope.context().version));
     auto operand = std::make_unique<TopOperand>();
@@ -360,7 +362,8 @@ struct AccumulatorTable {
       factory.make_ = row.make;
       const bool named = row.since == ServerVersion{5, 2, 0};
       if (named) {
-        TRY(parse_named(factory, op, scope));
+        const bool ordered = op.key().starts_with("$top") || op.key().starts_with("$bottom");
+        TRY((ordered ? parse_top : parse_n)(factory, op, scope));
         return factory;
       }
       if (row.since == ServerVersion{7, 0, 0}) {
@@ -386,6 +389,30 @@ struct AccumulatorTable {
     return bad(15952, fmt::format("unknown group operator '{}'", op.key()));
   }
 };
+
+Result<std::int64_t> check_n(const Datum& n) {
+  if (!n.is_number()) return bad(5787902, fmt::format("Value for 'n' must be of integral type, but found {}", n.missing() ? "MISSING" : printed(n)));
+  const auto count = whole_number(n);
+  if (!count) return bad(5787903, fmt::format("Value for 'n' must be of integral type, but found {}", printed(n)));
+  if (*count <= 0) return bad(5787908, fmt::format("'n' must be greater than 0, found {}", *count));
+  return *count;
+}
+
+Status check_n_form(const Element& op) {
+  if (!op.is_document()) return bad(5787900, fmt::format("specification must be an object; found {}: {}", op.key(), bson::to_shell(op)));
+  for (const Element& e : op.document_value()) {
+    if (e.key() != "n" && e.key() != "input") return bad(5787901, fmt::format("Unknown argument for 'n' operator: {}", e.key()));
+  }
+  if (!op.document_value()["n"]) return bad(5787906, "Missing value for 'n'");
+  if (!op.document_value()["input"]) return bad(5787907, "Missing value for 'input'");
+  return {};
+}
+
+Result<std::unique_ptr<Accumulator>> AccumulatorFactory::make(const EvaluationContext& context, View group) const {
+  if (!count_) return make_(*this, context, 1);
+  Variables variables{group, context};
+  return make_(*this, context, TRY(check_n(TRY(count_->evaluate(variables)))));
+}
 
 Result<AccumulatorFactory> AccumulatorFactory::parse(const Element& op, const Scope& scope) {
   return AccumulatorTable::parse(op, scope);

@@ -22,18 +22,24 @@ class Accumulator {
 };
 
 // {$sum: expr}: parsed once, an Accumulator per group.
+// n of $firstN and its like, as accumulators and as expressions. 5787902, 5787903, 5787908 when it is no whole number above zero.
+Result<std::int64_t> check_n(const Datum& n);
+// What their accumulators and expressions are given: {n, input}. 5787900, 5787901, 5787906, 5787907 for another form.
+Status check_n_form(const bson::Element& op);
+
 class AccumulatorFactory {
  public:
   static Result<AccumulatorFactory> parse(const bson::Element& op, const Scope& scope);
-  std::unique_ptr<Accumulator> make(const EvaluationContext& context) const { return make_(*this, context); }
+  // `group` is what n of $firstN and its like may depend on: the group's _id, where that is a document.
+  Result<std::unique_ptr<Accumulator>> make(const EvaluationContext& context, bson::View group = {}) const;
   const Expression& operand() const { return *operand_; }
 
  private:
   friend struct AccumulatorTable;
-  using Maker = std::unique_ptr<Accumulator> (*)(const AccumulatorFactory&, const EvaluationContext&);
+  using Maker = std::unique_ptr<Accumulator> (*)(const AccumulatorFactory&, const EvaluationContext&, std::int64_t count);
   ExpressionPtr operand_;
   Maker make_ = nullptr;
-  std::int64_t count_ = 1;  // n of $firstN and its like
+  ExpressionPtr count_;     // n of $firstN and its like; null: 1
   bson::Document sort_by_;  // $top, $bottom
   std::vector<double> fractions_;  // $percentile
 };

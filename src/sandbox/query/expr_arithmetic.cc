@@ -115,7 +115,9 @@ Result<Datum> subtract(Operands operands, Variables& variables) {
   if (a.is_number() && b.is_number()) return subtract_numbers(a, b);
   if (a.type() == Type::kDateTime) {
     const std::int64_t millis = a.element().date_value().millis;
-    if (b.type() == Type::kDateTime) return Datum::from(millis - b.element().date_value().millis);
+    if (b.type() == Type::kDateTime) {
+      return Datum::from(static_cast<std::int64_t>(static_cast<std::uint64_t>(millis) - static_cast<std::uint64_t>(b.element().date_value().millis)));
+    }
     if (b.is_number()) {
       const double fraction = old && b.type() == Type::kDouble ? std::trunc(as_double(b)) : as_double(b);
       const std::int64_t offset = is_integer_type(b) ? as_int64(b) : std::llround(fraction);

@@ -38,13 +38,13 @@ Result<Datum> array_elem_at(Operands o, Variables&) {
     return bad(28690,
                fmt::format("$arrayElemAt's second argument must be a numeric value, but is {}", type_name_of(o[1])));
   }
-  const auto index = whole_number(o[1]);
+  const auto index = small_whole_number(o[1]);
   if (!index) {
-    return bad(28691, fmt::format("$arrayElemAt's second argument must be representable as a 32-bit integer: {}",
+    return bad(28691, fmt::format("$arrayElemAt's second argument must be representable as a 32-bit integer: {:g}",
                                   as_double(o[1])));
   }
   const auto items = items_of(o[0]);
-  const std::int64_t at = *index < 0 ? *index + static_cast<std::int64_t>(items.size()) : *index;
+  const std::int64_t at = *index < 0 ? *index + static_cast<std::int64_t>(items.size()) : std::int64_t{*index};
   if (at < 0 || at >= static_cast<std::int64_t>(items.size())) return Datum();
   return o[0].inside(items[static_cast<std::size_t>(at)]);
 }
@@ -98,7 +98,7 @@ Result<Datum> index_of_array(Operands o, Variables& variables) {
   std::int64_t begin = 0;
   auto end = static_cast<std::int64_t>(items.size());
   for (std::size_t i = 2; i < o.size(); ++i) {
-    const auto bound = whole_number(o[i]);
+    const auto bound = small_whole_number(o[i]);
     if (!bound) {
       return bad(40096, fmt::format("$indexOfArrayrequires an integral {} index, found a value of type: {}, with value: {}",
                                     i == 2 ? "starting" : "ending", type_name_of(o[i]), printed(o[i])));
@@ -107,7 +107,7 @@ Result<Datum> index_of_array(Operands o, Variables& variables) {
       return bad(40097, fmt::format("$indexOfArray requires a nonnegative {} index, found: {}",
                                     i == 2 ? "starting" : "ending", *bound));
     }
-    (i == 2 ? begin : end) = i == 2 ? *bound : std::min(end, *bound);
+    (i == 2 ? begin : end) = i == 2 ? std::int64_t{*bound} : std::min<std::int64_t>(end, *bound);
   }
   for (std::int64_t i = begin; i < end; ++i) {
     const Element& item = items[static_cast<std::size_t>(i)];
@@ -126,8 +126,8 @@ Result<Datum> range(Operands o, Variables&) {
       return bad(34443 + static_cast<int>(i) * 2,
                  fmt::format("$range requires a numeric {}, found value of type: {}", kNames[i], type_name_of(o[i])));
     }
-    const auto whole = whole_number(o[i]);
-    if (!whole || *whole != static_cast<std::int32_t>(*whole)) {
+    const auto whole = small_whole_number(o[i]);
+    if (!whole) {
       return bad(34444 + static_cast<int>(i) * 2,
                  fmt::format("$range requires {} {} that can be represented as a 32-bit integer, found value: {}",
                              i == 1 ? "an" : "a", kNames[i], printed(o[i])));
@@ -168,33 +168,33 @@ Result<Datum> slice(Operands o, Variables&) {
   }
   const auto items = items_of(o[0]);
   const auto count = static_cast<std::int64_t>(items.size());
-  const auto second = o[1].is_number() ? whole_number(o[1]) : std::nullopt;
+  const auto second = small_whole_number(o[1]);
   if (!o[1].is_number()) {
     return bad(28725, fmt::format("Second argument to $slice must be a numeric value, but is of type: {}",
                                   type_name_of(o[1])));
   }
   if (!second)
     return bad(28726,
-               fmt::format("Second argument to $slice can't be represented as a 32-bit integer: {}", as_double(o[1])));
+               fmt::format("Second argument to $slice can't be represented as a 32-bit integer: {:g}", as_double(o[1])));
   std::int64_t begin = 0;
   std::int64_t end = count;
   if (o.size() == 2) {
     if (*second < 0)
       begin = std::max<std::int64_t>(0, count + *second);
     else
-      end = std::min(count, *second);
+      end = std::min<std::int64_t>(count, *second);
   } else {
     if (o[2].nullish()) return Datum::null();
     if (!o[2].is_number()) {
       return bad(28727,
                  fmt::format("Third argument to $slice must be numeric, but is of type: {}", type_name_of(o[2])));
     }
-    const auto third = whole_number(o[2]);
+    const auto third = small_whole_number(o[2]);
     if (!third)
       return bad(28728,
-                 fmt::format("Third argument to $slice can't be represented as a 32-bit integer: {}", as_double(o[2])));
+                 fmt::format("Third argument to $slice can't be represented as a 32-bit integer: {:g}", as_double(o[2])));
     if (*third <= 0) return bad(28729, fmt::format("Third argument to $slice must be positive: {}", *third));
-    begin = *second < 0 ? std::max<std::int64_t>(0, count + *second) : std::min(count, *second);
+    begin = *second < 0 ? std::max<std::int64_t>(0, count + *second) : std::min<std::int64_t>(count, *second);
     end = std::min(count, begin + *third);
   }
   return array_of(std::span(items).subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin)));
@@ -232,14 +232,17 @@ Result<Datum> set_union(Operands o, Variables& v) {
 }
 
 Result<Datum> set_intersection(Operands o, Variables& v) {
-  for (const Datum& value : o) {
-    if (value.nullish()) return Datum::null();
-  }
-  TRY(need_arrays("$setIntersection", o, 17047));
-  if (o.empty()) return Datum::array({});
-  auto common = as_set(o[0], v.context().collator.get());
-  for (const Datum& other : o.subspan(1)) {
-    std::erase_if(common, [&](const Element& item) { return !contains(other, item, v); });
+  const auto* collator = v.context().collator.get();
+  const auto less = [&](const Element& a, const Element& b) { return bson::compare_values(a, b, collator) < 0; };
+  std::vector<Element> common;
+  for (std::size_t i = 0; i < o.size(); ++i) {
+    if (o[i].nullish()) return Datum::null();
+    TRY(need_arrays("$setIntersection", o.subspan(i, 1), 17047));
+    auto next = as_set(o[i], collator);
+    // Of equal values that differ (1 and 1.0) those of the smaller set stay.
+    if (i == 0 || common.size() > next.size()) common.swap(next);
+    if (i > 0) std::erase_if(common, [&](const Element& item) { return !std::ranges::binary_search(next, item, less); });
+    if (common.empty()) break;  // what comes after it is not looked at
   }
   return array_of(common);
 }

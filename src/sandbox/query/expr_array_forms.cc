@@ -5,9 +5,10 @@
 
 #include "bson/builder.h"
 #include "bson/compare.h"
+#include "sandbox/query/accumulator.h"
 #include "sandbox/query/expression_ops.h"
+#include "sandbox/query/item_order.h"
 #include "sandbox/query/numeric.h"
-#include "sandbox/query/sort.h"
 
 namespace drover::sandbox::query {
 
@@ -50,9 +51,9 @@ struct FilterExpression final : Expression {
     if (limit) {
       const Datum bound = TRY(limit->evaluate(variables));
       if (!bound.nullish()) {
-        const auto whole = whole_number(bound);
-        if (!whole || *whole < 1)
-          return bad(327392, fmt::format("$filter: limit must be greater than 0, found {}", as_double(bound)));
+        const auto whole = small_whole_number(bound);
+        if (!whole) return bad(327391, fmt::format("$filter: limit must be represented as a 32-bit integral value: {}", printed(bound)));
+        if (*whole < 1) return bad(327392, fmt::format("$filter: limit must be greater than 0: {}", printed(bound)));
         left = static_cast<std::size_t>(*whole);
       }
     }
@@ -91,12 +92,8 @@ struct ReduceExpression final : Expression {
 
 Result<std::string> variable_name(const Element& as) {
   if (!as.exists()) return std::string("this");
-  if (!as.is_string()) return bad(code::kTypeMismatch, "'as' must be a string");
-  const std::string_view name = as.string_value();
-  if (name.empty()) return bad(16866, "empty variable names are not allowed");
-  if (name[0] >= 'A' && name[0] <= 'Z') {
-    return bad(16867, fmt::format("'{}' starts with an invalid character for a user variable name", name));
-  }
+  const std::string_view name = as.to_string_view().value_or("");
+  TRY(check_variable_name(name));
   return std::string(name);
 }
 
@@ -241,28 +238,16 @@ struct SortArrayExpression final : Expression {
                                       type_name_of(array)));
     }
     const View view = array.element().document_value();
-    std::vector<std::pair<std::string, Element>> keyed;
     std::vector<Element> items(view.begin(), view.end());
-    const auto* collator = variables.context().collator.get();
-    if (whole_direction != 0) {
-      std::stable_sort(items.begin(), items.end(), [&](const Element& a, const Element& b) {
-        return bson::compare_values(a, b, collator) * whole_direction < 0;
-      });
-    } else {
-      for (const Element& item : items) {
-        keyed.emplace_back(item.is_document() ? TRY(pattern.key(item.document_value())) : TRY(pattern.key(View())),
-                           item);
-      }
-      std::stable_sort(keyed.begin(), keyed.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
-      for (std::size_t i = 0; i < items.size(); ++i) items[i] = keyed[i].second;
-    }
+    std::stable_sort(items.begin(), items.end(), [&, collator = variables.context().collator.get()](const Element& a, const Element& b) {
+      return order.compare(a, b, collator) < 0;
+    });
     bson::ArrayBuilder out;
     for (const Element& item : items) out.append(item);
     return Datum::array(std::move(out));
   }
   ExpressionPtr input;
-  SortPattern pattern;
-  int whole_direction = 0;
+  ItemOrder order;
 };
 
 Result<ExpressionPtr> parse_sort_array(const Element& argument, const Scope& scope) {
@@ -271,17 +256,13 @@ Result<ExpressionPtr> parse_sort_array(const Element& argument, const Scope& sco
                                     bson::type_name(argument.type())));
   auto sort = std::make_unique<SortArrayExpression>();
   const View object = argument.document_value();
+  for (const Element& e : object) {
+    if (e.key() != "input" && e.key() != "sortBy") return bad(2942501, fmt::format("$sortArray found an unknown argument: {}", e.key()));
+  }
   if (!object["input"]) return bad(2942502, "$sortArray requires 'input' to be specified");
   if (!object["sortBy"]) return bad(2942503, "$sortArray requires 'sortBy' to be specified");
   sort->input = TRY(parse_expression(object["input"], scope));
-  if (object["sortBy"].is_document()) {
-    sort->pattern = TRY(SortPattern::parse(object["sortBy"].document_value(), scope.context().collator, scope.context().version));
-  } else {
-    const auto direction = object["sortBy"].to_int64().value_or(0);
-    if (direction != 1 && direction != -1)
-      return bad(2942507, "$sort key ordering must be 1 (for ascending) or -1 (for descending)");
-    sort->whole_direction = static_cast<int>(direction);
-  }
+  sort->order = TRY(ItemOrder::parse(object["sortBy"]));
   return sort;
 }
 
@@ -289,10 +270,9 @@ enum class NForm { kFirst, kLast, kMin, kMax };
 
 struct NExpression final : Expression {
   Result<Datum> evaluate(Variables& variables) const override {
+    const std::int64_t count = TRY(check_n(TRY(n->evaluate(variables))));
     const Datum array = TRY(input->evaluate(variables));
     if (array.type() != Type::kArray) return bad(5788200, "Input must be an array");
-    const auto count = whole_number(TRY(n->evaluate(variables)));
-    if (!count || *count <= 0) return bad(5787908, "'n' must be greater than 0");
     const View view = array.element().document_value();
     std::vector<Element> items(view.begin(), view.end());
     if (form == NForm::kMin || form == NForm::kMax) {
@@ -303,7 +283,7 @@ struct NExpression final : Expression {
         return bson::compare_values(a, b, collator) * sign < 0;
       });
     }
-    const std::size_t kept = std::min(items.size(), static_cast<std::size_t>(*count));
+    const std::size_t kept = std::min(items.size(), static_cast<std::size_t>(count));
     const std::size_t from = form == NForm::kLast ? items.size() - kept : 0;
     bson::ArrayBuilder out;
     for (std::size_t i = from; i < from + kept; ++i) out.append(items[i]);
@@ -314,13 +294,9 @@ struct NExpression final : Expression {
 };
 
 Result<ExpressionPtr> parse_n(const Element& argument, const Scope& scope) {
-  if (!argument.is_document()) {
-    return bad(5787900, fmt::format("specification must be an object; found {}", bson::type_name(argument.type())));
-  }
+  TRY(check_n_form(argument));
   auto expression = std::make_unique<NExpression>();
   const View object = argument.document_value();
-  if (!object["n"]) return bad(5787906, "Missing value for 'n'");
-  if (!object["input"]) return bad(5787907, "Missing value for 'input'");
   expression->input = TRY(parse_expression(object["input"], scope));
   expression->n = TRY(parse_expression(object["n"], scope));
   expression->form = argument.key() == "$firstN"  ? NForm::kFirst

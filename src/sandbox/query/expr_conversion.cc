@@ -8,6 +8,7 @@
 #include "sandbox/query/calendar.h"
 #include "sandbox/query/convert_binary.h"
 #include "sandbox/query/date_complaint.h"
+#include "sandbox/query/date_words.h"
 #include "sandbox/query/expression_ops.h"
 #include "sandbox/query/hashed_key.h"
 #include "sandbox/query/numeric.h"
@@ -22,10 +23,11 @@ using Operands = std::span<const Datum>;
 
 namespace {
 
+// To six digits, as the server prints doubles: 1234567.0 is 1.23457e+06.
 std::string format_double(double value) {
   if (std::isnan(value)) return "NaN";
   if (std::isinf(value)) return value < 0 ? "-Infinity" : "Infinity";
-  return fmt::format("{:.15g}", value);
+  return fmt::format("{:g}", value);
 }
 
 std::string text_of_number(const Datum& value) {
@@ -95,7 +97,7 @@ Result<std::int64_t> integer_from(const Datum& value, Type target, std::int64_t 
       errno = 0;
       const long long number = std::strtoll(text.c_str(), &end, 10);
       if (end == text.c_str() || std::isspace(static_cast<unsigned char>(text[0]))) return unparsable(value, "Did not consume whole string.");
-      if (*end != '\0') return unparsable(value, "Did not consume whole string.");
+      if (end != text.c_str() + text.size()) return unparsable(value, "Did not consume whole string.");
       if (errno == ERANGE || number < low || number > high) return unparsable(value, "Overflow");
       return number;
     }
@@ -123,7 +125,7 @@ Result<Datum> to_double(const Datum& value) {
   errno = 0;
   const double number = std::strtod(text.c_str(), &end);
   if (end == text.c_str()) return unparsable(value, "Did not consume any digits");
-  if (*end != '\0') return unparsable(value, "Did not consume whole string.");
+  if (end != text.c_str() + text.size()) return unparsable(value, "Did not consume whole string.");
   if (errno == ERANGE && std::isinf(number)) return unparsable(value, "Out of range");
   return Datum::from(number);
 }
@@ -166,7 +168,7 @@ Result<Datum> to_object_id(const Datum& value) {
              fmt::format("Failed to parse objectId '{}' in $convert with no onError value: {}", text, why));
 }
 
-Result<Datum> to_date(const Datum& value) {
+Result<Datum> to_date(const Datum& value, ServerVersion version) {
   switch (value.type()) {
     case Type::kDateTime: return value;
     case Type::kInt64: return Datum::from(bson::DateTime{as_int64(value)});
@@ -176,6 +178,7 @@ Result<Datum> to_date(const Datum& value) {
           bson::DateTime{TRY(integer_from(value, Type::kDateTime, std::numeric_limits<std::int64_t>::min(),
                                           std::numeric_limits<std::int64_t>::max()))});
     case Type::kTimestamp:
+      if (version < ServerVersion{5, 1, 0}) return unsupported(value, Type::kDateTime);
       return Datum::from(bson::DateTime{std::int64_t{value.element().timestamp_value().seconds} * 1000});
     case Type::kObjectId: {
       const auto id = value.element().object_id_value();
@@ -184,7 +187,7 @@ Result<Datum> to_date(const Datum& value) {
       return Datum::from(bson::DateTime{std::int64_t{seconds} * 1000});
     }
     case Type::kString: {
-      const auto millis = parse_iso_date(value.element().string_value(), 0);
+      const auto millis = read_date(value.element().string_value(), 0);
       if (millis) return Datum::from(bson::DateTime{*millis});
       return bad(code::kConversionFailure,
                  date_complaint(value.element().string_value()));
@@ -205,12 +208,12 @@ Result<Datum> to_text(const Datum& value) {
   return unsupported(value, Type::kString);
 }
 
-Result<Datum> convert(const Datum& value, Type target) {
+Result<Datum> convert(const Datum& value, Type target, ServerVersion version) {
   switch (target) {
     case Type::kDouble: return to_double(value);
     case Type::kString: return to_text(value);
     case Type::kObjectId: return to_object_id(value);
-    case Type::kDateTime: return to_date(value);
+    case Type::kDateTime: return to_date(value, version);
     case Type::kDecimal128: return to_decimal(value);
     case Type::kBool: return Datum::from(value.is_number() || value.type() == Type::kBool ? value.truthy() : true);
     case Type::kInt32:
@@ -229,7 +232,7 @@ template <Type kTarget>
 Result<Datum> short_form(Operands o, Variables& variables) {
   if (o[0].nullish()) return Datum::null();
   const bool of_binary = o[0].type() == Type::kBinary && kTarget == Type::kString && variables.context().version >= kBinarySince;
-  return of_binary ? text_of_binary(o[0], BinaryFormat::kAuto) : convert(o[0], kTarget);
+  return of_binary ? text_of_binary(o[0], BinaryFormat::kAuto) : convert(o[0], kTarget, variables.context().version);
 }
 
 Result<Datum> to_uuid(Operands o, Variables&) {
@@ -279,7 +282,7 @@ struct ConvertExpression final : Expression {
       const Datum given = target.inside(target.element().document_value()["subtype"]);
       if (!given.nullish()) subtype = TRY(subtype_named(given));
     }
-    auto result = knows_binary ? convert_with_binary(variables, input, type, subtype) : convert(input, type);
+    auto result = knows_binary ? convert_with_binary(variables, input, type, subtype) : convert(input, type, variables.context().version);
     if (!result && result.error().server_code == code::kConversionFailure && operands.find("onError")) return operands.evaluate("onError", variables);
     return result;
   }
@@ -288,7 +291,7 @@ struct ConvertExpression final : Expression {
     if (input.type() == Type::kBinary && type == Type::kBinary) return binary_of_binary(input, subtype);
     const bool to_text = input.type() == Type::kBinary && type == Type::kString;
     const bool from_text = input.type() == Type::kString && type == Type::kBinary;
-    if (!to_text && !from_text) return convert(input, type);
+    if (!to_text && !from_text) return convert(input, type, variables.context().version);
     const Datum format = TRY(operands.evaluate("format", variables));
     if (format.nullish()) {
       return bad(4341115, fmt::format("Format must be speficied when converting from '{}' to '{}'", type_name_of(input), bson::type_name(type)));
@@ -317,6 +320,13 @@ Result<ExpressionPtr> parse_convert(const Element& argument, const Scope& scope)
   if (!expression->operands.find("to")) return bad(code::kFailedToParse, "Missing 'to' parameter to $convert");
   const bool literals = expression->operands.are_literals();
   return fold(std::move(expression), literals, scope);
+}
+
+// "Nov 30 16:49:31:2": the increment in hexadecimal.
+std::string pretty(bson::Timestamp time) {
+  static constexpr const char* kMonths[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+  const CalendarTime t = to_calendar(std::int64_t{time.seconds} * 1000);
+  return fmt::format("{} {:2} {:02}:{:02}:{:02}:{:x}", kMonths[t.month - 1], t.day, t.hour, t.minute, t.second, time.increment);
 }
 
 Result<Datum> type_of(Operands o, Variables&) { return Datum::from(std::string_view(type_name_of(o[0]))); }
@@ -352,7 +362,10 @@ Result<Datum> ts_increment(Operands o, Variables&) {
   return Datum::from(std::int64_t{TRY(timestamp_of(o[0], "$tsIncrement", 5687302)).increment});
 }
 
-Result<Datum> to_hashed_index_key(Operands o, Variables&) { return o[0].missing() ? Datum::null() : Datum::from(hashed_key(o[0].element())); }
+Result<Datum> to_hashed_index_key(Operands o, Variables&) {
+  const Datum value = o[0].missing() ? Datum::null() : o[0];  // as an index has what is not there
+  return Datum::from(hashed_key(value.element()));
+}
 
 constexpr Operator kOperators[] = {
     {"$toHashedIndexKey", 1, 1, to_hashed_index_key, {7, 0, 0}},
@@ -379,13 +392,14 @@ constexpr SpecialForm kForms[] = {{"$convert", parse_convert}};
 // coerceToString: numbers, dates and strings; null and missing are "".
 Result<std::string> string_of(const Datum& value) {
   if (value.nullish()) return std::string();
+  if (value.type() == Type::kDouble) return fmt::format("{:g}", as_double(value));  // "inf" and "nan", unlike $toString
   if (value.is_number()) return text_of_number(value);
   switch (value.type()) {
     case Type::kString:
     case Type::kSymbol:
     case Type::kCode: return std::string(value.element().string_value());
     case Type::kDateTime: return format_iso_date(value.element().date_value().millis);
-    case Type::kTimestamp: return bson::to_shell(value.element());
+    case Type::kTimestamp: return pretty(value.element().timestamp_value());
     default: return bad(16007, fmt::format("can't convert from BSON type {} to String", type_name_of(value)));
   }
 }

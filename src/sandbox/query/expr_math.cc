@@ -88,7 +88,11 @@ Result<Datum> round_to(std::string_view name, Operands operands, DecimalRounding
   }
   if (is_decimal(value)) {
     const bool infinite = std::isinf(as_double(value)) && bson::decimal_to_string(as_decimal(value)).ends_with("nfinity");
-    return infinite ? value : Datum::from(bson::decimal_round(as_decimal(value), places, rounding));
+    if (infinite) return value;
+    auto rounded = bson::decimal_round(as_decimal(value), places, rounding);
+    // More places than 34 digits have: as many as there are.
+    while (places > 0 && bson::decimal_is_nan(rounded) && !bson::decimal_is_nan(as_decimal(value))) rounded = bson::decimal_round(as_decimal(value), --places, rounding);
+    return Datum::from(rounded);
   }
   if (value.type() == Type::kDouble) {
     const double number = as_double(value);
@@ -122,7 +126,7 @@ Result<Datum> logarithm(std::string_view name, int error_code, const Datum& valu
   if (value.is_number() && !(is_decimal(value) && is_above(value, kZero))) {
     const double number = as_double(value);
     if (!(number > 0) && !std::isnan(number)) {
-      return bad(error_code, fmt::format("{}'s argument must be a positive number, but is {:.16g}", name, number));
+      return bad(error_code, fmt::format("{}'s argument must be a positive number, but is {:g}", name, number));
     }
   }
   return apply(name, value, function);
@@ -150,10 +154,10 @@ Result<Datum> log_base(Operands operands, Variables&) {
   const double number = as_double(value);
   const double base = as_double(of_base);
   if (!(number > 0) && !std::isnan(number)) {
-    return bad(28758, fmt::format("$log's argument must be a positive number, but is {:.16g}", number));
+    return bad(28758, fmt::format("$log's argument must be a positive number, but is {:g}", number));
   }
   if ((!(base > 0) || base == 1) && !std::isnan(base)) {
-    return bad(28759, fmt::format("$log's base must be a positive number not equal to 1, but is {:.16g}", base));
+    return bad(28759, fmt::format("$log's base must be a positive number not equal to 1, but is {:g}", base));
   }
   return Datum::from(std::log(number) / std::log(base));
 }

@@ -66,6 +66,11 @@ struct Pair {
   Element value;
 };
 
+Result<Pair> pair_named(std::string_view key, const Element& value, int complaint) {
+  if (key.find('\0') != std::string_view::npos) return bad(complaint, "Key field cannot contain an embedded null byte");
+  return Pair{std::string(key), value};
+}
+
 Result<Pair> pair_of(const Element& item) {
   if (item.is_array()) {
     const View parts = item.document_value();
@@ -78,7 +83,7 @@ Result<Pair> pair_of(const Element& item) {
                                     "type string. Found key type: {}",
                                     bson::type_name(parts["0"].type())));
     }
-    return Pair{std::string(parts["0"].string_value()), parts["1"]};
+    return pair_named(parts["0"].string_value(), parts["1"], 4940400);
   }
   if (!item.is_document()) {
     return bad(40398,
@@ -98,7 +103,7 @@ Result<Pair> pair_of(const Element& item) {
                                   "must be of type string. Found type: {}",
                                   bson::type_name(object["k"].type())));
   }
-  return Pair{std::string(object["k"].string_value()), object["v"]};
+  return pair_named(object["k"].string_value(), object["v"], 4940401);
 }
 
 // The first item decides the form of all.
@@ -149,12 +154,23 @@ struct GetFieldExpression final : Expression {
   ExpressionPtr input;
 };
 
-Result<std::string> constant_field(const Element& e, std::string_view name, const Scope& scope, int code) {
+struct FieldComplaints {
+  int path, not_constant, not_text;
+};
+constexpr FieldComplaints kOfGet{5654600, 5654601, 5654602}, kOfSet{4161108, 4161106, 4161107};
+
+Result<std::string> constant_field(const Element& e, std::string_view name, const Scope& scope, const FieldComplaints& complaints) {
   const auto expression = TRY(parse_expression(e, scope));
-  const Datum* value = expression->constant();
-  if (!value || value->type() != Type::kString) {
-    return bad(code,
-               fmt::format("{} requires 'field' to evaluate to a constant, but got a non-constant argument", name));
+  if (e.is_string() && e.string_value().starts_with('$') && !e.string_value().starts_with("$$")) {
+    return bad(complaints.path, fmt::format("'$CURRENT.{0}' is a field path reference which is not allowed in this context. Did you mean {{$literal: '$CURRENT.{0}'}}?", e.string_value().substr(1)));
+  }
+  const bool object = e.is_document() && !e.document_value().first().key().starts_with('$');
+  const Datum* value = object ? nullptr : expression->constant();
+  if (!value) {
+    return bad(complaints.not_constant, fmt::format("{} requires 'field' to evaluate to a constant, but got a non-constant argument", name));
+  }
+  if (value->type() != Type::kString) {
+    return bad(complaints.not_text, fmt::format("{} requires 'field' to evaluate to type String, but got {}", name, type_name_of(*value)));
   }
   return std::string(value->element().string_value());
 }
@@ -163,7 +179,7 @@ Result<ExpressionPtr> parse_get_field(const Element& argument, const Scope& scop
   auto get = std::make_unique<GetFieldExpression>();
   const bool full = argument.is_document() && !argument.document_value().first().key().starts_with('$');
   if (!full) {
-    get->field = TRY(constant_field(argument, "$getField", scope, 5654600));
+    get->field = TRY(constant_field(argument, "$getField", scope, kOfGet));
     return get;
   }
   const View object = argument.document_value();
@@ -173,7 +189,7 @@ Result<ExpressionPtr> parse_get_field(const Element& argument, const Scope& scop
   }
   if (!object["field"]) return bad(3041702, "$getField requires 'field' to be specified");
   if (!object["input"]) return bad(3041703, "$getField requires 'input' to be specified");
-  get->field = TRY(constant_field(object["field"], "$getField", scope, 5654600));
+  get->field = TRY(constant_field(object["field"], "$getField", scope, kOfGet));
   get->input = TRY(parse_expression(object["input"], scope));
   return get;
 }
@@ -217,7 +233,7 @@ Result<ExpressionPtr> parse_set_field(const Element& argument, const Scope& scop
   if (!object["field"]) return bad(4161102, fmt::format("{} requires 'field' to be specified", name));
   if (!object["input"]) return bad(4161109, fmt::format("{} requires 'input' to be specified", name));
   if (name == "$setField" && !object["value"]) return bad(4161103, "$setField requires 'value' to be specified");
-  set->field = TRY(constant_field(object["field"], name, scope, 4161106));
+  set->field = TRY(constant_field(object["field"], name, scope, kOfSet));
   set->input = TRY(parse_expression(object["input"], scope));
   if (name == "$setField") set->value = TRY(parse_expression(object["value"], scope));
   return set;

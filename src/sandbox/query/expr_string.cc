@@ -104,16 +104,16 @@ Result<Datum> substr_cp(Operands o, Variables&) {
   if (!o[1].is_number())
     return bad(34450,
                fmt::format("$substrCP: starting index must be a numeric type (is BSON type {})", type_name_of(o[1])));
-  const auto begin = whole_number(o[1]);
+  const auto begin = small_whole_number(o[1]);
   if (!begin)
     return bad(34451, fmt::format("$substrCP: starting index cannot be represented as a 32-bit integral value: {}",
-                                  as_double(o[1])));
+                                  printed(o[1])));
   if (!o[2].is_number())
     return bad(34452, fmt::format("$substrCP: length must be a numeric type (is BSON type {})", type_name_of(o[2])));
-  const auto length = whole_number(o[2]);
+  const auto length = small_whole_number(o[2]);
   if (!length)
     return bad(34453,
-               fmt::format("$substrCP: length cannot be represented as a 32-bit integral value: {}", as_double(o[2])));
+               fmt::format("$substrCP: length cannot be represented as a 32-bit integral value: {}", printed(o[2])));
   if (*length < 0) return bad(34454, "$substrCP: length must be a nonnegative integer.");
   if (*begin < 0) return bad(34455, "$substrCP: the starting index must be nonnegative integer.");
   const std::size_t from = byte_offset(s, *begin);
@@ -142,14 +142,14 @@ Result<Datum> index_of(std::string_view name, Operands o, bool by_code_point, in
   const std::string_view s = text(o[0]);
   std::int64_t bounds[2] = {0, by_code_point ? code_points(s) : static_cast<std::int64_t>(s.size())};
   for (std::size_t i = 2; i < o.size(); ++i) {
-    const auto bound = whole_number(o[i]);
+    const auto bound = small_whole_number(o[i]);
     if (!bound)
       return bad(40096, fmt::format("{}requires an integral {} index, found a value of type: {}, with value: {}", name,
                                     i == 2 ? "starting" : "ending", type_name_of(o[i]), printed(o[i])));
     if (*bound < 0)
       return bad(40097, fmt::format("{} requires a nonnegative {} index, found: {}", name,
                                     i == 2 ? "starting" : "ending", *bound));
-    bounds[i - 2] = i == 2 ? *bound : std::min(bounds[1], *bound);
+    bounds[i - 2] = i == 2 ? std::int64_t{*bound} : std::min<std::int64_t>(bounds[1], *bound);
   }
   const std::size_t begin = by_code_point ? byte_offset(s, bounds[0]) : static_cast<std::size_t>(bounds[0]);
   const std::size_t end = by_code_point ? byte_offset(s, bounds[1]) : static_cast<std::size_t>(bounds[1]);
@@ -282,14 +282,12 @@ struct ReplaceExpression final : Expression {
     std::string_view rest = text(input);
     const std::string_view wanted = text(find);
     std::string result;
-    if (wanted.empty()) {  // matches between all characters
+    if (wanted.empty()) {  // matches everywhere
       if (name == "$replaceOne")
         return Datum::from(std::string_view(std::string(text(replacement)) + std::string(rest)));
-      while (!rest.empty()) {
-        const std::size_t size = byte_offset(rest, 1);
-        result.append(text(replacement)).append(rest.substr(0, size));
+      for (const char byte : rest) {  // by bytes, as the server has it
+        result.append(text(replacement)).push_back(byte);
         TRY(check_value_size(result.size()));
-        rest.remove_prefix(size);
       }
       result.append(text(replacement));
       return Datum::from(std::string_view(result));

@@ -130,7 +130,7 @@ const std::unordered_map<std::string_view, Entry>& registry() {
       for (const Operator& op : operators) entries[op.name].op = &op;
     }
     for (const auto forms :
-         {control_forms(), array_forms(), object_forms(), string_forms(), date_forms(), conversion_forms(), percentile_forms()}) {
+         {control_forms(), array_forms(), object_forms(), string_forms(), date_forms(), date_arithmetic_forms(), conversion_forms(), percentile_forms()}) {
       for (const SpecialForm& form : forms) entries[form.name].form = &form;
     }
     return entries;
@@ -216,6 +216,10 @@ struct TextScoreExpression final : Expression {
   }
 };
 
+struct CarriedScoreExpression final : Expression {
+  Result<Datum> evaluate(Variables& variables) const override { return Datum::from(variables.context().carried_score); }
+};
+
 // But for the score of $text, what only a text, geo or random-sorting query carries is never there.
 Result<ExpressionPtr> meta_expression(const Element& call, const EvaluationContext& context) {
   if (!call.is_string()) return bad(17307, "$meta only supports string arguments");
@@ -226,8 +230,10 @@ Result<ExpressionPtr> meta_expression(const Element& call, const EvaluationConte
   if (call.string_value() == "textScore") {
     using State = EvaluationContext::TextScore;
     if (context.text_score_state == State::kReadable) return std::make_unique<TextScoreExpression>();
+    if (context.text_score_state == State::kCarried) return std::make_unique<CarriedScoreExpression>();
+    if (context.text_score_state == State::kLost) return std::make_unique<ConstantExpression>(Datum(), false);
     if (context.text_score_state == State::kPassed) {
-      return bad(238, "this server knows the text score up to the first stage that changes documents: let that stage put it into a field");
+      return bad(238, "this server does not know the text score in or behind this stage: let a stage before it put it into a field");
     }
   }
   for (const auto& [name, shown] : kNames) {

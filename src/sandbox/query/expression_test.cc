@@ -275,16 +275,137 @@ TEST(Expressions, ConvertBinaryDataSinceEight) {
 TEST(Expressions, HashAsHashedIndexesDo) {
   const auto hashed = [](const std::string& value) { return value_of(R"({"$toHashedIndexKey":)" + value + "}", "{}", {7, 0, 16}); };
   EXPECT_EQ(hashed("42"), R"({ "$numberLong" : "-944302157085130861" })");  // of the server's own tests
-  // Numbers of one whole part share their key; what is missing has none.
+  // Numbers of one whole part share their key; what is missing has null's.
   EXPECT_EQ(hashed("1"), hashed(R"({"$numberDouble":"1.9"})"));
   EXPECT_EQ(hashed("1"), hashed(R"({"$numberDecimal":"1.5"})"));
   EXPECT_NE(hashed("1"), hashed("2"));
   EXPECT_NE(hashed(R"({"$literal":{"a":1}})"), hashed(R"({"$literal":{"b":1}})"));
-  EXPECT_EQ(hashed("\"$missing\""), "null");
+  EXPECT_EQ(hashed("\"$missing\""), hashed("null"));
 }
 
 TEST(Expressions, KnowTheirVersion) {
   EXPECT_EQ(value_of(R"({"$getField":"a"})", "{}", {4, 4, 0}), "168 Unrecognized expression '$getField'");
+}
+
+TEST(Expressions, PrintDoublesToSixDigits) {
+  const auto text = [](const std::string& number) { return value_of(R"({"$toString":{"$literal":{"$numberDouble":")" + number + "\"}}}"); };
+  EXPECT_EQ(text("1234567.5"), "\"1.23457e+06\"");
+  EXPECT_EQ(text("123456"), "\"123456\"");
+  EXPECT_EQ(text("0.1"), "\"0.1\"");
+  EXPECT_EQ(text("-0.0"), "\"-0\"");
+  EXPECT_EQ(text("Infinity"), "\"Infinity\"");
+  EXPECT_EQ(value_of(R"({"$toUpper":{"$literal":{"$numberDouble":"Infinity"}}})"), "\"INF\"");
+  EXPECT_EQ(value_of(R"({"$toLower":{"$literal":{"$timestamp":{"t":1606755571,"i":18}}}})"), "\"nov 30 16:59:31:12\"");
+}
+
+TEST(Expressions, MakeDatesOfTimestampsSinceFiveOne) {
+  const std::string expression = R"({"$toDate":{"$literal":{"$timestamp":{"t":1,"i":2}}}})";
+  EXPECT_EQ(value_of(expression, "{}", {5, 0, 0}), "241 Unsupported conversion from timestamp to date in $convert with no onError value");
+  EXPECT_EQ(value_of(expression, "{}", {5, 1, 0}), R"({ "$date" : { "$numberLong" : "1000" } })");
+}
+
+TEST(Expressions, TakePositionsOfThirtyTwoBits) {
+  const std::string large = R"({"$numberLong":"5000000000"})";
+  EXPECT_EQ(value_of(R"({"$arrayElemAt":["$arr",)" + large + "]}"), "28691 $arrayElemAt's second argument must be representable as a 32-bit integer: 5e+09");
+  EXPECT_EQ(value_of(R"({"$slice":["$arr",)" + large + "]}"), "28726 Second argument to $slice can't be represented as a 32-bit integer: 5e+09");
+  EXPECT_EQ(value_of(R"({"$slice":["$arr",0,)" + large + "]}"), "28728 Third argument to $slice can't be represented as a 32-bit integer: 5e+09");
+  EXPECT_EQ(value_of(R"({"$indexOfArray":["$arr",2,)" + large + "]}").substr(0, 5), "40096");
+  EXPECT_EQ(value_of(R"({"$indexOfCP":["$s","l",)" + large + "]}").substr(0, 5), "40096");
+  EXPECT_EQ(value_of(R"({"$substrCP":["$s",0,)" + large + "]}").substr(0, 5), "34453");
+  EXPECT_EQ(value_of(R"({"$filter":{"input":"$arr","cond":true,"limit":1.5}})"), "327391 $filter: limit must be represented as a 32-bit integral value: 1.5");
+  EXPECT_EQ(value_of(R"({"$filter":{"input":"$arr","cond":true,"limit":0}})"), "327392 $filter: limit must be greater than 0: 0");
+}
+
+TEST(Expressions, IntersectFromTheSmallerSet) {
+  EXPECT_EQ(value_of(R"({"$setIntersection":[[1,2,3],[{"$numberLong":"2"}]]})"), R"([ { "$numberLong" : "2" } ])");
+  EXPECT_EQ(value_of(R"({"$setIntersection":[[2],[{"$numberLong":"2"},3]]})"), R"([ { "$numberInt" : "2" } ])");
+  EXPECT_EQ(value_of(R"({"$setIntersection":[[1],[2],"$n"]})"), "[  ]");  // what comes after nothing is not looked at
+  EXPECT_EQ(value_of(R"({"$setIntersection":[[1],"$n",[2]]})"), "null");
+}
+
+TEST(Expressions, SortItemsByWholeValues) {
+  const auto sorted = [](const std::string& items, const std::string& by) {
+    auto text = value_of(R"({"$sortArray":{"input":{"$literal":)" + items + R"(},"sortBy":)" + by + "}}");
+    std::erase(text, ' ');
+    return text;
+  };
+  // An array is larger than a number, whatever its items are; no path goes into it.
+  EXPECT_EQ(sorted(R"([{"x":["a"]},{"x":"b"},{},{"x":null}])", R"({"x":1})"), R"([{},{"x":null},{"x":"b"},{"x":["a"]}])");
+  EXPECT_EQ(sorted(R"([{"x":[{"y":"b"}]},{"x":{"y":"a"}}])", R"({"x.y":-1})"), R"([{"x":{"y":"a"}},{"x":[{"y":"b"}]}])");
+  EXPECT_EQ(sorted(R"([{"x":["b"]},{"x":["a"]}])", R"({"x.0":1})"), R"([{"x":["a"]},{"x":["b"]}])");
+  EXPECT_EQ(sorted(R"(["b","a",["c"]])", "1"), R"(["a","b",["c"]])");
+  EXPECT_EQ(value_of(R"({"$sortArray":{"input":[],"sortBy":1,"x":1}})"), "2942501 $sortArray found an unknown argument: x");
+}
+
+TEST(Expressions, CheckWhatNIs) {
+  EXPECT_EQ(value_of(R"({"$firstN":{"n":"x","input":"$s"}})"), "5787902 Value for 'n' must be of integral type, but found \"x\"");
+  EXPECT_EQ(value_of(R"({"$firstN":{"n":1.5,"input":"$arr"}})"), "5787903 Value for 'n' must be of integral type, but found 1.5");
+  EXPECT_EQ(value_of(R"({"$lastN":{"n":-1,"input":"$arr"}})"), "5787908 'n' must be greater than 0, found -1");
+  EXPECT_EQ(value_of(R"({"$minN":{"n":1,"input":"$arr","x":1}})"), "5787901 Unknown argument for 'n' operator: x");
+}
+
+TEST(Expressions, NameVariablesAndFieldsAsTheServerHasThem) {
+  EXPECT_EQ(value_of(R"({"$map":{"input":"$arr","as":"a-b","in":1}})"), "16868 'a-b' contains an invalid character for a variable name: '-'");
+  EXPECT_EQ(value_of(R"({"$filter":{"input":"$arr","as":5,"cond":1}})"), "16866 empty variable names are not allowed");
+  EXPECT_EQ(value_of(R"({"$getField":{"field":5,"input":"$d"}})"), "5654602 $getField requires 'field' to evaluate to type String, but got int");
+  EXPECT_EQ(value_of(R"({"$getField":{"field":{"$toLower":"$s"},"input":"$d"}})"),
+            "5654601 $getField requires 'field' to evaluate to a constant, but got a non-constant argument");
+  EXPECT_EQ(value_of(R"({"$setField":{"field":"$s","input":"$d","value":1}})"),
+            "4161108 '$CURRENT.s' is a field path reference which is not allowed in this context. Did you mean {$literal: '$CURRENT.s'}?");
+  EXPECT_EQ(value_of(R"({"$setField":{"field":{"a":1},"input":"$d","value":1}})"),
+            "4161106 $setField requires 'field' to evaluate to a constant, but got a non-constant argument");
+  EXPECT_EQ(value_of(R"({"$arrayToObject":{"$literal":[["a\u0000b",1]]}})"), "4940400 Key field cannot contain an embedded null byte");
+}
+
+TEST(Expressions, ReplaceNothingByBytes) {
+  EXPECT_EQ(value_of(R"({"$replaceAll":{"input":"ab","find":"","replacement":"-"}})"), "\"-a-b-\"");
+  EXPECT_EQ(value_of(R"({"$strLenBytes":{"$replaceAll":{"input":"$s","find":"","replacement":"-"}}})"), R"({ "$numberInt" : "13" })");
+}
+
+TEST(Expressions, TruncateToAsManyDigitsAsThereAre) {
+  EXPECT_EQ(value_of(R"({"$trunc":[{"$numberDecimal":"1.298"},{"$numberDecimal":"100"}]})"), R"({ "$numberDecimal" : "1.298000000000000000000000000000000" })");
+}
+
+TEST(Expressions, DatesAtTheEndsOfTime) {
+  const std::string first = R"({"$literal":{"$date":{"$numberLong":"-9223372036854775808"}}})", last = R"({"$literal":{"$date":{"$numberLong":"9223372036854775807"}}})";
+  const auto trunc = [&](const std::string& date, const std::string& more) { return value_of(R"({"$dateTrunc":{"date":)" + date + "," + more + "}}"); };
+  EXPECT_EQ(trunc(first, R"("unit":"week")"), "5439002 dateTrunc overflowed");
+  EXPECT_EQ(trunc(first, R"("unit":"year","binSize":{"$numberLong":"100000000000"})"), "5439002 dateTrunc overflowed");
+  EXPECT_EQ(trunc(last, R"("unit":"week","binSize":{"$numberLong":"100000000000"})"), R"({ "$date" : { "$numberLong" : "946771200000" } })");
+  const auto diff = [&](const std::string& unit) { return value_of(R"({"$dateDiff":{"startDate":)" + first + R"(,"endDate":)" + last + R"(,"unit":")" + unit + "\"}}"); };
+  EXPECT_EQ(diff("day"), R"({ "$numberLong" : "213503982335" })");
+  EXPECT_EQ(diff("week"), R"({ "$numberLong" : "30500568905" })");
+  EXPECT_EQ(diff("second"), R"({ "$numberLong" : "18446744073709551" })");
+  EXPECT_EQ(value_of(R"({"$subtract":[)" + last + "," + first + "]}"), R"({ "$numberLong" : "-1" })");
+  EXPECT_EQ(value_of(R"({"$isoWeek":)" + last + "}"), R"({ "$numberInt" : "33" })");
+}
+
+TEST(Expressions, ReadDatesInWords) {
+  const auto read = [](const std::string& text, const std::string& more = "") {
+    return value_of(R"({"$toString":{"$dateFromString":{"dateString":")" + text + "\"" + more + "}}}");
+  };
+  EXPECT_EQ(read("July 4th, 2017 12:39:30 BST"), R"("2017-07-04T11:39:30.000Z")");
+  EXPECT_EQ(read("July 4th, 2017 11am"), R"("2017-07-04T11:00:00.000Z")");
+  EXPECT_EQ(read("Nov 30 2026 12:00"), R"("2026-11-30T12:00:00.000Z")");
+  EXPECT_EQ(read("4 July 2017 11:56:02.5 P.M."), R"("2017-07-04T23:56:02.500Z")");
+  EXPECT_EQ(read("Tue, 04 Jul 2017 11:56:02 +0200"), R"("2017-07-04T09:56:02.000Z")");
+  EXPECT_EQ(read("Wed Jul 04 2017 11:56:02 GMT-0130"), R"("2017-07-05T13:26:02.000Z")");  // the next Wednesday
+  EXPECT_EQ(read("04-Jul-17"), R"("2017-07-04T00:00:00.000Z")");
+  EXPECT_EQ(read("2017-Jul-04T11:56Z"), R"("2017-07-04T11:56:00.000Z")");
+  EXPECT_EQ(read("July 1970"), R"("1970-07-01T00:00:00.000Z")");
+  EXPECT_EQ(read("30.11.2026 12:00 AM"), R"("2026-11-30T00:00:00.000Z")");
+  EXPECT_EQ(read("2017-07-04 11:56 Europe/Berlin"), R"("2017-07-04T09:56:00.000Z")");
+  EXPECT_EQ(read("2017-07-04 tomorrow noon"), R"("2017-07-05T12:00:00.000Z")");
+  EXPECT_EQ(read("@86400"), R"("1970-01-02T00:00:00.000Z")");
+  EXPECT_EQ(read("July 4th, 2017 12:00", R"(,"timezone":"Europe/Berlin")"), R"("2017-07-04T10:00:00.000Z")");
+  EXPECT_EQ(read("July 4th, 2017 12:00 EST", R"(,"timezone":"Europe/Berlin")"),
+            "241 you cannot pass in a date/time string with time zone information ('EST') together with a timezone argument");
+  for (const char* part : {"July 4th", "12:50:53", "today", "Tuesday", "noon"}) {
+    EXPECT_EQ(read(part), "241 an incomplete date/time string has been found, with elements missing: \"" + std::string(part) + "\"");
+  }
+  for (const char* none : {"July 32nd, 2017", "Feb 30 2017", "4 Juli 2017", "July 4 2017 25:00", "July 4 2017 12:00 12:00", "July 4 2017 x"}) {
+    EXPECT_EQ(read(none).substr(0, 30), "241 Error parsing date string ") << none;
+  }
 }
 
 }  // namespace

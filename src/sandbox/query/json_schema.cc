@@ -89,6 +89,9 @@ struct Schema {
 };
 
 bool Schema::accepts_number(const Element& value) const {
+  // As in comparisons: NaN lies within no bounds but its own.
+  const auto beside = [&](const Element& bound) { return bound.exists() && is_nan(value) != is_nan(bound); };
+  if (beside(minimum) || beside(maximum)) return false;
   if (minimum.exists()) {
     const int order = bson::compare_values(value, minimum);
     if (order < 0 || (order == 0 && exclusive_minimum)) return false;

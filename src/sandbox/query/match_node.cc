@@ -15,7 +15,8 @@ using bson::View;
 
 namespace {
 
-bool is_missing_or_undefined(const Element& value) { return !value.exists() || value.type() == Type::kUndefined; }
+// Whether `value` is what null stands for, besides itself.
+bool is_like_null(const Element& value, bool undefined_is_null) { return !value.exists() || (undefined_is_null && value.type() == Type::kUndefined); }
 
 }  // namespace
 
@@ -70,7 +71,7 @@ bool CompareNode::matches_single(const Element& value, MatchState) const {
   if (op == Comparison::kEq && value.exists() && value.type() == rhs.type() && value.type() == Type::kInt32) {
     return value.int32_value() == rhs.int32_value();
   }
-  const bool either_null = rhs.type() == Type::kNull && is_missing_or_undefined(value);
+  const bool either_null = rhs.type() == Type::kNull && is_like_null(value, undefined_is_null);
   if (either_null) return op == Comparison::kEq || op == Comparison::kLte || op == Comparison::kGte;
   int order = 0;
   const bool extreme = rhs.type() == Type::kMinKey || rhs.type() == Type::kMaxKey;
@@ -93,7 +94,7 @@ bool CompareNode::matches_single(const Element& value, MatchState) const {
 }
 
 bool InNode::matches_single(const Element& value, MatchState) const {
-  if (has_null && is_missing_or_undefined(value)) return true;
+  if (has_null && is_like_null(value, undefined_is_null)) return true;
   if (!value.exists()) return false;
   const auto at =
       std::lower_bound(equalities.begin(), equalities.end(), value,
@@ -123,11 +124,22 @@ std::optional<std::int64_t> truncated(const Element& number) {
   return static_cast<std::int64_t>(value);
 }
 
+namespace {
+
+// As the server's numberLong has it: doubles are cut off, decimals rounded, and what does not fit is the smallest one.
+std::int64_t number_long(const Element& number) {
+  constexpr auto kNone = std::numeric_limits<std::int64_t>::min();
+  if (number.type() != Type::kDecimal128) return truncated(number).value_or(kNone);
+  const auto rounded = bson::decimal_round(number.decimal_value(), 0, bson::DecimalRounding::kHalfEven);
+  return bson::decimal_is_nan(rounded) ? kNone : bson::decimal_to_int64(rounded).value_or(kNone);
+}
+
+}  // namespace
+
 bool ModNode::matches_single(const Element& value, MatchState) const {
   if (!value.is_number()) return false;
-  const auto number = truncated(value);
-  if (!number && skips_unusable) return false;
-  const std::int64_t dividend = number.value_or(std::numeric_limits<std::int64_t>::min());
+  if (skips_unusable && !truncated(value)) return false;
+  const std::int64_t dividend = skips_unusable ? *truncated(value) : number_long(value);
   const std::int64_t rest = divisor == -1 ? 0 : dividend % divisor;  // INT64_MIN % -1 overflows
   return rest == remainder;
 }
@@ -165,18 +177,13 @@ bool BitsNode::matches_single(const Element& value, MatchState) const {
     const auto data = value.binary_value().data;
     return judge([&](std::uint32_t p) { return p / 8 < data.size() && (data[p / 8] >> (p % 8) & 1) != 0; });
   }
-  if (!value.is_number() || is_nan(value)) return false;
+  if (!value.is_number()) return false;
   if (value.type() == Type::kDouble) {
     const double number = value.double_value();
-    if (number != std::trunc(number) || number < -9223372036854775808.0 || number >= 9223372036854775808.0)
-      return false;
+    if (!(number == std::trunc(number) && number >= -9223372036854775808.0 && number < 9223372036854775808.0)) return false;
   }
-  const auto number = value.to_int64();
-  if (!number) return false;
-  if (value.type() == Type::kDecimal128) {
-    if (bson::decimal_compare(bson::decimal_from_int64(*number), value.decimal_value()) != 0) return false;
-  }
-  return judge([&](std::uint32_t p) { return (*number >> std::min<std::uint32_t>(p, 63) & 1) != 0; });
+  const auto number = number_long(value);
+  return judge([&](std::uint32_t p) { return (number >> std::min<std::uint32_t>(p, 63) & 1) != 0; });
 }
 
 bool TextNode::matches(bson::View document, MatchState state) const {

@@ -126,6 +126,7 @@ struct CompareNode final : PathNode {
   Comparison op;
   bson::Element rhs;
   const bson::Collator* collator;
+  bool undefined_is_null = true;  // since 8.0 it is not
 };
 
 struct InNode final : PathNode {
@@ -134,6 +135,7 @@ struct InNode final : PathNode {
   std::vector<bson::Element> equalities;  // sorted, without duplicates
   std::vector<std::shared_ptr<const CompiledRegex>> regexes;
   bool has_null = false;
+  bool undefined_is_null = true;  // since 8.0 it is not
   const bson::Collator* collator = nullptr;
 };
 
@@ -218,8 +220,8 @@ bool schema_accepts(bson::View schema, const bson::Element& value, ServerVersion
 bson::Element schema_duplicate(bson::View array);
 
 bool is_operator_document(const bson::Element& value);
-// Operators that stand below a field name, besides $eq and $not.
-bool takes_path(std::string_view name);
+// Operators that stand below a field name, besides $not. Before 5.0 the server left $eq out of its list.
+bool takes_path(std::string_view name, ServerVersion version);
 bool is_nan(const bson::Element& value);
 // Rounded towards zero. Nothing for NaN, infinities and what does not fit.
 std::optional<std::int64_t> truncated(const bson::Element& number);

@@ -36,12 +36,16 @@ std::string not_a_long(const Element& e) {
   return fmt::format("{}: {}", nan ? "NaN not allowed" : infinite ? "Infinity not allowed" : "Out of range", shown(e));
 }
 
+bool undefined_is_null(const MatchParser& parser) { return parser.version < ServerVersion{8, 0, 0}; }
+
 Result<MatchNodePtr> compare(const MatchParser& parser, std::string_view path, Comparison op, const Element& rhs) {
   if (rhs.type() == Type::kRegex && op != Comparison::kEq) {
     return bad(code::kBadValue, fmt::format("Can't have RegEx as arg to predicate over field '{}'.", path));
   }
   if (rhs.type() == Type::kUndefined) return bad(code::kBadValue, "cannot compare to undefined");
-  return std::make_unique<CompareNode>(path, op, rhs, parser.collator);
+  auto node = std::make_unique<CompareNode>(path, op, rhs, parser.collator);
+  node->undefined_is_null = undefined_is_null(parser);
+  return node;
 }
 
 Result<MatchNodePtr> regex_node(const MatchParser& parser, std::string_view path, bson::Regex regex) {
@@ -79,6 +83,7 @@ Result<MatchNodePtr> regex_operator(const MatchParser& parser, std::string_view 
 Result<MatchNodePtr> in_list(const MatchParser& parser, std::string_view path, const Element& list) {
   auto node = std::make_unique<InNode>(path);
   node->collator = parser.collator;
+  node->undefined_is_null = undefined_is_null(parser);
   for (const Element& item : list.document_value()) {
     if (is_operator_document(item)) return bad(code::kBadValue, "cannot nest $ under $in");
     if (item.type() == Type::kUndefined) {
@@ -99,7 +104,20 @@ Result<MatchNodePtr> in_list(const MatchParser& parser, std::string_view path, c
   return node;
 }
 
-Result<MatchNodePtr> size_node(std::string_view path, const Element& e) {
+// Of numbers that may not be negative, since 5.0 in other words.
+std::string below_zero(const MatchParser& parser, const Element& e) {
+  return fmt::format("Expected a {} number in: {}", parser.version < ServerVersion{5, 0, 0} ? "positive" : "non-negative", shown(e));
+}
+
+Result<MatchNodePtr> size_node(const MatchParser& parser, std::string_view path, const Element& e) {
+  if (parser.version >= ServerVersion{5, 0, 0}) {
+    const auto refused = [](std::string_view why) { return bad(code::kBadValue, fmt::format("Failed to parse $size. {}", why)); };
+    const auto size = whole_number(e);
+    if (!size) return refused(size.error().message);
+    if (*size != static_cast<std::int32_t>(*size)) return refused(fmt::format("Cannot represent {} in an int", shown(e)));
+    if (*size < 0) return refused(below_zero(parser, e));
+    return std::make_unique<SizeNode>(path, *size);
+  }
   if (!e.is_number() || e.type() == Type::kDecimal128) return bad(code::kBadValue, "$size needs a number");
   const auto whole = e.to_int64();
   const bool fits = whole && *whole == static_cast<std::int32_t>(*whole);
@@ -150,7 +168,7 @@ Result<std::uint32_t> bit_position(const Element& item) {
   return static_cast<std::uint32_t>(number);
 }
 
-Status bit_positions(std::string_view path, const Element& e, BitsNode& node) {
+Status bit_positions(const MatchParser& parser, std::string_view path, const Element& e, BitsNode& node) {
   if (e.is_array()) {
     for (const Element& item : e.document_value()) node.positions.push_back(TRY(bit_position(item)));
     return {};
@@ -167,16 +185,16 @@ Status bit_positions(std::string_view path, const Element& e, BitsNode& node) {
                fmt::format("{} takes an Array, a number, or a BinData but received: {}", path, shown(e)));
   }
   const std::int64_t mask = TRY(whole_number(e));
-  if (mask < 0) return bad(code::kFailedToParse, fmt::format("Expected a positive number in: {}", shown(e)));
+  if (mask < 0) return bad(code::kFailedToParse, below_zero(parser, e));
   for (std::uint32_t bit = 0; bit < 63; ++bit) {
     if (mask >> bit & 1) node.positions.push_back(bit);
   }
   return {};
 }
 
-Result<MatchNodePtr> bits_node(std::string_view path, BitTest test, const Element& e) {
+Result<MatchNodePtr> bits_node(const MatchParser& parser, std::string_view path, BitTest test, const Element& e) {
   auto node = std::make_unique<BitsNode>(path, test);
-  TRY(bit_positions(path, e, *node));
+  TRY(bit_positions(parser, path, e, *node));
   return node;
 }
 
@@ -216,7 +234,7 @@ Result<MatchNodePtr> all_node(const MatchParser& parser, std::string_view path, 
       both->children.push_back(TRY(elem_match(parser, path, item.document_value().first())));
     } else if (item.type() == Type::kRegex) {
       both->children.push_back(TRY(regex_node(parser, path, item.regex_value())));
-    } else if (item.is_document() && takes_path(item.document_value().first().key())) {
+    } else if (item.is_document() && takes_path(item.document_value().first().key(), parser.version)) {
       return bad(code::kBadValue, "no $ expressions in $all");
     } else {
       both->children.push_back(TRY(compare(parser, path, Comparison::kEq, item)));
@@ -284,15 +302,15 @@ Result<MatchNodePtr> one_operator(const MatchParser& parser, std::string_view pa
   }
   if (name == "$type") return std::make_unique<TypeNode>(path, TRY(parse_type_set(e, path)));
   if (name == "$mod") return mod_node(parser, path, e);
-  if (name == "$size") return size_node(path, e);
+  if (name == "$size") return size_node(parser, path, e);
   if (name == "$regex") return regex_operator(parser, path, all);
   if (name == "$elemMatch") return elem_match(parser, path, e);
   if (name == "$all") return all_node(parser, path, e);
   if (name == "$not") return not_node(parser, path, e);
-  if (name == "$bitsAllSet") return bits_node(path, BitTest::kAllSet, e);
-  if (name == "$bitsAllClear") return bits_node(path, BitTest::kAllClear, e);
-  if (name == "$bitsAnySet") return bits_node(path, BitTest::kAnySet, e);
-  if (name == "$bitsAnyClear") return bits_node(path, BitTest::kAnyClear, e);
+  if (name == "$bitsAllSet") return bits_node(parser, path, BitTest::kAllSet, e);
+  if (name == "$bitsAllClear") return bits_node(parser, path, BitTest::kAllClear, e);
+  if (name == "$bitsAnySet") return bits_node(parser, path, BitTest::kAnySet, e);
+  if (name == "$bitsAnyClear") return bits_node(parser, path, BitTest::kAnyClear, e);
   if (name == "$near" || name == "$nearSphere" || name == "$geoNear") {
     if (all.first().key() != name) {
       return bad(code::kBadValue, fmt::format("near must be first in: {}", bson::to_shell(all)));
@@ -372,11 +390,12 @@ bool is_db_ref(View object) { return object["$ref"].exists() && object["$id"].ex
 
 }  // namespace
 
-bool takes_path(std::string_view name) {
+bool takes_path(std::string_view name, ServerVersion version) {
   static constexpr std::string_view kNames[] = {
       "$all", "$bitsAllClear", "$bitsAllSet", "$bitsAnyClear", "$bitsAnySet", "$elemMatch", "$exists", "$geoIntersects",
       "$geoNear", "$geoWithin", "$gt", "$gte", "$in", "$lt", "$lte", "$mod", "$ne", "$near", "$nearSphere", "$nin",
       "$options", "$regex", "$size", "$type", "$within"};
+  if (name == "$eq") return version >= ServerVersion{5, 0, 0};
   return std::ranges::find(kNames, name) != std::end(kNames);
 }
 

@@ -86,7 +86,8 @@ Status Matcher::answer_text_by(View index_spec) const {
   auto index = TRY(TextIndex::parse(index_spec));
   const auto named = node.asked["$language"].to_string_view();
   const auto language = named ? TRY(text_language(*named)) : index.default_language();
-  node.answer->emplace(TextAnswer{std::move(index), TextQuery(node.asked, language)});
+  const bool by_unicode = index.by_unicode();
+  node.answer->emplace(TextAnswer{std::move(index), TextQuery(node.asked, language, by_unicode)});
   return {};
 }
 

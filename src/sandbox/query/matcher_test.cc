@@ -143,5 +143,42 @@ TEST(Matcher, OptionsOfRegexThatAreNoneMeanNothingBefore61) {
   EXPECT_EQ(refused.error().server_code, 51108);
 }
 
+TEST(Matcher, SchemasHaveNoBoundsForNaN) {
+  const std::string schema = R"({"$jsonSchema":{"properties":{"a":{"maximum":5}}}})";
+  EXPECT_TRUE(matches(schema, R"({"a":{"$numberDouble":"-Infinity"}})"));
+  EXPECT_FALSE(matches(schema, R"({"a":{"$numberDouble":"NaN"}})"));
+}
+
+TEST(Matcher, RoundsDecimalsToBits) {
+  EXPECT_TRUE(matches(R"({"a":{"$bitsAllSet":[1]}})", R"({"a":{"$numberDecimal":"1.5"}})"));
+  EXPECT_FALSE(matches(R"({"a":{"$bitsAllSet":[1]}})", R"({"a":{"$numberDouble":"2.5"}})"));
+  EXPECT_TRUE(matches(R"({"a":{"$mod":[4,0]}})", R"({"a":{"$numberDecimal":"3.5"}})"));  // since 5.0 cut off
+  EXPECT_FALSE(Matcher::parse(doc(R"({"a":{"$mod":[4,0]}})"), nullptr, {5, 0, 0})->matches(doc(R"({"a":{"$numberDecimal":"3.5"}})")));
+}
+
+TEST(Matcher, SizesAreReadOtherwiseSinceFive) {
+  const auto refusal = [](const std::string& size) {
+    const auto matcher = Matcher::parse(doc("{\"a\":{\"$size\":" + size + "}}"), nullptr, {5, 0, 0});
+    return matcher ? "" : std::to_string(matcher.error().server_code) + " " + matcher.error().message;
+  };
+  EXPECT_EQ(refusal(R"({"$numberDecimal":"1"})"), "");
+  EXPECT_EQ(refusal("\"x\""), "2 Failed to parse $size. Expected a number in: $size: \"x\"");
+  EXPECT_EQ(refusal("1.5"), "2 Failed to parse $size. Expected an integer: $size: 1.5");
+  EXPECT_EQ(refusal("-1"), "2 Failed to parse $size. Expected a non-negative number in: $size: -1");
+  EXPECT_EQ(refusal(R"({"$numberLong":"5000000000"})"), "2 Failed to parse $size. Cannot represent $size: 5000000000 in an int");
+}
+
+TEST(Matcher, UndefinedIsNullBeforeEight) {
+  const auto found = [](const std::string& filter, ServerVersion version, const std::string& document) {
+    return Matcher::parse(doc(filter), nullptr, version)->matches(doc(document));
+  };
+  const std::string undefined = R"({"a":{"$undefined":true}})";
+  for (const std::string filter : {R"({"a":null})", R"({"a":{"$in":[null,5]}})", R"({"a":{"$lte":null}})"}) {
+    EXPECT_TRUE(found(filter, {7, 0, 0}, undefined)) << filter;
+    EXPECT_FALSE(found(filter, {8, 0, 0}, undefined)) << filter;
+    EXPECT_TRUE(found(filter, {8, 0, 0}, "{}")) << filter;
+  }
+}
+
 }  // namespace
 }  // namespace drover::sandbox::query

@@ -55,7 +55,7 @@ std::vector<std::unique_ptr<MutableNode>>& MutableNode::children() {
 
 MutableNode* MutableNode::find(std::string_view name) {
   if (is_array()) {
-    const auto index = array_index(name);
+    const auto index = array_index_for_update(name);
     auto& items = children();
     return index && *index < items.size() ? items[*index].get() : nullptr;
   }

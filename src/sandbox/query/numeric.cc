@@ -89,6 +89,12 @@ std::optional<std::int64_t> whole_number(const Datum& value) {
   return number;
 }
 
+std::optional<std::int32_t> small_whole_number(const Datum& value) {
+  const auto number = whole_number(value);
+  if (!number || *number != static_cast<std::int32_t>(*number)) return {};
+  return static_cast<std::int32_t>(*number);
+}
+
 void NumberSum::add_double(double value) {  // Neumaier
   const double total = sum_ + value;
   if (std::isfinite(total)) {

@@ -21,6 +21,8 @@ Datum multiply_numbers(const Datum& a, const Datum& b);
 
 // int64 or nothing when the number is not whole, is too large or NaN.
 std::optional<std::int64_t> whole_number(const Datum& value);
+// The same of 32 bits: what positions and counts have to be.
+std::optional<std::int32_t> small_whole_number(const Datum& value);
 
 // Sums as the server does: compensated doubles, so that the order of addition hardly matters.
 class NumberSum {

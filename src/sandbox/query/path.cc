@@ -26,8 +26,10 @@ bool is_array_index(std::string_view part) {
   return true;
 }
 
-std::optional<std::size_t> array_index(std::string_view part) {
-  if (!is_array_index(part)) return std::nullopt;
+std::optional<std::size_t> array_index(std::string_view part) { return is_array_index(part) ? array_index_for_update(part) : std::nullopt; }
+
+std::optional<std::size_t> array_index_for_update(std::string_view part) {
+  if (part.find_first_not_of("0123456789") != std::string_view::npos) return std::nullopt;  // from_chars would take "-1", of which no index is made
   std::size_t value = 0;
   const auto [end, error] = std::from_chars(part.data(), part.data() + part.size(), value);
   if (error != std::errc() || end != part.data() + part.size()) return std::nullopt;

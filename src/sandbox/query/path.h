@@ -32,6 +32,8 @@ std::vector<std::string> split_path(std::string_view text);
 bool is_array_index(std::string_view part);
 // The number that `part` spells, or nothing when it is not an index or too large.
 std::optional<std::size_t> array_index(std::string_view part);
+// As updates have it, to whom "01" is an index too.
+std::optional<std::size_t> array_index_for_update(std::string_view part);
 
 enum class LeafArrays { kTraverse, kKeep };
 

@@ -35,7 +35,7 @@ Result<Element> only_field(const Element& item) {
 }
 
 const StageRow* find_row(std::string_view name, ServerVersion version) {
-  for (const auto rows : {simple_stages(), group_stages(), foreign_stages(), array_stages(), bucket_stages(), window_stages(), densify_stages()}) {
+  for (const auto rows : {simple_stages(), group_stages(), lookup_stages(), foreign_stages(), array_stages(), bucket_stages(), window_stages(), densify_stages()}) {
     for (const StageRow& row : rows) {
       if (row.name == name) return version >= row.since ? &row : nullptr;
     }
@@ -149,8 +149,43 @@ bool asks_text(const Element& match, const PipelineContext& context) {
 bool keeps_documents(std::string_view stage) {
   return stage == "$match" || stage == "$sort" || stage == "$limit" || stage == "$skip" || stage == "$sample";
 }
+// Stages that give what became of each document as they pull it.
+bool passes_documents_on(std::string_view stage) {
+  static constexpr std::string_view kStages[] = {"$project", "$addFields", "$set", "$unset", "$replaceRoot", "$replaceWith", "$unwind", "$redact", "$lookup", "$graphLookup"};
+  return std::ranges::find(kStages, stage) != std::end(kStages);
+}
+bool gathers_documents(std::string_view stage) {
+  return stage == "$group" || stage == "$bucket" || stage == "$bucketAuto" || stage == "$count" || stage == "$sortByCount";
+}
 // Stages whose expressions are about other documents too.
 bool has_pipelines(std::string_view stage) { return stage == "$lookup" || stage == "$unionWith" || stage == "$graphLookup" || stage == "$facet"; }
+
+using Score = EvaluationContext::TextScore;
+
+// What is known of the score of $text behind `stage`.
+Score score_behind(std::string_view stage, Score before) {
+  if (before == Score::kNone || before == Score::kLost) return before;
+  if (gathers_documents(stage)) return Score::kLost;
+  if (before == Score::kReadable && keeps_documents(stage)) return Score::kReadable;
+  const bool known = before == Score::kReadable || before == Score::kCarried;
+  const bool carries = passes_documents_on(stage) || (keeps_documents(stage) && stage != "$sample");
+  return known && carries ? Score::kCarried : Score::kPassed;
+}
+
+// Stands before the first stage that changes documents: notes the score of each as it passes.
+struct ScoreStage final : Stage {
+  struct Source final : MappedSource {
+    Source(DocumentSourcePtr input, std::shared_ptr<const EvaluationContext> c) : MappedSource(std::move(input)), context(std::move(c)) {}
+    Result<std::optional<Document>> next() override {
+      auto document = TRY(input_->next());
+      if (document && context->text_score) context->carried_score = TRY(context->text_score(*document));
+      return document;
+    }
+    std::shared_ptr<const EvaluationContext> context;
+  };
+  DocumentSourcePtr over(DocumentSourcePtr input) const override { return std::make_unique<Source>(std::move(input), context); }
+  std::shared_ptr<const EvaluationContext> context;
+};
 
 }  // namespace
 
@@ -166,12 +201,13 @@ Result<Pipeline> Pipeline::parse(View stages, const PipelineContext& context) {
   }
   TRY(check_names(stages, own.evaluation->version));
   std::size_t index = 0;
-  using Score = EvaluationContext::TextScore;
   auto& score = own.evaluation->text_score_state;
   for (const Element& item : stages) {
     const Element stage = TRY(only_field(item));
     const std::string_view name = stage.key();
-    if (score == Score::kReadable && has_pipelines(name)) score = Score::kPassed;
+    const Score before = score;
+    const std::size_t place = parsed.stages.size();
+    if ((before == Score::kReadable || before == Score::kCarried) && has_pipelines(name)) score = Score::kPassed;
     if (is_leading(name)) {
       if (index > 0) return bad(40602, fmt::format("{} is only valid as the first stage in a pipeline.", name));
       parsed.leading = LeadingStage{std::string(name), wrap(stage)};
@@ -184,8 +220,14 @@ Result<Pipeline> Pipeline::parse(View stages, const PipelineContext& context) {
         // An index answers it, and only the first stage reads by one.
         if (index > 0) return bad(17313, "$match with $text is only allowed as the first pipeline stage");
         if (own.reads_collection) score = Score::kReadable;
+      } else {
+        score = score_behind(name, before);
       }
-      if (score == Score::kReadable && !keeps_documents(name)) score = Score::kPassed;
+      if (before == Score::kReadable && score == Score::kCarried) {
+        auto note = std::make_shared<ScoreStage>();
+        note->context = own.evaluation;
+        parsed.stages.insert(parsed.stages.begin() + static_cast<std::ptrdiff_t>(place), std::move(note));
+      }
     }
     ++index;
   }

@@ -163,5 +163,36 @@ TEST(Pipeline, TextIsForTheFirstStage) {
   EXPECT_EQ(Fixture().run(R"([{"$match":{"a":{"$near":[0,0]}}}])", "[]"), "5626500 $geoNear, $near, and $nearSphere are not allowed in this context");
 }
 
+TEST(Pipeline, NMayDependOnTheGroup) {
+  Fixture f{.version = {6, 0, 0}};
+  const std::string input = R"([{"g":"a","v":1},{"g":"a","v":2},{"g":"b","v":3},{"g":"b","v":4}])";
+  EXPECT_EQ(f.run(R"([{"$group":{"_id":{"g":"$g"},"v":{"$firstN":{"input":"$v","n":{"$cond":[{"$eq":["$g","b"]},1,3]}}}}},{"$sort":{"_id":1}}])", input),
+            R"({ "_id" : { "g" : "a" }, "v" : [ 1, 2 ] }{ "_id" : { "g" : "b" }, "v" : [ 3 ] })");
+  EXPECT_EQ(f.run(R"([{"$group":{"_id":null,"v":{"$topN":{"output":"$v","sortBy":{"v":-1},"n":"$g"}}}}])", input), "5787902 Value for 'n' must be of integral type, but found MISSING");
+  EXPECT_EQ(f.run(R"([{"$group":{"_id":null,"v":{"$top":{"output":"$v","sortBy":{"v":-1},"n":1}}}}])", input), "5788002 Unknown argument to $top 'n'");
+  EXPECT_EQ(f.run(R"([{"$group":{"_id":null,"v":{"$bottom":{"output":"$v"}}}}])", input), "5788005 Missing value for 'sortBy'");
+}
+
+TEST(Pipeline, RedactKeepsTheWholeDocumentAsRoot) {
+  EXPECT_EQ(Fixture().run(R"([{"$redact":{"$cond":[{"$lte":["$level","$$ROOT.clearance"]},"$$DESCEND","$$PRUNE"]}}])",
+                          R"([{"clearance":2,"level":1,"a":{"level":2},"b":{"level":3},"c":[{"level":1},{"level":5},7]}])"),
+            R"({ "clearance" : 2, "level" : 1, "a" : { "level" : 2 }, "c" : [ { "level" : 1 }, 7 ] })");
+}
+
+TEST(Pipeline, LookupJoinsByWhatIsThere) {
+  Fixture f{.others = {{"o", R"([{"_id":1,"k":1},{"_id":2,"k":null},{"_id":3}])"}}};
+  const auto joined = [&](const std::string& document, const std::string& local) {
+    auto text = f.run(R"([{"$lookup":{"from":"o","localField":")" + local + R"(","foreignField":"k","as":"j"}},{"$project":{"r":"$j._id"}}])", "[" + document + "]");
+    std::erase(text, ' ');
+    return text;
+  };
+  EXPECT_EQ(joined(R"({"a":1})", "a"), R"({"r":[1]})");
+  EXPECT_EQ(joined(R"({})", "a"), R"({"r":[2,3]})");
+  EXPECT_EQ(joined(R"({"a":[]})", "a"), R"({"r":[2,3]})");            // nothing is null
+  EXPECT_EQ(joined(R"({"a":[{"b":1},{"c":1}]})", "a.b"), R"({"r":[1]})");  // but not where there is something
+  EXPECT_EQ(joined(R"({"a":[{"c":1}]})", "a.b"), R"({"r":[2,3]})");
+  EXPECT_EQ(joined(R"({"a":[[1],{"b":5}]})", "a.0"), R"({"r":[1]})");
+}
+
 }  // namespace
 }  // namespace drover::sandbox::query

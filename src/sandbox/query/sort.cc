@@ -116,8 +116,10 @@ Result<SortPattern> SortPattern::parse(View spec, std::shared_ptr<const bson::Co
       const Element meta = e.document_value().first();
       if (meta.key() != "$meta") return bad(17312, "$meta is the only expression supported by $sort right now");
       if (!meta.is_string()) return bad(17307, "$meta only supports string arguments");
-      if (meta.string_value() == "textScore" && evaluation && evaluation->text_score_state == EvaluationContext::TextScore::kReadable) {
-        pattern.parts_.push_back({.path = "", .descending = true, .components = {}, .text_score = true});
+      using Score = EvaluationContext::TextScore;
+      const auto score = evaluation ? evaluation->text_score_state : Score::kNone;
+      if (meta.string_value() == "textScore" && (score == Score::kReadable || score == Score::kCarried)) {
+        pattern.parts_.push_back({.path = "", .descending = true, .components = {}, .text_score = true, .carried_score = score == Score::kCarried});
         pattern.evaluation_ = evaluation;
         continue;
       }
@@ -152,7 +154,7 @@ Result<std::string> SortPattern::key(View document) const {
     walks.push_back({&part.components, 0, Element(), part.text_score});
     if (part.text_score) {
       const auto& scorer = evaluation_->text_score;
-      if (!score) score = bson::make_document({{"", scorer ? TRY(scorer(document)) : 0.0}});
+      if (!score) score = bson::make_document({{"", part.carried_score ? evaluation_->carried_score : scorer ? TRY(scorer(document)) : 0.0}});
       walks.back().value = score->view().first();
     } else {
       descend(walks.back(), document);

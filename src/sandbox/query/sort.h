@@ -23,6 +23,7 @@ class SortPattern {
     bool descending = false;
     std::vector<std::string> components;  // of `path`
     bool text_score = false;              // no path
+    bool carried_score = false;           // the same, behind a stage that changed the documents
   };
 
   // {} sorts nothing. {$natural: ±1} is recognised (natural() is +1 or -1) and stands alone. {$meta: "textScore"} sorts by what

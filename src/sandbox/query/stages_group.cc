@@ -34,8 +34,11 @@ struct Group {
   Datum id;
   std::vector<std::unique_ptr<Accumulator>> accumulators;
 
-  Group(Datum i, const std::vector<Output>& outputs, const EvaluationContext& context) : id(std::move(i)) {
-    for (const Output& output : outputs) accumulators.push_back(output.factory.make(context));
+  static Result<Group> make(Datum id, const std::vector<Output>& outputs, const EvaluationContext& context) {
+    Group group{std::move(id), {}};
+    const View fields = group.id.type() == Type::kDocument ? group.id.element().document_value() : View();
+    for (const Output& output : outputs) group.accumulators.push_back(TRY(output.factory.make(context, fields)));
+    return group;
   }
   // Returns by how many bytes it grew.
   Result<std::size_t> add(const std::vector<Output>& outputs, Variables& variables) {
@@ -94,7 +97,7 @@ struct GroupStage final : Stage {
         std::string key = bson::key_string(id.element(), context.collator.get());
         const auto [found, added] = index.try_emplace(std::move(key), groups_.size());
         if (added) {
-          groups_.emplace_back(id.own(), stage_->outputs, context);
+          groups_.push_back(TRY(Group::make(id.own(), stage_->outputs, context)));
           bytes += found->first.size() + groups_.back().id.bytes() + 128 * (1 + stage_->outputs.size());
         }
         bytes += TRY(groups_[found->second].add(stage_->outputs, variables));
@@ -327,7 +330,7 @@ struct BucketAutoStage final : Stage {
       std::size_t end = std::min(documents_.size(), begin + size_);
       if (++made_ >= stage_->buckets) end = documents_.size();
       const Boundaries boundaries = granularity() ? rounded(begin, end) : exact(begin, end, same);
-      Group group(Datum(), stage_->outputs, context);
+      Group group = TRY(Group::make(Datum(), stage_->outputs, context));
       for (std::size_t i = begin; i < end; ++i) {
         Variables variables(documents_[i].second, context);
         TRY(group.add(stage_->outputs, variables));

@@ -177,7 +177,11 @@ Parsed parse_skip(const Element& argument, const PipelineContext& context) {
 }
 
 struct SortStage final : Stage {
-  using Keyed = std::pair<std::string, Document>;
+  struct Keyed {
+    std::string key;
+    Document document;
+    double score;  // of $text, where it is carried
+  };
 
   class Source final : public MappedSource {
    public:
@@ -186,11 +190,13 @@ struct SortStage final : Stage {
     Next next() override {
       if (!loaded_) TRY(load());
       if (at_ == documents_.size()) return std::nullopt;
-      return std::move(documents_[at_++].second);
+      Keyed& next = documents_[at_++];
+      if (stage_->carries) stage_->context->carried_score = next.score;
+      return std::move(next.document);
     }
 
    private:
-    static bool before(const Keyed& a, const Keyed& b) { return a.first < b.first; }
+    static bool before(const Keyed& a, const Keyed& b) { return a.key < b.key; }
 
     Status load() {
       loaded_ = true;
@@ -198,7 +204,7 @@ struct SortStage final : Stage {
       while (auto document = TRY(input_->next())) {
         std::string key = TRY(stage_->pattern.key(*document));
         bytes += document->size() + key.size();
-        documents_.emplace_back(std::move(key), std::move(*document));
+        documents_.push_back({std::move(key), std::move(*document), stage_->carries ? stage_->context->carried_score : 0.0});
         if (stage_->limit > 0 && documents_.size() >= 2 * stage_->limit + 64) bytes = cut();
         if (bytes > stage_->max_bytes) {
           return bad(292, fmt::format("Sort exceeded memory limit of {} bytes, but did not opt in to external sorting. Aborting operation. Pass allowDiskUse:true to opt in.",
@@ -215,7 +221,7 @@ struct SortStage final : Stage {
       std::stable_sort(documents_.begin(), documents_.end(), before);
       if (stage_->limit > 0 && documents_.size() > stage_->limit) documents_.resize(stage_->limit);
       std::size_t bytes = 0;
-      for (const auto& [key, document] : documents_) bytes += key.size() + document.size();
+      for (const auto& each : documents_) bytes += each.key.size() + each.document.size();
       return bytes;
     }
 
@@ -230,6 +236,8 @@ struct SortStage final : Stage {
     return std::make_unique<Source>(std::static_pointer_cast<const SortStage>(shared_from_this()), std::move(input));
   }
   SortPattern pattern;
+  std::shared_ptr<const EvaluationContext> context;
+  bool carries = false;  // the score of $text
   std::size_t limit = 0;
   std::size_t max_bytes = kMaxStageBytes;
   MemoryBudget* memory = nullptr;
@@ -318,13 +326,14 @@ Parsed parse_sample(const Element& argument, const PipelineContext& context) {
 struct RedactStage final : TransformStage<RedactStage> {
   Next transform(Document document) const {
     bson::Builder out;
-    if (!TRY(redact(document.view(), out))) return std::nullopt;
+    Variables variables(document.view(), *context);
+    if (!TRY(redact(variables, document.view(), out))) return std::nullopt;
     return std::move(out).finish();
   }
 
-  // False: pruned.
-  Result<bool> redact(View object, bson::Builder& out) const {
-    Variables variables(object, *context);
+  // Paths lead from `object`, $$ROOT stays the whole document. False: pruned.
+  Result<bool> redact(Variables& variables, View object, bson::Builder& out) const {
+    variables.set_slot(current, Datum::document(object));
     const Datum verdict = TRY(expression->evaluate(variables));
     const std::string_view word =
         verdict.type() == Type::kString ? verdict.element().string_value() : std::string_view();
@@ -338,19 +347,19 @@ struct RedactStage final : TransformStage<RedactStage> {
                                     "$$DESCEND, and $$PRUNE, but returned {}",
                                     printed(verdict)));
     }
-    for (const Element& field : object) TRY(value(field, field.key(), out));
+    for (const Element& field : object) TRY(value(variables, field, field.key(), out));
     return true;
   }
 
-  Status value(const Element& field, std::string_view key, bson::Builder& out) const {
+  Status value(Variables& variables, const Element& field, std::string_view key, bson::Builder& out) const {
     if (field.is_document()) {
       bson::Builder inner;
-      if (TRY(redact(field.document_value(), inner))) out.append(key, std::move(inner).finish());
+      if (TRY(redact(variables, field.document_value(), inner))) out.append(key, std::move(inner).finish());
     } else if (field.is_array()) {
       bson::ArrayBuilder items;
       for (const Element& item : field.document_value()) {
         bson::Builder one;
-        TRY(value(item, "", one));
+        TRY(value(variables, item, "", one));
         if (!one.empty()) items.append(std::move(one).finish().view().first());
       }
       out.append(key, bson::ArrayView{std::move(items).finish().view()});
@@ -360,13 +369,14 @@ struct RedactStage final : TransformStage<RedactStage> {
     return {};
   }
   ExpressionPtr expression;
+  std::size_t current = 0;  // the slot of $$CURRENT
   std::shared_ptr<const EvaluationContext> context;
 };
 
 Parsed parse_redact(const Element& argument, const PipelineContext& context) {
   auto stage = std::make_shared<RedactStage>();
   stage->context = context.evaluation;
-  stage->expression = TRY(parse_expression(argument, Scope(*context.evaluation)));
+  stage->expression = TRY(parse_expression(argument, Scope(*context.evaluation).with("CURRENT", &stage->current)));
   return single(std::move(stage), argument);
 }
 
@@ -391,6 +401,8 @@ StagePtr make_sort_stage(const Element& argument, SortPattern pattern, const Pip
                          std::size_t limit) {
   auto stage = std::make_shared<SortStage>();
   stage->pattern = std::move(pattern);
+  stage->context = context.evaluation;
+  stage->carries = context.evaluation && context.evaluation->text_score_state == EvaluationContext::TextScore::kCarried;
   stage->limit = limit;
   stage->max_bytes = context.max_stage_bytes;
   stage->memory = context.memory;

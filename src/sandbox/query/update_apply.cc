@@ -34,7 +34,7 @@ class Walker {
     if (!tree.children.empty() && is_array_filter(tree.children.begin()->first)) return walk_array(tree, element);
     for (const auto& [name, child] : tree.children) {
       MutableNode* target = element.find(name);
-      path_.push_back({name, element.is_array()});
+      path_.push_back(component(name, element.is_array()));
       TRY(target ? existing(*child, element, *target) : missing(*child, element, path_.size() - 1));
       path_.pop_back();
     }
@@ -96,7 +96,7 @@ class Walker {
         ++depth;
       }
       const bool all_there = depth == path_.size();
-      path_.push_back({name, all_there && at->is_array()});
+      path_.push_back(component(name, all_there && at->is_array()));
       if (all_there) {
         MutableNode* target = at->find(name);
         TRY(target ? existing(*child, *at, *target) : missing(*child, *at, depth));
@@ -109,7 +109,12 @@ class Walker {
   }
 
   static bool is_viable(const MutableNode& element, std::string_view name) {
-    return element.is_document() || (element.is_array() && is_array_index(name));
+    return element.is_document() || (element.is_array() && array_index_for_update(name));
+  }
+  // An index of an array is named without leading zeros.
+  static PathComponent component(std::string_view name, bool in_array) {
+    const auto index = in_array ? array_index_for_update(name) : std::nullopt;
+    return {index ? std::to_string(*index) : std::string(name), in_array};
   }
 
   Status create(MutableNode& element, std::size_t first_new, bson::Value value) {
@@ -119,7 +124,7 @@ class Walker {
                                                    show_field(element.key(), element.value())));
     }
     if (element.is_array()) {
-      const std::size_t index = array_index(name).value_or(kMaxArrayPadding + 1);
+      const std::size_t index = array_index_for_update(name).value_or(kMaxArrayPadding + 1);
       auto& items = element.children();
       if (index > items.size() + kMaxArrayPadding) {
         return bad(code::kCannotBackfillArray, fmt::format("can't backfill more than {} elements", kMaxArrayPadding));

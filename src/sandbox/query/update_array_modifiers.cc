@@ -9,8 +9,7 @@
 #include "bson/compare.h"
 #include "bson/ejson.h"
 #include "sandbox/query/match_node.h"
-#include "sandbox/query/path.h"
-#include "sandbox/query/sort.h"
+#include "sandbox/query/item_order.h"
 
 namespace drover::sandbox::query {
 
@@ -55,8 +54,8 @@ struct PushModifier final : Modifier {
       at = static_cast<std::size_t>(std::max<std::int64_t>(0, static_cast<std::int64_t>(before) + *position));
     const bool at_end = !position || *position > static_cast<std::int64_t>(before);
     const bool trims = slice && before + values.size() > kept();
-    if (values.empty() && !sorts && !trims) return Effect::kNone;
-    const bool appends = at_end && before > 0 && !sorts && !trims;
+    if (values.empty() && !order && !trims) return Effect::kNone;
+    const bool appends = at_end && before > 0 && !order && !trims;
     if (appends) {
       for (const Value& value : values) target.append(std::make_unique<MutableNode>("", value));
       return Effect::kAppended;
@@ -64,41 +63,28 @@ struct PushModifier final : Modifier {
     std::vector<Value> all;
     for (const auto& item : items) all.emplace_back(item->value());
     all.insert(all.begin() + static_cast<std::ptrdiff_t>(at), values.begin(), values.end());
-    TRY(arrange(all, context.collator));
+    arrange(all, context.collator);
     target.set(array_value(all));
     return Effect::kReplaced;
   }
 
   Result<std::optional<Value>> create(const ModifierContext& context) const override {
     std::vector<Value> all = values;
-    TRY(arrange(all, context.collator));
+    arrange(all, context.collator);
     return array_value(all);
   }
   std::size_t appended() const override { return values.size(); }
 
-  Status arrange(std::vector<Value>& all, const bson::Collator* collator) const {
-    if (whole_direction != 0) {
-      std::stable_sort(all.begin(), all.end(), [&](const Value& a, const Value& b) {
-        return bson::compare_values(a.element(), b.element(), collator) * whole_direction < 0;
-      });
-    } else if (sorts) {
-      std::vector<std::pair<std::string, Value>> keyed;
-      for (Value& value : all) {
-        const Element e = value.element();
-        auto key = TRY(pattern.key(e.is_document() ? e.document_value() : View()));
-        keyed.emplace_back(std::move(key), std::move(value));
-      }
-      std::stable_sort(keyed.begin(), keyed.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
-      for (std::size_t i = 0; i < all.size(); ++i) all[i] = std::move(keyed[i].second);
+  void arrange(std::vector<Value>& all, const bson::Collator* collator) const {
+    if (order) {
+      std::stable_sort(all.begin(), all.end(), [&](const Value& a, const Value& b) { return order->compare(a.element(), b.element(), collator) < 0; });
     }
-    if (!slice) return {};
-    if (kept() >= all.size()) return {};
+    if (!slice || kept() >= all.size()) return;
     if (*slice >= 0) {
       all.resize(kept());
     } else {
       all.erase(all.begin(), all.end() - static_cast<std::ptrdiff_t>(kept()));
     }
-    return {};
   }
   std::size_t kept() const {
     constexpr auto kLeast = std::numeric_limits<std::int64_t>::min();
@@ -107,9 +93,7 @@ struct PushModifier final : Modifier {
 
   std::vector<Value> values;
   std::optional<std::int64_t> position, slice;
-  bool sorts = false;
-  int whole_direction = 0;
-  SortPattern pattern;
+  std::optional<ItemOrder> order;
 };
 
 Result<std::int64_t> integer_clause(const Element& e, std::string_view name, std::string_view wording) {
@@ -119,33 +103,6 @@ Result<std::int64_t> integer_clause(const Element& e, std::string_view name, std
                                             bson::type_name(e.type())));
   }
   return *whole;
-}
-
-Status sort_clause(PushModifier& push, const Element& e, const UpdateOptions& options) {
-  constexpr std::string_view kUse =
-      "The $sort is invalid: use 1/-1 to sort the whole element, or {field:1/-1} to sort embedded fields";
-  push.sorts = true;
-  if (e.is_number()) {
-    const double direction = e.to_double().value_or(0);
-    if (direction != 1 && direction != -1)
-      return bad(code::kBadValue, "The $sort element value must be either 1 or -1");
-    push.whole_direction = static_cast<int>(direction);
-    return {};
-  }
-  if (!e.is_document()) return bad(code::kBadValue, std::string(kUse));
-  if (e.document_value().empty())
-    return bad(code::kBadValue, "The $sort pattern is empty when it should be a set of fields.");
-  for (const Element& part : e.document_value()) {
-    const double direction = part.to_double().value_or(0);
-    if (direction != 1 && direction != -1)
-      return bad(code::kBadValue, "The $sort element value must be either 1 or -1");
-    if (part.key().empty()) return bad(code::kBadValue, "The $sort field cannot be empty");
-    if (std::ranges::any_of(split_path(part.key()), [](const auto& name) { return name.empty(); })) {
-      return bad(code::kBadValue, fmt::format("The $sort field is a dotted field but has an empty part: {}", part.key()));
-    }
-  }
-  push.pattern = TRY(SortPattern::parse(e.document_value(), options.collator));
-  return {};
 }
 
 struct AddToSetModifier final : Modifier {
@@ -233,7 +190,7 @@ struct PullDocumentModifier final : PullModifier {
 
 }  // namespace
 
-ModifierPtr make_push(const Element& e, const UpdateOptions& options) {
+ModifierPtr make_push(const Element& e, const UpdateOptions&) {
   auto push = std::make_shared<PushModifier>();
   if (!is_each(e)) {
     push->values.emplace_back(e);
@@ -252,7 +209,7 @@ ModifierPtr make_push(const Element& e, const UpdateOptions& options) {
     } else if (clause.key() == "$position") {
       push->position = TRY(integer_clause(clause, "$position", ", not of type"));
     } else if (clause.key() == "$sort") {
-      TRY(sort_clause(*push, clause, options));
+      push->order = TRY(ItemOrder::parse(clause));
     } else {
       return bad(code::kBadValue, fmt::format("Unrecognized clause in $push: {}", clause.key()));
     }
@@ -290,7 +247,7 @@ ModifierPtr make_pop(const Element& e, const UpdateOptions&) {
 }
 
 ModifierPtr make_pull(const Element& e, const UpdateOptions& options) {
-  const bool on_value = e.type() == Type::kRegex || (e.is_document() && takes_path(e.document_value().first().key()));
+  const bool on_value = e.type() == Type::kRegex || (e.is_document() && takes_path(e.document_value().first().key(), options.version));
   if (on_value) {
     bson::Builder filter;
     filter.append("", e);

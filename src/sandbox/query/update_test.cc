@@ -209,5 +209,21 @@ TEST(Update, ArgumentsOfPop) {
   EXPECT_EQ(refusal(R"({"$pop":{"a":2}})"), "9 $pop expects 1 or -1, found: 2");
 }
 
+TEST(Update, PullsWhatIsEqual) {
+  EXPECT_EQ(show(Case(R"({"$pull":{"a":{"$eq":2}}})", ServerVersion{5, 0, 0}).apply(R"({"a":[1,2,3]})")->document), R"({ "a" : [ 1, 3 ] })");
+}
+
+TEST(Update, SortsItemsByWholeValues) {
+  EXPECT_EQ(show(Case(R"({"$push":{"a":{"$each":[],"$sort":{"x":1}}}})").apply(R"({"a":[{"x":[3,1]},{"x":2},{}]})")->document),
+            R"({ "a" : [ {  }, { "x" : 2 }, { "x" : [ 3, 1 ] } ] })");
+}
+
+TEST(Update, TakesIndexesWithLeadingZeros) {
+  for (const auto version : {ServerVersion{4, 4, 0}, ServerVersion{8, 0, 0}}) {
+    EXPECT_EQ(show(Case(R"({"$set":{"a.01":9,"a.003":7}})", version).apply(R"({"a":[1,2]})")->document), R"({ "a" : [ 1, 9, null, 7 ] })");
+    EXPECT_EQ(show(Case(R"({"$set":{"a.01":9}})", version).apply(R"({"a":{"1":2}})")->document), R"({ "a" : { "1" : 2, "01" : 9 } })");
+  }
+}
+
 }  // namespace
 }  // namespace drover::sandbox::query

@@ -44,15 +44,15 @@ Factory made_by(Make make) {
 // in window_sliding.h.
 class Accumulated final : public WindowFunction {
  public:
-  using Make = std::function<std::unique_ptr<Accumulator>(const EvaluationContext&)>;
+  using Make = std::function<Result<std::unique_ptr<Accumulator>>(const EvaluationContext&)>;
   Accumulated(const Window& window, const Make& make, const Expression& operand, const Partition& partition)
       : make_(make), operand_(operand), partition_(partition), frames_(window, partition) {}
 
   Result<Datum> at(std::size_t index) override {
     const auto frame = TRY(frames_.at(index));
-    if (!frame) return make_(*partition_.context)->result();
+    if (!frame) return TRY(make_(*partition_.context))->result();
     if (!accumulator_ || frame->begin != done_.begin || frame->end < done_.end) {
-      accumulator_ = make_(*partition_.context);
+      accumulator_ = TRY(make_(*partition_.context));
       done_ = {frame->begin, frame->begin};
       known_.reset();
     }
