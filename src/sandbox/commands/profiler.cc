@@ -192,7 +192,7 @@ bool ProfiledCommand::wanted(bson::View entry, std::int64_t millis) const {
 }
 
 void ProfiledCommand::write(const bson::Document& entry) {
-  if (entry.view().empty()) return;
+  if (entry.view().empty() || context_.engine().write_locks() > 0) return;
   const auto written = [&]() -> Status {
     auto unit = context_.engine().begin_write();
     const auto collection = unit->catalog().find(Namespace{std::string(context_.database), std::string(kProfileCollection)});

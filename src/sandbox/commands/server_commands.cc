@@ -131,6 +131,7 @@ Result<bson::Document> current_op(CommandContext& context) {
       if (TRY(filter.try_matches(operation))) list.append(operation);
     }
   }
+  if (context.engine().write_locks() > 0) out.append("fsyncLock", true).append("info", "use db.fsyncUnlock() to terminate the fsync write/snapshot lock");
   return std::move(out).finish();
 }
 
@@ -142,12 +143,24 @@ Result<bson::Document> kill_op(CommandContext& context) {
 }
 
 Result<bson::Document> fsync(CommandContext& context) {
-  if (context.body["lock"].is_truthy()) return server_error(code::kInvalidOptions, "fsync with lock is not supported by this server");
+  if (context.body["lock"].is_truthy()) {
+    const auto locks = TRY(context.engine().lock_writes({context.patience(), context.stop}));
+    if (auto durable = context.engine().make_durable(); !durable) {
+      context.engine().unlock_writes();
+      return tl::unexpected(std::move(durable).error());
+    }
+    return bson::make_document({{"info", "now locked against writes, use db.fsyncUnlock() to unlock"}, {"lockCount", locks},
+                                {"seeAlso", "http://dochub.mongodb.org/core/fsynccommand"}});
+  }
   TRY(context.engine().make_durable());
   return bson::make_document({{"numFiles", 1}});
 }
 
-Result<bson::Document> fsync_unlock(CommandContext&) { return server_error(code::kIllegalOperation, "fsyncUnlock called when not locked"); }
+Result<bson::Document> fsync_unlock(CommandContext& context) {
+  const auto locks = context.engine().unlock_writes();
+  if (!locks) return server_error(code::kIllegalOperation, "fsyncUnlock called when not locked");
+  return bson::make_document({{"info", "fsyncUnlock completed"}, {"lockCount", *locks}});
+}
 
 Result<bson::Document> features(CommandContext&) { return bson::make_document({{"oidMachine", 0}}); }
 Result<bson::Document> nothing(CommandContext&) { return bson::Document(); }
@@ -168,8 +181,8 @@ constexpr Command kRows[] = {
     {.name = "currentOp", .flags = kAdminOnly, .resource = ResourceKind::kCustom, .handler = current_op, .help = "what runs now"},
     {.name = "killOp", .flags = kAdminOnly, .resource = ResourceKind::kCustom, .also = authorize_kill_op, .handler = kill_op,
      .help = "interrupts an operation"},
-    {.name = "fsync", .flags = kAdminOnly, .resource = kCluster, .action = "fsync", .handler = fsync, .help = "makes all commits durable"},
-    {.name = "fsyncUnlock", .flags = kAdminOnly, .resource = kCluster, .action = "unlock", .handler = fsync_unlock, .help = "refused: nothing is locked by fsync"},
+    {.name = "fsync", .flags = kAdminOnly, .resource = kCluster, .action = "fsync", .handler = fsync, .help = "makes all commits durable; with lock: true clients' writes wait from then on"},
+    {.name = "fsyncUnlock", .flags = kAdminOnly, .resource = kCluster, .action = "unlock", .handler = fsync_unlock, .help = "takes a lock of fsync back"},
     {.name = "features", .resource = ResourceKind::kAuthenticated, .handler = features, .help = "features of the build"},
     {.name = "connPoolStats", .resource = kCluster, .action = "connPoolStats", .handler = connection_pools, .help = "outgoing connections: none"},
     {.name = "invalidateUserCache", .flags = kAdminOnly, .resource = kCluster, .action = "invalidateUserCache", .handler = nothing,

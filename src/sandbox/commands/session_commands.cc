@@ -175,7 +175,7 @@ Result<bson::Document> commit_transaction(CommandContext& context) {
   }
   if (session->transaction == nullptr) return not_in_transaction(context);
   TRY(hit_transactional_write(context));
-  auto committed = session->transaction->commit(session->lsid, session->txn_number);
+  auto committed = session->transaction->commit(session->lsid, session->txn_number, {context.patience(), context.stop});
   context.transaction = nullptr;
   session->transaction.reset();
   session->transaction_memory.release();

@@ -167,7 +167,14 @@ void wait_for_transaction(CommandContext& context, std::uint64_t ended) {
   context.wait_aside(context.stop, [&] { return wait > Duration::zero() && context.engine().wait_for_transaction_end(ended, wait, context.stop); });
 }
 
+constexpr std::chrono::milliseconds kLookForUnlock{20};
+
 Result<std::unique_ptr<WriteUnit>> begin_unit(CommandContext& context) {
+  // Locked by fsync: who waits for that keeps nobody from reading.
+  while (context.engine().write_locks() > 0 && !context.internal) {
+    context.wait_aside(context.stop, [&] { context.services.runtime.sleep(kLookForUnlock, context.stop); });
+    TRY(check_interrupt(context));
+  }
   const Patience patience{context.patience(), context.stop};
   if (context.transaction) return context.transaction->begin_statement(patience);
   auto unit = TRY(context.engine().begin_write(patience));

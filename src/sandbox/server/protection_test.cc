@@ -93,6 +93,23 @@ TEST_P(ProtectionTest, RangesAndNamesThatComeTwiceEndNoProcess) {
   EXPECT_EQ(batch(run("d", R"({"listIndexes": "c"})")).size(), 1U);
 }
 
+TEST_P(ProtectionTest, FsyncLocksWrites) {
+  run("d", R"({"insert": "c", "documents": [{"_id": 1}]})");
+  const auto locked = run("admin", R"({"fsync": 1, "lock": true})");
+  EXPECT_EQ(locked["lockCount"].to_int64(), 1) << text(locked);
+  EXPECT_EQ(run("admin", R"({"fsync": 1, "lock": true})")["lockCount"].to_int64(), 2);
+  EXPECT_TRUE(run("admin", R"({"currentOp": 1})")["fsyncLock"].is_truthy());
+  EXPECT_EQ(code("d", R"({"insert": "c", "documents": [{"_id": 2}], "maxTimeMS": 50})"), 50);
+  EXPECT_EQ(code("d", R"({"create": "other", "maxTimeMS": 50})"), 50);
+  EXPECT_EQ(find("d", "c").size(), 1U);
+  EXPECT_EQ(run("admin", R"({"fsyncUnlock": 1})")["lockCount"].to_int64(), 1);
+  EXPECT_EQ(code("d", R"({"insert": "c", "documents": [{"_id": 2}], "maxTimeMS": 50})"), 50);
+  EXPECT_EQ(run("admin", R"({"fsyncUnlock": 1})")["lockCount"].to_int64(), 0);
+  EXPECT_EQ(code("admin", R"({"fsyncUnlock": 1})"), 20);
+  EXPECT_FALSE(run("admin", R"({"currentOp": 1})")["fsyncLock"]);
+  EXPECT_EQ(code("d", R"({"insert": "c", "documents": [{"_id": 2}], "maxTimeMS": 20000})"), 0);
+}
+
 INSTANTIATE_TEST_SUITE_P(Versions, ProtectionTest, ::testing::Values(kTest44, kTest60, kTest80));
 
 class NamesTest : public SandboxClientTest {

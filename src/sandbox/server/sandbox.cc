@@ -144,7 +144,7 @@ void Sandbox::Parts::maintain(const std::stop_token& stop) {
     cursors.expire(parameters.cursor_timeout());
     sessions.reap(parameters.transaction_lifetime());
     if (const auto elected = member.stand(services); !elected) log.warn("the election failed", {{"reason", elected.error().message}});
-    if (!engine->is_primary()) continue;  // deletes and writes nothing by itself
+    if (!engine->is_primary() || engine->write_locks() > 0) continue;  // deletes and writes nothing by itself
     if (const auto tidied = engine->tidy_abandoned(); !tidied) log.warn("what commands have left behind could not be put in order", {{"reason", tidied.error().message}});
     if (parameters.expires_documents() && runtime.now() - last_expiry >= parameters.expiry_interval()) {
       const auto expired = delete_expired(services, stop);

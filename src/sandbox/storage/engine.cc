@@ -333,16 +333,34 @@ std::int64_t Engine::Impl::term_at(bson::Timestamp entry) const {
 
 Result<std::unique_lock<std::timed_mutex>> Engine::Impl::lock_writer(const Patience& patience) {
   std::unique_lock lock(writer, std::try_to_lock);
-  const auto began = lock ? SteadyTime() : runtime.now();
-  while (!lock) {
+  const auto is_mine = [&] { return lock && write_locks == 0; };
+  const auto began = is_mine() ? SteadyTime() : runtime.now();
+  while (!is_mine()) {
+    if (lock) lock.unlock();
     if (patience.stop.stop_requested()) return fail(ErrorCode::kFailure, "operation was interrupted", code::kInterrupted);
     auto wait = kLookInterval;
     if (patience.timeout != kNoTimeout) wait = std::min(wait, patience.timeout - (runtime.now() - began));
     if (wait <= Duration::zero()) return fail(ErrorCode::kFailure, "operation exceeded time limit", code::kMaxTimeMsExpired);
+    if (write_locks > 0) runtime.sleep(wait, patience.stop);
     (void)lock.try_lock_for(wait);
   }
   return lock;
 }
+
+Result<std::int64_t> Engine::lock_writes(const Patience& patience) {
+  if (impl_->write_locks > 0) return ++impl_->write_locks;
+  const auto lock = TRY(impl_->lock_writer(patience));
+  return ++impl_->write_locks;
+}
+
+std::optional<std::int64_t> Engine::unlock_writes() {
+  for (auto locks = impl_->write_locks.load(); locks > 0;) {
+    if (impl_->write_locks.compare_exchange_weak(locks, locks - 1)) return locks - 1;
+  }
+  return std::nullopt;
+}
+
+std::int64_t Engine::write_locks() const { return impl_->write_locks; }
 
 std::unique_ptr<WriteUnit> Engine::begin_write() { return std::unique_ptr<WriteUnit>(new WriteUnit(*this, nullptr, std::unique_lock(impl_->writer))); }
 

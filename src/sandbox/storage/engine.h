@@ -194,8 +194,13 @@ class Engine {
   // --- writing
   // Takes the writer's lock until the unit is committed or destroyed. Never call it twice in one thread.
   std::unique_ptr<WriteUnit> begin_write();
-  // The same, for who waits no longer than he is asked to: 11601 when stopped, 50 when it took longer than `patience`.
+  // The same, for who waits no longer than he is asked to: 11601 when stopped, 50 when it took longer than `patience`. Waits for write locks, too.
   Result<std::unique_ptr<WriteUnit>> begin_write(const Patience& patience);
+  // fsync with lock: when it returns nothing is being committed, and from then on clients' units wait until each lock has been taken back.
+  // Not kept over a restart. How many locks there are; nothing when there was none to take back.
+  Result<std::int64_t> lock_writes(const Patience& patience);
+  std::optional<std::int64_t> unlock_writes();
+  std::int64_t write_locks() const;
   // {op: "n", o: note}. Returns its ts.
   Result<bson::Timestamp> append_note(bson::View note, const Patience& patience = {});
   // All commits so far are on disk (fsync) on return.

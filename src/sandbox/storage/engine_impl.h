@@ -27,6 +27,7 @@ struct Engine::Impl {
 
   // Held by the one write unit.
   std::timed_mutex writer;
+  std::atomic<std::int64_t> write_locks = 0;  // of fsync; raised by who holds `writer`
   // Protected by `writer`.
   std::unordered_map<std::string, Transaction*> locks;  // key space number + key -> who holds it
   std::unordered_map<Ident, int> locked_collections;    // how many locks on documents of each

@@ -84,9 +84,9 @@ void Transaction::abort() {
 }
 
 // One ordinary write unit carries what the transaction has gathered.
-Result<bson::Timestamp> Transaction::commit(bson::View lsid, std::int64_t txn_number) {
+Result<bson::Timestamp> Transaction::commit(bson::View lsid, std::int64_t txn_number, const Patience& patience) {
   CHECK(!ended_, "a transaction ends once");
-  auto unit = engine_.begin_write();
+  auto unit = TRY(engine_.begin_write(patience));
   for (const auto& collection : created_) {
     if (!unit->catalog().find(collection->ns)) {
       unit->writable_catalog().put(collection);

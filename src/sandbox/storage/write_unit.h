@@ -223,7 +223,7 @@ class Transaction {
 
   // Writes everything as applyOps entries (a chain of them when they exceed 16 MB). `lsid` is {id, uid}. Returns the ts
   // of the commit. Nothing to write: the last committed ts.
-  Result<bson::Timestamp> commit(bson::View lsid, std::int64_t txn_number);
+  Result<bson::Timestamp> commit(bson::View lsid, std::int64_t txn_number, const Patience& patience = {});
   void abort();
 
  private:
