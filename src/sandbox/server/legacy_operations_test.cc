@@ -83,6 +83,7 @@ OpReply parsed(const Bytes& frame) {
 class LegacyOperationsTest : public SandboxClientTest {
  protected:
   void begin(ServerVersion version = kTest44) {
+    session_.reset();  // before its server goes
     start(version);
     session_ = sandbox_->dispatcher().accept({.id = 9, .peer = "127.0.0.1:40000", .local = "127.0.0.1:27017", .loopback = true});
   }
