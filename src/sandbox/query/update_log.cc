@@ -101,11 +101,12 @@ void write(const DiffLevel& level, bson::Builder& out);
 
 void write_array(const DiffLevel& level, bson::Builder& out) {
   std::map<std::size_t, std::function<void()>> by_index;
-  for (const auto& [name, value] : level.updates) {
-    by_index[array_index(name).value_or(0)] = [&] { out.append("u" + name, value.element()); };
-  }
   for (const Created& field : level.created) {
     by_index[array_index(field.name).value_or(0)] = [&] { write_field(field, "u" + field.name, out); };
+  }
+  // What has just been created may have been set after that, by another name of its index.
+  for (const auto& [name, value] : level.updates) {
+    by_index[array_index(name).value_or(0)] = [&] { out.append("u" + name, value.element()); };
   }
   for (const auto& [name, inner] : level.below) {
     by_index[array_index(name).value_or(0)] = [&] {

@@ -223,6 +223,7 @@ TEST(Update, TakesIndexesWithLeadingZeros) {
     EXPECT_EQ(show(Case(R"({"$set":{"a.01":9,"a.003":7}})", version).apply(R"({"a":[1,2]})")->document), R"({ "a" : [ 1, 9, null, 7 ] })");
     EXPECT_EQ(show(Case(R"({"$set":{"a.01":9}})", version).apply(R"({"a":{"1":2}})")->document), R"({ "a" : { "1" : 2, "01" : 9 } })");
   }
+  EXPECT_EQ(show(Case(R"({"$set":{"a.01":9,"a.1":7}})", ServerVersion{8, 0, 0}).apply(R"({"a":[]})")->document), R"({ "a" : [ null, 7 ] })");
 }
 
 }  // namespace
