@@ -219,11 +219,11 @@ Result<bson::Document> find_and_modify(CommandContext& context) {
     auto collator = TRY(effective_collation(context.body, collection.get()));
     const auto let = request.spec.let ? TRY(query::evaluate_let(*request.spec.let, *evaluation_context(context))) : bson::Document();
     if (!request.remove) statement = TRY(UpdateStatement::parse(context, request.spec, collection.get()));
-    const auto filter = statement ? statement->filter() : TRY(query::Matcher::parse(request.spec.query, collator, context.settings().version, evaluation_context(context, let, collator)));
-    TRY(check_projection(context, request, filter));
     const auto evaluation = evaluation_context(context, let, collator);
+    const auto filter = statement ? statement->filter() : TRY(query::Matcher::parse(request.spec.query, collator, context.settings().version, evaluation));
+    TRY(check_projection(context, request, filter));
     query::read_text_score(filter, *evaluation);
-    const auto sort = TRY(query::SortPattern::parse(request.spec.sort, collator, context.settings().version, evaluation));
+    const auto sort = statement ? statement->sort() : TRY(query::SortPattern::parse(request.spec.sort, collator, context.settings().version, evaluation));
     const FindOne what{.filter = &filter, .sort = &sort, .collator = collator, .hint = request.spec.hint, .failing = kFailing};
     auto found = collection ? TRY(find_one(context, *scope.reader, collection, what)) : std::nullopt;
     if (!found && !request.spec.upsert) return reply_of(context, request, &filter, {});

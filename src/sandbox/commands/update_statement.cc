@@ -30,8 +30,10 @@ Result<UpdateStatement> UpdateStatement::parse(CommandContext& context, const Up
   }
   auto filter = TRY(std::move(parsed));
   TRY(check_special(collection, {.filter = &filter}));
+  query::read_text_score(filter, *evaluation);
+  auto sort = TRY(query::SortPattern::parse(spec.sort, collator, context.settings().version, evaluation));
   UpdateStatement statement(spec, std::move(filter), std::move(update));
-  statement.sort_ = TRY(query::SortPattern::parse(spec.sort, collator, context.settings().version));
+  statement.sort_ = std::move(sort);
   statement.collator_ = std::move(collator);
   return statement;
 }
