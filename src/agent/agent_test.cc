@@ -45,6 +45,8 @@ TEST(Jobs, AreRead) {
   EXPECT_EQ(parsed.job->id, kId);
   EXPECT_EQ(parsed.job->desired, Desired::kCutover);
   EXPECT_EQ(parsed.job->revision, 3);
+  EXPECT_EQ(parsed.job->cutover_request, 0);
+  EXPECT_EQ(parse_job(item(R"("kind": "migration", "desired": "CUTOVER", "cutoverRequest": 2, )" + kSides)).job->cutover_request, 2);
   EXPECT_TRUE(parsed.job->drop_destination);
   EXPECT_FALSE(parsed.job->sharding);
   EXPECT_EQ(parsed.job->source_uri, "mongodb://u:secret@s/");
@@ -80,6 +82,9 @@ TEST(Reports, HaveTheProtocolsFields) {
   EXPECT_EQ(json.find("lagTimeSeconds")->dump(), "4");
   EXPECT_TRUE(json.find("copiedBytes")->is_null());
   EXPECT_TRUE(json.find("phase")->is_null());
+  EXPECT_TRUE(json.find("cutoverGivenUp")->is_null());
+  report.cutover_given_up = GivenUpCutover{2, "a writer"};
+  EXPECT_EQ(Json(report_fields(report)).find("cutoverGivenUp")->dump(), R"({"request":2,"because":"a writer"})");
   EXPECT_EQ(json.find("checks")->dump(), R"([{"id":"credentials","status":"FAILED","title":"t","detail":"d"}])");
 }
 
@@ -92,6 +97,11 @@ TEST(Progress, IsReadFromTheEnginesAnswer) {
   EXPECT_EQ(progress->copied_bytes, 5);
   EXPECT_EQ(progress->lag_seconds, 2);
   EXPECT_THAT(progress->warnings, ElementsAre("w"));
+  EXPECT_FALSE(progress->commit_given_up);
+  const auto given_up = parse_progress(*Json::parse(R"({"progress": {"state": "RUNNING", "x": {"commitGivenUp": {"request": 3, "because": "a writer"}}}})"));
+  ASSERT_TRUE(given_up && given_up->commit_given_up);
+  EXPECT_EQ(given_up->commit_given_up->request, 3);
+  EXPECT_EQ(given_up->commit_given_up->because, "a writer");
   EXPECT_FALSE(parse_progress(*Json::parse(R"({"error": 404})")));
 }
 

@@ -46,6 +46,7 @@ Result<Job> read(const Json& item) {
   if (destination) job.destination_uri = text_of(*destination, "connectionString");
   if (job.source_uri.empty()) return fail(ErrorCode::kUnsupported, "the item has no connection string of its source");
   if (job.destination_uri.empty()) return fail(ErrorCode::kUnsupported, "the item has no connection string of its destination");
+  if (const auto* request = item.find("cutoverRequest"); request && request->as_int()) job.cutover_request = *request->as_int();
   job.drop_destination = is_true(item, "dropDestinationData");
   job.sharding = is_something(item.find("sharding"));
   return job;
@@ -104,6 +105,8 @@ Json::Object report_fields(const Report& report) {
     checks.push_back(Json::Object{{"id", check.id}, {"status", check.status}, {"title", check.title}, {"detail", check.detail}});
   }
   fields.emplace_back("warnings", std::move(warnings));
+  const auto& given_up = report.cutover_given_up;
+  fields.emplace_back("cutoverGivenUp", given_up ? Json(Json::Object{{"request", given_up->request}, {"because", given_up->because}}) : Json());
   fields.emplace_back("checks", std::move(checks));
   return fields;
 }

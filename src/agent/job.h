@@ -26,6 +26,7 @@ struct Job {
   std::string source_uri;       // with the credentials; empty once it is to be forgotten
   std::string destination_uri;
   std::string ca_path;          // on this host; empty: none was given
+  std::int64_t cutover_request = 0;  // which request for the cutover CUTOVER means: one that was given up is not carried out again
   bool drop_destination = false;
   bool sharding = false;        // shard keys are asked for
   std::string text;
@@ -53,6 +54,12 @@ struct Check {
   std::string detail;
 };
 
+// The engine has ended a request for the cutover for what only the operator can mend, and follows the source again.
+struct GivenUpCutover {
+  std::int64_t request = 0;
+  std::string because;
+};
+
 struct Report {
   JobState state = JobState::kAccepted;
   std::string error;
@@ -60,6 +67,7 @@ struct Report {
   bool can_commit = false;
   std::optional<std::int64_t> lag_seconds, copied_bytes, total_bytes, applied_events, eta_seconds;
   std::vector<std::string> warnings;
+  std::optional<GivenUpCutover> cutover_given_up;  // the last one
   std::vector<Check> checks;
 };
 // Without sequence, revision, log and the session's fields, which the sender adds.

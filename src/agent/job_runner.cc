@@ -69,7 +69,9 @@ void JobRunner::want(const Job& job) {
       return;
     }
   }
-  host_.log.info("wanted", {{"job", id_}, {"desired", name_of(job.desired)}, {"revision", job.revision}});
+  // Each report makes a revision of its own.
+  if (job.desired != job_.desired || job.cutover_request != job_.cutover_request)
+    host_.log.info("wanted", {{"job", id_}, {"desired", name_of(job.desired)}, {"revision", job.revision}});
   job_ = job;
   host_.turn.with([&](Turn& turn) {
     if (turn.job == id_) turn.leaving = is_leaving(job);

@@ -68,6 +68,11 @@ std::string phase_of(const SyncProgress& progress) {
   return "INITIALIZING";
 }
 
+// The engine has recorded that on the destination, and would refuse it: what the operator must mend is not tried again until it is missed.
+bool was_given_up(const SyncProgress& progress, const Job& job) {
+  return progress.commit_given_up && progress.commit_given_up->request == job.cutover_request;
+}
+
 Report report_of(const SyncProgress& progress) {
   Report report;
   report.state = progress.state == "COMMITTING" ? JobState::kCommitting : JobState::kRunning;
@@ -79,6 +84,7 @@ Report report_of(const SyncProgress& progress) {
   report.applied_events = progress.applied_events;
   report.eta_seconds = progress.eta_seconds;
   report.warnings = progress.warnings;
+  report.cutover_given_up = progress.commit_given_up;
   return report;
 }
 
@@ -217,10 +223,10 @@ Report MigrationJob::watch(const Job& job, const std::stop_token& stop) {
     if (!begun) report.warnings.push_back("not started yet: " + begun.error().message);
   } else if (progress->state == "PAUSED") {
     report.warnings.emplace_back("somebody has paused the engine on the migration host; resume it there: POST /api/v1/resume");
-  } else if (job.desired == Desired::kCutover && progress->state == "RUNNING") {
+  } else if (job.desired == Desired::kCutover && progress->state == "RUNNING" && !was_given_up(*progress, job)) {
     if (!progress->can_commit) {
       report.warnings.push_back("the cutover waits: " + progress->cannot_commit_because);
-    } else if (const auto committed = SyncClient(*port).commit(stop); !committed) {
+    } else if (const auto committed = SyncClient(*port).commit(job.cutover_request, stop); !committed) {
       report.warnings.push_back("the cutover waits: " + committed.error().message);
     }
   }
@@ -325,7 +331,8 @@ RestartPolicy::End MigrationJob::kind_of(const EngineProcess::LastWords& words, 
   if (words.local_disk) return End::kHost;
   if (words.server_code == kHistoryLost) return End::kHopeless;
   const auto is = [&](ErrorCode code) { return words.exit_code == exit_code(code); };
-  // During a cutover it is somebody who still writes: the cutover is tried again.
+  // During a cutover it is another owner, a block that could not be lifted, or a decision that may have been taken: whoever goes on finds out. What the
+  // operator must mend is none of it: that ends the request, and the engine runs on.
   if (is(ErrorCode::kWrongState)) return job.desired == Desired::kCutover ? End::kOther : End::kHopeless;
   return is(ErrorCode::kFailure) || is(ErrorCode::kUsage) || is(ErrorCode::kUnsupported) || is(ErrorCode::kMismatch) ? End::kHopeless : End::kOther;
 }

@@ -4,7 +4,8 @@
 // First the destination is looked at (destination_state.h): what another migration left there is refused, or removed where that is asked for.
 // RUN and CUTOVER: the engine runs. When it ends it is started again, with a growing pause: its state is on the destination. What the
 // engine itself calls hopeless, several times in a row, is FAILED, and so is what ends again and again for an hour without having moved
-// (restart_policy.h); the error names the cause. But a full disk of this host is waited for. STOP: the engine is ended, its state
+// (restart_policy.h); the error names the cause. A request for the cutover that the engine has given up (a writer was seen on the source) is not made
+// again: the report says so, and the migration goes on until another one comes. But a full disk of this host is waited for. STOP: the engine is ended, its state
 // removed, the source as it was found; a cutover that was decided is carried to its end instead. A removal that this process's end
 // interrupts is carried on by the next one, which says so first (report_at_first); so is a failure whose removal has not ended.
 #pragma once

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/job.h"
 #include "base/error.h"
 #include "base/json.h"
 
@@ -18,6 +19,7 @@ struct SyncProgress {
   std::optional<std::int64_t> lag_seconds, copied_bytes, total_bytes, applied_events, eta_seconds;
   std::vector<std::string> warnings;
   std::string cannot_commit_because;
+  std::optional<GivenUpCutover> commit_given_up;  // the last one, until it is asked for anew
 };
 // Of the answer to GET /progress. Errors are kTemporary: whoever answered is not the engine.
 Result<SyncProgress> parse_progress(const Json& answer);
@@ -29,7 +31,8 @@ class SyncClient {
   Result<SyncProgress> progress(const std::stop_token& stop) const;
   // From cluster 0 to cluster 1. kTemporary: ask again; kWrongState: the state is another; else a refusal for good.
   Status start(const std::stop_token& stop) const;
-  Status commit(const std::stop_token& stop) const;
+  // Never carried out again under the number of one that was given up: kWrongState.
+  Status commit(std::int64_t request, const std::stop_token& stop) const;
 
  private:
   Result<Json> call(const std::string& method, const std::string& verb, const std::string& body, const std::stop_token& stop) const;

@@ -56,15 +56,20 @@ Json whole_json(const LiveImport& one, const std::string& attention) {
   body.emplace_back("outcome", text_or_null(one.outcome));
   body.emplace_back("errorMessage", text_or_null(one.error));
   body.emplace_back("attention", text_or_null(attention));
+  body.emplace_back("cutoverGivenUp", text_or_null(one.state == control::ImportState::kWorking ? one.cutover_given_up : ""));
   body.emplace_back("hostSilentSince", time_or_null(one.host_silent_since));
   body.emplace_back("lastReportAt", time_or_null(one.sequence == 0 ? 0 : one.heard_millis));
   body.emplace_back("stopsAtLatest", time_or_null(control::stop_given_up_at(one).value_or(0)));
   body.emplace_back("timerExpiresAt", time_or_null(one.timer_end));
   body.emplace_back("checks", one.checks);
-  for (const auto* name : {"phase", "copiedBytes", "totalBytes", "appliedEvents", "etaSeconds", "warnings", "canCommit"}) {
+  // The same fields before the first report as after it.
+  const std::pair<const char*, Json> reported[] = {{"phase", Json()}, {"copiedBytes", Json()}, {"totalBytes", Json()}, {"appliedEvents", Json()},
+                                                   {"etaSeconds", Json()}, {"warnings", Json::Array()}, {"canCommit", false}};
+  for (const auto& [name, otherwise] : reported) {
     const auto* value = one.report.find(name);
-    if (value != nullptr) body.emplace_back(name, *value);
+    body.emplace_back(name, value != nullptr ? *value : otherwise);
   }
+  if (control::is_terminal(one.state)) body.emplace_back("lagTimeSeconds", Json());
   return body;
 }
 

@@ -158,12 +158,12 @@ constexpr Component kComponents[] = {
     {"ValidationWithChecks", "_id!:id errorMessage?:string groupId!:id sourceGroupId!:id status!:'PENDING|SUCCESS|FAILED' checks!?:Check[]"},
     {"MigrationOrigin", "clusterName!:string groupId!:id managedAuthentication!:bool ssl!:bool username!:string caCertificatePath!:string"},
     {"MigrationTarget", "clusterName!:string groupId!:id hostnameSchemaType!:'PUBLIC|PRIVATE_LINK|VPC_PEERING' privateLinkId!:string privateConnectionString!:string"},
-    {"LiveMigration", "_id!:id status!:'NEW|WORKING|FAILED|COMPLETE|EXPIRED' migrationHosts!:string[] readyForCutover!:bool lagTimeSeconds?:int64 groupId!:id created!:time "
+    {"LiveMigration", "_id!:id status!:'NEW|WORKING|FAILED|COMPLETE|EXPIRED' migrationHosts!:string[] readyForCutover!:bool lagTimeSeconds!?:int64 groupId!:id created!:time "
                       "source!:MigrationOrigin destination!:MigrationTarget dropDestinationData!:bool sharding!?:Sharding path!:'legacy|sync' "
                       "state!:'NEW|WORKING|CUTOVER|STOPPING|CLEANING|COMPLETE|FAILED|EXPIRED' outcome!?:'COMPLETE|FAILED|EXPIRED|CANCELLED' errorMessage!?:string "
-                      "attention!?:string hostSilentSince!?:time lastReportAt!?:time stopsAtLatest!?:time "
-                      "timerExpiresAt!?:time checks!?:Check[] phase?:string copiedBytes?:int64 totalBytes?:int64 appliedEvents?:int64 etaSeconds?:int64 "
-                      "warnings?:string[] canCommit:bool"},
+                      "attention!?:string cutoverGivenUp!?:string hostSilentSince!?:time lastReportAt!?:time stopsAtLatest!?:time "
+                      "timerExpiresAt!?:time checks!?:Check[] phase!?:string copiedBytes!?:int64 totalBytes!?:int64 appliedEvents!?:int64 etaSeconds!?:int64 "
+                      "warnings!?:string[] canCommit!:bool"},
     {"LogLines", "lines!:string[]"},
     {"Extension", "hours:int64"},
     // Monitoring.

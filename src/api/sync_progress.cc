@@ -59,6 +59,8 @@ Json::Array warnings_of(const SyncProgress& progress) {
         "Writes of users on the source cluster are blocked from the commit on. To allow them again after it: "
         "setUserWriteBlockMode with global: false there.");
   }
+  if (!progress.commit.given_up.empty())
+    warnings.emplace_back(fmt::format("The commit was given up, and is not tried again before it is asked for anew: {}", progress.commit.given_up));
   return warnings;
 }
 
@@ -85,6 +87,11 @@ void add_pings(const SyncProgress& progress, Json::Object& out) {
     const auto& ping = progress.ping_millis[side];
     if (ping && *ping != 0) out.emplace_back(sides[side], Json::Object{{"pingLatencyMs", *ping}});
   }
+}
+
+Json given_up(const engine::CommitOrder& commit) {
+  if (commit.given_up.empty()) return nullptr;
+  return Json::Object{{"request", commit.request ? Json(*commit.request) : Json()}, {"because", commit.given_up}};
 }
 
 Json direction(int source, const ClusterNames& names) {
@@ -130,6 +137,7 @@ Json progress_json(const SyncProgress& progress, const ClusterNames& names) {
                                        {"cannotCommitBecause", migration.cannot_commit_because.empty()
                                                                    ? Json(nullptr)
                                                                    : Json(migration.cannot_commit_because)},
+                                       {"commitGivenUp", given_up(progress.commit)},
                                        {"documents", migration.documents},
                                        {"changeEventsHeld", migration.change_events_held},
                                        {"maxLagSeconds", migration.max_lag_seconds},

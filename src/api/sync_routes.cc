@@ -5,7 +5,6 @@
 
 #include <fmt/format.h>
 
-#include "api/folded_object.h"
 #include "api/start_body.h"
 #include "net/loopback.h"
 
@@ -98,14 +97,23 @@ net::HttpResponse SyncRoutes::post(const net::HttpRequest& request, std::string_
 Status SyncRoutes::act(std::string_view verb, std::string_view body) {
   if (verb == "start") return start(body);
   const auto json = TRY_WITH(Json::parse(body), "reading the request's body as JSON; send {} when there is nothing to say");
-  TRY(TRY(FoldedObject::of(json, "")).only({}));
+  const auto fields = TRY(FoldedObject::of(json, ""));
+  if (verb == "commit") return commit(fields);
+  TRY(fields.only({}));
   if (verb == "pause") return control_.pause();
   if (verb == "resume") return control_.resume();
-  if (verb == "commit") {
-    log_.info("Commit handler called");
-    return control_.commit();
-  }
   return fail(ErrorCode::kUnsupported, "reverse is not supported by this version; start a new migration the other way");
+}
+
+Status SyncRoutes::commit(const FoldedObject& fields) {
+  TRY(fields.only({"xRequest"}));
+  std::optional<std::int64_t> request;
+  if (const auto* value = fields.find("xRequest")) {
+    if (value->as_int() == nullptr) return fail(ErrorCode::kUsage, "xRequest must be a whole number");
+    request = *value->as_int();
+  }
+  log_.info("Commit handler called");
+  return control_.commit(request);
 }
 
 Status SyncRoutes::start(std::string_view body) {

@@ -6,6 +6,7 @@
 // reach it, requests that come by a name other than the machine's own, or from a page of another origin, are refused.
 #pragma once
 
+#include "api/folded_object.h"
 #include "api/sync_progress.h"
 #include "base/log.h"
 #include "base/runtime.h"
@@ -31,6 +32,7 @@ class SyncRoutes {
   net::HttpResponse post(const net::HttpRequest& request, std::string_view verb);
   Status act(std::string_view verb, std::string_view body);
   Status start(std::string_view body);
+  Status commit(const FoldedObject& fields);
 
   engine::SyncControl& control_;
   Runtime& runtime_;

@@ -45,8 +45,14 @@ std::string attention_of(const LiveImport& import, const std::optional<Link>& li
   const auto& host = import.request.host;
   const bool silent = import.host_silent_since != 0;
   const auto given_up = stop_given_up_at(import);
-  if (!silent && !given_up) return "";
+  const bool cutover_given_up = import.state == ImportState::kWorking && !import.cutover_given_up.empty();
+  if (!silent && !given_up && !cutover_given_up) return "";
   std::string text;
+  if (cutover_given_up) {
+    text = fmt::format("The cutover was given up, and is not tried again by itself: {}. The destination has not taken the place of the source, and the migration goes on following the "
+                       "source: nothing is lost. Put right what is named (a writer on the source must be stopped), and see that no application writes there any more; then ask for the "
+                       "cutover again.{}", import.cutover_given_up, silent ? " " : "");
+  }
   if (given_up) text = fmt::format("{} It waits for the migration host {} to stop it. ", import.error, host);
   if (silent) {
     text += fmt::format("The migration host {} has been silent since {} ({}).", host, iso_of(import.host_silent_since), lasting(now_millis - import.host_silent_since));

@@ -103,6 +103,8 @@ LiveImport live_import_of(bson::View document) {
   one.cleaning_since = number_of(document, "cleaningSince");
   one.user_dropped = number_of(document, "userDropped");
   one.ended_millis = number_of(document, "endedMillis");
+  one.cutovers = number_of(document, "cutovers");
+  one.cutover_given_up = text_of(document, "cutoverGivenUp");
   one.left_behind = flag_of(document, "leftBehind");
   one.forgotten = flag_of(document, "forgotten");
   one.untold = document.at_path("outbox.0").exists();

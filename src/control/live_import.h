@@ -14,6 +14,7 @@
 namespace drover::control {
 
 inline constexpr std::chrono::hours kCutoverWindow{120};         // from the first time that a migration is ready
+inline constexpr std::chrono::hours kAfterGivenUp{24};           // at least, of that window, after a cutover that was given up
 inline constexpr std::int64_t kReadyLagSeconds = 10;
 inline constexpr std::chrono::minutes kReportPatience{10};       // a validation's silence, a stop's
 inline constexpr std::chrono::seconds kHostSilentAfter{60};      // a host reports every 10 s at least
@@ -65,6 +66,8 @@ struct LiveImport {
   std::string error;             // errorMessage; empty: none
   std::string outcome;           // COMPLETE FAILED EXPIRED CANCELLED, once it is on its way there
   Json report;                   // the last one; null before
+  std::int64_t cutovers = 0;     // how often its cutover was asked for
+  std::string cutover_given_up;  // why the last one was, on the migration host; empty: it was not. Then it is WORKING again
   bool left_behind = false;      // its host did not confirm that it stopped: the destination may be blocked, and hold the engine's state
   bool forgotten = false;        // by the manager site, when it was asked to
   bool untold = false;           // there are events that are not told yet

@@ -42,6 +42,26 @@ std::string error_of(const Json& report) {
   return error.empty() ? "The migration host reported a failure without a reason." : error;
 }
 
+// Why the host has given up the request for the cutover that counts now; empty: it has not. What it says of an earlier one counts for nothing.
+std::string given_up_in(const LiveImport& seen, const Json& report) {
+  const auto* given_up = report.find("cutoverGivenUp");
+  const auto* request = given_up == nullptr ? nullptr : given_up->find("request");
+  if (request == nullptr || request->as_int() == nullptr || *request->as_int() != seen.cutovers || seen.cutovers == 0) return "";
+  const auto because = text_at(*given_up, "because");
+  return because.empty() ? "its migration host does not say why" : because;
+}
+
+// The migration goes on, and the window for its cutover with it: it may have run out meanwhile.
+LiveImports::Change back_to_work(const LiveImport& seen, const std::string& because, std::int64_t now) {
+  LiveImports::Change change;
+  change.set.append("state", name_of(ImportState::kWorking)).append("cutoverGivenUp", because);
+  const auto at_least = now + std::chrono::duration_cast<std::chrono::milliseconds>(kAfterGivenUp).count();
+  if (seen.timer_end != 0 && seen.timer_end < at_least) change.set.append("timerEnd", at_least);
+  change.event = "X_CLUSTER_IMPORT_CUTOVER_GIVEN_UP";
+  change.detail = because;
+  return change;
+}
+
 // Where a report leads; nothing but the report itself when it leads nowhere.
 LiveImports::Change after(const LiveImport& seen, const Json& report, std::int64_t now, std::chrono::milliseconds window) {
   const auto state = text_at(report, "state");
@@ -69,6 +89,7 @@ LiveImports::Change after(const LiveImport& seen, const Json& report, std::int64
     }
     case ImportState::kCutover:
       if (failed || stopped) return to_cleaning("FAILED", stopped ? "The migration was stopped during its cutover." : error_of(report));
+      if (const auto because = given_up_in(seen, report); !because.empty()) return back_to_work(seen, because, now);
       return {};
     case ImportState::kStopping:
       if (failed || stopped) return to_cleaning(seen.outcome.c_str(), seen.error);
@@ -87,6 +108,7 @@ Json::Object item_head(const LiveImport& import) {
           {"kind", import.kind == ImportKind::kMigration ? "migration" : "validation"},
           {"revision", import.revision},
           {"desired", desired_of(import)},
+          {"cutoverRequest", import.cutovers},
           {"path", import.path},
           {"migrationHost", import.request.host}};
 }

@@ -32,9 +32,10 @@ std::vector<std::string> locks_of(const LiveImport& import, bool one_per_link) {
 
 std::string iso_of(std::int64_t millis) { return iso_time(std::chrono::system_clock::time_point(std::chrono::milliseconds(millis))); }
 
-bson::Document event_of(Runtime& runtime, const char* type, const Asker& by) {
+bson::Document event_of(Runtime& runtime, const char* type, const Asker& by, const std::string& detail = {}) {
   bson::Builder event;
   event.append("id", new_id(runtime)).append("type", type).append("created", iso_time(runtime));
+  if (!detail.empty()) event.append("detail", detail);
   if (!by.public_key.empty()) event.append("publicKey", by.public_key).append("apiKeyId", by.key_id).append("remoteAddress", by.address);
   return std::move(event).finish();
 }
@@ -182,7 +183,7 @@ Result<LiveImport> LiveImports::change(const std::string& id, const std::functio
     }
     if (change->event != nullptr) {
       auto push = update.open_document("$push");
-      push.append("outbox", event_of(runtime_, change->event, change->by));
+      push.append("outbox", event_of(runtime_, change->event, change->by, change->detail));
     }
     if (TRY(store_.update(kImports, bson::make_document({{"_id", id}, {"revision", seen.revision}}), std::move(update).finish()))) {
       const auto now = TRY(store_.find_one(kImports, by_id(id)));
@@ -220,7 +221,8 @@ Result<LiveImport> LiveImports::cutover(const std::string& id, const Asker& by) 
                                               : std::string("the initial copy has not ended yet"));
     }
     Change change;
-    change.set.append("state", name_of(ImportState::kCutover));
+    change.set.append("state", name_of(ImportState::kCutover)).append("cutovers", seen.cutovers + 1);
+    change.unset = {"cutoverGivenUp"};
     change.event = "CLUSTER_IMPORT_CUTOVER";
     change.by = by;
     return std::optional(std::move(change));
@@ -285,7 +287,7 @@ Status LiveImports::tell_events(const LiveImport& import) {
     bson::Builder told;
     told.append("_id", id).append("orgId", import.org).append("groupId", import.group).append("eventTypeName", text_of(event, "type"));
     told.append("created", text_of(event, "created")).append("clusterName", import.request.destination_cluster).append("liveMigrationId", import.id);
-    for (const auto* field : {"publicKey", "apiKeyId", "remoteAddress"})
+    for (const auto* field : {"detail", "publicKey", "apiKeyId", "remoteAddress"})
       if (event[field].exists()) told.append(field, text_of(event, field));
     TRY(store_.insert("events", std::move(told).finish()));
     bson::Builder pull;

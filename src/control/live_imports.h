@@ -66,6 +66,7 @@ class LiveImports {
     std::vector<std::string> unset;
     const char* event = nullptr;  // "CLUSTER_IMPORT_STARTED"
     Asker by = {};                // whom it tells of
+    std::string detail = {};      // and what, in words; empty: the event says it all
   };
   // Decides on what is there, until its decision is the one. `decide` answers nothing to leave it as it is.
   Result<LiveImport> change(const std::string& id, const std::function<Result<std::optional<Change>>(const LiveImport&)>& decide);

@@ -174,9 +174,15 @@ Status Cutover::run(const std::stop_token& stop) {
   }
   if (decision_sent_) return decided;  // whether it was written only another look at the log may tell
   log_.warn("the cutover is given up before its decision", {{"reason", decided.error().message}});
+  const auto give_up = [&] {
+    if (options_.given_up && ends_the_order(decided.error(), stop)) options_.given_up(decided.error());
+  };
   // Without the operator's stop request: the source must not stay blocked. But a successor's block is not ours to lift.
-  if ((may_have_blocked_ || (blocks_ && mutant("unblocked_unblocked"))) && !found_blocked_) {
+  const bool to_lift = (may_have_blocked_ || (blocks_ && mutant("unblocked_unblocked"))) && !found_blocked_;
+  if (!to_lift) give_up();
+  if (to_lift) {
     const Status lifted = unblock_source(source_, runtime_, state_, OwnBlock{destination_name_, owned_at_}, {});
+    if (lifted || lifted.error().code != ErrorCode::kWrongState) give_up();
     if (!lifted && lifted.error().code != ErrorCode::kWrongState) {
       return fail(ErrorCode::kWrongState,
                   fmt::format("the cutover was given up ({}), but the source's write block may still be there: {}; start the same command "
@@ -220,10 +226,13 @@ Status Cutover::until_decision(const std::stop_token& stop) {
   });
   if (begun_ - warmed > kConnectionsStayFor) destination_.warm_connections(options_.connections, limit.get_token());
   Status ready = under_block(limit.get_token());
+  // Whatever else has failed: a writer that was seen meanwhile is the reason, and another attempt might miss it.
+  if (!ready && unblocked_fence() > ClusterTime{} && (options_.given_up || !stop.stop_requested()))
+    if (Status quiet = source_is_quiet(); !quiet) ready = std::move(quiet);
   if (ready && remaining() <= Duration(1)) ready = fail(ErrorCode::kTimedOut, "");
   timer->request_stop();
   timer->join();
-  if (!ready && !stop.stop_requested() && remaining() <= Duration(1)) {
+  if (!ready && !writer_seen_ && !stop.stop_requested() && remaining() <= Duration(1)) {
     return fail(ErrorCode::kTimedOut,
                 fmt::format("the cutover did not reach its decision within {} s of the writers' end{}; see what is slow and commit again",
                             std::chrono::duration_cast<std::chrono::seconds>(options_.deadline).count(),
@@ -252,10 +261,10 @@ Status Cutover::under_block(const std::stop_token& stop) {
   if (!mutant("block_without_owning")) TRY(record("intent", stop));
   TRY(stop_writes(stop));
   runtime_.reached("cutover.after_block");
-  const ClusterTime fence = TRY(note("fence", stop));
+  fence_ = TRY(note("fence", stop));
   const SteadyTime fenced = runtime_.now();
   runtime_.reached("cutover.after_fence");
-  if (!mutant("fences_not_awaited")) TRY_WITH(router_.await_applied(fence, remaining(), stop), "applying the last changes");
+  if (!mutant("fences_not_awaited")) TRY_WITH(router_.await_applied(fence_, remaining(), stop), "applying the last changes");
   TRY(all_is_copied());
   // The stream shows every catalog change: without one since they were compared, the catalogs are still equal.
   if (router_.last_catalog_change() > compared_) TRY(catalogs_equal(stop));
@@ -266,7 +275,7 @@ Status Cutover::under_block(const std::stop_token& stop) {
   const ClusterTime second = TRY(note("second fence", stop));
   if (!mutant("fences_not_awaited"))
     TRY_WITH(router_.await_applied(second, remaining(), stop), "waiting for the proof that the source is quiet");
-  if (!mutant("f2_not_checked")) TRY(source_is_quiet(fence));
+  TRY(source_is_quiet());
   if (!blocks_ && !mutant("late_transaction_ignored")) TRY(no_open_transaction(stop));
   TRY(all_is_copied());
   if (blocks_ && !mutant("lifted_block_unseen")) TRY(block_stands(stop));
@@ -411,13 +420,25 @@ Status Cutover::all_is_copied() const {
   return fail(ErrorCode::kMismatch, "the destination is not complete any more: " + *reason);
 }
 
-Status Cutover::source_is_quiet(ClusterTime fence) const {
+// Since an earlier attempt for the same order, where there was one: its writers were stopped for that one already, and a slow one is missed by this.
+Status Cutover::source_is_quiet() {
   const auto last = router_.last_change();
-  if (last.ts <= fence) return {};
+  const auto since = !blocks_ && options_.quiet_since > ClusterTime{} ? options_.quiet_since : fence_;
+  if (last.ts <= since || mutant("f2_not_checked")) return {};
+  writer_seen_ = true;
   return fail(ErrorCode::kSource,
               fmt::format("the source is still being written after its writers should have stopped: {} at {}; stop that "
                           "writer and commit again",
                           last.ns.to_string(), last.ts.to_string()));
+}
+
+// Not what passes by itself, or is found out about by whoever goes on: a deployment that does not answer, an end of this process, another owner,
+// catalogs that are not equal yet.
+bool Cutover::ends_the_order(const Error& error, const std::stop_token& stop) const {
+  if (writer_seen_) return true;
+  const auto code = error.code;
+  return !stop.stop_requested() && code != ErrorCode::kTemporary && code != ErrorCode::kInterrupted && code != ErrorCode::kWrongState &&
+         code != ErrorCode::kMismatch;
 }
 
 Duration Cutover::remaining() const {

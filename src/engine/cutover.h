@@ -35,6 +35,10 @@ class Cutover {
     int connections = 0;  // to the destination that `decided` uses at once
     std::function<Status()> decided;       // ends everything that still applies changes of the source, late requests too
     std::function<Status(const std::stop_token&)> put_right;  // catalogs that differ by what late commands left
+    // Told when an attempt has ended for what only the operator can mend, so that no other one follows for the same order: a writer that was seen,
+    // the deadline, a block that somebody lifted. As early as it can be, for this process may die: before all else where nothing is blocked. May be empty
+    std::function<void(const Error& why)> given_up;
+    ClusterTime quiet_since;  // the fence of an earlier attempt for the same order, on a source that is not blocked: its writers had stopped then
   };
 
   Cutover(cluster::Deployment& source, cluster::Deployment& destination, Runtime& runtime, Log& log, Catalog& catalog,
@@ -53,6 +57,8 @@ class Cutover {
   Status run(const std::stop_token& stop);
   // Whether its decision may be recorded: after a failure only another look at the log tells.
   bool may_be_decided() const { return decision_sent_; }
+  // Since when nobody should write to a source that is not blocked; nothing: it is, or the attempt has not come that far.
+  ClusterTime unblocked_fence() const { return blocks_ ? ClusterTime{} : fence_; }
 
  private:
   Status until_decision(const std::stop_token& stop);
@@ -68,7 +74,8 @@ class Cutover {
   Result<ClusterTime> note(std::string_view name, const std::stop_token& stop);
   Status catalogs_equal(const std::stop_token& stop);
   Status all_is_copied() const;
-  Status source_is_quiet(ClusterTime fence) const;
+  Status source_is_quiet();
+  bool ends_the_order(const Error& error, const std::stop_token& stop) const;
   Duration remaining() const;
 
   cluster::Deployment& source_;
@@ -86,6 +93,8 @@ class Cutover {
   std::string destination_name_;
   bool may_have_blocked_ = false;
   bool decision_sent_ = false;
+  ClusterTime fence_;
+  bool writer_seen_ = false;
   ClusterTime compared_;  // the catalogs were equal at a listing after this time
   std::int64_t stopped_millis_ = 0;  // wall clock: the writes' end
   bson::Document verified_;

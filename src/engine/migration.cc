@@ -1,6 +1,7 @@
 #include "engine/migration.h"
 
 #include <atomic>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -18,7 +19,7 @@ namespace drover::engine {
 namespace {
 
 inline constexpr std::chrono::milliseconds kWatchEvery{100};
-inline constexpr std::chrono::seconds kNotingDifferences{5};
+inline constexpr std::chrono::seconds kNotingAtTheEnd{5};
 inline constexpr int kMostAttempts = 10;  // of a cutover whose catalogs do not become equal
 constexpr const char* kFinishing = "finishing the cutover, which is decided; start the same command again to finish it";
 
@@ -40,6 +41,8 @@ struct Migration::Run {
   bool differences_known = false;  // from an earlier run
   bool decided = false;   // the cutover: there is only forward
   bool in_doubt = false;  // whether it is
+  bool order_ended = false;   // the cutover was given up, and that is recorded: it waits for another order
+  ClusterTime quiet_since;    // of attempts for the same order: the first fence on a source that is not blocked
   bool counted = false;  // the sides agree in how many documents there are
 };
 
@@ -142,7 +145,7 @@ void Migration::note_differences(Run& run) {
   if (count == 0 || run.differences_noted) return;
   std::stop_source limit;
   const auto timer = runtime_.spawn("limit", [&](const std::stop_token& done) {
-    if (runtime_.sleep(kNotingDifferences, done)) limit.request_stop();
+    if (runtime_.sleep(kNotingAtTheEnd, done)) limit.request_stop();
   });
   const cluster::ThreadStop scope(limit.get_token());
   const auto noted = run.state->save("x_differences", "documents", bson::make_document({{"count", count}}), limit.get_token());
@@ -274,6 +277,11 @@ Result<Outcome> Migration::follow_until_committed(Run& run, const std::stop_toke
     if (run.decided || run.in_doubt) return tl::unexpected(done.error());
     run.phase = "change event application";
     run.name = "RUNNING";
+    if (std::exchange(run.order_ended, false) && done.error().code != ErrorCode::kWrongState && !run.pipeline->failure()) {
+      attempts = 0;
+      run.quiet_since = {};
+      continue;
+    }
     // The catalogs not being equal yet is no reason to end: the source may be changing its own all the time.
     if (done.error().code != ErrorCode::kMismatch || ++attempts == kMostAttempts) return tl::unexpected(done.error());
   }
@@ -317,8 +325,11 @@ Status Migration::cut_over(Run& run, const std::stop_token& stop) {
                          run.decided = true;
                          return end_writing(run);
                        },
-                   .put_right = [&](const std::stop_token& token) { return run.pipeline->changer().put_right(token); }});
+                   .put_right = [&](const std::stop_token& token) { return run.pipeline->changer().put_right(token); },
+                   .given_up = options_.commit_given_up ? std::function<void(const Error&)>([&](const Error& why) { run.order_ended = record_given_up(why, stop); }) : nullptr,
+                   .quiet_since = run.quiet_since});
   Status done = cutover.run(stop);
+  if (run.quiet_since == ClusterTime{}) run.quiet_since = cutover.unblocked_fence();
   run.in_doubt = !run.decided && cutover.may_be_decided();
   if (done) done = run.starter->save_migration("committed", {});
   if (!done && run.decided) return tl::unexpected(std::move(done).error().with_context(kFinishing));
@@ -332,6 +343,27 @@ Status Migration::cut_over(Run& run, const std::stop_token& stop) {
   run.name = "COMMITTED";
   log_.info("committed: the destination accepts writes");
   return {};
+}
+
+// For as long as it takes; once this process is to end, only a little longer. False: it is not recorded.
+bool Migration::record_given_up(const Error& why, const std::stop_token& stop) {
+  Status recorded;
+  {
+    const cluster::ThreadStop scope(stop);
+    recorded = options_.commit_given_up(why, stop);
+  }
+  if (!recorded && stop.stop_requested()) {
+    std::stop_source limit;
+    const auto timer = runtime_.spawn("limit", [&](const std::stop_token& done) {
+      if (runtime_.sleep(kNotingAtTheEnd, done)) limit.request_stop();
+    });
+    const cluster::ThreadStop scope(limit.get_token());
+    recorded = options_.commit_given_up(why, limit.get_token());
+    timer->request_stop();
+    timer->join();
+  }
+  if (!recorded) log_.error("that the cutover was given up cannot be recorded", {{"reason", recorded.error().message}});
+  return recorded.has_value();
 }
 
 // Nothing depends on it but how long a later owner under another user waits.

@@ -38,6 +38,7 @@ class Migration {
                                        const std::stop_token& stop);
   Result<Outcome> follow_until_committed(Run& run, const std::stop_token& stop);
   Status cut_over(Run& run, const std::stop_token& stop);
+  bool record_given_up(const Error& why, const std::stop_token& stop);
   Status end_writing(Run& run);
   Status after_cutover(StateStore& state, const std::stop_token& stop) const;
   std::optional<std::string> why_not_commit(Run& run) const;

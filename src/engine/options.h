@@ -36,6 +36,9 @@ struct Options {
   bool resuming = false;  // a migration was found to go on with (preflight::Report): nobody looked whether the destination is empty
   CommitPolicy commit = CommitPolicy::kWhenReady;
   std::function<bool()> may_commit;             // asked again and again while the gate is open (kManual)
+  // A cutover that may_commit ordered has ended for what only the operator can mend (Cutover::Options::given_up): to be recorded, so that whoever goes on
+  // does not try it again. Once that is done the run goes on following the source; without it, or when it fails, the run ends.
+  std::function<Status(const Error& why, const std::stop_token& stop)> commit_given_up;
   std::function<Status()> before_cutover;       // stops the application's writes; must succeed before the fence
   // Once the destination takes writes. Called until it has succeeded once, by later runs too; `again` says that an earlier
   // call may have done all or part of it.

@@ -143,21 +143,28 @@ Status SyncControl::found(int destination, const bson::Document& control, const 
   request.block_destination = control["blockDestination"].is_truthy();
   log_.info("Found a migration to go on with", {{"source", cluster_name(request.source)},
                                                 {"paused", control["paused"].is_truthy()}});
-  if (!control["paused"].is_truthy()) return begin(request, control["commit"].is_truthy());
+  CommitOrder commit;
+  commit.asked = control["commit"].is_truthy();
+  commit.request = control["commitRequest"].to_int64();
+  commit.given_up = control["commitGivenUp"].to_string_view().value_or("");
+  if (!control["paused"].is_truthy()) return begin(request, commit);
   MonitorLock lock(*lock_);
   request_ = request;
+  commit_ = commit;
   state_ = SyncState::kPaused;
   return {};
 }
 
-bson::Document SyncControl::control(const SyncRequest& request, bool paused, bool commit) const {
+bson::Document SyncControl::control(const SyncRequest& request, bool paused, const CommitOrder& commit) const {
   bson::Builder builder;
   builder.append("source", cluster_name(request.source)).append("destination", cluster_name(1 - request.source));
   for (const auto& [name, entries] : {std::pair{"includes", &request.includes}, std::pair{"excludes", &request.excludes}}) {
     auto array = builder.open_array(name);
     for (const auto& entry : *entries) array.append(entry);
   }
-  builder.append("blockDestination", request.block_destination).append("paused", paused).append("commit", commit);
+  builder.append("blockDestination", request.block_destination).append("paused", paused).append("commit", commit.asked);
+  if (commit.request) builder.append("commitRequest", *commit.request);
+  if (!commit.given_up.empty()) builder.append("commitGivenUp", commit.given_up);
   if (!job_.empty()) builder.append("job", job_);
   return std::move(builder).finish();
 }
@@ -183,20 +190,21 @@ Status SyncControl::start(const SyncRequest& request) {
     return {};
   }
   if (now != SyncState::kIdle) return wrong_state("IDLE");
-  return begin(request, false);
+  return begin(request, {});
 }
 
-Status SyncControl::begin(const SyncRequest& request, bool commit) {
+Status SyncControl::begin(const SyncRequest& request, const CommitOrder& commit) {
   auto session = std::make_shared<Session>();
   session->source = TRY(connect_(request.source, Part::kSource));
   session->destination = TRY(connect_(1 - request.source, Part::kDestination));
-  session->commit = commit;
+  session->commit = commit.asked;
   Options options = options_;
   options.filter = TRY(NamespaceFilter::parse(request.includes, request.excludes));
   options.commit = CommitPolicy::kManual;
   options.block_destination = request.block_destination;
   options.may_commit = [raw = session.get()] { return raw->commit.load(); };
   options.job = job_;
+  options.commit_given_up = [this, request, raw = session.get()](const Error& why, const std::stop_token& stop) { return commit_given_up(*raw, request, why, stop); };
   options.control = control(request, false, commit);
   options.control_saved = [this, raw = session.get()] {
     MonitorLock lock(*lock_);
@@ -217,6 +225,10 @@ Status SyncControl::begin(const SyncRequest& request, bool commit) {
   const auto block = TRY(retry_temporary(runtime_, stopping_.get_token(), [&] { return session->source->write_block(); }));
   session->source_blocks = block.supported && block.effective;
   session->migration = std::make_unique<Migration>(*session->source, *session->destination, runtime_, log_, options);
+  {
+    MonitorLock lock(*lock_);
+    commit_ = commit;  // before the run can give it up
+  }
   session->thread = runtime_.spawn("sync.run", [this, raw = session.get()](std::stop_token) { run(*raw); });
   return await_record(session, request);
 }
@@ -238,6 +250,25 @@ Status SyncControl::await_record(const std::shared_ptr<Session>& session, const 
   request_ = request;
   session_ = session;
   if (!session->ended) state_ = session->commit ? SyncState::kCommitting : SyncState::kRunning;
+  return {};
+}
+
+CommitOrder SyncControl::commit_order() const {
+  MonitorLock lock(*lock_);
+  return commit_;
+}
+
+// On the run's thread, which commits nothing meanwhile.
+Status SyncControl::commit_given_up(Session& session, const SyncRequest& request, const Error& why, const std::stop_token& stop) {
+  auto commit = commit_order();
+  commit.asked = false;
+  commit.given_up = why.message.empty() ? "for no known reason" : why.message;
+  TRY(session.migration->save_control(control(request, false, commit), stop));
+  log_.error("The commit is given up, and is not tried again before it is asked for anew", {{"reason", commit.given_up}});
+  MonitorLock lock(*lock_);
+  commit_ = std::move(commit);
+  session.commit = false;
+  if (state_ == SyncState::kCommitting) state_ = SyncState::kRunning;
   return {};
 }
 
@@ -264,7 +295,7 @@ Status SyncControl::pause() {
     if (right) running->pausing = true;
   }
   if (!right) return wrong_state("RUNNING");
-  const Status saved = running->migration->save_control(control(*request_, true, false), stopping_.get_token());
+  const Status saved = running->migration->save_control(control(*request_, true, commit_order()), stopping_.get_token());
   if (!saved) {
     MonitorLock lock(*lock_);
     running->pausing = false;
@@ -280,29 +311,35 @@ Status SyncControl::pause() {
 Status SyncControl::resume() {
   const Turn turn(*this);
   std::optional<SyncRequest> request;
+  CommitOrder commit;
   {
     MonitorLock lock(*lock_);
     if (state_ == SyncState::kPaused) request = request_;
+    commit = commit_;
   }
   if (!request) return wrong_state("PAUSED");
-  return begin(*request, false);
+  return begin(*request, commit);
 }
 
-Status SyncControl::commit() {
+Status SyncControl::commit(std::optional<std::int64_t> request) {
   const Turn turn(*this);
   const auto running = session();
   bool right = false;
   {
     MonitorLock lock(*lock_);
     right = state_ == SyncState::kRunning && running != nullptr;
+    if (right && request && commit_.request == request && !commit_.given_up.empty())
+      return fail(ErrorCode::kWrongState, fmt::format("this commit was given up, and is to be asked for anew: {}", commit_.given_up));
   }
   if (!right) return wrong_state("RUNNING");
   const auto reached = running->migration->progress();
   if (!reached.can_commit)
     return fail(ErrorCode::kWrongState, "the migration cannot be committed yet: " +
                                             (reached.cannot_commit_because.empty() ? "it is still starting" : reached.cannot_commit_because));
-  TRY(running->migration->save_control(control(*request_, false, true), stopping_.get_token()));
+  const CommitOrder order{true, request, {}};
+  TRY(running->migration->save_control(control(*request_, false, order), stopping_.get_token()));
   MonitorLock lock(*lock_);
+  commit_ = order;
   if (state_ == SyncState::kRunning) state_ = SyncState::kCommitting;
   running->commit = true;
   return {};
@@ -330,6 +367,7 @@ SyncProgress SyncControl::progress() const {
   MonitorLock lock(*lock_);
   progress.state = state_;
   if (request_) progress.source = request_->source;
+  progress.commit = commit_;
   if (running) {
     for (int side = 0; side < 2; ++side) progress.ping_millis[side] = running->ping_millis[side];
     progress.oplog_left = running->oplog_left;

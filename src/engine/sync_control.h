@@ -4,9 +4,13 @@
 // What was asked is recorded on the destination (x_control) before a call succeeds, so a new process finds it and goes on by
 // itself: paused ones stay paused, a commit that was accepted goes on. Calls are thread-safe and take their turns; progress()
 // never waits for them. A call that fails has changed nothing.
+//
+// A commit that ends for what only the operator can mend (a writer that was seen on the source, the deadline) is given up: that is recorded before anything
+// else, the state is RUNNING again, and no process commits before it is asked to anew.
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -33,6 +37,13 @@ struct SyncRequest {
   bool operator==(const SyncRequest&) const = default;
 };
 
+// The last order to commit.
+struct CommitOrder {
+  bool asked = false;                   // and neither done nor given up
+  std::optional<std::int64_t> request;  // what whoever asked calls it: the same is never carried out again once it was given up
+  std::string given_up;                 // why; empty: it was not
+};
+
 struct SyncProgress {
   SyncState state = SyncState::kInitializing;
   std::optional<int> source;  // once started
@@ -41,6 +52,7 @@ struct SyncProgress {
   std::optional<std::chrono::seconds> oplog_left;     // until what is needed next falls off the source's oplog
   std::optional<std::chrono::seconds> until_caught_up;  // while the lag is falling
   bool source_blocks = false;  // its writes are, or will be, blocked at the cutover
+  CommitOrder commit;
 };
 
 class SyncControl {
@@ -60,7 +72,8 @@ class SyncControl {
   Status start(const SyncRequest& request);
   Status pause();
   Status resume();
-  Status commit();
+  // kWrongState also for a request that was given up before.
+  Status commit(std::optional<std::int64_t> request = {});
 
   SyncProgress progress() const;
   // The migration cannot go on: the process should end.
@@ -71,11 +84,13 @@ class SyncControl {
  private:
   struct Session;
   class Turn;
-  Status begin(const SyncRequest& request, bool commit);
+  Status begin(const SyncRequest& request, const CommitOrder& commit);
+  Status commit_given_up(Session& session, const SyncRequest& request, const Error& why, const std::stop_token& stop);
   Status await_record(const std::shared_ptr<Session>& session, const SyncRequest& request);
   Status found(int destination, const bson::Document& control, const std::stop_token& stop);
   Status wrong_state(const char* wanted) const;
-  bson::Document control(const SyncRequest& request, bool paused, bool commit) const;
+  bson::Document control(const SyncRequest& request, bool paused, const CommitOrder& commit) const;
+  CommitOrder commit_order() const;
   void run(Session& session);
   void watch(const std::stop_token& stop);
   void look(Session& session, SteadyTime now);
@@ -91,6 +106,7 @@ class SyncControl {
   bool turn_taken_ = false;
   SyncState state_ = SyncState::kInitializing;
   std::optional<SyncRequest> request_;
+  CommitOrder commit_;
   std::shared_ptr<Session> session_;
   std::optional<Error> failure_;
   std::stop_source stopping_;

@@ -1,5 +1,6 @@
 // Validations and live migrations.
 #include <chrono>
+#include <optional>
 
 #include <fmt/format.h>
 
@@ -47,7 +48,7 @@ class Progress {
     const auto stage = migration_stage(migration);
     // What somebody must know or do, once, whenever it becomes so.
     const auto attention = text_at(migration, "attention");
-    const auto about = attention.empty() ? std::string() : text_at(migration, "state") + text_at(migration, "hostSilentSince");
+    const auto about = attention.empty() ? std::string() : text_at(migration, "state") + text_at(migration, "hostSilentSince") + text_at(migration, "cutoverGivenUp");
     if (about != told_ && !about.empty() && !around_.json) {
       finish();
       around_.note(attention);
@@ -82,12 +83,20 @@ class Progress {
   bool drawn_ = false;
 };
 
-Result<Json> follow(Session& session, const std::string& path, bool until_ready, bool told) {
+// `given_up`: why the cutover was, as far as the caller knows; nothing: what the first look shows is no news. What becomes so meanwhile is the end.
+Result<Json> follow(Session& session, const std::string& path, bool until_ready, bool told, std::optional<std::string> given_up = {}) {
   Progress progress(session.around());
   const auto within = std::chrono::seconds(session.number("--within"));
   return wait_for(session, within, until_ready ? "the migration being ready for its cutover" : "the migration's end", [&]() -> Result<std::optional<Json>> {
     auto seen = TRY(session.call(session.call_to("GET", Api::kExt, path)));
-    if (told) progress.show(seen);
+    auto because = text_at(seen, "cutoverGivenUp");
+    const bool news = given_up && !because.empty() && because != *given_up;
+    given_up = std::move(because);
+    if (told && (!news || session.around().json)) progress.show(seen);
+    if (news) {
+      progress.finish();
+      return fail(ErrorCode::kWrongState, text_at(seen, "attention"));
+    }
     if (has_ended(seen) || (until_ready && is_ready(seen))) return std::optional(std::move(seen));
     return std::optional<Json>();
   });
@@ -147,7 +156,11 @@ Result<Outcome> show_log(Session& session) {
 
 Result<Outcome> watch_migration(Session& session) {
   Outcome outcome;
-  outcome.value = TRY(follow(session, TRY(migration_path(session)), session.text("--until") == "ready", true));
+  // Names are looked up at the site, which may be away when the watch begins, too.
+  const auto path = TRY(wait_for(session, std::chrono::seconds(session.number("--within")), "the migration", [&]() -> Result<std::optional<Json>> {
+    return std::optional(Json(TRY(migration_path(session))));
+  }));
+  outcome.value = TRY(follow(session, *path.as_string(), session.text("--until") == "ready", true));
   outcome.printed = true;
   const bool ended = has_ended(outcome.value);
   outcome.exit = ended ? exit_of(outcome.value) : 0;
@@ -172,9 +185,12 @@ Result<Outcome> cut_over_migration(Session& session) {
     outcome.shape = answer.is_null() ? Shape::kNothing : Shape::kOne;
     outcome.value = answer;
     outcome.remark = fmt::format("The cutover has been asked for; `drover migration watch {}` tells when it is COMPLETE.", session.text("MIGRATION"));
+    // One that is over is not cut over again; it has been asked for in any case.
+    if (const auto seen = session.call(session.call_to("GET", Api::kExt, path)); seen && has_ended(*seen))
+      outcome.remark = fmt::format("The migration is {} already; nothing is left to cut over.", text_at(*seen, "status"));
     return outcome;
   }
-  outcome.value = TRY(follow(session, path, false, !session.around().json));
+  outcome.value = TRY(follow(session, path, false, !session.around().json, ""));
   outcome.exit = exit_of(outcome.value);
   outcome.printed = !session.around().json;
   return outcome;

@@ -326,6 +326,25 @@ TEST_F(SecretTest, AMigrationsBodyIsTheApis) {
   EXPECT_EQ(output_, R"({"_id":"66aa00000000000000000001","status":"NEW"})" "\n");
 }
 
+TEST_F(SecretTest, CredentialsThatAreSetLeaveTlsAsItIs) {
+  FakeSite site([](const net::HttpRequest& request) {
+    return FakeSite::json(200, request.method == "GET" ? R"({"results":[{"id":"h1","clusterName":"shopRS"}],"totalCount":1})" : "{}");
+  });
+  std::map<std::string, std::string> given{{"DEPLOYMENT", "66ab00000000000000000001"}, {"--auth-mechanism", "SCRAM-SHA-256"}, {"--username", "monitor"},
+                                           {"--password-file", secret_file("pw", "pass\n")}};
+  EXPECT_EQ(*run(site, "deployment", "set-credentials", given), 0);
+  EXPECT_THAT(site.asked().back(), HasSubstr("PATCH "));
+  EXPECT_THAT(site.asked().back(), Not(HasSubstr("sslEnabled")));
+  for (const auto& [flag, sent] : {std::pair{"--tls", "true"}, {"--no-tls", "false"}}) {
+    auto with = given;
+    with[flag] = "";
+    EXPECT_EQ(*run(site, "deployment", "set-credentials", with), 0);
+    EXPECT_THAT(site.asked().back(), HasSubstr(fmt::format(R"("sslEnabled":{})", sent)));
+  }
+  given["--tls"] = given["--no-tls"] = "";
+  EXPECT_EQ(exit_code_of(run(site, "deployment", "set-credentials", given).error()), 2);
+}
+
 TEST_F(SecretTest, AHostIsProvisionedOnce) {
   std::string keys = "[]";
   FakeSite site([&](const net::HttpRequest& request) {
@@ -383,6 +402,48 @@ TEST_F(VerbTest, AWatchEndsAsTheMigrationDoes) {
   EXPECT_THAT(notes_, HasSubstr("drover migration cutover 1"));
   EXPECT_EQ(*run(site, "migration", "watch", one), 4);
   EXPECT_EQ(output_, answers.back() + "\n");
+}
+
+TEST_F(VerbTest, ACutoverThatIsGivenUpEndsTheWait) {
+  const std::string cutover = R"({"_id":"1","status":"WORKING","state":"CUTOVER","cutoverGivenUp":null,"attention":null})";
+  const std::string given_up = R"({"_id":"1","status":"WORKING","state":"WORKING","readyForCutover":true,"cutoverGivenUp":"a writer","attention":"Stop the writer."})";
+  std::vector<std::string> answers{cutover, given_up};
+  std::size_t next = 0;
+  FakeSite site([&](const net::HttpRequest&) { return FakeSite::json(200, answers[std::min(next++, answers.size() - 1)]); });
+  std::map<std::string, std::string> asked{{"MIGRATION", "66aa00000000000000000001"}};
+  // Whoever watched before learns it, too; but what was so when he began is no end.
+  const auto seen = run(site, "migration", "watch", asked, {}, false);
+  ASSERT_FALSE(seen);
+  EXPECT_EQ(exit_code_of(seen.error()), 4);
+  answers = {given_up, given_up, R"({"_id":"1","status":"COMPLETE"})"};
+  next = 0;
+  EXPECT_EQ(*run(site, "migration", "watch", asked, {}, false), 0);
+  EXPECT_THAT(notes_, HasSubstr("Stop the writer."));
+  answers = {"{}", given_up};
+  next = 0;
+  asked["--wait"] = "";
+  const auto ended = run(site, "migration", "cutover", asked);
+  ASSERT_FALSE(ended);
+  EXPECT_EQ(exit_code_of(ended.error()), 4);
+  EXPECT_EQ(ended.error().message, "Stop the writer.");
+}
+
+TEST_F(VerbTest, AWatchWaitsForASiteThatIsAwayWhenItBegins) {
+  std::size_t asked = 0;
+  FakeSite site([&](const net::HttpRequest& request) {
+    if (++asked < 3) return FakeSite::error(503, "SERVICE_UNAVAILABLE", "starting");
+    return FakeSite::json(200, request.path.ends_with("/liveMigrations") ? R"({"results":[{"_id":"2","status":"WORKING","created":"2026-08-11T03:10:30Z","destination":{"clusterName":"c"}}]})"
+                                                                         : R"({"_id":"2","status":"COMPLETE"})");
+  });
+  EXPECT_EQ(*run(site, "migration", "watch", {{"MIGRATION", "c"}}, {}, false), 0);
+  EXPECT_EQ(output_, "COMPLETE\n");
+  EXPECT_THAT(notes_, HasSubstr("trying again"));
+}
+
+TEST_F(VerbTest, ACutoverOfWhatIsCompleteSaysSo) {
+  FakeSite site([&](const net::HttpRequest& request) { return FakeSite::json(200, request.method == "PUT" ? "" : R"({"_id":"1","status":"COMPLETE"})"); });
+  EXPECT_EQ(*run(site, "migration", "cutover", {{"MIGRATION", "66aa00000000000000000001"}}, {}, false), 0);
+  EXPECT_THAT(notes_, HasSubstr("is COMPLETE already"));
 }
 
 TEST_F(VerbTest, AWatchStaysThroughAnAbsence) {

@@ -118,6 +118,49 @@ TEST_F(ControlPlane, AMigrationTellsThatItsHostIsSilent) {
   EXPECT_EQ(migration(id).host_silent_since, 0) << "nothing is asked of it";
 }
 
+TEST_F(ControlPlane, ACutoverThatItsHostHasGivenUpIsOverUntilItIsAskedForAgain) {
+  const auto attention = [&](const std::string& id) { return attention_of(migration(id), good(links_->find(link_)), imports_->now_millis()); };
+  const auto given_up = [&](const std::string& id, int request) {
+    report(id, "RUNNING", (R"(, "canCommit": true, "lagTimeSeconds": 2, "cutoverGivenUp": {"request": )" + std::to_string(request) + R"(, "because": "somebody writes to app.c"})").c_str());
+  };
+  const auto item = [&](const std::string& id, const char* field) {
+    for (const auto& one : good(imports_->work_of(link_)))
+      if (*one.find("id")->as_string() == id) return one.find(field)->dump();
+    return std::string();
+  };
+  const auto id = begin(ImportKind::kMigration);
+  ready(id);
+  EXPECT_EQ(item(id, "cutoverRequest"), "0");
+  good(imports_->cutover(id));
+  EXPECT_EQ(item(id, "cutoverRequest"), "1");
+  EXPECT_EQ(item(id, "desired"), "\"CUTOVER\"");
+  after(hours(119));
+  given_up(id, 0);  // of none that was asked for
+  EXPECT_EQ(migration(id).state, ImportState::kCutover);
+  given_up(id, 1);
+  EXPECT_EQ(migration(id).state, ImportState::kWorking);
+  EXPECT_STREQ(migration(id).public_status(), "WORKING");
+  EXPECT_TRUE(migration(id).ready());
+  EXPECT_EQ(item(id, "desired"), "\"RUN\"");
+  EXPECT_NE(attention(id).find("somebody writes to app.c"), std::string::npos) << attention(id);
+  EXPECT_NE(attention(id).find("ask for the cutover again"), std::string::npos) << attention(id);
+  EXPECT_GE(migration(id).timer_end - imports_->now_millis(), std::chrono::milliseconds(hours(23)).count()) << "time is left to ask again";
+  after({});
+  const auto told = events();
+  EXPECT_EQ(std::count(told.begin(), told.end(), "X_CLUSTER_IMPORT_CUTOVER_GIVEN_UP"), 1);
+  // The report is repeated until there is another one: a new request is not what it tells of.
+  given_up(id, 1);
+  good(imports_->cutover(id));
+  EXPECT_EQ(item(id, "cutoverRequest"), "2");
+  EXPECT_EQ(attention(id), "");
+  given_up(id, 1);
+  EXPECT_EQ(migration(id).state, ImportState::kCutover);
+  given_up(id, 2);
+  EXPECT_EQ(migration(id).state, ImportState::kWorking);
+  good(imports_->cancel(id));
+  EXPECT_EQ(migration(id).state, ImportState::kStopping);
+}
+
 TEST_F(ControlPlane, ACutoverWhoseHostIsLostIsGivenUpByForce) {
   const auto force = [&](const std::string& id) { return imports_->cancel(id, {}, LiveImports::Cancel::kForced); };
   const auto id = begin(ImportKind::kMigration);

@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import threading
+import time
 
 from harness import clusters
 from harness.case import DroverTest
@@ -154,6 +155,54 @@ class SyncWhole(DroverTest):
         daemon.can_commit()
         daemon.ordered("commit")
         daemon.committed()
+        self.assert_equal_deployments(daemon.process)
+
+
+class SyncWriter(DroverTest):
+    """Without authorization nothing blocks the source: whoever goes on writing is only seen, or not."""
+
+    def test_a_writer_that_was_seen_is_never_given_a_second_chance(self):
+        self.seed()
+        collection, pause, done = self.source.client().e2e_seed.slow, [0.05], threading.Event()
+
+        def write():
+            number = 0
+            while not done.wait(pause[0]):
+                number += 1
+                collection.insert_one({"_id": number})
+
+        writer = threading.Thread(target=write)
+        daemon = Daemon(self)
+        daemon.started()
+        daemon.can_commit()
+        writer.start()
+        try:
+            self.assertEqual(daemon.post("commit", xRequest="one")[0], 400)
+            daemon.ordered("commit", xRequest=7)
+            given_up = daemon.wait_for(lambda progress: progress["x"]["commitGivenUp"], "the commit given up")
+            self.assertEqual(given_up["state"], "RUNNING")
+            self.assertEqual(given_up["x"]["commitGivenUp"]["request"], 7)
+            self.assertIn("e2e_seed.slow", given_up["x"]["commitGivenUp"]["because"])
+            self.assertTrue(any("given up" in warning for warning in given_up["warnings"]), given_up)
+            pause[0] = 0.7  # most attempts would miss it
+            for process in ("the same", "one that has found what was recorded"):
+                with self.subTest(process):
+                    status, answer = daemon.post("commit", xRequest=7)
+                    self.assertEqual((status, answer["error"]), (409, "InvalidStateTransition"), answer)
+                    ending = time.monotonic() + 8
+                    while time.monotonic() < ending:
+                        found = daemon.progress()
+                        self.assertEqual((found["state"], found["x"]["commitGivenUp"]), ("RUNNING", given_up["x"]["commitGivenUp"]))
+                        time.sleep(0.2)
+                daemon.process.kill()
+                daemon.start()
+                daemon.can_commit()
+        finally:
+            done.set()
+            writer.join()
+        daemon.can_commit()
+        daemon.ordered("commit", xRequest=8)
+        self.assertIsNone(daemon.committed()["x"]["commitGivenUp"])
         self.assert_equal_deployments(daemon.process)
 
 

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import threading
+import time
 
 from harness import clusters
 from harness.agent import AgentProcess, EmbeddedAgent, Project
@@ -209,6 +210,67 @@ class Workflow(WorkflowTest):
         self.wait_for(lambda found: found["status"] == "COMPLETE", "COMPLETE")
         self.assert_equal_deployments(self.agent.process)
         self.assertEqual(writers.lost(self.destination.client()), [])
+        self.assert_cleaned()
+
+
+class WriterAtTheCutover(WorkflowTest):
+    """A source that cannot block writes, and somebody who writes on: what was seen once is not tried again until it is missed."""
+    only_version = "4.4"
+
+    def whole(self):
+        return self.atlas.call("GET", self.path(self.migration).replace(ATLAS, EXT))[2]
+
+    def watch(self, seconds):
+        """The migration is WORKING all the time, and nobody commits."""
+        ending = time.monotonic() + seconds
+        while time.monotonic() < ending:
+            found = self.whole()
+            self.assertEqual((found["status"], found["state"]), ("WORKING", "WORKING"), found)
+            self.assertIn("still being written", found["cutoverGivenUp"])
+            time.sleep(0.5)
+
+    def test_the_request_ends_with_the_writer_that_was_seen(self):
+        self.seed()
+        self.begin(self.site("manager"), self.site("atlas"))
+        self.start_migration_by_api()
+        self.ready()
+        self.assertIsNone(self.whole()["cutoverGivenUp"])
+        collection, pause, done = self.source.client().e2e_seed.slow, [0.05], threading.Event()
+
+        def write():
+            number = 0
+            while not done.wait(pause[0]):
+                number += 1
+                collection.insert_one({"_id": number})
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        try:
+            self.assertEqual(self.atlas.call("PUT", self.path(self.migration, "cutover"))[0], 202)
+            self.wait_for(lambda _: self.whole()["cutoverGivenUp"], "the cutover given up")
+            pause[0] = 0.7  # most attempts would miss it
+            self.assertIn("ask for the cutover again", self.whole()["attention"])
+            self.ready()
+            self.watch(8)
+            # Nor by any process that comes after those that know of it.
+            engine = self.agent.engine_pid(self.migration)
+            self.agent.process.kill()
+            os.kill(engine, signal.SIGKILL)
+            self.manager.process.kill()
+            self.atlas.process.kill()
+            for again in (self.agent, self.manager, self.atlas):
+                again.start()
+            eventually(lambda: self.agent.engine_pid(self.migration) not in (None, engine), 60, "the engine again")
+            self.ready()
+            self.watch(8)
+        finally:
+            done.set()
+            writer.join()
+        types = [one["eventTypeName"] for one in self.atlas.call("GET", f"{ATLAS}/groups/{self.group}/events")[2]["results"]]
+        self.assertEqual(types.count("X_CLUSTER_IMPORT_CUTOVER_GIVEN_UP"), 1, types)
+        self.ready()
+        self.cut_over()
+        self.assert_equal_deployments(self.agent.process)
         self.assert_cleaned()
 
 

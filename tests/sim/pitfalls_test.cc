@@ -398,6 +398,41 @@ TEST(Pitfalls, P33AWriterWhomNothingStops) {
   breaks("f2_not_checked", story);
 }
 
+// A writer that is slower than the fences lie apart is missed sooner or later: the order ends with the first attempt that sees it.
+TEST(Pitfalls, P33AWriterThatWasSeenEndsTheOrder) {
+  const Story story = [](Scenario& s) {
+    s.versions(Scenario::k44, Scenario::k44);
+    s.insert_many("app.c", 1, 5);
+    bool ordered = true;
+    int attempts = 0, given_up = 0;
+    s.options.commit = engine::CommitPolicy::kManual;
+    s.options.may_commit = [&] { return ordered; };
+    s.options.before_cutover = [&] {
+      ++attempts;
+      return Status();
+    };
+    s.options.commit_given_up = [&](const Error& why, const std::stop_token&) {
+      if (why.message.find("still being written") != std::string::npos) ++given_up;
+      ordered = false;
+      return Status();
+    };
+    s.at("cutover.after_catalogs", [&] {
+      s.insert("app.c", R"({"_id": 100})");
+      s.user("operator", [&] {
+        s.pass(seconds(60));  // nobody tries again meanwhile
+        s.expect(attempts == 1 && given_up == 1, "the order did not end with the writer that was seen");
+        s.insert("app.c", R"({"_id": 101})");
+        ordered = true;
+      });
+    });
+    s.run();
+    s.expect(attempts == 2, "the second order was not carried out");
+    s.expect(s.has(s.destination(), "app.c", "100") && s.has(s.destination(), "app.c", "101"), "what was written is missing");
+  };
+  holds(story);
+  breaks("f2_not_checked", story);
+}
+
 TEST(Pitfalls, P34ARetryAcrossTheCutoverIsANewWrite) {
   const Story story = [](Scenario& s) {
     s.insert("app.c", R"({"_id": 1, "v": 1})");
