@@ -60,6 +60,22 @@ RestResult<control::MonitoringCredentials> credentials_of(const Json& body) {
   return how;
 }
 
+Json with_tls_of(const control::MonitoringCredentials& known, const Json& body) {
+  auto fields = *body.as_object();
+  const auto named = [&](const char* field) {
+    const auto* value = body.find(field);
+    return value != nullptr && !value->is_null();
+  };
+  const auto keep = [&](const char* field, Json value) {
+    std::erase_if(fields, [&](const auto& one) { return one.first == field; });
+    fields.emplace_back(field, std::move(value));
+  };
+  const bool stays = known.tls && !named("sslEnabled");
+  if (stays) keep("sslEnabled", true);
+  if (stays && !named("caCertificatePath")) keep("caCertificatePath", known.ca_path);
+  return fields;
+}
+
 class MonitoringRoutes {
  public:
   explicit MonitoringRoutes(MonitoringParts parts) : parts_(parts) {}
@@ -154,11 +170,13 @@ class MonitoringRoutes {
     const auto has = [&](const char* field) { return request.body.find(field) != nullptr; };
     constexpr std::array kCredentials{"authMechanismName", "username", "password", "authSource", "sslEnabled", "caCertificatePath", "clientCertificatePath"};
     if (std::ranges::none_of(kCredentials, has)) return one_host(request, host.id);
-    // They are replaced as a whole: who names one of them must not lose the others unawares.
+    // Who logs in is replaced as a whole: who names a part of it must not lose the rest unawares. How the deployment is reached, by TLS or not, stays as it was
+    // where it is not named.
     if (!has("authMechanismName") && !has("username")) return bad_field("INVALID_ATTRIBUTE", "authMechanismName", "must be given, with everything that belongs to it: credentials are replaced as a whole");
     const auto deployment = TRY_REST(parts_.deployments.find(host.group, host.deployment));
-    TRY_BODY(may_name_files(request, deployment ? &*deployment : nullptr));
-    TRY_REST(parts_.deployments.set_credentials(host.group, host.deployment, TRY_BODY(credentials_of(request.body))));
+    if (!deployment) return one_host(request, host.id);  // gone: it says so
+    TRY_BODY(may_name_files(request, &*deployment));
+    TRY_REST(parts_.deployments.set_credentials(host.group, host.deployment, TRY_BODY(credentials_of(with_tls_of(deployment->credentials, request.body)))));
     return one_host(request, host.id);
   }
   RestResult<RestReply> delete_host(const RestRequest& request) const {

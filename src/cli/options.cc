@@ -341,6 +341,10 @@ int run_command_line(int argc, char** argv, const std::vector<std::unique_ptr<Su
     const auto message = usage_message(app, argc, argv, error);
     const std::string name = "drover" + names_of(app);
     const bool json = std::any_of(argv, argv + argc, [](const char* word) { return std::string_view(word) == "--json"; });
+    if (json && used.empty()) {
+      std::printf("%s\n", Json(Json::Object{{"error", to_json({ErrorCode::kUsage, message, 0, {}})}}).dump().c_str());
+      std::fflush(stdout);
+    }
     for (const auto& command : commands) {
       if (!json || used.empty() || used.front()->get_name() != command->name()) continue;
       const auto line = command->failure_json({ErrorCode::kUsage, message, 0, {}});

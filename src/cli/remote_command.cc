@@ -94,7 +94,7 @@ void RemoteCommand::configure(const Verb& verb, OptionSet& options) {
   auto& values = values_[&verb];
   for (const auto& argument : verb.arguments) add(argument, values[std::string(argument.name)], options);
   if (!verb.shown_once.empty()) options.path("--out", out_, "Write the secret to this new file, of mode 0600, and not to standard output").placeholder("FILE").not_empty();
-  if (!verb.question.empty()) options.flag("--yes", yes_, "Do not ask");
+  if (!verb.question.empty()) options.flag("--yes", yes_, verb.asks_with.empty() ? "Do not ask" : fmt::format("Do not ask, with {}", verb.asks_with));
   options.flag("--json", json_, "One JSON object on standard output, for scripts");
   if (remote::takes_org(verb)) options.string("--org", login_.org, "The organization, by id or name (DROVER_ORG; the only one)").placeholder("ORG").not_empty().group(kWhere);
   if (remote::takes_project(verb)) options.string("--project", login_.project, "The project, by id or name (DROVER_PROJECT; the only one)").placeholder("PROJECT").not_empty().group(kWhere);
@@ -141,15 +141,17 @@ void RemoteCommand::add(const remote::Argument& argument, remote::Value& value, 
 }
 
 Status RemoteCommand::confirm(const std::stop_token& stop) const {
-  if (verb_->question.empty() || yes_) return {};
+  const auto& values = values_.at(verb_);
+  if (verb_->question.empty() || yes_ || (!verb_->asks_with.empty() && !values.find(verb_->asks_with)->second.flag)) return {};
+  const auto answer = verb_->typed.empty() ? std::string("yes") : values.find(verb_->typed)->second.text;
   if (!::isatty(STDIN_FILENO)) return fail(ErrorCode::kUsage, "it needs --yes when nobody can be asked; nothing was done");
-  fmt::print(stderr, "{} Type yes: ", question_of(*verb_, values_.at(verb_)));
+  fmt::print(stderr, "{} Type {}: ", question_of(*verb_, values), terminal::printable(answer));
   std::fflush(stderr);
   InputLines input(STDIN_FILENO);
   while (!stop.stop_requested() && !input.ended()) {
     const auto line = input.next(kLookForAnswer);
     if (!line) continue;
-    if (*line == "yes") return {};
+    if (*line == answer) return {};
     break;
   }
   return fail(ErrorCode::kInterrupted, "nothing was done");

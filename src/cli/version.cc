@@ -3,5 +3,6 @@
 namespace drover::cli {
 
 std::string version_text() { return "drover " DROVER_VERSION; }
+std::string version_number() { return DROVER_VERSION; }
 
 }  // namespace drover::cli

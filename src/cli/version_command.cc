@@ -1,6 +1,7 @@
 // drover version
 #include <cstdio>
 
+#include "base/json.h"
 #include "cli/commands.h"
 #include "cli/version.h"
 
@@ -11,11 +12,18 @@ class VersionCommand : public Subcommand {
  public:
   std::string_view name() const override { return "version"; }
   std::string_view summary() const override { return "Print the version"; }
-  void configure(OptionSet& options) override { options.example("drover version"); }
+  void configure(OptionSet& options) override {
+    options.flag("--json", json_, "One JSON object on standard output, for scripts");
+    options.example("drover version");
+  }
   int run() override {
-    std::puts(version_text().c_str());
+    const auto text = json_ ? Json(Json::Object{{"version", version_number()}}).dump() : version_text();
+    std::puts(text.c_str());
     return 0;
   }
+
+ private:
+  bool json_ = false;
 };
 
 }  // namespace

@@ -76,7 +76,12 @@ Result<Outcome> set_deployment_credentials(Session& session) {
   const auto hosts = TRY(hosts_of(session, deployment));
   if (hosts.empty()) return tl::unexpected(not_found(fmt::format("the deployment {} has no host", session.text("DEPLOYMENT"))));
   auto call = session.call_to("PATCH", Api::kManager, TRY(session.path_of("/groups/{groupId}/hosts/")) + url_encoded(text_at(hosts.front(), "id")));
-  call.body = TRY(session.body());
+  const bool on = session.flag("--tls"), off = session.flag("--no-tls");
+  if (on && off) return fail(ErrorCode::kUsage, "--tls and --no-tls exclude each other");
+  auto body = *TRY(session.body()).as_object();
+  if (!on) std::erase_if(body, [](const auto& field) { return field.first == "sslEnabled"; });  // the site leaves it as it is
+  if (off) body.emplace_back("sslEnabled", false);
+  call.body = Json(std::move(body));
   return one(TRY(session.call(call)));
 }
 
@@ -91,7 +96,7 @@ Result<Outcome> remove_deployment(Session& session) {
     const auto removed = session.call(session.call_to("DELETE", Api::kManager, path + url_encoded(text_at(host, "id"))));
     if (!removed && removed.error().server_code != 404) return tl::unexpected(removed.error());
   }
-  return nothing(fmt::format("The deployment {} is not monitored any more ({} hosts).", given, hosts.size()));
+  return nothing(fmt::format("The deployment {} is not monitored any more ({} host{}).", given, hosts.size(), hosts.size() == 1 ? "" : "s"));
 }
 
 Result<Outcome> list_hosts(Session& session) {

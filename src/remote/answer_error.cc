@@ -35,7 +35,8 @@ ErrorCode kind_of(int status, std::string_view code) {
 
 std::string remedy_of(int status, std::string_view code, const Asked& asked) {
   if (status == 401) return fmt::format("The site does not take {}: it is of another site, was deleted, or its secret is another one", asked.who);
-  if (status == 403 && code == "IP_ADDRESS_NOT_ON_WHITELIST")
+  const bool address = code.find("WHITELIST") != std::string_view::npos || code.find("ACCESS_LIST") != std::string_view::npos;
+  if (status == 403 && address)
     return fmt::format("The access list of {} does not have this machine's address; drover key allow adds it", asked.who);
   if (status == 403) {
     return fmt::format("{} lacks the role for this{}; an Organization Owner makes a key that has it (drover key create)", asked.who,

@@ -95,7 +95,14 @@ std::string text_at(const Json& value, std::string_view path) {
 }
 
 std::string expand(const Json& value, std::string_view pattern) {
-  if (pattern.find('{') == std::string_view::npos) return text_at(value, pattern);
+  if (pattern.find('{') == std::string_view::npos) {
+    for (;;) {
+      const auto bar = pattern.find('|');
+      auto text = text_at(value, pattern.substr(0, bar));
+      if (!text.empty() || bar == std::string_view::npos) return text;
+      pattern.remove_prefix(bar + 1);
+    }
+  }
   std::string out;
   while (!pattern.empty()) {
     const auto open = pattern.find('{');

@@ -12,7 +12,7 @@ namespace drover::remote {
 
 // As text: several values with commas between them, nothing for what is not there or null, one line of JSON for an object.
 std::string text_at(const Json& value, std::string_view path);
-// A path; or, with braces, text around paths: "{hostname}:{port}".
+// A path; with bars, the first of several that is there: "detail|hostname"; or, with braces, text around paths: "{hostname}:{port}".
 std::string expand(const Json& value, std::string_view pattern);
 
 // `value` with `added` at the path. Objects and arrays on the way are made; an array grows by one at most.

@@ -28,6 +28,8 @@ TEST(Paths, FindWhatIsThere) {
   EXPECT_EQ(text_at(value, "on") + text_at(value, "n"), "true1.5");
   EXPECT_EQ(text_at(value, "o"), R"({"p":[{"q":1}]})");
   EXPECT_EQ(expand(value, "{a.b}:{hosts.0}!"), "1:h1!");
+  EXPECT_EQ(expand(value, "nowhere|a.b|hosts.0"), "1");
+  EXPECT_EQ(expand(value, "nowhere|neither"), "");
 }
 
 TEST(Paths, MakeBodies) {
@@ -140,6 +142,11 @@ TEST(Errors, TellWhatTheServerSaidAndWhatToDo) {
   auto error = error_of_answer(answer(403, R"({"errorCode":"USER_UNAUTHORIZED","detail":"Not authorized."})"), {"POST http://h/api", "API key abc (from f)", "Organization Owner", ""});
   EXPECT_EQ(error.message, "POST http://h/api: 403 USER_UNAUTHORIZED: Not authorized. API key abc (from f) lacks the role for this (Organization Owner); an Organization Owner "
                            "makes a key that has it (drover key create).");
+  for (const auto* code : {"IP_ADDRESS_NOT_ON_WHITELIST", "IP_ADDRESS_NOT_ON_ACCESS_LIST"}) {
+    const auto address = error_of_answer(answer(403, fmt::format(R"({{"errorCode":"{}","detail":"Not from there."}})", code)), {"GET x", "API key abc", "", ""});
+    EXPECT_THAT(address.message, HasSubstr("access list"));
+    EXPECT_THAT(address.message, ::testing::Not(HasSubstr("role"))) << code;
+  }
   const auto failure = failure_of(error);
   EXPECT_EQ(failure.find("error")->find("status")->dump(), "403");
   EXPECT_EQ(*failure.find("error")->find("errorCode")->as_string(), "USER_UNAUTHORIZED");

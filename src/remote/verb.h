@@ -92,6 +92,8 @@ struct Verb {
   Result<Json> (*finish)(const Values&, Json body) = nullptr;  // what a table cannot say of a body
   bool array_body = false;         // the body is an array of this one object
   std::string_view question = "";  // asked before it is done: "Delete the project {PROJECT}?"
+  std::string_view asks_with = "";  // only with this flag; empty: always
+  std::string_view typed = "";      // the argument whose value is the answer to be typed; empty: yes
   std::string_view done = "";      // said when there is nothing to show: "No alerts."
   std::string_view shown_once = "";  // the field of a secret: --out is there for it
   bool alone = false;              // of a secret: it is printed, and written, alone

@@ -8,7 +8,8 @@ namespace {
 const std::vector<Column> kClusters{{"ID", "id"}, {"NAME", "name"}, {"STATE", "stateName"}, {"VERSION", "mongoDBVersion"}, {"FCV", "featureCompatibilityVersion"}, {"TYPE", "clusterType"},
                                     {"TIER", "replicationSpecs.regionConfigs.electableSpecs.instanceSize"}};
 const std::vector<Column> kEntries{{"ADDRESS", "cidrBlock"}, {"COMMENT", "comment"}, {"UNTIL", "deleteAfterDate"}};
-const std::vector<Column> kEvents{{"ID", "id"}, {"CREATED", "created"}, {"EVENT", "eventTypeName"}, {"PROJECT", "groupId"}, {"HOST", "hostname"}, {"WHAT", "detail"}};
+const std::vector<Column> kEvents{{"ID", "id"}, {"CREATED", "created"}, {"EVENT", "eventTypeName"}, {"PROJECT", "groupId"}, {"BY", "publicKey|clientId"}, {"CLUSTER", "clusterName"}, {"HOST", "hostname"},
+                                  {"WHAT", "detail|liveMigrationId|dbUserUsername|targetApiKeyId|targetPublicKey|accessListEntry|peerId|endpointId|endpointServiceId|containerId|secretId|hostId"}};
 
 const Argument kTier{.name = "--tier", .help = "Its tier, a label that the rules of live migration read (M10)", .place = ""};
 

@@ -27,10 +27,16 @@ std::vector<Argument> credentials(std::vector<Argument> first) {
   return first;
 }
 
+constexpr std::string_view kAboutSettingCredentials =
+    "User, password, mechanism and --auth-source are replaced together: name all that there are. TLS and its authority stay as they are unless --tls, --no-tls or --tls-ca-path is given. "
+    "The user needs the role clusterMonitor on admin. The paths of TLS files are on the agent's host.";
+
 std::vector<Verb> deployment_verbs() {
   const Argument deployment{.name = "DEPLOYMENT", .help = "Id or name", .place = "path:clusterId", .required = true, .thing = Thing::kDeployment};
   auto add = credentials({{.name = "MEMBER", .help = "HOST:PORT of one member; the others are found", .place = "body:", .kind = Kind::kHostPort, .required = true},
                           {.name = "--name", .help = "Its name, instead of its replica set's", .place = "body:clusterName"}});
+  auto set = credentials({deployment});
+  set.push_back({.name = "--no-tls", .help = "The deployment takes connections without TLS", .place = "", .kind = Kind::kFlag});
   add.push_back({.name = "--wait", .help = "Wait until the first sample has come, and show the deployment", .place = "", .kind = Kind::kFlag});
   add.push_back({.name = "--within", .help = "Seconds to wait at most; 0: without end", .place = "", .kind = Kind::kNumber, .low = 0, .high = 100'000'000, .otherwise = 120});
   return {
@@ -41,8 +47,8 @@ std::vector<Verb> deployment_verbs() {
        .shape = Shape::kList, .columns = kDeployments, .done = "No deployments.", .examples = {{"drover deployment list --project \"Shop (prod)\""}}},
       {.group = "deployment", .name = "show", .summary = "One deployment", .site = SiteRole::kManager, .api = Api::kManager, .path = "/groups/{groupId}/clusters/{clusterId}",
        .arguments = {deployment}, .examples = {{"drover deployment show shopRS"}}},
-      {.group = "deployment", .name = "set-credentials", .summary = "Change how monitoring logs in", .about = kAboutCredentials, .site = SiteRole::kManager, .needs = kProjectOwner,
-       .method = "PATCH", .api = Api::kManager, .path = "/groups/{groupId}/hosts", .arguments = credentials({deployment}), .action = set_deployment_credentials,
+      {.group = "deployment", .name = "set-credentials", .summary = "Change how monitoring logs in", .about = kAboutSettingCredentials, .site = SiteRole::kManager, .needs = kProjectOwner,
+       .method = "PATCH", .api = Api::kManager, .path = "/groups/{groupId}/hosts", .arguments = std::move(set), .action = set_deployment_credentials,
        .examples = {{"drover deployment set-credentials shopRS --auth-mechanism SCRAM-SHA-256 --username monitor --password-file -"}}},
       {.group = "deployment", .name = "remove", .summary = "Stop monitoring a deployment", .about = "The deployment itself is left alone. Refused while a validation or migration needs it.", .site = SiteRole::kManager,
        .needs = kProjectOwner, .method = "DELETE", .api = Api::kManager, .path = "/groups/{groupId}/hosts", .arguments = {deployment},

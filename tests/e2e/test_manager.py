@@ -168,6 +168,11 @@ class Monitoring(ManagerTest):
         # Clients send the name also when they change nothing; and nobody loses a login by naming a part of it.
         same = {"hostname": host["hostname"], "port": host["port"]}
         self.assertEqual(project.call("PATCH", f"/hosts/{host['id']}", same)[2]["authMechanismName"], "SCRAM-SHA-256")
+        # What is not named of TLS stays: another password is no other way to the deployment.
+        tls = {"sslEnabled": True, "caCertificatePath": "/etc/ssl/shop-ca.pem"}
+        self.assertTrue(project.call("PATCH", f"/hosts/{host['id']}", {**self.credentials("monitor"), **tls})[2]["sslEnabled"])
+        self.assertTrue(project.call("PATCH", f"/hosts/{host['id']}", self.credentials("monitor"))[2]["sslEnabled"])
+        self.assertFalse(project.call("PATCH", f"/hosts/{host['id']}", {**self.credentials("monitor"), "sslEnabled": False})[2]["sslEnabled"])
         for body in ({"sslEnabled": False}, {"port": "1"}, {**same, "hostname": "other"}):
             self.assertEqual(project.call("PATCH", f"/hosts/{host['id']}", body)[0], 400, body)
 

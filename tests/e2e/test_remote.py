@@ -408,6 +408,15 @@ class Administration(SandboxOnly):
         terminal.answer("yes")
         self.assertEqual(terminal.end(), 0)
         self.assertEqual(cli("project", "list")["totalCount"], 0)
+        # Where data goes, only the name of what it goes from is an answer.
+        start = ["migration", "start", "--cluster", "shop", "--source-project", "p", "--source-cluster", "c", "--host", "h"]
+        self.assertIn("--yes", cli.fails(2, *start, "--drop-destination-data")["message"])
+        self.assertNotIn("--yes", cli.fails(11, *start)["message"])  # nobody is asked: there is no such project
+        for answer, code in (("yes", 130), ("shop", 11)):
+            terminal = self.terminal(cli, *start, "--drop-destination-data")
+            terminal.wait_for(r"everything that the cluster shop holds, and migrate into it\? Type shop: ")
+            terminal.answer(answer)
+            self.assertEqual(terminal.end(), code, terminal.seen)
         # Nor is a secret typed where it is seen.
         terminal = self.terminal(cli, "link", "connect")
         self.assertEqual(terminal.end(), 2)
@@ -533,6 +542,11 @@ class Misuse(SandboxOnly):
             self.assertIn("See `drover ", process.stderr())
         process = self.run_drover("project", "create", "--json")
         self.assertEqual(self.last_json(process)["error"]["exitCode"], 2)
+        for words in (["--json", "nonsense"], ["nonsense", "--json"], ["--json"]):
+            process = self.run_drover(*words)
+            self.assertEqual((process.child.returncode, self.last_json(process)["error"]["exitCode"]), (2, 2), process.tail())
+        process = self.run_drover("version", "--json")
+        self.assertRegex(self.last_json(process)["version"], r"^\d+\.\d+")
         for words in (["--help"], ["migration", "--help"], ["migration", "cutover", "--help"]):
             process = self.run_drover(*words)
             self.assertEqual(process.child.returncode, 0, process.tail())
