@@ -238,6 +238,7 @@ Status Migration::end_writing(Run& run) {
 
 Result<Outcome> Migration::follow_until_committed(Run& run, const std::stop_token& stop) {
   int attempts = 0;
+  run.quiet_since = options_.quiet_since;
   // A part that fails ends the wait for its progress.
   std::stop_source either;
   std::stop_callback outer(stop, [&] { either.request_stop(); });

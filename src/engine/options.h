@@ -39,6 +39,7 @@ struct Options {
   // A cutover that may_commit ordered has ended for what only the operator can mend (Cutover::Options::given_up): to be recorded, so that whoever goes on
   // does not try it again. Once that is done the run goes on following the source; without it, or when it fails, the run ends.
   std::function<Status(const Error& why, const std::stop_token& stop)> commit_given_up;
+  ClusterTime quiet_since;  // an order that an earlier process has not brought to its end: since when nobody should write (Cutover::Options::quiet_since)
   std::function<Status()> before_cutover;       // stops the application's writes; must succeed before the fence
   // Once the destination takes writes. Called until it has succeeded once, by later runs too; `again` says that an earlier
   // call may have done all or part of it.

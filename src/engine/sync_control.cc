@@ -147,6 +147,7 @@ Status SyncControl::found(int destination, const bson::Document& control, const 
   commit.asked = control["commit"].is_truthy();
   commit.request = control["commitRequest"].to_int64();
   commit.given_up = control["commitGivenUp"].to_string_view().value_or("");
+  if (control["commitSince"].type() == bson::Type::kTimestamp) commit.since = control["commitSince"].timestamp_value();
   if (!control["paused"].is_truthy()) return begin(request, commit);
   MonitorLock lock(*lock_);
   request_ = request;
@@ -165,6 +166,7 @@ bson::Document SyncControl::control(const SyncRequest& request, bool paused, con
   builder.append("blockDestination", request.block_destination).append("paused", paused).append("commit", commit.asked);
   if (commit.request) builder.append("commitRequest", *commit.request);
   if (!commit.given_up.empty()) builder.append("commitGivenUp", commit.given_up);
+  if (commit.since > ClusterTime{}) builder.append("commitSince", commit.since);
   if (!job_.empty()) builder.append("job", job_);
   return std::move(builder).finish();
 }
@@ -205,6 +207,7 @@ Status SyncControl::begin(const SyncRequest& request, const CommitOrder& commit)
   options.may_commit = [raw = session.get()] { return raw->commit.load(); };
   options.job = job_;
   options.commit_given_up = [this, request, raw = session.get()](const Error& why, const std::stop_token& stop) { return commit_given_up(*raw, request, why, stop); };
+  if (commit.asked) options.quiet_since = commit.since;
   options.control = control(request, false, commit);
   options.control_saved = [this, raw = session.get()] {
     MonitorLock lock(*lock_);
@@ -336,7 +339,8 @@ Status SyncControl::commit(std::optional<std::int64_t> request) {
   if (!reached.can_commit)
     return fail(ErrorCode::kWrongState, "the migration cannot be committed yet: " +
                                             (reached.cannot_commit_because.empty() ? "it is still starting" : reached.cannot_commit_because));
-  const CommitOrder order{true, request, {}};
+  const auto since = running->source->majority_time();
+  const CommitOrder order{true, request, {}, since ? *since : ClusterTime{}};
   TRY(running->migration->save_control(control(*request_, false, order), stopping_.get_token()));
   MonitorLock lock(*lock_);
   commit_ = order;

@@ -42,6 +42,9 @@ struct CommitOrder {
   bool asked = false;                   // and neither done nor given up
   std::optional<std::int64_t> request;  // what whoever asked calls it: the same is never carried out again once it was given up
   std::string given_up;                 // why; empty: it was not
+  // The source's time when it was accepted: whoever goes on with it after a crash takes what was written since for the writer that it is, where nothing
+  // blocks the source. None: not known.
+  ClusterTime since;
 };
 
 struct SyncProgress {

@@ -206,6 +206,25 @@ class SyncWriter(DroverTest):
         self.assert_equal_deployments(daemon.process)
 
 
+    def test_a_writer_between_two_attempts_for_one_commit_is_seen(self):
+        """Whoever goes on with it looks at what was written since it was accepted, however seldom that is."""
+        self.seed()
+        daemon = Daemon(self, environment={"DROVER_FAIL_POINT": "cutover.after_fence"})
+        daemon.started()
+        daemon.can_commit()
+        daemon.ordered("commit", xRequest=1)
+        self.assertEqual(daemon.process.wait(60), -signal.SIGKILL)
+        self.source.client().e2e_seed.small.insert_one({"_id": "between"})
+        daemon.environment = None
+        daemon.start()
+        given_up = daemon.wait_for(lambda progress: progress.get("x") and progress["x"]["commitGivenUp"], "the commit given up")
+        self.assertIn("e2e_seed.small", given_up["x"]["commitGivenUp"]["because"])
+        daemon.can_commit()
+        daemon.ordered("commit", xRequest=2)
+        daemon.committed()
+        self.assert_equal_deployments(daemon.process)
+
+
 class SyncBlocks(DroverTest):
     auth = True
 
