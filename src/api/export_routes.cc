@@ -29,7 +29,7 @@ class ExportRoutes {
         if (error.code == ErrorCode::kWrongState) return refuse(409, "CONFLICT", "The link-token is in use by another organization. Generate another one in Atlas.");
         // The other site cannot be reached: it is tried again until it can, or until somebody disconnects.
         if (error.code == ErrorCode::kTemporary) {
-          TRY_REST(links_.failed(link, error.message));
+          TRY_REST(links_.failed(link, error));
           return status(request);
         }
         return refuse(403, "FORBIDDEN", error.message);
@@ -38,7 +38,7 @@ class ExportRoutes {
     const auto connected = TRY_REST(links_.of_org(request.org));
     // When the first one fails the worker repeats it, and the status says so.
     if (connected && connected->claimed) {
-      if (const auto synced = worker_.sync_for_caller(*connected); !synced) TRY_REST(links_.failed(*connected, synced.error().message));
+      if (const auto synced = worker_.sync_for_caller(*connected); !synced) TRY_REST(links_.failed(*connected, synced.error()));
     }
     return status(request);
   }

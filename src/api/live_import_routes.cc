@@ -171,6 +171,7 @@ class ImportRoutes {
     const auto& cluster = body.destination_cluster;
     switch (refusal.kind) {
       case ImportRefusal::Kind::kNoCluster: return refuse(404, "CLUSTER_NOT_FOUND", why, {cluster, body.destination_group});
+      case ImportRefusal::Kind::kAmbiguous: return refuse(409, "CONFLICT", why, {body.source_group});
       case ImportRefusal::Kind::kNoSource: return refuse(404, "RESOURCE_NOT_FOUND", why);
       case ImportRefusal::Kind::kNoHost: return refuse(404, "RESOURCE_NOT_FOUND", why, {body.host});
       case ImportRefusal::Kind::kFlex: return refuse(400, "CANNOT_USE_FLEX_CLUSTER_IN_CLUSTER_API", why, {cluster});

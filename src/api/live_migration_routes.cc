@@ -40,10 +40,23 @@ class LinkRoutes {
         if (import.kind == control::ImportKind::kMigration) busy.insert(import.group);
     if (!busy.empty())
       return refuse(409, "CANNOT_DELETE_ORG_ACTIVE_LIVE_MIGRATION_ATLAS_ORG_LINK",
-                    fmt::format("The link of the organization {} is used by active live migrations of the projects {}.", request.org, fmt::join(busy, ", ")),
-                    {request.org});
+                    fmt::format("Cannot delete the organization's link while there is an active migration in the following project ids: {}.", fmt::join(busy, ", ")),
+                    {busy.begin(), busy.end()});
     if (!TRY_REST(links_.remove_of_org(request.org)))
       return refuse(404, "UNEXPECTED_ERROR", "Could not find the requested external organization link.");
+    return RestReply{204, {}};
+  }
+
+  RestResult<RestReply> delete_link(const RestRequest& request) const {
+    const auto& id = request.name("linkId");
+    const auto link = TRY_REST(links_.find(id));
+    if (!link || link->org != request.org)
+      return refuse(404, "RESOURCE_NOT_FOUND", fmt::format("The organization {} has no link {}.", request.org, id), {request.org, id});
+    for (const auto& import : TRY_REST(imports_.active_of_link(id)))
+      if (import.kind == control::ImportKind::kMigration)
+        return refuse(409, "CANNOT_DELETE_ORG_ACTIVE_LIVE_MIGRATION_ATLAS_ORG_LINK",
+                      fmt::format("The link {} is used by the active live migration {} of the project {}; cancel it first, or wait for its end.", id, import.id, import.group), {import.group});
+    TRY_REST(links_.remove(id));
     return RestReply{204, {}};
   }
 
@@ -116,6 +129,8 @@ void add_link_routes(RouteTable& table, Links& links, control::LiveImports& impo
   add("POST", "/orgs/{orgId}/liveMigrations/linkTokens", Access::kOrgOwn, &LinkRoutes::create_token, "X_LINK_TOKEN_CREATED");
   add("DELETE", "/orgs/{orgId}/liveMigrations/linkTokens", Access::kOrgOwn, &LinkRoutes::delete_links, "X_LINKS_DELETED");
   add("GET", "/orgs/{orgId}/liveMigrations/availableProjects", Access::kOrgOwn, &LinkRoutes::available_projects);
+  table.add({"DELETE", "/orgs/{orgId}/liveMigrations/links/{linkId}", {Family::kExt}, Access::kOrgOwn, kFirst,
+             [routes](const RestRequest& request) { return routes->delete_link(request); }, false, "X_LINKS_DELETED"});
   table.add({"GET", "/orgs/{orgId}/liveMigrations/links", {Family::kExt}, Access::kOrgOwn, kFirst, [routes](const RestRequest& request) { return routes->list(request); }});
 }
 

@@ -314,6 +314,7 @@ constexpr OperationSchema kOperations[] = {
     {kEvery, "POST", "/orgs/{orgId}/liveMigrations/linkTokens", 201, "TargetOrgRequest", "TargetOrg"},
     {kEvery, "DELETE", "/orgs/{orgId}/liveMigrations/linkTokens", 204, "", ""},
     {kEvery, "GET", "/orgs/{orgId}/liveMigrations/availableProjects", 200, "", "AvailableProject[]"},
+    {"ext", "DELETE", "/orgs/{orgId}/liveMigrations/links/{linkId}", 204, "", ""},
     {"ext", "GET", "/orgs/{orgId}/liveMigrations/links", 200, "", "Page<LinkOfOrganization>"},
     {kEvery, "POST", "/groups/{groupId}/liveMigrations/validate", 200, "LiveMigrationRequest|LiveMigrationRequest20240530", "LiveImportValidation"},
     {"v2 v1", "GET", "/groups/{groupId}/liveMigrations/validate/{validationId}", 200, "", "LiveImportValidation"},

@@ -71,6 +71,16 @@ RestResult<int> check_project(const Json& project) {
   return 0;
 }
 
+RestResult<std::vector<control::FormerLink>> former_links(const Json& body) {
+  std::vector<control::FormerLink> all;
+  const auto* list = body.find("formerLinks");
+  if (list == nullptr || list->is_null()) return all;
+  if (list->as_array() == nullptr || list->as_array()->size() > control::kMaxFormerLinks)
+    return bad_attribute("formerLinks", fmt::format("must be an array of at most {} objects", control::kMaxFormerLinks));
+  for (const auto& one : *list->as_array()) all.push_back({TRY_BODY(required_text(one, "linkId")), TRY_BODY(required_text(one, "proof"))});
+  return all;
+}
+
 }  // namespace
 
 net::HttpResponse SiteApi::handle(const net::HttpRequest& request) {
@@ -135,6 +145,13 @@ RestResult<RestReply> SiteApi::claim(const Call& call) {
   if (!claimed && claimed.error().code == ErrorCode::kUnsupported) return refuse(403, "IP_ADDRESS_NOT_ON_WHITELIST", claimed.error().message, {call.peer});
   const auto link = TRY_REST(std::move(claimed));
   if (!link) return invalid(call);
+  // It carries on what it had by links that it was cut off from. A claim whose answer was lost is repeated, and so is this.
+  for (const auto& former : TRY_REST(links_.succeeded_by(*link, TRY_BODY(former_links(call.body))))) {
+    TRY_REST(imports_.move_to_link(former, link->id));
+    TRY_REST(links_.remove(former));
+    TRY_REST(imports_.move_to_link(former, link->id));  // what was begun meanwhile
+    log_.info("a link takes over what another one of the same site had", {{"link", link->id}, {"former", former}});
+  }
   return RestReply{200, TRY_BODY(link_json(*link))};
 }
 

@@ -62,8 +62,14 @@ Result<bool> AgentJobs::take(const std::string& link, const Json& item) {
   const bool forget = desired == "FORGET";
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     const auto known = TRY(store_.find_one(kJobs, by_id(id)));
-    if (known && text_of(*known, "linkId") != link)
-      return fail(ErrorCode::kUsage, fmt::format("item {} is another link's", id));
+    const bool of_another = known && text_of(*known, "linkId") != link;
+    if (of_another && !is_removed(*known)) return fail(ErrorCode::kUsage, fmt::format("item {} is another link's", id));
+    // It was removed with that link, and comes again by the one that carries on what that had.
+    if (of_another) {
+      if (forget) return false;
+      TRY(store_.remove(kJobs, bson::make_document({{"_id", id}, {"linkId", text_of(*known, "linkId")}, {"removedAt", (*known)["removedAt"].date_value()}})));
+      continue;
+    }
     if (known && is_removed(*known)) return !forget;
     if (!known) {
       if (forget) return false;

@@ -47,7 +47,7 @@ class AgentJobs {
  public:
   AgentJobs(Store& store, const SealedKeys& keys, Runtime& runtime) : store_(store), keys_(keys), runtime_(runtime) {}
 
-  // Takes an item of a link. Repeating it, or an older revision, changes nothing, nor does one that was removed within kRemovedKept. False: it is
+  // Takes an item of a link. Repeating it, or an older revision, changes nothing, nor does one of this link that was removed within kRemovedKept. False: it is
   // not there, and to be forgotten at once.
   Result<bool> take(const std::string& link, const Json& item);
   Result<std::vector<AgentJob>> of_link(const std::string& link);

@@ -56,10 +56,13 @@ Result<Json> AtlasClient::call(const std::string& method, const std::string& tar
   return std::move(*json);
 }
 
-Result<AtlasClient::Claimed> AtlasClient::claim(const std::string& site_id, const std::string& org_name, const std::stop_token& stop) const {
-  const auto answer = TRY(call("POST", "/claim",
-                               Json::Object{{"protocol", kProtocol}, {"siteId", site_id}, {"orgId", link_.org}, {"orgName", org_name}, {"linkSecret", link_.secret}},
-                               link_.token_secret, stop));
+Result<AtlasClient::Claimed> AtlasClient::claim(const std::string& site_id, const std::string& org_name, const std::vector<FormerLink>& former,
+                                                const std::stop_token& stop) const {
+  Json::Object body{{"protocol", kProtocol}, {"siteId", site_id}, {"orgId", link_.org}, {"orgName", org_name}, {"linkSecret", link_.secret}};
+  Json::Array held;
+  for (const auto& [link, proof] : former) held.push_back(Json::Object{{"linkId", link}, {"proof", proof}});
+  if (!held.empty()) body.emplace_back("formerLinks", std::move(held));
+  const auto answer = TRY(call("POST", "/claim", Json(std::move(body)), link_.token_secret, stop));
   return Claimed{text_in(answer, "orgId"), text_in(answer, "orgName")};
 }
 

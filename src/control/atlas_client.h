@@ -28,7 +28,7 @@ class AtlasClient {
   struct Claimed {
     std::string org, org_name;
   };
-  Result<Claimed> claim(const std::string& site_id, const std::string& org_name, const std::stop_token& stop) const;
+  Result<Claimed> claim(const std::string& site_id, const std::string& org_name, const std::vector<FormerLink>& former, const std::stop_token& stop) const;
   Status put_project(const std::string& project, Json::Object metadata, std::int64_t revision, const std::stop_token& stop,
                      std::chrono::seconds patience = kAtlasPatience) const;
   Status finish_sync(std::int64_t revision, const std::vector<std::string>& projects, const std::stop_token& stop,

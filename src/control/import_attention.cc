@@ -19,7 +19,8 @@ std::string lasting(std::int64_t millis) {
 // The host's site calls every few seconds, and sends metadata once a minute.
 std::string of_the_site(const std::optional<Link>& link) {
   if (!link || link->state != Link::State::kNotSynced) return "";
-  return fmt::format(" Its manager site{} has not been heard of since {} either: see that it runs, and reaches this one.",
+  return fmt::format(" Its manager site{} has not been heard of since {} either: see that it runs, and reaches this one. If it was disconnected from "
+                     "this one by force, or this one has another address now, connect it again by a new link-token: the migration goes on by that.",
                      link->peer_org_name.empty() ? "" : fmt::format(" (organization {})", link->peer_org_name), link->last_sync.empty() ? "it was linked" : link->last_sync);
 }
 

@@ -150,7 +150,7 @@ void LinkWorker::attend(const SiteLink& link, Pace& pace, const std::stop_token&
   pace.next_poll = now + pause_after(pace.failures, runtime_.random());
   if (pace.failures == 1 && !stop.stop_requested())
     log_.warn("a link's other site", {{"link", link.link}, {"error", done.error().message}});
-  if (const auto kept = parts_.links.failed(link, done.error().message); !kept)
+  if (const auto kept = parts_.links.failed(link, done.error()); !kept)
     log_.warn("a link's failure cannot be kept", {{"link", link.link}, {"error", kept.error().message}});
 }
 
@@ -158,7 +158,7 @@ Status LinkWorker::claim_now(SiteLink link, const std::stop_token& stop) {
   if (link.claimed) return {};
   const auto org = TRY(parts_.identity.organization(link.org));
   const auto site = TRY(parts_.links.site_id());
-  const auto claimed = AtlasClient(link, options_).claim(site, org ? org->name : link.org, stop);
+  const auto claimed = AtlasClient(link, options_).claim(site, org ? org->name : link.org, TRY(parts_.links.former_of(link)), stop);
   if (claimed) {
     log_.info("connected to the destination's site", {{"org", link.org}, {"link", link.link}});
     return parts_.links.claimed(link, claimed->org, claimed->org_name);
@@ -205,6 +205,8 @@ Status LinkWorker::disconnect(const SiteLink& link, How how, const std::stop_tok
     // Unknown there: it was deleted there first.
     const bool gone = removed || removed.error().code == ErrorCode::kUsage;
     if (!gone && (how == How::kBoth || removed.error().code == ErrorCode::kWrongState)) return removed;
+    // What it carries goes on when the organization is connected to that site again.
+    if (!gone) TRY(parts_.links.remember(link));
     if (!gone) log_.warn("the link is removed here alone", {{"link", link.link}, {"error", removed.error().message}});
   }
   TRY(parts_.jobs.remove_of_link(link.link));

@@ -1,6 +1,7 @@
 #include "control/links.h"
 
 #include <algorithm>
+#include <map>
 
 #include <fmt/format.h>
 
@@ -48,6 +49,10 @@ const char* name_of(Link::State state) {
     case Link::State::kNotSynced: return "NOT_SYNCED";
   }
   return "";
+}
+
+std::string succession_proof(std::string_view link_secret) {
+  return net::hex_encode(net::hmac(net::Digest::kSha256, link_secret, "drover link succession"));
 }
 
 std::string encode_token(const LinkToken& token) {
@@ -126,13 +131,17 @@ Result<std::string> Links::create_token(const std::string& org, const std::vecto
 
 Result<std::vector<Link>> Links::of_org(const std::string& org) {
   std::vector<Link> links;
-  for (const auto& document : TRY(store_.find(kLinks, bson::make_document({{"orgId", org}})))) links.push_back(link_of(document));
+  for (const auto& document : TRY(store_.find(kLinks, bson::make_document({{"orgId", org}})))) {
+    const bool expired = !document["claimedBy"].exists() && millis_of(document, "tokenExpires") <= now().millis;
+    if (!expired) links.push_back(link_of(document));
+  }
   return links;
 }
 
 Result<bool> Links::remove_of_org(const std::string& org) {
   const auto links = TRY(of_org(org));
   for (const auto& link : links) TRY(remove(link.id));
+  TRY(store_.remove(kLinks, bson::make_document({{"orgId", org}})));  // tokens that have expired
   return !links.empty();
 }
 
@@ -168,7 +177,7 @@ Result<std::optional<Link>> Links::claim(const std::string& id, const std::strin
     {
       auto set = update.open_document("$set");
       set.append("claimedBy", bson::make_document({{"siteId", claim.site}, {"orgId", claim.org}, {"orgName", claim.org_name}}));
-      set.append("secretHash", secret_hash);
+      set.append("secretHash", secret_hash).append("successionHash", keys_.hash(succession_proof(claim.secret)));
     }
     update.open_document("$inc").append("revision", std::int64_t{1});
     bson::Builder unclaimed;
@@ -184,7 +193,21 @@ Result<std::optional<Link>> Links::authenticate(const std::string& id, const std
   const auto found = TRY(store_.find_one(kLinks, by_id(id)));
   if (!found || !(*found)["claimedBy"].exists()) return std::optional<Link>();
   if (!net::equal_constant_time(text_of(*found, "secretHash"), keys_.hash(secret))) return std::optional<Link>();
+  if (!(*found)["successionHash"].exists())  // claimed at an older version
+    TRY(store_.update(kLinks, by_id(id), bson::make_document({{"$set", bson::make_document({{"successionHash", keys_.hash(succession_proof(secret))}})}})));
   return std::optional(link_of(*found));
+}
+
+Result<std::vector<std::string>> Links::succeeded_by(const Link& link, const std::vector<FormerLink>& former) {
+  std::vector<std::string> proven;
+  for (const auto& [id, proof] : former) {
+    if (!is_id(id) || id == link.id) continue;
+    const auto found = TRY(store_.find_one(kLinks, by_id(id)));
+    if (!found || !net::equal_constant_time(text_of(*found, "successionHash"), keys_.hash(proof))) continue;
+    const auto before = link_of(*found);
+    if (before.org == link.org && before.site == link.site && before.peer_org == link.peer_org) proven.push_back(id);
+  }
+  return proven;
 }
 
 Result<std::int64_t> Links::put_project(const std::string& link, const std::string& project, std::int64_t revision, const Json& metadata,
@@ -256,14 +279,26 @@ Result<std::optional<Links::LinkedProject>> Links::project_of_org(const std::str
 }
 
 Result<std::vector<Links::LinkedProject>> Links::projects_where(const std::string& org, const std::string& project) {
+  // The one that serves comes first: ids are in the order of their making.
+  auto links = TRY(of_org(org));
+  std::sort(links.begin(), links.end(), [](const Link& a, const Link& b) {
+    const bool lives = a.state == Link::State::kSynced;
+    return lives == (b.state == Link::State::kSynced) ? a.id > b.id : lives;
+  });
   std::vector<LinkedProject> projects;
-  for (const auto& link : TRY(of_org(org))) {
+  std::map<std::string, std::pair<std::size_t, const Link*>> told;  // by project: where in `projects`, and by whom
+  for (const auto& link : links) {
     if (link.state == Link::State::kTokenIssued) continue;
     bson::Builder filter;
     filter.append("linkId", link.id);
     if (!project.empty()) filter.append("projectId", project);
-    for (const auto& found : TRY(store_.find(kProjects, std::move(filter).finish(), {1, kMaxProjectsOfLink})))
-      projects.push_back({link.id, text_of(found, "projectId"), json_of(object_of(found, "project"))});
+    for (const auto& found : TRY(store_.find(kProjects, std::move(filter).finish(), {1, kMaxProjectsOfLink}))) {
+      const auto id = text_of(found, "projectId");
+      const auto [known, is_new] = told.try_emplace(id, projects.size(), &link);
+      const auto& [at, serving] = known->second;
+      if (is_new) projects.push_back({link.id, id, json_of(object_of(found, "project")), {}});
+      else if (serving->site != link.site || serving->peer_org != link.peer_org) projects[at].rivals.push_back(link.id);
+    }
   }
   return projects;
 }

@@ -44,6 +44,13 @@ struct LinkToken {
 std::string encode_token(const LinkToken& token);
 Result<LinkToken> decode_token(std::string_view text);  // kUsage
 
+// A link that a manager site has given up alone, because this one did not answer. Its proof opens nothing: it says that whoever claims a link held that one.
+struct FormerLink {
+  std::string link, proof;
+};
+inline constexpr std::size_t kMaxFormerLinks = 8;  // of one claim
+std::string succession_proof(std::string_view link_secret);
+
 struct Claim {
   std::string site, org, org_name;
   std::string secret;   // 64 hexadecimal digits
@@ -56,6 +63,7 @@ class Links {
 
   // The link-token's text. `access_list`: addresses and ranges; empty: from everywhere.
   Result<std::string> create_token(const std::string& org, const std::vector<std::string>& access_list, const std::string& base_url);
+  // Link-tokens that have expired are not among them.
   Result<std::vector<Link>> of_org(const std::string& org);
   // False when there is none. Its migrations are the caller's to look at first.
   Result<bool> remove_of_org(const std::string& org);
@@ -68,6 +76,8 @@ class Links {
   Result<std::optional<Link>> claim(const std::string& link, const std::string& token_secret, const Claim& claim);
   // By the secret that was claimed with.
   Result<std::optional<Link>> authenticate(const std::string& link, const std::string& secret);
+  // Of `former`, those that the holder of `link` held before it: of the same organization here, claimed by the same organization of the same site, and proven.
+  Result<std::vector<std::string>> succeeded_by(const Link& link, const std::vector<FormerLink>& former);
 
   // The metadata of one project, as the manager sent it, in `bytes` bytes. The answer is the revision that is kept; a lower one changes nothing.
   // kUsage: it is more than is kept of a project, of a link, or of an organization.
@@ -75,9 +85,11 @@ class Links {
                                    std::size_t bytes = 0);
   // Ends a synchronisation: projects that are not named and are of an older revision are forgotten. How many those were.
   Result<std::int64_t> finish_sync(const std::string& link, std::int64_t revision, const std::vector<std::string>& projects);
+  // A project is told of once: by the newest link that is synchronised, or the newest of those that are not.
   struct LinkedProject {
     std::string link, project;
     Json metadata;
+    std::vector<std::string> rivals;  // links of other sites, or of other organizations of them, that tell of a project by this id, too
   };
   Result<std::vector<LinkedProject>> projects_of_org(const std::string& org);
   Result<std::optional<LinkedProject>> project_of_org(const std::string& org, const std::string& project);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "control/address_range.h"
 
@@ -161,6 +162,10 @@ tl::expected<LiveImport, ImportRefusal> LiveImportIntake::take(ImportKind kind, 
   if (!project)
     return refuse(Kind::kNoSource, fmt::format("No linked organization has a project {}. Connect it with a link-token, or refresh the link; availableProjects lists "
                                                "those that there are.", request.source_group));
+  if (!project->rivals.empty())
+    return refuse(Kind::kAmbiguous, fmt::format("The project {} is told of by links of different sites or organizations: {}, and {} before it. Which of them is the source cannot be told. Look at "
+                                           "them (drover link list), and end the one that is not (drover link delete LINK).", request.source_group, project->link,
+                                           fmt::join(project->rivals, ", ")));
   const auto* deployment = named(project->metadata, "deployments", "name", request.source_cluster);
   if (deployment == nullptr)
     return refuse(Kind::kNoSource, fmt::format("The project {} has no deployment {}. It has: {}.", request.source_group, request.source_cluster,

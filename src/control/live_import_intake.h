@@ -18,6 +18,7 @@ struct ImportRefusal {
   enum class Kind {
     kNoCluster,     // the destination
     kNoSource,      // no link tells of such a project or deployment
+    kAmbiguous,     // links of different sites or organizations tell of the source's project
     kNoHost,        // not a provisioned migration host of that project
     kFlex,
     kNotSupported,  // by the rules; `error` holds each reason with its remedy

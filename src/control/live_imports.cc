@@ -152,6 +152,29 @@ Result<std::vector<LiveImport>> LiveImports::active_of_link(const std::string& l
 
 Result<std::int64_t> LiveImports::count_open_of_link(const std::string& link) { return store_.count(kImports, bson::make_document({{"linkId", link}, {"open", true}})); }
 
+Status LiveImports::move_to_link(const std::string& from, const std::string& to) {
+  std::vector<std::string> ids;
+  TRY(each_open(bson::make_document({{"linkId", from}}), [&](const LiveImport& one) -> Status {
+    ids.push_back(one.id);
+    return {};
+  }));
+  for (const auto& id : ids) {
+    TRY(change(id, [&](const LiveImport& seen) -> Result<std::optional<Change>> {
+      if (seen.link != from) return std::optional<Change>();
+      Change change;
+      change.set.append("linkId", to);
+      if (seen.kind == ImportKind::kMigration && !is_terminal(seen.state)) {
+        auto moved = seen;
+        moved.link = to;
+        auto list = change.set.open_array("locks");
+        for (const auto& lock : locks_of(moved, options_.one_migration_per_link)) list.append(lock);
+      }
+      return std::optional(std::move(change));
+    }));
+  }
+  return {};
+}
+
 Result<std::optional<LiveImport>> LiveImports::active_on_cluster(const std::string& group, const std::string& cluster) {
   const auto found = TRY(store_.find_one(kImports, bson::make_document({{"locks", destination_lock(group, cluster)}})));
   if (!found) return std::optional<LiveImport>();

@@ -73,6 +73,8 @@ class LiveImports {
   // What is not at its end, or not forgotten by the manager site, or has events to tell: to the last one of them, however many there are.
   Status each_open(bson::View filter, const std::function<Status(const LiveImport&)>& see);
   Result<std::int64_t> count_open_of_link(const std::string& link);
+  // What the link has that is not closed is from now on the other one's, with its locks: the same site holds both. Repeating it does the rest.
+  Status move_to_link(const std::string& from, const std::string& to);
   Status tell_events(const LiveImport& import);
   Result<std::string> destination_password(const LiveImport& import);
   std::string new_destination_password(const std::string& id) const;  // sealed

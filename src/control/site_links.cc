@@ -4,7 +4,6 @@
 
 #include "base/uuid.h"
 #include "control/fields.h"
-#include "control/links.h"
 #include "net/crypto.h"
 #include "net/http_client.h"
 #include "net/loopback.h"
@@ -13,8 +12,10 @@ namespace drover::control {
 namespace {
 
 constexpr const char* kCollection = "siteLinks";
+constexpr const char* kFormer = "formerLinks";
 constexpr std::size_t kSecretBytes = 32;
 constexpr int kAttempts = 20;
+constexpr int kUnauthorized = 401;
 
 bson::Document by_id(std::string_view id) { return bson::make_document({{"_id", id}}); }
 bson::Document of(const SiteLink& link) { return bson::make_document({{"_id", link.org}, {"linkId", link.link}}); }
@@ -48,7 +49,9 @@ Result<SiteLink> SiteLinks::link_of(bson::View document) const {
   link.revision = number_of(document, "revision");
   link.last_error = text_of(document, "lastError");
   const auto life = std::chrono::duration_cast<std::chrono::milliseconds>(kLinkFreshFor).count();
-  link.synced = link.claimed && link.last_sync_millis != 0 && now_millis() - link.last_sync_millis < life;
+  link.refused = flag_of(document, "refused");
+  link.token_org = text_of(document, "tokenOrgId");
+  link.synced = link.claimed && !link.refused && link.last_sync_millis != 0 && now_millis() - link.last_sync_millis < life;
   link.secret = TRY(keys_.unseal(seal_name(link.org), text_of(document, "sealedSecret")));
   if (const auto sealed = text_of(document, "sealedToken"); !sealed.empty())
     link.token_secret = TRY(keys_.unseal(seal_name(link.org), sealed));
@@ -61,6 +64,7 @@ Result<SiteLink> SiteLinks::begin(const std::string& org, const std::string& tex
   const bool made = TRY(store_.insert(kCollection, bson::make_document({{"_id", org},
                                                                         {"linkId", token.link},
                                                                         {"baseUrl", token.base_url},
+                                                                        {"tokenOrgId", token.org},
                                                                         {"sealedSecret", keys_.seal(seal_name(org), net::hex_encode(net::random_bytes(kSecretBytes)))},
                                                                         {"sealedToken", keys_.seal(seal_name(org), token.secret)},
                                                                         {"state", "CLAIMING"},
@@ -96,7 +100,30 @@ Status SiteLinks::claimed(const SiteLink& link, const std::string& peer_org, con
   update.append("$set", bson::make_document({{"state", "CLAIMED"}, {"peerOrgId", peer_org}, {"peerOrgName", peer_org_name}}));
   update.open_document("$unset").append("sealedToken", "");
   TRY(store_.update(kCollection, of(link), std::move(update).finish()));
+  TRY(store_.remove(kFormer, bson::make_document({{"orgId", link.org}, {"peerOrgId", peer_org}})));
   return {};
+}
+
+Status SiteLinks::remember(const SiteLink& link) {
+  bson::Builder old;
+  old.open_document("at").append("$lt", now_millis() - std::chrono::duration_cast<std::chrono::milliseconds>(kFormerLinkKept).count());
+  TRY(store_.remove(kFormer, std::move(old).finish()));
+  TRY(store_.insert(kFormer, bson::make_document({{"_id", link.link},
+                                                  {"orgId", link.org},
+                                                  {"peerOrgId", link.peer_org},
+                                                  {"sealedProof", keys_.seal("formerLink " + link.link, succession_proof(link.secret))},
+                                                  {"at", now_millis()}})));
+  return {};
+}
+
+Result<std::vector<FormerLink>> SiteLinks::former_of(const SiteLink& link) {
+  std::vector<FormerLink> former;
+  const auto of_both = bson::make_document({{"orgId", link.org}, {"peerOrgId", link.token_org}});
+  for (const auto& found : TRY(store_.find(kFormer, of_both, {1, static_cast<int>(kMaxFormerLinks)}, Order::kNewestFirst))) {
+    const auto id = text_of(found, "_id");
+    former.push_back({id, TRY(keys_.unseal("formerLink " + id, text_of(found, "sealedProof")))});
+  }
+  return former;
 }
 
 Result<std::int64_t> SiteLinks::next_projects_revision(const std::string& org) {
@@ -111,13 +138,17 @@ Result<std::int64_t> SiteLinks::next_projects_revision(const std::string& org) {
 }
 
 Status SiteLinks::synced(const SiteLink& link) {
-  TRY(store_.update(kCollection, of(link), set(bson::make_document({{"lastSyncAt", now_millis()}, {"lastError", ""}}))));
+  TRY(store_.update(kCollection, of(link), set(bson::make_document({{"lastSyncAt", now_millis()}, {"lastError", ""}, {"refused", false}}))));
   return {};
 }
 
-Status SiteLinks::failed(const SiteLink& link, const std::string& why) {
-  if (why == link.last_error) return {};
-  TRY(store_.update(kCollection, of(link), set(bson::make_document({{"lastError", why}}))));
+Status SiteLinks::failed(const SiteLink& link, const Error& why) {
+  const bool refused = link.claimed && why.server_code == kUnauthorized;
+  const auto text = refused ? fmt::format("{}. The link was ended at the Atlas site. Disconnect here and connect by a new link-token: `drover link disconnect`, `drover link create-token` "
+                                          "there, `drover link connect`.", why.message.substr(0, why.message.find_last_not_of('.') + 1))
+                            : why.message;
+  if (text == link.last_error && refused == link.refused) return {};
+  TRY(store_.update(kCollection, of(link), set(bson::make_document({{"lastError", text}, {"refused", refused}}))));
   return {};
 }
 

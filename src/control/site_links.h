@@ -12,12 +12,14 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/runtime.h"
+#include "control/links.h"
 #include "control/sealed_keys.h"
 #include "control/store.h"
 
 namespace drover::control {
 
 inline constexpr std::chrono::minutes kLinkFreshFor{5};  // SYNCED for so long after a synchronisation
+inline constexpr std::chrono::hours kFormerLinkKept{24 * 30};  // the proof that this site held a link that it gave up alone
 
 struct SiteLink {
   std::string org;
@@ -31,7 +33,9 @@ struct SiteLink {
   std::int64_t last_sync_millis = 0;
   std::int64_t revision = 0;
   std::string last_error;
-  bool synced = false;   // by this site's clock
+  bool synced = false;   // by this site's clock, and not refused
+  bool refused = false;  // the other site does not know it any more: by its last answer
+  std::string token_org; // the atlas site's organization, as the link-token named it
 };
 
 class SiteLinks {
@@ -48,11 +52,15 @@ class SiteLinks {
   // The next number of a synchronisation, durable before it is used.
   Result<std::int64_t> next_projects_revision(const std::string& org);
   Status synced(const SiteLink& link);
-  Status failed(const SiteLink& link, const std::string& why);
+  // A link that the other site does not know any more (401) is not synchronised from then on.
+  Status failed(const SiteLink& link, const Error& why);
   // Only while it is this link.
   Status remove(const SiteLink& link);
   // Of an organization that is deleted: one that was begun too late.
   Status forget_organization(const std::string& org);
+  // Keeps the proof that this site held the link, for the next claim from the same organization of an atlas site; a claim that was answered ends that.
+  Status remember(const SiteLink& link);
+  Result<std::vector<FormerLink>> former_of(const SiteLink& link);
 
   // Of this site: a UUID, made once.
   Result<std::string> site_id();

@@ -1,4 +1,4 @@
-// link: the first four at the Atlas site, the others at the manager site.
+// link: the first five at the Atlas site, the others at the manager site.
 #include "remote/actions.h"
 #include "remote/verb_tables.h"
 
@@ -26,6 +26,10 @@ std::vector<Verb> link_verbs() {
       {.group = "link", .name = "revoke", .summary = "At the Atlas site: end all tokens and links of an organization", .about = "Refused while a migration of theirs is active.",
        .site = SiteRole::kAtlas, .needs = kOrgOwner, .method = "DELETE", .api = Api::kAtlas, .path = kTokens, .question = "End every link-token and link of the organization?",
        .done = "The organization has no link any more.", .examples = {{"drover link revoke --yes"}}},
+      {.group = "link", .name = "delete", .summary = "At the Atlas site: end one link-token or link", .about = "Refused while a migration of it is active.", .site = SiteRole::kAtlas,
+       .needs = kOrgOwner, .method = "DELETE", .api = Api::kExt, .path = "/orgs/{orgId}/liveMigrations/links/{linkId}",
+       .arguments = {{.name = "LINK", .help = "Its id, of `drover link list`", .place = "path:linkId", .required = true}}, .question = "End the link {LINK}?", .done = "The link {LINK} is ended.",
+       .examples = {{"drover link delete 66aa00000000000000000001 --yes"}}},
       {.group = "link", .name = "projects", .summary = "At the Atlas site: what the linked sites offer", .site = SiteRole::kAtlas, .needs = kOrgOwner, .api = Api::kAtlas,
        .path = "/orgs/{orgId}/liveMigrations/availableProjects", .shape = Shape::kList, .columns = kAvailable, .done = "No linked site offers a project.", .action = list_link_projects, .examples = {{"drover link projects"}}},
       {.group = "link", .name = "connect", .summary = "At the manager site: connect to Atlas with a link-token", .site = SiteRole::kManager, .needs = kOrgOwner, .method = "POST",

@@ -128,6 +128,7 @@ constexpr Row kRows[] = {
     {"DELETE /orgs/{orgId}/liveMigrations/linkTokens", kOrgOwner},
     {"GET /orgs/{orgId}/liveMigrations/availableProjects", kOrgOwner},
     {"GET /orgs/{orgId}/liveMigrations/links", kOrgOwner},
+    {"DELETE /orgs/{orgId}/liveMigrations/links/{linkId}", kOrgOwner},
     {"POST /groups/{groupId}/liveMigrations/validate", kOrgOwner},
     {"GET /groups/{groupId}/liveMigrations/validate/{validationId}", kOrgOwner},
     {"POST /groups/{groupId}/liveMigrations", kOrgOwner},

@@ -242,6 +242,78 @@ TEST_F(ControlPlane, ADeletedLinkEndsWhatItCarried) {
   EXPECT_TRUE(open().empty());
 }
 
+TEST_F(ControlPlane, TheNextLinkOfTheSameSiteCarriesOnWhatAnotherHad) {
+  const auto id = begin(ImportKind::kMigration);
+  ready(id);
+  const auto next_link = [&](const char* site, const char* org, char secret) {
+    const auto token = good(decode_token(good(links_->create_token(kOrg, {}, "http://127.0.0.1:1"))));
+    return *good(links_->claim(token.link, token.secret, {site, org, "Org", std::string(64, secret), "127.0.0.1"}));
+  };
+  const std::vector<FormerLink> proof{{link_, succession_proof(std::string(64, 'a'))}}, wrong{{link_, succession_proof(std::string(64, 'b'))}};
+  EXPECT_TRUE(good(links_->succeeded_by(next_link("another", "org", 'c'), proof)).empty());
+  EXPECT_TRUE(good(links_->succeeded_by(next_link("site", "another", 'd'), proof)).empty());
+  const auto next = next_link("site", "org", 'e');
+  EXPECT_TRUE(good(links_->succeeded_by(next, wrong)).empty());
+  ASSERT_EQ(good(links_->succeeded_by(next, proof)), std::vector<std::string>{link_});
+  good(imports_->move_to_link(link_, next.id));
+  good(links_->remove(link_));
+  after({});
+  EXPECT_EQ(migration(id).state, ImportState::kWorking);
+  EXPECT_EQ(migration(id).link, next.id);
+  EXPECT_EQ(good(imports_->work_of(next.id)).size(), 1u);
+  // Its locks are the new link's: the same source is not begun twice by that.
+  const auto project = good(Json::parse(R"({"name": "p", "migrationHosts": [{"hostname": "mig01"}, {"hostname": "mig02"}], "deployments": [
+      {"name": "src", "mongoDBVersion": "6.0.17", "featureCompatibilityVersion": "6.0", "managed": false, "sharded": false, "tlsEnabled": false}]})"));
+  good(links_->put_project(next.id, kSource, 1, project));
+  good(clusters_->register_deployment(kGroup, "other", sandbox_->uri(), Json(Json::Object{}), Json(Json::Object{})));
+  auto again = request();
+  again.destination_cluster = "other";
+  again.host = "mig02";
+  const auto refused = intake_->take(ImportKind::kMigration, kOrg, again);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().kind, ImportRefusal::Kind::kBusy) << refused.error().error.message;
+  link_ = next.id;
+  good(imports_->cutover(id));
+  report(id, "COMMITTED");
+  after({});
+  EXPECT_EQ(migration(id).state, ImportState::kComplete);
+}
+
+TEST_F(ControlPlane, AProjectIsOfferedOnceByTheLinkThatLives) {
+  const auto project = good(links_->projects_of_org(kOrg)).front().metadata;
+  const auto other_link = [&](const char* site, char secret) {
+    const auto token = good(decode_token(good(links_->create_token(kOrg, {}, "http://127.0.0.1:1"))));
+    const auto id = good(links_->claim(token.link, token.secret, {site, "org", "Org", std::string(64, secret), "127.0.0.1"}))->id;
+    good(links_->put_project(id, kSource, 1, project));
+    good(links_->finish_sync(id, 1, {kSource}));
+    return id;
+  };
+  const auto served = [&] {
+    const auto all = good(links_->projects_of_org(kOrg));
+    EXPECT_EQ(all.size(), 1u);
+    return all.front();
+  };
+  EXPECT_EQ(served().link, link_) << "the only one, though it is not synchronised";
+  const auto second = other_link("site", 'c');
+  EXPECT_EQ(served().link, second);
+  const auto third = other_link("site", 'd');
+  EXPECT_EQ(served().link, third) << "the newest";
+  clock_.move(minutes(6));
+  good(links_->finish_sync(second, 2, {kSource}));
+  EXPECT_EQ(served().link, second) << "the one that lives";
+  EXPECT_TRUE(served().rivals.empty());
+  begin(ImportKind::kValidation);
+  // One of another site may be the source, or may pretend to.
+  const auto stranger = other_link("stranger", 'e');
+  EXPECT_EQ(served().rivals.size(), 3u);
+  const auto refused = intake_->take(ImportKind::kMigration, kOrg, request());
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().kind, ImportRefusal::Kind::kAmbiguous);
+  EXPECT_NE(refused.error().error.message.find(stranger), std::string::npos) << refused.error().error.message;
+  good(links_->remove(stranger));
+  begin(ImportKind::kMigration);
+}
+
 TEST_F(ControlPlane, AClusterThatChangesWhileItIsAskedForIsJudgedAgain) {
   const auto taken = intake_->take(ImportKind::kMigration, kOrg, request());
   ASSERT_TRUE(taken);

@@ -279,6 +279,65 @@ TEST_F(ControlPlane, AJobThatIsGoneDoesNotComeBackFromAListThatIsOld) {
   EXPECT_EQ(good(store_->count("agentJobs", bson::Document())), 0);
 }
 
+TEST_F(ControlPlane, AJobThatWentWithItsLinkComesAgainByTheNextOne) {
+  AgentJobs jobs(*store_, *keys_, clock_);
+  const auto id = std::string(24, '7'), next = std::string(24, '9');
+  const auto item = [&](const char* desired) {
+    return Json(Json::Object{{"id", id}, {"kind", "migration"}, {"desired", desired}, {"revision", 4}, {"migrationHost", "mig01"},
+                             {"source", Json::Object{{"groupId", kSource}, {"clusterName", "src"}}}});
+  };
+  EXPECT_TRUE(good(jobs.take(link_, item("RUN"))));
+  const auto stolen = jobs.take(next, item("RUN"));
+  ASSERT_FALSE(stolen) << "it is another link's";
+  good(jobs.remove_of_link(link_));
+  EXPECT_FALSE(good(jobs.take(next, item("FORGET"))));
+  EXPECT_TRUE(good(jobs.take(next, item("RUN"))));
+  good(jobs.accept(id));
+  ASSERT_EQ(good(jobs.for_agent(kSource, "mig01")).size(), 1u);
+  EXPECT_EQ(good(jobs.of_link(next)).size(), 1u);
+  EXPECT_TRUE(good(jobs.of_link(link_)).empty());
+  EXPECT_FALSE(jobs.take(link_, item("RUN"))) << "the list of the old one";
+}
+
+TEST_F(ControlPlane, ALinkThatIsRefusedIsNotSynchronised) {
+  SiteLinks site(*store_, *keys_, clock_);
+  const auto begun = good(site.begin(kOrg, encode_token({"http://127.0.0.1:1", kGroup, link_, std::string(64, 'c')})));
+  good(site.claimed(begun, kGroup, "Atlas"));
+  const auto now = [&] { return *good(site.of_org(kOrg)); };
+  good(site.synced(now()));
+  EXPECT_TRUE(now().synced);
+  good(site.failed(now(), Error{ErrorCode::kTemporary, "no route", 0, {}}));
+  EXPECT_TRUE(now().synced) << "what it has told is known there for a while";
+  good(site.failed(now(), Error{ErrorCode::kUsage, "the destination's site answered 401 LINK_INVALID: gone.", 401, {}}));
+  EXPECT_FALSE(now().synced);
+  EXPECT_NE(now().last_error.find("gone. The link was ended at the Atlas site. Disconnect here"), std::string::npos) << now().last_error;
+  good(site.synced(now()));
+  EXPECT_TRUE(now().synced);
+  EXPECT_EQ(now().last_error, "");
+}
+
+TEST_F(ControlPlane, TheProofOfALinkIsKeptForTheNextClaimOfTheSameOrganization) {
+  SiteLinks site(*store_, *keys_, clock_);
+  const auto connect = [&](const std::string& link, const std::string& peer) {
+    const auto begun = good(site.begin(kOrg, encode_token({"http://127.0.0.1:1", peer, link, std::string(64, 'c')})));
+    const auto former = good(site.former_of(begun));
+    good(site.claimed(begun, peer, "Atlas"));
+    return std::pair(*good(site.of_org(kOrg)), former);
+  };
+  const auto [first, none] = connect(std::string(24, 'a'), kGroup);
+  EXPECT_TRUE(none.empty());
+  good(site.remember(first));
+  good(site.remove(first));
+  const auto [elsewhere, nothing] = connect(std::string(24, 'b'), kSource);
+  EXPECT_TRUE(nothing.empty()) << "another organization's site hears nothing of it";
+  good(site.remove(elsewhere));
+  const auto [second, proofs] = connect(std::string(24, 'c'), kGroup);
+  ASSERT_EQ(proofs.size(), 1u);
+  EXPECT_EQ(proofs.front().link, first.link);
+  EXPECT_EQ(proofs.front().proof, succession_proof(first.secret));
+  EXPECT_TRUE(good(site.former_of(second)).empty()) << "it has been heard";
+}
+
 TEST_F(ControlPlane, WhatALinkTellsIsBounded) {
   const auto project = [](std::size_t size) { return Json(Json::Object{{"name", std::string(size, 'x')}}); };
   EXPECT_FALSE(links_->put_project(link_, std::string(24, 'a'), 2, project(10), kMaxProjectBytes + 1));
@@ -348,7 +407,8 @@ TEST_F(ControlPlane, ATokenExpires) {
   const auto token = good(decode_token(good(links_->create_token(kOrg, {}, "http://h"))));
   clock_.move(hours(24 * 7) + minutes(1));
   EXPECT_FALSE(good(links_->claim(token.link, token.secret, {"s", "o", "O", std::string(64, 'b'), "127.0.0.1"})));
-  EXPECT_EQ(good(links_->of_org(kOrg)).size(), 2u);
+  EXPECT_EQ(good(links_->of_org(kOrg)).size(), 1u) << "nobody can claim it any more";
+  EXPECT_EQ(good(store_->count("orgLinks", bson::Document())), 2);
   good(links_->create_token(kOrg, {}, "http://h"));
   EXPECT_EQ(good(links_->of_org(kOrg)).size(), 2u);  // the expired one is gone; the claimed one stays
   EXPECT_TRUE(good(links_->exists(link_)));
