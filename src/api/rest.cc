@@ -79,7 +79,7 @@ RestError rest_error(const Error& error) {
     case ErrorCode::kUsage: return {400, "INVALID_ATTRIBUTE", error.message, {}, {}};
     case ErrorCode::kWrongState: return {409, "CONFLICT", error.message, {}, {}};
     case ErrorCode::kTemporary:
-    case ErrorCode::kTimedOut: return {503, "SERVICE_UNAVAILABLE", "The service's store does not answer. Try again.", {}, {}};
+    case ErrorCode::kTimedOut: return {503, "SERVICE_UNAVAILABLE", "The site's store does not answer. Try again.", {}, {}};
     default: return {500, "UNEXPECTED_ERROR", "Unexpected error.", {}, {}};
   }
 }

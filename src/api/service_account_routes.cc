@@ -263,7 +263,7 @@ OauthApi::Answer OauthApi::answer(const net::HttpRequest& request) {
   if (!login) return invalid_client(address, shown);
   // RFC 6749 2.3.1: both are form-encoded before they are joined.
   const auto client = form_value("v=" + login->first, "v"), secret = form_value("v=" + login->second, "v");
-  const Answer unavailable{503, Json::Object{{"error", "temporarily_unavailable"}, {"error_description", "The service's store does not answer. Try again."}}};
+  const Answer unavailable{503, Json::Object{{"error", "temporarily_unavailable"}, {"error_description", "The site's store does not answer. Try again."}}};
   if (action == "revoke") {
     const auto known = accounts_.knows(client, secret);
     if (!known) return unavailable;

@@ -9,6 +9,7 @@
 #include "api/control_api.h"
 #include "api/event_routes.h"
 #include "api/identity_routes.h"
+#include "api/openapi.h"
 #include "api/private_api.h"
 #include "api/project_settings_routes.h"
 #include "base/log.h"
@@ -36,6 +37,12 @@ constexpr std::chrono::seconds kFarewell{5};
 // Keys, access tokens and what they open would go over the network for anybody to read.
 constexpr const char* kWhyTls = "and without TLS agent keys and what is answered could be read on the way. Give --tls-certificate-key-file, or "
                                 "--insecure-plain-http when something else encrypts all the way to this port";
+
+// What is answered by this process alone: documents that are the same for everybody, and the challenge to whoever shows no login. An access token is asked for by one.
+bool needs_no_store(const net::HttpRequest& request) {
+  if (request.path.starts_with(api::kOauthPrefix)) return false;
+  return request.header("Authorization").empty() || request.path == api::kOpenApiPath || request.path == api::kAddressesPath || request.path.starts_with(api::kPrivatePrefix);
+}
 
 class ServerCommand final : public Subcommand {
  public:
@@ -167,6 +174,7 @@ Status ServerCommand::serve(control::Store& store, control::Identity& identity, 
   http.port = static_cast<int>(port_);
   http.tls_certificate_key_file = tls_file_;
   http.tls_ca_file = tls_ca_file_;
+  http.never_waits = needs_no_store;
   const bool atlas = role_ != "manager", manager = role_ != "atlas";
   control::Events events(store, *runtime_);
   control::EventLog audit(store, *runtime_);

@@ -68,7 +68,12 @@ const Index kIndexes[] = {
 
 Status Store::open() {
   const auto schema = bson::make_document({{"_id", "schema"}});
-  const auto found = TRY(find_one("meta", schema));
+  auto asked = find_one("meta", schema);
+  for (const auto until = runtime_.now() + kOpenPatience; !asked && asked.error().code == ErrorCode::kTemporary && runtime_.now() < until;) {
+    if (!runtime_.sleep(kStoreProbeEvery, {})) break;
+    asked = find_one("meta", schema);
+  }
+  const auto found = TRY(std::move(asked));
   if (!found) {
     TRY(create_indexes());
     TRY(insert("meta", bson::make_document({{"_id", "schema"}, {"version", kStoreSchema}})));
@@ -117,14 +122,39 @@ Status Store::create_indexes() {
     // A build that takes longer than a reply may goes on in the store; asking again waits for it.
     const auto until = runtime_.now() + kIndexPatience;
     auto built = run(document);
-    while (!built && built.error().code == ErrorCode::kTemporary && runtime_.now() < until) built = run(document);
+    while (!built && built.error().code == ErrorCode::kTemporary && runtime_.now() < until && runtime_.sleep(kStoreProbeEvery, {})) built = run(document);
     TRY_WITH(std::move(built), "preparing the store");
   }
   return {};
 }
 
-// For commands that end in the same state when they run twice.
+// A command that is slow alone says nothing of the others: only who was answered by nobody since it began finds the store silent.
 Result<bson::Document> Store::run(bson::View command) {
+  const auto begun = runtime_.now();
+  if (!may_ask(begun)) return fail(ErrorCode::kTemporary, "the control plane's store does not answer");
+  auto reply = run_patiently(command);
+  const bool silent = !reply && reply.error().code == ErrorCode::kTemporary;
+  const auto now = runtime_.now();
+  silence_.with([&](Silence& known) {
+    if (!silent) known = {std::nullopt, now};
+    else if (known.last_answer < begun) known.next_probe = now + kStoreProbeEvery;
+  });
+  if (silent) reply.error().message = fmt::format("the control plane's store does not answer: {}", reply.error().message);
+  return reply;
+}
+
+// Who is let through while it does not answer is the one that finds out; the next one when that is decided, or was not heard of again.
+bool Store::may_ask(SteadyTime now) {
+  return silence_.with([&](Silence& known) {
+    if (!known.next_probe) return true;
+    if (now < *known.next_probe) return false;
+    known.next_probe = now + kStorePatience + 2 * kStoreReplyLimit;
+    return true;
+  });
+}
+
+// For commands that end in the same state when they run twice.
+Result<bson::Document> Store::run_patiently(bson::View command) {
   const auto until = runtime_.now() + kStorePatience;
   for (int attempt = 1;; ++attempt) {
     auto reply = deployment_.run_command(kStoreDatabase, command);

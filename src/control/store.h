@@ -2,7 +2,8 @@
 // set. Several server processes share one store: every change is one command on one document, conditional where it must be,
 // acknowledged by a majority. Reads are majority reads. Thread-safe.
 //
-// Errors: kTemporary when the store does not answer; the caller's request fails and may be repeated.
+// Errors: kTemporary when the store does not answer; the caller's request fails and may be repeated. A store that hangs holds callers for kStoreReplyLimit
+// twice at most, and once it was given up nobody, until it answers again.
 #pragma once
 
 #include <chrono>
@@ -28,8 +29,11 @@ namespace drover::control {
 inline constexpr const char* kStoreDatabase = "drover";
 inline constexpr int kStoreSchema = 2;  // raised with a step in migrate()
 // Who connects to the store gives it this limit: a store that has stopped answering holds nobody for longer.
-inline constexpr std::chrono::seconds kStoreReplyLimit{20};
-inline constexpr std::chrono::seconds kStorePatience{30};  // after which a command is not tried again
+inline constexpr std::chrono::seconds kStoreReplyLimit{5};   // also to find its primary
+inline constexpr std::chrono::seconds kStorePatience{5};     // after which a command is not tried again
+// Once a command was given up, one at a time and so often asks whether it answers again; the others fail at once.
+inline constexpr std::chrono::seconds kStoreProbeEvery{1};
+inline constexpr std::chrono::seconds kOpenPatience{30};     // for the store to answer at all, at the start
 inline constexpr std::chrono::minutes kIndexPatience{10};  // for the building of indexes, at the start
 
 struct Page {
@@ -77,6 +81,8 @@ class Store {
     std::int64_t last_number = 0;
   };
   Result<bson::Document> run(bson::View command);
+  Result<bson::Document> run_patiently(bson::View command);
+  bool may_ask(SteadyTime now);
   Result<bson::Document> run_once(bson::Builder command);
   Result<std::int64_t> aggregate_number(const std::string& collection, bson::View filter, bson::View stage);
   Result<Changed> change(const std::string& collection, bson::View filter, bson::View update, bool upsert);
@@ -86,6 +92,11 @@ class Store {
   cluster::Deployment& deployment_;
   Runtime& runtime_;
   Guarded<std::vector<WriteSession>> sessions_;  // those that no command uses now
+  struct Silence {
+    std::optional<SteadyTime> next_probe;  // while it does not answer; see kStoreProbeEvery
+    SteadyTime last_answer{};
+  };
+  Guarded<Silence> silence_;
 };
 
 // A new id: 24 hexadecimal digits, in the order of their making as far as clocks agree.

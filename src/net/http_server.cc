@@ -29,6 +29,8 @@ namespace beast = boost::beast;
 namespace http = boost::beast::http;
 using Tcp = asio::ip::tcp;
 
+constexpr std::size_t kQuickHandlers = 2;
+
 HttpRequest plain_request(http::request<http::string_body>&& from, std::string peer) {
   HttpRequest request;
   request.method = std::string(from.method_string());
@@ -62,6 +64,8 @@ struct Shared {
       : options(std::move(o)), handler(std::move(h)), log(l), admission(options.max_connections),
         handlers(static_cast<std::size_t>(options.handlers)) {}
 
+  asio::thread_pool& pool_for(const HttpRequest& request) { return options.never_waits && options.never_waits(request) ? quick_handlers : handlers; }
+
   HttpServer::Options options;
   HttpServer::Handler handler;
   Log& log;
@@ -71,6 +75,7 @@ struct Shared {
   std::list<std::weak_ptr<Connection>> connections;
   asio::io_context io;
   asio::thread_pool handlers;
+  asio::thread_pool quick_handlers{kQuickHandlers};
 };
 
 // Everything of a connection happens on its stream's strand, but the handler.
@@ -153,8 +158,9 @@ class HttpConnection final : public Connection, public std::enable_shared_from_t
     keep_alive_ = message.keep_alive();
     head_only_ = message.method() == http::verb::head;
     beast::get_lowest_layer(stream_).expires_never();
-    asio::post(shared_.handlers, [self = this->shared_from_this(),
-                                  request = plain_request(std::move(message), peer_)]() {
+    auto request = plain_request(std::move(message), peer_);
+    auto& pool = shared_.pool_for(request);
+    asio::post(pool, [self = this->shared_from_this(), request = std::move(request)]() {
       auto response = std::make_shared<HttpResponse>(self->shared_.handler(request));
       asio::post(self->stream_.get_executor(), [self, response] { self->answer(std::move(*response)); });
     });
@@ -250,6 +256,7 @@ class BeastServer final : public HttpServer {
         if (const auto connection = weak.lock()) connection->close();
     }
     shared_.handlers.join();
+    shared_.quick_handlers.join();
     work_.reset();
     shared_.io.stop();
     io_thread_.join();

@@ -26,12 +26,14 @@ inline constexpr std::chrono::seconds kHttpReplyTimeout{30};    // for the clien
 
 class HttpServer {
  public:
-  // Thread-safe; must not throw. Called on one of `handlers` threads.
+  // Thread-safe; must not throw. Called on one of `handlers` threads, or of two for what never waits.
   using Handler = std::function<HttpResponse(const HttpRequest&)>;
   struct Options {
     std::string bind_ip = "127.0.0.1";  // several with commas
     int port = 0;                       // 0: the system chooses, see port()
     int handlers = 8;
+    // Requests whose handler waits for nobody: they have threads of their own, so that those that wait, all `handlers` of them, hold them up not at all. Unset: none.
+    std::function<bool(const HttpRequest&)> never_waits;
     std::size_t max_connections = kMaxHttpConnections;
     std::size_t max_body_bytes = kMaxHttpBodyBytes;
     // A PEM file with certificate and key; empty: plain HTTP. With `tls_ca_file` clients must show a certificate of it.

@@ -101,6 +101,22 @@ TEST_F(CrowdTest, WhoAsksForNothingMakesRoom) {
   EXPECT_FALSE(idle.back().is_closed()) << "no more than was needed";
 }
 
+TEST_F(CrowdTest, WhatWaitsForNobodyIsAnsweredWhileAllOthersWait) {
+  std::latch released(1);
+  auto server = HttpServer::start({.handlers = 2, .never_waits = [](const HttpRequest& request) { return request.path == "/"; }},
+                                  [&](const HttpRequest& request) {
+                                    if (request.path != "/") released.wait();
+                                    return HttpResponse{200, {}, "text/plain", "here"};
+                                  },
+                                  *log_);
+  ASSERT_TRUE(server);
+  server_ = std::move(*server);
+  auto waiting = crowd(kFew / 2, "GET /slow HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+  expect_answers("all handlers wait");
+  released.count_down();
+  for (const auto& peer : waiting) EXPECT_NE(peer.receive().find("200 OK"), std::string::npos);
+}
+
 TEST_F(CrowdTest, DripsDoNotMakeAConnectionYounger) {
   serve();
   auto drips = crowd(2 * kFew, "GET / HTTP/1.1\r\nX-A: ");

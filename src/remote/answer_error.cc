@@ -33,7 +33,7 @@ ErrorCode kind_of(int status, std::string_view code) {
   return malformed ? ErrorCode::kUsage : ErrorCode::kUnsupported;
 }
 
-std::string remedy_of(int status, std::string_view code, const Asked& asked) {
+std::string remedy_of(int status, std::string_view code, std::string_view detail, const Asked& asked) {
   if (status == 401) return fmt::format("The site does not take {}: it is of another site, was deleted, or its secret is another one", asked.who);
   const bool address = code.find("WHITELIST") != std::string_view::npos || code.find("ACCESS_LIST") != std::string_view::npos;
   if (status == 403 && address)
@@ -44,7 +44,7 @@ std::string remedy_of(int status, std::string_view code, const Asked& asked) {
   }
   if (status == 404 && !asked.list.empty()) return fmt::format("`{}` shows what there is", asked.list);
   if (status == 429) return "Try again in a minute";
-  if (status == 503) return "Try again";
+  if (status == 503) return detail.ends_with("Try again.") ? "" : "Try again";
   if (status >= 300 && status < 400) return "This is not the site itself: name the URL that it redirects to";
   return "";
 }
@@ -65,7 +65,7 @@ Error error_of_answer(const net::HttpAnswer& answer, const Asked& asked) {
   Error error{kind_of(answer.status, code), fmt::format("{}: {}", asked.what, answer.status), answer.status, {code, detail}};
   if (!code.empty() && answer.status != 401) error.message += " " + code;
   if (!detail.empty()) error.message += ": " + detail;
-  if (const auto remedy = remedy_of(answer.status, code, asked); !remedy.empty()) {
+  if (const auto remedy = remedy_of(answer.status, code, detail, asked); !remedy.empty()) {
     if (!error.message.ends_with('.')) error.message += '.';
     error.message += " " + remedy + ".";
   }

@@ -400,7 +400,33 @@ TEST_F(ControlPlane, AStoreThatHangsHoldsACallerNoLongerThanItsLimit) {
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::kTemporary) << refused.error().message;
   EXPECT_LT(clock_.now() - begun, std::chrono::seconds(12));
+  // Nobody else waits for it, until it answers again.
+  const auto first = clock_.now();
+  for (int i = 0; i < 100; ++i) EXPECT_FALSE(store.find_one("meta", bson::make_document({{"_id", "schema"}})));
+  EXPECT_LT(clock_.now() - first, std::chrono::seconds(3)) << "one of them asked, at most twice";
   hang("find", 0);
+  clock_.sleep(kStoreProbeEvery + std::chrono::milliseconds(100), {});
+  EXPECT_TRUE(good(store.find_one("meta", bson::make_document({{"_id", "schema"}}))));
+  EXPECT_TRUE(good(store.find_one("meta", bson::make_document({{"_id", "schema"}}))));
+}
+
+TEST_F(ControlPlane, OneCommandThatIsSlowSilencesNoOther) {
+  const auto impatient = good(cluster::connect({.uri = sandbox_->uri(), .app_name = "impatient", .reply_limit = std::chrono::milliseconds(300)}, clock_, {}));
+  Store store(*impatient, clock_);
+  good(deployment_->run_command("admin", good(bson::from_ejson(
+      R"({"configureFailPoint": "failCommand", "mode": "alwaysOn", "data": {"failCommands": ["aggregate"], "blockConnection": true, "blockTimeMS": 2000, "appName": "impatient"}})"))));
+  std::atomic<bool> ended{false};
+  std::thread slow([&] {
+    EXPECT_FALSE(store.count("orgs", bson::Document()));
+    ended = true;
+  });
+  do {
+    EXPECT_TRUE(store.find_one("meta", bson::make_document({{"_id", "schema"}})));
+    clock_.sleep(std::chrono::milliseconds(10), {});
+  } while (!ended);
+  slow.join();
+  EXPECT_TRUE(store.find_one("meta", bson::make_document({{"_id", "schema"}})));
+  good(deployment_->run_command("admin", good(bson::from_ejson(R"({"configureFailPoint": "failCommand", "mode": "off"})"))));
 }
 
 TEST_F(ControlPlane, ATokenExpires) {

@@ -7,12 +7,15 @@ import json
 import os
 import random
 import re
+import signal
 import socket
 import stat
+import time
 import urllib.error
 import urllib.request
 
 from harness.case import DroverTest
+from harness.cli import Cli
 from harness.process import eventually
 from harness.site import ATLAS, EXT, MANAGER, Site
 
@@ -435,6 +438,48 @@ class Roles(ServerTest):
 
 
 class SharedStore(ServerTest):
+    def test_a_store_that_hangs(self):
+        """What needs no store is answered at once, what needs it is refused in time, by name; and all goes on when it answers again."""
+        store = self.cluster("store")
+        site = Site(self, "--store", store.uri, "--key-file", os.path.join(self.directory, "store key"))
+
+        def ask(path, login=True):
+            begun = time.monotonic()
+            if login:
+                status, headers, body = site.send("GET", path, None, None, None)
+            else:
+                try:
+                    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(site.url + path, timeout=30) as response:
+                        status, headers, body = response.status, response.headers, None
+                except urllib.error.HTTPError as error:
+                    with error:
+                        status, headers, body = error.code, error.headers, None
+            return status, headers, body, time.monotonic() - begun
+
+        self.assertEqual(ask(ATLAS + "/orgs")[0], 200)
+        os.kill(store.process.child.pid, signal.SIGSTOP)
+        try:
+            with concurrent.futures.ThreadPoolExecutor(60) as pool:
+                asked = [pool.submit(ask, ATLAS + "/orgs") for _ in range(60)]
+                time.sleep(1)
+                for path, status in ((EXT + "/openapi.json", 200), (ATLAS + "/orgs", 401)):
+                    got = ask(path, login=False)
+                    self.assertEqual(got[0], status)
+                    self.assertLess(got[3], 3, path)
+                for future in asked:
+                    status, headers, body, seconds = future.result()
+                    self.assertEqual((status, headers["Retry-After"], body["errorCode"]), (503, "5", "SERVICE_UNAVAILABLE"))
+                    self.assertIn("store does not answer", body["detail"])
+                    self.assertLess(seconds, 20)
+            told = ask(ATLAS + "/orgs")
+            self.assertEqual(told[0], 503)
+            self.assertLess(told[3], 12)
+            cli = Cli(self, site)
+            self.assertIn("The site's store does not answer", cli.fails(75, "org", "list")["message"])
+        finally:
+            os.kill(store.process.child.pid, signal.SIGCONT)
+        eventually(lambda: ask(ATLAS + "/orgs")[0] == 200, 20, "the store answers again")
+
     def test_two_servers_on_one_store(self):
         store = self.cluster("store")
         key_file = os.path.join(self.directory, "shared key")
