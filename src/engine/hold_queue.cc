@@ -3,6 +3,8 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <fmt/format.h>
@@ -12,6 +14,9 @@
 
 namespace drover::engine {
 namespace {
+
+inline constexpr long kGivenBackBytes = 1 << 20;  // at a time, of what was read
+inline constexpr long kBlock = 4096;
 
 Error disk_error(const HoldUsage& usage, std::string_view what) {
   return Error{ErrorCode::kFailure,
@@ -61,7 +66,7 @@ void HoldQueue::clear() {
   memory_.clear();
   file_.reset();
   on_disk_ = 0;
-  read_at_ = write_at_ = 0;
+  read_at_ = write_at_ = given_back_ = 0;
 }
 
 Status HoldQueue::spool(const ChangeEvent& event) {
@@ -113,7 +118,11 @@ Result<ChangeEvent> HoldQueue::unspool() {
   usage_.disk_bytes -= size;
   if (--on_disk_ == 0) {
     file_.reset();
-    read_at_ = write_at_ = 0;
+    read_at_ = write_at_ = given_back_ = 0;
+  } else if (read_at_ - given_back_ >= kGivenBackBytes) {
+    // While as much comes as goes the file would only grow. Where the disk has no holes, all of it is given back at the end.
+    (void)::fallocate(::fileno(file_.get()), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, given_back_, read_at_ - given_back_);
+    given_back_ = read_at_ / kBlock * kBlock;
   }
   return event;
 }

@@ -57,6 +57,7 @@ class HoldQueue {
   std::uint64_t on_disk_ = 0;
   long read_at_ = 0;
   long write_at_ = 0;
+  long given_back_ = 0;  // what is before it is a hole
   ClusterTime oldest_;
 };
 

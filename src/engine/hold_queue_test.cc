@@ -1,7 +1,12 @@
 #include "engine/hold_queue.h"
 
+#include <filesystem>
+
+#include <sys/stat.h>
+
 #include <gtest/gtest.h>
 
+#include "base/local_disk.h"
 #include "bson/builder.h"
 
 namespace drover::engine {
@@ -50,6 +55,41 @@ TEST(HoldQueue, KeepsOrderFromMemoryToDiskAndBack) {
   EXPECT_EQ(usage.events, 0u);
 }
 
+// Room on the disk that the temporary files of this process take.
+std::int64_t room_taken() {
+  std::int64_t bytes = 0;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+    std::error_code gone;
+    struct stat info {};
+    if (std::filesystem::read_symlink(entry, gone).string().find("/drover-held-") == std::string::npos) continue;
+    if (::stat(entry.path().c_str(), &info) == 0) bytes += info.st_blocks * 512;
+  }
+  return bytes;
+}
+
+TEST(HoldQueue, GivesBackTheRoomOfWhatWasReadWhileMoreIsWritten) {
+  HoldUsage usage;
+  usage.directory = testing::TempDir();
+  usage.memory_limit = 0;
+  HoldQueue queue(usage);
+  const auto large = [](std::uint32_t at) {
+    auto one = event(at);
+    one.document = bson::make_document({{"_id", static_cast<std::int32_t>(at)}, {"text", std::string(100'000, 'x')}});
+    return one;
+  };
+  std::uint32_t next_in = 1, next_out = 1;
+  while (next_in <= 20) ASSERT_TRUE(queue.push(large(next_in++)));
+  for (int i = 0; i < 300; ++i) {  // 30 MB go through
+    ASSERT_TRUE(queue.push(large(next_in++)));
+    const auto some = queue.pop(1);
+    ASSERT_TRUE(some);
+    expect_same(some->front(), large(next_out++));
+  }
+  EXPECT_EQ(usage.events, 20u);
+  EXPECT_GE(room_taken(), 1'500'000);
+  EXPECT_LT(room_taken(), 8'000'000);
+}
+
 TEST(HoldQueue, QueuesShareTheMemoryAndGiveItBack) {
   HoldUsage usage;
   usage.directory = testing::TempDir();
@@ -79,6 +119,7 @@ TEST(HoldQueue, AFullOrMissingDiskIsAnError) {
   const auto pushed = queue.push(event(1));
   ASSERT_FALSE(pushed);
   EXPECT_NE(pushed.error().message.find("/nonexistent/place"), std::string::npos);
+  EXPECT_TRUE(pushed.error().has_label(kLocalDisk));
 }
 
 }  // namespace
