@@ -61,7 +61,7 @@ Result<std::vector<std::string>> MongoDeployment::list_databases() {
   std::vector<std::string> names;
   if (const auto databases = reply["databases"].to_array()) {
     for (const auto& database : *databases) {
-      names.emplace_back(database.document_value()["name"].to_string_view().value_or(""));
+      names.emplace_back(database.to_document().value_or(bson::View())["name"].to_string_view().value_or(""));
     }
   }
   std::sort(names.begin(), names.end());

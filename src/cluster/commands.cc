@@ -1,5 +1,10 @@
 #include "cluster/commands.h"
 
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
 #include "cluster/errors.h"
 
 namespace drover::cluster {
@@ -257,20 +262,35 @@ bson::Document save_command(const WriteContext& context, const std::string& coll
   return std::move(command).finish();
 }
 
+std::optional<bson::View> batch_of(bson::View cursor, std::string_view field) {
+  const auto batch = cursor[field].to_array();
+  if (!batch || !std::all_of(batch->begin(), batch->end(), [](const auto& item) { return item.is_document(); })) return std::nullopt;
+  return batch;
+}
+
 WriteReply parse_write_reply(bson::View reply) {
   WriteReply result;
   result.n = reply["n"].to_int64().value_or(0);
   if (const auto errors = reply["writeErrors"].to_array()) {
     for (const auto& item : *errors) {
-      const auto error = item.document_value();
+      const auto error = item.to_document().value_or(bson::View());
+      const auto index = error["index"].to_int64().value_or(-1);
       WriteError parsed;
-      parsed.index = static_cast<int>(error["index"].to_int64().value_or(0));
+      parsed.index = std::in_range<int>(index) ? static_cast<int>(index) : -1;
       parsed.code = static_cast<int>(error["code"].to_int64().value_or(0));
       parsed.message = without_quotes(parsed.code, error["errmsg"].to_string_view().value_or(""));
       result.errors.push_back(std::move(parsed));
     }
   }
   return result;
+}
+
+Status check_errors(const WriteReply& reply, std::size_t operations) {
+  for (const auto& error : reply.errors) {
+    if (error.index >= 0 && static_cast<std::size_t>(error.index) < operations) continue;
+    return fail(ErrorCode::kDestination, fmt::format("the answer to {} operations tells of an error in another one (code {})", operations, error.code));
+  }
+  return {};
 }
 
 }  // namespace drover::cluster

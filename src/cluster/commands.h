@@ -5,6 +5,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/uuid.h"
@@ -56,7 +57,13 @@ bson::Document remove_state_command(const WriteContext& context, const std::stri
 bson::Document save_command(const WriteContext& context, const std::string& collection, bson::View document,
                             StateCondition condition);
 
+// The "firstBatch" or "nextBatch" of a reply to a read; nothing when it is not there, or holds something else than documents.
+std::optional<bson::View> batch_of(bson::View cursor, std::string_view field);
+
 WriteReply parse_write_reply(bson::View reply);
+// That the errors are of operations which were sent: whoever takes them for indexes may do so. kDestination: what answers is no server that can be
+// relied on.
+Status check_errors(const WriteReply& reply, std::size_t operations);
 
 // The query for documents whose keys in the unique index `index` meet those of `document`, its own _id left out. Nothing
 // when the index does not hold `document` at all (sparse).

@@ -122,6 +122,24 @@ TEST(Commands, WriteErrorsAreRead) {
   ASSERT_EQ(reply.errors.size(), 1u);
   EXPECT_EQ(reply.errors[0].index, 3);
   EXPECT_EQ(reply.errors[0].code, 11000);
+  EXPECT_TRUE(check_errors(reply, 4));
+  EXPECT_FALSE(check_errors(reply, 3));
+}
+
+TEST(Commands, ABatchHoldsDocuments) {
+  EXPECT_EQ(batch_of(json(R"({"firstBatch": [{"_id": 1}, {}]})"), "firstBatch")->field_count(), 2u);
+  EXPECT_EQ(batch_of(json(R"({"nextBatch": []})"), "nextBatch")->field_count(), 0u);
+  for (const char* cursor : {R"({"firstBatch": [{"_id": 1}, 2]})", R"({"firstBatch": [[]]})", R"({"firstBatch": {}})", R"({"nextBatch": []})", "{}"})
+    EXPECT_FALSE(batch_of(json(cursor), "firstBatch")) << cursor;
+}
+
+// Whoever writes takes the index for one of what it has sent.
+TEST(Commands, WriteErrorsOfWhatWasNotSentAreRefused) {
+  for (const char* error : {R"({"index": -1, "code": 1})", R"({"index": {"$numberLong": "4294967296"}, "code": 1})", R"({"index": "0", "code": 1})", R"({"code": 1})", R"("0")", "[0]"}) {
+    const auto reply = parse_write_reply(json((std::string(R"({"n": 0, "writeErrors": [)") + error + "]}").c_str()));
+    ASSERT_EQ(reply.errors.size(), 1u) << error;
+    EXPECT_FALSE(check_errors(reply, 100)) << error;
+  }
 }
 
 std::string holders(const char* index, const char* document) {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "bson/builder.h"
+#include "cluster/commands.h"
 #include "cluster/errors.h"
 
 namespace drover::cluster {
@@ -79,10 +80,10 @@ Result<DocumentBatch> ServerCursor::take(const Reply& reply, std::string_view ba
   DocumentBatch batch;
   batch.reply = reply.bytes();
   const auto cursor = reply["cursor"].to_document();
-  const auto array = cursor ? (*cursor)[batch_field].to_array() : std::nullopt;
+  const auto array = cursor ? batch_of(*cursor, batch_field) : std::nullopt;
   const auto id = cursor ? (*cursor)["id"].to_int64() : std::nullopt;
   if (!array || !id) {
-    return fail(side_code(pool_.side()), fmt::format("{}: read on {}: the reply holds no cursor ({} missing)",
+    return fail(side_code(pool_.side()), fmt::format("{}: read on {}: the reply holds no cursor with documents ({})",
                                                      side_word(pool_.side()), options_.on, batch_field));
   }
   id_ = *id;

@@ -171,7 +171,7 @@ Result<StateRead> MongoDeployment::find_in_transaction(const WriteContext& conte
     for (std::string_view field = "firstBatch";; field = "nextBatch") {
       const auto reply = TRY(write(context, ns, command));
       const auto cursor = reply["cursor"].to_document().value_or(bson::View());
-      const auto batch = cursor[field].to_array();
+      const auto batch = batch_of(cursor, field);
       if (!batch) return tl::unexpected(error(side_code(pool_->side()), "the reply to a find holds no cursor"));
       for (const auto& item : *batch) {
         state.documents.emplace_back(item.document_value());

@@ -19,11 +19,12 @@ Status check_size(Side side, std::string_view what, const Namespace& ns, std::si
 
 // A server that steps down answers some operations of a batch with the reason: nothing is known of the batch then, and it is
 // repeated under its number.
-Result<WriteReply> unless_interrupted(WriteReply reply, const Namespace& ns) {
+Result<WriteReply> unless_interrupted(WriteReply reply, std::size_t operations, const Namespace& ns) {
   for (const auto& error : reply.errors) {
     if (!is_transient(error.code, {})) continue;
     return fail(ErrorCode::kTemporary, fmt::format("writing to {}: {}", ns.to_string(), error.message), error.code);
   }
+  TRY_WITH(check_errors(reply, operations), "writing to " + ns.to_string());
   return reply;
 }
 
@@ -36,21 +37,21 @@ Result<Reply> MongoDeployment::write(const WriteContext& context, const Namespac
 Result<WriteReply> MongoDeployment::insert(const WriteContext& context, const Namespace& ns, bson::View documents) {
   const auto command = insert_command(context, ns.collection, documents);
   TRY(check_size(pool_->side(), "insert", ns, documents.field_count(), command.size()));
-  return unless_interrupted(parse_write_reply(TRY(write(context, ns, command))), ns);
+  return unless_interrupted(parse_write_reply(TRY(write(context, ns, command))), documents.field_count(), ns);
 }
 
 Result<WriteReply> MongoDeployment::replace(const WriteContext& context, const Namespace& ns,
                                             std::span<const bson::View> documents) {
   const auto command = replace_command(context, ns.collection, documents);
   TRY(check_size(pool_->side(), "update", ns, documents.size(), command.size()));
-  return unless_interrupted(parse_write_reply(TRY(write(context, ns, command))), ns);
+  return unless_interrupted(parse_write_reply(TRY(write(context, ns, command))), documents.size(), ns);
 }
 
 Result<WriteReply> MongoDeployment::remove(const WriteContext& context, const Namespace& ns,
                                            std::span<const bson::Value> ids) {
   const auto command = remove_command(context, ns.collection, ids);
   TRY(check_size(pool_->side(), "delete", ns, ids.size(), command.size()));
-  return unless_interrupted(parse_write_reply(TRY(write(context, ns, command))), ns);
+  return unless_interrupted(parse_write_reply(TRY(write(context, ns, command))), ids.size(), ns);
 }
 
 Result<std::vector<bson::Value>> MongoDeployment::find_holders(const Namespace& ns, bson::View index,

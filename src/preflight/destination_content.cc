@@ -40,7 +40,7 @@ Status check_users(cluster::Deployment& destination, const cluster::Facts& facts
   }
   std::vector<std::string> names;
   for (const auto& item : (*reply)["users"].to_array().value_or(bson::View())) {
-    const auto user = item.document_value();
+    const auto user = item.to_document().value_or(bson::View());
     const auto db = user["db"].to_string_view().value_or("");
     if (facts.authorization && (db == "admin" || db == "$external")) continue;
     names.push_back(fmt::format("{}.{}", db, user["user"].to_string_view().value_or("?")));

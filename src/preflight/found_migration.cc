@@ -106,7 +106,7 @@ Result<std::vector<std::string>> who_migrates(cluster::Deployment& destination) 
   }
   std::set<std::string> who;
   for (const auto& item : reply->view().at_path("cursor.firstBatch").to_array().value_or(bson::View())) {
-    const auto connection = item.document_value();
+    const auto connection = item.to_document().value_or(bson::View());
     const auto name = connection["appName"].to_string_view().value_or("");
     const auto client = connection["client"].to_string_view().value_or("?");
     who.insert(fmt::format("{} from {}", name, client.substr(0, client.rfind(':'))));

@@ -73,7 +73,7 @@ void add_actions(bson::View privilege, std::set<std::string, std::less<>>& held)
 Held read_privileges(bson::View privileges) {
   Held held;
   for (const auto& item : privileges) {
-    const auto privilege = item.document_value();
+    const auto privilege = item.to_document().value_or(bson::View());
     const auto resource = privilege["resource"].to_document().value_or(bson::View());
     const bool any = resource["anyResource"].is_truthy();
     const auto db = resource["db"].to_string_view();
