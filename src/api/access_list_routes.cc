@@ -6,14 +6,14 @@
 #include <fmt/format.h>
 
 #include "api/times.h"
-#include "control/address_range.h"
+#include "net/address_range.h"
 
 namespace drover::api {
 namespace {
 
 using control::Access;
 using control::AccessListEntry;
-using control::AddressRange;
+using net::AddressRange;
 
 const std::vector<std::string> kFirst{"2023-01-01"};
 

@@ -8,7 +8,7 @@
 #include "api/machine_response.h"
 #include "api/report_body.h"
 #include "api/site_api.h"
-#include "control/address_range.h"
+#include "net/address_range.h"
 #include "control/live_import.h"
 #include "model/connection_parts.h"
 
@@ -84,7 +84,7 @@ net::HttpResponse AgentApi::handle(const net::HttpRequest& request) {
 RestResult<RestReply> AgentApi::answer(const net::HttpRequest& request, std::string& group) {
   Call call;
   call.path = segments_of(std::string_view(request.path).substr(kAgentPrefix.size()));
-  call.peer = control::host_of_peer(request.peer);
+  call.peer = net::host_of_peer(request.peer);
   const auto from = lockout_name(call.peer);
   const auto shown = request.header("Authorization");
   if (!logins_.admits(from, shown)) return refuse(429, "RATE_LIMITED", "Too many failed logins from this address.");

@@ -7,7 +7,7 @@
 #include <fmt/format.h>
 
 #include "api/openapi.h"
-#include "control/address_range.h"
+#include "net/address_range.h"
 
 namespace drover::api {
 namespace {
@@ -89,7 +89,7 @@ RestResult<Json> body_of(const net::HttpRequest& request, bool array) {
 
 std::string lockout_name(const std::string& address) {
   if (address.find(':') == std::string::npos) return address;
-  const auto network = control::AddressRange::parse(address + "/64");
+  const auto network = net::AddressRange::parse(address + "/64");
   return network ? network->cidr() : address;
 }
 
@@ -205,7 +205,7 @@ void ControlApi::tell(const Route& route, const RestRequest& request, const Rest
 }
 
 RestResult<control::ApiKey> ControlApi::authenticate(const net::HttpRequest& request) {
-  const auto address = control::host_of_peer(request.peer), from = lockout_name(address);
+  const auto address = net::host_of_peer(request.peer), from = lockout_name(address);
   constexpr std::string_view kBearer = "Bearer ";
   const auto header = request.header("Authorization");
   const bool by_token = header.starts_with(kBearer) && options_.bearer;
@@ -220,7 +220,7 @@ RestResult<control::ApiKey> ControlApi::authenticate(const net::HttpRequest& req
     return refuse(kUnauthorized, "UNEXPECTED_ERROR", "");
   }
   logins_.succeeded(from, shown);
-  if (!caller->access_list.empty() && !control::any_contains(caller->access_list, address))
+  if (!caller->access_list.empty() && !net::any_contains(caller->access_list, address))
     return refuse(403, "IP_ADDRESS_NOT_ON_WHITELIST", fmt::format("IP address {} is not allowed to access this resource.", address), {address});
   return std::move(*caller);
 }

@@ -6,7 +6,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "control/address_range.h"
+#include "net/address_range.h"
 
 namespace drover::api {
 namespace {
@@ -26,7 +26,7 @@ class LinkRoutes {
     if (access_list.size() > control::kMaxAccessListIps)
       return refuse(400, "INVALID_ATTRIBUTE", fmt::format("accessListIps must name at most {} addresses.", control::kMaxAccessListIps), {"accessListIps"});
     for (const auto& text : access_list) {
-      if (!control::AddressRange::parse(text))
+      if (!net::AddressRange::parse(text))
         return refuse(400, "INVALID_IP_ADDRESS_OR_CIDR_NOTATION", fmt::format("The address {} must be in valid IP address or CIDR notation.", text), {text});
     }
     const auto token = TRY_REST(links_.create_token(request.org, access_list, request.public_url));

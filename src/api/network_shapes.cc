@@ -6,7 +6,7 @@
 #include <fmt/format.h>
 
 #include "api/body_fields.h"
-#include "control/address_range.h"
+#include "net/address_range.h"
 
 namespace drover::api {
 namespace {
@@ -41,7 +41,7 @@ void add_fields(Json::Object& to, const Json& fields) {
 
 RestResult<std::string> range(const Json& body, const char* field) {
   const auto text = TRY_BODY(needed_name(body, field));
-  const auto read = control::AddressRange::parse(text);
+  const auto read = net::AddressRange::parse(text);
   if (!read || text.find('/') == std::string::npos)
     return refuse(400, "INVALID_IP_ADDRESS_OR_CIDR_NOTATION", fmt::format("The address {} must be in CIDR notation.", text), {text});
   return read->cidr();

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "api/rest.h"
-#include "control/address_range.h"
+#include "net/address_range.h"
 
 namespace drover::api {
 namespace {
@@ -48,7 +48,7 @@ Result<std::vector<std::string>> parse_addresses(std::string_view text) {
     const auto one = text.substr(0, comma);
     more = comma != std::string_view::npos;
     if (more) text.remove_prefix(comma + 1);
-    const auto range = control::AddressRange::parse(one);
+    const auto range = net::AddressRange::parse(one);
     if (!range) return fail(ErrorCode::kUsage, fmt::format("\"{}\" is no IP address or range in CIDR notation", one));
     all.push_back(range->cidr());
   }
@@ -70,7 +70,7 @@ net::HttpResponse PrivateApi::handle(const net::HttpRequest& request) const {
     response = refusal(400, "DEVICE_AUTHORIZATION_NOT_SUPPORTED", kUseKeys);
   } else if (request.method == "GET" && path == "ipinfo") {
     // Whoever asks is told where it comes from, which it could know.
-    response.body = dump_sorted(Json::Object{{"currentIpv4Address", control::host_of_peer(request.peer)}}, false);
+    response.body = dump_sorted(Json::Object{{"currentIpv4Address", net::host_of_peer(request.peer)}}, false);
   } else if (request.method == "GET" && path == "unauth/nds/defaultMongoDBMajorVersion") {
     response = text(cluster_version_);
   } else if (request.method == "GET" && path == "unauth/version") {

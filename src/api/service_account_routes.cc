@@ -9,7 +9,7 @@
 #include "api/body_fields.h"
 #include "api/control_api.h"
 #include "api/role_guard.h"
-#include "control/address_range.h"
+#include "net/address_range.h"
 
 namespace drover::api {
 namespace {
@@ -252,7 +252,7 @@ OauthApi::Answer OauthApi::invalid_client(const std::string& address, std::strin
 }
 
 OauthApi::Answer OauthApi::answer(const net::HttpRequest& request) {
-  const auto address = control::host_of_peer(request.peer);
+  const auto address = net::host_of_peer(request.peer);
   const auto action = std::string_view(request.path).substr(kOauthPrefix.size());
   if (action != "token" && action != "revoke")
     return {404, error_body({404, "RESOURCE_NOT_FOUND", fmt::format("Cannot find resource {}.", request.path), {request.path}, {}})};

@@ -7,7 +7,7 @@
 #include "api/control_api.h"
 #include "api/machine_response.h"
 #include "api/report_body.h"
-#include "control/address_range.h"
+#include "net/address_range.h"
 
 namespace drover::api {
 namespace {
@@ -98,7 +98,7 @@ RestResult<RestReply> SiteApi::answer(const net::HttpRequest& request, std::stri
   Call call;
   call.method = request.method;
   call.path = segments_of(std::string_view(request.path).substr(kSitePrefix.size()));
-  call.peer = control::host_of_peer(request.peer);
+  call.peer = net::host_of_peer(request.peer);
   call.shown = request.header("Authorization");
   if (!logins_.admits(lockout_name(call.peer), call.shown)) return refuse(429, "RATE_LIMITED", "Too many failed logins from this address.");
   auto login = parse_basic(call.shown);
@@ -158,7 +158,7 @@ RestResult<RestReply> SiteApi::claim(const Call& call) {
 RestResult<control::Link> SiteApi::authenticate(const Call& call) {
   const auto link = TRY_REST(links_.authenticate(call.user, call.secret));
   if (!link) return invalid(call);
-  if (!link->access_list.empty() && !control::any_contains(link->access_list, call.peer))
+  if (!link->access_list.empty() && !net::any_contains(link->access_list, call.peer))
     return refuse(403, "IP_ADDRESS_NOT_ON_WHITELIST", fmt::format("The link may not be used from {}.", call.peer), {call.peer});
   return *link;
 }

@@ -4,7 +4,7 @@
 
 #include <fmt/format.h>
 
-#include "control/address_range.h"
+#include "net/address_range.h"
 #include "control/fields.h"
 #include "control/identity.h"
 
@@ -23,13 +23,13 @@ bson::Document entry_filter(const std::string& group, const std::string& cidr) {
 
 Status AccessLists::add(const std::string& group, const std::vector<AccessListEntry>& entries) {
   for (const auto& entry : entries) {
-    if (!AddressRange::parse(entry.cidr)) return fail(ErrorCode::kUsage, fmt::format("{} is not an IP address or CIDR notation", entry.cidr));
+    if (!net::AddressRange::parse(entry.cidr)) return fail(ErrorCode::kUsage, fmt::format("{} is not an IP address or CIDR notation", entry.cidr));
     if (!entry.comment.empty()) TRY(check_text("comment", entry.comment, kMaxCommentBytes));
   }
   if (TRY(count(group)) + static_cast<std::int64_t>(entries.size()) > kMaxAccessListEntries)
     return fail(ErrorCode::kWrongState, fmt::format("an access list has at most {} entries", kMaxAccessListEntries));
   for (const auto& entry : entries) {
-    const auto cidr = AddressRange::parse(entry.cidr)->cidr();
+    const auto cidr = net::AddressRange::parse(entry.cidr)->cidr();
     bson::Builder update;
     update.open_document("$set").append("comment", entry.comment).append("deleteAfterDate", entry.delete_after);
     update.open_document("$setOnInsert").append("_id", new_id(runtime_));
@@ -61,7 +61,7 @@ Result<std::int64_t> AccessLists::count(const std::string& group) { return store
 
 Result<std::optional<AccessListEntry>> AccessLists::find(const std::string& group, const std::string& address_or_cidr) {
   TRY(forget_expired(group));
-  const auto range = AddressRange::parse(address_or_cidr);
+  const auto range = net::AddressRange::parse(address_or_cidr);
   if (!range) return std::optional<AccessListEntry>();
   const auto found = TRY(store_.find_one(kEntries, entry_filter(group, range->cidr())));
   if (!found) return std::optional<AccessListEntry>();
@@ -69,7 +69,7 @@ Result<std::optional<AccessListEntry>> AccessLists::find(const std::string& grou
 }
 
 Result<bool> AccessLists::remove(const std::string& group, const std::string& address_or_cidr) {
-  const auto range = AddressRange::parse(address_or_cidr);
+  const auto range = net::AddressRange::parse(address_or_cidr);
   if (!range) return false;
   return TRY(store_.remove(kEntries, entry_filter(group, range->cidr()))) > 0;
 }
@@ -81,7 +81,7 @@ Status AccessLists::forget_project(const std::string& group) {
 
 Result<bool> AccessLists::allows(const std::string& group, const std::string& address) {
   for (const auto& entry : TRY(of_group(group, {1, kMaxAccessListEntries})))
-    if (const auto range = AddressRange::parse(entry.cidr); range && range->contains(address)) return true;
+    if (const auto range = net::AddressRange::parse(entry.cidr); range && range->contains(address)) return true;
   return false;
 }
 

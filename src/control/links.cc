@@ -5,7 +5,7 @@
 
 #include <fmt/format.h>
 
-#include "control/address_range.h"
+#include "net/address_range.h"
 #include "control/fields.h"
 #include "control/identity.h"
 #include "control/json_document.h"
@@ -166,7 +166,7 @@ Result<std::optional<Link>> Links::claim(const std::string& id, const std::strin
     const auto found = TRY(store_.find_one(kLinks, by_id(id)));
     if (!found || !net::equal_constant_time(text_of(*found, "tokenHash"), token_hash)) return std::optional<Link>();
     const auto from = texts_of(*found, "accessListIps");
-    if (!from.empty() && !any_contains(from, claim.address))
+    if (!from.empty() && !net::any_contains(from, claim.address))
       return fail(ErrorCode::kUnsupported, fmt::format("the link may not be used from {}", claim.address));
     if ((*found)["claimedBy"].exists()) {
       if (net::equal_constant_time(text_of(*found, "secretHash"), secret_hash)) return std::optional(link_of(*found));

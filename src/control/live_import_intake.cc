@@ -5,7 +5,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "control/address_range.h"
+#include "net/address_range.h"
 
 namespace drover::control {
 namespace {
@@ -179,7 +179,7 @@ tl::expected<LiveImport, ImportRefusal> LiveImportIntake::take(ImportKind kind, 
   if (!flag_at(host, "available", true))
     checks.push_back(check_json("migration-host", "FAILED", fmt::format("The agent of the migration host {} does not answer. Start it, or choose another host.", request.host), ""));
   const auto address = text_at(host, "externalAddress");
-  if (request.schema == "PUBLIC" && !address.empty() && !is_loopback(address) && !TRY_STORE(access_lists_.allows(request.destination_group, address)))
+  if (request.schema == "PUBLIC" && !address.empty() && !net::is_loopback(address) && !TRY_STORE(access_lists_.allows(request.destination_group, address)))
     checks.push_back(check_json("access-list", "FAILED",
                                 fmt::format("The external IP address {} of the migration host is not in the project's IP access list. Add it.", address), ""));
   const bool idle = cluster->state == "IDLE";

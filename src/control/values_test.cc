@@ -1,6 +1,6 @@
 #include <gtest/gtest.h>
 
-#include "control/address_range.h"
+#include "net/address_range.h"
 #include "bson/builder.h"
 #include "control/cluster_processes.h"
 #include "control/clusters.h"
@@ -22,27 +22,27 @@ TEST(AddressRanges, ContainWhatTheySay) {
                           Row{"192.168.1.128/25", "192.168.1.127", false}, Row{"192.168.1.128/25", "192.168.1.200", true},
                           Row{"2001:db8::/32", "2001:db8:1::5", true}, Row{"2001:db8::/32", "[2001:db9::]", false},
                           Row{"10.0.0.0/8", "::ffff:10.1.1.1", true}, Row{"10.0.0.0/8", "", false}}) {
-    const auto range = AddressRange::parse(row.range);
+    const auto range = net::AddressRange::parse(row.range);
     ASSERT_TRUE(range) << row.range;
     EXPECT_EQ(range->contains(row.address), row.inside) << row.range << " " << row.address;
   }
 }
 
 TEST(AddressRanges, AreSpelledOneWay) {
-  EXPECT_EQ(AddressRange::parse("203.0.113.7")->cidr(), "203.0.113.7/32");
-  EXPECT_EQ(AddressRange::parse("10.1.2.3/8")->cidr(), "10.0.0.0/8");
-  EXPECT_TRUE(AddressRange::parse("::1/128")->is_single());
-  EXPECT_FALSE(AddressRange::parse("10.0.0.0/31")->is_single());
+  EXPECT_EQ(net::AddressRange::parse("203.0.113.7")->cidr(), "203.0.113.7/32");
+  EXPECT_EQ(net::AddressRange::parse("10.1.2.3/8")->cidr(), "10.0.0.0/8");
+  EXPECT_TRUE(net::AddressRange::parse("::1/128")->is_single());
+  EXPECT_FALSE(net::AddressRange::parse("10.0.0.0/31")->is_single());
   for (const auto* wrong : {"", "host", "10.0.0", "10.0.0.0/33", "10.0.0.0/", "10.0.0.0/-1", "10.0.0.0/8x", "::/129", "1.2.3.4:80"})
-    EXPECT_FALSE(AddressRange::parse(wrong)) << wrong;
+    EXPECT_FALSE(net::AddressRange::parse(wrong)) << wrong;
 }
 
 TEST(AddressRanges, Peers) {
-  EXPECT_EQ(host_of_peer("127.0.0.1:51000"), "127.0.0.1");
-  EXPECT_EQ(host_of_peer("[::1]:51000"), "::1");
-  EXPECT_TRUE(is_loopback("127.4.0.1") && is_loopback("::1") && !is_loopback("10.0.0.1"));
-  EXPECT_TRUE(any_contains({"x", "10.0.0.0/8"}, "10.0.0.1"));
-  EXPECT_FALSE(any_contains({}, "10.0.0.1"));
+  EXPECT_EQ(net::host_of_peer("127.0.0.1:51000"), "127.0.0.1");
+  EXPECT_EQ(net::host_of_peer("[::1]:51000"), "::1");
+  EXPECT_TRUE(net::is_loopback("127.4.0.1") && net::is_loopback("::1") && !net::is_loopback("10.0.0.1"));
+  EXPECT_TRUE(net::any_contains({"x", "10.0.0.0/8"}, "10.0.0.1"));
+  EXPECT_FALSE(net::any_contains({}, "10.0.0.1"));
 }
 
 TEST(ClusterUris, ChangeTheirUserAndNothingElse) {

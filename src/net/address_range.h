@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-namespace drover::control {
+namespace drover::net {
 
 class AddressRange {
  public:
@@ -34,4 +34,4 @@ bool is_loopback(std::string_view address);
 // Whether any of them contains it. Texts that are no ranges contain nothing.
 bool any_contains(const std::vector<std::string>& ranges, std::string_view address);
 
-}  // namespace drover::control
+}  // namespace drover::net

@@ -1,4 +1,4 @@
-#include "control/address_range.h"
+#include "net/address_range.h"
 
 #include <algorithm>
 #include <charconv>
@@ -8,7 +8,7 @@
 
 #include <fmt/format.h>
 
-namespace drover::control {
+namespace drover::net {
 namespace {
 
 constexpr std::size_t kMaxAddressText = 64;
@@ -92,4 +92,4 @@ bool any_contains(const std::vector<std::string>& ranges, std::string_view addre
   });
 }
 
-}  // namespace drover::control
+}  // namespace drover::net
