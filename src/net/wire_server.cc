@@ -228,6 +228,10 @@ class ThreadedServer final : public WireServer {
     frame.assign(header, header + 4);
     frame.resize(small ? size : kCompressedHeaderBytes);
     if (socket.read_exact(std::span(frame).subspan(4), left()) != ReadEnd::kFull) return cut(connection);
+    if (is_client_hello(frame)) {
+      log_.warn("connection closed: its client speaks TLS, and this server does not", {{"peer", connection.peer.remote}});
+      return false;
+    }
     const auto counted = (small ? 0 : size) + unpacked_bytes(frame);
     if (counted > 0 && !memory.take(counted, connection.stop.get_token())) return false;
     // Grown as bytes come: a length alone touches no memory.
@@ -239,6 +243,12 @@ class ThreadedServer final : public WireServer {
       if (socket.read_exact({frame.data() + have, chunk}, left()) != ReadEnd::kFull) return cut(connection);
     }
     return true;
+  }
+
+  // The first record of TLS, which else would pass for the beginning of a large message: a handshake (0x16, version 3.x) whose first part is a
+  // ClientHello (1, version 3.x). No message has those: where the second version stands, what it answers is 0.
+  static bool is_client_hello(std::span<const std::uint8_t> frame) {
+    return frame.size() > 10 && frame[0] == 0x16 && frame[1] == 0x03 && frame[2] <= 4 && frame[5] == 0x01 && frame[9] == 0x03 && frame[10] <= 4;
   }
 
   // What a compressed message says it becomes, and is refused if it does not, and as much again while it is unpacked. 0 for a small one.

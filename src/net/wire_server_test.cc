@@ -87,5 +87,28 @@ TEST_F(WireServerTest, CompressedFramesAreCountedWithWhatTheyBecome) {
   EXPECT_EQ(counted(frame(kCompressed, 100, 0xffff'ffff)), 2 * kMaxWireMessageBytes);
 }
 
+// Its length as a message's is legal: it would be waited for.
+TEST_F(WireServerTest, AClientThatSpeaksTlsIsLeftAtOnce) {
+  for (const std::uint8_t length : {0x00, 0x02}) {
+    TearDown();
+    SetUp();
+    Bytes hello{0x16, 0x03, 0x01, length, 0x80, 0x01, 0x00, 0x00, 0x7c, 0x03, 0x03};
+    hello.resize(64, 0x55);
+    ASSERT_EQ(::send(client_, hello.data(), hello.size(), 0), static_cast<ssize_t>(hello.size()));
+    const timeval patience{.tv_sec = 20, .tv_usec = 0};
+    ::setsockopt(client_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    std::uint8_t byte = 0;
+    errno = 0;
+    EXPECT_LE(::recv(client_, &byte, 1, 0), 0);
+    EXPECT_NE(errno, EAGAIN);
+  }
+  // The same first bytes, and an answer to nothing: a message.
+  TearDown();
+  SetUp();
+  auto message = frame(kMessage, 0x0316, 0);
+  message[5] = 0x01;
+  EXPECT_EQ(counted(message), 0u);
+}
+
 }  // namespace
 }  // namespace drover::net
