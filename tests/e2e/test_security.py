@@ -88,9 +88,16 @@ class Users(DroverTest):
         self.assertEqual({role["role"] for role in self.admin.command("rolesInfo", 1, showBuiltinRoles=True)["roles"] if role["isBuiltin"]} & {"root", "backup", "enableSharding"},
                          {"root", "backup", "enableSharding"})
 
+    def test_from_where_a_user_may_authenticate(self):
+        self.admin.command("createUser", "r", pwd="pw", roles=["readAnyDatabase"], authenticationRestrictions=[{"clientSource": ["10.0.0.0/8"]}])
+        self.assertEqual(codes(self.log_in("r", "pw").e2e.c.find_one), 18)
+        self.admin.command("updateUser", "r", authenticationRestrictions=[{"clientSource": ["127.0.0.0/8"], "serverAddress": ["127.0.0.1"]}])
+        collection = self.log_in("r", "pw", maxPoolSize=1).e2e.c
+        collection.find_one()
+        self.admin.command("updateUser", "r", authenticationRestrictions=[{"serverAddress": ["192.0.2.1"]}])
+        self.assertEqual(codes(collection.find_one), 13)
+
     def test_what_is_not_implemented_is_not_taken_silently(self):
-        restrictions = [{"clientSource": ["10.0.0.0/8"]}]
-        self.assertNotEqual(codes(lambda: self.admin.command("createUser", "r", pwd="pw", roles=[], authenticationRestrictions=restrictions)), 0)
         self.assertNotEqual(codes(lambda: self.admin.command("createUser", "r", pwd="pw", roles=[], nosuch=1)), 0)
         self.assertEqual(self.admin.command("usersInfo", "r")["users"], [])
         self.admin.command("createUser", "r", pwd="pw", roles=[], authenticationRestrictions=[])

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "net/address_range.h"
+
 namespace drover::sandbox::auth {
 
 namespace {
@@ -47,14 +49,20 @@ void ConnectionAuth::refresh() {
   std::vector<ResolvedUserPtr> again;
   for (const auto& user : users_) {
     auto found = directory_.user(user->name);
-    if (found && *found) again.push_back(std::move(*found));
+    if (found && *found && (*found)->may_authenticate(ends_)) again.push_back(std::move(*found));
   }
   users_ = std::move(again);
 }
 
-void ConnectionAuth::log_in(ResolvedUserPtr user) {
+void ConnectionAuth::set_ends(std::string_view client, std::string_view server) {
+  ends_ = {.client = net::host_of_peer(client), .server = net::host_of_peer(server)};
+}
+
+bool ConnectionAuth::log_in(ResolvedUserPtr user) {
+  if (!user->may_authenticate(ends_)) return false;
   log_out(user->name.db);
   users_.push_back(std::move(user));
+  return true;
 }
 
 void ConnectionAuth::log_out(std::string_view db) {

@@ -24,9 +24,12 @@ class ConnectionAuth final : public Authorization {
   bool may_anything_in(std::string_view db) const override;
   std::vector<User> users() const override;
 
-  // Before each command: users that were changed or dropped meanwhile are looked up again.
+  // Where the connection's two ends are, as they are named with their ports.
+  void set_ends(std::string_view client, std::string_view server);
+  // Before each command: users that were changed or dropped meanwhile are looked up again. Who may not come from here any more is logged out.
   void refresh();
-  void log_in(ResolvedUserPtr user);  // replaces a user of the same database
+  // Replaces a user of the same database. False, and nothing is done, for one that may not authenticate from here (authenticationRestrictions).
+  [[nodiscard]] bool log_in(ResolvedUserPtr user);
   void log_out(std::string_view db);
   const std::vector<ResolvedUserPtr>& authenticated() const { return users_; }
   bool is_authenticated() const { return !users_.empty(); }
@@ -38,6 +41,7 @@ class ConnectionAuth final : public Authorization {
   UserDirectory& directory_;
   const bool enabled_;
   const bool loopback_;
+  Addresses ends_;
   std::vector<ResolvedUserPtr> users_;
   std::uint64_t generation_ = 0;
 };
@@ -67,6 +71,8 @@ AuthConnection& auth_connection(CommandContext& context);
 
 // saslStart outside a command: hello's speculativeAuthenticate. A failure is no error there.
 Result<bson::Document> start_sasl(AuthConnection& connection, std::string_view db, bson::View command);
+// authenticate outside a command. 17 for another database than $external, 18 for whom TLS has not verified.
+Result<bson::Document> authenticate_x509(AuthConnection& connection, std::string_view db, bson::View command);
 // The names of the mechanisms that "db.user" has credentials for, or nothing for an unknown user.
 std::optional<std::vector<std::string>> mechanisms_of(UserDirectory& directory, std::string_view qualified_name);
 

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include "bson/builder.h"
+#include "sandbox/auth/restrictions.h"
 #include "sandbox/commands/support.h"
 
 namespace drover::sandbox::auth {
@@ -117,6 +118,19 @@ Result<bson::View> needed_array(const CommandContext& context, std::string_view 
   if (!array.empty()) return array;
   const std::string_view quote = since_50 ? "\"" : "";
   return server_error(2, fmt::format("{0}{1}{0} command requires a non-empty \"{2}\" array", quote, context.command->name, field));
+}
+
+Result<std::optional<bson::Document>> given_restrictions(const CommandContext& context, std::string_view db) {
+  TRY(check_type(context, "authenticationRestrictions", bson::Type::kArray));
+  const auto given = context.body["authenticationRestrictions"].to_array();
+  if (!given) return std::optional<bson::Document>();
+  TRY(context.authorize("setAuthenticationRestriction", {Resource::Kind::kDatabase, {std::string(db), ""}}));
+  return std::optional(TRY(checked_restrictions(*given)));
+}
+
+void append_restrictions(bson::Builder& out, std::string_view name, const std::vector<bson::Document>& all) {
+  auto list = out.open_array(name);
+  for (const auto& one : all) list.append(bson::ArrayView{one});
 }
 
 }  // namespace drover::sandbox::auth

@@ -3,9 +3,12 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string_view>
+#include <vector>
 
 #include "base/error.h"
+#include "bson/builder.h"
 #include "bson/document.h"
 #include "sandbox/commands/command.h"
 
@@ -17,6 +20,11 @@ Status check_arguments(const CommandContext& context, std::initializer_list<std:
 Status check_type(const CommandContext& context, std::string_view field, bson::Type type);
 // The array that such a command cannot do without, and of which it needs something.
 Result<bson::View> needed_array(const CommandContext& context, std::string_view field);
+// `authenticationRestrictions` of createUser and its kin, checked, as they are stored; nothing when there are none in the command. 13 for who may not set
+// them in `db`.
+Result<std::optional<bson::Document>> given_restrictions(const CommandContext& context, std::string_view db);
+// name: [[{...}, ...], ...]
+void append_restrictions(bson::Builder& out, std::string_view name, const std::vector<bson::Document>& all);
 // The whole reply; a reply with ok: 0 or with writeErrors is an error.
 Result<bson::Document> run_internal(Services& services, std::string_view db, bson::View body);
 // Every document that matches, batch by batch. The views are good until the next call.

@@ -18,6 +18,7 @@ constexpr int kBadValue = 2;
 constexpr int kRoleNotFound = 31;
 constexpr int kInvalidRoleModification = 49;
 constexpr int kRoleExists = 51002;
+constexpr int kIllegalOperation = 20;
 
 UserDirectory& directory_of(CommandContext& context) { return auth_connection(context).auth.directory(); }
 Resource database_resource(std::string db) { return {Resource::Kind::kDatabase, {std::move(db), ""}}; }
@@ -69,26 +70,23 @@ Status check_privileges(CommandContext& context, const PrivilegeSet& privileges,
   return {};
 }
 
-Result<bson::Document> store_field(CommandContext& context, const RoleName& name, bson::View fields) {
+Result<bson::Document> store_field(CommandContext& context, const RoleName& name, bson::View fields, bson::View without = {}) {
   bson::Builder command;
   command.append("update", "system.roles");
   {
     auto updates = command.open_array("updates");
     auto one = updates.open_document();
     one.open_document("q").append("_id", name.id());
-    one.open_document("u").append("$set", fields);
+    auto update = one.open_document("u");
+    if (!fields.empty()) update.append("$set", fields);
+    if (!without.empty()) update.append("$unset", without);
   }
   TRY(run_internal(context.services, "admin", std::move(command).finish()));
   directory_of(context).changed();
   return bson::Document();
 }
 
-Status check_role_fields(const CommandContext& context) {
-  TRY(check_arguments(context, {"privileges", "roles", "authenticationRestrictions"}));
-  const auto restrictions = context.body["authenticationRestrictions"];
-  if (!restrictions || (restrictions.is_array() && restrictions.document_value().empty())) return {};
-  return server_error(kBadValue, "authenticationRestrictions are not supported by this server");
-}
+Status check_role_fields(const CommandContext& context) { return check_arguments(context, {"privileges", "roles", "authenticationRestrictions"}); }
 
 // A role that is not admin's is about its own database.
 Status check_targets(const RoleName& role, const PrivilegeSet& privileges) {
@@ -121,11 +119,12 @@ Result<bson::Document> create_role(CommandContext& context) {
   const auto roles = TRY(parse_roles(*roles_field, name.db, context.settings().version));
   TRY(check_roles(context, name, roles));
   TRY(check_targets(name, privileges));
-  const bson::Document documents[] = {bson::make_document({{"_id", name.id()},
-                                                           {"role", name.role},
-                                                           {"db", name.db},
-                                                           {"privileges", bson::ArrayView{privileges.to_bson()}},
-                                                           {"roles", bson::ArrayView{roles_array(roles)}}})};
+  const auto restrictions = TRY(given_restrictions(context, name.db));
+  bson::Builder role;
+  role.append("_id", name.id()).append("role", name.role).append("db", name.db).append("privileges", bson::ArrayView{privileges.to_bson()});
+  role.append("roles", bson::ArrayView{roles_array(roles)});
+  if (restrictions && !restrictions->empty()) role.append("authenticationRestrictions", bson::ArrayView{*restrictions});
+  const bson::Document documents[] = {std::move(role).finish()};
   auto inserted = run_internal(context.services, "admin",
                                bson::make_document({{"insert", "system.roles"}, {"documents", bson::ArrayView{bson::make_array(documents)}}}));
   if (!inserted && inserted.error().server_code == 11000) {
@@ -143,7 +142,7 @@ Result<bson::Document> update_role(CommandContext& context) {
   TRY(check_role_fields(context));
   TRY(check_type(context, "privileges", bson::Type::kArray));
   TRY(check_type(context, "roles", bson::Type::kArray));
-  if (!context.body["privileges"] && !context.body["roles"]) return server_error(kBadValue, "Must specify at least one field to update in updateRole");
+  if (!context.body["privileges"] && !context.body["roles"] && !context.body["authenticationRestrictions"]) return server_error(kBadValue, "Must specify at least one field to update in updateRole");
   TRY(existing(context, name));
   bson::Builder fields;
   if (const auto field = context.body["privileges"].to_array()) {
@@ -157,7 +156,12 @@ Result<bson::Document> update_role(CommandContext& context) {
     TRY(check_roles(context, name, roles));
     fields.append("roles", bson::ArrayView{roles_array(roles)});
   }
-  return store_field(context, name, std::move(fields).finish());
+  bson::Builder without;
+  if (const auto restrictions = TRY(given_restrictions(context, name.db))) {
+    if (restrictions->empty()) without.append("authenticationRestrictions", "");
+    else fields.append("authenticationRestrictions", bson::ArrayView{*restrictions});
+  }
+  return store_field(context, name, std::move(fields).finish(), std::move(without).finish());
 }
 
 Result<bson::Document> change_privileges(CommandContext& context, bool grant) {
@@ -281,9 +285,13 @@ Status describe_role(CommandContext& context, bson::ArrayBuilder& out, const Rol
   if (since_50) append_privileges();
   else role.append("isBuiltin", builtin.has_value());
   role.append("roles", bson::ArrayView{roles_array(direct)});
+  const bool restrictions = context.body["showAuthenticationRestrictions"].is_truthy();
+  const auto own = document ? (*document)["authenticationRestrictions"].to_array() : std::nullopt;
+  if (restrictions) append_restrictions(role, "authenticationRestrictions", own ? std::vector{bson::Document(*own)} : std::vector<bson::Document>());
   role.append("inheritedRoles", bson::ArrayView{roles_array(TRY(directory.expand(direct)))});
   if (!since_50) append_privileges();
   if (privileges) role.append("inheritedPrivileges", bson::ArrayView{TRY(directory.privileges_of({name})).to_bson()});
+  if (restrictions) append_restrictions(role, "inheritedAuthenticationRestrictions", TRY(directory.restrictions_of({name})));
   if (since_50) role.append("isBuiltin", builtin.has_value());
   return {};
 }
@@ -296,15 +304,30 @@ bool has_role(CommandContext& context, const RoleName& name) {
   });
 }
 
+// What a user would be who had these roles.
+Result<bson::Document> user_fragment(CommandContext& context, const std::vector<RoleName>& roles) {
+  auto& directory = directory_of(context);
+  bson::Builder fragment;
+  fragment.append("roles", bson::ArrayView{roles_array(roles)});
+  fragment.append("inheritedRoles", bson::ArrayView{roles_array(TRY(directory.expand(roles)))});
+  fragment.append("inheritedPrivileges", bson::ArrayView{TRY(directory.privileges_of(roles)).to_bson()});
+  if (context.body["showAuthenticationRestrictions"].is_truthy()) {
+    append_restrictions(fragment, "inheritedAuthenticationRestrictions", TRY(directory.restrictions_of(roles)));
+  }
+  return bson::make_document({{"userFragment", std::move(fragment).finish()}});
+}
+
 Result<bson::Document> roles_info(CommandContext& context) {
   const auto wanted = context.body.first();
   std::vector<RoleName> names;
   const auto shown = context.body["showPrivileges"];
-  if (shown && !shown.is_number() && shown.type() != bson::Type::kBool) {
+  const bool as_fragment = shown.to_string_view() == "asUserFragment";
+  if (shown && !as_fragment && !shown.is_number() && shown.type() != bson::Type::kBool) {
     return server_error(9, fmt::format("Failed to parse 'showPrivileges'. 'showPrivileges' should either be a boolean or the string 'asUserFragment', given: "
                                        "showPrivileges: {}", bson::to_shell(shown)));
   }
   if (wanted.is_number() && wanted.to_int64() == 1) {
+    if (as_fragment) return server_error(kIllegalOperation, "Cannot get user fragment for all roles in a database");
     TRY(context.authorize("viewRole", database_resource(std::string(context.database))));
     for (const auto& role : TRY(find_internal(context.services, "admin", "system.roles", bson::make_document({{"db", context.database}})))) {
       names.push_back({std::string(role["role"].to_string_view().value_or("")), std::string(context.database)});
@@ -322,6 +345,7 @@ Result<bson::Document> roles_info(CommandContext& context) {
       if (!has_role(context, name)) TRY(context.authorize("viewRole", database_resource(name.db)));
     }
   }
+  if (as_fragment) return user_fragment(context, names);
   bson::Builder out;
   auto roles = out.open_array("roles");
   for (const auto& name : names) TRY(describe_role(context, roles, name));

@@ -37,6 +37,16 @@ tl::unexpected<Error> log_failure(AuthConnection& connection, std::string_view u
   return authentication_failed();
 }
 
+constexpr const char* kRestricted = "an authentication restriction of the user, or of a role of it, is not met";
+
+// The end of a conversation that has proved who the client is.
+Result<bson::Document> log_in(AuthConnection& connection, std::string_view payload) {
+  const auto user = connection.sasl->user;
+  if (!connection.auth.log_in(user)) return log_failure(connection, user->name.full(), kRestricted);
+  connection.sasl.reset();
+  return sasl_reply(true, payload);
+}
+
 Result<bson::Document> sasl_start(CommandContext& context) {
   return start_sasl(auth_connection(context), context.database, context.body);
 }
@@ -51,20 +61,14 @@ Result<bson::Document> sasl_continue(CommandContext& context) {
   auto& sasl = *connection.sasl;
   const auto payload = payload_of(context.body);
   if (!payload) return server_error(14, "Wrong type for field payload; expected BinData or String");
-  if (sasl.proved) {  // the empty exchange that ends a conversation
-    connection.auth.log_in(sasl.user);
-    connection.sasl.reset();
-    return sasl_reply(true, "");
-  }
+  if (sasl.proved) return log_in(connection, "");  // the empty exchange that ends a conversation
   auto verified = sasl.conversation.verify(*payload);
   if (!verified) return log_failure(connection, sasl.user->name.full(), verified.error().message);
   if (!sasl.skip_empty_exchange) {
     sasl.proved = true;
     return sasl_reply(false, *verified);
   }
-  connection.auth.log_in(sasl.user);
-  connection.sasl.reset();
-  return sasl_reply(true, *verified);
+  return log_in(connection, *verified);
 }
 
 Result<bson::Document> logout(CommandContext& context) {
@@ -93,23 +97,7 @@ Result<bson::Document> connection_status(CommandContext& context) {
   return std::move(out).finish();
 }
 
-// MONGODB-X509: the user is the subject of the certificate that TLS has verified.
-Result<bson::Document> authenticate(CommandContext& context) {
-  auto& connection = auth_connection(context);
-  const auto mechanism = context.body["mechanism"].to_string_view().value_or("");
-  if (mechanism != "MONGODB-X509") {
-    return server_error(2, fmt::format("Unsupported mechanism \"{}\"", mechanism));
-  }
-  const auto named = context.body["user"].to_string_view();
-  const std::string name = named ? std::string(*named) : connection.tls_subject;
-  if (connection.tls_subject.empty() || name != connection.tls_subject) {
-    return log_failure(connection, name, "no verified client certificate of that subject");
-  }
-  auto user = connection.auth.directory().user({name, "$external"});
-  if (!user || !*user) return log_failure(connection, name, "no such user");
-  connection.auth.log_in(*user);
-  return bson::make_document({{"dbname", "$external"}, {"user", name}});
-}
+Result<bson::Document> authenticate(CommandContext& context) { return authenticate_x509(auth_connection(context), context.database, context.body); }
 
 }  // namespace
 
@@ -138,6 +126,24 @@ Result<bson::Document> start_sasl(AuthConnection& connection, std::string_view d
     connection.sasl->skip_empty_exchange = (*options)["skipEmptyExchange"].is_truthy();
   }
   return sasl_reply(false, challenge);
+}
+
+// The user is the subject of the certificate that TLS has verified.
+Result<bson::Document> authenticate_x509(AuthConnection& connection, std::string_view db, bson::View command) {
+  const auto mechanism = command["mechanism"].to_string_view().value_or("");
+  if (mechanism != "MONGODB-X509") {
+    return server_error(2, fmt::format("Unsupported mechanism \"{}\"", mechanism));
+  }
+  if (db != "$external") return server_error(17, "X.509 authentication must always use the $external database.");
+  const auto named = command["user"].to_string_view();
+  const std::string name = named ? std::string(*named) : connection.tls_subject;
+  if (connection.tls_subject.empty() || name != connection.tls_subject) {
+    return log_failure(connection, name, "no verified client certificate of that subject");
+  }
+  auto user = connection.auth.directory().user({name, "$external"});
+  if (!user || !*user) return log_failure(connection, name, "no such user");
+  if (!connection.auth.log_in(*user)) return log_failure(connection, name, kRestricted);
+  return bson::make_document({{"dbname", "$external"}, {"user", name}});
 }
 
 std::optional<std::vector<std::string>> mechanisms_of(UserDirectory& directory, std::string_view qualified_name) {

@@ -85,12 +85,8 @@ Result<bson::Document> changed(CommandContext& context) {
   return bson::Document();
 }
 
-// 40415 for what this server does not know; restrictions that it would not enforce are refused, not kept for show.
 Status check_user_fields(const CommandContext& context) {
-  TRY(check_arguments(context, {"pwd", "customData", "roles", "digestPassword", "mechanisms", "authenticationRestrictions"}));
-  const auto restrictions = context.body["authenticationRestrictions"];
-  if (!restrictions || (restrictions.is_array() && restrictions.document_value().empty())) return {};
-  return server_error(kBadValue, "authenticationRestrictions are not supported by this server");
+  return check_arguments(context, {"pwd", "customData", "roles", "digestPassword", "mechanisms", "authenticationRestrictions"});
 }
 
 // What the fields of createUser and updateUser may be; the roles, if there are any.
@@ -128,6 +124,8 @@ Result<bson::Document> create_user(CommandContext& context) {
   TRY(check_roles(context, roles, "grantRole"));
   if (const auto data = context.body["customData"].to_document()) user.append("customData", *data);
   user.append("roles", bson::ArrayView{roles_array(roles)});
+  const auto restrictions = TRY(given_restrictions(context, name.db));
+  if (restrictions && !restrictions->empty()) user.append("authenticationRestrictions", bson::ArrayView{*restrictions});
   const auto document = std::move(user).finish();
   const bson::Document documents[] = {document};
   auto inserted = run_internal(context.services, "admin",
@@ -187,7 +185,7 @@ Result<bson::Document> update_user(CommandContext& context) {
   const auto password = context.body["pwd"].to_string_view();
   const auto data = context.body["customData"].to_document();
   const auto roles = TRY(parse_user_fields(context, name));
-  if (!password && !data && !roles && !context.body["mechanisms"]) {
+  if (!password && !data && !roles && !context.body["mechanisms"] && !context.body["authenticationRestrictions"]) {
     return server_error(kBadValue, "Must specify at least one field to update in updateUser");
   }
   const auto resource = database_resource(name.db);
@@ -206,11 +204,16 @@ Result<bson::Document> update_user(CommandContext& context) {
     TRY(check_roles(context, *roles, "grantRole"));
     set.append("roles", bson::ArrayView{roles_array(*roles)});
   }
-  bson::Document unset;
+  bson::Builder without;
   if (const auto mechanisms = context.body["mechanisms"].to_array(); mechanisms && !password) {
     TRY(may_for_self("changePassword", "changeOwnPassword"));
-    unset = TRY(dropped_credentials(context, name, *mechanisms));
+    without.append_all(TRY(dropped_credentials(context, name, *mechanisms)));
   }
+  if (const auto restrictions = TRY(given_restrictions(context, name.db))) {
+    if (restrictions->empty()) without.append("authenticationRestrictions", "");
+    else set.append("authenticationRestrictions", bson::ArrayView{*restrictions});
+  }
+  const auto unset = std::move(without).finish();
   const auto to_set = std::move(set).finish();
   if (to_set.empty() && unset.empty()) return bson::Document();
   bson::Builder update;
@@ -325,9 +328,11 @@ Status authorize_view(CommandContext& context) {
   return {};
 }
 
+// With `showPrivileges` or `showAuthenticationRestrictions` all that it has of its roles.
 Result<bson::Document> describe_user(CommandContext& context, const bson::Document& document) {
   auto& directory = auth_connection(context).auth.directory();
-  const bool privileges = context.body["showPrivileges"].is_truthy();
+  const bool restrictions = context.body["showAuthenticationRestrictions"].is_truthy();
+  const bool details = context.body["showPrivileges"].is_truthy() || restrictions;
   const bool credentials = context.body["showCredentials"].is_truthy();
   bson::Builder out;
   const auto append_mechanisms = [&] {
@@ -337,17 +342,18 @@ Result<bson::Document> describe_user(CommandContext& context, const bson::Docume
     }
   };
   for (const auto& field : document) {
-    if (privileges && field.key() == "credentials") append_mechanisms();
-    if (field.key() != "credentials" || credentials) out.append_raw(field);
+    if (details && field.key() == "credentials") append_mechanisms();
+    if (field.key() == "credentials" && !credentials) continue;
+    if (field.key() != "authenticationRestrictions" || restrictions) out.append_raw(field);
   }
-  if (!privileges) append_mechanisms();
-  if (!privileges) return std::move(out).finish();
+  if (!details) append_mechanisms();
+  if (!details) return std::move(out).finish();
   const auto roles = document["roles"].to_array();
   const auto direct = roles ? TRY(parse_roles(*roles, "")) : std::vector<RoleName>();
   out.append("inheritedRoles", bson::ArrayView{roles_array(TRY(directory.expand(direct)))});
   out.append("inheritedPrivileges", bson::ArrayView{TRY(directory.privileges_of(direct)).to_bson()});
-  out.append("inheritedAuthenticationRestrictions", bson::ArrayView{bson::Document()});
-  if (context.body["showAuthenticationRestrictions"].is_truthy() && !document["authenticationRestrictions"]) out.append("authenticationRestrictions", bson::ArrayView{bson::Document()});
+  append_restrictions(out, "inheritedAuthenticationRestrictions", TRY(directory.restrictions_of(direct)));
+  if (restrictions && !document["authenticationRestrictions"]) out.append("authenticationRestrictions", bson::ArrayView{bson::Document()});
   return std::move(out).finish();
 }
 
@@ -363,10 +369,12 @@ Result<bson::Document> users_info(CommandContext& context) {
   const auto filter = TRY(users_filter(context, all_databases));
   TRY(check_shown(context, "showPrivileges"));
   TRY(check_shown(context, "showCredentials"));
+  TRY(check_shown(context, "showAuthenticationRestrictions"));
   TRY(check_type(context, "filter", bson::Type::kDocument));
   TRY(authorize_view(context));
   const auto shown = context.body["filter"].to_document();
-  if ((all_databases || filter["db"] || shown) && context.body["showPrivileges"].is_truthy()) {
+  const bool details = context.body["showPrivileges"].is_truthy() || context.body["showAuthenticationRestrictions"].is_truthy();
+  if ((all_databases || filter["db"] || shown) && details) {
     return server_error(20, "Privilege or restriction details require exact-match usersInfo queries.");
   }
   std::optional<query::Matcher> matcher;

@@ -15,6 +15,10 @@ std::optional<ScramCredentials> ResolvedUser::credentials(Mechanism mechanism) c
   return stored ? ScramCredentials::parse(*stored) : std::nullopt;
 }
 
+bool ResolvedUser::may_authenticate(const Addresses& addresses) const {
+  return std::all_of(restrictions.begin(), restrictions.end(), [&](const bson::Document& one) { return are_met(one, addresses); });
+}
+
 Result<ResolvedUserPtr> UserDirectory::user(const UserName& name) {
   const auto generation = generation_.load();
   {
@@ -38,6 +42,8 @@ Result<ResolvedUserPtr> UserDirectory::load(const UserName& name) {
   if (roles) user->roles = TRY(parse_roles(*roles, name.db));
   user->all_roles = TRY(expand(user->roles));
   user->privileges = TRY(privileges_of(user->roles));
+  user->restrictions = TRY(restrictions_of(user->roles));
+  if (const auto own = user->document["authenticationRestrictions"].to_array()) user->restrictions.emplace_back(*own);
   return ResolvedUserPtr(std::move(user));
 }
 
@@ -99,6 +105,17 @@ Result<PrivilegeSet> UserDirectory::privileges_of(const std::vector<RoleName>& r
     if (const auto privileges = (*document)["privileges"].to_array()) set.merge(TRY(PrivilegeSet::parse(*privileges)));
   }
   return set;
+}
+
+Result<std::vector<bson::Document>> UserDirectory::restrictions_of(const std::vector<RoleName>& roles) {
+  std::vector<bson::Document> all;
+  for (const auto& role : TRY(expand(roles))) {
+    if (builtin_role(role.role, role.db, version_)) continue;
+    const auto document = TRY(custom_role(role));
+    const auto restrictions = document ? (*document)["authenticationRestrictions"].to_array() : std::nullopt;
+    if (restrictions && !restrictions->empty()) all.emplace_back(*restrictions);
+  }
+  return all;
 }
 
 void UserDirectory::changed() {

@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "bson/document.h"
 #include "sandbox/auth/privileges.h"
+#include "sandbox/auth/restrictions.h"
 #include "sandbox/auth/scram.h"
 
 namespace drover::sandbox::auth {
@@ -39,7 +40,10 @@ struct ResolvedUser {
   std::vector<RoleName> roles;      // granted directly
   std::vector<RoleName> all_roles;  // with inherited ones
   PrivilegeSet privileges;
+  std::vector<bson::Document> restrictions;  // authenticationRestrictions, arrays' bytes: its own, and those of its roles
 
+  // All of them are met.
+  bool may_authenticate(const Addresses& addresses) const;
   std::optional<ScramCredentials> credentials(Mechanism mechanism) const;
 };
 using ResolvedUserPtr = std::shared_ptr<const ResolvedUser>;
@@ -57,6 +61,8 @@ class UserDirectory {
   // Closure over inherited roles, unknown ones left out. Includes `roles` themselves.
   Result<std::vector<RoleName>> expand(const std::vector<RoleName>& roles);
   Result<PrivilegeSet> privileges_of(const std::vector<RoleName>& roles);
+  // authenticationRestrictions of those that have any, and of what they inherit.
+  Result<std::vector<bson::Document>> restrictions_of(const std::vector<RoleName>& roles);
   Result<bool> role_exists(const RoleName& name);
   Result<std::optional<bson::Document>> custom_role(const RoleName& name);
 

@@ -222,7 +222,7 @@ class AuthorizationTest : public SandboxClientTest, public ::testing::WithParamI
   void log_in(const char* user) {
     const auto found = sandbox_->state().users.user({user, "admin"});
     ASSERT_TRUE(found && *found);
-    client_->auth.log_in(*found);
+    EXPECT_TRUE(client_->auth.log_in(*found));
   }
   // The user's one role has these and nothing else.
   void hold(const std::vector<Need>& needs, std::size_t but = SIZE_MAX) {

@@ -269,6 +269,7 @@ class ClientSession final : public net::WireSession {
     connection_.id = info.id;
     connection_.remote = info.peer;
     connection_.local = info.local;
+    connection_.auth.set_ends(info.peer, info.local);
     connection_.tls_subject = info.tls_subject;
     operations_.add_connection(connection_, info.peer_gone);
   }

@@ -117,9 +117,14 @@ void append_authentication(bson::Builder& out, ClientConnection& connection, Com
     }
   }
   const auto speculative = context.body["speculativeAuthenticate"].to_document();
-  if (!speculative || speculative->first().key() != "saslStart") return;
-  const auto db = (*speculative)["db"].to_string_view().value_or("admin");
-  if (const auto started = auth::start_sasl(connection, db, *speculative)) out.append("speculativeAuthenticate", *started);
+  if (!speculative) return;
+  const auto first = speculative->first().key();
+  const auto db = (*speculative)["db"].to_string_view();
+  if (first == "saslStart") {
+    if (const auto started = auth::start_sasl(connection, db.value_or("admin"), *speculative)) out.append("speculativeAuthenticate", *started);
+  } else if (first == "authenticate") {
+    if (const auto done = auth::authenticate_x509(connection, db.value_or("$external"), *speculative)) out.append("speculativeAuthenticate", *done);
+  }
 }
 
 // Of the client's compressors those that are served, in its order. Its messages say themselves what they are packed with.
