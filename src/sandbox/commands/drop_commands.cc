@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "bson/builder.h"
+#include "sandbox/commands/local_records.h"
 #include "sandbox/commands/profiler.h"
 #include "sandbox/commands/support.h"
 #include "sandbox/commands/tables.h"
@@ -34,6 +35,7 @@ Result<bson::Document> drop(CommandContext& context) {
     TRY(check_write_allowed(context, unit, target.ns));
     if (!context.internal) TRY(check_droppable(target.ns));
     if (target.collection->is_oplog()) return server_error(code::kIllegalOperation, "can't drop live oplog while replicating");
+    if (target.ns == configuration_namespace()) return server_error(code::kIllegalOperation, "can't drop system collection " + target.ns.to_string());
     if (target.ns.collection == kProfileCollection && context.services.profiler.of(target.ns.db).level > 0) {
       return server_error(code::kIllegalOperation, "turn off profiling before dropping system.profile collection");
     }

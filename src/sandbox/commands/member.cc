@@ -5,7 +5,9 @@
 
 #include <fmt/format.h>
 
+#include "base/log.h"
 #include "sandbox/commands/command.h"
+#include "sandbox/commands/local_records.h"
 #include "sandbox/commands/sessions.h"
 #include "sandbox/commands/support.h"
 
@@ -84,6 +86,7 @@ Result<bool> Member::stand(Services& services) {
   if (services.engine.is_primary()) return true;  // another was faster
   if (services.runtime.now() < not_before_) return false;
   TRY(services.engine.be_elected(with_version()));
+  if (const auto recorded = record_configuration(services); !recorded) services.log.warn("the set's configuration could not be recorded", {{"reason", recorded.error().message}});
   return true;
 }
 

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "sandbox/commands/local_records.h"
 #include "sandbox/commands/member.h"
 #include "sandbox/commands/support.h"
 #include "sandbox/commands/tables.h"
@@ -65,39 +66,9 @@ Result<bson::Document> status(CommandContext& context) {
   return std::move(out).finish();
 }
 
-// As durable and as unlike others as a collection that was made with the data.
-Result<std::optional<bson::ObjectId>> replica_set_id(CommandContext& context) {
-  const auto scope = TRY(read_scope(context));
-  const auto versions = scope.reader->catalog().find(Namespace{"admin", "system.version"});
-  if (!versions) return std::nullopt;
-  bson::ObjectId id;
-  std::copy_n(versions->uuid.bytes.begin(), id.bytes.size(), id.bytes.begin());
-  return id;
-}
-
 Result<bson::Document> configuration(CommandContext& context) {
-  bson::Builder out;
-  auto config = out.open_document("config");
-  config.append("_id", context.settings().repl_set).append("version", 1).append("term", context.engine().term());
-  {
-    auto members = config.open_array("members");
-    auto member = members.open_document();
-    member.append("_id", 0).append("host", self(context)).append("arbiterOnly", false).append("buildIndexes", true).append("hidden", false);
-    member.append("priority", 1.0);
-    member.open_document("tags");
-    member.append(context.settings().at_least(5, 0) ? "secondaryDelaySecs" : "slaveDelay", std::int64_t{0}).append("votes", 1);
-  }
-  config.append("protocolVersion", std::int64_t{1}).append("writeConcernMajorityJournalDefault", true);
-  {
-    auto settings = config.open_document("settings");
-    settings.append("chainingAllowed", true).append("heartbeatIntervalMillis", 2000).append("heartbeatTimeoutSecs", 10);
-    settings.append("electionTimeoutMillis", 10000).append("catchUpTimeoutMillis", -1).append("catchUpTakeoverDelayMillis", 30000);
-    settings.open_document("getLastErrorModes");
-    settings.open_document("getLastErrorDefaults").append("w", 1).append("wtimeout", 0);
-    if (const auto id = TRY(replica_set_id(context))) settings.append("replicaSetId", *id);
-  }
-  config.close();
-  return std::move(out).finish();
+  const auto scope = TRY(read_scope(context));
+  return bson::make_document({{"config", replica_set_configuration(*scope.reader, context.settings(), context.engine().term())}});
 }
 
 Result<bson::Document> append_note(CommandContext& context) {

@@ -5,6 +5,7 @@
 #include "sandbox/commands/authorize.h"
 #include "sandbox/commands/member.h"
 #include "sandbox/commands/recent_log.h"
+#include "sandbox/commands/server_facts.h"
 #include "sandbox/commands/support.h"
 #include "sandbox/commands/tables.h"
 #include "sandbox/query/matcher.h"
@@ -14,44 +15,22 @@ namespace drover::sandbox {
 
 namespace {
 
-constexpr std::int32_t kMaxBsonBytes = 16777216;
 constexpr std::int64_t kMaxShutdownSeconds = 1'000'000'000;
 
 Result<bson::Document> build_info(CommandContext& context) {
-  const auto version = context.settings().version;
   bson::Builder out;
-  out.append("version", version.to_string()).append("gitVersion", "drover-sandbox");
-  out.open_array("modules");
-  out.append("allocator", "system").append("javascriptEngine", "none").append("sysInfo", "deprecated");
-  {
-    auto numbers = out.open_array("versionArray");
-    numbers.append(version.major).append(version.minor).append(version.patch).append(0);
-  }
-  out.open_document("openssl").append("running", "OpenSSL").append("compiled", "OpenSSL");
-  out.open_document("buildEnvironment").append("distmod", "debian").append("distarch", "x86_64").append("target_os", "linux");
-  out.append("bits", 64).append("debug", false).append("maxBsonObjectSize", kMaxBsonBytes);
-  {
-    auto engines = out.open_array("storageEngines");
-    engines.append("rocksdb");
-  }
+  append_build_info(out, context.settings().version);
+  out.open_array("storageEngines").append("rocksdb");
   return std::move(out).finish();
 }
 
 Result<bson::Document> command_line_options(CommandContext& context) {
-  const auto& settings = context.settings();
   bson::Builder out;
   {
     auto argv = out.open_array("argv");
-    for (const auto& argument : settings.arguments) argv.append(argument);
+    for (const auto& argument : context.settings().arguments) argv.append(argument);
   }
-  {
-    auto parsed = out.open_document("parsed");
-    parsed.open_document("net").append("port", settings.port);
-    parsed.open_document("replication").append("replSet", settings.repl_set);
-    if (settings.auth) parsed.open_document("security").append("authorization", "enabled");
-    parsed.open_document("setParameter").append("enableTestCommands", "1");  // fail points are always there; tests look here for them
-    parsed.open_document("storage").append("dbPath", settings.dbpath);
-  }
+  out.append("parsed", parsed_options(context.settings()));
   return std::move(out).finish();
 }
 

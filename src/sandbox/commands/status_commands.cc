@@ -12,6 +12,7 @@
 #include <fmt/format.h>
 
 #include "sandbox/commands/activity.h"
+#include "sandbox/commands/server_facts.h"
 #include "sandbox/commands/sessions.h"
 #include "sandbox/commands/support.h"
 #include "sandbox/commands/tables.h"
@@ -36,12 +37,6 @@ ProcessMemory memory_of_process() {
   statm >> pages >> resident;
   const auto page = static_cast<std::int64_t>(::sysconf(_SC_PAGESIZE));
   return {resident * page >> kMegabyteShift, pages * page >> kMegabyteShift};
-}
-
-std::string host_name() {
-  char name[256] = "localhost";
-  ::gethostname(name, sizeof name - 1);
-  return name;
 }
 
 std::string whole_file(const char* path) {

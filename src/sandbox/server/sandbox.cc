@@ -11,6 +11,7 @@
 #include "sandbox/commands/concern_defaults.h"
 #include "sandbox/commands/expired_images.h"
 #include "sandbox/commands/fail_points.h"
+#include "sandbox/commands/local_records.h"
 #include "sandbox/commands/member.h"
 #include "sandbox/commands/parameters.h"
 #include "sandbox/commands/profiler.h"
@@ -207,6 +208,9 @@ Result<std::unique_ptr<Sandbox>> Sandbox::start(const SandboxOptions& options, R
   }
   log.info("the server has started", {{"version", options.version.to_string()}, {"port", self.settings.port}, {"dbpath", options.dbpath}, {"auth", options.auth}});
   self.recent_log->started();
+  for (const auto record : {record_configuration, record_start}) {
+    if (const auto recorded = record(self.services); !recorded) log.warn("the start could not be recorded", {{"reason", recorded.error().message}});
+  }
   self.maintenance = runtime.spawn("sandbox", [&self](std::stop_token stop) { self.maintain(stop); });
   return std::unique_ptr<Sandbox>(new Sandbox(std::move(parts)));
 }
