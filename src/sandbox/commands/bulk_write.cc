@@ -11,6 +11,7 @@ namespace drover::sandbox {
 
 namespace {
 
+constexpr int kCommandNotSupported = 115;
 constexpr int kOperationKinds = 3;
 constexpr std::string_view kKinds[kOperationKinds] = {"insert", "update", "delete"};
 constexpr std::string_view kActions[kOperationKinds] = {"insert", "update", "remove"};
@@ -310,6 +311,10 @@ class BulkWrite {
 };
 
 Result<bson::Document> bulk_write(CommandContext& context) {
+  const auto newest = make_reader(context.engine(), context.engine().view());
+  if (TRY(feature_compatibility_version(*newest, context.settings().version)) < "8.0") {
+    return server_error(kCommandNotSupported, "BulkWrite may not be run without featureFlagBulkWriteCommand enabled");
+  }
   TRY(check_fields(context, {"ops", "nsInfo", "ordered", "errorsOnly", "bypassDocumentValidation", "let", "cursor", "bypassEmptyTsReplacement"}));
   if (context.body["stmtId"] && context.body["stmtIds"]) {
     return server_error(code::kInvalidOptions, "May not specify both stmtId and stmtIds in bulkWrite command");

@@ -16,21 +16,13 @@ namespace {
 
 const Namespace kVersions{"admin", "system.version"};
 constexpr std::string_view kFcv = "featureCompatibilityVersion";
+constexpr std::string_view kLogLevel = "logLevel", kLogVerbosity = "logComponentVerbosity";
 
 std::string version_text(ServerVersion version) { return fmt::format("{}.{}", version.major, version.minor); }
 
-Result<std::string> stored_fcv(const Reader& reader, ServerVersion version) {
-  const auto collection = reader.catalog().find(kVersions);
-  if (!collection) return version_text(version);
-  const auto id = bson::make_document({{"_id", kFcv}});
-  const auto record = TRY(reader.find_by_id(*collection, id["_id"]));
-  if (!record) return version_text(version);
-  return std::string(record->document["version"].to_string_view().value_or(""));
-}
-
 Status append_fcv(CommandContext& context, bson::Builder& out) {
   const auto reader = make_reader(context.engine(), context.engine().view());
-  const auto version = TRY(stored_fcv(*reader, context.settings().version));
+  const auto version = TRY(feature_compatibility_version(*reader, context.settings().version));
   out.open_document(kFcv).append("version", version);
   return {};
 }
@@ -45,9 +37,36 @@ Result<bson::Document> get_parameter(CommandContext& context) {
     TRY(append_fcv(context, out));
     found = true;
   }
+  const auto& verbosity = context.services.parameters.log_verbosity();
+  if (all || context.body[kLogLevel]) {
+    out.append(kLogLevel, verbosity.level());
+    found = true;
+  }
+  if (all || context.body[kLogVerbosity]) {
+    out.append(kLogVerbosity, verbosity.shown(context.settings().version));
+    found = true;
+  }
   found |= context.services.parameters.append_to(out, context.body, all) > 0;
   if (!found) return server_error(-1, "no option found to get");
   return std::move(out).finish();
+}
+
+// {"": what it was before}
+Result<bson::Document> set_log_parameter(const CommandContext& context, const bson::Element& field) {
+  const auto version = context.settings().version;
+  auto& verbosity = context.services.parameters.log_verbosity();
+  if (field.key() == kLogVerbosity) {
+    const auto settings = field.to_document();
+    if (!settings) return server_error(code::kTypeMismatch, "log component verbosity is not a BSON object: " + bson::to_shell(field));
+    auto before = bson::make_document({{"", verbosity.shown(version)}});
+    TRY(verbosity.set(*settings, version));
+    return before;
+  }
+  const auto level = field.is_number() ? field.to_int64().value_or(-1) : field.type() == bson::Type::kBool ? std::int64_t{field.is_truthy()} : -1;
+  if (level < 0 || level > INT32_MAX) return server_error(code::kBadValue, "Invalid value for logLevel: " + bson::to_shell(field));
+  auto before = bson::make_document({{"", verbosity.level()}});
+  verbosity.set_level(static_cast<std::int32_t>(level));
+  return before;
 }
 
 Result<bson::Document> set_parameter(CommandContext& context) {
@@ -56,7 +75,8 @@ Result<bson::Document> set_parameter(CommandContext& context) {
   for (const auto& field : context.body) {
     const auto name = field.key();
     if (name == "setParameter" || is_generic_field(name)) continue;
-    const auto changed = TRY(context.services.parameters.set(field));
+    const bool of_log = name == kLogLevel || name == kLogVerbosity;
+    const auto changed = of_log ? TRY(set_log_parameter(context, field)) : TRY(context.services.parameters.set(field));
     if (!any) out.append("was", changed.view().first());
     any = true;
   }
@@ -88,7 +108,7 @@ Result<bson::Document> set_fcv(CommandContext& context) {
   }
   if (version >= ServerVersion{7, 0, 0} && !context.body["confirm"].is_truthy()) {
     const auto reader = make_reader(context.engine(), context.engine().view());
-    const bool upgrade = *wanted > TRY(stored_fcv(*reader, version));
+    const bool upgrade = *wanted > TRY(feature_compatibility_version(*reader, version));
     return server_error(7369100, upgrade ? "Once you have upgraded to " + std::string(*wanted) +
                                                ", you will not be able to downgrade FCV and binary version without support assistance. Please re-run "
                                                "this command with 'confirm: true' to acknowledge this and continue with the FCV upgrade."
@@ -111,6 +131,15 @@ constexpr Command kRows[] = {
 };
 
 }  // namespace
+
+Result<std::string> feature_compatibility_version(const Reader& reader, ServerVersion version) {
+  const auto collection = reader.catalog().find(kVersions);
+  if (!collection) return version_text(version);
+  const auto id = bson::make_document({{"_id", kFcv}});
+  const auto record = TRY(reader.find_by_id(*collection, id["_id"]));
+  if (!record) return version_text(version);
+  return std::string(record->document["version"].to_string_view().value_or(""));
+}
 
 std::span<const Command> parameter_commands() { return kRows; }
 

@@ -37,7 +37,6 @@ bson::Document converted(const bson::Element& given, bson::Type type) {
 }  // namespace
 
 Parameters::Parameters() {
-  add("logLevel", 0, true);
   add("authSchemaVersion", 5, false);  // tools that dump users and roles ask for it
   add("quiet", false, true);
   add("traceExceptions", false, true);

@@ -13,6 +13,7 @@
 #include "base/runtime.h"
 #include "bson/builder.h"
 #include "bson/document.h"
+#include "sandbox/commands/log_verbosity.h"
 
 namespace drover::sandbox {
 
@@ -24,6 +25,9 @@ class Parameters {
   std::size_t append_to(bson::Builder& out, bson::View wanted, bool all) const;
   // {"": value} as it was before. 72 InvalidOptions for an unknown one, 2 for a value out of bounds, 20 for what cannot be changed.
   Result<bson::Document> set(const bson::Element& parameter);
+
+  // logLevel and logComponentVerbosity.
+  LogVerbosity& log_verbosity() { return log_verbosity_; }
 
   bool refuses_table_scans() const { return no_table_scan_; }      // notablescan
   bool expires_documents() const { return ttl_monitor_enabled_; }  // ttlMonitorEnabled
@@ -42,6 +46,7 @@ class Parameters {
   void add(std::string name, T value, bool settable);
   void act_by(std::string_view name, const bson::Element& value);
 
+  LogVerbosity log_verbosity_;
   mutable std::mutex mutex_;
   std::map<std::string, Entry, std::less<>> values_;
   // What is done by them, asked often.

@@ -118,6 +118,8 @@ Result<std::int64_t> first_batch_size(const CommandContext& context);
 
 // notablescan, for plans.
 bool refuses_table_scans(const CommandContext& context);
+// "8.0"; of a server whose own has not been set, its version's.
+Result<std::string> feature_compatibility_version(const Reader& reader, ServerVersion version);
 
 // For $$NOW and the rest of expressions.
 std::shared_ptr<const query::EvaluationContext> evaluation_context(CommandContext& context, bson::View let = {},

@@ -577,6 +577,38 @@ TEST_F(Administration, WithNotablescanFiltersNeedAnIndex) {
   EXPECT_EQ(code("d", R"({"find": "c", "filter": {"b": 1}})"), 0);
 }
 
+TEST_F(Administration, HowMuchIsLoggedOfWhatIsKeptAndTold) {
+  start(kTest80);
+  const auto told = [&](const std::string& path) { return run("admin", R"({"getParameter": 1, "logComponentVerbosity": 1})").view().at_path("logComponentVerbosity." + path).to_int64(); };
+  EXPECT_EQ(told("verbosity"), 0);
+  EXPECT_EQ(told("replication.election.verbosity"), -1);
+  EXPECT_EQ(told("network.asio.verbosity"), -1);
+  const auto set = run("admin", R"({"setParameter": 1, "logComponentVerbosity": {"verbosity": 1, "query": {"verbosity": 2}, "replication": {"election": 3}, "write": 4}})");
+  EXPECT_EQ(set.view().at_path("was.query.verbosity").to_int64(), -1);
+  EXPECT_EQ(told("query.verbosity"), 2);
+  EXPECT_EQ(told("replication.verbosity"), -1);
+  EXPECT_EQ(told("replication.election.verbosity"), 3);
+  EXPECT_EQ(told("write.verbosity"), 4);
+  // The whole's is logLevel.
+  EXPECT_EQ(run("admin", R"({"getParameter": 1, "logLevel": 1})")["logLevel"].to_int64(), 1);
+  EXPECT_EQ(run("admin", R"({"setParameter": 1, "logLevel": 2})")["was"].to_int64(), 1);
+  EXPECT_EQ(told("verbosity"), 2);
+  EXPECT_EQ(message("admin", R"({"setParameter": 1, "logLevel": -1})"), "2 Invalid value for logLevel: -1");
+  EXPECT_EQ(message("admin", R"({"setParameter": 1, "logComponentVerbosity": {"query": 5, "nothing": 1}})"), "2 Invalid component name default.nothing");
+  EXPECT_EQ(message("admin", R"({"setParameter": 1, "logComponentVerbosity": {"query": 5, "replication": {"query": 1}}})"), "2 Invalid component name replication.query");
+  EXPECT_EQ(message("admin", R"({"setParameter": 1, "logComponentVerbosity": {"query": {"verbosity": "x"}}})"), "2 Expected query.verbosity to be a number, but found string");
+  EXPECT_EQ(code("admin", R"({"setParameter": 1, "logComponentVerbosity": 1})"), 14);
+  EXPECT_EQ(told("query.verbosity"), 2);  // of what is refused nothing is done
+  ASSERT_EQ(code("admin", R"({"setParameter": 1, "logComponentVerbosity": {"verbosity": 0, "query": -1, "write": -1, "replication": {"election": {"verbosity": -1}}}})"), 0);
+  EXPECT_EQ(told("query.verbosity"), -1);
+  EXPECT_EQ(run("admin", R"({"getParameter": 1, "logLevel": 1})")["logLevel"].to_int64(), 0);
+  EXPECT_TRUE(run("admin", R"({"getParameter": "*"})")["logComponentVerbosity"].is_document());
+  EXPECT_TRUE(told("query.rejected.verbosity"));
+  start(kTest44);
+  EXPECT_FALSE(told("query.rejected.verbosity"));
+  EXPECT_TRUE(told("storage.journal.verbosity"));
+}
+
 TEST_F(Administration, WhatIsNotThereIsRefusedInTheServersWords) {
   start(kTest44);
   EXPECT_EQ(message("d", R"({"mapReduce": "c", "map": "f", "reduce": "g", "out": {"inline": 1}})"), "31264 Cannot run server-side javascript without the javascript engine enabled");

@@ -11,6 +11,18 @@ TEST_F(BulkWriteTest, IsUnknownBefore8) {
   EXPECT_EQ(code("admin", R"({"bulkWrite": 1, "ops": [{"insert": 0, "document": {"_id": 1}}], "nsInfo": [{"ns": "t.a"}]})"), 59);
 }
 
+TEST_F(BulkWriteTest, IsNotThereWhileTheServerIsHeldAtAnEarlierVersion) {
+  start(kTest80);
+  const std::string command = R"({"bulkWrite": 1, "ops": [{"insert": 0, "document": {"_id": 1}}], "nsInfo": [{"ns": "t.a"}]})";
+  ASSERT_EQ(code("admin", R"({"setFeatureCompatibilityVersion": "7.0", "confirm": true})"), 0);
+  const auto refused = run("admin", command);
+  EXPECT_EQ(code_of(refused), 115);
+  EXPECT_EQ(refused["errmsg"].to_string_view(), "BulkWrite may not be run without featureFlagBulkWriteCommand enabled");
+  EXPECT_EQ(find("t", "a").size(), 0U);
+  ASSERT_EQ(code("admin", R"({"setFeatureCompatibilityVersion": "8.0", "confirm": true})"), 0);
+  EXPECT_EQ(code("admin", command), 0);
+}
+
 TEST_F(BulkWriteTest, AnswersForEachOperation) {
   start(kTest80);
   EXPECT_EQ(code("t", R"({"bulkWrite": 1, "ops": [{"insert": 0, "document": {"_id": 1}}], "nsInfo": [{"ns": "t.a"}]})"), 13);
