@@ -71,31 +71,6 @@ class ScanSource final : public query::DocumentSource {
   std::shared_ptr<Asking> asking_;
 };
 
-// A view and what it stands on, down to a collection.
-struct Resolved {
-  Namespace ns;
-  CollectionPtr collection;  // null: does not exist
-  bson::Document pipeline;   // the views' stages, then the given ones
-  std::shared_ptr<const bson::Collator> view_collator;
-  bool through_view = false;
-};
-
-Result<Resolved> resolve(const Reader& reader, const Namespace& ns, bson::View pipeline) {
-  Resolved resolved{.ns = ns, .collection = reader.catalog().find(ns), .pipeline = bson::Document(pipeline)};
-  for (int depth = 0; resolved.collection && resolved.collection->is_view(); ++depth) {
-    if (depth >= kMaxViewDepth) {
-      return server_error(165, fmt::format("View depth limit exceeded; maximum depth is {}", kMaxViewDepth));
-    }
-    const auto view = resolved.collection;
-    resolved.pipeline = query::concatenate_pipelines(view->view_pipeline, resolved.pipeline);
-    if (!resolved.through_view) resolved.view_collator = view->collator;
-    resolved.through_view = true;
-    resolved.ns = {view->ns.db, view->view_on};
-    resolved.collection = reader.catalog().find(resolved.ns);
-  }
-  return resolved;
-}
-
 // Constants that have no value. Since 5.0 it is said what was done when they failed.
 Status check_literals(const query::EvaluationContext& evaluation) {
   auto checked = evaluation.literals();
@@ -107,7 +82,7 @@ query::PipelineContext pipeline_context(const StatePtr& state);
 
 // The documents of a collection that a pipeline's front asks for; the front's $match and $sort are taken from it.
 // `outermost`: the command's own pipeline, not one inside it.
-Result<query::DocumentSourcePtr> open_collection(const StatePtr& state, const Resolved& resolved, query::Pipeline& pipeline,
+Result<query::DocumentSourcePtr> open_collection(const StatePtr& state, const ResolvedNamespace& resolved, query::Pipeline& pipeline,
                                                  const bson::Element& hint, bool outermost) {
   const auto filter = pipeline.take_leading_match();
   auto matcher = TRY(query::Matcher::parse(filter, state->collator, state->version, state->evaluation));
@@ -122,7 +97,7 @@ Result<query::DocumentSourcePtr> open_collection(const StatePtr& state, const Re
   return query::DocumentSourcePtr(std::make_unique<ScanSource>(Scan(state->reader, resolved.collection, std::move(plan), std::move(matcher), *state->memory), state->asking));
 }
 
-Result<query::DocumentSourcePtr> run_over(const StatePtr& state, const Resolved& resolved, const bson::Element& hint) {
+Result<query::DocumentSourcePtr> run_over(const StatePtr& state, const ResolvedNamespace& resolved, const bson::Element& hint) {
   TRY(state->asking->check());  // any number of them may have no documents
   auto pipeline = TRY(query::Pipeline::parse(resolved.pipeline, pipeline_context(state)));
   TRY(check_literals(*state->evaluation));
@@ -140,7 +115,7 @@ query::PipelineContext pipeline_context(const StatePtr& state) {
     stages.open_document().append("$match", wanted.filter);
     const auto front = std::move(stages).finish();
     const Namespace ns{wanted.db.empty() ? state->db : wanted.db, wanted.collection};
-    return run_over(state, TRY(resolve(*state->reader, ns, front)), {});
+    return run_over(state, TRY(resolve_namespace(*state->reader, ns, front)), {});
   };
   return context;
 }
@@ -176,27 +151,47 @@ class PipelineCursor final : public CommandCursor {
   bool exhausted_ = false;
 };
 
-// The view's collation is the pipeline's; another one may not be asked for.
-Result<std::shared_ptr<const bson::Collator>> choose_collation(const AggregateRequest& request, const Resolved& resolved) {
-  if (!resolved.through_view) return effective_collation(request.statement, resolved.collection.get());
-  auto given = TRY(effective_collation(request.statement, nullptr));
+}  // namespace
+
+Result<ResolvedNamespace> resolve_namespace(const Reader& reader, const Namespace& ns, bson::View pipeline) {
+  ResolvedNamespace resolved{.ns = ns, .collection = reader.catalog().find(ns), .pipeline = bson::Document(pipeline)};
+  TRY(check_views(reader.catalog(), ns, resolved.collection));
+  for (int depth = 0; resolved.collection && resolved.collection->is_view(); ++depth) {
+    if (depth >= kMaxViewDepth) {
+      return server_error(165, fmt::format("View depth limit exceeded; maximum depth is {}", kMaxViewDepth));
+    }
+    const auto view = resolved.collection;
+    resolved.pipeline = query::concatenate_pipelines(view->view_pipeline, resolved.pipeline);
+    if (!resolved.through_view) resolved.view_collator = view->collator;
+    resolved.through_view = true;
+    resolved.ns = {view->ns.db, view->view_on};
+    resolved.collection = reader.catalog().find(resolved.ns);
+  }
+  return resolved;
+}
+
+Result<std::shared_ptr<const bson::Collator>> collation_of(bson::View statement, const Namespace& ns, const ResolvedNamespace& resolved) {
+  if (!resolved.through_view) return effective_collation(statement, resolved.collection.get());
+  auto given = TRY(effective_collation(statement, nullptr));
   const bool same = !given || (resolved.view_collator && given->same_as(resolved.view_collator.get()));
-  if (!same) return server_error(167, "Cannot override a view's default collation" + std::string(" of ") + request.ns.to_string());
+  if (!same) return server_error(167, "Cannot override a view's default collation" + std::string(" of ") + ns.to_string());
   return resolved.view_collator;
 }
 
-}  // namespace
-
 Result<OpenAggregate> open_aggregate(CommandContext& context, AggregateRequest request) {
   auto scope = TRY(read_scope(context));
-  auto resolved = TRY(resolve(*scope.reader, request.ns, request.pipeline));
+  // Of a view $collStats tells itself.
+  const auto front = request.pipeline.view().first().to_document();
+  const bool of_itself = front && front->first().key() == "$collStats";
+  auto resolved = of_itself ? ResolvedNamespace{.ns = request.ns, .collection = scope.reader->catalog().find(request.ns), .pipeline = request.pipeline}
+                            : TRY(resolve_namespace(*scope.reader, request.ns, request.pipeline));
   auto state = std::make_shared<PipelineState>();
   state->reader = scope.reader;
   state->db = request.ns.db;
   state->version = context.settings().version;
   state->refuses_scans = refuses_table_scans(context);
   state->memory = &context.services.memory.work;
-  state->collator = TRY(choose_collation(request, resolved));
+  state->collator = TRY(collation_of(request.statement, request.ns, resolved));
   const auto let = request.let.empty() ? bson::Document() : TRY(query::evaluate_let(request.let, *evaluation_context(context)));
   state->evaluation = evaluation_context(context, let, state->collator);
 

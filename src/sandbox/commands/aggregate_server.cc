@@ -52,8 +52,12 @@ Status check_collection_stats(const CommandContext& context, bson::View spec) {
 
 Result<Documents> collection_stats(CommandContext& context, const Namespace& ns, const Reader& reader, bson::View spec) {
   TRY(check_collection_stats(context, spec));
-  const auto collection = TRY(existing_collection(reader, ns, "$collStats"));
-  const auto counters = counters_of(context.engine(), *collection);
+  const auto named = TRY(existing_collection(reader, ns, "$collStats"));
+  // Of a view there are latencies alone.
+  auto counted = counted_collection(reader.catalog(), named);
+  if (!counted && (spec["storageStats"] || spec["count"])) {
+    return tl::unexpected(caused_by(fmt::format("Unable to retrieve {} in $collStats stage", spec["storageStats"] ? "storageStats" : "count"), std::move(counted).error()));
+  }
   bson::Builder out;
   out.append("ns", ns.to_string()).append("host", host(context)).append("localTime", now(context));
   if (const auto latency_spec = spec["latencyStats"].to_document()) {
@@ -65,10 +69,10 @@ Result<Documents> collection_stats(CommandContext& context, const Namespace& ns,
     auto storage = out.open_document("storageStats");
     const auto storage_spec = spec["storageStats"].to_document().value_or(bson::View());
     const auto scale = std::max<std::int64_t>(1, storage_spec["scale"].to_int64().value_or(1));
-    append_collection_stats(context, storage, *collection, scale);
+    append_collection_stats(context, storage, *counted->first, scale, counted->second);
     storage.append("scaleFactor", static_cast<std::int32_t>(scale));
   }
-  if (spec["count"]) append_count(out, "count", counters.records);
+  if (spec["count"]) append_count(out, "count", counters_of(context.engine(), *counted->first).records);
   Documents documents;
   documents.push_back(std::move(out).finish());
   return documents;

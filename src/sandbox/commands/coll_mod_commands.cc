@@ -1,4 +1,7 @@
 // collMod: validators, views, pre-images, and what can change of an index. Facts: corpus insert/validator, changestream/ddl.
+#include <algorithm>
+#include <iterator>
+
 #include <fmt/format.h>
 
 #include "bson/builder.h"
@@ -8,6 +11,7 @@
 #include "sandbox/commands/collection_options.h"
 #include "sandbox/commands/support.h"
 #include "sandbox/commands/tables.h"
+#include "sandbox/commands/timeseries.h"
 #include "sandbox/commands/views.h"
 #include "sandbox/query/matcher.h"
 
@@ -97,13 +101,19 @@ Status check_index_request(const CommandContext& context, bson::View request) {
   return {};
 }
 
-Result<IndexChange> index_change(const CommandContext& context, const CollectionInfo& collection, const bson::Element& field) {
-  if (!field.is_document()) {
-    return server_error(code::kTypeMismatch, fmt::format("BSON field 'collMod.index' is the wrong type '{}', expected type 'object'",
-                                                         bson::type_name(field.type())));
-  }
-  const auto request = field.document_value();
+bool is_timeseries(const CollectionInfo& collection) { return collection.options["timeseries"].is_document(); }  // of the buckets
+
+Result<bson::View> index_request(const bson::Element& field) {
+  if (field.is_document()) return field.document_value();
+  return server_error(code::kTypeMismatch, fmt::format("BSON field 'collMod.index' is the wrong type '{}', expected type 'object'", bson::type_name(field.type())));
+}
+
+Result<IndexChange> index_change(const CommandContext& context, const CollectionInfo& collection, bson::View request) {
   TRY(check_index_request(context, request));
+  if (request["expireAfterSeconds"] && is_timeseries(collection)) {
+    return bad_option("TTL indexes are not supported for time-series collections. Please refer to the documentation and use the top-level "
+                      "'expireAfterSeconds' option instead");
+  }
   const auto* index = TRY(named_index(collection, request));
   const bson::View spec = index->spec;
   IndexChange change{.name = index->name};
@@ -150,22 +160,48 @@ Result<IndexChange> index_change(const CommandContext& context, const Collection
   return change;
 }
 
+// What collMod may change, and of what.
+struct Option {
+  enum class Of { kView, kCollection, kOrdinary, kTimeseries, kAny };  // kOrdinary: but for time-series collections
+  std::string_view name;
+  Of of;
+  ServerVersion since = {}, removed = {999, 0, 0};
+};
+constexpr Option kOptions[] = {
+    {"viewOn", Option::Of::kView},
+    {"pipeline", Option::Of::kView},
+    {"index", Option::Of::kCollection},
+    {"validator", Option::Of::kOrdinary},
+    {"validationLevel", Option::Of::kOrdinary},
+    {"validationAction", Option::Of::kOrdinary},
+    {"recordPreImages", Option::Of::kOrdinary, {}, {6, 0, 0}},
+    {"expireAfterSeconds", Option::Of::kCollection, {5, 0, 0}},
+    {"timeseries", Option::Of::kTimeseries, {5, 0, 0}},
+    {"changeStreamPreAndPostImages", Option::Of::kOrdinary, {6, 0, 0}},
+    {"cappedSize", Option::Of::kCollection, {6, 0, 0}},
+    {"cappedMax", Option::Of::kCollection, {6, 0, 0}},
+    {"dryRun", Option::Of::kAny, {6, 0, 0}},
+    {"collectionUUID", Option::Of::kAny, {6, 0, 0}},  // target_collection compares it
+};
+
+// `collection`: of a time-series collection the buckets.
 Status check_options(const CommandContext& context, const CollectionInfo& collection) {
+  const auto version = context.settings().version;
   bool first = true;
   for (const auto& field : context.body) {
     const auto name = field.key();
     if (std::exchange(first, false) || is_generic_field(name)) continue;
-    if (name == "collectionUUID" && context.settings().at_least(6, 0)) continue;  // target_collection compares it
-    const bool of_view = name == "viewOn" || name == "pipeline";
-    const bool of_collection = name == "index" || name == "validator" || name == "validationLevel" || name == "validationAction" ||
-                               (name == "recordPreImages" && !context.settings().at_least(6, 0)) || ((name == "changeStreamPreAndPostImages" || name == "cappedSize" || name == "cappedMax") &&
-                                context.settings().at_least(6, 0));
-    if (!of_view && !of_collection) {
+    const auto* const option = std::find_if(std::begin(kOptions), std::end(kOptions), [&](const Option& one) { return one.name == name; });
+    if (option == std::end(kOptions) || version < option->since || version >= option->removed) {
       if (context.settings().at_least(5, 0)) return server_error(code::kUnknownField, fmt::format("BSON field 'collMod.{}' is an unknown field.", name));
       return bad_option(fmt::format("unknown option to collMod: {}", name));
     }
-    if (of_view && !collection.is_view()) return bad_option(fmt::format("'{}' option only supported on a view", name));
-    if (of_collection && collection.is_view()) return bad_option(fmt::format("option not supported on a view: {}", name));
+    const auto of = option->of;
+    if (of == Option::Of::kAny) continue;
+    if (of == Option::Of::kView && !collection.is_view()) return bad_option(fmt::format("'{}' option only supported on a view", name));
+    if (of == Option::Of::kTimeseries && !is_timeseries(collection)) return bad_option(fmt::format("option only supported on a time-series collection: {}", name));
+    if (of != Option::Of::kView && collection.is_view()) return bad_option(fmt::format("option not supported on a view: {}", name));
+    if (of == Option::Of::kOrdinary && is_timeseries(collection)) return bad_option(fmt::format("option not supported on a time-series collection: {}", name));
   }
   return {};
 }
@@ -201,6 +237,26 @@ Status add_capped_limits(const CommandContext& context, const CollectionInfo& co
   return {};
 }
 
+// Of a collection that is kept in the order of _id.
+Status add_expiry(const CommandContext& context, const CollectionInfo& collection, std::map<std::string, bson::Value>& changes) {
+  const auto given = context.body["expireAfterSeconds"];
+  if (!given) return {};
+  if (!given.is_string() && !given.is_number()) {
+    return server_error(code::kTypeMismatch, fmt::format("BSON field 'collMod.expireAfterSeconds' is the wrong type '{}', expected types '[string, long, int, decimal, double']",
+                                                         bson::type_name(given.type())));
+  }
+  if (!collection.is_clustered()) return bad_option("'expireAfterSeconds' option is only supported on collections clustered by _id");
+  if (given.is_string() && given.string_value() != "off") {
+    return bad_option(fmt::format("Invalid string value for the 'clusteredIndex::expireAfterSeconds' option. Got: '{}'. Accepted value is 'off'", given.string_value()));
+  }
+  if (given.is_string()) {
+    changes["expireAfterSeconds"] = bson::Value();
+    return {};
+  }
+  changes["expireAfterSeconds"] = bson::Value(bson::make_document({{"", TRY(clustered_expiry(context, given))}}).view().first());
+  return {};
+}
+
 Result<std::map<std::string, bson::Value>> option_changes(const CommandContext& context, const CollectionInfo& collection) {
   std::map<std::string, bson::Value> changes;
   const auto body = context.body;
@@ -227,6 +283,11 @@ Result<std::map<std::string, bson::Value>> option_changes(const CommandContext& 
     if (!collection.options["validationAction"]) changes.emplace("validationAction", text_value("error"));
   }
   TRY(add_capped_limits(context, collection, changes));
+  TRY(add_expiry(context, collection, changes));
+  if (const auto timeseries = body["timeseries"]) {
+    const auto changed = TRY(changed_timeseries(context, collection.options["timeseries"].document_value(), timeseries));
+    changes["timeseries"] = bson::Value(bson::make_document({{"", changed}}).view().first());
+  }
   if (const auto images = body["recordPreImages"]) {
     if (images.type() != bson::Type::kBool) return bad_option("recordPreImages must be a boolean");
     changes["recordPreImages"] = images.is_truthy() ? bson::Value(images) : bson::Value();
@@ -317,25 +378,80 @@ Status check_unique(CommandContext& context, WriteUnit& unit, const CollectionPt
                       "Cannot convert the index to unique. Please resolve conflicting documents before running collMod again.");
 }
 
+// Whether an index could be made unique (6.0+): 359 if not. Nothing is changed.
+Status try_unique(CommandContext& context, WriteUnit& unit, const CollectionPtr& collection) {
+  const auto index = context.body["index"];
+  if (!index) return bad_option("dry run mode requires an valid index modification.");
+  const auto request = TRY(index_request(index));
+  if (!request["unique"].is_truthy()) return bad_option("dry run mode requires an index modification with unique: true.");
+  if (context.apply_depth > 0) return bad_option("dry run mode is not applicable to oplog application or applyOps");
+  if (collection->is_view()) return bad_option("option not supported on a view: index");
+  const auto change = TRY(index_change(context, *collection, request));
+  const auto asked = std::count_if(request.begin(), request.end(), [](const bson::Element& field) { return field.key() != "name" && field.key() != "keyPattern"; });
+  const auto options = std::count_if(std::next(context.body.begin()), context.body.end(), [](const bson::Element& field) {
+    return !is_generic_field(field.key()) && field.key() != "dryRun" && field.key() != "collectionUUID";
+  });
+  if (asked > 1 || options > 1) return bad_option("unique: true cannot be combined with any other modification in dry run mode.");
+  return change.makes_unique ? check_unique(context, unit, collection, change.name) : Status();
+}
+
+// The index that a time-series collection's command names by its key, in terms of buckets.
+Result<bson::Document> index_of_buckets(const CommandContext& context, const CollectionInfo& view, bson::View request) {
+  const auto key = request["keyPattern"].to_document();
+  if (!key) return bson::Document(request);
+  const auto translated = bucket_index(context, TimeseriesOptions::of(view.timeseries), bson::make_document({{"key", *key}}));
+  if (!translated) return server_error(code::kIndexNotFound, fmt::format("cannot find index {} for ns {}: {}", bson::to_shell(*key), view.ns.to_string(), translated.error().message));
+  return with_options(request, {{"keyPattern", bson::Value((*translated)["key"])}});
+}
+
+// `request`: the command's `index`, or empty.
+Result<bson::Document> modify(CommandContext& context, WriteUnit& unit, const CollectionPtr& collection, bson::View request) {
+  std::optional<IndexChange> change;
+  std::map<std::string, bson::Document> specs;
+  if (context.body["index"]) {
+    change = TRY(index_change(context, *collection, request));
+    if (change->makes_unique) TRY(check_unique(context, unit, collection, change->name));
+    specs.emplace(change->name, change->spec);
+  }
+  const auto options = canonical_options(with_options(collection->options, TRY(option_changes(context, *collection))));
+  TRY(unit.modify_collection(collection, options, specs, oplog_object(context, *collection, change), oplog_before(*collection, change)));
+  return reply_of(change);
+}
+
+// The buckets are changed, and before them the view where it says how long they may be: with a span that is too short it would miss
+// measurements.
+Result<bson::Document> modify_timeseries(CommandContext& context, WriteUnit& unit, const CollectionInfo& view) {
+  const auto buckets = unit.catalog().find(Namespace{view.ns.db, view.view_on});
+  TRY(check_options(context, *buckets));
+  if (const auto timeseries = context.body["timeseries"]) {
+    const auto stored = buckets->options["timeseries"].document_value();
+    const auto changed = TRY(changed_timeseries(context, stored, timeseries));
+    if (!changed.view().same_bytes(stored)) TRY(replace_view(context, unit, view.ns, timeseries_view(view.ns, changed)));
+  }
+  const auto index = context.body["index"];
+  return modify(context, unit, buckets, index ? TRY(index_of_buckets(context, view, TRY(index_request(index)))) : bson::Document());
+}
+
 Result<bson::Document> coll_mod(CommandContext& context) {
+  const bool dry_run = context.settings().at_least(6, 0) && TRY(bool_field(context, "dryRun"));
   bson::Document reply;
   TRY(in_write_unit(context, [&](WriteUnit& unit) -> Status {
     const auto target = TRY(target_collection(context, unit.catalog()));
     if (!target.collection) return server_error(code::kNamespaceNotFound, "ns does not exist");
-    TRY(check_write_allowed(context, unit, target.ns));
     const auto& collection = *target.collection;
-    TRY(check_options(context, collection));
-    if (collection.is_view()) return modify_view(context, unit, collection);
-    std::optional<IndexChange> change;
-    std::map<std::string, bson::Document> specs;
-    if (const auto index = context.body["index"]) {
-      change = TRY(index_change(context, collection, index));
-      if (change->makes_unique) TRY(check_unique(context, unit, target.collection, change->name));
-      specs.emplace(change->name, change->spec);
+    if (collection.ns.collection.starts_with(kBucketsPrefix) && context.settings().at_least(6, 0) && context.apply_depth == 0) {
+      return server_error(code::kInvalidNamespace, "collMod on a time-series collection's underlying buckets collection is not supported.");
     }
-    const auto options = canonical_options(with_options(collection.options, TRY(option_changes(context, collection))));
-    reply = reply_of(change);
-    TRY(unit.modify_collection(target.collection, options, specs, oplog_object(context, collection, change), oplog_before(collection, change)));
+    TRY(check_write_allowed(context, unit, target.ns));
+    if (!collection.is_timeseries()) TRY(check_options(context, collection));
+    if (dry_run) return try_unique(context, unit, target.collection);
+    if (collection.is_timeseries()) {
+      reply = TRY(modify_timeseries(context, unit, collection));
+      return {};
+    }
+    if (collection.is_view()) return modify_view(context, unit, collection);
+    const auto index = context.body["index"];
+    reply = TRY(modify(context, unit, target.collection, index ? TRY(index_request(index)) : bson::View()));
     return {};
   }));
   return reply;

@@ -14,7 +14,7 @@ namespace drover::sandbox {
 bson::Document canonical_options(bson::View options) {
   static constexpr std::string_view kOrder[] = {"capped", "size", "max", "autoIndexId", "temp", "recordPreImages", "changeStreamPreAndPostImages",
                                                 "storageEngine", "validator", "validationLevel", "validationAction", "indexOptionDefaults",
-                                                "viewOn", "pipeline", "collation"};
+                                                "viewOn", "pipeline", "collation", "clusteredIndex", "expireAfterSeconds", "timeseries"};
   bson::Builder out;
   for (const auto name : kOrder) {
     if (const auto option = options[name]) out.append_raw(option);
@@ -32,6 +32,15 @@ void append_capped_size(const CommandContext& context, bson::Builder& out, std::
 
 void append_capped_max(bson::Builder& out, std::int64_t max) {
   append_count(out, "max", max > 0 ? max : INT32_MAX);
+}
+
+Result<std::int64_t> clustered_expiry(const CommandContext& context, const bson::Element& seconds) {
+  const auto given = seconds.to_int64().value_or(-1);
+  if (given < 0) return server_error(code::kInvalidOptions, "TTL index 'expireAfterSeconds' option cannot be less than 0");
+  if (given > wall_millis(context.services.runtime) / 1000) {
+    return server_error(code::kInvalidOptions, "TTL index 'expireAfterSeconds' option must be within an acceptable range, try a lower number");
+  }
+  return given;
 }
 
 Status check_storage_engine(bson::View engines) {

@@ -22,6 +22,9 @@ Status check_image_option(const CommandContext& context, const bson::Element& op
 void append_capped_size(const CommandContext& context, bson::Builder& out, std::int64_t size);
 void append_capped_max(bson::Builder& out, std::int64_t max);
 
+// How many seconds documents of a clustered collection live, and buckets: 72 for a number below 0, or one that leads beyond 1970.
+Result<std::int64_t> clustered_expiry(const CommandContext& context, const bson::Element& seconds);
+
 // 7.0+: `create` of what is there already is fine when it is the same; else 48, which says what differs.
 Status check_same_collection(const CollectionInfo& there, bson::View options);
 Status check_same_view(const CollectionInfo& there, std::string_view on, bson::View pipeline, const bson::Collator* collator);

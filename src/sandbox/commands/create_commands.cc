@@ -143,11 +143,7 @@ Status check_special_kinds(const CommandContext& context) {
     return server_error(code::kInvalidOptions, "'expireAfterSeconds' is only supported on time-series collections or when the 'clusteredIndex' option is specified");
   }
   TRY(check_type(expire, expire.is_number(), "long"));
-  const auto seconds = expire.to_int64().value_or(-1);
-  if (seconds < 0 || seconds > wall_millis(context.services.runtime) / 1000) {
-    return server_error(code::kInvalidOptions, "TTL index 'expireAfterSeconds' option must be within an acceptable range");
-  }
-  return {};
+  return clustered_expiry(context, expire).map([](std::int64_t) {});
 }
 
 Result<bson::Document> create_timeseries_command(CommandContext& context, const Namespace& ns) {
@@ -203,6 +199,7 @@ Result<bson::Document> create(CommandContext& context) {
                              "changeStreamPreAndPostImages", "timeseries", "clusteredIndex", "encryptedFields", "expireAfterSeconds"}));
   const auto ns = TRY(named_collection(context));
   TRY(check_new_name(context, ns));
+  TRY(check_views(*context.engine().view()->catalog, ns, nullptr));
   TRY(check_special_kinds(context));
   if (context.body["timeseries"].exists()) return create_timeseries_command(context, ns);
   if (context.body["viewOn"].exists()) return create_view_command(context, ns);

@@ -7,6 +7,7 @@
 
 #include "bson/builder.h"
 #include "bson/ejson.h"
+#include "sandbox/commands/aggregate.h"
 #include "sandbox/commands/authorize.h"
 #include "sandbox/commands/explain.h"
 #include "sandbox/commands/explain_stages.h"
@@ -14,6 +15,7 @@
 #include "sandbox/commands/scan.h"
 #include "sandbox/commands/support.h"
 #include "sandbox/commands/tables.h"
+#include "sandbox/commands/timeseries.h"
 #include "sandbox/commands/write_support.h"
 #include "sandbox/query/pipeline.h"
 
@@ -30,6 +32,7 @@ struct Explained {
   ExplainedUse use = ExplainedUse::kRead;
   bool returns_document = false;  // a write: findAndModify
   std::vector<bson::View> behind;  // stages of a pipeline that no find does
+  bson::Document joined_filter;    // of several $match at a pipeline's front: find.filter is a view of it
   bool server_source = false;     // the pipeline's documents are the server's own
 };
 
@@ -49,6 +52,12 @@ Result<Explained> of_write(bson::View command, std::string_view list, ExplainedU
   return explained;
 }
 
+bson::Document both(bson::View first, bson::View second) {
+  bson::Builder out;
+  out.open_array("$and").append(first).append(second);
+  return std::move(out).finish();
+}
+
 Result<Explained> of_pipeline(const CommandContext& context, bson::View command) {
   const auto stages = command["pipeline"].to_array();
   if (!stages) return server_error(code::kTypeMismatch, "'pipeline' option must be specified as an array");
@@ -62,8 +71,9 @@ Result<Explained> of_pipeline(const CommandContext& context, bson::View command)
     if (!query::is_pipeline_stage(only.key(), context.settings().version)) return server_error(40324, fmt::format("Unrecognized pipeline stage name: '{}'", only.key()));
     const auto value = only.to_document();
     auto& find = explained.find;
-    if (front && only.key() == "$match" && value && find.filter.empty() && find.sort.empty()) {
-      find.filter = *value;
+    if (front && only.key() == "$match" && value && find.sort.empty()) {
+      if (!find.filter.empty()) explained.joined_filter = both(find.filter, *value);
+      find.filter = explained.joined_filter.empty() ? *value : explained.joined_filter.view();
     } else if (front && only.key() == "$sort" && value && find.sort.empty()) {
       find.sort = *value;
     } else {
@@ -125,8 +135,9 @@ Result<ExplainedScan> carry_out(CommandContext& context, const std::shared_ptr<c
     result.bytes += static_cast<std::int64_t>(document->size());
     if (++result.matched % kCheckEvery == 0) TRY(check_interrupt(context));
   }
-  result.keys = scan.keys_examined();
+  result.keys = reads_cluster(explained) ? 0 : scan.keys_examined();
   result.examined = scan.examined();
+  if (!plan.others.empty()) result.branch_keys = scan.keys_of_branches();
   result.millis = wall_millis(context.services.runtime) - started;
   return result;
 }
@@ -163,12 +174,38 @@ Result<bson::Document> explain(CommandContext& context) {
                                                                           : ExplainVerbosity::kAllPlans);
 }
 
+// What a server puts behind the filter of a count on a view, and of a distinct.
+bson::Document count_stages() {
+  bson::ArrayBuilder stages;
+  stages.open_document().append("$count", "count");
+  return std::move(stages).finish();
+}
+
+bson::Document distinct_stages(std::string_view key) {
+  bson::ArrayBuilder stages;
+  for (auto dot = key.find('.');; dot = key.find('.', dot + 1)) {
+    auto stage = stages.open_document();
+    stage.open_document("$unwind").append("path", fmt::format("${}", key.substr(0, dot))).append("preserveNullAndEmptyArrays", true);
+    if (dot == std::string_view::npos) break;
+  }
+  if (const auto last = key.rfind('.'); last != std::string_view::npos) {
+    auto stage = stages.open_document();
+    auto match = stage.open_document("$match");
+    match.open_document(key.substr(0, last)).append("$_internalSchemaType", "object");
+  }
+  {
+    auto stage = stages.open_document();
+    auto group = stage.open_document("$group");
+    group.append("_id", bson::Null{});
+    group.open_document("distinct").append("$addToSet", fmt::format("${}", key));
+  }
+  return std::move(stages).finish();
+}
+
 // The plan of a find over one collection.
-Result<bson::Document> explain_find(CommandContext& context, const Namespace& ns, const Explained& explained, ExplainVerbosity verbosity) {
+Result<bson::Document> explain_find(CommandContext& context, const ReadScope& scope, const Namespace& ns, const Explained& explained, ExplainVerbosity verbosity) {
   const auto& request = explained.find;
-  const auto scope = TRY(read_scope(context));
   const auto collection = scope.reader->catalog().find(ns);
-  if (collection && collection->is_view()) return server_error(115, "explain of a view is not supported by this server");
   const auto collator = TRY(effective_collation(explained.statement, collection.get()));
   const auto evaluation = evaluation_context(context);
   const auto filter = TRY(query::Matcher::parse(request.filter, collator, context.settings().version, evaluation));
@@ -181,11 +218,13 @@ Result<bson::Document> explain_find(CommandContext& context, const Namespace& ns
   }
   const auto normal = filter.normal_form();
   const bool counts = explained.use == ExplainedUse::kCount;
+  const bool clustered = collection && collection->is_clustered();
+  const bool express = context.settings().at_least(8, 0) && explained.use == ExplainedUse::kRead;
   const ExplainedPlan shown{.plan = collection ? &plan : nullptr, .find = &request, .filter = normal,
                             .sorts = !sort.empty() && sort.natural() == 0 && !plan.sorted,
-                            .by_id = !counts && plan.index && plan.index->is_id() && filter.is_id_equality() && !request.hint && request.skip == 0,
+                            .by_id = !counts && plan.index && plan.index->is_id() && filter.is_id_equality() && !request.hint && request.skip == 0 && (!clustered || express),
                             .counts_records = counts && request.filter.empty() && !request.hint && !context.transaction && !scope.at,
-                            .use = explained.use, .returns_document = explained.returns_document, .version = context.settings().version};
+                            .clustered = clustered, .use = explained.use, .returns_document = explained.returns_document, .version = context.settings().version};
   bson::Builder out;
   {
     auto planner = out.open_document("queryPlanner");
@@ -205,6 +244,50 @@ Result<bson::Document> explain_find(CommandContext& context, const Namespace& ns
   return std::move(out).finish();
 }
 
+Status append_plan(CommandContext& context, const ReadScope& scope, const Namespace& ns, const Explained& explained, ExplainVerbosity verbosity, bson::Builder& out) {
+  const auto plan = TRY(explain_find(context, scope, ns, explained, verbosity));
+  if (explained.behind.empty()) {
+    out.append_all(plan);
+    return {};
+  }
+  auto stages = out.open_array("stages");
+  stages.open_document().append("$cursor", plan);
+  for (const auto& stage : explained.behind) stages.append(stage);
+  return {};
+}
+
+// The pipeline that does to a view what the command asks for.
+bson::Document pipeline_on_view(bson::View command, const Explained& explained) {
+  const auto name = command.first().key();
+  if (name == "aggregate") return bson::Document(command["pipeline"].to_array().value_or(bson::View()));
+  const auto& find = explained.find;
+  const auto found = pipeline_of_find(find.filter, find.sort, find.skip, find.limit, find.projection);
+  if (name == "count") return query::concatenate_pipelines(found, count_stages());
+  if (name == "distinct") return query::concatenate_pipelines(found, distinct_stages(command["key"].to_string_view().value_or("")));
+  return found;
+}
+
+// A read of a view is a pipeline over what the view stands on: that is explained, and shown as the command.
+Status explain_view(CommandContext& context, const ReadScope& scope, const CollectionInfo& view, const Explained& explained, bson::View command,
+                    ExplainVerbosity verbosity, bson::Builder& out) {
+  if (explained.use == ExplainedUse::kUpdate || explained.use == ExplainedUse::kDelete) return refuse_on_view(view, "this");
+  TRY(check_aggregable(context, explained.find));
+  const auto resolved = TRY(resolve_namespace(*scope.reader, view.ns, pipeline_on_view(command, explained)));
+  const auto collator = TRY(collation_of(command, view.ns, resolved));
+  const auto collation = collator ? collator->spec() : bson::make_document({{"locale", "simple"}});
+  bson::Builder shown;
+  shown.append("aggregate", resolved.ns.collection).append("pipeline", bson::ArrayView{resolved.pipeline}).append("cursor", bson::Document());
+  if (collator) shown.append("collation", collation);
+  if (explained.find.hint) shown.append("hint", explained.find.hint);
+  const auto carried_out = std::move(shown).finish();
+  auto pipeline = TRY(of_pipeline(context, carried_out));
+  const auto statement = bson::make_document({{"collation", collation}});
+  pipeline.statement = statement;
+  TRY(append_plan(context, scope, resolved.ns, pipeline, verbosity, out));
+  append_server(out, context, carried_out);
+  return {};
+}
+
 }  // namespace
 
 Result<bson::Document> explain_command(CommandContext& context, bson::View command, ExplainVerbosity verbosity) {
@@ -220,15 +303,14 @@ Result<bson::Document> explain_command(CommandContext& context, bson::View comma
   }
   const Namespace ns{std::string(context.database), std::string(command.first().to_string_view().value_or(""))};
   TRY(check_collection_name(ns));
-  const auto plan = TRY(explain_find(context, ns, explained, verbosity));
-  if (explained.behind.empty()) {
-    out.append_all(plan);
+  const auto scope = TRY(read_scope(context));
+  const auto collection = scope.reader->catalog().find(ns);
+  if (collection && collection->is_view()) {
+    TRY(explain_view(context, scope, *collection, explained, command, verbosity, out));
   } else {
-    auto stages = out.open_array("stages");
-    stages.open_document().append("$cursor", plan);
-    for (const auto& stage : explained.behind) stages.append(stage);
+    TRY(append_plan(context, scope, ns, explained, verbosity, out));
+    append_server(out, context, command);
   }
-  append_server(out, context, command);
   return std::move(out).finish();
 }
 

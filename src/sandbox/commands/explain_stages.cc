@@ -24,14 +24,15 @@ struct Stage {
   std::int64_t need_time = 0;
   bool ended = true;
   bson::Document counts = {};  // of the execution
+  std::vector<Stage> inputs = {};  // of one that has several
 };
 
-bson::Document index_bounds(const Plan& plan) {
+bson::Document index_bounds(const IndexInfo& index, const std::vector<query::PathBounds>& used) {
   bson::Builder bounds;
-  for (const auto& field : plan.index->fields) {
+  for (const auto& field : index.fields) {
     auto list = bounds.open_array(field.path);
     bool constrained = false;
-    for (const auto& path : plan.bounds) {
+    for (const auto& path : used) {
       if (path.path != field.path) continue;
       constrained = true;
       for (const auto& interval : path.intervals) {
@@ -44,13 +45,12 @@ bson::Document index_bounds(const Plan& plan) {
   return std::move(bounds).finish();
 }
 
-bson::Document index_facts(const Plan& plan) {
-  const auto& index = *plan.index;
+bson::Document index_facts(const IndexInfo& index, const std::vector<query::PathBounds>& used, bool forward) {
   const bool multikey = index.multikey->load() != 0;
   bson::Builder out;
   out.append("keyPattern", index.key_pattern()).append("indexName", index.name).append("isMultiKey", multikey);
   out.append("isUnique", index.unique).append("isSparse", index.sparse).append("isPartial", index.partial_filter != nullptr);
-  out.append("indexVersion", 2).append("direction", plan.forward ? "forward" : "backward").append("indexBounds", index_bounds(plan));
+  out.append("indexVersion", 2).append("direction", forward ? "forward" : "backward").append("indexBounds", index_bounds(index, used));
   return std::move(out).finish();
 }
 
@@ -74,8 +74,10 @@ class Stages {
       add_skip();
       add_projection();
       add_limit();
+      add_subplan();
     } else {
       add_sort();
+      add_subplan();
       add_use();
       add_projection();
     }
@@ -96,23 +98,70 @@ class Stages {
     const auto& plan = *explained_.plan;
     const auto missed = scan_.examined - scan_.matched;
     if (explained_.by_id) return add_id_lookup();
-    if (!plan.index) {
-      stages_.push_back({.name = "COLLSCAN", .filter = bson::Document(explained_.filter),
-                         .facts = bson::make_document({{"direction", plan.forward ? "forward" : "backward"}}), .advanced = scan_.matched,
-                         .need_time = missed, .ended = scan_.ended, .counts = counted({{"docsExamined", scan_.examined}})});
+    if (!plan.index || reads_cluster(explained_)) {
+      // Before 6.0 the limits of a clustered scan are those of a scan of the collection.
+      const bool limited = reads_cluster(explained_) && !plan.bounds.empty() && explained_.version >= ServerVersion{6, 0, 0};
+      stages_.push_back({.name = limited ? "CLUSTERED_IXSCAN" : "COLLSCAN", .filter = bson::Document(explained_.filter), .facts = scan_facts(),
+                         .advanced = scan_.matched, .need_time = missed, .ended = scan_.ended, .counts = counted({{"docsExamined", scan_.examined}})});
       return;
     }
     const auto dropped = scan_.keys - scan_.examined;
+    if (!plan.others.empty()) {
+      stages_.push_back({.name = "OR", .advanced = scan_.examined, .need_time = dropped, .ended = scan_.ended,
+                         .counts = counted({{"dupsTested", scan_.keys}, {"dupsDropped", dropped}}), .inputs = branches(plan)});
+      add_fetch(missed);
+      return;
+    }
     const bool multikey = plan.index->multikey->load() != 0;
-    stages_.push_back({.name = "IXSCAN", .facts = index_facts(plan), .advanced = scan_.examined, .need_time = dropped, .ended = scan_.ended,
+    stages_.push_back({.name = "IXSCAN", .facts = index_facts(*plan.index, plan.bounds, plan.forward), .advanced = scan_.examined, .need_time = dropped, .ended = scan_.ended,
                        .counts = counted({{"keysExamined", scan_.keys}, {"dupsTested", multikey ? scan_.keys : 0}, {"dupsDropped", dropped}})});
+    add_fetch(missed);
+  }
+
+  void add_fetch(std::int64_t missed) {
     stages_.push_back({.name = "FETCH", .filter = bson::Document(explained_.filter), .advanced = scan_.matched, .need_time = missed, .ended = scan_.ended,
                        .counts = counted({{"docsExamined", scan_.examined}, {"alreadyHasObj", 0}})});
+  }
+
+  std::vector<Stage> branches(const Plan& plan) const {
+    std::vector<Stage> scans;
+    const auto add = [&](const IndexInfo& index, const std::vector<query::PathBounds>& used) {
+      const bool begun = scans.size() < scan_.branch_keys.size();
+      const auto keys = begun ? scan_.branch_keys[scans.size()] : 0;
+      const bool multikey = index.multikey->load() != 0;
+      scans.push_back({.name = "IXSCAN", .facts = index_facts(index, used, true), .advanced = keys,
+                       .ended = scan_.ended || scans.size() + 1 < scan_.branch_keys.size(),
+                       .counts = counted({{"keysExamined", keys}, {"dupsTested", multikey ? keys : 0}, {"dupsDropped", 0}})});
+    };
+    add(*plan.index, plan.bounds);
+    for (const auto& other : plan.others) add(*other.index, other.bounds);
+    return scans;
+  }
+
+  // A filter that is nothing but a $or is planned branch by branch.
+  void add_subplan() {
+    if (!explained_.plan->others.empty() && explained_.filter.first().key() == "$or") stages_.push_back({.name = "SUBPLAN", .advanced = below()});
+  }
+
+  bson::Document scan_facts() const {
+    const auto& plan = *explained_.plan;
+    bson::Builder facts;
+    facts.append("direction", plan.forward ? "forward" : "backward");
+    if (reads_cluster(explained_) && !plan.bounds.empty() && !plan.bounds.front().intervals.empty()) {
+      const auto& intervals = plan.bounds.front().intervals;
+      facts.append("minRecord", intervals.front().low).append("maxRecord", intervals.back().high);
+    }
+    return std::move(facts).finish();
   }
 
   // Since 8.0 plain reads by _id go past the planner.
   void add_id_lookup() {
     const bool express = explained_.version >= ServerVersion{8, 0, 0} && explained_.use == ExplainedUse::kRead;
+    if (explained_.clustered) {
+      stages_.push_back({.name = "EXPRESS_CLUSTERED_IXSCAN", .advanced = scan_.matched,
+                         .counts = counted({{"keysExamined", 0}, {"docsExamined", scan_.examined}})});
+      return;
+    }
     Stage stage{.name = express ? "EXPRESS_IXSCAN" : "IDHACK", .advanced = scan_.matched,
                 .counts = counted({{"keysExamined", scan_.keys}, {"docsExamined", scan_.examined}})};
     if (express) stage.facts = bson::make_document({{"keyPattern", "{ _id: 1 }"}, {"indexName", "_id_"}});
@@ -185,12 +234,21 @@ void append_stages(bson::Builder& out, std::span<const Stage> stages, const std:
   }
   out.append_all(stage.facts);
   if (scan) out.append_all(stage.counts);
+  if (!stage.inputs.empty()) {
+    auto inputs = out.open_array("inputStages");
+    for (const auto& input : stage.inputs) {
+      auto one = inputs.open_document();
+      append_stages(one, {&input, 1}, scan);
+    }
+  }
   if (stages.size() == 1) return;
   auto input = out.open_document("inputStage");
   append_stages(input, stages.first(stages.size() - 1), scan);
 }
 
 }  // namespace
+
+bool reads_cluster(const ExplainedPlan& explained) { return explained.clustered && explained.plan && explained.plan->index && explained.plan->index->is_id(); }
 
 ShownStages show_stages(const ExplainedPlan& explained, const std::optional<ExplainedScan>& scan) {
   const auto stages = Stages(explained, scan.value_or(ExplainedScan{})).build();

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string_view>
+#include <vector>
 
 #include "bson/builder.h"
 #include "bson/document.h"
@@ -24,10 +25,14 @@ struct ExplainedPlan {
   bool sorts = false;          // no index delivers the order
   bool by_id = false;          // one document, by its _id
   bool counts_records = false;  // of a count without a filter
+  bool clustered = false;       // the documents themselves are kept in the order of _id: no index is read
   ExplainedUse use = ExplainedUse::kRead;
   bool returns_document = false;  // of a write: findAndModify
   ServerVersion version;
 };
+
+// The scan goes through the documents of a clustered collection, in their order.
+bool reads_cluster(const ExplainedPlan& explained);
 
 // Of a scan that was made: it stopped where the command has enough, or at its end.
 struct ExplainedScan {
@@ -38,6 +43,7 @@ struct ExplainedScan {
   std::int64_t records = 0;  // in the collection
   std::int64_t millis = 0;
   bool ended = false;
+  std::vector<std::int64_t> branch_keys;  // of a plan with branches: of those that were begun
 };
 
 struct ShownStages {

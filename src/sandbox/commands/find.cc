@@ -216,21 +216,6 @@ std::string shown_limits(const FindRequest& request) {
   return text;
 }
 
-// What a pipeline cannot do. Facts: MongoDB's query_request_helper.cpp, asAggregationCommand.
-Status check_aggregable(const CommandContext& context, const FindRequest& request) {
-  const auto refused = [](std::string_view what) { return server_error(code::kInvalidPipelineOperator, fmt::format("{} not supported in aggregation.", what)); };
-  if (request.min) return refused("Option min");
-  if (request.max) return refused("Option max");
-  if (request.return_key) return refused("Option returnKey");
-  if (request.show_record_id) return refused("Option showRecordId");
-  if (request.tailable) return server_error(code::kInvalidPipelineOperator, "Tailable cursors are not supported in aggregation.");
-  if (request.no_timeout) return refused("Option noCursorTimeout");
-  if (context.body["allowPartialResults"].is_truthy()) return refused("Option allowPartialResults");
-  if (!request.sort.empty() && request.sort["$natural"]) return refused("Sort option $natural");
-  if (request.single_batch && request.limit != 1) return refused("Option singleBatch");
-  return {};
-}
-
 Result<bson::Document> find_on_view(CommandContext& context, const FindRequest& request, const Target& target) {
   TRY(check_aggregable(context, request));
   auto opened = TRY(open_aggregate(context, {.ns = target.ns,

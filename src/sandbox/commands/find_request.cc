@@ -167,4 +167,18 @@ Result<FindRequest> parse_find(const CommandContext& context, bson::View body) {
   return request;
 }
 
+Status check_aggregable(const CommandContext& context, const FindRequest& request) {
+  const auto refused = [](std::string_view what) { return server_error(code::kInvalidPipelineOperator, fmt::format("{} not supported in aggregation.", what)); };
+  if (request.min) return refused("Option min");
+  if (request.max) return refused("Option max");
+  if (request.return_key) return refused("Option returnKey");
+  if (request.show_record_id) return refused("Option showRecordId");
+  if (request.tailable) return server_error(code::kInvalidPipelineOperator, "Tailable cursors are not supported in aggregation.");
+  if (request.no_timeout) return refused("Option noCursorTimeout");
+  if (context.body["allowPartialResults"].is_truthy()) return refused("Option allowPartialResults");
+  if (!request.sort.empty() && request.sort["$natural"]) return refused("Sort option $natural");
+  if (request.single_batch && request.limit != 1) return refused("Option singleBatch");
+  return {};
+}
+
 }  // namespace drover::sandbox

@@ -30,5 +30,7 @@ struct FindRequest {
 
 // `body` is the command's, or the one inside an explain.
 Result<FindRequest> parse_find(const CommandContext& context, bson::View body);
+// What a pipeline cannot do, and so no find on a view. Facts: MongoDB's query_request_helper.cpp, asAggregationCommand.
+Status check_aggregable(const CommandContext& context, const FindRequest& request);
 
 }  // namespace drover::sandbox

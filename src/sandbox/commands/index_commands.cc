@@ -129,15 +129,31 @@ Status check_in_transaction(const CommandContext& context, const WriteUnit& unit
   return {};
 }
 
+// `clustered` names the index that a clustered collection was made with, and makes no other. `there`: null for a collection that is yet to be made.
+Status check_clustered(const CollectionPtr& there, bson::View spec) {
+  if (!spec["clustered"]) return {};
+  if (!there) return server_error(6100900, "Cannot implicitly create a new collection with createIndex 'clustered' option");
+  if (!spec["clustered"].is_truthy()) return {};
+  const auto key = spec["key"].to_document().value_or(bson::View());
+  const bool by_id = key.field_count() == 1 && key.first().key() == "_id" && key.first().to_double() == 1.0;
+  if (!there->is_clustered() || !by_id) {
+    return server_error(6243700, "Cannot create index with option 'clustered' that does not match an existing clustered index");
+  }
+  if (spec["unique"].is_truthy()) return {};
+  return server_error(code::kCannotCreateIndex, fmt::format("Invalid index specification {}; the clustered index requires 'unique: true'", bson::to_shell(spec)));
+}
+
 Status plan_and_begin(CommandContext& context, WriteUnit& unit, const Namespace& ns, const std::vector<bson::View>& specs, Plan& plan) {
   plan = Plan{};
   TRY(target_collection(context, unit.catalog()));  // collectionUUID
-  if (const auto there = unit.catalog().find(ns); there && there->is_view()) {
-    return server_error(code::kCommandNotSupportedOnView, "Cannot create indexes on a view");
-  }
-  const bool existed = unit.catalog().find(ns) != nullptr;
+  const auto there = unit.catalog().find(ns);
+  if (there && there->is_view()) return server_error(code::kCommandNotSupportedOnView, "Cannot create indexes on a view");
+  const bool existed = there != nullptr;
   std::vector<bson::Document> normal;
-  for (const auto& spec : specs) normal.push_back(TRY(normalize_index(context, spec, unit.catalog().find(ns).get())));
+  for (const auto& spec : specs) {
+    normal.push_back(TRY(normalize_index(context, spec, there.get())));
+    TRY(check_clustered(there, normal.back()));
+  }
   plan.collection = TRY(collection_for_write(context, unit, ns, true));
   if (!context.transaction) plan.collection = TRY(unit.abort_abandoned_builds(plan.collection));
   plan.created = !existed;

@@ -50,7 +50,9 @@ Result<bson::Document> list_collections(CommandContext& context) {
   options.request.stop = context.stop;
   options.request.max_documents = TRY(first_batch_size(context));
   std::vector<bson::Document> found;
-  for (const auto& collection : context.engine().view()->catalog->of_database(db)) {
+  const auto catalog = context.engine().view()->catalog;
+  TRY(check_views(*catalog, Namespace{db, ""}, nullptr));
+  for (const auto& collection : catalog->of_database(db)) {
     if (!sees_all && !context.authorization.may_anything_on(collection->ns)) continue;
     auto description = describe(*collection, name_only);
     if (filter.matches(description)) found.push_back(std::move(description));

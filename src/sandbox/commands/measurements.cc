@@ -38,10 +38,21 @@ Status MeasurementWriter::add(bson::View measurement, std::size_t index, std::in
   return {};
 }
 
+bool MeasurementWriter::has_room(const TimeseriesBucket& bucket, bson::DateTime time, std::size_t bytes) {
+  switch (bucket.room_for(time, bytes)) {
+    case TimeseriesBucket::Room::kEnough: return true;
+    case TimeseriesBucket::Room::kLater: ++counts_.closed_for_later; break;
+    case TimeseriesBucket::Room::kEarlier: ++counts_.closed_for_earlier; break;
+    case TimeseriesBucket::Room::kFull: ++counts_.closed_full; break;
+    case TimeseriesBucket::Room::kLarge: ++counts_.closed_large; break;
+  }
+  return false;
+}
+
 Result<MeasurementWriter::Open*> MeasurementWriter::bucket_for(bson::View measurement, bson::DateTime time, std::size_t bytes) {
   const auto series = series_of(options_, measurement);
   auto& newest = newest_[series];
-  if (newest && newest->bucket.has_room_for(time, bytes)) return newest;
+  if (newest && has_room(newest->bucket, time, bytes)) return newest;
   auto stored = newest ? std::nullopt : TRY(stored_bucket(series, time, bytes));
   const auto meta = options_.meta_field.empty() ? bson::Element() : measurement[options_.meta_field];
   if (stored) {
@@ -57,11 +68,14 @@ Result<std::optional<MeasurementWriter::Open>> MeasurementWriter::stored_bucket(
     const auto at = known.find(series);
     return at == known.end() ? std::optional<RecordId>() : std::optional(at->second);
   });
-  if (!record) return std::optional<Open>();
+  if (!record) {
+    ++counts_.opened_for_series;
+    return std::optional<Open>();
+  }
   auto document = TRY(unit_.find_record(*buckets_, *record));
   if (!document) return std::optional<Open>();
   auto bucket = TimeseriesBucket::parse(options_, *document);
-  if (!bucket || !bucket->has_room_for(time, bytes)) return std::optional<Open>();
+  if (!bucket || !has_room(*bucket, time, bytes)) return std::optional<Open>();
   return std::optional<Open>(Open{std::move(*bucket), record, std::move(*document), series, {}, {}});
 }
 
@@ -74,6 +88,8 @@ Status MeasurementWriter::flush(const std::function<void(const std::vector<std::
     } else {
       open->record = TRY(unit_.insert(buckets_, after, open->statements.front()));
     }
+    ++(open->before.empty() ? counts_.inserts : counts_.updates);
+    counts_.measurements += static_cast<std::int64_t>(open->indexes.size());
     records_[open->series] = *open->record;
     written(open->indexes);
   }
@@ -84,6 +100,17 @@ Status MeasurementWriter::flush(const std::function<void(const std::vector<std::
 
 void MeasurementWriter::committed() {
   if (context_.transaction) return;
+  auto& counts = *buckets_->bucket_counts;
+  counts.inserts += counts_.inserts;
+  counts.updates += counts_.updates;
+  counts.opened_for_series += counts_.opened_for_series;
+  counts.closed_full += counts_.closed_full;
+  counts.closed_large += counts_.closed_large;
+  counts.closed_for_later += counts_.closed_for_later;
+  counts.closed_for_earlier += counts_.closed_for_earlier;
+  counts.commits += counts_.inserts + counts_.updates;
+  counts.measurements += counts_.measurements;
+  counts_ = {};
   buckets_->open_buckets->with([&](auto& known) {
     if (known.size() + records_.size() > kMaxOpenBuckets) known.clear();
     for (const auto& [series, record] : records_) known[series] = record;

@@ -30,6 +30,11 @@ class MeasurementWriter {
     std::vector<std::size_t> indexes;
     std::vector<std::int32_t> statements;
   };
+  // Of the buckets that the unit has written; told to the collection when it is committed.
+  struct Counts {
+    std::int64_t inserts = 0, updates = 0, opened_for_series = 0, closed_full = 0, closed_large = 0, closed_for_later = 0, closed_for_earlier = 0, measurements = 0;
+  };
+  bool has_room(const TimeseriesBucket& bucket, bson::DateTime time, std::size_t bytes);
   Result<Open*> bucket_for(bson::View measurement, bson::DateTime time, std::size_t bytes);
   Result<std::optional<Open>> stored_bucket(const std::string& series, bson::DateTime time, std::size_t bytes);
 
@@ -40,6 +45,7 @@ class MeasurementWriter {
   std::vector<std::unique_ptr<Open>> open_;
   std::map<std::string, Open*> newest_;  // of each series
   std::map<std::string, RecordId> records_;
+  Counts counts_;
 };
 
 }  // namespace drover::sandbox

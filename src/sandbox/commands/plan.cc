@@ -404,6 +404,45 @@ bool may_scan(const CollectionInfo& collection, const PlanRequest& request) {
   return internal || !request.refuses_scans || filter.matches_everything() || filter.near_path() || filter.has_text();
 }
 
+// The index that serves best, or none that serves.
+std::optional<Plan> best_plan(const CollectionInfo& collection, const PlanRequest& request, const std::vector<PathBounds>& bounds) {
+  std::optional<Plan> best;
+  int best_score = 0;
+  for (const auto& index : collection.indexes) {
+    if (!index->ready || !index->is_plain() || index->spec["hidden"].is_truthy()) continue;
+    const Candidate candidate(index, bounds, request);
+    bool forward = true;
+    const bool sorts = candidate.delivers_sort(forward);
+    if ((!candidate.bounded() && !sorts) || !candidate.complete()) continue;
+    const int score = candidate.score(sorts);
+    if (score <= best_score) continue;
+    best_score = score;
+    best = candidate.plan(sorts, forward);
+  }
+  return best;
+}
+
+// Of a $or beside which nothing has an index: each branch by its own, when all have one. `common`: what holds for every branch.
+std::optional<Plan> plan_of_branches(const CollectionInfo& collection, const PlanRequest& request, const std::vector<PathBounds>& common) {
+  constexpr ServerVersion kAny{999, 0, 0};  // it was parsed before, as the server's version has it
+  const auto branches = request.filter->filter()["$or"].to_array();
+  if (!branches || collection.is_clustered() || request.filter->has_text() || request.filter->has_near()) return std::nullopt;
+  std::optional<Plan> whole;
+  std::size_t ranges = 0;
+  for (const auto& item : *branches) {
+    const auto matcher = query::Matcher::parse(item.to_document().value_or(bson::View()), request.collator, kAny);
+    if (!matcher) return std::nullopt;
+    auto bounds = matcher->bounds();
+    bounds.insert(bounds.end(), common.begin(), common.end());
+    auto branch = best_plan(collection, {.filter = &*matcher, .collator = request.collator}, bounds);
+    ranges += branch ? branch->ranges.size() : 0;
+    if (!branch || ranges > kMaxKeyRanges || (whole && whole->others.size() + 1 >= kMaxBranches)) return std::nullopt;
+    if (!whole) whole = std::move(branch);
+    else whole->others.push_back({std::move(branch->index), std::move(branch->ranges), std::move(branch->bounds)});
+  }
+  return whole;
+}
+
 }  // namespace
 
 Result<Plan> make_plan(const CollectionInfo& collection, const PlanRequest& request) {
@@ -430,19 +469,8 @@ Result<Plan> make_plan(const CollectionInfo& collection, const PlanRequest& requ
     const bool sorts = candidate.delivers_sort(forward);
     return candidate.plan(sorts, forward);
   }
-  std::optional<Plan> best;
-  int best_score = 0;
-  for (const auto& index : collection.indexes) {
-    if (!index->ready || !index->is_plain() || index->spec["hidden"].is_truthy()) continue;
-    const Candidate candidate(index, bounds, request);
-    bool forward = true;
-    const bool sorts = candidate.delivers_sort(forward);
-    if ((!candidate.bounded() && !sorts) || !candidate.complete()) continue;
-    const int score = candidate.score(sorts);
-    if (score <= best_score) continue;
-    best_score = score;
-    best = candidate.plan(sorts, forward);
-  }
+  auto best = best_plan(collection, request, bounds);
+  if (!best) best = plan_of_branches(collection, request, bounds);
   if (!best && collection.is_clustered()) return clustered_plan(collection, true, false);
   if (!best && !may_scan(collection, request)) {
     return planner_error(collection, request, "planner returned error :: caused by :: No indexed plans available, and running with 'notablescan'", kNoQueryExecutionPlans);

@@ -1,5 +1,5 @@
-// Which way a query reads a collection: one index over some ranges of its keys, or all records. Chosen by rules: equalities
-// before ranges before a useful order; the filter is always matched again, so ranges need only be supersets.
+// Which way a query reads a collection: one index over some ranges of its keys, one for each branch of a $or, or all records. Chosen by
+// rules: equalities before ranges before a useful order; the filter is always matched again, so ranges need only be supersets.
 #pragma once
 
 #include <memory>
@@ -19,9 +19,18 @@ namespace drover::sandbox {
 
 // Beyond this many key ranges (combinations of $in) fewer fields are used.
 inline constexpr std::size_t kMaxKeyRanges = 4096;
+// A $or of more branches is answered by a scan of the collection.
+inline constexpr std::size_t kMaxBranches = 64;
 
 struct KeyRange {
   std::string lower, upper;  // encoded keys, [lower, upper)
+};
+
+// One index over some ranges of its keys.
+struct PlanBranch {
+  std::shared_ptr<const IndexInfo> index;
+  std::vector<KeyRange> ranges;
+  std::vector<query::PathBounds> bounds;
 };
 
 struct Plan {
@@ -31,6 +40,7 @@ struct Plan {
   bool sorted = false;        // delivers the order that was asked for
   std::optional<RecordId> after;  // records only: begin behind it (the oplog's ts)
   std::vector<query::PathBounds> bounds;  // of the index's fields, for explain
+  std::vector<PlanBranch> others;  // of a $or, whose first branch the above is: read after it, each document but once
 };
 
 struct PlanRequest {

@@ -47,14 +47,20 @@ Result<std::string> distance_key(const query::Matcher& filter, bson::View docume
 void Scan::count_plan() const {
   CountScans::note_plan([&]() -> std::string {
     const bool by_id = plan_.index && plan_.index->is_id() && plan_.ranges.size() == 1 && is_point(plan_.ranges.front());
-    return by_id ? "IDHACK" : plan_.index ? "IXSCAN " + bson::to_shell(plan_.index->key_pattern()) : "COLLSCAN";
+    if (plan_.index && plan_.index->is_id() && collection_->is_clustered()) return plan_.bounds.empty() ? "COLLSCAN" : "CLUSTERED_IXSCAN";
+    if (by_id && plan_.others.empty()) return "IDHACK";
+    if (!plan_.index) return "COLLSCAN";
+    std::string name = "IXSCAN " + bson::to_shell(plan_.index->key_pattern());
+    for (const auto& other : plan_.others) name += ", IXSCAN " + bson::to_shell(other.index->key_pattern());
+    return name;
   });
 }
 
 Scan::Scan(std::shared_ptr<const Reader> reader, CollectionPtr collection, Plan plan, query::Matcher filter, MemoryBudget& memory)
     : reader_(std::move(reader)), collection_(std::move(collection)), plan_(std::move(plan)), filter_(std::move(filter)), seen_memory_(&memory) {
   matches_all_ = filter_.matches_everything();
-  dedupe_ = plan_.index && plan_.index->multikey->load() != 0;
+  dedupe_ = plan_.index && (plan_.index->multikey->load() != 0 || !plan_.others.empty());
+  for (const auto& other : plan_.others) other.index->uses->count.fetch_add(1, std::memory_order_relaxed);
   if (plan_.index) plan_.index->uses->count.fetch_add(1, std::memory_order_relaxed);
 }
 
@@ -136,7 +142,10 @@ Result<std::optional<RecordId>> Scan::next_entry() {
       entries_.reset();
       range_open_ = false;
     }
-    if (range_ >= plan_.ranges.size()) return std::optional<RecordId>();
+    if (range_ >= plan_.ranges.size()) {
+      if (!next_branch()) return std::optional<RecordId>();
+      continue;
+    }
     const auto& range = plan_.ranges[plan_.forward ? range_ : plan_.ranges.size() - 1 - range_];
     ++range_;
     if (plan_.index->is_id() && is_point(range)) {
@@ -148,6 +157,28 @@ Result<std::optional<RecordId>> Scan::next_entry() {
     entries_.emplace(*reader_, *plan_.index, range.lower, range.upper, plan_.forward);
     range_open_ = true;
   }
+}
+
+bool Scan::next_branch() {
+  if (branch_ends_.size() >= plan_.others.size()) return false;
+  const auto& next = plan_.others[branch_ends_.size()];
+  branch_ends_.push_back(keys_);
+  plan_.index = next.index;
+  plan_.ranges = next.ranges;
+  range_ = 0;
+  position_.clear();
+  return true;
+}
+
+std::vector<std::int64_t> Scan::keys_of_branches() const {
+  std::vector<std::int64_t> keys;
+  std::int64_t before = 0;
+  for (const auto end : branch_ends_) {
+    keys.push_back(end - before);
+    before = end;
+  }
+  keys.push_back(keys_ - before);
+  return keys;
 }
 
 // The range that was under way, from behind the last entry.
@@ -178,9 +209,14 @@ Status Scan::move_to(std::shared_ptr<const Reader> reader) {
                                                       now->ns.to_string(), collection_->uuid.to_string()));
   }
   if (plan_.index) {
-    const auto* index = now->index(plan_.index->name);
-    if (!index || index->ident != plan_.index->ident) return server_error(kQueryPlanKilled, fmt::format("index '{}' dropped", plan_.index->name));
-    dedupe_ = plan_.index->multikey->load() != 0;
+    const auto check_is_there = [&](const IndexInfo& planned) -> Status {
+      const auto* index = now->index(planned.name);
+      if (index && index->ident == planned.ident) return {};
+      return server_error(kQueryPlanKilled, fmt::format("index '{}' dropped", planned.name));
+    };
+    TRY(check_is_there(*plan_.index));
+    for (std::size_t i = branch_ends_.size(); i < plan_.others.size(); ++i) TRY(check_is_there(*plan_.others[i].index));
+    dedupe_ = plan_.index->multikey->load() != 0 || !plan_.others.empty();
   }
   if (now->capped && begun_ && !plan_.index && plan_.forward && !TRY(reader->find_record(*now, record_))) {
     return server_error(kCappedPositionLost, fmt::format("CollectionScan died due to position in capped collection being deleted. "

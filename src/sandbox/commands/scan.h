@@ -66,6 +66,8 @@ class Scan {
   RecordId record_id() const { return record_; }
   std::int64_t examined() const { return examined_; }
   std::int64_t keys_examined() const { return keys_; }
+  // Of a plan with branches: how many of them each has looked at, those that were begun.
+  std::vector<std::int64_t> keys_of_branches() const;
   const Plan& plan() const { return plan_; }
   const CollectionInfo& collection() const { return *collection_; }
 
@@ -83,6 +85,7 @@ class Scan {
   Result<std::optional<RecordId>> next_entry();
   Result<bool> is_given(RecordId id);
   void resume_entries();
+  bool next_branch();
 
   std::shared_ptr<const Reader> reader_;
   CollectionPtr collection_;
@@ -93,6 +96,7 @@ class Scan {
   std::optional<IndexCursor> entries_;
   std::size_t range_ = 0;         // how many ranges were begun
   std::string position_;          // full key of the entry last given
+  std::vector<std::int64_t> branch_ends_;  // keys_ at the end of each branch that is done; plan_ has the one under way
   bool dedupe_ = false;
   RecordIdSet seen_;  // of a multikey index
   query::StageMemory seen_memory_;

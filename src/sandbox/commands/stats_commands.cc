@@ -89,13 +89,11 @@ Result<bson::Document> coll_stats(CommandContext& context) {
   const auto scale = TRY(scale_of(context));
   const auto view = context.engine().view();
   const auto target = TRY(target_collection(context, *view->catalog));
-  if (target.collection && target.collection->is_view()) {
-    return server_error(code::kCommandNotSupportedOnView, fmt::format("Namespace {} is a view, not a collection", target.ns.to_string()));
-  }
   bson::Builder out;
   out.append("ns", target.ns.to_string());
   if (target.collection) {
-    append_collection_stats(context, out, *target.collection, scale);
+    const auto [collection, of] = TRY(counted_collection(*view->catalog, target.collection));
+    append_collection_stats(context, out, *collection, scale, of);
   } else {
     out.append("size", 0).append("count", 0).append("storageSize", 0).append("totalSize", 0).append("nindexes", 0);
     out.append("totalIndexSize", 0).append("indexDetails", bson::Document()).append("indexSizes", bson::Document());
@@ -302,6 +300,28 @@ Result<bson::Document> validate(CommandContext& context) {
   return std::move(out).finish();
 }
 
+// Buckets are never compressed here, archived or closed to be opened again: what tells of that is 0.
+void append_bucket_stats(const CommandContext& context, bson::Builder& out, const CollectionInfo& buckets, const CollectionCounters& counters) {
+  const auto& counts = *buckets.bucket_counts;
+  const auto& settings = context.settings();
+  auto timeseries = out.open_document("timeseries");
+  timeseries.append("bucketsNs", buckets.ns.to_string()).append("bucketCount", counters.records);
+  if (counters.records > 0) timeseries.append("avgBucketSize", static_cast<std::int32_t>(counters.bytes / counters.records));
+  timeseries.append("numBucketInserts", counts.inserts.load()).append("numBucketUpdates", counts.updates.load());
+  timeseries.append("numBucketsOpenedDueToMetadata", counts.opened_for_series.load()).append("numBucketsClosedDueToCount", counts.closed_full.load());
+  if (settings.at_least(6, 0)) timeseries.append("numBucketsClosedDueToSchemaChange", std::int64_t{0});
+  timeseries.append("numBucketsClosedDueToSize", counts.closed_large.load()).append("numBucketsClosedDueToTimeForward", counts.closed_for_later.load());
+  const bool archives = settings.at_least(6, 3);
+  if (!archives) timeseries.append("numBucketsClosedDueToTimeBackward", counts.closed_for_earlier.load());
+  timeseries.append("numBucketsClosedDueToMemoryThreshold", std::int64_t{0});
+  const auto commits = counts.commits.load(), measurements = counts.measurements.load();
+  timeseries.append("numCommits", commits).append("numWaits", std::int64_t{0}).append("numMeasurementsCommitted", measurements);
+  if (commits > 0) timeseries.append("avgNumMeasurementsPerCommit", measurements / commits);
+  if (!archives) return;
+  timeseries.append("numBucketsClosedDueToReopening", std::int64_t{0}).append("numBucketsArchivedDueToMemoryThreshold", std::int64_t{0});
+  timeseries.append("numBucketsArchivedDueToTimeBackward", counts.closed_for_earlier.load()).append("numBucketsReopened", std::int64_t{0});
+}
+
 }  // namespace
 
 CollectionCounters counters_of(const Engine& engine, const CollectionInfo& collection) {
@@ -309,11 +329,22 @@ CollectionCounters counters_of(const Engine& engine, const CollectionInfo& colle
   return {engine.oplog_entries(), static_cast<std::int64_t>(engine.oplog_bytes())};  // its entries are not counted one by one
 }
 
-void append_collection_stats(const CommandContext& context, bson::Builder& out, const CollectionInfo& collection, std::int64_t scale) {
+Result<std::pair<CollectionPtr, StatsOf>> counted_collection(const Catalog& catalog, const CollectionPtr& collection) {
+  if (!collection->is_view()) return std::pair(collection, StatsOf::kCollection);
+  const auto buckets = collection->is_timeseries() ? catalog.find(Namespace{collection->ns.db, collection->view_on}) : nullptr;
+  if (buckets) return std::pair(buckets, StatsOf::kTimeseries);
+  return server_error(code::kCommandNotSupportedOnView, fmt::format("Namespace {} is a view, not a collection", collection->ns.to_string()));
+}
+
+void append_collection_stats(const CommandContext& context, bson::Builder& out, const CollectionInfo& collection, std::int64_t scale, StatsOf of) {
   const auto counters = counters_of(context.engine(), collection);
   append_count(context, out, "size", counters.bytes / scale);
-  append_count(context, out, "count", counters.records);
-  if (counters.records > 0) append_count(context, out, "avgObjSize", counters.bytes / counters.records);
+  if (of == StatsOf::kTimeseries) {
+    append_bucket_stats(context, out, collection, counters);
+  } else {
+    append_count(context, out, "count", counters.records);
+    if (counters.records > 0) append_count(context, out, "avgObjSize", counters.bytes / counters.records);
+  }
   append_count(context, out, "storageSize", counters.bytes / scale);
   out.append("capped", collection.capped);
   if (collection.capped) {

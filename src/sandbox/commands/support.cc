@@ -111,6 +111,7 @@ Result<Target> target_collection(CommandContext& context, const Catalog& catalog
   }
   target.ns = TRY(named_collection(context));
   target.collection = catalog.find(target.ns);
+  TRY(check_views(catalog, target.ns, target.collection));
   if (const auto wanted = context.body["collectionUUID"]; wanted && context.settings().at_least(6, 0)) {
     const auto uuid = wanted.to_uuid();
     if (!uuid) return server_error(code::kTypeMismatch, "BSON field 'collectionUUID' is the wrong type, expected type 'binData'");
@@ -255,6 +256,7 @@ Status check_writable(const CommandContext& context, const Namespace& ns) {
 Result<CollectionPtr> collection_for_write(CommandContext& context, WriteUnit& unit, const Namespace& ns, bool create) {
   TRY(check_write_allowed(context, unit, ns));
   auto collection = unit.catalog().find(ns);
+  TRY(check_views(unit.catalog(), ns, collection));
   if (collection && collection->is_view()) return refuse_on_view(*collection, "this");
   if (collection && collection->is_oplog()) return server_error(code::kInvalidNamespace, "cannot write to the oplog");
   if (collection || !create) return collection;
@@ -266,6 +268,12 @@ Result<CollectionPtr> collection_for_write(CommandContext& context, WriteUnit& u
     return server_error(code::kInvalidNamespace, fmt::format("Invalid collection name: {}", ns.collection));
   }
   return unit.create_collection(ns, bson::View(), default_id_index(nullptr));
+}
+
+Status check_views(const Catalog& catalog, const Namespace& ns, const CollectionPtr& found) {
+  const auto* invalid = found && !found->is_view() ? nullptr : catalog.invalid_view(ns.db);
+  if (invalid == nullptr) return {};
+  return server_error(182, fmt::format("found invalid view definition {} while reading '{}.system.views'", *invalid, ns.db));
 }
 
 Status check_transactional(const CommandContext& context, const CollectionPtr& collection) {

@@ -102,6 +102,9 @@ Status in_write_unit(CommandContext& context, const std::function<Status(WriteUn
                      const std::function<void(const WriteUnit&)>& committed = {}, const std::function<void()>& waits = {});
 // The collection of that name in the unit's newest state, created when it is missing (as an insert does). 166 for views.
 Result<CollectionPtr> collection_for_write(CommandContext& context, WriteUnit& unit, const Namespace& ns, bool create);
+// `found` by that name, or null. 182 InvalidViewDefinition for what is no collection, where a document of the database's system.views defines no view:
+// servers of 4.4 answer nothing then that may be about a view.
+Status check_views(const Catalog& catalog, const Namespace& ns, const CollectionPtr& found);
 // 263 for a capped collection inside a transaction. `collection` may be null.
 Status check_transactional(const CommandContext& context, const CollectionPtr& collection);
 // {v: 2, key: {_id: 1}, name: "_id_", collation?}

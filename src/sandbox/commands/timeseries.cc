@@ -1,5 +1,7 @@
 #include "sandbox/commands/timeseries.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "bson/builder.h"
@@ -12,6 +14,7 @@ namespace {
 
 constexpr ServerVersion kCustomSpansSince{6, 3, 0};
 constexpr ServerVersion kMeasurementIndexesSince{6, 0, 0};
+constexpr std::int64_t kLongestSpan = 31536000;  // a year
 
 tl::unexpected<Error> invalid(std::string message) { return server_error(code::kInvalidOptions, std::move(message)); }
 
@@ -46,8 +49,8 @@ Result<std::optional<std::int32_t>> custom_span(const CommandContext& context, b
     return invalid("'bucketMaxSpanSeconds' and 'bucketRoundingSeconds' must be set to the same value");
   }
   const auto seconds = span.to_int64().value_or(0);
-  if (seconds < 1 || seconds > 31536000) {
-    return server_error(code::kBadValue, fmt::format("BSON field 'bucketMaxSpanSeconds' value must be between 1 and 31536000, actual value '{}'", seconds));
+  if (seconds < 1 || seconds > kLongestSpan) {
+    return server_error(code::kBadValue, fmt::format("BSON field 'bucketMaxSpanSeconds' value must be between 1 and {}, actual value '{}'", kLongestSpan, seconds));
   }
   return std::optional(static_cast<std::int32_t>(seconds));
 }
@@ -88,20 +91,6 @@ bson::Document buckets_validator(const std::string& time) {
   return std::move(out).finish();
 }
 
-bson::Document view_definition(const Namespace& ns, bson::View timeseries) {
-  bson::Builder out;
-  out.append("viewOn", std::string(kBucketsPrefix) + ns.collection);
-  {
-    auto pipeline = out.open_array("pipeline");
-    auto stage = pipeline.open_document();
-    auto unpack = stage.open_document("$_internalUnpackBucket");
-    for (const auto name : {"timeField", "metaField", "bucketMaxSpanSeconds"}) {
-      if (timeseries[name]) unpack.append_raw(timeseries[name]);
-    }
-  }
-  return std::move(out).finish();
-}
-
 bool starts_path(std::string_view path, const std::string& field) {
   return !field.empty() && path.starts_with(field) && (path.size() == field.size() || path[field.size()] == '.');
 }
@@ -116,7 +105,110 @@ tl::unexpected<Error> not_on_meta(const TimeseriesOptions& options) {
                              options.meta_field));
 }
 
+const Granularity* granularity_named(std::string_view name) {
+  const auto* const found = std::find_if(std::begin(kGranularities), std::end(kGranularities), [&](const Granularity& one) { return one.name == name; });
+  return found == std::end(kGranularities) ? nullptr : found;
+}
+
+// What collMod's `timeseries` may say.
+struct SpanChange {
+  const Granularity* granularity = nullptr;
+  std::optional<std::int64_t> span, rounding;
+};
+
+Result<SpanChange> parse_change(const CommandContext& context, const bson::Element& given) {
+  if (!given.is_document()) {
+    return server_error(code::kTypeMismatch, fmt::format("BSON field 'collMod.timeseries' is the wrong type '{}', expected type 'object'", bson::type_name(given.type())));
+  }
+  SpanChange change;
+  for (const auto& field : given.document_value()) {
+    const auto key = field.key();
+    const bool custom = key == "bucketMaxSpanSeconds" || key == "bucketRoundingSeconds";
+    if (key != "granularity" && !(custom && context.settings().version >= kCustomSpansSince)) {
+      return server_error(code::kUnknownField, fmt::format("BSON field 'collMod.timeseries.{}' is an unknown field.", key));
+    }
+    if (!custom) {
+      if (!field.is_string()) {
+        return server_error(code::kTypeMismatch, fmt::format("BSON field 'collMod.timeseries.granularity' is the wrong type '{}', expected type 'string'", bson::type_name(field.type())));
+      }
+      change.granularity = granularity_named(field.string_value());
+      if (!change.granularity) {
+        return server_error(code::kBadValue, fmt::format("Enumeration value '{}' for field 'collMod.timeseries.granularity' is not a valid value.", field.string_value()));
+      }
+      continue;
+    }
+    if (!field.is_number()) {
+      return server_error(code::kTypeMismatch, fmt::format("BSON field 'collMod.timeseries.{}' is the wrong type '{}', expected types '[long, int, decimal, double']", key,
+                                                           bson::type_name(field.type())));
+    }
+    const auto seconds = field.to_int64().value_or(0);
+    if (seconds < 1) return server_error(51024, fmt::format("BSON field '{}' value must be >= 1, actual value '{}'", key, seconds));
+    if (seconds > kLongestSpan) return server_error(51024, fmt::format("BSON field '{}' value must be <= {}, actual value '{}'", key, kLongestSpan, seconds));
+    (key == "bucketMaxSpanSeconds" ? change.span : change.rounding) = seconds;
+  }
+  return change;
+}
+
+Status check_granularity(const SpanChange& change, std::string_view current) {
+  if (change.span && *change.span != change.granularity->span) {
+    return invalid("Timeseries 'bucketMaxSpanSeconds' is not configurable to a value other than the default for the provided granularity");
+  }
+  if (change.rounding) return invalid("Timeseries 'bucketRoundingSeconds' is not configurable alongside the granularity parameter");
+  const auto* before = granularity_named(current);
+  if (!before || before->span <= change.granularity->span) return {};
+  return invalid("Invalid transition for timeseries.granularity. Can only transition from 'seconds' to 'minutes' or 'minutes' to 'hours'.");
+}
+
+Status check_seconds(const SpanChange& change) {
+  if (!change.span || !change.rounding) {
+    return invalid("Timeseries 'bucketMaxSpanSeconds' and 'bucketRoundingSeconds' need to be set alongside each other");
+  }
+  if (change.span != change.rounding) return invalid("Timeseries 'bucketRoundingSeconds' needs to be equal to 'bucketMaxSpanSeconds'");
+  return {};
+}
+
 }  // namespace
+
+bson::Document timeseries_view(const Namespace& ns, bson::View timeseries) {
+  bson::Builder out;
+  out.append("viewOn", std::string(kBucketsPrefix) + ns.collection);
+  {
+    auto pipeline = out.open_array("pipeline");
+    auto stage = pipeline.open_document();
+    auto unpack = stage.open_document("$_internalUnpackBucket");
+    for (const auto name : {"timeField", "metaField", "bucketMaxSpanSeconds"}) {
+      if (timeseries[name]) unpack.append_raw(timeseries[name]);
+    }
+  }
+  return std::move(out).finish();
+}
+
+// Source: MongoDB's timeseries_options.cpp.
+Result<bson::Document> changed_timeseries(const CommandContext& context, bson::View stored, const bson::Element& given) {
+  const auto change = TRY(parse_change(context, given));
+  if (!change.granularity && !change.span && !change.rounding) return bson::Document(stored);
+  const auto current = stored["granularity"].to_string_view().value_or("");
+  if (change.granularity) {
+    TRY(check_granularity(change, current));
+    if (change.granularity->name == current) return bson::Document(stored);
+  } else {
+    TRY(check_seconds(change));
+  }
+  const auto before = TimeseriesOptions::of(stored);
+  const std::int64_t span = change.granularity ? change.granularity->span : *change.span;
+  const std::int64_t rounding = change.granularity ? change.granularity->rounding : *change.rounding;
+  if (span == before.max_span_seconds && rounding == before.rounding_seconds) return bson::Document(stored);
+  if (span < before.max_span_seconds) return invalid("Timeseries 'bucketMaxSpanSeconds' needs to be equal or greater to transition");
+  if (rounding < before.rounding_seconds) return invalid("Timeseries 'bucketRoundingSeconds' needs to be equal or greater to transition");
+  bson::Builder out;
+  for (const auto name : {"timeField", "metaField"}) {
+    if (stored[name]) out.append_raw(stored[name]);
+  }
+  if (change.granularity) out.append("granularity", change.granularity->name);
+  else out.append("bucketRoundingSeconds", static_cast<std::int32_t>(rounding));
+  out.append("bucketMaxSpanSeconds", static_cast<std::int32_t>(span));
+  return std::move(out).finish();
+}
 
 Result<bson::Document> timeseries_option(const CommandContext& context, const bson::Element& option) {
   if (!option.is_document()) {
@@ -146,9 +238,8 @@ Result<bson::Document> timeseries_option(const CommandContext& context, const bs
     return std::move(out).finish();
   }
   const auto wanted = spec["granularity"] ? spec["granularity"].to_string_view().value_or("") : std::string_view("seconds");
-  for (const auto& granularity : kGranularities) {
-    if (granularity.name != wanted) continue;
-    out.append("granularity", granularity.name).append("bucketMaxSpanSeconds", granularity.span);
+  if (const auto* granularity = granularity_named(wanted)) {
+    out.append("granularity", granularity->name).append("bucketMaxSpanSeconds", granularity->span);
     return std::move(out).finish();
   }
   return server_error(code::kBadValue, fmt::format("Enumeration value '{}' for field 'create.timeseries.granularity' is not a valid value.", wanted));
@@ -164,7 +255,7 @@ Status create_timeseries(CommandContext& context, WriteUnit& unit, const Namespa
   if (expire_after) options.append("expireAfterSeconds", expire_after.to_int64().value_or(0));
   options.append("timeseries", timeseries);
   auto collection = TRY(unit.create_collection(buckets, canonical_options(std::move(options).finish()), default_id_index(nullptr)));
-  TRY(create_view(context, unit, ns, view_definition(ns, timeseries)));
+  TRY(create_view(context, unit, ns, timeseries_view(ns, timeseries)));
   const auto parsed = TimeseriesOptions::of(timeseries);
   if (parsed.meta_field.empty() || context.settings().version < kCustomSpansSince) return {};
   bson::Builder index;

@@ -17,6 +17,12 @@ Result<bson::Document> timeseries_option(const CommandContext& context, const bs
 // The buckets' collection, the view over it, and from 6.3 on the index that the server makes.
 Status create_timeseries(CommandContext& context, WriteUnit& unit, const Namespace& ns, bson::View timeseries, const bson::Element& expire_after);
 
+// {viewOn, pipeline} of the view over the buckets.
+bson::Document timeseries_view(const Namespace& ns, bson::View timeseries);
+// The stored option as collMod's `timeseries` changes it: buckets may only come to span more. 72 for what goes back; the option itself
+// when nothing changes.
+Result<bson::Document> changed_timeseries(const CommandContext& context, bson::View stored, const bson::Element& change);
+
 // The key of an index on X in terms of buckets, and back. 72 for what cannot be indexed.
 Result<bson::Document> bucket_index(const CommandContext& context, const TimeseriesOptions& options, bson::View spec);
 bson::Document measurement_index(const TimeseriesOptions& options, bson::View spec);

@@ -112,9 +112,11 @@ std::optional<TimeseriesBucket> TimeseriesBucket::parse(const TimeseriesOptions&
   return bucket;
 }
 
-bool TimeseriesBucket::has_room_for(bson::DateTime time, std::size_t bytes) const {
-  return time.millis >= start_.millis && time.millis < start_.millis + options_.max_span_seconds * 1000 && count_ < kMaxMeasurements &&
-         bytes_ + bytes <= kMaxBucketBytes;
+TimeseriesBucket::Room TimeseriesBucket::room_for(bson::DateTime time, std::size_t bytes) const {
+  if (time.millis < start_.millis) return Room::kEarlier;
+  if (time.millis >= start_.millis + options_.max_span_seconds * 1000) return Room::kLater;
+  if (count_ >= kMaxMeasurements) return Room::kFull;
+  return bytes_ + bytes <= kMaxBucketBytes ? Room::kEnough : Room::kLarge;
 }
 
 TimeseriesBucket::Column& TimeseriesBucket::column(std::string_view name) {

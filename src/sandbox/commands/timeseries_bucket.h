@@ -37,7 +37,8 @@ class TimeseriesBucket {
   // One that is stored; nothing when it is of another version.
   static std::optional<TimeseriesBucket> parse(const TimeseriesOptions& options, bson::View stored);
 
-  bool has_room_for(bson::DateTime time, std::size_t bytes) const;
+  enum class Room { kEnough, kLater, kEarlier, kFull, kLarge };  // all but the first say why there is none
+  Room room_for(bson::DateTime time, std::size_t bytes) const;
   void add(bson::View measurement);
   std::size_t count() const { return count_; }
   bson::Document to_document() const;

@@ -1,4 +1,6 @@
 // explain: the shapes that tools read, and numbers that are those of the scan.
+#include <set>
+
 #include "sandbox/server/client_for_tests.h"
 
 namespace drover::sandbox {
@@ -116,6 +118,148 @@ TEST_F(ExplainTest, CountsAreThoseOfTheScan) {
   EXPECT_EQ(find("t", "c").size(), 4U);
   EXPECT_FALSE(scanned.view().at_path("executionStats.allPlansExecution"));
   EXPECT_TRUE(explain(R"({"find": "c"})", "allPlansExecution").view().at_path("executionStats.allPlansExecution").is_array());
+}
+
+TEST_F(ExplainTest, AViewIsThePipelineOverWhatItStandsOn) {
+  for (const auto version : {kTest44, kTest80}) {
+    fill(version);
+    run("t", R"({"create": "v", "viewOn": "c", "pipeline": [{"$match": {"b": 9}}]})");
+    run("t", R"({"create": "w", "viewOn": "v", "pipeline": [{"$match": {"a": {"$gt": 1}}}, {"$project": {"a": 1}}]})");
+    // Its filter and the command's are one, and answered by an index.
+    const auto found = explain(R"({"find": "v", "filter": {"a": 3}})");
+    EXPECT_EQ(at(found, "queryPlanner.parsedQuery"), R"({"$and":[{"a":{"$eq":3}},{"b":{"$eq":9}}]})");
+    EXPECT_EQ(found.view().at_path("queryPlanner.namespace").to_string_view(), "t.c");
+    EXPECT_EQ(found.view().at_path("executionStats.nReturned").to_int64(), 1);
+    EXPECT_EQ(found.view().at_path("executionStats.totalKeysExamined").to_int64(), 2);
+    EXPECT_EQ(stages(R"({"find": "v", "filter": {"a": 3}})"), "FETCH IXSCAN ");
+    if (version == kTest80) {
+      EXPECT_EQ(at(found, "command"), R"({"aggregate":"c","pipeline":[{"$match":{"b":9}},{"$match":{"a":3}}],"cursor":{}})");
+      EXPECT_EQ(found.view().at_path("explainVersion").to_string_view(), "1");
+    }
+    const auto piped = explain(R"({"aggregate": "w", "pipeline": [{"$group": {"_id": "$a"}}], "cursor": {}})");
+    EXPECT_EQ(at(piped, "stages.0.$cursor.queryPlanner.parsedQuery"), R"({"$and":[{"b":{"$eq":9}},{"a":{"$gt":1}}]})");
+    EXPECT_EQ(at(piped, "stages.1"), R"({"$project":{"a":1}})");
+    EXPECT_EQ(at(piped, "stages.2"), R"({"$group":{"_id":"$a"}})");
+    EXPECT_EQ(at(explain(R"({"count": "v", "query": {"a": 3}, "skip": 1})"), "stages.1"), R"({"$skip":1})");
+    EXPECT_EQ(at(explain(R"({"count": "v", "query": {"a": 3}})"), "stages.1"), R"({"$count":"count"})");
+    const auto distinct = explain(R"({"distinct": "v", "key": "x.y"})");
+    EXPECT_EQ(at(distinct, "stages.1"), R"({"$unwind":{"path":"$x","preserveNullAndEmptyArrays":true}})");
+    EXPECT_EQ(at(distinct, "stages.2"), R"({"$unwind":{"path":"$x.y","preserveNullAndEmptyArrays":true}})");
+    EXPECT_EQ(at(distinct, "stages.3"), R"({"$match":{"x":{"$_internalSchemaType":"object"}}})");
+    EXPECT_EQ(at(distinct, "stages.4"), R"({"$group":{"_id":null,"distinct":{"$addToSet":"$x.y"}}})");
+    EXPECT_EQ(at(run("t", R"({"aggregate": "v", "pipeline": [], "explain": true})"), "queryPlanner.parsedQuery"), R"({"b":{"$eq":9}})");
+    EXPECT_EQ(code_of(explain(R"({"update": "v", "updates": [{"q": {}, "u": {"$set": {"x": 1}}}]})")), 166);
+    EXPECT_EQ(code_of(explain(R"({"delete": "v", "deletes": [{"q": {}, "limit": 0}]})")), 166);
+    EXPECT_EQ(code_of(explain(R"({"find": "v", "sort": {"$natural": 1}})")), 168);
+    EXPECT_EQ(code_of(explain(R"({"find": "v", "collation": {"locale": "fr"}})")), 167);
+  }
+}
+
+TEST_F(ExplainTest, AViewsCollationChoosesItsIndexes) {
+  fill(kTest80);
+  run("t", R"({"create": "k", "collation": {"locale": "en", "strength": 2}})");
+  run("t", R"({"insert": "k", "documents": [{"_id": 1, "s": "A"}]})");
+  run("t", R"({"createIndexes": "k", "indexes": [{"key": {"s": 1}, "name": "s"}]})");
+  run("t", R"({"create": "same", "viewOn": "k", "pipeline": [], "collation": {"locale": "en", "strength": 2}})");
+  run("t", R"({"create": "simple", "viewOn": "k", "pipeline": []})");
+  EXPECT_EQ(stages(R"({"find": "same", "filter": {"s": "a"}})"), "FETCH IXSCAN ");
+  EXPECT_EQ(stages(R"({"find": "simple", "filter": {"s": "a"}})"), "COLLSCAN ");
+  EXPECT_EQ(explain(R"({"find": "same", "filter": {"s": "a"}})").view().at_path("command.collation.locale").to_string_view(), "en");
+}
+
+TEST_F(ExplainTest, ATimeSeriesCollectionIsItsBuckets) {
+  start(kTest60);
+  run("t", R"({"create": "w", "timeseries": {"timeField": "t", "metaField": "m"}})");
+  run("t", R"({"insert": "w", "documents": [{"t": {"$date": "2026-01-01T00:10:30Z"}, "m": 1, "x": 5}, {"t": {"$date": "2026-01-01T00:10:31Z"}, "m": 2, "x": 5}]})");
+  const auto found = explain(R"({"find": "w", "filter": {"x": 5}})");
+  EXPECT_EQ(found.view().at_path("stages.0.$cursor.queryPlanner.namespace").to_string_view(), "t.system.buckets.w");
+  EXPECT_EQ(found.view().at_path("stages.0.$cursor.executionStats.totalDocsExamined").to_int64(), 2);
+  EXPECT_EQ(at(found, "stages.1"), R"({"$_internalUnpackBucket":{"timeField":"t","metaField":"m","bucketMaxSpanSeconds":3600}})");
+  EXPECT_EQ(at(found, "stages.2"), R"({"$match":{"x":5}})");
+  EXPECT_EQ(code_of(explain(R"({"update": "w", "updates": [{"q": {}, "u": {"$set": {"x": 1}}, "multi": true}]})")), 72);
+}
+
+TEST_F(ExplainTest, AClusteredCollectionIsReadWithoutAnIndex) {
+  for (const auto version : {kTest60, kTest80}) {
+    start(version);
+    run("t", R"({"create": "c", "clusteredIndex": {"key": {"_id": 1}, "unique": true}})");
+    run("t", R"({"insert": "c", "documents": [{"_id": 1}, {"_id": 2}, {"_id": 3}, {"_id": 4}]})");
+    const auto range = explain(R"({"find": "c", "filter": {"_id": {"$gt": 1, "$lte": 3}}})");
+    EXPECT_EQ(at(range, "queryPlanner.winningPlan"), std::string(version == kTest80 ? R"({"isCached":false,)" : "{") +
+                                                         R"("stage":"CLUSTERED_IXSCAN","filter":{"$and":[{"_id":{"$lte":3}},{"_id":{"$gt":1}}]},"direction":"forward","minRecord":1,"maxRecord":3})");
+    EXPECT_EQ(range.view().at_path("executionStats.nReturned").to_int64(), 2);
+    EXPECT_EQ(range.view().at_path("executionStats.totalKeysExamined").to_int64(), 0);
+    EXPECT_EQ(range.view().at_path("executionStats.totalDocsExamined").to_int64(), 2);
+    EXPECT_EQ(stages(R"({"find": "c", "filter": {"a": 1}})"), "COLLSCAN ");
+    EXPECT_EQ(stages(R"({"find": "c", "sort": {"_id": -1}})"), "COLLSCAN ");
+    EXPECT_EQ(stages(R"({"find": "c", "filter": {"_id": 2}})"), version == kTest80 ? "EXPRESS_CLUSTERED_IXSCAN " : "CLUSTERED_IXSCAN ");
+    EXPECT_EQ(stages(R"({"delete": "c", "deletes": [{"q": {"_id": 2}, "limit": 1}]})"), "DELETE CLUSTERED_IXSCAN ");
+  }
+}
+
+TEST_F(ExplainTest, BranchesThatAllHaveAnIndexAreReadOneByOne) {
+  fill(kTest44);
+  run("t", R"({"createIndexes": "c", "indexes": [{"key": {"a": 1}, "name": "a_1"}, {"key": {"s": 1}, "name": "s_1", "sparse": true}]})");
+  const auto names = [&](const std::string& filter) { return stages(R"({"find": "c", "filter": )" + filter + "}"); };
+  EXPECT_EQ(names(R"({"$or": [{"a": 1}, {"b": 9}]})"), "SUBPLAN FETCH OR ");
+  EXPECT_EQ(names(R"({"$or": [{"a": 1}, {"_id": 3}, {"b": {"$gt": 5}, "x": 1}], "x": 1})"), "FETCH OR ");
+  for (const char* beyond : {R"({"$or": [{"a": 1}, {"x": 1}]})", R"({"$or": [{"a": 1}, {}]})", R"({"$or": [{"a": 1}, {"s": null}]})", R"({"$or": [{"a": 1}, {"a": {"$ne": 2}, "x": 5}, {"x": 5}]})"}) {
+    EXPECT_EQ(names(beyond), "COLLSCAN ") << beyond;
+  }
+  EXPECT_EQ(names(R"({"$or": [{"x": 1}, {"y": 1}], "a": 2})"), "FETCH IXSCAN ");
+  EXPECT_EQ(stages(R"({"count": "c", "query": {"$or": [{"a": 1}, {"b": 9}]}})"), "COUNT SUBPLAN FETCH OR ");
+  EXPECT_EQ(stages(R"({"find": "c", "filter": {"$or": [{"a": 1}, {"b": 9}]}, "sort": {"x": 1}})"), "SUBPLAN SORT FETCH OR ");
+  const auto run_through = explain(R"({"find": "c", "filter": {"$or": [{"a": {"$gte": 2}}, {"b": {"$in": [2, 9]}}]}})");
+  const auto number = [&](const std::string& path) { return run_through.view().at_path("executionStats." + path).to_int64().value_or(-1); };
+  EXPECT_EQ(number("nReturned"), 4);
+  EXPECT_EQ(number("totalKeysExamined"), 7);  // 2, 3 and 4; 1, 2, 3 and 4
+  EXPECT_EQ(number("totalDocsExamined"), 4);
+  EXPECT_EQ(number("executionStages.inputStage.inputStage.dupsDropped"), 3);
+  EXPECT_EQ(number("executionStages.inputStage.inputStage.inputStages.0.keysExamined"), 3);
+  EXPECT_EQ(number("executionStages.inputStage.inputStage.inputStages.1.keysExamined"), 4);
+  EXPECT_EQ(at(run_through, "executionStats.executionStages.inputStage.inputStage.inputStages.1.indexBounds"), R"({"b":["[2,2]","[9,9]"]})");
+}
+
+// What a scan of the collection finds an index finds too, whatever the branches are; batch by batch, while others write.
+TEST_F(ExplainTest, BranchesFindWhatIsThereAndOnce) {
+  start(kTest80);
+  std::string documents;
+  for (int i = 0; i < 300; ++i) {
+    documents += std::string(i == 0 ? "" : ", ") + R"({"_id": )" + std::to_string(i) + R"(, "a": )" + std::to_string(i % 10) + R"(, "b": [)" + std::to_string(i % 7) + ", " +
+                 std::to_string(i % 5) + R"(], "c": )" + std::to_string(i % 3) + "}";
+  }
+  for (const char* collection : {"plain", "indexed"}) run("t", R"({"insert": ")" + std::string(collection) + R"(", "documents": [)" + documents + "]}");
+  run("t", R"({"createIndexes": "indexed", "indexes": [{"key": {"a": 1}, "name": "a"}, {"key": {"b": -1}, "name": "b"}, {"key": {"c": 1, "a": -1}, "name": "c"}]})");
+  const auto ids = [&](const std::string& collection, const std::string& filter) {
+    std::multiset<std::int64_t> found;
+    for (const auto& document : find("t", collection, filter)) found.insert(document["_id"].to_int64().value_or(-1));
+    return found;
+  };
+  for (const std::string filter : {R"({"$or": [{"a": 1}, {"b": 2}]})", R"({"$or": [{"a": {"$gt": 7}}, {"b": {"$lt": 1}}, {"c": 2, "a": {"$lt": 3}}]})", R"({"$or": [{"a": 1}, {"a": 1}]})",
+                                   R"({"$or": [{"a": 5}, {"b": 3}], "c": {"$ne": 1}})", R"({"$or": [{"a": {"$in": [1, 2, 3]}}, {"_id": {"$lt": 20}}], "d": null})",
+                                   R"({"$or": [{"b": {"$gt": 1, "$lt": 3}}, {"a": 0}]})"}) {
+    EXPECT_EQ(ids("indexed", filter), ids("plain", filter)) << filter;
+    EXPECT_EQ(run("t", R"({"count": "indexed", "query": )" + filter + "}")["n"].to_int64(), static_cast<std::int64_t>(ids("plain", filter).size()));
+    EXPECT_NE(stages(R"({"find": "indexed", "filter": )" + filter + "}").find("OR "), std::string::npos) << filter;
+  }
+  auto reply = run("t", R"({"find": "indexed", "filter": {"$or": [{"a": 1}, {"b": 2}]}, "batchSize": 7})");
+  std::multiset<std::int64_t> seen;
+  for (int i = 0;; ++i) {
+    for (const auto& document : batch(reply)) seen.insert(document["_id"].to_int64().value_or(-1));
+    const auto cursor = reply.view().at_path("cursor.id").to_int64().value_or(0);
+    if (cursor == 0) break;
+    run("t", R"({"update": "indexed", "updates": [{"q": {"_id": )" + std::to_string(i) + R"(}, "u": {"$set": {"z": 1}}}]})");
+    reply = run("t", R"({"getMore": )" + std::to_string(cursor) + R"(, "collection": "indexed", "batchSize": 7})");
+    ASSERT_TRUE(reply["ok"].is_truthy()) << text(reply);
+  }
+  EXPECT_EQ(seen, ids("plain", R"({"$or": [{"a": 1}, {"b": 2}]})"));
+  // An index of a branch that is yet to come is dropped.
+  reply = run("t", R"({"find": "indexed", "filter": {"$or": [{"a": 1}, {"b": 2}]}, "batchSize": 2})");
+  run("t", R"({"dropIndexes": "indexed", "index": "b"})");
+  EXPECT_EQ(code("t", R"({"getMore": )" + std::to_string(reply.view().at_path("cursor.id").to_int64().value_or(0)) + R"(, "collection": "indexed"})"), 175);
+  EXPECT_EQ(run("t", R"({"update": "indexed", "updates": [{"q": {"$or": [{"a": 1}, {"c": 2}]}, "u": {"$inc": {"n": 1}}, "multi": true}]})")["n"].to_int64(),
+            static_cast<std::int64_t>(ids("plain", R"({"$or": [{"a": 1}, {"c": 2}]})").size()));
+  EXPECT_EQ(ids("indexed", R"({"n": {"$gt": 1}})").size(), 0U);
 }
 
 }  // namespace

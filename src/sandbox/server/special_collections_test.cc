@@ -47,6 +47,21 @@ TEST_F(SpecialCollectionsTest, ClusteredCollectionsAreReadInTheOrderOfTheirIds) 
   EXPECT_EQ(run("t", R"({"insert": "c", "documents": [{"_id": 2}]})").view().at_path("writeErrors.0.code").to_int64(), 11000);
 }
 
+TEST_F(SpecialCollectionsTest, NoIndexCommandMakesAClusteredIndex) {
+  start(kTest60);
+  const auto create = [&](const std::string& collection, const std::string& spec) { return code("t", R"({"createIndexes": ")" + collection + R"(", "indexes": [)" + spec + "]}"); };
+  const std::string clustered = R"({"key": {"_id": 1}, "name": "_id_", "clustered": true, "unique": true})";
+  EXPECT_EQ(create("missing", clustered), 6100900);
+  EXPECT_EQ(listed("missing"), "");
+  run("t", R"({"create": "plain"})");
+  EXPECT_EQ(create("plain", clustered), 6243700);
+  ASSERT_EQ(code("t", kClustered), 0);
+  EXPECT_EQ(create("c", clustered), 0);
+  EXPECT_EQ(create("c", R"({"key": {"a": 1}, "name": "a", "clustered": true, "unique": true})"), 6243700);
+  EXPECT_EQ(create("c", R"({"key": {"_id": 1}, "name": "_id_", "clustered": true})"), 67);
+  EXPECT_EQ(indexes("c").size(), 1U);
+}
+
 TEST_F(SpecialCollectionsTest, DocumentsOfAClusteredCollectionExpireByTheirId) {
   start(kTest60);
   ASSERT_EQ(code("t", R"({"create": "c", "clusteredIndex": {"key": {"_id": 1}, "unique": true}, "expireAfterSeconds": 60})"), 0);
@@ -174,6 +189,184 @@ TEST_F(SpecialCollectionsTest, AnIndexIsMadeUniqueInTwoSteps) {
   run("t", R"({"delete": "c", "deletes": [{"q": {"_id": 2}, "limit": 1}]})");
   EXPECT_TRUE(run("t", R"({"collMod": "c", "index": {"name": "a", "unique": true}})")["unique_new"].is_truthy());
   EXPECT_EQ(indexes("c").at(1), R"({"v":2,"key":{"a":1},"name":"a","unique":true})");
+}
+
+TEST_F(SpecialCollectionsTest, WhetherAnIndexCouldBeUniqueIsTriedWithoutAChange) {
+  start(kTest50);
+  run("t", R"({"createIndexes": "c", "indexes": [{"key": {"a": 1}, "name": "a"}]})");
+  EXPECT_EQ(code("t", R"({"collMod": "c", "index": {"name": "a", "hidden": true}, "dryRun": true})"), 40415);
+  start(kTest60);
+  run("t", R"({"createIndexes": "c", "indexes": [{"key": {"a": 1}, "name": "a"}]})");
+  run("t", R"({"insert": "c", "documents": [{"_id": 1, "a": 1}, {"_id": 2, "a": 1}, {"_id": 3, "a": 2}]})");
+  EXPECT_EQ(code("t", R"({"collMod": "c", "index": {"name": "a", "unique": true}, "dryRun": true})"), 72);  // it is not prepared
+  run("t", R"({"collMod": "c", "index": {"name": "a", "prepareUnique": true}})");
+  const auto before = indexes("c");
+  const auto entry = last_entry();
+  for (const auto& [refused, reason] : {std::pair(R"({"collMod": "c", "dryRun": true})", "dry run mode requires an valid index modification."),
+                                        {R"({"collMod": "c", "dryRun": true, "index": {"name": "a", "hidden": true}})", "dry run mode requires an index modification with unique: true."},
+                                        {R"({"collMod": "c", "dryRun": true, "index": {"name": "a", "unique": true, "hidden": true}})",
+                                         "unique: true cannot be combined with any other modification in dry run mode."},
+                                        {R"({"collMod": "c", "dryRun": true, "index": {"name": "a", "unique": true}, "validationLevel": "off"})",
+                                         "unique: true cannot be combined with any other modification in dry run mode."}}) {
+    const auto reply = run("t", std::string(refused));
+    EXPECT_EQ(code_of(reply), 72) << refused;
+    EXPECT_EQ(reply["errmsg"].to_string_view(), reason);
+  }
+  const auto dry = run("t", R"({"collMod": "c", "dryRun": true, "index": {"name": "a", "unique": true}})");
+  EXPECT_EQ(code_of(dry), 359);
+  EXPECT_EQ(dry["codeName"].to_string_view(), "CannotConvertIndexToUnique");
+  EXPECT_EQ(text(dry.view().at_path("violations.0.ids")), R"({"0":1,"1":2})");
+  run("t", R"({"delete": "c", "deletes": [{"q": {"_id": 2}, "limit": 1}]})");
+  const auto possible = last_entry();
+  EXPECT_EQ(code("t", R"({"collMod": "c", "dryRun": true, "index": {"keyPattern": {"a": 1}, "unique": true}})"), 0);
+  EXPECT_EQ(indexes("c"), before);
+  EXPECT_EQ(text(last_entry()), text(possible));
+  EXPECT_TRUE(run("t", R"({"collMod": "c", "dryRun": false, "index": {"name": "a", "unique": true}})")["unique_new"].is_truthy());
+}
+
+TEST_F(SpecialCollectionsTest, HowLongDocumentsOfAClusteredCollectionLiveIsChanged) {
+  start(kTest44);
+  run("t", R"({"create": "plain"})");
+  EXPECT_EQ(code("t", R"({"collMod": "plain", "expireAfterSeconds": 5})"), 72);
+  start(kTest60);
+  run("t", R"({"create": "plain"})");
+  EXPECT_EQ(run("t", R"({"collMod": "plain", "expireAfterSeconds": 5})")["errmsg"].to_string_view(), "'expireAfterSeconds' option is only supported on collections clustered by _id");
+  ASSERT_EQ(code("t", kClustered), 0);
+  run("t", R"({"insert": "c", "documents": [{"_id": {"$date": "2020-01-01T00:00:00Z"}}, {"_id": {"$date": "2200-01-01T00:00:00Z"}}]})");
+  for (const char* refused : {R"("on")", "-1", "9223372036854775807", R"({"$numberDouble": "NaN"})"}) {
+    EXPECT_EQ(code("t", R"({"collMod": "c", "expireAfterSeconds": )" + std::string(refused) + "}"), 72) << refused;
+  }
+  EXPECT_EQ(code("t", R"({"collMod": "c", "expireAfterSeconds": true})"), 14);
+  EXPECT_EQ(code("t", R"({"create": "x", "clusteredIndex": {"key": {"_id": 1}, "unique": true}, "expireAfterSeconds": 9223372036854775807})"), 72);
+  ASSERT_EQ(code("t", R"({"collMod": "c", "expireAfterSeconds": 60})"), 0);
+  EXPECT_EQ(text(last_entry()["o"]), R"({"collMod":"c","expireAfterSeconds":60})");
+  EXPECT_EQ(text(last_entry().view().at_path("o2.collectionOptions_old")), R"({"clusteredIndex":{"v":2,"key":{"_id":1},"name":"_id_","unique":true}})");
+  EXPECT_NE(listed("c").find(R"("expireAfterSeconds":60)"), std::string::npos) << listed("c");
+  ASSERT_EQ(code("t", R"({"collMod": "c", "expireAfterSeconds": "off"})"), 0);
+  EXPECT_EQ(text(last_entry()["o"]), R"({"collMod":"c","expireAfterSeconds":"off"})");
+  EXPECT_EQ(listed("c").find("expireAfterSeconds"), std::string::npos) << listed("c");
+  ASSERT_TRUE(delete_expired(sandbox_->state().services, {}));
+  EXPECT_EQ(find("t", "c").size(), 2U);
+  ASSERT_EQ(code("t", R"({"collMod": "c", "expireAfterSeconds": 60})"), 0);
+  ASSERT_TRUE(delete_expired(sandbox_->state().services, {}));
+  EXPECT_EQ(find("t", "c").size(), 1U);
+}
+
+TEST_F(SpecialCollectionsTest, ATimeSeriesCollectionIsModifiedThroughItsBuckets) {
+  start(kTest50);
+  ASSERT_EQ(code("t", R"({"create": "w", "timeseries": {"timeField": "t", "metaField": "m"}})"), 0);
+  run("t", R"({"insert": "w", "documents": [{"_id": 1, "t": {"$date": "2020-01-01T00:10:00Z"}, "m": 1}, {"_id": 2, "t": {"$date": "2020-01-01T05:10:00Z"}, "m": 1}]})");
+  EXPECT_EQ(find("t", "system.buckets.w").size(), 2U);
+  EXPECT_EQ(code("t", R"({"collMod": "w", "timeseries": {"granularity": "days"}})"), 2);
+  EXPECT_EQ(code("t", R"({"collMod": "w", "timeseries": {"bucketMaxSpanSeconds": 4000, "bucketRoundingSeconds": 4000}})"), 40415);
+  ASSERT_EQ(code("t", R"({"collMod": "w", "timeseries": {"granularity": "minutes"}, "expireAfterSeconds": 100})"), 0);
+  EXPECT_EQ(listed("w"), R"({"name":"w","type":"timeseries","options":{"expireAfterSeconds":100,"timeseries":{"timeField":"t","metaField":"m","granularity":"minutes","bucketMaxSpanSeconds":86400}},"info":{"readOnly":false}})");
+  EXPECT_NE(listed("system.buckets.w").find(R"("expireAfterSeconds":100,"timeseries":{"timeField":"t","metaField":"m","granularity":"minutes","bucketMaxSpanSeconds":86400})"), std::string::npos);
+  EXPECT_EQ(text(last_entry()["o"]), R"({"collMod":"system.buckets.w","timeseries":{"granularity":"minutes"},"expireAfterSeconds":100})");
+  EXPECT_EQ(text(last_entry().view().at_path("o2.collectionOptions_old.timeseries")), R"({"timeField":"t","metaField":"m","granularity":"seconds","bucketMaxSpanSeconds":3600})");
+  EXPECT_EQ(text(find("t", "system.views").at(0).view().at_path("pipeline.0")), R"({"$_internalUnpackBucket":{"timeField":"t","metaField":"m","bucketMaxSpanSeconds":86400}})");
+  const auto back = run("t", R"({"collMod": "w", "timeseries": {"granularity": "seconds"}})");
+  EXPECT_EQ(code_of(back), 72);
+  EXPECT_EQ(back["errmsg"].to_string_view(), "Invalid transition for timeseries.granularity. Can only transition from 'seconds' to 'minutes' or 'minutes' to 'hours'.");
+  // Later measurements go by the new span, and all are found.
+  run("t", R"({"insert": "w", "documents": [{"_id": 3, "t": {"$date": "2020-01-01T20:00:00Z"}, "m": 1}]})");
+  EXPECT_EQ(find("t", "system.buckets.w").size(), 2U);
+  EXPECT_EQ(find("t", "w", R"({"t": {"$gte": {"$date": "2020-01-01T00:00:00Z"}}})").size(), 3U);
+  ASSERT_EQ(code("t", R"({"collMod": "w", "expireAfterSeconds": "off"})"), 0);
+  ASSERT_TRUE(delete_expired(sandbox_->state().services, {}));
+  EXPECT_EQ(find("t", "w").size(), 3U);
+  ASSERT_EQ(code("t", R"({"collMod": "w", "expireAfterSeconds": 100})"), 0);
+  ASSERT_TRUE(delete_expired(sandbox_->state().services, {}));
+  EXPECT_EQ(find("t", "w").size(), 0U);
+}
+
+TEST_F(SpecialCollectionsTest, WhatCannotBeModifiedOfATimeSeriesCollection) {
+  start(kTest80);
+  ASSERT_EQ(code("t", kWeather), 0);
+  run("t", R"({"create": "plain"})");
+  run("t", R"({"create": "view", "viewOn": "plain", "pipeline": []})");
+  for (const auto& [option, reason] : {std::pair(R"("validator": {"a": 1})", "option not supported on a time-series collection: validator"),
+                                       {R"("validationLevel": "off")", "option not supported on a time-series collection: validationLevel"},
+                                       {R"("changeStreamPreAndPostImages": {"enabled": true})", "option not supported on a time-series collection: changeStreamPreAndPostImages"},
+                                       {R"("index": {"name": "m_1_t_1", "expireAfterSeconds": 5})",
+                                        "TTL indexes are not supported for time-series collections. Please refer to the documentation and use the top-level 'expireAfterSeconds' option instead"},
+                                       {R"("timeseries": {"bucketMaxSpanSeconds": 100000})", "Timeseries 'bucketMaxSpanSeconds' and 'bucketRoundingSeconds' need to be set alongside each other"},
+                                       {R"("timeseries": {"bucketMaxSpanSeconds": 100000, "bucketRoundingSeconds": 90000})", "Timeseries 'bucketRoundingSeconds' needs to be equal to 'bucketMaxSpanSeconds'"},
+                                       {R"("timeseries": {"bucketMaxSpanSeconds": 80000, "bucketRoundingSeconds": 80000})", "Timeseries 'bucketMaxSpanSeconds' needs to be equal or greater to transition"},
+                                       {R"("timeseries": {"granularity": "hours", "bucketMaxSpanSeconds": 5})",
+                                        "Timeseries 'bucketMaxSpanSeconds' is not configurable to a value other than the default for the provided granularity"},
+                                       {R"("timeseries": {"granularity": "hours", "bucketRoundingSeconds": 5})", "Timeseries 'bucketRoundingSeconds' is not configurable alongside the granularity parameter"}}) {
+    const auto reply = run("t", R"({"collMod": "w", )" + std::string(option) + "}");
+    EXPECT_EQ(code_of(reply), 72) << option;
+    EXPECT_EQ(reply["errmsg"].to_string_view(), reason);
+  }
+  EXPECT_EQ(code("t", R"({"collMod": "w", "viewOn": "plain", "pipeline": []})"), 72);
+  EXPECT_EQ(run("t", R"({"collMod": "plain", "timeseries": {"granularity": "hours"}})")["errmsg"].to_string_view(), "option only supported on a time-series collection: timeseries");
+  EXPECT_EQ(run("t", R"({"collMod": "view", "expireAfterSeconds": 5})")["errmsg"].to_string_view(), "option not supported on a view: expireAfterSeconds");
+  EXPECT_EQ(code("t", R"({"collMod": "system.buckets.w", "timeseries": {"granularity": "hours"}})"), 73);
+  EXPECT_EQ(code("t", R"({"collMod": "w", "timeseries": {"granularity": "hours", "other": 1}})"), 40415);
+  EXPECT_EQ(code("t", R"({"collMod": "w", "timeseries": {"bucketMaxSpanSeconds": 31536001, "bucketRoundingSeconds": 31536001}})"), 51024);
+  EXPECT_EQ(code("t", R"({"collMod": "w", "index": {"keyPattern": {"nothing": 1}, "hidden": true}})"), 27);
+  ASSERT_EQ(code("t", R"({"collMod": "w", "index": {"keyPattern": {"m": 1, "t": 1}, "hidden": true}})"), 0);
+  EXPECT_NE(indexes("w").at(0).find(R"("hidden":true)"), std::string::npos);
+  ASSERT_EQ(code("t", R"({"collMod": "w", "timeseries": {"bucketMaxSpanSeconds": 100000, "bucketRoundingSeconds": 100000}})"), 0);
+  EXPECT_NE(listed("w").find(R"("timeseries":{"timeField":"t","metaField":"m","bucketRoundingSeconds":100000,"bucketMaxSpanSeconds":100000})"), std::string::npos) << listed("w");
+  ASSERT_EQ(code("t", R"({"collMod": "w", "timeseries": {"granularity": "hours"}})"), 72);  // its rounding is less
+  ASSERT_EQ(code("t", R"({"collMod": "w", "timeseries": {}})"), 0);
+}
+
+TEST_F(SpecialCollectionsTest, WithoutItsBucketsATimeSeriesCollectionIsAViewOfNothing) {
+  start(kTest50);
+  for (const char* away : {R"({"drop": "system.buckets.w"})", R"({"renameCollection": "t.system.buckets.w", "to": "t.elsewhere"})"}) {
+    ASSERT_EQ(code("t", kWeather), 0);
+    run("t", kMeasurements);
+    if (code(std::string(away).find("rename") == std::string::npos ? "t" : "admin", std::string(away)) != 0) {
+      ASSERT_EQ(code("t", R"({"drop": "w"})"), 0);
+      continue;
+    }
+    EXPECT_EQ(find("t", "w").size(), 0U);
+    EXPECT_EQ(run("t", kMeasurements).view().at_path("writeErrors.0.code").to_int64(), 166);
+    EXPECT_NE(code("t", R"({"collMod": "w", "timeseries": {"granularity": "hours"}})"), 0);
+    EXPECT_NE(code("t", R"({"collStats": "w"})"), 0);
+    EXPECT_EQ(code("t", R"({"drop": "w"})"), 0);
+  }
+}
+
+TEST_F(SpecialCollectionsTest, StatisticsOfATimeSeriesCollectionAreThoseOfItsBuckets) {
+  for (const auto version : {kTest50, kTest80}) {
+    start(version);
+    ASSERT_EQ(code("t", R"({"create": "w", "timeseries": {"timeField": "t", "metaField": "m"}})"), 0);
+    const auto number = [&](const std::string& name) { return run("t", R"({"collStats": "w"})").view().at_path("timeseries." + name).to_int64().value_or(-1); };
+    EXPECT_EQ(number("bucketCount"), 0);
+    EXPECT_EQ(number("avgBucketSize"), -1);
+    run("t", R"({"insert": "w", "documents": [{"t": {"$date": "2026-01-01T00:10:00Z"}, "m": 1}, {"t": {"$date": "2026-01-01T00:11:00Z"}, "m": 1}, {"t": {"$date": "2026-01-01T00:11:00Z"}, "m": 2}]})");
+    run("t", R"({"insert": "w", "documents": [{"t": {"$date": "2026-01-01T00:12:00Z"}, "m": 1}]})");
+    run("t", R"({"insert": "w", "documents": [{"t": {"$date": "2026-01-01T05:00:00Z"}, "m": 1}, {"t": {"$date": "2025-01-01T05:00:00Z"}, "m": 2}]})");
+    std::string many = R"({"insert": "w", "documents": [)";
+    for (int i = 0; i < 1100; ++i) many += std::string(i == 0 ? "" : ", ") + R"({"t": {"$date": "2026-01-01T00:10:00Z"}, "m": 3})";
+    run("t", many + "]}");
+    const auto stats = run("t", R"({"collStats": "w"})");
+    EXPECT_EQ(stats["ns"].to_string_view(), "t.w");
+    EXPECT_FALSE(stats["count"].exists());
+    EXPECT_FALSE(stats["avgObjSize"].exists());
+    EXPECT_EQ(stats.view().at_path("timeseries.bucketsNs").to_string_view(), "t.system.buckets.w");
+    for (const auto& [name, count] : {std::pair("bucketCount", 6), {"numBucketInserts", 6}, {"numBucketUpdates", 1}, {"numBucketsOpenedDueToMetadata", 3},
+                                      {"numBucketsClosedDueToCount", 1}, {"numBucketsClosedDueToSize", 0}, {"numBucketsClosedDueToTimeForward", 1},
+                                      {version == kTest80 ? "numBucketsArchivedDueToTimeBackward" : "numBucketsClosedDueToTimeBackward", 1}, {"numCommits", 7}, {"numMeasurementsCommitted", 1106},
+                                      {"avgNumMeasurementsPerCommit", 158}}) {
+      EXPECT_EQ(number(name), count) << name;
+    }
+    EXPECT_GT(number("avgBucketSize"), 100);
+    const auto stage = batch(run("t", R"({"aggregate": "w", "pipeline": [{"$collStats": {"storageStats": {}, "count": {}, "latencyStats": {}}}], "cursor": {}})"));
+    ASSERT_EQ(stage.size(), 1u);
+    EXPECT_EQ(stage[0].view().at_path("storageStats.timeseries.bucketCount").to_int64(), 6);
+    EXPECT_EQ(stage[0]["count"].to_int64(), 6);
+    run("t", R"({"create": "view", "viewOn": "w", "pipeline": [{"$match": {"m": 1}}]})");
+    EXPECT_EQ(code("t", R"({"collStats": "view"})"), 166);
+    EXPECT_EQ(code("t", R"({"aggregate": "view", "pipeline": [{"$collStats": {"storageStats": {}}}], "cursor": {}})"), 166);
+    EXPECT_EQ(code("t", R"({"aggregate": "view", "pipeline": [{"$collStats": {"count": {}}}], "cursor": {}})"), 166);
+    EXPECT_EQ(batch(run("t", R"({"aggregate": "view", "pipeline": [{"$collStats": {"latencyStats": {}}}], "cursor": {}})")).size(), 1u);
+  }
 }
 
 TEST_F(SpecialCollectionsTest, CappedCollectionsTakeOtherLimits) {

@@ -177,4 +177,14 @@ void Catalog::erase(const Namespace& ns) {
   by_name_.erase(it);
 }
 
+void Catalog::set_invalid_view(const std::string& db, std::string shown_id) {
+  if (shown_id.empty()) invalid_views_.erase(db);
+  else invalid_views_[db] = std::move(shown_id);
+}
+
+const std::string* Catalog::invalid_view(std::string_view db) const {
+  const auto it = invalid_views_.find(db);
+  return it == invalid_views_.end() ? nullptr : &it->second;
+}
+
 }  // namespace drover::sandbox

@@ -69,6 +69,14 @@ struct CollectionCounters {
   std::int64_t bytes = 0;
 };
 
+// What became of a time-series collection's measurements since the server started. Not stored.
+struct BucketCounts {
+  std::atomic<std::int64_t> inserts = 0, updates = 0;  // of buckets
+  std::atomic<std::int64_t> opened_for_series = 0;     // the series had none that was known
+  std::atomic<std::int64_t> closed_full = 0, closed_large = 0, closed_for_later = 0, closed_for_earlier = 0;
+  std::atomic<std::int64_t> commits = 0, measurements = 0;
+};
+
 // Thread-safe.
 inline void raise_to(std::atomic<std::size_t>& largest, std::size_t bytes) {
   auto seen = largest.load(std::memory_order_relaxed);
@@ -100,6 +108,7 @@ struct CollectionInfo {
 
   // Of a time-series collection's buckets: the record that takes the next measurements of a series, by the series' bytes.
   std::shared_ptr<Guarded<std::map<std::string, RecordId>>> open_buckets;
+  std::shared_ptr<BucketCounts> bucket_counts = std::make_shared<BucketCounts>();
 
   void note_size(std::size_t bytes) const { raise_to(*largest_seen, bytes); }
   // As far as it is known: what was seen, and the average.
@@ -133,6 +142,8 @@ class Catalog {
   // For whoever makes the next catalog.
   void put(CollectionPtr collection);
   void erase(const Namespace& ns);
+  // Of a database's system.views; empty: each of its documents defines one.
+  void set_invalid_view(const std::string& db, std::string shown_id);
 
   CollectionPtr find(const Namespace& ns) const;  // collections and views; null when there is none
   CollectionPtr find(const Uuid& uuid) const;
@@ -140,10 +151,13 @@ class Catalog {
   std::vector<CollectionPtr> all() const;
   std::set<std::string> databases() const;
   bool has_database(std::string_view db) const;
+  // `_id: "..."` of a document of the database's system.views that defines no view. Null: there is none, or the server's version passes over it.
+  const std::string* invalid_view(std::string_view db) const;
 
  private:
   std::map<Namespace, CollectionPtr> by_name_;
   std::unordered_map<Uuid, CollectionPtr> by_uuid_;
+  std::map<std::string, std::string, std::less<>> invalid_views_;  // by database
 };
 using CatalogPtr = std::shared_ptr<const Catalog>;
 

@@ -116,6 +116,7 @@ Status WriteUnit::drop_collection(const CollectionPtr& given) {
   drop_data(*collection);
   writable_catalog().erase(collection->ns);
   touch_views(collection);
+  touch_timeseries(collection);
   return {};
 }
 
@@ -147,6 +148,7 @@ Result<CollectionPtr> WriteUnit::rename_collection(const CollectionPtr& collecti
   }
   writable_catalog().erase(collection->ns);
   put_collection(renamed);
+  touch_timeseries(renamed);
   if (const auto delta = deltas_.find(renamed->ident); delta != deltas_.end()) delta->second.collection = renamed;
   return CollectionPtr(renamed);
 }
@@ -352,6 +354,7 @@ Result<CollectionPtr> WriteUnit::modify_collection(const CollectionPtr& collecti
   const bson::Document before(o2);
   if (!o.empty()) log_command(collection->ns.db, collection->uuid, o, o2.empty() ? nullptr : &before);
   put_collection(changed);
+  touch_timeseries(changed);
   return CollectionPtr(changed);
 }
 
@@ -373,20 +376,50 @@ Status WriteUnit::empty_capped(const CollectionPtr& collection) {
 // --- views: the documents of <db>.system.views are the truth, the catalog's entries follow them.
 
 void WriteUnit::touch_views(const CollectionPtr& collection) {
-  if (collection->ns.collection != "system.views") return;
+  if (collection->ns.collection == "system.views") refresh_views_later(collection);
+}
+
+// Of a time-series collection's buckets: the view over them shows their options, and is of no series without them.
+void WriteUnit::touch_timeseries(const CollectionPtr& collection) {
+  if (collection->options["timeseries"].is_document()) refresh_views_later(collection);
+}
+
+void WriteUnit::refresh_views_later(const CollectionPtr& collection) {
   if (std::find(view_databases_.begin(), view_databases_.end(), collection->ns.db) == view_databases_.end()) {
     view_databases_.push_back(collection->ns.db);
   }
 }
+
+namespace {
+
+// What a 4.4 server checks of a definition when it reads it (durable_view_catalog.cpp).
+bool defines_view(bson::View document, std::string_view db) {
+  for (const auto& field : document) {
+    const auto name = field.key();
+    if (name != "_id" && name != "viewOn" && name != "pipeline" && name != "collation") return false;
+  }
+  const auto ns = Namespace::parse(document["_id"].to_string_view().value_or(""));
+  const auto on = document["viewOn"].to_string_view().value_or("");
+  const auto collation = document["collation"];
+  return ns && ns->db == db && !on.empty() && on.front() != '.' && on.find('\0') == std::string_view::npos && document["pipeline"].is_array() &&
+         (!collation || collation.is_document());
+}
+
+}  // namespace
 
 Status WriteUnit::refresh_views(std::string_view db) {
   for (const auto& collection : catalog().of_database(db)) {
     if (collection->is_view()) writable_catalog().erase(collection->ns);
   }
   const auto definitions = catalog().find(Namespace{std::string(db), "system.views"});
+  if (catalog().invalid_view(db)) writable_catalog().set_invalid_view(std::string(db), {});
   if (!definitions) return {};
+  const bool strict = engine_.options().version < ServerVersion{5, 0, 0};
   RecordCursor records(*this, *definitions);
   while (const auto document = TRY(records.next())) {
+    if (strict && !catalog().invalid_view(db) && !defines_view(*document, db)) {
+      writable_catalog().set_invalid_view(std::string(db), "_id: " + bson::to_shell((*document)["_id"]));
+    }
     const auto ns = Namespace::parse((*document)["_id"].to_string_view().value_or(""));
     const auto on = (*document)["viewOn"].to_string_view();
     if (!ns || ns->db != db || !on || on->empty() || catalog().find(*ns)) continue;

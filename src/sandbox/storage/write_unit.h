@@ -177,6 +177,8 @@ class WriteUnit : public Reader {
   void drop_data(const CollectionInfo& collection);
   void drop_index_data(const IndexInfo& index);
   void touch_views(const CollectionPtr& collection);
+  void touch_timeseries(const CollectionPtr& collection);
+  void refresh_views_later(const CollectionPtr& collection);
   Result<std::shared_ptr<CollectionInfo>> with_new_indexes(const CollectionPtr& collection,
                                                            const std::vector<bson::Document>& specs, const Uuid* build = nullptr);
   Engine& engine_;
@@ -204,7 +206,7 @@ class WriteUnit : public Reader {
   bson::Timestamp last_entry_;
   std::uint64_t oplog_bytes_ = 0;
   bool new_idents_ = false;
-  std::vector<std::string> view_databases_;  // whose system.views was written
+  std::vector<std::string> view_databases_;  // whose views may be others now
 };
 
 // A multi-document transaction. Used by one thread at a time. Destroying it aborts it.
