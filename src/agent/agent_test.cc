@@ -9,6 +9,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "agent/destination_state.h"
 #include "agent/directory.h"
 #include "base/backoff.h"
 #include "agent/engine_process.h"
@@ -388,6 +389,22 @@ TEST(Checks, AFailureToConnectIsNamedForWhatItIs) {
   EXPECT_EQ(check_of_failure(Side::kSource, {ErrorCode::kSource, "connection refused", 0, {}}).title, "Could not reach specified source");
 }
 
+TEST(Checks, ARemedyNamesWhatTheRequestHas) {
+  const Error refused{ErrorCode::kSource, "source: certificate verify failed; if an authority of your own made the certificate, name it with tlsCAFile=FILE in the connection string, and so on", 0, {}};
+  const auto source = check_of_failure(preflight::Side::kSource, refused), destination = check_of_failure(preflight::Side::kDestination, refused);
+  EXPECT_NE(source.detail.find("caCertificatePath (drover migration start --source-tls-ca-path), and so on"), std::string::npos) << source.detail;
+  EXPECT_EQ(source.detail.find("tlsCAFile"), std::string::npos) << source.detail;
+  EXPECT_NE(destination.detail.find("tlsCAFile"), std::string::npos) << "the registered cluster has a connection string";
+}
+
+TEST(Checks, WhoGaveDropDestinationDataIsNotToldToGiveIt) {
+  for (const auto holds : {Holds::kCommitted, Holds::kUnfinished}) {
+    const DestinationState state{.holds = holds, .owner = "job"};
+    EXPECT_NE(refusal_of(state, false).find("dropDestinationData"), std::string::npos);
+    EXPECT_EQ(refusal_of(state, true).find("dropDestinationData"), std::string::npos);
+  }
+}
+
 TEST(Checks, PreflightsFindingsAreGrouped) {
   preflight::Report report;
   report.findings = {{"source-privileges", preflight::Side::kSource, preflight::Severity::kRefuse, ErrorCode::kSource, "its user lacks find", "grant"},
@@ -399,6 +416,16 @@ TEST(Checks, PreflightsFindingsAreGrouped) {
   EXPECT_EQ(checks[1].id + checks[1].status, "destination-privilegesPASSED");
   EXPECT_EQ(checks[2].id + checks[2].status, "engineFAILED");
   EXPECT_EQ(checks_of(report, true)[2].status, "WARNING");
+  EXPECT_EQ(checks_of(report, true)[2].title, "To be known of the source") << "it can be migrated";
+  EXPECT_EQ(checks[2].title, "The destination cannot be migrated as it is");
+}
+
+TEST(Checks, AUserHasTheCredentialsOfBothMechanisms) {
+  EXPECT_EQ(check_mechanisms({"SCRAM-SHA-256", "SCRAM-SHA-1"}).status, "PASSED");
+  EXPECT_EQ(check_mechanisms({}).status, "SKIPPED");
+  const auto failed = check_mechanisms({"SCRAM-SHA-1"});
+  EXPECT_EQ(failed.status, "FAILED");
+  EXPECT_NE(failed.detail.find("none for SCRAM-SHA-256;"), std::string::npos) << failed.detail;
 }
 
 TEST(Checks, DiskSpace) {

@@ -12,10 +12,11 @@ void Contact::answered() { say(Standing::kHeard, fmt::format("the manager {} ans
 
 void Contact::failed(const Error& error) {
   if (error.code == ErrorCode::kInterrupted) return;
+  const auto why = error.message.substr(0, error.message.find_last_not_of('.') + 1);  // more follows
   if (error.code == ErrorCode::kTemporary)
-    say(Standing::kAway, fmt::format("the manager {} is not reached: {}. Check mmsBaseUrl and the way there; the agent goes on trying", manager_, error.message));
+    say(Standing::kAway, fmt::format("the manager {} is not reached: {}. Check mmsBaseUrl and the way there; the agent goes on trying", manager_, why));
   else
-    say(Standing::kRefused, fmt::format("the manager {} does not take this agent: {}. The agent goes on trying, once a minute", manager_, error.message));
+    say(Standing::kRefused, fmt::format("the manager {} does not take this agent: {}. The agent goes on trying, once a minute", manager_, why));
 }
 
 void Contact::say(Standing standing, const std::string& sentence) {

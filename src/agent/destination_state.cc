@@ -35,13 +35,14 @@ Result<DestinationState> look_at_destination(cluster::Deployment& destination, c
   return state;
 }
 
-std::string refusal_of(const DestinationState& state) {
+std::string refusal_of(const DestinationState& state, bool drop_was_given) {
   const auto whose = state.owner.empty() ? std::string() : fmt::format(" ({})", state.owner);
   if (state.holds == Holds::kCommitted)
     return fmt::format("the destination holds what an earlier migration{} has committed, and the record of it; it may be in use, and nothing of this migration has been copied. "
-                       "Start again with dropDestinationData, or empty the destination first: then the record goes by itself", whose);
-  return fmt::format("the destination holds what another migration{} has begun and not finished; nothing of this one has been copied. Start again with dropDestinationData, or "
-                     "remove its state with `drover migrate --cleanup` and that migration's source, and empty the destination", whose);
+                       "{} the destination first: then the record goes by itself", whose, drop_was_given ? "Empty" : "Start again with dropDestinationData, or empty");
+  return fmt::format("the destination holds what another migration{} has begun and not finished; nothing of this one has been copied. {} "
+                     "its state with `drover migrate --cleanup` and that migration's source, and empty the destination", whose,
+                     drop_was_given ? "Remove" : "Start again with dropDestinationData, or remove");
 }
 
 Result<bool> is_empty(cluster::Deployment& destination) { return TRY(preflight::list_all(destination)).empty(); }

@@ -21,7 +21,7 @@ struct DestinationState {
 
 Result<DestinationState> look_at_destination(cluster::Deployment& destination, const std::string& job);
 // Why a job that drops nothing is not begun on such a destination, and what to do.
-std::string refusal_of(const DestinationState& state);
+std::string refusal_of(const DestinationState& state, bool drop_was_given);
 
 // No collection outside of the server's own databases and the migration's.
 Result<bool> is_empty(cluster::Deployment& destination);

@@ -106,7 +106,7 @@ Json::Object member_json(const MemberReplies& replies) {
   const bool authorization = (options.empty() || asks_for_login(options)) && !hello["arbiterOnly"].is_truthy();
   for (const auto& action : missing_actions(replies.connection, authorization)) missing.emplace_back(action);
   out.emplace_back("missingActions", std::move(missing));
-  out.emplace_back("metrics", process_metrics(status, replies.repl_set_status));
+  out.emplace_back("metrics", process_metrics(status, replies.repl_set_status, replies.oplog));
   out.emplace_back("counters", process_counters(status));
   return out;
 }

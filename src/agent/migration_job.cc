@@ -27,11 +27,16 @@ constexpr const char* kRemoving = "removing";  // a clean-up was begun, and nobo
 constexpr const char* kGivenUp = "given-up";   // it has failed, for the reason in it; what it left is still to be removed
 constexpr const char* kStateGone =
     "the destination does not hold the state of this migration any more (__mdb_internal_mongosync): somebody has removed it, or it is another deployment, or one that was "
-    "restored. What was copied there is not complete, and is not gone on with. Start again with dropDestinationData, or empty the destination first";
+    "restored. What was copied there is not complete, and is not gone on with. ";
 constexpr const char* kCarriedOn = "the removal of what is left on the destination was interrupted, with the agent; it is carried on";
 constexpr int kHistoryLost = 286;
 constexpr std::size_t kMostOutput = 16384;  // of a clean-up that is read
 constexpr int kUnauthorized = 13;
+
+std::string state_gone(const Job& job) {
+  return std::string(kStateGone) + (job.drop_destination ? "Begin it anew: dropDestinationData, as it was given for this one, empties the destination first"
+                                                         : "Start again with dropDestinationData, or empty the destination first");
+}
 
 Status nobody_migrates(cluster::Deployment& destination) {
   const auto who = TRY(preflight::who_migrates(destination));
@@ -216,7 +221,7 @@ Report MigrationJob::watch(const Job& job, const std::stop_token& stop) {
   if (progress->state != "IDLE" && progress->state != "INITIALIZING") note_recorded(job);
   if (progress->state == "IDLE") {
     // It looked for the state, and found none.
-    if (has_mark(kRecorded)) return failed(job, Error{ErrorCode::kWrongState, kStateGone, 0, {}}, stop);
+    if (has_mark(kRecorded)) return failed(job, Error{ErrorCode::kWrongState, state_gone(job), 0, {}}, stop);
     const auto begun = begin(job, *port, stop);
     if (!begun && begun.error().code != ErrorCode::kTemporary && begun.error().code != ErrorCode::kInterrupted)
       return failed(job, begun.error(), stop);
@@ -269,28 +274,28 @@ Result<std::optional<Error>> MigrationJob::prepare(const Job& job, const std::st
       host_.log.warn("the destination holds what this migration has begun: it is gone on with, and nothing is dropped", {{"job", job.id}});
       return std::optional<Error>();
     case Holds::kCommitted:
-      if (!drops && !TRY(is_empty(*destination))) return std::optional(Error{ErrorCode::kWrongState, refusal_of(found), 0, {}});
+      if (!drops && !TRY(is_empty(*destination))) return std::optional(Error{ErrorCode::kWrongState, refusal_of(found, job.drop_destination), 0, {}});
       // What was asked to be dropped was not in use when it was asked.
       TRY(is_wanted_now(job));
-      if (has_mark(kFoundUnfinished)) return std::optional(Error{ErrorCode::kWrongState, "meanwhile another migration was committed. " + refusal_of(found), 0, {}});
+      if (has_mark(kFoundUnfinished)) return std::optional(Error{ErrorCode::kWrongState, "meanwhile another migration was committed. " + refusal_of(found, job.drop_destination), 0, {}});
       TRY(nobody_migrates(*destination));
       host_.log.warn("the record of an earlier migration, which was committed, is removed from the destination", {{"job", job.id}, {"earlier", found.owner}});
       TRY_WITH(remove_state(job, found.owner, "committed", stop), "removing the record of an earlier migration");
       return fail(ErrorCode::kTemporary, "the record of an earlier migration is removed; the destination is looked at again");
     case Holds::kUnfinished: {
-      if (!drops) return std::optional(Error{ErrorCode::kWrongState, refusal_of(found), 0, {}});
+      if (!drops) return std::optional(Error{ErrorCode::kWrongState, refusal_of(found, job.drop_destination), 0, {}});
       TRY(is_wanted_now(job));
       remove_mark(kRemovedUnfinished);  // of another one than this
       TRY(set_mark(kFoundUnfinished));
       host_.log.warn("what another migration has begun is removed from the destination", {{"job", job.id}, {"other", found.owner}});
       const auto removed = remove_state(job, found.owner, "begun", stop);
       if (!removed && removed.error().code == ErrorCode::kWrongState)
-        return std::optional(Error{ErrorCode::kWrongState, fmt::format("{} (it could not be removed for dropDestinationData: {})", refusal_of(found), removed.error().message), 0, {}});
+        return std::optional(Error{ErrorCode::kWrongState, fmt::format("{} (it could not be removed for dropDestinationData: {})", refusal_of(found, job.drop_destination), removed.error().message), 0, {}});
       switch (TRY(removed)) {
         case Removed::kNothing: break;  // of it, by this job
         case Removed::kBegun: TRY(set_mark(kRemovedUnfinished)); break;
         case Removed::kDecided:
-          return std::optional(Error{ErrorCode::kWrongState, refusal_of(found) + " (it could not be removed for dropDestinationData: its cutover is decided but not finished)", 0, {}});
+          return std::optional(Error{ErrorCode::kWrongState, refusal_of(found, job.drop_destination) + " (it could not be removed for dropDestinationData: its cutover is decided but not finished)", 0, {}});
         case Removed::kCommitted:
           return std::optional(Error{ErrorCode::kWrongState, "meanwhile another migration was committed; what it copied may be in use: nothing is dropped", 0, {}});
       }

@@ -47,7 +47,7 @@ Result<MemberReplies> ask_all(cluster::Deployment& member) {
   const bool is_mongos = replies.is_master["msg"].to_string_view() == "isdbgrid";
   replies.options = TRY(optional(member, "admin", one("getCmdLineOpts")));
   replies.host_info = TRY(optional(member, "admin", one("hostInfo")));
-  replies.server_status = TRY(optional(member, "admin", one("serverStatus")));
+  replies.server_status = TRY(optional(member, "admin", bson::make_document({{"serverStatus", 1}, {"oplog", 1}})));
   replies.parameters = TRY(optional(member, "admin", bson::make_document({{"getParameter", 1},
                                                                          {"featureCompatibilityVersion", 1},
                                                                          {"authenticationMechanisms", 1}})));

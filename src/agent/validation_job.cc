@@ -36,7 +36,8 @@ std::string title_of(const preflight::Finding& finding) {
                ? "User does not have the required permissions for blocking writes during cutover"
                : "User not authorized to execute command";
   }
-  return fmt::format("The {} cannot be migrated as it is", finding.side == Side::kSource ? "source" : "destination");
+  const auto* side = finding.side == Side::kSource ? "source" : "destination";
+  return finding.severity == preflight::Severity::kRefuse ? fmt::format("The {} cannot be migrated as it is", side) : fmt::format("To be known of the {}", side);
 }
 
 Result<std::unique_ptr<cluster::Deployment>> connect(Host& host, Side side, const std::string& uri, const std::stop_token& stop) {
@@ -52,6 +53,14 @@ Result<std::unique_ptr<cluster::Deployment>> connect(Host& host, Side side, cons
   return cluster::connect(options, host.runtime, stop);
 }
 
+// Nobody has a connection string of the source in hand here.
+std::string in_words_of_the_request(std::string message) {
+  constexpr std::string_view kOption = "name it with tlsCAFile=FILE in the connection string";
+  if (const auto at = message.find(kOption); at != std::string::npos)
+    message.replace(at, kOption.size(), "name its file on the migration host as the request's caCertificatePath (drover migration start --source-tls-ca-path)");
+  return message;
+}
+
 class Validation {
  public:
   Validation(Host& host, const Job& job, const std::stop_token& stop) : host_(host), job_(job), stop_(stop) {}
@@ -64,7 +73,7 @@ class Validation {
     if (!ca_is_there) skip_reach(Side::kSource, "its CA file cannot be used");
     auto destination = reach(Side::kDestination, job_.destination_uri);
     if (!source || !destination) {
-      for (const char* id : {"privileges", "disk-space", "duplicate-namespaces", "engine"})
+      for (const char* id : {"privileges", "source-mechanisms", "disk-space", "duplicate-namespaces", "engine"})
         checks_.push_back(skipped(id, "both sides must be reached first"));
       return checks_;
     }
@@ -79,6 +88,7 @@ class Validation {
         checks_.push_back(std::move(check));
       }
     }
+    checks_.push_back(mechanisms(*source));
     checks_.push_back(disk_space(*source, *destination));
     checks_.push_back(duplicates(*source, *destination));
     return checks_;
@@ -124,7 +134,21 @@ class Validation {
     if (!empty || held->holds == Holds::kNothing) return;
     if (held->holds == Holds::kCommitted) std::erase_if(findings, [](const auto& finding) { return finding.id == "destination-other-migration"; });
     if (job_.drop_destination || (held->holds == Holds::kCommitted && *empty)) return;
-    findings.push_back({"destination-earlier-migration", Side::kDestination, preflight::Severity::kRefuse, ErrorCode::kWrongState, refusal_of(*held), ""});
+    findings.push_back({"destination-earlier-migration", Side::kDestination, preflight::Severity::kRefuse, ErrorCode::kWrongState, refusal_of(*held, job_.drop_destination), ""});
+  }
+
+  // Everybody may look at himself.
+  static Check mechanisms(cluster::Deployment& source) {
+    const auto status = source.run_command("admin", bson::make_document({{"connectionStatus", 1}}));
+    const auto user = status ? status->view().at_path("authInfo.authenticatedUsers.0").to_document() : std::nullopt;
+    if (!user) return skipped("source-mechanisms", "nobody logs in to the source");
+    if ((*user)["db"].to_string_view() == "$external") return skipped("source-mechanisms", "its user does not log in by SCRAM");
+    const auto reply = source.run_command("admin", bson::make_document({{"usersInfo", *user}}));
+    std::vector<std::string> all;
+    if (reply)
+      if (const auto list = reply->view().at_path("users.0.mechanisms").to_array())
+        for (const auto& item : *list) all.emplace_back(item.to_string_view().value_or(""));
+    return check_mechanisms(all);
   }
 
   // Compressed, as it lies on the source's disks.
@@ -186,7 +210,7 @@ Check check_of_failure(Side side, const Error& error) {
   if (error.server_code == kAuthenticationFailed) return {login_id(side), "FAILED", "The username or password is not correct", error.message};
   if (error.server_code == kUnauthorized) return {login_id(side), "FAILED", "User not authorized to execute command", error.message};
   if (contains(error.message, "TLS") || contains(error.message, "certificate"))
-    return {reach_id(side), "FAILED", "Invalid SSL options provided", error.message};
+    return {reach_id(side), "FAILED", "Invalid SSL options provided", source ? in_words_of_the_request(error.message) : error.message};
   if (contains(error.message, "resolve")) return {reach_id(side), "FAILED", "Could not resolve hostname", error.message};
   return {reach_id(side), "FAILED", source ? "Could not reach specified source" : "Could not reach the destination", error.message};
 }
@@ -197,13 +221,25 @@ std::vector<Check> checks_of(const preflight::Report& report, bool drop_destinat
     if (drop_destination && finding.id == "destination-not-empty") continue;
     auto& check = finding.id == "source-privileges" ? privileges : finding.id == "destination-privileges" ? destination : engine;
     const bool refused = finding.severity == preflight::Severity::kRefuse;
-    const auto detail = fmt::format("{}: {}; {}", side_name(finding.side), finding.what, finding.remedy);
+    auto detail = fmt::format("{}: {}", side_name(finding.side), finding.what);
+    if (!finding.remedy.empty()) detail += "; " + finding.remedy;
     check.detail += (check.detail.empty() ? "" : "\n") + detail;
     if (check.status == "FAILED" || (!refused && check.status == "WARNING")) continue;
     check.status = refused ? "FAILED" : "WARNING";
     check.title = title_of(finding);
   }
   return {privileges, destination, engine};
+}
+
+Check check_mechanisms(const std::vector<std::string>& mechanisms) {
+  constexpr const char* kId = "source-mechanisms";
+  if (mechanisms.empty()) return skipped(kId, "the source does not say which credentials its user has");
+  std::string missing;
+  for (const auto* needed : {"SCRAM-SHA-1", "SCRAM-SHA-256"})
+    if (std::find(mechanisms.begin(), mechanisms.end(), needed) == mechanisms.end()) missing += (missing.empty() ? "" : " and ") + std::string(needed);
+  if (missing.empty()) return passed(kId);
+  return {kId, "FAILED", "The source's user must have both SCRAM-SHA-1 and SCRAM-SHA-256 credentials",
+          fmt::format("it has none for {}; give it both by updateUser with mechanisms: [\"SCRAM-SHA-1\", \"SCRAM-SHA-256\"] and its password", missing)};
 }
 
 Check check_disk_space(std::int64_t needed_bytes, std::optional<std::int64_t> free_bytes) {

@@ -23,6 +23,8 @@ Check check_of_failure(preflight::Side side, const Error& error);
 // The findings of preflight as checks: "privileges", "destination-privileges", "engine".
 std::vector<Check> checks_of(const preflight::Report& report, bool drop_destination);
 // `free_bytes`: of the destination, when it says so.
+// A SCRAM user must have the credentials of both mechanisms (spec/control-plane.md 5.6). Empty: it is not known.
+Check check_mechanisms(const std::vector<std::string>& mechanisms);
 Check check_disk_space(std::int64_t needed_bytes, std::optional<std::int64_t> free_bytes);
 
 }  // namespace drover::agent

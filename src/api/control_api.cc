@@ -5,7 +5,9 @@
 #include <charconv>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include "api/identity_routes.h"
 #include "api/openapi.h"
 #include "net/address_range.h"
 
@@ -75,6 +77,12 @@ RestResult<int> number(const RestRequest& request, const char* name, int otherwi
   return value;
 }
 
+tl::unexpected<RestError> not_allowed(std::string_view method, const std::set<std::string>& allowed) {
+  RestError error{405, "METHOD_NOT_ALLOWED", fmt::format("{} is not allowed here.", method), {}, {}};
+  error.allow = fmt::format("{}", fmt::join(allowed, ", "));
+  return tl::unexpected(std::move(error));
+}
+
 RestResult<Json> body_of(const net::HttpRequest& request, bool array) {
   if (request.method != "POST" && request.method != "PUT" && request.method != "PATCH") return Json();
   if (request.body.empty()) return array ? Json(Json::Array()) : Json(Json::Object());
@@ -124,6 +132,7 @@ net::HttpResponse ControlApi::handle(const net::HttpRequest& request) {
   } else {
     response = formed(rest, found.error().status, error_body(found.error()), "");
     response.headers.emplace_back("X-Error-Code", found.error().code);
+    if (!found.error().allow.empty()) response.headers.emplace_back("Allow", found.error().allow);
     if (found.error().status == 429) response.headers.emplace_back("Retry-After", "60");
     if (found.error().status == 503) response.headers.emplace_back("Retry-After", "5");
   }
@@ -132,7 +141,9 @@ net::HttpResponse ControlApi::handle(const net::HttpRequest& request) {
     response.headers.emplace_back("RateLimit-Remaining", std::to_string(std::max(0, requests_.left(caller->public_key))));
   }
   const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(runtime_.now() - begun).count();
-  log_.info("request", {{"method", request.method}, {"path", request.path}, {"status", response.status}, {"millis", took},
+  const auto secret = request.path.find(kByAgentApiKey);
+  const auto path = secret == std::string::npos ? request.path : request.path.substr(0, secret + kByAgentApiKey.size()) + "…";
+  log_.info("request", {{"method", request.method}, {"path", path}, {"status", response.status}, {"millis", took},
                         {"peer", request.peer}, {"key", caller ? caller->public_key : ""}});
   return response;
 }
@@ -161,7 +172,7 @@ RestResult<ControlApi::Answer> ControlApi::answer(const net::HttpRequest& reques
     return refuse(429, "RATE_LIMITED", fmt::format("More than {} requests in a minute.", requests_.limit()));
   auto matched = routes_.match(rest.family, request.method, rest.path);
   if (matched.route == nullptr) {
-    if (matched.other_method) return refuse(405, "METHOD_NOT_ALLOWED", fmt::format("{} is not allowed here.", request.method));
+    if (matched.other_method) return not_allowed(request.method, matched.allowed);
     return refuse(404, "RESOURCE_NOT_FOUND", fmt::format("Cannot find resource {}.", request.path), {request.path});
   }
   for (const auto& [name, value] : matched.names) rest.names[name] = decoded(value, false);

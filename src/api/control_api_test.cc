@@ -119,6 +119,8 @@ TEST(Routes, ALiteralSegmentWins) {
   EXPECT_EQ(table.match(Family::kAtlasV1, "GET", "/groups/1/liveMigrations/2").route, nullptr);
   const auto put = table.match(Family::kAtlasV2, "PUT", "/groups/1/liveMigrations/2");
   EXPECT_TRUE(put.route == nullptr && put.other_method);
+  EXPECT_EQ(put.allowed, std::set<std::string>{"GET"});
+  EXPECT_EQ(table.match(Family::kAtlasV2, "PUT", "/groups/1/liveMigrations/validate").allowed, (std::set<std::string>{"GET", "POST"}));
   for (const auto* nothing : {"/groups/1/liveMigrations", "/groups/1/liveMigrations/", "/groups//liveMigrations/2", "", "/"})
     EXPECT_EQ(table.match(Family::kAtlasV2, "GET", nothing).route, nullptr) << nothing;
 }
@@ -151,6 +153,11 @@ TEST(Versions, TheNewestThatIsNotNewer) {
   EXPECT_EQ(negotiate_version(route, "application/vnd.atlas.2025-03-12+json"), "2024-05-30");
   EXPECT_FALSE(negotiate_version(route, "application/vnd.atlas.2022-01-01+json"));
   EXPECT_FALSE(negotiate_version(route, "application/vnd.atlas.soon+json"));
+  EXPECT_FALSE(negotiate_version(route, "application/vnd.atlas.2023-13-41+json")) << "a day that never was";
+  EXPECT_FALSE(negotiate_version(route, "application/vnd.atlas.2024-05-30+csv"));
+  EXPECT_FALSE(negotiate_version(route, "text/html"));
+  EXPECT_EQ(negotiate_version(route, "text/html, application/json;q=0.9"), "2023-01-01");
+  EXPECT_EQ(negotiate_version(route, "application/*"), "2023-01-01");
 }
 
 TEST(Versions, ThatAreNotTheNewestAreDeprecated) {
@@ -180,6 +187,8 @@ TEST(RestText, PagesHaveTheirNeighbours) {
   EXPECT_EQ(page.find("totalCount")->dump(), "25");
   request.query["includeCount"] = "false";
   EXPECT_EQ(page_of(request, {}, 25).find("totalCount"), nullptr);
+  EXPECT_NE(page_of(request, {}, 25).find("links")->dump().find("includeCount=false"), std::string::npos);
+  EXPECT_EQ(page.find("links")->dump().find("includeCount=false"), std::string::npos);
 }
 
 }  // namespace

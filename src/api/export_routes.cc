@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "api/body_fields.h"
+
 namespace drover::api {
 namespace {
 
@@ -16,6 +18,7 @@ class ExportRoutes {
 
   // Repeating it with the same token is answered as the first time.
   RestResult<RestReply> connect(const RestRequest& request) const {
+    TRY_BODY(only(request.body, {"linkToken", "links"}));
     const auto token = TRY_BODY(required_text(request.body, "linkToken"));
     auto begun = worker_.begin(request.org, token);
     if (!begun && begun.error().code == ErrorCode::kUsage) return refuse(400, "INVALID_ATTRIBUTE", begun.error().message, {"linkToken"});

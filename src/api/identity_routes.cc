@@ -132,7 +132,7 @@ class IdentityRoutes {
     const auto found = TRY_REST(identity_.projects(request.org, request.caller->grants, request.page));
     const auto counts = TRY_BODY(cluster_counts(request, found.items));
     Json::Array all;
-    for (const auto& project : found.items) all.push_back(project_json(request, project, count_of(counts, project)));
+    for (const auto& project : found.items) all.push_back(TRY_BODY(with_facts(request, project, project_json(request, project, count_of(counts, project)))));
     return RestReply{200, page_of(request, std::move(all), found.total)};
   }
 
@@ -168,6 +168,15 @@ class IdentityRoutes {
     if (found.size() > 1)
       return refuse(409, "CONFLICT", fmt::format("Groups of {} organizations have the name \"{}\"; ask for one by its ID.", found.size(), name), {name});
     return shown(request, found.front());
+  }
+
+  // Whoever shows a key that it does not see the project of learns nothing.
+  RestResult<RestReply> get_project_by_agent_key(const RestRequest& request) const {
+    const auto group = hooks_.project_of_agent_key ? TRY_REST(hooks_.project_of_agent_key(request.name("agentApiKey"))) : std::string();
+    const auto project = group.empty() ? std::optional<Project>() : TRY_REST(identity_.project(group));
+    if (!project || !control::allows(request.caller->grants, Access::kGroupRead, project->org, group))
+      return refuse(404, "AGENT_API_KEY_NOT_FOUND", "No project that the caller may see has this agent API key.");
+    return shown(request, *project);
   }
 
   RestResult<RestReply> rename_project(const RestRequest& request) const {
@@ -316,7 +325,13 @@ class IdentityRoutes {
     return found == counts.end() ? 0 : found->second;
   }
   RestResult<RestReply> shown(const RestRequest& request, const Project& project) const {
-    return RestReply{200, project_json(request, project, count_of(TRY_BODY(cluster_counts(request, {project})), project))};
+    return RestReply{200, TRY_BODY(with_facts(request, project, project_json(request, project, count_of(TRY_BODY(cluster_counts(request, {project})), project))))};
+  }
+  RestResult<Json> with_facts(const RestRequest& request, const Project& project, Json body) const {
+    if (request.family != Family::kCloudManager || !hooks_.monitored_facts) return body;
+    auto fields = *body.as_object();
+    for (auto& fact : TRY_REST(hooks_.monitored_facts(project.id))) fields.push_back(std::move(fact));
+    return Json(std::move(fields));
   }
 
   static tl::unexpected<RestError> no_group(const std::string& id) { return refuse(404, "GROUP_NOT_FOUND", fmt::format("No group with ID {} exists.", id), {id}); }
@@ -352,6 +367,8 @@ void add_identity_routes(RouteTable& table, control::Identity& identity, control
   add("POST", "/groups", std::nullopt, &IdentityRoutes::create_project, "GROUP_CREATED");
   add("GET", "/groups/{groupId}", Access::kGroupRead, &IdentityRoutes::get_project);
   add("GET", "/groups/byName/{groupName}", std::nullopt, &IdentityRoutes::get_project_by_name);
+  table.add({"GET", std::string(kByAgentApiKey) + "{agentApiKey}", {Family::kCloudManager}, std::nullopt, kFirst,
+             [routes](const RestRequest& request) { return routes->get_project_by_agent_key(request); }});
   add("PATCH", "/groups/{groupId}", Access::kGroupOwn, &IdentityRoutes::rename_project, "GROUP_NAME_CHANGED");
   add("DELETE", "/groups/{groupId}", Access::kGroupOwn, &IdentityRoutes::delete_project, "GROUP_DELETED");
   add("POST", "/orgs/{orgId}/apiKeys", Access::kOrgOwn, &IdentityRoutes::create_key, "ORG_API_KEY_ADDED");

@@ -25,12 +25,21 @@ using CountClusters = std::function<Result<std::map<std::string, std::int64_t>>(
 // Gives a service account of the project's organization the role of its owner. False: there is no such account.
 using GiveAccountProject = std::function<Result<bool>(const control::Project& project, const std::string& client_id)>;
 
+// What Cloud Manager's projects tell of what is monitored: hostCounts, activeAgentCount, lastActiveAgent, replicaSetCount, shardCount.
+using MonitoredFacts = std::function<Result<Json::Object>(const std::string& group)>;
+
+// The project that an agent API key is of; empty: there is no such key.
+using ProjectOfAgentKey = std::function<Result<std::string>(const std::string& key)>;
+inline constexpr std::string_view kByAgentApiKey = "/groups/byAgentApiKey/";  // what follows is a secret
+
 // What others keep of an organization and its projects; each may be missing. Who may delete is asked once it is marked.
 struct IdentityHooks {
   ProjectGuard may_delete_project;
   CountClusters count_clusters;
   OrganizationGuard may_delete_organization;
   GiveAccountProject give_account_project;
+  MonitoredFacts monitored_facts;
+  ProjectOfAgentKey project_of_agent_key;
 };
 
 // `identity` and `deletions` outlive the table.

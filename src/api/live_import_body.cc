@@ -1,5 +1,7 @@
 #include "api/live_import_body.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "control/store.h"
@@ -55,6 +57,13 @@ class Fields {
     return *value->as_bool();
   }
 
+  // What is misspelt would be left out, and what was asked for with it.
+  RestResult<int> only(std::initializer_list<std::string_view> known) const {
+    for (const auto& [field, value] : *object_->as_object())
+      if (std::find(known.begin(), known.end(), field) == known.end()) return bad("INVALID_ATTRIBUTE", prefix_ + field, "is not a field of this body");
+    return 0;
+  }
+
  private:
   const Json* object_;
   std::string prefix_;
@@ -62,6 +71,7 @@ class Fields {
 
 RestResult<int> read_source(const Json& body, control::LiveImportRequest& request) {
   const auto source = TRY_BODY(Fields::of(body, "source"));
+  TRY_BODY(source.only({"caCertificatePath", "clusterName", "groupId", "managedAuthentication", "password", "ssl", "username"}));
   request.source_cluster = TRY_BODY(source.needed_text("clusterName"));
   request.source_group = TRY_BODY(source.id("groupId"));
   request.managed = TRY_BODY(source.flag("managedAuthentication", true));
@@ -79,6 +89,7 @@ RestResult<int> read_source(const Json& body, control::LiveImportRequest& reques
 
 RestResult<int> read_destination(const RestRequest& rest, control::LiveImportRequest& request) {
   const auto destination = TRY_BODY(Fields::of(rest.body, "destination"));
+  TRY_BODY(destination.only({"clusterName", "groupId", "hostnameSchemaType", "privateLinkId"}));
   request.destination_cluster = TRY_BODY(destination.needed_text("clusterName"));
   request.destination_group = TRY_BODY(destination.id("groupId"));
   if (request.destination_group != rest.name("groupId"))
@@ -97,6 +108,7 @@ RestResult<Json> read_sharding(const Json& body) {
   const auto* value = body.find("sharding");
   if (value == nullptr || value->is_null()) return Json();
   const auto sharding = TRY_BODY(Fields::of(body, "sharding"));
+  TRY_BODY(sharding.only({"createSupportingIndexes", "shardingEntries"}));
   TRY_BODY(sharding.flag("createSupportingIndexes", true));
   const auto* entries = value->find("shardingEntries");
   if (entries == nullptr || entries->is_null()) return *value;
@@ -122,6 +134,12 @@ RestResult<Json> read_sharding(const Json& body) {
 
 RestResult<control::LiveImportRequest> parse_live_import(const RestRequest& rest) {
   control::LiveImportRequest request;
+  const bool newer = rest.version >= "2024-05-30";
+  const auto* drop = newer ? "dropDestinationData" : "dropEnabled";
+  const auto* of_other_version = newer ? "dropEnabled" : "dropDestinationData";
+  const Fields all(rest.body, "");
+  TRY_BODY(all.only({"_id", "destination", drop, of_other_version, "links", "migrationHosts", "sharding", "source"}));
+  if (TRY_BODY(all.flag(of_other_version, false))) return bad("INVALID_ATTRIBUTE", of_other_version, fmt::format("is not a field of this version; here it is {}", drop));
   TRY_BODY(read_source(rest.body, request));
   TRY_BODY(read_destination(rest, request));
   const auto hosts = TRY_BODY(text_list(rest.body, "migrationHosts", true));
@@ -129,8 +147,7 @@ RestResult<control::LiveImportRequest> parse_live_import(const RestRequest& rest
   if (hosts.front().empty() || hosts.front().size() > kMaxText) return bad("INVALID_ATTRIBUTE", "migrationHosts", "must name a host");
   request.host = hosts.front();
   const Fields whole(rest.body, "");
-  const bool newer = rest.version >= "2024-05-30";
-  request.drop = TRY_BODY(whole.flag(newer ? "dropDestinationData" : "dropEnabled", !newer));
+  request.drop = TRY_BODY(whole.flag(drop, !newer));
   request.sharding = TRY_BODY(read_sharding(rest.body));
   return request;
 }

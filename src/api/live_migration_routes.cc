@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "api/body_fields.h"
 #include "net/address_range.h"
 
 namespace drover::api {
@@ -22,6 +23,7 @@ class LinkRoutes {
   LinkRoutes(Links& links, control::LiveImports& imports) : links_(links), imports_(imports) {}
 
   RestResult<RestReply> create_token(const RestRequest& request) const {
+    TRY_BODY(only(request.body, {"accessListIps", "links"}));
     const auto access_list = TRY_BODY(text_list(request.body, "accessListIps", false));
     if (access_list.size() > control::kMaxAccessListIps)
       return refuse(400, "INVALID_ATTRIBUTE", fmt::format("accessListIps must name at most {} addresses.", control::kMaxAccessListIps), {"accessListIps"});

@@ -43,6 +43,8 @@ constexpr Measurement kMeasurements[] = {
     {"CURSORS_TOTAL_OPEN", "SCALAR"},
     {"CURSORS_TOTAL_TIMED_OUT", "SCALAR_PER_SECOND"},
     {"DB_DATA_SIZE_TOTAL", "BYTES"},
+    {"DB_DATA_SIZE_TOTAL_WO_SYSTEM", "BYTES"},
+    {"DB_INDEX_SIZE_TOTAL", "BYTES"},
     {"DB_STORAGE_TOTAL", "BYTES"},
     {"DOCUMENT_METRICS_DELETED", "SCALAR_PER_SECOND"},
     {"DOCUMENT_METRICS_INSERTED", "SCALAR_PER_SECOND"},
@@ -52,6 +54,7 @@ constexpr Measurement kMeasurements[] = {
     {"GLOBAL_LOCK_CURRENT_QUEUE_READERS", "SCALAR"},
     {"GLOBAL_LOCK_CURRENT_QUEUE_TOTAL", "SCALAR"},
     {"GLOBAL_LOCK_CURRENT_QUEUE_WRITERS", "SCALAR"},
+    {"MEMORY_MAPPED", "MEGABYTES"},
     {"MEMORY_RESIDENT", "MEGABYTES"},
     {"MEMORY_VIRTUAL", "MEGABYTES"},
     {"NETWORK_BYTES_IN", "BYTES_PER_SECOND"},
@@ -68,9 +71,18 @@ constexpr Measurement kMeasurements[] = {
     {"OPCOUNTER_REPL_UPDATE", "SCALAR_PER_SECOND"},
     {"OPCOUNTER_UPDATE", "SCALAR_PER_SECOND"},
     {"OPERATIONS_SCAN_AND_ORDER", "SCALAR_PER_SECOND"},
+    {"OPLOG_MASTER_LAG_TIME_DIFF", "SECONDS"},
+    {"OPLOG_MASTER_TIME", "SECONDS"},
+    {"OPLOG_RATE_GB_PER_HOUR", "GIGABYTES_PER_HOUR"},
     {"OPLOG_REPLICATION_LAG_TIME", "SECONDS"},
+    {"OP_EXECUTION_TIME_COMMANDS", "MILLISECONDS"},
+    {"OP_EXECUTION_TIME_READS", "MILLISECONDS"},
+    {"OP_EXECUTION_TIME_WRITES", "MILLISECONDS"},
     {"QUERY_EXECUTOR_SCANNED", "SCALAR_PER_SECOND"},
     {"QUERY_EXECUTOR_SCANNED_OBJECTS", "SCALAR_PER_SECOND"},
+    {"QUERY_TARGETING_SCANNED_OBJECTS_PER_RETURNED", "SCALAR"},
+    {"QUERY_TARGETING_SCANNED_PER_RETURNED", "SCALAR"},
+    {"RESTARTS_IN_LAST_HOUR", "SCALAR"},
     {"TICKETS_AVAILABLE_READS", "SCALAR"},
     {"TICKETS_AVAILABLE_WRITE", "SCALAR"},
 };
@@ -165,6 +177,7 @@ Json host_json(const RestRequest& request, const control::MonitoredHost& host, c
     out.emplace_back("sslEnabled", deployment->credentials.tls);
     if (!deployment->credentials.username.empty()) out.emplace_back("username", deployment->credentials.username);
   }
+  if (!host.last_error.empty()) out.emplace_back("lastError", host.last_error);
   if (!seen) return Json(std::move(out));
   out.emplace_back("lastPing", iso_of_millis(host.last_ping_millis));
   for (const char* key : {"version", "replicaSetName", "replicaStateName"}) {
@@ -184,6 +197,7 @@ Json cluster_json(const RestRequest& request, const control::MonitoredDeployment
   out.emplace_back("typeName", one.topology == "SHARDED" ? "SHARDED_REPLICA_SET" : one.topology == "STANDALONE" ? "STANDALONE" : "REPLICA_SET");
   if (!one.replica_set.empty()) out.emplace_back("replicaSetName", one.replica_set);
   if (one.last_ping_millis != 0) out.emplace_back("lastHeartbeat", iso_of_millis(one.last_ping_millis));
+  if (!one.last_error.empty()) out.emplace_back("lastError", one.last_error);
   out.emplace_back("links", self_link(request, fmt::format("/groups/{}/clusters/{}", one.group, one.id)));
   return Json(std::move(out));
 }

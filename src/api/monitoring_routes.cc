@@ -297,13 +297,16 @@ class MonitoringRoutes {
       add(agent.cloud_migration ? "AUTOMATION_AGENT_DOWN" : "MONITORING_AGENT_DOWN", agent.hostname, "the agent does not poll", agent.last_poll_millis);
     }
     for (const auto& host : TRY_REST(parts_.deployments.hosts_down(group)))
-      add("HOST_DOWN", fmt::format("{}:{}", host.hostname, host.port), "it does not answer to monitoring", host.last_ping_millis);
+      add("HOST_DOWN", fmt::format("{}:{}", host.hostname, host.port),
+          fmt::format("{}{}", host.last_ping_millis == 0 ? "it has never answered to monitoring" : "it does not answer to monitoring",
+                      host.last_error.empty() ? "" : ": " + host.last_error),
+          host.last_ping_millis == 0 ? host.unreached_since : host.last_ping_millis);
     for (const auto& one : TRY_REST(parts_.deployments.of_project(group))) {
-      if (one.login_failed) add("X_HOST_MONITORING_LOGIN_FAILED", one.name, "monitoring cannot log in: give its user and password again", 0);
+      if (one.login_failed) add("X_HOST_MONITORING_LOGIN_FAILED", one.name, "monitoring cannot log in: give its user and password again", one.login_failed_since);
       if (one.missing_actions.empty()) continue;
       std::string actions;
       for (const auto& action : one.missing_actions) actions += (actions.empty() ? "" : ", ") + action;
-      add("X_HOST_MONITORING_ACCESS_MISSING", one.name, fmt::format("monitoring's user lacks {}: grant it the role clusterMonitor on admin", actions), 0);
+      add("X_HOST_MONITORING_ACCESS_MISSING", one.name, fmt::format("monitoring's user lacks {}: grant it the role clusterMonitor on admin", actions), one.missing_since);
     }
     return all;
   }

@@ -27,7 +27,9 @@ constexpr Component kComponents[] = {
     {"UpdateOrganization", "name!:string id:id isDeleted:bool links:Link[] skipDefaultAlertsSettings:bool"},
     {"CreateOrganization", "name!:string apiKey!:CreateApiKey"},
     {"CreatedOrganization", "organization!:Organization apiKey!:ApiKey orgOwnerId!?:id skipDefaultAlertsSettings!:bool"},
-    {"Project", "id!:id orgId!:id name!:string links!:Link[] clusterCount:int64 created:time publicApiEnabled:bool tags:KeyValue[]"},
+    {"Project", "id!:id orgId!:id name!:string links!:Link[] clusterCount:int64 created:time publicApiEnabled:bool tags:KeyValue[] "
+                "activeAgentCount:int64 hostCounts:HostCounts lastActiveAgent:time replicaSetCount:int64 shardCount:int64"},
+    {"HostCounts", "arbiter!:int64 config!:int64 master!:int64 mongos!:int64 primary!:int64 secondary!:int64 slave!:int64"},
     {"CreateProject", "name!:string orgId!:id withDefaultAlertsSettings:bool"},
     {"UpdateProject", "name!:string"},
     {"ProjectSettings",
@@ -176,11 +178,11 @@ constexpr Component kComponents[] = {
              "typeName!:'STANDALONE|REPLICA_PRIMARY|REPLICA_SECONDARY|REPLICA_ARBITER|RECOVERING|SHARD_MONGOS|SHARD_CONFIG|SHARD_STANDALONE|SHARD_PRIMARY|SHARD_SECONDARY|"
              "NO_DATA' aliases!:string[] alertsEnabled!:bool logsEnabled!:bool profilerEnabled!:bool hostEnabled!:bool deactivated!:bool hidden!:bool "
              "hasStartupWarnings!:bool lowUlimit!:bool authMechanismName:string sslEnabled:bool username:string lastPing:time version:string replicaSetName:string "
-             "replicaStateName:string uptimeMsec:int64 lastRestart:time systemInfo:SystemInfo links!:Link[]"},
+             "replicaStateName:string uptimeMsec:int64 lastRestart:time lastError:string systemInfo:SystemInfo links!:Link[]"},
     {"AddHost", "hostname!:string port!:int authMechanismName:string username:string password:string authSource:string sslEnabled:bool caCertificatePath:string "
                 "clientCertificatePath:string alertsEnabled:bool logsEnabled:bool profilerEnabled:bool clusterName:string"},
     {"ChangeHost", "hostname:string port:int authMechanismName:string username:string password:string authSource:string sslEnabled:bool caCertificatePath:string clientCertificatePath:string"},
-    {"MonitoredCluster", "id!:id groupId!:id clusterName!:string typeName!:string replicaSetName:string lastHeartbeat:time links!:Link[]"},
+    {"MonitoredCluster", "id!:id groupId!:id clusterName!:string typeName!:string replicaSetName:string lastHeartbeat:time lastError:string links!:Link[]"},
     {"DataPoint", "timestamp!:time value!?:number"},
     {"Measurement", "name!:string units!:string dataPoints!:DataPoint[]"},
     {"Measurements", "start!:time end!:time granularity!:string groupId!:id hostId!:string processId!:string databaseName:string partitionName:string "
@@ -329,6 +331,7 @@ constexpr OperationSchema kOperations[] = {
     {"ext", "POST", "/groups/{groupId}/liveMigrations/{liveMigrationId}/cancel", 200, "", "LiveMigration", "force:bool"},
     {"ext", "POST", "/groups/{groupId}/liveMigrations/{liveMigrationId}/extend", 200, "Extension", "LiveMigration"},
     {"cm", "POST", "/groups/{groupId}/agentapikeys", 200, "CreateAgentApiKey", "AgentApiKey"},
+    {"cm", "GET", "/groups/byAgentApiKey/{agentApiKey}", 200, "", "Project"},
     {"cm", "GET", "/groups/{groupId}/agentapikeys", 200, "", "AgentApiKey[]"},
     {"cm", "DELETE", "/groups/{groupId}/agentapikeys/{keyId}", 204, "", "", "force:bool"},
     {"cm", "GET", "/groups/{groupId}/agents", 200, "", "Page<Agent>"},

@@ -64,7 +64,9 @@ void write(const Json& value, bool pretty, int depth, std::string& out) {
 }
 
 std::string page_link(const RestRequest& request, int number) {
-  auto link = fmt::format("{}{}?includeCount=true&pageNum={}&itemsPerPage={}", request.base, request.path, number, request.page.items);
+  const auto count = request.query.find("includeCount");
+  auto link = fmt::format("{}{}?includeCount={}&pageNum={}&itemsPerPage={}", request.base, request.path, count == request.query.end() || count->second != "false", number,
+                          request.page.items);
   for (const auto& [name, value] : request.every_query) {
     if (name == "includeCount" || name == "pageNum" || name == "itemsPerPage") continue;
     link += fmt::format("&{}={}", control::percent_encoded(name), control::percent_encoded(value));

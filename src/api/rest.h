@@ -49,6 +49,7 @@ struct RestError {
   std::string detail;
   std::vector<std::string> parameters;  // those that detail quotes
   std::vector<std::pair<std::string, std::string>> fields;  // field and what is wrong with it
+  std::string allow = {};               // of a 405: the methods that there are
 };
 
 struct RestReply {

@@ -1,6 +1,8 @@
 #include "api/route_table.h"
 
 #include <algorithm>
+#include <array>
+#include <chrono>
 #include <ctime>
 
 #include <fmt/format.h>
@@ -40,14 +42,20 @@ std::optional<int> fits(std::string_view pattern, const std::vector<std::string_
   return literal;
 }
 
+// Of the calendar.
 bool is_date(std::string_view text) {
   if (text.size() != 10) return false;
   for (std::size_t i = 0; i < text.size(); ++i) {
     const bool dash = i == 4 || i == 7;
     if (dash ? text[i] != '-' : text[i] < '0' || text[i] > '9') return false;
   }
-  return true;
+  const auto number = [&](std::size_t from, std::size_t size) { return std::stoi(std::string(text.substr(from, size))); };
+  const std::chrono::year_month_day date{std::chrono::year(number(0, 4)), std::chrono::month(static_cast<unsigned>(number(5, 2))), std::chrono::day(static_cast<unsigned>(number(8, 2)))};
+  return date.ok();
 }
+
+// Of an Accept header that is content with JSON of whatever version.
+constexpr std::array<std::string_view, 3> kJsonTypes{"application/json", "application/*", "*/*"};
 
 }  // namespace
 
@@ -62,6 +70,7 @@ RouteMatch RouteTable::match(Family family, std::string_view method, std::string
     if (!literal || *literal < best_literal) continue;
     if (*literal > best_literal) best = {};
     best_literal = *literal;
+    best.allowed.insert(route.method);
     if (route.method != method) {
       best.other_method = true;
     } else if (best.route == nullptr) {
@@ -73,11 +82,14 @@ RouteMatch RouteTable::match(Family family, std::string_view method, std::string
 }
 
 std::optional<std::string> negotiate_version(const Route& route, std::string_view accept) {
-  constexpr std::string_view kPrefix = "application/vnd.atlas.";
+  constexpr std::string_view kPrefix = "application/vnd.atlas.", kForm = "+json";
   const auto at = accept.find(kPrefix);
-  if (at == std::string_view::npos) return route.versions.front();
+  if (at == std::string_view::npos) {
+    const bool any = accept.empty() || std::ranges::any_of(kJsonTypes, [&](std::string_view type) { return accept.find(type) != std::string_view::npos; });
+    return any ? std::optional(route.versions.front()) : std::nullopt;
+  }
   const auto asked = accept.substr(at + kPrefix.size(), 10);
-  if (!is_date(asked)) return std::nullopt;
+  if (!is_date(asked) || !accept.substr(at + kPrefix.size() + asked.size()).starts_with(kForm)) return std::nullopt;
   std::optional<std::string> found;
   for (const auto& version : route.versions)
     if (version <= asked) found = version;

@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,6 +30,7 @@ struct RouteMatch {
   const Route* route = nullptr;
   std::map<std::string, std::string> names;
   bool other_method = false;  // the path is known, by other methods
+  std::set<std::string> allowed;  // the path's methods
 };
 
 class RouteTable {

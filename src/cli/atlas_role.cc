@@ -15,6 +15,7 @@ namespace drover::cli {
 namespace {
 
 constexpr std::chrono::seconds kStepInterval{1};
+constexpr std::chrono::seconds kSilentInterval{5};
 constexpr std::chrono::seconds kSelectionLimit{5};
 constexpr std::chrono::seconds kReplyLimit{20};
 
@@ -118,12 +119,14 @@ void AtlasRole::add_routes(api::RouteTable& table) {
 }
 
 void AtlasRole::run(const std::stop_token& stop) {
+  bool answers = true;  // the store; while it does not, each step ends at once
   do {
     const auto done = reconciler_.step();
     if (!done) log_.warn("live migrations: the store does not answer", {{"error", done.error().message}});
     const auto users = users_reconciler_.step();
     if (!users) log_.warn("database users: the store does not answer", {{"error", users.error().message}});
-  } while (runtime_.sleep(kStepInterval, stop));
+    answers = done && users;
+  } while (runtime_.sleep(answers ? kStepInterval : kSilentInterval, stop));
 }
 
 }  // namespace drover::cli

@@ -24,6 +24,9 @@ class ManagerRole {
   ManagerRole(control::Store& store, const control::SealedKeys& keys, control::Identity& identity, Runtime& runtime, Log& log, Options options);
 
   void add_routes(api::RouteTable& table);
+  // As api::IdentityHooks have them.
+  Result<Json::Object> monitored_facts(const std::string& group);
+  Result<std::string> project_of_agent_key(const std::string& key) { return keys_.group_of(key); }
   // A refusal while a validation or migration needs what is in it.
   api::RestResult<int> may_delete_project(const std::string& group);
   // Its keys, agents and deployments go, once it is settled that it does. May be repeated.

@@ -68,6 +68,11 @@ Result<std::string> AgentKeys::id_of(const std::string& group, const std::string
   return text_of(*found, "_id");
 }
 
+Result<std::string> AgentKeys::group_of(const std::string& key) {
+  const auto found = TRY(store_.find_one(kCollection, bson::make_document({{"keyHash", keys_.hash(key)}})));
+  return found ? text_of(*found, "groupId") : std::string();
+}
+
 Result<bool> AgentKeys::exists(const std::string& group, const std::string& id) { return TRY(record(group, id)).has_value(); }
 
 Result<std::optional<bson::Document>> AgentKeys::record(const std::string& group, const std::string& id) {

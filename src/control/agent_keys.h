@@ -34,6 +34,8 @@ class AgentKeys {
   Result<bool> remove(const std::string& group, const std::string& id);
   // The id of this key of the project; empty: the project has no such key.
   Result<std::string> id_of(const std::string& group, const std::string& key);
+  // The project that this key is of; empty: there is no such key.
+  Result<std::string> group_of(const std::string& key);
   Result<bool> exists(const std::string& group, const std::string& id);
   // For who takes one back out of use, and may have to put it back: as the store has it, without the key itself.
   Result<std::optional<bson::Document>> record(const std::string& group, const std::string& id);

@@ -94,13 +94,14 @@ Status ClusterMonitor::measure(const Cluster& cluster) {
   const auto facts = TRY(deployment->facts());
   const auto host = host_that_answers(cluster, facts);
   if (host.empty()) return {};
-  const auto status = TRY(optional(*deployment, "admin", bson::make_document({{"serverStatus", 1}})));
+  const auto status = TRY(optional(*deployment, "admin", bson::make_document({{"serverStatus", 1}, {"oplog", 1}})));
   if (status.view().empty()) return fail(ErrorCode::kUnsupported, "its user may not ask for serverStatus");
   const auto set = facts.is_mongos ? bson::Document() : TRY(optional(*deployment, "admin", bson::make_document({{"replSetGetStatus", 1}})));
   const auto id = id_of(cluster.group, host);
   const auto now = now_millis();
   const auto known = TRY(store_.find_one(kHosts, bson::make_document({{"_id", id}})));
   Json::Object sample{{"metrics", process_metrics(status, set)}, {"counters", process_counters(status)}};
+  if (const auto uptime = status.view()["uptimeMillis"].to_double()) sample.emplace_back("uptimeMsec", *uptime);
   bson::Builder fields;
   fields.append("groupId", cluster.group).append("clusterId", cluster.id).append("host", host).append("lastPing", now);
   const auto sized = known ? number_of(*known, "sizesAt") : 0;

@@ -75,6 +75,14 @@ tl::unexpected<Error> taken(const std::string& name) {
   return fail(ErrorCode::kWrongState, fmt::format("a cluster named {} is in this project already", name));
 }
 
+// A replica set's own id, where its configuration may be read; else its name and members, as it names them.
+std::string identity_of(const cluster::Facts& facts) {
+  if (facts.replica_set_id != bson::ObjectId{}) return "set " + facts.replica_set_id.to_string();
+  auto hosts = facts.hosts;
+  std::sort(hosts.begin(), hosts.end());
+  return fmt::format("{} {}", facts.is_mongos ? "mongos" : facts.set_name, fmt::join(hosts, ","));
+}
+
 }  // namespace
 
 std::string private_uri(const Cluster& cluster) {
@@ -107,6 +115,7 @@ Result<Cluster> Clusters::look(Cluster cluster, const std::string& uri) {
   if (!facts.is_mongos && facts.set_name.empty())
     return fail(ErrorCode::kUsage, "the deployment is a standalone; a cluster is a replica set or a sharded cluster");
   cluster.shown_uri = uri_for(TRY(split_uri(uri)), "", "");
+  cluster.deployment = identity_of(facts);
   return cluster;
 }
 

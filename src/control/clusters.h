@@ -29,6 +29,7 @@ struct Cluster {
   bool sharded = false;
   bool authorization = false;
   std::string shown_uri;    // without credentials
+  std::string deployment;   // which one it is, whatever it is called here and by whichever members it is reached; empty: it has not been looked at
   std::string host_id;      // kLocal: which server process runs it
   // How it is reached through private networks, without credentials: {"private": TEXT, "privateEndpoint": [{"connectionString": TEXT,
   // "endpoints": [{"endpointId", "providerName", "region"}]}]}, each field only when there is one.

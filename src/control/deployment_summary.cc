@@ -4,6 +4,8 @@
 #include <array>
 #include <set>
 
+#include <fmt/format.h>
+
 #include "control/fields.h"
 #include "model/server_version.h"
 
@@ -15,6 +17,7 @@ constexpr std::array<std::string_view, 14> kFacts{"typeName", "version", "commun
                                                   "missingActions", "balancerMode"};
 constexpr std::size_t kMaxFactBytes = 4096;
 constexpr std::size_t kMaxDatabaseName = 255;
+constexpr std::size_t kMaxLastErrorBytes = 800;
 
 std::string text_in(const Json& object, std::string_view key) {
   const auto* value = object.find(key);
@@ -50,12 +53,15 @@ bool is_older(const std::string& one, const std::string& other) {
 bool is_internal(const std::string& database) { return database == "local" || database == "config" || database == "admin"; }
 
 struct Sizes {
-  std::int64_t stored = 0, data = 0;
+  std::int64_t stored = 0, data = 0;       // of what users have
+  std::int64_t all_data = 0, indexes = 0;  // of all
 };
 Sizes sizes_of(const Json& host) {
   Sizes sizes;
   if (const auto* list = host.find("databases"); list && list->as_array()) {
     for (const auto& database : *list->as_array()) {
+      sizes.all_data += static_cast<std::int64_t>(number_in(database, "dataSize"));
+      sizes.indexes += static_cast<std::int64_t>(number_in(database, "indexSize"));
       if (is_internal(text_in(database, "name"))) continue;
       sizes.stored += static_cast<std::int64_t>(number_in(database, "storageSize"));
       sizes.data += static_cast<std::int64_t>(number_in(database, "dataSize"));
@@ -88,13 +94,16 @@ SampleSummary summary_of(const MonitoredDeployment& before, const Json::Array& h
   auto& next = summary.next;
   next = before;
   std::set<std::string> missing;
-  std::string lowest;
+  std::string lowest, error;
   std::int64_t stored = 0, data = 0;
   bool has_sizes = false, login_failed = false;
   int shards = 0;
   for (const auto& host : hosts) {
     login_failed = login_failed || flag_in(host, "loginFailed");
-    if (!flag_in(host, "reached")) continue;
+    if (!flag_in(host, "reached")) {
+      if (error.empty()) error = fmt::format("{}: {}", text_in(host, "host"), text_in(host, "error")).substr(0, kMaxLastErrorBytes);
+      continue;
+    }
     if (!summary.reached) next.topology.clear();
     summary.reached = true;
     summary.members.push_back(text_in(host, "host"));
@@ -119,6 +128,7 @@ SampleSummary summary_of(const MonitoredDeployment& before, const Json::Array& h
     }
   }
   next.login_failed = login_failed;
+  next.last_error = error;
   if (!summary.reached) return summary;
   next.version = lowest;
   next.shards = shards > 0 ? shards : 1;
@@ -140,7 +150,8 @@ bson::Document summary_document(const MonitoredDeployment& one) {
   out.append("dbBytes", one.db_bytes).append("dataBytes", one.data_bytes).append("oplogBytes", one.oplog_bytes);
   append_texts(out, "mechanisms", one.mechanisms);
   append_texts(out, "missingActions", one.missing_actions);
-  out.append("loginFailed", one.login_failed);
+  out.append("loginFailed", one.login_failed).append("loginFailedSince", one.login_failed_since).append("missingSince", one.missing_since);
+  out.append("lastError", one.last_error);
   return std::move(out).finish();
 }
 
@@ -160,6 +171,9 @@ void read_summary(bson::View document, MonitoredDeployment& one) {
   one.mechanisms = texts_of(document, "mechanisms");
   one.missing_actions = texts_of(document, "missingActions");
   one.login_failed = flag_of(document, "loginFailed");
+  one.login_failed_since = number_of(document, "loginFailedSince");
+  one.missing_since = number_of(document, "missingSince");
+  one.last_error = text_of(document, "lastError");
 }
 
 Json facts_of(const Json& host) {
@@ -188,6 +202,25 @@ std::vector<std::string> events_of(bson::View before, const Json& facts) {
   return events;
 }
 
+namespace {
+
+// Of rates: one for each of another; nothing where there were none of that.
+void add_ratios(Json::Object& figures) {
+  constexpr std::array<std::array<const char*, 3>, 5> kRatios{{{"OP_EXECUTION_TIME_READS", "OP_LATENCY_READS", "OP_COUNT_READS"},
+                                                               {"OP_EXECUTION_TIME_WRITES", "OP_LATENCY_WRITES", "OP_COUNT_WRITES"},
+                                                               {"OP_EXECUTION_TIME_COMMANDS", "OP_LATENCY_COMMANDS", "OP_COUNT_COMMANDS"},
+                                                               {"QUERY_TARGETING_SCANNED_PER_RETURNED", "QUERY_EXECUTOR_SCANNED", "DOCUMENT_METRICS_RETURNED"},
+                                                               {"QUERY_TARGETING_SCANNED_OBJECTS_PER_RETURNED", "QUERY_EXECUTOR_SCANNED_OBJECTS", "DOCUMENT_METRICS_RETURNED"}}};
+  const Json known(figures);
+  for (const auto& [name, of, for_each] : kRatios) {
+    const auto count = number_in(known, for_each);
+    if (known.find(of) != nullptr && count > 0) figures.emplace_back(name, number_in(known, of) / count);
+  }
+  std::erase_if(figures, [](const auto& figure) { return figure.first.starts_with("OP_LATENCY_") || figure.first.starts_with("OP_COUNT_"); });
+}
+
+}  // namespace
+
 Json counters_of(const Json& host) { return numbers_in(host.find("counters")); }
 
 Json figures_of(const Json& host, bson::View before, std::int64_t elapsed_millis) {
@@ -201,10 +234,13 @@ Json figures_of(const Json& host, bson::View before, std::int64_t elapsed_millis
       if (last && now >= *last) figures.emplace_back(name, (now - *last) * 1000.0 / static_cast<double>(elapsed_millis));
     }
   }
+  add_ratios(figures);
   if (const auto* list = host.find("databases"); list && list->as_array()) {
     const auto sizes = sizes_of(host);
     figures.emplace_back("DB_STORAGE_TOTAL", sizes.stored);
-    figures.emplace_back("DB_DATA_SIZE_TOTAL", sizes.data);
+    figures.emplace_back("DB_DATA_SIZE_TOTAL", sizes.all_data);
+    figures.emplace_back("DB_DATA_SIZE_TOTAL_WO_SYSTEM", sizes.data);
+    figures.emplace_back("DB_INDEX_SIZE_TOTAL", sizes.indexes);
   }
   return figures;
 }

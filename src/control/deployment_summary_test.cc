@@ -88,6 +88,21 @@ TEST(Events, OfWhatChangedInAMember) {
   EXPECT_THAT(events_of(bson::View(), json(R"({"typeName": "REPLICA_PRIMARY"})")), IsEmpty());
 }
 
+TEST(Figures, AreRatiosOfWhatHasGrown) {
+  const auto before = document_of(json(R"({"OP_LATENCY_READS": 10.0, "OP_COUNT_READS": 2, "OP_LATENCY_WRITES": 5, "OP_COUNT_WRITES": 7, "QUERY_EXECUTOR_SCANNED": 0, "DOCUMENT_METRICS_RETURNED": 0})"));
+  const auto figures = figures_of(json(R"({"counters": {"OP_LATENCY_READS": 40.0, "OP_COUNT_READS": 12, "OP_LATENCY_WRITES": 5, "OP_COUNT_WRITES": 7,
+      "QUERY_EXECUTOR_SCANNED": 100, "DOCUMENT_METRICS_RETURNED": 25}, "databases": [{"name": "shop", "dataSize": 10, "storageSize": 3, "indexSize": 4}, {"name": "admin", "dataSize": 5, "indexSize": 1}]})"),
+                                  before, 60'000);
+  EXPECT_DOUBLE_EQ(*figures.find("OP_EXECUTION_TIME_READS")->as_double(), 3);
+  EXPECT_EQ(figures.find("OP_EXECUTION_TIME_WRITES"), nullptr) << "there were none";
+  EXPECT_DOUBLE_EQ(*figures.find("QUERY_TARGETING_SCANNED_PER_RETURNED")->as_double(), 4);
+  EXPECT_EQ(figures.find("QUERY_TARGETING_SCANNED_OBJECTS_PER_RETURNED"), nullptr) << "not told";
+  EXPECT_EQ(figures.find("OP_LATENCY_READS"), nullptr);
+  EXPECT_EQ(figures.find("DB_DATA_SIZE_TOTAL")->dump(), "15");
+  EXPECT_EQ(figures.find("DB_DATA_SIZE_TOTAL_WO_SYSTEM")->dump(), "10");
+  EXPECT_EQ(figures.find("DB_INDEX_SIZE_TOTAL")->dump(), "5");
+}
+
 TEST(Credentials, EachMechanismNeedsItsOwn) {
   const auto check = [](AuthMechanism mechanism, const char* user, const char* password, bool tls, const char* certificate) {
     return check_credentials({.mechanism = mechanism, .username = user, .password = password, .tls = tls, .client_certificate_path = certificate}).has_value();

@@ -215,6 +215,8 @@ MonitoredHost Deployments::host_of(bson::View document) const {
   host.created = text_of(document, "created");
   host.last_ping_millis = number_of(document, "lastPing");
   host.down = flag_of(document, "down");
+  host.unreached_since = number_of(document, "unreachedSince");
+  host.last_error = text_of(document, "lastError");
   if (const auto facts = document["facts"].to_document()) host.facts = json_of(*facts);
   host.databases = texts_of(document, "databases");
   host.tells_disk = flag_of(document, "tellsDisk");
@@ -338,7 +340,10 @@ Status Deployments::take_host(const MonitoredDeployment& deployment, const Json&
   }
   const auto last = known ? number_of(*known, "lastPing") : 0;
   const auto patience = std::chrono::duration_cast<std::chrono::milliseconds>(kHostDownAfter).count();
-  const bool down = !answered && last != 0 && now - last > patience;
+  // One that has never answered is down as well, from the first time that it was tried.
+  const auto tried = known ? number_of(*known, "unreachedSince") : 0;
+  const auto since = last != 0 ? last : tried != 0 ? tried : now;
+  const bool down = !answered && now - since > patience;
   const bool was_down = known && flag_of(*known, "down");
   set.append("down", down);
   if (down != was_down) events.emplace_back(down ? "HOST_DOWN" : "HOST_UP");
@@ -346,8 +351,9 @@ Status Deployments::take_host(const MonitoredDeployment& deployment, const Json&
     const auto* error = host.find("error");
     set.append("lastError", error && error->as_string() ? error->as_string()->substr(0, 500) : "");
     if (!known) set.append("lastPing", std::int64_t{0});
+    if (last == 0) set.append("unreachedSince", since);
   } else {
-    set.append("lastPing", now).append("lastError", "");
+    set.append("lastPing", now).append("lastError", "").append("unreachedSince", std::int64_t{0});
     const auto facts = facts_of(host);
     set.append("facts", document_of(facts));
     for (auto& event : events_of(known ? object_of(*known, "facts") : bson::View(), facts)) events.push_back(std::move(event));
@@ -360,6 +366,9 @@ Status Deployments::take_host(const MonitoredDeployment& deployment, const Json&
 
 Status Deployments::summarize(const MonitoredDeployment& deployment, const std::string& agent_version, const Json& hosts, std::int64_t now) {
   auto summary = summary_of(deployment, *hosts.as_array());
+  const auto since = [&](bool is_so, std::int64_t known) { return !is_so ? 0 : known != 0 ? known : now; };
+  summary.next.login_failed_since = since(summary.next.login_failed, deployment.login_failed_since);
+  summary.next.missing_since = since(!summary.next.missing_actions.empty(), deployment.missing_since);
   bson::Builder set;
   if (summary.reached) set.append("lastPing", now);
   summary.next.agent_version = agent_version;

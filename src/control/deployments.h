@@ -22,7 +22,7 @@ namespace drover::control {
 
 inline constexpr int kMaxDeploymentsOfProject = 50;
 inline constexpr std::size_t kMaxHostsOfDeployment = 200;
-inline constexpr std::chrono::minutes kHostDownAfter{3};  // without an answer to monitoring
+inline constexpr std::chrono::minutes kHostDownAfter{3};  // without an answer to monitoring, also from the beginning
 
 // How monitoring logs in. `password` is only ever read to make a connection string of it.
 struct MonitoringCredentials {
@@ -51,6 +51,8 @@ struct MonitoredDeployment {
   std::vector<std::string> mechanisms;
   std::vector<std::string> missing_actions;  // of the role clusterMonitor: the required-access check
   bool login_failed = false;
+  std::int64_t login_failed_since = 0, missing_since = 0;  // 0: not
+  std::string last_error;  // of a host that did not answer the last sample, and which; empty: all did
   std::string leaving;  // who is about to stop monitoring it, or of one of its hosts
 };
 
@@ -62,6 +64,8 @@ struct MonitoredHost {
   std::string created;
   std::int64_t last_ping_millis = 0;
   bool down = false;
+  std::int64_t unreached_since = 0;  // of one that has never answered: the first time that it was tried; 0: it has, or was not
+  std::string last_error;            // why it did not answer the last time; empty: it did
   Json facts;  // of the last sample: typeName, version, replicaSetName, …
   std::vector<std::string> databases;  // whose sizes it has told; every 20 minutes it tells them
   bool tells_disk = false;             // with them the space of its data's partition

@@ -1,6 +1,7 @@
 #include "control/link_worker.h"
 
 #include <algorithm>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -77,13 +78,15 @@ bool is_refusal_of_one(const Error& error) {
 void LinkWorker::run(const std::stop_token& stop) {
   std::map<std::string, std::unique_ptr<Runtime::Thread>> followed;  // each ends, and joins, with its entry
   std::map<std::string, std::string> told;  // of those that cannot be read
+  bool silent = false;                      // the store: that is told once
   while (runtime_.sleep(kWorkerStep, stop)) {
     std::map<std::string, std::string> unreadable;
     const auto links = parts_.links.all(unreadable);
     if (!links) {
-      log_.warn("links cannot be read", {{"error", links.error().message}});
+      if (!std::exchange(silent, true)) log_.warn("links cannot be read", {{"error", links.error().message}});
       continue;
     }
+    silent = false;
     for (const auto& [org, why] : unreadable)
       if (!told.contains(org)) log_.error("a link cannot be read; the others go on without it", {{"org", org}, {"error", why}});
     told = std::move(unreadable);

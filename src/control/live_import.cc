@@ -29,6 +29,13 @@ ImportState state_of(std::string_view name) {
   return ImportState::kFailed;
 }
 
+// On one line, with one full stop at its end.
+std::string sentence(std::string text) {
+  for (std::size_t at = 0; (at = text.find('\n', at)) != std::string::npos;) text.replace(at, 1, text.substr(0, at).ends_with('.') ? " " : ". ");
+  while (text.ends_with('.') || text.ends_with(' ')) text.pop_back();
+  return text + ".";
+}
+
 }  // namespace
 
 const char* name_of(ImportState state) { return kStates[static_cast<std::size_t>(state)]; }
@@ -97,6 +104,7 @@ LiveImport live_import_of(bson::View document) {
   one.error = text_of(document, "errorMessage");
   one.outcome = text_of(document, "outcome");
   if (document["report"].is_document()) one.report = json_of(object_of(document, "report"));
+  one.deployment = text_of(document, "deployment");
   one.cluster_id = text_of(document, "clusterId");
   one.cluster_revision = number_of(document, "clusterRevision");
   one.user_may_exist = flag_of(document, "userMayExist");
@@ -163,11 +171,15 @@ std::string failures_of(const Json& checks) {
   if (checks.as_array() == nullptr) return all;
   for (const auto& check : *checks.as_array()) {
     if (text_at(check, "status") != "FAILED") continue;
-    if (!all.empty()) all += "; ";
-    const auto title = text_at(check, "title");
-    all += title.empty() ? text_at(check, "id") : title;
+    const auto title = text_at(check, "title"), detail = text_at(check, "detail");
+    auto text = sentence(title.empty() ? text_at(check, "id") : title);
+    if (!detail.empty()) text = text.substr(0, text.size() - 1) + ": " + sentence(detail);
+    all += (all.empty() ? "" : " ") + text;
   }
-  return all;
+  if (all.size() <= kMaxErrorBytes) return all;
+  auto end = kMaxErrorBytes;
+  while (end > 0 && (static_cast<unsigned char>(all[end]) & 0xC0) == 0x80) --end;  // between two characters
+  return all.substr(0, end) + " …";
 }
 
 }  // namespace drover::control

@@ -61,6 +61,7 @@ struct LiveImport {
   LiveImportRequest request;     // without its password
   std::string cluster_id;             // of the destination; empty: of an older version
   std::int64_t cluster_revision = 0;  // of it, as the rules have judged it; of a migration it is counted on, one more
+  std::string deployment;        // Cluster::deployment of the destination; empty: of an older store
   std::string destination_user;  // empty: the destination asks for none
   Json checks;                   // an array
   std::string error;             // errorMessage; empty: none
@@ -94,7 +95,8 @@ Json json_of(const LiveImportRequest& request);  // without the password
 LiveImportRequest request_of(const Json& json);
 
 Json check_json(std::string_view id, std::string_view status, std::string_view title, std::string_view detail);
-// "title; title" of those that failed; empty: none did.
+// "title: detail. title: detail." of those that failed, with causes and remedies, in at most kMaxErrorBytes; empty: none did.
+inline constexpr std::size_t kMaxErrorBytes = 8 << 10;
 std::string failures_of(const Json& checks);
 
 }  // namespace drover::control

@@ -1,6 +1,7 @@
 #include "control/live_import_intake.h"
 
 #include <algorithm>
+#include <set>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -77,10 +78,16 @@ void read_regions(const Json& description, RuleFacts::Destination& destination) 
   }
 }
 
+// Of each check that the rules make: what they object to, or that it is passed.
 Json checks_of(const std::vector<Objection>& objections) {
   Json::Array checks;
-  for (const auto& objection : objections)
-    checks.push_back(check_json(objection.rule->check, objection.rule->refuses ? "FAILED" : "WARNING", objection.text(), objection.rule->id));
+  std::set<std::string_view> told;
+  for (const auto& objection : objections) {
+    told.insert(objection.rule->check);
+    checks.push_back(check_json(objection.rule->check, objection.rule->refuses ? "FAILED" : "WARNING", objection.text(), ""));
+  }
+  for (const auto& rule : all_rules())
+    if (told.insert(rule.check).second) checks.push_back(check_json(rule.check, "PASSED", "", ""));
   return checks;
 }
 
@@ -184,7 +191,7 @@ tl::expected<LiveImport, ImportRefusal> LiveImportIntake::take(ImportKind kind, 
                                 fmt::format("The external IP address {} of the migration host is not in the project's IP access list. Add it.", address), ""));
   const bool idle = cluster->state == "IDLE";
   if (auto seen = idle ? clusters_.refresh(*cluster) : Result<Cluster>(*cluster)) cluster = std::move(*seen);
-  else checks.push_back(check_json("destination-reachable", "FAILED", "Could not reach the destination cluster. Check that it runs.", seen.error().message));
+  else checks.push_back(check_json("destination-reachable", "FAILED", "Could not reach the destination cluster", seen.error().message));
   if (!idle) checks.push_back(check_json("destination-reachable", "FAILED", fmt::format("The destination cluster is {}. Wait until it is IDLE.", cluster->state), ""));
   auto facts = facts_of(*deployment, *cluster, request);
   TRY_STORE(read_networks(*cluster, request, facts));
@@ -199,6 +206,7 @@ tl::expected<LiveImport, ImportRefusal> LiveImportIntake::take(ImportKind kind, 
   import.request = request;
   const bool migrates = kind == ImportKind::kMigration;
   import.cluster_id = cluster->id;
+  import.deployment = cluster->deployment;
   import.cluster_revision = cluster->revision + (migrates ? 1 : 0);
   import.checks = checks;
   import.error = failures_of(import.checks);

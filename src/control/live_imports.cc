@@ -26,6 +26,8 @@ std::vector<std::string> locks_of(const LiveImport& import, bool one_per_link) {
   std::vector<std::string> locks{destination_lock(import.group, request.destination_cluster),
                                  fmt::format("source {}/{}/{}", import.link, request.source_group, request.source_cluster),
                                  fmt::format("host {}/{}/{}", import.link, request.source_group, request.host)};
+  // The same one may be registered under several names, and in several projects.
+  if (!import.deployment.empty()) locks.push_back("deployment " + import.deployment);
   if (one_per_link) locks.push_back("link " + import.link);
   return locks;
 }
@@ -98,7 +100,7 @@ Result<LiveImport> LiveImports::create(LiveImport first, const std::string& sour
   document.append("groupId", first.group).append("linkId", first.link).append("state", name_of(first.state)).append("revision", first.revision);
   document.append("created", first.created).append("createdMillis", first.created_millis).append("heardMillis", first.created_millis);
   document.append("path", first.path).append("errorMessage", first.error).append("sequence", std::int64_t{0});
-  document.append("clusterId", first.cluster_id).append("clusterRevision", first.cluster_revision);
+  document.append("deployment", first.deployment).append("clusterId", first.cluster_id).append("clusterRevision", first.cluster_revision);
   append_json(document, "request", json_of(first.request));
   append_json(document, "checks", first.checks);
   if (!is_terminal(first.state)) {
@@ -121,7 +123,8 @@ Result<LiveImport> LiveImports::create(LiveImport first, const std::string& sour
     bson::Builder held;
     held.append("locks", lock);
     if (TRY(store_.find_one(kImports, std::move(held).finish())))
-      return fail(ErrorCode::kWrongState, fmt::format("a migration is active already that uses the {}", lock.substr(0, lock.find(' '))));
+      return fail(ErrorCode::kWrongState, lock.starts_with("deployment ") ? "a migration into the same deployment, which is registered under another name as well, is active already"
+                                                                          : fmt::format("a migration is active already that uses the {}", lock.substr(0, lock.find(' '))));
   }
   return fail(ErrorCode::kTemporary, "another migration has just ended; try again");
 }

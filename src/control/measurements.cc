@@ -12,6 +12,8 @@ namespace {
 constexpr const char* kHosts = "measurements";
 constexpr const char* kSizes = "databaseMeasurements";
 
+constexpr std::int64_t kRestartsWithin = 3'600'000;
+constexpr std::size_t kMaxRestarts = 100;
 constexpr std::int64_t kKeptMillis = std::chrono::duration_cast<std::chrono::milliseconds>(kMeasurementsKept).count();
 
 bson::Document id_of(const std::string& host, std::int64_t minute) { return bson::make_document({{"_id", fmt::format("{}/{}", host, minute)}}); }
@@ -25,13 +27,34 @@ MeasuredPoint point_of(bson::View document, bson::View values) {
   return point;
 }
 
+// Of a process whose time since its start is shorter than it was. Their times are kept for as long as they count.
+void add_restarts(Json& figures, const Json& sample, bson::View known, std::int64_t now, bson::Builder& fields) {
+  const auto* uptime = sample.find("uptimeMsec");
+  const auto millis = uptime == nullptr ? std::nullopt : uptime->as_int() ? std::optional(static_cast<double>(*uptime->as_int())) : uptime->as_double() ? std::optional(*uptime->as_double()) : std::nullopt;
+  if (!millis) return;
+  std::vector<std::int64_t> restarts;
+  if (const auto before = known["restarts"].to_array())
+    for (const auto& at : *before)
+      if (const auto when = at.to_int64(); when && now - *when < kRestartsWithin && restarts.size() < kMaxRestarts) restarts.push_back(*when);
+  if (const auto before = known["uptimeMsec"].to_double(); before && *millis < *before && restarts.size() < kMaxRestarts) restarts.push_back(now);
+  fields.append("uptimeMsec", *millis);
+  {
+    auto kept = fields.open_array("restarts");
+    for (const auto at : restarts) kept.append(at);
+  }
+  auto all = *figures.as_object();
+  all.emplace_back("RESTARTS_IN_LAST_HOUR", static_cast<std::int64_t>(restarts.size()));
+  figures = Json(std::move(all));
+}
+
 }  // namespace
 
 Status Measurements::take(const std::string& host, const Json& sample, bson::View known, std::int64_t now, bson::Builder& fields) {
   fields.append("counters", document_of(counters_of(sample)));
   // A figure for each metric, a rate for each counter that did not begin anew.
   const auto last = number_of(known, "lastPing");
-  const auto figures = figures_of(sample, object_of(known, "counters"), last == 0 ? 0 : now - last);
+  auto figures = figures_of(sample, object_of(known, "counters"), last == 0 ? 0 : now - last);
+  add_restarts(figures, sample, known, now, fields);
   const auto minute = now / 60'000 * 60'000;
   bson::Builder point;
   point.append("hostId", host).append("at", bson::DateTime{minute}).append("values", document_of(figures));

@@ -28,7 +28,7 @@ class Measurements {
  public:
   explicit Measurements(Store& store) : store_(store) {}
 
-  // Of a host that has answered: {"metrics", "counters", "databases"} (model/process_figures.h). `known` is what is kept of the host from its last sample,
+  // Of a host that has answered: {"metrics", "counters", "databases", "uptimeMsec"} (model/process_figures.h). `known` is what is kept of the host from its last sample,
   // empty if there was none: lastPing and counters; `fields` takes what is to be kept of it now: counters, and with databases their names and tellsDisk.
   Status take(const std::string& host, const Json& sample, bson::View known, std::int64_t now_millis, bson::Builder& fields);
   // In order; of at most kMeasurementsKept.

@@ -158,6 +158,7 @@ Status SiteLinks::remove(const SiteLink& link) {
 }
 
 Status SiteLinks::forget_organization(const std::string& org) {
+  TRY(store_.remove(kFormer, bson::make_document({{"orgId", org}})));
   TRY(store_.remove(kCollection, by_id(org)));
   return {};
 }

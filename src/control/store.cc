@@ -64,12 +64,19 @@ const Index kIndexes[] = {
     {"databaseMeasurements", {"hostId", "at"}, "host and time", Index::Kind::kPlain},
 };
 
+// The port knows a migration's two sides; this is neither.
+std::string in_words_of_the_store(std::string_view message, bool silent) {
+  constexpr std::string_view kSide = "source: ";
+  if (message.starts_with(kSide)) message.remove_prefix(kSide.size());
+  return fmt::format("the control plane's store{}: {}", silent ? " does not answer" : "", message);
+}
+
 }  // namespace
 
 Status Store::open() {
   const auto schema = bson::make_document({{"_id", "schema"}});
   auto asked = find_one("meta", schema);
-  for (const auto until = runtime_.now() + kOpenPatience; !asked && asked.error().code == ErrorCode::kTemporary && runtime_.now() < until;) {
+  for (const auto until = runtime_.now() + kOpenPatience; !asked && (asked.error().code == ErrorCode::kTemporary || asked.error().server_code == 0) && runtime_.now() < until;) {
     if (!runtime_.sleep(kStoreProbeEvery, {})) break;
     asked = find_one("meta", schema);
   }
@@ -139,7 +146,7 @@ Result<bson::Document> Store::run(bson::View command) {
     if (!silent) known = {std::nullopt, now};
     else if (known.last_answer < begun) known.next_probe = now + kStoreProbeEvery;
   });
-  if (silent) reply.error().message = fmt::format("the control plane's store does not answer: {}", reply.error().message);
+  if (!reply) reply.error().message = in_words_of_the_store(reply.error().message, silent);
   return reply;
 }
 

@@ -5,6 +5,7 @@
 #include "control/cluster_processes.h"
 #include "control/clusters.h"
 #include "control/json_document.h"
+#include "control/live_import.h"
 #include "control/names.h"
 
 namespace drover::control {
@@ -154,6 +155,18 @@ TEST(JsonDocuments, ComeBackAsTheyWere) {
   EXPECT_EQ(json_of(document_of(*json)).dump(), json->dump());
   EXPECT_TRUE(document_of(Json(1)).empty());
   EXPECT_EQ(json_of(document_of(Json(Json::Object{{std::string("a\0b", 3), 1}}))).dump(), R"({"a":1})");
+}
+
+TEST(Failures, SayCauseAndRemedyInSentences) {
+  const Json checks(Json::Array{check_json("a", "PASSED", "never told", "never"), check_json("b", "FAILED", "It cannot be.", "because\nof that; do this."),
+                                check_json("c", "WARNING", "nor this", ""), check_json("d", "FAILED", "", ""), check_json("e", "FAILED", "No", "")});
+  EXPECT_EQ(failures_of(checks), "It cannot be: because. of that; do this. d. No.");
+  EXPECT_EQ(failures_of(Json(Json::Array{check_json("b", "WARNING", "x", "y")})), "");
+  std::string accents;
+  while (accents.size() < kMaxErrorBytes) accents += "\u00e9";
+  const auto cut = failures_of(Json(Json::Array{check_json("b", "FAILED", "x", accents)}));
+  EXPECT_LE(cut.size(), kMaxErrorBytes + 4);
+  EXPECT_TRUE(cut.ends_with("\u00e9 \u2026")) << cut.substr(cut.size() - 8);
 }
 
 }  // namespace

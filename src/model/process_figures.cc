@@ -1,9 +1,12 @@
 #include "model/process_figures.h"
 
 #include <algorithm>
+#include <optional>
 
 namespace drover {
 namespace {
+
+constexpr double kBytesOfGigabyte = 1024.0 * 1024 * 1024;
 
 struct Figure {
   const char* name;
@@ -16,6 +19,7 @@ constexpr Figure kMetrics[] = {
     {"CURSORS_TOTAL_OPEN", "metrics.cursor.open.total"},
     {"MEMORY_RESIDENT", "mem.resident"},
     {"MEMORY_VIRTUAL", "mem.virtual"},
+    {"MEMORY_MAPPED", "mem.mapped"},
     {"CACHE_USED_BYTES", "wiredTiger.cache.bytes currently in the cache"},
     {"CACHE_DIRTY_BYTES", "wiredTiger.cache.tracked dirty bytes in the cache"},
     {"TICKETS_AVAILABLE_READS", "wiredTiger.concurrentTransactions.read.available"},
@@ -54,6 +58,13 @@ constexpr Figure kCounters[] = {
     {"QUERY_EXECUTOR_SCANNED_OBJECTS", "metrics.queryExecutor.scannedObjects"},
     {"OPERATIONS_SCAN_AND_ORDER", "metrics.operation.scanAndOrder"},
     {"EXTRA_INFO_PAGE_FAULTS", "extra_info.page_faults"},
+    // Of these the site makes milliseconds for an operation.
+    {"OP_LATENCY_READS", "opLatencies.reads.latency", 0.001},
+    {"OP_LATENCY_WRITES", "opLatencies.writes.latency", 0.001},
+    {"OP_LATENCY_COMMANDS", "opLatencies.commands.latency", 0.001},
+    {"OP_COUNT_READS", "opLatencies.reads.ops"},
+    {"OP_COUNT_WRITES", "opLatencies.writes.ops"},
+    {"OP_COUNT_COMMANDS", "opLatencies.commands.ops"},
 };
 template <std::size_t N>
 Json::Object figures(const Figure (&table)[N], bson::View status) {
@@ -80,11 +91,32 @@ Json replication_lag(bson::View status) {
   return (newest - own) / 1000;
 }
 
+std::optional<std::int64_t> seconds_at(bson::View status, std::string_view path) {
+  const auto at = status.at_path(path);
+  if (at.type() == bson::Type::kTimestamp) return static_cast<std::int64_t>(at.timestamp_value().seconds);
+  if (const auto inner = at.to_document(); inner && (*inner)["ts"].type() == bson::Type::kTimestamp)
+    return static_cast<std::int64_t>((*inner)["ts"].timestamp_value().seconds);
+  return std::nullopt;
+}
+
+// The time that the oplog reaches over, what of it a member that is behind has left, and how fast it fills.
+void add_oplog(Json::Object& metrics, bson::View status, bson::View oplog_stats, const Json& lag) {
+  const auto first = seconds_at(status, "oplog.earliestOptime"), last = seconds_at(status, "oplog.latestOptime");
+  if (!first || !last || *last < *first) return;
+  const auto window = *last - *first;
+  metrics.emplace_back("OPLOG_MASTER_TIME", window);
+  if (const auto* behind = lag.as_int()) metrics.emplace_back("OPLOG_MASTER_LAG_TIME_DIFF", window - *behind);
+  const auto bytes = oplog_stats["size"].to_double();
+  if (bytes && window > 0) metrics.emplace_back("OPLOG_RATE_GB_PER_HOUR", *bytes / kBytesOfGigabyte * 3600.0 / static_cast<double>(window));
+}
+
 }  // namespace
 
-Json::Object process_metrics(bson::View server_status, bson::View repl_set_status) {
+Json::Object process_metrics(bson::View server_status, bson::View repl_set_status, bson::View oplog_stats) {
   auto metrics = figures(kMetrics, server_status);
-  if (const auto lag = replication_lag(repl_set_status); !lag.is_null()) metrics.emplace_back("OPLOG_REPLICATION_LAG_TIME", lag);
+  const auto lag = replication_lag(repl_set_status);
+  if (!lag.is_null()) metrics.emplace_back("OPLOG_REPLICATION_LAG_TIME", lag);
+  add_oplog(metrics, server_status, oplog_stats, lag);
   return metrics;
 }
 

@@ -61,13 +61,18 @@ Result<Outcome> add_deployment(Session& session) {
   const auto host = text_at(added, "id"), name = expand(added, "{hostname}:{port}");
   const auto project = TRY(session.project());
   const auto path = fmt::format("/groups/{}/clusters/{}", project, url_encoded(text_at(added, "clusterId")));
-  return one(TRY(wait_for(session, std::chrono::seconds(session.number("--within")), fmt::format("the first sample of {}", name),
-                          [&]() -> Result<std::optional<Json>> {
-                            auto seen = TRY(session.call(session.call_to("GET", Api::kManager, path)));
-                            TRY(check_login(session, text_at(seen, "clusterName")));
-                            if (text_at(seen, "lastHeartbeat").empty()) return std::optional<Json>();
-                            return std::optional(std::move(seen));
-                          })));
+  std::string last_error;
+  auto waited = wait_for(session, std::chrono::seconds(session.number("--within")), fmt::format("the first sample of {}", name),
+                         [&]() -> Result<std::optional<Json>> {
+                           auto seen = TRY(session.call(session.call_to("GET", Api::kManager, path)));
+                           TRY(check_login(session, text_at(seen, "clusterName")));
+                           last_error = text_at(seen, "lastError");
+                           if (text_at(seen, "lastHeartbeat").empty()) return std::optional<Json>();
+                           return std::optional(std::move(seen));
+                         });
+  if (!waited && waited.error().code == ErrorCode::kTimedOut)
+    waited.error().message += last_error.empty() ? "; no agent has tried it yet: `drover host agents` shows those that run" : "; the last attempt: " + last_error;
+  return one(TRY(std::move(waited)));
 }
 
 // The credentials are the deployment's; they are set by way of one of its members.

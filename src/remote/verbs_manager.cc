@@ -5,9 +5,9 @@
 namespace drover::remote {
 namespace {
 
-const std::vector<Column> kDeployments{{"ID", "id"}, {"NAME", "clusterName"}, {"TYPE", "typeName"}, {"REPLICA SET", "replicaSetName"}, {"LAST HEARTBEAT", "lastHeartbeat"}};
+const std::vector<Column> kDeployments{{"ID", "id"}, {"NAME", "clusterName"}, {"TYPE", "typeName"}, {"REPLICA SET", "replicaSetName"}, {"LAST HEARTBEAT", "lastHeartbeat"}, {"LAST ERROR", "lastError"}};
 const std::vector<Column> kAlerts{{"ALERT", "eventTypeName"}, {"ABOUT", "hostnameAndPort"}, {"SINCE", "created"}, {"WHAT", "detail"}};
-const std::vector<Column> kHosts{{"ID", "id"}, {"HOST", "{hostname}:{port}"}, {"TYPE", "typeName"}, {"STATE", "replicaStateName"}, {"VERSION", "version"}, {"LAST PING", "lastPing"}};
+const std::vector<Column> kHosts{{"ID", "id"}, {"HOST", "{hostname}:{port}"}, {"TYPE", "typeName"}, {"STATE", "replicaStateName"}, {"VERSION", "version"}, {"LAST PING", "lastPing"}, {"LAST ERROR", "lastError"}};
 const std::vector<Column> kAgents{{"HOST", "hostname"}, {"TYPE", "typeName"}, {"STATE", "stateName"}, {"LAST CONF", "lastConf"}, {"LAST PING", "lastPing"}};
 
 constexpr std::string_view kAboutCredentials =

@@ -69,6 +69,7 @@ constexpr Row kRows[] = {
     {"PATCH /groups/{groupId}", kGroupOwner},
     {"DELETE /groups/{groupId}", kGroupOwner},
     {"GET /groups/byName/{groupName}", kEverybody},
+    {"GET /groups/byAgentApiKey/{agentApiKey}", kEverybody},
     {"POST /groups/{groupId}/apiKeys", kGroupKeys},
     {"GET /groups/{groupId}/apiKeys", kOfGroup},
     {"DELETE /groups/{groupId}/apiKeys/{apiUserId}", kGroupKeys},

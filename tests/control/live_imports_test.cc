@@ -265,18 +265,36 @@ TEST_F(ControlPlane, TheNextLinkOfTheSameSiteCarriesOnWhatAnotherHad) {
   const auto project = good(Json::parse(R"({"name": "p", "migrationHosts": [{"hostname": "mig01"}, {"hostname": "mig02"}], "deployments": [
       {"name": "src", "mongoDBVersion": "6.0.17", "featureCompatibilityVersion": "6.0", "managed": false, "sharded": false, "tlsEnabled": false}]})"));
   good(links_->put_project(next.id, kSource, 1, project));
-  good(clusters_->register_deployment(kGroup, "other", sandbox_->uri(), Json(Json::Object{}), Json(Json::Object{})));
-  auto again = request();
-  again.destination_cluster = "other";
-  again.host = "mig02";
-  const auto refused = intake_->take(ImportKind::kMigration, kOrg, again);
-  ASSERT_FALSE(refused);
-  EXPECT_EQ(refused.error().kind, ImportRefusal::Kind::kBusy) << refused.error().error.message;
+  auto locks = texts_of(*good(store_->find_one("liveImports", bson::make_document({{"_id", id}}))), "locks");
+  EXPECT_NE(std::find(locks.begin(), locks.end(), fmt::format("source {}/{}/src", next.id, kSource)), locks.end());
+  EXPECT_TRUE(std::none_of(locks.begin(), locks.end(), [&](const std::string& lock) { return lock.find(link_) != std::string::npos; }));
   link_ = next.id;
   good(imports_->cutover(id));
   report(id, "COMMITTED");
   after({});
   EXPECT_EQ(migration(id).state, ImportState::kComplete);
+}
+
+TEST_F(ControlPlane, OneDeploymentUnderTwoNamesIsMigratedIntoOnce) {
+  good(clusters_->register_deployment(kGroup, "alias", sandbox_->uri(), Json(Json::Object{}), Json(Json::Object{})));
+  const auto project = good(Json::parse(R"({"name": "p", "migrationHosts": [{"hostname": "mig01"}, {"hostname": "mig02"}], "deployments": [
+      {"name": "src", "mongoDBVersion": "6.0.17", "featureCompatibilityVersion": "6.0", "managed": false, "sharded": false, "tlsEnabled": false},
+      {"name": "src2", "mongoDBVersion": "6.0.17", "featureCompatibilityVersion": "6.0", "managed": false, "sharded": false, "tlsEnabled": false}]})"));
+  good(links_->put_project(link_, kSource, 2, project));
+  const auto id = begin(ImportKind::kMigration);
+  auto second = request();
+  second.destination_cluster = "alias";
+  second.source_cluster = "src2";
+  second.host = "mig02";
+  const auto refused = intake_->take(ImportKind::kMigration, kOrg, second);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().kind, ImportRefusal::Kind::kBusy);
+  EXPECT_NE(refused.error().error.message.find("registered under another name"), std::string::npos) << refused.error().error.message;
+  EXPECT_TRUE(intake_->take(ImportKind::kValidation, kOrg, second)) << "validations stand in nobody's way";
+  good(imports_->cancel(id));
+  report(id, "STOPPED");
+  after({});
+  EXPECT_TRUE(intake_->take(ImportKind::kMigration, kOrg, second));
 }
 
 TEST_F(ControlPlane, AProjectIsOfferedOnceByTheLinkThatLives) {

@@ -247,6 +247,59 @@ TEST_F(ControlPlane, ACustomRoleThatADeadProcessWasRemovingCanBeGivenAgain) {
   EXPECT_TRUE(good(roles.remove(kGroup, "auditor")).there);
 }
 
+TEST_F(ControlPlane, ADeploymentThatWasNeverReachedIsDownAfterAWhile) {
+  EventLog events(*store_, clock_);
+  Deployments deployments(*store_, *keys_, events, clock_);
+  const auto id = good(deployments.add(kSource, "", {"never:1"}, {})).id;
+  const auto sample = [&](const char* host) {
+    good(deployments.take_sample(kSource, "1", good(Json::parse(fmt::format(R"({{"deploymentId": "{}", "hosts": [{}]}})", id, host)))));
+  };
+  const auto host = [&] { return good(deployments.hosts(kSource, id)).front(); };
+  const auto now = [&] { return *good(deployments.find(kSource, id)); };
+  const char* refused = R"({"host": "never:1", "reached": false, "loginFailed": true, "error": "connection refused"})";
+  sample(refused);
+  const auto first = host().unreached_since, failed = now().login_failed_since;
+  EXPECT_NE(first, 0);
+  EXPECT_NE(failed, 0);
+  EXPECT_FALSE(host().down);
+  EXPECT_EQ(host().last_error, "connection refused");
+  EXPECT_EQ(now().last_error, "never:1: connection refused");
+  clock_.move(kHostDownAfter + std::chrono::seconds(1));
+  sample(refused);
+  EXPECT_TRUE(host().down);
+  EXPECT_EQ(host().unreached_since, first);
+  EXPECT_EQ(now().login_failed_since, failed) << "since then, not now";
+  EXPECT_EQ(good(deployments.hosts_down(kSource)).size(), 1u);
+  sample(R"({"host": "never:1", "reached": true, "typeName": "STANDALONE"})");
+  EXPECT_FALSE(host().down);
+  EXPECT_EQ(host().unreached_since, 0);
+  EXPECT_EQ(now().login_failed_since, 0);
+  EXPECT_EQ(now().last_error, "");
+}
+
+TEST_F(ControlPlane, RestartsOfAnHourAreCounted) {
+  EventLog events(*store_, clock_);
+  Deployments deployments(*store_, *keys_, events, clock_);
+  const auto id = good(deployments.add(kSource, "", {"db:1"}, {})).id;
+  const auto restarts = [&](int uptime) {
+    good(deployments.take_sample(kSource, "1", good(Json::parse(fmt::format(
+        R"({{"deploymentId": "{}", "hosts": [{{"host": "db:1", "reached": true, "typeName": "STANDALONE", "uptimeMsec": {}}}]}})", id, uptime)))));
+    const auto points = good(deployments.measurements().of_host(Deployments::host_id(kSource, "db:1"), 0, imports_->now_millis()));
+    for (const auto& [name, value] : points.back().values)
+      if (name == "RESTARTS_IN_LAST_HOUR") return value;
+    return -1.0;
+  };
+  EXPECT_EQ(restarts(500'000), 0);
+  clock_.move(minutes(1));
+  EXPECT_EQ(restarts(1000), 1);
+  clock_.move(minutes(1));
+  EXPECT_EQ(restarts(500), 2);
+  clock_.move(minutes(1));
+  EXPECT_EQ(restarts(60'500), 2);
+  clock_.move(minutes(58));
+  EXPECT_EQ(restarts(3'540'500), 1) << "the first one is longer ago";
+}
+
 TEST_F(ControlPlane, AJobThatIsGoneDoesNotComeBackFromAListThatIsOld) {
   AgentJobs jobs(*store_, *keys_, clock_);
   const auto id = std::string(24, '7'), other = std::string(24, '8');
@@ -399,6 +452,8 @@ TEST_F(ControlPlane, AStoreThatHangsHoldsACallerNoLongerThanItsLimit) {
   const auto refused = store.find_one("meta", bson::make_document({{"_id", "schema"}}));
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::kTemporary) << refused.error().message;
+  EXPECT_EQ(refused.error().message.find("source"), std::string::npos) << refused.error().message;
+  EXPECT_TRUE(refused.error().message.starts_with("the control plane's store does not answer: ")) << refused.error().message;
   EXPECT_LT(clock_.now() - begun, std::chrono::seconds(12));
   // Nobody else waits for it, until it answers again.
   const auto first = clock_.now();

@@ -93,7 +93,7 @@ class LinkTokens(AtlasTest):
                            ({"revision": 1, "name": "p", "migrationHosts": [], "deployments": [{**DEPLOYMENT, "managed": 1}]}, "INVALID_ATTRIBUTE")):
             status, error = manager.call("PUT", f"/projects/{PROJECT}", body)
             self.assertEqual((status, error["errorCode"]), (400, code), body)
-        for body in ({"accessListIps": ["x"]}, {"accessListIps": "127.0.0.1"}):
+        for body in ({"accessListIps": ["x"]}, {"accessListIps": "127.0.0.1"}, {"accesslistIps": ["127.0.0.1"]}):
             self.assertEqual(site.call("POST", f"{ATLAS}/orgs/{site.org}/liveMigrations/linkTokens", body)[0], 400)
 
     def test_the_access_list_of_a_token_binds_the_link(self):

@@ -159,11 +159,13 @@ class Migrations(ImportTest):
     def test_one_at_a_time_for_destination_source_and_host(self):
         second, other_host = {**DEPLOYMENT, "name": "other"}, {**HOST, "hostname": "mig02"}
         self.begin(deployments=[DEPLOYMENT, second], hosts=[HOST, other_host])
-        self.register("another")
+        self.register("another", connectionString=self.cluster("another").uri)
+        self.register("alias")
         first = self.migrate()
         for changes in ({"source__clusterName": "other", "migrationHosts": ["mig02"]},
                         {"destination__clusterName": "another", "migrationHosts": ["mig02"]},
-                        {"destination__clusterName": "another", "source__clusterName": "other"}):
+                        {"destination__clusterName": "another", "source__clusterName": "other"},
+                        {"destination__clusterName": "alias", "source__clusterName": "other", "migrationHosts": ["mig02"]}):
             status, _, error = self.atlas.call("POST", f"{ATLAS}/groups/{self.group}/liveMigrations", self.body(**changes))
             self.assertEqual((status, error["errorCode"]), (409, "CANNOT_MODIFY_CLUSTER_WITH_RUNNING_LIVE_IMPORT"), changes)
         # Two with nothing in common run at once.
@@ -301,7 +303,9 @@ class Requests(ImportTest):
                 ({"destination__hostnameSchemaType": "TUNNEL"}, 400, "INVALID_ENUM_VALUE"),
                 ({"destination__hostnameSchemaType": "PRIVATE_LINK"}, 400, "MISSING_ATTRIBUTE"),
                 ({"destination__hostnameSchemaType": "VPC_PEERING"}, 400, "LIVE_MIGRATION_NOT_SUPPORTED"),
-                ({"dropDestinationData": 1}, 400, "INVALID_ATTRIBUTE"),
+                ({"dropDestinationData": 1}, 400, "INVALID_ATTRIBUTE"), ({"dropDestinationdata": True}, 400, "INVALID_ATTRIBUTE"),
+                ({"dropEnabled": True}, 400, "INVALID_ATTRIBUTE"), ({"source__user": "x"}, 400, "INVALID_ATTRIBUTE"),
+                ({"destination__privateLink": "x"}, 400, "INVALID_ATTRIBUTE"),
                 ({"sharding": {"createSupportingIndexes": True, "shardingEntries": []}}, 400, "LIVE_MIGRATION_NOT_SUPPORTED"),
                 ({"sharding": {"shardingEntries": []}}, 400, "MISSING_ATTRIBUTE"),
                 ({"sharding": {"createSupportingIndexes": True, "shardingEntries": [
@@ -381,14 +385,15 @@ class Validations(ImportTest):
         self.report(good["_id"], "DONE", checks=[passed])
         self.assertEqual(self.ended(good["_id"])["status"], "SUCCESS")
         checks = self.atlas.call("GET", f"{EXT}/groups/{self.group}/liveMigrations/validate/{good['_id']}")[2]["checks"]
-        self.assertEqual([(check["id"], check["status"]) for check in checks], [("community", "WARNING"), ("credentials", "PASSED")])
+        self.assertEqual([(check["id"], check["status"]) for check in checks if check["id"] in ("community", "tier", "credentials")],
+                         [("community", "WARNING"), ("tier", "PASSED"), ("credentials", "PASSED")])
         bad = self.validate()["_id"]
         self.item(bad, "RUN")
-        self.report(bad, "DONE", checks=[passed, {**passed, "status": "FAILED", "title": "The username or password is not correct"},
+        self.report(bad, "DONE", checks=[passed, {**passed, "status": "FAILED", "title": "The username or password is not correct", "detail": "source: cannot log in\ncheck them"},
                                          {**passed, "id": "disk-space", "status": "FAILED", "title": "Available disk space on the destination needs to be increased"}])
         ended = self.ended(bad)
         self.assertEqual((ended["status"], ended["errorMessage"]),
-                         ("FAILED", "The username or password is not correct; Available disk space on the destination needs to be increased"))
+                         ("FAILED", "The username or password is not correct: source: cannot log in. check them. Available disk space on the destination needs to be increased."))
         silent = self.validate()["_id"]
         self.item(silent, "RUN")
         self.report(silent, "DONE", checks=[])
@@ -403,7 +408,7 @@ class Validations(ImportTest):
         self.begin(hosts=[{**HOST, "available": False}], deployments=[{**DEPLOYMENT, "collectsDbStats": False}])
         made = self.validate()
         self.assertEqual(made["status"], "FAILED")
-        self.assertRegex(made["errorMessage"], "mig01.example.net does not answer.*; Disk storage info unavailable")
+        self.assertRegex(made["errorMessage"], "mig01.example.net does not answer.* Disk storage info unavailable")
         self.assertEqual(self.items(), {})
 
     def test_a_destination_that_is_away(self):

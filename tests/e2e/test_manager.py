@@ -203,6 +203,12 @@ class Monitoring(ManagerTest):
         self.assertEqual(project.call("DELETE", f"/hosts/{host['id']}")[0], 204)
         self.assertEqual(project.call("GET", f"/hosts/{host['id']}")[0], 404)
         self.assertEqual(project.call("GET", "/clusters")[2]["results"], [])
+        # A project is found by a key of its agents, by whoever sees it; the key is in no log.
+        found = site.call("GET", f"{MANAGER}/groups/byAgentApiKey/{project.key['key']}")[2]
+        self.assertEqual((found["id"], found["shardCount"], sum(found["hostCounts"].values())), (project.id, 0, 0))
+        self.assertEqual((found["activeAgentCount"], "lastActiveAgent" in found), (0, False))
+        self.assertEqual(site.call("GET", f"{MANAGER}/groups/byAgentApiKey/{'0' * 64}")[0], 404)
+        self.assertNotIn(project.key["key"], site.process.stderr())
         # Keys are shown once.
         listed = project.call("GET", "/agentapikeys")[2]
         self.assertEqual([one["key"] for one in listed], ["********" + project.key["key"][-4:]])
@@ -909,6 +915,11 @@ class Validations(OnAHost):
         self.source.create_user("weak", ["clusterMonitor"])
         checks = self.checks(source=self.source_with(username="weak"))
         self.assertEqual(self.failed(checks), ["privileges"], checks)
+
+        self.source.client().admin.command("createUser", "old", pwd=clusters.PASSWORD, mechanisms=["SCRAM-SHA-1"], roles=["root"])
+        checks = self.checks(source=self.source_with(username="old"))
+        self.assertEqual(self.failed(checks), ["source-mechanisms"], checks)
+        self.assertIn("none for SCRAM-SHA-256", checks["source-mechanisms"]["detail"])
 
         # Monitoring's own user.
         checks = self.checks(source={"groupId": self.project.id, "clusterName": self.cluster_name, "managedAuthentication": True, "ssl": False})

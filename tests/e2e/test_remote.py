@@ -520,6 +520,14 @@ class Misuse(SandboxOnly):
         self.assertNotIn(token.strip(), refused["message"])
         self.assertEqual(manager.fails(2, "link", "connect", stdin="no token at all\n")["exitCode"], 2)
         self.assertEqual(manager.fails(2, "link", "connect", stdin="notatoken\n")["errorCode"], "INVALID_ATTRIBUTE")
+        # A link that was ended is not SYNCED any more from the next call on, and what to do is said.
+        manager("link", "connect", stdin=atlas("link", "create-token", json_output=False))
+        self.assertEqual(manager("link", "status")["status"], "SYNCED")
+        [link] = atlas("link", "list")["results"]
+        atlas("link", "delete", link["id"], "--yes")
+        self.assertEqual(atlas.fails(11, "link", "delete", link["id"], "--yes")["status"], 404)
+        eventually(lambda: manager("link", "status")["status"] == "NOT_SYNCED", 30, "the refusal")
+        self.assertRegex(manager("link", "status")["problem"], "LINK_INVALID.*drover link disconnect.*drover link connect")
 
     def test_a_command_of_the_other_site(self):
         atlas, manager = Cli(self, self.start_site("atlas")), Cli(self, self.start_site("manager"))

@@ -179,6 +179,34 @@ class Workflow(WorkflowTest):
         self.destination.client().other.there.insert_one({"_id": 1})
         self.assertIsNone(self.agent.engine_pid(self.migration))
 
+    def test_the_atlas_site_moves_under_a_migration(self):
+        """The manager is cut off by force, and connected to the new address: the migration goes on, by the engine that has run all the while."""
+        self.seed()
+        self.begin(self.site("manager"), self.site("atlas"))
+        self.start_migration_by_api()
+        self.ready()
+        engine = self.agent.engine_pid(self.migration)
+        self.atlas.process.kill()
+        link = f"{MANAGER}/orgs/{self.manager.org}/liveExport/migrationLink"
+        self.assertEqual(self.manager.call("DELETE", link + "?force=true")[0], 204)
+        eventually(lambda: "does not know this job any more" in self.agent.log(), 60, "the agent being told nothing of it")
+        self.atlas.keep_port = False
+        self.atlas.start()
+        status, _, made = self.atlas.call("POST", f"{ATLAS}/orgs/{self.atlas.org}/liveMigrations/linkTokens", {"accessListIps": []})
+        self.assertEqual(status, 201, made)
+        self.connect(made["linkToken"])
+        offered = self.atlas.call("GET", f"{ATLAS}/orgs/{self.atlas.org}/liveMigrations/availableProjects")[2]
+        self.assertEqual([one["projectId"] for one in offered], [self.project.id])
+        links = self.atlas.call("GET", f"{EXT}/orgs/{self.atlas.org}/liveMigrations/links")[2]["results"]
+        self.assertEqual([one["state"] for one in links], ["SYNCED"])
+        reported = self.atlas.call("GET", self.path(self.migration).replace(ATLAS, EXT))[2]["lastReportAt"]
+        eventually(lambda: self.atlas.call("GET", self.path(self.migration).replace(ATLAS, EXT))[2]["lastReportAt"] > reported, 60, "its next report")
+        self.ready()
+        self.assertEqual(self.agent.engine_pid(self.migration), engine)
+        self.cut_over()
+        self.assert_equal_deployments(self.agent.process)
+        self.assert_cleaned()
+
     def kill_each(self):
         for again in (self.atlas, self.manager, self.agent):
             again.process.kill()
