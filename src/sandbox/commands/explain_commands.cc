@@ -274,7 +274,7 @@ Status explain_view(CommandContext& context, const ReadScope& scope, const Colle
   TRY(check_aggregable(context, explained.find));
   const auto resolved = TRY(resolve_namespace(*scope.reader, view.ns, pipeline_on_view(command, explained)));
   const auto collator = TRY(collation_of(command, view.ns, resolved));
-  const auto collation = collator ? collator->spec() : bson::make_document({{"locale", "simple"}});
+  const auto collation = collator ? bson::Document(collator->spec()) : bson::make_document({{"locale", "simple"}});
   bson::Builder shown;
   shown.append("aggregate", resolved.ns.collection).append("pipeline", bson::ArrayView{resolved.pipeline}).append("cursor", bson::Document());
   if (collator) shown.append("collation", collation);
