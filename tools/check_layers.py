@@ -40,8 +40,9 @@ for path in sorted((root / "src").rglob("*")):
             elif used not in may and "*" not in may:
                 print(f"{path}:{number}: {module} may not include {name} (src/LAYERS)")
                 problems += 1
+        inside = {directory.as_posix() for directory in path.relative_to(root / "src").parents}
         for prefixes, modules in externals:
-            if any(name.startswith(prefix) for prefix in prefixes) and module not in modules:
+            if any(name.startswith(prefix) for prefix in prefixes) and not inside & modules:
                 print(f"{path}:{number}: only {' '.join(sorted(modules))} may include <{name}> (src/LAYERS)")
                 problems += 1
 sys.exit(1 if problems else 0)

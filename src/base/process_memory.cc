@@ -47,8 +47,8 @@ ResidentLimit::ResidentLimit(std::size_t bound)
 
 bool ResidentLimit::has_room(std::size_t more) {
   std::lock_guard lock(mutex_);
-  if (granted_ + more > kGrantedUnseen || resident_ + granted_ + more > limit_) look_locked(more);
-  if (resident_ + granted_ + more > limit_) return false;
+  if (granted_ + more > kGrantedUnseen || is_over(more)) look_locked(more);
+  if (is_over(more)) return false;
   granted_ += more;
   return true;
 }
@@ -57,6 +57,24 @@ void ResidentLimit::grant(std::size_t more) {
   std::lock_guard lock(mutex_);
   if (granted_ + more > kGrantedUnseen) look_locked(more);
   granted_ += more;
+}
+
+bool ResidentLimit::try_set_aside(std::size_t bytes) {
+  std::lock_guard lock(mutex_);
+  if (is_over(bytes)) look_locked(bytes);
+  if (is_over(bytes)) return false;
+  aside_ += bytes;
+  return true;
+}
+
+void ResidentLimit::set_aside(std::size_t bytes) {
+  std::lock_guard lock(mutex_);
+  aside_ += bytes;
+}
+
+void ResidentLimit::give_back(std::size_t bytes) {
+  std::lock_guard lock(mutex_);
+  aside_ -= bytes;
 }
 
 void ResidentLimit::look() {
@@ -70,7 +88,7 @@ void ResidentLimit::look_locked(std::size_t more) {
   after_trim_ = std::min(after_trim_, resident_);
   const auto now = std::chrono::steady_clock::now();
   const bool grown = resident_ > trimmed_above_ && resident_ >= after_trim_ + kWorthTrimming;
-  const bool full = resident_ + more > limit_ && now - trimmed_at_ >= kTrimmedAgainAfter;
+  const bool full = resident_ + aside_ + more > limit_ && now - trimmed_at_ >= kTrimmedAgainAfter;
   if (!grown && !full) return;
   give_back_free_memory();
   trimmed_at_ = now;

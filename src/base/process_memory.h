@@ -31,16 +31,23 @@ class ResidentLimit {
   bool has_room(std::size_t more);
   // As has_room, but granted in any case: for who would otherwise never go on.
   void grant(std::size_t more);
+  // What processes that this one has started may come to is within the bound too, from before they start until they are gone. False, and
+  // nothing set aside, when there is no room.
+  bool try_set_aside(std::size_t bytes);
+  void set_aside(std::size_t bytes);
+  void give_back(std::size_t bytes);
   // Now and then, for what grows without asking.
   void look();
 
  private:
   void look_locked(std::size_t more);
+  bool is_over(std::size_t more) const { return resident_ + granted_ + aside_ + more > limit_; }
 
   const std::size_t limit_, trimmed_above_;
   std::mutex mutex_;
   std::size_t resident_ = 0;       // at the last look
   std::size_t granted_ = 0;        // since then
+  std::size_t aside_ = 0;          // for other processes
   std::size_t after_trim_ = 0;     // what was resident when free memory had been given back, or less since
   std::chrono::steady_clock::time_point trimmed_at_;
 };

@@ -6,6 +6,7 @@
 
 #include "cli/commands.h"
 #include "cli/options.h"
+#include "sandbox/script/host_main.h"
 
 namespace {
 
@@ -22,6 +23,7 @@ bool output_was_written() {
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (drover::sandbox::script::is_script_host(argc, argv)) return drover::sandbox::script::run_script_host(argc, argv);
   std::signal(SIGPIPE, SIG_IGN);  // a peer that goes away is an error of the call, not the end of the process
   const int code = drover::cli::run_command_line(argc, argv, drover::cli::make_commands());
   return output_was_written() || code != 0 ? code : 1;

@@ -46,6 +46,7 @@ class SandboxCommand : public Subcommand {
                  "With --tls-ca-file: clients may do without a certificate").needs(authorities);
     options.string("--tls-mode,--tlsMode", tls_mode_, "Whether plain connections are served too")
         .one_of({"disabled", "allowTLS", "preferTLS", "requireTLS"});
+    options.flag("--no-scripting,--noscripting", no_scripting_, "Refuse JavaScript: $where, $function, $accumulator and mapReduce");
     options.path("--log", log_, "Write the log to this file; - is standard error");
     options.description(
         "An embedded server that speaks MongoDB's wire protocol, for rehearsals, tests and the demo. It is a replica set of "
@@ -121,6 +122,7 @@ class SandboxCommand : public Subcommand {
                                                       .tls_allow_without_certificate = tls_without_certificate_,
                                                       .tls_allow_plain = tls_mode_ == "preferTLS" || tls_mode_ == "allowTLS",
                                                       .on_shutdown = [&ends] { ends.request_stop(); },
+                                                      .script_program = no_scripting_ ? "" : "/proc/self/exe",
                                                       .arguments = {"drover", "sandbox", "--dbpath", dbpath_}},
                                                      *runtime, *log));
     TRY(write_port_file(port_file_, sandbox->port(), "--port-file"));
@@ -145,6 +147,7 @@ class SandboxCommand : public Subcommand {
   std::string tls_ca_file_;
   bool tls_without_certificate_ = false;
   std::string tls_mode_;  // with a certificate: requireTLS
+  bool no_scripting_ = false;
   std::string log_;
 };
 

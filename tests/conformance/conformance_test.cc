@@ -18,6 +18,7 @@
 #include "bson/builder.h"
 #include "expectation.h"
 #include "extended_json.h"
+#include "sandbox/script/host_for_tests.h"
 #include "sandbox/server/dispatcher.h"
 #include "sandbox/server/sandbox.h"
 
@@ -58,7 +59,7 @@ std::map<std::string, std::string> read_accepted() {
 class Server {
  public:
   Server() : runtime_(make_real_runtime()), log_(make_null_log()) {
-    auto started = Sandbox::start({.port = 27017, .host = "localhost", .listen = false}, *runtime_, *log_);
+    auto started = Sandbox::start({.port = 27017, .host = "localhost", .script_program = "/proc/self/exe", .listen = false}, *runtime_, *log_);
     if (!started) throw std::runtime_error(started.error().message);
     sandbox_ = std::move(*started);
   }

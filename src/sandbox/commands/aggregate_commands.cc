@@ -7,6 +7,7 @@
 #include "sandbox/commands/aggregate.h"
 #include "sandbox/commands/authorize.h"
 #include "sandbox/commands/explain.h"
+#include "sandbox/commands/map_reduce.h"
 #include "sandbox/commands/tables.h"
 
 namespace drover::sandbox {
@@ -148,13 +149,9 @@ Result<bson::Document> aggregate(CommandContext& context) {
 }  // namespace
 
 std::span<const Command> aggregate_commands() {
-  // In the server's words where JavaScript is switched off, as it always is here.
-  static constexpr auto kNoJavaScript = [](CommandContext&) -> Result<bson::Document> {
-    return server_error(31264, "Cannot run server-side javascript without the javascript engine enabled");
-  };
   static const Command kRows[] = {
-      {.name = "mapReduce", .flags = kReadConcern | kWriteConcern, .resource = ResourceKind::kCollection, .action = "find", .handler = kNoJavaScript,
-       .help = "refused: JavaScript is never run", .alias = "mapreduce"},
+      {.name = "mapReduce", .flags = kReadConcern | kWriteConcern, .resource = ResourceKind::kCollection, .action = "find", .also = authorize_map_reduce, .handler = map_reduce,
+       .help = "what functions make of a collection's documents, by key", .alias = "mapreduce"},
       {.name = "aggregate", .flags = kInTransaction | kReadConcern | kSnapshotRead | kWriteConcern, .resource = ResourceKind::kCustom, .also = authorize_aggregate, .handler = aggregate,
        .help = "documents that go through a pipeline; change streams"},
   };

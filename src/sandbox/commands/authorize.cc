@@ -272,6 +272,20 @@ Status authorize_aggregate(CommandContext& context, bson::View body) {
   return authorize_stages(context, stages ? *stages : bson::View(), ns, body["bypassDocumentValidation"].is_truthy());
 }
 
+// Where the results go: replaced, or changed document by document.
+Status authorize_map_reduce(CommandContext& context, bson::View body) {
+  const auto out = body["out"];
+  const auto options = out.to_document().value_or(bson::View());
+  if (options["inline"]) return {};
+  const auto changed = options["merge"] ? options["merge"] : options["reduce"];
+  const auto name = text_of(changed ? changed : options["replace"] ? options["replace"] : out);
+  if (name.empty()) return {};
+  const auto db = options["db"].to_string_view().value_or(context.database);
+  const auto target = collection(db, name);
+  TRY(authorize_all(context, {"insert", changed ? "update" : "remove"}, target));
+  return body["bypassDocumentValidation"].is_truthy() ? context.authorize("bypassDocumentValidation", target) : Status();
+}
+
 Status authorize_explain(CommandContext& context, bson::View body) {
   const auto inner = body.first().to_document();
   if (!inner || inner->empty()) return {};

@@ -23,6 +23,7 @@ Status authorize_create(CommandContext& context, bson::View body);
 Status authorize_coll_mod(CommandContext& context, bson::View body);
 Status authorize_clone_as_capped(CommandContext& context, bson::View body);
 Status authorize_aggregate(CommandContext& context, bson::View body);
+Status authorize_map_reduce(CommandContext& context, bson::View body);
 Status authorize_explain(CommandContext& context, bson::View body);
 Status authorize_rename(CommandContext& context, bson::View body);
 Status authorize_profile(CommandContext& context, bson::View body);

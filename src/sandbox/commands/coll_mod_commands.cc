@@ -265,7 +265,7 @@ Result<std::map<std::string, bson::Value>> option_changes(const CommandContext& 
       return server_error(code::kTypeMismatch, fmt::format("BSON field 'collMod.validator' is the wrong type '{}', expected type 'object'",
                                                            bson::type_name(validator.type())));
     }
-    TRY(query::Matcher::parse(validator.document_value(), collection.collator, context.settings().version, nullptr,
+    TRY(query::Matcher::parse(validator.document_value(), collection.collator, context.settings().version, validator_context(context),
                               {.text = false, .where = false, .near = false}));
     changes["validator"] = validator.document_value().empty() ? bson::Value() : bson::Value(validator);
   }

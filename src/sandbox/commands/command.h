@@ -48,6 +48,10 @@ class Sessions;
 class Transaction;
 struct CommandContext;
 
+namespace script {
+class Hosts;
+}
+
 enum CommandFlag : std::uint32_t {
   kAdminOnly = 1 << 0,
   kWrite = 1 << 1,               // takes writeConcern; refused by setUserWriteBlockMode where it concerns user data
@@ -212,6 +216,7 @@ struct Services {
   Activity& activity;
   Parameters& parameters;
   const RecentLog& recent_log;
+  script::Hosts* scripts;    // null: JavaScript is switched off
   const SteadyTime started;  // of the server
   // aggregate whose first stage is $changeStream. Set by changestream/; `pipeline` includes that stage.
   std::function<Result<std::unique_ptr<CommandCursor>>(CommandContext&, const Namespace& ns, bson::View pipeline)>
@@ -265,6 +270,7 @@ struct CommandContext {
   bool close_connection = false;                 // a fail point wants the client not to learn of what was done
 
   int apply_depth = 0;                           // applyOps within applyOps
+  std::optional<SteadyTime> unit_since;          // it has a write unit, for which others wait
   std::optional<Uuid> wanted_uuid;               // of the collection that an entry of applyOps creates
 
   // A command that has written does not go on in another term, but for what outlives elections: index builds.

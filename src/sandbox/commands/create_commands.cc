@@ -98,7 +98,7 @@ Result<bson::Document> collection_options(CommandContext& context) {
       TRY(check_type(field, field.is_document(), "object"));
       if (name == "validator") {
         const auto collator = TRY(effective_collation(body, nullptr));
-        TRY(query::Matcher::parse(field.document_value(), collator, context.settings().version, nullptr, {.text = false, .where = false, .near = false}));
+        TRY(query::Matcher::parse(field.document_value(), collator, context.settings().version, validator_context(context), {.text = false, .where = false, .near = false}));
       }
       if (name == "storageEngine") TRY(check_storage_engine(field.document_value()));
       if (!field.document_value().empty()) options.append_raw(field);

@@ -9,6 +9,7 @@
 #include "sandbox/commands/error_codes.h"
 #include "sandbox/commands/in_hand.h"
 #include "sandbox/commands/profiler.h"
+#include "sandbox/commands/script_session.h"
 #include "sandbox/commands/sessions.h"
 #include "sandbox/commands/support.h"
 
@@ -329,6 +330,7 @@ bson::Document with_unmet_concern(CommandContext& context, bson::Document reply)
 
 bson::Document execute(CommandContext& context) {
   next_hand_out = Engine::HandOut::kCasual;
+  ScriptOperation scripts(context);
   Execution execution(context);
   const auto profiled = ProfiledCommand::begin(context);
   context.profiled = profiled.get();

@@ -95,7 +95,7 @@ Status record_start(Services& services) {
   start.append("pid", static_cast<std::int64_t>(::getpid()));
   {
     auto build = start.open_document("buildinfo");
-    append_build_info(build, services.settings.version);
+    append_build_info(build, services.settings.version, services.scripts != nullptr);
   }
   auto unit = services.engine.begin_write();
   unit->set_replicated(false);

@@ -19,7 +19,7 @@ constexpr std::int64_t kMaxShutdownSeconds = 1'000'000'000;
 
 Result<bson::Document> build_info(CommandContext& context) {
   bson::Builder out;
-  append_build_info(out, context.settings().version);
+  append_build_info(out, context.settings().version, context.services.scripts != nullptr);
   out.open_array("storageEngines").append("rocksdb");
   return std::move(out).finish();
 }

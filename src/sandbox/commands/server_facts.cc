@@ -8,10 +8,10 @@ namespace {
 constexpr std::int32_t kMaxBsonBytes = 16777216;
 }
 
-void append_build_info(bson::Builder& out, ServerVersion version) {
+void append_build_info(bson::Builder& out, ServerVersion version, bool runs_scripts) {
   out.append("version", version.to_string()).append("gitVersion", "drover-sandbox");
   out.open_array("modules");
-  out.append("allocator", "system").append("javascriptEngine", "none").append("sysInfo", "deprecated");
+  out.append("allocator", "system").append("javascriptEngine", runs_scripts ? "mozjs" : "none").append("sysInfo", "deprecated");
   {
     auto numbers = out.open_array("versionArray");
     numbers.append(version.major).append(version.minor).append(version.patch).append(0);

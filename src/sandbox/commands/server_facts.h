@@ -12,7 +12,7 @@
 namespace drover::sandbox {
 
 // The fields of buildInfo, but for `storageEngines`.
-void append_build_info(bson::Builder& out, ServerVersion version);
+void append_build_info(bson::Builder& out, ServerVersion version, bool runs_scripts);
 // The options that the server was started with, as its configuration file would have them.
 bson::Document parsed_options(const ServerSettings& settings);
 std::string host_name();  // of the machine

@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "bson/ejson.h"
 #include "sandbox/commands/parameters.h"
+#include "sandbox/commands/script_session.h"
 #include "sandbox/commands/timeseries.h"
 #include "sandbox/commands/write_block.h"
 #include "sandbox/commands/write_support.h"
@@ -203,7 +204,9 @@ Status in_write_unit(CommandContext& context, const std::function<Status(WriteUn
     Status result;
     {
       auto unit = TRY(begin_unit(context));
+      context.unit_since = context.services.runtime.now();
       result = body(*unit);
+      context.unit_since.reset();
       if (result && context.retryable && unit->operations() > 0) result = hit_transactional_write(context);
       if (result) {
         const auto ts = unit->commit();
@@ -326,7 +329,16 @@ std::shared_ptr<const query::EvaluationContext> evaluation_context(CommandContex
   result->cluster_time = context.engine().last_committed();
   result->collator = std::move(collator);
   result->let = bson::Document(let);
+  if (context.services.scripts != nullptr) result->scripts = make_command_scripts(*context.services.scripts);
   result->random = [&runtime = context.services.runtime] { return static_cast<double>(runtime.random() >> 11) * 0x1.0p-53; };
+  return result;
+}
+
+std::shared_ptr<const query::EvaluationContext> validator_context(const CommandContext& context) {
+  auto result = std::make_shared<query::EvaluationContext>();
+  result->version = context.settings().version;
+  result->now = {wall_millis(context.services.runtime)};
+  result->in_validator = true;
   return result;
 }
 

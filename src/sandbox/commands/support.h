@@ -127,6 +127,8 @@ Result<std::string> feature_compatibility_version(const Reader& reader, ServerVe
 // For $$NOW and the rest of expressions.
 std::shared_ptr<const query::EvaluationContext> evaluation_context(CommandContext& context, bson::View let = {},
                                                                    std::shared_ptr<const bson::Collator> collator = nullptr);
+// For a collection's validator, which calls no functions of clients.
+std::shared_ptr<const query::EvaluationContext> validator_context(const CommandContext& context);
 // The command's collation, or the collection's default. {} counts as none.
 Result<std::shared_ptr<const bson::Collator>> effective_collation(bson::View statement, const CollectionInfo* collection);
 

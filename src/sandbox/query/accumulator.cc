@@ -11,6 +11,7 @@
 #include "bson/compare.h"
 #include "bson/ejson.h"
 #include "bson/key_string.h"
+#include "sandbox/query/accumulator_script.h"
 #include "sandbox/query/errors.h"
 #include "sandbox/query/numeric.h"
 #include "sandbox/query/percentile.h"
@@ -385,7 +386,13 @@ struct AccumulatorTable {
       factory.operand_ = TRY(parse_expression(op, scope));
       return factory;
     }
-    if (op.key() == "$accumulator") return bad(31264, "Cannot run server-side javascript without the javascript engine enabled");
+    if (op.key() == "$accumulator") {
+      Self factory;
+      factory.script_ = TRY(ScriptAccumulatorSpec::parse(op, scope));
+      factory.operand_ = make_script_operand(factory.script_);
+      factory.make_ = [](const Self& self, const Context& context, std::int64_t) { return make_script_accumulator(self.script_, context); };
+      return factory;
+    }
     return bad(15952, fmt::format("unknown group operator '{}'", op.key()));
   }
 };

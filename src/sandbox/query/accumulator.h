@@ -13,6 +13,10 @@ namespace drover::sandbox::query {
 class Accumulator {
  public:
   virtual ~Accumulator() = default;
+  // Before the first value: of the group whose _id is this, or which has none.
+  virtual Status begin(const Datum&) { return {}; }
+  // After the last one, before result(): for who may fail.
+  virtual Status finish() { return {}; }
   virtual Status add(const Datum& value) = 0;
   virtual Datum result() = 0;  // once, at the end
   // The result so far: more may be added.
@@ -20,6 +24,8 @@ class Accumulator {
   // Beyond the object itself; may grow with every add.
   virtual std::size_t bytes() const { return 0; }
 };
+
+struct ScriptAccumulatorSpec;  // accumulator_script.h
 
 // {$sum: expr}: parsed once, an Accumulator per group.
 // n of $firstN and its like, as accumulators and as expressions. 5787902, 5787903, 5787908 when it is no whole number above zero.
@@ -42,6 +48,7 @@ class AccumulatorFactory {
   ExpressionPtr count_;     // n of $firstN and its like; null: 1
   bson::Document sort_by_;  // $top, $bottom
   std::vector<double> fractions_;  // $percentile
+  std::shared_ptr<const ScriptAccumulatorSpec> script_;  // $accumulator
 };
 
 }  // namespace drover::sandbox::query

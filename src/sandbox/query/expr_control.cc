@@ -3,6 +3,7 @@
 
 #include <fmt/core.h>
 
+#include "sandbox/query/expr_function.h"
 #include "sandbox/query/expression_ops.h"
 
 namespace drover::sandbox::query {
@@ -209,15 +210,10 @@ Result<ExpressionPtr> parse_literal(const Element& argument, const Scope&) {
   return make_constant(Datum::copy(argument));
 }
 
-// The server's words where JavaScript is switched off, as it always is here.
-Result<ExpressionPtr> refuse_javascript(const Element&, const Scope&) {
-  return bad(31264, "Cannot run server-side javascript without the javascript engine enabled");
-}
-
 constexpr SpecialForm kForms[] = {
     {"$and", parse_logic},     {"$or", parse_logic}, {"$cond", parse_cond},       {"$ifNull", parse_if_null},
     {"$switch", parse_switch}, {"$let", parse_let},  {"$literal", parse_literal}, {"$const", parse_literal},
-    {"$function", refuse_javascript},
+    {"$function", parse_function},
 };
 
 }  // namespace

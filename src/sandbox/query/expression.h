@@ -17,6 +17,8 @@
 
 namespace drover::sandbox::query {
 
+class Scripts;  // script.h
+
 // What expressions see of the outside; fixed for one command.
 struct EvaluationContext {
   ServerVersion version{4, 4, 0};
@@ -24,6 +26,8 @@ struct EvaluationContext {
   bson::Timestamp cluster_time;  // $$CLUSTER_TIME
   std::shared_ptr<const bson::Collator> collator;
   bson::Document let;              // user variables of the command's `let`, `c`, or a $lookup's, already values
+  std::shared_ptr<Scripts> scripts;  // $where, $function, $accumulator; null: they are refused
+  bool in_validator = false;       // where $function has no place
   std::function<double()> random;  // $rand, $sample, $sampleRate: [0, 1)
   // Of the first expression of literals alone that has no value, noted while parsing. A server evaluates such once, before it looks
   // at any document, and fails; so does whoever asks this when all is parsed.

@@ -64,6 +64,7 @@ class Printer {
       case MatchKind::kType: return path + " $type";
       case MatchKind::kExpr: return "$expr";
       case MatchKind::kSchema: return "$jsonSchema";
+      case MatchKind::kWhere: return "$where";
       case MatchKind::kText: return static_cast<const TextNode&>(n).shown;
       case MatchKind::kNear: return static_cast<const NearNode&>(n).point.shown(path);
       default: return path;

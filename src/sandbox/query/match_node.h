@@ -39,6 +39,7 @@ enum class MatchKind {
   kText,
   kNear,
   kGeo,
+  kWhere,
 };
 
 // The first error of a $expr met while matching.
@@ -115,6 +116,15 @@ struct NearNode final : PathNode {
   NearNode(std::string_view p, NearPoint near_point) : PathNode(MatchKind::kNear, p, LeafArrays::kTraverse), point(std::move(near_point)) {}
   bool matches_single(const bson::Element& value, MatchState state) const override;
   NearPoint point;
+};
+
+// $where: a client's function.
+struct WhereNode final : MatchNode {
+  WhereNode(std::string_view text, std::shared_ptr<const EvaluationContext> c) : MatchNode(MatchKind::kWhere), source(text), context(std::move(c)) {}
+  bool matches(bson::View document, MatchState state) const override;
+  bool matches_single(const bson::Element&, MatchState) const override { return false; }
+  std::string source;
+  std::shared_ptr<const EvaluationContext> context;
 };
 
 enum class Comparison { kEq, kLt, kLte, kGt, kGte };
@@ -211,6 +221,7 @@ struct MatchParser {
 };
 
 Result<MatchNodePtr> make_expr_node(const bson::Element& expression, const MatchParser& parser);  // match_expr.cc
+Result<MatchNodePtr> make_where_node(const bson::Element& function, const MatchParser& parser);  // match_where.cc
 Result<MatchNodePtr> make_geo_node(std::string_view path, const bson::Element& e);                 // match_geo.cc
 Result<MatchNodePtr> make_schema_node(const bson::Element& schema, const MatchParser& parser);    // json_schema.cc
 

@@ -118,6 +118,7 @@ bool append_node(Builder& out, const MatchNode& n) {
     case MatchKind::kOr: return append_list(out, n, "$or");
     case MatchKind::kNor: return append_list(out, n, "$nor");
     case MatchKind::kNot: return append_not(out, static_cast<const NotNode&>(n));
+    case MatchKind::kWhere: out.append("$where", bson::Code{static_cast<const WhereNode&>(n).source}); return true;
     case MatchKind::kAlways: out.append(static_cast<const AlwaysNode&>(n).answer ? "$alwaysTrue" : "$alwaysFalse", 1); return true;
     default: {
       const auto& path = path_of(n);

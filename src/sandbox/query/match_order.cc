@@ -38,6 +38,7 @@ int rank(const MatchNode& node) {
     case MatchKind::kText: return 21;
     case MatchKind::kNear: return 23;
     case MatchKind::kGeo: return 22;
+    case MatchKind::kWhere: return 24;
   }
   return 20;
 }

@@ -379,7 +379,7 @@ Result<MatchNodePtr> top_level_operator(const MatchParser& parser, const Element
   if (name == "$ref" || name == "$id" || name == "$db") {  // part of a reference, as a field
     return std::make_unique<CompareNode>(name, Comparison::kEq, e, name == "$id" ? parser.collator : nullptr);
   }
-  if (name == "$where") return bad(code::kBadValue, "no globalScriptEngine in $where parsing");
+  if (name == "$where") return make_where_node(e, parser);
   if (name == "$text") return text_node(e);
   const bool hint = parser.version >= ServerVersion{5, 0, 0};
   return bad(code::kBadValue, fmt::format("unknown top level operator: {}{}", name, hint ? kDollarHint : ""));

@@ -1,7 +1,8 @@
 // Filters, parsed once and matched many times. Immutable after parse and safe to share between threads. Matching simple
 // predicates allocates nothing.
 //
-// Refused with the server's errors: $where, unknown operators. $text matches nothing before answer_text_by(): whoever reads by the filter
+// Refused with the server's errors: unknown operators, and $where where the context has no scripts. A filter with $where is matched by an
+// operation's own thread (script.h), and takes as long as the function takes. $text matches nothing before answer_text_by(): whoever reads by the filter
 // looks at has_text().
 #pragma once
 

@@ -8,6 +8,8 @@
 #include "bson/builder.h"
 #include "bson/ejson.h"
 #include "sandbox/query/doc_for_tests.h"
+#include "sandbox/query/expression.h"
+#include "sandbox/query/scripts_for_tests.h"
 
 namespace drover::sandbox::query {
 namespace {
@@ -103,6 +105,33 @@ TEST(Matcher, Types) {
   EXPECT_TRUE(filter("$type", "array")->matches(doc(R"({"a":[1]})")));
   EXPECT_EQ(filter("$type", "nope").error().message, "Unknown type name alias: nope");
   EXPECT_EQ(filter("$options", "i").error().message, "$options needs a $regex");
+}
+
+TEST(Matcher, WhereAsksTheFunction) {
+  const auto scripts = std::make_shared<ScriptsForTests>();
+  auto context = std::make_shared<EvaluationContext>();
+  context->scripts = scripts;
+  const auto parse = [&](const std::string& filter) { return Matcher::parse(doc(filter), nullptr, {4, 4, 0}, context); };
+  const auto even = parse(R"({"$where":"even"})");
+  ASSERT_TRUE(even);
+  EXPECT_TRUE(even->matches(doc(R"({"a":2})")));
+  EXPECT_FALSE(even->matches(doc(R"({"a":1})")));
+  EXPECT_TRUE(parse(R"({"$or":[{"b":1},{"$where":{"$code":"even"}}]})")->matches(doc(R"({"a":2})")));
+  EXPECT_FALSE(parse(R"({"$nor":[{"$where":"even"}]})")->matches(doc(R"({"a":2})")));
+  EXPECT_EQ(even->debug_string(), "$where\n");
+  EXPECT_EQ(bson::to_relaxed_ejson(even->normal_form()), R"({ "$where" : { "$code" : "even" } })");
+  EXPECT_TRUE(even->bounds().empty());
+  // Another predicate decides first.
+  const int before = scripts->tests;
+  EXPECT_FALSE(parse(R"({"a":1,"$where":"even"})")->matches(doc(R"({"a":2})")));
+  EXPECT_EQ(scripts->tests, before);
+  const auto failing = parse(R"({"$where":"fail"})")->try_matches(doc("{}"));
+  ASSERT_FALSE(failing);
+  EXPECT_EQ(failing.error().server_code, 139);
+  EXPECT_EQ(parse(R"({"$where":"("})").error().message, "SyntaxError");
+  EXPECT_EQ(parse(R"({"$where":5})").error().message, "$where got bad type");
+  EXPECT_EQ(parse(R"({"$where":{"$code":"even","$scope":{}}})").error().message, "$where got bad type");
+  EXPECT_EQ(parse(R"({"a":{"$elemMatch":{"$where":"even"}}})").error().message, "$elemMatch cannot contain $where expression");
 }
 
 TEST(Matcher, Refuses) {

@@ -7,6 +7,7 @@
 #include "bson/ejson.h"
 #include "sandbox/query/doc_for_tests.h"
 #include "sandbox/query/matcher.h"
+#include "sandbox/query/scripts_for_tests.h"
 
 namespace drover::sandbox::query {
 namespace {
@@ -24,11 +25,13 @@ struct Fixture {
   std::map<std::string, std::string> others;
   ServerVersion version{5, 0, 0};
   std::size_t max_bytes = kMaxStageBytes;
+  std::shared_ptr<Scripts> scripts;
 
   std::string run(const std::string& stages, const std::string& input) const {
     PipelineContext context;
     auto evaluation = std::make_shared<EvaluationContext>();
     evaluation->version = version;
+    evaluation->scripts = scripts;
     context.evaluation = evaluation;
     context.max_stage_bytes = max_bytes;
     context.open_foreign = [this](const ForeignQuery& query) -> Result<DocumentSourcePtr> {
@@ -100,6 +103,34 @@ TEST(Pipeline, RedactAndBuckets) {
   EXPECT_EQ(Fixture().run(R"([{"$bucketAuto":{"groupBy":"$_id","buckets":2}}])",
                           R"([{"_id":1},{"_id":2},{"_id":3},{"_id":4}])"),
             R"({ "_id" : { "min" : 1, "max" : 3 }, "count" : 2 }{ "_id" : { "min" : 3, "max" : 4 }, "count" : 2 })");
+}
+
+TEST(Pipeline, FunctionsOfClients) {
+  const auto scripts = std::make_shared<ScriptsForTests>();
+  const Fixture f{.scripts = scripts};
+  const std::string one = R"([{"_id":1,"a":2,"b":3}])";
+  const auto function = [&](const std::string& spec) { return f.run(R"([{"$project":{"_id":0,"r":{"$function":)" + spec + "}}}]", one); };
+  EXPECT_EQ(function(R"({"body":"sum","args":["$a","$b",1],"lang":"js"})"), R"({ "r" : 6.0 })");
+  EXPECT_EQ(function(R"({"body":{"$code":"sum"},"args":[],"lang":"js"})"), R"({ "r" : 0.0 })");
+  EXPECT_EQ(function(R"({"body":"fail","args":[],"lang":"js"})"), "139 failed");
+  EXPECT_EQ(function(R"({"body":"sum","args":5,"lang":"js"})"), "31266 The args field must be of type array");
+  EXPECT_EQ(function(R"({"body":"$a","args":[],"lang":"js"})"), "31432 Invalid $project :: caused by :: The body function must be a constant expression");
+}
+
+TEST(Pipeline, AccumulatorsOfClientsAreCalledInBatches) {
+  const auto scripts = std::make_shared<ScriptsForTests>();
+  const Fixture f{.scripts = scripts};
+  std::string many = "[";
+  for (int i = 0; i < 2500; ++i) many += std::string(i == 0 ? "" : ",") + R"({"g":)" + std::to_string(i % 2) + R"(,"a":1})";
+  many += "]";
+  const std::string group = R"([{"$group":{"_id":{"g":"$g"},"r":{"$accumulator":{"init":"sum","initArgs":["$g",100],"accumulate":"sum","accumulateArgs":["$a"],"merge":"sum","lang":"js"}}}},{"$sort":{"_id":1}}])";
+  EXPECT_EQ(f.run(group, many), R"({ "_id" : { "g" : 0 }, "r" : 1350.0 }{ "_id" : { "g" : 1 }, "r" : 1351.0 })");
+  EXPECT_EQ(scripts->calls, 2);  // init, once for each group
+  EXPECT_EQ(scripts->folds, 4);
+  const std::string finalized = R"([{"$bucketAuto":{"groupBy":"$a","buckets":1,"output":{"r":{"$accumulator":{"init":"sum","accumulate":"sum","accumulateArgs":["$a"],"merge":"sum","finalize":"fail","lang":"js"}}}}}])";
+  EXPECT_EQ(f.run(finalized, R"([{"a":1}])"), "139 failed");
+  const std::string given = R"([{"$group":{"_id":1,"r":{"$accumulator":{"init":"sum","accumulate":"sum","accumulateArgs":"$a","merge":"sum","lang":"js"}}}}])";
+  EXPECT_EQ(f.run(given, R"([{"a":1}])"), "4544712 $accumulator accumulateArgs must evaluate to an array: 1");
 }
 
 TEST(Pipeline, Refuses) {

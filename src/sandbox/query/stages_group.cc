@@ -52,8 +52,18 @@ struct Group {
     }
     return grown;
   }
-  void append_outputs(const std::vector<Output>& outputs, bson::Builder& out) const {
+  // Returns how many bytes it has.
+  Result<std::size_t> begin() {
+    std::size_t bytes = 0;
+    for (const auto& accumulator : accumulators) {
+      TRY(accumulator->begin(id));
+      bytes += accumulator->bytes();
+    }
+    return bytes;
+  }
+  Status append_outputs(const std::vector<Output>& outputs, bson::Builder& out) const {
     for (std::size_t i = 0; i < outputs.size(); ++i) {
+      TRY(accumulators[i]->finish());
       const Datum value = accumulators[i]->result();
       if (value.missing()) {
         out.append(outputs[i].name, bson::Null{});
@@ -61,6 +71,7 @@ struct Group {
         value.append_to(out, outputs[i].name);
       }
     }
+    return {};
   }
 };
 
@@ -80,7 +91,7 @@ struct GroupStage final : Stage {
       const Group& group = groups_[at_++];
       bson::Builder out;
       group.id.append_to(out, "_id");
-      group.append_outputs(stage_->outputs, out);
+      TRY(group.append_outputs(stage_->outputs, out));
       return std::move(out).finish();
     }
 
@@ -98,6 +109,7 @@ struct GroupStage final : Stage {
         const auto [found, added] = index.try_emplace(std::move(key), groups_.size());
         if (added) {
           groups_.push_back(TRY(Group::make(id.own(), stage_->outputs, context)));
+          bytes += TRY(groups_.back().begin());
           bytes += found->first.size() + groups_.back().id.bytes() + 128 * (1 + stage_->outputs.size());
         }
         bytes += TRY(groups_[found->second].add(stage_->outputs, variables));
@@ -331,6 +343,7 @@ struct BucketAutoStage final : Stage {
       if (++made_ >= stage_->buckets) end = documents_.size();
       const Boundaries boundaries = granularity() ? rounded(begin, end) : exact(begin, end, same);
       Group group = TRY(Group::make(Datum(), stage_->outputs, context));
+      TRY(group.begin());
       for (std::size_t i = begin; i < end; ++i) {
         Variables variables(documents_[i].second, context);
         TRY(group.add(stage_->outputs, variables));
@@ -342,7 +355,7 @@ struct BucketAutoStage final : Stage {
         boundaries.min.append_to(id, "min");
         boundaries.max.append_to(id, "max");
       }
-      group.append_outputs(stage_->outputs, out);
+      TRY(group.append_outputs(stage_->outputs, out));
       return std::move(out).finish();
     }
 

@@ -3,6 +3,7 @@
 #include <thread>
 
 #include "sandbox/commands/in_hand.h"
+#include "sandbox/script/hosts.h"
 
 namespace drover::sandbox {
 
@@ -30,6 +31,7 @@ MemoryPlan plan_memory(std::size_t memory_bytes) {
                 .document_bytes = std::max(kMinDocuments, rest / 8),
                 .running_commands = std::clamp<std::size_t>(2 * std::thread::hardware_concurrency(), kMinRunningCommands,
                                                              std::max(kMinRunningCommands, total / kRunningCommandBytes))};
+  plan.script_processes = std::clamp(total / 4 / script::kHostBytes, kMinScriptProcesses, kMaxScriptProcesses);
   return plan;
 }
 

@@ -17,6 +17,7 @@ struct MemoryPlan {
   std::size_t store_bytes = 0;  // block cache, write buffers included
   std::size_t connections = 0;
   MemoryPools::Limits pools{};
+  std::size_t script_processes = 0;  // at once; what they take is not there for the parts meanwhile (ResidentLimit)
 };
 
 // A thread with its stack, socket, session and uncounted buffers; as measured, and then some.
@@ -27,6 +28,10 @@ inline constexpr std::size_t kMinServerMemory = 512 << 20;
 // largest size in each.
 inline constexpr std::size_t kMinRunningCommands = 8;
 inline constexpr std::size_t kRunningCommandBytes = 64 << 20;
+
+// Of processes that run JavaScript at least two, more where a quarter of the memory has room for them.
+inline constexpr std::size_t kMinScriptProcesses = 2;
+inline constexpr std::size_t kMaxScriptProcesses = 8;
 
 MemoryPlan plan_memory(std::size_t memory_bytes);
 

@@ -19,6 +19,7 @@
 #include "sandbox/commands/sessions.h"
 #include "sandbox/commands/ttl.h"
 #include "sandbox/server/cursor_registry.h"
+#include "sandbox/script/hosts.h"
 #include "sandbox/server/dispatcher.h"
 #include "sandbox/server/memory_plan.h"
 #include "sandbox/server/running_operations.h"
@@ -80,7 +81,8 @@ CommandTable make_table() {
 struct Sandbox::Parts {
   Parts(const SandboxOptions& options_in, Runtime& runtime_in, std::unique_ptr<RecentLog> log_in, std::unique_ptr<Engine> engine_in, SteadyTime started)
       : options(options_in), runtime(runtime_in), recent_log(std::move(log_in)), log(*recent_log), settings(make_settings(options)), table(make_table()),
-        memory(plan_memory(options.memory_bytes).pools, options.process_memory), engine(std::move(engine_in)), cursors(runtime), operations(runtime, settings), sessions(runtime),
+        memory(plan_memory(options.memory_bytes).pools, options.process_memory),
+        scripts({.most = plan_memory(options.memory_bytes).script_processes, .program = options.script_program, .process = options.process_memory}, runtime), engine(std::move(engine_in)), cursors(runtime), operations(runtime, settings), sessions(runtime),
         services{.engine = *engine,
                  .runtime = runtime,
                  .log = log,
@@ -97,6 +99,7 @@ struct Sandbox::Parts {
                  .activity = activity,
                  .parameters = parameters,
                  .recent_log = *recent_log,
+                 .scripts = options.script_program.empty() ? nullptr : &scripts,
                  .started = started,
                  .open_change_stream = changestream::open_change_stream,
                  .auth_data_changed = [this] { users.changed(); },
@@ -115,6 +118,7 @@ struct Sandbox::Parts {
   ServerSettings settings;
   const CommandTable table;
   MemoryPools memory;
+  script::Hosts scripts;
   std::unique_ptr<Engine> engine;
   OpenCursors cursors;
   RunningOperations operations;
@@ -144,6 +148,7 @@ void Sandbox::Parts::maintain(const std::stop_token& stop) {
     operations.kill_abandoned();
     cursors.expire(parameters.cursor_timeout());
     sessions.reap(parameters.transaction_lifetime());
+    scripts.expire();
     if (const auto elected = member.stand(services); !elected) log.warn("the election failed", {{"reason", elected.error().message}});
     if (!engine->is_primary() || engine->write_locks() > 0) continue;  // deletes and writes nothing by itself
     if (const auto tidied = engine->tidy_abandoned(); !tidied) log.warn("what commands have left behind could not be put in order", {{"reason", tidied.error().message}});

@@ -41,6 +41,8 @@ struct SandboxOptions {
   bool tls_allow_without_certificate = false;  // with it: clients may have none
   bool tls_allow_plain = false;           // "preferTLS", "allowTLS": both on one port
   std::function<void()> on_shutdown;      // a client has asked for the server's end; empty: no client can
+  // Which is started anew to run JavaScript (script/host_main.h); empty: JavaScript is switched off.
+  std::string script_program;
   bool listen = true;                     // false: in-process use through dispatcher()
   std::vector<std::string> arguments;     // for getCmdLineOpts
 };

@@ -1,0 +1,28 @@
+// The mapReduce command, parsed. Wording: src/mongo/db/commands/map_reduce*.idl and .h of the server.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "base/error.h"
+#include "bson/document.h"
+#include "sandbox/commands/command.h"
+#include "sandbox/query/pipeline.h"
+
+namespace drover::sandbox {
+
+struct MapReduceRequest {
+  Namespace ns;
+  std::string map, reduce;
+  std::optional<std::string> finalize;
+  bson::View query, sort, scope;
+  std::optional<std::int64_t> limit;
+  // Where the results go; nothing: into the reply.
+  std::optional<query::PipelineOutput> output;
+  bool names_database = false;  // `out` does, and so does the reply
+};
+
+Result<MapReduceRequest> parse_map_reduce(const CommandContext& context);
+
+}  // namespace drover::sandbox

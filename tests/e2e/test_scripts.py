@@ -1,0 +1,194 @@
+"""Functions of clients, in JavaScript: what they may do to the server, which is nothing."""
+import os
+import threading
+import time
+
+import pymongo
+from bson import SON, Code
+from pymongo.errors import ExecutionTimeout, OperationFailure
+
+from harness.case import DroverTest
+from harness.process import eventually
+
+ENDLESS = "function() { while (true) {} }"
+
+
+def children(pid):
+    """The processes that run scripts."""
+    found = []
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{thread}/children") as file:
+            found += [int(child) for child in file.read().split()]
+    return found
+
+
+def resident(pid):
+    with open(f"/proc/{pid}/status") as file:
+        return next(int(line.split()[1]) << 10 for line in file if line.startswith("VmRSS"))
+
+
+class Scripts(DroverTest):
+    sandbox_only = True
+
+    def start_clusters(self):
+        self.source = self.cluster("source")
+        self.client = self.source.client()
+        self.items = self.client.e2e.items
+        self.items.insert_many([{"_id": number, "n": number % 10} for number in range(1000)])
+
+    def running(self):
+        return self.client.admin.command(SON([("currentOp", 1), ("command.find", "items")]))["inprog"]
+
+    def count(self, function, collection="items"):
+        """By the command: the driver's own is an aggregation, where $where has no place."""
+        return self.client.e2e.command("count", collection, query={"$where": function})["n"]
+
+    def assert_lives(self):
+        self.assertEqual(self.count("this.n == 3"), 100)
+
+    def assert_fails(self, code, call):
+        with self.assertRaises(OperationFailure) as raised:
+            call()
+        self.assertEqual(raised.exception.code, code, raised.exception.details)
+        return raised.exception.details["errmsg"]
+
+    def test_an_endless_loop_ends_with_its_time(self):
+        for call in (lambda: self.items.find_one({"$where": ENDLESS}, max_time_ms=300),
+                     lambda: list(self.items.find({"$where": "sleep(5) || true"}, max_time_ms=300)),
+                     lambda: list(self.items.aggregate([{"$project": {"x": {"$function": {"body": ENDLESS, "args": [], "lang": "js"}}}}], maxTimeMS=300)),
+                     lambda: self.client.e2e.command("mapReduce", "items", map=ENDLESS, reduce=ENDLESS, out={"inline": 1}, maxTimeMS=300)):
+            began = time.monotonic()
+            with self.assertRaises(ExecutionTimeout) as raised:
+                call()
+            self.assertEqual(raised.exception.code, 50)
+            self.assertLess(time.monotonic() - began, 5)
+        self.assert_lives()
+
+    def test_an_endless_loop_is_killed(self):
+        failure = []
+
+        def run():
+            try:
+                self.source.client().e2e.items.find_one({"$where": ENDLESS})
+            except OperationFailure as error:
+                failure.append(error.code)
+            except pymongo.errors.PyMongoError as error:
+                failure.append(error)
+
+        thread = threading.Thread(target=run)
+        thread.start()
+
+        eventually(self.running, 20, "the operation")
+        self.client.admin.command("killOp", op=self.running()[0]["opid"])
+        thread.join(10)
+        self.assertEqual(failure, [11601])
+        self.assert_lives()
+
+    def test_an_endless_loop_does_not_keep_its_client_or_the_server(self):
+        client = pymongo.MongoClient(self.source.uri, socketTimeoutMS=300, retryReads=False)
+        with self.assertRaises(pymongo.errors.NetworkTimeout):
+            client.e2e.items.find_one({"$where": ENDLESS})
+        client.close()
+        eventually(lambda: not self.running(), 20, "the end of the operation")
+        other = pymongo.MongoClient(self.source.uri, retryReads=False)
+        self.addCleanup(other.close)
+        thread = threading.Thread(target=lambda: self.swallow(lambda: other.e2e.items.find_one({"$where": ENDLESS})))
+        thread.start()
+        eventually(self.running, 20, "the operation")
+        pid = self.source.process.pid
+        hosts = children(pid)
+        self.assertTrue(hosts)
+        began = time.monotonic()
+        self.source.restart()
+        self.assertLess(time.monotonic() - began, 20)
+        eventually(lambda: not any(os.path.exists(f"/proc/{host}") for host in hosts), 10, "the end of the processes")
+        thread.join(30)
+
+    @staticmethod
+    def swallow(call):
+        try:
+            call()
+        except pymongo.errors.PyMongoError:
+            pass
+
+    def test_memory_that_grows_is_refused(self):
+        before = resident(self.source.process.pid)
+        for function in ("function() { var a = []; while (1) a.push({n: a.length}) }", "function() { var s = 'x'; while (1) s += s + s[0] }",
+                         "function() { var a = []; while (1) a.push(new Uint8Array(1 << 20).fill(1)) }"):
+            self.assert_fails(139, lambda: self.items.find_one({"$where": function}))
+            self.assert_lives()
+        self.assertLess(resident(self.source.process.pid) - before, 64 << 20)
+
+    def test_recursion_and_cycles_are_errors(self):
+        self.assertIn("too much recursion", self.assert_fails(139, lambda: self.items.find_one({"$where": "function f() { return f() }"})))
+        cycle = {"$function": {"body": "function() { var a = {}; a.a = a; return a }", "args": [], "lang": "js"}}
+        self.assert_fails(17279, lambda: list(self.items.aggregate([{"$project": {"x": cycle}}])))
+        self.assert_lives()
+
+    def test_writers_do_not_wait_long_for_a_function(self):
+        """A function within a write's unit, for which every other writer waits."""
+        change = [{"$set": {"x": {"$function": {"body": ENDLESS, "args": [], "lang": "js"}}}}]
+        began = time.monotonic()
+        self.assert_fails(11601, lambda: self.items.update_one({"_id": 1}, change))
+        self.assertLess(time.monotonic() - began, 10)
+        self.items.update_one({"_id": 1}, [{"$set": {"x": {"$function": {"body": "function(n) { return n + 1 }", "args": ["$n"], "lang": "js"}}}}])
+        self.assertEqual(self.items.find_one({"_id": 1})["x"], 2.0)
+
+    def test_many_at_once_wait_for_each_other(self):
+        failures = []
+
+        def run():
+            try:
+                client = self.source.client()
+                for _ in range(5):
+                    if len(list(client.e2e.items.find({"$where": "this.n == 3"}).batch_size(30))) != 100:
+                        failures.append("other documents")
+            except pymongo.errors.PyMongoError as error:
+                failures.append(str(error))
+
+        threads = [threading.Thread(target=run) for _ in range(16)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(120)
+        self.assertEqual(failures, [])
+        self.assertLessEqual(len(children(self.source.process.pid)), 8)
+
+    def test_idle_processes_are_ended(self):
+        self.assert_lives()
+        self.assertEqual(len(children(self.source.process.pid)), 1)
+        eventually(lambda: not children(self.source.process.pid), 30, "the end of the idle process")
+        self.assert_lives()
+
+    def test_where_reads_quickly(self):
+        self.client.e2e.many.insert_many([{"_id": number, "a": number, "s": "x"} for number in range(100_000)])
+        began = time.monotonic()
+        self.assertEqual(self.count("this.a % 2 == 0 && this.s == 'x'", "many"), 50_000)
+        self.assertLess(time.monotonic() - began, 60)
+
+    def test_without_scripting_it_is_refused(self):
+        plain = self.cluster("plain", options=("--noscripting",)).client().e2e
+        plain.items.insert_one({"_id": 1})
+        self.assertIn("no globalScriptEngine", self.assert_fails(2, lambda: plain.items.find_one({"$where": "true"})))
+        self.assert_fails(31264, lambda: plain.command("mapReduce", "items", map="f", reduce="f", out={"inline": 1}))
+        self.assert_fails(31264, lambda: list(plain.items.aggregate([{"$project": {"x": {"$function": {"body": "f", "args": [], "lang": "js"}}}}])))
+
+    def test_map_reduce_into_collections(self):
+        database = self.client.e2e
+        ask = {"map": Code("function() { emit(this.n, 1) }"), "reduce": Code("function(key, values) { return Array.sum(values) }")}
+        reply = database.command(SON([("mapReduce", "items"), *ask.items(), ("query", {"n": {"$lt": 3}}), ("out", "sums")]))
+        self.assertEqual((reply["result"], reply["ok"]), ("sums", 1.0))
+        self.assertEqual(list(database.sums.find().sort("_id")), [{"_id": float(n), "value": 100.0} for n in range(3)])
+        reply = database.command(SON([("mapReduce", "items"), *ask.items(), ("query", {"n": {"$lt": 2}}), ("out", {"reduce": "sums", "db": "e2e"})]))
+        self.assertEqual(reply["result"], {"db": "e2e", "collection": "sums"})
+        self.assertEqual([found["value"] for found in database.sums.find().sort("_id")], [200.0, 200.0, 100.0])
+        finalize = Code("function(key, value) { return {sum: value, factor: factor} }")
+        database.command(SON([("mapReduce", "items"), *ask.items(), ("finalize", finalize), ("scope", {"factor": 7}), ("sort", {"_id": -1}), ("limit", 10),
+                              ("out", {"merge": "sums"})]))
+        self.assertEqual(database.sums.find_one({"_id": 9}), {"_id": 9.0, "value": {"sum": 1.0, "factor": 7.0}})
+        self.assertEqual(database.sums.count_documents({}), 10)
+
+    def test_stored_functions(self):
+        self.client.e2e["system.js"].insert_one({"_id": "isThree", "value": Code("function(x) { return x == 3 }")})
+        self.assertEqual(self.count("isThree(this.n)"), 100)
+        self.assert_fails(139, lambda: self.client.other.items.insert_one({"_id": 1}) and self.client.other.items.find_one({"$where": "isThree(this.n)"}))
