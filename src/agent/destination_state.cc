@@ -53,7 +53,7 @@ Result<std::vector<std::string>> drop_databases(cluster::Deployment& destination
   if (!databases) return fail(ErrorCode::kTemporary, "listDatabases answers no list");
   std::vector<std::string> dropped;
   for (const auto& item : *databases) {
-    const std::string name(item.document_value()["name"].to_string_view().value_or(""));
+    const std::string name(item.to_document().value_or(bson::View())["name"].to_string_view().value_or(""));
     if (name.empty() || std::find(kOwnDatabases.begin(), kOwnDatabases.end(), name) != kOwnDatabases.end()) continue;
     bson::Builder command;
     command.append("dropDatabase", 1);

@@ -54,7 +54,7 @@ Json::Array mechanisms(bson::View parameters) {
 std::string own_state(bson::View status, bson::View hello) {
   if (const auto members = status["members"].to_array()) {
     for (const auto& item : *members)
-      if (item.document_value()["self"].is_truthy()) return text(item.document_value()["stateStr"]);
+      if (item.to_document().value_or(bson::View())["self"].is_truthy()) return text(item.to_document().value_or(bson::View())["stateStr"]);
   }
   if (!hello["setName"].to_string_view()) return "";
   return hello["ismaster"].is_truthy() ? "PRIMARY" : hello["secondary"].is_truthy() ? "SECONDARY" : "UNKNOWN";
@@ -98,7 +98,7 @@ Json::Object member_json(const MemberReplies& replies) {
   if (const auto shards = replies.shards.view()["shards"].to_array()) {
     Json::Array all;
     for (const auto& item : *shards)
-      all.push_back(Json::Object{{"name", text(item.document_value()["_id"])}, {"host", text(item.document_value()["host"])}});
+      all.push_back(Json::Object{{"name", text(item.to_document().value_or(bson::View())["_id"])}, {"host", text(item.to_document().value_or(bson::View())["host"])}});
     out.emplace_back("shards", std::move(all));
   }
   Json::Array missing;
@@ -127,7 +127,7 @@ std::vector<std::string> members_named(const MemberReplies& replies) {
   for (const char* list : {"hosts", "passives", "arbiters"}) add_hosts(replies.is_master.view()[list], all);
   if (const auto shards = replies.shards.view()["shards"].to_array()) {
     for (const auto& item : *shards)
-      for (auto& host : hosts_of_set(text(item.document_value()["host"]))) all.insert(std::move(host));
+      for (auto& host : hosts_of_set(text(item.to_document().value_or(bson::View())["host"]))) all.insert(std::move(host));
   }
   if (const auto config = replies.shard_map.view().at_path("map.config").to_string_view())
     for (auto& host : hosts_of_set(*config)) all.insert(std::move(host));
@@ -140,9 +140,9 @@ std::vector<std::string> missing_actions(bson::View connection_status, bool auth
   std::set<std::string, std::less<>> held;
   if (const auto privileges = connection_status.at_path("authInfo.authenticatedUserPrivileges").to_array()) {
     for (const auto& item : *privileges) {
-      const auto resource = item.document_value()["resource"].to_document().value_or(bson::View());
+      const auto resource = item.to_document().value_or(bson::View())["resource"].to_document().value_or(bson::View());
       if (!resource["cluster"].is_truthy() && !resource["anyResource"].is_truthy()) continue;
-      for (const auto& action : item.document_value()["actions"].to_array().value_or(bson::View()))
+      for (const auto& action : item.to_document().value_or(bson::View())["actions"].to_array().value_or(bson::View()))
         if (const auto name = action.to_string_view()) held.emplace(*name);
     }
   }

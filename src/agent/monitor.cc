@@ -73,7 +73,7 @@ Result<Json> database_stats(cluster::Deployment& member) {
   if (!databases) return Json();
   Json::Array all;
   for (const auto& item : *databases) {
-    const std::string name(item.document_value()["name"].to_string_view().value_or(""));
+    const std::string name(item.to_document().value_or(bson::View())["name"].to_string_view().value_or(""));
     if (name.empty() || all.size() >= kMaxDatabases) continue;
     const auto stats = TRY(optional(member, name, bson::make_document({{"dbStats", 1}})));
     all.push_back(database_sizes(name, stats));

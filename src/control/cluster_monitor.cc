@@ -39,7 +39,7 @@ Result<Json> sizes_of(cluster::Deployment& deployment) {
   const auto listed = TRY(optional(deployment, "admin", bson::make_document({{"listDatabases", 1}, {"nameOnly", true}})));
   Json::Array all;
   for (const auto& item : listed["databases"].to_array().value_or(bson::View())) {
-    const auto name = text_of(item.document_value(), "name");
+    const auto name = text_of(item.to_document().value_or(bson::View()), "name");
     if (name.empty() || all.size() >= kMaxDatabasesOfHost) continue;
     if (const auto stats = TRY(optional(deployment, name, bson::make_document({{"dbStats", 1}}))); !stats.view().empty()) all.push_back(database_sizes(name, stats));
   }

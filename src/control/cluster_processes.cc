@@ -56,7 +56,7 @@ std::vector<ClusterProcess> processes_of_status(bson::View status, const std::st
   const auto members = status["members"].to_array();
   if (!members) return all;
   for (const auto& item : *members) {
-    const auto member = item.document_value();
+    const auto member = item.to_document().value_or(bson::View());
     const bool self = flag_of(member, "self");
     ClusterProcess one{.host = text_of(member, "name"), .type = type_of(number_of(member, "state")), .replica_set = text_of(status, "set")};
     const auto heard = member["lastHeartbeat"];

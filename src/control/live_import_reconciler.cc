@@ -136,7 +136,8 @@ Status LiveImportReconciler::settle_user(const LiveImport& import) {
 
 // Nobody can report of it any more, nor is there anybody to forget it.
 Status LiveImportReconciler::without_link(const LiveImport& import) {
-  TRY(imports_.change(import.id, [this](const LiveImport& seen) -> Decision {
+  TRY(imports_.change(import.id, [&](const LiveImport& seen) -> Decision {
+    if (seen.link != import.link) return std::optional<Change>();  // it has moved to another link since it was read
     if (is_terminal(seen.state)) {
       if (seen.forgotten) return std::optional<Change>();
       auto change = seen.left_behind ? nothing_left(seen.error, imports_.now_millis()) : Change();

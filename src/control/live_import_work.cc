@@ -46,7 +46,7 @@ std::string error_of(const Json& report) {
 std::string given_up_in(const LiveImport& seen, const Json& report) {
   const auto* given_up = report.find("cutoverGivenUp");
   const auto* request = given_up == nullptr ? nullptr : given_up->find("request");
-  if (request == nullptr || request->as_int() == nullptr || *request->as_int() != seen.cutovers || seen.cutovers == 0) return "";
+  if (request == nullptr || request->as_int() == nullptr || *request->as_int() != seen.cutovers) return "";
   const auto because = text_at(*given_up, "because");
   return because.empty() ? "its migration host does not say why" : because;
 }

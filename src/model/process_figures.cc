@@ -81,7 +81,7 @@ Json replication_lag(bson::View status) {
   const auto members = status["members"].to_array();
   if (!members) return nullptr;
   for (const auto& item : *members) {
-    const auto member = item.document_value();
+    const auto member = item.to_document().value_or(bson::View());
     const auto at = member["optimeDate"];
     if (at.type() != bson::Type::kDateTime) continue;
     newest = std::max(newest, at.date_value().millis);

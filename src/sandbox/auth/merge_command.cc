@@ -8,6 +8,7 @@
 
 #include "sandbox/auth/internal_command.h"
 #include "sandbox/auth/privileges.h"
+#include "sandbox/auth/restrictions.h"
 #include "sandbox/auth/scram.h"
 #include "sandbox/commands/support.h"
 
@@ -19,7 +20,6 @@ namespace {
 
 constexpr int kBadValue = 2;
 constexpr int kOutdatedClient = 101;
-constexpr int kNotImplemented = 238;
 constexpr int kExceededMemoryLimit = 146;
 constexpr std::size_t kNodeBytes = 96;  // of a kept name
 
@@ -78,8 +78,9 @@ Status check_contents(const Kind& kind, bson::View document) {
     const auto name = role.to_document().value_or(bson::View());
     if (!name["role"].is_string() || !name["db"].is_string()) return server_error(kBadValue, "a role of it has no role and db");
   }
-  if (const auto restrictions = document["authenticationRestrictions"]; restrictions && !(restrictions.is_array() && restrictions.document_value().empty())) {
-    return server_error(kNotImplemented, "its authenticationRestrictions would not be enforced by this server");
+  if (const auto restrictions = document["authenticationRestrictions"]) {
+    if (!restrictions.is_array()) return server_error(kBadValue, "its authenticationRestrictions are no array");
+    TRY(checked_restrictions(restrictions.document_value()));
   }
   if (kind.target == kUsers.target) return check_credentials(document);
   if (!document["privileges"].is_array()) return server_error(kBadValue, "its privileges are no array");

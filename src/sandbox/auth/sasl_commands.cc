@@ -41,7 +41,11 @@ constexpr const char* kRestricted = "an authentication restriction of the user, 
 
 // The end of a conversation that has proved who the client is.
 Result<bson::Document> log_in(AuthConnection& connection, std::string_view payload) {
-  const auto user = connection.sasl->user;
+  // As the user is now: it may have been changed since the conversation began.
+  const auto name = connection.sasl->user->name;
+  const auto found = connection.auth.directory().user(name);
+  if (!found || !*found) return log_failure(connection, name.full(), "the user is gone");
+  const auto& user = *found;
   if (!connection.auth.log_in(user)) return log_failure(connection, user->name.full(), kRestricted);
   connection.sasl.reset();
   return sasl_reply(true, payload);

@@ -5,6 +5,7 @@
 
 #include "bson/ejson.h"
 #include "sandbox/commands/concern_defaults.h"
+#include "sandbox/commands/fsync_lock.h"
 #include "sandbox/commands/concerns.h"
 #include "sandbox/commands/error_codes.h"
 #include "sandbox/commands/in_hand.h"
@@ -75,6 +76,7 @@ class Execution {
 
   Result<bson::Document> run_handler() {
     TRY(enter_place());
+    if ((context_.command->flags & kWrite) != 0 && !context_.internal) TRY(wait_for_unlock(context_));
     return context_.command->handler(context_);
   }
 

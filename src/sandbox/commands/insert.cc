@@ -109,7 +109,11 @@ class Insertion {
     if (context_.transaction) {
       return server_error(263, fmt::format("Cannot insert into a time-series collection in a multi-document transaction: {}", ns_.to_string()));
     }
-    MeasurementWriter writer(context_, unit, unit.catalog().find(Namespace{ns_.db, view.view_on}));
+    const auto buckets = unit.catalog().find(Namespace{ns_.db, view.view_on});
+    if (!buckets || !buckets->options["timeseries"].is_document()) {
+      return server_error(code::kNamespaceNotFound, fmt::format("the buckets of the time-series collection {} are gone", ns_.to_string()));
+    }
+    MeasurementWriter writer(context_, unit, buckets);
     std::int64_t inserted = 0;
     std::size_t bytes = 0;
     for (std::size_t n = 0; at_ < documents_.size() && !stopped_ && n < kMaxUnitOperations && bytes < kMaxUnitBytes; ++n) {

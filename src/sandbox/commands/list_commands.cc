@@ -63,7 +63,7 @@ Result<bson::Document> list_collections(CommandContext& context) {
 // Of documents: what the store needs for them is not known per collection.
 std::int64_t bytes_of(const Engine& engine, const Catalog& catalog, const std::string& db) {
   std::int64_t bytes = 0;
-  for (const auto& collection : catalog.of_database(db)) bytes += counters_of(engine, *collection).bytes;
+  for (const auto& collection : catalog.of_database(db)) bytes += collection->is_oplog() ? static_cast<std::int64_t>(engine.oplog_bytes()) : collection->counters->copy().bytes;
   return bytes;
 }
 

@@ -1,6 +1,7 @@
 #include "sandbox/commands/parameters.h"
 
 #include <algorithm>
+#include <limits>
 
 #include <fmt/format.h>
 
@@ -14,6 +15,15 @@ namespace {
 std::optional<std::int64_t> least_value(std::string_view name) {
   if (name == "transactionLifetimeLimitSeconds" || name == "ttlMonitorSleepSecs") return 1;
   if (name == "scramIterationCount" || name == "scramSHA256IterationCount") return 5000;
+  return std::nullopt;
+}
+
+// Nobody can end a login that takes as many rounds as there are numbers.
+constexpr std::int64_t kMostIterations = 100'000'000;
+
+std::optional<std::int64_t> greatest_value(std::string_view name, bson::Type type) {
+  if (name == "scramIterationCount" || name == "scramSHA256IterationCount") return kMostIterations;
+  if (type == bson::Type::kInt32) return std::numeric_limits<std::int32_t>::max();
   return std::nullopt;
 }
 
@@ -90,6 +100,9 @@ Result<bson::Document> Parameters::set(const bson::Element& parameter) {
   if (!at->second.settable) return server_error(code::kIllegalOperation, fmt::format("not allowed to change [{}] at runtime", name));
   if (const auto least = least_value(name); least && parameter.to_int64().value_or(0) < *least) {
     return server_error(code::kBadValue, fmt::format("Invalid value for parameter {}: {} is not greater than or equal to {}", name, bson::to_shell(parameter), *least));
+  }
+  if (const auto most = greatest_value(name, at->second.value.view().first().type()); most && parameter.to_int64().value_or(0) > *most) {
+    return server_error(code::kBadValue, fmt::format("Invalid value for parameter {}: {} is not less than or equal to {}", name, bson::to_shell(parameter), *most));
   }
   auto before = std::move(at->second.value);
   at->second.value = converted(parameter, before.view().first().type());

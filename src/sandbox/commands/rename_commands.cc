@@ -36,6 +36,9 @@ Result<Names> parse(CommandContext& context) {
     return server_error(code::kIllegalOperation, "Cannot rename collections between a replicated and an unreplicated database");
   }
   if (from->db == "local" && from->collection.starts_with("oplog.")) return server_error(code::kIllegalOperation, "can't rename live oplog while replicating");
+  if (from->db == "local" && from->collection == "system.replset") {
+    return server_error(code::kIllegalOperation, "error with source namespace: cannot rename the replica set's configuration");
+  }
   if (to->to_string().size() > kMaxNamespaceBytes) {
     return server_error(code::kInvalidNamespace, fmt::format("Fully qualified namespace is too long. Namespace: {} Max: 255", to->to_string()));
   }

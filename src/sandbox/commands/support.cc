@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "bson/ejson.h"
+#include "sandbox/commands/fsync_lock.h"
 #include "sandbox/commands/parameters.h"
 #include "sandbox/commands/script_session.h"
 #include "sandbox/commands/timeseries.h"
@@ -171,15 +172,20 @@ void wait_for_transaction(CommandContext& context, std::uint64_t ended) {
 
 constexpr std::chrono::milliseconds kLookForUnlock{20};
 
-Result<std::unique_ptr<WriteUnit>> begin_unit(CommandContext& context) {
-  // Locked by fsync: who waits for that keeps nobody from reading.
-  while (context.engine().write_locks() > 0 && !context.internal) {
+Status wait_for_unlock(CommandContext& context) {
+  while (context.engine().write_locks() > 0) {
     context.wait_aside(context.stop, [&] { context.services.runtime.sleep(kLookForUnlock, context.stop); });
     TRY(check_interrupt(context));
   }
+  return {};
+}
+
+Result<std::unique_ptr<WriteUnit>> begin_unit(CommandContext& context) {
+  if (!context.internal) TRY(wait_for_unlock(context));
   const Patience patience{context.patience(), context.stop};
   if (context.transaction) return context.transaction->begin_statement(patience);
-  auto unit = TRY(context.engine().begin_write(patience));
+  // The server's own: the command that it is part of has waited, and nobody could end its wait.
+  auto unit = context.internal ? context.engine().begin_write() : TRY(context.engine().begin_write(patience));
   const auto term = context.engine().term();
   if (!context.outlives_elections && context.writes_in_term.value_or(term) != term) {
     return server_error(code::kInterruptedDueToReplStateChange, "operation was interrupted");

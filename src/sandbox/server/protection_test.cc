@@ -110,6 +110,30 @@ TEST_P(ProtectionTest, FsyncLocksWrites) {
   EXPECT_EQ(code("d", R"({"insert": "c", "documents": [{"_id": 2}], "maxTimeMS": 20000})"), 0);
 }
 
+TEST_P(ProtectionTest, UsersAreMadeOnceNothingIsLocked) {
+  ASSERT_EQ(code("admin", R"({"fsync": 1, "lock": true})"), 0);
+  EXPECT_EQ(code("admin", R"({"createUser": "u", "pwd": "p", "roles": [], "maxTimeMS": 50})"), 50);
+  ASSERT_EQ(code("admin", R"({"fsyncUnlock": 1})"), 0);
+  EXPECT_EQ(code("admin", R"({"createUser": "u", "pwd": "p", "roles": []})"), 0);
+}
+
+TEST_P(ProtectionTest, IterationsAreAsManyAsAreCounted) {
+  for (const auto* name : {"scramIterationCount", "scramSHA256IterationCount"}) {
+    EXPECT_EQ(code("admin", std::string(R"({"setParameter": 1, ")") + name + R"(": {"$numberLong": "4294967296"}})"), 2);
+  }
+  EXPECT_EQ(code("admin", R"({"createUser": "u", "pwd": "p", "roles": []})"), 0);
+}
+
+TEST_P(ProtectionTest, WhatTakesThePlaceOfBucketsEndsNoProcess) {
+  if (!at_least(5)) return;
+  ASSERT_EQ(code("d", R"({"create": "ts", "timeseries": {"timeField": "t"}})"), 0);
+  ASSERT_EQ(code("d", R"({"insert": "x", "documents": [{"_id": 1}]})"), 0);
+  run("admin", R"({"renameCollection": "d.x", "to": "d.system.buckets.ts", "dropTarget": true})");
+  run("d", R"({"insert": "ts", "documents": [{"t": {"$date": "2026-11-30T00:00:00Z"}}]})");
+  run("d", R"({"drop": "ts"})");
+  EXPECT_EQ(code("admin", R"({"ping": 1})"), 0);
+}
+
 INSTANTIATE_TEST_SUITE_P(Versions, ProtectionTest, ::testing::Values(kTest44, kTest60, kTest80));
 
 class NamesTest : public SandboxClientTest {

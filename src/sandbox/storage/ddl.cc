@@ -135,6 +135,7 @@ Result<CollectionPtr> WriteUnit::rename_collection(const CollectionPtr& collecti
     o2 = number_of_records(target);
     drop_data(*target);
     writable_catalog().erase(to);
+    touch_timeseries(target);
   }
   log_command(to.db, collection->uuid, std::move(o).finish(), o2 ? &*o2 : nullptr);
   auto renamed = copy(collection);

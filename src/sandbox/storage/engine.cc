@@ -260,11 +260,12 @@ std::uint64_t Engine::oplog_bytes() const {
 
 std::int64_t Engine::oplog_entries() const {
   constexpr std::int64_t kLookedAt = 1000;
+  constexpr double kLookedAtBytes = 4 << 20;
   const auto all = static_cast<double>(oplog_bytes());
   std::int64_t entries = 0;
   double bytes = 0;
   auto it = impl_->store->iterate(kOplog);
-  for (it->seek_to_last(); it->valid() && entries < kLookedAt; it->prev()) {
+  for (it->seek_to_last(); it->valid() && entries < kLookedAt && bytes < kLookedAtBytes; it->prev()) {
     ++entries;
     bytes += static_cast<double>(it->value().size());
   }
@@ -348,7 +349,9 @@ Result<std::unique_lock<std::timed_mutex>> Engine::Impl::lock_writer(const Patie
 }
 
 Result<std::int64_t> Engine::lock_writes(const Patience& patience) {
-  if (impl_->write_locks > 0) return ++impl_->write_locks;
+  for (auto locks = impl_->write_locks.load(); locks > 0;) {
+    if (impl_->write_locks.compare_exchange_weak(locks, locks + 1)) return locks + 1;
+  }
   const auto lock = TRY(impl_->lock_writer(patience));
   return ++impl_->write_locks;
 }
