@@ -411,8 +411,8 @@ class Administration(SandboxOnly):
         # Where data goes, only the name of what it goes from is an answer.
         start = ["migration", "start", "--cluster", "shop", "--source-project", "p", "--source-cluster", "c", "--host", "h"]
         self.assertIn("--yes", cli.fails(2, *start, "--drop-destination-data")["message"])
-        self.assertNotIn("--yes", cli.fails(11, *start)["message"])  # nobody is asked: there is no such project
-        for answer, code in (("yes", 130), ("shop", 11)):
+        self.assertNotIn("--yes", cli.fails(3, *start)["message"])  # nobody is asked: this is no Atlas site
+        for answer, code in (("yes", 130), ("shop", 3)):
             terminal = self.terminal(cli, *start, "--drop-destination-data")
             terminal.wait_for(r"everything that the cluster shop holds, and migrate into it\? Type shop: ")
             terminal.answer(answer)
