@@ -14,6 +14,7 @@
 #include "sandbox/commands/timeseries.h"
 #include "sandbox/commands/write_block.h"
 #include "sandbox/commands/write_support.h"
+#include "sandbox/storage/side_collections.h"
 
 namespace drover::sandbox {
 
@@ -230,12 +231,8 @@ Status in_write_unit(CommandContext& context, const std::function<Status(WriteUn
 }
 
 bson::Document default_id_index(const bson::Collator* collator) {
-  bson::Builder out;
-  out.append("v", 2);
-  out.open_document("key").append("_id", 1);
-  out.append("name", "_id_");
-  if (collator) out.append("collation", collator->spec());
-  return std::move(out).finish();
+  auto index = plain_id_index();
+  return collator ? bson::append_fields(std::move(index), bson::make_document({{"collation", collator->spec()}})) : index;
 }
 
 Status check_creatable(const CommandContext& context, const Namespace& ns) {
