@@ -12,6 +12,7 @@ from harness.case import DroverTest
 from harness.daemon import Daemon
 from harness.process import eventually
 from harness.report import NotRun
+from harness.writers import SlowWriter
 
 
 class SyncWhole(DroverTest):
@@ -163,20 +164,10 @@ class SyncWriter(DroverTest):
 
     def test_a_writer_that_was_seen_is_never_given_a_second_chance(self):
         self.seed()
-        collection, pause, done = self.source.client().e2e_seed.slow, [0.05], threading.Event()
-
-        def write():
-            number = 0
-            while not done.wait(pause[0]):
-                number += 1
-                collection.insert_one({"_id": number})
-
-        writer = threading.Thread(target=write)
         daemon = Daemon(self)
         daemon.started()
         daemon.can_commit()
-        writer.start()
-        try:
+        with SlowWriter(self.source.client().e2e_seed.slow, 0.05) as writer:
             self.assertEqual(daemon.post("commit", xRequest="one")[0], 400)
             daemon.ordered("commit", xRequest=7)
             given_up = daemon.wait_for(lambda progress: progress["x"]["commitGivenUp"], "the commit given up")
@@ -184,7 +175,7 @@ class SyncWriter(DroverTest):
             self.assertEqual(given_up["x"]["commitGivenUp"]["request"], 7)
             self.assertIn("e2e_seed.slow", given_up["x"]["commitGivenUp"]["because"])
             self.assertTrue(any("given up" in warning for warning in given_up["warnings"]), given_up)
-            pause[0] = 0.7  # most attempts would miss it
+            writer.pause = 0.7  # most attempts would miss it
             for process in ("the same", "one that has found what was recorded"):
                 with self.subTest(process):
                     status, answer = daemon.post("commit", xRequest=7)
@@ -197,9 +188,6 @@ class SyncWriter(DroverTest):
                 daemon.process.kill()
                 daemon.start()
                 daemon.can_commit()
-        finally:
-            done.set()
-            writer.join()
         daemon.can_commit()
         daemon.ordered("commit", xRequest=8)
         self.assertIsNone(daemon.committed()["x"]["commitGivenUp"])

@@ -13,6 +13,7 @@ from harness.process import eventually
 from harness.proxy import FaultProxy
 from harness.report import NotRun
 from harness.site import ATLAS, EXT, MANAGER, Site
+from harness.writers import SlowWriter
 
 
 class NamedSite(Site):
@@ -263,20 +264,10 @@ class WriterAtTheCutover(WorkflowTest):
         self.start_migration_by_api()
         self.ready()
         self.assertIsNone(self.whole()["cutoverGivenUp"])
-        collection, pause, done = self.source.client().e2e_seed.slow, [0.05], threading.Event()
-
-        def write():
-            number = 0
-            while not done.wait(pause[0]):
-                number += 1
-                collection.insert_one({"_id": number})
-
-        writer = threading.Thread(target=write)
-        writer.start()
-        try:
+        with SlowWriter(self.source.client().e2e_seed.slow, 0.05) as writer:
             self.assertEqual(self.atlas.call("PUT", self.path(self.migration, "cutover"))[0], 202)
             self.wait_for(lambda _: self.whole()["cutoverGivenUp"], "the cutover given up")
-            pause[0] = 0.7  # most attempts would miss it
+            writer.pause = 0.7  # most attempts would miss it
             self.assertIn("ask for the cutover again", self.whole()["attention"])
             self.ready()
             self.watch(8)
@@ -291,9 +282,6 @@ class WriterAtTheCutover(WorkflowTest):
             eventually(lambda: self.agent.engine_pid(self.migration) not in (None, engine), 60, "the engine again")
             self.ready()
             self.watch(8)
-        finally:
-            done.set()
-            writer.join()
         types = [one["eventTypeName"] for one in self.atlas.call("GET", f"{ATLAS}/groups/{self.group}/events")[2]["results"]]
         self.assertEqual(types.count("X_CLUSTER_IMPORT_CUTOVER_GIVEN_UP"), 1, types)
         self.ready()

@@ -9,6 +9,27 @@ from pymongo.errors import PyMongoError
 WRITE_BLOCKED = 371  # UserWritesBlocked
 
 
+class SlowWriter(threading.Thread):
+    """Inserts a document every `pause` seconds, which may be changed, while its block lasts."""
+    def __init__(self, collection, pause):
+        super().__init__()
+        self.collection, self.pause, self.done = collection, pause, threading.Event()
+
+    def run(self):
+        number = 0
+        while not self.done.wait(self.pause):
+            number += 1
+            self.collection.insert_one({"_id": number})
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.done.set()
+        self.join()
+
+
 class Writer(threading.Thread):
     def __init__(self, uri, database, number, pause=0.002, may_go=None, durable=False):
         """`durable`: what is acknowledged survives the death of its server; others are acknowledged by the primary alone."""
