@@ -9,7 +9,7 @@
 
 namespace drover::net {
 
-Admission::Admission(std::size_t limit) : limit_(limit) {}
+Admission::Admission(std::size_t limit, Now now) : limit_(limit), now_(std::move(now)) {}
 
 Admission::Ruling Admission::enter(const std::string& address, const std::function<void()>& close) {
   const auto name = origin_of(address);
@@ -20,7 +20,13 @@ Admission::Ruling Admission::enter(const std::string& address, const std::functi
     const auto own = origins_.find(name);
     const bool has_its_share = !name.empty() && own != origins_.end() && own->second.members >= std::max<std::size_t>(1, limit_ / 2);
     if (has_its_share || members_.size() >= limit_) {
-      if (!pick(has_its_share ? &own->second : nullptr, goes)) return {has_its_share ? Verdict::kShareUsed : Verdict::kFull};
+      Origin* const among = has_its_share ? &own->second : nullptr;
+      const auto found = next_to_go(among, now_() - kLeastPatience);
+      if (found == members_.end()) {
+        if (next_to_go(among, Clock::time_point::max()) != members_.end()) return {Verdict::kTooSoon};
+        return {has_its_share ? Verdict::kShareUsed : Verdict::kFull};
+      }
+      goes = send_away(found);
       ruling.verdict = Verdict::kInForAnother;
     }
     auto& origin = origins_[name];
@@ -28,7 +34,7 @@ Admission::Ruling Admission::enter(const std::string& address, const std::functi
     ++origin.members;
     ruling.id = next_++;
     auto& heads = origin.of(Awaiting::kHead);
-    members_.emplace(ruling.id, Member{&origin, close, Awaiting::kHead, heads.insert(heads.end(), Waiting{ruling.id, ++clock_})});
+    members_.emplace(ruling.id, Member{&origin, close, Awaiting::kHead, heads.insert(heads.end(), Waiting{ruling.id, ++clock_, now_()})});
   }
   if (goes) goes();
   return ruling;
@@ -43,6 +49,7 @@ bool Admission::await(Id id, Awaiting what) {
   auto& to = member.origin->of(what);
   to.splice(to.end(), member.origin->of(member.awaiting), member.place);
   member.place->since = ++clock_;
+  member.place->begun = now_();
   member.awaiting = what;
   return true;
 }
@@ -57,7 +64,11 @@ bool Admission::lower_limit() {
   {
     std::lock_guard lock(mutex_);
     limit_ = std::min(limit_, std::max(kLeastLimit, members_.size() - members_.size() / 4));
-    for (std::function<void()> one; members_.size() > limit_ && pick(nullptr, one);) go.push_back(std::move(one));
+    while (members_.size() > limit_) {
+      const auto found = next_to_go(nullptr, Clock::time_point::max());
+      if (found == members_.end()) break;
+      go.push_back(send_away(found));
+    }
   }
   for (const auto& one : go) one();
   return !go.empty();
@@ -68,24 +79,26 @@ std::size_t Admission::size() const {
   return members_.size();
 }
 
-bool Admission::pick(Origin* origin, std::function<void()>& close) {
+Admission::Members::iterator Admission::next_to_go(Origin* origin, Clock::time_point begun_by) {
   for (const auto what : {Awaiting::kHead, Awaiting::kBody, Awaiting::kReading}) {
     Origin* goes = nullptr;
     const auto consider = [&](Origin& one) {
-      if (one.of(what).empty()) return;
+      if (one.of(what).empty() || one.of(what).front().begun > begun_by) return;
       const bool more = goes == nullptr || one.members > goes->members;
       if (more || (one.members == goes->members && one.of(what).front().since < goes->of(what).front().since)) goes = &one;
     };
     if (origin != nullptr) consider(*origin);
     else
       for (auto& [name, one] : origins_) consider(one);
-    if (goes == nullptr) continue;
-    const auto found = members_.find(goes->of(what).front().id);
-    close = std::move(found->second.close);
-    remove(found);
-    return true;
+    if (goes != nullptr) return members_.find(goes->of(what).front().id);
   }
-  return false;
+  return members_.end();
+}
+
+std::function<void()> Admission::send_away(Members::iterator found) {
+  auto close = std::move(found->second.close);
+  remove(found);
+  return close;
 }
 
 void Admission::remove(Members::iterator found) {

@@ -5,10 +5,14 @@
 //
 // An address of another machine may have half of all connections. At that it makes room for itself.
 //
+// Nobody makes room before he has been waited for for a moment (kLeastPatience): however fast others come, who has connected has
+// the time to send what he came with. Who comes meanwhile waits.
+//
 // Knows no sockets: whoever is to go is told by a call. Thread-safe.
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -30,18 +34,23 @@ enum class Awaiting {
 class Admission {
  public:
   using Id = std::uint64_t;
+  using Clock = std::chrono::steady_clock;
+  using Now = std::function<Clock::time_point()>;
+  static constexpr std::chrono::milliseconds kLeastPatience{20};
+
   enum class Verdict {
     kIn,
     kInForAnother,  // somebody has made room
     kShareUsed,     // not let in: all of this address's connections are being served
-    kFull           // not now: all connections are being served, which ends
+    kFull,          // not now: all connections are being served, which ends
+    kTooSoon        // not now: who would make room has only just come
   };
   struct Ruling {
     Verdict verdict;
     Id id = 0;  // 0 when it is not let in
   };
 
-  explicit Admission(std::size_t limit);
+  explicit Admission(std::size_t limit, Now now = Clock::now);
 
   // `address` without its port; `close` is called at most once, without a lock held, when this connection is to make room.
   // A new connection is awaited for its head.
@@ -62,7 +71,8 @@ class Admission {
 
   struct Waiting {
     Id id;
-    std::uint64_t since;  // counted, not timed
+    std::uint64_t since;  // counted: the order of all
+    Clock::time_point begun;
   };
   struct Origin {
     std::string name;
@@ -79,12 +89,15 @@ class Admission {
   };
   using Members = std::unordered_map<Id, Member>;
 
-  // Of this origin, or of the one with the most connections. The lock is held.
-  bool pick(Origin* origin, std::function<void()>& close);
+  // Who would make room, of those who have been waited for since then: of this origin, or of the one with the most connections;
+  // members_.end() for nobody. The lock is held.
+  Members::iterator next_to_go(Origin* origin, Clock::time_point begun_by);
+  std::function<void()> send_away(Members::iterator found);
   void remove(Members::iterator found);
 
   mutable std::mutex mutex_;
   std::size_t limit_;
+  const Now now_;
   Id next_ = 1;
   std::uint64_t clock_ = 0;
   Members members_;

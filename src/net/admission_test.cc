@@ -9,10 +9,17 @@ namespace {
 
 class AdmissionTest : public ::testing::Test {
  protected:
-  Admission admission_{4};
+  Admission::Clock::time_point now_;
+  Admission admission_{4, [this] { return now_; }};
   std::vector<Admission::Id> closed_;
 
+  // All who are there have been waited for for long enough.
   Admission::Ruling enter(const std::string& address = "127.0.0.1") {
+    now_ += Admission::kLeastPatience;
+    return enter_at_once(address);
+  }
+
+  Admission::Ruling enter_at_once(const std::string& address = "127.0.0.1") {
     auto id = std::make_shared<Admission::Id>(0);
     const auto ruling = admission_.enter(address, [this, id] { closed_.push_back(*id); });
     *id = ruling.id;
@@ -85,12 +92,39 @@ TEST_F(AdmissionTest, LoopbackHasNoShareOfItsOwn) {
   EXPECT_TRUE(closed_.empty());
 }
 
+TEST_F(AdmissionTest, WhoHasOnlyJustComeNeedNotMakeRoom) {
+  for (int i = 0; i < 4; ++i) enter_at_once();
+  EXPECT_EQ(enter_at_once().verdict, Admission::Verdict::kTooSoon);
+  now_ += Admission::kLeastPatience - std::chrono::milliseconds(1);
+  EXPECT_EQ(enter_at_once().verdict, Admission::Verdict::kTooSoon);
+  EXPECT_TRUE(closed_.empty());
+  now_ += std::chrono::milliseconds(1);
+  EXPECT_EQ(enter_at_once().verdict, Admission::Verdict::kInForAnother);
+  // A next request may take as long again.
+  for (Admission::Id id = 2; id <= 5; ++id) EXPECT_TRUE(admission_.await(id, Awaiting::kNothing));
+  EXPECT_TRUE(admission_.await(3, Awaiting::kHead));
+  EXPECT_EQ(enter_at_once().verdict, Admission::Verdict::kTooSoon);
+}
+
+// Else a crowd that fills all places but one with halves of requests would leave that one to everybody else, each for a moment.
+TEST_F(AdmissionTest, WhoHasOnlyJustComeIsKeptBeforeWhoDripsABody) {
+  const auto body = enter(), second = enter(), third = enter();
+  for (const auto& one : {body, second, third}) admission_.await(one.id, Awaiting::kBody);
+  now_ += Admission::kLeastPatience;
+  const auto fresh = enter_at_once();
+  EXPECT_EQ(enter_at_once().verdict, Admission::Verdict::kInForAnother);
+  EXPECT_EQ(closed_, Ids{body.id});
+  EXPECT_TRUE(admission_.await(fresh.id, Awaiting::kNothing));
+}
+
 TEST(AdmissionLimit, IsLoweredByWhatHasTurnedOutToBeTooMany) {
-  Admission admission(100);
+  Admission::Clock::time_point now;
+  Admission admission(100, [&] { return now; });
   int closed = 0;
   for (int i = 0; i < 40; ++i) admission.enter("127.0.0.1", [&] { ++closed; });
   EXPECT_TRUE(admission.lower_limit());
-  EXPECT_EQ(admission.size(), 30u);
+  EXPECT_EQ(admission.size(), 30u) << "at once: descriptors are needed now";
+  now += Admission::kLeastPatience;
   EXPECT_EQ(admission.enter("127.0.0.1", [] {}).verdict, Admission::Verdict::kInForAnother);
   EXPECT_EQ(closed, 11);
   while (admission.lower_limit()) {

@@ -351,7 +351,7 @@ class BeastServer final : public HttpServer {
     admit(std::move(connection), address, peer, acceptor);
   }
 
-  // While all are being served, this one waits, and behind it, in the system's queue, everybody else.
+  // While nobody can make room, this one waits, and behind it, in the system's queue, everybody else.
   void admit(std::shared_ptr<Connection> connection, const std::string& address, const std::string& peer, Tcp::acceptor& acceptor) {
     constexpr std::chrono::milliseconds kPause{5};
     const auto ruling = shared_.admission.enter(address, [weak = std::weak_ptr<Connection>(connection)] {
@@ -360,6 +360,8 @@ class BeastServer final : public HttpServer {
     switch (ruling.verdict) {
       case Admission::Verdict::kFull:
         tell_full("connections wait: too many are open, all with a request", peer);
+        [[fallthrough]];
+      case Admission::Verdict::kTooSoon:
         return later(kPause, acceptor, [this, connection, address, peer, &acceptor] { admit(connection, address, peer, acceptor); });
       case Admission::Verdict::kShareUsed:
         tell_full("connections were refused: their address has half of all, each with a request", peer);

@@ -13,7 +13,7 @@ namespace drover::net {
 
 namespace {
 
-constexpr int kBacklog = 512;
+constexpr int kBacklog = 4096;
 
 struct Name {
   std::string text;
