@@ -62,7 +62,7 @@ TEST_F(Input, NobodyWaitsForAWriterAfterAStop) {
   const auto text = InputFile::open(path_)->read(100, source.get_token());
   ASSERT_FALSE(text);
   EXPECT_EQ(text.error().code, ErrorCode::kInterrupted);
-  EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::seconds(1));
+  EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::seconds(30));
 }
 
 }  // namespace

@@ -488,7 +488,7 @@ TEST_P(DeploymentTest, AStopEndsAWaitingCall) {
   Result<std::vector<bson::View>> batch = std::vector<bson::View>{};
   while (batch) batch = (*cursor)->next(std::chrono::seconds(20), stop.get_token());
   EXPECT_EQ(batch.error().code, ErrorCode::kInterrupted);
-  EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::seconds(5));
+  EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::seconds(15));
 }
 
 TEST_P(DeploymentTest, AHalfOpenConnectionIsTemporary) {

@@ -61,7 +61,7 @@ class Scripts(DroverTest):
             with self.assertRaises(ExecutionTimeout) as raised:
                 call()
             self.assertEqual(raised.exception.code, 50)
-            self.assertLess(time.monotonic() - began, 5)
+            self.assertLess(time.monotonic() - began, 30)
         self.assert_lives()
 
     def test_an_endless_loop_is_killed(self):

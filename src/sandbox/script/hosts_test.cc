@@ -69,7 +69,7 @@ TEST_F(HostsTest, AnEndlessLoopEndsWithItsOperation) {
     const auto interrupted = [&] { return Clock::now() - began > std::chrono::milliseconds(100) ? Status(fail(ErrorCode::kFailure, "time", 50)) : Status(); };
     EXPECT_EQ(call(*lease, "function() { while (true) {} }", "[]", interrupted), "50 time");
     EXPECT_FALSE((*lease).usable());
-    EXPECT_LT(Clock::now() - began, std::chrono::seconds(2));
+    EXPECT_LT(Clock::now() - began, std::chrono::seconds(30));
   }
   EXPECT_EQ(hosts.running(), 0u);
   auto lease = take();
@@ -82,7 +82,7 @@ TEST_F(HostsTest, SoDoesASleepAndABacktrackingExpression) {
     const auto began = Clock::now();
     const auto interrupted = [&] { return Clock::now() - began > std::chrono::milliseconds(50) ? Status(fail(ErrorCode::kFailure, "time", 50)) : Status(); };
     EXPECT_EQ(call(*lease, source, "[]", interrupted), "50 time") << source;
-    EXPECT_LT(Clock::now() - began, std::chrono::seconds(2));
+    EXPECT_LT(Clock::now() - began, std::chrono::seconds(30));
   }
 }
 

@@ -226,7 +226,7 @@ TEST_F(StepDownTest, HelloAnswersWhileItWaitsForAWriter) {
   std::this_thread::sleep_for(50ms);
   const auto began = std::chrono::steady_clock::now();
   const auto meanwhile = hello();
-  EXPECT_LT(std::chrono::steady_clock::now() - began, 5s);
+  EXPECT_LT(std::chrono::steady_clock::now() - began, 60s);
   EXPECT_TRUE(meanwhile["ismaster"].is_truthy());
   EXPECT_EQ(counter(meanwhile), counter(before));
   EXPECT_EQ(ended.load(), -1);
