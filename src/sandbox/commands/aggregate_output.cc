@@ -190,7 +190,7 @@ class MergeWriter {
     if (output_.when_matched == "fail") {
       return already_there(document);
     }
-    const auto applied = TRY(apply(document, existing->document));
+    const auto applied = TRY(apply(*collection, document, existing->document));
     if (!applied.modified) return {};
     TRY(check_document(context_, *collection, applied.document, nullptr));
     return unit.update(collection, existing->id, existing->document, applied.document, applied.oplog_object);
@@ -231,8 +231,8 @@ class MergeWriter {
     return std::optional(Record{scan.record_id(), bson::Document(*found)});
   }
 
-  Result<query::Applied> apply(bson::View document, const bson::Document& existing) const {
-    query::UpdateOptions options{.version = context_.settings().version, .context = evaluation_context(context_)};
+  Result<query::Applied> apply(const CollectionInfo& collection, bson::View document, const bson::Document& existing) const {
+    query::UpdateOptions options{.version = context_.settings().version, .collator = collection.collator, .context = evaluation_context(context_, {}, collection.collator)};
     bson::Builder statement;
     bson::Document constants;
     if (output_.when_matched == "replace") {

@@ -44,7 +44,7 @@ Result<std::int64_t> number_field(const CommandContext& context, std::string_vie
 // The scan that answers the command, or nothing for a collection that does not exist.
 Result<std::optional<Scan>> open_scan(CommandContext& context, const ReadScope& scope, const Target& target, bson::View filter,
                                       const std::shared_ptr<const bson::Collator>& collator) {
-  const auto evaluation = evaluation_context(context);
+  const auto evaluation = evaluation_context(context, {}, collator);
   auto matcher = TRY(query::Matcher::parse(filter, collator, context.settings().version, evaluation));
   TRY(evaluation->literals());
   if (!target.collection) return std::optional<Scan>();

@@ -207,7 +207,7 @@ Result<bson::Document> explain_find(CommandContext& context, const ReadScope& sc
   const auto& request = explained.find;
   const auto collection = scope.reader->catalog().find(ns);
   const auto collator = TRY(effective_collation(explained.statement, collection.get()));
-  const auto evaluation = evaluation_context(context);
+  const auto evaluation = evaluation_context(context, {}, collator);
   const auto filter = TRY(query::Matcher::parse(request.filter, collator, context.settings().version, evaluation));
   query::read_text_score(filter, *evaluation);
   const auto sort = TRY(query::SortPattern::parse(request.sort, collator, context.settings().version, evaluation));

@@ -77,7 +77,9 @@ tl::unexpected<Error> failed(const CommandContext& context, Error error) {
   return tl::unexpected(caused_by(kFailing, std::move(error)));
 }
 
-Result<bson::Document> reply_of(CommandContext& context, const Request& request, const query::Matcher* filter, const Outcome& outcome) {
+using Evaluation = std::shared_ptr<const query::EvaluationContext>;
+
+Result<bson::Document> reply_of(CommandContext& context, const Request& request, const query::Matcher* filter, const Evaluation& evaluation, const Outcome& outcome) {
   bson::Builder out;
   {
     auto last = out.open_document("lastErrorObject");
@@ -90,7 +92,7 @@ Result<bson::Document> reply_of(CommandContext& context, const Request& request,
   } else if (request.fields.empty()) {
     out.append("value", *outcome.value);
   } else {
-    const auto projection = TRY(query::Projection::parse(request.fields, filter, context.settings().version, evaluation_context(context)));
+    const auto projection = TRY(query::Projection::parse(request.fields, filter, context.settings().version, evaluation));
     auto shown = projection.apply(*outcome.value);
     if (!shown) return failed(context, std::move(shown).error());
     out.append("value", *shown);
@@ -99,9 +101,9 @@ Result<bson::Document> reply_of(CommandContext& context, const Request& request,
 }
 
 // Before anything is written.
-Status check_projection(CommandContext& context, const Request& request, const query::Matcher& filter) {
+Status check_projection(CommandContext& context, const Request& request, const query::Matcher& filter, const Evaluation& evaluation) {
   if (request.fields.empty()) return {};
-  const auto projection = TRY(query::Projection::parse(request.fields, &filter, context.settings().version, evaluation_context(context)));
+  const auto projection = TRY(query::Projection::parse(request.fields, &filter, context.settings().version, evaluation));
   if (request.want_new && projection.is_positional()) {
     return server_error(code::kBadValue, "cannot use a positional projection and return the new document");
   }
@@ -205,7 +207,9 @@ Result<bson::Document> find_and_modify(CommandContext& context) {
   Retries retries(context);
   if (const auto entry = TRY(retries.done(0))) {
     context.services.sessions.count_retried(true);
-    auto reply = TRY(reply_of(context, request, nullptr, TRY(repeated(context, request, *entry))));
+    const auto let = request.spec.let ? TRY(query::evaluate_let(*request.spec.let, *evaluation_context(context))) : bson::Document();
+    const auto collator = TRY(effective_collation(context.body, TRY(read_scope(context)).reader->catalog().find(ns).get()));
+    auto reply = TRY(reply_of(context, request, nullptr, evaluation_context(context, let, collator), TRY(repeated(context, request, *entry))));
     if (!context.settings().at_least(5, 0)) return reply;
     return bson::append_fields(std::move(reply), bson::make_document({{"retriedStmtId", retries.statement(0)}}));
   }
@@ -221,12 +225,12 @@ Result<bson::Document> find_and_modify(CommandContext& context) {
     if (!request.remove) statement = TRY(UpdateStatement::parse(context, request.spec, collection.get()));
     const auto evaluation = evaluation_context(context, let, collator);
     const auto filter = statement ? statement->filter() : TRY(query::Matcher::parse(request.spec.query, collator, context.settings().version, evaluation));
-    TRY(check_projection(context, request, filter));
+    TRY(check_projection(context, request, filter, evaluation));
     query::read_text_score(filter, *evaluation);
     const auto sort = statement ? statement->sort() : TRY(query::SortPattern::parse(request.spec.sort, collator, context.settings().version, evaluation));
     const FindOne what{.filter = &filter, .sort = &sort, .collator = collator, .hint = request.spec.hint, .failing = kFailing};
     auto found = collection ? TRY(find_one(context, *scope.reader, collection, what)) : std::nullopt;
-    if (!found && !request.spec.upsert) return reply_of(context, request, &filter, {});
+    if (!found && !request.spec.upsert) return reply_of(context, request, &filter, evaluation, {});
     std::optional<Outcome> outcome;
     const auto written = in_write_unit(context, [&](WriteUnit& unit) -> Status {
       retries.enter(unit);
@@ -252,7 +256,7 @@ Result<bson::Document> find_and_modify(CommandContext& context) {
     });
     if (!written) return failed(context, written.error());
     note_system_write(context, ns);
-    if (outcome) return reply_of(context, request, &filter, *outcome);
+    if (outcome) return reply_of(context, request, &filter, evaluation, *outcome);
   }
 }
 

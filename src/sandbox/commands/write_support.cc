@@ -260,7 +260,7 @@ Status check_document(CommandContext& context, const CollectionInfo& collection,
   const bool moderate = collection.options["validationLevel"].to_string_view() == "moderate";
   if (moderate && before && !TRY(satisfies(context, *collection.validator, *before))) return {};
   if (context.settings().at_least(5, 0)) {
-    const auto reasons = query::explain_validation_failure(collection.validator->filter(), document, collection.collator, evaluation_context(context));
+    const auto reasons = query::explain_validation_failure(collection.validator->filter(), document, collection.collator, evaluation_context(context, {}, collection.collator));
     context.error_extra = bson::make_document({{"errInfo", reasons}});
   }
   return server_error(code::kDocumentValidationFailure, "Document failed validation");

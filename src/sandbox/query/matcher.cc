@@ -41,6 +41,12 @@ Result<Matcher> Matcher::parse(View filter, std::shared_ptr<const bson::Collator
   auto parsed = std::make_shared<Parsed>();
   parsed->filter = bson::Document(filter);
   parsed->collator = std::move(collator);
+  if (!context && parsed->collator) {  // $expr compares as the rest does
+    auto made = std::make_shared<EvaluationContext>();
+    made->version = version;
+    made->collator = parsed->collator;
+    context = std::move(made);
+  }
   parsed->context = std::move(context);
   const MatchParser parser{parsed->collator.get(), version, parsed->context, allowed, false};
   parsed->root = TRY(parser.parse_document(parsed->filter.view()));

@@ -418,6 +418,31 @@ TEST_F(EngineTest, ACappedCollectionForgetsItsOldest) {
   insert("c", R"({"_id": 1})");  // its _id is free again
 }
 
+// In one unit: an _id that has gone is found again where it has come back, and is taken.
+TEST_F(EngineTest, WhatOneUnitRemovesAndInsertsAgainIsIndexed) {
+  create("capped", R"({"capped": true, "size": 4096, "max": 1})");
+  create("plain");
+  insert("capped", R"({"_id": 7})");
+  insert("plain", R"({"_id": 7})");
+  write([&](WriteUnit& unit) {
+    const auto capped = unit.catalog().find(Namespace{"db", "capped"}), plain = unit.catalog().find(Namespace{"db", "plain"});
+    for (const auto* json : {R"({"_id": 6})", R"({"_id": 7, "again": 1})"}) EXPECT_TRUE(unit.insert(capped, doc(json)));
+    const auto old = unit.find_by_id(*plain, doc(R"({"_id": 7})")["_id"]).value();
+    EXPECT_TRUE(unit.remove(plain, old->id, old->document));
+    EXPECT_TRUE(unit.insert(plain, doc(R"({"_id": 7, "again": 1})")));
+    EXPECT_FALSE(unit.insert(plain, doc(R"({"_id": 7})")));
+  });
+  for (const std::string name : {"capped", "plain"}) {
+    const auto reader = make_reader(*engine_, engine_->view());
+    const auto collection = reader->catalog().find(Namespace{"db", name});
+    const auto found = reader->find_by_id(*collection, doc(R"({"_id": 7})")["_id"]).value();
+    ASSERT_TRUE(found) << name;
+    EXPECT_EQ(bson::to_shell(found->document), "{ _id: 7, again: 1 }");
+    auto unit = engine_->begin_write();
+    EXPECT_FALSE(unit->insert(collection, doc(R"({"_id": 7})"))) << name;
+  }
+}
+
 TEST_F(EngineTest, LongIndexBuildsFollowWritesAndCheckAtTheEnd) {
   create("c");
   for (int i = 0; i < 10; ++i) insert("c", "{\"_id\": " + std::to_string(i) + ", \"a\": " + std::to_string(i) + "}");

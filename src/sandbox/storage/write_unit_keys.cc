@@ -127,11 +127,11 @@ Status WriteUnit::write_keys(const CollectionPtr& collection, RecordId id, bson:
     bson::append_key_string(key, value, index.collator.get());
     TRY(claim(kIndexes, key));
     auto& ascending = engine_.impl_->ascending;
-    if (!ascending.put(index.ident, key) || transaction_) {
-      if (TRY(get(kIndexes, key))) return check_unique(collection, index, key.substr(sizeof index.ident), id, document);  // says how
-    } else if (!ascending.is_stored_nowhere(key)) {
-      if (TRY(engine_.store().get(kIndexes, key))) return check_unique(collection, index, key.substr(sizeof index.ident), id, document);
-    }
+    const bool may_be_stored = !ascending.put(index.ident, key) || transaction_
+                                   ? TRY(get(kIndexes, key)).has_value()
+                                   : !ascending.is_stored_nowhere(key) && TRY(engine_.store().get(kIndexes, key));
+    // Says what it meets; it is free where this unit has removed it before.
+    if (may_be_stored) TRY(check_unique(collection, index, key.substr(sizeof index.ident), id, document));
     batch().put(kIndexes, key, big_endian(static_cast<std::uint64_t>(id)));
     return {};
   }
