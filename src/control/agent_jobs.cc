@@ -50,6 +50,7 @@ AgentJob AgentJobs::job_of(bson::View document) const {
   job.sequence = number_of(document, "sequence");
   job.relayed_sequence = number_of(document, "relayedSequence");
   job.log_lines = number_of(document, "logLines");
+  job.begun = flag_of(document, "begun");
   job.accepted = !document["accepted"].exists() || flag_of(document, "accepted");  // of an older store: it was given out already
   if (const auto report = document["report"].to_document()) job.report = json_of(*report);
   return job;
@@ -60,35 +61,38 @@ Result<bool> AgentJobs::take(const std::string& link, const Json& item) {
   const auto* number = item.find("revision");
   const auto item_revision = number && number->as_int() ? *number->as_int() : 0;
   const bool forget = desired == "FORGET";
+  const auto* source = item.find("source");
+  const auto fresh = [&](bool begun) {
+    return bson::make_document({{"_id", id},
+                                {"linkId", link},
+                                {"groupId", source ? text_in(*source, "groupId") : ""},
+                                {"hostname", text_in(item, "migrationHost")},
+                                {"clusterName", source ? text_in(*source, "clusterName") : ""},
+                                {"accepted", false},
+                                {"begun", begun},
+                                {"kind", text_in(item, "kind")},
+                                {"desired", desired},
+                                {"itemRevision", item_revision},
+                                {"sealedSpec", keys_.seal(seal_name(id), item.dump())},
+                                {"sequence", std::int64_t{0}},
+                                {"relayedSequence", std::int64_t{0}},
+                                {"logLines", std::int64_t{0}},
+                                {"revision", std::int64_t{1}}});
+  };
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     const auto known = TRY(store_.find_one(kJobs, by_id(id)));
     const bool of_another = known && text_of(*known, "linkId") != link;
     if (of_another && !is_removed(*known)) return fail(ErrorCode::kUsage, fmt::format("item {} is another link's", id));
+    if (forget && (!known || of_another)) return false;
     // It was removed with that link, and comes again by the one that carries on what that had.
     if (of_another) {
-      if (forget) return false;
-      TRY(store_.remove(kJobs, bson::make_document({{"_id", id}, {"linkId", text_of(*known, "linkId")}, {"removedAt", (*known)["removedAt"].date_value()}})));
+      const auto left = bson::make_document({{"_id", id}, {"linkId", text_of(*known, "linkId")}, {"removedAt", (*known)["removedAt"].date_value()}});
+      if (TRY(store_.update(kJobs, left, fresh(flag_of(*known, "begun"))))) return true;
       continue;
     }
     if (known && is_removed(*known)) return !forget;
     if (!known) {
-      if (forget) return false;
-      const auto* source = item.find("source");
-      const auto made = TRY(store_.insert(kJobs, bson::make_document({{"_id", id},
-                                                                      {"linkId", link},
-                                                                      {"groupId", source ? text_in(*source, "groupId") : ""},
-                                                                      {"hostname", text_in(item, "migrationHost")},
-                                                                      {"clusterName", source ? text_in(*source, "clusterName") : ""},
-                                                                      {"accepted", false},
-                                                                      {"kind", text_in(item, "kind")},
-                                                                      {"desired", desired},
-                                                                      {"itemRevision", item_revision},
-                                                                      {"sealedSpec", keys_.seal(seal_name(id), item.dump())},
-                                                                      {"sequence", std::int64_t{0}},
-                                                                      {"relayedSequence", std::int64_t{0}},
-                                                                      {"logLines", std::int64_t{0}},
-                                                                      {"revision", std::int64_t{1}}})));
-      if (made) return true;
+      if (TRY(store_.insert(kJobs, fresh(false)))) return true;
       continue;
     }
     if (number_of(*known, "itemRevision") >= item_revision) return true;
@@ -188,21 +192,26 @@ Status AgentJobs::forget(const std::string& id) {
   return {};
 }
 
-Status AgentJobs::remove(const std::string& id) {
+Status AgentJobs::remove(const std::string& id) { return leave(id, Left::kNothing); }
+
+Status AgentJobs::leave(const std::string& id, Left what) {
   const auto now = std::chrono::duration_cast<std::chrono::milliseconds>(runtime_.wall_time().time_since_epoch()).count();
   if (const auto known = TRY(store_.find_one(kJobs, by_id(id))); known && !is_removed(*known)) {
-    const auto left = bson::make_document({{"linkId", text_of(*known, "linkId")}, {"removedAt", bson::DateTime{now}}});
+    const auto left = bson::make_document({{"linkId", text_of(*known, "linkId")}, {"removedAt", bson::DateTime{now}}, {"begun", what == Left::kBegun}});
     TRY(store_.update(kJobs, by_id(id), left));
   }
   TRY(store_.remove(kLogs, bson::make_document({{"jobId", id}})));
-  bson::Builder old;
-  old.open_document("removedAt").append("$lt", bson::DateTime{now - std::chrono::milliseconds(kRemovedKept).count()});
-  TRY(store_.remove(kJobs, std::move(old).finish()));
+  for (const auto& [begun, kept] : {std::pair{false, kRemovedKept}, std::pair{true, kBegunKept}}) {
+    bson::Builder old;
+    old.open_document("removedAt").append("$lt", bson::DateTime{now - std::chrono::milliseconds(kept).count()});
+    old.open_document("begun").append(begun ? "$eq" : "$ne", true);
+    TRY(store_.remove(kJobs, std::move(old).finish()));
+  }
   return {};
 }
 
 Status AgentJobs::remove_of_link(const std::string& link) {
-  for (const auto& job : TRY(of_link(link))) TRY(remove(job.id));
+  for (const auto& job : TRY(of_link(link))) TRY(leave(job.id, (job.accepted || job.begun) && job.desired != "FORGET" ? Left::kBegun : Left::kNothing));
   return {};
 }
 

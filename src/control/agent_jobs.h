@@ -19,6 +19,7 @@ namespace drover::control {
 inline constexpr int kMaxOpenJobs = 100;           // of one link, those to be ended or forgotten not counted; more wait on the other site
 inline constexpr std::size_t kMaxKeptLogLines = 5000;
 inline constexpr std::chrono::hours kRemovedKept{1};  // that there was a job: the work that another process has read before may name it
+inline constexpr std::chrono::hours kBegunKept{30 * 24};  // that one which went with its link was begun: as long as a next link can take it over
 // Of a report that this site made itself, because no agent could: agents number from 2^32. Such a job is given to no agent.
 inline constexpr std::int64_t kOwnReport = 1;
 
@@ -37,6 +38,7 @@ struct AgentJob {
   std::int64_t relayed_sequence = 0;
   std::int64_t log_lines = 0;
   bool accepted = false;  // its host and its source are there; before, no agent is given it
+  bool begun = false;     // it was accepted when it came by an earlier link, and had not ended: its host may be away just now
 
   bool undecided() const { return !accepted && sequence == 0; }
   // Whether it needs its host and its source: until its last report, or until it is to be forgotten.
@@ -71,6 +73,7 @@ class AgentJobs {
   // It is to be forgotten, whatever the last item said: its secrets go.
   Status forget(const std::string& id);
   Status remove(const std::string& id);
+  // What had begun is known as such when it comes again by another link (AgentJob::begun).
   Status remove_of_link(const std::string& link);
 
   // Lines from `from` on; those below the kept number are skipped. The next number; nothing when the job is not known.
@@ -79,6 +82,8 @@ class AgentJobs {
   Result<std::vector<std::string>> log(const std::string& id, std::size_t last);
 
  private:
+  enum class Left { kNothing, kBegun };
+  Status leave(const std::string& id, Left left);
   AgentJob job_of(bson::View document) const;
   std::string seal_name(std::string_view id) const;
 

@@ -337,7 +337,7 @@ Status LinkWorker::take_item(const SiteLink& link, const Json& item, const Agent
   // Also one that another process has taken and not decided on: it may have died.
   if (!job || !job->undecided()) return {};
   if (!known) log_.info("work from the destination's site", {{"item", id}, {"kind", text_in(item, "kind")}, {"desired", text_in(item, "desired")}});
-  auto refused = TRY(refuses_host(item));
+  auto refused = TRY(refuses_host(item, job->begun));
   if (!refused && !TRY(parts_.identity.stays(Tenant::kProject, job->group))) refused = fmt::format("the project {} is gone", job->group);
   if (!refused) return parts_.jobs.accept(id);
   return parts_.jobs.refuse(id, refusal_of(item, *refused));
@@ -358,8 +358,8 @@ Result<bool> LinkWorker::nobody_to_forget(const AgentJob& job) {
   return !agent || (!agent->leaving.empty() && !agent->alive);
 }
 
-// Why no agent can do it: then this site says so itself. The job is kept before: see SourceRemovals.
-Result<std::optional<std::string>> LinkWorker::refuses_host(const Json& item) {
+// Why no agent can do it: then this site says so itself. The job is kept before: see SourceRemovals. What had begun waits for a host that is away.
+Result<std::optional<std::string>> LinkWorker::refuses_host(const Json& item, bool begun) {
   const auto* source = item.find("source");
   const auto hostname = text_in(item, "migrationHost");
   const auto group = source_group(item);
@@ -370,7 +370,7 @@ Result<std::optional<std::string>> LinkWorker::refuses_host(const Json& item) {
   if (!agent->leaving.empty()) return std::optional(fmt::format("{} is no migration host any more: it was unprovisioned; provision it again", hostname));
   if (!agent->cloud_migration)
     return std::optional(fmt::format("the agent on {} is no migration host; set agentFeatureCloudMigrationEnabled=true there and start it again", hostname));
-  if (!agent->alive) return std::optional(fmt::format("the agent on {} does not answer; start it", hostname));
+  if (!agent->alive && !begun) return std::optional(fmt::format("the agent on {} does not answer; start it", hostname));
   const auto name = source ? text_in(*source, "clusterName") : "";
   const auto deployment = TRY(parts_.deployments.by_name(group, name));
   if (!deployment) return std::optional(fmt::format("the project monitors no deployment named {}", name));

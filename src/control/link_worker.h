@@ -75,7 +75,7 @@ class LinkWorker {
   Status relay(const SiteLink& link, const std::stop_token& stop);
   Result<std::map<std::string, Json::Object>> metadata_of(const std::string& org);
   Result<Json::Object> project_metadata(const Project& project);
-  Result<std::optional<std::string>> refuses_host(const Json& item);
+  Result<std::optional<std::string>> refuses_host(const Json& item, bool begun);
 
   Parts parts_;
   const AtlasOptions options_;

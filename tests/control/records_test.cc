@@ -349,7 +349,19 @@ TEST_F(ControlPlane, AJobThatWentWithItsLinkComesAgainByTheNextOne) {
   ASSERT_EQ(good(jobs.for_agent(kSource, "mig01")).size(), 1u);
   EXPECT_EQ(good(jobs.of_link(next)).size(), 1u);
   EXPECT_TRUE(good(jobs.of_link(link_)).empty());
+  EXPECT_FALSE(good(jobs.find(id))->begun) << "no host had it before";
   EXPECT_FALSE(jobs.take(link_, item("RUN"))) << "the list of the old one";
+  // What had begun is known as such for as long as another link can take it over.
+  good(jobs.remove_of_link(next));
+  clock_.move(kBegunKept - hours(1));
+  good(jobs.remove(std::string(24, '8')));
+  EXPECT_TRUE(good(jobs.take(link_, item("RUN"))));
+  EXPECT_TRUE(good(jobs.find(id))->begun);
+  EXPECT_TRUE(good(jobs.for_agent(kSource, "mig01")).empty()) << "it is looked at anew";
+  good(jobs.remove_of_link(link_));
+  clock_.move(kBegunKept + hours(1));
+  good(jobs.remove(std::string(24, '8')));
+  EXPECT_EQ(good(store_->count("agentJobs", bson::Document())), 0);
 }
 
 TEST_F(ControlPlane, ALinkThatIsRefusedIsNotSynchronised) {

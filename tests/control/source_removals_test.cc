@@ -10,6 +10,7 @@
 
 #include "cluster/mongo_deployment.h"
 #include "control/event_log.h"
+#include "net/http_server.h"
 #include "sandbox/server/sandbox.h"
 
 namespace drover::control {
@@ -249,6 +250,44 @@ TEST_F(Removals, ASampleThatComesTooLateLeavesNothing) {
   sample("db1:27017");
   EXPECT_EQ(good(store_->count("hosts", bson::Document())), 0);
   EXPECT_EQ(good(store_->count("measurements", bson::Document())), 0);
+}
+
+TEST_F(Removals, WhatHadBegunComesByTheNextLinkWhileItsHostIsAway) {
+  const auto begun = new_id(*runtime_), fresh = new_id(*runtime_);
+  std::vector<std::string> listed{begun};  // at the atlas site
+  const auto answer = [&](const net::HttpRequest& request) -> net::HttpResponse {
+    if (!request.path.ends_with("/work")) return {503, {}, "application/json", "{}"};
+    Json::Array items;
+    for (const auto& id : listed)
+      items.push_back(Json::Object{{"id", id}, {"kind", "migration"}, {"revision", 1}, {"desired", "RUN"}, {"migrationHost", "mig01"},
+                                   {"source", Json::Object{{"groupId", group_}, {"clusterName", "shopRS"}}}});
+    return {200, {}, "application/json", Json(Json::Object{{"items", std::move(items)}}).dump()};
+  };
+  const auto atlas = good(net::HttpServer::start({}, answer, *log_));
+  const auto connected = [&](char link) {
+    const auto token = encode_token({fmt::format("http://127.0.0.1:{}", atlas->port()), std::string(24, '1'), std::string(24, link), std::string(64, 'c')});
+    good(links_->claimed(good(links_->begin(org_, token)), std::string(24, '1'), "Atlas"));
+    return *good(links_->of_org(org_));
+  };
+  const auto first = connected('2');
+  worker_->look_for_work(group_);
+  ASSERT_TRUE(good(jobs_->find(begun))->accepted);
+  good(worker_->disconnect(first, LinkWorker::How::kForced, {}));
+  ASSERT_FALSE(good(jobs_->find(begun)));
+  good(store_->update("agents", bson::make_document({{"hostname", "mig01"}}), bson::make_document({{"$set", bson::make_document({{"lastPoll", std::int64_t{0}}})}})));
+  ASSERT_FALSE(agent().alive);
+  listed.push_back(fresh);
+  const auto second = connected('3');
+  worker_->look_for_work(group_);
+  EXPECT_TRUE(good(jobs_->find(begun))->accepted) << "its host goes on with it when it is back";
+  EXPECT_EQ(good(jobs_->find(fresh))->sequence, kOwnReport) << "what is to begin needs its host now";
+  // A host that is none any more is not waited for.
+  good(worker_->disconnect(second, LinkWorker::How::kForced, {}));
+  EXPECT_TRUE(remove_key().empty());
+  connected('4');
+  worker_->look_for_work(group_);
+  EXPECT_FALSE(good(jobs_->find(begun))->accepted);
+  EXPECT_EQ(good(jobs_->find(begun))->sequence, kOwnReport);
 }
 
 }  // namespace
