@@ -5,6 +5,7 @@
 #include "bson/builder.h"
 #include "cluster/thread_stop.h"
 #include "engine/job_state.h"
+#include "engine/order_time.h"
 #include "engine/retry.h"
 #include "preflight/preflight.h"
 #include "preflight/removal.h"
@@ -339,8 +340,7 @@ Status SyncControl::commit(std::optional<std::int64_t> request) {
   if (!reached.can_commit)
     return fail(ErrorCode::kWrongState, "the migration cannot be committed yet: " +
                                             (reached.cannot_commit_because.empty() ? "it is still starting" : reached.cannot_commit_because));
-  const auto since = running->source->majority_time();
-  const CommitOrder order{true, request, {}, since ? *since : ClusterTime{}};
+  const CommitOrder order{true, request, {}, TRY(time_of_order(*running->source, runtime_, stopping_.get_token()))};
   TRY(running->migration->save_control(control(*request_, false, order), stopping_.get_token()));
   MonitorLock lock(*lock_);
   commit_ = order;

@@ -42,8 +42,8 @@ struct CommitOrder {
   bool asked = false;                   // and neither done nor given up
   std::optional<std::int64_t> request;  // what whoever asked calls it: the same is never carried out again once it was given up
   std::string given_up;                 // why; empty: it was not
-  // The source's time when it was accepted: whoever goes on with it after a crash takes what was written since for the writer that it is, where nothing
-  // blocks the source. None: not known.
+  // The source's time when it was accepted (engine/order_time.h): whoever goes on with it after a crash takes what was written since for the writer that it is, where nothing
+  // blocks the source. None: an older version has accepted it.
   ClusterTime since;
 };
 
@@ -75,7 +75,7 @@ class SyncControl {
   Status start(const SyncRequest& request);
   Status pause();
   Status resume();
-  // kWrongState also for a request that was given up before.
+  // kWrongState also for a request that was given up before. A source that does not answer for kOrderPatience fails the call.
   Status commit(std::optional<std::int64_t> request = {});
 
   SyncProgress progress() const;

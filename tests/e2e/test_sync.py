@@ -112,6 +112,23 @@ class SyncWhole(DroverTest):
         daemon.committed()
         self.assert_equal_deployments(daemon.process)
 
+    def test_a_commit_is_refused_while_the_source_is_away(self):
+        """Since when its writers are to have stopped only the source can say."""
+        self.seed(documents=50)
+        proxy = self.proxy_before(self.source)
+        daemon = Daemon(self, cluster0=self.source.proxied_uri(proxy))
+        daemon.started()
+        daemon.can_commit()
+        proxy.down()
+        status, answer = daemon.post("commit")
+        self.assertEqual((status, answer["error"]), (503, "ClusterUnavailable"), answer)
+        self.assertIn("nothing is committed", answer["errorDescription"])
+        self.assertEqual(daemon.progress()["state"], "RUNNING")
+        proxy.up()
+        daemon.can_commit()
+        daemon.ordered("commit")
+        daemon.committed()
+        self.assert_equal_deployments(daemon.process)
 
     def test_stopped_while_it_finishes_a_decided_cutover(self):
         """Until somebody goes on the source stays blocked: that is no silent end."""
