@@ -10,8 +10,9 @@ namespace {
 constexpr int kDuplicateKey = 11000;
 constexpr int kNamespaceNotFound = 26;
 constexpr int kIndexNotFound = 27;
-constexpr int kAttempts = 5;
 constexpr std::chrono::milliseconds kPause{100};
+constexpr std::chrono::milliseconds kLongestPause{500};
+constexpr int kReadings = 3;
 
 void append_read(bson::Builder& command) { command.open_document("readConcern").append("level", "majority"); }
 void append_write(bson::Builder& command) { command.open_document("writeConcern").append("w", "majority"); }
@@ -135,19 +136,35 @@ Status Store::create_indexes() {
   return {};
 }
 
-// A command that is slow alone says nothing of the others: only who was answered by nobody since it began finds the store silent.
+// For commands that end in the same state when they run twice.
 Result<bson::Document> Store::run(bson::View command) {
   const auto begun = runtime_.now();
   if (!may_ask(begun)) return fail(ErrorCode::kTemporary, "the control plane's store does not answer");
-  auto reply = run_patiently(command);
-  const bool silent = !reply && reply.error().code == ErrorCode::kTemporary;
+  for (int attempt = 1;; ++attempt) {
+    const auto asked = runtime_.now();
+    auto reply = deployment_.run_command(kStoreDatabase, command);
+    const bool silent = !reply && reply.error().code == ErrorCode::kTemporary;
+    const bool over = after(!silent, begun, asked) != Next::kAgain || !runtime_.sleep(std::min<Duration>(kPause * attempt, kLongestPause), {});
+    if (!over) continue;
+    if (!reply) reply.error().message = in_words_of_the_store(reply.error().message, silent);
+    return reply;
+  }
+}
+
+// A command that is slow alone says nothing of the others: only who was answered by nobody since it asked finds the store silent.
+Store::Next Store::after(bool answered, SteadyTime begun, SteadyTime asked) {
   const auto now = runtime_.now();
-  silence_.with([&](Silence& known) {
-    if (!silent) known = {std::nullopt, now};
-    else if (known.last_answer < begun) known.next_probe = now + kStoreProbeEvery;
+  return silence_.with([&](Silence& known) {
+    if (answered) {
+      known = {std::nullopt, std::nullopt, now};
+      return Next::kDone;
+    }
+    if (known.last_answer > asked) return now - asked >= kStoreReplyLimit || now - begun >= kStorePatience ? Next::kGiveUp : Next::kAgain;
+    if (!known.since) known.since = asked;
+    if (!known.next_probe && now - *known.since < kStorePatience) return Next::kAgain;
+    known.next_probe = now + kStoreProbeEvery;
+    return Next::kGiveUp;
   });
-  if (!reply) reply.error().message = in_words_of_the_store(reply.error().message, silent);
-  return reply;
 }
 
 // Who is let through while it does not answer is the one that finds out; the next one when that is decided, or was not heard of again.
@@ -155,19 +172,9 @@ bool Store::may_ask(SteadyTime now) {
   return silence_.with([&](Silence& known) {
     if (!known.next_probe) return true;
     if (now < *known.next_probe) return false;
-    known.next_probe = now + kStorePatience + 2 * kStoreReplyLimit;
+    known.next_probe = now + 2 * kStoreReplyLimit;
     return true;
   });
-}
-
-// For commands that end in the same state when they run twice.
-Result<bson::Document> Store::run_patiently(bson::View command) {
-  const auto until = runtime_.now() + kStorePatience;
-  for (int attempt = 1;; ++attempt) {
-    auto reply = deployment_.run_command(kStoreDatabase, command);
-    if (reply || reply.error().code != ErrorCode::kTemporary || attempt == kAttempts || runtime_.now() >= until) return reply;
-    if (!runtime_.sleep(kPause * attempt, {})) return reply;
-  }
 }
 
 // A write of one document, under a session and a number: a repetition is answered with what the first one did.
@@ -216,14 +223,20 @@ Result<std::vector<bson::Document>> Store::find(const std::string& collection, b
 }
 
 Result<std::vector<bson::Document>> Store::run_to_end(const std::string& collection, bson::View command) {
-  auto reply = TRY(run(command));
+  for (int reading = 1;; ++reading) {
+    auto all = read_rest(collection, TRY(run(command)));
+    if (all || all.error().code != ErrorCode::kTemporary || reading == kReadings) return all;
+  }
+}
+
+// A getMore is not repeated: a reply that was lost is lost with its documents, and a cursor with its server. All is read anew.
+Result<std::vector<bson::Document>> Store::read_rest(const std::string& collection, bson::Document reply) {
   std::vector<bson::Document> documents;
   for (const char* batch = "cursor.firstBatch";; batch = "cursor.nextBatch") {
     if (const auto items = reply.view().at_path(batch).to_array())
       for (const auto& item : *items) documents.emplace_back(item.document_value());
     const auto cursor = reply.view().at_path("cursor.id").to_int64().value_or(0);
     if (cursor == 0) return documents;
-    // Not repeated: a reply that was lost is lost with its documents.
     reply = TRY(deployment_.run_command(kStoreDatabase, bson::make_document({{"getMore", cursor}, {"collection", collection}})));
   }
 }

@@ -2,8 +2,9 @@
 // set. Several server processes share one store: every change is one command on one document, conditional where it must be,
 // acknowledged by a majority. Reads are majority reads. Thread-safe.
 //
-// Errors: kTemporary when the store does not answer; the caller's request fails and may be repeated. A store that hangs holds callers for kStoreReplyLimit
-// twice at most, and once it was given up nobody, until it answers again.
+// Errors: kTemporary when the store does not answer; the caller's request fails and may be repeated. An election is waited for: every command may run twice.
+// But a store that answers nobody holds callers for kStorePatience from its first silence on, and for one kStoreReplyLimit more; from then on it is given
+// up, and holds nobody but who asks whether it answers again: however many callers come, a thread of theirs waits once.
 #pragma once
 
 #include <chrono>
@@ -30,7 +31,7 @@ inline constexpr const char* kStoreDatabase = "drover";
 inline constexpr int kStoreSchema = 2;  // raised with a step in migrate()
 // Who connects to the store gives it this limit: a store that has stopped answering holds nobody for longer.
 inline constexpr std::chrono::seconds kStoreReplyLimit{5};   // also to find its primary
-inline constexpr std::chrono::seconds kStorePatience{5};     // after which a command is not tried again
+inline constexpr std::chrono::seconds kStorePatience{12};    // of all callers together: an election takes ten or so
 // Once a command was given up, one at a time and so often asks whether it answers again; the others fail at once.
 inline constexpr std::chrono::seconds kStoreProbeEvery{1};
 inline constexpr std::chrono::seconds kOpenPatience{30};     // for the store to answer at all, at the start
@@ -74,15 +75,17 @@ class Store {
   Result<std::int64_t> remove(const std::string& collection, bson::View filter);
 
  private:
-  // All that a command's cursor has.
+  // All that the cursor of a command that reads has.
   Result<std::vector<bson::Document>> run_to_end(const std::string& collection, bson::View command);
+  Result<std::vector<bson::Document>> read_rest(const std::string& collection, bson::Document reply);
   struct WriteSession {
     Uuid id;
     std::int64_t last_number = 0;
   };
   Result<bson::Document> run(bson::View command);
-  Result<bson::Document> run_patiently(bson::View command);
   bool may_ask(SteadyTime now);
+  enum class Next { kDone, kAgain, kGiveUp };
+  Next after(bool answered, SteadyTime begun, SteadyTime asked);
   Result<bson::Document> run_once(bson::Builder command);
   Result<std::int64_t> aggregate_number(const std::string& collection, bson::View filter, bson::View stage);
   Result<Changed> change(const std::string& collection, bson::View filter, bson::View update, bool upsert);
@@ -94,6 +97,7 @@ class Store {
   Guarded<std::vector<WriteSession>> sessions_;  // those that no command uses now
   struct Silence {
     std::optional<SteadyTime> next_probe;  // while it does not answer; see kStoreProbeEvery
+    std::optional<SteadyTime> since;       // of the first that was not answered, after the last one that was
     SteadyTime last_answer{};
   };
   Guarded<Silence> silence_;

@@ -481,6 +481,19 @@ class SharedStore(ServerTest):
             os.kill(store.process.child.pid, signal.SIGCONT)
         eventually(lambda: ask(ATLAS + "/orgs")[0] == 200, 20, "the store answers again")
 
+    def test_an_election_of_the_store_is_waited_for(self):
+        store = self.cluster("store")
+        site = Site(self, "--store", store.uri, "--key-file", os.path.join(self.directory, "store key"))
+        store.client().admin.command("replSetStepDown", 8, force=True)
+        begun = time.monotonic()
+        with concurrent.futures.ThreadPoolExecutor(12) as pool:
+            reads = [pool.submit(site.call, "GET", ATLAS + "/orgs") for _ in range(8)]
+            writes = [pool.submit(site.call, "POST", ATLAS + "/groups", {"name": f"P{number}", "orgId": site.org}) for number in range(4)]
+            self.assertEqual([future.result()[0] for future in reads], [200] * 8)
+            self.assertEqual([future.result()[0] for future in writes], [200] * 4)
+        self.assertGreater(time.monotonic() - begun, 3, "there was no primary")
+        self.assertEqual(site.call("GET", ATLAS + "/groups")[2]["totalCount"], 4)
+
     def test_two_servers_on_one_store(self):
         store = self.cluster("store")
         key_file = os.path.join(self.directory, "shared key")
