@@ -211,6 +211,11 @@ Status LinkWorker::disconnect(const SiteLink& link, How how, const std::stop_tok
     // What it carries goes on when the organization is connected to that site again.
     if (!gone) TRY(parts_.links.remember(link));
     if (!gone) log_.warn("the link is removed here alone", {{"link", link.link}, {"error", removed.error().message}});
+  } else {
+    // The claim may have come there, its answer not here: then it has what an earlier link had.
+    auto begun = link;
+    begun.peer_org = link.token_org;
+    TRY(parts_.links.remember(begun));
   }
   TRY(parts_.jobs.remove_of_link(link.link));
   return parts_.links.remove(link);

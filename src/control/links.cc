@@ -207,6 +207,8 @@ Result<std::vector<std::string>> Links::succeeded_by(const Link& link, const std
     const auto before = link_of(*found);
     if (before.org == link.org && before.site == link.site && before.peer_org == link.peer_org) proven.push_back(id);
   }
+  std::sort(proven.begin(), proven.end());
+  proven.erase(std::unique(proven.begin(), proven.end()), proven.end());
   return proven;
 }
 

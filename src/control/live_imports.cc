@@ -110,7 +110,12 @@ Result<LiveImport> LiveImports::create(LiveImport first, const std::string& sour
   }
   TRY(make_room(first.kind, first.group));
   const auto locks = locks_of(first, options_.one_migration_per_link);
+  const auto busy = [](const std::string& lock) {
+    return fail(ErrorCode::kWrongState, lock.starts_with("deployment ") ? "a migration into the same deployment, which is registered under another name as well, is active already"
+                                                                        : fmt::format("a migration is active already that uses the {}", lock.substr(0, lock.find(' '))));
+  };
   if (migration) {
+    if (const auto used = TRY(used_unlocked(first, locks))) return busy(*used);
     {
       auto list = document.open_array("locks");
       for (const auto& lock : locks) list.append(lock);
@@ -122,9 +127,7 @@ Result<LiveImport> LiveImports::create(LiveImport first, const std::string& sour
   for (const auto& lock : locks) {
     bson::Builder held;
     held.append("locks", lock);
-    if (TRY(store_.find_one(kImports, std::move(held).finish())))
-      return fail(ErrorCode::kWrongState, lock.starts_with("deployment ") ? "a migration into the same deployment, which is registered under another name as well, is active already"
-                                                                          : fmt::format("a migration is active already that uses the {}", lock.substr(0, lock.find(' '))));
+    if (TRY(store_.find_one(kImports, std::move(held).finish()))) return busy(lock);
   }
   return fail(ErrorCode::kTemporary, "another migration has just ended; try again");
 }
@@ -169,13 +172,36 @@ Status LiveImports::move_to_link(const std::string& from, const std::string& to)
       if (seen.kind == ImportKind::kMigration && !is_terminal(seen.state)) {
         auto moved = seen;
         moved.link = to;
+        const auto locks = TRY(locks_left(moved));
         auto list = change.set.open_array("locks");
-        for (const auto& lock : locks_of(moved, options_.one_migration_per_link)) list.append(lock);
+        for (const auto& lock : locks) list.append(lock);
       }
       return std::optional(std::move(change));
     }));
   }
   return {};
+}
+
+// Those of its locks that no other one holds.
+Result<std::vector<std::string>> LiveImports::locks_left(const LiveImport& import) {
+  std::vector<std::string> left;
+  for (auto& lock : locks_of(import, options_.one_migration_per_link)) {
+    bson::Builder others;
+    others.append("locks", lock);
+    others.open_document("_id").append("$ne", import.id);
+    if (!TRY(store_.find_one(kImports, std::move(others).finish()))) left.push_back(std::move(lock));
+  }
+  return left;
+}
+
+// Which of the locks is that of a migration which came with a former link, and does not hold it itself.
+Result<std::optional<std::string>> LiveImports::used_unlocked(const LiveImport& first, const std::vector<std::string>& locks) {
+  for (const auto& active : TRY(active_of_link(first.link))) {
+    if (active.kind != ImportKind::kMigration) continue;
+    for (const auto& used : locks_of(active, options_.one_migration_per_link))
+      if (std::find(locks.begin(), locks.end(), used) != locks.end()) return std::optional(used);
+  }
+  return std::optional<std::string>();
 }
 
 Result<std::optional<LiveImport>> LiveImports::active_on_cluster(const std::string& group, const std::string& cluster) {

@@ -73,7 +73,8 @@ class LiveImports {
   // What is not at its end, or not forgotten by the manager site, or has events to tell: to the last one of them, however many there are.
   Status each_open(bson::View filter, const std::function<Status(const LiveImport&)>& see);
   Result<std::int64_t> count_open_of_link(const std::string& link);
-  // What the link has that is not closed is from now on the other one's, with its locks: the same site holds both. Repeating it does the rest.
+  // What the link has that is not closed is from now on the other one's, with its locks: the same site holds both. Repeating it does the rest. A lock that
+  // a migration of another former link of that site has holds already is left to that one: both run, and create() sees both.
   Status move_to_link(const std::string& from, const std::string& to);
   Status tell_events(const LiveImport& import);
   Result<std::string> destination_password(const LiveImport& import);
@@ -82,6 +83,8 @@ class LiveImports {
 
  private:
   Status make_room(ImportKind kind, const std::string& group);
+  Result<std::vector<std::string>> locks_left(const LiveImport& import);
+  Result<std::optional<std::string>> used_unlocked(const LiveImport& first, const std::vector<std::string>& locks);
   LiveImport read(bson::View document) const;
   Result<Json> item_of(const LiveImport& import, bson::View document, const Cluster& cluster);
 

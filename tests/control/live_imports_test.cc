@@ -275,6 +275,42 @@ TEST_F(ControlPlane, TheNextLinkOfTheSameSiteCarriesOnWhatAnotherHad) {
   EXPECT_EQ(migration(id).state, ImportState::kComplete);
 }
 
+TEST_F(ControlPlane, TwoFormerLinksWhoseMigrationsShareAHostAreBothCarriedOn) {
+  const auto claimed = [&](char secret) {
+    const auto token = good(decode_token(good(links_->create_token(kOrg, {}, "http://127.0.0.1:1"))));
+    return *good(links_->claim(token.link, token.secret, {"site", "org", "Org", std::string(64, secret), "127.0.0.1"}));
+  };
+  const auto migrates = [&](const std::string& link, const std::string& cluster) {
+    LiveImport one;
+    one.kind = ImportKind::kMigration;
+    one.org = kOrg;
+    one.group = kGroup;
+    one.link = link;
+    one.request = request();
+    one.request.destination_cluster = one.deployment = cluster;
+    return imports_->create(one, "");
+  };
+  const auto locks = [&](const std::string& id) { return texts_of(*good(store_->find_one("liveImports", bson::make_document({{"_id", id}}))), "locks"); };
+  const auto earlier = claimed('b'), next = claimed('c');
+  const std::string first = good(migrates(link_, "one")).id, second = good(migrates(earlier.id, "two")).id;
+  const auto proof = [](const std::string& link, char secret) { return FormerLink{link, succession_proof(std::string(64, secret))}; };
+  const auto former = good(links_->succeeded_by(next, {proof(earlier.id, 'b'), proof(link_, 'a'), proof(earlier.id, 'b')}));
+  ASSERT_EQ(former, (std::vector{link_, earlier.id})) << "the oldest first, each once";
+  for (int repeated = 0; repeated < 2; ++repeated)
+    for (const auto& link : former) good(imports_->move_to_link(link, next.id));
+  EXPECT_EQ(good(imports_->active_of_link(next.id)).size(), 2u);
+  EXPECT_EQ(locks(first).size(), 4u);
+  EXPECT_EQ(locks(second), (std::vector<std::string>{fmt::format("destination {}/two", kGroup), "deployment two"})) << "the first has the others";
+  // When the first is over the host and the source are the second's all the same.
+  bson::Builder over;
+  over.append("$set", bson::make_document({{"state", "COMPLETE"}}));
+  over.open_document("$unset").append("locks", "").append("open", "");
+  EXPECT_TRUE(good(store_->update("liveImports", bson::make_document({{"_id", first}}), std::move(over).finish())));
+  const auto third = migrates(next.id, "three");
+  ASSERT_FALSE(third);
+  EXPECT_EQ(third.error().code, ErrorCode::kWrongState);
+}
+
 TEST_F(ControlPlane, OneDeploymentUnderTwoNamesIsMigratedIntoOnce) {
   good(clusters_->register_deployment(kGroup, "alias", sandbox_->uri(), Json(Json::Object{}), Json(Json::Object{})));
   const auto project = good(Json::parse(R"({"name": "p", "migrationHosts": [{"hostname": "mig01"}, {"hostname": "mig02"}], "deployments": [

@@ -281,6 +281,11 @@ TEST_F(Removals, WhatHadBegunComesByTheNextLinkWhileItsHostIsAway) {
   worker_->look_for_work(group_);
   EXPECT_TRUE(good(jobs_->find(begun))->accepted) << "its host goes on with it when it is back";
   EXPECT_EQ(good(jobs_->find(fresh))->sequence, kOwnReport) << "what is to begin needs its host now";
+  // Of a link whose claim was not answered the proof is kept: it may be the one that has all of this.
+  const auto unanswered = good(links_->begin(good(identity_->create_organization("Other")).id, encode_token({"http://127.0.0.1:1", std::string(24, '1'), std::string(24, '5'), std::string(64, 'c')})));
+  good(worker_->disconnect(unanswered, LinkWorker::How::kBoth, {}));
+  auto again = unanswered;
+  EXPECT_EQ(good(links_->former_of(again)).size(), 1u);
   // A host that is none any more is not waited for.
   good(worker_->disconnect(second, LinkWorker::How::kForced, {}));
   EXPECT_TRUE(remove_key().empty());
