@@ -207,7 +207,7 @@ bool ChangeRouter::may_begin_partition() {
   return usage_.disk_bytes < usage_.disk_limit;
 }
 
-ChangeRouter::LastChange ChangeRouter::last_change() {
+LastChange ChangeRouter::last_change() {
   MonitorLock lock(*monitor_);
   return last_change_;
 }

@@ -40,6 +40,12 @@ struct LaneEvent {
   std::size_t bytes() const { return change.bytes() + key.size() + sizeof(LaneEvent) - sizeof(ChangeEvent); }
 };
 
+// The last change of migrated data or catalog that was routed, by whichever process: the proof that the source is quiet stands on it.
+struct LastChange {
+  ClusterTime ts;
+  Namespace ns;
+};
+
 class ChangeRouter {
  public:
   // Told of every change of a copied partition, under the lock.
@@ -72,6 +78,7 @@ class ChangeRouter {
   Runtime::Monitor& lock() { return *monitor_; }
   // Before run().
   void observe(Observer observer) { observer_ = std::move(observer); }
+  void resume_from(LastChange last) { last_change_ = std::move(last); }
   // The last change that was looked at; of its time there may be more. Under lock().
   ClusterTime routed() const { return routed_; }
   // Everything at or before it is settled or held.
@@ -82,11 +89,6 @@ class ChangeRouter {
   HoldUsage held_usage();
   // False while too much is held: no new partition is to be begun.
   bool may_begin_partition();
-  // The last change of migrated data or catalog that was routed: the proof that the source is quiet stands on it.
-  struct LastChange {
-    ClusterTime ts;
-    Namespace ns;
-  };
   LastChange last_change();
   ClusterTime last_catalog_change();
   // Waits until the lanes have applied all of the collection's changes that were handed on. Router thread only.

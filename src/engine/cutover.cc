@@ -420,7 +420,7 @@ Status Cutover::all_is_copied() const {
   return fail(ErrorCode::kMismatch, "the destination is not complete any more: " + *reason);
 }
 
-// Since an earlier attempt for the same order, where there was one: its writers were stopped for that one already, and a slow one is missed by this.
+// Since the order, or an earlier attempt for it, where that is known: its writers were stopped for that already, and a slow one is missed by this.
 Status Cutover::source_is_quiet() {
   const auto last = router_.last_change();
   const auto since = !blocks_ && options_.quiet_since > ClusterTime{} ? options_.quiet_since : fence_;

@@ -38,7 +38,7 @@ class Cutover {
     // Told when an attempt has ended for what only the operator can mend, so that no other one follows for the same order: a writer that was seen,
     // the deadline, a block that somebody lifted. As early as it can be, for this process may die: before all else where nothing is blocked. May be empty
     std::function<void(const Error& why)> given_up;
-    ClusterTime quiet_since;  // of an earlier attempt for the same order: since when the writers of a source that is not blocked had stopped; none: from this one's fence on
+    ClusterTime quiet_since;  // of the order, or of an earlier attempt for it: since when the writers of a source that is not blocked had stopped; none: from this one's fence on
   };
 
   Cutover(cluster::Deployment& source, cluster::Deployment& destination, Runtime& runtime, Log& log, Catalog& catalog,

@@ -42,7 +42,7 @@ struct Migration::Run {
   bool decided = false;   // the cutover: there is only forward
   bool in_doubt = false;  // whether it is
   bool order_ended = false;   // the cutover was given up, and that is recorded: it waits for another order
-  ClusterTime quiet_since;    // of attempts for the same order: the first fence on a source that is not blocked
+  ClusterTime quiet_since;    // of attempts for the same order: its time, or the first fence on a source that is not blocked
   bool counted = false;  // the sides agree in how many documents there are
 };
 
@@ -238,7 +238,6 @@ Status Migration::end_writing(Run& run) {
 
 Result<Outcome> Migration::follow_until_committed(Run& run, const std::stop_token& stop) {
   int attempts = 0;
-  run.quiet_since = options_.quiet_since;
   // A part that fails ends the wait for its progress.
   std::stop_source either;
   std::stop_callback outer(stop, [&] { either.request_stop(); });
@@ -273,6 +272,7 @@ Result<Outcome> Migration::follow_until_committed(Run& run, const std::stop_toke
     }
     if (options_.commit == CommitPolicy::kNever) continue;
     if (options_.commit == CommitPolicy::kManual && !(options_.may_commit && options_.may_commit())) continue;
+    if (options_.ordered_at && run.quiet_since == ClusterTime{}) run.quiet_since = options_.ordered_at();
     const Status done = cut_over(run, either.get_token());
     if (done) return Outcome::kCommitted;
     if (run.decided || run.in_doubt) return tl::unexpected(done.error());

@@ -39,7 +39,9 @@ struct Options {
   // A cutover that may_commit ordered has ended for what only the operator can mend (Cutover::Options::given_up): to be recorded, so that whoever goes on
   // does not try it again. Once that is done the run goes on following the source; without it, or when it fails, the run ends.
   std::function<Status(const Error& why, const std::stop_token& stop)> commit_given_up;
-  ClusterTime quiet_since;  // an order that an earlier process has not brought to its end: since when nobody should write (Cutover::Options::quiet_since)
+  // The source's time of the order that may_commit lets pass, whichever process has taken it: since when nobody should write to a source that is not
+  // blocked (Cutover::Options::quiet_since). None, or empty: not known.
+  std::function<ClusterTime()> ordered_at;
   std::function<Status()> before_cutover;       // stops the application's writes; must succeed before the fence
   // Once the destination takes writes. Called until it has succeeded once, by later runs too; `again` says that an earlier
   // call may have done all or part of it.

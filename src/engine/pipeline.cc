@@ -70,6 +70,7 @@ Status Pipeline::clear(const Begun& begun, const std::stop_token& stop) {
 void Pipeline::start(Planner& planner, const Begun& begun, bool snapshots, const std::stop_token& stop) {
   earlier_events_ = begun.events_applied;
   max_lag_seconds_ = begun.max_lag_seconds;
+  if (!mutant("last_change_forgotten")) router_.resume_from(begun.last_change);
   outer_stop_.emplace(stop, [this] { stopper_.request_stop(); });
   for (const auto& [uuid, collection] : parts_.catalog.collections)
     if (!collection->gone) enqueue(collection);
@@ -158,11 +159,11 @@ void Pipeline::tell_spool_full() {
 
 Status Pipeline::checkpoint(const std::stop_token& stop) {
   const ClusterTime settled = router_.settled();
-  TRY(parts_.state.save("x_checkpoint", "checkpoint",
-                        bson::make_document({{"ts", settled},
-                                             {"applied", static_cast<std::int64_t>(events_applied())},
-                                             {"maxLagSeconds", max_lag_seconds_.load()}}),
-                        stop));
+  const auto last = router_.last_change();  // afterwards: whoever goes on from `settled` sees no change up to it again
+  bson::Builder fields;
+  fields.append("ts", settled).append("applied", static_cast<std::int64_t>(events_applied())).append("maxLagSeconds", max_lag_seconds_.load());
+  if (last.ts > ClusterTime{}) fields.append("lastChange", last.ts).append("lastChangeDb", last.ns.db).append("lastChangeColl", last.ns.collection);
+  TRY(parts_.state.save("x_checkpoint", "checkpoint", std::move(fields).finish(), stop));
   recorded_ = settled;
   parts_.runtime.reached("checkpoint.after_recorded");
   TRY(changer_.forget_gone(settled, stop));

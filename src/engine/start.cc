@@ -199,6 +199,9 @@ Status Starter::begin_again(const bson::Document& migration, Begun& begun, const
   }
   for (const auto& checkpoint : checkpoints) {
     begun.position = checkpoint["ts"].timestamp_value();
+    if (checkpoint["lastChange"].type() == bson::Type::kTimestamp)
+      begun.last_change = {checkpoint["lastChange"].timestamp_value(),
+                           {std::string(checkpoint["lastChangeDb"].string_value()), std::string(checkpoint["lastChangeColl"].string_value())}};
     begun.events_applied = static_cast<std::uint64_t>(checkpoint["applied"].to_int64().value_or(0));
     begun.max_lag_seconds = checkpoint["maxLagSeconds"].to_double().value_or(0);
   }

@@ -16,6 +16,7 @@ struct Begun {
   bool decided = false;           // only the steps after the decision are left
   bool destination_blocked = false;  // by this migration
   ClusterTime position;           // the stream is read from just after it
+  LastChange last_change;         // up to there at least
   std::vector<std::pair<std::shared_ptr<Collection>, Partition*>> to_clear;
   std::vector<std::shared_ptr<Collection>> to_plan;  // without a plan: created anew, then planned
   std::uint64_t events_applied = 0;  // by earlier runs

@@ -9,7 +9,7 @@
 //   x_catalog     {_id: uuid on S, epoch, db, coll, options and indexes (bytes), destinationUuid, ddlTime, gone, documents, bytes}
 //   x_plans       {_id: uuid on S, epoch, bounds: [min of each partition but the first]}
 //   x_partitions  {_id: "uuid.n", epoch, uuid, n, state: "copying"|"copied", r, f, documents, bytes, largest (document of the collection, in bytes)}
-//   x_checkpoint  {_id: "checkpoint", epoch, ts}
+//   x_checkpoint  {_id: "checkpoint", epoch, ts, applied, maxLagSeconds, lastChange, lastChangeDb, lastChangeColl: of migrated data, up to ts at least}
 //   x_control     {_id: "control", epoch, job?, ...} of the front that started it (sync_control.h); job: job_state.h
 //   x_cutover     {_id: "cutover", epoch, step, stoppedMillis, writeUnavailableMillis, verification: {...}, figures: {...}, ...}
 //   x_differences {_id: "documents", epoch, count} that a comparison found: counts alone are no proof until a whole one finds none

@@ -208,7 +208,7 @@ Status SyncControl::begin(const SyncRequest& request, const CommitOrder& commit)
   options.may_commit = [raw = session.get()] { return raw->commit.load(); };
   options.job = job_;
   options.commit_given_up = [this, request, raw = session.get()](const Error& why, const std::stop_token& stop) { return commit_given_up(*raw, request, why, stop); };
-  if (commit.asked) options.quiet_since = commit.since;
+  options.ordered_at = [this] { return commit_order().since; };
   options.control = control(request, false, commit);
   options.control_saved = [this, raw = session.get()] {
     MonitorLock lock(*lock_);

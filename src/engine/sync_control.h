@@ -42,8 +42,8 @@ struct CommitOrder {
   bool asked = false;                   // and neither done nor given up
   std::optional<std::int64_t> request;  // what whoever asked calls it: the same is never carried out again once it was given up
   std::string given_up;                 // why; empty: it was not
-  // The source's time when it was accepted (engine/order_time.h): whoever goes on with it after a crash takes what was written since for the writer that it is, where nothing
-  // blocks the source. None: an older version has accepted it.
+  // The source's time when it was accepted (engine/order_time.h): where nothing blocks the source, what was written since is taken for the writer that it is, by whoever goes
+  // on with it after a crash, too. None: an older version has accepted it.
   ClusterTime since;
 };
 

@@ -229,6 +229,47 @@ class SyncWriter(DroverTest):
         daemon.committed()
         self.assert_equal_deployments(daemon.process)
 
+    def written_after_the_order(self):
+        """A commit that an open transaction holds up, and a write meanwhile, which is applied. The daemon, and what ends the transaction."""
+        self.seed()
+        daemon = Daemon(self)
+        daemon.started()
+        daemon.can_commit()
+        client = self.source.client()
+        session = client.start_session()
+        self.addCleanup(session.end_session)
+        session.start_transaction()
+        client.e2e_seed.small.insert_one({"_id": "of the transaction"}, session=session)
+        daemon.ordered("commit", xRequest=1)
+        client.e2e_seed.small.insert_one({"_id": "after the order"})
+        state = self.destination.client()["__mdb_internal_mongosync"]
+        eventually(lambda: self.destination.client().e2e_seed.small.find_one({"_id": "after the order"}), 60, "the write being applied")
+        then = state.x_checkpoint.find_one()["ts"]
+        client.e2e_seed.drop_collection("nothing")
+        eventually(lambda: state.x_checkpoint.find_one()["ts"] > then, 60, "its being recorded")
+        return daemon, session.abort_transaction
+
+    def given_up_for_the_writer(self, daemon):
+        given_up = daemon.wait_for(lambda progress: progress.get("x") and progress["x"]["commitGivenUp"], "the commit given up")
+        self.assertIn("e2e_seed.small", given_up["x"]["commitGivenUp"]["because"])
+        daemon.can_commit()
+        daemon.ordered("commit", xRequest=2)
+        daemon.committed()
+        self.assert_equal_deployments(daemon.process)
+
+    def test_a_writer_after_the_order_is_seen_though_it_writes_before_the_fence(self):
+        daemon, end_transaction = self.written_after_the_order()
+        end_transaction()
+        self.given_up_for_the_writer(daemon)
+
+    def test_a_writer_after_the_order_is_seen_by_whoever_goes_on(self):
+        """What it wrote is recorded as applied, and is not read again."""
+        daemon, end_transaction = self.written_after_the_order()
+        daemon.process.kill()
+        end_transaction()
+        daemon.start()
+        self.given_up_for_the_writer(daemon)
+
 
 class SyncBlocks(DroverTest):
     auth = True

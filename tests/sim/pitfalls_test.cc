@@ -433,6 +433,49 @@ TEST(Pitfalls, P33AWriterThatWasSeenEndsTheOrder) {
   breaks("f2_not_checked", story);
 }
 
+// What was written between the order and the fence was read, applied and recorded before the fence; by a process that died, even.
+TEST(Pitfalls, P33AWriterAfterTheOrderIsSeenWhoeverHasReadWhatItWrote) {
+  for (const bool dies : {false, true}) {
+    const Story story = [dies](Scenario& s) {
+      s.versions(Scenario::k44, Scenario::k44);
+      s.insert_many("app.c", 1, 5);
+      ClusterTime ordered;
+      std::string why;
+      s.options.commit = engine::CommitPolicy::kManual;
+      s.options.may_commit = [&] { return ordered > ClusterTime{}; };
+      s.options.ordered_at = [&] { return ordered; };
+      s.options.commit_given_up = [&](const Error& because, const std::stop_token&) {
+        why = because.message;
+        ordered = {};
+        return Status();
+      };
+      s.at("migration.after_copy", [&] {
+        s.user("operator", [&] {
+          s.pass(seconds(2));
+          s.insert("app.c", R"({"_id": 99})");
+          ordered = s.source().note(bson::make_document({{"drover", "a commit is asked for"}}));
+        });
+      });
+      s.at("migration.before_cutover", [&] {
+        s.pass(seconds(2));
+        s.insert("app.c", R"({"_id": 100})");
+        s.pass(seconds(5));  // it is applied and recorded
+        if (dies) s.kill();
+      });
+      s.user("another order", [&] {
+        s.wait_until("the end of the first", [&] { return !why.empty(); });
+        s.expect(why.find("still being written") != std::string::npos, "the order ended for another reason: " + why);
+        ordered = s.source().note(bson::make_document({{"drover", "a commit is asked for"}}));
+      });
+      s.run();
+      s.expect(!why.empty(), "the order went on although the source was written after it");
+      s.expect(s.has(s.destination(), "app.c", "99") && s.has(s.destination(), "app.c", "100"), "what was written is missing");
+    };
+    holds(story);
+    if (dies) breaks("last_change_forgotten", story);
+  }
+}
+
 TEST(Pitfalls, P34ARetryAcrossTheCutoverIsANewWrite) {
   const Story story = [](Scenario& s) {
     s.insert("app.c", R"({"_id": 1, "v": 1})");
