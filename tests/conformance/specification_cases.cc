@@ -116,7 +116,7 @@ std::int64_t number_option(const mongoc_uri_t* uri, const char* name) {
 std::string check_options(const mongoc_uri_t* uri, const Json::Object& options) {
   for (const auto& [name, wanted] : options) {
     const auto key = lower(name);
-    if (key == "retrywrites" || key == "retryreads" || key == "serverselectiontimeoutms") continue;
+    if (key == "retrywrites" || key == "retryreads" || key == "serverselectiontimeoutms" || key == "minpoolsize") continue;
     if (const auto* text = wanted.as_string()) {
       const char* found = key == "authmechanism" ? mongoc_uri_get_auth_mechanism(uri)
                         : key == "authsource" ? mongoc_uri_get_auth_source(uri)
