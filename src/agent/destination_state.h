@@ -2,6 +2,7 @@
 // migration left. Another one's commit says nothing of this job, and its data is dropped only where that is asked for.
 #pragma once
 
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -22,6 +23,10 @@ struct DestinationState {
 Result<DestinationState> look_at_destination(cluster::Deployment& destination, const std::string& job);
 // Why a job that drops nothing is not begun on such a destination, and what to do.
 std::string refusal_of(const DestinationState& state, bool drop_was_given);
+
+// What is refused whatever the destination holds: asked before anything is removed there, for then it would be lost for nothing. It may even be the
+// source. Reads only. An error: a side does not answer.
+Result<std::optional<Error>> refusal_before_dropping(cluster::Deployment& source, cluster::Deployment& destination);
 
 // No collection outside of the server's own databases and the migration's.
 Result<bool> is_empty(cluster::Deployment& destination);

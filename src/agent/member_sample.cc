@@ -89,6 +89,9 @@ Json::Object member_json(const MemberReplies& replies) {
   out.emplace_back("memSizeMB", number_or_null(replies.host_info.view().at_path("system.memSizeMB")));
   out.emplace_back("numCores", number_or_null(replies.host_info.view().at_path("system.numCores")));
   out.emplace_back("replicaSetName", text(hello["setName"]));
+  // What tells it from another set of the same name and members' names.
+  if (const auto id = replies.repl_set_config.view().at_path("config.settings.replicaSetId"); id.type() == bson::Type::kObjectId)
+    out.emplace_back("replicaSetId", id.object_id_value().to_string());
   out.emplace_back("replicaStateName", own_state(replies.repl_set_status, hello));
   out.emplace_back("me", text(hello["me"]));
   out.emplace_back("uptimeMsec", number_or_null(status["uptimeMillis"]));

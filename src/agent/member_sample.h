@@ -12,7 +12,7 @@ namespace drover::agent {
 
 // The replies; empty documents where the server gave none.
 struct MemberReplies {
-  bson::Document is_master, build_info, host_info, server_status, repl_set_status, options, parameters, connection, oplog, shards,
+  bson::Document is_master, build_info, host_info, server_status, repl_set_status, repl_set_config, options, parameters, connection, oplog, shards,
       shard_map, balancer;
 };
 

@@ -265,6 +265,10 @@ Result<std::optional<Error>> MigrationJob::prepare(const Job& job, const std::st
   const auto found = TRY(look_at_destination(*destination, job.id));
   // A cutover is only wanted of what has been copied.
   const bool drops = job.drop_destination && job.desired == Desired::kRun;
+  if (drops && found.holds != Holds::kOurs) {
+    const auto source = TRY(cluster::connect({.uri = job.source_uri, .side = cluster::Side::kSource, .app_name = "drover agent"}, host_.runtime, stop));
+    if (auto refused = TRY(refusal_before_dropping(*source, *destination))) return refused;
+  }
   switch (found.holds) {
     case Holds::kOurs:
       TRY(set_mark(kRecorded));

@@ -56,6 +56,7 @@ Result<MemberReplies> ask_all(cluster::Deployment& member) {
     replies.parameters = TRY(optional(member, "admin", bson::make_document({{"getParameter", 1}, {"authenticationMechanisms", 1}})));
   if (replies.is_master["setName"].to_string_view()) {
     replies.repl_set_status = TRY(optional(member, "admin", one("replSetGetStatus")));
+    replies.repl_set_config = TRY(optional(member, "admin", one("replSetGetConfig")));
     replies.oplog = TRY(optional(member, "local", bson::make_document({{"collStats", "oplog.rs"}})));
   }
   if (is_mongos) {

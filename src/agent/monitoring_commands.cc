@@ -8,13 +8,14 @@
 namespace drover::agent {
 namespace {
 
-constexpr std::array<MonitoringCommand, 15> kCommands{{
+constexpr std::array<MonitoringCommand, 16> kCommands{{
     {"isMaster", "admin", ""},
     {"ping", "admin", ""},
     {"buildInfo", "admin", ""},
     {"hostInfo", "admin", ""},
     {"serverStatus", "admin", ""},
     {"replSetGetStatus", "admin", ""},
+    {"replSetGetConfig", "admin", ""},
     {"getCmdLineOpts", "admin", ""},
     {"getParameter", "admin", ""},
     {"connectionStatus", "admin", ""},

@@ -42,6 +42,27 @@ void set_default(mongoc_uri_t* uri, const char* option, int millis) {
   if (!mongoc_uri_has_option(uri, option)) mongoc_uri_set_option_as_int32(uri, option, millis);
 }
 
+// What the driver would begin a login with and cannot: some of it ends the process.
+Status check_login(const mongoc_uri_t* uri, const MongoOptions& options) {
+  const auto refused = [&](std::string_view why) {
+    return fail(ErrorCode::kUsage, fmt::format("{} connection string {}: {}", side_word(options.side), redact(options.uri), why));
+  };
+  const char* named = mongoc_uri_get_auth_mechanism(uri);
+  const std::string mechanism = named == nullptr ? "" : named;
+  const char *user = mongoc_uri_get_username(uri), *password = mongoc_uri_get_password(uri);
+  if (mechanism == "MONGODB-X509") {
+    if (!mongoc_uri_get_tls(uri)) return refused("authMechanism=MONGODB-X509 logs in by a TLS certificate: add tls=true and tlsCertificateKeyFile=FILE");
+    if (mongoc_uri_get_option_as_utf8(uri, MONGOC_URI_TLSCERTIFICATEKEYFILE, nullptr) == nullptr)
+      return refused("authMechanism=MONGODB-X509 logs in by a TLS certificate: add tlsCertificateKeyFile=FILE");
+    return {};
+  }
+  const bool by_password = mechanism.empty() ? user != nullptr : mechanism.starts_with("SCRAM-") || mechanism == "MONGODB-CR" || mechanism == "PLAIN";
+  if (!by_password) return {};
+  if (user == nullptr || *user == '\0') return refused("it names a way to log in and no user: mongodb://USER:PASSWORD@HOST/");
+  if (password == nullptr) return refused("it names a user and no password: mongodb://USER:PASSWORD@HOST/");
+  return {};
+}
+
 // What the caller limits is limited, whatever the string asks for.
 void set_limits(mongoc_uri_t* uri, const MongoOptions& options) {
   const auto set = [&](const char* option, std::chrono::milliseconds limit) { mongoc_uri_set_option_as_int32(uri, option, static_cast<std::int32_t>(limit.count())); };
@@ -74,6 +95,7 @@ Result<Uri> parse_uri(const MongoOptions& options) {
                                                "percent-encoded", side, redact(options.uri)));
   }
   TRY(check_option_names(options.uri, side));
+  TRY(check_login(uri.get(), options));
   for (const char* option : {MONGOC_URI_TLSCAFILE, MONGOC_URI_TLSCERTIFICATEKEYFILE}) {
     TRY(check_file(uri.get(), option, side));
   }

@@ -32,6 +32,17 @@ TEST(Uri, ErrorsNameTheSideAndNotThePassword) {
   EXPECT_FALSE(parse_uri({.uri = ""}));
 }
 
+// The driver dies of some of these once a server answers.
+TEST(Uri, HalfALoginIsRefused) {
+  for (const auto* uri : {"mongodb://root@h:1/", "mongodb://root@h:1/?authMechanism=SCRAM-SHA-256", "mongodb://h:1/?authMechanism=SCRAM-SHA-1", "mongodb://root@h:1/?authMechanism=PLAIN",
+                          "mongodb://h:1/?authMechanism=MONGODB-X509", "mongodb://h:1/?authMechanism=MONGODB-X509&tls=true"}) {
+    const auto refused = parse_uri({.uri = uri});
+    ASSERT_FALSE(refused) << uri;
+    EXPECT_EQ(refused.error().code, ErrorCode::kUsage) << uri;
+  }
+  EXPECT_TRUE(parse_uri({.uri = "mongodb://root:@h:1/"})) << "an empty one is one";
+}
+
 TEST(Uri, UnreadableCertificatesAreRefusedBeforeTheDriverSeesThem) {
   const auto bad = parse_uri({.uri = "mongodb://h/?tls=true&tlsCAFile=/nonexistent.pem"});
   ASSERT_FALSE(bad);

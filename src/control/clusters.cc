@@ -77,7 +77,7 @@ tl::unexpected<Error> taken(const std::string& name) {
 
 // A replica set's own id, where its configuration may be read; else its name and members, as it names them.
 std::string identity_of(const cluster::Facts& facts) {
-  if (facts.replica_set_id != bson::ObjectId{}) return "set " + facts.replica_set_id.to_string();
+  if (facts.replica_set_id != bson::ObjectId{}) return deployment_of_set(facts.replica_set_id.to_string());
   if (facts.hosts.empty()) return "";  // a mongos: nothing of what it says tells its cluster from another
   auto hosts = facts.hosts;
   std::sort(hosts.begin(), hosts.end());

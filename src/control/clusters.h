@@ -18,6 +18,9 @@
 
 namespace drover::control {
 
+// What Cluster::deployment is of a replica set, by the id in its configuration.
+inline std::string deployment_of_set(const std::string& replica_set_id) { return "set " + replica_set_id; }
+
 struct Cluster {
   enum class Kind { kRegistered, kLocal };
   std::string id, group, name;

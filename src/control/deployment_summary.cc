@@ -44,6 +44,11 @@ std::vector<std::string> texts_in(const Json& object, std::string_view key) {
   return texts;
 }
 
+bool is_object_id(const std::string& text) {
+  constexpr std::size_t kDigits = 24;
+  return text.size() == kDigits && text.find_first_not_of("0123456789abcdef") == std::string::npos;
+}
+
 bool is_older(const std::string& one, const std::string& other) {
   const auto a = ServerVersion::parse(one), b = ServerVersion::parse(other);
   return a && (!b || *a < *b);
@@ -112,6 +117,7 @@ SampleSummary summary_of(const MonitoredDeployment& before, const Json::Array& h
     else if (next.topology != "SHARDED") next.topology = type.ends_with("STANDALONE") ? "STANDALONE" : "REPLICA_SET";
     if (const auto version = text_in(host, "version"); lowest.empty() || is_older(version, lowest)) lowest = version;
     if (const auto set = text_in(host, "replicaSetName"); !set.empty()) next.replica_set = set;
+    if (const auto id = text_in(host, "replicaSetId"); is_object_id(id)) next.replica_set_id = id;
     if (const auto fcv = text_in(host, "featureCompatibilityVersion"); !fcv.empty()) next.fcv = fcv;
     if (const auto os = text_in(host, "os"); !os.empty()) next.os = os;
     if (const auto* community = host.find("community"); community && community->as_bool()) next.community = *community->as_bool();
@@ -134,7 +140,10 @@ SampleSummary summary_of(const MonitoredDeployment& before, const Json::Array& h
   next.shards = shards > 0 ? shards : 1;
   next.missing_actions.assign(missing.begin(), missing.end());
   // A sharded cluster's replica sets are not its name.
-  if (next.topology != "REPLICA_SET") next.replica_set.clear();
+  if (next.topology != "REPLICA_SET") {
+    next.replica_set.clear();
+    next.replica_set_id.clear();
+  }
   if (has_sizes) {
     next.db_bytes = stored;
     next.data_bytes = data;
@@ -144,7 +153,7 @@ SampleSummary summary_of(const MonitoredDeployment& before, const Json::Array& h
 
 bson::Document summary_document(const MonitoredDeployment& one) {
   bson::Builder out;
-  out.append("topology", one.topology).append("replicaSetName", one.replica_set).append("version", one.version).append("fcv", one.fcv);
+  out.append("topology", one.topology).append("replicaSetName", one.replica_set).append("replicaSetId", one.replica_set_id).append("version", one.version).append("fcv", one.fcv);
   out.append("os", one.os).append("agentVersion", one.agent_version).append("shards", one.shards).append("tlsEnabled", one.tls_enabled);
   if (one.community) out.append("community", *one.community);
   out.append("dbBytes", one.db_bytes).append("dataBytes", one.data_bytes).append("oplogBytes", one.oplog_bytes);
@@ -158,6 +167,7 @@ bson::Document summary_document(const MonitoredDeployment& one) {
 void read_summary(bson::View document, MonitoredDeployment& one) {
   one.topology = text_of(document, "topology");
   one.replica_set = text_of(document, "replicaSetName");
+  one.replica_set_id = text_of(document, "replicaSetId");
   one.version = text_of(document, "version");
   one.fcv = text_of(document, "fcv");
   one.os = text_of(document, "os");

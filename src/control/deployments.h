@@ -44,6 +44,7 @@ struct MonitoredDeployment {
   // Of the last sample.
   std::string topology;  // STANDALONE, REPLICA_SET, SHARDED; empty: not known
   std::string replica_set, version, fcv, os, agent_version;
+  std::string replica_set_id;  // empty: of a sharded cluster, or not told
   std::optional<bool> community;
   int shards = 1;
   bool tls_enabled = false;

@@ -46,6 +46,7 @@ Json deployment_json(const MonitoredDeployment& one) {
                       {"oplogSizeMB", one.oplog_bytes / (1 << 20)},
                       {"agentVersion", one.agent_version},
                       {"topology", one.topology},
+                      {"replicaSetId", one.replica_set_id},
                       {"community", one.community ? Json(*one.community) : Json()},
                       {"os", one.os},
                       {"authMechanisms", std::move(mechanisms)},

@@ -105,6 +105,7 @@ LiveImport live_import_of(bson::View document) {
   one.outcome = text_of(document, "outcome");
   if (document["report"].is_document()) one.report = json_of(object_of(document, "report"));
   one.deployment = text_of(document, "deployment");
+  one.source_deployment = text_of(document, "sourceDeployment");
   one.cluster_id = text_of(document, "clusterId");
   one.cluster_revision = number_of(document, "clusterRevision");
   one.user_may_exist = flag_of(document, "userMayExist");

@@ -62,6 +62,7 @@ struct LiveImport {
   std::string cluster_id;             // of the destination; empty: of an older version
   std::int64_t cluster_revision = 0;  // of it, as the rules have judged it; of a migration it is counted on, one more
   std::string deployment;        // Cluster::deployment of the destination; empty: of an older store
+  std::string source_deployment;  // likewise of the source; empty: not told, or of an older store
   std::string destination_user;  // empty: the destination asks for none
   Json checks;                   // an array
   std::string error;             // errorMessage; empty: none

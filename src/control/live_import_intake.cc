@@ -207,6 +207,10 @@ tl::expected<LiveImport, ImportRefusal> LiveImportIntake::take(ImportKind kind, 
   const bool migrates = kind == ImportKind::kMigration;
   import.cluster_id = cluster->id;
   import.deployment = cluster->deployment;
+  if (const auto id = text_at(deployment, "replicaSetId"); !id.empty()) import.source_deployment = deployment_of_set(id);
+  if (!import.source_deployment.empty() && import.source_deployment == import.deployment) {
+    checks.push_back(check_json("same-deployment", "FAILED", "The source and the destination are the same replica set. Choose another destination.", ""));
+  }
   import.cluster_revision = cluster->revision + (migrates ? 1 : 0);
   import.checks = checks;
   import.error = failures_of(import.checks);

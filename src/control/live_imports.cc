@@ -28,6 +28,8 @@ std::vector<std::string> locks_of(const LiveImport& import, bool one_per_link) {
                                  fmt::format("host {}/{}/{}", import.link, request.source_group, request.host)};
   // The same one may be registered under several names, and in several projects.
   if (!import.deployment.empty()) locks.push_back("deployment " + import.deployment);
+  // Nor may what is copied from be written by another one.
+  if (!import.source_deployment.empty() && import.source_deployment != import.deployment) locks.push_back("deployment " + import.source_deployment);
   if (one_per_link) locks.push_back("link " + import.link);
   return locks;
 }
@@ -100,7 +102,7 @@ Result<LiveImport> LiveImports::create(LiveImport first, const std::string& sour
   document.append("groupId", first.group).append("linkId", first.link).append("state", name_of(first.state)).append("revision", first.revision);
   document.append("created", first.created).append("createdMillis", first.created_millis).append("heardMillis", first.created_millis);
   document.append("path", first.path).append("errorMessage", first.error).append("sequence", std::int64_t{0});
-  document.append("deployment", first.deployment).append("clusterId", first.cluster_id).append("clusterRevision", first.cluster_revision);
+  document.append("deployment", first.deployment).append("sourceDeployment", first.source_deployment).append("clusterId", first.cluster_id).append("clusterRevision", first.cluster_revision);
   append_json(document, "request", json_of(first.request));
   append_json(document, "checks", first.checks);
   if (!is_terminal(first.state)) {
@@ -111,7 +113,7 @@ Result<LiveImport> LiveImports::create(LiveImport first, const std::string& sour
   TRY(make_room(first.kind, first.group));
   const auto locks = locks_of(first, options_.one_migration_per_link);
   const auto busy = [](const std::string& lock) {
-    return fail(ErrorCode::kWrongState, lock.starts_with("deployment ") ? "a migration into the same deployment, which is registered under another name as well, is active already"
+    return fail(ErrorCode::kWrongState, lock.starts_with("deployment ") ? "a migration is active already that has the same deployment, under another name, as its source or its destination"
                                                                         : fmt::format("a migration is active already that uses the {}", lock.substr(0, lock.find(' '))));
   };
   if (migration) {

@@ -311,6 +311,45 @@ TEST_F(ControlPlane, TwoFormerLinksWhoseMigrationsShareAHostAreBothCarriedOn) {
   EXPECT_EQ(third.error().code, ErrorCode::kWrongState);
 }
 
+// What a migration copies from is written by none, whatever it is registered as.
+TEST_F(ControlPlane, ASourceIsNobodysDestination) {
+  const auto set = good(deployment_->run_command("admin", bson::make_document({{"replSetGetConfig", 1}}))).view().at_path("config.settings.replicaSetId").object_id_value().to_string();
+  const auto tell = [&](const std::string& first, const std::string& second, std::int64_t revision) {
+    const auto one = [](const char* name, const std::string& id) {
+      return fmt::format(R"({{"name": "{}", "mongoDBVersion": "6.0.17", "featureCompatibilityVersion": "6.0", "managed": false, "sharded": false, "tlsEnabled": false, "replicaSetId": "{}"}})", name, id);
+    };
+    good(links_->put_project(link_, kSource, revision, good(Json::parse(fmt::format(R"({{"name": "p", "migrationHosts": [{{"hostname": "mig01"}}, {{"hostname": "mig02"}}], "deployments": [{}, {}]}})",
+                                                                                  one("src", first), one("src2", second))))));
+  };
+  const std::string other(24, 'a');
+  // Its own destination.
+  tell(set, other, 2);
+  const auto itself = intake_->take(ImportKind::kMigration, kOrg, request());
+  ASSERT_FALSE(itself);
+  EXPECT_EQ(itself.error().kind, ImportRefusal::Kind::kNotSupported);
+  EXPECT_NE(itself.error().error.message.find("the same replica set"), std::string::npos) << itself.error().error.message;
+  // Another one's.
+  tell(other, set, 3);
+  const auto id = begin(ImportKind::kMigration);
+  auto second = request();
+  second.destination_cluster = "elsewhere";
+  second.source_cluster = "src2";
+  second.host = "mig02";
+  const auto elsewhere = good(sandbox::Sandbox::start({.dbpath = path_of("elsewhere"), .port = 0, .version = {8, 0, 4}}, clock_, *log_));
+  good(clusters_->register_deployment(kGroup, "elsewhere", elsewhere->uri(), Json(Json::Object{}), Json(Json::Object{})));
+  const auto refused = intake_->take(ImportKind::kMigration, kOrg, second);
+  ASSERT_FALSE(refused) << "what is written now is no source";
+  EXPECT_EQ(refused.error().kind, ImportRefusal::Kind::kBusy);
+  EXPECT_NE(refused.error().error.message.find("as its source or its destination"), std::string::npos) << refused.error().error.message;
+  good(imports_->cancel(id));
+  report(id, "STOPPED");
+  after({});
+  ASSERT_TRUE(intake_->take(ImportKind::kMigration, kOrg, second));
+  const auto back = intake_->take(ImportKind::kMigration, kOrg, request());
+  ASSERT_FALSE(back) << "what is read now is no destination";
+  EXPECT_EQ(back.error().kind, ImportRefusal::Kind::kBusy);
+}
+
 TEST_F(ControlPlane, OneDeploymentUnderTwoNamesIsMigratedIntoOnce) {
   good(clusters_->register_deployment(kGroup, "alias", sandbox_->uri(), Json(Json::Object{}), Json(Json::Object{})));
   const auto project = good(Json::parse(R"({"name": "p", "migrationHosts": [{"hostname": "mig01"}, {"hostname": "mig02"}], "deployments": [
@@ -325,7 +364,7 @@ TEST_F(ControlPlane, OneDeploymentUnderTwoNamesIsMigratedIntoOnce) {
   const auto refused = intake_->take(ImportKind::kMigration, kOrg, second);
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().kind, ImportRefusal::Kind::kBusy);
-  EXPECT_NE(refused.error().error.message.find("registered under another name"), std::string::npos) << refused.error().error.message;
+  EXPECT_NE(refused.error().error.message.find("the same deployment, under another name"), std::string::npos) << refused.error().error.message;
   EXPECT_TRUE(intake_->take(ImportKind::kValidation, kOrg, second)) << "validations stand in nobody's way";
   good(imports_->cancel(id));
   report(id, "STOPPED");

@@ -22,7 +22,7 @@ from harness.proxy import ConnectProxy, FaultProxy, command_name
 from harness.site import EXT, MANAGER, Site
 
 # What monitoring may send (agent/monitoring_commands.cc), and what a driver sends by itself.
-MONITORING = {"isMaster", "ping", "buildInfo", "hostInfo", "serverStatus", "replSetGetStatus", "getCmdLineOpts", "getParameter",
+MONITORING = {"isMaster", "ping", "buildInfo", "hostInfo", "serverStatus", "replSetGetStatus", "replSetGetConfig", "getCmdLineOpts", "getParameter",
               "connectionStatus", "listDatabases", "listShards", "getShardMap", "balancerStatus", "dbStats", "collStats"}
 DRIVER = {"hello", "ismaster", "saslStart", "saslContinue", "endSessions"}
 

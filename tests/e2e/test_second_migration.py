@@ -80,6 +80,31 @@ class SecondMigration(WorkflowTest):
         self.assert_cleaned()
 
 
+    def test_nothing_is_dropped_for_what_is_refused_anyway(self):
+        """The source can never be migrated as it is: what the destination holds stays."""
+        self.seed()
+        self.source.client().e2e_seed.create_collection("ring", capped=True, size=4096)
+        site = self.site("both")
+        self.begin(site, site)
+        self.destination.client().keep.k.insert_one({"_id": "in use"})
+        self.ask(drop=True)
+        self.assertIn("capped", self.refused())
+        self.assertIsNotNone(self.destination.client().keep.k.find_one())
+        self.assert_cleaned()
+
+    def test_the_source_is_not_its_own_destination(self):
+        self.seed()
+        site = self.site("both")
+        self.begin(site, site)
+        status, _, made = self.atlas.call("POST", f"{EXT}/groups/{self.group}/clusters", {"name": "itself", "connectionString": self.source.uri})
+        self.assertEqual(status, 201, made)
+        body = self.body()
+        body["destination"]["clusterName"] = "itself"
+        status, _, refused = self.atlas.call("POST", self.path(), {**body, "dropDestinationData": True})
+        self.assertEqual((status, "the same replica set" in refused["detail"]), (400, True), refused)
+        self.assertGreater(self.source.client().e2e_seed.small.estimated_document_count(), 0)
+
+
 class OnTheHost(OnAHost):
     """What an agent does with what others left on the destination."""
     once = True

@@ -1,8 +1,12 @@
 """Who may come in, and how: SCRAM in both forms, certificates, TLS modes, the first user, changes that reach open connections."""
+import base64
+import hashlib
+import hmac
 import os
 import subprocess
 
 import pymongo
+from bson.binary import Binary
 from pymongo.errors import ConnectionFailure, OperationFailure
 
 from harness import clusters
@@ -73,6 +77,38 @@ class Users(DroverTest):
         collection.find_one()
         self.admin.command("dropUser", "u")
         self.assertEqual(codes(collection.find_one), 13)
+
+    def parked_login(self, password, meanwhile):
+        """The code of a login by SCRAM-SHA-256 whose proof is sent after what happens meanwhile."""
+        raw = client(self.source.port, maxPoolSize=1)
+        self.addCleanup(raw.close)
+        first = "n=u,r=" + base64.b64encode(os.urandom(24)).decode()
+        challenge = raw.admin.command("saslStart", 1, mechanism="SCRAM-SHA-256", payload=Binary(("n,," + first).encode()),
+                                      options={"skipEmptyExchange": True})["payload"].decode()
+        fields = dict(part.split("=", 1) for part in challenge.split(","))
+        salted = hashlib.pbkdf2_hmac("sha256", password.encode(), base64.b64decode(fields["s"]), int(fields["i"]))
+        key = hmac.digest(salted, b"Client Key", "sha256")
+        last = "c=biws,r=" + fields["r"]
+        signature = hmac.digest(hashlib.sha256(key).digest(), ",".join((first, challenge, last)).encode(), "sha256")
+        proof = base64.b64encode(bytes(a ^ b for a, b in zip(key, signature))).decode()
+        meanwhile()
+        return codes(lambda: raw.admin.command("saslContinue", 1, conversationId=1, payload=Binary(f"{last},p={proof}".encode())))
+
+    def make_u(self, password, roles):
+        self.admin.command("createUser", "u", pwd=password, roles=roles, mechanisms=["SCRAM-SHA-256"])
+
+    def test_a_login_proves_nothing_once_the_user_was_changed(self):
+        self.make_u("old", [])
+        self.assertEqual(self.parked_login("old", lambda: None), 0)
+        self.assertEqual(self.parked_login("old", lambda: self.admin.command("updateUser", "u", pwd="new")), 18)
+
+        def anew():
+            self.admin.command("dropUser", "u")
+            self.make_u("other", ["root"])
+        session = self.log_in("u", "new", maxPoolSize=1)
+        session.admin.command("ping")
+        self.assertEqual(self.parked_login("new", anew), 18)
+        self.assertEqual(codes(session.e2e.c.find_one), 13, "another user of that name is not this one")
 
     def test_roles_with_privileges(self):
         self.admin.command("createRole", "inner", privileges=[{"resource": {"db": "a", "collection": ""}, "actions": ["find", "insert"]}], roles=[])

@@ -49,7 +49,7 @@ void ConnectionAuth::refresh() {
   std::vector<ResolvedUserPtr> again;
   for (const auto& user : users_) {
     auto found = directory_.user(user->name);
-    if (found && *found && (*found)->may_authenticate(ends_)) again.push_back(std::move(*found));
+    if (found && *found && (*found)->is_same_as(*user) && (*found)->may_authenticate(ends_)) again.push_back(std::move(*found));
   }
   users_ = std::move(again);
 }

@@ -46,6 +46,9 @@ Result<bson::Document> log_in(AuthConnection& connection, std::string_view paylo
   const auto found = connection.auth.directory().user(name);
   if (!found || !*found) return log_failure(connection, name.full(), "the user is gone");
   const auto& user = *found;
+  // What the client has proved to know must still be worth something.
+  if (!user->is_same_as(*connection.sasl->user) || !user->has_same_credentials_as(*connection.sasl->user))
+    return log_failure(connection, name.full(), "the user was changed meanwhile");
   if (!connection.auth.log_in(user)) return log_failure(connection, user->name.full(), kRestricted);
   connection.sasl.reset();
   return sasl_reply(true, payload);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "bson/compare.h"
 #include "sandbox/auth/builtin_roles.h"
 #include "sandbox/auth/internal_command.h"
 
@@ -13,6 +14,16 @@ std::optional<ScramCredentials> ResolvedUser::credentials(Mechanism mechanism) c
   if (!all) return std::nullopt;
   const auto stored = (*all)[mechanism_name(mechanism)].to_document();
   return stored ? ScramCredentials::parse(*stored) : std::nullopt;
+}
+
+bool ResolvedUser::is_same_as(const ResolvedUser& other) const {
+  const auto mine = document["userId"], theirs = other.document["userId"];
+  return mine.exists() == theirs.exists() && (!mine || bson::compare_values(mine, theirs) == 0);
+}
+
+bool ResolvedUser::has_same_credentials_as(const ResolvedUser& other) const {
+  const auto mine = document["credentials"], theirs = other.document["credentials"];
+  return mine.exists() == theirs.exists() && (!mine || bson::compare_values(mine, theirs) == 0);
 }
 
 bool ResolvedUser::may_authenticate(const Addresses& addresses) const {

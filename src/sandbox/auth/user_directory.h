@@ -45,6 +45,10 @@ struct ResolvedUser {
   // All of them are met.
   bool may_authenticate(const Addresses& addresses) const;
   std::optional<ScramCredentials> credentials(Mechanism mechanism) const;
+  // Not another one that was made under the same name.
+  bool is_same_as(const ResolvedUser& other) const;
+  // Nor has a password been changed.
+  bool has_same_credentials_as(const ResolvedUser& other) const;
 };
 using ResolvedUserPtr = std::shared_ptr<const ResolvedUser>;
 

@@ -28,11 +28,10 @@ std::int64_t started(CommandContext& context) {
 }
 bson::View spec_of(const query::LeadingStage& stage) { return stage.spec.view().first().to_document().value_or(bson::View()); }
 
-Result<CollectionPtr> existing_collection(const Reader& reader, const Namespace& ns, std::string_view stage) {
+Result<CollectionPtr> existing_collection(const Reader& reader, const Namespace& ns, std::string_view what) {
   auto collection = reader.catalog().find(ns);
   if (!collection) {
-    return server_error(code::kNamespaceNotFound, fmt::format("Unable to retrieve {} in {} stage :: caused by :: Collection [{}] not found.",
-                                                              stage == "$collStats" ? "storageStats" : "index stats", stage, ns.to_string()));
+    return server_error(code::kNamespaceNotFound, fmt::format("Unable to retrieve {} in $collStats stage :: caused by :: Collection [{}] not found.", what, ns.to_string()));
   }
   return collection;
 }
@@ -50,9 +49,25 @@ Status check_collection_stats(const CommandContext& context, bson::View spec) {
   return {};
 }
 
+Status append_latency_stats(CommandContext& context, const Namespace& ns, bson::View spec, bson::Builder& out) {
+  if (spec["histograms"].is_truthy()) return server_error(238, "histograms of latencies are not kept by this server");
+  auto latency = out.open_document("latencyStats");
+  append_latencies(latency, context.services.activity.of(ns).latencies);
+  return {};
+}
+
 Result<Documents> collection_stats(CommandContext& context, const Namespace& ns, const Reader& reader, bson::View spec) {
   TRY(check_collection_stats(context, spec));
-  const auto named = TRY(existing_collection(reader, ns, "$collStats"));
+  // What is not there has no storage, and everything else.
+  if (!spec["storageStats"] && !spec["count"] && !reader.catalog().find(ns)) {
+    bson::Builder out;
+    out.append("ns", ns.to_string()).append("host", host(context)).append("localTime", now(context));
+    if (const auto latency_spec = spec["latencyStats"].to_document()) TRY(append_latency_stats(context, ns, *latency_spec, out));
+    Documents all;
+    all.push_back(std::move(out).finish());
+    return all;
+  }
+  const auto named = TRY(existing_collection(reader, ns, spec["storageStats"] ? "storageStats" : "count"));
   // Of a view there are latencies alone.
   auto counted = counted_collection(reader.catalog(), named);
   if (!counted && (spec["storageStats"] || spec["count"])) {
@@ -60,11 +75,7 @@ Result<Documents> collection_stats(CommandContext& context, const Namespace& ns,
   }
   bson::Builder out;
   out.append("ns", ns.to_string()).append("host", host(context)).append("localTime", now(context));
-  if (const auto latency_spec = spec["latencyStats"].to_document()) {
-    if ((*latency_spec)["histograms"].is_truthy()) return server_error(238, "histograms of latencies are not kept by this server");
-    auto latency = out.open_document("latencyStats");
-    append_latencies(latency, context.services.activity.of(ns).latencies);
-  }
+  if (const auto latency_spec = spec["latencyStats"].to_document()) TRY(append_latency_stats(context, ns, *latency_spec, out));
   if (spec["storageStats"]) {
     auto storage = out.open_document("storageStats");
     const auto storage_spec = spec["storageStats"].to_document().value_or(bson::View());

@@ -9,6 +9,7 @@
 #include "bson/ejson.h"
 #include "sandbox/commands/authorize.h"
 #include "sandbox/commands/collection_options.h"
+#include "sandbox/commands/index_rules.h"
 #include "sandbox/commands/support.h"
 #include "sandbox/commands/tables.h"
 #include "sandbox/commands/timeseries.h"
@@ -123,7 +124,7 @@ Result<IndexChange> index_change(const CommandContext& context, const Collection
     if (index->is_id() || index->fields.size() != 1) return bad_option("TTL indexes are single-field indexes, compound indexes do not support TTL");
     const auto after = seconds.to_int64().value_or(-1);
     if (after < 0) return bad_option("TTL index 'expireAfterSeconds' option must be within an acceptable range");
-    if (after > wall_millis(context.services.runtime) / 1000) {
+    if (after > longest_expiry(context)) {
       return bad_option("TTL index 'expireAfterSeconds' option must be within an acceptable range, try a lower number");
     }
     change.seconds_before = spec["expireAfterSeconds"].to_int64();
@@ -324,7 +325,10 @@ bson::Document oplog_object(const CommandContext& context, const CollectionInfo&
 
 bson::Document oplog_before(const CollectionInfo& collection, const std::optional<IndexChange>& change) {
   bson::Builder o2;
-  o2.append("collectionOptions_old", collection.options);
+  {
+    auto old = o2.open_document("collectionOptions_old");
+    old.append("uuid", collection.uuid).append_all(collection.options);
+  }
   if (change) {
     auto old = o2.open_document("indexOptions_old");
     if (change->seconds_before) old.append("expireAfterSeconds", *change->seconds_before);

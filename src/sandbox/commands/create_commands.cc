@@ -70,7 +70,7 @@ Result<bson::Document> clustered_option(const CommandContext& context) {
 Result<bson::Document> collection_options(CommandContext& context) {
   bson::Builder options;
   const auto body = context.body;
-  const bool capped = body["capped"].is_truthy();
+  const bool capped = TRY(bool_field(context, "capped"));
   if (capped) {
     const auto size = body["size"].to_int64();
     if (!size) return server_error(code::kInvalidOptions, "the 'size' field is required when 'capped' is true");

@@ -29,6 +29,11 @@ tl::unexpected<Error> mistyped(const CommandContext& context, const bson::Elemen
                                                        bson::type_name(field.type()), type));
 }
 
+// Whatever is true or false is taken by 4.4.
+Result<bool> flag(const CommandContext& context, std::string_view name) {
+  return context.settings().at_least(5, 0) ? bool_field(context, name) : Result<bool>(context.body[name].is_truthy());
+}
+
 Result<Request> parse(const CommandContext& context) {
   TRY(check_fields(context, {"query", "sort", "remove", "update", "new", "fields", "upsert", "bypassDocumentValidation", "collation", "arrayFilters",
                              "hint", "let", "collectionUUID", "bypassEmptyTsReplacement"}));
@@ -46,9 +51,9 @@ Result<Request> parse(const CommandContext& context) {
       if (key == "sort") spec.sort = *document;
       if (key == "fields") request.fields = *document;
       if (key == "let") spec.let = *document;
-    } else if (key == "remove") request.remove = field.is_truthy();
-    else if (key == "new") request.want_new = field.is_truthy();
-    else if (key == "upsert") spec.upsert = field.is_truthy();
+    } else if (key == "remove") request.remove = TRY(flag(context, key));
+    else if (key == "new") request.want_new = TRY(flag(context, key));
+    else if (key == "upsert") spec.upsert = TRY(flag(context, key));
     else if (key == "update") spec.update = field;
     else if (key == "hint") spec.hint = TRY(statement_hint(field));
     else if (key == "arrayFilters") {
@@ -204,6 +209,7 @@ Result<bson::Document> find_and_modify(CommandContext& context) {
   const auto request = TRY(parse(context));
   const auto ns = TRY(named_collection(context));
   TRY(check_writable(context, ns));
+  TRY(flag(context, "bypassDocumentValidation"));
   Retries retries(context);
   if (const auto entry = TRY(retries.done(0))) {
     context.services.sessions.count_retried(true);

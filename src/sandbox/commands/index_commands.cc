@@ -77,15 +77,8 @@ Status check_among(const CommandContext& context, const Plan& plan, const Namesp
       if (builds) return server_error(96, "Cannot build two identical indexes. Try again without duplicate indexes.");
       return server_error(68, fmt::format("Identical index already exists: {}", name));
     }
-    if (other["name"].string_value() == name) {
-      return server_error(code::kIndexKeySpecsConflict, fmt::format("Index must have unique name.The existing index: {} has the same name as the requested index: {}",
-                                                                    bson::to_shell(other), bson::to_shell(spec)));
-    }
-    if (bson::compare_documents(other["key"].document_value(), spec["key"].document_value()) == 0 && !other["collation"] && !spec["collation"] &&
-        !context.settings().at_least(5, 0)) {
-      return server_error(code::kIndexOptionsConflict, fmt::format("Index with name: {} already exists with a different name", name));
-    }
   }
+  TRY(compare_with_others(context, plan.missing, spec));
   if (plan.collection->indexes.size() + plan.missing.size() >= kMaxIndexes) {
     return server_error(code::kCannotCreateIndex, fmt::format("add index fails, too many indexes for {} key:{}", ns.to_string(), bson::to_shell(spec["key"].document_value())));
   }

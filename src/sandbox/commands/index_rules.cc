@@ -9,6 +9,7 @@
 #include "bson/builder.h"
 #include "bson/ejson.h"
 #include "sandbox/commands/collection_options.h"
+#include "sandbox/commands/index_kinds.h"
 #include "sandbox/query/matcher.h"
 #include "sandbox/query/projection.h"
 
@@ -169,8 +170,7 @@ Status check_expiry(const CommandContext& context, bson::View spec) {
   }
   const double value = seconds.to_double().value_or(0);
   if (value <= -1) return refused("TTL index 'expireAfterSeconds' option cannot be less than 0. Index spec: " + shown);
-  const auto now = std::chrono::duration_cast<std::chrono::seconds>(context.services.runtime.wall_time().time_since_epoch()).count();
-  if (value > static_cast<double>(now)) {
+  if (value > static_cast<double>(longest_expiry(context))) {
     return refused("TTL index 'expireAfterSeconds' option must be within an acceptable range, try a lower number. Index spec: " + shown);
   }
   if (spec["key"].document_value().field_count() != 1) {
@@ -209,25 +209,6 @@ Status check_partial_filter(const CommandContext& context, bson::View filter, in
       const bool exists = operation.key() == "$exists" && operation.is_truthy();
       const bool in = six && (operation.key() == "$in" || operation.key() == "$geoWithin");
       if (!exists && !in && !is_one_of(kAllowed, operation.key())) return not_in_partial(context, field, operation.key(), operation);
-    }
-  }
-  return {};
-}
-
-Status check_geo_and_hashed(bson::View key, bson::View spec, std::string_view plugin) {
-  if (plugin == "hashed") {
-    const auto hashed = std::count_if(key.begin(), key.end(), [](const bson::Element& field) { return field.is_string(); });
-    if (hashed > 1) {
-      return server_error(31303, fmt::format("A maximum of one index field is allowed to be hashed but found {} for 'key' {}", hashed, bson::to_shell(key)));
-    }
-    if (spec["unique"].is_truthy()) return server_error(16764, "Currently hashed indexes cannot guarantee uniqueness. Use a regular index.");
-  }
-  if (plugin == "2d") {
-    const auto geo = std::count_if(key.begin(), key.end(), [](const bson::Element& field) { return field.is_string(); });
-    if (geo > 1) return server_error(16800, "can't have 2 geo fields");
-    if (!key.first().is_string()) return server_error(16801, "2d has to be first in index");
-    if (const auto bits = spec["bits"]; bits && (bits.to_double().value_or(0) < 1 || bits.to_double().value_or(0) > 32)) {
-      return server_error(13028, "bits in geo index must be between 1 and 32");
     }
   }
   return {};
@@ -275,6 +256,10 @@ std::string_view index_plugin(bson::View key) {
   return {};
 }
 
+std::int64_t longest_expiry(const CommandContext& context) {
+  return context.settings().at_least(5, 0) ? INT32_MAX : wall_millis(context.services.runtime) / 1000;
+}
+
 Status check_index_form(const CommandContext& context, bson::View spec) { return in_specification(spec, check_form(context, spec)); }
 
 Status check_index_meaning(const CommandContext& context, bson::View spec) {
@@ -302,7 +287,7 @@ Status check_index_meaning(const CommandContext& context, bson::View spec) {
 
 Status check_index_options(const CommandContext& context, bson::View spec) {
   TRY(in_specification(spec, check_options(context, spec)));
-  return check_geo_and_hashed(spec["key"].document_value(), spec, index_plugin(spec["key"].document_value()));
+  return check_index_kind(context, spec, index_plugin(spec["key"].document_value()));
 }
 
 }  // namespace drover::sandbox

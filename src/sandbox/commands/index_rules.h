@@ -13,6 +13,8 @@ std::string_view index_plugin(bson::View key);
 Status check_index_form(const CommandContext& context, bson::View spec);
 // Names that are reserved, definitions of the _id index, expireAfterSeconds.
 Status check_index_meaning(const CommandContext& context, bson::View spec);
+// The largest expireAfterSeconds of an index: nothing before 1970 in 4.4, 32 bits since 5.0.
+std::int64_t longest_expiry(const CommandContext& context);
 // What the kind of index allows. `spec` has v, and its collation filled in.
 Status check_index_options(const CommandContext& context, bson::View spec);
 

@@ -1,6 +1,7 @@
 #include "sandbox/commands/index_spec.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 
 #include <fmt/format.h>
@@ -38,7 +39,11 @@ void append_text_key(bson::Builder& out, bson::View key, std::map<std::string, b
 
 void append_text_options(bson::Builder& out, bson::View spec, std::map<std::string, bson::Value> weights) {
   if (const auto given = spec["weights"].to_document())
-    for (const auto& weight : *given) weights[std::string(weight.key())] = bson::Value(weight);
+    for (const auto& weight : *given) {
+      const auto whole = static_cast<std::int32_t>(weight.to_int64().value_or(1));
+      weights[std::string(weight.key())] = bson::Value(bson::make_document({{"", whole}}).view().first());
+    }
+  if (spec["weights"].to_string_view() == "$**") weights.insert_or_assign("$**", bson::Value(bson::make_document({{"", 1}}).view().first()));
   {
     auto list = out.open_document("weights");
     for (const auto& [name, weight] : weights) list.append(name, weight);
@@ -100,7 +105,7 @@ Result<bson::Document> normalize_index(const CommandContext& context, bson::View
     collator = collection->collator;
   }
   TRY(check_index_options(context, as_checked(spec, collator.get())));
-  const bool text = is_kind(key, "text");
+  const bool text = is_kind(key, "text"), five = context.settings().at_least(5, 0);
   bson::Builder out;
   if (spec["v"]) out.append("v", static_cast<std::int32_t>(spec["v"].to_int64().value_or(2)));
   else out.append("v", 2);
@@ -115,7 +120,9 @@ Result<bson::Document> normalize_index(const CommandContext& context, bson::View
     if (name == "v" || name == "unique" || name == "hidden" || name == "key" || name == "name" || name == "_id" || name == "ns" ||
         name == "dropDups" || name == "collation" || (text && is_text_option(name)))
       continue;
-    out.append_raw(field);
+    const bool never = name == "expireAfterSeconds" && five && std::isnan(field.to_double().value_or(0));
+    if (never) out.append(name, INT32_MAX);
+    else out.append_raw(field);
   }
   if (text) append_text_options(out, spec, std::move(weights));
   if (is_kind(key, "2dsphere") && !spec["2dsphereIndexVersion"]) out.append("2dsphereIndexVersion", 3);
@@ -123,42 +130,52 @@ Result<bson::Document> normalize_index(const CommandContext& context, bson::View
   return std::move(out).finish();
 }
 
-Result<IndexMatch> compare_with_existing(const CommandContext& context, const CollectionInfo& collection, bson::View spec) {
+namespace {
+
+struct Existing {
+  bson::View spec;
+  bool ready;
+
+  std::string_view name() const { return spec["name"].string_value(); }
+  bson::View key() const { return spec["key"].document_value(); }
+};
+
+Result<IndexMatch> compare_with(const CommandContext& context, const std::vector<Existing>& all, bson::View spec) {
   const bool five = context.settings().at_least(5, 0);
   const auto name = spec["name"].string_value();
   const auto key = spec["key"].document_value();
   const auto shown = [](bson::View index) { return bson::to_shell(index); };
-  const auto same_key = [&](const IndexInfo& other) {
-    return other.key_pattern().field_count() == key.field_count() && bson::compare_documents(other.key_pattern(), key) == 0;
+  const auto same_key = [&](const Existing& other) {
+    return other.key().field_count() == key.field_count() && bson::compare_documents(other.key(), key) == 0;
   };
   // What makes two indexes on the same fields two.
-  const auto same_signature = [&](const IndexInfo& other) {
+  const auto same_signature = [&](const Existing& other) {
     if (!same_key(other) || !same_option(other.spec, spec, "collation")) return false;
     return !five || (same_flag(other.spec, spec, "unique") && same_flag(other.spec, spec, "sparse") &&
                      same_option(other.spec, spec, "partialFilterExpression"));
   };
-  for (const auto& existing : collection.indexes) {
-    if (existing->is_id() && same_key(*existing)) return IndexMatch::kExists;
-    if (existing->name != name) continue;
-    const bson::View there = existing->spec;
-    if (!same_signature(*existing)) {
+  for (const auto& existing : all) {
+    if (existing.name() == "_id_" && same_key(existing)) return IndexMatch::kExists;
+    if (existing.name() != name) continue;
+    const bson::View there = existing.spec;
+    if (!same_signature(existing)) {
       return server_error(code::kIndexKeySpecsConflict,
                           five ? fmt::format("An existing index has the same name as the requested index. When index names are not specified, they are auto "
                                              "generated and can cause conflicts. Please refer to our documentation. Requested index: {}, existing index: {}",
                                              shown(spec), shown(there))
                                : fmt::format("Index must have unique name.The existing index: {} has the same name as the requested index: {}", shown(there), shown(spec)));
     }
-    if (same_options(there, spec)) return existing->ready ? IndexMatch::kExists : IndexMatch::kBuilding;
+    if (same_options(there, spec)) return existing.ready ? IndexMatch::kExists : IndexMatch::kBuilding;
     return server_error(code::kIndexOptionsConflict,
                         five ? fmt::format("An equivalent index already exists with the same name but different options. Requested index: {}, existing index: {}",
                                            shown(spec), shown(there))
                              : fmt::format("Index with name: {} already exists with different options", name));
   }
-  for (const auto& existing : collection.indexes) {
-    if (!same_signature(*existing)) continue;
-    const bson::View there = existing->spec;
+  for (const auto& existing : all) {
+    if (!same_signature(existing)) continue;
+    const bson::View there = existing.spec;
     if (same_options(there, spec)) {
-      return server_error(code::kIndexOptionsConflict, five ? "Index already exists with a different name: " + existing->name
+      return server_error(code::kIndexOptionsConflict, five ? fmt::format("Index already exists with a different name: {}", existing.name())
                                                             : fmt::format("Index with name: {} already exists with a different name", name));
     }
     return server_error(code::kIndexOptionsConflict,
@@ -167,13 +184,28 @@ Result<IndexMatch> compare_with_existing(const CommandContext& context, const Co
                              : fmt::format("Index: {} already exists with different options: {}", shown(spec), shown(there)));
   }
   if (index_plugin(key) == "text") {
-    for (const auto& existing : collection.indexes) {
-      if (index_plugin(existing->key_pattern()) != "text") continue;
+    for (const auto& existing : all) {
+      if (index_plugin(existing.key()) != "text") continue;
       return server_error(code::kCannotCreateIndex,
-                          fmt::format("only one text index per collection allowed, found existing text index \"{}\"", existing->name));
+                          fmt::format("only one text index per collection allowed, found existing text index \"{}\"", existing.name()));
     }
   }
   return IndexMatch::kNew;
+}
+
+}  // namespace
+
+Result<IndexMatch> compare_with_existing(const CommandContext& context, const CollectionInfo& collection, bson::View spec) {
+  std::vector<Existing> all;
+  for (const auto& index : collection.indexes) all.push_back({index->spec, index->ready});
+  return compare_with(context, all, spec);
+}
+
+Status compare_with_others(const CommandContext& context, const std::vector<bson::Document>& others, bson::View spec) {
+  std::vector<Existing> all;
+  for (const auto& other : others) all.push_back({other, false});
+  TRY(compare_with(context, all, spec));
+  return {};
 }
 
 }  // namespace drover::sandbox

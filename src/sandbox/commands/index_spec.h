@@ -15,5 +15,7 @@ enum class IndexMatch {
 };
 // 85 and 86 when it contradicts one that exists.
 Result<IndexMatch> compare_with_existing(const CommandContext& context, const CollectionInfo& collection, bson::View spec);
+// The same against those that are made by the same command.
+Status compare_with_others(const CommandContext& context, const std::vector<bson::Document>& others, bson::View spec);
 
 }  // namespace drover::sandbox

@@ -67,7 +67,7 @@ class Insertion {
     }
     if (!collection) {
       // Nothing can be inserted: every statement fails alike.
-      static constexpr int kOfStatements[] = {code::kCommandNotSupportedOnView, code::kInvalidNamespace, code::kOperationNotSupportedInTransaction};
+      static constexpr int kOfStatements[] = {code::kCommandNotSupportedOnView, code::kInvalidNamespace, code::kOperationNotSupportedInTransaction, code::kDatabaseDifferCase};
       if (std::ranges::find(kOfStatements, collection.error().server_code) == std::end(kOfStatements)) return tl::unexpected(collection.error());
       fail_statement(collection.error(), {});
       return false;
@@ -176,6 +176,7 @@ class Insertion {
 
 Result<bson::Document> insert(CommandContext& context) {
   TRY(check_fields(context, {"documents", "ordered", "bypassDocumentValidation", "collectionUUID", "encryptionInformation", "bypassEmptyTsReplacement"}));
+  TRY(bool_field(context, "bypassDocumentValidation"));
   TRY(check_newer_fields(context));
   auto documents = TRY(batch_items(context, "documents"));
   auto ns = TRY(named_collection(context));

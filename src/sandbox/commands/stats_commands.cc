@@ -348,8 +348,10 @@ void append_collection_stats(const CommandContext& context, bson::Builder& out, 
   append_count(context, out, "storageSize", counters.bytes / scale);
   out.append("capped", collection.capped);
   if (collection.capped) {
-    append_count(context, out, "max", collection.capped_max > 0 ? collection.capped_max : INT64_MAX);
+    const bool four = !context.settings().at_least(5, 0);
+    append_count(context, out, "max", collection.capped_max > 0 ? collection.capped_max : four ? -1 : 0);
     append_count(context, out, "maxSize", collection.capped_size / scale);
+    if (four) out.append("sleepCount", 0).append("sleepMS", 0);
   }
   append_count(context, out, "nindexes", static_cast<std::int64_t>(collection.indexes.size()));
   {

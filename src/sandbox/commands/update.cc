@@ -371,6 +371,7 @@ Status check_known_stages(const CommandContext& context, std::span<const bson::V
 
 Result<bson::Document> update(CommandContext& context) {
   TRY(check_fields(context, {"updates", "ordered", "bypassDocumentValidation", "let", "collectionUUID", "bypassEmptyTsReplacement"}));
+  TRY(bool_field(context, "bypassDocumentValidation"));
   TRY(check_newer_fields(context));
   std::vector<UpdateSpec> specs;
   std::vector<bson::View> pipelines;  // of documents alone

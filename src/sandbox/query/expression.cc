@@ -225,8 +225,7 @@ Result<ExpressionPtr> meta_expression(const Element& call, const EvaluationConte
   if (!call.is_string()) return bad(17307, "$meta only supports string arguments");
   static constexpr std::pair<std::string_view, std::string_view> kNames[] = {
       {"textScore", "text score"},   {"geoNearDistance", "$geoNear distance"}, {"geoNearPoint", "$geoNear point"},
-      {"randVal", "rand val"},       {"searchScore", "$search score"},         {"searchHighlights", "$search highlights"},
-      {"sortKey", "sort key"},       {"recordId", "record ID"},                {"indexKey", "index key"}};
+      {"randVal", "rand val"},       {"searchScore", "$search score"},         {"searchHighlights", "$search highlights"}};
   if (call.string_value() == "textScore") {
     using State = EvaluationContext::TextScore;
     if (context.text_score_state == State::kReadable) return std::make_unique<TextScoreExpression>();
@@ -235,6 +234,9 @@ Result<ExpressionPtr> meta_expression(const Element& call, const EvaluationConte
     if (context.text_score_state == State::kPassed) {
       return bad(238, "this server does not know the text score in or behind this stage: let a stage before it put it into a field");
     }
+  }
+  for (const auto* kept_by_others : {"sortKey", "recordId", "indexKey"}) {
+    if (call.string_value() == kept_by_others) return bad(238, fmt::format("$meta: '{}' is not kept by this server", kept_by_others));
   }
   for (const auto& [name, shown] : kNames) {
     if (name == call.string_value()) return bad(40218, fmt::format("query requires {} metadata, but it is not available", shown));

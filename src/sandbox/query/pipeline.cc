@@ -78,6 +78,7 @@ Status parse_one(const Element& stage, const PipelineContext& context, std::vect
   if (!row) {
     TRY(check_not_search(name, context.evaluation->version));
     TRY(check_name(name, context.evaluation->version));
+    if (name == "$changeStreamSplitLargeEvent") return bad(20, "$changeStreamSplitLargeEvent is only allowed as the last stage of a change stream's pipeline");
     return bad(40324, fmt::format("The pipeline stage {} is not supported by this server", name));
   }
   for (StagePtr& parsed : TRY(row->parse(stage, context))) out.push_back(std::move(parsed));

@@ -1,4 +1,7 @@
 // Catalog commands as a client sees them, where the corpus is silent: the oplog behind them, versions after 4.4, refusals.
+#include <array>
+
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "base/log.h"
@@ -45,6 +48,105 @@ class CatalogTest : public ::testing::Test {
   std::unique_ptr<Sandbox> sandbox_;
   std::unique_ptr<ClientConnection> client_;
 };
+
+// What text, geo and wildcard indexes want of their definitions.
+TEST_F(CatalogTest, DefinitionsOfSpecialIndexesAreLookedAt) {
+  const auto create = [&](const std::string& key, const std::string& options) {
+    const auto reply = run("t", R"({"createIndexes": "c", "indexes": [{"name": "n", "key": )" + key + (options.empty() ? "" : ", " + options) + "}]}");
+    return reply["ok"].is_truthy() ? "ok" : fmt::format("{} {}", reply["code"].to_int64().value_or(0), reply["errmsg"].string_value());
+  };
+  start();
+  for (const auto& [key, options, answer] : std::vector<std::array<std::string, 3>>{
+           {R"({"t": "text"})", R"("default_language": "klingon")", "67 default_language is not valid"},
+           {R"({"t": "text"})", R"("default_language": 1)", "67 default_language needs a string type"},
+           {R"({"t": "text"})", R"("language_override": 1)", "67 language_override must be a string"},
+           {R"({"t": "text"})", R"("language_override": "")", "67 language_override is not valid"},
+           {R"({"t": "text"})", R"("language_override": "a.b")", "67 language_override is not valid"},
+           {R"({"t": "text"})", R"("weights": 1)", "67 text index option 'weights' must be an object"},
+           {R"({"t": "text"})", R"("weights": {"t": "a"})", "67 weight for text index needs numeric type"},
+           {R"({"t": "text"})", R"("weights": {"t": 0.5})", "67 text index weight must be in the exclusive interval (0,1000000000) but found: 0"},
+           {R"({"t": "text"})", R"("weights": {"t": 1e10})", "67 text index weight must be in the exclusive interval (0,1000000000) but found: 2147483647"},
+           {R"({"t": "text"})", R"("weights": {"a.$x": 1})", "67 weight cannot have path component with $ prefix"},
+           {R"({"t": "text"})", R"("weights": {"a..x": 1})", "67 weight cannot have empty path component"},
+           {R"({"t": "text"})", R"("textIndexVersion": 9)", "67 bad textIndexVersion: 9"},
+           {R"({"t": "text", "a": 1, "u": "text"})", "", "67 'text' fields in index must all be adjacent"},
+           {R"({"_fts": "text", "_ftsx": 1})", "", "67 text index option 'weights' must specify fields or the wildcard"},
+           {R"({"g": "2dsphere"})", R"("2dsphereIndexVersion": 9)",
+            "67 unsupported geo index version { 2dsphereIndexVersion : 2dsphereIndexVersion: 9 }, only support versions: [1,2,3]"},
+           {R"({"g": "2d"})", R"("min": 5, "max": 1)", "72 region for hash must be valid and have positive area, but [5, 1] was specified"}}) {
+    EXPECT_EQ(create(key, options), answer) << key << options;
+  }
+  EXPECT_EQ(create(R"({"a": 1, "t": "text", "u": "text", "b": 1})", R"("weights": {"t": 5.7, "x.y": 2}, "default_language": "french")"), "ok");
+  const auto listed = run("t", R"({"listIndexes": "c"})");
+  EXPECT_EQ(bson::to_shell(listed.view().at_path("cursor.firstBatch.1.weights").document_value()), "{ t: 5, u: 1, x.y: 2 }");
+  start({7, 0, 0});
+  EXPECT_TRUE(create(R"({"a": 1, "b.$**": 1, "c.$**": 1})", "").starts_with("67 "));
+  EXPECT_TRUE(create(R"({"a": 1, "a.$**": 1})", "").starts_with("67 "));
+  EXPECT_EQ(create(R"({"a": 1, "b.$**": 1})", ""), "ok");
+}
+
+// One command's definitions stand beside each other as those of two commands would.
+TEST_F(CatalogTest, DefinitionsOfOneCommandMayNotContradictEachOther) {
+  for (const auto version : {ServerVersion{4, 4, 1}, ServerVersion{5, 0, 0}, ServerVersion{8, 0, 4}}) {
+    start(version);
+    EXPECT_EQ(code("t", R"({"createIndexes": "c", "indexes": [{"key": {"r": 1}, "name": "r1"}, {"key": {"r": 1}, "name": "r2"}]})"), 85);
+    EXPECT_EQ(code("t", R"({"createIndexes": "c", "indexes": [{"key": {"r": 1}, "name": "same"}, {"key": {"q": 1}, "name": "same"}]})"), 86);
+    EXPECT_EQ(code("t", R"({"createIndexes": "c", "indexes": [{"key": {"t": "text"}, "name": "t"}, {"key": {"u": "text"}, "name": "u"}]})"), 85) << "both are {_fts, _ftsx}";
+    EXPECT_EQ(code("t", R"({"createIndexes": "c", "indexes": [{"key": {"t": "text"}, "name": "t"}, {"key": {"a": 1, "u": "text"}, "name": "u"}]})"), 67);
+    EXPECT_EQ(code("t", R"({"listIndexes": "c"})"), 26) << "nothing was made";
+  }
+}
+
+TEST_F(CatalogTest, IndexesMayExpireAsLateAsTheVersionSays) {
+  const auto* never = R"({"createIndexes": "c", "indexes": [{"key": {"a": 1}, "name": "a", "expireAfterSeconds": 2147483647}]})";
+  start();
+  EXPECT_EQ(code("t", never), 67);
+  start({6, 0, 0});
+  EXPECT_EQ(code("t", never), 0);
+  EXPECT_EQ(code("t", R"({"collMod": "c", "index": {"name": "a", "expireAfterSeconds": 2147483647}})"), 0);
+  EXPECT_EQ(code("t", R"({"createIndexes": "c", "indexes": [{"key": {"b": 1}, "name": "b", "expireAfterSeconds": 2147483648}]})"), 67);
+  EXPECT_EQ(code("t", R"({"createIndexes": "c", "indexes": [{"key": {"c": 1}, "name": "c", "expireAfterSeconds": {"$numberDouble": "NaN"}}]})"), 0);
+  const auto listed = run("t", R"({"listIndexes": "c"})");
+  EXPECT_EQ(listed.view().at_path("cursor.firstBatch.2.expireAfterSeconds").to_int64(), 2147483647);
+}
+
+TEST_F(CatalogTest, NamesOfDatabasesDifferInMoreThanCase) {
+  start();
+  ASSERT_EQ(code("Camel", R"({"insert": "c", "documents": [{"_id": 1}]})"), 0);
+  const auto refused = run("camel", R"({"create": "c"})");
+  EXPECT_EQ(refused["code"].to_int64(), 13297);
+  EXPECT_EQ(refused["errmsg"].string_value(), "db already exists with different case already have: [Camel] trying to create [camel]");
+  EXPECT_EQ(run("cAMEL", R"({"insert": "c", "documents": [{"_id": 1}]})").view().at_path("writeErrors.0.code").to_int64(), 13297);
+  EXPECT_EQ(code("cameL", R"({"create": "v", "viewOn": "c", "pipeline": []})"), 13297);
+  EXPECT_EQ(code("camel", R"({"find": "c"})"), 0) << "nothing is made by reading";
+  ASSERT_EQ(code("Camel", R"({"dropDatabase": 1})"), 0);
+  EXPECT_EQ(code("camel", R"({"create": "c"})"), 0);
+}
+
+TEST_F(CatalogTest, FlagsAreTrueOrFalse) {
+  start();
+  EXPECT_EQ(code("t", R"({"create": "c", "capped": "yes", "size": 4096})"), 14);
+  EXPECT_EQ(code("t", R"({"insert": "c", "documents": [{"_id": 1}], "bypassDocumentValidation": "x"})"), 14);
+  EXPECT_EQ(code("t", R"({"insert": "c", "documents": [{"_id": 1}], "bypassDocumentValidation": 1})"), 0);
+  EXPECT_EQ(code("t", R"({"update": "c", "updates": [], "bypassDocumentValidation": {}})"), 14);
+  EXPECT_EQ(code("t", R"({"findAndModify": "none", "query": {}, "remove": "x"})"), 0) << "as 4.4 takes it";
+  start({5, 0, 0});
+  ASSERT_EQ(code("t", R"({"insert": "c", "documents": [{"_id": 1}]})"), 0);
+  for (const auto* flag : {"remove", "new", "upsert", "bypassDocumentValidation"}) {
+    EXPECT_EQ(code("t", std::string(R"({"findAndModify": "c", "query": {}, "update": {"$set": {"a": 1}}, ")") + flag + R"(": "x"})"), 14) << flag;
+  }
+  EXPECT_EQ(code("t", R"({"findAndModify": "c", "query": {}, "remove": 1.0})"), 0);
+}
+
+TEST_F(CatalogTest, StatisticsOfWhatIsNotThere) {
+  start();
+  EXPECT_EQ(code("t", R"({"aggregate": "none", "pipeline": [{"$collStats": {}}], "cursor": {}})"), 0);
+  EXPECT_EQ(code("t", R"({"aggregate": "none", "pipeline": [{"$collStats": {"latencyStats": {}}}], "cursor": {}})"), 0);
+  const auto reply = run("t", R"({"aggregate": "none", "pipeline": [{"$collStats": {"count": {}}}], "cursor": {}})");
+  EXPECT_EQ(reply["errmsg"].string_value(), "Unable to retrieve count in $collStats stage :: caused by :: Collection [t.none] not found.");
+  ASSERT_EQ(code("t", R"({"create": "k", "capped": true, "size": 4096})"), 0);
+  EXPECT_EQ(run("t", R"({"collStats": "k"})")["max"].to_int64(), -1);
+}
 
 TEST_F(CatalogTest, CollModSaysWhatAnIndexWasAndLogsItsName) {
   start();

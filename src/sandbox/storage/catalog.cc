@@ -163,6 +163,16 @@ bool Catalog::has_database(std::string_view db) const {
   return it != by_name_.end() && it->first.db == db;
 }
 
+std::string Catalog::differently_written(std::string_view db) const {
+  const auto lower = [](unsigned char c) { return c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c; };
+  // From the first of a database to the first of the next.
+  for (auto it = by_name_.begin(); it != by_name_.end(); it = by_name_.lower_bound(Namespace{it->first.db + '\0', ""})) {
+    const auto& name = it->first.db;
+    if (name != db && std::ranges::equal(name, db, {}, lower, lower)) return name;
+  }
+  return {};
+}
+
 void Catalog::put(CollectionPtr collection) {
   erase(collection->ns);
   if (!collection->uuid.is_nil()) by_uuid_[collection->uuid] = collection;

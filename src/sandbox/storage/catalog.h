@@ -151,6 +151,8 @@ class Catalog {
   std::vector<CollectionPtr> all() const;
   std::set<std::string> databases() const;
   bool has_database(std::string_view db) const;
+  // A database whose name differs from `db` in the case of its letters alone; empty: there is none.
+  std::string differently_written(std::string_view db) const;
   // `_id: "..."` of a document of the database's system.views that defines no view. Null: there is none, or the server's version passes over it.
   const std::string* invalid_view(std::string_view db) const;
 

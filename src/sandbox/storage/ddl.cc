@@ -84,6 +84,11 @@ Result<CollectionPtr> WriteUnit::create_collection(const Namespace& ns, bson::Vi
   if (catalog().find(ns)) {
     return fail(ErrorCode::kFailure, fmt::format("Collection already exists. NS: {}", ns.to_string()), code::kNamespaceExists);
   }
+  if (!catalog().has_database(ns.db)) {
+    if (const auto other = catalog().differently_written(ns.db); !other.empty()) {
+      return fail(ErrorCode::kFailure, fmt::format("db already exists with different case already have: [{}] trying to create [{}]", other, ns.db), code::kDatabaseDifferCase);
+    }
+  }
   auto collection = std::make_shared<CollectionInfo>();
   collection->ns = ns;
   collection->uuid = uuid.value_or(Uuid::random(engine_.runtime()));

@@ -29,6 +29,7 @@ inline constexpr int kMaxTimeMsExpired = 50;
 inline constexpr int kIndexBuildAborted = 276;
 inline constexpr int kInterrupted = 11601;
 inline constexpr int kInterruptedDueToReplStateChange = 11602;
+inline constexpr int kDatabaseDifferCase = 13297;
 inline constexpr int kBackgroundOperationInProgressForNamespace = 12587;
 }  // namespace code
 
