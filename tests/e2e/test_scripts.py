@@ -188,6 +188,23 @@ class Scripts(DroverTest):
         self.assertEqual(database.sums.find_one({"_id": 9}), {"_id": 9.0, "value": {"sum": 1.0, "factor": 7.0}})
         self.assertEqual(database.sums.count_documents({}), 10)
 
+    def test_map_reduce_is_explained(self):
+        """By the pipeline that it is; the functions are not called for it."""
+        command = SON([("mapReduce", "items"), ("map", ENDLESS), ("reduce", "function(k, v) { return 1; }"), ("query", {"_id": {"$lt": 10}}), ("sort", {"_id": 1}), ("limit", 5)])
+        explained = self.client.e2e.command("explain", SON(command, finalize="function(k, v) { return v; }", out={"inline": 1}), verbosity="executionStats")
+        self.assertEqual([next(iter(stage)) for stage in explained["stages"]], ["$cursor", "$project", "$unwind", "$group", "$project"])
+        cursor = explained["stages"][0]["$cursor"]
+        self.assertIn("IXSCAN", str(cursor["queryPlanner"]["winningPlan"]))
+        self.assertEqual(cursor["executionStats"]["nReturned"], 5)
+        self.assertEqual(explained["stages"][1], {"$project": {"emits": {"$_internalJsEmit": {"eval": ENDLESS, "this": "$$ROOT"}}, "_id": False}})
+        self.assertEqual(explained["stages"][3]["$group"]["_id"], "$emits.k")
+        merged = self.client.e2e.command("explain", SON(command, out={"merge": "made"}), verbosity="queryPlanner")["stages"][-1]["$merge"]
+        self.assertEqual(merged["into"], {"db": "e2e", "coll": "made"})
+        self.assertNotIn("made", self.client.e2e.list_collection_names())
+        self.client.e2e.command("create", "view", viewOn="items", pipeline=[])
+        self.assert_fails(166, lambda: self.client.e2e.command("explain", SON([("mapReduce", "view"), ("map", ENDLESS), ("reduce", ENDLESS), ("out", {"inline": 1})])))
+        self.assert_fails(40414, lambda: self.client.e2e.command("explain", SON([("mapReduce", "items"), ("map", ENDLESS)])))
+
     def test_stored_functions(self):
         self.client.e2e["system.js"].insert_one({"_id": "isThree", "value": Code("function(x) { return x == 3 }")})
         self.assertEqual(self.count("isThree(this.n)"), 100)

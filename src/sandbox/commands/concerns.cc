@@ -159,13 +159,17 @@ Status apply_read_concern(CommandContext& context) {
   const auto wanted = concern.after_cluster_time ? concern.after_cluster_time : concern.at_cluster_time;
   if (!wanted) return {};
   if (wanted->is_zero()) return server_error(kInvalidOptions, "Missing or empty cluster time in readConcern");
-  const auto current = context.engine().last_committed();
+  const auto current = context.engine().cluster_time();
   if (*wanted > current) {
     return server_error(kInvalidOptions,
                         fmt::format("readConcern {} value must not be greater than the current clusterTime. Requested clusterTime: {}; "
                                     "current clusterTime: {}",
                                     concern.after_cluster_time ? "afterClusterTime" : "atClusterTime", shown(*wanted), shown(current)));
   }
+  // A time that was only heard of comes with the next write, the server's own periodic one at the latest.
+  const auto left = context.time_left();
+  const auto longest = left ? std::max<Duration>(*left, std::chrono::milliseconds(1)) : Duration::zero();
+  if (!context.engine().wait_for(*wanted, longest, context.stop)) return interrupted_wait(context);
   return {};
 }
 

@@ -25,7 +25,7 @@ Status check_takes_write_concern(const CommandContext& context);
 // 79 or 100 for a write concern that this set of one member cannot satisfy.
 Status check_satisfiable(const WriteConcern& concern);
 
-// Refuses an afterClusterTime or atClusterTime that has not come.
+// Refuses an afterClusterTime or atClusterTime that the set's clock has not reached, and waits for one that nothing was committed at yet.
 Status apply_read_concern(CommandContext& context);
 // Makes what was committed as durable as asked for. The writeConcernError when it cannot be satisfied.
 Result<std::optional<bson::Document>> apply_write_concern(CommandContext& context);

@@ -1,4 +1,4 @@
-// What tools ask a server for when they connect or are asked about it: the profiler, the plan cache.
+// What tools ask a server for when they connect or are asked about it: the profiler, the plan cache, locks, the log.
 #include <fmt/format.h>
 
 #include "bson/ejson.h"
@@ -61,12 +61,55 @@ Result<bson::Document> profile(CommandContext& context) {
   return std::move(out).finish();
 }
 
-// Plans are chosen by rules, none is cached.
-Result<bson::Document> clear_plan_cache(CommandContext& context) {
-  if (!context.body.first().is_string()) {
-    return server_error(code::kInvalidNamespace, fmt::format("Collection name must be provided. Received {}", bson::to_shell(context.body.first())));
+constexpr int kNotImplemented = 238;
+
+Status check_plan_cache_collection(const CommandContext& context) {
+  const auto name = context.body.first();
+  if (name.is_string()) return {};
+  return server_error(code::kInvalidNamespace, fmt::format("Collection name must be provided. Received {}", bson::to_shell(name)));
+}
+
+// The query whose plans or filters are meant, where the command names one; all of the collection's where it does not.
+Status check_named_query(const CommandContext& context) {
+  const auto query = context.body["query"];
+  if (!query) {
+    const bool part = context.body["sort"] || context.body["projection"];
+    return part ? Status(server_error(code::kBadValue, "sort or projection provided without query")) : Status();
   }
+  for (const std::string_view part : {"query", "sort", "projection", "collation"}) {
+    const auto field = context.body[part];
+    if (field && !field.is_document()) return server_error(code::kBadValue, fmt::format("{} field {} must be an object", part == "query" ? "required" : "optional", part));
+  }
+  const auto collator = TRY(effective_collation(context.body, nullptr));
+  TRY(query::Matcher::parse(query.document_value(), collator, context.settings().version));
+  return {};
+}
+
+// Plans are chosen by rules: none is cached, and no filter says which indexes they may be of. What there is none of can be cleared and listed.
+Result<bson::Document> clear_plan_cache(CommandContext& context) {
+  TRY(check_plan_cache_collection(context));
+  TRY(check_named_query(context));
   return bson::Document();
+}
+
+Result<bson::Document> list_index_filters(CommandContext& context) {
+  TRY(check_plan_cache_collection(context));
+  bson::Builder out;
+  out.open_array("filters").close();
+  return std::move(out).finish();
+}
+
+Result<bson::Document> set_index_filter(CommandContext& context) {
+  TRY(check_plan_cache_collection(context));
+  return server_error(kNotImplemented, "index filters are not implemented by this server: name the index in the query, as its hint");
+}
+
+Result<bson::Document> rotate_log(CommandContext&) {
+  return server_error(kNotImplemented, "this server does not rotate its log: start it with --log -, and let what reads its standard error do that");
+}
+
+Result<bson::Document> lock_info(CommandContext&) {
+  return server_error(kNotImplemented, "this server has no lock manager whose locks could be told: $currentOp tells which operations run, serverStatus how many wait");
 }
 
 constexpr Command kRows[] = {
@@ -74,6 +117,16 @@ constexpr Command kRows[] = {
      .help = "the profiler's level: what system.profile records"},
     {.name = "planCacheClear", .resource = ResourceKind::kCollection, .action = "planCacheWrite", .handler = clear_plan_cache,
      .help = "nothing to clear: plans are not cached"},
+    {.name = "planCacheListFilters", .resource = ResourceKind::kCollection, .action = "planCacheIndexFilter", .handler = list_index_filters,
+     .help = "index filters: none"},
+    {.name = "planCacheSetFilter", .resource = ResourceKind::kCollection, .action = "planCacheIndexFilter", .handler = set_index_filter,
+     .help = "refused: index filters are not implemented"},
+    {.name = "planCacheClearFilters", .resource = ResourceKind::kCollection, .action = "planCacheIndexFilter", .handler = clear_plan_cache,
+     .help = "nothing to clear: there are no index filters"},
+    {.name = "logRotate", .flags = kAdminOnly, .resource = ResourceKind::kCluster, .action = "logRotate", .handler = rotate_log,
+     .help = "refused: the log is not rotated"},
+    {.name = "lockInfo", .flags = kAdminOnly, .resource = ResourceKind::kCluster, .action = "serverStatus", .handler = lock_info,
+     .help = "refused: there is no lock manager"},
 };
 
 }  // namespace

@@ -54,8 +54,9 @@ class Execution {
     const bool within = in_transaction_ && !ends_transaction(*context_.command);
     if (within && context_.write_concern.provided) return server_error(code::kInvalidOptions, "writeConcern is not allowed within a multi-statement transaction");
     apply_concern_defaults(context_, within);
-    if (context_.txn_number) TRY(enter_session());
+    // Before a transaction takes its view.
     TRY(apply_read_concern(context_));
+    if (context_.txn_number) TRY(enter_session());
     return run_in_place();
   }
 

@@ -1,5 +1,6 @@
 #include "sandbox/commands/expired_images.h"
 
+#include "sandbox/commands/fsync_lock.h"
 #include "sandbox/commands/support.h"
 #include "sandbox/storage/side_collections.h"
 #include "sandbox/storage/write_unit.h"
@@ -23,9 +24,10 @@ struct Limits {
   }
 };
 
-// True when there may be more. Images stand in the order of their entries: the first that stays ends the pass.
+// True when there may be more, and writes are not locked. Images stand in the order of their entries: the first that stays ends the pass.
 Result<bool> delete_some(Engine& engine, const Limits& limits) {
-  auto unit = engine.begin_write();
+  auto unit = begin_own_unit(engine);
+  if (!unit) return false;
   const auto collection = unit->catalog().find(pre_images_namespace());
   if (!collection) return false;
   std::vector<std::pair<RecordId, bson::Document>> expired;

@@ -12,6 +12,7 @@
 #include "sandbox/commands/explain.h"
 #include "sandbox/commands/explain_stages.h"
 #include "sandbox/commands/find_request.h"
+#include "sandbox/commands/map_reduce_request.h"
 #include "sandbox/commands/scan.h"
 #include "sandbox/commands/support.h"
 #include "sandbox/commands/tables.h"
@@ -32,6 +33,7 @@ struct Explained {
   ExplainedUse use = ExplainedUse::kRead;
   bool returns_document = false;  // a write: findAndModify
   std::vector<bson::View> behind;  // stages of a pipeline that no find does
+  std::vector<bson::Document> made;  // what `behind` shows of a mapReduce
   bson::Document joined_filter;    // of several $match at a pipeline's front: find.filter is a view of it
   bool server_source = false;     // the pipeline's documents are the server's own
 };
@@ -85,12 +87,27 @@ Result<Explained> of_pipeline(const CommandContext& context, bson::View command)
   return explained;
 }
 
+Result<Explained> of_map_reduce(const CommandContext& context, bson::View command) {
+  if (context.services.scripts == nullptr) return server_error(31264, "Cannot run server-side javascript without the javascript engine enabled");
+  auto own = context;
+  own.body = command;
+  const auto request = TRY(parse_map_reduce(own));
+  Explained explained{.statement = command};
+  explained.find.filter = request.query;
+  explained.find.sort = request.sort;
+  explained.find.limit = request.limit.value_or(0);
+  explained.made = map_reduce_stages(request, context.database);
+  for (const auto& stage : explained.made) explained.behind.push_back(stage.view());
+  return explained;
+}
+
 Result<Explained> explained_command(const CommandContext& context, bson::View command) {
   const auto name = command.first().key();
   if (name == "find") return Explained{.find = TRY(parse_find(context, command)), .statement = command};
   if (name == "update") return of_write(command, "updates", ExplainedUse::kUpdate);
   if (name == "delete") return of_write(command, "deletes", ExplainedUse::kDelete);
   if (name == "aggregate") return of_pipeline(context, command);
+  if (name == "mapReduce" || name == "mapreduce") return of_map_reduce(context, command);
   if (name == "count" || name == "distinct" || name == "findAndModify" || name == "findandmodify") {
     Explained explained{.statement = command};
     auto& request = explained.find;
@@ -271,6 +288,7 @@ bson::Document pipeline_on_view(bson::View command, const Explained& explained) 
 Status explain_view(CommandContext& context, const ReadScope& scope, const CollectionInfo& view, const Explained& explained, bson::View command,
                     ExplainVerbosity verbosity, bson::Builder& out) {
   if (explained.use == ExplainedUse::kUpdate || explained.use == ExplainedUse::kDelete) return refuse_on_view(view, "this");
+  if (!explained.made.empty()) return server_error(code::kCommandNotSupportedOnView, "mapReduce on a view is not supported");
   TRY(check_aggregable(context, explained.find));
   const auto resolved = TRY(resolve_namespace(*scope.reader, view.ns, pipeline_on_view(command, explained)));
   const auto collator = TRY(collation_of(command, view.ns, resolved));

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "bson/builder.h"
+#include "sandbox/commands/fsync_lock.h"
 #include "sandbox/commands/server_facts.h"
 #include "sandbox/commands/support.h"
 #include "sandbox/storage/write_unit.h"
@@ -27,8 +28,10 @@ std::optional<bson::ObjectId> replica_set_id(const Catalog& catalog) {
 }
 
 Result<CollectionPtr> existing_or_new(WriteUnit& unit, const Namespace& ns, bson::View options) {
-  if (auto collection = unit.catalog().find(ns)) return collection;
-  return unit.create_collection(ns, options, default_id_index(nullptr));
+  const auto collection = unit.catalog().find(ns);
+  if (!collection) return unit.create_collection(ns, options, default_id_index(nullptr));
+  if (collection->is_view()) return server_error(code::kCommandNotSupportedOnView, fmt::format("{} is a view", ns.to_string()));
+  return collection;
 }
 
 // "Mon Nov 30 17:33:54.123", as ctime() has it without the year.
@@ -39,6 +42,19 @@ std::string local_time(std::int64_t millis) {
   char text[32];
   std::strftime(text, sizeof text, "%a %b %e %H:%M:%S", &parts);
   return fmt::format("{}.{:03}", text, millis % 1000);
+}
+
+Status remove_first(WriteUnit& unit, const CollectionPtr& collection) {
+  std::optional<bson::Document> first;
+  RecordId id = 0;
+  {
+    RecordCursor records(unit, *collection);
+    if (const auto document = TRY(records.next())) {
+      first = bson::Document(*document);
+      id = records.id();
+    }
+  }
+  return first ? unit.remove(collection, id, *first) : Status();
 }
 
 }  // namespace
@@ -69,21 +85,21 @@ bson::Document replica_set_configuration(const Reader& reader, const ServerSetti
   return std::move(config).finish();
 }
 
-Status record_configuration(Services& services) {
-  auto unit = services.engine.begin_write();
+Result<bool> record_configuration(Services& services) {
+  const auto unit = begin_own_unit(services.engine);
+  if (!unit) return false;
   unit->set_replicated(false);
   const auto collection = TRY(existing_or_new(*unit, configuration_namespace(), bson::View()));
   const auto configuration = replica_set_configuration(*unit, services.settings, services.engine.term());
-  // One document, whatever name the set had before.
-  std::vector<std::pair<RecordId, bson::Document>> before;
-  {
-    RecordCursor records(*unit, *collection);
-    while (const auto document = TRY(records.next())) before.emplace_back(records.id(), *document);
+  if (const auto before = TRY(unit->find_by_id(*collection, configuration["_id"]))) {
+    if (before->document == configuration) return true;
+    TRY(unit->update(collection, before->id, before->document, configuration, configuration));
+  } else {
+    TRY(remove_first(*unit, collection));  // the set had another name
+    TRY(unit->insert(collection, configuration));
   }
-  if (before.size() == 1 && before.front().second == configuration) return {};
-  for (const auto& [id, document] : before) TRY(unit->remove(collection, id, document));
-  TRY(unit->insert(collection, configuration));
-  return unit->commit().map([](bson::Timestamp) {});
+  TRY(unit->commit());
+  return true;
 }
 
 Status record_start(Services& services) {

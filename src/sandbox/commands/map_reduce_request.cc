@@ -158,4 +158,36 @@ class Parser {
 
 Result<MapReduceRequest> parse_map_reduce(const CommandContext& context) { return Parser(context).parse(); }
 
+std::vector<bson::Document> map_reduce_stages(const MapReduceRequest& request, std::string_view db) {
+  using bson::make_document;
+  std::vector<bson::Document> stages;
+  const auto emits = make_document({{"$_internalJsEmit", make_document({{"eval", request.map}, {"this", "$$ROOT"}})}});
+  stages.push_back(make_document({{"$project", make_document({{"emits", emits}, {"_id", false}})}}));
+  stages.push_back(make_document({{"$unwind", make_document({{"path", "$emits"}})}}));
+  const auto reduced = make_document({{"$_internalJsReduce", make_document({{"data", "$emits"}, {"eval", request.reduce}})}});
+  stages.push_back(make_document({{"$group", make_document({{"_id", "$emits.k"}, {"value", reduced}})}}));
+  if (request.finalize) {
+    bson::ArrayBuilder arguments;
+    arguments.append("$_id");
+    arguments.append("$value");
+    const auto held = std::move(arguments).finish();
+    const auto call = make_document({{"body", *request.finalize}, {"args", bson::ArrayView{held.view()}}, {"lang", "js"}});
+    stages.push_back(make_document({{"$project", make_document({{"_id", true}, {"value", make_document({{"$function", call}})}})}}));
+  }
+  if (!request.output) return stages;
+  const auto& output = *request.output;
+  const auto target = make_document({{"db", output.db.empty() ? std::string(db) : output.db}, {"coll", output.collection}});
+  if (output.kind == query::PipelineOutput::Kind::kOut) {
+    stages.push_back(make_document({{"$out", target}}));
+    return stages;
+  }
+  bson::Builder merge;
+  merge.append("into", target).append("on", "_id");
+  if (output.when_matched == "pipeline") merge.append("whenMatched", bson::ArrayView{output.when_matched_pipeline.view()});
+  else merge.append("whenMatched", output.when_matched);
+  merge.append("whenNotMatched", output.when_not_matched);
+  stages.push_back(make_document({{"$merge", std::move(merge).finish()}}));
+  return stages;
+}
+
 }  // namespace drover::sandbox

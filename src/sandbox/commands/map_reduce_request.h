@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "base/error.h"
 #include "bson/document.h"
@@ -24,5 +26,7 @@ struct MapReduceRequest {
 };
 
 Result<MapReduceRequest> parse_map_reduce(const CommandContext& context);
+// The pipeline that a server carries the command out by, behind its $match, $sort and $limit: for explain. Facts: map_reduce_agg.cpp.
+std::vector<bson::Document> map_reduce_stages(const MapReduceRequest& request, std::string_view db);
 
 }  // namespace drover::sandbox

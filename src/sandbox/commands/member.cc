@@ -81,12 +81,17 @@ void Member::freeze(Services& services, Duration period) {
 }
 
 Result<bool> Member::stand(Services& services) {
-  if (services.engine.is_primary()) return true;
+  // Whoever asks for an election that is under way finds all of it done.
   std::lock_guard lock(changing_);
-  if (services.engine.is_primary()) return true;  // another was faster
-  if (services.runtime.now() < not_before_) return false;
-  TRY(services.engine.be_elected(with_version()));
-  if (const auto recorded = record_configuration(services); !recorded) services.log.warn("the set's configuration could not be recorded", {{"reason", recorded.error().message}});
+  auto& engine = services.engine;
+  if (!engine.is_primary()) {
+    if (services.runtime.now() < not_before_ || engine.write_locks() > 0) return false;
+    TRY(engine.be_elected(with_version()));
+  }
+  if (recorded_term_ == engine.term()) return true;
+  const auto recorded = record_configuration(services);
+  if (!recorded) services.log.warn("the set's configuration could not be recorded", {{"reason", recorded.error().message}});
+  if (!recorded || *recorded) recorded_term_ = engine.term();
   return true;
 }
 

@@ -23,7 +23,7 @@ class Member {
   void step_down(Services& services, Duration period);
   // Of a secondary: not elected for so long from now on, at least; zero: as soon as may be.
   void freeze(Services& services, Duration period);
-  // It is elected if the time for it has come. False: it has not.
+  // It is elected if the time for it has come, and nobody has locked writes; the set's configuration is recorded. False: it has not.
   Result<bool> stand(Services& services);
 
   // topologyVersion.counter of hello: higher after each change.
@@ -37,7 +37,9 @@ class Member {
   Engine::AtOnce with_version();  // what the engine calls when it changes
 
   std::mutex changing_;       // before the engine's: one change at a time, which may wait for who writes
-  SteadyTime not_before_{};   // protected by it
+  // Protected by it.
+  SteadyTime not_before_{};
+  std::int64_t recorded_term_ = 0;  // that local.system.replset has, as far as it could be written
   mutable std::mutex mutex_;  // a leaf, for what is asked by everybody: held while the member's state changes, with its version
   std::int64_t topology_ = 6;
   int waiting_ = 0;

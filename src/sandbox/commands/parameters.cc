@@ -63,6 +63,7 @@ Parameters::Parameters() {
   add("periodicNoopIntervalSecs", 10, false);
   add("minSnapshotHistoryWindowInSeconds", 300, false);
   add("writePeriodicNoops", true, false);
+  add("maxAcceptableLogicalClockDriftSecs", std::int64_t{31536000}, false);
   add("syncdelay", 60.0, true);
   add("journalCommitInterval", 0, true);
   add("scramIterationCount", 10000, true);

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "sandbox/commands/fsync_lock.h"
 #include "sandbox/commands/local_records.h"
 #include "sandbox/commands/member.h"
 #include "sandbox/commands/support.h"
@@ -90,6 +91,7 @@ Result<bson::Document> resize_oplog(CommandContext& context) {
   if (!size) return server_error(4, "no size field");
   if (!(*size >= kMinOplogMegabytes)) return server_error(code::kBadValue, "the oplog size must be at least 990 megabytes");
   if (*size > kMaxOplogMegabytes) return server_error(code::kBadValue, "the oplog size cannot exceed 1 PB");
+  TRY(wait_for_unlock(context));
   TRY(context.engine().resize_oplog(static_cast<std::uint64_t>(*size) * kMegabyte));
   return bson::Document();
 }
@@ -156,6 +158,13 @@ Result<bson::Document> step_up(CommandContext& context) {
   return server_error(125, "Election failed.");
 }
 
+// A primary has no such mode. Facts: TopologyCoordinator and ReplicationCoordinatorImpl::setMaintenanceMode.
+Result<bson::Document> maintenance(CommandContext& context) {
+  if (context.engine().is_primary()) return server_error(kNotSecondary, "primaries can't modify maintenance mode");
+  if (!context.body.first().is_truthy()) return server_error(96, "already out of maintenance mode");
+  return server_error(238, "maintenance mode is not implemented by this server: replSetFreeze keeps a member that has stepped down from being elected");
+}
+
 constexpr auto kCluster = ResourceKind::kCluster;
 constexpr Command kRows[] = {
     {.name = "replSetGetStatus", .flags = kAdminOnly, .resource = kCluster, .action = "replSetGetStatus", .handler = status,
@@ -174,6 +183,8 @@ constexpr Command kRows[] = {
      .help = "keeps a member that has stepped down from being elected"},
     {.name = "replSetStepUp", .flags = kAdminOnly, .resource = kCluster, .action = "replSetStateChange", .handler = step_up,
      .help = "has the only member elected, where it may be"},
+    {.name = "replSetMaintenance", .flags = kAdminOnly, .resource = kCluster, .action = "replSetStateChange", .handler = maintenance,
+     .help = "refused: a primary has no maintenance mode, and no other member is there to take over"},
 };
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "net/crypto.h"
 #include "sandbox/commands/support.h"
 #include "sandbox/storage/keys.h"
+#include "sandbox/storage/side_collections.h"
 
 namespace drover::sandbox {
 
@@ -245,7 +246,7 @@ Status load_session(Engine& engine, Session& session) {
   session.loaded = true;
   session.statements_forgotten = false;
   const auto reader = make_reader(engine, engine.view());
-  const auto collection = reader->catalog().find(Namespace{"config", "transactions"});
+  const auto collection = reader->catalog().find(sessions_namespace());
   if (!collection) return {};
   const auto wanted = bson::make_document({{"_id", session.lsid}});
   const auto record = TRY(reader->find_by_id(*collection, wanted["_id"]));

@@ -181,6 +181,11 @@ Status wait_for_unlock(CommandContext& context) {
   return {};
 }
 
+std::unique_ptr<WriteUnit> begin_own_unit(Engine& engine) {
+  auto unit = engine.begin_write();
+  return engine.write_locks() > 0 ? nullptr : std::move(unit);
+}
+
 Result<std::unique_ptr<WriteUnit>> begin_unit(CommandContext& context) {
   if (!context.internal) TRY(wait_for_unlock(context));
   const Patience patience{context.patience(), context.stop};
@@ -240,9 +245,13 @@ Status check_creatable(const CommandContext& context, const Namespace& ns) {
   if (ns.collection.find('$') != std::string::npos || ns.collection.empty() || ns.collection.front() == '.') {
     return server_error(code::kInvalidNamespace, five ? fmt::format("Invalid collection name: {}", ns.collection) : "invalid collection name");
   }
-  static constexpr std::string_view kSystem[] = {"system.js", "system.profile", "system.users", "system.roles", "system.views"};
-  const bool ours = ns.db == "admin" || ns.db == "config" || ns.db == "local" || ns.collection.starts_with("system.buckets.");
-  if (!ns.collection.starts_with("system.") || ours || std::find(std::begin(kSystem), std::end(kSystem), ns.collection) != std::end(kSystem)) return {};
+  // Facts: MongoDB's NamespaceString::isLegalClientSystemNS.
+  static constexpr std::string_view kEverywhere[] = {"system.js", "system.profile", "system.users", "system.roles", "system.views"};
+  static constexpr std::string_view kOfOne[] = {
+      "admin.system.version", "admin.system.keys", "admin.system.new_users", "admin.system.backup_users", "config.system.sessions", "config.system.indexBuilds",
+      "config.system.preimages", "config.system.sharding_ddl_coordinators", "local.system.replset", "local.system.healthlog"};
+  if (!ns.collection.starts_with("system.") || ns.collection.starts_with("system.buckets.") || std::ranges::find(kEverywhere, ns.collection) != std::end(kEverywhere)) return {};
+  if (std::ranges::find(kOfOne, ns.to_string()) != std::end(kOfOne)) return {};
   return server_error(code::kInvalidNamespace, fmt::format(fmt::runtime(five ? "Invalid system namespace: {}" : "cannot write to '{}'"), ns.to_string()));
 }
 

@@ -6,6 +6,7 @@
 
 #include "bson/key_string.h"
 #include "model/namespace.h"
+#include "sandbox/commands/fsync_lock.h"
 #include "sandbox/commands/support.h"
 #include "sandbox/commands/timeseries_bucket.h"
 #include "sandbox/commands/write_block.h"
@@ -43,14 +44,14 @@ bool is_ttl(const IndexInfo& index) {
   return index.ready && index.is_plain() && !index.is_id() && index.fields.size() == 1 && index.spec["expireAfterSeconds"].is_number();
 }
 
-// How many of `records` were deleted: those whose key has still expired in the newest state.
-Result<std::size_t> delete_records(Engine& engine, const Uuid& uuid, const std::string& index_name, const Expired& expired,
+// Those of `records` whose key has still expired in the newest state. False: not now, writes are locked.
+Result<bool> delete_records(Engine& engine, const Uuid& uuid, const std::string& index_name, const Expired& expired,
                                    const std::vector<RecordId>& records) {
-  auto unit = engine.begin_write();
+  auto unit = begin_own_unit(engine);
+  if (!unit) return false;
   const auto collection = unit->catalog().find(uuid);
   const auto* index = collection ? collection->index(index_name) : nullptr;
-  if (!index || (!is_internal_database(collection->ns.db) && TRY(user_writes_blocked(*unit)))) return 0;
-  std::size_t deleted = 0;
+  if (!index || (!is_internal_database(collection->ns.db) && TRY(user_writes_blocked(*unit)))) return true;
   for (const auto id : records) {
     const auto document = TRY(unit->find_record(*collection, id));
     if (!document) continue;
@@ -59,10 +60,9 @@ Result<std::size_t> delete_records(Engine& engine, const Uuid& uuid, const std::
     const auto removed = unit->remove(collection, id, *document);
     if (!removed && removed.error().server_code == code::kWriteConflict) continue;
     TRY(removed);
-    ++deleted;
   }
   TRY(unit->commit());
-  return deleted;
+  return true;
 }
 
 // Before when what lives so many seconds has expired. Nothing: it never does, as with what is no number, or more than there have been.
@@ -96,7 +96,7 @@ Status delete_by_index(Services& services, const CollectionInfo& collection, con
     const auto id = TRY(entries.next());
     if (id) records.push_back(*id);
     if (!records.empty() && (!id || records.size() >= kUnit)) {
-      TRY(delete_records(services.engine, collection.uuid, index.name, expired, records));
+      if (!TRY(delete_records(services.engine, collection.uuid, index.name, expired, records))) return {};
       records.clear();
     }
     if (!id) break;

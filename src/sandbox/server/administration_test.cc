@@ -609,6 +609,28 @@ TEST_F(Administration, HowMuchIsLoggedOfWhatIsKeptAndTold) {
   EXPECT_TRUE(told("storage.journal.verbosity"));
 }
 
+TEST_F(Administration, PlansAndTheirFiltersAreNoneToList) {
+  for (const auto version : {kTest44, kTest80}) {
+    start(version);
+    EXPECT_EQ(text(bson::Document(run("d", R"({"planCacheListFilters": "c"})"))).find(R"("filters":[])"), 1u);
+    EXPECT_EQ(message("d", R"({"planCacheSetFilter": "c", "query": {"a": 1}, "indexes": [{"a": 1}]})").substr(0, 4), "238 ");
+    for (const std::string command : {"planCacheClear", "planCacheClearFilters"}) {
+      EXPECT_EQ(code("d", R"({")" + command + R"(": "c"})"), 0);
+      EXPECT_EQ(code("d", R"({")" + command + R"(": "c", "query": {"a": 1}, "sort": {"b": 1}})"), 0);
+      EXPECT_EQ(message("d", R"({")" + command + R"(": "c", "sort": {"b": 1}})"), "2 sort or projection provided without query");
+      EXPECT_EQ(message("d", R"({")" + command + R"(": "c", "query": 1})"), "2 required field query must be an object");
+      EXPECT_EQ(code("d", R"({")" + command + R"(": "c", "query": {"a": {"$nothing": 1}}})"), 2);
+      EXPECT_EQ(code("d", R"({")" + command + R"(": 1})"), 73);
+    }
+    EXPECT_EQ(message("admin", R"({"logRotate": 1})").substr(0, 4), "238 ");
+    EXPECT_EQ(message("admin", R"({"lockInfo": 1})").substr(0, 4), "238 ");
+    EXPECT_EQ(message("admin", R"({"replSetMaintenance": true})"), "95 primaries can't modify maintenance mode");
+    ASSERT_EQ(code("admin", R"({"replSetStepDown": 60, "force": true})"), 0);
+    EXPECT_EQ(message("admin", R"({"replSetMaintenance": false})"), "96 already out of maintenance mode");
+    EXPECT_EQ(message("admin", R"({"replSetMaintenance": true})").substr(0, 4), "238 ");
+  }
+}
+
 TEST_F(Administration, WhatIsNotThereIsRefusedInTheServersWords) {
   start(kTest44);
   EXPECT_EQ(message("d", R"({"mapReduce": "c", "map": "f", "reduce": "g", "out": {"inline": 1}})"), "31264 Cannot run server-side javascript without the javascript engine enabled");

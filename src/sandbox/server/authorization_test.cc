@@ -106,6 +106,12 @@ const std::vector<Row>& rows() {
       {"d", R"({"reIndex": "c"})", {{kC, "reIndex"}}},
       {"d", R"({"validateDBMetadata": 1, "db": "d", "apiParameters": {"version": "1"}})", {{kDb, "validate"}}},
       {"d", R"({"planCacheClear": "c"})", {{kC, "planCacheWrite"}}},
+      {"d", R"({"planCacheListFilters": "c"})", {{kC, "planCacheIndexFilter"}}},
+      {"d", R"({"planCacheSetFilter": "c", "query": {}, "indexes": ["a"]})", {{kC, "planCacheIndexFilter"}}},
+      {"d", R"({"planCacheClearFilters": "c"})", {{kC, "planCacheIndexFilter"}}},
+      {"admin", R"({"logRotate": 1})", {{kCluster, "logRotate"}}},
+      {"admin", R"({"lockInfo": 1})", {{kCluster, "serverStatus"}}},
+      {"admin", R"({"replSetMaintenance": true})", {{kCluster, "replSetStateChange"}}},
       {"d", R"({"profile": 0})", {{kDb, "enableProfiler"}}},
       {"d", R"({"profile": -1})", {{R"({"db": "d", "collection": "system.profile"})", "find"}}},
       // users and roles

@@ -26,6 +26,7 @@ namespace {
 
 constexpr std::size_t kDescribedCommandBytes = 1024;
 constexpr int kLegacyQuery = 5739101;
+constexpr int kOverflow = 15;
 // Smaller replies are sent in one piece.
 constexpr std::size_t kCopiedReplyBytes = 64 << 10;
 
@@ -126,11 +127,11 @@ std::string app_name_of(const ClientConnection& connection, bson::View body, Ser
 Dispatcher::Outcome Dispatcher::run(ClientConnection& connection, const Request& request) {
   const auto first = request.body.first();
   const auto db = request.body["$db"].to_string_view();
-  if (!db) return {decorate(error_reply(Error{ErrorCode::kFailure, "OP_MSG requests require a $db argument", 40571, {}}))};
-  if (auto valid = check_database(*db); !valid) return {decorate(error_reply(valid.error()))};
+  if (!db) return {decorate(error_reply(Error{ErrorCode::kFailure, "OP_MSG requests require a $db argument", 40571, {}}), &connection)};
+  if (auto valid = check_database(*db); !valid) return {decorate(error_reply(valid.error()), &connection)};
   const auto& settings = state_.services.settings;
   const auto* command = state_.services.commands.find(first.key(), settings.version);
-  if (command == nullptr) return {decorate(unknown_command_reply(first.key()))};
+  if (command == nullptr) return {decorate(unknown_command_reply(first.key()), &connection)};
   if (request.legacy && settings.at_least(5, 1) && command->name != "hello" && command->name != "isMaster" &&
       !command->name.starts_with("sasl")) {
     return {decorate(error_reply(Error{ErrorCode::kFailure,
@@ -138,22 +139,16 @@ Dispatcher::Outcome Dispatcher::run(ClientConnection& connection, const Request&
                                                    "upgrade. For more details see "
                                                    "https://dochub.mongodb.org/core/legacy-opcode-removal",
                                                    first.key()),
-                                       352, {}}))};
+                                       352, {}}), &connection)};
   }
   Namespace ns{std::string(*db), std::string(first.to_string_view().value_or(""))};
   const auto app_name = app_name_of(connection, request.body, settings.version);
   auto action = hit_fail_command(state_.services.fail_points.fail_command, FailMoment::kBefore, *command, ns, app_name);
-  if (action) {
-    state_.services.runtime.sleep(action->block, request.stop);
-    action->stay.leave();
-    if (action->close_connection) return {.close = true};
-    if (action->error_code) return {decorate(failed_command(request.body, *action))};
-  }
   bson::Document reply;
   MemoryShare memory(&state_.services.memory.replies);
   bool close = false;
   try {
-    reply = run_command(connection, request, *command, *db, memory, close);
+    reply = run_command(connection, request, *command, *db, action, memory, close);
   } catch (const std::exception& e) {
     // Only memory can be exhausted here; the command's effects are whole or absent, as after any other failure.
     state_.services.log.error("command failed unexpectedly", {{"command", std::string(command->name)}, {"what", e.what()}});
@@ -162,11 +157,11 @@ Dispatcher::Outcome Dispatcher::run(ClientConnection& connection, const Request&
   if (close) return {.close = true};
   const auto after = hit_fail_command(state_.services.fail_points.fail_command, FailMoment::kAfter, *command, ns, connection.app_name());
   if (after && reply["ok"].is_truthy()) reply = with_write_concern_error(request.body, reply, *after);
-  return {.reply = decorate(std::move(reply)), .memory = std::move(memory)};
+  return {.reply = decorate(std::move(reply), &connection), .memory = std::move(memory)};
 }
 
 bson::Document Dispatcher::run_command(ClientConnection& connection, const Request& request, const Command& command,
-                                       std::string_view db, MemoryShare& memory, bool& close) {
+                                       std::string_view db, std::optional<FailAction>& action, MemoryShare& memory, bool& close) {
   auto& services = state_.services;
   if (connection.auth.enabled()) connection.auth.refresh();
   Operation operation;
@@ -196,6 +191,15 @@ bson::Document Dispatcher::run_command(ClientConnection& connection, const Reque
     if (context.lsid) operation.session = SessionId::of(*context.lsid);
   }
   const RunningScope running(operations_, operation);
+  if (action) {
+    // As a running operation, which may be killed.
+    services.runtime.sleep(action->block, context.stop);
+    action->stay.leave();
+    close = action->close_connection;
+    if (close) return {};
+    if (context.stop.stop_requested()) return error_reply(Error{ErrorCode::kFailure, "operation was interrupted", 11601, {}});
+    if (action->error_code) return failed_command(request.body, *action);
+  }
   const auto started = services.runtime.now();
   ScanTotals scanned;
   auto reply = [&] {
@@ -210,6 +214,7 @@ bson::Document Dispatcher::run_command(ClientConnection& connection, const Reque
 bson::Document Dispatcher::run_in(CommandContext& context, ClientConnection& connection) {
   const auto& services = state_.services;
   const auto& command = *context.command;
+  if (auto heard = state_.cluster_time.accept(connection, command, context.body); !heard) return error_reply(heard.error());
   if ((command.flags & kAdminOnly) != 0 && context.database != "admin") {
     return error_reply(Error{ErrorCode::kFailure, fmt::format("{} may only be run against the admin database.", command.name), 13, {}});
   }
@@ -241,16 +246,9 @@ bson::Document Dispatcher::with_topology(bson::Document reply) const {
   return bson::append_fields(std::move(reply), std::move(version).finish());
 }
 
-bson::Document Dispatcher::decorate(bson::Document reply) const {
-  static constexpr std::uint8_t kNoHash[20] = {};
-  const auto time = operation_time(state_.services);
+bson::Document Dispatcher::decorate(bson::Document reply, const ClientConnection* connection) const {
   bson::Builder extra;
-  {
-    auto cluster = extra.open_document("$clusterTime");
-    cluster.append("clusterTime", time);
-    cluster.open_document("signature").append("hash", bson::Binary{0, kNoHash}).append("keyId", std::int64_t{0});
-  }
-  extra.append("operationTime", time);
+  state_.cluster_time.append(extra, connection, operation_time(state_.services));
   return bson::append_fields(std::move(reply), std::move(extra).finish());
 }
 
@@ -445,7 +443,12 @@ class ClientSession final : public net::WireSession {
 
 }  // namespace
 
-bson::Document Dispatcher::refusal(const Error& error) const { return decorate(error_reply(error)); }
+bson::Document Dispatcher::refusal(const Error& error) const {
+  auto refused = error;
+  // Since 5.0 the server does not say how deep it may be.
+  if (refused.server_code == kOverflow && state_.services.settings.at_least(5, 0)) refused.message.resize(std::min(refused.message.size(), refused.message.find(": ")));
+  return decorate(error_reply(refused), nullptr);
+}
 
 std::unique_ptr<net::WireSession> Dispatcher::accept(net::ConnectionInfo info) {
   return std::make_unique<ClientSession>(*this, state_, operations_, std::move(info));

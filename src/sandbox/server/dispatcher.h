@@ -3,11 +3,13 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <stop_token>
 
 #include "bson/document.h"
 #include "net/wire_server.h"
+#include "sandbox/server/fail_command.h"
 #include "sandbox/server/message.h"
 #include "sandbox/server/server_state.h"
 
@@ -39,9 +41,9 @@ class Dispatcher {
 
  private:
   bson::Document run_command(ClientConnection& connection, const Request& request, const Command& command,
-                             std::string_view db, MemoryShare& memory, bool& close);
+                             std::string_view db, std::optional<FailAction>& action, MemoryShare& memory, bool& close);
   bson::Document run_in(CommandContext& context, ClientConnection& connection);
-  bson::Document decorate(bson::Document reply) const;
+  bson::Document decorate(bson::Document reply, const ClientConnection* connection) const;
   bson::Document with_topology(bson::Document reply) const;
 
   ServerState& state_;

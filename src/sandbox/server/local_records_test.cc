@@ -68,5 +68,49 @@ TEST_F(LocalRecordsTest, EachStartIsRecorded) {
   EXPECT_EQ(text(listed.front()["options"]), R"({"capped":true,"size":10485760})");
 }
 
+// As in the server, what clients put beside it stays, and does not make an election read it.
+TEST_F(LocalRecordsTest, OtherDocumentsAreLeftAlone) {
+  start_again(kTest80);
+  const auto insert = [&](int first, int count) {
+    bson::Builder command;
+    command.append("insert", "system.replset");
+    {
+      auto documents = command.open_array("documents");
+      for (int i = first; i < first + count; ++i) documents.open_document().append("_id", i);
+    }
+    return code("local", std::move(command).finish().view());
+  };
+  ASSERT_EQ(insert(0, 1000), 0);
+  const auto elect = [&] {
+    ASSERT_EQ(code("admin", R"({"replSetStepDown": 60, "force": true})"), 0);
+    ASSERT_EQ(code("admin", R"({"replSetFreeze": 0})"), 0);
+  };
+  elect();
+  EXPECT_EQ(find("local", "system.replset").size(), 1001u);
+  EXPECT_EQ(text(find("local", "system.replset", R"({"_id": "rs0"})").at(0)), text(configuration()));
+  // Without its document one of theirs makes room, as the server's singleton is whichever is first.
+  ASSERT_EQ(code("local", R"({"delete": "system.replset", "deletes": [{"q": {"_id": "rs0"}, "limit": 1}]})"), 0);
+  elect();
+  EXPECT_EQ(find("local", "system.replset").size(), 1000u);
+  EXPECT_EQ(text(find("local", "system.replset", R"({"_id": "rs0"})").at(0)), text(configuration()));
+}
+
+TEST_F(LocalRecordsTest, AViewInTheLogsPlaceHarmsNoStart) {
+  for (const auto version : {kTest44, kTest80}) {
+    client_.reset();
+    sandbox_.reset();
+    std::filesystem::remove_all(path_);
+    start_again(version);
+    ASSERT_EQ(code("local", R"({"drop": "startup_log"})"), 0);
+    ASSERT_EQ(code("local", R"({"create": "startup_log", "viewOn": "other", "pipeline": []})"), 0);
+    start_again(version);
+    expect_recorded();
+    EXPECT_EQ(find("local", "startup_log").size(), 0u);
+    ASSERT_EQ(code("local", R"({"drop": "startup_log"})"), 0);
+    start_again(version);
+    EXPECT_EQ(find("local", "startup_log").size(), 1u);
+  }
+}
+
 }  // namespace
 }  // namespace drover::sandbox

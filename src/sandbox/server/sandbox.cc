@@ -18,6 +18,7 @@
 #include "sandbox/commands/recent_log.h"
 #include "sandbox/commands/sessions.h"
 #include "sandbox/commands/ttl.h"
+#include "sandbox/server/cluster_time.h"
 #include "sandbox/server/cursor_registry.h"
 #include "sandbox/script/hosts.h"
 #include "sandbox/server/dispatcher.h"
@@ -32,6 +33,7 @@ namespace {
 constexpr Duration kMaintenance = std::chrono::seconds(1);
 // As the server does, so that streams and readers of an idle set see its time move on.
 constexpr Duration kNoopInterval = std::chrono::seconds(10);
+constexpr Duration kNoopPatience = std::chrono::seconds(1);
 
 bson::ObjectId new_process_id(Runtime& runtime) {
   bson::ObjectId id;
@@ -104,7 +106,7 @@ struct Sandbox::Parts {
                  .open_change_stream = changestream::open_change_stream,
                  .auth_data_changed = [this] { users.changed(); },
                  .shut_down = options.on_shutdown},
-        users(options.version), state{.services = services, .users = users, .process_id = new_process_id(runtime)},
+        users(options.version), cluster_time(services), state{.services = services, .users = users, .cluster_time = cluster_time, .process_id = new_process_id(runtime)},
         dispatcher(state, operations) {
     users.attach(services);
   }
@@ -131,6 +133,7 @@ struct Sandbox::Parts {
   Parameters parameters;
   Services services;
   auth::UserDirectory users;
+  ClusterTime cluster_time;
   ServerState state;
   Dispatcher dispatcher;
   std::unique_ptr<Runtime::Thread> maintenance;
@@ -152,6 +155,7 @@ void Sandbox::Parts::maintain(const std::stop_token& stop) {
     if (const auto elected = member.stand(services); !elected) log.warn("the election failed", {{"reason", elected.error().message}});
     if (!engine->is_primary() || engine->write_locks() > 0) continue;  // deletes and writes nothing by itself
     if (const auto tidied = engine->tidy_abandoned(); !tidied) log.warn("what commands have left behind could not be put in order", {{"reason", tidied.error().message}});
+    if (const auto provided = cluster_time.provide_keys(); !provided) log.warn("no key to sign the cluster time with could be stored", {{"reason", provided.error().message}});
     if (parameters.expires_documents() && runtime.now() - last_expiry >= parameters.expiry_interval()) {
       const auto expired = delete_expired(services, stop);
       if (!expired) log.warn("expired documents could not be deleted", {{"reason", expired.error().message}});
@@ -167,9 +171,10 @@ void Sandbox::Parts::maintain(const std::stop_token& stop) {
       last_time = time;
       last_change = runtime.now();
     } else if (runtime.now() - last_change >= kNoopInterval) {
-      const auto noted = engine->append_note(bson::make_document({{"msg", "periodic noop"}}));
-      if (!noted) log.warn("the periodic no-op could not be written", {{"reason", noted.error().message}});
-      last_change = runtime.now();
+      // Not for long: what locks writes meanwhile keeps neither this thread nor its end waiting.
+      const auto noted = engine->append_note(bson::make_document({{"msg", "periodic noop"}}), {.timeout = kNoopPatience, .stop = stop});
+      if (!noted && engine->write_locks() == 0) log.warn("the periodic no-op could not be written", {{"reason", noted.error().message}});
+      if (noted) last_change = runtime.now();
     }
   }
 }
@@ -203,6 +208,7 @@ Result<std::unique_ptr<Sandbox>> Sandbox::start(const SandboxOptions& options, R
   auto parts = std::make_unique<Parts>(options, runtime, std::move(recent_log), std::move(engine), started);
   auto& self = *parts;
   TRY(self.concern_defaults.load(*self.engine, runtime));
+  if (const auto provided = self.cluster_time.provide_keys(); !provided) log.warn("no key to sign the cluster time with could be stored", {{"reason", provided.error().message}});
   if (options.listen) {
     listen.request_memory = &self.memory.requests;
     listen.reply_memory = &self.memory.replies;
@@ -213,9 +219,8 @@ Result<std::unique_ptr<Sandbox>> Sandbox::start(const SandboxOptions& options, R
   }
   log.info("the server has started", {{"version", options.version.to_string()}, {"port", self.settings.port}, {"dbpath", options.dbpath}, {"auth", options.auth}});
   self.recent_log->started();
-  for (const auto record : {record_configuration, record_start}) {
-    if (const auto recorded = record(self.services); !recorded) log.warn("the start could not be recorded", {{"reason", recorded.error().message}});
-  }
+  if (const auto recorded = self.member.stand(self.services); !recorded) log.warn("the set's configuration could not be recorded", {{"reason", recorded.error().message}});
+  if (const auto recorded = record_start(self.services); !recorded) log.warn("the start could not be recorded", {{"reason", recorded.error().message}});
   self.maintenance = runtime.spawn("sandbox", [&self](std::stop_token stop) { self.maintain(stop); });
   return std::unique_ptr<Sandbox>(new Sandbox(std::move(parts)));
 }

@@ -8,6 +8,7 @@
 
 #include "sandbox/auth/connection_auth.h"
 #include "sandbox/commands/command.h"
+#include "sandbox/server/cluster_time.h"
 #include "sandbox/server/fail_command.h"
 
 namespace drover::sandbox {
@@ -15,6 +16,7 @@ namespace drover::sandbox {
 struct ServerState {
   Services& services;
   auth::UserDirectory& users;
+  ClusterTime& cluster_time;
   bson::ObjectId process_id;                  // topologyVersion.processId
 };
 

@@ -58,6 +58,35 @@ class WaitingTest : public SandboxClientTest {
   }
 };
 
+TEST_F(WaitingTest, WhoIsBlockedByAFailPointCanBeKilled) {
+  constexpr auto kSession = R"("lsid": {"id": {"$uuid": "00000000-0000-4000-8000-000000000012"}})";
+  ASSERT_EQ(code("admin", R"({"configureFailPoint": "failCommand", "mode": "alwaysOn", "data": {"failCommands": ["find"], "blockConnection": true, "blockTimeMS": 600000}})"), 0);
+  // When it is there.
+  const auto blocked = [&] {
+    while (true) {
+      for (const auto& operation : batch(run("admin", R"({"aggregate": 1, "pipeline": [{"$currentOp": {}}, {"$match": {"command.find": "c"}}], "cursor": {}})"))) {
+        return operation["opid"].to_int64().value_or(0);
+      }
+      std::this_thread::sleep_for(1ms);
+    }
+  };
+  const auto ended_by = [&](const std::function<void(std::int64_t, std::stop_source&)>& end) {
+    std::stop_source closing;
+    std::int64_t ended = 0;
+    std::jthread other([&] {
+      ClientConnection client(sandbox_->state(), true);
+      const auto body = bson::from_ejson(R"({"find": "c", )" + std::string(kSession) + R"(, "$db": "d"})");
+      ended = code_of(sandbox_->dispatcher().run(client, {.body = body->view(), .sequences = {}, .stop = closing.get_token()}).reply);
+    });
+    end(blocked(), closing);
+    other.join();
+    return ended;
+  };
+  EXPECT_EQ(ended_by([&](std::int64_t id, auto&) { run("admin", bson::make_document({{"killOp", 1}, {"op", id}})); }), 11601);
+  EXPECT_EQ(ended_by([&](std::int64_t, auto&) { run("d", R"({"killSessions": [{"id": {"$uuid": "00000000-0000-4000-8000-000000000012"}}]})"); }), 11601);
+  EXPECT_EQ(ended_by([&](std::int64_t, auto& closing) { closing.request_stop(); }), 11601) << "the server's end, or the client's";
+}
+
 TEST_F(WaitingTest, MaxTimeRunsWhileACommandWaitsForMemory) {
   const auto opened = run("d", R"({"find": "large", "batchSize": 1, "maxTimeMS": 3000})");
   const auto cursor = opened.view().at_path("cursor.id").to_int64().value_or(0);

@@ -76,6 +76,7 @@ Status Engine::tidy_abandoned() {
   if (std::ranges::none_of(collections, [&](const auto& collection) { return has_abandoned(*this, *collection); })) return {};
   const auto tidied = [&]() -> Result<bool> {
     auto unit = begin_write();
+    if (impl_->write_locks > 0) return true;
     const bool is_held = TRY(tidy(*unit));
     TRY(unit->commit());
     return is_held;

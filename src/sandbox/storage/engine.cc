@@ -116,7 +116,7 @@ Status Engine::prepare() {
     kv::IndexedBatch& batch = unit->batch();
     batch.put(kMeta, "format", kFormat);
     TRY(unit->create_collection({"local", "oplog.rs"}, oplog_options(impl_->oplog_max), bson::View()));
-    TRY(unit->create_collection({"config", "transactions"}, bson::View(), id_index));
+    TRY(unit->create_collection(sessions_namespace(), bson::View(), id_index));
     const auto versions = TRY(unit->create_collection({"admin", "system.version"}, bson::View(), id_index));
     const auto fcv = fmt::format("{}.{}", impl_->options.version.major, impl_->options.version.minor);
     TRY(unit->insert(versions, bson::make_document({{"_id", "featureCompatibilityVersion"}, {"version", fcv}})));
@@ -209,6 +209,14 @@ Result<ReadViewPtr> Engine::view_at(bson::Timestamp ts) {
 bson::Timestamp Engine::last_committed() const {
   std::lock_guard lock(impl_->state);
   return impl_->last_committed;
+}
+
+bson::Timestamp Engine::cluster_time() const { return std::max(last_committed(), bson::Timestamp::from_value(impl_->heard_time)); }
+
+void Engine::advance_cluster_time(bson::Timestamp heard) {
+  auto known = impl_->heard_time.load();
+  while (known < heard.value() && !impl_->heard_time.compare_exchange_weak(known, heard.value())) {
+  }
 }
 
 bson::Timestamp Engine::hand_out_time(HandOut kind) {
@@ -305,12 +313,14 @@ Status Engine::be_elected(const AtOnce& at_once) {
   };
   auto unit = begin_write();
   if (impl_->primary) return {};
+  if (impl_->write_locks > 0) return fail(ErrorCode::kTemporary, "writes are locked by fsync");
   const auto before = impl_->term.load();
   impl_->term = before + 1;
   impl_->term_starts.emplace(bson::Timestamp(), before);
   impl_->term_starts[unit->upcoming_time()] = before + 1;
   unit->log_note(bson::make_document({{"msg", "new primary"}}));
   const auto elected_at = unit->last_entry();
+  if (!unit->catalog().find(sessions_namespace())) TRY(unit->create_collection(sessions_namespace(), bson::View(), plain_id_index()));
   TRY(tidy(*unit));
   change_to(true);
   if (const auto elected = unit->commit(); !elected) {

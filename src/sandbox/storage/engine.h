@@ -173,6 +173,9 @@ class Engine {
   // The newest view when `ts` has not come yet (wait_for it first), 239 SnapshotTooOld when it cannot be had any more.
   Result<ReadViewPtr> view_at(bson::Timestamp ts);
   bson::Timestamp last_committed() const;
+  // The set's clock: the newest time that was committed or heard of. What is written from now on is later. Not kept over a restart beyond the oplog.
+  bson::Timestamp cluster_time() const;
+  void advance_cluster_time(bson::Timestamp heard);
   // last_committed(), for a reply: view_at() of it works from now on, for the kind's window.
   enum class HandOut { kCasual, kAskedFor };
   bson::Timestamp hand_out_time(HandOut kind);

@@ -38,6 +38,7 @@ struct Engine::Impl {
   std::shared_ptr<std::atomic<std::size_t>> largest_entry = std::make_shared<std::atomic<std::size_t>>(0);
   std::string key_buffer, name_buffer;                  // of the unit, kept to be used again
   std::map<bson::Timestamp, std::int64_t> term_starts;  // the first entry of each term since the start
+  std::atomic<std::uint64_t> heard_time = 0;            // the newest that clients have told; it only grows
   // Written by who holds `writer`, read by all.
   std::atomic<bool> primary{true};
   std::atomic<std::int64_t> term{kFirstTerm};

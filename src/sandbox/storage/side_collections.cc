@@ -21,6 +21,20 @@ Status check_version_document(const Namespace& ns, bson::View before, const bson
                                                "featureCompatibilityVersion document in admin.system.version", version, newest), 2);
 }
 
+Status check_session_document(const Namespace& ns, bson::View document, bool within_session) {
+  if (ns.db != "config" || ns.collection != "transactions") return {};
+  if (within_session) {
+    return fail(ErrorCode::kFailure, "Direct writes against config.transactions cannot be performed using a transaction or on a session.", 40528);
+  }
+  const auto id = document["_id"].to_document();
+  if (!id) return fail(ErrorCode::kFailure, "invalid parameter: expected an object (_id)", 10065);
+  for (const char* field : {"id", "uid"}) {
+    if (!(*id)[field]) return fail(ErrorCode::kFailure, fmt::format("BSON field 'lsid.{}' is missing but a required field", field), 40414);
+  }
+  return {};
+}
+
+Namespace sessions_namespace() { return {"config", "transactions"}; }
 Namespace pre_images_namespace() { return {"config", "system.preimages"}; }
 Namespace retry_images_namespace() { return {"config", "image_collection"}; }
 

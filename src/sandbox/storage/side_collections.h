@@ -27,6 +27,11 @@ bson::Document plain_id_index();
 // this server's. `after`: null for a removal.
 Status check_version_document(const Namespace& ns, bson::View before, const bson::View* after, ServerVersion server);
 
+// A client's write of an entry of config.transactions: 40528 from a session with a number, whose own entry it would be, and 10065 or 40414 for what
+// no session has as its _id. Facts: session_catalog_mongod.cpp (observeDirectWriteToConfigTransactions).
+Status check_session_document(const Namespace& ns, bson::View document, bool within_session);
+
+Namespace sessions_namespace();      // config.transactions
 Namespace pre_images_namespace();    // config.system.preimages
 Namespace retry_images_namespace();  // config.image_collection
 

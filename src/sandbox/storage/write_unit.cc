@@ -48,7 +48,7 @@ WriteUnit::WriteUnit(Engine& engine, Transaction* transaction, std::unique_lock<
     catalog_ = engine_.impl_->catalog;
   }
   engine_.impl_->ascending.clear();
-  last_time_ = engine_.impl_->last_time;
+  last_time_ = std::max(engine_.impl_->last_time, bson::Timestamp::from_value(engine_.impl_->heard_time));
 }
 
 WriteUnit::~WriteUnit() {
@@ -104,6 +104,7 @@ void WriteUnit::expect_inserts(const CollectionPtr& collection, std::span<const 
 
 Result<RecordId> WriteUnit::insert(const CollectionPtr& collection, bson::View document, std::int32_t statement) {
   TRY(check_current(collection));
+  if (replicated_) TRY(check_session_document(collection->ns, document, session_.has_value()));
   const auto id = TRY(next_record(collection));
   TRY(write_keys(collection, id, document));
   if (transaction_) TRY(claim(kRecords, record_key(collection->ident, id)));
@@ -127,6 +128,7 @@ Status WriteUnit::update(const CollectionPtr& collection, RecordId id, bson::Vie
                          std::int32_t statement) {
   TRY(check_current(collection));
   TRY(check_version_document(collection->ns, before, &after, engine_.options().version));
+  if (replicated_) TRY(check_session_document(collection->ns, after, session_.has_value()));
   const auto key = record_key(collection->ident, id);
   TRY(claim(kRecords, key));
   TRY(change_keys(collection, id, before, after));
@@ -143,6 +145,7 @@ Status WriteUnit::update(const CollectionPtr& collection, RecordId id, bson::Vie
 Status WriteUnit::remove(const CollectionPtr& collection, RecordId id, bson::View document, std::int32_t statement) {
   TRY(check_current(collection));
   TRY(check_version_document(collection->ns, document, nullptr, engine_.options().version));
+  if (replicated_) TRY(check_session_document(collection->ns, document, session_.has_value()));
   const auto key = record_key(collection->ident, id);
   TRY(claim(kRecords, key));
   TRY(remove_keys(collection, id, document));
@@ -189,11 +192,13 @@ void WriteUnit::count(const CollectionPtr& collection, std::int64_t records, std
   delta.bytes += bytes;
 }
 
-// Strictly increasing, near the wall clock, never behind what was given out before.
+// Strictly increasing, near the wall clock, never behind what was given out before or heard of. An increment has 31 bits.
 bson::Timestamp WriteUnit::upcoming_time() const {
   const auto now = std::chrono::duration_cast<std::chrono::seconds>(engine_.runtime().wall_time().time_since_epoch()).count();
   const auto seconds = static_cast<std::uint32_t>(now);
-  return seconds > last_time_.seconds ? bson::Timestamp{seconds, 1} : bson::Timestamp{last_time_.seconds, last_time_.increment + 1};
+  if (seconds > last_time_.seconds) return {seconds, 1};
+  if (last_time_.increment >= INT32_MAX) return {last_time_.seconds + 1, 1};
+  return {last_time_.seconds, last_time_.increment + 1};
 }
 
 bson::Timestamp WriteUnit::next_time() { return last_time_ = upcoming_time(); }

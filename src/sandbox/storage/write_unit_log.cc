@@ -132,8 +132,11 @@ Status WriteUnit::save_retry_image() {
 // config.transactions remembers the session's last write, in the same commit, unreplicated.
 Status WriteUnit::save_session() {
   if (!session_ || !session_wrote_) return {};
-  const auto collection = catalog().find(Namespace{"config", "transactions"});
-  if (!collection) return {};
+  const auto collection = catalog().find(sessions_namespace());
+  if (!collection) {
+    return fail(ErrorCode::kFailure, "Unable to persist transaction state because the session transaction collection is missing. This indicates that the "
+                                     "config.transactions collection has been manually deleted.", 40527);
+  }
   bson::Builder out;
   out.append("_id", session_->lsid).append("txnNum", session_->txn_number);
   {
