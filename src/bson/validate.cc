@@ -146,10 +146,21 @@ Problem Walker::binary(std::size_t limit) {
 Result<View> validate(std::span<const std::uint8_t> bytes, int max_depth) {
   Walker walker(bytes);
   if (const auto problem = walker.document(0, bytes.size(), max_depth)) {
-    if (problem.what == kTooDeep) return fail(ErrorCode::kFailure, fmt::format("Document exceeds maximum nested object depth: {}", max_depth), 15);
+    if (problem.what == kTooDeep) return fail(ErrorCode::kFailure, fmt::format("BSONObj exceeds maximum nested object depth: {}", max_depth), 15);
     return fail(ErrorCode::kFailure, fmt::format("invalid BSON at byte {}: {}", walker.at(), problem.what), 22);
   }
   return View(bytes.data());
+}
+
+bool exceeds_levels(View document, int levels) {
+  constexpr std::size_t kLeastOfLevel = 7;  // a type, an empty name, a length, an end
+  if (document.empty()) return false;
+  if (levels == 0) return true;
+  if (document.size() < static_cast<std::size_t>(levels) * kLeastOfLevel) return false;
+  for (const auto& field : document) {
+    if ((field.is_document() || field.is_array()) && exceeds_levels(field.document_value(), levels - 1)) return true;
+  }
+  return false;
 }
 
 }  // namespace drover::bson

@@ -42,6 +42,20 @@ TEST(Validate, LimitsNesting) {
   EXPECT_FALSE(validate(nested(kMaxNesting + 1).bytes()));
 }
 
+TEST(Validate, AnEmptyDocumentAtTheBottomIsNoLevel) {
+  EXPECT_FALSE(exceeds_levels(Document(), 0));
+  EXPECT_FALSE(exceeds_levels(nested(3), 3));
+  EXPECT_TRUE(exceeds_levels(nested(4), 3));
+  EXPECT_TRUE(exceeds_levels(make_document({{"a", 1}}), 0));
+  Builder holds_array;
+  holds_array.open_array("").append(nested(2));
+  const auto document = std::move(holds_array).finish();
+  EXPECT_FALSE(exceeds_levels(document, 4));
+  EXPECT_TRUE(exceeds_levels(document, 3));
+  EXPECT_FALSE(exceeds_levels(nested(kMaxStoredLevels), kMaxStoredLevels));
+  EXPECT_TRUE(exceeds_levels(nested(kMaxStoredLevels + 1), kMaxStoredLevels));
+}
+
 // Reads every value; fails when an element lies outside of its document.
 void walk(View view, int& elements) {
   const std::uint8_t* const end = view.data() + view.size();

@@ -21,7 +21,8 @@ from harness.report import NotRun
 MAX_DOCUMENT = 16 * 1024 * 1024
 MAX_MESSAGE = 48_000_000
 MAX_BATCH = 100_000
-MAX_DEPTH = 180  # of documents that are stored; 200 in commands
+MAX_DEPTH = 180  # of documents that are stored
+MAX_COMMAND_DEPTH = 200
 MAX_INDEXES = 64
 MAX_INDEX_FIELDS = 32
 
@@ -78,9 +79,13 @@ class Limits(DroverTest):
                             documents=[{} for _ in range(MAX_BATCH + 1)])
 
     def test_nesting(self):
-        self.db.items.insert_one({"_id": 1, **nested(MAX_DEPTH - 4)})  # within the command
-        self.assert_refused(15, "nested", "insert", "items", documents=[{"_id": 2, **nested(MAX_DEPTH + 2)}])
-        self.assertEqual(self.db.items.count_documents({}), 1)
+        # An empty document at the bottom does not count.
+        self.db.items.insert_one({"_id": 1, **nested(MAX_DEPTH + 1)})
+        self.assert_write_refused(15, "nesting", insert="items", documents=[{"_id": 2, **nested(MAX_DEPTH + 2)}])
+        self.assert_write_refused(15, "nesting", update="items", updates=[{"q": {"_id": 1}, "u": {"$set": {"b": nested(MAX_DEPTH + 1)}}}])
+        self.assert_write_refused(15, "nesting", update="items", updates=[{"q": {"_id": 1}, "u": {"b": nested(MAX_DEPTH + 1)}}])
+        self.assert_refused(15, "BSONObj exceeds maximum nested object depth", "insert", "items", documents=[{"_id": 2, **nested(MAX_COMMAND_DEPTH)}])
+        self.assertEqual(list(self.db.items.find()), [{"_id": 1, **nested(MAX_DEPTH + 1)}])
 
     def test_names_of_namespaces(self):
         longest = "c" * (255 - len("limits."))

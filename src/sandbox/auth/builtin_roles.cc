@@ -3,6 +3,8 @@
 #include <array>
 #include <span>
 
+#include "sandbox/commands/support.h"
+
 namespace drover::sandbox::auth {
 
 namespace {
@@ -237,6 +239,7 @@ constexpr AdminRole kAdminRoles[] = {{"__queryableBackup", &RoleBuilder::queryab
 
 std::optional<PrivilegeSet> builtin_role(std::string_view role, const std::string& db, ServerVersion version) {
   RoleBuilder builder(version);
+  if (!is_valid_database(db)) return std::nullopt;
   for (const auto& [name, grant] : kDatabaseRoles) {
     if (name != role) continue;
     (builder.*grant)(db);

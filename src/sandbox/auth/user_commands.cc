@@ -105,6 +105,7 @@ Result<bson::Document> create_user(CommandContext& context) {
   TRY(context.authorize("createUser", database_resource(name.db)));
   const auto roles_given = TRY(parse_user_fields(context, name));
   if (name.db == "local") return server_error(kBadValue, "Cannot create users in the local database");
+  if (name.user.find('\0') != std::string::npos) return server_error(kBadValue, "Username cannot contain NULL characters");
   const auto password = context.body["pwd"].to_string_view();
   const bool external = name.db == "$external";
   if (!password && !external) {

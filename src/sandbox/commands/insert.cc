@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "bson/validate.h"
 #include "sandbox/commands/authorize.h"
 #include "sandbox/commands/measurements.h"
 #include "sandbox/commands/tables.h"
@@ -31,7 +32,7 @@ bool is_ordinary(bson::View document) {
     }
     if (first || name.starts_with('$') || field.type() == bson::Type::kTimestamp) return false;
   }
-  return !first;
+  return !first && !bson::exceeds_levels(document, bson::kMaxStoredLevels);
 }
 
 // One insert command under way. A batch is written in several units; what a unit committed stays, whatever comes after.

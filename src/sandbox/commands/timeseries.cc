@@ -31,6 +31,7 @@ Result<std::string> field_name(bson::View spec, std::string_view which) {
                                                          bson::type_name(field.type())));
   }
   const std::string name(field.string_value());
+  if (name.find('\0') != std::string::npos) return server_error(code::kBadValue, "The 'timeField' or the 'metaField' cannot contain embedded null bytes");
   if (name.find('.') != std::string::npos || name.empty()) {
     return invalid(fmt::format("'{}' must be a top-level field and not contain a '.'", which));
   }

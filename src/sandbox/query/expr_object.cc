@@ -234,6 +234,8 @@ Result<ExpressionPtr> parse_set_field(const Element& argument, const Scope& scop
   if (!object["input"]) return bad(4161109, fmt::format("{} requires 'input' to be specified", name));
   if (name == "$setField" && !object["value"]) return bad(4161103, "$setField requires 'value' to be specified");
   set->field = TRY(constant_field(object["field"], name, scope, kOfSet));
+  // What no document can hold. Facts: the codes that MongoDB's expression_set_field_null_chars.js expects.
+  if (set->field.find('\0') != std::string::npos) return bad(9534700, fmt::format("{} requires 'field' not to contain an embedded null byte", name));
   set->input = TRY(parse_expression(object["input"], scope));
   if (name == "$setField") set->value = TRY(parse_expression(object["value"], scope));
   return set;

@@ -77,6 +77,11 @@ Result<MatchNodePtr> regex_operator(const MatchParser& parser, std::string_view 
       options = e.string_value();
     }
   }
+  if (pattern.find('\0') != std::string_view::npos) return bad(code::kBadValue, "Regular expression cannot contain an embedded null byte");
+  // Servers with PCRE2 find it among the flags.
+  if (options.find('\0') != std::string_view::npos && parser.version < ServerVersion{6, 1, 0}) {
+    return bad(code::kBadValue, "Regular expression options string cannot contain an embedded null byte");
+  }
   return regex_node(parser, path, {pattern, options});
 }
 

@@ -141,6 +141,7 @@ Parsed parse_unwind(const Element& argument, const PipelineContext& context) {
               fmt::format("includeArrayIndex option to $unwind stage should not be prefixed with a '$': {}", *name));
         }
         stage->index_path = split_path(*name);
+        TRY(check_projection_path(*name, context.evaluation->version));
       } else {
         return bad(28811, fmt::format("unrecognized option to $unwind stage: {}", e.key()));
       }

@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include "bson/validate.h"
 #include "sandbox/query/update.h"
 
 namespace drover::sandbox::query {
@@ -140,7 +141,13 @@ Status check_replacement_fields(View replacement) {
   return {};
 }
 
+Status check_levels(View document) {
+  if (!bson::exceeds_levels(document, bson::kMaxStoredLevels)) return {};
+  return bad(code::kOverflow, fmt::format("Document exceeds maximum nesting depth of {}", bson::kMaxStoredLevels));
+}
+
 Status check_storable(View document, ServerVersion version) {
+  TRY(check_levels(document));
   const Element id = document["_id"];
   if (id.is_array() || id.type() == Type::kRegex || id.type() == Type::kUndefined) {
     return bad(code::kInvalidIdField, fmt::format("The '_id' value cannot be of type {}", bson::type_name(id.type())));
@@ -159,6 +166,9 @@ Status check_storable(View document, ServerVersion version) {
 }
 
 Status check_insertable(View document, ServerVersion version) {
+  if (bson::exceeds_levels(document, bson::kMaxStoredLevels)) {
+    return bad(code::kOverflow, fmt::format("cannot insert document because it exceeds {} levels of nesting", bson::kMaxStoredLevels));
+  }
   bool has_id = false;
   for (const Element& field : document) {
     if (version < kFive && field.key().starts_with('$')) {

@@ -16,5 +16,7 @@ Status check_written_names(bson::View document, const LogEntry& entry);
 // Since 5.0: the document's own fields may not begin with a dollar where an update writes them; deeper ones may.
 Status check_written_field(const LogEntry& entry);
 Status check_replacement_fields(bson::View replacement);
+// 15 for more levels than a document may be stored with.
+Status check_levels(bson::View document);
 
 }  // namespace drover::sandbox::query

@@ -297,6 +297,7 @@ Result<Applied> Update::Parsed::apply_modifiers(View old, const UpdateContext& c
     if (entry.path.size() + depth_of(entry.value.element()) > kMaxPathDepth) return too_deep();
   }
   Applied applied{root.to_document(), true, {}};
+  TRY(check_levels(applied.document.view()));
   TRY(check_size(applied.document.view(), 17419, "Resulting document after update"));
   if (version < kFive) {
     for (const LogEntry& entry : state.log) TRY(check_written_names(applied.document.view(), entry));

@@ -8,13 +8,20 @@
 
 namespace drover::sandbox {
 
+namespace {
+
+constexpr int kTooDeep = 15;  // answered, in the server's words
+
+}  // namespace
+
 tl::unexpected<Error> malformed(std::string_view what) { return fail(ErrorCode::kUsage, fmt::format("a malformed message: {}", what)); }
 
 Result<bson::View> take_document(std::span<const std::uint8_t>& rest) {
   if (rest.size() < 5) return malformed("a document is cut off");
   const auto size = read_at<std::uint32_t>(rest, 0);
   if (size < 5 || size > rest.size()) return malformed("a document's length is impossible");
-  auto view = TRY_WITH(bson::validate(rest.first(size)), "a malformed message");
+  auto view = bson::validate(rest.first(size));
+  if (!view && view.error().server_code != kTooDeep) return malformed(view.error().message);
   rest = rest.subspan(size);
   return view;
 }
