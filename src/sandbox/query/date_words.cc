@@ -57,7 +57,8 @@ class Scanner {
   // Each reads what stands in front, or leaves all as it is.
   bool read_one() {
     const char c = rest_[0];
-    if (is_digit(c)) return attempt(&Scanner::day_and_month) || attempt(&Scanner::year_and_month) || attempt(&Scanner::numbers) || attempt(&Scanner::time);
+    if (is_digit(c)) return attempt(&Scanner::day_and_month) || attempt(&Scanner::year_and_month) || attempt(&Scanner::iso_week) || attempt(&Scanner::day_of_year) ||
+             attempt(&Scanner::all_digits) || attempt(&Scanner::numbers) || attempt(&Scanner::time);
     if (is_letter(c)) {
       return attempt(&Scanner::month_and_day) || attempt(&Scanner::weekday) || attempt(&Scanner::marked_time) || attempt(&Scanner::word) || attempt(&Scanner::named_zone);
     }
@@ -82,6 +83,14 @@ class Scanner {
   std::optional<int> number(std::size_t least, std::size_t most) {
     const auto count = std::min(rest_.find_first_not_of("0123456789"), rest_.size());
     if (count < least || count > most) return std::nullopt;
+    int value = 0;
+    for (const char c : rest_.substr(0, count)) value = value * 10 + (c - '0');
+    rest_.remove_prefix(count);
+    return value;
+  }
+  // Exactly so many digits, whatever comes behind them.
+  std::optional<int> digits(std::size_t count) {
+    if (rest_.size() < count || rest_.substr(0, count).find_first_not_of("0123456789") != std::string_view::npos) return std::nullopt;
     int value = 0;
     for (const char c : rest_.substr(0, count)) value = value * 10 + (c - '0');
     rest_.remove_prefix(count);
@@ -179,6 +188,52 @@ class Scanner {
     if (!year) rest_ = end;
     return take_date(year, month, day);
   }
+  // "2017-W27-2", "2017W272", "2017-W27": its Monday. Day 0 is the Sunday before it.
+  bool iso_week() {
+    const auto year = number(4, 4);
+    if (!year) return false;
+    accept("-");
+    if (!accept("W")) return false;
+    const auto week = digits(2);
+    if (!week || *week < 1 || *week > 53) return false;
+    const auto end = rest_;
+    accept("-");
+    auto day = digits(1);
+    if (!day || *day > 7) {
+      rest_ = end;
+      day = 1;
+    }
+    if (!rest_.empty() && is_digit(rest_[0])) return false;
+    const auto first = day_of_week(from_calendar(*year, 1, 1, 0, 0, 0, 0));  // 0: Sunday
+    days_later_ += (first > 4 ? 7 - first : -first) + (*week - 1) * 7 + *day;
+    return take_date(year, 1, 1);
+  }
+  // "2017.185", "2017185". Day 366 of a year without it is the first of the next.
+  bool day_of_year() {
+    const auto year = digits(4);
+    if (!year) return false;
+    accept(".");
+    const auto day = digits(3);
+    if (!day || *day < 1 || *day > 366 || (!rest_.empty() && is_digit(rest_[0]))) return false;
+    days_later_ += *day - 1;
+    return take_date(year, 1, 1);
+  }
+  // "20170704115602"
+  bool all_digits() {
+    if (std::min(rest_.find_first_not_of("0123456789"), rest_.size()) != 14) return false;
+    const auto year = digits(4), month = digits(2), day = digits(2);
+    return take_date(year, month, day) && compact_time(true);
+  }
+  // "115602", "1156"
+  bool compact_time(bool with_seconds) {
+    if (has_time_) return false;
+    const auto hour = digits(2), minute = digits(2), second = with_seconds ? digits(2) : std::optional(0);
+    if (!hour || !minute || !second || *hour > 24 || *minute > 59 || *second > 59) return false;
+    hour_ = *hour;
+    minute_ = *minute;
+    second_ = *second;
+    return has_time_ = true;
+  }
   // "2017-07-04", "2017/7/4", "7/4/2017", "7/4/17", "4.7.2017", "4-7-2017", "20170704"
   bool numbers() {
     const auto digits = std::min(rest_.find_first_not_of("0123456789"), rest_.size());
@@ -241,7 +296,12 @@ class Scanner {
     hour_ = hour_ % 12 + (after_noon ? 12 : 0);
     return true;
   }
-  bool marked_time() { return accept("tT") && !rest_.empty() && is_digit(rest_[0]) && time(); }
+  // "T11:56", "T115602"
+  bool marked_time() {
+    if (!accept("tT") || rest_.empty() || !is_digit(rest_[0])) return false;
+    const auto count = std::min(rest_.find_first_not_of("0123456789"), rest_.size());
+    return count == 4 || count == 6 ? compact_time(count == 6) : time();
+  }
   bool weekday() {
     const auto day = find_name(kWeekdays, letters());
     if (!day || weekday_) return false;

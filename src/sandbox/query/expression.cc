@@ -217,7 +217,10 @@ struct TextScoreExpression final : Expression {
 };
 
 struct CarriedScoreExpression final : Expression {
-  Result<Datum> evaluate(Variables& variables) const override { return Datum::from(variables.context().carried_score); }
+  Result<Datum> evaluate(Variables& variables) const override {
+    const auto& score = variables.context().carried_score;
+    return score ? Datum::from(*score) : Datum();
+  }
 };
 
 // But for the score of $text, what only a text, geo or random-sorting query carries is never there.

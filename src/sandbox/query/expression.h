@@ -38,7 +38,7 @@ struct EvaluationContext {
   enum class TextScore { kNone, kReadable, kCarried, kLost, kPassed };
   mutable TextScore text_score_state = TextScore::kNone;  // while parsing
   mutable std::function<Result<double>(bson::View)> text_score;
-  mutable double carried_score = 0;  // while running
+  mutable std::optional<double> carried_score;  // while running; nothing: the document came without one, from $unionWith
   Status literals() const { return literal_failure ? Status(tl::unexpected(*literal_failure)) : Status(); }
 };
 

@@ -397,13 +397,28 @@ TEST(Expressions, ReadDatesInWords) {
   EXPECT_EQ(read("2017-07-04 11:56 Europe/Berlin"), R"("2017-07-04T09:56:00.000Z")");
   EXPECT_EQ(read("2017-07-04 tomorrow noon"), R"("2017-07-05T12:00:00.000Z")");
   EXPECT_EQ(read("@86400"), R"("1970-01-02T00:00:00.000Z")");
+  EXPECT_EQ(read("2026-W05"), R"("2026-01-26T00:00:00.000Z")");
+  EXPECT_EQ(read("2026W05"), R"("2026-01-26T00:00:00.000Z")");
+  EXPECT_EQ(read("2017-W01-1"), R"("2017-01-02T00:00:00.000Z")");
+  EXPECT_EQ(read("2021W537 10:15"), R"("2022-01-09T10:15:00.000Z")");
+  EXPECT_EQ(read("2020-W53-5T10:15Z"), R"("2021-01-01T10:15:00.000Z")");
+  EXPECT_EQ(read("2016-W01-0"), R"("2016-01-03T00:00:00.000Z")") << "the Sunday before";
+  EXPECT_EQ(read("2026.334"), R"("2026-11-30T00:00:00.000Z")");
+  EXPECT_EQ(read("2026334 11:56"), R"("2026-11-30T11:56:00.000Z")");
+  EXPECT_EQ(read("2016.366"), R"("2016-12-31T00:00:00.000Z")");
+  EXPECT_EQ(read("2017.366"), R"("2018-01-01T00:00:00.000Z")");
+  EXPECT_EQ(read("20261130T120001"), R"("2026-11-30T12:00:01.000Z")");
+  EXPECT_EQ(read("20261130T120001+0200"), R"("2026-11-30T10:00:01.000Z")");
+  EXPECT_EQ(read("20261130t1200"), R"("2026-11-30T12:00:00.000Z")");
+  EXPECT_EQ(read("20261130120001"), R"("2026-11-30T12:00:01.000Z")");
   EXPECT_EQ(read("July 4th, 2017 12:00", R"(,"timezone":"Europe/Berlin")"), R"("2017-07-04T10:00:00.000Z")");
   EXPECT_EQ(read("July 4th, 2017 12:00 EST", R"(,"timezone":"Europe/Berlin")"),
             "241 you cannot pass in a date/time string with time zone information ('EST') together with a timezone argument");
   for (const char* part : {"July 4th", "12:50:53", "today", "Tuesday", "noon"}) {
     EXPECT_EQ(read(part), "241 an incomplete date/time string has been found, with elements missing: \"" + std::string(part) + "\"");
   }
-  for (const char* none : {"July 32nd, 2017", "Feb 30 2017", "4 Juli 2017", "July 4 2017 25:00", "July 4 2017 12:00 12:00", "July 4 2017 x"}) {
+  for (const char* none : {"July 32nd, 2017", "Feb 30 2017", "4 Juli 2017", "July 4 2017 25:00", "July 4 2017 12:00 12:00", "July 4 2017 x", "2026-W54", "2026-W5", "2026W051x", "2026.367", "2026.000", "20261130T250000",
+                           "20261330120000", "2026113012000"}) {
     EXPECT_EQ(read(none).substr(0, 30), "241 Error parsing date string ") << none;
   }
 }

@@ -85,6 +85,85 @@ Status parse_one(const Element& stage, const PipelineContext& context, std::vect
   return {};
 }
 
+bool asks_text(const Element& match, const PipelineContext& context) {
+  const auto filter = Matcher::parse(match.document_value(), nullptr, context.evaluation->version, context.evaluation);
+  return filter && filter->has_text();
+}
+
+// Stages behind which documents are still as the collection has them.
+bool keeps_documents(std::string_view stage) {
+  return stage == "$match" || stage == "$sort" || stage == "$limit" || stage == "$skip" || stage == "$sample";
+}
+// Stages that give what became of each document as they pull it.
+bool passes_documents_on(std::string_view stage) {
+  static constexpr std::string_view kStages[] = {"$project", "$addFields", "$set", "$unset", "$replaceRoot", "$replaceWith", "$unwind", "$redact", "$lookup", "$graphLookup",
+                                                 "$setWindowFields", "$fill"};
+  return std::ranges::find(kStages, stage) != std::end(kStages);
+}
+bool gathers_documents(std::string_view stage) {
+  return stage == "$group" || stage == "$bucket" || stage == "$bucketAuto" || stage == "$count" || stage == "$sortByCount" || stage == "$facet";
+}
+// Stages whose expressions are about other documents too.
+bool has_pipelines(std::string_view stage) { return stage == "$lookup" || stage == "$unionWith" || stage == "$graphLookup"; }
+// Stages that are several, of which only the first sees the documents as the collection has them, or that keep documents for later.
+bool has_stages(std::string_view stage) { return stage == "$facet" || stage == "$fill"; }
+bool is_known(EvaluationContext::TextScore score) { return score == EvaluationContext::TextScore::kReadable || score == EvaluationContext::TextScore::kCarried; }
+
+// The documents that it adds have no score, but where they are themselves asked for by $text.
+bool adds_scored(const Element& union_with, const PipelineContext& context) {
+  if (!union_with.is_document()) return false;
+  const auto stages = union_with.document_value()["pipeline"].to_array().value_or(View());
+  const auto first = stages.first().to_document().value_or(View()).first();
+  return first.key() == "$match" && first.is_document() && asks_text(first, context);
+}
+
+using Score = EvaluationContext::TextScore;
+
+// What is known of the score of $text behind `stage`.
+Score score_behind(const Element& element, Score before, const PipelineContext& context) {
+  const std::string_view stage = element.key();
+  if (before == Score::kNone || before == Score::kLost) return before;
+  if (gathers_documents(stage)) return Score::kLost;
+  if (before == Score::kReadable && keeps_documents(stage)) return Score::kReadable;
+  const bool known = is_known(before);
+  if (known && stage == "$unionWith") return adds_scored(element, context) ? Score::kPassed : Score::kCarried;
+  const bool carries = passes_documents_on(stage) || (keeps_documents(stage) && stage != "$sample");
+  return known && carries ? Score::kCarried : Score::kPassed;
+}
+
+// Stands before the first stage that changes documents: notes the score of each as it passes.
+struct ScoreStage final : Stage {
+  struct Source final : MappedSource {
+    Source(DocumentSourcePtr input, std::shared_ptr<const EvaluationContext> c) : MappedSource(std::move(input)), context(std::move(c)) {}
+    Result<std::optional<Document>> next() override {
+      auto document = TRY(input_->next());
+      if (document && context->text_score) context->carried_score = TRY(context->text_score(*document));
+      return document;
+    }
+    std::shared_ptr<const EvaluationContext> context;
+  };
+  DocumentSourcePtr over(DocumentSourcePtr input) const override { return std::make_unique<Source>(std::move(input), context); }
+  std::shared_ptr<const EvaluationContext> context;
+};
+
+// One stage, with the score of $text as it stands before and behind it.
+Status parse_scored(const Element& stage, const PipelineContext& context, std::vector<StagePtr>& out) {
+  const std::string_view name = stage.key();
+  auto& score = context.evaluation->text_score_state;
+  const Score before = score;
+  const std::size_t place = out.size();
+  if (is_known(before) && has_pipelines(name)) score = Score::kPassed;
+  if (before == Score::kReadable && has_stages(name)) score = Score::kCarried;
+  TRY(parse_one(stage, context, out));
+  score = score_behind(stage, before, context);
+  if (before == Score::kReadable && (score == Score::kCarried || has_stages(name))) {
+    auto note = std::make_shared<ScoreStage>();
+    note->context = context.evaluation;
+    out.insert(out.begin() + static_cast<std::ptrdiff_t>(place), std::move(note));
+  }
+  return {};
+}
+
 class VectorSource final : public DocumentSource {
  public:
   explicit VectorSource(std::vector<Document> documents) : documents_(std::move(documents)) {}
@@ -116,7 +195,7 @@ Result<std::vector<StagePtr>> parse_stage_list(View stages, const PipelineContex
       const int error_code = inside == "$facet" ? 40600 : 51047;
       return bad(error_code, fmt::format("{} is not allowed to be used within a {} stage", stage.key(), inside));
     }
-    TRY(parse_one(stage, context, parsed));
+    TRY(parse_scored(stage, context, parsed));
   }
   return parsed;
 }
@@ -139,57 +218,6 @@ Pipeline::Pipeline(Pipeline&&) noexcept = default;
 Pipeline& Pipeline::operator=(Pipeline&&) noexcept = default;
 Pipeline::~Pipeline() = default;
 
-namespace {
-
-bool asks_text(const Element& match, const PipelineContext& context) {
-  const auto filter = Matcher::parse(match.document_value(), nullptr, context.evaluation->version, context.evaluation);
-  return filter && filter->has_text();
-}
-
-// Stages behind which documents are still as the collection has them.
-bool keeps_documents(std::string_view stage) {
-  return stage == "$match" || stage == "$sort" || stage == "$limit" || stage == "$skip" || stage == "$sample";
-}
-// Stages that give what became of each document as they pull it.
-bool passes_documents_on(std::string_view stage) {
-  static constexpr std::string_view kStages[] = {"$project", "$addFields", "$set", "$unset", "$replaceRoot", "$replaceWith", "$unwind", "$redact", "$lookup", "$graphLookup"};
-  return std::ranges::find(kStages, stage) != std::end(kStages);
-}
-bool gathers_documents(std::string_view stage) {
-  return stage == "$group" || stage == "$bucket" || stage == "$bucketAuto" || stage == "$count" || stage == "$sortByCount";
-}
-// Stages whose expressions are about other documents too.
-bool has_pipelines(std::string_view stage) { return stage == "$lookup" || stage == "$unionWith" || stage == "$graphLookup" || stage == "$facet"; }
-
-using Score = EvaluationContext::TextScore;
-
-// What is known of the score of $text behind `stage`.
-Score score_behind(std::string_view stage, Score before) {
-  if (before == Score::kNone || before == Score::kLost) return before;
-  if (gathers_documents(stage)) return Score::kLost;
-  if (before == Score::kReadable && keeps_documents(stage)) return Score::kReadable;
-  const bool known = before == Score::kReadable || before == Score::kCarried;
-  const bool carries = passes_documents_on(stage) || (keeps_documents(stage) && stage != "$sample");
-  return known && carries ? Score::kCarried : Score::kPassed;
-}
-
-// Stands before the first stage that changes documents: notes the score of each as it passes.
-struct ScoreStage final : Stage {
-  struct Source final : MappedSource {
-    Source(DocumentSourcePtr input, std::shared_ptr<const EvaluationContext> c) : MappedSource(std::move(input)), context(std::move(c)) {}
-    Result<std::optional<Document>> next() override {
-      auto document = TRY(input_->next());
-      if (document && context->text_score) context->carried_score = TRY(context->text_score(*document));
-      return document;
-    }
-    std::shared_ptr<const EvaluationContext> context;
-  };
-  DocumentSourcePtr over(DocumentSourcePtr input) const override { return std::make_unique<Source>(std::move(input), context); }
-  std::shared_ptr<const EvaluationContext> context;
-};
-
-}  // namespace
-
 Result<Pipeline> Pipeline::parse(View stages, const PipelineContext& context) {
   Pipeline pipeline;
   pipeline.parsed_ = std::make_unique<Parsed>();
@@ -202,13 +230,9 @@ Result<Pipeline> Pipeline::parse(View stages, const PipelineContext& context) {
   }
   TRY(check_names(stages, own.evaluation->version));
   std::size_t index = 0;
-  auto& score = own.evaluation->text_score_state;
   for (const Element& item : stages) {
     const Element stage = TRY(only_field(item));
     const std::string_view name = stage.key();
-    const Score before = score;
-    const std::size_t place = parsed.stages.size();
-    if ((before == Score::kReadable || before == Score::kCarried) && has_pipelines(name)) score = Score::kPassed;
     if (is_leading(name)) {
       if (index > 0) return bad(40602, fmt::format("{} is only valid as the first stage in a pipeline.", name));
       parsed.leading = LeadingStage{std::string(name), wrap(stage)};
@@ -216,18 +240,11 @@ Result<Pipeline> Pipeline::parse(View stages, const PipelineContext& context) {
       if (index + 1 != count) return bad(40601, fmt::format("{} can only be the final stage in the pipeline", name));
       parsed.output = TRY(parse_output(stage, own));
     } else {
-      TRY(parse_one(stage, own, parsed.stages));
+      TRY(parse_scored(stage, own, parsed.stages));
       if (name == "$match" && asks_text(stage, own)) {
         // An index answers it, and only the first stage reads by one.
         if (index > 0) return bad(17313, "$match with $text is only allowed as the first pipeline stage");
-        if (own.reads_collection) score = Score::kReadable;
-      } else {
-        score = score_behind(name, before);
-      }
-      if (before == Score::kReadable && score == Score::kCarried) {
-        auto note = std::make_shared<ScoreStage>();
-        note->context = own.evaluation;
-        parsed.stages.insert(parsed.stages.begin() + static_cast<std::ptrdiff_t>(place), std::move(note));
+        if (own.reads_collection) own.evaluation->text_score_state = EvaluationContext::TextScore::kReadable;
       }
     }
     ++index;

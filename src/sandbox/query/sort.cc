@@ -146,6 +146,13 @@ Result<SortPattern> SortPattern::parse(View spec, std::shared_ptr<const bson::Co
   return pattern;
 }
 
+// {"": score}; null for a document that came without one.
+Result<bson::Document> SortPattern::score_of(View document, bool carried) const {
+  const auto& scorer = evaluation_->text_score;
+  const auto score = carried ? evaluation_->carried_score : std::optional(scorer ? TRY(scorer(document)) : 0.0);
+  return score ? bson::make_document({{"", *score}}) : bson::make_document({{"", bson::Null{}}});
+}
+
 Result<std::string> SortPattern::key(View document) const {
   std::vector<Walk> walks;
   walks.reserve(parts_.size());
@@ -153,8 +160,7 @@ Result<std::string> SortPattern::key(View document) const {
   for (const Part& part : parts_) {
     walks.push_back({&part.components, 0, Element(), part.text_score});
     if (part.text_score) {
-      const auto& scorer = evaluation_->text_score;
-      if (!score) score = bson::make_document({{"", part.carried_score ? evaluation_->carried_score : scorer ? TRY(scorer(document)) : 0.0}});
+      if (!score) score = TRY(score_of(document, part.carried_score));
       walks.back().value = score->view().first();
     } else {
       descend(walks.back(), document);

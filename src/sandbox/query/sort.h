@@ -43,6 +43,8 @@ class SortPattern {
   int compare(bson::View a, bson::View b) const;
 
  private:
+  Result<bson::Document> score_of(bson::View document, bool carried) const;
+
   std::vector<Part> parts_;
   int natural_ = 0;
   std::shared_ptr<const bson::Collator> collator_;

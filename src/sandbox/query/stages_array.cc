@@ -170,17 +170,17 @@ struct FacetStage final : Stage {
       if (done_) return std::nullopt;
       done_ = true;
       StageMemory memory(stage_->memory);
-      std::vector<Document> documents;
+      std::vector<Scored> documents;
       std::size_t bytes = 0;
       while (auto document = TRY(input_->next())) {
-        bytes += document->size();
+        bytes += document->size() + sizeof(Scored);
         if (bytes > stage_->max_bytes) return too_large();
         TRY(memory.hold(bytes));
-        documents.push_back(std::move(*document));
+        documents.push_back({std::move(*document), stage_->context->carried_score});
       }
       bson::Builder out;
       for (const auto& [name, stages] : stage_->facets) {
-        auto source = run_stages(stages, std::make_unique<Again>(documents));
+        auto source = run_stages(stages, std::make_unique<Again>(documents, *stage_->context));
         auto results = out.open_array(name);
         while (auto document = TRY(source->next())) {
           results.append(*document);
@@ -192,17 +192,24 @@ struct FacetStage final : Stage {
     }
 
    private:
+    struct Scored {
+      Document document;
+      std::optional<double> score;  // of $text, where it is carried
+    };
     // The same documents for each of the pipelines.
     class Again final : public DocumentSource {
      public:
-      explicit Again(const std::vector<Document>& documents) : documents_(documents) {}
+      Again(const std::vector<Scored>& documents, const EvaluationContext& context) : documents_(documents), context_(context) {}
       Next next() override {
         if (at_ == documents_.size()) return std::nullopt;
-        return documents_[at_++];
+        const auto& next = documents_[at_++];
+        context_.carried_score = next.score;
+        return next.document;
       }
 
      private:
-      const std::vector<Document>& documents_;
+      const std::vector<Scored>& documents_;
+      const EvaluationContext& context_;
       std::size_t at_ = 0;
     };
 
@@ -221,6 +228,7 @@ struct FacetStage final : Stage {
     }
   }
   std::vector<std::pair<std::string, std::vector<StagePtr>>> facets;
+  std::shared_ptr<const EvaluationContext> context;
   std::size_t max_bytes = kMaxStageBytes;
   MemoryBudget* memory = nullptr;
 };
@@ -238,8 +246,10 @@ Parsed parse_facet(const Element& argument, const PipelineContext& context) {
   }
   auto stage = std::make_shared<FacetStage>();
   stage->name = "$facet";
+  stage->context = context.evaluation;
   stage->max_bytes = context.max_stage_bytes;
   stage->memory = context.memory;
+  const auto score = context.evaluation->text_score_state;  // that each begins with
   for (const Element& e : argument.document_value()) {
     if (!e.is_array())
       return bad(40170,
@@ -250,6 +260,7 @@ Parsed parse_facet(const Element& argument, const PipelineContext& context) {
       return bad(40171, fmt::format("elements of arrays in $facet spec must be non-empty objects, {} argument contained an element of type {}: {}: {}",
                                     e.key(), bson::type_name(item.type()), item.key(), bson::to_shell(item)));
     }
+    context.evaluation->text_score_state = score;
     stage->facets.emplace_back(std::string(e.key()), TRY(parse_stage_list(e.document_value(), context, "$facet")));
   }
   return std::vector<StagePtr>{std::move(stage)};

@@ -34,7 +34,9 @@ struct UnionStage final : Stage {
         if (auto document = TRY(input_->next())) return document;
         second_ = TRY(open_pipeline(stage_->context, stage_->from, stage_->pipeline.view()));
       }
-      return second_->next();
+      auto document = second_->next();
+      stage_->context.evaluation->carried_score.reset();
+      return document;
     }
     void rest() override { second_ ? second_->rest() : input_->rest(); }
 

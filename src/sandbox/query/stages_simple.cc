@@ -180,7 +180,7 @@ struct SortStage final : Stage {
   struct Keyed {
     std::string key;
     Document document;
-    double score;  // of $text, where it is carried
+    std::optional<double> score;  // of $text, where it is carried
   };
 
   class Source final : public MappedSource {
@@ -204,7 +204,7 @@ struct SortStage final : Stage {
       while (auto document = TRY(input_->next())) {
         std::string key = TRY(stage_->pattern.key(*document));
         bytes += document->size() + key.size();
-        documents_.push_back({std::move(key), std::move(*document), stage_->carries ? stage_->context->carried_score : 0.0});
+        documents_.push_back({std::move(key), std::move(*document), stage_->carries ? stage_->context->carried_score : std::nullopt});
         if (stage_->limit > 0 && documents_.size() >= 2 * stage_->limit + 64) bytes = cut();
         if (bytes > stage_->max_bytes) {
           return bad(292, fmt::format("Sort exceeded memory limit of {} bytes, but did not opt in to external sorting. Aborting operation. Pass allowDiskUse:true to opt in.",

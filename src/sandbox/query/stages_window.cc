@@ -41,6 +41,7 @@ struct WindowStage final : Stage {
     std::string partition;  // as a key
     std::string order;
     Document document;
+    std::optional<double> score;  // of $text, where it is carried
     std::size_t bytes() const { return partition.size() + order.size() + document.size() + sizeof(Row); }
   };
 
@@ -68,6 +69,7 @@ struct WindowStage final : Stage {
         kept += functions_[i]->bytes() + values_[i].bytes();
       }
       TRY(check_memory(kept));
+      stage_->context->carried_score = scores_[at_];
       const View document = documents_[at_++];
       if (values_.empty()) return Document(document);
       return TRY(tree_.apply(document, *stage_->context));
@@ -95,7 +97,7 @@ struct WindowStage final : Stage {
       loaded_ = true;
       std::vector<Row> rows;
       while (auto document = TRY(input_->next())) {
-        Row row{.partition = TRY(partition_of(*document)), .order = {}, .document = {}};
+        Row row{.partition = TRY(partition_of(*document)), .order = {}, .document = {}, .score = stage_->context->carried_score};
         if (stage_->sort_by) row.order = TRY(stage_->sort_by->key(*document));
         row.document = std::move(*document);
         bytes_ += row.bytes();
@@ -109,10 +111,12 @@ struct WindowStage final : Stage {
       partitions_.reserve(rows.size());
       orders_.reserve(rows.size());
       documents_.reserve(rows.size());
+      scores_.reserve(rows.size());
       for (Row& row : rows) {
         partitions_.push_back(std::move(row.partition));
         orders_.push_back(std::move(row.order));
         documents_.push_back(std::move(row.document));
+        scores_.push_back(row.score);
       }
       return {};
     }
@@ -149,6 +153,7 @@ struct WindowStage final : Stage {
     std::vector<Datum> values_;  // of the outputs, for the document that is under way
     std::vector<std::string> partitions_, orders_;
     std::vector<Document> documents_;
+    std::vector<std::optional<double>> scores_;
     Partition partition_;
     std::vector<std::unique_ptr<WindowFunction>> functions_;
     std::size_t bytes_ = 0, times_bytes_ = 0;
@@ -222,6 +227,9 @@ Parsed parse_window_fields(const Element& argument, const PipelineContext& conte
     stage->sort_by = TRY(SortPattern::parse(by.document_value(), context.evaluation->collator, context.evaluation->version));
     if (stage->sort_by->parts().size() == 1) stage->time = TRY(parse_path(stage->sort_by->parts()[0].path, scope));
   }
+  // The functions go to and fro among a partition's documents: only what is read of the document itself is there for each.
+  auto& score = context.evaluation->text_score_state;
+  if (score == EvaluationContext::TextScore::kCarried) score = EvaluationContext::TextScore::kPassed;
   TRY(parse_outputs(*stage, spec["output"].document_value(), scope));
   return std::vector<StagePtr>{std::move(stage)};
 }

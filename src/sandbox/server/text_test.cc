@@ -6,8 +6,9 @@ namespace {
 
 class Text : public SandboxClientTest {
  protected:
-  void SetUp() override {
-    start(kTest44);
+  void SetUp() override { start_filled(kTest44); }
+  void start_filled(ServerVersion version) {
+    start(version);
     ASSERT_EQ(code("d", R"({"insert": "c", "documents": [
         {"_id": 1, "name": "Java Hut", "about": "Coffee and cakes", "k": 1}, {"_id": 2, "name": "Burger Buns", "about": "Gourmet hamburgers", "k": 1},
         {"_id": 3, "name": "Coffee Shop", "about": "Just coffee", "k": 2}, {"_id": 4, "name": "Clothes", "about": "Discount clothing", "k": 2}]})"),
@@ -83,12 +84,41 @@ TEST_F(Text, PipelinesCarryTheScoreAlong) {
                               {"$replaceWith": {"s": {"$meta": "textScore"}, "x": "$x"}})")),
             R"({"s":1.5,"x":2})");
   EXPECT_EQ(shown(pipeline(R"(, {"$group": {"_id": null}}, {"$addFields": {"s": {"$meta": "textScore"}}})")), R"({"_id":null})");
-  EXPECT_EQ(code_of(run("d", pipeline(R"(, {"$unset": "name"}, {"$facet": {"f": [{"$addFields": {"s": {"$meta": "textScore"}}}]}})"))), 238);
+  // Each of $facet's pipelines has it; behind them there are no such documents any more.
+  for (const std::string before : {"", R"({"$unset": "name"}, )"}) {
+    EXPECT_EQ(shown(pipeline(", " + before + R"({"$facet": {"f": [{"$sort": {"_id": 1}}, {"$project": {"s": {"$meta": "textScore"}}}],
+                                               "g": [{"$sort": {"s": {"$meta": "textScore"}, "_id": -1}}, {"$limit": 1}, {"$project": {"k": 1, "s": {"$meta": "textScore"}}}],
+                                               "h": [{"$group": {"_id": null, "sum": {"$sum": {"$meta": "textScore"}}}}]}},
+                               {"$addFields": {"s": {"$meta": "textScore"}}})")),
+              R"({"f":[{"_id":1,"s":1.5},{"_id":3,"s":1.5}],"g":[{"_id":3,"k":2,"s":1.5}],"h":[{"_id":null,"sum":3.0}]})");
+  }
+  // What $unionWith adds has none, and comes last by it.
+  ASSERT_EQ(code("d", R"({"insert": "more", "documents": [{"_id": 7, "k": 0}]})"), 0);
+  EXPECT_EQ(shown(pipeline(R"(, {"$unionWith": "more"}, {"$sort": {"s": {"$meta": "textScore"}, "_id": 1}}, {"$project": {"k": 1, "s": {"$meta": "textScore"}}})")),
+            R"({"_id":1,"k":1,"s":1.5}{"_id":3,"k":2,"s":1.5}{"_id":7,"k":0})");
+  EXPECT_EQ(shown(pipeline(R"(, {"$unset": "name"}, {"$unionWith": {"coll": "more", "pipeline": [{"$set": {"k": 9}}]}}, {"$project": {"k": 1, "s": {"$meta": "textScore"}}}, {"$match": {"k": 9}})")),
+            R"({"_id":7,"k":9})");
+  EXPECT_EQ(code_of(run("d", pipeline(R"(, {"$unionWith": {"coll": "c", "pipeline": [{"$match": {"$text": {"$search": "java"}}}]}}, {"$project": {"s": {"$meta": "textScore"}}})"))), 238);
+  EXPECT_EQ(code_of(run("d", pipeline(R"(, {"$unionWith": {"coll": "c", "pipeline": [{"$project": {"s": {"$meta": "textScore"}}}]}})"))), 238);
   EXPECT_EQ(code_of(run("d", pipeline(R"(, {"$lookup": {"from": "c", "as": "x", "pipeline": [{"$project": {"s": {"$meta": "textScore"}}}]}})"))), 238);
   EXPECT_EQ(refusal(R"({"aggregate": "c", "cursor": {}, "pipeline": [{"$limit": 1}, {"$match": {"$text": {"$search": "x"}}}]})").substr(0, 6), "17313 ");
   // A view reads as its collection does.
   ASSERT_EQ(code("d", R"({"create": "v", "viewOn": "c", "pipeline": []})"), 0);
   EXPECT_EQ(shown(R"({"find": "v", "filter": {"$text": {"$search": "cakes"}}, "projection": {"s": {"$meta": "textScore"}, "k": 1}})"), R"({"_id":1,"k":1,"s":0.75})");
+}
+
+TEST_F(Text, WindowsCarryTheScoreAlong) {
+  start_filled(kTest80);
+  index(kKey);
+  // Windows give their documents in another order, each with its own.
+  EXPECT_EQ(shown(pipeline(R"(, {"$match": {"k": {"$gt": 0}}}, {"$setWindowFields": {"partitionBy": {"$gt": [{"$meta": "textScore"}, 9]}, "sortBy": {"_id": -1},
+                                  "output": {"n": {"$sum": 1, "window": {"documents": ["unbounded", "current"]}}, "best": {"$max": {"$meta": "textScore"}}}}},
+                              {"$project": {"n": 1, "best": 1, "s": {"$meta": "textScore"}}})")),
+            R"({"_id":3,"n":1,"best":1.5,"s":1.5}{"_id":1,"n":2,"best":1.5,"s":1.5})");
+  EXPECT_EQ(shown(pipeline(R"(, {"$unset": "name"}, {"$fill": {"sortBy": {"_id": -1}, "output": {"k": {"method": "locf"}, "z": {"value": {"$meta": "textScore"}}}}},
+                              {"$project": {"z": 1, "s": {"$meta": "textScore"}}})")),
+            R"({"_id":3,"z":1.5,"s":1.5}{"_id":1,"z":1.5,"s":1.5})");
+  EXPECT_EQ(code_of(run("d", pipeline(R"(, {"$unset": "name"}, {"$setWindowFields": {"sortBy": {"_id": 1}, "output": {"x": {"$sum": {"$meta": "textScore"}}}}})"))), 238);
 }
 
 }  // namespace
