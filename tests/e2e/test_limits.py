@@ -84,7 +84,7 @@ class Limits(DroverTest):
         self.assert_write_refused(15, "nesting", insert="items", documents=[{"_id": 2, **nested(MAX_DEPTH + 2)}])
         self.assert_write_refused(15, "nesting", update="items", updates=[{"q": {"_id": 1}, "u": {"$set": {"b": nested(MAX_DEPTH + 1)}}}])
         self.assert_write_refused(15, "nesting", update="items", updates=[{"q": {"_id": 1}, "u": {"b": nested(MAX_DEPTH + 1)}}])
-        self.assert_refused(15, "BSONObj exceeds maximum nested object depth", "insert", "items", documents=[{"_id": 2, **nested(MAX_COMMAND_DEPTH)}])
+        self.assert_refused(15, "BSONObj exceeds maximum nested object depth", "insert", "items", documents=[{"_id": 2, **nested(MAX_COMMAND_DEPTH + 2)}])
         self.assertEqual(list(self.db.items.find()), [{"_id": 1, **nested(MAX_DEPTH + 1)}])
 
     def test_names_of_namespaces(self):

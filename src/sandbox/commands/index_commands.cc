@@ -311,7 +311,7 @@ Result<bson::Document> create_indexes(CommandContext& context) {
   }
   TRY(check_create_fields(context));
   const auto ns = TRY(named_collection(context));
-  if (ns == sessions_namespace() && !context.internal) return server_error(code::kIllegalOperation, fmt::format("not allowed to create indexes on {}", ns.to_string()));
+  if (ns == sessions_namespace() && !context.internal) return server_error(code::kIllegalOperation, fmt::format("not allowed to create index on {}", ns.to_string()));
   const auto specs = TRY(requested(context));
   TRY(check_commit_quorum_form(context));
   Plan plan;

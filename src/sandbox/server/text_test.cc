@@ -86,7 +86,7 @@ TEST_F(Text, PipelinesCarryTheScoreAlong) {
   EXPECT_EQ(shown(pipeline(R"(, {"$group": {"_id": null}}, {"$addFields": {"s": {"$meta": "textScore"}}})")), R"({"_id":null})");
   // Each of $facet's pipelines has it; behind them there are no such documents any more.
   for (const std::string before : {"", R"({"$unset": "name"}, )"}) {
-    EXPECT_EQ(shown(pipeline(", " + before + R"({"$facet": {"f": [{"$sort": {"_id": 1}}, {"$project": {"s": {"$meta": "textScore"}}}],
+    EXPECT_EQ(shown(pipeline(", " + before + R"({"$facet": {"f": [{"$sort": {"_id": 1}}, {"$project": {"_id": 1, "s": {"$meta": "textScore"}}}],
                                                "g": [{"$sort": {"s": {"$meta": "textScore"}, "_id": -1}}, {"$limit": 1}, {"$project": {"k": 1, "s": {"$meta": "textScore"}}}],
                                                "h": [{"$group": {"_id": null, "sum": {"$sum": {"$meta": "textScore"}}}}]}},
                                {"$addFields": {"s": {"$meta": "textScore"}}})")),
