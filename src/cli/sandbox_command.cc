@@ -120,7 +120,7 @@ class SandboxCommand : public Subcommand {
                                                       .tls_certificate_key_file = tls ? tls_file_ : std::string(),
                                                       .tls_ca_file = tls_ca_file_,
                                                       .tls_allow_without_certificate = tls_without_certificate_,
-                                                      .tls_allow_plain = tls_mode_ == "preferTLS" || tls_mode_ == "allowTLS",
+                                                      .tls_mode = tls_mode_.empty() ? "requireTLS" : tls_mode_,
                                                       .on_shutdown = [&ends] { ends.request_stop(); },
                                                       .script_program = no_scripting_ ? "" : "/proc/self/exe",
                                                       .arguments = {"drover", "sandbox", "--dbpath", dbpath_}},

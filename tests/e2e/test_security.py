@@ -212,8 +212,11 @@ class Certificates(DroverTest):
                 port = self.serve("--tlsMode", mode)
                 self.assertTrue(self.comes_in(port, **self.tls()))
                 self.assertEqual(self.comes_in(port), plain)
+                told = client(port, **self.tls()).admin.command("getCmdLineOpts")["parsed"]["net"]["tls"]
+                self.assertEqual(told, {"certificateKeyFile": self.server, "mode": mode})
         port = self.serve("--tlsMode", "disabled")
         self.assertTrue(self.comes_in(port))
+        self.assertNotIn("tls", client(port).admin.command("getCmdLineOpts")["parsed"]["net"])
         self.assertFalse(self.comes_in(port, **self.tls()))
 
     def test_with_an_authority_clients_show_a_certificate(self):
@@ -222,6 +225,8 @@ class Certificates(DroverTest):
         self.assertTrue(self.comes_in(port, **self.tls(certificate=True)))
         port = self.serve("--tlsCAFile", self.ca, "--tlsAllowConnectionsWithoutCertificates")
         self.assertTrue(self.comes_in(port, **self.tls()))
+        told = client(port, **self.tls()).admin.command("getCmdLineOpts")["parsed"]["net"]["tls"]
+        self.assertEqual(told, {"CAFile": self.ca, "allowConnectionsWithoutCertificates": True, "certificateKeyFile": self.server, "mode": "requireTLS"})
         self.assertTrue(self.comes_in(port, **self.tls(certificate=True)))
 
     def test_a_certificate_is_a_user(self):

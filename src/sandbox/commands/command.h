@@ -109,6 +109,11 @@ struct ServerSettings {
   bool auth = false;
   std::string dbpath;
   std::vector<std::string> arguments;  // for getCmdLineOpts
+  struct Tls {  // for it, too
+    std::string mode;  // empty: there is none
+    std::string certificate_key_file, ca_file;
+    bool allow_without_certificate = false;
+  } tls;
   std::size_t memory_bytes = 256 << 20;
   std::size_t max_connections = 0;
   bool at_least(int major, int minor) const { return version >= ServerVersion{major, minor, 0}; }

@@ -23,7 +23,16 @@ void append_build_info(bson::Builder& out, ServerVersion version, bool runs_scri
 
 bson::Document parsed_options(const ServerSettings& settings) {
   bson::Builder parsed;
-  parsed.open_document("net").append("port", settings.port);
+  {
+    auto net = parsed.open_document("net");
+    net.append("port", settings.port);
+    if (const auto& tls = settings.tls; !tls.mode.empty()) {
+      auto told = net.open_document("tls");
+      if (!tls.ca_file.empty()) told.append("CAFile", tls.ca_file);
+      if (tls.allow_without_certificate) told.append("allowConnectionsWithoutCertificates", true);
+      told.append("certificateKeyFile", tls.certificate_key_file).append("mode", tls.mode);
+    }
+  }
   parsed.open_document("replication").append("replSet", settings.repl_set);
   if (settings.auth) parsed.open_document("security").append("authorization", "enabled");
   parsed.open_document("setParameter").append("enableTestCommands", "1");  // fail points are always there; tests look here for them

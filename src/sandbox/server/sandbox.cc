@@ -58,6 +58,10 @@ ServerSettings make_settings(const SandboxOptions& options) {
           .auth = options.auth,
           .dbpath = options.dbpath,
           .arguments = options.arguments,
+          .tls = {.mode = options.tls_certificate_key_file.empty() ? "" : options.tls_mode,
+                  .certificate_key_file = options.tls_certificate_key_file,
+                  .ca_file = options.tls_ca_file,
+                  .allow_without_certificate = options.tls_allow_without_certificate},
           .memory_bytes = options.memory_bytes,
           .max_connections = plan_memory(options.memory_bytes).connections};
 }
@@ -192,7 +196,7 @@ Result<std::unique_ptr<Sandbox>> Sandbox::start(const SandboxOptions& options, R
     listen.tls = TRY(net::TlsContext::open({.certificate_key_file = options.tls_certificate_key_file,
                                              .ca_file = options.tls_ca_file,
                                              .require_client_certificate = !options.tls_ca_file.empty() && !options.tls_allow_without_certificate}));
-    listen.tls_required = !options.tls_allow_plain;
+    listen.tls_required = options.tls_mode == "requireTLS";
   }
   // Before anything is made on the disk: a busy port leaves nothing behind.
   std::vector<net::Listener> listeners;

@@ -39,7 +39,7 @@ struct SandboxOptions {
   std::string tls_certificate_key_file;   // empty: no TLS
   std::string tls_ca_file;                // whose clients' certificates are believed; without it none is asked for
   bool tls_allow_without_certificate = false;  // with it: clients may have none
-  bool tls_allow_plain = false;           // "preferTLS", "allowTLS": both on one port
+  std::string tls_mode = "requireTLS";    // "preferTLS", "allowTLS": plain connections on the same port too
   std::function<void()> on_shutdown;      // a client has asked for the server's end; empty: no client can
   // Which is started anew to run JavaScript (script/host_main.h); empty: JavaScript is switched off.
   std::string script_program;
