@@ -106,7 +106,6 @@ RuleFacts facts_of(const Json& deployment, const Cluster& cluster, const LiveImp
                                                                                           : Topology::kReplicaSet;
   source.version = ServerVersion::parse(text_at(&deployment, "mongoDBVersion")).value_or(ServerVersion{});
   source.fcv = ServerVersion::parse(text_at(&deployment, "featureCompatibilityVersion")).value_or(ServerVersion{});
-  source.tier = text_at(&deployment, "instanceSize");
   source.os = text_at(&deployment, "os", "linux");
   source.monitored_by = text_at(&deployment, "monitoredBy", "CLOUD_MANAGER");
   source.community = flag_at(&deployment, "community", false);

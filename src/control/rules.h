@@ -23,7 +23,6 @@ struct RuleFacts {
     Topology topology = Topology::kReplicaSet;
     ServerVersion version{6, 0, 17};
     ServerVersion fcv{6, 0, 0};
-    std::string tier;                      // when the source is one of Atlas's own: "M0"; else empty
     std::string os = "linux";              // "linux", "windows", "macos"
     std::string monitored_by = "CLOUD_MANAGER";  // or "OPS_MANAGER"
     bool community = false;

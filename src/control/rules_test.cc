@@ -20,9 +20,6 @@ using P = Policy;
 Row tier(const char* name, std::vector<std::string> objections) {
   return {name, [name](F& f, P&) { f.destination.tier = name; }, std::move(objections)};
 }
-Row source_tier(const char* name, std::vector<std::string> objections) {
-  return {name, [name](F& f, P&) { f.source.tier = name; }, std::move(objections)};
-}
 Row versions(ServerVersion from, ServerVersion from_fcv, ServerVersion to, std::vector<std::string> objections, bool matching = false) {
   return {"versions", [=](F& f, P& p) {
             f.source.version = from;
@@ -62,8 +59,6 @@ const std::vector<Row>& rows() {
       // Tiers.
       tier("M0", {"destination-free"}), tier("M2", {"destination-shared"}), tier("M5", {"destination-shared"}), tier("FLEX", {"destination-flex"}),
       tier("SERVERLESS", {"destination-serverless"}), tier("M10", {}), tier("R700", {}), tier("M40_NVME", {}),
-      source_tier("M0", {"source-free"}), source_tier("M2", {"source-shared"}), source_tier("M5", {"source-shared"}),
-      source_tier("FLEX", {"source-flex"}), source_tier("SERVERLESS", {"source-flex"}), source_tier("M10", {}),
       // Topologies.
       pair(Topology::kStandalone, false, {"source-standalone"}), pair(Topology::kStandalone, true, {"source-standalone"}),
       pair(Topology::kReplicaSet, false, {}), pair(Topology::kReplicaSet, true, {}), pair(Topology::kSharded, true, {}),
