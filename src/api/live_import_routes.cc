@@ -177,7 +177,8 @@ class ImportRoutes {
       case ImportRefusal::Kind::kFlex: return refuse(400, "CANNOT_USE_FLEX_CLUSTER_IN_CLUSTER_API", why, {cluster});
       case ImportRefusal::Kind::kNotSupported: return refuse(400, "LIVE_MIGRATION_NOT_SUPPORTED", why);
       case ImportRefusal::Kind::kBusy: return refuse(409, "CANNOT_MODIFY_CLUSTER_WITH_RUNNING_LIVE_IMPORT", why, {cluster});
-      case ImportRefusal::Kind::kTooMany: return refuse(409, "CONFLICT", why);
+      case ImportRefusal::Kind::kTooMany:
+      case ImportRefusal::Kind::kChanged: return refuse(409, "CONFLICT", why);
       case ImportRefusal::Kind::kOther: break;
     }
     return tl::unexpected(rest_error(refusal.error));

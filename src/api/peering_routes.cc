@@ -90,10 +90,12 @@ class PeeringRoutes {
     return changes_always("peering connection");
   }
   RestResult<RestReply> delete_peer(const RestRequest& request) const {
-    const auto found = TRY_BODY(peer(request));
-    if (services_.may_change) TRY_BODY(services_.may_change(found.group, "VPC_PEERING"));
-    TRY_REST(services_.networks.remove_peer(found.group, found.id));
-    return RestReply{request.family == Family::kAtlasV2 ? 202 : 204, {}};
+    for (int attempt = 0; attempt < kAttempts; ++attempt) {
+      const auto found = TRY_BODY(peer(request));
+      if (services_.may_change) TRY_BODY(services_.may_change(found.group, "VPC_PEERING"));
+      if (TRY_REST(services_.networks.remove_peer(found))) return RestReply{request.family == Family::kAtlasV2 ? 202 : 204, {}};
+    }
+    return changes_always("peering connection");
   }
   // Ours: what its network's administrators know.
   RestResult<RestReply> tell_peer(const RestRequest& request) const {

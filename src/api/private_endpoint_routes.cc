@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <functional>
+#include <optional>
 
 #include <fmt/format.h>
 
@@ -45,7 +47,7 @@ class PrivateEndpointRoutes {
   RestResult<RestReply> create_endpoint(const RestRequest& request) const {
     const auto provider = TRY_BODY(provider_of(request));
     const auto asked = TRY_BODY(parse_endpoint(request.body, provider));
-    TRY_BODY(changed(request, [&](EndpointService& service) -> Status {
+    TRY_BODY(changed(request, Ends::kNothing, [&](EndpointService& service) -> Status {
       if (find(service, asked.id) != service.endpoints.end()) return fail(ErrorCode::kWrongState, fmt::format("The private endpoint {} is there already.", asked.id));
       if (service.endpoints.size() >= control::kMaxEndpoints)
         return fail(ErrorCode::kWrongState, fmt::format("A service has at most {} private endpoints.", control::kMaxEndpoints));
@@ -60,8 +62,7 @@ class PrivateEndpointRoutes {
   }
   RestResult<RestReply> delete_endpoint(const RestRequest& request) const {
     TRY_BODY(endpoint(request, TRY_BODY(service(request))));
-    TRY_BODY(may_change(request));
-    TRY_BODY(changed(request, [&](EndpointService& service) -> Status {
+    TRY_BODY(changed(request, Ends::kMaybe, [&](EndpointService& service) -> Status {
       std::erase_if(service.endpoints, [&](const PrivateEndpoint& one) { return one.id == request.name("endpointId"); });
       return {};
     }));
@@ -76,8 +77,7 @@ class PrivateEndpointRoutes {
     const auto error = TRY_BODY(optional_name(request.body, "errorMessage"));
     const auto names = TRY_BODY(parse_service_names(request.body, provider));
     TRY_BODY(service(request));
-    if (status != control::kAvailable) TRY_BODY(may_change(request));
-    const auto now = TRY_BODY(changed(request, [&](EndpointService& service) -> Status {
+    const auto now = TRY_BODY(changed(request, status == control::kAvailable ? Ends::kNothing : Ends::kMaybe, [&](EndpointService& service) -> Status {
       service.status = status;
       service.error = error;
       if (!names.as_object()->empty()) service.fields = names;
@@ -91,8 +91,7 @@ class PrivateEndpointRoutes {
     const auto status = TRY_BODY(one_of(request.body, "status", endpoint_states(provider)));
     const auto error = TRY_BODY(optional_name(request.body, "errorMessage"));
     TRY_BODY(endpoint(request, TRY_BODY(service(request))));
-    if (status != control::kAvailable) TRY_BODY(may_change(request));
-    const auto now = TRY_BODY(changed(request, [&](EndpointService& service) -> Status {
+    const auto now = TRY_BODY(changed(request, status == control::kAvailable ? Ends::kNothing : Ends::kMaybe, [&](EndpointService& service) -> Status {
       const auto found = find(service, request.name("endpointId"));
       if (found == service.endpoints.end()) return {};
       found->status = status;
@@ -131,8 +130,19 @@ class PrivateEndpointRoutes {
       return refuse(404, "PRIVATE_ENDPOINT_NOT_FOUND", fmt::format("No private endpoint {} exists in the service {}.", id, service.id), {id, service.id});
     return *found;
   }
-  RestResult<EndpointService> changed(const RestRequest& request, const std::function<Status(EndpointService&)>& decide) const {
-    auto done = services_.networks.change_service(request.name("groupId"), TRY_BODY(provider_of(request)), request.name("endpointServiceId"), decide);
+  // Whether a way may be there no more: then no migration goes through it, by what is there when the service is read.
+  enum class Ends { kNothing, kMaybe };
+  RestResult<EndpointService> changed(const RestRequest& request, Ends ends, const std::function<Status(EndpointService&)>& decide) const {
+    std::optional<RestError> refused;
+    const auto if_it_may = [&](EndpointService& service) -> Status {
+      if (auto may = ends == Ends::kMaybe ? may_change(request) : RestResult<int>(0); !may) {
+        refused = std::move(may).error();
+        return fail(ErrorCode::kWrongState, refused->detail);
+      }
+      return decide(service);
+    };
+    auto done = services_.networks.change_service(request.name("groupId"), TRY_BODY(provider_of(request)), request.name("endpointServiceId"), if_it_may);
+    if (refused) return tl::unexpected(std::move(*refused));
     if (!done && done.error().code == ErrorCode::kWrongState) return refuse(409, "CONFLICT", done.error().message);
     auto now = TRY_REST(std::move(done));
     if (!now) return no_service(request);

@@ -228,9 +228,16 @@ tl::expected<LiveImport, ImportRefusal> LiveImportIntake::take(ImportKind kind, 
   if (!made && made.error().code == ErrorCode::kWrongState) return refuse(Kind::kBusy, made.error().message);
   if (!made && made.error().code == ErrorCode::kUnsupported) return refuse(Kind::kTooMany, made.error().message);
   if (!made) return failed(std::move(made.error()));
+  if (!migrates) return std::move(*made);
   // Whoever changes or removes the cluster has not seen this. If it was changed before, the migration ends as soon as it is looked at.
-  if (migrates) TRY_STORE(clusters_.count_on(*cluster));
-  return std::move(*made);
+  TRY_STORE(clusters_.count_on(*cluster));
+  if (facts.network == Network::kPublic) return std::move(*made);
+  // The same of its private networks.
+  TRY_STORE(networks_.count_on(made->group, request.schema));
+  TRY_STORE(read_networks(*cluster, request, facts));
+  if (facts.private_way_in_place && request.private_uri == made->request.private_uri) return std::move(*made);
+  TRY_STORE(imports_.cancel(made->id, by));
+  return refuse(Kind::kChanged, "The private network was changed while the migration was asked for. Ask for it again.");
 }
 
 }  // namespace drover::control

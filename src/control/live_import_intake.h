@@ -24,6 +24,7 @@ struct ImportRefusal {
     kNotSupported,  // by the rules; `error` holds each reason with its remedy
     kBusy,          // destination, source or host has a migration already
     kTooMany,
+    kChanged,       // the private network, meanwhile; it may be asked for again
     kOther,
   } kind = Kind::kOther;
   Error error;

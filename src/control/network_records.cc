@@ -173,7 +173,7 @@ Result<bool> NetworkRecords::change_peer(const NetworkPeer& peer) {
   return store_.update(kPeers, unchanged(peer), bson::make_document({{"$set", std::move(set).finish()}}));
 }
 
-Result<bool> NetworkRecords::remove_peer(const std::string& group, const std::string& id) { return TRY(store_.remove(kPeers, in_group(group, id))) > 0; }
+Result<bool> NetworkRecords::remove_peer(const NetworkPeer& peer) { return TRY(store_.remove(kPeers, unchanged(peer))) > 0; }
 
 Result<EndpointService> NetworkRecords::add_service(EndpointService service) {
   if (TRY(store_.count(kServices, of_group(service.group, ""))) >= kMaxServices) return too_many(kMaxServices, "private endpoint services");
@@ -229,6 +229,17 @@ Result<bool> NetworkRecords::remove_service(const std::string& group, const std:
 
 Status NetworkRecords::forget_project(const std::string& group) {
   for (const auto* collection : {kContainers, kPeers, kServices}) TRY(store_.remove(collection, of_group(group, "")));
+  return {};
+}
+
+Status NetworkRecords::count_on(const std::string& group, const std::string& schema) {
+  bson::Builder counted;
+  counted.open_document("$inc").append("revision", std::int64_t{1});
+  const auto update = std::move(counted).finish();
+  if (schema == "VPC_PEERING")
+    for (const auto& peer : TRY(peers(group, "", {1, static_cast<int>(kMaxPeers)}))) TRY(store_.update(kPeers, in_group(group, peer.id), update));
+  if (schema == "PRIVATE_LINK")
+    for (const auto& service : TRY(services(group, ""))) TRY(store_.update(kServices, in_group(group, service.id), update));
   return {};
 }
 

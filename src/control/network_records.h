@@ -82,7 +82,8 @@ class NetworkRecords {
   Result<std::int64_t> count_peers(const std::string& group, const std::string& provider);
   // `peer` as it was read, with the fields and the status that it is to have. False: somebody else was faster.
   Result<bool> change_peer(const NetworkPeer& peer);
-  Result<bool> remove_peer(const std::string& group, const std::string& id);
+  // `peer` as it was read. False: it is gone, or was changed or counted on since.
+  Result<bool> remove_peer(const NetworkPeer& peer);
 
   // One for each provider and region.
   Result<EndpointService> add_service(EndpointService service);
@@ -99,6 +100,9 @@ class NetworkRecords {
 
   // The peering connections that are AVAILABLE.
   Result<std::vector<PrivateWay>> available_peers(const std::string& group);
+  // For who begins a migration through it ("VPC_PEERING", "PRIVATE_LINK"): that is kept first, then what is there is counted on, then looked at once more. Whoever
+  // takes a connection away, or says that it is none any more, reads it, looks for migrations, and writes what it has read: one of the two sees the other.
+  Status count_on(const std::string& group, const std::string& schema);
   // The endpoints that are AVAILABLE and whose service is: of this id, or all of the service of this id.
   Result<std::vector<PrivateWay>> available_endpoints(const std::string& group, const std::string& endpoint_or_service);
 

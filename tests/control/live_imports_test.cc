@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "control/import_attention.h"
+#include "interposed.h"
 
 namespace drover::control {
 namespace {
@@ -348,6 +349,57 @@ TEST_F(ControlPlane, ASourceIsNobodysDestination) {
   const auto back = intake_->take(ImportKind::kMigration, kOrg, request());
   ASSERT_FALSE(back) << "what is read now is no destination";
   EXPECT_EQ(back.error().kind, ImportRefusal::Kind::kBusy);
+}
+
+TEST_F(ControlPlane, APrivateNetworkDoesNotGoWhileAMigrationThroughItBegins) {
+  const auto uri = sandbox_->uri();
+  const auto description = good(Json::parse(R"({"replicationSpecs": [{"regionConfigs": [{"providerName": "AWS", "regionName": "EU_WEST_1"}]}]})"));
+  const auto connections = good(Json::parse(fmt::format(R"({{"privateEndpoint": [{{"connectionString": "{}", "endpoints": [{{"endpointId": "vpce-1"}}]}}]}})", uri)));
+  good(clusters_->register_deployment(kGroup, "inside", uri, description, connections));
+  const PrivateEndpoint endpoint{"vpce-1", kAvailable, "", Json(Json::Object{})};
+  const auto service = good(networks_->add_service({"", kGroup, "AWS", "EU_WEST_1", kAvailable, "", Json(Json::Object{}), {endpoint}}));
+  Interposed between(*deployment_);
+  Store store(between, clock_);
+  LiveImports imports(store, *keys_, clock_, *clusters_, {});
+  LiveImportIntake intake(*links_, *clusters_, *access_lists_, *networks_, imports, Policy{});
+  auto inside = request();
+  inside.destination_cluster = "inside";
+  inside.schema = "PRIVATE_LINK";
+  inside.private_link = "vpce-1";
+  const auto removed = [&](EndpointService& now) -> Status {
+    if (good(imports_->uses_network(kGroup, "PRIVATE_LINK"))) return fail(ErrorCode::kWrongState, "a migration goes through it");
+    now.endpoints.clear();
+    return {};
+  };
+  // Taken away after the migration was judged, before it is there.
+  const auto before_it_is_there = [&](const std::function<void()>& act) {
+    between.before = [act, done = false](bson::View command) mutable {
+      if (command["insert"].to_string_view() != std::string_view("liveImports") || std::exchange(done, true)) return;
+      act();
+    };
+  };
+  before_it_is_there([&] { EXPECT_TRUE(good(networks_->change_service(kGroup, "AWS", service.id, removed))); });
+  const auto refused = intake.take(ImportKind::kMigration, kOrg, inside);
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().error.message.find("private network was changed"), std::string::npos) << refused.error().error.message;
+  after({});
+  after({});
+  EXPECT_FALSE(good(imports_->uses_network(kGroup, "PRIVATE_LINK"))) << "it is over";
+  // Whoever takes it away has looked before the migration was there, and writes when it is: he looks again.
+  EXPECT_TRUE(good(networks_->change_service(kGroup, "AWS", service.id, [&](EndpointService& now) -> Status {
+    now.endpoints = {endpoint};
+    return {};
+  })));
+  int looked = 0;
+  const auto late = networks_->change_service(kGroup, "AWS", service.id, [&](EndpointService& now) -> Status {
+    const auto may = removed(now);
+    if (++looked == 1) EXPECT_TRUE(intake.take(ImportKind::kMigration, kOrg, inside));
+    return may;
+  });
+  EXPECT_EQ(looked, 2);
+  ASSERT_FALSE(late);
+  EXPECT_EQ(late.error().code, ErrorCode::kWrongState);
+  EXPECT_EQ(good(networks_->available_endpoints(kGroup, "vpce-1")).size(), 1u);
 }
 
 TEST_F(ControlPlane, OneDeploymentUnderTwoNamesIsMigratedIntoOnce) {

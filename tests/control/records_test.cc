@@ -568,6 +568,13 @@ TEST_F(ControlPlane, RecordsOfNetworksAreCountedAndConditional) {
   EXPECT_TRUE(good(networks_->change_peer(peer)));
   EXPECT_FALSE(good(networks_->change_peer(peer))) << "it is not as it was read any more";
   ASSERT_EQ(good(networks_->available_peers(kGroup)).size(), 1u);
+  const auto read = *good(networks_->peer(kGroup, peer.id));
+  good(networks_->count_on(kGroup, "PRIVATE_LINK"));
+  EXPECT_EQ(good(networks_->peer(kGroup, peer.id))->revision, read.revision);
+  good(networks_->count_on(kGroup, "VPC_PEERING"));  // a migration goes through it now
+  EXPECT_FALSE(good(networks_->remove_peer(read)));
+  EXPECT_FALSE(good(networks_->change_peer(read)));
+  ASSERT_EQ(good(networks_->available_peers(kGroup)).size(), 1u);
   const auto service = good(networks_->add_service({"", kGroup, "AWS", "EU_WEST_1", "AVAILABLE", "", Json(Json::Object{}), {}}));
   std::atomic<int> added = 0;
   {
@@ -585,6 +592,12 @@ TEST_F(ControlPlane, RecordsOfNetworksAreCountedAndConditional) {
   EXPECT_EQ(good(networks_->service(kGroup, "AWS", service.id))->endpoints.size(), 8u);
   EXPECT_EQ(good(networks_->available_endpoints(kGroup, service.id)).size(), 4u);
   EXPECT_EQ(good(networks_->available_endpoints(kGroup, "vpce-2")).size(), 1u);
+  // Who has read the service before it was counted on decides anew.
+  int read_before = 0;
+  EXPECT_TRUE(good(networks_->change_service(kGroup, "AWS", service.id, [&](EndpointService&) -> Status {
+    return ++read_before == 1 ? networks_->count_on(kGroup, "PRIVATE_LINK") : Status();
+  })));
+  EXPECT_EQ(read_before, 2);
   EXPECT_TRUE(good(networks_->available_endpoints(kGroup, "vpce-3")).empty());
   EXPECT_FALSE(networks_->remove_service(kGroup, "AWS", service.id));
   EXPECT_FALSE(good(networks_->service(std::string(24, '9'), "AWS", service.id)));
