@@ -130,9 +130,8 @@ class IdentityRoutes {
 
   RestResult<RestReply> list_projects(const RestRequest& request) const {
     const auto found = TRY_REST(identity_.projects(request.org, request.caller->grants, request.page));
-    const auto counts = TRY_BODY(cluster_counts(request, found.items));
     Json::Array all;
-    for (const auto& project : found.items) all.push_back(TRY_BODY(with_facts(request, project, project_json(request, project, count_of(counts, project)))));
+    for (auto& project : TRY_BODY(shown(request, found.items))) all.push_back(std::move(project));
     return RestReply{200, page_of(request, std::move(all), found.total)};
   }
 
@@ -158,7 +157,7 @@ class IdentityRoutes {
   }
 
   RestResult<RestReply> get_project(const RestRequest& request) const {
-    return shown(request, TRY_BODY(project_of(request)));
+    return shown_one(request, TRY_BODY(project_of(request)));
   }
 
   RestResult<RestReply> get_project_by_name(const RestRequest& request) const {
@@ -167,7 +166,7 @@ class IdentityRoutes {
     if (found.empty()) return refuse(404, "GROUP_NAME_NOT_FOUND", fmt::format("No group with name \"{}\" exists.", name), {name});
     if (found.size() > 1)
       return refuse(409, "CONFLICT", fmt::format("Groups of {} organizations have the name \"{}\"; ask for one by its ID.", found.size(), name), {name});
-    return shown(request, found.front());
+    return shown_one(request, found.front());
   }
 
   // Whoever shows a key that it does not see the project of learns nothing.
@@ -176,7 +175,7 @@ class IdentityRoutes {
     const auto project = group.empty() ? std::optional<Project>() : TRY_REST(identity_.project(group));
     if (!project || !control::allows(request.caller->grants, Access::kGroupRead, project->org, group))
       return refuse(404, "AGENT_API_KEY_NOT_FOUND", "No project that the caller may see has this agent API key.");
-    return shown(request, *project);
+    return shown_one(request, *project);
   }
 
   RestResult<RestReply> rename_project(const RestRequest& request) const {
@@ -313,26 +312,28 @@ class IdentityRoutes {
   }
 
   using Counts = std::map<std::string, std::int64_t>;
-  // Cloud Manager's projects do not tell.
-  RestResult<Counts> cluster_counts(const RestRequest& request, const std::vector<Project>& projects) const {
-    if (!hooks_.count_clusters || request.family == Family::kCloudManager || projects.empty()) return Counts();
+  // However many there are, what others know of them is asked for once. Cloud Manager's projects do not count clusters, but what is monitored.
+  RestResult<std::vector<Json>> shown(const RestRequest& request, const std::vector<Project>& projects) const {
     std::vector<std::string> groups;
     for (const auto& project : projects) groups.push_back(project.id);
-    return TRY_REST(hooks_.count_clusters(groups));
+    const bool monitored = request.family == Family::kCloudManager;
+    auto counts = Counts();
+    if (hooks_.count_clusters && !monitored && !groups.empty()) counts = TRY_REST(hooks_.count_clusters(groups));
+    auto facts = std::map<std::string, Json::Object>();
+    if (hooks_.monitored_facts && monitored && !groups.empty()) facts = TRY_REST(hooks_.monitored_facts(groups));
+    std::vector<Json> all;
+    for (const auto& project : projects) {
+      auto fields = *project_json(request, project, count_of(counts, project)).as_object();
+      for (auto& fact : facts[project.id]) fields.push_back(std::move(fact));
+      all.emplace_back(std::move(fields));
+    }
+    return all;
   }
   static std::int64_t count_of(const Counts& counts, const Project& project) {
     const auto found = counts.find(project.id);
     return found == counts.end() ? 0 : found->second;
   }
-  RestResult<RestReply> shown(const RestRequest& request, const Project& project) const {
-    return RestReply{200, TRY_BODY(with_facts(request, project, project_json(request, project, count_of(TRY_BODY(cluster_counts(request, {project})), project))))};
-  }
-  RestResult<Json> with_facts(const RestRequest& request, const Project& project, Json body) const {
-    if (request.family != Family::kCloudManager || !hooks_.monitored_facts) return body;
-    auto fields = *body.as_object();
-    for (auto& fact : TRY_REST(hooks_.monitored_facts(project.id))) fields.push_back(std::move(fact));
-    return Json(std::move(fields));
-  }
+  RestResult<RestReply> shown_one(const RestRequest& request, const Project& project) const { return RestReply{200, std::move(TRY_BODY(shown(request, {project})).front())}; }
 
   static tl::unexpected<RestError> no_group(const std::string& id) { return refuse(404, "GROUP_NOT_FOUND", fmt::format("No group with ID {} exists.", id), {id}); }
   static tl::unexpected<RestError> no_org(const RestRequest& request) {

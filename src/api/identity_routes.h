@@ -25,8 +25,8 @@ using CountClusters = std::function<Result<std::map<std::string, std::int64_t>>(
 // Gives a service account of the project's organization the role of its owner. False: there is no such account.
 using GiveAccountProject = std::function<Result<bool>(const control::Project& project, const std::string& client_id)>;
 
-// What Cloud Manager's projects tell of what is monitored: hostCounts, activeAgentCount, lastActiveAgent, replicaSetCount, shardCount.
-using MonitoredFacts = std::function<Result<Json::Object>(const std::string& group)>;
+// What Cloud Manager's projects tell of what is monitored, each of these: hostCounts, activeAgentCount, lastActiveAgent, replicaSetCount, shardCount.
+using MonitoredFacts = std::function<Result<std::map<std::string, Json::Object>>(const std::vector<std::string>& groups)>;
 
 // The project that an agent API key is of; empty: there is no such key.
 using ProjectOfAgentKey = std::function<Result<std::string>(const std::string& key)>;

@@ -10,6 +10,7 @@
 #include "api/manager_overview_routes.h"
 #include "api/monitoring_routes.h"
 #include "cli/version.h"
+#include "control/project_facts.h"
 
 namespace drover::cli {
 
@@ -33,33 +34,17 @@ void ManagerRole::add_routes(api::RouteTable& table) {
   api::add_manager_overview_routes(table, {identity_, agents_, deployments_, runtime_, version_text()});
 }
 
-Result<Json::Object> ManagerRole::monitored_facts(const std::string& group) {
-  std::int64_t active = 0, last = 0, shards = 0;
-  for (const auto& agent : TRY(agents_.of_project(group))) {
-    active += agent.alive && agent.leaving.empty() ? 1 : 0;
-    last = std::max(last, agent.last_poll_millis);
+Result<std::map<std::string, Json::Object>> ManagerRole::monitored_facts(const std::vector<std::string>& groups) {
+  std::map<std::string, Json::Object> all;
+  for (const auto& [group, facts] : TRY(control::facts_of_projects(agents_, deployments_, groups))) {
+    Json::Object hosts;
+    for (const auto& [kind, count] : facts.hosts) hosts.emplace_back(kind, count);
+    Json::Object told{{"activeAgentCount", facts.active_agents}, {"hostCounts", std::move(hosts)}, {"replicaSetCount", facts.replica_sets}, {"shardCount", facts.shards}};
+    if (const auto last = facts.last_active_millis; last != 0)
+      told.emplace_back("lastActiveAgent", control::iso_time(std::chrono::system_clock::time_point(std::chrono::milliseconds(last))));
+    all.emplace(group, std::move(told));
   }
-  std::map<std::string, std::int64_t> counts{{"arbiter", 0}, {"config", 0}, {"master", 0}, {"mongos", 0}, {"primary", 0}, {"secondary", 0}, {"slave", 0}};
-  std::set<std::string> sets;
-  for (const auto& host : TRY(deployments_.hosts(group))) {
-    const auto text = [&](const char* fact) {
-      const auto* value = host.facts.find(fact);
-      return value != nullptr && value->as_string() != nullptr ? *value->as_string() : std::string();
-    };
-    const auto type = text("typeName"), set = text("replicaSetName");
-    if (type == "SHARD_CONFIG") ++counts["config"];
-    else if (type == "SHARD_MONGOS") ++counts["mongos"];
-    else if (type.ends_with("_PRIMARY")) ++counts["primary"];
-    else if (type.ends_with("_SECONDARY")) ++counts["secondary"];
-    else if (type.ends_with("_ARBITER")) ++counts["arbiter"];
-    if (!set.empty() && type != "SHARD_CONFIG") sets.insert(host.deployment + " " + set);
-  }
-  for (const auto& one : TRY(deployments_.of_project(group))) shards += one.topology == "SHARDED" ? one.shards : 0;
-  Json::Object host_counts;
-  for (const auto& [kind, count] : counts) host_counts.emplace_back(kind, count);
-  Json::Object facts{{"activeAgentCount", active}, {"hostCounts", std::move(host_counts)}, {"replicaSetCount", static_cast<std::int64_t>(sets.size())}, {"shardCount", shards}};
-  if (last != 0) facts.emplace_back("lastActiveAgent", control::iso_time(std::chrono::system_clock::time_point(std::chrono::milliseconds(last))));
-  return facts;
+  return all;
 }
 
 api::RestResult<int> ManagerRole::may_delete_project(const std::string& group) {

@@ -2,8 +2,10 @@
 // over them.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "api/agent_api.h"
 #include "api/route_table.h"
@@ -25,7 +27,7 @@ class ManagerRole {
 
   void add_routes(api::RouteTable& table);
   // As api::IdentityHooks have them.
-  Result<Json::Object> monitored_facts(const std::string& group);
+  Result<std::map<std::string, Json::Object>> monitored_facts(const std::vector<std::string>& groups);
   Result<std::string> project_of_agent_key(const std::string& key) { return keys_.group_of(key); }
   // A refusal while a validation or migration needs what is in it.
   api::RestResult<int> may_delete_project(const std::string& group);

@@ -220,7 +220,7 @@ Status ServerCommand::serve(control::Store& store, control::Identity& identity, 
     return sites.atlas->count_clusters(groups);
   };
   hooks.may_delete_organization = [&sites](const std::string& org) { return sites.manager->may_delete_organization(org); };
-  hooks.monitored_facts = [&sites](const std::string& group) { return sites.manager->monitored_facts(group); };
+  hooks.monitored_facts = [&sites](const std::vector<std::string>& groups) { return sites.manager->monitored_facts(groups); };
   hooks.project_of_agent_key = [&sites](const std::string& key) { return sites.manager->project_of_agent_key(key); };
   hooks.give_account_project = [&sites](const control::Project& project, const std::string& account) { return sites.atlas->give_account_project(project, account); };
   api::add_identity_routes(routes, identity, deletions, std::move(hooks));

@@ -104,6 +104,13 @@ Result<std::vector<Agent>> Agents::of_project(const std::string& group) {
   return agents;
 }
 
+Status Agents::each_of(const std::vector<std::string>& groups, const std::function<void(const Agent&)>& see) {
+  return store_.each(kCollection, of_any_group(groups), [&](bson::View document) -> Status {
+    see(agent_of(document));
+    return {};
+  });
+}
+
 Result<std::optional<Agent>> Agents::by_hostname(const std::string& group, const std::string& hostname) {
   const auto found = TRY(store_.find_one(kCollection, bson::make_document({{"groupId", group}, {"hostname", hostname}})));
   if (!found) return std::optional<Agent>();

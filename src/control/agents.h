@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -55,6 +56,7 @@ class Agents {
   Result<std::optional<Agent>> beat(const std::string& group, const std::string& agent_id, std::int64_t epoch, const std::string& address,
                                     const std::string& key, Beat what);
   Result<std::vector<Agent>> of_project(const std::string& group);
+  Status each_of(const std::vector<std::string>& groups, const std::function<void(const Agent&)>& see);
   Result<std::optional<Agent>> by_hostname(const std::string& group, const std::string& hostname);
   // Whose turn it is to monitor: the first of those that live.
   Result<bool> monitors(const Agent& agent);

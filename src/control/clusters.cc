@@ -175,13 +175,7 @@ Status Clusters::each(const std::function<Status(const Cluster&)>& see) {
 Result<std::int64_t> Clusters::count(const std::string& group) { return store_.count(kClusters, bson::make_document({{"groupId", group}})); }
 
 Result<std::map<std::string, std::int64_t>> Clusters::count_by_group(const std::vector<std::string>& groups) {
-  bson::Builder filter;
-  {
-    auto of = filter.open_document("groupId");
-    auto in = of.open_array("$in");
-    for (const auto& group : groups) in.append(group);
-  }
-  return store_.count_by(kClusters, std::move(filter).finish(), "groupId");
+  return store_.count_by(kClusters, of_any_group(groups), "groupId");
 }
 
 Result<bool> Clusters::remove(const std::string& group, const std::string& name) {

@@ -249,15 +249,30 @@ Result<std::vector<MonitoredHost>> Deployments::hosts_down(const std::string& gr
   return all;
 }
 
+Status Deployments::each_host_of(const std::vector<std::string>& groups, const std::function<void(const MonitoredHost&)>& see) {
+  return store_.each(kHosts, of_any_group(groups), [&](bson::View document) -> Status {
+    see(host_of(document));
+    return {};
+  });
+}
+
+Result<std::map<std::string, std::int64_t>> Deployments::shards_of(const std::vector<std::string>& groups) {
+  std::map<std::string, std::int64_t> shards;
+  bson::Builder sharded;
+  sharded.append_all(of_any_group(groups)).append("summary.topology", "SHARDED");
+  TRY(store_.each(kDeployments, std::move(sharded).finish(), [&](bson::View document) -> Status {
+    shards[text_of(document, "groupId")] += number_of(object_of(document, "summary"), "shards");
+    return {};
+  }));
+  return shards;
+}
+
 Result<std::map<std::string, HostCounts>> Deployments::host_counts(const std::vector<std::string>& groups) {
   std::map<std::string, HostCounts> counts;
   if (groups.empty()) return counts;
   const auto count = [&](const char* what, std::int64_t HostCounts::* into) -> Status {
     bson::Builder filter;
-    {
-      auto of = filter.open_document("groupId");
-      append_texts(of, "$in", groups);
-    }
+    filter.append_all(of_any_group(groups));
     if (*what != '\0') {
       auto any = filter.open_array("$or");
       any.append(bson::make_document({{"down", true}}));

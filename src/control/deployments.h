@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -98,6 +99,9 @@ class Deployments {
   Result<std::vector<MonitoredHost>> hosts(const std::string& group, const std::string& deployment, Page page);
   Result<std::int64_t> count_hosts(const std::string& group, const std::string& deployment);
   Result<std::vector<MonitoredHost>> hosts_down(const std::string& group);
+  Status each_host_of(const std::vector<std::string>& groups, const std::function<void(const MonitoredHost&)>& see);
+  // Of sharded deployments, by project; one that is not in the answer has none.
+  Result<std::map<std::string, std::int64_t>> shards_of(const std::vector<std::string>& groups);
   // By deployment; one that is not in the answer has none.
   Result<std::map<std::string, HostCounts>> host_counts(const std::vector<std::string>& groups);
   Result<std::optional<MonitoredHost>> host(const std::string& group, const std::string& id);

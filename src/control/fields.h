@@ -4,8 +4,10 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "bson/builder.h"
 #include "bson/document.h"
 
 namespace drover::control {
@@ -23,6 +25,16 @@ inline std::vector<std::string> texts_of(bson::View document, std::string_view f
   if (const auto array = document[field].to_array())
     for (const auto& item : *array) texts.emplace_back(item.to_string_view().value_or(""));
   return texts;
+}
+// The filter of what is of any of the projects.
+inline bson::Document of_any_group(const std::vector<std::string>& groups) {
+  bson::Builder filter;
+  {
+    auto of = filter.open_document("groupId");
+    auto in = of.open_array("$in");
+    for (const auto& group : groups) in.append(group);
+  }
+  return std::move(filter).finish();
 }
 
 }  // namespace drover::control

@@ -10,6 +10,8 @@
 
 #include "cluster/mongo_deployment.h"
 #include "control/event_log.h"
+#include "control/project_facts.h"
+#include "interposed.h"
 #include "net/http_server.h"
 #include "sandbox/server/sandbox.h"
 
@@ -250,6 +252,31 @@ TEST_F(Removals, ASampleThatComesTooLateLeavesNothing) {
   sample("db1:27017");
   EXPECT_EQ(good(store_->count("hosts", bson::Document())), 0);
   EXPECT_EQ(good(store_->count("measurements", bson::Document())), 0);
+}
+
+TEST_F(Removals, WhatProjectsTellIsAskedForOnceForAllOfThem) {
+  const auto other = good(identity_->create_project(org_, "Other")).id, empty = good(identity_->create_project(org_, "Empty")).id;
+  good(agents_->hello(other, {.agent_id = "a", .hostname = "a", .version = "v", .address = "127.0.0.1", .key = "k", .platform = {}, .monitoring = true, .cloud_migration = false}));
+  good(deployments_->add(other, "two", {"db1:27017"}, {}));
+  sample("db1:27017");
+  Interposed counting(*deployment_);
+  int asked = 0;
+  counting.before = [&](bson::View) { ++asked; };
+  Store store(counting, *runtime_);
+  Agents agents(store, *runtime_);
+  Deployments deployments(store, *sealed_, *events_, *runtime_);
+  const auto facts = good(facts_of_projects(agents, deployments, {group_, other, empty}));
+  EXPECT_EQ(asked, 3);
+  ASSERT_EQ(facts.size(), 3u);
+  const auto& first = facts.at(group_);
+  EXPECT_EQ(first.active_agents, 1);
+  EXPECT_GT(first.last_active_millis, 0);
+  EXPECT_EQ(first.hosts.at("primary"), 1);
+  EXPECT_EQ(facts.at(other).active_agents, 1);
+  EXPECT_EQ(facts.at(other).hosts.at("primary"), 0);
+  EXPECT_EQ(facts.at(empty).active_agents, 0);
+  EXPECT_EQ(facts.at(empty).last_active_millis, 0);
+  EXPECT_EQ(facts.at(empty).hosts.size(), first.hosts.size());
 }
 
 TEST_F(Removals, WhatHadBegunComesByTheNextLinkWhileItsHostIsAway) {
