@@ -1,5 +1,7 @@
 #include "control/cluster_monitor.h"
 
+#include <set>
+
 #include <fmt/format.h>
 
 #include "control/cluster_processes.h"
@@ -52,29 +54,71 @@ std::int64_t ClusterMonitor::now_millis() const {
   return std::chrono::duration_cast<std::chrono::milliseconds>(runtime_.wall_time().time_since_epoch()).count();
 }
 
+ClusterMonitor::ClusterMonitor(Store& store, Clusters& clusters, Runtime& runtime, Log& log)
+    : store_(store),
+      clusters_(clusters),
+      runtime_(runtime),
+      log_(log),
+      measurements_(store),
+      asking_(runtime, "server.measure", kMeasuredAtOnce),
+      unanswered_(runtime, "server.measure again", kUnansweredAtOnce) {}
+
 void ClusterMonitor::run(const std::stop_token& stop) {
   do {
-    if (const auto done = step(stop); !done && !stop.stop_requested()) log_.warn("measuring the clusters: the store does not answer", {{"error", done.error().message}});
+    auto done = ask_those_due();
+    if (done) done = forget_old();
+    if (!done && !stop.stop_requested()) log_.warn("measuring the clusters: the store does not answer", {{"error", done.error().message}});
   } while (runtime_.sleep(kLookEvery, stop));
 }
 
-Status ClusterMonitor::step(const std::stop_token& stop) {
-  std::vector<Cluster> due;
-  std::map<std::string, SteadyTime> known;
+Status ClusterMonitor::step() {
+  TRY(ask_those_due());
+  asking_.await();
+  unanswered_.await();
+  return forget_old();
+}
+
+Status ClusterMonitor::ask_those_due() {
+  std::set<std::string> there;
   TRY(clusters_.each([&](const Cluster& cluster) -> Status {
     if (cluster.state != "IDLE") return {};
-    const auto next = next_.find(cluster.id);
-    known[cluster.id] = next == next_.end() ? SteadyTime{} : next->second;
-    if (runtime_.now() >= known[cluster.id] && TRY(is_due(cluster))) due.push_back(cluster);
+    there.insert(cluster.id);
+    const auto now = runtime_.now();
+    if (!known_.with([&](auto& known) { return !known[cluster.id].asked && now >= known[cluster.id].next; }) || !TRY(is_due(cluster))) return {};
+    const bool answered = known_.with([&](auto& known) {
+      known[cluster.id].asked = true;
+      return known[cluster.id].failures == 0;
+    });
+    Cluster named;  // the rest is read when its turn comes
+    named.id = cluster.id;
+    named.group = cluster.group;
+    named.name = cluster.name;
+    (answered ? asking_ : unanswered_).add([this, named = std::move(named)](const std::stop_token& stop) {
+      if (!stop.stop_requested()) ask(named);
+    });
     return {};
   }));
-  next_ = std::move(known);
-  for (const auto& cluster : due) {
-    if (stop.stop_requested()) return {};
-    next_[cluster.id] = runtime_.now() + kMeasureEvery;
-    if (const auto measured = measure(cluster); !measured)
-      log_.debug("a cluster cannot be measured", {{"project", cluster.group}, {"cluster", cluster.name}, {"error", measured.error().message}});
-  }
+  known_.with([&](auto& known) { std::erase_if(known, [&](const auto& one) { return !one.second.asked && !there.contains(one.first); }); });
+  return {};
+}
+
+void ClusterMonitor::ask(const Cluster& named) {
+  const auto begun = runtime_.now();
+  const auto measured = [&]() -> Status {
+    const auto cluster = TRY(clusters_.cluster(named.group, named.name));
+    return cluster && cluster->id == named.id ? measure(*cluster) : Status();
+  }();
+  const auto now = runtime_.now();
+  known_.with([&](auto& known) {
+    auto& one = known[named.id];
+    one.asked = false;
+    one.failures = measured ? 0 : one.failures + 1;
+    one.next = measured ? begun + kMeasureEvery : now + measure_pause(one.failures);
+  });
+  if (!measured) log_.debug("a cluster cannot be measured", {{"project", named.group}, {"cluster", named.name}, {"error", measured.error().message}});
+}
+
+Status ClusterMonitor::forget_old() {
   bson::Builder old;
   old.open_document("lastPing").append("$lt", now_millis() - millis_of(kMeasurementsKept));
   return forget(std::move(old).finish());

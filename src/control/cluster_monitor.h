@@ -1,8 +1,11 @@
 // What the atlas site measures of its clusters by itself: once a minute it asks each for its figures, every 20 minutes for the sizes of its databases. Of a replica
 // set the primary is asked, of a sharded cluster a mongos, if its connection string names one alone: a figure that nobody told is not there. A user that may not ask
-// leaves it out. Metadata only. run() and step() are one thread's, all else is thread-safe; of several processes on one store the first one of a minute asks.
+// leaves it out. Metadata only. Several are asked side by side, and those that did not answer the last time by threads of their own: however many are away, and however
+// long they take to say so, the others are measured each minute. run() and step() are one thread's, all else is thread-safe; of several processes on one store the first
+// one of a minute asks.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <map>
 #include <optional>
@@ -10,15 +13,27 @@
 #include <string>
 #include <vector>
 
+#include "base/guarded.h"
 #include "base/log.h"
 #include "base/runtime.h"
 #include "control/clusters.h"
 #include "control/measurements.h"
+#include "control/side_by_side.h"
 
 namespace drover::control {
 
 inline constexpr std::chrono::seconds kMeasureEvery{60};
 inline constexpr std::chrono::minutes kMeasureSizesEvery{20};
+inline constexpr std::chrono::minutes kLongestMeasurePause{5};  // of one that does not answer
+inline constexpr int kMeasuredAtOnce = 4;      // of one process
+inline constexpr int kUnansweredAtOnce = 2;    // and of those that did not answer the last time
+
+// Until it is asked again, once it has not answered so often in a row.
+constexpr std::chrono::seconds measure_pause(int failures) {
+  std::chrono::seconds pause = kMeasureEvery;
+  for (int i = 1; i < failures && pause < kLongestMeasurePause; ++i) pause *= 2;
+  return std::min<std::chrono::seconds>(pause, kLongestMeasurePause);
+}
 
 // A process that was measured within kMeasurementsKept.
 struct MeasuredProcess {
@@ -31,18 +46,26 @@ struct MeasuredProcess {
 
 class ClusterMonitor {
  public:
-  ClusterMonitor(Store& store, Clusters& clusters, Runtime& runtime, Log& log) : store_(store), clusters_(clusters), runtime_(runtime), log_(log), measurements_(store) {}
+  ClusterMonitor(Store& store, Clusters& clusters, Runtime& runtime, Log& log);
 
   // Measures until stopped.
   void run(const std::stop_token& stop);
-  // Each cluster that is due; one that does not answer keeps no other.
-  Status step(const std::stop_token& stop);
+  // Each cluster that is due, to its end.
+  Status step();
 
   Result<std::optional<MeasuredProcess>> find(const std::string& group, const std::string& host);
   Measurements& measurements() { return measurements_; }
   Status forget_project(const std::string& group);
 
  private:
+  struct Known {
+    SteadyTime next{};
+    int failures = 0;     // since it has answered
+    bool asked = false;   // now, or as soon as its turn comes
+  };
+  Status ask_those_due();
+  void ask(const Cluster& named);
+  Status forget_old();
   Result<bool> is_due(const Cluster& cluster);
   Status measure(const Cluster& cluster);
   Status forget(bson::View filter);
@@ -53,7 +76,8 @@ class ClusterMonitor {
   Runtime& runtime_;
   Log& log_;
   Measurements measurements_;
-  std::map<std::string, SteadyTime> next_;  // by the cluster's id
+  Guarded<std::map<std::string, Known>> known_;  // by the cluster's id
+  SideBySide asking_, unanswered_;
 };
 
 }  // namespace drover::control

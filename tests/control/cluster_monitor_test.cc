@@ -1,6 +1,8 @@
 // What the atlas site measures of its clusters, on an embedded store and an embedded server as the cluster.
 #include "control/cluster_monitor.h"
 
+#include <thread>
+
 #include "control_plane.h"
 
 namespace drover::control {
@@ -15,7 +17,7 @@ class Measuring : public ControlPlane {
     host_ = good(split_uri(host_)).hosts;
   }
   // As a process does that has just started.
-  void step() { good(ClusterMonitor(*store_, *clusters_, clock_, *log_).step({})); }
+  void step() { good(ClusterMonitor(*store_, *clusters_, clock_, *log_).step()); }
   std::vector<MeasuredPoint> points() {
     const auto process = good(monitor_->find(kGroup, host_));
     if (!process) return {};
@@ -86,6 +88,38 @@ TEST_F(Measuring, AClusterThatDoesNotAnswerKeepsNoOther) {
   good(clusters_->register_deployment(kGroup, "shop", sandbox_->uri(), Json(Json::Object{}), Json(Json::Object{})));
   step();
   EXPECT_EQ(points().size(), 1u);
+}
+
+TEST_F(Measuring, ClustersThatAreSilentForLongHoldUpNoOther) {
+  std::atomic<bool> silent = false, ended = false;
+  std::atomic<int> asked = 0;
+  const auto connect = [&](const std::string& uri) -> Result<std::unique_ptr<cluster::Deployment>> {
+    if (!silent || uri.find("silent") == std::string::npos) return cluster::connect({.uri = uri}, clock_, {});
+    ++asked;
+    while (!ended) clock_.sleep(std::chrono::milliseconds(10), {});
+    return fail(ErrorCode::kTemporary, "no answer");
+  };
+  Clusters clusters(*store_, *keys_, clock_, connect);
+  // They come first, and leave room for one more.
+  good(clusters_->remove(kGroup, "shop"));
+  for (int i = 0; i < kMeasuredAtOnce - 1; ++i)
+    good(clusters.register_deployment(kGroup, fmt::format("silent{}", i), sandbox_->uri() + "&appName=silent", Json(Json::Object{}), Json(Json::Object{})));
+  silent = true;
+  good(clusters.register_deployment(kGroup, "shop", sandbox_->uri(), Json(Json::Object{}), Json(Json::Object{})));
+  ClusterMonitor monitor(*store_, clusters, clock_, *log_);
+  std::jthread measuring([&](const std::stop_token& stop) { monitor.run(stop); });
+  for (int i = 0; i < 1000 && (points().empty() || asked < kMeasuredAtOnce - 1); ++i) clock_.sleep(std::chrono::milliseconds(20), {});
+  EXPECT_EQ(points().size(), 1u) << "while none of the others has answered";
+  EXPECT_EQ(asked, kMeasuredAtOnce - 1);
+  ended = true;
+}
+
+TEST(MeasurePause, GrowsForWhatDoesNotAnswer) {
+  EXPECT_EQ(measure_pause(1), kMeasureEvery);
+  EXPECT_EQ(measure_pause(2), 2 * kMeasureEvery);
+  EXPECT_EQ(measure_pause(3), 4 * kMeasureEvery);
+  EXPECT_EQ(measure_pause(4), kLongestMeasurePause);
+  EXPECT_EQ(measure_pause(1'000'000), kLongestMeasurePause);
 }
 
 }  // namespace
