@@ -95,8 +95,7 @@ class IdentityRoutes {
       return refuse(403, "USER_UNAUTHORIZED", "Current user is not authorized to perform this action.");
     for (const auto& role : roles)
       if (!control::is_org_role(role)) return refuse(400, "INVALID_ATTRIBUTE", fmt::format("apiKey.roles: {} is not a role of an organization.", role), {"apiKey.roles"});
-    const auto org = TRY_REST(identity_.create_organization(name, request.caller->org));
-    const auto key = TRY_REST(identity_.create_key(org.id, description, roles));
+    const auto [org, key] = TRY_REST(identity_.found_organization(name, description, roles, request.caller->org));
     return RestReply{201, Json::Object{{"apiKey", key_json(request, key)},
                                        {"orgOwnerId", nullptr},
                                        {"organization", organization_json(request, org)},

@@ -39,21 +39,42 @@ std::string iso_time(std::chrono::system_clock::time_point time) {
 }
 
 Result<Organization> Identity::create_organization(const std::string& name, const std::string& by) {
+  auto planned = TRY(plan_organization(name, by));
+  TRY(keep_organization(planned));
+  return std::move(planned.org);
+}
+
+// The key comes first: without its organization nobody sees it, and an organization without a key nobody could get into.
+Result<Identity::Founded> Identity::found_organization(const std::string& name, const std::string& description, const std::vector<std::string>& org_roles, const std::string& by,
+                                                       const std::function<Status(const Founded&)>& tell) {
+  const auto planned = TRY(plan_organization(name, by));
+  Founded founded{planned.org, TRY(create_key(planned.org.id, description, org_roles))};
+  auto done = tell ? tell(founded) : Status();
+  if (done) done = keep_organization(planned);
+  if (done) return founded;
+  if (const auto taken = take_keys(planned.org.id, ""); !taken) done.error().message += "; its key could not be taken back: " + taken.error().message;
+  return tl::unexpected(done.error());
+}
+
+Result<Identity::Planned> Identity::plan_organization(const std::string& name, const std::string& by) {
   TRY(check_name("name", name));
-  Organization org{new_id(runtime_), name, iso_time(runtime_)};
+  Planned planned{{new_id(runtime_), name, iso_time(runtime_)}, ""};
+  if (by.empty()) return planned;
   // All descendants of one count together: a new organization's key may make others, too.
-  std::string root;
-  if (!by.empty()) {
-    const auto maker = TRY(store_.find_one(kOrgs, there(by)));
-    if (!maker) return fail(ErrorCode::kWrongState, "the organization of whoever asks was deleted");
-    const auto of_maker = text_of(*maker, "root");
-    root = of_maker.empty() ? by : of_maker;
-    if (TRY(store_.count(kOrgs, bson::make_document({{"root", root}}))) >= kMaxOrganizationsOfRoot)
-      return fail(ErrorCode::kWrongState, fmt::format("{} organizations were made with the keys of organization {} and of those that came of it, which is as many as may be; "
-                                                      "`drover server --create-organization` on the server's machine makes more", kMaxOrganizationsOfRoot, root));
-  }
-  TRY(store_.insert(kOrgs, bson::make_document({{"_id", org.id}, {"name", org.name}, {"created", org.created}, {"root", root}})));
-  return org;
+  const auto maker = TRY(store_.find_one(kOrgs, there(by)));
+  if (!maker) return fail(ErrorCode::kWrongState, "the organization of whoever asks was deleted");
+  const auto of_maker = text_of(*maker, "root");
+  planned.root = of_maker.empty() ? by : of_maker;
+  if (TRY(store_.count(kOrgs, bson::make_document({{"root", planned.root}}))) >= kMaxOrganizationsOfRoot)
+    return fail(ErrorCode::kWrongState, fmt::format("{} organizations were made with the keys of organization {} and of those that came of it, which is as many as may be; "
+                                                    "`drover server --create-organization` on the server's machine makes more", kMaxOrganizationsOfRoot, planned.root));
+  return planned;
+}
+
+Status Identity::keep_organization(const Planned& planned) {
+  const auto& org = planned.org;
+  TRY(store_.insert(kOrgs, bson::make_document({{"_id", org.id}, {"name", org.name}, {"created", org.created}, {"root", planned.root}})));
+  return {};
 }
 
 Result<std::optional<Organization>> Identity::organization(const std::string& id) {

@@ -72,6 +72,14 @@ class Identity {
   // `by`: the organization of whoever asks for it over the API; nothing: whoever has the machine. kWrongState: kMaxOrganizationsOfRoot have
   // been made with the keys of the first one and of those that came of it.
   Result<Organization> create_organization(const std::string& name, const std::string& by = {});
+  // An organization with its first key, which has these roles in it. Whoever dies in between leaves no organization, only a key of none, which opens nothing and which nobody
+  // has: the same is asked for again. `tell` comes just before it is there; its failure is the call's.
+  struct Founded {
+    Organization org;
+    ApiKey key;
+  };
+  Result<Founded> found_organization(const std::string& name, const std::string& description, const std::vector<std::string>& org_roles, const std::string& by = {},
+                                     const std::function<Status(const Founded&)>& tell = {});
   Result<std::optional<Organization>> organization(const std::string& id);
   Result<Listed<Organization>> organizations(const std::vector<Grant>& visible_to, Page page);
 
@@ -138,6 +146,12 @@ class Identity {
   Result<std::optional<ApiKey>> key_by_name(const std::string& public_key);
 
  private:
+  struct Planned {
+    Organization org;
+    std::string root;  // whose keys made it, or made those that did; empty: none's
+  };
+  Result<Planned> plan_organization(const std::string& name, const std::string& by);
+  Status keep_organization(const Planned& planned);
   Result<ApiKey> keep_new_key(ApiKey key);
   // Before an owner's key stops to be one: from here on it counts no more, unless it is the last (kWrongState). The mark is this caller's, and another
   // one's takes its place: only who still finds its own may go on.

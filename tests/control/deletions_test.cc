@@ -297,5 +297,34 @@ TEST_F(Going, WhatIsWrittenAfterTheEndGoesToo) {
   EXPECT_EQ(process.told, (std::vector<std::string>{"LATE", "GROUP_DELETED", "ORG_DELETED"}));
 }
 
+TEST_F(ControlPlane, AnOrganizationIsThereWithItsFirstKeyOrNotAtAll) {
+  Process alive(*deployment_, *keys_, clock_, *log_);
+  const auto root = good(alive.identity.create_organization("root")).id;
+  for (int commands = 0;; ++commands) {
+    DyingProcess dying(*deployment_, commands);
+    Process process(dying, *keys_, clock_, *log_);
+    const auto founded = process.identity.found_organization("Shop", "first", {"ORG_OWNER"}, root);
+    const auto orgs = good(store_->count("orgs", bson::make_document({{"root", root}})));
+    if (founded) {
+      EXPECT_EQ(orgs, 1);
+      const auto key = good(alive.identity.key_by_name(founded->key.public_key));
+      ASSERT_TRUE(key);
+      EXPECT_EQ(key->org, founded->org.id);
+      EXPECT_EQ(good(alive.identity.organization(founded->org.id))->name, "Shop");
+      EXPECT_GE(commands, 4);
+      break;
+    }
+    ASSERT_LT(commands, 20) << founded.error().message;
+    EXPECT_EQ(orgs, 0) << "after " << commands << " commands";
+  }
+  // Who could not tell it has made nothing.
+  const auto keys = good(store_->count("apiKeys", bson::Document()));
+  const auto untold = alive.identity.found_organization("Other", "first", {"ORG_OWNER"}, root, [](const Identity::Founded&) -> Status { return fail(ErrorCode::kFailure, "nobody listens"); });
+  ASSERT_FALSE(untold);
+  EXPECT_EQ(untold.error().message, "nobody listens");
+  EXPECT_EQ(good(store_->count("apiKeys", bson::Document())), keys);
+  EXPECT_EQ(good(store_->count("orgs", bson::make_document({{"root", root}}))), 1);
+}
+
 }  // namespace
 }  // namespace drover::control

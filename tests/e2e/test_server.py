@@ -481,6 +481,17 @@ class SharedStore(ServerTest):
             os.kill(store.process.child.pid, signal.SIGCONT)
         eventually(lambda: ask(ATLAS + "/orgs")[0] == 200, 20, "the store answers again")
 
+    def test_an_organization_that_was_cut_off_is_made_by_asking_again(self):
+        store = self.cluster("store")
+        options = ("--store", store.uri, "--key-file", os.path.join(self.directory, "store key"))
+        cut = self.run_drover("server", "--data", os.path.join(self.directory, "data"), "--create-organization", "Shop", *options, timeout=60,
+                              environment={"DROVER_FAIL_POINT": "server.before_organization"})
+        self.assertEqual(cut.child.returncode, -signal.SIGKILL, cut.tail())
+        self.assertEqual(store.client().drover.orgs.count_documents({}), 0, "nobody could get into it")
+        site = Site(self, *options)
+        self.assertEqual([one["id"] for one in site.call("GET", ATLAS + "/orgs")[2]["results"]], [site.org])
+        self.assertEqual(store.client().drover.orgs.count_documents({}), 1)
+
     def test_an_election_of_the_store_is_waited_for(self):
         store = self.cluster("store")
         site = Site(self, "--store", store.uri, "--key-file", os.path.join(self.directory, "store key"))
