@@ -10,6 +10,7 @@
 #include "control/names.h"
 
 #include "api/body_fields.h"
+#include "api/cloud_places.h"
 #include "api/disk_size.h"
 #include "api/network_shapes.h"
 #include "control/clusters.h"
@@ -18,11 +19,8 @@ namespace drover::api {
 namespace {
 
 constexpr std::array<std::string_view, 7> kProviders{"AWS", "GCP", "AZURE", "TENANT", "FLEX", "SERVERLESS", "SELF_MANAGED"};
+constexpr std::array<std::string_view, 3> kClouds{"AWS", "AZURE", "GCP"};
 constexpr std::array<std::string_view, 3> kTypes{"REPLICASET", "SHARDED", "GEOSHARDED"};
-constexpr std::array<std::string_view, 36> kSizes{
-    "M0",  "M2",  "M5",  "FLEX", "SERVERLESS", "M10", "M20", "M30", "M40", "M50", "M60", "M80", "M90", "M100", "M140",
-    "M200", "M250", "M300", "M400", "R40", "R50", "R60", "R80", "R200", "R300", "R400", "R600", "R700", "M40_NVME", "M50_NVME", "M60_NVME",
-    "M80_NVME", "M200_NVME", "M300_NVME", "M400_NVME", "M600_NVME"};
 constexpr std::size_t kMaxLabelText = 255;  // characters of a key, of a value
 constexpr std::array<std::string_view, 7> kChangeableFields{"clusterType", "replicationSpecs", "biConnector", "versionReleaseSystem", "labels", "tags",
                                                             "terminationProtectionEnabled"};
@@ -64,12 +62,18 @@ RestResult<Json> region_of(const Json& given) {
       TRY_BODY(only(*specs, {"diskIOPS", "diskSizeGB", "ebsVolumeType", "instanceSize", "nodeCount"}));
   auto region = *given.as_object();
   if (given.find("providerName") == nullptr) return bad("replicationSpecs[].regionConfigs[].providerName", "must not be blank");
-  TRY_BODY(one_of(given, "providerName", kProviders, ""));
-  TRY_BODY(required_text(given, "regionName"));
+  const auto provider = TRY_BODY(one_of(given, "providerName", kProviders, ""));
+  TRY_BODY(check_region(provider, TRY_BODY(required_text(given, "regionName")), TRY_BODY(one_of(given, "backingProviderName", kClouds, ""))));
   const auto* specs = given.find("electableSpecs");
   if (specs == nullptr || specs->as_object() == nullptr) return bad("replicationSpecs[].regionConfigs[].electableSpecs", "must be an object");
   TRY_BODY(required_text(*specs, "instanceSize"));
-  TRY_BODY(one_of(*specs, "instanceSize", kSizes, ""));
+  for (const auto* field : {"electableSpecs", "readOnlySpecs", "analyticsSpecs"}) {
+    const auto* one = given.find(field);
+    const auto* size = one == nullptr ? nullptr : one->find("instanceSize");
+    if (size == nullptr || size->is_null()) continue;
+    if (size->as_string() == nullptr) return refuse(400, "INVALID_ENUM_VALUE", "instanceSize: an invalid enumeration value was specified.", {"instanceSize"});
+    TRY_BODY(check_instance_size(provider, *size->as_string(), "instanceSize"));
+  }
   for (const auto& [object, field] : {std::pair{&given, "priority"}, {specs, "nodeCount"}}) {
     const auto* number = object->find(field);
     if (number != nullptr && (number->as_int() == nullptr || *number->as_int() < 0 || *number->as_int() > kMaxNodes))

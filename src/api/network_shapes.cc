@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "api/body_fields.h"
+#include "api/cloud_places.h"
 #include "net/address_range.h"
 
 namespace drover::api {
@@ -66,6 +67,7 @@ RestResult<NetworkContainer> parse_container(const Json& body) {
   put(fields, "atlasCidrBlock", TRY_BODY(range(body, "atlasCidrBlock")));
   if (container.provider == "AWS") container.region = atlas_region(TRY_BODY(needed_name(body, "regionName")));
   if (container.provider == "AZURE") container.region = atlas_region(TRY_BODY(needed_name(body, "region")));
+  if (!container.region.empty()) TRY_BODY(check_region(container.provider, container.region));
   container.fields = std::move(fields);
   return container;
 }
@@ -154,6 +156,7 @@ RestResult<EndpointService> parse_service(const Json& body) {
   EndpointService service;
   service.provider = TRY_BODY(one_of(body, "providerName", kCloudProviders));
   service.region = atlas_region(TRY_BODY(needed_name(body, "region")));
+  TRY_BODY(check_region(service.provider, service.region));
   service.status = kServiceStates[0];
   return service;
 }

@@ -40,6 +40,8 @@ Result<SiteCall> events_call(Session& session) {
 Result<Json> with_replication_specs(const Values& values, Json body) {
   const auto provider = text_of(values, "--provider"), region = text_of(values, "--region"), tier = text_of(values, "--tier");
   if (provider.empty() && region.empty() && tier.empty()) return body;
+  if (!provider.empty() && provider != "SELF_MANAGED" && region.empty())
+    return fail(ErrorCode::kUsage, fmt::format("--provider {} needs --region, by the name that Atlas has for it: EU_WEST_1, US_EAST_2, WESTERN_EUROPE", provider));
   const Json specs(Json::Object{{"instanceSize", tier.empty() ? "M10" : tier}, {"nodeCount", 3}});
   const Json one(Json::Object{{"providerName", provider.empty() ? "SELF_MANAGED" : provider},
                               {"regionName", region.empty() ? "LOCAL" : region},

@@ -183,6 +183,19 @@ TEST_F(VerbTest, ANameThatIsLeftOutIsNotEveryOne) {
   EXPECT_TRUE(site.asked().empty());
 }
 
+TEST_F(VerbTest, ACloudProviderIsNamedWithItsRegion) {
+  FakeSite site([](const net::HttpRequest&) { return FakeSite::json(201, "{}"); });
+  std::map<std::string, std::string> given{{"NAME", "shop"}, {"--connection-string", "mongodb://db/"}, {"--provider", "AWS"}};
+  const auto ran = run(site, "cluster", "register", given);
+  ASSERT_FALSE(ran);
+  EXPECT_EQ(ran.error().code, ErrorCode::kUsage);
+  EXPECT_THAT(ran.error().message, HasSubstr("--provider AWS needs --region"));
+  EXPECT_TRUE(site.asked().empty());
+  given["--region"] = "EU_WEST_1";
+  EXPECT_TRUE(run(site, "cluster", "register", given));
+  EXPECT_THAT(site.asked().back(), HasSubstr(R"("providerName":"AWS","regionName":"EU_WEST_1")"));
+}
+
 TEST_F(VerbTest, SettingsAndAccountsOfAProject) {
   FakeSite site([](const net::HttpRequest& request) {
     if (request.path.ends_with("/orgs/66bb00000000000000000001/serviceAccounts")) return FakeSite::json(200, R"({"results":[{"clientId":"mdb_sa_id_1","name":"deploy"}]})");

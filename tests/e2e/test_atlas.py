@@ -266,12 +266,15 @@ class Clusters(AtlasTest):
                            ({"name": "c", "connectionString": nowhere, "clusterType": "BIG"}, "INVALID_ENUM_VALUE"),
                            ({"name": "c", "connectionString": nowhere, "replicationSpecs": [{}]}, "INVALID_ATTRIBUTE"),
                            ({"name": "c", "connectionString": nowhere, "replicationSpecs": [
-                               {"regionConfigs": [{**region, "electableSpecs": {"instanceSize": "M7"}}]}]}, "INVALID_ENUM_VALUE")):
+                               {"regionConfigs": [{**region, "electableSpecs": {"instanceSize": "M7"}}]}]}, "INVALID_ENUM_VALUE"),
+                           ({"name": "c", "connectionString": nowhere, "replicationSpecs": [
+                               {"regionConfigs": [{**region, "readOnlySpecs": {"instanceSize": "M90", "nodeCount": 0}}]}]}, "INVALID_ENUM_VALUE"),
+                           ({"name": "c", "connectionString": nowhere, "replicationSpecs": [{"regionConfigs": [{**region, "regionName": "EUROPE_WEST"}]}]}, "INVALID_REGION")):
             status, _, error = site.call("POST", f"{EXT}/groups/{group}/clusters", body)
             self.assertEqual((status, error["errorCode"]), (400, code), (body, error))
             self.assertNotIn("secretword", json.dumps(error))
         status, _, error = site.call("POST", f"{ATLAS}/groups/{group}/clusters", {"name": "f", "replicationSpecs": [
-            {"regionConfigs": [{"providerName": "FLEX", "regionName": "X", "electableSpecs": {"instanceSize": "FLEX"}}]}]})
+            {"regionConfigs": [{"providerName": "FLEX", "regionName": "EU_WEST_1", "electableSpecs": {"instanceSize": "FLEX"}}]}]})
         self.assertEqual((status, error["errorCode"], error["parameters"]), (400, "CANNOT_USE_FLEX_CLUSTER_IN_CLUSTER_API", ["f"]))
 
 

@@ -82,9 +82,12 @@ class PrivateEndpoints(AtlasTest):
                  "GCP": ("endpointGroupNames", "endpointGroupName", "status")}
         for provider, body in bodies.items():
             listed, own, state = names[provider]
-            status, _, service = site.call("POST", f"{ATLAS}{base}/endpointService", {"providerName": provider, "region": "eu-west-1"})
-            self.assertEqual((status, service["status"], service["regionName"], service[listed]), (201, "INITIATING", "EU_WEST_1", []))
-            self.assertEqual(site.call("POST", f"{ATLAS}{base}/endpointService", {"providerName": provider, "region": "EU_WEST_1"})[0], 409)
+            region = {"AWS": "EU_WEST_1", "AZURE": "EUROPE_WEST", "GCP": "WESTERN_EUROPE"}[provider]
+            status, _, service = site.call("POST", f"{ATLAS}{base}/endpointService", {"providerName": provider, "region": region.lower().replace("_", "-")})
+            self.assertEqual((status, service["status"], service["regionName"], service[listed]), (201, "INITIATING", region, []))
+            self.assertEqual(site.call("POST", f"{ATLAS}{base}/endpointService", {"providerName": provider, "region": region})[0], 409)
+            nowhere = site.call("POST", f"{ATLAS}{base}/endpointService", {"providerName": provider, "region": "MOON_1"})[2]
+            self.assertEqual((nowhere["errorCode"], nowhere["parameters"]), ("INVALID_REGION", ["MOON_1", provider]))
             one = f"{base}/{provider}/endpointService/{service['id']}"
             status, _, endpoint = site.call("POST", f"{ATLAS}{one}/endpoint", body)
             self.assertEqual(status, 201, endpoint)

@@ -372,11 +372,11 @@ class Administration(SandboxOnly):
         self.assertEqual(cli.fails(11, "peering", "show", peer)["errorCode"], "PEER_NOT_FOUND")
         self.assertEqual(cli("peering", "list"), {"results": [], "totalCount": 0})
 
-        for provider, endpoint, more in (("AWS", "vpce-1", ()), ("AZURE", "/subscriptions/1/pe", ("--ip", "10.0.0.4")),
-                                         ("GCP", "group1", ("--gcp-project", "p", "--endpoint", "e1=10.0.0.5", "--endpoint", "e2=10.0.0.6"))):
+        for provider, region, endpoint, more in (("AWS", "EU_WEST_1", "vpce-1", ()), ("AZURE", "EUROPE_WEST", "/subscriptions/1/pe", ("--ip", "10.0.0.4")),
+                                                 ("GCP", "WESTERN_EUROPE", "group1", ("--gcp-project", "p", "--endpoint", "e1=10.0.0.5", "--endpoint", "e2=10.0.0.6"))):
             with self.subTest(provider):
                 of = ("--provider", provider)
-                service = cli("private-endpoint", "create-service", *of, "--region", "eu-west-1")["id"]
+                service = cli("private-endpoint", "create-service", *of, "--region", region.lower().replace("_", "-"))["id"]
                 cli("private-endpoint", "set-service-status", service, "AVAILABLE", *of)
                 made = cli("private-endpoint", "create", service, endpoint, *of, *more)
                 if provider == "GCP":
@@ -384,7 +384,7 @@ class Administration(SandboxOnly):
                 told = cli("private-endpoint", "set-status", service, endpoint, "AVAILABLE", *of)
                 self.assertEqual(told.get("connectionStatus", told.get("status")), "AVAILABLE")
                 self.assertEqual(cli("private-endpoint", "show", service, endpoint, *of), told)
-                self.assertRegex(cli("private-endpoint", "services", *of, json_output=False), rf"{service} +{provider} +EU_WEST_1 +AVAILABLE .*{endpoint}")
+                self.assertRegex(cli("private-endpoint", "services", *of, json_output=False), rf"{service} +{provider} +{region} +AVAILABLE .*{endpoint}")
                 self.assertEqual(cli.fails(4, "private-endpoint", "delete-service", service, *of, "--yes")["status"], 409)
                 cli("private-endpoint", "delete", service, endpoint, *of, "--yes")
                 cli("private-endpoint", "delete-service", service, *of, "--yes")
