@@ -196,14 +196,18 @@ Result<std::vector<std::string>> LiveImports::locks_left(const LiveImport& impor
   return left;
 }
 
-// Which of the locks is that of a migration which came with a former link, and does not hold it itself.
+// Which of the locks is that of a migration which came with a former link, and does not hold it itself. One that holds none has given all of them up.
 Result<std::optional<std::string>> LiveImports::used_unlocked(const LiveImport& first, const std::vector<std::string>& locks) {
-  for (const auto& active : TRY(active_of_link(first.link))) {
-    if (active.kind != ImportKind::kMigration) continue;
+  bson::Builder holding;
+  holding.append("linkId", first.link);
+  holding.open_document("locks").append("$exists", true);
+  std::optional<std::string> found;
+  TRY(each_open(std::move(holding).finish(), [&](const LiveImport& active) -> Status {
     for (const auto& used : locks_of(active, options_.one_migration_per_link))
-      if (std::find(locks.begin(), locks.end(), used) != locks.end()) return std::optional(used);
-  }
-  return std::optional<std::string>();
+      if (std::find(locks.begin(), locks.end(), used) != locks.end()) found = used;
+    return {};
+  }));
+  return found;
 }
 
 Result<std::optional<LiveImport>> LiveImports::active_on_cluster(const std::string& group, const std::string& cluster) {
