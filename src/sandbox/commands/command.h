@@ -232,6 +232,9 @@ struct Services {
   std::function<void()> shut_down;
 };
 
+// The process that runs the scripts of this thread's command, if it has one (script_session.h): its next call takes one again.
+void give_back_scripts();
+
 struct CommandContext {
   Services& services;
   const Command* command = nullptr;
@@ -275,7 +278,6 @@ struct CommandContext {
   bool close_connection = false;                 // a fail point wants the client not to learn of what was done
 
   int apply_depth = 0;                           // applyOps within applyOps
-  std::optional<SteadyTime> unit_since;          // it has a write unit, for which others wait
   std::optional<Uuid> wanted_uuid;               // of the collection that an entry of applyOps creates
 
   // A command that has written does not go on in another term, but for what outlives elections: index builds.
@@ -283,9 +285,10 @@ struct CommandContext {
   bool outlives_elections = false;
 
   bool bypass_write_block = false;               // `bypassWriteBlockingMode` is among the user's privileges
-  // Waits for what another command has to bring about go through here: meanwhile its place is free.
+  // Waits for what another command has to bring about go through here: meanwhile its place is free, and the process of its scripts.
   template <typename Wait>
   auto wait_aside(const std::stop_token& while_waiting, Wait&& wait) {
+    give_back_scripts();
     return place ? place->without(while_waiting, [this] { return patience(); }, std::forward<Wait>(wait)) : wait();
   }
   const ServerSettings& settings() const { return services.settings; }

@@ -63,6 +63,7 @@ class Execution {
  private:
   Result<bson::Document> run_in_place() {
     auto reply = in_transaction_ && !ends_transaction(*context_.command) ? run_in_transaction() : run_handler();
+    give_back_scripts();
     // What came about otherwise than by a cursor is counted once it is there. Within the place, so that it is few at a time. What was
     // written is told, late as it may be.
     if (reply && context_.reply_memory && reply->size() > kUncountedReplyBytes) {

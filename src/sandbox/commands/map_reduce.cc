@@ -32,6 +32,7 @@ constexpr std::size_t kValueOverhead = 64;
 // To a reduce function that many bytes go at once.
 constexpr std::size_t kMaxReduced = bson::kMaxDocumentBytes;
 constexpr std::int32_t kStoredGlobals = 1;
+constexpr int kOutToSpecial = 17385, kMergeToSpecial = 31319, kToInternal = 31321;
 
 class MapReduce {
  public:
@@ -39,8 +40,10 @@ class MapReduce {
 
   // Maps all documents.
   Status gather() {
-    collator_ = TRY(effective_collation(context_.body, nullptr));
-    auto input = TRY(open_aggregate(context_, {.ns = request_.ns, .pipeline = input_pipeline(), .statement = context_.body}));
+    const auto input_scope = TRY(read_scope(context_));
+    const auto statement = bson::make_document({{"collation", request_.collation}});  // {}: none is given
+    collator_ = TRY(effective_collation(statement, input_scope.reader->catalog().find(request_.ns).get()));
+    auto input = TRY(open_aggregate(context_, {.ns = request_.ns, .pipeline = input_pipeline(), .statement = statement}));
     BatchRequest wanted{.max_documents = kDocumentsOfBatch, .max_bytes = kBytesOfBatch, .stop = context_.stop, .command = &context_};
     while (!input.cursor->exhausted()) {
       TRY(check_interrupt(context_));
@@ -79,12 +82,12 @@ class MapReduce {
   Document input_pipeline() const {
     bson::ArrayBuilder stages;
     if (!request_.query.empty()) stages.open_document().append("$match", request_.query);
-    if (context_.body["sort"]) stages.open_document().append("$sort", request_.sort);
+    if (request_.sort) stages.open_document().append("$sort", *request_.sort);
     if (request_.limit) stages.open_document().append("$limit", *request_.limit);
     return std::move(stages).finish();
   }
 
-  Result<Document> ask(const Document& request) { return ScriptOperation::current()->ask(*context_.services.scripts, request); }
+  Result<Document> ask(const Document& request) { return ScriptOperation::current()->ask(request); }
   // {value: x}
   Result<Document> call(const std::string& source, View arguments) {
     return ask(bson::make_document({{"do", static_cast<std::int32_t>(Request::kCall)}, {"globals", kStoredGlobals}, {"source", source}, {"arguments", bson::ArrayView{arguments}}}));
@@ -97,11 +100,9 @@ class MapReduce {
       for (auto next = rest; next != View::Iterator(); ++next) those.append(*next);
       const auto list = std::move(those).finish();
       const auto reply = TRY(ask(bson::make_document({{"do", static_cast<std::int32_t>(Request::kMap)}, {"source", request_.map}, {"documents", bson::ArrayView{list.view()}}})));
-      for (const Element& pair : reply["emits"].to_array().value_or(View())) TRY(take(pair.document_value()));
+      for (const Element& pair : reply["emits"].document_value()) TRY(take(pair.document_value()));
       TRY(memory_.hold(bytes_));
-      auto done = reply["done"].to_int64().value_or(0);
-      if (done == 0) return server_error(139, "the process that runs JavaScript mapped nothing");
-      while (done-- > 0 && rest != View::Iterator()) ++rest;
+      for (auto done = reply["done"].int32_value(); done > 0; --done) ++rest;
     }
     return {};
   }
@@ -186,8 +187,18 @@ Document output_reply(const MapReduceRequest& request) {
   return bson::make_document({{"result", bson::make_document({{"db", output.db}, {"collection", output.collection}})}});
 }
 
+// What the pipeline that mapReduce is says of its output, as mapReduce says it.
+Error as_map_reduce(Error error, const MapReduceRequest& request) {
+  const auto& output = *request.output;
+  const Namespace target{output.db.empty() ? request.ns.db : output.db, output.collection};
+  if (error.server_code == code::kInvalidNamespace) error.message = fmt::format("Invalid output namespace {} for MapReduce", target.to_string());
+  if (error.server_code == kOutToSpecial || error.server_code == kMergeToSpecial) error.message = fmt::format("Can't output mapReduce results to special collection {}", target.collection);
+  if (error.server_code == kToInternal) error.message = fmt::format("Can't output mapReduce results to internal DB {}", target.db);
+  return error;
+}
+
 Result<Document> run(CommandContext& context, const MapReduceRequest& request) {
-  if (context.body["sort"] && request.sort.empty()) return server_error(15976, "The mapReduce sort option must have at least one sort key");
+  if (request.sort && request.sort->empty()) return server_error(15976, "The mapReduce sort option must have at least one sort key");
   if (request.limit && *request.limit <= 0) return server_error(15958, "The limit specified to mapReduce must be positive");
   ScriptOperation::current()->map_reduce(request.scope);
   MapReduce work(context, request);
@@ -209,7 +220,7 @@ Result<Document> map_reduce(CommandContext& context) {
   const auto scope = TRY(read_scope(context));
   const auto collection = scope.reader->catalog().find(request.ns);
   if (collection && collection->is_view()) return server_error(code::kCommandNotSupportedOnView, "mapReduce on a view is not supported");
-  if (request.output) TRY(check_output(context, request.ns, *request.output));
+  if (request.output) TRY(check_output(context, request.ns, *request.output).map_error([&](Error error) { return as_map_reduce(std::move(error), request); }));
   return run(context, request);
 }
 

@@ -1,5 +1,8 @@
 #include "sandbox/commands/map_reduce_request.h"
 
+#include <algorithm>
+#include <iterator>
+
 #include <fmt/format.h>
 
 #include "bson/builder.h"
@@ -32,6 +35,8 @@ class Parser {
  private:
   Status parse_field(const Element& field) {
     const auto key = field.key();
+    static constexpr std::string_view kNoneIfNull[] = {"query", "sort", "collation", "limit", "verbose", "bypassDocumentValidation", "jsMode"};
+    if ((field.is_null() || field.type() == bson::Type::kUndefined) && std::ranges::find(kNoneIfNull, key) != std::end(kNoneIfNull)) return {};
     if (key == "map") return function(field).map([&](std::string text) { request_.map = std::move(text); });
     if (key == "reduce") return function(field).map([&](std::string text) { request_.reduce = std::move(text); });
     if (key == "finalize") {
@@ -40,7 +45,7 @@ class Parser {
     }
     if (key == "query") return object(field).map([&](View view) { request_.query = view; });
     if (key == "sort") return object(field).map([&](View view) { request_.sort = view; });
-    if (key == "collation") return object(field).map([](View) {});
+    if (key == "collation") return object(field).map([&](View view) { request_.collation = view; });
     if (key == "scope") {
       if (!field.is_document()) return server_error(code::kBadValue, "'scope' must be an object");
       request_.scope = field.document_value();

@@ -18,7 +18,8 @@ struct MapReduceRequest {
   Namespace ns;
   std::string map, reduce;
   std::optional<std::string> finalize;
-  bson::View query, sort, scope;
+  bson::View query, scope, collation;
+  std::optional<bson::View> sort;
   std::optional<std::int64_t> limit;
   // Where the results go; nothing: into the reply.
   std::optional<query::PipelineOutput> output;

@@ -1,6 +1,8 @@
 #include "sandbox/commands/script_session.h"
 
+#include <algorithm>
 #include <chrono>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -26,17 +28,21 @@ thread_local ScriptOperation* running = nullptr;
 
 std::int32_t number(Request what) { return static_cast<std::int32_t>(what); }
 
-// {value: x} as {"": x}
+// {value: x} as {"": x}. Every reply to a call has one (script/reply.h).
 Document value_of(const Document& reply) {
   bson::Builder out;
   out.append("", reply["value"]);
   return std::move(out).finish();
 }
 
+// Functions of $where and mapReduce see those of system.js; those of expressions do not.
+bool sees_stored(View request) {
+  const auto what = static_cast<Request>(request["do"].to_int64().value_or(0));
+  return what == Request::kTest || what == Request::kMap || request["globals"].to_int64().value_or(0) != 0;
+}
+
 class CommandScripts final : public query::Scripts {
  public:
-  explicit CommandScripts(script::Hosts& hosts) : hosts_(hosts) {}
-
   Status check_predicate(std::string_view source) override {
     return ask({{"do", number(Request::kCompile)}, {"globals", 1}, {"source", source}}).map([](const Document&) {});
   }
@@ -54,20 +60,30 @@ class CommandScripts final : public query::Scripts {
 
  private:
   static std::int32_t globals() { return running == nullptr ? 0 : running->globals_of_functions(); }
-  Result<Document> ask(std::initializer_list<bson::Field> fields) {
+  static Result<Document> ask(std::initializer_list<bson::Field> fields) {
     if (running == nullptr) return server_error(31264, "Cannot run server-side javascript outside of an operation");
-    return running->ask(hosts_, bson::make_document(fields));
+    return running->ask(bson::make_document(fields));
   }
-  script::Hosts& hosts_;
 };
 
 }  // namespace
 
-std::shared_ptr<query::Scripts> make_command_scripts(script::Hosts& hosts) { return std::make_shared<CommandScripts>(hosts); }
+std::shared_ptr<query::Scripts> make_command_scripts() { return std::make_shared<CommandScripts>(); }
+
+void give_back_scripts() {
+  for (auto* operation = running; operation != nullptr; operation = operation->outer_) operation->lease_.reset();
+}
 
 ScriptOperation::ScriptOperation(CommandContext& context) : context_(context), outer_(running) { running = this; }
 ScriptOperation::~ScriptOperation() { running = outer_; }
 ScriptOperation* ScriptOperation::current() { return running; }
+
+ScriptOperation::InUnit::InUnit(SteadyTime since) : operation_(running) {
+  if (operation_ != nullptr) operation_->unit_since_ = since;
+}
+ScriptOperation::InUnit::~InUnit() {
+  if (operation_ != nullptr) operation_->unit_since_.reset();
+}
 
 void ScriptOperation::map_reduce(View variables) {
   map_reduce_ = true;
@@ -77,25 +93,64 @@ void ScriptOperation::map_reduce(View variables) {
 Status ScriptOperation::check(SteadyTime call_began) const {
   TRY(check_interrupt(context_));
   const auto now = context_.services.runtime.now();
-  const bool too_long = now - call_began > kLongestCall || (context_.unit_since && now - *context_.unit_since > kLongestInUnit);
+  const bool too_long = now - call_began > kLongestCall || (unit_since_ && now - *unit_since_ > kLongestInUnit);
   if (too_long) return server_error(code::kInterrupted, "JavaScript execution interrupted");
   return {};
 }
 
-Result<Document> ScriptOperation::ask(script::Hosts& hosts, View request) {
-  if (!lease_) TRY(begin(hosts));
+Status ScriptOperation::ready_for_unit() {
+  if (running == nullptr || !running->wanted_) return {};
+  return running->take_process();
+}
+
+bool ScriptOperation::was_without_process() { return running != nullptr && std::exchange(running->missed_, false); }
+
+Result<Document> ScriptOperation::ask(View request) {
   const auto began = context_.services.runtime.now();
+  TRY(check(began));  // many short calls are interrupted between them
+  TRY(take_process());
+  if (!begun_ || (sees_stored(request) && !has_stored_)) TRY(begin(sees_stored(request)));
   return (**lease_).ask(request, [&] { return check(began); });
 }
 
-Status ScriptOperation::begin(script::Hosts& hosts) {
-  const auto stored = TRY(stored_functions());
+// Whoever is within a unit waits for no process, since those who have one may wait for the unit: it is told to begin anew.
+Status ScriptOperation::take_process() {
+  wanted_ = true;
+  if (lease_ && (**lease_).usable()) return {};
+  lease_.reset();
+  begun_ = false;
+  if (unit_since_) {
+    missed_ = true;
+    return server_error(code::kWriteConflict, "JavaScript is run in this unit once it has a process");
+  }
+  auto& hosts = *context_.services.scripts;
+  const auto owner = owner_of_process();
   const auto began = context_.services.runtime.now();
-  const auto going_on = [&] { return check(began); };
-  lease_.emplace(TRY(hosts.take(going_on)));
+  auto at_once = TRY(hosts.try_take(owner));
+  if (at_once) {
+    lease_.emplace(std::move(*at_once));
+    return {};
+  }
+  lease_.emplace(TRY(context_.wait_aside(context_.stop, [&] { return hosts.take(owner, [&] { return check(began); }); })));
+  return check_interrupt(context_);  // it may have no place again
+}
+
+Status ScriptOperation::begin(bool with_stored) {
+  const auto stored = with_stored ? TRY(stored_functions()) : Document();
+  const auto began = context_.services.runtime.now();
   const auto request = bson::make_document({{"do", number(Request::kBegin)}, {"stored", stored}, {"variables", variables_}});
-  TRY((**lease_).ask(request, going_on));
+  TRY((**lease_).ask(request, [&] { return check(began); }));
+  begun_ = true;
+  has_stored_ = with_stored;
   return {};
+}
+
+// Processes are not handed on between users or databases.
+std::string ScriptOperation::owner_of_process() const {
+  std::vector<std::string> names;
+  for (const auto& user : context_.authorization.users()) names.push_back(fmt::format("{}.{}", user.db, user.name));
+  std::ranges::sort(names);
+  return fmt::format("{}\n{}", context_.database, fmt::join(names, "\n"));
 }
 
 // {name: value} of <db>.system.js.

@@ -188,6 +188,7 @@ std::unique_ptr<WriteUnit> begin_own_unit(Engine& engine) {
 
 Result<std::unique_ptr<WriteUnit>> begin_unit(CommandContext& context) {
   if (!context.internal) TRY(wait_for_unlock(context));
+  if (!context.internal) TRY(ScriptOperation::ready_for_unit());
   const Patience patience{context.patience(), context.stop};
   if (context.transaction) return context.transaction->begin_statement(patience);
   // The server's own: the command that it is part of has waited, and nobody could end its wait.
@@ -216,9 +217,10 @@ Status in_write_unit(CommandContext& context, const std::function<Status(WriteUn
     Status result;
     {
       auto unit = TRY(begin_unit(context));
-      context.unit_since = context.services.runtime.now();
-      result = body(*unit);
-      context.unit_since.reset();
+      {
+        const ScriptOperation::InUnit scripts(context.services.runtime.now());
+        result = body(*unit);
+      }
       if (result && context.retryable && unit->operations() > 0) result = hit_transactional_write(context);
       if (result) {
         const auto ts = unit->commit();
@@ -227,7 +229,13 @@ Status in_write_unit(CommandContext& context, const std::function<Status(WriteUn
         if (ts && committed) committed(*unit);
       }
     }
-    if (result || result.error().server_code != code::kWriteConflict || context.transaction) return result;
+    if (result || result.error().server_code != code::kWriteConflict) return result;
+    if (ScriptOperation::was_without_process()) {  // it takes one now, and begins anew
+      TRY(check_interrupt(context));
+      if (waits) waits();
+      continue;
+    }
+    if (context.transaction) return result;
     TRY(check_interrupt(context));
     if (waits) waits();
     wait_for_transaction(context, ended);
@@ -341,7 +349,7 @@ std::shared_ptr<const query::EvaluationContext> evaluation_context(CommandContex
   result->cluster_time = context.engine().last_committed();
   result->collator = std::move(collator);
   result->let = bson::Document(let);
-  if (context.services.scripts != nullptr) result->scripts = make_command_scripts(*context.services.scripts);
+  if (context.services.scripts != nullptr) result->scripts = make_command_scripts();
   result->random = [&runtime = context.services.runtime] { return static_cast<double>(runtime.random() >> 11) * 0x1.0p-53; };
   return result;
 }

@@ -142,7 +142,7 @@ class Updating {
           done.push_back(std::move(*outcome));
           continue;
         }
-        if (is_conflict(outcome.error())) {
+        if (is_conflict(outcome.error()) || is_interruption(outcome.error())) {
           // What this unit has done so far is committed; the statement comes again.
           if (context_.transaction || done.empty()) return tl::unexpected(outcome.error());
           break;

@@ -142,6 +142,7 @@ int run_script_host(int, char** argv) {
   const std::string_view text = argv[2];
   if (std::from_chars(text.data(), text.data() + text.size(), heap).ec != std::errc() || heap == 0) return 2;
   std::ofstream("/proc/self/oom_score_adj") << "1000";  // before the server, when the machine's memory is used up
+  if (!drop_privileges()) return 1;
   auto engine = Engine::start(heap);
   if (!engine) return 1;
   // What reads files is done before: the machine's time zone is looked up at the first use of a local time.

@@ -1,10 +1,11 @@
 #include "sandbox/script/host_process.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
-#include <vector>
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -16,12 +17,15 @@
 
 #include "bson/validate.h"
 #include "sandbox/script/protocol.h"
+#include "sandbox/script/reply.h"
 
 namespace drover::sandbox::script {
 
 namespace {
 
-constexpr int kCheckEveryMillis = 10;
+constexpr std::chrono::milliseconds kCheckEvery{10};
+constexpr std::chrono::milliseconds kEndTakes{200};
+constexpr std::size_t kFirstBytes = 4 << 10;
 constexpr int kInterpreterFailure = 139;
 constexpr int kMaxReplyNesting = 200;  // what a script made, and what is around it
 
@@ -34,7 +38,10 @@ Result<std::unique_ptr<HostProcess>> HostProcess::start(const std::string& progr
   }
   std::string name = "drover", argument(kHostArgument), heap = std::to_string(heap_bytes);
   char* const arguments[] = {name.data(), argument.data(), heap.data(), nullptr};
-  char* const environment[] = {nullptr};
+  // Dates are local as they are to the server, which is all that it may know of where it runs.
+  const char* const zone = std::getenv("TZ");
+  std::string time_zone = zone == nullptr ? "" : fmt::format("TZ={}", zone);
+  char* const environment[] = {zone == nullptr ? nullptr : time_zone.data(), nullptr};
   posix_spawn_file_actions_t files;
   posix_spawn_file_actions_init(&files);
   // 3, unless it is that already: then a copy of itself, without close-on-exec.
@@ -66,9 +73,9 @@ Result<std::unique_ptr<HostProcess>> HostProcess::start(const std::string& progr
 }
 
 HostProcess::~HostProcess() {
-  ::kill(pid_, SIGKILL);
+  if (!reaped_) ::kill(pid_, SIGKILL);
   ::close(socket_);
-  while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
+  while (!reaped_ && ::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
   }
 }
 
@@ -76,19 +83,12 @@ Result<bson::Document> HostProcess::ask(bson::View request, const Check& check) 
   if (!usable_) return lost();
   usable_ = false;  // until the reply is here
   TRY(send(request, check));
-  std::uint32_t size = 0;
-  TRY(receive(&size, sizeof size, check));
-  if (size < 5 || size > kMaxMessage) return lost();
-  std::vector<std::uint8_t> bytes(size);
-  std::memcpy(bytes.data(), &size, sizeof size);
-  TRY(receive(bytes.data() + sizeof size, size - sizeof size, check));
-  // Whatever has become of the process, what is read from here on is a document.
-  if (!bson::validate(bytes, kMaxReplyNesting)) return lost();
+  auto bytes = TRY(receive(check));
+  if (!bson::validate(bytes, kMaxReplyNesting)) return wrong("its reply was no document");
   bson::Document reply(std::move(bytes));
+  if (!is_reply(request, reply)) return wrong("its reply was none to what it was asked");
   usable_ = !reply["last"].is_truthy();
-  if (const auto code = reply["code"]) {
-    return fail(ErrorCode::kFailure, std::string(reply["message"].to_string_view().value_or("")), static_cast<int>(code.to_int64().value_or(kInterpreterFailure)));
-  }
+  if (const auto code = reply["code"]) return fail(ErrorCode::kFailure, std::string(reply["message"].string_value()), code.int32_value());
   return reply;
 }
 
@@ -115,6 +115,21 @@ Status HostProcess::send(bson::View message, const Check& check) {
   return {};
 }
 
+// Memory grows as the bytes come: what the process says of their number is its word alone.
+Result<std::vector<std::uint8_t>> HostProcess::receive(const Check& check) {
+  std::uint32_t size = 0;
+  TRY(receive(&size, sizeof size, check));
+  if (size < 5 || size > kMaxMessage) return wrong("its reply was of an impossible size");
+  std::vector<std::uint8_t> bytes(sizeof size);
+  std::memcpy(bytes.data(), &size, sizeof size);
+  while (bytes.size() < size) {
+    const auto before = bytes.size();
+    bytes.resize(std::min<std::size_t>(size, before + std::max(before, kFirstBytes)));
+    TRY(receive(bytes.data() + before, bytes.size() - before, check));
+  }
+  return bytes;
+}
+
 Status HostProcess::receive(void* into, std::size_t size, const Check& check) {
   auto* at = static_cast<char*>(into);
   while (size > 0) {
@@ -133,15 +148,41 @@ Status HostProcess::receive(void* into, std::size_t size, const Check& check) {
   return {};
 }
 
+// Looked at in between too, when there is always something to do: replies that trickle, and many of them.
 Status HostProcess::wait_for(short events, const Check& check) {
   pollfd socket{socket_, events, 0};
-  while (::poll(&socket, 1, kCheckEveryMillis) <= 0) TRY(check());
-  return {};
+  while (true) {
+    const int ready = ::poll(&socket, 1, static_cast<int>(kCheckEvery.count()));
+    const auto now = std::chrono::steady_clock::now();
+    if (now - checked_ >= kCheckEvery) {
+      checked_ = now;
+      TRY(check());
+    }
+    if (ready > 0) return {};
+  }
 }
 
 tl::unexpected<Error> HostProcess::lost() {
   usable_ = false;
+  if (failure_.empty()) reap(kEndTakes);
   return fail(ErrorCode::kFailure, "the process that ran the JavaScript function ended: it used up its memory, or failed. Nothing else is affected", kInterpreterFailure);
+}
+
+tl::unexpected<Error> HostProcess::wrong(const char* what) {
+  failure_ = what;
+  return lost();
+}
+
+// Its socket is closed: it is about to end.
+void HostProcess::reap(std::chrono::milliseconds patience) {
+  failure_ = "it closed its socket";
+  int status = 0;
+  for (auto left = patience; left.count() > 0 && !reaped_; --left) {
+    reaped_ = ::waitpid(pid_, &status, WNOHANG) == pid_;
+    if (!reaped_) ::poll(nullptr, 0, 1);
+  }
+  if (!reaped_) return;
+  failure_ = WIFSIGNALED(status) ? fmt::format("signal {}", WTERMSIG(status)) : fmt::format("exit code {}", WEXITSTATUS(status));
 }
 
 }  // namespace drover::sandbox::script

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "base/log.h"
 #include "bson/builder.h"
 #include "sandbox/script/protocol.h"
 
@@ -23,33 +24,53 @@ Hosts::~Hosts() {
 }
 
 Hosts::Lease::~Lease() {
-  if (process_) hosts_->give_back(std::move(process_));
+  if (process_) hosts_->give_back(std::move(process_), std::move(owner_));
 }
 
-Result<Hosts::Lease> Hosts::take(const HostProcess::Check& check) {
-  const auto began = runtime_.now();
+Result<std::optional<Hosts::Lease>> Hosts::try_take(const std::string& owner) {
+  std::unique_ptr<HostProcess> others;
   std::unique_lock lock(mutex_);
+  if (auto process = idle_of(owner)) return Lease(this, owner, std::move(process));
+  if (!try_count()) {
+    if (idle_.empty()) return std::nullopt;
+    // In the place of the one that has been idle longest.
+    others = std::move(idle_.front().process);
+    idle_.erase(idle_.begin());
+  }
+  lock.unlock();
+  others.reset();
+  auto process = HostProcess::start(options_.program, kHeapBytes);
+  if (process) return Lease(this, owner, std::move(*process));
+  lock.lock();
+  ended();
+  return tl::unexpected(std::move(process).error());
+}
+
+Result<Hosts::Lease> Hosts::take(const std::string& owner, const HostProcess::Check& check) {
+  const auto began = runtime_.now();
   while (true) {
-    if (!idle_.empty()) {
-      auto process = std::move(idle_.back().process);
-      idle_.pop_back();
-      return Lease(this, std::move(process));
+    auto lease = TRY(try_take(owner));
+    if (lease) return std::move(*lease);
+    {
+      std::unique_lock lock(mutex_);
+      if (idle_.empty()) changed_.wait_for(lock, kLookAgain);
     }
-    if (try_count()) break;
-    changed_.wait_for(lock, kLookAgain);
-    lock.unlock();
     TRY(check());
     if (runtime_.now() - began > kPatience) {
       return fail(ErrorCode::kFailure, fmt::format("All {} JavaScript processes that --memory has room for are in use. Try again, or give the server more memory", options_.most), 146);
     }
-    lock.lock();
   }
-  lock.unlock();
-  auto process = HostProcess::start(options_.program, kHeapBytes);
-  if (process) return Lease(this, std::move(*process));
-  lock.lock();
-  ended();
-  return tl::unexpected(std::move(process).error());
+}
+
+// The one that was used last.
+std::unique_ptr<HostProcess> Hosts::idle_of(const std::string& owner) {
+  for (auto it = idle_.rbegin(); it != idle_.rend(); ++it) {
+    if (it->owner != owner) continue;
+    auto process = std::move(it->process);
+    idle_.erase(std::next(it).base());
+    return process;
+  }
+  return nullptr;
 }
 
 // The first may always be there.
@@ -67,11 +88,12 @@ void Hosts::ended() {
   changed_.notify_one();
 }
 
-void Hosts::give_back(std::unique_ptr<HostProcess> process) {
+void Hosts::give_back(std::unique_ptr<HostProcess> process, std::string owner) {
+  if (!process->failure().empty() && options_.log != nullptr) options_.log->warn("a process that runs JavaScript failed", {{"reason", process->failure()}});
   process->tell(bson::make_document({{"do", static_cast<std::int32_t>(Request::kEnd)}}));
   std::unique_lock lock(mutex_);
   if (process->usable()) {
-    idle_.push_back({std::move(process), runtime_.now()});
+    idle_.push_back({std::move(process), std::move(owner), runtime_.now()});
     changed_.notify_one();
     return;
   }

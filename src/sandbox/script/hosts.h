@@ -1,11 +1,13 @@
 // The processes that run scripts: how many there may be at once, and those that wait for the next operation. Started when first needed;
-// one that has been idle for a while is ended. Thread-safe.
+// one that has been idle for a while is ended. A process that has worked for one owner never works for another: who could break it would see
+// what the next one's functions see. Thread-safe.
 #pragma once
 
 #include <condition_variable>
 #include <cstddef>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,6 +15,10 @@
 #include "base/process_memory.h"
 #include "base/runtime.h"
 #include "sandbox/script/host_process.h"
+
+namespace drover {
+class Log;
+}
 
 namespace drover::sandbox::script {
 
@@ -26,6 +32,7 @@ class Hosts {
     std::size_t most = 2;
     std::string program = "/proc/self/exe";
     ResidentLimit* process = nullptr;  // whose room they take
+    Log* log = nullptr;                // of processes that fail
   };
   Hosts(Options options, Runtime& runtime) : options_(std::move(options)), runtime_(runtime) {}
   ~Hosts();
@@ -34,7 +41,7 @@ class Hosts {
   class Lease {
    public:
     Lease() = default;
-    Lease(Lease&& other) noexcept : hosts_(other.hosts_), process_(std::move(other.process_)) {}
+    Lease(Lease&& other) noexcept : hosts_(other.hosts_), owner_(std::move(other.owner_)), process_(std::move(other.process_)) {}
     Lease& operator=(Lease&&) = delete;
     ~Lease();
     HostProcess& operator*() const { return *process_; }
@@ -42,12 +49,15 @@ class Hosts {
 
    private:
     friend class Hosts;
-    Lease(Hosts* hosts, std::unique_ptr<HostProcess> process) : hosts_(hosts), process_(std::move(process)) {}
+    Lease(Hosts* hosts, std::string owner, std::unique_ptr<HostProcess> process) : hosts_(hosts), owner_(std::move(owner)), process_(std::move(process)) {}
     Hosts* hosts_ = nullptr;
+    std::string owner_;
     std::unique_ptr<HostProcess> process_;
   };
-  // Waits while all are in use, and asks `check` meanwhile; 146 after kPatience, for who has one may be waiting for who wants one.
-  Result<Lease> take(const HostProcess::Check& check);
+  // Nothing: all are in use.
+  Result<std::optional<Lease>> try_take(const std::string& owner);
+  // Waits while all are in use, and asks `check` meanwhile; 146 after kPatience.
+  Result<Lease> take(const std::string& owner, const HostProcess::Check& check);
   // Now and then: ends those that nobody has used for a while.
   void expire();
   std::size_t running() const;
@@ -55,13 +65,15 @@ class Hosts {
  private:
   struct Idle {
     std::unique_ptr<HostProcess> process;
+    std::string owner;
     SteadyTime since;
   };
   // With mutex_ held.
   bool try_count();
   void ended();
+  std::unique_ptr<HostProcess> idle_of(const std::string& owner);
 
-  void give_back(std::unique_ptr<HostProcess> process);
+  void give_back(std::unique_ptr<HostProcess> process, std::string owner);
 
   const Options options_;
   Runtime& runtime_;

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <csignal>
+#include <cstdlib>
 #include <fstream>
 #include <thread>
 
@@ -33,8 +34,8 @@ class HostsTest : public testing::Test {
     std::erase(text, ' ');
     return text;
   }
-  Hosts::Lease take() {
-    auto lease = hosts.take(kGoOn);
+  Hosts::Lease take(const std::string& owner = "owner") {
+    auto lease = hosts.take(owner, kGoOn);
     EXPECT_TRUE(lease) << lease.error().message;
     EXPECT_TRUE((**lease).ask(request(Request::kBegin), kGoOn));
     return std::move(*lease);
@@ -60,6 +61,38 @@ TEST_F(HostsTest, TheNextOperationHasTheSameProcessAndNothingOfTheLast) {
   auto lease = take();
   EXPECT_EQ(hosts.running(), 1u);
   EXPECT_EQ(call(*lease, "typeof leak"), R"({"value":"undefined"})");
+}
+
+TEST_F(HostsTest, AProcessIsForOneOwner) {
+  const auto pid_of = [&](const std::string& owner) {
+    auto lease = take(owner);
+    return (*lease).pid();
+  };
+  const auto first = pid_of("a");
+  EXPECT_EQ(pid_of("a"), first);
+  const auto second = pid_of("b");
+  EXPECT_NE(second, first);
+  EXPECT_EQ(pid_of("a"), first);
+  EXPECT_EQ(hosts.running(), 2u);
+  // With no room for a third the one that has been idle longest makes place.
+  const auto third = pid_of("c");
+  EXPECT_NE(third, first);
+  EXPECT_NE(third, second);
+  EXPECT_EQ(hosts.running(), 2u);
+  EXPECT_EQ(pid_of("a"), first);
+  EXPECT_NE(pid_of("b"), second);
+}
+
+TEST_F(HostsTest, ManyShortCallsAreInterrupted) {
+  auto lease = take();
+  const auto began = Clock::now();
+  const auto interrupted = [&] { return Clock::now() - began > std::chrono::milliseconds(100) ? Status(fail(ErrorCode::kFailure, "time", 50)) : Status(); };
+  std::string last;
+  while (Clock::now() - began < std::chrono::seconds(20)) {
+    last = call(*lease, "1", "[]", interrupted);
+    if (last != R"({"value":1.0})") break;
+  }
+  EXPECT_EQ(last, "50 time");
 }
 
 TEST_F(HostsTest, AnEndlessLoopEndsWithItsOperation) {
@@ -112,10 +145,10 @@ TEST_F(HostsTest, MoreThanThereMayBeWait) {
   auto second = take();
   EXPECT_EQ(hosts.running(), 2u);
   const auto began = Clock::now();
-  const auto third = hosts.take([&] { return Clock::now() - began > std::chrono::milliseconds(50) ? Status(fail(ErrorCode::kFailure, "time", 50)) : Status(); });
+  const auto third = hosts.take("owner", [&] { return Clock::now() - began > std::chrono::milliseconds(50) ? Status(fail(ErrorCode::kFailure, "time", 50)) : Status(); });
   ASSERT_FALSE(third);
   EXPECT_EQ(third.error().server_code, 50);
-  std::thread waiting([&] { auto late = hosts.take(kGoOn); EXPECT_TRUE(late); });
+  std::thread waiting([&] { auto late = hosts.take("owner", kGoOn); EXPECT_TRUE(late); });
   { const auto gone = std::move(first); }
   waiting.join();
   EXPECT_EQ(hosts.running(), 2u);
@@ -130,7 +163,7 @@ TEST_F(HostsTest, TheProcessesBoundHasRoomForThem) {
   std::vector<Hosts::Lease> leases;
   const auto hurried = [n = 0]() mutable { return ++n > 3 ? Status(fail(ErrorCode::kFailure, "time", 50)) : Status(); };
   while (leases.size() < 8) {
-    auto lease = bounded.take(hurried);
+    auto lease = bounded.take("owner", hurried);
     if (!lease) break;
     leases.push_back(std::move(*lease));
   }
@@ -138,19 +171,28 @@ TEST_F(HostsTest, TheProcessesBoundHasRoomForThem) {
   EXPECT_LT(leases.size(), 8u);
 }
 
-// Through the interpreter nothing of it can be reached; this asks for the calls themselves.
-TEST_F(HostsTest, TheProcessMayOpenNothing) {
+TEST_F(HostsTest, LocalTimesAreTheServers) {
+  ::setenv("TZ", "Asia/Tokyo", 1);
+  auto lease = take();
+  EXPECT_EQ(call(*lease, "new Date(0).getHours()"), R"({"value":9.0})");
+  ::unsetenv("TZ");
+}
+
+// What the calls come to is in confine_test.cc.
+TEST_F(HostsTest, TheProcessIsConfined) {
   auto lease = take();
   EXPECT_EQ(call(*lease, "1"), R"({"value":1.0})");
   std::ifstream children("/proc/self/task/" + std::to_string(::getpid()) + "/children");
   int pid = 0;
   ASSERT_TRUE(children >> pid);
   std::ifstream status("/proc/" + std::to_string(pid) + "/status");
-  std::string word, mode;
+  std::string word, mode, capabilities;
   while (status >> word) {
     if (word == "Seccomp:") status >> mode;
+    if (word == "CapEff:") status >> capabilities;
   }
   EXPECT_EQ(mode, "2");
+  EXPECT_EQ(capabilities, "0000000000000000");
 }
 
 }  // namespace

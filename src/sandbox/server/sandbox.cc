@@ -88,7 +88,7 @@ struct Sandbox::Parts {
   Parts(const SandboxOptions& options_in, Runtime& runtime_in, std::unique_ptr<RecentLog> log_in, std::unique_ptr<Engine> engine_in, SteadyTime started)
       : options(options_in), runtime(runtime_in), recent_log(std::move(log_in)), log(*recent_log), settings(make_settings(options)), table(make_table()),
         memory(plan_memory(options.memory_bytes).pools, options.process_memory),
-        scripts({.most = plan_memory(options.memory_bytes).script_processes, .program = options.script_program, .process = options.process_memory}, runtime), engine(std::move(engine_in)), cursors(runtime), operations(runtime, settings), sessions(runtime),
+        scripts({.most = plan_memory(options.memory_bytes).script_processes, .program = options.script_program, .process = options.process_memory, .log = &log}, runtime), engine(std::move(engine_in)), cursors(runtime), operations(runtime, settings), sessions(runtime),
         services{.engine = *engine,
                  .runtime = runtime,
                  .log = log,
