@@ -61,6 +61,14 @@ struct Emits {
   bson::ArrayBuilder items;
 };
 
+// A call, and what it has left to be done: the reactions of its promises.
+template <typename Self>
+bool run(JSContext* cx, const Self& self, JS::HandleValue function, const JS::HandleValueArray& arguments, JS::MutableHandleValue result) {
+  if (!JS::Call(cx, self, function, arguments, result)) return false;
+  js::RunJobs(cx);
+  return true;
+}
+
 }  // namespace
 
 struct Engine::Parts {
@@ -102,7 +110,7 @@ Result<std::unique_ptr<Engine>> Engine::start(std::size_t heap_bytes) {
   JS::ContextOptionsRef(cx).setWasm(false).setAsmJS(false).setAsyncStack(false);
   JS_SetNativeStackQuota(cx, kStackBytes);
   JS_SetGCParameter(cx, JSGC_MAX_NURSERY_BYTES, kNurseryBytes);
-  if (!JS::InitSelfHostedCode(cx)) return failed(kInterpreterFailure, "Failed to initialize the JavaScript engine");
+  if (!js::UseInternalJobQueues(cx) || !JS::InitSelfHostedCode(cx)) return failed(kInterpreterFailure, "Failed to initialize the JavaScript engine");
   return engine;
 }
 
@@ -119,10 +127,11 @@ Result<std::unique_ptr<World>> Engine::Parts::make_world() {
   for (auto& prototype : realm.prototypes) prototype.init(cx, nullptr);
   realm.db_ref.init(cx, nullptr);
   realm.coded_error.init(cx, JS::UndefinedValue());
+  realm.regexp_source.init(cx, JS::UndefinedValue());
   world->parse.init(cx, JS::UndefinedValue());
   realm.make_function = [this, it = world.get()](JSContext*, std::string_view source, JS::MutableHandleValue out) { return make_function(*it, source, out); };
 
-  // The prelude is one function: (intrinsics) => {prototypes, dbRef, asFunction}.
+  // The prelude is one function: (intrinsics) => {prototypes, dbRef, regexpSource, asFunction}.
   JS::RootedValue prelude(cx), made(cx);
   JS::RootedObject intrinsics(cx, make_intrinsics(cx));
   const bool ready = JS::InitRealmStandardClasses(cx) && JS_InitReflectParse(cx, global) && intrinsics && evaluate(kPrelude, &prelude);
@@ -134,6 +143,8 @@ Result<std::unique_ptr<World>> Engine::Parts::make_world() {
   JS::RootedValue value(cx), item(cx);
   if (!JS_GetProperty(cx, parts, "asFunction", &value)) return thrown(*world);
   world->parse = value;
+  if (!JS_GetProperty(cx, parts, "regexpSource", &value)) return thrown(*world);
+  realm.regexp_source = value;
   if (!JS_GetProperty(cx, parts, "dbRef", &value) || !value.isObject()) return thrown(*world);
   realm.db_ref = &value.toObject();
   if (!JS_GetProperty(cx, parts, "prototypes", &value) || !value.isObject()) return thrown(*world);
@@ -277,7 +288,7 @@ Result<bool> Engine::test(std::string_view source, View document) {
   JS::RootedObject global(cx, world.realm.global);
   JS::RootedValue function(cx), self(cx), result(cx);
   const bool done = parts_->find_function(world, source, &function) && document_to_js(cx, document, nullptr, &self) &&
-                    JS_SetProperty(cx, global, "obj", self) && JS::Call(cx, self, function, JS::HandleValueArray::empty(), &result);
+                    JS_SetProperty(cx, global, "obj", self) && run(cx, self, function, JS::HandleValueArray::empty(), &result);
   if (!done) return parts_->thrown(world);
   return JS::ToBoolean(result);
 }
@@ -309,7 +320,7 @@ Result<Document> Engine::call(Globals globals, std::string_view source, Bytes me
   JS::RootedValueVector values(cx);
   bson::Builder out;
   const bool done = self && parts_->find_function(world, source, &function) && all_to_js(cx, arguments, message, values) &&
-                    JS::Call(cx, self, function, values, &result) && put_result(cx, result, out);
+                    run(cx, self, function, values, &result) && put_result(cx, result, out);
   if (!done) {
     out.close();
     return parts_->thrown(world);
@@ -326,7 +337,7 @@ Result<Document> Engine::fold(Globals globals, std::string_view source, View sta
   bool done = self && parts_->find_function(world, source, &function) && to_js(cx, state.first(), nullptr, &result);
   for (const Element& arguments : calls) {
     JS::RootedValueVector values(cx);
-    done = done && values.append(result) && all_to_js(cx, arguments.document_value(), nullptr, values) && JS::Call(cx, self, function, values, &result);
+    done = done && values.append(result) && all_to_js(cx, arguments.document_value(), nullptr, values) && run(cx, self, function, values, &result);
     if (!done) break;
   }
   bson::Builder out;
@@ -369,7 +380,7 @@ Result<Document> Engine::map(std::string_view source, View documents) {
   int count = 0;
   bool done = parts_->find_function(world, source, &function);
   for (const Element& document : documents) {
-    done = done && document_to_js(cx, document.document_value(), nullptr, &self) && JS::Call(cx, self, function, JS::HandleValueArray::empty(), &result);
+    done = done && document_to_js(cx, document.document_value(), nullptr, &self) && run(cx, self, function, JS::HandleValueArray::empty(), &result);
     if (!done) break;
     ++count;
     if (parts_->emits->items.size() > kEmitsOfAnswer) break;

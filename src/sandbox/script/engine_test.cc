@@ -68,6 +68,12 @@ TEST_F(EngineTest, AFunctionABodyOrAnExpression) {
   EXPECT_EQ(test("this.a == 1 // is it?", R"({"a": 1})"), "true");
   EXPECT_EQ(test("if (this.a == 1) return true; else return false", R"({"a": 1})"), "true");
   EXPECT_EQ(test("() => false", R"({"a": 1})"), "true");  // a function is the value
+  // What is behind a function is no part of it.
+  for (const std::string_view behind : {" // why", "//", "; // why } )", "; /* why */ ;", "\n// why\n", " /* } */ // }"}) {
+    EXPECT_EQ(test("function() { return this.a == 2 }" + std::string(behind), R"({"a": 1})"), "false") << behind;
+    EXPECT_EQ(test("function named() { return this.a == 2 }" + std::string(behind), R"({"a": 1})"), "false") << behind;
+  }
+  EXPECT_EQ(test("function() { return '} // {' == 5; } // {", R"({"a": 1})"), "false");
 }
 
 TEST_F(EngineTest, NumbersBecomeDoubles) {
@@ -141,10 +147,43 @@ TEST_F(EngineTest, ConstructorsAndMethods) {
       {"NumberLong(2).compare(NumberLong(3))", "{\"$numberDouble\":\"-1.0\"}"},
       {"function() { var m = new Map(); m.put({a: 1}, 2); return m.get({a: 1}) }", "{\"$numberDouble\":\"2.0\"}"},
       {"function() { print('x'); printjson({}); gc(); sleep(1) }", "null"},
+      {"Code('x', [1])", "{\"$code\":\"x\"}"},
+      {"Code('x', NumberLong(1))", "{\"$code\":\"x\"}"},
+      {"Code('x', MinKey())", "{\"$code\":\"x\"}"},
+      {"new RegExp('a/b', 'i')", "{\"$regularExpression\":{\"pattern\":\"a\\\\/b\",\"options\":\"i\"}}"},
+      {"new RegExp('')", "{\"$regularExpression\":{\"pattern\":\"(?:)\",\"options\":\"\"}}"},
       {"[undefined, null, NaN, -0]", "[{\"$undefined\":true},null,{\"$numberDouble\":\"NaN\"},{\"$numberDouble\":\"-0.0\"}]"},
       {"'\\ud800'", "\"\xEF\xBF\xBD\""},
   };
   for (const auto& [source, expected] : kCases) EXPECT_EQ(call(source), "{\"\":" + std::string(expected) + "}") << source;
+}
+
+TEST_F(EngineTest, AsJSONExtendedJSON) {
+  const std::pair<std::string_view, std::string_view> kCases[] = {
+      {"NumberLong('9007199254740993')", R"({"$numberLong":"9007199254740993"})"},
+      {"NumberDecimal('1.10')", R"({"$numberDecimal":"1.10"})"},
+      {"ObjectId('5f5000000000000000000001')", R"({"$oid":"5f5000000000000000000001"})"},
+      {"BinData(2, 'AQID')", R"({"$binary":"AQID","$type":"02"})"},
+      {"UUID('00112233-4455-6677-8899-aabbccddeeff')", R"({"$binary":"ABEiM0RVZneImaq7zN3u/w==","$type":"04"})"},
+      {"Timestamp(1, 2)", R"({"$timestamp":{"t":1,"i":2}})"},
+      {"[MinKey(), MaxKey()]", R"([{"$minKey":1},{"$maxKey":1}])"},
+      {"NumberInt(3)", "{}"},
+  };
+  for (const auto& [value, expected] : kCases) {
+    const auto result = engine().call(Globals::kPlain, "JSON.stringify(" + std::string(value) + ")", nullptr, Document());
+    ASSERT_TRUE(result) << value;
+    EXPECT_EQ((*result)["value"].to_string_view(), expected) << value;
+  }
+}
+
+TEST_F(EngineTest, PromisesAreDoneWithTheCall) {
+  EXPECT_EQ(call("function() { Promise.resolve(1).then((x) => { done = x + 1 }); return typeof done }"), "{\"\":\"undefined\"}");
+  EXPECT_EQ(call("done"), "{\"\":{\"$numberDouble\":\"2.0\"}}");
+  EXPECT_EQ(call("async function f() { for (let i = 0; i < 3; ++i) await i; late = 3 }"), "{\"\":{}}");
+  EXPECT_EQ(call("late"), "{\"\":{\"$numberDouble\":\"3.0\"}}");
+  EXPECT_EQ(call("function() { (async function*() { yield 1 })().next().then((x) => { given = x.value }); return 1 }"), "{\"\":{\"$numberDouble\":\"1.0\"}}");
+  EXPECT_EQ(call("given"), "{\"\":{\"$numberDouble\":\"1.0\"}}");
+  EXPECT_EQ(call("function() { Promise.reject(5); return 1 }"), "{\"\":{\"$numberDouble\":\"1.0\"}}");
 }
 
 TEST_F(EngineTest, ErrorsAsTheServerHasThem) {
@@ -172,6 +211,26 @@ TEST_F(EngineTest, HostileScriptsHarmNobody) {
   EXPECT_EQ(call("function() { return typeof require + typeof load + typeof Components + typeof db + typeof Reflect.parse }"),
             "{\"\":\"undefinedundefinedundefinedundefinedundefined\"}");
   EXPECT_EQ(call("typeof WebAssembly + typeof SharedArrayBuffer"), "{\"\":\"undefinedundefined\"}");
+  // Values of BSON's hold what they are to hold, whatever has become of the functions that made them.
+  for (const std::string_view source :
+       {"function() { Math.trunc = function() { return {} }; return Timestamp(1, 1) }", "function() { BigInt.asIntN = () => 1.5; return NumberLong(0, 1, 2) }",
+        "function() { String.fromCharCode = () => 5; return ObjectId('5f5000000000000000000001') }", "function() { Number.isNaN = () => ({}); return NumberLong(1) }"}) {
+    const auto result = call(source);
+    EXPECT_TRUE(result == R"({"":{"$timestamp":{"t":1,"i":1}}})" || result == R"({"":{"$numberLong":"4294967298"}})" || result == R"({"":{"$oid":"5f5000000000000000000001"}})" ||
+                result == R"({"":{"$numberLong":"1"}})") << source << ": " << result;
+  }
+  for (const std::string_view source :
+       {"function() { String.prototype.slice = () => ''; return ObjectId('5f5000000000000000000001') }", "function() { parseInt = () => NaN; return UUID('00112233-4455-6677-8899-aabbccddeeff') }",
+        "function() { Array.prototype[Symbol.iterator] = function*() { yield {} }; return [Timestamp(1, 2), NumberLong(5)] }",
+        "function() { String.prototype.replace = () => ({}); return [NumberLong('5'), HexData(0, 'ab')] }", "Object.getOwnPropertyDescriptor(DBPointer.prototype, 'id').get.call({})",
+        "Object.getOwnPropertyDescriptor(DBPointer.prototype, 'ns').get.call(ObjectId())", "Object.getOwnPropertyDescriptor(NumberLong.prototype, 'top').get.call({})",
+        "Object.getOwnPropertyDescriptor(Code.prototype, 'scope').get.call(BinData(0, ''))", "NumberLong.prototype.exactValueString", "BinData(1.5, '')", "Timestamp(1.5, 2.5)",
+        "function() { RegExp.prototype.test = () => true; return NumberLong('1e5') }", "function() { RegExp.prototype[Symbol.replace] = () => 5; return MD5('00') }"}) {
+    const auto result = call(source);  // a value or an error: this process goes on
+    EXPECT_NE(result, "") << source;
+  }
+  engine().begin(Document(), Document());
+  EXPECT_EQ(call("Object.getOwnPropertyDescriptor(DBPointer.prototype, 'id').get.call({})").substr(0, 24), "2 a DBPointer is needed ");
   // What is changed in one operation is as it was in the next.
   EXPECT_EQ(call("function() { Array.prototype.map = Object.prototype.toString = ObjectId = 5; leak = 7; return leak }"), "{\"\":{\"$numberDouble\":\"7.0\"}}");
   EXPECT_EQ(call("leak"), "{\"\":{\"$numberDouble\":\"7.0\"}}");

@@ -12,6 +12,8 @@ const kBadValue = 2;
 const prototypes = [];
 // What scripts may change afterwards is used through these.
 const { BigInt, Math, Number, String, Object, Array, RegExp, Date, Error, JSON } = global;
+const { trunc, floor, round } = Math, { asIntN, asUintN } = BigInt, { fromCharCode } = String, { isNaN } = Number;
+const regexpSource = Object.getOwnPropertyDescriptor(RegExp.prototype, "source").get;
 const NativeMap = global.Map;
 const parse = global.Reflect.parse;
 delete global.Reflect.parse;
@@ -31,7 +33,6 @@ function type(name, number, construct, members) {
   put(prototype, members);
   put(prototype, {
     tojson() { return this.toString(); },
-    toJSON() { return this.toString(); },
   });
   if ("tojson" in members) put(prototype, { tojson: members.tojson });
   Object.defineProperty(construct, "name", { value: name });
@@ -48,10 +49,10 @@ function need(value, number, what) {
 const kLeastLong = -(2n ** 63n), kMostLong = 2n ** 63n - 1n;
 function longOf(value) {
   if (typeof value === "number") {
-    if (Number.isNaN(value)) return 0n;
+    if (isNaN(value)) return 0n;
     if (value >= 9223372036854775807) return kMostLong;
     if (value <= -9223372036854775808) return kLeastLong;
-    return BigInt(Math.trunc(value));
+    return BigInt(trunc(value));
   }
   if (typeof value === "string") {
     if (!/^[+-]?[0-9]+$/.test(value)) fail(9, "Did not consume any digits");
@@ -71,12 +72,13 @@ type("NumberLong", kLong, function NumberLong(...args) {
     for (const [at, name] of [[0, "floatApprox"], [1, "top"], [2, "bottom"]]) {
       if (typeof args[at] !== "number") fail(kBadValue, at === 0 ? "floatApprox must be a number" : name + " must be a 32 bit unsigned number");
     }
-    return make(kLong, BigInt.asIntN(64, (BigInt(args[1] >>> 0) << 32n) + BigInt(args[2] >>> 0)));
+    return make(kLong, asIntN(64, (BigInt(args[1] >>> 0) << 32n) + BigInt(args[2] >>> 0)));
   }
   return make(kLong, args.length === 0 ? 0n : longOf(args[0]));
 }, {
   toNumber() { return Number(first(need(this, kLong, "a NumberLong is needed"))); },
   valueOf() { return Number(first(need(this, kLong, "a NumberLong is needed"))); },
+  toJSON() { return { $numberLong: String(first(need(this, kLong, "a NumberLong is needed"))) }; },
   toString() {
     const number = first(need(this, kLong, "a NumberLong is needed"));
     return number <= -2147483648n || number >= 2147483648n ? `NumberLong("${number}")` : `NumberLong(${number})`;
@@ -90,8 +92,8 @@ type("NumberLong", kLong, function NumberLong(...args) {
   equals(other) { return kind(other) === kLong && first(this) === first(other); },
   get exactValueString() { return String(first(this)); },
   get floatApprox() { return Number(first(this)); },
-  get top() { return isLarge(first(this)) ? Number(BigInt.asUintN(64, first(this)) >> 32n) : undefined; },
-  get bottom() { return isLarge(first(this)) ? Number(BigInt.asUintN(32, first(this))) : undefined; },
+  get top() { return isLarge(first(this)) ? Number(asUintN(64, first(this)) >> 32n) : undefined; },
+  get bottom() { return isLarge(first(this)) ? Number(asUintN(32, first(this))) : undefined; },
 });
 function isLarge(number) { return number >= 9007199254740992n || number <= -9007199254740992n; }
 
@@ -100,7 +102,7 @@ type("NumberInt", kInt, function NumberInt(...args) {
   if (args.length === 0) return make(kInt, 0);
   const value = args[0];
   if (typeof value === "string" && !/^\s*[+-]?[0-9]+(\.[0-9]+)?\s*$/.test(value)) fail(9, `Failed to parse number '${value}'`);
-  return make(kInt, kind(value) === kLong ? Number(BigInt.asIntN(32, first(value))) : Number(value) | 0);
+  return make(kInt, kind(value) === kLong ? Number(asIntN(32, first(value))) : Number(value) | 0);
 }, {
   toNumber() { return first(need(this, kInt, "a NumberInt is needed")); },
   valueOf() { return first(need(this, kInt, "a NumberInt is needed")); },
@@ -117,6 +119,7 @@ type("NumberDecimal", kDecimal, function NumberDecimal(...args) {
   if (typeof value !== "number" && typeof value !== "string") fail(kBadValue, "Input is not a valid Decimal128 value.");
   return make(kDecimal, native.decimal(String(value)));
 }, {
+  toJSON() { return { $numberDecimal: native.decimalText(first(need(this, kDecimal, "a NumberDecimal is needed"))) }; },
   toString() { return `NumberDecimal("${native.decimalText(first(need(this, kDecimal, "a NumberDecimal is needed")))}")`; },
   equals(other) { return kind(other) === kDecimal && first(this) === first(other); },
 });
@@ -125,7 +128,7 @@ type("NumberDecimal", kDecimal, function NumberDecimal(...args) {
 
 function bytesOfHex(text) {
   let bytes = "";
-  for (let i = 0; i + 1 < text.length; i += 2) bytes += String.fromCharCode(parseInt(text.slice(i, i + 2), 16));
+  for (let i = 0; i + 1 < text.length; i += 2) bytes += fromCharCode(parseInt(text.slice(i, i + 2), 16));
   return bytes;
 }
 
@@ -139,6 +142,7 @@ type("ObjectId", kObjectId, function ObjectId(value) {
 }, {
   get str() { return native.toHex(first(need(this, kObjectId, "an ObjectId is needed"))); },
   toString() { return `ObjectId("${this.str}")`; },
+  toJSON() { return { $oid: this.str }; },
   valueOf() { return this.str; },
   isObjectId: true,
   equals(other) { return other !== null && other !== undefined && this.str === other.str; },
@@ -148,7 +152,7 @@ put(global.ObjectId, {
   fromDate(date) {
     if (!date) throw Error("date missing or undefined");
     if (!(date instanceof Date)) throw Error(`Cannot create ObjectId from ${typeof date}: ${tojson(date)}`);
-    return global.ObjectId(Math.floor(date.getTime() / 1000).toString(16).padStart(8, "0") + "0000000000000000");
+    return global.ObjectId(floor(date.getTime() / 1000).toString(16).padStart(8, "0") + "0000000000000000");
   },
 });
 
@@ -164,6 +168,7 @@ type("BinData", kBinary, function BinData(subtype, text) {
   length() { return this.len; },
   base64() { return native.toBase64(second(need(this, kBinary, "a BinData is needed"))); },
   hex() { return native.toHex(second(need(this, kBinary, "a BinData is needed"))); },
+  toJSON() { return { $binary: this.base64(), $type: this.type.toString(16).padStart(2, "0") }; },
   toString() { return isUuid(this) ? `UUID("${dashed(this.hex())}")` : `BinData(${this.type},"${this.base64()}")`; },
   equals(other) { return kind(other) === kBinary && first(this) === first(other) && second(this) === second(other); },
 });
@@ -184,25 +189,27 @@ type("Timestamp", kTimestamp, function Timestamp(...args) {
     if (typeof args[at] !== "number") fail(kBadValue, `Timestamp ${name} must be a number`);
     if (!(args[at] >= 0 && args[at] <= 4294967295)) fail(kBadValue, `Timestamp ${name} must be non-negative and not greater than 4294967295, got ${args[at]}`);
   }
-  return make(kTimestamp, args.length ? Math.trunc(args[0]) : 0, args.length ? Math.trunc(args[1]) : 0);
+  return make(kTimestamp, args.length ? trunc(args[0]) : 0, args.length ? trunc(args[1]) : 0);
 }, {
   get t() { return first(need(this, kTimestamp, "a Timestamp is needed")); },
   get i() { return second(need(this, kTimestamp, "a Timestamp is needed")); },
   getTime() { return this.t; },
   getInc() { return this.i; },
   toString() { return `Timestamp(${this.t}, ${this.i})`; },
+  toJSON() { return { $timestamp: { t: this.t, i: this.i } }; },
   equals(other) { return kind(other) === kTimestamp && first(this) === first(other) && second(this) === second(other); },
 });
 
-type("MinKey", kMinKey, function MinKey() { return make(kMinKey); }, { toString() { return "[object MinKey]"; }, tojson() { return '{ "$minKey" : 1 }'; } });
-type("MaxKey", kMaxKey, function MaxKey() { return make(kMaxKey); }, { toString() { return "[object MaxKey]"; }, tojson() { return '{ "$maxKey" : 1 }'; } });
+type("MinKey", kMinKey, function MinKey() { return make(kMinKey); }, { toString() { return "[object MinKey]"; }, toJSON() { return { $minKey: 1 }; }, tojson() { return '{ "$minKey" : 1 }'; } });
+type("MaxKey", kMaxKey, function MaxKey() { return make(kMaxKey); }, { toString() { return "[object MaxKey]"; }, toJSON() { return { $maxKey: 1 }; }, tojson() { return '{ "$maxKey" : 1 }'; } });
 
 type("DBPointer", kDbPointer, function DBPointer(ns, id) {
   if (typeof ns !== "string") fail(kBadValue, "DBPointer namespace must be a string");
   return make(kDbPointer, ns, first(need(id, kObjectId, "2nd parameter to DBPointer must be an ObjectId")));
 }, {
-  get ns() { return first(this); },
-  get id() { return make(kObjectId, second(this)); },
+  get ns() { return first(need(this, kDbPointer, "a DBPointer is needed")); },
+  get id() { return make(kObjectId, second(need(this, kDbPointer, "a DBPointer is needed"))); },
+  toJSON() { return { ns: this.ns, id: this.id }; },
   getCollection() { return this.ns; },
   getId() { return this.id; },
   toString() { return `DBPointer(${tojson(this.ns)}, ${tojson(this.id)})`; },
@@ -212,7 +219,8 @@ type("Code", kCode, function Code(code, scope) {
   return make(kCode, String(code === undefined ? "" : code), scope);
 }, {
   get code() { return first(need(this, kCode, "a Code is needed")); },
-  get scope() { return second(this); },
+  get scope() { return second(need(this, kCode, "a Code is needed")); },
+  toJSON() { return { code: this.code, scope: this.scope }; },
   toString() { return `Code({"code":${tojson(this.code)},"scope":${tojson(this.scope)}"})`; },
 });
 
@@ -291,7 +299,7 @@ function ISODate(text) {
   const parts = /^(\d{4})-?(\d{2})-?(\d{2})(?:[T ](\d{2})(?::?(\d{2})(?::?(\d{2})(\.\d+)?)?)?(Z|[+-]\d{2}(?::?\d{2})?)?)?/.exec(text);
   if (!parts) throw Error("invalid ISO date: " + text);
   const [, year, month, day, hour, minute, second, fraction, zone] = parts;
-  let time = Date.UTC(2000, month - 1, day, hour || 0, minute || 0, second || 0, Math.round((fraction || 0) * 1000));
+  let time = Date.UTC(2000, month - 1, day, hour || 0, minute || 0, second || 0, round((fraction || 0) * 1000));
   const date = new Date(time);
   // Years up to 99 are those years.
   date.setUTCFullYear(Number(year) + (date.getUTCFullYear() - 2000));
@@ -425,6 +433,25 @@ put(global, {
   gc() {},
 });
 
+// A function's text without the comments and semicolons behind it.
+function functionAlone(source) {
+  const isAlone = (text) => {
+    try {
+      parse("(" + text + ")");
+      return true;
+    } catch (error) {
+      return false;
+    }
+  };
+  if (isAlone(source)) return source;
+  for (let at = source.lastIndexOf("}"); at > 0; at = source.lastIndexOf("}", at - 1)) {
+    const text = source.slice(0, at + 1);
+    if (!isAlone(text)) continue;
+    return parse(source.slice(at + 1)).body.every((statement) => statement.type === "EmptyStatement") ? text : source;
+  }
+  return source;
+}
+
 // The text of a function for what was given: a function, the body of one, or an expression, whose last statement is what it returns.
 function asFunction(given) {
   let source = given.replace(/^\/\*[^]*?\*\//, "").trim();
@@ -434,12 +461,12 @@ function asFunction(given) {
     tree = parse(source);
   } catch (error) {
     const message = String(error);
-    if (message === "SyntaxError: function statement requires a name") return source;
+    if (message === "SyntaxError: function statement requires a name") return functionAlone(source);
     if (message === "SyntaxError: return not in function") return `function() { ${source} }`;
     throw error;
   }
-  const last = tree.body[tree.body.length - 1];
-  if (last !== undefined && last.type === "FunctionDeclaration") return source;
+  const last = tree.body.filter((statement) => statement.type !== "EmptyStatement").pop();
+  if (last !== undefined && last.type === "FunctionDeclaration") return functionAlone(source);
   if (last === undefined || last.type !== "ExpressionStatement") return `function() { ${source} }`;
   const lines = source.split("\n");
   let at = last.loc.start.column;
@@ -459,7 +486,7 @@ function asFunction(given) {
   return source;
 }
 
-return { prototypes, dbRef: DBRef.prototype, asFunction };
+return { prototypes, dbRef: DBRef.prototype, regexpSource, asFunction };
 }))js";
 
 }  // namespace drover::sandbox::script

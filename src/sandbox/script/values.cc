@@ -19,6 +19,7 @@
 #include <js/StableStringChars.h>
 #include <js/String.h>
 #include <jsfriendapi.h>
+#include <mozilla/FloatingPoint.h>
 #include <sys/random.h>
 #include <time.h>
 
@@ -28,6 +29,7 @@
 namespace drover::sandbox::script {
 
 using bson::Builder;
+using bson::Document;
 using bson::Element;
 using bson::Type;
 using bson::View;
@@ -38,6 +40,7 @@ constexpr int kMaxDepth = 150;
 constexpr std::size_t kMaxBytes = 16 * 1024 * 1024 + 16 * 1024;
 constexpr int kBadValue = 2;
 constexpr int kFailedToParse = 9;
+constexpr std::size_t kObjectIdBytes = 12, kDecimalBytes = 16;
 
 // ---- objects of BSON's own types ----
 
@@ -52,6 +55,28 @@ JSObject* make_value(JSContext* cx, Kind kind, JS::HandleValue first, JS::Handle
   JS::SetReservedSlot(object, kFirstSlot, first);
   JS::SetReservedSlot(object, kSecondSlot, second);
   return object;
+}
+
+// What the slots of a kind may hold. The prelude passes on what scripts gave it, through functions that scripts can change.
+bool fits(Kind kind, const JS::Value& first, const JS::Value& second) {
+  const auto text = [](const JS::Value& value, std::size_t size) { return value.isString() && JS::GetStringLength(value.toString()) == size; };
+  const auto number = [](const JS::Value& value, double most) {
+    return value.isNumber() && value.toNumber() >= 0 && value.toNumber() <= most && value.toNumber() == std::trunc(value.toNumber());
+  };
+  switch (kind) {
+    case Kind::kObjectId: return text(first, kObjectIdBytes);
+    case Kind::kLong: return first.isBigInt();
+    case Kind::kInt: return first.isInt32();
+    case Kind::kDecimal: return text(first, kDecimalBytes);
+    case Kind::kTimestamp: return number(first, std::numeric_limits<std::uint32_t>::max()) && number(second, std::numeric_limits<std::uint32_t>::max());
+    case Kind::kBinary: return first.isInt32() && number(first, std::numeric_limits<std::uint8_t>::max()) && second.isString();
+    case Kind::kMinKey:
+    case Kind::kMaxKey: return true;
+    case Kind::kDbPointer: return first.isString() && text(second, kObjectIdBytes);
+    case Kind::kCode: return first.isString();
+    case Kind::kRegex: return first.isString() && second.isString();
+  }
+  return false;
 }
 
 bool is_value(JSObject* object) { return JS::GetClass(object) == &kValueClass; }
@@ -201,7 +226,7 @@ class Writer {
     if (value.isString()) {
       JS::RootedString text(cx_, value.toString());
       std::string utf8;
-      if (!count(JS::GetStringLength(text)) || !string_from_js(cx_, text, utf8)) return false;
+      if (!string_from_js(cx_, text, utf8) || !count(utf8.size())) return false;
       out.append(key, utf8);
       return true;
     }
@@ -239,7 +264,7 @@ class Writer {
     if (JS_ObjectIsFunction(object)) return function(object, out, key);
     bool is = false;
     if (!JS::ObjectIsRegExp(cx_, object, &is)) return false;
-    if (is) return regex(object, out, key);
+    if (is) return regex(object, out, key, whole_guide ? guide : Element());
     if (!JS::ObjectIsDate(cx_, object, &is)) return false;
     if (is) return date(object, out, key);
     if (!JS::IsArrayObject(cx_, object, &is)) return false;
@@ -254,6 +279,7 @@ class Writer {
   bool own_type(JS::HandleObject object, Builder& out, std::string_view key) {
     const JS::RootedValue first(cx_, JS::GetReservedSlot(object, kFirstSlot));
     const JS::RootedValue second(cx_, JS::GetReservedSlot(object, kSecondSlot));
+    if (!fits(kind_of(object), first, second)) return throw_coded(cx_, kBadValue, "not a value of its type");
     std::string a, b;
     const auto text = [&](const JS::Value& value, std::string& into) {
       JS::RootedString string(cx_, value.toString());
@@ -339,14 +365,17 @@ class Writer {
   bool code(JS::HandleValue text, JS::HandleValue scope, Builder& out, std::string_view key) {
     std::string source;
     JS::RootedString string(cx_, text.toString());
-    if (!count(JS::GetStringLength(string)) || !string_from_js(cx_, string, source)) return false;
-    if (!scope.isObject()) {
+    if (!string_from_js(cx_, string, source) || !count(source.size())) return false;
+    Document wrapped;
+    if (scope.isObject()) {
+      Builder inner;
+      if (!write(scope, inner, "", {}, false, false)) return inner.close(), false;
+      wrapped = std::move(inner).finish();
+    }
+    if (!wrapped.view().first().is_document()) {  // an array, or a value of BSON's, is no scope
       out.append(key, bson::Code{source});
       return true;
     }
-    Builder inner;
-    if (!write(scope, inner, "", {}, false, false)) return false;
-    const auto wrapped = std::move(inner).finish();
     const auto scope_bytes = wrapped.view().first().value_bytes();
     std::vector<std::uint8_t> value;
     put_int32(value, 4 + 4 + source.size() + 1 + scope_bytes.size());
@@ -361,15 +390,16 @@ class Writer {
     if (!function || JS_GetFunctionScript(cx_, function) == nullptr) return throw_coded(cx_, 16716, "cannot convert native function to BSON");
     JS::RootedString text(cx_, JS_DecompileFunction(cx_, function));
     std::string source;
-    if (!text || !count(JS::GetStringLength(text)) || !string_from_js(cx_, text, source)) return false;
+    if (!text || !string_from_js(cx_, text, source) || !count(source.size())) return false;
     out.append(key, bson::Code{source});
     return true;
   }
 
-  bool regex(JS::HandleObject object, Builder& out, std::string_view key) {
+  // Its text is that of a literal, "a\/b" and "(?:)"; one that came from a document and is `guide` still has the document's.
+  bool regex(JS::HandleObject object, Builder& out, std::string_view key, const Element& guide) {
     JS::RootedString source(cx_, JS::GetRegExpSource(cx_, object));
     std::string pattern;
-    if (!source || !count(JS::GetStringLength(source)) || !string_from_js(cx_, source, pattern)) return false;
+    if (!source || !string_from_js(cx_, source, pattern)) return false;
     const JS::RegExpFlags flags = JS::GetRegExpFlags(cx_, object);
     std::string options;
     if (flags.global()) options += 'g';
@@ -378,6 +408,14 @@ class Writer {
     if (flags.dotAll()) options += 's';
     if (flags.unicode()) options += 'u';
     if (flags.sticky()) options += 'y';
+    if (guide.type() != Type::kRegex || guide.regex_value().pattern != pattern || guide.regex_value().options != options) {
+      JS::RootedValue literal(cx_), getter(cx_, realm_of(cx_).regexp_source);
+      if (!JS::Call(cx_, object, getter, JS::HandleValueArray::empty(), &literal)) return false;
+      if (!literal.isString()) return throw_coded(cx_, kBadValue, "a regular expression has no text");
+      source = literal.toString();
+      if (!string_from_js(cx_, source, pattern)) return false;
+    }
+    if (!count(pattern.size())) return false;
     if (pattern.find('\0') != std::string::npos) return throw_coded(cx_, kBadValue, "a regular expression that contains a null char is not allowed in BSON");
     out.append(key, bson::Regex{pattern, options});
     return true;
@@ -484,7 +522,16 @@ bool need_string(JSContext* cx, const JS::CallArgs& args, unsigned index, JS::Mu
 
 bool native_make(JSContext* cx, unsigned argc, JS::Value* vp) {
   JS::CallArgs args = JS::CallArgsFromVp(argc, vp);
-  return set_value(cx, args.rval(), static_cast<Kind>(args.get(0).toInt32()), args.get(1), args.get(2));
+  const auto whole = [&](unsigned index) {
+    std::int32_t number = 0;
+    const JS::Value value = args.get(index);
+    if (value.isDouble() && mozilla::NumberIsInt32(value.toDouble(), &number)) args[index].setInt32(number);
+  };
+  if (!args.get(0).isInt32() || args[0].toInt32() < 0 || args[0].toInt32() >= kKinds) return throw_coded(cx, kBadValue, "not a type of BSON's");
+  const auto kind = static_cast<Kind>(args[0].toInt32());
+  whole(1);
+  if (!fits(kind, args.get(1), args.get(2))) return throw_coded(cx, kBadValue, "not a value of its type");
+  return set_value(cx, args.rval(), kind, args.get(1), args.get(2));
 }
 
 bool native_kind(JSContext*, unsigned argc, JS::Value* vp) {
@@ -507,7 +554,7 @@ bool native_fail(JSContext* cx, unsigned argc, JS::Value* vp) {
   JS::CallArgs args = JS::CallArgsFromVp(argc, vp);
   std::string message;
   if (!shown(cx, args.get(1), message)) return false;
-  return throw_coded(cx, args.get(0).toInt32(), message);
+  return throw_coded(cx, args.get(0).isInt32() ? args[0].toInt32() : kBadValue, message);
 }
 
 bool native_decimal(JSContext* cx, unsigned argc, JS::Value* vp) {
@@ -733,7 +780,11 @@ bool to_js(JSContext* cx, const Element& element, const Bytes& bytes, JS::Mutabl
   return throw_coded(cx, 16661, "can't handle type");
 }
 
-bool from_js(JSContext* cx, JS::HandleValue value, Builder& out, std::string_view key, bool top) { return Writer(cx).write(value, out, key, {}, false, top); }
+bool from_js(JSContext* cx, JS::HandleValue value, Builder& out, std::string_view key, bool top) {
+  if (!Writer(cx).write(value, out, key, {}, false, top)) return false;
+  if (out.size() <= kMaxBytes) return true;
+  return throw_coded(cx, 10334, fmt::format("BSONObj size: {} (0x{:X}) is invalid. Size must be between 0 and {}({}MB)", out.size(), out.size(), kMaxBytes, 16));
+}
 
 JSObject* make_intrinsics(JSContext* cx) {
   JS::RootedObject object(cx, JS_NewPlainObject(cx));

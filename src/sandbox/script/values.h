@@ -36,6 +36,7 @@ struct Realm {
   JS::PersistentRootedObject global;
   JS::PersistentRootedObject prototypes[kKinds];
   JS::PersistentRootedObject db_ref;         // prototype
+  JS::PersistentRootedValue regexp_source;   // the getter of RegExp's `source`
   JS::PersistentRootedValue coded_error;     // the last that was thrown by throw_coded
   int code = 0;
   std::string message;
