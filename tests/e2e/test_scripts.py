@@ -11,6 +11,11 @@ from harness.case import DroverTest
 from harness.process import eventually
 
 ENDLESS = "function() { while (true) {} }"
+MANY = {"$map": {"input": {"$range": [0, 500_000]}, "in": {"$function": {"body": "function() { return 1 }", "args": [], "lang": "js"}}}}
+
+
+def function(body, *args):
+    return {"$function": {"body": body, "args": list(args), "lang": "js"}}
 
 
 def children(pid):
@@ -134,6 +139,126 @@ class Scripts(DroverTest):
         self.items.update_one({"_id": 1}, [{"$set": {"x": {"$function": {"body": "function(n) { return n + 1 }", "args": ["$n"], "lang": "js"}}}}])
         self.assertEqual(self.items.find_one({"_id": 1})["x"], 2.0)
 
+    def test_many_short_calls_end_with_their_time(self):
+        began = time.monotonic()
+        with self.assertRaises(ExecutionTimeout):
+            list(self.items.aggregate([{"$limit": 1}, {"$project": {"x": MANY}}], maxTimeMS=200))
+        self.assertLess(time.monotonic() - began, 5)
+        failure = []
+        thread = self.in_background(lambda: list(self.source.client().e2e.items.aggregate([{"$limit": 1}, {"$project": {"x": MANY}}])), failure)
+        found = eventually(lambda: self.client.admin.command(SON([("currentOp", 1), ("command.aggregate", "items")]))["inprog"], 20, "the operation")
+        self.client.admin.command("killOp", op=found[0]["opid"])
+        began = time.monotonic()
+        thread.join(20)
+        self.assertLess(time.monotonic() - began, 5)
+        self.assertEqual([error.code for error in failure], [11601])
+
+    def test_writers_do_not_wait_long_for_many_short_calls(self):
+        began = time.monotonic()
+        self.assert_fails(11601, lambda: self.items.update_one({"_id": 1}, [{"$set": {"x": MANY}}]))
+        self.assertLess(time.monotonic() - began, 8)
+        began = time.monotonic()
+        with self.assertRaises(ExecutionTimeout):
+            self.client.e2e.command("update", "items", updates=[{"q": {"_id": 1}, "u": [{"$set": {"x": MANY}}]}], maxTimeMS=200)
+        self.assertLess(time.monotonic() - began, 2)
+
+    def in_background(self, run, failures):
+        def call():
+            try:
+                run()
+            except pymongo.errors.PyMongoError as error:
+                failures.append(error)
+
+        thread = threading.Thread(target=call)
+        thread.start()
+        self.addCleanup(thread.join, 60)
+        return thread
+
+    def test_who_waits_for_a_process_holds_up_nobody(self):
+        """More of them than may run at once."""
+        for _ in range(24):
+            client = self.source.client()
+            self.in_background(lambda client=client: client.e2e.items.find_one({"$where": "sleep(9000)"}, max_time_ms=6000), [])
+        eventually(lambda: len(self.running()) == 24, 30, "all of them")
+        began = time.monotonic()
+        for number in range(5):
+            self.items.find_one({"_id": number})
+            self.client.e2e.other.insert_one({"_id": number})
+        self.assertLess(time.monotonic() - began, 3)
+        eventually(lambda: not self.running(), 30, "their end")
+
+    def test_writers_and_processes_do_not_wait_for_each_other(self):
+        failures, done = [], []
+        until = time.monotonic() + 4
+
+        def run(update):
+            while time.monotonic() < until:
+                update()
+                done.append(1)
+
+        for number in range(3):
+            items = self.source.client().e2e.items
+            self.in_background(lambda items=items, number=number: run(lambda: items.update_one({"$where": f"this.n == {number}"}, {"$inc": {"a": 1}})), failures)
+        threads = []
+        for number in range(2):
+            items = self.source.client().e2e.items
+            change = [{"$set": {"x": function("function(a) { return (a || 0) + 1 }", "$x")}}]
+            threads.append(self.in_background(lambda items=items, number=number, change=change: run(lambda: items.update_one({"_id": number}, change)), failures))
+        for thread in threads:
+            thread.join(60)
+        self.assertEqual(failures, [])
+        self.assertGreater(len(done), 50)
+        self.assertEqual(self.items.find_one({"_id": 0})["x"] % 1, 0)
+
+    def test_a_process_is_given_back_before_a_wait(self):
+        self.client.e2e.create_collection("capped", capped=True, size=1 << 20)
+        self.client.e2e.capped.insert_one({"_id": 1})
+        for _ in range(8):  # as many as there may be processes
+            cursor = self.source.client().e2e.capped.find({"$where": "this._id < 5"}, cursor_type=pymongo.CursorType.TAILABLE_AWAIT).max_await_time_ms(8000)
+            self.assertEqual(next(cursor)["_id"], 1)
+            self.in_background(lambda cursor=cursor: next(cursor, None), [])
+        waiting = {"currentOp": 1, "command.getMore": {"$exists": True}}
+        eventually(lambda: len(self.client.admin.command(waiting)["inprog"]) == 8, 20, "all of them")
+        self.client.e2e.capped.insert_one({"_id": 7})
+        began = time.monotonic()
+        self.assert_lives()
+        self.assertLess(time.monotonic() - began, 3)
+
+    def test_a_process_is_given_back_before_a_wait_for_a_transaction(self):
+        session = self.client.start_session()
+        session.start_transaction()
+        self.items.update_one({"_id": 3}, {"$set": {"y": 1}}, session=session)
+        failures = []
+        waiting = [self.in_background(lambda: self.source.client().e2e.items.update_one({"$where": "this._id == 3"}, {"$inc": {"z": 1}}), failures) for _ in range(8)]
+        eventually(lambda: len(self.client.admin.command(SON([("currentOp", 1), ("command.update", "items")]))["inprog"]) == 8, 20, "all of them")
+        began = time.monotonic()
+        for _ in range(3):
+            self.assert_lives()
+        self.assertLess(time.monotonic() - began, 6)
+        session.commit_transaction()
+        for thread in waiting:
+            thread.join(60)
+        self.assertEqual(failures, [])
+        self.assertEqual(self.items.find_one({"_id": 3})["z"], 8)
+
+    def test_functions_in_a_transaction(self):
+        with self.client.start_session() as session, session.start_transaction():
+            for number in (1, 2):
+                self.items.update_one({"_id": number}, [{"$set": {"t": function("function(n) { return n + 1 }", "$n")}}], session=session)
+            self.items.update_many({"$where": "this.n == 5"}, {"$set": {"t": 9}}, session=session)
+        self.assertEqual([self.items.find_one({"_id": number})["t"] for number in (1, 2, 5)], [2.0, 3.0, 9])
+
+    def test_one_that_failed_does_not_fail_the_others(self):
+        grow = "function() { var a = []; while (1) a.push({n: a.length}) }"
+        reply = self.client.e2e.command("update", "items", ordered=False, updates=[
+            {"q": {"_id": 1, "$where": grow}, "u": {"$set": {"w": 1}}},
+            {"q": {"_id": 2, "$where": "true"}, "u": {"$set": {"w": 1}}},
+            {"q": {"_id": 3}, "u": [{"$set": {"w": function(grow)}}]},
+            {"q": {"_id": 4}, "u": [{"$set": {"w": function("function() { return 2 }")}}]},
+            {"q": {"$where": "this._id == 5"}, "u": {"$set": {"w": 1}}}])
+        self.assertEqual(reply["nModified"], 3, reply)
+        self.assertEqual([(error["index"], error["code"]) for error in reply["writeErrors"]], [(0, 139), (2, 139)])
+
     def test_many_at_once_wait_for_each_other(self):
         failures = []
 
@@ -209,3 +334,36 @@ class Scripts(DroverTest):
         self.client.e2e["system.js"].insert_one({"_id": "isThree", "value": Code("function(x) { return x == 3 }")})
         self.assertEqual(self.count("isThree(this.n)"), 100)
         self.assert_fails(139, lambda: self.client.other.items.insert_one({"_id": 1}) and self.client.other.items.find_one({"$where": "isThree(this.n)"}))
+        # $function and $accumulator have nothing to do with them.
+        self.client.e2e["system.js"].insert_one({"_id": 5, "value": 1})
+        self.assert_fails(10209, lambda: self.items.find_one({"$where": "isThree(this.n)"}))
+        one = list(self.items.aggregate([{"$limit": 1}, {"$project": {"x": function("function() { return typeof isThree }")}}]))
+        self.assertEqual(one[0]["x"], "undefined")
+
+    def test_where_and_functions_do_not_go_together(self):
+        call = {"$expr": {"$eq": [function("function() { return 1 }"), 1]}}
+        self.assert_fails(4649200, lambda: self.items.find_one({"$where": "true", **call}))
+        self.assert_fails(4649200, lambda: self.items.update_one({"$where": "true"}, [{"$set": {"x": function("function() { return 1 }")}}]))
+        self.assertEqual(self.items.find_one(call)["_id"], 0)
+
+    def test_an_accumulators_state_is_what_its_function_made(self):
+        self.items.insert_many([{"_id": number, "n": 0} for number in range(1000, 1500)])
+        count = {"init": "function() { return {} }", "accumulate": "function(s, id) { s.ids = s.ids || new Map(); s.ids.put(id, 1); s.n = s.ids.values().length; return s }",
+                 "accumulateArgs": ["$_id"], "merge": "function(a, b) { return a }", "finalize": "function(s) { return s.n }", "lang": "js"}
+        self.assertEqual(list(self.items.aggregate([{"$group": {"_id": None, "n": {"$accumulator": count}}}])), [{"_id": None, "n": 1500.0}])
+
+    def test_map_reduce_groups_by_the_collections_collation(self):
+        database = self.client.e2e
+        database.create_collection("words", collation={"locale": "en", "strength": 1})
+        database.words.insert_many([{"w": "a"}, {"w": "A"}, {"w": "b"}])
+        ask = {"map": "function() { emit(this.w, 1) }", "reduce": "function(key, values) { return Array.sum(values) }", "out": {"inline": 1}}
+        null = dict.fromkeys(("query", "sort", "collation", "limit", "verbose", "bypassDocumentValidation", "jsMode"))
+        for more in ({}, null):
+            found = database.command("mapReduce", "words", **ask, **more)["results"]
+            self.assertEqual(sorted(result["value"] for result in found), [1.0, 2.0])
+        found = database.command("mapReduce", "words", **ask, collation={"locale": "simple"})["results"]
+        self.assertEqual([result["value"] for result in found], [1.0] * 3)
+        for out, code, message in (("system.foo", 17385, "Can't output mapReduce results to special collection system.foo"),
+                                   ({"merge": "system.foo"}, 31319, "Can't output mapReduce results to special collection system.foo"),
+                                   ("a$b", 73, "Invalid output namespace e2e.a$b for MapReduce")):
+            self.assertEqual(self.assert_fails(code, lambda: database.command("mapReduce", "words", **{**ask, "out": out})), message)

@@ -21,6 +21,8 @@ class Accumulator {
   virtual Datum result() = 0;  // once, at the end
   // The result so far: more may be added.
   virtual Datum peek() { return result(); }
+  // Memory is short: what takes less in another form is brought into that.
+  virtual Status shrink() { return {}; }
   // Beyond the object itself; may grow with every add.
   virtual std::size_t bytes() const { return 0; }
 };

@@ -13,9 +13,9 @@ using bson::Element;
 
 namespace {
 
-// Calls wait until there are so many: each way to the function and back takes longer than most functions.
-constexpr std::size_t kPendingCalls = 1000;
-constexpr std::size_t kPendingBytes = 256 << 10;
+// Calls wait until there is so much for them, or memory is short: each way to the function and back takes longer than most functions, and
+// what a state has beyond BSON, such as a Map, does not outlive it. As with the server, whose loop over the calls has 16 MB at most.
+constexpr std::size_t kPendingBytes = 15 << 20;
 
 struct ScriptOperand final : Expression {
   explicit ScriptOperand(std::shared_ptr<const ScriptAccumulatorSpec> s) : spec(std::move(s)) {}
@@ -43,8 +43,7 @@ class ScriptAccumulator final : public Accumulator {
   Status add(const Datum& value) override {
     if (value.type() != bson::Type::kArray) return bad(4544712, "$accumulator accumulateArgs must evaluate to an array: " + printed(value));
     pending_->append(bson::ArrayView{value.element().document_value()});
-    if (pending_->count() < kPendingCalls && pending_->size() < kPendingBytes) return {};
-    return call_pending();
+    return pending_->size() < kPendingBytes ? Status() : call_pending();
   }
 
   Status finish() override {
@@ -55,6 +54,8 @@ class ScriptAccumulator final : public Accumulator {
     state_ = TRY(spec_->scripts->call(*spec_->finalize, std::move(arguments).finish()));
     return {};
   }
+
+  Status shrink() override { return call_pending(); }
 
   Datum result() override { return Datum::copy(state_.view().first()); }
   std::size_t bytes() const override { return state_.size() + pending_->size(); }

@@ -13,6 +13,7 @@ namespace {
 
 struct FunctionExpression final : Expression {
   Result<Datum> evaluate(Variables& variables) const override {
+    if (*variables.context().has_where) return bad(4649200, "A single operation cannot use both JavaScript aggregation expressions and $where.");
     const Datum arguments = TRY(args->evaluate(variables));
     if (arguments.type() != bson::Type::kArray) return bad(31266, "The args field must be of type array");
     return Datum::copy(TRY(scripts->call(body, arguments.element().document_value())).view().first());

@@ -28,6 +28,8 @@ struct EvaluationContext {
   bson::Document let;              // user variables of the command's `let`, `c`, or a $lookup's, already values
   std::shared_ptr<Scripts> scripts;  // $where, $function, $accumulator; null: they are refused
   bool in_validator = false;       // where $function has no place
+  // Of all copies, when all is parsed: functions of expressions are refused beside it.
+  std::shared_ptr<bool> has_where = std::make_shared<bool>(false);
   std::function<double()> random;  // $rand, $sample, $sampleRate: [0, 1)
   // Of the first expression of literals alone that has no value, noted while parsing. A server evaluates such once, before it looks
   // at any document, and fails; so does whoever asks this when all is parsed.

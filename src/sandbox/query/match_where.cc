@@ -19,6 +19,7 @@ Result<MatchNodePtr> make_where_node(const bson::Element& function, const MatchP
   if (!parser.context || !parser.context->scripts) return bad(code::kBadValue, "no globalScriptEngine in $where parsing");
   const auto source = function.string_value();
   TRY(parser.context->scripts->check_predicate(source));
+  *parser.context->has_where = true;
   return std::make_unique<WhereNode>(source, parser.context);
 }
 

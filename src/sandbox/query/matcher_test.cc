@@ -128,6 +128,10 @@ TEST(Matcher, WhereAsksTheFunction) {
   const auto failing = parse(R"({"$where":"fail"})")->try_matches(doc("{}"));
   ASSERT_FALSE(failing);
   EXPECT_EQ(failing.error().server_code, 139);
+  const auto both = parse(R"({"$where":"even","$expr":{"$function":{"body":"sum","args":[],"lang":"js"}}})")->try_matches(doc(R"({"a":2})"));
+  ASSERT_FALSE(both);
+  EXPECT_EQ(both.error().server_code, 4649200);
+  EXPECT_EQ(both.error().message, "A single operation cannot use both JavaScript aggregation expressions and $where.");
   EXPECT_EQ(parse(R"({"$where":"("})").error().message, "SyntaxError");
   EXPECT_EQ(parse(R"({"$where":5})").error().message, "$where got bad type");
   EXPECT_EQ(parse(R"({"$where":{"$code":"even","$scope":{}}})").error().message, "$where got bad type");

@@ -40,15 +40,14 @@ struct Group {
     for (const Output& output : outputs) group.accumulators.push_back(TRY(output.factory.make(context, fields)));
     return group;
   }
-  // Returns by how many bytes it grew.
-  Result<std::size_t> add(const std::vector<Output>& outputs, Variables& variables) {
-    std::size_t grown = 0;
+  // Returns by how many bytes it grew, or shrank.
+  Result<std::ptrdiff_t> add(const std::vector<Output>& outputs, Variables& variables) {
+    std::ptrdiff_t grown = 0;
     for (std::size_t i = 0; i < outputs.size(); ++i) {
       const Datum value = TRY(outputs[i].factory.operand().evaluate(variables));
       const std::size_t before = accumulators[i]->bytes();
       TRY(accumulators[i]->add(value));
-      const std::size_t after = accumulators[i]->bytes();
-      if (after > before) grown += after - before;
+      grown += static_cast<std::ptrdiff_t>(accumulators[i]->bytes()) - static_cast<std::ptrdiff_t>(before);
     }
     return grown;
   }
@@ -60,6 +59,16 @@ struct Group {
       bytes += accumulator->bytes();
     }
     return bytes;
+  }
+  // By how many bytes it is smaller.
+  Result<std::size_t> shrink() {
+    std::size_t freed = 0;
+    for (const auto& accumulator : accumulators) {
+      const std::size_t before = accumulator->bytes();
+      TRY(accumulator->shrink());
+      freed += before - std::min(before, accumulator->bytes());
+    }
+    return freed;
   }
   Status append_outputs(const std::vector<Output>& outputs, bson::Builder& out) const {
     for (std::size_t i = 0; i < outputs.size(); ++i) {
@@ -74,6 +83,8 @@ struct Group {
     return {};
   }
 };
+
+constexpr std::size_t kWorthShrinking = 1 << 20;
 
 tl::unexpected<Error> too_large(std::size_t limit) {
   return bad(16945,
@@ -112,9 +123,9 @@ struct GroupStage final : Stage {
           bytes += TRY(groups_.back().begin());
           bytes += found->first.size() + groups_.back().id.bytes() + 128 * (1 + stage_->outputs.size());
         }
-        bytes += TRY(groups_[found->second].add(stage_->outputs, variables));
-        if (bytes > stage_->max_bytes) return too_large(stage_->max_bytes);
-        TRY(memory_.hold(bytes));
+        bytes += static_cast<std::size_t>(TRY(groups_[found->second].add(stage_->outputs, variables)));
+        if (!hold(bytes)) bytes -= TRY(shrink(bytes));
+        TRY(hold(bytes));
       }
       if (stage_->sorted) {
         std::stable_sort(groups_.begin(), groups_.end(), [&](const Group& a, const Group& b) {
@@ -124,8 +135,23 @@ struct GroupStage final : Stage {
       return {};
     }
 
+    Status hold(std::size_t bytes) {
+      if (bytes > stage_->max_bytes) return too_large(stage_->max_bytes);
+      return memory_.hold(bytes);
+    }
+
+    // Not again before it can be worth it.
+    Result<std::size_t> shrink(std::size_t bytes) {
+      if (bytes < shrunk_ + kWorthShrinking) return std::size_t{0};
+      std::size_t freed = 0;
+      for (Group& group : groups_) freed += TRY(group.shrink());
+      shrunk_ = bytes - std::min(bytes, freed);
+      return std::min(bytes, freed);
+    }
+
     std::shared_ptr<const GroupStage> stage_;
     StageMemory memory_;
+    std::size_t shrunk_ = 0;  // to so much
     std::vector<Group> groups_;
     std::size_t at_ = 0;
     bool loaded_ = false;
