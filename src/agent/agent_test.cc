@@ -1,5 +1,6 @@
 // The agent's pure parts and its files: no network, no server.
 #include <fstream>
+#include <map>
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -46,7 +47,7 @@ TEST(Jobs, AreRead) {
   EXPECT_EQ(parsed.job->id, kId);
   EXPECT_EQ(parsed.job->desired, Desired::kCutover);
   EXPECT_EQ(parsed.job->revision, 3);
-  EXPECT_EQ(parsed.job->cutover_request, 0);
+  EXPECT_FALSE(parsed.job->cutover_request) << "0 is a number: once given up it would be refused for ever";
   EXPECT_EQ(parse_job(item(R"("kind": "migration", "desired": "CUTOVER", "cutoverRequest": 2, )" + kSides)).job->cutover_request, 2);
   EXPECT_TRUE(parsed.job->drop_destination);
   EXPECT_FALSE(parsed.job->sharding);
@@ -86,6 +87,8 @@ TEST(Reports, HaveTheProtocolsFields) {
   EXPECT_TRUE(json.find("cutoverGivenUp")->is_null());
   report.cutover_given_up = GivenUpCutover{2, "a writer"};
   EXPECT_EQ(Json(report_fields(report)).find("cutoverGivenUp")->dump(), R"({"request":2,"because":"a writer"})");
+  report.cutover_given_up = GivenUpCutover{{}, "a writer"};
+  EXPECT_EQ(Json(report_fields(report)).find("cutoverGivenUp")->dump(), R"({"request":null,"because":"a writer"})");
   EXPECT_EQ(json.find("checks")->dump(), R"([{"id":"credentials","status":"FAILED","title":"t","detail":"d"}])");
 }
 
@@ -418,6 +421,19 @@ TEST(Checks, PreflightsFindingsAreGrouped) {
   EXPECT_EQ(checks_of(report, true)[2].status, "WARNING");
   EXPECT_EQ(checks_of(report, true)[2].title, "To be known of the source") << "it can be migrated";
   EXPECT_EQ(checks[2].title, "The destination cannot be migrated as it is");
+}
+
+TEST(Checks, WhereNobodyHasLoggedInNothingOfALoginIsPassed) {
+  preflight::Report report;
+  report.findings = {{"source-login", preflight::Side::kSource, preflight::Severity::kRefuse, ErrorCode::kSource, "it asks for a login", "name a user"},
+                     {"destination-login", preflight::Side::kDestination, preflight::Severity::kRefuse, ErrorCode::kDestination, "it asks for a login", "name a user"}};
+  std::map<std::string, Check> checks;
+  for (auto& check : checks_of(report, false)) EXPECT_TRUE(checks.emplace(check.id, check).second) << check.id;
+  EXPECT_EQ(checks.at("credentials").status, "FAILED");
+  EXPECT_THAT(checks.at("credentials").detail, HasSubstr("managedAuthentication"));
+  EXPECT_EQ(checks.at("privileges").status, "SKIPPED");
+  EXPECT_EQ(checks.at("destination-privileges").status, "FAILED");
+  EXPECT_EQ(checks.at("engine").status, "SKIPPED");
 }
 
 TEST(Checks, AUserHasTheCredentialsOfBothMechanisms) {

@@ -93,6 +93,7 @@ Json::Object report_fields(const Report& report) {
   Json::Object fields{{"state", name_of(report.state)}, {"error", report.error.empty() ? Json() : Json(report.error)}};
   fields.emplace_back("phase", report.phase.empty() ? Json() : Json(report.phase));
   fields.emplace_back("canCommit", report.can_commit);
+  fields.emplace_back("cannotCommitBecause", report.cannot_commit_because.empty() ? Json() : Json(report.cannot_commit_because));
   const std::pair<const char*, const std::optional<std::int64_t>&> numbers[] = {{"lagTimeSeconds", report.lag_seconds},
                                                                                 {"copiedBytes", report.copied_bytes},
                                                                                 {"totalBytes", report.total_bytes},
@@ -106,7 +107,7 @@ Json::Object report_fields(const Report& report) {
   }
   fields.emplace_back("warnings", std::move(warnings));
   const auto& given_up = report.cutover_given_up;
-  fields.emplace_back("cutoverGivenUp", given_up ? Json(Json::Object{{"request", given_up->request}, {"because", given_up->because}}) : Json());
+  fields.emplace_back("cutoverGivenUp", given_up ? Json(Json::Object{{"request", given_up->request ? Json(*given_up->request) : Json()}, {"because", given_up->because}}) : Json());
   fields.emplace_back("checks", std::move(checks));
   return fields;
 }

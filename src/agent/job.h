@@ -26,7 +26,9 @@ struct Job {
   std::string source_uri;       // with the credentials; empty once it is to be forgotten
   std::string destination_uri;
   std::string ca_path;          // on this host; empty: none was given
-  std::int64_t cutover_request = 0;  // which request for the cutover CUTOVER means: one that was given up is not carried out again
+  // Which request for the cutover CUTOVER means: one that was given up is not carried out again. None: an older site, which knows of no other request and of nothing
+  // that was given up; it is tried again.
+  std::optional<std::int64_t> cutover_request;
   bool drop_destination = false;
   bool sharding = false;        // shard keys are asked for
   std::string text;
@@ -56,7 +58,7 @@ struct Check {
 
 // The engine has ended a request for the cutover for what only the operator can mend, and follows the source again.
 struct GivenUpCutover {
-  std::int64_t request = 0;
+  std::optional<std::int64_t> request;  // none: it had no number
   std::string because;
 };
 
@@ -65,6 +67,7 @@ struct Report {
   std::string error;
   std::string phase;   // INITIALIZING, COLLECTION_COPY, CHANGE_EVENT_APPLICATION, COMMITTING; empty: none yet
   bool can_commit = false;
+  std::string cannot_commit_because;  // empty: it can, or nobody says
   std::optional<std::int64_t> lag_seconds, copied_bytes, total_bytes, applied_events, eta_seconds;
   std::vector<std::string> warnings;
   std::optional<GivenUpCutover> cutover_given_up;  // the last one

@@ -75,7 +75,7 @@ std::string phase_of(const SyncProgress& progress) {
 
 // The engine has recorded that on the destination, and would refuse it: what the operator must mend is not tried again until it is missed.
 bool was_given_up(const SyncProgress& progress, const Job& job) {
-  return progress.commit_given_up && progress.commit_given_up->request == job.cutover_request;
+  return job.cutover_request && progress.commit_given_up && progress.commit_given_up->request == job.cutover_request;
 }
 
 Report report_of(const SyncProgress& progress) {
@@ -83,6 +83,10 @@ Report report_of(const SyncProgress& progress) {
   report.state = progress.state == "COMMITTING" ? JobState::kCommitting : JobState::kRunning;
   report.phase = phase_of(progress);
   report.can_commit = progress.can_commit;
+  if (!progress.can_commit) {
+    const bool starts = progress.state == "INITIALIZING" || progress.state == "IDLE";
+    report.cannot_commit_because = starts ? "the engine is starting, or waits for a deployment that does not answer" : progress.cannot_commit_because;
+  }
   report.lag_seconds = progress.lag_seconds;
   report.copied_bytes = progress.copied_bytes;
   report.total_bytes = progress.total_bytes;
@@ -229,14 +233,23 @@ Report MigrationJob::watch(const Job& job, const std::stop_token& stop) {
   } else if (progress->state == "PAUSED") {
     report.warnings.emplace_back("somebody has paused the engine on the migration host; resume it there: POST /api/v1/resume");
   } else if (job.desired == Desired::kCutover && progress->state == "RUNNING" && !was_given_up(*progress, job)) {
-    if (!progress->can_commit) {
-      report.warnings.push_back("the cutover waits: " + progress->cannot_commit_because);
-    } else if (const auto committed = SyncClient(*port).commit(job.cutover_request, stop); !committed) {
-      report.warnings.push_back("the cutover waits: " + committed.error().message);
-    }
+    cut_over(job, *progress, *port, report.warnings, stop);
   }
   if (restarts_.ends() > 0 && !ended_because_.empty()) report.warnings.push_back("the engine was started again, because: " + ended_because_);
   return report;
+}
+
+void MigrationJob::cut_over(const Job& job, const SyncProgress& progress, int port, std::vector<std::string>& warnings, const std::stop_token& stop) {
+  const auto now = host_.runtime.now();
+  if (!progress.can_commit) {
+    warnings.push_back("the cutover waits: " + progress.cannot_commit_because);
+  } else if (!job.cutover_request && progress.commit_given_up && now - commit_asked_ < kCommitAgain) {
+    warnings.push_back("the cutover was given up and is tried again: " + progress.commit_given_up->because);
+  } else {
+    commit_asked_ = now;
+    if (const auto committed = SyncClient(port).commit(job.cutover_request, stop); !committed)
+      warnings.push_back("the cutover waits: " + committed.error().message);
+  }
 }
 
 Status MigrationJob::begin(const Job& job, int port, const std::stop_token& stop) {
@@ -469,6 +482,7 @@ Report MigrationJob::still(JobState state, std::string warning) {
   report.error.clear();
   report.warnings.clear();
   report.can_commit = false;
+  report.cannot_commit_because = is_final(state) ? "" : warning.empty() ? "its engine does not answer" : warning;
   if (!warning.empty()) report.warnings.push_back(std::move(warning));
   return report;
 }

@@ -5,7 +5,7 @@
 // RUN and CUTOVER: the engine runs. When it ends it is started again, with a growing pause: its state is on the destination. What the
 // engine itself calls hopeless, several times in a row, is FAILED, and so is what ends again and again for an hour without having moved
 // (restart_policy.h); the error names the cause. A request for the cutover that the engine has given up (a writer was seen on the source) is not made
-// again: the report says so, and the migration goes on until another one comes. But a full disk of this host is waited for. STOP: the engine is ended, its state
+// again: the report says so, and the migration goes on until another one comes; only where requests have no number it is. But a full disk of this host is waited for. STOP: the engine is ended, its state
 // removed, the source as it was found; a cutover that was decided is carried to its end instead. A removal that this process's end
 // interrupts is carried on by the next one, which says so first (report_at_first); so is a failure whose removal has not ended.
 #pragma once
@@ -28,6 +28,7 @@ inline constexpr std::chrono::seconds kEngineFarewell{20};
 inline constexpr std::chrono::minutes kCommitPatience{2};  // with a cutover that runs when it is to be stopped
 inline constexpr std::chrono::minutes kCleanupLimit{10};  // whoever wrote there last may have been another user, whose requests are waited for (engine::kOtherUserGoneAfter)
 inline constexpr std::chrono::minutes kConfirmedFor{1};
+inline constexpr std::chrono::seconds kCommitAgain{15};  // after a request without a number that was given up
 
 inline constexpr std::chrono::minutes kUnansweredStop{10};  // of a job without a file that says it was begun: then the host is free again
 
@@ -69,6 +70,7 @@ class MigrationJob {
   static RestartPolicy::End kind_of(const EngineProcess::LastWords& words, const Job& job);
   Report fruitless(const Job& job, RestartPolicy::End how, std::string because, const std::string& while_waiting, const std::stop_token& stop);
   void note_moves(const SyncProgress& progress, SteadyTime now);
+  void cut_over(const Job& job, const SyncProgress& progress, int port, std::vector<std::string>& warnings, const std::stop_token& stop);
 
   SteadyTime stop_asked_{};  // since when a stop waits for the destination's answer
   Host& host_;
@@ -86,6 +88,7 @@ class MigrationJob {
   SteadyTime running_since_{};
   SteadyTime answered_{};
   SteadyTime committing_since_{};
+  SteadyTime commit_asked_{};
 };
 
 }  // namespace drover::agent

@@ -58,7 +58,7 @@ Result<SyncProgress> parse_progress(const Json& answer) {
   const auto* ours = found->find("x");
   if (ours) progress.cannot_commit_because = text_of(*ours, "cannotCommitBecause");
   if (const auto* given_up = ours ? ours->find("commitGivenUp") : nullptr; given_up && !given_up->is_null())
-    progress.commit_given_up = GivenUpCutover{number_of(*given_up, "request").value_or(0), text_of(*given_up, "because")};
+    progress.commit_given_up = GivenUpCutover{number_of(*given_up, "request"), text_of(*given_up, "because")};
   return progress;
 }
 
@@ -83,8 +83,8 @@ Status SyncClient::start(const std::stop_token& stop) const {
   return {};
 }
 
-Status SyncClient::commit(std::int64_t request, const std::stop_token& stop) const {
-  TRY(call("POST", "commit", Json(Json::Object{{"xRequest", request}}).dump(), stop));
+Status SyncClient::commit(std::optional<std::int64_t> request, const std::stop_token& stop) const {
+  TRY(call("POST", "commit", request ? Json(Json::Object{{"xRequest", *request}}).dump() : "{}", stop));
   return {};
 }
 

@@ -32,7 +32,7 @@ class SyncClient {
   // From cluster 0 to cluster 1. kTemporary: ask again; kWrongState: the state is another; else a refusal for good.
   Status start(const std::stop_token& stop) const;
   // Never carried out again under the number of one that was given up: kWrongState.
-  Status commit(std::int64_t request, const std::stop_token& stop) const;
+  Status commit(std::optional<std::int64_t> request, const std::stop_token& stop) const;
 
  private:
   Result<Json> call(const std::string& method, const std::string& verb, const std::string& body, const std::stop_token& stop) const;

@@ -26,6 +26,10 @@ std::string login_id(Side side) { return side == Side::kSource ? "credentials" :
 
 bool contains(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
 
+constexpr const char* kLoginFirst = "a login is needed first";
+// Reached it was, but nobody has logged in.
+bool is_login_missing(const preflight::Finding& finding) { return finding.id.ends_with("-login"); }
+
 // The words of the original's troubleshooting page.
 std::string title_of(const preflight::Finding& finding) {
   if (finding.id == "source-standalone") return "Source appears to be a standalone";
@@ -83,10 +87,14 @@ class Validation {
       checks_.push_back({"engine", "FAILED", "The checks of the migration could not be made", report.error().message});
     } else {
       for (auto& check : checks_of(*report, job_.drop_destination)) {
-        // "destination-privileges" was passed by logging in, so far.
+        // "credentials" and "destination-privileges" were passed by being let in, so far.
         std::erase_if(checks_, [&](const Check& known) { return known.id == check.id; });
         checks_.push_back(std::move(check));
       }
+    }
+    if (report && std::ranges::any_of(report->findings, is_login_missing)) {
+      for (const char* id : {"source-mechanisms", "disk-space", "duplicate-namespaces"}) checks_.push_back(skipped(id, kLoginFirst));
+      return checks_;
     }
     checks_.push_back(mechanisms(*source));
     checks_.push_back(disk_space(*source, *destination));
@@ -217,8 +225,18 @@ Check check_of_failure(Side side, const Error& error) {
 
 std::vector<Check> checks_of(const preflight::Report& report, bool drop_destination) {
   Check privileges = passed("privileges"), destination = passed("destination-privileges"), engine = passed("engine");
+  std::vector<Check> logins;
   for (const auto& finding : report.findings) {
     if (drop_destination && finding.id == "destination-not-empty") continue;
+    if (is_login_missing(finding)) {
+      const bool source = finding.side == Side::kSource;
+      logins.push_back({login_id(finding.side), "FAILED", "No username and password are given, and a login is needed",
+                        source ? "source: it asks for a login; give the request's source.username and source.password, or managedAuthentication: true for the user of monitoring"
+                               : fmt::format("destination: {}; {}", finding.what, finding.remedy)});
+      if (source) privileges = skipped("privileges", "nobody has logged in");
+      if (engine.status == "PASSED") engine = skipped("engine", kLoginFirst);
+      continue;
+    }
     auto& check = finding.id == "source-privileges" ? privileges : finding.id == "destination-privileges" ? destination : engine;
     const bool refused = finding.severity == preflight::Severity::kRefuse;
     auto detail = fmt::format("{}: {}", side_name(finding.side), finding.what);
@@ -228,7 +246,12 @@ std::vector<Check> checks_of(const preflight::Report& report, bool drop_destinat
     check.status = refused ? "FAILED" : "WARNING";
     check.title = title_of(finding);
   }
-  return {privileges, destination, engine};
+  std::vector<Check> checks{privileges, destination, engine};
+  for (auto& login : logins) {
+    std::erase_if(checks, [&](const Check& known) { return known.id == login.id; });
+    checks.push_back(std::move(login));
+  }
+  return checks;
 }
 
 Check check_mechanisms(const std::vector<std::string>& mechanisms) {

@@ -20,7 +20,7 @@ Check check_ca_file(const std::string& path);
 // What a failure to reach a deployment means: "source-reachable" or "credentials" for the source, "destination-reachable" or
 // "destination-privileges" for the destination.
 Check check_of_failure(preflight::Side side, const Error& error);
-// The findings of preflight as checks: "privileges", "destination-privileges", "engine".
+// The findings of preflight as checks: "privileges", "destination-privileges", "engine"; "credentials" where the source asks for a login and nobody has logged in.
 std::vector<Check> checks_of(const preflight::Report& report, bool drop_destination);
 // `free_bytes`: of the destination, when it says so.
 // A SCRAM user must have the credentials of both mechanisms (spec/control-plane.md 5.6). Empty: it is not known.
