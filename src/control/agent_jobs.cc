@@ -30,7 +30,7 @@ bson::Document undecided(std::string_view id) { return bson::make_document({{"_i
 }  // namespace
 
 bool AgentJob::needs_source() const {
-  if (desired == "FORGET" || sequence == kOwnReport) return false;
+  if (desired == "FORGET" || refused()) return false;
   const auto state = text_in(report, "state");
   return state != "DONE" && state != "COMMITTED" && state != "STOPPED" && state != "FAILED" && state != "FORGOTTEN";
 }
@@ -62,6 +62,9 @@ Result<bool> AgentJobs::take(const std::string& link, const Json& item) {
   const auto item_revision = number && number->as_int() ? *number->as_int() : 0;
   const bool forget = desired == "FORGET";
   const auto* source = item.find("source");
+  // Also where this store has lost what it knew of it.
+  const auto* told = item.find("sequence");
+  const bool told_of = told && told->as_int() && *told->as_int() > 0;
   const auto fresh = [&](bool begun) {
     return bson::make_document({{"_id", id},
                                 {"linkId", link},
@@ -69,7 +72,7 @@ Result<bool> AgentJobs::take(const std::string& link, const Json& item) {
                                 {"hostname", text_in(item, "migrationHost")},
                                 {"clusterName", source ? text_in(*source, "clusterName") : ""},
                                 {"accepted", false},
-                                {"begun", begun},
+                                {"begun", begun || told_of},
                                 {"kind", text_in(item, "kind")},
                                 {"desired", desired},
                                 {"itemRevision", item_revision},
@@ -119,6 +122,14 @@ Result<std::vector<AgentJob>> AgentJobs::of_link(const std::string& link) {
   return jobs;
 }
 
+Result<std::set<std::string>> AgentJobs::links() {
+  bson::Builder there;
+  there.open_document("removedAt").append("$exists", false);
+  std::set<std::string> links;
+  for (const auto& [link, jobs] : TRY(store_.count_by(kJobs, std::move(there).finish(), "linkId"))) links.insert(link);
+  return links;
+}
+
 Result<std::vector<AgentJob>> AgentJobs::open_of_project(const std::string& group) {
   std::vector<AgentJob> jobs;
   TRY(store_.each(kJobs, bson::make_document({{"groupId", group}}), [&](bson::View document) -> Status {
@@ -151,6 +162,7 @@ Result<std::optional<AgentJobs::Kept>> AgentJobs::report(const std::string& grou
   bson::Builder filter;
   filter.append("_id", id).append("groupId", group).append("hostname", hostname);
   filter.open_document("sequence").append("$lt", sequence);
+  filter.open_document("accepted").append("$ne", false);
   bson::Builder update;
   {
     auto set = update.open_document("$set");
@@ -159,7 +171,7 @@ Result<std::optional<AgentJobs::Kept>> AgentJobs::report(const std::string& grou
   }
   TRY(store_.update(kJobs, std::move(filter).finish(), std::move(update).finish()));
   const auto found = TRY(find(id));
-  if (!found || found->group != group || found->hostname != hostname) return std::optional<Kept>();
+  if (!found || found->group != group || found->hostname != hostname || found->refused()) return std::optional<Kept>();
   return std::optional(Kept{found->sequence, found->desired});
 }
 
@@ -168,8 +180,8 @@ Status AgentJobs::accept(const std::string& id) {
   return {};
 }
 
-Status AgentJobs::refuse(const std::string& id, const Json& report) {
-  const auto set = bson::make_document({{"sequence", kOwnReport}, {"report", document_of(report)}});
+Status AgentJobs::refuse(const std::string& id, const Json& report, std::int64_t sequence) {
+  const auto set = bson::make_document({{"sequence", sequence}, {"report", document_of(report)}});
   TRY(store_.update(kJobs, undecided(id), bson::make_document({{"$set", set}})));
   return {};
 }

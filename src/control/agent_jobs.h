@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -20,7 +21,7 @@ inline constexpr int kMaxOpenJobs = 100;           // of one link, those to be e
 inline constexpr std::size_t kMaxKeptLogLines = 5000;
 inline constexpr std::chrono::hours kRemovedKept{1};  // that there was a job: the work that another process has read before may name it
 inline constexpr std::chrono::hours kBegunKept{30 * 24};  // that one which went with its link was begun: as long as a next link can take it over
-// Of a report that this site made itself, because no agent could: agents number from 2^32. Such a job is given to no agent.
+// The number of a report that this site makes itself, because no agent can, of an item that nobody has reported on yet: agents number from 2^32.
 inline constexpr std::int64_t kOwnReport = 1;
 
 struct AgentJob {
@@ -38,9 +39,10 @@ struct AgentJob {
   std::int64_t relayed_sequence = 0;
   std::int64_t log_lines = 0;
   bool accepted = false;  // its host and its source are there; before, no agent is given it
-  bool begun = false;     // it was accepted when it came by an earlier link, and had not ended: its host may be away just now
+  bool begun = false;     // it has been reported on, or was accepted when it came by an earlier link, and had not ended: its host may be away just now
 
   bool undecided() const { return !accepted && sequence == 0; }
+  bool refused() const { return !accepted && sequence != 0; }  // by this site itself: it is given to no agent
   // Whether it needs its host and its source: until its last report, or until it is to be forgotten.
   bool needs_source() const;
 };
@@ -53,22 +55,23 @@ class AgentJobs {
   // not there, and to be forgotten at once.
   Result<bool> take(const std::string& link, const Json& item);
   Result<std::vector<AgentJob>> of_link(const std::string& link);
+  Result<std::set<std::string>> links();  // that have any
   Result<std::vector<AgentJob>> open_of_project(const std::string& group);
   // With their items.
   Result<std::vector<AgentJob>> for_agent(const std::string& group, const std::string& hostname);
   Result<std::optional<AgentJob>> find(const std::string& id);
 
-  // Keeps a report of a higher sequence than the kept one. The answer is the kept sequence and what is wanted; nothing when the
-  // job is not known.
+  // Keeps a report of a higher sequence than the kept one, of a job that was accepted. The answer is the kept sequence and what is wanted; nothing when the
+  // job is not known, or refused.
   struct Kept {
     std::int64_t sequence = 0;
     std::string desired;
   };
   Result<std::optional<Kept>> report(const std::string& group, const std::string& hostname, const std::string& id, std::int64_t sequence,
                                      const Json& report);
-  // Decides once, whoever does it first: it is given to the agent of its host, or it is refused by a report of this site's own.
+  // Decides once, whoever does it first: it is given to the agent of its host, or it is refused by a report of this site's own, of that number.
   Status accept(const std::string& id);
-  Status refuse(const std::string& id, const Json& report);
+  Status refuse(const std::string& id, const Json& report, std::int64_t sequence = kOwnReport);
   Status relayed(const std::string& id, std::int64_t sequence);
   // It is to be forgotten, whatever the last item said: its secrets go.
   Status forget(const std::string& id);

@@ -68,6 +68,12 @@ Json refusal_of(const Json& item, const std::string& why) {
   return Json::Object{{"state", validation ? "DONE" : "FAILED"}, {"error", validation ? Json() : Json(why)}, {"checks", std::move(checks)}};
 }
 
+// Above what the other site has heard of it already: a lower one would not count.
+std::int64_t own_sequence(const Json& item) {
+  const auto* heard = item.find("sequence");
+  return heard && heard->as_int() ? std::clamp<std::int64_t>(*heard->as_int(), 0, kLastSequence - 1 - kOwnReport) + kOwnReport : kOwnReport;
+}
+
 // Of what was sent, not of who sends it or of when.
 bool is_refusal_of_one(const Error& error) {
   const auto status = error.server_code;
@@ -80,6 +86,7 @@ void LinkWorker::run(const std::stop_token& stop) {
   std::map<std::string, std::unique_ptr<Runtime::Thread>> followed;  // each ends, and joins, with its entry
   std::map<std::string, std::string> told;  // of those that cannot be read
   bool silent = false;                      // the store: that is told once
+  SteadyTime next_sweep{};
   while (runtime_.sleep(kWorkerStep, stop)) {
     std::map<std::string, std::string> unreadable;
     const auto links = parts_.links.all(unreadable);
@@ -88,6 +95,10 @@ void LinkWorker::run(const std::stop_token& stop) {
       continue;
     }
     silent = false;
+    if (runtime_.now() >= next_sweep) {
+      next_sweep = runtime_.now() + kJobSweepEvery;
+      if (const auto swept = sweep(); !swept) log_.warn("jobs of links that are gone cannot be removed", {{"error", swept.error().message}});
+    }
     for (const auto& [org, why] : unreadable)
       if (!told.contains(org)) log_.error("a link cannot be read; the others go on without it", {{"org", org}, {"error", why}});
     told = std::move(unreadable);
@@ -173,6 +184,17 @@ Status LinkWorker::claim_now(SiteLink link, const std::stop_token& stop) {
   return tl::unexpected(claimed.error());
 }
 
+Status LinkWorker::give_up_claim(const SiteLink& link) {
+  if (!link.last_error.empty()) TRY(remember_begun(link));  // it was tried before
+  return parts_.links.remove(link);
+}
+
+// The claim may have come there, its answer not here: then it has what an earlier link had.
+Status LinkWorker::remember_begun(SiteLink link) {
+  link.peer_org = link.token_org;
+  return parts_.links.remember(link);
+}
+
 Status LinkWorker::sync_for_caller(const SiteLink& link) {
   if (!refreshing_.with([&](auto& links) { return links.insert(link.link).second; }))
     return fail(ErrorCode::kTemporary, "the link is being refreshed already; ask again in a few seconds");
@@ -213,13 +235,22 @@ Status LinkWorker::disconnect(const SiteLink& link, How how, const std::stop_tok
     if (!gone) TRY(parts_.links.remember(link));
     if (!gone) log_.warn("the link is removed here alone", {{"link", link.link}, {"error", removed.error().message}});
   } else {
-    // The claim may have come there, its answer not here: then it has what an earlier link had.
-    auto begun = link;
-    begun.peer_org = link.token_org;
-    TRY(parts_.links.remember(begun));
+    TRY(remember_begun(link));
   }
-  TRY(parts_.jobs.remove_of_link(link.link));
-  return parts_.links.remove(link);
+  // The link first: without it its jobs are swept by whoever finds them; a link without its jobs would be followed, and give out nothing.
+  TRY(parts_.links.remove(link));
+  if (const auto gone = parts_.jobs.remove_of_link(link.link); !gone)
+    log_.warn("jobs of a link that is gone are removed later", {{"link", link.link}, {"error", gone.error().message}});
+  return {};
+}
+
+Status LinkWorker::sweep() {
+  for (const auto& link : TRY(parts_.jobs.links())) {
+    if (TRY(parts_.links.exists(link))) continue;
+    TRY(parts_.jobs.remove_of_link(link));
+    log_.info("jobs of a link that is gone are removed", {{"link", link}});
+  }
+  return {};
 }
 
 Result<std::map<std::string, Json::Object>> LinkWorker::metadata_of(const std::string& org) {
@@ -346,12 +377,12 @@ Status LinkWorker::take_item(const SiteLink& link, const Json& item, const Agent
   auto refused = TRY(refuses_host(item, job->begun));
   if (!refused && !TRY(parts_.identity.stays(Tenant::kProject, job->group))) refused = fmt::format("the project {} is gone", job->group);
   if (!refused) return parts_.jobs.accept(id);
-  return parts_.jobs.refuse(id, refusal_of(item, *refused));
+  return parts_.jobs.refuse(id, refusal_of(item, *refused), own_sequence(item));
 }
 
 Status LinkWorker::report_refused(const SiteLink& link, const Json& item, const std::string& why, const std::stop_token& stop) {
   const auto id = text_in(item, "id");
-  const auto kept = AtlasClient(link, options_).report(id, kOwnReport, refusal_of(item, why), stop);
+  const auto kept = AtlasClient(link, options_).report(id, own_sequence(item), refusal_of(item, why), stop);
   if (!kept) return tl::unexpected(kept.error());
   log_.debug("work from the destination's site is refused", {{"item", id}, {"link", link.link}, {"because", why}});
   return {};

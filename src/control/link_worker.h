@@ -23,6 +23,7 @@ namespace drover::control {
 
 inline constexpr std::chrono::seconds kSyncEvery{60};
 inline constexpr std::chrono::seconds kWorkerStep{1};
+inline constexpr std::chrono::seconds kJobSweepEvery{10};
 inline constexpr std::chrono::seconds kLookPatience{5};
 inline constexpr std::chrono::seconds kSyncPatience{10};  // of somebody who waits for it
 inline constexpr std::size_t kMaxFollowedLinks = 200;  // of one process
@@ -48,11 +49,15 @@ class LinkWorker {
   // For who asks for it now. Thread-safe. What the answer of the other site was is the result; a link that it does not know any
   // more is removed here, and is kUsage.
   Status claim_now(SiteLink link, const std::stop_token& stop);
+  // Undoes a begin whose claim was refused, not because of its token: what answered may be another site than it names, or this one may not be let in.
+  Status give_up_claim(const SiteLink& link);
   // Within kSyncPatience, one at a time for each link; what takes longer the link's thread does afterwards, and this is kTemporary.
   Status sync_for_caller(const SiteLink& link);
   // Takes the work that the organization's link has for the project now. The answer: validations and migrations of it that the other site
   // has begun and not given out yet. A site that does not answer within kLookPatience has none.
   std::vector<AgentJob> look_for_work(const std::string& group);
+  // Takes away the jobs of links that are gone: whoever removed one may have died before it came to them, or have been overtaken by a list of work that was read before.
+  Status sweep();
   // Ends the link on both sites. kWrongState: a migration is active. kForced: here alone, when the other site does not answer or refuses otherwise.
   enum class How { kBoth, kForced };
   Status disconnect(const SiteLink& link, How how, const std::stop_token& stop);
@@ -65,6 +70,7 @@ class LinkWorker {
     std::size_t waiting = 0;  // items that are more than are open at once
   };
   Status sync(const SiteLink& link, std::optional<SteadyTime> until, const std::stop_token& stop);
+  Status remember_begun(SiteLink link);
   void follow(const std::string& org, const std::string& link, const std::stop_token& stop);
   void attend(const SiteLink& link, Pace& pace, const std::stop_token& stop);
   Status take_work(const SiteLink& link, Pace& pace, std::chrono::seconds& pause, const std::stop_token& stop);

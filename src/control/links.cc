@@ -22,6 +22,14 @@ constexpr int kAttempts = 20;
 
 bson::Document by_id(std::string_view id) { return bson::make_document({{"_id", id}}); }
 
+// One that was succeeded is none any more.
+bson::Document living(std::string_view field, std::string_view value) {
+  bson::Builder filter;
+  filter.append(field, value);
+  filter.open_document("successor").append("$exists", false);
+  return std::move(filter).finish();
+}
+
 std::int64_t millis_of(bson::View document, std::string_view field) {
   const auto element = document[field];
   return element.type() == bson::Type::kDateTime ? element.date_value().millis : 0;
@@ -112,8 +120,12 @@ Result<std::string> Links::create_token(const std::string& org, const std::vecto
     expired.open_document("claimedBy").append("$exists", false);
     expired.open_document("tokenExpires").append("$lt", now());
     TRY(store_.remove(kLinks, std::move(expired).finish()));
+    bson::Builder succeeded;
+    succeeded.append("orgId", org);
+    succeeded.open_document("succeededAt").append("$lt", bson::DateTime{now().millis - std::chrono::milliseconds(kSucceededKept).count()});
+    TRY(store_.remove(kLinks, std::move(succeeded).finish()));
   }
-  if (TRY(store_.count(kLinks, bson::make_document({{"orgId", org}}))) >= kMaxLinksOfOrganization)
+  if (TRY(store_.count(kLinks, living("orgId", org))) >= kMaxLinksOfOrganization)
     return fail(ErrorCode::kWrongState, fmt::format("the organization has {} links already; delete those that are not used", kMaxLinksOfOrganization));
   LinkToken token{base_url, org, new_id(runtime_), net::hex_encode(net::random_bytes(kSecretBytes))};
   bson::Builder document;
@@ -131,7 +143,7 @@ Result<std::string> Links::create_token(const std::string& org, const std::vecto
 
 Result<std::vector<Link>> Links::of_org(const std::string& org) {
   std::vector<Link> links;
-  for (const auto& document : TRY(store_.find(kLinks, bson::make_document({{"orgId", org}})))) {
+  for (const auto& document : TRY(store_.find(kLinks, living("orgId", org)))) {
     const bool expired = !document["claimedBy"].exists() && millis_of(document, "tokenExpires") <= now().millis;
     if (!expired) links.push_back(link_of(document));
   }
@@ -153,17 +165,17 @@ Status Links::remove(const std::string& link) {
 }
 
 Result<std::optional<Link>> Links::find(const std::string& link) {
-  const auto found = TRY(store_.find_one(kLinks, by_id(link)));
+  const auto found = TRY(store_.find_one(kLinks, living("_id", link)));
   if (!found) return std::optional<Link>();
   return std::optional(link_of(*found));
 }
 
-Result<bool> Links::exists(const std::string& link) { return TRY(store_.find_one(kLinks, by_id(link))).has_value(); }
+Result<bool> Links::exists(const std::string& link) { return TRY(store_.find_one(kLinks, living("_id", link))).has_value(); }
 
 Result<std::optional<Link>> Links::claim(const std::string& id, const std::string& token_secret, const Claim& claim) {
   const auto token_hash = keys_.hash(token_secret), secret_hash = keys_.hash(claim.secret);
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
-    const auto found = TRY(store_.find_one(kLinks, by_id(id)));
+    const auto found = TRY(store_.find_one(kLinks, living("_id", id)));
     if (!found || !net::equal_constant_time(text_of(*found, "tokenHash"), token_hash)) return std::optional<Link>();
     const auto from = texts_of(*found, "accessListIps");
     if (!from.empty() && !net::any_contains(from, claim.address))
@@ -190,7 +202,7 @@ Result<std::optional<Link>> Links::claim(const std::string& id, const std::strin
 
 Result<std::optional<Link>> Links::authenticate(const std::string& id, const std::string& secret) {
   if (!is_id(id)) return std::optional<Link>();
-  const auto found = TRY(store_.find_one(kLinks, by_id(id)));
+  const auto found = TRY(store_.find_one(kLinks, living("_id", id)));
   if (!found || !(*found)["claimedBy"].exists()) return std::optional<Link>();
   if (!net::equal_constant_time(text_of(*found, "secretHash"), keys_.hash(secret))) return std::optional<Link>();
   if (!(*found)["successionHash"].exists())  // claimed at an older version
@@ -210,6 +222,19 @@ Result<std::vector<std::string>> Links::succeeded_by(const Link& link, const std
   std::sort(proven.begin(), proven.end());
   proven.erase(std::unique(proven.begin(), proven.end()), proven.end());
   return proven;
+}
+
+// Its projects are told by the next one.
+Status Links::succeed(const std::string& former, const std::string& link) {
+  TRY(store_.update(kLinks, by_id(former), bson::make_document({{"$set", bson::make_document({{"successor", link}, {"succeededAt", now()}})}})));
+  TRY(store_.remove(kProjects, bson::make_document({{"linkId", former}})));
+  return {};
+}
+
+Result<std::optional<std::string>> Links::successor_of(const std::string& link) {
+  const auto found = TRY(store_.find_one(kLinks, by_id(link)));
+  if (!found || text_of(*found, "successor").empty()) return std::optional<std::string>();
+  return std::optional(text_of(*found, "successor"));
 }
 
 Result<std::int64_t> Links::put_project(const std::string& link, const std::string& project, std::int64_t revision, const Json& metadata,

@@ -17,6 +17,7 @@
 namespace drover::control {
 
 inline constexpr std::chrono::hours kLinkTokenLife{24 * 7};   // to be claimed in
+inline constexpr std::chrono::hours kSucceededKept{24 * 30};  // which link has succeeded one
 inline constexpr std::chrono::minutes kSyncedFor{5};          // after metadata came
 inline constexpr int kMaxLinksOfOrganization = 50;
 inline constexpr int kMaxAccessListIps = 200;
@@ -78,6 +79,10 @@ class Links {
   Result<std::optional<Link>> authenticate(const std::string& link, const std::string& secret);
   // Of `former`, those that the holder of `link` held before it: of the same organization here, claimed by the same organization of the same site, and proven.
   Result<std::vector<std::string>> succeeded_by(const Link& link, const std::vector<FormerLink>& former);
+  // From now on `former` is none any more, and what it has, or is given by whoever has read of it before, is `link`'s: LiveImports::move_to_link. Kept for kSucceededKept.
+  Status succeed(const std::string& former, const std::string& link);
+  // Nothing: it is there, or nobody has succeeded it.
+  Result<std::optional<std::string>> successor_of(const std::string& link);
 
   // The metadata of one project, as the manager sent it, in `bytes` bytes. The answer is the revision that is kept; a lower one changes nothing.
   // kUsage: it is more than is kept of a project, of a link, or of an organization.

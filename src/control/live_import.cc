@@ -2,6 +2,8 @@
 
 #include <array>
 
+#include <fmt/format.h>
+
 #include "control/fields.h"
 #include "control/json_document.h"
 
@@ -27,6 +29,14 @@ ImportState state_of(std::string_view name) {
   for (std::size_t i = 0; i < kStates.size(); ++i)
     if (name == kStates[i]) return static_cast<ImportState>(i);
   return ImportState::kFailed;
+}
+
+// Cut between two characters.
+std::string shortened(const std::string& text) {
+  if (text.size() <= kMaxErrorBytes) return text;
+  auto end = kMaxErrorBytes;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
+  return text.substr(0, end) + " …";
 }
 
 // On one line, with one full stop at its end.
@@ -75,6 +85,19 @@ std::optional<std::int64_t> LiveImport::lag_seconds() const {
 bool LiveImport::ready() const {
   const auto lag = lag_seconds();
   return kind == ImportKind::kMigration && state == ImportState::kWorking && flag_at(report, "canCommit") && lag && *lag <= kReadyLagSeconds;
+}
+
+std::string why_not_ready(const LiveImport& import) {
+  if (import.report.is_null()) return "its migration host has not reported on it yet";
+  const auto lag = import.lag_seconds();
+  if (lag && *lag > kReadyLagSeconds) return fmt::format("source and destination are not nearly in sync yet; the lag is {} seconds", *lag);
+  auto because = text_at(import.report, "cannotCommitBecause");
+  while (because.ends_with('.')) because.pop_back();
+  if (!because.empty()) return shortened(because);
+  if (flag_at(import.report, "canCommit")) return "its lag is not known";
+  const auto phase = text_at(import.report, "phase");
+  if (import.timer_end == 0 && (phase.empty() || phase == "INITIALIZING" || phase == "COLLECTION_COPY")) return "the initial copy has not ended yet";
+  return "its migration host does not say what it waits for; the migration's warnings and log may";
 }
 
 std::optional<std::int64_t> left_until(const LiveImport& import) {
@@ -177,10 +200,7 @@ std::string failures_of(const Json& checks) {
     if (!detail.empty()) text = text.substr(0, text.size() - 1) + ": " + sentence(detail);
     all += (all.empty() ? "" : " ") + text;
   }
-  if (all.size() <= kMaxErrorBytes) return all;
-  auto end = kMaxErrorBytes;
-  while (end > 0 && (static_cast<unsigned char>(all[end]) & 0xC0) == 0x80) --end;  // between two characters
-  return all.substr(0, end) + " …";
+  return shortened(all);
 }
 
 }  // namespace drover::control

@@ -88,6 +88,8 @@ struct LiveImport {
 
 LiveImport live_import_of(bson::View document);
 const char* desired_of(const LiveImport& import);  // "RUN", as in protocol 1; empty: nothing yet
+// What a WORKING migration that is not ready waits for, by its last report.
+std::string why_not_ready(const LiveImport& import);
 // Until when a host that comes back removes what it left on the destination; nothing: it has left nothing, or has removed it.
 std::optional<std::int64_t> left_until(const LiveImport& import);
 // Whether there is a host that is to do something for it now.

@@ -73,7 +73,10 @@ Status LiveImportReconciler::step() {
 
 Status LiveImportReconciler::advance(const LiveImport& import) {
   TRY(imports_.tell_events(import));
-  if (!TRY(links_.exists(import.link))) TRY(without_link(import));
+  if (!TRY(links_.exists(import.link))) {
+    const auto successor = TRY(links_.successor_of(import.link));
+    TRY(successor ? imports_.move_to_link(import.link, *successor) : without_link(import));
+  }
   switch (import.state) {
     case ImportState::kNew: return prepare(import);
     case ImportState::kCleaning: return clean(import);
@@ -154,10 +157,15 @@ Status LiveImportReconciler::without_link(const LiveImport& import) {
 // it again, and whatever happens in between, it is dropped at the end.
 Status LiveImportReconciler::prepare(const LiveImport& import) {
   const auto cluster = TRY(clusters_.cluster(import.group, import.request.destination_cluster));
+  // A migration that begins counts itself on its cluster: to what else was asked for then the cluster has changed.
+  const auto other = TRY(imports_.active_on_cluster(import.group, import.request.destination_cluster));
   const auto kept = TRY(imports_.change(import.id, [&](const LiveImport& seen) -> Decision {
     if (seen.state != ImportState::kNew || seen.user_may_exist) return std::optional<Change>();
-    if (cluster && (cluster->revision != seen.cluster_revision || (!seen.cluster_id.empty() && cluster->id != seen.cluster_id)))
-      return std::optional(to_cleaning("FAILED", "The destination cluster was changed while this was asked for. Ask for it again."));
+    if (cluster && (cluster->revision != seen.cluster_revision || (!seen.cluster_id.empty() && cluster->id != seen.cluster_id))) {
+      if (!other || other->id == seen.id) return std::optional(to_cleaning("FAILED", "The destination cluster was changed while this was asked for. Ask for it again."));
+      return std::optional(to_cleaning("FAILED", fmt::format("The live migration {} into {} was begun before this had begun. Nothing else is checked or begun there until it has ended.", other->id,
+                                                             import.request.destination_cluster)));
+    }
     if (!cluster || !cluster->authorization) return std::optional<Change>();  // there is nobody to be
     Change change;
     change.set.append("userMayExist", true);

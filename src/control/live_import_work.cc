@@ -108,6 +108,7 @@ Json::Object item_head(const LiveImport& import) {
           {"kind", import.kind == ImportKind::kMigration ? "migration" : "validation"},
           {"revision", import.revision},
           {"desired", desired_of(import)},
+          {"sequence", import.sequence},
           {"cutoverRequest", import.cutovers},
           {"path", import.path},
           {"migrationHost", import.request.host}};

@@ -44,7 +44,21 @@ bson::Document event_of(Runtime& runtime, const char* type, const Asker& by, con
   return std::move(event).finish();
 }
 
-bson::Document migrations(const std::string& group) { return bson::make_document({{"groupId", group}, {"kind", "migration"}}); }
+// Those whose public status is that; empty: all.
+bson::Document migrations(const std::string& group, std::string_view status) {
+  bson::Builder filter;
+  filter.append("groupId", group).append("kind", "migration");
+  if (!status.empty()) {
+    auto state = filter.open_document("state");
+    auto in = state.open_array("$in");
+    LiveImport one;
+    for (int i = 0; i <= static_cast<int>(ImportState::kExpired); ++i) {
+      one.state = static_cast<ImportState>(i);
+      if (one.public_status() == status) in.append(name_of(one.state));
+    }
+  }
+  return std::move(filter).finish();
+}
 
 }  // namespace
 
@@ -141,13 +155,15 @@ Result<std::optional<LiveImport>> LiveImports::find(ImportKind kind, const std::
   return std::optional(read(*found));
 }
 
-Result<std::vector<LiveImport>> LiveImports::migrations_of(const std::string& group, Page page) {
+Result<std::vector<LiveImport>> LiveImports::migrations_of(const std::string& group, Page page, std::string_view status) {
   std::vector<LiveImport> all;
-  for (const auto& document : TRY(store_.find(kImports, migrations(group), page, Order::kNewestFirst))) all.push_back(read(document));
+  for (const auto& document : TRY(store_.find(kImports, migrations(group, status), page, Order::kNewestFirst))) all.push_back(read(document));
   return all;
 }
 
-Result<std::int64_t> LiveImports::count_migrations(const std::string& group) { return store_.count(kImports, migrations(group)); }
+Result<std::int64_t> LiveImports::count_migrations(const std::string& group, std::string_view status) {
+  return store_.count(kImports, migrations(group, status));
+}
 
 Result<std::vector<LiveImport>> LiveImports::active_of_link(const std::string& link) {
   std::vector<LiveImport> active;
@@ -273,11 +289,7 @@ Result<LiveImport> LiveImports::cutover(const std::string& id, const Asker& by) 
     if (seen.host_silent_since != 0)
       return fail(ErrorCode::kWrongState, fmt::format("its migration host {} has been silent since {}; bring it back first, applications would wait for it",
                                                       seen.request.host, iso_of(seen.host_silent_since)));
-    if (!seen.ready()) {
-      const auto lag = seen.lag_seconds();
-      return fail(ErrorCode::kWrongState, lag ? fmt::format("source and destination are not nearly in sync yet; the lag is {} seconds", *lag)
-                                              : std::string("the initial copy has not ended yet"));
-    }
+    if (!seen.ready()) return fail(ErrorCode::kWrongState, why_not_ready(seen));
     Change change;
     change.set.append("state", name_of(ImportState::kCutover)).append("cutovers", seen.cutovers + 1);
     change.unset = {"cutoverGivenUp"};

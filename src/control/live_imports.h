@@ -33,8 +33,9 @@ class LiveImports {
   // migration host has a migration already; the message says which. kUnsupported: too many are kept of the project.
   Result<LiveImport> create(LiveImport first, const std::string& source_password, const Asker& by = {});
   Result<std::optional<LiveImport>> find(ImportKind kind, const std::string& group, const std::string& id);
-  Result<std::vector<LiveImport>> migrations_of(const std::string& group, Page page);
-  Result<std::int64_t> count_migrations(const std::string& group);
+  // `status`: as LiveImport::public_status has it; empty: of any.
+  Result<std::vector<LiveImport>> migrations_of(const std::string& group, Page page, std::string_view status = {});
+  Result<std::int64_t> count_migrations(const std::string& group, std::string_view status = {});
   // Those that are not at their end; for links: a link with one stays.
   Result<std::vector<LiveImport>> active_of_link(const std::string& link);
   Result<std::optional<LiveImport>> active_on_cluster(const std::string& group, const std::string& cluster);

@@ -84,6 +84,8 @@ Result<std::optional<SiteLink>> SiteLinks::of_org(const std::string& org) {
   return std::optional(TRY(link_of(*found)));
 }
 
+Result<bool> SiteLinks::exists(const std::string& link) { return TRY(store_.find_one(kCollection, bson::make_document({{"linkId", link}}))).has_value(); }
+
 Result<std::vector<SiteLink>> SiteLinks::all(std::map<std::string, std::string>& unreadable) {
   std::vector<SiteLink> links;
   TRY(store_.each(kCollection, bson::Document(), [&](bson::View document) -> Status {

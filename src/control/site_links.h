@@ -46,6 +46,7 @@ class SiteLinks {
   // kWrongState: the organization has another link. The same token again answers the link as it is.
   Result<SiteLink> begin(const std::string& org, const std::string& token);
   Result<std::optional<SiteLink>> of_org(const std::string& org);
+  Result<bool> exists(const std::string& link);
   // One that cannot be read keeps no other from being served: it is left out, and `unreadable` says why, by its organization.
   Result<std::vector<SiteLink>> all(std::map<std::string, std::string>& unreadable);
   Status claimed(const SiteLink& link, const std::string& peer_org, const std::string& peer_org_name);

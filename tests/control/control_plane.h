@@ -97,6 +97,11 @@ class ControlPlane : public ::testing::Test {
     good(reconciler_->step());
     return taken ? taken->id : "";
   }
+  // Another link of the same site.
+  Link claimed(char secret) {
+    const auto token = good(decode_token(good(links_->create_token(kOrg, {}, "http://127.0.0.1:1"))));
+    return *good(links_->claim(token.link, token.secret, {"site", "org", "Org", std::string(64, secret), "127.0.0.1"}));
+  }
   LiveImport see(ImportKind kind, const std::string& id) { return *good(imports_->find(kind, kGroup, id)); }
   LiveImport migration(const std::string& id) { return see(ImportKind::kMigration, id); }
   void report(const std::string& id, const char* state, const char* more = "") {

@@ -119,6 +119,57 @@ TEST_F(ControlPlane, AMigrationTellsThatItsHostIsSilent) {
   EXPECT_EQ(migration(id).host_silent_since, 0) << "nothing is asked of it";
 }
 
+TEST_F(ControlPlane, ACutoverThatIsNotReadySaysWhatItWaitsFor) {
+  const auto id = begin(ImportKind::kMigration);
+  const auto said = [&] {
+    const auto refused = imports_->cutover(id);
+    return refused ? std::string("it was cut over") : refused.error().message;
+  };
+  EXPECT_EQ(said(), "its migration host has not reported on it yet");
+  report(id, "RUNNING", R"(, "canCommit": false, "phase": "COLLECTION_COPY")");
+  EXPECT_EQ(said(), "the initial copy has not ended yet") << "an older agent";
+  report(id, "RUNNING", R"(, "canCommit": false, "phase": "COLLECTION_COPY", "cannotCommitBecause": "shop.orders is still being copied")");
+  EXPECT_EQ(said(), "shop.orders is still being copied");
+  report(id, "RUNNING", R"(, "canCommit": true, "lagTimeSeconds": 70)");
+  EXPECT_EQ(said(), "source and destination are not nearly in sync yet; the lag is 70 seconds");
+  ready(id);
+  // The engine has ended: the copy has, too.
+  report(id, "RUNNING", R"(, "canCommit": false, "phase": "INITIALIZING", "cannotCommitBecause": "the engine has ended and is started again: the destination deployment: gone.")");
+  EXPECT_EQ(said(), "the engine has ended and is started again: the destination deployment: gone");
+  report(id, "RUNNING", R"(, "canCommit": false, "phase": "INITIALIZING")");
+  EXPECT_EQ(said().find("initial copy"), std::string::npos) << said();
+}
+
+TEST_F(ControlPlane, MigrationsAreListedByTheirPublicStatus) {
+  const auto id = begin(ImportKind::kMigration);
+  const auto listed = [&](const char* status) {
+    const auto found = good(imports_->migrations_of(kGroup, {}, status));
+    EXPECT_EQ(good(imports_->count_migrations(kGroup, status)), static_cast<std::int64_t>(found.size()));
+    return found.size();
+  };
+  EXPECT_EQ(listed("WORKING"), 1u);
+  ready(id);
+  good(imports_->cutover(id));
+  EXPECT_EQ(listed("WORKING"), 1u) << "CUTOVER is shown as WORKING";
+  EXPECT_EQ(listed("FAILED"), 0u);
+  report(id, "FAILED", R"(, "error": "x")");
+  after({});
+  EXPECT_EQ(listed("FAILED"), 1u);
+  EXPECT_EQ(listed("WORKING"), 0u);
+  EXPECT_EQ(listed(""), 1u);
+}
+
+TEST_F(ControlPlane, AValidationThatAMigrationOvertakesSaysSo) {
+  const auto validation = intake_->take(ImportKind::kValidation, kOrg, request()), migration = intake_->take(ImportKind::kMigration, kOrg, request());
+  ASSERT_TRUE(validation && migration);
+  after({});
+  after({});
+  EXPECT_EQ(see(ImportKind::kMigration, migration->id).state, ImportState::kWorking);
+  const auto ended = see(ImportKind::kValidation, validation->id);
+  EXPECT_STREQ(ended.public_status(), "FAILED");
+  EXPECT_NE(ended.error.find("The live migration " + migration->id + " into shop was begun"), std::string::npos) << ended.error;
+}
+
 TEST_F(ControlPlane, ACutoverThatItsHostHasGivenUpIsOverUntilItIsAskedForAgain) {
   const auto attention = [&](const std::string& id) { return attention_of(migration(id), good(links_->find(link_)), imports_->now_millis()); };
   const auto given_up = [&](const std::string& id, int request) {
@@ -256,12 +307,15 @@ TEST_F(ControlPlane, TheNextLinkOfTheSameSiteCarriesOnWhatAnotherHad) {
   const auto next = next_link("site", "org", 'e');
   EXPECT_TRUE(good(links_->succeeded_by(next, wrong)).empty());
   ASSERT_EQ(good(links_->succeeded_by(next, proof)), std::vector<std::string>{link_});
+  good(links_->succeed(link_, next.id));
   good(imports_->move_to_link(link_, next.id));
-  good(links_->remove(link_));
   after({});
   EXPECT_EQ(migration(id).state, ImportState::kWorking);
   EXPECT_EQ(migration(id).link, next.id);
-  EXPECT_EQ(good(imports_->work_of(next.id)).size(), 1u);
+  const auto work = good(imports_->work_of(next.id));
+  ASSERT_EQ(work.size(), 1u);
+  EXPECT_GT(migration(id).sequence, 0);
+  EXPECT_EQ(*work[0].find("sequence")->as_int(), migration(id).sequence) << "what the manager site reports itself is numbered above it";
   // Its locks are the new link's: the same source is not begun twice by that.
   const auto project = good(Json::parse(R"({"name": "p", "migrationHosts": [{"hostname": "mig01"}, {"hostname": "mig02"}], "deployments": [
       {"name": "src", "mongoDBVersion": "6.0.17", "featureCompatibilityVersion": "6.0", "managed": false, "sharded": false, "tlsEnabled": false}]})"));
@@ -277,10 +331,6 @@ TEST_F(ControlPlane, TheNextLinkOfTheSameSiteCarriesOnWhatAnotherHad) {
 }
 
 TEST_F(ControlPlane, TwoFormerLinksWhoseMigrationsShareAHostAreBothCarriedOn) {
-  const auto claimed = [&](char secret) {
-    const auto token = good(decode_token(good(links_->create_token(kOrg, {}, "http://127.0.0.1:1"))));
-    return *good(links_->claim(token.link, token.secret, {"site", "org", "Org", std::string(64, secret), "127.0.0.1"}));
-  };
   const auto migrates = [&](const std::string& link, const std::string& cluster) {
     LiveImport one;
     one.kind = ImportKind::kMigration;
@@ -400,6 +450,39 @@ TEST_F(ControlPlane, APrivateNetworkDoesNotGoWhileAMigrationThroughItBegins) {
   ASSERT_FALSE(late);
   EXPECT_EQ(late.error().code, ErrorCode::kWrongState);
   EXPECT_EQ(good(networks_->available_endpoints(kGroup, "vpce-1")).size(), 1u);
+}
+
+// Whoever was to move it has died; or it was begun by somebody who had read of the former link before.
+TEST_F(ControlPlane, WhatASucceededLinkHasFollowsItWhoeverDies) {
+  const auto id = begin(ImportKind::kMigration), validation = begin(ImportKind::kValidation);
+  const auto next = claimed('b'), last = claimed('c');
+  ASSERT_TRUE(good(links_->authenticate(link_, std::string(64, 'a'))));
+  good(links_->succeed(link_, next.id));
+  EXPECT_FALSE(good(links_->authenticate(link_, std::string(64, 'a')))) << "it is none any more";
+  EXPECT_FALSE(good(links_->find(link_)));
+  EXPECT_EQ(good(links_->of_org(kOrg)).size(), 2u);
+  EXPECT_FALSE(good(links_->project_of_org(kOrg, kSource))) << "nothing new is begun on it";
+  after({});
+  EXPECT_EQ(migration(id).link, next.id);
+  EXPECT_EQ(migration(id).state, ImportState::kWorking);
+  EXPECT_EQ(see(ImportKind::kValidation, validation).link, next.id);
+  good(store_->update("liveImports", bson::make_document({{"_id", validation}}), bson::make_document({{"$set", bson::make_document({{"linkId", link_}})}})));
+  after({});
+  EXPECT_EQ(see(ImportKind::kValidation, validation).link, next.id);
+  EXPECT_EQ(see(ImportKind::kValidation, validation).state, ImportState::kWorking);
+  // From one to the next, and the proof of the first still counts.
+  EXPECT_EQ(good(links_->succeeded_by(last, {{link_, succession_proof(std::string(64, 'a'))}})), std::vector<std::string>{link_});
+  good(links_->succeed(next.id, last.id));
+  after({});
+  EXPECT_EQ(migration(id).link, last.id);
+  // One that is deleted has no successor, and what was kept of the others goes.
+  good(links_->remove(last.id));
+  after({});
+  after({});
+  EXPECT_EQ(migration(id).state, ImportState::kFailed);
+  clock_.move(kSucceededKept + minutes(1));
+  good(links_->create_token(kOrg, {}, "http://127.0.0.1:1"));
+  EXPECT_FALSE(good(links_->successor_of(link_)));
 }
 
 TEST_F(ControlPlane, OneDeploymentUnderTwoNamesIsMigratedIntoOnce) {

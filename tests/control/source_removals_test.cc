@@ -8,6 +8,7 @@
 #include <thread>
 #include <unistd.h>
 
+#include "bson/ejson.h"
 #include "cluster/mongo_deployment.h"
 #include "control/event_log.h"
 #include "control/project_facts.h"
@@ -85,6 +86,27 @@ class Removals : public ::testing::Test {
     std::vector<std::string> all;
     for (const auto& job : jobs) all.push_back(job.id);
     return all;
+  }
+  Json migration(const std::string& id, std::int64_t sequence) {
+    return Json::Object{{"id", id}, {"kind", "migration"}, {"revision", 1}, {"desired", "RUN"}, {"migrationHost", "mig01"}, {"sequence", sequence},
+                        {"source", Json::Object{{"groupId", group_}, {"clusterName", "shopRS"}}}};
+  }
+  // An atlas site that lists `items`, and knows nothing else.
+  std::unique_ptr<net::HttpServer> atlas(const Json::Array& items) {
+    const auto answer = [&items](const net::HttpRequest& request) -> net::HttpResponse {
+      if (!request.path.ends_with("/work")) return {503, {}, "application/json", "{}"};
+      return {200, {}, "application/json", Json(Json::Object{{"items", items}}).dump()};
+    };
+    return good(net::HttpServer::start({}, answer, *log_));
+  }
+  SiteLink connected(const net::HttpServer& atlas, char link) {
+    const auto token = encode_token({fmt::format("http://127.0.0.1:{}", atlas.port()), std::string(24, '1'), std::string(24, link), std::string(64, 'c')});
+    good(links_->claimed(good(links_->begin(org_, token)), std::string(24, '1'), "Atlas"));
+    return *good(links_->of_org(org_));
+  }
+  void silence() {
+    good(store_->update("agents", bson::make_document({{"hostname", "mig01"}}), bson::make_document({{"$set", bson::make_document({{"lastPoll", std::int64_t{0}}})}})));
+    ASSERT_FALSE(agent().alive);
   }
   std::vector<std::string> remove_key(How how = How::kUnlessNeeded) {
     const auto removed = good(removals_->remove_key(group_, key_, how));
@@ -281,30 +303,16 @@ TEST_F(Removals, WhatProjectsTellIsAskedForOnceForAllOfThem) {
 
 TEST_F(Removals, WhatHadBegunComesByTheNextLinkWhileItsHostIsAway) {
   const auto begun = new_id(*runtime_), fresh = new_id(*runtime_);
-  std::vector<std::string> listed{begun};  // at the atlas site
-  const auto answer = [&](const net::HttpRequest& request) -> net::HttpResponse {
-    if (!request.path.ends_with("/work")) return {503, {}, "application/json", "{}"};
-    Json::Array items;
-    for (const auto& id : listed)
-      items.push_back(Json::Object{{"id", id}, {"kind", "migration"}, {"revision", 1}, {"desired", "RUN"}, {"migrationHost", "mig01"},
-                                   {"source", Json::Object{{"groupId", group_}, {"clusterName", "shopRS"}}}});
-    return {200, {}, "application/json", Json(Json::Object{{"items", std::move(items)}}).dump()};
-  };
-  const auto atlas = good(net::HttpServer::start({}, answer, *log_));
-  const auto connected = [&](char link) {
-    const auto token = encode_token({fmt::format("http://127.0.0.1:{}", atlas->port()), std::string(24, '1'), std::string(24, link), std::string(64, 'c')});
-    good(links_->claimed(good(links_->begin(org_, token)), std::string(24, '1'), "Atlas"));
-    return *good(links_->of_org(org_));
-  };
-  const auto first = connected('2');
+  Json::Array listed{migration(begun, 0)};
+  const auto site = atlas(listed);
+  const auto first = connected(*site, '2');
   worker_->look_for_work(group_);
   ASSERT_TRUE(good(jobs_->find(begun))->accepted);
   good(worker_->disconnect(first, LinkWorker::How::kForced, {}));
   ASSERT_FALSE(good(jobs_->find(begun)));
-  good(store_->update("agents", bson::make_document({{"hostname", "mig01"}}), bson::make_document({{"$set", bson::make_document({{"lastPoll", std::int64_t{0}}})}})));
-  ASSERT_FALSE(agent().alive);
-  listed.push_back(fresh);
-  const auto second = connected('3');
+  silence();
+  listed.push_back(migration(fresh, 0));
+  const auto second = connected(*site, '3');
   worker_->look_for_work(group_);
   EXPECT_TRUE(good(jobs_->find(begun))->accepted) << "its host goes on with it when it is back";
   EXPECT_EQ(good(jobs_->find(fresh))->sequence, kOwnReport) << "what is to begin needs its host now";
@@ -316,10 +324,82 @@ TEST_F(Removals, WhatHadBegunComesByTheNextLinkWhileItsHostIsAway) {
   // A host that is none any more is not waited for.
   good(worker_->disconnect(second, LinkWorker::How::kForced, {}));
   EXPECT_TRUE(remove_key().empty());
-  connected('4');
+  connected(*site, '4');
   worker_->look_for_work(group_);
   EXPECT_FALSE(good(jobs_->find(begun))->accepted);
   EXPECT_EQ(good(jobs_->find(begun))->sequence, kOwnReport);
+}
+
+// This site's store may have lost what it knew of it: what the other one has heard of it says that it had begun, and what counts there.
+TEST_F(Removals, WhatTheOtherSiteHasHeardOfHadBegun) {
+  constexpr std::int64_t kHeard = (std::int64_t{7} << 32) + 12;
+  const auto begun = new_id(*runtime_), later = new_id(*runtime_);
+  Json::Array listed{migration(begun, kHeard)};
+  const auto site = atlas(listed);
+  connected(*site, '2');
+  silence();
+  worker_->look_for_work(group_);
+  EXPECT_TRUE(good(jobs_->find(begun))->accepted) << "its host goes on with it when it is back";
+  good(jobs_->remove(begun));
+  EXPECT_TRUE(remove_key().empty());
+  listed = {migration(later, kHeard)};
+  worker_->look_for_work(group_);
+  const auto refused = *good(jobs_->find(later));
+  EXPECT_TRUE(refused.refused());
+  EXPECT_FALSE(refused.needs_source());
+  EXPECT_EQ(refused.sequence, kHeard + 1) << "a lower one would be dropped there";
+  // An agent that still has it is told that it is not to.
+  EXPECT_FALSE(good(jobs_->report(group_, "mig01", later, kHeard + 2, failure())));
+  EXPECT_EQ(good(jobs_->find(later))->sequence, kHeard + 1);
+}
+
+TEST_F(Removals, AReportDoesNotDecideOnWhatIsUndecided) {
+  const auto id = work();
+  EXPECT_TRUE(good(jobs_->report(group_, "mig01", id, std::int64_t{8} << 32, failure())));
+  EXPECT_TRUE(good(jobs_->find(id))->undecided()) << "it would be given to nobody, and be looked at by nobody";
+  good(jobs_->accept(id));
+  EXPECT_TRUE(good(jobs_->report(group_, "mig01", id, std::int64_t{8} << 32, failure())));
+  EXPECT_EQ(good(jobs_->find(id))->sequence, std::int64_t{8} << 32);
+}
+
+// Whoever disconnected died in between, or a list of work that was read before has brought more.
+TEST_F(Removals, JobsOfALinkThatIsGoneAreSwept) {
+  const auto begun = new_id(*runtime_);
+  Json::Array listed{migration(begun, 0)};
+  const auto site = atlas(listed);
+  const auto first = connected(*site, '2');
+  worker_->look_for_work(group_);
+  good(worker_->sweep());
+  ASSERT_TRUE(good(jobs_->find(begun))) << "its link is there";
+  good(links_->remove(first));
+  connected(*site, '3');
+  worker_->look_for_work(group_);
+  good(worker_->sweep());
+  EXPECT_FALSE(good(jobs_->find(begun)));
+  silence();
+  worker_->look_for_work(group_);
+  const auto again = *good(jobs_->find(begun));
+  EXPECT_EQ(again.link, std::string(24, '3'));
+  EXPECT_TRUE(again.accepted);
+}
+
+TEST_F(Removals, ALinkGoesBeforeItsJobs) {
+  const auto id = new_id(*runtime_);
+  Json::Array listed{migration(id, 0)};
+  const auto site = atlas(listed);
+  const auto link = connected(*site, '2');
+  worker_->look_for_work(group_);
+  // The store changes no document any more, as if this process had died.
+  const auto fail_point = [&](const char* mode) {
+    good(deployment_->run_command("admin", good(bson::from_ejson(fmt::format(R"({{"configureFailPoint": "failCommand", "mode": "{}", "data": {{"failCommands": ["update", "findAndModify"], "errorCode": 13}}}})", mode)))));
+  };
+  fail_point("alwaysOn");
+  (void)worker_->disconnect(link, LinkWorker::How::kForced, {});
+  EXPECT_FALSE(good(links_->of_org(org_)));
+  EXPECT_TRUE(good(jobs_->find(id)));
+  fail_point("off");
+  good(worker_->sweep());
+  EXPECT_FALSE(good(jobs_->find(id)));
 }
 
 }  // namespace
