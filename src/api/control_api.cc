@@ -77,7 +77,8 @@ RestResult<int> number(const RestRequest& request, const char* name, int otherwi
   return value;
 }
 
-tl::unexpected<RestError> not_allowed(std::string_view method, const std::set<std::string>& allowed) {
+tl::unexpected<RestError> not_allowed(std::string_view method, std::set<std::string> allowed) {
+  if (allowed.contains("GET")) allowed.insert("HEAD");
   RestError error{405, "METHOD_NOT_ALLOWED", fmt::format("{} is not allowed here.", method), {}, {}};
   error.allow = fmt::format("{}", fmt::join(allowed, ", "));
   return tl::unexpected(std::move(error));
@@ -118,7 +119,7 @@ net::HttpResponse ControlApi::handle(const net::HttpRequest& request) {
   for (const auto& [name, value] : rest.every_query) rest.query[name] = value;
   rest.peer = request.peer.substr(0, request.peer.rfind(':'));
   std::optional<control::ApiKey> caller;
-  if (request.method == "GET" && request.path == kOpenApiPath) return openapi(rest);
+  if (method_served(request.method) == "GET" && request.path == kOpenApiPath) return openapi(rest);
   auto found = answer(request, rest, caller);
   net::HttpResponse response;
   if (found) {
@@ -170,7 +171,7 @@ RestResult<ControlApi::Answer> ControlApi::answer(const net::HttpRequest& reques
   rest.caller = &*caller;
   if (requests_.take(caller->public_key) < 0)
     return refuse(429, "RATE_LIMITED", fmt::format("More than {} requests in a minute.", requests_.limit()));
-  auto matched = routes_.match(rest.family, request.method, rest.path);
+  auto matched = routes_.match(rest.family, method_served(request.method), rest.path);
   if (matched.route == nullptr) {
     if (matched.other_method) return not_allowed(request.method, matched.allowed);
     return refuse(404, "RESOURCE_NOT_FOUND", fmt::format("Cannot find resource {}.", request.path), {request.path});

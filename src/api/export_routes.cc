@@ -35,6 +35,7 @@ class ExportRoutes {
           TRY_REST(links_.failed(link, error));
           return status(request);
         }
+        TRY_REST(worker_.give_up_claim(link));  // another token may be for another site
         return refuse(403, "FORBIDDEN", error.message);
       }
     }
@@ -67,6 +68,7 @@ class ExportRoutes {
     const auto link = TRY_REST(links_.of_org(request.org));
     if (!link || !link->claimed) return refuse(404, "RESOURCE_NOT_FOUND", "The organization is not connected to Atlas.");
     if (const auto synced = worker_.sync_for_caller(*link); !synced) {
+      if (synced.error().code == ErrorCode::kUsage) TRY_REST(links_.failed(*link, synced.error()));  // the status says so at once
       if (synced.error().code == ErrorCode::kUsage) return refuse(404, "RESOURCE_NOT_FOUND", "Atlas does not know this link any more; disconnect, and connect by a new link-token.");
       return refuse(503, "SERVICE_UNAVAILABLE", synced.error().message);
     }

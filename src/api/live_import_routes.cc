@@ -1,9 +1,10 @@
 // Validations and migrations: L4 to L8 of spec/control-plane.md 3.2, and of our own below /api/ext/v1 the list, the whole of
 // one, cancel and extend.
-#include <charconv>
+#include <algorithm>
 
 #include <fmt/format.h>
 
+#include "api/body_fields.h"
 #include "api/live_import_body.h"
 #include "api/live_migration_routes.h"
 #include "control/import_attention.h"
@@ -16,6 +17,7 @@ using control::ImportKind;
 using control::ImportRefusal;
 using control::LiveImport;
 
+constexpr std::string_view kStatuses[] = {"NEW", "WORKING", "FAILED", "COMPLETE", "EXPIRED"};
 constexpr std::int64_t kDefaultExtensionHours = 24;
 constexpr std::int64_t kMaxExtensionHours = 24 * 30;
 
@@ -106,8 +108,12 @@ class ImportRoutes {
   RestResult<RestReply> list(const RestRequest& request) const {
     Json::Array all;
     const auto& group = request.name("groupId");
-    for (const auto& found : TRY_REST(services_.imports.migrations_of(group, request.page))) all.push_back(TRY_BODY(shown(found)));
-    return RestReply{200, page_of(request, std::move(all), TRY_REST(services_.imports.count_migrations(group)))};
+    const auto asked = request.query.find("status");
+    const auto status = asked == request.query.end() ? std::string() : asked->second;
+    if (asked != request.query.end() && std::find(std::begin(kStatuses), std::end(kStatuses), status) == std::end(kStatuses))
+      return bad_field("INVALID_ENUM_VALUE", "status", "must be one of NEW, WORKING, FAILED, COMPLETE, EXPIRED");
+    for (const auto& found : TRY_REST(services_.imports.migrations_of(group, request.page, status))) all.push_back(TRY_BODY(shown(found)));
+    return RestReply{200, page_of(request, std::move(all), TRY_REST(services_.imports.count_migrations(group, status)))};
   }
   RestResult<RestReply> whole(const RestRequest& request) const { return RestReply{200, TRY_BODY(shown(TRY_BODY(one(request))))}; }
   RestResult<RestReply> whole_validation(const RestRequest& request) const {

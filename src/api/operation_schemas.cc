@@ -325,7 +325,7 @@ constexpr OperationSchema kOperations[] = {
     {"v2 v1", "GET", "/groups/{groupId}/liveMigrations/{liveMigrationId}", 200, "", "LiveMigrationResponse"},
     {"v2", "PUT", "/groups/{groupId}/liveMigrations/{liveMigrationId}/cutover", 202, "", ""},
     {"v1", "PUT", "/groups/{groupId}/liveMigrations/{liveMigrationId}/cutover", 200, "", "LiveImportValidation"},
-    {"ext", "GET", "/groups/{groupId}/liveMigrations", 200, "", "Page<LiveMigration>"},
+    {"ext", "GET", "/groups/{groupId}/liveMigrations", 200, "", "Page<LiveMigration>", "status:'NEW|WORKING|FAILED|COMPLETE|EXPIRED'"},
     {"ext", "GET", "/groups/{groupId}/liveMigrations/{liveMigrationId}", 200, "", "LiveMigration"},
     {"ext", "GET", "/groups/{groupId}/liveMigrations/{liveMigrationId}/log", 200, "", "LogLines"},
     {"ext", "POST", "/groups/{groupId}/liveMigrations/{liveMigrationId}/cancel", 200, "", "LiveMigration", "force:bool"},

@@ -57,7 +57,7 @@ Result<std::vector<std::string>> parse_addresses(std::string_view text) {
 
 net::HttpResponse PrivateApi::handle(const net::HttpRequest& request) const {
   if (request.path == kAddressesPath) {
-    if (request.method != "GET") return refusal(405, "METHOD_NOT_ALLOWED", fmt::format("{} is not allowed here.", request.method));
+    if (method_served(request.method) != "GET") return refusal(405, "METHOD_NOT_ALLOWED", fmt::format("{} is not allowed here.", request.method));
     net::HttpResponse response;
     response.content_type = "application/vnd.atlas.2023-11-15+json;charset=utf-8";
     response.body = dump_sorted(Json::Object{{"inbound", by_provider(addresses_.inbound)}, {"outbound", by_provider(addresses_.outbound)}}, false);
@@ -68,12 +68,12 @@ net::HttpResponse PrivateApi::handle(const net::HttpRequest& request) const {
   if (path.starts_with(kDeviceFlow)) {
     // Not 401: the command lines would put words of their own in place of these.
     response = refusal(400, "DEVICE_AUTHORIZATION_NOT_SUPPORTED", kUseKeys);
-  } else if (request.method == "GET" && path == "ipinfo") {
+  } else if (method_served(request.method) == "GET" && path == "ipinfo") {
     // Whoever asks is told where it comes from, which it could know.
     response.body = dump_sorted(Json::Object{{"currentIpv4Address", net::host_of_peer(request.peer)}}, false);
-  } else if (request.method == "GET" && path == "unauth/nds/defaultMongoDBMajorVersion") {
+  } else if (method_served(request.method) == "GET" && path == "unauth/nds/defaultMongoDBMajorVersion") {
     response = text(cluster_version_);
-  } else if (request.method == "GET" && path == "unauth/version") {
+  } else if (method_served(request.method) == "GET" && path == "unauth/version") {
     response = text(fmt::format("gitHash=drover; versionString={}", version_));
   } else {
     response = refusal(404, "RESOURCE_NOT_FOUND", fmt::format("Cannot find resource {}.", request.path));

@@ -59,6 +59,9 @@ struct RestReply {
   Json::Object about = {};  // what the route's audit event tells besides the names of the path
 };
 
+// HEAD is GET whose body is not sent: the server leaves it out.
+inline std::string_view method_served(std::string_view method) { return method == "HEAD" ? "GET" : method; }
+
 template <typename T>
 using RestResult = tl::expected<T, RestError>;
 

@@ -41,8 +41,11 @@ Json typed(const char* type, const char* format = nullptr) {
 }
 
 Json with_null(Json schema) {
-  // OpenAPI 3.0 ignores what stands beside a reference.
-  if (schema.find("$ref") != nullptr) return Json::Object{{"nullable", true}, {"allOf", Json::Array{std::move(schema)}}};
+  // OpenAPI 3.0 ignores what stands beside a reference, and `nullable` that stands beside no type: where all of a schema of a type must hold, null does not.
+  if (schema.find("$ref") != nullptr) {
+    Json nothing = Json::Object{{"type", "object"}, {"nullable", true}, {"enum", Json::Array{Json()}}};
+    return Json::Object{{"anyOf", Json::Array{std::move(schema), std::move(nothing)}}};
+  }
   auto fields = *schema.as_object();
   if (fields.empty()) return schema;
   fields.emplace_back("nullable", true);

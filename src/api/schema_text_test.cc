@@ -16,7 +16,7 @@ TEST(SchemaText, IsReadAsASchema) {
             R"("links":{"items":{"$ref":"#/components/schemas/Link"},"type":"array"},"note":{"nullable":true,"type":"string"},"on":{"type":"boolean"},)"
             R"("value":{"format":"double","nullable":true,"type":"number"}},"required":["id","kind","value"],"type":"object"})");
   EXPECT_EQ(dump_sorted(schema_of_fields("a:any b?:Link ..."), false),
-            R"({"additionalProperties":true,"properties":{"a":{},"b":{"allOf":[{"$ref":"#/components/schemas/Link"}],"nullable":true}},"type":"object"})");
+            R"({"additionalProperties":true,"properties":{"a":{},"b":{"anyOf":[{"$ref":"#/components/schemas/Link"},{"enum":[null],"nullable":true,"type":"object"}]}},"type":"object"})");
   EXPECT_EQ(dump_sorted(Json(query_parameters("m:string[]")), false), R"([{"in":"query","name":"m","required":false,"schema":{"items":{"type":"string"},"type":"array"}}])");
 }
 

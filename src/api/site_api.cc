@@ -147,9 +147,8 @@ RestResult<RestReply> SiteApi::claim(const Call& call) {
   if (!link) return invalid(call);
   // It carries on what it had by links that it was cut off from. A claim whose answer was lost is repeated, and so is this.
   for (const auto& former : TRY_REST(links_.succeeded_by(*link, TRY_BODY(former_links(call.body))))) {
-    TRY_REST(imports_.move_to_link(former, link->id));
-    TRY_REST(links_.remove(former));
-    TRY_REST(imports_.move_to_link(former, link->id));  // what was begun meanwhile
+    TRY_REST(links_.succeed(former, link->id));
+    TRY_REST(imports_.move_to_link(former, link->id));  // what this does not come to, or is begun meanwhile, the reconciler moves
     log_.info("a link takes over what another one of the same site had", {{"link", link->id}, {"former", former}});
   }
   return RestReply{200, TRY_BODY(link_json(*link))};

@@ -335,12 +335,33 @@ class OpenApi(AtlasTest):
                 path = path.replace("{" + name + "}", names.get(name, nobody))
             accept = None if "/v2/" not in path else "application/vnd.atlas.2025-03-12+json"
             if "get" in methods:
-                status, _, body = site.call("GET", path, accept=accept)
+                status, headers, body = site.call("GET", path, accept=accept)
                 self.assertIn(status, (200, 404), path)
+                head, of_head, nothing = site.send("HEAD", path, None, None, accept)
+                self.assertEqual((head, of_head["Content-Type"], nothing), (status, headers["Content-Type"], None), path)
                 self.assertNotIn("Cannot find resource", json.dumps(body), path)
             if "patch" not in methods:
                 status, _, body = site.call("PATCH", path, {}, accept=accept)
                 self.assertEqual((status, body["errorCode"]), (405, "METHOD_NOT_ALLOWED"), path)
+
+    def test_the_document_s_head_needs_no_login(self):
+        site = Site(self, "--role", "both")
+        connection = http.client.HTTPConnection("127.0.0.1", site.port, timeout=30)
+        self.addCleanup(connection.close)
+        sizes = []
+        for method in ("HEAD", "GET", "HEAD"):
+            connection.request(method, "/api/ext/v1/openapi.json")
+            answer = connection.getresponse()
+            self.assertEqual((answer.status, answer.headers["Content-Type"]), (200, "application/json"))
+            self.assertEqual(len(answer.read()), int(answer.headers["Content-Length"]) if method == "GET" else 0)
+            sizes.append(answer.headers["Content-Length"])
+        self.assertEqual(len(set(sizes)), 1)
+        connection.request("HEAD", f"{ATLAS}/orgs")
+        answer = connection.getresponse()
+        answer.read()
+        self.assertEqual(answer.status, 401)
+        connection.request("POST", "/api/ext/v1/openapi.json")
+        self.assertNotEqual(connection.getresponse().status, 200)
 
     def document(self, site):
         request = urllib.request.Request(site.url + "/api/ext/v1/openapi.json")
@@ -350,7 +371,7 @@ class OpenApi(AtlasTest):
     def test_the_checker_of_answers_sees_what_is_wrong(self):
         schemas = {"Thing": {"type": "object", "required": ["id"], "properties": {
             "id": {"type": "integer", "format": "int64"}, "kind": {"type": "string", "enum": ["A"]}, "at": {"type": "string", "format": "date-time"},
-            "more": {"nullable": True, "allOf": [{"$ref": "#/components/schemas/Thing"}]}, "all": {"type": "array", "items": {"type": "string"}}}}}
+            "more": {"anyOf": [{"$ref": "#/components/schemas/Thing"}, {"type": "object", "nullable": True, "enum": [None]}]}, "all": {"type": "array", "items": {"type": "string"}}}}}
         thing = {"$ref": "#/components/schemas/Thing"}
         for good in ({"id": 1}, {"id": 1, "kind": "A", "at": "2026-03-01T09:10:00Z", "more": {"id": 2}, "all": ["x"]}, {"id": 1, "more": None}):
             self.assertEqual(problems(schemas, thing, good), [], good)

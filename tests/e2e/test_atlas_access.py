@@ -91,7 +91,12 @@ class MigrationHosts(ImportTest):
         self.assertEqual(told[-3]["clusterName"], "shop-atlas")
         other = self.project(self.atlas, "other")
         self.assertEqual(self.atlas.call("GET", f"{ATLAS}/groups/{other}/events/{event}")[0], 404)
-        self.assertEqual(self.atlas.call("GET", f"{EXT}/groups/{self.group}/liveMigrations")[2]["results"][0]["state"], "COMPLETE")
+        migrations = f"{EXT}/groups/{self.group}/liveMigrations"
+        self.assertEqual(self.atlas.call("GET", migrations)[2]["results"][0]["state"], "COMPLETE")
+        self.assertEqual([self.atlas.call("GET", f"{migrations}?status={one}")[2]["totalCount"] for one in ("COMPLETE", "FAILED", "WORKING")], [1, 0, 0])
+        for wrong in ("complete", ""):
+            status, _, error = self.atlas.call("GET", f"{migrations}?status={wrong}")
+            self.assertEqual((status, error["errorCode"]), (400, "INVALID_ENUM_VALUE"))
 
 
 class ServiceAccounts(AtlasTest):

@@ -19,7 +19,9 @@ from harness.atlas_site import AtlasSite
 from harness.case import DroverTest
 from harness.process import eventually
 from harness.proxy import ConnectProxy, FaultProxy, command_name
+from harness.report import NotRun
 from harness.site import EXT, MANAGER, Site
+from harness.writers import SlowWriter
 
 # What monitoring may send (agent/monitoring_commands.cc), and what a driver sends by itself.
 MONITORING = {"isMaster", "ping", "buildInfo", "hostInfo", "serverStatus", "replSetGetStatus", "replSetGetConfig", "getCmdLineOpts", "getParameter",
@@ -424,6 +426,32 @@ class Linking(ManagerTest):
         self.assertEqual(site.call("DELETE", path)[0], 204)
         self.assertEqual(site.call("GET", path + "/status")[2], {"status": "NOT_SYNCED"})
 
+    def test_a_claim_that_is_refused_leaves_nothing(self):
+        """This site may not call from its address, or what answers there is no Atlas site: another token is taken."""
+        site = self.manager()
+        path = self.link_path(site)
+        for answer in (403, 404):
+            refusing, atlas = AtlasSite(self), AtlasSite(self)
+            refusing.claims_answered = answer
+            status, _, error = site.call("POST", path, {"linkToken": refusing.token()})
+            self.assertEqual((status, error["errorCode"]), (403, "FORBIDDEN"))
+            self.assertIn(str(answer), error["detail"])
+            self.assertEqual(site.call("DELETE", path)[0], 404)
+            self.assertEqual(site.call("POST", path, {"linkToken": atlas.token()})[::2], (200, {"status": "SYNCED"}))
+            self.assertEqual(site.call("DELETE", path)[0], 204)
+
+    def test_a_link_that_atlas_has_deleted_is_not_synced_from_the_first_refusal_on(self):
+        site, atlas = self.manager(), AtlasSite(self)
+        atlas.poll_seconds = 60
+        path = self.link_path(site)
+        self.assertEqual(site.call("POST", path, {"linkToken": atlas.token()})[::2], (200, {"status": "SYNCED"}))
+        finished = atlas.finished
+        eventually(lambda: atlas.finished > finished, 30, "the worker's own first look")
+        atlas.secret = None
+        self.assertEqual(site.call("POST", f"{EXT}/orgs/{site.org}/liveExport/migrationLink:refresh", {})[0], 404)
+        self.assertEqual(site.call("GET", path + "/status")[2], {"status": "NOT_SYNCED"})
+        self.assertIn("ended at the Atlas site", site.call("GET", f"{EXT}/orgs/{site.org}/liveExport/migrationLink/status")[2]["problem"])
+
     def test_a_site_that_is_gone_for_good(self):
         site, atlas = self.manager(), AtlasSite(self)
         path = self.link_path(site)
@@ -708,6 +736,20 @@ class Whole(OnAHost):
         self.assertEqual(writers.lost(self.destination.client()), [])
         self.forget()
 
+    def test_a_site_that_numbers_no_cutover(self):
+        """An older one cannot ask for it anew, and does not hear that it was given up: it is tried again."""
+        if self.source.can_block_writes():
+            raise NotRun("a source that cannot block writes")
+        self.seed()
+        self.want()
+        self.can_commit()
+        with SlowWriter(self.source.client().e2e_seed.slow, 0.05):
+            self.want("CUTOVER")
+            self.wait_for(lambda report: any("given up and is tried again" in one for one in report["warnings"]), "the attempt given up")
+        self.wait_for_state("COMMITTED")
+        self.assert_equal_deployments(self.agent.process)
+        self.forget()
+
     def assert_nothing_secret_shows(self):
         pid = self.agent.engine_pid(self.item)
         with open(f"/proc/{pid}/cmdline", "rb") as file:
@@ -911,6 +953,11 @@ class Validations(OnAHost):
         self.assertEqual(checks["credentials"]["title"], "The username or password is not correct")
         self.assertEqual(checks["source-reachable"]["status"], "PASSED")
         self.assertEqual(checks["engine"]["status"], "SKIPPED")
+
+        checks = self.checks(source={key: value for key, value in self.source_with().items() if key not in ("username", "password")})
+        self.assertEqual(self.failed(checks), ["credentials"], checks)
+        self.assertEqual([checks[name]["status"] for name in ("source-reachable", "privileges", "engine")], ["PASSED", "SKIPPED", "SKIPPED"], checks)
+        self.assertIn("managedAuthentication", checks["credentials"]["detail"])
 
         self.source.create_user("weak", ["clusterMonitor"])
         checks = self.checks(source=self.source_with(username="weak"))

@@ -81,7 +81,7 @@ class Conventions(ServerTest):
                 ("GET", f"/orgs/{site.org}/apiKeys/{nobody}", None, 404, "API_KEY_NOT_FOUND")):
             with self.subTest(method=method, path=path, body=body):
                 got, headers, error = site.call(method, ATLAS + path, body)
-                self.assertEqual(headers["Allow"], "GET, POST" if status == 405 else None)
+                self.assertEqual(headers["Allow"], "GET, HEAD, POST" if status == 405 else None)
                 self.assertEqual((got, error["error"], error["errorCode"]), (status, status, code), error)
                 self.assertEqual(headers["X-Error-Code"], code)
 

@@ -22,6 +22,8 @@ class AtlasSite:
         self.active = False  # a migration: the link may not be deleted
         self.untold = set()  # items whose reports it does not take
         self.answered = {}   # what the answers to reports want of an item, whatever the list says
+        self.claims_answered = None  # with this status, whatever they are
+        self.poll_seconds = 1
         self.slow = 0        # seconds for each project that it is told of
         site = self
 
@@ -68,6 +70,8 @@ class AtlasSite:
         except ValueError:
             return 401, {"errorCode": "LINK_INVALID"}
         if (method, path) == ("POST", "/claim"):
+            if self.claims_answered:
+                return self.claims_answered, {"errorCode": "IP_ADDRESS_NOT_ON_WHITELIST"}
             if user != self.link or secret != self.token_secret:
                 return 401, {"errorCode": "LINK_INVALID"}
             if self.secret not in (None, body["linkSecret"]):
@@ -90,7 +94,7 @@ class AtlasSite:
             self.projects = {key: value for key, value in self.projects.items() if key in body["projectIds"]}
             return 200, {"revision": body["revision"], "removed": 0}
         if (method, path) == ("GET", "/work"):
-            return 200, {"items": list(self.items.values()), "pollSeconds": 1}
+            return 200, {"items": list(self.items.values()), "pollSeconds": self.poll_seconds}
         if method == "PUT" and path.startswith("/work/"):
             return self.report(path.split("/")[2], body)
         return 404, {"errorCode": "RESOURCE_NOT_FOUND"}

@@ -8,7 +8,7 @@ DOCUMENT = "/api/ext/v1/openapi.json"
 TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z")
 # Clients with strict types do not take 4.0 for a whole number, nor true for 1.
 TYPES = {"string": str, "boolean": bool, "integer": int, "number": (int, float), "array": list, "object": dict}
-KNOWN = {"type", "format", "properties", "required", "items", "enum", "pattern", "nullable", "additionalProperties", "allOf", "$ref"}
+KNOWN = {"type", "format", "properties", "required", "items", "enum", "pattern", "nullable", "additionalProperties", "anyOf", "$ref"}
 
 
 def problems(schemas, schema, value, where="body"):
@@ -18,9 +18,11 @@ def problems(schemas, schema, value, where="body"):
         raise AssertionError(f"{where}: this checker does not know {unknown}")
     if "$ref" in schema:
         return problems(schemas, schemas[schema["$ref"].rsplit("/", 1)[1]], value, where)
+    if "anyOf" in schema:
+        return min((problems(schemas, one, value, where) for one in schema["anyOf"]), key=len)
     if value is None:
-        return [] if not schema or schema.get("nullable") else [f"{where} is null"]
-    found = [problem for one in schema.get("allOf", ()) for problem in problems(schemas, one, value, where)]
+        return [] if not schema or (schema.get("nullable") and "type" in schema) else [f"{where} is null"]
+    found = []
     kind = schema.get("type")
     if kind and (not isinstance(value, TYPES[kind]) or (isinstance(value, bool) and kind != "boolean")):
         return found + [f"{where} is {value!r:.100}, and not of the type {kind}"]
