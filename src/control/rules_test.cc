@@ -114,6 +114,7 @@ const std::vector<Row>& rows() {
       one("bi", [](F& f, P&) { f.destination.bi_connector = true; }, {"bi-connector"}),
       one("stats", [](F& f, P&) { f.source.collects_db_stats = false; }, {"db-stats"}),
       one("community", [](F& f, P&) { f.source.community = true; }, {"community"}),
+      one("fcv not told", [](F& f, P&) { f.source.fcv = {}; }, {"fcv-unknown"}),
       // Mechanisms.
       one("scram", [](F& f, P&) { f.source.mechanisms = {"SCRAM-SHA-1", "SCRAM-SHA-256"}; }, {}),
       one("no login", [](F& f, P&) { f.source.mechanisms = {"NONE"}; }, {}),
