@@ -94,7 +94,7 @@ Result<Explained> of_map_reduce(const CommandContext& context, bson::View comman
   const auto request = TRY(parse_map_reduce(own));
   Explained explained{.statement = command};
   explained.find.filter = request.query;
-  explained.find.sort = request.sort;
+  explained.find.sort = request.sort.value_or(bson::View());
   explained.find.limit = request.limit.value_or(0);
   explained.made = map_reduce_stages(request, context.database);
   for (const auto& stage : explained.made) explained.behind.push_back(stage.view());
