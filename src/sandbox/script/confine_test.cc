@@ -104,10 +104,5 @@ TEST(Confine, ItKeepsNoPrivilege) {
   EXPECT_NE(text.find("NoNewPrivs:\t1"), std::string::npos) << text;
 }
 
-// Whoever is linked with the engine is told of its own faults by SIGABRT.
-TEST(Confine, AbortIsTheLibrarys) {
-  EXPECT_EXIT(std::abort(), testing::KilledBySignal(SIGABRT), "");
-}
-
 }  // namespace
 }  // namespace drover::sandbox::script
