@@ -45,10 +45,13 @@ std::string refusal_of(const DestinationState& state, bool drop_was_given) {
                      drop_was_given ? "Remove" : "Start again with dropDestinationData, or remove");
 }
 
-Result<std::optional<Error>> refusal_before_dropping(cluster::Deployment& source, cluster::Deployment& destination) {
+Result<std::optional<Error>> refusal_before_dropping(cluster::Deployment& source, cluster::Deployment& destination, Holds holds) {
   static constexpr std::array<std::string_view, 3> kDropped{"destination-not-empty", "destination-other-migration", "destination-half-removed"};
   auto report = TRY(preflight::check(source, destination, {}));
-  std::erase_if(report.findings, [](const preflight::Finding& finding) { return std::find(kDropped.begin(), kDropped.end(), finding.id) != kDropped.end(); });
+  std::erase_if(report.findings, [&](const preflight::Finding& finding) {
+    if (holds == Holds::kUnfinished && finding.id == "destination-write-blocked") return true;
+    return std::find(kDropped.begin(), kDropped.end(), finding.id) != kDropped.end();
+  });
   if (const auto verdict = report.verdict(); !verdict) return std::optional(verdict.error());
   return std::optional<Error>();
 }

@@ -25,8 +25,8 @@ Result<DestinationState> look_at_destination(cluster::Deployment& destination, c
 std::string refusal_of(const DestinationState& state, bool drop_was_given);
 
 // What is refused whatever the destination holds: asked before anything is removed there, for then it would be lost for nothing. It may even be the
-// source. Reads only. An error: a side does not answer.
-Result<std::optional<Error>> refusal_before_dropping(cluster::Deployment& source, cluster::Deployment& destination);
+// source. What an unfinished migration (`holds`) has blocked is unblocked by its removal. Reads only. An error: a side does not answer.
+Result<std::optional<Error>> refusal_before_dropping(cluster::Deployment& source, cluster::Deployment& destination, Holds holds);
 
 // No collection outside of the server's own databases and the migration's.
 Result<bool> is_empty(cluster::Deployment& destination);

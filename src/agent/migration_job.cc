@@ -280,7 +280,7 @@ Result<std::optional<Error>> MigrationJob::prepare(const Job& job, const std::st
   const bool drops = job.drop_destination && job.desired == Desired::kRun;
   if (drops && found.holds != Holds::kOurs) {
     const auto source = TRY(cluster::connect({.uri = job.source_uri, .side = cluster::Side::kSource, .app_name = "drover agent"}, host_.runtime, stop));
-    if (auto refused = TRY(refusal_before_dropping(*source, *destination))) return refused;
+    if (auto refused = TRY(refusal_before_dropping(*source, *destination, found.holds))) return refused;
   }
   switch (found.holds) {
     case Holds::kOurs:

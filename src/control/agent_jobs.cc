@@ -209,8 +209,12 @@ Status AgentJobs::remove(const std::string& id) { return leave(id, Left::kNothin
 Status AgentJobs::leave(const std::string& id, Left what) {
   const auto now = std::chrono::duration_cast<std::chrono::milliseconds>(runtime_.wall_time().time_since_epoch()).count();
   if (const auto known = TRY(store_.find_one(kJobs, by_id(id))); known && !is_removed(*known)) {
+    // Not where another link has taken it meanwhile.
+    bson::Builder still;
+    still.append("_id", id).append("linkId", text_of(*known, "linkId"));
+    still.open_document("removedAt").append("$exists", false);
     const auto left = bson::make_document({{"linkId", text_of(*known, "linkId")}, {"removedAt", bson::DateTime{now}}, {"begun", what == Left::kBegun}});
-    TRY(store_.update(kJobs, by_id(id), left));
+    TRY(store_.update(kJobs, std::move(still).finish(), left));
   }
   TRY(store_.remove(kLogs, bson::make_document({{"jobId", id}})));
   for (const auto& [begun, kept] : {std::pair{false, kRemovedKept}, std::pair{true, kBegunKept}}) {

@@ -52,6 +52,8 @@ Result<Identity::Founded> Identity::found_organization(const std::string& name, 
   auto done = tell ? tell(founded) : Status();
   if (done) done = keep_organization(planned);
   if (done) return founded;
+  // An answer that did not come says nothing of the organization: it may be there, and needs its key then.
+  if (done.error().code == ErrorCode::kTemporary || done.error().code == ErrorCode::kInterrupted) return tl::unexpected(std::move(done).error());
   if (const auto taken = take_keys(planned.org.id, ""); !taken) done.error().message += "; its key could not be taken back: " + taken.error().message;
   return tl::unexpected(done.error());
 }

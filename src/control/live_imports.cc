@@ -28,8 +28,6 @@ std::vector<std::string> locks_of(const LiveImport& import, bool one_per_link) {
                                  fmt::format("host {}/{}/{}", import.link, request.source_group, request.host)};
   // The same one may be registered under several names, and in several projects.
   if (!import.deployment.empty()) locks.push_back("deployment " + import.deployment);
-  // Nor may what is copied from be written by another one.
-  if (!import.source_deployment.empty() && import.source_deployment != import.deployment) locks.push_back("deployment " + import.source_deployment);
   if (one_per_link) locks.push_back("link " + import.link);
   return locks;
 }
@@ -105,6 +103,16 @@ Status LiveImports::make_room(ImportKind kind, const std::string& group) {
                                                    group, std::chrono::duration_cast<std::chrono::hours>(kEventsKept).count() / 24));
 }
 
+// What is copied from is written by no other one. What a source is its own organization's manager says: nobody else's is kept from anything by it, and
+// copies of one deployment, which have one identity, may be copied from side by side.
+Result<bool> LiveImports::copies_from_what_is_written(const LiveImport& import) {
+  for (const auto& [field, is] : {std::pair{"deployment", import.source_deployment}, std::pair{"sourceDeployment", import.deployment}}) {
+    if (is.empty()) continue;
+    if (TRY(store_.find_one(kImports, bson::make_document({{"orgId", import.org}, {"kind", "migration"}, {"locks", bson::make_document({{"$exists", true}})}, {field, is}})))) return true;
+  }
+  return false;
+}
+
 Result<LiveImport> LiveImports::create(LiveImport first, const std::string& source_password, const Asker& by) {
   const bool migration = first.kind == ImportKind::kMigration;
   first.id = new_id(runtime_);
@@ -132,6 +140,7 @@ Result<LiveImport> LiveImports::create(LiveImport first, const std::string& sour
   };
   if (migration) {
     if (const auto used = TRY(used_unlocked(first, locks))) return busy(*used);
+    if (TRY(copies_from_what_is_written(first))) return busy("deployment ");
     {
       auto list = document.open_array("locks");
       for (const auto& lock : locks) list.append(lock);

@@ -85,6 +85,7 @@ class LiveImports {
  private:
   Status make_room(ImportKind kind, const std::string& group);
   Result<std::vector<std::string>> locks_left(const LiveImport& import);
+  Result<bool> copies_from_what_is_written(const LiveImport& import);
   Result<std::optional<std::string>> used_unlocked(const LiveImport& first, const std::vector<std::string>& locks);
   LiveImport read(bson::View document) const;
   Result<Json> item_of(const LiveImport& import, bson::View document, const Cluster& cluster);

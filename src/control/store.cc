@@ -159,6 +159,7 @@ Store::Next Store::after(bool answered, SteadyTime begun, SteadyTime asked) {
       known = {std::nullopt, std::nullopt, now};
       return Next::kDone;
     }
+    if (now - begun >= kStorePatience + kStoreReplyLimit) return Next::kGiveUp;  // whatever others are answered
     if (known.last_answer > asked) return now - asked >= kStoreReplyLimit || now - begun >= kStorePatience ? Next::kGiveUp : Next::kAgain;
     if (!known.since) known.since = asked;
     if (!known.next_probe && now - *known.since < kStorePatience) return Next::kAgain;

@@ -57,6 +57,15 @@ class Scripts(DroverTest):
         self.assertEqual(raised.exception.code, code, raised.exception.details)
         return raised.exception.details["errmsg"]
 
+    def test_a_statement_of_a_transaction_is_done_once(self):
+        function = {"$function": {"body": "function() { return 7 }", "args": [], "lang": "js"}}
+        with self.client.start_session() as session, session.start_transaction():
+            self.client.e2e.command("update", "anew", session=session, updates=[
+                {"q": {"_id": 1}, "u": {"$set": {"a": 1}}, "upsert": True},
+                {"q": {"_id": 2}, "u": [{"$set": {"a": function}}], "upsert": True}])
+        self.assertEqual(list(self.client.e2e.anew.find()), [{"_id": 1, "a": 1}, {"_id": 2, "a": 7}])
+        self.assertEqual(self.client.e2e.anew.estimated_document_count(), 2)
+
     def test_an_endless_loop_ends_with_its_time(self):
         for call in (lambda: self.items.find_one({"$where": ENDLESS}, max_time_ms=300),
                      lambda: list(self.items.find({"$where": "sleep(5) || true"}, max_time_ms=300)),

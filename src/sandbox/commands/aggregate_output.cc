@@ -155,11 +155,16 @@ class MergeWriter {
     for (;;) {
       const auto group = TRY(next_group(context_, documents, memory_));
       if (group.empty()) return {};
-      TRY(in_write_unit(context_, [&](WriteUnit& unit) -> Status {
-        const auto collection = TRY(collection_for_write(context_, unit, target_, true));
-        for (const auto& document : group) TRY(merge(unit, collection, document));
-        return {};
-      }));
+      for (std::size_t done = 0; done < group.size();) {
+        std::size_t next = done;
+        TRY(in_write_unit(context_, [&](WriteUnit& unit) -> Status {
+          const auto collection = TRY(collection_for_write(context_, unit, target_, true));
+          const auto began = context_.services.runtime.now();
+          for (next = done; next < group.size() && (next == done || context_.services.runtime.now() - began <= kLongInUnit); ++next) TRY(merge(unit, collection, group[next]));
+          return {};
+        }));
+        done = next;
+      }
     }
   }
 

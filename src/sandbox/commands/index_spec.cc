@@ -155,7 +155,7 @@ Result<IndexMatch> compare_with(const CommandContext& context, const std::vector
                      same_option(other.spec, spec, "partialFilterExpression"));
   };
   for (const auto& existing : all) {
-    if (existing.name() == "_id_" && same_key(existing)) return IndexMatch::kExists;
+    if ((existing.name() == "_id_" || existing.spec["clustered"].is_truthy()) && same_key(existing)) return IndexMatch::kExists;
     if (existing.name() != name) continue;
     const bson::View there = existing.spec;
     if (!same_signature(existing)) {

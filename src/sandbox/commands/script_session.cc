@@ -98,8 +98,32 @@ Status ScriptOperation::check(SteadyTime call_began) const {
   return {};
 }
 
+namespace {
+
+bool mentions_scripts(bson::View document) {
+  const std::string_view bytes(reinterpret_cast<const char*>(document.data()), document.size());
+  return bytes.find("$function") != std::string_view::npos || bytes.find("$accumulator") != std::string_view::npos || bytes.find("$where") != std::string_view::npos;
+}
+
+// Too often rather than too seldom: a text may say so too.
+bool mentions_scripts(const CommandContext& context) {
+  if (context.services.scripts == nullptr) return false;
+  if (mentions_scripts(context.body)) return true;
+  for (const auto& sequence : context.sequences) {
+    for (const auto& document : sequence.documents) {
+      if (mentions_scripts(document)) return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
 Status ScriptOperation::ready_for_unit() {
-  if (running == nullptr || !running->wanted_) return {};
+  if (running == nullptr) return {};
+  // A statement of a transaction is not begun anew: what it has done is part of the transaction's.
+  if (!running->wanted_ && running->context_.transaction != nullptr && mentions_scripts(running->context_)) running->wanted_ = true;
+  if (!running->wanted_) return {};
   return running->take_process();
 }
 

@@ -66,7 +66,7 @@ Status check_comment(const CommandContext& context) {
 
 Result<bool> bool_field(const CommandContext& context, std::string_view name, bool otherwise) {
   const auto field = context.body[name];
-  if (!field) return otherwise;
+  if (!field || field.is_null() || field.type() == bson::Type::kUndefined) return otherwise;
   if (field.type() != bson::Type::kBool && !field.is_number()) {
     return server_error(code::kTypeMismatch,
                         fmt::format("BSON field '{}.{}' is the wrong type '{}', expected types '[bool, long, int, decimal, double']",

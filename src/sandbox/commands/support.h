@@ -94,6 +94,9 @@ Result<std::unique_ptr<WriteUnit>> begin_unit(CommandContext& context);
 // The same command where it puts in order what it has begun: neither killed nor out of time, but when the server stops.
 CommandContext tidying(const CommandContext& context);
 
+// Who changes many documents ends a unit after this time and begins another one: others wait for it, and calls of scripts in it have an end.
+inline constexpr std::chrono::seconds kLongInUnit{1};
+
 // Runs `body` in a write unit and commits it. Met a document that a transaction holds (112), the unit is dropped and, outside
 // transactions, made again after a transaction has ended: `body` runs from the start. Inside a transaction the error stands.
 // `committed` sees the unit once it is committed. `waits` is called before each wait: whoever waits keeps no documents, for there may be

@@ -286,15 +286,26 @@ class Updating {
   }
 
   Status update_chunk(const UpdateStatement& statement, const Uuid& uuid, std::vector<Found>& chunk, Outcome& total, Scan& scan) {
+    for (std::size_t done = 0; done < chunk.size();) TRY(update_some(statement, uuid, chunk, done, total, scan));
+    return {};
+  }
+
+  // From `done` on, which is moved: as many as one unit has the time for.
+  Status update_some(const UpdateStatement& statement, const Uuid& uuid, std::vector<Found>& chunk, std::size_t& done, Outcome& total, Scan& scan) {
     Outcome part;
     std::optional<Error> failed;
+    std::size_t next = done;
     TRY(in_write_unit(context_, [&](WriteUnit& unit) -> Status {
       part = {};
       failed.reset();
+      next = done;
+      const auto began = context_.services.runtime.now();
       const auto current = unit.catalog().find(uuid);
       if (!current) return server_error(175, fmt::format("collection dropped. UUID {}", uuid.to_string()));
       TRY(check_write_allowed(context_, unit, ns_));
-      for (const auto& item : chunk) {
+      for (; next < chunk.size(); ++next) {
+        if (next > done && context_.services.runtime.now() - began > kLongInUnit) break;
+        const auto& item = chunk[next];
         const auto found = TRY(still_there(unit, current, statement.filter(), item));
         if (!found) continue;
         const auto changed = statement.apply(context_, unit, current, *found, 0);
@@ -314,6 +325,7 @@ class Updating {
     }));
     total.matched += part.matched;
     total.modified += part.modified;
+    done = next;
     if (failed) return tl::unexpected(*failed);
     return {};
   }

@@ -64,9 +64,15 @@ struct Emits {
 // A call, and what it has left to be done: the reactions of its promises.
 template <typename Self>
 bool run(JSContext* cx, const Self& self, JS::HandleValue function, const JS::HandleValueArray& arguments, JS::MutableHandleValue result) {
-  if (!JS::Call(cx, self, function, arguments, result)) return false;
+  if (JS::Call(cx, self, function, arguments, result)) {
+    js::RunJobs(cx);
+    return true;
+  }
+  // None is left for the next call, which may be another operation's.
+  JS::AutoSaveExceptionState thrown(cx);
   js::RunJobs(cx);
-  return true;
+  thrown.restore();
+  return false;
 }
 
 }  // namespace

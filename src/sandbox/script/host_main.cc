@@ -62,9 +62,13 @@ Bytes read_message() {
   return read_all(bytes->data() + sizeof size, size - sizeof size) ? bytes : nullptr;
 }
 
+// Longer ones are cut: a script may throw its document.
 bson::Document failure(const Error& error) {
+  constexpr std::size_t kMost = 8 << 10;
   const bool last = error.message.starts_with("Out of memory");
-  return bson::make_document({{"code", error.server_code}, {"message", error.message}, {"last", last}});
+  auto end = std::min(error.message.size(), kMost);
+  while (end < error.message.size() && end > 0 && (static_cast<unsigned char>(error.message[end]) & 0xc0) == 0x80) --end;
+  return bson::make_document({{"code", error.server_code}, {"message", error.message.substr(0, end)}, {"last", last}});
 }
 
 template <typename T>

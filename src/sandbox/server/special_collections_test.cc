@@ -28,6 +28,14 @@ class SpecialCollectionsTest : public SandboxClientTest {
 
 constexpr const char* kClustered = R"({"create": "c", "clusteredIndex": {"key": {"_id": 1}, "unique": true}})";
 
+// Whatever it is called.
+TEST_F(SpecialCollectionsTest, AClusteredCollectionHasItsIdIndex) {
+  start({8, 0, 4});
+  ASSERT_EQ(code("t", R"({"create": "c", "clusteredIndex": {"key": {"_id": 1}, "unique": true, "name": "my key"}})"), 0);
+  EXPECT_EQ(code("t", R"({"createIndexes": "c", "indexes": [{"key": {"_id": 1}, "name": "_id_"}]})"), 0);
+  EXPECT_EQ(run("t", R"({"listIndexes": "c"})").view().at_path("cursor.firstBatch").document_value().field_count(), 1u);
+}
+
 TEST_F(SpecialCollectionsTest, ClusteredCollectionsAreReadInTheOrderOfTheirIds) {
   start(kTest50);
   EXPECT_EQ(code("t", kClustered), 40415);

@@ -116,7 +116,6 @@ Status Engine::prepare() {
     kv::IndexedBatch& batch = unit->batch();
     batch.put(kMeta, "format", kFormat);
     TRY(unit->create_collection({"local", "oplog.rs"}, oplog_options(impl_->oplog_max), bson::View()));
-    TRY(unit->create_collection(sessions_namespace(), bson::View(), id_index));
     const auto versions = TRY(unit->create_collection({"admin", "system.version"}, bson::View(), id_index));
     const auto fcv = fmt::format("{}.{}", impl_->options.version.major, impl_->options.version.minor);
     TRY(unit->insert(versions, bson::make_document({{"_id", "featureCompatibilityVersion"}, {"version", fcv}})));
@@ -126,6 +125,7 @@ Status Engine::prepare() {
   // Those of the version that runs now, which may not be the one that made the data.
   const auto version = impl_->options.version;
   unit->set_replicated(false);
+  if (!unit->catalog().find(sessions_namespace())) TRY(unit->create_collection(sessions_namespace(), bson::View(), id_index));
   if (version >= kRetryImagesSince && !unit->catalog().find(retry_images_namespace())) {
     TRY(unit->create_collection(retry_images_namespace(), bson::View(), id_index));
   }
