@@ -44,11 +44,6 @@ std::vector<std::string> texts_in(const Json& object, std::string_view key) {
   return texts;
 }
 
-bool is_object_id(const std::string& text) {
-  constexpr std::size_t kDigits = 24;
-  return text.size() == kDigits && text.find_first_not_of("0123456789abcdef") == std::string::npos;
-}
-
 bool is_older(const std::string& one, const std::string& other) {
   const auto a = ServerVersion::parse(one), b = ServerVersion::parse(other);
   return a && (!b || *a < *b);
@@ -117,7 +112,7 @@ SampleSummary summary_of(const MonitoredDeployment& before, const Json::Array& h
     else if (next.topology != "SHARDED") next.topology = type.ends_with("STANDALONE") ? "STANDALONE" : "REPLICA_SET";
     if (const auto version = text_in(host, "version"); lowest.empty() || is_older(version, lowest)) lowest = version;
     if (const auto set = text_in(host, "replicaSetName"); !set.empty()) next.replica_set = set;
-    if (const auto id = text_in(host, "replicaSetId"); is_object_id(id)) next.replica_set_id = id;
+    if (const auto id = text_in(host, "replicaSetId"); is_id(id)) next.replica_set_id = id;
     if (const auto fcv = text_in(host, "featureCompatibilityVersion"); !fcv.empty()) next.fcv = fcv;
     if (const auto os = text_in(host, "os"); !os.empty()) next.os = os;
     if (const auto* community = host.find("community"); community && community->as_bool()) next.community = *community->as_bool();

@@ -222,12 +222,7 @@ class SyncWriter(DroverTest):
         self.source.client().e2e_seed.small.insert_one({"_id": "between"})
         daemon.environment = None
         daemon.start()
-        given_up = daemon.wait_for(lambda progress: progress.get("x") and progress["x"]["commitGivenUp"], "the commit given up")
-        self.assertIn("e2e_seed.small", given_up["x"]["commitGivenUp"]["because"])
-        daemon.can_commit()
-        daemon.ordered("commit", xRequest=2)
-        daemon.committed()
-        self.assert_equal_deployments(daemon.process)
+        self.given_up_for_the_writer(daemon)
 
     def written_after_the_order(self):
         """A commit that an open transaction holds up, and a write meanwhile, which is applied. The daemon, and what ends the transaction."""

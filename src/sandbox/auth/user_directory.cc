@@ -9,6 +9,14 @@
 
 namespace drover::sandbox::auth {
 
+namespace {
+
+bool same_field(bson::View a, bson::View b, std::string_view name) {
+  return a[name].exists() == b[name].exists() && (!a[name] || bson::compare_values(a[name], b[name]) == 0);
+}
+
+}  // namespace
+
 std::optional<ScramCredentials> ResolvedUser::credentials(Mechanism mechanism) const {
   const auto all = document["credentials"].to_document();
   if (!all) return std::nullopt;
@@ -17,13 +25,11 @@ std::optional<ScramCredentials> ResolvedUser::credentials(Mechanism mechanism) c
 }
 
 bool ResolvedUser::is_same_as(const ResolvedUser& other) const {
-  const auto mine = document["userId"], theirs = other.document["userId"];
-  return mine.exists() == theirs.exists() && (!mine || bson::compare_values(mine, theirs) == 0);
+  return same_field(document, other.document, "userId");
 }
 
 bool ResolvedUser::has_same_credentials_as(const ResolvedUser& other) const {
-  const auto mine = document["credentials"], theirs = other.document["credentials"];
-  return mine.exists() == theirs.exists() && (!mine || bson::compare_values(mine, theirs) == 0);
+  return same_field(document, other.document, "credentials");
 }
 
 bool ResolvedUser::may_authenticate(const Addresses& addresses) const {

@@ -20,7 +20,7 @@ bool is_kind(bson::View key, std::string_view kind) {
 }
 
 // {a: "text", b: "text", c: 1} → {_fts: "text", _ftsx: 1, c: 1}, with a weight for each text field.
-void append_text_key(bson::Builder& out, bson::View key, std::map<std::string, bson::Value>& weights) {
+void append_text_key(bson::Builder& out, bson::View key, std::map<std::string, std::int32_t>& weights) {
   auto fixed = out.open_document("key");
   bool put = false;
   for (const auto& field : key) {
@@ -28,7 +28,7 @@ void append_text_key(bson::Builder& out, bson::View key, std::map<std::string, b
       if (field.key() == "_fts") {
         fixed.append_raw(field);
       } else {
-        weights.emplace(std::string(field.key()), bson::Value(bson::make_document({{"", 1}}).view().first()));
+        weights.emplace(field.key(), 1);
         if (!std::exchange(put, true)) fixed.append("_fts", "text").append("_ftsx", 1);
       }
     } else {
@@ -37,13 +37,10 @@ void append_text_key(bson::Builder& out, bson::View key, std::map<std::string, b
   }
 }
 
-void append_text_options(bson::Builder& out, bson::View spec, std::map<std::string, bson::Value> weights) {
+void append_text_options(bson::Builder& out, bson::View spec, std::map<std::string, std::int32_t> weights) {
   if (const auto given = spec["weights"].to_document())
-    for (const auto& weight : *given) {
-      const auto whole = static_cast<std::int32_t>(weight.to_int64().value_or(1));
-      weights[std::string(weight.key())] = bson::Value(bson::make_document({{"", whole}}).view().first());
-    }
-  if (spec["weights"].to_string_view() == "$**") weights.insert_or_assign("$**", bson::Value(bson::make_document({{"", 1}}).view().first()));
+    for (const auto& weight : *given) weights[std::string(weight.key())] = static_cast<std::int32_t>(weight.to_int64().value_or(1));
+  if (spec["weights"].to_string_view() == "$**") weights["$**"] = 1;
   {
     auto list = out.open_document("weights");
     for (const auto& [name, weight] : weights) list.append(name, weight);
@@ -111,7 +108,7 @@ Result<bson::Document> normalize_index(const CommandContext& context, bson::View
   else out.append("v", 2);
   if (spec["unique"].is_truthy()) out.append("unique", true);
   if (spec["hidden"].is_truthy()) out.append("hidden", true);
-  std::map<std::string, bson::Value> weights;
+  std::map<std::string, std::int32_t> weights;
   if (text) append_text_key(out, key, weights);
   else out.append("key", key);
   out.append("name", is_id ? std::string_view("_id_") : spec["name"].string_value());
