@@ -288,4 +288,6 @@ bool Collator::same_as(const Collator* other) const {
   return other != nullptr && impl_->spec == other->impl_->spec;
 }
 
+bool same_collation(const Collator* a, const Collator* b) { return a == b || (a && a->same_as(b)); }
+
 }  // namespace drover::bson

@@ -31,4 +31,7 @@ class Collator {
   std::unique_ptr<Impl> impl_;
 };
 
+// Null is the simple collation.
+bool same_collation(const Collator* a, const Collator* b);
+
 }  // namespace drover::bson

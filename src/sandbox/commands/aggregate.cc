@@ -221,7 +221,7 @@ Result<OpenAggregate> open_aggregate(CommandContext& context, AggregateRequest r
   auto documents = std::move(pipeline).run(std::move(source));
   if (!output) return OpenAggregate{.cursor = std::make_unique<PipelineCursor>(std::move(documents), state->asking), .at = scope.at};
   const Asking::Scope working(*state->asking, context);
-  TRY(write_output(context, request.ns, *output, *documents));
+  TRY(write_output(context, request.ns, *output, *documents, state->collator));
   return OpenAggregate{.cursor = make_list_cursor({}), .at = {}, .is_output = true};
 }
 

@@ -146,8 +146,8 @@ class OutWriter {
 
 class MergeWriter {
  public:
-  MergeWriter(CommandContext& context, Namespace target, const Output& output)
-      : context_(context), target_(std::move(target)), output_(output), by_id_(output.on.size() == 1 && output.on[0] == "_id"),
+  MergeWriter(CommandContext& context, Namespace target, const Output& output, std::shared_ptr<const bson::Collator> collator)
+      : context_(context), target_(std::move(target)), output_(output), collator_(std::move(collator)), by_id_(output.on.size() == 1 && output.on[0] == "_id"),
         memory_(&context.services.memory.work) {}
 
   Status run(query::DocumentSource& documents) {
@@ -169,16 +169,18 @@ class MergeWriter {
   }
 
  private:
-  // Whoever is found by the `on` fields must be the only one.
+  // Whoever is found by the `on` fields must be the only one, as the aggregation compares. Of fields that are only supposed nobody asks.
   Status check_unique_index() {
-    if (by_id_) return {};
+    if (!output_.on_given) return {};
     const auto collection = context_.engine().view()->catalog->find(target_);
+    if (!collection && by_id_) return {};
     const std::set<std::string> wanted(output_.on.begin(), output_.on.end());
     if (collection) {
       for (const auto& index : collection->indexes) {
         std::set<std::string> fields;
         for (const auto& field : index->fields) fields.insert(field.path);
-        if (!index->ready || !index->unique || index->partial_filter || fields != wanted) continue;
+        const bool unique = index->unique || index->is_id();
+        if (!index->ready || !unique || index->partial_filter || fields != wanted || !bson::same_collation(index->collator.get(), collator_.get())) continue;
         index_name_ = index->name;
         return {};
       }
@@ -226,9 +228,9 @@ class MergeWriter {
       }
       filter.open_document(path).append("$eq", value);
     }
-    if (by_id_) return unit.find_by_id(*collection, document["_id"]);
-    auto matcher = TRY(query::Matcher::parse(std::move(filter).finish(), collection->collator, context_.settings().version));
-    auto plan = TRY(make_plan(*collection, {.refuses_scans = refuses_table_scans(context_), .filter = &matcher, .collator = collection->collator}));
+    if (by_id_ && bson::same_collation(collection->collator.get(), collator_.get())) return unit.find_by_id(*collection, document["_id"]);
+    auto matcher = TRY(query::Matcher::parse(std::move(filter).finish(), collator_, context_.settings().version));
+    auto plan = TRY(make_plan(*collection, {.refuses_scans = refuses_table_scans(context_), .filter = &matcher, .collator = collator_}));
     // The unit outlives the scan.
     Scan scan(std::shared_ptr<const Reader>(std::shared_ptr<void>(), &unit), collection, std::move(plan), std::move(matcher), context_.services.memory.work);
     const auto found = TRY(scan.next());
@@ -286,6 +288,7 @@ class MergeWriter {
   CommandContext& context_;
   const Namespace target_;
   const Output& output_;
+  const std::shared_ptr<const bson::Collator> collator_;  // the aggregation's
   const bool by_id_;
   query::StageMemory memory_;
   std::string index_name_ = "_id_";
@@ -320,10 +323,11 @@ Status check_output(CommandContext& context, const Namespace& source, const Outp
   return {};
 }
 
-Status write_output(CommandContext& context, const Namespace& source, const Output& output, query::DocumentSource& documents) {
+Status write_output(CommandContext& context, const Namespace& source, const Output& output, query::DocumentSource& documents,
+                    std::shared_ptr<const bson::Collator> collator) {
   const auto target = target_of(source, output);
   if (output.kind == Output::Kind::kOut) return OutWriter(context, target).run(documents);
-  return MergeWriter(context, target, output).run(documents);
+  return MergeWriter(context, target, output, std::move(collator)).run(documents);
 }
 
 }  // namespace drover::sandbox

@@ -66,8 +66,6 @@ bson::Document essence(bson::View options) {
   return std::move(out).finish();
 }
 
-bool same_collation(const bson::Collator* a, const bson::Collator* b) { return a == b || (a && a->same_as(b)); }
-
 tl::unexpected<Error> exists_otherwise(const CollectionInfo& there, std::string how) {
   return server_error(code::kNamespaceExists, fmt::format("namespace {} already exists, but {}", there.ns.to_string(), how));
 }
@@ -91,7 +89,7 @@ Status check_same_view(const CollectionInfo& there, std::string_view on, bson::V
     const auto shown = [](bson::View stages) { return bson::to_shell(bson::make_document({{"", bson::ArrayView{stages}}}).view().first()); };
     return exists_otherwise(there, fmt::format("with pipeline {} rather than {}", shown(there.view_pipeline), shown(pipeline)));
   }
-  if (same_collation(there.collator.get(), collator)) return {};
+  if (bson::same_collation(there.collator.get(), collator)) return {};
   const auto shown = [](const bson::Collator* one) { return one ? bson::to_shell(one->spec()) : std::string("{ locale: \"simple\" }"); };
   return exists_otherwise(there, fmt::format("with collation: {} rather than {}", shown(there.collator.get()), shown(collator)));
 }

@@ -73,6 +73,8 @@ class MapReduce {
     return std::optional(std::move(out).finish());
   }
 
+  const std::shared_ptr<const bson::Collator>& collator() const { return collator_; }
+
  private:
   struct Key {
     Document id;  // {"": key}
@@ -208,7 +210,7 @@ Result<Document> run(CommandContext& context, const MapReduceRequest& request) {
   TRY(work.gather().map_error(within));
   if (!request.output) return inline_reply(context, work).map_error(within);
   Results results(work);
-  TRY(write_output(context, request.ns, *request.output, results).map_error(within));
+  TRY(write_output(context, request.ns, *request.output, results, work.collator()).map_error(within));
   return output_reply(request);
 }
 

@@ -26,11 +26,6 @@ bool holds_text(const bson::Element& value) {
   return type == bson::Type::kString || type == bson::Type::kSymbol || type == bson::Type::kDocument || type == bson::Type::kArray;
 }
 
-bool same_collation(const bson::Collator* a, const bson::Collator* b) {
-  if (!a || !b) return a == b;
-  return a->same_as(b);
-}
-
 // "a.0", "a.0.b": a number that may be the place of an item, or the name of a field of every item.
 bool has_place(std::string_view path) {
   while (true) {
@@ -174,7 +169,7 @@ class Candidate {
 
   bool delivers_sort(bool& forward) const {
     if (!request_.sort || request_.sort->empty() || request_.sort->natural() != 0 || index_->multikey->load() != 0) return false;
-    if (!same_collation(index_->collator.get(), request_.collator.get())) return false;
+    if (!bson::same_collation(index_->collator.get(), request_.collator.get())) return false;
     const auto& parts = request_.sort->parts();
     std::size_t at = 0;
     std::optional<bool> reversed;
@@ -246,7 +241,7 @@ class Candidate {
   bool usable(const PathBounds& bounds) const {
     // Nothing there: of an array {a: [{b: 1}]} that is true of "a.0.b", since the item has no field "0". The index only knows the item.
     if (has_place(bounds.path) && contains_null(bounds.intervals)) return false;
-    if (same_collation(index_->collator.get(), request_.collator.get())) return true;
+    if (bson::same_collation(index_->collator.get(), request_.collator.get())) return true;
     return std::none_of(bounds.intervals.begin(), bounds.intervals.end(),
                         [](const Interval& i) { return holds_text(i.low.element()) || holds_text(i.high.element()); });
   }

@@ -179,9 +179,7 @@ class Updating {
   }
 
   static bool same_collation(const UpdateStatement& statement, const CollectionInfo& collection) {
-    const auto* a = statement.collator().get();
-    const auto* b = collection.collator.get();
-    return a == b || (a && a->same_as(b));
+    return bson::same_collation(statement.collator().get(), collection.collator.get());
   }
 
   Result<Outcome> change(WriteUnit& unit, const CollectionPtr& collection, const UpdateStatement& statement, std::optional<Found> found, std::size_t index) {

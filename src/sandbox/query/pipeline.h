@@ -64,6 +64,7 @@ struct PipelineOutput {
   std::string db;  // empty: the pipeline's own
   std::string collection;
   std::vector<std::string> on{"_id"};       // $merge
+  bool on_given = false;
   std::string when_matched = "merge";       // replace, keepExisting, merge, fail, pipeline
   bson::Document when_matched_pipeline;     // an array's bytes, for "pipeline"
   bson::Document let;                       // {new: "$$ROOT"} by default: expressions over the new document

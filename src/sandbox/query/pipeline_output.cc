@@ -52,6 +52,7 @@ Result<PipelineOutput> parse_out(const Element& stage) {
 }
 
 Status parse_on(const Element& e, PipelineOutput& output) {
+  output.on_given = true;
   output.on.clear();
   if (e.is_string()) {
     output.on.emplace_back(e.string_value());
