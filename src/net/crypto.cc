@@ -64,11 +64,58 @@ std::string hmac(Digest kind, std::string_view key, std::string_view data) {
   return out;
 }
 
-std::string pbkdf2(Digest kind, std::string_view password, std::string_view salt, int iterations) {
-  std::string out(digest_size(kind), '\0');
-  CHECK(PKCS5_PBKDF2_HMAC(password.data(), static_cast<int>(password.size()), bytes(salt), static_cast<int>(salt.size()),
-                          iterations, algorithm(kind), static_cast<int>(out.size()), bytes(out)) == 1,
-        "PBKDF2");
+namespace {
+
+// Many HMACs with one key: what comes of the key is hashed once.
+class KeyedHasher {
+ public:
+  KeyedHasher(Digest kind, std::string_view key) : algorithm_(algorithm(kind)) {
+    std::string block(static_cast<std::size_t>(EVP_MD_get_block_size(algorithm_)), '\0');
+    const auto short_key = key.size() > block.size() ? digest(kind, key) : std::string(key);
+    short_key.copy(block.data(), short_key.size());
+    begin(inner_, block, 0x36);
+    begin(outer_, block, 0x5c);
+  }
+  // In place of `data`, which has the digest's size then.
+  void replace(std::string& data) {
+    finish(inner_, data);
+    finish(outer_, data);
+  }
+
+ private:
+  using Context = std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)>;
+  static Context make() { return {EVP_MD_CTX_new(), &EVP_MD_CTX_free}; }
+
+  void begin(Context& context, std::string block, unsigned char pad) const {
+    for (auto& byte : block) byte = static_cast<char>(static_cast<unsigned char>(byte) ^ pad);
+    CHECK(EVP_DigestInit_ex(context.get(), algorithm_, nullptr) == 1 && EVP_DigestUpdate(context.get(), block.data(), block.size()) == 1, "HMAC");
+  }
+  void finish(const Context& begun, std::string& data) {
+    unsigned char out[EVP_MAX_MD_SIZE];
+    unsigned int size = 0;
+    CHECK(EVP_MD_CTX_copy_ex(work_.get(), begun.get()) == 1 && EVP_DigestUpdate(work_.get(), data.data(), data.size()) == 1 &&
+              EVP_DigestFinal_ex(work_.get(), out, &size) == 1,
+          "HMAC");
+    data.assign(reinterpret_cast<const char*>(out), size);
+  }
+
+  const EVP_MD* const algorithm_;
+  Context inner_ = make(), outer_ = make(), work_ = make();
+};
+
+}  // namespace
+
+std::optional<std::string> pbkdf2(Digest kind, std::string_view password, std::string_view salt, int iterations, const std::function<bool()>& goes_on) {
+  constexpr int kAskEvery = 4096;
+  KeyedHasher hasher(kind, password);
+  auto round = std::string(salt) + std::string("\0\0\0\1", 4);  // the first block, and there is no other
+  hasher.replace(round);
+  auto out = round;
+  for (int done = 1; done < iterations; ++done) {
+    if (done % kAskEvery == 0 && goes_on && !goes_on()) return std::nullopt;
+    hasher.replace(round);
+    for (std::size_t i = 0; i < out.size(); ++i) out[i] = static_cast<char>(out[i] ^ round[i]);
+  }
   return out;
 }
 

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -28,7 +29,8 @@ class Hasher {
   std::unique_ptr<Impl> impl_;
 };
 std::string hmac(Digest kind, std::string_view key, std::string_view data);
-std::string pbkdf2(Digest kind, std::string_view password, std::string_view salt, int iterations);
+// As long as the digest. `goes_on` is asked every few milliseconds; nothing once it says no.
+std::optional<std::string> pbkdf2(Digest kind, std::string_view password, std::string_view salt, int iterations, const std::function<bool()>& goes_on = {});
 std::size_t digest_size(Digest kind);
 std::string random_bytes(std::size_t count);
 // In time that does not depend on where they differ.

@@ -10,7 +10,14 @@ TEST(Crypto, KnownAnswers) {
   EXPECT_EQ(hex_encode(digest(Digest::kSha256, "abc")), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
   EXPECT_EQ(hex_encode(hmac(Digest::kSha1, "key", "The quick brown fox jumps over the lazy dog")),
             "de7c9b85b8b78aa6bc8a7a36f70a90701c9db4d9");
-  EXPECT_EQ(hex_encode(pbkdf2(Digest::kSha1, "password", "salt", 4096)), "4b007901b765489abead49d926f721d065a429c1");
+  EXPECT_EQ(hex_encode(*pbkdf2(Digest::kSha1, "password", "salt", 4096)), "4b007901b765489abead49d926f721d065a429c1");
+  EXPECT_EQ(hex_encode(*pbkdf2(Digest::kSha1, "password", "salt", 1)), "0c60c80f961f0e71f3a9b524af6012062fe037a6");
+  EXPECT_EQ(hex_encode(*pbkdf2(Digest::kSha256, "password", "salt", 2)), "ae4d0c95af6b46d32d0adff928f06dd02a303f8ef3c251dfd6e2d85a95474c43");
+  // A key longer than a block is hashed first.
+  EXPECT_EQ(*pbkdf2(Digest::kSha256, std::string(100, 'k'), "salt", 3), *pbkdf2(Digest::kSha256, digest(Digest::kSha256, std::string(100, 'k')), "salt", 3));
+  int asked = 0;
+  EXPECT_FALSE(pbkdf2(Digest::kSha256, "password", "salt", 2'000'000'000, [&] { return ++asked < 3; }));
+  EXPECT_EQ(asked, 3);
 }
 
 TEST(Crypto, Base64BothWays) {

@@ -32,7 +32,7 @@ class Client {
       const auto begin = challenge.find(std::string(1, name) + "=") + 2;
       return challenge.substr(begin, challenge.find(',', begin) - begin);
     };
-    const auto salted = net::pbkdf2(digest_, password_, *net::base64_decode(at('s')), std::stoi(at('i')));
+    const auto salted = *net::pbkdf2(digest_, password_, *net::base64_decode(at('s')), std::stoi(at('i')));
     const auto key = net::hmac(digest_, salted, "Client Key");
     const auto without_proof = "c=biws,r=" + at('r');
     const auto message = bare() + "," + challenge + "," + without_proof;
@@ -50,7 +50,7 @@ class Client {
 };
 
 TEST(Scram, BothSidesProveThePassword) {
-  const auto credentials = ScramCredentials::make(Mechanism::kSha256, "user", "pencil", 4096);
+  const auto credentials = *ScramCredentials::make(Mechanism::kSha256, "user", "pencil", 4096);
   ScramConversation server(Mechanism::kSha256);
   Client client(Mechanism::kSha256, "user", "pencil");
   ASSERT_TRUE(server.read_first(client.first()));
@@ -61,7 +61,7 @@ TEST(Scram, BothSidesProveThePassword) {
 }
 
 TEST(Scram, Sha1TakesTheDigestOfThePassword) {
-  const auto credentials = ScramCredentials::make(Mechanism::kSha1, "user", "pencil", 4096);
+  const auto credentials = *ScramCredentials::make(Mechanism::kSha1, "user", "pencil", 4096);
   const auto digest = net::hex_encode(net::digest(net::Digest::kMd5, "user:mongo:pencil"));
   ScramConversation server(Mechanism::kSha1);
   Client client(Mechanism::kSha1, "user", digest);
@@ -70,7 +70,7 @@ TEST(Scram, Sha1TakesTheDigestOfThePassword) {
 }
 
 TEST(Scram, AnotherPasswordIsRefused) {
-  const auto credentials = ScramCredentials::make(Mechanism::kSha256, "user", "pencil", 4096);
+  const auto credentials = *ScramCredentials::make(Mechanism::kSha256, "user", "pencil", 4096);
   ScramConversation server(Mechanism::kSha256);
   Client client(Mechanism::kSha256, "user", "pen");
   ASSERT_TRUE(server.read_first(client.first()));
@@ -88,7 +88,7 @@ TEST(Scram, NamesAreUnescapedAndGarbageIsRefused) {
 }
 
 TEST(Scram, CredentialsAreStoredAndReadBack) {
-  const auto made = ScramCredentials::make(Mechanism::kSha256, "user", "pencil", 4096);
+  const auto made = *ScramCredentials::make(Mechanism::kSha256, "user", "pencil", 4096);
   bson::Builder out;
   made.append_to(out, "x");
   const auto read = ScramCredentials::parse(std::move(out).finish()["x"].document_value());

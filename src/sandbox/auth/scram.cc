@@ -50,16 +50,17 @@ std::string exclusive_or(std::string_view a, std::string_view b) {
   return out;
 }
 
-ScramCredentials derive(Mechanism mechanism, std::string_view password, int iterations) {
+std::optional<ScramCredentials> derive(Mechanism mechanism, std::string_view password, int iterations, const std::function<bool()>& goes_on) {
   const auto digest = digest_of(mechanism);
   // The salt is four bytes shorter than the digest: the key derivation appends its counter.
   const auto salt = net::random_bytes(net::digest_size(digest) - 4);
-  const auto salted = net::pbkdf2(digest, password, salt, iterations);
-  const auto client_key = net::hmac(digest, salted, "Client Key");
-  return {.iterations = iterations,
+  const auto salted = net::pbkdf2(digest, password, salt, iterations, goes_on);
+  if (!salted) return std::nullopt;
+  const auto client_key = net::hmac(digest, *salted, "Client Key");
+  return ScramCredentials{.iterations = iterations,
           .salt = net::base64_encode(salt),
           .stored_key = net::base64_encode(net::digest(digest, client_key)),
-          .server_key = net::base64_encode(net::hmac(digest, salted, "Server Key"))};
+          .server_key = net::base64_encode(net::hmac(digest, *salted, "Server Key"))};
 }
 
 }  // namespace
@@ -74,14 +75,14 @@ const char* mechanism_name(Mechanism mechanism) {
   return mechanism == Mechanism::kSha1 ? "SCRAM-SHA-1" : "SCRAM-SHA-256";
 }
 
-ScramCredentials ScramCredentials::make(Mechanism mechanism, std::string_view user, std::string_view password,
-                                        int iterations) {
-  if (mechanism == Mechanism::kSha256) return derive(mechanism, password, iterations);
-  return make_from_digest(net::hex_encode(net::digest(net::Digest::kMd5, fmt::format("{}:mongo:{}", user, password))), iterations);
+std::optional<ScramCredentials> ScramCredentials::make(Mechanism mechanism, std::string_view user, std::string_view password, int iterations,
+                                                       const std::function<bool()>& goes_on) {
+  if (mechanism == Mechanism::kSha256) return derive(mechanism, password, iterations, goes_on);
+  return make_from_digest(net::hex_encode(net::digest(net::Digest::kMd5, fmt::format("{}:mongo:{}", user, password))), iterations, goes_on);
 }
 
-ScramCredentials ScramCredentials::make_from_digest(std::string_view digest, int iterations) {
-  return derive(Mechanism::kSha1, digest, iterations);
+std::optional<ScramCredentials> ScramCredentials::make_from_digest(std::string_view digest, int iterations, const std::function<bool()>& goes_on) {
+  return derive(Mechanism::kSha1, digest, iterations, goes_on);
 }
 
 void ScramCredentials::append_to(bson::Builder& out, std::string_view name) const {

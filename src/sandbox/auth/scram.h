@@ -2,6 +2,7 @@
 // "user:mongo:password" as password. Pure: credentials in, messages in and out.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -23,9 +24,11 @@ struct ScramCredentials {
   std::string stored_key;
   std::string server_key;
 
-  static ScramCredentials make(Mechanism mechanism, std::string_view user, std::string_view password, int iterations);
+  // Both take as long as there are iterations. `goes_on` is asked every few milliseconds; nothing once it says no.
+  static std::optional<ScramCredentials> make(Mechanism mechanism, std::string_view user, std::string_view password, int iterations,
+                                              const std::function<bool()>& goes_on = {});
   // `digest` is the MD5 hex digest that a client sent in place of the password (digestPassword: false; SCRAM-SHA-1 only).
-  static ScramCredentials make_from_digest(std::string_view digest, int iterations);
+  static std::optional<ScramCredentials> make_from_digest(std::string_view digest, int iterations, const std::function<bool()>& goes_on = {});
   void append_to(bson::Builder& out, std::string_view name) const;
   static std::optional<ScramCredentials> parse(bson::View stored);
 };

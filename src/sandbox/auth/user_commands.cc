@@ -64,16 +64,27 @@ Result<bson::Document> make_credentials(CommandContext& context, const UserName&
   if (!server_digests && wanted.contains("SCRAM-SHA-256")) {
     return server_error(kBadValue, "Use of SCRAM-SHA-256 requires undigested passwords");
   }
+  const auto& parameters = context.services.parameters;
+  const auto goes_on = [&] { return check_interrupt(context).has_value(); };
   bson::Builder out;
+  const auto append = [&](const std::optional<ScramCredentials>& made, std::string_view mechanism) -> Status {
+    if (!made) {
+      TRY(check_interrupt(context));
+      return server_error(code::kInterrupted, "operation was interrupted");
+    }
+    made->append_to(out, mechanism);
+    return {};
+  };
   if (wanted.contains("SCRAM-SHA-1")) {
-    const auto made = server_digests ? ScramCredentials::make(Mechanism::kSha1, name.user, password, context.services.parameters.scram_iterations(false))
-                                     : ScramCredentials::make_from_digest(password, context.services.parameters.scram_iterations(false));
-    made.append_to(out, "SCRAM-SHA-1");
+    const auto iterations = parameters.scram_iterations(false);
+    TRY(append(server_digests ? ScramCredentials::make(Mechanism::kSha1, name.user, password, iterations, goes_on)
+                              : ScramCredentials::make_from_digest(password, iterations, goes_on),
+               "SCRAM-SHA-1"));
   }
   if (wanted.contains("SCRAM-SHA-256")) {
     const auto prepared = bson::sasl_prep(password);
     if (!prepared) return server_error(50695, "Error preparing password: " + prepared.error().message);
-    ScramCredentials::make(Mechanism::kSha256, name.user, *prepared, context.services.parameters.scram_iterations(true)).append_to(out, "SCRAM-SHA-256");
+    TRY(append(ScramCredentials::make(Mechanism::kSha256, name.user, *prepared, parameters.scram_iterations(true), goes_on), "SCRAM-SHA-256"));
   }
   return std::move(out).finish();
 }

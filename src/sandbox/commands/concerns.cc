@@ -166,7 +166,8 @@ Status apply_read_concern(CommandContext& context) {
                                     "current clusterTime: {}",
                                     concern.after_cluster_time ? "afterClusterTime" : "atClusterTime", shown(*wanted), shown(current)));
   }
-  // A time that was only heard of comes with the next write, the server's own periodic one at the latest.
+  // A time that was only heard of comes with the next write, the server's own periodic one at the latest. Nothing is written for it: that is
+  // what members of a sharded cluster do (makeNoopWriteIfNeeded in read_concern_mongod.cpp).
   const auto left = context.time_left();
   const auto longest = left ? std::max<Duration>(*left, std::chrono::milliseconds(1)) : Duration::zero();
   if (!context.engine().wait_for(*wanted, longest, context.stop)) return interrupted_wait(context);

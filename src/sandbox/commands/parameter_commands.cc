@@ -27,6 +27,11 @@ Status append_fcv(CommandContext& context, bson::Builder& out) {
   return {};
 }
 
+// Before 8.0 without a code.
+tl::unexpected<Error> nothing_named(const CommandContext& context, std::string message) {
+  return server_error(context.settings().at_least(8, 0) ? code::kInvalidOptions : -1, std::move(message));
+}
+
 Result<bson::Document> get_parameter(CommandContext& context) {
   const auto first = context.body.first();
   const bool all = (first.is_string() && first.string_value() == "*") ||
@@ -47,7 +52,7 @@ Result<bson::Document> get_parameter(CommandContext& context) {
     found = true;
   }
   found |= context.services.parameters.append_to(out, context.body, all) > 0;
-  if (!found) return server_error(-1, "no option found to get");
+  if (!found) return nothing_named(context, "no option found to get");
   return std::move(out).finish();
 }
 
@@ -69,18 +74,32 @@ Result<bson::Document> set_log_parameter(const CommandContext& context, const bs
   return before;
 }
 
-Result<bson::Document> set_parameter(CommandContext& context) {
-  bson::Builder out;
-  bool any = false;
+bool is_of_log(std::string_view name) { return name == kLogLevel || name == kLogVerbosity; }
+
+// What is named has to be there and may be changed, all of it, before anything is.
+Result<std::map<std::string_view, bson::Element>> parameters_to_set(const CommandContext& context) {
+  std::map<std::string_view, bson::Element> out;
   for (const auto& field : context.body) {
     const auto name = field.key();
     if (name == "setParameter" || is_generic_field(name)) continue;
-    const bool of_log = name == kLogLevel || name == kLogVerbosity;
-    const auto changed = of_log ? TRY(set_log_parameter(context, field)) : TRY(context.services.parameters.set(field));
+    if (!is_of_log(name)) TRY(context.services.parameters.check_settable(name));
+    const auto [at, added] = out.emplace(name, field);
+    if (added) continue;
+    return server_error(code::kInvalidOptions, fmt::format("attempted to set parameter [{}] twice in the same setParameter command, once to value: [{}], and once to value: [{}]",
+                                                           name, bson::to_shell(at->second), bson::to_shell(field)));
+  }
+  return out;
+}
+
+Result<bson::Document> set_parameter(CommandContext& context) {
+  bson::Builder out;
+  bool any = false;
+  for (const auto& [name, field] : TRY(parameters_to_set(context))) {
+    const auto changed = is_of_log(name) ? TRY(set_log_parameter(context, field)) : TRY(context.services.parameters.set(field));
     if (!any) out.append("was", changed.view().first());
     any = true;
   }
-  if (!any) return server_error(-1, "no option found to set, use help:true to see options ");
+  if (!any) return nothing_named(context, "no option found to set, use help:true to see options ");
   return std::move(out).finish();
 }
 

@@ -18,11 +18,7 @@ std::optional<std::int64_t> least_value(std::string_view name) {
   return std::nullopt;
 }
 
-// Nobody can end a login that takes as many rounds as there are numbers.
-constexpr std::int64_t kMostIterations = 100'000'000;
-
-std::optional<std::int64_t> greatest_value(std::string_view name, bson::Type type) {
-  if (name == "scramIterationCount" || name == "scramSHA256IterationCount") return kMostIterations;
+std::optional<std::int64_t> greatest_value(bson::Type type) {
   if (type == bson::Type::kInt32) return std::numeric_limits<std::int32_t>::max();
   return std::nullopt;
 }
@@ -91,18 +87,24 @@ std::size_t Parameters::append_to(bson::Builder& out, bson::View wanted, bool al
   return found;
 }
 
-Result<bson::Document> Parameters::set(const bson::Element& parameter) {
-  const auto name = parameter.key();
-  std::lock_guard lock(mutex_);
+Status Parameters::check_settable(std::string_view name) const {
   const auto at = values_.find(name);
   if (at == values_.end()) {
     return server_error(code::kInvalidOptions, fmt::format("attempted to set unrecognized parameter [{}], use help:true to see options ", name));
   }
   if (!at->second.settable) return server_error(code::kIllegalOperation, fmt::format("not allowed to change [{}] at runtime", name));
+  return {};
+}
+
+Result<bson::Document> Parameters::set(const bson::Element& parameter) {
+  const auto name = parameter.key();
+  TRY(check_settable(name));
+  std::lock_guard lock(mutex_);
+  const auto at = values_.find(name);
   if (const auto least = least_value(name); least && parameter.to_int64().value_or(0) < *least) {
     return server_error(code::kBadValue, fmt::format("Invalid value for parameter {}: {} is not greater than or equal to {}", name, bson::to_shell(parameter), *least));
   }
-  if (const auto most = greatest_value(name, at->second.value.view().first().type()); most && parameter.to_int64().value_or(0) > *most) {
+  if (const auto most = greatest_value(at->second.value.view().first().type()); most && parameter.to_int64().value_or(0) > *most) {
     return server_error(code::kBadValue, fmt::format("Invalid value for parameter {}: {} is not less than or equal to {}", name, bson::to_shell(parameter), *most));
   }
   auto before = std::move(at->second.value);

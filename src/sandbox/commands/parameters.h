@@ -23,7 +23,9 @@ class Parameters {
 
   // Of those whose names `wanted` has as fields, or of all. Returns how many.
   std::size_t append_to(bson::Builder& out, bson::View wanted, bool all) const;
-  // {"": value} as it was before. 72 InvalidOptions for an unknown one, 2 for a value out of bounds, 20 for what cannot be changed.
+  // 72 InvalidOptions for an unknown one, 20 for what cannot be changed.
+  Status check_settable(std::string_view name) const;
+  // {"": value} as it was before. Refused as above; 2 for a value out of bounds.
   Result<bson::Document> set(const bson::Element& parameter);
 
   // logLevel and logComponentVerbosity.
@@ -48,7 +50,7 @@ class Parameters {
 
   LogVerbosity log_verbosity_;
   mutable std::mutex mutex_;
-  std::map<std::string, Entry, std::less<>> values_;
+  std::map<std::string, Entry, std::less<>> values_;  // which there are is known from the beginning
   // What is done by them, asked often.
   std::atomic<bool> no_table_scan_ = false, ttl_monitor_enabled_ = true;
   std::atomic<std::int64_t> ttl_monitor_sleep_seconds_ = 0, transaction_seconds_ = 0, cursor_millis_ = 0;

@@ -46,12 +46,21 @@ void append_count(const CommandContext& context, bson::Builder& out, std::string
   else out.append(name, value);
 }
 
+// 4.4 says of a database that is none what it says of no other, and in another order: DatabaseImpl::getStats and CmdDbStats have a list each.
+bson::Document stats_of_no_database(std::string_view name, double scale) {
+  return bson::make_document({{"db", name}, {"collections", 0}, {"views", 0}, {"objects", 0}, {"avgObjSize", 0}, {"dataSize", 0}, {"storageSize", 0},
+                              {"totalSize", 0}, {"indexes", 0}, {"indexSize", 0}, {"scaleFactor", scale}, {"fileSize", 0}, {"fsUsedSize", 0}, {"fsTotalSize", 0}});
+}
+
 Result<bson::Document> db_stats(CommandContext& context) {
   TRY(check_fields(context, {"scale", "freeStorage"}));
   const auto scale = static_cast<double>(TRY(scale_of(context)));
+  const bool tells_free = context.settings().at_least(5, 0) && context.body["freeStorage"].is_truthy();
   const auto view = context.engine().view();
+  const auto all = view->catalog->of_database(context.database);
+  if (all.empty() && !context.settings().at_least(5, 0)) return stats_of_no_database(context.database, scale);
   std::int64_t collections = 0, views = 0, objects = 0, bytes = 0, indexes = 0, index_size = 0;
-  for (const auto& collection : view->catalog->of_database(context.database)) {
+  for (const auto& collection : all) {
     if (collection->is_view()) {
       ++views;
       continue;
@@ -72,13 +81,17 @@ Result<bson::Document> db_stats(CommandContext& context) {
   append_count(context, out, "objects", objects);
   out.append("avgObjSize", objects == 0 ? 0.0 : static_cast<double>(bytes) / static_cast<double>(objects));
   out.append("dataSize", static_cast<double>(bytes) / scale).append("storageSize", static_cast<double>(bytes) / scale);
+  if (tells_free) out.append("freeStorageSize", 0.0);  // files have no room inside
   append_count(context, out, "indexes", indexes);
   out.append("indexSize", static_cast<double>(index_size) / scale);
-  out.append("totalSize", static_cast<double>(bytes + index_size) / scale).append("scaleFactor", scale);
-  // Of the disk that the data lies on.
+  if (tells_free) out.append("indexFreeStorageSize", 0.0);
+  out.append("totalSize", static_cast<double>(bytes + index_size) / scale);
+  if (tells_free) out.append("totalFreeStorageSize", 0.0);
+  out.append("scaleFactor", scale);
+  // Of the disk that the data lies on; of a database that is none 0.
   struct statvfs disk{};
   const auto& path = context.settings().dbpath;
-  const bool known = !path.empty() && ::statvfs(path.c_str(), &disk) == 0;
+  const bool known = !path.empty() && !all.empty() && ::statvfs(path.c_str(), &disk) == 0;
   const auto bytes_of = [&](std::uint64_t blocks) { return known ? static_cast<double>(blocks) * static_cast<double>(disk.f_frsize) / scale : 0.0; };
   out.append("fsUsedSize", bytes_of(disk.f_blocks - disk.f_bfree)).append("fsTotalSize", bytes_of(disk.f_blocks));
   return std::move(out).finish();

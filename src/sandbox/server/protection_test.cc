@@ -122,6 +122,13 @@ TEST_P(ProtectionTest, IterationsAreAsManyAsAreCounted) {
     EXPECT_EQ(code("admin", std::string(R"({"setParameter": 1, ")") + name + R"(": {"$numberLong": "4294967296"}})"), 2);
   }
   EXPECT_EQ(code("admin", R"({"createUser": "u", "pwd": "p", "roles": []})"), 0);
+  // So many take an hour: whoever makes a user of them can be stopped.
+  for (const auto* name : {"scramIterationCount", "scramSHA256IterationCount"}) {
+    ASSERT_EQ(code("admin", std::string(R"({"setParameter": 1, ")") + name + R"(": 2147483647})"), 0);
+    EXPECT_EQ(code("admin", R"({"createUser": "v", "pwd": "p", "roles": [], "maxTimeMS": 100})"), 50);
+    EXPECT_EQ(code("admin", R"({"updateUser": "u", "pwd": "q", "maxTimeMS": 100})"), 50);
+    ASSERT_EQ(code("admin", std::string(R"({"setParameter": 1, ")") + name + R"(": 5000})"), 0);
+  }
 }
 
 TEST_P(ProtectionTest, WhatTakesThePlaceOfBucketsEndsNoProcess) {
