@@ -134,6 +134,7 @@ class CursorRegistry {
   virtual Kill kill(std::int64_t id) = 0;
   // Nothing when there is no such cursor.
   virtual std::optional<std::vector<std::string>> users_of(std::int64_t id) const = 0;
+  virtual std::optional<Namespace> namespace_of(std::int64_t id) const = 0;
   // What a getMore has to know before it has its place. Nothing when there is none, or another has it.
   struct Waiting {
     std::optional<Duration> time_left;  // of its maxTimeMS; not of a cursor that awaits data

@@ -26,6 +26,7 @@ struct Fixture {
   ServerVersion version{5, 0, 0};
   std::size_t max_bytes = kMaxStageBytes;
   std::shared_ptr<Scripts> scripts;
+  MemoryBudget* memory = nullptr;
 
   std::string run(const std::string& stages, const std::string& input) const {
     PipelineContext context;
@@ -34,6 +35,7 @@ struct Fixture {
     evaluation->scripts = scripts;
     context.evaluation = evaluation;
     context.max_stage_bytes = max_bytes;
+    context.memory = memory;
     context.open_foreign = [this](const ForeignQuery& query) -> Result<DocumentSourcePtr> {
       const auto matcher = TRY(Matcher::parse(query.filter));
       std::vector<Document> matching;
@@ -143,6 +145,16 @@ TEST(Pipeline, CallsOfAccumulatorsThatWaitMakeRoom) {
   EXPECT_EQ(f.run(group, many), R"({ "_id" : 0, "r" : 4000.0 }{ "_id" : 1, "r" : 4000.0 })");
   EXPECT_GT(scripts->folds, 2);
   EXPECT_LT(scripts->folds, 20);
+  // $bucketAuto has its documents beside them.
+  for (const std::size_t free : {14 << 20, 32 << 20}) {
+    const auto counted = std::make_shared<ScriptsForTests>();
+    MemoryBudget budget(free);
+    const Fixture bounded{.scripts = counted, .memory = &budget};
+    const std::string buckets = R"([{"$bucketAuto":{"groupBy":"$a","buckets":1,"output":{"r":{"$accumulator":{"init":"sum","accumulate":"sum","accumulateArgs":["$a","$s"],"merge":"sum","lang":"js"}}}}},{"$project":{"_id":0}}])";
+    EXPECT_EQ(bounded.run(buckets, many), R"({ "r" : 8000.0 })");
+    EXPECT_EQ(counted->folds > 1, free == 14 << 20) << counted->folds;
+    EXPECT_LT(counted->folds, 20);
+  }
 }
 
 TEST(Pipeline, Refuses) {

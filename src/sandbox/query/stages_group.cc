@@ -369,10 +369,15 @@ struct BucketAutoStage final : Stage {
       if (++made_ >= stage_->buckets) end = documents_.size();
       const Boundaries boundaries = granularity() ? rounded(begin, end) : exact(begin, end, same);
       Group group = TRY(Group::make(Datum(), stage_->outputs, context));
-      TRY(group.begin());
+      auto grown = static_cast<std::ptrdiff_t>(TRY(group.begin()));
+      std::ptrdiff_t shrunk = 0;  // to so much
+      const auto hold = [&] { return memory_.hold(bytes_ + static_cast<std::size_t>(std::max<std::ptrdiff_t>(0, grown))); };
       for (std::size_t i = begin; i < end; ++i) {
         Variables variables(documents_[i].second, context);
-        TRY(group.add(stage_->outputs, variables));
+        grown += TRY(group.add(stage_->outputs, variables));
+        if (hold()) continue;
+        if (grown >= shrunk + static_cast<std::ptrdiff_t>(kWorthShrinking)) grown = shrunk = grown - static_cast<std::ptrdiff_t>(TRY(group.shrink()));
+        TRY(hold());
       }
       at_ = end;
       bson::Builder out;
@@ -424,16 +429,15 @@ struct BucketAutoStage final : Stage {
 
     Status load() {
       loaded_ = true;
-      std::size_t bytes = 0;
       while (auto document = TRY(input_->next())) {
         Variables variables(*document, *stage_->context);
         Datum key = TRY(stage_->group_by->evaluate(variables));
         if (granularity()) TRY(check_roundable(key));
         key = key.missing() ? Datum::null() : key.own();
-        bytes += key.bytes() + document->size();
-        if (bytes > stage_->max_bytes)
+        bytes_ += key.bytes() + document->size();
+        if (bytes_ > stage_->max_bytes)
           return bad(16819, fmt::format("$bucketAuto exceeded the memory limit of {} bytes", stage_->max_bytes));
-        TRY(memory_.hold(bytes));
+        TRY(memory_.hold(bytes_));
         documents_.emplace_back(std::move(key), std::move(*document));
       }
       const auto* collator = stage_->context->collator.get();
@@ -448,6 +452,7 @@ struct BucketAutoStage final : Stage {
     std::shared_ptr<const BucketAutoStage> stage_;
     StageMemory memory_;
     std::vector<std::pair<Datum, Document>> documents_;
+    std::size_t bytes_ = 0;  // of what documents_ has
     std::size_t at_ = 0, size_ = 1;
     std::int64_t made_ = 0;
     std::optional<Datum> previous_max_;

@@ -259,12 +259,14 @@ Result<bson::Document> kill_cursors(CommandContext& context) {
   if (!listed.is_array()) {
     return server_error(9, fmt::format("Field 'cursors' must be of type array in: {}", shown()));
   }
-  std::vector<std::int64_t> killed, unknown;
+  std::vector<std::int64_t> wanted, killed, unknown;
   for (const auto& item : listed.document_value()) {
     if (item.type() != bson::Type::kInt64) {
       return server_error(9, fmt::format("Field 'cursors' contains an element that is not of type long: {}", bson::to_shell(item)));
     }
-    const auto id = item.int64_value();
+    wanted.push_back(item.int64_value());
+  }
+  for (const auto id : wanted) {
     const bool found = context.services.cursors.kill(id) == CursorRegistry::Kill::kKilled;
     (found ? killed : unknown).push_back(id);
   }

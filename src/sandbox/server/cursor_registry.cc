@@ -156,6 +156,13 @@ std::optional<std::vector<std::string>> OpenCursors::users_of(std::int64_t id) c
   return found->second.entry.users;
 }
 
+std::optional<Namespace> OpenCursors::namespace_of(std::int64_t id) const {
+  std::lock_guard lock(mutex_);
+  const auto found = slots_.find(id);
+  if (found == slots_.end() || found->second.killed) return std::nullopt;
+  return found->second.entry.ns;
+}
+
 CursorRegistry::Counts OpenCursors::counts() const {
   std::lock_guard lock(mutex_);
   Counts counts{.total_opened = total_opened_, .timed_out = timed_out_};

@@ -25,6 +25,7 @@ class OpenCursors final : public CursorRegistry {
   Counts counts() const override;
   std::vector<bson::Document> describe(const std::vector<std::string>& of_users) const override;
   std::optional<std::vector<std::string>> users_of(std::int64_t id) const override;
+  std::optional<Namespace> namespace_of(std::int64_t id) const override;
   std::optional<Waiting> look_at(std::int64_t id) const override;
 
   // Ends cursors that nobody has asked for so long.

@@ -349,10 +349,14 @@ class ClientSession final : public net::WireSession {
 
   // Nobody waits for an answer; getLastError tells how it ended.
   net::WireReply write_legacy(const LegacyOperation& operation) {
+    // Each for itself, by the privileges on what it reads: one that may not be killed keeps no other from it.
     for (const auto id : operation.kills) {
+      const auto ns = connection_.state.services.cursors.namespace_of(id);
+      if (!ns) continue;
+      if (stop_.stop_requested()) break;
       bson::Builder kill;
-      kill.append("killCursors", "$cmd").open_array("cursors").append(id);
-      kill.append("$db", "admin");
+      kill.append("killCursors", ns->collection).open_array("cursors").append(id);
+      kill.append("$db", ns->db);
       const auto command = std::move(kill).finish();
       dispatcher_.run(connection_, {.body = command, .sequences = {}, .stop = stop_});
     }

@@ -1,6 +1,9 @@
 // What the server does by itself waits while fsync has locked writes, and waits nowhere that its end or its clients would wait for.
+#include <algorithm>
+#include <array>
 #include <chrono>
 #include <thread>
+#include <vector>
 
 #include "sandbox/commands/expired_images.h"
 #include "sandbox/commands/member.h"
@@ -8,6 +11,7 @@
 #include "sandbox/server/client_for_tests.h"
 #include "sandbox/server/server_state.h"
 #include "sandbox/storage/engine.h"
+#include "sandbox/storage/write_unit.h"
 
 namespace drover::sandbox {
 namespace {
@@ -70,6 +74,33 @@ TEST_F(FsyncLockTest, TheConfigurationIsRecordedOnceNothingIsLocked) {
   unlock();
   ASSERT_TRUE(services().member.stand(services()));
   EXPECT_EQ(find("local", "system.replset", R"({"term": 2})").size(), 1u);
+}
+
+// All of them wait for who commits; whoever is first then keeps no other waiting, and each has its own to give back.
+TEST_F(FsyncLockTest, ManyLockAtOnce) {
+  start(kTest80);
+  constexpr int kClients = 4;
+  auto unit = services().engine.begin_write();
+  std::vector<std::jthread> clients;
+  std::array<std::int64_t, kClients> counts{};
+  for (auto& count : counts) {
+    clients.emplace_back([&] {
+      ClientConnection other(sandbox_->state(), true);
+      const auto body = bson::from_ejson(R"({"fsync": 1, "lock": true, "maxTimeMS": 20000, "$db": "admin"})");
+      count = sandbox_->dispatcher().run(other, {.body = body->view(), .sequences = {}}).reply["lockCount"].to_int64().value_or(-1);
+    });
+  }
+  runtime_->sleep(std::chrono::milliseconds(100), {});
+  unit.reset();
+  clients.clear();
+  std::ranges::sort(counts);
+  EXPECT_EQ(counts, (std::array<std::int64_t, kClients>{1, 2, 3, 4}));
+  for (int left = kClients - 1; left >= 0; --left) {
+    EXPECT_EQ(code("t", R"({"insert": "c", "documents": [{}], "maxTimeMS": 20})"), 50);
+    EXPECT_EQ(run("admin", R"({"fsyncUnlock": 1})")["lockCount"].to_int64(), left);
+  }
+  EXPECT_EQ(code("admin", R"({"fsyncUnlock": 1})"), 20);
+  EXPECT_EQ(code("t", R"({"insert": "c", "documents": [{}]})"), 0);
 }
 
 TEST_F(FsyncLockTest, TheEndDoesNotWait) {

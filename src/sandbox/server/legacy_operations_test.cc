@@ -3,6 +3,7 @@
 
 #include "sandbox/query/doc_for_tests.h"
 #include "sandbox/server/client_for_tests.h"
+#include "sandbox/server/legacy_operations.h"
 #include "sandbox/server/message.h"
 
 namespace drover::sandbox {
@@ -177,6 +178,26 @@ TEST_F(LegacyOperationsTest, BatchesFollowAndCursorsEnd) {
   reply = ask(op_get_more("t.k", 3, cursor));
   EXPECT_EQ(reply.flags, 1);
   EXPECT_TRUE(reply.documents.empty());
+}
+
+// However many are named, only those that there are cost a command.
+TEST_F(LegacyOperationsTest, ManyCursorsAreKilledAtOnce) {
+  begin();
+  insert_ten();
+  const auto first = ask(op_query("t.k", "{}", 4)).cursor, second = ask(op_query("t.k", "{}", 4)).cursor;
+  const auto commands = [&] { return run("admin", R"({"serverStatus": 1})").view().at_path("opcounters.command").to_int64().value_or(-1); };
+  const auto before = commands();
+  Frame kill(OpCode::kKillCursors);
+  kill.number(0).number(kMaxLegacyKills).number(first);
+  for (std::int32_t i = 2; i < kMaxLegacyKills; ++i) kill.number(std::int64_t{i});
+  tell(kill.number(second).finish());
+  EXPECT_LT(commands() - before, 10);
+  EXPECT_EQ(ask(op_get_more("t.k", 3, first)).flags, 1);
+  EXPECT_EQ(ask(op_get_more("t.k", 3, second)).flags, 1);
+  // A list with something else in it kills nothing.
+  const auto third = ask(op_query("t.k", "{}", 4)).cursor;
+  EXPECT_NE(code("t", R"({"killCursors": "k", "cursors": [{"$numberLong": ")" + std::to_string(third) + R"("}, "x"]})"), 0);
+  EXPECT_EQ(ask(op_get_more("t.k", 3, third)).flags, 8);
 }
 
 TEST_F(LegacyOperationsTest, ExhaustSendsAllBatchesUnasked) {

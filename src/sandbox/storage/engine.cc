@@ -22,6 +22,7 @@ constexpr Duration kLookInterval = 20ms;
 // Truncation removes this share of the oplog's cap at a time, so that it is rare.
 constexpr std::uint64_t kTruncateShare = 16;
 constexpr std::uint64_t kMarksOfOplog = 64;
+constexpr std::size_t kOplogCounts = 4;  // OplogAmount::stored
 
 std::int64_t stored_int(std::string_view bytes, std::size_t index) {
   return static_cast<std::int64_t>(from_big_endian(bytes.substr(index * 8, 8)));
@@ -90,9 +91,17 @@ Status Engine::Impl::recover() {
   oplog_max = options.oplog_bytes;
   if (const auto oplog = catalog->find(Namespace{"local", "oplog.rs"})) oplog_max = static_cast<std::uint64_t>(oplog->capped_size);
   if (const auto bytes = TRY(store->get(kMeta, "oplog"))) {
-    oplog_written = static_cast<std::uint64_t>(stored_int(*bytes, 0));
-    oplog_removed = static_cast<std::uint64_t>(stored_int(*bytes, 1));
-    oplog_marked = oplog_written;
+    oplog_written.bytes = static_cast<std::uint64_t>(stored_int(*bytes, 0));
+    oplog_removed.bytes = static_cast<std::uint64_t>(stored_int(*bytes, 1));
+    oplog_marked = oplog_written.bytes;
+    if (bytes->size() >= kOplogCounts * sizeof(std::uint64_t)) {
+      oplog_written.entries = static_cast<std::uint64_t>(stored_int(*bytes, 2));
+      oplog_removed.entries = static_cast<std::uint64_t>(stored_int(*bytes, 3));
+    } else {  // as earlier versions stored it
+      auto entries = store->iterate(kOplog);
+      for (entries->seek(""); entries->valid(); entries->next()) ++oplog_written.entries;
+      TRY(entries->status());
+    }
   }
   auto entries = store->iterate(kOplog);
   entries->seek_to_last();
@@ -102,7 +111,7 @@ Status Engine::Impl::recover() {
   }
   entries->seek("");
   if (entries->valid()) oldest_oplog = bson::Timestamp::from_value(from_big_endian(entries->key()));
-  if (oplog_removed > 0) oplog_removed_to = bson::Timestamp::from_value(oldest_oplog.value() - 1);  // or before: nothing says when
+  if (oplog_removed.bytes > 0) oplog_removed_to = bson::Timestamp::from_value(oldest_oplog.value() - 1);  // or before: nothing says when
   return entries->status();
 }
 
@@ -148,16 +157,13 @@ ReadViewPtr Engine::Impl::view_locked() {
 // While the batch is written everybody reads `current`, the state before it. So no view ever has a part of a commit, and
 // its ts says exactly what it holds.
 Status Engine::Impl::write(kv::IndexedBatch& batch, bson::Timestamp first, bson::Timestamp last, CatalogPtr new_catalog,
-                           std::uint64_t oplog_bytes) {
+                           OplogAmount logged) {
   ReadViewPtr before;
   {
     std::lock_guard lock(state);
     before = view_locked();
-    if (oplog_bytes > 0) {
-      std::string counts = big_endian(oplog_written + oplog_bytes);
-      append_big_endian(counts, oplog_removed);
-      batch.put_blind(kMeta, "oplog", counts);
-    }
+    const OplogAmount written{oplog_written.bytes + logged.bytes, oplog_written.entries + logged.entries};
+    if (logged.entries > 0) batch.put_blind(kMeta, "oplog", written.stored(oplog_removed));
   }
   TRY(store->write(batch, false));
   dirty = true;
@@ -172,12 +178,13 @@ Status Engine::Impl::write(kv::IndexedBatch& batch, bson::Timestamp first, bson:
     last_committed = last;
     if (oldest_oplog.is_zero()) oldest_oplog = first;
   }
-  oplog_written += oplog_bytes;
-  if (oplog_bytes > 0 && oplog_written - oplog_marked >= oplog_max / kMarksOfOplog) {
+  oplog_written.bytes += logged.bytes;
+  oplog_written.entries += logged.entries;
+  if (logged.entries > 0 && oplog_written.bytes - oplog_marked >= oplog_max / kMarksOfOplog) {
     oplog_marks.push_back({last, oplog_written});
-    oplog_marked = oplog_written;
+    oplog_marked = oplog_written.bytes;
   }
-  if (oplog_bytes > 0 && oplog_overflows()) overflowing.notify_all();
+  if (logged.entries > 0 && oplog_overflows()) overflowing.notify_all();
   if (new_catalog) catalog = std::move(new_catalog);
   current.reset();
   changed.notify_all();
@@ -263,21 +270,12 @@ std::uint64_t Engine::oplog_max_bytes() const {
 
 std::uint64_t Engine::oplog_bytes() const {
   std::lock_guard lock(impl_->state);
-  return impl_->oplog_written - impl_->oplog_removed;
+  return impl_->oplog_written.bytes - impl_->oplog_removed.bytes;
 }
 
 std::int64_t Engine::oplog_entries() const {
-  constexpr std::int64_t kLookedAt = 1000;
-  constexpr double kLookedAtBytes = 4 << 20;
-  const auto all = static_cast<double>(oplog_bytes());
-  std::int64_t entries = 0;
-  double bytes = 0;
-  auto it = impl_->store->iterate(kOplog);
-  for (it->seek_to_last(); it->valid() && entries < kLookedAt && bytes < kLookedAtBytes; it->prev()) {
-    ++entries;
-    bytes += static_cast<double>(it->value().size());
-  }
-  return it->valid() ? std::max(entries, static_cast<std::int64_t>(all / bytes * static_cast<double>(entries))) : entries;
+  std::lock_guard lock(impl_->state);
+  return static_cast<std::int64_t>(impl_->oplog_written.entries - impl_->oplog_removed.entries);
 }
 
 Status Engine::resize_oplog(std::uint64_t bytes) {
@@ -342,9 +340,10 @@ std::int64_t Engine::Impl::term_at(bson::Timestamp entry) const {
   return after == term_starts.begin() ? term.load() : std::prev(after)->second;
 }
 
-Result<std::unique_lock<std::timed_mutex>> Engine::Impl::lock_writer(const Patience& patience) {
+Result<std::unique_lock<std::timed_mutex>> Engine::Impl::lock_writer(const Patience& patience, WriteLocks locks) {
   std::unique_lock lock(writer, std::try_to_lock);
-  const auto is_mine = [&] { return lock && write_locks == 0; };
+  const bool joins = locks == WriteLocks::kJoined;
+  const auto is_mine = [&] { return lock && (joins || write_locks == 0); };
   const auto began = is_mine() ? SteadyTime() : runtime.now();
   while (!is_mine()) {
     if (lock) lock.unlock();
@@ -352,17 +351,15 @@ Result<std::unique_lock<std::timed_mutex>> Engine::Impl::lock_writer(const Patie
     auto wait = kLookInterval;
     if (patience.timeout != kNoTimeout) wait = std::min(wait, patience.timeout - (runtime.now() - began));
     if (wait <= Duration::zero()) return fail(ErrorCode::kFailure, "operation exceeded time limit", code::kMaxTimeMsExpired);
-    if (write_locks > 0) runtime.sleep(wait, patience.stop);
+    if (write_locks > 0 && !joins) runtime.sleep(wait, patience.stop);
     (void)lock.try_lock_for(wait);
   }
   return lock;
 }
 
 Result<std::int64_t> Engine::lock_writes(const Patience& patience) {
-  for (auto locks = impl_->write_locks.load(); locks > 0;) {
-    if (impl_->write_locks.compare_exchange_weak(locks, locks + 1)) return locks + 1;
-  }
-  const auto lock = TRY(impl_->lock_writer(patience));
+  // Others may lock while it waits for who commits: theirs are not waited for.
+  const auto lock = TRY(impl_->lock_writer(patience, Impl::WriteLocks::kJoined));
   return ++impl_->write_locks;
 }
 
@@ -438,19 +435,25 @@ void Engine::Impl::drop_old_pins() {
   }
 }
 
+std::string Engine::Impl::OplogAmount::stored(const OplogAmount& removed) const {
+  std::string out = big_endian(bytes);
+  for (const auto number : {removed.bytes, entries, removed.entries}) append_big_endian(out, number);
+  return out;
+}
+
 // `state` is held. It is looked at again after another share of its size only: a single entry may be larger than all of it may be.
 bool Engine::Impl::oplog_overflows() const {
   const auto share = oplog_max / kTruncateShare;
-  return oplog_written - oplog_removed > oplog_max + share && oplog_written - oplog_looked_at > share;
+  return oplog_written.bytes - oplog_removed.bytes > oplog_max + share && oplog_written.bytes - oplog_looked_at > share;
 }
 
 // `state` is held. The first mark behind so much, or the last one there is; those before it are forgotten.
 std::optional<Engine::Impl::OplogMark> Engine::Impl::mark_behind(std::uint64_t written, bson::Timestamp newest) {
-  while (!oplog_marks.empty() && oplog_marks.front().written <= oplog_removed) oplog_marks.pop_front();
+  while (!oplog_marks.empty() && oplog_marks.front().written.bytes <= oplog_removed.bytes) oplog_marks.pop_front();
   std::optional<OplogMark> found;
-  while (!oplog_marks.empty() && oplog_marks.front().last < newest && (!found || found->written < written)) {
+  while (!oplog_marks.empty() && oplog_marks.front().last < newest && (!found || found->written.bytes < written)) {
     // A mark is behind all that was written before this start: that is cut piece by piece before it comes to the first of them.
-    if (!found && oplog_marks.front().written - oplog_removed > 2 * (written - oplog_removed)) return std::nullopt;
+    if (!found && oplog_marks.front().written.bytes - oplog_removed.bytes > 2 * (written - oplog_removed.bytes)) return std::nullopt;
     found = oplog_marks.front();
     oplog_marks.pop_front();
   }
@@ -463,44 +466,48 @@ Status Engine::Impl::truncate_oplog() {
   std::uint64_t excess = 0;
   bson::Timestamp newest;
   std::optional<OplogMark> mark;
-  std::uint64_t removed = 0;
+  OplogAmount removed;
   {
     std::lock_guard lock(state);
     newest = last_committed;
-    oplog_looked_at = oplog_written;
-    const auto size = oplog_written - oplog_removed;
+    oplog_looked_at = oplog_written.bytes;
+    const auto size = oplog_written.bytes - oplog_removed.bytes;
     if (size <= oplog_max + oplog_max / kTruncateShare) return {};
     excess = size - oplog_max;
-    mark = mark_behind(oplog_removed + excess, newest);
-    if (mark) removed = mark->written - oplog_removed;
+    mark = mark_behind(oplog_removed.bytes + excess, newest);
+    if (mark) removed = {mark->written.bytes - oplog_removed.bytes, mark->written.entries - oplog_removed.entries};
   }
   auto it = store->iterate(kOplog);
   bson::Timestamp last = mark ? mark->last : bson::Timestamp();
   // What was written before the start has no marks.
-  for (it->seek(mark ? big_endian(mark->last.value() + 1) : ""); it->valid() && !mark && removed < excess; it->next()) {
+  for (it->seek(mark ? big_endian(mark->last.value() + 1) : ""); it->valid() && !mark && removed.bytes < excess; it->next()) {
     const auto time = bson::Timestamp::from_value(from_big_endian(it->key()));
     if (time >= newest) break;
     last = time;
-    removed += it->value().size();
+    removed.bytes += it->value().size();
+    ++removed.entries;
   }
-  if (!it->valid() || removed == 0) return it->status();
+  if (!it->valid() || removed.entries == 0) return it->status();
   const auto new_oldest = bson::Timestamp::from_value(from_big_endian(it->key()));
   std::lock_guard writing(writer);  // the counters are written by commits too
   {
     std::lock_guard lock(state);
     oldest_oplog = new_oldest;  // readers behind it are refused before the entries go
     oplog_removed_to = last;
-    oplog_removed += removed;
+    oplog_removed.bytes += removed.bytes;
+    oplog_removed.entries += removed.entries;
   }
   kv::Batch batch;
   batch.remove_range(kOplog, "", big_endian(new_oldest.value()));
-  std::string counts = big_endian(oplog_written);
-  append_big_endian(counts, oplog_removed);
-  batch.put(kMeta, "oplog", counts);
+  batch.put(kMeta, "oplog", oplog_written.stored(oplog_removed));
   auto cut = store->write(batch, false);
   std::lock_guard lock(state);
-  if (cut) current.reset();  // it has what was cut
-  else oplog_removed -= removed;  // all of it is still there, and is cut another time
+  if (cut) {
+    current.reset();  // it has what was cut
+  } else {  // all of it is still there, and is cut another time
+    oplog_removed.bytes -= removed.bytes;
+    oplog_removed.entries -= removed.entries;
+  }
   return cut;
 }
 

@@ -190,7 +190,6 @@ class Engine {
   bool wait_for_oplog(bson::Timestamp position, Duration timeout, const std::stop_token& stop);
   std::uint64_t oplog_max_bytes() const;
   std::uint64_t oplog_bytes() const;
-  // How many there are: exact up to a thousand, beyond that by the size of the newest thousand.
   std::int64_t oplog_entries() const;
   Status resize_oplog(std::uint64_t bytes);
 

@@ -58,14 +58,18 @@ struct Engine::Impl {
     SteadyTime made;
   };
   std::map<bson::Timestamp, Pin> pins[2];
-  std::uint64_t oplog_written = 0;      // since ever
-  std::uint64_t oplog_removed = 0;
+  struct OplogAmount {
+    std::uint64_t bytes = 0, entries = 0;
+    std::string stored(const OplogAmount& removed) const;
+  };
+  OplogAmount oplog_written;            // since ever
+  OplogAmount oplog_removed;
   std::uint64_t oplog_looked_at = 0;    // what was written when it was last cut, or could not be
   bson::Timestamp oldest_oplog;
-  // Where it may be cut without a look at what is there: after the entry at `last`, `written` bytes had been written since ever.
+  // Where it may be cut without a look at what is there: after the entry at `last` so much had been written since ever.
   struct OplogMark {
     bson::Timestamp last;
-    std::uint64_t written = 0;
+    OplogAmount written;
   };
   std::deque<OplogMark> oplog_marks;    // of this start, at most kMarksOfOplog and those of an excess
   std::uint64_t oplog_marked = 0;       // what was written at the last of them, or at the start
@@ -88,13 +92,14 @@ struct Engine::Impl {
   std::vector<std::unique_ptr<Runtime::Thread>> threads;  // last: stopped first
 
   Status recover();
-  Result<std::unique_lock<std::timed_mutex>> lock_writer(const Patience& patience);
+  enum class WriteLocks { kWaitedFor, kJoined };  // of fsync
+  Result<std::unique_lock<std::timed_mutex>> lock_writer(const Patience& patience, WriteLocks locks = WriteLocks::kWaitedFor);
   void note_aborted(const Uuid& build, const Error& cause);
   std::int64_t term_at(bson::Timestamp entry) const;  // `writer` is held
   ReadViewPtr view_locked();
   // Commits: `first` and `last` are the times of its entries ({0,0} when it has none).
   Status write(kv::IndexedBatch& batch, bson::Timestamp first, bson::Timestamp last, CatalogPtr new_catalog,
-               std::uint64_t oplog_bytes);
+               OplogAmount logged);
   void run_journal(const std::stop_token& stop);
   void run_housekeeping(const std::stop_token& stop);
   bool oplog_overflows() const;

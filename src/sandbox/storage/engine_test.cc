@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "bson/ejson.h"
+#include "sandbox/storage/keys.h"
 #include "sandbox/storage/write_unit.h"
 
 namespace drover::sandbox {
@@ -165,10 +166,12 @@ TEST_F(EngineTest, TheOplogIsCutByWhatIsWritten) {
   EXPECT_GT(engine_->oplog_bytes(), 2 * kSize);
   open({.dbpath = path, .housekeeping_interval = std::chrono::hours(1), .oplog_bytes = kSize});
   // What is counted is what is there.
+  std::int64_t entries = 0;
   const auto bytes = [&] {
     std::uint64_t sum = 0;
+    entries = 0;
     auto cursor = engine_->oplog({});
-    while (const auto entry = cursor->next().value()) sum += entry->size();
+    for (; const auto entry = cursor->next().value(); ++entries) sum += entry->size();
     return sum;
   };
   for (const int from : {100, 200, 300}) {
@@ -181,12 +184,23 @@ TEST_F(EngineTest, TheOplogIsCutByWhatIsWritten) {
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
       counted = engine_->oplog_bytes();
       there = bytes();
-      is_cut = counted <= 2 * kSize && counted == there;
+      is_cut = counted <= 2 * kSize && counted == there && engine_->oplog_entries() == entries;
     }
     EXPECT_TRUE(is_cut) << counted << " counted, " << there << " there";
     EXPECT_GT(engine_->oldest_oplog_time(), of_the_first_start);
     EXPECT_LE(engine_->oldest_oplog_time(), engine_->last_committed());
   }
+  // Counts are kept, and made where an earlier version has kept those of bytes alone.
+  const auto of_bytes = engine_->store().get(kMeta, "oplog").value()->substr(0, 16);
+  open({.dbpath = path, .background = false, .oplog_bytes = kSize});
+  bytes();
+  EXPECT_EQ(engine_->oplog_entries(), entries);
+  kv::Batch batch;
+  batch.put(kMeta, "oplog", of_bytes);
+  ASSERT_TRUE(engine_->store().write(batch, true));
+  open({.dbpath = path, .background = false, .oplog_bytes = kSize});
+  bytes();
+  EXPECT_EQ(engine_->oplog_entries(), entries);
   engine_.reset();
   std::filesystem::remove_all(path);
 }

@@ -234,7 +234,7 @@ Result<bson::Timestamp> WriteUnit::commit() {
   for (const auto& [ident, bits] : multikeys_) own_batch_.put_blind(kMeta, meta_key('m', ident), big_endian(bits->load()));
   if (new_idents_) own_batch_.put_blind(kMeta, "ident", big_endian(engine.next_ident));
   if (own_batch_.count() > 0) {
-    TRY(engine.write(own_batch_, first_entry_, last_entry_, new_catalog_, oplog_bytes_));
+    TRY(engine.write(own_batch_, first_entry_, last_entry_, new_catalog_, {oplog_bytes_, oplog_entries_}));
     for (const auto& [collection, now] : counters) collection->counters->with([&](auto& c) { c = now; });
     engine.last_time = last_time_;
   }

@@ -205,7 +205,7 @@ class WriteUnit : public Reader {
   bson::Timestamp last_time_;   // last ts given out
   bson::Timestamp first_entry_;
   bson::Timestamp last_entry_;
-  std::uint64_t oplog_bytes_ = 0;
+  std::uint64_t oplog_bytes_ = 0, oplog_entries_ = 0;
   bool new_idents_ = false;
   std::vector<std::string> view_databases_;  // whose views may be others now
 };

@@ -26,6 +26,7 @@ void WriteUnit::log(OplogEntry entry) {
   batch().put_blind(kOplog, big_endian(entry.ts.value()), parts);
   const auto size = parts[0].size() + parts[1].size() + parts[2].size();
   oplog_bytes_ += size;
+  ++oplog_entries_;
   raise_to(*engine_.impl_->largest_entry, size);
   if (first_entry_.is_zero()) first_entry_ = entry.ts;
   last_entry_ = entry.ts;
