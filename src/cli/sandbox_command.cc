@@ -3,6 +3,8 @@
 
 #include <filesystem>
 #include <fstream>
+#include <memory>
+#include <mutex>
 #include <regex>
 #include <utility>
 #include <fmt/core.h>
@@ -23,6 +25,35 @@ namespace {
 constexpr auto kLookAtMemory = std::chrono::milliseconds(50);
 constexpr std::int64_t kMinOplog = 1 << 20;
 constexpr std::size_t kShownBytes = 80;  // of a name that is refused
+
+// A log whose file may be moved away: what is written from reopen() on stands in a new one. Thread-safe.
+class ReopenableLog final : public Log {
+ public:
+  static Result<std::unique_ptr<ReopenableLog>> open(std::string path, LogLevel level) {
+    std::unique_ptr<ReopenableLog> log(new ReopenableLog(std::move(path), level));
+    TRY(log->reopen());
+    return log;
+  }
+  Status reopen() {
+    std::shared_ptr<Log> fresh = TRY(open_log(path_, level_));
+    std::lock_guard lock(mutex_);
+    log_ = std::move(fresh);
+    return {};
+  }
+  void write(LogLevel level, std::string_view message, std::initializer_list<LogField> fields) override { current()->write(level, message, fields); }
+
+ private:
+  ReopenableLog(std::string path, LogLevel level) : path_(std::move(path)), level_(level) {}
+  std::shared_ptr<Log> current() {
+    std::lock_guard lock(mutex_);
+    return log_;
+  }
+
+  const std::string path_;
+  const LogLevel level_;
+  std::mutex mutex_;
+  std::shared_ptr<Log> log_;
+};
 
 class SandboxCommand : public Subcommand {
  public:
@@ -101,7 +132,7 @@ class SandboxCommand : public Subcommand {
     // A log may lie beside the data.
     std::error_code ignored;
     if (const auto directory = std::filesystem::path(log_).parent_path(); !directory.empty()) std::filesystem::create_directories(directory, ignored);
-    const auto log = TRY(log_.empty() ? open_log("-", LogLevel::kWarn) : open_log(log_, LogLevel::kInfo));
+    const auto log = TRY(log_.empty() ? ReopenableLog::open("-", LogLevel::kWarn) : ReopenableLog::open(log_, LogLevel::kInfo));
     const auto version = *sandbox::sandbox_version(version_);
     std::stop_source ends;  // by a signal, or by a client's shutdown
     const std::stop_callback signalled(stop, [&ends] { ends.request_stop(); });
@@ -122,6 +153,7 @@ class SandboxCommand : public Subcommand {
                                                       .tls_allow_without_certificate = tls_without_certificate_,
                                                       .tls_mode = tls_mode_.empty() ? "requireTLS" : tls_mode_,
                                                       .on_shutdown = [&ends] { ends.request_stop(); },
+                                                      .reopen_log = [&log] { return log->reopen(); },
                                                       .script_program = no_scripting_ ? "" : "/proc/self/exe",
                                                       .arguments = {"drover", "sandbox", "--dbpath", dbpath_}},
                                                      *runtime, *log));

@@ -34,6 +34,13 @@ class Sandbox(DroverTest):
         self.assertEqual([str(error) for writer in writers.all for error in writer.errors], [])
         self.assertEqual(writers.lost(self.source.client()), [])
 
+    def test_a_log_that_was_moved_away_is_begun_anew(self):
+        log = os.path.join(self.directory, "rotated.log")
+        client = self.cluster("logs", options=["--log", log]).client()
+        os.rename(log, log + ".1")
+        client.admin.command("logRotate")
+        self.assertTrue(os.path.exists(log))
+
     def test_comparison_sees_what_is_different(self):
         client = self.source.client()
         client.e2e.a.insert_one({"_id": 1, "x": 1})

@@ -57,18 +57,22 @@ using StatePtr = std::shared_ptr<const PipelineState>;
 
 class ScanSource final : public query::DocumentSource {
  public:
-  ScanSource(Scan scan, std::shared_ptr<Asking> asking) : scan_(std::move(scan)), asking_(std::move(asking)) {}
+  // `evaluation` is told where each document comes from, where somebody asks; null: nobody may.
+  ScanSource(Scan scan, std::shared_ptr<Asking> asking, std::shared_ptr<const query::EvaluationContext> evaluation)
+      : scan_(std::move(scan)), asking_(std::move(asking)), evaluation_(std::move(evaluation)) {}
   void rest() override { scan_.rest(); }
   Result<std::optional<bson::Document>> next() override {
     TRY(asking_->check());
     const auto document = TRY(scan_.next());
     if (!document) return std::optional<bson::Document>();
+    if (evaluation_ && evaluation_->origin_asked.any()) evaluation_->origin = TRY(origin_of(evaluation_->origin_asked, scan_.plan().index.get(), scan_.record_id(), *document));
     return std::optional(bson::Document(*document));
   }
 
  private:
   Scan scan_;
   std::shared_ptr<Asking> asking_;
+  std::shared_ptr<const query::EvaluationContext> evaluation_;
 };
 
 // Constants that have no value. Since 5.0 it is said what was done when they failed.
@@ -90,11 +94,14 @@ Result<query::DocumentSourcePtr> open_collection(const StatePtr& state, const Re
   if (scored) state->evaluation->text_score = matcher.text_scorer();
   if (!resolved.collection) return query::make_vector_source({});
   const auto order = pipeline.leading_sort();
-  // By the text score no index has them.
-  const auto sort = order && !scored ? TRY(query::SortPattern::parse(*order, state->collator)) : query::SortPattern();
-  auto plan = TRY(make_plan(*resolved.collection, {.refuses_scans = state->refuses_scans, .filter = &matcher, .sort = &sort, .collator = state->collator, .hint = hint}));
-  if (order && !scored && plan.sorted) pipeline.drop_leading_sort();
-  return query::DocumentSourcePtr(std::make_unique<ScanSource>(Scan(state->reader, resolved.collection, std::move(plan), std::move(matcher), *state->memory), state->asking));
+  // By the text score no index has them; and who sorts says by what.
+  const bool sorts_itself = scored || state->evaluation->origin_asked.sort_key;
+  const auto sort = order && !sorts_itself ? TRY(query::SortPattern::parse(*order, state->collator)) : query::SortPattern();
+  auto plan = TRY(make_plan(*resolved.collection, {.refuses_scans = state->refuses_scans, .filter = &matcher, .sort = &sort, .collator = state->collator, .hint = hint,
+                                                        .sort_spec = order ? order->view() : bson::View()}));
+  if (order && !sorts_itself && plan.sorted) pipeline.drop_leading_sort();
+  return query::DocumentSourcePtr(std::make_unique<ScanSource>(Scan(state->reader, resolved.collection, std::move(plan), std::move(matcher), *state->memory), state->asking,
+                                                               outermost ? state->evaluation : nullptr));
 }
 
 Result<query::DocumentSourcePtr> run_over(const StatePtr& state, const ResolvedNamespace& resolved, const bson::Element& hint) {
@@ -199,6 +206,7 @@ Result<OpenAggregate> open_aggregate(CommandContext& context, AggregateRequest r
   stages_context.reads_collection = true;
   auto pipeline = TRY(query::Pipeline::parse(resolved.pipeline, stages_context));
   TRY(check_literals(*state->evaluation));
+  state->evaluation->origin_state = query::EvaluationContext::OriginState::kNone;  // for views that are opened while it runs
   const auto output = pipeline.output();
   if (output && context.read_concern.level == ReadConcern::Level::kLinearizable) {
     return server_error(code::kInvalidOptions, fmt::format("{} cannot be used with a 'linearizable' read concern level", output->kind == query::PipelineOutput::Kind::kOut ? "$out" : "$merge"));

@@ -230,6 +230,8 @@ struct Services {
   std::function<void()> auth_data_changed;
   // Asks the process that runs the server to end it. Empty: it belongs to something else, and is not ended by a client.
   std::function<void()> shut_down;
+  // Opens the log's file anew, for logRotate; empty: it has none.
+  std::function<Status()> reopen_log;
 };
 
 // The process that runs the scripts of this thread's command, if it has one (script_session.h): its next call takes one again.

@@ -20,7 +20,7 @@ void add_storage_commands(CommandTable& table) {
                           delete_commands(), find_and_modify_commands(), create_commands(), drop_commands(), rename_commands(),
                           capped_commands(), coll_mod_commands(), index_commands(), list_commands(), explain_commands(),
                           stats_commands(), storage_commands(), search_index_commands(), apply_ops_commands(), session_commands(), replication_commands(), server_commands(), status_commands(), parameter_commands(),
-                          write_block_commands(), cluster_parameter_commands(), bulk_write_commands(), concern_default_commands(), diagnostic_commands(),
+                          write_block_commands(), cluster_parameter_commands(), bulk_write_commands(), concern_default_commands(), diagnostic_commands(), plan_cache_commands(),
                           metadata_commands()}) {
     table.add(rows);
   }

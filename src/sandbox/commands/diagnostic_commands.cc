@@ -1,4 +1,4 @@
-// What tools ask a server for when they connect or are asked about it: the profiler, the plan cache, locks, the log.
+// What tools ask a server for when they connect or are asked about it: the profiler, locks, the log.
 #include <fmt/format.h>
 
 #include "bson/ejson.h"
@@ -63,70 +63,31 @@ Result<bson::Document> profile(CommandContext& context) {
 
 constexpr int kNotImplemented = 238;
 
-Status check_plan_cache_collection(const CommandContext& context) {
-  const auto name = context.body.first();
-  if (name.is_string()) return {};
-  return server_error(code::kInvalidNamespace, fmt::format("Collection name must be provided. Received {}", bson::to_shell(name)));
-}
-
-// The query whose plans or filters are meant, where the command names one; all of the collection's where it does not.
-Status check_named_query(const CommandContext& context) {
-  const auto query = context.body["query"];
-  if (!query) {
-    const bool part = context.body["sort"] || context.body["projection"];
-    return part ? Status(server_error(code::kBadValue, "sort or projection provided without query")) : Status();
+// There is no rotation by itself: whoever has moved the file away is given a new one.
+Result<bson::Document> rotate_log(CommandContext& context) {
+  const auto what = context.body.first();
+  if (what.is_string() && what.string_value() != "server") {
+    return server_error(kNotImplemented, fmt::format("this server has no log named '{}' to rotate", what.string_value()));
   }
-  for (const std::string_view part : {"query", "sort", "projection", "collation"}) {
-    const auto field = context.body[part];
-    if (field && !field.is_document()) return server_error(code::kBadValue, fmt::format("{} field {} must be an object", part == "query" ? "required" : "optional", part));
-  }
-  const auto collator = TRY(effective_collation(context.body, nullptr));
-  TRY(query::Matcher::parse(query.document_value(), collator, context.settings().version));
-  return {};
-}
-
-// Plans are chosen by rules: none is cached, and no filter says which indexes they may be of. What there is none of can be cleared and listed.
-Result<bson::Document> clear_plan_cache(CommandContext& context) {
-  TRY(check_plan_cache_collection(context));
-  TRY(check_named_query(context));
+  if (context.services.reopen_log) TRY(context.services.reopen_log());
   return bson::Document();
 }
 
-Result<bson::Document> list_index_filters(CommandContext& context) {
-  TRY(check_plan_cache_collection(context));
+// There is no lock manager: who writes waits for a mutex, which belongs to nobody who could be told.
+Result<bson::Document> lock_info(CommandContext& context) {
+  TRY(check_fields(context, {"includeStorageEngineLocks"}));
   bson::Builder out;
-  out.open_array("filters").close();
+  out.open_array("lockInfo").close();
   return std::move(out).finish();
-}
-
-Result<bson::Document> set_index_filter(CommandContext& context) {
-  TRY(check_plan_cache_collection(context));
-  return server_error(kNotImplemented, "index filters are not implemented by this server: name the index in the query, as its hint");
-}
-
-Result<bson::Document> rotate_log(CommandContext&) {
-  return server_error(kNotImplemented, "this server does not rotate its log: start it with --log -, and let what reads its standard error do that");
-}
-
-Result<bson::Document> lock_info(CommandContext&) {
-  return server_error(kNotImplemented, "this server has no lock manager whose locks could be told: $currentOp tells which operations run, serverStatus how many wait");
 }
 
 constexpr Command kRows[] = {
     {.name = "profile", .resource = ResourceKind::kCustom, .also = authorize_profile, .handler = profile,
      .help = "the profiler's level: what system.profile records"},
-    {.name = "planCacheClear", .resource = ResourceKind::kCollection, .action = "planCacheWrite", .handler = clear_plan_cache,
-     .help = "nothing to clear: plans are not cached"},
-    {.name = "planCacheListFilters", .resource = ResourceKind::kCollection, .action = "planCacheIndexFilter", .handler = list_index_filters,
-     .help = "index filters: none"},
-    {.name = "planCacheSetFilter", .resource = ResourceKind::kCollection, .action = "planCacheIndexFilter", .handler = set_index_filter,
-     .help = "refused: index filters are not implemented"},
-    {.name = "planCacheClearFilters", .resource = ResourceKind::kCollection, .action = "planCacheIndexFilter", .handler = clear_plan_cache,
-     .help = "nothing to clear: there are no index filters"},
     {.name = "logRotate", .flags = kAdminOnly, .resource = ResourceKind::kCluster, .action = "logRotate", .handler = rotate_log,
-     .help = "refused: the log is not rotated"},
+     .help = "opens the log's file anew"},
     {.name = "lockInfo", .flags = kAdminOnly, .resource = ResourceKind::kCluster, .action = "serverStatus", .handler = lock_info,
-     .help = "refused: there is no lock manager"},
+     .help = "locks: none, for there is no lock manager"},
 };
 
 }  // namespace

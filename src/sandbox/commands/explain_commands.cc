@@ -231,7 +231,7 @@ Result<bson::Document> explain_find(CommandContext& context, const ReadScope& sc
   Plan plan;
   if (collection) {
     plan = TRY(make_plan(*collection, {.refuses_scans = refuses_table_scans(context), .filter = &filter, .sort = &sort, .collator = collator,
-                                       .hint = request.hint, .min = request.min, .max = request.max}));
+                                       .hint = request.hint, .min = request.min, .max = request.max, .sort_spec = request.sort, .projection = request.projection}));
   }
   const auto normal = filter.normal_form();
   const bool counts = explained.use == ExplainedUse::kCount;
@@ -247,7 +247,7 @@ Result<bson::Document> explain_find(CommandContext& context, const ReadScope& sc
     auto planner = out.open_document("queryPlanner");
     const bool five = context.settings().at_least(5, 0);
     if (!five) planner.append("plannerVersion", 1);
-    planner.append("namespace", ns.to_string()).append("indexFilterSet", false).append("parsedQuery", normal);
+    planner.append("namespace", ns.to_string()).append("indexFilterSet", plan.filtered).append("parsedQuery", normal);
     if (five) {
       for (const auto* limit : {"maxIndexedOrSolutionsReached", "maxIndexedAndSolutionsReached", "maxScansToExplodeReached"}) planner.append(limit, false);
     }

@@ -25,6 +25,7 @@ struct FindParts {
   std::shared_ptr<const query::Matcher> filter;
   query::SortPattern sort;
   query::Projection projection;
+  std::shared_ptr<const query::EvaluationContext> evaluation;
   std::int64_t skip = 0;
   std::int64_t limit = 0;
   bool tailable = false;
@@ -92,7 +93,7 @@ class FindCursor : public CommandCursor {
         ++skipped_;
         continue;
       }
-      if (!TRY(give(*document, scan_.record_id(), batch))) {
+      if (!TRY(give(*document, scan_.record_id(), scan_.plan().index.get(), batch))) {
         scan_.give_again();
         return {};
       }
@@ -105,12 +106,13 @@ class FindCursor : public CommandCursor {
     if (parts_.limit == 0 || returned_ < parts_.limit) return false;
     return exhausted_ = true;
   }
-  // False: the batch is full.
-  Result<bool> give(bson::View document, RecordId id, CursorBatch& batch) {
+  // `index`: that it was found by, may be null. False: the batch is full.
+  Result<bool> give(bson::View document, RecordId id, const IndexInfo* index, CursorBatch& batch) {
     if (parts_.projection.is_identity() && !parts_.show_record_id && !parts_.return_key) {
       return batch.append(document);
     }
-    auto shown = parts_.return_key ? TRY(key_of(document)) : TRY(parts_.projection.apply(document));
+    if (parts_.evaluation->origin_asked.any()) TRY(note_origin(document, id, index));
+    auto shown = parts_.return_key ? TRY(key_of(document, index)) : TRY(parts_.projection.apply(document));
     if (parts_.show_record_id && !parts_.return_key) {
       bson::Builder with_id;
       with_id.append_all(shown).append("$recordId", id);
@@ -119,23 +121,23 @@ class FindCursor : public CommandCursor {
     return batch.append(shown);
   }
 
+  Status note_origin(bson::View document, RecordId id, const IndexInfo* index) const {
+    const auto& evaluation = *parts_.evaluation;
+    evaluation.origin = TRY(origin_of(evaluation.origin_asked, index, id, document));
+    if (evaluation.origin_asked.sort_key) evaluation.origin.sort_key = TRY(parts_.sort.values(document));
+    return {};
+  }
+
   // The fields of the index that was used; nothing when none was. They stand for the document, whatever else of it is asked for.
-  Result<bson::Document> key_of(bson::View document) const {
-    bson::Builder key;
-    const auto& index = scan_.plan().index;
-    if (!index) return std::move(key).finish();
-    if (index->multikey->load() != 0) return server_error(115, "returnKey is not supported by this server with an index on arrays");
-    for (const auto& field : index->fields) {
-      const auto value = document.at_path(field.path);
-      value ? key.append(field.path, value) : key.append(field.path, bson::Null{});
-    }
-    return std::move(key).finish();
+  static Result<bson::Document> key_of(bson::View document, const IndexInfo* index) {
+    return index == nullptr ? bson::Document() : index_key_of(*index, document);
   }
 
   struct Sorted {
     std::string key;
     bson::Document document;
     RecordId id;
+    std::shared_ptr<const IndexInfo> index;
   };
   // Before 5.0 only failures of sorting are said to be the executor's; since then all are, by who makes the reply.
   static tl::unexpected<Error> failed_sort(const CommandContext& context, Error error) {
@@ -154,7 +156,7 @@ class FindCursor : public CommandCursor {
       if (++steps_ % kCheckEvery == 0) TRY(check_interrupt(context));
       auto key = by_distance_ ? distance_key(*parts_.filter, *document) : parts_.sort.key(*document);
       if (!key) return failed_sort(context, std::move(key).error());
-      ordered_.push_back({std::move(*key), bson::Document(*document), scan_.record_id()});
+      ordered_.push_back({std::move(*key), bson::Document(*document), scan_.record_id(), scan_.plan().index});
       bytes += document->size() + ordered_.back().key.size() + sizeof(Sorted);
       if (wanted > 0 && ordered_.size() >= 2 * wanted + 1000) {
         std::nth_element(ordered_.begin(), ordered_.begin() + static_cast<std::ptrdiff_t>(wanted), ordered_.end(), by_key);
@@ -176,7 +178,7 @@ class FindCursor : public CommandCursor {
   Status sorted_batch(CursorBatch& batch) {
     while (!batch.full() && next_sorted_ < ordered_.size()) {
       auto& item = ordered_[next_sorted_];
-      if (!TRY(give(item.document, item.id, batch))) return {};
+      if (!TRY(give(item.document, item.id, item.index.get(), batch))) return {};
       item.document = bson::Document();
       ++next_sorted_;
     }
@@ -257,8 +259,10 @@ Result<bson::Document> find(CommandContext& context) {
   parts.sort = TRY(query::SortPattern::parse(request.sort, collator, context.settings().version, evaluation));
   if (!request.projection.empty()) {
     TRY(check_sort_key(request));
+    evaluation->origin_state = query::EvaluationContext::OriginState::kKnown;
     parts.projection = TRY(query::Projection::parse(request.projection, parts.filter.get(), context.settings().version, evaluation));
   }
+  parts.evaluation = evaluation;
   TRY(evaluation->literals());
   auto options = reply_options(context, request);
   if (context.settings().at_least(7, 0)) options.failing += ": " + target.ns.to_string();

@@ -234,7 +234,7 @@ Result<bson::Document> find_and_modify(CommandContext& context) {
     TRY(check_projection(context, request, filter, evaluation));
     query::read_text_score(filter, *evaluation);
     const auto sort = statement ? statement->sort() : TRY(query::SortPattern::parse(request.spec.sort, collator, context.settings().version, evaluation));
-    const FindOne what{.filter = &filter, .sort = &sort, .collator = collator, .hint = request.spec.hint, .failing = kFailing};
+    const FindOne what{.filter = &filter, .sort = &sort, .collator = collator, .hint = request.spec.hint, .sort_spec = request.spec.sort, .projection = request.fields, .failing = kFailing};
     auto found = collection ? TRY(find_one(context, *scope.reader, collection, what)) : std::nullopt;
     if (!found && !request.spec.upsert) return reply_of(context, request, &filter, evaluation, {});
     std::optional<Outcome> outcome;

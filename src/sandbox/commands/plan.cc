@@ -9,6 +9,7 @@
 #include "bson/compare.h"
 #include "bson/ejson.h"
 #include "bson/key_string.h"
+#include "sandbox/commands/query_shape.h"
 #include "sandbox/commands/support.h"
 #include "sandbox/query/path.h"
 
@@ -405,6 +406,7 @@ std::optional<Plan> best_plan(const CollectionInfo& collection, const PlanReques
   int best_score = 0;
   for (const auto& index : collection.indexes) {
     if (!index->ready || !index->is_plain() || index->spec["hidden"].is_truthy()) continue;
+    if (request.index_filter != nullptr && !request.index_filter->allows(*index)) continue;
     const Candidate candidate(index, bounds, request);
     bool forward = true;
     const bool sorts = candidate.delivers_sort(forward);
@@ -429,7 +431,7 @@ std::optional<Plan> plan_of_branches(const CollectionInfo& collection, const Pla
     if (!matcher) return std::nullopt;
     auto bounds = matcher->bounds();
     bounds.insert(bounds.end(), common.begin(), common.end());
-    auto branch = best_plan(collection, {.filter = &*matcher, .collator = request.collator}, bounds);
+    auto branch = best_plan(collection, {.filter = &*matcher, .collator = request.collator, .index_filter = request.index_filter}, bounds);
     ranges += branch ? branch->ranges.size() : 0;
     if (!branch || ranges > kMaxKeyRanges || (whole && whole->others.size() + 1 >= kMaxBranches)) return std::nullopt;
     if (!whole) whole = std::move(branch);
@@ -438,11 +440,13 @@ std::optional<Plan> plan_of_branches(const CollectionInfo& collection, const Pla
   return whole;
 }
 
-}  // namespace
+// A look-up by _id is not planned.
+IndexFilterPtr index_filter_for(const CollectionInfo& collection, const PlanRequest& request) {
+  if (request.filter == nullptr || collection.index_filters->empty() || request.filter->is_id_equality()) return nullptr;
+  return collection.index_filters->of(query_shape(shape_parts(*request.filter, request.sort_spec, request.projection, request.collator.get())));
+}
 
-Result<Plan> make_plan(const CollectionInfo& collection, const PlanRequest& request) {
-  TRY(check_special(&collection, request));
-  if (request.min || request.max) return min_max_plan(collection, request);
+Result<Plan> plan_within(const CollectionInfo& collection, const PlanRequest& request) {
   const int natural = request.sort ? request.sort->natural() : 0;
   const bool natural_hint = request.hint.is_document() && request.hint.document_value().first().key() == "$natural";
   const auto bounds = request.filter->bounds();
@@ -471,6 +475,21 @@ Result<Plan> make_plan(const CollectionInfo& collection, const PlanRequest& requ
     return planner_error(collection, request, "planner returned error :: caused by :: No indexed plans available, and running with 'notablescan'", kNoQueryExecutionPlans);
   }
   return best.value_or(Plan{});
+}
+
+}  // namespace
+
+Result<Plan> make_plan(const CollectionInfo& collection, const PlanRequest& request) {
+  TRY(check_special(&collection, request));
+  if (request.min || request.max) return min_max_plan(collection, request);
+  const auto filter = index_filter_for(collection, request);
+  if (!filter) return plan_within(collection, request);
+  auto filtered = request;
+  filtered.index_filter = filter.get();
+  filtered.hint = bson::Element();  // is not looked at beside a filter
+  auto plan = TRY(plan_within(collection, filtered));
+  plan.filtered = true;
+  return plan;
 }
 
 }  // namespace drover::sandbox

@@ -40,6 +40,7 @@ struct Plan {
   bool sorted = false;        // delivers the order that was asked for
   std::optional<RecordId> after;  // records only: begin behind it (the oplog's ts)
   std::vector<query::PathBounds> bounds;  // of the index's fields, for explain
+  bool filtered = false;  // an index filter said which indexes there were to choose from
   std::vector<PlanBranch> others;  // of a $or, whose first branch the above is: read after it, each document but once
 };
 
@@ -50,8 +51,9 @@ struct PlanRequest {
   std::shared_ptr<const bson::Collator> collator;
   bson::Element hint;          // missing, a name, a key pattern or {$natural: ±1}
   std::optional<bson::View> min, max;
-  // For the planner's errors only.
-  bson::View sort_spec, projection, collation;
+  bson::View sort_spec, projection;  // part of the query's shape
+  bson::View collation;              // for the planner's errors only
+  const IndexFilter* index_filter = nullptr;  // found by make_plan
   std::string limits;  // " batchSize=2 limit=1 skip=3"
 };
 

@@ -64,6 +64,10 @@ std::string query_shape(const QueryParts& parts) {
   return fmt::format("{}|{}|{}|{}", shape_of(parts.filter), bson::to_shell(parts.sort), bson::to_shell(parts.projection), bson::to_shell(parts.collation));
 }
 
+QueryParts shape_parts(const query::Matcher& filter, bson::View sort, bson::View projection, const bson::Collator* collator) {
+  return {.filter = filter.filter(), .sort = sort, .projection = projection, .collation = collator == nullptr ? bson::View() : collator->spec()};
+}
+
 // FNV-1a.
 std::string shape_hash(std::string_view shape) {
   std::uint32_t hash = 2166136261u;

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "bson/document.h"
+#include "sandbox/query/matcher.h"
 #include "sandbox/storage/catalog.h"
 
 namespace drover::sandbox {
@@ -14,6 +15,8 @@ struct QueryParts {
   bson::View filter, sort, projection, collation;
 };
 std::string query_shape(const QueryParts& parts);
+// Of a query as it is planned: with the collation that it has, also where that is the collection's.
+QueryParts shape_parts(const query::Matcher& filter, bson::View sort, bson::View projection, const bson::Collator* collator);
 
 // Eight hexadecimal digits, in capitals.
 std::string shape_hash(std::string_view shape);

@@ -39,6 +39,23 @@ void count_id_lookup(const CollectionInfo& collection, bool found) {
   if (const auto* index = collection.id_index()) index->uses->count.fetch_add(1, std::memory_order_relaxed);
 }
 
+Result<bson::Document> index_key_of(const IndexInfo& index, bson::View document) {
+  if (index.multikey->load() != 0) return server_error(115, "returnKey and $meta: 'indexKey' are not supported by this server with an index on arrays");
+  bson::Builder key;
+  for (const auto& field : index.fields) {
+    const auto value = document.at_path(field.path);
+    value ? key.append(field.path, value) : key.append(field.path, bson::Null{});
+  }
+  return std::move(key).finish();
+}
+
+Result<query::EvaluationContext::Origin> origin_of(const query::EvaluationContext::OriginAsked& asked, const IndexInfo* index, RecordId id, bson::View document) {
+  query::EvaluationContext::Origin origin;
+  if (asked.record_id) origin.record_id = static_cast<std::int64_t>(id);
+  if (asked.index_key && index != nullptr) origin.index_key = bson::make_document({{"", TRY(index_key_of(*index, document))}});
+  return origin;
+}
+
 Result<std::string> distance_key(const query::Matcher& filter, bson::View document) {
   const auto distance = TRY(filter.distance(document));
   return bson::key_string(bson::make_document({{"", distance.value_or(0)}}).view().first());

@@ -10,6 +10,7 @@
 #include "bson/document.h"
 #include "sandbox/commands/plan.h"
 #include "sandbox/commands/record_id_set.h"
+#include "sandbox/query/expression.h"
 #include "sandbox/query/matcher.h"
 #include "sandbox/query/stage_memory.h"
 #include "sandbox/storage/engine.h"
@@ -47,6 +48,11 @@ class CountScans {
 };
 // Sorts by how far a document is from the filter's $near.
 Result<std::string> distance_key(const query::Matcher& filter, bson::View document);
+
+// The fields of an index's key, of a document that was found by it. 115 for an index on arrays.
+Result<bson::Document> index_key_of(const IndexInfo& index, bson::View document);
+// What $meta tells of a document, of what is asked for; but for the sort key. `index`: that it was found by; may be null.
+Result<query::EvaluationContext::Origin> origin_of(const query::EvaluationContext::OriginAsked& asked, const IndexInfo* index, RecordId id, bson::View document);
 
 // One document was looked up by its _id, without a scan; `found` or not.
 void count_id_lookup(const CollectionInfo& collection, bool found);

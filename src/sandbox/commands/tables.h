@@ -36,6 +36,7 @@ std::span<const Command> cluster_parameter_commands();
 std::span<const Command> bulk_write_commands();
 std::span<const Command> concern_default_commands();
 std::span<const Command> diagnostic_commands();
+std::span<const Command> plan_cache_commands();
 std::span<const Command> metadata_commands();
 
 }  // namespace drover::sandbox

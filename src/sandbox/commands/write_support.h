@@ -84,6 +84,7 @@ struct FindOne {
   const query::SortPattern* sort = nullptr;
   std::shared_ptr<const bson::Collator> collator;
   bson::Element hint;
+  bson::View sort_spec = {}, projection = {};  // of the query's shape
   std::string_view failing = {};  // what errors of the search itself are said to come from
 };
 Result<std::optional<Found>> find_one(CommandContext& context, const Reader& reader, const CollectionPtr& collection, const FindOne& request);

@@ -223,6 +223,35 @@ struct CarriedScoreExpression final : Expression {
   }
 };
 
+struct OriginExpression final : Expression {
+  enum class Part { kRecordId, kIndexKey, kSortKey };
+  explicit OriginExpression(Part p) : part(p) {}
+  Result<Datum> evaluate(Variables& variables) const override {
+    const auto& origin = variables.context().origin;
+    if (part == Part::kRecordId) return origin.record_id ? Datum::from(*origin.record_id) : Datum();
+    const auto& key = part == Part::kIndexKey ? origin.index_key : origin.sort_key;
+    return key.empty() ? Datum() : Datum::copy(key.view().first());
+  }
+  const Part part;
+};
+
+// Null: it is none of these.
+Result<ExpressionPtr> origin_expression(std::string_view name, const EvaluationContext& context) {
+  using Part = OriginExpression::Part;
+  auto& asked = context.origin_asked;
+  const std::tuple<std::string_view, Part, bool*> kParts[] = {
+      {"recordId", Part::kRecordId, &asked.record_id}, {"indexKey", Part::kIndexKey, &asked.index_key}, {"sortKey", Part::kSortKey, &asked.sort_key}};
+  for (const auto& [known, part, flag] : kParts) {
+    if (known != name) continue;
+    using State = EvaluationContext::OriginState;
+    if (context.origin_state == State::kNone) return bad(238, fmt::format("this server does not know $meta: '{}' in or behind this stage: let a stage before it put it into a field", name));
+    if (context.origin_state == State::kLost) return std::make_unique<ConstantExpression>(Datum(), false);
+    *flag = true;
+    return std::make_unique<OriginExpression>(part);
+  }
+  return nullptr;
+}
+
 // But for the score of $text, what only a text, geo or random-sorting query carries is never there.
 Result<ExpressionPtr> meta_expression(const Element& call, const EvaluationContext& context) {
   if (!call.is_string()) return bad(17307, "$meta only supports string arguments");
@@ -238,9 +267,7 @@ Result<ExpressionPtr> meta_expression(const Element& call, const EvaluationConte
       return bad(238, "this server does not know the text score in or behind this stage: let a stage before it put it into a field");
     }
   }
-  for (const auto* kept_by_others : {"sortKey", "recordId", "indexKey"}) {
-    if (call.string_value() == kept_by_others) return bad(238, fmt::format("$meta: '{}' is not kept by this server", kept_by_others));
-  }
+  if (auto origin = TRY(origin_expression(call.string_value(), context))) return origin;
   for (const auto& [name, shown] : kNames) {
     if (name == call.string_value()) return bad(40218, fmt::format("query requires {} metadata, but it is not available", shown));
   }

@@ -41,6 +41,23 @@ struct EvaluationContext {
   mutable TextScore text_score_state = TextScore::kNone;  // while parsing
   mutable std::function<Result<double>(bson::View)> text_score;
   mutable std::optional<double> carried_score;  // while running; nothing: the document came without one, from $unionWith
+  // Where the document comes from that passes through the stages: {$meta: "recordId"}, "indexKey", "sortKey". Whoever reads documents, or puts them
+  // into an order, notes what was asked for. kNone: $meta is refused. kKnown: every stage so far gives a document as it pulls it. kLost: documents
+  // were made of several.
+  struct Origin {
+    std::optional<std::int64_t> record_id;
+    bson::Document index_key;  // {"": key}; empty: no index was used
+    bson::Document sort_key;   // {"": [values]}; empty: they are in no order
+    std::size_t bytes() const { return sizeof(Origin) + index_key.size() + sort_key.size(); }
+  };
+  enum class OriginState { kNone, kKnown, kLost };
+  struct OriginAsked {
+    bool record_id = false, index_key = false, sort_key = false;
+    bool any() const { return record_id || index_key || sort_key; }
+  };
+  mutable OriginState origin_state = OriginState::kNone;  // while parsing
+  mutable OriginAsked origin_asked;                       // when all is parsed
+  mutable Origin origin;                                  // while running
   Status literals() const { return literal_failure ? Status(tl::unexpected(*literal_failure)) : Status(); }
 };
 

@@ -131,6 +131,15 @@ Score score_behind(const Element& element, Score before, const PipelineContext& 
   return known && carries ? Score::kCarried : Score::kPassed;
 }
 
+// What is known of where a document comes from behind `stage`.
+EvaluationContext::OriginState origin_behind(std::string_view stage, EvaluationContext::OriginState before) {
+  using State = EvaluationContext::OriginState;
+  if (before != State::kKnown) return before;
+  if (gathers_documents(stage)) return State::kLost;
+  const bool in_turn = (keeps_documents(stage) && stage != "$sample") || (passes_documents_on(stage) && stage != "$setWindowFields" && stage != "$fill");
+  return in_turn ? State::kKnown : State::kNone;
+}
+
 // Stands before the first stage that changes documents: notes the score of each as it passes.
 struct ScoreStage final : Stage {
   struct Source final : MappedSource {
@@ -154,8 +163,12 @@ Status parse_scored(const Element& stage, const PipelineContext& context, std::v
   const std::size_t place = out.size();
   if (is_known(before) && has_pipelines(name)) score = Score::kPassed;
   if (before == Score::kReadable && has_stages(name)) score = Score::kCarried;
+  auto& origin = context.evaluation->origin_state;
+  const auto origin_before = origin;
+  if (has_pipelines(name) || has_stages(name) || name == "$setWindowFields") origin = EvaluationContext::OriginState::kNone;
   TRY(parse_one(stage, context, out));
   score = score_behind(stage, before, context);
+  origin = origin_behind(name, origin_before);
   if (before == Score::kReadable && (score == Score::kCarried || has_stages(name))) {
     auto note = std::make_shared<ScoreStage>();
     note->context = context.evaluation;
@@ -229,6 +242,7 @@ Result<Pipeline> Pipeline::parse(View stages, const PipelineContext& context) {
     return bad(7749501, fmt::format("Pipeline length must be no longer than {} stages", kMaxStages));
   }
   TRY(check_names(stages, own.evaluation->version));
+  if (own.reads_collection) own.evaluation->origin_state = EvaluationContext::OriginState::kKnown;
   std::size_t index = 0;
   for (const Element& item : stages) {
     const Element stage = TRY(only_field(item));
@@ -236,6 +250,7 @@ Result<Pipeline> Pipeline::parse(View stages, const PipelineContext& context) {
     if (is_leading(name)) {
       if (index > 0) return bad(40602, fmt::format("{} is only valid as the first stage in a pipeline.", name));
       parsed.leading = LeadingStage{std::string(name), wrap(stage)};
+      own.evaluation->origin_state = EvaluationContext::OriginState::kNone;
     } else if (name == "$out" || name == "$merge") {
       if (index + 1 != count) return bad(40601, fmt::format("{} can only be the final stage in the pipeline", name));
       parsed.output = TRY(parse_output(stage, own));

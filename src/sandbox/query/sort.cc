@@ -57,18 +57,22 @@ void descend(Walk& walk, View object) {
   }
 }
 
+Element value_of(const Walk& walk) { return walk.value.exists() ? walk.value : constants()["null"]; }
+
 struct KeyMaker {
   const std::vector<SortPattern::Part>& parts;
   const bson::Collator* collator;
   std::optional<std::string> best;
+  std::vector<Element>* values = nullptr;  // of `best`, where they are wanted
 
   void emit(const std::vector<Walk>& walks) {
     std::string key;
-    for (std::size_t i = 0; i < walks.size(); ++i) {
-      const Element value = walks[i].value.exists() ? walks[i].value : constants()["null"];
-      bson::append_key_string(key, value, collator, parts[i].descending);
-    }
-    if (!best || key < *best) best = std::move(key);
+    for (std::size_t i = 0; i < walks.size(); ++i) bson::append_key_string(key, value_of(walks[i]), collator, parts[i].descending);
+    if (best && key >= *best) return;
+    best = std::move(key);
+    if (values == nullptr) return;
+    values->clear();
+    for (const Walk& walk : walks) values->push_back(value_of(walk));
   }
 
   Status expand(const std::vector<Walk>& walks) {
@@ -153,7 +157,7 @@ Result<bson::Document> SortPattern::score_of(View document, bool carried) const 
   return score ? bson::make_document({{"", *score}}) : bson::make_document({{"", bson::Null{}}});
 }
 
-Result<std::string> SortPattern::key(View document) const {
+Status SortPattern::find_best(View document, std::string& key, bson::Document* values) const {
   std::vector<Walk> walks;
   walks.reserve(parts_.size());
   std::optional<bson::Document> score;
@@ -166,9 +170,31 @@ Result<std::string> SortPattern::key(View document) const {
       descend(walks.back(), document);
     }
   }
-  KeyMaker maker{parts_, collator_.get(), {}};
+  std::vector<Element> elements;
+  KeyMaker maker{parts_, collator_.get(), {}, values == nullptr ? nullptr : &elements};
   TRY(maker.expand(walks));
-  return std::move(*maker.best);
+  key = std::move(*maker.best);
+  if (values == nullptr) return {};
+  bson::ArrayBuilder list;
+  for (const Element& value : elements) {
+    if (collator_ && value.is_string()) list.append(collator_->sort_key(value.string_value()));
+    else list.append(value);
+  }
+  *values = bson::make_document({{"", bson::ArrayView{std::move(list).finish()}}});
+  return {};
+}
+
+Result<std::string> SortPattern::key(View document) const {
+  std::string key;
+  TRY(find_best(document, key, nullptr));
+  return key;
+}
+
+Result<bson::Document> SortPattern::values(View document) const {
+  std::string key;
+  bson::Document values;
+  TRY(find_best(document, key, &values));
+  return values;
 }
 
 int SortPattern::compare(View a, View b) const {

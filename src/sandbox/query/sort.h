@@ -39,10 +39,13 @@ class SortPattern {
   // Bytes whose memcmp order is the order of documents. Sort many documents by computing each one's key once.
   // Fails (2, BadValue) when two parts run through different arrays: "cannot sort with keys that are parallel arrays".
   Result<std::string> key(bson::View document) const;
+  // {"": [what each part is sorted by]}, as {$meta: "sortKey"} has it: with a collation texts are its keys. Fails as key().
+  Result<bson::Document> values(bson::View document) const;
   // <0, 0, >0.
   int compare(bson::View a, bson::View b) const;
 
  private:
+  Status find_best(bson::View document, std::string& key, bson::Document* values) const;
   Result<bson::Document> score_of(bson::View document, bool carried) const;
 
   std::vector<Part> parts_;

@@ -181,6 +181,8 @@ struct SortStage final : Stage {
     std::string key;
     Document document;
     std::optional<double> score;  // of $text, where it is carried
+    std::unique_ptr<EvaluationContext::Origin> origin = nullptr;  // where somebody asks for it
+    std::size_t bytes() const { return key.size() + document.size() + (origin ? origin->bytes() : 0); }
   };
 
   class Source final : public MappedSource {
@@ -192,6 +194,7 @@ struct SortStage final : Stage {
       if (at_ == documents_.size()) return std::nullopt;
       Keyed& next = documents_[at_++];
       if (stage_->carries) stage_->context->carried_score = next.score;
+      if (next.origin) stage_->context->origin = std::move(*next.origin);
       return std::move(next.document);
     }
 
@@ -203,8 +206,9 @@ struct SortStage final : Stage {
       std::size_t bytes = 0;
       while (auto document = TRY(input_->next())) {
         std::string key = TRY(stage_->pattern.key(*document));
-        bytes += document->size() + key.size();
         documents_.push_back({std::move(key), std::move(*document), stage_->carries ? stage_->context->carried_score : std::nullopt});
+        if (stage_->tells_origin && stage_->context->origin_asked.any()) documents_.back().origin = TRY(origin_of(documents_.back().document));
+        bytes += documents_.back().bytes();
         if (stage_->limit > 0 && documents_.size() >= 2 * stage_->limit + 64) bytes = cut();
         if (bytes > stage_->max_bytes) {
           return bad(292, fmt::format("Sort exceeded memory limit of {} bytes, but did not opt in to external sorting. Aborting operation. Pass allowDiskUse:true to opt in.",
@@ -216,12 +220,18 @@ struct SortStage final : Stage {
       return {};
     }
 
+    Result<std::unique_ptr<EvaluationContext::Origin>> origin_of(const Document& document) const {
+      auto origin = std::make_unique<EvaluationContext::Origin>(stage_->context->origin);
+      if (stage_->context->origin_asked.sort_key) origin->sort_key = TRY(stage_->pattern.values(document));
+      return origin;
+    }
+
     // Sorts what is there, keeps what can still come out; its size in bytes.
     std::size_t cut() {
       std::stable_sort(documents_.begin(), documents_.end(), before);
       if (stage_->limit > 0 && documents_.size() > stage_->limit) documents_.resize(stage_->limit);
       std::size_t bytes = 0;
-      for (const auto& each : documents_) bytes += each.key.size() + each.document.size();
+      for (const auto& each : documents_) bytes += each.bytes();
       return bytes;
     }
 
@@ -238,6 +248,7 @@ struct SortStage final : Stage {
   SortPattern pattern;
   std::shared_ptr<const EvaluationContext> context;
   bool carries = false;  // the score of $text
+  bool tells_origin = false;
   std::size_t limit = 0;
   std::size_t max_bytes = kMaxStageBytes;
   MemoryBudget* memory = nullptr;
@@ -403,6 +414,7 @@ StagePtr make_sort_stage(const Element& argument, SortPattern pattern, const Pip
   stage->pattern = std::move(pattern);
   stage->context = context.evaluation;
   stage->carries = context.evaluation && context.evaluation->text_score_state == EvaluationContext::TextScore::kCarried;
+  stage->tells_origin = context.evaluation && context.evaluation->origin_state == EvaluationContext::OriginState::kKnown;
   stage->limit = limit;
   stage->max_bytes = context.max_stage_bytes;
   stage->memory = context.memory;

@@ -109,7 +109,8 @@ struct Sandbox::Parts {
                  .started = started,
                  .open_change_stream = changestream::open_change_stream,
                  .auth_data_changed = [this] { users.changed(); },
-                 .shut_down = options.on_shutdown},
+                 .shut_down = options.on_shutdown,
+                 .reopen_log = options.reopen_log},
         users(options.version), cluster_time(services), state{.services = services, .users = users, .cluster_time = cluster_time, .process_id = new_process_id(runtime)},
         dispatcher(state, operations) {
     users.attach(services);

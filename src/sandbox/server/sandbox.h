@@ -41,6 +41,7 @@ struct SandboxOptions {
   bool tls_allow_without_certificate = false;  // with it: clients may have none
   std::string tls_mode = "requireTLS";    // "preferTLS", "allowTLS": plain connections on the same port too
   std::function<void()> on_shutdown;      // a client has asked for the server's end; empty: no client can
+  std::function<Status()> reopen_log;     // opens the log's file anew; empty: it has none
   // Which is started anew to run JavaScript (script/host_main.h); empty: JavaScript is switched off.
   std::string script_program;
   bool listen = true;                     // false: in-process use through dispatcher()

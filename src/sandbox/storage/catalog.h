@@ -20,6 +20,7 @@
 #include "bson/document.h"
 #include "model/namespace.h"
 #include "model/server_version.h"
+#include "sandbox/storage/index_filters.h"
 
 namespace drover::sandbox::query {
 class Matcher;
@@ -103,6 +104,7 @@ struct CollectionInfo {
 
   std::shared_ptr<Guarded<CollectionCounters>> counters;
   std::shared_ptr<std::atomic<RecordId>> next_record;
+  std::shared_ptr<IndexFilters> index_filters = std::make_shared<IndexFilters>();
   // The largest document that was written or read since the start.
   std::shared_ptr<std::atomic<std::size_t>> largest_seen = std::make_shared<std::atomic<std::size_t>>(0);
 
