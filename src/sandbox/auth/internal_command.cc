@@ -120,6 +120,11 @@ Result<bson::View> needed_array(const CommandContext& context, std::string_view 
   return server_error(2, fmt::format("{0}{1}{0} command requires a non-empty \"{2}\" array", quote, context.command->name, field));
 }
 
+tl::unexpected<Error> missing_array(const CommandContext& context, std::string_view field) {
+  if (context.settings().at_least(5, 0)) return server_error(40414, fmt::format("BSON field '{}.{}' is missing but a required field", context.command->name, field));
+  return server_error(2, fmt::format("\"{}\" command requires a \"{}\" array", context.command->name, field));
+}
+
 Result<std::optional<bson::Document>> given_restrictions(const CommandContext& context, std::string_view db) {
   TRY(check_type(context, "authenticationRestrictions", bson::Type::kArray));
   const auto given = context.body["authenticationRestrictions"].to_array();

@@ -20,6 +20,8 @@ Status check_arguments(const CommandContext& context, std::initializer_list<std:
 Status check_type(const CommandContext& context, std::string_view field, bson::Type type);
 // The array that such a command cannot do without, and of which it needs something.
 Result<bson::View> needed_array(const CommandContext& context, std::string_view field);
+// The refusal of an array that createUser and createRole need, empty or not.
+tl::unexpected<Error> missing_array(const CommandContext& context, std::string_view field);
 // `authenticationRestrictions` of createUser and its kin, checked, as they are stored; nothing when there are none in the command. 13 for who may not set
 // them in `db`.
 Result<std::optional<bson::Document>> given_restrictions(const CommandContext& context, std::string_view db);

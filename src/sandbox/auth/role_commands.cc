@@ -112,8 +112,8 @@ Result<bson::Document> create_role(CommandContext& context) {
   if (builtin_role(name.role, name.db, context.settings().version)) {
     return server_error(kBadValue, "Cannot create roles with the same name as a built-in role");
   }
-  if (!roles_field) return server_error(kBadValue, "\"createRole\" command requires a \"roles\" array");
-  if (!privileges_field) return server_error(kBadValue, "\"createRole\" command requires a \"privileges\" array");
+  if (!roles_field) return missing_array(context, "roles");
+  if (!privileges_field) return missing_array(context, "privileges");
   const auto privileges = TRY(PrivilegeSet::parse(*privileges_field));
   TRY(check_privileges(context, privileges));
   const auto roles = TRY(parse_roles(*roles_field, name.db, context.settings().version));

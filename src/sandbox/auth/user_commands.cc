@@ -127,7 +127,7 @@ Result<bson::Document> create_user(CommandContext& context) {
   if (password && external) {
     return server_error(kBadValue, "Cannot set the password for users defined on the '$external' database");
   }
-  if (!roles_given) return server_error(kBadValue, "\"createUser\" command requires a \"roles\" array");
+  if (!roles_given) return missing_array(context, "roles");
   const auto& roles = *roles_given;
   const auto credentials = external ? external_credentials() : TRY(make_credentials(context, name, *password));
   bson::Builder user;

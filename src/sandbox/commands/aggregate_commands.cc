@@ -107,7 +107,7 @@ Result<Parsed> parse(const CommandContext& context) {
       const auto let = field.to_document();
       if (!let) return mistyped_object(field);
       parsed.request.let = *let;
-    } else if (key != "bypassDocumentValidation" && key != "collation" && key != "collectionUUID" &&
+    } else if (key != "bypassDocumentValidation" && key != "collation" && (key != "collectionUUID" || !context.settings().at_least(6, 0)) &&
                key != "fromMongos" && key != "needsMerge" && key != "exchange" && key != "isMapReduceCommand") {
       if (idl) return server_error(code::kUnknownField, fmt::format("BSON field 'aggregate.{}' is an unknown field.", key));
       return server_error(code::kFailedToParse, fmt::format("unrecognized field '{}'", key));
@@ -131,6 +131,10 @@ Namespace reply_namespace(const Namespace& ns) { return ns.collection.empty() ? 
 Result<bson::Document> aggregate(CommandContext& context) {
   auto parsed = TRY(parse(context));
   if (parsed.explain) return explain_command(context, context.body, ExplainVerbosity::kPlan);
+  if (context.body["collectionUUID"]) {
+    const auto scope = TRY(read_scope(context));
+    TRY(check_collection_uuid(context, scope.reader->catalog(), parsed.request.ns, scope.reader->catalog().find(parsed.request.ns).get()));
+  }
   CursorReplyOptions options;
   options.request.max_documents = parsed.batch_size;
   options.request.stop = context.stop;

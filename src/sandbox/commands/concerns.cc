@@ -140,9 +140,20 @@ Result<ReadConcern> read_concern_of(bson::View document) {
       concern.after_cluster_time = TRY(parse_time(field));
     } else if (field.key() == "atClusterTime") {
       concern.at_cluster_time = TRY(parse_time(field));
-    } else if (field.key() != "provenance" && field.key() != "afterOpTime") {
+    } else if (field.key() == "provenance") {
+      static constexpr std::string_view kSources[] = {"clientSupplied", "implicitDefault", "customDefault", "getLastErrorDefaults", "internalWriteDefault"};
+      const auto source = field.to_string_view();
+      if (!source) return server_error(kTypeMismatch, fmt::format("BSON field 'readConcern.provenance' is the wrong type '{}', expected type 'string'", bson::type_name(field.type())));
+      if (std::ranges::find(kSources, *source) == std::end(kSources)) {
+        return server_error(2, fmt::format("Enumeration value '{}' for field 'readConcern.provenance' is not a valid value.", *source));
+      }
+    } else if (field.key() != "afterOpTime") {
       return server_error(kInvalidOptions, fmt::format("Unrecognized option in readConcern: {}", field.key()));
     }
+  }
+  using Level = ReadConcern::Level;
+  if (concern.after_cluster_time && (concern.level == Level::kAvailable || concern.level == Level::kLinearizable)) {
+    return server_error(kInvalidOptions, "afterClusterTime field can be set only if level is equal to majority, local, or snapshot");
   }
   if (concern.after_cluster_time && concern.at_cluster_time) {
     return server_error(kInvalidOptions, "Specifying a timestamp for readConcern snapshot in a causally consistent session is not allowed. "

@@ -147,6 +147,9 @@ Status check_special_kinds(const CommandContext& context) {
 }
 
 Result<bson::Document> create_timeseries_command(CommandContext& context, const Namespace& ns) {
+  if (context.transaction) {
+    return server_error(code::kOperationNotSupportedInTransaction, fmt::format("Cannot create a time-series collection in a multi-document transaction: {}", ns.to_string()));
+  }
   for (const auto name : {"capped", "size", "max", "autoIndexId", "idIndex", "validator", "validationLevel", "validationAction", "viewOn", "pipeline",
                           "clusteredIndex", "changeStreamPreAndPostImages", "recordPreImages", "encryptedFields"}) {
     if (context.body[name].exists()) {

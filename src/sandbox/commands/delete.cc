@@ -177,6 +177,9 @@ class Deleting {
 // Whole series: their buckets, by the metaField.
 Result<bson::Document> delete_series(CommandContext& context, const CollectionInfo& view, std::vector<DeleteSpec> specs, bool ordered) {
   const auto options = TimeseriesOptions::of(view.timeseries);
+  if (context.transaction) {
+    return server_error(code::kOperationNotSupportedInTransaction, fmt::format("Cannot perform a multi-document transaction on a time-series collection: {}", view.ns.to_string()));
+  }
   std::vector<bson::Document> filters;
   filters.reserve(specs.size());
   for (auto& spec : specs) {
@@ -194,6 +197,7 @@ Result<bson::Document> delete_documents(CommandContext& context) {
   for (const auto& item : TRY(batch_items(context, "deletes"))) specs.push_back(TRY(parse_spec(item)));
   auto ns = TRY(named_collection(context));
   TRY(check_writable(context, ns));
+  if (auto refused = TRY(refuse_other_collection(context, ns, specs.size()))) return std::move(*refused);
   const bool ordered = TRY(bool_field(context, "ordered", true));
   const auto view = context.engine().view()->catalog->find(ns);
   if (view && view->is_timeseries()) return delete_series(context, *view, std::move(specs), ordered);

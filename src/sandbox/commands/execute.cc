@@ -45,6 +45,7 @@ class Execution {
   explicit Execution(CommandContext& context) : context_(context) {}
 
   Result<bson::Document> run() {
+    TRY(check_sequences());
     TRY(parse_session());
     if (context_.txn_number) TRY(check_numbered());
     context_.read_concern = TRY(parse_read_concern(context_.body));
@@ -144,6 +145,19 @@ class Execution {
     if (start && !start.is_truthy()) return server_error(code::kInvalidOptions, "Specifying startTransaction=false is not allowed.");
     in_transaction_ = static_cast<bool>(autocommit);
     starts_ = start.is_truthy();
+    return {};
+  }
+
+  // Of which fields a message may have sections.
+  Status check_sequences() const {
+    static constexpr std::pair<std::string_view, std::string_view> kTaken[] = {{"insert", "documents"}, {"update", "updates"}, {"delete", "deletes"}, {"bulkWrite", "ops"}, {"bulkWrite", "nsInfo"}};
+    const auto name = context_.command->name;
+    for (const auto& sequence : context_.sequences) {
+      const auto of_command = [&](const auto& taken) { return taken.first == name; };
+      if (std::ranges::none_of(kTaken, of_command)) return server_error(40472, fmt::format("The {} command does not support document sequences.", name));
+      const auto it = std::ranges::find_if(kTaken, [&](const auto& taken) { return of_command(taken) && taken.second == sequence.name; });
+      if (it == std::end(kTaken)) return server_error(code::kUnknownField, fmt::format("BSON field '{}.{}' is an unknown field.", name, sequence.name));
+    }
     return {};
   }
 

@@ -34,6 +34,8 @@ struct FindParts {
   bool return_key = false;
   bool fixed_view = false;  // snapshot reads and transactions stay at one time
   bool is_oplog = false;
+  bool tells_position = false;  // $_requestResumeToken
+  std::optional<RecordId> position;  // of the record given last, or $_resumeAfter's
 };
 
 class FindCursor : public CommandCursor {
@@ -45,6 +47,18 @@ class FindCursor : public CommandCursor {
   }
 
   Status next_batch(CommandContext& context, CursorBatch& batch) override {
+    auto filled = fill(context, batch);
+    if (filled && parts_.tells_position) {
+      batch.post_batch_resume_token = parts_.position ? bson::make_document({{"$recordId", std::int64_t{*parts_.position}}}) : bson::make_document({{"$recordId", bson::Null{}}});
+    }
+    return filled;
+  }
+  bool exhausted() const override { return exhausted_; }
+  void rest() override { scan_.rest(); }
+  bool awaits_data() const override { return parts_.await_data; }
+
+ private:
+  Status fill(CommandContext& context, CursorBatch& batch) {
     if (batch.request().max_documents == 0) return {};
     if (std::exchange(begun_, true)) TRY(catch_up(context));
     if (needs_sort_) {
@@ -63,11 +77,7 @@ class FindCursor : public CommandCursor {
     }
     return {};
   }
-  bool exhausted() const override { return exhausted_; }
-  void rest() override { scan_.rest(); }
-  bool awaits_data() const override { return parts_.await_data; }
 
- private:
   // Between batches the cursor goes on in the newest state, as a local or majority read does.
   Status catch_up(CommandContext& context) {
     if (parts_.fixed_view || (needs_sort_ && sorted_)) {
@@ -97,6 +107,7 @@ class FindCursor : public CommandCursor {
         scan_.give_again();
         return {};
       }
+      parts_.position = scan_.record_id();
       ++returned_;
       if (limit_reached()) return {};
     }
@@ -247,6 +258,10 @@ Result<bson::Document> find(CommandContext& context) {
     TRY(context.authorize("find", {Resource::Kind::kCollection, target.ns}));
     TRY(context.authorize("useUUID", {Resource::Kind::kCluster, {}}));
   }
+  if (context.transaction && request.tailable) return server_error(code::kInvalidOptions, "It is illegal to open a tailable cursor in a transaction");
+  if (context.transaction && context.body["readOnce"].is_truthy()) {
+    return server_error(code::kOperationNotSupportedInTransaction, "The 'readOnce' option is not supported within a transaction.");
+  }
   if (target.collection && target.collection->is_view()) return find_on_view(context, request, target);
 
   auto collator = TRY(effective_collation(context.body, target.collection.get()));
@@ -280,6 +295,17 @@ Result<bson::Document> find(CommandContext& context) {
   }
   auto plan = TRY(make_plan(*target.collection, plan_request));
   if (request.tailable && plan.index) plan = Plan{};
+  parts.tells_position = request.request_resume_token;
+  if (request.request_resume_token && target.collection->is_clustered()) {
+    return server_error(238, "$_requestResumeToken is not supported by this server with a clustered collection");
+  }
+  if (request.resume_after) {
+    if (!TRY(scope.reader->find_record(*target.collection, *request.resume_after))) {
+      return server_error(140, fmt::format("Failed to resume collection scan: the recordId from which we are attempting to resume no longer exists in the collection. "
+                                           "recordId: RecordId({})", *request.resume_after));
+    }
+    plan.after = parts.position = *request.resume_after;
+  }
   // Nothing can be followed where there is nothing yet: such a cursor ends at once.
   if (request.tailable && !target.collection->is_oplog() && target.collection->counters->copy().records == 0) {
     return first_batch_reply(context, make_list_cursor({}), target.ns, options);

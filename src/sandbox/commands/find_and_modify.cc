@@ -223,6 +223,7 @@ Result<bson::Document> find_and_modify(CommandContext& context) {
     TRY(check_interrupt(context));
     auto scope = TRY(read_scope(context));
     const auto collection = scope.reader->catalog().find(ns);
+    TRY(check_collection_uuid(context, scope.reader->catalog(), ns, collection.get()));
     if (collection && collection->is_view()) return refuse_on_view(*collection, "findAndModify");
     TRY(check_transactional(context, collection));
     std::optional<UpdateStatement> statement;

@@ -128,11 +128,30 @@ Status check(const CommandContext& context, const FindRequest& request) {
   return {};
 }
 
+bool is_forward_natural(bson::View order) { return order.field_count() == 1 && order.first().key() == "$natural" && order.first().is_number() && order.first().to_double() == 1.0; }
+
+Status check_resume(FindRequest& request, bson::View after) {
+  if (!request.request_resume_token) {
+    if (after.empty()) return {};
+    return server_error(code::kBadValue, "'requestResumeToken' must be true if 'resumeAfter' is specified");
+  }
+  if (!is_forward_natural(request.hint.to_document().value_or(bson::View()))) return server_error(code::kBadValue, "hint must be {$natural:1} if 'requestResumeToken' is enabled");
+  if (!request.sort.empty() && !is_forward_natural(request.sort)) return server_error(code::kBadValue, "sort must be unset or {$natural:1} if 'requestResumeToken' is enabled");
+  if (after.empty()) return {};
+  const auto record = after["$recordId"];
+  if (after.field_count() != 1 || record.type() != bson::Type::kInt64) {
+    return server_error(code::kBadValue, "Malformed resume token: the '_resumeAfter' object must contain exactly one field named '$recordId', of type NumberLong.");
+  }
+  request.resume_after = record.int64_value();
+  return {};
+}
+
 }  // namespace
 
 Result<FindRequest> parse_find(const CommandContext& context, bson::View body) {
   FindRequest request;
   const Fields fields(context, body);
+  bson::View resume_after;
   const auto first = body.first();
   if (!first.is_string() && !first.to_uuid()) {
     if (fields.idl()) return server_error(code::kInvalidNamespace, fmt::format("collection name has invalid type {}", bson::type_name(first.type())));
@@ -140,7 +159,7 @@ Result<FindRequest> parse_find(const CommandContext& context, bson::View body) {
   }
   for (const auto& field : body) {
     const auto key = field.key();
-    if (key == "find" || key == "collectionUUID" || is_generic_field(key)) continue;
+    if (key == "find" || (key == "collectionUUID" && context.settings().at_least(6, 0)) || is_generic_field(key)) continue;
     if (key == "filter" || (key == "query" && !fields.idl())) request.filter = TRY(fields.document(field));
     else if (key == "sort") request.sort = TRY(fields.document(field));
     else if (key == "projection") request.projection = TRY(fields.document(field));
@@ -159,11 +178,14 @@ Result<FindRequest> parse_find(const CommandContext& context, bson::View body) {
     else if (key == "noCursorTimeout") request.no_timeout = TRY(fields.flag(field));
     else if (key == "showRecordId") request.show_record_id = TRY(fields.flag(field));
     else if (key == "returnKey") request.return_key = TRY(fields.flag(field));
+    else if (key == "$_requestResumeToken") request.request_resume_token = TRY(fields.flag(field));
+    else if (key == "$_resumeAfter") resume_after = TRY(fields.document(field));
     else return fields.unknown(key);
   }
   if (request.min && request.min->empty()) request.min.reset();
   if (request.max && request.max->empty()) request.max.reset();
   TRY(check(context, request));
+  TRY(check_resume(request, resume_after));
   return request;
 }
 
@@ -173,6 +195,7 @@ Status check_aggregable(const CommandContext& context, const FindRequest& reques
   if (request.max) return refused("Option max");
   if (request.return_key) return refused("Option returnKey");
   if (request.show_record_id) return refused("Option showRecordId");
+  if (request.request_resume_token) return refused("Option requestResumeToken");
   if (request.tailable) return server_error(code::kInvalidPipelineOperator, "Tailable cursors are not supported in aggregation.");
   if (request.no_timeout) return refused("Option noCursorTimeout");
   if (context.body["allowPartialResults"].is_truthy()) return refused("Option allowPartialResults");

@@ -26,6 +26,8 @@ struct FindRequest {
   bool no_timeout = false;
   bool show_record_id = false;
   bool return_key = false;
+  bool request_resume_token = false;       // each batch says behind which record the next one begins
+  std::optional<std::int64_t> resume_after;  // such a record
 };
 
 // `body` is the command's, or the one inside an explain.

@@ -11,6 +11,7 @@
 #include "bson/compare.h"
 #include "bson/ejson.h"
 #include "sandbox/commands/fail_points.h"
+#include "sandbox/commands/index_rules.h"
 #include "sandbox/commands/index_spec.h"
 #include "sandbox/commands/tables.h"
 #include "sandbox/commands/timeseries.h"
@@ -31,7 +32,16 @@ constexpr Duration kLookInterval = std::chrono::milliseconds(20);
 // Entries that are added under one hold of the writer's lock while an index is built.
 constexpr std::size_t kBuildStep = 1000;
 
-Result<std::vector<bson::View>> requested(const CommandContext& context) {
+// Since 4.2, for definitions that older servers took: what no server knows of them is left out.
+Result<bool> ignores_unknown_options(const CommandContext& context) {
+  const auto given = context.body["ignoreUnknownIndexOptions"];
+  if (!given || context.settings().at_least(5, 0)) return bool_field(context, "ignoreUnknownIndexOptions");
+  if (given.type() == bson::Type::kBool) return given.bool_value();
+  return server_error(code::kTypeMismatch, fmt::format("The field 'ignoreUnknownIndexOptions' must be a boolean, but got {}", bson::type_name(given.type())));
+}
+
+// `kept` has what the definitions lie in, where that is not the command.
+Result<std::vector<bson::View>> requested(const CommandContext& context, std::vector<bson::Document>& kept) {
   const auto list = context.body["indexes"];
   if (!context.settings().at_least(5, 0)) {  // parsed by hand then
     if (!list) return server_error(code::kFailedToParse, "The 'indexes' field is a required argument of the createIndexes command");
@@ -47,13 +57,16 @@ Result<std::vector<bson::View>> requested(const CommandContext& context) {
     return server_error(code::kTypeMismatch, fmt::format("BSON field 'createIndexes.indexes' is the wrong type '{}', expected type 'array'",
                                                          bson::type_name(list.type())));
   }
+  const bool only_known = TRY(ignores_unknown_options(context));
   std::vector<bson::View> specs;
+  kept.reserve(array->field_count());
   for (const auto& item : *array) {
     if (!item.is_document()) {
       return server_error(code::kTypeMismatch, fmt::format("BSON field 'createIndexes.indexes.{}' is the wrong type '{}', expected type 'object'",
                                                            item.key(), bson::type_name(item.type())));
     }
-    specs.push_back(item.document_value());
+    if (only_known) kept.push_back(known_index_options(context, item.document_value()));
+    specs.push_back(only_known ? kept.back().view() : item.document_value());
   }
   if (specs.empty()) return server_error(code::kBadValue, "Must specify at least one index to create");
   return specs;
@@ -304,15 +317,17 @@ Result<bson::Document> create_indexes(CommandContext& context) {
   if (const auto view = named_timeseries(context)) {
     bson::Builder changes;
     {
+      std::vector<bson::Document> kept;
       auto list = changes.open_array("indexes");
-      for (const auto& spec : TRY(requested(context))) list.append(TRY(bucket_index(context, TimeseriesOptions::of(view->timeseries), spec)));
+      for (const auto& spec : TRY(requested(context, kept))) list.append(TRY(bucket_index(context, TimeseriesOptions::of(view->timeseries), spec)));
     }
     return on_buckets(context, *view, std::move(changes).finish(), create_indexes);
   }
   TRY(check_create_fields(context));
   const auto ns = TRY(named_collection(context));
   if (ns == sessions_namespace() && !context.internal) return server_error(code::kIllegalOperation, fmt::format("not allowed to create index on {}", ns.to_string()));
-  const auto specs = TRY(requested(context));
+  std::vector<bson::Document> kept;
+  const auto specs = TRY(requested(context, kept));
   TRY(check_commit_quorum_form(context));
   Plan plan;
   TRY(begin(context, ns, specs, plan));

@@ -51,6 +51,7 @@ Status check_key_field(const bson::Element& field, std::string_view plugin, std:
     return refused(fmt::format("Values in v:2 index key pattern cannot be of type {}. Only numbers > 0, numbers < 0, and strings are allowed.",
                                bson::type_name(field.type())));
   }
+  if (field.is_string() && field.string_value().empty()) return refused("Values in the index key pattern cannot be empty strings.");
   if (field.is_string() && plugin != field.string_value()) return refused("Can't use more than one index plugin for a single index.");
   if (field.is_string() && plugin == "wildcard") return refused("The key pattern value for an 'wildcard' index must be a non-zero number, not a string.");
   if (plugin == "wildcard" && fields != 1) return refused("wildcard indexes do not allow compounding");
@@ -107,9 +108,13 @@ Status check_version(bson::View spec, const bson::Element& v) {
   return refused(fmt::format("Invalid index specification {}; cannot create an index with v={}", bson::to_shell(spec), number));
 }
 
+bool is_known_option(const CommandContext& context, std::string_view name) {
+  return is_one_of(kKnown, name) && (!is_one_of(kSince53, name) || context.settings().at_least(5, 3));
+}
+
 Status check_form(const CommandContext& context, bson::View spec) {
   for (const auto& field : spec) {
-    if (is_one_of(kKnown, field.key()) && (!is_one_of(kSince53, field.key()) || context.settings().at_least(5, 3))) continue;
+    if (is_known_option(context, field.key())) continue;
     return server_error(kInvalidIndexSpecificationOption,
                         fmt::format("The field '{}' is not valid for an index specification. Specification: {}", field.key(), bson::to_shell(spec)));
   }
@@ -258,6 +263,14 @@ std::string_view index_plugin(bson::View key) {
 
 std::int64_t longest_expiry(const CommandContext& context) {
   return context.settings().at_least(5, 0) ? INT32_MAX : wall_millis(context.services.runtime) / 1000;
+}
+
+bson::Document known_index_options(const CommandContext& context, bson::View spec) {
+  bson::Builder out;
+  for (const auto& field : spec) {
+    if (is_known_option(context, field.key())) out.append_raw(field);
+  }
+  return std::move(out).finish();
 }
 
 Status check_index_form(const CommandContext& context, bson::View spec) { return in_specification(spec, check_form(context, spec)); }

@@ -9,6 +9,8 @@ namespace drover::sandbox {
 // "2d", "text", "wildcard" and so on; empty for ascending and descending keys.
 std::string_view index_plugin(bson::View key);
 
+// Without what no server of this version knows of definitions (ignoreUnknownIndexOptions).
+bson::Document known_index_options(const CommandContext& context, bson::View spec);
 // The definition as given. Failures begin with "Error in specification {...} :: caused by :: ".
 Status check_index_form(const CommandContext& context, bson::View spec);
 // Names that are reserved, definitions of the _id index, expireAfterSeconds.

@@ -93,6 +93,9 @@ bson::Document as_checked(bson::View spec, const bson::Collator* collator) {
 Result<bson::Document> normalize_index(const CommandContext& context, bson::View spec, const CollectionInfo* collection) {
   TRY(check_index_form(context, spec));
   TRY(check_index_meaning(context, spec));
+  if (spec["expireAfterSeconds"] && collection != nullptr && collection->capped && context.settings().at_least(5, 1)) {
+    return server_error(code::kCannotCreateIndex, "Cannot create TTL index on a capped collection");
+  }
   const auto key = spec["key"].document_value();
   const bool is_id = key.field_count() == 1 && key.first().key() == "_id" && key.first().is_number();
   std::shared_ptr<const bson::Collator> collator;

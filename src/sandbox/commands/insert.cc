@@ -68,7 +68,8 @@ class Insertion {
     }
     if (!collection) {
       // Nothing can be inserted: every statement fails alike.
-      static constexpr int kOfStatements[] = {code::kCommandNotSupportedOnView, code::kInvalidNamespace, code::kOperationNotSupportedInTransaction, code::kDatabaseDifferCase};
+      static constexpr int kOfStatements[] = {code::kCommandNotSupportedOnView, code::kInvalidNamespace, code::kOperationNotSupportedInTransaction, code::kDatabaseDifferCase,
+                                             code::kCollectionUuidMismatch};
       if (std::ranges::find(kOfStatements, collection.error().server_code) == std::end(kOfStatements)) return tl::unexpected(collection.error());
       fail_statement(collection.error(), {});
       return false;
@@ -182,6 +183,7 @@ Result<bson::Document> insert(CommandContext& context) {
   auto documents = TRY(batch_items(context, "documents"));
   auto ns = TRY(named_collection(context));
   TRY(check_writable(context, ns));
+  if (auto refused = TRY(refuse_other_collection(context, ns, documents.size()))) return std::move(*refused);
   const bool ordered = TRY(bool_field(context, "ordered", true));
   return Insertion(context, std::move(ns), std::move(documents), ordered).run();
 }

@@ -79,9 +79,8 @@ Result<bson::Document> rename(CommandContext& context) {
   const auto names = TRY(parse(context));
   TRY(in_write_unit(context, [&](WriteUnit& unit) -> Status {
     TRY(check_write_allowed(context, unit, names.from));
+    TRY(check_collection_uuid(context, unit.catalog(), names.from, unit.catalog().find(names.from).get()));
     const auto collection = TRY(source_of(unit, names));
-    if (const auto wanted = context.body["collectionUUID"].to_uuid(); wanted && *wanted != collection->uuid)
-      return server_error(code::kCollectionUuidMismatch, "Collection UUID does not match that specified");
     TRY(check_target(unit, names));
     if (names.from.db != names.to.db) return copy_to_other_database(context, unit, collection, names);
     TRY(unit.rename_collection(collection, names.to, context.body["stayTemp"].is_truthy()));

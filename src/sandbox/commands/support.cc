@@ -31,14 +31,19 @@ bool is_generic_field(std::string_view name) {
   static constexpr std::string_view kNames[] = {"lsid", "txnNumber", "autocommit", "startTransaction", "readConcern", "writeConcern",
                                                 "maxTimeMS", "maxTimeMSOpOnly", "comment", "apiVersion", "apiStrict",
                                                 "apiDeprecationErrors", "stmtId", "stmtIds", "coordinator", "databaseVersion",
-                                                "shardVersion", "tracking_info", "mayBypassWriteBlocking", "rawData"};
-  return name.starts_with('$') || std::find(std::begin(kNames), std::end(kNames), name) != std::end(kNames);
+                                                "shardVersion", "tracking_info", "mayBypassWriteBlocking", "clientOperationKey",
+                                                "$db", "$clusterTime", "$readPreference", "$queryOptions", "$audit", "$client", "$configServerState",
+                                                "$oplogQueryData", "$replData", "$gleStats", "$configTime", "$topologyTime", "$tenant"};
+  return std::find(std::begin(kNames), std::end(kNames), name) != std::end(kNames);
 }
 
 Status check_fields(const CommandContext& context, std::initializer_list<std::string_view> known) {
   bool first = true;
   for (const auto& field : context.body) {
     if (std::exchange(first, false) || is_generic_field(field.key())) continue;
+    if (field.key() == "collectionUUID" && !context.settings().at_least(6, 0)) {
+      return server_error(code::kUnknownField, fmt::format("BSON field '{}.collectionUUID' is an unknown field.", context.command->name));
+    }
     if (std::find(known.begin(), known.end(), field.key()) == known.end()) {
       return server_error(code::kUnknownField, fmt::format("BSON field '{}.{}' is an unknown field.", context.command->name, field.key()));
     }
@@ -101,6 +106,24 @@ Result<Namespace> named_collection(const CommandContext& context) {
   return ns;
 }
 
+Status check_collection_uuid(CommandContext& context, const Catalog& catalog, const Namespace& ns, const CollectionInfo* found) {
+  const auto wanted = context.body["collectionUUID"];
+  if (!wanted || !context.settings().at_least(6, 0)) return {};
+  const auto uuid = wanted.to_uuid();
+  if (!uuid) return server_error(code::kTypeMismatch, "BSON field 'collectionUUID' is the wrong type, expected type 'binData'");
+  if (found != nullptr && found->uuid == *uuid) return {};
+  const auto actual = catalog.find(*uuid);
+  bson::Builder extra;
+  extra.append("db", ns.db).append("collectionUUID", *uuid).append("expectedCollection", ns.collection);
+  if (actual && actual->ns.db == ns.db) {
+    extra.append("actualCollection", actual->ns.collection);
+  } else {
+    extra.append("actualCollection", bson::Null{});
+  }
+  context.error_extra = std::move(extra).finish();
+  return server_error(code::kCollectionUuidMismatch, "Collection UUID does not match that specified");
+}
+
 Result<Target> target_collection(CommandContext& context, const Catalog& catalog) {
   Target target;
   const auto first = context.body.first();
@@ -115,22 +138,7 @@ Result<Target> target_collection(CommandContext& context, const Catalog& catalog
   target.ns = TRY(named_collection(context));
   target.collection = catalog.find(target.ns);
   TRY(check_views(catalog, target.ns, target.collection));
-  if (const auto wanted = context.body["collectionUUID"]; wanted && context.settings().at_least(6, 0)) {
-    const auto uuid = wanted.to_uuid();
-    if (!uuid) return server_error(code::kTypeMismatch, "BSON field 'collectionUUID' is the wrong type, expected type 'binData'");
-    if (!target.collection || target.collection->uuid != *uuid) {
-      const auto actual = catalog.find(*uuid);
-      bson::Builder extra;
-      extra.append("db", context.database).append("collectionUUID", *uuid).append("expectedCollection", target.ns.collection);
-      if (actual && actual->ns.db == context.database) {
-        extra.append("actualCollection", actual->ns.collection);
-      } else {
-        extra.append("actualCollection", bson::Null{});
-      }
-      context.error_extra = std::move(extra).finish();
-      return server_error(code::kCollectionUuidMismatch, "Collection UUID does not match that specified");
-    }
-  }
+  TRY(check_collection_uuid(context, catalog, target.ns, target.collection.get()));
   return target;
 }
 
@@ -282,6 +290,10 @@ Result<CollectionPtr> collection_for_write(CommandContext& context, WriteUnit& u
   TRY(check_views(unit.catalog(), ns, collection));
   if (collection && collection->is_view()) return refuse_on_view(*collection, "this");
   if (collection && collection->is_oplog()) return server_error(code::kInvalidNamespace, "cannot write to the oplog");
+  // Of what the command itself names: an aggregate's is what it reads.
+  if ((context.command->flags & kWrite) != 0 && context.body.first().to_string_view() == ns.collection && context.database == ns.db) {
+    TRY(check_collection_uuid(context, unit.catalog(), ns, collection.get()));
+  }
   if (collection || !create) return collection;
   if (ns.to_string().size() > kMaxNamespaceBytes) {
     return server_error(code::kInvalidNamespace,

@@ -62,6 +62,8 @@ struct Target {
   Namespace ns;
   CollectionPtr collection;  // null: does not exist
 };
+// 361 where `collectionUUID` (6.0+) is that of no collection, or of another than `found`, with what is told of it in error_extra.
+Status check_collection_uuid(CommandContext& context, const Catalog& catalog, const Namespace& ns, const CollectionInfo* found);
 Result<Target> target_collection(CommandContext& context, const Catalog& catalog);
 Status check_collection_name(const Namespace& ns);
 bool is_valid_database(std::string_view db);

@@ -392,6 +392,7 @@ Result<bson::Document> update(CommandContext& context) {
   }
   auto ns = TRY(named_collection(context));
   TRY(check_writable(context, ns));
+  if (auto refused = TRY(refuse_other_collection(context, ns, specs.size()))) return std::move(*refused);
   const bool ordered = TRY(bool_field(context, "ordered", true));
   auto reply = TRY(Updating(context, std::move(ns), std::move(specs), ordered).run());
   TRY(check_known_stages(context, pipelines));

@@ -116,6 +116,26 @@ void WriteErrors::append_to(bson::Builder& out) const {
   for (const auto& error : errors_) array.append(error);
 }
 
+Result<std::optional<bson::Document>> refuse_other_collection(CommandContext& context, const Namespace& ns, std::size_t statements) {
+  const auto catalog = context.transaction ? nullptr : context.engine().view()->catalog;
+  const auto reader = context.transaction ? context.transaction->reader() : nullptr;
+  const Catalog& known = reader ? reader->catalog() : *catalog;
+  WriteErrors errors;
+  const bool ordered = TRY(bool_field(context, "ordered", true)) || context.transaction != nullptr;
+  for (std::size_t at = 0; at < statements && (at == 0 || !ordered); ++at) {
+    const auto same = check_collection_uuid(context, known, ns, known.find(ns).get());
+    if (same) return std::optional<bson::Document>();
+    if (same.error().server_code != code::kCollectionUuidMismatch) return tl::unexpected(same.error());
+    errors.add(context, at, same.error());
+  }
+  if (context.transaction) context.abort_transaction = true;
+  bson::Builder out;
+  out.append("n", 0);
+  if (context.command->name == "update") out.append("nModified", 0);
+  errors.append_to(out);
+  return std::optional(std::move(out).finish());
+}
+
 Status hit_transactional_write(CommandContext& context) {
   const auto data = context.services.fail_points.on_primary_transactional_write.hit();
   if (!data) return {};

@@ -42,6 +42,9 @@ class WriteErrors {
   std::vector<bson::Document> errors_;
 };
 
+// The reply where `collectionUUID` is another collection's, and so none of the statements is done; nothing where it is this one's, or is not given.
+Result<std::optional<bson::Document>> refuse_other_collection(CommandContext& context, const Namespace& ns, std::size_t statements);
+
 // The fail point of writes that are remembered by their number, before their unit is committed.
 Status hit_transactional_write(CommandContext& context);
 

@@ -211,6 +211,17 @@ bson::Document Dispatcher::run_command(ClientConnection& connection, const Reque
   return reply;
 }
 
+namespace {
+
+// Whoever asks for no answer to a write and waits for one all the same is told nothing of what was done.
+bool is_unacknowledged_write(const CommandContext& context) {
+  const auto& concern = context.write_concern;
+  const auto name = context.command->name;
+  return concern.provided && concern.w == 0 && concern.w_mode.empty() && (name == "insert" || name == "update" || name == "delete");
+}
+
+}  // namespace
+
 bson::Document Dispatcher::run_in(CommandContext& context, ClientConnection& connection) {
   const auto& services = state_.services;
   const auto& command = *context.command;
@@ -236,6 +247,7 @@ bson::Document Dispatcher::run_in(CommandContext& context, ClientConnection& con
       !connection.auth.enabled() || connection.auth.is_allowed("bypassWriteBlockingMode", {Resource::Kind::kCluster, {}});
   auto reply = execute(context);
   if (!services.settings.at_least(5, 1)) note_last_write(connection, command, reply, context.last_op.value_or(bson::Timestamp()));
+  if (is_unacknowledged_write(context) && reply["ok"].is_truthy()) reply = bson::make_document({{"ok", 1.0}});
   if (!reply["ok"].is_truthy() && is_not_primary_code(static_cast<int>(reply["code"].to_int64().value_or(0)))) return with_topology(std::move(reply));
   return reply;
 }
