@@ -55,7 +55,6 @@ Parameters::Parameters() {
   add("ttlMonitorSleepSecs", 60, true);
   add("maxTransactionLockRequestTimeoutMillis", 5, true);
   add("internalQueryMaxBlockingSortMemoryUsageBytes", 104857600, true);
-  add("internalQueryExecMaxBlockingSortBytes", 104857600, true);
   add("periodicNoopIntervalSecs", 10, false);
   add("minSnapshotHistoryWindowInSeconds", 300, false);
   add("writePeriodicNoops", true, false);

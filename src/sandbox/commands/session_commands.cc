@@ -166,7 +166,25 @@ tl::unexpected<Error> not_in_transaction(const CommandContext& context) {
   return server_error(125, fmt::format("{} must be run within a transaction", context.command->name));
 }
 
+Status check_commit_fields(const CommandContext& context) {
+  TRY(check_fields(context, {"commitTimestamp", "recoveryToken"}));
+  const auto mistyped = [](const bson::Element& field, std::string_view expected) {
+    return server_error(code::kTypeMismatch, fmt::format("BSON field 'commitTransaction.{}' is the wrong type '{}', expected type '{}'", field.key(), bson::type_name(field.type()), expected));
+  };
+  if (const auto token = context.body["recoveryToken"]) {
+    if (!token.is_document()) return mistyped(token, "object");
+    for (const auto& field : token.document_value()) {
+      if (field.key() != "recoveryShardId") return server_error(code::kUnknownField, fmt::format("BSON field 'commitTransaction.recoveryToken.{}' is an unknown field.", field.key()));
+    }
+  }
+  const auto timestamp = context.body["commitTimestamp"];
+  if (!timestamp) return {};
+  if (!timestamp.to_timestamp()) return mistyped(timestamp, "timestamp");
+  return server_error(code::kInvalidOptions, "commitTimestamp is for prepared transactions, and no transaction is prepared here");
+}
+
 Result<bson::Document> commit_transaction(CommandContext& context) {
+  TRY(check_commit_fields(context));
   auto* session = context.session_state;
   if (session == nullptr) return not_in_transaction(context);
   if (session->state == Session::State::kCommitted) {

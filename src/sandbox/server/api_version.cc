@@ -27,29 +27,47 @@ constexpr struct {
     {"find", "awaitData"},     {"find", "max"},          {"find", "min"},         {"find", "noCursorTimeout"}, {"find", "oplogReplay"},
     {"find", "returnKey"},     {"find", "showRecordId"}, {"find", "tailable"},    {"aggregate", "exchange"},   {"aggregate", "explain"},
     {"create", "autoIndexId"}, {"create", "capped"},     {"create", "indexOptionDefaults"}, {"create", "max"}, {"create", "size"},
-    {"create", "storageEngine"}};
+    {"create", "storageEngine"}, {"find", "readOnce"},    {"find", "$_requestResumeToken"}, {"find", "$_resumeAfter"}, {"aggregate", "collectionUUID"},
+    {"aggregate", "runtimeConstants"}, {"aggregate", "isMapReduceCommand"}};
 
 template <typename Range>
 bool contains(const Range& range, std::string_view name) {
   return std::find(std::begin(range), std::end(range), name) != std::end(range);
 }
 
-Status check_stages(bson::View pipeline) {
+// $collStats may count, which drivers' estimatedDocumentCount does.
+Status check_collection_stats(bson::View spec) {
+  for (const std::string_view part : {"latencyStats", "storageStats", "queryExecStats"}) {
+    if (spec[part]) return server_error(kStrictError, "only the 'count' option to $collStats is supported in API Version 1");
+  }
+  return {};
+}
+
+// Also of the pipelines within.
+Status check_stages(bson::View pipeline, const ServerSettings& settings) {
   for (const auto& stage : pipeline) {
     const auto spec = stage.to_document();
     if (!spec) continue;
     const auto name = spec->first().key();
-    // Counting is what drivers' estimatedDocumentCount does with $collStats.
-    const auto inner = spec->first().to_document();
-    if (name == "$collStats" && inner && inner->field_count() == 1 && (*inner)["count"]) continue;
-    if (contains(kUnstableStages, name)) {
-      return server_error(kStrictError, fmt::format("stage {} is not allowed with 'apiStrict: true' in API Version 1", name));
+    const auto inner = spec->first().to_document().value_or(bson::View());
+    if (name == "$collStats") {
+      TRY(check_collection_stats(inner));
+    } else if (contains(kUnstableStages, name)) {
+      return server_error(kStrictError, fmt::format("{}{} is not allowed with 'apiStrict: true' in API Version 1", settings.at_least(7, 0) ? "" : "stage ", name));
+    }
+    const bool facet = name == "$facet";
+    if (!facet && name != "$lookup" && name != "$unionWith") continue;
+    for (const auto& field : inner) {
+      const auto stages = facet || field.key() == "pipeline" ? field.to_array() : std::nullopt;
+      if (stages) TRY(check_stages(*stages, settings));
     }
   }
   return {};
 }
 
-Status check_strict(const Command& command, bson::View body) {
+bool writes_documents(std::string_view command) { return command == "insert" || command == "update" || command == "delete" || command == "findAndModify"; }
+
+Status check_strict(const Command& command, bson::View body, const ServerSettings& settings) {
   if (!contains(kInVersion1, command.name)) {
     return server_error(kStrictError,
                         fmt::format("Provided apiStrict:true, but the command {} is not in API Version 1. Information on supported commands "
@@ -57,12 +75,16 @@ Status check_strict(const Command& command, bson::View body) {
                                     command.name));
   }
   for (const auto& [name, field] : kUnstableFields) {
+    if (field == "capped" && !body[field].is_truthy()) continue;
     if (name == command.name && body[field]) {
       return server_error(kStrictError, fmt::format("BSON field '{}.{}' is not allowed with apiStrict:true.", name, field));
     }
   }
-  if (command.name == "aggregate") {
-    if (const auto pipeline = body["pipeline"].to_array()) return check_stages(*pipeline);
+  if (writes_documents(command.name) && body.first().to_string_view() == "system.js") {
+    return server_error(kStrictError, fmt::format("Provided apiStrict:true, but the command {} attempts to write to system.js", command.name));
+  }
+  if (command.name == "aggregate" || (command.name == "create" && body["viewOn"])) {
+    if (const auto pipeline = body["pipeline"].to_array()) return check_stages(*pipeline, settings);
   }
   return {};
 }
@@ -82,7 +104,12 @@ Status check_api_version(const Command& command, bson::View body, const ServerSe
     return server_error(kTypeMismatch, fmt::format("BSON field 'APIParametersFromClient.apiVersion' is the wrong type '{}', expected type 'string'", bson::type_name(version.type())));
   }
   if (version.to_string_view() != "1") return server_error(kVersionError, "API version must be \"1\"");
-  if (body["apiStrict"].is_truthy()) TRY(check_strict(command, body));
+  for (const std::string_view name : {"apiStrict", "apiDeprecationErrors"}) {
+    const auto field = body[name];
+    if (!field || field.type() == bson::Type::kBool) continue;
+    return server_error(kTypeMismatch, fmt::format("BSON field 'APIParametersFromClient.{}' is the wrong type '{}', expected type 'bool'", name, bson::type_name(field.type())));
+  }
+  if (body["apiStrict"].is_truthy()) TRY(check_strict(command, body, settings));
   if (body["apiDeprecationErrors"].is_truthy() && command.name == "testDeprecation") {
     return server_error(kDeprecationError, fmt::format("Provided apiDeprecationErrors:true, but the command {} is deprecated in API Version 1. "
                                                        "Information on supported commands and migrations in API Version 1 can be found at "

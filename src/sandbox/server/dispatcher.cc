@@ -17,6 +17,7 @@
 #include "sandbox/commands/support.h"
 #include "sandbox/server/api_version.h"
 #include "sandbox/server/legacy_operations.h"
+#include "sandbox/server/read_preference.h"
 #include "sandbox/server/running_operations.h"
 #include "sandbox/storage/engine.h"
 
@@ -229,6 +230,7 @@ bson::Document Dispatcher::run_in(CommandContext& context, ClientConnection& con
   if ((command.flags & kAdminOnly) != 0 && context.database != "admin") {
     return error_reply(Error{ErrorCode::kFailure, fmt::format("{} may only be run against the admin database.", command.name), 13, {}});
   }
+  if (auto preference = check_read_preference(context.body); !preference) return error_reply(preference.error());
   if (auto stable = check_api_version(command, context.body, services.settings); !stable) return error_reply(stable.error());
   if (auto allowed = check_authorized(context, connection); !allowed) return error_reply(allowed.error());
   auto deadline = deadline_of(command, context.body, services.runtime);

@@ -129,6 +129,56 @@ TEST_F(NamedFieldsTest, WhatNoServerKnowsIsRefused) {
   }
 }
 
+TEST_F(NamedFieldsTest, ReadPreferencesHaveToBeSome) {
+  start(kTest80);
+  const auto pinged = [&](const std::string& preference) { return code("admin", R"({"ping": 1, "$readPreference": )" + preference + "}"); };
+  for (const std::string taken : {R"({"mode": "primary"})", R"({"mode": "primary", "tags": []})", R"({"mode": "nearest", "tags": [{"a": "b"}, {}], "maxStalenessSeconds": 90})",
+                                  R"({"mode": "secondaryPreferred", "hedge": {"enabled": true}})", R"({"mode": "primary", "maxStalenessSeconds": 0})"}) {
+    EXPECT_EQ(pinged(taken), 0) << taken;
+  }
+  const std::pair<const char*, int> refused[] = {{R"({"mode": "foo"})", 9}, {"{}", 4}, {R"({"mode": 5})", 14}, {"5", 14}, {R"({"mode": "primary", "tags": [{"a": "b"}]})", 2},
+                                                 {R"({"mode": "secondary", "maxStalenessSeconds": 5})", 160}, {R"({"mode": "primary", "maxStalenessSeconds": 100})", 2},
+                                                 {R"({"mode": "secondary", "tags": 5})", 14}, {R"({"mode": "secondary", "maxStalenessSeconds": -1})", 2},
+                                                 {R"({"mode": "primary", "hedge": {"enabled": true}})", 72}};
+  for (const auto& [preference, expected] : refused) EXPECT_EQ(pinged(preference), expected) << preference;
+}
+
+TEST_F(NamedFieldsTest, CommitsTakeNoOthers) {
+  for (const auto version : {kTest44, kTest80}) {
+    begin(version);
+    std::int64_t number = 0;
+    for (const auto& [field, expected] : {std::pair(R"("foo": 1)", 40415), std::pair(R"("commitTimestamp": 1)", 14), std::pair(R"("commitTimestamp": {"$timestamp": {"t": 1, "i": 1}})", 72),
+                                          std::pair(R"("recoveryToken": 1)", 14), std::pair(R"("recoveryToken": {"x": 1})", 40415), std::pair(R"("recoveryToken": {})", 0)}) {
+      const std::string session = R"("lsid": {"id": {"$binary": {"base64": "AAECAwQFBgcICQoLDA0ODw==", "subType": "04"}}}, "txnNumber": {"$numberLong": ")" + std::to_string(++number) +
+                                  R"("}, "autocommit": false)";
+      ASSERT_EQ(code("t", R"({"insert": "c", "documents": [{"in": ")" + std::to_string(number) + R"("}], "startTransaction": true, )" + session + "}"), 0);
+      EXPECT_EQ(code("admin", R"({"commitTransaction": 1, )" + std::string(field) + ", " + session + "}"), expected) << field;
+    }
+    EXPECT_EQ(find("t", "c", R"({"in": {"$exists": true}})").size(), 1u) << "the last alone";
+  }
+}
+
+TEST_F(NamedFieldsTest, StrictCommandsAreOfTheirVersion) {
+  for (const auto version : {kTest50, kTest80}) {
+    begin(version);
+    const auto strict = [&](const std::string& command) { return code("t", "{" + command + R"(, "apiVersion": "1", "apiStrict": true})"); };
+    const auto pipeline = [](const std::string& stages) { return R"("aggregate": "c", "cursor": {}, "pipeline": [)" + stages + "]"; };
+    EXPECT_EQ(strict(pipeline(R"({"$collStats": {}})")), 0);
+    EXPECT_EQ(strict(pipeline(R"({"$collStats": {"count": {}}})")), 0);
+    for (const std::string refused : {R"({"$collStats": {"storageStats": {}}})", R"({"$indexStats": {}})", R"({"$unionWith": {"coll": "c", "pipeline": [{"$indexStats": {}}]}})",
+                                      R"({"$lookup": {"from": "c", "as": "x", "pipeline": [{"$collStats": {"latencyStats": {}}}]}})", R"({"$facet": {"f": [{"$indexStats": {}}]}})"}) {
+      EXPECT_EQ(strict(pipeline(refused)), 323) << refused;
+    }
+    EXPECT_EQ(strict(R"("create": "v", "viewOn": "c", "pipeline": [{"$indexStats": {}}])"), 323);
+    EXPECT_EQ(strict(R"("create": "plain", "capped": false)"), 0);
+    EXPECT_EQ(strict(R"("create": "cap", "capped": true, "size": 4096)"), 323);
+    EXPECT_EQ(strict(R"("find": "c", "readOnce": true)"), 323);
+    EXPECT_EQ(strict(R"("insert": "system.js", "documents": [{"_id": "f", "value": 1}])"), 323);
+    EXPECT_EQ(code("t", R"({"find": "c", "apiVersion": "1", "apiStrict": "true"})"), 14);
+    EXPECT_EQ(code("t", R"({"find": "c", "apiVersion": "1", "apiDeprecationErrors": "false"})"), 14);
+  }
+}
+
 TEST_F(NamedFieldsTest, WhoAsksForNoAnswerIsToldNothing) {
   for (const auto version : {kTest44, kTest80}) {
     begin(version);
