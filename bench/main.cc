@@ -1,7 +1,7 @@
 // What moving data costs: copying and applying by `drover migrate`, each beside what the servers and the driver can do by
 // themselves, measured in the same run. See bench/README.md.
 //
-//   drover_bench [--only sandbox|migration] [--size BYTES] [--source URI --destination URI] [--server-version V] [--json]
+//   drover_bench [--only sandbox|migration|replies] [--size BYTES] [--source URI --destination URI] [--server-version V] [--json]
 //                [--figure KEY] [--shape "1 KB"]
 #include <algorithm>
 #include <chrono>
@@ -25,6 +25,7 @@
 #include "cli/signals.h"
 #include "engine_run.h"
 #include "process_cost.h"
+#include "reply_cost.h"
 #include "sandbox_speed.h"
 #include "shape.h"
 #include "terminal/format.h"
@@ -43,7 +44,7 @@ struct Options {
   std::int64_t bytes = kDefaultBytes;
   std::string source, destination;
   std::string version;  // empty: 4.4 for the sandbox by itself, which its references were measured with; else 8.0
-  std::string only;     // "sandbox", "migration"; empty: both
+  std::string only;     // "sandbox", "migration", "replies"; empty: all
   std::string figure;   // of the sandbox's; empty: all
   std::string shape;    // of the migration's; empty: all
   bool json = false;
@@ -111,7 +112,7 @@ Result<Options> parse(int argc, char** argv) {
     else if (name == "--source") options.source = value;
     else if (name == "--destination") options.destination = value;
     else if (name == "--server-version") options.version = value;
-    else if (name == "--only" && (value == "sandbox" || value == "migration")) options.only = value;
+    else if (name == "--only" && (value == "sandbox" || value == "migration" || value == "replies")) options.only = value;
     else if (name == "--figure") options.figure = value;
     else if (name == "--shape") options.shape = value;
     else return fail(ErrorCode::kUsage, fmt::format("{} {}: not an option, or not a value of it (500MB, 2GB)", name, value));
@@ -285,14 +286,23 @@ Status run(int argc, char** argv) {
   const auto runtime = make_real_runtime();
   const auto directory = TRY(cli::DemoDirectory::create());
   Json::Object result{{"bytes", options.bytes}};
-  if (options.only != "migration") {
+  if (options.only.empty() || options.only == "replies") {
+    const auto costs = TRY_WITH(measure_replies(), "replies");
+    Json::Array array;
+    for (const auto& cost : costs) {
+      fmt::print("looking at replies of {:<9} {:>6.3f} core-s/GB\n", cost.shape, cost.core_seconds_per_gb);
+      array.push_back(Json(Json::Object{{"shape", cost.shape}, {"coreSecondsPerGB", cost.core_seconds_per_gb}}));
+    }
+    result.emplace_back("replies", Json(std::move(array)));
+  }
+  if (options.only.empty() || options.only == "sandbox") {
     const auto figures = TRY_WITH(run_sandbox(options, directory, *runtime, stop), "the sandbox");
     print_speed(figures);
     Json::Array array;
     for (const auto& figure : figures) array.push_back(to_json(figure));
     result.emplace_back("sandbox", Json(std::move(array)));
   }
-  if (options.only != "sandbox") {
+  if (options.only.empty() || options.only == "migration") {
     const auto figures = TRY(run_migration(options, directory, *runtime, stop));
     print_table(figures);
     Json::Array array;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <map>
 
+#include <fmt/format.h>
+
 #include "bson/builder.h"
 #include "cluster/commands.h"
 #include "cluster/mongo_deployment_impl.h"
@@ -16,16 +18,35 @@ constexpr std::int64_t kFirstWithCollation = 2;  // version of an index
 constexpr int kIndexNotFound = 27;
 constexpr int kCollectionUuidMismatch = 361;
 
-CollectionInfo parse_info(const std::string& db, bson::View entry) {
+bool is_name(const bson::Element& name) {
+  const auto text = name.to_string_view().value_or("");
+  return !text.empty() && text.find('\0') == std::string_view::npos;
+}
+
+// Of one that is not read as what it is, nothing would be copied. The error is what is wrong with it.
+Result<CollectionInfo> parse_info(const std::string& db, bson::View entry) {
+  if (!is_name(entry["name"])) return fail(ErrorCode::kFailure, "holds a collection without a name");
   CollectionInfo info;
-  info.ns = Namespace{db, std::string(entry["name"].to_string_view().value_or(""))};
-  const auto type = entry["type"].to_string_view().value_or("collection");
-  info.kind = type == "view"         ? CollectionKind::kView
-              : type == "timeseries" ? CollectionKind::kTimeseries
-                                     : CollectionKind::kCollection;
-  info.uuid = entry.at_path("info.uuid").to_uuid().value_or(Uuid{});
-  if (const auto options = entry["options"].to_document()) info.options = bson::Document(*options);
+  info.ns = Namespace{db, std::string(entry["name"].string_value())};
+  const auto wrong = [&](std::string_view what) { return fail(ErrorCode::kFailure, fmt::format("tells of the collection '{}' {}", info.ns.to_string(), what)); };
+  const auto type = entry["type"].to_string_view().value_or("");
+  if (type == "collection") info.kind = CollectionKind::kCollection;
+  else if (type == "view") info.kind = CollectionKind::kView;
+  else if (type == "timeseries") info.kind = CollectionKind::kTimeseries;
+  else return wrong(fmt::format("with the type '{}', which is none", type));
+  const auto uuid = entry.at_path("info.uuid").to_uuid();
+  if (!uuid && info.kind == CollectionKind::kCollection) return wrong("without its UUID");
+  info.uuid = uuid.value_or(Uuid{});
+  const auto options = entry["options"];
+  if (!options.is_document()) return wrong("without its options");
+  info.options = bson::Document(options.document_value());
   return info;
+}
+
+// "" when an index can be read as one.
+std::string_view wrong_index(bson::View spec) {
+  if (!is_name(spec["name"])) return "tells of an index without a name";
+  return spec["key"].is_document() ? "" : "tells of an index without its key";
 }
 
 // `ns` names the place, not the index; servers before 4.4 have it. `safe` was an old driver's own; servers list it where it
@@ -58,11 +79,13 @@ Status missing_is_fine(Status status, std::initializer_list<int> codes) {
 Result<std::vector<std::string>> MongoDeployment::list_databases() {
   const auto reply =
       TRY(run("admin", bson::make_document({{"listDatabases", 1}, {"nameOnly", true}}), "the deployment"));
+  const auto databases = reply["databases"].to_array();
+  if (!databases) return tl::unexpected(malformed("listDatabases", "the deployment", "lists no databases"));
   std::vector<std::string> names;
-  if (const auto databases = reply["databases"].to_array()) {
-    for (const auto& database : *databases) {
-      names.emplace_back(database.to_document().value_or(bson::View())["name"].to_string_view().value_or(""));
-    }
+  for (const auto& database : *databases) {
+    const auto name = database.to_document().value_or(bson::View())["name"];
+    if (!is_name(name)) return tl::unexpected(malformed("listDatabases", "the deployment", "holds a database without a name"));
+    names.emplace_back(name.string_value());
   }
   std::sort(names.begin(), names.end());
   return names;
@@ -90,7 +113,9 @@ Result<std::vector<CollectionInfo>> MongoDeployment::list_matching(const std::st
   std::vector<CollectionInfo> infos;
   const auto entries = TRY(read_all(*pool_, std::move(list).finish(), {.db = db, .on = db}));
   for (const auto& entry : entries) {
-    auto info = parse_info(db, entry);
+    auto parsed = parse_info(db, entry);
+    if (!parsed) return tl::unexpected(malformed("listCollections", db, parsed.error().message));
+    auto info = std::move(*parsed);
     if (is_server_owned_collection(info.ns.collection)) continue;
     if (info.kind == CollectionKind::kCollection) {
       bson::Builder command;
@@ -104,8 +129,11 @@ Result<std::vector<CollectionInfo>> MongoDeployment::list_matching(const std::st
         return tl::unexpected(std::move(specs).error());
       }
       // One that is still being built may yet be given up: it does not exist.
-      for (const auto& spec : *specs)
-        if (!spec["buildUUID"] && !spec["indexBuildInfo"]) info.indexes.push_back(portable(spec));
+      for (const auto& spec : *specs) {
+        if (spec["buildUUID"] || spec["indexBuildInfo"]) continue;
+        if (const auto wrong = wrong_index(spec); !wrong.empty()) return tl::unexpected(malformed("listIndexes", info.ns.to_string(), wrong));
+        info.indexes.push_back(portable(spec));
+      }
       std::stable_partition(info.indexes.begin(), info.indexes.end(),
                             [](const auto& spec) { return spec["name"].to_string_view() == "_id_"; });
     }

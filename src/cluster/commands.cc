@@ -262,25 +262,37 @@ bson::Document save_command(const WriteContext& context, const std::string& coll
   return std::move(command).finish();
 }
 
-std::optional<bson::View> batch_of(bson::View cursor, std::string_view field) {
-  const auto batch = cursor[field].to_array();
-  if (!batch || !std::all_of(batch->begin(), batch->end(), [](const auto& item) { return item.is_document(); })) return std::nullopt;
-  return batch;
+std::optional<CursorReply> parse_cursor(bson::View reply, std::string_view batch) {
+  const auto cursor = reply["cursor"].to_document();
+  if (!cursor) return std::nullopt;
+  const auto id = (*cursor)["id"];
+  const auto documents = (*cursor)[batch].to_array();
+  if (!documents || !std::all_of(documents->begin(), documents->end(), [](const auto& item) { return item.is_document(); })) return std::nullopt;
+  if (id.type() != Type::kInt64 && id.type() != Type::kInt32) return std::nullopt;
+  CursorReply parsed{.id = *id.to_int64(), .collection = {}, .batch = *documents};
+  const auto ns = (*cursor)["ns"].to_string_view().value_or("");
+  if (const auto dot = ns.find('.'); dot != std::string_view::npos) parsed.collection = ns.substr(dot + 1);
+  if (parsed.id != 0 && parsed.collection.empty()) return std::nullopt;
+  return parsed;
 }
 
-WriteReply parse_write_reply(bson::View reply) {
+std::optional<WriteReply> parse_write_reply(bson::View reply) {
   WriteReply result;
-  result.n = reply["n"].to_int64().value_or(0);
-  if (const auto errors = reply["writeErrors"].to_array()) {
-    for (const auto& item : *errors) {
-      const auto error = item.to_document().value_or(bson::View());
-      const auto index = error["index"].to_int64().value_or(-1);
-      WriteError parsed;
-      parsed.index = std::in_range<int>(index) ? static_cast<int>(index) : -1;
-      parsed.code = static_cast<int>(error["code"].to_int64().value_or(0));
-      parsed.message = without_quotes(parsed.code, error["errmsg"].to_string_view().value_or(""));
-      result.errors.push_back(std::move(parsed));
-    }
+  const auto n = reply["n"];
+  if (n.type() != Type::kInt32 && n.type() != Type::kInt64) return std::nullopt;
+  result.n = *n.to_int64();
+  if (result.n < 0) return std::nullopt;
+  const auto errors = reply["writeErrors"];
+  if (!errors.exists()) return result;
+  if (!errors.is_array()) return std::nullopt;
+  for (const auto& item : errors.document_value()) {
+    const auto error = item.to_document().value_or(bson::View());
+    const auto index = error["index"].to_int64().value_or(-1);
+    WriteError parsed;
+    parsed.index = std::in_range<int>(index) ? static_cast<int>(index) : -1;
+    parsed.code = static_cast<int>(error["code"].to_int64().value_or(0));
+    parsed.message = without_quotes(parsed.code, error["errmsg"].to_string_view().value_or(""));
+    result.errors.push_back(std::move(parsed));
   }
   return result;
 }

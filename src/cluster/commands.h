@@ -57,10 +57,18 @@ bson::Document remove_state_command(const WriteContext& context, const std::stri
 bson::Document save_command(const WriteContext& context, const std::string& collection, bson::View document,
                             StateCondition condition);
 
-// The "firstBatch" or "nextBatch" of a reply to a read; nothing when it is not there, or holds something else than documents.
-std::optional<bson::View> batch_of(bson::View cursor, std::string_view field);
+// The cursor of a reply to a read: borrows from it.
+struct CursorReply {
+  std::int64_t id = 0;          // 0: there is no more
+  std::string_view collection;  // behind a UUID: what a getMore names
+  bson::View batch;             // documents
+};
+// `batch` is "firstBatch" or "nextBatch". Nothing when any of it is missing or something else: an id that is taken for 0 would be the
+// end of what is read.
+std::optional<CursorReply> parse_cursor(bson::View reply, std::string_view batch);
 
-WriteReply parse_write_reply(bson::View reply);
+// Nothing when it is not an answer to writes: errors that are passed over would be documents that are not there.
+std::optional<WriteReply> parse_write_reply(bson::View reply);
 // That the errors are of operations which were sent: whoever takes them for indexes may do so. kDestination: what answers is no server that can be
 // relied on.
 Status check_errors(const WriteReply& reply, std::size_t operations);

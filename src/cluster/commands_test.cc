@@ -118,27 +118,48 @@ TEST(Commands, StatementsOfATransactionCarryItsFields) {
 TEST(Commands, WriteErrorsAreRead) {
   const auto reply = parse_write_reply(json(R"({"n": 1, "writeErrors": [
       {"index": 3, "code": 11000, "errmsg": "E11000 duplicate key error collection: a.b index: x_1 dup key: { x: 1 }"}], "ok": 1})"));
-  EXPECT_EQ(reply.n, 1);
-  ASSERT_EQ(reply.errors.size(), 1u);
-  EXPECT_EQ(reply.errors[0].index, 3);
-  EXPECT_EQ(reply.errors[0].code, 11000);
-  EXPECT_TRUE(check_errors(reply, 4));
-  EXPECT_FALSE(check_errors(reply, 3));
+  ASSERT_TRUE(reply);
+  EXPECT_EQ(reply->n, 1);
+  ASSERT_EQ(reply->errors.size(), 1u);
+  EXPECT_EQ(reply->errors[0].index, 3);
+  EXPECT_EQ(reply->errors[0].code, 11000);
+  EXPECT_TRUE(check_errors(*reply, 4));
+  EXPECT_FALSE(check_errors(*reply, 3));
 }
 
-TEST(Commands, ABatchHoldsDocuments) {
-  EXPECT_EQ(batch_of(json(R"({"firstBatch": [{"_id": 1}, {}]})"), "firstBatch")->field_count(), 2u);
-  EXPECT_EQ(batch_of(json(R"({"nextBatch": []})"), "nextBatch")->field_count(), 0u);
-  for (const char* cursor : {R"({"firstBatch": [{"_id": 1}, 2]})", R"({"firstBatch": [[]]})", R"({"firstBatch": {}})", R"({"nextBatch": []})", "{}"})
-    EXPECT_FALSE(batch_of(json(cursor), "firstBatch")) << cursor;
+TEST(Commands, ACursorHoldsDocumentsAndSaysWhetherThereIsMore) {
+  const auto with = [](const std::string& cursor, std::string_view batch = "firstBatch") { return parse_cursor(json(("{\"cursor\": " + cursor + "}").c_str()), batch); };
+  const auto fine = json(R"({"cursor": {"id": {"$numberLong": "5"}, "ns": "d.a.b", "firstBatch": [{"_id": 1}, {}]}})");
+  const auto cursor = parse_cursor(fine, "firstBatch");
+  ASSERT_TRUE(cursor);
+  EXPECT_EQ(cursor->id, 5);
+  EXPECT_EQ(cursor->collection, "a.b");
+  EXPECT_EQ(cursor->batch.field_count(), 2u);
+  EXPECT_TRUE(with(R"({"id": {"$numberLong": "0"}, "nextBatch": []})", "nextBatch"));
+  for (const char* batch : {R"([{"_id": 1}, 2])", "[[]]", "{}", "null", "\"\""})
+    EXPECT_FALSE(with(std::string(R"({"id": {"$numberLong": "0"}, "ns": "d.c", "firstBatch": )") + batch + "}")) << batch;
+  for (const char* id : {"null", "\"0\"", "{\"$numberDouble\": \"0.5\"}", "{\"$numberDouble\": \"0\"}", "false", "{}"})
+    EXPECT_FALSE(with(std::string(R"({"ns": "d.c", "firstBatch": [], "id": )") + id + "}")) << id;
+  for (const char* other : {"{}", "[]", "1", R"({"ns": "d.c", "firstBatch": []})", R"({"id": {"$numberLong": "7"}, "firstBatch": []})",
+                            R"({"id": {"$numberLong": "7"}, "ns": "d", "firstBatch": []})", R"({"id": {"$numberLong": "0"}, "ns": "d.c", "nextBatch": []})"})
+    EXPECT_FALSE(with(other)) << other;
+  EXPECT_FALSE(parse_cursor(json("{}"), "firstBatch"));
+}
+
+TEST(Commands, AnAnswerToWritesSaysWhatWasWritten) {
+  EXPECT_TRUE(parse_write_reply(json(R"({"n": 0})")));
+  for (const char* reply : {"{}", R"({"n": "1"})", R"({"n": -1})", R"({"n": {"$numberDouble": "1"}})", R"({"n": 1, "writeErrors": {}})",
+                            R"({"n": 1, "writeErrors": null})", R"({"writeErrors": []})"})
+    EXPECT_FALSE(parse_write_reply(json(reply))) << reply;
 }
 
 // Whoever writes takes the index for one of what it has sent.
 TEST(Commands, WriteErrorsOfWhatWasNotSentAreRefused) {
   for (const char* error : {R"({"index": -1, "code": 1})", R"({"index": {"$numberLong": "4294967296"}, "code": 1})", R"({"index": "0", "code": 1})", R"({"code": 1})", R"("0")", "[0]"}) {
     const auto reply = parse_write_reply(json((std::string(R"({"n": 0, "writeErrors": [)") + error + "]}").c_str()));
-    ASSERT_EQ(reply.errors.size(), 1u) << error;
-    EXPECT_FALSE(check_errors(reply, 100)) << error;
+    ASSERT_TRUE(reply) << error;
+    ASSERT_EQ(reply->errors.size(), 1u) << error;
+    EXPECT_FALSE(check_errors(*reply, 100)) << error;
   }
 }
 

@@ -157,6 +157,14 @@ Error driver_error(Side side, const Doing& doing, DriverFailure failure, std::st
   return error;
 }
 
+Error malformed_reply(Side side, const Doing& doing, std::string_view hosts, std::string_view what) {
+  return Error{side_code(side),
+               fmt::format("{}: {} on {}: the answer of {} {}; no MongoDB server answers so: check what the connection string leads to",
+                           side_word(side), doing.command, doing.on, hosts, what),
+               0,
+               {}};
+}
+
 std::string without_quotes(int server_code, std::string_view message) {
   // 13: 'not authorized on db to execute command { insert: "t", documents: [ ... ] }'
   // 11000: 'E11000 duplicate key error collection: db.t index: a_1 dup key: { a: "..." }'

@@ -39,6 +39,9 @@ enum class DriverFailure { kNetwork, kSelection, kAuthentication, kPool, kOther 
 Error driver_error(Side side, const Doing& doing, DriverFailure failure, std::string_view message, std::string_view hosts,
                    bool reached);
 
+// An answer to a command that no server gives. Not temporary: who answers so is none, or broken, and would do so again.
+Error malformed_reply(Side side, const Doing& doing, std::string_view hosts, std::string_view what);
+
 // A server's message without the documents and keys that it quotes.
 std::string without_quotes(int server_code, std::string_view message);
 

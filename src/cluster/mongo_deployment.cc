@@ -35,4 +35,8 @@ Error MongoDeployment::error(ErrorCode code, std::string_view message) const {
   return Error{code, fmt::format("{}: {}", side_word(pool_->side()), message), 0, {}};
 }
 
+Error MongoDeployment::malformed(std::string_view command, std::string_view on, std::string_view what) const {
+  return malformed_reply(pool_->side(), {command, on}, pool_->hosts(), what);
+}
+
 }  // namespace drover::cluster

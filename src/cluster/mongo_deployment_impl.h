@@ -74,6 +74,7 @@ class MongoDeployment final : public Deployment {
   Result<bool> asks_for_login();
   Result<Reply> run(std::string_view db, bson::View command, std::string_view on);
   Result<Reply> write(const WriteContext& context, const Namespace& ns, bson::View command);
+  Result<WriteReply> write_reply(const WriteContext& context, const Namespace& ns, bson::View command);
   Result<std::vector<CollectionInfo>> list_matching(const std::string& db, bson::View filter);
   Status change_catalog(std::string_view db, bson::View command, std::string_view on, const CatalogCall& call = {},
                         std::optional<std::chrono::milliseconds> limit = std::nullopt);
@@ -85,6 +86,7 @@ class MongoDeployment final : public Deployment {
   void abort(const WriteContext& context);
   Result<std::vector<bson::Document>> current_operations(bool all_users, bool idle_sessions, bson::View match);
   Error error(ErrorCode code, std::string_view message) const;
+  Error malformed(std::string_view command, std::string_view on, std::string_view what) const;
 
   std::unique_ptr<Pool> pool_;
   const std::chrono::milliseconds command_limit_;  // for the reply of run_command

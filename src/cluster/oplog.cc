@@ -37,7 +37,9 @@ Result<ClusterTime> time_at_end(Pool& pool, int direction) {
   if (entries.empty()) {
     return fail(ErrorCode::kUnsupported, fmt::format("{}: its oplog is empty; it must be a replica set", side_word(pool.side())));
   }
-  return entries.front()["ts"].to_timestamp().value_or(ClusterTime{});
+  // Taken for 0 it would be an oplog that reaches back to anything.
+  if (const auto time = entries.front()["ts"].to_timestamp(); time && !time->is_zero()) return *time;
+  return tl::unexpected(malformed_reply(pool.side(), {"find", kOplog}, pool.hosts(), "holds an entry without its time (ts)"));
 }
 
 class MongoOplogCursor final : public OplogCursor {

@@ -109,22 +109,27 @@ Result<std::unique_ptr<Pool>> Pool::open(const MongoOptions& options, Runtime& r
   start_driver();
   auto uri = TRY(parse_uri(options));
   bson_error_t error;
-  auto* pool = mongoc_client_pool_new_with_error(uri.driver.get(), &error);
+  auto* model = mongoc_client_new_from_uri_with_error(uri.driver.get(), &error);
+  auto monitors = model == nullptr ? nullptr : std::make_unique<Monitors>(model);
+  auto* pool = model == nullptr ? nullptr : mongoc_client_pool_new_with_error(uri.driver.get(), &error);
   if (pool == nullptr) {
     return fail(ErrorCode::kUsage, fmt::format("{} connection string {}: {}", side_word(options.side), redact(options.uri),
                                                error.message));
   }
+  monitors->watch(pool);
   mongoc_client_pool_set_error_api(pool, MONGOC_ERROR_API_VERSION_2);
   mongoc_client_pool_max_size(pool, static_cast<std::uint32_t>(options.max_connections));
-  return std::unique_ptr<Pool>(new Pool(options, runtime, std::move(stop), std::move(uri), pool));
+  return std::unique_ptr<Pool>(new Pool(options, runtime, std::move(stop), std::move(uri), pool, std::move(monitors)));
 }
 
-Pool::Pool(const MongoOptions& options, Runtime& runtime, std::stop_token stop, Uri uri, mongoc_client_pool_t* pool)
+Pool::Pool(const MongoOptions& options, Runtime& runtime, std::stop_token stop, Uri uri, mongoc_client_pool_t* pool,
+           std::unique_ptr<Monitors> monitors)
     : side_(options.side),
       runtime_(runtime),
       stop_(std::move(stop)),
       uri_(std::move(uri)),
       hosts_(hosts_of(uri_.driver.get())),
+      monitors_(std::move(monitors)),
       pool_(pool),
       read_sessions_(std::make_unique<ReadSessions>()) {}
 
@@ -148,7 +153,12 @@ Result<Reply> Pool::run(const Call& call) {
     make_interruptible(client);
     auto attempt = this->attempt(call, client);
     mongoc_client_pool_push(pool_, client);
-    if (attempt.ok) {
+    // The driver takes a reply that tells of no error for a success.
+    const auto ok = attempt.reply["ok"];
+    if (attempt.ok && !ok.is_number() && ok.type() != bson::Type::kBool) {
+      return tl::unexpected(malformed_reply(side_, doing, hosts_, "does not say whether it was done (ok)"));
+    }
+    if (attempt.ok && ok.is_truthy()) {
       reached_ = true;
       if (const auto concern = attempt.reply["writeConcernError"].to_document()) {
         return tl::unexpected(write_concern_error(side_, doing, *concern));
@@ -156,14 +166,18 @@ Result<Reply> Pool::run(const Call& call) {
       return std::move(attempt.reply);
     }
     if (scope.stopped()) continue;
-    if (attempt.error.domain == MONGOC_ERROR_SERVER && attempt.reply["ok"].exists()) {
+    if (attempt.ok || (attempt.error.domain == MONGOC_ERROR_SERVER && ok.exists())) {
       reached_ = true;
       return tl::unexpected(command_error(side_, doing, attempt.reply));
+    }
+    if (!scope.refusal().empty()) {
+      return tl::unexpected(driver_error(side_, doing, DriverFailure::kNetwork, scope.refusal(), hosts_, reached_));
     }
     const auto failure = failure_of(attempt.error);
     // Nothing was sent yet, so looking again is not repeating.
     if (failure == DriverFailure::kSelection && !call.once && runtime_.now() < deadline) continue;
-    return tl::unexpected(driver_error(side_, doing, failure, reason_of(attempt.error.message), hosts_, reached_));
+    const auto seen = failure == DriverFailure::kSelection ? monitors_->refusals() : std::string();
+    return tl::unexpected(driver_error(side_, doing, failure, seen.empty() ? reason_of(attempt.error.message) : seen, hosts_, reached_));
   }
 }
 

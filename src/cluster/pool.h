@@ -22,6 +22,8 @@ typedef struct _mongoc_client_t mongoc_client_t;
 
 namespace drover::cluster {
 
+class Monitors;
+
 // Index builds and the like: the connection's keep-alive is what finds a dead server.
 inline constexpr auto kLongReply = std::chrono::hours(48);
 
@@ -37,7 +39,7 @@ struct Call {
   bool once = false;                 // no second look for a primary: for cleaning up
 };
 
-// A reply's bytes as the driver left them; copies share them.
+// A reply's bytes as the driver left them, one document whose structure was checked as it came in (reply_frame.h); copies share them.
 class Reply {
  public:
   Reply() = default;
@@ -58,7 +60,9 @@ class Pool {
   ~Pool();
 
   // The reply of a command that succeeded, its write concern met. Write errors of single operations are the caller's to read.
-  // A command is sent at most once.
+  // A command is sent at most once. What cannot be read as a reply ends its connection, and is kTemporary, as a connection that is
+  // lost: another one may be better, and whoever repeats a call does so for a limited time. A reply that does not say whether it was
+  // done (`ok`) has its side's code: it is of something else than a server.
   Result<Reply> run(const Call& call);
 
   // Deployment::warm_connections.
@@ -78,7 +82,8 @@ class Pool {
  private:
   struct Attempt;
   struct ReadSessions;
-  Pool(const MongoOptions& options, Runtime& runtime, std::stop_token stop, Uri uri, mongoc_client_pool_t* pool);
+  Pool(const MongoOptions& options, Runtime& runtime, std::stop_token stop, Uri uri, mongoc_client_pool_t* pool,
+       std::unique_ptr<Monitors> monitors);
   Attempt attempt(const Call& call, mongoc_client_t* client);
 
   const Side side_;
@@ -86,6 +91,7 @@ class Pool {
   const std::stop_token stop_;
   const Uri uri_;
   const std::string hosts_;
+  const std::unique_ptr<Monitors> monitors_;
   mongoc_client_pool_t* const pool_;
   std::atomic<bool> reached_ = false;
   std::unique_ptr<ReadSessions> read_sessions_;

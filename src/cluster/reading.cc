@@ -21,7 +21,8 @@ class RangeCursor final : public DocumentCursor {
 
 Result<std::unique_ptr<DocumentCursor>> MongoDeployment::read_range(const RangeRead& range) {
   auto cursor = TRY(ServerCursor::open(*pool_, find_range(range),
-                                       {.db = range.ns.db, .on = range.ns.to_string(), .batch_documents = range.batch_documents}));
+                                       {.db = range.ns.db, .on = range.ns.to_string(), .batch_documents = range.batch_documents,
+                                        .timed = !range.at.time.is_zero()}));
   return std::make_unique<RangeCursor>(std::move(cursor));
 }
 
@@ -36,7 +37,7 @@ Result<StateRead> MongoDeployment::read_by_ids(const Namespace& ns, const Uuid& 
     // One more than there can be: the server's own first batch has 101, and the others would take a second round trip.
     command.append("batchSize", static_cast<std::int64_t>(count) + 1);
     append_majority(command, after);
-    auto cursor = TRY(ServerCursor::open(*pool_, std::move(command).finish(), {.db = ns.db, .on = on}));
+    auto cursor = TRY(ServerCursor::open(*pool_, std::move(command).finish(), {.db = ns.db, .on = on, .timed = !after.is_zero()}));
     rest = rest.subspan(count);
     for (bool last = false; !last;) {
       const auto batch = TRY(cursor->next({}));
@@ -75,7 +76,9 @@ Result<std::vector<bson::Value>> MongoDeployment::sample_ids(const Namespace& ns
 
 Result<CollectionSize> MongoDeployment::size_of(const Namespace& ns) {
   const auto reply = TRY(run(ns.db, bson::make_document({{"collStats", ns.collection}}), ns.to_string()));
-  return CollectionSize{reply["count"].to_int64().value_or(0), reply["size"].to_int64().value_or(0)};
+  const CollectionSize size{reply["count"].to_int64().value_or(0), reply["size"].to_int64().value_or(0)};
+  if (size.documents < 0 || size.bytes < 0) return tl::unexpected(malformed("collStats", ns.to_string(), "tells of fewer documents or bytes than none"));
+  return size;
 }
 
 Result<ClusterTime> MongoDeployment::majority_time() {

@@ -23,7 +23,7 @@ Result<std::unique_ptr<ServerCursor>> ServerCursor::open(Pool& pool, bson::View 
                              .on = cursor->options_.on,
                              .session = &cursor->session_,
                              .stop = cursor->options_.stop}));
-  cursor->first_ = TRY(cursor->take(reply, "firstBatch"));
+  cursor->first_ = TRY(cursor->take(reply, command.first().key(), "firstBatch"));
   return cursor;
 }
 
@@ -73,27 +73,23 @@ Result<DocumentBatch> ServerCursor::next(const std::stop_token& stop, std::optio
     if (reply.error().server_code != 0) id_ = 0;  // the server has closed it
     return tl::unexpected(std::move(reply).error());
   }
-  return take(*reply, "nextBatch");
+  return take(*reply, "getMore", "nextBatch");
 }
 
-Result<DocumentBatch> ServerCursor::take(const Reply& reply, std::string_view batch_field) {
+Result<DocumentBatch> ServerCursor::take(const Reply& reply, std::string_view command, std::string_view batch_field) {
+  const auto malformed = [&](std::string_view what) {
+    return tl::unexpected(malformed_reply(pool_.side(), {command, options_.on}, pool_.hosts(), what));
+  };
+  const auto cursor = parse_cursor(reply, batch_field);
+  if (!cursor) return malformed(fmt::format("holds no cursor with documents ({})", batch_field));
+  const auto time = reply["operationTime"].to_timestamp();
+  if (!time && options_.timed) return malformed("does not say its time (operationTime)");
+  id_ = cursor->id;
+  if (!cursor->collection.empty()) collection_ = cursor->collection;
   DocumentBatch batch;
   batch.reply = reply.bytes();
-  const auto cursor = reply["cursor"].to_document();
-  const auto array = cursor ? batch_of(*cursor, batch_field) : std::nullopt;
-  const auto id = cursor ? (*cursor)["id"].to_int64() : std::nullopt;
-  if (!array || !id) {
-    return fail(side_code(pool_.side()), fmt::format("{}: read on {}: the reply holds no cursor with documents ({})",
-                                                     side_word(pool_.side()), options_.on, batch_field));
-  }
-  id_ = *id;
-  if (const auto ns = (*cursor)["ns"].to_string_view()) {
-    // "db.collection": the name behind a UUID, which a getMore needs.
-    const auto dot = ns->find('.');
-    if (dot != std::string_view::npos) collection_ = ns->substr(dot + 1);
-  }
-  batch.array = *array;
-  batch.operation_time = reply["operationTime"].to_timestamp().value_or(ClusterTime{});
+  batch.array = cursor->batch;
+  batch.operation_time = time.value_or(ClusterTime{});
   batch.last = id_ == 0;
   return batch;
 }

@@ -21,6 +21,7 @@ class ServerCursor {
     std::string on;                                     // for messages
     int batch_documents = 0;                            // of later replies; 0: as many as fit into 16 MB
     std::stop_token stop{};
+    bool timed = false;                                 // each reply says its time, or is refused
   };
   // Sends `command`; its first batch is what next() gives first.
   static Result<std::unique_ptr<ServerCursor>> open(Pool& pool, bson::View command, Options options);
@@ -32,7 +33,7 @@ class ServerCursor {
 
  private:
   ServerCursor(Pool& pool, Options options) : pool_(pool), options_(std::move(options)) {}
-  Result<DocumentBatch> take(const Reply& reply, std::string_view batch_field);
+  Result<DocumentBatch> take(const Reply& reply, std::string_view command, std::string_view batch_field);
 
   Pool& pool_;
   Options options_;

@@ -22,7 +22,7 @@ Status MongoDeployment::fence_session(const Uuid& session) {
   // Run twice it is the same write under the same number: answered from the session's record, or done once.
   const auto document = bson::make_document({{"_id", session}});
   const bson::View view = document;
-  const auto reply = parse_write_reply(TRY(write(context, ns, replace_command(context, kFences, std::span(&view, 1)))));
+  const auto reply = TRY(write_reply(context, ns, replace_command(context, kFences, std::span(&view, 1))));
   if (!reply.errors.empty()) {
     return tl::unexpected(error(side_code(pool_->side()), "fencing a session: " + reply.errors.front().message));
   }

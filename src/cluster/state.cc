@@ -27,7 +27,7 @@ Result<bool> MongoDeployment::save_state(const WriteContext& context, const std:
                                          StateCondition condition) {
   const auto ns = state_namespace(collection);
   const auto command = save_command(context, collection, document, condition);
-  const auto reply = parse_write_reply(TRY(write(context, ns, command)));
+  const auto reply = TRY(write_reply(context, ns, command));
   if (reply.errors.empty()) return reply.n > 0;
   // The condition failed, so the upsert tried to insert, and the _id was there.
   const auto& first = reply.errors.front();
@@ -41,7 +41,7 @@ Result<bool> MongoDeployment::save_state(const WriteContext& context, const std:
 Status MongoDeployment::remove_state(const WriteContext& context, const std::string& collection,
                                      std::span<const bson::Value> ids, std::int64_t epoch) {
   if (ids.empty()) return {};
-  const auto reply = parse_write_reply(TRY(write(context, state_namespace(collection), remove_state_command(context, collection, ids, epoch))));
+  const auto reply = TRY(write_reply(context, state_namespace(collection), remove_state_command(context, collection, ids, epoch)));
   if (reply.errors.empty()) return {};
   const auto& first = reply.errors.front();
   auto failure = error(is_transient(first.code, {}) ? ErrorCode::kTemporary : side_code(pool_->side()),

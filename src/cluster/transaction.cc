@@ -81,16 +81,16 @@ Status MongoDeployment::run_statements(const WriteContext& context, std::span<co
   for (std::size_t i = 0, count = 0; i < statements.size(); i += count) {
     const auto& ns = statements[i].ns;
     count = count_alike(statements.subspan(i));
-    auto reply = write(context, ns, command_of(context, statements.subspan(i, count), i));
+    const auto command = command_of(context, statements.subspan(i, count), i);
+    auto reply = write_reply(context, ns, command);
     if (!reply) {
       // Before the commit is sent nothing can last, whatever became of this statement.
       auto error = std::move(reply).error();
       if (error.code == ErrorCode::kTemporary && !error.has_label(kNothingWritten)) error.labels.emplace_back(kNothingWritten);
       return tl::unexpected(std::move(error));
     }
-    const auto parsed = parse_write_reply(*reply);
-    if (!parsed.errors.empty()) {
-      const auto& first = parsed.errors.front();
+    if (!reply->errors.empty()) {
+      const auto& first = reply->errors.front();
       return fail(is_transient(first.code, {}) ? ErrorCode::kTemporary : side_code(pool_->side()),
                   fmt::format("{}: transaction on {}: {} (code {})", side_word(pool_->side()), ns.to_string(), first.message,
                               first.code),
@@ -105,7 +105,10 @@ Result<ClusterTime> MongoDeployment::commit(const WriteContext& context) {
   const auto command = end_command("commitTransaction", context);
   for (int attempt = 1;; ++attempt) {
     auto reply = pool_->run({.db = "admin", .command = command, .on = "the transaction", .session = &context.session});
-    if (reply) return (*reply)["operationTime"].to_timestamp().value_or(ClusterTime{});
+    if (reply) {
+      if (const auto time = (*reply)["operationTime"].to_timestamp()) return *time;
+      return tl::unexpected(malformed("commitTransaction", "the transaction", "does not say its time (operationTime)"));
+    }
     auto error = std::move(reply).error();
     if (error.code != ErrorCode::kTemporary || error.has_label(kNothingWritten)) return tl::unexpected(std::move(error));
     if (attempt == kCommitAttempts || !pool_->runtime().sleep(kCommitRetry, pool_->stop())) {
@@ -170,22 +173,19 @@ Result<StateRead> MongoDeployment::find_in_transaction(const WriteContext& conte
     auto command = std::move(find).finish();
     for (std::string_view field = "firstBatch";; field = "nextBatch") {
       const auto reply = TRY(write(context, ns, command));
-      const auto cursor = reply["cursor"].to_document().value_or(bson::View());
-      const auto batch = batch_of(cursor, field);
-      if (!batch) return tl::unexpected(error(side_code(pool_->side()), "the reply to a find holds no cursor"));
-      for (const auto& item : *batch) {
+      const auto cursor = parse_cursor(reply, field);
+      if (!cursor) return tl::unexpected(malformed(command.view().first().key(), on, fmt::format("holds no cursor with documents ({})", field)));
+      for (const auto& item : cursor->batch) {
         state.documents.emplace_back(item.document_value());
         bytes += state.documents.back().size();
       }
-      const auto id = cursor["id"].to_int64().value_or(0);
-      if (bytes >= most_bytes && (id != 0 || rest.size() > count)) {
+      if (bytes >= most_bytes && (cursor->id != 0 || rest.size() > count)) {
         state.complete = false;
         return state;
       }
-      if (id == 0) break;
-      const auto name = cursor["ns"].to_string_view().value_or("");
+      if (cursor->id == 0) break;
       bson::Builder more;
-      more.append("getMore", id).append("collection", name.substr(std::min(name.find('.') + 1, name.size())));
+      more.append("getMore", cursor->id).append("collection", cursor->collection);
       append_write_mode(more, context, WriteMode::kInTransaction);
       command = std::move(more).finish();
     }

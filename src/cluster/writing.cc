@@ -28,30 +28,45 @@ Result<WriteReply> unless_interrupted(WriteReply reply, std::size_t operations, 
   return reply;
 }
 
+// Of inserts and replacements, all unordered, each one is either done or refused; repeating tells of those that are neither.
+Result<WriteReply> if_complete(WriteReply reply, std::size_t operations, const Namespace& ns) {
+  if (static_cast<std::uint64_t>(reply.n) + reply.errors.size() == operations) return reply;
+  return fail(ErrorCode::kTemporary, fmt::format("writing to {}: the answer to {} operations tells of {} that were done and {} that were refused",
+                                                 ns.to_string(), operations, reply.n, reply.errors.size()));
+}
+
 }  // namespace
 
 Result<Reply> MongoDeployment::write(const WriteContext& context, const Namespace& ns, bson::View command) {
   return pool_->run({.db = ns.db, .command = command, .on = ns.to_string(), .session = &context.session});
 }
 
+Result<WriteReply> MongoDeployment::write_reply(const WriteContext& context, const Namespace& ns, bson::View command) {
+  const auto reply = TRY(write(context, ns, command));
+  auto parsed = parse_write_reply(reply);
+  if (!parsed) return tl::unexpected(malformed(command.first().key(), ns.to_string(), "does not say what was written (n, writeErrors)"));
+  return std::move(*parsed);
+}
+
 Result<WriteReply> MongoDeployment::insert(const WriteContext& context, const Namespace& ns, bson::View documents) {
   const auto command = insert_command(context, ns.collection, documents);
   TRY(check_size(pool_->side(), "insert", ns, documents.field_count(), command.size()));
-  return unless_interrupted(parse_write_reply(TRY(write(context, ns, command))), documents.field_count(), ns);
+  const auto count = documents.field_count();
+  return if_complete(TRY(unless_interrupted(TRY(write_reply(context, ns, command)), count, ns)), count, ns);
 }
 
 Result<WriteReply> MongoDeployment::replace(const WriteContext& context, const Namespace& ns,
                                             std::span<const bson::View> documents) {
   const auto command = replace_command(context, ns.collection, documents);
   TRY(check_size(pool_->side(), "update", ns, documents.size(), command.size()));
-  return unless_interrupted(parse_write_reply(TRY(write(context, ns, command))), documents.size(), ns);
+  return if_complete(TRY(unless_interrupted(TRY(write_reply(context, ns, command)), documents.size(), ns)), documents.size(), ns);
 }
 
 Result<WriteReply> MongoDeployment::remove(const WriteContext& context, const Namespace& ns,
                                            std::span<const bson::Value> ids) {
   const auto command = remove_command(context, ns.collection, ids);
   TRY(check_size(pool_->side(), "delete", ns, ids.size(), command.size()));
-  return unless_interrupted(parse_write_reply(TRY(write(context, ns, command))), ids.size(), ns);
+  return unless_interrupted(TRY(write_reply(context, ns, command)), ids.size(), ns);
 }
 
 Result<std::vector<bson::Value>> MongoDeployment::find_holders(const Namespace& ns, bson::View index,

@@ -89,7 +89,7 @@ Result<bool> AgentJobs::take(const std::string& link, const Json& item) {
     if (forget && (!known || of_another)) return false;
     // It was removed with that link, and comes again by the one that carries on what that had.
     if (of_another) {
-      const auto left = bson::make_document({{"_id", id}, {"linkId", text_of(*known, "linkId")}, {"removedAt", (*known)["removedAt"].date_value()}});
+      const auto left = bson::make_document({{"_id", id}, {"linkId", text_of(*known, "linkId")}, {"removedAt", bson::Value((*known)["removedAt"])}});
       if (TRY(store_.update(kJobs, left, fresh(flag_of(*known, "begun"))))) return true;
       continue;
     }

@@ -27,7 +27,7 @@ RoleAction action_of(bson::View document) {
   RoleAction action{text_of(document, "action"), {}};
   if (const auto resources = document["resources"].to_array())
     for (const auto& item : *resources)
-      action.resources.push_back({flag_of(item.document_value(), "cluster"), text_of(item.document_value(), "db"), text_of(item.document_value(), "collection")});
+      action.resources.push_back({flag_of(object_in(item), "cluster"), text_of(object_in(item), "db"), text_of(object_in(item), "collection")});
   return action;
 }
 
@@ -37,9 +37,9 @@ CustomRole role_of(bson::View document) {
   role.group = text_of(document, "groupId");
   role.name = text_of(document, "roleName");
   if (const auto actions = document["actions"].to_array())
-    for (const auto& item : *actions) role.actions.push_back(action_of(item.document_value()));
+    for (const auto& item : *actions) role.actions.push_back(action_of(object_in(item)));
   if (const auto inherited = document["inheritedRoles"].to_array())
-    for (const auto& item : *inherited) role.inherited.push_back(inherited_of(item.document_value()));
+    for (const auto& item : *inherited) role.inherited.push_back(inherited_of(object_in(item)));
   role.revision = number_of(document, "revision");
   role.deleting = flag_of(document, "deleting");
   role.leaving = text_of(document, "leaving");

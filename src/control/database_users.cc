@@ -35,7 +35,7 @@ DatabaseUser user_of(bson::View document) {
   user.database = text_of(document, "databaseName");
   user.name = text_of(document, "username");
   if (const auto roles = document["roles"].to_array())
-    for (const auto& item : *roles) user.roles.push_back({text_of(item.document_value(), "roleName"), text_of(item.document_value(), "databaseName")});
+    for (const auto& item : *roles) user.roles.push_back({text_of(object_in(item), "roleName"), text_of(object_in(item), "databaseName")});
   user.clusters = texts_of(document, "clusters");
   const auto whole = json_of(document);
   if (const auto* labels = whole.find("labels"); labels != nullptr && labels->as_array() != nullptr) user.labels = *labels;

@@ -20,6 +20,8 @@ inline bool flag_of(bson::View document, std::string_view field) { return docume
 inline bson::View object_of(bson::View document, std::string_view field) {
   return document[field].to_document().value_or(bson::View());
 }
+// An item of an array; what is no document has no fields.
+inline bson::View object_in(const bson::Element& item) { return item.to_document().value_or(bson::View()); }
 inline std::vector<std::string> texts_of(bson::View document, std::string_view field) {
   std::vector<std::string> texts;
   if (const auto array = document[field].to_array())

@@ -26,7 +26,7 @@ ApiKey key_of(bson::View document) {
   key.access_list = texts_of(document, "accessList");
   if (const auto roles = document["roles"].to_array()) {
     for (const auto& item : *roles) {
-      const auto role = item.document_value();
+      const auto role = object_in(item);
       key.grants.push_back({text_of(role, "role"), text_of(role, "orgId"), text_of(role, "groupId")});
     }
   }

@@ -361,7 +361,7 @@ Status LiveImports::tell_events(const LiveImport& import) {
   const auto outbox = (*found)["outbox"].to_array();
   if (!outbox) return {};
   for (const auto& item : *outbox) {
-    const auto event = item.document_value();
+    const auto event = object_in(item);
     const auto id = text_of(event, "id");
     bson::Builder told;
     told.append("_id", id).append("orgId", import.org).append("groupId", import.group).append("eventTypeName", text_of(event, "type"));

@@ -105,7 +105,7 @@ Result<std::vector<MeasuredPoint>> Measurements::of_database(const std::string& 
     const auto databases = document["databases"].to_array();
     if (!databases) continue;
     for (const auto& item : *databases)
-      if (text_of(item.document_value(), "name") == database) points.push_back(point_of(document, object_of(item.document_value(), "values")));
+      if (text_of(object_in(item), "name") == database) points.push_back(point_of(document, object_of(object_in(item), "values")));
   }
   return points;
 }

@@ -52,7 +52,7 @@ EndpointService service_of(bson::View document) {
                           text_of(document, "status"), text_of(document, "error"),   json_of(object_of(document, "fields")), {}};
   if (const auto endpoints = document["endpoints"].to_array()) {
     for (const auto& item : *endpoints) {
-      const auto one = item.document_value();
+      const auto one = object_in(item);
       service.endpoints.push_back({text_of(one, "id"), text_of(one, "status"), text_of(one, "error"), json_of(object_of(one, "fields"))});
     }
   }

@@ -53,10 +53,10 @@ ServiceAccount account_of(bson::View document) {
   account.access_list = texts_of(document, "accessList");
   for (const auto& role : texts_of(document, "roles")) account.grants.push_back({role, account.org, ""});
   if (const auto roles = document["groupRoles"].to_array())
-    for (const auto& item : *roles) account.grants.push_back({text_of(item.document_value(), "role"), "", text_of(item.document_value(), "groupId")});
+    for (const auto& item : *roles) account.grants.push_back({text_of(object_in(item), "role"), "", text_of(object_in(item), "groupId")});
   if (const auto secrets = document["secrets"].to_array()) {
     for (const auto& item : *secrets) {
-      const auto secret = item.document_value();
+      const auto secret = object_in(item);
       account.secrets.push_back({text_of(secret, "id"), text_of(secret, "created"), text_of(secret, "expires"), text_of(secret, "lastUsed"),
                                  text_of(secret, "tail"), ""});
     }
@@ -287,7 +287,7 @@ Result<std::string> ServiceAccounts::secret_id(const std::string& client_id, con
   const auto secrets = (*found)["secrets"].to_array();
   if (!secrets) return std::string();
   for (const auto& item : *secrets) {
-    const auto one = item.document_value();
+    const auto one = object_in(item);
     if (!net::equal_constant_time(text_of(one, "hash"), hash)) continue;
     if (text_of(one, "expires") <= iso_time(runtime_)) return std::string();
     bson::Builder filter;

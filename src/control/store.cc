@@ -4,6 +4,9 @@
 
 #include <fmt/format.h>
 
+#include "cluster/commands.h"
+#include "control/fields.h"
+
 namespace drover::control {
 namespace {
 
@@ -202,7 +205,7 @@ Result<bool> Store::insert(const std::string& collection, bson::View document) {
   const auto reply = TRY(run_once(std::move(command)));
   const auto errors = reply["writeErrors"].to_array();
   if (!errors || errors->empty()) return true;
-  const auto error = errors->first().document_value();
+  const auto error = object_in(errors->first());
   if (error["code"].to_int64() == kDuplicateKey) return false;
   return fail(ErrorCode::kFailure, fmt::format("writing to the store's {}: code {}", collection, error["code"].to_int64().value_or(0)));
 }
@@ -233,12 +236,13 @@ Result<std::vector<bson::Document>> Store::run_to_end(const std::string& collect
 // A getMore is not repeated: a reply that was lost is lost with its documents, and a cursor with its server. All is read anew.
 Result<std::vector<bson::Document>> Store::read_rest(const std::string& collection, bson::Document reply) {
   std::vector<bson::Document> documents;
-  for (const char* batch = "cursor.firstBatch";; batch = "cursor.nextBatch") {
-    if (const auto items = reply.view().at_path(batch).to_array())
-      for (const auto& item : *items) documents.emplace_back(item.document_value());
-    const auto cursor = reply.view().at_path("cursor.id").to_int64().value_or(0);
-    if (cursor == 0) return documents;
-    reply = TRY(deployment_.run_command(kStoreDatabase, bson::make_document({{"getMore", cursor}, {"collection", collection}})));
+  for (const char* batch = "firstBatch";; batch = "nextBatch") {
+    const auto cursor = cluster::parse_cursor(reply, batch);
+    if (!cursor) return fail(ErrorCode::kFailure, fmt::format("reading the store's {}: the answer holds no cursor with documents", collection));
+    for (const auto& item : cursor->batch) documents.emplace_back(item.document_value());
+    if (cursor->id == 0) return documents;
+    const auto more = bson::make_document({{"getMore", cursor->id}, {"collection", collection}});
+    reply = TRY(deployment_.run_command(kStoreDatabase, more));
   }
 }
 
@@ -270,7 +274,7 @@ Result<std::int64_t> Store::aggregate_number(const std::string& collection, bson
   const auto reply = TRY(run(std::move(command).finish()));
   const auto batch = reply.view().at_path("cursor.firstBatch").to_array();
   if (!batch || batch->empty()) return 0;
-  return batch->first().document_value()["n"].to_int64().value_or(0);
+  return object_in(batch->first())["n"].to_int64().value_or(0);
 }
 
 Result<std::map<std::string, std::int64_t>> Store::count_by(const std::string& collection, bson::View filter, const std::string& field) {
@@ -321,7 +325,7 @@ Result<Changed> Store::change(const std::string& collection, bson::View filter, 
   }
   const auto reply = TRY(run_once(std::move(command)));
   if (const auto errors = reply["writeErrors"].to_array(); errors && !errors->empty()) {
-    const auto code = errors->first().document_value()["code"].to_int64().value_or(0);
+    const auto code = object_in(errors->first())["code"].to_int64().value_or(0);
     if (code == kDuplicateKey) return Changed::kDuplicate;
     return fail(ErrorCode::kFailure, fmt::format("changing the store's {}: code {}", collection, code));
   }

@@ -33,7 +33,7 @@ class SilentStore final : public cluster::StubDeployment {
   Result<bson::Document> run_command(const std::string&, bson::View command) override {
     commands.emplace_back(command);
     if (on_command) on_command();
-    if (clock_.time >= until) return next ? next() : bson::make_document({{"n", 1}, {"cursor", bson::make_document({{"id", std::int64_t{0}}})}});
+    if (clock_.time >= until) return next ? next() : bson::make_document({{"n", 1}, {"cursor", bson::make_document({{"id", std::int64_t{0}}, {"firstBatch", bson::ArrayView{bson::View()}}})}});
     clock_.time += takes;
     return fail(ErrorCode::kTemporary, "source: no primary");
   }
@@ -135,12 +135,23 @@ TEST_F(Waiting, ACommandThatIsSlowAloneIsNotRepeated) {
   EXPECT_TRUE(ask()) << "the store is not taken for silent";
 }
 
+// An answer that is none is not one of no documents.
+TEST_F(Waiting, AnAnswerWithoutACursorIsAnError) {
+  for (const auto& answer : {bson::make_document({{"ok", 1.0}}), bson::make_document({{"cursor", bson::make_document({{"id", "0"}, {"firstBatch", bson::ArrayView{bson::View()}}})}}),
+                             bson::make_document({{"cursor", bson::make_document({{"id", std::int64_t{0}}, {"firstBatch", bson::ArrayView{bson::make_document({{"0", 7}})}}})}})}) {
+    silent_.next = [&]() -> Result<bson::Document> { return answer; };
+    const auto found = store_.find("orgs", bson::Document());
+    ASSERT_FALSE(found);
+    EXPECT_EQ(found.error().message, "reading the store's orgs: the answer holds no cursor with documents");
+  }
+}
+
 TEST_F(Waiting, WhatACursorHadIsReadAnewWhenItsServerIsGone) {
   const auto batch = [](const char* name, std::int64_t cursor, const char* id) {
     bson::Builder reply;
     {
       auto open = reply.open_document("cursor");
-      open.append("id", cursor);
+      open.append("id", cursor).append("ns", "drover.orgs");
       open.open_array(name).append(bson::make_document({{"_id", id}}));
     }
     return std::move(reply).finish();

@@ -5,6 +5,7 @@
 #include "bson/builder.h"
 #include "bson/ejson.h"
 #include "bson/key_string.h"
+#include "cluster/commands.h"
 
 namespace drover::workload {
 namespace {
@@ -87,11 +88,11 @@ Result<std::vector<bson::Document>> find_all(cluster::Deployment& deployment, co
   auto reply = TRY_WITH(deployment.run_command(ns.db, find), fmt::format("reading {}", ns.to_string()));
   std::vector<bson::Document> all;
   for (const char* batch = "firstBatch";; batch = "nextBatch") {
-    const auto cursor = reply["cursor"].document_value();
-    for (const auto& item : cursor[batch].document_value()) all.emplace_back(item.document_value());
-    const auto id = cursor["id"].to_int64().value_or(0);
-    if (id == 0) return all;
-    const auto more = bson::make_document({{"getMore", id}, {"collection", ns.collection}, {"lsid", lsid}});
+    const auto cursor = cluster::parse_cursor(reply, batch);
+    if (!cursor) return fail(ErrorCode::kFailure, fmt::format("reading {}: the answer holds no cursor with documents", ns.to_string()));
+    for (const auto& item : cursor->batch) all.emplace_back(item.document_value());
+    if (cursor->id == 0) return all;
+    const auto more = bson::make_document({{"getMore", cursor->id}, {"collection", ns.collection}, {"lsid", lsid}});
     reply = TRY_WITH(deployment.run_command(ns.db, more), fmt::format("reading {}", ns.to_string()));
   }
 }

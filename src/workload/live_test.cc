@@ -173,7 +173,7 @@ TEST(Ledger, FindsEveryKindOfDifference) {
   }
   // Another numeric type is the same key, and not the same bytes.
   TestDeployment deployment;
-  deployment.replies = {json(R"({"cursor":{"firstBatch":[{"_id":1.0,"w":3}],"id":{"$numberLong":"5"}}})"),
+  deployment.replies = {json(R"({"cursor":{"firstBatch":[{"_id":1.0,"w":3}],"id":{"$numberLong":"5"},"ns":"d.c"}})"),
                         json(R"({"cursor":{"nextBatch":[{"_id":2,"w":3},{"_id":4,"w":3}],"id":0}})")};
   const auto differences = ledger.differences(deployment, Uuid()).value();
   EXPECT_THAT(differences, testing::UnorderedElementsAre(HasSubstr("differs"), HasSubstr("removal was acknowledged"), HasSubstr("is missing")));

@@ -46,7 +46,7 @@ Status insert_once(cluster::Deployment& deployment, const Batch& batch, bool rep
   const auto errors = (*reply)["writeErrors"].to_array();
   if (!errors) return {};
   for (const auto& entry : *errors) {
-    const auto error = entry.document_value();
+    const auto error = entry.to_document().value_or(bson::View());
     const auto code = static_cast<int>(error["code"].to_int64().value_or(0));
     if (repeated && code == kDuplicateKey) continue;
     return fail(ErrorCode::kFailure, std::string(error["errmsg"].to_string_view().value_or("refused")), code);

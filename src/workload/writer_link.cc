@@ -30,7 +30,7 @@ Error interrupted() { return Error{ErrorCode::kInterrupted, "the workload was st
 // What a reply with ok: 1 may still report.
 std::optional<Error> error_within(bson::View reply) {
   if (const auto errors = reply["writeErrors"].to_array(); errors && !errors->empty()) {
-    const auto first = errors->first().document_value();
+    const auto first = errors->first().to_document().value_or(bson::View());
     return Error{ErrorCode::kFailure, std::string(first["errmsg"].to_string_view().value_or("refused")),
                  static_cast<int>(first["code"].to_int64().value_or(0)), {}};
   }

@@ -170,6 +170,18 @@ TEST_P(DeploymentTest, BytesAreKept) {
   EXPECT_EQ(refused->errors[0].code, 11000) << refused->errors[0].message;
 }
 
+// The stream unpacks them, not the driver.
+TEST_P(DeploymentTest, CompressedRepliesAreRead) {
+  std::vector<std::string> documents;
+  for (int i = 0; i < 3000; ++i) documents.push_back("{\"_id\": " + std::to_string(i) + ", \"text\": \"" + std::string(static_cast<std::size_t>(i % 900), 'x') + "\"}");
+  fill(documents);
+  for (const char* compressor : {"snappy", "zlib", "zstd"}) {
+    deployment_ = open(Side::kSource, std::string("&compressors=") + compressor);
+    EXPECT_EQ(read_ids({.ns = ns_, .uuid = info().uuid, .min = {}, .max = {}, .at = {}}).size(), 3000u) << compressor;
+    EXPECT_TRUE(deployment_->majority_time()) << compressor;
+  }
+}
+
 TEST_P(DeploymentTest, ReplaceInsertsAndReplaces) {
   fill({R"({"_id": 1, "a": 1})"});
   const auto one = json(R"({"_id": 1, "b": 1})"), two = json(R"({"_id": {"x": 1}, "b": 2})");
