@@ -6,6 +6,7 @@
 
 #include "bson/builder.h"
 #include "bson/key_string.h"
+#include "engine/state_fields.h"
 
 namespace drover::engine {
 namespace {
@@ -16,11 +17,6 @@ std::string partition_id(const Collection& collection, int number) {
 
 // As bytes: servers before 5.0 refuse `$` names inside a replacement, and validators and filters have them.
 bson::Binary packed(const bson::Document& document) { return {0, document.view().bytes()}; }
-
-bson::Document unpacked(const bson::Element& field) {
-  const auto bytes = field.binary_value().data;
-  return bson::Document(std::vector<std::uint8_t>(bytes.begin(), bytes.end()));
-}
 
 }  // namespace
 
@@ -91,17 +87,17 @@ Result<Restored> restore_catalog(StateStore& state, Runtime& runtime, ClusterTim
   Restored restored;
   std::map<Uuid, std::shared_ptr<Collection>> by_uuid;
   for (const auto& document : TRY(state.load("x_catalog", stop))) {
+    const StateFields fields("x_catalog", document);
     CollectionInfo info;
-    info.uuid = document["_id"].to_uuid().value_or(Uuid{});
-    info.ns = Namespace{std::string(document["db"].string_value()), std::string(document["coll"].string_value())};
-    info.options = unpacked(document["options"]);
-    for (const auto& index : document["indexes"].document_value()) info.indexes.push_back(unpacked(index));
+    info.uuid = TRY(fields.uuid("_id"));
+    info.ns = Namespace{TRY(fields.text("db")), TRY(fields.text("coll"))};
+    info.options = TRY(fields.packed(document["options"], "options"));
+    for (const auto& index : TRY(fields.array("indexes"))) info.indexes.push_back(TRY(fields.packed(index, "indexes")));
     auto collection = std::make_shared<Collection>(runtime, std::move(info));
-    collection->destination_uuid = document["destinationUuid"].to_uuid().value_or(Uuid{});
-    collection->ddl_time = {document["ddlTime"].timestamp_value(),
-                            static_cast<std::uint32_t>(document["ddlIndex"].to_int64().value_or(0))};
-    collection->indexes_valid_from = document["indexesValidFrom"].timestamp_value();
-    collection->gone = collection->drop_recorded = document["gone"].bool_value();
+    collection->destination_uuid = TRY(fields.uuid("destinationUuid"));
+    collection->ddl_time = {TRY(fields.time("ddlTime")), static_cast<std::uint32_t>(document["ddlIndex"].to_int64().value_or(0))};
+    collection->indexes_valid_from = TRY(fields.time("indexesValidFrom"));
+    collection->gone = collection->drop_recorded = TRY(fields.flag("gone"));
     collection->documents_expected = document["documents"].to_int64().value_or(0);
     collection->bytes_expected = document["bytes"].to_int64().value_or(0);
     TRY(open_collation(*collection));
@@ -110,25 +106,27 @@ Result<Restored> restore_catalog(StateStore& state, Runtime& runtime, ClusterTim
     restored.collections.push_back(std::move(collection));
   }
   for (const auto& plan : TRY(state.load("x_plans", stop))) {
-    const auto found = by_uuid.find(plan["_id"].to_uuid().value_or(Uuid{}));
+    const StateFields fields("x_plans", plan);
+    const auto found = by_uuid.find(TRY(fields.uuid("_id")));
     if (found == by_uuid.end()) continue;
     if (found->second->destination_uuid.is_nil()) continue;  // to be created and planned anew
     std::vector<bson::Value> bounds;
-    for (const auto& bound : plan["bounds"].document_value()) bounds.emplace_back(bound);
+    for (const auto& bound : TRY(fields.array("bounds"))) bounds.emplace_back(bound);
     set_partitions(*found->second, bounds);
   }
   for (const auto& record : TRY(state.load("x_partitions", stop))) {
-    const auto found = by_uuid.find(record["uuid"].to_uuid().value_or(Uuid{}));
+    const StateFields fields("x_partitions", record);
+    const auto found = by_uuid.find(TRY(fields.uuid("uuid")));
     if (found == by_uuid.end()) continue;
     auto& collection = *found->second;
-    const auto number = static_cast<std::size_t>(record["n"].to_int64().value_or(0));
+    const auto number = static_cast<std::size_t>(TRY(fields.number("n")));
     if (number >= collection.partitions.size()) continue;
     raise(collection.largest, static_cast<std::size_t>(std::max<std::int64_t>(0, record["largest"].to_int64().value_or(0))));
     Partition& partition = *collection.partitions[number];
-    if (record["state"].string_value() == "copied") {
+    if (TRY(fields.one_of("state", {"copying", "copied"})) == "copied") {
       partition.state = PartitionState::kCopied;
-      partition.r = record["r"].timestamp_value();
-      partition.f = std::max(record["f"].timestamp_value(), horizon);
+      partition.r = TRY(fields.time("r"));
+      partition.f = std::max(TRY(fields.time("f")), horizon);
       collection.documents_copied += record["documents"].to_int64().value_or(0);
       collection.bytes_copied += record["bytes"].to_int64().value_or(0);
     } else if (!collection.gone) {

@@ -13,6 +13,7 @@
 #include "engine/planner.h"
 #include "engine/retry.h"
 #include "engine/server_codes.h"
+#include "engine/state_fields.h"
 
 namespace drover::engine {
 namespace {
@@ -451,9 +452,11 @@ Result<CutoverFound> recover_cutover(cluster::Deployment& source, Runtime& runti
   const auto documents = TRY(state.load("x_cutover", stop));
   if (documents.empty()) return CutoverFound::kNone;
   const auto& found = documents.front();
-  if (found["step"].to_string_view() != std::string_view("intent")) return CutoverFound::kDecided;
+  const StateFields fields("x_cutover", found);
+  if (TRY(fields.one_of("step", {"intent", "decided", "committed"})) != "intent") return CutoverFound::kDecided;
+  const bool blocked = TRY(fields.flag("blocks")) && !TRY(fields.flag("foundBlocked"));
   log.warn("a cutover was interrupted before its decision; the source is being restored as it was found");
-  if (found["blocks"].is_truthy() && !found["foundBlocked"].is_truthy() && !mutant("block_left_behind")) TRY(unblock_source(source, runtime, state, std::nullopt, stop));
+  if (blocked && !mutant("block_left_behind")) TRY(unblock_source(source, runtime, state, std::nullopt, stop));
   const std::vector<bson::Value> ids{value_of("cutover")};
   TRY(state.remove("x_cutover", ids, stop));
   return CutoverFound::kUndone;

@@ -11,18 +11,31 @@
 
 #include "base/local_disk.h"
 #include "bson/builder.h"
+#include "bson/validate.h"
+#include "cluster/reply_frame.h"
 
 namespace drover::engine {
 namespace {
 
 inline constexpr long kGivenBackBytes = 1 << 20;  // at a time, of what was read
 inline constexpr long kBlock = 4096;
+inline constexpr int kRecordNesting = cluster::kMaxReplyNesting;
 
 Error disk_error(const HoldUsage& usage, std::string_view what) {
   return Error{ErrorCode::kFailure,
                fmt::format("{} held changes in a temporary file in {}: {}; free space there, or set TMPDIR to a larger "
                            "disk, and start again",
                            what, usage.directory, std::strerror(errno)),
+               0,
+               {std::string(kLocalDisk)}};
+}
+
+// Not what was written: a disk that fails, or somebody who got hold of the file.
+Error damaged(const HoldUsage& usage) {
+  return Error{ErrorCode::kFailure,
+               fmt::format("held changes in a temporary file in {} read back as something else than was written; check that disk, or set "
+                           "TMPDIR to another one, and start again",
+                           usage.directory),
                0,
                {std::string(kLocalDisk)}};
 }
@@ -102,18 +115,24 @@ Result<ChangeEvent> HoldQueue::unspool() {
   if (std::fseek(file_.get(), read_at_, SEEK_SET) != 0 || std::fread(&size, sizeof size, 1, file_.get()) != 1) {
     return tl::unexpected(disk_error(usage_, "reading"));
   }
+  if (size < sizeof size || size > static_cast<std::uint64_t>(write_at_ - read_at_)) return tl::unexpected(damaged(usage_));
   std::vector<std::uint8_t> bytes(size);
   std::memcpy(bytes.data(), &size, sizeof size);
   if (std::fread(bytes.data() + sizeof size, 1, size - sizeof size, file_.get()) != size - sizeof size) {
     return tl::unexpected(disk_error(usage_, "reading"));
   }
+  if (!bson::validate(bytes, kRecordNesting)) return tl::unexpected(damaged(usage_));
   const bson::Document record(std::move(bytes));
+  const auto kind = record["k"], ts = record["t"], index = record["x"], document = record["d"];
+  if (kind.type() != bson::Type::kInt32 || ts.type() != bson::Type::kTimestamp || index.type() != bson::Type::kInt32 || !document.is_document()) {
+    return tl::unexpected(damaged(usage_));
+  }
   ChangeEvent event;
-  event.kind = static_cast<ChangeKind>(record["k"].int32_value());
-  event.ts = record["t"].timestamp_value();
-  event.txn_index = static_cast<std::uint32_t>(record["x"].int32_value());
+  event.kind = static_cast<ChangeKind>(kind.int32_value());
+  event.ts = ts.timestamp_value();
+  event.txn_index = static_cast<std::uint32_t>(index.int32_value());
   event.key = bson::Value(record["i"]);
-  event.document = bson::Document(record["d"].document_value());
+  event.document = bson::Document(document.document_value());
   read_at_ += size;
   usage_.disk_bytes -= size;
   if (--on_disk_ == 0) {

@@ -90,6 +90,50 @@ TEST(HoldQueue, GivesBackTheRoomOfWhatWasReadWhileMoreIsWritten) {
   EXPECT_LT(room_taken(), 8'000'000);
 }
 
+// The temporary file of this process, which has no name any more.
+std::string open_file() {
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+    std::error_code gone;
+    if (std::filesystem::read_symlink(entry, gone).string().find("/drover-held-") != std::string::npos) return entry.path();
+  }
+  return "";
+}
+
+TEST(HoldQueue, WhatADiskMakesOfItIsAnError) {
+  const auto with = [](long at, std::vector<std::uint8_t> bytes) {
+    HoldUsage usage;
+    usage.directory = testing::TempDir();
+    usage.memory_limit = 0;
+    HoldQueue queue(usage);
+    for (std::uint32_t i = 1; i < 1000; ++i) EXPECT_TRUE(queue.push(event(i)));
+    if (!bytes.empty()) {
+      std::FILE* file = std::fopen(open_file().c_str(), "r+b");
+      EXPECT_NE(file, nullptr);
+      std::fseek(file, at, SEEK_SET);
+      std::fwrite(bytes.data(), 1, bytes.size(), file);
+      std::fclose(file);
+    }
+    auto some = queue.pop(1);
+    return some ? Status() : Status(tl::unexpected(some.error()));
+  };
+  ASSERT_TRUE(with(0, {}));
+  const std::pair<long, std::vector<std::uint8_t>> damages[] = {
+      {0, {0, 0, 0, 0}},                // its length: none
+      {0, {3, 0, 0, 0}},                // shorter than itself
+      {0, {0xff, 0xff, 0xff, 0x7f}},    // more than there is
+      {0, {6, 0, 0, 0}},                // cut
+      {4, {0}},                         // its end
+      {4, {0x02}},                      // another type, which reaches past it
+      {5, {'z'}},                       // another name
+  };
+  for (const auto& [at, bytes] : damages) {
+    const auto status = with(at, bytes);
+    ASSERT_FALSE(status) << at;
+    EXPECT_TRUE(status.error().has_label(kLocalDisk));
+    EXPECT_NE(status.error().message.find("something else than was written"), std::string::npos) << status.error().message;
+  }
+}
+
 TEST(HoldQueue, QueuesShareTheMemoryAndGiveItBack) {
   HoldUsage usage;
   usage.directory = testing::TempDir();

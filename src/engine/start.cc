@@ -8,6 +8,7 @@
 #include "bson/builder.h"
 #include "engine/retry.h"
 #include "engine/server_codes.h"
+#include "engine/state_fields.h"
 
 namespace drover::engine {
 namespace {
@@ -30,12 +31,13 @@ void set_load_level(Options& options, int level) {
 Result<Begun> Starter::begin(const std::stop_token& stop) {
   Begun begun;
   const auto documents = TRY(state_.load("x_migration", stop));
-  const bool laid_out = !documents.empty() && documents.front()["phase"].to_string_view() != std::string_view("initializing");
+  const bool laid_out =
+      !documents.empty() && TRY(StateFields("x_migration", documents.front()).one_of("phase", {"initializing", "running", "committed"})) != "initializing";
   if (laid_out) {
     TRY(begin_again(documents.front(), begun, stop));
   } else {
     // An earlier first start may have blocked the destination: it is still ours to unblock.
-    if (!documents.empty()) destination_blocked_ = documents.front()["destinationBlocked"].is_truthy();
+    if (!documents.empty()) destination_blocked_ = TRY(StateFields("x_migration", documents.front()).flag_if_there("destinationBlocked"));
     TRY(begin_first(begun, !documents.empty(), stop));
   }
   set_check_context("migration " + migration_.to_string());
@@ -101,7 +103,8 @@ Status Starter::undo_unfinished_layout(bool begun_before, const std::stop_token&
   if (!begun_before) return {};
   std::vector<bson::Value> ids;
   for (const auto& document : TRY(state_.load("x_catalog", stop))) {
-    const Namespace ns{std::string(document["db"].string_value()), std::string(document["coll"].string_value())};
+    const StateFields fields("x_catalog", document);
+    const Namespace ns{TRY(fields.text("db")), TRY(fields.text("coll"))};
     TRY(retry_temporary(runtime_, stop, [&] { return destination_.drop_collection(ns); }));
     ids.emplace_back(document["_id"]);
   }
@@ -161,10 +164,11 @@ Status Starter::lay_out(CatalogChanger& changer, DestinationCatalog& on_destinat
 }
 
 Status Starter::begin_again(const bson::Document& migration, Begun& begun, const std::stop_token& stop) {
-  migration_ = migration["uuid"].to_uuid().value_or(Uuid{});
-  t0_ = migration["t0"].timestamp_value();
+  const StateFields fields("x_migration", migration);
+  migration_ = TRY(fields.uuid("uuid"));
+  t0_ = TRY(fields.time("t0"));
   if (const auto source = migration["source"].to_document()) source_identity_ = bson::Document(*source);
-  destination_blocked_ = migration["destinationBlocked"].is_truthy();
+  destination_blocked_ = TRY(fields.flag_if_there("destinationBlocked"));
   started_millis_ = begun.started_millis = migration["startedMillis"].to_int64().value_or(0);
   copied_millis_ = begun.copied_millis = migration["copiedMillis"].to_int64().value_or(0);
   if (migration["filter"].to_string_view() != std::string_view(options_.filter.to_string())) {
@@ -177,13 +181,11 @@ Status Starter::begin_again(const bson::Document& migration, Begun& begun, const
                                   "them to go on, or --cleanup to start anew",
                                   migration["filter"].to_string_view().value_or("?")));
   }
-  if (const auto listed = migration["listed"].to_array()) {
-    for (const auto& item : *listed) {
-      const auto one = item.document_value();
-      catalog_.listed_at[std::string(one["db"].string_value())] = one["at"].timestamp_value();
-    }
+  for (const auto& item : TRY(fields.array("listed"))) {
+    const StateFields one("x_migration", item.to_document().value_or(bson::View()));
+    catalog_.listed_at[TRY(one.text("db"))] = TRY(one.time("at"));
   }
-  catalog_.listed_default = migration["listedDefault"].timestamp_value();
+  catalog_.listed_default = TRY(fields.time("listedDefault"));
 
   const auto cutover = TRY(recover_cutover(source_, runtime_, log_, state_, stop));
   if (migration["phase"].to_string_view() == std::string_view("committed")) begun.committed = true;
@@ -198,10 +200,10 @@ Status Starter::begin_again(const bson::Document& migration, Begun& begun, const
                 "some of it; remove the rest with --cleanup, empty the destination, then start anew");
   }
   for (const auto& checkpoint : checkpoints) {
-    begun.position = checkpoint["ts"].timestamp_value();
-    if (checkpoint["lastChange"].type() == bson::Type::kTimestamp)
-      begun.last_change = {checkpoint["lastChange"].timestamp_value(),
-                           {std::string(checkpoint["lastChangeDb"].string_value()), std::string(checkpoint["lastChangeColl"].string_value())}};
+    const StateFields applied("x_checkpoint", checkpoint);
+    begun.position = TRY(applied.time("ts"));
+    if (checkpoint["lastChange"].exists())
+      begun.last_change = {TRY(applied.time("lastChange")), {TRY(applied.text("lastChangeDb")), TRY(applied.text("lastChangeColl"))}};
     begun.events_applied = static_cast<std::uint64_t>(checkpoint["applied"].to_int64().value_or(0));
     begun.max_lag_seconds = checkpoint["maxLagSeconds"].to_double().value_or(0);
   }

@@ -1,6 +1,7 @@
 #include "engine/state_store.h"
 
 #include "bson/builder.h"
+#include "engine/state_fields.h"
 
 namespace drover::engine {
 namespace {
@@ -63,15 +64,14 @@ Result<std::vector<StateStore::Owned>> StateStore::next_epoch(const std::stop_to
   restarts_ = 0;
   removal_.reset();
   for (const auto& owner : TRY(load("x_owner", stop))) {
-    epoch_ = owner["epoch"].to_int64().value_or(0) + 1;
+    const StateFields fields("x_owner", owner);
+    epoch_ = TRY(fields.number("epoch")) + 1;
     restarts_ = owner["restarts"].to_int64().value_or(0) + 1;
     removal_ = preflight::removal_in(owner);
-    const auto list = owner["sessions"].to_array();
-    if (!list) continue;
-    for (const auto& entry : *list) {
-      const auto session = entry.to_document();
-      const auto id = session ? (*session)["id"].to_uuid() : std::nullopt;
-      if (id) earlier.push_back({*id, std::string((*session)["user"].to_string_view().value_or(""))});
+    if (!owner["sessions"].exists()) continue;
+    for (const auto& entry : TRY(fields.array("sessions"))) {  // one that cannot be read would not be shut out
+      const StateFields session("x_owner", entry.to_document().value_or(bson::View()));
+      earlier.push_back({TRY(session.uuid("id")), std::string(entry.document_value()["user"].to_string_view().value_or(""))});
     }
   }
   return earlier;

@@ -7,6 +7,7 @@
 #include "engine/job_state.h"
 #include "engine/order_time.h"
 #include "engine/retry.h"
+#include "engine/state_fields.h"
 #include "preflight/preflight.h"
 #include "preflight/removal.h"
 
@@ -19,13 +20,6 @@ inline constexpr std::chrono::seconds kLagEvery{10};
 inline constexpr std::chrono::minutes kOplogEvery{5};
 
 std::string cluster_name(int cluster) { return fmt::format("cluster{}", cluster); }
-
-std::vector<std::string> strings(const bson::Element& array) {
-  std::vector<std::string> all;
-  if (const auto items = array.to_array())
-    for (const auto& item : *items) all.emplace_back(item.to_string_view().value_or(""));
-  return all;
-}
 
 }  // namespace
 
@@ -129,27 +123,28 @@ Status SyncControl::open(const std::stop_token& stop) {
 }
 
 Status SyncControl::found(int destination, const bson::Document& control, const std::stop_token& stop) {
-  if (control["destination"].to_string_view() != std::string_view(cluster_name(destination))) {
-    return fail(ErrorCode::kWrongState,
-                fmt::format("{} holds a migration that was started with it as {}; exchange --cluster0 and --cluster1",
-                            cluster_name(destination), control["destination"].to_string_view().value_or("?")));
+  const StateFields fields("x_control", control);
+  const auto started_as = TRY(fields.one_of("destination", {"cluster0", "cluster1"}));
+  if (started_as != cluster_name(destination)) {
+    return fail(ErrorCode::kWrongState, fmt::format("{} holds a migration that was started with it as {}; exchange --cluster0 and --cluster1",
+                                                    cluster_name(destination), started_as));
   }
   if (job_.empty()) job_ = preflight::job_in(control);
   const auto deployment = TRY(connect_(destination, Part::kDestination));
   TRY(check_job_of_state([&](const auto& collection) { return retry_temporary(runtime_, stop, [&] { return deployment->load_state(collection); }); }, job_));
   SyncRequest request;
   request.source = 1 - destination;
-  request.includes = strings(control["includes"]);
-  request.excludes = strings(control["excludes"]);
-  request.block_destination = control["blockDestination"].is_truthy();
-  log_.info("Found a migration to go on with", {{"source", cluster_name(request.source)},
-                                                {"paused", control["paused"].is_truthy()}});
+  request.includes = TRY(fields.texts_if_there("includes"));
+  request.excludes = TRY(fields.texts_if_there("excludes"));
+  request.block_destination = TRY(fields.flag_if_there("blockDestination"));
+  const bool paused = TRY(fields.flag_if_there("paused"));
+  log_.info("Found a migration to go on with", {{"source", cluster_name(request.source)}, {"paused", paused}});
   CommitOrder commit;
-  commit.asked = control["commit"].is_truthy();
+  commit.asked = TRY(fields.flag_if_there("commit"));
   commit.request = control["commitRequest"].to_int64();
   commit.given_up = control["commitGivenUp"].to_string_view().value_or("");
-  if (control["commitSince"].type() == bson::Type::kTimestamp) commit.since = control["commitSince"].timestamp_value();
-  if (!control["paused"].is_truthy()) return begin(request, commit);
+  if (control["commitSince"].exists()) commit.since = TRY(fields.time("commitSince"));
+  if (!paused) return begin(request, commit);
   MonitorLock lock(*lock_);
   request_ = request;
   commit_ = commit;
