@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "engine/mutants.h"
 #include "engine/retry.h"
 
@@ -85,11 +87,15 @@ class ChangeReader::Hand {
 Status ChangeReader::follow(ClusterTime& position, const std::stop_token& stop) {
   auto cursor = TRY_WITH(source_.tail_oplog(position), "following the source's changes");
   Hand hand(*this, position, stop);
+  ClusterTime seen;  // of this cursor
   for (;;) {
     const auto entries = TRY_WITH(cursor->next(kTailWait, stop), "following the source's changes");
     if (stop.stop_requested()) return tl::unexpected(stopped_error());
     for (const auto& entry : entries) {
       const auto head = TRY(parse_oplog_head(entry));
+      if (head.ts <= std::exchange(seen, head.ts)) {  // what is passed over as known would not be
+        return fail(ErrorCode::kSource, fmt::format("following the source's changes: the oplog's entry at {} does not come after the one before it", head.ts.to_string()));
+      }
       if (head.ts <= hand.ended()) continue;  // the first entry is the one that we know already
       const auto add = [&](ChangeEvent event) { return hand.add(std::move(event), head.ts); };
       if (head.earlier_part) {
@@ -110,7 +116,7 @@ Status ChangeReader::earlier_parts(ClusterTime last, const EventSink& add) {
   for (std::optional<ClusterTime> link = last; link;) {
     parts.push_back(*link);
     const auto entry = TRY_WITH(source_.oplog_entry(*link), "reading the earlier part of a transaction");
-    link = previous_link(entry);
+    link = TRY(previous_link(entry));
   }
   std::reverse(parts.begin(), parts.end());
   for (const auto& part : parts) {

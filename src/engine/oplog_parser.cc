@@ -1,5 +1,7 @@
 #include "engine/oplog_parser.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 namespace drover::engine {
@@ -10,6 +12,8 @@ Namespace namespace_of(bson::Element ns) {
   if (auto parsed = Namespace::parse(text)) return *parsed;
   return Namespace{std::string(text), ""};
 }
+
+bool is_namespace(bson::Element ns) { return Namespace::parse(ns.to_string_view().value_or("")).has_value(); }
 
 Error malformed(std::string_view what, ClusterTime ts) {
   return Error{ErrorCode::kSource,
@@ -40,6 +44,10 @@ Status parse_command(bson::View entry, ClusterTime ts, std::vector<ChangeEvent>&
   const auto collection = first.to_string_view().value_or("");
   const auto add = [&](ChangeKind kind) { out.push_back(catalog_event(kind, db, collection, *command, entry)); };
 
+  static constexpr std::string_view kOfOneCollection[] = {"create", "drop", "createIndexes", "commitIndexBuild", "dropIndexes", "deleteIndexes", "dropIndex", "collMod"};
+  if (collection.empty() && std::find(std::begin(kOfOneCollection), std::end(kOfOneCollection), name) != std::end(kOfOneCollection)) {
+    return tl::unexpected(malformed(fmt::format("{} without a collection's name", name), ts));
+  }
   if (is_internal_database(db) && name != "renameCollection") return {};
   if (collection == "system.views" && (name == "create" || name == "drop")) {
     add(ChangeKind::kViewsChanged);
@@ -60,6 +68,7 @@ Status parse_command(bson::View entry, ClusterTime ts, std::vector<ChangeEvent>&
   } else if (name == "dropDatabase") {
     add(ChangeKind::kDropDatabase);
   } else if (name == "renameCollection") {
+    if (!is_namespace(first) || !is_namespace((*command)["to"])) return tl::unexpected(malformed("renameCollection without names", ts));
     ChangeEvent event = catalog_event(ChangeKind::kRename, db, "", *command, entry);
     event.ns = namespace_of(first);
     event.target = namespace_of((*command)["to"]);
@@ -74,9 +83,11 @@ Status parse_command(bson::View entry, ClusterTime ts, std::vector<ChangeEvent>&
 
 Status parse_operation(bson::View entry, ClusterTime ts, std::vector<ChangeEvent>& out) {
   const auto op = entry["op"].to_string_view().value_or("");
-  if (op == "c") return parse_command(entry, ts, out);
   if (op == "n" || op == "km" || op == "xi" || op == "xd") return {};
-  if (op != "i" && op != "u" && op != "d") return tl::unexpected(malformed(fmt::format("op '{}'", op), ts));
+  if (op != "c" && op != "i" && op != "u" && op != "d") return tl::unexpected(malformed(fmt::format("op '{}'", op), ts));
+  // Of no namespace, or of a wrong one, it would be passed over.
+  if (!is_namespace(entry["ns"])) return tl::unexpected(malformed("a change without `ns`", ts));
+  if (op == "c") return parse_command(entry, ts, out);
 
   ChangeEvent event;
   event.ns = namespace_of(entry["ns"]);
@@ -109,11 +120,14 @@ Status parse_operation(bson::View entry, ClusterTime ts, std::vector<ChangeEvent
 
 }  // namespace
 
-std::optional<ClusterTime> previous_link(bson::View entry) {
-  const auto link = entry["prevOpTime"].to_document();
-  if (!link) return std::nullopt;
-  const auto ts = (*link)["ts"].to_timestamp();
-  if (!ts || ts->is_zero()) return std::nullopt;
+Result<std::optional<ClusterTime>> previous_link(bson::View entry) {
+  const auto at = entry["ts"].to_timestamp().value_or(ClusterTime{});
+  const auto link = entry["prevOpTime"];
+  if (!link.exists()) return std::optional<ClusterTime>();
+  const auto ts = link.to_document().value_or(bson::View())["ts"].to_timestamp();
+  if (!ts) return tl::unexpected(malformed("a link (`prevOpTime`) without its time", at));
+  if (ts->is_zero()) return std::optional<ClusterTime>();
+  if (*ts >= at) return tl::unexpected(malformed("a link (`prevOpTime`) that does not lead back", at));
   return ts;
 }
 
@@ -129,9 +143,10 @@ Result<EntryHead> parse_oplog_head(bson::View entry, bool is_part) {
     head.has_events = true;
     // Transactions, and the server's own grouped writes, which have no txnNumber. Of multiOpType 1 the link is to an earlier
     // statement of a retryable write, not to a part of this change.
-    if (!is_part && entry["multiOpType"].to_int64() != 1) head.earlier_part = previous_link(entry);
+    if (!is_part && entry["multiOpType"].to_int64() != 1) head.earlier_part = TRY(previous_link(entry));
   } else if (is_command && (*command)["commitTransaction"].exists()) {
-    head.earlier_part = previous_link(entry);
+    head.earlier_part = TRY(previous_link(entry));
+    if (!head.earlier_part) return tl::unexpected(malformed("a commit of a prepared transaction without a link to it", head.ts));
   } else if (!is_command || !(*command)["abortTransaction"].exists()) {
     head.has_events = true;
   }

@@ -35,7 +35,7 @@ Result<EntryHead> parse_oplog_head(bson::View entry, bool is_part = false);
 using EventSink = std::function<Status(ChangeEvent)>;  // ts, txn_index and last_of_ts are the caller's to set
 Status parse_oplog_events(bson::View entry, const EventSink& sink);
 
-// The previous link of an earlier part, if any.
-std::optional<ClusterTime> previous_link(bson::View entry);
+// The previous link of an earlier part, if any: to before the entry itself, so that whoever follows links comes to an end.
+Result<std::optional<ClusterTime>> previous_link(bson::View entry);
 
 }  // namespace drover::engine

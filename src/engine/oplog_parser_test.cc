@@ -79,7 +79,7 @@ TEST(OplogParser, TransactionsKeepTheirOrderAndOneTime) {
   EXPECT_TRUE(parse(entry(part).c_str()).events.empty());
   EXPECT_EQ(parse(entry(part).c_str(), true).events.size(), 1u);
   const auto document = bson::from_ejson(entry(part));
-  EXPECT_FALSE(previous_link(*document));
+  EXPECT_FALSE(previous_link(*document).value());
 }
 
 // A write of the server's own that is larger than one entry: linked like a transaction, but without session and number.
@@ -100,6 +100,21 @@ TEST(OplogParser, UnknownFormatsAreRefused) {
 
   const auto odd = bson::from_ejson(entry(R"("op":"zz","ns":"a.b","o":{})"));
   EXPECT_FALSE(parse_oplog_entry(*odd));
+  // What is of no namespace would be passed over; a transaction without a link to its earlier part would lose it; a link that does not
+  // lead back would never end.
+  for (const char* rest : {
+           R"("op":"i","o":{"_id":1})", R"("op":"i","ns":5,"o":{"_id":1})", R"("op":"d","ns":"a","o":{"_id":1})", R"("op":"u","ns":"","o2":{"_id":1},"o":{"_id":1})",
+           R"("op":"c","o":{"drop":"b"})", R"("op":"c","ns":"a.$cmd","o":{"drop":5})", R"("op":"c","ns":"a.$cmd","o":{"create":""})",
+           R"("op":"c","ns":"a.$cmd","o":{"createIndexes":null})", R"("op":"c","ns":"a.$cmd","o":{"collMod":{}})", R"("op":"c","ns":"a.$cmd","o":{"dropIndexes":[]})",
+           R"("op":"c","ns":"a.$cmd","o":{"renameCollection":"a.b"})", R"("op":"c","ns":"a.$cmd","o":{"renameCollection":"a.b","to":"a"})",
+           R"("op":"c","ns":"admin.$cmd","prevOpTime":5,"o":{"applyOps":[]})", R"("op":"c","ns":"admin.$cmd","prevOpTime":{},"o":{"applyOps":[]})",
+           R"("op":"c","ns":"admin.$cmd","prevOpTime":{"ts":"x"},"o":{"applyOps":[]})",
+           R"("op":"c","ns":"admin.$cmd","prevOpTime":{"ts":{"$timestamp":{"t":5,"i":7}}},"o":{"applyOps":[]})",
+           R"("op":"c","ns":"admin.$cmd","prevOpTime":{"ts":{"$timestamp":{"t":6,"i":1}}},"o":{"applyOps":[]})",
+           R"("op":"c","ns":"admin.$cmd","o":{"commitTransaction":1})",
+           R"("op":"c","ns":"admin.$cmd","prevOpTime":{"ts":{"$timestamp":{"t":0,"i":0}},"t":{"$numberLong":"-1"}},"o":{"commitTransaction":1})"}) {
+    EXPECT_FALSE(parse_oplog_entry(*bson::from_ejson(entry(rest)))) << rest;
+  }
   const auto without_time = bson::from_ejson(R"({"op":"n","o":{}})");
   EXPECT_FALSE(parse_oplog_entry(*without_time));
 }
