@@ -9,6 +9,7 @@
 #include "bson/validate.h"
 #include "sandbox/changestream/event_source.h"
 #include "sandbox/changestream/event_splitter.h"
+#include "sandbox/query/matcher.h"
 #include "sandbox/query/pipeline.h"
 
 namespace drover::sandbox::changestream {
@@ -226,6 +227,13 @@ Status check_split_stage(const bson::Element& spec, bool seen_before) {
   return {};
 }
 
+// Only the first stage of a pipeline is answered by an index.
+Status check_no_text(const CommandContext& context, bson::View filter) {
+  const auto matcher = query::Matcher::parse(filter, nullptr, context.settings().version);
+  if (!matcher || !matcher->has_text()) return {};  // refused in its turn
+  return server_error(17313, "$match with $text is only allowed as the first pipeline stage");
+}
+
 // The client's stages behind $changeStream.
 Result<ClientStages> parse_stages(CommandContext& context, bson::View pipeline) {
   bson::ArrayBuilder rest;
@@ -247,6 +255,7 @@ Result<ClientStages> parse_stages(CommandContext& context, bson::View pipeline) 
         }
         return server_error(20, fmt::format("{} is not permitted in a $changeStream pipeline", name));
       }
+      if (name == "$match" && named.is_document()) TRY(check_no_text(context, named.document_value()));
       rest.append(stage);
     }
   }

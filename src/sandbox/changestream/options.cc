@@ -31,6 +31,11 @@ Result<Options::Image> parse_before_change(std::string_view value) {
   return server_error(2, fmt::format("Enumeration value '{}' for field '$changeStream.fullDocumentBeforeChange' is not a valid value.", value));
 }
 
+Result<bool> parse_flag(const bson::Element& field) {
+  if (field.type() == bson::Type::kBool) return field.bool_value();
+  return server_error(14, fmt::format("BSON field '$changeStream.{}' is the wrong type '{}', expected type 'bool'", field.key(), bson::type_name(field.type())));
+}
+
 Status check_place(const Options& options) {
   const auto& ns = options.ns;
   if (options.scope == Options::Scope::kCluster) {
@@ -82,11 +87,11 @@ Result<Options> Options::parse(const Namespace& ns, const bson::Element& stage, 
     } else if (key == "allowToRunOnConfigDB" || key == "allowToRunOnSystemNS") {
       return server_error(72, fmt::format("'{}' is for the server itself", key));
     } else if (six && key == "showExpandedEvents") {
-      options.expanded_events = field.is_truthy();
+      options.expanded_events = TRY(parse_flag(field));
     } else if (six && key == "showSystemEvents") {
-      options.system_events = field.is_truthy();
+      options.system_events = TRY(parse_flag(field));
     } else if (six && key == "showRawUpdateDescription") {
-      options.raw_update_description = field.is_truthy();
+      options.raw_update_description = TRY(parse_flag(field));
     } else {
       return server_error(40415, fmt::format("BSON field '$changeStream.{}' is an unknown field.", key));
     }

@@ -80,13 +80,18 @@ Result<const IndexInfo*> named_index(const CollectionInfo& collection, bson::Vie
   return found;
 }
 
+tl::unexpected<Error> mistyped_option(const bson::Element& field, std::string_view expected) {
+  return server_error(code::kTypeMismatch, fmt::format("BSON field 'collMod.index.{}' is the wrong type '{}', expected type{} {}", field.key(), bson::type_name(field.type()),
+                                                       expected.starts_with("'[") ? "s" : "", expected));
+}
+
 Status check_index_request(const CommandContext& context, bson::View request) {
   for (const auto& field : request) {
     const auto name = field.key();
     if (name == "name" || name == "keyPattern" || name == "expireAfterSeconds" || name == "hidden") continue;
     if ((name == "unique" || name == "prepareUnique") && context.settings().at_least(6, 0)) {
-      if (field.type() != bson::Type::kBool) return bad_option(fmt::format("'{}' option must be a boolean", name));
-      if (name == "unique" && !field.is_truthy()) return bad_option("'unique: false' option is not supported");
+      if (field.type() != bson::Type::kBool) return mistyped_option(field, "'bool'");
+      if (name == "unique" && !field.is_truthy()) return server_error(code::kBadValue, "'unique: false' option is not supported");
       continue;
     }
     return bad_option(fmt::format("BSON field 'collMod.index.{}' is an unknown field.", name));
@@ -96,6 +101,7 @@ Status check_index_request(const CommandContext& context, bson::View request) {
     return bad_option(context.settings().at_least(6, 0) ? "no expireAfterSeconds, hidden, unique, or prepareUnique field" : "no expireAfterSeconds or hidden field");
   }
   if (const auto seconds = request["expireAfterSeconds"]; seconds && !seconds.is_number()) {
+    if (context.settings().at_least(6, 0)) return mistyped_option(seconds, "'[long, int, decimal, double']");
     return bad_option("expireAfterSeconds field must be a number");
   }
   if (const auto hidden = request["hidden"]; hidden && hidden.type() != bson::Type::kBool) return bad_option("hidden field must be a boolean");

@@ -47,7 +47,10 @@ Result<UpdateSpec> parse_spec(const CommandContext& context, bson::View statemen
                                                              filter.key(), bson::type_name(filter.type())));
       }
       spec.array_filters = *array;
-    } else if (key != "upsertSupplied" && key != "sampleId" && key != "allowShardKeyUpdatesWithoutFullShardKeyInQuery") {
+    } else if (key == "upsertSupplied") {
+      // What of routers is in `c` would be inserted.
+      if (field.is_truthy()) return server_error(238, "'upsertSupplied' is for statements that a router makes, and not implemented by this server");
+    } else if (key != "sampleId" && key != "allowShardKeyUpdatesWithoutFullShardKeyInQuery") {
       return server_error(code::kUnknownField, fmt::format("BSON field 'update.updates.{}' is an unknown field.", key));
     }
   }

@@ -179,6 +179,26 @@ TEST_F(NamedFieldsTest, StrictCommandsAreOfTheirVersion) {
   }
 }
 
+TEST_F(NamedFieldsTest, OptionsHaveTheirTypes) {
+  for (const auto version : {kTest60, kTest80}) {
+    begin(version);
+    run("t", R"({"createIndexes": "c", "indexes": [{"key": {"a": 1}, "name": "a"}]})");
+    const auto modified = [&](const std::string& index) { return code("t", R"({"collMod": "c", "index": {"name": "a", )" + index + "}}"); };
+    EXPECT_EQ(modified(R"("unique": "100")"), 14);
+    EXPECT_EQ(modified(R"("expireAfterSeconds": "100")"), 14);
+    EXPECT_EQ(modified(R"("unique": false)"), 2);
+    const auto watched = [&](const std::string& options, const std::string& more) {
+      return code("t", R"({"aggregate": "c", "cursor": {}, "pipeline": [{"$changeStream": {)" + options + "}}" + more + "]}");
+    };
+    EXPECT_EQ(watched(R"("showExpandedEvents": 5)", ""), 14);
+    EXPECT_EQ(watched(R"("showExpandedEvents": true)", ""), 0);
+    EXPECT_EQ(watched("", R"(, {"$match": {"$text": {"$search": "a"}}})"), 17313);
+    EXPECT_EQ(watched("", R"(, {"$match": {"operationType": "insert"}})"), 0);
+    EXPECT_EQ(code("t", R"({"update": "c", "updates": [{"q": {"_id": 7}, "u": {"x": 1}, "upsert": true, "upsertSupplied": true, "c": {"new": {"_id": 8}}}]})"), 238);
+    EXPECT_EQ(find("t", "c").size(), 2u);
+  }
+}
+
 TEST_F(NamedFieldsTest, WhoAsksForNoAnswerIsToldNothing) {
   for (const auto version : {kTest44, kTest80}) {
     begin(version);
