@@ -78,11 +78,10 @@ class Users(DroverTest):
         self.admin.command("dropUser", "u")
         self.assertEqual(codes(collection.find_one), 13)
 
-    def parked_login(self, password, meanwhile):
-        """The code of a login by SCRAM-SHA-256 whose proof is sent after what happens meanwhile."""
-        raw = client(self.source.port, maxPoolSize=1)
-        self.addCleanup(raw.close)
-        first = "n=u,r=" + base64.b64encode(os.urandom(24)).decode()
+    def parked_login(self, password, meanwhile, user="u", raw=None):
+        """The code of a login by SCRAM-SHA-256, on a connection of its own or one given, whose proof is sent after what happens meanwhile."""
+        raw = raw or self.one_connection()
+        first = f"n={user},r=" + base64.b64encode(os.urandom(24)).decode()
         challenge = raw.admin.command("saslStart", 1, mechanism="SCRAM-SHA-256", payload=Binary(("n,," + first).encode()),
                                       options={"skipEmptyExchange": True})["payload"].decode()
         fields = dict(part.split("=", 1) for part in challenge.split(","))
@@ -93,6 +92,22 @@ class Users(DroverTest):
         proof = base64.b64encode(bytes(a ^ b for a, b in zip(key, signature))).decode()
         meanwhile()
         return codes(lambda: raw.admin.command("saslContinue", 1, conversationId=1, payload=Binary(f"{last},p={proof}".encode())))
+
+    def one_connection(self):
+        raw = client(self.source.port, maxPoolSize=1)
+        self.addCleanup(raw.close)
+        return raw
+
+    def test_a_connection_is_one_users_since_70(self):
+        self.make_u("pw", [])
+        self.admin.command("createUser", "v", pwd="pw", roles=[], mechanisms=["SCRAM-SHA-256"])
+        raw = self.one_connection()
+        one_only = raw.admin.command("buildInfo")["versionArray"][0] >= 7
+        self.assertEqual(self.parked_login("pw", lambda: None, raw=raw), 0)
+        self.assertEqual(self.parked_login("pw", lambda: None, raw=raw), 0, "the same again")
+        self.assertEqual(self.parked_login("pw", lambda: None, user="v", raw=raw), 5626701 if one_only else 0)
+        raw.admin.command("logout")
+        self.assertEqual(self.parked_login("pw", lambda: None, user="v", raw=raw), 0)
 
     def make_u(self, password, roles):
         self.admin.command("createUser", "u", pwd=password, roles=roles, mechanisms=["SCRAM-SHA-256"])

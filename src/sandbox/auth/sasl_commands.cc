@@ -39,6 +39,19 @@ tl::unexpected<Error> log_failure(AuthConnection& connection, std::string_view u
 
 constexpr const char* kRestricted = "an authentication restriction of the user, or of a role of it, is not met";
 
+// Since 7.0 a connection is one user's, until that logs out.
+Status check_only_user(const AuthConnection& connection, const UserName& name) {
+  if (!connection.auth.directory().services().settings.at_least(7, 0)) return {};
+  for (const auto& user : connection.auth.authenticated()) {
+    const auto& known = user->name;
+    if (known == name) continue;
+    const auto already = fmt::format("{}@{}", known.user, known.db);
+    if (known.db == name.db) return server_error(5626701, "Each client connection may only be authenticated once. Previously authenticated as: " + already);
+    return server_error(5626702, "Client has attempted to authenticate on multiple databases.Already authenticated as: " + already);
+  }
+  return {};
+}
+
 // The end of a conversation that has proved who the client is.
 Result<bson::Document> log_in(AuthConnection& connection, std::string_view payload) {
   // As the user is now: it may have been changed since the conversation began.
@@ -49,6 +62,10 @@ Result<bson::Document> log_in(AuthConnection& connection, std::string_view paylo
   // What the client has proved to know must still be worth something.
   if (!user->is_same_as(*connection.sasl->user) || !user->has_same_credentials_as(*connection.sasl->user))
     return log_failure(connection, name.full(), "the user was changed meanwhile");
+  if (auto alone = check_only_user(connection, name); !alone) {
+    connection.sasl.reset();
+    return tl::unexpected(std::move(alone).error());
+  }
   if (!connection.auth.log_in(user)) return log_failure(connection, user->name.full(), kRestricted);
   connection.sasl.reset();
   return sasl_reply(true, payload);
@@ -149,6 +166,7 @@ Result<bson::Document> authenticate_x509(AuthConnection& connection, std::string
   }
   auto user = connection.auth.directory().user({name, "$external"});
   if (!user || !*user) return log_failure(connection, name, "no such user");
+  TRY(check_only_user(connection, (*user)->name));
   if (!connection.auth.log_in(*user)) return log_failure(connection, name, kRestricted);
   return bson::make_document({{"dbname", "$external"}, {"user", name}});
 }
