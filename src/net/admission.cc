@@ -21,12 +21,9 @@ Admission::Ruling Admission::enter(const std::string& address, const std::functi
     const bool has_its_share = !name.empty() && own != origins_.end() && own->second.members >= std::max<std::size_t>(1, limit_ / 2);
     if (has_its_share || members_.size() >= limit_) {
       Origin* const among = has_its_share ? &own->second : nullptr;
-      const auto found = next_to_go(among, now_() - kLeastPatience);
-      if (found == members_.end()) {
-        if (next_to_go(among, Clock::time_point::max()) != members_.end()) return {Verdict::kTooSoon};
-        return {has_its_share ? Verdict::kShareUsed : Verdict::kFull};
-      }
-      goes = send_away(found);
+      const auto found = next_to_go(among, Age::kEnough);
+      if (found.member == members_.end()) return {found.others ? Verdict::kTooSoon : has_its_share ? Verdict::kShareUsed : Verdict::kFull};
+      goes = send_away(found.member);
       ruling.verdict = Verdict::kInForAnother;
     }
     auto& origin = origins_[name];
@@ -65,9 +62,9 @@ bool Admission::lower_limit() {
     std::lock_guard lock(mutex_);
     limit_ = std::min(limit_, std::max(kLeastLimit, members_.size() - members_.size() / 4));
     while (members_.size() > limit_) {
-      const auto found = next_to_go(nullptr, Clock::time_point::max());
-      if (found == members_.end()) break;
-      go.push_back(send_away(found));
+      const auto found = next_to_go(nullptr, Age::kAny);
+      if (found.member == members_.end()) break;
+      go.push_back(send_away(found.member));
     }
   }
   for (const auto& one : go) one();
@@ -79,20 +76,26 @@ std::size_t Admission::size() const {
   return members_.size();
 }
 
-Admission::Members::iterator Admission::next_to_go(Origin* origin, Clock::time_point begun_by) {
+Admission::Found Admission::next_to_go(Origin* origin, Age age) {
+  const auto now = now_();
+  Found found{members_.end()};
   for (const auto what : {Awaiting::kHead, Awaiting::kBody, Awaiting::kReading}) {
     Origin* goes = nullptr;
     const auto consider = [&](Origin& one) {
-      if (one.of(what).empty() || one.of(what).front().begun > begun_by) return;
+      if (one.of(what).empty()) return;
+      const auto& eldest = one.of(what).front();
+      if (age == Age::kEnough && now - eldest.begun < patience_with(what)) return static_cast<void>(found.others = true);
       const bool more = goes == nullptr || one.members > goes->members;
-      if (more || (one.members == goes->members && one.of(what).front().since < goes->of(what).front().since)) goes = &one;
+      if (more || (one.members == goes->members && eldest.since < goes->of(what).front().since)) goes = &one;
     };
     if (origin != nullptr) consider(*origin);
     else
       for (auto& [name, one] : origins_) consider(one);
-    if (goes != nullptr) return members_.find(goes->of(what).front().id);
+    if (goes == nullptr) continue;
+    found.member = members_.find(goes->of(what).front().id);
+    return found;
   }
-  return members_.end();
+  return found;
 }
 
 std::function<void()> Admission::send_away(Members::iterator found) {

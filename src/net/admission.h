@@ -5,8 +5,8 @@
 //
 // An address of another machine may have half of all connections. At that it makes room for itself.
 //
-// Nobody makes room before he has been waited for for a moment (kLeastPatience): however fast others come, who has connected has
-// the time to send what he came with. Who comes meanwhile waits.
+// Nobody makes room before he has been waited for for a moment (patience_with): however fast others come, who has connected has
+// the time to send what he came with, a body more of it, and the time to read his answer. Who comes meanwhile waits.
 //
 // Knows no sockets: whoever is to go is told by a call. Thread-safe.
 #pragma once
@@ -36,7 +36,10 @@ class Admission {
   using Id = std::uint64_t;
   using Clock = std::chrono::steady_clock;
   using Now = std::function<Clock::time_point()>;
-  static constexpr std::chrono::milliseconds kLeastPatience{20};
+  static constexpr std::chrono::milliseconds kLeastPatience{20}, kBodyPatience{500}, kReadingPatience{2000};
+  static constexpr std::chrono::milliseconds patience_with(Awaiting what) {
+    return what == Awaiting::kHead ? kLeastPatience : what == Awaiting::kBody ? kBodyPatience : kReadingPatience;
+  }
 
   enum class Verdict {
     kIn,
@@ -89,9 +92,14 @@ class Admission {
   };
   using Members = std::unordered_map<Id, Member>;
 
-  // Who would make room, of those who have been waited for since then: of this origin, or of the one with the most connections;
-  // members_.end() for nobody. The lock is held.
-  Members::iterator next_to_go(Origin* origin, Clock::time_point begun_by);
+  enum class Age { kEnough, kAny };
+  // Who would make room, of those who have been waited for for long enough: of this origin, or of the one with the most connections;
+  // members_.end() for nobody. `others`: there are some, who have only just come. The lock is held.
+  struct Found {
+    Members::iterator member;
+    bool others = false;
+  };
+  Found next_to_go(Origin* origin, Age age);
   std::function<void()> send_away(Members::iterator found);
   void remove(Members::iterator found);
 

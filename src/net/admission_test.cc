@@ -15,7 +15,7 @@ class AdmissionTest : public ::testing::Test {
 
   // All who are there have been waited for for long enough.
   Admission::Ruling enter(const std::string& address = "127.0.0.1") {
-    now_ += Admission::kLeastPatience;
+    now_ += Admission::kReadingPatience;
     return enter_at_once(address);
   }
 
@@ -110,11 +110,36 @@ TEST_F(AdmissionTest, WhoHasOnlyJustComeNeedNotMakeRoom) {
 TEST_F(AdmissionTest, WhoHasOnlyJustComeIsKeptBeforeWhoDripsABody) {
   const auto body = enter(), second = enter(), third = enter();
   for (const auto& one : {body, second, third}) admission_.await(one.id, Awaiting::kBody);
-  now_ += Admission::kLeastPatience;
+  now_ += Admission::kBodyPatience;
   const auto fresh = enter_at_once();
   EXPECT_EQ(enter_at_once().verdict, Admission::Verdict::kInForAnother);
   EXPECT_EQ(closed_, Ids{body.id});
   EXPECT_TRUE(admission_.await(fresh.id, Awaiting::kNothing));
+}
+
+// In a burst all who have not sent their head yet are young: whoever sends a body, or reads, is not to pay for that.
+TEST_F(AdmissionTest, ABodyAndAReadingHaveMoreTimeThanAHead) {
+  const auto body = enter(), reader = enter(), busy = enter();
+  admission_.await(body.id, Awaiting::kBody);
+  admission_.await(reader.id, Awaiting::kReading);
+  admission_.await(busy.id, Awaiting::kNothing);
+  now_ += Admission::kLeastPatience;
+  const auto young = enter_at_once();
+  EXPECT_EQ(enter_at_once().verdict, Admission::Verdict::kTooSoon);
+  now_ += Admission::kLeastPatience;
+  EXPECT_EQ(enter_at_once().verdict, Admission::Verdict::kInForAnother);
+  EXPECT_EQ(closed_, Ids{young.id}) << "a head that has been waited for goes first";
+  const auto next = closed_.back() + 1;  // who came in for it
+  EXPECT_TRUE(admission_.await(next, Awaiting::kNothing));
+  EXPECT_EQ(enter_at_once().verdict, Admission::Verdict::kTooSoon);
+  now_ += Admission::kBodyPatience;
+  admission_.await(enter_at_once().id, Awaiting::kNothing);
+  EXPECT_EQ(closed_.back(), body.id);
+  EXPECT_EQ(enter_at_once().verdict, Admission::Verdict::kTooSoon);
+  now_ += Admission::kReadingPatience;
+  admission_.await(enter_at_once().id, Awaiting::kNothing);
+  EXPECT_EQ(closed_, (Ids{young.id, body.id, reader.id}));
+  EXPECT_EQ(enter_at_once().verdict, Admission::Verdict::kFull);
 }
 
 TEST(AdmissionLimit, IsLoweredByWhatHasTurnedOutToBeTooMany) {
