@@ -157,6 +157,11 @@ class HttpConnection final : public Connection, public std::enable_shared_from_t
     auto message = parser_->release();
     keep_alive_ = message.keep_alive();
     head_only_ = message.method() == http::verb::head;
+    // RFC 9112 3.2: exactly one, which may be empty.
+    if (message.version() >= 11 && message.count(http::field::host) != 1) {
+      keep_alive_ = false;
+      return answer(refusal(400, "Bad Request", "INVALID_REQUEST", "A request of HTTP/1.1 names its host once: the Host header is not there, or there twice."));
+    }
     beast::get_lowest_layer(stream_).expires_never();
     auto request = plain_request(std::move(message), peer_);
     auto& pool = shared_.pool_for(request);

@@ -185,5 +185,17 @@ TEST_F(CrowdTest, WhatIsBeingCarriedOutStays) {
   expect_answers("after all of it");
 }
 
+// RFC 9112 3.2; before HTTP/1.1 there was none.
+TEST_F(CrowdTest, ARequestNamesItsHostOnce) {
+  serve();
+  const auto status = [&](std::string_view head) { return Peer(server_->port(), head).receive().substr(0, 12); };
+  EXPECT_EQ(status("GET / HTTP/1.1\r\n\r\n"), "HTTP/1.1 400");
+  EXPECT_EQ(status("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"), "HTTP/1.1 400");
+  EXPECT_EQ(served_, 0);
+  EXPECT_EQ(status("GET / HTTP/1.1\r\nHost:\r\nConnection: close\r\n\r\n"), "HTTP/1.1 200");
+  EXPECT_EQ(status("GET / HTTP/1.0\r\n\r\n"), "HTTP/1.1 200");
+  EXPECT_EQ(served_, 2);
+}
+
 }  // namespace
 }  // namespace drover::net
