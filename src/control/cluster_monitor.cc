@@ -61,6 +61,7 @@ ClusterMonitor::ClusterMonitor(Store& store, Clusters& clusters, Runtime& runtim
       log_(log),
       measurements_(store),
       asking_(runtime, "server.measure", kMeasuredAtOnce),
+      first_(runtime, "server.measure first", kFirstAtOnce),
       unanswered_(runtime, "server.measure again", kUnansweredAtOnce) {}
 
 void ClusterMonitor::run(const std::stop_token& stop) {
@@ -74,26 +75,50 @@ void ClusterMonitor::run(const std::stop_token& stop) {
 Status ClusterMonitor::step() {
   TRY(ask_those_due());
   asking_.await();
+  first_.await();
   unanswered_.await();
   return forget_old();
 }
 
+// Those that were measured as lately as any: the server may have been down for long, and none of them then is new or silent. Clocks that are ahead count for nothing.
+Status ClusterMonitor::learn_who_answered() {
+  std::map<std::string, std::int64_t> last;
+  std::int64_t latest = 0;
+  const auto limit = now_millis() + millis_of(kMeasureEvery);
+  TRY(store_.each(kHosts, bson::Document(), [&](bson::View host) -> Status {
+    const auto at = number_of(host, "lastPing");
+    if (at > limit) return {};
+    auto& of_cluster = last[text_of(host, "clusterId")];
+    of_cluster = std::max(of_cluster, at);
+    latest = std::max(latest, at);
+    return {};
+  }));
+  known_.with([&](auto& known) {
+    for (const auto& [cluster, at] : last)
+      if (at >= latest - millis_of(kLongestMeasurePause)) known[cluster].answered = true;
+  });
+  learned_ = true;
+  return {};
+}
+
 Status ClusterMonitor::ask_those_due() {
+  if (!learned_) TRY(learn_who_answered());
   std::set<std::string> there;
   TRY(clusters_.each([&](const Cluster& cluster) -> Status {
     if (cluster.state != "IDLE") return {};
     there.insert(cluster.id);
     const auto now = runtime_.now();
     if (!known_.with([&](auto& known) { return !known[cluster.id].asked && now >= known[cluster.id].next; }) || !TRY(is_due(cluster))) return {};
-    const bool answered = known_.with([&](auto& known) {
-      known[cluster.id].asked = true;
-      return known[cluster.id].failures == 0;
+    auto& pool = known_.with([&](auto& known) -> SideBySide& {
+      auto& one = known[cluster.id];
+      one.asked = true;
+      return one.answered ? asking_ : one.failures == 0 ? first_ : unanswered_;
     });
     Cluster named;  // the rest is read when its turn comes
     named.id = cluster.id;
     named.group = cluster.group;
     named.name = cluster.name;
-    (answered ? asking_ : unanswered_).add([this, named = std::move(named)](const std::stop_token& stop) {
+    pool.add([this, named = std::move(named)](const std::stop_token& stop) {
       if (!stop.stop_requested()) ask(named);
     });
     return {};
@@ -112,6 +137,7 @@ void ClusterMonitor::ask(const Cluster& named) {
   known_.with([&](auto& known) {
     auto& one = known[named.id];
     one.asked = false;
+    one.answered = measured.has_value();
     one.failures = measured ? 0 : one.failures + 1;
     one.next = measured ? begun + kMeasureEvery : now + measure_pause(one.failures);
   });

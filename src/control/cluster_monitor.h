@@ -1,7 +1,7 @@
 // What the atlas site measures of its clusters by itself: once a minute it asks each for its figures, every 20 minutes for the sizes of its databases. Of a replica
 // set the primary is asked, of a sharded cluster a mongos, if its connection string names one alone: a figure that nobody told is not there. A user that may not ask
-// leaves it out. Metadata only. Several are asked side by side, and those that did not answer the last time by threads of their own: however many are away, and however
-// long they take to say so, the others are measured each minute. run() and step() are one thread's, all else is thread-safe; of several processes on one store the first
+// leaves it out. Metadata only. Several are asked side by side; those that did not answer the last time, and those of which nobody knows yet whether they do, by threads of their
+// own: however many are away, and however long they take to say so, the others are measured each minute. What a process that has just started knows of them is when each was measured last. run() and step() are one thread's, all else is thread-safe; of several processes on one store the first
 // one of a minute asks.
 #pragma once
 
@@ -26,6 +26,7 @@ inline constexpr std::chrono::seconds kMeasureEvery{60};
 inline constexpr std::chrono::minutes kMeasureSizesEvery{20};
 inline constexpr std::chrono::minutes kLongestMeasurePause{5};  // of one that does not answer
 inline constexpr int kMeasuredAtOnce = 4;      // of one process
+inline constexpr int kFirstAtOnce = 16;        // and of those that may never have answered, the first time
 inline constexpr int kUnansweredAtOnce = 2;    // and of those that did not answer the last time
 
 // Until it is asked again, once it has not answered so often in a row.
@@ -61,9 +62,11 @@ class ClusterMonitor {
   struct Known {
     SteadyTime next{};
     int failures = 0;     // since it has answered
+    bool answered = false;  // the last time, or when a process before this one asked
     bool asked = false;   // now, or as soon as its turn comes
   };
   Status ask_those_due();
+  Status learn_who_answered();
   void ask(const Cluster& named);
   Status forget_old();
   Result<bool> is_due(const Cluster& cluster);
@@ -77,7 +80,8 @@ class ClusterMonitor {
   Log& log_;
   Measurements measurements_;
   Guarded<std::map<std::string, Known>> known_;  // by the cluster's id
-  SideBySide asking_, unanswered_;
+  bool learned_ = false;
+  SideBySide asking_, first_, unanswered_;
 };
 
 }  // namespace drover::control

@@ -90,6 +90,40 @@ TEST_F(Measuring, AClusterThatDoesNotAnswerKeepsNoOther) {
   EXPECT_EQ(points().size(), 1u);
 }
 
+// After a start nobody has asked yet: what was measured the last time is asked apart from what may be silent, and silent ones leave room for those that are new.
+class AfterAStart : public Measuring {
+ protected:
+  void measure_beside(int silent_ones, bool measured_before) {
+    std::atomic<bool> silent = false, ended = false;
+    std::atomic<int> asked = 0;
+    const auto connect = [&](const std::string& uri) -> Result<std::unique_ptr<cluster::Deployment>> {
+      if (!silent || uri.find("silent") == std::string::npos) return cluster::connect({.uri = uri}, clock_, {});
+      ++asked;
+      while (!ended) clock_.sleep(std::chrono::milliseconds(10), {});
+      return fail(ErrorCode::kTemporary, "no answer");
+    };
+    Clusters clusters(*store_, *keys_, clock_, connect);
+    good(clusters_->remove(kGroup, "shop"));
+    for (int i = 0; i < silent_ones; ++i)
+      good(clusters.register_deployment(kGroup, fmt::format("silent{}", i), sandbox_->uri() + "&appName=silent", Json(Json::Object{}), Json(Json::Object{})));
+    silent = true;
+    good(clusters.register_deployment(kGroup, "shop", sandbox_->uri(), Json(Json::Object{}), Json(Json::Object{})));
+    if (measured_before) {
+      const auto hours_ago = std::chrono::duration_cast<std::chrono::milliseconds>((clock_.wall_time() - hours(3)).time_since_epoch()).count();
+      good(store_->insert("clusterHosts", bson::make_document({{"_id", "shop's"}, {"clusterId", good(clusters_->cluster(kGroup, "shop"))->id}, {"lastPing", hours_ago}})));
+    }
+    ClusterMonitor monitor(*store_, clusters, clock_, *log_);
+    std::jthread measuring([&](const std::stop_token& stop) { monitor.run(stop); });
+    for (int i = 0; i < 1000 && (points().empty() || asked < std::min(silent_ones, kFirstAtOnce)); ++i) clock_.sleep(std::chrono::milliseconds(20), {});
+    EXPECT_EQ(points().size(), 1u) << "while none of the others has answered";
+    EXPECT_EQ(asked, std::min(silent_ones, kFirstAtOnce));
+    ended = true;
+  }
+};
+
+TEST_F(AfterAStart, WhatAnsweredBeforeWaitsForNobody) { measure_beside(kFirstAtOnce + 1, true); }
+TEST_F(AfterAStart, WhatIsNewWaitsForNoSilentOne) { measure_beside(kFirstAtOnce - 1, false); }
+
 TEST_F(Measuring, ClustersThatAreSilentForLongHoldUpNoOther) {
   std::atomic<bool> silent = false, ended = false;
   std::atomic<int> asked = 0;
