@@ -436,6 +436,19 @@ TEST(Checks, WhereNobodyHasLoggedInNothingOfALoginIsPassed) {
   EXPECT_EQ(checks.at("engine").status, "SKIPPED");
 }
 
+TEST(Checks, WhatWasNotLookedAtIsNotPassed) {
+  preflight::Report report;
+  report.users_checked = false;
+  report.findings = {{"source-standalone", preflight::Side::kSource, preflight::Severity::kRefuse, ErrorCode::kUnsupported, "it is none", "make one"},
+                     {"source-login", preflight::Side::kSource, preflight::Severity::kRefuse, ErrorCode::kSource, "it asks for a login", "name a user"}};
+  std::map<std::string, Check> checks;
+  for (auto& check : checks_of(report, false)) EXPECT_TRUE(checks.emplace(check.id, check).second) << check.id;
+  EXPECT_EQ(checks.at("engine").status, "FAILED");
+  EXPECT_EQ(checks.at("credentials").status, "FAILED");
+  EXPECT_EQ(checks.at("privileges").status, "SKIPPED");
+  EXPECT_EQ(checks.at("destination-privileges").status, "SKIPPED");
+}
+
 TEST(Checks, AUserHasTheCredentialsOfBothMechanisms) {
   EXPECT_EQ(check_mechanisms({"SCRAM-SHA-256", "SCRAM-SHA-1"}).status, "PASSED");
   EXPECT_EQ(check_mechanisms({}).status, "SKIPPED");

@@ -27,6 +27,7 @@ std::string login_id(Side side) { return side == Side::kSource ? "credentials" :
 bool contains(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
 
 constexpr const char* kLoginFirst = "a login is needed first";
+constexpr const char* kRefusedFirst = "what the deployments are is refused before what their users may is looked at";
 // Reached it was, but nobody has logged in.
 bool is_login_missing(const preflight::Finding& finding) { return finding.id.ends_with("-login"); }
 
@@ -65,6 +66,11 @@ std::string in_words_of_the_request(std::string message) {
   return message;
 }
 
+Check not_by_scram() {
+  return {"source-mechanisms", "FAILED", "The source's user does not log in by SCRAM",
+          "a live migration logs in to its source by SCRAM; give the request's source.username and source.password of a user that has both SCRAM-SHA-1 and SCRAM-SHA-256 credentials"};
+}
+
 class Validation {
  public:
   Validation(Host& host, const Job& job, const std::stop_token& stop) : host_(host), job_(job), stop_(stop) {}
@@ -82,6 +88,7 @@ class Validation {
       return checks_;
     }
     auto report = preflight::check(*source, *destination, {});
+    if (report && !report->users_checked) note_missing_logins(*source, *destination, report->findings);
     if (report) note_earlier_migration(*destination, report->findings);
     if (!report) {
       checks_.push_back({"engine", "FAILED", "The checks of the migration could not be made", report.error().message});
@@ -135,6 +142,17 @@ class Validation {
     return nullptr;
   }
 
+  // Preflight has refused what they are before it came to that. Who cannot be asked has not passed.
+  void note_missing_logins(cluster::Deployment& source, cluster::Deployment& destination, std::vector<preflight::Finding>& findings) {
+    for (auto [side, deployment] : {std::pair(Side::kSource, &source), std::pair(Side::kDestination, &destination)}) {
+      auto missing = preflight::missing_login(side, *deployment);
+      if (missing && *missing) findings.push_back(std::move(**missing));
+      if (missing) continue;
+      std::erase_if(checks_, [&](const Check& known) { return known.id == login_id(side); });
+      checks_.push_back(skipped(login_id(side), missing.error().message));
+    }
+  }
+
   // What a process that is run by hand would go on with is not this migration's.
   void note_earlier_migration(cluster::Deployment& destination, std::vector<preflight::Finding>& findings) {
     const auto held = look_at_destination(destination, job_.id);
@@ -150,7 +168,7 @@ class Validation {
     const auto status = source.run_command("admin", bson::make_document({{"connectionStatus", 1}}));
     const auto user = status ? status->view().at_path("authInfo.authenticatedUsers.0").to_document() : std::nullopt;
     if (!user) return skipped("source-mechanisms", "nobody logs in to the source");
-    if ((*user)["db"].to_string_view() == "$external") return skipped("source-mechanisms", "its user does not log in by SCRAM");
+    if ((*user)["db"].to_string_view() == "$external") return not_by_scram();
     const auto reply = source.run_command("admin", bson::make_document({{"usersInfo", *user}}));
     std::vector<std::string> all;
     if (reply)
@@ -225,6 +243,10 @@ Check check_of_failure(Side side, const Error& error) {
 
 std::vector<Check> checks_of(const preflight::Report& report, bool drop_destination) {
   Check privileges = passed("privileges"), destination = passed("destination-privileges"), engine = passed("engine");
+  if (!report.users_checked) {
+    privileges = skipped("privileges", kRefusedFirst);
+    destination = skipped("destination-privileges", kRefusedFirst);
+  }
   std::vector<Check> logins;
   for (const auto& finding : report.findings) {
     if (drop_destination && finding.id == "destination-not-empty") continue;

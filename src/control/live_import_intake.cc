@@ -127,7 +127,6 @@ RuleFacts facts_of(const Json& deployment, const Cluster& cluster, const LiveImp
                   : request.schema == "VPC_PEERING" ? Network::kVpcPeering
                                                       : Network::kPublic;
   facts.sharding_asked = !request.sharding.is_null();
-  facts.managed_authentication = request.managed;
   return facts;
 }
 
@@ -206,7 +205,7 @@ tl::expected<LiveImport, ImportRefusal> LiveImportIntake::take(ImportKind kind, 
   const bool migrates = kind == ImportKind::kMigration;
   import.cluster_id = cluster->id;
   import.deployment = cluster->deployment;
-  if (const auto id = text_at(deployment, "replicaSetId"); !id.empty()) import.source_deployment = deployment_of_set(id);
+  if (const auto id = text_at(deployment, "replicaSetId"); is_id(id)) import.source_deployment = deployment_of_set(id);
   if (!import.source_deployment.empty() && import.source_deployment == import.deployment) {
     checks.push_back(check_json("same-deployment", "FAILED", "The source and the destination are the same replica set. Choose another destination.", ""));
   }

@@ -33,9 +33,10 @@ bool pair_is_known(const F& f) {
   }
 }
 
+// Whoever's login it is: that of monitoring, too.
 bool speaks_scram(const F& f) {
   const auto& all = f.source.mechanisms;
-  if (all.empty() || f.managed_authentication) return true;
+  if (all.empty()) return true;
   return std::any_of(all.begin(), all.end(), [](const std::string& name) { return name.starts_with("SCRAM-") || name == "NONE"; });
 }
 

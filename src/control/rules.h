@@ -48,7 +48,6 @@ struct RuleFacts {
   bool private_way_in_place = true;        // it is of the provider and region of the target
   bool private_connection_string = true;   // the target has one for this network
   bool sharding_asked = false;             // sharding parameters in the request
-  bool managed_authentication = false;
 };
 
 struct Policy {

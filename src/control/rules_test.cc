@@ -121,10 +121,6 @@ const std::vector<Row>& rows() {
       one("x509", [](F& f, P&) { f.source.mechanisms = {"MONGODB-X509"}; }, {"mechanism"}),
       one("ldap", [](F& f, P&) { f.source.mechanisms = {"PLAIN"}; }, {"mechanism"}),
       one("kerberos", [](F& f, P&) { f.source.mechanisms = {"GSSAPI"}; }, {"mechanism"}),
-      one("x509, managed", [](F& f, P&) {
-        f.source.mechanisms = {"MONGODB-X509"};
-        f.managed_authentication = true;
-      }, {}),
       one("both", [](F& f, P&) { f.source.mechanisms = {"MONGODB-X509", "SCRAM-SHA-256"}; }, {}),
       // Private endpoints: sharded or not, clouds, regions, and the newer pages' reading.
       endpoint(false, 1, 1, false, {}), endpoint(false, 1, 2, false, {"private-endpoint-regions"}),

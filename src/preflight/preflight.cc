@@ -54,9 +54,13 @@ bool is_hopeless(const Findings& findings) {
 
 const char* side_name(Side side) { return side == Side::kSource ? "source" : "destination"; }
 
+Result<std::optional<Finding>> missing_login(Side side, cluster::Deployment& deployment) {
+  if (!TRY(deployment.facts()).authorization) return std::optional<Finding>();
+  return login_missing_in(side, TRY(deployment.run_command("admin", bson::make_document({{"connectionStatus", 1}}))));
+}
+
 Status check_login(Side side, cluster::Deployment& deployment) {
-  if (!TRY(deployment.facts()).authorization) return {};
-  const auto missing = login_missing_in(side, TRY(deployment.run_command("admin", bson::make_document({{"connectionStatus", 1}}))));
+  const auto missing = TRY(missing_login(side, deployment));
   if (!missing) return {};
   return fail(missing->code, fmt::format("the {}: {}; {}", side_name(side), missing->what, missing->remedy));
 }
@@ -99,7 +103,8 @@ Result<Report> check(cluster::Deployment& source, cluster::Deployment& destinati
   check_topology(Side::kDestination, destination_facts, findings);
   check_versions(source_facts, destination_facts, findings);
   check_distinct(source_facts, destination_facts, findings);
-  if (is_hopeless(findings)) return report;
+  report.users_checked = !is_hopeless(findings);
+  if (!report.users_checked) return report;
   report.source = identity_of(source_facts);
 
   std::ranges::move(TRY(check_user(Side::kSource, source, source_facts)), std::back_inserter(findings));

@@ -33,6 +33,7 @@ struct Report {
   bool source_blocks = false;                    // it can block writes itself, with effect
   bson::Document source;                         // identity_of it, for engine::Options
   std::string destination_user;                  // user_of it, for engine::Options
+  bool users_checked = true;                     // false: what the deployments are is refused before anybody asks who has logged in there, and what he may
 
   bool resuming() const { return found >= MigrationPhase::kBegun; }
 
@@ -54,6 +55,9 @@ struct Options {
 };
 
 Result<Report> check(cluster::Deployment& source, cluster::Deployment& destination, const Options& options);
+
+// The finding of check() that nobody is logged in where the deployment asks for a login ("source-login"); nothing: somebody is, or need not be.
+Result<std::optional<Finding>> missing_login(Side side, cluster::Deployment& deployment);
 
 // An error when the deployment asks for a login and nobody is logged in.
 Status check_login(Side side, cluster::Deployment& deployment);

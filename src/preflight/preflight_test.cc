@@ -355,6 +355,19 @@ TEST_F(Preflight, NobodyLoggedInIsSaidRatherThanRolesMissing) {
   EXPECT_THAT(report.verdict().error().message, HasSubstr("names no user"));
 }
 
+TEST_F(Preflight, WhatTheDeploymentsAreIsRefusedBeforeAnybodyLooksAtTheirUsers) {
+  ids();
+  EXPECT_TRUE(report.users_checked);
+  source.known.authorization = true;
+  source.replies["connectionStatus"] = json(R"({"authInfo": {"authenticatedUsers": [], "authenticatedUserPrivileges": []}})");
+  ids();
+  EXPECT_TRUE(report.users_checked);
+  source.known.set_name.clear();
+  EXPECT_THAT(ids(), testing::Not(testing::Contains("source-login")));
+  EXPECT_FALSE(report.users_checked);
+  EXPECT_EQ((*missing_login(Side::kSource, source))->id, "source-login");
+}
+
 TEST_F(Preflight, ALoginThatIsMissingCanBeAskedForAlone) {
   EXPECT_TRUE(check_login(Side::kDestination, destination));
   destination.known.authorization = true;
