@@ -60,7 +60,7 @@ TEST_F(DigestTest, WhatComesAgainIsStale) {
   EXPECT_NE(other.nonce, third.nonce);
   EXPECT_EQ(auth_.check(other, ha1_, "GET", other.uri), DigestVerdict::kRight);
   EXPECT_EQ(auth_.check(third, ha1_, "GET", third.uri), DigestVerdict::kRight);
-  for (const auto* nc : {"", "0x1", "-1", "1 ", "100000000", "g"}) {
+  for (const auto* nc : {"", "0", "00000000", "0x1", "-1", "1 ", "100000000", "g"}) {
     auto wrong = answer(nonce());
     wrong.nc = nc;
     wrong.response = md5(ha1_ + ":" + wrong.nonce + ":" + nc + ":0a4f113b:auth:" + md5("GET:" + wrong.uri));

@@ -101,7 +101,7 @@ DigestVerdict DigestAuth::check(const DigestAnswer& answer, std::string_view ha1
   if (!net::equal_constant_time(signed_nonce(own), answer.nonce)) return DigestVerdict::kWrong;
   std::uint32_t count = 0;
   const auto [end, failed] = std::from_chars(answer.nc.data(), answer.nc.data() + answer.nc.size(), count, 16);
-  if (failed != std::errc() || end != answer.nc.data() + answer.nc.size()) return DigestVerdict::kWrong;
+  if (failed != std::errc() || end != answer.nc.data() + answer.nc.size() || count == 0) return DigestVerdict::kWrong;
   const auto wanted = md5(fmt::format("{}:{}:{}:{}:{}:{}", ha1, answer.nonce, answer.nc, answer.cnonce, answer.qop,
                                       md5(fmt::format("{}:{}", method, answer.uri))));
   if (!net::equal_constant_time(wanted, answer.response)) return DigestVerdict::kWrong;

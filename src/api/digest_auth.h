@@ -1,6 +1,7 @@
 // HTTP digest authentication as Atlas and Cloud Manager speak it (spec/control-plane.md 3.1.7): MD5, qop auth. A nonce holds
 // its time, chance, and a keyed hash of both, so that several servers of one site accept each other's. Each is another one, also of one moment,
-// and a count is taken once of it (nonce_uses.h): what comes again is stale, and a client logs in anew. Thread-safe.
+// and a count, from 1 on, is taken once of it (nonce_uses.h): what comes again is stale, and a client logs in anew. They may come out of order, as of connections side by side;
+// a client that takes a nonce of its own for each request, as the official command lines' library does, never meets that. Thread-safe.
 #pragma once
 
 #include <chrono>
