@@ -18,7 +18,9 @@
 namespace drover::cli {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::AnyOf;
+using ::testing::Not;
 using ::testing::HasSubstr;
 
 struct Outcome {
@@ -88,6 +90,14 @@ TEST_F(RemoteCommands, EachTakesItsExamples) {
       // It was understood; only where to is not known here.
       EXPECT_THAT(outcome.err, AnyOf(HasSubstr("which site?"), HasSubstr("shop.json"))) << line;
     }
+  }
+}
+
+// The same line, with another verb.
+TEST_F(RemoteCommands, AValidationTakesTheOptionsOfAStart) {
+  for (const char* verb : {"validate", "start"}) {
+    const auto ended = run({"drover", "migration", verb, "--cluster", "c", "--source-project", "p", "--source-cluster", "s", "--host", "h", "--drop-destination-data", "--yes"});
+    EXPECT_THAT(ended.err, AllOf(Not(HasSubstr("--yes")), HasSubstr("which site?"))) << verb;
   }
 }
 

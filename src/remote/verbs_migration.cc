@@ -53,7 +53,8 @@ std::vector<Verb> migration_verbs() {
   return {
       {.group = "migration", .name = "validate", .summary = "Check everything that a migration needs, on the migration host, without migrating",
        .about = "Waits for the result and shows each check. FAILED is exit code 3; --json prints the validation with its checks then, too, and no \"error\".", .site = SiteRole::kAtlas, .needs = kOrgOwner, .method = "POST", .api = Api::kAtlas, .path = kAll, .org_flag = true,
-       .arguments = and_then(import_arguments(), {{.name = "--no-wait", .help = "Only begin it", .place = "", .kind = Kind::kFlag}, within(600)}), .action = validate_migration,
+       .arguments = and_then(import_arguments(), {{.name = "--no-wait", .help = "Only begin it", .place = "", .kind = Kind::kFlag}, within(600),
+                                                       {.name = "--yes", .help = "As of `migration start`, whose options these are: a validation drops nothing, and asks nothing", .place = "", .kind = Kind::kFlag}}), .action = validate_migration,
        .examples = {{kValidateExample}}},
       {.group = "migration", .name = "validation", .summary = "The result of a validation, with each check", .site = SiteRole::kAtlas, .needs = kOrgOwner, .api = Api::kExt,
        .path = "/groups/{groupId}/liveMigrations/validate/{validationId}",
