@@ -61,7 +61,7 @@ Status Agent::run(const std::stop_token& stop) {
   }
   monitor_ = std::make_unique<Monitor>(host);
   // What was wanted last is wanted still, whether or not the site can be reached.
-  take_up_known_jobs(host);
+  if (!options_.only_if_free) take_up_known_jobs(host);
   const auto status = serve(host, stop);
   jobs_.clear();
   monitor_.reset();
@@ -104,7 +104,7 @@ Result<Json> Agent::register_host(Host& host, const std::stop_token& stop) {
                                    {"platform", platform_json(host.platform)},
                                    {"features", features},
                                    {"known", std::move(known)}},
-                                  stop);
+                                  options_.only_if_free ? Site::Place::kIfFree : Site::Place::kAnyhow, stop);
     if (answer) {
       log_.info("registered", {{"epoch", host.site.epoch()}});
       contact_.registered(hostname);
@@ -112,10 +112,10 @@ Result<Json> Agent::register_host(Host& host, const std::stop_token& stop) {
     }
     const auto& error = answer.error();
     if (error.code == ErrorCode::kInterrupted) return answer;
-    contact_.failed(error);
     ++failures;
-    const bool refused = error.code != ErrorCode::kTemporary;
-    if (refused || failures == 1) log_.error("registering with the manager", {{"error", error.message}});
+    const bool refused = error.code != ErrorCode::kTemporary, taken = options_.only_if_free && error.code == ErrorCode::kWrongState;
+    if (!taken) contact_.failed(error);
+    if ((refused && !taken) || failures == 1) log_.error("registering with the manager", {{"error", error.message}});
     const auto pause = refused ? std::chrono::milliseconds(kRefusedPause) : pause_after(failures, runtime_.random());
     if (!runtime_.sleep(pause, stop)) return fail(ErrorCode::kInterrupted, "stopped");
   }

@@ -29,6 +29,7 @@ class Agent {
     std::string program;   // of this executable
     std::string version;
     bool end_engines = false;  // with this process, whatever ends it
+    bool only_if_free = false; // this host's place was another agent's: it registers when that one is gone, and takes up what the site gives it, nothing before
     Contact::Tell tell{};      // how it stands with its manager, for a person
   };
   Agent(Options options, Runtime& runtime, Log& log)

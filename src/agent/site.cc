@@ -89,10 +89,10 @@ Result<Json> Site::post_in_session(const std::string& target, Json::Object body,
   return post(target, std::move(body), stop);
 }
 
-Result<Json> Site::hello(Json::Object body, const std::stop_token& stop) {
+Result<Json> Site::hello(Json::Object body, Place place, const std::stop_token& stop) {
   body.emplace_back("protocol", 1);
   body.emplace_back("agentId", state_->agent_id);
-  auto answer = TRY(post("/hello", std::move(body), stop));
+  auto answer = TRY(post(place == Place::kIfFree ? "/hello/free" : "/hello", std::move(body), stop));
   const auto* epoch = answer.find("epoch");
   if (epoch == nullptr || epoch->as_int() == nullptr) return fail(ErrorCode::kTemporary, "/hello: the answer has no epoch");
   state_->epoch = *epoch->as_int();

@@ -23,7 +23,9 @@ class Site {
   // What went wrong, for who decides what to do: kTemporary: again, with a pause; kUnsupported: 401, 403, 400, and
   // certificates that are refused, which is final for this configuration and is tried again now and then; kWrongState: another process has taken the session over;
   // kUsage: 404, the item is not there any more.
-  Result<Json> hello(Json::Object body, const std::stop_token& stop);
+  // kIfFree: kWrongState while another agent that lives has this host's place; kUsage: a site that does not know such a hello.
+  enum class Place { kAnyhow, kIfFree };
+  Result<Json> hello(Json::Object body, Place place, const std::stop_token& stop);
   Result<Json> poll(const std::stop_token& stop) const;
   Result<Json> report(const std::string& job, Json::Object body, const std::stop_token& stop) const;
   Result<Json> log(const std::string& job, std::int64_t from, const std::vector<std::string>& lines, const std::stop_token& stop) const;

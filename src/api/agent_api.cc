@@ -103,7 +103,8 @@ RestResult<RestReply> AgentApi::answer(const net::HttpRequest& request, std::str
   call.body = std::move(*json);
   const auto& path = call.path;
   using Beat = control::Agents::Beat;
-  if (path == std::vector<std::string>{"hello"}) return hello(call);
+  if (path == std::vector<std::string>{"hello"}) return hello(call, false);
+  if (path == std::vector<std::string>{"hello", "free"}) return hello(call, true);
   if (path == std::vector<std::string>{"poll"}) return poll(call, TRY_BODY(session(call, Beat::kPoll)));
   if (path == std::vector<std::string>{"monitoring"}) return monitoring(call, TRY_BODY(session(call, Beat::kSample)));
   if (path.size() == 3 && path[0] == "jobs" && control::is_id(path[1])) {
@@ -121,7 +122,7 @@ RestResult<control::Agent> AgentApi::session(const Call& call, control::Agents::
   return std::move(*agent);
 }
 
-RestResult<RestReply> AgentApi::hello(const Call& call) {
+RestResult<RestReply> AgentApi::hello(const Call& call, bool only_if_free) {
   if (TRY_BODY(required_number(call.body, "protocol", 1)) != kProtocol)
     return refuse(400, "UNSUPPORTED_PROTOCOL", fmt::format("This site speaks protocol {}.", kProtocol));
   control::Hello hello;
@@ -130,6 +131,7 @@ RestResult<RestReply> AgentApi::hello(const Call& call) {
   hello.version = TRY_BODY(required_text(call.body, "version"));
   hello.address = call.peer;
   hello.key = call.key;
+  hello.only_if_free = only_if_free;
   for (const auto& [field, text] : {std::pair{"agentId", &hello.agent_id}, {"hostname", &hello.hostname}, {"version", &hello.version}})
     TRY_REST(control::check_text(field, *text, kMaxNameBytes));
   const auto* platform = call.body.find("platform");

@@ -53,7 +53,7 @@ class AgentApi {
     std::string key;   // the id of the agent API key
   };
   RestResult<RestReply> answer(const net::HttpRequest& request, std::string& group);
-  RestResult<RestReply> hello(const Call& call);
+  RestResult<RestReply> hello(const Call& call, bool only_if_free);
   RestResult<RestReply> poll(const Call& call, const control::Agent& agent);
   RestResult<RestReply> report(const Call& call, const control::Agent& agent, const std::string& job);
   RestResult<RestReply> log(const Call& call, const control::Agent& agent, const std::string& job);

@@ -62,7 +62,7 @@ Status AgentCommand::execute(const std::stop_token& stop) {
   // A log that goes to standard error says it already.
   agent::Contact::Tell tell;
   if (config.log_file != "-") tell = [](std::string_view sentence) { fmt::print(stderr, "drover agent: {}\n", terminal::printable(sentence)); };
-  agent::Agent running({std::move(config), data_, hostname_, own_program(), version_text(), end_engines_, std::move(tell)}, *runtime_, *log_);
+  agent::Agent running({std::move(config), data_, hostname_, own_program(), version_text(), end_engines_, false, std::move(tell)}, *runtime_, *log_);
   return running.run(stop);
 }
 

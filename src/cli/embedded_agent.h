@@ -2,6 +2,8 @@
 // everything. It waits until the file is there, since the project and its agent key are made on this very server, and begins
 // anew when the file changes. Its calls go over HTTP to mmsBaseUrl as any agent's.
 //
+// One whose place another agent has taken, or whose directory, comes back when that one is gone; until then it asks now and then, and carries nothing out.
+//
 // Engines are processes of their own and outlive this one, unless `end_engines`: the next start takes them over.
 #pragma once
 
@@ -34,7 +36,8 @@ class EmbeddedAgent {
  private:
   // Which file it is that stands there; nothing when none does.
   std::optional<std::string> version_of_file() const;
-  void serve(agent::Config config, const std::string& version, const std::stop_token& stop);
+  enum class Ended { kForGood, kDisplaced };
+  Ended serve(agent::Config config, const std::string& version, bool displaced_before, const std::stop_token& stop);
 
   const Options options_;
   Runtime& runtime_;

@@ -46,6 +46,8 @@ Result<std::int64_t> Agents::hello(const std::string& group, const Hello& hello)
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     const auto known = TRY(store_.find_one(kCollection, bson::make_document({{"groupId", group}, {"hostname", hello.hostname}})));
     const auto epoch = known ? number_of(*known, "epoch") + 1 : 1;
+    if (known && hello.only_if_free && agent_of(*known).alive)
+      return fail(ErrorCode::kWrongState, fmt::format("another agent of {} is registered, and lives", hello.hostname));
     bson::Builder fields;
     fields.append("agentId", hello.agent_id).append("version", hello.version).append("address", hello.address);
     fields.append("keyId", hello.key).append("leaving", "");
@@ -57,8 +59,10 @@ Result<std::int64_t> Agents::hello(const std::string& group, const Hello& hello)
     fields.append("epoch", epoch).append("polls", std::int64_t{0}).append("pings", std::int64_t{0}).append("lastPoll", now_millis());
     const auto set = std::move(fields).finish();
     if (known) {
-      const auto filter = bson::make_document({{"_id", text_of(*known, "_id")}, {"epoch", epoch - 1}});
-      if (TRY(store_.update(kCollection, filter, bson::make_document({{"$set", set}})))) return epoch;
+      bson::Builder still;
+      still.append("_id", text_of(*known, "_id")).append("epoch", epoch - 1);
+      if (hello.only_if_free) still.append("lastPoll", number_of(*known, "lastPoll"));  // it may have come back
+      if (TRY(store_.update(kCollection, std::move(still).finish(), bson::make_document({{"$set", set}})))) return epoch;
       continue;
     }
     if (TRY(store_.count(kCollection, bson::make_document({{"groupId", group}}))) >= kMaxAgentsOfProject && !TRY(make_room(group)))

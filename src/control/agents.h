@@ -43,13 +43,14 @@ struct Hello {
   HostPlatform platform;
   bool monitoring = false;
   bool cloud_migration = false;
+  bool only_if_free = false;  // of one that was displaced: it takes the place of none that lives
 };
 
 class Agents {
  public:
   Agents(Store& store, Runtime& runtime) : store_(store), runtime_(runtime) {}
 
-  // The new epoch. The same hello again raises it again. With kMaxAgentsOfProject host names a new one takes the place of one that is gone.
+  // The new epoch. The same hello again raises it again. kWrongState: the place is not free (Hello::only_if_free), or there are too many. With kMaxAgentsOfProject host names a new one takes the place of one that is gone.
   Result<std::int64_t> hello(const std::string& group, const Hello& hello);
   // Notes that it polled (or sent a sample). Nothing: the session is another's, or unknown.
   enum class Beat { kPoll, kSample, kOther };
