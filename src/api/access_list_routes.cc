@@ -1,10 +1,12 @@
 #include "api/access_list_routes.h"
 
 #include <algorithm>
+#include <functional>
 #include <memory>
 
 #include <fmt/format.h>
 
+#include "api/body_fields.h"
 #include "api/times.h"
 #include "net/address_range.h"
 
@@ -41,6 +43,7 @@ RestResult<std::string> range_of(const Json& entry) {
 
 RestResult<AccessListEntry> entry_of(const Json& given) {
   AccessListEntry entry;
+  TRY_BODY(only(given, {"awsSecurityGroup", "cidrBlock", "comment", "deleteAfterDate", "groupId", "ipAddress", "links"}));
   entry.cidr = TRY_BODY(range_of(given));
   for (const auto& [name, field] : {std::pair{"comment", &entry.comment}, {"deleteAfterDate", &entry.delete_after}}) {
     const auto* value = given.find(name);
@@ -70,7 +73,12 @@ class ProjectRoutes {
   RestResult<RestReply> list(const RestRequest& request) const { return page(request, 200); }
   RestResult<RestReply> add(const RestRequest& request) const {
     std::vector<AccessListEntry> entries;
-    for (const auto& given : *request.body.as_array()) entries.push_back(TRY_BODY(entry_of(given)));
+    for (const auto& given : *request.body.as_array()) {
+      auto entry = TRY_BODY(entry_of(given));
+      if (std::ranges::any_of(entries, [&](const AccessListEntry& other) { return other.cidr == entry.cidr; }))
+        return refuse(400, "DUPLICATE_ADDRESSES_IN_INPUT", fmt::format("The address {} is there twice.", entry.cidr), {entry.cidr});
+      entries.push_back(std::move(entry));
+    }
     if (entries.empty()) return refuse(400, "MISSING_ATTRIBUTE", "The body must name at least one entry.");
     TRY_REST(lists_.add(request.name("groupId"), entries));
     auto reply = TRY_BODY(page(request, 201));
@@ -114,8 +122,12 @@ class KeyRoutes {
   RestResult<RestReply> list(const RestRequest& request) const { return page(request); }
   RestResult<RestReply> add(const RestRequest& request) const {
     std::vector<std::string> ranges;
-    for (const auto& given : *request.body.as_array()) ranges.push_back(TRY_BODY(range_of(given)));
+    for (const auto& given : *request.body.as_array()) {
+      TRY_BODY(only(given, {"cidrBlock", "count", "created", "ipAddress", "lastUsed", "lastUsedAddress", "links"}));
+      ranges.push_back(TRY_BODY(range_of(given)));
+    }
     if (ranges.empty()) return refuse(400, "MISSING_ATTRIBUTE", "The body must name at least one entry.");
+    TRY_BODY(lets_in(request, [&](std::vector<std::string>& list) { list.insert(list.end(), ranges.begin(), ranges.end()); }));
     if (!TRY_REST(identity_.allow_key_from(request.org, request.name("apiUserId"), ranges))) return no_key(request);
     return page(request);
   }
@@ -132,11 +144,23 @@ class KeyRoutes {
     const auto& text = request.name("ipAddress");
     const auto range = AddressRange::parse(text);
     if (!range) return bad_address(text);
+    TRY_BODY(lets_in(request, [&](std::vector<std::string>& list) { std::erase(list, range->cidr()); }));
     if (!TRY_REST(identity_.disallow_key_from(request.org, request.name("apiUserId"), range->cidr()))) return no_entry(text);
     return RestReply{204, {}};
   }
 
  private:
+  // The last owner's key does not lock itself out: nobody could let it in again. Another owner may lock out whom he likes.
+  RestResult<int> lets_in(const RestRequest& request, const std::function<void(std::vector<std::string>&)>& changed) const {
+    const auto& id = request.name("apiUserId");
+    const auto key = TRY_REST(identity_.key(request.org, id));
+    if (!key || id != request.caller->id) return 0;
+    auto list = key->access_list;
+    changed(list);
+    if (list.empty() || net::any_contains(list, request.peer) || !TRY_REST(identity_.is_last_owner(request.org, id))) return 0;
+    return refuse(409, "CONFLICT", fmt::format("This is the last key of an owner, and {}, from where it is used now, would not be on its access list: nobody could get into the organization any more. "
+                                               "Add that address first.", request.peer), {request.peer});
+  }
   static tl::unexpected<RestError> no_entry(const std::string& text) {
     return refuse(404, "RESOURCE_NOT_FOUND", fmt::format("The key's access list has no entry {}.", text), {text});
   }
@@ -168,7 +192,7 @@ class Adder {
       : table_(table), routes_(std::move(routes)), families_(std::move(families)) {}
   void operator()(const char* method, const char* path, Access access, RestResult<RestReply> (Routes::*handler)(const RestRequest&) const, const char* event = "") {
     table_.add({method, path, families_, access, kFirst,
-                [routes = routes_, handler](const RestRequest& request) { return ((*routes).*handler)(request); }, std::string_view(method) == "POST", event});
+                [routes = routes_, handler](const RestRequest& request) { return ((*routes).*handler)(request); }, std::string_view(method) == "POST" ? Route::Body::kArray : Route::Body::kObject, event});
   }
 
  private:

@@ -203,7 +203,7 @@ void add_cluster_routes(RouteTable& table, Clusters& clusters, Runtime& runtime,
   const auto add = [&](const char* method, const std::string& path, std::vector<Family> families, Access access, std::vector<std::string> versions,
                        RestResult<RestReply> (ClusterRoutes::*handler)(const RestRequest&) const, const char* event = "") {
     table.add({method, path, std::move(families), access, std::move(versions),
-               [routes, handler](const RestRequest& request) { return ((*routes).*handler)(request); }, false, event});
+               [routes, handler](const RestRequest& request) { return ((*routes).*handler)(request); }, Route::Body::kObject, event});
   };
   const std::vector<Family> atlas{Family::kAtlasV2, Family::kAtlasV1}, ext{Family::kExt};
   const std::vector<std::string> read{"2023-01-01", "2023-02-01", "2024-08-05"}, written{"2023-01-01", "2023-02-01", "2024-08-05", "2024-10-23"};

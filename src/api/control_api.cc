@@ -84,7 +84,9 @@ tl::unexpected<RestError> not_allowed(std::string_view method, std::set<std::str
   return tl::unexpected(std::move(error));
 }
 
-RestResult<Json> body_of(const net::HttpRequest& request, bool array) {
+RestResult<Json> body_of(const net::HttpRequest& request, Route::Body body) {
+  if (body == Route::Body::kIgnored) return Json(Json::Object());
+  const bool array = body == Route::Body::kArray;
   if (request.method != "POST" && request.method != "PUT" && request.method != "PATCH") return Json();
   if (request.body.empty()) return array ? Json(Json::Array()) : Json(Json::Object());
   auto json = Json::parse(request.body);
@@ -187,7 +189,7 @@ RestResult<ControlApi::Answer> ControlApi::answer(const net::HttpRequest& reques
   rest.org = TRY_BODY(authorize(*matched.route, rest));
   rest.page.number = TRY_BODY(number(rest, "pageNum", 1, 1, 1'000'000));
   rest.page.items = TRY_BODY(number(rest, "itemsPerPage", 100, 1, 500));
-  rest.body = TRY_BODY(body_of(request, matched.route->array_body));
+  rest.body = TRY_BODY(body_of(request, matched.route->body));
   auto reply = TRY_BODY(matched.route->handler(rest));
   TRY_BODY(check_still_there(*matched.route, rest));
   tell(*matched.route, rest, reply);

@@ -102,7 +102,7 @@ void add_export_routes(RouteTable& table, control::SiteLinks& links, control::Li
   const auto add = [&](const char* method, const char* path, const std::vector<Family>& families,
                        RestResult<RestReply> (ExportRoutes::*handler)(const RestRequest&) const, const char* event = "") {
     table.add({method, path, families, Access::kOrgOwn, {"2023-01-01"},
-               [routes, handler](const RestRequest& request) { return ((*routes).*handler)(request); }, false, event});
+               [routes, handler](const RestRequest& request) { return ((*routes).*handler)(request); }, Route::Body::kObject, event});
   };
   add("POST", "/orgs/{orgId}/liveExport/migrationLink", kManager, &ExportRoutes::connect, "X_ORG_LINKED_TO_ATLAS");
   add("DELETE", "/orgs/{orgId}/liveExport/migrationLink", kManager, &ExportRoutes::disconnect, "X_ORG_UNLINKED_FROM_ATLAS");

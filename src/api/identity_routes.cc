@@ -196,6 +196,7 @@ class IdentityRoutes {
   }
 
   RestResult<RestReply> create_key(const RestRequest& request) const {
+    TRY_BODY(only(request.body, {"desc", "id", "links", "privateKey", "publicKey", "roles"}));
     const auto description = TRY_BODY(required_text(request.body, "desc"));
     const auto roles = TRY_BODY(text_list(request.body, "roles", true));
     const auto key = TRY_REST(identity_.create_key(request.org, description, roles));
@@ -245,6 +246,7 @@ class IdentityRoutes {
   }
 
   RestResult<RestReply> create_project_key(const RestRequest& request) const {
+    TRY_BODY(only(request.body, {"desc", "id", "links", "privateKey", "publicKey", "roles"}));
     const auto description = TRY_BODY(required_text(request.body, "desc"));
     const auto roles = TRY_BODY(text_list(request.body, "roles", true));
     const auto project = TRY_BODY(project_of(request));
@@ -353,9 +355,9 @@ class IdentityRoutes {
 void add_identity_routes(RouteTable& table, control::Identity& identity, control::Deletions& deletions, IdentityHooks hooks) {
   const auto routes = std::make_shared<IdentityRoutes>(identity, deletions, std::move(hooks));
   const auto add = [&](const char* method, const char* path, std::optional<Access> access,
-                       RestResult<RestReply> (IdentityRoutes::*handler)(const RestRequest&) const, const char* event = "", bool array_body = false) {
+                       RestResult<RestReply> (IdentityRoutes::*handler)(const RestRequest&) const, const char* event = "", Route::Body body = Route::Body::kObject) {
     table.add({method, path, kAll, access, kFirst,
-               [routes, handler](const RestRequest& request) { return ((*routes).*handler)(request); }, array_body, event});
+               [routes, handler](const RestRequest& request) { return ((*routes).*handler)(request); }, body, event});
   };
   add("GET", "/orgs", std::nullopt, &IdentityRoutes::list_orgs);
   add("POST", "/orgs", std::nullopt, &IdentityRoutes::create_org, "ORG_CREATED");
@@ -376,7 +378,7 @@ void add_identity_routes(RouteTable& table, control::Identity& identity, control
   add("GET", "/orgs/{orgId}/apiKeys/{apiUserId}", Access::kOrgRead, &IdentityRoutes::get_key);
   add("POST", "/groups/{groupId}/apiKeys", Access::kGroupKeys, &IdentityRoutes::create_project_key, "ORG_API_KEY_ADDED");
   add("GET", "/groups/{groupId}/apiKeys", Access::kGroupRead, &IdentityRoutes::list_project_keys);
-  add("POST", "/groups/{groupId}/apiKeys/{apiUserId}", Access::kGroupKeys, &IdentityRoutes::add_project_key, "API_KEY_ADDED_TO_GROUP", true);
+  add("POST", "/groups/{groupId}/apiKeys/{apiUserId}", Access::kGroupKeys, &IdentityRoutes::add_project_key, "API_KEY_ADDED_TO_GROUP", Route::Body::kArray);
   add("PATCH", "/groups/{groupId}/apiKeys/{apiUserId}", Access::kGroupKeys, &IdentityRoutes::change_project_key, "API_KEY_ROLES_CHANGED");
   add("DELETE", "/groups/{groupId}/apiKeys/{apiUserId}", Access::kGroupKeys, &IdentityRoutes::remove_project_key, "API_KEY_REMOVED_FROM_GROUP");
   add("PATCH", "/orgs/{orgId}/apiKeys/{apiUserId}", Access::kOrgOwn, &IdentityRoutes::change_key, "API_KEY_ROLES_CHANGED");

@@ -130,11 +130,13 @@ class ImportRoutes {
 
   RestResult<RestReply> cancel(const RestRequest& request) const {
     using Cancel = control::LiveImports::Cancel;
+    TRY_BODY(only(request.body, {}));
     const auto force = request.query.find("force");
     const bool forced = force != request.query.end() && force->second == "true";
     return changed(services_.imports.cancel(TRY_BODY(one(request)).id, asker_of(request), forced ? Cancel::kForced : Cancel::kBeforeCutover));
   }
   RestResult<RestReply> extend(const RestRequest& request) const {
+    TRY_BODY(only(request.body, {"hours"}));
     const auto found = TRY_BODY(one(request));
     std::int64_t hours = kDefaultExtensionHours;
     if (const auto* value = request.body.find("hours"); value != nullptr && !value->is_null()) {
@@ -198,9 +200,10 @@ class ImportRoutes {
 void add_import_routes(RouteTable& table, ImportServices services) {
   const auto routes = std::make_shared<ImportRoutes>(services);
   using Handler = RestResult<RestReply> (ImportRoutes::*)(const RestRequest&) const;
-  const auto add = [&](const char* method, std::string path, std::vector<Family> families, Access access, std::vector<std::string> versions, Handler handler) {
+  const auto add = [&](const char* method, std::string path, std::vector<Family> families, Access access, std::vector<std::string> versions, Handler handler,
+                       Route::Body body = Route::Body::kObject) {
     table.add({method, std::move(path), std::move(families), access, std::move(versions),
-               [routes, handler](const RestRequest& request) { return ((*routes).*handler)(request); }});
+               [routes, handler](const RestRequest& request) { return ((*routes).*handler)(request); }, body});
   };
   const std::vector<Family> atlas{Family::kAtlasV2, Family::kAtlasV1}, ext{Family::kExt};
   const std::vector<std::string> first{"2023-01-01"}, both{"2023-01-01", "2024-05-30"};
@@ -209,7 +212,7 @@ void add_import_routes(RouteTable& table, ImportServices services) {
   add("GET", all + "/validate/{validationId}", atlas, Access::kOrgOwn, first, &ImportRoutes::validation);
   add("POST", all, atlas, Access::kOrgOwn, both, &ImportRoutes::create);
   add("GET", one, atlas, Access::kOrgRead, first, &ImportRoutes::migration);
-  add("PUT", one + "/cutover", atlas, Access::kOrgOwn, first, &ImportRoutes::cutover);
+  add("PUT", one + "/cutover", atlas, Access::kOrgOwn, first, &ImportRoutes::cutover, Route::Body::kIgnored);
   add("GET", all, ext, Access::kOrgRead, first, &ImportRoutes::list);
   add("GET", one, ext, Access::kOrgRead, first, &ImportRoutes::whole);
   add("GET", all + "/validate/{validationId}", ext, Access::kOrgOwn, first, &ImportRoutes::whole_validation);

@@ -126,13 +126,13 @@ void add_link_routes(RouteTable& table, Links& links, control::LiveImports& impo
   const auto routes = std::make_shared<LinkRoutes>(links, imports);
   const auto add = [&](const char* method, const char* path, Access access, RestResult<RestReply> (LinkRoutes::*handler)(const RestRequest&) const,
                        const char* event = "") {
-    table.add({method, path, kAtlas, access, kFirst, [routes, handler](const RestRequest& request) { return ((*routes).*handler)(request); }, false, event});
+    table.add({method, path, kAtlas, access, kFirst, [routes, handler](const RestRequest& request) { return ((*routes).*handler)(request); }, Route::Body::kObject, event});
   };
   add("POST", "/orgs/{orgId}/liveMigrations/linkTokens", Access::kOrgOwn, &LinkRoutes::create_token, "X_LINK_TOKEN_CREATED");
   add("DELETE", "/orgs/{orgId}/liveMigrations/linkTokens", Access::kOrgOwn, &LinkRoutes::delete_links, "X_LINKS_DELETED");
   add("GET", "/orgs/{orgId}/liveMigrations/availableProjects", Access::kOrgOwn, &LinkRoutes::available_projects);
   table.add({"DELETE", "/orgs/{orgId}/liveMigrations/links/{linkId}", {Family::kExt}, Access::kOrgOwn, kFirst,
-             [routes](const RestRequest& request) { return routes->delete_link(request); }, false, "X_LINKS_DELETED"});
+             [routes](const RestRequest& request) { return routes->delete_link(request); }, Route::Body::kObject, "X_LINKS_DELETED"});
   table.add({"GET", "/orgs/{orgId}/liveMigrations/links", {Family::kExt}, Access::kOrgOwn, kFirst, [routes](const RestRequest& request) { return routes->list(request); }});
 }
 

@@ -8,6 +8,7 @@
 
 #include "api/monitoring_json.h"
 #include "control/clusters.h"
+#include "net/address_range.h"
 
 namespace drover::api {
 namespace {
@@ -83,6 +84,7 @@ class MonitoringRoutes {
   // ---- agent API keys
 
   RestResult<RestReply> create_key(const RestRequest& request) const {
+    TRY_BODY(only(request.body, {"desc"}));
     const auto description = TRY_BODY(required_text(request.body, "desc"));
     const auto key = TRY_REST(parts_.keys.create(request.name("groupId"), description, request.caller->id, request.peer));
     return RestReply{200, key_json(key)};
@@ -135,6 +137,7 @@ class MonitoringRoutes {
       return bad_field("INVALID_HOST_PORT", "port", "must be a number from 1 to 65535");
     const auto how = TRY_BODY(credentials_of(request.body));
     const auto name = fmt::format("{}:{}", hostname.find(':') == std::string::npos ? hostname : "[" + hostname + "]", *port->as_int());
+    if (hostname.find(':') != std::string::npos && !net::AddressRange::parse(hostname)) return bad_field("INVALID_HOSTNAME", "hostname", "is not a host's name or address; its port is port");
     if (!is_host_and_port(name)) return bad_field("INVALID_HOSTNAME", "hostname", "is not a host's name or address");
     auto added = parts_.deployments.add(request.name("groupId"), text_in(request.body, "clusterName"), {name}, how);
     if (!added && added.error().code == ErrorCode::kWrongState) return refuse(409, "DUPLICATE_CLUSTER_NAME", added.error().message, {name});
@@ -145,6 +148,8 @@ class MonitoringRoutes {
   }
   RestResult<RestReply> list_hosts(const RestRequest& request) const {
     const auto cluster = request.query.find("clusterId");
+    if (cluster != request.query.end() && !control::is_id(cluster->second))
+      return refuse(404, "INVALID_CLUSTER_ID", fmt::format("An invalid cluster ID {} was specified.", cluster->second), {cluster->second});
     const auto deployments = TRY_REST(parts_.deployments.of_project(request.name("groupId")));
     Json::Array all;
     const auto of_one = cluster == request.query.end() ? std::string() : cluster->second;
@@ -296,6 +301,9 @@ class MonitoringRoutes {
       if (agent.alive || !agent.leaving.empty()) continue;
       add(agent.cloud_migration ? "AUTOMATION_AGENT_DOWN" : "MONITORING_AGENT_DOWN", agent.hostname, "the agent does not poll", agent.last_poll_millis);
     }
+    for (const auto& job : TRY_REST(parts_.jobs.open_of_project(group)))
+      if (job.undecided() && !job.held.empty() && job.desired != "FORGET")
+        add("X_MIGRATION_HOST_MISSING", job.hostname, fmt::format("the migration {} had begun, and cannot go on: {}; put that right under the same name, or cancel it at the Atlas site", job.id, job.held), job.held_since);
     for (const auto& host : TRY_REST(parts_.deployments.hosts_down(group)))
       add("HOST_DOWN", fmt::format("{}:{}", host.hostname, host.port),
           fmt::format("{}{}", host.last_ping_millis == 0 ? "it has never answered to monitoring" : "it does not answer to monitoring",
@@ -411,7 +419,7 @@ void add_monitoring_routes(RouteTable& table, MonitoringParts parts) {
   const auto add = [&](const char* method, const std::string& path, Access access, RestResult<RestReply> (MonitoringRoutes::*handler)(const RestRequest&) const,
                        const char* event = "") {
     table.add({method, "/groups/{groupId}" + path, kManager, access, {"2023-01-01"},
-               [routes, handler](const RestRequest& request) { return ((*routes).*handler)(request); }, false, event});
+               [routes, handler](const RestRequest& request) { return ((*routes).*handler)(request); }, Route::Body::kObject, event});
   };
   add("POST", "/agentapikeys", Access::kGroupOwn, &MonitoringRoutes::create_key, "AGENT_API_KEY_CREATED");
   add("GET", "/agentapikeys", Access::kGroupRead, &MonitoringRoutes::list_keys);

@@ -15,6 +15,7 @@ struct MonitoringParts {
   control::Agents& agents;
   control::Deployments& deployments;
   control::SourceRemovals& removals;
+  control::AgentJobs& jobs;
   Runtime& runtime;
 };
 // The parts must live as long as the table.

@@ -22,7 +22,8 @@ struct Route {
   std::optional<control::Access> access;  // nothing: whoever is known
   std::vector<std::string> versions;      // of Atlas v2, oldest first
   std::function<RestResult<RestReply>(const RestRequest&)> handler;
-  bool array_body = false;                // the body is an array of objects
+  enum class Body { kObject, kArray, kIgnored };
+  Body body = Body::kObject;              // kArray: of objects. kIgnored: whatever it is, nobody reads it
   const char* event = "";                 // the audit event's type when it has succeeded; empty: none
 };
 

@@ -205,7 +205,7 @@ void add_service_account_routes(RouteTable& table, control::ServiceAccounts& acc
   const auto add = [&](const char* method, const char* path, Access access, RestResult<RestReply> (AccountRoutes::*handler)(const RestRequest&) const,
                        const char* event = "") {
     table.add({method, path, {Family::kAtlasV2}, access, {"2024-08-05"},
-               [routes, handler](const RestRequest& request) { return ((*routes).*handler)(request); }, false, event});
+               [routes, handler](const RestRequest& request) { return ((*routes).*handler)(request); }, Route::Body::kObject, event});
   };
   add("POST", "/orgs/{orgId}/serviceAccounts", Access::kOrgOwn, &AccountRoutes::create, "SERVICE_ACCOUNT_CREATED");
   add("GET", "/orgs/{orgId}/serviceAccounts", Access::kOrgRead, &AccountRoutes::list);

@@ -57,6 +57,11 @@ RestResult<int> check_deployment(const Json& deployment) {
     const auto* value = deployment.find(field);
     if (value == nullptr || value->as_bool() == nullptr) return bad_attribute(fmt::format("deployments[].{}", field), "must be true or false");
   }
+  // Which migrations meet in one deployment is told by it. Empty: it is not known.
+  if (const auto* id = deployment.find("replicaSetId"); id != nullptr && !id->is_null()) {
+    if (id->as_string() == nullptr || (!id->as_string()->empty() && !control::is_id(*id->as_string())))
+      return bad_attribute("deployments[].replicaSetId", "must be 24 hexadecimal digits, in small letters, or empty");
+  }
   return 0;
 }
 
@@ -172,6 +177,7 @@ RestResult<RestReply> SiteApi::route(const Call& call, const control::Link& link
   if (is("PUT", 2, "projects")) return put_project(call, link);
   if (is("GET", 1, "work")) return work(link);
   if (is("PUT", 3, "work") && path[2] == "report") return report(call, link);
+  if (is("PUT", 3, "work") && path[2] == "held") return held(call, link);
   if (is("DELETE", 1, "link")) return remove(link);
   return refuse(404, "RESOURCE_NOT_FOUND", "There is no such resource in this protocol.");
 }
@@ -210,6 +216,14 @@ RestResult<RestReply> SiteApi::report(const Call& call, const control::Link& lin
   const auto reported = TRY_REST(imports_.report(link.id, call.path[1], call.body));
   if (!reported) return refuse(404, "RESOURCE_NOT_FOUND", fmt::format("The link has no item {}; forget it.", call.path[1]), {call.path[1]});
   return RestReply{200, Json::Object{{"sequence", reported->sequence}, {"desired", reported->desired}}};
+}
+
+RestResult<RestReply> SiteApi::held(const Call& call, const control::Link& link) {
+  const auto because = TRY_BODY(required_text(call.body, "because"));
+  if (because.size() > control::kMaxErrorBytes) return bad_attribute("because", fmt::format("is longer than {} bytes", control::kMaxErrorBytes));
+  const auto noted = TRY_REST(imports_.held(link.id, call.path[1], because));
+  if (!noted) return refuse(404, "RESOURCE_NOT_FOUND", fmt::format("The link has no item {}; forget it.", call.path[1]), {call.path[1]});
+  return RestReply{200, Json::Object{{"sequence", noted->sequence}, {"desired", noted->desired}}};
 }
 
 RestResult<RestReply> SiteApi::remove(const control::Link& link) {

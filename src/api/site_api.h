@@ -47,6 +47,7 @@ class SiteApi {
   RestResult<RestReply> finish_sync(const Call& call, const control::Link& link);
   RestResult<RestReply> work(const control::Link& link);
   RestResult<RestReply> report(const Call& call, const control::Link& link);
+  RestResult<RestReply> held(const Call& call, const control::Link& link);
   RestResult<RestReply> remove(const control::Link& link);
   RestResult<control::Link> authenticate(const Call& call);
   tl::unexpected<RestError> invalid(const Call& call);

@@ -29,7 +29,7 @@ ManagerRole::ManagerRole(control::Store& store, const control::SealedKeys& keys,
       agent_api_({keys_, agents_, jobs_, deployments_, events_}, {options.poll_seconds, options.monitoring_seconds}, runtime, log) {}
 
 void ManagerRole::add_routes(api::RouteTable& table) {
-  api::add_monitoring_routes(table, {keys_, agents_, deployments_, removals_, runtime_});
+  api::add_monitoring_routes(table, {keys_, agents_, deployments_, removals_, jobs_, runtime_});
   api::add_export_routes(table, links_, worker_);
   api::add_manager_overview_routes(table, {identity_, agents_, deployments_, runtime_, version_text()});
 }

@@ -33,6 +33,7 @@ class ManagerRole {
   api::RestResult<int> may_delete_project(const std::string& group);
   // Its keys, agents and deployments go, once it is settled that it does. May be repeated.
   Status forget_project(const std::string& group) { return removals_.forget_project(group); }
+  Result<std::vector<std::string>> projects_of_agent_keys() { return keys_.projects(); }
   // A refusal while it is connected to Atlas.
   api::RestResult<int> may_delete_organization(const std::string& org);
   // What it has begun too late goes, once it is settled that it does. May be repeated.

@@ -194,6 +194,7 @@ Status ServerCommand::serve(control::Store& store, control::Identity& identity, 
     TRY(sites.manager->forget_organization(org));
     return sites.atlas->forget_organization(org, but);
   };
+  forget.projects_of_agent_keys = [&sites] { return sites.manager->projects_of_agent_keys(); };
   control::Deletions deletions(identity, std::move(forget), *runtime_, *log_);
   auto inbound = TRY_WITH(api::parse_addresses(inbound_), "--inbound-addresses");
   auto outbound = TRY_WITH(api::parse_addresses(outbound_), "--outbound-addresses");

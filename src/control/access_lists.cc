@@ -24,6 +24,8 @@ bson::Document entry_filter(const std::string& group, const std::string& cidr) {
 Status AccessLists::add(const std::string& group, const std::vector<AccessListEntry>& entries) {
   for (const auto& entry : entries) {
     if (!net::AddressRange::parse(entry.cidr)) return fail(ErrorCode::kUsage, fmt::format("{} is not an IP address or CIDR notation", entry.cidr));
+    // It would be gone before it was there.
+    if (!entry.delete_after.empty() && entry.delete_after <= iso_time(runtime_)) return fail(ErrorCode::kUsage, fmt::format("deleteAfterDate: {} is past", entry.delete_after));
     if (!entry.comment.empty()) TRY(check_text("comment", entry.comment, kMaxCommentBytes));
   }
   if (TRY(count(group)) + static_cast<std::int64_t>(entries.size()) > kMaxAccessListEntries)

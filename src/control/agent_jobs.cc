@@ -51,6 +51,8 @@ AgentJob AgentJobs::job_of(bson::View document) const {
   job.relayed_sequence = number_of(document, "relayedSequence");
   job.log_lines = number_of(document, "logLines");
   job.begun = flag_of(document, "begun");
+  job.held = text_of(document, "held");
+  job.held_since = number_of(document, "heldSince");
   job.accepted = !document["accepted"].exists() || flag_of(document, "accepted");  // of an older store: it was given out already
   if (const auto report = document["report"].to_document()) job.report = json_of(*report);
   return job;
@@ -157,6 +159,11 @@ Result<std::optional<AgentJob>> AgentJobs::find(const std::string& id) {
   return std::optional(job_of(*found));
 }
 
+Result<bool> AgentJobs::left_begun(const std::string& id) {
+  const auto found = TRY(store_.find_one(kJobs, by_id(id)));
+  return found && is_removed(*found) && flag_of(*found, "begun");
+}
+
 Result<std::optional<AgentJobs::Kept>> AgentJobs::report(const std::string& group, const std::string& hostname, const std::string& id,
                                                          std::int64_t sequence, const Json& report) {
   bson::Builder filter;
@@ -176,7 +183,16 @@ Result<std::optional<AgentJobs::Kept>> AgentJobs::report(const std::string& grou
 }
 
 Status AgentJobs::accept(const std::string& id) {
-  TRY(store_.update(kJobs, undecided(id), bson::make_document({{"$set", bson::make_document({{"accepted", true}})}})));
+  TRY(store_.update(kJobs, undecided(id), bson::make_document({{"$set", bson::make_document({{"accepted", true}, {"held", ""}})}})));
+  return {};
+}
+
+Status AgentJobs::hold(const std::string& id, const std::string& because) {
+  bson::Builder other;
+  other.append_all(undecided(id));
+  other.open_document("held").append("$ne", because);
+  const auto set = bson::make_document({{"held", because}, {"heldSince", std::chrono::duration_cast<std::chrono::milliseconds>(runtime_.wall_time().time_since_epoch()).count()}});
+  TRY(store_.update(kJobs, std::move(other).finish(), bson::make_document({{"$set", set}})));
   return {};
 }
 

@@ -41,6 +41,9 @@ struct AgentJob {
   bool accepted = false;  // its host and its source are there; before, no agent is given it
   bool begun = false;     // it has been reported on, or was accepted when it came by an earlier link, and had not ended: its host may be away just now
 
+  std::string held;       // why it is not decided on, though it had begun: its host or its source is not there any more. Empty: nothing is known to be in its way
+  std::int64_t held_since = 0;
+
   bool undecided() const { return !accepted && sequence == 0; }
   bool refused() const { return !accepted && sequence != 0; }  // by this site itself: it is given to no agent
   // Whether it needs its host and its source: until its last report, or until it is to be forgotten.
@@ -60,6 +63,8 @@ class AgentJobs {
   // With their items.
   Result<std::vector<AgentJob>> for_agent(const std::string& group, const std::string& hostname);
   Result<std::optional<AgentJob>> find(const std::string& id);
+  // Whether one that went with its link had begun, and is remembered (kBegunKept).
+  Result<bool> left_begun(const std::string& id);
 
   // Keeps a report of a higher sequence than the kept one, of a job that was accepted. The answer is the kept sequence and what is wanted; nothing when the
   // job is not known, or refused.
@@ -72,6 +77,8 @@ class AgentJobs {
   // Decides once, whoever does it first: it is given to the agent of its host, or it is refused by a report of this site's own, of that number.
   Status accept(const std::string& id);
   Status refuse(const std::string& id, const Json& report, std::int64_t sequence = kOwnReport);
+  // While it is undecided. Repeating it changes nothing.
+  Status hold(const std::string& id, const std::string& because);
   Status relayed(const std::string& id, std::int64_t sequence);
   // It is to be forgotten, whatever the last item said: its secrets go.
   Status forget(const std::string& id);

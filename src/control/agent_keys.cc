@@ -84,6 +84,12 @@ Status AgentKeys::put_back(const bson::Document& record) {
   return {};
 }
 
+Result<std::vector<std::string>> AgentKeys::projects() {
+  std::vector<std::string> projects;
+  for (const auto& [group, keys] : TRY(store_.count_by(kCollection, bson::Document(), "groupId"))) projects.push_back(group);
+  return projects;
+}
+
 Status AgentKeys::forget_project(const std::string& group) {
   TRY(store_.remove(kCollection, bson::make_document({{"groupId", group}})));
   return {};

@@ -40,6 +40,7 @@ class AgentKeys {
   // For who takes one back out of use, and may have to put it back: as the store has it, without the key itself.
   Result<std::optional<bson::Document>> record(const std::string& group, const std::string& id);
   Status put_back(const bson::Document& record);
+  Result<std::vector<std::string>> projects();  // that have any
   Status forget_project(const std::string& group);
 
  private:

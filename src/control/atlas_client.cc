@@ -105,6 +105,11 @@ Result<std::optional<AtlasClient::Reported>> AtlasClient::report(const std::stri
   return std::optional(Reported{kept && kept->as_int() ? *kept->as_int() : sequence, text_in(*answer, "desired")});
 }
 
+Status AtlasClient::held(const std::string& item, const std::string& because, const std::stop_token& stop) const {
+  TRY(call("PUT", fmt::format("/work/{}/held", item), Json::Object{{"because", because}}, link_.secret, stop));
+  return {};
+}
+
 Status AtlasClient::remove_link(const std::stop_token& stop) const {
   TRY(call("DELETE", "/link", {}, link_.secret, stop));
   return {};

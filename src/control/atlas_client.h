@@ -45,6 +45,8 @@ class AtlasClient {
   };
   // Nothing: the item is not there any more. An error's server_code is the HTTP status, where there was an answer.
   Result<std::optional<Reported>> report(const std::string& item, std::int64_t sequence, const Json& report, const std::stop_token& stop) const;
+  // Nobody of this site can go on with the item now, and its engine may run: see docs/design/control-plane.md. Nothing has ended. Twice is as once.
+  Status held(const std::string& item, const std::string& because, const std::stop_token& stop) const;
   Status remove_link(const std::stop_token& stop) const;
 
  private:

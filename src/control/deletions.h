@@ -1,6 +1,6 @@
 // Takes away what an organization or a project had, once it is settled that it goes (control/identity.h). Every step may be repeated, by any process on the
 // store and by several at once; its document goes last, so that whoever comes after a crash goes on: the caller who repeats the request, or the next
-// process that looks. Thread-safe.
+// process that looks. And the keys of what never came to be: their makers died in between. Thread-safe.
 #pragma once
 
 #include <chrono>
@@ -15,6 +15,7 @@
 namespace drover::control {
 
 inline constexpr std::chrono::seconds kLookForSettled{30};
+inline constexpr std::chrono::hours kLookForKeysOfNothing{1};
 
 class Deletions {
  public:
@@ -22,6 +23,7 @@ class Deletions {
   struct Parts {
     std::function<Status(const std::string& group)> forget_project;
     std::function<Status(const std::string& org, const std::string& but)> forget_organization;
+    std::function<Result<std::vector<std::string>>()> projects_of_agent_keys{};  // that any key names
   };
   Deletions(Identity& identity, Parts parts, Runtime& runtime, Log& log) : identity_(identity), parts_(std::move(parts)), runtime_(runtime), log_(log) {}
 
@@ -33,6 +35,7 @@ class Deletions {
 
  private:
   Status finish_all();
+  Status take_keys_of_nothing();
 
   Identity& identity_;
   const Parts parts_;

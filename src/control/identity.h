@@ -23,6 +23,7 @@ inline constexpr std::size_t kMaxKeyRanges = 200;
 // Of one organization, each as many more as requests are answered at once.
 inline constexpr std::int64_t kMaxProjectsOfOrganization = 250;
 inline constexpr std::int64_t kMaxKeysOfOrganization = 500;
+inline constexpr std::chrono::hours kKeyOfNothingKept{24};  // of an organization that is being made, or whose maker has died
 inline constexpr std::int64_t kMaxOrganizationsOfRoot = 100;  // as many more as requests are answered at once
 // An owner's key that is being let go does not count as one for so long; then whoever let it go is taken for dead.
 inline constexpr std::chrono::minutes kLettingGo{1};
@@ -115,6 +116,10 @@ class Identity {
   Result<std::vector<std::string>> settled(Tenant tenant);
   // All keys of an organization that is settled; `but`: the id of one that is kept for now.
   Status take_keys(const std::string& org, const std::string& but);
+  // Whether there is a document of it, also of one that is settled.
+  Result<bool> is_known(Tenant tenant, const std::string& id);
+  // The keys of organizations that there are not, older than kKeyOfNothingKept: how many those were.
+  Result<std::int64_t> take_keys_of_nothing();
   // The document of what is settled; of a project, before, the roles in it that API keys of its organization have.
   Status forget(Tenant tenant, const std::string& id);
 
@@ -142,6 +147,8 @@ class Identity {
   Result<bool> allow_key_from(const std::string& org, const std::string& id, const std::vector<std::string>& ranges);
   // False: the key has no such range.
   Result<bool> disallow_key_from(const std::string& org, const std::string& id, const std::string& range);
+  // Whether no other key of an owner counts: of the organization's.
+  Result<bool> is_last_owner(const std::string& org, const std::string& id);
   // For authentication: with its ha1.
   Result<std::optional<ApiKey>> key_by_name(const std::string& public_key);
 

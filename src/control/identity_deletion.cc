@@ -53,6 +53,28 @@ Status Identity::take_keys(const std::string& org, const std::string& but) {
   return {};
 }
 
+Result<bool> Identity::is_known(Tenant tenant, const std::string& id) {
+  return TRY(store_.find_one(collection_of(tenant), bson::make_document({{"_id", id}}))).has_value();
+}
+
+// An organization's first key is there before it: whoever was making it has either finished or died.
+Result<std::int64_t> Identity::take_keys_of_nothing() {
+  std::int64_t taken = 0;
+  const auto [young, not_yet] = ids_around(runtime_.wall_time(), kKeyOfNothingKept);
+  for (const auto& [org, keys] : TRY(store_.count_by(kApiKeys, bson::Document(), "orgId"))) {
+    if (TRY(is_known(Tenant::kOrganization, org))) continue;
+    bson::Builder filter;
+    filter.append("orgId", org);
+    {
+      auto any = filter.open_array("$or");
+      any.append(bson::make_document({{"_id", bson::make_document({{"$lt", young}})}}));
+      any.append(bson::make_document({{"_id", bson::make_document({{"$gte", not_yet}})}}));
+    }
+    taken += TRY(store_.remove(kApiKeys, std::move(filter).finish()));
+  }
+  return taken;
+}
+
 Status Identity::forget(Tenant tenant, const std::string& id) {
   const auto gone = bson::make_document({{"_id", id}, {"gone", true}});
   if (tenant == Tenant::kProject)

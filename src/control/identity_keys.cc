@@ -218,15 +218,20 @@ Result<std::string> Identity::stop_counting(const std::string& org, const std::s
   TRY(count_those_left(org));
   const auto mark = new_id(runtime_);
   TRY(store_.update(kApiKeys, bson::make_document({{"_id", id}, {"orgId", org}}), bson::make_document({{"$set", bson::make_document({{"deleting", mark}})}})));
-  bson::Builder others;
-  others.append("orgId", org);
-  others.open_document("deleting").append("$exists", false);
-  others.open_document("roles").open_document("$elemMatch").append("role", kOwner).append("orgId", org);
-  if (TRY(store_.count(kApiKeys, std::move(others).finish())) > 0) return mark;
+  if (!TRY(is_last_owner(org, id))) return mark;
   bson::Builder update;
   update.open_document("$unset").append("deleting", "");
   TRY(store_.update(kApiKeys, bson::make_document({{"_id", id}, {"orgId", org}, {"deleting", mark}}), std::move(update).finish()));
   return fail(ErrorCode::kWrongState, "this is the last key of an owner; nobody could get into the organization any more");
+}
+
+Result<bool> Identity::is_last_owner(const std::string& org, const std::string& id) {
+  bson::Builder others;
+  others.append("orgId", org);
+  others.open_document("_id").append("$ne", id);
+  others.open_document("deleting").append("$exists", false);
+  others.open_document("roles").open_document("$elemMatch").append("role", kOwner).append("orgId", org);
+  return TRY(store_.count(kApiKeys, std::move(others).finish())) == 0;
 }
 
 // Marks of processes that died, and those of an older version, which say not whose they are. Another host's clock may be ahead or behind. To take one away is safe at any time: whoever made it

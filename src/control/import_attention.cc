@@ -24,6 +24,13 @@ std::string of_the_site(const std::optional<Link>& link) {
                      link->peer_org_name.empty() ? "" : fmt::format(" (organization {})", link->peer_org_name), link->last_sync.empty() ? "it was linked" : link->last_sync);
 }
 
+// Its engine may run, and what it does is not known.
+std::string of_what_holds_it(const LiveImport& import) {
+  if (import.held_because.empty()) return "";
+  return fmt::format(" Its manager site cannot go on with it, and has ended nothing: {}. Put that right there, under the same names (`drover host provision {}`, `drover deployment add`), and it goes on "
+                     "by itself; or cancel it, and end its engine on the host.", import.held_because, import.request.host);
+}
+
 std::string way_back(const std::string& host) {
   return fmt::format(" To bring it back: on {0} start `drover agent` again, with the configuration and directory that it had. If `drover host agents` at the manager site does "
                      "not show it, its key was deleted: `drover host provision {0}` makes a new configuration for it.", host);
@@ -40,14 +47,14 @@ std::string attention_of(const LiveImport& import, const std::optional<Link>& li
   if (const auto until = left_until(import)) {
     return fmt::format("Its migration host {0} has not confirmed that it stopped. The destination may still hold a write block, and the state of its engine: the host removes them when "
                        "it comes back until {1}, or remove them yourself, from any host: `drover migrate --cleanup --job {2} --source SOURCE --destination DESTINATION`.{3}",
-                       import.request.host, iso_of(*until), import.id, way_back(import.request.host));
+                       import.request.host, iso_of(*until), import.id, way_back(import.request.host) + of_what_holds_it(import));
   }
   if (import.kind != ImportKind::kMigration || !needs_host(import)) return "";
   const auto& host = import.request.host;
   const bool silent = import.host_silent_since != 0;
   const auto given_up = stop_given_up_at(import);
   const bool cutover_given_up = import.state == ImportState::kWorking && !import.cutover_given_up.empty();
-  if (!silent && !given_up && !cutover_given_up) return "";
+  if (!silent && !given_up && !cutover_given_up && import.held_because.empty()) return "";
   std::string text;
   if (cutover_given_up) {
     text = fmt::format("The cutover was given up, and is not tried again by itself: {}. The destination has not taken the place of the source, and the migration goes on following the "
@@ -67,7 +74,8 @@ std::string attention_of(const LiveImport& import, const std::optional<Link>& li
   if (given_up)
     text += fmt::format("{}Without a word of it the migration ends at {} all the same; what its engine left on the destination, a write block among it, "
                         "the host removes when it comes back within a day, or `drover migrate --cleanup`.", silent ? " " : "", iso_of(*given_up));
-  return text;
+  text += of_what_holds_it(import);
+  return text.starts_with(' ') ? text.substr(1) : text;
 }
 
 }  // namespace drover::control

@@ -12,6 +12,7 @@ namespace {
 
 // Above all that agents use, whose numbers hold their epoch.
 constexpr std::int64_t kLastSequence = std::int64_t{1} << 62;
+constexpr std::string_view kMigration = "migration";
 
 std::string text_in(const Json& object, std::string_view key) {
   const auto* value = object.find(key);
@@ -72,6 +73,12 @@ Json refusal_of(const Json& item, const std::string& why) {
 std::int64_t own_sequence(const Json& item) {
   const auto* heard = item.find("sequence");
   return heard && heard->as_int() ? std::clamp<std::int64_t>(*heard->as_int(), 0, kLastSequence - 1 - kOwnReport) + kOwnReport : kOwnReport;
+}
+
+// What the other site has a report of has begun, whatever this one has lost.
+bool was_heard_of(const Json& item) {
+  const auto* heard = item.find("sequence");
+  return heard && heard->as_int() && *heard->as_int() > 0;
 }
 
 // Of what was sent, not of who sends it or of when.
@@ -173,7 +180,15 @@ Status LinkWorker::claim_now(SiteLink link, const std::stop_token& stop) {
   if (link.claimed) return {};
   const auto org = TRY(parts_.identity.organization(link.org));
   const auto site = TRY(parts_.links.site_id());
-  const auto claimed = AtlasClient(link, options_).claim(site, org ? org->name : link.org, TRY(parts_.links.former_of(link)), stop);
+  const auto former = TRY(parts_.links.former_of(link));
+  TRY(parts_.links.trying(link));
+  // A claim takes kMaxFormerLinks of them; with more it is repeated, by the same secret, until all were shown: none counts as heard before.
+  Result<AtlasClient::Claimed> claimed = fail(ErrorCode::kFailure, "");
+  for (std::size_t shown = 0; shown == 0 || (claimed && shown < former.size()); shown += kMaxFormerLinks) {
+    const auto begin = former.begin() + static_cast<std::ptrdiff_t>(shown);
+    const auto size = std::min(kMaxFormerLinks, former.size() - shown);
+    claimed = AtlasClient(link, options_).claim(site, org ? org->name : link.org, {begin, begin + static_cast<std::ptrdiff_t>(size)}, stop);
+  }
   if (claimed) {
     log_.info("connected to the destination's site", {{"org", link.org}, {"link", link.link}});
     return parts_.links.claimed(link, claimed->org, claimed->org_name);
@@ -185,7 +200,7 @@ Status LinkWorker::claim_now(SiteLink link, const std::stop_token& stop) {
 }
 
 Status LinkWorker::give_up_claim(const SiteLink& link) {
-  if (!link.last_error.empty()) TRY(remember_begun(link));  // it was tried before
+  if (link.tried) TRY(remember_begun(link));  // it was tried before, where another site may have answered
   return parts_.links.remove(link);
 }
 
@@ -234,7 +249,7 @@ Status LinkWorker::disconnect(const SiteLink& link, How how, const std::stop_tok
     // What it carries goes on when the organization is connected to that site again.
     if (!gone) TRY(parts_.links.remember(link));
     if (!gone) log_.warn("the link is removed here alone", {{"link", link.link}, {"error", removed.error().message}});
-  } else {
+  } else if (link.tried) {
     TRY(remember_begun(link));
   }
   // The link first: without it its jobs are swept by whoever finds them; a link without its jobs would be followed, and give out nothing.
@@ -363,7 +378,11 @@ Status LinkWorker::take_item(const SiteLink& link, const Json& item, const Agent
     // The hosts of another organization are none of this link's: nothing of the item is kept.
     const auto group = source_group(item);
     const auto project = is_id(group) ? TRY(parts_.identity.project(group)) : std::optional<Project>();
-    if (!project || project->org != link.org) return report_refused(link, item, fmt::format("the organization has no project {}", group), stop);
+    if (!project || project->org != link.org) {
+      const auto why = fmt::format("the organization has no project {}", group);
+      const bool begun = was_heard_of(item) || TRY(parts_.jobs.left_begun(id));
+      return begun && text_in(item, "kind") == kMigration ? hold(link, item, nullptr, why, stop) : report_refused(link, item, why, stop);
+    }
   }
   const bool taken = TRY(parts_.jobs.take(link.link, item));
   const auto job = TRY(parts_.jobs.find(id));
@@ -377,7 +396,19 @@ Status LinkWorker::take_item(const SiteLink& link, const Json& item, const Agent
   auto refused = TRY(refuses_host(item, job->begun));
   if (!refused && !TRY(parts_.identity.stays(Tenant::kProject, job->group))) refused = fmt::format("the project {} is gone", job->group);
   if (!refused) return parts_.jobs.accept(id);
+  if ((job->begun || was_heard_of(item)) && job->kind == kMigration) return hold(link, item, &*job, *refused, stop);
   return parts_.jobs.refuse(id, refusal_of(item, *refused), own_sequence(item));
+}
+
+// What is missing here is a record; an engine may run, and be about to cut over. Whether it is to end is the operator's to say, who is told on both sites. It stays
+// undecided, so that whatever comes back here lets it go on, or stop; a stop that nobody confirms ends by the other site's patience.
+Status LinkWorker::hold(const SiteLink& link, const Json& item, const AgentJob* job, const std::string& why, const std::stop_token& stop) {
+  const auto id = text_in(item, "id");
+  if (job) TRY(parts_.jobs.hold(id, why));
+  if (text_in(item, "heldBecause") == why) return {};  // it is known there
+  log_.warn("a migration that had begun cannot go on here, and is not ended by that", {{"item", id}, {"link", link.link}, {"because", why}});
+  const auto told = AtlasClient(link, options_).held(id, why, stop);
+  return !told && is_refusal_of_one(told.error()) ? Status() : told;
 }
 
 Status LinkWorker::report_refused(const SiteLink& link, const Json& item, const std::string& why, const std::stop_token& stop) {

@@ -77,6 +77,7 @@ class LinkWorker {
   Result<std::size_t> take_items(const SiteLink& link, const AtlasClient::Work& work, const std::stop_token& stop);
   Status take_item(const SiteLink& link, const Json& item, const AgentJob* known, const std::stop_token& stop);
   Status report_refused(const SiteLink& link, const Json& item, const std::string& why, const std::stop_token& stop);
+  Status hold(const SiteLink& link, const Json& item, const AgentJob* job, const std::string& why, const std::stop_token& stop);
   Result<bool> nobody_to_forget(const AgentJob& job);
   Status relay(const SiteLink& link, const std::stop_token& stop);
   Result<std::map<std::string, Json::Object>> metadata_of(const std::string& org);

@@ -84,7 +84,7 @@ std::optional<std::int64_t> LiveImport::lag_seconds() const {
 
 bool LiveImport::ready() const {
   const auto lag = lag_seconds();
-  return kind == ImportKind::kMigration && state == ImportState::kWorking && flag_at(report, "canCommit") && lag && *lag <= kReadyLagSeconds;
+  return kind == ImportKind::kMigration && state == ImportState::kWorking && held_because.empty() && flag_at(report, "canCommit") && lag && *lag <= kReadyLagSeconds;
 }
 
 std::string why_not_ready(const LiveImport& import) {
@@ -137,6 +137,7 @@ LiveImport live_import_of(bson::View document) {
   one.ended_millis = number_of(document, "endedMillis");
   one.cutovers = number_of(document, "cutovers");
   one.cutover_given_up = text_of(document, "cutoverGivenUp");
+  one.held_because = text_of(document, "heldBecause");
   one.left_behind = flag_of(document, "leftBehind");
   one.forgotten = flag_of(document, "forgotten");
   one.untold = document.at_path("outbox.0").exists();

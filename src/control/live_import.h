@@ -70,6 +70,7 @@ struct LiveImport {
   Json report;                   // the last one; null before
   std::int64_t cutovers = 0;     // how often its cutover was asked for
   std::string cutover_given_up;  // why the last one was, on the migration host; empty: it was not. Then it is WORKING again
+  std::string held_because;      // why its manager site cannot go on with it; empty: it can, or has not said so. Nothing has ended by that
   bool left_behind = false;      // its host did not confirm that it stopped: the destination may be blocked, and hold the engine's state
   bool forgotten = false;        // by the manager site, when it was asked to
   bool untold = false;           // there are events that are not told yet

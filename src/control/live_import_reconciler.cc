@@ -38,7 +38,8 @@ Change unconfirmed(const LiveImport& seen, const std::string& sealed_password) {
   change.set.append("state", name_of(ImportState::kCleaning)).append("leftBehind", true).append("errorMessage", seen.error + fmt::format(
       " The migration host {} did not confirm within {} minutes that it has stopped: the destination may still hold the write block and the state (__mdb_internal_mongosync) that "
       "its engine left there. The host removes them when its agent comes back within {} hours; `drover migrate --cleanup --job {} --source SOURCE --destination DESTINATION` "
-      "does it from any host, and so does a new migration into it with dropDestinationData.", seen.request.host, kReportPatience.count(), kLeftPatience.count(), seen.id));
+      "does it from any host, and so does a new migration into it with dropDestinationData.{}", seen.request.host, kReportPatience.count(), kLeftPatience.count(), seen.id,
+      seen.held_because.empty() ? "" : fmt::format(" Its manager site says: {}.", seen.held_because)));
   if (!seen.destination_user.empty()) change.set.append("destinationUser", ending_user_of(seen)).append("sealedDestination", sealed_password);
   change.event = "X_CLUSTER_IMPORT_LEFT";
   return change;

@@ -111,7 +111,8 @@ Json::Object item_head(const LiveImport& import) {
           {"sequence", import.sequence},
           {"cutoverRequest", import.cutovers},
           {"path", import.path},
-          {"migrationHost", import.request.host}};
+          {"migrationHost", import.request.host},
+          {"heldBecause", import.held_because.empty() ? Json() : Json(import.held_because)}};
 }
 
 }  // namespace
@@ -185,7 +186,22 @@ Result<std::optional<LiveImports::Reported>> LiveImports::report(const std::stri
     if (sequence <= seen.sequence) return std::optional<Change>();
     auto change = after(seen, report, now_millis(), options_.cutover_window);
     change.set.append("sequence", sequence).append("heardMillis", now_millis());
+    if (!seen.held_because.empty()) change.unset.emplace_back("heldBecause");
     append_json(change.set, "report", report);
+    return std::optional(std::move(change));
+  }));
+  return std::optional(Reported{changed.sequence, desired_of(changed)});
+}
+
+Result<std::optional<LiveImports::Reported>> LiveImports::held(const std::string& link, const std::string& id, const std::string& because) {
+  const auto found = TRY(store_.find_one(kImports, bson::make_document({{"_id", id}, {"linkId", link}})));
+  if (!found) return std::optional<Reported>();
+  const auto changed = TRY(change(id, [&](const LiveImport& seen) -> Result<std::optional<Change>> {
+    if (seen.kind != ImportKind::kMigration || seen.held_because == because || (!needs_host(seen) && !seen.left_behind)) return std::optional<Change>();
+    Change change;
+    change.set.append("heldBecause", because);
+    change.event = "X_CLUSTER_IMPORT_HELD";
+    change.detail = because;
     return std::optional(std::move(change));
   }));
   return std::optional(Reported{changed.sequence, desired_of(changed)});

@@ -42,6 +42,17 @@ bson::Document event_of(Runtime& runtime, const char* type, const Asker& by, con
   return std::move(event).finish();
 }
 
+// Of another organization's migration, which may have the same deployment, nothing is told.
+tl::unexpected<Error> busy(const LiveImport& wanted, const LiveImports::Held& held) {
+  const auto& request = wanted.request;
+  const auto what = held.lock.starts_with("destination ") ? fmt::format("The cluster {} is the destination of a running live migration, {}", request.destination_cluster, held.by)
+                    : held.lock.starts_with("source ")    ? fmt::format("The deployment {} is the source of a running live migration, {}", request.source_cluster, held.by)
+                    : held.lock.starts_with("host ")      ? fmt::format("The migration host {} carries out a running live migration, {}", request.host, held.by)
+                    : held.lock.starts_with("link ")      ? fmt::format("The link of the source's organization has a running live migration, {}, and one at a time", held.by)
+                                                          : "A live migration is running that has the same deployment, under another name, as its source or its destination";
+  return fail(ErrorCode::kWrongState, what + ". Wait for its end, or cancel it.");
+}
+
 // Those whose public status is that; empty: all.
 bson::Document migrations(const std::string& group, std::string_view status) {
   bson::Builder filter;
@@ -134,13 +145,10 @@ Result<LiveImport> LiveImports::create(LiveImport first, const std::string& sour
   }
   TRY(make_room(first.kind, first.group));
   const auto locks = locks_of(first, options_.one_migration_per_link);
-  const auto busy = [](const std::string& lock) {
-    return fail(ErrorCode::kWrongState, lock.starts_with("deployment ") ? "a migration is active already that has the same deployment, under another name, as its source or its destination"
-                                                                        : fmt::format("a migration is active already that uses the {}", lock.substr(0, lock.find(' '))));
-  };
   if (migration) {
-    if (const auto used = TRY(used_unlocked(first, locks))) return busy(*used);
-    if (TRY(copies_from_what_is_written(first))) return busy("deployment ");
+    if (const auto held = TRY(held_lock(locks))) return busy(first, *held);
+    if (const auto used = TRY(used_unlocked(first, locks))) return busy(first, *used);
+    if (TRY(copies_from_what_is_written(first))) return busy(first, {"deployment ", ""});
     {
       auto list = document.open_array("locks");
       for (const auto& lock : locks) list.append(lock);
@@ -149,11 +157,7 @@ Result<LiveImport> LiveImports::create(LiveImport first, const std::string& sour
     outbox.append(event_of(runtime_, "CLUSTER_IMPORT_STARTED", by));
   }
   if (TRY(store_.insert(kImports, std::move(document).finish()))) return first;
-  for (const auto& lock : locks) {
-    bson::Builder held;
-    held.append("locks", lock);
-    if (TRY(store_.find_one(kImports, std::move(held).finish()))) return busy(lock);
-  }
+  if (const auto held = TRY(held_lock(locks))) return busy(first, *held);
   return fail(ErrorCode::kTemporary, "another migration has just ended; try again");
 }
 
@@ -222,14 +226,21 @@ Result<std::vector<std::string>> LiveImports::locks_left(const LiveImport& impor
 }
 
 // Which of the locks is that of a migration which came with a former link, and does not hold it itself. One that holds none has given all of them up.
-Result<std::optional<std::string>> LiveImports::used_unlocked(const LiveImport& first, const std::vector<std::string>& locks) {
+// The first of them, and whose it is.
+Result<std::optional<LiveImports::Held>> LiveImports::held_lock(const std::vector<std::string>& locks) {
+  for (const auto& lock : locks)
+    if (const auto holder = TRY(store_.find_one(kImports, bson::make_document({{"locks", lock}})))) return std::optional(Held{lock, text_of(*holder, "_id")});
+  return std::optional<Held>();
+}
+
+Result<std::optional<LiveImports::Held>> LiveImports::used_unlocked(const LiveImport& first, const std::vector<std::string>& locks) {
   bson::Builder holding;
   holding.append("linkId", first.link);
   holding.open_document("locks").append("$exists", true);
-  std::optional<std::string> found;
+  std::optional<Held> found;
   TRY(each_open(std::move(holding).finish(), [&](const LiveImport& active) -> Status {
     for (const auto& used : locks_of(active, options_.one_migration_per_link))
-      if (std::find(locks.begin(), locks.end(), used) != locks.end()) found = used;
+      if (std::find(locks.begin(), locks.end(), used) != locks.end()) found = Held{used, active.id};
     return {};
   }));
   return found;
@@ -298,6 +309,7 @@ Result<LiveImport> LiveImports::cutover(const std::string& id, const Asker& by) 
     if (seen.host_silent_since != 0)
       return fail(ErrorCode::kWrongState, fmt::format("its migration host {} has been silent since {}; bring it back first, applications would wait for it",
                                                       seen.request.host, iso_of(seen.host_silent_since)));
+    if (!seen.held_because.empty()) return fail(ErrorCode::kWrongState, fmt::format("its manager site cannot go on with it: {}; put that right first", seen.held_because));
     if (!seen.ready()) return fail(ErrorCode::kWrongState, why_not_ready(seen));
     Change change;
     change.set.append("state", name_of(ImportState::kCutover)).append("cutovers", seen.cutovers + 1);

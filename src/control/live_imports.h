@@ -42,6 +42,11 @@ class LiveImports {
   // Whether one of the project that is not at its end goes through such a network: VPC_PEERING, PRIVATE_LINK.
   Result<bool> uses_network(const std::string& group, const std::string& schema);
 
+  // What is in the way of a migration: a lock, and the migration that has it.
+  struct Held {
+    std::string lock, by;
+  };
+
   // The operator's. kWrongState says why not. Cutover again succeeds.
   Result<LiveImport> cutover(const std::string& id, const Asker& by = {});
   // kForced gives a cutover up, too, whose host has been silent for kCutoverForced: it may have been decided; a host that comes back says so, and then
@@ -60,6 +65,9 @@ class LiveImports {
   };
   // Nothing: the link has no such item.
   Result<std::optional<Reported>> report(const std::string& link, const std::string& id, const Json& report);
+
+  // The manager site cannot go on with a migration that had begun, says why, and has ended nothing: kept until its host reports again. Nothing: no such item.
+  Result<std::optional<Reported>> held(const std::string& link, const std::string& id, const std::string& because);
 
   // What a change of one document is: fields to set and unset, and an event that is told of it.
   struct Change {
@@ -86,7 +94,8 @@ class LiveImports {
   Status make_room(ImportKind kind, const std::string& group);
   Result<std::vector<std::string>> locks_left(const LiveImport& import);
   Result<bool> copies_from_what_is_written(const LiveImport& import);
-  Result<std::optional<std::string>> used_unlocked(const LiveImport& first, const std::vector<std::string>& locks);
+  Result<std::optional<Held>> held_lock(const std::vector<std::string>& locks);
+  Result<std::optional<Held>> used_unlocked(const LiveImport& first, const std::vector<std::string>& locks);
   LiveImport read(bson::View document) const;
   Result<Json> item_of(const LiveImport& import, bson::View document, const Cluster& cluster);
 

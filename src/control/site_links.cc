@@ -13,13 +13,15 @@ namespace {
 
 constexpr const char* kCollection = "siteLinks";
 constexpr const char* kFormer = "formerLinks";
-constexpr std::size_t kSecretBytes = 32;
+constexpr std::size_t kSecretBytes = 32, kProofName = 16;
 constexpr int kAttempts = 20;
 constexpr int kUnauthorized = 401;
 
 bson::Document by_id(std::string_view id) { return bson::make_document({{"_id", id}}); }
 bson::Document of(const SiteLink& link) { return bson::make_document({{"_id", link.org}, {"linkId", link.link}}); }
 bson::Document set(const bson::Document& fields) { return bson::make_document({{"$set", fields}}); }
+
+bson::Document former_filter(const std::string& org, const std::string& peer_org) { return bson::make_document({{"orgId", org}, {"peerOrgId", peer_org}}); }
 
 // The secret and the metadata do not go over a network in clear.
 Status check_transport(const std::string& base_url) {
@@ -50,6 +52,7 @@ Result<SiteLink> SiteLinks::link_of(bson::View document) const {
   link.last_error = text_of(document, "lastError");
   const auto life = std::chrono::duration_cast<std::chrono::milliseconds>(kLinkFreshFor).count();
   link.refused = flag_of(document, "refused");
+  link.tried = flag_of(document, "claimTried");
   link.token_org = text_of(document, "tokenOrgId");
   link.synced = link.claimed && !link.refused && link.last_sync_millis != 0 && now_millis() - link.last_sync_millis < life;
   link.secret = TRY(keys_.unseal(seal_name(link.org), text_of(document, "sealedSecret")));
@@ -97,12 +100,17 @@ Result<std::vector<SiteLink>> SiteLinks::all(std::map<std::string, std::string>&
   return links;
 }
 
+Status SiteLinks::trying(const SiteLink& link) {
+  if (!link.tried) TRY(store_.update(kCollection, of(link), set(bson::make_document({{"claimTried", true}}))));
+  return {};
+}
+
 Status SiteLinks::claimed(const SiteLink& link, const std::string& peer_org, const std::string& peer_org_name) {
   bson::Builder update;
   update.append("$set", bson::make_document({{"state", "CLAIMED"}, {"peerOrgId", peer_org}, {"peerOrgName", peer_org_name}}));
   update.open_document("$unset").append("sealedToken", "");
   TRY(store_.update(kCollection, of(link), std::move(update).finish()));
-  TRY(store_.remove(kFormer, bson::make_document({{"orgId", link.org}, {"peerOrgId", peer_org}})));
+  TRY(store_.remove(kFormer, former_filter(link.org, peer_org)));
   return {};
 }
 
@@ -110,20 +118,25 @@ Status SiteLinks::remember(const SiteLink& link) {
   bson::Builder old;
   old.open_document("at").append("$lt", now_millis() - std::chrono::duration_cast<std::chrono::milliseconds>(kFormerLinkKept).count());
   TRY(store_.remove(kFormer, std::move(old).finish()));
-  TRY(store_.insert(kFormer, bson::make_document({{"_id", link.link},
-                                                  {"orgId", link.org},
-                                                  {"peerOrgId", link.peer_org},
-                                                  {"sealedProof", keys_.seal("formerLink " + link.link, succession_proof(link.secret))},
-                                                  {"at", now_millis()}})));
+  const auto proof = succession_proof(link.secret);
+  const auto id = fmt::format("{}/{}", link.link, net::hex_encode(net::digest(net::Digest::kSha256, proof)).substr(0, kProofName));
+  const bool made = TRY(store_.insert(kFormer, bson::make_document({{"_id", id},
+                                                                    {"linkId", link.link},
+                                                                    {"orgId", link.org},
+                                                                    {"peerOrgId", link.peer_org},
+                                                                    {"sealedProof", keys_.seal("formerLink " + id, proof)},
+                                                                    {"at", now_millis()}})));
+  if (!made) TRY(store_.update(kFormer, by_id(id), set(bson::make_document({{"at", now_millis()}}))));
+  for (const auto& over : TRY(store_.find(kFormer, former_filter(link.org, link.peer_org), {2, kMaxFormerKept}, Order::kNewestFirst))) TRY(store_.remove(kFormer, by_id(text_of(over, "_id"))));
   return {};
 }
 
 Result<std::vector<FormerLink>> SiteLinks::former_of(const SiteLink& link) {
   std::vector<FormerLink> former;
-  const auto of_both = bson::make_document({{"orgId", link.org}, {"peerOrgId", link.token_org}});
-  for (const auto& found : TRY(store_.find(kFormer, of_both, {1, static_cast<int>(kMaxFormerLinks)}, Order::kNewestFirst))) {
+  for (const auto& found : TRY(store_.find(kFormer, former_filter(link.org, link.token_org), {1, kMaxFormerKept}, Order::kNewestFirst))) {
     const auto id = text_of(found, "_id");
-    former.push_back({id, TRY(keys_.unseal("formerLink " + id, text_of(found, "sealedProof")))});
+    const auto of = text_of(found, "linkId");
+    former.push_back({of.empty() ? id : of, TRY(keys_.unseal("formerLink " + id, text_of(found, "sealedProof")))});  // of an older store: its id is the link's
   }
   return former;
 }

@@ -20,6 +20,7 @@ namespace drover::control {
 
 inline constexpr std::chrono::minutes kLinkFreshFor{5};  // SYNCED for so long after a synchronisation
 inline constexpr std::chrono::hours kFormerLinkKept{24 * 30};  // the proof that this site held a link that it gave up alone
+inline constexpr int kMaxFormerKept = 64;  // of them, of an organization here and one of an atlas site: the newest
 
 struct SiteLink {
   std::string org;
@@ -35,6 +36,7 @@ struct SiteLink {
   std::string last_error;
   bool synced = false;   // by this site's clock, and not refused
   bool refused = false;  // the other site does not know it any more: by its last answer
+  bool tried = false;    // its claim was sent, or was about to be
   std::string token_org; // the atlas site's organization, as the link-token named it
 };
 
@@ -49,6 +51,8 @@ class SiteLinks {
   Result<bool> exists(const std::string& link);
   // One that cannot be read keeps no other from being served: it is left out, and `unreadable` says why, by its organization.
   Result<std::vector<SiteLink>> all(std::map<std::string, std::string>& unreadable);
+  // Before its claim is sent: whoever gives the link up from then on remembers it.
+  Status trying(const SiteLink& link);
   Status claimed(const SiteLink& link, const std::string& peer_org, const std::string& peer_org_name);
   // The next number of a synchronisation, durable before it is used.
   Result<std::int64_t> next_projects_revision(const std::string& org);
@@ -60,6 +64,7 @@ class SiteLinks {
   // Of an organization that is deleted: one that was begun too late.
   Status forget_organization(const std::string& org);
   // Keeps the proof that this site held the link, for the next claim from the same organization of an atlas site; a claim that was answered ends that.
+  // Of one token there may be several, each with a secret of its own: the claim of any may be the one that came there.
   Status remember(const SiteLink& link);
   Result<std::vector<FormerLink>> former_of(const SiteLink& link);
 

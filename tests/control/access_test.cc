@@ -219,7 +219,7 @@ class AllRoutes : public ::testing::Test {
     add_project_settings_routes(table_, settings_);
     add_peering_routes(table_, {networks_, {}});
     add_private_endpoint_routes(table_, {networks_, {}});
-    add_monitoring_routes(table_, {agent_keys_, agents_, deployments_, removals_, *runtime_});
+    add_monitoring_routes(table_, {agent_keys_, agents_, deployments_, removals_, jobs_, *runtime_});
     add_export_routes(table_, site_links_, worker_);
     add_manager_overview_routes(table_, {identity_, agents_, deployments_, *runtime_, "1.0"});
   }

@@ -9,6 +9,7 @@
 #include "api/identity_routes.h"
 #include "cluster/testing/stub_deployment.h"
 #include "control/access_lists.h"
+#include "control/agent_keys.h"
 #include "control/service_accounts.h"
 #include "control/site_links.h"
 #include "control_plane.h"
@@ -39,21 +40,24 @@ struct Process {
         accounts(store, keys, runtime),
         links(store, keys, runtime),
         lists(store, runtime),
+        agent_keys(store, keys, runtime),
         deletions(identity,
                   {[this](const std::string& group) -> Status {
+                     TRY(agent_keys.forget_project(group));
                      TRY(lists.forget_project(group));
                      return accounts.forget_project(group);
                    },
                    [this](const std::string& org, const std::string& but) -> Status {
                      TRY(links.remove_of_org(org));
                      return accounts.forget_organization(org, but);
-                   }},
+                   },
+                   [this] { return agent_keys.projects(); }},
                   runtime, log) {
     api::RouteTable routes;
     api::add_identity_routes(routes, identity, deletions, {[](const std::string&) -> api::RestResult<int> { return 0; }, {}, {}, {}});
     // A request that writes something while the project or the organization is deleted.
     for (const auto* path : {"/groups/{groupId}/late", "/orgs/{orgId}/late"})
-      routes.add({"POST", path, {api::Family::kAtlasV2}, Access::kOrgRead, {"2023-01-01"}, [this](const api::RestRequest& request) { return late(request); }, false, "LATE"});
+      routes.add({"POST", path, {api::Family::kAtlasV2}, Access::kOrgRead, {"2023-01-01"}, [this](const api::RestRequest& request) { return late(request); }, api::Route::Body::kObject, "LATE"});
     api::ControlApi::Options options;
     options.families = {api::Family::kAtlasV2};
     options.bearer = [this](const std::string& id) -> Result<std::optional<ApiKey>> {
@@ -87,6 +91,7 @@ struct Process {
   ServiceAccounts accounts;
   Links links;
   AccessLists lists;
+  AgentKeys agent_keys;
   Deletions deletions;
   std::string org;
   std::function<api::RestResult<api::RestReply>(const api::RestRequest&)> late;
@@ -324,6 +329,33 @@ TEST_F(ControlPlane, AnOrganizationIsThereWithItsFirstKeyOrNotAtAll) {
   EXPECT_EQ(untold.error().message, "nobody listens");
   EXPECT_EQ(good(store_->count("apiKeys", bson::Document())), keys);
   EXPECT_EQ(good(store_->count("orgs", bson::make_document({{"root", root}}))), 1);
+}
+
+// Whoever makes an organization keeps its first key before it, and may die in between; the key of an agent, while its project goes.
+TEST_F(Going, KeysOfWhatNeverCameToBeAreTakenAway) {
+  const auto kept = organization();
+  Process process(*deployment_, *keys_, clock_, *log_);
+  const auto nothing = new_id(clock_), gone = new_id(clock_);
+  good(process.identity.create_key(nothing, "first owner", {"ORG_OWNER"}));
+  AgentKeys agent_keys(*store_, *keys_, clock_);
+  const auto project = good(process.identity.create_project(kept.org, "p")).id;
+  good(agent_keys.create(project, "d", "", ""));
+  good(agent_keys.create(gone, "d", "", ""));
+  const auto keys_of = [&](const std::string& org) { return good(store_->count("apiKeys", bson::make_document({{"orgId", org}}))); };
+  sweep();
+  EXPECT_EQ(keys_of(nothing), 1) << "its organization may come yet";
+  EXPECT_EQ(good(agent_keys.list(gone)).size(), 0u);
+  EXPECT_EQ(good(agent_keys.list(project)).size(), 1u);
+  clock_.move(kKeyOfNothingKept + hours(1));
+  sweep();
+  EXPECT_EQ(keys_of(nothing), 0);
+  EXPECT_EQ(keys_of(kept.org), 2);
+  // One from the future is no younger than one from the past.
+  good(process.identity.create_key(nothing, "first owner", {"ORG_OWNER"}));
+  clock_.move(-(kKeyOfNothingKept + hours(1)));
+  sweep();
+  EXPECT_EQ(keys_of(nothing), 0);
+  EXPECT_EQ(keys_of(kept.org), 2);
 }
 
 }  // namespace

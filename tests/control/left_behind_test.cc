@@ -89,6 +89,43 @@ TEST_F(LeftBehind, WhatWasCommittedOrCouldNotBeRemovedIsSaid) {
   EXPECT_NE(migration(failed).error.find("could not remove what was left: the destination is full"), std::string::npos) << migration(failed).error;
 }
 
+TEST_F(LeftBehind, WhatItsManagerSiteHoldsIsSaidAndCanBeEnded) {
+  const auto id = begin(ImportKind::kMigration);
+  ready(id);
+  EXPECT_TRUE(migration(id).ready());
+  const auto revision = migration(id).revision;
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(good(imports_->held(link_, id, "no agent is registered on mig01"))->desired, "RUN");
+  EXPECT_EQ(migration(id).revision, revision + 1) << "the same again changes nothing";
+  EXPECT_FALSE(good(imports_->held(std::string(24, '0'), id, "another link")));
+  EXPECT_EQ(migration(id).state, ImportState::kWorking);
+  EXPECT_FALSE(migration(id).ready());
+  EXPECT_FALSE(imports_->cutover(id));
+  EXPECT_NE(attention_of(migration(id), std::nullopt, imports_->now_millis()).find("no agent is registered on mig01"), std::string::npos);
+  bool in_item = false;
+  for (const auto& item : good(imports_->work_of(link_))) in_item = in_item || item.find("heldBecause")->as_string() != nullptr;
+  EXPECT_TRUE(in_item);
+  after({});
+  const auto told = events();
+  EXPECT_EQ(std::count(told.begin(), told.end(), "X_CLUSTER_IMPORT_HELD"), 1);
+  // It is cancelled as any other, and what is left is named.
+  good(imports_->cancel(id));
+  after(kReportPatience + minutes(1));
+  after({});
+  after({});
+  EXPECT_TRUE(is_terminal(migration(id).state));
+  EXPECT_NE(migration(id).error.find("no agent is registered on mig01"), std::string::npos) << migration(id).error;
+  EXPECT_NE(attention_of(migration(id), std::nullopt, imports_->now_millis()).find("no agent is registered on mig01"), std::string::npos);
+}
+
+TEST_F(LeftBehind, AReportEndsWhatWasHeld) {
+  const auto id = begin(ImportKind::kMigration);
+  good(imports_->held(link_, id, "no agent is registered on mig01"));
+  ready(id);
+  EXPECT_EQ(migration(id).held_because, "");
+  EXPECT_TRUE(migration(id).ready());
+  EXPECT_EQ(attention_of(migration(id), std::nullopt, imports_->now_millis()), "");
+}
+
 TEST_F(LeftBehind, WithoutItsClusterOrItsLinkNobodyWaits) {
   const auto id = left();
   good(clusters_->remove(kGroup, "shop"));

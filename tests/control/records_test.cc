@@ -381,6 +381,22 @@ TEST_F(ControlPlane, ALinkThatIsRefusedIsNotSynchronised) {
   EXPECT_EQ(now().last_error, "");
 }
 
+TEST_F(ControlPlane, WhoWasDisplacedTakesThePlaceOfNoneThatLives) {
+  Agents agents(*store_, clock_);
+  Hello first{.agent_id = "first", .hostname = "mig01", .version = "v", .address = "127.0.0.1", .key = "k", .platform = {}, .monitoring = true, .cloud_migration = true}, second = first;
+  second.agent_id = "second";
+  first.only_if_free = true;
+  EXPECT_EQ(good(agents.hello(kSource, first)), 1) << "there is none";
+  EXPECT_EQ(good(agents.hello(kSource, second)), 2);
+  const auto refused = agents.hello(kSource, first);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::kWrongState);
+  EXPECT_TRUE(good(agents.beat(kSource, "second", 2, "127.0.0.1", "k", Agents::Beat::kPoll))) << "its session has not ended by that";
+  clock_.move(minutes(6));
+  EXPECT_EQ(good(agents.hello(kSource, first)), 3);
+  EXPECT_FALSE(good(agents.beat(kSource, "second", 2, "127.0.0.1", "k", Agents::Beat::kPoll)));
+}
+
 TEST_F(ControlPlane, TheProofOfALinkIsKeptForTheNextClaimOfTheSameOrganization) {
   SiteLinks site(*store_, *keys_, clock_);
   const auto connect = [&](const std::string& link, const std::string& peer) {

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <set>
 #include <thread>
 #include <unistd.h>
 
@@ -87,13 +88,21 @@ class Removals : public ::testing::Test {
     for (const auto& job : jobs) all.push_back(job.id);
     return all;
   }
-  Json migration(const std::string& id, std::int64_t sequence) {
-    return Json::Object{{"id", id}, {"kind", "migration"}, {"revision", 1}, {"desired", "RUN"}, {"migrationHost", "mig01"}, {"sequence", sequence},
+  Json migration(const std::string& id, std::int64_t sequence, const char* desired = "RUN", const char* kind = "migration") {
+    return Json::Object{{"id", id}, {"kind", kind}, {"revision", 1}, {"desired", desired}, {"migrationHost", "mig01"}, {"sequence", sequence},
                         {"source", Json::Object{{"groupId", group_}, {"clusterName", "shopRS"}}}};
   }
   // An atlas site that lists `items`, and knows nothing else.
   std::unique_ptr<net::HttpServer> atlas(const Json::Array& items) {
-    const auto answer = [&items](const net::HttpRequest& request) -> net::HttpResponse {
+    const auto answer = [&](const net::HttpRequest& request) -> net::HttpResponse {
+      if (request.path.ends_with("/claim")) {
+        claims_.push_back(request.body);
+        return {200, {}, "application/json", Json(Json::Object{{"linkId", std::string(24, '9')}, {"orgId", std::string(24, '1')}, {"orgName", "Atlas"}}).dump()};
+      }
+      if (request.path.ends_with("/held")) {
+        held_.push_back(request.body);
+        return {200, {}, "application/json", "{}"};
+      }
       if (!request.path.ends_with("/work")) return {503, {}, "application/json", "{}"};
       return {200, {}, "application/json", Json(Json::Object{{"items", items}}).dump()};
     };
@@ -131,6 +140,8 @@ class Removals : public ::testing::Test {
   std::unique_ptr<Deployments> deployments_;
   std::unique_ptr<LinkWorker> worker_;
   std::unique_ptr<SourceRemovals> removals_;
+  std::vector<std::string> claims_;  // that the atlas site was sent
+  std::vector<std::string> held_;  // what the atlas site was told
   std::string org_, group_, key_, deployment_id_;
 };
 
@@ -317,17 +328,98 @@ TEST_F(Removals, WhatHadBegunComesByTheNextLinkWhileItsHostIsAway) {
   EXPECT_TRUE(good(jobs_->find(begun))->accepted) << "its host goes on with it when it is back";
   EXPECT_EQ(good(jobs_->find(fresh))->sequence, kOwnReport) << "what is to begin needs its host now";
   // Of a link whose claim was not answered the proof is kept: it may be the one that has all of this.
-  const auto unanswered = good(links_->begin(good(identity_->create_organization("Other")).id, encode_token({"http://127.0.0.1:1", std::string(24, '1'), std::string(24, '5'), std::string(64, 'c')})));
-  good(worker_->disconnect(unanswered, LinkWorker::How::kBoth, {}));
-  auto again = unanswered;
-  EXPECT_EQ(good(links_->former_of(again)).size(), 1u);
-  // A host that is none any more is not waited for.
+  const auto other = good(identity_->create_organization("Other")).id;
+  const auto token = encode_token({"http://127.0.0.1:1", std::string(24, '1'), std::string(24, '5'), std::string(64, 'c')});
+  const auto unsent = good(links_->begin(other, token));
+  good(worker_->disconnect(unsent, LinkWorker::How::kBoth, {}));
+  EXPECT_TRUE(good(links_->former_of(unsent)).empty()) << "nobody has heard of it";
+  // The same token again has another secret, and the claim of either may have come there.
+  for (std::size_t times = 1; times <= 2; ++times) {
+    EXPECT_FALSE(worker_->claim_now(good(links_->begin(other, token)), {}));
+    const auto unanswered = *good(links_->of_org(other));
+    good(worker_->disconnect(unanswered, LinkWorker::How::kBoth, {}));
+    const auto former = good(links_->former_of(unanswered));
+    ASSERT_EQ(former.size(), times);
+    EXPECT_EQ(std::count_if(former.begin(), former.end(), [&](const auto& one) { return one.link == unanswered.link && one.proof == succession_proof(unanswered.secret); }), 1);
+  }
+  // A host that is none any more ends nothing: its engine may run. Both sites say so, and it goes on when the host is back.
   good(worker_->disconnect(second, LinkWorker::How::kForced, {}));
   EXPECT_TRUE(remove_key().empty());
   connected(*site, '4');
+  EXPECT_TRUE(held_.empty());
   worker_->look_for_work(group_);
-  EXPECT_FALSE(good(jobs_->find(begun))->accepted);
-  EXPECT_EQ(good(jobs_->find(begun))->sequence, kOwnReport);
+  const auto held = *good(jobs_->find(begun));
+  EXPECT_TRUE(held.undecided());
+  EXPECT_NE(held.held.find("mig01"), std::string::npos) << held.held;
+  EXPECT_NE(held.held_since, 0);
+  ASSERT_EQ(held_.size(), 1u);
+  EXPECT_NE(held_[0].find(held.held), std::string::npos) << held_[0];
+  EXPECT_TRUE(good(jobs_->for_agent(group_, "mig01")).empty());
+  key_ = good(keys_->create(group_, "mig01", "", "")).id;
+  hello("mig01", key_);
+  worker_->look_for_work(group_);
+  EXPECT_TRUE(good(jobs_->find(begun))->accepted);
+  EXPECT_EQ(good(jobs_->find(begun))->held, "");
+}
+
+// However often a link was given up before: the eldest may be the one that has migrations.
+TEST_F(Removals, EveryFormerLinkIsShownToTheNextClaim) {
+  Json::Array nothing;
+  const auto site = atlas(nothing);
+  SiteLink former;
+  former.org = org_;
+  former.peer_org = std::string(24, '1');
+  const int more = kMaxFormerKept + 3;
+  for (int i = 0; i < more; ++i) {
+    former.link = fmt::format("{:024x}", i);
+    former.secret = std::string(64, static_cast<char>('a' + i % 6));
+    good(links_->remember(former));
+  }
+  EXPECT_EQ(good(store_->count("formerLinks", bson::Document())), kMaxFormerKept);
+  const auto link = good(links_->begin(org_, encode_token({fmt::format("http://127.0.0.1:{}", site->port()), std::string(24, '1'), std::string(24, '9'), std::string(64, 'c')})));
+  good(worker_->claim_now(link, {}));
+  std::set<std::string> shown;
+  for (const auto& claim : claims_) {
+    const auto body = good(Json::parse(claim));
+    EXPECT_EQ(*body.find("linkSecret")->as_string(), link.secret);
+    EXPECT_LE(body.find("formerLinks")->as_array()->size(), kMaxFormerLinks);
+    for (const auto& one : *body.find("formerLinks")->as_array()) shown.insert(*one.find("linkId")->as_string());
+  }
+  EXPECT_EQ(shown.size(), static_cast<std::size_t>(kMaxFormerKept));
+  EXPECT_FALSE(shown.contains(fmt::format("{:024x}", 0))) << "the eldest have gone";
+  EXPECT_TRUE(shown.contains(fmt::format("{:024x}", 3)));
+  EXPECT_EQ(good(store_->count("formerLinks", bson::Document())), 0);
+  EXPECT_TRUE(good(links_->of_org(org_))->claimed);
+}
+
+TEST_F(Removals, NothingThatIsMissingHereEndsWhatHadBegun) {
+  constexpr std::int64_t kHeard = (std::int64_t{7} << 32) + 12;
+  const auto cutover = new_id(*runtime_), stop = new_id(*runtime_), elsewhere = new_id(*runtime_), fresh = new_id(*runtime_);
+  auto foreign = *migration(elsewhere, kHeard).as_object();
+  foreign.back().second = Json(Json::Object{{"groupId", std::string(24, '9')}, {"clusterName", "shopRS"}});
+  Json::Array listed;
+  const auto site = atlas(listed);
+  connected(*site, '2');
+  for (const auto* host : {"db1:27017", "db2:27017"}) EXPECT_TRUE(good(removals_->remove_host(group_, Deployments::host_id(group_, host))).there);
+  listed = {migration(cutover, kHeard, "CUTOVER"), migration(stop, kHeard, "STOP"), Json(foreign), migration(fresh, 0)};
+  worker_->look_for_work(group_);
+  for (const auto& id : {cutover, stop}) {
+    EXPECT_TRUE(good(jobs_->find(id))->undecided()) << "the other site waits for a stop, and gives it up by itself";
+    EXPECT_EQ(good(jobs_->find(id))->held, "the project monitors no deployment named shopRS");
+  }
+  EXPECT_FALSE(good(jobs_->find(elsewhere))) << "nothing is kept of what is another organization's";
+  EXPECT_TRUE(good(jobs_->find(fresh))->refused());
+  ASSERT_EQ(held_.size(), 3u);
+  EXPECT_NE(held_[2].find("has no project"), std::string::npos) << held_[2];
+  // What is known there is not told again.
+  auto known = *migration(cutover, kHeard, "CUTOVER").as_object();
+  known.emplace_back("heldBecause", "the project monitors no deployment named shopRS");
+  listed = {Json(known)};
+  worker_->look_for_work(group_);
+  EXPECT_EQ(held_.size(), 3u);
+  deployment_id_ = good(deployments_->add(group_, "shopRS", {"db1:27017", "db2:27017"}, {})).id;
+  worker_->look_for_work(group_);
+  EXPECT_TRUE(good(jobs_->find(cutover))->accepted);
 }
 
 // This site's store may have lost what it knew of it: what the other one has heard of it says that it had begun, and what counts there.
@@ -342,7 +434,7 @@ TEST_F(Removals, WhatTheOtherSiteHasHeardOfHadBegun) {
   EXPECT_TRUE(good(jobs_->find(begun))->accepted) << "its host goes on with it when it is back";
   good(jobs_->remove(begun));
   EXPECT_TRUE(remove_key().empty());
-  listed = {migration(later, kHeard)};
+  listed = {migration(later, kHeard, "RUN", "validation")};
   worker_->look_for_work(group_);
   const auto refused = *good(jobs_->find(later));
   EXPECT_TRUE(refused.refused());

@@ -90,7 +90,9 @@ class LinkTokens(AtlasTest):
         for body, code in (({}, "INVALID_ATTRIBUTE"), ({"revision": 0}, "INVALID_ATTRIBUTE"), ({"revision": 1}, "MISSING_ATTRIBUTE"),
                            ({"revision": 1, "name": "p", "migrationHosts": {}, "deployments": []}, "INVALID_ATTRIBUTE"),
                            ({"revision": 1, "name": "p", "migrationHosts": [{}], "deployments": []}, "MISSING_ATTRIBUTE"),
-                           ({"revision": 1, "name": "p", "migrationHosts": [], "deployments": [{**DEPLOYMENT, "managed": 1}]}, "INVALID_ATTRIBUTE")):
+                           ({"revision": 1, "name": "p", "migrationHosts": [], "deployments": [{**DEPLOYMENT, "managed": 1}]}, "INVALID_ATTRIBUTE"),
+                           ({"revision": 1, "name": "p", "migrationHosts": [], "deployments": [{**DEPLOYMENT, "replicaSetId": "A" * 24}]}, "INVALID_ATTRIBUTE"),
+                           ({"revision": 1, "name": "p", "migrationHosts": [], "deployments": [{**DEPLOYMENT, "replicaSetId": 7}]}, "INVALID_ATTRIBUTE")):
             status, error = manager.call("PUT", f"/projects/{PROJECT}", body)
             self.assertEqual((status, error["errorCode"]), (400, code), body)
         for body in ({"accessListIps": ["x"]}, {"accessListIps": "127.0.0.1"}, {"accesslistIps": ["127.0.0.1"]}):

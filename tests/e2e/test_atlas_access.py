@@ -29,17 +29,37 @@ class AccessLists(AtlasTest):
         self.assertEqual(site.call("POST", path, [{"ipAddress": "203.0.113.7", "comment": "new"}])[2]["results"][0]["comment"], "new")
         self.assertEqual(site.call("DELETE", f"{path}/10.0.0.0%2F8")[0], 204)
         self.assertEqual(site.call("DELETE", f"{path}/10.0.0.0%2F8")[0], 404)
-        site.call("POST", path, [{"ipAddress": "203.0.113.9", "deleteAfterDate": "2020-01-01T00:00:00Z"}])
         self.assertEqual([one["cidrBlock"] for one in site.call("GET", path)[2]["results"]], ["203.0.113.7/32"])
         for body, code in (([{"ipAddress": "x"}], "INVALID_IP_ADDRESS_OR_CIDR_NOTATION"), ([{"ipAddress": "10.0.0.0/8"}], "INVALID_IP_ADDRESS_OR_CIDR_NOTATION"),
                            ({"ipAddress": "10.0.0.1"}, "INVALID_JSON"), ([1], "INVALID_JSON"), ([], "MISSING_ATTRIBUTE"), ([{}], "MISSING_ATTRIBUTE"),
                            ([{"awsSecurityGroup": "sg-1"}], "INVALID_ATTRIBUTE"), ([{"ipAddress": "10.0.0.1", "comment": "x" * 81}], "INVALID_ATTRIBUTE"),
-                           ([{"ipAddress": "10.0.0.1", "deleteAfterDate": "soon"}], "INVALID_ATTRIBUTE")):
+                           ([{"ipAddress": "10.0.0.1", "deleteAfterDate": "soon"}], "INVALID_ATTRIBUTE"),
+                           ([{"ipAddress": "10.0.0.1", "deleteAfterDate": "2020-01-01T00:00:00Z"}], "INVALID_ATTRIBUTE"),
+                           ([{"ipAddress": "10.0.0.1", "deleteAfterdate": "2999-01-01T00:00:00Z"}], "INVALID_ATTRIBUTE"),
+                           ([{"ipAddress": "10.0.0.1"}, {"cidrBlock": "10.0.0.1/32"}], "DUPLICATE_ADDRESSES_IN_INPUT")):
             status, _, error = site.call("POST", path, body)
             self.assertEqual((status, error["errorCode"]), (400, code), body)
 
+    def test_the_last_owners_key_does_not_lock_itself_out(self):
+        site = self.site()
+        keys = f"{ATLAS}/orgs/{site.org}/apiKeys"
+        own = next(key["id"] for key in site.call("GET", keys)[2]["results"] if key["publicKey"] == site.owner["publicKey"])
+        path = f"{keys}/{own}/accessList"
+        elsewhere = [{"ipAddress": "203.0.113.7"}]
+        status, _, error = site.call("POST", path, elsewhere)
+        self.assertEqual((status, error["errorCode"], "last key of an owner" in error["detail"]), (409, "CONFLICT", True))
+        self.assertEqual(site.call("POST", path, [{"ipAddress": "127.0.0.1"}] + elsewhere)[0], 200)
+        self.assertEqual(site.call("DELETE", f"{path}/127.0.0.1")[0], 409)
+        self.assertEqual(site.call("DELETE", f"{path}/203.0.113.7")[0], 204)
+        self.assertEqual(site.call("DELETE", f"{path}/127.0.0.1")[0], 204)  # from everywhere again
+        _, _, other = site.call("POST", keys, {"desc": "d", "roles": ["ORG_OWNER"]})
+        self.assertEqual(site.call("POST", path, elsewhere)[0], 200)  # another one lets it in again
+        self.assertEqual(site.call("GET", keys)[0], 403)
+        self.assertEqual(site.call("DELETE", f"{path}/203.0.113.7", key=other)[0], 204)
+
     def test_of_a_key(self):
         site = self.site()
+        self.assertEqual(site.call("POST", f"{ATLAS}/orgs/{site.org}/apiKeys", {"desc": "d", "roles": ["ORG_OWNER"], "x": 1})[0], 400)
         _, _, key = site.call("POST", f"{ATLAS}/orgs/{site.org}/apiKeys", {"desc": "d", "roles": ["ORG_OWNER"]})
         path = f"{ATLAS}/orgs/{site.org}/apiKeys/{key['id']}/accessList"
         self.assertEqual(site.call("POST", path, [{"cidrBlock": "10.0.0.0/8"}])[2]["totalCount"], 1)

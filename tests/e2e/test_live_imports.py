@@ -142,6 +142,7 @@ class Migrations(ImportTest):
         status, headers, body = self.cutover(migration)
         self.assertEqual((status, body, headers["Content-Type"]), (202, None, "application/vnd.atlas.2023-01-01+json;charset=utf-8"))
         self.assertEqual(self.cutover(migration)[0], 202)
+        self.assertEqual(self.atlas.call("PUT", f"{ATLAS}/groups/{self.group}/liveMigrations/{migration}/cutover", b"{ no JSON")[0], 202)  # any body is ignored
         self.item(migration, "CUTOVER")
         self.assertEqual(self.atlas.call("POST", f"{EXT}/groups/{self.group}/liveMigrations/{migration}/cancel", {})[0], 409)
         self.report(migration, "COMMITTED")
@@ -168,6 +169,9 @@ class Migrations(ImportTest):
                         {"destination__clusterName": "alias", "source__clusterName": "other", "migrationHosts": ["mig02"]}):
             status, _, error = self.atlas.call("POST", f"{ATLAS}/groups/{self.group}/liveMigrations", self.body(**changes))
             self.assertEqual((status, error["errorCode"]), (409, "CANNOT_MODIFY_CLUSTER_WITH_RUNNING_LIVE_IMPORT"), changes)
+            self.assertIn("under another name" if changes.get("destination__clusterName") == "alias" else first, error["detail"])
+        _, _, error = self.atlas.call("POST", f"{ATLAS}/groups/{self.group}/liveMigrations", self.body())
+        self.assertEqual(error["detail"], f"The cluster shop-atlas is the destination of a running live migration, {first}. Wait for its end, or cancel it.")
         # Two with nothing in common run at once.
         parallel = self.migrate(destination__clusterName="another", source__clusterName="other", migrationHosts=["mig02"])
         self.item(first, "RUN")
@@ -197,6 +201,34 @@ class Migrations(ImportTest):
         self.wait_for(migration, "FAILED")
         self.assertEqual(self.whole(migration)["outcome"], "CANCELLED")
         self.assertEqual([user for user in self.users() if user.startswith("drover-import")], [])
+
+    def test_what_its_manager_site_has_lost_ends_nothing(self):
+        self.begin()
+        migration = self.migrate()
+        self.item(migration, "RUN")
+        self.ready(migration)
+        because = "no agent is registered on mig01"
+        for _ in range(2):
+            self.assertEqual(self.manager.call("PUT", f"/work/{migration}/held", {"because": because}), (200, {"sequence": 1, "desired": "RUN"}))
+        self.assertEqual(self.manager.call("PUT", f"/work/{'0' * 24}/held", {"because": because})[0], 404)
+        self.assertEqual(self.manager.call("PUT", f"/work/{migration}/held", {})[0], 400)
+        self.assertEqual(self.item(migration, "RUN")["heldBecause"], because)
+        self.assertIn(because, self.whole(migration)["attention"])
+        self.assertEqual(self.get(migration)["status"], "WORKING")
+        status, _, error = self.cutover(migration)
+        self.assertEqual((status, because in error["detail"]), (400, True), error)
+        self.assertEqual(self.atlas.call("POST", f"{EXT}/groups/{self.group}/liveMigrations/{migration}/cancel", {})[0], 200)
+        self.assertEqual(self.item(migration, "STOP")["heldBecause"], because)
+        self.report(migration, "STOPPED")
+        self.wait_for(migration, "FAILED")
+
+    def test_what_is_misspelt_is_refused(self):
+        self.begin()
+        migration = self.migrate()
+        one = f"{EXT}/groups/{self.group}/liveMigrations/{migration}"
+        for path, body in ((one + "/extend", {"hour": 72}), (one + "/extend", {"hours": 24, "x": 1}), (one + "/cancel", {"force": True})):
+            status, _, error = self.atlas.call("POST", path, body)
+            self.assertEqual((status, error["errorCode"]), (400, "INVALID_ATTRIBUTE"), body)
 
     def test_the_timer(self):
         self.begin("--cutover-window-seconds", "4")

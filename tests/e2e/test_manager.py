@@ -185,6 +185,7 @@ class Monitoring(ManagerTest):
         for body, status, code in (
                 ({}, 400, "MISSING_ATTRIBUTE"), ({**good, "port": 0}, 400, "INVALID_HOST_PORT"),
                 ({**good, "hostname": "a b"}, 400, "INVALID_HOSTNAME"), ({**good, "hostname": "u:p@h"}, 400, "INVALID_HOSTNAME"),
+                ({**good, "hostname": "h:1"}, 400, "INVALID_HOSTNAME"),
                 ({**good, "authMechanismName": "MONGODB-OIDC", "username": "u"}, 400, "INVALID_ENUM_VALUE"),
                 ({**good, "authMechanismName": "MAGIC"}, 400, "INVALID_ENUM_VALUE"),
                 ({**good, "authMechanismName": "SCRAM-SHA-1", "username": "u"}, 400, "INVALID_ATTRIBUTE"),
@@ -197,6 +198,8 @@ class Monitoring(ManagerTest):
         self.assertEqual(project.hosts(), [])
         host = project.monitor("h", 1, authMechanismName="PLAIN", username="ldap", password="p")
         self.assertEqual(project.call("POST", "/hosts", good)[0], 409)
+        self.assertEqual(project.call("GET", "/hosts?clusterId=zz")[2]["errorCode"], "INVALID_CLUSTER_ID")
+        self.assertEqual(project.call("POST", "/agentapikeys", {"desc": "d", "x": 1})[0], 400)
         for query in ("m=CONNECTIONS", "granularity=PT1M", "granularity=PT2M&period=PT1H", "granularity=PT10S&period=P30D", "granularity=PT1M&period=x",
                       "granularity=PT1M&period=PT1H&m=MAGIC", "granularity=PT1M&period=PT1H&start=2026-03-01T08:00:00Z&end=2026-03-01T09:00:00Z",
                       "granularity=PT1M&start=2026-03-01T08:00:00Z", "granularity=PT1M&start=2026-03-01T09:00:00Z&end=2026-03-01T08:00:00Z",
@@ -279,6 +282,9 @@ class AgentSessions(ManagerTest):
                 status, answer = call(path, body)
                 self.assertTrue(status in (400, 404) or (status == 200 and path == "/monitoring"), (path, body, status, answer))
         self.assertEqual(call("/poll", json.dumps({"agentId": "a", "epoch": 7}))[1]["errorCode"], "SESSION_REPLACED")
+        # Who was displaced takes the place of none that lives.
+        status, answer = call("/hello/free", json.dumps({**hello, "agentId": "c"}))
+        self.assertEqual((status, answer["errorCode"]), (409, "CONFLICT"))
         self.assertEqual(call("/poll", json.dumps({"agentId": "b", "epoch": 1}))[1]["errorCode"], "SESSION_REPLACED")
         self.assertEqual(call("/poll", json.dumps(session), method="GET")[0], 405)
         for platform in ({"os": "windows", "arch": "x86_64"}, {"os": "macos", "arch": "aarch64"}, {"os": "linux", "arch": "i686"}):
