@@ -68,7 +68,8 @@ Json whole_json(const LiveImport& one, const std::string& attention) {
   const std::pair<const char*, Json> reported[] = {{"phase", Json()}, {"copiedBytes", Json()}, {"totalBytes", Json()}, {"appliedEvents", Json()},
                                                    {"etaSeconds", Json()}, {"warnings", Json::Array()}, {"canCommit", false}};
   for (const auto& [name, otherwise] : reported) {
-    const auto* value = one.report.find(name);
+    const bool over = control::is_terminal(one.state) && (name == std::string_view("phase") || name == std::string_view("canCommit"));
+    const auto* value = over ? nullptr : one.report.find(name);
     body.emplace_back(name, value != nullptr ? *value : otherwise);
   }
   if (control::is_terminal(one.state)) body.emplace_back("lagTimeSeconds", Json());

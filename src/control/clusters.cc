@@ -105,6 +105,20 @@ std::string endpoint_uri(const Cluster& cluster, const std::string& endpoint) {
   return "";
 }
 
+// What nobody may read would be judged as something else by the rules.
+Status Clusters::check_login(const std::string& uri) {
+  const auto deployment = TRY(connect_(uri));
+  const auto facts = TRY(deployment->facts());
+  if (facts.authorization) {
+    const auto status = TRY(deployment->run_command("admin", bson::make_document({{"connectionStatus", 1}})));
+    const auto users = status.view().at_path("authInfo.authenticatedUsers").to_array();
+    if (users && users->empty()) return fail(ErrorCode::kUsage, "the deployment asks for a login, and connectionString names no user");
+  }
+  if (!facts.is_mongos && !facts.set_name.empty() && facts.fcv.major == 0)
+    return fail(ErrorCode::kUsage, "the user of connectionString may not read the deployment's feature compatibility version; grant it clusterMonitor on admin");
+  return {};
+}
+
 Result<Cluster> Clusters::look(Cluster cluster, const std::string& uri) {
   const auto deployment = TRY(connect_(uri));
   const auto facts = TRY(deployment->facts());
@@ -134,6 +148,7 @@ Result<Cluster> Clusters::register_deployment(const std::string& group, const st
   made.created = iso_time(runtime_);
   made.description = description;
   made.connections = connections;
+  TRY_WITH(check_login(uri), "registering the deployment");
   made = TRY_WITH(look(std::move(made), uri), "registering the deployment");
   if (!TRY(store_.insert(kClusters, document_of(made, keys_.seal(seal_name(made), uri))))) return taken(name);
   return made;

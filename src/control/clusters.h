@@ -98,6 +98,7 @@ class Clusters {
   Status forget(const Cluster& cluster);
 
  private:
+  Status check_login(const std::string& uri);
   Result<Cluster> look(Cluster cluster, const std::string& uri);
 
   Store& store_;

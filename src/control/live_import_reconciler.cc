@@ -14,6 +14,7 @@ namespace {
 using Change = LiveImports::Change;
 using Decision = Result<std::optional<Change>>;
 
+constexpr int kUnauthorized = 13;
 constexpr std::int64_t kHour = 3600 * 1000;
 constexpr std::int64_t kReminders[] = {24, 4};  // hours before the end
 
@@ -175,10 +176,18 @@ Status LiveImportReconciler::prepare(const LiveImport& import) {
   if (kept.state != ImportState::kNew) return {};
   std::string user;
   const auto made = make_user(import, user_of(import), user);
-  const bool patient = imports_.now_millis() - import.created_millis < millis(kPreparePatience);
+  // What its user may not do does not pass by itself, and nothing was made.
+  const bool forbidden = !made && made.error().server_code == kUnauthorized;
+  const bool patient = !forbidden && imports_.now_millis() - import.created_millis < millis(kPreparePatience);
   if (!made && (patient || made.error().code == ErrorCode::kInterrupted)) return made;  // this process ends: another one goes on
   const auto now = TRY(imports_.change(import.id, [&](const LiveImport& seen) -> Decision {
     if (seen.state != ImportState::kNew) return std::optional<Change>();
+    if (forbidden) {
+      auto change = to_cleaning("FAILED", fmt::format("The destination cluster {}: the user of its connection string may not make the temporary user of a migration (createRole, createUser, grantRole). "
+                                                      "Grant it readWriteAnyDatabase, restore and clusterMonitor on admin, of which restore holds those, or root; or register the cluster with one that has them.", import.request.destination_cluster));
+      change.set.append("userMayExist", false);
+      return std::optional(std::move(change));
+    }
     if (!made) return std::optional(to_cleaning("FAILED", fmt::format("The destination cluster: {}", made.error().message)));
     Change change;
     change.set.append("state", name_of(ImportState::kWorking)).append("destinationUser", user).append("heardMillis", imports_.now_millis());
@@ -251,18 +260,21 @@ Status LiveImportReconciler::replace_user(const LiveImport& import) {
 
 // A destination that does not answer does not keep what else waits for the end: locks, the source's password.
 Status LiveImportReconciler::clean(const LiveImport& import) {
-  const auto dropped = import.left_behind ? replace_user(import) : drop_user(import);
+  const bool never_made = !import.user_may_exist && import.destination_user.empty();
+  const auto dropped = import.left_behind ? replace_user(import) : never_made ? Status() : drop_user(import);
   const auto now = imports_.now_millis();
   TRY(imports_.change(import.id, [&](const LiveImport& seen) -> Decision {
     if (seen.state != ImportState::kCleaning || seen.left_behind != import.left_behind) return std::optional<Change>();
     // While the host's user may still be there, it is not the other one's turn: the user goes when the destination answers.
     const bool waits_for_host = seen.left_behind && dropped;
     Change change;
+    // What may not be done now may not be done in ten minutes: the outcome is told, and the user is looked for later on (settle_user).
+    const bool forbidden = !dropped && dropped.error().server_code == kUnauthorized;
     if (!dropped && seen.cleaning_since == 0) {
       change.set.append("cleaningSince", now);
-      return std::optional(std::move(change));
+      if (!forbidden) return std::optional(std::move(change));
     }
-    if (!dropped && now - seen.cleaning_since < millis(kDropPatience)) return std::optional<Change>();
+    if (!dropped && !forbidden && now - seen.cleaning_since < millis(kDropPatience)) return std::optional<Change>();
     if (dropped && !seen.left_behind) change.set.append("userDropped", now);
     if (seen.left_behind && !dropped) change.set.append("leftBehind", false);
     change.set.append("state", name_of(end_of(seen.outcome))).append("endedMillis", now);

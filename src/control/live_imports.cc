@@ -305,7 +305,7 @@ LiveImports::Change nothing_left(const std::string& error, std::int64_t now_mill
 Result<LiveImport> LiveImports::cutover(const std::string& id, const Asker& by) {
   return change(id, [&by](const LiveImport& seen) -> Result<std::optional<Change>> {
     if (seen.state == ImportState::kCutover || seen.outcome == "COMPLETE") return std::optional<Change>();
-    if (seen.state != ImportState::kWorking) return fail(ErrorCode::kWrongState, fmt::format("the migration is {}", seen.public_status()));
+    if (seen.state != ImportState::kWorking) return fail(ErrorCode::kWrongState, fmt::format("the migration is {}", seen.outcome.empty() ? seen.public_status() : seen.outcome));
     if (seen.host_silent_since != 0)
       return fail(ErrorCode::kWrongState, fmt::format("its migration host {} has been silent since {}; bring it back first, applications would wait for it",
                                                       seen.request.host, iso_of(seen.host_silent_since)));

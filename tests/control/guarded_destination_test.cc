@@ -73,6 +73,57 @@ TEST_F(GuardedDestination, AUserThatIsMadeAfterTheEndIsDroppedToo) {
   EXPECT_TRUE(open().empty());
 }
 
+// That does not pass by itself: nobody waits for it, and there is nothing to be dropped.
+TEST_F(GuardedDestination, WhoMayMakeNoUserIsToldAtOnce) {
+  const auto as = [&](const std::string& user, std::initializer_list<const char*> roles) {
+    bson::Builder command;
+    command.append("createUser", user).append("pwd", "pw");
+    {
+      auto list = command.open_array("roles");
+      for (const auto* role : roles) list.append(role);
+    }
+    good(good(cluster::connect({.uri = uri_}, clock_, {}))->run_command("admin", std::move(command).finish()));
+    return "mongodb://" + user + uri_.substr(uri_.find(":pw@"));
+  };
+  good(clusters_->register_deployment(kGroup, "weak", as("weak", {"readWriteAnyDatabase", "clusterMonitor"}), Json(Json::Object{}), Json(Json::Object{})));
+  for (const auto kind : {ImportKind::kValidation, ImportKind::kMigration}) {
+    auto asked = request();
+    asked.destination_cluster = "weak";
+    const auto taken = intake_->take(kind, kOrg, asked);
+    ASSERT_TRUE(taken) << taken.error().error.message;
+    good(reconciler_->step());
+    good(reconciler_->step());
+    const auto seen = see(kind, taken->id);
+    EXPECT_EQ(seen.state, ImportState::kFailed);
+    EXPECT_NE(seen.error.find("of which restore holds those"), std::string::npos) << seen.error;
+    EXPECT_FALSE(seen.user_may_exist);
+  }
+  // What would be judged wrongly is not registered.
+  const auto refused = [&](const std::string& uri) {
+    const auto made = clusters_->register_deployment(kGroup, "other", uri, Json(Json::Object{}), Json(Json::Object{}));
+    EXPECT_FALSE(made);
+    return made ? "" : made.error().message;
+  };
+  EXPECT_NE(refused(guarded_->uri()).find("names no user"), std::string::npos);
+  EXPECT_NE(refused(as("blind", {"readWriteAnyDatabase"})).find("clusterMonitor"), std::string::npos);
+}
+
+// Whoever may drop no user any more has his outcome all the same; the user is looked for later.
+TEST_F(GuardedDestination, ADropThatIsForbiddenHoldsNoOutcomeBack) {
+  const auto id = begin_here();
+  bson::Builder fewer;
+  fewer.append("updateUser", "root");
+  {
+    auto roles = fewer.open_array("roles");
+    for (const auto* role : {"readWriteAnyDatabase", "clusterMonitor"}) roles.append(role);
+  }
+  good(good(cluster::connect({.uri = uri_}, clock_, {}))->run_command("admin", std::move(fewer).finish()));
+  report(id, "FAILED");
+  (void)reconciler_->step();
+  EXPECT_EQ(migration(id).state, ImportState::kFailed);
+  EXPECT_TRUE(migration(id).user_may_exist);
+}
+
 // What still runs there, or wakes up with what was wanted before, must not write: another migration may be committed there by then.
 TEST_F(GuardedDestination, AHostThatLeftSomethingIsGivenAnotherUserToRemoveIt) {
   const auto id = begin_here(), user = "drover-import-" + id;

@@ -150,6 +150,8 @@ class Migrations(ImportTest):
         self.assertEqual([user for user in self.users() if user.startswith("drover-import")], [])
         with pymongo.MongoClient(uri) as client, self.assertRaises(OperationFailure):
             client.shop.orders.find_one()
+        whole = self.whole(migration)
+        self.assertEqual((whole["phase"], whole["canCommit"]), (None, False))
         item = self.item(migration, "FORGET")
         self.assertNotIn("source", item)
         self.report(migration, "FORGOTTEN")
@@ -250,7 +252,8 @@ class Migrations(ImportTest):
         self.item(migration, "RUN")
         self.ready(migration)
         self.item(migration, "STOP")
-        self.assertEqual(self.cutover(migration)[0], 400)
+        status, _, error = self.cutover(migration)
+        self.assertEqual((status, "EXPIRED" in error["detail"]), (400, True), error)
         self.report(migration, "STOPPED")
         self.wait_for(migration, "EXPIRED")
 
