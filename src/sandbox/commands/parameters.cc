@@ -54,7 +54,7 @@ Parameters::Parameters() {
   add("ttlMonitorEnabled", true, true);
   add("ttlMonitorSleepSecs", 60, true);
   add("maxTransactionLockRequestTimeoutMillis", 5, true);
-  add("internalQueryMaxBlockingSortMemoryUsageBytes", 104857600, true);
+  add("internalQueryMaxBlockingSortMemoryUsageBytes", 104857600, false);  // it is what sorts may have, and stays so
   add("periodicNoopIntervalSecs", 10, false);
   add("minSnapshotHistoryWindowInSeconds", 300, false);
   add("writePeriodicNoops", true, false);

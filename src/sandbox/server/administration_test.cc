@@ -223,6 +223,7 @@ TEST_F(Administration, ParametersThatThereAreNone) {
   EXPECT_EQ(message("admin", R"({"setParameter": 1})"), "72 no option found to set, use help:true to see options ");
   for (const auto version : {kTest44, kTest80}) {
     start(version);
+    EXPECT_EQ(code("admin", R"({"setParameter": 1, "internalQueryMaxBlockingSortMemoryUsageBytes": 20000})"), 20) << "it would have no effect";
     // One that there is is enough.
     EXPECT_EQ(text(run("admin", R"({"getParameter": 1, "nosuch": 1, "quiet": 1, "notablescan": 1})")).substr(0, 35), R"({"notablescan":false,"quiet":false,)");
     // Of those that are set, each has to be there.
