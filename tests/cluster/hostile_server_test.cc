@@ -123,7 +123,7 @@ TEST_F(HostileServerTest, ABatchThatIsNoBsonIsRefused) {
 
 TEST_F(HostileServerTest, ALaterBatchThatIsNoBsonIsRefused) {
   for (const auto& bytes : broken(batch(0, "nextBatch"))) {
-    server_.answer([&bytes](std::string_view asked, bson::View) -> std::optional<Bytes> {
+    server_.answer([bytes](std::string_view asked, bson::View) -> std::optional<Bytes> {
       if (asked == "find") return batch(7);
       return asked == "getMore" ? std::optional(bytes) : std::nullopt;
     });
@@ -200,13 +200,12 @@ TEST_F(HostileServerTest, AHandshakeThatIsNoBsonIsRefused) {
   };
   for (const bool monitored : {true, false}) {
     for (const auto& [bytes, what] : answers) {
-      const auto* sent = &bytes;
       // Handshakes name their client; the first is the watch's.
       auto handshakes = std::make_shared<std::atomic<int>>(0);
-      server_.answer([sent, monitored, handshakes](std::string_view asked, bson::View command) -> std::optional<Bytes> {
+      server_.answer([sent = bytes, monitored, handshakes](std::string_view asked, bson::View command) -> std::optional<Bytes> {
         if (asked != "isMaster" && asked != "ismaster" && asked != "hello") return std::nullopt;
-        if (monitored) return *sent;
-        return command["client"].exists() && ++*handshakes > 1 ? std::optional(*sent) : std::nullopt;
+        if (monitored) return sent;
+        return command["client"].exists() && ++*handshakes > 1 ? std::optional(sent) : std::nullopt;
       });
       const auto time = open()->majority_time();
       ASSERT_FALSE(time);
@@ -227,7 +226,7 @@ TEST_F(HostileServerTest, LimitsThatAreNoneHurtNobody) {
   for (const char* name : {"maxBsonObjectSize", "maxMessageSizeBytes", "maxWriteBatchSize", "maxWireVersion", "logicalSessionTimeoutMinutes"}) {
     for (const char* value : {R"({})", R"({"v": 0})", R"({"v": -1})", R"({"v": "x"})", R"({"v": null})", R"({"v": {"$numberLong": "99999999999"}})"}) {
       const auto hello = with(name, json(value));
-      server_.answer([&](std::string_view asked, bson::View) -> std::optional<Bytes> {
+      server_.answer([hello](std::string_view asked, bson::View) -> std::optional<Bytes> {
         if (asked == "find") return json(R"({"cursor": {"id": {"$numberLong": "0"}, "ns": "d.x", "firstBatch": []}, "operationTime": {"$timestamp": {"t": 5, "i": 1}}, "ok": 1})").bytes();
         return asked == "isMaster" || asked == "ismaster" || asked == "hello" ? std::optional(hello) : std::nullopt;
       });
@@ -315,13 +314,14 @@ TEST_F(HostileServerTest, ShapesThatNoServerSendsAreErrors) {
       {"insert", R"({"n": 7, "ok": 1})", &insert, "7 that were done"},
       {"commitTransaction", R"({"operationTime": 5, "ok": 1})", &group, "operationTime"},
   };
+  const auto empty = json(cursor_of("")).bytes();
+  const auto listing = json(cursor_of(R"({"name": "a", "type": "collection", "options": {}, )" + info + "}")).bytes();
   for (const auto& one : cases) {
     const auto reply = json(one.reply).bytes();
-    server_.answer([&](std::string_view asked, bson::View) -> std::optional<Bytes> {
-      if (asked == one.command) return reply;
-      if (asked == "find") return json(cursor_of("")).bytes();
-      if (asked == "listCollections") return json(cursor_of(R"({"name": "a", "type": "collection", "options": {}, )" + info + "}")).bytes();
-      return std::nullopt;
+    server_.answer([command = one.command, reply, empty, listing](std::string_view asked, bson::View) -> std::optional<Bytes> {
+      if (asked == command) return reply;
+      if (asked == "find") return empty;
+      return asked == "listCollections" ? std::optional(listing) : std::nullopt;
     });
     const auto error = (*one.call)();
     ASSERT_TRUE(error) << one.command << ": " << one.reply;

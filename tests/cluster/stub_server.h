@@ -20,6 +20,7 @@ using Bytes = std::vector<std::uint8_t>;
 
 class StubServer {
  public:
+  // Called on threads of the server's until that ends: what it refers to outlives the server.
   // The bytes of the reply's document, sent as they are in a frame that fits; nothing: {ok: 1}, or the handshake of a primary.
   using Script = std::function<std::optional<Bytes>(std::string_view name, bson::View command)>;
 
