@@ -113,10 +113,10 @@ Result<std::vector<CollectionInfo>> MongoDeployment::list_matching(const std::st
   std::vector<CollectionInfo> infos;
   const auto entries = TRY(read_all(*pool_, std::move(list).finish(), {.db = db, .on = db}));
   for (const auto& entry : entries) {
+    if (is_server_owned_collection(entry["name"].to_string_view().value_or(""))) continue;
     auto parsed = parse_info(db, entry);
     if (!parsed) return tl::unexpected(malformed("listCollections", db, parsed.error().message));
     auto info = std::move(*parsed);
-    if (is_server_owned_collection(info.ns.collection)) continue;
     if (info.kind == CollectionKind::kCollection) {
       bson::Builder command;
       // By UUID: of this very collection, not of another that took its name since.
