@@ -8,6 +8,7 @@
 #include <map>
 #include <stop_token>
 #include <string>
+#include <utility>
 
 #include "base/guarded.h"
 

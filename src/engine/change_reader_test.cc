@@ -1,5 +1,8 @@
 #include "engine/change_reader.h"
 
+#include <utility>
+#include <vector>
+
 #include <gtest/gtest.h>
 
 #include "base/log.h"

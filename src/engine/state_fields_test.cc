@@ -1,5 +1,7 @@
 #include "engine/state_fields.h"
 
+#include <limits>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
