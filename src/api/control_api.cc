@@ -292,9 +292,18 @@ RestResult<int> ControlApi::check_still_there(const Route& route, const RestRequ
   return 0;
 }
 
+std::vector<std::pair<std::string, std::string>> ControlApi::headers_of_all() const {
+  return {{"X-Frame-Options", "DENY"},
+          {"X-Content-Type-Options", "nosniff"},
+          {"Referrer-Policy", "strict-origin-when-cross-origin"},
+          {"Cache-Control", "no-store"},
+          {"X-MongoDB-Service-Version", fmt::format("gitHash=drover; versionString={}", options_.version)}};
+}
+
 net::HttpResponse ControlApi::unauthorized(bool stale) {
   net::HttpResponse response;
   response.status = kUnauthorized;
+  response.headers = headers_of_all();
   response.headers.emplace_back("WWW-Authenticate", digest_.challenge(stale));
   response.body = dump_sorted(Json::Object{{"error", kUnauthorized},
                                            {"reason", "Unauthorized"},
@@ -308,11 +317,7 @@ net::HttpResponse ControlApi::formed(const RestRequest& request, int status, con
   net::HttpResponse response;
   response.status = status;
   response.content_type = version.empty() ? "application/json" : fmt::format("application/vnd.atlas.{}+json;charset=utf-8", version);
-  response.headers = {{"X-Frame-Options", "DENY"},
-                      {"X-Content-Type-Options", "nosniff"},
-                      {"Referrer-Policy", "strict-origin-when-cross-origin"},
-                      {"Cache-Control", "no-store"},
-                      {"X-MongoDB-Service-Version", fmt::format("gitHash=drover; versionString={}", options_.version)}};
+  response.headers = headers_of_all();
   const bool pretty = is_set(request, "pretty");
   if (body.is_null()) return response;
   if (is_set(request, "envelope")) {

@@ -52,6 +52,7 @@ class ControlApi {
   RestResult<std::string> authorize(const Route& route, const RestRequest& request);
   RestResult<int> check_still_there(const Route& route, const RestRequest& request);
   net::HttpResponse unauthorized(bool stale);
+  std::vector<std::pair<std::string, std::string>> headers_of_all() const;
   net::HttpResponse openapi(const RestRequest& request);
   net::HttpResponse formed(const RestRequest& request, int status, const Json& body, const std::string& version) const;
 

@@ -133,6 +133,8 @@ class ImportRoutes {
     using Cancel = control::LiveImports::Cancel;
     TRY_BODY(only(request.body, {}));
     const auto force = request.query.find("force");
+    if (force != request.query.end() && force->second != "true" && force->second != "false")
+      return refuse(400, "INVALID_QUERY_PARAMETER", "Invalid query parameter force: it must be true or false.", {"force"});
     const bool forced = force != request.query.end() && force->second == "true";
     return changed(services_.imports.cancel(TRY_BODY(one(request)).id, asker_of(request), forced ? Cancel::kForced : Cancel::kBeforeCutover));
   }

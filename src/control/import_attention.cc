@@ -18,7 +18,10 @@ std::string lasting(std::int64_t millis) {
 
 // The host's site calls every few seconds, and sends metadata once a minute.
 std::string of_the_site(const std::optional<Link>& link) {
-  if (!link || link->state != Link::State::kNotSynced) return "";
+  if (!link) return "";
+  if (link->state != Link::State::kNotSynced)
+    return fmt::format(" Its manager site{} told of itself last at {}; if that site cannot reach this one now (`drover link status` there), the host may be well, and it is the way between the sites that is to be mended.",
+                       link->peer_org_name.empty() ? "" : fmt::format(" (organization {})", link->peer_org_name), link->last_sync.empty() ? "its claim" : link->last_sync);
   return fmt::format(" Its manager site{} has not been heard of since {} either: see that it runs, and reaches this one. If it was disconnected from "
                      "this one by force, or this one has another address now, connect it again by a new link-token: the migration goes on by that.",
                      link->peer_org_name.empty() ? "" : fmt::format(" (organization {})", link->peer_org_name), link->last_sync.empty() ? "it was linked" : link->last_sync);

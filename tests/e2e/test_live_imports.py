@@ -228,6 +228,8 @@ class Migrations(ImportTest):
         self.begin()
         migration = self.migrate()
         one = f"{EXT}/groups/{self.group}/liveMigrations/{migration}"
+        status, _, error = self.atlas.call("POST", one + "/cancel?force=maybe", {})
+        self.assertEqual((status, error["errorCode"]), (400, "INVALID_QUERY_PARAMETER"))
         for path, body in ((one + "/extend", {"hour": 72}), (one + "/extend", {"hours": 24, "x": 1}), (one + "/cancel", {"force": True})):
             status, _, error = self.atlas.call("POST", path, body)
             self.assertEqual((status, error["errorCode"]), (400, "INVALID_ATTRIBUTE"), body)

@@ -38,6 +38,8 @@ class Conventions(ServerTest):
         response = connection.getresponse()
         body = json.loads(response.read())
         self.assertEqual(response.status, 401)
+        self.assertEqual([response.headers[name] for name in ("X-Frame-Options", "X-Content-Type-Options", "Referrer-Policy", "Cache-Control")],
+                         ["DENY", "nosniff", "strict-origin-when-cross-origin", "no-store"])
         self.assertRegex(response.headers["WWW-Authenticate"],
                          r'^Digest realm="MMS Public API", domain="", nonce="[^"]{32}", algorithm=MD5, qop="auth", stale=false$')
         self.assertEqual(body, {"detail": "You are not authorized for this resource.", "error": 401,

@@ -41,6 +41,7 @@ class Silence(WorkflowTest):
         found = self.silent()
         self.assertEqual(found["hostSilentSince"], found["lastReportAt"])
         self.assertRegex(found["attention"], r"migration host mig01\.example\.net has been silent since 2.*start `drover agent` again")
+        self.assertIn("the way between the sites", found["attention"])  # it tells of itself once a minute: whether it is well is not known so soon
         [alert] = self.atlas.call("GET", f"{ATLAS}/groups/{self.group}/alerts?status=OPEN")[2]["results"]
         self.assertEqual((alert["eventTypeName"], alert["clusterName"], alert["created"]), ("X_CLUSTER_IMPORT_HOST_SILENT", "shop-atlas", found["hostSilentSince"]))
         self.assertIn("start `drover agent` again", alert["detail"])
