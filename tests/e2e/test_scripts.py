@@ -129,7 +129,10 @@ class Scripts(DroverTest):
         before = resident(self.source.process.pid)
         for function in ("function() { var a = []; while (1) a.push({n: a.length}) }", "function() { var s = 'x'; while (1) s += s + s[0] }",
                          "function() { var a = []; while (1) a.push(new Uint8Array(1 << 20).fill(1)) }"):
-            self.assert_fails(139, lambda: self.items.find_one({"$where": function}))
+            with self.assertRaises(OperationFailure) as raised:
+                self.items.find_one({"$where": function})
+            # What is nearly full is looked through for garbage again and again: on a busy machine the call's 60 seconds may be over before.
+            self.assertIn(raised.exception.code, (139, 11601), raised.exception.details)
             self.assert_lives()
         self.assertLess(resident(self.source.process.pid) - before, 64 << 20)
 
