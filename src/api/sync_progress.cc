@@ -120,7 +120,7 @@ Json progress_json(const SyncProgress& progress, const ClusterNames& names) {
     out.emplace_back("collectionCopy",
                      Json::Object{{"estimatedTotalBytes", std::max<std::int64_t>(1, migration.bytes_expected)},
                                   {"estimatedCopiedBytes", migration.bytes}});
-    if (applying) out.emplace_back("indexBuilding", index_building(migration));
+    if (applying && migration.indexes_known) out.emplace_back("indexBuilding", index_building(migration));
     out.emplace_back("directionMapping", direction(*progress.source, names));
     add_pings(progress, out);
     if (progress.state == SyncState::kRunning) out.emplace_back("estimatedOplogTimeRemaining", oplog_words(progress));

@@ -116,7 +116,7 @@ Result<Outcome> Migration::run(const std::stop_token& stop) {
     run->pipeline->stop();
     if (!outcome && outcome.error().code != ErrorCode::kWrongState) note_differences(*run);
     auto last = progress();
-    if (outcome) add_cutover(*run->state, last, {});
+    if (outcome) add_cutover(load_of(*run->state, {}), last);
     MonitorLock lock(*lock_);
     last_ = std::move(last);
     run_.reset();
@@ -189,13 +189,13 @@ Result<std::optional<Outcome>> Migration::begin(const std::shared_ptr<Run>& run,
     if (options_.control_saved) options_.control_saved();
   }
   run->begun = TRY(run->starter->begin(stop));
-  if (run->begun.committed || run->begun.decided) remember(finished_progress(*run->state, stop));
+  if (run->begun.committed || run->begun.decided) remember(finished_progress(load_of(*run->state, stop)));
   if (run->begun.committed) return Outcome::kAlreadyCommitted;
   if (run->begun.decided) {
     TRY_WITH(finish_cutover(destination_, runtime_, *run->state, run->begun.destination_blocked, stop), kFinishing);
     TRY_WITH(run->starter->save_migration("committed", stop), kFinishing);
     release(*run->state);
-    remember(finished_progress(*run->state, stop));  // with what finishing added
+    remember(finished_progress(load_of(*run->state, stop)));  // with what finishing added
     return Outcome::kCommitted;
   }
   TRY(look_for_differences(*run, stop));
@@ -397,10 +397,9 @@ Progress Migration::progress() const {
       CollectionProgress one;
       one.ns = collection->info.ns;
       one.documents = collection->documents_copied;
-      one.documents_expected = std::max<std::int64_t>(collection->documents_expected, one.documents);
       one.bytes = collection->bytes_copied;
-      one.bytes_expected = std::max<std::int64_t>(collection->bytes_expected, one.bytes);
       one.copied = collection->copied();
+      expect(one, collection->documents_expected, collection->bytes_expected);
       one.missing_indexes = static_cast<int>(missing_indexes(*collection).size());
       progress.indexes_wanted += static_cast<std::int64_t>(plain_secondary_indexes(collection->info).size());
       progress.documents += one.documents;

@@ -37,6 +37,7 @@ struct Progress {
   std::string phase = "initializing";  // initializing, collection copy, change event application, cutover, committed
   std::vector<CollectionProgress> collections;
   std::int64_t indexes_wanted = 0;  // besides _id, of all collections
+  bool indexes_known = true;        // false: nobody has looked yet which of them there are
   std::int64_t documents = 0;
   std::int64_t bytes = 0;
   std::int64_t bytes_expected = 0;

@@ -4,6 +4,7 @@
 
 #include "bson/builder.h"
 #include "cluster/thread_stop.h"
+#include "engine/finished_progress.h"
 #include "engine/job_state.h"
 #include "engine/order_time.h"
 #include "engine/retry.h"
@@ -145,7 +146,9 @@ Status SyncControl::found(int destination, const bson::Document& control, const 
   commit.given_up = control["commitGivenUp"].to_string_view().value_or("");
   if (control["commitSince"].exists()) commit.since = TRY(fields.time("commitSince"));
   if (!paused) return begin(request, commit);
+  auto reached = recorded_progress([&](const auto& collection) { return retry_temporary(runtime_, stop, [&] { return deployment->load_state(collection); }); });
   MonitorLock lock(*lock_);
+  found_ = std::move(reached);
   request_ = request;
   commit_ = commit;
   state_ = SyncState::kPaused;
@@ -364,6 +367,7 @@ SyncProgress SyncControl::progress() const {
   const auto running = session();
   if (running) progress.migration = running->migration->progress();
   MonitorLock lock(*lock_);
+  if (!running) progress.migration = found_;
   progress.state = state_;
   if (request_) progress.source = request_->source;
   progress.commit = commit_;

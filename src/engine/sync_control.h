@@ -111,6 +111,7 @@ class SyncControl {
   std::optional<SyncRequest> request_;
   CommitOrder commit_;
   std::shared_ptr<Session> session_;
+  Progress found_;  // of a migration that was found paused, until it goes on
   std::optional<Error> failure_;
   std::stop_source stopping_;
   std::unique_ptr<Runtime::Thread> watcher_;

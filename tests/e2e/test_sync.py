@@ -42,7 +42,10 @@ class SyncWhole(DroverTest):
         daemon.process.signal(signal.SIGTERM)
         self.assertEqual(daemon.process.wait(10), 0, daemon.process.tail())
         daemon.start()
-        daemon.committed()
+        again = daemon.committed()
+        self.assertEqual(again["collectionCopy"], done["collectionCopy"])
+        self.assertEqual(again["collectionCopy"]["estimatedCopiedBytes"], again["collectionCopy"]["estimatedTotalBytes"])
+        self.assertEqual(again["x"]["documents"], done["x"]["documents"])
 
     def test_pause_and_resume(self):
         self.seed()
@@ -59,9 +62,14 @@ class SyncWhole(DroverTest):
             reached = writers.acknowledged()
             eventually(lambda: writers.acknowledged() > reached + 50, 60, "writes while it is paused")
             self.assertEqual(before, self.destination.client().e2e_live.counters.find_one({"_id": 0}) or {})
+            paused = daemon.progress()
+            self.assertEqual(paused["collectionCopy"]["estimatedCopiedBytes"], paused["collectionCopy"]["estimatedTotalBytes"])
             daemon.process.kill()
             daemon.start()
-            daemon.wait_for(lambda progress: progress["state"] == "PAUSED", "PAUSED after a crash")
+            found = daemon.wait_for(lambda progress: progress["state"] == "PAUSED", "PAUSED after a crash")
+            for field in ("info", "collectionCopy"):
+                self.assertEqual(found[field], paused[field], field)
+            self.assertEqual((found["x"]["phase"], found["x"]["documents"]), ("change event application", paused["x"]["documents"]))
             daemon.ordered("resume")
             daemon.can_commit()
         daemon.ordered("commit")
