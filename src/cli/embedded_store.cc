@@ -18,7 +18,7 @@ constexpr std::size_t kStoreMemory = 128 << 20;
 constexpr std::uint64_t kStoreOplog = 256 << 20;
 
 Result<std::unique_ptr<cluster::Deployment>> connect(const std::string& uri, Runtime& runtime, const std::stop_token& stop) {
-  return cluster::connect({.uri = uri, .side = cluster::Side::kSource, .app_name = "drover server",
+  return cluster::connect({.uri = uri, .side = cluster::Side::kStore, .app_name = "drover server",
                            .selection_limit = control::kStoreReplyLimit, .reply_limit = control::kStoreReplyLimit}, runtime, stop);
 }
 

@@ -100,11 +100,13 @@ std::string_view side_word(Side side) {
     case Side::kDestination: return "destination";
     case Side::kCluster0: return "cluster0";
     case Side::kCluster1: return "cluster1";
+    case Side::kStore: return "store";
   }
   return "deployment";
 }
 
 ErrorCode side_code(Side side) {
+  if (side == Side::kStore) return ErrorCode::kUnsupported;
   return side == Side::kSource || side == Side::kCluster0 ? ErrorCode::kSource : ErrorCode::kDestination;
 }
 
@@ -120,8 +122,12 @@ Error write_concern_error(Side side, const Doing& doing, bson::View error) {
 
 namespace {
 
+bool is_of_certificates(std::string_view message) {
+  return message.find("certificate verif") != std::string_view::npos || message.find("validate TLS certificate") != std::string_view::npos;
+}
+
 std::string_view selection_advice(std::string_view message) {
-  if (message.find("certificate verif") != std::string_view::npos || message.find("validate TLS certificate") != std::string_view::npos)
+  if (is_of_certificates(message))
     return "; if an authority of your own made the certificate, name it with tlsCAFile=FILE in the connection string, and name the host as the certificate does";
   return "; check the host names and ports, that the server runs, and the set's name if one is given";
 }
@@ -140,7 +146,7 @@ Error driver_error(Side side, const Doing& doing, DriverFailure failure, std::st
       error.message = fmt::format("{}: cannot log in to {}: {}{}", word, hosts, message, advice(side, doing, 18, message));
       break;
     case DriverFailure::kSelection:
-      error.code = reached ? ErrorCode::kTemporary : side_code(side);
+      error.code = reached || (side == Side::kStore && !is_of_certificates(message)) ? ErrorCode::kTemporary : side_code(side);
       error.message = fmt::format("{}: {} on {}: no primary found at {}: {}{}", word, doing.command, doing.on, hosts, message,
                                   reached ? "" : selection_advice(message));
       break;

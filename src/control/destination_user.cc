@@ -10,14 +10,17 @@ constexpr int kRoleNotFound = 31;
 constexpr int kRoleExists = 51002;
 constexpr int kUserExists = 51003;
 
-bson::Document role_command(const char* verb, const std::string& name) {
+// What no built-in role that it should have allows: to see that the destination has no users yet, and to hold its writes back.
+bson::Document role_command(const char* verb, const DestinationUser& user) {
   bson::Builder command;
-  command.append(verb, name);
+  command.append(verb, user.name);
   {
     auto privileges = command.open_array("privileges");
     auto privilege = privileges.open_document();
     privilege.open_document("resource").append("cluster", true);
-    privilege.open_array("actions").append("setUserWriteBlockMode").append("bypassWriteBlockingMode");
+    auto actions = privilege.open_array("actions");
+    actions.append("viewUser");
+    if (user.write_block) actions.append("setUserWriteBlockMode").append("bypassWriteBlockingMode");
   }
   command.open_array("roles");
   command.open_document("writeConcern").append("w", "majority");
@@ -32,7 +35,7 @@ bson::Document user_command(const char* verb, const DestinationUser& user) {
     for (const auto* role : {"readWriteAnyDatabase", "restore", "clusterMonitor"}) roles.append(role);
     if (user.drops_data) roles.append("dbAdminAnyDatabase");
     if (user.sharded) roles.append("clusterManager");
-    if (user.write_block) roles.append(user.name);
+    roles.append(user.name);
   }
   command.open_document("writeConcern").append("w", "majority");
   return std::move(command).finish();
@@ -50,10 +53,8 @@ Status drop(cluster::Deployment& deployment, const char* verb, const std::string
 }  // namespace
 
 Status make_destination_user(cluster::Deployment& deployment, const DestinationUser& user) {
-  if (user.write_block) {
-    auto reply = deployment.run_command("admin", role_command("createRole", user.name));
-    if (!reply && reply.error().server_code != kRoleExists) return tl::unexpected(std::move(reply.error()).with_context("making the temporary role"));
-  }
+  auto role = deployment.run_command("admin", role_command("createRole", user));
+  if (!role && role.error().server_code != kRoleExists) return tl::unexpected(std::move(role.error()).with_context("making the temporary role"));
   auto reply = deployment.run_command("admin", user_command("createUser", user));
   if (!reply && reply.error().server_code == kUserExists) reply = deployment.run_command("admin", user_command("updateUser", user));
   if (!reply) return tl::unexpected(std::move(reply.error()).with_context("making the temporary user"));

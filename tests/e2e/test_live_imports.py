@@ -418,7 +418,10 @@ class Validations(ImportTest):
         good = self.validate()
         self.assertEqual((good["status"], good["errorMessage"]), ("PENDING", None))
         self.item(good["_id"], "RUN")
-        self.assertEqual(len([user for user in self.users() if user.startswith("drover-import")]), 1)
+        self.assertEqual(self.users().count(f"drover-import-{good['_id']}"), 1)
+        # It has to see that the destination holds no users yet.
+        actions = self.destination.client().admin.command("rolesInfo", f"drover-import-{good['_id']}", showPrivileges=True)["roles"][0]["privileges"]
+        self.assertIn("viewUser", [action for privilege in actions for action in privilege["actions"]])
         self.report(good["_id"], "DONE", checks=[passed])
         self.assertEqual(self.ended(good["_id"])["status"], "SUCCESS")
         checks = self.atlas.call("GET", f"{EXT}/groups/{self.group}/liveMigrations/validate/{good['_id']}")[2]["checks"]

@@ -439,6 +439,15 @@ class Roles(ServerTest):
         self.assertEqual(refused.child.returncode, 3, refused.tail())
         self.assertIn("chmod 600", refused.stderr())
 
+    def test_a_store_that_is_not_reached_is_waited_for_by_whoever_starts_it(self):
+        with socket.socket() as nobody:
+            nobody.bind(("127.0.0.1", 0))
+            uri = f"mongodb://127.0.0.1:{nobody.getsockname()[1]}/?replicaSet=store&serverSelectionTimeoutMS=1000"
+            away = self.run_drover("server", "--data", os.path.join(self.directory, "away"), "--store", uri, "--port", "0", timeout=60)
+        self.assertEqual(away.child.returncode, 75, away.tail())
+        self.assertIn("store: ", away.stderr())
+        self.assertNotIn("source", away.stderr())
+
 
 class SharedStore(ServerTest):
     def test_a_store_that_hangs(self):
