@@ -51,6 +51,11 @@ struct TlsOptions {
   bool require_client_certificate = false;
 };
 
+struct CertificateFacts {
+  std::string subject;       // RFC 2253
+  std::int64_t expires = 0;  // seconds since 1970
+};
+
 // What a listener needs to speak TLS. Shared by all connections. Thread-safe.
 class TlsContext {
  public:
@@ -60,6 +65,7 @@ class TlsContext {
   virtual Result<std::unique_ptr<Socket>> accept(int descriptor, std::chrono::milliseconds timeout) = 0;
   // RFC 2253 subject of the peer's certificate; empty without one.
   virtual std::string peer_subject(const Socket& socket) const = 0;
+  virtual CertificateFacts own_certificate() const = 0;
 };
 
 }  // namespace drover::net

@@ -98,6 +98,16 @@ class TlsSocket final : public Socket {
   SslPtr ssl_;
 };
 
+std::string subject_of(const X509* certificate) {
+  BIO* memory = BIO_new(BIO_s_mem());
+  X509_NAME_print_ex(memory, X509_get_subject_name(certificate), 0, XN_FLAG_RFC2253);
+  char* data = nullptr;
+  const auto size = BIO_get_mem_data(memory, &data);
+  std::string subject(data, static_cast<std::size_t>(size));
+  BIO_free(memory);
+  return subject;
+}
+
 class OpenSslContext final : public TlsContext {
  public:
   explicit OpenSslContext(SSL_CTX* context) : context_(context) {}
@@ -128,14 +138,17 @@ class OpenSslContext final : public TlsContext {
     if (tls == nullptr) return {};
     X509* certificate = SSL_get1_peer_certificate(tls->ssl());
     if (certificate == nullptr) return {};
-    BIO* memory = BIO_new(BIO_s_mem());
-    X509_NAME_print_ex(memory, X509_get_subject_name(certificate), 0, XN_FLAG_RFC2253);
-    char* data = nullptr;
-    const auto size = BIO_get_mem_data(memory, &data);
-    std::string subject(data, static_cast<std::size_t>(size));
-    BIO_free(memory);
+    auto subject = subject_of(certificate);
     X509_free(certificate);
     return subject;
+  }
+
+  CertificateFacts own_certificate() const override {
+    const X509* certificate = SSL_CTX_get0_certificate(context_);
+    if (certificate == nullptr) return {};
+    std::tm until{};
+    if (ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &until) != 1) return {.subject = subject_of(certificate)};
+    return {.subject = subject_of(certificate), .expires = ::timegm(&until)};
   }
 
  private:

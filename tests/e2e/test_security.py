@@ -1,5 +1,6 @@
 """Who may come in, and how: SCRAM in both forms, certificates, TLS modes, the first user, changes that reach open connections."""
 import base64
+import datetime
 import hashlib
 import hmac
 import os
@@ -243,6 +244,10 @@ class Certificates(DroverTest):
         told = client(port, **self.tls()).admin.command("getCmdLineOpts")["parsed"]["net"]["tls"]
         self.assertEqual(told, {"CAFile": self.ca, "allowConnectionsWithoutCertificates": True, "certificateKeyFile": self.server, "mode": "requireTLS"})
         self.assertTrue(self.comes_in(port, **self.tls(certificate=True)))
+        security = client(port, **self.tls()).admin.command("serverStatus")["security"]
+        self.assertIn("CN=", security["SSLServerSubjectName"])
+        self.assertTrue(security["SSLServerHasCertificateAuthority"])
+        self.assertGreater(security["SSLServerCertificateExpirationDate"], datetime.datetime.now())
 
     def test_a_certificate_is_a_user(self):
         port = self.serve("--tlsCAFile", self.ca, "--tlsAllowConnectionsWithoutCertificates", "--auth")

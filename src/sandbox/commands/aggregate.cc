@@ -49,7 +49,7 @@ struct PipelineState {
   std::shared_ptr<const bson::Collator> collator;
   std::string db;
   ServerVersion version;
-  bool refuses_scans = false;  // notablescan
+  PlanRules rules;
   MemoryBudget* memory = nullptr;
   std::shared_ptr<Asking> asking = std::make_shared<Asking>();
 };
@@ -97,7 +97,7 @@ Result<query::DocumentSourcePtr> open_collection(const StatePtr& state, const Re
   // By the text score no index has them; and who sorts says by what.
   const bool sorts_itself = scored || state->evaluation->origin_asked.sort_key;
   const auto sort = order && !sorts_itself ? TRY(query::SortPattern::parse(*order, state->collator)) : query::SortPattern();
-  auto plan = TRY(make_plan(*resolved.collection, {.refuses_scans = state->refuses_scans, .filter = &matcher, .sort = &sort, .collator = state->collator, .hint = hint,
+  auto plan = TRY(make_plan(*resolved.collection, {.rules = state->rules, .filter = &matcher, .sort = &sort, .collator = state->collator, .hint = hint,
                                                         .sort_spec = order ? order->view() : bson::View()}));
   if (order && !sorts_itself && plan.sorted) pipeline.drop_leading_sort();
   return query::DocumentSourcePtr(std::make_unique<ScanSource>(Scan(state->reader, resolved.collection, std::move(plan), std::move(matcher), *state->memory), state->asking,
@@ -196,7 +196,7 @@ Result<OpenAggregate> open_aggregate(CommandContext& context, AggregateRequest r
   state->reader = scope.reader;
   state->db = request.ns.db;
   state->version = context.settings().version;
-  state->refuses_scans = refuses_table_scans(context);
+  state->rules = plan_rules(context);
   state->memory = &context.services.memory.work;
   state->collator = TRY(collation_of(request.statement, request.ns, resolved));
   const auto let = request.let.empty() ? bson::Document() : TRY(query::evaluate_let(request.let, *evaluation_context(context)));

@@ -230,7 +230,7 @@ class MergeWriter {
     }
     if (by_id_ && bson::same_collation(collection->collator.get(), collator_.get())) return unit.find_by_id(*collection, document["_id"]);
     auto matcher = TRY(query::Matcher::parse(std::move(filter).finish(), collator_, context_.settings().version));
-    auto plan = TRY(make_plan(*collection, {.refuses_scans = refuses_table_scans(context_), .filter = &matcher, .collator = collator_}));
+    auto plan = TRY(make_plan(*collection, {.rules = plan_rules(context_), .filter = &matcher, .collator = collator_}));
     // The unit outlives the scan.
     Scan scan(std::shared_ptr<const Reader>(std::shared_ptr<void>(), &unit), collection, std::move(plan), std::move(matcher), context_.services.memory.work);
     const auto found = TRY(scan.next());

@@ -23,6 +23,7 @@
 #include "bson/document.h"
 #include "model/namespace.h"
 #include "model/server_version.h"
+#include "sandbox/commands/api_parameters.h"
 #include "sandbox/commands/cursor.h"
 #include "sandbox/commands/memory.h"
 #include "sandbox/commands/resource.h"
@@ -113,6 +114,8 @@ struct ServerSettings {
     std::string mode;  // empty: there is none
     std::string certificate_key_file, ca_file;
     bool allow_without_certificate = false;
+    std::string subject;           // of its certificate
+    std::int64_t expires_millis = 0;
   } tls;
   std::size_t memory_bytes = 256 << 20;
   std::size_t max_connections = 0;
@@ -257,6 +260,7 @@ struct CommandContext {
   bool internal = false;                         // run by the server itself: no authorization, no write block
   MemoryShare* reply_memory = nullptr;           // lives until the reply is sent; null: not counted
 
+  ApiParameters api;                             // the dispatcher's
   std::optional<bson::Document> lsid;            // {id, uid} of the command's lsid; the dispatcher's, where it is a good one
 
   // Filled by execute().

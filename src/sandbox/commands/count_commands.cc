@@ -48,7 +48,7 @@ Result<std::optional<Scan>> open_scan(CommandContext& context, const ReadScope& 
   auto matcher = TRY(query::Matcher::parse(filter, collator, context.settings().version, evaluation));
   TRY(evaluation->literals());
   if (!target.collection) return std::optional<Scan>();
-  auto plan = TRY(make_plan(*target.collection, {.refuses_scans = refuses_table_scans(context), .filter = &matcher, .collator = collator, .hint = context.body["hint"]}));
+  auto plan = TRY(make_plan(*target.collection, {.rules = plan_rules(context), .filter = &matcher, .collator = collator, .hint = context.body["hint"]}));
   return std::optional(Scan(scope.reader, target.collection, std::move(plan), std::move(matcher), context.services.memory.work));
 }
 

@@ -78,6 +78,7 @@ Result<bson::Document> first_batch_reply(CommandContext& context, std::unique_pt
     entry.users = user_names(context);
     entry.granted = context.granted;
     entry.also_reads = also_read(context);
+    entry.api = context.api;
     entry.memory = std::move(memory);
     if (context.operation) entry.origin = context.operation->command;
     TRY(rest_between_batches(context, entry));

@@ -19,6 +19,7 @@
 #include "bson/builder.h"
 #include "bson/document.h"
 #include "model/namespace.h"
+#include "sandbox/commands/api_parameters.h"
 #include "sandbox/commands/memory.h"
 #include "sandbox/commands/resource.h"
 #include "sandbox/commands/session_id.h"
@@ -113,6 +114,7 @@ struct CursorEntry {
   std::optional<Duration> time_left;
   std::vector<Namespace> also_reads;     // the collections of a pipeline
   bson::Document origin;                 // the command, for currentOp
+  ApiParameters api;                     // of the command
 };
 
 // Implemented by the server. Thread-safe.

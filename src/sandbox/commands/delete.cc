@@ -97,7 +97,7 @@ class Deleting {
       if (collection->capped && !context_.settings().at_least(5, 0)) {
         return server_error(code::kIllegalOperation, fmt::format("cannot remove from a capped collection: {}", ns_.to_string()));
       }
-      auto plan = TRY(make_plan(*collection, {.refuses_scans = refuses_table_scans(context_), .filter = &filter, .collator = collator, .hint = spec.hint}));
+      auto plan = TRY(make_plan(*collection, {.rules = plan_rules(context_), .filter = &filter, .collator = collator, .hint = spec.hint}));
       Scan scan(scope.reader, collection, std::move(plan), filter, context_.services.memory.work);
       if (spec.many) return delete_many(scan, filter, collection->uuid);
       const auto document = TRY(scan.next());

@@ -243,6 +243,7 @@ class Execution {
       return server_error(code::kInvalidOptions, "Only the first command in a transaction may specify a readConcern");
     }
     if (session.state == State::kInProgress) {
+      TRY(check_same_api(context_.command->name, context_.api, "the transaction's first command", session.transaction_api));
       context_.transaction = session.transaction.get();
       return {};
     }
@@ -262,6 +263,7 @@ class Execution {
     auto view = context_.read_concern.at_cluster_time ? TRY(engine.view_at(*context_.read_concern.at_cluster_time)) : engine.view();
     session.transaction = engine.begin_transaction(std::move(view));
     session.transaction_started = context_.services.runtime.now();
+    session.transaction_api = context_.api;
     session.transaction_memory = MemoryShare(&context_.services.memory.work);
     session.state = Session::State::kInProgress;
     context_.services.sessions.count_started();

@@ -9,6 +9,7 @@
 #include "bson/ejson.h"
 #include "sandbox/commands/aggregate.h"
 #include "sandbox/commands/authorize.h"
+#include "sandbox/commands/covered.h"
 #include "sandbox/commands/explain.h"
 #include "sandbox/commands/explain_stages.h"
 #include "sandbox/commands/find_request.h"
@@ -230,18 +231,21 @@ Result<bson::Document> explain_find(CommandContext& context, const ReadScope& sc
   const auto sort = TRY(query::SortPattern::parse(request.sort, collator, context.settings().version, evaluation));
   Plan plan;
   if (collection) {
-    plan = TRY(make_plan(*collection, {.refuses_scans = refuses_table_scans(context), .filter = &filter, .sort = &sort, .collator = collator,
+    plan = TRY(make_plan(*collection, {.rules = plan_rules(context), .filter = &filter, .sort = &sort, .collator = collator,
                                        .hint = request.hint, .min = request.min, .max = request.max, .sort_spec = request.sort, .projection = request.projection}));
   }
   const auto normal = filter.normal_form();
   const bool counts = explained.use == ExplainedUse::kCount;
   const bool clustered = collection && collection->is_clustered();
   const bool express = context.settings().at_least(8, 0) && explained.use == ExplainedUse::kRead;
-  const ExplainedPlan shown{.plan = collection ? &plan : nullptr, .find = &request, .filter = normal,
+  const bool shows = explained.use == ExplainedUse::kRead && !request.projection.empty() && !request.return_key && !request.show_record_id;
+  const auto projection = shows ? TRY(query::Projection::parse(request.projection, &filter, context.settings().version, evaluation)) : query::Projection();
+  ExplainedPlan shown{.plan = collection ? &plan : nullptr, .find = &request, .filter = normal,
                             .sorts = !sort.empty() && sort.natural() == 0 && !plan.sorted,
                             .by_id = !counts && plan.index && plan.index->is_id() && filter.is_id_equality() && !request.hint && request.skip == 0 && (!clustered || express),
                             .counts_records = counts && request.filter.empty() && !request.hint && !context.transaction && !scope.at,
-                            .clustered = clustered, .use = explained.use, .returns_document = explained.returns_document, .version = context.settings().version};
+                            .clustered = clustered, .use = explained.use, .returns_document = explained.returns_document, .covered = shows && CoveredProjection::of(plan, filter, sort, projection).has_value(), .version = context.settings().version};
+  if (shown.by_id) shown.covered = false;
   bson::Builder out;
   {
     auto planner = out.open_document("queryPlanner");
@@ -256,7 +260,9 @@ Result<bson::Document> explain_find(CommandContext& context, const ReadScope& sc
   }
   if (verbosity != ExplainVerbosity::kPlan) {
     const auto scan = TRY(carry_out(context, scope.reader, collection, plan, filter, shown));
-    append_stats(out, show_stages(shown, scan), scan, verbosity);
+    auto told = scan;
+    if (shown.covered) told.examined = 0;  // documents: keys alone were looked at
+    append_stats(out, show_stages(shown, scan), told, verbosity);
   }
   return std::move(out).finish();
 }

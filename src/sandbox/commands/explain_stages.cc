@@ -115,7 +115,9 @@ class Stages {
     const bool multikey = plan.index->multikey->load() != 0;
     stages_.push_back({.name = "IXSCAN", .facts = index_facts(*plan.index, plan.bounds, plan.forward), .advanced = scan_.examined, .need_time = dropped, .ended = scan_.ended,
                        .counts = counted({{"keysExamined", scan_.keys}, {"dupsTested", multikey ? scan_.keys : 0}, {"dupsDropped", dropped}})});
-    add_fetch(missed);
+    if (!explained_.covered) return add_fetch(missed);
+    stages_.back().advanced = scan_.matched;
+    stages_.back().need_time = dropped + missed;
   }
 
   void add_fetch(std::int64_t missed) {
@@ -192,7 +194,7 @@ class Stages {
     const bool simple = std::all_of(find_.projection.begin(), find_.projection.end(), [](const bson::Element& field) {
       return (field.is_number() || field.type() == bson::Type::kBool) && field.key().find('.') == std::string_view::npos;
     });
-    stages_.push_back({.name = simple ? "PROJECTION_SIMPLE" : "PROJECTION_DEFAULT", .facts = bson::make_document({{"transformBy", find_.projection}}),
+    stages_.push_back({.name = explained_.covered && simple ? "PROJECTION_COVERED" : simple ? "PROJECTION_SIMPLE" : "PROJECTION_DEFAULT", .facts = bson::make_document({{"transformBy", find_.projection}}),
                        .advanced = below()});
   }
 

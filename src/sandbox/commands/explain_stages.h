@@ -28,6 +28,7 @@ struct ExplainedPlan {
   bool clustered = false;       // the documents themselves are kept in the order of _id: no index is read
   ExplainedUse use = ExplainedUse::kRead;
   bool returns_document = false;  // of a write: findAndModify
+  bool covered = false;           // the index alone answers it: no document is fetched
   ServerVersion version;
 };
 

@@ -5,6 +5,7 @@
 
 #include "bson/ejson.h"
 #include "sandbox/commands/aggregate.h"
+#include "sandbox/commands/covered.h"
 #include "sandbox/commands/find_request.h"
 #include "sandbox/commands/scan.h"
 #include "sandbox/commands/support.h"
@@ -32,6 +33,7 @@ struct FindParts {
   bool await_data = false;
   bool show_record_id = false;
   bool return_key = false;
+  std::optional<CoveredProjection> covered;  // shows what the projection does
   bool fixed_view = false;  // snapshot reads and transactions stay at one time
   bool is_oplog = false;
   bool tells_position = false;  // $_requestResumeToken
@@ -123,7 +125,7 @@ class FindCursor : public CommandCursor {
       return batch.append(document);
     }
     if (parts_.evaluation->origin_asked.any()) TRY(note_origin(document, id, index));
-    auto shown = parts_.return_key ? TRY(key_of(document, index)) : TRY(parts_.projection.apply(document));
+    auto shown = parts_.return_key ? TRY(key_of(document, index)) : parts_.covered && index && index->multikey->load() == 0 ? parts_.covered->apply(document) : TRY(parts_.projection.apply(document));
     if (parts_.show_record_id && !parts_.return_key) {
       bson::Builder with_id;
       with_id.append_all(shown).append("$recordId", id);
@@ -287,7 +289,7 @@ Result<bson::Document> find(CommandContext& context) {
     options.list_order = true;
     return first_batch_reply(context, make_list_cursor({}), target.ns, options);
   }
-  const PlanRequest plan_request{.refuses_scans = refuses_table_scans(context), .filter = parts.filter.get(), .sort = &parts.sort, .collator = collator, .hint = request.hint, .min = request.min,
+  const PlanRequest plan_request{.rules = plan_rules(context), .filter = parts.filter.get(), .sort = &parts.sort, .collator = collator, .hint = request.hint, .min = request.min,
                                  .max = request.max, .sort_spec = request.sort, .projection = request.projection,
                                  .collation = context.body["collation"].to_document().value_or(bson::View()), .limits = shown_limits(request)};
   if (request.tailable && !target.collection->capped) {
@@ -310,6 +312,7 @@ Result<bson::Document> find(CommandContext& context) {
   if (request.tailable && !target.collection->is_oplog() && target.collection->counters->copy().records == 0) {
     return first_batch_reply(context, make_list_cursor({}), target.ns, options);
   }
+  if (!parts.show_record_id && !parts.return_key) parts.covered = CoveredProjection::of(plan, *parts.filter, parts.sort, parts.projection);
   parts.fixed_view = scope.at.has_value() || context.transaction != nullptr;
   Scan scan(scope.reader, target.collection, std::move(plan), *parts.filter, context.services.memory.work);
   return first_batch_reply(context, std::make_unique<FindCursor>(std::move(scan), std::move(parts), scope.time, context.services.memory.work), target.ns, options);

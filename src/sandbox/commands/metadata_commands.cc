@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "bson/builder.h"
+#include "sandbox/commands/plan.h"
 #include "sandbox/commands/support.h"
 #include "sandbox/commands/tables.h"
 
@@ -37,12 +38,6 @@ Result<ApiParameters> parse_parameters(const CommandContext& context) {
   return out;
 }
 
-// Text indexes and sparse ones are not part of API version 1.
-bool is_in_api(const IndexInfo& index) {
-  if (index.sparse) return false;
-  return std::none_of(index.fields.begin(), index.fields.end(), [](const IndexField& field) { return field.kind == "text" || field.kind == "geoHaystack"; });
-}
-
 bson::Document index_error(const CollectionInfo& collection, const IndexInfo& index) {
   bson::Builder out;
   out.append("ns", collection.ns.to_string()).append("code", kApiStrictError).append("codeName", "APIStrictError");
@@ -63,7 +58,7 @@ Result<bson::Document> validate_db_metadata(CommandContext& context) {
     for (const auto& collection : context.engine().view()->catalog->all()) {
       if ((db && collection->ns.db != *db) || (name && collection->ns.collection != *name)) continue;
       for (const auto& index : collection->indexes) {
-        if (!parameters.strict || is_in_api(*index) || more) continue;
+        if (!parameters.strict || is_in_stable_api(*index) || more) continue;
         errors.append(index_error(*collection, *index));
         more = errors.size() > kMaxReplyBytes;
       }

@@ -269,10 +269,13 @@ class Candidate {
   std::vector<PathBounds> used_;
 };
 
+// Whether the command may read by it.
+bool serves(const IndexInfo& index, const PlanRequest& request) { return index.ready && (!request.rules.stable_only || is_in_stable_api(index)); }
+
 Result<std::shared_ptr<const IndexInfo>> hinted_index(const CollectionInfo& collection, const PlanRequest& request) {
   const auto& hint = request.hint;
   for (const auto& index : collection.indexes) {
-    if (!index->ready) continue;
+    if (!serves(*index, request)) continue;
     if (hint.is_string() ? index->name == hint.string_value() : hint.is_document() && index->key_pattern().same_bytes(hint.document_value())) {
       if (!index->is_plain()) {
         return server_error(code::kBadValue, fmt::format("index '{}' of {} is kept, but this server does not read through it", index->name, collection.ns.to_string()));
@@ -283,7 +286,7 @@ Result<std::shared_ptr<const IndexInfo>> hinted_index(const CollectionInfo& coll
   // Patterns written with another numeric type are the same pattern.
   if (hint.is_document()) {
     for (const auto& index : collection.indexes) {
-      if (index->ready && index->is_plain() && bson::compare_documents(index->key_pattern(), hint.document_value()) == 0) return index;
+      if (serves(*index, request) && index->is_plain() && bson::compare_documents(index->key_pattern(), hint.document_value()) == 0) return index;
     }
   }
   return planner_error(collection, request, "planner returned error :: caused by :: hint provided does not correspond to an existing index");
@@ -346,7 +349,7 @@ Plan clustered_plan(const CollectionInfo& collection, bool forward, bool sorted)
 // Every document is looked at, by the index's definition. As the server does, it wants an equality for every field before the text's.
 Status answer_text(const CollectionInfo& collection, const IndexInfo& index, const PlanRequest& request) {
   const auto equalities = request.filter->equalities();
-  bool answers = !index.partial_filter || implies_partial(request.filter->filter(), index.partial_filter->filter());
+  bool answers = serves(index, request) && (!index.partial_filter || implies_partial(request.filter->filter(), index.partial_filter->filter()));
   for (const auto& field : index.key_pattern()) {
     if (field.key() == "_fts") break;
     answers = answers && std::any_of(equalities.begin(), equalities.end(), [&](const auto& equality) { return equality.first == field.key(); });
@@ -359,6 +362,11 @@ Status answer_text(const CollectionInfo& collection, const IndexInfo& index, con
 }
 
 }  // namespace
+
+bool is_in_stable_api(const IndexInfo& index) {
+  if (index.sparse) return false;
+  return std::none_of(index.fields.begin(), index.fields.end(), [](const IndexField& field) { return field.kind == "text" || field.kind == "geoHaystack"; });
+}
 
 Status check_special(const CollectionInfo* collection, const PlanRequest& request) {
   if (request.filter == nullptr) return {};
@@ -397,7 +405,7 @@ bool may_scan(const CollectionInfo& collection, const PlanRequest& request) {
   const bool internal = ns.db == "admin" || ns.db == "config" || ns.db == "local" || ns.collection.starts_with("system.");
   // What a geo or text index answers looks at every document here, but is answered by an index all the same.
   const auto& filter = *request.filter;
-  return internal || !request.refuses_scans || filter.matches_everything() || filter.near_path() || filter.has_text();
+  return internal || !request.rules.refuses_scans || filter.matches_everything() || filter.near_path() || filter.has_text();
 }
 
 // The index that serves best, or none that serves.
@@ -405,7 +413,7 @@ std::optional<Plan> best_plan(const CollectionInfo& collection, const PlanReques
   std::optional<Plan> best;
   int best_score = 0;
   for (const auto& index : collection.indexes) {
-    if (!index->ready || !index->is_plain() || index->spec["hidden"].is_truthy()) continue;
+    if (!serves(*index, request) || !index->is_plain() || index->spec["hidden"].is_truthy()) continue;
     if (request.index_filter != nullptr && !request.index_filter->allows(*index)) continue;
     const Candidate candidate(index, bounds, request);
     bool forward = true;

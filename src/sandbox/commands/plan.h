@@ -44,8 +44,17 @@ struct Plan {
   std::vector<PlanBranch> others;  // of a $or, whose first branch the above is: read after it, each document but once
 };
 
-struct PlanRequest {
+// What holds for all plans of a command.
+struct PlanRules {
   bool refuses_scans = false;  // notablescan: a filter has to be answered by an index
+  bool stable_only = false;    // apiStrict: only by indexes that are part of API version 1
+};
+
+// Text indexes and sparse ones are not part of API version 1.
+bool is_in_stable_api(const IndexInfo& index);
+
+struct PlanRequest {
+  PlanRules rules;
   const query::Matcher* filter = nullptr;
   const query::SortPattern* sort = nullptr;
   std::shared_ptr<const bson::Collator> collator;

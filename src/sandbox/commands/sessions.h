@@ -40,6 +40,7 @@ class Session {
   MemoryShare transaction_memory;
   SteadyTime transaction_started{};
   bson::Document transaction_read_concern;
+  ApiParameters transaction_api;    // of its first command
   bool loaded = false;              // config.transactions was asked
 
   // "<uuid> - <base64 of uid>", as messages name it.

@@ -241,6 +241,12 @@ Result<bson::Document> server_status(CommandContext& context) {
     engine.append("readOnly", false).append("persistent", !settings.dbpath.empty()).append("note", "drover sandbox (RocksDB)");
   }
   append_transactions(out, context);
+  if (const auto& tls = settings.tls; !tls.mode.empty()) {
+    out.open_document("security")
+        .append("SSLServerSubjectName", tls.subject)
+        .append("SSLServerHasCertificateAuthority", !tls.ca_file.empty())
+        .append("SSLServerCertificateExpirationDate", bson::DateTime{tls.expires_millis});
+  }
   const auto memory = memory_of_process();
   out.open_document("mem")
       .append("bits", 64)

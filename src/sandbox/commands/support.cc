@@ -10,6 +10,7 @@
 #include "bson/ejson.h"
 #include "sandbox/commands/fsync_lock.h"
 #include "sandbox/commands/parameters.h"
+#include "sandbox/commands/plan.h"
 #include "sandbox/commands/script_session.h"
 #include "sandbox/commands/timeseries.h"
 #include "sandbox/commands/write_block.h"
@@ -351,7 +352,9 @@ std::int64_t saturating_sum(std::int64_t a, std::int64_t b) {
   return __builtin_add_overflow(a, b, &sum) ? std::numeric_limits<std::int64_t>::max() : sum;
 }
 
-bool refuses_table_scans(const CommandContext& context) { return context.services.parameters.refuses_table_scans(); }
+PlanRules plan_rules(const CommandContext& context) {
+  return {.refuses_scans = context.services.parameters.refuses_table_scans(), .stable_only = context.api.is_strict()};
+}
 
 std::shared_ptr<const query::EvaluationContext> evaluation_context(CommandContext& context, bson::View let,
                                                                    std::shared_ptr<const bson::Collator> collator) {

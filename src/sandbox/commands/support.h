@@ -18,6 +18,8 @@
 
 namespace drover::sandbox {
 
+struct PlanRules;  // plan.h
+
 inline constexpr std::size_t kMaxNamespaceBytes = 255;
 
 namespace code {
@@ -124,8 +126,8 @@ std::int64_t saturating_sum(std::int64_t a, std::int64_t b);
 // `cursor: {batchSize}` of a command whose lists fit into one reply: how many documents that is to have. 14 and 51024 for what says no number.
 Result<std::int64_t> first_batch_size(const CommandContext& context);
 
-// notablescan, for plans.
-bool refuses_table_scans(const CommandContext& context);
+// notablescan and apiStrict, for plans.
+PlanRules plan_rules(const CommandContext& context);
 // "8.0"; of a server whose own has not been set, its version's.
 Result<std::string> feature_compatibility_version(const Reader& reader, ServerVersion version);
 

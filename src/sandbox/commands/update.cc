@@ -255,7 +255,7 @@ class Updating {
     TRY(check_transactional(context_, collection));
     Outcome total;
     if (collection) {
-      auto plan = TRY(make_plan(*collection, {.refuses_scans = refuses_table_scans(context_), .filter = &statement.filter(), .collator = statement.collator(), .hint = specs_[at_].hint}));
+      auto plan = TRY(make_plan(*collection, {.rules = plan_rules(context_), .filter = &statement.filter(), .collator = statement.collator(), .hint = specs_[at_].hint}));
       Scan scan(scope.reader, collection, std::move(plan), statement.filter(), context_.services.memory.work);
       while (true) {
         TRY(check_interrupt(context_));

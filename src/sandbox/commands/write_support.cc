@@ -215,7 +215,7 @@ Result<std::optional<Found>> find_one(CommandContext& context, const Reader& rea
   const auto failing = [&](Error error) { return request.failing.empty() ? error : caused_by(request.failing, std::move(error)); };
   const bool by_distance = request.filter->has_near() && (!request.sort || request.sort->empty());
   const bool natural = !by_distance && (!request.sort || request.sort->empty() || request.sort->natural() != 0);
-  auto plan = TRY(make_plan(*collection, {.refuses_scans = refuses_table_scans(context), .filter = request.filter, .sort = request.sort, .collator = request.collator, .hint = request.hint,
+  auto plan = TRY(make_plan(*collection, {.rules = plan_rules(context), .filter = request.filter, .sort = request.sort, .collator = request.collator, .hint = request.hint,
                                           .sort_spec = request.sort_spec, .projection = request.projection}));
   const bool first_is_best = natural || (plan.sorted && !by_distance);
   // The reader outlives the scan; it is not shared further.

@@ -6,6 +6,7 @@
 
 #include "bson/compare.h"
 #include "bson/decimal.h"
+#include "sandbox/query/match_order.h"
 
 namespace drover::sandbox::query {
 
@@ -17,6 +18,17 @@ namespace {
 
 // Whether `value` is what null stands for, besides itself.
 bool is_like_null(const Element& value, bool undefined_is_null) { return !value.exists() || (undefined_is_null && value.type() == Type::kUndefined); }
+
+// Whether an item that a branch of $or matches counts for the positional operator: of several branches only where they stand for one $in.
+bool tells_item(const ListNode& list) {
+  if (list.kind() != MatchKind::kOr) return list.kind() == MatchKind::kAnd;
+  if (list.children.size() == 1) return true;
+  return std::ranges::all_of(list.children, [&](const auto& child) {
+    const auto& branch = single(*child);
+    if (branch.kind() != MatchKind::kCompare) return false;
+    return static_cast<const CompareNode&>(branch).op == Comparison::kEq && path_of(branch) == path_of(single(*list.children.front()));
+  });
+}
 
 }  // namespace
 
@@ -32,7 +44,7 @@ bool ListNode::matches(View document, MatchState state) const {
   if (kind() == MatchKind::kAnd) {
     return std::ranges::all_of(children, [&](const auto& child) { return child->matches(document, state); });
   }
-  if (kind() == MatchKind::kNor) state.details = nullptr;
+  if (state.details && !tells_item(*this)) state.details = nullptr;
   const bool any = std::ranges::any_of(children, [&](const auto& child) { return child->matches(document, state); });
   return any == (kind() == MatchKind::kOr);
 }

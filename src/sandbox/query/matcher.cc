@@ -170,6 +170,42 @@ void collect_equalities(const MatchNode& node, std::vector<std::pair<std::string
 
 }  // namespace
 
+namespace {
+
+// Null and what is like it stands for nothing too; arrays and documents are compared as wholes or by their items.
+bool is_plain_value(const Element& value) {
+  switch (value.type()) {
+    case Type::kNull:
+    case Type::kUndefined:
+    case Type::kArray:
+    case Type::kDocument:
+    case Type::kRegex:
+    case Type::kMinKey:
+    case Type::kMaxKey: return false;
+    default: return true;
+  }
+}
+
+bool is_decided(const MatchNode& node, const std::function<bool(std::string_view)>& kept) {
+  switch (node.kind()) {
+    case MatchKind::kAnd:
+      return std::ranges::all_of(static_cast<const ListNode&>(node).children, [&](const auto& child) { return is_decided(*child, kept); });
+    case MatchKind::kCompare: {
+      const auto& compare = static_cast<const CompareNode&>(node);
+      return kept(compare.path.text()) && is_plain_value(compare.rhs);
+    }
+    case MatchKind::kIn: {
+      const auto& in = static_cast<const InNode&>(node);
+      return kept(in.path.text()) && in.regexes.empty() && std::ranges::all_of(in.equalities, is_plain_value);
+    }
+    default: return false;
+  }
+}
+
+}  // namespace
+
+bool Matcher::is_decided_by(const std::function<bool(std::string_view)>& kept) const { return !parsed_ || is_decided(*parsed_->root, kept); }
+
 std::optional<Element> Matcher::is_id_equality() const {
   if (!parsed_ || !is_id_compare(*parsed_->root)) return std::nullopt;
   return static_cast<const CompareNode&>(*parsed_->root).rhs;

@@ -99,6 +99,8 @@ class Matcher {
   // As explain shows it; as it was given when it holds what has no other form ($expr, $jsonSchema, $text, places).
   bson::Document normal_form() const;
 
+  // Whether the values at such paths decide it, as an index keeps them (null for nothing): it compares them with plain values, and asks nothing else.
+  bool is_decided_by(const std::function<bool(std::string_view path)>& kept) const;
   // What the top-level AND implies, in the filter's order.
   std::vector<PathBounds> bounds() const;
   // The value of `_id` when the filter is exactly {_id: value} with a value that an _id can have.

@@ -71,6 +71,12 @@ TEST(Matcher, RemembersTheMatchingItem) {
   EXPECT_EQ(index(R"({"a.b":2})", R"({"a":[{"b":1},{"b":[1,2]}]})"), "1");
   EXPECT_EQ(index(R"({"a":{"$elemMatch":{"b":{"$gt":1}}}})", R"({"a":[{"b":1},{"b":2}]})"), "1");
   EXPECT_EQ(index(R"({"x":1})", R"({"x":1})"), "none");
+  // Of a $or only where it is one $in.
+  EXPECT_EQ(index(R"({"$or":[{"a":2},{"a":3}]})", R"({"a":[1,2,3]})"), "1");
+  EXPECT_EQ(index(R"({"$or":[{"a":2}]})", R"({"a":[1,2,3]})"), "1");
+  EXPECT_EQ(index(R"({"$or":[{"a":2},{"b":5}]})", R"({"a":[1,2,3],"b":5})"), "none");
+  EXPECT_EQ(index(R"({"$or":[{"a":{"$gt":1}},{"a":7}]})", R"({"a":[1,2,3]})"), "none");
+  EXPECT_EQ(index(R"({"a":2,"$or":[{"a":1},{"b":5}]})", R"({"a":[1,2,3]})"), "1");
 }
 
 TEST(Matcher, Schemas) {

@@ -75,13 +75,19 @@ void slice_value(const ProjectedSlice& slice, std::size_t depth, const Element& 
   }
 }
 
-// The array at `parts` (the first met on the way) is cut down to its item `index`.
-Status positional_fields(std::span<const std::string> parts, View source, std::string_view index, bson::Builder& out) {
+// The array at `parts` (the first met on the way) is cut down to its item `index`: 51246 when the filter has matched none. Where there is no
+// array nothing is cut.
+Status positional_fields(std::span<const std::string> parts, View source, const std::optional<std::string>& index, bson::Builder& out) {
   for (const Element& field : source) {
     if (field.key() != parts[0]) {
       out.append_raw(field);
     } else if (field.is_array()) {
-      const Element item = field.document_value()[index];
+      if (!index) {
+        return bad(51246,
+                   "positional operator '.$' couldn't find a matching "
+                   "element in the array");
+      }
+      const Element item = field.document_value()[*index];
       if (!item) {
         return bad(51247,
                    "positional operator '.$' element mismatch");
@@ -96,6 +102,16 @@ Status positional_fields(std::span<const std::string> parts, View source, std::s
     }
   }
   return {};
+}
+
+void add_leaves(const ProjectionNode& node, const std::string& prefix, std::vector<std::string>& paths) {
+  for (const auto& child : node.children) {
+    if (child.node) {
+      add_leaves(*child.node, prefix + child.name + ".", paths);
+    } else {
+      paths.push_back(prefix + child.name);
+    }
+  }
 }
 
 }  // namespace
@@ -142,15 +158,19 @@ Result<bson::Document> Projection::apply(View document) const {
   if (parsed_->positional.empty()) return result;
   MatchDetails details;
   if (parsed_->filter) parsed_->filter->matches(document, &details);
-  if (!details.array_index) {
-    return bad(51246,
-               "positional operator '.$' couldn't find a matching "
-               "element in the array");
-  }
   bson::Builder out;
   const auto parts = split_path(parsed_->positional[0]);
-  TRY(positional_fields(parts, result.view(), *details.array_index, out));
+  TRY(positional_fields(parts, result.view(), details.array_index, out));
   return std::move(out).finish();
+}
+
+std::optional<std::vector<std::string>> Projection::included_paths() const {
+  if (!parsed_ || parsed_->tree.kind != ProjectionTree::Kind::kInclusion || parsed_->tree.root.computes || !parsed_->positional.empty() || !parsed_->slices.empty()) {
+    return std::nullopt;
+  }
+  std::vector<std::string> paths;
+  add_leaves(parsed_->tree.root, "", paths);
+  return paths;
 }
 
 std::optional<std::vector<std::string>> Projection::needed_fields() const {

@@ -27,6 +27,8 @@ class Projection {
   Result<bson::Document> apply(bson::View document) const;
   // The fields (top-level names) the result depends on; nothing when it needs the whole document.
   std::optional<std::vector<std::string>> needed_fields() const;
+  // The paths that it shows, when it does no more than that: nothing is computed, cut or excluded but _id.
+  std::optional<std::vector<std::string>> included_paths() const;
 
  private:
   struct Parsed;

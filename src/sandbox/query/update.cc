@@ -264,9 +264,6 @@ Result<Update> Update::parse(const Element& u, const UpdateOptions& options) {
       parsed->tree = TRY(build_tree(parsed->assignments, parsed->order(), nullptr));
     } else {
       if (options.multi) return bad(code::kFailedToParse, "multi update is not supported for replacement-style update");
-      if (!parsed->array_filters.empty()) {
-        return bad(code::kFailedToParse, "arrayFilters may not be specified for replacement-style updates");
-      }
       TRY(check_storable(update, options.version));
       if (options.version >= kFive) TRY(check_replacement_fields(update));
     }

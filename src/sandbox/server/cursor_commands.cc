@@ -185,6 +185,7 @@ Result<bson::Document> get_more(CommandContext& context) {
   CheckedOut checked_out(context.services.cursors, request.id, TRY(context.services.cursors.check_out(request.id, context.operation->killed)));
   auto& entry = checked_out.entry();
   TRY(check_owner(context, request, entry));
+  TRY(check_same_api("getMore", context.api, "the cursor-creating command", entry.api));
   context.reads_change_stream = entry.cursor->is_change_stream();
   if (const auto data = context.services.fail_points.fail_get_more_after_cursor_checkout.hit()) {
     checked_out.end();

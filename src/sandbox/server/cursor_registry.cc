@@ -37,6 +37,7 @@ Result<CursorEntry> OpenCursors::check_out(std::int64_t id, std::stop_source int
   out.granted = slot.entry.granted;
   out.no_timeout = slot.entry.no_timeout;
   out.time_left = slot.entry.time_left;
+  out.api = slot.entry.api;
   out.cursor = std::move(slot.entry.cursor);
   out.kept = std::move(slot.entry.kept);
   return out;

@@ -231,7 +231,9 @@ bson::Document Dispatcher::run_in(CommandContext& context, ClientConnection& con
     return error_reply(Error{ErrorCode::kFailure, fmt::format("{} may only be run against the admin database.", command.name), 13, {}});
   }
   if (auto preference = check_read_preference(context.body); !preference) return error_reply(preference.error());
-  if (auto stable = check_api_version(command, context.body, services.settings); !stable) return error_reply(stable.error());
+  auto api = check_api_version(command, context.body, services.settings);
+  if (!api) return error_reply(api.error());
+  context.api = *api;
   if (auto allowed = check_authorized(context, connection); !allowed) return error_reply(allowed.error());
   auto deadline = deadline_of(command, context.body, services.runtime);
   if (!deadline) return error_reply(deadline.error());

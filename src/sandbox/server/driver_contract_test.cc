@@ -134,6 +134,53 @@ TEST_F(DriverContract, StrictClientsAreRefusedWhatIsUnstable) {
   EXPECT_EQ(code(run("d", R"({"testDeprecation": 1, "apiVersion": "1", "apiDeprecationErrors": true})")), 324);
 }
 
+TEST_F(DriverContract, StrictClientsAreRefusedWhatIsUnstableWithin) {
+  start({7, 0, 16});
+  run("d", R"({"insert": "c", "documents": [{"_id": 1, "a": "foo", "b": 1}]})");
+  run("d", R"({"createIndexes": "c", "indexes": [{"key": {"a": "text"}, "name": "t"}, {"key": {"b": 1}, "name": "b", "sparse": true}]})");
+  const auto refused = [&](const std::string& command) {
+    const auto reply = run("d", command + R"(, "apiVersion": "1", "apiStrict": true})");
+    return std::pair(code(reply), std::string(reply["errmsg"].to_string_view().value_or("")));
+  };
+  EXPECT_EQ(refused(R"({"find": "c", "filter": {"$text": {"$search": "foo"}})").first, 291);
+  EXPECT_EQ(refused(R"({"find": "c", "hint": "b")").first, 2);
+  EXPECT_EQ(refused(R"({"find": "c", "filter": {"b": 1})").first, 0);
+  EXPECT_EQ(refused(R"({"aggregate": "c", "cursor": {}, "pipeline": [{"$collStats": {}}])").first, 0);
+  EXPECT_EQ(refused(R"({"aggregate": "c", "cursor": {}, "pipeline": [{"$collStats": {"storageStats": {}}}])"),
+            std::pair(std::int64_t{323}, std::string("only the 'count' option to $collStats is supported in API Version 1")));
+  EXPECT_EQ(refused(R"({"aggregate": "c", "cursor": {}, "pipeline": [{"$indexStats": {}}])").second, "$indexStats is not allowed with 'apiStrict: true' in API Version 1");
+  EXPECT_EQ(refused(R"({"aggregate": "c", "cursor": {}, "pipeline": [{"$facet": {"x": [{"$indexStats": {}}]}}])").first, 323);
+  EXPECT_EQ(refused(R"({"aggregate": "c", "cursor": {}, "pipeline": [{"$unionWith": {"coll": "c", "pipeline": [{"$listCatalog": {}}]}}])").first, 323);
+  EXPECT_EQ(refused(R"({"create": "v", "viewOn": "c", "pipeline": [{"$planCacheStats": {}}])").first, 323);
+  EXPECT_EQ(refused(R"({"create": "plain", "capped": false)").first, 0);
+  EXPECT_EQ(refused(R"({"create": "round", "capped": true)").first, 72);
+  EXPECT_EQ(refused(R"({"createIndexes": "x", "indexes": [{"key": {"a": "text"}, "name": "t"}])").first, 323);
+  EXPECT_EQ(refused(R"({"collMod": "c", "index": {"name": "b", "prepareUnique": true})").first, 323);
+  EXPECT_EQ(refused(R"({"insert": "system.js", "documents": [{"_id": "f", "value": 1}])").first, 323);
+  EXPECT_EQ(code(run("d", R"({"ping": 1, "apiVersion": "1", "apiStrict": "true"})")), 14);
+}
+
+// What a cursor's or a transaction's first command declared, the others declare too.
+TEST_F(DriverContract, WhatGoesOnDeclaresTheSameApi) {
+  start({5, 0, 0});
+  run("d", R"({"insert": "c", "documents": [{"_id": 1}, {"_id": 2}, {"_id": 3}]})");
+  const std::string declared = R"(, "apiVersion": "1", "apiStrict": true})";
+  const auto found = run("d", R"({"find": "c", "batchSize": 1)" + declared);
+  const auto more = R"({"getMore": {"$numberLong": ")" + std::to_string(found.view().at_path("cursor.id").to_int64().value_or(0)) + R"("}, "collection": "c", "batchSize": 1)";
+  const auto plain = run("d", more + "}");
+  EXPECT_EQ(code(plain), 347);
+  EXPECT_EQ(plain["errmsg"].to_string_view(), "API parameter mismatch: getMore used params {}, the cursor-creating command used { apiVersion: \"1\", apiStrict: true }");
+  EXPECT_EQ(code(run("d", more + R"(, "apiVersion": "1"})")), 347);
+  EXPECT_EQ(code(run("d", more + declared)), 0);
+
+  const std::string number = R"("autocommit": false, "txnNumber": {"$numberLong": "1"}, )" + std::string(kSession);
+  EXPECT_EQ(code(run("d", R"({"insert": "c", "documents": [{"_id": 4}], "startTransaction": true, )" + number + declared)), 0);
+  EXPECT_EQ(code(run("d", R"({"insert": "c", "documents": [{"_id": 5}], )" + number + "}")), 347);
+  EXPECT_EQ(code(run("admin", R"({"commitTransaction": 1, )" + number + "}")), 347);
+  EXPECT_EQ(code(run("admin", R"({"commitTransaction": 1, )" + number + declared)), 0);
+  EXPECT_EQ(run("d", R"({"count": "c"})")["n"].to_int64(), 4);
+}
+
 TEST_F(DriverContract, CompressorsInTheClientsOrder) {
   start();
   const auto reply = run("admin", R"({"hello": 1, "compression": ["zstd", "noop", "other", "zlib"]})");

@@ -86,6 +86,28 @@ TEST_F(ExplainTest, StagesByTheServersNames) {
             R"({"isCached":false,"stage":"EXPRESS_IXSCAN","keyPattern":"{_id:1}","indexName":"_id_"})");
 }
 
+TEST_F(ExplainTest, WhatAnIndexAnswersAloneIsAsItsKeysHoldIt) {
+  fill(kTest44);
+  run("t", R"({"insert": "k", "documents": [{"_id": 1, "a": 1}, {"_id": 2, "a": 1, "b": 5, "x": {"y": 7}}, {"_id": 3, "a": 2, "b": 6}]})");
+  run("t", R"({"createIndexes": "k", "indexes": [{"key": {"b": 1, "a": 1, "x.y": 1, "x.z": 1}, "name": "i"}]})");
+  const auto found = [&](const std::string& more) {
+    std::string shown;
+    for (const auto& document : batch(run("t", R"({"find": "k", )" + more + "}"))) shown += text(document) + " ";
+    return shown;
+  };
+  const std::string some = R"("hint": "i", "projection": {"_id": 0, "a": 1, "b": 1})";
+  EXPECT_EQ(found(R"("filter": {"a": 1}, )" + some), R"({"b":null,"a":1} {"b":5,"a":1} )");
+  EXPECT_EQ(found(R"("filter": {"a": 1}, "hint": "i", "projection": {"_id": 0, "x.z": 1, "x.y": 1})"), R"({"x":{"y":null,"z":null}} {"x":{"y":7,"z":null}} )");
+  EXPECT_EQ(stages(R"({"find": "k", "filter": {"b": {"$gt": 1}}, "projection": {"_id": 0, "b": 1}})"), "PROJECTION_COVERED IXSCAN ");
+  EXPECT_EQ(explain(R"({"find": "k", "filter": {"b": {"$gt": 1}}, "projection": {"_id": 0, "b": 1}})").view().at_path("executionStats.totalDocsExamined").to_int64(), 0);
+  // The document is asked for itself: _id, another field, what null stands for, an array once met.
+  EXPECT_EQ(found(R"("filter": {"a": 1}, "hint": "i", "projection": {"a": 1, "b": 1})"), R"({"_id":1,"a":1} {"_id":2,"a":1,"b":5} )");
+  EXPECT_EQ(found(R"("filter": {"a": 1, "_id": 1}, )" + some), R"({"a":1} )");
+  EXPECT_EQ(found(R"("filter": {"b": null}, )" + some), R"({"a":1} )");
+  run("t", R"({"insert": "k", "documents": [{"_id": 4, "a": 9, "b": [1, 2]}]})");
+  EXPECT_EQ(found(R"("filter": {"a": 1}, )" + some), R"({"a":1} {"a":1,"b":5} )");
+}
+
 TEST_F(ExplainTest, CountsAreThoseOfTheScan) {
   fill(kTest44);
   const auto number = [](const bson::Document& reply, const std::string& path) { return reply.view().at_path("executionStats." + path).to_int64().value_or(-1); };

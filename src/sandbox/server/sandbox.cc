@@ -212,6 +212,11 @@ Result<std::unique_ptr<Sandbox>> Sandbox::start(const SandboxOptions& options, R
                          fmt::format("opening the database in {}", options.dbpath));
   auto parts = std::make_unique<Parts>(options, runtime, std::move(recent_log), std::move(engine), started);
   auto& self = *parts;
+  if (listen.tls) {
+    const auto own = listen.tls->own_certificate();
+    self.settings.tls.subject = own.subject;
+    self.settings.tls.expires_millis = own.expires * 1000;
+  }
   TRY(self.concern_defaults.load(*self.engine, runtime));
   if (const auto provided = self.cluster_time.provide_keys(); !provided) log.warn("no key to sign the cluster time with could be stored", {{"reason", provided.error().message}});
   if (options.listen) {

@@ -1,0 +1,61 @@
+#include "sandbox/commands/covered.h"
+
+#include <algorithm>
+
+#include "bson/builder.h"
+
+namespace drover::sandbox {
+
+namespace {
+
+bool has_field(const IndexInfo& index, std::string_view path) {
+  return std::any_of(index.fields.begin(), index.fields.end(), [&](const IndexField& field) { return field.path == path; });
+}
+
+}  // namespace
+
+std::optional<CoveredProjection> CoveredProjection::of(const Plan& plan, const query::Matcher& filter, const query::SortPattern& sort, const query::Projection& projection) {
+  if (!plan.index || !plan.others.empty() || !plan.index->is_plain() || plan.index->collator || plan.index->multikey->load() != 0) return std::nullopt;
+  const auto& index = *plan.index;
+  const auto wanted = projection.included_paths();
+  if (!wanted || !std::all_of(wanted->begin(), wanted->end(), [&](const std::string& path) { return has_field(index, path); })) return std::nullopt;
+  if (!filter.is_decided_by([&](std::string_view path) { return has_field(index, path); })) return std::nullopt;
+  if (!plan.sorted && !std::all_of(sort.parts().begin(), sort.parts().end(), [&](const auto& part) { return has_field(index, part.path); })) return std::nullopt;
+  CoveredProjection covered;
+  for (const auto& field : index.fields) {
+    if (std::find(wanted->begin(), wanted->end(), field.path) != wanted->end()) add(covered.nodes_, field.path, field.path);
+  }
+  return covered;
+}
+
+void CoveredProjection::add(std::vector<Node>& nodes, std::string_view rest, const std::string& path) {
+  const auto dot = rest.find('.');
+  const auto name = rest.substr(0, dot);
+  auto found = std::find_if(nodes.begin(), nodes.end(), [&](const Node& node) { return node.name == name; });
+  if (found == nodes.end()) found = nodes.insert(nodes.end(), Node{std::string(name), {}, {}});
+  if (dot == std::string_view::npos) {
+    found->path = path;
+  } else {
+    add(found->children, rest.substr(dot + 1), path);
+  }
+}
+
+void CoveredProjection::append(const std::vector<Node>& nodes, bson::View document, bson::Builder& out) {
+  for (const auto& node : nodes) {
+    if (!node.children.empty()) {
+      auto inner = out.open_document(node.name);
+      append(node.children, document, inner);
+      continue;
+    }
+    const auto value = document.at_path(node.path);
+    value ? out.append(node.name, value) : out.append(node.name, bson::Null{});
+  }
+}
+
+bson::Document CoveredProjection::apply(bson::View document) const {
+  bson::Builder out;
+  append(nodes_, document, out);
+  return std::move(out).finish();
+}
+
+}  // namespace drover::sandbox

@@ -1,0 +1,34 @@
+// Projections that an index answers by its keys alone ("covered"). A key holds null where the document has nothing, and its fields stand in
+// the key pattern's order: both show in what such a find gives. Fact: MongoDB's PROJECTION_COVERED stage (SERVER-23229).
+#pragma once
+
+#include <optional>
+
+#include "bson/document.h"
+#include "sandbox/commands/plan.h"
+#include "sandbox/query/projection.h"
+#include "sandbox/storage/catalog.h"
+
+namespace drover::sandbox {
+
+class CoveredProjection {
+ public:
+  // Nothing: the document itself has to be looked at, for the filter, the sort or the projection; or nobody knows that it has not. Conservative: no
+  // arrays in the index, no collation, a filter of comparisons with plain values.
+  static std::optional<CoveredProjection> of(const Plan& plan, const query::Matcher& filter, const query::SortPattern& sort, const query::Projection& projection);
+
+  bson::Document apply(bson::View document) const;
+
+ private:
+  struct Node {
+    std::string name;
+    std::string path;  // of a leaf
+    std::vector<Node> children;
+  };
+  static void add(std::vector<Node>& nodes, std::string_view rest, const std::string& path);
+  static void append(const std::vector<Node>& nodes, bson::View document, bson::Builder& out);
+
+  std::vector<Node> nodes_;
+};
+
+}  // namespace drover::sandbox
