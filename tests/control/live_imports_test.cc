@@ -98,7 +98,8 @@ TEST_F(ControlPlane, AMigrationTellsThatItsHostIsSilent) {
   EXPECT_FALSE(migration(id).lag_seconds());
   EXPECT_NE(attention(id).find("mig01 has been silent since "), std::string::npos) << attention(id);
   EXPECT_NE(attention(id).find("drover host provision mig01"), std::string::npos) << attention(id);
-  EXPECT_EQ(attention(id).find("manager site (organization"), std::string::npos) << "its site was heard of";
+  EXPECT_EQ(attention(id).find("has not been heard of"), std::string::npos) << "its site was heard of";
+  EXPECT_NE(attention(id).find("manager site (organization Org) told of itself last at "), std::string::npos) << attention(id);
   const auto refused = imports_->cutover(id);
   ASSERT_FALSE(refused);
   EXPECT_NE(refused.error().message.find("silent since"), std::string::npos) << refused.error().message;
