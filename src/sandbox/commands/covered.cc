@@ -19,6 +19,8 @@ std::optional<CoveredProjection> CoveredProjection::of(const Plan& plan, const q
   const auto& index = *plan.index;
   const auto wanted = projection.included_paths();
   if (!wanted || !std::all_of(wanted->begin(), wanted->end(), [&](const std::string& path) { return has_field(index, path); })) return std::nullopt;
+  // Without a predicate on the first field the index is read as a whole, for a hint or a sort, and what is filtered is fetched.
+  if (!filter.matches_everything() && (plan.bounds.empty() || filter.collator() != nullptr)) return std::nullopt;
   if (!filter.is_decided_by([&](std::string_view path) { return has_field(index, path); })) return std::nullopt;
   if (!plan.sorted && !std::all_of(sort.parts().begin(), sort.parts().end(), [&](const auto& part) { return has_field(index, part.path); })) return std::nullopt;
   CoveredProjection covered;

@@ -14,7 +14,8 @@ namespace drover::sandbox {
 class CoveredProjection {
  public:
   // Nothing: the document itself has to be looked at, for the filter, the sort or the projection; or nobody knows that it has not. Conservative: no
-  // arrays in the index, no collation, a filter of comparisons with plain values.
+  // arrays in the index, no collation, a filter of comparisons with plain values, of which one
+  // is of the index's first field.
   static std::optional<CoveredProjection> of(const Plan& plan, const query::Matcher& filter, const query::SortPattern& sort, const query::Projection& projection);
 
   bson::Document apply(bson::View document) const;

@@ -439,7 +439,7 @@ std::optional<Plan> plan_of_branches(const CollectionInfo& collection, const Pla
     if (!matcher) return std::nullopt;
     auto bounds = matcher->bounds();
     bounds.insert(bounds.end(), common.begin(), common.end());
-    auto branch = best_plan(collection, {.filter = &*matcher, .collator = request.collator, .index_filter = request.index_filter}, bounds);
+    auto branch = best_plan(collection, {.rules = request.rules, .filter = &*matcher, .collator = request.collator, .index_filter = request.index_filter}, bounds);
     ranges += branch ? branch->ranges.size() : 0;
     if (!branch || ranges > kMaxKeyRanges || (whole && whole->others.size() + 1 >= kMaxBranches)) return std::nullopt;
     if (!whole) whole = std::move(branch);

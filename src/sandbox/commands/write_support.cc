@@ -117,6 +117,7 @@ void WriteErrors::append_to(bson::Builder& out) const {
 }
 
 Result<std::optional<bson::Document>> refuse_other_collection(CommandContext& context, const Namespace& ns, std::size_t statements) {
+  if (!context.body["collectionUUID"]) return std::optional<bson::Document>();
   const auto catalog = context.transaction ? nullptr : context.engine().view()->catalog;
   const auto reader = context.transaction ? context.transaction->reader() : nullptr;
   const Catalog& known = reader ? reader->catalog() : *catalog;

@@ -145,6 +145,12 @@ TEST_F(DriverContract, StrictClientsAreRefusedWhatIsUnstableWithin) {
   EXPECT_EQ(refused(R"({"find": "c", "filter": {"$text": {"$search": "foo"}})").first, 291);
   EXPECT_EQ(refused(R"({"find": "c", "hint": "b")").first, 2);
   EXPECT_EQ(refused(R"({"find": "c", "filter": {"b": 1})").first, 0);
+  const auto planned = [&](const std::string& more) {
+    const auto shown = run("d", R"({"explain": {"find": "c", "filter": {"$or": [{"b": 1}, {"b": {"$gt": 7}}]}}, "verbosity": "queryPlanner")" + more + "}");
+    return std::string(shown.view().at_path("queryPlanner.winningPlan.stage").to_string_view().value_or("none"));
+  };
+  EXPECT_EQ(planned(""), "SUBPLAN");
+  EXPECT_EQ(planned(R"(, "apiVersion": "1", "apiStrict": true)"), "COLLSCAN");
   EXPECT_EQ(refused(R"({"aggregate": "c", "cursor": {}, "pipeline": [{"$collStats": {}}])").first, 0);
   EXPECT_EQ(refused(R"({"aggregate": "c", "cursor": {}, "pipeline": [{"$collStats": {"storageStats": {}}}])"),
             std::pair(std::int64_t{323}, std::string("only the 'count' option to $collStats is supported in API Version 1")));

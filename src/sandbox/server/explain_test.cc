@@ -96,16 +96,18 @@ TEST_F(ExplainTest, WhatAnIndexAnswersAloneIsAsItsKeysHoldIt) {
     return shown;
   };
   const std::string some = R"("hint": "i", "projection": {"_id": 0, "a": 1, "b": 1})";
-  EXPECT_EQ(found(R"("filter": {"a": 1}, )" + some), R"({"b":null,"a":1} {"b":5,"a":1} )");
-  EXPECT_EQ(found(R"("filter": {"a": 1}, "hint": "i", "projection": {"_id": 0, "x.z": 1, "x.y": 1})"), R"({"x":{"y":null,"z":null}} {"x":{"y":7,"z":null}} )");
+  EXPECT_EQ(found(R"("filter": {}, )" + some), R"({"b":null,"a":1} {"b":5,"a":1} {"b":6,"a":2} )");
+  EXPECT_EQ(found(R"("filter": {"b": {"$gt": 1}, "a": {"$lt": 5}}, "projection": {"_id": 0, "x.z": 1, "x.y": 1})"), R"({"x":{"y":7,"z":null}} {"x":{"y":null,"z":null}} )");
   EXPECT_EQ(stages(R"({"find": "k", "filter": {"b": {"$gt": 1}}, "projection": {"_id": 0, "b": 1}})"), "PROJECTION_COVERED IXSCAN ");
   EXPECT_EQ(explain(R"({"find": "k", "filter": {"b": {"$gt": 1}}, "projection": {"_id": 0, "b": 1}})").view().at_path("executionStats.totalDocsExamined").to_int64(), 0);
   // The document is asked for itself: _id, another field, what null stands for, an array once met.
   EXPECT_EQ(found(R"("filter": {"a": 1}, "hint": "i", "projection": {"a": 1, "b": 1})"), R"({"_id":1,"a":1} {"_id":2,"a":1,"b":5} )");
   EXPECT_EQ(found(R"("filter": {"a": 1, "_id": 1}, )" + some), R"({"a":1} )");
   EXPECT_EQ(found(R"("filter": {"b": null}, )" + some), R"({"a":1} )");
+  EXPECT_EQ(found(R"("filter": {"a": 1}, )" + some), R"({"a":1} {"a":1,"b":5} )");  // nothing of the first field: the index is read as a whole
+  EXPECT_EQ(found(R"("filter": {"b": {"$lt": 6}}, "projection": {"_id": 0, "x.z": 1}, "collation": {"locale": "de"})"), R"({"x":{}} )");
   run("t", R"({"insert": "k", "documents": [{"_id": 4, "a": 9, "b": [1, 2]}]})");
-  EXPECT_EQ(found(R"("filter": {"a": 1}, )" + some), R"({"a":1} {"a":1,"b":5} )");
+  EXPECT_EQ(found(R"("filter": {}, )" + some), R"({"a":1} {"a":9,"b":[1,2]} {"a":1,"b":5} {"a":2,"b":6} )");
 }
 
 TEST_F(ExplainTest, CountsAreThoseOfTheScan) {
