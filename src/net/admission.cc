@@ -84,7 +84,12 @@ Admission::Found Admission::next_to_go(Origin* origin, Age age) {
     const auto consider = [&](Origin& one) {
       if (one.of(what).empty()) return;
       const auto& eldest = one.of(what).front();
-      if (age == Age::kEnough && now - eldest.begun < patience_with(what)) return static_cast<void>(found.others = true);
+      const auto waited = now - eldest.begun;
+      if (age == Age::kEnough && waited < patience_with(what)) {
+        // For its own next one an address is not waited for longer than for a head: behind it everybody waits.
+        (origin == nullptr || waited < kLeastPatience ? found.others : found.known) = true;
+        return;
+      }
       const bool more = goes == nullptr || one.members > goes->members;
       if (more || (one.members == goes->members && eldest.since < goes->of(what).front().since)) goes = &one;
     };
@@ -95,6 +100,7 @@ Admission::Found Admission::next_to_go(Origin* origin, Age age) {
     found.member = members_.find(goes->of(what).front().id);
     return found;
   }
+  if (found.known) found.others = false;
   return found;
 }
 

@@ -44,7 +44,7 @@ class Admission {
   enum class Verdict {
     kIn,
     kInForAnother,  // somebody has made room
-    kShareUsed,     // not let in: all of this address's connections are being served
+    kShareUsed,     // not let in: all of this address's connections are being served, or have begun to send or read only just now
     kFull,          // not now: all connections are being served, which ends
     kTooSoon        // not now: who would make room has only just come
   };
@@ -98,6 +98,7 @@ class Admission {
   struct Found {
     Members::iterator member;
     bool others = false;
+    bool known = false;  // of this origin there are some who have been there for longer than heads are waited for
   };
   Found next_to_go(Origin* origin, Age age);
   std::function<void()> send_away(Members::iterator found);

@@ -76,6 +76,22 @@ TEST_F(AdmissionTest, AnAddressHasHalfAndMakesRoomForItself) {
   EXPECT_TRUE(admission_.await(other.id, Awaiting::kHead));
 }
 
+// Behind one that is to come in later everybody waits: an address whose connections begin anew before they are old enough would keep all out.
+TEST_F(AdmissionTest, AnAddressAtItsShareHoldsNobodyUp) {
+  const auto first = enter("10.0.0.2"), second = enter("10.0.0.2");
+  admission_.await(first.id, Awaiting::kBody);
+  admission_.await(second.id, Awaiting::kReading);
+  EXPECT_EQ(enter_at_once("10.0.0.2").verdict, Admission::Verdict::kTooSoon);
+  now_ += Admission::kLeastPatience;
+  EXPECT_EQ(enter_at_once("10.0.0.2").verdict, Admission::Verdict::kShareUsed);
+  admission_.await(second.id, Awaiting::kHead);  // one that begins anew changes nothing
+  EXPECT_EQ(enter_at_once("10.0.0.2").verdict, Admission::Verdict::kShareUsed);
+  EXPECT_EQ(enter_at_once("10.0.0.3").verdict, Admission::Verdict::kIn);
+  now_ += Admission::kBodyPatience;
+  EXPECT_EQ(enter_at_once("10.0.0.2").verdict, Admission::Verdict::kInForAnother);
+  EXPECT_EQ(closed_, Ids{second.id}) << "heads first";
+}
+
 TEST_F(AdmissionTest, WhoHasMostMakesRoomBeforeWhoIsSlow) {
   const auto slow = enter("10.0.0.1");
   const auto first = enter("127.0.0.1");
