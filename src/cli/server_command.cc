@@ -133,7 +133,12 @@ Status ServerCommand::execute(const std::stop_token& stop) {
   std::stop_source store_ends;
   auto embedded = TRY(EmbeddedStore::open(data_, store_, keys, *runtime_, *log_, store_ends.get_token()));
   control::Store store(embedded.deployment(), *runtime_);
-  TRY_WITH(store.open(), "opening the control plane's store");
+  if (auto opened = store.open(); !opened) {
+    constexpr int kUnauthorized = 13, kAuthenticationFailed = 18;
+    auto error = std::move(opened).error().with_context("opening the control plane's store");
+    const bool refused = error.server_code == kUnauthorized || error.server_code == kAuthenticationFailed;
+    return tl::unexpected(refused ? std::move(error).with_code(ErrorCode::kUnsupported) : std::move(error));
+  }
   TRY_WITH(control::bind_key(store, keys), "opening the control plane's store");
   control::Identity identity(store, keys, *runtime_);
   if (!organization_.empty()) return create_organization(identity);

@@ -106,7 +106,7 @@ std::string_view side_word(Side side) {
 }
 
 ErrorCode side_code(Side side) {
-  if (side == Side::kStore) return ErrorCode::kUnsupported;
+  if (side == Side::kStore) return ErrorCode::kFailure;  // nobody's who asks for something
   return side == Side::kSource || side == Side::kCluster0 ? ErrorCode::kSource : ErrorCode::kDestination;
 }
 

@@ -13,7 +13,7 @@
 namespace drover::cluster {
 
 // Which exit code and word its errors carry. The last two: it is not known yet which way a migration will go; they count as
-// source and destination. kStore is the control plane's own: a failure to reach it is temporary, a refused login its configuration's.
+// source and destination. kStore is the control plane's own: a failure to reach it is temporary, any other kFailure.
 enum class Side { kSource, kDestination, kCluster0, kCluster1, kStore };
 
 struct MongoOptions {

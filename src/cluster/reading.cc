@@ -76,9 +76,9 @@ Result<std::vector<bson::Value>> MongoDeployment::sample_ids(const Namespace& ns
 
 Result<CollectionSize> MongoDeployment::size_of(const Namespace& ns) {
   const auto reply = TRY(run(ns.db, bson::make_document({{"collStats", ns.collection}}), ns.to_string()));
-  const CollectionSize size{reply["count"].to_int64().value_or(0), reply["size"].to_int64().value_or(0)};
-  if (size.documents < 0 || size.bytes < 0) return tl::unexpected(malformed("collStats", ns.to_string(), "tells of fewer documents or bytes than none"));
-  return size;
+  // Estimates: after an unclean shutdown servers count what they have lost count of, and come below nothing.
+  const auto figure = [&](const char* name) { return std::max<std::int64_t>(0, reply[name].to_int64().value_or(0)); };
+  return CollectionSize{figure("count"), figure("size")};
 }
 
 Result<ClusterTime> MongoDeployment::majority_time() {
