@@ -6,6 +6,7 @@ namespace drover::control {
 namespace {
 
 constexpr int kUserNotFound = 11;
+constexpr int kUnauthorized = 13;
 constexpr int kRoleNotFound = 31;
 constexpr int kRoleExists = 51002;
 constexpr int kUserExists = 51003;
@@ -52,8 +53,9 @@ Status drop(cluster::Deployment& deployment, const char* verb, const std::string
 
 }  // namespace
 
-Status make_destination_user(cluster::Deployment& deployment, const DestinationUser& user) {
+Status make_destination_user(cluster::Deployment& deployment, const DestinationUser& user, bool& refused_at_once) {
   auto role = deployment.run_command("admin", role_command("createRole", user));
+  refused_at_once = !role && role.error().server_code == kUnauthorized;
   if (!role && role.error().server_code != kRoleExists) return tl::unexpected(std::move(role.error()).with_context("making the temporary role"));
   auto reply = deployment.run_command("admin", user_command("createUser", user));
   if (!reply && reply.error().server_code == kUserExists) reply = deployment.run_command("admin", user_command("updateUser", user));

@@ -17,7 +17,8 @@ struct DestinationUser {
   bool write_block = false;  // the destination knows it: 6.0+
 };
 
-Status make_destination_user(cluster::Deployment& deployment, const DestinationUser& user);
+// `refused_at_once`: by the first command of all (13), so that nothing was made by this call.
+Status make_destination_user(cluster::Deployment& deployment, const DestinationUser& user, bool& refused_at_once);
 Status drop_destination_user(cluster::Deployment& deployment, const std::string& name);
 
 }  // namespace drover::control

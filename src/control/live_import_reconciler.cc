@@ -175,8 +175,9 @@ Status LiveImportReconciler::prepare(const LiveImport& import) {
   }));
   if (kept.state != ImportState::kNew) return {};
   std::string user;
-  const auto made = make_user(import, user_of(import), user);
-  // What its user may not do does not pass by itself, and nothing was made.
+  bool refused_at_once = false;
+  const auto made = make_user(import, user_of(import), user, refused_at_once);
+  // What its user may not do does not pass by itself. Nothing was made, unless an earlier attempt or an earlier command was done.
   const bool forbidden = !made && made.error().server_code == kUnauthorized;
   const bool patient = !forbidden && imports_.now_millis() - import.created_millis < millis(kPreparePatience);
   if (!made && (patient || made.error().code == ErrorCode::kInterrupted)) return made;  // this process ends: another one goes on
@@ -185,7 +186,7 @@ Status LiveImportReconciler::prepare(const LiveImport& import) {
     if (forbidden) {
       auto change = to_cleaning("FAILED", fmt::format("The destination cluster {}: the user of its connection string may not make the temporary user of a migration (createRole, createUser, grantRole). "
                                                       "Grant it readWriteAnyDatabase, restore and clusterMonitor on admin, of which restore holds those, or root; or register the cluster with one that has them.", import.request.destination_cluster));
-      change.set.append("userMayExist", false);
+      if (refused_at_once && !import.user_may_exist) change.set.append("userMayExist", false);
       return std::optional(std::move(change));
     }
     if (!made) return std::optional(to_cleaning("FAILED", fmt::format("The destination cluster: {}", made.error().message)));
@@ -198,7 +199,7 @@ Status LiveImportReconciler::prepare(const LiveImport& import) {
   return {};
 }
 
-Status LiveImportReconciler::make_user(const LiveImport& import, const std::string& name, std::string& user) {
+Status LiveImportReconciler::make_user(const LiveImport& import, const std::string& name, std::string& user, bool& refused_at_once) {
   const auto cluster = TRY(clusters_.cluster(import.group, import.request.destination_cluster));
   if (!cluster) return fail(ErrorCode::kWrongState, fmt::format("{} is gone", import.request.destination_cluster));
   if (!cluster->authorization) return {};  // there is nobody to be
@@ -209,7 +210,7 @@ Status LiveImportReconciler::make_user(const LiveImport& import, const std::stri
                                              .password = TRY(imports_.destination_password(import)),
                                              .sharded = cluster->sharded,
                                              .drops_data = import.request.drop && !import.left_behind,
-                                             .write_block = version.major >= 6});
+                                             .write_block = version.major >= 6}, refused_at_once);
 }
 
 Status LiveImportReconciler::watch(const LiveImport& import) {
@@ -255,7 +256,8 @@ Status LiveImportReconciler::drop_user(const LiveImport& import) {
 Status LiveImportReconciler::replace_user(const LiveImport& import) {
   TRY(drop_user(import));
   std::string user;
-  return import.destination_user.empty() ? Status() : make_user(import, import.destination_user, user);
+  bool refused_at_once = false;
+  return import.destination_user.empty() ? Status() : make_user(import, import.destination_user, user, refused_at_once);
 }
 
 // A destination that does not answer does not keep what else waits for the end: locks, the source's password.

@@ -24,7 +24,8 @@ class LiveImportReconciler {
  private:
   Status advance(const LiveImport& import);
   Status prepare(const LiveImport& import);
-  Status make_user(const LiveImport& import, const std::string& name, std::string& user);
+  // `refused_at_once`: see make_destination_user.
+  Status make_user(const LiveImport& import, const std::string& name, std::string& user, bool& refused_at_once);
   Status replace_user(const LiveImport& import);
   Status close(const LiveImport& import);
   Status end_wait(const LiveImport& import, std::int64_t until);

@@ -52,7 +52,7 @@ Result<SiteLink> SiteLinks::link_of(bson::View document) const {
   link.last_error = text_of(document, "lastError");
   const auto life = std::chrono::duration_cast<std::chrono::milliseconds>(kLinkFreshFor).count();
   link.refused = flag_of(document, "refused");
-  link.tried = flag_of(document, "claimTried");
+  link.tried = flag_of(document, "claimTried") || !link.last_error.empty();  // builds before claimTried told of a try by its error
   link.token_org = text_of(document, "tokenOrgId");
   link.synced = link.claimed && !link.refused && link.last_sync_millis != 0 && now_millis() - link.last_sync_millis < life;
   link.secret = TRY(keys_.unseal(seal_name(link.org), text_of(document, "sealedSecret")));
