@@ -27,7 +27,7 @@ std::vector<Argument> import_arguments() {
           {.name = "--host", .help = "The migration host", .place = "body:migrationHosts.0", .required = true},
           {.name = "--source-username", .help = "User for the migration on the source", .place = "body:source.username"},
           {.name = "--source-password-file", .help = "the source's password", .place = "body:source.password", .kind = Kind::kSecretFile},
-          {.name = "--source-managed-authentication", .help = "Log in to the source as its monitoring does", .place = "body:source.managedAuthentication", .kind = Kind::kFlag},
+          {.name = "--source-managed-authentication", .help = "Log in to the source as its monitoring does, which then must be allowed to read the data", .place = "body:source.managedAuthentication", .kind = Kind::kFlag},
           {.name = "--source-tls", .help = "The source takes TLS connections only", .place = "body:source.ssl", .kind = Kind::kFlag},
           {.name = "--source-tls-ca-path", .help = "Authority of its certificates, a file on the migration host", .place = "body:source.caCertificatePath"},
           {.name = "--drop-destination-data", .help = "Drop everything that the destination holds first", .place = "body:dropDestinationData", .kind = Kind::kFlag},
