@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "bson/builder.h"
+#include "cluster/testing/nested_bytes.h"
 
 // What the library packs with, as it unpacks (reply_frame.cc).
 extern "C" bool mongoc_compress(std::int32_t compressor, std::int32_t level, char* plain, std::size_t plain_size, char* packed,
@@ -81,19 +82,6 @@ Bytes batch_with(const bson::Document& document) {
 }
 
 bson::Document list_of(std::initializer_list<bson::Field> items) { return bson::make_document(items); }
-
-// {a: {a: ... }} of that many levels.
-Bytes nested(int levels) {
-  Bytes document;
-  for (int left = levels; left > 0; --left) {
-    const std::int32_t size = 5 + 8 * (left - 1);
-    const auto* from = reinterpret_cast<const std::uint8_t*>(&size);
-    document.insert(document.end(), from, from + sizeof size);
-    if (left > 1) document.insert(document.end(), {3, 'a', 0});
-  }
-  document.insert(document.end(), static_cast<std::size_t>(levels), 0);
-  return document;
-}
 
 class ReplyReaderTest : public testing::Test {
  protected:

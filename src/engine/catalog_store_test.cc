@@ -30,16 +30,25 @@ class Destination : public cluster::StubDeployment {
   }
 };
 
-// Reads of its documents are sized by it before the first reply shows how large they are.
-TEST(CatalogStore, remembers_the_largest_document_of_a_collection) {
+class CatalogStore : public testing::Test {
+ protected:
+  CollectionInfo orders() {
+    CollectionInfo info;
+    info.ns = {"shop", "orders"};
+    info.uuid = Uuid::random(runtime);
+    info.indexes.push_back(bson::make_document({{"name", "_id_"}}));
+    return info;
+  }
+
   ImpatientRuntime runtime;
   Destination destination;
-  const std::vector<Uuid> sessions(StateStore::kSessions, Uuid::random(runtime));
-  StateStore state(destination, runtime, sessions);
-  CollectionInfo info;
-  info.ns = {"shop", "orders"};
-  info.uuid = Uuid::random(runtime);
-  Collection collection(runtime, info);
+  const std::vector<Uuid> sessions = std::vector<Uuid>(StateStore::kSessions, Uuid::random(runtime));
+  StateStore state{destination, runtime, sessions};
+  Collection collection{runtime, orders()};
+};
+
+// Reads of its documents are sized by it before the first reply shows how large they are.
+TEST_F(CatalogStore, remembers_the_largest_document_of_a_collection) {
   collection.destination_uuid = Uuid::random(runtime);
   set_partitions(collection, {bson::Value(bson::make_document({{"", 100}}).view().first())});
   ASSERT_TRUE(save_collection(state, collection, {}));
@@ -62,16 +71,7 @@ TEST(CatalogStore, remembers_the_largest_document_of_a_collection) {
 }
 
 // Somebody edits the state, or brings it back in part: it is told of, and nothing is guessed.
-TEST(CatalogStore, a_state_that_was_altered_is_not_gone_on_with) {
-  ImpatientRuntime runtime;
-  Destination destination;
-  const std::vector<Uuid> sessions(StateStore::kSessions, Uuid::random(runtime));
-  StateStore state(destination, runtime, sessions);
-  CollectionInfo info;
-  info.ns = {"shop", "orders"};
-  info.uuid = Uuid::random(runtime);
-  info.indexes.push_back(bson::make_document({{"name", "_id_"}}));
-  Collection collection(runtime, info);
+TEST_F(CatalogStore, a_state_that_was_altered_is_not_gone_on_with) {
   collection.destination_uuid = Uuid::random(runtime);
   set_partitions(collection, {});
   ASSERT_TRUE(save_collection(state, collection, {}));
@@ -107,12 +107,9 @@ class Silence final : public Log {
 };
 
 // Taken for decided, what was not applied yet would never be; taken for undone, the source would be open while the destination is in use.
-TEST(CatalogStore, a_cutover_whose_step_cannot_be_read_is_neither_undone_nor_finished) {
-  ImpatientRuntime runtime;
+TEST_F(CatalogStore, a_cutover_whose_step_cannot_be_read_is_neither_undone_nor_finished) {
   Silence log;
-  Destination source, destination;
-  const std::vector<Uuid> sessions(StateStore::kSessions, Uuid::random(runtime));
-  StateStore state(destination, runtime, sessions);
+  Destination source;
   const auto recover = [&](const bson::Document& document) {
     destination.state["x_cutover"] = {{"cutover", document}};
     return recover_cutover(source, runtime, log, state, {});

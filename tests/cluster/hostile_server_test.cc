@@ -12,6 +12,7 @@
 #include "bson/builder.h"
 #include "bson/ejson.h"
 #include "cluster/mongo_deployment.h"
+#include "cluster/testing/nested_bytes.h"
 #include "model/change_event.h"
 #include "stub_server.h"
 
@@ -26,19 +27,6 @@ bson::Document json(const std::string& text) { return bson::from_ejson(text).val
 
 const Namespace kItems{"d", "items"};
 constexpr const char* kUuid = R"({"$uuid": "00112233-4455-6677-8899-aabbccddeeff"})";
-
-// {a: {a: ... }} of that many levels.
-Bytes nested(int levels) {
-  Bytes document;
-  for (int left = levels; left > 0; --left) {
-    const std::int32_t size = 5 + 8 * (left - 1);
-    const auto* from = reinterpret_cast<const std::uint8_t*>(&size);
-    document.insert(document.end(), from, from + sizeof size);
-    if (left > 1) document.insert(document.end(), {3, 'a', 0});
-  }
-  document.insert(document.end(), static_cast<std::size_t>(levels), 0);
-  return document;
-}
 
 // {cursor: {id: 0, ns: "d.items", firstBatch: [{_id: 1, text: "abc"}]}, ok: 1}, and where things stand in it.
 Bytes batch(std::int64_t id = 0, std::string_view field = "firstBatch") {
