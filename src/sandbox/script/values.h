@@ -51,6 +51,10 @@ bool throw_coded(JSContext* cx, int code, const std::string& message);
 
 bool string_to_js(JSContext* cx, std::string_view text, JS::MutableHandleValue out);
 bool string_from_js(JSContext* cx, JS::HandleString text, std::string& out);
+// The most that a value may take as BSON, or a string in it.
+inline constexpr std::size_t kMaxBytes = 16 * 1024 * 1024 + 16 * 1024;
+inline constexpr int kBadValue = 2;  // the code of what is of a wrong type or form
+
 // As String(value): may run scripts.
 bool shown(JSContext* cx, JS::HandleValue value, std::string& out);
 
