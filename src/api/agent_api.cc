@@ -145,13 +145,13 @@ RestResult<RestReply> AgentApi::hello(const Call& call, bool only_if_free) {
     if (const auto why = refuses_host(hello.platform))
       return refuse(403, "PLATFORM_NOT_SUPPORTED", fmt::format("{}. For sources of 6.0.8 and later: {}; for 4.4 and 5.0 any 64-bit Linux.", *why, all_platforms()));
   }
-  const auto epoch = TRY_REST(parts_.agents.hello(call.group, hello));
+  const auto [epoch, first] = TRY_REST(parts_.agents.hello(call.group, hello));
   // The key was deleted while this call was under way: it has let nobody in.
   if (!TRY_REST(parts_.keys.exists(call.group, call.key))) {
     if (const auto agent = TRY_REST(parts_.agents.by_hostname(call.group, hello.hostname))) TRY_REST(parts_.agents.take_away(*agent, call.key));
     return refuse(401, "AGENT_API_KEY_NOT_FOUND", "The agent API key was deleted.");
   }
-  if (epoch == 1) TRY_REST(parts_.events.tell(call.group, "NEW_AGENT", hello.hostname));
+  if (first) TRY_REST(parts_.events.tell(call.group, "NEW_AGENT", hello.hostname));
   log_.info("an agent has registered", {{"project", call.group}, {"hostname", hello.hostname}, {"epoch", epoch}, {"peer", call.peer}});
   return RestReply{200, Json::Object{{"epoch", epoch}, {"pollSeconds", options_.poll_seconds}, {"monitoringSeconds", options_.monitoring_seconds}}};
 }

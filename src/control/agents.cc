@@ -18,6 +18,13 @@ std::int64_t Agents::now_millis() const {
   return std::chrono::duration_cast<std::chrono::milliseconds>(runtime_.wall_time().time_since_epoch()).count();
 }
 
+// Seconds of this century's clock, small enough for numbers of 32 bits more.
+std::int64_t Agents::epoch_of_now() const {
+  constexpr std::chrono::sys_days kBegin{std::chrono::January / 1 / std::chrono::year(2024)};
+  constexpr std::int64_t kMost = (std::int64_t{1} << 30) - (std::int64_t{1} << 24);  // of a clock that is wrong; the rest is for counting on
+  return std::clamp<std::int64_t>(std::chrono::floor<std::chrono::seconds>(runtime_.wall_time() - kBegin).count(), 1, kMost);
+}
+
 Agent Agents::agent_of(bson::View document) const {
   Agent agent;
   agent.id = text_of(document, "_id");
@@ -42,10 +49,11 @@ Agent Agents::agent_of(bson::View document) const {
   return agent;
 }
 
-Result<std::int64_t> Agents::hello(const std::string& group, const Hello& hello) {
+Result<Registered> Agents::hello(const std::string& group, const Hello& hello) {
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     const auto known = TRY(store_.find_one(kCollection, bson::make_document({{"groupId", group}, {"hostname", hello.hostname}})));
-    const auto epoch = known ? number_of(*known, "epoch") + 1 : 1;
+    const auto last = known ? number_of(*known, "epoch") : 0;
+    const auto epoch = std::max(last + 1, epoch_of_now());
     if (known && hello.only_if_free && agent_of(*known).alive)
       return fail(ErrorCode::kWrongState, fmt::format("another agent of {} is registered, and lives", hello.hostname));
     bson::Builder fields;
@@ -60,9 +68,9 @@ Result<std::int64_t> Agents::hello(const std::string& group, const Hello& hello)
     const auto set = std::move(fields).finish();
     if (known) {
       bson::Builder still;
-      still.append("_id", text_of(*known, "_id")).append("epoch", epoch - 1);
+      still.append("_id", text_of(*known, "_id")).append("epoch", last);
       if (hello.only_if_free) still.append("lastPoll", number_of(*known, "lastPoll"));  // it may have come back
-      if (TRY(store_.update(kCollection, std::move(still).finish(), bson::make_document({{"$set", set}})))) return epoch;
+      if (TRY(store_.update(kCollection, std::move(still).finish(), bson::make_document({{"$set", set}})))) return Registered{epoch, false};
       continue;
     }
     if (TRY(store_.count(kCollection, bson::make_document({{"groupId", group}}))) >= kMaxAgentsOfProject && !TRY(make_room(group)))
@@ -70,7 +78,7 @@ Result<std::int64_t> Agents::hello(const std::string& group, const Hello& hello)
     bson::Builder document;
     document.append("_id", new_id(runtime_)).append("groupId", group).append("hostname", hello.hostname);
     document.append_all(set);
-    if (TRY(store_.insert(kCollection, std::move(document).finish()))) return epoch;
+    if (TRY(store_.insert(kCollection, std::move(document).finish()))) return Registered{epoch, true};
   }
   return fail(ErrorCode::kTemporary, "registering the agent: others register under its name at the same time");
 }

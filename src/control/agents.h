@@ -46,12 +46,19 @@ struct Hello {
   bool only_if_free = false;  // of one that was displaced: it takes the place of none that lives
 };
 
+// Of a hello. Epochs of a host rise, by the clock too: a store that was lost, or brought back from an older copy, gives none that another
+// site has seen already (reports are numbered by them, and the Atlas site takes no older one).
+struct Registered {
+  std::int64_t epoch = 0;  // positive, below 2^30, so that reports stay below what a site itself says last of a job
+  bool first = false;      // no agent of this host name was known
+};
+
 class Agents {
  public:
   Agents(Store& store, Runtime& runtime) : store_(store), runtime_(runtime) {}
 
-  // The new epoch. The same hello again raises it again. kWrongState: the place is not free (Hello::only_if_free), or there are too many. With kMaxAgentsOfProject host names a new one takes the place of one that is gone.
-  Result<std::int64_t> hello(const std::string& group, const Hello& hello);
+  // The same hello again raises the epoch again. kWrongState: the place is not free (Hello::only_if_free), or there are too many. With kMaxAgentsOfProject host names a new one takes the place of one that is gone.
+  Result<Registered> hello(const std::string& group, const Hello& hello);
   // Notes that it polled (or sent a sample). Nothing: the session is another's, or unknown.
   enum class Beat { kPoll, kSample, kOther };
   Result<std::optional<Agent>> beat(const std::string& group, const std::string& agent_id, std::int64_t epoch, const std::string& address,
@@ -71,6 +78,7 @@ class Agents {
   Result<bool> make_room(const std::string& group);
   Agent agent_of(bson::View document) const;
   std::int64_t now_millis() const;
+  std::int64_t epoch_of_now() const;
 
   Store& store_;
   Runtime& runtime_;

@@ -386,15 +386,43 @@ TEST_F(ControlPlane, WhoWasDisplacedTakesThePlaceOfNoneThatLives) {
   Hello first{.agent_id = "first", .hostname = "mig01", .version = "v", .address = "127.0.0.1", .key = "k", .platform = {}, .monitoring = true, .cloud_migration = true}, second = first;
   second.agent_id = "second";
   first.only_if_free = true;
-  EXPECT_EQ(good(agents.hello(kSource, first)), 1) << "there is none";
-  EXPECT_EQ(good(agents.hello(kSource, second)), 2);
+  const auto taken = good(agents.hello(kSource, first));
+  EXPECT_TRUE(taken.first) << "there is none";
+  const auto theirs = good(agents.hello(kSource, second));
+  EXPECT_FALSE(theirs.first);
+  EXPECT_GT(theirs.epoch, taken.epoch);
   const auto refused = agents.hello(kSource, first);
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::kWrongState);
-  EXPECT_TRUE(good(agents.beat(kSource, "second", 2, "127.0.0.1", "k", Agents::Beat::kPoll))) << "its session has not ended by that";
+  EXPECT_TRUE(good(agents.beat(kSource, "second", theirs.epoch, "127.0.0.1", "k", Agents::Beat::kPoll))) << "its session has not ended by that";
   clock_.move(minutes(6));
-  EXPECT_EQ(good(agents.hello(kSource, first)), 3);
-  EXPECT_FALSE(good(agents.beat(kSource, "second", 2, "127.0.0.1", "k", Agents::Beat::kPoll)));
+  EXPECT_GT(good(agents.hello(kSource, first)).epoch, theirs.epoch);
+  EXPECT_FALSE(good(agents.beat(kSource, "second", theirs.epoch, "127.0.0.1", "k", Agents::Beat::kPoll)));
+}
+
+TEST_F(ControlPlane, EpochsRiseOverAStoreThatWasLost) {
+  MovedClock clock;  // the store keeps the right one
+  Agents agents(*store_, clock);
+  const Hello hello{.agent_id = "a", .hostname = "mig01", .version = "v", .address = "127.0.0.1", .key = "k", .platform = {}, .monitoring = true, .cloud_migration = true};
+  std::int64_t last = 0;
+  for (int i = 0; i < 5; ++i) {
+    const auto epoch = good(agents.hello(kSource, hello)).epoch;
+    EXPECT_GT(epoch, last) << "at one time";
+    last = epoch;
+  }
+  good(agents.forget_project(kSource));
+  clock.move(minutes(1));
+  const auto anew = good(agents.hello(kSource, hello));
+  EXPECT_TRUE(anew.first);
+  EXPECT_GT(anew.epoch, last) << "what was told under the last one is older";
+  clock.move(-hours(24 * 365 * 10));
+  const auto back = good(agents.hello(kSource, hello)).epoch;
+  EXPECT_EQ(back, anew.epoch + 1) << "a clock that is set back";
+  clock.move(hours(24 * 365 * 200));
+  const auto far = good(agents.hello(kSource, hello)).epoch;
+  EXPECT_GT(far, back);
+  EXPECT_LT(far, std::int64_t{1} << 30) << "a clock that is wrong leaves room";
+  EXPECT_EQ(good(agents.hello(kSource, hello)).epoch, far + 1);
 }
 
 TEST_F(ControlPlane, TheProofOfALinkIsKeptForTheNextClaimOfTheSameOrganization) {
