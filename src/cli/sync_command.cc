@@ -1,10 +1,12 @@
 // `drover sync`: the engine as a daemon with mongosync's flags and HTTP API. Composition only.
 #include <csignal>
+#include <poll.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
-#include <iostream>
+#include <optional>
 #include <thread>
 
 #include <fcntl.h>
@@ -43,6 +45,25 @@ Status hang_on(int lifeline) {
     ::kill(::getpid(), SIGKILL);
   }).detach();
   return {};
+}
+
+inline constexpr std::chrono::milliseconds kAnswerOfAPipe{1000};
+inline constexpr std::size_t kAnswerBytes = 64;
+
+// Of the standard input, without the line's end. Nothing: it has ended, has said nothing within `patience`, or `stop`.
+std::optional<std::string> first_line(std::optional<std::chrono::milliseconds> patience, const std::stop_token& stop) {
+  const auto until = std::chrono::steady_clock::now() + patience.value_or(std::chrono::milliseconds(0));
+  std::string line;
+  while (line.size() < kAnswerBytes) {
+    if (stop.stop_requested() || (patience && std::chrono::steady_clock::now() >= until)) return std::nullopt;
+    pollfd input{STDIN_FILENO, POLLIN, 0};
+    if (::poll(&input, 1, static_cast<int>(kWatchEvery.count())) <= 0) continue;
+    char byte = 0;
+    if (::read(STDIN_FILENO, &byte, 1) <= 0) break;
+    if (byte == '\n') return line;
+    line += byte;
+  }
+  return line.empty() ? std::nullopt : std::optional(line);
 }
 
 std::atomic<bool> rotation_asked{false};
@@ -125,20 +146,23 @@ Status SyncCommand::execute() {
   return serve();
 }
 
-// Only a person at a terminal can be asked.
+// A person at a terminal is waited for. Where nobody answers what else there is (the end of input, a pipe that stays silent), that is no refusal;
+// an answer is, unless it is a yes.
 Status SyncCommand::accept_disclaimer() {
   if (settings_.accept_disclaimer) return {};
-  if (!::isatty(STDIN_FILENO)) {
+  const bool person = ::isatty(STDIN_FILENO) != 0;
+  if (person) {
+    fmt::print(stderr,
+               "drover sync copies one cluster into another and can block writes on both. It does not verify the data while it "
+               "runs: compare with drover verify before you rely on the destination.\nDo you want to continue? (y/n): ");
+  }
+  const auto answer = first_line(person ? std::nullopt : std::optional(kAnswerOfAPipe), stop_);
+  if (answer == "y" || answer == "Y" || answer == "yes") return {};
+  if (!answer && !person) {
     log_->warn("The disclaimer was not accepted by --acceptDisclaimer; going on, since nobody can be asked");
     return {};
   }
-  fmt::print(stderr,
-             "drover sync copies one cluster into another and can block writes on both. It does not verify the data while it "
-             "runs: compare with drover verify before you rely on the destination.\nDo you want to continue? (y/n): ");
-  std::string answer;
-  std::getline(std::cin, answer);
-  if (answer == "y" || answer == "Y" || answer == "yes") return {};
-  return fail(ErrorCode::kInterrupted, "the disclaimer was not accepted");
+  return fail(ErrorCode::kInterrupted, "the disclaimer was not accepted, and nothing was started: answer y, or start with --acceptDisclaimer");
 }
 
 Result<std::unique_ptr<cluster::Deployment>> SyncCommand::connect(int cluster, engine::SyncControl::Part part) {

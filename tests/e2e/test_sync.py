@@ -424,6 +424,44 @@ class SyncProcess(DroverTest):
                 self.assertNotEqual(process.child.returncode, 0, process.tail())
                 self.assertIn(said, process.stderr())
 
+    def test_an_answer_to_the_disclaimer_counts(self):
+        def answered(text, name):
+            answer = os.path.join(self.directory, name)
+            with open(answer, "w") as file:
+                file.write(text)
+            with open(answer) as file:
+                return self.start("sync", "--cluster0", self.source.uri, "--cluster1", self.destination.uri, "--port", "0", "--logPath", answer + ".logs", stdin=file)
+
+        def log(name):
+            path = os.path.join(self.directory, name + ".logs", "mongosync.log")
+            return open(path, encoding="utf-8").read() if os.path.exists(path) else ""
+        for number, text in enumerate(("n\n", "no", "\n", "q" * 1000, "yesterday\n")):
+            with self.subTest(text=text[:10]):
+                process = answered(text, f"refused{number}")
+                self.assertEqual(process.wait(30), 130, process.tail())
+                self.assertIn("--acceptDisclaimer", process.stderr())
+                self.assertNotIn("Initialized client0", log(f"refused{number}"))
+        for name, text, warned in (("yes", "y\n", False), ("nobody", "", True)):
+            with self.subTest(name):
+                process = answered(text, name)
+                eventually(lambda: "Initialized client0" in log(name), 30, "going on")
+                self.assertEqual("nobody can be asked" in log(name), warned)
+                process.signal(signal.SIGTERM)
+                self.assertEqual(process.wait(30), 0, process.tail())
+
+    def test_a_pipe_that_stays_silent_is_nobody(self):
+        silent, held = os.pipe()
+        try:
+            process = self.start("sync", "--cluster0", self.source.uri, "--cluster1", self.destination.uri, "--port", "0",
+                                 "--logPath", os.path.join(self.directory, "silent.logs"), stdin=silent)
+            path = os.path.join(self.directory, "silent.logs", "mongosync.log")
+            eventually(lambda: os.path.exists(path) and "Initialized client0" in open(path, encoding="utf-8").read(), 30, "going on")
+            process.signal(signal.SIGTERM)
+            self.assertEqual(process.wait(30), 0, process.tail())
+        finally:
+            os.close(silent)
+            os.close(held)
+
     def test_a_directory_for_temporary_files_that_is_not_there(self):
         process = self.run_drover("sync", "--acceptDisclaimer", "--cluster0", self.source.uri, "--cluster1", self.destination.uri, "--port", "0",
                                   environment={"TMPDIR": "/no such place"}, timeout=20)
