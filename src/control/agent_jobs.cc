@@ -187,13 +187,12 @@ Status AgentJobs::accept(const std::string& id) {
   return {};
 }
 
-Status AgentJobs::hold(const std::string& id, const std::string& because) {
+Result<bool> AgentJobs::hold(const std::string& id, const std::string& because) {
   bson::Builder other;
   other.append_all(undecided(id));
   other.open_document("held").append("$ne", because);
   const auto set = bson::make_document({{"held", because}, {"heldSince", std::chrono::duration_cast<std::chrono::milliseconds>(runtime_.wall_time().time_since_epoch()).count()}});
-  TRY(store_.update(kJobs, std::move(other).finish(), bson::make_document({{"$set", set}})));
-  return {};
+  return store_.update(kJobs, std::move(other).finish(), bson::make_document({{"$set", set}}));
 }
 
 Status AgentJobs::refuse(const std::string& id, const Json& report, std::int64_t sequence) {

@@ -77,8 +77,8 @@ class AgentJobs {
   // Decides once, whoever does it first: it is given to the agent of its host, or it is refused by a report of this site's own, of that number.
   Status accept(const std::string& id);
   Status refuse(const std::string& id, const Json& report, std::int64_t sequence = kOwnReport);
-  // While it is undecided. Repeating it changes nothing.
-  Status hold(const std::string& id, const std::string& because);
+  // While it is undecided. Repeating it changes nothing; whether this has.
+  Result<bool> hold(const std::string& id, const std::string& because);
   Status relayed(const std::string& id, std::int64_t sequence);
   // It is to be forgotten, whatever the last item said: its secrets go.
   Status forget(const std::string& id);

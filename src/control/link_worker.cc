@@ -404,9 +404,10 @@ Status LinkWorker::take_item(const SiteLink& link, const Json& item, const Agent
 // undecided, so that whatever comes back here lets it go on, or stop; a stop that nobody confirms ends by the other site's patience.
 Status LinkWorker::hold(const SiteLink& link, const Json& item, const AgentJob* job, const std::string& why, const std::stop_token& stop) {
   const auto id = text_in(item, "id");
-  if (job) TRY(parts_.jobs.hold(id, why));
+  const bool news = !job || TRY(parts_.jobs.hold(id, why));
   if (text_in(item, "heldBecause") == why) return {};  // it is known there
-  log_.warn("a migration that had begun cannot go on here, and is not ended by that", {{"item", id}, {"link", link.link}, {"because", why}});
+  // A site that is older does not keep it, and is told again and again.
+  if (news) log_.warn("a migration that had begun cannot go on here, and is not ended by that", {{"item", id}, {"link", link.link}, {"because", why}});
   const auto told = AtlasClient(link, options_).held(id, why, stop);
   return !told && is_refusal_of_one(told.error()) ? Status() : told;
 }

@@ -46,7 +46,7 @@ Result<std::vector<AgentJob>> SourceRemovals::needing(const std::string& group, 
   for (const auto until = runtime_.now() + kDecisionPatience; runtime_.now() < until;) {
     found = TRY(parts_.jobs.open_of_project(group));
     std::erase_if(found, [&](const AgentJob& job) { return !job.needs_source() || !uses(job); });
-    if (std::none_of(found.begin(), found.end(), [](const AgentJob& job) { return job.undecided(); })) break;
+    if (std::none_of(found.begin(), found.end(), [](const AgentJob& job) { return job.undecided() && job.held.empty(); })) break;  // what is held has no decision to wait for
     if (!runtime_.sleep(kLookEvery, {})) break;
   }
   for (const auto& job : coming)

@@ -180,7 +180,9 @@ TEST_F(Going, WhatADeadProcessHasLeftIsFinishedByAnyOther) {
     EXPECT_EQ(left, good(Identity(*store_, *keys_, clock_).organization(made.org)) ? 6 : 0) << commands;
     Process next(*deployment_, *keys_, clock_, *log_);
     next.org = made.org;
-    if (left != 0) EXPECT_EQ(next.call("DELETE", "/orgs/" + made.org, made.owner), 204);
+    if (left != 0) {
+      EXPECT_EQ(next.call("DELETE", "/orgs/" + made.org, made.owner), 204);
+    }
   }
 }
 

@@ -444,7 +444,9 @@ TEST_F(ControlPlane, APrivateNetworkDoesNotGoWhileAMigrationThroughItBegins) {
   int looked = 0;
   const auto late = networks_->change_service(kGroup, "AWS", service.id, [&](EndpointService& now) -> Status {
     const auto may = removed(now);
-    if (++looked == 1) EXPECT_TRUE(intake.take(ImportKind::kMigration, kOrg, inside));
+    if (++looked == 1) {
+      EXPECT_TRUE(intake.take(ImportKind::kMigration, kOrg, inside));
+    }
     return may;
   });
   EXPECT_EQ(looked, 2);

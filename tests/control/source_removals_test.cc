@@ -14,6 +14,7 @@
 #include "control/event_log.h"
 #include "control/project_facts.h"
 #include "interposed.h"
+#include "moved_clock.h"
 #include "net/http_server.h"
 #include "sandbox/server/sandbox.h"
 
@@ -355,6 +356,12 @@ TEST_F(Removals, WhatHadBegunComesByTheNextLinkWhileItsHostIsAway) {
   ASSERT_EQ(held_.size(), 1u);
   EXPECT_NE(held_[0].find(held.held), std::string::npos) << held_[0];
   EXPECT_TRUE(good(jobs_->for_agent(group_, "mig01")).empty());
+  MovedClock patience;
+  SourceRemovals removals(SourceRemovals::Parts{*keys_, *agents_, *deployments_, *jobs_, *worker_}, patience);
+  EXPECT_EQ(good(removals.needing_project(group_)).size(), 1u) << "it needs its source";
+  EXPECT_EQ(patience.sleeps(), 0) << "and nobody waits for a decision on it";
+  EXPECT_TRUE(good(jobs_->hold(begun, "another reason")));
+  EXPECT_FALSE(good(jobs_->hold(begun, "another reason")));
   key_ = good(keys_->create(group_, "mig01", "", "")).id;
   hello("mig01", key_);
   worker_->look_for_work(group_);
