@@ -220,8 +220,22 @@ TEST(Samples, AReplicaSetsMember) {
   EXPECT_EQ(json.find("tlsEnabled")->dump(), "true");
   EXPECT_EQ(json.find("replicaStateName")->dump(), "\"SECONDARY\"");
   EXPECT_EQ(*json.find("metrics")->find("OPLOG_REPLICATION_LAG_TIME")->as_int(), 7);
+  EXPECT_EQ(json.find("journalingEnabled")->dump(), "true");
+  EXPECT_EQ(json.find("hiddenSecondary")->dump(), "false");
+  EXPECT_EQ(json.find("secondaryDelaySecs"), nullptr);
   EXPECT_THAT(json.dump(), ::testing::Not(HasSubstr("secret")));
   EXPECT_THAT(members_named(replies), ElementsAre("a:1", "b:2", "c:3", "d:4"));
+  for (const char* name : {"slaveDelay", "secondaryDelaySecs"}) {
+    replies.repl_set_config = ejson(fmt::format(R"({{"config": {{"members": [{{"host": "a:1", "{0}": 5}}, {{"host": "b:2", "hidden": true, "{0}": 3600}}]}}}})", name).c_str());
+    replies.is_master = ejson(R"({"setName": "rs", "secondary": true, "hidden": true, "me": "b:2"})");
+    replies.options = ejson(R"({"parsed": {"storage": {"journal": {"enabled": false}}}})");
+    const Json hidden(member_json(replies));
+    EXPECT_DOUBLE_EQ(*hidden.find("secondaryDelaySecs")->as_double(), 3600);
+    EXPECT_EQ(hidden.find("hiddenSecondary")->dump(), "true");
+    EXPECT_EQ(hidden.find("journalingEnabled")->dump(), "false");
+  }
+  replies.options = {};
+  EXPECT_EQ(Json(member_json(replies)).find("journalingEnabled"), nullptr) << "its options are hidden";
 }
 
 TEST(Samples, AMongosNamesTheShards) {
@@ -231,6 +245,12 @@ TEST(Samples, AMongosNamesTheShards) {
   replies.shard_map = ejson(R"({"map": {"config": "cfg/x:1,y:2"}})");
   EXPECT_EQ(Json(member_json(replies)).find("typeName")->dump(), "\"SHARD_MONGOS\"");
   EXPECT_THAT(members_named(replies), ElementsAre("a:1", "b:2", "c:3", "x:1", "y:2"));
+  Json::Array hosts{Json::Object{{"typeName", "SHARD_PRIMARY"}, {"replicaSetName", "set1"}}, Json::Object{{"typeName", "SHARD_CONFIG"}, {"replicaSetName", "cfg"}},
+                    Json::Object{{"reached", false}}, Json(), Json::Object{{"typeName", "SHARD_SECONDARY"}, {"replicaSetName", "elsewhere"}}};
+  hosts[3] = Json::Object{{"typeName", "SHARD_MONGOS"}, {"shards", Json::Array{Json::Object{{"name", "first"}, {"host", "set1/a:1,b:2"}}, Json::Object{{"name", "config"}, {"host", "cfg/x:1"}}}}};
+  name_shards(hosts);
+  EXPECT_EQ(hosts[0].find("shardName")->dump(), "\"first\"");
+  for (const std::size_t other : {1, 2, 3, 4}) EXPECT_EQ(hosts[other].find("shardName"), nullptr) << other;
 }
 
 TEST(Samples, TheRoleOfMonitoringIsChecked) {

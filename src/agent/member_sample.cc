@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
+#include <optional>
 #include <set>
 
 #include <fmt/format.h>
@@ -60,6 +62,20 @@ std::string own_state(bson::View status, bson::View hello) {
   return hello["ismaster"].is_truthy() ? "PRIMARY" : hello["secondary"].is_truthy() ? "SECONDARY" : "UNKNOWN";
 }
 
+// Of the set's configuration, as it is spelled from 5.0 on and before.
+std::optional<double> delay_of(bson::View config, std::string_view me) {
+  if (const auto members = config.at_path("config.members").to_array()) {
+    for (const auto& item : *members) {
+      const auto member = item.to_document().value_or(bson::View());
+      if (member["host"].to_string_view() != me) continue;
+      return member["secondaryDelaySecs"].exists() ? member["secondaryDelaySecs"].to_double() : member["slaveDelay"].to_double();
+    }
+  }
+  return std::nullopt;
+}
+
+std::string_view set_of(std::string_view host_of_shard) { return host_of_shard.substr(0, host_of_shard.find('/')); }
+
 void add_hosts(const bson::Element& array, std::set<std::string>& all) {
   if (const auto list = array.to_array())
     for (const auto& item : *list)
@@ -96,6 +112,13 @@ Json::Object member_json(const MemberReplies& replies) {
   out.emplace_back("me", text(hello["me"]));
   out.emplace_back("uptimeMsec", number_or_null(status["uptimeMillis"]));
   out.emplace_back("tlsEnabled", uses_tls(options));
+  // On unless it was put off, which servers up to 6.0 could. Not told by who hides its options.
+  if (!options.empty()) {
+    const auto enabled = options.at_path("parsed.storage.journal.enabled");
+    out.emplace_back("journalingEnabled", hello["msg"].to_string_view() != "isdbgrid" && (!enabled.exists() || enabled.is_truthy()));
+  }
+  if (hello["secondary"].is_truthy()) out.emplace_back("hiddenSecondary", hello["hidden"].is_truthy());
+  if (const auto delay = delay_of(replies.repl_set_config, text(hello["me"])); delay && *delay > 0) out.emplace_back("secondaryDelaySecs", *delay);
   out.emplace_back("oplogSizeBytes", number_or_null(replies.oplog.view()["maxSize"]));
   if (const auto enabled = text(replies.balancer.view()["mode"]); !enabled.empty()) out.emplace_back("balancerMode", enabled);
   if (const auto shards = replies.shards.view()["shards"].to_array()) {
@@ -112,6 +135,28 @@ Json::Object member_json(const MemberReplies& replies) {
   out.emplace_back("metrics", process_metrics(status, replies.repl_set_status, replies.oplog));
   out.emplace_back("counters", process_counters(status));
   return out;
+}
+
+void name_shards(Json::Array& hosts) {
+  std::map<std::string, std::string, std::less<>> shard_of_set;
+  for (const auto& host : hosts) {
+    const auto* shards = host.find("shards");
+    if (shards == nullptr || shards->as_array() == nullptr) continue;
+    for (const auto& shard : *shards->as_array()) {
+      const auto *name = shard.find("name"), *members = shard.find("host");
+      if (name && name->as_string() && members && members->as_string()) shard_of_set.emplace(set_of(*members->as_string()), *name->as_string());
+    }
+  }
+  for (auto& host : hosts) {
+    const auto *type = host.find("typeName"), *set = host.find("replicaSetName");
+    if (type == nullptr || type->as_string() == nullptr || set == nullptr || set->as_string() == nullptr) continue;
+    if (*type->as_string() == "SHARD_CONFIG") continue;  // also one that is a shard itself is told by that
+    const auto found = shard_of_set.find(*set->as_string());
+    if (found == shard_of_set.end()) continue;
+    auto fields = *host.as_object();
+    fields.emplace_back("shardName", found->second);
+    host = Json(std::move(fields));
+  }
 }
 
 std::vector<std::string> hosts_of_set(std::string_view text) {

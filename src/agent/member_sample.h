@@ -20,6 +20,9 @@ struct MemberReplies {
 // was started with may hold secrets, and is not passed on.
 Json::Object member_json(const MemberReplies& replies);
 
+// Adds "shardName" to the hosts of a sample that are members of the shards that its mongos name.
+void name_shards(Json::Array& hosts);
+
 // "host:port" of the other members and shards that the replies name.
 std::vector<std::string> members_named(const MemberReplies& replies);
 // Of listShards' and getShardMap's "set/host:port,host:port".

@@ -157,6 +157,7 @@ Json Monitor::sample(const MonitoredDeployment& deployment, const std::stop_toke
       if (is_host_and_port(other) && seen.size() < kMaxMembers && seen.insert(other).second) left.push_back(std::move(other));
   }
   if (has_stats) known.stats_at = now;
+  name_shards(hosts);
   return Json::Object{{"deploymentId", deployment.id}, {"hosts", std::move(hosts)}};
 }
 

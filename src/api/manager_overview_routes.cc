@@ -117,6 +117,8 @@ class OverviewRoutes {
       body.emplace_back(list, Json::Array());
     return RestReply{200, std::move(body)};
   }
+  // Nothing of monitoring is managed: agents have their own configuration.
+  RestResult<RestReply> monitoring_agent_config(const RestRequest&) const { return RestReply{200, Json::Object{{"configOverrides", Json::Object()}}}; }
   RestResult<RestReply> automation_status(const RestRequest&) const { return RestReply{200, Json::Object{{"goalVersion", 0}, {"processes", Json::Array()}}}; }
 
  private:
@@ -131,6 +133,7 @@ void add_manager_overview_routes(RouteTable& table, OverviewParts parts) {
   add("GET", "/softwareComponents/versions", std::nullopt, &OverviewRoutes::component_versions);
   add("GET", "/groups/{groupId}/agents/versions", Access::kGroupRead, &OverviewRoutes::agent_versions);
   add("GET", "/groups/{groupId}/automationConfig", Access::kGroupRead, &OverviewRoutes::automation_config);
+  add("GET", "/groups/{groupId}/automationConfig/monitoringAgentConfig", Access::kGroupRead, &OverviewRoutes::monitoring_agent_config);
   add("GET", "/groups/{groupId}/automationStatus", Access::kGroupRead, &OverviewRoutes::automation_status);
 }
 

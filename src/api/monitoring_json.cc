@@ -180,9 +180,16 @@ Json host_json(const RestRequest& request, const control::MonitoredHost& host, c
   if (!host.last_error.empty()) out.emplace_back("lastError", host.last_error);
   if (!seen) return Json(std::move(out));
   out.emplace_back("lastPing", iso_of_millis(host.last_ping_millis));
-  for (const char* key : {"version", "replicaSetName", "replicaStateName"}) {
+  for (const char* key : {"version", "replicaSetName", "replicaStateName", "shardName"}) {
     const auto& value = fact(host, key);
     if (value.as_string() && !value.as_string()->empty()) out.emplace_back(key, value);
+  }
+  for (const char* key : {"journalingEnabled", "hiddenSecondary"})
+    if (const auto& value = fact(host, key); value.as_bool()) out.emplace_back(key, value);
+  if (const auto delay = whole(fact(host, "secondaryDelaySecs")); delay.as_int()) out.emplace_back("secondaryDelaySecs", delay);
+  if (host.sizes) {
+    out.emplace_back("lastDataSizeBytes", host.sizes->data);
+    out.emplace_back("lastIndexSizeBytes", host.sizes->indexes);
   }
   if (const auto uptime = whole(fact(host, "uptimeMsec")); uptime.as_int()) {
     out.emplace_back("uptimeMsec", uptime);

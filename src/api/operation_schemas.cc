@@ -178,7 +178,8 @@ constexpr Component kComponents[] = {
              "typeName!:'STANDALONE|REPLICA_PRIMARY|REPLICA_SECONDARY|REPLICA_ARBITER|RECOVERING|SHARD_MONGOS|SHARD_CONFIG|SHARD_STANDALONE|SHARD_PRIMARY|SHARD_SECONDARY|"
              "NO_DATA' aliases!:string[] alertsEnabled!:bool logsEnabled!:bool profilerEnabled!:bool hostEnabled!:bool deactivated!:bool hidden!:bool "
              "hasStartupWarnings!:bool lowUlimit!:bool authMechanismName:string sslEnabled:bool username:string lastPing:time version:string replicaSetName:string "
-             "replicaStateName:string uptimeMsec:int64 lastRestart:time lastError:string systemInfo:SystemInfo links!:Link[]"},
+             "replicaStateName:string shardName:string journalingEnabled:bool hiddenSecondary:bool secondaryDelaySecs:int64 lastDataSizeBytes:int64 "
+             "lastIndexSizeBytes:int64 uptimeMsec:int64 lastRestart:time lastError:string systemInfo:SystemInfo links!:Link[]"},
     {"AddHost", "hostname!:string port!:int authMechanismName:string username:string password:string authSource:string sslEnabled:bool caCertificatePath:string "
                 "clientCertificatePath:string alertsEnabled:bool logsEnabled:bool profilerEnabled:bool clusterName:string"},
     {"ChangeHost", "hostname:string port:int authMechanismName:string username:string password:string authSource:string sslEnabled:bool caCertificatePath:string clientCertificatePath:string"},
@@ -202,6 +203,7 @@ constexpr Component kComponents[] = {
     {"ComponentVersions", "automationVersion!:string links!:Link[]"},
     {"AutomationConfig", "auth!:object options!:object version!:int backupVersions!:object[] indexConfigs!:object[] mongosqlds!:object[] monitoringVersions!:object[] "
                          "processes!:object[] replicaSets!:object[] roles!:object[] sharding!:object[]"},
+    {"MonitoringAgentConfig", "configOverrides!:object"},
     {"AutomationStatus", "goalVersion!:int processes!:object[]"},
     {"ClusterOfAll", "clusterId!:id name!:string type!:string availability!:'available|warning|unavailable' versions!:string[] backupEnabled!:bool authEnabled!:bool "
                      "sslEnabled!:bool alertCount!:int64 dataSizeBytes!:int64 nodeCount!:int64"},
@@ -339,6 +341,7 @@ constexpr OperationSchema kOperations[] = {
     {"cm", "GET", "/groups/{groupId}/agents/versions", 200, "", "AgentVersions"},
     {"cm", "GET", "/softwareComponents/versions", 200, "", "ComponentVersions"},
     {"cm", "GET", "/groups/{groupId}/automationConfig", 200, "", "AutomationConfig"},
+    {"cm", "GET", "/groups/{groupId}/automationConfig/monitoringAgentConfig", 200, "", "MonitoringAgentConfig"},
     {"cm", "GET", "/groups/{groupId}/automationStatus", 200, "", "AutomationStatus"},
     {"cm", "GET", "/clusters", 200, "", "Page<ClustersOfProject>"},
     {"cm", "POST", "/groups/{groupId}/hosts", 201, "AddHost", "Host"},

@@ -12,9 +12,9 @@
 namespace drover::control {
 namespace {
 
-constexpr std::array<std::string_view, 14> kFacts{"typeName", "version", "community", "featureCompatibilityVersion", "os", "memSizeMB", "numCores",
+constexpr std::array<std::string_view, 18> kFacts{"typeName", "version", "community", "featureCompatibilityVersion", "os", "memSizeMB", "numCores",
                                                   "replicaSetName", "replicaStateName", "uptimeMsec", "tlsEnabled", "oplogSizeBytes",
-                                                  "missingActions", "balancerMode"};
+                                                  "missingActions", "balancerMode", "journalingEnabled", "hiddenSecondary", "secondaryDelaySecs", "shardName"};
 constexpr std::size_t kMaxFactBytes = 4096;
 constexpr std::size_t kMaxDatabaseName = 255;
 constexpr std::size_t kMaxLastErrorBytes = 800;
@@ -55,6 +55,7 @@ bool is_internal(const std::string& database) { return database == "local" || da
 struct Sizes {
   std::int64_t stored = 0, data = 0;       // of what users have
   std::int64_t all_data = 0, indexes = 0;  // of all
+  HostSizes host;
 };
 Sizes sizes_of(const Json& host) {
   Sizes sizes;
@@ -62,7 +63,12 @@ Sizes sizes_of(const Json& host) {
     for (const auto& database : *list->as_array()) {
       sizes.all_data += static_cast<std::int64_t>(number_in(database, "dataSize"));
       sizes.indexes += static_cast<std::int64_t>(number_in(database, "indexSize"));
-      if (is_internal(text_in(database, "name"))) continue;
+      const auto name = text_in(database, "name");
+      if (name != "local") {
+        sizes.host.data += static_cast<std::int64_t>(number_in(database, "dataSize"));
+        sizes.host.indexes += static_cast<std::int64_t>(number_in(database, "indexSize"));
+      }
+      if (is_internal(name)) continue;
       sizes.stored += static_cast<std::int64_t>(number_in(database, "storageSize"));
       sizes.data += static_cast<std::int64_t>(number_in(database, "dataSize"));
     }
@@ -189,6 +195,12 @@ Json facts_of(const Json& host) {
     facts.emplace_back(key, *value);
   }
   return facts;
+}
+
+std::optional<HostSizes> sizes_told(const Json& host) {
+  const auto* list = host.find("databases");
+  if (list == nullptr || list->as_array() == nullptr) return std::nullopt;
+  return sizes_of(host).host;
 }
 
 std::vector<std::string> events_of(bson::View before, const Json& facts) {

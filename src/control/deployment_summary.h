@@ -1,6 +1,7 @@
 // What the members of a deployment say, taken together. Pure.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,8 @@ void read_summary(bson::View document, MonitoredDeployment& deployment);
 
 // What is kept of a host of a sample: without figures and databases, nothing that is not known here.
 Json facts_of(const Json& host);
+// Of a sample that has the databases' sizes; of all but `local`, uncompressed.
+std::optional<HostSizes> sizes_told(const Json& host);
 // Event types of what has changed in a member between two samples; nothing before the first.
 std::vector<std::string> events_of(bson::View before, const Json& facts);
 // Metrics as they are, counters by second since `before`; nothing where a counter went backwards (the server began anew) or

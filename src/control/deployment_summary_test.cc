@@ -103,6 +103,14 @@ TEST(Figures, AreRatiosOfWhatHasGrown) {
   EXPECT_EQ(figures.find("DB_INDEX_SIZE_TOTAL")->dump(), "5");
 }
 
+TEST(Sizes, OfAHostAreOfAllButLocal) {
+  const auto sizes = sizes_told(json(R"({"databases": [{"name": "shop", "dataSize": 10, "indexSize": 4}, {"name": "admin", "dataSize": 5, "indexSize": 1}, {"name": "local", "dataSize": 1000, "indexSize": 90}]})"));
+  ASSERT_TRUE(sizes);
+  EXPECT_EQ(sizes->data, 15);
+  EXPECT_EQ(sizes->indexes, 5);
+  EXPECT_FALSE(sizes_told(json(R"({"typeName": "REPLICA_SECONDARY"})"))) << "not told this time";
+}
+
 TEST(Credentials, EachMechanismNeedsItsOwn) {
   const auto check = [](AuthMechanism mechanism, const char* user, const char* password, bool tls, const char* certificate) {
     return check_credentials({.mechanism = mechanism, .username = user, .password = password, .tls = tls, .client_certificate_path = certificate}).has_value();

@@ -218,6 +218,7 @@ MonitoredHost Deployments::host_of(bson::View document) const {
   host.unreached_since = number_of(document, "unreachedSince");
   host.last_error = text_of(document, "lastError");
   if (const auto facts = document["facts"].to_document()) host.facts = json_of(*facts);
+  if (document["dataBytes"].exists()) host.sizes = HostSizes{number_of(document, "dataBytes"), number_of(document, "indexBytes")};
   host.databases = texts_of(document, "databases");
   host.tells_disk = flag_of(document, "tellsDisk");
   return host;
@@ -371,6 +372,7 @@ Status Deployments::take_host(const MonitoredDeployment& deployment, const Json&
     set.append("lastPing", now).append("lastError", "").append("unreachedSince", std::int64_t{0});
     const auto facts = facts_of(host);
     set.append("facts", document_of(facts));
+    if (const auto sizes = sizes_told(host)) set.append("dataBytes", sizes->data).append("indexBytes", sizes->indexes);
     for (auto& event : events_of(known ? object_of(*known, "facts") : bson::View(), facts)) events.push_back(std::move(event));
     TRY(measurements_.take(id, host, known ? known->view() : bson::View(), now, set));
   }

@@ -58,6 +58,11 @@ struct MonitoredDeployment {
   std::string leaving;  // who is about to stop monitoring it, or of one of its hosts
 };
 
+// Of its databases but `local`, in bytes.
+struct HostSizes {
+  std::int64_t data = 0, indexes = 0;
+};
+
 struct MonitoredHost {
   std::string id;  // 32 hexadecimal digits
   std::string group, deployment;
@@ -69,6 +74,7 @@ struct MonitoredHost {
   std::int64_t unreached_since = 0;  // of one that has never answered: the first time that it was tried; 0: it has, or was not
   std::string last_error;            // why it did not answer the last time; empty: it did
   Json facts;  // of the last sample: typeName, version, replicaSetName, …
+  std::optional<HostSizes> sizes;      // when they were told the last time; those of primaries are
   std::vector<std::string> databases;  // whose sizes it has told; every 20 minutes it tells them
   bool tells_disk = false;             // with them the space of its data's partition
 };

@@ -228,7 +228,7 @@ class Commands(DroverTest):
         for path in ("/orgs", f"/orgs/{self.site.org}", f"/orgs/{self.site.org}/groups", "/groups", f"/groups/{self.atlas.group}", "/groups/byName/Shop", "/clusters",
                      "/softwareComponents/versions", *(f"/groups/{self.atlas.group}{more}" for more in (
                          "/hosts?pageNum=1&itemsPerPage=100", "/clusters", "/agents", "/agents/MONITORING", "/agents/versions", "/agentapikeys", "/alerts?status=OPEN", "/events",
-                         "/automationConfig", "/automationStatus", "/settings"))):
+                         "/automationConfig", "/automationConfig/monitoringAgentConfig", "/automationStatus", "/settings"))):
             status, answer = self.atlas.http("GET", MANAGER + path)
             self.assertEqual(status, 200, (path, answer))
 

@@ -110,6 +110,7 @@ constexpr Row kRows[] = {
     {"GET /softwareComponents/versions", kEverybody},
     {"GET /groups/{groupId}/agents/versions", kOfGroup},
     {"GET /groups/{groupId}/automationConfig", kOfGroup},
+    {"GET /groups/{groupId}/automationConfig/monitoringAgentConfig", kOfGroup},
     {"GET /groups/{groupId}/automationStatus", kOfGroup},
     {"GET /groups/{groupId}/accessList", kOfGroup},
     {"POST /groups/{groupId}/accessList", kGroupOwner},

@@ -147,6 +147,11 @@ class Monitoring(ManagerTest):
         versions = project.call("GET", "/agents/versions")[2]
         self.assertEqual((versions["count"], versions["isAnyAgentVersionOld"], versions["entries"][0]["version"]), (1, False, versions["latestVersion"]))
         self.assertEqual(project.call("GET", "/automationConfig")[2]["processes"], [])
+        self.assertEqual(project.call("GET", "/automationConfig/monitoringAgentConfig")[2]["configOverrides"], {})
+        self.source.client()["shop"]["c"].insert_one({"text": "x" * 5000})
+        self.assertTrue(project.hosts()[0]["journalingEnabled"])
+        eventually(lambda: project.hosts()[0].get("lastDataSizeBytes", 0) > 0, 60, "its sizes")
+        self.assertGreater(project.hosts()[0]["lastIndexSizeBytes"], 0)
 
     def test_a_user_without_the_role_is_told(self):
         self.source.create_user("poor", ["readAnyDatabase"])

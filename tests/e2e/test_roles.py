@@ -66,7 +66,7 @@ ROUTES = {
     # The manager's own.
     "GET /groups/{groupId}/agentapikeys": READ, "POST /groups/{groupId}/agentapikeys": OWN, "DELETE /groups/{groupId}/agentapikeys/{keyId}": OWN,
     "GET /clusters": ANY, "GET /softwareComponents/versions": ANY, "GET /groups/{groupId}/agents/versions": READ,
-    "GET /groups/{groupId}/automationConfig": READ, "GET /groups/{groupId}/automationStatus": READ,
+    "GET /groups/{groupId}/automationConfig": READ, "GET /groups/{groupId}/automationConfig/monitoringAgentConfig": READ, "GET /groups/{groupId}/automationStatus": READ,
     "GET /groups/{groupId}/agents": READ, "GET /groups/{groupId}/agents/{type}": READ,
     "GET /groups/{groupId}/hosts": READ, "POST /groups/{groupId}/hosts": HOSTS, "GET /groups/{groupId}/hosts/{hostId}": READ,
     "PATCH /groups/{groupId}/hosts/{hostId}": HOSTS, "DELETE /groups/{groupId}/hosts/{hostId}": HOSTS, "GET /groups/{groupId}/hosts/byName/{hostAndPort}": READ,
