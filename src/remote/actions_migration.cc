@@ -164,7 +164,7 @@ Result<Outcome> watch_migration(Session& session) {
   outcome.printed = true;
   const bool ended = has_ended(outcome.value);
   outcome.exit = ended ? exit_of(outcome.value) : 0;
-  if (!ended) outcome.remark = fmt::format("Stop the applications' writes, then: drover migration cutover {}", text_at(outcome.value, "_id"));
+  outcome.remark = ended ? what_is_next(outcome.value) : fmt::format("Stop the applications' writes, then: drover migration cutover {}", text_at(outcome.value, "_id"));
   return outcome;
 }
 
@@ -192,6 +192,7 @@ Result<Outcome> cut_over_migration(Session& session) {
   }
   outcome.value = TRY(follow(session, path, false, !session.around().json, ""));
   outcome.exit = exit_of(outcome.value);
+  outcome.remark = what_is_next(outcome.value);
   outcome.printed = !session.around().json;
   return outcome;
 }

@@ -68,6 +68,18 @@ bool has_ended(const Json& migration) {
 
 bool is_ready(const Json& migration) { return flag_at(migration, "readyForCutover"); }
 
+std::string what_is_next(const Json& migration) {
+  if (text_at(migration, "status") != "COMPLETE") return "";
+  const auto cluster = text_at(migration, "destination.clusterName");
+  auto text = fmt::format("You have successfully migrated to {}.", cluster);
+  if (const auto copied = number_at(migration, "copiedBytes")) text += fmt::format(" The first copy was {}.", terminal::format_bytes(*copied));
+  text += fmt::format(" `drover cluster show {}` tells its connection string: the applications go there, and may write again.", cluster);
+  if (const auto* warnings = migration.find("warnings"); warnings && warnings->as_array())
+    for (const auto& warning : *warnings->as_array())
+      if (warning.as_string()) text += "\n" + *warning.as_string();
+  return text;
+}
+
 int exit_of(const Json& migration) {
   const auto status = text_at(migration, "status");
   if (status == "COMPLETE") return 0;

@@ -14,6 +14,8 @@ std::string migration_stage(const Json& migration);
 
 bool has_ended(const Json& migration);
 bool is_ready(const Json& migration);
+// For who has waited for it: what was done, what is to be done now, and what it has left as it is. Empty unless it is COMPLETE.
+std::string what_is_next(const Json& migration);
 // 0 COMPLETE, 1 FAILED, 4 cancelled, 8 EXPIRED.
 int exit_of(const Json& migration);
 

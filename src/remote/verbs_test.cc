@@ -465,7 +465,8 @@ TEST_F(VerbTest, AWatchStaysThroughAnAbsence) {
   EXPECT_EQ(*run(site, "migration", "watch", {{"MIGRATION", "66aa00000000000000000001"}}, {}, false), 0);
   EXPECT_EQ(output_, "COMPLETE\n");
   EXPECT_THAT(notes_, HasSubstr("trying again"));
-  EXPECT_EQ(std::count(notes_.begin(), notes_.end(), '\n'), 1);
+  EXPECT_THAT(notes_, HasSubstr("You have successfully migrated"));
+  EXPECT_EQ(std::count(notes_.begin(), notes_.end(), '\n'), 2);
 }
 
 TEST_F(VerbTest, AValidationShowsItsChecks) {
