@@ -112,7 +112,9 @@ Status check(const Config& config) {
   const auto& id = config.group_id;
   if (id.size() != 24 || id.find_first_not_of("0123456789abcdef") != std::string::npos)
     return fail(ErrorCode::kUsage, "mmsGroupId must be the project's id, 24 hexadecimal digits");
-  if (config.api_key.empty() == config.api_key_exec.empty())
+  if (!config.api_key.empty() && !config.api_key_exec.empty())
+    return fail(ErrorCode::kUsage, "mmsApiKey and mmsApiKeyExec are both there: the project's agent API key comes from one of them; take the other out");
+  if (config.api_key.empty() && config.api_key_exec.empty())
     return fail(ErrorCode::kUsage, "give the project's agent API key by mmsApiKey, or the command that prints it by mmsApiKeyExec");
   if (config.base_url.empty()) return fail(ErrorCode::kUsage, "mmsBaseUrl must name the manager's URL");
   if (config.http_proxy.empty()) return {};

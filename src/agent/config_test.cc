@@ -63,7 +63,7 @@ TEST(AgentConfig, WhatIsWrongIsNamedAndNoValueIsQuoted) {
       {kMinimal + "logLevel=secret", "logLevel"},
       {kMinimal + "dialTimeoutSeconds=0", "dialTimeoutSeconds"},
       {kMinimal + "agentFeatureCloudMigrationEnabled=yes-secret", "agentFeatureCloudMigrationEnabled"},
-      {kMinimal + "mmsApiKeyExec=print secret", "mmsApiKey"},
+      {kMinimal + "mmsApiKeyExec=print secret", "both there"},
       {"mmsApiKey=secret\nmmsBaseUrl=http://h", "mmsGroupId"},
       {"mmsGroupId=66ee00000000000000000001\nmmsBaseUrl=http://h", "mmsApiKey"},
       {"mmsGroupId=66ee00000000000000000001\nmmsApiKey=secret", "mmsBaseUrl"},

@@ -58,7 +58,7 @@ Result<Site> Site::open(const Config& config, const std::string& agent_id, const
                                                 .verify_certificate = config.verify_certificate,
                                                 .proxy = config.http_proxy,
                                                 .user_agent = "drover-agent/" + version}),
-                         "mmsBaseUrl");
+                         "the way to the manager (mmsBaseUrl, httpsCAFile, tlsMMSServerClientCertificate)");
   TRY(check_transport(client.base()));
   auto state = std::unique_ptr<State>(new State{std::move(client),
                                                 "Basic " + net::base64_encode(config.group_id + ":" + config.api_key), agent_id,

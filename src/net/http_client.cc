@@ -168,19 +168,21 @@ struct HttpClient::Impl {
 
   Status open_tls() {
     tls.emplace(asio::ssl::context::tls_client);
+    const auto* reading = &options.tls_ca_file;
     try {
       tls->set_options(asio::ssl::context::default_workarounds | asio::ssl::context::no_sslv2 | asio::ssl::context::no_sslv3 |
                        asio::ssl::context::no_tlsv1 | asio::ssl::context::no_tlsv1_1);
       if (options.tls_ca_file.empty()) tls->set_default_verify_paths();
       else tls->load_verify_file(options.tls_ca_file);
       if (!options.tls_certificate_key_file.empty()) {
+        reading = &options.tls_certificate_key_file;
         tls->use_certificate_chain_file(options.tls_certificate_key_file);
         tls->use_private_key_file(options.tls_certificate_key_file, asio::ssl::context::pem);
       }
       tls->set_verify_mode(options.verify_certificate ? asio::ssl::verify_peer : asio::ssl::verify_none);
     } catch (const boost::system::system_error& error) {
-      return fail(ErrorCode::kUnsupported, fmt::format("reading the TLS files {} {}: {}; PEM files are needed", options.tls_ca_file,
-                                                       options.tls_certificate_key_file, error.code().message()));
+      return fail(ErrorCode::kUnsupported, fmt::format("reading the TLS file {}: {}; a PEM file is needed",
+                                                       reading->empty() ? "of the system's authorities" : *reading, error.code().message()));
     }
     return {};
   }
