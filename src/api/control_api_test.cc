@@ -177,6 +177,12 @@ TEST(RestText, AnError) {
             R"({"detail":"No cluster named c7.","error":404,"errorCode":"CLUSTER_NOT_FOUND","parameters":["c7"],"reason":"Not Found"})");
 }
 
+TEST(RestText, DetailsAreSentences) {
+  const auto detail = [](ErrorCode code, const char* message) { return rest_error({code, message, 0, {}}).detail; };
+  EXPECT_EQ(detail(ErrorCode::kUsage, "name must have at most 64 letters"), "name must have at most 64 letters.");
+  EXPECT_EQ(detail(ErrorCode::kWrongState, "It is over. Is it?"), "It is over. Is it?");
+}
+
 TEST(RestText, PagesHaveTheirNeighbours) {
   RestRequest request;
   request.base = "http://h/api/atlas/v2";

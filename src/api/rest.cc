@@ -74,12 +74,18 @@ std::string page_link(const RestRequest& request, int number) {
   return link;
 }
 
+// A detail is a sentence; messages are parts of lines.
+std::string sentence(std::string message) {
+  if (!message.empty() && std::string_view(".!?").find(message.back()) == std::string_view::npos) message += '.';
+  return message;
+}
+
 }  // namespace
 
 RestError rest_error(const Error& error) {
   switch (error.code) {
-    case ErrorCode::kUsage: return {400, "INVALID_ATTRIBUTE", error.message, {}, {}};
-    case ErrorCode::kWrongState: return {409, "CONFLICT", error.message, {}, {}};
+    case ErrorCode::kUsage: return {400, "INVALID_ATTRIBUTE", sentence(error.message), {}, {}};
+    case ErrorCode::kWrongState: return {409, "CONFLICT", sentence(error.message), {}, {}};
     case ErrorCode::kTemporary:
     case ErrorCode::kTimedOut: return {503, "SERVICE_UNAVAILABLE", "The site's store does not answer. Try again.", {}, {}};
     default: return {500, "UNEXPECTED_ERROR", "Unexpected error.", {}, {}};

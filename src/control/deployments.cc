@@ -43,7 +43,7 @@ Status check_credentials(const MonitoringCredentials& credentials) {
       return fail(ErrorCode::kUsage, fmt::format("credentials have at most {} characters", kMaxCredentialBytes));
   }
   const bool none = credentials.mechanism == AuthMechanism::kNone;
-  if (none && !credentials.username.empty()) return fail(ErrorCode::kUsage, "authMechanismName is missing: there is a username");
+  if (none && !credentials.username.empty()) return fail(ErrorCode::kUsage, "username is for an authMechanismName other than NONE; name the mechanism, such as SCRAM-SHA-256");
   if (!none && credentials.mechanism != AuthMechanism::kX509 && credentials.username.empty())
     return fail(ErrorCode::kUsage, fmt::format("username is needed with {}", name_of(credentials.mechanism)));
   if (needs_password(credentials.mechanism) && credentials.password.empty())
