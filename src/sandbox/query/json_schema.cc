@@ -9,6 +9,7 @@
 #include "bson/ejson.h"
 #include "sandbox/query/errors.h"
 #include "sandbox/query/match_node.h"
+#include "sandbox/query/schema_encrypt.h"
 
 namespace drover::sandbox::query {
 
@@ -58,6 +59,8 @@ struct Dependency {
 // is about.
 struct Schema {
   std::optional<TypeSet> types;
+  bool encrypted = false;
+  std::optional<TypeSet> encrypted_types;
   std::vector<Element> enumeration;
   bool has_enum = false;
   Element minimum, maximum, multiple_of;
@@ -174,7 +177,7 @@ bool Schema::accepts_object(View object) const {
 }
 
 bool Schema::accepts_document(View object) const {
-  if (types && !types->contains(Type::kDocument)) return false;
+  if (encrypted || (types && !types->contains(Type::kDocument))) return false;
   const auto same = [&](const Element& allowed) {
     if (!allowed.is_document()) return false;
     const View other = allowed.document_value();
@@ -185,6 +188,8 @@ bool Schema::accepts_document(View object) const {
 
 bool Schema::accepts(const Element& value) const {
   if (types && !types->contains(value.type())) return false;
+  if (encrypted && !is_encrypted(value)) return false;
+  if (encrypted_types && !is_encrypted_from(value, *encrypted_types)) return false;
   if (has_enum && std::none_of(enumeration.begin(), enumeration.end(),
                                [&](const Element& allowed) { return compare_unordered(allowed, value) == 0; })) {
     return false;
@@ -220,6 +225,13 @@ class SchemaParser {
     }
     if (object["type"] && object["bsonType"]) {
       return bad(code::kFailedToParse, "Cannot specify both $jsonSchema keywords 'type' and 'bsonType'");
+    }
+    for (const std::string_view type : {"type", "bsonType"}) {
+      if (!object[type] || !object["encrypt"]) continue;
+      return bad(code::kFailedToParse, fmt::format("$jsonSchema keyword 'encrypt' cannot be used in conjunction with '{}', 'encrypt' implies type 'bsonType::BinData'", type));
+    }
+    if (object["encrypt"] && object["encryptMetadata"]) {
+      return bad(code::kFailedToParse, "Cannot specify both $jsonSchema keywords 'encrypt' and 'encryptMetadata'");
     }
     for (const Element& e : object) TRY(keyword(*schema, e, object));
     return schema;
@@ -278,6 +290,12 @@ class SchemaParser {
       return {};
     }
     if (name == "dependencies") return dependencies(schema, e);
+    if (name == "encrypt") {
+      schema.encrypted_types = TRY(parse_encrypt(e));
+      schema.encrypted = true;
+      return {};
+    }
+    if (name == "encryptMetadata") return check_encrypt_metadata(e);
     for (const std::string_view known : {"$ref", "$schema", "default", "definitions", "format", "id"}) {
       if (name == known) {
         return bad(code::kFailedToParse, fmt::format("$jsonSchema keyword '{}' is not currently supported", name));

@@ -64,6 +64,16 @@ TEST(Refusals, Schemas) {
       {R"({"allOf":[1]})", "14 $jsonSchema keyword 'allOf' must be an array of objects, but found an element of type int"},
       {R"({"$ref":"x"})", "9 $jsonSchema keyword '$ref' is not currently supported"},
       {R"({"foo":1})", "9 Unknown $jsonSchema keyword: foo"},
+      {R"({"encrypt":1})", "14 $jsonSchema keyword 'encrypt' must be an object "},
+      {R"({"encrypt":{"foo":1}})", "40415 BSON field 'encrypt.foo' is an unknown field."},
+      {R"({"encrypt":{"algorithm":1}})", "14 BSON field 'encrypt.algorithm' is the wrong type 'int', expected type 'string'"},
+      {R"({"encrypt":{"algorithm":"AES"}})", "2 Enumeration value 'AES' for field 'encrypt.algorithm' is not a valid value."},
+      {R"({"encrypt":{"keyId":[1]}})", "51084 Array elements must have type UUID, found int"},
+      {R"({"encrypt":{"keyId":1}})", "51085 Expected either string or array of UUID for EncryptSchemaKeyId, found int"},
+      {R"({"encrypt":{},"bsonType":"binData"})", "9 $jsonSchema keyword 'encrypt' cannot be used in conjunction with 'bsonType', 'encrypt' implies type 'bsonType::BinData'"},
+      {R"({"encrypt":{},"encryptMetadata":{"keyId":"/a"}})", "9 Cannot specify both $jsonSchema keywords 'encrypt' and 'encryptMetadata'"},
+      {R"({"encryptMetadata":{}})", "9 $jsonSchema keyword 'encryptMetadata' cannot be an empty object "},
+      {R"({"encryptMetadata":{"bsonType":"int"}})", "40415 BSON field 'encryptMetadata.bsonType' is an unknown field."},
   };
   for (const Case& c : kCases) {
     EXPECT_EQ(filter_answer(std::string(R"({"$jsonSchema":)") + c.input + "}"), c.answer) << c.input;

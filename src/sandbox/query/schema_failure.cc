@@ -4,6 +4,7 @@
 
 #include "bson/builder.h"
 #include "sandbox/query/match_node.h"
+#include "sandbox/query/schema_encrypt.h"
 #include "sandbox/query/validation_failure.h"
 
 namespace drover::sandbox::query {
@@ -30,6 +31,7 @@ class SchemaExplainer {
     add(unique_items(schema, value));
     add(items(schema, value));
     add(additional_items(schema, value));
+    add(encryption(schema, value));
     if (value.is_document()) {
       add(properties(schema, value));
       add(additional_properties(schema, value));
@@ -368,6 +370,13 @@ class SchemaExplainer {
     return end(std::move(out));
   }
 
+  std::optional<Document> encryption(View schema, const Element& value) const {
+    if (!breaks(schema, {"encrypt"}, value)) return std::nullopt;
+    Builder out;
+    out.append("operatorName", "encrypt").append("reason", is_encrypted(value) ? "encrypted value has wrong type" : "value was not encrypted");
+    return end(std::move(out));
+  }
+
   std::optional<Document> type(View schema, const Element& value) const {
     for (const std::string_view name : {"type", "bsonType"}) {
       if (!breaks(schema, {name}, value)) continue;
@@ -394,7 +403,7 @@ Document explain_schema_failure(View clause, View document, ServerVersion versio
   Builder out;
   out.append("operatorName", "$jsonSchema");
   Builder only_type;
-  for (const auto name : {"type", "bsonType"}) {
+  for (const auto name : {"type", "bsonType", "encrypt"}) {
     if (const auto keyword = schema[name]) only_type.append_raw(keyword);
   }
   if (!schema_accepts(std::move(only_type).finish(), wrapped.view().first(), version)) {  // no document can satisfy it

@@ -7,6 +7,7 @@
 #include "bson/ejson.h"
 #include "sandbox/query/doc_for_tests.h"
 #include "sandbox/query/expression.h"
+#include "sandbox/query/matcher.h"
 
 namespace drover::sandbox::query {
 namespace {
@@ -91,6 +92,33 @@ TEST(ValidationFailure, SchemaRulesOfValues) {
                        R"({"operatorName":"maxLength","specifiedAs":{"maxLength":2},"reason":"specified string length was not satisfied","consideredValue":"slow"})"));
   EXPECT_EQ(rules_of_a(R"({"enum":[1,2]})", R"({"a":0})"),
             property_a(R"({"operatorName":"enum","specifiedAs":{"enum":[1,2]},"reason":"value was not found in enum","consideredValue":0})"));
+}
+
+TEST(ValidationFailure, WhatIsNotEncrypted) {
+  const auto told = [](std::string_view reason) { return property_a(R"({"operatorName":"encrypt","reason":")" + std::string(reason) + "\"}"); };
+  const std::string any = R"({"encrypt":{"keyId":[{"$uuid":"01234567-89ab-cdef-0123-456789abcdef"}],"algorithm":"AEAD_AES_256_CBC_HMAC_SHA_512-Random"}})";
+  const std::string string = R"({"encrypt":{"bsonType":["string","number"]}})";
+  // Kind 1 (deterministic), a UUID of nothing, of a string; of an object.
+  const std::string of_string = R"({"a":{"$binary":{"base64":"AQAAAAAAAAAAAAAAAAAAAAAC","subType":"06"}}})";
+  const std::string of_object = R"({"a":{"$binary":{"base64":"AQAAAAAAAAAAAAAAAAAAAAAD","subType":"06"}}})";
+  const std::string queryable = R"({"a":{"$binary":{"base64":"BgAAAAAAAAAAAAAAAAAAAAAC","subType":"06"}}})";
+  const std::string short_one = R"({"a":{"$binary":{"base64":"AQ==","subType":"06"}}})";
+  for (const char* plain : {R"({"a":"x"})", R"({"a":{"$binary":{"base64":"AQAAAAAAAAAAAAAAAAAAAAAC","subType":"00"}}})", R"({"a":{}})", R"({"a":[]})"}) {
+    EXPECT_EQ(rules_of_a(any, plain), told("value was not encrypted")) << plain;
+    EXPECT_EQ(rules_of_a(string, plain), told("value was not encrypted")) << plain;
+  }
+  const auto accepted = [](const std::string& rule, const std::string& document) {
+    const auto filter = doc(R"({"$jsonSchema":{"properties":{"a":)" + rule + "}}}");
+    return Matcher::parse(filter).value().matches(doc(document));
+  };
+  EXPECT_TRUE(accepted(any, of_string));
+  EXPECT_TRUE(accepted(any, of_object));
+  EXPECT_TRUE(accepted(any, short_one));
+  EXPECT_TRUE(accepted(any, "{}"));
+  EXPECT_TRUE(accepted(string, of_string));
+  for (const auto& other : {of_object, queryable, short_one}) EXPECT_EQ(rules_of_a(string, other), told("encrypted value has wrong type")) << other;
+  EXPECT_TRUE(accepted(R"({"encryptMetadata":{"keyId":"/key","algorithm":"AEAD_AES_256_CBC_HMAC_SHA_512-Random"}})", R"({"a":1})"));
+  EXPECT_FALSE(Matcher::parse(doc(R"({"$jsonSchema":{"encrypt":{}}})")).value().matches(doc("{}")));  // no document is binary
 }
 
 TEST(ValidationFailure, SchemaRulesOfArrays) {
