@@ -1,6 +1,7 @@
 // delete. Facts: corpus delete/basic, insert/capped.
 #include <fmt/format.h>
 
+#include "sandbox/commands/measurements.h"
 #include "sandbox/commands/profiler.h"
 #include "sandbox/commands/tables.h"
 #include "sandbox/commands/timeseries.h"
@@ -17,6 +18,7 @@ struct DeleteSpec {
   bool many = false;
   bson::Element hint;
   bson::View statement;
+  bool by_measurement = false;  // of a time-series collection: `query` is about measurements, not about buckets
 };
 
 Result<DeleteSpec> parse_spec(bson::View statement) {
@@ -47,9 +49,9 @@ Result<DeleteSpec> parse_spec(bson::View statement) {
 
 class Deleting {
  public:
-  // `of_series`: from buckets, of which each counts as its measurements.
-  Deleting(CommandContext& context, Namespace ns, std::vector<DeleteSpec> specs, bool ordered, bool of_series = false)
-      : context_(context), ns_(std::move(ns)), specs_(std::move(specs)), ordered_(ordered), of_series_(of_series), retries_(context) {}
+  // `series`: from buckets, of which each counts as its measurements.
+  Deleting(CommandContext& context, Namespace ns, std::vector<DeleteSpec> specs, bool ordered, std::optional<TimeseriesOptions> series = {})
+      : context_(context), ns_(std::move(ns)), specs_(std::move(specs)), ordered_(ordered), series_(std::move(series)), retries_(context) {}
 
   Result<bson::Document> run() {
     while (at_ < specs_.size() && !stopped_) {
@@ -93,6 +95,12 @@ class Deleting {
       TRY(evaluation->literals());
       if (!collection) return 0;
       if (collection->is_view()) return refuse_on_view(*collection, "a delete");
+      if (spec.by_measurement) {
+        const auto count = TRY(delete_by_measurement(spec, filter, collator, scope.reader, collection));
+        if (count) return *count;
+        TRY(check_interrupt(context_));  // it changed meanwhile: look again
+        continue;
+      }
       TRY(check_transactional(context_, collection));
       if (collection->capped && !context_.settings().at_least(5, 0)) {
         return server_error(code::kIllegalOperation, fmt::format("cannot remove from a capped collection: {}", ns_.to_string()));
@@ -139,13 +147,85 @@ class Deleting {
         if (!found) continue;
         TRY(unit.remove(current, found->id, found->document, retries_.statement(at_)));
         retries_.wrote(unit, at_);
-        count += of_series_ ? measurements_in(found->document) : 1;
+        count += series_ ? measurements_in(found->document) : 1;
       }
       return {};
     }, [&](const WriteUnit& unit) { retries_.committed(unit); }, [&] {
       forget_documents(chunk);
       scan.rest();
     }));
+    return count;
+  }
+
+  // Nothing: the one measurement that was found is no more to be deleted.
+  Result<std::optional<std::int64_t>> delete_by_measurement(const DeleteSpec& spec, const query::Matcher& filter, const std::shared_ptr<const bson::Collator>& collator,
+                                                            const std::shared_ptr<const Reader>& reader, const CollectionPtr& buckets) {
+    if (filter.has_text() || filter.has_near()) return server_error(code::kInvalidOptions, "$text and $near cannot say what is deleted of a time-series collection");
+    auto series = TRY(query::Matcher::parse(series_part(*series_, spec.query), collator, context_.settings().version));
+    auto plan = TRY(make_plan(*buckets, {.rules = plan_rules(context_), .filter = &series, .collator = collator, .hint = spec.hint}));
+    Scan scan(reader, buckets, std::move(plan), series, context_.services.memory.work);
+    std::int64_t total = 0;
+    while (true) {
+      TRY(check_interrupt(context_));
+      std::vector<RecordId> chunk;
+      std::size_t bytes = 0;
+      bool ended = false;
+      while (chunk.size() < (spec.many ? kManyUnit : 1) && bytes < kMaxUnitBytes) {
+        const auto bucket = TRY(scan.next());
+        ended = !bucket;
+        if (ended) break;
+        if (!TRY(parted(*bucket, filter, spec.many)).any) continue;
+        bytes += bucket->size();
+        chunk.push_back(scan.record_id());
+      }
+      if (!chunk.empty()) total += TRY(delete_from_buckets(chunk, filter, buckets->uuid, spec.many, scan));
+      if (!spec.many) return total > 0 || chunk.empty() ? std::optional(total) : std::nullopt;
+      if (ended) return std::optional(total);
+    }
+  }
+
+  struct Parted {
+    TimeseriesBucket rest;
+    std::int64_t deleted = 0;
+    bool any = false;
+  };
+  // A bucket without the measurements that match, or without the first of them.
+  Result<Parted> parted(bson::View stored, const query::Matcher& filter, bool many) const {
+    const auto bucket = TimeseriesBucket::parse(*series_, stored);
+    if (!bucket) return server_error(238, "a bucket of another version than 1, which this server does not read");
+    std::vector<bson::Document> rest;
+    std::int64_t deleted = 0;
+    for (auto& measurement : bucket->measurements()) {
+      if ((many || deleted == 0) && TRY(filter.try_matches(measurement))) ++deleted;
+      else rest.push_back(std::move(measurement));
+    }
+    return Parted{bucket->with(rest), deleted, deleted > 0};
+  }
+
+  Result<std::int64_t> delete_from_buckets(const std::vector<RecordId>& chunk, const query::Matcher& filter, const Uuid& uuid, bool many, Scan& scan) {
+    std::int64_t count = 0;
+    TRY(in_write_unit(context_, [&](WriteUnit& unit) -> Status {
+      count = 0;
+      retries_.enter(unit);
+      const auto current = unit.catalog().find(uuid);
+      if (!current) return {};
+      TRY(check_write_allowed(context_, unit, ns_));
+      for (const auto id : chunk) {
+        const auto stored = TRY(unit.find_record(*current, id));
+        if (!stored) continue;
+        const auto parts = TRY(parted(*stored, filter, many));
+        if (!parts.any) continue;
+        if (parts.rest.count() == 0) {
+          TRY(unit.remove(current, id, *stored, retries_.statement(at_)));
+        } else {
+          const auto after = parts.rest.to_document();
+          TRY(unit.update(current, id, *stored, after, bucket_update(*stored, after), retries_.statement(at_)));
+        }
+        retries_.wrote(unit, at_);
+        count += parts.deleted;
+      }
+      return {};
+    }, [&](const WriteUnit& unit) { retries_.committed(unit); }, [&] { scan.rest(); }));
     return count;
   }
 
@@ -166,7 +246,7 @@ class Deleting {
   const Namespace ns_;
   const std::vector<DeleteSpec> specs_;
   const bool ordered_;
-  const bool of_series_;
+  const std::optional<TimeseriesOptions> series_;
   Retries retries_;
   std::size_t at_ = 0;
   std::int64_t deleted_ = 0;
@@ -174,7 +254,7 @@ class Deleting {
   WriteErrors errors_;
 };
 
-// Whole series: their buckets, by the metaField.
+// Whole series: their buckets, by the metaField. Since 7.0 by anything, and one alone. Source: the manual's "Time Series Collection Limitations".
 Result<bson::Document> delete_series(CommandContext& context, const CollectionInfo& view, std::vector<DeleteSpec> specs, bool ordered) {
   const auto options = TimeseriesOptions::of(view.timeseries);
   if (context.transaction) {
@@ -182,12 +262,17 @@ Result<bson::Document> delete_series(CommandContext& context, const CollectionIn
   }
   std::vector<bson::Document> filters;
   filters.reserve(specs.size());
+  const bool anything = context.settings().at_least(7, 0);
   for (auto& spec : specs) {
-    if (!spec.many) return server_error(code::kInvalidOptions, "Cannot perform a non-multi delete on a time-series collection");
-    filters.push_back(TRY(bucket_filter(options, spec.query)));
+    if (!spec.many && !anything) return server_error(code::kInvalidOptions, "Cannot perform a non-multi delete on a time-series collection");
+    auto of_buckets = bucket_filter(options, spec.query);
+    if (!of_buckets && !anything) return tl::unexpected(std::move(of_buckets).error());
+    spec.by_measurement = !spec.many || !of_buckets;
+    if (spec.by_measurement) continue;
+    filters.push_back(std::move(*of_buckets));
     spec.query = filters.back();
   }
-  return Deleting(context, {view.ns.db, view.view_on}, std::move(specs), ordered, true).run();
+  return Deleting(context, {view.ns.db, view.view_on}, std::move(specs), ordered, options).run();
 }
 
 Result<bson::Document> delete_documents(CommandContext& context) {

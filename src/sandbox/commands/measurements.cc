@@ -18,13 +18,13 @@ std::string series_of(const TimeseriesOptions& options, bson::View measurement) 
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-bson::Document update_entry(bson::View before, bson::View after) {
+}  // namespace
+
+bson::Document bucket_update(bson::View before, bson::View after) {
   const auto diff = query::compute_diff(before, after);
   if (!diff) return bson::Document(after);
   return bson::make_document({{"$v", 2}, {"diff", *diff}});
 }
-
-}  // namespace
 
 MeasurementWriter::MeasurementWriter(CommandContext& context, WriteUnit& unit, CollectionPtr buckets)
     : context_(context), unit_(unit), buckets_(std::move(buckets)), options_(TimeseriesOptions::of(buckets_->options["timeseries"].document_value())) {}
@@ -84,7 +84,7 @@ Status MeasurementWriter::flush(const std::function<void(const std::vector<std::
     const auto after = open->bucket.to_document();
     if (context_.retryable) unit_.set_statements(open->statements);
     if (open->record) {
-      TRY(unit_.update(buckets_, *open->record, open->before, after, update_entry(open->before, after), open->statements.front()));
+      TRY(unit_.update(buckets_, *open->record, open->before, after, bucket_update(open->before, after), open->statements.front()));
     } else {
       open->record = TRY(unit_.insert(buckets_, after, open->statements.front()));
     }

@@ -10,6 +10,9 @@
 
 namespace drover::sandbox {
 
+// The entry of the oplog for a bucket's change.
+bson::Document bucket_update(bson::View before, bson::View after);
+
 // Lives as long as one unit. What was added is in the unit only after flush().
 class MeasurementWriter {
  public:

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "bson/builder.h"
+#include "bson/ejson.h"
 #include "sandbox/commands/collection_options.h"
 #include "sandbox/commands/views.h"
 
@@ -14,6 +15,7 @@ namespace {
 
 constexpr ServerVersion kCustomSpansSince{6, 3, 0};
 constexpr ServerVersion kMeasurementIndexesSince{6, 0, 0};
+constexpr ServerVersion kExpiringIndexesSince{6, 3, 0};
 constexpr std::int64_t kLongestSpan = 31536000;  // a year
 
 tl::unexpected<Error> invalid(std::string message) { return server_error(code::kInvalidOptions, std::move(message)); }
@@ -267,38 +269,90 @@ Status create_timeseries(CommandContext& context, WriteUnit& unit, const Namespa
   return {};
 }
 
-Result<bson::Document> bucket_index(const CommandContext& context, const TimeseriesOptions& options, bson::View spec) {
-  if (spec["unique"].is_truthy()) return invalid("Unique indexes are not supported on time-series collections");
-  if (spec["expireAfterSeconds"].exists()) return invalid("TTL indexes are not supported on time-series collections");
-  if (spec["sparse"].is_truthy()) return invalid("Sparse indexes are not supported on time-series collections");
+namespace {
+
+// The time field's least value, which says when a bucket began. Source: MongoDB's timeseries_commands_conversion_helper.cpp.
+Result<bson::Document> expiring_key(const TimeseriesOptions& options, bson::View key) {
+  if (key.field_count() != 1) {
+    return server_error(code::kCannotCreateIndex, "TTL indexes are single-field indexes, compound indexes do not support TTL. Index spec: " + bson::to_shell(key));
+  }
+  if (key.first().key() != options.time_field) return invalid("TTL indexes on non-time fields are not supported on time-series collections");
+  return bson::make_document({{"control.min." + options.time_field, key.first()}});
+}
+
+Result<bson::Document> bucket_key(const CommandContext& context, const TimeseriesOptions& options, bson::View key) {
   bson::Builder out;
-  for (const auto& field : spec) {
-    if (field.key() != "key" || !field.is_document()) {
-      out.append_raw(field);
+  for (const auto& part : key) {
+    const std::string path(part.key());
+    if (starts_path(path, options.meta_field)) {
+      out.append(under_meta(path, options.meta_field), part);
       continue;
     }
-    auto key = out.open_document("key");
-    for (const auto& part : field.document_value()) {
-      const std::string path(part.key());
-      if (starts_path(path, options.meta_field)) {
-        key.append(under_meta(path, options.meta_field), part);
-        continue;
-      }
-      if (path != options.time_field && context.settings().version < kMeasurementIndexesSince) {
-        return server_error(code::kCannotCreateIndex, fmt::format("Invalid index spec for time-series collection: Indexes on measurement fields are not "
-                                                                  "supported, found: {}", path));
-      }
-      if (!part.is_number()) return server_error(code::kCannotCreateIndex, fmt::format("Invalid index spec for time-series collection: {}", path));
-      const bool descending = part.to_double().value_or(1) < 0;
-      key.append((descending ? "control.max." : "control.min.") + path, part).append((descending ? "control.min." : "control.max.") + path, part);
+    if (path != options.time_field && context.settings().version < kMeasurementIndexesSince) {
+      return server_error(code::kCannotCreateIndex, fmt::format("Invalid index spec for time-series collection: Indexes on measurement fields are not "
+                                                                "supported, found: {}", path));
+    }
+    if (!part.is_number()) return server_error(code::kCannotCreateIndex, fmt::format("Invalid index spec for time-series collection: {}", path));
+    const bool descending = part.to_double().value_or(1) < 0;
+    out.append((descending ? "control.max." : "control.min.") + path, part).append((descending ? "control.min." : "control.max.") + path, part);
+  }
+  return std::move(out).finish();
+}
+
+}  // namespace
+
+Result<bson::Document> bucket_index(const CommandContext& context, const TimeseriesOptions& options, bson::View spec) {
+  if (spec["unique"].is_truthy()) return invalid("Unique indexes are not supported on time-series collections");
+  if (spec["sparse"].is_truthy()) return invalid("Sparse indexes are not supported on time-series collections");
+  const bool expires = spec["expireAfterSeconds"].exists();
+  const auto partial = spec["partialFilterExpression"].to_document();
+  const auto of_series = partial ? bucket_filter(options, *partial) : Result<bson::Document>(bson::Document());
+  if (expires && context.settings().version < kExpiringIndexesSince) return invalid("TTL indexes are not supported on time-series collections");
+  if (expires && (!partial || partial->empty() || !of_series)) {
+    return invalid("TTL indexes on time-series collections require a partialFilterExpression on the metaField");
+  }
+  bson::Builder out;
+  for (const auto& field : spec) {
+    if (field.key() == "key" && field.is_document()) {
+      const auto key = field.document_value();
+      out.append("key", expires ? TRY(expiring_key(options, key)) : TRY(bucket_key(context, options, key)));
+    } else if (field.key() == "partialFilterExpression" && partial && of_series) {
+      out.append("partialFilterExpression", *of_series);
+    } else {
+      out.append_raw(field);
     }
   }
   return std::move(out).finish();
 }
 
+namespace {
+
+// A filter on buckets' series, in terms of measurements.
+bson::Document measurement_filter(const TimeseriesOptions& options, bson::View filter) {
+  bson::Builder out;
+  for (const auto& field : filter) {
+    const auto key = field.key();
+    if (starts_path(key, "meta") && !options.meta_field.empty()) {
+      out.append(options.meta_field + std::string(key.substr(4)), field);
+    } else if ((key == "$and" || key == "$or" || key == "$nor") && field.is_array()) {
+      auto list = out.open_array(key);
+      for (const auto& item : field.document_value()) list.append(measurement_filter(options, item.to_document().value_or(bson::View())));
+    } else {
+      out.append_raw(field);
+    }
+  }
+  return std::move(out).finish();
+}
+
+}  // namespace
+
 bson::Document measurement_index(const TimeseriesOptions& options, bson::View spec) {
   bson::Builder out;
   for (const auto& field : spec) {
+    if (field.key() == "partialFilterExpression" && field.is_document()) {
+      out.append("partialFilterExpression", measurement_filter(options, field.document_value()));
+      continue;
+    }
     if (field.key() != "key" || !field.is_document()) {
       out.append_raw(field);
       continue;
@@ -336,6 +390,14 @@ Result<bson::Document> bucket_filter(const TimeseriesOptions& options, bson::Vie
   return std::move(out).finish();
 }
 
+bson::Document series_part(const TimeseriesOptions& options, bson::View filter) {
+  bson::Builder out;
+  for (const auto& field : filter) {
+    if (starts_path(field.key(), options.meta_field)) out.append(under_meta(field.key(), options.meta_field), field);
+  }
+  return std::move(out).finish();
+}
+
 std::int64_t measurements_in(bson::View bucket) {
   std::int64_t most = 0;
   for (const auto& column : bucket["data"].to_document().value_or(bson::View())) {
@@ -348,8 +410,8 @@ tl::unexpected<Error> refuse_on_view(const CollectionInfo& view, std::string_vie
   if (!view.is_timeseries()) {
     return server_error(code::kCommandNotSupportedOnView, fmt::format("Namespace {} is a view, not a collection", view.ns.to_string()));
   }
-  return invalid(fmt::format("Cannot perform {} on the time-series collection {}: this server deletes whole series of one, by its metaField and with "
-                             "limit 0, and changes nothing in it", what, view.ns.to_string()));
+  return invalid(fmt::format("Cannot perform {} on the time-series collection {}: this server inserts measurements and deletes them, and changes "
+                             "nothing in them", what, view.ns.to_string()));
 }
 
 }  // namespace drover::sandbox

@@ -140,6 +140,34 @@ void TimeseriesBucket::add(bson::View measurement) {
   }
 }
 
+std::vector<bson::Document> TimeseriesBucket::measurements() const {
+  std::vector<bson::Document> out;
+  const auto time = std::find_if(columns_.begin(), columns_.end(), [&](const Column& column) { return column.name == options_.time_field; });
+  if (time == columns_.end()) return out;
+  std::vector<std::size_t> at(columns_.size(), 0);
+  for (const auto& [number, value] : time->values) {
+    bson::Builder measurement;
+    measurement.append(options_.time_field, value);
+    if (!meta_.empty() && !options_.meta_field.empty()) measurement.append(options_.meta_field, meta_["meta"]);
+    for (std::size_t i = 0; i < columns_.size(); ++i) {
+      const auto& column = columns_[i];
+      if (&column == &*time || at[i] >= column.values.size() || column.values[at[i]].first != number) continue;
+      measurement.append(column.name, column.values[at[i]++].second);
+    }
+    out.push_back(std::move(measurement).finish());
+  }
+  return out;
+}
+
+TimeseriesBucket TimeseriesBucket::with(const std::vector<bson::Document>& measurements) const {
+  TimeseriesBucket bucket(options_);
+  bucket.id_ = id_;
+  bucket.meta_ = meta_;
+  bucket.start_ = start_;
+  for (const auto& measurement : measurements) bucket.add(measurement);
+  return bucket;
+}
+
 bson::Document TimeseriesBucket::to_document() const {
   bson::Builder out;
   out.append_all(id_);

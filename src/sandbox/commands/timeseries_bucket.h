@@ -42,6 +42,10 @@ class TimeseriesBucket {
   void add(bson::View measurement);
   std::size_t count() const { return count_; }
   bson::Document to_document() const;
+  // As they are read: the time, the meta field, the others.
+  std::vector<bson::Document> measurements() const;
+  // The same bucket with these measurements, numbered anew, for its own.
+  TimeseriesBucket with(const std::vector<bson::Document>& measurements) const;
 
  private:
   explicit TimeseriesBucket(const TimeseriesOptions& options) : options_(options) {}

@@ -111,18 +111,19 @@ Status delete_expired(Services& services, const std::stop_token& stop) {
   for (const auto& collection : view->catalog->all()) {
     if (collection->is_view() || collection->capped) continue;
     const auto now = wall_millis(services.runtime);
+    // A bucket is as old as the last measurement that it may have.
+    const auto timeseries = collection->options["timeseries"].to_document();
+    const auto span = timeseries ? TimeseriesOptions::of(*timeseries).max_span_seconds : 0;
     for (const auto& index : collection->indexes) {
       if (stop.stop_requested()) return {};
       if (!is_ttl(*index)) continue;
-      const auto limit = expired_before(now, index->spec["expireAfterSeconds"]);
+      const auto limit = expired_before(now, index->spec["expireAfterSeconds"], span);
       if (limit) TRY(delete_by_index(services, *collection, *index, before(*index, *limit), stop));
     }
     const auto* id_index = collection->id_index();
     const auto age = collection->options["expireAfterSeconds"];
     if (!age || !id_index) continue;
     // A clustered collection's documents by their _id, buckets by the end of their span.
-    const auto timeseries = collection->options["timeseries"].to_document();
-    const auto span = timeseries ? TimeseriesOptions::of(*timeseries).max_span_seconds : 0;
     const auto limit = expired_before(now, age, span);
     if (limit) TRY(delete_by_index(services, *collection, *id_index, timeseries ? buckets_before(*id_index, *limit) : before(*id_index, *limit), stop));
   }

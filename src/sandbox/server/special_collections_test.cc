@@ -160,6 +160,48 @@ TEST_F(SpecialCollectionsTest, WhatATimeSeriesCollectionRefuses) {
   EXPECT_TRUE(listed("w").empty() && listed("system.buckets.w").empty());
 }
 
+TEST_F(SpecialCollectionsTest, MeasurementsAreDeletedByAnyField) {
+  start(kTest70);
+  ASSERT_EQ(code("t", kWeather), 0);
+  const auto fill = [&] {
+    run("t", R"({"delete": "w", "deletes": [{"q": {}, "limit": 0}]})");
+    run("t", R"({"insert": "w", "documents": [{"_id": 1, "t": {"$date": "2026-01-01T00:10:00Z"}, "m": "A", "x": 1}, {"_id": 2, "t": {"$date": "2026-01-01T00:11:00Z"}, "m": "A", "y": 2},
+        {"_id": 3, "t": {"$date": "2026-01-01T00:12:00Z"}, "m": "A", "x": 1, "y": 5}, {"_id": 4, "t": {"$date": "2026-01-01T00:12:00Z"}, "m": "b", "x": 1}]})");
+    ASSERT_EQ(find("t", "system.buckets.w").size(), 2U);
+  };
+  const auto removed = [&](const std::string& query, int limit = 0, const std::string& more = "") {
+    return run("t", R"({"delete": "w", "deletes": [{"q": )" + query + R"(, "limit": )" + std::to_string(limit) + more + "}]}")["n"].to_int64().value_or(-1);
+  };
+  fill();
+  EXPECT_EQ(removed(R"({"x": 1})"), 3);
+  ASSERT_EQ(find("t", "w").size(), 1U);
+  EXPECT_EQ(text(find("t", "w")[0]), R"({"t":{"$date":"2026-01-01T00:11:00Z"},"m":"A","_id":2,"y":2})");
+  EXPECT_EQ(text(find("t", "system.buckets.w").at(0).view().at_path("control.max")), R"({"t":{"$date":"2026-01-01T00:11:00Z"},"_id":2,"y":2})");
+  EXPECT_EQ(last_entry()["op"].to_string_view(), "d");  // nothing is left of the series b
+  // What is left of a bucket goes on.
+  run("t", R"({"insert": "w", "documents": [{"_id": 9, "t": {"$date": "2026-01-01T00:20:00Z"}, "m": "A", "x": 7}]})");
+  EXPECT_EQ(find("t", "system.buckets.w").size(), 1U);
+  EXPECT_EQ(find("t", "w", R"({"x": 7})").size(), 1U);
+  fill();
+  EXPECT_EQ(removed(R"({"m": "A", "x": {"$exists": true}})"), 2);
+  EXPECT_EQ(removed(R"({"m": "a", "y": 2})"), 0);
+  EXPECT_EQ(removed(R"({"m": "a", "y": 2})", 0, R"(, "collation": {"locale": "en", "strength": 2})"), 1);
+  EXPECT_EQ(find("t", "w").size(), 1U);
+  fill();
+  EXPECT_EQ(removed(R"({"x": 1})", 1), 1);
+  EXPECT_EQ(removed(R"({"m": "A"})", 1), 1);
+  EXPECT_EQ(removed(R"({"x": 99})", 1), 0);
+  EXPECT_EQ(find("t", "w").size(), 2U);
+  EXPECT_EQ(removed(R"({"t": {"$lt": {"$date": "2100-01-01T00:00:00Z"}}, "$expr": {"$gte": ["$x", 1]}})"), 2);
+  EXPECT_EQ(find("t", "system.buckets.w").size(), 0U);
+  // A repeated statement deletes no other one.
+  fill();
+  const std::string once = R"({"delete": "w", "deletes": [{"q": {"x": 1}, "limit": 1}], "lsid": {"id": {"$uuid": "01234567-89ab-cdef-0123-456789abcdef"}}, "txnNumber": {"$numberLong": "1"}})";
+  EXPECT_EQ(run("t", once)["n"].to_int64(), 1);
+  EXPECT_EQ(run("t", once)["n"].to_int64(), 1);
+  EXPECT_EQ(find("t", "w").size(), 3U);
+}
+
 TEST_F(SpecialCollectionsTest, IndexesOfATimeSeriesAreThoseOfItsBuckets) {
   start(kTest80);
   ASSERT_EQ(code("t", kWeather), 0);
@@ -288,6 +330,32 @@ TEST_F(SpecialCollectionsTest, ATimeSeriesCollectionIsModifiedThroughItsBuckets)
   ASSERT_EQ(code("t", R"({"collMod": "w", "expireAfterSeconds": 100})"), 0);
   ASSERT_TRUE(delete_expired(sandbox_->state().services, {}));
   EXPECT_EQ(find("t", "w").size(), 0U);
+}
+
+TEST_F(SpecialCollectionsTest, SomeSeriesExpireByAnIndex) {
+  const auto made = [&](const char* index) { return run("t", std::string(R"({"createIndexes": "w", "indexes": [)") + index + "]}"); };
+  const char* expiring = R"({"key": {"t": 1}, "name": "e", "expireAfterSeconds": 3600, "partialFilterExpression": {"m.kind": {"$eq": "short"}}})";
+  start(kTest60);
+  ASSERT_EQ(code("t", kWeather), 0);
+  EXPECT_EQ(made(expiring)["errmsg"].to_string_view(), "TTL indexes are not supported on time-series collections");
+  start(kTest80);
+  ASSERT_EQ(code("t", kWeather), 0);
+  for (const char* without : {R"({"key": {"t": 1}, "name": "e", "expireAfterSeconds": 5})", R"({"key": {"t": 1}, "name": "e", "expireAfterSeconds": 5, "partialFilterExpression": {"x": 1}})"}) {
+    const auto reply = made(without);
+    EXPECT_EQ(code_of(reply), 72);
+    EXPECT_EQ(reply["errmsg"].to_string_view(), "TTL indexes on time-series collections require a partialFilterExpression on the metaField");
+  }
+  EXPECT_EQ(made(R"({"key": {"m": 1}, "name": "e", "expireAfterSeconds": 5, "partialFilterExpression": {"m": 1}})")["errmsg"].to_string_view(),
+            "TTL indexes on non-time fields are not supported on time-series collections");
+  EXPECT_EQ(code_of(made(R"({"key": {"t": 1, "m": 1}, "name": "e", "expireAfterSeconds": 5, "partialFilterExpression": {"m": 1}})")), 67);
+  ASSERT_EQ(code_of(made(expiring)), 0);
+  EXPECT_NE(indexes("w").back().find(R"("key":{"t":1},"name":"e","expireAfterSeconds":3600,"partialFilterExpression":{"m.kind":{"$eq":"short"}})"), std::string::npos) << indexes("w").back();
+  EXPECT_NE(indexes("system.buckets.w").back().find(R"("key":{"control.min.t":1},"name":"e","expireAfterSeconds":3600,"partialFilterExpression":{"meta.kind":{"$eq":"short"}})"), std::string::npos);
+  run("t", R"({"insert": "w", "documents": [{"_id": 1, "t": {"$date": "2020-01-01T00:00:00Z"}, "m": {"kind": "short"}}, {"_id": 2, "t": {"$date": "2020-01-01T00:00:00Z"}, "m": {"kind": "long"}},
+       {"_id": 3, "t": {"$date": "2200-01-01T00:00:00Z"}, "m": {"kind": "short"}}]})");
+  ASSERT_TRUE(delete_expired(sandbox_->state().services, {}));
+  EXPECT_EQ(find("t", "w", R"({"_id": 1})").size(), 0U);
+  EXPECT_EQ(find("t", "w").size(), 2U);
 }
 
 TEST_F(SpecialCollectionsTest, WhatCannotBeModifiedOfATimeSeriesCollection) {
