@@ -8,6 +8,7 @@
 #include "bson/ejson.h"
 #include "bson/key_string.h"
 #include "sandbox/commands/aggregate.h"
+#include "sandbox/commands/covered.h"
 #include "sandbox/commands/scan.h"
 #include "sandbox/commands/tables.h"
 #include "sandbox/commands/write_support.h"
@@ -93,7 +94,8 @@ Result<bson::Document> count(CommandContext& context) {
     n = target.collection->counters->copy().records;  // as the server does: fast, of the newest state
   } else if (auto scan = TRY(open_scan(context, scope, target, filter, collator))) {
     const auto wanted = limit > 0 ? saturating_sum(skip, limit) : std::numeric_limits<std::int64_t>::max();
-    while (n < wanted && TRY(scan->next())) {
+    const bool by_keys = is_counted_by_keys(scan->plan(), scan->filter(), *target.collection);
+    while (n < wanted && (by_keys ? TRY(scan->next_key()) : TRY(scan->next()).has_value())) {
       if (++n % kCheckEvery == 0) TRY(check_interrupt(context));
     }
   }

@@ -14,6 +14,13 @@ bool has_field(const IndexInfo& index, std::string_view path) {
 
 }  // namespace
 
+bool is_counted_by_keys(const Plan& plan, const query::Matcher& filter, const CollectionInfo& collection) {
+  if (!plan.index || plan.nothing || !plan.exact || !plan.others.empty() || !plan.index->is_plain() || plan.index->multikey->load() != 0) return false;
+  if (plan.index->collator || filter.collator() != nullptr || (collection.is_clustered() && plan.index->is_id())) return false;
+  const auto in_ranges = [&](std::string_view path) { return std::ranges::any_of(plan.bounds, [&](const auto& bounds) { return bounds.path == path; }); };
+  return filter.is_told_by_bounds() && filter.is_decided_by(in_ranges);
+}
+
 std::optional<CoveredProjection> CoveredProjection::of(const Plan& plan, const query::Matcher& filter, const query::SortPattern& sort, const query::Projection& projection) {
   if (!plan.index || !plan.others.empty() || !plan.index->is_plain() || plan.index->collator || plan.index->multikey->load() != 0) return std::nullopt;
   const auto& index = *plan.index;

@@ -1,4 +1,4 @@
-// Projections that an index answers by its keys alone ("covered"). A key holds null where the document has nothing, and its fields stand in
+// What an index answers by its keys alone. Of projections ("covered"): A key holds null where the document has nothing, and its fields stand in
 // the key pattern's order: both show in what such a find gives. Fact: MongoDB's PROJECTION_COVERED stage (SERVER-23229).
 #pragma once
 
@@ -10,6 +10,9 @@
 #include "sandbox/storage/catalog.h"
 
 namespace drover::sandbox {
+
+// How many documents match is how many keys the plan reads: the ranges of its index hold those of the documents that match, each once, and no other.
+bool is_counted_by_keys(const Plan& plan, const query::Matcher& filter, const CollectionInfo& collection);
 
 class CoveredProjection {
  public:

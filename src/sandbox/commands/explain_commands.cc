@@ -144,7 +144,14 @@ Result<ExplainedScan> carry_out(CommandContext& context, const std::shared_ptr<c
   const auto& find = *explained.find;
   Scan scan(reader, collection, plan, filter, context.services.memory.work);
   const std::int64_t wanted = find.limit > 0 && !explained.sorts ? saturating_sum(find.skip, find.limit) : INT64_MAX;
-  while (result.matched < wanted) {
+  while (explained.counts_keys && result.matched < wanted) {
+    if (!TRY(scan.next_key())) {
+      result.ended = true;
+      break;
+    }
+    if (++result.matched % kCheckEvery == 0) TRY(check_interrupt(context));
+  }
+  while (!explained.counts_keys && result.matched < wanted) {
     const auto document = TRY(scan.next());
     if (!document) {
       result.ended = true;
@@ -242,10 +249,11 @@ Result<bson::Document> explain_find(CommandContext& context, const ReadScope& sc
   const auto projection = shows ? TRY(query::Projection::parse(request.projection, &filter, context.settings().version, evaluation)) : query::Projection();
   ExplainedPlan shown{.plan = collection ? &plan : nullptr, .find = &request, .filter = normal,
                             .sorts = !sort.empty() && sort.natural() == 0 && !plan.sorted,
-                            .by_id = !counts && plan.index && plan.index->is_id() && filter.is_id_equality() && !request.hint && request.skip == 0 && (!clustered || express),
+                            .by_id = !counts && !plan.nothing && plan.index && plan.index->is_id() && filter.is_id_equality() && !request.hint && request.skip == 0 && (!clustered || express),
                             .counts_records = counts && request.filter.empty() && !request.hint && !context.transaction && !scope.at,
                             .clustered = clustered, .use = explained.use, .returns_document = explained.returns_document, .covered = shows && CoveredProjection::of(plan, filter, sort, projection).has_value(), .version = context.settings().version};
   if (shown.by_id) shown.covered = false;
+  shown.counts_keys = counts && collection && is_counted_by_keys(plan, filter, *collection);
   bson::Builder out;
   {
     auto planner = out.open_document("queryPlanner");

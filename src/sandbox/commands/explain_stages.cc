@@ -45,6 +45,28 @@ bson::Document index_bounds(const IndexInfo& index, const std::vector<query::Pat
   return std::move(bounds).finish();
 }
 
+// Of one range over an index: {startKey, startKeyInclusive, endKey, endKeyInclusive}, in the index's direction.
+bson::Document range_ends(const IndexInfo& index, const std::vector<query::PathBounds>& used) {
+  bool inclusive[2] = {true, true};
+  const auto end = [&](bool last) {
+    bson::Builder key;
+    for (std::size_t i = 0; i < index.fields.size(); ++i) {
+      const bool high = last != index.fields[i].descending;
+      if (i >= used.size()) {
+        high ? key.append(index.fields[i].path, bson::MaxKey{}) : key.append(index.fields[i].path, bson::MinKey{});
+        continue;
+      }
+      const auto& intervals = used[i].intervals;
+      const auto& interval = high ? intervals.back() : intervals.front();
+      key.append(index.fields[i].path, (high ? interval.high : interval.low).element());
+      if (!(high ? interval.high_inclusive : interval.low_inclusive)) inclusive[last ? 1 : 0] = false;
+    }
+    return std::move(key).finish();
+  };
+  const auto first = end(false), last = end(true);
+  return bson::make_document({{"startKey", first}, {"startKeyInclusive", inclusive[0]}, {"endKey", last}, {"endKeyInclusive", inclusive[1]}});
+}
+
 bson::Document index_facts(const IndexInfo& index, const std::vector<query::PathBounds>& used, bool forward) {
   const bool multikey = index.multikey->load() != 0;
   bson::Builder out;
@@ -66,7 +88,7 @@ class Stages {
   Stages(const ExplainedPlan& explained, const ExplainedScan& scan) : explained_(explained), find_(*explained.find), scan_(scan) {}
 
   std::vector<Stage> build() {
-    if (!explained_.plan) return {Stage{.name = "EOF"}};
+    if (!explained_.plan || (explained_.plan->nothing && explained_.use == ExplainedUse::kRead)) return {Stage{.name = "EOF"}};
     if (explained_.counts_records) return {fast_count()};
     add_scan();
     if (explained_.use == ExplainedUse::kRead) {
@@ -97,7 +119,12 @@ class Stages {
   void add_scan() {
     const auto& plan = *explained_.plan;
     const auto missed = scan_.examined - scan_.matched;
+    if (plan.nothing) {
+      stages_.push_back({.name = "EOF"});
+      return;
+    }
     if (explained_.by_id) return add_id_lookup();
+    if (explained_.counts_keys) return add_keys();
     if (!plan.index || reads_cluster(explained_)) {
       // Before 6.0 the limits of a clustered scan are those of a scan of the collection.
       const bool limited = reads_cluster(explained_) && !plan.bounds.empty() && explained_.version >= ServerVersion{6, 0, 0};
@@ -118,6 +145,22 @@ class Stages {
     if (!explained_.covered) return add_fetch(missed);
     stages_.back().advanced = scan_.matched;
     stages_.back().need_time = dropped + missed;
+  }
+
+  // One range is shown by its ends, as the server counts it.
+  void add_keys() {
+    const auto& plan = *explained_.plan;
+    const bool one = plan.ranges.size() == 1;
+    auto facts = index_facts(*plan.index, plan.bounds, plan.forward);
+    if (one) {
+      bson::Builder shown;
+      for (const auto& fact : facts) {
+        if (fact.key() == "indexBounds") shown.append("indexBounds", range_ends(*plan.index, plan.bounds));
+        else if (fact.key() != "direction") shown.append_raw(fact);
+      }
+      facts = std::move(shown).finish();
+    }
+    stages_.push_back({.name = one ? "COUNT_SCAN" : "IXSCAN", .facts = std::move(facts), .advanced = scan_.matched, .ended = scan_.ended, .counts = counted({{"keysExamined", scan_.keys}})});
   }
 
   void add_fetch(std::int64_t missed) {

@@ -25,6 +25,7 @@ struct ExplainedPlan {
   bool sorts = false;          // no index delivers the order
   bool by_id = false;          // one document, by its _id
   bool counts_records = false;  // of a count without a filter
+  bool counts_keys = false;     // of a count by an index alone
   bool clustered = false;       // the documents themselves are kept in the order of _id: no index is read
   ExplainedUse use = ExplainedUse::kRead;
   bool returns_document = false;  // of a write: findAndModify

@@ -296,7 +296,7 @@ Result<bson::Document> find(CommandContext& context) {
     return planner_error(*target.collection, plan_request, "tailable cursor requested on non capped collection");
   }
   auto plan = TRY(make_plan(*target.collection, plan_request));
-  if (request.tailable && plan.index) plan = Plan{};
+  if (request.tailable && (plan.index || plan.nothing)) plan = Plan{};
   parts.tells_position = request.request_resume_token;
   if (request.request_resume_token && target.collection->is_clustered()) {
     return server_error(238, "$_requestResumeToken is not supported by this server with a clustered collection");

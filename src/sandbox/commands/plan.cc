@@ -216,9 +216,13 @@ class Candidate {
       for (const auto& prefix : prefixes) {
         for (const auto& interval : in_order(i)) plan.ranges.push_back(to_range(prefix, interval, *index_, i));
       }
+      plan.exact = i + 1 == used_.size();
       break;
     }
-    if (used_.empty()) plan.ranges.push_back({"", std::string(bson::key_string_highest())});
+    if (used_.empty()) {
+      plan.ranges.push_back({"", std::string(bson::key_string_highest())});
+      plan.exact = true;
+    }
     merge(plan.ranges);
     return plan;
   }
@@ -474,8 +478,11 @@ Result<Plan> plan_within(const CollectionInfo& collection, const PlanRequest& re
     const Candidate candidate(index, bounds, request);
     bool forward = true;
     const bool sorts = candidate.delivers_sort(forward);
-    return candidate.plan(sorts, forward);
+    auto plan = candidate.plan(sorts, forward);
+    plan.nothing = request.filter->matches_nothing();
+    return plan;
   }
+  if (request.filter->matches_nothing()) return Plan{.nothing = true};
   auto best = best_plan(collection, request, bounds);
   if (!best) best = plan_of_branches(collection, request, bounds);
   if (!best && collection.is_clustered()) return clustered_plan(collection, true, false);

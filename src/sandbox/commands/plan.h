@@ -40,6 +40,8 @@ struct Plan {
   bool sorted = false;        // delivers the order that was asked for
   std::optional<RecordId> after;  // records only: begin behind it (the oplog's ts)
   std::vector<query::PathBounds> bounds;  // of the index's fields, for explain
+  bool exact = false;    // the ranges hold no key that is outside of `bounds`
+  bool nothing = false;  // no document can match: nothing is read
   bool filtered = false;  // an index filter said which indexes there were to choose from
   std::vector<PlanBranch> others;  // of a $or, whose first branch the above is: read after it, each document but once
 };

@@ -63,6 +63,7 @@ Result<std::string> distance_key(const query::Matcher& filter, bson::View docume
 
 void Scan::count_plan() const {
   CountScans::note_plan([&]() -> std::string {
+    if (plan_.nothing) return "EOF";
     const bool by_id = plan_.index && plan_.index->is_id() && plan_.ranges.size() == 1 && is_point(plan_.ranges.front());
     if (plan_.index && plan_.index->is_id() && collection_->is_clustered()) return plan_.bounds.empty() ? "COLLSCAN" : "CLUSTERED_IXSCAN";
     if (by_id && plan_.others.empty()) return "IDHACK";
@@ -105,6 +106,14 @@ Result<std::optional<bson::View>> Scan::next(query::MatchDetails* details) {
   return std::optional<bson::View>();
 }
 
+Result<bool> Scan::next_key() {
+  CountScans::note_plan([&] { return (plan_.ranges.size() == 1 ? "COUNT_SCAN " : "IXSCAN ") + bson::to_shell(plan_.index->key_pattern()); });
+  if (!TRY(next_entry())) return false;
+  ++keys_;
+  CountScans::add(0, 1);
+  return true;
+}
+
 // Nothing: a transaction has removed it itself.
 Status Scan::hold_again() {
   held_ = TRY(reader_->find_record(*collection_, record_));
@@ -112,6 +121,7 @@ Status Scan::hold_again() {
 }
 
 Result<std::optional<bson::View>> Scan::next_candidate() {
+  if (plan_.nothing) return std::optional<bson::View>();
   if (plan_.index) return next_by_index();
   if (!records_) records_.emplace(*reader_, *collection_, plan_.forward, begun_ ? std::optional(record_) : plan_.after);
   auto document = TRY(records_->next());

@@ -66,6 +66,8 @@ class Scan {
   // The bytes are good until the next call. Nothing at the end; after more records came (move_to), there may be more.
   Result<std::optional<bson::View>> next() { return next(nullptr); }
   Result<std::optional<bson::View>> next(query::MatchDetails* details);
+  // For who only counts: the next key of plans that is_counted_by_keys() says so of. False: there is none.
+  Result<bool> next_key();
   // The document given last comes again at the next call, as it was: for cursors, which keep no document between two batches. It is read
   // again in the state that it was seen in, also when the scan has moved on since (move_to).
   void give_again() { again_ = true; }
@@ -76,6 +78,7 @@ class Scan {
   std::vector<std::int64_t> keys_of_branches() const;
   const Plan& plan() const { return plan_; }
   const CollectionInfo& collection() const { return *collection_; }
+  const query::Matcher& filter() const { return filter_; }
 
   // 175 QueryPlanKilled when the collection or the index is gone, 136 when a capped collection lost the position.
   Status move_to(std::shared_ptr<const Reader> reader);

@@ -1,4 +1,5 @@
 // What an index may be asked: each predicate of the top-level conjunction as intervals within its type's bracket.
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -147,7 +148,18 @@ void collect(const MatchNode& node, const bson::Collator* collator, std::vector<
   if (bounds) out.push_back(std::move(*bounds));
 }
 
+bool all_have_bounds(const MatchNode& node) {
+  switch (node.kind()) {
+    case MatchKind::kAnd: return std::ranges::all_of(static_cast<const ListNode&>(node).children, [](const auto& child) { return all_have_bounds(*child); });
+    case MatchKind::kCompare: return bounds_of(static_cast<const CompareNode&>(node)).has_value();
+    case MatchKind::kIn: return bounds_of(static_cast<const InNode&>(node)).has_value();
+    default: return false;
+  }
+}
+
 }  // namespace
+
+bool Matcher::is_told_by_bounds() const { return !parsed_ || all_have_bounds(*parsed_->root); }
 
 std::vector<PathBounds> Matcher::bounds() const {
   std::vector<PathBounds> out;

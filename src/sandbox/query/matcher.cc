@@ -85,6 +85,25 @@ bool Matcher::matches_everything() const {
   return parsed_->root->kind() == MatchKind::kAnd && static_cast<const ListNode&>(*parsed_->root).children.empty();
 }
 
+namespace {
+
+bool never_holds(const MatchNode& node) {
+  switch (node.kind()) {
+    case MatchKind::kAnd: return std::ranges::any_of(static_cast<const ListNode&>(node).children, [](const auto& child) { return never_holds(*child); });
+    case MatchKind::kOr: return std::ranges::all_of(static_cast<const ListNode&>(node).children, [](const auto& child) { return never_holds(*child); });
+    case MatchKind::kAlways: return !static_cast<const AlwaysNode&>(node).answer;
+    case MatchKind::kIn: {
+      const auto& in = static_cast<const InNode&>(node);
+      return in.equalities.empty() && in.regexes.empty() && !in.has_null;
+    }
+    default: return false;
+  }
+}
+
+}  // namespace
+
+bool Matcher::matches_nothing() const { return parsed_ && never_holds(*parsed_->root); }
+
 bool Matcher::has_text() const { return parsed_ && parsed_->text != nullptr; }
 
 Status Matcher::answer_text_by(View index_spec) const {

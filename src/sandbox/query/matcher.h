@@ -81,6 +81,8 @@ class Matcher {
 
   bson::View filter() const;
   bool matches_everything() const;
+  // No document can match: $alwaysFalse, {$in: []}, or an AND of which one is such, or a $or of nothing else.
+  bool matches_nothing() const;
   // Of the $near in the filter, which is there but once: whose path it is about, how far a document is (nothing: not near), and
   // whether an index of a kind ("2d", "2dsphere") gives its order. Documents come nearest first unless a sort is asked for.
   bool has_near() const { return near_path().has_value(); }
@@ -103,6 +105,8 @@ class Matcher {
   bool is_decided_by(const std::function<bool(std::string_view path)>& kept) const;
   // What the top-level AND implies, in the filter's order.
   std::vector<PathBounds> bounds() const;
+  // bounds() has all of the filter: it is an AND of predicates that each have their own.
+  bool is_told_by_bounds() const;
   // The value of `_id` when the filter is exactly {_id: value} with a value that an _id can have.
   std::optional<bson::Element> is_id_equality() const;
   // The value of `_id` when the top-level AND holds an equality on it, whatever else there is.

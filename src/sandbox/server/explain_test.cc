@@ -41,6 +41,54 @@ TEST_F(ExplainTest, APartialIndexServesWhatLiesWithinItsFilter) {
   }
 }
 
+TEST_F(ExplainTest, WhatNothingCanMatchIsNotLookedFor) {
+  for (const auto version : {kTest44, kTest80}) {
+    fill(version);
+    for (const char* filter : {R"({"$alwaysFalse": 1})", R"({"a": {"$in": []}})", R"({"b": 1, "a": {"$in": []}})", R"({"$or": [{"a": {"$in": []}}, {"$alwaysFalse": 1}]})", R"({"b": {"$elemMatch": {"$in": []}}, "_id": {"$in": []}})"}) {
+      const std::string command = R"({"find": "c", "sort": {"a": 1}, "filter": )" + std::string(filter) + "}";
+      EXPECT_EQ(stages(command), "EOF ") << filter;
+      EXPECT_EQ(explain(command).view().at_path("executionStats.totalDocsExamined").to_int64(), 0) << filter;
+      EXPECT_EQ(find("t", "c", filter).size(), 0U) << filter;
+      EXPECT_EQ(run("t", R"({"count": "c", "query": )" + std::string(filter) + "}")["n"].to_int64(), 0);
+    }
+    EXPECT_EQ(stages(R"({"delete": "c", "deletes": [{"q": {"a": {"$in": []}}, "limit": 0}]})"), "DELETE EOF ");
+    EXPECT_EQ(stages(R"({"find": "c", "filter": {"$or": [{"a": {"$in": []}}, {"a": 1}]}})"), "COLLSCAN ");
+    EXPECT_EQ(stages(R"({"find": "c", "filter": {"$nor": [{"a": {"$in": []}}]}})"), "COLLSCAN ");
+    EXPECT_EQ(find("t", "c", R"({"a": {"$nin": []}})").size(), 4U);
+    EXPECT_EQ(run("t", R"({"update": "c", "updates": [{"q": {"a": {"$in": []}}, "u": {"$set": {"new": 1}}, "upsert": true}]})")["n"].to_int64(), 1);
+    EXPECT_EQ(find("t", "c", R"({"new": 1})").size(), 1U);
+  }
+}
+
+TEST_F(ExplainTest, KeysAreCountedWhereTheyTellEverything) {
+  fill(kTest80);
+  run("t", R"({"createIndexes": "c", "indexes": [{"key": {"a": 1}, "name": "a_1"}, {"key": {"x": -1, "y": 1}, "name": "x_y"}]})");
+  run("t", R"({"insert": "c", "documents": [{"_id": 5, "a": "s", "x": 1, "y": 1}, {"_id": 6, "a": null, "x": 1, "y": 2}, {"_id": 7, "a": {"$numberDouble": "NaN"}, "x": 2, "y": 1}, {"_id": 8, "a": {"$numberDecimal": "2"}}]})");
+  const auto count = [](const std::string& query, const std::string& more = "") { return R"({"count": "c", "query": )" + query + more + "}"; };
+  const auto n = [&](const std::string& query, const std::string& more = "") { return run("t", count(query, more))["n"].to_int64().value_or(-1); };
+  for (const auto& [query, keys] : {std::pair(R"({"a": 2})", 3), {R"({"a": {"$gt": 1}})", 4}, {R"({"a": {"$gte": 1, "$lt": 3}})", 4}, {R"({"x": 1})", 2}, {R"({"x": 1, "y": {"$gt": 1}})", 1},
+                                    {R"({"a": {"$numberDouble": "NaN"}})", 1}, {R"({"_id": {"$lte": 4}})", 4}}) {
+    EXPECT_EQ(stages(count(query)), "COUNT COUNT_SCAN ") << query;
+    const auto told = explain(count(query));
+    EXPECT_EQ(told.view().at_path("executionStats.totalDocsExamined").to_int64(), 0) << query;
+    EXPECT_EQ(told.view().at_path("executionStats.totalKeysExamined").to_int64(), keys) << query;
+    EXPECT_EQ(n(query), keys) << query;
+    EXPECT_EQ(static_cast<std::int64_t>(find("t", "c", query).size()), keys) << query;
+  }
+  EXPECT_EQ(at(explain(count(R"({"x": {"$lt": 5}})"), "queryPlanner"), "queryPlanner.winningPlan.inputStage.indexBounds"),
+            R"({"startKey":{"x":5,"y":{"$minKey":1}},"startKeyInclusive":false,"endKey":{"x":{"$numberDouble":"-Infinity"},"y":{"$maxKey":1}},"endKeyInclusive":true})");
+  EXPECT_EQ(stages(count(R"({"a": {"$in": [1, 3]}})")), "COUNT IXSCAN ");
+  EXPECT_EQ(n(R"({"a": {"$in": [1, 3]}})"), 2);
+  EXPECT_EQ(n(R"({"a": {"$gt": 1}})", R"(, "skip": 1, "limit": 2)"), 2);
+  // The keys do not tell: null, arrays, other fields, comparisons without bounds, a collation.
+  for (const char* query : {R"({"a": null})", R"({"b": 2})", R"({"a": 2, "z": 1})", R"({"a": {"$in": [1, null]}})", R"({"a": 2, "y": 1})", R"({"a": {"$gt": 1, "$mod": [2, 0]}})"}) {
+    EXPECT_EQ(stages(count(query)), "COUNT FETCH IXSCAN ") << query;
+    EXPECT_EQ(n(query), static_cast<std::int64_t>(find("t", "c", query).size())) << query;
+  }
+  EXPECT_EQ(n(R"({"a": {"$gt": 1, "$lt": {"$numberDouble": "NaN"}}})"), 0);
+  EXPECT_EQ(n(R"({"a": "S"})", R"(, "collation": {"locale": "en", "strength": 2})"), 1);
+}
+
 TEST_F(ExplainTest, AFilterIsShownInItsNormalForm) {
   fill(kTest44);
   EXPECT_EQ(parsed("{}"), "{}");
