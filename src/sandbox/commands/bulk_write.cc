@@ -111,6 +111,10 @@ Result<BulkOperation> parse_operation(bson::View item, std::size_t index, std::s
     if (field.key() != "insert" && field.key() != "document") return unknown_field("ops", field.key());
   }
   const auto document = item["document"].to_document();
+  if (!document && item["document"].exists()) {
+    return server_error(code::kTypeMismatch, fmt::format("BSON field 'bulkWrite.ops.document' is the wrong type '{}', expected type 'object'",
+                                                         bson::type_name(item["document"].type())));
+  }
   if (!document) return server_error(code::kMissingField, "BSON field 'bulkWrite.ops.document' is missing but a required field");
   operation.document = *document;
   return operation;

@@ -44,6 +44,7 @@ Result<bson::Document> list_collections(CommandContext& context) {
   const auto filter = TRY(filter_of(context));
   const bool name_only = TRY(bool_field(context, "nameOnly"));
   const bool authorized_only = TRY(bool_field(context, "authorizedCollections"));
+  TRY(bool_field(context, "includePendingDrops"));  // none is ever pending
   const std::string db(context.database);
   const bool sees_all = context.internal || !context.authorization.enabled() || !authorized_only;
   CursorReplyOptions options{.list_order = true};
@@ -55,7 +56,7 @@ Result<bson::Document> list_collections(CommandContext& context) {
   for (const auto& collection : catalog->of_database(db)) {
     if (!sees_all && !context.authorization.may_anything_on(collection->ns)) continue;
     auto description = describe(*collection, name_only);
-    if (filter.matches(description)) found.push_back(std::move(description));
+    if (TRY(filter.try_matches(description))) found.push_back(std::move(description));
   }
   return first_batch_reply(context, make_list_cursor(std::move(found)), {db, "$cmd.listCollections"}, options);
 }
@@ -93,7 +94,7 @@ Result<bson::Document> list_databases(CommandContext& context) {
         entry.append("empty", false);
       }
       const auto description = std::move(entry).finish();
-      if (!filter.matches(description)) continue;
+      if (!TRY(filter.try_matches(description))) continue;
       total += bytes;
       list.append(description);
     }

@@ -276,7 +276,8 @@ Status check_writable(const CommandContext& context, const Namespace& ns) {
   if (context.internal) return {};
   const bool holds_privileges = ns.db == "admin" && (ns.collection == "system.users" || ns.collection == "system.roles");
   if (context.transaction != nullptr && ns.collection.starts_with("system.") && !holds_privileges && !ns.collection.starts_with("system.buckets.")) {
-    return server_error(code::kSystemWriteInTransaction, fmt::format("Cannot write to system collection {} within a transaction.", ns.to_string()));
+    const bool modifies = context.command != nullptr && context.command->name == "findAndModify";
+    return server_error(modifies ? code::kSystemModifyInTransaction : code::kSystemWriteInTransaction, fmt::format("Cannot write to system collection {} within a transaction.", ns.to_string()));
   }
   const bool five = context.settings().at_least(5, 0);
   if (ns.collection == "system.profile" || (five && ns.collection == "system.views")) {
@@ -333,6 +334,11 @@ Result<std::int64_t> first_batch_size(const CommandContext& context) {
   if (cursor && !cursor.is_document()) {
     return server_error(code::kTypeMismatch, fmt::format("BSON field '{}.cursor' is the wrong type '{}', expected type 'object'", context.command->name,
                                                          bson::type_name(cursor.type())));
+  }
+  for (const auto& option : cursor ? cursor.document_value() : bson::View()) {
+    if (option.key() == "batchSize") continue;
+    if (!idl) return server_error(code::kBadValue, "cursor object can't contain fields other than batchSize");
+    return server_error(code::kUnknownField, fmt::format("BSON field '{}.cursor.{}' is an unknown field.", context.command->name, option.key()));
   }
   const auto size = cursor ? cursor.document_value()["batchSize"] : bson::Element();
   if (!size) return std::numeric_limits<std::int32_t>::max();

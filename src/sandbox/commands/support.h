@@ -39,6 +39,7 @@ inline constexpr int kDocumentValidationFailure = 121;
 inline constexpr int kCommandNotSupportedOnView = 166;
 inline constexpr int kInvalidPipelineOperator = 168;
 inline constexpr int kSystemWriteInTransaction = 50791;
+inline constexpr int kSystemModifyInTransaction = 50781;  // by findAndModify
 inline constexpr int kOperationNotSupportedInTransaction = 263;
 inline constexpr int kUnknownField = 40415;
 inline constexpr int kMissingField = 40414;

@@ -76,6 +76,8 @@ TEST_F(BulkWriteTest, Refusals) {
   const auto refused = [&](const std::string& operations) { return code("admin", R"({"bulkWrite": 1, "nsInfo": [{"ns": "t.a"}], "ops": [)" + operations + "]}"); };
   EXPECT_EQ(refused(R"({"insert": 1, "document": {}})"), 2);
   EXPECT_EQ(refused(R"({"upsert": 0, "document": {}})"), 40415);
+  EXPECT_EQ(refused(R"({"insert": 0, "document": "test"})"), 14);
+  EXPECT_EQ(refused(R"({"insert": 0})"), 40414);
   EXPECT_EQ(refused(R"({"delete": 0, "filter": {}, "upsert": true})"), 40415);
   EXPECT_EQ(refused(R"({"update": 0, "filter": {}})"), 40414);
   EXPECT_EQ(refused(""), 16);

@@ -235,5 +235,22 @@ TEST_F(CatalogTest, ExplainNamesTheIndex) {
   EXPECT_EQ(code("t", R"({"explain": {"nothing": 1}})"), 59);
 }
 
+TEST_F(CatalogTest, ListsRefuseWhatTheyDoNotKnow) {
+  for (const auto version : {ServerVersion{4, 4, 1}, ServerVersion{8, 0, 4}}) {
+    start(version);
+    const bool idl = version > ServerVersion{5, 0, 0};
+    run("d", R"({"create": "c"})");
+    for (const auto* command : {R"({"listCollections": 1, "cursor": {"foo": 1}})", R"({"listCollections": 1, "cursor": {"batchSize": 2, "foo": 1}})",
+                                R"({"listIndexes": "c", "cursor": {"foo": 1}})"}) {
+      EXPECT_EQ(code("d", command), idl ? 40415 : 2) << command;
+    }
+    EXPECT_EQ(code("d", R"({"listCollections": 1, "cursor": {"batchSize": 2}, "includePendingDrops": true})"), 0);
+    EXPECT_EQ(code("d", R"({"listCollections": 1, "includePendingDrops": {}})"), 14);
+    EXPECT_EQ(code("d", R"({"listCollections": 1, "filter": {"$expr": {"$abs": "$name"}}})"), 28765);
+    EXPECT_EQ(code("admin", R"({"listDatabases": 1, "filter": {"$expr": {"$abs": "$name"}}})"), 28765);
+    EXPECT_EQ(code("admin", R"({"listDatabases": 1, "filter": {"$expr": {"$eq": ["$name", "d"]}}})"), 0);
+  }
+}
+
 }  // namespace
 }  // namespace drover::sandbox

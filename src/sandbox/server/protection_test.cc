@@ -35,6 +35,9 @@ TEST_P(ProtectionTest, TransactionsDoNotWriteToSystemCollections) {
   const auto refused = run("d", R"({"insert": "system.js", "documents": [{"_id": "f"}], "lsid": {"id": {"$binary": {"base64": "AAAAAAAAAAAAAAAAAAAAAA==", "subType": "04"}}},
                                     "txnNumber": {"$numberLong": "1"}, "startTransaction": true, "autocommit": false})");
   EXPECT_EQ(code_of(refused), 50791) << text(refused);
+  const auto modified = run("d", R"({"findAndModify": "system.js", "query": {"_id": "f"}, "update": {"a": 1}, "upsert": true, "lsid": {"id": {"$binary": {"base64": "AAAAAAAAAAAAAAAAAAAAAA==", "subType": "04"}}},
+                                    "txnNumber": {"$numberLong": "2"}, "startTransaction": true, "autocommit": false})");
+  EXPECT_EQ(code_of(modified), 50781) << text(modified);
   EXPECT_TRUE(find("d", "system.js").empty());
 }
 
@@ -158,7 +161,7 @@ TEST_F(NamesTest, WhoMayNotIsNotToldWhoIsThere) {
   const auto log_in = [&] {
     const auto found = client_->auth.directory().user({"reader", "admin"});
     ASSERT_TRUE(found && *found);
-    client_->auth.log_in(*found);
+    ASSERT_TRUE(client_->auth.log_in(*found));
   };
   log_in();
   ASSERT_EQ(code("admin", R"({"createRole": "there", "privileges": [], "roles": []})"), 0);
