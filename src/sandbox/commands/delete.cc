@@ -19,6 +19,7 @@ struct DeleteSpec {
   bson::Element hint;
   bson::View statement;
   bool by_measurement = false;  // of a time-series collection: `query` is about measurements, not about buckets
+  std::optional<Error> refused = {};  // it is not for a time-series collection
 };
 
 Result<DeleteSpec> parse_spec(bson::View statement) {
@@ -84,6 +85,7 @@ class Deleting {
  private:
   Result<std::int64_t> delete_statement(const DeleteSpec& spec) {
     if (spec.many && context_.retryable) return server_error(code::kInvalidOptions, "Cannot use (or request) retryable writes with limit=0");
+    if (spec.refused) return tl::unexpected(*spec.refused);
     while (true) {
       auto scope = TRY(read_scope(context_));
       const auto collection = scope.reader->catalog().find(ns_);
@@ -264,9 +266,15 @@ Result<bson::Document> delete_series(CommandContext& context, const CollectionIn
   filters.reserve(specs.size());
   const bool anything = context.settings().at_least(7, 0);
   for (auto& spec : specs) {
-    if (!spec.many && !anything) return server_error(code::kInvalidOptions, "Cannot perform a non-multi delete on a time-series collection");
+    if (!spec.many && !anything) {
+      spec.refused = Error{ErrorCode::kFailure, "Cannot perform a non-multi delete on a time-series collection", code::kIllegalOperation, {}};
+      continue;
+    }
     auto of_buckets = bucket_filter(options, spec.query);
-    if (!of_buckets && !anything) return tl::unexpected(std::move(of_buckets).error());
+    if (!of_buckets && !anything) {
+      spec.refused = std::move(of_buckets).error();
+      continue;
+    }
     spec.by_measurement = !spec.many || !of_buckets;
     if (spec.by_measurement) continue;
     filters.push_back(std::move(*of_buckets));

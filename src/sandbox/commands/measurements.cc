@@ -9,14 +9,19 @@ namespace {
 // Series whose last bucket is remembered, per collection; of others the next measurement begins a new one.
 constexpr std::size_t kMaxOpenBuckets = 10000;
 
-std::string series_of(const TimeseriesOptions& options, bson::View measurement) {
-  if (options.meta_field.empty()) return {};
+std::string series_with(const bson::Element& meta) {
   bson::Builder out;
-  if (const auto meta = measurement[options.meta_field]; meta.exists()) out.append("", meta);
+  if (meta.exists()) out.append("", meta);
   const auto document = std::move(out).finish();
   const auto bytes = document.view().bytes();
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
+
+std::string series_of(const TimeseriesOptions& options, bson::View measurement) {
+  return series_with(options.meta_field.empty() ? bson::Element() : measurement[options.meta_field]);
+}
+
+std::string series_of_bucket(bson::View bucket) { return series_with(bucket["meta"]); }
 
 }  // namespace
 
@@ -73,7 +78,7 @@ Result<std::optional<MeasurementWriter::Open>> MeasurementWriter::stored_bucket(
     return std::optional<Open>();
   }
   auto document = TRY(unit_.find_record(*buckets_, *record));
-  if (!document) return std::optional<Open>();
+  if (!document || series_of_bucket(*document) != series) return std::optional<Open>();  // an update may have made it another's
   auto bucket = TimeseriesBucket::parse(options_, *document);
   if (!bucket || !has_room(*bucket, time, bytes)) return std::optional<Open>();
   return std::optional<Open>(Open{std::move(*bucket), record, std::move(*document), series, {}, {}});

@@ -390,6 +390,33 @@ Result<bson::Document> bucket_filter(const TimeseriesOptions& options, bson::Vie
   return std::move(out).finish();
 }
 
+Result<bson::Document> bucket_change(const TimeseriesOptions& options, const bson::Element& update) {
+  if (update.is_array()) return invalid("Cannot perform an update on a time-series collection using a pipeline update");
+  const auto operators = update.to_document().value_or(bson::View());
+  if (!operators.first().key().starts_with('$')) return invalid("Cannot perform a replacement update on a time-series collection");
+  const auto other = [&](std::string_view path) {
+    return invalid(fmt::format("Cannot perform an update on a time-series collection which updates a field that is not the metaField '{}': {}", options.meta_field, path));
+  };
+  bson::Builder out;
+  auto changed = out.open_document("u");
+  for (const auto& each : operators) {
+    if (!each.is_document()) {
+      changed.append_raw(each);  // refused where it is parsed
+      continue;
+    }
+    auto fields = changed.open_document(each.key());
+    for (const auto& field : each.document_value()) {
+      if (!starts_path(field.key(), options.meta_field)) return other(field.key());
+      const auto path = under_meta(field.key(), options.meta_field);
+      const auto renamed = each.key() == "$rename" ? field.to_string_view() : std::nullopt;
+      if (renamed && !starts_path(*renamed, options.meta_field)) return other(*renamed);
+      renamed ? fields.append(path, under_meta(*renamed, options.meta_field)) : fields.append(path, field);
+    }
+  }
+  changed.close();
+  return std::move(out).finish();
+}
+
 bson::Document series_part(const TimeseriesOptions& options, bson::View filter) {
   bson::Builder out;
   for (const auto& field : filter) {
@@ -410,8 +437,8 @@ tl::unexpected<Error> refuse_on_view(const CollectionInfo& view, std::string_vie
   if (!view.is_timeseries()) {
     return server_error(code::kCommandNotSupportedOnView, fmt::format("Namespace {} is a view, not a collection", view.ns.to_string()));
   }
-  return invalid(fmt::format("Cannot perform {} on the time-series collection {}: this server inserts measurements and deletes them, and changes "
-                             "nothing in them", what, view.ns.to_string()));
+  return invalid(fmt::format("Cannot perform {} on the time-series collection {}: this server changes whole series of one, by an update of its metaField "
+                             "with multi: true", what, view.ns.to_string()));
 }
 
 }  // namespace drover::sandbox

@@ -29,6 +29,8 @@ bson::Document measurement_index(const TimeseriesOptions& options, bson::View sp
 
 // A filter on the series alone, in terms of buckets. 72 when it asks for anything else.
 Result<bson::Document> bucket_filter(const TimeseriesOptions& options, bson::View filter);
+// {u: ...}: operators that change the series alone, in terms of buckets. 72 for any other update.
+Result<bson::Document> bucket_change(const TimeseriesOptions& options, const bson::Element& update);
 // What a filter on measurements says at its top of the series, in terms of buckets: no bucket beyond it has a measurement that matches.
 bson::Document series_part(const TimeseriesOptions& options, bson::View filter);
 std::int64_t measurements_in(bson::View bucket);

@@ -75,10 +75,19 @@ class Updating {
  public:
   Updating(CommandContext& context, Namespace ns, std::vector<UpdateSpec> specs, bool ordered)
       : context_(context), ns_(std::move(ns)), specs_(std::move(specs)), ordered_(ordered), retries_(context) {}
+  // The collection is one of buckets, of which each counts as its measurements. `refused`: why a statement is not for them; one for each.
+  void of_series(std::vector<std::optional<Error>> refused) {
+    of_series_ = true;
+    refused_ = std::move(refused);
+  }
 
   Result<bson::Document> run() {
     while (at_ < specs_.size() && !stopped_) {
       TRY(check_interrupt(context_));
+      if (of_series_ && refused_[at_]) {
+        refuse(*refused_[at_], {});
+        continue;
+      }
       if (TRY(was_done())) continue;
       if (is_by_id(specs_[at_])) {
         TRY(run_by_id());
@@ -316,8 +325,9 @@ class Updating {
           duplicate_ = unit.duplicate();
           return {};
         }
-        ++part.matched;
-        part.modified += changed->modified ? 1 : 0;
+        const auto documents = of_series_ ? measurements_in(found->document) : 1;
+        part.matched += documents;
+        part.modified += changed->modified ? documents : 0;
       }
       return {};
     }, {}, [&] {
@@ -361,6 +371,8 @@ class Updating {
   const Namespace ns_;
   std::vector<UpdateSpec> specs_;
   const bool ordered_;
+  bool of_series_ = false;
+  std::vector<std::optional<Error>> refused_;
   Retries retries_;
   std::size_t at_ = 0;
   std::int64_t matched_ = 0, modified_ = 0;
@@ -382,6 +394,35 @@ Status check_known_stages(const CommandContext& context, std::span<const bson::V
   return {};
 }
 
+// The same statement about buckets. 72 for what is about anything but series.
+Status translate(const TimeseriesOptions& options, UpdateSpec& spec, bson::Document& filter, bson::Document& change) {
+  const auto refused = [](const char* why) { return server_error(code::kInvalidOptions, why); };
+  if (!spec.multi) return refused("Cannot perform a non-multi update on a time-series collection");
+  if (spec.upsert) return refused("Cannot perform an upsert on a time-series collection");
+  if (options.meta_field.empty()) return refused("Cannot perform an update on a time-series collection that does not have a metaField");
+  filter = TRY(bucket_filter(options, spec.query));
+  change = TRY(bucket_change(options, spec.update));
+  spec.query = filter;
+  spec.update = change["u"];
+  return {};
+}
+
+// Whole series of a time-series collection. Source: MongoDB's updateRequestCheckFunction.
+Result<bson::Document> update_series(CommandContext& context, const CollectionInfo& view, std::vector<UpdateSpec> specs, bool ordered) {
+  if (context.transaction) {
+    return server_error(code::kOperationNotSupportedInTransaction, fmt::format("Cannot perform a multi-document transaction on a time-series collection: {}", view.ns.to_string()));
+  }
+  const auto options = TimeseriesOptions::of(view.timeseries);
+  std::vector<bson::Document> filters(specs.size()), changes(specs.size());
+  std::vector<std::optional<Error>> refused(specs.size());
+  for (std::size_t i = 0; i < specs.size(); ++i) {
+    if (const auto translated = translate(options, specs[i], filters[i], changes[i]); !translated) refused[i] = translated.error();
+  }
+  Updating updating(context, {view.ns.db, view.view_on}, std::move(specs), ordered);
+  updating.of_series(std::move(refused));
+  return updating.run();
+}
+
 Result<bson::Document> update(CommandContext& context) {
   TRY(check_fields(context, {"updates", "ordered", "bypassDocumentValidation", "let", "collectionUUID", "bypassEmptyTsReplacement"}));
   TRY(bool_field(context, "bypassDocumentValidation"));
@@ -397,6 +438,8 @@ Result<bson::Document> update(CommandContext& context) {
   TRY(check_writable(context, ns));
   if (auto refused = TRY(refuse_other_collection(context, ns, specs.size()))) return std::move(*refused);
   const bool ordered = TRY(bool_field(context, "ordered", true));
+  const auto view = context.engine().view()->catalog->find(ns);
+  if (view && view->is_timeseries()) return update_series(context, *view, std::move(specs), ordered);
   auto reply = TRY(Updating(context, std::move(ns), std::move(specs), ordered).run());
   TRY(check_known_stages(context, pipelines));
   return reply;

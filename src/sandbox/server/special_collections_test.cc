@@ -153,11 +153,46 @@ TEST_F(SpecialCollectionsTest, WhatATimeSeriesCollectionRefuses) {
   const auto update = run("t", R"({"update": "w", "updates": [{"q": {"x": 5}, "u": {"$set": {"x": 6}}}]})");
   EXPECT_EQ(update.view().at_path("writeErrors.0.code").to_int64(), 72);
   EXPECT_EQ(code("t", R"({"createIndexes": "w", "indexes": [{"key": {"x": 1}, "name": "x", "unique": true}]})"), 72);
-  EXPECT_EQ(code("t", R"({"delete": "w", "deletes": [{"q": {"x": 5}, "limit": 0}]})"), 72);
+  const auto by_x = run("t", R"({"delete": "w", "deletes": [{"q": {"x": 5}, "limit": 0}, {"q": {"m.s": 1}, "limit": 1}], "ordered": false})");
+  EXPECT_EQ(by_x.view().at_path("writeErrors.0.code").to_int64(), 72);
+  EXPECT_EQ(by_x.view().at_path("writeErrors.1.code").to_int64(), 20);
   EXPECT_EQ(run("t", R"({"delete": "w", "deletes": [{"q": {"m.s": 1}, "limit": 0}]})")["n"].to_int64(), 2);
   EXPECT_EQ(find("t", "w").size(), 1U);
   EXPECT_EQ(code("t", R"({"drop": "w"})"), 0);
   EXPECT_TRUE(listed("w").empty() && listed("system.buckets.w").empty());
+}
+
+TEST_F(SpecialCollectionsTest, WholeSeriesAreChanged) {
+  for (const auto version : {kTest50, kTest80}) {
+    start(version);
+    ASSERT_EQ(code("t", kWeather), 0);
+    run("t", R"({"insert": "w", "documents": [{"_id": 1, "t": {"$date": "2026-01-01T00:10:00Z"}, "m": {"s": 1}, "x": 1}, {"_id": 2, "t": {"$date": "2026-01-01T00:11:00Z"}, "m": {"s": 1}, "x": 2},
+        {"_id": 3, "t": {"$date": "2026-01-01T00:12:00Z"}, "m": {"s": 2}, "x": 1}]})");
+    const auto reply = run("t", R"({"update": "w", "updates": [{"q": {"m.s": 1}, "u": {"$set": {"m.s": 7}, "$rename": {"m.none": "m.other"}}, "multi": true}, {"q": {"m.s": 2}, "u": {"$set": {"m.s": 2}}, "multi": true}]})");
+    EXPECT_EQ(reply["n"].to_int64(), 3);
+    EXPECT_EQ(reply["nModified"].to_int64(), 2);
+    EXPECT_EQ(find("t", "w", R"({"m.s": 7})").size(), 2U);
+    // A bucket that is another series' now takes no more of the first one's.
+    run("t", R"({"insert": "w", "documents": [{"_id": 4, "t": {"$date": "2026-01-01T00:13:00Z"}, "m": {"s": 1}}]})");
+    EXPECT_EQ(find("t", "w", R"({"m.s": 7})").size(), 2U);
+    EXPECT_EQ(find("t", "w", R"({"m.s": 1})").size(), 1U);
+    for (const auto& [statement, why] : {std::pair(R"("q": {"m.s": 1}, "u": {"$set": {"m.s": 7}})", "Cannot perform a non-multi update on a time-series collection"),
+                                         {R"("q": {"_id": 1}, "u": {"$set": {"m.s": 7}})", "Cannot perform a non-multi update on a time-series collection"},
+                                         {R"("q": {"m.s": 1}, "u": {"$set": {"m.s": 7}}, "multi": true, "upsert": true)", "Cannot perform an upsert on a time-series collection"},
+                                         {R"("q": {"x": 1}, "u": {"$set": {"m.s": 7}}, "multi": true)",
+                                          "Cannot perform an update or delete on a time-series collection when querying on a field that is not the metaField 'm'"},
+                                         {R"("q": {}, "u": {"$set": {"m.s": 7, "x": 1}}, "multi": true)",
+                                          "Cannot perform an update on a time-series collection which updates a field that is not the metaField 'm': x"},
+                                         {R"("q": {}, "u": {"$rename": {"m.s": "x"}}, "multi": true)",
+                                          "Cannot perform an update on a time-series collection which updates a field that is not the metaField 'm': x"},
+                                         {R"("q": {}, "u": [{"$set": {"m": 1}}], "multi": true)", "Cannot perform an update on a time-series collection using a pipeline update"}}) {
+      const auto refused = run("t", R"({"update": "w", "updates": [{)" + std::string(statement) + "}]}");
+      EXPECT_EQ(refused.view().at_path("writeErrors.0.code").to_int64(), 72) << statement;
+      EXPECT_EQ(refused.view().at_path("writeErrors.0.errmsg").to_string_view(), why);
+    }
+    EXPECT_EQ(run("t", R"({"update": "w", "updates": [{"q": {}, "u": {"$set": 5}, "multi": true}]})").view().at_path("writeErrors.0.code").to_int64(), 9);
+    EXPECT_EQ(find("t", "w", R"({"m.s": 7})").size(), 2U);
+  }
 }
 
 TEST_F(SpecialCollectionsTest, MeasurementsAreDeletedByAnyField) {
