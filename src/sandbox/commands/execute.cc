@@ -190,8 +190,11 @@ class Execution {
                                                                                           : "Cannot run command against the config database in a transaction.");
     }
     const auto collection = context_.body.first().to_string_view().value_or("");
-    const bool views = collection == "system.views" && context_.settings().at_least(8, 0);
-    if (!views && (collection != "system.profile" || !context_.settings().at_least(5, 0))) return {};
+    const auto name = context_.command->name;
+    const bool reads = name == "find" || name == "aggregate" || name == "distinct";
+    const bool views = collection == "system.views" && (reads || context_.settings().at_least(8, 0));
+    const bool profile = collection == "system.profile" && (reads || context_.settings().at_least(5, 0));
+    if (!views && !profile) return {};
     return server_error(code::kOperationNotSupportedInTransaction, fmt::format("Cannot run command against the '{}.{}' collection in a transaction.", db, collection));
   }
 

@@ -185,6 +185,20 @@ TEST_F(TransactionsTest, SessionsOfOneIdAndTwoUsersAreTwo) {
   EXPECT_EQ(code_of(in_transaction("b@d", "t", R"({"find": "c"})", false)), 251);
 }
 
+TEST_F(TransactionsTest, ViewsAndTheProfileAreNotReadInOne) {
+  for (const auto version : {kTest44, kTest50, kTest80}) {
+    start(version);
+    run("t", R"({"create": "v", "viewOn": "c", "pipeline": []})");
+    std::int64_t number = 0;
+    for (const char* name : {"system.views", "system.profile"}) {
+      const auto refused = fmt::format("263 Cannot run command against the 't.{}' collection in a transaction.", name);
+      EXPECT_EQ(outcome("t", fmt::format(R"({{"find": "{}")", name) + first(++number)), refused);
+      EXPECT_EQ(outcome("t", fmt::format(R"({{"aggregate": "{}", "pipeline": [], "cursor": {{}})", name) + first(++number)), refused);
+    }
+    EXPECT_EQ(find("t", "system.views").size(), 1U);
+  }
+}
+
 TEST_F(TransactionsTest, StatementsHaveOneNumberEach) {
   start(kTest44);
   EXPECT_EQ(outcome("t", R"({"insert": "c", "documents": [{"_id": 1}, {"_id": 2}])" + numbered(1, R"(, "stmtIds": [1])")),
