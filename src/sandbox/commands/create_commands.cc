@@ -40,9 +40,19 @@ Status check_choice(const bson::Element& field, std::initializer_list<std::strin
                                                    field.string_value(), field.key()));
 }
 
+// A false is as nothing.
+bool is_clustered(bson::View body) {
+  const auto option = body["clusteredIndex"];
+  return option.exists() && (option.type() != bson::Type::kBool || option.bool_value());
+}
+
 // {v: 2, key: {_id: 1}, name, unique: true}, whatever of it was given.
-Result<bson::Document> clustered_option(const CommandContext& context) {
+// Codes: MongoDB's jstests/core/clustered_collection_creation.js.
+Result<bson::Document> clustered_option(const CommandContext& context, const Namespace& ns) {
   const auto option = context.body["clusteredIndex"];
+  if (ns.collection.starts_with("system.buckets.") || option.type() == bson::Type::kBool) {
+    return server_error(5979703, "The 'clusteredIndex' legacy format {clusteredIndex: <bool>} is only supported for specific internal collections and vice versa");
+  }
   TRY(check_type(option, option.is_document(), "object"));
   const auto spec = option.document_value();
   for (const auto& field : spec) {
@@ -57,8 +67,15 @@ Result<bson::Document> clustered_option(const CommandContext& context) {
   if (!key || key->field_count() != 1 || key->first().key() != "_id" || key->first().to_double() != 1.0) {
     return server_error(197, "The clusteredIndex option requires the index key to be {_id: 1}");
   }
-  if (!spec["unique"].is_truthy()) return server_error(197, "The clusteredIndex option requires unique: true to be specified");
-  for (const auto name : {"capped", "idIndex", "viewOn", "max", "size"}) {
+  if (!spec["unique"].is_truthy()) return server_error(5979700, "The clusteredIndex option requires unique: true to be specified");
+  if (spec["v"] && spec["v"].to_double() != 2.0) {
+    return server_error(5979704, fmt::format("The clusteredIndex option requires v: 2, but got v: {}", bson::to_shell(spec["v"])));
+  }
+  if (context.body["capped"].is_truthy()) return server_error(6049200, "The 'capped' option is not supported with the 'clusteredIndex' option");
+  if (context.body["autoIndexId"] && !context.body["autoIndexId"].is_truthy()) {
+    return server_error(6026501, "The 'autoIndexId' option is not supported with the 'clusteredIndex' option");
+  }
+  for (const auto name : {"idIndex", "max", "size"}) {
     if (context.body[name].is_truthy()) return server_error(code::kInvalidOptions, fmt::format("Cannot use '{}' with the 'clusteredIndex' option", name));
   }
   bson::Builder out;
@@ -67,9 +84,11 @@ Result<bson::Document> clustered_option(const CommandContext& context) {
 }
 
 // `create` carries out what a collection is made of; options that mean nothing here yet are refused, never dropped.
-Result<bson::Document> collection_options(CommandContext& context) {
+Result<bson::Document> collection_options(CommandContext& context, const Namespace& ns) {
   bson::Builder options;
   const auto body = context.body;
+  std::optional<bson::Document> clustered;
+  if (is_clustered(body)) clustered = TRY(clustered_option(context, ns));
   const bool capped = TRY(bool_field(context, "capped"));
   if (capped) {
     const auto size = body["size"].to_int64();
@@ -85,8 +104,8 @@ Result<bson::Document> collection_options(CommandContext& context) {
   } else if (body["size"].exists() || body["max"].exists()) {
     return server_error(code::kInvalidOptions, "the 'capped' field needs to be true when either the 'size' or 'max' fields are present");
   }
-  if (body["clusteredIndex"].exists()) {
-    options.append("clusteredIndex", TRY(clustered_option(context)));
+  if (clustered) {
+    options.append("clusteredIndex", *clustered);
     if (const auto expire = body["expireAfterSeconds"]) options.append("expireAfterSeconds", expire.to_int64().value_or(0));
   }
   for (const auto& field : body) {
@@ -139,7 +158,7 @@ Status check_special_kinds(const CommandContext& context) {
   if (context.body["encryptedFields"].exists()) return server_error(code::kInvalidOptions, "'encryptedFields' is not supported by this server");
   const auto expire = context.body["expireAfterSeconds"];
   if (!expire) return {};
-  if (!context.body["timeseries"].exists() && !context.body["clusteredIndex"].exists()) {
+  if (!context.body["timeseries"].exists() && !is_clustered(context.body)) {
     return server_error(code::kInvalidOptions, "'expireAfterSeconds' is only supported on time-series collections or when the 'clusteredIndex' option is specified");
   }
   TRY(check_type(expire, expire.is_number(), "long"));
@@ -205,9 +224,10 @@ Result<bson::Document> create(CommandContext& context) {
   TRY(check_views(*context.engine().view()->catalog, ns, nullptr));
   TRY(check_special_kinds(context));
   if (context.body["timeseries"].exists()) return create_timeseries_command(context, ns);
+  if (context.body["viewOn"].exists() && is_clustered(context.body)) return server_error(6026500, "The 'clusteredIndex' option is not supported with views");
   if (context.body["viewOn"].exists()) return create_view_command(context, ns);
   if (context.body["pipeline"].exists()) return server_error(code::kInvalidOptions, "'pipeline' requires 'viewOn' to also be specified");
-  const auto options = TRY(collection_options(context));
+  const auto options = TRY(collection_options(context, ns));
   const auto collator = TRY(effective_collation(context.body, nullptr));
   auto id_index = default_id_index(collator.get());
   if (const auto clustered = options["clusteredIndex"].to_document()) {

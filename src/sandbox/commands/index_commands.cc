@@ -364,6 +364,7 @@ Result<std::vector<std::string>> named_indexes(const CommandContext& context, co
   const auto one = [&](std::string_view name) -> Status {
     const auto* found = collection.index(name);
     if (!found) return server_error(code::kIndexNotFound, fmt::format("index not found with name [{}]", name));
+    if (found->is_id() && collection.is_clustered()) return server_error(5979800, "It is illegal to drop the clusteredIndex");
     if (found->is_id()) return server_error(code::kInvalidOptions, "cannot drop _id index");
     names.emplace_back(name);
     return {};

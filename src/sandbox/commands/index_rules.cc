@@ -133,6 +133,11 @@ Status check_form(const CommandContext& context, bson::View spec) {
       if (!field.is_string()) return wrong_type(name, "a string", field);
     } else if (name == "hidden") {
       if (field.type() != bson::Type::kBool) return wrong_type("name", "a bool", field);  // the server names the wrong field
+    } else if ((name == "unique" || name == "sparse" || name == "background") && context.settings().at_least(5, 0)) {
+      // The quotation is open in the server's text, too.
+      if (field.type() != bson::Type::kBool && !field.is_number()) {
+        return server_error(code::kTypeMismatch, fmt::format("The field '{} has value {}: {}, which is not convertible to bool", name, name, bson::to_shell(field)));
+      }
     } else if (name == "v") {
       TRY(check_version(spec, field));
     } else if (name == "collation") {

@@ -18,6 +18,8 @@ struct Names {
 Result<Names> parse(CommandContext& context) {
   TRY(check_fields(context, {"to", "dropTarget", "stayTemp", "collectionUUID"}));
   Names names;
+  names.drop_target = TRY(bool_field(context, "dropTarget"));
+  TRY(bool_field(context, "stayTemp"));
   const bson::Element target = context.body["to"];
   if (target && !target.is_string()) {
     return server_error(code::kTypeMismatch, fmt::format("BSON field 'renameCollection.to' is the wrong type '{}', expected type 'string'", bson::type_name(target.type())));
@@ -47,8 +49,6 @@ Result<Names> parse(CommandContext& context) {
   }
   names.from = *from;
   names.to = *to;
-  const auto drop = context.body["dropTarget"];
-  names.drop_target = drop.is_truthy();
   return names;
 }
 

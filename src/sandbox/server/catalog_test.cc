@@ -202,6 +202,31 @@ TEST_F(CatalogTest, AnIndexOverDocumentsIsBuiltInStepsAndFailsWhole) {
   EXPECT_EQ(code("t", R"({"insert": "c", "documents": [{"_id": 3, "a": 1}]})"), 0);
 }
 
+TEST_F(CatalogTest, ARenameDropsItsTargetOnlyWhenItIsToldTo) {
+  for (const auto version : {ServerVersion{4, 4, 1}, ServerVersion{8, 0, 4}}) {
+    start(version);
+    run("t", R"({"insert": "a", "documents": [{"_id": "a"}]})");
+    run("t", R"({"insert": "b", "documents": [{"_id": "b"}]})");
+    for (const auto* value : {"{}", "[]", R"("x")", R"({"$uuid": "01234567-89ab-cdef-0123-456789abcdef"})"}) {
+      EXPECT_EQ(code("admin", std::string(R"({"renameCollection": "t.a", "to": "t.b", "dropTarget": )") + value + "}"), 14) << value;
+    }
+    EXPECT_EQ(code("admin", R"({"renameCollection": "t.a", "to": "t.c", "stayTemp": "x"})"), 14);
+    EXPECT_EQ(code("admin", R"({"renameCollection": "t.a", "to": "t.b", "dropTarget": null})"), 48);
+    EXPECT_EQ(run("t", R"({"find": "b"})").view().at_path("cursor.firstBatch.0._id").to_string_view(), "b") << "it is still there";
+    EXPECT_EQ(code("admin", R"({"renameCollection": "t.a", "to": "t.b", "dropTarget": 1})"), 0);
+  }
+}
+
+TEST_F(CatalogTest, FlagsOfAnIndexAreFlags) {
+  start({8, 0, 4});
+  for (const auto* flag : {R"("unique": {})", R"("unique": "x")", R"("sparse": {})", R"("background": "y")", R"("unique": null)"}) {
+    const auto refused = run("t", std::string(R"({"createIndexes": "c", "indexes": [{"key": {"a": 1}, "name": "n", )") + flag + "}]}");
+    EXPECT_EQ(refused["code"].to_int64(), 14) << flag;
+    EXPECT_NE(refused["errmsg"].to_string_view().value_or("").find("which is not convertible to bool"), std::string_view::npos) << flag;
+  }
+  EXPECT_EQ(code("t", R"({"createIndexes": "c", "indexes": [{"key": {"a": 1}, "name": "n", "unique": 1, "sparse": {"$numberDouble": "0.0"}, "background": true}]})"), 0);
+}
+
 TEST_F(CatalogTest, ARenameToAnotherDatabaseTakesIndexesAlong) {
   start();
   ASSERT_EQ(code("t", R"({"insert": "c", "documents": [{"_id": 1, "a": 1}, {"_id": 2, "a": 2}]})"), 0);

@@ -42,8 +42,22 @@ TEST_F(SpecialCollectionsTest, ClusteredCollectionsAreReadInTheOrderOfTheirIds) 
   start(kTest60);
   EXPECT_EQ(code("t", R"({"create": "x", "clusteredIndex": {"key": {"a": 1}, "unique": true}})"), 197);
   EXPECT_EQ(code("t", R"({"create": "x", "clusteredIndex": {"key": {"_id": 1}}})"), 40414);
+  const std::string good = R"("clusteredIndex": {"key": {"_id": 1}, "unique": true})";
+  EXPECT_EQ(code("t", R"({"create": "x", "viewOn": "c", )" + good + "}"), 6026500);
+  EXPECT_EQ(code("t", R"({"create": "x", "autoIndexId": false, )" + good + "}"), 6026501);
+  EXPECT_EQ(code("t", R"({"create": "x", "capped": true, "size": 4096, )" + good + "}"), 6049200);
+  EXPECT_EQ(code("t", R"({"create": "x", "clusteredIndex": {"key": {"_id": 1}, "unique": true, "v": 12345}})"), 5979704);
+  EXPECT_EQ(code("t", R"({"create": "x", "clusteredIndex": {"key": {"_id": 1}, "unique": false}})"), 5979700);
+  EXPECT_EQ(code("t", R"({"create": "system.buckets.z", )" + good + "}"), 5979703);
+  EXPECT_EQ(code("t", R"({"create": "x", "clusteredIndex": true})"), 5979703);
+  EXPECT_EQ(listed("x"), listed("nothing of that name")) << "none of them made anything";
+  EXPECT_EQ(code("t", R"({"create": "plain", "clusteredIndex": false})"), 0);
+  EXPECT_EQ(listed("plain").find("clustered"), std::string::npos) << listed("plain");
   EXPECT_EQ(code("t", R"({"create": "x", "expireAfterSeconds": 5})"), 72);
   ASSERT_EQ(code("t", kClustered), 0);
+  for (const auto* index : {R"("_id_")", R"({"_id": 1})", R"(["_id_"])"}) {
+    EXPECT_EQ(code("t", std::string(R"({"dropIndexes": "c", "index": )") + index + "}"), 5979800) << index;
+  }
   EXPECT_FALSE(last_entry().view().at_path("o.idIndex").exists());
   EXPECT_NE(listed("c").find(R"("options":{"clusteredIndex":{"v":2,"key":{"_id":1},"name":"_id_","unique":true}})"), std::string::npos) << listed("c");
   EXPECT_EQ(listed("c").find("idIndex"), std::string::npos);
