@@ -48,6 +48,12 @@ void append_merged(bson::Builder& out, std::string_view key, const bson::Element
   }
 }
 
+std::unordered_map<std::string_view, bson::Element> fields_by_name(bson::View document) {
+  std::unordered_map<std::string_view, bson::Element> out;
+  for (const auto& field : document) out.emplace(field.key(), field);
+  return out;
+}
+
 }  // namespace
 
 bson::Value merged_extreme(const bson::Element& a, const bson::Element& b, bool greater) {
@@ -98,14 +104,14 @@ std::optional<TimeseriesBucket> TimeseriesBucket::parse(const TimeseriesOptions&
   const auto start = control->at_path("min." + options.time_field);
   if (!start.exists() || start.type() != bson::Type::kDateTime) return std::nullopt;
   bucket.start_ = start.date_value();
-  const auto min = (*control)["min"].to_document().value_or(bson::View());
-  const auto max = (*control)["max"].to_document().value_or(bson::View());
+  const auto least = fields_by_name((*control)["min"].to_document().value_or(bson::View()));
+  const auto greatest = fields_by_name((*control)["max"].to_document().value_or(bson::View()));
   for (const auto& field : *data) {
     if (!field.is_document()) return std::nullopt;
     auto& column = bucket.column(field.key());
     for (const auto& value : field.document_value()) column.values.emplace_back(std::string(value.key()), bson::Value(value));
-    column.min = bson::Value(min[field.key()]);
-    column.max = bson::Value(max[field.key()]);
+    if (const auto at = least.find(field.key()); at != least.end()) column.min = bson::Value(at->second);
+    if (const auto at = greatest.find(field.key()); at != greatest.end()) column.max = bson::Value(at->second);
     if (field.key() == options.time_field) bucket.count_ = field.document_value().field_count();
   }
   bucket.bytes_ = stored.size();
@@ -120,12 +126,9 @@ TimeseriesBucket::Room TimeseriesBucket::room_for(bson::DateTime time, std::size
 }
 
 TimeseriesBucket::Column& TimeseriesBucket::column(std::string_view name) {
-  for (auto& column : columns_) {
-    if (column.name == name) return column;
-  }
-  auto& column = columns_.emplace_back();
-  column.name = std::string(name);
-  return column;
+  const auto [place, added] = places_.try_emplace(std::string(name), columns_.size());
+  if (added) columns_.emplace_back().name = std::string(name);
+  return columns_[place->second];
 }
 
 void TimeseriesBucket::add(bson::View measurement) {

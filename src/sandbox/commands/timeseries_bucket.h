@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -61,6 +62,7 @@ class TimeseriesBucket {
   bson::Document meta_;  // {meta}, or empty
   bson::DateTime start_;  // rounded down
   std::vector<Column> columns_;
+  std::unordered_map<std::string, std::size_t> places_;  // of the columns, by name: a measurement may have very many
   std::size_t count_ = 0;
   std::size_t bytes_ = 0;
 };
