@@ -5,6 +5,7 @@
 #include "bson/ejson.h"
 #include "sandbox/commands/authorize.h"
 #include "sandbox/commands/collection_options.h"
+#include "sandbox/commands/index_rules.h"
 #include "sandbox/commands/support.h"
 #include "sandbox/commands/tables.h"
 #include "sandbox/commands/timeseries.h"
@@ -236,14 +237,13 @@ Result<bson::Document> create(CommandContext& context) {
     if (collator) listed.append("collation", collator->spec());
     id_index = std::move(listed).finish();
   }
-  if (const auto given = context.body["idIndex"].to_document()) {
-    const auto key = (*given)["key"].to_document();
-    if (!key || key->field_count() != 1 || key->first().key() != "_id") {
-      return server_error(code::kBadValue, "The field 'key' for an _id index must be {_id: 1}, but got another key pattern");
-    }
-    const auto own = TRY(effective_collation(*given, nullptr));
+  if (const auto option = context.body["idIndex"]) {
+    TRY(check_type(option, option.is_document(), "object"));
+    const auto given = option.document_value();
+    TRY(check_id_index(context, given));
+    const auto own = TRY(effective_collation(given, nullptr));
     const auto shown = [](const auto& one) { return one ? bson::to_shell(one->spec()) : std::string("{ locale: \"simple\" }"); };
-    if ((*given)["collation"] && shown(own) != shown(collator)) {
+    if (given["collation"] && shown(own) != shown(collator)) {
       return server_error(code::kBadValue, fmt::format("The '_id' index must have the same collation as the collection. Index collation: {}, collection collation: {}",
                                                        shown(own), shown(collator)));
     }

@@ -280,6 +280,13 @@ bson::Document known_index_options(const CommandContext& context, bson::View spe
 
 Status check_index_form(const CommandContext& context, bson::View spec) { return in_specification(spec, check_form(context, spec)); }
 
+Status check_id_index(const CommandContext& context, bson::View spec) {
+  TRY(check_form(context, spec));
+  const auto key = spec["key"].document_value();
+  if (is_id_pattern(key)) return check_index_meaning(context, spec);
+  return server_error(code::kBadValue, fmt::format("The field 'key' for an _id index must be {{_id: 1}}, but got {}", bson::to_shell(key)));
+}
+
 Status check_index_meaning(const CommandContext& context, bson::View spec) {
   const auto key = spec["key"].document_value();
   const auto name = spec["name"].string_value();

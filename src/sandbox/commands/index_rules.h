@@ -15,6 +15,8 @@ bson::Document known_index_options(const CommandContext& context, bson::View spe
 Status check_index_form(const CommandContext& context, bson::View spec);
 // Names that are reserved, definitions of the _id index, expireAfterSeconds.
 Status check_index_meaning(const CommandContext& context, bson::View spec);
+// What `create` is given as the definition of the _id index.
+Status check_id_index(const CommandContext& context, bson::View spec);
 // The largest expireAfterSeconds of an index: nothing before 1970 in 4.4, 32 bits since 5.0.
 std::int64_t longest_expiry(const CommandContext& context);
 // What the kind of index allows. `spec` has v, and its collation filled in.

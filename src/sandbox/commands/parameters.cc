@@ -42,7 +42,7 @@ bson::Document converted(const bson::Element& given, bson::Type type) {
 
 }  // namespace
 
-Parameters::Parameters() {
+Parameters::Parameters(std::string_view tls_mode) {
   add("authSchemaVersion", 5, false);  // tools that dump users and roles ask for it
   add("quiet", false, true);
   add("traceExceptions", false, true);
@@ -64,7 +64,13 @@ Parameters::Parameters() {
   add("scramIterationCount", 10000, true);
   add("scramSHA256IterationCount", 15000, true);
   bson::Builder mechanisms;
-  mechanisms.open_array("").append("SCRAM-SHA-1").append("SCRAM-SHA-256");
+  mechanisms.open_array("").append("MONGODB-X509").append("SCRAM-SHA-1").append("SCRAM-SHA-256");
+  for (const auto* name : {"tlsMode", "sslMode"}) {
+    std::string mode(tls_mode.empty() ? "disabled" : tls_mode);
+    if (std::string_view(name) == "sslMode" && mode.ends_with("TLS")) mode.replace(mode.size() - 3, 3, "SSL");
+    add(name, mode, false);
+  }
+  add("clusterAuthMode", std::string("undefined"), false);
   values_.emplace("authenticationMechanisms", Entry{std::move(mechanisms).finish(), false});
 }
 

@@ -19,7 +19,8 @@ namespace drover::sandbox {
 
 class Parameters {
  public:
-  Parameters();
+  // `tls_mode`: "requireTLS", "preferTLS", "allowTLS"; empty: it has no certificate.
+  explicit Parameters(std::string_view tls_mode);
 
   // Of those whose names `wanted` has as fields, or of all. Returns how many.
   std::size_t append_to(bson::Builder& out, bson::View wanted, bool all) const;

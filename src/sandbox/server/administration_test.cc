@@ -218,6 +218,9 @@ TEST_F(Administration, IterationsOfPasswordsCanBeSet) {
 TEST_F(Administration, ParametersThatThereAreNone) {
   start(kTest44);
   EXPECT_FALSE(run("admin", R"({"getParameter": 1, "nosuch": 1})")["code"]);
+  EXPECT_EQ(text(run("admin", R"({"getParameter": 1, "authenticationMechanisms": 1, "clusterAuthMode": 1, "sslMode": 1, "tlsMode": 1})")).substr(0, 146),
+            R"({"authenticationMechanisms":["MONGODB-X509","SCRAM-SHA-1","SCRAM-SHA-256"],"clusterAuthMode":"undefined","sslMode":"disabled","tlsMode":"disabled")");
+  EXPECT_EQ(message("admin", R"({"setParameter": 1, "tlsMode": "requireTLS"})"), "20 not allowed to change [tlsMode] at runtime");
   start(kTest80);
   EXPECT_EQ(message("admin", R"({"getParameter": 1, "nosuch": 1})"), "72 no option found to get");
   EXPECT_EQ(message("admin", R"({"setParameter": 1})"), "72 no option found to set, use help:true to see options ");

@@ -217,6 +217,19 @@ TEST_F(CatalogTest, ARenameDropsItsTargetOnlyWhenItIsToldTo) {
   }
 }
 
+TEST_F(CatalogTest, TheIdIndexOfANewCollectionIsOne) {
+  start();
+  const auto made = [&](const char* index) { return code("t", std::string(R"({"create": "c", "idIndex": )") + index + "}"); };
+  EXPECT_EQ(made("1"), 14);
+  EXPECT_EQ(made("{}"), 9);
+  EXPECT_EQ(made(R"({"key": {"_id": 1}})"), 9) << "it has no name";
+  EXPECT_EQ(made(R"({"key": {"a": 1}, "name": "_id_"})"), 2);
+  EXPECT_EQ(made(R"({"key": {"_id": -1}, "name": "_id_"})"), 2);
+  EXPECT_EQ(made(R"({"key": {"_id": 1}, "name": "_id_", "sparse": true})"), 197);
+  EXPECT_EQ(made(R"({"key": {"_id": 1}, "name": "_id_", "colour": true})"), 197);
+  EXPECT_EQ(made(R"({"v": 2, "key": {"_id": 1}, "name": "_id_", "ns": "t.c"})"), 0);
+}
+
 TEST_F(CatalogTest, FlagsOfAnIndexAreFlags) {
   start({8, 0, 4});
   for (const auto* flag : {R"("unique": {})", R"("unique": "x")", R"("sparse": {})", R"("background": "y")", R"("unique": null)"}) {

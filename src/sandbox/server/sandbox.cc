@@ -135,7 +135,7 @@ struct Sandbox::Parts {
   Profiler profiler;
   Member member;
   Activity activity;
-  Parameters parameters;
+  Parameters parameters{settings.tls.mode};
   Services services;
   auth::UserDirectory users;
   ClusterTime cluster_time;
