@@ -73,7 +73,7 @@ std::string what_is_next(const Json& migration) {
   const auto cluster = text_at(migration, "destination.clusterName");
   auto text = fmt::format("You have successfully migrated to {}.", cluster);
   if (const auto copied = number_at(migration, "copiedBytes")) text += fmt::format(" The first copy was {}.", terminal::format_bytes(*copied));
-  text += fmt::format(" `drover cluster show {}` tells its connection string: the applications go there, and may write again.", cluster);
+  text += fmt::format("\nThe applications go there, and may write again: `drover cluster show {}` tells the connection string.", cluster);
   if (const auto* warnings = migration.find("warnings"); warnings && warnings->as_array())
     for (const auto& warning : *warnings->as_array())
       if (warning.as_string()) text += "\n" + *warning.as_string();

@@ -182,8 +182,8 @@ TEST(MigrationLine, KnowsTheEnds) {
   EXPECT_EQ(exit_of(json(R"({"status":"COMPLETE"})")), 0);
   EXPECT_EQ(what_is_next(failed), "");
   EXPECT_EQ(what_is_next(json(R"({"status":"COMPLETE","destination":{"clusterName":"shop-atlas"},"copiedBytes":1000000000,"warnings":["Writes are blocked."]})")),
-            "You have successfully migrated to shop-atlas. The first copy was 1.0 GB. `drover cluster show shop-atlas` tells its connection string: the applications go "
-            "there, and may write again.\nWrites are blocked.");
+            "You have successfully migrated to shop-atlas. The first copy was 1.0 GB.\nThe applications go there, and may write again: `drover cluster show shop-atlas` "
+            "tells the connection string.\nWrites are blocked.");
   EXPECT_EQ(exit_of(failed), 1);
   EXPECT_EQ(exit_of(cancelled), 4);
   EXPECT_EQ(exit_of(json(R"({"status":"EXPIRED"})")), 8);

@@ -466,7 +466,7 @@ TEST_F(VerbTest, AWatchStaysThroughAnAbsence) {
   EXPECT_EQ(output_, "COMPLETE\n");
   EXPECT_THAT(notes_, HasSubstr("trying again"));
   EXPECT_THAT(notes_, HasSubstr("You have successfully migrated"));
-  EXPECT_EQ(std::count(notes_.begin(), notes_.end(), '\n'), 2);
+  EXPECT_EQ(std::count(notes_.begin(), notes_.end(), '\n'), 3);
 }
 
 TEST_F(VerbTest, AValidationShowsItsChecks) {
