@@ -117,6 +117,8 @@ Status check(const Config& config) {
   if (config.api_key.empty() && config.api_key_exec.empty())
     return fail(ErrorCode::kUsage, "give the project's agent API key by mmsApiKey, or the command that prints it by mmsApiKeyExec");
   if (config.base_url.empty()) return fail(ErrorCode::kUsage, "mmsBaseUrl must name the manager's URL");
+  // Before it is written into a log: it may hold a password.
+  if (const auto url = net::parse_url(config.base_url); !url) return fail(ErrorCode::kUsage, "mmsBaseUrl: " + url.error().message);
   if (config.http_proxy.empty()) return {};
   const auto proxy = net::parse_url(config.http_proxy);
   if (!proxy || proxy->tls || !proxy->path.empty())

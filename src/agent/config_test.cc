@@ -64,6 +64,7 @@ TEST(AgentConfig, WhatIsWrongIsNamedAndNoValueIsQuoted) {
       {kMinimal + "dialTimeoutSeconds=0", "dialTimeoutSeconds"},
       {kMinimal + "agentFeatureCloudMigrationEnabled=yes-secret", "agentFeatureCloudMigrationEnabled"},
       {kMinimal + "mmsApiKeyExec=print secret", "both there"},
+      {"mmsGroupId=66ee00000000000000000001\nmmsApiKey=k\nmmsBaseUrl=http://u:secret@127.0.0.1:1", "mmsBaseUrl: "},
       {"mmsApiKey=secret\nmmsBaseUrl=http://h", "mmsGroupId"},
       {"mmsGroupId=66ee00000000000000000001\nmmsBaseUrl=http://h", "mmsApiKey"},
       {"mmsGroupId=66ee00000000000000000001\nmmsApiKey=secret", "mmsBaseUrl"},
