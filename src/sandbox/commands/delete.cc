@@ -176,7 +176,7 @@ class Deleting {
         const auto bucket = TRY(scan.next());
         ended = !bucket;
         if (ended) break;
-        if (!TRY(parted(*bucket, filter, spec.many)).any) continue;
+        if (!TRY(parted(*bucket, filter, spec.many))) continue;
         bytes += bucket->size();
         chunk.push_back(scan.record_id());
       }
@@ -189,10 +189,9 @@ class Deleting {
   struct Parted {
     TimeseriesBucket rest;
     std::int64_t deleted = 0;
-    bool any = false;
   };
-  // A bucket without the measurements that match, or without the first of them.
-  Result<Parted> parted(bson::View stored, const query::Matcher& filter, bool many) const {
+  // A bucket without the measurements that match, or without the first of them. Nothing: none does.
+  Result<std::optional<Parted>> parted(bson::View stored, const query::Matcher& filter, bool many) const {
     const auto bucket = TimeseriesBucket::parse(*series_, stored);
     if (!bucket) return server_error(238, "a bucket of another version than 1, which this server does not read");
     std::vector<bson::Document> rest;
@@ -201,7 +200,8 @@ class Deleting {
       if ((many || deleted == 0) && TRY(filter.try_matches(measurement))) ++deleted;
       else rest.push_back(std::move(measurement));
     }
-    return Parted{bucket->with(rest), deleted, deleted > 0};
+    if (deleted == 0) return std::optional<Parted>();
+    return std::optional(Parted{bucket->with(rest), deleted});
   }
 
   Result<std::int64_t> delete_from_buckets(const std::vector<RecordId>& chunk, const query::Matcher& filter, const Uuid& uuid, bool many, Scan& scan) {
@@ -216,15 +216,15 @@ class Deleting {
         const auto stored = TRY(unit.find_record(*current, id));
         if (!stored) continue;
         const auto parts = TRY(parted(*stored, filter, many));
-        if (!parts.any) continue;
-        if (parts.rest.count() == 0) {
+        if (!parts) continue;
+        if (parts->rest.count() == 0) {
           TRY(unit.remove(current, id, *stored, retries_.statement(at_)));
         } else {
-          const auto after = parts.rest.to_document();
+          const auto after = parts->rest.to_document();
           TRY(unit.update(current, id, *stored, after, bucket_update(*stored, after), retries_.statement(at_)));
         }
         retries_.wrote(unit, at_);
-        count += parts.deleted;
+        count += parts->deleted;
       }
       return {};
     }, [&](const WriteUnit& unit) { retries_.committed(unit); }, [&] { scan.rest(); }));
