@@ -1,6 +1,5 @@
 // `drover sync`: the engine as a daemon with mongosync's flags and HTTP API. Composition only.
 #include <csignal>
-#include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -18,6 +17,7 @@
 #include "base/rotating_log.h"
 #include "base/runtime.h"
 #include "cli/commands.h"
+#include "cli/disclaimer_answer.h"
 #include "cli/port_file.h"
 #include "cli/signals.h"
 #include "cli/spool_directory.h"
@@ -48,23 +48,6 @@ Status hang_on(int lifeline) {
 }
 
 inline constexpr std::chrono::milliseconds kAnswerOfAPipe{1000};
-inline constexpr std::size_t kAnswerBytes = 64;
-
-// Of the standard input, without the line's end. Nothing: it has ended, has said nothing within `patience`, or `stop`.
-std::optional<std::string> first_line(std::optional<std::chrono::milliseconds> patience, const std::stop_token& stop) {
-  const auto until = std::chrono::steady_clock::now() + patience.value_or(std::chrono::milliseconds(0));
-  std::string line;
-  while (line.size() < kAnswerBytes) {
-    if (stop.stop_requested() || (patience && std::chrono::steady_clock::now() >= until)) return std::nullopt;
-    pollfd input{STDIN_FILENO, POLLIN, 0};
-    if (::poll(&input, 1, static_cast<int>(kWatchEvery.count())) <= 0) continue;
-    char byte = 0;
-    if (::read(STDIN_FILENO, &byte, 1) <= 0) break;
-    if (byte == '\n') return line;
-    line += byte;
-  }
-  return line.empty() ? std::nullopt : std::optional(line);
-}
 
 std::atomic<bool> rotation_asked{false};
 void ask_for_rotation(int) { rotation_asked = true; }
@@ -146,8 +129,8 @@ Status SyncCommand::execute() {
   return serve();
 }
 
-// A person at a terminal is waited for. Where nobody answers what else there is (the end of input, a pipe that stays silent), that is no refusal;
-// an answer is, unless it is a yes.
+// A person at a terminal is waited for. Elsewhere what stands in the standard input is an answer, which is a refusal unless it is a yes; where nothing
+// does (/dev/null, a pipe that stays silent), there is nobody to be asked, which is none.
 Status SyncCommand::accept_disclaimer() {
   if (settings_.accept_disclaimer) return {};
   const bool person = ::isatty(STDIN_FILENO) != 0;
@@ -156,13 +139,16 @@ Status SyncCommand::accept_disclaimer() {
                "drover sync copies one cluster into another and can block writes on both. It does not verify the data while it "
                "runs: compare with drover verify before you rely on the destination.\nDo you want to continue? (y/n): ");
   }
-  const auto answer = first_line(person ? std::nullopt : std::optional(kAnswerOfAPipe), stop_);
+  const auto answer = person ? answer_of_person(stop_) : answer_in_sight(kAnswerOfAPipe, stop_);
   if (answer == "y" || answer == "Y" || answer == "yes") return {};
   if (!answer && !person) {
     log_->warn("The disclaimer was not accepted by --acceptDisclaimer; going on, since nobody can be asked");
     return {};
   }
-  return fail(ErrorCode::kInterrupted, "the disclaimer was not accepted, and nothing was started: answer y, or start with --acceptDisclaimer");
+  constexpr std::string_view kNot = "the disclaimer was not accepted, and nothing was started";
+  if (person) return fail(ErrorCode::kInterrupted, fmt::format("{}: answer y, or start with --acceptDisclaimer", kNot));
+  return fail(ErrorCode::kInterrupted, fmt::format("{}: the standard input, which is no terminal, has a line that is not y. Start with --acceptDisclaimer; "
+                                                   "what the line is meant for still gets it", kNot));
 }
 
 Result<std::unique_ptr<cluster::Deployment>> SyncCommand::connect(int cluster, engine::SyncControl::Part part) {

@@ -449,6 +449,43 @@ class SyncProcess(DroverTest):
                 process.signal(signal.SIGTERM)
                 self.assertEqual(process.wait(30), 0, process.tail())
 
+    def test_an_answer_without_its_end_counts(self):
+        answer, held = os.pipe()
+        try:
+            os.write(held, b"n")
+            process = self.start("sync", "--cluster0", self.source.uri, "--cluster1", self.destination.uri, "--port", "0",
+                                 "--logPath", os.path.join(self.directory, "unfinished.logs"), stdin=answer)
+            self.assertEqual(process.wait(30), 130, process.tail())
+        finally:
+            os.close(answer)
+            os.close(held)
+
+    def test_what_is_meant_for_a_script_is_left_to_it(self):
+        def left_of(stdin):
+            process = self.start("sync", "--cluster0", self.source.uri, "--cluster1", self.destination.uri, "--port", "0",
+                                 "--logPath", os.path.join(self.directory, "script.logs"), stdin=stdin)
+            self.assertEqual(process.wait(30), 130, process.tail())
+            self.assertIn("still gets it", process.stderr())
+            return os.read(stdin, 100)
+        path = os.path.join(self.directory, "hosts")
+        with open(path, "w") as file:
+            file.write("first\nsecond\n")
+        file = os.open(path, os.O_RDONLY)
+        reader, writer = os.pipe()
+        ours, theirs = socket.socketpair()
+        try:
+            os.read(file, len("first\n"))
+            os.write(writer, b"second\n")
+            ours.send(b"second\n")
+            for kind, stdin in (("file", file), ("pipe", reader), ("socket", theirs.fileno())):
+                with self.subTest(kind):
+                    self.assertEqual(left_of(stdin), b"second\n")
+        finally:
+            for each in (file, reader, writer):
+                os.close(each)
+            ours.close()
+            theirs.close()
+
     def test_a_pipe_that_stays_silent_is_nobody(self):
         silent, held = os.pipe()
         try:

@@ -1,4 +1,6 @@
 // delete. Facts: corpus delete/basic, insert/capped.
+#include <unordered_set>
+
 #include <fmt/format.h>
 
 #include "sandbox/commands/measurements.h"
@@ -6,6 +8,7 @@
 #include "sandbox/commands/tables.h"
 #include "sandbox/commands/timeseries.h"
 #include "sandbox/commands/write_support.h"
+#include "sandbox/query/bucket_walk.h"
 
 namespace drover::sandbox {
 
@@ -137,26 +140,48 @@ class Deleting {
   }
 
   Result<std::int64_t> delete_found(std::vector<Found>& chunk, const query::Matcher& filter, const Uuid& uuid, Scan& scan) {
-    std::int64_t count = 0;
-    TRY(in_write_unit(context_, [&](WriteUnit& unit) -> Status {
-      count = 0;
-      retries_.enter(unit);
-      const auto current = unit.catalog().find(uuid);
-      if (!current) return {};
-      TRY(check_write_allowed(context_, unit, ns_));
-      for (const auto& item : chunk) {
-        const auto found = TRY(still_there(unit, current, filter, item));
-        if (!found) continue;
-        TRY(unit.remove(current, found->id, found->document, retries_.statement(at_)));
-        retries_.wrote(unit, at_);
-        count += series_ ? measurements_in(found->document) : 1;
-      }
-      return {};
-    }, [&](const WriteUnit& unit) { retries_.committed(unit); }, [&] {
+    return delete_in_units(chunk.size(), uuid, [&](WriteUnit& unit, const CollectionPtr& current, std::size_t i) -> Result<std::int64_t> {
+      const auto found = TRY(still_there(unit, current, filter, chunk[i]));
+      if (!found) return 0;
+      TRY(unit.remove(current, found->id, found->document, retries_.statement(at_)));
+      return series_ ? measurements_in(*series_, found->document) : 1;
+    }, [&] {
       forget_documents(chunk);
       scan.rest();
-    }));
-    return count;
+    });
+  }
+
+  // `one` deletes the item of a number, and says of how many documents; as many items go into a unit as it has the time for.
+  template <typename One, typename Between>
+  Result<std::int64_t> delete_in_units(std::size_t items, const Uuid& uuid, const One& one, const Between& before_waiting) {
+    std::int64_t total = 0;
+    for (std::size_t done = 0; done < items;) {
+      std::int64_t count = 0;
+      std::size_t next = done;
+      TRY(in_write_unit(context_, [&](WriteUnit& unit) -> Status {
+        count = 0;
+        next = done;
+        const auto began = context_.services.runtime.now();
+        retries_.enter(unit);
+        const auto current = unit.catalog().find(uuid);
+        if (!current) {
+          next = items;
+          return {};
+        }
+        TRY(check_write_allowed(context_, unit, ns_));
+        for (; next < items; ++next) {
+          if (next > done && context_.services.runtime.now() - began > kLongInUnit) break;
+          const auto deleted = TRY(one(unit, current, next));
+          if (deleted == 0) continue;
+          retries_.wrote(unit, at_);
+          count += deleted;
+        }
+        return {};
+      }, [&](const WriteUnit& unit) { retries_.committed(unit); }, before_waiting));
+      total += count;
+      done = next;
+    }
+    return total;
   }
 
   // Nothing: the one measurement that was found is no more to be deleted.
@@ -176,7 +201,8 @@ class Deleting {
         const auto bucket = TRY(scan.next());
         ended = !bucket;
         if (ended) break;
-        if (!TRY(parted(*bucket, filter, spec.many))) continue;
+        TRY(check_interrupt(context_));
+        if (TRY(matching(*bucket, filter, false)).empty()) continue;
         bytes += bucket->size();
         chunk.push_back(scan.record_id());
       }
@@ -186,49 +212,35 @@ class Deleting {
     }
   }
 
-  struct Parted {
-    TimeseriesBucket rest;
-    std::int64_t deleted = 0;
-  };
-  // A bucket without the measurements that match, or without the first of them. Nothing: none does.
-  Result<std::optional<Parted>> parted(bson::View stored, const query::Matcher& filter, bool many) const {
-    const auto bucket = TimeseriesBucket::parse(*series_, stored);
-    if (!bucket) return server_error(238, "a bucket of another version than 1, which this server does not read");
-    std::vector<bson::Document> rest;
-    std::int64_t deleted = 0;
-    for (auto& measurement : bucket->measurements()) {
-      if ((many || deleted == 0) && TRY(filter.try_matches(measurement))) ++deleted;
-      else rest.push_back(std::move(measurement));
+  // The numbers of the measurements of a bucket that match, or of the first that does.
+  Result<std::unordered_set<std::string>> matching(bson::View stored, const query::Matcher& filter, bool many) const {
+    std::unordered_set<std::string> numbers;
+    auto walk = TRY(query::BucketWalk::over(stored, series_->time_field, series_->meta_field));
+    while (many || numbers.empty()) {
+      const auto measurement = walk.next();
+      if (!measurement) break;
+      if (TRY(filter.try_matches(*measurement))) numbers.emplace(walk.number());
     }
-    if (deleted == 0) return std::optional<Parted>();
-    return std::optional(Parted{bucket->with(rest), deleted});
+    return numbers;
   }
 
   Result<std::int64_t> delete_from_buckets(const std::vector<RecordId>& chunk, const query::Matcher& filter, const Uuid& uuid, bool many, Scan& scan) {
-    std::int64_t count = 0;
-    TRY(in_write_unit(context_, [&](WriteUnit& unit) -> Status {
-      count = 0;
-      retries_.enter(unit);
-      const auto current = unit.catalog().find(uuid);
-      if (!current) return {};
-      TRY(check_write_allowed(context_, unit, ns_));
-      for (const auto id : chunk) {
-        const auto stored = TRY(unit.find_record(*current, id));
-        if (!stored) continue;
-        const auto parts = TRY(parted(*stored, filter, many));
-        if (!parts) continue;
-        if (parts->rest.count() == 0) {
-          TRY(unit.remove(current, id, *stored, retries_.statement(at_)));
-        } else {
-          const auto after = parts->rest.to_document();
-          TRY(unit.update(current, id, *stored, after, bucket_update(*stored, after), retries_.statement(at_)));
-        }
-        retries_.wrote(unit, at_);
-        count += parts->deleted;
+    return delete_in_units(chunk.size(), uuid, [&](WriteUnit& unit, const CollectionPtr& current, std::size_t i) -> Result<std::int64_t> {
+      const auto stored = TRY(unit.find_record(*current, chunk[i]));
+      if (!stored) return 0;
+      const auto numbers = TRY(matching(*stored, filter, many));
+      if (numbers.empty()) return 0;
+      const auto bucket = TimeseriesBucket::parse(*series_, *stored);
+      if (!bucket) return server_error(238, "a bucket that is not as time-series collections write them, of which this server deletes nothing");
+      const auto rest = TRY(bucket->without(numbers));
+      if (rest.count() == 0) {
+        TRY(unit.remove(current, chunk[i], *stored, retries_.statement(at_)));
+      } else {
+        const auto after = rest.to_document();
+        TRY(unit.update(current, chunk[i], *stored, after, bucket_update(*stored, after), retries_.statement(at_)));
       }
-      return {};
-    }, [&](const WriteUnit& unit) { retries_.committed(unit); }, [&] { scan.rest(); }));
-    return count;
+      return static_cast<std::int64_t>(numbers.size());
+    }, [&] { scan.rest(); });
   }
 
   // For the profiler.

@@ -425,12 +425,9 @@ bson::Document series_part(const TimeseriesOptions& options, bson::View filter) 
   return std::move(out).finish();
 }
 
-std::int64_t measurements_in(bson::View bucket) {
-  std::int64_t most = 0;
-  for (const auto& column : bucket["data"].to_document().value_or(bson::View())) {
-    if (column.is_document()) most = std::max(most, static_cast<std::int64_t>(column.document_value().field_count()));
-  }
-  return most;
+std::int64_t measurements_in(const TimeseriesOptions& options, bson::View bucket) {
+  const auto times = bucket["data"].to_document().value_or(bson::View())[options.time_field].to_document();
+  return times ? static_cast<std::int64_t>(times->field_count()) : 0;
 }
 
 tl::unexpected<Error> refuse_on_view(const CollectionInfo& view, std::string_view what) {

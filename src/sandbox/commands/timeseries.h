@@ -33,7 +33,7 @@ Result<bson::Document> bucket_filter(const TimeseriesOptions& options, bson::Vie
 Result<bson::Document> bucket_change(const TimeseriesOptions& options, const bson::Element& update);
 // What a filter on measurements says at its top of the series, in terms of buckets: no bucket beyond it has a measurement that matches.
 bson::Document series_part(const TimeseriesOptions& options, bson::View filter);
-std::int64_t measurements_in(bson::View bucket);
+std::int64_t measurements_in(const TimeseriesOptions& options, bson::View bucket);
 
 // How an update or delete that only collections can have is refused on a view: 166, or 72 for a time-series collection.
 tl::unexpected<Error> refuse_on_view(const CollectionInfo& view, std::string_view what);

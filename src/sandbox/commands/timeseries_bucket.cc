@@ -1,10 +1,13 @@
 #include "sandbox/commands/timeseries_bucket.h"
 
 #include <algorithm>
+#include <array>
+#include <charconv>
 
 #include <fmt/format.h>
 
 #include "bson/compare.h"
+#include "bson/ejson.h"
 #include "sandbox/commands/command.h"
 
 namespace drover::sandbox {
@@ -26,11 +29,21 @@ bson::ObjectId bucket_id(bson::DateTime start, bson::ObjectId id) {
 
 void append_merged(bson::Builder& out, std::string_view key, const bson::Element& a, const bson::Element& b, bool greater);
 
+std::unordered_map<std::string_view, bson::Element> fields_by_name(bson::View document) {
+  std::unordered_map<std::string_view, bson::Element> out;
+  for (const auto& field : document) out.emplace(field.key(), field);
+  return out;
+}
+
 bson::Document merged_fields(bson::View a, bson::View b, bool greater) {
+  const auto of_a = fields_by_name(a), of_b = fields_by_name(b);
   bson::Builder out;
-  for (const auto& field : a) append_merged(out, field.key(), field, b[field.key()], greater);
+  for (const auto& field : a) {
+    const auto other = of_b.find(field.key());
+    append_merged(out, field.key(), field, other == of_b.end() ? bson::Element() : other->second, greater);
+  }
   for (const auto& field : b) {
-    if (!a[field.key()].exists()) out.append_raw(field);
+    if (!of_a.contains(field.key())) out.append_raw(field);
   }
   return std::move(out).finish();
 }
@@ -48,11 +61,22 @@ void append_merged(bson::Builder& out, std::string_view key, const bson::Element
   }
 }
 
-std::unordered_map<std::string_view, bson::Element> fields_by_name(bson::View document) {
-  std::unordered_map<std::string_view, bson::Element> out;
-  for (const auto& field : document) out.emplace(field.key(), field);
-  return out;
+std::optional<std::string_view> doubled_field(bson::View document) {
+  std::unordered_set<std::string_view> seen;
+  for (const auto& field : document) {
+    if (!seen.insert(field.key()).second) return field.key();
+  }
+  return std::nullopt;
 }
+
+std::size_t number_of(std::string_view key) {
+  std::size_t number = 0;
+  const auto [end, error] = std::from_chars(key.data(), key.data() + key.size(), number);
+  return error == std::errc() && end == key.data() + key.size() ? number : 0;
+}
+
+// The others are kept as they are.
+constexpr std::array kControlFields{"version", "min", "max"};
 
 }  // namespace
 
@@ -73,6 +97,9 @@ TimeseriesOptions TimeseriesOptions::of(bson::View stored) {
 }
 
 Result<bson::DateTime> measurement_time(const TimeseriesOptions& options, bson::View measurement) {
+  if (const auto doubled = doubled_field(measurement)) {
+    return server_error(2, fmt::format("the measurement has the field '{}' more than once, which a time-series collection cannot keep apart", *doubled));
+  }
   const auto time = measurement[options.time_field];
   if (time.exists() && time.type() == bson::Type::kDateTime) return time.date_value();
   return server_error(2, fmt::format("'{}' must be present and contain a valid BSON UTC datetime value", options.time_field));
@@ -110,10 +137,23 @@ std::optional<TimeseriesBucket> TimeseriesBucket::parse(const TimeseriesOptions&
     if (!field.is_document()) return std::nullopt;
     auto& column = bucket.column(field.key());
     for (const auto& value : field.document_value()) column.values.emplace_back(std::string(value.key()), bson::Value(value));
-    if (const auto at = least.find(field.key()); at != least.end()) column.min = bson::Value(at->second);
-    if (const auto at = greatest.find(field.key()); at != greatest.end()) column.max = bson::Value(at->second);
-    if (field.key() == options.time_field) bucket.count_ = field.document_value().field_count();
+    const auto min = least.find(field.key()), max = greatest.find(field.key());
+    if (min != least.end() && max != greatest.end()) {
+      column.min = bson::Value(min->second);
+      column.max = bson::Value(max->second);
+    } else {
+      for (const auto& [number, value] : column.values) widen(column, value.element());
+    }
+    if (field.key() != options.time_field) continue;
+    bucket.count_ = column.values.size();
+    for (const auto& [number, value] : column.values) bucket.next_number_ = std::max(bucket.next_number_, number_of(number) + 1);
   }
+  if (bucket.count_ == 0) return std::nullopt;
+  bson::Builder rest;
+  for (const auto& field : *control) {
+    if (std::find(kControlFields.begin(), kControlFields.end(), field.key()) == kControlFields.end()) rest.append_raw(field);
+  }
+  bucket.control_ = std::move(rest).finish();
   bucket.bytes_ = stored.size();
   return bucket;
 }
@@ -121,7 +161,7 @@ std::optional<TimeseriesBucket> TimeseriesBucket::parse(const TimeseriesOptions&
 TimeseriesBucket::Room TimeseriesBucket::room_for(bson::DateTime time, std::size_t bytes) const {
   if (time.millis < start_.millis) return Room::kEarlier;
   if (time.millis >= start_.millis + options_.max_span_seconds * 1000) return Room::kLater;
-  if (count_ >= kMaxMeasurements) return Room::kFull;
+  if (count_ >= kMaxMeasurements || control_["closed"].is_truthy()) return Room::kFull;
   return bytes_ + bytes <= kMaxBucketBytes ? Room::kEnough : Room::kLarge;
 }
 
@@ -131,44 +171,52 @@ TimeseriesBucket::Column& TimeseriesBucket::column(std::string_view name) {
   return columns_[place->second];
 }
 
+void TimeseriesBucket::widen(Column& column, const bson::Element& value) {
+  column.min = column.min.exists() ? merged_extreme(column.min.element(), value, false) : bson::Value(value);
+  column.max = column.max.exists() ? merged_extreme(column.max.element(), value, true) : bson::Value(value);
+}
+
 void TimeseriesBucket::add(bson::View measurement) {
-  const auto number = std::to_string(count_++);
+  const auto number = std::to_string(next_number_++);
+  ++count_;
   bytes_ += measurement.size();
   for (const auto& field : measurement) {
     if (!options_.meta_field.empty() && field.key() == options_.meta_field) continue;
     auto& at = column(field.key());
     at.values.emplace_back(number, bson::Value(field));
-    at.min = at.min.exists() ? merged_extreme(at.min.element(), field, false) : bson::Value(field);
-    at.max = at.max.exists() ? merged_extreme(at.max.element(), field, true) : bson::Value(field);
+    widen(at, field);
   }
 }
 
-std::vector<bson::Document> TimeseriesBucket::measurements() const {
-  std::vector<bson::Document> out;
-  const auto time = std::find_if(columns_.begin(), columns_.end(), [&](const Column& column) { return column.name == options_.time_field; });
-  if (time == columns_.end()) return out;
-  std::vector<std::size_t> at(columns_.size(), 0);
-  for (const auto& [number, value] : time->values) {
-    bson::Builder measurement;
-    measurement.append(options_.time_field, value);
-    if (!meta_.empty() && !options_.meta_field.empty()) measurement.append(options_.meta_field, meta_["meta"]);
-    for (std::size_t i = 0; i < columns_.size(); ++i) {
-      const auto& column = columns_[i];
-      if (&column == &*time || at[i] >= column.values.size() || column.values[at[i]].first != number) continue;
-      measurement.append(column.name, column.values[at[i]++].second);
+Result<TimeseriesBucket> TimeseriesBucket::without(const std::unordered_set<std::string>& numbers) const {
+  TimeseriesBucket rest(options_);
+  rest.id_ = id_;
+  rest.meta_ = meta_;
+  rest.control_ = control_;
+  rest.start_ = start_;
+  std::unordered_map<std::string_view, std::string> renamed;
+  if (const auto time = places_.find(options_.time_field); time != places_.end()) {
+    for (const auto& [number, value] : columns_[time->second].values) {
+      if (!numbers.contains(number) && renamed.try_emplace(number, std::to_string(rest.count_)).second) ++rest.count_;
     }
-    out.push_back(std::move(measurement).finish());
   }
-  return out;
-}
-
-TimeseriesBucket TimeseriesBucket::with(const std::vector<bson::Document>& measurements) const {
-  TimeseriesBucket bucket(options_);
-  bucket.id_ = id_;
-  bucket.meta_ = meta_;
-  bucket.start_ = start_;
-  for (const auto& measurement : measurements) bucket.add(measurement);
-  return bucket;
+  rest.next_number_ = rest.count_;
+  if (rest.count_ > 0) rest.column(options_.time_field);  // first, as in a measurement that is read
+  for (const auto& column : columns_) {
+    for (const auto& [number, value] : column.values) {
+      if (numbers.contains(number)) continue;
+      const auto other = renamed.find(number);
+      if (other == renamed.end()) {
+        return server_error(238, fmt::format("the bucket {} has a value of '{}' with the number '{}', which none of its measurements has: nothing of it is deleted",
+                                             bson::to_shell(id_), column.name, number));
+      }
+      auto& kept = rest.column(column.name);
+      kept.values.emplace_back(other->second, value);
+      widen(kept, value.element());
+      rest.bytes_ += value.element().size();
+    }
+  }
+  return rest;
 }
 
 bson::Document TimeseriesBucket::to_document() const {
@@ -183,6 +231,8 @@ bson::Document TimeseriesBucket::to_document() const {
     min.close();
     auto max = control.open_document("max");
     for (const auto& column : columns_) max.append(column.name, column.max);
+    max.close();
+    for (const auto& field : control_) control.append_raw(field);
   }
   out.append_all(meta_);
   auto data = out.open_document("data");

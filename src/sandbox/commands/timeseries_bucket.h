@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -43,10 +44,9 @@ class TimeseriesBucket {
   void add(bson::View measurement);
   std::size_t count() const { return count_; }
   bson::Document to_document() const;
-  // As they are read: the time, the meta field, the others.
-  std::vector<bson::Document> measurements() const;
-  // The same bucket with these measurements, numbered anew, for its own.
-  TimeseriesBucket with(const std::vector<bson::Document>& measurements) const;
+  // The same bucket without the measurements of these numbers; the others are numbered anew, and keep all their values.
+  // 238 when a value is of a number that no measurement has: it could not be told from theirs afterwards.
+  Result<TimeseriesBucket> without(const std::unordered_set<std::string>& numbers) const;
 
  private:
   explicit TimeseriesBucket(const TimeseriesOptions& options) : options_(options) {}
@@ -56,18 +56,21 @@ class TimeseriesBucket {
     bson::Value min, max;
   };
   Column& column(std::string_view name);
+  static void widen(Column& column, const bson::Element& value);
 
   TimeseriesOptions options_;
   bson::Document id_;    // {_id}
   bson::Document meta_;  // {meta}, or empty
+  bson::Document control_;  // what `control` has beyond version, min and max, as `closed`
   bson::DateTime start_;  // rounded down
   std::vector<Column> columns_;
   std::unordered_map<std::string, std::size_t> places_;  // of the columns, by name: a measurement may have very many
   std::size_t count_ = 0;
+  std::size_t next_number_ = 0;
   std::size_t bytes_ = 0;
 };
 
-// The time of a measurement. 2 BadValue when it has none.
+// The time of a measurement. 2 BadValue when it has none, or has some field twice: a bucket could not give both back.
 Result<bson::DateTime> measurement_time(const TimeseriesOptions& options, bson::View measurement);
 
 // The lesser (greater) of two values, documents and arrays field by field.

@@ -76,15 +76,15 @@ class Updating {
   Updating(CommandContext& context, Namespace ns, std::vector<UpdateSpec> specs, bool ordered)
       : context_(context), ns_(std::move(ns)), specs_(std::move(specs)), ordered_(ordered), retries_(context) {}
   // The collection is one of buckets, of which each counts as its measurements. `refused`: why a statement is not for them; one for each.
-  void of_series(std::vector<std::optional<Error>> refused) {
-    of_series_ = true;
+  void of_series(TimeseriesOptions options, std::vector<std::optional<Error>> refused) {
+    series_ = std::move(options);
     refused_ = std::move(refused);
   }
 
   Result<bson::Document> run() {
     while (at_ < specs_.size() && !stopped_) {
       TRY(check_interrupt(context_));
-      if (of_series_ && refused_[at_]) {
+      if (series_ && refused_[at_]) {
         refuse(*refused_[at_], {});
         continue;
       }
@@ -325,7 +325,7 @@ class Updating {
           duplicate_ = unit.duplicate();
           return {};
         }
-        const auto documents = of_series_ ? measurements_in(found->document) : 1;
+        const auto documents = series_ ? measurements_in(*series_, found->document) : 1;
         part.matched += documents;
         part.modified += changed->modified ? documents : 0;
       }
@@ -371,7 +371,7 @@ class Updating {
   const Namespace ns_;
   std::vector<UpdateSpec> specs_;
   const bool ordered_;
-  bool of_series_ = false;
+  std::optional<TimeseriesOptions> series_;
   std::vector<std::optional<Error>> refused_;
   Retries retries_;
   std::size_t at_ = 0;
@@ -419,7 +419,7 @@ Result<bson::Document> update_series(CommandContext& context, const CollectionIn
     if (const auto translated = translate(options, specs[i], filters[i], changes[i]); !translated) refused[i] = translated.error();
   }
   Updating updating(context, {view.ns.db, view.view_on}, std::move(specs), ordered);
-  updating.of_series(std::move(refused));
+  updating.of_series(options, std::move(refused));
   return updating.run();
 }
 
