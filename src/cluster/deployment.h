@@ -142,6 +142,8 @@ struct CatalogCall {
 };
 
 // Of the document that is there, against the epoch of the one to be saved. The first two also hold where there is none.
+inline constexpr std::string_view kFences = "x_fences";  // {_id: session, ...}: written so that the session refuses what was sent in it before
+
 enum class StateCondition { kEpochAtMost, kEpochBelow, kSameEpoch };
 
 struct WriteBlock {
@@ -225,7 +227,7 @@ class Deployment {
   // Gives up the index builds that run on this collection, whoever began them; finished indexes stay.
   virtual Status abort_index_builds(const Namespace& ns, const Uuid& collection) = 0;
 
-  // The migration's state (kStateDatabase). Reads are majority. A save replaces the document with the same _id if its
+  // The migration's state (kStateDatabase; of sessions kFences). Reads are majority. A save replaces the document with the same _id if its
   // `epoch` satisfies the condition against the new document's, or inserts it; false when the condition fails. A removal
   // leaves documents of an epoch above `epoch`.
   virtual Result<std::vector<bson::Document>> load_state(const std::string& collection) = 0;

@@ -9,7 +9,6 @@
 namespace drover::cluster {
 namespace {
 
-constexpr const char* kFences = "x_fences";
 // Higher than any number that is counted up to.
 constexpr std::int64_t kFenceNumber = std::numeric_limits<std::int64_t>::max() / 2;
 constexpr int kUnauthorized = 13;
@@ -18,11 +17,11 @@ constexpr int kUnauthorized = 13;
 
 Status MongoDeployment::fence_session(const Uuid& session) {
   const WriteContext context{session, kFenceNumber};
-  const Namespace ns{std::string(kStateDatabase), kFences};
+  const Namespace ns{std::string(kStateDatabase), std::string(kFences)};
   // Run twice it is the same write under the same number: answered from the session's record, or done once.
   const auto document = bson::make_document({{"_id", session}});
   const bson::View view = document;
-  const auto reply = TRY(write_reply(context, ns, replace_command(context, kFences, std::span(&view, 1))));
+  const auto reply = TRY(write_reply(context, ns, replace_command(context, ns.collection, std::span(&view, 1))));
   if (!reply.errors.empty()) {
     return tl::unexpected(error(side_code(pool_->side()), "fencing a session: " + reply.errors.front().message));
   }

@@ -73,12 +73,18 @@ Status ConflictResolver::resolve(Collection& collection, std::span<const bson::V
     count = std::min(most_together(collection), refused.size() - at);
     const auto some = refused.subspan(at, count);
     const Status done = resolve_together(collection, some, after, session, stop);
-    if (done) continue;
+    if (done) {
+      TRY(session.settle(stop));
+      continue;
+    }
     const auto code = done.error().code;
     const bool may_be_the_groups = (code == ErrorCode::kFailure || code == ErrorCode::kSource || code == ErrorCode::kDestination) &&
                                    done.error().server_code != kServerTransactionTooOld;
     if (some.size() == 1 || !may_be_the_groups || stop.stop_requested()) return done;
-    for (std::size_t one = 0; one < some.size(); ++one) TRY(resolve_together(collection, some.subspan(one, 1), after, session, stop));
+    for (std::size_t one = 0; one < some.size(); ++one) {
+      TRY(resolve_together(collection, some.subspan(one, 1), after, session, stop));
+      TRY(session.settle(stop));
+    }
   }
   return {};
 }

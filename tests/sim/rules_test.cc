@@ -415,6 +415,36 @@ TEST(Rules, ASystemCollectionThatComesLateIsRefused) {
   });
 }
 
+// A change that was there already leaves no trace. What was sent before its repetition was answered must not come when the collection is gone: it would make it again.
+TEST(Rules, WhatWasRepeatedDoesNotComeLate) {
+  const Story story = [](Scenario& s) {
+    bool told = false;
+    s.options.commit = engine::CommitPolicy::kManual;
+    s.options.may_commit = [&] { return told; };
+    s.insert_many("app.c", 1, 5);
+    const auto arrives_late = [&s](std::uint32_t rate) {
+      auto faults = s.destination().faults();
+      faults.late_request = rate;
+      s.destination().set_faults(faults);
+    };
+    s.at("migration.after_copy", [&] {
+      s.after(s.destination(), "replace app.c", [&] { arrives_late(500'000); });
+      for (const auto* v : {"1", "2", "3", "4"}) s.set("app.c", "1", "v", v);  // what the first batch writes the next ones find there
+      s.in_background("administrator", [&] {
+        s.pass(seconds(2));
+        arrives_late(0);
+        s.drop("app.c");
+        s.pass(seconds(12));
+        s.wait_until("late requests", [&] { return s.destination().requests_under_way == 0; });
+        told = true;
+      });
+    });
+    s.run();
+  };
+  holds(story, 20);
+  breaks("repetition_unsettled", story, 60);
+}
+
 // A deletion that found nothing leaves no trace, so its number refuses no duplicate; by then the document may be a user's.
 TEST(Rules, NothingOfTheEngineArrivesAfterUsersAreLetIn) {
   const Story story = [](Scenario& s) {
