@@ -89,6 +89,12 @@ TEST(Reports, HaveTheProtocolsFields) {
   EXPECT_EQ(Json(report_fields(report)).find("cutoverGivenUp")->dump(), R"({"request":2,"because":"a writer"})");
   report.cutover_given_up = GivenUpCutover{{}, "a writer"};
   EXPECT_EQ(Json(report_fields(report)).find("cutoverGivenUp")->dump(), R"({"request":null,"because":"a writer"})");
+  EXPECT_TRUE(json.find("engineSilentSince")->is_null());
+  EXPECT_EQ(json.find("enginePaused")->dump(), "false");
+  report.engine_silent_since = 17;
+  report.engine_paused = true;
+  EXPECT_EQ(Json(report_fields(report)).find("engineSilentSince")->dump(), "17");
+  EXPECT_EQ(Json(report_fields(report)).find("enginePaused")->dump(), "true");
   EXPECT_EQ(json.find("checks")->dump(), R"([{"id":"credentials","status":"FAILED","title":"t","detail":"d"}])");
 }
 

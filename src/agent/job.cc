@@ -108,6 +108,8 @@ Json::Object report_fields(const Report& report) {
   fields.emplace_back("warnings", std::move(warnings));
   const auto& given_up = report.cutover_given_up;
   fields.emplace_back("cutoverGivenUp", given_up ? Json(Json::Object{{"request", given_up->request ? Json(*given_up->request) : Json()}, {"because", given_up->because}}) : Json());
+  fields.emplace_back("engineSilentSince", report.engine_silent_since ? Json(*report.engine_silent_since) : Json());
+  fields.emplace_back("enginePaused", report.engine_paused);
   fields.emplace_back("checks", std::move(checks));
   return fields;
 }

@@ -71,6 +71,8 @@ struct Report {
   std::optional<std::int64_t> lag_seconds, copied_bytes, total_bytes, applied_events, eta_seconds;
   std::vector<std::string> warnings;
   std::optional<GivenUpCutover> cutover_given_up;  // the last one
+  std::optional<std::int64_t> engine_silent_since;  // it runs, and has not answered since then, by this host's clock (milliseconds since 1970)
+  bool engine_paused = false;                       // by somebody on this host
   std::vector<Check> checks;
 };
 // Without sequence, revision, log and the session's fields, which the sender adds.

@@ -28,6 +28,7 @@ constexpr const char* kGivenUp = "given-up";   // it has failed, for the reason 
 constexpr const char* kStateGone =
     "the destination does not hold the state of this migration any more (__mdb_internal_mongosync): somebody has removed it, or it is another deployment, or one that was "
     "restored. What was copied there is not complete, and is not gone on with. ";
+constexpr const char* kPaused = "somebody has paused the engine on the migration host; resume it there: POST /api/v1/resume";
 constexpr const char* kCarriedOn = "the removal of what is left on the destination was interrupted, with the agent; it is carried on";
 constexpr int kHistoryLost = 286;
 constexpr std::size_t kMostOutput = 16384;  // of a clean-up that is read
@@ -208,7 +209,7 @@ Report MigrationJob::watch(const Job& job, const std::stop_token& stop) {
   const auto port = engine_.port();
   auto progress = port ? SyncClient(*port).progress(stop) : Result<SyncProgress>(fail(ErrorCode::kTemporary, "it does not listen yet"));
   if (!progress) {
-    if (now - answered_ < kEngineSilence) return still(last_.state == JobState::kAccepted ? JobState::kRunning : last_.state);
+    if (now - answered_ < kEngineSilence) return unanswered(now);
     host_.log.error("the engine does not answer and is killed; it goes on from its checkpoint", {{"job", job.id}});
     engine_.kill();
     return still(JobState::kRunning, "the engine did not answer for minutes and is started again");
@@ -231,7 +232,9 @@ Report MigrationJob::watch(const Job& job, const std::stop_token& stop) {
       return failed(job, begun.error(), stop);
     if (!begun) report.warnings.push_back("not started yet: " + begun.error().message);
   } else if (progress->state == "PAUSED") {
-    report.warnings.emplace_back("somebody has paused the engine on the migration host; resume it there: POST /api/v1/resume");
+    report.engine_paused = true;
+    report.warnings.emplace_back(kPaused);
+    report.cannot_commit_because = kPaused;
   } else if (job.desired == Desired::kCutover && progress->state == "RUNNING" && !was_given_up(*progress, job)) {
     cut_over(job, *progress, *port, report.warnings, stop);
   }
@@ -475,13 +478,30 @@ Report MigrationJob::failed(const Job& job, const Error& why, const std::stop_to
   return report;
 }
 
+// The engine runs, and does not answer: what it said of its way holds no more, its warnings do.
+Report MigrationJob::unanswered(SteadyTime now) const {
+  using std::chrono::duration_cast, std::chrono::milliseconds;
+  Report report = last_;
+  if (report.state == JobState::kAccepted) report.state = JobState::kRunning;
+  report.can_commit = report.engine_paused = false;
+  report.cannot_commit_because = "its engine does not answer";
+  report.lag_seconds.reset();
+  report.eta_seconds.reset();
+  if (!report.engine_silent_since && now - answered_ >= kEngineSilentAfter)
+    report.engine_silent_since = duration_cast<milliseconds>(host_.runtime.wall_time().time_since_epoch() - (now - answered_)).count();
+  return report;
+}
+
 // As before, in another state.
 Report MigrationJob::still(JobState state, std::string warning) {
   Report report = last_;
   report.state = state;
   report.error.clear();
   report.warnings.clear();
-  report.can_commit = false;
+  report.can_commit = report.engine_paused = false;
+  report.lag_seconds.reset();
+  report.eta_seconds.reset();
+  report.engine_silent_since.reset();
   report.cannot_commit_because = is_final(state) ? "" : warning.empty() ? "its engine does not answer" : warning;
   if (!warning.empty()) report.warnings.push_back(std::move(warning));
   return report;

@@ -23,6 +23,7 @@
 namespace drover::agent {
 
 inline constexpr std::chrono::minutes kEngineSilence{5};   // running, without an answer: it is killed, and started again
+inline constexpr std::chrono::seconds kEngineSilentAfter{20};  // likewise: it is told
 inline constexpr std::chrono::minutes kHealthyAfter{1};    // of running, with something done: earlier ends are forgotten
 inline constexpr std::chrono::seconds kEngineFarewell{20};
 inline constexpr std::chrono::minutes kCommitPatience{2};  // with a cutover that runs when it is to be stopped
@@ -64,6 +65,7 @@ class MigrationJob {
   Result<Removed> remove_state(const Job& job, const std::string& owner, const char* only, const std::stop_token& stop);
   Report failed(const Job& job, const Error& why, const std::stop_token& stop);
   Report still(JobState state, std::string warning = {});
+  Report unanswered(SteadyTime now) const;
   bool has_mark(const char* name) const;
   Status set_mark(const char* name) const;
   void remove_mark(const char* name) const;

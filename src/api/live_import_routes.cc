@@ -60,6 +60,8 @@ Json whole_json(const LiveImport& one, const std::string& attention) {
   body.emplace_back("attention", text_or_null(attention));
   body.emplace_back("cutoverGivenUp", text_or_null(one.state == control::ImportState::kWorking ? one.cutover_given_up : ""));
   body.emplace_back("hostSilentSince", time_or_null(one.host_silent_since));
+  body.emplace_back("engineSilentSince", time_or_null(one.engine_silent_since));
+  body.emplace_back("enginePaused", one.engine_paused);
   body.emplace_back("lastReportAt", time_or_null(one.sequence == 0 ? 0 : one.heard_millis));
   body.emplace_back("stopsAtLatest", time_or_null(control::stop_given_up_at(one).value_or(0)));
   body.emplace_back("timerExpiresAt", time_or_null(one.timer_end));

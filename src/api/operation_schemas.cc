@@ -163,7 +163,7 @@ constexpr Component kComponents[] = {
     {"LiveMigration", "_id!:id status!:'NEW|WORKING|FAILED|COMPLETE|EXPIRED' migrationHosts!:string[] readyForCutover!:bool lagTimeSeconds!?:int64 groupId!:id created!:time "
                       "source!:MigrationOrigin destination!:MigrationTarget dropDestinationData!:bool sharding!?:Sharding path!:'legacy|sync' "
                       "state!:'NEW|WORKING|CUTOVER|STOPPING|CLEANING|COMPLETE|FAILED|EXPIRED' outcome!?:'COMPLETE|FAILED|EXPIRED|CANCELLED' errorMessage!?:string "
-                      "attention!?:string cutoverGivenUp!?:string hostSilentSince!?:time lastReportAt!?:time stopsAtLatest!?:time "
+                      "attention!?:string cutoverGivenUp!?:string hostSilentSince!?:time engineSilentSince!?:time enginePaused!:bool lastReportAt!?:time stopsAtLatest!?:time "
                       "timerExpiresAt!?:time checks!?:Check[] phase!?:string copiedBytes!?:int64 totalBytes!?:int64 appliedEvents!?:int64 etaSeconds!?:int64 "
                       "warnings!?:string[] canCommit!:bool"},
     {"LogLines", "lines!:string[]"},

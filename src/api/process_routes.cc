@@ -99,6 +99,8 @@ class ProcessRoutes {
       if (import.kind != control::ImportKind::kMigration) continue;
       if (import.host_silent_since != 0)
         add(import, "X_CLUSTER_IMPORT_HOST_SILENT", import.host_silent_since, control::attention_of(import, TRY_REST(services_.links.find(import.link)), now));
+      if (import.engine_silent_since != 0)
+        add(import, "X_CLUSTER_IMPORT_ENGINE_SILENT", import.engine_silent_since, control::attention_of(import, std::nullopt, now));
       if (import.state == control::ImportState::kWorking && import.timer_end != 0 && import.timer_end - now <= kExpiresSoonMillis)
         add(import, "X_CLUSTER_IMPORT_EXPIRES_SOON", import.timer_end - kExpiresSoonMillis,
             fmt::format("The live migration {} waits for its cutover, and expires at {}. Cut over, or extend it (drover migration extend).", import.id, iso_of_millis(import.timer_end)));

@@ -34,6 +34,19 @@ std::string of_what_holds_it(const LiveImport& import) {
                      "by itself; or cancel it, and end its engine on the host.", import.held_because, import.request.host);
 }
 
+std::string of_its_engine(const LiveImport& import, std::int64_t now_millis) {
+  const auto& host = import.request.host;
+  const bool cutover = import.state == ImportState::kCutover;
+  auto text = import.engine_silent_since != 0
+                  ? fmt::format("Its engine on the migration host {} has not answered since {} ({}), and its lag is not known. After five minutes the agent ends it and starts it again, and it goes on "
+                                "where it was: nothing is lost. If it comes to that again, look whether the host has memory and processors enough, and at the engine's log "
+                                "(`drover migration log`).", host, iso_of(import.engine_silent_since), lasting(now_millis - import.engine_silent_since))
+                  : fmt::format("Somebody has paused its engine on the migration host {}: nothing is copied or applied until it is resumed there (POST /api/v1/resume to the engine's own port). "
+                                "If the source's oplog loses meanwhile what comes next, the migration cannot be gone on with.", host);
+  if (cutover) text += " The cutover waits for it: keep the applications' writes stopped, on both sides.";
+  return text;
+}
+
 std::string way_back(const std::string& host) {
   return fmt::format(" To bring it back: on {0} start `drover agent` again, with the configuration and directory that it had. If `drover host agents` at the manager site does "
                      "not show it, its key was deleted: `drover host provision {0}` makes a new configuration for it.", host);
@@ -57,12 +70,13 @@ std::string attention_of(const LiveImport& import, const std::optional<Link>& li
   const bool silent = import.host_silent_since != 0;
   const auto given_up = stop_given_up_at(import);
   const bool cutover_given_up = import.state == ImportState::kWorking && !import.cutover_given_up.empty();
-  if (!silent && !given_up && !cutover_given_up && import.held_because.empty()) return "";
+  const bool engine_waits = import.engine_silent_since != 0 || import.engine_paused;
+  if (!silent && !given_up && !cutover_given_up && !engine_waits && import.held_because.empty()) return "";
   std::string text;
   if (cutover_given_up) {
     text = fmt::format("The cutover was given up, and is not tried again by itself: {}. The destination has not taken the place of the source, and the migration goes on following the "
                        "source: nothing is lost. Put right what is named (a writer on the source must be stopped), and see that no application writes there any more; then ask for the "
-                       "cutover again.{}", import.cutover_given_up, silent ? " " : "");
+                       "cutover again.{}", import.cutover_given_up, silent || engine_waits ? " " : "");
   }
   if (given_up) text = fmt::format("{} It waits for the migration host {} to stop it. ", import.error, host);
   if (silent) {
@@ -74,6 +88,7 @@ std::string attention_of(const LiveImport& import, const std::optional<Link>& li
               "If the host is lost for good, an owner gives it up after an hour of silence (POST …/cancel?force=true).";
     if (given_up) text += " Once it is back it stops, and leaves the source as it found it.";
   }
+  if (engine_waits) text += of_its_engine(import, now_millis);
   if (given_up)
     text += fmt::format("{}Without a word of it the migration ends at {} all the same; what its engine left on the destination, a write block among it, "
                         "the host removes when it comes back within a day, or `drover migrate --cleanup`.", silent ? " " : "", iso_of(*given_up));

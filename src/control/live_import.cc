@@ -1,5 +1,6 @@
 #include "control/live_import.h"
 
+#include <algorithm>
 #include <array>
 
 #include <fmt/format.h>
@@ -46,6 +47,16 @@ std::string sentence(std::string text) {
   return text + ".";
 }
 
+// The host's clock may be another: it was silent at the latest when that was heard.
+void note_engine(LiveImport& import) {
+  import.engine_silent_since = 0;
+  import.engine_paused = false;
+  if (import.kind != ImportKind::kMigration || (import.state != ImportState::kWorking && import.state != ImportState::kCutover)) return;
+  const auto* since = import.report.find("engineSilentSince");
+  if (since != nullptr && since->as_int() != nullptr) import.engine_silent_since = std::max(import.created_millis, std::min(*since->as_int(), import.heard_millis));
+  import.engine_paused = flag_at(import.report, "enginePaused");
+}
+
 }  // namespace
 
 const char* name_of(ImportState state) { return kStates[static_cast<std::size_t>(state)]; }
@@ -76,7 +87,7 @@ const char* LiveImport::public_status() const {
 }
 
 std::optional<std::int64_t> LiveImport::lag_seconds() const {
-  if ((state != ImportState::kWorking && state != ImportState::kCutover) || host_silent_since != 0) return std::nullopt;
+  if ((state != ImportState::kWorking && state != ImportState::kCutover) || host_silent_since != 0 || engine_silent_since != 0) return std::nullopt;
   const auto* lag = report.find("lagTimeSeconds");
   if (lag == nullptr || lag->as_int() == nullptr) return std::nullopt;
   return *lag->as_int();
@@ -146,6 +157,7 @@ LiveImport live_import_of(bson::View document) {
   one.timer_end = number_of(document, "timerEnd");
   one.stop_asked = number_of(document, "stopAsked");
   one.reminded_hours = number_of(document, "remindedHours");
+  note_engine(one);
   return one;
 }
 

@@ -80,6 +80,9 @@ struct LiveImport {
   // Since when a migration that needs its host has heard nothing of it, once that is too long; 0: it has. What the last report says is not
   // known to be so any more: it is not ready, and has no lag.
   std::int64_t host_silent_since = 0;
+  // By the last report of a host that is not silent: since when the engine there runs and does not answer (0: it does), or that somebody has paused it. It has no lag, likewise.
+  std::int64_t engine_silent_since = 0;
+  bool engine_paused = false;
 
   // As the public API has them.
   const char* public_status() const;

@@ -82,7 +82,7 @@ LiveImports::Change after(const LiveImport& seen, const Json& report, std::int64
       if (failed || stopped) return to_cleaning("FAILED", stopped ? "The migration was stopped on its migration host." : error_of(report));
       auto next = seen;
       next.report = report;
-      next.host_silent_since = 0;
+      next.host_silent_since = next.engine_silent_since = 0;
       LiveImports::Change change;
       if (seen.timer_end == 0 && next.ready()) change.set.append("timerEnd", now + window.count());
       return change;

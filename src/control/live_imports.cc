@@ -79,7 +79,11 @@ std::int64_t LiveImports::now_millis() const {
 LiveImport LiveImports::read(bson::View document) const {
   auto import = live_import_of(document);
   const bool silent = import.kind == ImportKind::kMigration && needs_host(import) && now_millis() - import.heard_millis >= options_.host_silent_after.count();
-  if (silent) import.host_silent_since = import.heard_millis;
+  if (silent) {
+    import.host_silent_since = import.heard_millis;
+    import.engine_silent_since = 0;
+    import.engine_paused = false;
+  }
   return import;
 }
 

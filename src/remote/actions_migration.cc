@@ -48,7 +48,7 @@ class Progress {
     const auto stage = migration_stage(migration);
     // What somebody must know or do, once, whenever it becomes so.
     const auto attention = text_at(migration, "attention");
-    const auto about = attention.empty() ? std::string() : text_at(migration, "state") + text_at(migration, "hostSilentSince") + text_at(migration, "cutoverGivenUp");
+    const auto about = attention.empty() ? std::string() : text_at(migration, "state") + text_at(migration, "hostSilentSince") + text_at(migration, "engineSilentSince") + text_at(migration, "enginePaused") + text_at(migration, "cutoverGivenUp");
     if (about != told_ && !about.empty() && !around_.json) {
       finish();
       around_.note(attention);

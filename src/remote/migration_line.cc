@@ -43,6 +43,8 @@ std::string migration_line(const Json& migration) {
     return terminal::printable(line);
   }
   if (const auto since = text_at(migration, "hostSilentSince"); !since.empty()) line += fmt::format("  HOST SILENT since {}", since);
+  if (const auto since = text_at(migration, "engineSilentSince"); !since.empty()) line += fmt::format("  ENGINE SILENT since {}", since);
+  if (flag_at(migration, "enginePaused")) line += "  ENGINE PAUSED";
   if (const auto phase = text_at(migration, "phase"); !phase.empty()) line += "  " + words(phase);
   if (const auto state = text_at(migration, "state"); state == "CUTOVER" || state == "STOPPING" || state == "CLEANING") line += fmt::format(" ({})", words(state));
   const auto copied = number_at(migration, "copiedBytes"), total = number_at(migration, "totalBytes");
@@ -57,8 +59,9 @@ std::string migration_line(const Json& migration) {
 }
 
 std::string migration_stage(const Json& migration) {
-  return fmt::format("{}/{}/{}/{}/{}/{}", text_at(migration, "status"), text_at(migration, "state"), text_at(migration, "phase"), text_at(migration, "errorMessage"),
-                     is_ready(migration) ? "ready" : "not ready", text_at(migration, "hostSilentSince"));
+  return fmt::format("{}/{}/{}/{}/{}/{}/{}/{}", text_at(migration, "status"), text_at(migration, "state"), text_at(migration, "phase"), text_at(migration, "errorMessage"),
+                     is_ready(migration) ? "ready" : "not ready", text_at(migration, "hostSilentSince"),
+                     text_at(migration, "engineSilentSince"), flag_at(migration, "enginePaused") ? "paused" : "");
 }
 
 bool has_ended(const Json& migration) {

@@ -175,6 +175,12 @@ TEST(MigrationLine, TellsWhereItStands) {
             "WORKING  HOST SILENT since 2026-08-10T03:10:30Z  collection copy");
 }
 
+TEST(MigrationLine, TellsThatTheEngineIsSilentOrPaused) {
+  EXPECT_EQ(migration_line(json(R"({"status":"WORKING","engineSilentSince":"2026-08-10T03:10:30Z","enginePaused":false,"phase":"COLLECTION_COPY"})")),
+            "WORKING  ENGINE SILENT since 2026-08-10T03:10:30Z  collection copy");
+  EXPECT_EQ(migration_line(json(R"({"status":"WORKING","engineSilentSince":null,"enginePaused":true,"phase":"COLLECTION_COPY"})")), "WORKING  ENGINE PAUSED  collection copy");
+}
+
 TEST(MigrationLine, KnowsTheEnds) {
   const auto failed = json(R"({"status":"FAILED","outcome":"FAILED","errorMessage":"the\nsource"})"), cancelled = json(R"({"status":"FAILED","outcome":"CANCELLED"})");
   EXPECT_EQ(migration_line(failed), "FAILED  the source");

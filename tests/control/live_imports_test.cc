@@ -1,6 +1,7 @@
 // Timers, silence and races of validations and migrations, on an embedded store and destination, with a clock that is moved.
 #include "control_plane.h"
 
+#include <limits>
 #include <thread>
 
 #include "control/import_attention.h"
@@ -118,6 +119,41 @@ TEST_F(ControlPlane, AMigrationTellsThatItsHostIsSilent) {
   EXPECT_EQ(migration(id).state, ImportState::kComplete);
   after(minutes(5));
   EXPECT_EQ(migration(id).host_silent_since, 0) << "nothing is asked of it";
+}
+
+TEST_F(ControlPlane, AMigrationTellsThatItsEngineIsSilentOrPaused) {
+  const auto attention = [&](const std::string& id) { return attention_of(migration(id), good(links_->find(link_)), imports_->now_millis()); };
+  const auto silent_since = [](std::int64_t millis) { return R"(, "canCommit": false, "lagTimeSeconds": 0, "warnings": ["kept"], "engineSilentSince": )" + std::to_string(millis); };
+  const auto id = begin(ImportKind::kMigration);
+  ready(id);
+  EXPECT_EQ(migration(id).engine_silent_since, 0);
+  after(std::chrono::seconds(30));
+  const auto since = imports_->now_millis() - 20'000;
+  report(id, "RUNNING", silent_since(since).c_str());
+  EXPECT_EQ(migration(id).engine_silent_since, since);
+  EXPECT_FALSE(migration(id).lag_seconds()) << "also where the host tells the lag of then";
+  EXPECT_FALSE(migration(id).ready());
+  EXPECT_NE(attention(id).find("mig01 has not answered since 2"), std::string::npos) << attention(id);
+  EXPECT_NE(attention(id).find("After five minutes the agent ends it and starts it again"), std::string::npos) << attention(id);
+  EXPECT_EQ(attention(id).find("keep the applications' writes stopped"), std::string::npos) << attention(id);
+  // By a clock that is before this one's, or tells nonsense.
+  for (const std::int64_t nonsense : {std::int64_t{1} << 62, std::numeric_limits<std::int64_t>::min()}) {
+    report(id, "RUNNING", silent_since(nonsense).c_str());
+    EXPECT_GE(migration(id).engine_silent_since, migration(id).created_millis);
+    EXPECT_LE(migration(id).engine_silent_since, migration(id).heard_millis);
+  }
+  // Of a host that is silent itself nothing more is known.
+  after(kHostSilentAfter + std::chrono::seconds(1));
+  EXPECT_EQ(migration(id).engine_silent_since, 0);
+  EXPECT_EQ(attention(id).find("has not answered since"), std::string::npos) << attention(id);
+  report(id, "RUNNING", R"(, "canCommit": false, "enginePaused": true)");
+  EXPECT_TRUE(migration(id).engine_paused);
+  EXPECT_NE(attention(id).find("Somebody has paused its engine on the migration host mig01"), std::string::npos) << attention(id);
+  ready(id);
+  EXPECT_EQ(attention(id), "");
+  good(imports_->cutover(id));
+  report(id, "RUNNING", silent_since(since).c_str());
+  EXPECT_NE(attention(id).find("keep the applications' writes stopped"), std::string::npos) << attention(id);
 }
 
 TEST_F(ControlPlane, ACutoverThatIsNotReadySaysWhatItWaitsFor) {

@@ -1,6 +1,7 @@
 """A migration whose host is silent says so, since when, and how it comes back; what was asked for meanwhile happens once it is back."""
 import os
 import signal
+import urllib.request
 
 from harness.cli import Cli
 from harness.process import eventually
@@ -68,6 +69,51 @@ class Silence(WorkflowTest):
         self.assertEqual(watch.child.returncode, 0, watch.tail())
         self.assert_equal_deployments(self.agent.process)
         self.assert_cleaned()
+
+    def test_an_engine_that_hangs_and_one_that_is_paused(self):
+        self.started()
+        found = self.whole()
+        self.assertEqual((found["engineSilentSince"], found["enginePaused"], found["attention"]), (None, False, None))
+        warnings = found["warnings"]
+        watch = self.cli.start("migration", "watch", "shop-atlas", *self.here, json_output=False)
+        engine = self.agent.engine_pid(self.migration)
+        os.kill(engine, signal.SIGSTOP)
+        try:
+            found = eventually(lambda: (one := self.whole())["engineSilentSince"] and one, 90, "the engine's silence")
+            self.assertRegex(found["attention"], r"engine on the migration host mig01\.example\.net has not answered since 2.*starts it again")
+            self.assertEqual((found["hostSilentSince"], found["lagTimeSeconds"], found["etaSeconds"], found["canCommit"], found["warnings"]), (None, None, None, False, warnings))
+            silent = {"_id": self.migration, "lagTimeSeconds": None, "migrationHosts": ["mig01.example.net"], "readyForCutover": False, "status": "WORKING"}
+            self.assertEqual(self.get(), silent)
+            self.assertEqual(self.atlas.call("GET", self.path(self.migration).replace("/v2/", "/v1.0/"))[2], silent)
+            [alert] = self.atlas.call("GET", f"{ATLAS}/groups/{self.group}/alerts?status=OPEN")[2]["results"]
+            self.assertEqual((alert["eventTypeName"], alert["created"]), ("X_CLUSTER_IMPORT_ENGINE_SILENT", found["engineSilentSince"]))
+            self.assertIn("starts it again", alert["detail"])
+            self.assertIn("does not answer", self.cli.fails(4, "migration", "cutover", self.migration, "--yes", *self.here)["detail"])
+            line = eventually(lambda: "ENGINE SILENT" in watch.stdout() and watch.stdout().splitlines()[-1], 30, "the line")
+            self.assertIn(f"WORKING  ENGINE SILENT since {found['engineSilentSince']}", line)
+            self.assertNotIn("lag", line)
+            self.assertIn("has not answered since", watch.stderr())
+        finally:
+            os.kill(engine, signal.SIGCONT)
+        self.ready()
+        self.assertEqual((self.whole()["engineSilentSince"], self.whole()["attention"]), (None, None))
+        self.assertEqual(self.atlas.call("GET", f"{ATLAS}/groups/{self.group}/alerts")[2]["results"], [])
+        self.order_the_engine("pause")
+        found = eventually(lambda: (one := self.whole())["enginePaused"] and one, 30, "the pause")
+        self.assertIn("Somebody has paused its engine", found["attention"])
+        self.assertIn("somebody has paused the engine", self.cli.fails(4, "migration", "cutover", self.migration, "--yes", *self.here)["detail"])
+        eventually(lambda: "ENGINE PAUSED" in watch.stdout(), 30, "the line")
+        self.order_the_engine("resume")
+        self.ready()
+        self.assertIsNone(self.whole()["attention"])
+        self.cut_over()
+        watch.wait(60)
+        self.assertEqual(watch.child.returncode, 0, watch.tail())
+
+    def order_the_engine(self, verb):
+        with open(self.agent.job_path(self.migration, "port"), encoding="utf-8") as file:
+            port = int(file.read())
+        urllib.request.urlopen(urllib.request.Request(f"http://127.0.0.1:{port}/api/v1/{verb}", b"{}", {"Content-Type": "application/json"}), timeout=30).close()
 
     def test_a_cancel_waits_for_the_host(self):
         self.started()
