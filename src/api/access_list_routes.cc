@@ -28,7 +28,7 @@ tl::unexpected<RestError> bad_address(const std::string& text) {
   return refuse(400, "INVALID_IP_ADDRESS_OR_CIDR_NOTATION", fmt::format("The address {} must be in valid IP address or CIDR notation.", text), {text});
 }
 
-// {"ipAddress"} or {"cidrBlock"}.
+// {"ipAddress"} or {"cidrBlock"}; both, as they were read, are the same network.
 RestResult<std::string> range_of(const Json& entry) {
   if (entry.as_object() == nullptr) return refuse(400, "INVALID_JSON", "The body is not an array of objects.");
   if (const auto* group = entry.find("awsSecurityGroup"); group != nullptr && !group->is_null())
@@ -38,6 +38,13 @@ RestResult<std::string> range_of(const Json& entry) {
   const auto text = TRY_BODY(required_text(entry, single ? "ipAddress" : "cidrBlock"));
   const auto range = AddressRange::parse(text);
   if (!range || (single && !range->is_single())) return bad_address(text);
+  if (const auto* block = entry.find("cidrBlock"); single && block != nullptr && !block->is_null()) {
+    const auto other = TRY_BODY(required_text(entry, "cidrBlock"));
+    const auto named = AddressRange::parse(other);
+    if (!named) return bad_address(other);
+    if (named->cidr() != range->cidr())
+      return refuse(400, "INVALID_ATTRIBUTE", fmt::format("ipAddress {} and cidrBlock {} are not the same network; give one of them.", text, other), {"cidrBlock"});
+  }
   return range->cidr();
 }
 

@@ -36,9 +36,13 @@ class AccessLists(AtlasTest):
                            ([{"ipAddress": "10.0.0.1", "deleteAfterDate": "soon"}], "INVALID_ATTRIBUTE"),
                            ([{"ipAddress": "10.0.0.1", "deleteAfterDate": "2020-01-01T00:00:00Z"}], "INVALID_ATTRIBUTE"),
                            ([{"ipAddress": "10.0.0.1", "deleteAfterdate": "2999-01-01T00:00:00Z"}], "INVALID_ATTRIBUTE"),
+                           ([{"ipAddress": "1.2.3.4", "cidrBlock": "9.9.9.9/32"}], "INVALID_ATTRIBUTE"), ([{"ipAddress": "10.0.0.1", "cidrBlock": "10.0.0.0/8"}], "INVALID_ATTRIBUTE"),
+                           ([{"ipAddress": "10.0.0.1", "cidrBlock": "x"}], "INVALID_IP_ADDRESS_OR_CIDR_NOTATION"),
                            ([{"ipAddress": "10.0.0.1"}, {"cidrBlock": "10.0.0.1/32"}], "DUPLICATE_ADDRESSES_IN_INPUT")):
             status, _, error = site.call("POST", path, body)
             self.assertEqual((status, error["errorCode"]), (400, code), body)
+        # As it was read, it may be sent.
+        self.assertEqual(site.call("POST", path, [{"ipAddress": "203.0.113.7", "cidrBlock": "203.0.113.7/32"}])[0], 201)
 
     def test_the_last_owners_key_does_not_lock_itself_out(self):
         site = self.site()
@@ -62,6 +66,8 @@ class AccessLists(AtlasTest):
         self.assertEqual(site.call("POST", f"{ATLAS}/orgs/{site.org}/apiKeys", {"desc": "d", "roles": ["ORG_OWNER"], "x": 1})[0], 400)
         _, _, key = site.call("POST", f"{ATLAS}/orgs/{site.org}/apiKeys", {"desc": "d", "roles": ["ORG_OWNER"]})
         path = f"{ATLAS}/orgs/{site.org}/apiKeys/{key['id']}/accessList"
+        status, _, error = site.call("POST", path, [{"ipAddress": "1.2.3.4", "cidrBlock": "9.9.9.9/32"}])
+        self.assertEqual((status, error["errorCode"]), (400, "INVALID_ATTRIBUTE"))
         self.assertEqual(site.call("POST", path, [{"cidrBlock": "10.0.0.0/8"}])[2]["totalCount"], 1)
         status, headers, error = site.call("GET", ATLAS + "/orgs", key=key)
         self.assertEqual((status, error["errorCode"], error["parameters"]), (403, "IP_ADDRESS_NOT_ON_WHITELIST", ["127.0.0.1"]))
