@@ -26,6 +26,7 @@
 #include "control/deletions.h"
 #include "control/event_log.h"
 #include "control/store_key.h"
+#include "net/http_client.h"
 #include "net/http_server.h"
 #include "terminal/table.h"
 
@@ -122,6 +123,8 @@ void ServerCommand::configure(OptionSet& options) {
 Status ServerCommand::execute(const std::stop_token& stop) {
   if (!agent_config_.empty() && role_ == "atlas")
     return fail(ErrorCode::kUsage, "--agent-config needs the role manager: agents belong to the source's site");
+  if (!public_url_.empty()) TRY_WITH(net::parse_url(public_url_), "--public-url");
+  while (public_url_.ends_with('/')) public_url_.pop_back();
   if (tls_file_.empty() && !plain_http_) TRY(check_loopback("--bind-ip", bind_ip_, kWhyTls));
   log_ = TRY(open_log(log_path_.empty() ? "-" : log_path_, LogLevel::kInfo));
   if (tls_file_.empty() && plain_http_) log_->warn("plain HTTP may be read and changed on its way", {{"bindIp", bind_ip_}});

@@ -163,6 +163,18 @@ class Conventions(ServerTest):
                 self.assertEqual(site.call("GET", ATLAS + "/orgs")[0], 200)
                 self.assertEqual("may be read and changed on its way" in site.process.stderr(), len(more) > 2)
 
+    def test_a_public_url_that_nobody_can_use_is_refused(self):
+        data = os.path.join(self.directory, "data")
+        for url in ("nonsense", "ftp://x", "http://", "http://x y", "https://x:99999", "http://u:pSecret@127.0.0.1:8080", "http://x?a=b"):
+            with self.subTest(url=url):
+                refused = self.run_drover("server", "--data", data, "--port", "0", "--public-url", url, timeout=30)
+                self.assert_exit(refused, 2, "--public-url: not a URL that can be used")
+                self.assertNotIn("pSecret", refused.stderr() + refused.stdout())
+        self.assertFalse(os.path.exists(data), "nothing was made")
+        site = Site(self, "--public-url", "https://drover.example.net/", data="good")
+        [org] = site.call("GET", ATLAS + "/orgs")[2]["results"]
+        self.assertTrue(org["links"][0]["href"].startswith("https://drover.example.net/api/atlas/v2/orgs/"), org)
+
     def test_ten_thousand_malformed_requests(self):
         """Requests of every kind with a few bytes changed, cut off, or said twice: none is a fault of the server's own."""
         site = self.site()
