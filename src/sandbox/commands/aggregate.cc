@@ -8,6 +8,7 @@
 #include "sandbox/commands/aggregate_output.h"
 #include "sandbox/commands/aggregate_server.h"
 #include "sandbox/commands/scan.h"
+#include "sandbox/commands/timeseries.h"
 #include "sandbox/query/matcher.h"
 #include "sandbox/query/sort.h"
 
@@ -224,7 +225,9 @@ Result<OpenAggregate> open_aggregate(CommandContext& context, AggregateRequest r
     return server_error(code::kInvalidNamespace, first ? fmt::format("{{aggregate: 1}} is not valid for '{}'; a collection is required.", name)
                                                        : "{aggregate: 1} is not valid for an empty pipeline.");
   } else {
-    source = TRY(open_collection(state, resolved, pipeline, request.hint, true));
+    const auto timeseries = resolved.through_view && resolved.collection ? resolved.collection->options["timeseries"].to_document() : std::nullopt;
+    const auto hint = timeseries && request.hint ? bucket_hint(context, TimeseriesOptions::of(*timeseries), request.hint) : bson::Document();
+    source = TRY(open_collection(state, resolved, pipeline, hint.empty() ? request.hint : hint.view().first(), true));
   }
   auto documents = std::move(pipeline).run(std::move(source));
   if (!output) return OpenAggregate{.cursor = std::make_unique<PipelineCursor>(std::move(documents), state->asking), .at = scope.at};

@@ -56,7 +56,7 @@ Result<std::optional<Scan>> open_scan(CommandContext& context, const ReadScope& 
 // Shows `visit` every document of the pipeline that does the same on a view.
 template <typename Visit>
 Status run_on_view(CommandContext& context, const Namespace& ns, bson::Document pipeline, Visit&& visit) {
-  auto opened = TRY(open_aggregate(context, {.ns = ns, .pipeline = std::move(pipeline), .statement = context.body}));
+  auto opened = TRY(open_aggregate(context, {.ns = ns, .pipeline = std::move(pipeline), .hint = context.body["hint"], .statement = context.body}));
   const BatchRequest request{.max_documents = kCheckEvery, .max_bytes = kViewBatchBytes};
   while (!opened.cursor->exhausted()) {
     TRY(check_interrupt(context));

@@ -274,10 +274,12 @@ Result<bson::Document> delete_series(CommandContext& context, const CollectionIn
   if (context.transaction) {
     return server_error(code::kOperationNotSupportedInTransaction, fmt::format("Cannot perform a multi-document transaction on a time-series collection: {}", view.ns.to_string()));
   }
-  std::vector<bson::Document> filters;
+  std::vector<bson::Document> filters, hints;
   filters.reserve(specs.size());
+  hints.reserve(specs.size());
   const bool anything = context.settings().at_least(7, 0);
   for (auto& spec : specs) {
+    if (spec.hint) spec.hint = hints.emplace_back(bucket_hint(context, options, spec.hint)).view().first();
     if (!spec.many && !anything) {
       spec.refused = Error{ErrorCode::kFailure, "Cannot perform a non-multi delete on a time-series collection", code::kIllegalOperation, {}};
       continue;

@@ -310,7 +310,11 @@ Status explain_view(CommandContext& context, const ReadScope& scope, const Colle
   bson::Builder shown;
   shown.append("aggregate", resolved.ns.collection).append("pipeline", bson::ArrayView{resolved.pipeline}).append("cursor", bson::Document());
   if (collator) shown.append("collation", collation);
-  if (explained.find.hint) shown.append("hint", explained.find.hint);
+  if (explained.find.hint) {
+    const auto timeseries = resolved.collection ? resolved.collection->options["timeseries"].to_document() : std::nullopt;
+    const auto hint = timeseries ? bucket_hint(context, TimeseriesOptions::of(*timeseries), explained.find.hint) : bson::Document();
+    shown.append("hint", hint.empty() ? explained.find.hint : hint.view().first());
+  }
   const auto carried_out = std::move(shown).finish();
   auto pipeline = TRY(of_pipeline(context, carried_out));
   const auto statement = bson::make_document({{"collation", collation}});

@@ -299,6 +299,46 @@ Result<bson::Document> bucket_key(const CommandContext& context, const Timeserie
   return std::move(out).finish();
 }
 
+// What of a filter on measurements cannot be asked of a bucket's least and greatest values. Source: MongoDB's bucket_unpacker.cpp,
+// createPredicatesOnBucketLevelField and createComparisonPredicate.
+std::string_view ineligible(const TimeseriesOptions& options, std::string_view path, const bson::Element& asked) {
+  const auto operators = asked.to_document();
+  if (asked.is_array() || (operators && !operators->first().key().starts_with('$'))) return "operand can't be an object or array";
+  const auto equal = bson::make_document({{"$eq", asked}});
+  for (const auto& each : operators ? *operators : equal.view()) {
+    const auto name = each.key();
+    if (name == "$exists") continue;
+    if (name != "$eq" && name != "$gt" && name != "$gte" && name != "$lt" && name != "$lte") return "can't handle this predicate";
+    if (each.is_document() || each.is_array()) return "operand can't be an object or array";
+    if (each.type() == bson::Type::kNull) return "can't handle {$eq: null}";
+    if (path == options.time_field && each.type() != bson::Type::kDateTime) return "This predicate will never be true, because the time field always contains a Date";
+  }
+  return "";
+}
+
+Status check_predicates(const TimeseriesOptions& options, bson::View filter) {
+  for (const auto& field : filter) {
+    const auto key = field.key();
+    if (starts_path(key, options.meta_field)) continue;
+    if (key == "$and" || key == "$or") {
+      for (const auto& item : field.to_array().value_or(bson::View())) TRY(check_predicates(options, item.to_document().value_or(bson::View())));
+      continue;
+    }
+    const auto why = key.starts_with('$') ? std::string_view("can't handle this predicate") : ineligible(options, key, field);
+    const auto shown = bson::to_shell(bson::make_document({{std::string(key), field}}));
+    if (!why.empty()) return server_error(5916301, fmt::format("Error translating non-metadata time-series predicate to operate on buckets: {}: {}", why, shown));
+    return server_error(238, fmt::format("this server indexes series by a partialFilterExpression on the metaField alone, not measurements: {}", shown));
+  }
+  return {};
+}
+
+// Source: MongoDB's makeTimeseriesCreateIndexesCommand.
+Status check_partial_filter(const CommandContext& context, const TimeseriesOptions& options, bson::View filter, bson::View spec) {
+  if (context.settings().version < kMeasurementIndexesSince) return invalid("Partial indexes are not supported on time-series collections");
+  if (spec["collation"]) return server_error(86, "On a time-series collection, partialFilterExpression and collation arguments are incompatible");
+  return check_predicates(options, filter);
+}
+
 }  // namespace
 
 Result<bson::Document> bucket_index(const CommandContext& context, const TimeseriesOptions& options, bson::View spec) {
@@ -311,17 +351,32 @@ Result<bson::Document> bucket_index(const CommandContext& context, const Timeser
   if (expires && (!partial || partial->empty() || !of_series)) {
     return invalid("TTL indexes on time-series collections require a partialFilterExpression on the metaField");
   }
+  if (partial) TRY(check_partial_filter(context, options, *partial, spec));
   bson::Builder out;
   for (const auto& field : spec) {
     if (field.key() == "key" && field.is_document()) {
       const auto key = field.document_value();
       out.append("key", expires ? TRY(expiring_key(options, key)) : TRY(bucket_key(context, options, key)));
-    } else if (field.key() == "partialFilterExpression" && partial && of_series) {
+    } else if (partial && field.key() == "partialFilterExpression") {
       out.append("partialFilterExpression", *of_series);
     } else {
       out.append_raw(field);
     }
   }
+  return std::move(out).finish();
+}
+
+// Source: MongoDB's isHintIndexKey and ResolvedView::asExpandedViewAggregation, which keeps a hint that it cannot convert.
+bson::Document bucket_hint(const CommandContext& context, const TimeseriesOptions& options, const bson::Element& hint) {
+  const auto key = hint.to_document();
+  bson::Builder out;
+  if (key && !key->empty() && key->first().key() != "$natural") {
+    if (const auto translated = bucket_key(context, options, *key)) {
+      out.append("", *translated);
+      return std::move(out).finish();
+    }
+  }
+  out.append("", hint);
   return std::move(out).finish();
 }
 
@@ -434,7 +489,7 @@ tl::unexpected<Error> refuse_on_view(const CollectionInfo& view, std::string_vie
   if (!view.is_timeseries()) {
     return server_error(code::kCommandNotSupportedOnView, fmt::format("Namespace {} is a view, not a collection", view.ns.to_string()));
   }
-  return invalid(fmt::format("Cannot perform {} on the time-series collection {}: this server changes whole series of one, by an update of its metaField "
+  return invalid(fmt::format("Cannot perform {} on the time-series collection {}: this server changes one by the commands delete, and update of its metaField "
                              "with multi: true", what, view.ns.to_string()));
 }
 

@@ -27,6 +27,9 @@ Result<bson::Document> changed_timeseries(const CommandContext& context, bson::V
 Result<bson::Document> bucket_index(const CommandContext& context, const TimeseriesOptions& options, bson::View spec);
 bson::Document measurement_index(const TimeseriesOptions& options, bson::View spec);
 
+// {"": hint}: what a hint says of X, said of the buckets. A name, $natural and a key that no index can have stay as they are.
+bson::Document bucket_hint(const CommandContext& context, const TimeseriesOptions& options, const bson::Element& hint);
+
 // A filter on the series alone, in terms of buckets. 72 when it asks for anything else.
 Result<bson::Document> bucket_filter(const TimeseriesOptions& options, bson::View filter);
 // {u: ...}: operators that change the series alone, in terms of buckets. 72 for any other update.

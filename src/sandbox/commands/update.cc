@@ -413,9 +413,13 @@ Result<bson::Document> update_series(CommandContext& context, const CollectionIn
     return server_error(code::kOperationNotSupportedInTransaction, fmt::format("Cannot perform a multi-document transaction on a time-series collection: {}", view.ns.to_string()));
   }
   const auto options = TimeseriesOptions::of(view.timeseries);
-  std::vector<bson::Document> filters(specs.size()), changes(specs.size());
+  std::vector<bson::Document> filters(specs.size()), changes(specs.size()), hints(specs.size());
   std::vector<std::optional<Error>> refused(specs.size());
   for (std::size_t i = 0; i < specs.size(); ++i) {
+    if (specs[i].hint) {
+      hints[i] = bucket_hint(context, options, specs[i].hint);
+      specs[i].hint = hints[i].view().first();
+    }
     if (const auto translated = translate(options, specs[i], filters[i], changes[i]); !translated) refused[i] = translated.error();
   }
   Updating updating(context, {view.ns.db, view.view_on}, std::move(specs), ordered);
