@@ -66,6 +66,16 @@ class Chance(random.Random):
         return {self.choice(PATHS): self.operators() if self.random() < 0.75 else self.value(depth=1) for _ in range(self.choice([1, 1, 2]))}
 
 
+    def options(self):
+        """Of an index. Those that do not have every document answer a hint without the others."""
+        return self.choice([{}, {}, {}, {"sparse": True}, {"hidden": True}, {"unique": True}, {"unique": True, "sparse": True},
+                            {"partialFilterExpression": {self.choice(["a", "b", "c", "a.b"]): self.choice([{"$exists": True}, {"$gt": 1}, {"$lte": "a"}, {"$eq": self.choice(PLAIN)}])}}])
+
+
+def has_every_document(options):
+    return not options.get("sparse") and "partialFilterExpression" not in options
+
+
 class Queries(DroverTest):
     sandbox_only = True
 
@@ -93,7 +103,7 @@ class Queries(DroverTest):
         for number in range(ROUNDS):
             collation = chance.choice([None, None, {"locale": "en", "strength": 1}])
             collection = self.client.e2e.create_collection(f"plans{number}", **({"collation": collation} if collation else {}))
-            indexes = [(f"i{at}", keys) for at, keys in enumerate(chance.sample(INDEXES, chance.randint(1, 5)))]
+            indexes = [(f"i{at}", keys, chance.options()) for at, keys in enumerate(chance.sample(INDEXES, chance.randint(1, 5)))]
             self.fill(chance, collection, indexes)
             for _ in range(FILTERS):
                 answered += self.check(chance, collection, indexes, chance.filter())
@@ -105,7 +115,7 @@ class Queries(DroverTest):
         arrays = chance.random() < 0.6
         for each in range(DOCUMENTS):
             if each == DOCUMENTS // 2:
-                indexes[:] = [index for index in indexes if self.is_done(collection.create_index, index[1], name=index[0])]
+                indexes[:] = [index for index in indexes if self.is_done(collection.create_index, index[1], name=index[0], **index[2])]
             self.is_done(collection.insert_one, chance.document(each, arrays))
         for _ in range(5):
             self.is_done(collection.update_one, {"_id": chance.randrange(DOCUMENTS)}, {"$set": {chance.choice(PATHS): chance.value(arrays, depth=1)}})
@@ -129,11 +139,21 @@ class Queries(DroverTest):
         every = found(raw.find(query, hint=[("$natural", 1)]))
         in_order = [each.raw for each in raw.find(query, sort=order, hint=[("$natural", 1)])]
         self.assertEqual(found(raw.find(query)), every, told)
-        for name, _ in indexes:
+        for name, _, options in indexes:
+            if options.get("hidden"):
+                with self.assertRaisesRegex(OperationFailure, "hint provided does not correspond", msg=told):
+                    raw.find_one(query, hint=name)
+                continue
+            if not has_every_document(options):
+                self.assertLessEqual(set(found(raw.find(query, hint=name))), set(every), f"{told}, hint {name}")
+                continue
             self.assertEqual(found(raw.find(query, hint=name)), every, f"{told}, hint {name}")
             self.assertEqual([each.raw for each in raw.find(query, sort=order, hint=name)], in_order, f"{told}, hint {name}, sort {order}")
             self.assertEqual(collection.database.command("count", collection.name, query=query, hint=name)["n"], len(every), f"{told}, hint {name}")
         self.assertEqual(collection.database.command("count", collection.name, query=query)["n"], len(every), told)
+        skip, limit = chance.randint(0, 4), chance.randint(1, 6)
+        for bounds, counted in (({"skip": skip}, len(every[skip:])), ({"limit": limit}, len(every[:limit])), ({"skip": skip, "limit": limit}, len(every[skip:skip + limit]))):
+            self.assertEqual(collection.database.command("count", collection.name, query=query, **bounds)["n"], counted, f"{told}, {bounds}")
         self.assertEqual([each.raw for each in raw.find(query, sort=order)], in_order, told)
         self.assertEqual([each.raw for each in raw.find(query, sort=order, skip=1, limit=3)], in_order[1:4], told)
         self.assertEqual([each.raw for each in raw.aggregate([{"$match": query}, {"$sort": dict(order)}])], in_order, told)

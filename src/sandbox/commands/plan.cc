@@ -273,8 +273,10 @@ class Candidate {
   std::vector<PathBounds> used_;
 };
 
-// Whether the command may read by it.
-bool serves(const IndexInfo& index, const PlanRequest& request) { return index.ready && (!request.rules.stable_only || is_in_stable_api(index)); }
+// Whether the command may read by it: the planner knows nothing of a hidden one, hinted at or not (MongoDB's fillOutPlannerParams).
+bool serves(const IndexInfo& index, const PlanRequest& request) {
+  return index.ready && !index.spec["hidden"].is_truthy() && (!request.rules.stable_only || is_in_stable_api(index));
+}
 
 Result<std::shared_ptr<const IndexInfo>> hinted_index(const CollectionInfo& collection, const PlanRequest& request) {
   const auto& hint = request.hint;
@@ -417,7 +419,7 @@ std::optional<Plan> best_plan(const CollectionInfo& collection, const PlanReques
   std::optional<Plan> best;
   int best_score = 0;
   for (const auto& index : collection.indexes) {
-    if (!serves(*index, request) || !index->is_plain() || index->spec["hidden"].is_truthy()) continue;
+    if (!serves(*index, request) || !index->is_plain()) continue;
     if (request.index_filter != nullptr && !request.index_filter->allows(*index)) continue;
     const Candidate candidate(index, bounds, request);
     bool forward = true;

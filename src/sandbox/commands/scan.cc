@@ -12,6 +12,7 @@ namespace drover::sandbox {
 namespace {
 constexpr int kQueryPlanKilled = 175;
 constexpr int kCappedPositionLost = 136;
+constexpr std::int64_t kCheckEvery = 256;
 // A scan that gives little needs no leave: this belongs to its command, or its cursor (kCursorBytes).
 constexpr std::size_t kUncountedSeenBytes = 4 << 10;
 
@@ -22,6 +23,11 @@ bool is_point(const KeyRange& range) {
 }  // namespace
 
 thread_local CountScans* CountScans::innermost_ = nullptr;
+thread_local const CommandContext* StopScans::command_ = nullptr;
+
+StopScans::StopScans(const CommandContext& command) : outer_(std::exchange(command_, &command)) {}
+StopScans::~StopScans() { command_ = outer_; }
+Status StopScans::check() { return command_ ? check_interrupt(*command_) : Status(); }
 
 CountScans::CountScans(ScanTotals& totals, Wants wants) : totals_(totals), wants_(wants), outer_(std::exchange(innermost_, this)) {}
 CountScans::~CountScans() { innermost_ = outer_; }
@@ -99,12 +105,15 @@ Result<std::optional<bson::View>> Scan::next(query::MatchDetails* details) {
   while (const auto candidate = TRY(next_candidate())) {
     ++examined_;
     CountScans::add(1, 0);
+    TRY(check_stop());
     if (matches_all_) return candidate;
     if (details) details->array_index.reset();
     if (TRY(filter_.try_matches(*candidate, details))) return candidate;
   }
   return std::optional<bson::View>();
 }
+
+Status Scan::check_stop() { return ++looked_at_ % kCheckEvery == 0 ? StopScans::check() : Status(); }
 
 Result<bool> Scan::next_key() {
   CountScans::note_plan([&] { return (plan_.ranges.size() == 1 ? "COUNT_SCAN " : "IXSCAN ") + bson::to_shell(plan_.index->key_pattern()); });
@@ -137,7 +146,10 @@ Result<std::optional<bson::View>> Scan::next_by_index() {
   while (const auto id = TRY(next_entry())) {
     ++keys_;
     CountScans::add(0, 1);
-    if (dedupe_ && TRY(is_given(*id))) continue;
+    if (dedupe_ && TRY(is_given(*id))) {
+      TRY(check_stop());
+      continue;
+    }
     auto bytes = TRY(reader_->get(kRecords, record_key(collection_->ident, *id)));
     if (!bytes) continue;
     document_ = std::move(*bytes);

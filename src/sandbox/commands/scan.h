@@ -17,6 +17,8 @@
 
 namespace drover::sandbox {
 
+struct CommandContext;
+
 // What the scans of one command have read: the sum of them, and the first one's plan.
 struct ScanTotals {
   std::int64_t documents = 0, keys = 0;
@@ -46,6 +48,21 @@ class CountScans {
   const Wants wants_;
   CountScans* const outer_;
 };
+// While it lives, scans on this thread ask for the command every some hundred documents whether it goes on: the error ends the scan. The innermost is asked.
+class StopScans {
+ public:
+  explicit StopScans(const CommandContext& command);
+  ~StopScans();
+  StopScans(const StopScans&) = delete;
+  StopScans& operator=(const StopScans&) = delete;
+
+  static Status check();
+
+ private:
+  static thread_local const CommandContext* command_;
+  const CommandContext* const outer_;
+};
+
 // Sorts by how far a document is from the filter's $near.
 Result<std::string> distance_key(const query::Matcher& filter, bson::View document);
 
@@ -88,6 +105,7 @@ class Scan {
 
  private:
   void count_plan() const;
+  Status check_stop();
   Status hold_again();
   Result<std::optional<bson::View>> next_candidate();
   Result<std::optional<bson::View>> next_by_index();
@@ -115,7 +133,7 @@ class Scan {
   RecordId record_ = 0;
   bool begun_ = false;
   bool range_open_ = false;       // the range that was begun last is not at its end
-  std::int64_t examined_ = 0, keys_ = 0;
+  std::int64_t examined_ = 0, keys_ = 0, looked_at_ = 0;
 };
 
 }  // namespace drover::sandbox

@@ -205,6 +205,7 @@ bson::Document Dispatcher::run_command(ClientConnection& connection, const Reque
   ScanTotals scanned;
   auto reply = [&] {
     const CountScans counting(scanned, CountScans::Wants::kNumbers);
+    const StopScans stopping(context);
     return run_in(context, connection);
   }();
   services.activity.note(context, reply, services.runtime.now() - started, scanned);
