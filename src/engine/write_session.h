@@ -2,7 +2,7 @@
 // is repeated under the same number before the next (blueprint rule 5), so that the destination refuses a late duplicate.
 // What a repetition did not change (a document that was gone already, one that an index refused) leaves no trace there that
 // would refuse it: its duplicate may do it later, to a document that another session has written, or to a collection that
-// has the name by then. So nobody is told of a repeated command's end before a note under a higher number is written.
+// has the name by then. So nobody is told of a repeated write's end before a note under a higher number is there.
 #pragma once
 
 #include <functional>
@@ -23,7 +23,7 @@ class WriteSession {
   auto repeat(const std::stop_token& stop, F&& call) -> decltype(call(std::declval<cluster::WriteContext>())) {
     cluster::WriteContext context{id_, ++number_};
     bool again = false;
-    auto result = retry_temporary(runtime_, stop, [&]() -> decltype(call(context)) {
+    return retry_temporary(runtime_, stop, [&]() -> decltype(call(context)) {
       if (owned_) TRY(owned_(stop, std::exchange(again, !mutant("repetition_unasked"))));
       auto result = call(context);
       if (!result && mutant("lost_reply_is_success")) result = decltype(result){};
@@ -31,6 +31,11 @@ class WriteSession {
       unsettled_ = unsettled_ || is_unanswered(result);
       return result;
     });
+  }
+  // Of users' documents, which other sessions write too. State is written in one session alone: what comes next refuses what came before.
+  template <typename F>
+  Result<cluster::WriteReply> write(const std::stop_token& stop, F&& call) {
+    auto result = repeat(stop, call);
     if (!is_unanswered(result)) TRY(settle(stop));
     return result;
   }
@@ -48,14 +53,14 @@ class WriteSession {
   const Uuid& id() const { return id_; }
 
   Result<cluster::WriteReply> insert(const Namespace& ns, bson::View documents, const std::stop_token& stop) {
-    return repeat(stop, [&](const auto& context) { return destination_.insert(context, ns, documents); });
+    return write(stop, [&](const auto& context) { return destination_.insert(context, ns, documents); });
   }
   Result<cluster::WriteReply> replace(const Namespace& ns, std::span<const bson::View> documents,
                                       const std::stop_token& stop) {
-    return repeat(stop, [&](const auto& context) { return destination_.replace(context, ns, documents); });
+    return write(stop, [&](const auto& context) { return destination_.replace(context, ns, documents); });
   }
   Result<cluster::WriteReply> remove(const Namespace& ns, std::span<const bson::Value> ids, const std::stop_token& stop) {
-    return repeat(stop, [&](const auto& context) { return destination_.remove(context, ns, ids); });
+    return write(stop, [&](const auto& context) { return destination_.remove(context, ns, ids); });
   }
   // One attempt under a new number. When it is temporary the caller reads its state again and tries anew.
   Status transaction(std::span<const cluster::TransactionStatement> statements, const std::stop_token& stop) {
