@@ -141,9 +141,9 @@ struct CatalogCall {
   bool detached = false;   // outside the catalog session: a successor does not wait for its end
 };
 
-// Of the document that is there, against the epoch of the one to be saved. The first two also hold where there is none.
 inline constexpr std::string_view kFences = "x_fences";  // {_id: session, ...}: written so that the session refuses what was sent in it before
 
+// Of the document that is there, against the epoch of the one to be saved. The first two also hold where there is none.
 enum class StateCondition { kEpochAtMost, kEpochBelow, kSameEpoch };
 
 struct WriteBlock {
