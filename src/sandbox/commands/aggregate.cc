@@ -188,9 +188,11 @@ Result<std::shared_ptr<const bson::Collator>> collation_of(bson::View statement,
 
 Result<OpenAggregate> open_aggregate(CommandContext& context, AggregateRequest request) {
   auto scope = TRY(read_scope(context));
-  // Of a view $collStats tells itself.
+  // Of a view $collStats tells itself, of a time series $indexStats, too.
   const auto front = request.pipeline.view().first().to_document();
-  const bool of_itself = front && front->first().key() == "$collStats";
+  const auto first = front ? front->first().key() : std::string_view();
+  const auto named = first == "$indexStats" ? scope.reader->catalog().find(request.ns) : nullptr;
+  const bool of_itself = first == "$collStats" || (named && named->is_timeseries());
   auto resolved = of_itself ? ResolvedNamespace{.ns = request.ns, .collection = scope.reader->catalog().find(request.ns), .pipeline = request.pipeline}
                             : TRY(resolve_namespace(*scope.reader, request.ns, request.pipeline));
   auto state = std::make_shared<PipelineState>();
@@ -218,7 +220,7 @@ Result<OpenAggregate> open_aggregate(CommandContext& context, AggregateRequest r
     return server_error(code::kInvalidNamespace, "'$documents' can only be run with {aggregate: 1}");
   }
   if (pipeline.leading()) {
-    source = TRY(open_server_source(context, request.ns, *scope.reader, *pipeline.leading()));
+    source = TRY(open_server_source(context, resolved.ns, *scope.reader, *pipeline.leading()));
   } else if (request.ns.collection.empty()) {
     const auto first = request.pipeline.view().first();
     const auto name = first ? std::string(first.document_value().first().key()) : std::string();

@@ -11,6 +11,7 @@
 #include "sandbox/commands/geo_near.h"
 #include "sandbox/commands/sessions.h"
 #include "sandbox/commands/support.h"
+#include "sandbox/commands/timeseries.h"
 #include "sandbox/commands/write_support.h"
 #include "sandbox/query/given_documents.h"
 
@@ -36,16 +37,38 @@ Result<CollectionPtr> existing_collection(const Reader& reader, const Namespace&
   return collection;
 }
 
-Status check_collection_stats(const CommandContext& context, bson::View spec) {
+tl::unexpected<Error> wrong_type(std::string_view field, const bson::Element& found, std::string_view expected) {
+  return server_error(code::kTypeMismatch, fmt::format("BSON field '{}' is the wrong type '{}', expected type '{}'", field, bson::type_name(found.type()), expected));
+}
+
+Status check_histograms(const CommandContext& context, bson::View spec) {
+  const auto asked = spec["histograms"];
+  if (!asked || asked.type() == bson::Type::kBool) return {};
+  if (context.settings().at_least(5, 0)) return wrong_type("$collStats.latencyStats.histograms", asked, "bool");
+  return server_error(40305, fmt::format("histograms option to latencyStats must be bool, got histograms: {}of type {}", bson::to_shell(asked), bson::type_name(asked.type())));
+}
+
+Status check_collection_stats(const CommandContext& context, const bson::Element& stage) {
+  if (!stage.is_document()) {
+    return server_error(40166, fmt::format("$collStats must take a nested object but found: $collStats: {}", bson::to_shell(stage)));
+  }
+  const bson::View spec = stage.document_value();
   static constexpr std::pair<std::string_view, int> kOptions[] = {{"latencyStats", 40167}, {"storageStats", 40279}, {"count", 40480}, {"queryExecStats", 31141}};
   for (const auto& option : spec) {
     const auto* const known = std::find_if(std::begin(kOptions), std::end(kOptions), [&](const auto& row) { return row.first == option.key(); });
     if (known == std::end(kOptions) && context.settings().at_least(5, 0)) return server_error(code::kUnknownField, fmt::format("BSON field '$collStats.{}' is an unknown field.", option.key()));
     if (known == std::end(kOptions)) return server_error(40168, fmt::format("unrecognized option to $collStats: {}", option.key()));
+    if (!option.is_document() && context.settings().at_least(5, 0)) return wrong_type(fmt::format("$collStats.{}", option.key()), option, "object");
     if (!option.is_document()) {
       return server_error(known->second, fmt::format("{} argument must be an object, but got {}: {} of type {}", option.key(), option.key(), bson::to_shell(option), bson::type_name(option.type())));
     }
   }
+  return check_histograms(context, spec["latencyStats"].to_document().value_or(bson::View()));
+}
+
+Status check_plan_cache_stats(const bson::Element& stage) {
+  if (!stage.is_document()) return server_error(code::kFailedToParse, fmt::format("$planCacheStats value must be an object. Found: {}", bson::type_name(stage.type())));
+  if (!stage.document_value().empty()) return server_error(code::kFailedToParse, "$planCacheStats parameters object must be empty. Found: object");
   return {};
 }
 
@@ -56,8 +79,9 @@ Status append_latency_stats(CommandContext& context, const Namespace& ns, bson::
   return {};
 }
 
-Result<Documents> collection_stats(CommandContext& context, const Namespace& ns, const Reader& reader, bson::View spec) {
-  TRY(check_collection_stats(context, spec));
+Result<Documents> collection_stats(CommandContext& context, const Namespace& ns, const Reader& reader, const bson::Element& stage) {
+  TRY(check_collection_stats(context, stage));
+  const bson::View spec = stage.document_value();
   // What is not there has no storage, and everything else.
   if (!spec["storageStats"] && !spec["count"] && !reader.catalog().find(ns)) {
     bson::Builder out;
@@ -90,15 +114,21 @@ Result<Documents> collection_stats(CommandContext& context, const Namespace& ns,
 }
 
 Result<Documents> index_stats(CommandContext& context, const Namespace& ns, const Reader& reader) {
-  const auto collection = reader.catalog().find(ns);
+  auto collection = reader.catalog().find(ns);
   Documents documents;
   if (!collection) return documents;
+  // Of a time series: its buckets', as they are of measurements.
+  const auto timeseries = collection->is_timeseries() ? std::optional(TimeseriesOptions::of(collection->timeseries)) : std::nullopt;
+  if (timeseries) collection = reader.catalog().find({ns.db, collection->view_on});
+  if (!collection) return documents;
   for (const auto& index : collection->indexes) {
+    if (timeseries && index->is_id()) continue;
+    const auto spec = timeseries ? measurement_index(*timeseries, index->spec) : index->spec;
     bson::Builder out;
-    out.append("name", index->name).append("key", index->key_pattern()).append("host", host(context));
+    out.append("name", index->name).append("key", spec["key"].document_value()).append("host", host(context));
     const auto since = index->uses->since_millis.load();
     out.open_document("accesses").append("ops", index->uses->count.load()).append("since", bson::DateTime{since != 0 ? since : started(context)});
-    out.append("spec", index->spec);
+    out.append("spec", spec);
     if (!index->ready) out.append("building", true);
     documents.push_back(std::move(out).finish());
   }
@@ -192,7 +222,7 @@ Result<Documents> list_sessions(CommandContext& context, const Namespace& ns, co
 }
 
 Result<Documents> documents_of(CommandContext& context, const Namespace& ns, const Reader& reader, const query::LeadingStage& stage) {
-  if (stage.name == "$collStats") return collection_stats(context, ns, reader, spec_of(stage));
+  if (stage.name == "$collStats") return collection_stats(context, ns, reader, stage.spec.view().first());
   if (stage.name == "$indexStats" && (!stage.spec.view().first().is_document() || !spec_of(stage).empty())) {
     return server_error(28803, "The $indexStats stage specification must be an empty object");
   }
@@ -205,7 +235,10 @@ Result<Documents> documents_of(CommandContext& context, const Namespace& ns, con
   }
   if (stage.name == "$listCatalog") return list_catalog(ns, reader);
   if (stage.name == "$documents") return query::given_documents(stage.spec.view().first(), *evaluation_context(context));
-  if (stage.name == "$planCacheStats") return Documents();  // plans are chosen by rules here, none is cached
+  if (stage.name == "$planCacheStats") {
+    TRY(check_plan_cache_stats(stage.spec.view().first()));
+    return Documents();  // plans are chosen by rules here, none is cached
+  }
   return server_error(238, fmt::format("{} is not implemented by this server", stage.name));
 }
 

@@ -27,31 +27,48 @@ struct Request {
   std::string key;
 };
 
+// A distance or a factor: nothing where it is not given.
+Result<std::optional<double>> nonnegative(bson::View spec, std::string_view name) {
+  const auto given = spec[name];
+  if (!given) return std::optional<double>();
+  if (!given.is_number()) return server_error(code::kTypeMismatch, fmt::format("{} must be a number", name));
+  const double value = given.to_double().value_or(0);
+  if (!(value >= 0)) return server_error(code::kBadValue, fmt::format("{} must be nonnegative", name));
+  return std::optional(value);
+}
+
+// Facts: MongoDB's DocumentSourceGeoNear::parseOptions. What it does not name is passed over there too.
 Result<Request> parse(bson::View spec) {
+  if (spec["collation"]) {
+    return server_error(40227, "$geoNear does not accept the 'collation' parameter. Instead, specify a collation for the entire aggregation command.");
+  }
+  if (spec["limit"]) return server_error(50858, "$geoNear no longer supports the 'limit' parameter. Use a $limit stage instead.");
+  if (spec["num"]) return server_error(50857, "$geoNear no longer supports the 'num' parameter. Use a $limit stage instead.");
+  if (spec["start"]) return server_error(50856, "$geoNear no longer supports the 'start' argument.");
   Request request{.near = spec["near"]};
   if (!request.near.is_array() && !request.near.is_document()) return server_error(16605, "$geoNear requires a 'near' option as an Array");
   const auto distance = spec["distanceField"].to_string_view();
   if (!distance) return server_error(16606, "$geoNear requires a 'distanceField' option as a String");
   request.distance_field = query::split_path(*distance);
+  request.max = TRY(nonnegative(spec, "maxDistance"));
+  request.min = TRY(nonnegative(spec, "minDistance"));
+  request.multiplier = TRY(nonnegative(spec, "distanceMultiplier")).value_or(1);
+  if (const auto filter = spec["query"]) {
+    if (!filter.is_document()) return server_error(code::kTypeMismatch, "query must be an object");
+    request.query = filter.document_value();
+  }
+  request.spherical = spec["spherical"].is_truthy();
   if (const auto locs = spec["includeLocs"]) {
     if (!locs.is_string()) return server_error(16607, "$geoNear requires that 'includeLocs' option is a String");
     request.locs_field = query::split_path(locs.string_value());
   }
-  if (spec["limit"]) return server_error(50858, "$geoNear no longer supports the 'limit' parameter. Use a $limit stage instead.");
-  if (spec["num"]) return server_error(50857, "$geoNear no longer supports the 'num' parameter. Use a $limit stage instead.");
-  if (spec["collation"]) {
-    return server_error(40227, "$geoNear does not accept the 'collation' parameter. Instead, specify a collation for the entire aggregation command.");
+  if (const auto key = spec["key"]) {
+    if (!key.is_string()) {
+      return server_error(code::kTypeMismatch, fmt::format("$geoNear parameter 'key' must be of type string but found type: {}", bson::type_name(key.type())));
+    }
+    if (key.string_value().empty()) return server_error(code::kBadValue, "$geoNear parameter 'key' cannot be the empty string");
+    request.key = key.string_value();
   }
-  if (spec["query"]) {
-    const auto filter = spec["query"].to_document();
-    if (!filter) return server_error(code::kTypeMismatch, "$geoNear requires that 'query' option is an Object");
-    request.query = *filter;
-  }
-  request.spherical = spec["spherical"].is_truthy();
-  request.multiplier = spec["distanceMultiplier"].to_double().value_or(1);
-  request.min = spec["minDistance"].to_double();
-  request.max = spec["maxDistance"].to_double();
-  request.key = spec["key"].to_string_view().value_or("");
   return request;
 }
 

@@ -152,6 +152,7 @@ Status check_clustered(const CollectionPtr& there, bson::View spec) {
 
 Status plan_and_begin(CommandContext& context, WriteUnit& unit, const Namespace& ns, const std::vector<bson::View>& specs, Plan& plan) {
   plan = Plan{};
+  TRY(check_writable(context, ns));
   TRY(target_collection(context, unit.catalog()));  // collectionUUID
   const auto there = unit.catalog().find(ns);
   if (there && there->is_view()) return server_error(code::kCommandNotSupportedOnView, "Cannot create indexes on a view");

@@ -21,8 +21,11 @@ Result<Namespace> named(const CommandContext& context) {
 }
 
 Result<CollectionPtr> find_collection(const CommandContext& context) {
-  auto collection = context.engine().view()->catalog->find(TRY(named(context)));
-  return collection && collection->is_view() ? nullptr : collection;
+  const auto collection = context.engine().view()->catalog->find(TRY(named(context)));
+  if (collection && collection->is_view()) {
+    return server_error(code::kCommandNotSupportedOnView, fmt::format("Namespace {} is a view, not a collection", collection->ns.to_string()));
+  }
+  return collection;
 }
 
 // The shape of the query that the command names.

@@ -15,6 +15,27 @@ struct Names {
   bool drop_target = false;
 };
 
+// What the server keeps its own facts in: not to be found elsewhere, nor to be replaced. Facts: MongoDB's rename_collection.cpp. Of users and roles it
+// says so since 7.1; this server never gives them another name.
+Status check_own(const CommandContext& context, const Namespace& from, const Namespace& to) {
+  const auto refused = [](std::string_view text) { return server_error(code::kIllegalOperation, std::string(text)); };
+  if (from.to_string() == "admin.system.version") return refused("renaming the server configuration collection (admin.system.version) is not allowed");
+  const auto either = [&](std::string_view name) { return from.collection == name || to.collection == name; };
+  for (const std::string_view name : {"system.views", "system.js", "system.users", "system.roles"}) {
+    if (!either(name) || (name == "system.js" && !context.settings().at_least(6, 0))) continue;
+    const bool of_admin = name == "system.users" || name == "system.roles";
+    if (of_admin && from.db != "admin" && to.db != "admin") continue;
+    return refused(fmt::format("renaming {0} collection or renaming to {0} is not allowed", name));
+  }
+  const bool buckets = from.collection.starts_with("system.buckets."), to_buckets = to.collection.starts_with("system.buckets.");
+  if (!context.settings().at_least(5, 0)) return {};
+  if (buckets) return refused("Renaming system.buckets collections is not allowed");
+  if (to_buckets) {
+    return refused(fmt::format("Cannot rename non timeseries buckets collection '{}' to a timeseries buckets namespace '{}'.", from.to_string(), to.to_string()));
+  }
+  return {};
+}
+
 Result<Names> parse(CommandContext& context) {
   TRY(check_fields(context, {"to", "dropTarget", "stayTemp", "collectionUUID"}));
   Names names;
@@ -47,6 +68,7 @@ Result<Names> parse(CommandContext& context) {
   if (auto creatable = check_creatable(context, *to); !creatable) {
     return server_error(code::kIllegalOperation, "error with target namespace: " + creatable.error().message);
   }
+  TRY(check_own(context, *from, *to));
   names.from = *from;
   names.to = *to;
   return names;

@@ -142,7 +142,10 @@ Result<bson::Document> data_size(CommandContext& context) {
   const bool estimate = TRY(bool_field(context, "estimate"));
   const auto collection = context.engine().view()->catalog->find(*ns);
   bson::Builder out;
-  if (!collection || collection->is_view()) {
+  if (collection && collection->is_view()) {
+    return server_error(code::kCommandNotSupportedOnView, fmt::format("Namespace {} is a view, not a collection", ns->to_string()));
+  }
+  if (!collection) {
     out.append("size", 0).append("numObjects", 0).append("millis", 0);
     return std::move(out).finish();
   }

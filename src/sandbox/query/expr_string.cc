@@ -407,7 +407,7 @@ struct RegexExpression final : Expression {
     if (pattern.find('\0') != std::string_view::npos) return bad(51109, fmt::format("{}: regular expression cannot contain an embedded null byte", name));
     if (flags.find('\0') != std::string::npos) return bad(51110, fmt::format("{}: regular expression options cannot contain an embedded null byte", name));
     if (prepared) return prepared;
-    return TRY(CompiledRegex::compile_strictly(pattern, flags, version, 51111));
+    return TRY(CompiledRegex::compile_for(name, pattern, flags, version));
   }
   std::string name;
   NamedOperands operands;

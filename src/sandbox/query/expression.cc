@@ -274,6 +274,13 @@ Result<ExpressionPtr> meta_expression(const Element& call, const EvaluationConte
   return bad(17308, fmt::format("Unsupported argument to $meta: {}", call.string_value()));
 }
 
+// $rand's: {} or [].
+Status check_no_arguments(const Element& call) {
+  if (!call.is_document() && !call.is_array()) return bad(10065, fmt::format("invalid parameter: expected an object ({})", call.key()));
+  if (!call.document_value().empty()) return bad(3040501, fmt::format("{} does not currently accept arguments", call.key()));
+  return {};
+}
+
 Result<ExpressionPtr> operator_call(const Element& call, const Scope& scope) {
   if (call.key() == "$meta") return meta_expression(call, scope.context());
   const auto entry = registry().find(call.key());
@@ -282,6 +289,7 @@ Result<ExpressionPtr> operator_call(const Element& call, const Scope& scope) {
   }
   if (entry->second.form) return entry->second.form->parse(call, scope);
   const Operator& op = *entry->second.op;
+  if (op.name == "$rand") TRY(check_no_arguments(call));
   auto operands = TRY(parse_operands(call, scope));
   TRY(check_count(op, operands.size()));
   const bool literals = are_literals(operands) && op.name != "$rand";

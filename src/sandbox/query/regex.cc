@@ -59,7 +59,8 @@ int old_failure(int pcre2_error) {
 
 constexpr ServerVersion kPcre2Since{6, 1, 0};
 
-Result<std::uint32_t> flags_of(std::string_view options, ServerVersion version, bool strictly) {
+// `expression`: empty for a filter.
+Result<std::uint32_t> flags_of(std::string_view options, ServerVersion version, std::string_view expression) {
   std::uint32_t flags = PCRE2_UTF;
   for (const char option : options) {
     switch (option) {
@@ -68,8 +69,8 @@ Result<std::uint32_t> flags_of(std::string_view options, ServerVersion version, 
       case 's': flags |= PCRE2_DOTALL; break;
       case 'x': flags |= PCRE2_EXTENDED; break;
       default:
-        if (version >= kPcre2Since ? option == 'u' : !strictly) break;
-        return bad(51108, fmt::format(" invalid flag in regex options: {}", option));
+        if (version >= kPcre2Since ? option == 'u' : expression.empty()) break;
+        return bad(51108, fmt::format("{} invalid flag in regex options: {}", expression, option));
     }
   }
   return flags;
@@ -97,17 +98,12 @@ pcre2_match_data* match_data(const pcre2_code* code) {
 }  // namespace
 
 Result<std::shared_ptr<const CompiledRegex>> CompiledRegex::compile(std::string_view pattern, std::string_view options, ServerVersion version) {
-  return compile(pattern, options, version, 51091, false);
+  return compile_for("", pattern, options, version);
 }
 
-Result<std::shared_ptr<const CompiledRegex>> CompiledRegex::compile_strictly(std::string_view pattern, std::string_view options, ServerVersion version,
-                                                                             int error_code) {
-  return compile(pattern, options, version, error_code, true);
-}
-
-Result<std::shared_ptr<const CompiledRegex>> CompiledRegex::compile(std::string_view pattern, std::string_view options, ServerVersion version, int error_code,
-                                                                    bool strictly) {
-  const std::uint32_t flags = TRY(flags_of(options, version, strictly));
+Result<std::shared_ptr<const CompiledRegex>> CompiledRegex::compile_for(std::string_view expression, std::string_view pattern, std::string_view options,
+                                                                        ServerVersion version) {
+  const std::uint32_t flags = TRY(flags_of(options, version, expression));
   int error = 0;
   PCRE2_SIZE offset = 0;
   pcre2_code* code =
@@ -116,7 +112,9 @@ Result<std::shared_ptr<const CompiledRegex>> CompiledRegex::compile(std::string_
     const char* old = version < kPcre2Since ? old_message(error) : nullptr;
     char text[256] = {};
     pcre2_get_error_message(error, reinterpret_cast<PCRE2_UCHAR*>(text), sizeof text);
-    return bad(error_code, fmt::format("Regular expression is invalid: {}", old ? old : text));
+    const std::string_view why = old ? old : text;
+    if (expression.empty()) return bad(51091, fmt::format("Regular expression is invalid: {}", why));
+    return bad(51111, fmt::format("Invalid Regex in {}: {}", expression, why));
   }
   pcre2_jit_compile(code, PCRE2_JIT_COMPLETE);
   std::shared_ptr<CompiledRegex> result(new CompiledRegex);

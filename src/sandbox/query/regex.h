@@ -20,9 +20,9 @@ class CompiledRegex {
   // Others are refused (51108), but for those of filters before 6.1, which mean nothing.
   static Result<std::shared_ptr<const CompiledRegex>> compile(std::string_view pattern, std::string_view options,
                                                               ServerVersion version);
-  // For expressions.
-  static Result<std::shared_ptr<const CompiledRegex>> compile_strictly(std::string_view pattern, std::string_view options,
-                                                                       ServerVersion version, int error_code);
+  // For the expression named, which is told in what is refused: 51111 for a bad pattern, 51108 for any other option.
+  static Result<std::shared_ptr<const CompiledRegex>> compile_for(std::string_view expression, std::string_view pattern, std::string_view options,
+                                                                  ServerVersion version);
   ~CompiledRegex();
 
   bool found_in(std::string_view text) const;
@@ -41,8 +41,6 @@ class CompiledRegex {
 
  private:
   CompiledRegex() = default;
-  static Result<std::shared_ptr<const CompiledRegex>> compile(std::string_view pattern, std::string_view options, ServerVersion version, int error_code,
-                                                              bool strictly);
   std::string pattern_;
   std::string options_;
   void* code_ = nullptr;

@@ -1,5 +1,6 @@
 #include "sandbox/query/sort.h"
 
+#include <cmath>
 #include <optional>
 
 #include <fmt/core.h>
@@ -133,7 +134,7 @@ Result<SortPattern> SortPattern::parse(View spec, std::shared_ptr<const bson::Co
     if (!e.is_number()) {
       return bad(15974, fmt::format("Illegal key in $sort specification: {}: {}", e.key(), bson::to_shell(e)));
     }
-    const auto direction = e.to_double().value_or(0);
+    const auto direction = std::trunc(e.to_double().value_or(0));  // as the server takes it: 1.5 is 1
     if (direction != 1 && direction != -1) {
       return bad(15975, "$sort key ordering must be 1 (for ascending) or -1 (for descending)");
     }
