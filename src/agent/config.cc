@@ -47,6 +47,8 @@ std::string_view trimmed(std::string_view text) {
 }
 
 Result<Entries> entries_of(std::string_view text) {
+  constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";  // some editors begin files with it
+  if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
   Entries entries;
   for (int number = 1; !text.empty(); ++number) {
     const auto end = text.find('\n');

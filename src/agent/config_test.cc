@@ -45,6 +45,12 @@ TEST(AgentConfig, Defaults) {
   EXPECT_EQ(config->log_file, "/var/log/mongodb-mms-automation/automation-agent.log");
 }
 
+TEST(AgentConfig, AnEditorsByteOrderMarkIsNoKey) {
+  const auto config = parse_config("\xEF\xBB\xBF" + kMinimal);
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_EQ(config->group_id, "66ee00000000000000000001");
+}
+
 struct Wrong {
   std::string text;
   const char* says;

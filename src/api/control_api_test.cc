@@ -150,6 +150,8 @@ TEST(Versions, TheNewestThatIsNotNewer) {
   EXPECT_EQ(negotiate_version(route, "*/*"), "2023-01-01");
   EXPECT_EQ(negotiate_version(route, "application/vnd.atlas.2023-01-01+json"), "2023-01-01");
   EXPECT_EQ(negotiate_version(route, "application/vnd.atlas.2024-05-29+json"), "2023-01-01");
+  EXPECT_EQ(negotiate_version(route, "Application/Vnd.Atlas.2023-01-01+JSON"), "2023-01-01") << "media types have no case";
+  EXPECT_EQ(negotiate_version(route, "Application/JSON"), "2023-01-01");
   EXPECT_EQ(negotiate_version(route, "application/vnd.atlas.2025-03-12+json"), "2024-05-30");
   EXPECT_FALSE(negotiate_version(route, "application/vnd.atlas.2022-01-01+json"));
   EXPECT_FALSE(negotiate_version(route, "application/vnd.atlas.soon+json"));

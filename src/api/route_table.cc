@@ -81,15 +81,18 @@ RouteMatch RouteTable::match(Family family, std::string_view method, std::string
   return best;
 }
 
-std::optional<std::string> negotiate_version(const Route& route, std::string_view accept) {
+std::optional<std::string> negotiate_version(const Route& route, std::string_view header) {
+  // Media types are the same in any case (RFC 9110, 8.3.1).
+  std::string accept(header);
+  std::ranges::transform(accept, accept.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
   constexpr std::string_view kPrefix = "application/vnd.atlas.", kForm = "+json";
   const auto at = accept.find(kPrefix);
   if (at == std::string_view::npos) {
     const bool any = accept.empty() || std::ranges::any_of(kJsonTypes, [&](std::string_view type) { return accept.find(type) != std::string_view::npos; });
     return any ? std::optional(route.versions.front()) : std::nullopt;
   }
-  const auto asked = accept.substr(at + kPrefix.size(), 10);
-  if (!is_date(asked) || !accept.substr(at + kPrefix.size() + asked.size()).starts_with(kForm)) return std::nullopt;
+  const auto asked = std::string_view(accept).substr(at + kPrefix.size(), 10);
+  if (!is_date(asked) || !std::string_view(accept).substr(at + kPrefix.size() + asked.size()).starts_with(kForm)) return std::nullopt;
   std::optional<std::string> found;
   for (const auto& version : route.versions)
     if (version <= asked) found = version;

@@ -95,12 +95,25 @@ Result<DocumentBatch> ServerCursor::take(const Reply& reply, std::string_view co
 }
 
 Result<std::vector<bson::Document>> read_all(Pool& pool, bson::View command, ServerCursor::Options options) {
+  const std::string on = options.on;
+  const auto endless = [&](std::string_view what) {
+    return tl::unexpected(malformed_reply(pool.side(), {command.first().key(), on}, pool.hosts(), what));
+  };
   auto cursor = TRY(ServerCursor::open(pool, command, std::move(options)));
   std::vector<bson::Document> documents;
+  std::size_t bytes = 0;
+  int empty = 0;
   for (;;) {
     const auto batch = TRY(cursor->next({}));
-    for (const auto& item : batch.array) documents.emplace_back(item.document_value());
+    const auto before = documents.size();
+    for (const auto& item : batch.array) {
+      documents.emplace_back(item.document_value());
+      bytes += documents.back().size() + sizeof(bson::Document);
+    }
     if (batch.last) return documents;
+    if (bytes > kMaxReadAllBytes) return endless(fmt::format("gives more than {} MB where little is expected", kMaxReadAllBytes >> 20));
+    empty = documents.size() == before ? empty + 1 : 0;
+    if (empty == kMaxEmptyBatches) return endless(fmt::format("gives {} batches of nothing, one after another", empty));
   }
 }
 

@@ -43,7 +43,11 @@ class ServerCursor {
   std::optional<DocumentBatch> first_;
 };
 
-// All documents of a command's cursor; for results that are known to be small (catalogs, samples).
+inline constexpr std::size_t kMaxReadAllBytes = std::size_t{256} << 20;
+inline constexpr int kMaxEmptyBatches = 1000;  // one after another, of a cursor that does not wait
+
+// All documents of a command's cursor; for results that are known to be small (catalogs, samples). What answers more than kMaxReadAllBytes, or
+// kMaxEmptyBatches times nothing, is refused: no server does, and what stands in its place would go on for ever.
 Result<std::vector<bson::Document>> read_all(Pool& pool, bson::View command, ServerCursor::Options options);
 
 }  // namespace drover::cluster

@@ -36,6 +36,12 @@ double number_in(const Json& object, std::string_view key) {
   if (const auto* real = value->as_double()) return *real;
   return 0;
 }
+// Of what an agent says to be bytes: 0 for what is no number, or below.
+std::int64_t bytes_in(const Json& object, std::string_view key) {
+  constexpr double kMost = static_cast<double>(std::int64_t{1} << 60);  // an exabyte: sums of some hosts' stay numbers
+  const double bytes = number_in(object, key);
+  return bytes > 0 ? static_cast<std::int64_t>(std::min(bytes, kMost)) : 0;
+}
 std::vector<std::string> texts_in(const Json& object, std::string_view key) {
   std::vector<std::string> texts;
   if (const auto* list = object.find(key); list && list->as_array())
@@ -61,16 +67,16 @@ Sizes sizes_of(const Json& host) {
   Sizes sizes;
   if (const auto* list = host.find("databases"); list && list->as_array()) {
     for (const auto& database : *list->as_array()) {
-      sizes.all_data += static_cast<std::int64_t>(number_in(database, "dataSize"));
-      sizes.indexes += static_cast<std::int64_t>(number_in(database, "indexSize"));
+      sizes.all_data += bytes_in(database, "dataSize");
+      sizes.indexes += bytes_in(database, "indexSize");
       const auto name = text_in(database, "name");
       if (name != "local") {
-        sizes.host.data += static_cast<std::int64_t>(number_in(database, "dataSize"));
-        sizes.host.indexes += static_cast<std::int64_t>(number_in(database, "indexSize"));
+        sizes.host.data += bytes_in(database, "dataSize");
+        sizes.host.indexes += bytes_in(database, "indexSize");
       }
       if (is_internal(name)) continue;
-      sizes.stored += static_cast<std::int64_t>(number_in(database, "storageSize"));
-      sizes.data += static_cast<std::int64_t>(number_in(database, "dataSize"));
+      sizes.stored += bytes_in(database, "storageSize");
+      sizes.data += bytes_in(database, "dataSize");
     }
   }
   return sizes;
@@ -123,7 +129,7 @@ SampleSummary summary_of(const MonitoredDeployment& before, const Json::Array& h
     if (const auto os = text_in(host, "os"); !os.empty()) next.os = os;
     if (const auto* community = host.find("community"); community && community->as_bool()) next.community = *community->as_bool();
     next.tls_enabled = flag_in(host, "tlsEnabled");
-    if (const auto oplog = number_in(host, "oplogSizeBytes"); oplog > 0) next.oplog_bytes = static_cast<std::int64_t>(oplog);
+    if (const auto oplog = bytes_in(host, "oplogSizeBytes"); oplog > 0) next.oplog_bytes = oplog;
     if (auto mechanisms = texts_in(host, "authMechanisms"); !mechanisms.empty()) next.mechanisms = std::move(mechanisms);
     for (auto& action : texts_in(host, "missingActions")) missing.insert(std::move(action));
     if (const auto* list = host.find("shards"); list && list->as_array()) shards = static_cast<int>(list->as_array()->size());

@@ -40,6 +40,15 @@ TEST(Summaries, OfAReplicaSet) {
   EXPECT_THAT(again.missing_actions, ElementsAre("top"));
 }
 
+TEST(Summaries, SizesThatNobodyCanHaveAreBounded) {
+  const auto hosts = json(R"([{"host": "a:1", "reached": true, "typeName": "REPLICA_PRIMARY", "version": "7.0.13", "oplogSizeBytes": 1e300,
+     "databases": [{"name": "shop", "storageSize": 1e300, "dataSize": -1e300}]}])");
+  const auto summary = summary_of({}, *hosts.as_array());
+  EXPECT_EQ(summary.next.oplog_bytes, std::int64_t{1} << 60);
+  EXPECT_EQ(summary.next.db_bytes, std::int64_t{1} << 60);
+  EXPECT_EQ(summary.next.data_bytes, 0);
+}
+
 TEST(Summaries, WhatNobodySaysThisTimeIsAsItWas) {
   MonitoredDeployment before;
   before.topology = "REPLICA_SET";

@@ -395,7 +395,10 @@ Status LinkWorker::take_item(const SiteLink& link, const Json& item, const Agent
   if (!known) log_.info("work from the destination's site", {{"item", id}, {"kind", text_in(item, "kind")}, {"desired", text_in(item, "desired")}});
   auto refused = TRY(refuses_host(item, job->begun));
   if (!refused && !TRY(parts_.identity.stays(Tenant::kProject, job->group))) refused = fmt::format("the project {} is gone", job->group);
-  if (!refused) return parts_.jobs.accept(id);
+  if (!refused) {
+    told_held_.with([&](auto& all) { all.erase(id); });
+    return parts_.jobs.accept(id);
+  }
   if ((job->begun || was_heard_of(item)) && job->kind == kMigration) return hold(link, item, &*job, *refused, stop);
   return parts_.jobs.refuse(id, refusal_of(item, *refused), own_sequence(item));
 }
@@ -404,12 +407,26 @@ Status LinkWorker::take_item(const SiteLink& link, const Json& item, const Agent
 // undecided, so that whatever comes back here lets it go on, or stop; a stop that nobody confirms ends by the other site's patience.
 Status LinkWorker::hold(const SiteLink& link, const Json& item, const AgentJob* job, const std::string& why, const std::stop_token& stop) {
   const auto id = text_in(item, "id");
-  const bool news = !job || TRY(parts_.jobs.hold(id, why));
+  const bool kept = job && TRY(parts_.jobs.hold(id, why));
   if (text_in(item, "heldBecause") == why) return {};  // it is known there
-  // A site that is older does not keep it, and is told again and again.
-  if (news) log_.warn("a migration that had begun cannot go on here, and is not ended by that", {{"item", id}, {"link", link.link}, {"because", why}});
+  const bool before = was_told_held(id, why);
+  if (kept || (!job && !before)) log_.warn("a migration that had begun cannot go on here, and is not ended by that", {{"item", id}, {"link", link.link}, {"because", why}});
+  if (before) return {};
   const auto told = AtlasClient(link, options_).held(id, why, stop);
-  return !told && is_refusal_of_one(told.error()) ? Status() : told;
+  if (!told && !is_refusal_of_one(told.error())) return told;
+  told_held_.with([&](auto& all) {
+    if (all.size() >= kMaxToldHeld) all.clear();
+    all.insert_or_assign(id, Held{why, runtime_.now()});
+  });
+  return {};
+}
+
+// Lately, by this process. A site that is older refuses to hear it, or does not keep it.
+bool LinkWorker::was_told_held(const std::string& item, const std::string& why) {
+  return told_held_.with([&](const auto& all) {
+    const auto found = all.find(item);
+    return found != all.end() && found->second.because == why && runtime_.now() - found->second.at < kHeldAgain;
+  });
 }
 
 Status LinkWorker::report_refused(const SiteLink& link, const Json& item, const std::string& why, const std::stop_token& stop) {

@@ -26,6 +26,8 @@ inline constexpr std::chrono::seconds kWorkerStep{1};
 inline constexpr std::chrono::seconds kJobSweepEvery{10};
 inline constexpr std::chrono::seconds kLookPatience{5};
 inline constexpr std::chrono::seconds kSyncPatience{10};  // of somebody who waits for it
+inline constexpr std::chrono::minutes kHeldAgain{10};
+inline constexpr std::size_t kMaxToldHeld = 10000;  // then all are told once more
 inline constexpr std::size_t kMaxFollowedLinks = 200;  // of one process
 inline constexpr std::size_t kMaxListedItems = 5000;   // of one answer; an Atlas site lists 1,000 at most
 
@@ -77,6 +79,7 @@ class LinkWorker {
   Result<std::size_t> take_items(const SiteLink& link, const AtlasClient::Work& work, const std::stop_token& stop);
   Status take_item(const SiteLink& link, const Json& item, const AgentJob* known, const std::stop_token& stop);
   Status report_refused(const SiteLink& link, const Json& item, const std::string& why, const std::stop_token& stop);
+  bool was_told_held(const std::string& item, const std::string& why);
   Status hold(const SiteLink& link, const Json& item, const AgentJob* job, const std::string& why, const std::stop_token& stop);
   Result<bool> nobody_to_forget(const AgentJob& job);
   Status relay(const SiteLink& link, const std::stop_token& stop);
@@ -90,6 +93,12 @@ class LinkWorker {
   Log& log_;
   Guarded<std::set<std::string>> refreshing_;  // links that a caller of this process waits for
   Guarded<std::set<std::string>> asked_;       // links that are to be told of everything as soon as can be
+  // What the other sites were told of items that are held here, by item: one that does not keep it is told again after kHeldAgain, not at each look.
+  struct Held {
+    std::string because;
+    SteadyTime at{};
+  };
+  Guarded<std::map<std::string, Held>> told_held_;
 };
 
 }  // namespace drover::control

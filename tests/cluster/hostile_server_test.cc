@@ -122,6 +122,31 @@ TEST_F(HostileServerTest, ALaterBatchThatIsNoBsonIsRefused) {
   }
 }
 
+// What reads all of a small result reads no more than that.
+TEST_F(HostileServerTest, CursorsThatNeverEndAreRefused) {
+  bson::ArrayBuilder many;
+  const std::string text(std::size_t{1} << 20, 'x');
+  for (int i = 0; i < 15; ++i) many.append(bson::make_document({{"_id", i}, {"v", text}}).view());
+  const auto list = std::move(many).finish();
+  for (const bool nothing : {false, true}) {
+    server_.answer([&](std::string_view asked, bson::View) -> std::optional<Bytes> {
+      if (asked != "listCollections" && asked != "getMore") return std::nullopt;
+      bson::Builder reply;
+      {
+        auto cursor = reply.open_document("cursor");
+        cursor.append("id", std::int64_t{7}).append("ns", "d.$cmd.listCollections");
+        cursor.append(asked == "getMore" ? "nextBatch" : "firstBatch", bson::ArrayView{nothing ? bson::View() : list.view()});
+      }
+      reply.append("ok", 1.0).append("operationTime", ClusterTime{5, 1});
+      return std::move(reply).finish().bytes();
+    });
+    deployment_ = open();
+    const auto collections = deployment_->list_collections("d");
+    ASSERT_FALSE(collections);
+    EXPECT_THAT(collections.error().message, HasSubstr(nothing ? "gives 1000 batches of nothing" : "gives more than 256 MB"));
+  }
+}
+
 TEST_F(HostileServerTest, NestingIsLimited) {
   const auto wrap = [](const Bytes& document) {
     bson::Builder reply;

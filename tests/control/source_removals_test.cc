@@ -355,6 +355,8 @@ TEST_F(Removals, WhatHadBegunComesByTheNextLinkWhileItsHostIsAway) {
   EXPECT_NE(held.held_since, 0);
   ASSERT_EQ(held_.size(), 1u);
   EXPECT_NE(held_[0].find(held.held), std::string::npos) << held_[0];
+  worker_->look_for_work(group_);
+  EXPECT_EQ(held_.size(), 1u) << "a site that does not keep it is not told at each look";
   EXPECT_TRUE(good(jobs_->for_agent(group_, "mig01")).empty());
   MovedClock patience;
   SourceRemovals removals(SourceRemovals::Parts{*keys_, *agents_, *deployments_, *jobs_, *worker_}, patience);
