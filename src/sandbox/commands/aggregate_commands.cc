@@ -103,6 +103,8 @@ Result<Parsed> parse(const CommandContext& context) {
         return server_error(code::kTypeMismatch, fmt::format(fmt::runtime(idl ? "Field 'allowDiskUse' should be a boolean value, but found: {}"
                                                                               : "allowDiskUse must be a boolean, not a {}"), bson::type_name(field.type())));
       }
+    } else if (key == "bypassDocumentValidation" && idl) {
+      TRY(bool_field(context, key));
     } else if (key == "let" && context.settings().at_least(5, 0)) {
       const auto let = field.to_document();
       if (!let) return mistyped_object(field);
@@ -114,6 +116,7 @@ Result<Parsed> parse(const CommandContext& context) {
     } else if (key == "collation" && idl && !field.is_document()) {
       return mistyped_object(field);
     }
+    if (key == "collation") TRY(check_collation_fields(context, field));
   }
   if (!pipeline && !context.settings().at_least(5, 0)) return server_error(code::kTypeMismatch, "'pipeline' option must be specified as an array");
   if (!pipeline) return server_error(code::kMissingField, "BSON field 'aggregate.pipeline' is missing but a required field");

@@ -135,7 +135,24 @@ Result<Documents> index_stats(CommandContext& context, const Namespace& ns, cons
   return documents;
 }
 
-Result<Documents> current_operations(CommandContext& context, const Namespace& ns, bson::View spec) {
+Status check_current_operations(const CommandContext& context, const bson::Element& stage) {
+  if (!stage.is_document()) {
+    return server_error(code::kFailedToParse, fmt::format("$currentOp options must be specified in an object, but found: {}", bson::type_name(stage.type())));
+  }
+  static constexpr std::string_view kFlags[] = {"allUsers", "idleConnections", "idleSessions", "localOps", "truncateOps", "idleCursors", "backtrace"};
+  for (const auto& option : stage.document_value()) {
+    const bool known = std::ranges::find(kFlags, option.key()) != std::end(kFlags) || (option.key() == "targetAllNodes" && context.settings().at_least(7, 1));
+    if (!known) return server_error(code::kFailedToParse, fmt::format("Unrecognized option '{}' in $currentOp stage.", option.key()));
+    if (option.type() == bson::Type::kBool) continue;
+    return server_error(code::kFailedToParse, fmt::format("The '{}' parameter of the $currentOp stage must be a boolean value, but found: {}", option.key(),
+                                                          bson::type_name(option.type())));
+  }
+  return {};
+}
+
+Result<Documents> current_operations(CommandContext& context, const Namespace& ns, const bson::Element& stage) {
+  TRY(check_current_operations(context, stage));
+  const bson::View spec = stage.document_value();
   if (ns.db != "admin" || !ns.collection.empty()) {
     return server_error(code::kInvalidNamespace, "$currentOp must be run against the 'admin' database with {aggregate: 1}");
   }
@@ -185,6 +202,27 @@ Documents list_catalog(const Namespace& ns, const Reader& reader) {
 }
 
 // Of the user, of those that are named, or of all.
+Status check_sessions_asked(std::string_view name, bson::View spec) {
+  for (const auto& option : spec) {
+    const auto field = fmt::format("{}.{}", name, option.key());
+    if (option.key() == "allUsers" && option.type() != bson::Type::kBool) return wrong_type(field, option, "bool");
+    if (option.key() == "users" && !option.is_array()) return wrong_type(field, option, "array");
+    if (option.key() != "allUsers" && option.key() != "users" && option.key() != "$_internalPredicate") {
+      return server_error(code::kUnknownField, fmt::format("BSON field '{}' is an unknown field.", field));
+    }
+  }
+  for (const auto& user : spec["users"].to_array().value_or(bson::View())) {
+    const auto field = fmt::format("{}.users.{}", name, user.key());
+    if (!user.is_document()) return wrong_type(field, user, "object");
+    for (const std::string_view part : {"user", "db"}) {
+      const auto text = user.document_value()[part];
+      if (!text) return server_error(code::kMissingField, fmt::format("BSON field '{}.users.{}' is missing but a required field", name, part));
+      if (!text.is_string()) return wrong_type(fmt::format("{}.users.{}", name, part), text, "string");
+    }
+  }
+  return {};
+}
+
 Result<Documents> list_sessions(CommandContext& context, const Namespace& ns, const query::LeadingStage& stage) {
   if (stage.name == "$listSessions" && ns != Namespace{"config", "system.sessions"}) {
     return server_error(code::kInvalidNamespace, "$listSessions may only be run against config.system.sessions");
@@ -197,10 +235,11 @@ Result<Documents> list_sessions(CommandContext& context, const Namespace& ns, co
     return server_error(code::kTypeMismatch, fmt::format("{} options must be specified in an object, but found: {}", stage.name, bson::type_name(argument.type())));
   }
   const auto spec = argument.document_value();
+  TRY(check_sessions_asked(stage.name, spec));
   const auto users = spec["users"].to_array();
   const bool all = spec["allUsers"].is_truthy();
   if (all && users && !users->empty()) {
-    return server_error(115, fmt::format("{} may not specify {{allUsers:true}} and {{users:[...]}} at the same time", stage.name));
+    return server_error(12, fmt::format("{} may not specify {{allUsers:true}} and {{users:[...]}} at the same time", stage.name));
   }
   auto sessions = context.services.sessions.list();
   if (all) return sessions;
@@ -227,7 +266,7 @@ Result<Documents> documents_of(CommandContext& context, const Namespace& ns, con
     return server_error(28803, "The $indexStats stage specification must be an empty object");
   }
   if (stage.name == "$indexStats") return index_stats(context, ns, reader);
-  if (stage.name == "$currentOp") return current_operations(context, ns, spec_of(stage));
+  if (stage.name == "$currentOp") return current_operations(context, ns, stage.spec.view().first());
   if (stage.name == "$listSessions" || stage.name == "$listLocalSessions") return list_sessions(context, ns, stage);
   if (stage.name == "$geoNear") return near_documents(context, ns, reader, stage.spec);
   if (stage.name == "$listCatalog" && (!stage.spec.view().first().is_document() || !spec_of(stage).empty())) {

@@ -76,6 +76,7 @@ Result<bson::Document> count(CommandContext& context) {
   if (limit < 0) limit = limit == std::numeric_limits<std::int64_t>::min() ? std::numeric_limits<std::int64_t>::max() : -limit;
   const auto skip = TRY(number_field(context, "skip"));
   if (skip < 0) return server_error(51024, fmt::format("BSON field 'skip' value must be >= 0, actual value '{}'", skip));
+  if (const auto hint = context.body["hint"]) TRY(statement_hint(hint));
   auto scope = TRY(read_scope(context));
   const auto target = TRY(target_collection(context, scope.reader->catalog()));
   if (target.collection && target.collection->is_view()) {
@@ -165,6 +166,7 @@ Result<bson::Document> distinct(CommandContext& context) {
     return server_error(code::kTypeMismatch, fmt::format("BSON field 'distinct.key' is the wrong type '{}', expected type 'string'",
                                                          bson::type_name(key_field.type())));
   }
+  if (const auto hint = context.body["hint"]) TRY(statement_hint(hint));
   if (key->find('\0') != std::string_view::npos) return server_error(31032, "Key field cannot contain an embedded null byte");
   const auto filter = TRY(query_field(context));
   auto scope = TRY(read_scope(context));

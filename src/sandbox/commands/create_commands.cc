@@ -6,6 +6,7 @@
 #include "sandbox/commands/authorize.h"
 #include "sandbox/commands/collection_options.h"
 #include "sandbox/commands/index_rules.h"
+#include "sandbox/commands/index_spec.h"
 #include "sandbox/commands/support.h"
 #include "sandbox/commands/tables.h"
 #include "sandbox/commands/timeseries.h"
@@ -16,7 +17,8 @@ namespace drover::sandbox {
 
 namespace {
 
-constexpr std::int64_t kLargestCapped = std::int64_t{1} << 50;
+constexpr std::int64_t kLargestCapped = std::int64_t{1} << 50;  // bytes
+constexpr std::int64_t kMostCapped = std::int64_t{1} << 31;     // documents: fewer
 
 Status check_new_name(const CommandContext& context, const Namespace& ns) {
   TRY(check_creatable(context, ns));
@@ -30,6 +32,12 @@ Status check_new_name(const CommandContext& context, const Namespace& ns) {
 Status check_type(const bson::Element& field, bool fits, std::string_view wanted) {
   if (fits) return {};
   return server_error(code::kTypeMismatch, fmt::format("BSON field 'create.{}' is the wrong type '{}', expected type '{}'", field.key(),
+                                                       bson::type_name(field.type()), wanted));
+}
+
+Status check_types(const bson::Element& field, bool fits, std::string_view wanted) {
+  if (fits) return {};
+  return server_error(code::kTypeMismatch, fmt::format("BSON field 'create.{}' is the wrong type '{}', expected types '{}", field.key(),
                                                        bson::type_name(field.type()), wanted));
 }
 
@@ -84,6 +92,36 @@ Result<bson::Document> clustered_option(const CommandContext& context, const Nam
   return std::move(out).finish();
 }
 
+// Numbers, and since 5.0 within their bounds whether the collection is capped or not.
+Status check_capped_numbers(const CommandContext& context) {
+  const auto numbers = [](const bson::Element& field) { return check_types(field, field.is_number(), "[long, int, decimal, double']"); };
+  const auto size = context.body["size"], max = context.body["max"];
+  if (size) TRY(numbers(size));
+  if (max) TRY(numbers(max));
+  if (!context.settings().at_least(5, 0)) return {};
+  const auto bytes = size.to_int64().value_or(1);
+  if (bytes < 1) return server_error(51024, fmt::format("BSON field 'size' value must be >= 1, actual value '{}'", bytes));
+  if (bytes > kLargestCapped) return server_error(51024, fmt::format("BSON field 'size' value must be <= {}, actual value '{}'", kLargestCapped, bytes));
+  const auto documents = max.to_int64().value_or(0);
+  if (documents >= kMostCapped) return server_error(51024, fmt::format("BSON field 'max' value must be < {}, actual value '{}'", kMostCapped, documents));
+  return {};
+}
+
+Status check_index_defaults(const CommandContext& context, bson::View defaults) {
+  for (const auto& field : defaults) {
+    if (field.key() != "storageEngine") {
+      if (context.settings().at_least(5, 0)) return server_error(code::kUnknownField, fmt::format("BSON field 'create.indexOptionDefaults.{}' is an unknown field.", field.key()));
+      return server_error(code::kInvalidOptions, fmt::format("indexOptionDefaults.{} is not a supported option.", field.key()));
+    }
+    if (!field.is_document()) {
+      if (!context.settings().at_least(5, 0)) return server_error(code::kBadValue, "Error in indexOptionDefaults :: caused by :: 'storageEngine' has to be a document.");
+      return server_error(code::kTypeMismatch, fmt::format("BSON field 'create.indexOptionDefaults.storageEngine' is the wrong type '{}', expected type 'object'", bson::type_name(field.type())));
+    }
+    TRY(check_storage_engine(field.document_value()));
+  }
+  return {};
+}
+
 // `create` carries out what a collection is made of; options that mean nothing here yet are refused, never dropped.
 Result<bson::Document> collection_options(CommandContext& context, const Namespace& ns) {
   bson::Builder options;
@@ -91,12 +129,13 @@ Result<bson::Document> collection_options(CommandContext& context, const Namespa
   std::optional<bson::Document> clustered;
   if (is_clustered(body)) clustered = TRY(clustered_option(context, ns));
   const bool capped = TRY(bool_field(context, "capped"));
+  TRY(check_capped_numbers(context));
   if (capped) {
     const auto size = body["size"].to_int64();
     if (!size) return server_error(code::kInvalidOptions, "the 'size' field is required when 'capped' is true");
     if (*size < 0) return server_error(code::kBadValue, "size has to be >= 0");
     if (*size > kLargestCapped) return server_error(code::kBadValue, "size cannot exceed 1 PB");
-    if (body["max"].to_int64().value_or(0) >= std::int64_t{1} << 31) {
+    if (body["max"].to_int64().value_or(0) >= kMostCapped) {
       return server_error(code::kBadValue, "max in a capped collection has to be < 2^31 or not set");
     }
     options.append("capped", true);
@@ -112,8 +151,7 @@ Result<bson::Document> collection_options(CommandContext& context, const Namespa
   for (const auto& field : body) {
     const auto name = field.key();
     if (name == "temp") {
-      TRY(check_type(field, field.type() == bson::Type::kBool, "bool"));
-      if (field.is_truthy()) options.append("temp", true);
+      if (TRY(bool_field(context, name))) options.append("temp", true);
     } else if (name == "storageEngine" || name == "indexOptionDefaults" || name == "validator") {
       TRY(check_type(field, field.is_document(), "object"));
       if (name == "validator") {
@@ -121,6 +159,7 @@ Result<bson::Document> collection_options(CommandContext& context, const Namespa
         TRY(query::Matcher::parse(field.document_value(), collator, context.settings().version, validator_context(context), {.text = false, .where = false, .near = false}));
       }
       if (name == "storageEngine") TRY(check_storage_engine(field.document_value()));
+      if (name == "indexOptionDefaults") TRY(check_index_defaults(context, field.document_value()));
       if (!field.document_value().empty()) options.append_raw(field);
     } else if (name == "validationLevel") {
       TRY(check_choice(field, {"off", "strict", "moderate"}));
@@ -130,8 +169,7 @@ Result<bson::Document> collection_options(CommandContext& context, const Namespa
       options.append_raw(field);
     } else if (name == "recordPreImages") {
       if (context.settings().at_least(6, 0)) return server_error(code::kUnknownField, "BSON field 'create.recordPreImages' is an unknown field.");
-      TRY(check_type(field, field.type() == bson::Type::kBool, "bool"));
-      if (field.is_truthy()) options.append_raw(field);
+      if (TRY(bool_field(context, name))) options.append("recordPreImages", true);
     } else if (name == "changeStreamPreAndPostImages") {
       if (!context.settings().at_least(6, 0)) return server_error(code::kUnknownField, "BSON field 'create.changeStreamPreAndPostImages' is an unknown field.");
       TRY(check_image_option(context, field));
@@ -229,6 +267,9 @@ Result<bson::Document> create(CommandContext& context) {
   if (context.body["viewOn"].exists()) return create_view_command(context, ns);
   if (context.body["pipeline"].exists()) return server_error(code::kInvalidOptions, "'pipeline' requires 'viewOn' to also be specified");
   const auto options = TRY(collection_options(context, ns));
+  if (!TRY(bool_field(context, "autoIndexId", true)) && ns.db != "local") {
+    return server_error(50001, fmt::format("autoIndexId:false is not allowed for collection {} because it can be replicated", ns.to_string()));
+  }
   const auto collator = TRY(effective_collation(context.body, nullptr));
   auto id_index = default_id_index(collator.get());
   if (const auto clustered = options["clusteredIndex"].to_document()) {
@@ -242,11 +283,7 @@ Result<bson::Document> create(CommandContext& context) {
     const auto given = option.document_value();
     TRY(check_id_index(context, given));
     const auto own = TRY(effective_collation(given, nullptr));
-    const auto shown = [](const auto& one) { return one ? bson::to_shell(one->spec()) : std::string("{ locale: \"simple\" }"); };
-    if (given["collation"] && shown(own) != shown(collator)) {
-      return server_error(code::kBadValue, fmt::format("The '_id' index must have the same collation as the collection. Index collation: {}, collection collation: {}",
-                                                       shown(own), shown(collator)));
-    }
+    if (given["collation"]) TRY(check_id_collation("'_id'", own.get(), collator.get()));
   }
   TRY(in_write_unit(context, [&](WriteUnit& unit) -> Status {
     TRY(check_write_allowed(context, unit, ns));
@@ -258,7 +295,8 @@ Result<bson::Document> create(CommandContext& context) {
     TRY(unit.create_collection(ns, options, id_index, context.wanted_uuid));
     return {};
   }));
-  return bson::Document();
+  if (!context.body["autoIndexId"]) return bson::Document();
+  return bson::make_document({{"note", "The autoIndexId option is deprecated and will be removed in a future release"}});
 }
 
 }  // namespace

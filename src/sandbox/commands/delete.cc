@@ -25,7 +25,7 @@ struct DeleteSpec {
   std::optional<Error> refused = {};  // it is not for a time-series collection
 };
 
-Result<DeleteSpec> parse_spec(bson::View statement) {
+Result<DeleteSpec> parse_spec(const CommandContext& context, bson::View statement) {
   DeleteSpec spec{.statement = statement};
   bool has_query = false, has_limit = false;
   for (const auto& field : statement) {
@@ -42,6 +42,7 @@ Result<DeleteSpec> parse_spec(bson::View statement) {
       spec.hint = TRY(statement_hint(field));
     } else if (key == "collation") {
       TRY(statement_document("delete.deletes", field));
+      TRY(check_collation_fields(context, field));
     } else if (key != "sampleId") {
       return server_error(code::kUnknownField, fmt::format("BSON field 'delete.deletes.{}' is an unknown field.", key));
     }
@@ -300,8 +301,9 @@ Result<bson::Document> delete_series(CommandContext& context, const CollectionIn
 Result<bson::Document> delete_documents(CommandContext& context) {
   TRY(check_fields(context, {"deletes", "ordered", "let", "collectionUUID"}));
   TRY(check_newer_fields(context));
+  TRY(check_object_field(context, "let"));
   std::vector<DeleteSpec> specs;
-  for (const auto& item : TRY(batch_items(context, "deletes"))) specs.push_back(TRY(parse_spec(item)));
+  for (const auto& item : TRY(batch_items(context, "deletes"))) specs.push_back(TRY(parse_spec(context, item)));
   auto ns = TRY(named_collection(context));
   TRY(check_writable(context, ns));
   if (auto refused = TRY(refuse_other_collection(context, ns, specs.size()))) return std::move(*refused);

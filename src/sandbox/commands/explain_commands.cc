@@ -190,6 +190,12 @@ Result<bson::Document> explain(CommandContext& context) {
   TRY(check_fields(context, {"verbosity"}));
   const auto inner = context.body.first().to_document();
   if (!inner || inner->empty()) return server_error(code::kFailedToParse, "explain command requires a nested object");
+  if (const auto db = (*inner)["$db"]) {
+    if (!db.is_string()) return server_error(13111, fmt::format("wrong type for field ($db) {} != 2", static_cast<int>(db.type())));
+    if (db.string_value() != context.database) {
+      return server_error(code::kInvalidNamespace, fmt::format("Mismatched $db in explain command. Expected {} but got {}", context.database, db.string_value()));
+    }
+  }
   const auto verbosity = context.body["verbosity"].to_string_view().value_or("allPlansExecution");
   if (verbosity != "queryPlanner" && verbosity != "executionStats" && verbosity != "allPlansExecution") {
     return server_error(code::kFailedToParse, "verbosity string must be one of {'queryPlanner', 'executionStats', 'allPlansExecution'}");

@@ -35,6 +35,7 @@ Result<bool> flag(const CommandContext& context, std::string_view name) {
 }
 
 Result<Request> parse(const CommandContext& context) {
+  TRY(named_collection(context));
   TRY(check_fields(context, {"query", "sort", "remove", "update", "new", "fields", "upsert", "bypassDocumentValidation", "collation", "arrayFilters",
                              "hint", "let", "collectionUUID", "bypassEmptyTsReplacement"}));
   TRY(check_newer_fields(context));

@@ -165,7 +165,10 @@ Result<FindRequest> parse_find(const CommandContext& context, bson::View body) {
     else if (key == "projection") request.projection = TRY(fields.document(field));
     else if (key == "let" && fields.idl()) request.let = TRY(let_field(field));
     else if (key == "hint") request.hint = TRY(fields.hint(field));
-    else if (key == "collation") TRY(fields.document(field));
+    else if (key == "collation") {
+      TRY(fields.document(field));
+      TRY(check_collation_fields(context, field));
+    }
     else if (key == "allowDiskUse" || key == "allowPartialResults" || key == "oplogReplay" || key == "partialResultsOk" || key == "readOnce") TRY(fields.flag(field));
     else if (key == "min") request.min = TRY(fields.document(field));
     else if (key == "max") request.max = TRY(fields.document(field));

@@ -90,6 +90,13 @@ bson::Document as_checked(bson::View spec, const bson::Collator* collator) {
 
 }  // namespace
 
+Status check_id_collation(std::string_view index_name, const bson::Collator* index, const bson::Collator* collection) {
+  if (index == collection || (index != nullptr && index->same_as(collection))) return {};
+  const auto shown = [](const bson::Collator* one) { return one ? bson::to_shell(one->spec()) : std::string("{ locale: \"simple\" }"); };
+  return server_error(code::kBadValue, fmt::format("The {} index must have the same collation as the collection. Index collation: {}, collection collation: {}", index_name,
+                                                   shown(index), shown(collection)));
+}
+
 Result<bson::Document> normalize_index(const CommandContext& context, bson::View spec, const CollectionInfo* collection) {
   TRY(check_index_form(context, spec));
   TRY(check_index_meaning(context, spec));
@@ -100,10 +107,12 @@ Result<bson::Document> normalize_index(const CommandContext& context, bson::View
   const bool is_id = key.field_count() == 1 && key.first().key() == "_id" && key.first().is_number();
   std::shared_ptr<const bson::Collator> collator;
   if (const auto given = spec["collation"].to_document()) {
+    TRY(check_collation_fields(context, spec["collation"]));
     collator = TRY(bson::Collator::open(*given));
   } else if (collection) {
     collator = collection->collator;
   }
+  if (is_id) TRY(check_id_collation("_id", collator.get(), collection ? collection->collator.get() : nullptr));
   TRY(check_index_options(context, as_checked(spec, collator.get())));
   const bool text = is_kind(key, "text"), five = context.settings().at_least(5, 0);
   bson::Builder out;

@@ -6,6 +6,8 @@
 
 namespace drover::sandbox {
 
+// 2: the index on _id orders as its collection does. null: by bytes.
+Status check_id_collation(std::string_view index_name, const bson::Collator* index, const bson::Collator* collection);
 Result<bson::Document> normalize_index(const CommandContext& context, bson::View spec, const CollectionInfo* collection);
 
 enum class IndexMatch {

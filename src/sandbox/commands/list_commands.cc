@@ -75,6 +75,9 @@ Result<bson::Document> list_databases(CommandContext& context) {
   const bool privileged = context.internal || !context.authorization.enabled() ||
                           context.authorization.is_allowed("listDatabases", {Resource::Kind::kCluster, {}});
   const auto authorized_only = context.body["authorizedDatabases"];
+  if (authorized_only.exists() && authorized_only.type() != bson::Type::kBool) {
+    return server_error(code::kTypeMismatch, fmt::format("BSON field 'listDatabases.authorizedDatabases' is the wrong type '{}', expected type 'bool'", bson::type_name(authorized_only.type())));
+  }
   if (authorized_only.exists() && !authorized_only.is_truthy()) TRY(context.authorize("listDatabases", {Resource::Kind::kCluster, {}}));
   const bool sees_all = privileged && !authorized_only.is_truthy();
   const bool newer = context.settings().at_least(5, 0);

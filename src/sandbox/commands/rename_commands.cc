@@ -38,6 +38,7 @@ Status check_own(const CommandContext& context, const Namespace& from, const Nam
 
 Result<Names> parse(CommandContext& context) {
   TRY(check_fields(context, {"to", "dropTarget", "stayTemp", "collectionUUID"}));
+  TRY(check_full_name(context));
   Names names;
   names.drop_target = TRY(bool_field(context, "dropTarget"));
   TRY(bool_field(context, "stayTemp"));

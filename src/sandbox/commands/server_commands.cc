@@ -2,6 +2,7 @@
 // status_commands.cc. Nothing here touches data, except that fsync makes it durable.
 #include <fmt/format.h>
 
+#include "bson/ejson.h"
 #include "sandbox/commands/authorize.h"
 #include "sandbox/commands/member.h"
 #include "sandbox/commands/recent_log.h"
@@ -114,10 +115,25 @@ Result<bson::Document> current_op(CommandContext& context) {
   return std::move(out).finish();
 }
 
+// The number of an operation has 32 bits without a sign; as BSON has none like that, the upper half may be given as below zero.
+Result<std::int64_t> operation_id(const CommandContext& context) {
+  const auto op = context.body["op"];
+  if (!op) return server_error(4, "Missing expected field \"op\"");
+  if (!op.is_number()) {
+    return server_error(code::kTypeMismatch, fmt::format("Expected field \"op\" to have numeric type, but found {}", bson::type_name(op.type())));
+  }
+  const auto number = op.to_int64();
+  if (!number || op.to_double() != static_cast<double>(*number)) {
+    return server_error(code::kBadValue, fmt::format("Expected field \"op\" to have a value exactly representable as a 64-bit integer, but found op: {}", bson::to_shell(op)));
+  }
+  constexpr std::int64_t kIds = std::int64_t{1} << 32;
+  const std::int64_t id = *number < 0 && *number >= -kIds ? *number + kIds : *number;
+  if (id < 0 || id >= kIds) return server_error(26823, fmt::format("invalid op : {}", id));
+  return id;
+}
+
 Result<bson::Document> kill_op(CommandContext& context) {
-  const auto id = context.body["op"].to_int64();
-  if (!id) return server_error(4, "Missing expected field \"op\"");
-  context.services.operations.kill(*id);
+  context.services.operations.kill(TRY(operation_id(context)));
   return bson::make_document({{"info", "attempting to kill op"}});
 }
 

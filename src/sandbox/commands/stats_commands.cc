@@ -134,6 +134,7 @@ Status measure_range(CommandContext& context, const CollectionPtr& collection, s
 
 Result<bson::Document> data_size(CommandContext& context) {
   TRY(check_fields(context, {"keyPattern", "min", "max", "estimate"}));
+  TRY(check_full_name(context));
   const auto started = wall_millis(context.services.runtime);
   const auto name = context.body.first().to_string_view().value_or("");
   const auto ns = Namespace::parse(name);

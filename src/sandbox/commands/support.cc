@@ -38,6 +38,29 @@ bool is_generic_field(std::string_view name) {
   return std::find(std::begin(kNames), std::end(kNames), name) != std::end(kNames);
 }
 
+// Since 5.0 what a collation holds is parsed as any struct is; who opens it says the rest.
+Status check_collation_fields(const CommandContext& context, const bson::Element& given) {
+  if (!given.is_document() || given.document_value().empty() || !context.settings().at_least(5, 0)) return {};
+  struct Known {
+    std::string_view name, type;
+    std::initializer_list<std::string_view> values;
+  };
+  static const Known kFields[] = {{"locale", "string", {}}, {"caseLevel", "bool", {}}, {"caseFirst", "string", {"upper", "lower", "off"}}, {"strength", "", {}},
+                                  {"numericOrdering", "bool", {}}, {"alternate", "string", {"non-ignorable", "shifted"}}, {"maxVariable", "string", {"punct", "space"}},
+                                  {"normalization", "bool", {}}, {"backwards", "bool", {}}, {"version", "string", {}}};
+  for (const auto& field : given.document_value()) {
+    const auto* const known = std::ranges::find(kFields, field.key(), &Known::name);
+    if (known == std::end(kFields)) return server_error(code::kUnknownField, fmt::format("BSON field 'collation.{}' is an unknown field.", field.key()));
+    if (!known->type.empty() && bson::type_name(field.type()) != known->type) {
+      return server_error(code::kTypeMismatch, fmt::format("BSON field 'collation.{}' is the wrong type '{}', expected type '{}'", field.key(), bson::type_name(field.type()), known->type));
+    }
+    if (known->values.size() == 0 || std::ranges::find(known->values, field.string_value()) != known->values.end()) continue;
+    return server_error(code::kBadValue, fmt::format("Enumeration value '{}' for field 'collation.{}' is not a valid value.", field.string_value(), field.key()));
+  }
+  if (given.document_value()["locale"]) return {};
+  return server_error(code::kMissingField, "BSON field 'collation.locale' is missing but a required field");
+}
+
 Status check_fields(const CommandContext& context, std::initializer_list<std::string_view> known) {
   bool first = true;
   for (const auto& field : context.body) {
@@ -48,6 +71,7 @@ Status check_fields(const CommandContext& context, std::initializer_list<std::st
     if (std::find(known.begin(), known.end(), field.key()) == known.end()) {
       return server_error(code::kUnknownField, fmt::format("BSON field '{}.{}' is an unknown field.", context.command->name, field.key()));
     }
+    if (field.key() == "collation") TRY(check_collation_fields(context, field));
   }
   return {};
 }
@@ -68,6 +92,12 @@ Status check_comment(const CommandContext& context) {
   if (!comment || comment.is_string() || context.settings().at_least(5, 0)) return {};
   return server_error(code::kTypeMismatch, fmt::format("BSON field '{}.comment' is the wrong type '{}', expected type 'string'", context.command->name,
                                                        bson::type_name(comment.type())));
+}
+
+Status check_object_field(const CommandContext& context, std::string_view name) {
+  const auto field = context.body[name];
+  if (!field || field.is_document()) return {};
+  return server_error(code::kTypeMismatch, fmt::format("BSON field '{}.{}' is the wrong type '{}', expected type 'object'", context.command->name, name, bson::type_name(field.type())));
 }
 
 Result<bool> bool_field(const CommandContext& context, std::string_view name, bool otherwise) {
@@ -105,6 +135,13 @@ Result<Namespace> named_collection(const CommandContext& context) {
   Namespace ns{std::string(context.database), std::string(first.string_value())};
   TRY(check_collection_name(ns));
   return ns;
+}
+
+Status check_full_name(const CommandContext& context) {
+  const auto first = context.body.first();
+  if (first.is_string()) return {};
+  if (!context.settings().at_least(5, 0)) return server_error(code::kBadValue, fmt::format("collection name has invalid type {}", bson::type_name(first.type())));
+  return server_error(code::kTypeMismatch, fmt::format("BSON field '{0}.{0}' is the wrong type '{1}', expected type 'string'", context.command->name, bson::type_name(first.type())));
 }
 
 Status check_collection_uuid(CommandContext& context, const Catalog& catalog, const Namespace& ns, const CollectionInfo* found) {

@@ -56,10 +56,16 @@ Status check_fields(const CommandContext& context, std::initializer_list<std::st
 Status check_newer_fields(const CommandContext& context);
 // Before 5.0 a comment of count and distinct is a string.
 Status check_comment(const CommandContext& context);
+// Of a collation that is an object: 40415 for what no collation has, 40414, 14 and 2 for the others, since 5.0.
+Status check_collation_fields(const CommandContext& context, const bson::Element& given);
+// 14: the field is there, and no object.
+Status check_object_field(const CommandContext& context, std::string_view name);
 Result<bool> bool_field(const CommandContext& context, std::string_view name, bool otherwise = false);
 
 // The namespace named by the command's first field, which is a string: 73 for what no collection can be called.
 Result<Namespace> named_collection(const CommandContext& context);
+// Of commands that name a collection with its database: no string is 2 before 5.0, 14 since then.
+Status check_full_name(const CommandContext& context);
 // Also by UUID (binary subtype 4): 26 when there is none. And `collectionUUID` (6.0+): 361 when it is another's.
 struct Target {
   Namespace ns;

@@ -36,7 +36,10 @@ Result<UpdateSpec> parse_spec(const CommandContext& context, bson::View statemen
     else if (key == "upsert") spec.upsert = TRY(statement_flag("update.updates", field));
     else if (key == "multi") spec.multi = TRY(statement_flag("update.updates", field));
     else if (key == "hint") spec.hint = TRY(statement_hint(field));
-    else if (key == "collation") TRY(as_document());
+    else if (key == "collation") {
+      TRY(as_document());
+      TRY(check_collation_fields(context, field));
+    }
     else if (key == "sort" && context.settings().at_least(8, 0)) spec.sort = TRY(as_document());
     else if (key == "arrayFilters") {
       const auto array = field.to_array();
@@ -431,6 +434,7 @@ Result<bson::Document> update(CommandContext& context) {
   TRY(check_fields(context, {"updates", "ordered", "bypassDocumentValidation", "let", "collectionUUID", "bypassEmptyTsReplacement"}));
   TRY(bool_field(context, "bypassDocumentValidation"));
   TRY(check_newer_fields(context));
+  TRY(check_object_field(context, "let"));
   std::vector<UpdateSpec> specs;
   std::vector<bson::View> pipelines;  // of documents alone
   for (const auto& item : TRY(batch_items(context, "updates"))) {

@@ -18,6 +18,7 @@ using bson::View;
 namespace {
 
 // "coll" or {db, coll}.
+// Of $out, and of $merge's `into`.
 Status parse_target(const Element& e, PipelineOutput& output) {
   if (e.is_string()) {
     const std::string_view name = e.string_value();
@@ -29,8 +30,11 @@ Status parse_target(const Element& e, PipelineOutput& output) {
     if ((field.key() == "db" || field.key() == "coll") && text) {
       (field.key() == "db" ? output.db : output.collection) = *text;
     } else if (field.key() == "db" || field.key() == "coll") {
-      return bad(16990, fmt::format("BSON field '{}' is the wrong type '{}', expected type 'string'", field.key(),
-                                    bson::type_name(field.type())));
+      return bad(output.kind == PipelineOutput::Kind::kOut ? 16990 : code::kTypeMismatch,
+                 fmt::format("BSON field '{}{}' is the wrong type '{}', expected type 'string'", output.kind == PipelineOutput::Kind::kOut ? "" : "into.", field.key(),
+                             bson::type_name(field.type())));
+    } else if (output.kind != PipelineOutput::Kind::kOut) {
+      return bad(40415, fmt::format("BSON field 'into.{}' is an unknown field.", field.key()));
     } else {
       return bad(16994, fmt::format("If an object is passed to $out it must have exactly 2 fields: 'db' and 'coll'"));
     }
@@ -129,7 +133,7 @@ Result<PipelineOutput> parse_merge(const Element& stage, const PipelineContext& 
       TRY(parse_on(e, output));
     } else if (e.key() == "let") {
       if (!e.is_document())
-        return bad(code::kTypeMismatch, "BSON field '$merge.let' is the wrong type, expected type 'object'");
+        return bad(code::kTypeMismatch, fmt::format("BSON field '$merge.let' is the wrong type '{}', expected type 'object'", bson::type_name(e.type())));
       for (const Element& variable : e.document_value()) TRY(check_variable_name(variable.key()));
       if (const auto given = e.document_value()["new"]; given && given.to_string_view() != std::string_view("$$ROOT")) {
         return bad(51273, "'let' may not define a value for the reserved 'new' variable other than '$$ROOT'");

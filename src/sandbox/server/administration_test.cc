@@ -201,7 +201,7 @@ TEST_F(Administration, SessionsAreListedWhereTheyAre) {
   EXPECT_EQ(message("d", R"({"aggregate": "c", "pipeline": [{"$listLocalSessions": {}}], "cursor": {}})"),
             "73 $listLocalSessions must be run against the database with {aggregate: 1}, not a collection");
   EXPECT_EQ(message("d", R"({"aggregate": 1, "pipeline": [{"$listLocalSessions": {"allUsers": true, "users": [{"user": "a", "db": "b"}]}}], "cursor": {}})"),
-            "115 $listLocalSessions may not specify {allUsers:true} and {users:[...]} at the same time");
+            "12 $listLocalSessions may not specify {allUsers:true} and {users:[...]} at the same time");
 }
 
 TEST_F(Administration, IterationsOfPasswordsCanBeSet) {

@@ -1,0 +1,131 @@
+// Options of the wrong type, unknown or out of range: each is refused in the server's words, and nothing is done. Facts: MongoDB's IDL parsers, and the
+// parsers by hand of before.
+#include <fmt/format.h>
+
+#include "sandbox/server/client_for_tests.h"
+
+namespace drover::sandbox {
+namespace {
+
+class RefusalsOfOptionsTest : public SandboxClientTest {
+ protected:
+  std::string outcome(const std::string& db, const std::string& command) {
+    const auto reply = run(db, command);
+    if (reply["ok"].is_truthy()) return "ok";
+    return fmt::format("{} {}", reply["code"].to_int64().value_or(0), reply["errmsg"].to_string_view().value_or(""));
+  }
+  std::string stage(const std::string& db, const std::string& collection, const std::string& stage) {
+    return outcome(db, fmt::format(R"({{"aggregate": {}, "pipeline": [{}], "cursor": {{}}}})", collection, stage));
+  }
+};
+
+TEST_F(RefusalsOfOptionsTest, OperationsAreKilledByWholeNumbers) {
+  start(kTest80);
+  const auto kill = [&](const std::string& op) { return outcome("admin", R"({"killOp": 1, "op": )" + op + "}"); };
+  EXPECT_EQ(outcome("admin", R"({"killOp": 1})"), R"(4 Missing expected field "op")");
+  EXPECT_EQ(kill(R"("x")"), R"(14 Expected field "op" to have numeric type, but found string)");
+  EXPECT_EQ(kill("true"), R"(14 Expected field "op" to have numeric type, but found bool)");
+  EXPECT_EQ(kill("1.5"), R"(2 Expected field "op" to have a value exactly representable as a 64-bit integer, but found op: 1.5)");
+  EXPECT_EQ(kill("1099511627776"), "26823 invalid op : 1099511627776");
+  EXPECT_EQ(kill("-5"), "ok") << "of the upper half";
+  EXPECT_EQ(kill("999999.0"), "ok");
+}
+
+TEST_F(RefusalsOfOptionsTest, WhatIsAskedOfOperationsAndSessions) {
+  start(kTest80);
+  const auto operations = [&](const std::string& spec) { return stage("admin", "1", R"({"$currentOp": )" + spec + "}"); };
+  EXPECT_EQ(operations("5"), "9 $currentOp options must be specified in an object, but found: int");
+  EXPECT_EQ(operations(R"({"x": true})"), "9 Unrecognized option 'x' in $currentOp stage.");
+  EXPECT_EQ(operations(R"({"allUsers": 1})"), "9 The 'allUsers' parameter of the $currentOp stage must be a boolean value, but found: int");
+  EXPECT_EQ(operations(R"({"allUsers": true, "idleSessions": false, "localOps": true})"), "ok");
+  const auto sessions = [&](const std::string& spec) { return stage("d", "1", R"({"$listLocalSessions": )" + spec + "}"); };
+  EXPECT_EQ(sessions(R"({"x": 1})"), "40415 BSON field '$listLocalSessions.x' is an unknown field.");
+  EXPECT_EQ(sessions(R"({"allUsers": 1})"), "14 BSON field '$listLocalSessions.allUsers' is the wrong type 'int', expected type 'bool'");
+  EXPECT_EQ(sessions(R"({"users": {}})"), "14 BSON field '$listLocalSessions.users' is the wrong type 'object', expected type 'array'");
+  EXPECT_EQ(sessions(R"({"users": [{"user": "a"}]})"), "40414 BSON field '$listLocalSessions.users.db' is missing but a required field");
+  EXPECT_EQ(sessions(R"({"allUsers": true, "users": [{"user": "a", "db": "b"}]})"),
+            "12 $listLocalSessions may not specify {allUsers:true} and {users:[...]} at the same time");
+}
+
+TEST_F(RefusalsOfOptionsTest, WhereAMergeGoes) {
+  start(kTest80);
+  run("d", R"({"insert": "c", "documents": [{"_id": 1}]})");
+  const auto merge = [&](const std::string& spec) { return stage("d", R"("c")", R"({"$merge": )" + spec + "}"); };
+  EXPECT_EQ(merge(R"({"into": {"coll": "o", "x": 1}})"), "40415 BSON field 'into.x' is an unknown field.");
+  EXPECT_EQ(merge(R"({"into": {"coll": 5}})"), "14 BSON field 'into.coll' is the wrong type 'int', expected type 'string'");
+  EXPECT_EQ(merge(R"({"into": "o", "let": 5})"), "14 BSON field '$merge.let' is the wrong type 'int', expected type 'object'");
+  EXPECT_EQ(stage("d", R"("c")", R"({"$out": {"db": "d", "coll": "o", "x": 1}})").substr(0, 5), "16994");
+  EXPECT_EQ(find("d", "o").size(), 0u);
+}
+
+TEST_F(RefusalsOfOptionsTest, TypesOfOptions) {
+  for (const auto version : {kTest44, kTest80}) {
+    start(version);
+    run("d", R"({"insert": "c", "documents": [{"_id": 1}]})");
+    const bool old = version == kTest44;
+    EXPECT_EQ(outcome("d", R"({"count": "c", "hint": 5})"), "9 Hint must be a string or an object");
+    EXPECT_EQ(outcome("d", R"({"findAndModify": 5, "query": {}})"), "73 collection name has invalid type int");
+    EXPECT_EQ(outcome("admin", R"({"renameCollection": 5, "to": "d.x"})"), old ? "2 collection name has invalid type int"
+                                                                               : "14 BSON field 'renameCollection.renameCollection' is the wrong type 'int', expected type 'string'");
+    EXPECT_EQ(outcome("d", R"({"dataSize": 5})"), old ? "2 collection name has invalid type int" : "14 BSON field 'dataSize.dataSize' is the wrong type 'int', expected type 'string'");
+    EXPECT_EQ(outcome("admin", R"({"listDatabases": 1, "authorizedDatabases": 1})"),
+              "14 BSON field 'listDatabases.authorizedDatabases' is the wrong type 'int', expected type 'bool'");
+    EXPECT_EQ(outcome("d", R"({"explain": {"find": "c", "$db": "e"}})"), "73 Mismatched $db in explain command. Expected d but got e");
+    EXPECT_EQ(outcome("d", R"({"explain": {"find": "c", "$db": "d"}})"), "ok");
+    if (old) continue;
+    EXPECT_EQ(outcome("d", R"({"distinct": "c", "key": "a", "hint": 5})"), "9 Hint must be a string or an object");
+    EXPECT_EQ(outcome("d", R"({"update": "c", "updates": [{"q": {}, "u": {"$set": {"a": 1}}}], "let": 5})"), "14 BSON field 'update.let' is the wrong type 'int', expected type 'object'");
+    EXPECT_EQ(outcome("d", R"({"delete": "c", "deletes": [{"q": {}, "limit": 0}], "let": 5})"), "14 BSON field 'delete.let' is the wrong type 'int', expected type 'object'");
+    EXPECT_EQ(outcome("d", R"({"aggregate": "c", "pipeline": [], "cursor": {}, "bypassDocumentValidation": "x"})"),
+              "14 BSON field 'aggregate.bypassDocumentValidation' is the wrong type 'string', expected types '[bool, long, int, decimal, double']");
+    EXPECT_EQ(find("d", "c").size(), 1u);
+  }
+}
+
+TEST_F(RefusalsOfOptionsTest, Collations) {
+  start(kTest80);
+  run("d", R"({"insert": "c", "documents": [{"_id": 1}]})");
+  const auto find_by = [&](const std::string& collation) { return outcome("d", R"({"find": "c", "collation": )" + collation + "}"); };
+  EXPECT_EQ(find_by(R"({"locale": "en", "x": 1})"), "40415 BSON field 'collation.x' is an unknown field.");
+  EXPECT_EQ(find_by(R"({"strength": 1})"), "40414 BSON field 'collation.locale' is missing but a required field");
+  EXPECT_EQ(find_by(R"({"locale": 5})"), "14 BSON field 'collation.locale' is the wrong type 'int', expected type 'string'");
+  EXPECT_EQ(find_by(R"({"locale": "en", "caseFirst": "x"})"), "2 Enumeration value 'x' for field 'collation.caseFirst' is not a valid value.");
+  EXPECT_EQ(find_by(R"({"locale": "en", "strength": 3.0, "caseFirst": "upper", "alternate": "shifted", "backwards": false})"), "ok");
+  const std::string unknown = R"("collation": {"locale": "en", "x": 1})";
+  const std::string refused = "40415 BSON field 'collation.x' is an unknown field.";
+  EXPECT_EQ(outcome("d", R"({"aggregate": "c", "pipeline": [], "cursor": {}, )" + unknown + "}"), refused);
+  EXPECT_EQ(outcome("d", R"({"count": "c", )" + unknown + "}"), refused);
+  EXPECT_EQ(outcome("d", R"({"update": "c", "updates": [{"q": {}, "u": {"$set": {"a": 1}}, )" + unknown + "}]}"), refused);
+  EXPECT_EQ(outcome("d", R"({"delete": "c", "deletes": [{"q": {}, "limit": 0, )" + unknown + "}]}"), refused);
+  EXPECT_EQ(outcome("d", R"({"createIndexes": "c", "indexes": [{"key": {"a": 1}, "name": "a", )" + unknown + "}]}"), refused);
+  EXPECT_EQ(find("d", "c").size(), 1u);
+  const std::string english = R"("collation": {"locale": "en"})";
+  EXPECT_EQ(outcome("d", R"({"createIndexes": "c", "indexes": [{"key": {"_id": 1}, "name": "_id_", )" + english + "}]}").substr(0, 75),
+            "2 The _id index must have the same collation as the collection. Index colla");
+  run("d", R"({"create": "e", )" + english + "}");
+  EXPECT_EQ(outcome("d", R"({"createIndexes": "e", "indexes": [{"key": {"_id": 1}, "name": "_id_", )" + english + "}]}"), "ok");
+  EXPECT_EQ(outcome("d", R"({"createIndexes": "e", "indexes": [{"key": {"_id": 1}, "name": "_id_"}]})"), "ok") << "it inherits it";
+}
+
+TEST_F(RefusalsOfOptionsTest, WhatCollectionsAreMadeWith) {
+  for (const auto version : {kTest44, kTest80}) {
+    start(version);
+    const bool old = version == kTest44;
+    const auto create = [&](const std::string& options) { return outcome("d", R"({"create": "x", )" + options + "}"); };
+    EXPECT_EQ(create(R"("capped": true, "size": "x")"), "14 BSON field 'create.size' is the wrong type 'string', expected types '[long, int, decimal, double']");
+    EXPECT_EQ(create(R"("capped": true, "size": 1000, "max": "x")"), "14 BSON field 'create.max' is the wrong type 'string', expected types '[long, int, decimal, double']");
+    EXPECT_EQ(create(R"("capped": true, "size": -1)"), old ? "2 size has to be >= 0" : "51024 BSON field 'size' value must be >= 1, actual value '-1'");
+    EXPECT_EQ(create(R"("capped": true, "size": 1000, "max": 2147483648)"),
+              old ? "2 max in a capped collection has to be < 2^31 or not set" : "51024 BSON field 'max' value must be < 2147483648, actual value '2147483648'");
+    EXPECT_EQ(create(R"("indexOptionDefaults": {"x": 1})"), old ? "72 indexOptionDefaults.x is not a supported option." : "40415 BSON field 'create.indexOptionDefaults.x' is an unknown field.");
+    EXPECT_EQ(create(R"("indexOptionDefaults": {"storageEngine": {"x": {}}})"), "72 x is not a registered storage engine for this server");
+    EXPECT_EQ(create(R"("temp": "x")"), "14 BSON field 'create.temp' is the wrong type 'string', expected types '[bool, long, int, decimal, double']");
+    EXPECT_EQ(create(R"("autoIndexId": false)"), "50001 autoIndexId:false is not allowed for collection d.x because it can be replicated");
+    EXPECT_TRUE(batch(run("d", R"({"listCollections": 1})")).empty());
+    EXPECT_EQ(create(R"("autoIndexId": true, "indexOptionDefaults": {"storageEngine": {"wiredTiger": {}}})"), "ok");
+    EXPECT_EQ(batch(run("d", R"({"listIndexes": "x"})")).size(), 1u);
+  }
+}
+
+}  // namespace
+}  // namespace drover::sandbox
