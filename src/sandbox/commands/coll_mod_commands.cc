@@ -38,6 +38,7 @@ bson::Document with_options(bson::View options, const std::map<std::string, bson
   return std::move(out).finish();
 }
 
+bson::Value flag_value(bool flag) { return bson::Value(bson::make_document({{"", flag}}).view().first()); }
 bson::Value text_value(std::string_view text) { return bson::Value(bson::make_document({{"", text}}).view().first()); }
 
 // What `index` asks for.
@@ -53,10 +54,6 @@ struct IndexChange {
 Result<const IndexInfo*> named_index(const CollectionInfo& collection, bson::View request) {
   const auto name = request["name"];
   const auto key = request["keyPattern"];
-  if (name && key) return bad_option("Cannot specify both key pattern and name.");
-  if (!name && !key) return bad_option("Must specify either index name or key pattern.");
-  if (name && !name.is_string()) return bad_option("Index name must be a string.");
-  if (key && !key.is_document()) return bad_option("Key pattern must be an object.");
   if (name) {
     const auto* index = collection.index(name.string_value());
     if (index && index->ready) return index;
@@ -85,26 +82,48 @@ tl::unexpected<Error> mistyped_option(const bson::Element& field, std::string_vi
                                                        expected.starts_with("'[") ? "s" : "", expected));
 }
 
-Status check_index_request(const CommandContext& context, bson::View request) {
+// Which index is meant: one way or the other.
+Status check_index_named(const bson::Element& name, const bson::Element& key) {
+  if (name && key) return bad_option("Cannot specify both key pattern and name.");
+  if (!name && !key) return bad_option("Must specify either index name or key pattern.");
+  if (name && !name.is_string()) return bad_option("Index name must be a string.");
+  if (key && !key.is_document()) return bad_option("Key pattern must be an object.");
+  return {};
+}
+
+// Since 5.0 it is parsed as any struct is. Facts: MongoDB's coll_mod.idl.
+Status check_index_fields(const CommandContext& context, bson::View request) {
   for (const auto& field : request) {
     const auto name = field.key();
-    if (name == "name" || name == "keyPattern" || name == "expireAfterSeconds" || name == "hidden") continue;
-    if ((name == "unique" || name == "prepareUnique") && context.settings().at_least(6, 0)) {
-      if (field.type() != bson::Type::kBool) return mistyped_option(field, "'bool'");
-      if (name == "unique" && !field.is_truthy()) return server_error(code::kBadValue, "'unique: false' option is not supported");
-      continue;
-    }
-    return bad_option(fmt::format("BSON field 'collMod.index.{}' is an unknown field.", name));
+    const bool flag = name == "hidden" || ((name == "unique" || name == "prepareUnique") && context.settings().at_least(6, 0));
+    if (name == "name" && !field.is_string()) return mistyped_option(field, "'string'");
+    if (name == "keyPattern" && !field.is_document()) return mistyped_option(field, "'object'");
+    if (name == "expireAfterSeconds" && !field.is_number()) return mistyped_option(field, "'[long, int, decimal, double']");
+    if (flag && field.type() != bson::Type::kBool && !field.is_number()) return mistyped_option(field, "'[bool, long, int, decimal, double']");
+    if (flag || name == "name" || name == "keyPattern" || name == "expireAfterSeconds") continue;
+    return server_error(code::kUnknownField, fmt::format("BSON field 'collMod.index.{}' is an unknown field.", name));
   }
-  const bool unique = request["unique"].exists() || request["prepareUnique"].exists();
-  if (!request["expireAfterSeconds"] && !request["hidden"] && !unique) {
+  return {};
+}
+
+Status check_index_request(const CommandContext& context, bson::View request) {
+  const auto unique = request["unique"], hidden = request["hidden"], seconds = request["expireAfterSeconds"];
+  if (context.settings().at_least(5, 0)) {
+    TRY(check_index_fields(context, request));
+  } else {
+    for (const auto& field : request) {
+      const auto name = field.key();
+      if (name == "name" || name == "keyPattern" || name == "expireAfterSeconds" || name == "hidden") continue;
+      return bad_option(fmt::format("BSON field 'collMod.index.{}' is an unknown field.", name));
+    }
+  }
+  TRY(check_index_named(request["name"], request["keyPattern"]));
+  if (!seconds && !hidden && !unique && !request["prepareUnique"]) {
     return bad_option(context.settings().at_least(6, 0) ? "no expireAfterSeconds, hidden, unique, or prepareUnique field" : "no expireAfterSeconds or hidden field");
   }
-  if (const auto seconds = request["expireAfterSeconds"]; seconds && !seconds.is_number()) {
-    if (context.settings().at_least(6, 0)) return mistyped_option(seconds, "'[long, int, decimal, double']");
-    return bad_option("expireAfterSeconds field must be a number");
-  }
-  if (const auto hidden = request["hidden"]; hidden && hidden.type() != bson::Type::kBool) return bad_option("hidden field must be a boolean");
+  if (unique && !unique.is_truthy()) return server_error(code::kBadValue, "'unique: false' option is not supported");
+  if (seconds && !seconds.is_number()) return bad_option("expireAfterSeconds field must be a number");
+  if (hidden && hidden.type() != bson::Type::kBool && !context.settings().at_least(5, 0)) return bad_option("hidden field must be a boolean");
   return {};
 }
 
@@ -144,7 +163,7 @@ Result<IndexChange> index_change(const CommandContext& context, const Collection
     if (before != hidden.is_truthy()) {
       change.hidden_before = before;
       change.hidden = !before;
-      changes["hidden"] = before ? bson::Value() : bson::Value(hidden);
+      changes["hidden"] = before ? bson::Value() : flag_value(true);
     }
   }
   if (const auto prepare = request["prepareUnique"]) {
@@ -153,14 +172,14 @@ Result<IndexChange> index_change(const CommandContext& context, const Collection
     if (was != prepare.is_truthy()) {
       change.prepare_unique_before = was;
       change.prepare_unique = !was;
-      changes["prepareUnique"] = was ? bson::Value() : bson::Value(prepare);
+      changes["prepareUnique"] = was ? bson::Value() : flag_value(true);
     }
   }
   if (const auto unique = request["unique"]; unique && !index->is_id() && !spec["unique"].is_truthy()) {
     const bool prepared = change.prepare_unique ? *change.prepare_unique : spec["prepareUnique"].is_truthy();
     if (!prepared) return bad_option("Cannot make index unique with 'prepareUnique=false'. Run collMod to set it first.");
     change.makes_unique = true;
-    changes["unique"] = bson::Value(unique);
+    changes["unique"] = flag_value(true);
     changes["prepareUnique"] = bson::Value();
   }
   change.spec = with_options(spec, changes);
@@ -213,11 +232,16 @@ Status check_options(const CommandContext& context, const CollectionInfo& collec
   return {};
 }
 
-Status check_choice(const bson::Element& field, std::initializer_list<std::string_view> choices, std::string_view what) {
+Status check_choice(const CommandContext& context, const bson::Element& field, std::initializer_list<std::string_view> choices, std::string_view what) {
   const auto value = field.to_string_view();
+  const bool idl = context.settings().at_least(5, 0);
+  if (!value && idl) {
+    return server_error(code::kTypeMismatch, fmt::format("BSON field 'collMod.{}' is the wrong type '{}', expected type 'string'", field.key(), bson::type_name(field.type())));
+  }
   for (const auto choice : choices) {
     if (value == choice) return {};
   }
+  if (idl) return server_error(code::kBadValue, fmt::format("Enumeration value '{}' for field 'collMod.{}' is not a valid value.", *value, field.key()));
   return server_error(code::kBadValue, fmt::format("invalid validation {}: {}", what, value.value_or(bson::type_name(field.type()))));
 }
 
@@ -226,16 +250,20 @@ Status add_capped_limits(const CommandContext& context, const CollectionInfo& co
   constexpr std::int64_t kMost = std::int64_t{1} << 50;
   const auto size = context.body["cappedSize"], max = context.body["cappedMax"];
   const auto kept = [](bson::Builder&& out) { return bson::Value(std::move(out).finish().view().first()); };
+  for (const auto& limit : {size, max}) {
+    if (!limit || limit.is_number()) continue;
+    return server_error(code::kTypeMismatch, fmt::format("BSON field 'collMod.{}' is the wrong type '{}', expected types '[long, int, decimal, double']", limit.key(), bson::type_name(limit.type())));
+  }
   if ((size || max) && !collection.capped) return bad_option("Collection must be capped.");
   if (size) {
-    const auto bytes = size.is_number() ? size.to_int64().value_or(0) : 0;
+    const auto bytes = size.to_int64().value_or(0);
     if (bytes < 1 || bytes > kMost) return server_error(51024, fmt::format("BSON field 'cappedSize' value must be >= 1 and <= {}, actual value '{}'", kMost, bytes));
     bson::Builder out;
     append_capped_size(context, out, bytes);
     changes["size"] = kept(std::move(out));
   }
   if (max) {
-    const auto number = max.is_number() ? max.to_int64().value_or(0) : 0;
+    const auto number = max.to_int64().value_or(0);
     if (number >= INT32_MAX) return server_error(51024, fmt::format("BSON field 'cappedMax' value must be < {}, actual value '{}'", INT32_MAX, number));
     bson::Builder out;
     append_capped_max(out, number);
@@ -277,11 +305,11 @@ Result<std::map<std::string, bson::Value>> option_changes(const CommandContext& 
     changes["validator"] = validator.document_value().empty() ? bson::Value() : bson::Value(validator);
   }
   if (const auto level = body["validationLevel"]) {
-    TRY(check_choice(level, {"off", "strict", "moderate"}, "level"));
+    TRY(check_choice(context, level, {"off", "strict", "moderate"}, "level"));
     changes["validationLevel"] = bson::Value(level);
   }
   if (const auto action = body["validationAction"]) {
-    TRY(check_choice(action, {"error", "warn"}, "action"));
+    TRY(check_choice(context, action, {"error", "warn"}, "action"));
     changes["validationAction"] = bson::Value(action);
   }
   // Whichever of the three is given, the server writes all of them.
@@ -296,8 +324,8 @@ Result<std::map<std::string, bson::Value>> option_changes(const CommandContext& 
     changes["timeseries"] = bson::Value(bson::make_document({{"", changed}}).view().first());
   }
   if (const auto images = body["recordPreImages"]) {
-    if (images.type() != bson::Type::kBool) return bad_option("recordPreImages must be a boolean");
-    changes["recordPreImages"] = images.is_truthy() ? bson::Value(images) : bson::Value();
+    if (images.type() != bson::Type::kBool && !context.settings().at_least(5, 0)) return bad_option("recordPreImages must be a boolean");
+    changes["recordPreImages"] = TRY(bool_field(context, "recordPreImages")) ? flag_value(true) : bson::Value();
   }
   if (const auto images = body["changeStreamPreAndPostImages"]) {
     TRY(check_image_option(context, images));

@@ -127,5 +127,29 @@ TEST_F(RefusalsOfOptionsTest, WhatCollectionsAreMadeWith) {
   }
 }
 
+TEST_F(RefusalsOfOptionsTest, WhatCollectionsAreChangedWith) {
+  for (const auto version : {kTest44, kTest80}) {
+    start(version);
+    const bool old = version == kTest44;
+    run("d", R"({"createIndexes": "c", "indexes": [{"key": {"a": 1}, "name": "a"}]})");
+    const auto change = [&](const std::string& options) { return outcome("d", R"({"collMod": "c", )" + options + "}"); };
+    const auto index = [&](const std::string& options) { return change(R"("index": {)" + options + "}"); };
+    EXPECT_EQ(index(""), "72 Must specify either index name or key pattern.");
+    EXPECT_EQ(index(R"("name": "a", "keyPattern": {"a": 1}, "hidden": true)"), "72 Cannot specify both key pattern and name.");
+    EXPECT_EQ(index(R"("name": 5, "hidden": true)"), old ? "72 Index name must be a string." : "14 BSON field 'collMod.index.name' is the wrong type 'int', expected type 'string'");
+    EXPECT_EQ(index(R"("keyPattern": 5, "hidden": true)"),
+              old ? "72 Key pattern must be an object." : "14 BSON field 'collMod.index.keyPattern' is the wrong type 'int', expected type 'object'");
+    EXPECT_EQ(index(R"("name": "a", "hidden": "x")"),
+              old ? "72 hidden field must be a boolean" : "14 BSON field 'collMod.index.hidden' is the wrong type 'string', expected types '[bool, long, int, decimal, double']");
+    EXPECT_EQ(index(R"("name": "a", "hidden": true, "x": 1)").substr(0, 3), old ? "72 " : "404");
+    EXPECT_EQ(change(R"("validationLevel": "x")"), old ? "2 invalid validation level: x" : "2 Enumeration value 'x' for field 'collMod.validationLevel' is not a valid value.");
+    EXPECT_EQ(change(R"("validationAction": 5)").substr(0, 3), old ? "2 i" : "14 ");
+    if (old) continue;
+    EXPECT_EQ(change(R"("cappedSize": "x")"), "14 BSON field 'collMod.cappedSize' is the wrong type 'string', expected types '[long, int, decimal, double']");
+    EXPECT_EQ(index(R"("name": "a", "hidden": 1)"), "ok");
+    EXPECT_EQ(batch(run("d", R"({"listIndexes": "c"})")).at(1)["hidden"].type(), bson::Type::kBool) << "a number is kept as what it says";
+  }
+}
+
 }  // namespace
 }  // namespace drover::sandbox
