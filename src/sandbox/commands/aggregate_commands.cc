@@ -27,6 +27,10 @@ Result<Namespace> parse_namespace(const CommandContext& context) {
     if (first.to_double() != 1.0) return server_error(code::kFailedToParse, "Invalid command format: the 'aggregate' field must specify a collection name or 1");
     return Namespace{std::string(context.database), ""};
   }
+  if (!first.is_string()) return server_error(code::kTypeMismatch, fmt::format("collection name has invalid type: {}", bson::type_name(first.type())));
+  if (first.string_value() == "$cmd.aggregate") {
+    return server_error(code::kInvalidNamespace, fmt::format("Invalid namespace specified '{}.{}'", context.database, first.string_value()));
+  }
   return named_collection(context);
 }
 

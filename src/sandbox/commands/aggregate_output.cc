@@ -303,7 +303,7 @@ Status check_output(CommandContext& context, const Namespace& source, const Outp
     return server_error(263, fmt::format("Operation not permitted in transaction :: caused by :: {} cannot be used in a transaction", name));
   }
   const auto target = target_of(source, output);
-  TRY(check_collection_name(target));
+  TRY(check_collection_name(context, target));
   if (target.collection.find('$') != std::string::npos) {
     return server_error(code::kInvalidNamespace, fmt::format("Invalid {} target namespace, {}", name, target.to_string()));
   }

@@ -59,7 +59,7 @@ Result<bson::Document> clone_as_capped(CommandContext& context) {
   const auto name = context.body["toCollection"].to_string_view();
   if (!name || name->empty()) return server_error(code::kMissingField, "BSON field 'cloneCollectionAsCapped.toCollection' is missing but a required field");
   const Namespace to{from.db, std::string(*name)};
-  TRY(check_collection_name(to));
+  TRY(check_collection_name(context, to));
   const auto size = TRY(wanted_size(context));
   TRY(in_write_unit(context, [&](WriteUnit& unit) -> Status {
     const auto collection = TRY(source_of(context, unit, from));

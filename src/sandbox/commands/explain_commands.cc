@@ -344,7 +344,7 @@ Result<bson::Document> explain_command(CommandContext& context, bson::View comma
     return std::move(out).finish();
   }
   const Namespace ns{std::string(context.database), std::string(command.first().to_string_view().value_or(""))};
-  TRY(check_collection_name(ns));
+  TRY(check_collection_name(context, ns));
   const auto scope = TRY(read_scope(context));
   const auto collection = scope.reader->catalog().find(ns);
   if (collection && collection->is_view()) {

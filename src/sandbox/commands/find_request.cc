@@ -154,7 +154,7 @@ Result<FindRequest> parse_find(const CommandContext& context, bson::View body) {
   bson::View resume_after;
   const auto first = body.first();
   if (!first.is_string() && !first.to_uuid()) {
-    if (fields.idl()) return server_error(code::kInvalidNamespace, fmt::format("collection name has invalid type {}", bson::type_name(first.type())));
+    if (fields.idl()) return server_error(context.settings().at_least(7, 0) ? code::kInvalidNamespace : code::kBadValue, fmt::format("collection name has invalid type {}", bson::type_name(first.type())));
     return server_error(code::kFailedToParse, fmt::format("Failed to parse: find: {}. 'find' field must be of BSON type string.", bson::to_shell(first)));
   }
   for (const auto& field : body) {

@@ -119,21 +119,45 @@ bool is_valid_namespace(const Namespace& ns) {
   return is_valid_database(ns.db) && !ns.collection.empty() && ns.collection.front() != '.' && ns.collection.find('\0') == std::string::npos;
 }
 
-Status check_collection_name(const Namespace& ns) {
+Status check_collection_name(const CommandContext& context, const Namespace& ns) {
   const auto& name = ns.collection;
-  if (name.empty() || name.front() == '.' || name.find('\0') != std::string::npos) {
-    return server_error(code::kInvalidNamespace, fmt::format("Invalid namespace specified '{}.{}'", ns.db, name));
+  if (name.starts_with('.')) {
+    return server_error(code::kInvalidNamespace, "Collection names cannot start with '.'" + (context.settings().at_least(5, 0) ? ": " + name : std::string()));
   }
+  if (name.find('\0') != std::string::npos) return server_error(code::kInvalidNamespace, "namespaces cannot have embedded null characters");
+  if (name.empty()) return server_error(code::kInvalidNamespace, fmt::format("Invalid namespace specified '{}.'", ns.db));
   return {};
 }
 
+namespace {
+
+// Parsers of structs say 2 of a name that is none, parsers by hand 73. Which command has which is the version's.
+int no_name_code(const CommandContext& context) {
+  if (context.command == nullptr) return code::kInvalidNamespace;
+  static constexpr std::string_view kAlways[] = {"insert", "update", "delete"};
+  static constexpr std::string_view kSince50[] = {"create", "createIndexes", "findAndModify", "drop", "dropIndexes", "collMod", "listIndexes"};
+  const auto& name = context.command->name;
+  const bool of_struct = std::ranges::find(kAlways, name) != std::end(kAlways) ||
+                         (context.settings().at_least(5, 0) && std::ranges::find(kSince50, name) != std::end(kSince50)) ||
+                         (name == "find" && context.settings().at_least(5, 0) && !context.settings().at_least(7, 0));
+  return of_struct ? code::kBadValue : code::kInvalidNamespace;
+}
+
+bool takes_uuid(const CommandContext& context) {
+  static constexpr std::string_view kReads[] = {"find", "count", "distinct", "listIndexes"};
+  return context.command == nullptr || std::ranges::find(kReads, context.command->name) != std::end(kReads);
+}
+
+}  // namespace
+
 Result<Namespace> named_collection(const CommandContext& context) {
   const auto first = context.body.first();
+  if (first.to_uuid()) return server_error(no_name_code(context), "Collection name must be provided. UUID is not valid in this context");
   if (!first.is_string()) {
-    return server_error(code::kInvalidNamespace, fmt::format("collection name has invalid type {}", bson::type_name(first.type())));
+    return server_error(no_name_code(context), fmt::format("collection name has invalid type {}", bson::type_name(first.type())));
   }
   Namespace ns{std::string(context.database), std::string(first.string_value())};
-  TRY(check_collection_name(ns));
+  TRY(check_collection_name(context, ns));
   return ns;
 }
 
@@ -165,7 +189,7 @@ Status check_collection_uuid(CommandContext& context, const Catalog& catalog, co
 Result<Target> target_collection(CommandContext& context, const Catalog& catalog) {
   Target target;
   const auto first = context.body.first();
-  if (const auto uuid = first.to_uuid()) {
+  if (const auto uuid = first.to_uuid(); uuid && takes_uuid(context)) {
     target.collection = catalog.find(*uuid);
     if (!target.collection || target.collection->ns.db != context.database) {
       return server_error(code::kNamespaceNotFound, fmt::format("Unable to resolve {}", uuid->to_string()));
@@ -296,8 +320,14 @@ bson::Document default_id_index(const bson::Collator* collator) {
 
 Status check_creatable(const CommandContext& context, const Namespace& ns) {
   const bool five = context.settings().at_least(5, 0);
+  if (ns.db.find('$') != std::string::npos) return server_error(code::kInvalidNamespace, five ? "Invalid namespace: " + ns.to_string() : "invalid db name");
   if (ns.collection.find('$') != std::string::npos || ns.collection.empty() || ns.collection.front() == '.') {
     return server_error(code::kInvalidNamespace, five ? fmt::format("Invalid collection name: {}", ns.collection) : "invalid collection name");
+  }
+  if (ns.db == "system" && !five) return server_error(code::kInvalidNamespace, "cannot use 'system' database");
+  if (!ns.collection.starts_with("system.") && ns.collection.find(".system.") != std::string::npos) {
+    const bool of_sharding = five ? ns.db == "config" && ns.collection.starts_with("cache.chunks.") : ns.collection.find(".system.sessions") != std::string::npos;
+    if (!of_sharding) return server_error(code::kBadValue, fmt::format(fmt::runtime(five ? "Invalid namespace: {}" : "cannot write to '{}'"), ns.to_string()));
   }
   // Facts: MongoDB's NamespaceString::isLegalClientSystemNS.
   static constexpr std::string_view kEverywhere[] = {"system.js", "system.profile", "system.users", "system.roles", "system.views"};

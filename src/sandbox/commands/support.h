@@ -62,11 +62,11 @@ Status check_collation_fields(const CommandContext& context, const bson::Element
 Status check_object_field(const CommandContext& context, std::string_view name);
 Result<bool> bool_field(const CommandContext& context, std::string_view name, bool otherwise = false);
 
-// The namespace named by the command's first field, which is a string: 73 for what no collection can be called.
+// The namespace named by the command's first field, which is a string: 73 for what no collection can be called, 2 or 73 for what is no name.
 Result<Namespace> named_collection(const CommandContext& context);
 // Of commands that name a collection with its database: no string is 2 before 5.0, 14 since then.
 Status check_full_name(const CommandContext& context);
-// Also by UUID (binary subtype 4): 26 when there is none. And `collectionUUID` (6.0+): 361 when it is another's.
+// Of some reads also by UUID (binary subtype 4): 26 when there is none. And `collectionUUID` (6.0+): 361 when it is another's.
 struct Target {
   Namespace ns;
   CollectionPtr collection;  // null: does not exist
@@ -74,11 +74,11 @@ struct Target {
 // 361 where `collectionUUID` (6.0+) is that of no collection, or of another than `found`, with what is told of it in error_extra.
 Status check_collection_uuid(CommandContext& context, const Catalog& catalog, const Namespace& ns, const CollectionInfo* found);
 Result<Target> target_collection(CommandContext& context, const Catalog& catalog);
-Status check_collection_name(const Namespace& ns);
+Status check_collection_name(const CommandContext& context, const Namespace& ns);
 bool is_valid_database(std::string_view db);
 // Whether there can be such a collection: of names that commands carry elsewhere than in their first field.
 bool is_valid_namespace(const Namespace& ns);
-// What may be created, and what may be written, whoever asks: 73 InvalidNamespace for names with $ and names of the system's.
+// What may be created, and what may be written, whoever asks: 73 InvalidNamespace for names with $ and names of the system's, 2 where those are in the middle.
 Status check_creatable(const CommandContext& context, const Namespace& ns);
 Status check_writable(const CommandContext& context, const Namespace& ns);
 

@@ -93,7 +93,7 @@ class Reading {
 Status check_definition(CommandContext& context, WriteUnit& unit, const Namespace& ns, bson::View options) {
   const std::string on(options["viewOn"].to_string_view().value_or(""));
   if (on.empty()) return server_error(code::kBadValue, "'viewOn' cannot be empty");
-  TRY(check_collection_name({ns.db, on}));
+  TRY(check_collection_name(context, {ns.db, on}));
   const auto stages = options["pipeline"].to_array().value_or(bson::View());
   const auto pipeline = TRY(parse_pipeline(context, stages));
   if (pipeline.output() || (pipeline.leading() && pipeline.leading()->name == "$changeStream")) {

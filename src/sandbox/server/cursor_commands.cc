@@ -78,7 +78,8 @@ Result<GetMore> parse_get_more(CommandContext& context) {
   if (!collection_seen && idl) return server_error(40414, "BSON field 'getMore.collection' is missing but a required field");
   if (!collection_seen) return server_error(9, "Field 'collection' missing in: " + shown());
   if (request.id == 0) return server_error(2, "Cursor id for getMore must be non-zero");
-  if (request.ns.collection.empty()) return server_error(73, fmt::format("Invalid namespace for getMore: {}.", request.ns.db));
+  if (request.ns.collection.empty()) return server_error(73, idl ? "Collection names cannot be empty" : fmt::format("Invalid namespace for getMore: {}.", request.ns.db));
+  TRY(check_collection_name(context, request.ns));
   if (request.batch_size) {
     TRY(check_batch_size(context, *request.batch_size));
     if (*request.batch_size == 0) request.batch_size.reset();  // no limit

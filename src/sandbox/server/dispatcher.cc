@@ -28,11 +28,18 @@ namespace {
 constexpr std::size_t kDescribedCommandBytes = 1024;
 constexpr int kLegacyQuery = 5739101;
 constexpr int kOverflow = 15;
+constexpr std::size_t kMaxDatabaseBytes = 63;
 // Smaller replies are sent in one piece.
 constexpr std::size_t kCopiedReplyBytes = 64 << 10;
 
-Status check_database(std::string_view db) {
-  if (db.find('.') != std::string_view::npos) return server_error(73, "'.' is an invalid character in a database name");
+Status check_database(std::string_view db, ServerVersion version) {
+  const bool seven = version >= ServerVersion{7, 0, 0};
+  if (db.find('.') != std::string_view::npos) {
+    if (version < ServerVersion{5, 0, 0}) return server_error(73, "'.' is an invalid character in a database name");
+    return server_error(73, fmt::format("'.' is an invalid character in {}: {}", seven ? "a db name" : "the database name", db));
+  }
+  if (db.find('\0') != std::string_view::npos) return server_error(73, seven ? "database names cannot have embedded null characters" : "namespaces cannot have embedded null characters");
+  if (seven && db.size() > kMaxDatabaseBytes) return server_error(73, fmt::format("db name must be at most {} characters, found: {}", kMaxDatabaseBytes, db.size()));
   if (!is_valid_database(db)) return server_error(73, fmt::format("Invalid database name: '{}'", db));
   return {};
 }
@@ -129,8 +136,8 @@ Dispatcher::Outcome Dispatcher::run(ClientConnection& connection, const Request&
   const auto first = request.body.first();
   const auto db = request.body["$db"].to_string_view();
   if (!db) return {decorate(error_reply(Error{ErrorCode::kFailure, "OP_MSG requests require a $db argument", 40571, {}}), &connection)};
-  if (auto valid = check_database(*db); !valid) return {decorate(error_reply(valid.error()), &connection)};
   const auto& settings = state_.services.settings;
+  if (auto valid = check_database(*db, settings.version); !valid) return {decorate(error_reply(valid.error()), &connection)};
   const auto* command = state_.services.commands.find(first.key(), settings.version);
   if (command == nullptr) return {decorate(unknown_command_reply(first.key()), &connection)};
   if (request.legacy && settings.at_least(5, 1) && command->name != "hello" && command->name != "isMaster" &&

@@ -2,6 +2,7 @@
 // parsers by hand of before.
 #include <fmt/format.h>
 
+#include "bson/ejson.h"
 #include "sandbox/server/client_for_tests.h"
 
 namespace drover::sandbox {
@@ -64,7 +65,7 @@ TEST_F(RefusalsOfOptionsTest, TypesOfOptions) {
     run("d", R"({"insert": "c", "documents": [{"_id": 1}]})");
     const bool old = version == kTest44;
     EXPECT_EQ(outcome("d", R"({"count": "c", "hint": 5})"), "9 Hint must be a string or an object");
-    EXPECT_EQ(outcome("d", R"({"findAndModify": 5, "query": {}})"), "73 collection name has invalid type int");
+    EXPECT_EQ(outcome("d", R"({"findAndModify": 5, "query": {}})"), old ? "73 collection name has invalid type int" : "2 collection name has invalid type int");
     EXPECT_EQ(outcome("admin", R"({"renameCollection": 5, "to": "d.x"})"), old ? "2 collection name has invalid type int"
                                                                                : "14 BSON field 'renameCollection.renameCollection' is the wrong type 'int', expected type 'string'");
     EXPECT_EQ(outcome("d", R"({"dataSize": 5})"), old ? "2 collection name has invalid type int" : "14 BSON field 'dataSize.dataSize' is the wrong type 'int', expected type 'string'");
@@ -148,6 +149,62 @@ TEST_F(RefusalsOfOptionsTest, WhatCollectionsAreChangedWith) {
     EXPECT_EQ(change(R"("cappedSize": "x")"), "14 BSON field 'collMod.cappedSize' is the wrong type 'string', expected types '[long, int, decimal, double']");
     EXPECT_EQ(index(R"("name": "a", "hidden": 1)"), "ok");
     EXPECT_EQ(batch(run("d", R"({"listIndexes": "c"})")).at(1)["hidden"].type(), bson::Type::kBool) << "a number is kept as what it says";
+  }
+}
+
+TEST_F(RefusalsOfOptionsTest, NamesOfDatabases) {
+  for (const auto version : {kTest44, kTest60, kTest80}) {
+    start(version);
+    const bool old = version == kTest44, newest = version == kTest80;
+    const auto ping = [&](const std::string& db) { return outcome(db, R"({"ping": 1})"); };
+    EXPECT_EQ(ping("a.b"), old      ? "73 '.' is an invalid character in a database name"
+                           : newest ? "73 '.' is an invalid character in a db name: a.b"
+                                    : "73 '.' is an invalid character in the database name: a.b");
+    EXPECT_EQ(ping(std::string("a\0b", 3)), newest ? "73 database names cannot have embedded null characters" : "73 namespaces cannot have embedded null characters");
+    EXPECT_EQ(ping("a b"), "73 Invalid database name: 'a b'");
+    EXPECT_EQ(ping(""), "73 Invalid database name: ''");
+    EXPECT_EQ(ping(std::string(63, 'x')), "ok");
+    EXPECT_EQ(ping(std::string(64, 'x')), newest ? "73 db name must be at most 63 characters, found: 64" : "73 Invalid database name: '" + std::string(64, 'x') + "'");
+    EXPECT_EQ(outcome("a$b", R"({"find": "c"})"), "ok") << "but nothing is made there";
+    EXPECT_EQ(outcome("a$b", R"({"create": "c"})"), old ? "73 invalid db name" : "73 Invalid namespace: a$b.c");
+    EXPECT_EQ(outcome("system", R"({"create": "c"})"), old ? "73 cannot use 'system' database" : "ok");
+  }
+}
+
+TEST_F(RefusalsOfOptionsTest, NamesOfCollections) {
+  for (const auto version : {kTest44, kTest60, kTest80}) {
+    start(version);
+    const bool old = version == kTest44, newest = version == kTest80;
+    run("d", R"({"insert": "c", "documents": [{"_id": 1}]})");
+    for (const std::string command : {"find", "count", "create", "drop"}) {
+      const auto named = [&](const std::string& name) { return outcome("d", fmt::format(R"({{"{}": {}}})", command, name)); };
+      EXPECT_EQ(named(R"(".x")"), old ? "73 Collection names cannot start with '.'" : "73 Collection names cannot start with '.': .x") << command;
+      EXPECT_EQ(named(R"("x\u0000y")"), "73 namespaces cannot have embedded null characters") << command;
+      EXPECT_EQ(named(R"("")"), "73 Invalid namespace specified 'd.'") << command;
+    }
+    EXPECT_EQ(outcome("d", R"({"getMore": {"$numberLong": "5"}, "collection": ""})"), old ? "73 Invalid namespace for getMore: d." : "73 Collection names cannot be empty");
+    EXPECT_EQ(outcome("d", R"({"getMore": {"$numberLong": "5"}, "collection": ".x"})").substr(0, 42), "73 Collection names cannot start with '.'" + std::string(old ? "" : ":"));
+    EXPECT_EQ(outcome("d", R"({"create": "a.system.b"})"), old ? "2 cannot write to 'd.a.system.b'" : "2 Invalid namespace: d.a.system.b");
+    EXPECT_EQ(outcome("d", R"({"create": "a."})"), "ok");
+    EXPECT_EQ(outcome("d", R"({"create": "a.system"})"), "ok");
+
+    // What is no name.
+    const std::string none = "collection name has invalid type int", of_struct = "2 " + none, by_hand = "73 " + none;
+    EXPECT_EQ(outcome("d", R"({"insert": 5, "documents": [{}]})"), of_struct);
+    EXPECT_EQ(outcome("d", R"({"createIndexes": 5, "indexes": [{"key": {"a": 1}, "name": "a"}]})"), old ? by_hand : of_struct);
+    EXPECT_EQ(outcome("d", R"({"find": 5})"), old ? "9 Failed to parse: find: 5. 'find' field must be of BSON type string." : newest ? by_hand : of_struct);
+    EXPECT_EQ(outcome("d", R"({"distinct": 5, "key": "a"})"), by_hand);
+    EXPECT_EQ(outcome("d", R"({"validate": 5})"), by_hand);
+    EXPECT_EQ(stage("d", "null", R"({"$match": {}})"), "14 collection name has invalid type: null");
+    EXPECT_EQ(stage("d", R"("$cmd.aggregate")", R"({"$match": {}})"), "73 Invalid namespace specified 'd.$cmd.aggregate'");
+
+    // Whole collections are found by UUID by some reads, and by nothing else.
+    const auto of_uuid = bson::to_ejson(batch(run("d", R"({"listCollections": 1, "filter": {"name": "c"}})")).at(0).view().at_path("info.uuid"));
+    EXPECT_EQ(outcome("d", R"({"find": )" + of_uuid + "}"), "ok");
+    EXPECT_EQ(outcome("d", R"({"listIndexes": )" + of_uuid + "}"), "ok");
+    EXPECT_EQ(outcome("d", R"({"drop": )" + of_uuid + "}"), (old ? "73" : "2") + std::string(" Collection name must be provided. UUID is not valid in this context"));
+    EXPECT_EQ(outcome("d", R"({"validate": )" + of_uuid + "}"), "73 Collection name must be provided. UUID is not valid in this context");
+    EXPECT_EQ(find("d", "c").size(), 1u);
   }
 }
 
