@@ -110,15 +110,16 @@ Result<Parsed> parse(const CommandContext& context) {
     } else if (key == "bypassDocumentValidation" && idl) {
       TRY(bool_field(context, key));
     } else if (key == "let" && context.settings().at_least(5, 0)) {
-      const auto let = field.to_document();
+      const auto let = field.is_null() ? std::optional(bson::View()) : field.to_document();
       if (!let) return mistyped_object(field);
       parsed.request.let = *let;
     } else if (key != "bypassDocumentValidation" && key != "collation" && (key != "collectionUUID" || !context.settings().at_least(6, 0)) &&
                key != "fromMongos" && key != "needsMerge" && key != "exchange" && key != "isMapReduceCommand") {
       if (idl) return server_error(code::kUnknownField, fmt::format("BSON field 'aggregate.{}' is an unknown field.", key));
       return server_error(code::kFailedToParse, fmt::format("unrecognized field '{}'", key));
-    } else if (key == "collation" && idl && !field.is_document()) {
-      return mistyped_object(field);
+    } else if (key == "collation" && !field.is_document() && !(idl && field.is_null())) {
+      if (idl) return mistyped_object(field);
+      return server_error(code::kTypeMismatch, fmt::format("collation must be an object, not a {}", bson::type_name(field.type())));
     }
     if (key == "collation") TRY(check_collation_fields(context, field));
   }

@@ -160,7 +160,7 @@ Result<bson::Document> distinct(CommandContext& context) {
   TRY(check_fields(context, {"key", "query", "collation", "hint", "collectionUUID"}));
   TRY(check_comment(context));
   const auto key_field = context.body["key"];
-  if (!key_field) return server_error(code::kMissingField, "BSON field 'distinct.key' is missing but a required field");
+  if (!key_field || key_field.is_null()) return server_error(code::kMissingField, "BSON field 'distinct.key' is missing but a required field");
   const auto key = key_field.to_string_view();
   if (!key) {
     return server_error(code::kTypeMismatch, fmt::format("BSON field 'distinct.key' is the wrong type '{}', expected type 'string'",

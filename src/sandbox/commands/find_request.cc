@@ -59,6 +59,7 @@ class Fields {
 };
 
 Result<bson::View> let_field(const bson::Element& field) {
+  if (field.is_null()) return bson::View();
   if (const auto document = field.to_document()) return *document;
   return server_error(code::kTypeMismatch, fmt::format("BSON field 'FindCommandRequest.let' is the wrong type '{}', expected type 'object'",
                                                        bson::type_name(field.type())));

@@ -74,7 +74,8 @@ Result<bson::Document> list_databases(CommandContext& context) {
   const bool name_only = TRY(bool_field(context, "nameOnly"));
   const bool privileged = context.internal || !context.authorization.enabled() ||
                           context.authorization.is_allowed("listDatabases", {Resource::Kind::kCluster, {}});
-  const auto authorized_only = context.body["authorizedDatabases"];
+  const auto asked = context.body["authorizedDatabases"];
+  const auto authorized_only = asked.is_null() ? bson::Element() : asked;
   if (authorized_only.exists() && authorized_only.type() != bson::Type::kBool) {
     return server_error(code::kTypeMismatch, fmt::format("BSON field 'listDatabases.authorizedDatabases' is the wrong type '{}', expected type 'bool'", bson::type_name(authorized_only.type())));
   }

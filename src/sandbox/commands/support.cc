@@ -61,6 +61,22 @@ Status check_collation_fields(const CommandContext& context, const bson::Element
   return server_error(code::kMissingField, "BSON field 'collation.locale' is missing but a required field");
 }
 
+namespace {
+
+// Of commands that are parsed as structs, null is as nothing.
+Status check_collation_type(const CommandContext& context, const bson::Element& given) {
+  if (given.is_document()) return {};
+  const auto& name = context.command->name;
+  if (name == "findAndModify" && !context.settings().at_least(5, 0)) {
+    return server_error(code::kTypeMismatch, fmt::format("\"collation\" had the wrong type. Expected object, found {}", bson::type_name(given.type())));
+  }
+  static constexpr std::string_view kOfStruct[] = {"count", "distinct", "create", "findAndModify"};
+  if (given.is_null() || std::ranges::find(kOfStruct, name) == std::end(kOfStruct)) return {};
+  return server_error(code::kTypeMismatch, fmt::format("BSON field '{}.collation' is the wrong type '{}', expected type 'object'", name, bson::type_name(given.type())));
+}
+
+}  // namespace
+
 Status check_fields(const CommandContext& context, std::initializer_list<std::string_view> known) {
   bool first = true;
   for (const auto& field : context.body) {
@@ -71,7 +87,9 @@ Status check_fields(const CommandContext& context, std::initializer_list<std::st
     if (std::find(known.begin(), known.end(), field.key()) == known.end()) {
       return server_error(code::kUnknownField, fmt::format("BSON field '{}.{}' is an unknown field.", context.command->name, field.key()));
     }
-    if (field.key() == "collation") TRY(check_collation_fields(context, field));
+    if (field.key() != "collation") continue;
+    TRY(check_collation_type(context, field));
+    TRY(check_collation_fields(context, field));
   }
   return {};
 }
@@ -96,7 +114,7 @@ Status check_comment(const CommandContext& context) {
 
 Status check_object_field(const CommandContext& context, std::string_view name) {
   const auto field = context.body[name];
-  if (!field || field.is_document()) return {};
+  if (!field || field.is_null() || field.is_document()) return {};
   return server_error(code::kTypeMismatch, fmt::format("BSON field '{}.{}' is the wrong type '{}', expected type 'object'", context.command->name, name, bson::type_name(field.type())));
 }
 
@@ -452,6 +470,7 @@ std::shared_ptr<const query::EvaluationContext> validator_context(const CommandC
 
 Result<std::shared_ptr<const bson::Collator>> effective_collation(bson::View statement, const CollectionInfo* collection) {
   const auto given = statement["collation"];
+  if (given.is_null()) return collection ? collection->collator : nullptr;
   if (given && !given.is_document()) {
     return server_error(code::kTypeMismatch, fmt::format("\"collation\" had the wrong type. Expected object, found {}", bson::type_name(given.type())));
   }

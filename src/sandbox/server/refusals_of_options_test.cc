@@ -73,7 +73,22 @@ TEST_F(RefusalsOfOptionsTest, TypesOfOptions) {
               "14 BSON field 'listDatabases.authorizedDatabases' is the wrong type 'int', expected type 'bool'");
     EXPECT_EQ(outcome("d", R"({"explain": {"find": "c", "$db": "e"}})"), "73 Mismatched $db in explain command. Expected d but got e");
     EXPECT_EQ(outcome("d", R"({"explain": {"find": "c", "$db": "d"}})"), "ok");
+    EXPECT_EQ(outcome("d", R"({"distinct": "c", "key": "a", "collation": 5})"), "14 BSON field 'distinct.collation' is the wrong type 'int', expected type 'object'");
+    EXPECT_EQ(outcome("d", R"({"create": "e", "collation": 5})"), "14 BSON field 'create.collation' is the wrong type 'int', expected type 'object'");
+    EXPECT_EQ(outcome("d", R"({"findAndModify": "c", "query": {"_id": 9}, "remove": true, "collation": 5})"),
+              old ? R"(14 "collation" had the wrong type. Expected object, found int)" : "14 BSON field 'findAndModify.collation' is the wrong type 'int', expected type 'object'");
+    EXPECT_EQ(outcome("d", R"({"aggregate": "c", "pipeline": [], "cursor": {}, "collation": 5})"),
+              old ? "14 collation must be an object, not a int" : "14 BSON field 'aggregate.collation' is the wrong type 'int', expected type 'object'");
+    EXPECT_EQ(outcome("d", R"({"distinct": "c", "key": null})"), "40414 BSON field 'distinct.key' is missing but a required field");
+    for (const std::string command : {R"("count": "c", "collation": null)", R"("distinct": "c", "key": "a", "collation": null)", R"("create": "n", "collation": null)"}) {
+      EXPECT_EQ(outcome("d", "{" + command + "}"), "ok") << command;
+    }
+    EXPECT_EQ(outcome("admin", R"({"listDatabases": 1, "authorizedDatabases": null})"), "ok");
     if (old) continue;
+    for (const std::string command : {R"("find": "c")", R"("aggregate": "c", "pipeline": [], "cursor": {})", R"("update": "c", "updates": [{"q": {"_id": 9}, "u": {"$set": {"a": 1}}}])",
+                                      R"("delete": "c", "deletes": [{"q": {"_id": 9}, "limit": 0}])"}) {
+      EXPECT_EQ(outcome("d", "{" + command + R"(, "let": null})"), "ok") << command;
+    }
     EXPECT_EQ(outcome("d", R"({"distinct": "c", "key": "a", "hint": 5})"), "9 Hint must be a string or an object");
     EXPECT_EQ(outcome("d", R"({"update": "c", "updates": [{"q": {}, "u": {"$set": {"a": 1}}}], "let": 5})"), "14 BSON field 'update.let' is the wrong type 'int', expected type 'object'");
     EXPECT_EQ(outcome("d", R"({"delete": "c", "deletes": [{"q": {}, "limit": 0}], "let": 5})"), "14 BSON field 'delete.let' is the wrong type 'int', expected type 'object'");
