@@ -119,7 +119,7 @@ Result<Parsed> parse(const CommandContext& context) {
       return server_error(code::kFailedToParse, fmt::format("unrecognized field '{}'", key));
     } else if (key == "collation" && !field.is_document() && !(idl && field.is_null())) {
       if (idl) return mistyped_object(field);
-      return server_error(code::kTypeMismatch, fmt::format("collation must be an object, not a {}", bson::type_name(field.type())));
+      return server_error(code::kTypeMismatch, fmt::format("\"collation\" had the wrong type. Expected object, found {}", bson::type_name(field.type())));
     }
     if (key == "collation") TRY(check_collation_fields(context, field));
   }

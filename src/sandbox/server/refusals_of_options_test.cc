@@ -78,7 +78,7 @@ TEST_F(RefusalsOfOptionsTest, TypesOfOptions) {
     EXPECT_EQ(outcome("d", R"({"findAndModify": "c", "query": {"_id": 9}, "remove": true, "collation": 5})"),
               old ? R"(14 "collation" had the wrong type. Expected object, found int)" : "14 BSON field 'findAndModify.collation' is the wrong type 'int', expected type 'object'");
     EXPECT_EQ(outcome("d", R"({"aggregate": "c", "pipeline": [], "cursor": {}, "collation": 5})"),
-              old ? "14 collation must be an object, not a int" : "14 BSON field 'aggregate.collation' is the wrong type 'int', expected type 'object'");
+              old ? R"(14 "collation" had the wrong type. Expected object, found int)" : "14 BSON field 'aggregate.collation' is the wrong type 'int', expected type 'object'");
     EXPECT_EQ(outcome("d", R"({"distinct": "c", "key": null})"), "40414 BSON field 'distinct.key' is missing but a required field");
     for (const std::string command : {R"("count": "c", "collation": null)", R"("distinct": "c", "key": "a", "collation": null)", R"("create": "n", "collation": null)"}) {
       EXPECT_EQ(outcome("d", "{" + command + "}"), "ok") << command;
