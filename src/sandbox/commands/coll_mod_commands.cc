@@ -292,6 +292,17 @@ Status add_expiry(const CommandContext& context, const CollectionInfo& collectio
   return {};
 }
 
+// What the server keeps for itself has no validators.
+Status check_validated(const CollectionInfo& collection) {
+  const auto& ns = collection.ns;
+  if (ns.collection.starts_with("system.buckets.")) return {};
+  if (ns.collection.starts_with("system.")) {
+    return bad_option(fmt::format("Document validators not allowed on system collection {} with UUID {}", ns.to_string(), collection.uuid.to_string()));
+  }
+  if (ns.db != "admin" && ns.db != "local" && ns.db != "config") return {};
+  return bad_option(fmt::format("Document validators are not allowed on collection {} with UUID {} in the {} internal database", ns.to_string(), collection.uuid.to_string(), ns.db));
+}
+
 Result<std::map<std::string, bson::Value>> option_changes(const CommandContext& context, const CollectionInfo& collection) {
   std::map<std::string, bson::Value> changes;
   const auto body = context.body;
@@ -300,6 +311,7 @@ Result<std::map<std::string, bson::Value>> option_changes(const CommandContext& 
       return server_error(code::kTypeMismatch, fmt::format("BSON field 'collMod.validator' is the wrong type '{}', expected type 'object'",
                                                            bson::type_name(validator.type())));
     }
+    if (!validator.document_value().empty()) TRY(check_validated(collection));
     TRY(query::Matcher::parse(validator.document_value(), collection.collator, context.settings().version, validator_context(context),
                               {.text = false, .where = false, .near = false}));
     changes["validator"] = validator.document_value().empty() ? bson::Value() : bson::Value(validator);

@@ -196,8 +196,15 @@ Result<bson::Document> explain(CommandContext& context) {
       return server_error(code::kInvalidNamespace, fmt::format("Mismatched $db in explain command. Expected {} but got {}", context.database, db.string_value()));
     }
   }
-  const auto verbosity = context.body["verbosity"].to_string_view().value_or("allPlansExecution");
+  const auto given = context.body["verbosity"];
+  const bool idl = context.settings().at_least(5, 0);
+  if (given && !given.is_string() && !(idl && given.is_null())) {
+    if (!idl) return server_error(code::kFailedToParse, "explain verbosity must be a string");
+    return server_error(code::kTypeMismatch, fmt::format("BSON field 'explain.verbosity' is the wrong type '{}', expected type 'string'", bson::type_name(given.type())));
+  }
+  const auto verbosity = given.to_string_view().value_or("allPlansExecution");
   if (verbosity != "queryPlanner" && verbosity != "executionStats" && verbosity != "allPlansExecution") {
+    if (idl) return server_error(code::kBadValue, fmt::format("Enumeration value '{}' for field 'explain.verbosity' is not a valid value.", verbosity));
     return server_error(code::kFailedToParse, "verbosity string must be one of {'queryPlanner', 'executionStats', 'allPlansExecution'}");
   }
   return explain_command(context, *inner, verbosity == "queryPlanner"     ? ExplainVerbosity::kPlan

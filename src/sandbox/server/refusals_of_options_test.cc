@@ -73,6 +73,10 @@ TEST_F(RefusalsOfOptionsTest, TypesOfOptions) {
               "14 BSON field 'listDatabases.authorizedDatabases' is the wrong type 'int', expected type 'bool'");
     EXPECT_EQ(outcome("d", R"({"explain": {"find": "c", "$db": "e"}})"), "73 Mismatched $db in explain command. Expected d but got e");
     EXPECT_EQ(outcome("d", R"({"explain": {"find": "c", "$db": "d"}})"), "ok");
+    EXPECT_EQ(outcome("d", R"({"explain": {"find": "c"}, "verbosity": 5})"),
+              old ? "9 explain verbosity must be a string" : "14 BSON field 'explain.verbosity' is the wrong type 'int', expected type 'string'");
+    EXPECT_EQ(outcome("d", R"({"explain": {"find": "c"}, "verbosity": "x"})"),
+              old ? "9 verbosity string must be one of {'queryPlanner', 'executionStats', 'allPlansExecution'}" : "2 Enumeration value 'x' for field 'explain.verbosity' is not a valid value.");
     EXPECT_EQ(outcome("d", R"({"distinct": "c", "key": "a", "collation": 5})"), "14 BSON field 'distinct.collation' is the wrong type 'int', expected type 'object'");
     EXPECT_EQ(outcome("d", R"({"create": "e", "collation": 5})"), "14 BSON field 'create.collation' is the wrong type 'int', expected type 'object'");
     EXPECT_EQ(outcome("d", R"({"findAndModify": "c", "query": {"_id": 9}, "remove": true, "collation": 5})"),
@@ -158,6 +162,8 @@ TEST_F(RefusalsOfOptionsTest, WhatCollectionsAreChangedWith) {
     EXPECT_EQ(index(R"("name": "a", "hidden": "x")"),
               old ? "72 hidden field must be a boolean" : "14 BSON field 'collMod.index.hidden' is the wrong type 'string', expected types '[bool, long, int, decimal, double']");
     EXPECT_EQ(index(R"("name": "a", "hidden": true, "x": 1)").substr(0, 3), old ? "72 " : "404");
+    EXPECT_EQ(outcome("local", R"({"collMod": "oplog.rs", "validator": {"a": 1}})").substr(0, 78),
+              "72 Document validators are not allowed on collection local.oplog.rs with UUID ");
     EXPECT_EQ(change(R"("validationLevel": "x")"), old ? "2 invalid validation level: x" : "2 Enumeration value 'x' for field 'collMod.validationLevel' is not a valid value.");
     EXPECT_EQ(change(R"("validationAction": 5)").substr(0, 3), old ? "2 i" : "14 ");
     if (old) continue;
