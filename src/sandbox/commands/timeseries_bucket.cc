@@ -144,9 +144,9 @@ std::optional<TimeseriesBucket> TimeseriesBucket::parse(const TimeseriesOptions&
     } else {
       for (const auto& [number, value] : column.values) widen(column, value.element());
     }
-    if (field.key() != options.time_field) continue;
-    bucket.count_ = column.values.size();
+    // Of any column: a number under which something lies is no new measurement's, for it would be shown with that.
     for (const auto& [number, value] : column.values) bucket.next_number_ = std::max(bucket.next_number_, number_of(number) + 1);
+    if (field.key() == options.time_field) bucket.count_ = column.values.size();
   }
   if (bucket.count_ == 0) return std::nullopt;
   bson::Builder rest;

@@ -49,9 +49,10 @@ std::optional<bson::Document> BucketWalk::next() {
   return std::move(out).finish();
 }
 
-// Every measurement has a time: its column says which there are. A number that stands twice is one measurement.
+// Every measurement has a time: its column says which there are. A number that stands twice is one measurement. At its end it stays there, however often
+// it is asked.
 bool BucketWalk::next_time() {
-  if (!time_) return false;
+  if (!time_ || !(time_->at != time_->end)) return false;
   if (number_.data()) ++time_->at;
   while (time_->at != time_->end && number_.data() && (*time_->at).key() == number_) ++time_->at;
   if (!(time_->at != time_->end)) return false;

@@ -84,6 +84,27 @@ TEST_F(BucketsTest, NextNumberIsTheOneBeyondTheGreatest) {
   EXPECT_EQ(values(), R"({"":0} {"":5} )");
 }
 
+TEST_F(BucketsTest, ANumberThatIsTakenInAnyColumnIsNoNewOnes) {
+  begin();
+  run("t", R"({"insert": "w", "documents": [{"t": {"$date": "2026-01-01T00:00:00Z"}, "m": "A", "a": 0}]})");
+  ASSERT_EQ(run("t", R"({"update": "system.buckets.w", "updates": [{"q": {}, "u": {"$set": {"data.a.1": 99}}}]})")["nModified"].to_int64(), 1);
+  run("t", R"({"insert": "w", "documents": [{"t": {"$date": "2026-01-01T00:00:30Z"}, "m": "A", "a": 5}]})");
+  EXPECT_EQ(values(), R"({"":0} {"":5} )");
+}
+
+// What gathers documents asks for one more after the last.
+TEST_F(BucketsTest, MeasurementsAreWrittenElsewhere) {
+  begin();
+  for (const std::string rest : {R"({"$out": "o"})", R"({"$match": {}}, {"$out": "o"})", R"({"$limit": 9}, {"$out": "o"})", R"({"$project": {"m": 0}}, {"$merge": "o"})"}) {
+    run("t", R"({"drop": "w"})");
+    run("t", R"({"drop": "o"})");
+    ASSERT_EQ(code("t", R"({"create": "w", "timeseries": {"timeField": "t", "metaField": "m"}})"), 0);
+    bucket(R"("a": {"0": 0, "1": 1, "2": 2})");
+    EXPECT_EQ(code("t", R"({"aggregate": "w", "pipeline": [)" + rest + R"(], "cursor": {}})"), 0) << rest;
+    EXPECT_EQ(find("t", "o").size(), 3u) << rest;
+  }
+}
+
 // A bucket could not tell which value is which.
 TEST_F(BucketsTest, AMeasurementHasEachFieldOnce) {
   begin();
